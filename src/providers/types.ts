@@ -1,0 +1,126 @@
+import type { FailureValue } from '../contract/failures.ts'
+import type { Advice, Breakpoint, ModelFacts, Primitive, Usage } from '../core/types.ts'
+
+/** What a caller asks of the cache, in the one normalised form. Absent members mean: the provider's default. */
+export interface CacheRequest {
+  mode: 'disabled' | 'best_effort' | 'required'
+  strategy: 'automatic' | { explicit: ExplicitBreakpoint[] } | { last: number } | { handle: string }
+  /** A retention name of the model, or a neutral wish; absent: what the body's own markers say, else the model's default. */
+  retention?: string
+  key?: string
+}
+
+export type ExplicitBreakpoint = { toolsEnd: true } | { itemEnd: number } | { partEnd: [item: number, part: number] }
+
+/** A body that arrived in the provider's own form (`text` is the exact JSON text of the request), or was rendered to it. */
+export interface NativeRequest {
+  text: string
+  /** The envelope's `model`, for wire formats that carry it outside the body; must agree with the body's own where both exist. */
+  model?: string
+  cache?: CacheRequest
+}
+
+/** The neutral form, after `vars` are filled in: everything given is the prefix. Schemas are raw JSON text, kept byte for byte. */
+export interface NeutralRequest {
+  model: string
+  system?: string
+  tools?: { name: string; description?: string; parametersText: string }[]
+  messages?: { role: 'user' | 'assistant'; content: string }[]
+  cache?: CacheRequest
+}
+
+/** A registered prefix: the body cut at its end, and what a provider would compare. */
+export interface PreparedPrefix {
+  model: string
+  /** The registered body with everything after the breakpoint removed: valid JSON, the kept spans byte-identical to the caller's. */
+  text: string
+  breakpoint: Breakpoint
+  /** Retention name that probes write at (`5m`, `1h`, …). */
+  retention: string
+  /** Canonical token stream of what the provider compares, without provider, credential and account (the caller adds those). */
+  canonical: string
+  /** Cache key inside the body or the cache request, if any (part of the canonical stream as well). */
+  cacheKey: string | null
+  /** Estimate of prefix tokens (bytes of rendered text ÷ 4), for reservations before the first receipt. */
+  estimatedTokens: number
+  /** UTF-8 bytes of rendered text: `bytes / 2` is the most tokens that it could plausibly be. */
+  renderedBytes: number
+  advice: Advice[]
+}
+
+/** One request to a provider, ready to be sent: path below the card's base URL, exact body. */
+export interface ProbeRequest {
+  path: string
+  body: string
+}
+
+/** What an answer said. `raw` is the provider's own usage object, kept beside the normalised one. */
+export interface ProbeAnswer {
+  usage: Usage
+  rawUsage: unknown
+  model: string | null
+}
+
+/**
+ * A wire format. Pure both ways: it describes a call and reads an answer, and never fetches.
+ * Throws `Failure` (`invalid_request` naming the field, `unsupported`) for bodies it cannot take.
+ */
+export interface Dialect {
+  id: DialectId
+  /** Finds where the prefix ends, cuts the body there, and reads out what a provider would compare. */
+  prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix
+  /** Writes the neutral form as a native body (the whole of it is the prefix), ready for `prepare`. */
+  render(request: NeutralRequest): string
+  /** Which primitives this very body allows, best first (Anthropic: no zero output beside enabled thinking, and so on). */
+  primitives(text: string, facts: ModelFacts): Primitive[]
+  /** The probe: the stored text edited by spans, never re-serialised. `outputTokens` overrides the floor of the primitive. */
+  probe(
+    prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
+    options: { primitive: Primitive; retention: string; outputTokens?: number },
+  ): ProbeRequest
+  /** Reads usage from a complete answer (JSON text, or the text of a server-sent stream). Throws `unreadable_answer`. */
+  readAnswer(text: string, contentType: string): ProbeAnswer
+  /** The same normalisation for a usage object that a caller observed on a real request; null when it is no such object. */
+  readUsage(usage: unknown): Usage | null
+  /** What an error answer means; never carries the provider's own text. */
+  readError(status: number, headers: Headers, text: string): ErrorReading
+}
+
+export type DialectId = 'anthropic-messages' | 'openai-responses' | 'openai-chat' | 'gemini-content'
+
+export interface ErrorReading {
+  failure: FailureValue
+  /** How long the provider asked us to wait; null when it did not say. */
+  retryAfterMs: number | null
+  /** True when the provider refused the primitive itself (an unknown field, a floor), so that the next one of the ladder may work. */
+  primitiveRefused: boolean
+  /** True for failures that waiting will not heal (quota spent, billing, key refused): plans stop. */
+  permanent: boolean
+}
+
+/** Facts with their source, as a card states them for a family of models. */
+export interface ModelCard {
+  /** Model ids that this row describes: an exact id, or a prefix ending in `*`. The first row that matches wins. */
+  models: string[]
+  facts: Omit<ModelFacts, 'price'>
+  prices: NonNullable<ModelFacts['price']>[]
+  source: string
+  checked: string
+}
+
+/** A provider: a card of facts. Behaviour lives in its dialects. */
+export interface Card {
+  id: string
+  name: string
+  baseUrl: string
+  /** Header that carries the credential; `bearer` means `Authorization: Bearer`. */
+  auth: { header: 'authorization-bearer' } | { header: string }
+  headers: Record<string, string>
+  dialect: DialectId
+  supportsHandles: boolean
+  /** Name of the Worker secret that holds the default credential. */
+  secret: string
+  models: ModelCard[]
+  source: string
+  checked: string
+}
