@@ -1,0 +1,89 @@
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { configDefaults, defineConfig } from 'vitest/config'
+import type { Plugin } from 'vite'
+
+/** What a deployment takes from its secrets and `npm start` injects: development keys, known to everyone. */
+const bindings = {
+  ENVIRONMENT: 'development',
+  ADMIN_KEY: 'pilotlight-admin',
+  DEV_ACCOUNT_KEY: 'pilotlight-dev',
+  LAB_URL: 'http://lab.test',
+}
+
+/** `.html` is a text module, as wrangler.toml's rule says; Vite by itself would take it for a page. */
+const htmlAsText: Plugin = {
+  name: 'html-as-text',
+  enforce: 'pre',
+  transform(code, id) {
+    if (id.endsWith('.html')) return { code: `export default ${JSON.stringify(code)}`, map: null }
+    return null
+  },
+}
+
+const exclude = [...configDefaults.exclude, '.state/**', 'dist/**']
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2, // each file of the workerd project starts a runtime of its own
+    projects: [
+      {
+        plugins: [htmlAsText],
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: [...exclude, 'test/**/*.workerd.test.ts', 'test/lab/**', 'test/e2e/**'],
+          testTimeout: 20_000,
+          hookTimeout: 20_000,
+        },
+      },
+      {
+        test: { name: 'lab', include: ['test/lab/**/*.test.ts'], exclude, testTimeout: 30_000, hookTimeout: 60_000 },
+      },
+      {
+        plugins: [
+          htmlAsText,
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings,
+              compatibilityFlags: ['service_binding_extra_handlers'], // lets a test call the Worker's own queue() and scheduled()
+              // In place of the consumers' settings in wrangler.toml: the same roles, without its waiting times.
+              queueConsumers: {
+                'pilotlight-probes': {
+                  maxBatchSize: 10,
+                  maxBatchTimeout: 0.05,
+                  maxRetries: 2,
+                  retryDelay: 0,
+                  deadLetterQueue: 'pilotlight-probes-dead',
+                },
+                'pilotlight-probes-dead': { maxBatchSize: 10, maxBatchTimeout: 0.05 },
+              },
+              // No test reaches the network: what a test has not answered itself is refused here.
+              outboundService: async (request: { url: string }) => {
+                const { Response } = await import('miniflare')
+                return new Response(`no network in tests: ${new URL(request.url).host}`, { status: 599 }) as never
+              },
+            },
+          }),
+        ],
+        test: {
+          name: 'workerd',
+          include: ['test/**/*.workerd.test.ts'],
+          exclude: [...exclude, 'test/lab/**', 'test/e2e/**'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          exclude,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          fileParallelism: false, // each file starts the whole product on ports of its own
+        },
+      },
+    ],
+  },
+})
