@@ -1,0 +1,89 @@
+import { warmUntil } from './state.ts'
+import type { LearnedRetention, PrefixState } from './state.ts'
+
+export type WarmthState = 'warm' | 'expiring' | 'cold' | 'uncacheable' | 'unknown'
+
+/** What evidence says of an entry at one instant. Probabilities are of "a request sent now would read it". */
+export interface Belief {
+  state: WarmthState
+  pWarm: number
+  /** 95 % interval of `pWarm`. */
+  interval: [low: number, high: number]
+  warmUntil: number | null
+  /** True when the retention behind `warmUntil` is our assumption, not the provider's word. */
+  assumed: boolean
+  why: string
+}
+
+/**
+ * Prior evidence, as if so many keep-alives had been seen before the first: a stated retention is trusted like 99 hits
+ * of 100, an assumed one like 4 of 5. Real keep-alives then outvote it.
+ */
+function prior(retention: LearnedRetention): [hits: number, colds: number] {
+  return retention.assumed ? [4, 1] : [99, 1]
+}
+
+function fromEvidence(hits: number, colds: number): { p: number; interval: [number, number] } {
+  const n = hits + colds
+  const p = hits / n
+  const spread = 1.96 * Math.sqrt((p * (1 - p)) / (n + 1))
+  return { p, interval: [Math.max(0, p - spread), Math.min(1, p + spread)] }
+}
+
+/** `expiringMs`: how long before the lapse an entry counts as expiring (the lead of its probes). */
+export function belief(state: PrefixState, now: number, expiringMs: number): Belief {
+  const until = warmUntil(state)
+  const assumed = state.retention?.assumed ?? false
+  const because = state.lastReceipt?.why ?? 'nothing has been sent yet'
+  if (state.verdict === 'uncacheable') {
+    return { state: 'uncacheable', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed, why: because }
+  }
+  if (state.verdict === 'none' || state.retention === null) {
+    const why = state.lastReceipt === null ? 'nothing has been proved yet' : because
+    return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: null, assumed, why }
+  }
+  if (state.verdict === 'cold' || until === null) {
+    return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: null, assumed, why: state.why || because }
+  }
+  const [hits, colds] = prior(state.retention)
+  const seen = fromEvidence(hits + state.keepHits, colds + state.keepColds)
+  if (state.verdict === 'unknown') {
+    if (now < until) return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: until, assumed, why: because }
+    return {
+      state: 'unknown',
+      pWarm: 0.2,
+      interval: [0, 1],
+      warmUntil: until,
+      assumed,
+      why: `${because}; its time has passed`,
+    }
+  }
+  if (now < until) {
+    const basis = assumed
+      ? `an assumed retention of ${minutes(state.retention.ttlMs)}`
+      : `${state.retention.name} retention`
+    const expiring = until - now <= expiringMs
+    return {
+      state: expiring ? 'expiring' : 'warm',
+      pWarm: seen.p,
+      interval: seen.interval,
+      warmUntil: until,
+      assumed,
+      why: `${because}; ${basis}, counted from the start of that request`,
+    }
+  }
+  const over = now - until
+  const mayLast = state.retention.kind === 'minimum' || state.retention.kind === 'best_effort' || assumed
+  if (!mayLast) {
+    const why = `no request has renewed it since ${new Date(state.anchorAt ?? until).toISOString()}: its ${state.retention.name} retention has passed`
+    return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: until, assumed, why }
+  }
+  // The provider promises a minimum, or nothing: it may still be there, less and less likely.
+  const p = seen.p * 0.5 * Math.exp(-over / state.retention.ttlMs)
+  const why = `its ${assumed ? 'assumed ' : ''}retention has passed; the provider may keep it longer, but does not promise to`
+  return { state: 'cold', pWarm: p, interval: [0, Math.min(1, 2 * p)], warmUntil: until, assumed, why }
+}
+
+function minutes(ms: number): string {
+  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${Math.round(ms / 1000)} s`
+}

@@ -1,0 +1,307 @@
+import { breakEvenProbes, usd } from './price.ts'
+import { backoffMs, DEADLINE_MARGIN_MS, dayOf, leadMs, nextDayAt } from './schedule.ts'
+import { warmUntil } from './state.ts'
+import type { PrefixState, Purpose, StopReason } from './state.ts'
+import type { ModelFacts } from './types.ts'
+import { windowSight } from './window.ts'
+import type { Window } from './window.ts'
+
+/** What the caller asked for, normalised. */
+export interface KeepWarm {
+  plan: 'auto' | 'always' | 'off' | { probes: number }
+  untilAt: number | null
+  idleTimeoutMs: number | null
+  windows: Window[]
+  budgetNanosPerDay: number
+}
+
+/** What a decision needs beside the state of the prefix: all of it data, none of it remembered. */
+export interface PlanContext {
+  keepWarm: KeepWarm
+  facts: ModelFacts
+  /** The prefix's size before an answer counted it. */
+  estimatedTokens: number
+  /** Output tokens that a probe cannot avoid. */
+  outputFloor: number
+  /** True once a newer body took the name. */
+  superseded: boolean
+  killed: boolean
+  /** Coarseness of queue delays in this clock. */
+  grainMs: number
+  /** What the account may still spend today, reservations taken off; null: no account budget. */
+  accountLeftNanos: number | null
+  /** In [0, 1): spreads retries. */
+  random: number
+}
+
+export type Decision =
+  | { do: 'send'; purpose: Purpose; why: string; worstNanos: number | null; deadlineAt: number | null }
+  | { do: 'wait'; untilAt: number; why: string }
+  | { do: 'lapse'; why: string }
+  | { do: 'stop'; reason: StopReason; why: string }
+
+/** Answers that say nothing, in a row, before a plan that watches its money gives up on being able to tell. */
+const SILENT_LIMIT = 3
+const FIRST_BACKOFF_MS = 1_000
+const REWRITE_BACKOFF_MS = 15_000
+const LONGEST_BACKOFF_MS = 300_000
+/** How soon a second probe settles what a first one left open. */
+const VERIFY_AFTER_MS = 5_000
+
+export function prefixTokens(state: PrefixState, context: Pick<PlanContext, 'estimatedTokens'>): number {
+  return state.measuredTokens ?? context.estimatedTokens
+}
+
+/**
+ * The most that one call can cost: a full rewrite plus the output floor. Before the first count the estimate is
+ * doubled: a token is two bytes at the least in the texts that providers bill.
+ */
+export function worstNanos(state: PrefixState, context: PlanContext): number | null {
+  const { price } = context.facts
+  if (price === null || state.retention === null) return null
+  const rate = price.cacheWriteNanosPerMTok[state.retention.name]
+  if (rate === undefined) return null
+  const tokens = state.measuredTokens === null ? context.estimatedTokens * 2 : Math.ceil(state.measuredTokens * 1.05)
+  const perMTok = Math.max(rate, price.inputNanosPerMTok)
+  return Math.ceil((tokens * perMTok + context.outputFloor * price.outputNanosPerMTok) / 1_000_000)
+}
+
+/** Keep-alives allowed since the last arrival; null: no limit of number. */
+export function probeLimit(state: PrefixState, context: PlanContext): number | null {
+  const { plan } = context.keepWarm
+  if (typeof plan === 'object') return plan.probes
+  if (plan !== 'auto' || context.facts.price === null || state.retention === null) return null
+  const tokens = prefixTokens(state, context)
+  return breakEvenProbes(tokens, context.outputFloor, context.facts.price, state.retention.name)
+}
+
+/** What a keep-alive must be accepted before; null when nothing is warm. */
+export function deadline(state: PrefixState): number | null {
+  const until = warmUntil(state)
+  return until === null ? null : until - DEADLINE_MARGIN_MS
+}
+
+/** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
+export function decide(state: PrefixState, context: PlanContext, now: number): Decision {
+  return refusal(state, context, now) ?? timing(state, context, now)
+}
+
+/** Reasons to send nothing at all until something changes. */
+function refusal(state: PrefixState, context: PlanContext, now: number): Decision | null {
+  const { keepWarm } = context
+  const stop = (reason: StopReason, why: string): Decision => ({ do: 'stop', reason, why })
+  if (context.superseded)
+    return stop('superseded', 'a newer body was registered under this name; this version is no longer kept warm')
+  if (keepWarm.plan === 'off')
+    return stop(
+      'plan_off',
+      'the plan is off: warmed only on request (POST /prefixes/{id}/warm); a PATCH of keep_warm starts it',
+    )
+  if (state.verdict === 'uncacheable') {
+    return stop(
+      'uncacheable',
+      `${state.lastReceipt?.why ?? 'not cached'}; stopped. A longer prefix, or POST /prefixes/{id}/warm to try again`,
+    )
+  }
+  if (state.stopped !== null) return { do: 'stop', reason: state.stopped.reason, why: state.stopped.why }
+  if (context.killed) return stop('kill_switch', 'the kill switch is on; lifting it starts the plan again')
+  if (keepWarm.untilAt !== null && now >= keepWarm.untilAt) {
+    return stop(
+      'until_reached',
+      `kept warm until ${iso(keepWarm.untilAt)} as asked; a PATCH of keep_warm starts it again`,
+    )
+  }
+  if (state.retention === null) {
+    return stop(
+      'retention_unknown',
+      'no retention is known for this model, so there is nothing to schedule by; POST /prefixes/{id}/warm still works',
+    )
+  }
+  if (context.facts.price === null || worstNanos(state, context) === null) {
+    return stop(
+      'price_unknown',
+      `no price is known for this model at retention ${state.retention.name}, and a plan that spends does not guess; POST /prefixes/{id}/warm still works`,
+    )
+  }
+  if (keepWarm.plan === 'auto' && probeLimit(state, context) === 0) {
+    return stop(
+      'not_worth_it',
+      'one probe costs more than the rewrite it could save at these prices; plan always keeps it warm all the same',
+    )
+  }
+  if (keepWarm.plan !== 'always' && state.silentInRow >= SILENT_LIMIT) {
+    return stop(
+      'unverifiable',
+      `${state.silentInRow} answers in a row reported no cached tokens, so nothing shows that probes do anything; plan always goes on regardless`,
+    )
+  }
+  if (keepWarm.idleTimeoutMs !== null) {
+    const since = Math.max(state.lastArrivalAt ?? 0, state.plannedAt)
+    if (now >= since + keepWarm.idleTimeoutMs) {
+      return stop('idle_timeout', `no real request since ${iso(since)}; the next one starts the plan again`)
+    }
+  }
+  return null
+}
+
+function timing(state: PrefixState, context: PlanContext, now: number): Decision {
+  const { keepWarm } = context
+  const sight = windowSight(keepWarm.windows, now)
+  if (!sight.open)
+    return {
+      do: 'wait',
+      untilAt: sight.opensAt ?? now,
+      why: `outside the declared windows; warm again at ${iso(sight.opensAt ?? now)}`,
+    }
+  const until = warmUntil(state)
+  if (state.verdict === 'none' || until === null) return write(state, context, now, sight.closesAt)
+  if (state.failuresInRow === 0 && state.readZeroInRow > 0 && state.anchorAt !== null) {
+    // A doubt costs little to settle, and everything else hangs on the answer.
+    const verifyAt = state.anchorAt + VERIFY_AFTER_MS
+    if (now < verifyAt)
+      return {
+        do: 'wait',
+        untilAt: verifyAt,
+        why: 'the last answer left open whether the prefix is cached: a second probe decides',
+      }
+    return spend(state, context, now, 'verify', 'the last answer left open whether the prefix is cached')
+  }
+  const closing = deadline(state) ?? until
+  if (now >= closing)
+    return { do: 'lapse', why: `its retention passed at ${iso(until)} and no probe got through in time` }
+
+  const limit = probeLimit(state, context)
+  if (limit !== null && state.probesSinceArrival >= limit) {
+    return keepWarm.plan === 'auto'
+      ? { do: 'stop', reason: 'break_even', why: breakEvenWhy(state, context, limit) }
+      : {
+          do: 'stop',
+          reason: 'probes_spent',
+          why: `${limit} probes since the last real request, as asked; the next real request starts the plan again`,
+        }
+  }
+  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs)
+  const retryAt =
+    state.lastFailure !== null && state.failuresInRow > 0
+      ? state.lastFailure.at + backoffMs(state.failuresInRow, context.random, FIRST_BACKOFF_MS, 8_000)
+      : 0
+  const dueAt = Math.max(until - lead, retryAt)
+  if (sight.closesAt !== null && sight.closesAt <= dueAt) {
+    const opensAt = windowSight(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
+    return {
+      do: 'wait',
+      untilAt: opensAt,
+      why: `the declared window closes at ${iso(sight.closesAt)}, before the next probe; warm again at ${iso(opensAt)}`,
+    }
+  }
+  if (keepWarm.untilAt !== null && keepWarm.untilAt <= dueAt) {
+    return {
+      do: 'stop',
+      reason: 'until_reached',
+      why: `still warm at ${iso(keepWarm.untilAt)}, the end that was asked for; no further probe is needed`,
+    }
+  }
+  if (now < dueAt) return { do: 'wait', untilAt: Math.min(dueAt, closing), why: holdWhy(state, context, limit) }
+  return spend(state, context, now, 'keep', holdWhy(state, context, limit))
+}
+
+/** The entry is not there: pay the write, where the plan wants that. */
+function write(state: PrefixState, context: PlanContext, now: number, closesAt: number | null): Decision {
+  const { keepWarm } = context
+  const lapsed = state.verdict === 'cold'
+  // Outside of windows an entry lapses on purpose, and its opening is a declared reason to write again.
+  const declared =
+    closesAt !== null && (state.anchorAt === null || windowOpenedAfter(keepWarm.windows, state.anchorAt, now))
+  if (lapsed && keepWarm.plan !== 'always' && !declared) {
+    return {
+      do: 'stop',
+      reason: 'lapsed',
+      why: 'it went cold, and this plan does not pay to revive it; the next real request starts the plan again, or POST /prefixes/{id}/warm',
+    }
+  }
+  if (state.failuresInRow > 0 && state.lastFailure !== null) {
+    const againAt =
+      state.lastFailure.at + backoffMs(state.failuresInRow, context.random, REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS)
+    if (now < againAt)
+      return {
+        do: 'wait',
+        untilAt: againAt,
+        why: `the last ${state.failuresInRow} calls failed (${state.lastFailure.failure.kind}); tried again at ${iso(againAt)}`,
+      }
+  }
+  const why = !lapsed
+    ? 'not warmed yet'
+    : declared
+      ? 'its declared window opened'
+      : 'it lapsed, and plan always pays one rewrite to make it warm again'
+  return spend(state, context, now, 'write', why)
+}
+
+function windowOpenedAfter(windows: readonly Window[], from: number, now: number): boolean {
+  const before = windowSight(windows, from)
+  return !before.open || (before.closesAt !== null && before.closesAt <= now)
+}
+
+/** Asks the budgets, with the worst case. */
+function spend(state: PrefixState, context: PlanContext, now: number, purpose: Purpose, why: string): Decision {
+  const worst = worstNanos(state, context)
+  const refused = budgetRefusal(state, context, now, worst)
+  if (refused !== null) {
+    const untilAt = nextDayAt(now)
+    if (context.keepWarm.plan === 'always' && refused.heals)
+      return { do: 'wait', untilAt, why: `${refused.why}; goes on at ${iso(untilAt)}` }
+    return {
+      do: 'stop',
+      reason: 'budget_exhausted',
+      why: `${refused.why}; a larger budget, or the next real request, starts the plan again`,
+    }
+  }
+  return { do: 'send', purpose, why, worstNanos: worst, deadlineAt: purpose === 'keep' ? deadline(state) : null }
+}
+
+/** Why today's budgets forbid a call that may cost `worst`; null when they allow it. */
+export function budgetRefusal(
+  state: PrefixState,
+  context: PlanContext,
+  now: number,
+  worst: number | null,
+): { why: string; heals: boolean } | null {
+  if (worst === null) return null
+  const spent = state.day === dayOf(now) ? state.spentNanos : 0
+  const budget = context.keepWarm.budgetNanosPerDay
+  if (spent + worst > budget) {
+    return {
+      why: `the worst case of one more call (${dollars(worst)}) does not fit into today's budget of ${dollars(budget)} (${dollars(spent)} spent)`,
+      heals: worst <= budget,
+    }
+  }
+  if (context.accountLeftNanos !== null && worst > context.accountLeftNanos) {
+    return {
+      why: `the worst case of one more call (${dollars(worst)}) does not fit into what the account may still spend today (${dollars(context.accountLeftNanos)})`,
+      heals: true,
+    }
+  }
+  return null
+}
+
+function holdWhy(state: PrefixState, context: PlanContext, limit: number | null): string {
+  const name = state.retention?.name ?? 'its'
+  if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
+  if (context.keepWarm.plan === 'auto')
+    return `auto holds for ${limit ?? 0} probes, the break-even at these prices (${state.probesSinceArrival} sent since the last real request)`
+  return `held for ${limit ?? 0} probes as asked (${state.probesSinceArrival} sent since the last real request)`
+}
+
+function breakEvenWhy(state: PrefixState, context: PlanContext, limit: number): string {
+  const seen = state.lastArrivalAt === null ? 'No real request was ever observed, so savings are unknown. ' : ''
+  const tokens = prefixTokens(state, context)
+  return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect; the next real request starts the plan again`
+}
+
+export function dollars(nanos: number): string {
+  return `$${usd(nanos).toPrecision(3)}`
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString().replace('.000Z', 'Z')
+}

@@ -1,0 +1,68 @@
+import type { Price, Usage } from './types.ts'
+
+/** Nano-dollars in a dollar. */
+export const NANOS_PER_USD = 1_000_000_000
+
+const MILLION = 1_000_000
+
+/** Cost of some tokens at a price per million, rounded up to a whole nano-dollar so that a sum never understates. */
+function cost(tokens: number, nanosPerMTok: number): number {
+  return Math.ceil((tokens * nanosPerMTok) / MILLION)
+}
+
+/**
+ * What an answer cost. Null when the price or any count that the price needs is unknown: an unknown figure is never 0.
+ * A write whose retention the provider did not name is priced at `retention`, the one we asked for.
+ */
+export function costOf(usage: Usage, price: Price | null, retention: string): number | null {
+  if (price === null) return null
+  const { inputTokens, outputTokens } = usage
+  if (inputTokens === null || outputTokens === null) return null
+  const read = usage.cacheReadTokens ?? 0
+  const written = usage.cacheWriteTokens ?? 0
+  const uncached = usage.uncachedTokens ?? Math.max(0, inputTokens - read - written)
+  let total = cost(uncached, price.inputNanosPerMTok) + cost(read, price.cacheReadNanosPerMTok)
+  total += cost(outputTokens, price.outputNanosPerMTok)
+  let named = 0
+  for (const [name, tokens] of Object.entries(usage.cacheWriteByRetention)) {
+    const rate = price.cacheWriteNanosPerMTok[name]
+    if (tokens > 0 && rate === undefined) return null
+    if (rate !== undefined) total += cost(tokens, rate)
+    named += tokens
+  }
+  const unnamed = Math.max(0, written - named)
+  if (unnamed > 0) {
+    const rate = price.cacheWriteNanosPerMTok[retention]
+    if (rate === undefined) return null
+    total += cost(unnamed, rate)
+  }
+  return total
+}
+
+/** What a read of the whole prefix costs, with the output that the primitive cannot avoid. */
+export function readNanos(tokens: number, outputTokens: number, price: Price): number {
+  return cost(tokens, price.cacheReadNanosPerMTok) + cost(outputTokens, price.outputNanosPerMTok)
+}
+
+/** What writing the whole prefix costs; null when the price of that retention is not known. */
+export function writeNanos(tokens: number, outputTokens: number, price: Price, retention: string): number | null {
+  const rate = price.cacheWriteNanosPerMTok[retention]
+  if (rate === undefined) return null
+  return cost(tokens, Math.max(rate, price.inputNanosPerMTok)) + cost(outputTokens, price.outputNanosPerMTok)
+}
+
+/**
+ * How many probes in one idle gap cost no more than the one rewrite they protect: ⌊(write − read) ÷ probe⌋.
+ * 0 means that no probe can pay, as where reads cost half the input price.
+ */
+export function breakEvenProbes(tokens: number, outputTokens: number, price: Price, retention: string): number | null {
+  const write = writeNanos(tokens, 0, price, retention)
+  if (write === null) return null
+  const probe = readNanos(tokens, outputTokens, price)
+  if (probe <= 0) return null
+  return Math.max(0, Math.floor((write - readNanos(tokens, 0, price)) / probe))
+}
+
+export function usd(nanos: number): number {
+  return nanos / NANOS_PER_USD
+}

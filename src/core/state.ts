@@ -1,0 +1,166 @@
+import type { FailureValue } from '../contract/failures.ts'
+import type { Primitive, ReceiptKind, RetentionKind, Usage } from './types.ts'
+
+/** Why a plan rests. Each says, in `why`, what starts it again. */
+export type StopReason =
+  | 'plan_off'
+  | 'superseded'
+  | 'until_reached'
+  | 'idle_timeout'
+  | 'break_even'
+  | 'probes_spent'
+  | 'lapsed'
+  | 'surprise_write'
+  | 'uncacheable'
+  | 'unverifiable'
+  | 'price_unknown'
+  | 'retention_unknown'
+  | 'not_worth_it'
+  | 'budget_exhausted'
+  | 'kill_switch'
+  | 'provider_refused'
+
+export interface Stop {
+  reason: StopReason
+  at: number
+  why: string
+}
+
+/** What one of our calls proved, kept for people and for the ledger. */
+export interface Receipt {
+  at: number
+  kind: ReceiptKind
+  /** What the call was for: `write` pays a write on purpose, `keep` renews, `verify` settles a doubt. */
+  purpose: Purpose
+  primitive: Primitive
+  usage: Usage
+  /** Null when the price or the usage is not known. */
+  costNanos: number | null
+  latencyMs: number
+  model: string | null
+  why: string
+}
+
+export type Purpose = 'write' | 'keep' | 'verify'
+
+/** The retention in force: stated by the provider, or assumed and moved by receipts between its bounds. */
+export interface LearnedRetention {
+  name: string
+  kind: RetentionKind
+  ttlMs: number
+  assumed: boolean
+  minTtlMs: number
+  maxTtlMs: number
+  /** Reads in a row that came after at least 80 % of `ttlMs`. */
+  hitsNearEnd: number
+  longestHitGapMs: number
+  shortestMissGapMs: number | null
+}
+
+/** Real requests not yet written to the history: arrivals are coalesced, one row a minute. */
+export interface ArrivalTally {
+  firstAt: number
+  lastAt: number
+  count: number
+  hits: number
+  misses: number
+  cachedTokens: number
+}
+
+/**
+ * Everything that changes about one prefix, as one row: what receipts proved, what the plan does next, what it cost.
+ * The row is the truth; nothing about a prefix lives only in memory.
+ */
+export interface PrefixState {
+  /** Rises whenever the schedule moves, so that a claim made before is recognised as old. */
+  generation: number
+  /** What the last conclusive evidence said of the entry at `anchorAt`. `none`: nothing was ever proved. */
+  verdict: 'none' | 'warm' | 'cold' | 'uncacheable' | 'unknown'
+  /** Start of the last request that wrote or read the entry. */
+  anchorAt: number | null
+  retention: LearnedRetention | null
+  /** Tokens of the prefix as a provider counted them; null before the first such answer. */
+  measuredTokens: number | null
+  everHit: boolean
+  /** Answers in a row that read nothing, where the provider does not report writes. */
+  readZeroInRow: number
+  /** Gap after which the first of them came: evidence about the retention, once the next answer confirms it. */
+  readZeroGapMs: number | null
+  /** Answers in a row whose usage said nothing at all. */
+  silentInRow: number
+  /** Keep-alives that found the entry, and that did not: the evidence behind `p_warm`. */
+  keepHits: number
+  keepColds: number
+  primitiveIndex: number
+
+  lastReceipt: Receipt | null
+  lastFailure: { at: number; failure: FailureValue } | null
+  failuresInRow: number
+  /** Sequence number of the last claim that was settled, so that callers who waited for it can tell. */
+  settledSeq: number
+
+  probes: number
+  hits: number
+  misses: number
+  costNanos: number
+  lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
+  lastArrivalAt: number | null
+  tally: ArrivalTally | null
+
+  /** Keep-alives sent since the last real request (or since the plan was set). */
+  probesSinceArrival: number
+  /** When the plan was last set or restarted: idle time and `probes` count from here when nothing has arrived since. */
+  plannedAt: number
+  stopped: Stop | null
+  nextAt: number | null
+  why: string
+  /** Rewrites after a lapse that failed, in a row: they back off. */
+  jobs: string[]
+
+  /** UTC day (YYYY-MM-DD) that `spentNanos` belongs to. */
+  day: string
+  spentNanos: number
+}
+
+export function newState(now: number, day: string, retention: LearnedRetention | null): PrefixState {
+  return {
+    generation: 1,
+    verdict: 'none',
+    anchorAt: null,
+    retention,
+    measuredTokens: null,
+    everHit: false,
+    readZeroInRow: 0,
+    readZeroGapMs: null,
+    silentInRow: 0,
+    keepHits: 0,
+    keepColds: 0,
+    primitiveIndex: 0,
+    lastReceipt: null,
+    lastFailure: null,
+    failuresInRow: 0,
+    settledSeq: 0,
+    probes: 0,
+    hits: 0,
+    misses: 0,
+    costNanos: 0,
+    lastHit: null,
+    lastArrivalAt: null,
+    tally: null,
+    probesSinceArrival: 0,
+    plannedAt: now,
+    stopped: null,
+    nextAt: null,
+    why: '',
+    jobs: [],
+    day,
+    spentNanos: 0,
+  }
+}
+
+/** The instant up to which evidence says the entry is reusable; null when nothing says so. */
+export function warmUntil(state: PrefixState): number | null {
+  if (state.anchorAt === null || state.retention === null) return null
+  if (state.verdict !== 'warm' && state.verdict !== 'unknown') return null
+  return state.anchorAt + state.retention.ttlMs
+}
