@@ -41,7 +41,6 @@ export default defineConfig({
       },
       {
         plugins: [
-          htmlAsText,
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {

@@ -21,7 +21,9 @@ const node = join(modules, '.bin', windows ? 'node.cmd' : 'node')
 const [script, ...args] = process.argv.slice(2)
 if (script === undefined) fail('Usage: node scripts/run.mjs scripts/NAME.ts [arguments…]', 2)
 if (!installed()) await install()
-process.exitCode = await run(node, [resolve(root, script), ...args], { cwd: root, env: process.env })
+// The pinned Node comes first on the path, so that every tool that a script calls runs on it too.
+const PATH = [join(modules, '.bin'), process.env.PATH].join(delimiter)
+process.exitCode = await run(node, [resolve(root, script), ...args], { cwd: root, env: { ...process.env, PATH } })
 
 /** True when node_modules holds exactly what package-lock.json names. */
 function installed() {
@@ -34,7 +36,9 @@ function installed() {
 }
 
 function lockHash() {
-  return createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  return createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
 }
 
 /** npm writes its own record of what it installed last of all, so an interrupted install has none. */
@@ -43,9 +47,12 @@ function agreesWithLock() {
   if (!existsSync(record)) return false
   const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages
   const found = JSON.parse(readFileSync(record, 'utf8')).packages
-  return Object.entries(wanted).every(([path, want]) => {
-    const got = found[path]
-    return path === '' || (got === undefined ? want.optional === true : got.version === want.version && got.integrity === want.integrity)
+  return Object.entries(wanted).every(([place, want]) => {
+    const got = found[place]
+    return (
+      place === '' ||
+      (got === undefined ? want.optional === true : got.version === want.version && got.integrity === want.integrity)
+    )
   })
 }
 
@@ -74,7 +81,10 @@ async function installUnderLock() {
       code: 1,
     }
   if (!existsSync(node))
-    return { text: 'npm ci ended well but left no Node of its own: are install scripts switched off (`npm config get ignore-scripts`)?', code: 1 }
+    return {
+      text: 'npm ci ended well but left no Node of its own: are install scripts switched off (`npm config get ignore-scripts`)?',
+      code: 1,
+    }
   writeFileSync(stamp, lockHash())
   say(`Installed in ${Math.round((Date.now() - startedAt) / 1000)} s.`)
   return null
@@ -83,10 +93,16 @@ async function installUnderLock() {
 /** npm runs on the Node that came with it: `npm run` puts node_modules/.bin first on the path, and npm ci is about to delete that. */
 async function npmCi() {
   const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !resolve(entry).startsWith(modules))
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name) || /^npm_config_/i.test(name)))
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name) || /^npm_config_/i.test(name)),
+  )
   const beat = setInterval(() => say('… still installing'), 15_000)
   try {
-    return await run('npm', ['ci', '--no-fund', '--no-audit'], { cwd: root, env: { ...env, PATH: path.join(delimiter) }, shell: windows })
+    return await run('npm', ['ci', '--no-fund', '--no-audit'], {
+      cwd: root,
+      env: { ...env, PATH: path.join(delimiter) },
+      shell: windows,
+    })
   } finally {
     clearInterval(beat)
   }

@@ -1,0 +1,24 @@
+/**
+ * npm run check: the gate. Generated files, types, lint, format, then what `npm test` runs. Everything is tried, so that one
+ * run shows everything that is wrong.
+ */
+import { step } from './step.ts'
+import { typesArguments } from './types.ts'
+
+const gate: [title: string, command: string, args: string[]][] = [
+  ['Generated files unchanged: worker-configuration.d.ts', 'wrangler', [...typesArguments, '--check']],
+  ['Lint', 'oxlint', ['--deny-warnings']],
+  ['Format', 'oxfmt', ['--check']],
+]
+
+const failed: string[] = []
+for (const [title, command, args] of gate) {
+  if (!(await step(title, command, args))) failed.push(title)
+}
+if (!(await step('Bundle, types and tests', process.execPath, ['scripts/test.ts'], { show: true })))
+  failed.push('Bundle, types and tests')
+
+console.log(
+  failed.length === 0 ? 'The gate is open: everything passed.' : `The gate is shut. Failed: ${failed.join('; ')}.`,
+)
+process.exitCode = failed.length === 0 ? 0 : 1

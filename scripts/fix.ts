@@ -1,0 +1,7 @@
+/** npm run fix: formats everything and mends what the linter can mend. */
+import { step } from './step.ts'
+
+const linted = await step('Lint', 'oxlint', ['--fix', '--deny-warnings'])
+const formatted = await step('Format', 'oxfmt', [])
+console.log(linted && formatted ? 'Fixed.' : 'Something is left to mend by hand.')
+process.exitCode = linted && formatted ? 0 : 1

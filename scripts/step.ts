@@ -1,0 +1,64 @@
+/** One line before and one after each command of a script; its output is shown as it comes, or kept back until it fails. */
+import { spawn } from 'node:child_process'
+import { resolve } from 'node:path'
+import { paintFor, spell } from './terminal.ts'
+
+/** The project's folder. */
+export const root = resolve(import.meta.dirname, '..')
+
+/** Environment of every tool: nothing is reported anywhere, nothing is fetched, and no question is asked. */
+export const quietTools: Record<string, string> = {
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_SEND_ERROR_REPORTS: 'false',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+}
+
+const paint = paintFor(process.stdout, process.env)
+
+export interface StepOptions {
+  /** Show the command's output as it comes; by default it is shown only when the command fails. */
+  show?: boolean
+  env?: Record<string, string>
+}
+
+/** Runs one command in the project's folder; true when it ended well. */
+export async function step(
+  title: string,
+  command: string,
+  args: string[],
+  options: StepOptions = {},
+): Promise<boolean> {
+  console.log(paint('bold', `▸ ${title}`))
+  const startedAt = performance.now()
+  const { code, output } = await run(command, args, options)
+  const took = paint('dim', `(${spell(performance.now() - startedAt)})`)
+  if (code === 0) {
+    console.log(`${paint('green', '✓')} ${title} ${took}`)
+    return true
+  }
+  if (output !== '') console.log(output.trimEnd())
+  console.log(`${paint('red', '✗')} ${title} ${took}: \`${[command, ...args].join(' ')}\` ended with ${code}`)
+  return false
+}
+
+export interface Outcome {
+  code: number
+  output: string
+}
+
+export function run(command: string, args: string[], options: StepOptions = {}): Promise<Outcome> {
+  return new Promise((settle) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...quietTools, ...options.env },
+      stdio: options.show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    const keep = (chunk: Buffer): void => void (output += chunk.toString('utf8'))
+    child.stdout?.on('data', keep)
+    child.stderr?.on('data', keep)
+    child.on('error', (error) => settle({ code: 127, output: error.message }))
+    child.on('close', (code) => settle({ code: code ?? 1, output }))
+  })
+}

@@ -1,0 +1,11 @@
+/** npm run types: writes worker-configuration.d.ts, the type of `env`, from wrangler.toml. */
+import { step } from './step.ts'
+
+/** Arguments of `wrangler types`, shared with the check that the file is up to date. */
+export const typesArguments = ['types', 'worker-configuration.d.ts', '--include-runtime=false', '--strict-vars=false']
+
+if (import.meta.main) {
+  const ok = await step('worker-configuration.d.ts from wrangler.toml', 'wrangler', typesArguments)
+  console.log(ok ? 'Written.' : 'Not written.')
+  process.exitCode = ok ? 0 : 1
+}
