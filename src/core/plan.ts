@@ -34,9 +34,12 @@ export interface PlanContext {
   random: number
 }
 
+/** What is waited for: the moment before the lapse, a window, a second look, a provider's recovery, tomorrow's budget. */
+export type WaitCode = 'hold' | 'window' | 'verify' | 'backoff' | 'budget'
+
 export type Decision =
   | { do: 'send'; purpose: Purpose; why: string; worstNanos: number | null; deadlineAt: number | null }
-  | { do: 'wait'; untilAt: number; why: string }
+  | { do: 'wait'; code: WaitCode; untilAt: number; why: string }
   | { do: 'lapse'; why: string }
   | { do: 'stop'; reason: StopReason; why: string }
 
@@ -150,17 +153,19 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
   if (!sight.open)
     return {
       do: 'wait',
+      code: 'window',
       untilAt: sight.opensAt ?? now,
       why: `outside the declared windows; warm again at ${iso(sight.opensAt ?? now)}`,
     }
   const until = warmUntil(state)
   if (state.verdict === 'none' || until === null) return write(state, context, now, sight.closesAt)
-  if (state.failuresInRow === 0 && state.readZeroInRow > 0 && state.anchorAt !== null) {
+  if (state.failuresInRow === 0 && state.readZeroInRow > 0 && state.verdict === 'unknown' && state.anchorAt !== null) {
     // A doubt costs little to settle, and everything else hangs on the answer.
     const verifyAt = state.anchorAt + VERIFY_AFTER_MS
     if (now < verifyAt)
       return {
         do: 'wait',
+        code: 'verify',
         untilAt: verifyAt,
         why: 'the last answer left open whether the prefix is cached: a second probe decides',
       }
@@ -190,6 +195,7 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
     const opensAt = windowSight(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
     return {
       do: 'wait',
+      code: 'window',
       untilAt: opensAt,
       why: `the declared window closes at ${iso(sight.closesAt)}, before the next probe; warm again at ${iso(opensAt)}`,
     }
@@ -201,7 +207,8 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
       why: `still warm at ${iso(keepWarm.untilAt)}, the end that was asked for; no further probe is needed`,
     }
   }
-  if (now < dueAt) return { do: 'wait', untilAt: Math.min(dueAt, closing), why: holdWhy(state, context, limit) }
+  if (now < dueAt)
+    return { do: 'wait', code: 'hold', untilAt: Math.min(dueAt, closing), why: holdWhy(state, context, limit) }
   return spend(state, context, now, 'keep', holdWhy(state, context, limit))
 }
 
@@ -225,6 +232,7 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
     if (now < againAt)
       return {
         do: 'wait',
+        code: 'backoff',
         untilAt: againAt,
         why: `the last ${state.failuresInRow} calls failed (${state.lastFailure.failure.kind}); tried again at ${iso(againAt)}`,
       }
@@ -249,7 +257,7 @@ function spend(state: PrefixState, context: PlanContext, now: number, purpose: P
   if (refused !== null) {
     const untilAt = nextDayAt(now)
     if (context.keepWarm.plan === 'always' && refused.heals)
-      return { do: 'wait', untilAt, why: `${refused.why}; goes on at ${iso(untilAt)}` }
+      return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(untilAt)}` }
     return {
       do: 'stop',
       reason: 'budget_exhausted',

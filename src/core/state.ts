@@ -114,7 +114,9 @@ export interface PrefixState {
   stopped: Stop | null
   nextAt: number | null
   why: string
-  /** Rewrites after a lapse that failed, in a row: they back off. */
+  /** The last decision that the history has a row for; a row is added when it changes. */
+  decided: string
+  /** Background jobs that the next settlement answers. */
   jobs: string[]
 
   /** UTC day (YYYY-MM-DD) that `spentNanos` belongs to. */
@@ -152,6 +154,7 @@ export function newState(now: number, day: string, retention: LearnedRetention |
     stopped: null,
     nextAt: null,
     why: '',
+    decided: '',
     jobs: [],
     day,
     spentNanos: 0,

@@ -1,0 +1,386 @@
+import type { FailureValue } from '../contract/failures.ts'
+import type { HistoryRow } from './history.ts'
+import { decide } from './plan.ts'
+import type { Decision, PlanContext } from './plan.ts'
+import { costOf } from './price.ts'
+import { readReceipt } from './receipt.ts'
+import { goneAfter, heldFor } from './retention.ts'
+import { dayOf } from './schedule.ts'
+import type { PrefixState, Purpose, StopReason } from './state.ts'
+import { warmUntil } from './state.ts'
+import type { Primitive, Usage } from './types.ts'
+
+/** What happened to a prefix, and the rows that tell it. Every function here returns new state and changes nothing. */
+export interface Change {
+  state: PrefixState
+  rows: HistoryRow[]
+}
+
+/** An answer to one of our calls. */
+export interface Answer {
+  startedAt: number
+  latencyMs: number
+  purpose: Purpose
+  primitive: Primitive
+  usage: Usage
+  model: string | null
+}
+
+/** Stops that a real request ends: it renewed or rewrote the entry, and it is the demand that plans wait for. */
+const ENDED_BY_ARRIVAL: readonly StopReason[] = [
+  'idle_timeout',
+  'break_even',
+  'probes_spent',
+  'lapsed',
+  'surprise_write',
+  'budget_exhausted',
+  'unverifiable',
+]
+
+/** Real requests that stood behind one observation call. */
+export interface Arrival {
+  startedAt: number
+  usage: Usage
+  ttftMs: number | null
+}
+
+function spendToday(
+  state: PrefixState,
+  nanos: number,
+  now: number,
+): Pick<PrefixState, 'day' | 'spentNanos' | 'costNanos'> {
+  const day = dayOf(now)
+  const before = state.day === day ? state.spentNanos : 0
+  return { day, spentNanos: before + nanos, costNanos: state.costNanos + nanos }
+}
+
+/** One of our calls was answered: belief, retention, counters and money follow from what the answer says. */
+export function applyAnswer(before: PrefixState, answer: Answer, context: PlanContext, worst: number | null): Change {
+  const { usage, startedAt, purpose } = answer
+  const reading = readReceipt(usage, {
+    purpose,
+    writesReported: context.facts.writesReported,
+    measuredTokens: before.measuredTokens,
+    everHit: before.everHit,
+    readZeroInRow: before.readZeroInRow,
+  })
+  const costNanos = costOf(usage, context.facts.price, before.retention?.name ?? '')
+  const gapMs = before.anchorAt === null ? null : startedAt - before.anchorAt
+  const state: PrefixState = {
+    ...before,
+    ...spendToday(before, costNanos ?? worst ?? 0, startedAt),
+    generation: before.generation + 1,
+    lastReceipt: {
+      at: startedAt,
+      kind: reading.kind,
+      purpose,
+      primitive: answer.primitive,
+      usage,
+      costNanos,
+      latencyMs: answer.latencyMs,
+      model: answer.model,
+      why: reading.why,
+    },
+    lastFailure: null,
+    failuresInRow: 0,
+    probes: before.probes + 1,
+    probesSinceArrival: before.probesSinceArrival + (purpose === 'keep' ? 1 : 0),
+    silentInRow: usage.cacheReadTokens === null && usage.cacheWriteTokens === null ? before.silentInRow + 1 : 0,
+  }
+  const rows: HistoryRow[] = [
+    {
+      at: startedAt,
+      type: 'receipt',
+      kind: reading.kind,
+      purpose,
+      primitive: answer.primitive,
+      usage,
+      costNanos,
+      latencyMs: answer.latencyMs,
+      model: answer.model,
+      why: reading.why,
+    },
+  ]
+  const read = usage.cacheReadTokens ?? 0
+  const written = usage.cacheWriteTokens ?? 0
+  switch (reading.kind) {
+    case 'written':
+      Object.assign(state, { verdict: 'warm', anchorAt: startedAt, measuredTokens: read + written, readZeroInRow: 0 })
+      break
+    case 'full':
+    case 'partial':
+      found(state, before, startedAt, gapMs, read + written)
+      if (reading.kind === 'partial' && before.measuredTokens !== null)
+        state.measuredTokens = Math.max(before.measuredTokens, read + written)
+      if (purpose === 'keep') state.keepHits = before.keepHits + 1
+      break
+    case 'cold':
+      state.keepColds = before.keepColds + 1
+      if (state.retention !== null && gapMs !== null)
+        state.retention = goneAfter(state.retention, before.readZeroGapMs ?? gapMs)
+      if (written > 0) {
+        // The keep-alive itself wrote: there is an entry again, bought without being asked for.
+        Object.assign(state, {
+          verdict: 'warm',
+          anchorAt: startedAt,
+          measuredTokens: read + written,
+          readZeroInRow: 0,
+          readZeroGapMs: null,
+        })
+        if (context.keepWarm.plan !== 'always') {
+          state.stopped = {
+            reason: 'surprise_write',
+            at: startedAt,
+            why: `${reading.why}; it stays warm until its retention passes, and the next real request, or POST /prefixes/{id}/warm, starts the plan again`,
+          }
+        } else
+          rows.push({
+            at: startedAt,
+            type: 'decision',
+            decision: 'rewrite',
+            why: `${reading.why}; plan always pays that one rewrite`,
+          })
+      } else
+        Object.assign(state, {
+          verdict: 'cold',
+          anchorAt: startedAt,
+          readZeroInRow: before.readZeroInRow + 1,
+          readZeroGapMs: null,
+        })
+      break
+    case 'uncacheable':
+      Object.assign(state, { verdict: 'uncacheable', readZeroInRow: before.readZeroInRow + 1 })
+      break
+    case 'unknown':
+      Object.assign(state, { verdict: 'unknown', anchorAt: startedAt })
+      if (usage.cacheReadTokens === 0) {
+        state.readZeroInRow = before.readZeroInRow + 1
+        state.readZeroGapMs = before.everHit ? gapMs : null
+      }
+      break
+  }
+  return { state, rows }
+}
+
+/** A read found the entry: it lives, it was renewed, and the retention held for that long. */
+function found(state: PrefixState, before: PrefixState, at: number, gapMs: number | null, tokens: number): void {
+  state.verdict = 'warm'
+  state.everHit = true
+  state.readZeroInRow = 0
+  state.readZeroGapMs = null
+  state.measuredTokens = before.measuredTokens ?? tokens
+  if (state.retention !== null) {
+    // A read-nothing answer that is followed by a read was a lapse after all, healed by its own write.
+    if (before.readZeroGapMs !== null) state.retention = goneAfter(state.retention, before.readZeroGapMs)
+    else if (gapMs !== null) state.retention = heldFor(state.retention, gapMs)
+  }
+  state.anchorAt = state.retention?.kind === 'fixed' ? before.anchorAt : Math.max(before.anchorAt ?? 0, at)
+}
+
+export interface FailedCall {
+  at: number
+  failure: FailureValue
+  /** False: the provider surely did not take it. Null: nobody knows, so the worst case is charged. */
+  accepted: false | null
+  permanent: boolean
+  primitiveRefused: boolean
+  purpose: Purpose
+  primitive: Primitive
+  latencyMs: number
+}
+
+/** One of our calls failed. An unknown outcome is charged at its worst case and stays in the history as unknown. */
+export function applyFailure(before: PrefixState, call: FailedCall, worst: number | null, ladder: number): Change {
+  const state: PrefixState = {
+    ...before,
+    generation: before.generation + 1,
+    lastFailure: { at: call.at, failure: call.failure },
+    failuresInRow: before.failuresInRow + 1,
+  }
+  const rows: HistoryRow[] = []
+  if (call.accepted === null) {
+    Object.assign(state, spendToday(before, worst ?? 0, call.at), { probes: before.probes + 1 })
+    rows.push({
+      at: call.at,
+      type: 'receipt',
+      kind: 'unknown',
+      purpose: call.purpose,
+      primitive: call.primitive,
+      usage: null,
+      costNanos: worst,
+      latencyMs: call.latencyMs,
+      model: null,
+      why: `outcome unknown (${call.failure.kind}): charged at its worst case`,
+    })
+  }
+  if (call.primitiveRefused && before.primitiveIndex + 1 < ladder) {
+    state.failuresInRow = before.failuresInRow
+    state.primitiveIndex = before.primitiveIndex + 1
+    const why = `the provider refused ${call.primitive}; the next primitive is used from now on`
+    rows.push({ at: call.at, type: 'decision', decision: 'primitive', why })
+    return { state, rows }
+  }
+  if (call.permanent || call.primitiveRefused) {
+    const why = `${call.failure.kind}: ${call.failure.message}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
+    state.stopped = { reason: 'provider_refused', at: call.at, why }
+  } else
+    rows.push({
+      at: call.at,
+      type: 'decision',
+      decision: 'failed',
+      why: `${call.failure.kind}: ${call.failure.message}`,
+    })
+  return { state, rows }
+}
+
+/** Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. */
+export function applyArrivals(
+  before: PrefixState,
+  arrivals: readonly Arrival[],
+  now: number,
+  earliestAt: number,
+): Change {
+  if (arrivals.length === 0) return { state: before, rows: [] }
+  const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
+  const tally =
+    before.tally === null
+      ? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
+      : { ...before.tally }
+  const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
+  for (const arrival of sorted) {
+    const at = Math.min(now, Math.max(earliestAt, arrival.startedAt))
+    const { cacheReadTokens, cacheWriteTokens } = arrival.usage
+    const read = cacheReadTokens ?? 0
+    const enough = read > 0 && (state.measuredTokens === null || read >= state.measuredTokens * 0.5)
+    tally.count += 1
+    tally.firstAt = Math.min(tally.firstAt, at)
+    tally.lastAt = Math.max(tally.lastAt, at)
+    state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)
+    if (enough) {
+      tally.hits += 1
+      tally.cachedTokens += read
+      state.hits += 1
+      if (state.lastHit === null || at >= state.lastHit.at)
+        state.lastHit = { at, cachedTokens: read, ttftMs: arrival.ttftMs }
+      if (state.anchorAt === null || at > state.anchorAt)
+        found(
+          state,
+          { ...state },
+          at,
+          state.anchorAt === null ? null : at - state.anchorAt,
+          state.measuredTokens ?? read,
+        )
+    } else if (cacheReadTokens !== null || cacheWriteTokens !== null) {
+      tally.misses += 1
+      state.misses += 1
+      // A real request that wrote at least the prefix made it warm itself.
+      const wrote = cacheWriteTokens ?? 0
+      if (
+        wrote > 0 &&
+        (state.measuredTokens === null || wrote >= state.measuredTokens * 0.5) &&
+        at > (state.anchorAt ?? 0)
+      ) {
+        Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
+      }
+    }
+  }
+  state.tally = tally
+  const rows: HistoryRow[] = []
+  if (state.stopped !== null && ENDED_BY_ARRIVAL.includes(state.stopped.reason)) {
+    rows.push({
+      at: now,
+      type: 'decision',
+      decision: 'resume',
+      why: `a real request arrived; the plan goes on (it had stopped: ${state.stopped.reason})`,
+    })
+    state.stopped = null
+    state.silentInRow = 0
+  }
+  if (before.nextAt !== null && before.decided.startsWith('due') && (state.anchorAt ?? 0) > (before.anchorAt ?? 0)) {
+    rows.push({
+      at: now,
+      type: 'decision',
+      decision: 'cancel',
+      why: 'real traffic renewed the clock: the probe that was due is not sent',
+    })
+    state.decided = 'renewed'
+  }
+  return { state, rows }
+}
+
+/** Writes the coalesced arrivals to the history: once a minute, or when another row follows them. */
+export function flushTally(before: PrefixState, now: number, force: boolean): Change {
+  const { tally } = before
+  if (tally === null || (!force && now - tally.firstAt < 60_000)) return { state: before, rows: [] }
+  const row: HistoryRow = {
+    at: tally.lastAt,
+    type: 'arrival',
+    count: tally.count,
+    hits: tally.hits,
+    misses: tally.misses,
+    cachedTokens: tally.cachedTokens,
+  }
+  return { state: { ...before, tally: null }, rows: [row] }
+}
+
+/**
+ * Asks the plan what comes next and writes it into the state: the next due time, or why there is none. A lapse is
+ * carried out here, so that it is a decision with a row and never an accident.
+ */
+export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
+  let state = before
+  const rows: HistoryRow[] = []
+  for (;;) {
+    const decision = decide(state, context, now)
+    const signature = signatureOf(decision)
+    if (decision.do === 'lapse') {
+      rows.push({ at: now, type: 'decision', decision: 'lapse', why: decision.why })
+      state = { ...state, verdict: 'cold', why: decision.why, decided: 'lapse', failuresInRow: 0, lastFailure: null }
+      continue
+    }
+    if (signature !== state.decided && !signature.startsWith('due'))
+      rows.push({ at: now, type: 'decision', decision: signature, why: decision.why })
+    if (
+      decision.do === 'send' &&
+      decision.purpose === 'write' &&
+      state.verdict === 'cold' &&
+      state.decided !== signature
+    ) {
+      rows.push({ at: now, type: 'decision', decision: 'rewrite', why: decision.why })
+    }
+    state = { ...state, why: decision.why, decided: signature }
+    if (decision.do === 'stop') {
+      state.stopped ??= { reason: decision.reason, at: now, why: decision.why }
+      state.nextAt = null
+    } else state.nextAt = decision.do === 'wait' ? Math.max(decision.untilAt, now) : now
+    return { state, rows, decision }
+  }
+}
+
+function signatureOf(decision: Decision): string {
+  if (decision.do === 'stop') return `stop:${decision.reason}`
+  if (decision.do === 'wait') return decision.code === 'hold' ? 'hold' : `wait:${decision.code}`
+  return decision.do === 'send' ? `due:${decision.purpose}` : decision.do
+}
+
+/** A person or a caller asked for it: whatever had stopped the plan is forgotten, and evidence against caching is doubted once. */
+export function restart(before: PrefixState, now: number): PrefixState {
+  return {
+    ...before,
+    generation: before.generation + 1,
+    stopped: null,
+    plannedAt: now,
+    probesSinceArrival: 0,
+    failuresInRow: 0,
+    lastFailure: null,
+    silentInRow: 0,
+    verdict: before.verdict === 'uncacheable' ? 'none' : before.verdict,
+    readZeroInRow: before.verdict === 'uncacheable' ? 0 : before.readZeroInRow,
+  }
+}
+
+/** Whether an entry is believed reusable at `now`. */
+export function isWarm(state: PrefixState, now: number): boolean {
+  const until = warmUntil(state)
+  return state.verdict === 'warm' && until !== null && now < until
+}

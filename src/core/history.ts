@@ -1,0 +1,35 @@
+import type { Purpose } from './state.ts'
+import type { Primitive, ReceiptKind, Usage } from './types.ts'
+
+/** A row of a prefix's history: what one answer proved, what real requests did, what was decided and why. */
+export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow
+
+export interface ReceiptRow {
+  at: number
+  type: 'receipt'
+  kind: ReceiptKind
+  purpose: Purpose
+  primitive: Primitive
+  /** Null when the outcome of the call is not known. */
+  usage: Usage | null
+  costNanos: number | null
+  latencyMs: number
+  model: string | null
+  why: string
+}
+
+export interface ArrivalRow {
+  at: number
+  type: 'arrival'
+  count: number
+  hits: number
+  misses: number
+  cachedTokens: number
+}
+
+export interface DecisionRow {
+  at: number
+  type: 'decision'
+  decision: string
+  why: string
+}
