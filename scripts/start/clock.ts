@@ -1,0 +1,45 @@
+/**
+ * The virtual clock that Pilotlight and the lab share: virtual = anchor + rate × real time since the anchor. It stands still
+ * while stopped, so that a second start finds every cache as the first one left it, and it never runs backwards.
+ */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+
+export interface Anchor {
+  realAt: number
+  virtualAt: number
+  rate: number
+}
+
+/** What is kept of the clock between two starts. */
+export interface Kept {
+  virtualAt: number
+  rate: number
+  /** False while running: then the last moments before a crash were not recorded. */
+  stopped: boolean
+}
+
+/** How much real time may pass between the last record and the end of a run that was killed. */
+const unrecordedMs = 10_000
+
+/** Where the clock goes on; a first start begins at the real time. */
+export function resume(kept: Kept | null, rate: number, realNow: number): Anchor {
+  if (kept === null) return { realAt: realNow, virtualAt: realNow, rate }
+  return { realAt: realNow, virtualAt: kept.virtualAt + (kept.stopped ? 0 : unrecordedMs * kept.rate), rate }
+}
+
+export function virtualNow(anchor: Anchor, realNow: number): number {
+  return anchor.virtualAt + anchor.rate * (realNow - anchor.realAt)
+}
+
+export function loadClock(file: string): Kept | null {
+  if (!existsSync(file)) return null
+  const kept = JSON.parse(readFileSync(file, 'utf8')) as Partial<Kept>
+  if (typeof kept.virtualAt !== 'number' || !Number.isFinite(kept.virtualAt)) throw new Error(`${file} is damaged: delete its folder to start anew`)
+  return { virtualAt: kept.virtualAt, rate: kept.rate ?? 1, stopped: kept.stopped ?? false }
+}
+
+/** Written beside and renamed, so that a crash leaves the old record or the new one. */
+export function keepClock(file: string, kept: Kept): void {
+  writeFileSync(`${file}.new`, JSON.stringify(kept))
+  renameSync(`${file}.new`, file)
+}
