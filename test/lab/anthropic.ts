@@ -1,0 +1,232 @@
+/**
+ * Anthropic's Messages API. Sources, checked 2026-11-21: Anthropic docs build-with-claude/prompt-caching, api/errors,
+ * api/rate-limits, api/streaming; npm @anthropic-ai/sdk 1.11.0, resources/messages/messages.d.ts.
+ */
+import { accountOf, bearerOf, isRefusedKey } from './account.ts'
+import { anthropicPrompt } from './anthropic-prompt.ts'
+import { checkAnthropic } from './anthropic-rules.ts'
+import { tokensOf } from './blocks.ts'
+import { answerText, cutTo, Refusal, sse, textParts } from './dialect.ts'
+import type { Answer, Call, Dialect, Frame, Opened, RefusalKind, World } from './dialect.ts'
+import { arrayAt, isObject, member, numberAt, parseJson, stringAt } from './json.ts'
+import type { JsonNode } from './json.ts'
+import { anthropicModel } from './models.ts'
+import { COUNT_TOKENS_ONLY, isoSeconds } from './anthropic-wire.ts'
+import { anthropicRefusal, requestId } from './anthropic-wire.ts'
+
+const HOUR_MS = 3_600_000
+
+export const anthropic: Dialect = {
+  provider: 'anthropic',
+
+  open(call: Call): Opened {
+    const key = call.headers.get('x-api-key') ?? bearerOf(call.headers)
+    if (key === '') throw anthropicRefusal(call, 401, 'authentication_error', 'x-api-key header is required')
+    if (isRefusedKey(key)) throw anthropicRefusal(call, 401, 'authentication_error', 'invalid x-api-key')
+    const known = call.path === 'v1/messages' || call.path === COUNT_TOKENS_ONLY
+    if (!known) throw anthropicRefusal(call, 404, 'not_found_error', 'Not found')
+    if (call.method !== 'POST') throw anthropicRefusal(call, 405, 'invalid_request_error', 'Method Not Allowed')
+    if (!call.headers.has('anthropic-version')) {
+      throw anthropicRefusal(call, 400, 'invalid_request_error', 'anthropic-version: header is required')
+    }
+    let body: JsonNode
+    try {
+      body = parseJson(call.bodyText)
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error
+      throw anthropicRefusal(call, 400, 'invalid_request_error', 'The request body is not valid JSON')
+    }
+    if (!isObject(body))
+      throw anthropicRefusal(call, 400, 'invalid_request_error', 'Input should be a valid dictionary')
+    const model = stringAt(body, 'model')
+    if (model === undefined) throw anthropicRefusal(call, 400, 'invalid_request_error', 'model: Field required')
+    if (anthropicModel(model) === undefined) throw anthropicRefusal(call, 404, 'not_found_error', `model: ${model}`)
+    return { account: accountOf(key), model, body, operation: call.path }
+  },
+
+  answer(call: Call, { account, model: modelId, body }: Opened, world: World): Answer {
+    const model = anthropicModel(modelId)
+    if (model === undefined) throw anthropicRefusal(call, 404, 'not_found_error', `model: ${modelId}`)
+    if (call.path === COUNT_TOKENS_ONLY) return countTokens(call, anthropicPrompt(body, model).totalTokens)
+    const reason = checkAnthropic(body, model)
+    if (reason !== undefined) throw anthropicRefusal(call, 400, 'invalid_request_error', reason)
+
+    const prompt = anthropicPrompt(body, model)
+    const points = world.faults.downgrade
+      ? prompt.points.map((point) => ({ ...point, ttlMs: Math.min(point.ttlMs, 300_000) }))
+      : prompt.points
+    const result = world.cache.request({
+      now: call.at,
+      begunAt: (read) => call.at + world.firstTokenMs(read, prompt.totalTokens),
+      partition: `anthropic/${model.id}/${account}/`,
+      points,
+      minTokens: model.minTokens,
+      write: !world.faults.noWrite,
+    })
+
+    const maxTokens = numberAt(body, 'max_tokens') ?? 0
+    const text = cutTo(answerText(prompt.hash), maxTokens)
+    const outputTokens = tokensOf(text)
+    const whole = text === answerText(prompt.hash)
+    const asHour = world.faults.hidden ? (prompt.points.findLast((point) => point.mark)?.ttlMs ?? 0) === HOUR_MS : false
+    const written1h = asHour ? result.writeTokens : (result.writeByTtl[HOUR_MS] ?? 0)
+    const usage = {
+      input_tokens: prompt.totalTokens - result.readTokens - result.writeTokens,
+      cache_creation_input_tokens: result.writeTokens,
+      cache_read_input_tokens: result.readTokens,
+      cache_creation: {
+        ephemeral_5m_input_tokens: result.writeTokens - written1h,
+        ephemeral_1h_input_tokens: written1h,
+      },
+      output_tokens: outputTokens,
+      output_tokens_details: null,
+      server_tool_use: null,
+      service_tier: 'standard',
+      inference_geo: 'not_available',
+      speed: stringAt(body, 'speed') ?? 'standard',
+    }
+    const forced = member(body, 'tool_choice')
+    const toolName = toolToUse(forced, arrayAt(body, 'tools'))
+    const content =
+      maxTokens === 0
+        ? []
+        : toolName === undefined
+          ? [{ type: 'text', text, citations: null }]
+          : [{ type: 'tool_use', id: `toolu_lab_${call.seq}`, name: toolName, input: {} }]
+    const message = {
+      id: `msg_lab_${String(call.seq).padStart(8, '0')}`,
+      type: 'message',
+      role: 'assistant',
+      model: modelId,
+      content,
+      container: null,
+      diagnostics: null,
+      stop_reason: maxTokens === 0 || !whole ? 'max_tokens' : toolName === undefined ? 'end_turn' : 'tool_use',
+      stop_sequence: null,
+      stop_details: null,
+      usage,
+    }
+    const answer: Answer = {
+      json: message,
+      headers: { 'content-type': 'application/json', ...limitHeaders(call), 'request-id': requestId(call) },
+      begunAt: result.begunAt,
+      endsAt: result.begunAt + world.writingMs(outputTokens),
+      usage,
+    }
+    if (member(body, 'stream') === true) answer.frames = streamOf(message, text, world)
+    return answer
+  },
+
+  refuse(kind: RefusalKind, options, call: Call): Refusal {
+    const seconds = String(Math.ceil(options.retryAfterMs / 1000))
+    switch (kind) {
+      case 'rate_limited':
+        return anthropicRefusal(
+          call,
+          429,
+          'rate_limit_error',
+          'This request would exceed the rate limit for your organization of input tokens per minute.',
+          {
+            ...limitHeaders(call, 0, options.retryAfterMs),
+            'retry-after': seconds,
+            'retry-after-ms': String(Math.ceil(options.retryAfterMs)),
+            'x-should-retry': 'true',
+          },
+        )
+      case 'insufficient_quota':
+        return anthropicRefusal(
+          call,
+          400,
+          'invalid_request_error',
+          'Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.',
+          { 'x-should-retry': 'false' },
+        )
+      case 'overloaded':
+        return anthropicRefusal(call, options.status ?? 529, 'overloaded_error', 'Overloaded', {
+          'x-should-retry': 'true',
+        })
+      case 'server_error':
+        return anthropicRefusal(call, options.status ?? 500, 'api_error', 'Internal server error', {
+          'x-should-retry': 'true',
+        })
+      case 'geo_refusal':
+        return anthropicRefusal(call, 403, 'forbidden', 'Request not allowed', { 'x-should-retry': 'false' })
+    }
+  },
+
+  streamError(call: Call): string {
+    return sse(
+      { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' }, request_id: requestId(call) },
+      'error',
+    )
+  },
+}
+
+function countTokens(call: Call, tokens: number): Answer {
+  return {
+    json: { input_tokens: tokens },
+    headers: { 'content-type': 'application/json', 'request-id': requestId(call) },
+    begunAt: call.at,
+    endsAt: call.at,
+    usage: null,
+  }
+}
+
+/** A forced tool is used; otherwise the lab answers with text. */
+function toolToUse(choice: JsonNode | undefined, tools: JsonNode[]): string | undefined {
+  const type = stringAt(choice, 'type')
+  if (type === 'tool') return stringAt(choice, 'name')
+  if (type === 'any') return stringAt(tools[0], 'name')
+  return undefined
+}
+
+/** Token counts are rounded to thousands, reset times are RFC 3339. Source: Anthropic docs, api/rate-limits; checked 2026-11-21. */
+function limitHeaders(call: Call, remaining = 1, resetMs = 1000): Record<string, string> {
+  const reset = isoSeconds(call.at + resetMs)
+  const headers: Record<string, string> = {}
+  for (const [name, limit] of [
+    ['requests', 4000],
+    ['tokens', 2_400_000],
+    ['input-tokens', 2_000_000],
+    ['output-tokens', 400_000],
+  ] as const) {
+    headers[`anthropic-ratelimit-${name}-limit`] = String(limit)
+    headers[`anthropic-ratelimit-${name}-remaining`] = String(
+      remaining === 0 ? 0 : limit - (name === 'requests' ? 1 : 1000),
+    )
+    headers[`anthropic-ratelimit-${name}-reset`] = reset
+  }
+  return headers
+}
+
+type Message = { content: unknown[]; stop_reason: string; stop_sequence: null; usage: { output_tokens: number } }
+
+/** The event sequence of a streamed message. Source: Anthropic docs, api/streaming; checked 2026-11-21. */
+function streamOf(message: Message, text: string, world: World): Frame[] {
+  const { usage, content } = message
+  const frames: Frame[] = []
+  const send = (event: { type: string }, afterMs: number): void => {
+    frames.push({ text: sse(event, event.type), afterMs })
+  }
+  const start = { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } }
+  send({ type: 'message_start', message: start } as { type: string }, 0)
+  const block = content[0] as { type: string } | undefined
+  if (block !== undefined) {
+    const opened = block.type === 'text' ? { type: 'text', text: '', citations: null } : block
+    send({ type: 'content_block_start', index: 0, content_block: opened } as { type: string }, 0)
+    send({ type: 'ping' }, 0)
+    const deltas =
+      block.type === 'text'
+        ? textParts(text).map((part) => ({ type: 'text_delta', text: part }))
+        : [{ type: 'input_json_delta', partial_json: '{}' }]
+    deltas.forEach((delta, i) => {
+      send({ type: 'content_block_delta', index: 0, delta } as { type: string }, world.writingMs(i + 1))
+    })
+    send({ type: 'content_block_stop', index: 0 } as { type: string }, world.writingMs(usage.output_tokens))
+  }
+  const endMs = world.writingMs(usage.output_tokens)
+  const delta = { stop_reason: message.stop_reason, stop_sequence: null, stop_details: null, container: null }
+  send({ type: 'message_delta', delta, usage } as { type: string }, endMs)
+  send({ type: 'message_stop' }, endMs)
+  return frames
+}

@@ -1,0 +1,135 @@
+import * as z from 'zod'
+import type { LabClock } from './clock.ts'
+import { jsonResponse } from './deliver.ts'
+import { FAULT_KINDS } from './faults.ts'
+import type { FaultRequest } from './faults.ts'
+import type { Lab } from './lab.ts'
+
+const faultRequest = z.strictObject({
+  kind: z.enum(FAULT_KINDS),
+  provider: z.enum(['anthropic', 'openai', 'gemini']).optional(),
+  model: z.string().optional(),
+  times: z.int().min(1).optional(),
+  until: z.number().optional(),
+  probability: z.number().min(0).max(1).optional(),
+  retry_after_ms: z.number().min(0).optional(),
+  delay_ms: z.number().min(0).optional(),
+  status: z.int().min(200).max(599).optional(),
+  charged: z.boolean().optional(),
+  hidden: z.boolean().optional(),
+})
+
+const clockChange = z.strictObject({
+  mode: z.enum(['real', 'virtual']).optional(),
+  now: z.number().optional(),
+  rate: z.number().min(0).optional(),
+  advance_ms: z.number().min(0).optional(),
+})
+
+function clockOf(clock: LabClock): unknown {
+  const { realAnchorAt, virtualAnchorAt, rate } = clock.state
+  const mode = rate === 1 && realAnchorAt === virtualAnchorAt ? 'real' : 'virtual'
+  return { now: clock.now(), rate, mode, real_anchor_at: realAnchorAt, virtual_anchor_at: virtualAnchorAt }
+}
+
+/** Absent members stay absent: `exactOptionalPropertyTypes` tells them from `undefined`. */
+function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>
+  }
+}
+
+/** The routes under `/_lab`. */
+export async function control(lab: Lab, request: Request, url: URL): Promise<Response> {
+  const name = url.pathname.slice('/_lab/'.length)
+  const route = `${request.method} ${name}`
+  switch (route) {
+    case 'GET health':
+      return jsonResponse(200, { ok: true, now: lab.clock.now() })
+    case 'GET transcript': {
+      const since = Number(url.searchParams.get('since') ?? 0)
+      const limit = Number(url.searchParams.get('limit') ?? 2000)
+      return jsonResponse(200, { rows: lab.transcript.list(since, limit) })
+    }
+    case 'DELETE transcript':
+      lab.clearTranscript()
+      return jsonResponse(200, { ok: true })
+    case 'GET faults':
+      return jsonResponse(200, { faults: lab.faults.list() })
+    case 'POST faults': {
+      const body = await readJson(request, faultRequest)
+      if (body instanceof Response) return body
+      const fault = lab.faults.add(present(body) as FaultRequest)
+      lab.saveFaults()
+      return jsonResponse(201, { fault })
+    }
+    case 'DELETE faults':
+      lab.faults.clear()
+      lab.saveFaults()
+      return jsonResponse(200, { ok: true })
+    case 'GET clock':
+      return jsonResponse(200, clockOf(lab.clock))
+    case 'POST clock': {
+      const body = await readJson(request, clockChange)
+      if (body instanceof Response) return body
+      const { advance_ms: advanceMs, mode, now, rate } = body
+      lab.clock.change(present({ mode, now, rate, advanceMs }))
+      lab.saveClock()
+      return jsonResponse(200, clockOf(lab.clock))
+    }
+    case 'GET caches':
+      return jsonResponse(200, { entries: liveEntries(lab), handles: liveHandles(lab) })
+    case 'POST reset':
+      lab.reset()
+      return jsonResponse(200, { ok: true })
+    default:
+      return jsonResponse(404, { error: 'The lab has no such control.' })
+  }
+}
+
+async function readJson<T>(request: Request, schema: z.ZodType<T>): Promise<T | Response> {
+  let body: unknown
+  try {
+    body = await request.json()
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return jsonResponse(400, { error: 'The body is not JSON.' })
+  }
+  const parsed = schema.safeParse(body)
+  return parsed.success ? parsed.data : jsonResponse(400, { error: z.prettifyError(parsed.error) })
+}
+
+/** Live entries: one per written prefix end, and one per step of an automatic cache. */
+function liveEntries(lab: Lab): unknown[] {
+  const now = lab.clock.now()
+  const rows: unknown[] = []
+  for (const [key, entry] of lab.cache.entries()) {
+    if (entry.expiresAt <= now) continue
+    const [provider, model, account] = key.split('/')
+    rows.push({
+      provider,
+      model,
+      key_fingerprint: account,
+      hash: key.slice(key.lastIndexOf('/') + 1),
+      tokens: entry.tokens,
+      ttl_ms: entry.ttlMs,
+      readable_at: entry.readableAt,
+      expires_at: entry.expiresAt,
+    })
+  }
+  return rows
+}
+
+function liveHandles(lab: Lab): unknown[] {
+  const now = lab.clock.now()
+  return [...lab.handles.values()]
+    .filter((handle) => handle.expiresAt > now)
+    .map(({ name, model, account, tokens, expiresAt }) => ({
+      provider: 'gemini',
+      name,
+      model,
+      key_fingerprint: account,
+      tokens,
+      expires_at: expiresAt,
+    }))
+}

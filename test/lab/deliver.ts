@@ -1,0 +1,121 @@
+import type { LabClock } from './clock.ts'
+import type { Answer } from './dialect.ts'
+import type { Fault, FaultKind } from './faults.ts'
+
+const encoder = new TextEncoder()
+
+function has(faults: readonly Fault[], kind: FaultKind): Fault | undefined {
+  return faults.find((fault) => fault.kind === kind)
+}
+
+export function jsonResponse(status: number, body: unknown, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json', ...headers } })
+}
+
+/** A page from something in front of the provider instead of the provider's answer. */
+export function htmlPage(fault: Fault): Response {
+  const page =
+    '<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body><h1>Bad gateway</h1></body></html>\n'
+  return new Response(page, { status: fault.status ?? 502, headers: { 'content-type': 'text/html; charset=UTF-8' } })
+}
+
+/** A body that ends in an error after its text: the connection breaks while the client reads. */
+function brokenBody(text: string): ReadableStream<Uint8Array> {
+  let sent = false
+  return new ReadableStream({
+    pull(controller) {
+      if (sent) controller.error(new Error('the connection was cut'))
+      else controller.enqueue(encoder.encode(text))
+      sent = true
+    },
+  })
+}
+
+/** Sends an answer at its times, with whatever breakage is in force. `finished` is called when the last byte has gone, or the client. */
+export async function deliver(
+  answer: Answer,
+  faults: readonly Fault[],
+  clock: LabClock,
+  streamError: () => string,
+  finished: () => void,
+): Promise<Response> {
+  const bare = has(faults, 'missing_usage') === undefined
+  const headers = answer.headers
+  if (answer.frames !== undefined) return deliverStream(answer, faults, clock, streamError, finished)
+  await clock.sleep(answer.endsAt - clock.now())
+  const text = JSON.stringify(bare ? answer.json : withoutUsage(answer.json))
+  finished()
+  if (has(faults, 'malformed')) return new Response(`${text.slice(0, -2)},,`, { status: 200, headers })
+  if (has(faults, 'truncated')) {
+    return new Response(brokenBody(text.slice(0, Math.floor(text.length / 2))), { status: 200, headers })
+  }
+  return new Response(text, { status: 200, headers })
+}
+
+async function deliverStream(
+  answer: Answer,
+  faults: readonly Fault[],
+  clock: LabClock,
+  streamError: () => string,
+  finished: () => void,
+): Promise<Response> {
+  const frames = answer.frames ?? []
+  const texts = frames.map((frame) => frame.text)
+  const half = Math.ceil(frames.length / 2)
+  const bare = has(faults, 'missing_usage') !== undefined
+  await clock.sleep(answer.begunAt - clock.now())
+  let next = 0
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const frame = frames[next]
+      if (frame === undefined) {
+        finished()
+        controller.close()
+        return
+      }
+      if (next === half && has(faults, 'truncated')) {
+        finished()
+        controller.error(new Error('the connection was cut'))
+        return
+      }
+      if (next === half && has(faults, 'stream_error')) {
+        finished()
+        controller.enqueue(encoder.encode(streamError()))
+        controller.close()
+        return
+      }
+      await clock.sleep(answer.begunAt + frame.afterMs - clock.now())
+      let text = texts[next] ?? ''
+      if (bare) text = withoutUsageText(text)
+      if (next === half && has(faults, 'malformed')) text = `${text.slice(0, Math.floor(text.length / 2))}\n\n`
+      controller.enqueue(encoder.encode(text))
+      next += 1
+    },
+    cancel: finished,
+  })
+  const headers = {
+    ...answer.headers,
+    'content-type': answer.streamType ?? 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+  }
+  return new Response(body, { status: 200, headers })
+}
+
+const USAGE_NAMES = new Set(['usage', 'usageMetadata'])
+
+function withoutUsage(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUsage)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name]) => !USAGE_NAMES.has(name))
+      .map(([name, inner]) => [name, withoutUsage(inner)]),
+  )
+}
+
+function withoutUsageText(frame: string): string {
+  return frame.replace(
+    /^data: (\{.*\})$/m,
+    (_line, json: string) => `data: ${JSON.stringify(withoutUsage(JSON.parse(json)))}`,
+  )
+}

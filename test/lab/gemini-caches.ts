@@ -1,0 +1,184 @@
+/**
+ * Gemini's managed caches. Sources, checked 2026-11-21: Gemini API docs api/caching; npm @google/genai 3.1.0, dist/genai.d.ts.
+ */
+import { PromptChain } from './blocks.ts'
+import type { Answer, Call, Opened, World } from './dialect.ts'
+import { compact, stringAt } from './json.ts'
+import type { JsonNode, JsonObject } from './json.ts'
+import { checkMembers, field, geminiRefusal } from './gemini-wire.ts'
+import { geminiModel } from './models.ts'
+
+/** A handle: bound to one model and one account, kept until `expiresAt` (epoch ms). Its contents cannot be read back. */
+export type CachedContent = {
+  name: string
+  account: string
+  model: string
+  displayName: string
+  createdAt: number
+  updatedAt: number
+  expiresAt: number
+  tokens: number
+  hash: string
+}
+
+const HOUR_MS = 3_600_000
+const CREATE_MEMBERS = new Set(
+  'model contents systemInstruction tools toolConfig displayName ttl expireTime name createTime updateTime usageMetadata'.split(
+    ' ',
+  ),
+)
+
+/** Missing, expired and foreign handles look alike: 403, not 404. Source: Gemini API docs and public issue threads; checked 2026-11-21. */
+export function handleOf(name: string, account: string, now: number, world: World): CachedContent {
+  const handle = world.handles.get(name.replace(/^cachedContents\//, ''))
+  if (handle === undefined || handle.account !== account || handle.expiresAt <= now) {
+    throw geminiRefusal(403, 'CachedContent not found (or permission denied)')
+  }
+  return handle
+}
+
+/** Serves `cachedContents` and `cachedContents/{id}`; `rest` is the path after the API version. */
+export function answerCaches(call: Call, opened: Opened, rest: string, world: World): Answer {
+  const id = rest.split('/')[1]
+  const operation = `${call.method} ${id === undefined ? 'all' : 'one'}`
+  switch (operation) {
+    case 'POST all':
+      return reply(call, resource(create(call, opened, world)))
+    case 'GET all':
+      return reply(call, list(call, opened, world))
+    case 'GET one':
+      return reply(call, resource(handleOf(id ?? '', opened.account, call.at, world)))
+    case 'PATCH one': {
+      const handle = handleOf(id ?? '', opened.account, call.at, world)
+      return reply(call, resource(update(call, opened.body, handle, world)))
+    }
+    case 'DELETE one': {
+      handleOf(id ?? '', opened.account, call.at, world)
+      world.handles.delete(id ?? '')
+      world.saveHandle(id ?? '')
+      return reply(call, {})
+    }
+    default:
+      throw geminiRefusal(404, 'Requested entity was not found.')
+  }
+}
+
+function reply(call: Call, json: unknown): Answer {
+  const headers = { 'content-type': 'application/json; charset=UTF-8' }
+  return { json, headers, begunAt: call.at, endsAt: call.at, usage: null }
+}
+
+function create(call: Call, { account, body }: Opened, world: World): CachedContent {
+  const modelName = (stringAt(body, 'model') ?? '').replace(/^models\//, '')
+  const model = geminiModel(modelName)
+  if (model === undefined || !model.handles) {
+    throw geminiRefusal(
+      404,
+      `models/${modelName} is not found for API version v1beta, or is not supported for createCachedContent.`,
+    )
+  }
+  if (!model.permissive) checkMembers(body, CREATE_MEMBERS)
+  const chain = renderGemini(body)
+  if (chain.tokens < model.explicitMinTokens) {
+    throw geminiRefusal(
+      400,
+      `Cached content is too small. total_token_count=${chain.tokens}, min_total_token_count=${model.explicitMinTokens}`,
+    )
+  }
+  const id = `lab${String(call.seq).padStart(8, '0')}${chain.hash.slice(0, 8)}`
+  const handle: CachedContent = {
+    name: `cachedContents/${id}`,
+    account,
+    model: model.id,
+    displayName: stringAt(body, 'displayName') ?? stringAt(body, 'display_name') ?? '',
+    createdAt: call.at,
+    updatedAt: call.at,
+    expiresAt: expiryOf(call, body) ?? call.at + HOUR_MS,
+    tokens: chain.tokens,
+    hash: chain.hash,
+  }
+  world.handles.set(id, handle)
+  world.saveHandle(id)
+  return handle
+}
+
+/** Only the expiry can change, and only while the handle lives. */
+function update(call: Call, body: JsonObject, handle: CachedContent, world: World): CachedContent {
+  const mask = (call.query.get('updateMask') ?? '').split(',').filter((name) => name !== '')
+  const fixed = [...body.keys(), ...mask].find((name) => !['ttl', 'expireTime', 'expire_time', 'name'].includes(name))
+  if (fixed !== undefined) throw geminiRefusal(400, `Only ttl and expire_time can be updated, not ${fixed}.`)
+  const expiresAt = expiryOf(call, body)
+  if (expiresAt === undefined) throw geminiRefusal(400, 'One of ttl and expire_time is required.')
+  const id = handle.name.replace(/^cachedContents\//, '')
+  const updated = { ...handle, expiresAt, updatedAt: call.at }
+  world.handles.set(id, updated)
+  world.saveHandle(id)
+  return updated
+}
+
+function expiryOf(call: Call, body: JsonObject): number | undefined {
+  const ttl = stringAt(body, 'ttl')
+  const expireTime = field(body, 'expireTime')
+  if (ttl !== undefined) {
+    const seconds = /^(\d+(?:\.\d+)?)s$/.exec(ttl)?.[1]
+    if (seconds === undefined || Number(seconds) <= 0) throw geminiRefusal(400, `Invalid value at 'ttl': ${ttl}`)
+    return call.at + Number(seconds) * 1000
+  }
+  if (typeof expireTime !== 'string') return undefined
+  const at = Date.parse(expireTime)
+  if (Number.isNaN(at)) throw geminiRefusal(400, `Invalid value at 'expire_time': ${expireTime}`)
+  if (at <= call.at) throw geminiRefusal(400, 'expire_time must be in the future.')
+  return at
+}
+
+function list(call: Call, { account }: Opened, world: World): object {
+  const size = Math.min(Number(call.query.get('pageSize') ?? 100) || 100, 1000)
+  const start = Number(call.query.get('pageToken') ?? 0) || 0
+  const own = [...world.handles.values()].filter((handle) => handle.account === account && handle.expiresAt > call.at)
+  const page = own.slice(start, start + size)
+  return {
+    ...(page.length > 0 ? { cachedContents: page.map(resource) } : {}),
+    ...(start + size < own.length ? { nextPageToken: String(start + size) } : {}),
+  }
+}
+
+function resource(handle: CachedContent): object {
+  return {
+    name: handle.name,
+    model: `models/${handle.model}`,
+    displayName: handle.displayName,
+    createTime: new Date(handle.createdAt).toISOString(),
+    updateTime: new Date(handle.updatedAt).toISOString(),
+    expireTime: new Date(handle.expiresAt).toISOString(),
+    usageMetadata: { totalTokenCount: handle.tokens },
+  }
+}
+
+/** What is rendered ahead of the turns, then the turns. */
+export function geminiParts(body: JsonObject): string[] {
+  const parts: string[] = []
+  const add = (label: string, node: JsonNode | undefined): void => {
+    if (node !== undefined && node !== null) parts.push(`${label}\n${textOf(node)}`)
+  }
+  add('system', field(body, 'systemInstruction'))
+  add('tools', field(body, 'tools'))
+  add('toolConfig', field(body, 'toolConfig'))
+  const contents = field(body, 'contents')
+  for (const content of Array.isArray(contents) ? contents : []) add(stringAt(content, 'role') ?? 'user', content)
+  return parts
+}
+
+/** Text parts render as their text, so that both spellings of a text content are one; everything else as compact JSON. */
+function textOf(node: JsonNode): string {
+  const parts = field(node, 'parts')
+  if (!Array.isArray(parts)) return compact(node)
+  return parts
+    .map((part) => (part instanceof Map && part.size === 1 ? (stringAt(part, 'text') ?? compact(part)) : compact(part)))
+    .join('')
+}
+
+export function renderGemini(body: JsonObject): PromptChain {
+  const chain = new PromptChain('gemini')
+  for (const part of geminiParts(body)) chain.push(part)
+  return chain
+}

@@ -1,0 +1,97 @@
+import { Refusal } from './dialect.ts'
+import type { Call, RefusalKind } from './dialect.ts'
+import { isObject } from './json.ts'
+import type { JsonNode, JsonObject } from './json.ts'
+
+const STATUS_BY_CODE: Record<number, string> = {
+  400: 'INVALID_ARGUMENT',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  429: 'RESOURCE_EXHAUSTED',
+  500: 'INTERNAL',
+  503: 'UNAVAILABLE',
+  504: 'DEADLINE_EXCEEDED',
+}
+
+/** Source: google.rpc.Status as JSON, `{error: {code, message, status, details}}`, Gemini API docs troubleshooting; checked 2026-11-21. */
+export function geminiRefusal(code: number, message: string, details: object[] = [], status?: string): Refusal {
+  const error = {
+    code,
+    message,
+    status: status ?? STATUS_BY_CODE[code] ?? 'UNKNOWN',
+    ...(details.length > 0 ? { details } : {}),
+  }
+  return new Refusal(code, { error }, { 'content-type': 'application/json; charset=UTF-8' })
+}
+
+export function errorInfo(reason: string): object {
+  return {
+    '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+    reason,
+    domain: 'googleapis.com',
+    metadata: { service: 'generativelanguage.googleapis.com' },
+  }
+}
+
+function quotaDetails(metric: string, retryAfterMs: number | undefined): object[] {
+  const details: object[] = [
+    {
+      '@type': 'type.googleapis.com/google.rpc.QuotaFailure',
+      violations: [{ quotaMetric: `generativelanguage.googleapis.com/${metric}`, quotaId: metric }],
+    },
+  ]
+  if (retryAfterMs !== undefined) {
+    const retryDelay = `${Number((retryAfterMs / 1000).toFixed(3))}s`
+    details.push({ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay })
+  }
+  return details
+}
+
+/** A 429 tells when to return in its details, not reliably in a header. Source: Gemini API docs, rate-limits; checked 2026-11-21. */
+export function refuseGemini(
+  kind: RefusalKind,
+  options: { retryAfterMs: number; status?: number | undefined },
+  _call: Call,
+): Refusal {
+  const exhausted = 'You exceeded your current quota, please check your plan and billing details.'
+  switch (kind) {
+    case 'rate_limited':
+      return geminiRefusal(
+        429,
+        exhausted,
+        quotaDetails('GenerateRequestsPerMinutePerProjectPerModel', options.retryAfterMs),
+      )
+    case 'insufficient_quota':
+      return geminiRefusal(
+        429,
+        `${exhausted} Limit 0 for TotalCachedContentStorageTokensPerModelFreeTier.`,
+        quotaDetails('TotalCachedContentStorageTokensPerModelFreeTier', undefined),
+      )
+    case 'overloaded':
+      return geminiRefusal(options.status ?? 503, 'The model is overloaded. Please try again later.', [], 'UNAVAILABLE')
+    case 'server_error':
+      return geminiRefusal(options.status ?? 500, 'An internal error has occurred. Please retry.')
+    case 'geo_refusal':
+      return geminiRefusal(400, 'User location is not supported for the API use.', [], 'FAILED_PRECONDITION')
+  }
+}
+
+/** A member under its JSON name or its proto name: the API takes both. */
+export function field(node: JsonNode | undefined, name: string): JsonNode | undefined {
+  if (!isObject(node)) return undefined
+  return node.get(name) ?? node.get(name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
+}
+
+/** Refuses members that the API does not know. */
+export function checkMembers(body: JsonObject, known: ReadonlySet<string>): void {
+  for (const name of body.keys()) {
+    const jsonName = name.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase())
+    if (known.has(jsonName)) continue
+    throw geminiRefusal(400, `Invalid JSON payload received. Unknown name "${name}": Cannot find field.`, [
+      {
+        '@type': 'type.googleapis.com/google.rpc.BadRequest',
+        fieldViolations: [{ description: `Unknown name "${name}"` }],
+      },
+    ])
+  }
+}

@@ -1,0 +1,266 @@
+import { PrefixCache } from './cache-model.ts'
+import type { CacheEntry } from './cache-model.ts'
+import { LabClock } from './clock.ts'
+import type { ClockState } from './clock.ts'
+import { control } from './control.ts'
+import { deliver, htmlPage, jsonResponse } from './deliver.ts'
+import { Refusal } from './dialect.ts'
+import type { Call, Dialect, Opened, World } from './dialect.ts'
+import { anthropic } from './anthropic.ts'
+import { cacheFaultsOf, FaultBoard, isRefusalKind } from './faults.ts'
+import type { Fault } from './faults.ts'
+import { gemini } from './gemini.ts'
+import type { CachedContent } from './gemini-caches.ts'
+import { openai } from './openai.ts'
+import { SpillOver } from './spill.ts'
+import { memoryStore } from './store.ts'
+import type { LabStore } from './store.ts'
+import { MAX_BODY_CHARS, Transcript } from './transcript.ts'
+import type { TranscriptRow } from './transcript.ts'
+
+export type LabOptions = {
+  /** The real time (epoch ms). */
+  now: () => number
+  /** A real pause. */
+  sleep: (ms: number) => Promise<void>
+  /** 0 to 1, for faults with a probability. Default: always 0, so that such a fault always hits. */
+  random?: () => number
+  /** `off`: answers at once. Default `on`. */
+  latency?: 'on' | 'off'
+  /** Where state survives. Default: in memory. */
+  store?: LabStore
+  /** A clock given from outside; it wins over a stored one. */
+  clock?: ClockState
+}
+
+const DIALECTS: Record<string, Dialect> = { anthropic, openai, gemini }
+const SWEEP_EVERY = 500
+const DEFAULT_TIMEOUT_MS = 600_000
+const DEFAULT_SLOW_MS = 5000
+const DEFAULT_RETRY_MS = 1000
+
+/** The simulated providers with their shared state: caches, faults, transcript and clock. */
+export class Lab {
+  readonly clock: LabClock
+  readonly faults: FaultBoard
+  readonly transcript = new Transcript()
+  readonly cache = new PrefixCache({ track: true })
+  readonly handles = new Map<string, CachedContent>()
+  readonly #spill = new SpillOver()
+  readonly #store: LabStore
+  #latency: boolean
+  #seq = 0
+
+  constructor(options: LabOptions) {
+    this.#store = options.store ?? memoryStore()
+    this.#latency = options.latency !== 'off'
+    const stored = this.#store.load('clock')[0]
+    const clockState = options.clock ?? (stored === undefined ? undefined : (JSON.parse(stored[1]) as ClockState))
+    this.clock = new LabClock({ now: options.now, sleep: options.sleep }, clockState)
+    this.faults = new FaultBoard(options.random ?? (() => 0))
+    this.#load()
+  }
+
+  /** Answers a provider's route or a control route. */
+  async fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url)
+    const [, mount = '', ...rest] = url.pathname.split('/')
+    if (mount === '_lab') return control(this, request, url)
+    const dialect = DIALECTS[mount]
+    if (dialect === undefined) return jsonResponse(404, { error: 'The lab has no such route.' })
+    const at = this.clock.now()
+    const bodyText = await request.text()
+    this.#seq += 1
+    const call: Call = {
+      provider: dialect.provider,
+      method: request.method,
+      path: rest.join('/'),
+      query: url.searchParams,
+      headers: request.headers,
+      bodyText,
+      at,
+      seq: this.#seq,
+    }
+    return this.#serve(dialect, call)
+  }
+
+  async #serve(dialect: Dialect, call: Call): Promise<Response> {
+    const row = this.#open(call)
+    try {
+      const opened = dialect.open(call)
+      row.model = opened.model
+      row.key_fingerprint = opened.account
+      const faults = this.faults.take(call, opened.model)
+      if (faults.length > 0) this.saveFaults()
+      row.faults = faults.map((fault) => fault.kind)
+      return await this.#answer(dialect, call, opened, faults, row)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      this.#finish(row, error.status)
+      return jsonResponse(error.status, error.body, error.headers)
+    }
+  }
+
+  async #answer(
+    dialect: Dialect,
+    call: Call,
+    opened: Opened,
+    faults: readonly Fault[],
+    row: TranscriptRow,
+  ): Promise<Response> {
+    for (const fault of faults) {
+      if (isRefusalKind(fault.kind)) {
+        const retryAfterMs = fault.retry_after_ms ?? DEFAULT_RETRY_MS
+        throw dialect.refuse(fault.kind, { retryAfterMs, status: fault.status }, call)
+      }
+      if (fault.kind === 'html') {
+        this.#finish(row, fault.status ?? 502)
+        return htmlPage(fault)
+      }
+      if (fault.kind === 'evict') this.#evict(call, opened)
+    }
+    const timeout = faults.find((fault) => fault.kind === 'timeout')
+    if (timeout !== undefined && timeout.charged !== true) return this.#silence(timeout, row)
+    const answer = dialect.answer(call, opened, this.#world(faults))
+    row.usage = answer.usage
+    row.answer_begun_at = answer.begunAt
+    this.#saveCache(call.at)
+    if (timeout !== undefined) return this.#silence(timeout, row)
+    let ended = false
+    return deliver(
+      answer,
+      faults,
+      this.clock,
+      () => dialect.streamError(call),
+      () => {
+        if (!ended) this.#finish(row, 200)
+        ended = true
+      },
+    )
+  }
+
+  /** Says nothing for a long time, then what a gateway says. */
+  async #silence(fault: Fault, row: TranscriptRow): Promise<Response> {
+    await this.clock.sleep(fault.delay_ms ?? DEFAULT_TIMEOUT_MS)
+    this.#finish(row, 504)
+    return new Response('upstream request timeout', { status: 504, headers: { 'content-type': 'text/plain' } })
+  }
+
+  #world(faults: readonly Fault[]): World {
+    const slow = faults.find((fault) => fault.kind === 'slow_first_token')
+    const slowMs = slow === undefined ? 0 : (slow.delay_ms ?? DEFAULT_SLOW_MS)
+    return {
+      cache: this.cache,
+      handles: this.handles,
+      saveHandle: (id) => this.saveHandle(id),
+      machine: (route, now) => this.#spill.machine(route, now),
+      // Invented, but of the right shape: reading a prompt costs time per token, a cached token nearly none.
+      firstTokenMs: (read, total) => slowMs + (this.#latency ? Math.round(400 + (total - read) / 20 + read / 400) : 0),
+      writingMs: (tokens) => (this.#latency ? tokens * 10 : 0),
+      faults: cacheFaultsOf(faults),
+    }
+  }
+
+  #evict(call: Call, opened: Opened): void {
+    const start = `${call.provider}/`
+    const owner = `/${opened.account}/`
+    this.cache.evict((key) => key.startsWith(start) && key.includes(owner))
+    for (const [id, handle] of this.handles) {
+      if (call.provider !== 'gemini' || handle.account !== opened.account) continue
+      this.handles.delete(id)
+      this.saveHandle(id)
+    }
+    this.#saveCache(call.at)
+  }
+
+  #open(call: Call): TranscriptRow {
+    const row: TranscriptRow = {
+      seq: call.seq,
+      at: call.at,
+      provider: call.provider,
+      method: call.method,
+      path: call.path,
+      status: null,
+      model: null,
+      body: call.bodyText.slice(0, MAX_BODY_CHARS),
+      body_chars: call.bodyText.length,
+      key_fingerprint: null,
+      usage: null,
+      faults: [],
+      started_at: call.at,
+      answer_begun_at: null,
+      finished_at: null,
+    }
+    const dropped = this.transcript.add(row)
+    if (dropped.length > 0)
+      this.#store.remove(
+        'transcript',
+        dropped.map((old) => String(old.seq)),
+      )
+    this.#store.put('transcript', [[String(row.seq), JSON.stringify(row)]])
+    return row
+  }
+
+  #finish(row: TranscriptRow, status: number): void {
+    row.status = status
+    row.finished_at = this.clock.now()
+    this.#store.put('transcript', [[String(row.seq), JSON.stringify(row)]])
+  }
+
+  #saveCache(now: number): void {
+    if (this.#seq % SWEEP_EVERY === 0) this.cache.sweep(now)
+    const changes = this.cache.takeChanges()
+    const kept: [string, string][] = []
+    const gone: string[] = []
+    for (const [key, entry] of changes) {
+      if (entry === undefined) gone.push(key)
+      else kept.push([key, JSON.stringify(entry)])
+    }
+    if (kept.length > 0) this.#store.put('entry', kept)
+    if (gone.length > 0) this.#store.remove('entry', gone)
+  }
+
+  saveHandle(id: string): void {
+    const handle = this.handles.get(id)
+    if (handle === undefined) this.#store.remove('handle', [id])
+    else this.#store.put('handle', [[id, JSON.stringify(handle)]])
+  }
+
+  saveFaults(): void {
+    this.#store.put('fault', [['all', JSON.stringify(this.faults.list())]])
+  }
+
+  saveClock(): void {
+    this.#store.put('clock', [['state', JSON.stringify(this.clock.state)]])
+  }
+
+  clearTranscript(): void {
+    const rows = this.transcript.clear()
+    this.#store.remove(
+      'transcript',
+      rows.map((row) => String(row.seq)),
+    )
+  }
+
+  /** Forgets everything but the clock. */
+  reset(): void {
+    this.cache.evict()
+    this.cache.takeChanges()
+    this.handles.clear()
+    this.faults.clear()
+    this.transcript.clear()
+    this.#spill.clear()
+    this.#store.clear()
+    this.saveClock()
+  }
+
+  #load(): void {
+    for (const [key, json] of this.#store.load('entry')) this.cache.restore(key, JSON.parse(json) as CacheEntry)
+    for (const [id, json] of this.#store.load('handle')) this.handles.set(id, JSON.parse(json) as CachedContent)
+    for (const [, json] of this.#store.load('fault')) this.faults.restore(JSON.parse(json) as Fault[])
+    const rows = this.#store.load('transcript').map(([, json]) => JSON.parse(json) as TranscriptRow)
+    rows.sort((a, b) => a.seq - b.seq)
+    for (const row of rows) this.transcript.add(row)
+    this.#seq = rows.at(-1)?.seq ?? 0
+  }
+}

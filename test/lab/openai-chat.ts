@@ -1,0 +1,187 @@
+/**
+ * OpenAI's Chat Completions API. Sources, checked 2026-11-21: OpenAI docs api/reference/resources/chat; guides/prompt-caching;
+ * npm openai 7.55.0, resources/chat/completions/completions.d.ts.
+ */
+import { tokensOf } from './blocks.ts'
+import { answerText, cutTo, sse, textParts } from './dialect.ts'
+import type { Answer, Call, Frame, Opened, World } from './dialect.ts'
+import { arrayAt, compact, isObject, member, numberAt, stringAt } from './json.ts'
+import type { JsonNode, JsonObject } from './json.ts'
+import type { OpenAIModel } from './models.ts'
+import { cacheAsk, cachePrompt, partsOf, roleOf } from './openai-prompt.ts'
+import type { Cached, PromptItem } from './openai-prompt.ts'
+import { openaiHeaders, openaiRefusal } from './openai-wire.ts'
+
+/** Members of `ChatCompletionCreateParamsBase` in openai 7.55.0. */
+const MEMBERS = new Set(
+  (
+    'messages model audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens ' +
+    'metadata modalities moderation n parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_options ' +
+    'prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier stop store stream ' +
+    'stream_options temperature tool_choice tools top_logprobs top_p user verbosity web_search_options'
+  ).split(' '),
+)
+const REASONING_TOKENS = 24
+
+export function answerChat(call: Call, opened: Opened, model: OpenAIModel, world: World): Answer {
+  const { body } = opened
+  checkChat(call, body, model)
+  const ask = cacheAsk(call, body, model, 'chat')
+  const prompt = {
+    api: 'chat' as const,
+    tools: [...arrayAt(body, 'tools'), ...arrayAt(body, 'functions')].map((tool) => compact(tool)),
+    breakers: breakersOf(body),
+    items: arrayAt(body, 'messages').map(itemOf),
+  }
+  const cached = cachePrompt(call, opened, prompt, ask, model, world)
+  const budget = numberAt(body, 'max_completion_tokens') ?? numberAt(body, 'max_tokens') ?? Infinity
+  const effort = effortOf(body)
+  const reasons = model.reasoning && effort !== 'none' && effort !== 'minimal'
+  const reasoning = reasons ? Math.min(REASONING_TOKENS, budget) : 0
+  const full = answerText(cached.hash)
+  const text = budget === Infinity ? full : cutTo(full, budget - reasoning)
+  const outputTokens = tokensOf(text) + reasoning
+  const usage = usageOf(cached, model, outputTokens, reasoning)
+  const head = {
+    id: `chatcmpl-lab-${String(call.seq).padStart(8, '0')}`,
+    created: Math.floor(call.at / 1000),
+    model: opened.model,
+    service_tier: ask.tier,
+    system_fingerprint: 'fp_lab',
+  }
+  const finish = text === full ? 'stop' : 'length'
+  const message = { role: 'assistant', content: text, refusal: null, annotations: [] }
+  const answer: Answer = {
+    json: {
+      ...head,
+      object: 'chat.completion',
+      choices: [{ index: 0, message, logprobs: null, finish_reason: finish }],
+      usage,
+    },
+    headers: openaiHeaders(call),
+    begunAt: cached.begunAt,
+    endsAt: cached.begunAt + world.writingMs(outputTokens),
+    usage,
+  }
+  if (member(body, 'stream') === true) {
+    const wantsUsage = member(member(body, 'stream_options'), 'include_usage') === true
+    answer.frames = streamOf(head, text, finish, wantsUsage ? usage : undefined, world)
+  }
+  return answer
+}
+
+function checkChat(call: Call, body: JsonObject, model: OpenAIModel): void {
+  for (const name of body.keys()) {
+    if (MEMBERS.has(name) || model.permissive) continue
+    throw openaiRefusal(call, 400, `Unknown parameter: '${name}'.`, { param: name, code: 'unknown_parameter' })
+  }
+  if (arrayAt(body, 'messages').length === 0) {
+    const missing = !body.has('messages')
+    throw openaiRefusal(
+      call,
+      400,
+      missing
+        ? "Missing required parameter: 'messages'."
+        : "Invalid 'messages': empty array. Expected an array with minimum length 1.",
+      { param: 'messages', code: missing ? 'missing_required_parameter' : 'empty_array' },
+    )
+  }
+  // Chat has neither prewarm nor diagnostics. Source: openai SDK 7.55.0, `ChatCompletionCreateParams.PromptCacheOptions`.
+  const options = member(body, 'prompt_cache_options')
+  for (const name of isObject(options) ? options.keys() : []) {
+    if (name === 'mode' || name === 'ttl') continue
+    const param = `prompt_cache_options.${name}`
+    throw openaiRefusal(call, 400, `Unknown parameter: '${param}'.`, { param, code: 'unknown_parameter' })
+  }
+  if (model.reasoning && body.has('max_tokens')) {
+    throw openaiRefusal(
+      call,
+      400,
+      "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+      { param: 'max_tokens', code: 'unsupported_parameter' },
+    )
+  }
+  for (const name of ['max_completion_tokens', 'max_tokens']) {
+    const max = numberAt(body, name)
+    if (max === undefined || max >= 1) continue
+    throw openaiRefusal(
+      call,
+      400,
+      `Invalid '${name}': integer below minimum value. Expected a value >= 1, but got ${max} instead.`,
+      { param: name, code: 'integer_below_min_value' },
+    )
+  }
+  for (const name of ['temperature', 'top_p', 'logprobs', 'top_logprobs']) {
+    if (!model.refusesSampling || !body.has(name) || effortOf(body) === 'none') continue
+    throw openaiRefusal(call, 400, `Unsupported parameter: '${name}' is not supported with this model.`, {
+      param: name,
+      code: 'unsupported_parameter',
+    })
+  }
+}
+
+function itemOf(message: JsonNode): PromptItem {
+  const role = roleOf(stringAt(message, 'role'))
+  const parts = partsOf(member(message, 'content'))
+  const calls = member(message, 'tool_calls')
+  if (calls !== undefined) parts.push({ text: compact(calls), breakpointTtl: undefined })
+  const id = stringAt(message, 'tool_call_id')
+  if (id !== undefined) parts.unshift({ text: id, breakpointTtl: undefined })
+  return { role, parts }
+}
+
+function effortOf(body: JsonObject): string {
+  return stringAt(body, 'reasoning_effort') ?? 'medium'
+}
+
+function breakersOf(body: JsonObject): string {
+  const format = member(body, 'response_format')
+  const plain = format === undefined || format === null || stringAt(format, 'type') === 'text'
+  return [
+    `parallel:${String(member(body, 'parallel_tool_calls') !== false)}`,
+    `format:${plain ? 'text' : compact(format)}`,
+    `effort:${effortOf(body)}`,
+    `verbosity:${stringAt(body, 'verbosity') ?? 'medium'}`,
+  ].join(' ')
+}
+
+function usageOf(cached: Cached, model: OpenAIModel, outputTokens: number, reasoning: number): object {
+  return {
+    prompt_tokens: cached.totalTokens,
+    completion_tokens: outputTokens,
+    total_tokens: cached.totalTokens + outputTokens,
+    prompt_tokens_details: {
+      cached_tokens: cached.cachedTokens,
+      audio_tokens: 0,
+      ...(model.regime === 'breakpoints' ? { cache_write_tokens: cached.writeTokens } : {}),
+    },
+    completion_tokens_details: {
+      reasoning_tokens: reasoning,
+      audio_tokens: 0,
+      accepted_prediction_tokens: 0,
+      rejected_prediction_tokens: 0,
+    },
+  }
+}
+
+/** Chunks; usage comes last, without choices, and only when it was asked for. Source: OpenAI docs, chat streaming; checked 2026-11-21. */
+function streamOf(head: object, text: string, finish: string, usage: object | undefined, world: World): Frame[] {
+  const frames: Frame[] = []
+  const send = (choices: object[], last: object | null, afterMs: number): void => {
+    const chunk = { ...head, object: 'chat.completion.chunk', choices, ...(usage === undefined ? {} : { usage: last }) }
+    frames.push({ text: sse(chunk), afterMs })
+  }
+  const choice = (delta: object, finishReason: string | null): object[] => [
+    { index: 0, delta, logprobs: null, finish_reason: finishReason },
+  ]
+  send(choice({ role: 'assistant', content: '', refusal: null }, null), null, 0)
+  let endMs = 0
+  textParts(text).forEach((content, i) => {
+    endMs = world.writingMs(i + 1)
+    send(choice({ content }, null), null, endMs)
+  })
+  send(choice({}, finish), null, endMs)
+  if (usage !== undefined) send([], usage, endMs)
+  frames.push({ text: 'data: [DONE]\n\n', afterMs: endMs })
+  return frames
+}

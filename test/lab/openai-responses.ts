@@ -1,0 +1,266 @@
+/**
+ * OpenAI's Responses API. Sources, checked 2026-11-21: OpenAI docs api/reference/resources/responses and its streaming events;
+ * guides/prompt-caching; npm openai 7.55.0, resources/responses/responses.d.ts.
+ */
+import { tokensOf } from './blocks.ts'
+import { answerText, cutTo, sse, textParts } from './dialect.ts'
+import type { Answer, Call, Frame, Opened, World } from './dialect.ts'
+import { arrayAt, compact, member, numberAt, stringAt } from './json.ts'
+import type { JsonNode, JsonObject } from './json.ts'
+import type { OpenAIModel } from './models.ts'
+import { cacheAsk, cachePrompt, partsOf, roleOf } from './openai-prompt.ts'
+import type { Cached, PromptItem } from './openai-prompt.ts'
+import { openaiHeaders, openaiRefusal } from './openai-wire.ts'
+
+/** Members of `ResponseCreateParamsBase` in openai 7.55.0. */
+const MEMBERS = new Set(
+  (
+    'access_programs background context_management conversation image include input instructions max_output_tokens ' +
+    'max_tool_calls metadata model moderation parallel_tool_calls previous_response_id prompt prompt_cache_key ' +
+    'prompt_cache_options prompt_cache_retention reasoning safety_identifier service_tier store stream stream_options ' +
+    'temperature text tool_choice tools top_logprobs top_p truncation user generate'
+  ).split(' '),
+)
+
+/** Hidden reasoning of a model that reasons, in tokens; it comes out of the same budget as the text. */
+const REASONING_TOKENS = 24
+
+export function answerResponses(call: Call, opened: Opened, model: OpenAIModel, world: World): Answer {
+  const { body } = opened
+  checkResponses(call, body, model)
+  const ask = cacheAsk(call, body, model, 'responses')
+  const items = inputItems(body)
+  const prewarm = isPrewarm(call, body, items)
+  const prompt = {
+    api: 'responses' as const,
+    tools: arrayAt(body, 'tools').map((tool) => compact(tool)),
+    breakers: breakersOf(body),
+    items,
+  }
+  const cached = cachePrompt(call, opened, prompt, ask, model, world)
+  const reply = prewarm ? { text: '', reasoning: 0, whole: true } : write(body, model, cached.hash)
+  const outputTokens = tokensOf(reply.text) + reply.reasoning
+  const usage = usageOf(cached, model, outputTokens, reply.reasoning)
+  const id = `resp_lab_${String(call.seq).padStart(8, '0')}`
+  const output = prewarm ? [] : outputOf(call, reply)
+  const response = {
+    id,
+    object: 'response',
+    created_at: Math.floor(call.at / 1000),
+    status: reply.whole ? 'completed' : 'incomplete',
+    background: false,
+    completed_at: Math.floor((cached.begunAt + world.writingMs(outputTokens)) / 1000),
+    error: null,
+    incomplete_details: reply.whole ? null : { reason: 'max_output_tokens' },
+    instructions: member(body, 'instructions') ?? null,
+    max_output_tokens: numberAt(body, 'max_output_tokens') ?? null,
+    model: opened.model,
+    output,
+    parallel_tool_calls: member(body, 'parallel_tool_calls') !== false,
+    previous_response_id: null,
+    prompt_cache_key: ask.key === '' ? null : ask.key,
+    ...(model.regime === 'breakpoints' ? { prompt_cache_options: { mode: ask.mode, ttl: ask.ttl } } : {}),
+    prompt_cache_retention: ask.retention ?? null,
+    reasoning: { effort: effortOf(body), summary: null },
+    service_tier: ask.tier,
+    store: member(body, 'store') !== false,
+    temperature: numberAt(body, 'temperature') ?? 1,
+    text: { format: { type: 'text' }, verbosity: stringAt(member(body, 'text'), 'verbosity') ?? 'medium' },
+    tool_choice: 'auto',
+    tools: [],
+    top_p: numberAt(body, 'top_p') ?? 1,
+    truncation: 'disabled',
+    usage,
+    metadata: {},
+  }
+  const answer: Answer = {
+    json: response,
+    headers: openaiHeaders(call),
+    begunAt: cached.begunAt,
+    endsAt: cached.begunAt + world.writingMs(outputTokens),
+    usage,
+  }
+  if (member(body, 'stream') === true) answer.frames = streamOf(response, reply.text, world)
+  return answer
+}
+
+function checkResponses(call: Call, body: JsonObject, model: OpenAIModel): void {
+  if (!model.permissive) {
+    for (const name of body.keys()) {
+      if (MEMBERS.has(name)) continue
+      throw openaiRefusal(call, 400, `Unknown parameter: '${name}'.`, { param: name, code: 'unknown_parameter' })
+    }
+  }
+  const max = numberAt(body, 'max_output_tokens')
+  // Source: OpenAI docs, api/reference/resources/responses, max_output_tokens; checked 2026-11-21.
+  if (max !== undefined && max < 16) {
+    throw openaiRefusal(
+      call,
+      400,
+      `Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got ${max} instead.`,
+      { param: 'max_output_tokens', code: 'integer_below_min_value' },
+    )
+  }
+  for (const name of ['temperature', 'top_p', 'top_logprobs']) {
+    if (!model.refusesSampling || !body.has(name) || effortOf(body) === 'none') continue
+    throw openaiRefusal(call, 400, `Unsupported parameter: '${name}' is not supported with this model.`, {
+      param: name,
+      code: 'unsupported_parameter',
+    })
+  }
+  if (typeof member(body, 'previous_response_id') === 'string') {
+    throw openaiRefusal(call, 400, 'Previous response not found.', {
+      param: 'previous_response_id',
+      code: 'previous_response_not_found',
+    })
+  }
+}
+
+/** The instructions are rendered as the first developer message. */
+function inputItems(body: JsonObject): PromptItem[] {
+  const items: PromptItem[] = []
+  const instructions = stringAt(body, 'instructions')
+  if (instructions !== undefined)
+    items.push({ role: 'developer', parts: [{ text: instructions, breakpointTtl: undefined }] })
+  const input = member(body, 'input')
+  if (typeof input === 'string') items.push({ role: 'user', parts: [{ text: input, breakpointTtl: undefined }] })
+  for (const item of arrayAt(body, 'input')) items.push(itemOf(item))
+  return items
+}
+
+function itemOf(item: JsonNode): PromptItem {
+  const type = stringAt(item, 'type') ?? 'message'
+  if (type === 'message') return { role: roleOf(stringAt(item, 'role')), parts: partsOf(member(item, 'content')) }
+  if (!type.endsWith('_output')) return { role: 'other', parts: [{ text: compact(item), breakpointTtl: undefined }] }
+  // The output of a tool may be a list of content blocks with breakpoints of their own.
+  const output = member(item, 'output')
+  const head = { text: `${type} ${stringAt(item, 'call_id') ?? ''}`, breakpointTtl: undefined }
+  const parts = Array.isArray(output) ? partsOf(output) : [{ text: compact(output ?? null), breakpointTtl: undefined }]
+  return { role: 'tool', parts: [head, ...parts] }
+}
+
+/** A request that only fills the cache holds nothing but instructions and developer messages. Source: guides/prompt-caching; checked 2026-11-21. */
+function isPrewarm(call: Call, body: JsonObject, items: readonly PromptItem[]): boolean {
+  const prewarm = member(member(body, 'prompt_cache_options'), 'prewarm') === true
+  if (prewarm && items.some((item) => item.role !== 'developer')) {
+    throw openaiRefusal(
+      call,
+      400,
+      "Invalid 'input': 'prompt_cache_options.prewarm' takes only developer and system messages.",
+      {
+        param: 'input',
+        code: 'invalid_value',
+      },
+    )
+  }
+  const empty = items.length === 0 || (!prewarm && !body.has('input') && !body.has('prompt'))
+  if (empty) {
+    throw openaiRefusal(call, 400, "Missing required parameter: 'input'.", {
+      param: 'input',
+      code: 'missing_required_parameter',
+    })
+  }
+  return prewarm
+}
+
+function effortOf(body: JsonObject): string {
+  return stringAt(member(body, 'reasoning'), 'effort') ?? 'medium'
+}
+
+/** What breaks the prefix besides its text. tool_choice does not. Source: guides/prompt-caching; checked 2026-11-21. */
+function breakersOf(body: JsonObject): string {
+  const text = member(body, 'text')
+  const format = member(text, 'format')
+  const plain = format === undefined || format === null || stringAt(format, 'type') === 'text'
+  return [
+    `parallel:${String(member(body, 'parallel_tool_calls') !== false)}`,
+    `format:${plain ? 'text' : compact(format)}`,
+    `effort:${effortOf(body)}`,
+    `verbosity:${stringAt(text, 'verbosity') ?? 'medium'}`,
+    `compaction:${compact(member(body, 'context_management') ?? null)}`,
+  ].join(' ')
+}
+
+type Reply = { text: string; reasoning: number; whole: boolean }
+
+function write(body: JsonObject, model: OpenAIModel, hash: string): Reply {
+  const budget = numberAt(body, 'max_output_tokens') ?? Infinity
+  const reasons = model.reasoning && effortOf(body) !== 'none' && effortOf(body) !== 'minimal'
+  const reasoning = reasons ? Math.min(REASONING_TOKENS, budget) : 0
+  const full = answerText(hash)
+  const text = budget === Infinity ? full : cutTo(full, budget - reasoning)
+  return { text, reasoning, whole: text === full }
+}
+
+function usageOf(cached: Cached, model: OpenAIModel, outputTokens: number, reasoning: number): object {
+  const written = {
+    cache_write_tokens: cached.writeTokens,
+    cache_write_tokens_details: {
+      ttl_30m_tokens: cached.writeTokens - cached.write12hTokens,
+      ttl_12h_tokens: cached.write12hTokens,
+    },
+  }
+  return {
+    input_tokens: cached.totalTokens,
+    input_tokens_details: {
+      cached_tokens: cached.cachedTokens,
+      // Earlier models have no write fee and report no writes.
+      ...(model.regime === 'breakpoints' ? written : {}),
+    },
+    output_tokens: outputTokens,
+    output_tokens_details: { reasoning_tokens: reasoning },
+    total_tokens: cached.totalTokens + outputTokens,
+  }
+}
+
+type OutputItem = { id: string; type: string; status?: string; content?: { type: string; text: string }[] }
+
+function outputOf(call: Call, reply: Reply): OutputItem[] {
+  const items: OutputItem[] = []
+  if (reply.reasoning > 0) items.push({ id: `rs_lab_${call.seq}`, type: 'reasoning', ...{ summary: [] } })
+  if (reply.text !== '') {
+    items.push({
+      id: `msg_lab_${call.seq}`,
+      type: 'message',
+      status: reply.whole ? 'completed' : 'incomplete',
+      ...{ role: 'assistant' },
+      content: [{ type: 'output_text', text: reply.text, ...{ annotations: [], logprobs: [] } }],
+    })
+  }
+  return items
+}
+
+type Streamed = { status: string; output: OutputItem[]; usage: unknown }
+
+/** The event sequence of a streamed response. Source: OpenAI docs, responses streaming events; checked 2026-11-21. */
+function streamOf(response: Streamed, text: string, world: World): Frame[] {
+  const frames: Frame[] = []
+  const send = (type: string, fields: object, afterMs: number): void => {
+    frames.push({ text: sse({ type, ...fields, sequence_number: frames.length }, type), afterMs })
+  }
+  const begun = { ...response, status: 'in_progress', output: [], usage: null }
+  send('response.created', { response: begun }, 0)
+  send('response.in_progress', { response: begun }, 0)
+  let endMs = 0
+  response.output.forEach((item, index) => {
+    const place = { output_index: index }
+    if (item.type !== 'message') {
+      send('response.output_item.added', { ...place, item }, 0)
+      send('response.output_item.done', { ...place, item }, 0)
+      return
+    }
+    const at = { item_id: item.id, ...place, content_index: 0 }
+    const part = item.content?.[0]
+    send('response.output_item.added', { ...place, item: { ...item, status: 'in_progress', content: [] } }, 0)
+    send('response.content_part.added', { ...at, part: { ...part, text: '' } }, 0)
+    textParts(text).forEach((delta, i) => {
+      endMs = world.writingMs(i + 1)
+      send('response.output_text.delta', { ...at, delta, logprobs: [] }, endMs)
+    })
+    send('response.output_text.done', { ...at, text, logprobs: [] }, endMs)
+    send('response.content_part.done', { ...at, part }, endMs)
+    send('response.output_item.done', { ...place, item }, endMs)
+  })
+  send(response.status === 'completed' ? 'response.completed' : 'response.incomplete', { response }, endMs)
+  return frames
+}

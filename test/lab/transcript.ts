@@ -1,0 +1,60 @@
+import type { ProviderName } from './dialect.ts'
+
+/** One request that the lab received. Instants are the lab's own (virtual) epoch ms. */
+export type TranscriptRow = {
+  seq: number
+  at: number
+  provider: ProviderName
+  method: string
+  path: string
+  status: number | null
+  model: string | null
+  /** The raw request body, up to `MAX_BODY_CHARS`; `body_chars` tells its full length. */
+  body: string
+  body_chars: number
+  /** Stands for the key and does not tell it. Null when there was none. */
+  key_fingerprint: string | null
+  /** The provider's own usage object as it was sent. */
+  usage: unknown
+  /** Faults that hit this call. */
+  faults: string[]
+  started_at: number
+  answer_begun_at: number | null
+  finished_at: number | null
+}
+
+export const MAX_ROWS = 2000
+export const MAX_BODY_CHARS = 500_000
+/** All bodies together. */
+const MAX_CHARS = 32_000_000
+
+/** The last requests, oldest first, bounded in number and in size. */
+export class Transcript {
+  #rows: TranscriptRow[] = []
+  #chars = 0
+
+  add(row: TranscriptRow): TranscriptRow[] {
+    this.#rows.push(row)
+    this.#chars += row.body.length
+    const dropped: TranscriptRow[] = []
+    while (this.#rows.length > MAX_ROWS || (this.#chars > MAX_CHARS && this.#rows.length > 1)) {
+      const oldest = this.#rows.shift()
+      if (oldest === undefined) break
+      this.#chars -= oldest.body.length
+      dropped.push(oldest)
+    }
+    return dropped
+  }
+
+  /** Rows after `since` (a seq), at most `limit`. */
+  list(since = 0, limit = MAX_ROWS): TranscriptRow[] {
+    return this.#rows.filter((row) => row.seq > since).slice(0, limit)
+  }
+
+  clear(): TranscriptRow[] {
+    const rows = this.#rows
+    this.#rows = []
+    this.#chars = 0
+    return rows
+  }
+}
