@@ -1,3 +1,4 @@
+import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import type { HistoryRow } from './history.ts'
 import { decide } from './plan.ts'
@@ -5,7 +6,7 @@ import type { Decision, PlanContext } from './plan.ts'
 import { costOf } from './price.ts'
 import { readReceipt } from './receipt.ts'
 import { goneAfter, heldFor } from './retention.ts'
-import { dayOf } from './schedule.ts'
+import { dayOf, SWEEP_HORIZON_MS } from './schedule.ts'
 import type { PrefixState, Purpose, StopReason } from './state.ts'
 import { warmUntil } from './state.ts'
 import type { Primitive, Usage } from './types.ts'
@@ -184,6 +185,8 @@ export interface FailedCall {
   accepted: false | null
   permanent: boolean
   primitiveRefused: boolean
+  /** How long the provider asked us to wait, if it did. */
+  retryAfterMs: number | null
   purpose: Purpose
   primitive: Primitive
   latencyMs: number
@@ -194,7 +197,7 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
   const state: PrefixState = {
     ...before,
     generation: before.generation + 1,
-    lastFailure: { at: call.at, failure: call.failure },
+    lastFailure: { at: call.at, failure: call.failure, againAt: call.at + call.latencyMs + (call.retryAfterMs ?? 0) },
     failuresInRow: before.failuresInRow + 1,
   }
   const rows: HistoryRow[] = []
@@ -220,7 +223,7 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
     rows.push({ at: call.at, type: 'decision', decision: 'primitive', why })
     return { state, rows }
   }
-  if (call.permanent || call.primitiveRefused) {
+  if (call.permanent || call.primitiveRefused || !FAILURES[call.failure.kind].retryable) {
     const why = `${call.failure.kind}: ${call.failure.message}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
     state.stopped = { reason: 'provider_refused', at: call.at, why }
   } else
@@ -286,7 +289,8 @@ export function applyArrivals(
   }
   state.tally = tally
   const rows: HistoryRow[] = []
-  if (state.stopped !== null && ENDED_BY_ARRIVAL.includes(state.stopped.reason)) {
+  const proved = state.stopped?.reason === 'uncacheable' && state.verdict === 'warm'
+  if (state.stopped !== null && (proved || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
     rows.push({
       at: now,
       type: 'decision',
@@ -296,14 +300,18 @@ export function applyArrivals(
     state.stopped = null
     state.silentInRow = 0
   }
-  if (before.nextAt !== null && before.decided.startsWith('due') && (state.anchorAt ?? 0) > (before.anchorAt ?? 0)) {
+  // Only a probe that a sweep may already have claimed is worth a row; every other is simply planned later.
+  if (
+    before.nextAt !== null &&
+    before.nextAt <= now + SWEEP_HORIZON_MS &&
+    (state.anchorAt ?? 0) > (before.anchorAt ?? 0)
+  ) {
     rows.push({
       at: now,
       type: 'decision',
       decision: 'cancel',
       why: 'real traffic renewed the clock: the probe that was due is not sent',
     })
-    state.decided = 'renewed'
   }
   return { state, rows }
 }

@@ -47,6 +47,7 @@ export type Decision =
 const SILENT_LIMIT = 3
 const FIRST_BACKOFF_MS = 1_000
 const REWRITE_BACKOFF_MS = 15_000
+const LONGEST_KEEP_BACKOFF_MS = 8_000
 const LONGEST_BACKOFF_MS = 300_000
 /** How soon a second probe settles what a first one left open. */
 const VERIFY_AFTER_MS = 5_000
@@ -89,10 +90,13 @@ export function decide(state: PrefixState, context: PlanContext, now: number): D
   return refusal(state, context, now) ?? timing(state, context, now)
 }
 
+function stop(reason: StopReason, why: string): Decision {
+  return { do: 'stop', reason, why }
+}
+
 /** Reasons to send nothing at all until something changes. */
 function refusal(state: PrefixState, context: PlanContext, now: number): Decision | null {
   const { keepWarm } = context
-  const stop = (reason: StopReason, why: string): Decision => ({ do: 'stop', reason, why })
   if (context.superseded)
     return stop('superseded', 'a newer body was registered under this name; this version is no longer kept warm')
   if (keepWarm.plan === 'off')
@@ -186,10 +190,7 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
         }
   }
   const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs)
-  const retryAt =
-    state.lastFailure !== null && state.failuresInRow > 0
-      ? state.lastFailure.at + backoffMs(state.failuresInRow, context.random, FIRST_BACKOFF_MS, 8_000)
-      : 0
+  const retryAt = failedUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)
   const dueAt = Math.max(until - lead, retryAt)
   if (sight.closesAt !== null && sight.closesAt <= dueAt) {
     const opensAt = windowSight(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
@@ -227,8 +228,7 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
     }
   }
   if (state.failuresInRow > 0 && state.lastFailure !== null) {
-    const againAt =
-      state.lastFailure.at + backoffMs(state.failuresInRow, context.random, REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS)
+    const againAt = failedUntil(state, context, REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS)
     if (now < againAt)
       return {
         do: 'wait',
@@ -248,6 +248,18 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
 function windowOpenedAfter(windows: readonly Window[], from: number, now: number): boolean {
   const before = windowSight(windows, from)
   return !before.open || (before.closesAt !== null && before.closesAt <= now)
+}
+
+/** When a call may be tried again after failures in a row; 0 when the last one succeeded. */
+export function failedUntil(
+  state: PrefixState,
+  context: Pick<PlanContext, 'random'>,
+  firstMs: number,
+  mostMs: number,
+): number {
+  if (state.lastFailure === null || state.failuresInRow === 0) return 0
+  const backoff = backoffMs(state.failuresInRow, context.random, firstMs, mostMs)
+  return Math.max(state.lastFailure.againAt, state.lastFailure.at + backoff)
 }
 
 /** Asks the budgets, with the worst case. */

@@ -94,7 +94,8 @@ export interface PrefixState {
   primitiveIndex: number
 
   lastReceipt: Receipt | null
-  lastFailure: { at: number; failure: FailureValue } | null
+  /** `againAt`: the provider asked us not to come back before. */
+  lastFailure: { at: number; failure: FailureValue; againAt: number } | null
   failuresInRow: number
   /** Sequence number of the last claim that was settled, so that callers who waited for it can tell. */
   settledSeq: number

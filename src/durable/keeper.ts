@@ -1,0 +1,615 @@
+import { failureValue } from '../contract/failures.ts'
+import { applyAnswer, applyArrivals, applyFailure, flushTally, reschedule } from '../core/events.ts'
+import type { Arrival, Change } from '../core/events.ts'
+import { budgetRefusal, deadline, decide, failedUntil, worstNanos } from '../core/plan.ts'
+import type { Decision, PlanContext } from '../core/plan.ts'
+import {
+  CLAIM_GRACE_MS,
+  dayOf,
+  KEEP_TIMEOUT_MS,
+  LEASE_WAIT_MS,
+  SETTLE_SLACK_MS,
+  SLOT_MS,
+  slotOf,
+  WRITE_TIMEOUT_MS,
+} from '../core/schedule.ts'
+import type { PrefixState, Purpose } from '../core/state.ts'
+import type { ModelFacts, Primitive } from '../core/types.ts'
+import type { AccountSettings, ClaimEntry, DayTotals, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
+import type { Claim, RegistryStore, Row } from './registry-store.ts'
+
+/** Entries of one message: few enough that one slow call cannot outlive the others' leases. */
+export const ENTRIES_PER_MESSAGE = 24
+/** Tries in one consumer before the schedule takes over again. */
+const TRIES_IN_PLACE = 8
+/** The longest wait that a consumer sits out itself. */
+const WAIT_IN_PLACE_MS = 5_000
+const LONGEST_KEEP_BACKOFF_MS = 8_000
+const SLOTS_PER_SWEEP = 5_000
+
+/** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
+export interface KeeperPorts {
+  factsOf: (provider: string, model: string, now: number) => ModelFacts
+  grainMs: number
+}
+
+/** A claim to be put on the queue, to arrive after `delayMs`. */
+export interface Message {
+  seq: number
+  delayMs: number
+}
+
+/** The end of one prefix's call, for whoever waits for it. */
+export interface Ended {
+  k: number
+  seq: number
+  settled: Settled
+}
+
+/**
+ * The keep-alive of one account, from the claim to the settlement: load, decide, commit. Synchronous, over tables
+ * alone; the Durable Object around it sends the messages and arms the alarm, and the world of the tests runs it as it is.
+ */
+export class Keeper {
+  readonly #store: RegistryStore
+  readonly #ports: KeeperPorts
+  /** A copy of which prefixes have a call in flight: claim by prefix. The claims are the truth. */
+  readonly #inFlight = new Map<number, number>()
+  #settings: AccountSettings
+
+  constructor(store: RegistryStore, ports: KeeperPorts, settings: AccountSettings) {
+    this.#store = store
+    this.#ports = ports
+    this.#settings = settings
+    for (const claim of store.leasedClaims())
+      for (const lease of claim.leases ?? []) this.#inFlight.set(lease.k, claim.seq)
+  }
+
+  set settings(settings: AccountSettings) {
+    this.#settings = settings
+  }
+
+  /** The claim whose call is in flight for a prefix; null when there is none. */
+  inFlight(k: number): number | null {
+    return this.#inFlight.get(k) ?? null
+  }
+
+  // Claims
+
+  /**
+   * Claims what falls due up to `horizonAt`, and takes back what was claimed and never came. Returns the messages to
+   * send; a message that cannot be sent is released with `release`.
+   */
+  sweep(now: number, horizonAt: number): { messages: Message[]; ended: Ended[] } {
+    return this.#store.transaction(() => {
+      const ended: Ended[] = []
+      const forced: ClaimEntry[] = []
+      const due = new Set<number>()
+      for (const claim of this.#store.expiredClaims(now)) this.#takeBack(claim, now, due, forced, ended)
+      for (const slot of this.#store.takeSlots(horizonAt, SLOTS_PER_SWEEP)) for (const k of slot.ks) due.add(k)
+      const buckets = this.#sort([...due], now, horizonAt)
+      if (forced.length > 0) buckets.set(slotOf(now), [...(buckets.get(slotOf(now)) ?? []), ...forced])
+      return { messages: this.#claim(buckets, now), ended }
+    })
+  }
+
+  /** A claim expired: entries that never began are due again; leases that never ended are charged and stay unknown. */
+  #takeBack(claim: Claim, now: number, due: Set<number>, forced: ClaimEntry[], ended: Ended[]): void {
+    if (claim.leases === null) {
+      this.#store.deleteClaim(claim.seq)
+      for (const [k, generation] of claim.entries) {
+        if (generation === 0) forced.push([k, 0])
+        else due.add(k)
+      }
+      return
+    }
+    const open = claim.leases.filter((lease) => lease.expiresAt > now)
+    for (const lease of claim.leases) {
+      if (lease.expiresAt > now) continue
+      this.#inFlight.delete(lease.k)
+      const failure = failureValue('provider_timeout', 'the caller of the provider never reported back')
+      const outcome: Outcome = {
+        lease: lease.id,
+        k: lease.k,
+        kind: 'failed',
+        startedAt: lease.notBeforeAt,
+        latencyMs: Math.max(0, now - lease.notBeforeAt),
+        primitive: lease.primitive,
+        failure,
+        accepted: null,
+        permanent: false,
+        primitiveRefused: false,
+        retryAfterMs: null,
+      }
+      const end = this.#finish(lease, outcome, now)
+      if (end !== null) ended.push(end)
+    }
+    if (open.length === 0) this.#store.deleteClaim(claim.seq)
+    else this.#store.saveLeases(claim.seq, open, expiryOf(open))
+  }
+
+  /** Sorts prefixes by the slot in which they are due. A hint that came too early is written again, later. */
+  #sort(ks: number[], now: number, horizonAt: number): Map<number, ClaimEntry[]> {
+    const buckets = new Map<number, ClaimEntry[]>()
+    const later = new Map<number, number[]>()
+    for (const { k, nextAt, generation } of this.#store.nextTimes(ks)) {
+      if (nextAt === null || this.#inFlight.has(k)) continue
+      const slot = slotOf(Math.max(nextAt, now))
+      if (slot > horizonAt) append(later, slotOf(nextAt), k)
+      else append(buckets, slot, [k, generation] as ClaimEntry)
+    }
+    this.#store.hints(later)
+    return buckets
+  }
+
+  #claim(buckets: Map<number, ClaimEntry[]>, now: number): Message[] {
+    const messages: Message[] = []
+    for (const [slot, entries] of buckets) {
+      for (let first = 0; first < entries.length; first += ENTRIES_PER_MESSAGE) {
+        const dueAt = Math.max(slot, now)
+        const expiresAt = dueAt + CLAIM_GRACE_MS + this.#ports.grainMs
+        const seq = this.#store.insertClaim(dueAt, expiresAt, entries.slice(first, first + ENTRIES_PER_MESSAGE))
+        messages.push({ seq, delayMs: dueAt - now })
+      }
+    }
+    return messages
+  }
+
+  /** A message could not be sent, or failed every try: its entries are due again at once. */
+  release(seq: number, now: number): void {
+    this.#store.transaction(() => {
+      const claim = this.#store.claim(seq)
+      if (claim === null || claim.leases !== null) return
+      this.#store.deleteClaim(seq)
+      const buckets = new Map<number, ClaimEntry[]>()
+      for (const entry of claim.entries) append(buckets, slotOf(now), entry)
+      for (const [slot, entries] of buckets) {
+        // Claimed anew, without a message: it expires at once, and the alarm sends another.
+        this.#store.insertClaim(slot, now, entries)
+      }
+    })
+  }
+
+  // Leases
+
+  /**
+   * Turns a claim into leases, as late as possible: what real traffic renewed meanwhile, and what budgets or the kill
+   * switch forbid, is left out. A claim that is gone or has begun already gives none.
+   */
+  begin(seq: number, now: number): Lease[] {
+    return this.#store.transaction(() => {
+      const claim = this.#store.claim(seq)
+      if (claim === null || claim.leases !== null) return []
+      const asked = new Map(claim.entries)
+      const leases: Lease[] = []
+      const later = new Map<number, number[]>()
+      let accountLeft = this.#accountLeft(now)
+      for (const { k, state } of this.#store.states([...asked.keys()])) {
+        if (this.#inFlight.has(k)) continue
+        const record = this.#store.record(k)
+        if (record === null) continue
+        const generation = asked.get(k)
+        if (generation !== 0 && generation !== state.generation) {
+          if (state.nextAt !== null) append(later, slotOf(Math.max(state.nextAt, now)), k)
+          continue
+        }
+        const context = this.#context(k, record, state, now, accountLeft)
+        const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, now)
+        if (decision.do !== 'send') {
+          const change = reschedule(state, context, now)
+          this.#save({ k, state }, change, now, true)
+          continue
+        }
+        if (decision.purpose === 'write' && generation !== 0 && state.verdict === 'cold') {
+          // The history says that a rewrite is paid, and why, before it is paid.
+          const change = reschedule(state, context, now)
+          this.#store.saveState(k, change.state, change.rows)
+        }
+        const lease = this.#lease(seq, k, record, state, decision, now, 1, now)
+        if (accountLeft !== null) accountLeft -= lease.reservedNanos
+        leases.push(lease)
+        this.#inFlight.set(k, seq)
+      }
+      this.#store.hints(later)
+      if (leases.length === 0) this.#store.deleteClaim(seq)
+      else this.#store.saveLeases(seq, leases, expiryOf(leases))
+      return leases
+    })
+  }
+
+  /**
+   * Somebody asked for a warm now. Null: a call is in flight already, to be shared. Throws nothing; a refusal by
+   * budget or kill switch comes back in words.
+   */
+  warmNow(
+    k: number,
+    now: number,
+  ): { lease: Lease } | { refused: { kind: 'budget_exhausted' | 'forbidden'; why: string } } | null {
+    if (this.#inFlight.has(k)) return null
+    return this.#store.transaction(() => {
+      const state = this.#store.state(k)
+      const record = this.#store.record(k)
+      if (state === null || record === null)
+        return { refused: { kind: 'forbidden' as const, why: 'the prefix is gone' } }
+      const decision = asked0(state, this.#context(k, record, state, now, this.#accountLeft(now)), now)
+      if (decision.do !== 'send') {
+        const kind =
+          decision.do === 'stop' && decision.reason === 'budget_exhausted'
+            ? ('budget_exhausted' as const)
+            : ('forbidden' as const)
+        return { refused: { kind, why: decision.why } }
+      }
+      const seq = this.#store.insertClaim(now, now, [[k, 0]])
+      const lease = this.#lease(seq, k, record, state, decision, now, 1, now)
+      this.#store.saveLeases(seq, [lease], lease.expiresAt)
+      this.#inFlight.set(k, seq)
+      return { lease }
+    })
+  }
+
+  /** Puts a warm that somebody asked for on the queue. */
+  warmLater(k: number, now: number): Message {
+    const seq = this.#store.insertClaim(now, now + CLAIM_GRACE_MS + this.#ports.grainMs, [[k, 0]])
+    return { seq, delayMs: 0 }
+  }
+
+  #lease(
+    seq: number,
+    k: number,
+    record: PrefixRecord,
+    state: PrefixState,
+    decision: Sending,
+    now: number,
+    attempt: number,
+    notBeforeAt: number,
+  ): Lease {
+    const timeoutMs = decision.purpose === 'write' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.#ports.grainMs
+    const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#ports.grainMs
+    const sendBy = decision.deadlineAt === null ? waitUntil : Math.min(waitUntil, decision.deadlineAt)
+    return {
+      id: `${seq}.${k}.${attempt}`,
+      seq,
+      k,
+      purpose: decision.purpose,
+      primitive: primitiveOf(record, state),
+      notBeforeAt,
+      sendBy,
+      timeoutMs,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#ports.grainMs,
+      reservedNanos: decision.worstNanos ?? 0,
+      attempt,
+      provider: record.provider,
+      model: record.model,
+      credential: record.credential,
+      retention: state.retention?.name ?? record.retention,
+      maxOutputTokens: record.maxOutputTokens,
+    }
+  }
+
+  // Settlement
+
+  /**
+   * Writes down what became of leases. A call that failed in a way that may heal gets a fresh lease at once, as long
+   * as there is time; a lease that is not open any more (settled, expired) changes nothing.
+   */
+  settle(seq: number, outcomes: readonly Outcome[], now: number): { again: Lease[]; ended: Ended[] } {
+    return this.#store.transaction(() => {
+      const claim = this.#store.claim(seq)
+      const open = new Map((claim?.leases ?? []).map((lease) => [lease.id, lease]))
+      const again: Lease[] = []
+      const ended: Ended[] = []
+      const later = new Map<number, number[]>()
+      const totals = new Totals(this.#store, now)
+      let accountLeft: number | null | undefined
+      for (const outcome of outcomes) {
+        const lease = open.get(outcome.lease)
+        if (lease === undefined) continue
+        open.delete(lease.id)
+        accountLeft ??= this.#accountLeft(now)
+        const renewed = this.#settleOne(lease, outcome, now, later, totals, ended)
+        if (renewed !== null) {
+          again.push(renewed)
+          open.set(renewed.id, renewed)
+        } else this.#inFlight.delete(lease.k)
+      }
+      this.#store.hints(later)
+      totals.save()
+      if (claim === null) return { again, ended }
+      const left = [...open.values()]
+      if (left.length === 0) this.#store.deleteClaim(seq)
+      else this.#store.saveLeases(seq, left, expiryOf(left))
+      return { again, ended }
+    })
+  }
+
+  #settleOne(
+    lease: Lease,
+    outcome: Outcome,
+    now: number,
+    later: Map<number, number[]>,
+    totals: Totals,
+    ended: Ended[],
+  ): Lease | null {
+    const { k } = lease
+    const state = this.#store.state(k)
+    const record = this.#store.record(k)
+    if (state === null || record === null) return null
+    if (outcome.kind === 'not_sent') {
+      append(later, slotOf(now), k)
+      return null
+    }
+    const context = this.#context(k, record, state, now, null)
+    const change = this.#apply(lease, outcome, state, context, record, totals)
+    if (outcome.kind === 'failed') {
+      const renewed = this.#tryAgain(lease, outcome, change.state, record, context, now)
+      if (renewed !== null) {
+        this.#store.saveState(k, change.state, change.rows)
+        return renewed
+      }
+    }
+    ended.push(this.#end(k, lease.seq, record, change, context, now, later))
+    return null
+  }
+
+  /** The same as a settlement, for a lease that nobody settled. */
+  #finish(lease: Lease, outcome: Outcome, now: number): Ended | null {
+    const ended: Ended[] = []
+    const later = new Map<number, number[]>()
+    const totals = new Totals(this.#store, now)
+    const state = this.#store.state(lease.k)
+    const record = this.#store.record(lease.k)
+    if (state === null || record === null || outcome.kind === 'not_sent') return null
+    const context = this.#context(lease.k, record, state, now, null)
+    const change = this.#apply(lease, outcome, state, context, record, totals)
+    ended.push(this.#end(lease.k, lease.seq, record, change, context, now, later))
+    this.#store.hints(later)
+    totals.save()
+    return ended[0] ?? null
+  }
+
+  #apply(
+    lease: Lease,
+    outcome: Sent,
+    state: PrefixState,
+    context: PlanContext,
+    record: PrefixRecord,
+    totals: Totals,
+  ): Change {
+    const worst = lease.reservedNanos === 0 ? null : lease.reservedNanos
+    if (outcome.kind === 'answered') {
+      const change = applyAnswer(state, { ...outcome, purpose: lease.purpose }, context, worst)
+      totals.answered(change.state.lastReceipt?.kind ?? 'unknown', change.state.costNanos - state.costNanos)
+      return change
+    }
+    const call = { ...outcome, at: outcome.startedAt, purpose: lease.purpose }
+    const change = applyFailure(state, call, worst, record.primitives.length)
+    totals.failed(outcome.failure.kind, outcome.accepted === null, change.state.costNanos - state.costNanos)
+    return change
+  }
+
+  #end(
+    k: number,
+    seq: number,
+    record: PrefixRecord,
+    change: Change,
+    context: PlanContext,
+    now: number,
+    later: Map<number, number[]>,
+  ): Ended {
+    const tally = flushTally(change.state, now, false)
+    const next = reschedule({ ...tally.state, settledSeq: seq }, context, now)
+    const failed = next.state.lastFailure !== null && next.state.failuresInRow > 0
+    const failure =
+      next.state.stopped?.reason === 'provider_refused' || failed ? (next.state.lastFailure?.failure ?? null) : null
+    const settled: Settled = { receipt: failure === null ? next.state.lastReceipt : null, failure }
+    this.#endJobs(next.state, settled, now)
+    this.#store.saveState(k, { ...next.state, jobs: [] }, [...change.rows, ...tally.rows, ...next.rows])
+    if (next.state.nextAt !== null) append(later, slotOf(next.state.nextAt), k)
+    return { k, seq, settled }
+  }
+
+  #endJobs(state: PrefixState, settled: Settled, now: number): void {
+    for (const id of state.jobs) {
+      const job = this.#store.job(id)
+      if (job === null) continue
+      const status = settled.failure === null ? 'succeeded' : 'failed'
+      const k = this.#store.keyOf('id', job.prefixId)
+      if (k !== null) this.#store.saveJob(k, { ...job, ...settled, status, finishedAt: now })
+    }
+  }
+
+  /** A fresh lease for another try inside the time that is left; null when the schedule takes over. */
+  #tryAgain(
+    lease: Lease,
+    outcome: Sent & { kind: 'failed' },
+    state: PrefixState,
+    record: PrefixRecord,
+    context: PlanContext,
+    now: number,
+  ): Lease | null {
+    if (state.stopped !== null || lease.attempt >= TRIES_IN_PLACE) return null
+    const worst = worstNanos(state, context)
+    if (budgetRefusal(state, context, now, worst) !== null) return null
+    if (outcome.primitiveRefused) {
+      const sending: Sending = {
+        do: 'send',
+        purpose: lease.purpose,
+        why: '',
+        worstNanos: worst,
+        deadlineAt: lease.purpose === 'keep' ? deadline(state) : null,
+      }
+      return this.#lease(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, now)
+    }
+    const closing = deadline(state)
+    if (lease.purpose !== 'keep' || closing === null) return null
+    const againAt = Math.max(now, failedUntil(state, context, 250, LONGEST_KEEP_BACKOFF_MS))
+    if (againAt - now > WAIT_IN_PLACE_MS || againAt >= closing) return null
+    const sending: Sending = { do: 'send', purpose: 'keep', why: '', worstNanos: worst, deadlineAt: closing }
+    return this.#lease(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, againAt)
+  }
+
+  // Real traffic, and requests to change something
+
+  /** Real requests used a prefix. `earliestAt`: nothing can have used it before it was registered. */
+  observe(k: number, arrivals: readonly Arrival[], now: number): boolean {
+    return this.#store.transaction(() => {
+      const state = this.#store.state(k)
+      const record = this.#store.record(k)
+      if (state === null || record === null) return false
+      const change = applyArrivals(state, arrivals, now, record.createdAt)
+      const tally = flushTally(change.state, now, change.rows.length > 0)
+      const next = reschedule(tally.state, this.#context(k, record, tally.state, now, null), now)
+      this.#save({ k, state }, { state: next.state, rows: [...tally.rows, ...change.rows, ...next.rows] }, now, false)
+      const totals = new Totals(this.#store, now)
+      totals.arrived(
+        change.state.hits - state.hits,
+        change.state.misses - state.misses,
+        (change.state.tally?.cachedTokens ?? 0) - (state.tally?.cachedTokens ?? 0),
+      )
+      totals.save()
+      return true
+    })
+  }
+
+  /** Somebody changed a prefix, its plan or a switch: `edit` the state, then plan anew. */
+  replan(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
+    const state = this.#store.state(k)
+    const record = this.#store.record(k)
+    if (state === null || record === null) return null
+    const edited = edit(state)
+    const next = reschedule(edited, this.#context(k, record, edited, now, this.#accountLeft(now)), now)
+    this.#save({ k, state }, next, now, false)
+    return next.state
+  }
+
+  /** What the plan would do about a prefix as it stands. */
+  look(k: number, now: number): { state: PrefixState; record: PrefixRecord; context: PlanContext } | null {
+    const state = this.#store.state(k)
+    const record = this.#store.record(k)
+    if (state === null || record === null) return null
+    return { state, record, context: this.#context(k, record, state, now, this.#accountLeft(now)) }
+  }
+
+  /** Saves, and leaves a hint in the schedule wherever the old one may be gone or comes too late. */
+  #save(before: Row, change: Change, now: number, consumed: boolean): void {
+    this.#store.saveState(before.k, change.state, change.rows)
+    const { nextAt } = change.state
+    if (nextAt === null) return
+    if (consumed || before.state.nextAt === null || nextAt < before.state.nextAt)
+      this.#store.hint(before.k, Math.max(nextAt, now - SLOT_MS))
+  }
+
+  #accountLeft(now: number): number | null {
+    const budget = this.#settings.budgetNanosPerDay
+    if (budget === null) return null
+    const spent = this.#store.dayTotals(dayOf(now))?.costNanos ?? 0
+    return budget - spent - this.#store.reservedNanos()
+  }
+
+  #context(
+    k: number,
+    record: PrefixRecord,
+    state: PrefixState,
+    now: number,
+    accountLeftNanos: number | null,
+  ): PlanContext {
+    return {
+      keepWarm: record.keepWarm,
+      facts: this.#ports.factsOf(record.provider, record.model, now),
+      estimatedTokens: record.estimatedTokens,
+      outputFloor: record.outputFloor,
+      superseded: record.superseded,
+      killed: this.#settings.killSwitch || this.#settings.globalKillSwitch,
+      grainMs: this.#ports.grainMs,
+      accountLeftNanos,
+      random: spread(k, state.generation),
+    }
+  }
+}
+
+type Sending = Extract<Decision, { do: 'send' }>
+type Sent = Exclude<Outcome, { kind: 'not_sent' }>
+
+/** The decision behind a warm that somebody asked for: plans do not matter, budgets and the kill switch do. */
+function asked0(state: PrefixState, context: PlanContext, now: number): Decision {
+  if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
+  const worst = worstNanos(state, context)
+  const refused = budgetRefusal(state, context, now, worst)
+  if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused.why }
+  const purpose: Purpose = 'write'
+  return { do: 'send', purpose, why: 'asked for', worstNanos: worst, deadlineAt: null }
+}
+
+function primitiveOf(record: PrefixRecord, state: PrefixState): Primitive {
+  return record.primitives[Math.min(state.primitiveIndex, record.primitives.length - 1)] ?? 'one_token'
+}
+
+function expiryOf(leases: readonly Lease[]): number {
+  return Math.min(...leases.map((lease) => lease.expiresAt))
+}
+
+function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [value])
+  else list.push(value)
+}
+
+/** A number in [0, 1) that spreads retries over prefixes and tries, the same every time it is asked. */
+function spread(k: number, generation: number): number {
+  let mixed = Math.imul(k, 0x9e3779b1) ^ Math.imul(generation, 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d)
+  return ((mixed ^ (mixed >>> 13)) >>> 0) / 2 ** 32
+}
+
+/** The day's totals, read once and written once in a transaction, and only if something was counted. */
+class Totals {
+  readonly #store: RegistryStore
+  readonly #day: string
+  #totals: DayTotals | null = null
+
+  constructor(store: RegistryStore, now: number) {
+    this.#store = store
+    this.#day = dayOf(now)
+  }
+
+  #get(): DayTotals {
+    this.#totals ??= this.#store.dayTotals(this.#day) ?? {
+      calls: 0,
+      costNanos: 0,
+      unknownOutcomes: 0,
+      receipts: {},
+      failures: {},
+      hits: 0,
+      misses: 0,
+      cachedTokens: 0,
+    }
+    return this.#totals
+  }
+
+  answered(kind: string, costNanos: number): void {
+    const totals = this.#get()
+    totals.calls += 1
+    totals.costNanos += costNanos
+    totals.receipts[kind] = (totals.receipts[kind] ?? 0) + 1
+  }
+
+  failed(kind: string, unknown: boolean, costNanos: number): void {
+    const totals = this.#get()
+    totals.calls += 1
+    totals.costNanos += costNanos
+    if (unknown) totals.unknownOutcomes += 1
+    totals.failures[kind] = (totals.failures[kind] ?? 0) + 1
+  }
+
+  arrived(hits: number, misses: number, cachedTokens: number): void {
+    if (hits === 0 && misses === 0) return
+    const totals = this.#get()
+    totals.hits += hits
+    totals.misses += misses
+    totals.cachedTokens += Math.max(0, cachedTokens)
+  }
+
+  save(): void {
+    if (this.#totals !== null) this.#store.saveDayTotals(this.#day, this.#totals)
+  }
+}

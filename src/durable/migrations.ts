@@ -1,0 +1,54 @@
+import type { Sql } from './sql.ts'
+
+/**
+ * Walks a database from whatever version it is at to the newest. A step's index is its version; steps are appended and
+ * never edited. (`PRAGMA user_version` is refused in Durable Objects, so the version is a row.)
+ */
+export function migrate(sql: Sql, steps: readonly string[][]): void {
+  sql.transaction(() => {
+    sql.all(
+      'CREATE TABLE IF NOT EXISTS schema_version (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL)',
+    )
+    const from = sql.all<{ version: number }>('SELECT version FROM schema_version')[0]?.version ?? 0
+    if (from >= steps.length) return
+    for (const step of steps.slice(from)) for (const statement of step) sql.all(statement)
+    sql.all(
+      'INSERT INTO schema_version VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET version = excluded.version',
+      steps.length,
+    )
+  })
+}
+
+/**
+ * A Registry's tables. The schedule costs as few rows as it can, because a written row is the dearest thing in a probe:
+ * `state` is one row per prefix and the truth about it; `slot` is an index over `state.next_at` packed by two-second
+ * slots (a hint at or before the truth, never after it); `claim` holds a message's entries and, once begun, their leases.
+ */
+export const REGISTRY_STEPS: readonly string[][] = [
+  [
+    'CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
+    `CREATE TABLE prefix (k INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL UNIQUE,
+      created_at INTEGER NOT NULL, record TEXT NOT NULL)`,
+    `CREATE TABLE state (k INTEGER PRIMARY KEY, next_at INTEGER, state TEXT NOT NULL, tail TEXT NOT NULL DEFAULT '',
+      tail_rows INTEGER NOT NULL DEFAULT 0)`,
+    'CREATE TABLE name (name TEXT PRIMARY KEY, k INTEGER NOT NULL, version INTEGER NOT NULL)',
+    'CREATE TABLE body (k INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (k, part))',
+    'CREATE TABLE slot (at INTEGER PRIMARY KEY, ks TEXT NOT NULL)',
+    `CREATE TABLE claim (seq INTEGER PRIMARY KEY AUTOINCREMENT, due_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+      entries TEXT NOT NULL, leases TEXT, reserved_nanos INTEGER NOT NULL DEFAULT 0)`,
+    'CREATE TABLE history (k INTEGER NOT NULL, seq INTEGER NOT NULL, last_at INTEGER NOT NULL, rows TEXT NOT NULL, PRIMARY KEY (k, seq)) WITHOUT ROWID',
+    'CREATE TABLE job (id TEXT PRIMARY KEY, k INTEGER NOT NULL, created_at INTEGER NOT NULL, job TEXT NOT NULL)',
+    'CREATE TABLE ledger_day (day TEXT PRIMARY KEY, totals TEXT NOT NULL)',
+    'CREATE TABLE key (id TEXT PRIMARY KEY, hash TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER)',
+    `CREATE TABLE idempotency (id TEXT PRIMARY KEY, at INTEGER NOT NULL, request_hash TEXT NOT NULL, status INTEGER, body TEXT)`,
+    'CREATE INDEX idempotency_at ON idempotency (at)',
+  ],
+]
+
+/** A Directory's tables: which accounts exist, and when each Registry is next due. */
+export const DIRECTORY_STEPS: readonly string[][] = [
+  [
+    'CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
+    'CREATE TABLE account (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, next_at INTEGER)',
+  ],
+]

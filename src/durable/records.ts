@@ -1,0 +1,130 @@
+import type { FailureValue } from '../contract/failures.ts'
+import type { KeepWarm } from '../core/plan.ts'
+import type { Purpose, Receipt } from '../core/state.ts'
+import type { Advice, Breakpoint, Primitive, Usage } from '../core/types.ts'
+
+/** What is registered about a prefix and changes only when somebody asks: everything but its state and its body. */
+export interface PrefixRecord {
+  id: string
+  fingerprint: string
+  createdAt: number
+  provider: string
+  model: string
+  /** The label it was last registered under, and which version of that label it is. */
+  name: string | null
+  version: number
+  superseded: boolean
+  credential: string
+  cacheKey: string | null
+  retention: string
+  breakpoint: Breakpoint
+  estimatedTokens: number
+  bodyBytes: number
+  advice: Advice[]
+  keepWarm: KeepWarm
+  /** Overrides the output floor of the primitive, where the caller gave one. */
+  maxOutputTokens: number | null
+  /** The most output tokens that a probe of this body may have to ask for: what budgets reserve. */
+  outputFloor: number
+  /** Primitives that this very body allows, best first. */
+  primitives: Primitive[]
+}
+
+/**
+ * A prefix inside a claim: it counts only while the state still has this generation. A generation of 0 means that
+ * somebody asked for this very warm: it counts whatever the plan says.
+ */
+export type ClaimEntry = [k: number, generation: number]
+
+/**
+ * The right to send one request, once, in time. Exists only from `begin`; spent by its settlement or its expiry.
+ */
+export interface Lease {
+  /** Never given twice: claim, prefix and attempt. */
+  id: string
+  seq: number
+  k: number
+  purpose: Purpose
+  primitive: Primitive
+  /** The call may start from here … */
+  notBeforeAt: number
+  /** … to here. A lease that did not get its turn by then is given back unused. */
+  sendBy: number
+  timeoutMs: number
+  /** From here the call is taken as lost: outcome unknown, worst case charged. */
+  expiresAt: number
+  reservedNanos: number
+  attempt: number
+  provider: string
+  model: string
+  credential: string
+  retention: string
+  maxOutputTokens: number | null
+}
+
+/** What became of a lease. */
+export type Outcome =
+  | {
+      lease: string
+      k: number
+      kind: 'answered'
+      startedAt: number
+      latencyMs: number
+      primitive: Primitive
+      usage: Usage
+      model: string | null
+    }
+  | {
+      lease: string
+      k: number
+      kind: 'failed'
+      startedAt: number
+      latencyMs: number
+      primitive: Primitive
+      failure: FailureValue
+      accepted: false | null
+      permanent: boolean
+      primitiveRefused: boolean
+      retryAfterMs: number | null
+    }
+  | { lease: string; k: number; kind: 'not_sent'; why: string }
+
+/** What a caller who waited is told. */
+export interface Settled {
+  receipt: Receipt | null
+  failure: FailureValue | null
+}
+
+export interface Job {
+  id: string
+  prefixId: string
+  status: 'queued' | 'running' | 'succeeded' | 'failed'
+  createdAt: number
+  finishedAt: number | null
+  receipt: Receipt | null
+  failure: FailureValue | null
+}
+
+/** An account's settings: the administrator's, kept where they are used. */
+export interface AccountSettings {
+  account: string
+  createdAt: number
+  /** Nano-dollars a UTC day for all prefixes together; null: no limit but the prefixes' own. */
+  budgetNanosPerDay: number | null
+  killSwitch: boolean
+  globalKillSwitch: boolean
+  /** Names of Worker secrets this account may use. Accounts that share one share the provider's cache. */
+  allowedSecrets: string[]
+}
+
+/** Totals of one UTC day. */
+export interface DayTotals {
+  calls: number
+  costNanos: number
+  unknownOutcomes: number
+  receipts: Record<string, number>
+  failures: Record<string, number>
+  hits: number
+  misses: number
+  cachedTokens: number
+}

@@ -1,0 +1,273 @@
+import { Failure } from '../contract/failures.ts'
+import { belief } from '../core/belief.ts'
+import type { Belief } from '../core/belief.ts'
+import { restart } from '../core/events.ts'
+import type { HistoryRow } from '../core/history.ts'
+import type { KeepWarm } from '../core/plan.ts'
+import { learnedRetention } from '../core/retention.ts'
+import { dayOf, leadMs } from '../core/schedule.ts'
+import { newState } from '../core/state.ts'
+import type { PrefixState } from '../core/state.ts'
+import type { ModelFacts } from '../core/types.ts'
+import type { Keeper, KeeperPorts } from './keeper.ts'
+import type { PrefixRecord } from './records.ts'
+import type { RegistryStore } from './registry-store.ts'
+
+/** What the Worker sends to register: everything decided at the door, and the body, compressed. */
+export type Registration = Omit<PrefixRecord, 'id' | 'createdAt' | 'version' | 'superseded' | 'keepWarm'> & {
+  /** Null: the default plan for a new prefix, the standing one for a known prefix. */
+  keepWarm: KeepWarm | null
+  body: Uint8Array
+}
+
+/** A prefix as it is read: record, state, and what to believe at `now`. */
+export interface PrefixView {
+  record: PrefixRecord
+  state: PrefixState
+  belief: Belief
+  now: number
+  inFlight: boolean
+}
+
+export interface PrefixFilter {
+  state?: string
+  provider?: string
+  name?: string
+  stopped?: boolean
+}
+
+/** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
+export const PREFIXES_PER_REGISTRY = 2_000_000
+const PAGE_SCAN = 2_000
+
+export const DEFAULT_KEEP_WARM: KeepWarm = {
+  plan: 'auto',
+  untilAt: null,
+  idleTimeoutMs: null,
+  windows: [],
+  budgetNanosPerDay: 1_000_000_000,
+}
+
+/** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */
+export class Registrar {
+  readonly #store: RegistryStore
+  readonly #keeper: Keeper
+  readonly #ports: KeeperPorts
+
+  constructor(store: RegistryStore, keeper: Keeper, ports: KeeperPorts) {
+    this.#store = store
+    this.#keeper = keeper
+    this.#ports = ports
+  }
+
+  /** One owner for one content: the same fingerprint is the same prefix, whoever comes second. */
+  register(registration: Registration, now: number): { k: number; created: boolean } {
+    return this.#store.transaction(() => {
+      const { body, keepWarm, ...given } = registration
+      const known = this.#store.keyOf('fingerprint', given.fingerprint)
+      if (known === null) {
+        if (this.#store.countPrefixes() >= PREFIXES_PER_REGISTRY) {
+          throw new Failure(
+            'unsupported',
+            `this account already holds ${PREFIXES_PER_REGISTRY} prefixes, the most that one registry takes; delete some first`,
+          )
+        }
+        const record: PrefixRecord = {
+          ...given,
+          id: `pfx_0_${given.fingerprint.slice(0, 24)}`,
+          createdAt: now,
+          version: 1,
+          superseded: false,
+          keepWarm: keepWarm ?? DEFAULT_KEEP_WARM,
+        }
+        const facts = this.#ports.factsOf(record.provider, record.model, now)
+        const offer = facts.retentions.find((one) => one.name === record.retention)
+        const state = newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer))
+        const k = this.#store.insertPrefix(record, state, body)
+        this.#takeName(k, record, given.name, now)
+        this.#keeper.replan(k, now, (fresh) => fresh)
+        return { k, created: true }
+      }
+      const record = this.#record(known)
+      const changed = keepWarm !== null && JSON.stringify(keepWarm) !== JSON.stringify(record.keepWarm)
+      const revived = record.superseded && given.name !== null
+      if (changed || revived) {
+        this.#store.saveRecord(known, {
+          ...record,
+          keepWarm: keepWarm ?? record.keepWarm,
+          superseded: revived ? false : record.superseded,
+        })
+        this.#keeper.replan(known, now, (state) => restart(state, now))
+      }
+      this.#takeName(known, this.#record(known), given.name, now)
+      return { k: known, created: false }
+    })
+  }
+
+  /** Points a label at its newest version; the one before stops being probed, unless another label still holds it. */
+  #takeName(k: number, record: PrefixRecord, name: string | null, now: number): void {
+    if (name === null) return
+    const holder = this.#store.name(name)
+    if (holder?.k === k) return
+    const version = (holder?.version ?? 0) + 1
+    this.#store.saveName(name, k, version)
+    this.#store.saveRecord(k, { ...record, name, version })
+    if (holder === null || this.#store.namesOf(holder.k).length > 0) return
+    const old = this.#store.record(holder.k)
+    if (old === null) return
+    this.#store.saveRecord(holder.k, { ...old, superseded: true })
+    this.#keeper.replan(holder.k, now, (state) => ({ ...state, generation: state.generation + 1, stopped: null }))
+  }
+
+  change(id: string, change: { keepWarm?: KeepWarm; name?: string | null }, now: number): number {
+    return this.#store.transaction(() => {
+      const k = this.#k(id)
+      if (change.name !== undefined) {
+        const before = this.#record(k)
+        if (before.name !== null && before.name !== change.name && this.#store.name(before.name)?.k === k)
+          this.#store.deleteName(before.name)
+        if (change.name === null) this.#store.saveRecord(k, { ...before, name: null })
+        else this.#takeName(k, before, change.name, now)
+      }
+      if (change.keepWarm !== undefined) {
+        this.#store.saveRecord(k, { ...this.#record(k), keepWarm: change.keepWarm })
+        this.#keeper.replan(k, now, (state) => restart(state, now))
+      }
+      return k
+    })
+  }
+
+  /** Stops and forgets. A call that is in flight ends nowhere. */
+  remove(id: string): void {
+    this.#store.transaction(() => this.#store.deletePrefix(this.#k(id)))
+  }
+
+  view(id: string, now: number): PrefixView {
+    return this.#view(this.#k(id), now)
+  }
+
+  viewByKey(k: number, now: number): PrefixView {
+    return this.#view(k, now)
+  }
+
+  idByFingerprint(fingerprint: string): string | null {
+    const k = this.#store.keyOf('fingerprint', fingerprint)
+    return k === null ? null : this.#record(k).id
+  }
+
+  keyOf(id: string): number {
+    return this.#k(id)
+  }
+
+  /** Newest first. A filter may leave a page short; `cursor` is null only at the end. */
+  list(
+    filter: PrefixFilter,
+    cursor: number | null,
+    limit: number,
+    now: number,
+  ): { views: PrefixView[]; cursor: number | null } {
+    const views: PrefixView[] = []
+    let before = cursor ?? Number.MAX_SAFE_INTEGER
+    for (let scanned = 0; scanned < PAGE_SCAN;) {
+      const ks = this.#store.keysBefore(before, Math.min(200, PAGE_SCAN - scanned))
+      if (ks.length === 0) return { views, cursor: null }
+      for (const k of ks) {
+        before = k
+        scanned += 1
+        const view = this.#view(k, now)
+        if (matches(view, filter)) views.push(view)
+        if (views.length >= limit)
+          return { views, cursor: this.#store.keysBefore(before, 1).length === 0 ? null : before }
+      }
+    }
+    return { views, cursor: before }
+  }
+
+  history(id: string, now: number): HistoryRow[] {
+    const k = this.#k(id)
+    const rows = this.#store.history(k)
+    const tally = this.#store.state(k)?.tally ?? null
+    // Arrivals that are still being coalesced are part of the story too.
+    if (tally !== null)
+      rows.push({
+        at: Math.min(tally.lastAt, now),
+        type: 'arrival',
+        count: tally.count,
+        hits: tally.hits,
+        misses: tally.misses,
+        cachedTokens: tally.cachedTokens,
+      })
+    return rows
+  }
+
+  body(id: string): Uint8Array {
+    const body = this.#store.body(this.#k(id))
+    if (body === null) throw new Failure('not_found', 'the body of this prefix is gone')
+    return body
+  }
+
+  /** Starts every plan that only the kill switch had stopped. */
+  liftKillSwitch(now: number): void {
+    let before = Number.MAX_SAFE_INTEGER
+    for (;;) {
+      const ks = this.#store.keysBefore(before, 500)
+      if (ks.length === 0) return
+      this.#store.transaction(() => {
+        for (const k of ks) {
+          const state = this.#store.state(k)
+          if (state?.stopped?.reason === 'kill_switch') this.#keeper.replan(k, now, (one) => restart(one, now))
+        }
+      })
+      before = ks.at(-1) ?? 0
+    }
+  }
+
+  #view(k: number, now: number): PrefixView {
+    const state = this.#store.state(k)
+    if (state === null) throw new Failure('not_found', 'there is no such prefix')
+    const record = this.#record(k)
+    const expiringMs = state.retention === null ? 0 : leadMs(state.retention.ttlMs, this.#ports.grainMs)
+    return { record, state, belief: belief(state, now, expiringMs), now, inFlight: this.#keeper.inFlight(k) !== null }
+  }
+
+  #k(id: string): number {
+    const k = this.#store.keyOf('id', id)
+    if (k === null) throw new Failure('not_found', 'there is no such prefix')
+    return k
+  }
+
+  #record(k: number): PrefixRecord {
+    const record = this.#store.record(k)
+    if (record === null) throw new Failure('not_found', 'there is no such prefix')
+    return record
+  }
+}
+
+function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilter): boolean {
+  if (filter.state !== undefined && held.state !== filter.state) return false
+  if (filter.provider !== undefined && record.provider !== filter.provider) return false
+  if (filter.name !== undefined && record.name !== filter.name) return false
+  return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
+}
+
+/** Facts about models, remembered for a UTC day: prices change by the day. */
+export function rememberFacts(
+  factsOf: (provider: string, model: string, now: number) => ModelFacts,
+): KeeperPorts['factsOf'] {
+  let day = ''
+  const known = new Map<string, ModelFacts>()
+  return (provider, model, now) => {
+    const today = dayOf(now)
+    if (today !== day) {
+      day = today
+      known.clear()
+    }
+    const key = `${provider}\u0000${model}`
+    let facts = known.get(key)
+    if (facts === undefined) {
+      facts = factsOf(provider, model, now)
+      known.set(key, facts)
+    }
+    return facts
+  }
+}

@@ -1,0 +1,456 @@
+import type { HistoryRow } from '../core/history.ts'
+import { slotOf } from '../core/schedule.ts'
+import type { PrefixState } from '../core/state.ts'
+import { migrate, REGISTRY_STEPS } from './migrations.ts'
+import type { AccountSettings, ClaimEntry, DayTotals, Job, Lease, PrefixRecord } from './records.ts'
+import type { Sql } from './sql.ts'
+
+/** A row may hold 2 MB in production (not enforced locally), so bodies are cut well below that. */
+const BODY_PART_BYTES = 1_500_000
+/** History rows kept beside the state before they move to a row of their own. */
+const TAIL_ROWS = 32
+/** Settings records kept in memory: a copy of rows that change only by request. */
+const RECORDS_IN_MEMORY = 20_000
+
+export interface Row {
+  k: number
+  state: PrefixState
+}
+
+export interface Claim {
+  seq: number
+  dueAt: number
+  expiresAt: number
+  entries: ClaimEntry[]
+  leases: Lease[] | null
+  reservedNanos: number
+}
+
+/** One account's tables, as typed statements. It decides nothing. */
+export class RegistryStore {
+  readonly #sql: Sql
+  readonly #records = new Map<number, PrefixRecord>()
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+    migrate(sql, REGISTRY_STEPS)
+  }
+
+  transaction<Result>(work: () => Result): Result {
+    return this.#sql.transaction(work)
+  }
+
+  // Settings
+
+  settings(): AccountSettings | null {
+    const row = this.#sql.all<{ value: string }>("SELECT value FROM setting WHERE name = 'account'")[0]
+    return row === undefined ? null : (JSON.parse(row.value) as AccountSettings)
+  }
+
+  saveSettings(settings: AccountSettings): void {
+    this.#sql.all(
+      "INSERT INTO setting VALUES ('account', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+      JSON.stringify(settings),
+    )
+  }
+
+  // Prefixes and what is registered about them
+
+  insertPrefix(record: PrefixRecord, state: PrefixState, body: Uint8Array): number {
+    const row = this.#sql.all<{ k: number }>(
+      'INSERT INTO prefix (id, fingerprint, created_at, record) VALUES (?, ?, ?, ?) RETURNING k',
+      record.id,
+      record.fingerprint,
+      record.createdAt,
+      JSON.stringify(record),
+    )[0]
+    if (row === undefined) throw new Error('the insert returned no row')
+    this.#sql.all('INSERT INTO state (k, next_at, state) VALUES (?, ?, ?)', row.k, state.nextAt, JSON.stringify(state))
+    for (let part = 0; part * BODY_PART_BYTES < body.length; part++) {
+      const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
+      this.#sql.all('INSERT INTO body (k, part, bytes) VALUES (?, ?, ?)', row.k, part, bytes)
+    }
+    this.#remember(row.k, record)
+    return row.k
+  }
+
+  record(k: number): PrefixRecord | null {
+    const known = this.#records.get(k)
+    if (known !== undefined) return known
+    const row = this.#sql.all<{ record: string }>('SELECT record FROM prefix WHERE k = ?', k)[0]
+    if (row === undefined) return null
+    const record = JSON.parse(row.record) as PrefixRecord
+    this.#remember(k, record)
+    return record
+  }
+
+  saveRecord(k: number, record: PrefixRecord): void {
+    this.#sql.all('UPDATE prefix SET record = ? WHERE k = ?', JSON.stringify(record), k)
+    this.#remember(k, record)
+  }
+
+  #remember(k: number, record: PrefixRecord): void {
+    if (this.#records.size >= RECORDS_IN_MEMORY) {
+      const oldest = this.#records.keys().next().value
+      if (oldest !== undefined) this.#records.delete(oldest)
+    }
+    this.#records.set(k, record)
+  }
+
+  keyOf(column: 'id' | 'fingerprint', value: string): number | null {
+    return this.#sql.all<{ k: number }>(`SELECT k FROM prefix WHERE ${column} = ?`, value)[0]?.k ?? null
+  }
+
+  keysBefore(k: number, limit: number): number[] {
+    return this.#sql
+      .all<{ k: number }>('SELECT k FROM prefix WHERE k < ? ORDER BY k DESC LIMIT ?', k, limit)
+      .map((row) => row.k)
+  }
+
+  countPrefixes(): number {
+    return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM prefix')[0]?.n ?? 0
+  }
+
+  body(k: number): Uint8Array | null {
+    const parts = this.#sql
+      .all<{ bytes: ArrayBuffer | Uint8Array }>('SELECT bytes FROM body WHERE k = ? ORDER BY part', k)
+      .map(({ bytes }) => (bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)))
+    const only = parts[0]
+    if (only === undefined) return null
+    if (parts.length === 1) return only
+    const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+    let offset = 0
+    for (const part of parts) {
+      whole.set(part, offset)
+      offset += part.length
+    }
+    return whole
+  }
+
+  deletePrefix(k: number): void {
+    for (const table of ['prefix', 'state', 'body', 'history', 'name', 'job'])
+      this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
+    this.#records.delete(k)
+  }
+
+  // Names: a label points at its newest version
+
+  name(name: string): { k: number; version: number } | null {
+    return this.#sql.all<{ k: number; version: number }>('SELECT k, version FROM name WHERE name = ?', name)[0] ?? null
+  }
+
+  namesOf(k: number): string[] {
+    return this.#sql.all<{ name: string }>('SELECT name FROM name WHERE k = ?', k).map((row) => row.name)
+  }
+
+  saveName(name: string, k: number, version: number): void {
+    this.#sql.all(
+      'INSERT INTO name VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET k = excluded.k, version = excluded.version',
+      name,
+      k,
+      version,
+    )
+  }
+
+  deleteName(name: string): void {
+    this.#sql.all('DELETE FROM name WHERE name = ?', name)
+  }
+
+  // State and history
+
+  state(k: number): PrefixState | null {
+    const row = this.#sql.all<{ state: string }>('SELECT state FROM state WHERE k = ?', k)[0]
+    return row === undefined ? null : (JSON.parse(row.state) as PrefixState)
+  }
+
+  states(ks: readonly number[]): Row[] {
+    return this.#sql
+      .all<{ k: number; state: string }>(
+        'SELECT k, state FROM state WHERE k IN (SELECT value FROM json_each(?))',
+        JSON.stringify(ks),
+      )
+      .map((row) => ({ k: row.k, state: JSON.parse(row.state) as PrefixState }))
+  }
+
+  /** Where the schedule stands for some prefixes, without reading their whole state. */
+  nextTimes(ks: readonly number[]): { k: number; nextAt: number | null; generation: number }[] {
+    return this.#sql.all(
+      "SELECT k, next_at AS nextAt, json_extract(state, '$.generation') AS generation FROM state WHERE k IN (SELECT value FROM json_each(?))",
+      JSON.stringify(ks),
+    )
+  }
+
+  /** One written row, whatever is in it: history rows ride along in `tail` until there are enough for a row of their own. */
+  saveState(k: number, state: PrefixState, rows: readonly HistoryRow[]): void {
+    const text = JSON.stringify(state)
+    if (rows.length === 0) {
+      this.#sql.all('UPDATE state SET next_at = ?, state = ? WHERE k = ?', state.nextAt, text, k)
+      return
+    }
+    let added = ''
+    for (const row of rows) added += `${JSON.stringify(row)}\n`
+    const count = this.#sql.all<{ tail_rows: number }>(
+      'UPDATE state SET next_at = ?, state = ?, tail = tail || ?, tail_rows = tail_rows + ? WHERE k = ? RETURNING tail_rows',
+      state.nextAt,
+      text,
+      added,
+      rows.length,
+      k,
+    )[0]
+    if (count !== undefined && count.tail_rows >= TAIL_ROWS) this.#moveTail(k)
+  }
+
+  #moveTail(k: number): void {
+    this.#sql.all(
+      `INSERT INTO history (k, seq, last_at, rows)
+       SELECT k, 1 + coalesce((SELECT max(seq) FROM history WHERE history.k = state.k), 0), ?, tail FROM state WHERE k = ?`,
+      this.#lastAt(k),
+      k,
+    )
+    this.#sql.all("UPDATE state SET tail = '', tail_rows = 0 WHERE k = ?", k)
+  }
+
+  #lastAt(k: number): number {
+    const tail = this.#sql.all<{ tail: string }>('SELECT tail FROM state WHERE k = ?', k)[0]?.tail ?? ''
+    const last = tail.slice(0, -1).split('\n').at(-1)
+    return last === undefined || last === '' ? 0 : (JSON.parse(last) as HistoryRow).at
+  }
+
+  /** All history rows in the order in which they were written. */
+  history(k: number): HistoryRow[] {
+    const moved = this.#sql.all<{ rows: string }>('SELECT rows FROM history WHERE k = ? ORDER BY seq', k)
+    const tail = this.#sql.all<{ tail: string }>('SELECT tail FROM state WHERE k = ?', k)[0]?.tail ?? ''
+    const text = moved.map((row) => row.rows).join('') + tail
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as HistoryRow)
+  }
+
+  dropHistory(beforeAt: number): void {
+    this.#sql.all('DELETE FROM history WHERE last_at < ?', beforeAt)
+  }
+
+  // The schedule: slots hold hints, claims hold what was handed out
+
+  hint(k: number, at: number): void {
+    this.#sql.all(
+      "INSERT INTO slot VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET ks = ks || ',' || excluded.ks",
+      slotOf(at),
+      String(k),
+    )
+  }
+
+  hints(byTime: ReadonlyMap<number, readonly number[]>): void {
+    for (const [at, ks] of byTime) {
+      this.#sql.all(
+        "INSERT INTO slot VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET ks = ks || ',' || excluded.ks",
+        at,
+        ks.join(','),
+      )
+    }
+  }
+
+  /** Takes the slots up to `at`, oldest first. */
+  takeSlots(upToAt: number, limit: number): { at: number; ks: number[] }[] {
+    const rows = this.#sql.all<{ at: number; ks: string }>(
+      'SELECT at, ks FROM slot WHERE at <= ? ORDER BY at LIMIT ?',
+      upToAt,
+      limit,
+    )
+    const last = rows.at(-1)
+    if (last !== undefined) this.#sql.all('DELETE FROM slot WHERE at <= ?', last.at)
+    return rows.map((row) => ({ at: row.at, ks: row.ks.split(',').map(Number) }))
+  }
+
+  insertClaim(dueAt: number, expiresAt: number, entries: readonly ClaimEntry[]): number {
+    const row = this.#sql.all<{ seq: number }>(
+      'INSERT INTO claim (due_at, expires_at, entries) VALUES (?, ?, ?) RETURNING seq',
+      dueAt,
+      expiresAt,
+      JSON.stringify(entries),
+    )[0]
+    if (row === undefined) throw new Error('the insert returned no row')
+    return row.seq
+  }
+
+  claim(seq: number): Claim | null {
+    const row = this.#sql.all<ClaimRow>('SELECT * FROM claim WHERE seq = ?', seq)[0]
+    return row === undefined ? null : claimFrom(row)
+  }
+
+  /** Records the leases of a begun claim, or of what is left of it. */
+  saveLeases(seq: number, leases: readonly Lease[], expiresAt: number): void {
+    const reserved = leases.reduce((sum, lease) => sum + lease.reservedNanos, 0)
+    this.#sql.all(
+      'UPDATE claim SET leases = ?, expires_at = ?, reserved_nanos = ? WHERE seq = ?',
+      JSON.stringify(leases),
+      expiresAt,
+      reserved,
+      seq,
+    )
+  }
+
+  deleteClaim(seq: number): void {
+    this.#sql.all('DELETE FROM claim WHERE seq = ?', seq)
+  }
+
+  expiredClaims(now: number): Claim[] {
+    return this.#sql.all<ClaimRow>('SELECT * FROM claim WHERE expires_at <= ?', now).map(claimFrom)
+  }
+
+  leasedClaims(): Claim[] {
+    return this.#sql.all<ClaimRow>('SELECT * FROM claim WHERE leases IS NOT NULL').map(claimFrom)
+  }
+
+  reservedNanos(): number {
+    return this.#sql.all<{ n: number | null }>('SELECT sum(reserved_nanos) AS n FROM claim')[0]?.n ?? 0
+  }
+
+  /** The earliest instant at which something must happen: a slot falls due, or a claim expires. */
+  nextAt(): number | null {
+    const row = this.#sql.all<{ slot: number | null; claim: number | null }>(
+      'SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim',
+    )[0]
+    if (row === undefined) return null
+    if (row.slot === null) return row.claim
+    return row.claim === null ? row.slot : Math.min(row.slot, row.claim)
+  }
+
+  /** Live prefixes that are overdue by more than `lateMs`, for /health. */
+  oldestDueAt(): number | null {
+    return this.#sql.all<{ at: number | null }>('SELECT min(at) AS at FROM slot')[0]?.at ?? null
+  }
+
+  /** Prefixes whose due time passed without any slot or claim standing for them: none, unless there is a defect. */
+  forgotten(now: number, limit: number): number[] {
+    return this.#sql
+      .all<{ k: number }>('SELECT k FROM state WHERE next_at IS NOT NULL AND next_at < ? LIMIT ?', now, limit)
+      .map((row) => row.k)
+  }
+
+  // Jobs, ledger, keys, idempotency
+
+  saveJob(k: number, job: Job): void {
+    this.#sql.all(
+      'INSERT INTO job VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET job = excluded.job',
+      job.id,
+      k,
+      job.createdAt,
+      JSON.stringify(job),
+    )
+  }
+
+  job(id: string): Job | null {
+    const row = this.#sql.all<{ job: string }>('SELECT job FROM job WHERE id = ?', id)[0]
+    return row === undefined ? null : (JSON.parse(row.job) as Job)
+  }
+
+  dropJobs(beforeAt: number): void {
+    this.#sql.all('DELETE FROM job WHERE created_at < ?', beforeAt)
+  }
+
+  dayTotals(day: string): DayTotals | null {
+    const row = this.#sql.all<{ totals: string }>('SELECT totals FROM ledger_day WHERE day = ?', day)[0]
+    return row === undefined ? null : (JSON.parse(row.totals) as DayTotals)
+  }
+
+  days(): { day: string; totals: DayTotals }[] {
+    return this.#sql
+      .all<{ day: string; totals: string }>('SELECT day, totals FROM ledger_day ORDER BY day')
+      .map((row) => ({ day: row.day, totals: JSON.parse(row.totals) as DayTotals }))
+  }
+
+  saveDayTotals(day: string, totals: DayTotals): void {
+    this.#sql.all(
+      'INSERT INTO ledger_day VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET totals = excluded.totals',
+      day,
+      JSON.stringify(totals),
+    )
+  }
+
+  dropDays(beforeDay: string): void {
+    this.#sql.all('DELETE FROM ledger_day WHERE day < ?', beforeDay)
+  }
+
+  insertKey(id: string, hash: string, createdAt: number, expiresAt: number | null): void {
+    this.#sql.all(
+      'INSERT INTO key (id, hash, created_at, expires_at) VALUES (?, ?, ?, ?)',
+      id,
+      hash,
+      createdAt,
+      expiresAt,
+    )
+  }
+
+  key(id: string): { hash: string; createdAt: number; expiresAt: number | null; revokedAt: number | null } | null {
+    return (
+      this.#sql.all<{ hash: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }>(
+        'SELECT hash, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt FROM key WHERE id = ?',
+        id,
+      )[0] ?? null
+    )
+  }
+
+  keys(): { id: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }[] {
+    return this.#sql.all(
+      'SELECT id, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt FROM key ORDER BY created_at',
+    )
+  }
+
+  revokeKey(id: string, now: number): boolean {
+    return (
+      this.#sql.all('UPDATE key SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING id', now, id).length > 0
+    )
+  }
+
+  idempotent(id: string): { at: number; requestHash: string; status: number | null; body: string | null } | null {
+    return (
+      this.#sql.all<{ at: number; requestHash: string; status: number | null; body: string | null }>(
+        'SELECT at, request_hash AS requestHash, status, body FROM idempotency WHERE id = ?',
+        id,
+      )[0] ?? null
+    )
+  }
+
+  insertIdempotent(id: string, at: number, requestHash: string): void {
+    this.#sql.all(
+      'INSERT INTO idempotency (id, at, request_hash) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at, request_hash = excluded.request_hash, status = NULL, body = NULL',
+      id,
+      at,
+      requestHash,
+    )
+  }
+
+  finishIdempotent(id: string, status: number, body: string): void {
+    this.#sql.all('UPDATE idempotency SET status = ?, body = ? WHERE id = ?', status, body, id)
+  }
+
+  deleteIdempotent(id: string): void {
+    this.#sql.all('DELETE FROM idempotency WHERE id = ?', id)
+  }
+
+  dropIdempotent(beforeAt: number): void {
+    this.#sql.all('DELETE FROM idempotency WHERE at < ?', beforeAt)
+  }
+}
+
+interface ClaimRow {
+  seq: number
+  due_at: number
+  expires_at: number
+  entries: string
+  leases: string | null
+  reserved_nanos: number
+}
+
+function claimFrom(row: ClaimRow): Claim {
+  return {
+    seq: row.seq,
+    dueAt: row.due_at,
+    expiresAt: row.expires_at,
+    entries: JSON.parse(row.entries) as ClaimEntry[],
+    leases: row.leases === null ? null : (JSON.parse(row.leases) as Lease[]),
+    reservedNanos: row.reserved_nanos,
+  }
+}
