@@ -34,7 +34,8 @@ export function virtualNow(anchor: Anchor, realNow: number): number {
 export function loadClock(file: string): Kept | null {
   if (!existsSync(file)) return null
   const kept = JSON.parse(readFileSync(file, 'utf8')) as Partial<Kept>
-  if (typeof kept.virtualAt !== 'number' || !Number.isFinite(kept.virtualAt)) throw new Error(`${file} is damaged: delete its folder to start anew`)
+  if (typeof kept.virtualAt !== 'number' || !Number.isFinite(kept.virtualAt))
+    throw new Error(`${file} is damaged: delete its folder to start anew`)
   return { virtualAt: kept.virtualAt, rate: kept.rate ?? 1, stopped: kept.stopped ?? false }
 }
 

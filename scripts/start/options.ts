@@ -65,7 +65,8 @@ export function parseOptions(args: string[], env: NodeJS.ProcessEnv): Options | 
   }
 
   const speed = values.speed === undefined ? null : Number(values.speed)
-  if (speed !== null && !(speed >= 1 && speed <= maxSpeed)) return { problem: `--speed takes a number from 1 to ${maxSpeed}.` }
+  if (speed !== null && !(speed >= 1 && speed <= maxSpeed))
+    return { problem: `--speed takes a number from 1 to ${maxSpeed}.` }
   if (values.samples && values['no-samples']) return { problem: '--samples and --no-samples exclude each other.' }
 
   const port = readPort(values.port, env['PORT'], 8787)

@@ -10,6 +10,7 @@ export interface Runtime {
   name: string
   pid: number
   log: string
+  health: string
   /** Settles with a sentence when the process ends. */
   ended: Promise<string>
   process: ChildProcess
@@ -19,17 +20,36 @@ export interface Launch {
   name: string
   config: string
   port: number
+  /** Address that answers 200 once it is ready. */
+  health: string
   persistTo: string
   log: string
   vars: Record<string, string>
-  extra?: string[]
+  /** A file to read in place of .dev.vars. */
+  envFile: string | null
+}
+
+export function launchAll(launches: Launch[]): Runtime[] {
+  return launches.map(launch)
 }
 
 /** Starts one Worker with `wrangler dev`. */
-export function launch({ name, config, port, persistTo, log, vars, extra = [] }: Launch): Runtime {
+function launch({ name, config, port, health, persistTo, log, vars, envFile }: Launch): Runtime {
   const out = openSync(log, 'w')
-  const args = ['dev', '--local', '--config', config, '--port', String(port), '--inspector-port', '0', '--persist-to', persistTo]
-  args.push('--show-interactive-dev-session=false', ...extra)
+  const args = [
+    'dev',
+    '--local',
+    '--config',
+    config,
+    '--port',
+    String(port),
+    '--inspector-port',
+    '0',
+    '--persist-to',
+    persistTo,
+  ]
+  args.push('--show-interactive-dev-session=false')
+  if (envFile !== null) args.push('--env-file', envFile)
   for (const [variable, value] of Object.entries(vars)) args.push('--var', `${variable}:${value}`)
   const child = spawn(process.execPath, [join(import.meta.dirname, 'tether.ts'), 'wrangler', ...args], {
     cwd: root,
@@ -50,28 +70,19 @@ export function launch({ name, config, port, persistTo, log, vars, extra = [] }:
     child.on('error', (error) => settle(error.message))
     child.on('exit', (code, signal) => settle(signal === null ? `ended with ${code}` : `was stopped by ${signal}`))
   })
-  return { name, pid: child.pid ?? 0, log, ended, process: child }
+  return { name, pid: child.pid ?? 0, log, health, ended, process: child }
 }
 
 const readyWithinMs = 90_000
 
-/** Waits until a health page answers; throws when the process ends first or takes too long. */
-export async function untilReady(runtime: Runtime, url: string): Promise<void> {
-  const stopped = new AbortController()
-  const gone = runtime.ended.then((how) => {
-    stopped.abort()
-    throw new Error(`${runtime.name} ${how} before it was ready`)
-  })
+/** Waits until a runtime answers; throws when it takes too long. That it may end first is for the caller to watch. */
+export async function untilReady({ name, health }: Runtime, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + readyWithinMs
-  const ready = async (): Promise<void> => {
-    for (;;) {
-      if (await answers(url)) return
-      if (performance.now() > deadline) throw new Error(`${runtime.name} was not ready within ${readyWithinMs / 1000} s`)
-      await pause(150, undefined, { signal: stopped.signal })
-    }
+  while (!(await answers(health))) {
+    if (performance.now() > deadline)
+      throw new Error(`${name} did not answer at ${health} within ${readyWithinMs / 1000} s`)
+    await pause(150, undefined, { signal })
   }
-  await Promise.race([gone, ready()])
-  gone.catch(() => undefined) // from here on the caller watches `ended` itself
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -89,7 +100,8 @@ export async function stopGroups(runtimes: Pick<Runtime, 'pid' | 'ended'>[], gra
   for (const { pid } of runtimes) signalGroup(pid, 'SIGTERM')
   await Promise.race([Promise.all(runtimes.map(({ ended }) => ended)), pause(graceMs, undefined, { ref: false })])
   for (const { pid } of runtimes) signalGroup(pid, 'SIGKILL')
-  while (runtimes.some(({ pid }) => signalGroup(pid, 0))) await pause(20)
+  const deadline = performance.now() + 2000 // where nothing reaps orphans, a dead group can seem to live on
+  while (runtimes.some(({ pid }) => signalGroup(pid, 0)) && performance.now() < deadline) await pause(20)
 }
 
 /** False when no such group exists any more. */

@@ -1,0 +1,74 @@
+/** One run per state folder: two runtimes on one database would spoil it. Also finds what a killed run left behind. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { signalGroup } from './processes.ts'
+
+export interface RunRecord {
+  pid: number
+  port: number
+  /** Process groups of the runtimes. */
+  groups: number[]
+}
+
+interface Process {
+  pid: number
+  group: number
+  command: string
+}
+
+/**
+ * Says which run holds this folder, or clears away what a killed one left and says null. Every process is recognised by what
+ * it runs, not by its number alone: numbers are given out again.
+ */
+export function clearRun(file: string): RunRecord | null {
+  if (!existsSync(file)) return null
+  const record = readRecord(file)
+  if (record !== null) {
+    const all = processes()
+    const holder = all.find(({ pid }) => pid === record.pid)
+    if (holder !== undefined && holder.pid !== process.pid && holder.command.includes('start.ts')) return record
+    const left = all.filter(
+      ({ group, command }) => record.groups.includes(group) && /tether\.ts|wrangler|workerd/.test(command),
+    )
+    for (const group of new Set(left.map((one) => one.group))) signalGroup(group, 'SIGKILL')
+  }
+  rmSync(file, { force: true })
+  return null
+}
+
+export function writeRun(file: string, record: RunRecord): void {
+  writeFileSync(file, JSON.stringify(record))
+}
+
+function readRecord(file: string): RunRecord | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as RunRecord
+  } catch {
+    return null // cut off while it was written: its run never came to start a runtime
+  }
+}
+
+function processes(): Process[] {
+  if (!existsSync('/proc/self/stat'))
+    return fromPs(execFileSync('ps', ['-A', '-o', 'pid=,pgid=,command='], { encoding: 'utf8' }))
+  const found: Process[] = []
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+      const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // state, parent, group …; the name may hold spaces
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      found.push({ pid: Number(name), group: Number(afterName[2]), command })
+    } catch {
+      continue // ended while we looked
+    }
+  }
+  return found
+}
+
+export function fromPs(output: string): Process[] {
+  return output.split('\n').flatMap((line) => {
+    const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)
+    return match === null ? [] : [{ pid: Number(match[1]), group: Number(match[2]), command: match[3] ?? '' }]
+  })
+}

@@ -1,0 +1,70 @@
+/** The three sample prefixes: real shapes and sizes, an invented shop. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Api, Prefix, Warmed } from './api.ts'
+
+export interface Sample {
+  name: string
+  provider: 'anthropic' | 'openai' | 'gemini'
+  /** The body of POST /warm. */
+  registration: Record<string, unknown>
+}
+
+/** Retentions are the short ones, so that several pass while one watches. */
+const shapes: { provider: Sample['provider']; envelope: Record<string, unknown> }[] = [
+  { provider: 'anthropic', envelope: { cache: { retention: '5m' } } },
+  { provider: 'openai', envelope: { cache: { retention: '30m' } } },
+  { provider: 'gemini', envelope: { model: 'gemini-2.5-flash' } }, // its wire format carries the model in the address
+]
+
+export function loadSamples(): Sample[] {
+  return shapes.map(({ provider, envelope }) => {
+    const file = join(import.meta.dirname, '../samples', `${provider}.json`)
+    const name = `sample-${provider}`
+    return {
+      name,
+      provider,
+      registration: {
+        name,
+        provider,
+        request: JSON.parse(readFileSync(file, 'utf8')) as unknown,
+        ...envelope,
+        keep_warm: { plan: 'always', budget_usd_per_day: 1 },
+      },
+    }
+  })
+}
+
+/** Samples that no earlier start has registered. */
+export function missing(samples: Sample[], registered: Prefix[]): Sample[] {
+  return samples.filter(({ name }) => !registered.some((prefix) => prefix.name === name))
+}
+
+export async function register(api: Api, sample: Sample): Promise<string> {
+  const warmed = await api.warm(sample.registration)
+  const state = warmed.warmth?.state ?? 'unknown'
+  return `${sample.name}: ${warmed.created ? 'registered' : 'known already'}, ${warmed.receipt?.kind ?? 'no receipt yet'}, ${state}`
+}
+
+/** What keeping a sample warm would cost, by the API's own dry run; nothing is sent to the provider. */
+export async function quote(api: Api, sample: Sample): Promise<string> {
+  const answer = await api.warm({ ...sample.registration, dry_run: true })
+  const perDay = money(figure(answer, 'cost_usd_per_day'))
+  const first = money(figure(answer, 'first_write_cost_usd', 'write_cost_usd'))
+  return `${sample.name}: ${first} for the first write, then ${perDay} a day (at most $1.00: its budget)`
+}
+
+function figure(answer: Warmed, ...names: string[]): number | null {
+  const places: Record<string, unknown>[] = [answer, (answer.plan ?? {}) as Record<string, unknown>]
+  for (const place of places) {
+    for (const name of names) {
+      const value = place[name]
+      if (typeof value === 'number') return value
+    }
+  }
+  return null
+}
+
+function money(value: number | null): string {
+  return value === null ? 'an unknown price' : `$${value.toFixed(4)}`
+}

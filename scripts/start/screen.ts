@@ -1,0 +1,58 @@
+/** Where the table goes: redrawn in place on a terminal, line by line anywhere else. */
+import type { Paint } from '../terminal.ts'
+
+export interface Screen {
+  /** A line that stays: something happened. */
+  say(text: string): void
+  /** The current table; `now` decides, on anything but a terminal, whether it is time to print it again. */
+  show(lines: string[], now: number): void
+  /** The last table stays where it is; what follows comes below. */
+  close(): void
+  width(): number
+  paint: Paint
+}
+
+/** How often, in virtual time, a log gets the table. */
+const printEveryMs = 5 * 60_000
+
+export function screenFor(stream: NodeJS.WriteStream, paint: Paint): Screen {
+  return stream.isTTY ? inPlace(stream, paint) : lineByLine(stream, paint)
+}
+
+function inPlace(stream: NodeJS.WriteStream, paint: Paint): Screen {
+  let drawn: string[] = []
+  const erase = (): string => (drawn.length === 0 ? '' : `\u001b[${drawn.length}A\u001b[0J`)
+  const draw = (before: string): void =>
+    void stream.write(`${erase()}${before}${drawn.map((line) => `${line}\n`).join('')}`)
+  return {
+    paint,
+    width: () => stream.columns,
+    say: (text) => draw(`${text}\n`),
+    show: (lines) => {
+      const height = Math.max(3, stream.rows - 1) // a block taller than the screen could not be erased again
+      const next = lines.slice(0, height)
+      const before = erase()
+      drawn = next
+      stream.write(`\u001b[?25l${before}${next.map((line) => `${line}\n`).join('')}`)
+    },
+    close: () => {
+      drawn = []
+      stream.write('\u001b[?25h')
+    },
+  }
+}
+
+function lineByLine(stream: NodeJS.WriteStream, paint: Paint): Screen {
+  let nextAt = -Infinity
+  return {
+    paint,
+    width: () => 200,
+    say: (text) => void stream.write(`${text}\n`),
+    show: (lines, now) => {
+      if (now < nextAt) return
+      nextAt = now + printEveryMs
+      stream.write(`${lines.join('\n')}\n`)
+    },
+    close: () => undefined,
+  }
+}

@@ -1,0 +1,104 @@
+/** Decides what a run consists of: which providers are real, where its state lives, how its clock goes on, what is started. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { root } from '../step.ts'
+import { loadClock, resume, virtualNow, type Kept } from './clock.ts'
+import { readKeys, stateName, type Keys } from './keys.ts'
+import type { Options } from './options.ts'
+import { portFree, type Launch } from './processes.ts'
+import { clearRun } from './run-record.ts'
+
+const usualSpeed = 12
+
+export interface Setup {
+  keys: Keys
+  /** True when the lab stands for every provider: then time may run faster, and nothing costs anything. */
+  pretend: boolean
+  speed: number
+  now: () => number
+  clockFile: string
+  /** What to record of the clock at this moment. */
+  kept: (stopped: boolean) => Kept
+  runFile: string
+  base: string
+  labUrl: string
+  launches: Launch[]
+}
+
+/** A problem is a sentence for a person. */
+export async function setUp(options: Options, realNow: () => number): Promise<Setup | { problem: string }> {
+  const devVars = resolve(root, options.devVars)
+  const keys = readKeys(existsSync(devVars) ? readFileSync(devVars, 'utf8') : '')
+  const withLab = keys.lab.length > 0
+  const pretend = keys.real.length === 0
+  const speed = pretend ? (options.speed ?? usualSpeed) : 1
+
+  const state = resolve(root, options.state ?? '.state', stateName(keys.real))
+  mkdirSync(state, { recursive: true })
+  const runFile = join(state, 'run.json')
+  const holder = clearRun(runFile)
+  if (holder !== null) {
+    const where = `process ${holder.pid}, http://localhost:${holder.port}`
+    return {
+      problem: `Already running (${where}). Stop that one first, or give this one a state of its own with --state DIR.`,
+    }
+  }
+  if (!(await portFree(options.port))) return taken(options.port, 'Pilotlight', '--port N or PORT=N')
+  if (withLab && !(await portFree(options.labPort)))
+    return taken(options.labPort, 'the lab', '--lab-port N or LAB_PORT=N')
+
+  const clockFile = join(state, 'clock.json')
+  const anchor = resume(pretend ? loadClock(clockFile) : null, speed, realNow())
+  const now = (): number => virtualNow(anchor, realNow())
+  const clock = {
+    CLOCK_REAL_ANCHOR_AT: String(anchor.realAt),
+    CLOCK_VIRTUAL_ANCHOR_AT: String(anchor.virtualAt),
+    CLOCK_RATE: String(speed),
+  }
+  const base = `http://127.0.0.1:${options.port}`
+  const labUrl = `http://127.0.0.1:${options.labPort}`
+
+  const lab: Launch = {
+    name: 'the lab',
+    config: 'test/lab/wrangler.toml',
+    port: options.labPort,
+    health: `${labUrl}/_lab/health`,
+    persistTo: join(state, 'lab'),
+    log: join(state, 'lab.log'),
+    vars: clock,
+    envFile: null,
+  }
+  const pilotlight: Launch = {
+    name: 'Pilotlight',
+    config: 'wrangler.toml',
+    port: options.port,
+    health: `${base}/health`,
+    persistTo: join(state, 'worker'),
+    log: join(state, 'worker.log'),
+    vars: {
+      ENVIRONMENT: 'development',
+      ...(keys.own.adminKey ? {} : { ADMIN_KEY: keys.adminKey }),
+      ...(keys.own.accountKey ? {} : { DEV_ACCOUNT_KEY: keys.accountKey }),
+      ...(withLab ? { LAB_URL: labUrl, LAB_PROVIDERS: keys.lab.join(',') } : {}),
+      ...(pretend ? clock : {}), // a real provider's caches know no other time than the real one
+    },
+    envFile: options.devVars === '.dev.vars' ? null : devVars,
+  }
+
+  return {
+    keys,
+    pretend,
+    speed,
+    now,
+    clockFile,
+    kept: (stopped) => ({ virtualAt: now(), rate: speed, stopped }),
+    runFile,
+    base,
+    labUrl,
+    launches: withLab ? [lab, pilotlight] : [pilotlight],
+  }
+}
+
+function taken(port: number, what: string, option: string): { problem: string } {
+  return { problem: `Port ${port}, meant for ${what}, is in use. Choose another with ${option}.` }
+}

@@ -1,0 +1,97 @@
+/** The live table: prefixes as rows of plain data, rows as lines. */
+import { stripVTControlCharacters } from 'node:util'
+import type { Prefix } from './api.ts'
+import type { Paint } from '../terminal.ts'
+
+/** What real requests of ours read from cache, by prefix. */
+export type CachedTokens = ReadonlyMap<string, number>
+
+export interface Row {
+  name: string
+  state: string
+  warmUntil: string
+  receipt: string
+  probes: string
+  hits: string
+  cost: string
+}
+
+const titles: Row = {
+  name: 'prefix',
+  state: 'state',
+  warmUntil: 'warm until',
+  receipt: 'last receipt',
+  probes: 'probes',
+  hits: 'real hits',
+  cost: 'cost',
+}
+
+export function rowsOf(prefixes: Prefix[], now: number, cached: CachedTokens): Row[] {
+  return prefixes.map((prefix) => {
+    const receipt = prefix.last_receipt ?? prefix.receipt ?? null
+    const tokens = cached.get(prefix.id)
+    const hits = `${prefix.hits ?? 0}${prefix.misses ? ` (${prefix.misses} missed)` : ''}`
+    return {
+      name: prefix.name ?? prefix.id,
+      state: prefix.warmth?.state ?? 'unknown',
+      warmUntil: countdown(prefix.warmth?.warm_until ?? null, now),
+      receipt: receipt === null ? 'none yet' : receiptText(receipt.kind, receipt.at, now),
+      probes: String(prefix.probes ?? 0),
+      hits: tokens === undefined ? hits : `${hits}, ${tokens.toLocaleString('en')} tok cached`,
+      cost: prefix.cost_usd === undefined || prefix.cost_usd === null ? 'unknown' : `$${prefix.cost_usd.toFixed(4)}`,
+    }
+  })
+}
+
+/** `13:05:20 (in 4:12)`: the instant, and how far away it is on the same clock. */
+export function countdown(until: string | null, now: number): string {
+  if (until === null) return '–'
+  const leftMs = Date.parse(until) - now
+  return Number.isNaN(leftMs)
+    ? '–'
+    : `${clockTime(Date.parse(until))} (${leftMs >= 0 ? `in ${minutes(leftMs)}` : `${minutes(-leftMs)} ago`})`
+}
+
+function receiptText(kind: string, at: string | undefined, now: number): string {
+  const agoMs = at === undefined ? Number.NaN : now - Date.parse(at)
+  return Number.isNaN(agoMs) ? kind : `${kind}, ${minutes(Math.max(0, agoMs))} ago`
+}
+
+/** `4:12`, `1:04:12`. */
+export function minutes(ms: number): string {
+  const seconds = Math.floor(ms / 1000)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const hours = Math.floor(seconds / 3600)
+  const rest = `${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`
+  return hours > 0 ? `${hours}:${rest}` : rest.replace(/^0/, '')
+}
+
+export function clockTime(at: number): string {
+  return new Date(at).toISOString().slice(11, 19)
+}
+
+const stateStyles = { warm: 'green', expiring: 'yellow', cold: 'red', uncacheable: 'red', unknown: 'dim' } as const
+
+/** Lines of the table, no wider than the terminal. */
+export function tableLines(rows: Row[], paint: Paint, width: number): string[] {
+  const columns = Object.keys(titles) as (keyof Row)[]
+  const widths = columns.map((column) => Math.max(...[titles, ...rows].map((row) => row[column].length)))
+  const line = (row: Row, style: (column: keyof Row, text: string) => string): string =>
+    columns
+      .map((column, index) => style(column, row[column].padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd()
+  const style = (column: keyof Row, text: string): string => {
+    if (column !== 'state') return text
+    const state = text.trim()
+    return Object.hasOwn(stateStyles, state) ? paint(stateStyles[state as keyof typeof stateStyles], text) : text
+  }
+  const lines = [line(titles, (_column, text) => paint('dim', text)), ...rows.map((row) => line(row, style))]
+  return rows.length === 0 ? ['(no prefix is registered yet)'] : lines.map((text) => fit(text, width))
+}
+
+/** Cuts a line that would wrap: a wrapped line would break redrawing in place. */
+export function fit(text: string, width: number): string {
+  const bare = stripVTControlCharacters(text)
+  return bare.length <= width ? text : `${bare.slice(0, Math.max(0, width - 1))}…`
+}

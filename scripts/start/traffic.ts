@@ -1,0 +1,161 @@
+/**
+ * A few "real" requests, as an application would send them: the exact body that the prefix asks for with a user's turn
+ * behind it, straight to the provider's address (here the lab's), and reported by POST /observations.
+ */
+import type { Api, Prefix } from './api.ts'
+
+type Body = Record<string, unknown>
+
+interface Wire {
+  path: (model: string) => string
+  headers: (key: string) => Record<string, string>
+  withTurn: (body: Body, text: string) => Body
+  usage: (answer: Body) => Body
+  cached: (usage: Body) => number | null
+  total: (usage: Body) => number | null
+  /** Virtual time from the start to the first request, and between requests. */
+  firstMs: number
+  everyMs: number
+  questions: string[]
+}
+
+const minute = 60_000
+
+const wires: Record<string, Wire> = {
+  anthropic: {
+    path: () => '/anthropic/v1/messages',
+    headers: (key) => ({ 'x-api-key': key, 'anthropic-version': '2023-06-01' }),
+    withTurn: (body, text) => ({
+      ...body,
+      max_tokens: 256,
+      messages: [...list(body['messages']), { role: 'user', content: text }],
+    }),
+    usage: (answer) => answer['usage'] as Body,
+    cached: (usage) => number(usage['cache_read_input_tokens']),
+    total: (usage) =>
+      sum(
+        number(usage['input_tokens']),
+        number(usage['cache_read_input_tokens']),
+        number(usage['cache_creation_input_tokens']),
+      ),
+    firstMs: 4 * minute,
+    everyMs: 37 * minute,
+    questions: [
+      'Where is order 60311874? My postcode is 7250.',
+      'Can I still return a tent that I set up once in the living room?',
+    ],
+  },
+  openai: {
+    path: () => '/openai/v1/responses',
+    headers: (key) => ({ authorization: `Bearer ${key}` }),
+    withTurn: (body, text) => ({
+      ...body,
+      input: [...list(body['input']), { role: 'user', content: [{ type: 'input_text', text }] }],
+    }),
+    usage: (answer) => answer['usage'] as Body,
+    cached: (usage) => number((usage['input_tokens_details'] as Body | undefined)?.['cached_tokens']),
+    total: (usage) => number(usage['input_tokens']),
+    firstMs: 9 * minute,
+    everyMs: 52 * minute,
+    questions: [
+      'The zip of my tent runs off the track.',
+      'My stove burns yellow since the last trip. Is it dangerous?',
+    ],
+  },
+  gemini: {
+    path: (model) => `/gemini/v1beta/models/${model}:generateContent`,
+    headers: (key) => ({ 'x-goog-api-key': key }),
+    withTurn: (body, text) => ({ ...body, contents: [...list(body['contents']), { role: 'user', parts: [{ text }] }] }),
+    usage: (answer) => answer['usageMetadata'] as Body,
+    cached: (usage) => number(usage['cachedContentTokenCount']),
+    total: (usage) => number(usage['promptTokenCount']),
+    firstMs: 14 * minute,
+    everyMs: 43 * minute,
+    questions: ['Which sleeping mat for minus five degrees?', 'Is the 26,800 mAh power bank allowed on a plane?'],
+  },
+}
+
+export interface Visit {
+  prefixId: string
+  name: string
+  cachedTokens: number | null
+  totalTokens: number | null
+}
+
+export interface TrafficOptions {
+  api: Api
+  labUrl: string
+  /** The key that Pilotlight itself uses at the lab: caches are not shared between keys. */
+  labKey: string
+  now: () => number
+  /** Called for each request that was answered and reported. */
+  tell: (visit: Visit) => void
+}
+
+export class Traffic {
+  readonly #options: TrafficOptions
+  readonly #nextAt = new Map<string, number>()
+  readonly #sent = new Map<string, number>()
+
+  constructor(options: TrafficOptions) {
+    this.#options = options
+  }
+
+  /** Sends what is due among these prefixes; throws when the provider or Pilotlight refuses. */
+  async visitDue(prefixes: Prefix[]): Promise<void> {
+    for (const prefix of prefixes) {
+      const wire = wires[prefix.provider]
+      if (wire === undefined) continue
+      const now = this.#options.now()
+      const dueAt = this.#nextAt.get(prefix.id) ?? now + wire.firstMs
+      this.#nextAt.set(prefix.id, dueAt > now ? dueAt : now + wire.everyMs)
+      if (dueAt <= now) this.#options.tell(await this.#visit(prefix, wire))
+    }
+  }
+
+  async #visit(prefix: Prefix, wire: Wire): Promise<Visit> {
+    const { api, labUrl, labKey, now } = this.#options
+    const body = await api.request(prefix.id)
+    const count = this.#sent.get(prefix.id) ?? 0
+    this.#sent.set(prefix.id, count + 1)
+    const question = wire.questions[count % wire.questions.length] ?? ''
+
+    const startedAt = now()
+    const answer = await fetch(labUrl + wire.path(prefix.model), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...wire.headers(labKey) },
+      body: JSON.stringify(wire.withTurn(body, question)),
+      signal: AbortSignal.timeout(60_000),
+    })
+    const ttftMs = now() - startedAt
+    const text = await answer.text()
+    if (!answer.ok) throw new Error(`the provider answered ${answer.status} to a real request: ${text.slice(0, 200)}`)
+    const usage = wire.usage(JSON.parse(text) as Body)
+    await api.observe({
+      prefix_id: prefix.id,
+      usage,
+      started_at: new Date(startedAt).toISOString(),
+      ttft_ms: Math.round(ttftMs),
+    })
+    return {
+      prefixId: prefix.id,
+      name: prefix.name ?? prefix.id,
+      cachedTokens: wire.cached(usage),
+      totalTokens: wire.total(usage),
+    }
+  }
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function number(value: unknown): number | null {
+  return typeof value === 'number' ? value : null
+}
+
+function sum(...values: (number | null)[]): number | null {
+  return values.every((value) => value === null)
+    ? null
+    : values.reduce<number>((total, value) => total + (value ?? 0), 0)
+}
