@@ -12,20 +12,32 @@ if (command === undefined) throw new Error('tether needs a command')
 const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
 
 let stopping = false
+/** The command alone is asked: it ends its own children in order. What is left after the grace is killed with the group. */
 function stop(): void {
   if (stopping) return
   stopping = true
-  process.kill(-process.pid, 'SIGTERM') // reaches this process too, which is stopping already
-  setTimeout(() => process.kill(-process.pid, 'SIGKILL'), graceMs)
+  child.kill('SIGTERM')
+  setTimeout(endGroup, graceMs)
 }
 
+function endGroup(): void {
+  process.kill(-process.pid, 'SIGKILL') // this process too
+}
+
+let held = true
+process.stdin
+  .on('close', () => {
+    held = false
+    stop()
+  })
+  .resume()
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
-process.stdin.on('close', stop).resume()
+
 child.on('error', (error) => {
   console.error(`Cannot run ${command}: ${error.message}`)
   process.exit(127)
 })
 child.on('exit', (code) => {
-  if (stopping) process.kill(-process.pid, 'SIGKILL') // what the command left behind, and this
-  else process.exit(code ?? 1)
+  if (!held) endGroup() // nobody else will look for what the command left behind
+  process.exit(code ?? 1)
 })
