@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto'
+
+/** Everything that decides whether two requests share one cache entry. */
+export interface FingerprintParts {
+  provider: string
+  model: string
+  /** Name and generation of the credential: entries are never shared between two of them. */
+  credentialScope: string
+  cacheKey: string | null
+  /** Canonical token stream of the prefix and of every parameter that is rendered into the prompt. */
+  canonical: string
+}
+
+/**
+ * Lower-case hex SHA-256 over the parts. Each part is preceded by its length, so that no two different lists of parts
+ * read the same; an absent cache key differs from an empty one.
+ */
+export function fingerprint(parts: FingerprintParts): string {
+  const hash = createHash('sha256')
+  const { provider, model, credentialScope, cacheKey, canonical } = parts
+  for (const part of [provider, model, credentialScope, cacheKey, canonical]) {
+    hash.update(part === null ? '-;' : `${part.length};`)
+    if (part !== null) hash.update(part, 'utf8')
+  }
+  return hash.digest('hex')
+}

@@ -1,0 +1,67 @@
+import type { ModelFacts } from '../core/types.ts'
+import { CHECKED, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './facts.ts'
+import type { Card, ModelCard } from './types.ts'
+
+const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/prompt-caching'
+
+/** Written at 1.25 × input for 5 minutes and 2 × for an hour; reads cost 0.1 × unless a row says otherwise. */
+function row(
+  names: string[],
+  minimumTokens: number | null,
+  usd: { input: number; output: number; read?: number } | null,
+): ModelCard {
+  const facts: Omit<ModelFacts, 'price'> = {
+    minimumTokens,
+    retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), stated('1h', 'sliding', HOUR_MS)],
+    writesReported: true,
+    primitives: ['zero_output', 'one_token'],
+  }
+  const prices =
+    usd === null
+      ? []
+      : [
+          price({
+            input: usd.input,
+            read: usd.read ?? usd.input * 0.1,
+            output: usd.output,
+            writes: { '5m': usd.input * 1.25, '1h': usd.input * 2 },
+          }),
+        ]
+  return model(names, facts, prices, DOCS)
+}
+
+/** Anthropic's own API. Minimums are data, not a trend: they rise and fall from one model to the next. */
+export const anthropic: Card = {
+  id: 'anthropic',
+  name: 'Anthropic Messages',
+  baseUrl: 'https://api.anthropic.com',
+  auth: { header: 'x-api-key' },
+  headers: { 'anthropic-version': '2023-06-01' },
+  dialect: 'anthropic-messages',
+  supportsHandles: false,
+  secret: 'ANTHROPIC_API_KEY',
+  models: [
+    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }),
+    row(ids('claude-opus-5'), 512, { input: 5, output: 25 }),
+    row(ids('claude-sonnet-5-5'), 512, null),
+    row(ids('claude-fable-5-1'), 512, { input: 10, output: 50, read: 0.25 }),
+    row(ids('claude-fable-5'), 512, { input: 10, output: 50 }),
+    row(ids('claude-mythos-5-1', 'claude-mythos-5'), 512, null),
+    row(ids('claude-opus-4-8'), 1024, { input: 5, output: 25 }),
+    row(ids('claude-sonnet-5'), 1024, { input: 2, output: 10 }),
+    row(ids('claude-sonnet-4-6', 'claude-sonnet-4-5', 'claude-sonnet-4-0', 'claude-sonnet-4'), 1024, {
+      input: 3,
+      output: 15,
+    }),
+    row(ids('claude-opus-4-1', 'claude-opus-4-0', 'claude-opus-4'), 1024, { input: 15, output: 75 }),
+    row(ids('claude-opus-4-7'), 2048, { input: 5, output: 25 }),
+    row(ids('claude-mythos-preview'), 2048, null),
+    row(ids('claude-3-5-haiku', 'claude-3-5-haiku-latest'), 2048, { input: 0.8, output: 4 }),
+    row(ids('claude-opus-4-6', 'claude-opus-4-5'), 4096, { input: 5, output: 25 }),
+    row(ids('claude-haiku-4-5'), 4096, { input: 1, output: 5 }),
+    // Ids of SDK 1.11.0 for which neither a minimum nor a price is published.
+    row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null),
+  ],
+  source: DOCS,
+  checked: CHECKED,
+}

@@ -1,0 +1,375 @@
+import { Failure } from '../../contract/failures.ts'
+import { edit, objectEdits, replaceNode } from '../../core/json-edit.ts'
+import type { Edit } from '../../core/json-edit.ts'
+import { byteOffset, items, member, stringMember } from '../../core/json-text.ts'
+import type { JsonMember, JsonNode, JsonObject } from '../../core/json-text.ts'
+import type { Advice, ModelFacts, Primitive, Usage } from '../../core/types.ts'
+import { readEvents, text as textOf, unreadable } from '../answer.ts'
+import {
+  appendTo,
+  cutEdits,
+  DUMMY_TEXT,
+  finalUserTurn,
+  invalid,
+  joinStreams,
+  lastToolElement,
+  lastTurnElement,
+  modelOf,
+  objectList,
+  otherMembers,
+  readBody,
+  sizeOf,
+  strategyCut,
+  stream,
+} from '../body.ts'
+import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
+import { readErrorWith } from '../errors.ts'
+import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeRequest } from '../types.ts'
+import { count, fields, NO_USAGE, writesByRetention } from '../usage.ts'
+import type { Fields } from '../usage.ts'
+
+/**
+ * Anthropic Messages. Rendered in the order tools → system → messages; entries are written at markers only.
+ * Source: SDK 1.11.0 types and platform.claude.com prompt caching pages, checked 2026-11-21.
+ */
+export const anthropicMessages: Dialect = {
+  id: 'anthropic-messages',
+  prepare,
+  render,
+  primitives,
+  probe,
+  readAnswer,
+  readUsage,
+  readError: (status, headers, text) =>
+    readErrorWith({ refusesPrimitive: (body) => /max_tokens/i.test(body.message) }, status, headers, text),
+}
+
+const SHAPE: TurnShape = { list: 'messages', parts: 'content' }
+const MARKER = 'cache_control'
+const MAX_MARKERS = 4
+const WIRE_RETENTIONS = ['5m', '1h']
+const UNMARKABLE = new Set(['thinking', 'redacted_thinking'])
+
+/** Members that change neither the prompt nor which entry it meets. */
+const NOT_COMPARED = new Set([
+  'model',
+  'tools',
+  'system',
+  'messages',
+  'max_tokens',
+  'stream',
+  'metadata',
+  'temperature',
+  'top_p',
+  'top_k',
+  'stop_sequences',
+  'diagnostics',
+  MARKER,
+])
+
+interface Marker {
+  owner: JsonObject
+  entry: JsonMember
+  value: JsonObject
+  /** Index of the message that holds it, null in tools and system. */
+  turn: number | null
+  part: number
+}
+
+/** The members named like a marker where a marker may stand, whatever their value; in the order of the prompt. */
+function markerMembers(root: JsonObject): Omit<Marker, 'value'>[] {
+  const found: Omit<Marker, 'value'>[] = []
+  const look = (nodes: readonly JsonNode[], turn: number | null): void => {
+    for (const [part, owner] of nodes.entries()) {
+      if (owner.type !== 'object') continue
+      const entry = owner.members.find(({ key }) => key === MARKER)
+      if (entry !== undefined) found.push({ owner, entry, turn, part })
+    }
+  }
+  look(items(member(root, 'tools')), null)
+  look(items(member(root, 'system')), null)
+  for (const [turn, message] of items(member(root, 'messages')).entries()) look(items(member(message, 'content')), turn)
+  return found
+}
+
+function markers(root: JsonObject): Marker[] {
+  return markerMembers(root).flatMap((found) =>
+    found.entry.value.type === 'object' ? [{ ...found, value: found.entry.value }] : [],
+  )
+}
+
+function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
+  const body = readBody(request.text)
+  const model = modelOf(body, request.model)
+  const turns = objectList(body.root, 'messages')
+  objectList(body.root, 'tools')
+  const marked = markers(body.root)
+  const automatic = member(body.root, MARKER)?.type === 'object'
+  if (marked.length + (automatic ? 1 : 0) > MAX_MARKERS) {
+    throw invalid('request', `carries more than ${MAX_MARKERS} cache markers, which the provider refuses`)
+  }
+  const finalTurn = finalUserTurn(turns, (turn) => stringMember(turn, 'role') === 'user')
+  const cut = strategyCut(request.cache, turns, SHAPE) ?? markedCut(marked, turns, finalTurn)
+
+  const stored: Body = readBody(edit(body.text, storedEdits(body.root, cut)))
+  const last = lastElement(stored.root)
+  checkEnd(last)
+  const kept = markers(stored.root)
+  const own = kept.at(-1) ?? marked.at(-1)
+  const ownRetention = own === undefined ? null : (stringMember(own.value, 'ttl') ?? '5m')
+  const retention = chooseRetention(request.cache, ownRetention, facts(model), WIRE_RETENTIONS)
+
+  const rules = {
+    drop: new Set(markerMembers(stored.root).map(({ entry }) => entry)),
+    replace: new Map(textStrings(stored.root).map((node) => [node, asTextBlocks(JSON.stringify(node.value))])),
+  }
+  const prompt = [...stream(stored, 'tools', rules), ...stream(stored, 'system', rules), ...turnStream(stored, rules)]
+  return {
+    model,
+    text: stored.text,
+    breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
+    retention: retention.name,
+    canonical: joinStreams([...prompt, ...otherMembers(stored, NOT_COMPARED)]),
+    cacheKey: null,
+    ...sizeOf(prompt),
+    advice: [
+      ...retention.advice,
+      ...keyWithoutEffect(request.cache),
+      ...markerAdvice({ last, marked, kept, automatic, retention: retention.name }),
+    ],
+  }
+}
+
+/** An empty list of messages reads as none: whoever registers without the volatile turn means the same prefix. */
+function turnStream(stored: Body, rules: Parameters<typeof stream>[2]): [string, string][] {
+  return items(member(stored.root, 'messages')).length === 0 ? [] : stream(stored, 'messages', rules)
+}
+
+/** The end that the body's own markers set: the last one that does not stand in the final user turn. */
+function markedCut(marked: readonly Marker[], turns: readonly JsonNode[], finalTurn: number): Cut {
+  const last = marked.findLast(({ turn }) => turn === null || turn < finalTurn)
+  if (last === undefined || last.turn === null) return 'none'
+  const parts = items(member(turns[last.turn], 'content')).length
+  return { item: last.turn, part: last.part === parts - 1 ? null : last.part }
+}
+
+function storedEdits(root: JsonObject, cut: Cut): Edit[] {
+  if (cut !== 'tools') return cutEdits(root, cut, SHAPE)
+  // The system prompt renders behind the tools: a prefix that ends at the tools does not hold it.
+  return [...objectEdits(root, { system: null }), ...cutEdits(root, cut, SHAPE)]
+}
+
+function lastElement(root: JsonObject): LastElement {
+  const turn = lastTurnElement(items(member(root, 'messages')), SHAPE)
+  if (turn !== null) return turn
+  const system = member(root, 'system')
+  if (system?.type === 'string' && system.value !== '') return { node: system, path: 'system', turn: null }
+  const blocks = items(system)
+  const block = blocks.at(-1)
+  if (block !== undefined) return { node: block, path: `system[${blocks.length - 1}]`, turn: null }
+  const tool = lastToolElement(root)
+  if (tool !== null) return tool
+  throw invalid(
+    'request',
+    `holds nothing that stays the same between requests; add system or tools, or a ${MARKER} marker in an earlier message`,
+  )
+}
+
+function checkEnd({ node, path, turn }: LastElement): void {
+  if (node.type !== 'string' && node.type !== 'object') throw invalid(`request.${path}`, 'must be a block or a string')
+  if (UNMARKABLE.has(stringMember(node, 'type') ?? '')) {
+    throw invalid(`request.${path}`, 'is a thinking block, which cannot carry a cache marker; end the prefix elsewhere')
+  }
+  if (turn === null || stringMember(turn, 'role') !== 'assistant') return
+  if (items(member(turn, 'content')).some((part) => stringMember(part, 'type') === 'tool_use')) {
+    throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it behind the result')
+  }
+}
+
+/** The strings that mean one block of text: `system`, and a message's `content`. */
+function textStrings(root: JsonObject): Extract<JsonNode, { type: 'string' }>[] {
+  const contents = items(member(root, 'messages')).map((turn) => member(turn, 'content'))
+  return [member(root, 'system'), ...contents].filter((node) => node?.type === 'string')
+}
+
+function asTextBlocks(raw: string, marker?: string): string {
+  return `[{"type":"text","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
+}
+
+function markerText(retention: string): string {
+  return retention === '5m' ? '{"type":"ephemeral"}' : `{"type":"ephemeral","ttl":${JSON.stringify(retention)}}`
+}
+
+function markerAdvice(found: {
+  last: LastElement
+  marked: readonly Marker[]
+  kept: readonly Marker[]
+  automatic: boolean
+  retention: string
+}): Advice[] {
+  const { last, marked, kept, automatic, retention } = found
+  const advice: Advice[] = []
+  const how =
+    last.node.type === 'string'
+      ? `write ${last.path} as [{"type":"text","text":"…","${MARKER}":${markerText(retention)}}]`
+      : `add "${MARKER}":${markerText(retention)} to ${last.path}`
+  const endIsMarked = kept.some(({ owner }) => owner === last.node)
+  if (automatic) {
+    advice.push({
+      cause: 'automatic_marker',
+      message: `The top-level ${MARKER} marks the last block of each request, which in a probe would be the dummy turn; probes leave it out and mark ${last.path}. Real requests find that entry only while it is within twenty blocks of their end; to be sure of it, ${how}.`,
+      at: last.path,
+    })
+  } else if (!endIsMarked && kept.length < marked.length) {
+    advice.push({
+      cause: 'marker_behind_prefix',
+      message: `A marker stands behind the end of the prefix, where requests differ. Real requests find the prefix only while it is within twenty blocks in front of that marker; to be sure of it, ${how}.`,
+      at: last.path,
+    })
+  } else if (!endIsMarked) {
+    advice.push({
+      cause: marked.length === 0 ? 'no_marker' : 'end_not_marked',
+      message: `Real requests of this shape cannot read the entry: no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
+      at: last.path,
+    })
+  }
+  return advice
+}
+
+function primitives(text: string, facts: ModelFacts): Primitive[] {
+  const { root } = readBody(text)
+  if (stringMember(member(root, 'thinking'), 'type') === 'enabled') return ['floor_tokens']
+  const format = member(member(root, 'output_config'), 'format') ?? member(root, 'output_format')
+  const choice = stringMember(member(root, 'tool_choice'), 'type')
+  const noZero = (format !== undefined && format.type !== 'null') || choice === 'any' || choice === 'tool'
+  return facts.primitives.filter((primitive) => !(noZero && primitive === 'zero_output'))
+}
+
+function probe(
+  prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
+  options: { primitive: Primitive; retention: string; outputTokens?: number },
+): ProbeRequest {
+  const body = readBody(prefix.text)
+  const { root } = body
+  const last = lastElement(root)
+  const edits: Edit[] = []
+
+  const marked = markers(root)
+  const endIsMarked = marked.some(({ owner }) => owner === last.node)
+  // Room for the marker at the end: an earlier one only adds an entry further in front.
+  const dropped = !endIsMarked && marked.length >= MAX_MARKERS ? marked[0] : undefined
+  for (const marker of marked) {
+    if (marker === dropped) edits.push(...objectEdits(marker.owner, { [MARKER]: null }))
+    else edits.push(...retentionEdits(marker.value, options.retention))
+  }
+  if (!endIsMarked) {
+    const marker = markerText(options.retention)
+    if (last.node.type === 'object') edits.push(...objectEdits(last.node, { [MARKER]: marker }))
+    else edits.push(replaceNode(last.node, asTextBlocks(body.text.slice(last.node.start, last.node.end), marker)))
+  }
+
+  const dummy = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`
+  const appended = appendTo(root, 'messages', dummy)
+  edits.push(
+    ...(appended ?? []),
+    ...objectEdits(root, {
+      max_tokens: String(outputCap(body, options)),
+      stream: null,
+      [MARKER]: null,
+      ...(member(root, 'model') === undefined ? { model: JSON.stringify(prefix.model) } : {}),
+      ...(appended === null ? { messages: `[${dummy}]` } : {}),
+    }),
+  )
+  return { path: '/v1/messages', body: edit(body.text, edits) }
+}
+
+/** All markers of a probe carry one retention: a longer one behind a shorter one is refused. */
+function retentionEdits(marker: JsonObject, retention: string): Edit[] {
+  const present = stringMember(marker, 'ttl') ?? '5m'
+  return present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
+}
+
+function outputCap({ text, root }: Body, options: { primitive: Primitive; outputTokens?: number }): number {
+  const thinking = member(root, 'thinking')
+  if (stringMember(thinking, 'type') === 'enabled') {
+    const budget = member(thinking, 'budget_tokens')
+    const tokens = budget?.type === 'number' ? Number(text.slice(budget.start, budget.end)) : Number.NaN
+    if (!Number.isSafeInteger(tokens) || tokens < 1)
+      throw invalid('request.thinking.budget_tokens', 'must be a whole number')
+    // The cap must exceed the budget; thinking that is enabled cannot be left out, because it is rendered into the prompt.
+    return Math.max(options.outputTokens ?? 0, tokens + 1)
+  }
+  switch (options.primitive) {
+    case 'zero_output':
+      return 0
+    case 'one_token':
+    case 'floor_tokens':
+      return Math.max(1, options.outputTokens ?? 1)
+    default:
+      throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+  }
+}
+
+function render(request: NeutralRequest): string {
+  const members = [`"model":${JSON.stringify(request.model)}`, '"max_tokens":1024']
+  if (request.tools !== undefined && request.tools.length > 0) {
+    const tools = request.tools.map((tool) => {
+      const description = tool.description === undefined ? '' : `,"description":${JSON.stringify(tool.description)}`
+      return `{"name":${JSON.stringify(tool.name)}${description},"input_schema":${tool.parametersText}}`
+    })
+    members.push(`"tools":[${tools.join(',')}]`)
+  }
+  const messages = request.messages ?? []
+  const marker = markerText(request.cache?.retention === '1h' || request.cache?.retention === 'extended' ? '1h' : '5m')
+  if (request.system !== undefined && request.system !== '') {
+    members.push(`"system":${asTextBlocks(JSON.stringify(request.system), messages.length === 0 ? marker : undefined)}`)
+  }
+  const rendered = messages.map(({ role, content }, index) => {
+    const isLast = index === messages.length - 1
+    const raw = JSON.stringify(content)
+    return `{"role":${JSON.stringify(role)},"content":${isLast ? asTextBlocks(raw, marker) : raw}}`
+  })
+  members.push(`"messages":[${rendered.join(',')}]`)
+  return `{${members.join(',')}}`
+}
+
+function readAnswer(text: string, contentType: string): ProbeAnswer {
+  const { streamed, events } = readEvents(text, contentType)
+  if (!streamed) {
+    const message = events[0]!
+    if (message['type'] !== 'message') throw unreadable('it is no message')
+    return answer(message, fields(message['usage']))
+  }
+  const start = fields(events.find((event) => event['type'] === 'message_start')?.['message'])
+  if (start === null) throw unreadable('the stream has no beginning')
+  if (!events.some((event) => event['type'] === 'message_stop')) throw unreadable('the stream has no end')
+  // Later events repeat the counts cumulatively, and may say null for what they leave as it was.
+  const usage: Record<string, unknown> = { ...fields(start['usage']) }
+  for (const event of events.filter(({ type }) => type === 'message_delta')) {
+    for (const [key, value] of Object.entries(fields(event['usage']) ?? {})) if (value !== null) usage[key] = value
+  }
+  return answer(start, usage)
+}
+
+function answer(message: Fields, usage: Fields | null): ProbeAnswer {
+  return { usage: readUsage(usage) ?? NO_USAGE, rawUsage: usage, model: textOf(message['model']) }
+}
+
+/** `input_tokens` excludes what came from or went to the cache; the prompt is the sum of the three. */
+function readUsage(value: unknown): Usage | null {
+  const usage = fields(value)
+  if (usage === null || !('input_tokens' in usage || 'cache_read_input_tokens' in usage)) return null
+  const uncached = count(usage['input_tokens'])
+  const read = count(usage['cache_read_input_tokens'])
+  const write = count(usage['cache_creation_input_tokens'])
+  return {
+    inputTokens: uncached === null || read === null || write === null ? null : uncached + read + write,
+    uncachedTokens: uncached,
+    cacheReadTokens: read,
+    cacheWriteTokens: write,
+    cacheWriteByRetention: writesByRetention(usage['cache_creation'], /^ephemeral_(\w+)_input_tokens$/),
+    outputTokens: count(usage['output_tokens']),
+    reasoningTokens: count(fields(usage['output_tokens_details'])?.['thinking_tokens']),
+  }
+}

@@ -1,0 +1,191 @@
+import Anthropic from '@anthropic-ai/sdk'
+import OpenAI from 'openai'
+import { failureValue } from '../contract/failures.ts'
+import type { FailureKind, FailureValue } from '../contract/failures.ts'
+import type { Card, ProbeRequest } from './types.ts'
+
+/** One call to a provider. */
+export interface Call {
+  card: Pick<Card, 'auth' | 'headers' | 'dialect'>
+  /** Where the card's paths begin: the card's own base URL, or the administrator's instead of it. */
+  baseUrl: string
+  credential: string
+  request: ProbeRequest
+  /** For the whole call, the reading of its answer included. */
+  timeoutMs: number
+  signal?: AbortSignal
+}
+
+/**
+ * How a call ended. `answered`: the provider said something, good or bad; the dialect reads it. `failed`: it did not, and
+ * `outcomeKnown` is false when the provider may nevertheless have taken the request (and charged for it).
+ */
+export type Sent =
+  | { kind: 'answered'; status: number; headers: Headers; text: string }
+  | { kind: 'failed'; failure: FailureValue; outcomeKnown: boolean }
+
+export interface Door {
+  send(call: Call): Promise<Sent>
+}
+
+/** Longer answers than this are no answers to a probe. */
+export const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+
+/**
+ * The only way out to a provider. The vendors' SDKs carry our bytes where they exist (they send a string unchanged; their own
+ * retries are off); the answer is read here, bounded in size and time. Redirects are answers like others and are never followed,
+ * so that a credential reaches no other host.
+ */
+export function createDoor({ fetch }: { fetch: typeof globalThis.fetch }): Door {
+  return {
+    async send(call) {
+      if (!/^[\x21-\x7e]+$/.test(call.credential)) {
+        // A line break in it would be refused, or worse, become a header of its own.
+        return failed('provider_key_refused', 'The credential is not a printable key.', true)
+      }
+      let sent: Sent | null = null
+      const carried: Carry = async (url, init) => {
+        sent = await exchange(fetch, url, init ?? {}, call)
+        return new Response(null, { status: 204 }) // the SDK only carries; what came back is in `sent`
+      }
+      await CARRIERS[call.card.dialect](call, carried)
+      return sent ?? failed('internal', 'The request was not sent.', true)
+    },
+  }
+}
+
+type Carry = (url: string | URL | Request, init?: RequestInit) => Promise<Response>
+type Carrier = (call: Call, fetch: Carry) => Promise<unknown>
+
+/** Longer than our own time-out, which must be the one that ends a call. */
+const SDK_GRACE_MS = 5_000
+
+const CARRIERS: Readonly<Record<Card['dialect'], Carrier>> = {
+  'anthropic-messages': withAnthropic,
+  'openai-responses': withOpenai,
+  'openai-chat': withOpenai,
+  'gemini-content': (call, fetch) => fetch(call.baseUrl + call.request.path, requestOf(call)),
+}
+
+/** Every setting that the client would otherwise read from the environment is given. */
+function withAnthropic(call: Call, fetch: Carry): Promise<unknown> {
+  const client = new Anthropic({
+    apiKey: call.credential,
+    baseURL: call.baseUrl,
+    webhookKey: null,
+    logLevel: 'off',
+    maxRetries: 0,
+    timeout: call.timeoutMs + SDK_GRACE_MS,
+    fetch,
+  })
+  const own = call.card.auth.header === 'x-api-key' ? {} : { 'x-api-key': null, ...authHeaders(call) }
+  return client
+    .post(call.request.path, { body: call.request.body, headers: { ...headersOf(call), ...own } })
+    .asResponse()
+}
+
+function withOpenai(call: Call, fetch: Carry): Promise<unknown> {
+  const client = new OpenAI({
+    apiKey: call.credential,
+    adminAPIKey: null,
+    organization: null,
+    project: null,
+    webhookSecret: null,
+    baseURL: call.baseUrl,
+    logLevel: 'off',
+    maxRetries: 0,
+    timeout: call.timeoutMs + SDK_GRACE_MS,
+    fetch,
+  })
+  const own = call.card.auth.header === 'authorization-bearer' ? {} : { authorization: null, ...authHeaders(call) }
+  return client
+    .post(call.request.path, { body: call.request.body, headers: { ...headersOf(call), ...own } })
+    .asResponse()
+}
+
+function requestOf(call: Call): RequestInit {
+  return { method: 'POST', headers: { ...headersOf(call), ...authHeaders(call) }, body: call.request.body }
+}
+
+/** The content type makes the SDKs send our string as it is instead of encoding it once more. */
+function headersOf({ card }: Call): Record<string, string> {
+  return { ...card.headers, 'content-type': 'application/json' }
+}
+
+function authHeaders({ card, credential }: Call): Record<string, string> {
+  const { header } = card.auth
+  return header === 'authorization-bearer' ? { authorization: `Bearer ${credential}` } : { [header]: credential }
+}
+
+/** Sends and reads, within the time and the size allowed. Never throws: how it went wrong is part of the answer. */
+async function exchange(
+  fetch: typeof globalThis.fetch,
+  url: string | URL | Request,
+  init: RequestInit,
+  call: Call,
+): Promise<Sent> {
+  const ours = [AbortSignal.timeout(call.timeoutMs), ...(call.signal === undefined ? [] : [call.signal])]
+  const signal = AbortSignal.any(ours)
+  let stop: () => void = () => {}
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  // A fetch or a body that does not heed the signal must not hold us: both are raced against it.
+  const within = <T>(work: Promise<T>): Promise<T> => Promise.race([work, stopped])
+  try {
+    if (signal.aborted) throw signal.reason
+    const response = await within(fetch(url, { ...init, signal, redirect: 'manual' }))
+    const text = await readBounded(response, within)
+    if (text === null) return failed('unreadable_answer', 'The answer is larger than any answer to a probe.', false)
+    return { kind: 'answered', status: response.status, headers: response.headers, text }
+  } catch (error) {
+    return outcome(error, signal)
+  } finally {
+    signal.removeEventListener('abort', stop)
+    stopped.catch(() => {}) // settled or not, nobody else listens to it
+  }
+}
+
+/** The body's text; null when it is too large. */
+async function readBounded(response: Response, within: <T>(work: Promise<T>) => Promise<T>): Promise<string | null> {
+  if (response.body === null) return ''
+  const reader = response.body.getReader()
+  const decoder = new TextDecoder()
+  let bytes = 0
+  let text = ''
+  let finished = false
+  try {
+    for (;;) {
+      const { done, value } = await within(reader.read())
+      if (done) break
+      bytes += value.byteLength
+      if (bytes > MAX_ANSWER_BYTES) return null
+      text += decoder.decode(value, { stream: true })
+    }
+    finished = true
+    return text + decoder.decode()
+  } finally {
+    // Whatever cancelling has to say, we have what we wanted, or have given up.
+    if (!finished) reader.cancel().catch(() => {})
+  }
+}
+
+/** Codes that say the request never left: the provider cannot have taken it. */
+const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
+
+function outcome(error: unknown, signal: AbortSignal): Sent {
+  if (signal.aborted) {
+    const timedOut = signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
+    return timedOut
+      ? failed('provider_timeout', 'The provider did not answer in time.', false)
+      : failed('provider_unavailable', 'The call was given up before the provider answered.', false)
+  }
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : ''
+  return failed('provider_unavailable', 'The connection to the provider failed.', NEVER_SENT.has(code))
+}
+
+function failed(kind: FailureKind, message: string, outcomeKnown: boolean): Sent {
+  return { kind: 'failed', failure: failureValue(kind, message), outcomeKnown }
+}
