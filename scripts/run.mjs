@@ -162,7 +162,15 @@ function run(command, parameters, options) {
     const names = ['SIGINT', 'SIGTERM', 'SIGHUP']
     const forward = (name) => child.kill(name)
     for (const name of names) process.on(name, forward)
+    // A signal to npm alone ends npm and its shell, and never arrives here: their going is taken for it.
+    const parent = process.ppid
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return
+      clearInterval(watch)
+      forward('SIGTERM')
+    }, 250)
     const end = (code) => {
+      clearInterval(watch)
       for (const name of names) process.off(name, forward)
       settle(code)
     }

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs'
 import { keepClock } from './start/clock.ts'
 import { help, parseOptions, type Options } from './start/options.ts'
 import { launchAll, stopGroups, tail, untilReady, type Runtime } from './start/processes.ts'
-import { writeRun } from './start/run-record.ts'
+import { writeRun, type RunRecord } from './start/run-record.ts'
 import { screenFor } from './start/screen.ts'
 import { Session } from './start/session.ts'
 import { setUp } from './start/setup.ts'
@@ -39,11 +39,17 @@ async function start(options: Options): Promise<number> {
   const session = new Session(setup, options, screen, stop.signal)
   let runtimes: Runtime[] = []
   let failure: string | null = null
+  const record = (stopping: boolean): RunRecord => ({
+    pid: process.pid,
+    port: options.port,
+    stopping,
+    groups: runtimes.map(({ pid }) => pid),
+  })
   try {
     screen.say(`Starting Pilotlight${setup.launches.length > 1 ? ' and the lab' : ''} …`)
     keepClock(setup.clockFile, setup.kept(false))
     runtimes = launchAll(setup.launches)
-    writeRun(setup.runFile, { pid: process.pid, port: options.port, groups: runtimes.map(({ pid }) => pid) })
+    writeRun(setup.runFile, record(false))
     const broken = Promise.race(
       runtimes.map(async (one) => Promise.reject(new Error(`${one.name} ${await one.ended}`))),
     )
@@ -54,6 +60,7 @@ async function start(options: Options): Promise<number> {
   }
 
   session.end()
+  writeRun(setup.runFile, record(true))
   screen.close()
   if (failure === null) screen.say('Stopping …')
   else {

@@ -6,6 +6,8 @@ import { signalGroup } from './processes.ts'
 export interface RunRecord {
   pid: number
   port: number
+  /** True once it has been asked to stop: whoever waits a little finds the folder free. */
+  stopping: boolean
   /** Process groups of the runtimes. */
   groups: number[]
 }

@@ -1,12 +1,13 @@
 /** Decides what a run consists of: which providers are real, where its state lives, how its clock goes on, what is started. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { root } from '../step.ts'
 import { loadClock, resume, virtualNow, type Kept } from './clock.ts'
 import { readKeys, stateName, type Keys } from './keys.ts'
 import type { Options } from './options.ts'
 import { portFree, type Launch } from './processes.ts'
-import { clearRun } from './run-record.ts'
+import { clearRun, type RunRecord } from './run-record.ts'
 
 const usualSpeed = 12
 
@@ -36,7 +37,7 @@ export async function setUp(options: Options, realNow: () => number): Promise<Se
   const state = resolve(root, options.state ?? '.state', stateName(keys.real))
   mkdirSync(state, { recursive: true })
   const runFile = join(state, 'run.json')
-  const holder = clearRun(runFile)
+  const holder = await freeRun(runFile)
   if (holder !== null) {
     const where = `process ${holder.pid}, http://localhost:${holder.port}`
     return {
@@ -96,6 +97,16 @@ export async function setUp(options: Options, realNow: () => number): Promise<Se
     base,
     labUrl,
     launches: withLab ? [lab, pilotlight] : [pilotlight],
+  }
+}
+
+/** Waits for a run that is stopping already; the one that still runs, or null. */
+async function freeRun(runFile: string): Promise<RunRecord | null> {
+  const deadline = performance.now() + 15_000
+  for (;;) {
+    const holder = clearRun(runFile)
+    if (holder === null || !holder.stopping || performance.now() > deadline) return holder
+    await pause(200)
   }
 }
 
