@@ -1,5 +1,5 @@
 import { failureValue } from '../contract/failures.ts'
-import { applyAnswer, applyArrivals, applyFailure, flushTally, reschedule } from '../core/events.ts'
+import { applyAnswer, applyArrivals, applyFailure, flushTally, reschedule, restart } from '../core/events.ts'
 import type { Arrival, Change } from '../core/events.ts'
 import { budgetRefusal, deadline, decide, failedUntil, worstNanos } from '../core/plan.ts'
 import type { Decision, PlanContext } from '../core/plan.ts'
@@ -26,6 +26,8 @@ const TRIES_IN_PLACE = 8
 const WAIT_IN_PLACE_MS = 5_000
 const LONGEST_KEEP_BACKOFF_MS = 8_000
 const SLOTS_PER_SWEEP = 5_000
+/** Before a released claim is sent again, so that a queue that is down is not hammered. */
+const RELEASE_MS = 2_000
 
 /** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
 export interface KeeperPorts {
@@ -161,12 +163,8 @@ export class Keeper {
       const claim = this.#store.claim(seq)
       if (claim === null || claim.leases !== null) return
       this.#store.deleteClaim(seq)
-      const buckets = new Map<number, ClaimEntry[]>()
-      for (const entry of claim.entries) append(buckets, slotOf(now), entry)
-      for (const [slot, entries] of buckets) {
-        // Claimed anew, without a message: it expires at once, and the alarm sends another.
-        this.#store.insertClaim(slot, now, entries)
-      }
+      // Claimed anew, without a message: it expires in a moment, and the alarm sends another.
+      this.#store.insertClaim(now, now + RELEASE_MS, claim.entries)
     })
   }
 
@@ -245,6 +243,13 @@ export class Keeper {
       this.#inFlight.set(k, seq)
       return { lease }
     })
+  }
+
+  /** Somebody asked for a warm: what had stopped the plan is forgotten. */
+  restart(k: number, now: number): void {
+    this.#store.transaction(() =>
+      this.replan(k, now, (state) => (state.stopped === null ? state : restart(state, now))),
+    )
   }
 
   /** Puts a warm that somebody asked for on the queue. */

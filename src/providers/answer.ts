@@ -44,6 +44,6 @@ function parse(text: string): Fields {
   return object
 }
 
-export function text(value: unknown): string | null {
+export function stringOf(value: unknown): string | null {
   return typeof value === 'string' ? value : null
 }

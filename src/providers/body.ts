@@ -23,11 +23,12 @@ export interface Body {
 export function readBody(text: string): Body {
   const root = readJson(text, 'request')
   if (root.type !== 'object') throw invalid('request', 'must be a JSON object')
-  const tools = member(root, 'tools')
-  if (tools?.type === 'array' && tools.items.length > MAX_TOOLS) {
-    throw invalid('request.tools', `has ${tools.items.length} tools; at most ${MAX_TOOLS} are accepted`)
-  }
+  limitTools(items(member(root, 'tools')).length)
   return { text, root }
+}
+
+export function limitTools(count: number): void {
+  if (count > MAX_TOOLS) throw invalid('request.tools', `has ${count} tools; at most ${MAX_TOOLS} are accepted`)
 }
 
 export function invalid(field: string, what: string): Failure {
@@ -92,11 +93,12 @@ export function strategyCut(cache: CacheRequest | undefined, turns: readonly Jso
     const [item, part] = 'itemEnd' in point ? [point.itemEnd, null] : point.partEnd
     const turn = turns[item]
     if (turn === undefined) throw invalid(field, `names item ${item} of ${shape.list}, which has ${turns.length}`)
-    const parts = items(member(turn, shape.parts))
-    if (part !== null && part >= parts.length) {
-      throw invalid(field, `names part ${part} of ${shape.list}[${item}], which has ${parts.length}`)
+    const content = member(turn, shape.parts)
+    const parts = content?.type === 'string' ? 1 : items(content).length
+    if (part !== null && part >= parts) {
+      throw invalid(field, `names part ${part} of ${shape.list}[${item}], which has ${parts}`)
     }
-    const here = { item, part: part === parts.length - 1 ? null : part }
+    const here = { item, part: part === parts - 1 ? null : part }
     if (typeof furthest === 'string' || isBehind(here, furthest)) furthest = here
   }
   if (strategy.explicit.length === 0) throw invalid('cache.strategy.explicit', 'names no breakpoint')
@@ -168,11 +170,11 @@ export function otherMembers(body: Body, without: ReadonlySet<string>): [string,
 
 /** Joins named streams into one, in the order in which a provider renders them. */
 export function joinStreams(parts: readonly (readonly [string, string])[]): string {
-  return `{${parts.map(([name, stream]) => `${JSON.stringify(name)}:${stream}`).join(',')}}`
+  return `{${parts.map(([name, tokens]) => `${JSON.stringify(name)}:${tokens}`).join(',')}}`
 }
 
 /** The canonical stream of a member, or nothing where the body has none. */
-export function stream(body: Body, key: string, rules?: CanonicalRules): [string, string][] {
+export function memberStream(body: Body, key: string, rules?: CanonicalRules): [string, string][] {
   const node = member(body.root, key)
   return node === undefined || node.type === 'null' ? [] : [[key, canonical(body.text, node, rules)]]
 }

@@ -36,7 +36,8 @@ const SPENT_TOKENS = new Set([
   'access_terminated',
 ])
 const GEO_TOKENS = new Set(['unsupported_country_region_territory', 'unsupported_country'])
-const GEO_MESSAGE = /location is not supported|not available in your (country|region)|unsupported (country|region)/i
+const GEO_MESSAGE =
+  /location is not supported|not available in your (country|region)|unsupported (country|region)|^request not allowed$/i
 const LONGEST_WAIT_MS = 24 * 3_600_000
 
 /** Reads an error answer. The provider's own text decides but is never passed on: it may quote the prompt or a key. */
@@ -113,7 +114,7 @@ function waitFrom(headers: Headers, body: ErrorBody): number | null {
   const inMs = Number.parseFloat(headers.get('retry-after-ms') ?? '')
   const after = headers.get('retry-after') ?? ''
   const seconds = /^\s*\d+(\.\d+)?\s*$/.test(after) ? Number.parseFloat(after) : Number.NaN
-  const dated = Date.parse(after) - Date.parse(headers.get('date') ?? '')
+  const dated = Math.max(0, Date.parse(after) - Date.parse(headers.get('date') ?? ''))
   const details = Array.isArray(body.error['details']) ? body.error['details'] : []
   const google = details.map((entry) => fields(entry)?.['retryDelay']).find((entry) => typeof entry === 'string')
   const delay = Number.parseFloat(/^(\d+(?:\.\d+)?)s$/.exec(google ?? '')?.[1] ?? '')

@@ -17,7 +17,7 @@ export function chooseRetention(
   facts: ModelFacts,
   wire: readonly string[],
 ): { name: string; advice: Advice[] } {
-  const offers = facts.retentions.length > 0 ? facts.retentions : wire.map((name) => ({ name, ttlMs: 0 }))
+  const offers = facts.retentions.length > 0 ? facts.retentions : wire.map((name) => ({ name }))
   const names = offers.map((offer) => offer.name)
   const fallback = names[0]!
   const wish = cache?.retention ?? own
@@ -26,8 +26,9 @@ export function chooseRetention(
   if (!KNOWN.has(wish) && !WISHES.has(wish)) {
     throw invalid('cache.retention', `is not a retention; this model offers ${['default', ...names].join(', ')}`)
   }
-  const sorted = facts.retentions.length > 0 ? offers.toSorted((a, b) => a.ttlMs - b.ttlMs) : offers
-  if (wish === 'short') return { name: sorted[0]!.name, advice: [] }
+  // Short and long mean something only where lengths are known.
+  const sorted = facts.retentions.toSorted((a, b) => a.ttlMs - b.ttlMs)
+  if (wish === 'short' && sorted.length > 0) return { name: sorted[0]!.name, advice: [] }
   if (wish === 'extended' && sorted.length > 1) return { name: sorted.at(-1)!.name, advice: [] }
   if (cache?.mode === 'required') {
     throw new Failure('unsupported', `The model does not offer the retention ${wish}; it offers ${names.join(', ')}.`, {

@@ -78,10 +78,7 @@ function withAnthropic(call: Call, fetch: Carry): Promise<unknown> {
     timeout: call.timeoutMs + SDK_GRACE_MS,
     fetch,
   })
-  const own = call.card.auth.header === 'x-api-key' ? {} : { 'x-api-key': null, ...authHeaders(call) }
-  return client
-    .post(call.request.path, { body: call.request.body, headers: { ...headersOf(call), ...own } })
-    .asResponse()
+  return client.post(call.request.path, { body: call.request.body, headers: headersOf(call) }).asResponse()
 }
 
 function withOpenai(call: Call, fetch: Carry): Promise<unknown> {
@@ -97,24 +94,24 @@ function withOpenai(call: Call, fetch: Carry): Promise<unknown> {
     timeout: call.timeoutMs + SDK_GRACE_MS,
     fetch,
   })
-  const own = call.card.auth.header === 'authorization-bearer' ? {} : { authorization: null, ...authHeaders(call) }
-  return client
-    .post(call.request.path, { body: call.request.body, headers: { ...headersOf(call), ...own } })
-    .asResponse()
+  return client.post(call.request.path, { body: call.request.body, headers: headersOf(call) }).asResponse()
 }
 
 function requestOf(call: Call): RequestInit {
-  return { method: 'POST', headers: { ...headersOf(call), ...authHeaders(call) }, body: call.request.body }
+  const headers = Object.entries(headersOf(call)).filter((entry): entry is [string, string] => entry[1] !== null)
+  return { method: 'POST', headers, body: call.request.body }
 }
 
-/** The content type makes the SDKs send our string as it is instead of encoding it once more. */
-function headersOf({ card }: Call): Record<string, string> {
-  return { ...card.headers, 'content-type': 'application/json' }
-}
-
-function authHeaders({ card, credential }: Call): Record<string, string> {
-  const { header } = card.auth
-  return header === 'authorization-bearer' ? { authorization: `Bearer ${credential}` } : { [header]: credential }
+/**
+ * The content type makes the SDKs send our string as it is instead of encoding it once more. The credential goes into the card's
+ * own header and no other, whatever a client would do with a key of its own; null takes a header away from it.
+ */
+function headersOf({ card, credential }: Call): Record<string, string | null> {
+  const auth: Record<string, string | null> =
+    card.auth.header === 'authorization-bearer'
+      ? { authorization: `Bearer ${credential}`, 'x-api-key': null }
+      : { authorization: null, [card.auth.header]: credential }
+  return { ...card.headers, ...auth, 'content-type': 'application/json' }
 }
 
 /** Sends and reads, within the time and the size allowed. Never throws: how it went wrong is part of the answer. */

@@ -52,6 +52,8 @@ export interface PreparedPrefix {
 export interface ProbeRequest {
   path: string
   body: string
+  /** The most output tokens that the answer can bill: what a reservation has to count with. */
+  outputTokens?: number
 }
 
 /** What an answer said. `raw` is the provider's own usage object, kept beside the normalised one. */

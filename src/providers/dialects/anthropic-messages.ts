@@ -4,7 +4,7 @@ import type { Edit } from '../../core/json-edit.ts'
 import { byteOffset, items, member, stringMember } from '../../core/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject } from '../../core/json-text.ts'
 import type { Advice, ModelFacts, Primitive, Usage } from '../../core/types.ts'
-import { readEvents, text as textOf, unreadable } from '../answer.ts'
+import { readEvents, stringOf, unreadable } from '../answer.ts'
 import {
   appendTo,
   cutEdits,
@@ -20,7 +20,7 @@ import {
   readBody,
   sizeOf,
   strategyCut,
-  stream,
+  memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
@@ -124,7 +124,11 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     drop: new Set(markerMembers(stored.root).map(({ entry }) => entry)),
     replace: new Map(textStrings(stored.root).map((node) => [node, asTextBlocks(JSON.stringify(node.value))])),
   }
-  const prompt = [...stream(stored, 'tools', rules), ...stream(stored, 'system', rules), ...turnStream(stored, rules)]
+  const prompt = [
+    ...memberStream(stored, 'tools', rules),
+    ...memberStream(stored, 'system', rules),
+    ...turnStream(stored, rules),
+  ]
   return {
     model,
     text: stored.text,
@@ -142,8 +146,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
 }
 
 /** An empty list of messages reads as none: whoever registers without the volatile turn means the same prefix. */
-function turnStream(stored: Body, rules: Parameters<typeof stream>[2]): [string, string][] {
-  return items(member(stored.root, 'messages')).length === 0 ? [] : stream(stored, 'messages', rules)
+function turnStream(stored: Body, rules: Parameters<typeof memberStream>[2]): [string, string][] {
+  return items(member(stored.root, 'messages')).length === 0 ? [] : memberStream(stored, 'messages', rules)
 }
 
 /** The end that the body's own markers set: the last one that does not stand in the final user turn. */
@@ -215,19 +219,20 @@ function markerAdvice(found: {
       ? `write ${last.path} as [{"type":"text","text":"…","${MARKER}":${markerText(retention)}}]`
       : `add "${MARKER}":${markerText(retention)} to ${last.path}`
   const endIsMarked = kept.some(({ owner }) => owner === last.node)
+  if (endIsMarked) return []
   if (automatic) {
     advice.push({
       cause: 'automatic_marker',
       message: `The top-level ${MARKER} marks the last block of each request, which in a probe would be the dummy turn; probes leave it out and mark ${last.path}. Real requests find that entry only while it is within twenty blocks of their end; to be sure of it, ${how}.`,
       at: last.path,
     })
-  } else if (!endIsMarked && kept.length < marked.length) {
+  } else if (kept.length < marked.length) {
     advice.push({
       cause: 'marker_behind_prefix',
       message: `A marker stands behind the end of the prefix, where requests differ. Real requests find the prefix only while it is within twenty blocks in front of that marker; to be sure of it, ${how}.`,
       at: last.path,
     })
-  } else if (!endIsMarked) {
+  } else {
     advice.push({
       cause: marked.length === 0 ? 'no_marker' : 'end_not_marked',
       message: `Real requests of this shape cannot read the entry: no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
@@ -253,6 +258,7 @@ function probe(
   const body = readBody(prefix.text)
   const { root } = body
   const last = lastElement(root)
+  const cap = outputCap(body, options)
   const edits: Edit[] = []
 
   const marked = markers(root)
@@ -274,14 +280,14 @@ function probe(
   edits.push(
     ...(appended ?? []),
     ...objectEdits(root, {
-      max_tokens: String(outputCap(body, options)),
+      max_tokens: String(cap),
       stream: null,
       [MARKER]: null,
       ...(member(root, 'model') === undefined ? { model: JSON.stringify(prefix.model) } : {}),
       ...(appended === null ? { messages: `[${dummy}]` } : {}),
     }),
   )
-  return { path: '/v1/messages', body: edit(body.text, edits) }
+  return { path: '/v1/messages', body: edit(body.text, edits), outputTokens: cap }
 }
 
 /** All markers of a probe carry one retention: a longer one behind a shorter one is refused. */
@@ -353,7 +359,7 @@ function readAnswer(text: string, contentType: string): ProbeAnswer {
 }
 
 function answer(message: Fields, usage: Fields | null): ProbeAnswer {
-  return { usage: readUsage(usage) ?? NO_USAGE, rawUsage: usage, model: textOf(message['model']) }
+  return { usage: readUsage(usage) ?? NO_USAGE, rawUsage: usage, model: stringOf(message['model']) }
 }
 
 /** `input_tokens` excludes what came from or went to the cache; the prompt is the sum of the three. */

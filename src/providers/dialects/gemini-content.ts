@@ -1,9 +1,9 @@
 import { Failure } from '../../contract/failures.ts'
 import { edit, objectEdits } from '../../core/json-edit.ts'
-import { byteOffset, items, member, stringMember } from '../../core/json-text.ts'
+import { byteOffset, items, member } from '../../core/json-text.ts'
 import type { JsonNode, JsonObject } from '../../core/json-text.ts'
 import type { ModelFacts, Primitive, Usage } from '../../core/types.ts'
-import { readEvents, text as textOf, unreadable } from '../answer.ts'
+import { readEvents, stringOf, unreadable } from '../answer.ts'
 import {
   appendTo,
   cutEdits,
@@ -11,6 +11,7 @@ import {
   invalid,
   joinStreams,
   lastToolElement,
+  limitTools,
   lastTurnElement,
   modelOf,
   objectList,
@@ -18,7 +19,7 @@ import {
   readBody,
   sizeOf,
   strategyCut,
-  stream,
+  memberStream,
 } from '../body.ts'
 import type { LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
@@ -75,12 +76,18 @@ const SAMPLING = new Set([
   'stop_sequences',
 ])
 
-function named(root: JsonObject, names: readonly string[]): { key: string; node: JsonNode } | null {
+function named(root: JsonNode, names: readonly string[]): { key: string; node: JsonNode } | null {
   for (const key of names) {
     const node = member(root, key)
     if (node !== undefined && node.type !== 'null') return { key, node }
   }
   return null
+}
+
+/** The functions that one entry of `tools` declares, or the entry itself where it is a tool of the provider's own. */
+function declarations(tool: JsonNode): JsonNode[] {
+  const declared = named(tool, ['functionDeclarations', 'function_declarations'])
+  return declared === null ? [tool] : items(declared.node)
 }
 
 /** The id as paths carry it, without the collection that callers may put in front. */
@@ -95,7 +102,7 @@ function plainModel(id: string): string {
 function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
   const body = readBody(request.text)
   const model = modelOf(body, request.model, plainModel)
-  objectList(body.root, 'tools')
+  limitTools(objectList(body.root, 'tools').flatMap(declarations).length)
   const turns = objectList(body.root, 'contents')
   const handle = named(body.root, HANDLE)
   if (handle !== null) {
@@ -118,10 +125,15 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const last = lastElement(stored.root)
   const retention = chooseRetention(request.cache, null, facts(model), ['implicit'])
 
-  const kept = items(member(stored.root, 'contents')).length === 0 ? [] : stream(stored, 'contents')
+  const kept = items(member(stored.root, 'contents')).length === 0 ? [] : memberStream(stored, 'contents')
   const spelled = ([canonicalName]: readonly string[], names: readonly string[]): [string, string][] =>
-    names.flatMap((name) => stream(stored, name)).map(([, text]) => [canonicalName!, text])
-  const prompt = [...spelled(SYSTEM, SYSTEM), ...stream(stored, 'tools'), ...spelled(TOOL_CONFIG, TOOL_CONFIG), ...kept]
+    names.flatMap((name) => memberStream(stored, name)).map(([, text]) => [canonicalName!, text])
+  const prompt = [
+    ...spelled(SYSTEM, SYSTEM),
+    ...memberStream(stored, 'tools'),
+    ...spelled(TOOL_CONFIG, TOOL_CONFIG),
+    ...kept,
+  ]
   const generation = named(stored.root, GENERATION)?.node
   const settings = generation?.type === 'object' ? otherMembers({ text: stored.text, root: generation }, SAMPLING) : []
   const compared: [string, string][] = settings.length === 0 ? [] : [['generationConfig', joinStreams(settings)]]
@@ -140,11 +152,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
 function lastElement(root: JsonObject): LastElement {
   const turn = lastTurnElement(items(member(root, 'contents')), SHAPE)
   if (turn !== null) {
-    if (
-      items(member(turn.turn ?? undefined, 'parts')).some((part) =>
-        named(part as JsonObject, ['functionCall', 'function_call']),
-      )
-    ) {
+    if (items(member(turn.turn ?? undefined, 'parts')).some((part) => named(part, ['functionCall', 'function_call']))) {
       throw invalid(
         `request.${turn.path}`,
         'ends the prefix between a function call and its response; end it behind the response',
@@ -152,7 +160,6 @@ function lastElement(root: JsonObject): LastElement {
     }
     return turn
   }
-  // Which of system and tools is rendered last is the provider's business; both are inside.
   const toolConfig = named(root, TOOL_CONFIG)
   const tool = lastToolElement(root)
   const system = named(root, SYSTEM)
@@ -164,7 +171,8 @@ function lastElement(root: JsonObject): LastElement {
   if (ends.length === 0) {
     throw invalid('request', 'holds nothing that stays the same between requests; add systemInstruction or tools')
   }
-  return ends[0]!
+  // Which of them a provider renders last is its own business; all are inside, so the one written last ends the prefix.
+  return ends.reduce((last, end) => (end.node.end > last.node.end ? end : last))
 }
 
 function probe(
@@ -177,7 +185,7 @@ function probe(
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
   const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
-  const cap = String(Math.max(floor, options.outputTokens ?? floor))
+  const cap = Math.max(floor, options.outputTokens ?? floor)
   const changes: Record<string, string> = {}
   const dummy = `{"role":"user","parts":[{"text":${JSON.stringify(DUMMY_TEXT)}}]}`
   const edits = appendTo(root, 'contents', dummy) ?? []
@@ -186,13 +194,13 @@ function probe(
   const generation = named(root, GENERATION)
   if (generation?.node.type === 'object') {
     const snake = member(generation.node, 'max_output_tokens') !== undefined
-    edits.push(...objectEdits(generation.node, { [snake ? 'max_output_tokens' : 'maxOutputTokens']: cap }))
+    edits.push(...objectEdits(generation.node, { [snake ? 'max_output_tokens' : 'maxOutputTokens']: String(cap) }))
   } else changes['generationConfig'] = `{"maxOutputTokens":${cap}}`
   edits.push(...objectEdits(root, changes))
 
   const model = plainModel(prefix.model)
   const resource = model.startsWith('tunedModels/') ? model : `models/${model}`
-  return { path: `/v1beta/${resource}:generateContent`, body: edit(body.text, edits) }
+  return { path: `/v1beta/${resource}:generateContent`, body: edit(body.text, edits), outputTokens: cap }
 }
 
 function render(request: NeutralRequest): string {
@@ -223,7 +231,7 @@ function readAnswer(text: string, contentType: string): ProbeAnswer {
   if (last === undefined || events.some((event) => 'error' in event)) throw unreadable('it holds no candidates')
   if (streamed && !events.some(hasEnded)) throw unreadable('the stream has no end')
   const rawUsage = fields(events.findLast((event) => fields(event['usageMetadata']) !== null)?.['usageMetadata'])
-  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: textOf(last['modelVersion']) }
+  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(last['modelVersion']) }
 }
 
 function hasEnded(event: Readonly<Record<string, unknown>>): boolean {

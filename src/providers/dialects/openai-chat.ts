@@ -3,7 +3,7 @@ import { edit, objectEdits } from '../../core/json-edit.ts'
 import { member, stringMember } from '../../core/json-text.ts'
 import type { JsonNode } from '../../core/json-text.ts'
 import type { ModelFacts, Primitive, Usage } from '../../core/types.ts'
-import { readEvents, text as textOf, unreadable } from '../answer.ts'
+import { readEvents, stringOf, unreadable } from '../answer.ts'
 import { appendTo, readBody } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { Dialect, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeRequest } from '../types.ts'
@@ -23,7 +23,7 @@ import type { OpenaiShape } from './openai-shared.ts'
 /** OpenAI Chat Completions. Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21. */
 export const openaiChat: Dialect = {
   id: 'openai-chat',
-  prepare: (request, facts) => prepareOpenai(request, facts, SHAPE),
+  prepare: (request, facts) => prepareOpenai(readBody(request.text), request, facts, SHAPE),
   render,
   primitives,
   probe,
@@ -72,16 +72,17 @@ function probe(
     ? markEnd(body, lastElement(root, SHAPE), options.retention, SHAPE)
     : []
 
+  const cap = Math.max(floor, options.outputTokens ?? floor)
   const changes = commonChanges(body, prefix.model, options.retention, false)
   // The body's own name for the cap: servers that speak this format know one or the other.
   const old = member(root, 'max_tokens') !== undefined && member(root, 'max_completion_tokens') === undefined
-  changes[old ? 'max_tokens' : 'max_completion_tokens'] = String(Math.max(floor, options.outputTokens ?? floor))
+  changes[old ? 'max_tokens' : 'max_completion_tokens'] = String(cap)
   if (member(root, 'n') !== undefined) changes['n'] = '1' // more answers would only cost more output
   if (member(root, 'store') !== undefined) changes['store'] = 'false'
   const appended = appendTo(root, 'messages', DUMMY_TURN)
   if (appended === null) changes['messages'] = `[${DUMMY_TURN}]`
   edits.push(...(appended ?? []), ...objectEdits(root, changes))
-  return { path: '/chat/completions', body: edit(body.text, edits) }
+  return { path: '/chat/completions', body: edit(body.text, edits), outputTokens: cap }
 }
 
 function render(request: NeutralRequest): string {
@@ -115,7 +116,7 @@ function readAnswer(text: string, contentType: string): ProbeAnswer {
     (event) => fields(event['usage']) ?? fields(fields((event['choices'] as unknown[])?.[0])?.['usage']),
   )
   const rawUsage = usages.findLast((usage) => usage !== null) ?? null
-  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: textOf(last['model']) }
+  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(last['model']) }
 }
 
 /** `prompt_tokens` is the whole prompt; what compatible servers call their counts is read as well. */

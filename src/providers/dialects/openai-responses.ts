@@ -3,7 +3,7 @@ import { edit, objectEdits } from '../../core/json-edit.ts'
 import { items, member, stringMember } from '../../core/json-text.ts'
 import type { JsonNode } from '../../core/json-text.ts'
 import type { ModelFacts, Primitive, Usage } from '../../core/types.ts'
-import { readEvents, text as textOf, unreadable } from '../answer.ts'
+import { readEvents, stringOf, unreadable } from '../answer.ts'
 import { appendTo, readBody } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeRequest } from '../types.ts'
@@ -54,16 +54,16 @@ const SHAPE: OpenaiShape = {
 }
 
 function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
-  const { root } = readBody(request.text)
+  const body = readBody(request.text)
   for (const field of ['conversation', 'previous_response_id']) {
-    const value = member(root, field)
+    const value = member(body.root, field)
     if (value === undefined || value.type === 'null') continue
     // The prompt then begins with turns that the provider keeps, and a probe would add to them.
     throw new Failure('unsupported', `request.${field} puts turns before the prefix that the body does not hold.`, {
       field: `request.${field}`,
     })
   }
-  return prepareOpenai(request, facts, SHAPE)
+  return prepareOpenai(body, request, facts, SHAPE)
 }
 
 function primitives(text: string, facts: ModelFacts): Primitive[] {
@@ -84,20 +84,21 @@ function probe(
   if (!prewarm && options.primitive !== 'floor_tokens' && options.primitive !== 'one_token') {
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
-  const marks = hasBreakpoints(options.retention) && (!prewarm || (isExplicitMode(root) && last.turn !== null))
+  const marks = hasBreakpoints(options.retention) && (!prewarm || isExplicitMode(root))
   const edits = marks ? markEnd(body, last, options.retention, SHAPE) : []
 
+  const cap = prewarm ? 0 : Math.max(FLOOR_TOKENS, options.outputTokens ?? FLOOR_TOKENS)
   const changes = commonChanges(body, prefix.model, options.retention, prewarm)
   changes['store'] = 'false'
   changes['background'] = null
   if (!prewarm) {
-    changes['max_output_tokens'] = String(Math.max(FLOOR_TOKENS, options.outputTokens ?? FLOOR_TOKENS))
+    changes['max_output_tokens'] = String(cap)
     const appended = appendTo(root, 'input', DUMMY_TURN)
     if (appended === null) changes['input'] = `[${DUMMY_TURN}]`
     else edits.push(...appended)
   } else if (member(root, 'input')?.type !== 'array') changes['input'] = '[]'
   edits.push(...objectEdits(root, changes))
-  return { path: '/responses', body: edit(body.text, edits) }
+  return { path: '/responses', body: edit(body.text, edits), outputTokens: cap }
 }
 
 function render(request: NeutralRequest): string {
@@ -127,8 +128,9 @@ function readAnswer(text: string, contentType: string): ProbeAnswer {
   const response = streamed ? fields(last?.['response']) : events[0]!
   if (response === null) throw unreadable('the stream has no end')
   if (response['object'] !== 'response') throw unreadable('it is no response')
+  if (response['status'] === 'failed') throw unreadable('the response failed')
   const rawUsage = fields(response['usage'])
-  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: textOf(response['model']) }
+  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(response['model']) }
 }
 
 /** `input_tokens` is the whole prompt. */

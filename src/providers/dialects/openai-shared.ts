@@ -18,7 +18,7 @@ import {
   readBody,
   sizeOf,
   strategyCut,
-  stream,
+  memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import type { ErrorBody } from '../errors.ts'
@@ -41,6 +41,7 @@ export interface OpenaiShape {
 }
 
 const MARKER = 'prompt_cache_breakpoint'
+const MARKER_TEXT = '{"mode":"explicit"}'
 const OPTIONS = 'prompt_cache_options'
 const KEY = 'prompt_cache_key'
 const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
@@ -69,11 +70,11 @@ export function hasBreakpoints(retention: string): boolean {
 }
 
 export function prepareOpenai(
+  body: Body,
   request: NativeRequest,
   facts: (model: string) => ModelFacts,
   shape: OpenaiShape,
 ): PreparedPrefix {
-  const body = readBody(request.text)
   const model = modelOf(body, request.model)
   const { list } = shape.turns
   objectList(body.root, 'tools')
@@ -95,14 +96,11 @@ export function prepareOpenai(
   const rules = {
     drop: new Set(breakpointMembers(stored.root, shape)),
     replace: new Map(
-      textStrings(stored.root, shape).map(({ node, turn }) => [
-        node,
-        textBlock(JSON.stringify(node.value), turn, shape),
-      ]),
+      textStrings(stored.root, shape).map((node) => [node, textBlock(JSON.stringify(node.value), shape)]),
     ),
   }
-  const kept = items(member(stored.root, list)).length === 0 ? [] : stream(stored, list, rules)
-  const prompt = [...stream(stored, 'tools'), ...stream(stored, 'instructions'), ...kept]
+  const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
+  const prompt = [...memberStream(stored, 'tools'), ...memberStream(stored, 'instructions'), ...kept]
   const mode = stringMember(member(stored.root, OPTIONS), 'mode')
   const controls: [string, string][] = [
     ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
@@ -135,9 +133,9 @@ function isUserSide(turn: JsonNode): boolean {
 function automaticCut(turns: readonly JsonNode[], { turns: shape }: OpenaiShape): Cut {
   const finalTurn = finalUserTurn(turns, isUserSide)
   for (let item = finalTurn - 1; item >= 0; item--) {
-    const parts = items(member(turns[item], shape.parts))
-    const part = parts.findLastIndex((entry) => member(entry, MARKER)?.type === 'object')
-    if (part >= 0) return { item, part: part === parts.length - 1 ? null : part }
+    const blocks = items(member(turns[item], shape.parts))
+    const part = blocks.findLastIndex((entry) => member(entry, MARKER)?.type === 'object')
+    if (part >= 0) return { item, part: part === blocks.length - 1 ? null : part }
   }
   const block = turns.findIndex((turn) => !isDeveloper(turn))
   const end = block < 0 ? turns.length : block
@@ -186,12 +184,13 @@ function checkEnd({ path, turn }: LastElement): void {
 
 function ownRetention(whole: JsonObject, stored: JsonObject, shape: OpenaiShape): string | null {
   const end = lastTurnElement(items(member(stored, shape.turns.list)), shape.turns)
-  return (
+  const named =
     stringMember(member(end?.node, MARKER), 'ttl') ??
     stringMember(member(whole, OPTIONS), 'ttl') ??
-    stringMember(whole, 'prompt_cache_retention') ??
-    null
-  )
+    stringMember(whole, 'prompt_cache_retention')
+  // Whoever uses breakpoints or options speaks to a model that has them, also where we do not know the model.
+  const isCurrent = member(whole, OPTIONS)?.type === 'object' || breakpointMembers(whole, shape).length > 0
+  return named ?? (isCurrent ? '30m' : null)
 }
 
 function parts(root: JsonObject, { turns }: OpenaiShape): JsonNode[] {
@@ -208,16 +207,12 @@ function breakpointMembers(root: JsonObject, shape: OpenaiShape): JsonMember[] {
 function textStrings(root: JsonObject, shape: OpenaiShape) {
   return items(member(root, shape.turns.list)).flatMap((turn) => {
     const node = member(turn, shape.turns.parts)
-    return node?.type === 'string' && shape.markable(turn) ? [{ node, turn }] : []
+    return node?.type === 'string' && shape.markable(turn) ? [node] : []
   })
 }
 
-function textBlock(raw: string, _turn: JsonNode, shape: OpenaiShape, marker?: string): string {
+function textBlock(raw: string, shape: OpenaiShape, marker?: string): string {
   return `[{"type":"${shape.textType}","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
-}
-
-function markerText(): string {
-  return '{"mode":"explicit"}'
 }
 
 function endAdvice(
@@ -232,13 +227,13 @@ function endAdvice(
   const advice: Advice[] = []
   const how =
     last.node.type === 'string'
-      ? `write ${last.path} as [{"type":"${shape.textType}","text":"…","${MARKER}":${markerText()}}]`
-      : `add "${MARKER}":${markerText()} to ${last.path}`
+      ? `write ${last.path} as [{"type":"${shape.textType}","text":"…","${MARKER}":${MARKER_TEXT}}]`
+      : `add "${MARKER}":${MARKER_TEXT} to ${last.path}`
   if (last.turn === null) {
     const where = `a developer message at the start of ${shape.turns.list}`
     advice.push({
       cause: 'no_developer_message',
-      message: `The prefix ends in ${last.path}, which can carry no ${MARKER}. If real requests do not read the entry, move the text into ${where} and end it with "${MARKER}":${markerText()}.`,
+      message: `The prefix ends in ${last.path}, which can carry no ${MARKER}. If real requests do not read the entry, move the text into ${where} and end it with "${MARKER}":${MARKER_TEXT}.`,
       at: last.path,
     })
   } else if (!marked && mode === 'explicit') {
@@ -286,10 +281,8 @@ export function markEnd(body: Body, last: LastElement, retention: string, shape:
       { field: `request.${last.path}` },
     )
   }
-  if (last.node.type === 'object') return objectEdits(last.node, { [MARKER]: markerText() })
-  return [
-    replaceNode(last.node, textBlock(body.text.slice(last.node.start, last.node.end), last.turn, shape, markerText())),
-  ]
+  if (last.node.type === 'object') return objectEdits(last.node, { [MARKER]: MARKER_TEXT })
+  return [replaceNode(last.node, textBlock(body.text.slice(last.node.start, last.node.end), shape, MARKER_TEXT))]
 }
 
 /**

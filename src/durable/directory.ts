@@ -1,0 +1,66 @@
+import { DurableObject } from 'cloudflare:workers'
+import { clockFrom } from '../runtime/clock.ts'
+import type { Environment } from '../runtime/env.ts'
+import { DirectoryStore } from './directory-store.ts'
+import { durableSql } from './sql.ts'
+
+/** One per deployment, and never on the path of a request. */
+export class Directory extends DurableObject<Environment> {
+  clock = clockFrom(this.env)
+  readonly #store = new DirectoryStore(durableSql(this.ctx.storage))
+
+  /** True when the account is new. */
+  add(account: string): boolean {
+    return this.#store.add(account, this.clock.now())
+  }
+
+  remove(account: string): boolean {
+    return this.#store.remove(account)
+  }
+
+  has(account: string): boolean {
+    return this.#store.has(account)
+  }
+
+  accounts(): { id: string; createdAt: number; nextAt: number | null }[] {
+    return this.#store.accounts()
+  }
+
+  /** A Registry's next due time moved earlier by a minute or more. */
+  tell(account: string, nextAt: number): void {
+    this.#store.setNext(account, nextAt)
+  }
+
+  /** Registries to sweep in this tick. */
+  due(upToAt: number): string[] {
+    return this.#store.due(upToAt)
+  }
+
+  /** Written at the end of a tick: what each Registry said of its next due time, and that the sweep ran. */
+  swept(next: { account: string; nextAt: number | null }[], at: number): void {
+    this.#store.transaction(() => {
+      for (const one of next) this.#store.setNext(one.account, one.nextAt)
+      this.#store.saveSetting('swept_at', String(at))
+    })
+  }
+
+  health(): { sweptAt: number | null; oldestDueAt: number | null; accounts: number; killSwitch: boolean } {
+    const accounts = this.#store.accounts()
+    const due = accounts.flatMap((account) => (account.nextAt === null ? [] : [account.nextAt]))
+    const swept = this.#store.setting('swept_at')
+    return {
+      sweptAt: swept === null ? null : Number(swept),
+      oldestDueAt: due.length === 0 ? null : Math.min(...due),
+      accounts: accounts.length,
+      killSwitch: this.killSwitch(),
+    }
+  }
+
+  killSwitch(): boolean {
+    return this.#store.setting('kill_switch') === 'on'
+  }
+
+  setKillSwitch(on: boolean): void {
+    this.#store.saveSetting('kill_switch', on ? 'on' : 'off')
+  }
+}

@@ -1,0 +1,405 @@
+import { DurableObject } from 'cloudflare:workers'
+import { Failure } from '../contract/failures.ts'
+import type { Arrival } from '../core/events.ts'
+import type { HistoryRow } from '../core/history.ts'
+import type { KeepWarm } from '../core/plan.ts'
+import { dayOf } from '../core/schedule.ts'
+import type { Breakpoint } from '../core/types.ts'
+import { clockFrom } from '../runtime/clock.ts'
+import type { Environment } from '../runtime/env.ts'
+import { factsOf } from '../runtime/facts.ts'
+import { Keeper } from './keeper.ts'
+import type { Ended, Message } from './keeper.ts'
+import type { AccountSettings, DayTotals, Job, Lease, Outcome, Settled } from './records.ts'
+import { Registrar, rememberFacts } from './registrar.ts'
+import type { PrefixFilter, PrefixView, Registration } from './registrar.ts'
+import { RegistryStore } from './registry-store.ts'
+import { durableSql } from './sql.ts'
+
+/** A message on the probe queue: which claim of which Registry. What is in it is looked up when it arrives. */
+export interface ProbeMessage {
+  account: string
+  seq: number
+}
+
+/** How a warm that was asked for goes on. */
+export type Flight =
+  | { role: 'leader'; lease: Lease; allowedSecrets: string[] }
+  | { role: 'follower'; k: number; seq: number }
+  | { role: 'queued'; job: Job }
+  | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string }
+
+export interface Warmed {
+  view: PrefixView
+  created: boolean
+  flight: Flight
+}
+
+const SEND_BATCH = 100
+const IDEMPOTENCY_MS = 24 * 3_600_000
+const HISTORY_MS = 7 * 24 * 3_600_000
+const JOB_MS = 7 * 24 * 3_600_000
+const LEDGER_DAYS_MS = 400 * 24 * 3_600_000
+/** The Directory is told only of moves that its minute grain can use. */
+const TELL_MS = 60_000
+
+/** Everything about one account. Load, decide, commit, re-arm; provider calls are made elsewhere. */
+export class Registry extends DurableObject<Environment> {
+  clock = clockFrom(this.env)
+  readonly #account: string
+  readonly #store = new RegistryStore(durableSql(this.ctx.storage))
+  readonly #keeper: Keeper
+  readonly #registrar: Registrar
+  /** Callers who wait for a call to end. Memory only: when it is lost they ask again. */
+  readonly #waiting = new Map<number, Set<(ended: Ended) => void>>()
+  #toldAt = Number.POSITIVE_INFINITY
+
+  constructor(ctx: DurableObjectState, env: Environment) {
+    super(ctx, env)
+    this.#account = ctx.id.name ?? ''
+    const ports = { factsOf: rememberFacts(factsOf), grainMs: this.clock.grainMs }
+    this.#keeper = new Keeper(this.#store, ports, this.#settings())
+    this.#registrar = new Registrar(this.#store, this.#keeper, ports)
+  }
+
+  // The account
+
+  #settings(): AccountSettings {
+    return (
+      this.#store.settings() ?? {
+        account: this.#account,
+        createdAt: 0,
+        budgetNanosPerDay: null,
+        killSwitch: false,
+        globalKillSwitch: false,
+        allowedSecrets: [],
+      }
+    )
+  }
+
+  settings(): AccountSettings | null {
+    return this.#store.settings()
+  }
+
+  /** Creates the account, or changes what is given. */
+  async configure(change: Partial<Omit<AccountSettings, 'account' | 'createdAt'>>): Promise<AccountSettings> {
+    const now = this.clock.now()
+    const before = this.#store.settings() ?? { ...this.#settings(), createdAt: now }
+    const after: AccountSettings = { ...before, ...change }
+    this.#store.saveSettings(after)
+    this.#keeper.settings = after
+    const killed = before.killSwitch || before.globalKillSwitch
+    if (killed && !after.killSwitch && !after.globalKillSwitch) this.#registrar.liftKillSwitch(now)
+    await this.#rearm()
+    return after
+  }
+
+  createKey(id: string, hash: string, expiresAt: number | null): void {
+    if (this.#store.settings() === null) throw new Failure('not_found', 'there is no such account')
+    this.#store.insertKey(id, hash, this.clock.now(), expiresAt)
+  }
+
+  keys(): { id: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }[] {
+    return this.#store.keys()
+  }
+
+  revokeKey(id: string): boolean {
+    return this.#store.revokeKey(id, this.clock.now())
+  }
+
+  /** Whether a key may act for this account: its hash is ours, it is neither revoked nor expired, the account exists. */
+  verifyKey(id: string, hash: string): 'ok' | 'unknown' | 'revoked' | 'expired' {
+    const key = this.#store.settings() === null ? null : this.#store.key(id)
+    if (key === null || !sameHash(key.hash, hash)) return 'unknown'
+    if (key.revokedAt !== null) return 'revoked'
+    return key.expiresAt !== null && key.expiresAt <= this.clock.now() ? 'expired' : 'ok'
+  }
+
+  /** Deletes everything. */
+  async erase(): Promise<void> {
+    await this.ctx.storage.deleteAll()
+    this.ctx.abort('the account was erased')
+  }
+
+  // Warming
+
+  /** Registers, and warms as asked. `jobId` names the job of a background warm. */
+  async register(registration: Registration, how: 'now' | 'later' | 'no', jobId: string): Promise<Warmed> {
+    const { k, created } = this.#registrar.register(registration, this.clock.now())
+    const flight = await this.#fly(k, how, jobId)
+    return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
+  }
+
+  async warm(id: string, how: 'now' | 'later', jobId: string): Promise<Warmed> {
+    const k = this.#registrar.keyOf(id)
+    this.#keeper.restart(k, this.clock.now())
+    const flight = await this.#fly(k, how, jobId)
+    return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
+  }
+
+  async #fly(k: number, how: 'now' | 'later' | 'no', jobId: string): Promise<Flight> {
+    const now = this.clock.now()
+    if (how === 'later') {
+      const job = this.#job(k, jobId, now)
+      const seq = this.#keeper.inFlight(k)
+      if (seq === null) await this.#send([this.#keeper.warmLater(k, now)])
+      await this.#rearm()
+      return { role: 'queued', job }
+    }
+    const given = how === 'now' ? this.#keeper.warmNow(k, now) : null
+    await this.#rearm()
+    if (given === null) return { role: 'follower', k, seq: this.#keeper.inFlight(k) ?? 0 }
+    if ('refused' in given) return { role: 'refused', ...given.refused }
+    return { role: 'leader', lease: given.lease, allowedSecrets: this.#settings().allowedSecrets }
+  }
+
+  /** A job that the next settlement of a prefix answers: for background warms, and for callers who waited too long. */
+  #job(k: number, id: string, now: number): Job {
+    const view = this.#registrar.viewByKey(k, now)
+    const job: Job = {
+      id,
+      prefixId: view.record.id,
+      status: 'queued',
+      createdAt: now,
+      finishedAt: null,
+      receipt: null,
+      failure: null,
+    }
+    this.#store.saveJob(k, job)
+    this.#store.saveState(k, { ...view.state, jobs: [...view.state.jobs, id].slice(-100) }, [])
+    return job
+  }
+
+  /** A caller waited long enough; what it waited for becomes a job. */
+  promote(k: number, jobId: string): Job {
+    return this.#job(k, jobId, this.clock.now())
+  }
+
+  job(id: string): Job {
+    const job = this.#store.job(id)
+    if (job === null) throw new Failure('not_found', 'there is no such job')
+    const k = this.#store.keyOf('id', job.prefixId)
+    if (job.status === 'queued' && k !== null && this.#keeper.inFlight(k) !== null) return { ...job, status: 'running' }
+    return job
+  }
+
+  /** Waits for the call that was in flight as claim `seq`; null after `waitMs` of this clock. */
+  async ended(k: number, seq: number, waitMs: number): Promise<Settled | null> {
+    const state = this.#store.state(k)
+    if (state === null) throw new Failure('not_found', 'the prefix was deleted')
+    if (this.#keeper.inFlight(k) !== seq) {
+      const failed = state.lastFailure !== null && state.failuresInRow > 0
+      return {
+        receipt: failed ? null : state.lastReceipt,
+        failure: failed ? (state.lastFailure?.failure ?? null) : null,
+      }
+    }
+    const waiting = this.#waiting.get(k) ?? new Set()
+    this.#waiting.set(k, waiting)
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        waiting.delete(done)
+        resolve(null)
+      }, this.clock.realMs(waitMs))
+      const done = (ended: Ended): void => {
+        clearTimeout(timer)
+        resolve(ended.settled)
+      }
+      waiting.add(done)
+    })
+  }
+
+  #wake(ended: readonly Ended[]): void {
+    for (const one of ended) {
+      const waiting = this.#waiting.get(one.k)
+      this.#waiting.delete(one.k)
+      for (const done of waiting ?? []) done(one)
+    }
+  }
+
+  // The schedule
+
+  /** The minute sweep: claims what falls due before the next tick. Returns the next due time, for the Directory. */
+  async sweep(horizonAt: number): Promise<number | null> {
+    const now = this.clock.now()
+    const { messages, ended } = this.#keeper.sweep(now, Math.max(now, horizonAt))
+    this.#wake(ended)
+    await this.#send(messages)
+    await this.#rearm()
+    this.#toldAt = this.#store.nextAt() ?? Number.POSITIVE_INFINITY
+    return this.#store.nextAt()
+  }
+
+  /** Makes a missing tick, a lost message and a dead consumer harmless. */
+  override async alarm(): Promise<void> {
+    try {
+      const now = this.clock.now()
+      const { messages, ended } = this.#keeper.sweep(now, now)
+      this.#wake(ended)
+      await this.#send(messages)
+    } catch (thrown) {
+      // Thrown out of here, an alarm is retried six times and then gone for good; re-armed below, it never is.
+      console.error('registry alarm failed', thrown instanceof Error ? thrown.name : 'unknown')
+      await this.ctx.storage.setAlarm(this.clock.realAt(this.clock.now() + 5_000))
+      return
+    }
+    await this.#rearm()
+  }
+
+  async #send(messages: readonly Message[]): Promise<void> {
+    for (let first = 0; first < messages.length; first += SEND_BATCH) {
+      const batch = messages.slice(first, first + SEND_BATCH)
+      try {
+        await this.env.PROBES.sendBatch(
+          batch.map(({ seq, delayMs }) => ({
+            body: { account: this.#account, seq } satisfies ProbeMessage,
+            // Rounded down: early costs a little, late costs the entry.
+            delaySeconds: Math.floor(this.clock.realMs(delayMs) / 1000),
+          })),
+        )
+      } catch (thrown) {
+        console.error('probe queue refused a batch', thrown instanceof Error ? thrown.name : 'unknown')
+        for (const { seq } of batch) this.#keeper.release(seq, this.clock.now())
+      }
+    }
+  }
+
+  /** The alarm is the earliest thing that must happen. Computed here and nowhere else, from the tables. */
+  async #rearm(): Promise<void> {
+    const nextAt = this.#store.nextAt()
+    if (nextAt === null) return
+    const at = Math.max(Date.now(), this.clock.realAt(nextAt))
+    const armed = await this.ctx.storage.getAlarm()
+    // One that comes too early finds nothing and re-arms: cheaper than moving it each time.
+    if (armed === null || armed > at) await this.ctx.storage.setAlarm(at)
+    if (nextAt < this.#toldAt - TELL_MS) {
+      this.#toldAt = nextAt
+      this.ctx.waitUntil(this.env.DIRECTORY.getByName('directory').tell(this.#account, nextAt))
+    }
+  }
+
+  async begin(seq: number): Promise<{ leases: Lease[]; allowedSecrets: string[] }> {
+    const leases = this.#keeper.begin(seq, this.clock.now())
+    await this.#rearm()
+    return { leases, allowedSecrets: this.#settings().allowedSecrets }
+  }
+
+  async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
+    const { again, ended } = this.#keeper.settle(seq, outcomes, this.clock.now())
+    this.#wake(ended)
+    await this.#rearm()
+    return again
+  }
+
+  /** A message failed every try. Its entries are due again at once. */
+  async release(seq: number): Promise<void> {
+    this.#keeper.release(seq, this.clock.now())
+    await this.#rearm()
+  }
+
+  /** The registered body of a prefix, compressed, and where the prefix ends in it. */
+  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint } | null {
+    const bytes = this.#store.body(k)
+    const record = this.#store.record(k)
+    return bytes === null || record === null ? null : { bytes, breakpoint: record.breakpoint }
+  }
+
+  // Reading and changing
+
+  view(id: string): PrefixView {
+    return this.#registrar.view(id, this.clock.now())
+  }
+
+  list(filter: PrefixFilter, cursor: number | null, limit: number): { views: PrefixView[]; cursor: number | null } {
+    return this.#registrar.list(filter, cursor, limit, this.clock.now())
+  }
+
+  history(id: string): HistoryRow[] {
+    return this.#registrar.history(id, this.clock.now())
+  }
+
+  body(id: string): Uint8Array {
+    return this.#registrar.body(id)
+  }
+
+  async change(id: string, change: { keepWarm?: KeepWarm; name?: string | null }): Promise<PrefixView> {
+    this.#registrar.change(id, change, this.clock.now())
+    await this.#rearm()
+    return this.#registrar.view(id, this.clock.now())
+  }
+
+  remove(id: string): void {
+    this.#registrar.remove(id)
+  }
+
+  findByFingerprint(fingerprint: string): PrefixView | null {
+    const id = this.#registrar.idByFingerprint(fingerprint)
+    return id === null ? null : this.#registrar.view(id, this.clock.now())
+  }
+
+  /** Takes what real requests used, by prefix id. Answers, in order, whether each id is known. */
+  async observe(observed: { id: string; arrivals: Arrival[] }[]): Promise<boolean[]> {
+    const now = this.clock.now()
+    const known = observed.map(({ id, arrivals }) => {
+      const k = this.#store.keyOf('id', id)
+      return k !== null && this.#keeper.observe(k, arrivals, now)
+    })
+    await this.#rearm()
+    return known
+  }
+
+  totals(): { day: string; totals: DayTotals }[] {
+    return this.#store.days()
+  }
+
+  counts(): { prefixes: number; storedBytes: number } {
+    return { prefixes: this.#store.countPrefixes(), storedBytes: this.ctx.storage.sql.databaseSize }
+  }
+
+  // Idempotency: per account, method and path, for 24 h
+
+  /** `new`: go on, and finish. `replay`: answer this. `busy`: the first is still running. `other`: same key, other body. */
+  beginIdempotent(
+    id: string,
+    requestHash: string,
+  ): { verdict: 'new' } | { verdict: 'busy' | 'other' } | { verdict: 'replay'; status: number; body: string } {
+    const now = this.clock.now()
+    const known = this.#store.idempotent(id)
+    if (known !== null && known.at > now - IDEMPOTENCY_MS) {
+      if (known.requestHash !== requestHash) return { verdict: 'other' }
+      if (known.status !== null && known.body !== null)
+        return { verdict: 'replay', status: known.status, body: known.body }
+      // A first call that died leaves its mark for as long as a call can take, and no longer.
+      if (known.at > now - 120_000) return { verdict: 'busy' }
+    }
+    this.#store.insertIdempotent(id, now, requestHash)
+    return { verdict: 'new' }
+  }
+
+  finishIdempotent(id: string, status: number, body: string): void {
+    this.#store.finishIdempotent(id, status, body)
+  }
+
+  abandonIdempotent(id: string): void {
+    this.#store.deleteIdempotent(id)
+  }
+
+  /** Once a day: rows age. */
+  rollUp(): void {
+    const now = this.clock.now()
+    this.#store.transaction(() => {
+      this.#store.dropHistory(now - HISTORY_MS)
+      this.#store.dropJobs(now - JOB_MS)
+      this.#store.dropIdempotent(now - IDEMPOTENCY_MS)
+      this.#store.dropDays(dayOf(now - LEDGER_DAYS_MS))
+    })
+  }
+}
+
+/** Compares hashes in a time that does not depend on where they differ. */
+function sameHash(a: string, b: string): boolean {
+  if (a.length !== b.length) return false
+  let different = 0
+  for (let index = 0; index < a.length; index++) different |= a.charCodeAt(index) ^ b.charCodeAt(index)
+  return different === 0
+}

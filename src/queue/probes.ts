@@ -1,0 +1,109 @@
+import pLimit from 'p-limit'
+import type { Lease, Outcome } from '../durable/records.ts'
+import type { ProbeMessage } from '../durable/registry.ts'
+import { unpack } from '../runtime/bytes.ts'
+import { clockFrom } from '../runtime/clock.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Environment } from '../runtime/env.ts'
+import { runLease } from './run-lease.ts'
+import type { StoredBody } from './run-lease.ts'
+
+/** Connections that one invocation may have waiting for an answer; a seventh would wait unseen, its time-out running. */
+const WIDTH = 6
+/** Outcomes are settled together, but not kept waiting for a slow neighbour. */
+const SETTLE_WITHIN_MS = 1_000
+
+type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
+
+/** Consumes packed claims: begin (late binding), six at a time to the providers, settle soon. */
+export async function consumeProbes(batch: MessageBatch<unknown>, env: Environment): Promise<void> {
+  const clock = clockFrom(env)
+  const limit = pLimit(WIDTH)
+  await Promise.all(
+    batch.messages.map(async (message) => {
+      const claim = readMessage(message.body)
+      if (claim === null) {
+        console.error('probe queue: a message that is not ours was dropped')
+        message.ack()
+        return
+      }
+      try {
+        const registry = env.REGISTRY.getByName(claim.account)
+        const { leases, allowedSecrets } = await registry.begin(claim.seq)
+        await runAll(leases, { registry, clock, env, allowedSecrets, limit, seq: claim.seq })
+        message.ack()
+      } catch (thrown) {
+        console.error('probe queue: a message failed', thrown instanceof Error ? thrown.name : 'unknown')
+        message.retry({ delaySeconds: 1 })
+      }
+    }),
+  )
+}
+
+interface Run {
+  registry: RegistryStub
+  clock: Clock
+  env: Environment
+  allowedSecrets: string[]
+  limit: ReturnType<typeof pLimit>
+  seq: number
+}
+
+async function runAll(leases: Lease[], run: Run): Promise<void> {
+  const done: Outcome[] = []
+  const running = new Set<Promise<void>>()
+  let wake: () => void = () => {}
+  const start = (lease: Lease): void => {
+    const one = run
+      .limit(() =>
+        runLease(lease, {
+          clock: run.clock,
+          vars: run.env,
+          allowedSecrets: run.allowedSecrets,
+          bodyOf: (k) => bodyOf(run.registry, k),
+        }),
+      )
+      .then(({ outcome }) => {
+        done.push(outcome)
+        running.delete(one)
+        wake()
+      })
+    running.add(one)
+  }
+  for (const lease of leases) start(lease)
+  while (running.size > 0 || done.length > 0) {
+    if (done.length === 0) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+    // A little company for the first outcome: one settlement for many.
+    if (running.size > 0) await Promise.race([Promise.allSettled(running), run.clock.sleep(SETTLE_WITHIN_MS)])
+    for (const lease of await run.registry.settle(run.seq, done.splice(0))) start(lease)
+  }
+}
+
+async function bodyOf(registry: RegistryStub, k: number): Promise<StoredBody | null> {
+  const stored = await registry.stored(k)
+  return stored === null ? null : { text: unpack(stored.bytes), breakpoint: stored.breakpoint }
+}
+
+/** Messages that failed every try: what they claimed is due again at once, and the alarm sends it anew. */
+export async function consumeDeadProbes(batch: MessageBatch<unknown>, env: Environment): Promise<void> {
+  for (const message of batch.messages) {
+    const claim = readMessage(message.body)
+    try {
+      if (claim !== null) await env.REGISTRY.getByName(claim.account).release(claim.seq)
+      message.ack()
+    } catch (thrown) {
+      console.error('dead probe queue: a message failed', thrown instanceof Error ? thrown.name : 'unknown')
+      message.retry({ delaySeconds: 5 })
+    }
+  }
+}
+
+function readMessage(body: unknown): ProbeMessage | null {
+  if (typeof body !== 'object' || body === null) return null
+  const { account, seq } = body as Partial<ProbeMessage>
+  return typeof account === 'string' && typeof seq === 'number' ? { account, seq } : null
+}

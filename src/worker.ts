@@ -1,0 +1,20 @@
+import { rollUpDaily } from './cron/roll-up.ts'
+import { sweep } from './cron/sweep.ts'
+import { app } from './http/app.ts'
+import { consumeDeadProbes, consumeProbes } from './queue/probes.ts'
+import type { Environment } from './runtime/env.ts'
+
+export { Directory } from './durable/directory.ts'
+export { Registry } from './durable/registry.ts'
+
+export default {
+  fetch: app.fetch,
+  async scheduled(_controller, env) {
+    await sweep(env)
+    await rollUpDaily(env)
+  },
+  async queue(batch, env) {
+    if (batch.queue.includes('dead')) await consumeDeadProbes(batch, env)
+    else await consumeProbes(batch, env)
+  },
+} satisfies ExportedHandler<Environment>
