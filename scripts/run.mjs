@@ -162,10 +162,10 @@ function run(command, parameters, options) {
     const names = ['SIGINT', 'SIGTERM', 'SIGHUP']
     const forward = (name) => child.kill(name)
     for (const name of names) process.on(name, forward)
-    // A signal to npm alone ends npm and its shell, and never arrives here: their going is taken for it.
-    const parent = process.ppid
+    // A signal to npm alone ends npm, or npm and its shell, and never arrives here: their going is taken for it.
+    const before = forebears()
     const watch = setInterval(() => {
-      if (process.ppid === parent) return
+      if (forebears() === before) return
       clearInterval(watch)
       forward('SIGTERM')
     }, 250)
@@ -180,6 +180,18 @@ function run(command, parameters, options) {
     })
     child.on('exit', (code, signal) => end(code ?? 128 + constants.signals[signal]))
   })
+}
+
+/** The process that started this one and, where npm did so through a shell that stays, npm behind it. */
+function forebears() {
+  const parent = process.ppid
+  if (process.env.npm_lifecycle_event === undefined || process.platform !== 'linux') return String(parent)
+  try {
+    const stat = readFileSync(`/proc/${parent}/stat`, 'utf8')
+    return `${parent} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]}`
+  } catch {
+    return 'gone' // between the look at its number and the look at its page
+  }
 }
 
 function say(text) {

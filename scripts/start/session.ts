@@ -107,7 +107,7 @@ export class Session {
     const traffic = new Traffic({
       api: this.#api,
       labUrl,
-      labKey: 'pilotlight-lab',
+      labKey: 'lab',
       now,
       tell: (visit) => this.#tell(visit),
     })
