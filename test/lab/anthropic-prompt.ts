@@ -17,7 +17,14 @@ export const LOOK_BACK = 20
 const MARKER = new Set(['cache_control'])
 
 /** A block in prompt order with its marker, if it has one. `run` names blocks that count as one look-back position. */
-type Block = { text: string; tokens: number; control: JsonNode | undefined; run: string | undefined; where: string }
+type Block = {
+  text: string
+  tokens: number
+  control: JsonNode | undefined
+  run: string | undefined
+  where: string
+  node: JsonNode
+}
 
 export type AnthropicPrompt = { hash: string; totalTokens: number; points: CachePoint[] }
 
@@ -43,7 +50,7 @@ function blockOf(node: JsonNode, role: string, where: string): Block {
   const rendered = text !== undefined && plain ? text : compact(node, MARKER)
   const run = type === 'tool_use' || type === 'tool_result' ? type : undefined
   const control = member(node, 'cache_control') ?? undefined
-  return { text: `${role}\u0000${rendered}`, tokens: tokensOf(rendered), control, run, where }
+  return { text: `${role}\u0000${rendered}`, tokens: tokensOf(rendered), control, run, where, node }
 }
 
 /** All blocks by level, in the order in which they are rendered. */
@@ -51,7 +58,14 @@ export function anthropicBlocks(body: JsonObject): { tools: Block[]; system: Blo
   const tools = arrayAt(body, 'tools').map((tool, i) => {
     const rendered = compact(tool, MARKER)
     const control = member(tool, 'cache_control') ?? undefined
-    return { text: `tool\u0000${rendered}`, tokens: tokensOf(rendered), control, run: undefined, where: `tools.${i}` }
+    return {
+      text: `tool\u0000${rendered}`,
+      tokens: tokensOf(rendered),
+      control,
+      run: undefined,
+      where: `tools.${i}`,
+      node: tool,
+    }
   })
   const system = contentBlocks(member(body, 'system')).map((node, i) => blockOf(node, 'system', `system.${i}`))
   const messages = arrayAt(body, 'messages').flatMap((message, m) =>
@@ -98,7 +112,7 @@ export function anthropicPrompt(body: JsonObject, model: AnthropicModel): Anthro
   system.forEach(add)
   if (!model.settingsFirst) chain.season(settings)
   chain.season(`tool_choice:${compact(member(body, 'tool_choice') ?? null)}`)
-  chain.season(`images:${String(messages.some((block) => block.text.includes('"type":"image"')))}`)
+  chain.season(`images:${String(messages.some((block) => stringAt(block.node, 'type') === 'image'))}`)
   messages.forEach(add)
   const automatic = member(body, 'cache_control')
   const last = positions.at(-1)
@@ -128,5 +142,5 @@ function settingsOf(body: JsonObject): string {
 }
 
 function hasCitations(messages: Block[]): boolean {
-  return messages.some((block) => block.text.includes('"citations":{"enabled":true}'))
+  return messages.some((block) => member(member(block.node, 'citations'), 'enabled') === true)
 }

@@ -6,13 +6,12 @@ import { accountOf, bearerOf, isRefusedKey } from './account.ts'
 import { anthropicPrompt } from './anthropic-prompt.ts'
 import { checkAnthropic } from './anthropic-rules.ts'
 import { tokensOf } from './blocks.ts'
-import { answerText, cutTo, Refusal, sse, textParts } from './dialect.ts'
-import type { Answer, Call, Dialect, Frame, Opened, RefusalKind, World } from './dialect.ts'
+import { answerText, cutTo, sse, textParts } from './dialect.ts'
+import type { Answer, Call, Dialect, Frame, Opened, Refusal, RefusalKind, World } from './dialect.ts'
 import { arrayAt, isObject, member, numberAt, parseJson, stringAt } from './json.ts'
 import type { JsonNode } from './json.ts'
 import { anthropicModel } from './models.ts'
-import { COUNT_TOKENS_ONLY, isoSeconds } from './anthropic-wire.ts'
-import { anthropicRefusal, requestId } from './anthropic-wire.ts'
+import { anthropicRefusal, COUNT_TOKENS_ONLY, isoSeconds, requestId } from './anthropic-wire.ts'
 
 const HOUR_MS = 3_600_000
 

@@ -36,22 +36,37 @@ export class PromptChain {
   }
 }
 
+/** A piece of a rendered prompt. Its label tells it apart from the same text elsewhere and counts no tokens. */
+export type LabelledText = { label: string; text: string }
+
 /**
  * Prefixes of a rendered prompt at every multiple of `step` tokens from `minTokens` on, for caches that match automatically.
  * `[tokens, hash]`, ascending.
  */
-export function stepsOf(rendered: string, seed: string, step: number, minTokens: number): [number, string][] {
-  const bytes = Buffer.from(rendered)
-  const total = Math.floor(bytes.byteLength / BYTES_PER_TOKEN)
+export function stepsOf(
+  parts: readonly LabelledText[],
+  seed: string,
+  step: number,
+  minTokens: number,
+): [number, string][] {
+  const running = createHash('sha256').update(seed)
   const steps: [number, string][] = []
-  if (total < minTokens) return steps
-  const running = createHash('sha256').update(seed).update('\u0000')
   let done = 0
-  for (let tokens = step; tokens <= total; tokens += step) {
-    const end = tokens * BYTES_PER_TOKEN
-    running.update(bytes.subarray(done, end))
-    done = end
-    if (tokens >= minTokens) steps.push([tokens, running.copy().digest('hex').slice(0, 32)])
+  let next = step * BYTES_PER_TOKEN
+  for (const { label, text } of parts) {
+    running.update(`\u0000${label}\u0000`)
+    const bytes = Buffer.from(text)
+    let from = 0
+    while (done + bytes.byteLength - from >= next) {
+      running.update(bytes.subarray(from, from + next - done))
+      from += next - done
+      done = next
+      const tokens = done / BYTES_PER_TOKEN
+      if (tokens >= minTokens) steps.push([tokens, running.copy().digest('hex').slice(0, 32)])
+      next += step * BYTES_PER_TOKEN
+    }
+    running.update(bytes.subarray(from))
+    done += bytes.byteLength - from
   }
   return steps
 }

@@ -1,7 +1,8 @@
 /**
  * Gemini's managed caches. Sources, checked 2026-11-21: Gemini API docs api/caching; npm @google/genai 3.1.0, dist/genai.d.ts.
  */
-import { PromptChain } from './blocks.ts'
+import { PromptChain, tokensOf } from './blocks.ts'
+import type { LabelledText } from './blocks.ts'
 import type { Answer, Call, Opened, World } from './dialect.ts'
 import { compact, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -155,10 +156,10 @@ function resource(handle: CachedContent): object {
 }
 
 /** What is rendered ahead of the turns, then the turns. */
-export function geminiParts(body: JsonObject): string[] {
-  const parts: string[] = []
+export function geminiParts(body: JsonObject): LabelledText[] {
+  const parts: LabelledText[] = []
   const add = (label: string, node: JsonNode | undefined): void => {
-    if (node !== undefined && node !== null) parts.push(`${label}\n${textOf(node)}`)
+    if (node !== undefined && node !== null) parts.push({ label, text: textOf(node) })
   }
   add('system', field(body, 'systemInstruction'))
   add('tools', field(body, 'tools'))
@@ -179,6 +180,7 @@ function textOf(node: JsonNode): string {
 
 export function renderGemini(body: JsonObject): PromptChain {
   const chain = new PromptChain('gemini')
-  for (const part of geminiParts(body)) chain.push(part)
+  // Labels tell prompts apart but count no tokens.
+  for (const { label, text } of geminiParts(body)) chain.push(`${label}\n${text}`, tokensOf(text))
   return chain
 }

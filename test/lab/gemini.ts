@@ -136,9 +136,9 @@ function generate(call: Call, opened: Opened, model: GeminiModel, world: World):
     const asEvents = call.query.get('alt') === 'sse'
     answer.frames = chunks.map((chunk, i): Frame => {
       const afterMs = world.writingMs(i + 1)
-      const json = JSON.stringify(chunk)
-      if (asEvents) return { text: `data: ${json}\r\n\r\n`, afterMs }
-      return { text: `${i === 0 ? '[' : ',\r\n'}${json}${i === chunks.length - 1 ? ']' : ''}`, afterMs }
+      const line = JSON.stringify(chunk)
+      if (asEvents) return { text: `data: ${line}\r\n\r\n`, afterMs }
+      return { text: `${i === 0 ? '[' : ',\r\n'}${line}${i === chunks.length - 1 ? ']' : ''}`, afterMs }
     })
     if (!asEvents) answer.streamType = 'application/json; charset=UTF-8'
   }
@@ -179,7 +179,7 @@ function readImplicit(
   world: World,
 ): Read {
   const ttlMs = IMPLICIT_TTL_MS
-  const points = stepsOf(geminiParts(body).join('\n'), 'gemini', IMPLICIT_STEP, model.implicitMinTokens)
+  const points = stepsOf(geminiParts(body), 'gemini', IMPLICIT_STEP, model.implicitMinTokens)
     .filter(([tokens]) => tokens <= ownTokens)
     .map(([tokens, hash]) => ({ hash, tokens, ttlMs, mark: true }))
   const result = world.cache.request({
@@ -198,16 +198,19 @@ function candidate(text: string, finishReason: string | undefined): object {
   return { content: { ...parts, role: 'model' }, ...(finishReason === undefined ? {} : { finishReason }), index: 0 }
 }
 
+function inText(tokenCount: number): object[] {
+  return [{ modality: 'TEXT', tokenCount }]
+}
+
 /** Counts of zero are left out, as proto3 JSON does. */
 function usageOf(read: Read, outputTokens: number, thoughts: number): object {
-  const text = (tokenCount: number): object[] => [{ modality: 'TEXT', tokenCount }]
-  const cached = { cachedContentTokenCount: read.cachedTokens, cacheTokensDetails: text(read.cachedTokens) }
+  const cached = { cachedContentTokenCount: read.cachedTokens, cacheTokensDetails: inText(read.cachedTokens) }
   return {
     promptTokenCount: read.totalTokens,
     ...(read.cachedTokens > 0 ? cached : {}),
     ...(outputTokens > 0 ? { candidatesTokenCount: outputTokens } : {}),
     totalTokenCount: read.totalTokens + outputTokens + thoughts,
-    promptTokensDetails: text(read.totalTokens),
+    promptTokensDetails: inText(read.totalTokens),
     ...(thoughts > 0 ? { thoughtsTokenCount: thoughts } : {}),
   }
 }

@@ -98,15 +98,15 @@ export function parseJson(text: string): JsonNode {
   return root
 }
 
-/** Writes a node without white space, members in their order, numbers with their own digits; `omit` names members to leave out at every depth. */
+/** Writes a node without white space, members in their order, numbers with their own digits; `omit` names members of the node itself to leave out. */
 export function compact(node: JsonNode, omit?: ReadonlySet<string>): string {
   if (node === null) return 'null'
   if (typeof node === 'boolean') return node ? 'true' : 'false'
   if (typeof node === 'string') return JSON.stringify(node)
   if (node instanceof JsonNumber) return node.digits
-  if (Array.isArray(node)) return `[${node.map((item) => compact(item, omit)).join(',')}]`
+  if (Array.isArray(node)) return `[${node.map((item) => compact(item)).join(',')}]`
   const parts: string[] = []
-  for (const [name, value] of node) if (!omit?.has(name)) parts.push(`${JSON.stringify(name)}:${compact(value, omit)}`)
+  for (const [name, value] of node) if (!omit?.has(name)) parts.push(`${JSON.stringify(name)}:${compact(value)}`)
   return `{${parts.join(',')}}`
 }
 

@@ -54,8 +54,8 @@ export class Lab {
   constructor(options: LabOptions) {
     this.#store = options.store ?? memoryStore()
     this.#latency = options.latency !== 'off'
-    const stored = this.#store.load('clock')[0]
-    const clockState = options.clock ?? (stored === undefined ? undefined : (JSON.parse(stored[1]) as ClockState))
+    const stored = this.#settings().get('clock')
+    const clockState = options.clock ?? (stored === undefined ? undefined : (JSON.parse(stored) as ClockState))
     this.clock = new LabClock({ now: options.now, sleep: options.sleep }, clockState)
     this.faults = new FaultBoard(options.random ?? (() => 0))
     this.#load()
@@ -231,7 +231,7 @@ export class Lab {
   }
 
   saveClock(): void {
-    this.#store.put('clock', [['state', JSON.stringify(this.clock.state)]])
+    this.#store.put('setting', [['clock', JSON.stringify(this.clock.state)]])
   }
 
   clearTranscript(): void {
@@ -240,6 +240,16 @@ export class Lab {
       'transcript',
       rows.map((row) => String(row.seq)),
     )
+    this.#saveSeq()
+  }
+
+  /** Ids are made from it, so it goes on when the transcript is gone. */
+  #saveSeq(): void {
+    this.#store.put('setting', [['seq', String(this.#seq)]])
+  }
+
+  #settings(): Map<string, string> {
+    return new Map(this.#store.load('setting'))
   }
 
   /** Forgets everything but the clock. */
@@ -252,6 +262,7 @@ export class Lab {
     this.#spill.clear()
     this.#store.clear()
     this.saveClock()
+    this.#saveSeq()
   }
 
   #load(): void {
@@ -261,6 +272,6 @@ export class Lab {
     const rows = this.#store.load('transcript').map(([, json]) => JSON.parse(json) as TranscriptRow)
     rows.sort((a, b) => a.seq - b.seq)
     for (const row of rows) this.transcript.add(row)
-    this.#seq = rows.at(-1)?.seq ?? 0
+    this.#seq = Math.max(rows.at(-1)?.seq ?? 0, Number(this.#settings().get('seq') ?? 0))
   }
 }

@@ -44,7 +44,7 @@ export function anthropicModel(id: string): AnthropicModel | undefined {
   if (minTokens === undefined) return undefined
   // Thinking and effort break messages everywhere, and tools and system "on some models" (same page). Which ones is not
   // published: the lab assumes the fifth generation.
-  return { id: name, minTokens, settingsFirst: /-5(-\d)?$/.test(name) && !/-4-5$/.test(name), permissive: false }
+  return { id: name, minTokens, settingsFirst: /-5(-\d)?$/.test(name) && !name.endsWith('-4-5'), permissive: false }
 }
 
 export type OpenAIModel = {

@@ -164,6 +164,10 @@ function usageOf(cached: Cached, model: OpenAIModel, outputTokens: number, reaso
   }
 }
 
+function choice(delta: object, finishReason: string | null): object[] {
+  return [{ index: 0, delta, logprobs: null, finish_reason: finishReason }]
+}
+
 /** Chunks; usage comes last, without choices, and only when it was asked for. Source: OpenAI docs, chat streaming; checked 2026-11-21. */
 function streamOf(head: object, text: string, finish: string, usage: object | undefined, world: World): Frame[] {
   const frames: Frame[] = []
@@ -171,9 +175,6 @@ function streamOf(head: object, text: string, finish: string, usage: object | un
     const chunk = { ...head, object: 'chat.completion.chunk', choices, ...(usage === undefined ? {} : { usage: last }) }
     frames.push({ text: sse(chunk), afterMs })
   }
-  const choice = (delta: object, finishReason: string | null): object[] => [
-    { index: 0, delta, logprobs: null, finish_reason: finishReason },
-  ]
   send(choice({ role: 'assistant', content: '', refusal: null }, null), null, 0)
   let endMs = 0
   textParts(text).forEach((content, i) => {

@@ -3,6 +3,7 @@
  * resources/responses/responses.d.ts and resources/chat/completions/completions.d.ts.
  */
 import { hashOf, PromptChain, stepsOf, tokensOf } from './blocks.ts'
+import type { LabelledText } from './blocks.ts'
 import type { CachePoint } from './cache-model.ts'
 import type { Call, Opened, World } from './dialect.ts'
 import { compact, isObject, member, stringAt } from './json.ts'
@@ -150,15 +151,15 @@ export function cachePrompt(
     }
   }
   const rendered = [
-    ...prompt.tools,
-    ...prompt.items.map((item) => `${item.role}\n${item.parts.map((part) => part.text).join('')}`),
-  ].join('\n')
+    ...prompt.tools.map((text) => ({ label: 'tool', text })),
+    ...prompt.items.map(({ role, parts }) => ({ label: role, text: parts.map((part) => part.text).join('') })),
+  ]
   const ttlMs = automaticTtlMs(ask, model, world)
   const points = stepsOf(rendered, prompt.breakers, AUTOMATIC_STEP, model.minTokens)
     .filter(([tokens]) => tokens <= chain.tokens)
     .map(([tokens, hash]) => ({ hash, tokens, ttlMs, mark: true }))
   // Routed by the first 256 tokens or so together with the key. Source: guides/prompt-caching; checked 2026-11-21.
-  const machine = world.machine(`${base}/${hashOf(rendered.slice(0, 1024))}`, call.at)
+  const machine = world.machine(`${base}/${beginningOf(rendered)}`, call.at)
   const result = world.cache.request({ ...common, partition: `${base}/machine-${machine}/`, points })
   return {
     hash: chain.hash,
@@ -171,6 +172,13 @@ export function cachePrompt(
 }
 
 const AUTOMATIC_STEP = 128
+
+/** Stands for the first 256 tokens or so. */
+function beginningOf(parts: readonly LabelledText[]): string {
+  let text = ''
+  for (const part of parts) if (text.length < 1024) text += `${part.label} ${part.text}`
+  return hashOf(text.slice(0, 1024))
+}
 
 /**
  * In memory: 5 to 10 idle minutes (the lab: 10); extended: 24 h. The lab plays an organization with zero data retention, whose

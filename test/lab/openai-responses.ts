@@ -213,18 +213,21 @@ function usageOf(cached: Cached, model: OpenAIModel, outputTokens: number, reaso
   }
 }
 
-type OutputItem = { id: string; type: string; status?: string; content?: { type: string; text: string }[] }
+type TextPart = { type: 'output_text'; text: string; annotations: []; logprobs: [] }
+type OutputItem =
+  | { id: string; type: 'reasoning'; summary: [] }
+  | { id: string; type: 'message'; status: string; role: 'assistant'; content: TextPart[] }
 
 function outputOf(call: Call, reply: Reply): OutputItem[] {
   const items: OutputItem[] = []
-  if (reply.reasoning > 0) items.push({ id: `rs_lab_${call.seq}`, type: 'reasoning', ...{ summary: [] } })
+  if (reply.reasoning > 0) items.push({ id: `rs_lab_${call.seq}`, type: 'reasoning', summary: [] })
   if (reply.text !== '') {
     items.push({
       id: `msg_lab_${call.seq}`,
       type: 'message',
       status: reply.whole ? 'completed' : 'incomplete',
-      ...{ role: 'assistant' },
-      content: [{ type: 'output_text', text: reply.text, ...{ annotations: [], logprobs: [] } }],
+      role: 'assistant',
+      content: [{ type: 'output_text', text: reply.text, annotations: [], logprobs: [] }],
     })
   }
   return items
@@ -250,7 +253,7 @@ function streamOf(response: Streamed, text: string, world: World): Frame[] {
       return
     }
     const at = { item_id: item.id, ...place, content_index: 0 }
-    const part = item.content?.[0]
+    const part = item.content[0]
     send('response.output_item.added', { ...place, item: { ...item, status: 'in_progress', content: [] } }, 0)
     send('response.content_part.added', { ...at, part: { ...part, text: '' } }, 0)
     textParts(text).forEach((delta, i) => {

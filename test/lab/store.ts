@@ -1,5 +1,5 @@
 /** Where the lab keeps what must survive a restart: small tables of JSON texts. */
-export type LabTable = 'entry' | 'handle' | 'fault' | 'transcript' | 'clock'
+export type LabTable = 'entry' | 'handle' | 'fault' | 'transcript' | 'setting'
 
 export type LabStore = {
   load: (table: LabTable) => [key: string, json: string][]
