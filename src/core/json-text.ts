@@ -152,6 +152,7 @@ class Reader {
   #key(frame: Extract<Frame, { type: 'object' }>): void {
     this.#skipSpace()
     const start = this.#position
+    frame.keyStart = 0 // until there is a key, a failure is the object's own
     if (this.#text.charCodeAt(start) !== QUOTE) this.#fail('a quoted key was expected', start)
     frame.keyStart = start
     frame.key = this.#string()
