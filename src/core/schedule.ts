@@ -20,7 +20,7 @@ export const KEEP_TIMEOUT_MS = 10_000
 export const WRITE_TIMEOUT_MS = 50_000
 
 /** How long a lease may wait for its turn in the six-wide window before it must be given back unused. */
-export const LEASE_WAIT_MS = 6_000
+export const LEASE_WAIT_MS = 5_000
 
 /** From the end of a call to its settlement. */
 export const SETTLE_SLACK_MS = 3_000

@@ -25,7 +25,8 @@ const TRIES_IN_PLACE = 8
 /** The longest wait that a consumer sits out itself. */
 const WAIT_IN_PLACE_MS = 5_000
 const LONGEST_KEEP_BACKOFF_MS = 8_000
-const SLOTS_PER_SWEEP = 5_000
+const SLOTS_AT_ONCE = 40
+const ENTRIES_PER_SWEEP = 20_000
 /** Before a released claim is sent again, so that a queue that is down is not hammered. */
 const RELEASE_MS = 2_000
 
@@ -67,6 +68,11 @@ export class Keeper {
       for (const lease of claim.leases ?? []) this.#inFlight.set(lease.k, claim.seq)
   }
 
+  /** What a faster clock adds to every wait: its grain beyond the second that production has. */
+  get #coarse(): number {
+    return this.#ports.grainMs - 1_000
+  }
+
   set settings(settings: AccountSettings) {
     this.#settings = settings
   }
@@ -88,7 +94,12 @@ export class Keeper {
       const forced: ClaimEntry[] = []
       const due = new Set<number>()
       for (const claim of this.#store.expiredClaims(now)) this.#takeBack(claim, now, due, forced, ended)
-      for (const slot of this.#store.takeSlots(horizonAt, SLOTS_PER_SWEEP)) for (const k of slot.ks) due.add(k)
+      // What does not fit into one sweep stays in its slots; the alarm, due at once, goes on with it.
+      while (due.size < ENTRIES_PER_SWEEP) {
+        const slots = this.#store.takeSlots(horizonAt, SLOTS_AT_ONCE)
+        for (const slot of slots) for (const k of slot.ks) due.add(k)
+        if (slots.length < SLOTS_AT_ONCE) break
+      }
       const buckets = this.#sort([...due], now, horizonAt)
       if (forced.length > 0) buckets.set(slotOf(now), [...(buckets.get(slotOf(now)) ?? []), ...forced])
       return { messages: this.#claim(buckets, now), ended }
@@ -149,7 +160,7 @@ export class Keeper {
     for (const [slot, entries] of buckets) {
       for (let first = 0; first < entries.length; first += ENTRIES_PER_MESSAGE) {
         const dueAt = Math.max(slot, now)
-        const expiresAt = dueAt + CLAIM_GRACE_MS + this.#ports.grainMs
+        const expiresAt = dueAt + CLAIM_GRACE_MS + this.#coarse
         const seq = this.#store.insertClaim(dueAt, expiresAt, entries.slice(first, first + ENTRIES_PER_MESSAGE))
         messages.push({ seq, delayMs: dueAt - now })
       }
@@ -192,7 +203,10 @@ export class Keeper {
           continue
         }
         const context = this.#context(k, record, state, now, accountLeft)
-        const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, now)
+        // A message comes up to a slot and a queue's grain early: what is due by then is due now.
+        const early = SLOT_MS + this.#ports.grainMs
+        const asOf = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
+        const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
         if (decision.do !== 'send') {
           const change = reschedule(state, context, now)
           this.#save({ k, state }, change, now, true)
@@ -254,7 +268,7 @@ export class Keeper {
 
   /** Puts a warm that somebody asked for on the queue. */
   warmLater(k: number, now: number): Message {
-    const seq = this.#store.insertClaim(now, now + CLAIM_GRACE_MS + this.#ports.grainMs, [[k, 0]])
+    const seq = this.#store.insertClaim(now, now + CLAIM_GRACE_MS + this.#coarse, [[k, 0]])
     return { seq, delayMs: 0 }
   }
 
@@ -268,8 +282,8 @@ export class Keeper {
     attempt: number,
     notBeforeAt: number,
   ): Lease {
-    const timeoutMs = decision.purpose === 'write' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.#ports.grainMs
-    const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#ports.grainMs
+    const timeoutMs = decision.purpose === 'write' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.#coarse
+    const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#coarse
     const sendBy = decision.deadlineAt === null ? waitUntil : Math.min(waitUntil, decision.deadlineAt)
     return {
       id: `${seq}.${k}.${attempt}`,
@@ -280,7 +294,7 @@ export class Keeper {
       notBeforeAt,
       sendBy,
       timeoutMs,
-      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#ports.grainMs,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#coarse,
       reservedNanos: decision.worstNanos ?? 0,
       attempt,
       provider: record.provider,
@@ -402,7 +416,7 @@ export class Keeper {
     later: Map<number, number[]>,
   ): Ended {
     const tally = flushTally(change.state, now, false)
-    const next = reschedule({ ...tally.state, settledSeq: seq }, context, now)
+    const next = reschedule({ ...tally.state, settledSeq: Math.max(seq, change.state.settledSeq) }, context, now)
     const failed = next.state.lastFailure !== null && next.state.failuresInRow > 0
     const failure =
       next.state.stopped?.reason === 'provider_refused' || failed ? (next.state.lastFailure?.failure ?? null) : null

@@ -118,7 +118,8 @@ export class Registry extends DurableObject<Environment> {
   /** Deletes everything. */
   async erase(): Promise<void> {
     await this.ctx.storage.deleteAll()
-    this.ctx.abort('the account was erased')
+    // The tables are gone; what this instance remembers must go too, once the caller has its answer.
+    setTimeout(() => this.ctx.abort('the account was erased'), 0)
   }
 
   // Warming
@@ -187,7 +188,7 @@ export class Registry extends DurableObject<Environment> {
   async ended(k: number, seq: number, waitMs: number): Promise<Settled | null> {
     const state = this.#store.state(k)
     if (state === null) throw new Failure('not_found', 'the prefix was deleted')
-    if (this.#keeper.inFlight(k) !== seq) {
+    if (state.settledSeq >= seq) {
       const failed = state.lastFailure !== null && state.failuresInRow > 0
       return {
         receipt: failed ? null : state.lastReceipt,

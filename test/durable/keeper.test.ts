@@ -1,0 +1,341 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { SWEEP_HORIZON_MS } from '../../src/core/schedule.ts'
+import type { KeepWarm } from '../../src/core/plan.ts'
+import { ENTRIES_PER_MESSAGE, Keeper } from '../../src/durable/keeper.ts'
+import type { Lease, Outcome } from '../../src/durable/records.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import type { Registration } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import type { Sql } from '../../src/durable/sql.ts'
+import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
+import { nodeSql } from '../support/node-sql.ts'
+
+const settings = {
+  account: 'test',
+  createdAt: NOON,
+  budgetNanosPerDay: null,
+  killSwitch: false,
+  globalKillSwitch: false,
+  allowedSecrets: [],
+}
+
+let sql: Sql
+let store: RegistryStore
+let keeper: Keeper
+let registrar: Registrar
+
+/** Builds everything from the tables again, as after an eviction. */
+function evict(): void {
+  store = new RegistryStore(sql)
+  const ports = { factsOf: () => facts, grainMs: 1_000 }
+  keeper = new Keeper(store, ports, settings)
+  registrar = new Registrar(store, keeper, ports)
+}
+
+beforeEach(() => {
+  sql = nodeSql()
+  evict()
+})
+
+function registration(
+  fingerprint: string,
+  keepWarm: KeepWarm | null = planned('always'),
+  name: string | null = null,
+): Registration {
+  return {
+    fingerprint: fingerprint.padEnd(64, '-'),
+    provider: 'sample',
+    model: 'sample-1',
+    name,
+    credential: 'default',
+    cacheKey: null,
+    retention: '5m',
+    breakpoint: { path: 'system[0]', byte: 10 },
+    estimatedTokens: 10_000,
+    bodyBytes: 3,
+    advice: [],
+    maxOutputTokens: null,
+    outputFloor: 0,
+    primitives: ['zero_output', 'one_token'],
+    keepWarm,
+    body: new Uint8Array([1, 2, 3]),
+  }
+}
+
+function answered(lease: Lease, at: number, read: number, write: number): Outcome {
+  return {
+    lease: lease.id,
+    k: lease.k,
+    kind: 'answered',
+    startedAt: at,
+    latencyMs: 300,
+    primitive: lease.primitive,
+    usage: usage(read, write),
+    model: 'sample-1',
+  }
+}
+
+function failed(lease: Lease, at: number, change: Partial<Extract<Outcome, { kind: 'failed' }>> = {}): Outcome {
+  return {
+    lease: lease.id,
+    k: lease.k,
+    kind: 'failed',
+    startedAt: at,
+    latencyMs: 100,
+    primitive: lease.primitive,
+    failure: { kind: 'provider_unavailable', message: 'down' },
+    accepted: false,
+    permanent: false,
+    primitiveRefused: false,
+    retryAfterMs: null,
+    ...change,
+  }
+}
+
+function warmNow(k: number, at: number): Lease {
+  const given = keeper.warmNow(k, at)
+  if (given === null || 'refused' in given) throw new Error('no lease was given')
+  return given.lease
+}
+
+/** Registers and writes, at `at`. */
+function warmed(fingerprint: string, at: number, keepWarm: KeepWarm | null = planned('always')): number {
+  const { k } = registrar.register(registration(fingerprint, keepWarm), at)
+  const lease = warmNow(k, at)
+  keeper.settle(lease.seq, [answered(lease, at, 0, 10_000)], at + 400)
+  return k
+}
+
+/** What the sweep claims around the first renewal. */
+function claimed(at = NOON + 4 * MINUTE): { seq: number; delayMs: number }[] {
+  return keeper.sweep(at, at + SWEEP_HORIZON_MS).messages
+}
+
+describe('a claim and its lease', () => {
+  it('is made ahead of its time, to arrive just in time', () => {
+    warmed('a', NOON)
+    expect(keeper.sweep(NOON + MINUTE, NOON + MINUTE + SWEEP_HORIZON_MS).messages).toEqual([])
+    const [message] = claimed()
+    // due 25 s before the lapse at NOON + 5 min, in a slot of two seconds
+    expect(NOON + 4 * MINUTE + (message?.delayMs ?? 0)).toBeGreaterThanOrEqual(NOON + 4 * MINUTE + 33_000)
+    expect(NOON + 4 * MINUTE + (message?.delayMs ?? 0)).toBeLessThanOrEqual(NOON + 4 * MINUTE + 35_000)
+  })
+
+  it('packs what is due together, and never more than one message can carry', () => {
+    for (let n = 0; n < ENTRIES_PER_MESSAGE + 1; n++) warmed(`p${n}`, NOON)
+    const messages = claimed()
+    expect(messages).toHaveLength(2)
+    const leases = messages.flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 34_000))
+    expect(leases).toHaveLength(ENTRIES_PER_MESSAGE + 1)
+  })
+
+  it('begins once: a message delivered twice gives nothing the second time', () => {
+    warmed('a', NOON)
+    const seq = claimed()[0]?.seq ?? 0
+    expect(keeper.begin(seq, NOON + 4 * MINUTE + 35_000)).toHaveLength(1)
+    expect(keeper.begin(seq, NOON + 4 * MINUTE + 35_001)).toHaveLength(0)
+  })
+
+  it('is left out when real traffic renewed the prefix meanwhile', () => {
+    const k = warmed('a', NOON)
+    const seq = claimed()[0]?.seq ?? 0
+    keeper.observe(
+      k,
+      [{ startedAt: NOON + 4 * MINUTE + 10_000, usage: usage(10_000, 0), ttftMs: null }],
+      NOON + 4 * MINUTE + 11_000,
+    )
+    expect(keeper.begin(seq, NOON + 4 * MINUTE + 35_000)).toEqual([])
+    // and it is claimed again for its new time
+    const later = NOON + 8 * MINUTE
+    expect(keeper.sweep(later, later + SWEEP_HORIZON_MS).messages).toHaveLength(1)
+  })
+
+  it('that is lost on the way is taken back in time for another try', () => {
+    warmed('a', NOON)
+    const first = claimed()[0]
+    const expiry = store.nextAt() ?? 0
+    expect(expiry).toBeLessThan(NOON + 5 * MINUTE - 10_000)
+    const again = keeper.sweep(expiry, expiry).messages
+    expect(again).toHaveLength(1)
+    expect(again[0]?.seq).not.toBe(first?.seq)
+    expect(keeper.begin(first?.seq ?? 0, expiry)).toEqual([])
+    expect(keeper.begin(again[0]?.seq ?? 0, expiry + 1_000)).toHaveLength(1)
+  })
+
+  it('that could not be sent is due again', () => {
+    warmed('a', NOON)
+    const seq = claimed()[0]?.seq ?? 0
+    keeper.release(seq, NOON + 4 * MINUTE)
+    const next = store.nextAt() ?? 0
+    expect(next).toBeLessThanOrEqual(NOON + 4 * MINUTE + 5_000)
+    expect(keeper.sweep(next, next + SWEEP_HORIZON_MS).messages).toHaveLength(1)
+    expect(keeper.begin(seq, next)).toEqual([])
+  })
+
+  it('a settlement of a lease that is not open changes nothing', () => {
+    const k = warmed('a', NOON)
+    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 35_000)[0]!
+    keeper.settle(lease.seq, [answered(lease, NOON + 4 * MINUTE + 35_000, 10_000, 0)], NOON + 4 * MINUTE + 36_000)
+    const before = store.state(k)
+    keeper.settle(lease.seq, [answered(lease, NOON + 4 * MINUTE + 39_000, 10_000, 0)], NOON + 4 * MINUTE + 40_000)
+    expect(store.state(k)).toEqual(before)
+  })
+})
+
+describe('a consumer that dies between begin and settle', () => {
+  it('leads to one more probe, after the lease; the first stays as unknown, its worst case charged', () => {
+    const k = warmed('a', NOON)
+    const spent = store.state(k)?.costNanos ?? 0
+    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 35_000)[0]!
+    evict()
+    expect(keeper.inFlight(k)).toBe(lease.seq)
+    expect(keeper.sweep(lease.expiresAt - 1, lease.expiresAt - 1).messages).toEqual([])
+    const expired = keeper.sweep(lease.expiresAt, lease.expiresAt)
+    expect(store.state(k)?.costNanos).toBe(spent + lease.reservedNanos)
+    expect(store.history(k)).toContainEqual(
+      expect.objectContaining({ type: 'receipt', kind: 'unknown', costNanos: lease.reservedNanos }),
+    )
+    const messages = [...expired.messages, ...drain(lease.expiresAt)]
+    expect(messages).toHaveLength(1)
+    expect(keeper.begin(messages[0]?.seq ?? 0, lease.expiresAt + 2_000)).toHaveLength(1)
+  })
+})
+
+/** Everything the alarm would send in the next few seconds. */
+function drain(from: number): { seq: number; delayMs: number }[] {
+  const messages = []
+  for (let next = store.nextAt(); next !== null && next < from + 4_000; next = store.nextAt()) {
+    const swept = keeper.sweep(next, next).messages
+    if (swept.length === 0) break
+    messages.push(...swept)
+    break
+  }
+  return messages
+}
+
+describe('tries again', () => {
+  it('under a fresh lease, as long as there is time before the lapse', () => {
+    warmed('a', NOON)
+    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 35_000)[0]!
+    const { again } = keeper.settle(lease.seq, [failed(lease, NOON + 4 * MINUTE + 35_000)], NOON + 4 * MINUTE + 35_200)
+    expect(again).toHaveLength(1)
+    expect(again[0]?.id).not.toBe(lease.id)
+    expect(again[0]?.notBeforeAt).toBeGreaterThan(NOON + 4 * MINUTE + 35_000)
+    const late = NOON + 5 * MINUTE - 1_000
+    const second = again[0]!
+    expect(keeper.settle(second.seq, [failed(second, late)], late).again).toEqual([])
+  })
+
+  it('not before the provider said', () => {
+    warmed('a', NOON)
+    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 35_000)[0]!
+    const at = NOON + 4 * MINUTE + 35_000
+    const { again } = keeper.settle(lease.seq, [failed(lease, at, { retryAfterMs: 2_000 })], at + 100)
+    expect(again[0]?.notBeforeAt).toBeGreaterThanOrEqual(at + 2_000)
+  })
+
+  it('with the next primitive when the provider refuses one, and remembers', () => {
+    const { k } = registrar.register(registration('a'), NOON)
+    const lease = warmNow(k, NOON)
+    expect(lease.primitive).toBe('zero_output')
+    const { again } = keeper.settle(lease.seq, [failed(lease, NOON, { primitiveRefused: true })], NOON + 100)
+    expect(again[0]).toMatchObject({ primitive: 'one_token', purpose: 'write' })
+    keeper.settle(lease.seq, [answered(again[0]!, NOON + 200, 0, 10_000)], NOON + 900)
+    expect(keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 35_000)[0]?.primitive).toBe('one_token')
+  })
+})
+
+describe('registration', () => {
+  it('of the same content is the same prefix', () => {
+    const first = registrar.register(registration('a'), NOON)
+    const second = registrar.register(registration('a'), NOON + 1)
+    expect(second).toEqual({ k: first.k, created: false })
+  })
+
+  it('of a new body under the same name is a new version; the old one is no longer probed', () => {
+    const old = registrar.register(registration('a', planned('always'), 'agent'), NOON).k
+    const lease = warmNow(old, NOON)
+    keeper.settle(lease.seq, [answered(lease, NOON, 0, 10_000)], NOON + 400)
+    registrar.register(registration('b', planned('off'), 'agent'), NOON + MINUTE)
+    expect(store.state(old)).toMatchObject({ nextAt: null, stopped: { reason: 'superseded' } })
+    expect(claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 35_000))).toEqual([])
+    const views = registrar.list({ name: 'agent' }, null, 10, NOON).views
+    expect(views.map((view) => view.record.version)).toEqual([2, 1])
+  })
+
+  it('back to an earlier body under the name revives it', () => {
+    const old = registrar.register(registration('a', null, 'agent'), NOON).k
+    registrar.register(registration('b', null, 'agent'), NOON + 1)
+    registrar.register(registration('a', null, 'agent'), NOON + 2)
+    expect(store.record(old)?.superseded).toBe(false)
+    expect(store.state(old)?.stopped).toBeNull()
+  })
+
+  it('shares one call among those who ask while it is in flight', () => {
+    const { k } = registrar.register(registration('a'), NOON)
+    const lease = warmNow(k, NOON)
+    expect(keeper.warmNow(k, NOON + 100)).toBeNull()
+    const { ended } = keeper.settle(lease.seq, [answered(lease, NOON, 0, 10_000)], NOON + 400)
+    expect(ended).toMatchObject([{ k, seq: lease.seq, settled: { failure: null, receipt: { kind: 'written' } } }])
+  })
+
+  it('is refused beyond the budget, with the reason', () => {
+    const { k } = registrar.register(registration('a', planned('always', { budgetNanosPerDay: 1_000 })), NOON)
+    expect(keeper.warmNow(k, NOON)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
+  })
+
+  it('keeps nothing of what was deleted', () => {
+    const k = warmed('a', NOON)
+    registrar.remove(registrar.viewByKey(k, NOON).record.id)
+    for (const table of ['prefix', 'state', 'body', 'history', 'name', 'job']) {
+      expect(sql.all<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)[0]?.n).toBe(0)
+    }
+    expect(claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 35_000))).toEqual([])
+  })
+})
+
+it('a warm that was asked for in the background is sent whatever the plan says, also when its first message is lost', () => {
+  const { k } = registrar.register(registration('a', planned('off')), NOON)
+  keeper.warmLater(k, NOON)
+  const expiry = store.nextAt() ?? 0
+  const again = keeper.sweep(expiry, expiry).messages
+  expect(keeper.begin(again[0]?.seq ?? 0, expiry)).toMatchObject([{ k, purpose: 'write' }])
+})
+
+it('the account budget counts what is reserved by calls in flight', () => {
+  keeper.settings = { ...settings, budgetNanosPerDay: 100_000_000 }
+  const a = registrar.register(registration('a'), NOON).k
+  const b = registrar.register(registration('b'), NOON).k
+  expect(warmNow(a, NOON).reservedNanos).toBe(75_000_000)
+  expect(keeper.warmNow(b, NOON)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
+})
+
+it('the kill switch forbids leases, and lifting it starts the plans again', () => {
+  const k = warmed('a', NOON)
+  keeper.settings = { ...settings, killSwitch: true }
+  expect(keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 35_000)).toEqual([])
+  expect(store.state(k)?.stopped?.reason).toBe('kill_switch')
+  keeper.settings = settings
+  registrar.liftKillSwitch(NOON + HOUR)
+  expect(store.state(k)?.nextAt).not.toBeNull()
+})
+
+it('history survives its move out of the tail, in order', () => {
+  const k = warmed('a', NOON)
+  let at = NOON
+  for (let n = 0; n < 100; n++) {
+    at += 4 * MINUTE
+    const lease = warmNow(k, at)
+    keeper.settle(lease.seq, [answered(lease, at, 10_000, 0)], at + 300)
+  }
+  const receipts = store.history(k).filter((row) => row.type === 'receipt')
+  expect(receipts).toHaveLength(101)
+  expect(receipts.map((row) => row.at)).toEqual(receipts.map((row) => row.at).toSorted((x, y) => x - y))
+})
+
+it('an eviction changes nothing: the tables are the truth', () => {
+  const k = warmed('a', NOON)
+  const before = { view: registrar.viewByKey(k, NOON + MINUTE), next: store.nextAt() }
+  evict()
+  expect({ view: registrar.viewByKey(k, NOON + MINUTE), next: store.nextAt() }).toEqual(before)
+})
