@@ -8,6 +8,7 @@ const bindings = {
   ADMIN_KEY: 'pilotlight-admin',
   DEV_ACCOUNT_KEY: 'pilotlight-dev',
   LAB_URL: 'http://lab.test',
+  LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini',
 }
 
 /** `.html` is a text module, as wrangler.toml's rule says; Vite by itself would take it for a page. */
