@@ -264,6 +264,10 @@ describe('the key and the next try', () => {
   it('comes from the fragment', () => {
     expect(pilot.keyIn('#key=pilotlight-dev')).toBe('pilotlight-dev')
     expect(pilot.keyIn('#key=a%2Bb')).toBe('a+b')
+    expect(pilot.keyIn('#key=a+b')).toBe('a+b')
+    expect(pilot.keyIn('#x=1&key=50%&y=2')).toBe('50%')
+    expect(pilot.keyIn('#monkey=a')).toBeNull()
+    expect(pilot.keyIn('#key=')).toBeNull()
     expect(pilot.keyIn('#main')).toBeNull()
     expect(pilot.keyIn('')).toBeNull()
   })
