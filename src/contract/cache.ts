@@ -1,0 +1,105 @@
+import * as z from 'zod'
+
+const index = z.int({ error: 'must be a whole number' }).min(0).max(100_000)
+
+const breakpoint = z.union(
+  [
+    z.literal('tools_end'),
+    z.strictObject({ item_end: index }),
+    z.strictObject({ part_end: z.tuple([index, index], { error: 'must be [item, part]' }) }),
+  ],
+  { error: 'must be "tools_end", {"item_end": N} or {"part_end": [N, M]}' },
+)
+
+const handle = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[\w./-]+$/, { error: 'must be a handle such as "cachedContents/abc"' })
+
+const strategy = z.union(
+  [
+    z.literal('automatic'),
+    z.strictObject({
+      explicit: z.array(breakpoint).min(1, { error: 'must name a breakpoint' }).max(64).optional(),
+      last: z.int({ error: 'must be a whole number' }).min(0).max(100_000).optional(),
+      handle: handle.optional(),
+    }),
+  ],
+  { error: 'must be "automatic", {"explicit": […]}, {"last": N} or {"handle": "…"}' },
+)
+
+/** What a caller asks of the cache, in all the spellings that are taken. */
+export const cache = z
+  .union(
+    [
+      z.enum(['auto', 'off']),
+      z.strictObject({
+        mode: z
+          .enum(['disabled', 'best_effort', 'required'], { error: 'must be "disabled", "best_effort" or "required"' })
+          .optional(),
+        strategy: strategy.optional(),
+        retention: z.string().min(1).max(20).optional(),
+        key: z.string().min(1).max(512).optional(),
+        breakpoints: z.int({ error: 'must be a whole number' }).min(1).max(64).optional(),
+        handle: handle.optional(),
+      }),
+    ],
+    { error: 'must be an object, "auto" or "off"' },
+  )
+  .superRefine((value, context) => {
+    if (typeof value === 'string') return
+    const ways = (['strategy', 'breakpoints', 'handle'] as const).filter((name) => value[name] !== undefined)
+    if (ways.length > 1) {
+      context.addIssue({
+        code: 'custom',
+        path: [ways[1] ?? ''],
+        message: `is a second strategy beside cache.${ways[0]}`,
+      })
+    }
+    if (typeof value.strategy !== 'object') return
+    const given = Object.values(value.strategy).filter((one) => one !== undefined).length
+    if (given !== 1) {
+      const message = 'must be "automatic" or hold exactly one of explicit, last and handle'
+      context.addIssue({ code: 'custom', path: ['strategy'], message })
+    }
+  })
+  .meta({
+    description: 'What is asked of the cache. Absent is not "disabled": it is best effort at the default retention.',
+  })
+
+export type CacheInput = z.output<typeof cache>
+
+type ExplicitBreakpoint = { toolsEnd: true } | { itemEnd: number } | { partEnd: [item: number, part: number] }
+
+/** The one normalised form (the same shape that dialects take). */
+export interface CacheValue {
+  mode: 'disabled' | 'best_effort' | 'required'
+  strategy: 'automatic' | { explicit: ExplicitBreakpoint[] } | { last: number } | { handle: string }
+  retention?: string
+  key?: string
+}
+
+/** `breakpoints: n` allows n of them; one is enough for what probes need, so that it is the automatic strategy. */
+export function cacheValue(given: CacheInput): CacheValue {
+  if (typeof given === 'string') return { mode: given === 'off' ? 'disabled' : 'best_effort', strategy: 'automatic' }
+  const { mode = 'best_effort', retention, key } = given
+  return {
+    mode,
+    strategy: given.handle === undefined ? strategyValue(given.strategy) : { handle: given.handle },
+    ...(retention === undefined ? {} : { retention }),
+    ...(key === undefined ? {} : { key }),
+  }
+}
+
+function strategyValue(given: z.output<typeof strategy> | undefined): CacheValue['strategy'] {
+  if (given === undefined || given === 'automatic') return 'automatic'
+  if (given.handle !== undefined) return { handle: given.handle }
+  if (given.last !== undefined) return { last: given.last }
+  return { explicit: (given.explicit ?? []).map(breakpointValue) }
+}
+
+function breakpointValue(given: z.output<typeof breakpoint>): ExplicitBreakpoint {
+  if (given === 'tools_end') return { toolsEnd: true }
+  return 'item_end' in given ? { itemEnd: given.item_end } : { partEnd: given.part_end }
+}

@@ -1,0 +1,56 @@
+import type * as z from 'zod'
+import { Failure } from './failures.ts'
+
+/** A field's path as messages and `detail.field` write it: `keep_warm.windows[0].from`. */
+export function fieldPath(path: readonly PropertyKey[], root = ''): string {
+  let text = root
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`
+    // A key that does not look like a field name may be someone's text, so it is not shown.
+    else if (!/^[A-Za-z_$][\w$-]{0,63}$/.test(String(part))) text += '["…"]'
+    else text += text === '' ? String(part) : `.${String(part)}`
+  }
+  return text
+}
+
+/** Parses one of our own values; the first thing wrong with it is an `invalid_request` that names the field. */
+export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown, root = ''): z.output<Schema> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const { path, message } = firstIssue(parsed.error.issues)
+  const field = fieldPath(path, root)
+  throw new Failure('invalid_request', `${field === '' ? 'The body' : field}: ${message}.`, { field })
+}
+
+interface Found {
+  path: PropertyKey[]
+  message: string
+}
+
+function firstIssue(issues: readonly z.core.$ZodIssue[]): Found {
+  const issue = issues[0]
+  if (issue === undefined) return { path: [], message: 'is not accepted' }
+  if (issue.code === 'unrecognized_keys') {
+    return { path: [...issue.path, issue.keys[0] ?? ''], message: 'is not a field of this request' }
+  }
+  if (issue.code === 'invalid_union') {
+    // Where a branch took the value's shape and refused something inside it, that is what the caller got wrong.
+    const inside = issue.errors.find((branch) => branch.some((one) => isInside(one)))
+    if (inside !== undefined) {
+      const found = firstIssue(inside.filter(isInside))
+      return { path: [...issue.path, ...found.path], message: found.message }
+    }
+  }
+  return { path: [...issue.path], message: wordsFor(issue) }
+}
+
+function isInside(issue: z.core.$ZodIssue): boolean {
+  return issue.path.length > 0 || issue.code === 'unrecognized_keys'
+}
+
+/** zod's own words repeat no values for these codes, except options that are ours. */
+function wordsFor(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return 'is missing'
+  const { message } = issue
+  return message.startsWith('must') || message.startsWith('is ') ? message : message.replace(/^Invalid input: /, '')
+}

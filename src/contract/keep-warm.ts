@@ -1,0 +1,57 @@
+import * as z from 'zod'
+import { dollars, duration, instant } from './scalars.ts'
+import { keepWarmWindow } from './windows.ts'
+
+/** How a prefix is to be kept warm, as it arrives: a member that is absent stays as it is, or at its default. */
+export const keepWarm = z
+  .strictObject({
+    plan: z
+      .union(
+        [
+          z.enum(['auto', 'always', 'off']),
+          z.strictObject({ probes: z.int({ error: 'must be a whole number' }).min(0).max(100_000) }),
+        ],
+        { error: 'must be "auto", "always", "off" or {"probes": N}' },
+      )
+      .optional(),
+    until: instant.nullish(),
+    idle_timeout: duration.nullish(),
+    windows: z.array(keepWarmWindow).max(32, { error: 'must be at most 32 windows' }).optional(),
+    budget_usd_per_day: dollars.optional(),
+    latency_value_usd: z.number().min(0).optional().meta({ description: 'Only 0 is accepted so far.' }),
+    holdout: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .meta({ description: 'Only 0 and the default, 0.02, are accepted so far; none is run yet.' }),
+  })
+  .meta({ description: 'How to keep the prefix warm.' })
+
+export type KeepWarmInput = z.output<typeof keepWarm>
+
+/** The one normalised form (the same shape that decisions are made with). */
+export interface KeepWarmValue {
+  plan: 'auto' | 'always' | 'off' | { probes: number }
+  untilAt: number | null
+  idleTimeoutMs: number | null
+  windows: z.output<typeof keepWarmWindow>[]
+  budgetNanosPerDay: number
+}
+
+/** What was given, over what stands. */
+export function keepWarmOver(given: KeepWarmInput, standing: KeepWarmValue): KeepWarmValue {
+  return {
+    plan: given.plan ?? standing.plan,
+    untilAt: given.until === undefined ? standing.untilAt : given.until,
+    idleTimeoutMs: given.idle_timeout === undefined ? standing.idleTimeoutMs : given.idle_timeout,
+    windows: given.windows ?? standing.windows,
+    budgetNanosPerDay: given.budget_usd_per_day ?? standing.budgetNanosPerDay,
+  }
+}
+
+/** A member whose feature does not exist yet, at a value that would need it; null when all of them may be taken. */
+export function unsupportedInKeepWarm(given: KeepWarmInput): string | null {
+  if ((given.latency_value_usd ?? 0) !== 0) return 'keep_warm.latency_value_usd'
+  return given.holdout === undefined || given.holdout === 0 || given.holdout === 0.02 ? null : 'keep_warm.holdout'
+}

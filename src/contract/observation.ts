@@ -1,0 +1,38 @@
+import * as z from 'zod'
+import { cache } from './cache.ts'
+import { rawJson } from './raw-json.ts'
+import { instantOrMs } from './scalars.ts'
+import { model } from './warm.ts'
+
+export const MOST_OBSERVATIONS = 1_000
+
+/** What one real request used. Its prefix is named by id, or by the request itself, which is fingerprinted and not stored. */
+export const observation = z.strictObject({
+  prefix_id: z.string().max(100).optional(),
+  provider: z.string().min(1).max(64).optional(),
+  request: rawJson("The provider's own request body; fingerprinted, not stored.").optional(),
+  model: model.optional(),
+  cache: cache.optional().meta({ description: 'The strategy that the prefix was registered with, where it had one.' }),
+  usage: z
+    .record(z.string(), z.unknown(), { error: "must be the provider's usage object" })
+    .meta({ description: "The provider's own usage object, or the normalised one." }),
+  started_at: instantOrMs,
+  ttft_ms: z.number().min(0).max(86_400_000).nullish(),
+})
+
+export const observations = z
+  .array(observation, { error: 'must be an array of observations' })
+  .max(MOST_OBSERVATIONS, { error: `must be at most ${MOST_OBSERVATIONS} observations` })
+
+const count = z.int({ error: 'must be a whole number' }).min(0).nullish()
+
+/** The normalised usage, as our own answers write it. */
+export const normalisedUsage = z.strictObject({
+  input_tokens: count,
+  uncached_input_tokens: count,
+  cached_input_tokens: count,
+  cache_write_input_tokens: count,
+  cache_write_by_retention: z.record(z.string().max(20), z.int().min(0)).optional(),
+  output_tokens: count,
+  reasoning_tokens: count,
+})

@@ -1,0 +1,69 @@
+import * as z from 'zod'
+
+/** The small values that cross the boundary, each read into the form that the inside uses. */
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const LONGEST_MS = 400 * 86_400_000
+const DURATION = 'must be a duration such as "90s", "5m", "1h", or a number of seconds, above 0 and at most 400 days'
+
+/** `"90s"`, `"5m"`, `"1.5h"`, or a number of seconds, in milliseconds; null when it is none of these. */
+export function durationMs(value: string | number): number | null {
+  const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(value) : null
+  const ms = typeof value === 'number' ? value * 1_000 : Number(match?.[1]) * (UNIT_MS[match?.[2] ?? ''] ?? Number.NaN)
+  return Number.isFinite(ms) && ms > 0 && ms <= LONGEST_MS ? Math.max(1, Math.round(ms)) : null
+}
+
+/** A duration, in milliseconds. */
+export const duration = z
+  .union([z.string(), z.number()], { error: DURATION })
+  .transform((value, context) => {
+    const ms = durationMs(value)
+    if (ms !== null) return ms
+    context.addIssue(DURATION)
+    return z.NEVER
+  })
+  .meta({ description: 'A duration: "90s", "5m", "1h", "2d", or a number of seconds.' })
+
+const INSTANT = 'must be an instant such as "2026-11-21T10:00:00Z", with its offset from UTC'
+
+/** ISO 8601 with an offset, as epoch milliseconds. */
+export const instant = z.iso
+  .datetime({ offset: true, error: INSTANT })
+  .transform((value) => Date.parse(value))
+  .meta({ description: 'An instant: ISO 8601 with an offset.' })
+
+/** ISO 8601 with an offset, or epoch milliseconds. */
+export const instantOrMs = z
+  .union(
+    [
+      instant,
+      z
+        .int()
+        .min(0)
+        .max(8.64e15 - 1),
+    ],
+    { error: `${INSTANT}, or whole milliseconds since 1970` },
+  )
+  .meta({ description: 'An instant: ISO 8601 with an offset, or milliseconds since 1970.' })
+
+const NANOS_PER_USD = 1_000_000_000
+const MOST_USD = 1_000_000
+
+/** US dollars, as integer nano-dollars. */
+export const dollars = z
+  .number({ error: 'must be a number of US dollars' })
+  .min(0, { error: 'must be 0 or more' })
+  .max(MOST_USD, { error: `must be at most ${MOST_USD}` })
+  .transform((usd) => Math.round(usd * NANOS_PER_USD))
+  .meta({ description: 'US dollars.' })
+
+/** A label: printable, and short enough for a table. */
+export const label = z
+  .string()
+  .min(1, { error: 'must not be empty' })
+  .max(200, { error: 'must be at most 200 characters' })
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, { error: 'must not hold control characters' })
+
+export const accountId = z
+  .string()
+  .regex(/^[a-z0-9-]{1,40}$/, { error: 'must be 1 to 40 lower-case letters, digits and hyphens' })

@@ -1,0 +1,63 @@
+import * as z from 'zod'
+import { cache } from './cache.ts'
+import { keepWarm } from './keep-warm.ts'
+import { rawJson } from './raw-json.ts'
+import { label } from './scalars.ts'
+
+const notYet = (what: string) =>
+  z
+    .unknown()
+    .optional()
+    .meta({ description: `Not supported yet: ${what}.` })
+
+export const model = z
+  .string()
+  .min(1, { error: 'must not be empty' })
+  .max(200, { error: 'must be at most 200 characters' })
+  .regex(/^[\x21-\x7e]+$/, { error: 'must be a model id' })
+
+const tool = z.strictObject({
+  name: z.string().min(1).max(200),
+  description: z.string().optional(),
+  parameters: rawJson('JSON schema of the parameters; its bytes are kept.').optional(),
+})
+
+const message = z.strictObject({
+  role: z.enum(['user', 'assistant'], { error: 'must be "user" or "assistant"' }),
+  content: z.string({ error: 'must be a string; give other content in the native form' }),
+})
+
+/** The body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
+export const warmBody = z.strictObject({
+  name: label.optional().meta({ description: 'A label; a new body under the same name is a new version.' }),
+  provider: z.string().min(1).max(64).meta({ description: 'A provider id; see GET /providers.' }),
+  request: rawJson(
+    "The provider's own request body. Its members pass through, known to us or not; its bytes are kept.",
+  ).optional(),
+  model: model.optional(),
+  system: z.string().optional(),
+  tools: z.array(tool).max(2048, { error: 'must be at most 2048 tools' }).optional(),
+  messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),
+  vars: notYet('templates'),
+  tool_filter: notYet('filtering tools'),
+  gateway: notYet('pools of models'),
+  model_preference: notYet('pools of models'),
+  cache: cache.optional(),
+  keep_warm: keepWarm.optional(),
+  background: z.boolean({ error: 'must be true or false' }).optional(),
+  max_output_tokens: z.int({ error: 'must be a whole number' }).min(0).max(4096).optional(),
+  credential: z.string().max(64).optional(),
+  dry_run: z.boolean({ error: 'must be true or false' }).optional(),
+})
+
+export type WarmBody = z.output<typeof warmBody>
+
+/** Members of `POST /warm` whose feature does not exist yet: refused by name, never silently ignored. */
+export const NOT_YET = ['vars', 'tool_filter', 'gateway', 'model_preference'] as const
+
+export const warmAgainBody = z.strictObject({ background: z.boolean({ error: 'must be true or false' }).optional() })
+
+export const prefixChange = z.strictObject({
+  name: label.nullable().optional(),
+  keep_warm: keepWarm.optional(),
+})
