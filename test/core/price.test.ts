@@ -1,0 +1,80 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { breakEvenProbes, costOf, readNanos, writeNanos } from '../../src/core/price.ts'
+import type { Price } from '../../src/core/types.ts'
+import { facts, usage } from './sample.ts'
+
+const price = facts.price!
+
+describe('what an answer cost', () => {
+  it('prices each kind of token at its own rate', () => {
+    const said = usage(8_000, 2_000, { outputTokens: 3, cacheWriteByRetention: { '5m': 2_000 } })
+    expect(costOf(said, price, '5m')).toBe(8_000 * 300 + 2_000 * 3_750 + 5 * 3_000 + 3 * 15_000)
+  })
+
+  it('prices a one-hour write at the one-hour rate, not at the five-minute one', () => {
+    const both: Price = { ...price, cacheWriteNanosPerMTok: { '5m': 3_750_000_000, '1h': 6_000_000_000 } }
+    expect(costOf(usage(0, 1_000, { cacheWriteByRetention: { '1h': 1_000 } }), both, '5m')).toBe(1_000 * 6_000 + 15_000)
+  })
+
+  it('is unknown where a price or a count is unknown, never zero', () => {
+    expect(costOf(usage(1, 0), null, '5m')).toBeNull()
+    expect(costOf(usage(0, 100), price, '12h')).toBeNull()
+    expect(costOf(usage(0, 100, { cacheWriteByRetention: { '12h': 100 } }), price, '5m')).toBeNull()
+    expect(costOf(usage(1, 0, { inputTokens: null }), price, '5m')).toBeNull()
+    expect(costOf(usage(1, 0, { outputTokens: null }), price, '5m')).toBeNull()
+  })
+})
+
+describe('break-even', () => {
+  const at = (read: number, write: number): Price => ({
+    ...price,
+    inputNanosPerMTok: 1_000_000,
+    cacheReadNanosPerMTok: read * 1_000_000,
+    cacheWriteNanosPerMTok: { one: write * 1_000_000 },
+    outputNanosPerMTok: 0,
+  })
+  it.each([
+    [0.1, 1.25, 11],
+    [0.1, 2, 19],
+    [0.05, 1.25, 24],
+    [0.025, 1.25, 49],
+    [0.25, 1, 3],
+    [0.5, 1, 1],
+  ])('at reads of %d and writes of %d: %d probes', (read, write, probes) => {
+    expect(breakEvenProbes(1_000_000, 0, at(read, write), 'one')).toBe(probes)
+  })
+
+  it('counts the output a probe cannot avoid', () => {
+    const dear = { ...at(0.1, 1.25), outputNanosPerMTok: 6_000_000_000 }
+    expect(breakEvenProbes(1_000, 16, dear, 'one')).toBe(0)
+  })
+
+  it('is unknown where the write price is', () => {
+    expect(breakEvenProbes(1_000, 0, price, '12h')).toBeNull()
+  })
+
+  it('within one gap, that many probes never cost more than the rewrite they protect', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1_024, max: 1_000_000 }),
+        fc.integer({ min: 0, max: 64 }),
+        fc.integer({ min: 1, max: 10_000_000_000 }),
+        fc.double({ min: 0.01, max: 1, noNaN: true }),
+        fc.double({ min: 1, max: 3, noNaN: true }),
+        (tokens, output, input, read, write) => {
+          const some: Price = {
+            ...price,
+            inputNanosPerMTok: input,
+            cacheReadNanosPerMTok: Math.round(input * read),
+            cacheWriteNanosPerMTok: { one: Math.round(input * write) },
+            outputNanosPerMTok: input * 5,
+          }
+          const probes = breakEvenProbes(tokens, output, some, 'one') ?? 0
+          const saved = (writeNanos(tokens, 0, some, 'one') ?? 0) - readNanos(tokens, 0, some)
+          expect(probes * readNanos(tokens, output, some)).toBeLessThanOrEqual(Math.max(0, saved))
+        },
+      ),
+    )
+  })
+})
