@@ -35,8 +35,9 @@ function older(names: string[], rate: Rates | null, retentions: 'both' | '24h' =
     writesReported: false,
     primitives: ['floor_tokens'],
   }
-  const prices: Price[] =
-    rate === null ? [] : [price({ ...rate, writes: { in_memory: rate.input, '24h': rate.input } })]
+  // No write fee: writing is reading in at the plain input price.
+  const writes = (input: number) => Object.fromEntries(facts.retentions.map(({ name }) => [name, input]))
+  const prices: Price[] = rate === null ? [] : [price({ ...rate, writes: writes(rate.input) })]
   return model(names, facts, prices, DOCS)
 }
 

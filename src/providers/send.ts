@@ -48,7 +48,11 @@ export function createDoor({ fetch }: { fetch: typeof globalThis.fetch }): Door 
         sent = await exchange(fetch, url, init ?? {}, call)
         return new Response(null, { status: 204 }) // the SDK only carries; what came back is in `sent`
       }
-      await CARRIERS[call.card.dialect](call, carried)
+      try {
+        await CARRIERS[call.card.dialect](call, carried)
+      } catch {
+        // A client that refuses its settings (a base URL that is none) has sent nothing; what it says may hold the credential.
+      }
       return sent ?? failed('internal', 'The request was not sent.', true)
     },
   }
@@ -64,7 +68,7 @@ const CARRIERS: Readonly<Record<Card['dialect'], Carrier>> = {
   'anthropic-messages': withAnthropic,
   'openai-responses': withOpenai,
   'openai-chat': withOpenai,
-  'gemini-content': (call, fetch) => fetch(call.baseUrl + call.request.path, requestOf(call)),
+  'gemini-content': (call, fetch) => fetch(call.baseUrl.replace(/\/$/, '') + call.request.path, requestOf(call)),
 }
 
 /** Every setting that the client would otherwise read from the environment is given. */

@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest'
+import { cardById, cards, dialectOf, modelFacts, priceAt } from '../../src/providers/registry.ts'
+
+const NOW = Date.UTC(2026, 10, 21)
+const facts = (id: string, model: string, now = NOW) => modelFacts(cardById(id)!, model, now)
+
+test('every card is one provider with a wire format, a secret and a source', () => {
+  expect(cards.map(({ id }) => id)).toEqual(['anthropic', 'openai', 'openai-chat', 'gemini'])
+  for (const card of cards) {
+    expect(dialectOf(card).id).toBe(card.dialect)
+    expect(new URL(card.baseUrl).protocol).toBe('https:')
+    expect(card.secret).toMatch(/^[A-Z_]+$/)
+  }
+  expect(cardById('nobody')).toBeUndefined()
+})
+
+test('every row says where it was read and when, and its numbers hold together', () => {
+  for (const row of cards.flatMap((card) => card.models)) {
+    expect(row.source).toMatch(/^https:\/\//)
+    expect(row.checked).toMatch(/^\d{4}-\d\d-\d\d$/)
+    for (const offer of row.facts.retentions) {
+      expect(offer.minTtlMs).toBeLessThanOrEqual(offer.ttlMs)
+      expect(offer.maxTtlMs).toBeGreaterThanOrEqual(offer.ttlMs)
+      if (!offer.assumed) expect([offer.minTtlMs, offer.maxTtlMs]).toEqual([offer.ttlMs, offer.ttlMs])
+    }
+    for (const price of row.prices) {
+      expect(price.source).not.toBe('')
+      const names = row.facts.retentions.map(({ name }) => name)
+      for (const [name, nanos] of Object.entries(price.cacheWriteNanosPerMTok)) {
+        expect(Number.isSafeInteger(nanos)).toBe(true)
+        expect(names).toContain(name)
+        expect(nanos).toBeGreaterThanOrEqual(price.inputNanosPerMTok)
+      }
+      expect(price.cacheReadNanosPerMTok).toBeLessThan(price.inputNanosPerMTok)
+      expect(Number.isSafeInteger(price.cacheReadNanosPerMTok)).toBe(true)
+    }
+  }
+})
+
+describe('what is known of a model', () => {
+  test.each([
+    ['anthropic', 'claude-opus-4-8', 1024, ['5m', '1h'], 5, 0.5, { '5m': 6.25, '1h': 10 }, 25],
+    ['anthropic', 'claude-opus-5-5', 512, ['5m', '1h'], 4, 0.2, { '5m': 5, '1h': 8 }, 20],
+    ['anthropic', 'claude-haiku-4-5-20251001', 4096, ['5m', '1h'], 1, 0.1, { '5m': 1.25, '1h': 2 }, 5],
+    ['openai', 'gpt-6.1-sol', 1024, ['30m', '12h'], 2, 0.1, { '30m': 2.5 }, 10],
+    ['openai-chat', 'gpt-6.1-sol', 1024, ['30m'], 2, 0.1, { '30m': 2.5 }, 10],
+    ['openai', 'gpt-5-2025-08-07', 1024, ['in_memory', '24h'], 1.25, 0.125, { in_memory: 1.25, '24h': 1.25 }, 10],
+    ['openai-chat', 'gpt-4o', 1024, ['in_memory', '24h'], 2.5, 1.25, { in_memory: 2.5, '24h': 2.5 }, 10],
+    ['gemini', 'gemini-2.5-pro', 2048, ['implicit'], 1.25, 0.125, { implicit: 1.25 }, 10],
+  ])('%s %s', (id, model, minimum, retentions, input, read, writes, output) => {
+    const known = facts(id, model)
+    expect(known.minimumTokens).toBe(minimum)
+    expect(known.retentions.map(({ name }) => name)).toEqual(retentions)
+    expect(known.price).toMatchObject({
+      inputNanosPerMTok: input * 1e9,
+      cacheReadNanosPerMTok: read * 1e9,
+      cacheWriteNanosPerMTok: Object.fromEntries(Object.entries(writes).map(([name, usd]) => [name, usd * 1e9])),
+      outputNanosPerMTok: output * 1e9,
+    })
+  })
+
+  test('only models from GPT-5.6 on have a prewarm and report writes', () => {
+    for (const model of ['gpt-6.1-sol', 'gpt-6-luna', 'gpt-5.6-terra', 'gpt-6.2-something']) {
+      expect(facts('openai', model)).toMatchObject({ writesReported: true, primitives: ['prewarm', 'floor_tokens'] })
+    }
+    for (const model of ['gpt-5.5', 'gpt-5', 'gpt-4.1', 'o3', 'gpt-5.4-mini-2026-03-17']) {
+      expect(facts('openai', model)).toMatchObject({ writesReported: false, primitives: ['floor_tokens'] })
+    }
+    expect(facts('openai', 'gpt-5.5').retentions.map(({ name }) => name)).toEqual(['24h'])
+  })
+
+  test('a retention that nobody states says that it is assumed', () => {
+    expect(facts('gemini', 'gemini-3.8-flash').retentions[0]?.assumed).toBe(true)
+    expect(facts('openai', 'gpt-5').retentions[0]?.assumed).toBe(true)
+    expect(facts('anthropic', 'claude-opus-4-8').retentions[0]?.assumed).toBe(false)
+  })
+
+  test('twelve hours have no known write price', () => {
+    expect(facts('openai', 'gpt-6.1-sol').price?.cacheWriteNanosPerMTok).not.toHaveProperty('12h')
+  })
+
+  test('a published id without figures has none', () => {
+    expect(facts('anthropic', 'claude-fable-5-2')).toMatchObject({ minimumTokens: null, price: null })
+    expect(facts('openai', 'gpt-6.1-terra').price).toBeNull()
+  })
+
+  test('nothing is guessed of a model that no row describes', () => {
+    for (const { id } of cards) {
+      const unknown = facts(id, 'no-such-model')
+      expect(unknown).toMatchObject({ minimumTokens: null, retentions: [], price: null })
+      expect(unknown.primitives.length).toBeGreaterThan(0)
+    }
+  })
+})
+
+test('prices change on their day and last month keeps its own', () => {
+  const at = (day: string) =>
+    facts('gemini', 'gemini-3.8-flash', Date.parse(`${day}T23:59:59Z`)).price?.inputNanosPerMTok
+  expect([at('2026-11-21'), at('2026-12-31'), at('2027-01-01')]).toEqual([0.75e9, 0.75e9, 1.5e9])
+  const sol = (day: string) => facts('openai', 'gpt-5.6-sol', Date.parse(day)).price?.outputNanosPerMTok
+  expect([sol('2026-08-20'), sol('2026-08-21')]).toEqual([30e9, 20e9])
+  expect(at('2020-01-01')).toBe(0.75e9) // before the first row, that row is the best there is
+  expect(priceAt([], '2026-11-21')).toBeNull()
+})
