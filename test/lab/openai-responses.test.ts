@@ -189,6 +189,12 @@ describe('caching of Responses, before GPT-5.6', () => {
     expect((await usageOf(responses(short))).read).toBe(0)
   })
 
+  it('tells the same text in another role apart', async () => {
+    const { responses } = caller()
+    await responses(old())
+    expect((await usageOf(responses(old({ input: [user(PREFIX), user('Hello there')] })))).read).toBe(0)
+  })
+
   it('keeps ten idle minutes in memory, and a day when asked', async () => {
     const { responses, advance } = caller()
     await responses(old())
