@@ -2,34 +2,48 @@ import { DatabaseSync } from 'node:sqlite'
 import type { StatementSync } from 'node:sqlite'
 import type { Sql, SqlValue } from '../../src/durable/sql.ts'
 
-/** The stores' database on `node:sqlite`: the same statements as in a Durable Object, in milliseconds. */
-export function nodeSql(path = ':memory:'): Sql {
+export interface NodeSql extends Sql {
+  close(): void
+}
+
+/**
+ * The stores' database on `node:sqlite`: what a Durable Object gives them, in milliseconds and without a runtime. Statements
+ * are prepared once; a transaction inside a transaction is a savepoint, as in a Durable Object.
+ */
+export function nodeSql(path = ':memory:'): NodeSql {
   const database = new DatabaseSync(path)
   const prepared = new Map<string, StatementSync>()
   let depth = 0
+  const prepare = (query: string): StatementSync => {
+    let statement = prepared.get(query)
+    if (statement === undefined) {
+      statement = database.prepare(query)
+      prepared.set(query, statement)
+    }
+    return statement
+  }
+  const run = (query: string): void => void prepare(query).run()
   return {
-    all<Row>(query: string, ...bindings: SqlValue[]): Row[] {
-      let statement = prepared.get(query)
-      if (statement === undefined) {
-        statement = database.prepare(query)
-        prepared.set(query, statement)
-      }
-      return statement.all(...bindings) as Row[]
-    },
-    transaction<Result>(work: () => Result): Result {
-      if (depth > 0) return work()
+    all: <Row>(query: string, ...bindings: SqlValue[]) => prepare(query).all(...bindings) as Row[],
+    transaction(work) {
+      const name = `nested_${depth}`
+      run(depth === 0 ? 'BEGIN' : `SAVEPOINT ${name}`)
       depth += 1
-      database.exec('BEGIN')
       try {
         const result = work()
-        database.exec('COMMIT')
+        depth -= 1
+        run(depth === 0 ? 'COMMIT' : `RELEASE ${name}`)
         return result
       } catch (thrown) {
-        database.exec('ROLLBACK')
-        throw thrown
-      } finally {
         depth -= 1
+        if (depth === 0) run('ROLLBACK')
+        else {
+          run(`ROLLBACK TO ${name}`)
+          run(`RELEASE ${name}`)
+        }
+        throw thrown
       }
     },
+    close: () => database.close(),
   }
 }

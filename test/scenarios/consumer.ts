@@ -1,0 +1,111 @@
+import type { Lease, Outcome } from '../../src/durable/records.ts'
+import { failureValue } from '../../src/contract/failures.ts'
+import type { Provider } from './provider.ts'
+import type { Timeline } from './timeline.ts'
+
+/** As in src/queue/probes.ts: connections at once, and how long an outcome waits for company. */
+const WIDTH = 6
+const SETTLE_WITHIN_MS = 1_000
+
+/** What a consumer needs of the world. */
+export interface Surroundings {
+  timeline: Timeline
+  provider: Provider
+  /** Calls the Registry; what is settled may be leased again. */
+  settle: (outcomes: Outcome[]) => Lease[]
+  /** Fetches the body of a prefix, one call of the Registry. */
+  fetchBody: () => void
+  /** A call left for the provider. */
+  sent?: (lease: Lease, at: number, accepted: boolean) => void
+}
+
+/** The probe consumer in virtual time: the window, the late check of the deadline and the settling of src/queue, step by step. */
+export class Consumer {
+  readonly #around: Surroundings
+  readonly #waiting: Lease[] = []
+  #busy = 0
+  #done: Outcome[] = []
+  /** Which of the planned settlements counts; earlier ones are void. */
+  #settlement = 0
+  #settlementPlanned = false
+  #dead = false
+
+  constructor(around: Surroundings, leases: readonly Lease[]) {
+    this.#around = around
+    for (const lease of leases) this.#start(lease)
+  }
+
+  /** The process is gone: nothing that it began is ever reported. */
+  die(): void {
+    this.#dead = true
+  }
+
+  #start(lease: Lease): void {
+    if (this.#busy >= WIDTH) {
+      this.#waiting.push(lease)
+      return
+    }
+    this.#busy += 1
+    this.#around.fetchBody()
+    const { timeline } = this.#around
+    if (lease.notBeforeAt > timeline.now) timeline.plan(lease.notBeforeAt, () => this.#send(lease))
+    else this.#send(lease)
+  }
+
+  #send(lease: Lease): void {
+    if (this.#dead) return
+    const { timeline, provider } = this.#around
+    const now = timeline.now
+    const base = { lease: lease.id, k: lease.k }
+    if (now > lease.sendBy) {
+      this.#end({ ...base, kind: 'not_sent', why: 'its time had passed before its turn came' })
+      return
+    }
+    const reply = provider.call(lease.k - 1, now)
+    this.#around.sent?.(lease, now, reply.kind === 'answered')
+    const latencyMs = Math.min(reply.latencyMs, lease.timeoutMs)
+    const call = { ...base, startedAt: now, latencyMs, primitive: lease.primitive }
+    let outcome: Outcome
+    if (reply.kind === 'answered') outcome = { ...call, kind: 'answered', usage: reply.usage, model: lease.model }
+    else {
+      const throttled = reply.kind === 'throttled'
+      outcome = {
+        ...call,
+        kind: 'failed',
+        failure: throttled
+          ? failureValue('provider_limited', 'slow down')
+          : failureValue('provider_unavailable', 'no answer'),
+        // A connection that drops without an answer says nothing about what the provider did.
+        accepted: reply.kind === 'dropped' ? null : false,
+        permanent: false,
+        primitiveRefused: false,
+        retryAfterMs: throttled ? reply.retryAfterMs : null,
+      }
+    }
+    timeline.plan(now + latencyMs, () => this.#end(outcome))
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#dead) return
+    this.#done.push(outcome)
+    this.#busy -= 1
+    const next = this.#waiting.shift()
+    if (next !== undefined) this.#start(next)
+    const { timeline } = this.#around
+    if (this.#busy === 0) this.#settle(++this.#settlement)
+    else if (!this.#settlementPlanned) {
+      this.#settlementPlanned = true
+      const turn = ++this.#settlement
+      timeline.plan(timeline.now + SETTLE_WITHIN_MS, () => this.#settle(turn))
+    }
+  }
+
+  #settle(turn: number): void {
+    if (this.#dead || turn !== this.#settlement || this.#done.length === 0) return
+    this.#settlement += 1
+    this.#settlementPlanned = false
+    const outcomes = this.#done
+    this.#done = []
+    for (const lease of this.#around.settle(outcomes)) this.#start(lease)
+  }
+}

@@ -1,0 +1,111 @@
+import type { Usage } from '../../src/core/types.ts'
+import { WarmTable } from '../lab/cache-model.ts'
+import type { Die } from './random.ts'
+
+/** What providers do to calls, as shares of them. */
+export interface ProviderFaults {
+  /** 429 with a `retry-after` of at most `retryAfterMs`. */
+  throttled: number
+  retryAfterMs: number
+  /** 5xx at once. */
+  broken: number
+  /** Silent for `silentMs`, then the connection drops without an answer; the request was not taken. */
+  silent: number
+  silentMs: number
+  /** Spans in which every call fails, half of them at once and half in silence. */
+  outages: { fromAt: number; toAt: number }[]
+}
+
+export type Reply =
+  | { kind: 'answered'; latencyMs: number; usage: Usage; read: boolean }
+  | { kind: 'throttled'; latencyMs: number; retryAfterMs: number }
+  | { kind: 'broken' | 'dropped'; latencyMs: number }
+
+/** A prefix as the provider sees it. */
+export interface Entry {
+  tokens: number
+  ttlMs: number
+  retention: string
+}
+
+/** The provider: the lab's cache model, faults, and a count of what it accepted and of every instant it found nothing. */
+export class Provider {
+  readonly #cache: WarmTable
+  readonly #entries: readonly Entry[]
+  readonly #faults: ProviderFaults
+  readonly #die: Die
+  /** First accepted write of each prefix; 0 before it. */
+  readonly firstWriteAt: Float64Array
+  /** Calls that were accepted, each prefix's own. */
+  readonly accepted: Uint32Array
+  /** Requests that found nothing although the prefix had been written before: each ends a lapse. */
+  readonly lapses: { prefix: number; at: number; expiredAt: number }[] = []
+
+  constructor(entries: readonly Entry[], faults: ProviderFaults, die: Die) {
+    this.#entries = entries
+    this.#faults = faults
+    this.#die = die
+    this.#cache = new WarmTable(entries.length)
+    this.firstWriteAt = new Float64Array(entries.length)
+    this.accepted = new Uint32Array(entries.length)
+  }
+
+  isWarm(prefix: number, at: number): boolean {
+    return this.#cache.expiresAt(prefix) > at
+  }
+
+  expiresAt(prefix: number): number {
+    return this.#cache.expiresAt(prefix)
+  }
+
+  evict(prefix: number): void {
+    this.#cache.evict(prefix)
+  }
+
+  call(prefix: number, now: number): Reply {
+    const faults = this.#faults
+    if (faults.outages.some(({ fromAt, toAt }) => now >= fromAt && now < toAt)) {
+      return this.#die.roll() < 0.5
+        ? { kind: 'broken', latencyMs: this.#die.between(20, 80) }
+        : { kind: 'dropped', latencyMs: faults.silentMs }
+    }
+    let chance = this.#die.roll()
+    if (chance < faults.throttled) {
+      const retryAfterMs = Math.ceil(this.#die.roll() * faults.retryAfterMs)
+      return { kind: 'throttled', latencyMs: this.#die.between(20, 200), retryAfterMs }
+    }
+    chance -= faults.throttled
+    if (chance < faults.broken) return { kind: 'broken', latencyMs: this.#die.between(20, 80) }
+    chance -= faults.broken
+    if (chance < faults.silent) return { kind: 'dropped', latencyMs: faults.silentMs }
+    return this.#accept(prefix, now)
+  }
+
+  /** A real request of the application: it meets the same cache, and is none of our calls. */
+  arrive(prefix: number, now: number): { usage: Usage; latencyMs: number } {
+    const accepted = this.accepted[prefix] as number
+    const { usage, latencyMs } = this.#accept(prefix, now)
+    this.accepted[prefix] = accepted
+    return { usage, latencyMs }
+  }
+
+  #accept(prefix: number, now: number): Extract<Reply, { kind: 'answered' }> {
+    const { tokens, ttlMs, retention } = this.#entries[prefix] as Entry
+    const latencyMs = Math.max(50, Math.round(this.#die.around(600, 0.4)))
+    const expiredAt = this.#cache.expiresAt(prefix)
+    const read = this.#cache.request(prefix, now, ttlMs, latencyMs)
+    this.accepted[prefix] = (this.accepted[prefix] as number) + 1
+    if (this.firstWriteAt[prefix] === 0) this.firstWriteAt[prefix] = now
+    else if (expiredAt <= now) this.lapses.push({ prefix, at: now, expiredAt })
+    const usage: Usage = {
+      inputTokens: tokens + 4,
+      uncachedTokens: 4,
+      cacheReadTokens: read ? tokens : 0,
+      cacheWriteTokens: read ? 0 : tokens,
+      cacheWriteByRetention: read ? {} : { [retention]: tokens },
+      outputTokens: 0,
+      reasoningTokens: 0,
+    }
+    return { kind: 'answered', latencyMs, usage, read }
+  }
+}

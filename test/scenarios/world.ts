@@ -1,0 +1,359 @@
+import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/schedule.ts'
+import type { KeepWarm } from '../../src/core/plan.ts'
+import { DirectoryStore } from '../../src/durable/directory-store.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
+import type { KeeperPorts, Message } from '../../src/durable/keeper.ts'
+import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
+import { DEFAULT_KEEP_WARM, Registrar, rememberFacts } from '../../src/durable/registrar.ts'
+import type { Registration } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import type { Sql } from '../../src/durable/sql.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+import { nodeSql } from '../support/node-sql.ts'
+import { Consumer } from './consumer.ts'
+import { Provider } from './provider.ts'
+import type { ProviderFaults } from './provider.ts'
+import { die } from './random.ts'
+import type { Die } from './random.ts'
+import { Timeline } from './timeline.ts'
+
+const ACCOUNT = 'world'
+/** As in src/durable/registry.ts. */
+const TELL_MS = 60_000
+
+/** What registers alike: a model of the shipped cards, and how the provider really treats it. */
+export interface Kind {
+  provider: string
+  model: string
+  retention: string
+  ttlMs: number
+}
+
+export const FIVE_MINUTES: Kind = {
+  provider: 'anthropic',
+  model: 'claude-sonnet-4-6',
+  retention: '5m',
+  ttlMs: 300_000,
+}
+export const HALF_AN_HOUR: Kind = { provider: 'openai', model: 'gpt-5.6-sol', retention: '30m', ttlMs: 1_800_000 }
+export const ONE_HOUR: Kind = { ...FIVE_MINUTES, retention: '1h', ttlMs: 3_600_000 }
+
+export interface PlatformFaults {
+  /** Lateness of a message, log-normal: its median, and its 99.9th percentile. */
+  lateMedianMs: number
+  lateP999Ms: number
+  lost: number
+  twice: number
+  /** Ticks of cron that do not come, one by one and in a row. */
+  ticksMissing: number
+  cronOut: { fromAt: number; toAt: number } | null
+  /** Consumers that die somewhere between begin and settle. */
+  consumersDie: number
+  /** Chance, each minute, that the Registry is evicted and starts from its tables. */
+  evicted: number
+}
+
+export interface WorldOptions {
+  seed: number
+  startAt: number
+  kinds: readonly Kind[]
+  prefixes: number
+  tokens: number
+  provider: ProviderFaults
+  platform: PlatformFaults
+  keepWarm?: KeepWarm
+  budgetNanosPerDay?: number | null
+  /** Real requests an hour and prefix, reported by `reportedWithinMs`. */
+  arrivalsAnHour?: number
+  reportedWithinMs?: number
+  /** Prefixes are registered over this time (each kind's own retention by default). */
+  registeredWithinMs?: number
+}
+
+/** What a test may watch. */
+export interface Watch {
+  began?: (leases: readonly Lease[], at: number) => void
+  sent?: (lease: Lease, at: number, accepted: boolean) => void
+  observed?: (prefix: number, startedAt: number, at: number) => void
+  settled?: (outcomes: readonly Outcome[], again: readonly Lease[], at: number) => void
+  /** Every transaction of the Registry is done, and its alarm is armed. */
+  quiet?: (at: number) => void
+}
+
+/** Operations as the platform bills them, one by one. */
+export interface Operations {
+  workerRequests: number
+  objectRequests: number
+  queueOperations: number
+  alarmsSet: number
+  messages: number
+  probes: number
+}
+
+/**
+ * One account's Registry in virtual time: the shipped Keeper, Registrar and stores on `node:sqlite`, with the shell around
+ * them (messages, alarm, cron) played by this class, against a provider made of the lab's cache model. Nothing sleeps, and
+ * the same seed is the same world.
+ */
+export class World {
+  readonly options: WorldOptions
+  readonly timeline: Timeline
+  readonly provider: Provider
+  readonly kinds: readonly Kind[]
+  readonly watch: Watch
+  readonly operations: Operations = {
+    workerRequests: 0,
+    objectRequests: 0,
+    queueOperations: 0,
+    alarmsSet: 0,
+    messages: 0,
+    probes: 0,
+  }
+  readonly #die: Die
+  readonly #sql: Sql
+  readonly #directory = new DirectoryStore(nodeSql())
+  readonly #ports: KeeperPorts
+  readonly #settings: AccountSettings
+  readonly #lateSpread: number
+  #store: RegistryStore
+  #keeper: Keeper
+  #registrar: Registrar
+  #alarmAt: number | null = null
+  #alarmTurn = 0
+  #toldAt = Number.POSITIVE_INFINITY
+
+  constructor(options: WorldOptions, watch: Watch = {}) {
+    this.options = options
+    this.watch = watch
+    this.#die = die(options.seed)
+    this.timeline = new Timeline(options.startAt)
+    const registered = registrations(options, this.#die)
+    this.kinds = registered.map(({ kind }) => kind)
+    const entries = this.kinds.map(({ ttlMs, retention }) => ({ tokens: options.tokens, ttlMs, retention }))
+    this.provider = new Provider(entries, options.provider, this.#die)
+    this.#lateSpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
+    this.#sql = nodeSql()
+    this.#ports = { factsOf: rememberFacts(factsOf), grainMs: 1_000 }
+    this.#settings = {
+      account: ACCOUNT,
+      createdAt: options.startAt,
+      budgetNanosPerDay: options.budgetNanosPerDay ?? null,
+      killSwitch: false,
+      globalKillSwitch: false,
+      allowedSecrets: [],
+    }
+    ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
+    this.#directory.add(ACCOUNT, options.startAt)
+    this.#plan(registered.map(({ at }) => at))
+  }
+
+  /** The Registry's constructor: everything from the tables. */
+  #wake(): [RegistryStore, Keeper, Registrar] {
+    const store = new RegistryStore(this.#sql)
+    const keeper = new Keeper(store, this.#ports, this.#settings)
+    return [store, keeper, new Registrar(store, keeper, this.#ports)]
+  }
+
+  get store(): RegistryStore {
+    return this.#store
+  }
+
+  get keeper(): Keeper {
+    return this.#keeper
+  }
+
+  get registrar(): Registrar {
+    return this.#registrar
+  }
+
+  get now(): number {
+    return this.timeline.now
+  }
+
+  runFor(durationMs: number): this {
+    this.timeline.runUntil(this.options.startAt + durationMs)
+    return this
+  }
+
+  #plan(arrivals: readonly number[]): void {
+    const { startAt, arrivalsAnHour } = this.options
+    arrivals.forEach((at, prefix) => this.timeline.plan(at, () => this.#register(prefix)))
+    this.timeline.plan(Math.ceil(startAt / TICK_MS) * TICK_MS, () => this.#tick())
+    if (arrivalsAnHour !== undefined && arrivalsAnHour > 0)
+      arrivals.forEach((at, prefix) => this.#planArrival(prefix, at + 60_000))
+  }
+
+  // The front door
+
+  #register(prefix: number): void {
+    const { now } = this.timeline
+    const kind = this.kinds[prefix] as Kind
+    this.operations.workerRequests += 1
+    this.operations.objectRequests += 1
+    const { k } = this.#registrar.register(registrationOf(prefix, kind, this.options), now)
+    if (k !== prefix + 1) throw new Error('the world knows a prefix by its key, and keys rise by one')
+    const given = this.#keeper.warmNow(k, now)
+    this.#rearm()
+    if (given !== null && 'lease' in given) this.#consume(given.lease.seq, [given.lease])
+  }
+
+  #planArrival(prefix: number, from: number): void {
+    const gapMs = (-Math.log(1 - this.#die.roll()) * 3_600_000) / (this.options.arrivalsAnHour ?? 1)
+    this.timeline.plan(from + gapMs, () => {
+      const startedAt = this.timeline.now
+      const { usage, latencyMs } = this.provider.arrive(prefix, startedAt)
+      this.timeline.plan(startedAt + latencyMs + this.#die.roll() * (this.options.reportedWithinMs ?? 0), () => {
+        this.operations.objectRequests += 1
+        this.#keeper.observe(prefix + 1, [{ startedAt, usage, ttftMs: latencyMs }], this.timeline.now)
+        this.#rearm()
+        this.watch.observed?.(prefix, startedAt, this.timeline.now)
+      })
+      this.#planArrival(prefix, startedAt)
+    })
+  }
+
+  // Cron and the alarm
+
+  /** A tick of src/cron/sweep.ts. */
+  #tick(): void {
+    const { now } = this.timeline
+    this.timeline.plan(now + TICK_MS, () => this.#tick())
+    const { evicted, cronOut, ticksMissing } = this.options.platform
+    if (this.#die.roll() < evicted) this.evict()
+    const out = cronOut !== null && now >= cronOut.fromAt && now < cronOut.toAt
+    if (this.#die.roll() < ticksMissing || out) return
+    this.operations.workerRequests += 1
+    this.operations.objectRequests += 2
+    const horizonAt = now + SWEEP_HORIZON_MS
+    if (!this.#directory.due(horizonAt).includes(ACCOUNT)) return
+    this.operations.objectRequests += 1
+    this.#sweep(horizonAt)
+    const nextAt = this.#store.nextAt()
+    this.#toldAt = nextAt ?? Number.POSITIVE_INFINITY
+    this.#directory.setNext(ACCOUNT, nextAt)
+  }
+
+  #sweep(horizonAt: number): void {
+    const { messages } = this.#keeper.sweep(this.timeline.now, horizonAt)
+    this.#send(messages)
+    this.#rearm()
+  }
+
+  /** Registry.#rearm: the alarm moves only to an earlier time; one that comes too early finds nothing. */
+  #rearm(): void {
+    const nextAt = this.#store.nextAt()
+    if (nextAt !== null) {
+      const at = Math.max(this.timeline.now, nextAt)
+      if (this.#alarmAt === null || this.#alarmAt > at) this.#setAlarm(at)
+      if (nextAt < this.#toldAt - TELL_MS) {
+        this.#toldAt = nextAt
+        this.operations.objectRequests += 1
+        this.#directory.setNext(ACCOUNT, nextAt)
+      }
+    }
+    this.watch.quiet?.(this.timeline.now)
+  }
+
+  #setAlarm(at: number): void {
+    this.#alarmAt = at
+    this.operations.alarmsSet += 1
+    const turn = ++this.#alarmTurn
+    this.timeline.plan(at + this.#die.between(0, 50), () => {
+      if (turn !== this.#alarmTurn) return
+      this.#alarmAt = null
+      this.operations.objectRequests += 1
+      this.#sweep(this.timeline.now)
+    })
+  }
+
+  /** The object leaves memory: what is not in its tables is gone. */
+  evict(): void {
+    ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
+    this.#toldAt = Number.POSITIVE_INFINITY
+  }
+
+  // The queue
+
+  /** Registry.#send: whole seconds of delay, rounded down. */
+  #send(messages: readonly Message[]): void {
+    const { lateMedianMs, lost, twice } = this.options.platform
+    for (const { seq, delayMs } of messages) {
+      this.operations.messages += 1
+      this.operations.queueOperations += 1
+      const dueAt = this.timeline.now + Math.floor(delayMs / 1000) * 1000
+      const copies = this.#die.roll() < lost ? 0 : this.#die.roll() < twice ? 2 : 1
+      for (let copy = 0; copy < copies; copy++) {
+        this.operations.queueOperations += 2
+        this.timeline.plan(dueAt + this.#die.around(lateMedianMs, this.#lateSpread), () => this.#deliver(seq))
+      }
+    }
+  }
+
+  /** A message arrives: src/queue/probes.ts, one message an invocation. */
+  #deliver(seq: number): void {
+    this.operations.workerRequests += 1
+    this.operations.objectRequests += 1
+    const leases = this.#keeper.begin(seq, this.timeline.now)
+    this.#rearm()
+    this.watch.began?.(leases, this.timeline.now)
+    if (leases.length > 0) this.#consume(seq, leases)
+  }
+
+  #consume(seq: number, leases: readonly Lease[]): void {
+    const { timeline, provider, watch } = this
+    const consumer = new Consumer(
+      {
+        timeline,
+        provider,
+        fetchBody: () => (this.operations.objectRequests += 1),
+        sent: (lease, at, accepted) => {
+          this.operations.probes += 1
+          watch.sent?.(lease, at, accepted)
+        },
+        settle: (outcomes) => {
+          this.operations.objectRequests += 1
+          const { again } = this.#keeper.settle(seq, outcomes, timeline.now)
+          this.#rearm()
+          watch.settled?.(outcomes, again, timeline.now)
+          return again
+        },
+      },
+      leases,
+    )
+    if (this.#die.roll() < this.options.platform.consumersDie) {
+      timeline.plan(timeline.now + this.#die.between(0, 2_000), () => consumer.die())
+    }
+  }
+}
+
+/** When each prefix is registered, soonest first, and of which kind it is: the n-th gets key n. */
+function registrations(options: WorldOptions, die: Die): { at: number; kind: Kind }[] {
+  return Array.from({ length: options.prefixes }, (_, i) => {
+    const kind = options.kinds[i % options.kinds.length] as Kind
+    return { at: options.startAt + die.roll() * (options.registeredWithinMs ?? kind.ttlMs), kind }
+  }).sort((a, b) => a.at - b.at)
+}
+
+const NO_BODY = new Uint8Array([123, 125])
+
+function registrationOf(prefix: number, kind: Kind, options: WorldOptions): Registration {
+  const facts = factsOf(kind.provider, kind.model, options.startAt)
+  return {
+    fingerprint: `${prefix}`.padStart(64, '0').split('').reverse().join(''),
+    provider: kind.provider,
+    model: kind.model,
+    name: null,
+    credential: 'default',
+    cacheKey: null,
+    retention: kind.retention,
+    breakpoint: { path: 'system[0]', byte: 2 },
+    estimatedTokens: options.tokens,
+    bodyBytes: 2,
+    advice: [],
+    keepWarm: options.keepWarm ?? { ...DEFAULT_KEEP_WARM, plan: 'always' },
+    maxOutputTokens: null,
+    outputFloor: 1,
+    primitives: facts.primitives,
+    body: NO_BODY,
+  }
+}
