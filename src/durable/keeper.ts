@@ -168,12 +168,17 @@ export class Keeper {
     return messages
   }
 
-  /** A message could not be sent, or failed every try: its entries are due again at once. */
-  release(seq: number, now: number): void {
+  /** A message could not be sent, or failed every try: its entries are due again at once. `why` goes into their history. */
+  release(seq: number, now: number, why?: string): void {
     this.#store.transaction(() => {
       const claim = this.#store.claim(seq)
       if (claim === null || claim.leases !== null) return
       this.#store.deleteClaim(seq)
+      if (why !== undefined) {
+        const row = { at: now, type: 'decision', decision: 'dead_letter', why } as const
+        for (const { k, state } of this.#store.states(claim.entries.map(([one]) => one)))
+          this.#store.saveState(k, state, [row])
+      }
       // Claimed anew, without a message: it expires in a moment, and the alarm sends another.
       this.#store.insertClaim(now, now + RELEASE_MS, claim.entries)
     })

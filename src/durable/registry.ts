@@ -39,6 +39,8 @@ const SEND_BATCH = 100
 const IDEMPOTENCY_MS = 24 * 3_600_000
 const HISTORY_MS = 7 * 24 * 3_600_000
 const JOB_MS = 7 * 24 * 3_600_000
+/** Past its due time by so much, a prefix has neither slot nor claim. */
+const FORGOTTEN_MS = 10 * 60_000
 const LEDGER_DAYS_MS = 400 * 24 * 3_600_000
 /** The Directory is told only of moves that its minute grain can use. */
 const TELL_MS = 60_000
@@ -269,7 +271,7 @@ export class Registry extends DurableObject<Environment> {
   async #rearm(): Promise<void> {
     const nextAt = this.#store.nextAt()
     if (nextAt === null) return
-    const at = Math.max(Date.now(), this.clock.realAt(nextAt))
+    const at = Math.ceil(this.clock.realAt(nextAt))
     const armed = await this.ctx.storage.getAlarm()
     // One that comes too early finds nothing and re-arms: cheaper than moving it each time.
     if (armed === null || armed > at) await this.ctx.storage.setAlarm(at)
@@ -292,9 +294,9 @@ export class Registry extends DurableObject<Environment> {
     return again
   }
 
-  /** A message failed every try. Its entries are due again at once. */
+  /** A message failed every try. Its entries are due again at once, and their history says so. */
   async release(seq: number): Promise<void> {
-    this.#keeper.release(seq, this.clock.now())
+    this.#keeper.release(seq, this.clock.now(), 'its message failed every try of the queue; sent again')
     await this.#rearm()
   }
 
@@ -386,14 +388,17 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** Once a day: rows age. */
-  rollUp(): void {
+  async rollUp(): Promise<void> {
     const now = this.clock.now()
     this.#store.transaction(() => {
       this.#store.dropHistory(now - HISTORY_MS)
       this.#store.dropJobs(now - JOB_MS)
       this.#store.dropIdempotent(now - IDEMPOTENCY_MS)
       this.#store.dropDays(dayOf(now - LEDGER_DAYS_MS))
+      // None is ever forgotten, unless there is a defect; then it must not stay so.
+      for (const k of this.#store.forgotten(now - FORGOTTEN_MS, 10_000)) this.#store.hint(k, now)
     })
+    await this.#rearm()
   }
 }
 

@@ -1,0 +1,55 @@
+import { fingerprint } from '../../src/core/fingerprint.ts'
+import type { KeepWarm } from '../../src/core/plan.ts'
+import type { Registration } from '../../src/durable/registrar.ts'
+import { cardById, dialectOf, modelFacts } from '../../src/providers/registry.ts'
+import { pack } from '../../src/runtime/bytes.ts'
+
+export const SYSTEM = `You are a support agent of a shop that sells lamps. ${'Answer from the policy, in the words of the policy. '.repeat(400)}`
+
+/** An Anthropic body whose system prompt ends in a marker: thousands of tokens, written and read by the lab. */
+export function anthropicBody(tag: string, ttl: '5m' | '1h' = '5m'): string {
+  return JSON.stringify({
+    model: 'claude-sonnet-4-5',
+    max_tokens: 512,
+    system: [{ type: 'text', text: `${tag} ${SYSTEM}`, cache_control: { type: 'ephemeral', ttl } }],
+    messages: [],
+  })
+}
+
+/** What the Worker would hand to a Registry for a body in the provider's own form. */
+export function registrationOf(
+  providerId: string,
+  text: string,
+  keepWarm: KeepWarm | null,
+  name: string | null = null,
+): Registration {
+  const card = cardById(providerId)
+  if (card === undefined) throw new Error(`no card for ${providerId}`)
+  const dialect = dialectOf(card)
+  const facts = (model: string) => modelFacts(card, model, Date.now())
+  const prefix = dialect.prepare({ text }, facts)
+  return {
+    fingerprint: fingerprint({
+      provider: card.id,
+      model: prefix.model,
+      credentialScope: 'default:1',
+      cacheKey: prefix.cacheKey,
+      canonical: prefix.canonical,
+    }),
+    provider: card.id,
+    model: prefix.model,
+    name,
+    credential: 'default',
+    cacheKey: prefix.cacheKey,
+    retention: prefix.retention,
+    breakpoint: prefix.breakpoint,
+    estimatedTokens: prefix.estimatedTokens,
+    bodyBytes: prefix.text.length,
+    advice: prefix.advice,
+    maxOutputTokens: null,
+    outputFloor: 1,
+    primitives: dialect.primitives(prefix.text, facts(prefix.model)),
+    keepWarm,
+    body: pack(prefix.text),
+  }
+}
