@@ -35,6 +35,8 @@ const SPENT_TOKENS = new Set([
   'billing_not_active',
   'access_terminated',
 ])
+/** Anthropic's empty balance is a plain `invalid_request_error`, known by its words alone. */
+const SPENT_MESSAGE = /credit balance is too low/i
 const GEO_TOKENS = new Set(['unsupported_country_region_territory', 'unsupported_country'])
 const GEO_MESSAGE =
   /location is not supported|not available in your (country|region)|unsupported (country|region)|^request not allowed$/i
@@ -62,7 +64,7 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
       detail: { geo: true },
     })
   }
-  if (status === 402 || has(SPENT_TOKENS) || isFreeTierStorage(body)) {
+  if (status === 402 || has(SPENT_TOKENS) || SPENT_MESSAGE.test(body.message) || isFreeTierStorage(body)) {
     return reading('provider_limited', 'The quota or the balance of this credential is spent.', { permanent: true })
   }
   if (status === 403 && /cachedcontent/i.test(body.message)) {

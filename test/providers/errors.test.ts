@@ -18,6 +18,7 @@ describe('what an error means', () => {
     ['anthropic', 403, anthropic('permission_error'), 'provider_key_refused', true],
     ['anthropic', 402, anthropic('billing_error'), 'provider_limited', true],
     ['anthropic', 400, anthropic('billing_error'), 'provider_limited', true],
+    ['anthropic', 400, anthropic('invalid_request_error', 'Your credit balance is too low'), 'provider_limited', true],
     ['anthropic', 429, anthropic('rate_limit_error'), 'provider_limited', false],
     ['anthropic', 529, anthropic('overloaded_error'), 'provider_unavailable', false],
     ['anthropic', 500, anthropic('api_error'), 'provider_unavailable', false],
