@@ -10,6 +10,12 @@ const developer = (value: string, breakpoint?: object): Json => ({
 })
 const user = (value: string, breakpoint?: object): Json => ({ ...developer(value, breakpoint), role: 'user' })
 
+/** The same message without its breakpoint. */
+const unmarked = (message: Json): Json => {
+  const { prompt_cache_breakpoint: _mark, ...part } = at(message, 'content.0') as Json
+  return { ...message, content: [part] }
+}
+
 function body(overrides: Json = {}): Json {
   return { model: 'gpt-6.1-sol', input: [developer(PREFIX), user('Hello there')], store: false, ...overrides }
 }
@@ -98,6 +104,42 @@ describe('caching of Responses, GPT-5.6 and later', () => {
     await responses(body({ input: turns }))
     const assistant = { role: 'assistant', content: [{ type: 'output_text', text: 'fine' }] }
     expect((await usageOf(responses(body({ input: [...turns, assistant, user('two')] })))).read).toBe(2001)
+  })
+
+  it('looks at twenty earlier endings of a conversation, and no further', async () => {
+    for (const [added, read] of [
+      [20, 2001],
+      [21, 0],
+    ] as const) {
+      const { responses } = caller()
+      // The words of the user come first, so that no developer message ends where the entry does.
+      const turns = [user(PREFIX), user('one')]
+      await responses(body({ input: turns }))
+      const more = Array.from({ length: added }, (_, i) => user(`turn ${i}`))
+      expect((await usageOf(responses(body({ input: [...turns, ...more] })))).read).toBe(read)
+    }
+  })
+
+  it('looks at the first two and the latest fifty explicit breakpoints', async () => {
+    const { responses } = caller()
+    const options = { prompt_cache_options: { mode: 'explicit' } }
+    const parts = Array.from({ length: 60 }, (_, i) => user(tokens(1100, `part-${i}`), BREAKPOINT))
+    const all = body({ input: parts, ...options })
+    const endOf = (count: number): Json => body({ input: parts.slice(0, count), ...options })
+    for (const [count, read] of [
+      [3, 0],
+      [10, 0],
+      [2, 2 * 1100],
+      [11, 11 * 1100],
+    ] as const) {
+      const fresh = `key-${count}`
+      await responses(
+        body({ input: [...parts.slice(0, count - 1).map(unmarked), parts[count - 1]], ...options }),
+        fresh,
+      )
+      expect((await usageOf(responses(all, fresh))).read).toBe(read)
+      expect((await usageOf(responses(endOf(count), fresh))).read).toBe(count * 1100)
+    }
   })
 
   it('ends an implicit entry at the last tool output of a group', async () => {
