@@ -2,9 +2,8 @@ import { Failure } from '../../contract/failures.ts'
 import { edit, objectEdits, replaceNode } from '../../core/json-edit.ts'
 import type { Edit } from '../../core/json-edit.ts'
 import { byteOffset, items, member, stringMember } from '../../core/json-text.ts'
-import type { JsonMember, JsonNode, JsonObject } from '../../core/json-text.ts'
-import type { Advice, ModelFacts, Primitive, Usage } from '../../core/types.ts'
-import { readEvents, stringOf, unreadable } from '../answer.ts'
+import type { JsonNode, JsonObject } from '../../core/json-text.ts'
+import type { ModelFacts, Primitive } from '../../core/types.ts'
 import {
   appendTo,
   cutEdits,
@@ -25,9 +24,20 @@ import {
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../retention.ts'
-import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeRequest } from '../types.ts'
-import { count, fields, NO_USAGE, writesByRetention } from '../usage.ts'
-import type { Fields } from '../usage.ts'
+import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest } from '../types.ts'
+import { readAnswer, readUsage } from './anthropic-answer.ts'
+import {
+  asTextBlocks,
+  MARKER,
+  markerAdvice,
+  markerMembers,
+  markers,
+  markerText,
+  MAX_MARKERS,
+  retentionEdits,
+  UNMARKABLE,
+} from './anthropic-markers.ts'
+import type { Marker } from './anthropic-markers.ts'
 
 /**
  * Anthropic Messages. Rendered in the order tools → system → messages; entries are written at markers only.
@@ -46,10 +56,8 @@ export const anthropicMessages: Dialect = {
 }
 
 const SHAPE: TurnShape = { list: 'messages', parts: 'content' }
-const MARKER = 'cache_control'
-const MAX_MARKERS = 4
+
 const WIRE_RETENTIONS = ['5m', '1h']
-const UNMARKABLE = new Set(['thinking', 'redacted_thinking'])
 
 /** Members that change neither the prompt nor which entry it meets. */
 const NOT_COMPARED = new Set([
@@ -67,37 +75,6 @@ const NOT_COMPARED = new Set([
   'diagnostics',
   MARKER,
 ])
-
-interface Marker {
-  owner: JsonObject
-  entry: JsonMember
-  value: JsonObject
-  /** Index of the message that holds it, null in tools and system. */
-  turn: number | null
-  part: number
-}
-
-/** The members named like a marker where a marker may stand, whatever their value; in the order of the prompt. */
-function markerMembers(root: JsonObject): Omit<Marker, 'value'>[] {
-  const found: Omit<Marker, 'value'>[] = []
-  const look = (nodes: readonly JsonNode[], turn: number | null): void => {
-    for (const [part, owner] of nodes.entries()) {
-      if (owner.type !== 'object') continue
-      const entry = owner.members.find(({ key }) => key === MARKER)
-      if (entry !== undefined) found.push({ owner, entry, turn, part })
-    }
-  }
-  look(items(member(root, 'tools')), null)
-  look(items(member(root, 'system')), null)
-  for (const [turn, message] of items(member(root, 'messages')).entries()) look(items(member(message, 'content')), turn)
-  return found
-}
-
-function markers(root: JsonObject): Marker[] {
-  return markerMembers(root).flatMap((found) =>
-    found.entry.value.type === 'object' ? [{ ...found, value: found.entry.value }] : [],
-  )
-}
 
 function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
   const body = readBody(request.text)
@@ -197,51 +174,6 @@ function textStrings(root: JsonObject): Extract<JsonNode, { type: 'string' }>[] 
   return [member(root, 'system'), ...contents].filter((node) => node?.type === 'string')
 }
 
-function asTextBlocks(raw: string, marker?: string): string {
-  return `[{"type":"text","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
-}
-
-function markerText(retention: string): string {
-  return retention === '5m' ? '{"type":"ephemeral"}' : `{"type":"ephemeral","ttl":${JSON.stringify(retention)}}`
-}
-
-function markerAdvice(found: {
-  last: LastElement
-  marked: readonly Marker[]
-  kept: readonly Marker[]
-  automatic: boolean
-  retention: string
-}): Advice[] {
-  const { last, marked, kept, automatic, retention } = found
-  const advice: Advice[] = []
-  const how =
-    last.node.type === 'string'
-      ? `write ${last.path} as [{"type":"text","text":"…","${MARKER}":${markerText(retention)}}]`
-      : `add "${MARKER}":${markerText(retention)} to ${last.path}`
-  const endIsMarked = kept.some(({ owner }) => owner === last.node)
-  if (endIsMarked) return []
-  if (automatic) {
-    advice.push({
-      cause: 'automatic_marker',
-      message: `The top-level ${MARKER} marks the last block of each request, which in a probe would be the dummy turn; probes leave it out and mark ${last.path}. Real requests find that entry only while it is within twenty blocks of their end; to be sure of it, ${how}.`,
-      at: last.path,
-    })
-  } else if (kept.length < marked.length) {
-    advice.push({
-      cause: 'marker_behind_prefix',
-      message: `A marker stands behind the end of the prefix, where requests differ. Real requests find the prefix only while it is within twenty blocks in front of that marker; to be sure of it, ${how}.`,
-      at: last.path,
-    })
-  } else {
-    advice.push({
-      cause: marked.length === 0 ? 'no_marker' : 'end_not_marked',
-      message: `Real requests of this shape cannot read the entry: no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
-      at: last.path,
-    })
-  }
-  return advice
-}
-
 function primitives(text: string, facts: ModelFacts): Primitive[] {
   const { root } = readBody(text)
   if (stringMember(member(root, 'thinking'), 'type') === 'enabled') return ['floor_tokens']
@@ -290,12 +222,6 @@ function probe(
   return { path: '/v1/messages', body: edit(body.text, edits), outputTokens: cap }
 }
 
-/** All markers of a probe carry one retention: a longer one behind a shorter one is refused. */
-function retentionEdits(marker: JsonObject, retention: string): Edit[] {
-  const present = stringMember(marker, 'ttl') ?? '5m'
-  return present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
-}
-
 function outputCap({ text, root }: Body, options: { primitive: Primitive; outputTokens?: number }): number {
   const thinking = member(root, 'thinking')
   if (stringMember(thinking, 'type') === 'enabled') {
@@ -338,44 +264,4 @@ function render(request: NeutralRequest): string {
   })
   members.push(`"messages":[${rendered.join(',')}]`)
   return `{${members.join(',')}}`
-}
-
-function readAnswer(text: string, contentType: string): ProbeAnswer {
-  const { streamed, events } = readEvents(text, contentType)
-  if (!streamed) {
-    const message = events[0]!
-    if (message['type'] !== 'message') throw unreadable('it is no message')
-    return answer(message, fields(message['usage']))
-  }
-  const start = fields(events.find((event) => event['type'] === 'message_start')?.['message'])
-  if (start === null) throw unreadable('the stream has no beginning')
-  if (!events.some((event) => event['type'] === 'message_stop')) throw unreadable('the stream has no end')
-  // Later events repeat the counts cumulatively, and may say null for what they leave as it was.
-  const usage: Record<string, unknown> = { ...fields(start['usage']) }
-  for (const event of events.filter(({ type }) => type === 'message_delta')) {
-    for (const [key, value] of Object.entries(fields(event['usage']) ?? {})) if (value !== null) usage[key] = value
-  }
-  return answer(start, usage)
-}
-
-function answer(message: Fields, usage: Fields | null): ProbeAnswer {
-  return { usage: readUsage(usage) ?? NO_USAGE, rawUsage: usage, model: stringOf(message['model']) }
-}
-
-/** `input_tokens` excludes what came from or went to the cache; the prompt is the sum of the three. */
-function readUsage(value: unknown): Usage | null {
-  const usage = fields(value)
-  if (usage === null || !('input_tokens' in usage || 'cache_read_input_tokens' in usage)) return null
-  const uncached = count(usage['input_tokens'])
-  const read = count(usage['cache_read_input_tokens'])
-  const write = count(usage['cache_creation_input_tokens'])
-  return {
-    inputTokens: uncached === null || read === null || write === null ? null : uncached + read + write,
-    uncachedTokens: uncached,
-    cacheReadTokens: read,
-    cacheWriteTokens: write,
-    cacheWriteByRetention: writesByRetention(usage['cache_creation'], /^ephemeral_(\w+)_input_tokens$/),
-    outputTokens: count(usage['output_tokens']),
-    reasoningTokens: count(fields(usage['output_tokens_details'])?.['thinking_tokens']),
-  }
 }

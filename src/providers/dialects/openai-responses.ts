@@ -8,19 +8,10 @@ import { appendTo, readBody } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeRequest } from '../types.ts'
 import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../usage.ts'
-import {
-  commonChanges,
-  DUMMY_TURN,
-  hasBreakpoints,
-  isDeveloper,
-  isExplicitMode,
-  lastElement,
-  markEnd,
-  NOT_COMPARED,
-  prepareOpenai,
-  refusesPrimitive,
-} from './openai-shared.ts'
-import type { OpenaiShape } from './openai-shared.ts'
+import { commonChanges, DUMMY_TURN, isExplicitMode, refusesPrimitive } from './openai-controls.ts'
+import { hasBreakpoints, isDeveloper, markEnd } from './openai-marks.ts'
+import type { OpenaiShape } from './openai-marks.ts'
+import { lastElement, NOT_COMPARED, prepareOpenai } from './openai-prefix.ts'
 
 /** OpenAI Responses. Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21. */
 export const openaiResponses: Dialect = {

@@ -1,0 +1,65 @@
+import { edit, objectEdits } from '../../core/json-edit.ts'
+import { member, stringMember } from '../../core/json-text.ts'
+import type { JsonObject } from '../../core/json-text.ts'
+import { DUMMY_TEXT } from '../body.ts'
+import type { Body } from '../body.ts'
+import type { ErrorBody } from '../errors.ts'
+import { hasBreakpoints, OPTIONS } from './openai-marks.ts'
+
+/**
+ * The raw text of the request's cache options with some set: the caller's own are kept. `ttl` is written only where it says
+ * something: an option of its own, or a retention other than the default.
+ */
+export function cacheOptions(body: Body, retention: string, prewarm: boolean): string | null {
+  const own = member(body.root, OPTIONS)
+  const present = stringMember(own, 'ttl')
+  const setTtl = present === undefined ? retention !== '30m' : present !== retention
+  if (own?.type !== 'object') {
+    const made = [...(setTtl ? [`"ttl":${JSON.stringify(retention)}`] : []), ...(prewarm ? ['"prewarm":true'] : [])]
+    return made.length === 0 ? null : `{${made.join(',')}}`
+  }
+  const edits = objectEdits(own, {
+    ...(setTtl ? { ttl: JSON.stringify(retention) } : {}),
+    ...(prewarm ? { prewarm: 'true' } : member(own, 'prewarm') === undefined ? {} : { prewarm: null }),
+  })
+  const shifted = edits.map((one) => ({ ...one, start: one.start - own.start, end: one.end - own.start }))
+  return edit(body.text.slice(own.start, own.end), shifted)
+}
+
+/** Changes to the root that every probe of both formats makes. */
+export function commonChanges(
+  body: Body,
+  model: string,
+  retention: string,
+  prewarm: boolean,
+): Record<string, string | null> {
+  const { root } = body
+  const changes: Record<string, string | null> = { stream: null, stream_options: null }
+  if (member(root, 'model') === undefined) changes['model'] = JSON.stringify(model)
+  if (hasBreakpoints(retention)) {
+    const options = cacheOptions(body, retention, prewarm)
+    if (options !== null) changes[OPTIONS] = options
+  } else {
+    const present = stringMember(root, 'prompt_cache_retention')
+    const setsRetention = retention === '24h' ? present !== retention : present !== undefined && present !== retention
+    if (setsRetention) changes['prompt_cache_retention'] = JSON.stringify(retention)
+  }
+  return changes
+}
+
+/** True when only explicit breakpoints write and read: without one the request does not touch the cache at all. */
+export function isExplicitMode(root: JsonObject): boolean {
+  return stringMember(member(root, OPTIONS), 'mode') === 'explicit'
+}
+
+/** The user turn that ends a probe which must have one. */
+export const DUMMY_TURN = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`
+
+/** 400s that are about the probe itself: an unknown option, a floor of the output cap, an input without a user turn. */
+export function refusesPrimitive({ tokens, param, message }: ErrorBody): boolean {
+  return (
+    tokens.includes('integer_below_min_value') ||
+    /^(prompt_cache_|max_output_tokens|max_tokens|max_completion_tokens|input$)/.test(param) ||
+    /prompt_cache_|prewarm|max_(output_|completion_)?tokens/i.test(message)
+  )
+}

@@ -1,0 +1,135 @@
+import { Failure } from '../../contract/failures.ts'
+import { objectEdits, replaceNode } from '../../core/json-edit.ts'
+import type { Edit } from '../../core/json-edit.ts'
+import { items, member, stringMember } from '../../core/json-text.ts'
+import type { JsonMember, JsonNode, JsonObject, JsonString } from '../../core/json-text.ts'
+import type { Advice } from '../../core/types.ts'
+import type { Body, LastElement, TurnShape } from '../body.ts'
+
+/**
+ * What Responses and Chat Completions share. There are two regimes, and the retention tells them apart: models from GPT-5.6 on have
+ * `30m` (Responses also `12h`), breakpoints and `prompt_cache_options`; older ones (`in_memory`, `24h`) answer 400 to both.
+ * Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21.
+ */
+export interface OpenaiShape {
+  turns: TurnShape
+  /** Type of a part that is text from outside the model. */
+  textType: 'input_text' | 'text'
+  /** Whether a part of a turn of this role may carry a breakpoint. */
+  markable(turn: JsonNode): boolean
+  wireRetentions: readonly string[]
+  notCompared: ReadonlySet<string>
+}
+
+/** Marks the exact end of a reusable prefix on a content block. */
+export const MARKER = 'prompt_cache_breakpoint'
+
+export const MARKER_TEXT = '{"mode":"explicit"}'
+
+/** The request's cache settings: mode, lifetime, prewarm. */
+export const OPTIONS = 'prompt_cache_options'
+
+/** True for retentions of the models that know breakpoints and cache options. */
+export function hasBreakpoints(retention: string): boolean {
+  return retention === '30m' || retention === '12h'
+}
+
+function parts(root: JsonObject, { turns }: OpenaiShape): JsonNode[] {
+  return items(member(root, turns.list)).flatMap((turn) => items(member(turn, turns.parts)))
+}
+
+/** The members that mark a breakpoint where one may stand, whatever their value: they are no prompt. */
+export function breakpointMembers(root: JsonObject, shape: OpenaiShape): JsonMember[] {
+  return parts(root, shape).flatMap((part) =>
+    part.type === 'object' ? part.members.filter(({ key }) => key === MARKER) : [],
+  )
+}
+
+/** Message contents written as a plain string, where a block could stand. */
+export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] {
+  return items(member(root, shape.turns.list)).flatMap((turn) => {
+    const node = member(turn, shape.turns.parts)
+    return node?.type === 'string' && shape.markable(turn) ? [node] : []
+  })
+}
+
+/** A plain string as the one block of text that it means; `raw` is its JSON text. */
+export function textBlock(raw: string, shape: OpenaiShape, marker?: string): string {
+  return `[{"type":"${shape.textType}","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
+}
+
+/** What a person should know about the end of the prefix: whether real requests of this shape can read the entry, and how they could. */
+export function endAdvice(
+  body: Body,
+  last: LastElement,
+  retention: string,
+  mode: string | undefined,
+  shape: OpenaiShape,
+): Advice[] {
+  if (!hasBreakpoints(retention)) return []
+  const marked = last.node.type === 'object' && member(last.node, MARKER)?.type === 'object'
+  const advice: Advice[] = []
+  const how =
+    last.node.type === 'string'
+      ? `write ${last.path} as [{"type":"${shape.textType}","text":"…","${MARKER}":${MARKER_TEXT}}]`
+      : `add "${MARKER}":${MARKER_TEXT} to ${last.path}`
+  if (last.turn === null) {
+    const where = `a developer message at the start of ${shape.turns.list}`
+    advice.push({
+      cause: 'no_developer_message',
+      message: `The prefix ends in ${last.path}, which can carry no ${MARKER}. If real requests do not read the entry, move the text into ${where} and end it with "${MARKER}":${MARKER_TEXT}.`,
+      at: last.path,
+    })
+  } else if (!marked && mode === 'explicit') {
+    advice.push({
+      cause: 'explicit_mode_without_breakpoint',
+      message: `Real requests of this shape do not use the cache: their mode is explicit and no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
+      at: last.path,
+    })
+  } else if (!marked && !isDeveloper(last.turn)) {
+    advice.push({
+      cause: 'end_not_marked',
+      message: `Real requests look for ends of messages and for breakpoints; to be sure that they find this prefix, ${how}.`,
+      at: last.path,
+    })
+  }
+  if (member(body.root, shape.turns.list)?.type === 'string') {
+    advice.push({
+      cause: 'plain_string_input',
+      message: `${shape.turns.list} is a plain string, which is taken for the user's own turn; only what stands in front of it is kept warm.`,
+      at: shape.turns.list,
+    })
+  }
+  return advice
+}
+
+/** Edits that put an explicit breakpoint on the last shared block, unless it carries one. */
+export function markEnd(body: Body, last: LastElement, retention: string, shape: OpenaiShape): Edit[] {
+  const ttl = JSON.stringify(retention)
+  const marker = member(last.node, MARKER)
+  if (marker?.type === 'object') {
+    const present = stringMember(marker, 'ttl')
+    return present === undefined || present === retention ? [] : objectEdits(marker, { ttl })
+  }
+  if (last.turn === null) {
+    throw new Failure(
+      'unsupported',
+      `The prefix ends in ${last.path}, which can carry no ${MARKER}; move the text into a developer message at the start of ${shape.turns.list}.`,
+      { field: `request.${last.path}` },
+    )
+  }
+  if (!shape.markable(last.turn)) {
+    throw new Failure(
+      'unsupported',
+      `The prefix ends in ${last.path}, which can carry no ${MARKER}; end it at a developer or user message.`,
+      { field: `request.${last.path}` },
+    )
+  }
+  if (last.node.type === 'object') return objectEdits(last.node, { [MARKER]: MARKER_TEXT })
+  return [replaceNode(last.node, textBlock(body.text.slice(last.node.start, last.node.end), shape, MARKER_TEXT))]
+}
+
+export function isDeveloper(turn: JsonNode): boolean {
+  const role = stringMember(turn, 'role')
+  return role === 'developer' || role === 'system'
+}

@@ -1,0 +1,169 @@
+import { Failure } from '../../contract/failures.ts'
+import { edit, objectEdits } from '../../core/json-edit.ts'
+import type { Edit } from '../../core/json-edit.ts'
+import { byteOffset, items, member, stringMember } from '../../core/json-text.ts'
+import type { JsonNode, JsonObject } from '../../core/json-text.ts'
+import type { ModelFacts } from '../../core/types.ts'
+import {
+  cutEdits,
+  finalUserTurn,
+  invalid,
+  joinStreams,
+  lastToolElement,
+  lastTurnElement,
+  modelOf,
+  objectList,
+  otherMembers,
+  readBody,
+  sizeOf,
+  strategyCut,
+  memberStream,
+} from '../body.ts'
+import type { Body, Cut, LastElement } from '../body.ts'
+import { chooseRetention } from '../retention.ts'
+import type { NativeRequest, PreparedPrefix } from '../types.ts'
+import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './openai-marks.ts'
+import type { OpenaiShape } from './openai-marks.ts'
+
+const KEY = 'prompt_cache_key'
+
+const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
+
+/** Members that change neither the prompt nor which entry it meets, in both formats. */
+export const NOT_COMPARED = [
+  'model',
+  'tools',
+  'instructions',
+  'stream',
+  'stream_options',
+  'store',
+  'metadata',
+  'temperature',
+  'top_p',
+  'user',
+  'safety_identifier',
+  KEY,
+  OPTIONS,
+  'prompt_cache_retention',
+] as const
+
+/** `prepare` of both formats. Throws as a dialect's `prepare` does. */
+export function prepareOpenai(
+  body: Body,
+  request: NativeRequest,
+  facts: (model: string) => ModelFacts,
+  shape: OpenaiShape,
+): PreparedPrefix {
+  const model = modelOf(body, request.model)
+  const { list } = shape.turns
+  objectList(body.root, 'tools')
+  const turns = member(body.root, list)?.type === 'string' ? [] : objectList(body.root, list)
+  const cut = strategyCut(request.cache, turns, shape.turns) ?? automaticCut(turns, shape)
+  if (cut === 'tools') {
+    throw new Failure('unsupported', 'This provider cannot end a prefix at its tools; end it at a message.', {
+      field: 'cache.strategy.explicit',
+    })
+  }
+
+  const key = cacheKey(body, request)
+  const stored = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
+  const last = lastElement(stored.root, shape)
+  checkEnd(last)
+  const own = ownRetention(body.root, stored.root, shape)
+  const retention = chooseRetention(request.cache, own, facts(model), shape.wireRetentions)
+
+  const rules = {
+    drop: new Set(breakpointMembers(stored.root, shape)),
+    replace: new Map(
+      textStrings(stored.root, shape).map((node) => [node, textBlock(JSON.stringify(node.value), shape)]),
+    ),
+  }
+  const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
+  const prompt = [...memberStream(stored, 'tools'), ...memberStream(stored, 'instructions'), ...kept]
+  const mode = stringMember(member(stored.root, OPTIONS), 'mode')
+  const controls: [string, string][] = [
+    ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
+    ...(key === null ? [] : [['cache_key', JSON.stringify(key)] as [string, string]]),
+  ]
+  const compared = otherMembers(stored, new Set([...shape.notCompared, list]))
+  return {
+    model,
+    text: stored.text,
+    breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
+    retention: retention.name,
+    canonical: joinStreams([...prompt, ...controls, ...compared]),
+    cacheKey: key,
+    ...sizeOf(prompt),
+    advice: [...retention.advice, ...endAdvice(body, last, retention.name, mode, shape)],
+  }
+}
+
+function isUserSide(turn: JsonNode): boolean {
+  const role = stringMember(turn, 'role')
+  return role === 'user' || role === 'tool' || (stringMember(turn, 'type')?.endsWith('_output') ?? false)
+}
+
+/** The last breakpoint outside the final user turn, else the end of the initial developer block. */
+function automaticCut(turns: readonly JsonNode[], { turns: shape }: OpenaiShape): Cut {
+  const finalTurn = finalUserTurn(turns, isUserSide)
+  for (let item = finalTurn - 1; item >= 0; item--) {
+    const blocks = items(member(turns[item], shape.parts))
+    const part = blocks.findLastIndex((entry) => member(entry, MARKER)?.type === 'object')
+    if (part >= 0) return { item, part: part === blocks.length - 1 ? null : part }
+  }
+  const block = turns.findIndex((turn) => !isDeveloper(turn))
+  const end = block < 0 ? turns.length : block
+  return end === 0 ? 'none' : { item: end - 1, part: null }
+}
+
+function cacheKey(body: Body, request: NativeRequest): string | null {
+  const own = stringMember(body.root, KEY)
+  const wished = request.cache?.key
+  if (own !== undefined && wished !== undefined && own !== wished) {
+    throw new Failure('conflict', `cache.key differs from the body's own ${KEY}.`, { field: 'cache.key' })
+  }
+  return own ?? wished ?? null
+}
+
+function storedEdits(root: JsonObject, cut: Cut, key: string | null, shape: OpenaiShape): Edit[] {
+  const list = member(root, shape.turns.list)
+  const changes: Record<string, string> = {}
+  if (key !== null && stringMember(root, KEY) === undefined) changes[KEY] = JSON.stringify(key)
+  // A plain string is the user's own turn: nothing of it is the prefix.
+  if (list?.type === 'string') changes[shape.turns.list] = '[]'
+  return [...objectEdits(root, changes), ...cutEdits(root, cut, shape.turns)]
+}
+
+/** What ends a stored prefix: the last part of its last message, else `instructions`, else the last tool. */
+export function lastElement(root: JsonObject, shape: OpenaiShape): LastElement {
+  const turn = lastTurnElement(items(member(root, shape.turns.list)), shape.turns)
+  if (turn !== null) return turn
+  const instructions = member(root, 'instructions')
+  if (instructions?.type === 'string' && instructions.value !== '') {
+    return { node: instructions, path: 'instructions', turn: null }
+  }
+  const tool = lastToolElement(root)
+  if (tool !== null) return tool
+  throw invalid(
+    'request',
+    `holds nothing that stays the same between requests; add a developer message at the start of ${shape.turns.list}, or tools`,
+  )
+}
+
+function checkEnd({ path, turn }: LastElement): void {
+  if (turn === null) return
+  if (CALL_TYPES.has(stringMember(turn, 'type') ?? '') || member(turn, 'tool_calls')?.type === 'array') {
+    throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it behind the result')
+  }
+}
+
+function ownRetention(whole: JsonObject, stored: JsonObject, shape: OpenaiShape): string | null {
+  const end = lastTurnElement(items(member(stored, shape.turns.list)), shape.turns)
+  const named =
+    stringMember(member(end?.node, MARKER), 'ttl') ??
+    stringMember(member(whole, OPTIONS), 'ttl') ??
+    stringMember(whole, 'prompt_cache_retention')
+  // Whoever uses breakpoints or options speaks to a model that has them, also where we do not know the model.
+  const isCurrent = member(whole, OPTIONS)?.type === 'object' || breakpointMembers(whole, shape).length > 0
+  return named ?? (isCurrent ? '30m' : null)
+}
