@@ -58,11 +58,16 @@ export function backoffMs(failuresInRow: number, random: number, firstMs: number
   return Math.round(full * (0.5 + random / 2))
 }
 
-/** The UTC day of an instant, as budgets count them. */
+/** The UTC day of an instant, as budgets count them. Asked a million times a day for the same one, so the last is kept. */
 export function dayOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 10)
+  const day = Math.floor(at / DAY_MS)
+  if (day !== lastDay.day) lastDay = { day, name: new Date(at).toISOString().slice(0, 10) }
+  return lastDay.name
 }
 
+const DAY_MS = 86_400_000
+let lastDay = { day: 0, name: '1970-01-01' }
+
 export function nextDayAt(at: number): number {
-  return (Math.floor(at / 86_400_000) + 1) * 86_400_000
+  return (Math.floor(at / DAY_MS) + 1) * DAY_MS
 }

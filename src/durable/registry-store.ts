@@ -11,6 +11,8 @@ const BODY_PART_BYTES = 1_500_000
 const TAIL_ROWS = 32
 /** Settings records kept in memory: a copy of rows that change only by request. */
 const RECORDS_IN_MEMORY = 20_000
+/** States kept in memory, the most recently saved ones: a call reads its prefix's state three times within a minute. */
+const STATES_IN_MEMORY = 4_000
 
 export interface Row {
   k: number
@@ -30,6 +32,7 @@ export interface Claim {
 export class RegistryStore {
   readonly #sql: Sql
   readonly #records = new Map<number, PrefixRecord>()
+  readonly #states = new Map<number, PrefixState>()
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -37,7 +40,14 @@ export class RegistryStore {
   }
 
   transaction<Result>(work: () => Result): Result {
-    return this.#sql.transaction(work)
+    try {
+      return this.#sql.transaction(work)
+    } catch (thrown) {
+      // What was undone in the tables must not live on in the copies.
+      this.#records.clear()
+      this.#states.clear()
+      throw thrown
+    }
   }
 
   // Settings
@@ -70,7 +80,8 @@ export class RegistryStore {
       const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
       this.#sql.all('INSERT INTO body (k, part, bytes) VALUES (?, ?, ?)', row.k, part, bytes)
     }
-    this.#remember(row.k, record)
+    keep(this.#records, RECORDS_IN_MEMORY, row.k, record)
+    keep(this.#states, STATES_IN_MEMORY, row.k, state)
     return row.k
   }
 
@@ -80,21 +91,13 @@ export class RegistryStore {
     const row = this.#sql.all<{ record: string }>('SELECT record FROM prefix WHERE k = ?', k)[0]
     if (row === undefined) return null
     const record = JSON.parse(row.record) as PrefixRecord
-    this.#remember(k, record)
+    keep(this.#records, RECORDS_IN_MEMORY, k, record)
     return record
   }
 
   saveRecord(k: number, record: PrefixRecord): void {
     this.#sql.all('UPDATE prefix SET record = ? WHERE k = ?', JSON.stringify(record), k)
-    this.#remember(k, record)
-  }
-
-  #remember(k: number, record: PrefixRecord): void {
-    if (this.#records.size >= RECORDS_IN_MEMORY) {
-      const oldest = this.#records.keys().next().value
-      if (oldest !== undefined) this.#records.delete(oldest)
-    }
-    this.#records.set(k, record)
+    keep(this.#records, RECORDS_IN_MEMORY, k, record)
   }
 
   keyOf(column: 'id' | 'fingerprint', value: string): number | null {
@@ -131,6 +134,7 @@ export class RegistryStore {
     for (const table of ['prefix', 'state', 'body', 'history', 'name', 'job'])
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#records.delete(k)
+    this.#states.delete(k)
   }
 
   // Names: a label points at its newest version
@@ -159,30 +163,52 @@ export class RegistryStore {
   // State and history
 
   state(k: number): PrefixState | null {
+    const known = this.#states.get(k)
+    if (known !== undefined) return known
     const row = this.#sql.all<{ state: string }>('SELECT state FROM state WHERE k = ?', k)[0]
-    return row === undefined ? null : (JSON.parse(row.state) as PrefixState)
+    if (row === undefined) return null
+    const state = JSON.parse(row.state) as PrefixState
+    keep(this.#states, STATES_IN_MEMORY, k, state)
+    return state
   }
 
   states(ks: readonly number[]): Row[] {
-    return this.#sql
-      .all<{ k: number; state: string }>(
-        'SELECT k, state FROM state WHERE k IN (SELECT value FROM json_each(?))',
-        JSON.stringify(ks),
-      )
-      .map((row) => ({ k: row.k, state: JSON.parse(row.state) as PrefixState }))
+    const rows = this.#inMemory(ks)
+    const others = rows.length === ks.length ? [] : ks.filter((k) => !this.#states.has(k))
+    if (others.length === 0) return rows
+    for (const { k, state } of this.#sql.all<{ k: number; state: string }>(
+      'SELECT k, state FROM state WHERE k IN (SELECT value FROM json_each(?))',
+      JSON.stringify(others),
+    ))
+      rows.push({ k, state: JSON.parse(state) as PrefixState })
+    for (const { k, state } of rows) keep(this.#states, STATES_IN_MEMORY, k, state)
+    return rows
+  }
+
+  #inMemory(ks: readonly number[]): Row[] {
+    return ks.flatMap((k) => {
+      const state = this.#states.get(k)
+      return state === undefined ? [] : [{ k, state }]
+    })
   }
 
   /** Where the schedule stands for some prefixes, without reading their whole state. */
   nextTimes(ks: readonly number[]): { k: number; nextAt: number | null; generation: number }[] {
-    return this.#sql.all(
-      "SELECT k, next_at AS nextAt, json_extract(state, '$.generation') AS generation FROM state WHERE k IN (SELECT value FROM json_each(?))",
-      JSON.stringify(ks),
+    const times = this.#inMemory(ks).map(({ k, state: { nextAt, generation } }) => ({ k, nextAt, generation }))
+    const others = times.length === ks.length ? [] : ks.filter((k) => !this.#states.has(k))
+    if (others.length === 0) return times
+    return times.concat(
+      this.#sql.all(
+        "SELECT k, next_at AS nextAt, json_extract(state, '$.generation') AS generation FROM state WHERE k IN (SELECT value FROM json_each(?))",
+        JSON.stringify(others),
+      ),
     )
   }
 
   /** One written row, whatever is in it: history rows ride along in `tail` until there are enough for a row of their own. */
   saveState(k: number, state: PrefixState, rows: readonly HistoryRow[]): void {
     const text = JSON.stringify(state)
+    keep(this.#states, STATES_IN_MEMORY, k, state)
     if (rows.length === 0) {
       this.#sql.all('UPDATE state SET next_at = ?, state = ? WHERE k = ?', state.nextAt, text, k)
       return
@@ -453,4 +479,13 @@ function claimFrom(row: ClaimRow): Claim {
     leases: row.leases === null ? null : (JSON.parse(row.leases) as Lease[]),
     reservedNanos: row.reserved_nanos,
   }
+}
+
+/** Remembers a copy of a row as the newest, and forgets the oldest where there are too many. */
+function keep<Value>(copies: Map<number, Value>, most: number, k: number, value: Value): void {
+  copies.delete(k)
+  copies.set(k, value)
+  if (copies.size <= most) return
+  const oldest = copies.keys().next().value
+  if (oldest !== undefined) copies.delete(oldest)
 }
