@@ -340,6 +340,27 @@ export class Registry extends DurableObject<Environment> {
     return id === null ? null : this.#registrar.view(id, this.clock.now())
   }
 
+  /** Ids of the prefixes with these fingerprints, as far as they are registered. */
+  idsOf(fingerprints: string[]): Record<string, string> {
+    const found: Record<string, string> = {}
+    for (const one of fingerprints) {
+      const id = this.#registrar.idByFingerprint(one)
+      if (id !== null) found[one] = id
+    }
+    return found
+  }
+
+  /** Whose usage shape the requests of these prefixes answer with. Ids that are not registered here are left out. */
+  providersOf(ids: string[]): Record<string, string> {
+    const found: Record<string, string> = {}
+    for (const id of ids) {
+      const k = this.#store.keyOf('id', id)
+      const record = k === null ? null : this.#store.record(k)
+      if (record !== null) found[id] = record.provider
+    }
+    return found
+  }
+
   /** Takes what real requests used, by prefix id. Answers, in order, whether each id is known. */
   async observe(observed: { id: string; arrivals: Arrival[] }[]): Promise<boolean[]> {
     const now = this.clock.now()

@@ -1,6 +1,66 @@
-import { Hono } from 'hono'
-import type { Environment } from '../runtime/env.ts'
+import { failureValue } from '../contract/failures.ts'
+import { dashboard } from '../dashboard/serve.ts'
+import { newId } from '../runtime/ids.ts'
+import { accounts } from './accounts.ts'
+import { configured } from './auth.ts'
+import { room } from './context.ts'
+import { answerFailure, answerThrown } from './errors.ts'
+import { health } from './health.ts'
+import { jobs } from './jobs.ts'
+import { killSwitch } from './kill-switch.ts'
+import { metrics } from './metrics.ts'
+import { observations } from './observations.ts'
+import { prefixes } from './prefixes.ts'
+import { providers } from './providers.ts'
+import { warm } from './warm.ts'
 
-export const app = new Hono<{ Bindings: Environment }>()
+/** The caller's own request id is taken over when it is nothing but an id. */
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,100}$/
 
-app.get('/health', (c) => c.json({ ok: true }))
+export const app = room()
+
+app.onError((thrown, c) => answerThrown(c, thrown))
+
+app.use(async (c, next) => {
+  const given = c.req.header('x-request-id')
+  c.set('requestId', given !== undefined && REQUEST_ID.test(given) ? given : newId('req'))
+  await next()
+  c.res.headers.set('x-request-id', c.var.requestId)
+  const secure = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' }
+  for (const [name, value] of Object.entries(secure)) if (!c.res.headers.has(name)) c.res.headers.set(name, value)
+})
+
+app.get('/', () => dashboard())
+app.route('/', health)
+app.use(configured)
+for (const resource of [warm, prefixes, observations, jobs, providers, metrics, accounts, killSwitch])
+  app.route('/', resource)
+
+/** Paths of the API, with the methods that each knows. */
+export function knownRoutes(): { method: string; path: string }[] {
+  return app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => ({ method, path }))
+}
+
+app.notFound((c) => {
+  const path = c.req.path
+  const methods = [
+    ...new Set(
+      knownRoutes()
+        .filter((route) => matches(route.path, path))
+        .map(({ method }) => method),
+    ),
+  ]
+  if (methods.length === 0)
+    return answerFailure(c, failureValue('not_found', 'There is no such route (yet); see /openapi.json.'))
+  c.header('allow', methods.join(', '))
+  return answerFailure(
+    c,
+    failureValue('not_found', `This path does not know the method; it knows ${methods.join(', ')}.`, { methods }),
+  )
+})
+
+function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/')
+  const given = path.split('/')
+  return wanted.length === given.length && wanted.every((part, index) => part.startsWith(':') || part === given[index])
+}

@@ -1,0 +1,36 @@
+import { isDevelopment, missingSecrets } from '../runtime/env.ts'
+import { VERSION } from '../runtime/version.ts'
+import { clockOf, directoryOf, room } from './context.ts'
+import type { Call } from './context.ts'
+import { iso } from './present.ts'
+
+/** Later than this, something is wrong with cron and with the alarms behind it. */
+const LATE_MS = 120_000
+
+/** Public: whether this deployment does its work. It names no account. */
+export const health = room().get('/health', async (c) => {
+  const clock = clockOf(c)
+  const { sweptAt, oldestDueAt } = await directoryOf(c).health()
+  const now = clock.now()
+  const overdue = oldestDueAt === null ? 0 : Math.max(0, now - oldestDueAt)
+  return c.json({
+    status: missingSecrets(c.env).length > 0 ? 'not_configured' : overdue > LATE_MS ? 'late' : 'ok',
+    now: iso(now),
+    clock_rate: clock.rate,
+    last_sweep_at: iso(sweptAt),
+    oldest_overdue_ms: overdue,
+    queue_backlog: await backlog(c),
+    development: isDevelopment(c.env),
+    version: VERSION,
+  })
+})
+
+/** Messages that wait for the consumer; null where the platform does not say. */
+async function backlog(c: Call): Promise<number | null> {
+  try {
+    return (await c.env.PROBES.metrics()).backlogCount
+  } catch (thrown) {
+    console.error('queue metrics failed', thrown instanceof Error ? thrown.name : 'unknown')
+    return null
+  }
+}

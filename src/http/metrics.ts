@@ -1,0 +1,76 @@
+import { usd } from '../core/price.ts'
+import type { DayTotals } from '../durable/records.ts'
+import { account } from './auth.ts'
+import { registryOf, room } from './context.ts'
+
+/** Prometheus text for the account whose key asks. Labels are kinds only: no ids, no names, no tenants. */
+export const metrics = room().get('/metrics', account, async (c) => {
+  const registry = registryOf(c)
+  const [days, counts] = await Promise.all([registry.totals(), registry.counts()])
+  const all = days.map(({ totals }) => totals)
+  const lines = [
+    ...metric('pilotlight_prefixes', 'gauge', 'Registered prefixes.', counts.prefixes),
+    ...metric('pilotlight_stored_bytes', 'gauge', 'Size of the account in its database.', counts.storedBytes),
+    ...metric(
+      'pilotlight_calls_total',
+      'counter',
+      'Calls made to providers to warm and to keep warm.',
+      sum(all, 'calls'),
+    ),
+    ...metric(
+      'pilotlight_cost_usd_total',
+      'counter',
+      'What those calls cost, in US dollars.',
+      usd(sum(all, 'costNanos')),
+    ),
+    ...metric(
+      'pilotlight_unknown_outcomes_total',
+      'counter',
+      'Calls whose outcome is not known, charged at their worst case.',
+      sum(all, 'unknownOutcomes'),
+    ),
+    ...byKind(
+      'pilotlight_receipts_total',
+      'Answers by what they proved.',
+      all.map(({ receipts }) => receipts),
+    ),
+    ...byKind(
+      'pilotlight_failures_total',
+      'Failed calls by kind.',
+      all.map(({ failures }) => failures),
+    ),
+    ...metric(
+      'pilotlight_hits_total',
+      'counter',
+      'Real requests that read their prefix from the cache.',
+      sum(all, 'hits'),
+    ),
+    ...metric('pilotlight_misses_total', 'counter', 'Real requests that did not.', sum(all, 'misses')),
+    ...metric(
+      'pilotlight_cached_tokens_total',
+      'counter',
+      'Tokens that real requests read from the cache.',
+      sum(all, 'cachedTokens'),
+    ),
+  ]
+  return c.body(`${lines.join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+})
+
+type Counted = 'calls' | 'costNanos' | 'unknownOutcomes' | 'hits' | 'misses' | 'cachedTokens'
+
+function sum(days: readonly DayTotals[], name: Counted): number {
+  return days.reduce((total, day) => total + day[name], 0)
+}
+
+function metric(name: string, type: 'gauge' | 'counter', help: string, value: number): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`]
+}
+
+function byKind(name: string, help: string, days: readonly Record<string, number>[]): string[] {
+  const totals = new Map<string, number>()
+  for (const day of days) {
+    for (const [kind, count] of Object.entries(day)) totals.set(kind, (totals.get(kind) ?? 0) + count)
+  }
+  const rows = [...totals].toSorted().map(([kind, count]) => `${name}{kind="${kind}"} ${count}`)
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} counter`, ...rows]
+}

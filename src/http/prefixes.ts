@@ -1,0 +1,120 @@
+import * as z from 'zod'
+import { Failure } from '../contract/failures.ts'
+import { prefixChange, warmAgainBody } from '../contract/warm.ts'
+import { cardById, dialectOf } from '../providers/registry.ts'
+import { unpack } from '../runtime/bytes.ts'
+import { newId, sha256 } from '../runtime/ids.ts'
+import { account } from './auth.ts'
+import { readBody } from './body.ts'
+import { registryOf, room } from './context.ts'
+import type { Call } from './context.ts'
+import { decodeCursor, encodeCursor } from './cursor.ts'
+import { historyPage, historyQuery } from './history.ts'
+import { idempotent } from './idempotency.ts'
+import { cardFor, keepWarmFrom } from './preparation.ts'
+import { prefixJson, receiptJson, warmthJson } from './present.ts'
+import { cursor, limit, readQuery } from './query.ts'
+import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
+
+export const listQuery = z.strictObject({
+  state: z.enum(['warm', 'expiring', 'cold', 'uncacheable', 'unknown']).optional(),
+  provider: z.string().max(64).optional(),
+  name: z.string().max(200).optional(),
+  stopped: z.enum(['true', 'false']).optional(),
+  cursor,
+  limit: limit(50, 200),
+})
+
+/** An id that no Registry could have given is not asked about. */
+function idOf(c: Call): string {
+  const id = c.req.param('id') ?? ''
+  if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such prefix.')
+  return id
+}
+
+export const prefixes = room()
+  .get('/prefixes', account, async (c) => {
+    const query = readQuery(c, listQuery)
+    const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
+    const { state, provider, name, stopped } = query
+    const page = await registryOf(c).list(
+      {
+        ...(state === undefined ? {} : { state }),
+        ...(provider === undefined ? {} : { provider }),
+        ...(name === undefined ? {} : { name }),
+        ...(stopped === undefined ? {} : { stopped: stopped === 'true' }),
+      },
+      from?.k ?? null,
+      query.limit,
+    )
+    return c.json({
+      data: page.views.map((view) => prefixJson(view)),
+      next_cursor: page.cursor === null ? null : encodeCursor({ k: page.cursor }),
+    })
+  })
+  .get('/prefixes/:id', account, async (c) => c.json(prefixJson(await registryOf(c).view(idOf(c)))))
+  .patch('/prefixes/:id', account, async (c) => {
+    const id = idOf(c)
+    const change = await readBody(c, prefixChange)
+    const registry = registryOf(c)
+    const standing = await registry.view(id)
+    const view = await registry.change(id, {
+      ...(change.name === undefined ? {} : { name: change.name }),
+      ...(change.keep_warm === undefined ? {} : { keepWarm: keepWarmFrom(change.keep_warm, standing.record.keepWarm) }),
+    })
+    return c.json(prefixJson(view))
+  })
+  .delete('/prefixes/:id', account, async (c) => {
+    const id = idOf(c)
+    await registryOf(c).remove(id)
+    return c.json({ id, deleted: true })
+  })
+  .get('/prefixes/:id/warmth', account, async (c) => {
+    const { belief, state, record } = await registryOf(c).view(idOf(c))
+    return c.json({
+      id: record.id,
+      ...warmthJson(belief),
+      last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
+    })
+  })
+  .get('/prefixes/:id/history', account, async (c) => {
+    const id = idOf(c)
+    const query = readQuery(c, historyQuery)
+    return c.json(historyPage(await registryOf(c).history(id), query))
+  })
+  .get('/prefixes/:id/request', account, async (c) => {
+    const id = idOf(c)
+    const registry = registryOf(c)
+    const { record } = await registry.view(id)
+    const body = unpack(await registry.body(id))
+    const card = cardById(record.provider)
+    const probe =
+      card === undefined || record.primitives[0] === undefined
+        ? null
+        : dialectOf(card).probe(
+            { text: body, model: record.model, breakpoint: record.breakpoint },
+            { primitive: record.primitives[0], retention: record.retention },
+          )
+    const head = JSON.stringify({
+      id,
+      provider: record.provider,
+      model: record.model,
+      path: probe?.path ?? null,
+      prefix_ends_at: record.breakpoint,
+      sha256: sha256(body),
+      body,
+    })
+    // Put in as text, so that not a byte of it changes on the way out either.
+    return c.body(`${head.slice(0, -1)},"request":${body}}`, 200, { 'content-type': 'application/json' })
+  })
+  .post('/prefixes/:id/warm', account, idempotent, async (c) => {
+    const id = idOf(c)
+    const { background } = await readBody(c, warmAgainBody, { empty: true })
+    const registry = registryOf(c)
+    const { record } = await registry.view(id)
+    await refuseWithoutCredential(c, cardFor(record.provider, 'provider'))
+    const warmed = await registry.warm(id, background === true ? 'later' : 'now', newId('job'))
+    const warmth = await follow(c, warmed.view, warmed.flight, null)
+    const view = warmth.job === null ? await registry.view(id) : warmed.view
+    return c.json(warmedJson(view, false, warmth), warmth.job === null ? 200 : 202)
+  })

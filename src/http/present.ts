@@ -1,0 +1,177 @@
+import { FAILURES } from '../contract/failures.ts'
+import type { FailureValue } from '../contract/failures.ts'
+import { windowJson } from '../contract/windows.ts'
+import type { Belief } from '../core/belief.ts'
+import type { HistoryRow } from '../core/history.ts'
+import type { KeepWarm } from '../core/plan.ts'
+import { usd } from '../core/price.ts'
+import type { PrefixState, Receipt } from '../core/state.ts'
+import type { Usage } from '../core/types.ts'
+import type { Job } from '../durable/records.ts'
+import type { PrefixView } from '../durable/registrar.ts'
+
+/** How the inside is shown outside: snake_case, instants in ISO 8601, money in dollars; null where nothing is known. */
+
+/** A view as it arrives from a Registry: the types of calls between objects widen its tuple. */
+export type SeenBelief = Omit<Belief, 'interval'> & { interval: readonly number[] }
+export type Seen = Omit<PrefixView, 'belief'> & { belief: SeenBelief }
+
+export function iso(at: number): string
+export function iso(at: number | null): string | null
+export function iso(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString()
+}
+
+export function money(nanos: number): number
+export function money(nanos: number | null): number | null
+export function money(nanos: number | null): number | null {
+  return nanos === null ? null : usd(nanos)
+}
+
+/** A duration as callers write it: the largest unit that needs no fraction. */
+export function durationJson(ms: number): string {
+  const units: [string, number][] = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1_000],
+  ]
+  const [name, length] = units.find(([, unit]) => ms % unit === 0) ?? ['ms', 1]
+  return `${ms / length}${name}`
+}
+
+export function usageJson(usage: Usage) {
+  return {
+    input_tokens: usage.inputTokens,
+    uncached_input_tokens: usage.uncachedTokens,
+    cached_input_tokens: usage.cacheReadTokens,
+    cache_write_input_tokens: usage.cacheWriteTokens,
+    cache_write_by_retention: usage.cacheWriteByRetention,
+    output_tokens: usage.outputTokens,
+    reasoning_tokens: usage.reasoningTokens,
+  }
+}
+
+export function receiptJson(receipt: Receipt) {
+  return {
+    at: iso(receipt.at),
+    kind: receipt.kind,
+    purpose: receipt.purpose,
+    primitive: receipt.primitive,
+    usage: usageJson(receipt.usage),
+    cost_usd: money(receipt.costNanos),
+    latency_ms: receipt.latencyMs,
+    model: receipt.model,
+    why: receipt.why,
+  }
+}
+
+export function failureJson(failure: FailureValue) {
+  return { ...failure, retryable: FAILURES[failure.kind].retryable }
+}
+
+export function warmthJson(belief: SeenBelief) {
+  return {
+    state: belief.state,
+    p_warm: belief.pWarm,
+    interval: belief.interval,
+    warm_until: iso(belief.warmUntil),
+    why: belief.why,
+    assumed: belief.assumed,
+  }
+}
+
+export function keepWarmJson(keepWarm: KeepWarm) {
+  return {
+    plan: keepWarm.plan,
+    until: iso(keepWarm.untilAt),
+    idle_timeout: keepWarm.idleTimeoutMs === null ? null : durationJson(keepWarm.idleTimeoutMs),
+    windows: keepWarm.windows.map(windowJson),
+    budget_usd_per_day: money(keepWarm.budgetNanosPerDay),
+  }
+}
+
+export function planJson({ record, state }: Pick<Seen, 'record' | 'state'>) {
+  return {
+    plan: record.keepWarm.plan,
+    retention: state.retention?.name ?? record.retention,
+    retention_seconds: state.retention === null ? null : state.retention.ttlMs / 1_000,
+    next_probe_at: iso(state.nextAt),
+    stopped:
+      state.stopped === null
+        ? null
+        : { reason: state.stopped.reason, at: iso(state.stopped.at), why: state.stopped.why },
+    why: state.why,
+    assumed: state.retention?.assumed ?? false,
+  }
+}
+
+export function prefixJson(view: Seen) {
+  const { record, state } = view
+  return {
+    id: record.id,
+    name: record.name,
+    version: record.version,
+    superseded: record.superseded,
+    provider: record.provider,
+    model: record.model,
+    fingerprint: record.fingerprint,
+    created_at: iso(record.createdAt),
+    warmth: warmthJson(view.belief),
+    plan: planJson(view),
+    keep_warm: keepWarmJson(record.keepWarm),
+    last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
+    last_failure: lastFailureJson(state),
+    last_hit:
+      state.lastHit === null
+        ? null
+        : { at: iso(state.lastHit.at), cached_tokens: state.lastHit.cachedTokens, ttft_ms: state.lastHit.ttftMs },
+    hits: state.hits,
+    misses: state.misses,
+    probes: state.probes,
+    cost_usd: money(state.costNanos),
+    estimated_tokens: record.estimatedTokens,
+    measured_tokens: state.measuredTokens,
+    prefix_ends_at: record.breakpoint,
+    in_flight: view.inFlight,
+    advice: record.advice,
+  }
+}
+
+function lastFailureJson(state: PrefixState) {
+  if (state.lastFailure === null) return null
+  return { at: iso(state.lastFailure.at), ...failureJson(state.lastFailure.failure) }
+}
+
+export function historyJson(row: HistoryRow) {
+  const at = iso(row.at)
+  if (row.type === 'arrival') {
+    const { type, count, hits, misses, cachedTokens } = row
+    return { at, type, count, hits, misses, cached_tokens: cachedTokens }
+  }
+  if (row.type === 'decision') return { at, type: row.type, decision: row.decision, reason: row.why, why: row.why }
+  return {
+    at,
+    type: row.type,
+    kind: row.kind,
+    purpose: row.purpose,
+    primitive: row.primitive,
+    usage: row.usage === null ? null : usageJson(row.usage),
+    cost_usd: money(row.costNanos),
+    latency_ms: row.latencyMs,
+    model: row.model,
+    why: row.why,
+  }
+}
+
+export function jobJson(job: Job) {
+  return {
+    id: job.id,
+    prefix_id: job.prefixId,
+    status: job.status,
+    created_at: iso(job.createdAt),
+    finished_at: iso(job.finishedAt),
+    receipt: job.receipt === null ? null : receiptJson(job.receipt),
+    failure: job.failure === null ? null : failureJson(job.failure),
+  }
+}

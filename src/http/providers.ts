@@ -1,0 +1,66 @@
+import type { ModelFacts } from '../core/types.ts'
+import { cards, priceAt } from '../providers/registry.ts'
+import type { Card, ModelCard } from '../providers/types.ts'
+import { accessTo } from '../runtime/env.ts'
+import { account } from './auth.ts'
+import { clockOf, registryOf, room } from './context.ts'
+import type { Call } from './context.ts'
+import { durationJson, money } from './present.ts'
+
+export const providers = room().get('/providers', account, async (c) => {
+  const allowed = (await registryOf(c).settings())?.allowedSecrets ?? []
+  return c.json({ data: cards.map((card) => cardJson(c, card, allowed)), next_cursor: null })
+})
+
+function cardJson(c: Call, card: Card, allowed: readonly string[]) {
+  const access = accessTo(card, c.env)
+  const today = new Date(clockOf(c).now()).toISOString().slice(0, 10)
+  return {
+    id: card.id,
+    name: card.name,
+    dialect: card.dialect,
+    base_url: access.baseUrl,
+    supports_handles: card.supportsHandles,
+    credential: {
+      secret: card.secret,
+      configured: access.credential !== null,
+      allowed: access.lab || allowed.includes(card.secret),
+      lab: access.lab,
+    },
+    models: card.models.map((row) => modelJson(row, today)),
+    source: card.source,
+    checked: card.checked,
+  }
+}
+
+function modelJson(row: ModelCard, today: string) {
+  const { facts } = row
+  const price = priceAt(row.prices, today)
+  return {
+    models: row.models,
+    minimum_tokens: facts.minimumTokens,
+    writes_reported: facts.writesReported,
+    primitives: facts.primitives,
+    retentions: facts.retentions.map(retentionJson),
+    price_usd_per_million_tokens:
+      price === null
+        ? null
+        : {
+            input: money(price.inputNanosPerMTok),
+            cached_input: money(price.cacheReadNanosPerMTok),
+            cache_write: Object.fromEntries(
+              Object.entries(price.cacheWriteNanosPerMTok).map(([name, nanos]) => [name, money(nanos)]),
+            ),
+            output: money(price.outputNanosPerMTok),
+            from: price.from,
+            source: price.source,
+            checked: price.checked,
+          },
+    source: row.source,
+    checked: row.checked,
+  }
+}
+
+function retentionJson(offer: ModelFacts['retentions'][number]) {
+  return { name: offer.name, kind: offer.kind, ttl: durationJson(offer.ttlMs), assumed: offer.assumed }
+}

@@ -1,0 +1,35 @@
+import { Failure } from '../contract/failures.ts'
+import { warmBody } from '../contract/warm.ts'
+import { newId } from '../runtime/ids.ts'
+import { account } from './auth.ts'
+import { readBody } from './body.ts'
+import type { RawPath } from './body.ts'
+import { clockOf, registryOf, room } from './context.ts'
+import { dryRun } from './dry-run.ts'
+import { idempotent } from './idempotency.ts'
+import { prepareWarm, registrationOf } from './preparation.ts'
+import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
+
+/** The provider's body, and the schemas inside the neutral form. */
+const raw: RawPath = (path) =>
+  (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
+
+export const warm = room().post('/warm', account, idempotent, async (c) => {
+  const body = await readBody(c, warmBody, { raw })
+  const preparation = prepareWarm(body, clockOf(c).now())
+  if (preparation.dryRun) return c.json(await dryRun(c, preparation))
+  await refuseWithoutCredential(c, preparation.card)
+  const registry = registryOf(c)
+  const how = preparation.background ? 'later' : 'now'
+  const warmed = await registry.register(registrationOf(preparation), how, newId('job'))
+  const { text, breakpoint } = preparation.prefix
+  // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
+  const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint } : null)
+  if (preparation.mode === 'required' && warmth.settled?.receipt?.kind === 'uncacheable') {
+    throw new Failure('cache_not_honoured', `${warmth.settled.receipt.why}. The prefix stays registered.`, {
+      prefix_id: warmed.view.record.id,
+    })
+  }
+  const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
+  return c.json(warmedJson(view, warmed.created, warmth), warmth.job === null ? 200 : 202)
+})

@@ -1,0 +1,161 @@
+import { Failure, readFailure } from '../contract/failures.ts'
+import type { FailureValue } from '../contract/failures.ts'
+import type { Job, Lease, Settled } from '../durable/records.ts'
+import type { Flight } from '../durable/registry.ts'
+import { credentialRefusal, runLease } from '../queue/run-lease.ts'
+import type { StoredBody } from '../queue/run-lease.ts'
+import type { Card } from '../providers/types.ts'
+import { unpack } from '../runtime/bytes.ts'
+import { accessTo } from '../runtime/env.ts'
+import { newId } from '../runtime/ids.ts'
+import { clockOf, keepAlive, registryOf } from './context.ts'
+import type { Call, RegistryStub } from './context.ts'
+import { jobJson, planJson, receiptJson, warmthJson } from './present.ts'
+import type { Seen } from './present.ts'
+
+/** How long a caller waits, in this clock, before the answer is a job instead. */
+export const FOREGROUND_MS = 60_000
+/** Between two questions to a Registry that is coming back from an eviction. */
+const ASK_AGAIN_MS = 250
+
+/** How a warm that was asked for ended, as far as this caller saw it. */
+export interface Warmth {
+  settled: Settled | null
+  /** The provider's own answer, where this call was the one that sent it. */
+  answer: string | null
+  /** What it became when it took too long, or was put into the background. */
+  job: Job | null
+}
+
+/** Refuses before anything is stored or spent, in words. */
+export async function refuseWithoutCredential(c: Call, card: Card): Promise<void> {
+  const settings = await registryOf(c).settings()
+  const refused = credentialRefusal(accessTo(card, c.env), settings?.allowedSecrets ?? [])
+  if (refused !== null) throw new Failure('provider_key_refused', refused, { secret: card.secret })
+}
+
+/** Follows a warm to its end: as the one who sends, or as one of those who wait for it. */
+export async function follow(c: Call, view: Seen, flight: Flight, body: StoredBody | null): Promise<Warmth> {
+  const registry = registryOf(c)
+  const prefix_id = view.record.id
+  switch (flight.role) {
+    case 'refused':
+      throw new Failure(flight.kind, `${flight.why}. The prefix stays registered.`, { prefix_id })
+    case 'queued':
+      return { settled: null, answer: null, job: flight.job }
+    case 'leader': {
+      const work = lead(c, registry, flight, body)
+      // The call and its settlement go on when this caller hangs up: others wait for them.
+      keepAlive(c, work)
+      const ended = await Promise.race([
+        work,
+        clockOf(c)
+          .sleep(FOREGROUND_MS)
+          .then(() => null),
+      ])
+      if (ended !== null) return { ...ended, job: null }
+      return { settled: null, answer: null, job: await registry.promote(flight.lease.k, newId('job')) }
+    }
+    case 'follower': {
+      const settled = await wait(c, registry, flight.k, flight.seq)
+      if (settled !== null) return { settled, answer: null, job: null }
+      return { settled: null, answer: null, job: await registry.promote(flight.k, newId('job')) }
+    }
+  }
+}
+
+async function lead(
+  c: Call,
+  registry: RegistryStub,
+  flight: Extract<Flight, { role: 'leader' }>,
+  body: StoredBody | null,
+): Promise<{ settled: Settled; answer: string | null }> {
+  const { k, seq } = flight.lease
+  let lease: Lease = flight.lease
+  for (;;) {
+    const { outcome, answer } = await runLease(lease, {
+      clock: clockOf(c),
+      vars: c.env,
+      allowedSecrets: flight.allowedSecrets,
+      bodyOf: async (key) => body ?? storedBody(registry, key),
+    })
+    const renewed = (await registry.settle(seq, [outcome]))[0]
+    if (renewed !== undefined) {
+      lease = renewed
+      continue
+    }
+    if (outcome.kind === 'not_sent') {
+      return {
+        settled: { receipt: null, failure: { kind: 'conflict', message: `Nothing was sent: ${outcome.why}.` } },
+        answer,
+      }
+    }
+    const settled = await registry.ended(k, seq, 0)
+    return { settled: settled ?? { receipt: null, failure: null }, answer }
+  }
+}
+
+export async function storedBody(registry: RegistryStub, k: number): Promise<StoredBody | null> {
+  const stored = await registry.stored(k)
+  return stored === null ? null : { text: unpack(stored.bytes), breakpoint: stored.breakpoint }
+}
+
+/** Waits for somebody else's call. A Registry that was evicted meanwhile lost its list of who waits, so it is asked again. */
+async function wait(c: Call, registry: RegistryStub, k: number, seq: number): Promise<Settled | null> {
+  const clock = clockOf(c)
+  const until = clock.now() + FOREGROUND_MS
+  for (;;) {
+    const left = until - clock.now()
+    if (left <= 0) return null
+    try {
+      const asked = registry.ended(k, seq, left)
+      // One that neither answers nor fails must not hold the caller for longer.
+      return await Promise.race([asked, clock.sleep(left + 1_000).then(() => null)])
+    } catch (thrown) {
+      if (readFailure(thrown) !== null) throw thrown
+      await clock.sleep(Math.min(ASK_AGAIN_MS * clock.rate, left))
+    }
+  }
+}
+
+/** The receipt of a warm; its failure is thrown, with a word that the prefix stays. */
+export function receiptOf(warmth: Warmth, view: Seen): Record<string, unknown> | null {
+  const { settled, answer } = warmth
+  if (settled === null) return null
+  if (settled.failure !== null) throw staysRegistered(settled.failure, view.record.id)
+  if (settled.receipt === null) return null
+  const receipt = receiptJson(settled.receipt)
+  return { ...receipt, provider_response: answer === null ? null : parsed(answer) }
+}
+
+function staysRegistered(failure: FailureValue, prefixId: string): Failure {
+  return new Failure(failure.kind, `${failure.message} The prefix stays registered.`, {
+    ...failure.detail,
+    prefix_id: prefixId,
+  })
+}
+
+/** A streamed answer is no JSON, and is left out. */
+function parsed(answer: string): unknown {
+  try {
+    return JSON.parse(answer)
+  } catch {
+    return null
+  }
+}
+
+/** The answer to a warm. */
+export function warmedJson(view: Seen, created: boolean, warmth: Warmth) {
+  return {
+    id: view.record.id,
+    fingerprint: view.record.fingerprint,
+    created,
+    name: view.record.name,
+    version: view.record.version,
+    warmth: warmthJson(view.belief),
+    receipt: receiptOf(warmth, view),
+    plan: planJson(view),
+    advice: view.record.advice,
+    ...(warmth.job === null ? {} : { job: jobJson(warmth.job) }),
+  }
+}
