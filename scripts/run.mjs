@@ -120,7 +120,7 @@ async function takeLock() {
       if (error.code !== 'EEXIST') fail(`Cannot write to ${join(root, '.state')}: ${error.message}`, 1)
     }
     const owner = lockOwner(lock)
-    if (owner === null ? tries > 20 : !alive(owner)) {
+    if (owner === null ? tries > 8 : !alive(owner)) {
       const aside = `${lock}.${process.pid}`
       try {
         renameSync(lock, aside)

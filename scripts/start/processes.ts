@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { processes } from './process-list.ts'
 import { quietTools, root } from '../step.ts'
 
 export interface Runtime {
@@ -100,18 +101,17 @@ export async function stopGroups(runtimes: Pick<Runtime, 'pid' | 'ended'>[], gra
   for (const { pid } of runtimes) signalGroup(pid, 'SIGTERM')
   await Promise.race([Promise.all(runtimes.map(({ ended }) => ended)), pause(graceMs, undefined, { ref: false })])
   for (const { pid } of runtimes) signalGroup(pid, 'SIGKILL')
-  const deadline = performance.now() + 2000 // where nothing reaps orphans, a dead group can seem to live on
-  while (runtimes.some(({ pid }) => signalGroup(pid, 0)) && performance.now() < deadline) await pause(20)
+  const groups = new Set(runtimes.map(({ pid }) => pid))
+  while (processes().some(({ group }) => groups.has(group))) await pause(50) // nothing outlives SIGKILL for long
 }
 
-/** False when no such group exists any more. */
-export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
-  if (pid <= 1) return false
+/** Signals a group, if it is still there. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  if (pid <= 1) return // never started; -1 would be everybody
   try {
     process.kill(-pid, signal)
-    return true
-  } catch {
-    return false
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 

@@ -1,6 +1,6 @@
 /** One run per state folder: two runtimes on one database would spoil it. Also finds what a killed run left behind. */
-import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { processes } from './process-list.ts'
 import { signalGroup } from './processes.ts'
 
 export interface RunRecord {
@@ -10,12 +10,6 @@ export interface RunRecord {
   stopping: boolean
   /** Process groups of the runtimes. */
   groups: number[]
-}
-
-interface Process {
-  pid: number
-  group: number
-  command: string
 }
 
 /**
@@ -48,29 +42,4 @@ function readRecord(file: string): RunRecord | null {
   } catch {
     return null // cut off while it was written: its run never came to start a runtime
   }
-}
-
-function processes(): Process[] {
-  if (!existsSync('/proc/self/stat'))
-    return fromPs(execFileSync('ps', ['-A', '-o', 'pid=,pgid=,command='], { encoding: 'utf8' }))
-  const found: Process[] = []
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-      const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // state, parent, group …; the name may hold spaces
-      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
-      found.push({ pid: Number(name), group: Number(afterName[2]), command })
-    } catch {
-      continue // ended while we looked
-    }
-  }
-  return found
-}
-
-export function fromPs(output: string): Process[] {
-  return output.split('\n').flatMap((line) => {
-    const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)
-    return match === null ? [] : [{ pid: Number(match[1]), group: Number(match[2]), command: match[3] ?? '' }]
-  })
 }

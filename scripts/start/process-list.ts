@@ -1,0 +1,35 @@
+/** The processes of this machine, as far as they are looked for: by group, and by what they run. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+
+export interface Process {
+  pid: number
+  group: number
+  command: string
+}
+
+/** Every living process; one that has ended and was not collected yet lives no more. */
+export function processes(): Process[] {
+  if (!existsSync('/proc/self/stat'))
+    return fromPs(execFileSync('ps', ['-A', '-o', 'pid=,pgid=,command='], { encoding: 'utf8' }))
+  const found: Process[] = []
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+      const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // state, parent, group …; the name may hold spaces
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      if (afterName[0] !== 'Z') found.push({ pid: Number(name), group: Number(afterName[2]), command })
+    } catch {
+      continue // ended while we looked
+    }
+  }
+  return found
+}
+
+export function fromPs(output: string): Process[] {
+  return output.split('\n').flatMap((line) => {
+    const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)
+    return match === null ? [] : [{ pid: Number(match[1]), group: Number(match[2]), command: match[3] ?? '' }]
+  })
+}
