@@ -1,0 +1,108 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { runLab } from '../lab/running.ts'
+import type { RunningLab } from '../lab/running.ts'
+import { anthropicBody } from '../support/registration.ts'
+import { caller, freePort, runWorker } from './running.ts'
+import type { Running } from './running.ts'
+
+/** Six minutes pass in one: a five-minute retention is 50 s. */
+const RATE = 6
+
+interface View {
+  id: string
+  probes: number
+  last_receipt: { kind: string }
+  warmth: { state: string; warm_until: string }
+  plan: { next_probe_at: string }
+}
+interface Row {
+  type: string
+  kind?: string
+  decision?: string
+}
+
+let lab: RunningLab
+let worker: Running | null = null
+let folder: string
+let start: () => Promise<Running>
+let now: () => number
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pilotlight-killed-'))
+  const anchor = Date.now()
+  now = () => anchor + RATE * (Date.now() - anchor)
+  const clock = {
+    CLOCK_REAL_ANCHOR_AT: String(anchor),
+    CLOCK_VIRTUAL_ANCHOR_AT: String(anchor),
+    CLOCK_RATE: String(RATE),
+  }
+  lab = await runLab({ vars: { ...clock, LAB_LATENCY: 'off' } })
+  const port = await freePort()
+  const vars = {
+    ENVIRONMENT: 'development',
+    ADMIN_KEY: 'pilotlight-admin',
+    DEV_ACCOUNT_KEY: 'pilotlight-dev',
+    LAB_URL: lab.url,
+    LAB_PROVIDERS: 'anthropic',
+    ...clock,
+  }
+  start = () => runWorker({ persist: folder, port, vars })
+})
+
+afterAll(async () => {
+  await worker?.kill()
+  await lab?.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function tick(base: string): Promise<void> {
+  const answer = await fetch(`${base}/cdn-cgi/local/scheduled?cron=*+*+*+*+*`)
+  expect(answer.status).toBe(200)
+}
+
+it('killed in the middle of an interval, with a probe on the queue, it forgets nothing and lets nothing lapse', async () => {
+  worker = await start()
+  const call = caller(worker.base)
+  const registered = await call<{ id: string }>('POST', '/warm', {
+    name: 'killed',
+    provider: 'anthropic',
+    request: JSON.parse(anthropicBody('killed')) as unknown,
+    keep_warm: { plan: 'always' },
+  })
+  expect(registered.status).toBe(200)
+  const { id } = registered.body
+  const view = async (): Promise<View> => (await call<View>('GET', `/prefixes/${id}`)).body
+  const first = await view()
+  expect(first.last_receipt.kind).toBe('written')
+
+  // A tick shortly before the probe is due puts it on the queue with a delay; the queue dies with the process.
+  const dueAt = Date.parse(first.plan.next_probe_at)
+  await pause(Math.max(0, (dueAt - 45_000 - now()) / RATE))
+  await tick(worker.base)
+  const health = await call<{ last_sweep_at: string; queue_backlog: number }>('GET', '/health')
+  expect(health.body.queue_backlog).toBe(1)
+  await worker.kill()
+  worker = await start()
+
+  // No tick from here on: the alarm alone.
+  let after = await view()
+  for (let tries = 0; tries < 60 && after.probes < 2; tries++) {
+    await pause(500)
+    after = await view()
+  }
+  expect(after.probes).toBe(2)
+  expect(after.last_receipt.kind).toBe('full')
+  expect(after.warmth.state).toMatch(/warm|expiring/)
+  const { data } = (await call<{ data: Row[] }>('GET', `/prefixes/${id}/history`)).body
+  expect(data.filter((row) => row.type === 'receipt').map((row) => row.kind)).toEqual(['written', 'full'])
+  expect(data.some((row) => row.decision === 'lapse')).toBe(false)
+
+  // And once more at rest: what is registered is there after any number of deaths.
+  await worker.kill()
+  worker = await start()
+  expect((await call<{ data: View[] }>('GET', '/prefixes')).body.data.map((one) => one.id)).toEqual([id])
+})

@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+const root = join(import.meta.dirname, '../..')
+
+export interface Running {
+  base: string
+  /** Kills the whole process group at once, as a machine that loses power would. */
+  kill: () => Promise<void>
+}
+
+export interface RunOptions {
+  persist: string
+  port: number
+  vars: Record<string, string>
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  return address.port
+}
+
+/** The production bundle in the local runtime, in processes of its own. */
+export async function runWorker({ persist, port, vars }: RunOptions): Promise<Running> {
+  const args = ['dev', '--local', '--port', String(port), '--inspector-port', '0', '--persist-to', persist]
+  args.push('--show-interactive-dev-session=false')
+  for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`)
+  const child = spawn(process.execPath, [join(root, 'node_modules/wrangler/bin/wrangler.js'), ...args], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      WRANGLER_SEND_METRICS: 'false',
+      CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+      WRANGLER_REGISTRY_PATH: join(persist, 'registry'),
+      NO_COLOR: '1',
+    },
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)))
+  const base = `http://127.0.0.1:${port}`
+  const kill = async (): Promise<void> => {
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    killGroup(child)
+    await gone
+  }
+  for (let tries = 0; tries < 300; tries++) {
+    if (child.exitCode !== null) throw new Error(`the Worker did not start:\n${said}`)
+    try {
+      if ((await fetch(`${base}/health`)).ok) return { base, kill }
+    } catch {
+      // not listening yet
+    }
+    await pause(100)
+  }
+  await kill()
+  throw new Error(`the Worker was not ready in 30 s:\n${said}`)
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown
+  }
+}
+
+/** A caller with the development account's key. */
+export function caller(base: string, key = 'pilotlight-dev') {
+  return async <Body>(method: string, path: string, body?: unknown): Promise<{ status: number; body: Body }> => {
+    const response = await fetch(base + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    return { status: response.status, body: (await response.json()) as Body }
+  }
+}
