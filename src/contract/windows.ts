@@ -29,8 +29,7 @@ function isTimeZone(name: string): boolean {
   // A name is asked for: an offset such as +02:00 knows no daylight saving time.
   if (!/^[A-Za-z]/.test(name)) return false
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
   } catch {
     return false // the platform's way of saying that it does not know it
   }

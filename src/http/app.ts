@@ -10,6 +10,7 @@ import { jobs } from './jobs.ts'
 import { killSwitch } from './kill-switch.ts'
 import { metrics } from './metrics.ts'
 import { observations } from './observations.ts'
+import { openapi } from './openapi.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
 import { warm } from './warm.ts'
@@ -33,7 +34,7 @@ app.use(async (c, next) => {
 app.get('/', () => dashboard())
 app.route('/', health)
 app.use(configured)
-for (const resource of [warm, prefixes, observations, jobs, providers, metrics, accounts, killSwitch])
+for (const resource of [warm, prefixes, observations, jobs, providers, metrics, accounts, killSwitch, openapi])
   app.route('/', resource)
 
 /** Paths of the API, with the methods that each knows. */

@@ -1,0 +1,295 @@
+import * as z from 'zod'
+import { FAILURES } from './failures.ts'
+
+/** What the API answers with, as documents and clients read it. Tests hold real answers against these. */
+
+const at = z.iso.datetime().meta({ description: 'An instant, ISO 8601.' })
+const tokens = z.int().nullable().meta({ description: 'Tokens; null: the provider did not report it.' })
+const usd = z.number().nullable().meta({ description: 'US dollars; null: not known.' })
+const kinds = Object.keys(FAILURES) as [keyof typeof FAILURES, ...(keyof typeof FAILURES)[]]
+const detail = z.record(z.string(), z.unknown())
+
+export const errorAnswer = z.strictObject({
+  error: z.strictObject({
+    kind: z.enum(kinds),
+    message: z.string(),
+    retryable: z.boolean(),
+    request_id: z.string(),
+    detail: detail.optional(),
+  }),
+})
+
+const failureAnswer = z.strictObject({
+  kind: z.enum(kinds),
+  message: z.string(),
+  retryable: z.boolean(),
+  detail: detail.optional(),
+})
+
+const usage = z.strictObject({
+  input_tokens: tokens,
+  uncached_input_tokens: tokens,
+  cached_input_tokens: tokens,
+  cache_write_input_tokens: tokens,
+  cache_write_by_retention: z.record(z.string(), z.int()),
+  output_tokens: tokens,
+  reasoning_tokens: tokens,
+})
+
+const receiptKind = z.enum(['written', 'full', 'partial', 'cold', 'uncacheable', 'unknown'])
+const primitive = z.enum(['zero_output', 'prewarm', 'one_token', 'floor_tokens', 'handle'])
+const purpose = z.enum(['write', 'keep', 'verify'])
+
+export const receiptAnswer = z.strictObject({
+  at,
+  kind: receiptKind,
+  purpose,
+  primitive,
+  usage,
+  cost_usd: usd,
+  latency_ms: z.number(),
+  model: z.string().nullable(),
+  why: z.string(),
+  provider_response: z.unknown().optional(),
+})
+
+const warmth = z.strictObject({
+  state: z.enum(['warm', 'expiring', 'cold', 'uncacheable', 'unknown']),
+  p_warm: z.number(),
+  interval: z.tuple([z.number(), z.number()]),
+  warm_until: at.nullable(),
+  why: z.string(),
+  assumed: z.boolean(),
+})
+
+export const warmthAnswer = z.strictObject({
+  id: z.string(),
+  ...warmth.shape,
+  last_receipt: receiptAnswer.nullable(),
+})
+
+const planName = z.union([z.enum(['auto', 'always', 'off']), z.strictObject({ probes: z.int() })])
+const advice = z.array(z.strictObject({ cause: z.string(), message: z.string(), at: z.string().optional() }))
+
+const plan = z.strictObject({
+  plan: planName,
+  retention: z.string(),
+  retention_seconds: z.number().nullable(),
+  next_probe_at: at.nullable(),
+  stopped: z.strictObject({ reason: z.string(), at, why: z.string() }).nullable(),
+  why: z.string(),
+  assumed: z.boolean(),
+})
+
+const keepWarmAnswer = z.strictObject({
+  plan: planName,
+  until: at.nullable(),
+  idle_timeout: z.string().nullable(),
+  windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
+  budget_usd_per_day: z.number(),
+})
+
+const endsAt = z.strictObject({ path: z.string(), byte: z.int() })
+
+export const prefixAnswer = z.strictObject({
+  id: z.string(),
+  name: z.string().nullable(),
+  version: z.int(),
+  superseded: z.boolean(),
+  provider: z.string(),
+  model: z.string(),
+  fingerprint: z.string(),
+  created_at: at,
+  warmth,
+  plan,
+  keep_warm: keepWarmAnswer,
+  last_receipt: receiptAnswer.nullable(),
+  last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
+  last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),
+  hits: z.int(),
+  misses: z.int(),
+  probes: z.int(),
+  cost_usd: z.number(),
+  estimated_tokens: z.int(),
+  measured_tokens: z.int().nullable(),
+  prefix_ends_at: endsAt,
+  in_flight: z.boolean(),
+  advice,
+})
+
+export const jobAnswer = z.strictObject({
+  id: z.string(),
+  prefix_id: z.string(),
+  status: z.enum(['queued', 'running', 'succeeded', 'failed']),
+  created_at: at,
+  finished_at: at.nullable(),
+  receipt: receiptAnswer.nullable(),
+  failure: failureAnswer.nullable(),
+})
+
+export const warmAnswer = z.strictObject({
+  id: z.string(),
+  fingerprint: z.string(),
+  created: z.boolean(),
+  name: z.string().nullable(),
+  version: z.int(),
+  warmth,
+  receipt: receiptAnswer.nullable(),
+  plan,
+  advice,
+  job: jobAnswer.optional(),
+})
+
+export const dryRunAnswer = z.strictObject({
+  id: z.string(),
+  fingerprint: z.string(),
+  created: z.boolean().meta({ description: 'Whether a warm would create a prefix.' }),
+  dry_run: z.literal(true),
+  provider: z.string(),
+  model: z.string(),
+  warmth,
+  receipt: z.null(),
+  plan: z.strictObject({
+    plan: planName,
+    retention: z.string(),
+    next_probe_at: z.null(),
+    why: z.string(),
+    assumed: z.boolean(),
+    first_write_cost_usd: usd,
+    probe_cost_usd: usd,
+    probes_per_day: z.number().nullable(),
+    cost_usd_per_day: usd,
+    how: z.string(),
+  }),
+  keep_warm: keepWarmAnswer,
+  estimated_tokens: z.int(),
+  prefix_ends_at: endsAt,
+  primitives: z.array(primitive),
+  advice,
+})
+
+export const historyAnswer = z.union([
+  z.strictObject({
+    at,
+    type: z.literal('receipt'),
+    kind: receiptKind,
+    purpose,
+    primitive,
+    usage: usage.nullable(),
+    cost_usd: usd,
+    latency_ms: z.number(),
+    model: z.string().nullable(),
+    why: z.string(),
+  }),
+  z.strictObject({
+    at,
+    type: z.literal('arrival'),
+    count: z.int(),
+    hits: z.int(),
+    misses: z.int(),
+    cached_tokens: z.int(),
+  }),
+  z.strictObject({ at, type: z.literal('decision'), decision: z.string(), reason: z.string(), why: z.string() }),
+])
+
+export const requestAnswer = z.strictObject({
+  id: z.string(),
+  provider: z.string(),
+  model: z.string(),
+  path: z.string().nullable().meta({ description: "Path below the provider's base URL." }),
+  prefix_ends_at: endsAt,
+  sha256: z.string(),
+  body: z.string().meta({ description: 'The exact text that real requests must begin with.' }),
+  request: z.record(z.string(), z.unknown()).meta({ description: 'The same text, inline.' }),
+})
+
+export const observedAnswer = z.strictObject({
+  prefix_id: z.string().nullable(),
+  matched: z.boolean(),
+  error: failureAnswer.optional(),
+})
+
+export const healthAnswer = z.strictObject({
+  status: z.enum(['ok', 'late', 'not_configured']),
+  now: at,
+  clock_rate: z.number(),
+  last_sweep_at: at.nullable(),
+  oldest_overdue_ms: z.number(),
+  queue_backlog: z.int().nullable(),
+  development: z.boolean(),
+  version: z.string(),
+})
+
+const modelAnswer = z.strictObject({
+  models: z.array(z.string()),
+  minimum_tokens: z.int().nullable(),
+  writes_reported: z.boolean(),
+  primitives: z.array(primitive),
+  retentions: z.array(z.strictObject({ name: z.string(), kind: z.string(), ttl: z.string(), assumed: z.boolean() })),
+  price_usd_per_million_tokens: z
+    .strictObject({
+      input: z.number(),
+      cached_input: z.number(),
+      cache_write: z.record(z.string(), z.number()),
+      output: z.number(),
+      from: z.string(),
+      source: z.string(),
+      checked: z.string(),
+    })
+    .nullable(),
+  source: z.string(),
+  checked: z.string(),
+})
+
+export const providerAnswer = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  dialect: z.string(),
+  base_url: z.string(),
+  supports_handles: z.boolean(),
+  credential: z.strictObject({
+    secret: z.string(),
+    configured: z.boolean(),
+    allowed: z.boolean(),
+    lab: z.boolean(),
+  }),
+  models: z.array(modelAnswer),
+  source: z.string(),
+  checked: z.string(),
+})
+
+export const accountAnswer = z.strictObject({
+  id: z.string(),
+  created_at: at,
+  budget_usd_per_day: usd,
+  allowed_secrets: z.array(z.string()),
+  kill_switch: z.boolean(),
+  global_kill_switch: z.boolean(),
+})
+
+export const accountWithUse = z.strictObject({
+  ...accountAnswer.shape,
+  prefixes: z.int(),
+  stored_bytes: z.int(),
+  today: z.strictObject({ calls: z.int(), cost_usd: z.number() }),
+})
+
+export const keyAnswer = z.strictObject({
+  id: z.string(),
+  created_at: at,
+  expires_at: at.nullable(),
+  revoked_at: at.nullable(),
+})
+
+export const newKeyAnswer = z.strictObject({
+  ...keyAnswer.shape,
+  key: z.string().meta({ description: 'Shown here and never again.' }),
+})
+
+export const deletedAnswer = z.strictObject({ id: z.string(), deleted: z.literal(true) })
+export const revokedAnswer = z.strictObject({ id: z.string(), revoked: z.literal(true) })
+export const killSwitchAnswer = z.strictObject({ on: z.boolean(), accounts: z.int(), failed: z.int() })
+
+export function listOf<Item extends z.ZodType>(item: Item) {
+  return z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() })
+}
