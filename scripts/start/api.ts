@@ -6,9 +6,10 @@ export interface Prefix {
   name: string | null
   provider: string
   model: string
+  /** True of an older version, whose name has gone on to a newer body. */
+  superseded?: boolean
   warmth?: { state?: string; warm_until?: string | null; why?: string }
   last_receipt?: Receipt | null
-  receipt?: Receipt | null
   probes?: number
   hits?: number
   misses?: number
@@ -26,8 +27,13 @@ export interface Warmed {
   created: boolean
   receipt?: Receipt | null
   warmth?: Prefix['warmth']
-  plan?: { next_probe_at?: string | null; why?: string; cost_usd_per_day?: number | null }
-  [other: string]: unknown
+  /** The two prices: of a dry run only; null where no price is known. */
+  plan?: { first_write_cost_usd?: number | null; cost_usd_per_day?: number | null }
+}
+
+/** What a person calls it. */
+export function label({ name, id }: Prefix): string {
+  return name ?? id
 }
 
 /** An error answer of the API, as a sentence. */
@@ -48,19 +54,22 @@ export class Api {
     this.#key = key
   }
 
+  /** The latest version of each prefix, by name. */
   async prefixes(): Promise<Prefix[]> {
-    return ((await this.#call('GET', '/prefixes?limit=50')) as { data: Prefix[] }).data
+    const { data } = (await this.#call('GET', '/prefixes?limit=50')) as { data: Prefix[] }
+    return data
+      .filter(({ superseded }) => superseded !== true)
+      .toSorted((a, b) => label(a).localeCompare(label(b), 'en'))
   }
 
   async warm(body: unknown): Promise<Warmed> {
     return (await this.#call('POST', '/warm', body)) as Warmed
   }
 
-  /** The exact body that real requests must begin with, as JSON text. */
+  /** The exact body that real requests must begin with, parsed. */
   async request(id: string): Promise<Record<string, unknown>> {
-    const answer = (await this.#call('GET', `/prefixes/${id}/request`)) as { request?: unknown; body?: unknown }
-    const body = answer.request ?? answer.body ?? answer
-    return (typeof body === 'string' ? JSON.parse(body) : body) as Record<string, unknown>
+    const { request } = (await this.#call('GET', `/prefixes/${id}/request`)) as { request: Record<string, unknown> }
+    return request
   }
 
   async observe(observation: Record<string, unknown>): Promise<void> {

@@ -1,7 +1,7 @@
 /** The three sample prefixes: real shapes and sizes, an invented shop. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Api, Prefix, Warmed } from './api.ts'
+import type { Api, Prefix } from './api.ts'
 
 export interface Sample {
   name: string
@@ -49,20 +49,9 @@ export async function register(api: Api, sample: Sample): Promise<string> {
 /** What keeping a sample warm would cost, by the API's own dry run; nothing is sent to the provider. */
 export async function quote(api: Api, sample: Sample): Promise<string> {
   const answer = await api.warm({ ...sample.registration, dry_run: true })
-  const perDay = money(figure(answer, 'cost_usd_per_day'))
-  const first = money(figure(answer, 'first_write_cost_usd', 'write_cost_usd'))
+  const perDay = money(answer.plan?.cost_usd_per_day ?? null)
+  const first = money(answer.plan?.first_write_cost_usd ?? null)
   return `${sample.name}: ${first} for the first write, then ${perDay} a day (at most $1.00: its budget)`
-}
-
-function figure(answer: Warmed, ...names: string[]): number | null {
-  const places: Record<string, unknown>[] = [answer, (answer.plan ?? {}) as Record<string, unknown>]
-  for (const place of places) {
-    for (const name of names) {
-      const value = place[name]
-      if (typeof value === 'number') return value
-    }
-  }
-  return null
 }
 
 function money(value: number | null): string {

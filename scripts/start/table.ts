@@ -1,6 +1,6 @@
 /** The live table: prefixes as rows of plain data, rows as lines. */
 import { stripVTControlCharacters } from 'node:util'
-import type { Prefix } from './api.ts'
+import { label, type Prefix } from './api.ts'
 import type { Paint } from '../terminal.ts'
 
 /** What real requests of ours read from cache, by prefix. */
@@ -28,11 +28,11 @@ const titles: Row = {
 
 export function rowsOf(prefixes: Prefix[], now: number, cached: CachedTokens): Row[] {
   return prefixes.map((prefix) => {
-    const receipt = prefix.last_receipt ?? prefix.receipt ?? null
+    const receipt = prefix.last_receipt ?? null
     const tokens = cached.get(prefix.id)
     const hits = `${prefix.hits ?? 0}${prefix.misses ? ` (${prefix.misses} missed)` : ''}`
     return {
-      name: prefix.name ?? prefix.id,
+      name: label(prefix),
       state: prefix.warmth?.state ?? 'unknown',
       warmUntil: countdown(prefix.warmth?.warm_until ?? null, now),
       receipt: receipt === null ? 'none yet' : receiptText(receipt.kind, receipt.at, now),

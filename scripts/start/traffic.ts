@@ -2,7 +2,7 @@
  * A few "real" requests, as an application would send them: the exact body that the prefix asks for with a user's turn
  * behind it, straight to the provider's address (here the lab's), and reported by POST /observations.
  */
-import type { Api, Prefix } from './api.ts'
+import { label, type Api, type Prefix } from './api.ts'
 
 type Body = Record<string, unknown>
 
@@ -139,7 +139,7 @@ export class Traffic {
     })
     return {
       prefixId: prefix.id,
-      name: prefix.name ?? prefix.id,
+      name: label(prefix),
       cachedTokens: wire.cached(usage),
       totalTokens: wire.total(usage),
     }
