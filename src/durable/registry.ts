@@ -3,6 +3,7 @@ import { Failure } from '../contract/failures.ts'
 import type { Arrival } from '../core/events.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import { rollUpRows } from '../core/roll-up.ts'
 import { dayOf } from '../core/schedule.ts'
 import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
@@ -37,11 +38,16 @@ export interface Warmed {
 
 const SEND_BATCH = 100
 const IDEMPOTENCY_MS = 24 * 3_600_000
+/** Rows are kept whole for a week, then by the hour. */
 const HISTORY_MS = 7 * 24 * 3_600_000
+/** Chunks in one run: what is left is taken the next day. */
+const ROLL_UPS_A_DAY = 20_000
 const JOB_MS = 7 * 24 * 3_600_000
 /** Past its due time by so much, a prefix has neither slot nor claim. */
 const FORGOTTEN_MS = 10 * 60_000
 const LEDGER_DAYS_MS = 400 * 24 * 3_600_000
+/** A Durable Object holds 10 GB; the rest is left for the history of what is there. */
+const STORAGE_LIMIT_BYTES = 9_000_000_000
 /** The Directory is told only of moves that its minute grain can use. */
 const TELL_MS = 60_000
 
@@ -126,21 +132,35 @@ export class Registry extends DurableObject<Environment> {
 
   // Warming
 
-  /** Registers, and warms as asked. `jobId` names the job of a background warm. */
-  async register(registration: Registration, how: 'now' | 'later' | 'no', jobId: string): Promise<Warmed> {
+  /**
+   * Registers, and warms as asked. `jobId` names the job of a background warm; `askedAt` is when its caller began to ask:
+   * a call that ended since was made while the caller waited, and its receipt is the caller's too.
+   */
+  async register(
+    registration: Registration,
+    how: 'now' | 'later' | 'no',
+    jobId: string,
+    askedAt = Number.POSITIVE_INFINITY,
+  ): Promise<Warmed> {
+    if (this.ctx.storage.sql.databaseSize > STORAGE_LIMIT_BYTES) {
+      throw new Failure(
+        'unsupported',
+        'this account has used nearly all the storage that one registry has; delete prefixes that are no longer needed',
+      )
+    }
     const { k, created } = this.#registrar.register(registration, this.clock.now())
-    const flight = await this.#fly(k, how, jobId)
+    const flight = await this.#fly(k, how, jobId, askedAt)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
   }
 
-  async warm(id: string, how: 'now' | 'later', jobId: string): Promise<Warmed> {
+  async warm(id: string, how: 'now' | 'later', jobId: string, askedAt = Number.POSITIVE_INFINITY): Promise<Warmed> {
     const k = this.#registrar.keyOf(id)
     this.#keeper.restart(k, this.clock.now())
-    const flight = await this.#fly(k, how, jobId)
+    const flight = await this.#fly(k, how, jobId, askedAt)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
   }
 
-  async #fly(k: number, how: 'now' | 'later' | 'no', jobId: string): Promise<Flight> {
+  async #fly(k: number, how: 'now' | 'later' | 'no', jobId: string, askedAt: number): Promise<Flight> {
     const now = this.clock.now()
     if (how === 'later') {
       const job = this.#job(k, jobId, now)
@@ -149,11 +169,22 @@ export class Registry extends DurableObject<Environment> {
       await this.#rearm()
       return { role: 'queued', job }
     }
+    const shared = how === 'now' ? this.#endedSince(k, askedAt) : null
+    if (shared !== null) return { role: 'follower', k, seq: shared }
     const given = how === 'now' ? this.#keeper.warmNow(k, now) : null
     await this.#rearm()
     if (given === null) return { role: 'follower', k, seq: this.#keeper.inFlight(k) ?? 0 }
     if ('refused' in given) return { role: 'refused', ...given.refused }
     return { role: 'leader', lease: given.lease, allowedSecrets: this.#settings().allowedSecrets }
+  }
+
+  /** The claim whose call was answered after `askedAt`, with none in flight now; null when there is none. */
+  #endedSince(k: number, askedAt: number): number | null {
+    if (this.#keeper.inFlight(k) !== null) return null
+    const state = this.#store.state(k)
+    const last = state?.lastReceipt ?? null
+    if (state === null || last === null || state.failuresInRow > 0) return null
+    return last.at + last.latencyMs > askedAt ? state.settledSeq : null
   }
 
   /** A job that the next settlement of a prefix answers: for background warms, and for callers who waited too long. */
@@ -412,7 +443,10 @@ export class Registry extends DurableObject<Environment> {
   async rollUp(): Promise<void> {
     const now = this.clock.now()
     this.#store.transaction(() => {
-      this.#store.dropHistory(now - HISTORY_MS)
+      for (const { k, seq, rows } of this.#store.oldHistory(now - HISTORY_MS, ROLL_UPS_A_DAY)) {
+        this.#store.saveRolledUp(k, seq, rollUpRows(rows))
+      }
+      this.#store.dropHistory(now - LEDGER_DAYS_MS)
       this.#store.dropJobs(now - JOB_MS)
       this.#store.dropIdempotent(now - IDEMPOTENCY_MS)
       this.#store.dropDays(dayOf(now - LEDGER_DAYS_MS))

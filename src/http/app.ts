@@ -3,7 +3,7 @@ import { dashboard } from '../dashboard/serve.ts'
 import { newId } from '../runtime/ids.ts'
 import { accounts } from './accounts.ts'
 import { configured } from './auth.ts'
-import { room } from './context.ts'
+import { clockOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
 import { health } from './health.ts'
 import { jobs } from './jobs.ts'
@@ -25,6 +25,7 @@ app.onError((thrown, c) => answerThrown(c, thrown))
 app.use(async (c, next) => {
   const given = c.req.header('x-request-id')
   c.set('requestId', given !== undefined && REQUEST_ID.test(given) ? given : newId('req'))
+  c.set('askedAt', clockOf(c).now())
   await next()
   c.res.headers.set('x-request-id', c.var.requestId)
   const secure = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' }

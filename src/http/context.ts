@@ -9,6 +9,8 @@ export interface Shared {
   Bindings: Environment
   Variables: {
     requestId: string
+    /** When the request began, in this clock. */
+    askedAt: number
     /** The account that the key names. Set behind `account()` only. */
     account: string
     body: Promise<string>

@@ -113,7 +113,7 @@ export const prefixes = room()
     const registry = registryOf(c)
     const { record } = await registry.view(id)
     await refuseWithoutCredential(c, cardFor(record.provider, 'provider'))
-    const warmed = await registry.warm(id, background === true ? 'later' : 'now', newId('job'))
+    const warmed = await registry.warm(id, background === true ? 'later' : 'now', newId('job'), c.var.askedAt)
     const warmth = await follow(c, warmed.view, warmed.flight, null)
     const view = warmth.job === null ? await registry.view(id) : warmed.view
     return c.json(warmedJson(view, false, warmth), warmth.job === null ? 200 : 202)

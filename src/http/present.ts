@@ -149,6 +149,11 @@ export function historyJson(row: HistoryRow) {
     const { type, count, hits, misses, cachedTokens } = row
     return { at, type, count, hits, misses, cached_tokens: cachedTokens }
   }
+  if (row.type === 'rollup') {
+    const { type, receipts, arrivals, hits, misses, decisions } = row
+    const cached_tokens = row.cachedTokens
+    return { at, type, receipts, cost_usd: money(row.costNanos), arrivals, hits, misses, cached_tokens, decisions }
+  }
   if (row.type === 'decision') return { at, type: row.type, decision: row.decision, reason: row.why, why: row.why }
   return {
     at,

@@ -21,7 +21,7 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   await refuseWithoutCredential(c, preparation.card)
   const registry = registryOf(c)
   const how = preparation.background ? 'later' : 'now'
-  const warmed = await registry.register(registrationOf(preparation), how, newId('job'))
+  const warmed = await registry.register(registrationOf(preparation), how, newId('job'), c.var.askedAt)
   const { text, breakpoint } = preparation.prefix
   // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
   const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint } : null)
