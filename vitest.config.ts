@@ -32,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: [...exclude, 'test/**/*.workerd.test.ts', 'test/lab/**', 'test/e2e/**'],
+          exclude: [...exclude, 'test/**/*.workerd.test.ts', 'test/**/*.e2e.test.ts', 'test/lab/**', 'test/e2e/**'],
           testTimeout: 20_000,
           hookTimeout: 20_000,
         },
@@ -77,7 +77,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/**/*.e2e.test.ts'],
           exclude,
           testTimeout: 180_000,
           hookTimeout: 180_000,
