@@ -190,6 +190,19 @@ export const historyAnswer = z.union([
     cached_tokens: z.int(),
   }),
   z.strictObject({ at, type: z.literal('decision'), decision: z.string(), reason: z.string(), why: z.string() }),
+  z
+    .strictObject({
+      at,
+      type: z.literal('rollup'),
+      receipts: z.record(z.string(), z.int()),
+      cost_usd: usd,
+      arrivals: z.int(),
+      hits: z.int(),
+      misses: z.int(),
+      cached_tokens: z.int(),
+      decisions: z.record(z.string(), z.int()),
+    })
+    .meta({ description: 'An hour older than a week.' }),
 ])
 
 export const requestAnswer = z.strictObject({

@@ -2,7 +2,7 @@ import type { Purpose } from './state.ts'
 import type { Primitive, ReceiptKind, Usage } from './types.ts'
 
 /** A row of a prefix's history: what one answer proved, what real requests did, what was decided and why. */
-export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow
+export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow | RollUpRow
 
 export interface ReceiptRow {
   at: number
@@ -32,4 +32,17 @@ export interface DecisionRow {
   type: 'decision'
   decision: string
   why: string
+}
+
+/** What an hour came to, once its rows were older than a week. Money of receipts whose cost was unknown is not in the sum. */
+export interface RollUpRow {
+  at: number
+  type: 'rollup'
+  receipts: Record<string, number>
+  costNanos: number
+  arrivals: number
+  hits: number
+  misses: number
+  cachedTokens: number
+  decisions: Record<string, number>
 }

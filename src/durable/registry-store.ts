@@ -33,6 +33,8 @@ export class RegistryStore {
   readonly #sql: Sql
   readonly #records = new Map<number, PrefixRecord>()
   readonly #states = new Map<number, PrefixState>()
+  /** Begun claims: few, and read again with every settlement. */
+  readonly #begun = new Map<number, Claim>()
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -46,6 +48,7 @@ export class RegistryStore {
       // What was undone in the tables must not live on in the copies.
       this.#records.clear()
       this.#states.clear()
+      this.#begun.clear()
       throw thrown
     }
   }
@@ -246,11 +249,23 @@ export class RegistryStore {
   history(k: number): HistoryRow[] {
     const moved = this.#sql.all<{ rows: string }>('SELECT rows FROM history WHERE k = ? ORDER BY seq', k)
     const tail = this.#sql.all<{ tail: string }>('SELECT tail FROM state WHERE k = ?', k)[0]?.tail ?? ''
-    const text = moved.map((row) => row.rows).join('') + tail
-    return text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as HistoryRow)
+    return linesOf(moved.map((row) => row.rows).join('') + tail)
+  }
+
+  /** Some chunks of history that ended before an instant and were not rolled up yet. */
+  oldHistory(beforeAt: number, limit: number): { k: number; seq: number; rows: HistoryRow[] }[] {
+    return this.#sql
+      .all<{ k: number; seq: number; rows: string }>(
+        'SELECT k, seq, rows FROM history WHERE last_at < ? AND rolled_up = 0 LIMIT ?',
+        beforeAt,
+        limit,
+      )
+      .map(({ k, seq, rows }) => ({ k, seq, rows: linesOf(rows) }))
+  }
+
+  saveRolledUp(k: number, seq: number, rows: readonly HistoryRow[]): void {
+    const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+    this.#sql.all('UPDATE history SET rows = ?, rolled_up = 1 WHERE k = ? AND seq = ?', text, k, seq)
   }
 
   dropHistory(beforeAt: number): void {
@@ -301,13 +316,17 @@ export class RegistryStore {
   }
 
   claim(seq: number): Claim | null {
+    const known = this.#begun.get(seq)
+    if (known !== undefined) return known
     const row = this.#sql.all<ClaimRow>('SELECT * FROM claim WHERE seq = ?', seq)[0]
     return row === undefined ? null : claimFrom(row)
   }
 
   /** Records the leases of a begun claim, or of what is left of it. */
-  saveLeases(seq: number, leases: readonly Lease[], expiresAt: number): void {
+  saveLeases(seq: number, leases: Lease[], expiresAt: number): void {
     const reserved = leases.reduce((sum, lease) => sum + lease.reservedNanos, 0)
+    const claim = this.claim(seq)
+    if (claim !== null) this.#begun.set(seq, { ...claim, leases, expiresAt, reservedNanos: reserved })
     this.#sql.all(
       'UPDATE claim SET leases = ?, expires_at = ?, reserved_nanos = ? WHERE seq = ?',
       JSON.stringify(leases),
@@ -318,6 +337,7 @@ export class RegistryStore {
   }
 
   deleteClaim(seq: number): void {
+    this.#begun.delete(seq)
     this.#sql.all('DELETE FROM claim WHERE seq = ?', seq)
   }
 
@@ -459,6 +479,13 @@ export class RegistryStore {
   dropIdempotent(beforeAt: number): void {
     this.#sql.all('DELETE FROM idempotency WHERE at < ?', beforeAt)
   }
+}
+
+function linesOf(text: string): HistoryRow[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as HistoryRow)
 }
 
 interface ClaimRow {
