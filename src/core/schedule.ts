@@ -32,7 +32,7 @@ export const DEADLINE_MARGIN_MS = 1_500
 export const TICK_MS = 60_000
 export const SWEEP_HORIZON_MS = TICK_MS + 5_000
 
-const SHORTEST_LEAD_MS = 25_000
+const SHORTEST_LEAD_MS = 23_000
 const LONGEST_LEAD_MS = 90_000
 
 /**

@@ -1,6 +1,7 @@
 import type { HistoryRow } from '../core/history.ts'
 import { slotOf } from '../core/schedule.ts'
 import type { PrefixState } from '../core/state.ts'
+import { pack, unpack } from '../runtime/bytes.ts'
 import { migrate, REGISTRY_STEPS } from './migrations.ts'
 import type { AccountSettings, ClaimEntry, DayTotals, Job, Lease, PrefixRecord } from './records.ts'
 import type { Sql } from './sql.ts'
@@ -119,8 +120,8 @@ export class RegistryStore {
 
   body(k: number): Uint8Array | null {
     const parts = this.#sql
-      .all<{ bytes: ArrayBuffer | Uint8Array }>('SELECT bytes FROM body WHERE k = ? ORDER BY part', k)
-      .map(({ bytes }) => (bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)))
+      .all<{ bytes: Blob }>('SELECT bytes FROM body WHERE k = ? ORDER BY part', k)
+      .map(({ bytes }) => bytesOf(bytes))
     const only = parts[0]
     if (only === undefined) return null
     if (parts.length === 1) return only
@@ -229,43 +230,45 @@ export class RegistryStore {
     if (count !== undefined && count.tail_rows >= TAIL_ROWS) this.#moveTail(k)
   }
 
+  /** Rows of one prefix repeat each other: packed, thirty-two of them take as much room as two. */
   #moveTail(k: number): void {
+    const tail = this.#tail(k)
+    const last = JSON.parse(tail.slice(tail.lastIndexOf('\n', tail.length - 2) + 1)) as HistoryRow
     this.#sql.all(
       `INSERT INTO history (k, seq, last_at, rows)
-       SELECT k, 1 + coalesce((SELECT max(seq) FROM history WHERE history.k = state.k), 0), ?, tail FROM state WHERE k = ?`,
-      this.#lastAt(k),
+       VALUES (?, 1 + coalesce((SELECT max(seq) FROM history WHERE k = ?), 0), ?, ?)`,
       k,
+      k,
+      last.at,
+      pack(tail),
     )
     this.#sql.all("UPDATE state SET tail = '', tail_rows = 0 WHERE k = ?", k)
   }
 
-  #lastAt(k: number): number {
-    const tail = this.#sql.all<{ tail: string }>('SELECT tail FROM state WHERE k = ?', k)[0]?.tail ?? ''
-    const last = tail.slice(0, -1).split('\n').at(-1)
-    return last === undefined || last === '' ? 0 : (JSON.parse(last) as HistoryRow).at
+  #tail(k: number): string {
+    return this.#sql.all<{ tail: string }>('SELECT tail FROM state WHERE k = ?', k)[0]?.tail ?? ''
   }
 
   /** All history rows in the order in which they were written. */
   history(k: number): HistoryRow[] {
-    const moved = this.#sql.all<{ rows: string }>('SELECT rows FROM history WHERE k = ? ORDER BY seq', k)
-    const tail = this.#sql.all<{ tail: string }>('SELECT tail FROM state WHERE k = ?', k)[0]?.tail ?? ''
-    return linesOf(moved.map((row) => row.rows).join('') + tail)
+    const moved = this.#sql.all<{ rows: Blob }>('SELECT rows FROM history WHERE k = ? ORDER BY seq', k)
+    return linesOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
   }
 
   /** Some chunks of history that ended before an instant and were not rolled up yet. */
   oldHistory(beforeAt: number, limit: number): { k: number; seq: number; rows: HistoryRow[] }[] {
     return this.#sql
-      .all<{ k: number; seq: number; rows: string }>(
+      .all<{ k: number; seq: number; rows: Blob }>(
         'SELECT k, seq, rows FROM history WHERE last_at < ? AND rolled_up = 0 LIMIT ?',
         beforeAt,
         limit,
       )
-      .map(({ k, seq, rows }) => ({ k, seq, rows: linesOf(rows) }))
+      .map(({ k, seq, rows }) => ({ k, seq, rows: linesOf(unpack(bytesOf(rows))) }))
   }
 
   saveRolledUp(k: number, seq: number, rows: readonly HistoryRow[]): void {
     const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-    this.#sql.all('UPDATE history SET rows = ?, rolled_up = 1 WHERE k = ? AND seq = ?', text, k, seq)
+    this.#sql.all('UPDATE history SET rows = ?, rolled_up = 1 WHERE k = ? AND seq = ?', pack(text), k, seq)
   }
 
   dropHistory(beforeAt: number): void {
@@ -486,6 +489,13 @@ function linesOf(text: string): HistoryRow[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as HistoryRow)
+}
+
+/** Blobs come back as one or the other, by where the tables are. */
+type Blob = ArrayBuffer | Uint8Array
+
+function bytesOf(blob: Blob): Uint8Array {
+  return blob instanceof Uint8Array ? blob : new Uint8Array(blob)
 }
 
 interface ClaimRow {
