@@ -11,6 +11,9 @@ export interface Vars extends ClockVars {
   ADMIN_KEY?: string
   /** Account key of the development account. Ignored outside of development. */
   DEV_ACCOUNT_KEY?: string
+  /** What accounts' own credentials are sealed under, and what they were sealed under before it was changed. */
+  KEY_ENCRYPTION_SECRET?: string
+  KEY_ENCRYPTION_SECRET_PREVIOUS?: string
   /** Where the lab listens, and which providers it stands for (comma-separated ids). Development only. */
   LAB_URL?: string
   LAB_PROVIDERS?: string

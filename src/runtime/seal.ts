@@ -1,0 +1,113 @@
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+import { Failure } from '../contract/failures.ts'
+import { isDevelopment, MIN_SECRET_LENGTH } from './env.ts'
+import type { Vars } from './env.ts'
+
+/** What a sealed secret is bound to: moved to another row, it does not open. */
+export interface SealedFor {
+  account: string
+  name: string
+  generation: number
+  host: string
+}
+
+/** Under which of the deployment's secrets something is sealed; `unknown` when it is neither. */
+export type SealedWith = 'current' | 'previous' | 'unknown'
+
+const VERSION = 's1'
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/** Seals a secret (AES-256-GCM, a fresh nonce each time) under the deployment's current key-encryption secret. */
+export function seal(secret: string, to: SealedFor, vars: Vars): string {
+  const key = keysOf(vars).current
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv('aes-256-gcm', key.bytes, nonce)
+  cipher.setAAD(boundTo(to))
+  const text = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final(), cipher.getAuthTag()])
+  return [VERSION, key.id, nonce.toString('base64url'), text.toString('base64url')].join('.')
+}
+
+/**
+ * Opens what `seal` made, under the current secret or the one before it. Throws `not_configured` when the deployment has
+ * neither of the secrets it was sealed under, and when the text was changed or belongs to another row.
+ */
+export function unseal(sealed: string, to: SealedFor, vars: Vars): string {
+  const { current, previous } = keysOf(vars)
+  const [version, id, nonce, text] = sealed.split('.')
+  const key = [current, previous].find((one) => one?.id === id)
+  if (version !== VERSION || key == null || nonce === undefined || text === undefined) throw unopened()
+  const bytes = Buffer.from(text, 'base64url')
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key.bytes, Buffer.from(nonce, 'base64url'))
+    decipher.setAAD(boundTo(to))
+    decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
+    return Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]).toString('utf8')
+  } catch {
+    throw unopened() // what the cipher says adds nothing: a changed text and a foreign row look alike
+  }
+}
+
+export function sealedWith(sealed: string, vars: Vars): SealedWith {
+  const { current, previous } = keysOf(vars)
+  const id = sealed.split('.')[1]
+  if (id === current.id) return 'current'
+  return id === previous?.id ? 'previous' : 'unknown'
+}
+
+/** Whether credentials can be kept at all. */
+export function canSeal(vars: Vars): boolean {
+  return (vars.KEY_ENCRYPTION_SECRET ?? '').trim() !== ''
+}
+
+interface Key {
+  /** Tells keys apart in the sealed text, and says nothing about them. */
+  id: string
+  bytes: Buffer
+}
+
+function keysOf(vars: Vars): { current: Key; previous: Key | null } {
+  if (!canSeal(vars)) {
+    throw new Failure(
+      'not_configured',
+      'Credentials of accounts are kept sealed, and this deployment lacks the secret to seal them with: KEY_ENCRYPTION_SECRET.',
+      { missing: ['KEY_ENCRYPTION_SECRET'] },
+    )
+  }
+  const previous = vars.KEY_ENCRYPTION_SECRET_PREVIOUS ?? ''
+  return {
+    current: keyFrom(vars.KEY_ENCRYPTION_SECRET ?? '', 'KEY_ENCRYPTION_SECRET', vars),
+    previous: previous.trim() === '' ? null : keyFrom(previous, 'KEY_ENCRYPTION_SECRET_PREVIOUS', vars),
+  }
+}
+
+/** Keys derived lately, by their secret: derivation is cheap, but not free for every probe. */
+const derived = new Map<string, Key>()
+
+function keyFrom(secret: string, name: string, vars: Vars): Key {
+  const trimmed = secret.trim()
+  if (trimmed.length < MIN_SECRET_LENGTH && !isDevelopment(vars)) {
+    const missing = [`${name} (at least ${MIN_SECRET_LENGTH} characters)`]
+    throw new Failure('not_configured', `This deployment lacks secrets: ${missing.join(', ')}.`, { missing })
+  }
+  const known = derived.get(trimmed)
+  if (known !== undefined) return known
+  const bytes = Buffer.from(hkdfSync('sha256', trimmed, '', 'pilotlight sealed credentials', 32))
+  const id = createHash('sha256').update('pilotlight key id').update(bytes).digest('hex').slice(0, 8)
+  const key = { id, bytes }
+  if (derived.size >= 8) derived.clear()
+  derived.set(trimmed, key)
+  return key
+}
+
+/** An array, so that no two rows can be spelled alike. */
+function boundTo({ account, name, generation, host }: SealedFor): Buffer {
+  return Buffer.from(JSON.stringify([account, name, generation, host]))
+}
+
+function unopened(): Failure {
+  return new Failure(
+    'not_configured',
+    'A stored credential cannot be opened with the key-encryption secrets of this deployment; store it again, or bring the former secret back as KEY_ENCRYPTION_SECRET_PREVIOUS.',
+  )
+}
