@@ -84,6 +84,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
     },
     lastFailure: null,
     failuresInRow: 0,
+    unpricedCalls: before.unpricedCalls + (costNanos === null && worst === null ? 1 : 0),
     probes: before.probes + 1,
     probesSinceArrival: before.probesSinceArrival + (purpose === 'keep' ? 1 : 0),
     silentInRow: usage.cacheReadTokens === null && usage.cacheWriteTokens === null ? before.silentInRow + 1 : 0,
@@ -202,7 +203,10 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
   }
   const rows: HistoryRow[] = []
   if (call.accepted === null) {
-    Object.assign(state, spendToday(before, worst ?? 0, call.at), { probes: before.probes + 1 })
+    Object.assign(state, spendToday(before, worst ?? 0, call.at), {
+      probes: before.probes + 1,
+      unpricedCalls: before.unpricedCalls + (worst === null ? 1 : 0),
+    })
     rows.push({
       at: call.at,
       type: 'receipt',
@@ -224,7 +228,7 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
     return { state, rows }
   }
   if (call.permanent || call.primitiveRefused || !FAILURES[call.failure.kind].retryable) {
-    const why = `${call.failure.kind}: ${call.failure.message}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
+    const why = `${call.failure.kind}: ${call.failure.message.replace(/\.$/, '')}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
     state.stopped = { reason: 'provider_refused', at: call.at, why }
   } else
     rows.push({

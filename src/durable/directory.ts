@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
+import { newKeySeed } from '../runtime/ids.ts'
 import { DirectoryStore } from './directory-store.ts'
 import { durableSql } from './sql.ts'
 
@@ -54,6 +55,15 @@ export class Directory extends DurableObject<Environment> {
       accounts: accounts.length,
       killSwitch: this.killSwitch(),
     }
+  }
+
+  /** What the seals of account keys are made with; drawn when it is first asked for, and never changed. */
+  keySeed(): string {
+    const known = this.#store.setting('key_seed')
+    if (known !== null) return known
+    const seed = newKeySeed()
+    this.#store.saveSetting('key_seed', seed)
+    return seed
   }
 
   killSwitch(): boolean {

@@ -11,8 +11,9 @@ import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
 import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
 
-/** Real time after which a burst of equal calls is taken for a new one, so that a receipt never answers a much later call. */
+/** Real time; a receipt never answers a call that came much later. */
 const LONGEST_BURST_MS = 10_000
+const LINGER_MS = 400
 
 /** The provider's body, and the schemas inside the neutral form. */
 const raw: RawPath = (path) =>
@@ -26,7 +27,10 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   await refuseWithoutCredential(c, preparation.card)
   const registry = registryOf(c)
   const { account: name, askedAt } = c.var
-  const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, LONGEST_BURST_MS * clock.rate)
+  const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, {
+    longestMs: LONGEST_BURST_MS * clock.rate,
+    lingerMs: LINGER_MS * clock.rate,
+  })
   try {
     const how = preparation.background ? 'later' : 'now'
     const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt)
@@ -41,6 +45,6 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
     return c.json(warmedJson(view, warmed.created, warmth), warmth.job === null ? 200 : 202)
   } finally {
-    burst.leave()
+    burst.leave(clock.now())
   }
 })

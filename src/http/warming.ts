@@ -129,7 +129,7 @@ export function receiptOf(warmth: Warmth, view: Seen): Record<string, unknown> |
 }
 
 function staysRegistered(failure: FailureValue, prefixId: string): Failure {
-  return new Failure(failure.kind, `${failure.message} The prefix stays registered.`, {
+  return new Failure(failure.kind, `${failure.message.replace(/\.?$/, '.')} The prefix stays registered.`, {
     ...failure.detail,
     prefix_id: prefixId,
   })
