@@ -7,6 +7,7 @@ const bindings = {
   ENVIRONMENT: 'development',
   ADMIN_KEY: 'pilotlight-admin',
   DEV_ACCOUNT_KEY: 'pilotlight-dev',
+  KEY_ENCRYPTION_SECRET: 'pilotlight-seal-of-tests',
   LAB_URL: 'http://lab.test',
   LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini',
 }

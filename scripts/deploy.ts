@@ -13,6 +13,8 @@ import { configurationProblems, holdsDevelopmentKey, queuesOf, type Configuratio
 import { root, run, step } from './step.ts'
 
 const required = ['ADMIN_KEY']
+/** Needed only where accounts have keys of their own with providers. */
+const sealSecrets = ['KEY_ENCRYPTION_SECRET', 'KEY_ENCRYPTION_SECRET_PREVIOUS']
 const bundleFolder = '.state/build'
 
 process.exitCode = await deploy(process.argv.slice(2))
@@ -25,7 +27,7 @@ async function deploy(args: string[]): Promise<number> {
   const target = ['--env', environment === 'production' ? '' : environment] // production is the top of wrangler.toml
 
   const configuration: Configuration = readConfig({ config: join(root, 'wrangler.toml'), env: target[1] })
-  const problems = configurationProblems(configuration, [...required, ...secretNames()])
+  const problems = configurationProblems(configuration, [...required, ...secretNames(), ...sealSecrets])
   if (problems.length > 0)
     return end(`Not deployed. In wrangler.toml:\n${problems.map((one) => `  ${one}`).join('\n')}`, 1)
 

@@ -17,10 +17,10 @@ export interface Keys {
   adminKey: string
   accountKey: string
   /** Which of our own keys the file brings; those are not injected a second time. */
-  own: { adminKey: boolean; accountKey: boolean }
+  own: { adminKey: boolean; accountKey: boolean; seal: boolean }
 }
 
-export const developmentKeys = { admin: 'pilotlight-admin', account: 'pilotlight-dev' }
+export const developmentKeys = { admin: 'pilotlight-admin', account: 'pilotlight-dev', seal: 'pilotlight-seal' }
 
 /** Reads the text of .dev.vars (empty when there is no such file). A key that is empty counts as absent. */
 export function readKeys(devVars: string): Keys {
@@ -31,7 +31,7 @@ export function readKeys(devVars: string): Keys {
     lab: providers.filter(({ key }) => !has(key)).map(({ id }) => id),
     adminKey: has('ADMIN_KEY') ? values['ADMIN_KEY']! : developmentKeys.admin,
     accountKey: has('DEV_ACCOUNT_KEY') ? values['DEV_ACCOUNT_KEY']! : developmentKeys.account,
-    own: { adminKey: has('ADMIN_KEY'), accountKey: has('DEV_ACCOUNT_KEY') },
+    own: { adminKey: has('ADMIN_KEY'), accountKey: has('DEV_ACCOUNT_KEY'), seal: has('KEY_ENCRYPTION_SECRET') },
   }
 }
 

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { root } from '../step.ts'
 import { loadClock, resume, virtualNow, type Kept } from './clock.ts'
-import { readKeys, stateName, type Keys } from './keys.ts'
+import { developmentKeys, readKeys, stateName, type Keys } from './keys.ts'
 import type { Options } from './options.ts'
 import { portFree, type Launch } from './processes.ts'
 import { clearRun, type RunRecord } from './run-record.ts'
@@ -80,6 +80,7 @@ export async function setUp(options: Options, realNow: () => number): Promise<Se
       ENVIRONMENT: 'development',
       ...(keys.own.adminKey ? {} : { ADMIN_KEY: keys.adminKey }),
       ...(keys.own.accountKey ? {} : { DEV_ACCOUNT_KEY: keys.accountKey }),
+      ...(keys.own.seal ? {} : { KEY_ENCRYPTION_SECRET: developmentKeys.seal }),
       ...(withLab ? { LAB_URL: labUrl, LAB_PROVIDERS: keys.lab.join(',') } : {}),
       ...(pretend ? clock : {}), // a real provider's caches know no other time than the real one
     },

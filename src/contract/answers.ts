@@ -301,6 +301,17 @@ export const newKeyAnswer = z.strictObject({
   key: z.string().meta({ description: 'Shown here and never again.' }),
 })
 
+export const credentialAnswer = z.strictObject({
+  name: z.string(),
+  provider: z.string(),
+  host: z.string().meta({ description: 'The only host that it is sent to.' }),
+  generation: z.int().meta({ description: 'Rises with each secret of this name; prefixes of another one stop.' }),
+  created_at: at,
+  sealed_with: z
+    .enum(['current', 'previous', 'unknown'])
+    .meta({ description: 'Which key-encryption secret it is sealed under; unknown: it cannot be opened.' }),
+})
+
 export const deletedAnswer = z.strictObject({ id: z.string(), deleted: z.literal(true) })
 export const revokedAnswer = z.strictObject({ id: z.string(), revoked: z.literal(true) })
 export const killSwitchAnswer = z.strictObject({ on: z.boolean(), accounts: z.int(), failed: z.int() })

@@ -13,6 +13,11 @@ export const observation = z.strictObject({
   request: rawJson("The provider's own request body; fingerprinted, not stored.").optional(),
   model: model.optional(),
   cache: cache.optional().meta({ description: 'The strategy that the prefix was registered with, where it had one.' }),
+  credential: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({ description: 'The credential that the prefix was registered with, where it had one of the account.' }),
   usage: z
     .record(z.string(), z.unknown(), { error: "must be the provider's usage object" })
     .meta({ description: "The provider's own usage object, or the normalised one." }),

@@ -46,7 +46,11 @@ export const warmBody = z.strictObject({
   keep_warm: keepWarm.optional(),
   background: z.boolean({ error: 'must be true or false' }).optional(),
   max_output_tokens: z.int({ error: 'must be a whole number' }).min(0).max(4096).optional(),
-  credential: z.string().max(64).optional(),
+  credential: z
+    .string()
+    .max(64)
+    .optional()
+    .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
 })
 

@@ -25,6 +25,8 @@ export interface PlanContext {
   outputFloor: number
   /** True once a newer body took the name. */
   superseded: boolean
+  /** Why the credential it was written with cannot be used any more; absent while it can. */
+  credentialGone?: string
   killed: boolean
   /** Coarseness of queue delays in this clock. */
   grainMs: number
@@ -100,6 +102,7 @@ function refusal(state: PrefixState, context: PlanContext, now: number): Decisio
   const { keepWarm } = context
   if (context.superseded)
     return stop('superseded', 'a newer body was registered under this name; this version is no longer kept warm')
+  if (context.credentialGone !== undefined) return stop('credential_replaced', context.credentialGone)
   if (keepWarm.plan === 'off')
     return stop(
       'plan_off',

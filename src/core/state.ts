@@ -19,6 +19,7 @@ export type StopReason =
   | 'budget_exhausted'
   | 'kill_switch'
   | 'provider_refused'
+  | 'credential_replaced'
 
 export interface Stop {
   reason: StopReason

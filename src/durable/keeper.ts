@@ -15,6 +15,7 @@ import {
 } from '../core/schedule.ts'
 import type { PrefixState, Purpose } from '../core/state.ts'
 import type { ModelFacts, Primitive } from '../core/types.ts'
+import { DEFAULT_CREDENTIAL } from './records.ts'
 import type { AccountSettings, ClaimEntry, DayTotals, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
 import type { Claim, RegistryStore, Row } from './registry-store.ts'
 
@@ -34,6 +35,8 @@ const RELEASE_MS = 2_000
 export interface KeeperPorts {
   factsOf: (provider: string, model: string, now: number) => ModelFacts
   grainMs: number
+  /** Generation in force of a credential of the account; null when there is none of that name. */
+  generationOf?: (credential: string) => number | null
 }
 
 /** A claim to be put on the queue, to arrive after `delayMs`. */
@@ -305,6 +308,7 @@ export class Keeper {
       provider: record.provider,
       model: record.model,
       credential: record.credential,
+      credentialGeneration: record.credentialGeneration ?? 1,
       retention: state.retention?.name ?? record.retention,
       maxOutputTokens: record.maxOutputTokens,
     }
@@ -552,6 +556,18 @@ export class Keeper {
       grainMs: this.#ports.grainMs,
       accountLeftNanos,
       random: spread(k, state.generation),
+      ...this.#credentialGone(record),
+    }
+  }
+
+  #credentialGone({ credential, credentialGeneration = 1 }: PrefixRecord): { credentialGone?: string } {
+    const { generationOf } = this.#ports
+    if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}
+    const current = generationOf(credential)
+    if (current === credentialGeneration) return {}
+    const what = current === null ? 'deleted' : 'replaced'
+    return {
+      credentialGone: `the credential ${credential} that this prefix was written with was ${what}; what another key wrote, it cannot read. POST /warm registers the prefix under one that exists`,
     }
   }
 }
@@ -561,6 +577,8 @@ type Sent = Exclude<Outcome, { kind: 'not_sent' }>
 
 /** The decision behind a warm that somebody asked for: plans do not matter, budgets and the kill switch do. */
 function asked0(state: PrefixState, context: PlanContext, now: number): Decision {
+  if (context.credentialGone !== undefined)
+    return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const worst = worstNanos(state, context)
   const refused = budgetRefusal(state, context, now, worst)

@@ -44,6 +44,11 @@ export const REGISTRY_STEPS: readonly string[][] = [
     `CREATE TABLE idempotency (id TEXT PRIMARY KEY, at INTEGER NOT NULL, request_hash TEXT NOT NULL, status INTEGER, body TEXT)`,
     'CREATE INDEX idempotency_at ON idempotency (at)',
   ],
+  [
+    // A deleted credential keeps its row, without a secret: its generation must not be given out again.
+    `CREATE TABLE credential (name TEXT PRIMARY KEY, provider TEXT NOT NULL, host TEXT NOT NULL, generation INTEGER NOT NULL,
+      created_at INTEGER NOT NULL, sealed TEXT)`,
+  ],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

@@ -3,6 +3,9 @@ import type { KeepWarm } from '../core/plan.ts'
 import type { Purpose, Receipt } from '../core/state.ts'
 import type { Advice, Breakpoint, Primitive, Usage } from '../core/types.ts'
 
+/** The name that stands for the Worker secret of a provider's card; every other is a credential of the account itself. */
+export const DEFAULT_CREDENTIAL = 'default'
+
 /** What is registered about a prefix and changes only when somebody asks: everything but its state and its body. */
 export interface PrefixRecord {
   id: string
@@ -15,6 +18,8 @@ export interface PrefixRecord {
   version: number
   superseded: boolean
   credential: string
+  /** Which secret of that name; absent: the first. */
+  credentialGeneration?: number
   cacheKey: string | null
   retention: string
   breakpoint: Breakpoint
@@ -58,6 +63,7 @@ export interface Lease {
   provider: string
   model: string
   credential: string
+  credentialGeneration: number
   retention: string
   maxOutputTokens: number | null
 }
@@ -115,6 +121,22 @@ export interface AccountSettings {
   globalKillSwitch: boolean
   /** Names of Worker secrets this account may use. Accounts that share one share the provider's cache. */
   allowedSecrets: string[]
+}
+
+/** A provider's key of one account, by what may be known of it. */
+export interface NamedCredential {
+  account: string
+  name: string
+  provider: string
+  /** The only host that it is sent to, with its port where it is not the usual one. */
+  host: string
+  generation: number
+  createdAt: number
+}
+
+/** With the key itself, sealed. Only who calls the provider opens it, and sends it to `host` alone. */
+export interface StoredCredential extends NamedCredential {
+  sealed: string
 }
 
 /** Totals of one UTC day. */

@@ -222,6 +222,19 @@ export class Registrar {
     }
   }
 
+  /** Stops every plan whose credential was replaced or deleted. */
+  credentialChanged(name: string, now: number): void {
+    let before = Number.MAX_SAFE_INTEGER
+    for (;;) {
+      const ks = this.#store.keysBefore(before, 500)
+      if (ks.length === 0) return
+      this.#store.transaction(() => {
+        for (const k of ks) if (this.#record(k).credential === name) this.#keeper.replan(k, now, (state) => state)
+      })
+      before = ks.at(-1) ?? 0
+    }
+  }
+
   #view(k: number, now: number): PrefixView {
     const state = this.#store.state(k)
     if (state === null) throw new Failure('not_found', 'there is no such prefix')

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { Failure } from '../contract/failures.ts'
+import { Failure, readFailure } from '../contract/failures.ts'
 import type { Arrival } from '../core/events.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
@@ -9,9 +9,20 @@ import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { factsOf } from '../runtime/facts.ts'
+import { Credentials } from './credentials.ts'
+import type { CredentialView } from './credentials.ts'
 import { Keeper } from './keeper.ts'
 import type { Ended, Message } from './keeper.ts'
-import type { AccountSettings, DayTotals, Job, Lease, Outcome, Settled } from './records.ts'
+import type {
+  AccountSettings,
+  DayTotals,
+  Job,
+  Lease,
+  NamedCredential,
+  Outcome,
+  Settled,
+  StoredCredential,
+} from './records.ts'
 import { Registrar, rememberFacts } from './registrar.ts'
 import type { PrefixFilter, PrefixView, Registration } from './registrar.ts'
 import { RegistryStore } from './registry-store.ts'
@@ -25,7 +36,7 @@ export interface ProbeMessage {
 
 /** How a warm that was asked for goes on. */
 export type Flight =
-  | { role: 'leader'; lease: Lease; allowedSecrets: string[] }
+  | { role: 'leader'; lease: Lease; allowedSecrets: string[]; credentials: StoredCredential[] }
   | { role: 'follower'; k: number; seq: number }
   | { role: 'queued'; job: Job }
   | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string }
@@ -56,6 +67,7 @@ export class Registry extends DurableObject<Environment> {
   clock = clockFrom(this.env)
   readonly #account: string
   readonly #store = new RegistryStore(durableSql(this.ctx.storage))
+  readonly #credentials: Credentials
   readonly #keeper: Keeper
   readonly #registrar: Registrar
   /** Callers who wait for a call to end. Memory only: when it is lost they ask again. */
@@ -65,7 +77,12 @@ export class Registry extends DurableObject<Environment> {
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
     this.#account = ctx.id.name ?? ''
-    const ports = { factsOf: rememberFacts(factsOf), grainMs: this.clock.grainMs }
+    this.#credentials = new Credentials(durableSql(ctx.storage), this.#account, env)
+    const ports = {
+      factsOf: rememberFacts(factsOf),
+      grainMs: this.clock.grainMs,
+      generationOf: (name: string) => this.#credentials.generationOf(name),
+    }
     this.#keeper = new Keeper(this.#store, ports, this.#settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
   }
@@ -113,6 +130,36 @@ export class Registry extends DurableObject<Environment> {
 
   revokeKey(id: string): boolean {
     return this.#store.revokeKey(id, this.clock.now())
+  }
+
+  /** Stores a provider's key, sealed. Plans that used the one before it stop. */
+  async putCredential(given: {
+    name: string
+    provider: string
+    host: string
+    secret: string
+  }): Promise<CredentialView> {
+    const now = this.clock.now()
+    const stored = this.#credentials.put(given, now)
+    if (stored.generation > 1) this.#registrar.credentialChanged(given.name, now)
+    await this.#rearm()
+    return stored
+  }
+
+  credentials(): CredentialView[] {
+    return this.#credentials.list()
+  }
+
+  /** Some of the account's credentials, without their secrets, by name; those that do not exist are left out. */
+  credentialsNamed(names: string[]): Record<string, NamedCredential> {
+    return Object.fromEntries(this.#credentials.named(names).map((credential) => [credential.name, credential]))
+  }
+
+  async removeCredential(name: string): Promise<boolean> {
+    if (!this.#credentials.remove(name)) return false
+    this.#registrar.credentialChanged(name, this.clock.now())
+    await this.#rearm()
+    return true
   }
 
   /** Whether a key may act for this account: its hash is ours, it is neither revoked nor expired, the account exists. */
@@ -175,7 +222,7 @@ export class Registry extends DurableObject<Environment> {
     await this.#rearm()
     if (given === null) return { role: 'follower', k, seq: this.#keeper.inFlight(k) ?? 0 }
     if ('refused' in given) return { role: 'refused', ...given.refused }
-    return { role: 'leader', lease: given.lease, allowedSecrets: this.#settings().allowedSecrets }
+    return { role: 'leader', lease: given.lease, ...this.#grants([given.lease]) }
   }
 
   /** The claim whose call was answered after `askedAt`, with none in flight now; null when there is none. */
@@ -312,10 +359,16 @@ export class Registry extends DurableObject<Environment> {
     }
   }
 
-  async begin(seq: number): Promise<{ leases: Lease[]; allowedSecrets: string[] }> {
+  async begin(seq: number): Promise<{ leases: Lease[]; allowedSecrets: string[]; credentials: StoredCredential[] }> {
     const leases = this.#keeper.begin(seq, this.clock.now())
     await this.#rearm()
-    return { leases, allowedSecrets: this.#settings().allowedSecrets }
+    return { leases, ...this.#grants(leases) }
+  }
+
+  /** What leases may be used with: names of the deployment's secrets, and the account's own credentials, sealed. */
+  #grants(leases: readonly Lease[]): { allowedSecrets: string[]; credentials: StoredCredential[] } {
+    const credentials = this.#credentials.stored(leases.map(({ credential }) => credential))
+    return { allowedSecrets: this.#settings().allowedSecrets, credentials }
   }
 
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
@@ -453,7 +506,18 @@ export class Registry extends DurableObject<Environment> {
       // None is ever forgotten, unless there is a defect; then it must not stay so.
       for (const k of this.#store.forgotten(now - FORGOTTEN_MS, 10_000)) this.#store.hint(k, now)
     })
+    this.#resealCredentials()
     await this.#rearm()
+  }
+
+  /** After the key-encryption secret was changed. Whatever is wrong with it must not keep rows from ageing. */
+  #resealCredentials(): void {
+    if (this.#credentials.isEmpty()) return
+    try {
+      this.#credentials.reseal()
+    } catch (thrown) {
+      console.error('credentials could not be sealed anew', readFailure(thrown)?.kind ?? 'unknown')
+    }
   }
 }
 

@@ -17,7 +17,7 @@ import { cursor, limit, readQuery } from './query.ts'
 export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
 
 /** The account that a path names. It must exist: asking a Registry would make one. */
-async function existing(c: Call): Promise<string> {
+export async function existing(c: Call): Promise<string> {
   const id = c.req.param('id') ?? ''
   if (!accountId.safeParse(id).success || !(await directoryOf(c).has(id))) {
     throw new Failure('not_found', 'There is no such account.')

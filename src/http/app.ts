@@ -5,6 +5,7 @@ import { accounts } from './accounts.ts'
 import { configured } from './auth.ts'
 import { clockOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
+import { credentials } from './credentials.ts'
 import { health } from './health.ts'
 import { jobs } from './jobs.ts'
 import { killSwitch } from './kill-switch.ts'
@@ -35,7 +36,18 @@ app.use(async (c, next) => {
 app.get('/', () => dashboard())
 app.route('/', health)
 app.use(configured)
-for (const resource of [warm, prefixes, observations, jobs, providers, metrics, accounts, killSwitch, openapi])
+for (const resource of [
+  warm,
+  prefixes,
+  observations,
+  jobs,
+  providers,
+  metrics,
+  accounts,
+  credentials,
+  killSwitch,
+  openapi,
+])
   app.route('/', resource)
 
 /** Paths of the API, with the methods that each knows. */

@@ -7,10 +7,12 @@ import type { observation } from '../contract/observation.ts'
 import type { Arrival } from '../core/events.ts'
 import type { Usage } from '../core/types.ts'
 import { dialectOf } from '../providers/registry.ts'
+import type { NamedCredential } from '../durable/records.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import type { RawPath } from './body.ts'
 import { clockOf, registryOf, room } from './context.ts'
+import { credentialsNamed, useOf } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor, observedFingerprint } from './preparation.ts'
 import { failureJson } from './present.ts'
@@ -24,7 +26,11 @@ export const observations = room().post('/observations', account, idempotent, as
   const given = await readBody(c, observationsBody, { raw })
   const registry = registryOf(c)
   const now = clockOf(c).now()
-  const prints = given.map((one, index) => attempt(() => printOf(one, index, now)))
+  const credentials = await credentialsNamed(
+    c,
+    given.map(({ credential }) => credential),
+  )
+  const prints = given.map((one, index) => attempt(() => printOf(one, index, now, credentials)))
   const wanted = [...new Set(prints.flatMap((print) => (typeof print === 'string' ? [print] : [])))]
   const byPrint = new Map(Object.entries(wanted.length === 0 ? {} : await registry.idsOf(wanted)))
   const ids = [
@@ -89,7 +95,12 @@ function attempt<Value>(work: () => Value): Value | FailureValue {
 }
 
 /** The fingerprint of an observation that names its prefix by the request; null when it gives an id. */
-function printOf(one: z.output<typeof observation>, index: number, now: number): string | null {
+function printOf(
+  one: z.output<typeof observation>,
+  index: number,
+  now: number,
+  known: ReadonlyMap<string, NamedCredential>,
+): string | null {
   const field = `[${index}]`
   const { provider, request } = one
   if (one.prefix_id !== undefined) {
@@ -99,7 +110,8 @@ function printOf(one: z.output<typeof observation>, index: number, now: number):
   }
   if (request === undefined) throw bad(`${field}.prefix_id`, 'is missing; give prefix_id, or provider and request')
   if (provider === undefined) throw bad(`${field}.provider`, 'is missing beside request')
-  return observedFingerprint({ ...one, provider, request }, field, now)
+  const credential = useOf(one.credential, known, `${field}.credential`)
+  return observedFingerprint({ ...one, provider, request }, field, now, credential)
 }
 
 const OURS = ['uncached_input_tokens', 'cached_input_tokens', 'cache_write_input_tokens', 'cache_write_by_retention']

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { accountChange, killSwitch, newAccount, newKey } from '../contract/account.ts'
 import * as answers from '../contract/answers.ts'
+import { newCredential } from '../contract/credential.ts'
 import { FAILURES } from '../contract/failures.ts'
 import { observations } from '../contract/observation.ts'
 import { prefixChange, warmAgainBody, warmBody } from '../contract/warm.ts'
@@ -14,7 +15,7 @@ const { listOf } = answers
 
 /** One operation of the API: what the document says of a route. */
 export interface Operation {
-  method: 'get' | 'post' | 'patch' | 'delete'
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete'
   path: string
   does: string
   key: 'account' | 'admin' | null
@@ -203,6 +204,28 @@ export const operations: readonly Operation[] = [
     does: 'Revokes a key: within 30 seconds everywhere.',
     key: 'admin',
     answers: { 200: answers.revokedAnswer },
+  },
+  {
+    method: 'put',
+    path: '/accounts/{id}/credentials/{name}',
+    does: "Stores a provider's key, sealed, or replaces it: a new generation.",
+    key: 'admin',
+    body: newCredential,
+    answers: { 200: answers.credentialAnswer, 201: answers.credentialAnswer },
+  },
+  {
+    method: 'get',
+    path: '/accounts/{id}/credentials',
+    does: 'Lists its credentials, without their secrets.',
+    key: 'admin',
+    answers: { 200: listOf(answers.credentialAnswer) },
+  },
+  {
+    method: 'delete',
+    path: '/accounts/{id}/credentials/{name}',
+    does: 'Deletes a credential. Plans that used it stop.',
+    key: 'admin',
+    answers: { 200: answers.deletedAnswer },
   },
   {
     method: 'post',

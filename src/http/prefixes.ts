@@ -4,6 +4,7 @@ import { prefixChange, warmAgainBody } from '../contract/warm.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
 import { newId, sha256 } from '../runtime/ids.ts'
+import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import { registryOf, room } from './context.ts'
@@ -14,6 +15,7 @@ import { idempotent } from './idempotency.ts'
 import { cardFor, keepWarmFrom } from './preparation.ts'
 import { prefixJson, receiptJson, warmthJson } from './present.ts'
 import { cursor, limit, readQuery } from './query.ts'
+import { credentialsNamed, refuseElsewhere } from './credentials.ts'
 import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 export const listQuery = z.strictObject({
@@ -112,7 +114,10 @@ export const prefixes = room()
     const { background } = await readBody(c, warmAgainBody, { empty: true })
     const registry = registryOf(c)
     const { record } = await registry.view(id)
-    await refuseWithoutCredential(c, cardFor(record.provider, 'provider'))
+    const card = cardFor(record.provider, 'provider')
+    const own = (await credentialsNamed(c, [record.credential])).get(record.credential)
+    if (own !== undefined) refuseElsewhere(c, card, own)
+    else if (record.credential === DEFAULT_CREDENTIAL) await refuseWithoutCredential(c, card)
     const warmed = await registry.warm(id, background === true ? 'later' : 'now', newId('job'), c.var.askedAt)
     const warmth = await follow(c, warmed.view, warmed.flight, null)
     const view = warmth.job === null ? await registry.view(id) : warmed.view

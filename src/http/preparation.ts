@@ -10,6 +10,7 @@ import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
+import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registrar.ts'
 import type { Registration } from '../durable/registrar.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
@@ -19,9 +20,13 @@ import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
 
-/** The only credential so far, and its generation: entries are never shared between two of them. */
-const CREDENTIAL = 'default'
-const CREDENTIAL_SCOPE = 'default:1'
+/** Which credential a prefix is warmed with: its scope keeps what two keys wrote apart. */
+export interface CredentialUse {
+  name: string
+  generation: number
+}
+
+export const DEFAULT_USE: CredentialUse = { name: DEFAULT_CREDENTIAL, generation: 1 }
 
 /** Everything about a warm that is decided at the door, before anything is stored or sent. */
 export interface Preparation {
@@ -36,7 +41,7 @@ export interface Preparation {
   dryRun: boolean
 }
 
-export function prepareWarm(body: WarmBody, now: number): Preparation {
+export function prepareWarm(body: WarmBody, now: number, credential: CredentialUse = DEFAULT_USE): Preparation {
   refuseNotYet(body)
   const card = cardForBody(cardFor(body.provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
@@ -49,7 +54,7 @@ export function prepareWarm(body: WarmBody, now: number): Preparation {
   const advice = [...prefix.advice, ...keepWarmAdvice(body.keep_warm)]
   const maxOutputTokens = body.max_output_tokens ?? null
   const { primitives, outputFloor } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
-  const print = fingerprintOf(card, prefix)
+  const print = fingerprintOf(card, prefix, credential)
   return {
     card,
     facts,
@@ -62,7 +67,8 @@ export function prepareWarm(body: WarmBody, now: number): Preparation {
       provider: card.id,
       model: prefix.model,
       name: body.name ?? null,
-      credential: CREDENTIAL,
+      credential: credential.name,
+      credentialGeneration: credential.generation,
       cacheKey: prefix.cacheKey,
       retention: prefix.retention,
       breakpoint: prefix.breakpoint,
@@ -89,11 +95,12 @@ export function observedFingerprint(
   observed: { provider: string; request: RawJson; model?: string | undefined; cache?: CacheInput | undefined },
   field: string,
   now: number,
+  credential: CredentialUse = DEFAULT_USE,
 ): string {
   const card = cardForBody(cardFor(observed.provider, `${field}.provider`), observed.request.text)
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
-  return fingerprintOf(card, prefix)
+  return fingerprintOf(card, prefix, credential)
 }
 
 export function cardFor(id: string, field: string): Card {
@@ -135,9 +142,6 @@ function refuseNotYet(body: WarmBody): void {
     if (body[field] !== undefined) throw new Failure('unsupported', `${field}: is not supported yet.`, { field })
   }
   refuseKeepWarm(body.keep_warm)
-  if (body.credential !== undefined && body.credential !== CREDENTIAL) {
-    throw new Failure('invalid_request', 'credential: only "default" exists.', { field: 'credential' })
-  }
   if (body.request === undefined) return
   for (const field of ['system', 'tools', 'messages'] as const) {
     if (body[field] !== undefined) {
@@ -249,11 +253,12 @@ function buildable(
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
 
-function fingerprintOf(card: Card, prefix: PreparedPrefix): string {
+function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse): string {
   return fingerprint({
     provider: card.id,
     model: prefix.model,
-    credentialScope: CREDENTIAL_SCOPE,
+    // Name and generation: entries are never shared between two secrets.
+    credentialScope: `${credential.name}:${credential.generation}`,
     cacheKey: prefix.cacheKey,
     canonical: prefix.canonical,
   })

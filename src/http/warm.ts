@@ -6,6 +6,7 @@ import { readBody } from './body.ts'
 import type { RawPath } from './body.ts'
 import { joinBurst } from './burst.ts'
 import { clockOf, registryOf, room } from './context.ts'
+import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
@@ -22,9 +23,13 @@ const raw: RawPath = (path) =>
 export const warm = room().post('/warm', account, idempotent, async (c) => {
   const body = await readBody(c, warmBody, { raw })
   const clock = clockOf(c)
-  const preparation = prepareWarm(body, clock.now())
+  const known = await credentialsNamed(c, [body.credential])
+  const credential = useOf(body.credential, known)
+  const preparation = prepareWarm(body, clock.now(), credential)
+  const own = known.get(credential.name)
+  if (own !== undefined) refuseElsewhere(c, preparation.card, own)
   if (preparation.dryRun) return c.json(await dryRun(c, preparation))
-  await refuseWithoutCredential(c, preparation.card)
+  if (own === undefined) await refuseWithoutCredential(c, preparation.card)
   const registry = registryOf(c)
   const { account: name, askedAt } = c.var
   const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, {

@@ -2,7 +2,8 @@ import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import type { Job, Lease, Settled } from '../durable/records.ts'
 import type { Flight } from '../durable/registry.ts'
-import { credentialRefusal, runLease } from '../queue/run-lease.ts'
+import { credentialRefusal } from '../queue/credential.ts'
+import { runLease } from '../queue/run-lease.ts'
 import type { StoredBody } from '../queue/run-lease.ts'
 import type { Card } from '../providers/types.ts'
 import { unpack } from '../runtime/bytes.ts'
@@ -77,6 +78,7 @@ async function lead(
       clock: clockOf(c),
       vars: c.env,
       allowedSecrets: flight.allowedSecrets,
+      credentials: flight.credentials,
       bodyOf: async (key) => body ?? storedBody(registry, key),
     })
     const renewed = (await registry.settle(seq, [outcome]))[0]

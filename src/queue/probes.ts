@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import type { Lease, Outcome } from '../durable/records.ts'
+import type { Lease, Outcome, StoredCredential } from '../durable/records.ts'
 import type { ProbeMessage } from '../durable/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
 import { clockFrom } from '../runtime/clock.ts'
@@ -29,8 +29,8 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
       }
       try {
         const registry = env.REGISTRY.getByName(claim.account)
-        const { leases, allowedSecrets } = await registry.begin(claim.seq)
-        await runAll(leases, { registry, clock, env, allowedSecrets, limit, seq: claim.seq })
+        const { leases, allowedSecrets, credentials } = await registry.begin(claim.seq)
+        await runAll(leases, { registry, clock, env, allowedSecrets, credentials, limit, seq: claim.seq })
         message.ack()
       } catch (thrown) {
         console.error('probe queue: a message failed', thrown instanceof Error ? thrown.name : 'unknown')
@@ -45,6 +45,7 @@ interface Run {
   clock: Clock
   env: Environment
   allowedSecrets: string[]
+  credentials: StoredCredential[]
   limit: ReturnType<typeof pLimit>
   seq: number
 }
@@ -60,6 +61,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
           clock: run.clock,
           vars: run.env,
           allowedSecrets: run.allowedSecrets,
+          credentials: run.credentials,
           bodyOf: (k) => bodyOf(run.registry, k),
         }),
       )

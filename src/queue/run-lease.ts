@@ -1,18 +1,21 @@
 import { failureValue, readFailure } from '../contract/failures.ts'
-import type { Lease, Outcome } from '../durable/records.ts'
+import type { Lease, Outcome, StoredCredential } from '../durable/records.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import type { Sent } from '../providers/send.ts'
 import type { Dialect } from '../providers/types.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { door } from '../runtime/door.ts'
 import { accessTo } from '../runtime/env.ts'
-import type { Access, Vars } from '../runtime/env.ts'
+import type { Vars } from '../runtime/env.ts'
+import { secretFor } from './credential.ts'
 
 /** What a lease is run with. */
 export interface Surroundings {
   clock: Clock
   vars: Vars
   allowedSecrets: readonly string[]
+  /** The account's own credentials that leases name, still sealed. */
+  credentials?: readonly StoredCredential[]
   /** The registered body of a prefix, fetched when its turn comes; null when the prefix is gone. */
   bodyOf: (k: number) => Promise<StoredBody | null>
 }
@@ -42,14 +45,7 @@ export async function runLease(
     if (card === undefined || body === null) return notSent('the prefix or its provider is gone')
     const access = accessTo(card, around.vars)
     const dialect = dialectOf(card)
-    const refused = credentialRefusal(access, around.allowedSecrets)
-    if (refused !== null || access.credential === null) {
-      return failedBefore(
-        lease,
-        clock.now(),
-        failureValue('provider_key_refused', refused ?? 'there is no credential for this provider'),
-      )
-    }
+    const credential = secretFor(lease, access, around.allowedSecrets, around.credentials ?? [], around.vars)
     const { primitive, retention, maxOutputTokens } = lease
     const request = dialect.probe(
       { text: body.text, model: lease.model, breakpoint: body.breakpoint },
@@ -61,7 +57,7 @@ export async function runLease(
     const sent = await door.send({
       card,
       baseUrl: access.baseUrl,
-      credential: access.credential,
+      credential,
       request,
       timeoutMs: Math.max(1, clock.realMs(lease.timeoutMs)),
     })
@@ -70,17 +66,6 @@ export async function runLease(
     const failure = readFailure(thrown) ?? failureValue('internal', 'the probe could not be built or sent')
     return failedBefore(lease, clock.now(), failure)
   }
-}
-
-/** Why this account may not use the credential; null when it may. */
-export function credentialRefusal(access: Access, allowedSecrets: readonly string[]): string | null {
-  if (access.lab) return null
-  const { secret } = access.card
-  if (!allowedSecrets.includes(secret))
-    return `this account may not use the secret ${secret}; an administrator allows it (PATCH /accounts/{id} allowed_secrets)`
-  return access.credential === null
-    ? `this deployment has no secret ${secret}; set it with "wrangler secret put ${secret}"`
-    : null
 }
 
 function failedBefore(

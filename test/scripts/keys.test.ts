@@ -9,7 +9,7 @@ describe('which providers are real', () => {
       real: [],
       lab: ['anthropic', 'openai', 'openai-chat', 'gemini'],
       accountKey: developmentKeys.account,
-      own: { adminKey: false, accountKey: false },
+      own: { adminKey: false, accountKey: false, seal: false },
     })
   })
 
@@ -28,7 +28,7 @@ describe('which providers are real', () => {
     expect(readKeys('ADMIN_KEY=a-long-key\nDEV_ACCOUNT_KEY=mine')).toMatchObject({
       adminKey: 'a-long-key',
       accountKey: 'mine',
-      own: { adminKey: true, accountKey: true },
+      own: { adminKey: true, accountKey: true, seal: false },
     })
   })
 

@@ -1,0 +1,22 @@
+import * as z from 'zod'
+
+/** Not a word of the API (`default` is the Worker secret's name), and safe in a path. */
+export const credentialName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, { error: 'must be 1 to 64 letters, digits, hyphens and underscores' })
+
+/** The body of `PUT /accounts/{id}/credentials/{name}`. No message of this schema repeats a value. */
+export const newCredential = z.strictObject({
+  provider: z.string({ error: 'must be a provider id' }).min(1).max(64),
+  secret: z
+    .string({ error: 'must be a string' })
+    .regex(/^[\x21-\x7e]{8,4096}$/, { error: 'must be 8 to 4096 printable characters without spaces' })
+    .meta({ description: 'Sealed when it is stored, and never shown again.' }),
+  host: z
+    .string({ error: 'must be a host name' })
+    .max(255)
+    .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/, { error: 'must be a host name' })
+    .transform((host) => host.toLowerCase())
+    .optional()
+    .meta({ description: "The only host that it is sent to; absent: the provider's own." }),
+})
