@@ -229,7 +229,8 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
   }
   if (call.permanent || call.primitiveRefused || !FAILURES[call.failure.kind].retryable) {
     const why = `${call.failure.kind}: ${call.failure.message.replace(/\.$/, '')}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
-    state.stopped = { reason: 'provider_refused', at: call.at, why }
+    const reason = call.permanent && call.failure.kind === 'provider_limited' ? 'quota_spent' : 'provider_refused'
+    state.stopped = { reason, at: call.at, why }
   } else
     rows.push({
       at: call.at,

@@ -1,6 +1,7 @@
 import { breakEvenProbes, usd } from './price.ts'
 import { backoffMs, DEADLINE_MARGIN_MS, dayOf, leadMs, nextDayAt } from './schedule.ts'
 import { warmUntil } from './state.ts'
+import type { HoldBack } from './limit.ts'
 import type { PrefixState, Purpose, StopReason } from './state.ts'
 import type { ModelFacts } from './types.ts'
 import { windowSight } from './window.ts'
@@ -30,14 +31,18 @@ export interface PlanContext {
   killed: boolean
   /** Coarseness of queue delays in this clock. */
   grainMs: number
+  /** Why calls to this provider, with this credential, should pause; absent while they need not. */
+  holdBack?: HoldBack
   /** What the account may still spend today, reservations taken off; null: no account budget. */
   accountLeftNanos: number | null
   /** In [0, 1): spreads retries. */
   random: number
 }
 
-/** What is waited for: the moment before the lapse, a window, a second look, a provider's recovery, tomorrow's budget. */
-export type WaitCode = 'hold' | 'window' | 'verify' | 'backoff' | 'budget'
+/**
+ * What is waited for: the moment before the lapse, a window, a second look, a provider's recovery, tomorrow's budget,
+ * room in the provider's limits, an end of failures. */
+export type WaitCode = 'hold' | 'window' | 'verify' | 'backoff' | 'budget' | HoldBack['code']
 
 export type Decision =
   | { do: 'send'; purpose: Purpose; why: string; worstNanos: number | null; deadlineAt: number | null }
@@ -54,6 +59,8 @@ const LONGEST_KEEP_BACKOFF_MS = 8_000
 const LONGEST_BACKOFF_MS = 120_000
 /** How soon a second probe settles what a first one left open. */
 const VERIFY_AFTER_MS = 5_000
+/** Before its deadline a keep-alive that was held back is sent all the same: one time-out, and the road to it. */
+const LAST_TRY_MS = 14_000
 
 export function prefixTokens(state: PrefixState, context: Pick<PlanContext, 'estimatedTokens'>): number {
   return state.measuredTokens ?? context.estimatedTokens
@@ -90,7 +97,27 @@ export function deadline(state: PrefixState): number | null {
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
 export function decide(state: PrefixState, context: PlanContext, now: number): Decision {
-  return refusal(state, context, now) ?? timing(state, context, now)
+  const decision = refusal(state, context, now) ?? timing(state, context, now)
+  const { holdBack } = context
+  if (holdBack === undefined || holdBack.untilAt <= now) return decision
+  const held = (deadlineAt: number | null, fromAt: number): Decision => {
+    const untilAt = heldUntil(holdBack, deadlineAt, fromAt)
+    return untilAt <= fromAt ? decision : { do: 'wait', code: holdBack.code, untilAt, why: holdBack.why }
+  }
+  if (decision.do === 'send') return held(decision.deadlineAt, now)
+  // One that failed and would come back before the end of it waits for the same reason as the others.
+  const comesBack = decision.do === 'wait' && (decision.code === 'hold' || decision.code === 'backoff')
+  return comesBack && state.failuresInRow > 0 ? held(deadline(state), decision.untilAt) : decision
+}
+
+/**
+ * How long a call waits: to the end of what holds it back; but a keep-alive goes while there is still time for one try, unless
+ * nothing at all may go, and then it waits until its entry has lapsed.
+ */
+export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number): number {
+  if (deadlineAt === null) return holdBack.untilAt
+  const lastAt = holdBack.strict ? deadlineAt : deadlineAt - LAST_TRY_MS
+  return Math.max(now, Math.min(holdBack.untilAt, lastAt))
 }
 
 function stop(reason: StopReason, why: string): Decision {

@@ -20,6 +20,7 @@ export type StopReason =
   | 'kill_switch'
   | 'provider_refused'
   | 'credential_replaced'
+  | 'quota_spent'
 
 export interface Stop {
   reason: StopReason

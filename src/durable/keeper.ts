@@ -1,7 +1,7 @@
 import { failureValue } from '../contract/failures.ts'
 import { applyAnswer, applyArrivals, applyFailure, flushTally, reschedule, restart } from '../core/events.ts'
 import type { Arrival, Change } from '../core/events.ts'
-import { budgetRefusal, deadline, decide, failedUntil, worstNanos } from '../core/plan.ts'
+import { budgetRefusal, deadline, decide, failedUntil, heldUntil, worstNanos } from '../core/plan.ts'
 import type { Decision, PlanContext } from '../core/plan.ts'
 import {
   CLAIM_GRACE_MS,
@@ -13,8 +13,10 @@ import {
   slotOf,
   WRITE_TIMEOUT_MS,
 } from '../core/schedule.ts'
-import type { PrefixState, Purpose } from '../core/state.ts'
+import type { PrefixState, Purpose, StopReason } from '../core/state.ts'
 import type { ModelFacts, Primitive } from '../core/types.ts'
+import { Guards } from './guards.ts'
+import type { GuardView } from './guards.ts'
 import { DEFAULT_CREDENTIAL } from './records.ts'
 import type { AccountSettings, ClaimEntry, DayTotals, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
 import type { Claim, RegistryStore, Row } from './registry-store.ts'
@@ -30,6 +32,8 @@ const SLOTS_AT_ONCE = 40
 const ENTRIES_PER_SWEEP = 20_000
 /** Before a released claim is sent again, so that a queue that is down is not hammered. */
 const RELEASE_MS = 2_000
+/** Stops that are the provider's own word. */
+const REFUSED: readonly unknown[] = ['provider_refused', 'quota_spent'] satisfies StopReason[]
 
 /** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
 export interface KeeperPorts {
@@ -43,6 +47,13 @@ export interface KeeperPorts {
 export interface Message {
   seq: number
   delayMs: number
+}
+
+/** Why somebody's warm is not sent; `untilAt`: when there is room again. */
+export interface Refused {
+  kind: 'budget_exhausted' | 'forbidden' | 'provider_limited'
+  why: string
+  untilAt?: number
 }
 
 /** The end of one prefix's call, for whoever waits for it. */
@@ -59,6 +70,7 @@ export interface Ended {
 export class Keeper {
   readonly #store: RegistryStore
   readonly #ports: KeeperPorts
+  readonly #guards: Guards
   /** A copy of which prefixes have a call in flight: claim by prefix. The claims are the truth. */
   readonly #inFlight = new Map<number, number>()
   #settings: AccountSettings
@@ -66,6 +78,7 @@ export class Keeper {
   constructor(store: RegistryStore, ports: KeeperPorts, settings: AccountSettings) {
     this.#store = store
     this.#ports = ports
+    this.#guards = new Guards(store)
     this.#settings = settings
     for (const claim of store.leasedClaims())
       for (const lease of claim.leases ?? []) this.#inFlight.set(lease.k, claim.seq)
@@ -137,6 +150,7 @@ export class Keeper {
         primitiveRefused: false,
         retryAfterMs: null,
       }
+      this.#guards.settled(lease, outcome, now)
       const end = this.#finish(lease, outcome, now)
       if (end !== null) ended.push(end)
     }
@@ -215,6 +229,11 @@ export class Keeper {
         const early = SLOT_MS + this.#ports.grainMs
         const asOf = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
         const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
+        if (decision.do === 'wait' && generation === 0) {
+          // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
+          this.#store.insertClaim(decision.untilAt, decision.untilAt, [[k, 0]])
+          continue
+        }
         if (decision.do !== 'send') {
           const change = reschedule(state, context, now)
           this.#save({ k, state }, change, now, true)
@@ -225,7 +244,9 @@ export class Keeper {
           const change = reschedule(state, context, now)
           this.#store.saveState(k, change.state, change.rows)
         }
-        const lease = this.#lease(seq, k, record, state, decision, now, 1, now)
+        const { holdBack } = context
+        const notBeforeAt = holdBack === undefined ? now : Math.max(now, Math.min(asOf, holdBack.untilAt))
+        const lease = this.#lease(seq, k, record, state, decision, now, 1, notBeforeAt)
         if (accountLeft !== null) accountLeft -= lease.reservedNanos
         leases.push(lease)
         this.#inFlight.set(k, seq)
@@ -241,10 +262,7 @@ export class Keeper {
    * Somebody asked for a warm now. Null: a call is in flight already, to be shared. Throws nothing; a refusal by
    * budget or kill switch comes back in words.
    */
-  warmNow(
-    k: number,
-    now: number,
-  ): { lease: Lease } | { refused: { kind: 'budget_exhausted' | 'forbidden'; why: string } } | null {
+  warmNow(k: number, now: number): { lease: Lease } | { refused: Refused } | null {
     if (this.#inFlight.has(k)) return null
     return this.#store.transaction(() => {
       const state = this.#store.state(k)
@@ -252,6 +270,8 @@ export class Keeper {
       if (state === null || record === null)
         return { refused: { kind: 'forbidden' as const, why: 'the prefix is gone' } }
       const decision = asked0(state, this.#context(k, record, state, now, this.#accountLeft(now)), now)
+      if (decision.do === 'wait')
+        return { refused: { kind: 'provider_limited' as const, why: decision.why, untilAt: decision.untilAt } }
       if (decision.do !== 'send') {
         const kind =
           decision.do === 'stop' && decision.reason === 'budget_exhausted'
@@ -293,7 +313,7 @@ export class Keeper {
     const timeoutMs = decision.purpose === 'write' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.#coarse
     const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#coarse
     const sendBy = decision.deadlineAt === null ? waitUntil : Math.min(waitUntil, decision.deadlineAt)
-    return {
+    const lease: Lease = {
       id: `${seq}.${k}.${attempt}`,
       seq,
       k,
@@ -312,6 +332,8 @@ export class Keeper {
       retention: state.retention?.name ?? record.retention,
       maxOutputTokens: record.maxOutputTokens,
     }
+    this.#guards.leased(lease, now)
+    return lease
   }
 
   // Settlement
@@ -328,6 +350,12 @@ export class Keeper {
       const ended: Ended[] = []
       const later = new Map<number, number[]>()
       const totals = new Totals(this.#store, now)
+      // First what all of them say of the provider: it decides whether one of them is tried again.
+      for (const outcome of outcomes) {
+        const lease = open.get(outcome.lease)
+        if (lease !== undefined) this.#guards.settled(lease, outcome, now)
+      }
+      this.#guards.save(now)
       const account = { leftNanos: this.#accountLeft(now) }
       for (const outcome of outcomes) {
         const lease = open.get(outcome.lease)
@@ -433,7 +461,7 @@ export class Keeper {
     const next = reschedule({ ...tally.state, settledSeq: Math.max(seq, change.state.settledSeq) }, context, now)
     const failed = next.state.lastFailure !== null && next.state.failuresInRow > 0
     const failure =
-      next.state.stopped?.reason === 'provider_refused' || failed ? (next.state.lastFailure?.failure ?? null) : null
+      REFUSED.includes(next.state.stopped?.reason) || failed ? (next.state.lastFailure?.failure ?? null) : null
     const settled: Settled = { receipt: failure === null ? next.state.lastReceipt : null, failure }
     this.#endJobs(next.state, settled, now)
     this.#store.saveState(k, { ...next.state, jobs: [] }, [...change.rows, ...tally.rows, ...next.rows])
@@ -475,7 +503,10 @@ export class Keeper {
     }
     const closing = deadline(state)
     if (lease.purpose !== 'keep' || closing === null) return null
-    const againAt = Math.max(now, failedUntil(state, context, 250, LONGEST_KEEP_BACKOFF_MS))
+    const held = context.holdBack === undefined ? now : heldUntil(context.holdBack, closing, now)
+    // Behind a breaker stand all the others too: the schedule says who goes first.
+    if (held > now && context.holdBack?.code === 'breaker') return null
+    const againAt = Math.max(now, held, failedUntil(state, context, 250, LONGEST_KEEP_BACKOFF_MS))
     if (againAt - now > WAIT_IN_PLACE_MS || againAt >= closing) return null
     const sending: Sending = { do: 'send', purpose: 'keep', why: '', worstNanos: worst, deadlineAt: closing }
     return this.#lease(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, againAt)
@@ -557,7 +588,18 @@ export class Keeper {
       accountLeftNanos,
       random: spread(k, state.generation),
       ...this.#credentialGone(record),
+      ...this.#holdBack(record, state, now),
     }
+  }
+
+  #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {
+    const holdBack = this.#guards.holdBack(provider, credential, state.measuredTokens ?? estimatedTokens, now)
+    return holdBack === null ? {} : { holdBack }
+  }
+
+  /** What stands between this account and its providers. */
+  guards(now: number): GuardView[] {
+    return this.#guards.views(now)
   }
 
   #credentialGone({ credential, credentialGeneration = 1 }: PrefixRecord): { credentialGone?: string } {
@@ -580,6 +622,10 @@ function asked0(state: PrefixState, context: PlanContext, now: number): Decision
   if (context.credentialGone !== undefined)
     return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
+  const { holdBack } = context
+  // A breaker does not hold back what somebody waits for: it may be the call that finds the provider well again.
+  if (holdBack?.strict === true && holdBack.untilAt > now)
+    return { do: 'wait', code: holdBack.code, untilAt: holdBack.untilAt, why: holdBack.why }
   const worst = worstNanos(state, context)
   const refused = budgetRefusal(state, context, now, worst)
   if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused.why }

@@ -1,4 +1,5 @@
 import type { FailureValue } from '../contract/failures.ts'
+import type { Limit } from '../core/limit.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Purpose, Receipt } from '../core/state.ts'
 import type { Advice, Breakpoint, Primitive, Usage } from '../core/types.ts'
@@ -79,6 +80,7 @@ export type Outcome =
       primitive: Primitive
       usage: Usage
       model: string | null
+      limits?: Limit[]
     }
   | {
       lease: string
@@ -92,6 +94,8 @@ export type Outcome =
       permanent: boolean
       primitiveRefused: boolean
       retryAfterMs: number | null
+      /** Rate limits in the answer's headers, as far as it had any. */
+      limits?: Limit[]
     }
   | { lease: string; k: number; kind: 'not_sent'; why: string }
 

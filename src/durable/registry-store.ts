@@ -68,6 +68,18 @@ export class RegistryStore {
     )
   }
 
+  setting(name: string): string | null {
+    return this.#sql.all<{ value: string }>('SELECT value FROM setting WHERE name = ?', name)[0]?.value ?? null
+  }
+
+  saveSetting(name: string, value: string): void {
+    this.#sql.all(
+      'INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+      name,
+      value,
+    )
+  }
+
   // Prefixes and what is registered about them
 
   insertPrefix(record: PrefixRecord, state: PrefixState, body: Uint8Array): number {

@@ -11,8 +11,9 @@ import type { Environment } from '../runtime/env.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { Credentials } from './credentials.ts'
 import type { CredentialView } from './credentials.ts'
+import type { GuardView } from './guards.ts'
 import { Keeper } from './keeper.ts'
-import type { Ended, Message } from './keeper.ts'
+import type { Ended, Message, Refused } from './keeper.ts'
 import type {
   AccountSettings,
   DayTotals,
@@ -39,7 +40,7 @@ export type Flight =
   | { role: 'leader'; lease: Lease; allowedSecrets: string[]; credentials: StoredCredential[] }
   | { role: 'follower'; k: number; seq: number }
   | { role: 'queued'; job: Job }
-  | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string }
+  | ({ role: 'refused' } & Refused)
 
 export interface Warmed {
   view: PrefixView
@@ -458,6 +459,11 @@ export class Registry extends DurableObject<Environment> {
 
   totals(): { day: string; totals: DayTotals }[] {
     return this.#store.days()
+  }
+
+  /** Limits and breakers, per provider and credential. */
+  guards(): GuardView[] {
+    return this.#keeper.guards(this.clock.now())
   }
 
   counts(): { prefixes: number; storedBytes: number } {

@@ -1,12 +1,13 @@
 import { usd } from '../core/price.ts'
 import type { DayTotals } from '../durable/records.ts'
+import type { GuardView } from '../durable/guards.ts'
 import { account } from './auth.ts'
 import { registryOf, room } from './context.ts'
 
 /** Prometheus text for the account whose key asks. Labels are kinds only: no ids, no names, no tenants. */
 export const metrics = room().get('/metrics', account, async (c) => {
   const registry = registryOf(c)
-  const [days, counts] = await Promise.all([registry.totals(), registry.counts()])
+  const [days, counts, guards] = await Promise.all([registry.totals(), registry.counts(), registry.guards()])
   const all = days.map(({ totals }) => totals)
   const lines = [
     ...metric('pilotlight_prefixes', 'gauge', 'Registered prefixes.', counts.prefixes),
@@ -39,6 +40,7 @@ export const metrics = room().get('/metrics', account, async (c) => {
       'Failed calls by kind.',
       all.map(({ failures }) => failures),
     ),
+    ...guardLines(guards),
     ...metric(
       'pilotlight_hits_total',
       'counter',
@@ -55,6 +57,30 @@ export const metrics = room().get('/metrics', account, async (c) => {
   ]
   return c.body(`${lines.join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
 })
+
+/** One line per provider; where an account has several credentials, the worst of them. */
+function guardLines(guards: readonly GuardView[]): string[] {
+  const providers = [...new Set(guards.map(({ provider }) => provider))].toSorted()
+  const rows = (name: string, type: string, help: string, value: (of: GuardView[]) => number): string[] => [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} ${type}`,
+    ...providers.map((id) => `${name}{provider="${id}"} ${value(guards.filter(({ provider }) => provider === id))}`),
+  ]
+  return [
+    ...rows('pilotlight_breaker_open', 'gauge', 'Whether calls pause because those before them failed.', (of) =>
+      of.some(({ open }) => open) ? 1 : 0,
+    ),
+    ...rows('pilotlight_breaker_openings_total', 'counter', 'How often calls began to pause.', (of) =>
+      of.reduce((total, { openings }) => total + openings, 0),
+    ),
+    ...rows(
+      'pilotlight_limit_remaining_ratio',
+      'gauge',
+      "Share of the provider's rate limit that is left where it is scarce, else 1.",
+      (of) => Math.min(...of.map(({ remainingShare }) => remainingShare ?? 1)),
+    ),
+  ]
+}
 
 type Counted = 'calls' | 'costNanos' | 'unknownOutcomes' | 'hits' | 'misses' | 'cachedTokens'
 

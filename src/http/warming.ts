@@ -41,7 +41,12 @@ export async function follow(c: Call, view: Seen, flight: Flight, body: StoredBo
   const prefix_id = view.record.id
   switch (flight.role) {
     case 'refused':
-      throw new Failure(flight.kind, `${flight.why}. The prefix stays registered.`, { prefix_id })
+      throw new Failure(flight.kind, `${flight.why}. The prefix stays registered.`, {
+        prefix_id,
+        ...(flight.untilAt === undefined
+          ? {}
+          : { retry_after_seconds: Math.max(1, Math.ceil((flight.untilAt - clockOf(c).now()) / 1_000)) }),
+      })
     case 'queued':
       return { settled: null, answer: null, job: flight.job }
     case 'leader': {

@@ -1,6 +1,7 @@
 import { failureValue, readFailure } from '../contract/failures.ts'
 import type { Lease, Outcome, StoredCredential } from '../durable/records.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
+import { readLimits } from '../providers/limits.ts'
 import type { Sent } from '../providers/send.ts'
 import type { Dialect } from '../providers/types.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -61,7 +62,10 @@ export async function runLease(
       request,
       timeoutMs: Math.max(1, clock.realMs(lease.timeoutMs)),
     })
-    return read(lease, sent, dialect, startedAt, clock.now() - startedAt)
+    const endedAt = clock.now()
+    const limits = sent.kind === 'answered' ? readLimits(sent.headers, endedAt) : []
+    const { outcome, answer } = read(lease, sent, dialect, startedAt, endedAt - startedAt)
+    return { outcome: limits.length === 0 || outcome.kind === 'not_sent' ? outcome : { ...outcome, limits }, answer }
   } catch (thrown) {
     const failure = readFailure(thrown) ?? failureValue('internal', 'the probe could not be built or sent')
     return failedBefore(lease, clock.now(), failure)

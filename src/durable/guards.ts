@@ -1,0 +1,100 @@
+import { failed, holdForBreaker, isOpen, newBreaker, succeeded, tried } from '../core/breaker.ts'
+import type { Breaker } from '../core/breaker.ts'
+import { holdForLimits, scarce } from '../core/limit.ts'
+import type { HoldBack, Limit } from '../core/limit.ts'
+import type { Lease, Outcome } from './records.ts'
+import type { RegistryStore } from './registry-store.ts'
+
+/** What stands between an account's calls and one provider, for one credential. */
+interface Guard {
+  limits: Limit[]
+  breaker: Breaker
+}
+
+/** How a guard looks from outside. */
+export interface GuardView {
+  provider: string
+  open: boolean
+  openings: number
+  /** The least share of a limit that was left, as the last answers said; null when none was scarce. */
+  remainingShare: number | null
+}
+
+const SETTING = 'guards'
+
+/**
+ * The limits and breakers of an account, one of each per provider and credential. What has to survive (an open breaker, a scarce
+ * limit) is one row, written with a settlement and only when it changed; a count of failures that led to nothing yet is memory.
+ */
+export class Guards {
+  readonly #store: RegistryStore
+  readonly #guards: Map<string, Guard>
+  #saved: string
+
+  constructor(store: RegistryStore) {
+    this.#store = store
+    this.#saved = store.setting(SETTING) ?? '[]'
+    this.#guards = new Map(JSON.parse(this.#saved) as [string, Guard][])
+  }
+
+  /** Why a call of about `tokens` tokens should not be sent now; null when it may. */
+  holdBack(provider: string, credential: string, tokens: number, now: number): HoldBack | null {
+    const guard = this.#guards.get(keyOf(provider, credential))
+    if (guard === undefined) return null
+    const limit = holdForLimits(guard.limits, tokens, now)
+    const breaker = holdForBreaker(guard.breaker, now)
+    if (limit === null || breaker === null) return limit ?? breaker
+    return limit.strict || limit.untilAt >= breaker.untilAt ? limit : breaker
+  }
+
+  leased({ provider, credential }: Lease, now: number): void {
+    const guard = this.#guards.get(keyOf(provider, credential))
+    if (guard !== undefined) guard.breaker = tried(guard.breaker, now)
+  }
+
+  settled({ provider, credential, k }: Lease, outcome: Outcome, now: number): void {
+    if (outcome.kind === 'not_sent') return
+    const key = keyOf(provider, credential)
+    const guard = this.#guards.get(key) ?? { limits: [], breaker: newBreaker() }
+    this.#guards.set(key, guard)
+    if (outcome.limits !== undefined && outcome.limits.length > 0) guard.limits = scarce(outcome.limits, now)
+    guard.breaker =
+      outcome.kind === 'answered'
+        ? succeeded(guard.breaker)
+        : failed(guard.breaker, k, outcome.failure.kind, outcome.permanent, now)
+  }
+
+  /** Part of the settlement's transaction. */
+  save(now: number): void {
+    const kept = [...this.#guards].flatMap(([key, { limits, breaker }]) => {
+      const guard: Guard = { limits: scarce(limits, now), breaker: quiet(breaker) }
+      return guard.limits.length === 0 && breaker.openings === 0 ? [] : [[key, guard]]
+    })
+    const text = JSON.stringify(kept)
+    if (text === this.#saved) return
+    this.#store.saveSetting(SETTING, text)
+    this.#saved = text
+  }
+
+  views(now: number): GuardView[] {
+    return [...this.#guards].map(([key, { limits, breaker }]) => {
+      const shares = scarce(limits, now).map(({ remaining, limit }) => remaining / limit)
+      return {
+        provider: key.slice(0, key.indexOf('/')),
+        open: isOpen(breaker, now),
+        openings: breaker.openings,
+        remainingShare: shares.length === 0 ? null : Math.min(...shares),
+      }
+    })
+  }
+}
+
+function keyOf(provider: string, credential: string): string {
+  return `${provider}/${credential}`
+}
+
+/** Without what changes with every failure. */
+function quiet(breaker: Breaker): Breaker {
+  const { openUntil, openedAt, opens, openings } = breaker
+  return { ...newBreaker(), openUntil, openedAt, opens, openings }
+}
