@@ -30,7 +30,9 @@ export interface Warmth {
 /** Refuses before anything is stored or spent, in words. */
 export async function refuseWithoutCredential(c: Call, card: Card): Promise<void> {
   const settings = await registryOf(c).settings()
-  const refused = credentialRefusal(accessTo(card, c.env), settings?.allowedSecrets ?? [])
+  // Its key may still be believed for a moment after it was erased.
+  if (settings === null) throw new Failure('unauthenticated', 'The account is gone.')
+  const refused = credentialRefusal(accessTo(card, c.env), settings.allowedSecrets)
   if (refused !== null) throw new Failure('provider_key_refused', refused, { secret: card.secret })
 }
 
