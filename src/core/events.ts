@@ -193,12 +193,18 @@ export interface FailedCall {
   latencyMs: number
 }
 
+/** The failure as callers see it: with the wait that the provider asked for. */
+function withWait({ failure, retryAfterMs }: FailedCall): FailureValue {
+  if (retryAfterMs === null) return failure
+  return { ...failure, detail: { ...failure.detail, retry_after_seconds: Math.ceil(retryAfterMs / 1_000) } }
+}
+
 /** One of our calls failed. An unknown outcome is charged at its worst case and stays in the history as unknown. */
 export function applyFailure(before: PrefixState, call: FailedCall, worst: number | null, ladder: number): Change {
   const state: PrefixState = {
     ...before,
     generation: before.generation + 1,
-    lastFailure: { at: call.at, failure: call.failure, againAt: call.at + call.latencyMs + (call.retryAfterMs ?? 0) },
+    lastFailure: { at: call.at, failure: withWait(call), againAt: call.at + call.latencyMs + (call.retryAfterMs ?? 0) },
     failuresInRow: before.failuresInRow + 1,
   }
   const rows: HistoryRow[] = []

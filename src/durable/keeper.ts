@@ -360,6 +360,9 @@ export class Keeper {
     if (state === null || record === null) return null
     if (outcome.kind === 'not_sent') {
       append(later, slotOf(now), k)
+      // Whoever waits for this call learns that it was not made; the schedule goes on.
+      const failure = failureValue('conflict', `nothing was sent: ${outcome.why}`)
+      ended.push({ k, seq: lease.seq, settled: { receipt: null, failure } })
       return null
     }
     const context = this.#context(k, record, state, now, null)

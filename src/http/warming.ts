@@ -1,5 +1,6 @@
 import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import type { Advice } from '../core/types.ts'
 import type { Job, Lease, Settled } from '../durable/records.ts'
 import type { Flight } from '../durable/registry.ts'
 import { credentialRefusal, runLease } from '../queue/run-lease.ts'
@@ -147,7 +148,7 @@ function parsed(answer: string): unknown {
 }
 
 /** The answer to a warm. */
-export function warmedJson(view: Seen, created: boolean, warmth: Warmth) {
+export function warmedJson(view: Seen, created: boolean, warmth: Warmth, remarks: readonly Advice[] = []) {
   return {
     id: view.record.id,
     fingerprint: view.record.fingerprint,
@@ -157,7 +158,7 @@ export function warmedJson(view: Seen, created: boolean, warmth: Warmth) {
     warmth: warmthJson(view.belief),
     receipt: receiptOf(warmth, view),
     plan: planJson(view),
-    advice: view.record.advice,
+    advice: [...remarks, ...view.record.advice],
     ...(warmth.job === null ? {} : { job: jobJson(warmth.job) }),
   }
 }
