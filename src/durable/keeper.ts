@@ -158,10 +158,12 @@ export class Keeper {
   #claim(buckets: Map<number, ClaimEntry[]>, now: number): Message[] {
     const messages: Message[] = []
     for (const [slot, entries] of buckets) {
-      for (let first = 0; first < entries.length; first += ENTRIES_PER_MESSAGE) {
+      // As few messages as possible, and of these none longer than another: the last of a long one waits for its turn.
+      const size = Math.ceil(entries.length / Math.ceil(entries.length / ENTRIES_PER_MESSAGE))
+      for (let first = 0; first < entries.length; first += size) {
         const dueAt = Math.max(slot, now)
         const expiresAt = dueAt + CLAIM_GRACE_MS + this.#coarse
-        const seq = this.#store.insertClaim(dueAt, expiresAt, entries.slice(first, first + ENTRIES_PER_MESSAGE))
+        const seq = this.#store.insertClaim(dueAt, expiresAt, entries.slice(first, first + size))
         messages.push({ seq, delayMs: dueAt - now })
       }
     }
