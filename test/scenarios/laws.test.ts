@@ -36,6 +36,7 @@ const worlds: fc.Arbitrary<WorldOptions> = fc
     tokens: 2_000,
     provider: {
       throttled: drawn.throttled,
+      latencyMs: 600,
       retryAfterMs: 4_000,
       broken: drawn.broken,
       silent: drawn.silent,
