@@ -27,6 +27,8 @@ const WAIT_IN_PLACE_MS = 5_000
 const LONGEST_KEEP_BACKOFF_MS = 8_000
 const SLOTS_AT_ONCE = 40
 const ENTRIES_PER_SWEEP = 20_000
+/** A claim that is being settled stands for its prefixes; only what is due sooner than it can last needs a slot before its end. */
+const CLAIM_LASTS_MS = 120_000
 /** Before a released claim is sent again, so that a queue that is down is not hammered. */
 const RELEASE_MS = 2_000
 
@@ -137,8 +139,10 @@ export class Keeper {
       const end = this.#finish(lease, outcome, now)
       if (end !== null) ended.push(end)
     }
-    if (open.length === 0) this.#store.deleteClaim(claim.seq)
-    else this.#store.saveLeases(claim.seq, open, expiryOf(open))
+    if (open.length === 0) {
+      this.#store.deleteClaim(claim.seq)
+      for (const [k] of claim.entries) due.add(k)
+    } else this.#store.saveLeases(claim.seq, open, expiryOf(open))
   }
 
   /** Sorts prefixes by the slot in which they are due. A hint that came too early is written again, later. */
@@ -337,12 +341,21 @@ export class Keeper {
           open.set(renewed.id, renewed)
         } else this.#inFlight.delete(lease.k)
       }
-      this.#store.hints(later)
       totals.save()
       if (claim === null) return { again, ended }
       const left = [...open.values()]
-      if (left.length === 0) this.#store.deleteClaim(seq)
-      else this.#store.saveLeases(seq, left, expiryOf(left))
+      if (left.length > 0) {
+        for (const slot of later.keys()) if (slot > now + CLAIM_LASTS_MS) later.delete(slot)
+        this.#store.hints(later)
+        this.#store.saveLeases(seq, left, expiryOf(left))
+      } else {
+        // One write to a slot for all that the message held, not one for every part of it that was settled.
+        const settled = new Set([...later.values()].flat())
+        for (const { k, nextAt } of this.#store.nextTimes(claim.entries.map(([k]) => k)))
+          if (nextAt !== null && !settled.has(k)) append(later, slotOf(nextAt), k)
+        this.#store.hints(later)
+        this.#store.deleteClaim(seq)
+      }
       return { again, ended }
     })
   }
