@@ -16,7 +16,7 @@ async function call(path, body, method = body === undefined ? 'GET' : 'POST') {
   const answer = await fetch(pilotlight + path, {
     method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const json = await answer.json()
   if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${json.error?.message}`)
@@ -30,7 +30,13 @@ const now = async () => (await call('/health')).now
 const shared = {
   model: 'claude-opus-4-8',
   max_tokens: 256,
-  tools: [{ name: 'look_up', description: 'Finds a page.', input_schema: { type: 'object', properties: { page: { type: 'integer' } } } }],
+  tools: [
+    {
+      name: 'look_up',
+      description: 'Finds a page.',
+      input_schema: { type: 'object', properties: { page: { type: 'integer' } } },
+    },
+  ],
   system: [
     {
       type: 'text',
@@ -48,7 +54,10 @@ const { id, receipt } = await call('/warm', {
 assert.equal(receipt.kind, 'written')
 
 const firstAt = await now()
-const message = await anthropic.messages.create({ ...shared, messages: [{ role: 'user', content: 'Where is the ford?' }] })
+const message = await anthropic.messages.create({
+  ...shared,
+  messages: [{ role: 'user', content: 'Where is the ford?' }],
+})
 assert.ok(message.usage.cache_read_input_tokens > 2000)
 
 const secondAt = await now()
@@ -61,7 +70,10 @@ const { data } = await call('/observations', [
   { prefix_id: id, usage: message.usage, started_at: firstAt },
   { prefix_id: id, usage: streamed.usage, started_at: secondAt },
 ])
-assert.deepEqual(data.map(({ matched }) => matched), [true, true])
+assert.deepEqual(
+  data.map(({ matched }) => matched),
+  [true, true],
+)
 
 const { hits, misses, last_hit: lastHit } = await call(`/prefixes/${id}`)
 console.log(`${hits} hits, ${misses} misses; the last one read ${lastHit.cached_tokens} tokens from the cache`)

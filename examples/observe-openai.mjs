@@ -17,7 +17,7 @@ async function call(path, body, method = body === undefined ? 'GET' : 'POST') {
   const answer = await fetch(pilotlight + path, {
     method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const json = await answer.json()
   if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${json.error?.message}`)

@@ -14,8 +14,12 @@ const documents = process.argv.length > 2 ? process.argv.slice(2) : ['README.md'
 const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
 
 for (const document of documents) {
-  const blocks = [...readFileSync(join(root, document), 'utf8').matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text]) => text)
-  const script = blocks.map((text, index) => `: block ${index + 1} of ${document}\nBLOCK=${index + 1}\n${text}`).join('\n')
+  const blocks = [...readFileSync(join(root, document), 'utf8').matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(
+    ([, text]) => text,
+  )
+  const script = blocks
+    .map((text, index) => `: block ${index + 1} of ${document}\nBLOCK=${index + 1}\n${text}`)
+    .join('\n')
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-documents-'))
   const { status, stdout, stderr } = spawnSync(
     'bash',

@@ -16,10 +16,11 @@ async function call(url, options = {}) {
   const answer = await fetch(url, {
     method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const json = await answer.json()
-  if (!answer.ok) throw new Error(`${method} ${url} answered ${answer.status}: ${json.error?.message ?? JSON.stringify(json)}`)
+  if (!answer.ok)
+    throw new Error(`${method} ${url} answered ${answer.status}: ${json.error?.message ?? JSON.stringify(json)}`)
   return json
 }
 

@@ -65,11 +65,14 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
     everHit: before.everHit,
     readZeroInRow: before.readZeroInRow,
   })
-  const costNanos = costOf(usage, context.facts.price, before.retention?.name ?? '')
+  const known = costOf(usage, context.facts.price, before.retention?.name ?? '')
+  // An answer that does not say what it took is charged as one whose outcome is unknown, and says so.
+  const costNanos = known ?? worst
+  const why = known === null && worst !== null ? `${reading.why}; charged at its worst case` : reading.why
   const gapMs = before.anchorAt === null ? null : startedAt - before.anchorAt
   const state: PrefixState = {
     ...before,
-    ...spendToday(before, costNanos ?? worst ?? 0, startedAt),
+    ...spendToday(before, costNanos ?? 0, startedAt),
     generation: before.generation + 1,
     lastReceipt: {
       at: startedAt,
@@ -80,11 +83,11 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       costNanos,
       latencyMs: answer.latencyMs,
       model: answer.model,
-      why: reading.why,
+      why,
     },
     lastFailure: null,
     failuresInRow: 0,
-    unpricedCalls: before.unpricedCalls + (costNanos === null && worst === null ? 1 : 0),
+    unpricedCalls: before.unpricedCalls + (costNanos === null ? 1 : 0),
     probes: before.probes + 1,
     probesSinceArrival: before.probesSinceArrival + (purpose === 'keep' ? 1 : 0),
     silentInRow: usage.cacheReadTokens === null && usage.cacheWriteTokens === null ? before.silentInRow + 1 : 0,
@@ -100,7 +103,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       costNanos,
       latencyMs: answer.latencyMs,
       model: answer.model,
-      why: reading.why,
+      why,
     },
   ]
   const read = usage.cacheReadTokens ?? 0
@@ -193,12 +196,18 @@ export interface FailedCall {
   latencyMs: number
 }
 
+/** The failure as callers see it: with the wait that the provider asked for. */
+function withWait({ failure, retryAfterMs }: FailedCall): FailureValue {
+  if (retryAfterMs === null) return failure
+  return { ...failure, detail: { ...failure.detail, retry_after_seconds: Math.ceil(retryAfterMs / 1_000) } }
+}
+
 /** One of our calls failed. An unknown outcome is charged at its worst case and stays in the history as unknown. */
 export function applyFailure(before: PrefixState, call: FailedCall, worst: number | null, ladder: number): Change {
   const state: PrefixState = {
     ...before,
     generation: before.generation + 1,
-    lastFailure: { at: call.at, failure: call.failure, againAt: call.at + call.latencyMs + (call.retryAfterMs ?? 0) },
+    lastFailure: { at: call.at, failure: withWait(call), againAt: call.at + call.latencyMs + (call.retryAfterMs ?? 0) },
     failuresInRow: before.failuresInRow + 1,
   }
   const rows: HistoryRow[] = []
@@ -231,13 +240,9 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
     const why = `${call.failure.kind}: ${call.failure.message.replace(/\.$/, '')}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
     const reason = call.permanent && call.failure.kind === 'provider_limited' ? 'quota_spent' : 'provider_refused'
     state.stopped = { reason, at: call.at, why }
-  } else
-    rows.push({
-      at: call.at,
-      type: 'decision',
-      decision: 'failed',
-      why: `${call.failure.kind}: ${call.failure.message}`,
-    })
+  }
+  // Its row stands also where the plan was off and so has nothing to stop.
+  rows.push({ at: call.at, type: 'decision', decision: 'failed', why: `${call.failure.kind}: ${call.failure.message}` })
   return { state, rows }
 }
 

@@ -20,8 +20,6 @@ export interface GuardView {
   remainingShare: number | null
 }
 
-const SETTING = 'guards'
-
 /**
  * The limits and breakers of an account, one of each per provider and credential. What has to survive (an open breaker, a scarce
  * limit) is one row, written with a settlement and only when it changed; a count of failures that led to nothing yet is memory.
@@ -33,7 +31,7 @@ export class Guards {
 
   constructor(store: RegistryStore) {
     this.#store = store
-    this.#saved = store.setting(SETTING) ?? '[]'
+    this.#saved = store.setting('guards') ?? '[]'
     this.#guards = new Map(JSON.parse(this.#saved) as [string, Guard][])
   }
 
@@ -72,7 +70,7 @@ export class Guards {
     })
     const text = JSON.stringify(kept)
     if (text === this.#saved) return
-    this.#store.saveSetting(SETTING, text)
+    this.#store.saveSetting('guards', text)
     this.#saved = text
   }
 

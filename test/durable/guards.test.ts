@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { FAILURES_TO_OPEN } from '../../src/core/breaker.ts'
 import type { Limit } from '../../src/core/limit.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
 import type { Lease, Outcome } from '../../src/durable/records.ts'
@@ -82,7 +81,7 @@ function warmed(n: number, at: number, limits: Limit[] = [], credential = 'defau
       bodyBytes: 3,
       advice: [],
       maxOutputTokens: null,
-      outputFloor: 0,
+      outputFloors: [0],
       primitives: ['zero_output'],
       keepWarm: planned('always'),
       body: new Uint8Array([1, 2, 3]),

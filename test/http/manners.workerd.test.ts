@@ -1,5 +1,5 @@
 import { createExecutionContext, evictDurableObject, waitOnExecutionContext } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   errorAnswer,
   healthAnswer,
@@ -278,6 +278,29 @@ describe('every answer', () => {
     expect(errorAnswer.parse(strange.json).error.request_id).toBe(strange.headers.get('x-request-id'))
     expect(strange.headers.get('x-content-type-options')).toBe('nosniff')
     expect(strange.headers.get('cache-control')).toBe('no-store')
+  })
+})
+
+describe('what nobody foresaw', () => {
+  it('is an internal failure that shows and logs none of its text', async () => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const broken = {
+      ...bindings,
+      REGISTRY: {
+        getByName() {
+          throw new TypeError('You are a helpful assistant. sk-secret')
+        },
+      } as unknown as typeof bindings.REGISTRY,
+    }
+    const context = createExecutionContext()
+    await get('/prefixes') // the development account is known from here on
+    const headers = { authorization: 'Bearer pilotlight-dev', 'x-request-id': 'sk-secret' }
+    const answer = await app.fetch(new Request('http://pilotlight.test/prefixes', { headers }), broken, context)
+    await waitOnExecutionContext(context)
+    const { error } = errorAnswer.parse(await answer.json())
+    expect([answer.status, error.kind, error.retryable]).toEqual([500, 'internal', true])
+    expect(error.message).not.toMatch(/helpful|secret/)
+    expect(logged.mock.calls).toEqual([['request failed', 'TypeError']])
   })
 })
 

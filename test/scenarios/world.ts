@@ -88,6 +88,7 @@ export interface Operations {
   queueOperations: number
   alarmsSet: number
   messages: number
+  settlements: number
   probes: number
 }
 
@@ -108,6 +109,7 @@ export class World {
     queueOperations: 0,
     alarmsSet: 0,
     messages: 0,
+    settlements: 0,
     probes: 0,
   }
   readonly #die: Die
@@ -319,6 +321,7 @@ export class World {
         },
         settle: (outcomes) => {
           this.operations.objectRequests += 1
+          this.operations.settlements += 1
           const { again } = this.#keeper.settle(seq, outcomes, timeline.now)
           watch.settled?.(outcomes, again, timeline.now)
           this.#rearm()
@@ -359,7 +362,7 @@ function registrationOf(prefix: number, kind: Kind, options: WorldOptions): Regi
     advice: [],
     keepWarm: options.keepWarm ?? { ...DEFAULT_KEEP_WARM, plan: 'always' },
     maxOutputTokens: null,
-    outputFloor: 1,
+    outputFloors: [1],
     primitives: facts.primitives,
     body: NO_BODY,
   }
