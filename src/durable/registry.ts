@@ -168,6 +168,8 @@ export class Registry extends DurableObject<Environment> {
       // One that waits already is on its way to be answered: whoever asks meanwhile shares it, and its one call.
       const waiting = this.#waitingJob(k)
       if (waiting !== null) return { role: 'queued', job: waiting }
+      const answered = this.#endedSince(k, askedAt)
+      if (answered !== null) return { role: 'queued', job: this.promote(k, jobId, answered) }
       const job = this.#job(k, jobId, now)
       if (this.#keeper.inFlight(k) === null) await this.#send([this.#keeper.warmLater(k, now)])
       await this.#rearm()
