@@ -5,6 +5,7 @@ import { consumeDeadProbes, consumeProbes } from './queue/probes.ts'
 import type { Environment } from './runtime/env.ts'
 
 export { Directory } from './durable/directory.ts'
+export { Egress } from './durable/egress.ts'
 export { Registry } from './durable/registry.ts'
 
 export default {

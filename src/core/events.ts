@@ -189,6 +189,8 @@ export interface FailedCall {
   accepted: false | null
   permanent: boolean
   primitiveRefused: boolean
+  /** The provider refused the place that the call came from, and another one is left to be tried. */
+  elsewhere?: boolean
   /** How long the provider asked us to wait, if it did. */
   retryAfterMs: number | null
   purpose: Purpose
@@ -234,6 +236,11 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
     state.primitiveIndex = before.primitiveIndex + 1
     const why = `the provider refused ${call.primitive}; the next primitive is used from now on`
     rows.push({ at: call.at, type: 'decision', decision: 'primitive', why })
+    return { state, rows }
+  }
+  if (call.elsewhere === true) {
+    const why = 'the provider does not serve the place that the call came from; it is sent once from another region'
+    rows.push({ at: call.at, type: 'decision', decision: 'egress', why })
     return { state, rows }
   }
   if (call.permanent || call.primitiveRefused || !FAILURES[call.failure.kind].retryable) {

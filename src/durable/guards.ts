@@ -9,7 +9,14 @@ import type { RegistryStore } from './registry-store.ts'
 interface Guard {
   limits: Limit[]
   breaker: Breaker
+  /** Until when calls leave through an `Egress`, because the provider refused the place that one came from. */
+  elsewhereUntil: number
 }
+
+/** The region that calls leave through where a provider refuses the one they come from. */
+const REGION = 'wnam'
+/** For so long after a refusal; then the short way is tried again. */
+const ELSEWHERE_MS = 3_600_000
 
 /** How a guard looks from outside. */
 export interface GuardView {
@@ -50,23 +57,32 @@ export class Guards {
     if (guard !== undefined) guard.breaker = tried(guard.breaker, now)
   }
 
-  settled({ provider, credential, k }: Lease, outcome: Outcome, now: number): void {
+  settled(lease: Lease, outcome: Outcome, now: number): void {
+    const { provider, credential, k } = lease
     if (outcome.kind === 'not_sent') return
     const key = keyOf(provider, credential)
-    const guard = this.#guards.get(key) ?? { limits: [], breaker: newBreaker() }
+    const guard = this.#guards.get(key) ?? { limits: [], breaker: newBreaker(), elsewhereUntil: 0 }
     this.#guards.set(key, guard)
     if (outcome.limits !== undefined && outcome.limits.length > 0) guard.limits = scarce(outcome.limits, now)
+    if (refusedPlace(lease, outcome)) guard.elsewhereUntil = now + ELSEWHERE_MS
     guard.breaker =
       outcome.kind === 'answered'
         ? succeeded(guard.breaker)
         : failed(guard.breaker, k, outcome.failure.kind, outcome.permanent, now)
   }
 
+  /** Which region calls to a provider leave through; null: the place where they are made. Every credential is of one place. */
+  route(provider: string, now: number): DurableObjectLocationHint | null {
+    for (const [key, { elsewhereUntil }] of this.#guards)
+      if (elsewhereUntil > now && providerOf(key) === provider) return REGION
+    return null
+  }
+
   /** Part of the settlement's transaction. */
   save(now: number): void {
-    const kept = [...this.#guards].flatMap(([key, { limits, breaker }]) => {
-      const guard: Guard = { limits: scarce(limits, now), breaker: quiet(breaker) }
-      return guard.limits.length === 0 && breaker.openings === 0 ? [] : [[key, guard]]
+    const kept = [...this.#guards].flatMap(([key, { limits, breaker, elsewhereUntil }]) => {
+      const guard: Guard = { limits: scarce(limits, now), breaker: quiet(breaker), elsewhereUntil }
+      return guard.limits.length === 0 && breaker.openings === 0 && elsewhereUntil <= now ? [] : [[key, guard]]
     })
     const text = JSON.stringify(kept)
     if (text === this.#saved) return
@@ -78,13 +94,22 @@ export class Guards {
     return [...this.#guards].map(([key, { limits, breaker }]) => {
       const shares = scarce(limits, now).map(({ remaining, limit }) => remaining / limit)
       return {
-        provider: key.slice(0, key.indexOf('/')),
+        provider: providerOf(key),
         open: isOpen(breaker, now),
         openings: breaker.openings,
         remainingShare: shares.length === 0 ? null : Math.min(...shares),
       }
     })
   }
+}
+
+/** The provider refused the place that a call came from, and it had not been sent from elsewhere yet. */
+export function refusedPlace(lease: Lease, outcome: Outcome): boolean {
+  return outcome.kind === 'failed' && outcome.failure.detail?.['geo'] === true && lease.via === undefined
+}
+
+function providerOf(key: string): string {
+  return key.slice(0, key.indexOf('/'))
 }
 
 function keyOf(provider: string, credential: string): string {

@@ -16,7 +16,7 @@ import {
 } from '../core/schedule.ts'
 import type { PrefixState, Purpose, StopReason } from '../core/state.ts'
 import type { ModelFacts, Primitive } from '../core/types.ts'
-import { Guards } from './guards.ts'
+import { Guards, refusedPlace } from './guards.ts'
 import type { GuardView } from './guards.ts'
 import { DEFAULT_CREDENTIAL } from './records.ts'
 import type { AccountSettings, ClaimEntry, DayTotals, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
@@ -341,6 +341,8 @@ export class Keeper {
       retention: state.retention?.name ?? record.retention,
       maxOutputTokens: record.maxOutputTokens,
     }
+    const via = this.#guards.route(record.provider, now)
+    if (via !== null) lease.via = via
     this.#guards.leased(lease, now)
     return lease
   }
@@ -486,7 +488,7 @@ export class Keeper {
       totals.answered(change.state.lastReceipt?.kind ?? 'unknown', change.state.costNanos - state.costNanos)
       return change
     }
-    const call = { ...outcome, at: outcome.startedAt, purpose: lease.purpose }
+    const call = { ...outcome, at: outcome.startedAt, purpose: lease.purpose, elsewhere: refusedPlace(lease, outcome) }
     const change = applyFailure(state, call, worst, record.primitives.length)
     totals.failed(outcome.failure.kind, outcome.accepted === null, change.state.costNanos - state.costNanos)
     return change
@@ -535,11 +537,11 @@ export class Keeper {
   ): Lease | null {
     if (state.stopped !== null || lease.attempt >= TRIES_IN_PLACE) return null
     // What was switched off while the call was under way is not tried again.
-    if (context.killed) return null
+    if (context.killed || context.credentialGone !== undefined) return null
     if (lease.purpose === 'keep' && (record.superseded || record.keepWarm.plan === 'off')) return null
     const worst = worstNanos(state, context)
     if (budgetRefusal(state, context, now, worst) !== null) return null
-    if (outcome.primitiveRefused) {
+    if (outcome.primitiveRefused || refusedPlace(lease, outcome)) {
       const sending: Sending = {
         do: 'send',
         purpose: lease.purpose,

@@ -65,6 +65,8 @@ export interface Lease {
   model: string
   credential: string
   credentialGeneration: number
+  /** The region whose `Egress` the call leaves through; absent: it leaves from where it is made. */
+  via?: DurableObjectLocationHint
   retention: string
   maxOutputTokens: number | null
 }

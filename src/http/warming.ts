@@ -4,6 +4,7 @@ import type { Advice } from '../core/types.ts'
 import type { Job, Lease, Settled } from '../durable/records.ts'
 import type { Flight } from '../durable/registry.ts'
 import { credentialRefusal } from '../queue/credential.ts'
+import { throughEgress } from '../queue/egress.ts'
 import { runLease } from '../queue/run-lease.ts'
 import type { StoredBody } from '../queue/run-lease.ts'
 import type { Card } from '../providers/types.ts'
@@ -91,6 +92,7 @@ async function lead(
       vars: c.env,
       allowedSecrets: flight.allowedSecrets,
       credentials: flight.credentials,
+      egress: throughEgress(c.env),
       bodyOf: async (key) => body ?? storedBody(registry, key),
     })
     const renewed = (await registry.settle(seq, [outcome]))[0]

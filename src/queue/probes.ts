@@ -5,6 +5,7 @@ import { unpack } from '../runtime/bytes.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
+import { throughEgress } from './egress.ts'
 import { runLease } from './run-lease.ts'
 import type { StoredBody } from './run-lease.ts'
 
@@ -62,6 +63,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
           vars: run.env,
           allowedSecrets: run.allowedSecrets,
           credentials: run.credentials,
+          egress: throughEgress(run.env),
           bodyOf: (k) => bodyOf(run.registry, k),
         }),
       )

@@ -9,6 +9,7 @@ import { door } from '../runtime/door.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
 import { secretFor } from './credential.ts'
+import type { SendThrough } from './egress.ts'
 
 /** What a lease is run with. */
 export interface Surroundings {
@@ -17,6 +18,8 @@ export interface Surroundings {
   allowedSecrets: readonly string[]
   /** The account's own credentials that leases name, still sealed. */
   credentials?: readonly StoredCredential[]
+  /** The way out through another region, for leases that name one. */
+  egress?: SendThrough
   /** The registered body of a prefix, fetched when its turn comes; null when the prefix is gone. */
   bodyOf: (k: number) => Promise<StoredBody | null>
 }
@@ -55,13 +58,15 @@ export async function runLease(
     if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const startedAt = clock.now()
     if (startedAt > lease.sendBy) return notSent('its time had passed before its turn came')
-    const sent = await door.send({
+    const call = {
       card,
       baseUrl: access.baseUrl,
       credential,
       request,
       timeoutMs: Math.max(1, clock.realMs(lease.timeoutMs)),
-    })
+    }
+    const { egress } = around
+    const sent = lease.via === undefined || egress === undefined ? await door.send(call) : await egress(lease.via, call)
     const endedAt = clock.now()
     const limits = sent.kind === 'answered' ? readLimits(sent.headers, endedAt) : []
     const { outcome, answer } = read(lease, sent, dialect, startedAt, endedAt - startedAt)
