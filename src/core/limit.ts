@@ -35,12 +35,12 @@ export function scarce(limits: readonly Limit[], now: number): Limit[] {
   )
 }
 
-/** Whether to hold back a call of about `tokens` tokens; null when there is room enough. The latest reset decides. */
+/** Whether to hold back a call that counts as about `tokens` tokens; null when there is room enough. The latest reset decides. */
 export function holdForLimits(limits: readonly Limit[], tokens: number, now: number): HoldBack | null {
   let found: HoldBack | null = null
   for (const one of scarce(limits, now)) {
     const { what, limit, remaining, resetAt } = one
-    const needed = what.includes('tokens') ? tokens : 1
+    const needed = Math.max(1, what.includes('tokens') ? tokens : 1)
     const strict = remaining < limit * LEAST_SHARE || remaining <= needed
     if (found !== null && ((found.strict && !strict) || (found.strict === strict && found.untilAt >= resetAt))) continue
     const rest: string = strict ? 'they are left to the application' : 'what can wait waits'

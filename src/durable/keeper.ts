@@ -1,5 +1,5 @@
 import { failureValue } from '../contract/failures.ts'
-import { applyAnswer, applyArrivals, applyFailure, flushTally, reschedule, restart } from '../core/events.ts'
+import { applyAnswer, applyArrivals, applyFailure, flushTally, isWarm, reschedule, restart } from '../core/events.ts'
 import type { Arrival, Change } from '../core/events.ts'
 import { budgetRefusal, deadline, decide, failedUntil, heldUntil, worstNanos } from '../core/plan.ts'
 import type { Decision, PlanContext } from '../core/plan.ts'
@@ -643,7 +643,9 @@ export class Keeper {
   }
 
   #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {
-    const holdBack = this.#guards.holdBack(provider, credential, state.measuredTokens ?? estimatedTokens, now)
+    // A read is small where cached tokens are not counted, and the rewrite that its lapse would cost is not.
+    const tokens = isWarm(state, now) ? 0 : (state.measuredTokens ?? estimatedTokens)
+    const holdBack = this.#guards.holdBack(provider, credential, tokens, now)
     return holdBack === null ? {} : { holdBack }
   }
 

@@ -201,6 +201,14 @@ describe('a rate limit of which little is left', () => {
     expect(refused).toMatchObject({ refused: { kind: 'provider_limited', untilAt: NOON + 10 * MINUTE } })
   })
 
+  it('does not give up a warm entry for tokens that only its rewrite would take', () => {
+    const tokens: Limit = { what: 'input tokens', limit: 60_000, remaining: 8_000, resetAt: NOON + 5 * MINUTE }
+    const cold = warmed(2, NOON - 5 * MINUTE)
+    const k = warmed(1, NOON, [tokens])
+    expect(keeper.look(k, NOON + MINUTE)?.context.holdBack?.strict).toBe(false)
+    expect(keeper.look(cold, NOON + MINUTE)?.context.holdBack?.strict).toBe(true)
+  })
+
   it('puts a background warm off until there is room, and then sends it', () => {
     const k = warmed(1, NOON, [scarceRequests(3, NOON + MINUTE)])
     const { seq } = keeper.warmLater(k, NOON + 1_000)
