@@ -256,6 +256,40 @@ const modelAnswer = z.strictObject({
   checked: z.string(),
 })
 
+const override = z.strictObject({
+  base_url: z.string().optional(),
+  models: z
+    .array(
+      z.strictObject({
+        models: z.array(z.string()),
+        minimum_tokens: z.int().nullable().optional(),
+        retentions: z
+          .array(z.strictObject({ name: z.string(), ttl: z.string(), kind: z.string(), assumed: z.boolean() }))
+          .optional(),
+        prices: z
+          .array(
+            z.strictObject({
+              input: z.number(),
+              cached_input: z.number(),
+              cache_write: z.record(z.string(), z.number()),
+              output: z.number(),
+              from: z.string(),
+              source: z.string(),
+            }),
+          )
+          .optional(),
+      }),
+    )
+    .optional(),
+})
+
+export const overrideAnswer = z.strictObject({
+  version: z.int(),
+  at,
+  request_id: z.string().meta({ description: 'Which call of the administrator made it.' }),
+  override: override.nullable().meta({ description: 'null: the card alone.' }),
+})
+
 export const providerAnswer = z.strictObject({
   id: z.string(),
   name: z.string(),
@@ -269,6 +303,7 @@ export const providerAnswer = z.strictObject({
     lab: z.boolean(),
   }),
   models: z.array(modelAnswer),
+  override: override.nullable().meta({ description: 'What the administrator says over the card.' }),
   source: z.string(),
   checked: z.string(),
 })

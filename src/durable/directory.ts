@@ -2,6 +2,9 @@ import { DurableObject } from 'cloudflare:workers'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { newKeySeed } from '../runtime/ids.ts'
+import type { Overrides, ProviderOverride } from '../core/overrides.ts'
+import { FactStore } from './fact-store.ts'
+import type { FactChange } from './fact-store.ts'
 import { DirectoryStore } from './directory-store.ts'
 import { durableSql } from './sql.ts'
 
@@ -9,6 +12,7 @@ import { durableSql } from './sql.ts'
 export class Directory extends DurableObject<Environment> {
   clock = clockFrom(this.env)
   readonly #store = new DirectoryStore(durableSql(this.ctx.storage))
+  readonly #facts = new FactStore(durableSql(this.ctx.storage))
 
   /** True when the account is new. */
   add(account: string): boolean {
@@ -64,6 +68,21 @@ export class Directory extends DurableObject<Environment> {
     const seed = newKeySeed()
     this.#store.saveSetting('key_seed', seed)
     return seed
+  }
+
+  overrides(): Overrides {
+    return this.#facts.overrides()
+  }
+
+  /** The changes of what is said over a card, the newest first. */
+  factChanges(provider: string, limit: number): FactChange[] {
+    return this.#facts.changes(provider, limit)
+  }
+
+  /** Puts `override` over a provider's card; null: the card alone. Answers all that is in force now. */
+  changeFacts(provider: string, override: ProviderOverride | null, requestId: string): Overrides {
+    this.#facts.add(provider, override, this.clock.now(), requestId)
+    return this.#facts.overrides()
   }
 
   killSwitch(): boolean {

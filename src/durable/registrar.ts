@@ -236,6 +236,33 @@ export class Registrar {
     }
   }
 
+  /** Facts have changed: plans are made anew, from a retention that is no longer what it was. */
+  factsChanged(now: number): void {
+    let before = Number.MAX_SAFE_INTEGER
+    for (;;) {
+      const ks = this.#store.keysBefore(before, 500)
+      if (ks.length === 0) return
+      this.#store.transaction(() => {
+        for (const k of ks) this.#refit(k, now)
+      })
+      before = ks.at(-1) ?? 0
+    }
+  }
+
+  #refit(k: number, now: number): void {
+    const { provider, model, retention } = this.#record(k)
+    const offer = this.#ports.factsOf(provider, model, now).retentions.find(({ name }) => name === retention)
+    this.#keeper.replan(k, now, (state) => {
+      const held = state.retention
+      // What receipts taught stays, as long as it was taught about the same offer.
+      const same =
+        offer !== undefined && held !== null && held.minTtlMs === offer.minTtlMs && held.maxTtlMs === offer.maxTtlMs
+      const unknown = state.stopped?.reason === 'retention_unknown' || state.stopped?.reason === 'price_unknown'
+      const next = unknown ? restart(state, now) : state
+      return same || offer === undefined ? next : { ...next, retention: learnedRetention(offer) }
+    })
+  }
+
   #view(k: number, now: number): PrefixView {
     const state = this.#store.state(k)
     if (state === null) throw new Failure('not_found', 'there is no such prefix')
@@ -264,14 +291,15 @@ function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilt
   return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
 }
 
-/** Facts about models, remembered for a UTC day: prices change by the day. */
+/** Facts about models, remembered for a UTC day and a version of the overrides: prices change by the day. */
 export function rememberFacts(
   factsOf: (provider: string, model: string, now: number) => ModelFacts,
+  version: () => number = () => 0,
 ): KeeperPorts['factsOf'] {
   let day = ''
   const known = new Map<string, ModelFacts>()
   return (provider, model, now) => {
-    const today = dayOf(now)
+    const today = `${dayOf(now)} ${version()}`
     if (today !== day) {
       day = today
       known.clear()

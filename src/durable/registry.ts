@@ -8,7 +8,9 @@ import { dayOf } from '../core/schedule.ts'
 import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
+import type { Overrides } from '../core/overrides.ts'
 import { factsOf } from '../runtime/facts.ts'
+import { overrides, rememberOverrides, useOverrides } from '../runtime/overrides.ts'
 import { Credentials } from './credentials.ts'
 import type { CredentialView } from './credentials.ts'
 import type { GuardView } from './guards.ts'
@@ -78,9 +80,11 @@ export class Registry extends DurableObject<Environment> {
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
     this.#account = ctx.id.name ?? ''
+    const known = this.#store.setting('facts')
+    if (known !== null) rememberOverrides(JSON.parse(known) as Overrides)
     this.#credentials = new Credentials(durableSql(ctx.storage), this.#account, env)
     const ports = {
-      factsOf: rememberFacts(factsOf),
+      factsOf: rememberFacts(factsOf, () => overrides().version),
       grainMs: this.clock.grainMs,
       generationOf: (name: string) => this.#credentials.generationOf(name),
     }
@@ -110,7 +114,10 @@ export class Registry extends DurableObject<Environment> {
   /** Creates the account, or changes what is given. */
   async configure(change: Partial<Omit<AccountSettings, 'account' | 'createdAt'>>): Promise<AccountSettings> {
     const now = this.clock.now()
-    const before = this.#store.settings() ?? { ...this.#settings(), createdAt: now }
+    const known = this.#store.settings()
+    // A new account was not there when they were pushed.
+    if (known === null) await this.setOverrides(await this.env.DIRECTORY.getByName('directory').overrides())
+    const before = known ?? { ...this.#settings(), createdAt: now }
     const after: AccountSettings = { ...before, ...change }
     this.#store.saveSettings(after)
     this.#keeper.settings = after
@@ -118,6 +125,15 @@ export class Registry extends DurableObject<Environment> {
     if (killed && !after.killSwitch && !after.globalKillSwitch) this.#registrar.liftKillSwitch(now)
     await this.#rearm()
     return after
+  }
+
+  /** Takes what the administrator says over the cards, and plans anew where that changes something. */
+  async setOverrides(next: Overrides): Promise<void> {
+    const now = this.clock.now()
+    this.#store.saveSetting('facts', JSON.stringify(next))
+    useOverrides(next, now)
+    this.#registrar.factsChanged(now)
+    await this.#rearm()
   }
 
   createKey(id: string, hash: string, expiresAt: number | null): void {

@@ -1,9 +1,11 @@
 import { failureValue } from '../contract/failures.ts'
 import { dashboard } from '../dashboard/serve.ts'
+import type { Overrides } from '../core/overrides.ts'
+import { freshOverrides } from '../runtime/overrides.ts'
 import { newId } from '../runtime/ids.ts'
 import { accounts } from './accounts.ts'
 import { configured } from './auth.ts'
-import { clockOf, room } from './context.ts'
+import { clockOf, directoryOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
 import { credentials } from './credentials.ts'
 import { health } from './health.ts'
@@ -12,6 +14,7 @@ import { killSwitch } from './kill-switch.ts'
 import { metrics } from './metrics.ts'
 import { observations } from './observations.ts'
 import { openapi } from './openapi.ts'
+import { factOverrides } from './overrides.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
 import { warm } from './warm.ts'
@@ -36,12 +39,17 @@ app.use(async (c, next) => {
 app.get('/', () => dashboard())
 app.route('/', health)
 app.use(configured)
+app.use(async (c, next) => {
+  await freshOverrides(clockOf(c), async () => (await directoryOf(c).overrides()) as Overrides)
+  await next()
+})
 for (const resource of [
   warm,
   prefixes,
   observations,
   jobs,
   providers,
+  factOverrides,
   metrics,
   accounts,
   credentials,

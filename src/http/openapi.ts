@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { accountChange, killSwitch, newAccount, newKey } from '../contract/account.ts'
 import * as answers from '../contract/answers.ts'
 import { newCredential } from '../contract/credential.ts'
+import { providerChange } from '../contract/override.ts'
 import { FAILURES } from '../contract/failures.ts'
 import { observations } from '../contract/observation.ts'
 import { prefixChange, warmAgainBody, warmBody } from '../contract/warm.ts'
@@ -136,6 +137,28 @@ export const operations: readonly Operation[] = [
     does: 'The providers, and what is known of their models.',
     key: 'account',
     answers: { 200: listOf(answers.providerAnswer) },
+  },
+  {
+    method: 'get',
+    path: '/providers/{id}',
+    does: "What the administrator said over a provider's card, the newest first.",
+    key: 'admin',
+    answers: { 200: listOf(answers.overrideAnswer) },
+  },
+  {
+    method: 'patch',
+    path: '/providers/{id}',
+    does: 'Puts facts over those of the card: in force everywhere within 30 seconds.',
+    key: 'admin',
+    body: providerChange,
+    answers: { 200: listOf(answers.overrideAnswer) },
+  },
+  {
+    method: 'delete',
+    path: '/providers/{id}',
+    does: 'Back to the card alone.',
+    key: 'admin',
+    answers: { 200: listOf(answers.overrideAnswer) },
   },
   {
     method: 'get',

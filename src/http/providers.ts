@@ -5,6 +5,8 @@ import { accessTo } from '../runtime/env.ts'
 import { account } from './auth.ts'
 import { clockOf, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
+import { overrides } from '../runtime/overrides.ts'
+import { overrideJson } from './overrides.ts'
 import { durationJson, money } from './present.ts'
 
 export const providers = room().get('/providers', account, async (c) => {
@@ -14,6 +16,7 @@ export const providers = room().get('/providers', account, async (c) => {
 
 function cardJson(c: Call, card: Card, allowed: readonly string[]) {
   const access = accessTo(card, c.env)
+  const override = overrides().providers[card.id]
   const today = new Date(clockOf(c).now()).toISOString().slice(0, 10)
   return {
     id: card.id,
@@ -28,6 +31,7 @@ function cardJson(c: Call, card: Card, allowed: readonly string[]) {
       lab: access.lab,
     },
     models: card.models.map((row) => modelJson(row, today)),
+    override: override === undefined ? null : overrideJson(override),
     source: card.source,
     checked: card.checked,
   }

@@ -2,6 +2,8 @@ import pLimit from 'p-limit'
 import type { Lease, Outcome, StoredCredential } from '../durable/records.ts'
 import type { ProbeMessage } from '../durable/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
+import type { Overrides } from '../core/overrides.ts'
+import { freshOverrides } from '../runtime/overrides.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
@@ -20,6 +22,7 @@ type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
 export async function consumeProbes(batch: MessageBatch<unknown>, env: Environment): Promise<void> {
   const clock = clockFrom(env)
   const limit = pLimit(WIDTH)
+  await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
   await Promise.all(
     batch.messages.map(async (message) => {
       const claim = readMessage(message.body)

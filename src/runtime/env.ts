@@ -2,6 +2,7 @@ import { FAILURES } from '../contract/failures.ts'
 import { cards } from '../providers/registry.ts'
 import type { Card } from '../providers/types.ts'
 import type { ClockVars } from './clock.ts'
+import { overrides } from './overrides.ts'
 
 /** Secrets and variables of a deployment. Bindings are in the generated `Env`. */
 export interface Vars extends ClockVars {
@@ -63,12 +64,13 @@ const LAB_PATHS: Record<Card['dialect'], string> = {
 
 /** The default credential is the Worker secret that the card names; in development the lab stands in where it is missing. */
 export function accessTo(card: Card, vars: Vars): Access {
+  const moved = overrides().providers[card.id]?.baseUrl
   if (standsIn(card, vars)) {
-    return { card, baseUrl: (vars.LAB_URL ?? '') + LAB_PATHS[card.dialect], credential: 'lab', lab: true }
+    return { card, baseUrl: moved ?? (vars.LAB_URL ?? '') + LAB_PATHS[card.dialect], credential: 'lab', lab: true }
   }
   const secret = (vars as unknown as Record<string, unknown>)[card.secret]
   const credential = typeof secret === 'string' && secret.trim() !== '' ? secret.trim() : null
-  return { card, baseUrl: card.baseUrl, credential, lab: false }
+  return { card, baseUrl: moved ?? card.baseUrl, credential, lab: false }
 }
 
 function standsIn(card: Card, vars: Vars): boolean {
