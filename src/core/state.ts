@@ -19,6 +19,7 @@ export type StopReason =
   | 'budget_exhausted'
   | 'kill_switch'
   | 'provider_refused'
+  | 'internal_error'
 
 export interface Stop {
   reason: StopReason

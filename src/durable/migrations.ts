@@ -38,6 +38,7 @@ export const REGISTRY_STEPS: readonly string[][] = [
       entries TEXT NOT NULL, leases TEXT, reserved_nanos INTEGER NOT NULL DEFAULT 0)`,
     `CREATE TABLE history (k INTEGER NOT NULL, seq INTEGER NOT NULL, last_at INTEGER NOT NULL, rows BLOB NOT NULL,
       rolled_up INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (k, seq)) WITHOUT ROWID`,
+    'CREATE INDEX history_age ON history (rolled_up, last_at)',
     'CREATE TABLE job (id TEXT PRIMARY KEY, k INTEGER NOT NULL, created_at INTEGER NOT NULL, job TEXT NOT NULL)',
     'CREATE TABLE ledger_day (day TEXT PRIMARY KEY, totals TEXT NOT NULL)',
     'CREATE TABLE key (id TEXT PRIMARY KEY, hash TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER)',

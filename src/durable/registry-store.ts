@@ -262,7 +262,7 @@ export class RegistryStore {
   oldHistory(beforeAt: number, limit: number): { k: number; seq: number; rows: HistoryRow[] }[] {
     return this.#sql
       .all<{ k: number; seq: number; rows: Blob }>(
-        'SELECT k, seq, rows FROM history WHERE last_at < ? AND rolled_up = 0 LIMIT ?',
+        'SELECT k, seq, rows FROM history WHERE rolled_up = 0 AND last_at < ? LIMIT ?',
         beforeAt,
         limit,
       )
@@ -274,7 +274,7 @@ export class RegistryStore {
   }
 
   dropHistory(beforeAt: number): void {
-    this.#sql.all('DELETE FROM history WHERE last_at < ?', beforeAt)
+    this.#sql.all('DELETE FROM history WHERE rolled_up = 1 AND last_at < ?', beforeAt)
   }
 
   // The schedule: slots hold hints, claims hold what was handed out

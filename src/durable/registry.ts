@@ -40,8 +40,8 @@ const SEND_BATCH = 100
 const IDEMPOTENCY_MS = 24 * 3_600_000
 /** Rows are kept whole for a week, then by the hour. */
 const HISTORY_MS = 7 * 24 * 3_600_000
-/** Chunks in one run: what is left is taken the next day. */
-const ROLL_UPS_A_DAY = 20_000
+/** Pages of history rolled up at once, at each sweep: a fraction of a second, and more a day than one Registry can write. */
+const ROLL_UPS_AT_ONCE = 500
 const JOB_MS = 7 * 24 * 3_600_000
 /** Past its due time by so much, a prefix has neither slot nor claim. */
 const FORGOTTEN_MS = 10 * 60_000
@@ -285,6 +285,7 @@ export class Registry extends DurableObject<Environment> {
     const { messages, ended } = this.#keeper.sweep(now, Math.max(now, horizonAt))
     this.#wake(ended)
     await this.#send(messages)
+    this.#store.transaction(() => this.#rollUp(now))
     await this.#rearm()
     this.#toldAt = this.#store.nextAt() ?? Number.POSITIVE_INFINITY
     return this.#store.nextAt()
@@ -465,13 +466,18 @@ export class Registry extends DurableObject<Environment> {
     this.#store.deleteIdempotent(id)
   }
 
+  /** Rows older than a week are told by the hour. */
+  #rollUp(now: number): void {
+    for (const { k, seq, rows } of this.#store.oldHistory(now - HISTORY_MS, ROLL_UPS_AT_ONCE)) {
+      this.#store.saveRolledUp(k, seq, rollUpRows(rows))
+    }
+  }
+
   /** Once a day: rows age. */
   async rollUp(): Promise<void> {
     const now = this.clock.now()
     this.#store.transaction(() => {
-      for (const { k, seq, rows } of this.#store.oldHistory(now - HISTORY_MS, ROLL_UPS_A_DAY)) {
-        this.#store.saveRolledUp(k, seq, rollUpRows(rows))
-      }
+      this.#rollUp(now)
       this.#store.dropHistory(now - LEDGER_DAYS_MS)
       this.#store.dropJobs(now - JOB_MS)
       this.#store.dropIdempotent(now - IDEMPOTENCY_MS)
