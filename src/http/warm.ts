@@ -34,9 +34,9 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   try {
     const how = preparation.background ? 'later' : 'now'
     const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt)
-    const { text, breakpoint } = preparation.prefix
+    const { text, breakpoint, cacheKey } = preparation.prefix
     // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
-    const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint } : null)
+    const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint, cacheKey } : null)
     if (preparation.mode === 'required' && warmth.settled?.receipt?.kind === 'uncacheable') {
       throw new Failure('cache_not_honoured', `${warmth.settled.receipt.why}. The prefix stays registered.`, {
         prefix_id: warmed.view.record.id,

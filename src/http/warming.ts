@@ -2,7 +2,7 @@ import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import type { Job, Lease, Settled } from '../durable/records.ts'
 import type { Flight } from '../durable/registry.ts'
-import { credentialRefusal, runLease } from '../queue/run-lease.ts'
+import { accessRefusal, runLease } from '../queue/run-lease.ts'
 import type { StoredBody } from '../queue/run-lease.ts'
 import type { Card } from '../providers/types.ts'
 import { unpack } from '../runtime/bytes.ts'
@@ -30,8 +30,8 @@ export interface Warmth {
 /** Refuses before anything is stored or spent, in words. */
 export async function refuseWithoutCredential(c: Call, card: Card): Promise<void> {
   const settings = await registryOf(c).settings()
-  const refused = credentialRefusal(accessTo(card, c.env), settings?.allowedSecrets ?? [])
-  if (refused !== null) throw new Failure('provider_key_refused', refused, { secret: card.secret })
+  const refused = accessRefusal(accessTo(card, c.env), settings?.allowedSecrets ?? [])
+  if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
 }
 
 /** Follows a warm to its end: as the one who sends, or as one of those who wait for it. */
@@ -97,7 +97,7 @@ async function lead(
 
 export async function storedBody(registry: RegistryStub, k: number): Promise<StoredBody | null> {
   const stored = await registry.stored(k)
-  return stored === null ? null : { text: unpack(stored.bytes), breakpoint: stored.breakpoint }
+  return stored === null ? null : { ...stored, text: unpack(stored.bytes) }
 }
 
 /** Waits for somebody else's call. A Registry that was evicted meanwhile lost its list of who waits, so it is asked again. */

@@ -1,0 +1,57 @@
+import { CHAT, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price, stated } from '../facts.ts'
+import type { Card, ModelCard } from '../types.ts'
+
+const DOCS = 'https://forum.moonshot.ai'
+
+/** Since October 2026 writes are billed: 5 minutes at 1 × input, an hour at 2 ×. Whether a read renews is not verified. */
+function row(names: string[], rates: { input: number; read: number; output: number } | null): ModelCard {
+  const prices = rates === null ? [] : [price({ ...rates, writes: { '5m': rates.input, '1h': rates.input * 2 } })]
+  return model(
+    names,
+    {
+      minimumTokens: null,
+      retentions: [stated('5m', 'fixed', 5 * MINUTE_MS), stated('1h', 'fixed', HOUR_MS)],
+      writesReported: false,
+      primitives: ['one_token', 'floor_tokens'],
+    },
+    prices,
+    DOCS,
+  )
+}
+
+export const moonshot: Card = {
+  ...CHAT,
+  id: 'moonshot',
+  name: 'Moonshot Kimi',
+  baseUrl: 'https://api.moonshot.ai/v1',
+  secret: 'MOONSHOT_API_KEY',
+  wire: {
+    controls: 'ttl',
+    keyMember: 'prompt_cache_key',
+    retentions: ['5m', '1h'],
+    spentTokens: ['exceeded_current_quota_error'],
+    spentWords: ['insufficient balance'],
+    busyTokens: ['engine_overloaded_error'],
+    keyWords: ['invalid authentication'],
+  },
+  models: [
+    row(['kimi-k3'], { input: 3, read: 0.3, output: 15 }),
+    row(['kimi-k2.6'], { input: 0.95, read: 0.16, output: 4 }),
+    row(['kimi-k2.5'], { input: 0.6, read: 0.1, output: 3 }),
+    row(['kimi-*'], null),
+  ],
+  facts: facts(DOCS, {
+    mechanism: 'Automatic prefix cache with a choice of lifetime.',
+    clock:
+      '5 minutes, also where nothing is asked, or an hour (prompt_cache_options.ttl). Whether a read renews is not verified: we count on no.',
+    affinity: 'prompt_cache_key in the body.',
+    writes:
+      'Billed, but the name of the count is not verified: cache_write_tokens and cache_creation_input_tokens are read where they come.',
+    usage: 'prompt_tokens includes usage.cached_tokens at the top; in streams the usage may stand in choices[0].',
+    price: 'Writes at 1 × input for 5 minutes and 2 × for an hour; reads at 0.1 ×.',
+    errors:
+      '{error: {type, message}}: exceeded_current_quota_error, rate_limit_reached_error, engine_overloaded_error; 403 for an empty balance.',
+  }),
+  source: DOCS,
+  checked: CHECKED,
+}
