@@ -31,8 +31,10 @@ export function openaiChat(wire: Wire): Dialect {
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, shape),
-    readAnswer: (text, contentType, headers) =>
-      readAnswer(text, contentType, headers?.get(wire.cachedHeader ?? '') ?? null),
+    readAnswer: (text, contentType, headers) => {
+      const { cachedHeader } = wire
+      return readAnswer(text, contentType, cachedHeader === null ? null : (headers?.get(cachedHeader) ?? null))
+    },
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
   }
