@@ -9,7 +9,7 @@ import { clockOf, registryOf, room } from './context.ts'
 import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
-import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
+import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 /** Real time; a receipt never answers a call that came much later. */
 const LONGEST_BURST_MS = 10_000
@@ -23,6 +23,7 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   const body = await readBody(c, warmBody, { raw })
   const clock = clockOf(c)
   const preparation = prepareWarm(body, clock.now())
+  refuseUnwarmed(c, preparation.card)
   if (preparation.dryRun) return c.json(await dryRun(c, preparation))
   await refuseWithoutCredential(c, preparation.card)
   const registry = registryOf(c)

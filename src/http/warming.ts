@@ -27,6 +27,12 @@ export interface Warmth {
   job: Job | null
 }
 
+/** Refuses a provider that is not warmed at all, before a plan for it is even shown. */
+export function refuseUnwarmed(c: Call, card: Card): void {
+  const { refusal } = accessTo(card, c.env)
+  if (refusal?.kind === 'unsupported') throw new Failure(refusal.kind, refusal.message, refusal.detail)
+}
+
 /** Refuses before anything is stored or spent, in words. */
 export async function refuseWithoutCredential(c: Call, card: Card): Promise<void> {
   const settings = await registryOf(c).settings()

@@ -26,12 +26,16 @@ import { addressIn, refusal, VARIABLES } from './prepared.ts'
 const print = (card: Card, { model, cacheKey, canonical }: PreparedPrefix): string =>
   fingerprint({ provider: card.id, model, credentialScope: 'default:1', cacheKey, canonical })
 
-describe.each(cards.map((card) => [card.id, card] as const))('%s', (id, card) => {
-  const fixture = fixtureOf(id)
-  if (fixture === null) {
-    test('has documented answers', () => expect.fail(`test/providers/fixtures/${id}.json is missing`))
-    return
-  }
+test.each(cards.map(({ id }) => id))('%s has documented answers', (id) => {
+  expect(fixtureOf(id), `test/providers/fixtures/${id}.json`).not.toBeNull()
+})
+
+const documented = cards.flatMap((card) => {
+  const fixture = fixtureOf(card.id)
+  return fixture === null ? [] : [[card.id, card, fixture] as const]
+})
+
+describe.each(documented)('%s', (_id, card, fixture) => {
   const { model, answers, errors } = fixture
   const dialect = dialectOf(card)
   const plain = bodyFor(card, model, 'Where is my order?', false)
