@@ -1,5 +1,7 @@
 import { Failure } from '../contract/failures.ts'
 import { warmBody } from '../contract/warm.ts'
+import type { Advice } from '../core/types.ts'
+import type { PrefixView } from '../durable/registrar.ts'
 import { newId } from '../runtime/ids.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
@@ -44,8 +46,19 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
       })
     }
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
-    return c.json(warmedJson(view, warmed.created, warmth), warmth.job === null ? 200 : 202)
+    return c.json(
+      warmedJson(view, warmed.created, warmth, keptAsItWas(view, preparation.prefix.retention)),
+      warmth.job === null ? 200 : 202,
+    )
   } finally {
     burst.leave(clock.now())
   }
 })
+
+/** Content decides what is the same prefix, its retention does not: who comes second is told what stands. */
+function keptAsItWas(view: Pick<PrefixView, 'record'>, wanted: string): Advice[] {
+  const { retention } = view.record
+  if (retention === wanted) return []
+  const message = `This content is registered at retention ${retention} already and stays so; to have it at ${wanted}, DELETE /prefixes/${view.record.id} and register it again.`
+  return [{ cause: 'retention_kept', message, at: 'cache.retention' }]
+}

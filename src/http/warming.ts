@@ -1,5 +1,6 @@
 import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import type { Advice } from '../core/types.ts'
 import type { Job, Lease, Settled } from '../durable/records.ts'
 import type { Flight } from '../durable/registry.ts'
 import { accessRefusal, runLease } from '../queue/run-lease.ts'
@@ -36,7 +37,9 @@ export function refuseUnwarmed(c: Call, card: Card): void {
 /** Refuses before anything is stored or spent, in words. */
 export async function refuseWithoutCredential(c: Call, card: Card): Promise<void> {
   const settings = await registryOf(c).settings()
-  const refused = accessRefusal(accessTo(card, c.env), settings?.allowedSecrets ?? [])
+  // Its key may still be believed for a moment after it was erased.
+  if (settings === null) throw new Failure('unauthenticated', 'The account is gone.')
+  const refused = accessRefusal(accessTo(card, c.env), settings.allowedSecrets)
   if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
 }
 
@@ -60,12 +63,16 @@ export async function follow(c: Call, view: Seen, flight: Flight, body: StoredBo
           .then(() => null),
       ])
       if (ended !== null) return { ...ended, job: null }
-      return { settled: null, answer: null, job: await registry.promote(flight.lease.k, newId('job')) }
+      return {
+        settled: null,
+        answer: null,
+        job: await registry.promote(flight.lease.k, newId('job'), flight.lease.seq),
+      }
     }
     case 'follower': {
       const settled = await wait(c, registry, flight.k, flight.seq)
       if (settled !== null) return { settled, answer: null, job: null }
-      return { settled: null, answer: null, job: await registry.promote(flight.k, newId('job')) }
+      return { settled: null, answer: null, job: await registry.promote(flight.k, newId('job'), flight.seq) }
     }
   }
 }
@@ -135,7 +142,7 @@ export function receiptOf(warmth: Warmth, view: Seen): Record<string, unknown> |
 }
 
 function staysRegistered(failure: FailureValue, prefixId: string): Failure {
-  return new Failure(failure.kind, `${failure.message} The prefix stays registered.`, {
+  return new Failure(failure.kind, `${failure.message.replace(/\.?$/, '.')} The prefix stays registered.`, {
     ...failure.detail,
     prefix_id: prefixId,
   })
@@ -151,7 +158,7 @@ function parsed(answer: string): unknown {
 }
 
 /** The answer to a warm. */
-export function warmedJson(view: Seen, created: boolean, warmth: Warmth) {
+export function warmedJson(view: Seen, created: boolean, warmth: Warmth, remarks: readonly Advice[] = []) {
   return {
     id: view.record.id,
     fingerprint: view.record.fingerprint,
@@ -161,7 +168,7 @@ export function warmedJson(view: Seen, created: boolean, warmth: Warmth) {
     warmth: warmthJson(view.belief),
     receipt: receiptOf(warmth, view),
     plan: planJson(view),
-    advice: view.record.advice,
+    advice: [...remarks, ...view.record.advice],
     ...(warmth.job === null ? {} : { job: jobJson(warmth.job) }),
   }
 }

@@ -284,3 +284,14 @@ it('an account that was erased leaves no table behind', async () => {
   })
   expect((await registry().counts()).prefixes).toBe(0)
 })
+
+it('registering again starts a plan that had stopped, as asking for a warm does', async () => {
+  await fault(lab, { provider: 'anthropic', kind: 'no_write', times: 1 })
+  const id = await warmed()
+  expect((await registry().view(id)).state.stopped?.reason).toBe('uncacheable')
+  const { flight } = await register()
+  await fly(flight)
+  const view = await registry().view(id)
+  expect(view.state.stopped).toBeNull()
+  expect(view.belief.state).toBe('warm')
+})

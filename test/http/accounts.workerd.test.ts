@@ -136,6 +136,17 @@ describe('an account', () => {
     expect((await get('/accounts/acme-1', admin)).status).toBe(404)
   })
 
+  it('takes nothing more once it is erased, not even from a key that is still believed', async () => {
+    const { id, key } = await newAccount()
+    expect((await get('/prefixes', { key })).status).toBe(200)
+    // Erased somewhere else: this isolate did not hear of it.
+    await bindings.REGISTRY.getByName(id)
+      .erase()
+      .catch(() => {}) // it ends itself, and with it the call
+    expect((await post('/warm', warmOf(), { key })).status).toBe(401)
+    expect(received(world.lab)).toEqual([])
+  })
+
   it('is listed page by page, each once', async () => {
     const ids = ['page-a', 'page-b', 'page-c', 'page-d', 'page-e']
     for (const id of ids) await post('/accounts', { id }, admin)

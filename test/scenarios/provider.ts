@@ -4,6 +4,8 @@ import type { Die } from './random.ts'
 
 /** What providers do to calls, as shares of them. */
 export interface ProviderFaults {
+  /** Median time to an answer; log-normal. */
+  latencyMs: number
   /** 429 with a `retry-after` of at most `retryAfterMs`. */
   throttled: number
   retryAfterMs: number
@@ -66,16 +68,16 @@ export class Provider {
     const faults = this.#faults
     if (faults.outages.some(({ fromAt, toAt }) => now >= fromAt && now < toAt)) {
       return this.#die.roll() < 0.5
-        ? { kind: 'broken', latencyMs: this.#die.between(20, 80) }
+        ? { kind: 'broken', latencyMs: Math.round(this.#die.between(20, 80)) }
         : { kind: 'dropped', latencyMs: faults.silentMs }
     }
     let chance = this.#die.roll()
     if (chance < faults.throttled) {
       const retryAfterMs = Math.ceil(this.#die.roll() * faults.retryAfterMs)
-      return { kind: 'throttled', latencyMs: this.#die.between(20, 200), retryAfterMs }
+      return { kind: 'throttled', latencyMs: Math.round(this.#die.between(20, 200)), retryAfterMs }
     }
     chance -= faults.throttled
-    if (chance < faults.broken) return { kind: 'broken', latencyMs: this.#die.between(20, 80) }
+    if (chance < faults.broken) return { kind: 'broken', latencyMs: Math.round(this.#die.between(20, 80)) }
     chance -= faults.broken
     if (chance < faults.silent) return { kind: 'dropped', latencyMs: faults.silentMs }
     return this.#accept(prefix, now)
@@ -91,7 +93,7 @@ export class Provider {
 
   #accept(prefix: number, now: number): Extract<Reply, { kind: 'answered' }> {
     const { tokens, ttlMs, retention } = this.#entries[prefix] as Entry
-    const latencyMs = Math.max(50, Math.round(this.#die.around(600, 0.4)))
+    const latencyMs = Math.max(50, Math.round(this.#die.around(this.#faults.latencyMs, 0.4)))
     const expiredAt = this.#cache.expiresAt(prefix)
     const read = this.#cache.request(prefix, now, ttlMs, latencyMs)
     this.accepted[prefix] = (this.accepted[prefix] as number) + 1

@@ -7,6 +7,7 @@ export const START_AT = Date.UTC(2026, 10, 21)
 
 /** A bad day at the providers. */
 export const BAD_PROVIDER: ProviderFaults = {
+  latencyMs: 600,
   throttled: 0.01,
   retryAfterMs: 2_000,
   broken: 0.005,
@@ -24,6 +25,7 @@ export const BAD_PLATFORM: PlatformFaults = {
   ticksMissing: 0.1,
   cronOut: { fromAt: START_AT + 9 * HOUR_MS, toAt: START_AT + 9.5 * HOUR_MS },
   consumersDie: 0,
+  dieWithinMs: 2_000,
   evicted: 0,
 }
 
