@@ -33,7 +33,8 @@ export function providersDoc(): string {
 
 function section(card: Card): string[] {
   const { auth, wire = {} } = card
-  const key = auth.header === 'authorization-bearer' ? 'Authorization: Bearer …' : `${auth.header}: ${auth.scheme ?? ''} …`
+  const key =
+    auth.header === 'authorization-bearer' ? 'Authorization: Bearer …' : `${auth.header}: ${auth.scheme ?? ''} …`
   const steers = [wire.keyMember && `\`${wire.keyMember}\` (body)`, wire.keyHeader && `\`${wire.keyHeader}\` (header)`]
   return [
     `## ${card.id}`,

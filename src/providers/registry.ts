@@ -2,6 +2,7 @@ import type { ModelFacts, Price, Primitive } from '../core/types.ts'
 import { anthropic } from './anthropic.ts'
 import { azureOpenai, azureOpenaiChat } from './cards/azure.ts'
 import { bedrock, bedrockOpenai } from './cards/bedrock.ts'
+import { cerebras } from './cards/cerebras.ts'
 import { cohere } from './cards/cohere.ts'
 import { deepseek } from './cards/deepseek.ts'
 import { fireworks } from './cards/fireworks.ts'
@@ -53,6 +54,7 @@ export const cards: readonly Card[] = [
   vllm,
   sglang,
   llamaCpp,
+  cerebras,
 ]
 
 /** Each wire format, and what holds of it where a card names no difference. OpenAI's own controls are OpenAI's cards' to name. */

@@ -1,16 +1,22 @@
-import { CHAT, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price, stated } from '../facts.ts'
+import type { RetentionOffer } from '../../core/types.ts'
+import { assumed, CHAT, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price } from '../facts.ts'
 import type { Card, ModelCard } from '../types.ts'
 
 const DOCS = 'https://forum.moonshot.ai'
 
-/** Since October 2026 writes are billed: 5 minutes at 1 × input, an hour at 2 ×. Whether a read renews is not verified. */
+/** Asked for by name; whether a read renews it nobody has verified, so that receipts decide. */
+function kept(name: string, ttlMs: number): RetentionOffer {
+  return assumed(name, ttlMs, ttlMs / 2, ttlMs)
+}
+
+/** Since October 2026 writes are billed: 5 minutes at 1 × input, an hour at 2 ×. */
 function row(names: string[], rates: { input: number; read: number; output: number } | null): ModelCard {
   const prices = rates === null ? [] : [price({ ...rates, writes: { '5m': rates.input, '1h': rates.input * 2 } })]
   return model(
     names,
     {
       minimumTokens: null,
-      retentions: [stated('5m', 'fixed', 5 * MINUTE_MS), stated('1h', 'fixed', HOUR_MS)],
+      retentions: [kept('5m', 5 * MINUTE_MS), kept('1h', HOUR_MS)],
       writesReported: false,
       primitives: ['one_token', 'floor_tokens'],
     },
@@ -43,7 +49,7 @@ export const moonshot: Card = {
   facts: facts(DOCS, {
     mechanism: 'Automatic prefix cache with a choice of lifetime.',
     clock:
-      '5 minutes, also where nothing is asked, or an hour (prompt_cache_options.ttl). Whether a read renews is not verified: we count on no.',
+      '5 minutes, also where nothing is asked, or an hour (prompt_cache_options.ttl). Whether a read renews is not verified: it is assumed, until receipts say otherwise.',
     affinity: 'prompt_cache_key in the body.',
     writes:
       'Billed, but the name of the count is not verified: cache_write_tokens and cache_creation_input_tokens are read where they come.',
