@@ -115,12 +115,13 @@ export class Registry extends DurableObject<Environment> {
     return this.#store.revokeKey(id, this.clock.now())
   }
 
-  /** Whether a key may act for this account: its hash is ours, it is neither revoked nor expired, the account exists. */
-  verifyKey(id: string, hash: string): 'ok' | 'unknown' | 'revoked' | 'expired' {
+  /** Whether a key may act for this account, and until when: its hash is ours, it is neither revoked nor expired, the account exists. */
+  verifyKey(id: string, hash: string): { verdict: 'ok' | 'unknown' | 'revoked' | 'expired'; expiresAt: number | null } {
     const key = this.#store.settings() === null ? null : this.#store.key(id)
-    if (key === null || !sameHash(key.hash, hash)) return 'unknown'
-    if (key.revokedAt !== null) return 'revoked'
-    return key.expiresAt !== null && key.expiresAt <= this.clock.now() ? 'expired' : 'ok'
+    if (key === null || !sameHash(key.hash, hash)) return { verdict: 'unknown', expiresAt: null }
+    const { expiresAt } = key
+    if (key.revokedAt !== null) return { verdict: 'revoked', expiresAt }
+    return { verdict: expiresAt !== null && expiresAt <= this.clock.now() ? 'expired' : 'ok', expiresAt }
   }
 
   /** Deletes everything. */
@@ -168,6 +169,8 @@ export class Registry extends DurableObject<Environment> {
       // One that waits already is on its way to be answered: whoever asks meanwhile shares it, and its one call.
       const waiting = this.#waitingJob(k)
       if (waiting !== null) return { role: 'queued', job: waiting }
+      const answered = this.#endedSince(k, askedAt)
+      if (answered !== null) return { role: 'queued', job: this.promote(k, jobId, answered) }
       const job = this.#job(k, jobId, now)
       if (this.#keeper.inFlight(k) === null) await this.#send([this.#keeper.warmLater(k, now)])
       await this.#rearm()
