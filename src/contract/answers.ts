@@ -274,7 +274,9 @@ export const providerAnswer = z.strictObject({
   id: z.string(),
   name: z.string(),
   dialect: z.string(),
-  base_url: z.string().meta({ description: '{NAME} stands for a variable of this deployment that is not set.' }),
+  base_url: z
+    .string()
+    .meta({ description: '{NAME} stands for a variable of this deployment, whose value is not shown.' }),
   supports_handles: z.boolean(),
   refusal: z.string().nullable().meta({ description: 'Why nothing is warmed here; null: it can be.' }),
   variables: z.array(z.string()).meta({ description: 'Variables that the address is made of.' }),

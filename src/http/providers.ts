@@ -21,7 +21,8 @@ function cardJson(c: Call, card: Card, allowed: readonly string[]) {
     id: card.id,
     name: card.name,
     dialect: card.dialect,
-    base_url: access.baseUrl,
+    // The variables' values are the administrator's, and no account's to read.
+    base_url: access.lab ? access.baseUrl : card.baseUrl,
     supports_handles: card.supportsHandles,
     refusal: access.refusal?.message ?? null,
     variables: variablesOf(card),

@@ -110,7 +110,8 @@ function failedBefore(
       primitive,
       failure,
       accepted: false,
-      permanent: false,
+      // No waiting sets a variable: the plan stops and names itself.
+      permanent: failure.kind === 'not_configured',
       primitiveRefused,
       retryAfterMs: null,
     },

@@ -235,7 +235,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
       const vars = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, '']))
       const { outcome, sent } = await probing(() => jsonAnswer({}), { vars })
       expect(sent).toEqual([])
-      expect(outcome).toMatchObject({ kind: 'failed', failure: { kind: 'not_configured' }, accepted: false })
+      expect(outcome).toMatchObject({ failure: { kind: 'not_configured' }, accepted: false, permanent: true })
     }
     expect(accessTo(card, {} as Vars).credential).toBeNull()
   })
