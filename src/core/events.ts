@@ -168,8 +168,8 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   }
   if (grant !== null && written > 0) {
     state.retention = grant.retention
-    const why = `asked for ${grant.retention.name}, the answer says that ${grant.name} was written: it is believed to live ${grant.retention.ttlMs / 60_000} min`
-    rows.push({ at: startedAt, type: 'decision', decision: 'retention', why })
+    const said = `asked for ${grant.retention.name}, the answer says that ${grant.name} was written: it is believed to live ${grant.retention.ttlMs / 60_000} min`
+    rows.push({ at: startedAt, type: 'decision', decision: 'retention', why: said })
   }
   return { state, rows }
 }
