@@ -359,10 +359,11 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. */
-  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint } | null {
+  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint; cacheKey: string | null } | null {
     const bytes = this.#store.body(k)
     const record = this.#store.record(k)
-    return bytes === null || record === null ? null : { bytes, breakpoint: record.breakpoint }
+    if (bytes === null || record === null) return null
+    return { bytes, breakpoint: record.breakpoint, cacheKey: record.cacheKey }
   }
 
   // Reading and changing

@@ -85,7 +85,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
 
 async function bodyOf(registry: RegistryStub, k: number): Promise<StoredBody | null> {
   const stored = await registry.stored(k)
-  return stored === null ? null : { text: unpack(stored.bytes), breakpoint: stored.breakpoint }
+  return stored === null ? null : { ...stored, text: unpack(stored.bytes) }
 }
 
 /** Messages that failed every try: what they claimed is due again at once, and the alarm sends it anew. */

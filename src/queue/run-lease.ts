@@ -1,4 +1,5 @@
 import { failureValue, readFailure } from '../contract/failures.ts'
+import type { FailureValue } from '../contract/failures.ts'
 import type { Lease, Outcome } from '../durable/records.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import type { Sent } from '../providers/send.ts'
@@ -21,6 +22,8 @@ export interface Surroundings {
 export interface StoredBody {
   text: string
   breakpoint: { path: string; byte: number }
+  /** For providers that take it in a header. */
+  cacheKey: string | null
 }
 
 /**
@@ -42,18 +45,21 @@ export async function runLease(
     if (card === undefined || body === null) return notSent('the prefix or its provider is gone')
     const access = accessTo(card, around.vars)
     const dialect = dialectOf(card)
-    const refused = credentialRefusal(access, around.allowedSecrets)
+    const refused = accessRefusal(access, around.allowedSecrets)
     if (refused !== null || access.credential === null) {
-      return failedBefore(
-        lease,
-        clock.now(),
-        failureValue('provider_key_refused', refused ?? 'there is no credential for this provider'),
-      )
+      const failure = refused ?? failureValue('provider_key_refused', 'there is no credential for this provider')
+      return failedBefore(lease, clock.now(), failure)
     }
     const { primitive, retention, maxOutputTokens } = lease
     const request = dialect.probe(
       { text: body.text, model: lease.model, breakpoint: body.breakpoint },
-      maxOutputTokens === null ? { primitive, retention } : { primitive, retention, outputTokens: maxOutputTokens },
+      {
+        primitive,
+        retention,
+        key: body.cacheKey,
+        nonce: lease.id,
+        ...(maxOutputTokens === null ? {} : { outputTokens: maxOutputTokens }),
+      },
     )
     if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const startedAt = clock.now()
@@ -72,15 +78,19 @@ export async function runLease(
   }
 }
 
-/** Why this account may not use the credential; null when it may. */
-export function credentialRefusal(access: Access, allowedSecrets: readonly string[]): string | null {
-  if (access.lab) return null
+/** Why nothing can be sent for this account; null when something can. */
+export function accessRefusal(access: Access, allowedSecrets: readonly string[]): FailureValue | null {
+  if (access.refusal?.kind === 'unsupported') return access.refusal
+  if (access.lab) return access.refusal
   const { secret } = access.card
+  const key = (why: string): FailureValue => failureValue('provider_key_refused', why, { secret })
   if (!allowedSecrets.includes(secret))
-    return `this account may not use the secret ${secret}; an administrator allows it (PATCH /accounts/{id} allowed_secrets)`
-  return access.credential === null
-    ? `this deployment has no secret ${secret}; set it with "wrangler secret put ${secret}"`
-    : null
+    return key(
+      `this account may not use the secret ${secret}; an administrator allows it (PATCH /accounts/{id} allowed_secrets)`,
+    )
+  if (access.credential === null)
+    return key(`this deployment has no secret ${secret}; set it with "wrangler secret put ${secret}"`)
+  return access.refusal
 }
 
 function failedBefore(
@@ -100,7 +110,8 @@ function failedBefore(
       primitive,
       failure,
       accepted: false,
-      permanent: false,
+      // No waiting sets a variable: the plan stops and names itself.
+      permanent: failure.kind === 'not_configured',
       primitiveRefused,
       retryAfterMs: null,
     },
@@ -122,7 +133,7 @@ function read(
   }
   if (sent.status >= 200 && sent.status < 300) {
     try {
-      const answer = dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '')
+      const answer = dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '', sent.headers)
       return { outcome: { ...base, kind: 'answered', usage: answer.usage, model: answer.model }, answer: sent.text }
     } catch (thrown) {
       // It was taken and surely billed; what it did is not known.

@@ -65,7 +65,7 @@ async function run(flight: Extract<Flight, { role: 'leader' }>): Promise<Outcome
     allowedSecrets: flight.allowedSecrets,
     bodyOf: async (k) => {
       const stored = await registry().stored(k)
-      return stored === null ? null : { text: unpack(new Uint8Array(stored.bytes)), breakpoint: stored.breakpoint }
+      return stored === null ? null : { ...stored, text: unpack(new Uint8Array(stored.bytes)) }
     },
   })
   return outcome

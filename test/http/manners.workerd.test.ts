@@ -9,6 +9,7 @@ import {
   observedAnswer,
   providerAnswer,
 } from '../../src/contract/answers.ts'
+import { cards } from '../../src/providers/registry.ts'
 import { app, knownRoutes } from '../../src/http/app.ts'
 import { operations } from '../../src/http/openapi.ts'
 import {
@@ -250,7 +251,7 @@ describe('jobs, providers, metrics and health', () => {
       listOf(providerAnswer)
         .parse(providers.json)
         .data.map(({ id }) => id),
-    ).toEqual(['anthropic', 'openai', 'openai-chat', 'gemini'])
+    ).toEqual(cards.map(({ id }) => id))
     const health = await get('/health', { key: null })
     expect(healthAnswer.parse(health.json)).toMatchObject({ status: 'ok', clock_rate: 1, development: true })
   })
