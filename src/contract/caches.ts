@@ -53,12 +53,9 @@ export const cacheAnswer = z.strictObject({
   display_name: z.string().nullable(),
   fingerprint: z.string(),
   created_at: at,
-  handle: z
-    .string()
-    .nullable()
-    .meta({
-      description: 'What to send to the provider. Null: there is none to be had; send the contents themselves.',
-    }),
+  handle: z.string().nullable().meta({
+    description: 'What to send to the provider. Null: there is none to be had; send the contents themselves.',
+  }),
   state: z.enum(['live', 'unconfirmed', 'absent', 'stopped', 'ended']),
   expires_at: at.nullable(),
   confirmed_at: at.nullable().meta({ description: 'When the provider last said that it has it.' }),
