@@ -76,8 +76,8 @@ async function installUnderLock() {
   if (code !== 0)
     return {
       text:
-        `The installation failed: npm ci ended with ${code}, its own words are above. Once, it needs the npm registry: check the connection ` +
-        'and the address (`npm config get registry`), then run the same command again.',
+        `The installation failed: npm ci ended with ${code}, and npm says why above. Once, it needs the npm registry: if that is what is ` +
+        'missing, check the connection and the address (`npm config get registry`), then run the same command again.',
       code: 1,
     }
   if (!existsSync(node))

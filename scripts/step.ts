@@ -8,6 +8,8 @@ export const root = resolve(import.meta.dirname, '..')
 
 /** Environment of every tool: nothing is reported anywhere, nothing is fetched, and no question is asked. */
 export const quietTools: Record<string, string> = {
+  // Some tools colour their output wherever CI is set.
+  ...(process.stdout.isTTY || process.env['FORCE_COLOR'] ? {} : { NO_COLOR: '1' }),
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_SEND_ERROR_REPORTS: 'false',
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',

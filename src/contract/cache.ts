@@ -1,6 +1,6 @@
 import * as z from 'zod'
 
-const index = z.int({ error: 'must be a whole number' }).min(0).max(100_000)
+const index = z.int({ error: 'must be a whole number from 0 to 100000' }).min(0).max(100_000)
 
 const breakpoint = z.union(
   [
@@ -22,7 +22,7 @@ const strategy = z.union(
     z.literal('automatic'),
     z.strictObject({
       explicit: z.array(breakpoint).min(1, { error: 'must name a breakpoint' }).max(64).optional(),
-      last: z.int({ error: 'must be a whole number' }).min(0).max(100_000).optional(),
+      last: z.int({ error: 'must be a whole number from 0 to 100000' }).min(0).max(100_000).optional(),
       handle: handle.optional(),
     }),
   ],
@@ -41,7 +41,7 @@ export const cache = z
         strategy: strategy.optional(),
         retention: z.string().min(1).max(20).optional(),
         key: z.string().min(1).max(512).optional(),
-        breakpoints: z.int({ error: 'must be a whole number' }).min(1).max(64).optional(),
+        breakpoints: z.int({ error: 'must be a whole number from 1 to 64' }).min(1).max(64).optional(),
         handle: handle.optional(),
       }),
     ],

@@ -35,7 +35,8 @@ function firstIssue(issues: readonly z.core.$ZodIssue[]): Found {
   }
   if (issue.code === 'invalid_union') {
     // Where a branch took the value's shape and refused something inside it, that is what the caller got wrong.
-    const inside = issue.errors.find((branch) => branch.some((one) => isInside(one)))
+    const taken = issue.errors.filter((branch) => branch.some((one) => isInside(one)))
+    const inside = taken.find((branch) => branch.every(({ code }) => code !== 'unrecognized_keys')) ?? taken[0]
     if (inside !== undefined) {
       const found = firstIssue(inside.filter(isInside))
       return { path: [...issue.path, ...found.path], message: found.message }
@@ -48,9 +49,32 @@ function isInside(issue: z.core.$ZodIssue): boolean {
   return issue.path.length > 0 || issue.code === 'unrecognized_keys'
 }
 
-/** zod's own words repeat no values for these codes, except options that are ours. */
+/** Our own words for what a schema does not say itself. None of them repeats a value that was sent. */
 function wordsFor(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) return 'is missing'
   const { message } = issue
-  return message.startsWith('must') || message.startsWith('is ') ? message : message.replace(/^Invalid input: /, '')
+  if (/^(must|is) /.test(message)) return message
+  if (issue.code === 'invalid_type') {
+    return message.endsWith('received undefined') ? 'is missing' : `must be ${NAMES[issue.expected] ?? issue.expected}`
+  }
+  if (issue.code === 'too_small') return `must be ${of(issue.origin, issue.minimum)} or more`
+  if (issue.code === 'too_big') return `must be ${of(issue.origin, issue.maximum)} at most`
+  if (issue.code === 'invalid_value')
+    return `must be one of ${issue.values.map((one) => JSON.stringify(one)).join(', ')}`
+  return 'is not accepted'
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  object: 'an object',
+  record: 'an object',
+  array: 'an array',
+  tuple: 'an array',
+}
+
+function of(origin: string, limit: number | bigint): string {
+  if (origin === 'string') return `${limit} characters long`
+  return origin === 'array' ? `${limit} entries long` : String(limit)
 }

@@ -9,7 +9,7 @@ export const keepWarm = z
       .union(
         [
           z.enum(['auto', 'always', 'off']),
-          z.strictObject({ probes: z.int({ error: 'must be a whole number' }).min(0).max(100_000) }),
+          z.strictObject({ probes: z.int({ error: 'must be a whole number from 0 to 100000' }).min(0).max(100_000) }),
         ],
         { error: 'must be "auto", "always", "off" or {"probes": N}' },
       )

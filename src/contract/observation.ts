@@ -24,7 +24,7 @@ export const observations = z
   .array(observation, { error: 'must be an array of observations' })
   .max(MOST_OBSERVATIONS, { error: `must be at most ${MOST_OBSERVATIONS} observations` })
 
-const count = z.int({ error: 'must be a whole number' }).min(0).nullish()
+const count = z.int({ error: 'must be a whole number of tokens' }).min(0).nullish()
 
 /** The normalised usage, as our own answers write it. */
 export const normalisedUsage = z.strictObject({

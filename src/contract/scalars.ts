@@ -8,7 +8,7 @@ const DURATION = 'must be a duration such as "90s", "5m", "1h", or a number of s
 
 /** `"90s"`, `"5m"`, `"1.5h"`, or a number of seconds, in milliseconds; null when it is none of these. */
 export function durationMs(value: string | number): number | null {
-  const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(value) : null
+  const match = typeof value === 'string' ? /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(value) : null
   const ms = typeof value === 'number' ? value * 1_000 : Number(match?.[1]) * (UNIT_MS[match?.[2] ?? ''] ?? Number.NaN)
   return Number.isFinite(ms) && ms > 0 && ms <= LONGEST_MS ? Math.max(1, Math.round(ms)) : null
 }

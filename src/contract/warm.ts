@@ -45,7 +45,7 @@ export const warmBody = z.strictObject({
   cache: cache.optional(),
   keep_warm: keepWarm.optional(),
   background: z.boolean({ error: 'must be true or false' }).optional(),
-  max_output_tokens: z.int({ error: 'must be a whole number' }).min(0).max(4096).optional(),
+  max_output_tokens: z.int({ error: 'must be a whole number from 0 to 4096' }).min(0).max(4096).optional(),
   credential: z.string().max(64).optional(),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
 })

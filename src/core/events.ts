@@ -84,6 +84,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
     },
     lastFailure: null,
     failuresInRow: 0,
+    unpricedCalls: before.unpricedCalls + (costNanos === null && worst === null ? 1 : 0),
     probes: before.probes + 1,
     probesSinceArrival: before.probesSinceArrival + (purpose === 'keep' ? 1 : 0),
     silentInRow: usage.cacheReadTokens === null && usage.cacheWriteTokens === null ? before.silentInRow + 1 : 0,
@@ -192,17 +193,26 @@ export interface FailedCall {
   latencyMs: number
 }
 
+/** The failure as callers see it: with the wait that the provider asked for. */
+function withWait({ failure, retryAfterMs }: FailedCall): FailureValue {
+  if (retryAfterMs === null) return failure
+  return { ...failure, detail: { ...failure.detail, retry_after_seconds: Math.ceil(retryAfterMs / 1_000) } }
+}
+
 /** One of our calls failed. An unknown outcome is charged at its worst case and stays in the history as unknown. */
 export function applyFailure(before: PrefixState, call: FailedCall, worst: number | null, ladder: number): Change {
   const state: PrefixState = {
     ...before,
     generation: before.generation + 1,
-    lastFailure: { at: call.at, failure: call.failure, againAt: call.at + call.latencyMs + (call.retryAfterMs ?? 0) },
+    lastFailure: { at: call.at, failure: withWait(call), againAt: call.at + call.latencyMs + (call.retryAfterMs ?? 0) },
     failuresInRow: before.failuresInRow + 1,
   }
   const rows: HistoryRow[] = []
   if (call.accepted === null) {
-    Object.assign(state, spendToday(before, worst ?? 0, call.at), { probes: before.probes + 1 })
+    Object.assign(state, spendToday(before, worst ?? 0, call.at), {
+      probes: before.probes + 1,
+      unpricedCalls: before.unpricedCalls + (worst === null ? 1 : 0),
+    })
     rows.push({
       at: call.at,
       type: 'receipt',
@@ -224,7 +234,7 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
     return { state, rows }
   }
   if (call.permanent || call.primitiveRefused || !FAILURES[call.failure.kind].retryable) {
-    const why = `${call.failure.kind}: ${call.failure.message}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
+    const why = `${call.failure.kind}: ${call.failure.message.replace(/\.$/, '')}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
     state.stopped = { reason: 'provider_refused', at: call.at, why }
   } else
     rows.push({

@@ -48,7 +48,8 @@ const SILENT_LIMIT = 3
 const FIRST_BACKOFF_MS = 1_000
 const REWRITE_BACKOFF_MS = 15_000
 const LONGEST_KEEP_BACKOFF_MS = 8_000
-const LONGEST_BACKOFF_MS = 300_000
+/** A provider that was away is asked again within two minutes of its return. */
+const LONGEST_BACKOFF_MS = 120_000
 /** How soon a second probe settles what a first one left open. */
 const VERIFY_AFTER_MS = 5_000
 

@@ -104,6 +104,8 @@ export interface PrefixState {
   hits: number
   misses: number
   costNanos: number
+  /** Calls whose cost is not known: they are in no sum. */
+  unpricedCalls: number
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
   lastArrivalAt: number | null
   tally: ArrivalTally | null
@@ -147,6 +149,7 @@ export function newState(now: number, day: string, retention: LearnedRetention |
     hits: 0,
     misses: 0,
     costNanos: 0,
+    unpricedCalls: 0,
     lastHit: null,
     lastArrivalAt: null,
     tally: null,

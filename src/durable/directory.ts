@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
-import { newId } from '../runtime/ids.ts'
+import { newId, newKeySeed } from '../runtime/ids.ts'
 import { DirectoryStore } from './directory-store.ts'
 import { durableSql } from './sql.ts'
 
@@ -76,6 +76,15 @@ export class Directory extends DurableObject<Environment> {
 
   reconcileAgainAt(at: number, everyMs: number): void {
     this.#store.saveSetting('reconcile_began_at', String(at - everyMs))
+  }
+
+  /** What the seals of account keys are made with; drawn when it is first asked for, and never changed. */
+  keySeed(): string {
+    const known = this.#store.setting('key_seed')
+    if (known !== null) return known
+    const seed = newKeySeed()
+    this.#store.saveSetting('key_seed', seed)
+    return seed
   }
 
   killSwitch(): boolean {

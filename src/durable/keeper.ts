@@ -324,13 +324,12 @@ export class Keeper {
       const ended: Ended[] = []
       const later = new Map<number, number[]>()
       const totals = new Totals(this.#store, now)
-      let accountLeft: number | null | undefined
+      const account = { leftNanos: this.#accountLeft(now) }
       for (const outcome of outcomes) {
         const lease = open.get(outcome.lease)
         if (lease === undefined) continue
         open.delete(lease.id)
-        accountLeft ??= this.#accountLeft(now)
-        const renewed = this.#settleOne(lease, outcome, now, later, totals, ended)
+        const renewed = this.#settleOne(lease, outcome, now, later, totals, ended, account)
         if (renewed !== null) {
           again.push(renewed)
           open.set(renewed.id, renewed)
@@ -353,6 +352,7 @@ export class Keeper {
     later: Map<number, number[]>,
     totals: Totals,
     ended: Ended[],
+    account: { leftNanos: number | null },
   ): Lease | null {
     const { k } = lease
     const state = this.#store.state(k)
@@ -360,13 +360,21 @@ export class Keeper {
     if (state === null || record === null) return null
     if (outcome.kind === 'not_sent') {
       append(later, slotOf(now), k)
+      // Whoever waits for this call learns that it was not made; the schedule goes on.
+      const failure = failureValue('conflict', `nothing was sent: ${outcome.why}`)
+      ended.push({ k, seq: lease.seq, settled: { receipt: null, failure } })
       return null
     }
     const context = this.#context(k, record, state, now, null)
     const change = this.#apply(lease, outcome, state, context, record, totals)
+    // What was reserved is free again, less what was spent: another try must fit into what that leaves.
+    if (account.leftNanos !== null)
+      account.leftNanos += lease.reservedNanos - (change.state.costNanos - state.costNanos)
     if (outcome.kind === 'failed') {
-      const renewed = this.#tryAgain(lease, outcome, change.state, record, context, now)
+      const within = { ...context, accountLeftNanos: account.leftNanos }
+      const renewed = this.#tryAgain(lease, outcome, change.state, record, within, now)
       if (renewed !== null) {
+        if (account.leftNanos !== null) account.leftNanos -= renewed.reservedNanos
         this.#store.saveState(k, change.state, change.rows)
         return renewed
       }

@@ -6,7 +6,7 @@ import { dayOf } from '../core/schedule.ts'
 import type { AccountSettings } from '../durable/records.ts'
 import { secretNames } from '../runtime/env.ts'
 import { newAccountKey, sha256 } from '../runtime/ids.ts'
-import { admin, forgetKeys } from './auth.ts'
+import { admin, forgetKeys, keySeed } from './auth.ts'
 import { readBody } from './body.ts'
 import { deleteHandlesOf } from './caches.ts'
 import { clockOf, directoryOf, registryOf, room } from './context.ts'
@@ -84,7 +84,7 @@ export const accounts = room()
     if (expiresAt !== null && expiresAt <= now) {
       throw new Failure('invalid_request', 'expires_at: lies in the past.', { field: 'expires_at' })
     }
-    const { id, key } = newAccountKey(account)
+    const { id, key } = newAccountKey(account, await keySeed(c))
     await registryOf(c, account).createKey(id, sha256(key), expiresAt)
     return c.json({ id, key, created_at: iso(now), expires_at: iso(expiresAt), revoked_at: null }, 201)
   })

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { createMiddleware } from 'hono/factory'
 import { Failure } from '../contract/failures.ts'
 import { DEVELOPMENT_ACCOUNT, isDevelopment, missingSecrets, secretNames } from '../runtime/env.ts'
-import { sha256 } from '../runtime/ids.ts'
+import { isSealed, readAccountKey, sha256 } from '../runtime/ids.ts'
 import { clockOf, directoryOf, registryOf } from './context.ts'
 import type { Call, Shared } from './context.ts'
 
@@ -51,7 +51,18 @@ export const admin = createMiddleware<Shared>(async (c, next) => {
   await next()
 })
 
-const KEY = /^plk_([a-z0-9-]{1,40})_([0-9a-f]{12})_[0-9a-f]{64}$/
+/** Of a deployment, by its Directory: asked for once in the life of an isolate. */
+let seed: Promise<string> | null = null
+
+/** What the seals of this deployment's keys are made with. */
+export function keySeed(c: Call): Promise<string> {
+  const asked = seed ?? Promise.resolve(directoryOf(c).keySeed())
+  seed = asked
+  asked.catch(() => {
+    if (seed === asked) seed = null // asked again by the next caller; this one hears of it
+  })
+  return asked
+}
 
 async function identify(c: Call): Promise<'admin' | { account: string }> {
   const header = c.req.header('authorization')
@@ -61,18 +72,20 @@ async function identify(c: Call): Promise<'admin' | { account: string }> {
   const hash = sha256(presented)
   if (sameSecret(hash, c.env.ADMIN_KEY)) return 'admin'
   if (isDevelopment(c.env) && sameSecret(hash, c.env.DEV_ACCOUNT_KEY)) return developmentAccount(c, hash)
-  const [, name, keyId] = KEY.exec(presented) ?? []
-  if (name === undefined || keyId === undefined) throw unauthenticated('The key is not known.')
+  const named = readAccountKey(presented)
+  if (named === null) throw unauthenticated('The key is not known.')
   const clock = clockOf(c)
   const known = verified.get(hash)
   if (known !== undefined && known.until > clock.now()) return { account: known.account }
   verified.delete(hash)
-  const verdict = await registryOf(c, name).verifyKey(keyId, hash)
+  // Without its seal nobody is asked: a Registry that is asked exists from then on, and an invented account must not.
+  if (!isSealed(presented, await keySeed(c))) throw unauthenticated('The key is not known.')
+  const verdict = await registryOf(c, named.account).verifyKey(named.id, hash)
   if (verdict === 'expired') throw unauthenticated('The key has expired.')
   if (verdict === 'revoked') throw unauthenticated('The key was revoked.')
   if (verdict !== 'ok') throw unauthenticated('The key is not known.')
-  remember(hash, { account: name, keyId, until: clock.now() + KEY_CACHE_MS * clock.rate })
-  return { account: name }
+  remember(hash, { account: named.account, keyId: named.id, until: clock.now() + KEY_CACHE_MS * clock.rate })
+  return { account: named.account }
 }
 
 /** The development account exists from its first use on, and may use every secret of its deployment. */

@@ -31,6 +31,6 @@ export function answerFailure(c: Call, failure: FailureValue): Response {
 export function answerThrown(c: Call, thrown: unknown): Response {
   const failure = readFailure(thrown)
   if (failure !== null) return answerFailure(c, failure)
-  console.error('request failed', thrown instanceof Error ? thrown.name : typeof thrown, c.var.requestId ?? '')
+  console.error('request failed', thrown instanceof Error ? thrown.name : typeof thrown)
   return answerFailure(c, failureValue('internal', 'Something went wrong here; the same call may be tried again.'))
 }

@@ -1,4 +1,5 @@
 import { killSwitch as killSwitchBody } from '../contract/account.ts'
+import { Failure } from '../contract/failures.ts'
 import { admin } from './auth.ts'
 import { readBody } from './body.ts'
 import { directoryOf, registryOf, room } from './context.ts'
@@ -20,6 +21,8 @@ export const killSwitch = room().post('/kill-switch', admin, async (c) => {
     )
     failed += told.filter(({ status }) => status === 'rejected').length
   }
-  if (failed > 0) console.error('kill switch: registries did not answer', failed)
-  return c.json({ on, accounts: ids.length, failed }, failed === 0 ? 200 : 500)
+  if (failed > 0) {
+    throw new Failure('internal', `${failed} of ${ids.length} accounts did not hear of it; call again.`, { on, failed })
+  }
+  return c.json({ on, accounts: ids.length, failed })
 })

@@ -27,14 +27,20 @@ export const observations = room().post('/observations', account, idempotent, as
   const prints = given.map((one, index) => attempt(() => printOf(one, index, now)))
   const wanted = [...new Set(prints.flatMap((print) => (typeof print === 'string' ? [print] : [])))]
   const byPrint = new Map(Object.entries(wanted.length === 0 ? {} : await registry.idsOf(wanted)))
-  const ids = [...new Set(given.flatMap(({ prefix_id }) => (prefix_id === undefined ? [] : [prefix_id])))]
+  const ids = [
+    ...new Set([
+      ...byPrint.values(),
+      ...given.flatMap(({ prefix_id }) => (prefix_id === undefined ? [] : [prefix_id])),
+    ]),
+  ]
   const providers = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)))
 
   const taken = given.map((one, index): Taken => {
     const print = prints[index] ?? null
     if (print !== null && typeof print !== 'string') return refusedItem(print)
     const prefixId = one.prefix_id ?? byPrint.get(print ?? '') ?? null
-    const provider = one.provider ?? providers.get(prefixId ?? '') ?? null
+    // Whose usage it is, the registration says: a vendor's one name may stand for two wire formats.
+    const provider = providers.get(prefixId ?? '') ?? null
     if (prefixId === null || provider === null) return { prefixId, provider, arrival: null, refused: null }
     const usage = attempt(() => usageOf(provider, one.usage, `[${index}].usage`))
     if ('kind' in usage) return refusedItem(usage)

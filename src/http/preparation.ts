@@ -7,6 +7,7 @@ import type { RawJson } from '../contract/raw-json.ts'
 import { NOT_YET } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
 import { fingerprint } from '../core/fingerprint.ts'
+import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registrar.ts'
@@ -37,7 +38,7 @@ export interface Preparation {
 
 export function prepareWarm(body: WarmBody, now: number): Preparation {
   refuseNotYet(body)
-  const card = cardFor(body.provider, 'provider')
+  const card = cardForBody(cardFor(body.provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
   const prefix =
     body.request === undefined ? preparedNeutral(card, body, cache, now) : preparedNative(card, body, cache, now)
@@ -89,7 +90,7 @@ export function observedFingerprint(
   field: string,
   now: number,
 ): string {
-  const card = cardFor(observed.provider, `${field}.provider`)
+  const card = cardForBody(cardFor(observed.provider, `${field}.provider`), observed.request.text)
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
   return fingerprintOf(card, prefix)
@@ -100,6 +101,17 @@ export function cardFor(id: string, field: string): Card {
   if (card !== undefined) return card
   const known = cards.map((one) => one.id)
   throw new Failure('invalid_request', `${field}: must be one of ${known.join(', ')}.`, { field, known })
+}
+
+/**
+ * A vendor with two wire formats is often called by its one name: `openai` with a body that has `messages` and no `input`
+ * is a Chat Completions request, and can be nothing else.
+ */
+function cardForBody(card: Card, text: string | undefined): Card {
+  if (card.id !== 'openai' || text === undefined) return card
+  const root = readJson(text, 'request')
+  const isChat = member(root, 'messages') !== undefined && member(root, 'input') === undefined
+  return isChat ? cardFor('openai-chat', 'provider') : card
 }
 
 export function keepWarmFrom(given: KeepWarmInput, standing: KeepWarm): KeepWarm {

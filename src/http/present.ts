@@ -5,6 +5,7 @@ import type { Belief } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { usd } from '../core/price.ts'
+import { dayOf } from '../core/schedule.ts'
 import type { PrefixState, Receipt } from '../core/state.ts'
 import type { Usage } from '../core/types.ts'
 import type { Job } from '../durable/records.ts'
@@ -129,7 +130,10 @@ export function prefixJson(view: Seen) {
     hits: state.hits,
     misses: state.misses,
     probes: state.probes,
-    cost_usd: money(state.costNanos),
+    // A sum in which nothing is known is not 0.
+    cost_usd: state.unpricedCalls > 0 && state.costNanos === 0 ? null : money(state.costNanos),
+    unpriced_calls: state.unpricedCalls,
+    cost_today_usd: money(state.day === dayOf(view.now) ? state.spentNanos : 0),
     estimated_tokens: record.estimatedTokens,
     measured_tokens: state.measuredTokens,
     prefix_ends_at: record.breakpoint,

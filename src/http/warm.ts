@@ -1,14 +1,21 @@
 import { Failure } from '../contract/failures.ts'
 import { warmBody } from '../contract/warm.ts'
+import type { Advice } from '../core/types.ts'
+import type { PrefixView } from '../durable/registrar.ts'
 import { newId } from '../runtime/ids.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import type { RawPath } from './body.ts'
+import { joinBurst } from './burst.ts'
 import { clockOf, registryOf, room } from './context.ts'
 import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
 import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
+
+/** Real time; a receipt never answers a call that came much later. */
+const LONGEST_BURST_MS = 10_000
+const LINGER_MS = 400
 
 /** The provider's body, and the schemas inside the neutral form. */
 const raw: RawPath = (path) =>
@@ -16,20 +23,41 @@ const raw: RawPath = (path) =>
 
 export const warm = room().post('/warm', account, idempotent, async (c) => {
   const body = await readBody(c, warmBody, { raw })
-  const preparation = prepareWarm(body, clockOf(c).now())
+  const clock = clockOf(c)
+  const preparation = prepareWarm(body, clock.now())
   if (preparation.dryRun) return c.json(await dryRun(c, preparation))
   await refuseWithoutCredential(c, preparation.card)
   const registry = registryOf(c)
-  const how = preparation.background ? 'later' : 'now'
-  const warmed = await registry.register(registrationOf(preparation), how, newId('job'), c.var.askedAt)
-  const { text, breakpoint } = preparation.prefix
-  // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
-  const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint } : null)
-  if (preparation.mode === 'required' && warmth.settled?.receipt?.kind === 'uncacheable') {
-    throw new Failure('cache_not_honoured', `${warmth.settled.receipt.why}. The prefix stays registered.`, {
-      prefix_id: warmed.view.record.id,
-    })
+  const { account: name, askedAt } = c.var
+  const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, {
+    longestMs: LONGEST_BURST_MS * clock.rate,
+    lingerMs: LINGER_MS * clock.rate,
+  })
+  try {
+    const how = preparation.background ? 'later' : 'now'
+    const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt)
+    const { text, breakpoint } = preparation.prefix
+    // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
+    const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint } : null)
+    if (preparation.mode === 'required' && warmth.settled?.receipt?.kind === 'uncacheable') {
+      throw new Failure('cache_not_honoured', `${warmth.settled.receipt.why}. The prefix stays registered.`, {
+        prefix_id: warmed.view.record.id,
+      })
+    }
+    const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
+    return c.json(
+      warmedJson(view, warmed.created, warmth, keptAsItWas(view, preparation.prefix.retention)),
+      warmth.job === null ? 200 : 202,
+    )
+  } finally {
+    burst.leave(clock.now())
   }
-  const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
-  return c.json(warmedJson(view, warmed.created, warmth), warmth.job === null ? 200 : 202)
 })
+
+/** Content decides what is the same prefix, its retention does not: who comes second is told what stands. */
+function keptAsItWas(view: Pick<PrefixView, 'record'>, wanted: string): Advice[] {
+  const { retention } = view.record
+  if (retention === wanted) return []
+  const message = `This content is registered at retention ${retention} already and stays so; to have it at ${wanted}, DELETE /prefixes/${view.record.id} and register it again.`
+  return [{ cause: 'retention_kept', message, at: 'cache.retention' }]
+}

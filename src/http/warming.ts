@@ -1,5 +1,6 @@
 import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import type { Advice } from '../core/types.ts'
 import type { Job, Lease, Settled } from '../durable/records.ts'
 import type { Flight } from '../durable/registry.ts'
 import { credentialRefusal, runLease } from '../queue/run-lease.ts'
@@ -30,7 +31,9 @@ export interface Warmth {
 /** Refuses before anything is stored or spent, in words. */
 export async function refuseWithoutCredential(c: Call, card: Card): Promise<void> {
   const settings = await registryOf(c).settings()
-  const refused = credentialRefusal(accessTo(card, c.env), settings?.allowedSecrets ?? [])
+  // Its key may still be believed for a moment after it was erased.
+  if (settings === null) throw new Failure('unauthenticated', 'The account is gone.')
+  const refused = credentialRefusal(accessTo(card, c.env), settings.allowedSecrets)
   if (refused !== null) throw new Failure('provider_key_refused', refused, { secret: card.secret })
 }
 
@@ -129,7 +132,7 @@ export function receiptOf(warmth: Warmth, view: Seen): Record<string, unknown> |
 }
 
 function staysRegistered(failure: FailureValue, prefixId: string): Failure {
-  return new Failure(failure.kind, `${failure.message} The prefix stays registered.`, {
+  return new Failure(failure.kind, `${failure.message.replace(/\.?$/, '.')} The prefix stays registered.`, {
     ...failure.detail,
     prefix_id: prefixId,
   })
@@ -145,7 +148,7 @@ function parsed(answer: string): unknown {
 }
 
 /** The answer to a warm. */
-export function warmedJson(view: Seen, created: boolean, warmth: Warmth) {
+export function warmedJson(view: Seen, created: boolean, warmth: Warmth, remarks: readonly Advice[] = []) {
   return {
     id: view.record.id,
     fingerprint: view.record.fingerprint,
@@ -155,7 +158,7 @@ export function warmedJson(view: Seen, created: boolean, warmth: Warmth) {
     warmth: warmthJson(view.belief),
     receipt: receiptOf(warmth, view),
     plan: planJson(view),
-    advice: view.record.advice,
+    advice: [...remarks, ...view.record.advice],
     ...(warmth.job === null ? {} : { job: jobJson(warmth.job) }),
   }
 }

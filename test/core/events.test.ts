@@ -261,4 +261,5 @@ it('what it cost is unknown where the price is', () => {
     null,
   )
   expect(state.lastReceipt?.costNanos).toBeNull()
+  expect(state.unpricedCalls).toBe(1)
 })

@@ -1,3 +1,4 @@
+import { listDurableObjectIds } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { accountAnswer, accountWithUse, keyAnswer, newKeyAnswer } from '../../src/contract/answers.ts'
 import { forgetKeys } from '../../src/http/auth.ts'
@@ -9,10 +10,10 @@ const admin = { key: ADMIN }
 describe('a key', () => {
   it('opens its own account from the moment it is made, and is shown once', async () => {
     const { id, key, keyId } = await newAccount()
-    expect(key).toMatch(new RegExp(`^plk_${id}_${keyId}_[0-9a-f]{64}$`))
+    expect(key).toMatch(new RegExp(`^plk_${id}_${keyId}_[0-9a-f]{72}$`))
     expect((await get('/prefixes', { key })).status).toBe(200)
     const list = await get(`/accounts/${id}/keys`, admin)
-    expect(list.text).not.toContain(key.slice(-64))
+    expect(list.text).not.toContain(key.slice(-72))
     expect(keyAnswer.parse(pick(list, 'data', 0))).toMatchObject({ id: keyId, expires_at: null, revoked_at: null })
   })
 
@@ -64,12 +65,21 @@ describe('a key', () => {
     ['an empty one', { authorization: 'Bearer ' }],
     ['a garbled one', { authorization: 'Bearer plk_dev_zz' }],
     ['two words', { authorization: 'Bearer pilotlight-dev pilotlight-dev' }],
-    ['one that nobody made', { authorization: `Bearer plk_dev_000000000000_${'0'.repeat(64)}` }],
-    ['one of no account', { authorization: `Bearer plk_nobody_000000000000_${'0'.repeat(64)}` }],
+    ['one that nobody made', { authorization: `Bearer plk_dev_000000000000_${'0'.repeat(72)}` }],
+    ['one of no account', { authorization: `Bearer plk_nobody_000000000000_${'0'.repeat(72)}` }],
   ])('is needed: %s is unauthenticated', async (_, headers) => {
     const answer = await get('/prefixes', { key: null, headers: headers ?? {} })
     expect(answer.status).toBe(401)
     expect(answer.json).toMatchObject({ error: { kind: 'unauthenticated' } })
+  })
+
+  it('that somebody invented makes no object: its account is not even asked', async () => {
+    const before = (await listDurableObjectIds(bindings.REGISTRY)).length
+    for (let index = 0; index < 5; index++) {
+      const key = `plk_invented-${index}_000000000000_${'0'.repeat(72)}`
+      expect((await get('/prefixes', { key })).status).toBe(401)
+    }
+    expect((await listDurableObjectIds(bindings.REGISTRY)).length).toBe(before)
   })
 
   it('serves its own kind of route only', async () => {
@@ -124,6 +134,17 @@ describe('an account', () => {
     expect((await call('DELETE', '/accounts/acme-1', undefined, admin)).json).toEqual({ id: 'acme-1', deleted: true })
     expect((await get('/prefixes', { key })).status).toBe(401)
     expect((await get('/accounts/acme-1', admin)).status).toBe(404)
+  })
+
+  it('takes nothing more once it is erased, not even from a key that is still believed', async () => {
+    const { id, key } = await newAccount()
+    expect((await get('/prefixes', { key })).status).toBe(200)
+    // Erased somewhere else: this isolate did not hear of it.
+    await bindings.REGISTRY.getByName(id)
+      .erase()
+      .catch(() => {}) // it ends itself, and with it the call
+    expect((await post('/warm', warmOf(), { key })).status).toBe(401)
+    expect(received(world.lab)).toEqual([])
   })
 
   it('is listed page by page, each once', async () => {

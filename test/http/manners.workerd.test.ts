@@ -1,5 +1,5 @@
 import { createExecutionContext, evictDurableObject, waitOnExecutionContext } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   errorAnswer,
   healthAnswer,
@@ -17,6 +17,7 @@ import {
   bindings,
   call,
   get,
+  longText,
   newAccount,
   pick,
   post,
@@ -185,6 +186,19 @@ describe('observations', () => {
     expect(startedAt + 300_000).toBeGreaterThan(until)
   })
 
+  it('of a chat body are read as such, though its vendor is called by the one name', async () => {
+    const messages = [
+      { role: 'developer', content: longText(300) },
+      { role: 'user', content: 'Hello' },
+    ]
+    const request = { model: 'gpt-5.6-sol', messages }
+    const id = pick(await post('/warm', { provider: 'openai', request, keep_warm: { plan: 'off' } }), 'id')
+    const usage = { prompt_tokens: 7_000, completion_tokens: 5, prompt_tokens_details: { cached_tokens: 6_500 } }
+    const observed = await post('/observations', [{ provider: 'openai', request, usage, started_at: Date.now() }])
+    expect(pick(observed, 'data')).toEqual([{ prefix_id: id, matched: true }])
+    expect((await get(`/prefixes/${id}`)).json).toMatchObject({ provider: 'openai-chat', hits: 1 })
+  })
+
   it('take the normalised usage, where null is not 0', async () => {
     const id = pick(await post('/warm', warmOf()), 'id')
     const started_at = Date.now()
@@ -264,6 +278,29 @@ describe('every answer', () => {
     expect(errorAnswer.parse(strange.json).error.request_id).toBe(strange.headers.get('x-request-id'))
     expect(strange.headers.get('x-content-type-options')).toBe('nosniff')
     expect(strange.headers.get('cache-control')).toBe('no-store')
+  })
+})
+
+describe('what nobody foresaw', () => {
+  it('is an internal failure that shows and logs none of its text', async () => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const broken = {
+      ...bindings,
+      REGISTRY: {
+        getByName() {
+          throw new TypeError('You are a helpful assistant. sk-secret')
+        },
+      } as unknown as typeof bindings.REGISTRY,
+    }
+    const context = createExecutionContext()
+    await get('/prefixes') // the development account is known from here on
+    const headers = { authorization: 'Bearer pilotlight-dev', 'x-request-id': 'sk-secret' }
+    const answer = await app.fetch(new Request('http://pilotlight.test/prefixes', { headers }), broken, context)
+    await waitOnExecutionContext(context)
+    const { error } = errorAnswer.parse(await answer.json())
+    expect([answer.status, error.kind, error.retryable]).toEqual([500, 'internal', true])
+    expect(error.message).not.toMatch(/helpful|secret/)
+    expect(logged.mock.calls).toEqual([['request failed', 'TypeError']])
   })
 })
 
@@ -349,5 +386,49 @@ describe('the document of the API', () => {
     expect(Object.keys(warm as object)).toEqual(
       expect.arrayContaining(['provider', 'request', 'cache', 'keep_warm', 'dry_run', 'background']),
     )
+  })
+})
+
+describe('whoever waits for somebody else’s call', () => {
+  it('asks again when the Registry that kept the list of them was evicted', async () => {
+    world.lab.faults.add({ kind: 'slow_first_token', delay_ms: 1_500, times: 1 })
+    const body = warmOf()
+    const first = post('/warm', body)
+    await expect.poll(() => received(world.lab).length).toBe(1)
+    const second = post('/warm', body)
+    const registry = bindings.REGISTRY.getByName('dev')
+    await expect.poll(async () => (await registry.list({}, null, 1)).views[0]?.inFlight).toBe(true)
+    await evictDurableObject(registry)
+    for (const answer of [await first, await second]) {
+      expect(answer.json).toMatchObject({ receipt: { kind: 'written' }, warmth: { state: 'warm' } })
+    }
+    expect(received(world.lab)).toHaveLength(1)
+  })
+
+  it('gets a job after a minute of the clock, and the job ends with the receipt', async () => {
+    world.lab.faults.add({ kind: 'slow_first_token', delay_ms: 2_000, times: 1 })
+    const body = warmOf()
+    const first = post('/warm', body)
+    await expect.poll(() => received(world.lab).length).toBe(1)
+    // The same Worker with a clock a hundred times as fast: its minute is over in 0.6 s.
+    const anchor = String(Date.now())
+    const fast = { ...bindings, CLOCK_RATE: '100', CLOCK_REAL_ANCHOR_AT: anchor, CLOCK_VIRTUAL_ANCHOR_AT: anchor }
+    const context = createExecutionContext()
+    const request = new Request('http://pilotlight.test/warm', {
+      method: 'POST',
+      headers: { authorization: 'Bearer pilotlight-dev', 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    const answer = await app.fetch(request, fast, context)
+    const waiting = (await answer.json()) as { receipt: unknown; job: { id: string; status: string } }
+    expect([answer.status, waiting.receipt, waiting.job.status]).toEqual([202, null, 'queued'])
+    expect((await get(`/jobs/${waiting.job.id}`)).json).toMatchObject({ status: 'running' })
+    expect((await first).json).toMatchObject({ receipt: { kind: 'written' } })
+    expect((await get(`/jobs/${waiting.job.id}`)).json).toMatchObject({
+      status: 'succeeded',
+      receipt: { kind: 'written' },
+    })
+    await waitOnExecutionContext(context)
+    expect(received(world.lab)).toHaveLength(1)
   })
 })

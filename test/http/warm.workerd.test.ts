@@ -51,6 +51,14 @@ describe('a foreground warm', () => {
     expect(pick(shown, 'body')).toContain('{"model":"claude-opus-5","max_tokens":512')
   })
 
+  it('says that a known prefix keeps the retention it was registered at', async () => {
+    const body = anthropicBody()
+    await post('/warm', warmOf(body))
+    const again = await post('/warm', warmOf(body, { cache: { retention: '1h' } }))
+    expect(pick(again, 'plan', 'retention')).toBe('5m')
+    expect(pick(again, 'advice', 0, 'cause')).toBe('retention_kept')
+  })
+
   it('keeps the bytes of the body: odd order, long numbers and escapes come out as they went in', async () => {
     const system = `[{"type":"text","text":${JSON.stringify(longText())},"cache_control":{"type":"ephemeral"}}]`
     const tools =

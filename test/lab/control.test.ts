@@ -21,7 +21,7 @@ describe('the transcript', () => {
       'anthropic-version': '2023-06-01',
     })
     const { json, text } = await send('GET', '/_lab/transcript', undefined)
-    expect(at(json, 'rows.0')).toMatchObject({
+    expect(at(json, 'data.0')).toMatchObject({
       seq: 1,
       at: START_AT,
       provider: 'anthropic',
@@ -44,7 +44,7 @@ describe('the transcript', () => {
     await anthropic({ ...body, max_tokens: -1 })
     await anthropic(body, 'bad')
     const { json } = await send('GET', '/_lab/transcript', undefined)
-    expect([at(json, 'rows.0.status'), at(json, 'rows.1.status')]).toEqual([400, 401])
+    expect([at(json, 'data.0.status'), at(json, 'data.1.status')]).toEqual([400, 401])
   })
 
   it('keeps a key given in the query out of it', async () => {
@@ -57,11 +57,11 @@ describe('the transcript', () => {
     const { anthropic, send } = caller()
     for (let i = 0; i < 5; i++) await anthropic(body)
     const { json } = await send('GET', '/_lab/transcript?since=2&limit=2', undefined)
-    expect(at(json, 'rows')).toMatchObject([{ seq: 3 }, { seq: 4 }])
+    expect(at(json, 'data')).toMatchObject([{ seq: 3 }, { seq: 4 }])
     await send('DELETE', '/_lab/transcript', undefined)
-    expect((await send('GET', '/_lab/transcript', undefined)).json).toEqual({ rows: [] })
+    expect((await send('GET', '/_lab/transcript', undefined)).json).toEqual({ data: [], next_cursor: null })
     await anthropic(body)
-    expect(at((await send('GET', '/_lab/transcript', undefined)).json, 'rows.0.seq')).toBe(6)
+    expect(at((await send('GET', '/_lab/transcript', undefined)).json, 'data.0.seq')).toBe(6)
   })
 
   it('is bounded in rows and in body size', async () => {

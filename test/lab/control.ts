@@ -49,13 +49,13 @@ export async function control(lab: Lab, request: Request, url: URL): Promise<Res
     case 'GET transcript': {
       const since = Number(url.searchParams.get('since') ?? 0)
       const limit = Number(url.searchParams.get('limit') ?? 2000)
-      return jsonResponse(200, { rows: lab.transcript.list(since, limit) })
+      return jsonResponse(200, { data: lab.transcript.list(since, limit), next_cursor: null })
     }
     case 'DELETE transcript':
       lab.clearTranscript()
       return jsonResponse(200, { ok: true })
     case 'GET faults':
-      return jsonResponse(200, { faults: lab.faults.list() })
+      return jsonResponse(200, { data: lab.faults.list(), next_cursor: null })
     case 'POST faults': {
       const body = await readJson(request, faultRequest)
       if (body instanceof Response) return body

@@ -89,7 +89,7 @@ describe('when a fault holds', () => {
     const statuses = []
     for (let i = 0; i < 4; i++) statuses.push((await anthropic(claude)).status)
     expect(statuses).toEqual([529, 529, 200, 200])
-    expect((await send('GET', '/_lab/faults', undefined)).json).toEqual({ faults: [] })
+    expect((await send('GET', '/_lab/faults', undefined)).json).toEqual({ data: [], next_cursor: null })
   })
 
   it('until a moment', async () => {

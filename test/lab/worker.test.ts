@@ -49,8 +49,8 @@ describe('the lab’s Worker', () => {
     const found = await json(`${second.url}/gemini/v1beta/${String(at(handle, 'name'))}`, { headers: google })
     expect(found).toEqual(handle)
     const transcript = await json(`${second.url}/_lab/transcript`)
-    expect(at(transcript, 'rows.0')).toMatchObject({ seq: 1, status: 200, body })
-    expect(at(transcript, 'rows.6.seq')).toBe(7)
+    expect(at(transcript, 'data.0')).toMatchObject({ seq: 1, status: 200, body })
+    expect(at(transcript, 'data.6.seq')).toBe(7)
   })
 
   it('takes its clock from its variables, and answers ever faster as the rate grows', async () => {
@@ -62,7 +62,7 @@ describe('the lab’s Worker', () => {
     expect(Number(at(before, 'now'))).toBeGreaterThan(START_AT)
     // Latency is on: two thousand cold tokens take half a second of the lab's time.
     await json(`${lab.url}/anthropic/v1/messages`, { method: 'POST', headers, body })
-    const row = at(await json(`${lab.url}/_lab/transcript`), 'rows.0')
+    const row = at(await json(`${lab.url}/_lab/transcript`), 'data.0')
     expect(Number(at(row, 'answer_begun_at')) - Number(at(row, 'at'))).toBe(400 + 100)
     expect(Number(at(row, 'finished_at')) - Number(at(row, 'at'))).toBeGreaterThanOrEqual(500)
   })
@@ -74,6 +74,6 @@ describe('the lab’s Worker', () => {
     const all = await Promise.all(Array.from({ length: 20 }, () => json(`${lab.url}/anthropic/v1/messages`, warm)))
     const writes = all.filter((answer) => Number(at(answer, 'usage.cache_creation_input_tokens')) > 0)
     expect(writes).toHaveLength(1)
-    expect(at(await json(`${lab.url}/_lab/transcript`), 'rows')).toHaveLength(20)
+    expect(at(await json(`${lab.url}/_lab/transcript`), 'data')).toHaveLength(20)
   })
 })

@@ -1,6 +1,6 @@
 import type { Lease, Outcome } from '../../src/durable/records.ts'
 import { failureValue } from '../../src/contract/failures.ts'
-import type { Provider } from './provider.ts'
+import type { Provider, Reply } from './provider.ts'
 import type { Timeline } from './timeline.ts'
 
 /** As in src/queue/probes.ts: connections at once, and how long an outcome waits for company. */
@@ -16,7 +16,7 @@ export interface Surroundings {
   /** Fetches the body of a prefix, one call of the Registry. */
   fetchBody: () => void
   /** A call left for the provider. */
-  sent?: (lease: Lease, at: number, accepted: boolean) => void
+  sent: (lease: Lease, at: number, reply: Reply) => void
 }
 
 /** The probe consumer in virtual time: the window, the late check of the deadline and the settling of src/queue, step by step. */
@@ -62,7 +62,7 @@ export class Consumer {
       return
     }
     const reply = provider.call(lease.k - 1, now)
-    this.#around.sent?.(lease, now, reply.kind === 'answered')
+    this.#around.sent(lease, now, reply)
     const latencyMs = Math.min(reply.latencyMs, lease.timeoutMs)
     const call = { ...base, startedAt: now, latencyMs, primitive: lease.primitive }
     let outcome: Outcome

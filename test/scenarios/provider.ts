@@ -66,16 +66,16 @@ export class Provider {
     const faults = this.#faults
     if (faults.outages.some(({ fromAt, toAt }) => now >= fromAt && now < toAt)) {
       return this.#die.roll() < 0.5
-        ? { kind: 'broken', latencyMs: this.#die.between(20, 80) }
+        ? { kind: 'broken', latencyMs: Math.round(this.#die.between(20, 80)) }
         : { kind: 'dropped', latencyMs: faults.silentMs }
     }
     let chance = this.#die.roll()
     if (chance < faults.throttled) {
       const retryAfterMs = Math.ceil(this.#die.roll() * faults.retryAfterMs)
-      return { kind: 'throttled', latencyMs: this.#die.between(20, 200), retryAfterMs }
+      return { kind: 'throttled', latencyMs: Math.round(this.#die.between(20, 200)), retryAfterMs }
     }
     chance -= faults.throttled
-    if (chance < faults.broken) return { kind: 'broken', latencyMs: this.#die.between(20, 80) }
+    if (chance < faults.broken) return { kind: 'broken', latencyMs: Math.round(this.#die.between(20, 80)) }
     chance -= faults.broken
     if (chance < faults.silent) return { kind: 'dropped', latencyMs: faults.silentMs }
     return this.#accept(prefix, now)

@@ -24,6 +24,7 @@ export const BAD_PLATFORM: PlatformFaults = {
   ticksMissing: 0.1,
   cronOut: { fromAt: START_AT + 9 * HOUR_MS, toAt: START_AT + 9.5 * HOUR_MS },
   consumersDie: 0,
+  dieWithinMs: 2_000,
   evicted: 0,
 }
 

@@ -20,7 +20,7 @@ export class Timeline {
   }
 
   plan(at: number, run: () => void): void {
-    const event = { at: Math.max(this.#now, Math.round(at)), order: this.#order++, run }
+    const event = { at: Math.max(this.#now, Math.ceil(at)), order: this.#order++, run }
     const heap = this.#heap
     let place = heap.length
     heap.push(event)

@@ -12,7 +12,7 @@ import { factsOf } from '../../src/runtime/facts.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { Consumer } from './consumer.ts'
 import { Provider } from './provider.ts'
-import type { ProviderFaults } from './provider.ts'
+import type { ProviderFaults, Reply } from './provider.ts'
 import { die } from './random.ts'
 import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
@@ -47,8 +47,9 @@ export interface PlatformFaults {
   /** Ticks of cron that do not come, one by one and in a row. */
   ticksMissing: number
   cronOut: { fromAt: number; toAt: number } | null
-  /** Consumers that die somewhere between begin and settle. */
+  /** Consumers that die, at some moment within `dieWithinMs` of their begin. */
   consumersDie: number
+  dieWithinMs: number
   /** Chance, each minute, that the Registry is evicted and starts from its tables. */
   evicted: number
 }
@@ -73,7 +74,7 @@ export interface WorldOptions {
 /** What a test may watch. */
 export interface Watch {
   began?: (leases: readonly Lease[], at: number) => void
-  sent?: (lease: Lease, at: number, accepted: boolean) => void
+  sent?: (lease: Lease, at: number, reply: Reply) => void
   observed?: (prefix: number, startedAt: number, at: number) => void
   settled?: (outcomes: readonly Outcome[], again: readonly Lease[], at: number) => void
   /** Every transaction of the Registry is done, and its alarm is armed. */
@@ -87,6 +88,7 @@ export interface Operations {
   queueOperations: number
   alarmsSet: number
   messages: number
+  settlements: number
   probes: number
 }
 
@@ -107,10 +109,11 @@ export class World {
     queueOperations: 0,
     alarmsSet: 0,
     messages: 0,
+    settlements: 0,
     probes: 0,
   }
   readonly #die: Die
-  readonly #sql: Sql
+  readonly sql: Sql
   readonly #directory = new DirectoryStore(nodeSql())
   readonly #ports: KeeperPorts
   readonly #settings: AccountSettings
@@ -132,7 +135,7 @@ export class World {
     const entries = this.kinds.map(({ ttlMs, retention }) => ({ tokens: options.tokens, ttlMs, retention }))
     this.provider = new Provider(entries, options.provider, this.#die)
     this.#lateSpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
-    this.#sql = nodeSql()
+    this.sql = nodeSql()
     this.#ports = { factsOf: rememberFacts(factsOf), grainMs: 1_000 }
     this.#settings = {
       account: ACCOUNT,
@@ -149,7 +152,7 @@ export class World {
 
   /** The Registry's constructor: everything from the tables. */
   #wake(): [RegistryStore, Keeper, Registrar] {
-    const store = new RegistryStore(this.#sql)
+    const store = new RegistryStore(this.sql)
     const keeper = new Keeper(store, this.#ports, this.#settings)
     return [store, keeper, new Registrar(store, keeper, this.#ports)]
   }
@@ -168,6 +171,10 @@ export class World {
 
   get now(): number {
     return this.timeline.now
+  }
+
+  get alarmAt(): number | null {
+    return this.#alarmAt
   }
 
   runFor(durationMs: number): this {
@@ -194,7 +201,9 @@ export class World {
     if (k !== prefix + 1) throw new Error('the world knows a prefix by its key, and keys rise by one')
     const given = this.#keeper.warmNow(k, now)
     this.#rearm()
-    if (given !== null && 'lease' in given) this.#consume(given.lease.seq, [given.lease])
+    if (given === null || !('lease' in given)) return
+    this.watch.began?.([given.lease], now)
+    this.#consume(given.lease.seq, [given.lease])
   }
 
   #planArrival(prefix: number, from: number): void {
@@ -294,8 +303,8 @@ export class World {
     this.operations.workerRequests += 1
     this.operations.objectRequests += 1
     const leases = this.#keeper.begin(seq, this.timeline.now)
-    this.#rearm()
     this.watch.began?.(leases, this.timeline.now)
+    this.#rearm()
     if (leases.length > 0) this.#consume(seq, leases)
   }
 
@@ -306,22 +315,23 @@ export class World {
         timeline,
         provider,
         fetchBody: () => (this.operations.objectRequests += 1),
-        sent: (lease, at, accepted) => {
+        sent: (lease, at, reply) => {
           this.operations.probes += 1
-          watch.sent?.(lease, at, accepted)
+          watch.sent?.(lease, at, reply)
         },
         settle: (outcomes) => {
           this.operations.objectRequests += 1
+          this.operations.settlements += 1
           const { again } = this.#keeper.settle(seq, outcomes, timeline.now)
-          this.#rearm()
           watch.settled?.(outcomes, again, timeline.now)
+          this.#rearm()
           return again
         },
       },
       leases,
     )
     if (this.#die.roll() < this.options.platform.consumersDie) {
-      timeline.plan(timeline.now + this.#die.between(0, 2_000), () => consumer.die())
+      timeline.plan(timeline.now + this.#die.between(0, this.options.platform.dieWithinMs), () => consumer.die())
     }
   }
 }

@@ -1,0 +1,79 @@
+import { cpus } from 'node:os'
+import type { Figure, Report } from './figure.ts'
+import { say } from './figure.ts'
+
+type Bench = () => Promise<{ figures: Figure[]; notes: string[] }>
+
+const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
+  spine: {
+    about: 'what keeping a prefix warm costs on the platform, and how far one account goes (about two minutes)',
+    load: async () => (await import('./spine.ts')).spine,
+  },
+  world: {
+    about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about two minutes)',
+    load: async () => (await import('./world.ts')).world,
+  },
+}
+
+const HELP = `npm run -s bench -- NAME [--json]
+
+${Object.entries(benches)
+  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .join('\n')}
+
+  --json   one JSON object on stdout and nothing else; progress goes to stderr
+`
+
+async function main(args: string[]): Promise<number> {
+  const names = args.filter((arg) => !arg.startsWith('-'))
+  const unknown = args.filter((arg) => arg.startsWith('-') && !['--json', '--help', '-h'].includes(arg))
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const bench = benches[names[0] ?? '']
+  if (names.length !== 1 || unknown.length > 0 || bench === undefined) {
+    const wrong = unknown[0] ?? (names.length > 1 ? names[1] : names[0])
+    say(
+      wrong === undefined
+        ? 'Which bench? Give one name.\n'
+        : `There is no ${wrong.startsWith('-') ? 'option' : 'bench'} "${wrong}".\n`,
+    )
+    say(HELP)
+    return 2
+  }
+  // The tools that benches start print to stdout as they please; ours is kept for the report.
+  const print = process.stdout.write.bind(process.stdout)
+  process.stdout.write = ((text: string | Uint8Array) =>
+    String(text).startsWith('[wrangler:info]') || process.stderr.write(text)) as typeof process.stdout.write
+  const startedAt = new Date()
+  const { figures, notes } = await (await bench.load())()
+  const report: Report = {
+    bench: names[0] ?? '',
+    machine: `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), Node ${process.versions.node}, ${process.platform}`,
+    startedAt: startedAt.toISOString(),
+    tookS: Math.round((Date.now() - startedAt.getTime()) / 100) / 10,
+    figures,
+    notes,
+  }
+  print(args.includes('--json') ? `${JSON.stringify(report)}\n` : tableOf(report))
+  return 0
+}
+
+function tableOf({ bench, machine, startedAt, tookS, figures, notes }: Report): string {
+  const width = Math.max(...figures.map(({ name }) => name.length))
+  const values = figures.map(({ value, unit }) => `${spell(value)} ${unit}`.trim())
+  const wide = Math.max(...values.map((value) => value.length))
+  const rows = figures.map(({ name, aim, how }, index) => {
+    const head = `${name.padEnd(width)}  ${(values[index] ?? '').padStart(wide)}`
+    return `${head}${aim === undefined ? '' : `  (aim ${aim})`}\n${' '.repeat(4)}${how}`
+  })
+  return `bench ${bench}, ${startedAt}, ${tookS} s\n${machine}\n\n${rows.join('\n')}\n\n${notes.map((note) => `- ${note}\n`).join('')}`
+}
+
+function spell(value: number): string {
+  if (Number.isInteger(value)) return value.toLocaleString('en-US')
+  return value.toPrecision(Math.abs(value) >= 100 ? 4 : 3)
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,207 @@
+import { DurableObject } from 'cloudflare:workers'
+import { SLOT_MS } from '../../src/core/schedule.ts'
+import { newState } from '../../src/core/state.ts'
+import { learnedRetention } from '../../src/core/retention.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
+import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
+import { DEFAULT_KEEP_WARM, Registrar, rememberFacts } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { durableSql } from '../../src/durable/sql.ts'
+import type { RowCount } from '../../src/durable/sql.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+
+interface BenchEnv {
+  BENCH: DurableObjectNamespace<Bench>
+}
+
+const START_AT = Date.UTC(2026, 10, 21)
+const TTL_MS = 300_000
+const SETTINGS: AccountSettings = {
+  account: 'bench',
+  createdAt: START_AT,
+  budgetNanosPerDay: null,
+  killSwitch: false,
+  globalKillSwitch: false,
+  allowedSecrets: [],
+}
+
+export interface Rows {
+  probes: number
+  written: number
+  read: number
+  /** Written rows by step. */
+  sweep: number
+  begin: number
+  settle: number
+}
+
+/** The Keeper on the tables of a Durable Object, at instants that the bench makes up. */
+export class Bench extends DurableObject<BenchEnv> {
+  readonly #count: RowCount = { read: 0, written: 0 }
+  readonly #store = new RegistryStore(durableSql(this.ctx.storage, this.#count))
+  readonly #ports = { factsOf: rememberFacts(factsOf), grainMs: 1_000 }
+  readonly #keeper = new Keeper(this.#store, this.#ports, SETTINGS)
+  readonly #registrar = new Registrar(this.#store, this.#keeper, this.#ports)
+
+  /**
+   * Rows of `rounds` keep-alives of every prefix, after as many prefixes as fill `slots` slots with `perMessage` each were
+   * registered and written. A message is settled in `settlements` parts.
+   */
+  rows(perMessage: number, slots: number, settlements: number, rounds: number): Rows {
+    for (let slot = 0; slot < slots; slot++) {
+      for (let n = 0; n < perMessage; n++) {
+        const at = START_AT + slot * SLOT_MS
+        const { k } = this.#registrar.register(registration(`${slot}-${n}`), at)
+        const given = this.#keeper.warmNow(k, at)
+        if (given === null || !('lease' in given)) throw new Error('the first write was refused')
+        this.#keeper.settle(given.lease.seq, [answered(given.lease, at, false)], at + 600)
+      }
+    }
+    const rows: Rows = { probes: 0, written: 0, read: 0, sweep: 0, begin: 0, settle: 0 }
+    const step = <Result>(name: 'sweep' | 'begin' | 'settle', work: () => Result): Result => {
+      const { read, written } = this.#count
+      const result = work()
+      this.#store.nextAt() // the re-arming of the alarm reads this after every step
+      rows.read += this.#count.read - read
+      rows.written += this.#count.written - written
+      rows[name] += this.#count.written - written
+      return result
+    }
+    let now = START_AT
+    const endAt = START_AT + rounds * TTL_MS
+    while (now < endAt) {
+      const horizonAt = now + 65_000
+      const { messages } = step('sweep', () => this.#keeper.sweep(now, horizonAt))
+      for (const { seq, delayMs } of messages) {
+        const at = now + delayMs + 1_000
+        const leases = step('begin', () => this.#keeper.begin(seq, at))
+        const size = Math.ceil(leases.length / settlements)
+        for (let first = 0; first < leases.length; first += size) {
+          const part = leases.slice(first, first + size).map((lease) => answered(lease, at, true))
+          rows.probes += part.length
+          step('settle', () => this.#keeper.settle(seq, part, at + 1_000))
+        }
+      }
+      now += 60_000
+    }
+    return rows
+  }
+
+  /** Writes `prefixes` schedule rows, due `perSlot` to a slot; returns the state text's size. */
+  fill(prefixes: number, perSlot: number): number {
+    const offer = factsOf('anthropic', 'claude-sonnet-4-6', START_AT).retentions[0]
+    if (offer === undefined) throw new Error('the model has no retention')
+    const text = JSON.stringify({ ...newState(START_AT, '2026-11-21', learnedRetention(offer)), nextAt: START_AT })
+    const slots = prefixes / perSlot
+    const { sql } = this.ctx.storage
+    const part = 50_000
+    for (let from = 0; from < prefixes; from += part) {
+      sql.exec(
+        `WITH RECURSIVE n(k) AS (SELECT ?1 UNION ALL SELECT k + 1 FROM n WHERE k < ?2 - 1)
+         INSERT INTO state (k, next_at, state) SELECT k + 1, ?3 + (k * 7919 % ?4) * ?5, ?6 FROM n`,
+        from,
+        from + part,
+        START_AT,
+        slots,
+        SLOT_MS,
+        text,
+      )
+    }
+    for (let slot = 0; slot < slots; slot++) {
+      const ks: number[] = []
+      // 7919 is prime to the number of slots: each slot's prefixes lie scattered over the table.
+      for (let turn = 0; turn < perSlot; turn++) ks.push(this.#scattered(slot, slots) + turn * slots + 1)
+      sql.exec('INSERT INTO slot VALUES (?, ?)', START_AT + slot * SLOT_MS, ks.join(','))
+    }
+    return text.length
+  }
+
+  #inverse = 0
+
+  /** The k below `slots` with k × 7919 mod slots = slot. */
+  #scattered(slot: number, slots: number): number {
+    if (this.#inverse === 0) while ((this.#inverse * 7919) % slots !== 1) this.#inverse += 1
+    return (slot * this.#inverse) % slots
+  }
+
+  /** Claims what `slots` slots hold, `times` times over; returns how many each time, and milliseconds. */
+  claim(slots: number, times: number): { claimed: number; ms: number }[] {
+    const taken = []
+    for (let turn = 0; turn < times; turn++) {
+      const now = START_AT + turn * slots * SLOT_MS
+      const from = performance.now()
+      const { messages } = this.#keeper.sweep(now, now + slots * SLOT_MS - 1)
+      const ms = performance.now() - from
+      const claimed = messages.reduce((sum, { seq }) => sum + (this.#store.claim(seq)?.entries.length ?? 0), 0)
+      for (const { seq } of messages) this.#store.deleteClaim(seq)
+      taken.push({ claimed, ms })
+    }
+    return taken
+  }
+
+  databaseBytes(): number {
+    return this.ctx.storage.sql.databaseSize
+  }
+}
+
+function registration(tag: string) {
+  return {
+    fingerprint: tag.padEnd(64, '-'),
+    provider: 'anthropic',
+    model: 'claude-sonnet-4-6',
+    name: null,
+    credential: 'default',
+    cacheKey: null,
+    retention: '5m',
+    breakpoint: { path: 'system[0]', byte: 2 },
+    estimatedTokens: 2_000,
+    bodyBytes: 2,
+    advice: [],
+    keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'always' as const },
+    maxOutputTokens: null,
+    outputFloor: 1,
+    primitives: ['zero_output' as const],
+    body: new Uint8Array([123, 125]),
+  }
+}
+
+function answered(lease: Lease, startedAt: number, read: boolean): Outcome {
+  return {
+    lease: lease.id,
+    k: lease.k,
+    kind: 'answered',
+    startedAt,
+    latencyMs: 600,
+    primitive: lease.primitive,
+    model: lease.model,
+    usage: {
+      inputTokens: 2_004,
+      uncachedTokens: 4,
+      cacheReadTokens: read ? 2_000 : 0,
+      cacheWriteTokens: read ? 0 : 2_000,
+      cacheWriteByRetention: read ? {} : { '5m': 2_000 },
+      outputTokens: 0,
+      reasoningTokens: 0,
+    },
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const { pathname, searchParams } = new URL(request.url)
+    const number = (name: string): number => Number(searchParams.get(name))
+    const bench = env.BENCH.getByName(searchParams.get('name') ?? 'bench')
+    switch (pathname) {
+      case '/rows':
+        return Response.json(await bench.rows(number('per'), number('slots'), number('settlements'), number('rounds')))
+      case '/fill':
+        return Response.json(await bench.fill(number('prefixes'), number('per')))
+      case '/claim':
+        return Response.json(await bench.claim(number('slots'), number('times')))
+      case '/bytes':
+        return Response.json(await bench.databaseBytes())
+      default:
+        return new Response('no such bench', { status: 404 })
+    }
+  },
+} satisfies ExportedHandler<BenchEnv>

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import { FAILURES } from '../../src/contract/failures.ts'
+import { MOST_OBSERVATIONS } from '../../src/contract/observation.ts'
+import { MAX_DEPTH } from '../../src/core/json-text.ts'
+import { PREFIXES_PER_REGISTRY } from '../../src/durable/registrar.ts'
+import { KEY_CACHE_MS } from '../../src/http/auth.ts'
+import { MAX_PREFIX_BYTES, MAX_REQUEST_BYTES, MAX_VALUES } from '../../src/http/body.ts'
+import { operations } from '../../src/http/openapi.ts'
+import { FOREGROUND_MS } from '../../src/http/warming.ts'
+import { MAX_TOOLS } from '../../src/providers/body.ts'
+import { cards } from '../../src/providers/registry.ts'
+import { names, readText, section, tableRows } from './documents.ts'
+
+const api = readText('docs/api.md')
+const number = (value: number): string => value.toLocaleString('en')
+
+describe('docs/api.md', () => {
+  it('describes every route and no other', () => {
+    const described = [...api.matchAll(/^#+ (GET|POST|PATCH|PUT|DELETE) (\/\S*)$/gm)].map(
+      ([, method, path]) => `${method} ${path}`,
+    )
+    const known = operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`)
+    expect(described.toSorted()).toEqual(known.toSorted())
+  })
+
+  it('shows every route once by an example that can be run', () => {
+    const headings = operations
+      .filter(({ path }) => path !== '/')
+      .map(({ method, path }) => `${method.toUpperCase()} ${path}`)
+    expect(headings.filter((heading) => !section(api, heading).includes('```sh\n'))).toEqual([])
+  })
+
+  it('has the table of failures as it is', () => {
+    const rows = tableRows(section(api, 'Failures')).map(([kind, status, again]) => [kind, Number(status), again])
+    const known = Object.entries(FAILURES).map(([kind, { status, retryable }]) => [
+      `\`${kind}\``,
+      status,
+      retryable ? 'yes' : 'no',
+    ])
+    expect(rows).toEqual(known)
+  })
+
+  it('states the limits as they are', () => {
+    const limits = new Map(tableRows(section(api, 'Limits')).map(([what, limit]) => [what, limit]))
+    expect(limits.get('Body of a request')).toBe(
+      `${MAX_REQUEST_BYTES / 2 ** 20} MiB (${number(MAX_REQUEST_BYTES)} bytes), and ${number(MAX_VALUES)} JSON values`,
+    )
+    expect(limits.get('Prefix, after cutting at its end')).toBe(
+      `${MAX_PREFIX_BYTES / 2 ** 20} MiB (${number(MAX_PREFIX_BYTES)} bytes)`,
+    )
+    expect(limits.get('Tools')).toBe(number(MAX_TOOLS))
+    expect(limits.get('Depth of JSON')).toBe(`${MAX_DEPTH} levels`)
+    expect(limits.get('Observations in one call')).toBe(number(MOST_OBSERVATIONS))
+    expect(limits.get('A foreground warm')).toContain(`${FOREGROUND_MS / 1_000} s`)
+    expect(limits.get('Prefixes of an account')).toContain(number(PREFIXES_PER_REGISTRY))
+    expect(api).toContain(`works for at most ${KEY_CACHE_MS / 1_000} more seconds`)
+  })
+
+  it('names every provider and every member of its requests', () => {
+    for (const { id } of cards) expect(api).toContain(`\`${id}\``)
+    const warm = section(api, 'POST /warm')
+    const schema = operations.find(({ path }) => path === '/warm')?.body as unknown as {
+      shape: Record<string, unknown>
+    }
+    const described = tableRows(warm).flatMap(([member]) => names(member).map((name) => name.split('.')[0]))
+    expect(described).toEqual(expect.arrayContaining(Object.keys(schema.shape)))
+  })
+})

@@ -1,0 +1,125 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { breakEvenProbes, readNanos, usd, writeNanos } from '../../src/core/price.ts'
+import * as schedule from '../../src/core/schedule.ts'
+import { ENTRIES_PER_MESSAGE } from '../../src/durable/keeper.ts'
+import { cardById, modelFacts } from '../../src/providers/registry.ts'
+import { names, readText, root, section, tableRows } from './documents.ts'
+
+const MINUTE = 60_000
+const constants: Record<string, unknown> = { ...schedule }
+const planner = readText('docs/planner.md')
+const operations = readText('docs/operations.md')
+const cadence = (ttlMs: number): number => ttlMs - schedule.leadMs(ttlMs, 1_000)
+
+describe('docs/architecture.md', () => {
+  const text = readText('docs/architecture.md')
+
+  it('states durations as they are in the code', () => {
+    const rows = tableRows(section(text, 'Claims and leases')).filter(([, , name]) => names(name)[0] !== 'leadMs')
+    expect(rows.length).toBeGreaterThan(6)
+    for (const [, value, name] of rows) {
+      const constant = constants[names(name)[0] ?? '']
+      expect([name, Number(/^([\d.]+) s$/.exec(value ?? '')?.[1]) * 1_000]).toEqual([name, constant])
+    }
+  })
+
+  it('states the lead as it is', () => {
+    const lead = tableRows(section(text, 'Claims and leases')).find(([, , name]) => names(name)[0] === 'leadMs')?.[1]
+    const [share, least, most] =
+      /(\d+) % .* (\d+) s, at most (\d+) s/
+        .exec(lead ?? '')
+        ?.slice(1)
+        .map(Number) ?? []
+    expect(schedule.leadMs(5 * MINUTE, 1_000)).toBe((least ?? 0) * 1_000)
+    expect(schedule.leadMs(12 * 60 * MINUTE, 1_000)).toBe((most ?? 0) * 1_000)
+    expect(schedule.leadMs(60 * MINUTE, 1_000)).toBe((60 * MINUTE * (share ?? 0)) / 100)
+    expect(schedule.leadMs(30_000, 1_000)).toBe(10_000)
+  })
+
+  it('states how many entries share a message', () => {
+    expect(text).toContain(`at most ${ENTRIES_PER_MESSAGE} entries`)
+  })
+})
+
+describe('docs/planner.md', () => {
+  it('shows the table that its command prints', () => {
+    const { stdout, status } = spawnSync(process.execPath, [join(root, 'examples/break-even.mjs')], {
+      encoding: 'utf8',
+    })
+    expect(status).toBe(0)
+    expect(planner).toContain(stdout)
+  })
+
+  it('computes its example by hand as the code does', () => {
+    const { price } = modelFacts(cardById('anthropic')!, 'claude-opus-4-8', Date.UTC(2026, 10, 21))
+    if (price === null) throw new Error('the example has no price')
+    const write = writeNanos(20_000, 0, price, '5m') ?? 0
+    const read = readNanos(20_000, 0, price)
+    const probes = breakEvenProbes(20_000, 1, price, '5m') ?? 0
+    const results = tableRows(section(planner, 'Break-even, by hand').split('| Provider |')[0] ?? '').map(
+      (row) => row[2],
+    )
+    const heldMs = probes * cadence(5 * MINUTE) + 5 * MINUTE
+    expect(results).toEqual([
+      `$${usd(write).toFixed(3)}`,
+      `$${usd(read).toFixed(3)}`,
+      `$${usd(write - read).toFixed(3)}`,
+      `$${usd(readNanos(20_000, 1, price))}`,
+      String(probes),
+      `${Math.floor(heldMs / MINUTE)} min ${(heldMs % MINUTE) / 1_000} s`,
+    ])
+    expect(planner).toContain(
+      `every ${Math.floor(cadence(5 * MINUTE) / MINUTE)} min ${(cadence(5 * MINUTE) % MINUTE) / 1_000} s`,
+    )
+    const perDay = (ttlMs: number): number => Math.round((24 * 60 * MINUTE) / cadence(ttlMs))
+    expect(planner).toContain(`renewed ${perDay(60 * MINUTE)} times a\n  day and not ${perDay(5 * MINUTE)} times`)
+  })
+
+  it('explains every reason for which a plan rests', () => {
+    const declared = /export type StopReason =([^]*?)\n\n/.exec(readText('src/core/state.ts'))?.[1] ?? ''
+    const known = [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name)
+    const explained = tableRows(section(planner, 'Why a plan rests')).flatMap(([cell]) => names(cell))
+    expect(explained.toSorted()).toEqual(known.toSorted())
+  })
+
+  it('names the reasons that a real request ends', () => {
+    const declared = /ENDED_BY_ARRIVAL[^=]*= \[([^]*?)\]/.exec(readText('src/core/events.ts'))?.[1] ?? ''
+    const known = [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name)
+    const sentence = /plan that rested for one of these reasons: ([^]*?)\.\n/.exec(planner)?.[1]
+    expect(names(sentence).toSorted()).toEqual(known.toSorted())
+  })
+})
+
+describe('docs/operations.md', () => {
+  it('computes what the Free plan holds from the times of probes', () => {
+    const minutes = [5, 30, 60]
+    const messages = Math.floor(10_000 / 3)
+    const rows = tableRows(section(operations, 'The Free plan')).filter((row) => row.length === 4)
+    expect(rows.map(([, ...cells]) => cells)).toEqual(
+      minutes.map((minute) => {
+        const everyMs = cadence(minute * MINUTE)
+        const perDay = (24 * 60 * MINUTE) / everyMs
+        return [`${(everyMs / 1_000).toLocaleString('en')} s`, perDay.toFixed(1), String(Math.floor(messages / perDay))]
+      }),
+    )
+    expect(operations).toContain(`${messages.toLocaleString('en')} messages`)
+  })
+
+  it('names every queue and every secret that a deployment needs', () => {
+    const toml = readText('wrangler.toml')
+    for (const [, queue] of toml.matchAll(/^queue = "(pilotlight-staging-probes)"$/gm))
+      expect(operations).toContain(queue)
+    for (const name of ['ADMIN_KEY', 'ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'GEMINI_API_KEY'])
+      expect(operations).toContain(`npx wrangler secret put ${name} --env staging`)
+    expect(toml).toContain('[env.staging]')
+  })
+
+  it('names metrics that exist', () => {
+    const known = new Set([...readText('src/http/metrics.ts').matchAll(/'(pilotlight_\w+)'/g)].map(([, name]) => name))
+    const named = [...operations.matchAll(/\bpilotlight_\w+/g)].map(([name]) => name)
+    expect(named.length).toBeGreaterThan(5)
+    expect(named.filter((name) => !known.has(name))).toEqual([])
+  })
+})

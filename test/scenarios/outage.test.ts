@@ -1,0 +1,84 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { DEADLINE_MARGIN_MS } from '../../src/core/schedule.ts'
+import { BAD_PLATFORM, BAD_PROVIDER, badDay, HOUR_MS, START_AT } from './settings.ts'
+import { World } from './world.ts'
+
+const MINUTE = 60_000
+const SEED = 4
+const outage = { fromAt: START_AT + 2 * HOUR_MS, toAt: START_AT + 2 * HOUR_MS + 4 * MINUTE }
+
+/** Prefixes whose belief and truth differ. Left out: a call in flight, whose answer nobody has yet, and the last moments
+ * before a lapse, in which a probe could no longer be sure to arrive and the entry is given up early. */
+function wrong(world: World): { k: number; believed: string; warm: boolean }[] {
+  const found = []
+  for (let k = 1; k <= world.kinds.length; k++) {
+    const view = world.registrar.viewByKey(k, world.now)
+    const warm = world.provider.isWarm(k - 1, world.now)
+    const believed = view.belief.state === 'warm' || view.belief.state === 'expiring'
+    if (believed === warm) continue
+    const givenUp = warm && !world.provider.isWarm(k - 1, world.now + DEADLINE_MARGIN_MS)
+    if (!believed && (view.inFlight || givenUp)) continue
+    found.push({ k, believed: view.belief.state, warm })
+  }
+  return found
+}
+
+describe('a provider that is gone for four minutes', () => {
+  let world: World
+  const coldAt: number[] = []
+  const wrongs: ReturnType<typeof wrong> = []
+
+  beforeAll(() => {
+    world = new World({
+      ...badDay(SEED),
+      prefixes: 1_000,
+      provider: { ...BAD_PROVIDER, outages: [outage] },
+      platform: { ...BAD_PLATFORM, cronOut: null },
+    })
+    for (let at = outage.fromAt - 5 * MINUTE; at <= outage.toAt + 20 * MINUTE; at += 5_000) {
+      world.runFor(at - START_AT)
+      wrongs.push(...wrong(world))
+      const cold = world.kinds.filter((_, prefix) => !world.provider.isWarm(prefix, at)).length
+      if (cold > 0) coldAt.push(at)
+    }
+  })
+
+  it('loses what could not be renewed, and nothing before', () => {
+    expect(world.provider.lapses.length).toBeGreaterThan(100)
+    for (const lapse of world.provider.lapses) {
+      expect(lapse.expiredAt).toBeGreaterThan(outage.fromAt)
+      expect(lapse.expiredAt).toBeLessThan(outage.toAt + MINUTE)
+    }
+    expect(coldAt[0]).toBeGreaterThan(outage.fromAt)
+  })
+
+  it('never says warm of what is cold, nor cold of what is warm', () => {
+    expect(wrongs).toEqual([])
+  })
+
+  it('shows each lapse and each rewrite, with its reason', () => {
+    for (const { prefix, expiredAt } of world.provider.lapses) {
+      const history = world.registrar.history(world.registrar.viewByKey(prefix + 1, world.now).record.id, world.now)
+      const since = history.filter((row) => row.at >= expiredAt - DEADLINE_MARGIN_MS)
+      const lapse = since.find((row) => row.type === 'decision' && row.decision === 'lapse')
+      const rewrite = since.find((row) => row.type === 'decision' && row.decision === 'rewrite')
+      const written = since.find((row) => row.type === 'receipt' && row.kind === 'written')
+      expect(lapse).toMatchObject({ why: expect.stringContaining('no probe got through in time') })
+      expect(rewrite).toMatchObject({ why: expect.stringContaining('pays one rewrite') })
+      expect(written).toMatchObject({ purpose: 'write' })
+      // A lapse is told before its rewrite, and a rewrite before it is paid.
+      expect(lapse?.at).toBeLessThanOrEqual(rewrite?.at ?? 0)
+      expect(rewrite?.at).toBeLessThanOrEqual(written?.at ?? 0)
+    }
+  })
+
+  it('has everything warm again a few minutes after the provider is back', () => {
+    const last = coldAt.at(-1) ?? 0
+    console.info(
+      `seed ${SEED}: ${world.provider.lapses.length} lapses, the last healed ${Math.round((last - outage.toAt) / 1000)} s after the outage`,
+    )
+    expect(last - outage.toAt).toBeLessThan(4 * MINUTE)
+    // Each was paid once: no prefix lapsed a second time while the crowd was served.
+    expect(new Set(world.provider.lapses.map(({ prefix }) => prefix)).size).toBe(world.provider.lapses.length)
+  })
+})
