@@ -18,7 +18,7 @@ export function readMark(displayName: string, deployment: string): string | null
   return /^[0-9a-f]{24}$/.test(print) ? print : null
 }
 
-/** `keep`: it is the one in the table. `leave`: a call is in flight that will say. `adopt`: the table lacks one. `delete`: one too many. */
+/** `keep`: it is the one in the table. `leave`: one is being made or deleted, which will say. `adopt`: the table lacks one. `delete`: one too many. */
 export type Verdict = 'keep' | 'leave' | 'adopt' | 'delete'
 
 /** What to do with a listed handle of ours whose content this table knows. */

@@ -43,6 +43,8 @@ export interface LiveHandle {
   tokens: number | null
   createdAt: number
   expiresAt: number
+  /** A renewal whose outcome is not known may have moved its expiry to here; null: there is none. */
+  maybeUntilAt: number | null
   /** When the request began whose answer last proved that it lives … */
   seenAt: number
   /** … and when that answer came. */
@@ -137,16 +139,21 @@ export function decideHandle(state: HandleState, context: HandleContext, now: nu
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const { live } = state
   const alive = live !== null && live.expiresAt > now
+  const perhaps = mayLive(live, now)
   const endAt = endsAt(state, context.keep)
   const ended = context.keep.untilAt !== null && context.keep.untilAt <= now ? 'its time is over' : 'nobody asks for it'
   if (now >= endAt) {
-    if (!alive) return { do: 'stop', reason: 'ended', why: ended }
+    if (!perhaps) return { do: 'stop', reason: 'ended', why: ended }
     return { do: 'call', op: 'delete', why: `${ended}, so that its storage is not paid for any longer`, worstNanos: 0 }
   }
   const waitUntilAt = state.notBeforeAt > now ? state.notBeforeAt : null
   if (!alive) {
     const why = live === null && state.creations === 0 ? 'asked for' : 're-created: the last handle is gone'
     if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next try to create it' }
+    if (perhaps && live !== null) {
+      const worst = storageNanos(live.tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
+      return spend(state, context, now, 'renew', 'its last renewal was not answered, so that it may live', worst)
+    }
     return spend(state, context, now, 'create', why, createNanos(state, context, now))
   }
   if (live.expiresAt >= endAt) return { do: 'wait', at: endAt, why: 'bought until its end' }
@@ -156,6 +163,11 @@ export function decideHandle(state: HandleState, context: HandleContext, now: nu
   const more = Math.max(0, now + ttlToBuy(state, context.keep, now) - live.expiresAt)
   const worst = storageNanos(live.tokens, live.expiresAt, live.expiresAt + more, context.rates)
   return spend(state, context, now, 'renew', 'renewed before it expires', worst)
+}
+
+/** Whether the provider may still have it: by the clock, or because nobody knows how its last renewal ended. */
+export function mayLive(live: LiveHandle | null, now: number): boolean {
+  return live !== null && Math.max(live.expiresAt, live.maybeUntilAt ?? 0) > now
 }
 
 /** The same question for somebody who asks for the handle now: what had stopped it before does not matter, limits do. */
@@ -280,6 +292,7 @@ export function applyCreated(
     tokens,
     // Counted from our own clock as well: a provider's clock that is ahead must not make it live longer here than there.
     expiresAt: Math.min(seen.expiresAt, startedAt + boughtMs),
+    maybeUntilAt: null,
     seenAt: startedAt,
     provenAt: now,
     meteredToAt: startedAt,
@@ -310,6 +323,7 @@ export function applySeen(
     live: {
       ...live,
       expiresAt,
+      maybeUntilAt: null,
       seenAt: Math.max(live.seenAt, startedAt),
       provenAt: now,
       tokens: live.tokens ?? seen.tokens,
@@ -370,6 +384,11 @@ export function applyHandleFailure(
       permanent && op !== 'verify' ? { reason: 'provider_refused', at: now, why: failure.message } : before.stopped,
     why: failure.message,
   }
+  if (op === 'renew' && accepted === null && state.live !== null) {
+    // A lifetime from the latest moment at which it can have been done.
+    const live = { ...state.live, maybeUntilAt: now + state.ttlMs }
+    return { state: { ...state, live }, costNanos: 0 }
+  }
   if (op !== 'create' || accepted === false) return { state, costNanos: 0 }
   const cost = reservedNanos === 0 ? null : reservedNanos
   return { state: charged(state, 'creationNanos', cost, now), costNanos: cost }
@@ -377,7 +396,13 @@ export function applyHandleFailure(
 
 /** Adopts a handle that carries our mark and that we had lost sight of: its creation was charged when it was lost. */
 export function applyAdopted(before: HandleState, seen: SeenHandle, context: HandleContext, now: number): HandleState {
-  const live: LiveHandle = { ...seen, seenAt: now, provenAt: now, meteredToAt: Math.min(seen.createdAt, now) }
+  const live: LiveHandle = {
+    ...seen,
+    maybeUntilAt: null,
+    seenAt: now,
+    provenAt: now,
+    meteredToAt: Math.min(seen.createdAt, now),
+  }
   const adopted = { ...before, ...healed, live, creations: Math.max(1, before.creations), why: 'adopted' }
   return meter(adopted, context.rates, now).state
 }
@@ -386,8 +411,8 @@ export function applyAdopted(before: HandleState, seen: SeenHandle, context: Han
 export function rescheduleHandle(state: HandleState, context: HandleContext, now: number): HandleState {
   if (state.stopped !== null && state.stopped.reason !== 'kill_switch') {
     // Stopped or not, a handle that lives is deleted at its end.
-    const endAt = endsAt(state, context.keep)
-    const nextAt = state.live === null || !Number.isFinite(endAt) || context.killed ? null : Math.max(now, endAt)
+    const endAt = Math.max(now, endsAt(state, context.keep))
+    const nextAt = mayLive(state.live, endAt) && !context.killed ? endAt : null
     return { ...state, nextAt }
   }
   const decision = decideHandle(state, context, now)

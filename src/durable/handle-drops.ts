@@ -82,7 +82,8 @@ export class HandleDrops {
     if (drop === null || drop.record.claim?.lease?.id !== outcome.lease) return
     if (outcome.kind === 'answered' || outcome.kind === 'gone') {
       bookCall(this.#ledger, now, 0, null)
-      this.#end(drop, now)
+      // Gone already: since when nobody knows, so that no more of it is counted.
+      this.#end(drop, outcome.kind === 'gone' ? Math.min(now, drop.record.meteredToAt) : now)
       return
     }
     if (outcome.kind === 'failed') bookCall(this.#ledger, now, 0, outcome.failure.kind)

@@ -8,6 +8,7 @@ import {
   applySeen,
   decideAsked,
   decideHandle,
+  mayLive,
   meter,
   rescheduleHandle,
   restartHandle,
@@ -40,6 +41,8 @@ import type { AccountSettings } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 
 const HANDLES_PER_SWEEP = 2_000
+/** Failures in a row until a caller who waits is told. */
+const ASKED_AGAIN = 3
 
 export interface HandlePorts {
   grainMs: number
@@ -284,8 +287,8 @@ export class HandleKeeper {
 
   /** A swap leaves the handle before it behind, if that one should still live. */
   #dropOld(one: StoredHandle, old: LiveHandle | null, newName: string, now: number): void {
-    if (old === null || old.name === newName || old.expiresAt <= now) return
-    this.#drop(one, { ...old, meteredToAt: now }, 'another one took its place', now)
+    if (old === null || old.name === newName || !mayLive(old, now)) return
+    this.#drop(one, { ...lastingLongest(old), meteredToAt: now }, 'another one took its place', now)
   }
 
   #drop(one: StoredHandle, handle: SeenHandle & { meteredToAt: number }, why: string, now: number): void {
@@ -324,7 +327,9 @@ export class HandleKeeper {
       if (alive && wish.want === 'any' && live.provenAt >= askedAt) return { role: 'ready', view }
       const failedAt = one.state.lastFailure?.at ?? 0
       if (one.claim?.lease != null) return { role: 'follower', k }
-      if (failedAt >= askedAt) return { role: 'failed', view }
+      // A question that got no answer is asked again, for whoever waits; a creation that failed is not paid for twice.
+      const patience = alive && one.state.stopped === null ? ASKED_AGAIN : 1
+      if (failedAt >= askedAt && one.state.failuresInRow >= patience) return { role: 'failed', view }
       if (alive) {
         const op = wish.want === 'renewed' ? ('renew' as const) : ('verify' as const)
         const killed = this.#killed()
@@ -385,7 +390,8 @@ export class HandleKeeper {
       const { state } = meter(one.state, this.#context(one, now).rates, now)
       bookCall(this.#ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
       const { live } = state
-      if (live !== null && live.expiresAt > now) this.#drop({ ...one, state }, live, 'deleted by its owner', now)
+      if (live !== null && mayLive(live, now))
+        this.#drop({ ...one, state }, lastingLongest(live), 'deleted by its owner', now)
       this.#store.delete(k)
       return live === null ? null : (this.#store.drops(now, 1_000).find(({ name }) => name === live.name)?.k ?? null)
     })
@@ -424,7 +430,7 @@ export class HandleKeeper {
 
   #reconcileOne(one: StoredHandle, handle: ListedOurs, now: number): StoredHandle {
     const dropping = this.#store.dropping(handle.name)
-    const inFlight = one.claim?.lease != null
+    const inFlight = one.claim?.lease?.op === 'create'
     const verdict = judgeListed(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
     const { name, tokens } = handle
     const row = { at: now, handle: name, tokens, costNanos: 0, storageNanos: 0 }
@@ -491,4 +497,9 @@ export class HandleKeeper {
   get #coarse(): number {
     return this.#ports.grainMs - 1_000
   }
+}
+
+/** With the latest expiry that it may have. */
+function lastingLongest(live: LiveHandle): LiveHandle {
+  return { ...live, expiresAt: Math.max(live.expiresAt, live.maybeUntilAt ?? 0) }
 }
