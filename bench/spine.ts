@@ -143,6 +143,13 @@ export async function spine(): Promise<{ figures: Figure[]; notes: string[] }> {
       'bundling, start of workerd and GET /health, once: an upper bound, not the isolate start that production sees',
     )
     const first = await timed(() => fetch(`${worker.url}/openapi.json`))
+    const road = await rounds(200, 1, async () => void (await (await fetch(`${worker.url}/health`)).text()))
+    add(
+      'GET /health p50',
+      quantile(road.ms, 0.5),
+      'ms',
+      `200 calls, one after the other: what the road itself costs here`,
+    )
     const alone = await rounds(300, 1, (n) => post(worker.url, '/warm', warmBody(`a${n}`)))
     const local = 'over HTTP to local workerd; caller, Worker and lab share the cores'
     add(

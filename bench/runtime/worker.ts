@@ -159,7 +159,7 @@ function registration(tag: string) {
     advice: [],
     keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'always' as const },
     maxOutputTokens: null,
-    outputFloor: 1,
+    outputFloors: [1],
     primitives: ['zero_output' as const],
     body: new Uint8Array([123, 125]),
   }

@@ -65,11 +65,14 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
     everHit: before.everHit,
     readZeroInRow: before.readZeroInRow,
   })
-  const costNanos = costOf(usage, context.facts.price, before.retention?.name ?? '')
+  const known = costOf(usage, context.facts.price, before.retention?.name ?? '')
+  // An answer that does not say what it took is charged as one whose outcome is unknown, and says so.
+  const costNanos = known ?? worst
+  const why = known === null && worst !== null ? `${reading.why}; charged at its worst case` : reading.why
   const gapMs = before.anchorAt === null ? null : startedAt - before.anchorAt
   const state: PrefixState = {
     ...before,
-    ...spendToday(before, costNanos ?? worst ?? 0, startedAt),
+    ...spendToday(before, costNanos ?? 0, startedAt),
     generation: before.generation + 1,
     lastReceipt: {
       at: startedAt,
@@ -80,11 +83,11 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       costNanos,
       latencyMs: answer.latencyMs,
       model: answer.model,
-      why: reading.why,
+      why,
     },
     lastFailure: null,
     failuresInRow: 0,
-    unpricedCalls: before.unpricedCalls + (costNanos === null && worst === null ? 1 : 0),
+    unpricedCalls: before.unpricedCalls + (costNanos === null ? 1 : 0),
     probes: before.probes + 1,
     probesSinceArrival: before.probesSinceArrival + (purpose === 'keep' ? 1 : 0),
     silentInRow: usage.cacheReadTokens === null && usage.cacheWriteTokens === null ? before.silentInRow + 1 : 0,
@@ -100,7 +103,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       costNanos,
       latencyMs: answer.latencyMs,
       model: answer.model,
-      why: reading.why,
+      why,
     },
   ]
   const read = usage.cacheReadTokens ?? 0
@@ -236,13 +239,9 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
   if (call.permanent || call.primitiveRefused || !FAILURES[call.failure.kind].retryable) {
     const why = `${call.failure.kind}: ${call.failure.message.replace(/\.$/, '')}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
     state.stopped = { reason: 'provider_refused', at: call.at, why }
-  } else
-    rows.push({
-      at: call.at,
-      type: 'decision',
-      decision: 'failed',
-      why: `${call.failure.kind}: ${call.failure.message}`,
-    })
+  }
+  // Its row stands also where the plan was off and so has nothing to stop.
+  rows.push({ at: call.at, type: 'decision', decision: 'failed', why: `${call.failure.kind}: ${call.failure.message}` })
   return { state, rows }
 }
 

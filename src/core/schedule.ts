@@ -3,8 +3,8 @@
  *
  * A probe leaves `leadMs` before the lapse. Inside that lead must fit: a message that comes late, a message that is lost
  * (its claim expires after `CLAIM_GRACE_MS`, the alarm sends another), a provider that throttles or is silent for
- * `KEEP_TIMEOUT_MS`, and one more try. Every second of lead costs calls: at a five-minute retention, 25 s of lead is
- * 9 % more calls than none. The figures are checked by the world in test/scenarios, which counts lapses and calls.
+ * `KEEP_TIMEOUT_MS`, and one more try. Every second of lead costs calls: a third of a per cent at a five-minute
+ * retention. The figures are checked by the world in test/scenarios, which counts lapses and calls.
  */
 
 /** Slots of the schedule: jobs due within two seconds share a message. */

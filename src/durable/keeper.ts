@@ -3,6 +3,7 @@ import { applyAnswer, applyArrivals, applyFailure, flushTally, reschedule, resta
 import type { Arrival, Change } from '../core/events.ts'
 import { budgetRefusal, deadline, decide, failedUntil, worstNanos } from '../core/plan.ts'
 import type { Decision, PlanContext } from '../core/plan.ts'
+import { costOf } from '../core/price.ts'
 import {
   CLAIM_GRACE_MS,
   dayOf,
@@ -27,6 +28,8 @@ const WAIT_IN_PLACE_MS = 5_000
 const LONGEST_KEEP_BACKOFF_MS = 8_000
 const SLOTS_AT_ONCE = 40
 const ENTRIES_PER_SWEEP = 20_000
+/** A claim that is being settled stands for its prefixes; only what is due sooner than it can last needs a slot before its end. */
+const CLAIM_LASTS_MS = 120_000
 /** Before a released claim is sent again, so that a queue that is down is not hammered. */
 const RELEASE_MS = 2_000
 
@@ -137,8 +140,10 @@ export class Keeper {
       const end = this.#finish(lease, outcome, now)
       if (end !== null) ended.push(end)
     }
-    if (open.length === 0) this.#store.deleteClaim(claim.seq)
-    else this.#store.saveLeases(claim.seq, open, expiryOf(open))
+    if (open.length === 0) {
+      this.#store.deleteClaim(claim.seq)
+      for (const [k] of claim.entries) due.add(k)
+    } else this.#store.saveLeases(claim.seq, open, expiryOf(open))
   }
 
   /** Sorts prefixes by the slot in which they are due. A hint that came too early is written again, later. */
@@ -158,10 +163,12 @@ export class Keeper {
   #claim(buckets: Map<number, ClaimEntry[]>, now: number): Message[] {
     const messages: Message[] = []
     for (const [slot, entries] of buckets) {
-      for (let first = 0; first < entries.length; first += ENTRIES_PER_MESSAGE) {
+      // As few messages as possible, and of these none longer than another: the last of a long one waits for its turn.
+      const size = Math.ceil(entries.length / Math.ceil(entries.length / ENTRIES_PER_MESSAGE))
+      for (let first = 0; first < entries.length; first += size) {
         const dueAt = Math.max(slot, now)
         const expiresAt = dueAt + CLAIM_GRACE_MS + this.#coarse
-        const seq = this.#store.insertClaim(dueAt, expiresAt, entries.slice(first, first + ENTRIES_PER_MESSAGE))
+        const seq = this.#store.insertClaim(dueAt, expiresAt, entries.slice(first, first + size))
         messages.push({ seq, delayMs: dueAt - now })
       }
     }
@@ -214,6 +221,8 @@ export class Keeper {
         const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
         if (decision.do !== 'send') {
           const change = reschedule(state, context, now)
+          // Who asked for it in the background hears that it was refused, and why.
+          if (generation === 0) change.state = this.#endJobs(change.state, refusedJob(decision), now)
           this.#save({ k, state }, change, now, true)
           continue
         }
@@ -335,12 +344,21 @@ export class Keeper {
           open.set(renewed.id, renewed)
         } else this.#inFlight.delete(lease.k)
       }
-      this.#store.hints(later)
       totals.save()
       if (claim === null) return { again, ended }
       const left = [...open.values()]
-      if (left.length === 0) this.#store.deleteClaim(seq)
-      else this.#store.saveLeases(seq, left, expiryOf(left))
+      if (left.length > 0) {
+        for (const slot of later.keys()) if (slot > now + CLAIM_LASTS_MS) later.delete(slot)
+        this.#store.hints(later)
+        this.#store.saveLeases(seq, left, expiryOf(left))
+      } else {
+        // One write to a slot for all that the message held, not one for every part of it that was settled.
+        const settled = new Set([...later.values()].flat())
+        for (const { k, nextAt } of this.#store.nextTimes(claim.entries.map(([k]) => k)))
+          if (nextAt !== null && !settled.has(k)) append(later, slotOf(nextAt), k)
+        this.#store.hints(later)
+        this.#store.deleteClaim(seq)
+      }
       return { again, ended }
     })
   }
@@ -357,12 +375,17 @@ export class Keeper {
     const { k } = lease
     const state = this.#store.state(k)
     const record = this.#store.record(k)
-    if (state === null || record === null) return null
+    if (state === null || record === null) {
+      ended.push(this.#endDeleted(lease, outcome, now, totals))
+      return null
+    }
     if (outcome.kind === 'not_sent') {
       append(later, slotOf(now), k)
       // Whoever waits for this call learns that it was not made; the schedule goes on.
       const failure = failureValue('conflict', `nothing was sent: ${outcome.why}`)
-      ended.push({ k, seq: lease.seq, settled: { receipt: null, failure } })
+      const settled: Settled = { receipt: null, failure }
+      ended.push({ k, seq: lease.seq, settled })
+      if (state.jobs.length > 0) this.#store.saveState(k, this.#endJobs(state, settled, now), [])
       return null
     }
     const context = this.#context(k, record, state, now, null)
@@ -371,7 +394,7 @@ export class Keeper {
     if (account.leftNanos !== null)
       account.leftNanos += lease.reservedNanos - (change.state.costNanos - state.costNanos)
     if (outcome.kind === 'failed') {
-      const within = { ...context, accountLeftNanos: account.leftNanos }
+      const within = this.#context(k, record, change.state, now, account.leftNanos)
       const renewed = this.#tryAgain(lease, outcome, change.state, record, within, now)
       if (renewed !== null) {
         if (account.leftNanos !== null) account.leftNanos -= renewed.reservedNanos
@@ -390,13 +413,31 @@ export class Keeper {
     const totals = new Totals(this.#store, now)
     const state = this.#store.state(lease.k)
     const record = this.#store.record(lease.k)
-    if (state === null || record === null || outcome.kind === 'not_sent') return null
+    if (outcome.kind === 'not_sent') return null
+    if (state === null || record === null) {
+      const gone = this.#endDeleted(lease, outcome, now, totals)
+      totals.save()
+      return gone
+    }
     const context = this.#context(lease.k, record, state, now, null)
     const change = this.#apply(lease, outcome, state, context, record, totals)
     ended.push(this.#end(lease.k, lease.seq, record, change, context, now, later))
     this.#store.hints(later)
     totals.save()
     return ended[0] ?? null
+  }
+
+  /** The prefix was deleted while its call was under way. What was spent is spent: the account's day counts it. */
+  #endDeleted(lease: Lease, outcome: Outcome, now: number, totals: Totals): Ended {
+    if (outcome.kind === 'answered') {
+      const { price } = this.#ports.factsOf(lease.provider, lease.model, now)
+      totals.answered('unknown', costOf(outcome.usage, price, lease.retention) ?? lease.reservedNanos)
+    } else if (outcome.kind === 'failed') {
+      const unknown = outcome.accepted === null
+      totals.failed(outcome.failure.kind, unknown, unknown ? lease.reservedNanos : 0)
+    }
+    const failure = failureValue('not_found', 'the prefix was deleted')
+    return { k: lease.k, seq: lease.seq, settled: { receipt: null, failure } }
   }
 
   #apply(
@@ -434,13 +475,13 @@ export class Keeper {
     const failure =
       next.state.stopped?.reason === 'provider_refused' || failed ? (next.state.lastFailure?.failure ?? null) : null
     const settled: Settled = { receipt: failure === null ? next.state.lastReceipt : null, failure }
-    this.#endJobs(next.state, settled, now)
-    this.#store.saveState(k, { ...next.state, jobs: [] }, [...change.rows, ...tally.rows, ...next.rows])
+    this.#store.saveState(k, this.#endJobs(next.state, settled, now), [...change.rows, ...tally.rows, ...next.rows])
     if (next.state.nextAt !== null) append(later, slotOf(next.state.nextAt), k)
     return { k, seq, settled }
   }
 
-  #endJobs(state: PrefixState, settled: Settled, now: number): void {
+  /** Answers the background jobs of a prefix; the state without them. */
+  #endJobs(state: PrefixState, settled: Settled, now: number): PrefixState {
     for (const id of state.jobs) {
       const job = this.#store.job(id)
       if (job === null) continue
@@ -448,6 +489,7 @@ export class Keeper {
       const k = this.#store.keyOf('id', job.prefixId)
       if (k !== null) this.#store.saveJob(k, { ...job, ...settled, status, finishedAt: now })
     }
+    return state.jobs.length === 0 ? state : { ...state, jobs: [] }
   }
 
   /** A fresh lease for another try inside the time that is left; null when the schedule takes over. */
@@ -460,6 +502,9 @@ export class Keeper {
     now: number,
   ): Lease | null {
     if (state.stopped !== null || lease.attempt >= TRIES_IN_PLACE) return null
+    // What was switched off while the call was under way is not tried again.
+    if (context.killed) return null
+    if (lease.purpose === 'keep' && (record.superseded || record.keepWarm.plan === 'off')) return null
     const worst = worstNanos(state, context)
     if (budgetRefusal(state, context, now, worst) !== null) return null
     if (outcome.primitiveRefused) {
@@ -549,7 +594,7 @@ export class Keeper {
       keepWarm: record.keepWarm,
       facts: this.#ports.factsOf(record.provider, record.model, now),
       estimatedTokens: record.estimatedTokens,
-      outputFloor: record.outputFloor,
+      outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
       superseded: record.superseded,
       killed: this.#settings.killSwitch || this.#settings.globalKillSwitch,
       grainMs: this.#ports.grainMs,
@@ -570,6 +615,12 @@ function asked0(state: PrefixState, context: PlanContext, now: number): Decision
   if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused.why }
   const purpose: Purpose = 'write'
   return { do: 'send', purpose, why: 'asked for', worstNanos: worst, deadlineAt: null }
+}
+
+/** How a background warm ends that may not be sent. */
+function refusedJob(decision: Exclude<Decision, { do: 'send' }>): Settled {
+  const exhausted = decision.do === 'stop' && decision.reason === 'budget_exhausted'
+  return { receipt: null, failure: failureValue(exhausted ? 'budget_exhausted' : 'forbidden', decision.why) }
 }
 
 function primitiveOf(record: PrefixRecord, state: PrefixState): Primitive {

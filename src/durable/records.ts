@@ -24,8 +24,8 @@ export interface PrefixRecord {
   keepWarm: KeepWarm
   /** Overrides the output floor of the primitive, where the caller gave one. */
   maxOutputTokens: number | null
-  /** The most output tokens that a probe of this body may have to ask for: what budgets reserve. */
-  outputFloor: number
+  /** Output tokens that each of the primitives cannot avoid with this body: what a probe costs beside its read. */
+  outputFloors: number[]
   /** Primitives that this very body allows, best first. */
   primitives: Primitive[]
 }

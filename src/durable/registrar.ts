@@ -111,7 +111,8 @@ export class Registrar {
     if (holder?.k === k) return
     const version = (holder?.version ?? 0) + 1
     this.#store.saveName(name, k, version)
-    this.#store.saveRecord(k, { ...record, name, version })
+    this.#store.saveRecord(k, { ...record, name, version, superseded: false })
+    if (record.superseded) this.#keeper.replan(k, now, (state) => restart(state, now))
     if (holder === null || this.#store.namesOf(holder.k).length > 0) return
     const old = this.#store.record(holder.k)
     if (old === null) return

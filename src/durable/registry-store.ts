@@ -2,6 +2,7 @@ import type { HistoryRow } from '../core/history.ts'
 import { slotOf } from '../core/schedule.ts'
 import type { PrefixState } from '../core/state.ts'
 import { pack, unpack } from '../runtime/bytes.ts'
+import { lastRowOf, linesOf, rowsOf } from './history-lines.ts'
 import { migrate, REGISTRY_STEPS } from './migrations.ts'
 import type { AccountSettings, ClaimEntry, DayTotals, Job, Lease, PrefixRecord } from './records.ts'
 import type { Sql } from './sql.ts'
@@ -217,13 +218,11 @@ export class RegistryStore {
       this.#sql.all('UPDATE state SET next_at = ?, state = ? WHERE k = ?', state.nextAt, text, k)
       return
     }
-    let added = ''
-    for (const row of rows) added += `${JSON.stringify(row)}\n`
     const count = this.#sql.all<{ tail_rows: number }>(
       'UPDATE state SET next_at = ?, state = ?, tail = tail || ?, tail_rows = tail_rows + ? WHERE k = ? RETURNING tail_rows',
       state.nextAt,
       text,
-      added,
+      linesOf(rows),
       rows.length,
       k,
     )[0]
@@ -233,13 +232,12 @@ export class RegistryStore {
   /** Rows of one prefix repeat each other: packed, thirty-two of them take as much room as two. */
   #moveTail(k: number): void {
     const tail = this.#tail(k)
-    const last = JSON.parse(tail.slice(tail.lastIndexOf('\n', tail.length - 2) + 1)) as HistoryRow
     this.#sql.all(
       `INSERT INTO history (k, seq, last_at, rows)
        VALUES (?, 1 + coalesce((SELECT max(seq) FROM history WHERE k = ?), 0), ?, ?)`,
       k,
       k,
-      last.at,
+      lastRowOf(tail).at,
       pack(tail),
     )
     this.#sql.all("UPDATE state SET tail = '', tail_rows = 0 WHERE k = ?", k)
@@ -252,7 +250,7 @@ export class RegistryStore {
   /** All history rows in the order in which they were written. */
   history(k: number): HistoryRow[] {
     const moved = this.#sql.all<{ rows: Blob }>('SELECT rows FROM history WHERE k = ? ORDER BY seq', k)
-    return linesOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
+    return rowsOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
   }
 
   /** Some chunks of history that ended before an instant and were not rolled up yet. */
@@ -263,12 +261,11 @@ export class RegistryStore {
         beforeAt,
         limit,
       )
-      .map(({ k, seq, rows }) => ({ k, seq, rows: linesOf(unpack(bytesOf(rows))) }))
+      .map(({ k, seq, rows }) => ({ k, seq, rows: rowsOf(unpack(bytesOf(rows))) }))
   }
 
   saveRolledUp(k: number, seq: number, rows: readonly HistoryRow[]): void {
-    const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-    this.#sql.all('UPDATE history SET rows = ?, rolled_up = 1 WHERE k = ? AND seq = ?', pack(text), k, seq)
+    this.#sql.all('UPDATE history SET rows = ?, rolled_up = 1 WHERE k = ? AND seq = ?', pack(linesOf(rows)), k, seq)
   }
 
   dropHistory(beforeAt: number): void {
@@ -485,13 +482,6 @@ export class RegistryStore {
   dropIdempotent(beforeAt: number): void {
     this.#sql.all('DELETE FROM idempotency WHERE at < ?', beforeAt)
   }
-}
-
-function linesOf(text: string): HistoryRow[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as HistoryRow)
 }
 
 /** Blobs come back as one or the other, by where the tables are. */

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { Failure } from '../contract/failures.ts'
+import { Failure, failureValue } from '../contract/failures.ts'
 import type { Arrival } from '../core/events.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { HandleKeep } from '../core/handle.ts'
@@ -175,6 +175,8 @@ export class Registry extends DurableObject<Environment> {
       )
     }
     const { k, created } = this.#registrar.register(registration, this.clock.now())
+    // Whoever registers again wants it warm, as whoever asks for a warm: what had stopped the plan is forgotten.
+    if (!created && how !== 'no') this.#keeper.restart(k, this.clock.now())
     const flight = await this.#fly(k, how, jobId, askedAt)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
   }
@@ -189,9 +191,13 @@ export class Registry extends DurableObject<Environment> {
   async #fly(k: number, how: 'now' | 'later' | 'no', jobId: string, askedAt: number): Promise<Flight> {
     const now = this.clock.now()
     if (how === 'later') {
+      // One that waits already is on its way to be answered: whoever asks meanwhile shares it, and its one call.
+      const waiting = this.#waitingJob(k)
+      if (waiting !== null) return { role: 'queued', job: waiting }
+      const answered = this.#endedSince(k, askedAt)
+      if (answered !== null) return { role: 'queued', job: this.promote(k, jobId, answered) }
       const job = this.#job(k, jobId, now)
-      const seq = this.#keeper.inFlight(k)
-      if (seq === null) await this.#send([this.#keeper.warmLater(k, now)])
+      if (this.#keeper.inFlight(k) === null) await this.#send([this.#keeper.warmLater(k, now)])
       await this.#rearm()
       return { role: 'queued', job }
     }
@@ -226,13 +232,38 @@ export class Registry extends DurableObject<Environment> {
       failure: null,
     }
     this.#store.saveJob(k, job)
-    this.#store.saveState(k, { ...view.state, jobs: [...view.state.jobs, id].slice(-100) }, [])
+    this.#store.saveState(k, { ...view.state, jobs: [...view.state.jobs, id] }, [])
     return job
   }
 
-  /** A caller waited long enough; what it waited for becomes a job. */
-  promote(k: number, jobId: string): Job {
-    return this.#job(k, jobId, this.clock.now())
+  #waitingJob(k: number): Job | null {
+    const id = this.#store.state(k)?.jobs.at(-1)
+    const job = id === undefined ? null : this.#store.job(id)
+    return job?.status === 'queued' ? job : null
+  }
+
+  /** A caller waited long enough for claim `seq`: it becomes a job, shared by all who wait, or is answered if it just ended. */
+  promote(k: number, jobId: string, seq: number): Job {
+    const now = this.clock.now()
+    if (this.#keeper.inFlight(k) !== null) return this.#waitingJob(k) ?? this.#job(k, jobId, now)
+    const settled = this.#settledAs(k, seq)
+    const status = settled.failure === null ? 'succeeded' : 'failed'
+    const prefixId = this.#registrar.viewByKey(k, now).record.id
+    const job: Job = { id: jobId, prefixId, status, createdAt: now, finishedAt: now, ...settled }
+    this.#store.saveJob(k, job)
+    return job
+  }
+
+  /** How claim `seq`, which is not in flight any more, ended. */
+  #settledAs(k: number, seq: number): Settled {
+    const state = this.#store.state(k)
+    if (state === null) throw new Failure('not_found', 'the prefix was deleted')
+    if (state.settledSeq < seq) return { receipt: null, failure: failureValue('conflict', 'nothing was sent') }
+    const failed = state.lastFailure !== null && state.failuresInRow > 0
+    return {
+      receipt: failed ? null : state.lastReceipt,
+      failure: failed ? (state.lastFailure?.failure ?? null) : null,
+    }
   }
 
   job(id: string): Job {
@@ -247,13 +278,7 @@ export class Registry extends DurableObject<Environment> {
   async ended(k: number, seq: number, waitMs: number): Promise<Settled | null> {
     const state = this.#store.state(k)
     if (state === null) throw new Failure('not_found', 'the prefix was deleted')
-    if (state.settledSeq >= seq) {
-      const failed = state.lastFailure !== null && state.failuresInRow > 0
-      return {
-        receipt: failed ? null : state.lastReceipt,
-        failure: failed ? (state.lastFailure?.failure ?? null) : null,
-      }
-    }
+    if (state.settledSeq >= seq) return this.#settledAs(k, seq)
     const waiting = this.#waiting.get(k) ?? new Set()
     this.#waiting.set(k, waiting)
     return new Promise((resolve) => {

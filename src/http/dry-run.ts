@@ -55,12 +55,11 @@ function costs({ prefix, facts, registration }: Preparation, keepWarm: KeepWarm)
   const offer = facts.retentions.find((one) => one.name === prefix.retention)
   const { price } = facts
   const tokens = prefix.estimatedTokens
-  const write = price === null ? null : writeNanos(tokens, registration.outputFloor, price, prefix.retention)
-  const probe = price === null ? null : readNanos(tokens, registration.outputFloor, price)
+  const outputFloor = registration.outputFloors[0] ?? 0
+  const write = price === null ? null : writeNanos(tokens, outputFloor, price, prefix.retention)
+  const probe = price === null ? null : readNanos(tokens, outputFloor, price)
   const perDay =
-    offer === undefined
-      ? null
-      : probesPerDay(keepWarm, facts, prefix.retention, tokens, registration.outputFloor, offer.ttlMs)
+    offer === undefined ? null : probesPerDay(keepWarm, facts, prefix.retention, tokens, outputFloor, offer.ttlMs)
   const day = probe === null || perDay === null ? null : Math.min(probe * perDay, keepWarm.budgetNanosPerDay)
   return {
     first_write_cost_usd: money(write),

@@ -48,7 +48,7 @@ export function prepareWarm(body: WarmBody, now: number): Preparation {
   refuseTooShort(prefix, facts, mode)
   const advice = [...prefix.advice, ...keepWarmAdvice(body.keep_warm)]
   const maxOutputTokens = body.max_output_tokens ?? null
-  const { primitives, outputFloor } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
+  const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const print = fingerprintOf(card, prefix)
   return {
     card,
@@ -70,7 +70,7 @@ export function prepareWarm(body: WarmBody, now: number): Preparation {
       bodyBytes: Buffer.byteLength(prefix.text),
       advice,
       maxOutputTokens,
-      outputFloor,
+      outputFloors,
       primitives,
       keepWarm: body.keep_warm === undefined ? null : keepWarmOver(body.keep_warm, DEFAULT_KEEP_WARM),
     },
@@ -227,9 +227,9 @@ function buildable(
   prefix: PreparedPrefix,
   facts: ModelFacts,
   maxOutputTokens: number | null,
-): { primitives: Primitive[]; outputFloor: number } {
+): { primitives: Primitive[]; outputFloors: number[] } {
   const primitives: Primitive[] = []
-  let outputFloor = 0
+  const outputFloors: number[] = []
   let refusal: unknown = null
   for (const primitive of dialect.primitives(prefix.text, facts)) {
     try {
@@ -239,13 +239,13 @@ function buildable(
         maxOutputTokens === null ? options : { ...options, outputTokens: maxOutputTokens },
       )
       primitives.push(primitive)
-      outputFloor = Math.max(outputFloor, probe.outputTokens ?? maxOutputTokens ?? 0)
+      outputFloors.push(probe.outputTokens ?? maxOutputTokens ?? 0)
     } catch (thrown) {
       if (readFailure(thrown) === null) throw thrown
       refusal ??= thrown
     }
   }
-  if (primitives.length > 0) return { primitives, outputFloor }
+  if (primitives.length > 0) return { primitives, outputFloors }
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
 

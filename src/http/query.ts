@@ -5,7 +5,8 @@ import type { Call } from './context.ts'
 
 /** Reads the query string against a schema. A parameter that we do not know, or that stands twice, is refused by name. */
 export function readQuery<Schema extends z.ZodType>(c: Call, schema: Schema): z.output<Schema> {
-  const given: Record<string, string> = {}
+  // No prototype: a parameter called `__proto__` is one that we do not know, like any other.
+  const given = Object.create(null) as Record<string, string>
   for (const [name, values] of Object.entries(c.req.queries())) {
     if (values.length > 1)
       throw new Failure('invalid_request', 'A query parameter stands twice.', { field: name.slice(0, 40) })

@@ -57,12 +57,16 @@ export async function follow(c: Call, view: Seen, flight: Flight, body: StoredBo
           .then(() => null),
       ])
       if (ended !== null) return { ...ended, job: null }
-      return { settled: null, answer: null, job: await registry.promote(flight.lease.k, newId('job')) }
+      return {
+        settled: null,
+        answer: null,
+        job: await registry.promote(flight.lease.k, newId('job'), flight.lease.seq),
+      }
     }
     case 'follower': {
       const settled = await wait(c, registry, flight.k, flight.seq)
       if (settled !== null) return { settled, answer: null, job: null }
-      return { settled: null, answer: null, job: await registry.promote(flight.k, newId('job')) }
+      return { settled: null, answer: null, job: await registry.promote(flight.k, newId('job'), flight.seq) }
     }
   }
 }

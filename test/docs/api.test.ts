@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import * as answers from '../../src/contract/answers.ts'
 import { FAILURES } from '../../src/contract/failures.ts'
 import { MOST_OBSERVATIONS } from '../../src/contract/observation.ts'
 import { MAX_DEPTH } from '../../src/core/json-text.ts'
@@ -64,5 +65,11 @@ describe('docs/api.md', () => {
     }
     const described = tableRows(warm).flatMap(([member]) => names(member).map((name) => name.split('.')[0]))
     expect(described).toEqual(expect.arrayContaining(Object.keys(schema.shape)))
+  })
+
+  it('names every member of its answers', () => {
+    const members = Object.values(answers).flatMap((answer) => ('shape' in answer ? Object.keys(answer.shape) : []))
+    expect(members.length).toBeGreaterThan(50)
+    expect([...new Set(members)].filter((member) => !new RegExp(`\\b${member}\\b`).test(api))).toEqual([])
   })
 })

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { KEY_CACHE_MS } from '../../src/http/auth.ts'
+import { MIN_SECRET_LENGTH } from '../../src/runtime/env.ts'
+import { newAccountKey, newKeySeed } from '../../src/runtime/ids.ts'
 import { DIRECTORY_STEPS, migrate, REGISTRY_STEPS } from '../../src/durable/migrations.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
@@ -62,4 +65,36 @@ it('says for every table how long it lives', () => {
     const [tables = ''] = section(storage, heading).split(/^Keys in `setting`:$/m)
     expect(tableRows(tables).filter((row) => !/\w/.test(row[3] ?? ''))).toEqual([])
   }
+})
+
+/** The value of a constant that a file keeps to itself. */
+function constant(file: string, name: string): number {
+  const written = new RegExp(`const ${name} = ([\\d_ *]+)\\n`).exec(readText(file))?.[1] ?? ''
+  return written
+    .replaceAll('_', '')
+    .split('*')
+    .reduce((product, factor) => product * Number(factor), 1)
+}
+
+it('states sizes and ages as they are in the code', () => {
+  const days = (name: string): number => constant('src/durable/registry.ts', name) / 86_400_000
+  const grouped = (file: string, name: string): string => constant(file, name).toLocaleString('en')
+  expect(storage).toContain(`parts of at most ${grouped('src/durable/registry-store.ts', 'BODY_PART_BYTES')} bytes`)
+  expect(storage).toContain(`Every ${constant('src/durable/registry-store.ts', 'TAIL_ROWS')} rows the tail moves`)
+  expect(storage).toContain(`refused beyond ${constant('src/durable/registry.ts', 'STORAGE_LIMIT_BYTES') / 1e9} GB`)
+  expect(storage).toContain(`| ${grouped('src/durable/keeper.ts', 'ENTRIES_PER_SWEEP')} |`)
+  expect([days('HISTORY_MS'), days('JOB_MS')]).toEqual([7, 7])
+  expect(storage).toContain(
+    `whole for seven days after its newest row, then by the hour up to ${days('LEDGER_DAYS_MS')} days`,
+  )
+  expect(storage).toContain(`| ${days('LEDGER_DAYS_MS')} days |`)
+  expect(days('IDEMPOTENCY_MS') * 24).toBe(24)
+})
+
+it('says in security.md how long keys must be and how long they may linger', () => {
+  const security = readText('docs/security.md')
+  expect(security).toContain(`at least ${MIN_SECRET_LENGTH} characters`)
+  expect(security).toContain(`for up to ${KEY_CACHE_MS / 1_000} seconds`)
+  expect(newAccountKey('a', newKeySeed()).key).toMatch(/^plk_a_[0-9a-f]{12}_[0-9a-f]{72}$/) // 224 bits and the seal
+  expect(security).toContain('224 random bits')
 })

@@ -56,7 +56,7 @@ function registration(
     bodyBytes: 3,
     advice: [],
     maxOutputTokens: null,
-    outputFloor: 0,
+    outputFloors: [0, 1],
     primitives: ['zero_output', 'one_token'],
     keepWarm,
     body: new Uint8Array([1, 2, 3]),

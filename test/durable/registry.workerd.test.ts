@@ -157,6 +157,24 @@ it('followers share the receipt of the one who leads', async () => {
   expect(received(lab)).toHaveLength(1)
 })
 
+it('a crowd that warms in the background shares one job and one call', async () => {
+  const ask = async (id: string, askedAt?: number): Promise<Warmed> =>
+    (await registry().register(
+      registrationOf('anthropic', anthropicBody('one'), { ...always, plan: 'off' }),
+      'later',
+      id,
+      askedAt,
+    )) as unknown as Warmed
+  const crowd = await Promise.all(Array.from({ length: 150 }, (_, n) => ask(`job_${n}`)))
+  const jobs = new Set(crowd.map(({ flight }) => (flight.role === 'queued' ? flight.job.id : flight.role)))
+  const [shared = ''] = jobs
+  expect(jobs.size).toBe(1)
+  await until(async () => (await registry().job(shared)).status === 'succeeded')
+  const late = (await ask('job_late', START - 1)).flight
+  expect(late).toMatchObject({ role: 'queued', job: { status: 'succeeded', receipt: { kind: 'written' } } })
+  expect(received(lab)).toHaveLength(1)
+})
+
 it('a message delivered twice sends one probe', async () => {
   const id = await warmed()
   at(START + 4 * MINUTE + 36_000)
@@ -283,4 +301,15 @@ it('an account that was erased leaves no table behind', async () => {
     }
   })
   expect((await registry().counts()).prefixes).toBe(0)
+})
+
+it('registering again starts a plan that had stopped, as asking for a warm does', async () => {
+  await fault(lab, { provider: 'anthropic', kind: 'no_write', times: 1 })
+  const id = await warmed()
+  expect((await registry().view(id)).state.stopped?.reason).toBe('uncacheable')
+  const { flight } = await register()
+  await fly(flight)
+  const view = await registry().view(id)
+  expect(view.state.stopped).toBeNull()
+  expect(view.belief.state).toBe('warm')
 })

@@ -262,6 +262,7 @@ describe('a query', () => {
     ['/prefixes?cursor=%7B', 'cursor'],
     ['/prefixes?cursor=bm90IG91cnM', 'cursor'],
     ['/prefixes?colour=red', 'colour'],
+    ['/prefixes?__proto__=1', '__proto__'],
     ['/prefixes?limit=1&limit=2', 'limit'],
   ])('%s is refused by name', async (path, field) => {
     const answer = await get(path, { key: account.key })

@@ -94,15 +94,8 @@ export class Laws {
     for (const { at: slot, ks } of world.sql.all<{ at: number; ks: string }>('SELECT at, ks FROM slot'))
       for (const k of ks.split(',').map(Number)) hints.set(k, Math.min(slot, hints.get(k) ?? slot))
     const claimed = new Set<number>()
-    for (const { entries, leases } of world.sql.all<{ entries: string; leases: string | null }>(
-      'SELECT entries, leases FROM claim',
-    )) {
-      const standing =
-        leases === null
-          ? (JSON.parse(entries) as [number][]).map(([k]) => k)
-          : (JSON.parse(leases) as Lease[]).map(({ k }) => k)
-      for (const k of standing) claimed.add(k)
-    }
+    for (const { entries } of world.sql.all<{ entries: string }>('SELECT entries FROM claim'))
+      for (const [k] of JSON.parse(entries) as [number][]) claimed.add(k)
     const rows = world.sql.all<{ k: number; next_at: number | null; state: string }>(
       'SELECT k, next_at, state FROM state',
     )

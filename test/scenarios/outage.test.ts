@@ -41,7 +41,7 @@ describe('a provider that is gone for four minutes', () => {
       const cold = world.kinds.filter((_, prefix) => !world.provider.isWarm(prefix, at)).length
       if (cold > 0) coldAt.push(at)
     }
-  })
+  }, 120_000)
 
   it('loses what could not be renewed, and nothing before', () => {
     expect(world.provider.lapses.length).toBeGreaterThan(100)

@@ -4,6 +4,8 @@ import type { Die } from './random.ts'
 
 /** What providers do to calls, as shares of them. */
 export interface ProviderFaults {
+  /** Median time to an answer; log-normal. */
+  latencyMs: number
   /** 429 with a `retry-after` of at most `retryAfterMs`. */
   throttled: number
   retryAfterMs: number
@@ -91,7 +93,7 @@ export class Provider {
 
   #accept(prefix: number, now: number): Extract<Reply, { kind: 'answered' }> {
     const { tokens, ttlMs, retention } = this.#entries[prefix] as Entry
-    const latencyMs = Math.max(50, Math.round(this.#die.around(600, 0.4)))
+    const latencyMs = Math.max(50, Math.round(this.#die.around(this.#faults.latencyMs, 0.4)))
     const expiredAt = this.#cache.expiresAt(prefix)
     const read = this.#cache.request(prefix, now, ttlMs, latencyMs)
     this.accepted[prefix] = (this.accepted[prefix] as number) + 1

@@ -7,6 +7,7 @@ export const START_AT = Date.UTC(2026, 10, 21)
 
 /** A bad day at the providers. */
 export const BAD_PROVIDER: ProviderFaults = {
+  latencyMs: 600,
   throttled: 0.01,
   retryAfterMs: 2_000,
   broken: 0.005,

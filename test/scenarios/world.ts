@@ -362,7 +362,7 @@ function registrationOf(prefix: number, kind: Kind, options: WorldOptions): Regi
     advice: [],
     keepWarm: options.keepWarm ?? { ...DEFAULT_KEEP_WARM, plan: 'always' },
     maxOutputTokens: null,
-    outputFloor: 1,
+    outputFloors: [1],
     primitives: facts.primitives,
     body: NO_BODY,
   }

@@ -30,8 +30,8 @@ function project(): { folder: string; installs: () => number; npm: (script: stri
   writeFileSync(
     join(folder, 'scripts/say.ts'),
     `const said: string = JSON.stringify(process.argv.slice(2))
-console.log(said)
 process.on('SIGTERM', () => process.exit(7))
+console.log(said)
 if (said.includes('stay')) setInterval(() => {}, 1000)
 else process.exitCode = said.includes('fail') ? 3 : 0`,
   )

@@ -47,7 +47,7 @@ export function registrationOf(
     bodyBytes: prefix.text.length,
     advice: prefix.advice,
     maxOutputTokens: null,
-    outputFloor: 1,
+    outputFloors: [0, 1],
     primitives: dialect.primitives(prefix.text, facts(prefix.model)),
     keepWarm,
     body: pack(prefix.text),

@@ -1,0 +1,191 @@
+import { beforeEach, expect, it } from 'vitest'
+import type { KeepWarm } from '../../src/core/plan.ts'
+import { dayOf } from '../../src/core/schedule.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
+import type { AccountSettings, Job, Lease, Outcome } from '../../src/durable/records.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+import { NOON, planned, usage } from '../core/sample.ts'
+import { nodeSql } from '../support/node-sql.ts'
+import { anthropicBody, registrationOf } from '../support/registration.ts'
+
+/** Every call that was asked for ends, for whoever waits and in the books, whatever came between. */
+
+const settings: AccountSettings = {
+  account: 'test',
+  createdAt: NOON,
+  budgetNanosPerDay: null,
+  killSwitch: false,
+  globalKillSwitch: false,
+  allowedSecrets: [],
+}
+
+let store: RegistryStore
+let keeper: Keeper
+let registrar: Registrar
+
+beforeEach(() => {
+  store = new RegistryStore(nodeSql())
+  const ports = { factsOf, grainMs: 1_000 }
+  keeper = new Keeper(store, ports, settings)
+  registrar = new Registrar(store, keeper, ports)
+})
+
+function registered(tag: string, keepWarm: KeepWarm = planned('off'), name: string | null = null, at = NOON): number {
+  return registrar.register(registrationOf('anthropic', anthropicBody(tag), keepWarm, name), at).k
+}
+
+function warmNow(k: number, at: number): Lease {
+  const given = keeper.warmNow(k, at)
+  if (given === null || 'refused' in given) throw new Error('no lease was given')
+  return given.lease
+}
+
+function wrote(lease: Lease, tokens: number): Outcome {
+  const { id, k, primitive } = lease
+  const startedAt = lease.notBeforeAt
+  return {
+    lease: id,
+    k,
+    kind: 'answered',
+    startedAt,
+    latencyMs: 300,
+    primitive,
+    usage: usage(0, tokens),
+    model: 'claude-sonnet-4-5',
+  }
+}
+
+/** A background warm, as a Registry leaves it: a job that waits, and a claim on the queue. */
+function background(k: number, id: string): number {
+  const view = registrar.viewByKey(k, NOON)
+  const unfinished = { finishedAt: null, receipt: null, failure: null }
+  store.saveJob(k, { id, prefixId: view.record.id, status: 'queued', createdAt: NOON, ...unfinished })
+  store.saveState(k, { ...view.state, jobs: [id] }, [])
+  return keeper.warmLater(k, NOON).seq
+}
+
+function job(id: string): Job | null {
+  return store.job(id)
+}
+
+it('a background warm that the kill switch forbids fails, and says why', () => {
+  const k = registered('a')
+  const seq = background(k, 'job_a')
+  keeper.settings = { ...settings, killSwitch: true }
+  expect(keeper.begin(seq, NOON + 1_000)).toEqual([])
+  expect(job('job_a')).toMatchObject({
+    status: 'failed',
+    failure: { kind: 'forbidden', message: expect.stringContaining('kill switch') },
+  })
+  expect(store.state(k)?.jobs).toEqual([])
+})
+
+it('a background warm that the budget forbids fails, and says why', () => {
+  const k = registered('a', planned('off', { budgetNanosPerDay: 0 }))
+  expect(keeper.begin(background(k, 'job_a'), NOON + 1_000)).toEqual([])
+  expect(job('job_a')).toMatchObject({
+    status: 'failed',
+    failure: { kind: 'budget_exhausted', message: expect.stringContaining('budget') },
+  })
+})
+
+it('a background warm whose turn never came fails', () => {
+  const k = registered('a')
+  const [lease] = keeper.begin(background(k, 'job_a'), NOON + 1_000)
+  if (lease === undefined) throw new Error('no lease was given')
+  keeper.settle(lease.seq, [{ lease: lease.id, k, kind: 'not_sent', why: 'too late' }], NOON + 9_000)
+  expect(job('job_a')).toMatchObject({ status: 'failed', finishedAt: NOON + 9_000, failure: { kind: 'conflict' } })
+})
+
+it('what a deleted prefix spent is in the books, and whoever waited for it hears of the deletion', () => {
+  const k = registered('a')
+  const lease = warmNow(k, NOON)
+  registrar.remove(registrar.viewByKey(k, NOON).record.id)
+  const { ended } = keeper.settle(lease.seq, [wrote(lease, 10_000)], NOON + 400)
+  expect(ended).toMatchObject([{ k, seq: lease.seq, settled: { receipt: null, failure: { kind: 'not_found' } } }])
+  // 10,000 tokens written at $3.75 a million, and one of output at $15.
+  expect(store.dayTotals(dayOf(NOON))).toMatchObject({ calls: 1, costNanos: 37_515_000 })
+})
+
+it('what a deleted prefix may have spent is in the books when its caller never reports back', () => {
+  const k = registered('a')
+  const lease = warmNow(k, NOON)
+  registrar.remove(registrar.viewByKey(k, NOON).record.id)
+  keeper.sweep(lease.expiresAt, lease.expiresAt)
+  expect(store.dayTotals(dayOf(NOON))).toMatchObject({
+    calls: 1,
+    unknownOutcomes: 1,
+    costNanos: lease.reservedNanos,
+  })
+})
+
+it('nothing is tried again once the kill switch is on', () => {
+  const k = registered('a', planned('always'))
+  const first = warmNow(k, NOON)
+  keeper.settle(first.seq, [wrote(first, 10_000)], NOON + 400)
+  const dueAt = store.state(k)?.nextAt ?? 0
+  const seq = keeper.sweep(dueAt, dueAt).messages[0]?.seq ?? 0
+  const [lease] = keeper.begin(seq, dueAt)
+  if (lease === undefined) throw new Error('no lease was given')
+  keeper.settings = { ...settings, killSwitch: true }
+  const throttled: Outcome = {
+    lease: lease.id,
+    k,
+    kind: 'failed',
+    startedAt: dueAt,
+    latencyMs: 100,
+    primitive: lease.primitive,
+    failure: { kind: 'provider_limited', message: 'slower' },
+    accepted: false,
+    permanent: false,
+    primitiveRefused: false,
+    retryAfterMs: 1_000,
+  }
+  expect(keeper.settle(seq, [throttled], dueAt + 100).again).toEqual([])
+  expect(store.state(k)?.stopped?.reason).toBe('kill_switch')
+})
+
+it('a version that takes its name back is kept warm again, and the other one drains', () => {
+  const old = registered('a', planned('always'), 'agent')
+  const newer = registered('b', planned('always'), 'agent', NOON + 1)
+  registrar.change(registrar.viewByKey(old, NOON).record.id, { name: 'agent' }, NOON + 2)
+  expect(store.record(old)).toMatchObject({ name: 'agent', version: 3, superseded: false })
+  expect(store.state(old)).toMatchObject({ stopped: null })
+  expect(store.state(old)?.nextAt).not.toBeNull()
+  expect(store.record(newer)?.superseded).toBe(true)
+  expect(store.state(newer)).toMatchObject({ nextAt: null, stopped: { reason: 'superseded' } })
+})
+
+it('the history of a prefix shows a refusal of the provider also where its plan is off', () => {
+  const k = registered('a')
+  const lease = warmNow(k, NOON)
+  const refused: Outcome = {
+    lease: lease.id,
+    k,
+    kind: 'failed',
+    startedAt: NOON,
+    latencyMs: 100,
+    primitive: lease.primitive,
+    failure: { kind: 'provider_key_refused', message: 'The provider refused the credential.' },
+    accepted: false,
+    permanent: true,
+    primitiveRefused: false,
+    retryAfterMs: null,
+  }
+  keeper.settle(lease.seq, [refused], NOON + 100)
+  expect(store.history(k)).toContainEqual(
+    expect.objectContaining({ decision: 'failed', why: expect.stringContaining('provider_key_refused') }),
+  )
+})
+
+it('an answer that does not say what it took costs its worst case, in its receipt as in the sum', () => {
+  const k = registered('a')
+  const lease = warmNow(k, NOON)
+  const silent = { ...wrote(lease, 0), usage: { ...usage(0, 0), inputTokens: null, cacheReadTokens: null } }
+  keeper.settle(lease.seq, [silent as Outcome], NOON + 400)
+  const receipts = store.history(k).flatMap((row) => (row.type === 'receipt' ? [row] : []))
+  expect(receipts).toMatchObject([{ costNanos: lease.reservedNanos, why: expect.stringContaining('worst case') }])
+  expect(store.state(k)?.costNanos).toBe(lease.reservedNanos)
+})
