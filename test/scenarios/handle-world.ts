@@ -85,7 +85,6 @@ export class HandleWorld {
   readonly #settings: AccountSettings
   #keeper: HandleKeeper
   #registrar: HandleRegistrar
-  #ledger: RegistryStore
   readonly #ids: string[] = []
   readonly #waiting = new Map<number, (() => void)[]>()
   readonly #orphans = new Set<string>()
@@ -121,16 +120,16 @@ export class HandleWorld {
       globalKillSwitch: false,
       allowedSecrets: [],
     }
-    ;[this.#ledger, this.#keeper, this.#registrar] = this.#fromTables()
+    ;[this.#keeper, this.#registrar] = this.#fromTables()
   }
 
   /** What a Registry does when it starts. */
-  #fromTables(): [RegistryStore, HandleKeeper, HandleRegistrar] {
+  #fromTables(): [HandleKeeper, HandleRegistrar] {
     const ledger = new RegistryStore(this.#sql)
     const store = new HandleStore(this.#sql)
     const ports = { grainMs: 1_000, settings: () => this.#settings, pricesOf: handlePricesOf }
     const keeper = new HandleKeeper(store, ledger, ports)
-    return [ledger, keeper, new HandleRegistrar(store, keeper)]
+    return [keeper, new HandleRegistrar(store, keeper)]
   }
 
   runFor(durationMs: number): HandleFigures {
@@ -283,7 +282,7 @@ export class HandleWorld {
     const { now } = this.#timeline
     this.#timeline.plan(now + TICK_MS, () => this.#tick())
     this.#lookForOrphans(now)
-    if (this.#die.roll() < this.#options.evicted) [this.#ledger, this.#keeper, this.#registrar] = this.#fromTables()
+    if (this.#die.roll() < this.#options.evicted) [this.#keeper, this.#registrar] = this.#fromTables()
     if (this.#die.roll() < this.#options.ticksMissing) return
     this.#sweep(now + SWEEP_HORIZON_MS)
     if (now - this.#reconciledAt >= RECONCILE_MS) {
