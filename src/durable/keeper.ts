@@ -99,7 +99,7 @@ export class Keeper {
       for (const claim of this.#store.expiredClaims(now)) this.#takeBack(claim, now, due, forced, ended)
       // What does not fit into one sweep stays in its slots; the alarm, due at once, goes on with it.
       while (due.size < ENTRIES_PER_SWEEP) {
-        const slots = this.#store.takeSlots(horizonAt, SLOTS_AT_ONCE)
+        const slots = this.#store.takeSlots(horizonAt, SLOTS_AT_ONCE, ENTRIES_PER_SWEEP - due.size)
         for (const slot of slots) for (const k of slot.ks) due.add(k)
         if (slots.length < SLOTS_AT_ONCE) break
       }

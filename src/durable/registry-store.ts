@@ -11,6 +11,11 @@ import type { Sql } from './sql.ts'
 const BODY_PART_BYTES = 1_500_000
 /** History rows kept beside the state before they move to a row of their own. */
 const TAIL_ROWS = 32
+/** A slot's row that holds so much takes no more: appending copies what is there. */
+const FULL_SLOT_CHARS = 20_000
+/** Further rows of a slot that is full: enough for the largest account. */
+const FURTHER_ROWS = 256
+const KS_IN_A_HINT = 2_000
 /** Settings records kept in memory: a copy of rows that change only by request. */
 const RECORDS_IN_MEMORY = 20_000
 /** States kept in memory, the most recently saved ones: a call reads its prefix's state three times within a minute. */
@@ -275,33 +280,56 @@ export class RegistryStore {
   // The schedule: slots hold hints, claims hold what was handed out
 
   hint(k: number, at: number): void {
-    this.#sql.all(
-      "INSERT INTO slot VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET ks = ks || ',' || excluded.ks",
-      slotOf(at),
-      String(k),
-    )
+    this.#hint(slotOf(at), k, String(k))
   }
 
   hints(byTime: ReadonlyMap<number, readonly number[]>): void {
     for (const [at, ks] of byTime) {
-      this.#sql.all(
-        "INSERT INTO slot VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET ks = ks || ',' || excluded.ks",
-        at,
-        ks.join(','),
-      )
+      for (let first = 0; first < ks.length; first += KS_IN_A_HINT) {
+        const some = ks.slice(first, first + KS_IN_A_HINT)
+        this.#hint(at, some[0] ?? 0, some.join(','))
+      }
     }
   }
 
-  /** Takes the slots up to `at`, oldest first. */
-  takeSlots(upToAt: number, limit: number): { at: number; ks: number[] }[] {
+  /**
+   * A window, a midnight or a lifted kill switch makes a whole account due at one instant, and a row has a limit: what
+   * does not fit goes into rows of the same slot's next milliseconds.
+   */
+  #hint(at: number, k: number, ks: string): void {
+    const added = this.#sql.all(
+      `INSERT INTO slot VALUES (?, ?)
+       ON CONFLICT (at) DO UPDATE SET ks = ks || ',' || excluded.ks WHERE length(ks) < ? RETURNING at`,
+      at,
+      ks,
+      FULL_SLOT_CHARS,
+    )
+    if (added.length > 0) return
+    this.#sql.all(
+      "INSERT INTO slot VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET ks = ks || ',' || excluded.ks",
+      at + 1 + (k % FURTHER_ROWS),
+      ks,
+    )
+  }
+
+  /** Takes the slots up to `at`, oldest first: at most so many, and no more once they hold `enough` prefixes. */
+  takeSlots(upToAt: number, limit: number, enough: number): { at: number; ks: number[] }[] {
     const rows = this.#sql.all<{ at: number; ks: string }>(
       'SELECT at, ks FROM slot WHERE at <= ? ORDER BY at LIMIT ?',
       upToAt,
       limit,
     )
-    const last = rows.at(-1)
+    const taken: { at: number; ks: number[] }[] = []
+    let held = 0
+    for (const { at, ks } of rows) {
+      if (held >= enough) break
+      const slot = { at, ks: ks.split(',').map(Number) }
+      taken.push(slot)
+      held += slot.ks.length
+    }
+    const last = taken.at(-1)
     if (last !== undefined) this.#sql.all('DELETE FROM slot WHERE at <= ?', last.at)
-    return rows.map((row) => ({ at: row.at, ks: row.ks.split(',').map(Number) }))
+    return taken
   }
 
   insertClaim(dueAt: number, expiresAt: number, entries: readonly ClaimEntry[]): number {

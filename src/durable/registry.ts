@@ -141,12 +141,13 @@ export class Registry extends DurableObject<Environment> {
     return this.#store.revokeKey(id, this.clock.now())
   }
 
-  /** Whether a key may act for this account: its hash is ours, it is neither revoked nor expired, the account exists. */
-  verifyKey(id: string, hash: string): 'ok' | 'unknown' | 'revoked' | 'expired' {
+  /** Whether a key may act for this account, and until when: its hash is ours, it is neither revoked nor expired, the account exists. */
+  verifyKey(id: string, hash: string): { verdict: 'ok' | 'unknown' | 'revoked' | 'expired'; expiresAt: number | null } {
     const key = this.#store.settings() === null ? null : this.#store.key(id)
-    if (key === null || !sameHash(key.hash, hash)) return 'unknown'
-    if (key.revokedAt !== null) return 'revoked'
-    return key.expiresAt !== null && key.expiresAt <= this.clock.now() ? 'expired' : 'ok'
+    if (key === null || !sameHash(key.hash, hash)) return { verdict: 'unknown', expiresAt: null }
+    const { expiresAt } = key
+    if (key.revokedAt !== null) return { verdict: 'revoked', expiresAt }
+    return { verdict: expiresAt !== null && expiresAt <= this.clock.now() ? 'expired' : 'ok', expiresAt }
   }
 
   /** Deletes everything. */

@@ -80,11 +80,13 @@ async function identify(c: Call): Promise<'admin' | { account: string }> {
   verified.delete(hash)
   // Without its seal nobody is asked: a Registry that is asked exists from then on, and an invented account must not.
   if (!isSealed(presented, await keySeed(c))) throw unauthenticated('The key is not known.')
-  const verdict = await registryOf(c, named.account).verifyKey(named.id, hash)
+  const { verdict, expiresAt } = await registryOf(c, named.account).verifyKey(named.id, hash)
   if (verdict === 'expired') throw unauthenticated('The key has expired.')
   if (verdict === 'revoked') throw unauthenticated('The key was revoked.')
   if (verdict !== 'ok') throw unauthenticated('The key is not known.')
-  remember(hash, { account: named.account, keyId: named.id, until: clock.now() + KEY_CACHE_MS * clock.rate })
+  // Never beyond its own end, which needs no news to be known.
+  const until = Math.min(clock.now() + KEY_CACHE_MS * clock.rate, expiresAt ?? Number.POSITIVE_INFINITY)
+  remember(hash, { account: named.account, keyId: named.id, until })
   return { account: named.account }
 }
 

@@ -35,6 +35,14 @@ describe('a key', () => {
     expect((await get('/prefixes', { key: second.key })).status).toBe(401)
   })
 
+  it('is refused once it has expired, however lately it was used', async () => {
+    const { id } = await newAccount()
+    const made = await post(`/accounts/${id}/keys`, { expires_in: '2s' }, admin)
+    const key = String(pick(made, 'key'))
+    expect((await get('/prefixes', { key })).status).toBe(200)
+    await expect.poll(async () => (await get('/prefixes', { key })).status, { timeout: 10_000 }).toBe(401)
+  })
+
   it('is refused once it has expired', async () => {
     const { id } = await newAccount()
     const made = await post(`/accounts/${id}/keys`, { expires_in: '1ms' }, admin)
