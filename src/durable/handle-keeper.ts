@@ -328,7 +328,8 @@ export class HandleKeeper {
       const failedAt = one.state.lastFailure?.at ?? 0
       if (one.claim?.lease != null) return { role: 'follower', k }
       // A question that got no answer is asked again, for whoever waits; a creation that failed is not paid for twice.
-      const patience = alive && one.state.stopped === null ? ASKED_AGAIN : 1
+      const limited = one.state.lastFailure?.failure.kind === 'provider_limited'
+      const patience = alive && !limited && one.state.stopped === null ? ASKED_AGAIN : 1
       if (failedAt >= askedAt && one.state.failuresInRow >= patience) return { role: 'failed', view }
       if (alive) {
         const op = wish.want === 'renewed' ? ('renew' as const) : ('verify' as const)

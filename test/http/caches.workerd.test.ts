@@ -201,10 +201,19 @@ describe('a caller who asks for its handle', () => {
   it('is given none, and told so, while the provider cannot confirm it', async () => {
     const id = pick(await made(), 'id')
     world.lab.faults.add({ kind: 'overloaded', provider: 'gemini', times: 1 })
+    expect((await get(`/caches/${id}`)).json).toMatchObject({ state: 'live' }) // asked once more
+    world.lab.faults.add({ kind: 'overloaded', provider: 'gemini', times: 3 })
     const answer = await get(`/caches/${id}`)
     expect(answer.json).toMatchObject({ handle: null, state: 'unconfirmed' })
     expect(pick(answer, 'why')).toContain('did not confirm')
     expect((await get(`/caches/${id}`)).json).toMatchObject({ state: 'live' })
+  })
+
+  it('does not press a provider that limits the rate', async () => {
+    const id = pick(await made(), 'id')
+    world.lab.faults.add({ kind: 'rate_limited', provider: 'gemini', times: 1, retry_after_ms: 5_000 })
+    expect((await get(`/caches/${id}`)).json).toMatchObject({ handle: null, state: 'unconfirmed' })
+    expect(calls('GET')).toHaveLength(1)
   })
 
   it('who reports it gone is checked, and served', async () => {
