@@ -5,7 +5,7 @@ import { decide } from './plan.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { costOf } from './price.ts'
 import { readReceipt } from './receipt.ts'
-import { goneAfter, heldFor } from './retention.ts'
+import { goneAfter, granted, heldFor } from './retention.ts'
 import { dayOf, SWEEP_HORIZON_MS } from './schedule.ts'
 import type { PrefixState, Purpose, StopReason } from './state.ts'
 import { warmUntil } from './state.ts'
@@ -108,6 +108,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   ]
   const read = usage.cacheReadTokens ?? 0
   const written = usage.cacheWriteTokens ?? 0
+  const grant = before.retention === null ? null : granted(before.retention, usage, context.facts.retentions)
   switch (reading.kind) {
     case 'written':
       Object.assign(state, { verdict: 'warm', anchorAt: startedAt, measuredTokens: read + written, readZeroInRow: 0 })
@@ -163,6 +164,11 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
         state.readZeroGapMs = before.everHit ? gapMs : null
       }
       break
+  }
+  if (grant !== null && written > 0) {
+    state.retention = grant.retention
+    const said = `asked for ${grant.retention.name}, the answer says that ${grant.name} was written: it is believed to live ${grant.retention.ttlMs / 60_000} min`
+    rows.push({ at: startedAt, type: 'decision', decision: 'retention', why: said })
   }
   return { state, rows }
 }

@@ -1,5 +1,5 @@
 import type { LearnedRetention } from './state.ts'
-import type { RetentionOffer } from './types.ts'
+import type { RetentionOffer, Usage } from './types.ts'
 
 /** Reads near the end of an assumed retention, in a row, before it is widened. */
 const HITS_TO_WIDEN = 3
@@ -31,4 +31,22 @@ export function goneAfter(retention: LearnedRetention, gapMs: number): LearnedRe
   const shortest = Math.min(retention.shortestMissGapMs ?? Number.POSITIVE_INFINITY, gapMs)
   const ttlMs = Math.round(Math.max(retention.minTtlMs, Math.min(retention.ttlMs, shortest * NARROW_TO)))
   return { ...retention, shortestMissGapMs: shortest, ttlMs, hitsNearEnd: 0 }
+}
+
+/**
+ * What a write says of its own retention. A provider may grant less than it was asked for and say so in its usage: then
+ * the entry lives for what was granted, though the next call asks for the same as before. Null when it says nothing new.
+ */
+export function granted(
+  retention: LearnedRetention,
+  usage: Usage,
+  offers: readonly RetentionOffer[],
+): { retention: LearnedRetention; name: string } | null {
+  if (retention.assumed) return null
+  const written = offers.filter(({ name }) => (usage.cacheWriteByRetention[name] ?? 0) > 0)
+  const shortest = written.toSorted((a, b) => a.ttlMs - b.ttlMs)[0]
+  const found = written.find(({ name }) => name === retention.name) ?? shortest
+  if (found === undefined || found.ttlMs === retention.ttlMs) return null
+  const { ttlMs, minTtlMs, maxTtlMs, name } = found
+  return { retention: { ...retention, ttlMs, minTtlMs, maxTtlMs }, name }
 }

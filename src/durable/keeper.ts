@@ -354,7 +354,7 @@ export class Keeper {
       } else {
         // One write to a slot for all that the message held, not one for every part of it that was settled.
         const settled = new Set([...later.values()].flat())
-        for (const { k, nextAt } of this.#store.nextTimes(claim.entries.map(([k]) => k)))
+        for (const { k, nextAt } of this.#store.nextTimes(claim.entries.map(([one]) => one)))
           if (nextAt !== null && !settled.has(k)) append(later, slotOf(nextAt), k)
         this.#store.hints(later)
         this.#store.deleteClaim(seq)

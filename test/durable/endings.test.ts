@@ -189,3 +189,23 @@ it('an answer that does not say what it took costs its worst case, in its receip
   expect(receipts).toMatchObject([{ costNanos: lease.reservedNanos, why: expect.stringContaining('worst case') }])
   expect(store.state(k)?.costNanos).toBe(lease.reservedNanos)
 })
+
+it('an answer that says a shorter retention was written than asked for is believed, and a later one restores it', () => {
+  const asked = registrationOf('anthropic', anthropicBody('a', '1h'), planned('always'))
+  const { k } = registrar.register(asked, NOON)
+  const split = (lease: Lease, tokens: Record<string, number>): Outcome =>
+    ({ ...wrote(lease, 10_000), usage: { ...usage(0, 10_000), cacheWriteByRetention: tokens } }) as Outcome
+  const first = warmNow(k, NOON)
+  keeper.settle(first.seq, [split(first, { '5m': 10_000, '1h': 0 })], NOON + 400)
+  const view = registrar.viewByKey(k, NOON + 1_000)
+  expect(view.belief.warmUntil).toBe(NOON + 5 * 60_000)
+  expect(view.state.nextAt).toBeLessThan(NOON + 5 * 60_000)
+  expect(store.history(k)).toContainEqual(
+    expect.objectContaining({ decision: 'retention', why: expect.stringContaining('asked for 1h') }),
+  )
+  const later = NOON + 10 * 60_000
+  const second = warmNow(k, later)
+  expect(second.retention).toBe('1h')
+  keeper.settle(second.seq, [split(second, { '5m': 0, '1h': 10_000 })], later + 400)
+  expect(registrar.viewByKey(k, later + 1_000).belief.warmUntil).toBe(later + 3_600_000)
+})
