@@ -45,6 +45,18 @@ export const REGISTRY_STEPS: readonly string[][] = [
     `CREATE TABLE idempotency (id TEXT PRIMARY KEY, at INTEGER NOT NULL, request_hash TEXT NOT NULL, status INTEGER, body TEXT)`,
     'CREATE INDEX idempotency_at ON idempotency (at)',
   ],
+  // Managed caches: few rows, seldom written, so that an index does what slots do for prefixes. `wake_at` is when something
+  // must be looked at: a due time, or the end of a claim or a lease. `handle_drop` holds what is to be deleted at a provider.
+  [
+    `CREATE TABLE handle (k INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, wake_at INTEGER,
+      reserved_nanos INTEGER NOT NULL DEFAULT 0, record TEXT NOT NULL, state TEXT NOT NULL, claim TEXT)`,
+    'CREATE INDEX handle_wake ON handle (wake_at)',
+    'CREATE TABLE handle_body (k INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (k, part))',
+    'CREATE TABLE handle_row (seq INTEGER PRIMARY KEY AUTOINCREMENT, k INTEGER NOT NULL, at INTEGER NOT NULL, row TEXT NOT NULL)',
+    'CREATE INDEX handle_row_of ON handle_row (k, seq)',
+    `CREATE TABLE handle_drop (k INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, wake_at INTEGER NOT NULL,
+      record TEXT NOT NULL)`,
+  ],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

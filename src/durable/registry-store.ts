@@ -378,7 +378,10 @@ export class RegistryStore {
   }
 
   reservedNanos(): number {
-    return this.#sql.all<{ n: number | null }>('SELECT sum(reserved_nanos) AS n FROM claim')[0]?.n ?? 0
+    const row = this.#sql.all<{ prefixes: number | null; handles: number | null }>(
+      'SELECT (SELECT sum(reserved_nanos) FROM claim) AS prefixes, (SELECT sum(reserved_nanos) FROM handle) AS handles',
+    )[0]
+    return (row?.prefixes ?? 0) + (row?.handles ?? 0)
   }
 
   /** The earliest instant at which something must happen: a slot falls due, or a claim expires. */

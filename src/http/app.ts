@@ -3,6 +3,7 @@ import { dashboard } from '../dashboard/serve.ts'
 import { newId } from '../runtime/ids.ts'
 import { accounts } from './accounts.ts'
 import { configured } from './auth.ts'
+import { caches } from './caches.ts'
 import { clockOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
 import { health } from './health.ts'
@@ -35,7 +36,7 @@ app.use(async (c, next) => {
 app.get('/', () => dashboard())
 app.route('/', health)
 app.use(configured)
-for (const resource of [warm, prefixes, observations, jobs, providers, metrics, accounts, killSwitch, openapi])
+for (const resource of [warm, prefixes, observations, jobs, caches, providers, metrics, accounts, killSwitch, openapi])
   app.route('/', resource)
 
 /** Paths of the API, with the methods that each knows. */

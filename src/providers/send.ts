@@ -108,7 +108,8 @@ function withFetch(call: Call, fetch: Carry): Promise<unknown> {
 
 function requestOf(call: Call): RequestInit {
   const headers = Object.entries(headersOf(call)).filter((entry): entry is [string, string] => entry[1] !== null)
-  return { method: 'POST', headers, body: call.request.body }
+  const { method = 'POST', body } = call.request
+  return body === '' ? { method, headers } : { method, headers, body }
 }
 
 /**

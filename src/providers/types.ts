@@ -50,6 +50,8 @@ export interface PreparedPrefix {
 
 /** One request to a provider, ready to be sent: path below the card's base URL, exact body. */
 export interface ProbeRequest {
+  /** `POST` when absent. Another one only where no SDK carries the call. */
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   path: string
   body: string
   /** The most output tokens that the answer can bill: what a reservation has to count with. */

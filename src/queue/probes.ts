@@ -5,6 +5,7 @@ import { unpack } from '../runtime/bytes.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
+import { consumeHandle, readHandleMessage } from './handles.ts'
 import { runLease } from './run-lease.ts'
 import type { StoredBody } from './run-lease.ts'
 
@@ -22,12 +23,18 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
   await Promise.all(
     batch.messages.map(async (message) => {
       const claim = readMessage(message.body)
-      if (claim === null) {
+      const handle = readHandleMessage(message.body)
+      if (claim === null && handle === null) {
         console.error('probe queue: a message that is not ours was dropped')
         message.ack()
         return
       }
       try {
+        if (handle !== null) await limit(() => consumeHandle(handle, env, clock))
+        if (claim === null) {
+          message.ack()
+          return
+        }
         const registry = env.REGISTRY.getByName(claim.account)
         const { leases, allowedSecrets } = await registry.begin(claim.seq)
         await runAll(leases, { registry, clock, env, allowedSecrets, limit, seq: claim.seq })

@@ -1,4 +1,6 @@
+import type { StorageRate } from '../core/storage-meter.ts'
 import type { ModelFacts } from '../core/types.ts'
+import { handlesOf } from '../providers/handles.ts'
 import { cardById, modelFacts } from '../providers/registry.ts'
 
 /** What is known of a model by the ids that are stored. A provider that left the registry is a model about which nothing is known. */
@@ -7,4 +9,14 @@ export function factsOf(provider: string, model: string, now: number): ModelFact
   if (card === undefined)
     return { minimumTokens: null, retentions: [], writesReported: false, primitives: [], price: null }
   return modelFacts(card, model, now)
+}
+
+/** What a managed cache of a model costs: a million tokens at creation, and their storage by the hour. Unknown is null or empty. */
+export function handlePricesOf(
+  provider: string,
+  model: string,
+  now: number,
+): { inputNanosPerMTok: number | null; rates: StorageRate[] } {
+  const rates = handlesOf({ id: provider })?.storageRates(model) ?? []
+  return { inputNanosPerMTok: factsOf(provider, model, now).price?.inputNanosPerMTok ?? null, rates }
 }

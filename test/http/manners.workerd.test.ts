@@ -60,8 +60,10 @@ describe('an idempotency key', () => {
     const first = post('/warm', body, { headers })
     await expect.poll(() => received(world.lab).length).toBe(1)
     const second = await post('/warm', body, { headers })
-    expect(second.json).toMatchObject({ error: { kind: 'conflict', detail: { retry_after_seconds: 1 } } })
-    expect(second.headers.get('retry-after')).toBe('1')
+    expect(second.json).toMatchObject({
+      error: { kind: 'rate_limited', retryable: true, detail: { retry_after_seconds: 1 } },
+    })
+    expect([second.status, second.headers.get('retry-after')]).toEqual([429, '1'])
     expect((await first).status).toBe(200)
   })
 
@@ -77,6 +79,19 @@ describe('an idempotency key', () => {
     const first = await post('/warm', { provider: 'acme' }, { headers: wrong })
     const again = await post('/warm', { provider: 'acme' }, { headers: wrong })
     expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([first.status, 'true'])
+  })
+
+  it('does the work anew once a kill switch is lifted', async () => {
+    const { id, key } = await newAccount()
+    const headers = { 'idempotency-key': 'while-switched-off' }
+    const body = warmOf()
+    await call('PATCH', `/accounts/${id}`, { kill_switch: true, allowed_secrets: ['*'] }, { key: ADMIN })
+    const refused = await post('/warm', body, { headers, key })
+    expect([refused.status >= 400, pick(refused, 'error', 'retryable')]).toEqual([true, false])
+    await call('PATCH', `/accounts/${id}`, { kill_switch: false }, { key: ADMIN })
+    const again = await post('/warm', body, { headers, key })
+    expect(again.headers.get('idempotent-replayed')).toBeNull()
+    expect(pick(again, 'error', 'kind')).not.toBe(pick(refused, 'error', 'kind'))
   })
 
   it.each(['', 'two words', 'ü', 'x'.repeat(256)])('is refused when it is %j', async (key) => {
