@@ -16,6 +16,7 @@ import {
   sizeOf,
 } from './body.ts'
 import { geminiContent } from './dialects/gemini-content.ts'
+import { GEMINI } from './wire.ts'
 import { usd } from './facts.ts'
 import type { HandleDialect, HandleError, HandleRequest, ListedHandle, PreparedHandle } from './handles.ts'
 import { count, fields } from './usage.ts'
@@ -161,8 +162,11 @@ function readList(text: string): { handles: ListedHandle[]; nextPageToken: strin
   return { handles: listed.map(readOne), nextPageToken: token === '' ? null : token }
 }
 
+/** Errors about a handle have the shape of errors about contents. */
+const contents = geminiContent(GEMINI)
+
 function readError(status: number, headers: Headers, text: string): HandleError {
-  const reading = geminiContent.readError(status, headers, text)
+  const reading = contents.readError(status, headers, text)
   const tooSmall = status === 400 ? smallness(text) : null
   if (tooSmall !== null) return { ...reading, failure: tooSmall, permanent: true, gone: false }
   return { ...reading, gone: reading.failure.detail?.['handle_gone'] === true || (status === 404 && isNotFound(text)) }

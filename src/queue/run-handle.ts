@@ -10,7 +10,7 @@ import { accessTo } from '../runtime/env.ts'
 import type { Environment } from '../runtime/env.ts'
 import { callAboutHandle, failedAnswer } from '../runtime/handle-call.ts'
 import type { HandleAnswer } from '../runtime/handle-call.ts'
-import { credentialRefusal } from './run-lease.ts'
+import { accessRefusal } from './run-lease.ts'
 
 export interface HandleSurroundings {
   env: Environment
@@ -33,9 +33,8 @@ export async function runHandleLease(lease: HandleLease, around: HandleSurroundi
     return { ...base, startedAt, kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
   }
   const access = accessTo(card, env)
-  const refused = credentialRefusal(access, around.allowedSecrets)
-  if (refused !== null) {
-    const failure = failureValue('provider_key_refused', refused)
+  const failure = accessRefusal(access, around.allowedSecrets)
+  if (failure !== null) {
     return { ...base, startedAt, kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
   }
   let request: HandleRequest | null

@@ -240,6 +240,30 @@ describe('observations', () => {
   })
 
   it.each([
+    ['input_tokens', -1],
+    ['input_tokens', 1.5],
+    ['cache_read_input_tokens', 1_000_000_001],
+    ['cache_read_input_tokens', 9_007_199_254_740_993],
+    ['output_tokens', '7'],
+    ['cache_creation.ephemeral_5m_input_tokens', 1e300],
+    ['cached_input_tokens', 1_000_000_001],
+    ['cache_write_by_retention.5m', 1_000_000_001],
+  ])('refuse the item whose %s is %j, and change nothing', async (name, value) => {
+    const id = pick(await post('/warm', warmOf()), 'id')
+    const before = (await get(`/prefixes/${id}`)).json
+    const [outer = '', inner] = name.split('.')
+    const ours = /^cached_input|by_retention/.test(name)
+    const counts = { ...(ours ? {} : usage), [outer]: inner === undefined ? value : { [inner]: value } }
+    const started_at = Date.now()
+    const known = { usage: { cached_input_tokens: 1 }, prefix_id: 'pfx_0_000000000000000000000000', started_at }
+    const answer = await post('/observations', [known, { prefix_id: id, usage: counts, started_at }])
+    const field = `[1].usage.${name}`.replace('.5m', '["…"]')
+    expect(pick(answer, 'data', 1)).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+    const after = (await get(`/prefixes/${id}`)).json
+    for (const key of ['hits', 'misses', 'last_hit']) expect(after[key]).toEqual(before[key])
+  })
+
+  it.each([
     [{}, ''],
     [[{ usage, started_at: 1 }], '[0].prefix_id'],
     [[{ request: {}, usage, started_at: 1 }], '[0].provider'],
@@ -249,6 +273,7 @@ describe('observations', () => {
     [[{ prefix_id: 'a', usage }], '[0].started_at'],
     [[{ prefix_id: 'a', usage, started_at: 'now' }], '[0].started_at'],
     [[{ prefix_id: 'a', usage, started_at: 1, ttft_ms: -1 }], '[0].ttft_ms'],
+    [[{ prefix_id: 'a', usage, started_at: 1, ttft_ms: 86_400_001 }], '[0].ttft_ms'],
     [[{ prefix_id: 'a', usage, started_at: 1, prompt: 'x' }], '[0].prompt'],
     [Array.from({ length: 1_001 }, () => ({ prefix_id: 'a', usage, started_at: 1 })), ''],
   ])('are refused by name: case %#', async (body, field) => {
