@@ -81,17 +81,17 @@ describe('an idempotency key', () => {
     expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([first.status, 'true'])
   })
 
-  it('does the work anew once a kill switch is lifted', async () => {
+  it('does the work anew once what forbade it is gone', async () => {
     const { id, key } = await newAccount()
-    const headers = { 'idempotency-key': 'while-switched-off' }
+    const headers = { 'idempotency-key': 'while-there-is-no-money' }
     const body = warmOf()
-    await call('PATCH', `/accounts/${id}`, { kill_switch: true, allowed_secrets: ['*'] }, { key: ADMIN })
+    await call('PATCH', `/accounts/${id}`, { budget_usd_per_day: 0 }, { key: ADMIN })
     const refused = await post('/warm', body, { headers, key })
-    expect([refused.status >= 400, pick(refused, 'error', 'retryable')]).toEqual([true, false])
-    await call('PATCH', `/accounts/${id}`, { kill_switch: false }, { key: ADMIN })
+    expect(refused.json).toMatchObject({ error: { kind: 'budget_exhausted', retryable: false } })
+    await call('PATCH', `/accounts/${id}`, { budget_usd_per_day: 10 }, { key: ADMIN })
     const again = await post('/warm', body, { headers, key })
-    expect(again.headers.get('idempotent-replayed')).toBeNull()
-    expect(pick(again, 'error', 'kind')).not.toBe(pick(refused, 'error', 'kind'))
+    expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([200, null])
+    expect(again.json).toMatchObject({ receipt: { kind: 'written' } })
   })
 
   it.each(['', 'two words', 'ü', 'x'.repeat(256)])('is refused when it is %j', async (key) => {
@@ -139,6 +139,20 @@ describe('lists', () => {
     expect(await count('provider=anthropic&state=warm')).toBe(5)
     expect(await count('stopped=true')).toBe(5) // their plan is off
     expect(await count('stopped=false')).toBe(0)
+  })
+})
+
+describe('a prefix with two names', () => {
+  it('is found by either, and loses both with null', async () => {
+    const { key } = await newAccount()
+    const body = anthropicBody()
+    const id = pick(await post('/warm', warmOf(body, { name: 'handbook' }), { key }), 'id')
+    await post('/warm', warmOf(body, { name: 'manual' }), { key })
+    const found = async (name: string) =>
+      (pick(await get(`/prefixes?name=${name}`, { key }), 'data') as { id: string }[]).map((one) => one.id)
+    expect([await found('handbook'), await found('manual'), await found('other')]).toEqual([[id], [id], []])
+    expect((await call('PATCH', `/prefixes/${String(id)}`, { name: null }, { key })).status).toBe(200)
+    expect([await found('handbook'), await found('manual')]).toEqual([[], []])
   })
 })
 
