@@ -104,7 +104,7 @@ export const accounts = room()
     const account = await existing(c)
     const { kid } = c.req.param()
     if (!/^[0-9a-f]{12}$/.test(kid) || !(await registryOf(c, account).revokeKey(kid))) {
-      throw new Failure('not_found', 'There is no such key, or it was revoked before.')
+      throw new Failure('not_found', 'There is no such key.')
     }
     forgetKeys(account, kid)
     return c.json({ id: kid, revoked: true })
