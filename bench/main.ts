@@ -9,6 +9,11 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     about: 'what keeping a prefix warm costs on the platform, and how far one account goes (about two minutes)',
     load: async () => (await import('./spine.ts')).spine,
   },
+  handles: {
+    about:
+      'a fleet of managed caches through a bad month in virtual time: dead handles, orphans, dollars (about a minute)',
+    load: async () => (await import('./handles.ts')).handles,
+  },
   world: {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about two minutes)',
     load: async () => (await import('./world.ts')).world,

@@ -1,3 +1,4 @@
+import { reconcileHandles } from './cron/reconcile.ts'
 import { rollUpDaily } from './cron/roll-up.ts'
 import { sweep } from './cron/sweep.ts'
 import { app } from './http/app.ts'
@@ -13,6 +14,7 @@ export default {
   async scheduled(_controller, env) {
     await sweep(env)
     await rollUpDaily(env)
+    await reconcileHandles(env)
   },
   async queue(batch, env) {
     if (batch.queue.includes('dead')) await consumeDeadProbes(batch, env)

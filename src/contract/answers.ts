@@ -235,6 +235,19 @@ export const healthAnswer = z.strictObject({
   version: z.string(),
 })
 
+const fact = z.strictObject({
+  says: z.string().nullable().meta({ description: 'Null: nobody says, and nothing is guessed.' }),
+  source: z.string(),
+  checked: z.string(),
+})
+
+const rates = {
+  input: z.number(),
+  cached_input: z.number(),
+  cache_write: z.record(z.string(), z.number()),
+  output: z.number(),
+}
+
 const modelAnswer = z.strictObject({
   models: z.array(z.string()),
   minimum_tokens: z.int().nullable(),
@@ -243,10 +256,11 @@ const modelAnswer = z.strictObject({
   retentions: z.array(z.strictObject({ name: z.string(), kind: z.string(), ttl: z.string(), assumed: z.boolean() })),
   price_usd_per_million_tokens: z
     .strictObject({
-      input: z.number(),
-      cached_input: z.number(),
-      cache_write: z.record(z.string(), z.number()),
-      output: z.number(),
+      ...rates,
+      over: z
+        .strictObject({ tokens: z.int(), ...rates })
+        .nullable()
+        .meta({ description: 'The rates of a whole request whose prompt is longer.' }),
       from: z.string(),
       source: z.string(),
       checked: z.string(),
@@ -294,8 +308,13 @@ export const providerAnswer = z.strictObject({
   id: z.string(),
   name: z.string(),
   dialect: z.string(),
-  base_url: z.string(),
+  base_url: z
+    .string()
+    .meta({ description: '{NAME} stands for a variable of this deployment, whose value is not shown.' }),
   supports_handles: z.boolean(),
+  refusal: z.string().nullable().meta({ description: 'Why nothing is warmed here; null: it can be.' }),
+  variables: z.array(z.string()).meta({ description: 'Variables that the address is made of.' }),
+  facts: z.record(z.string(), fact),
   credential: z.strictObject({
     secret: z.string(),
     configured: z.boolean(),

@@ -1,6 +1,13 @@
 import type * as z from 'zod'
 import { Failure } from './failures.ts'
 
+const LONGEST_PATH = 200
+
+/** A path short enough to be read: of one that is not, the beginning, and that it goes on. */
+export function shortPath(path: string): string {
+  return path.length <= LONGEST_PATH ? path : `${path.slice(0, LONGEST_PATH)}…`
+}
+
 /** A field's path as messages and `detail.field` write it: `keep_warm.windows[0].from`. */
 export function fieldPath(path: readonly PropertyKey[], root = ''): string {
   let text = root
@@ -10,7 +17,7 @@ export function fieldPath(path: readonly PropertyKey[], root = ''): string {
     else if (!/^[A-Za-z_$][\w$-]{0,63}$/.test(String(part))) text += '["…"]'
     else text += text === '' ? String(part) : `.${String(part)}`
   }
-  return text
+  return shortPath(text)
 }
 
 /** Parses one of our own values; the first thing wrong with it is an `invalid_request` that names the field. */

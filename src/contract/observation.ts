@@ -29,7 +29,14 @@ export const observations = z
   .array(observation, { error: 'must be an array of observations' })
   .max(MOST_OBSERVATIONS, { error: `must be at most ${MOST_OBSERVATIONS} observations` })
 
-const count = z.int({ error: 'must be a whole number of tokens' }).min(0).nullish()
+/** More tokens than any call uses; sums of what is observed stay exact numbers below it. */
+export const MOST_TOKENS = 1_000_000_000
+
+const tokens = z
+  .int({ error: `must be a whole number of tokens, from 0 to ${MOST_TOKENS}` })
+  .min(0)
+  .max(MOST_TOKENS)
+const count = tokens.nullish()
 
 /** The normalised usage, as our own answers write it. */
 export const normalisedUsage = z.strictObject({
@@ -37,7 +44,7 @@ export const normalisedUsage = z.strictObject({
   uncached_input_tokens: count,
   cached_input_tokens: count,
   cache_write_input_tokens: count,
-  cache_write_by_retention: z.record(z.string().max(20), z.int().min(0)).optional(),
+  cache_write_by_retention: z.record(z.string().max(20), tokens).optional(),
   output_tokens: count,
   reasoning_tokens: count,
 })

@@ -61,6 +61,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   const reading = readReceipt(usage, {
     purpose,
     writesReported: context.facts.writesReported,
+    probesToSeed: context.facts.probesToSeed ?? 1,
     measuredTokens: before.measuredTokens,
     everHit: before.everHit,
     readZeroInRow: before.readZeroInRow,

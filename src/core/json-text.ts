@@ -1,5 +1,6 @@
 import { createScanner } from 'jsonc-parser'
 import { Failure } from '../contract/failures.ts'
+import { shortPath } from '../contract/issues.ts'
 
 /** A JSON value with the place of its text: `text.slice(start, end)` is exactly what the caller wrote (UTF-16 offsets). */
 export type JsonNode = JsonObject | JsonArray | JsonString | JsonScalar
@@ -224,6 +225,7 @@ class Reader {
       if (frame.type === 'array') path += `[${frame.node.items.length}]`
       else if (frame.keyStart > 0) path = memberPath(path, frame.key)
     }
+    path = shortPath(path)
     const where = path === '' ? 'The body' : path
     throw new Failure('invalid_request', `${where}: ${what} (at character ${position}).`, { field: path, position })
   }

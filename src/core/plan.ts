@@ -1,4 +1,4 @@
-import { breakEvenProbes, usd } from './price.ts'
+import { breakEvenProbes, ratesFor, usd } from './price.ts'
 import { backoffMs, DEADLINE_MARGIN_MS, dayOf, leadMs, nextDayAt } from './schedule.ts'
 import { warmUntil } from './state.ts'
 import type { HoldBack } from './limit.ts'
@@ -73,11 +73,12 @@ export function prefixTokens(state: PrefixState, context: Pick<PlanContext, 'est
 export function worstNanos(state: PrefixState, context: PlanContext): number | null {
   const { price } = context.facts
   if (price === null || state.retention === null) return null
-  const rate = price.cacheWriteNanosPerMTok[state.retention.name]
-  if (rate === undefined) return null
   const tokens = state.measuredTokens === null ? context.estimatedTokens * 2 : Math.ceil(state.measuredTokens * 1.05)
-  const perMTok = Math.max(rate, price.inputNanosPerMTok)
-  return Math.ceil((tokens * perMTok + context.outputFloor * price.outputNanosPerMTok) / 1_000_000)
+  const rates = ratesFor(price, tokens)
+  const rate = rates.cacheWriteNanosPerMTok[state.retention.name]
+  if (rate === undefined) return null
+  const perMTok = Math.max(rate, rates.inputNanosPerMTok)
+  return Math.ceil((tokens * perMTok + context.outputFloor * rates.outputNanosPerMTok) / 1_000_000)
 }
 
 /** Keep-alives allowed since the last arrival; null: no limit of number. */

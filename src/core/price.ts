@@ -1,4 +1,4 @@
-import type { Price, Usage } from './types.ts'
+import type { Price, Rates, Usage } from './types.ts'
 
 /** Nano-dollars in a dollar. */
 export const NANOS_PER_USD = 1_000_000_000
@@ -10,6 +10,11 @@ function cost(tokens: number, nanosPerMTok: number): number {
   return Math.ceil((tokens * nanosPerMTok) / MILLION)
 }
 
+/** The rates that a prompt of this length is billed at, all of it: a long one costs more from its first token. */
+export function ratesFor(price: Price, inputTokens: number): Rates {
+  return price.over !== undefined && inputTokens > price.over.tokens ? price.over : price
+}
+
 /**
  * What an answer cost. Null when the price or any count that the price needs is unknown: an unknown figure is never 0.
  * A write whose retention the provider did not name is priced at `retention`, the one we asked for.
@@ -18,21 +23,22 @@ export function costOf(usage: Usage, price: Price | null, retention: string): nu
   if (price === null) return null
   const { inputTokens, outputTokens } = usage
   if (inputTokens === null || outputTokens === null) return null
+  const rates = ratesFor(price, inputTokens)
   const read = usage.cacheReadTokens ?? 0
   const written = usage.cacheWriteTokens ?? 0
   const uncached = usage.uncachedTokens ?? Math.max(0, inputTokens - read - written)
-  let total = cost(uncached, price.inputNanosPerMTok) + cost(read, price.cacheReadNanosPerMTok)
-  total += cost(outputTokens, price.outputNanosPerMTok)
+  let total = cost(uncached, rates.inputNanosPerMTok) + cost(read, rates.cacheReadNanosPerMTok)
+  total += cost(outputTokens, rates.outputNanosPerMTok)
   let named = 0
   for (const [name, tokens] of Object.entries(usage.cacheWriteByRetention)) {
-    const rate = price.cacheWriteNanosPerMTok[name]
+    const rate = rates.cacheWriteNanosPerMTok[name]
     if (tokens > 0 && rate === undefined) return null
     if (rate !== undefined) total += cost(tokens, rate)
     named += tokens
   }
   const unnamed = Math.max(0, written - named)
   if (unnamed > 0) {
-    const rate = price.cacheWriteNanosPerMTok[retention]
+    const rate = rates.cacheWriteNanosPerMTok[retention]
     if (rate === undefined) return null
     total += cost(unnamed, rate)
   }
@@ -41,14 +47,16 @@ export function costOf(usage: Usage, price: Price | null, retention: string): nu
 
 /** What a read of the whole prefix costs, with the output that the primitive cannot avoid. */
 export function readNanos(tokens: number, outputTokens: number, price: Price): number {
-  return cost(tokens, price.cacheReadNanosPerMTok) + cost(outputTokens, price.outputNanosPerMTok)
+  const rates = ratesFor(price, tokens)
+  return cost(tokens, rates.cacheReadNanosPerMTok) + cost(outputTokens, rates.outputNanosPerMTok)
 }
 
 /** What writing the whole prefix costs; null when the price of that retention is not known. */
 export function writeNanos(tokens: number, outputTokens: number, price: Price, retention: string): number | null {
-  const rate = price.cacheWriteNanosPerMTok[retention]
+  const rates = ratesFor(price, tokens)
+  const rate = rates.cacheWriteNanosPerMTok[retention]
   if (rate === undefined) return null
-  return cost(tokens, Math.max(rate, price.inputNanosPerMTok)) + cost(outputTokens, price.outputNanosPerMTok)
+  return cost(tokens, Math.max(rate, rates.inputNanosPerMTok)) + cost(outputTokens, rates.outputNanosPerMTok)
 }
 
 /**

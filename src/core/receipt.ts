@@ -11,6 +11,8 @@ export interface Expectation {
   everHit: boolean
   /** Earlier answers in a row that read nothing (only kept where writes are not reported). */
   readZeroInRow: number
+  /** How many of those are no surprise; 1 if absent. */
+  probesToSeed?: number
 }
 
 export interface Reading {
@@ -42,11 +44,9 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
   if (expected.writesReported && written !== null) {
     return { kind: 'uncacheable', why: 'nothing was read and nothing was written: too small, or not cached at all' }
   }
-  if (expected.readZeroInRow === 0) {
-    return {
-      kind: 'unknown',
-      why: 'nothing was read, and this provider does not report writes: a second probe decides',
-    }
+  if (expected.readZeroInRow < (expected.probesToSeed ?? 1)) {
+    const why = 'nothing was read, and this provider does not report writes'
+    return { kind: 'unknown', why: `${why}: ${expected.readZeroInRow === 0 ? 'a second' : 'one more'} probe decides` }
   }
   return expected.everHit
     ? { kind: 'cold', why: 'two answers in a row read nothing: the entry is gone' }

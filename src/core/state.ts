@@ -21,6 +21,7 @@ export type StopReason =
   | 'provider_refused'
   | 'credential_replaced'
   | 'quota_spent'
+  | 'internal_error'
 
 export interface Stop {
   reason: StopReason

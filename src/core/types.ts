@@ -40,12 +40,17 @@ export interface RetentionOffer {
 }
 
 /** Money per million tokens, in integer nano-dollars. A price that is not known is null, never 0. */
-export interface Price {
+export interface Rates {
   inputNanosPerMTok: number
   cacheReadNanosPerMTok: number
   /** By retention name. A retention that is absent has no known write price. */
   cacheWriteNanosPerMTok: Record<string, number>
   outputNanosPerMTok: number
+}
+
+export interface Price extends Rates {
+  /** The rates of a whole request whose prompt is longer than `tokens`. */
+  over?: Rates & { tokens: number }
   /** Day (YYYY-MM-DD, UTC) from which this row holds. Rows are appended, never edited. */
   from: string
   source: string
@@ -62,6 +67,8 @@ export interface ModelFacts {
   writesReported: boolean
   /** Primitives from the best to the last resort. */
   primitives: Primitive[]
+  /** How many probes read nothing before one can read, where an entry is made only once two requests share it; 1 if absent. */
+  probesToSeed?: number
   price: Price | null
 }
 

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
-import { newKeySeed } from '../runtime/ids.ts'
+import { newId, newKeySeed } from '../runtime/ids.ts'
 import type { Overrides, ProviderOverride } from '../core/overrides.ts'
 import { FactStore } from './fact-store.ts'
 import type { FactChange } from './fact-store.ts'
@@ -59,6 +59,27 @@ export class Directory extends DurableObject<Environment> {
       accounts: accounts.length,
       killSwitch: this.killSwitch(),
     }
+  }
+
+  /** Which deployment this is: drawn once, and what marks its handles at the providers as its own. */
+  deploymentId(): string {
+    const known = this.#store.setting('deployment_id')
+    if (known !== null) return known
+    const drawn = newId('dep')
+    this.#store.saveSetting('deployment_id', drawn)
+    return drawn
+  }
+
+  /** True for one tick in `everyMs`: that one reconciles the handles. A tick that fails gives its turn back. */
+  takeReconcile(now: number, everyMs: number): boolean {
+    const last = Number(this.#store.setting('reconcile_began_at') ?? Number.NEGATIVE_INFINITY)
+    if (now - last < everyMs) return false
+    this.#store.saveSetting('reconcile_began_at', String(now))
+    return true
+  }
+
+  reconcileAgainAt(at: number, everyMs: number): void {
+    this.#store.saveSetting('reconcile_began_at', String(at - everyMs))
   }
 
   /** What the seals of account keys are made with; drawn when it is first asked for, and never changed. */

@@ -87,6 +87,22 @@ export class Keeper {
       for (const lease of claim.leases ?? []) this.#inFlight.set(lease.k, claim.seq)
   }
 
+  /** Commits, or undoes everything: what the tables take back, the copy in memory takes back too. */
+  #transaction<Result>(work: () => Result): Result {
+    try {
+      return this.#store.transaction(work)
+    } catch (thrown) {
+      this.#readInFlight()
+      throw thrown
+    }
+  }
+
+  #readInFlight(): void {
+    this.#inFlight.clear()
+    for (const claim of this.#store.leasedClaims())
+      for (const lease of claim.leases ?? []) this.#inFlight.set(lease.k, claim.seq)
+  }
+
   /** What a faster clock adds to every wait: its grain beyond the second that production has. */
   get #coarse(): number {
     return this.#ports.grainMs - 1_000
@@ -108,7 +124,7 @@ export class Keeper {
    * send; a message that cannot be sent is released with `release`.
    */
   sweep(now: number, horizonAt: number): { messages: Message[]; ended: Ended[] } {
-    return this.#store.transaction(() => {
+    return this.#transaction(() => {
       const ended: Ended[] = []
       const forced: ClaimEntry[] = []
       const due = new Set<number>()
@@ -194,7 +210,7 @@ export class Keeper {
 
   /** A message could not be sent, or failed every try: its entries are due again at once. `why` goes into their history. */
   release(seq: number, now: number, why?: string): void {
-    this.#store.transaction(() => {
+    this.#transaction(() => {
       const claim = this.#store.claim(seq)
       if (claim === null || claim.leases !== null) return
       this.#store.deleteClaim(seq)
@@ -215,7 +231,7 @@ export class Keeper {
    * switch forbid, is left out. A claim that is gone or has begun already gives none.
    */
   begin(seq: number, now: number): Lease[] {
-    return this.#store.transaction(() => {
+    return this.#transaction(() => {
       const claim = this.#store.claim(seq)
       if (claim === null || claim.leases !== null) return []
       const asked = new Map(claim.entries)
@@ -223,42 +239,15 @@ export class Keeper {
       const later = new Map<number, number[]>()
       let accountLeft = this.#accountLeft(now)
       for (const { k, state } of this.#store.states([...asked.keys()])) {
-        if (this.#inFlight.has(k)) continue
-        const record = this.#store.record(k)
-        if (record === null) continue
-        const generation = asked.get(k)
-        if (generation !== 0 && generation !== state.generation) {
-          if (state.nextAt !== null) append(later, slotOf(Math.max(state.nextAt, now)), k)
-          continue
+        try {
+          const lease = this.#beginOne(seq, k, state, asked.get(k), now, accountLeft, later)
+          if (lease === null) continue
+          if (accountLeft !== null) accountLeft -= lease.reservedNanos
+          leases.push(lease)
+        } catch (thrown) {
+          // One prefix that cannot be decided about must not keep its neighbours from being probed.
+          this.#setAside(k, state, now, thrown)
         }
-        const context = this.#context(k, record, state, now, accountLeft)
-        // A message comes up to a slot and a queue's grain early: what is due by then is due now.
-        const early = SLOT_MS + this.#ports.grainMs
-        const asOf = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
-        const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
-        if (decision.do === 'wait' && generation === 0) {
-          // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
-          this.#store.insertClaim(decision.untilAt, decision.untilAt, [[k, 0]])
-          continue
-        }
-        if (decision.do !== 'send') {
-          const change = reschedule(state, context, now)
-          // Who asked for it in the background hears that it was refused, and why.
-          if (generation === 0) change.state = this.#endJobs(change.state, refusedJob(decision), now)
-          this.#save({ k, state }, change, now, true)
-          continue
-        }
-        if (decision.purpose === 'write' && generation !== 0 && state.verdict === 'cold') {
-          // The history says that a rewrite is paid, and why, before it is paid.
-          const change = reschedule(state, context, now)
-          this.#store.saveState(k, change.state, change.rows)
-        }
-        const { holdBack } = context
-        const notBeforeAt = holdBack === undefined ? now : Math.max(now, Math.min(asOf, holdBack.untilAt))
-        const lease = this.#lease(seq, k, record, state, decision, now, 1, notBeforeAt)
-        if (accountLeft !== null) accountLeft -= lease.reservedNanos
-        leases.push(lease)
-        this.#inFlight.set(k, seq)
       }
       this.#store.hints(later)
       if (leases.length === 0) this.#store.deleteClaim(seq)
@@ -267,13 +256,72 @@ export class Keeper {
     })
   }
 
+  /** One entry of a claim that begins: its lease, or null where nothing is to be sent now. */
+  #beginOne(
+    seq: number,
+    k: number,
+    state: PrefixState,
+    generation: number | undefined,
+    now: number,
+    accountLeft: number | null,
+    later: Map<number, number[]>,
+  ): Lease | null {
+    const record = this.#store.record(k)
+    if (record === null || this.#inFlight.has(k)) return null
+    if (generation !== 0 && generation !== state.generation) {
+      if (state.nextAt !== null) append(later, slotOf(Math.max(state.nextAt, now)), k)
+      return null
+    }
+    const context = this.#context(k, record, state, now, accountLeft)
+    // A message comes up to a slot and a queue's grain early: what is due by then is due now.
+    const early = SLOT_MS + this.#ports.grainMs
+    const asOf = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
+    const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
+    if (decision.do === 'wait' && generation === 0) {
+      // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
+      this.#store.insertClaim(decision.untilAt, decision.untilAt, [[k, 0]])
+      return null
+    }
+    if (decision.do !== 'send') {
+      const change = reschedule(state, context, now)
+      // Who asked for it in the background hears that it was refused, and why.
+      if (generation === 0) change.state = this.#endJobs(change.state, refusedJob(decision), now)
+      this.#save({ k, state }, change, now, true)
+      return null
+    }
+    if (decision.purpose === 'write' && generation !== 0 && state.verdict === 'cold') {
+      // The history says that a rewrite is paid, and why, before it is paid.
+      const change = reschedule(state, context, now)
+      this.#store.saveState(k, change.state, change.rows)
+    }
+    const { holdBack } = context
+    const notBeforeAt = holdBack === undefined ? now : Math.max(now, Math.min(asOf, holdBack.untilAt))
+    const lease = this.#lease(seq, k, record, state, decision, now, 1, notBeforeAt)
+    this.#inFlight.set(k, seq)
+    return lease
+  }
+
+  /** Stops a prefix whose record or state cannot be used, in words that name no more than the kind of the error. */
+  #setAside(k: number, state: PrefixState, now: number, thrown: unknown): void {
+    const name = thrown instanceof Error ? thrown.name : 'unknown'
+    const why = `an internal error (${name}) kept this prefix from being decided about; registering it again, or a PATCH of keep_warm, starts it`
+    const stopped = {
+      ...state,
+      nextAt: null,
+      why,
+      decided: 'stop:internal_error',
+      stopped: { reason: 'internal_error' as const, at: now, why },
+    }
+    this.#store.saveState(k, stopped, [{ at: now, type: 'decision', decision: 'stop:internal_error', why }])
+  }
+
   /**
    * Somebody asked for a warm now. Null: a call is in flight already, to be shared. Throws nothing; a refusal by
    * budget or kill switch comes back in words.
    */
   warmNow(k: number, now: number): { lease: Lease } | { refused: Refused } | null {
     if (this.#inFlight.has(k)) return null
-    return this.#store.transaction(() => {
+    return this.#transaction(() => {
       const state = this.#store.state(k)
       const record = this.#store.record(k)
       if (state === null || record === null)
@@ -354,7 +402,7 @@ export class Keeper {
    * as there is time; a lease that is not open any more (settled, expired) changes nothing.
    */
   settle(seq: number, outcomes: readonly Outcome[], now: number): { again: Lease[]; ended: Ended[] } {
-    return this.#store.transaction(() => {
+    return this.#transaction(() => {
       const claim = this.#store.claim(seq)
       const open = new Map((claim?.leases ?? []).map((lease) => [lease.id, lease]))
       const again: Lease[] = []
@@ -566,7 +614,7 @@ export class Keeper {
 
   /** Real requests used a prefix. `earliestAt`: nothing can have used it before it was registered. */
   observe(k: number, arrivals: readonly Arrival[], now: number): boolean {
-    return this.#store.transaction(() => {
+    return this.#transaction(() => {
       const state = this.#store.state(k)
       const record = this.#store.record(k)
       if (state === null || record === null) return false
@@ -681,6 +729,11 @@ function asked0(state: PrefixState, context: PlanContext, now: number): Decision
   const worst = worstNanos(state, context)
   const refused = budgetRefusal(state, context, now, worst)
   if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused.why }
+  if (worst === null && context.accountLeftNanos !== null) {
+    const why =
+      "no price is known for this model, so a call cannot be held against the account's budget; an account without a budget may send it"
+    return { do: 'stop', reason: 'budget_exhausted', why }
+  }
   const purpose: Purpose = 'write'
   return { do: 'send', purpose, why: 'asked for', worstNanos: worst, deadlineAt: null }
 }

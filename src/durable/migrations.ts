@@ -38,6 +38,7 @@ export const REGISTRY_STEPS: readonly string[][] = [
       entries TEXT NOT NULL, leases TEXT, reserved_nanos INTEGER NOT NULL DEFAULT 0)`,
     `CREATE TABLE history (k INTEGER NOT NULL, seq INTEGER NOT NULL, last_at INTEGER NOT NULL, rows BLOB NOT NULL,
       rolled_up INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (k, seq)) WITHOUT ROWID`,
+    'CREATE INDEX history_age ON history (rolled_up, last_at)',
     'CREATE TABLE job (id TEXT PRIMARY KEY, k INTEGER NOT NULL, created_at INTEGER NOT NULL, job TEXT NOT NULL)',
     'CREATE TABLE ledger_day (day TEXT PRIMARY KEY, totals TEXT NOT NULL)',
     'CREATE TABLE key (id TEXT PRIMARY KEY, hash TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER)',
@@ -48,6 +49,18 @@ export const REGISTRY_STEPS: readonly string[][] = [
     // A deleted credential keeps its row, without a secret: its generation must not be given out again.
     `CREATE TABLE credential (name TEXT PRIMARY KEY, provider TEXT NOT NULL, host TEXT NOT NULL, generation INTEGER NOT NULL,
       created_at INTEGER NOT NULL, sealed TEXT)`,
+  ],
+  // Managed caches: few rows, seldom written, so that an index does what slots do for prefixes. `wake_at` is when something
+  // must be looked at: a due time, or the end of a claim or a lease. `handle_drop` holds what is to be deleted at a provider.
+  [
+    `CREATE TABLE handle (k INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, wake_at INTEGER,
+      reserved_nanos INTEGER NOT NULL DEFAULT 0, record TEXT NOT NULL, state TEXT NOT NULL, claim TEXT)`,
+    'CREATE INDEX handle_wake ON handle (wake_at)',
+    'CREATE TABLE handle_body (k INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (k, part))',
+    'CREATE TABLE handle_row (seq INTEGER PRIMARY KEY AUTOINCREMENT, k INTEGER NOT NULL, at INTEGER NOT NULL, row TEXT NOT NULL)',
+    'CREATE INDEX handle_row_of ON handle_row (k, seq)',
+    `CREATE TABLE handle_drop (k INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, wake_at INTEGER NOT NULL,
+      record TEXT NOT NULL)`,
   ],
 ]
 

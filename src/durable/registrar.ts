@@ -125,10 +125,14 @@ export class Registrar {
       const k = this.#k(id)
       if (change.name !== undefined) {
         const before = this.#record(k)
-        if (before.name !== null && before.name !== change.name && this.#store.name(before.name)?.k === k)
-          this.#store.deleteName(before.name)
-        if (change.name === null) this.#store.saveRecord(k, { ...before, name: null })
-        else this.#takeName(k, before, change.name, now)
+        if (change.name === null) {
+          for (const name of this.#store.namesOf(k)) this.#store.deleteName(name)
+          this.#store.saveRecord(k, { ...before, name: null })
+        } else {
+          if (before.name !== null && before.name !== change.name && this.#store.name(before.name)?.k === k)
+            this.#store.deleteName(before.name)
+          this.#takeName(k, before, change.name, now)
+        }
       }
       if (change.keepWarm !== undefined) {
         this.#store.saveRecord(k, { ...this.#record(k), keepWarm: change.keepWarm })
@@ -168,6 +172,8 @@ export class Registrar {
     now: number,
   ): { views: PrefixView[]; cursor: number | null } {
     const views: PrefixView[] = []
+    // A prefix may hold more names than the one that it shows.
+    const named = filter.name === undefined ? null : (this.#store.name(filter.name)?.k ?? null)
     let before = cursor ?? Number.MAX_SAFE_INTEGER
     for (let scanned = 0; scanned < PAGE_SCAN;) {
       const ks = this.#store.keysBefore(before, Math.min(200, PAGE_SCAN - scanned))
@@ -176,7 +182,7 @@ export class Registrar {
         before = k
         scanned += 1
         const view = this.#view(k, now)
-        if (matches(view, filter)) views.push(view)
+        if (matches(view, filter, k === named)) views.push(view)
         if (views.length >= limit)
           return { views, cursor: this.#store.keysBefore(before, 1).length === 0 ? null : before }
       }
@@ -284,10 +290,10 @@ export class Registrar {
   }
 }
 
-function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilter): boolean {
+function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilter, named: boolean): boolean {
   if (filter.state !== undefined && held.state !== filter.state) return false
   if (filter.provider !== undefined && record.provider !== filter.provider) return false
-  if (filter.name !== undefined && record.name !== filter.name) return false
+  if (filter.name !== undefined && !named && record.name !== filter.name) return false
   return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
 }
 

@@ -274,7 +274,7 @@ export class RegistryStore {
   oldHistory(beforeAt: number, limit: number): { k: number; seq: number; rows: HistoryRow[] }[] {
     return this.#sql
       .all<{ k: number; seq: number; rows: Blob }>(
-        'SELECT k, seq, rows FROM history WHERE last_at < ? AND rolled_up = 0 LIMIT ?',
+        'SELECT k, seq, rows FROM history WHERE rolled_up = 0 AND last_at < ? LIMIT ?',
         beforeAt,
         limit,
       )
@@ -286,7 +286,7 @@ export class RegistryStore {
   }
 
   dropHistory(beforeAt: number): void {
-    this.#sql.all('DELETE FROM history WHERE last_at < ?', beforeAt)
+    this.#sql.all('DELETE FROM history WHERE rolled_up = 1 AND last_at < ?', beforeAt)
   }
 
   // The schedule: slots hold hints, claims hold what was handed out
@@ -390,7 +390,10 @@ export class RegistryStore {
   }
 
   reservedNanos(): number {
-    return this.#sql.all<{ n: number | null }>('SELECT sum(reserved_nanos) AS n FROM claim')[0]?.n ?? 0
+    const row = this.#sql.all<{ prefixes: number | null; handles: number | null }>(
+      'SELECT (SELECT sum(reserved_nanos) FROM claim) AS prefixes, (SELECT sum(reserved_nanos) FROM handle) AS handles',
+    )[0]
+    return (row?.prefixes ?? 0) + (row?.handles ?? 0)
   }
 
   /** The earliest instant at which something must happen: a slot falls due, or a claim expires. */

@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { Failure, failureValue, readFailure } from '../contract/failures.ts'
 import type { Arrival } from '../core/events.ts'
 import type { HistoryRow } from '../core/history.ts'
+import type { HandleKeep } from '../core/handle.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { rollUpRows } from '../core/roll-up.ts'
 import { dayOf } from '../core/schedule.ts'
@@ -9,11 +10,25 @@ import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import type { Overrides } from '../core/overrides.ts'
-import { factsOf } from '../runtime/facts.ts'
 import { overrides, rememberOverrides, useOverrides } from '../runtime/overrides.ts'
 import { Credentials } from './credentials.ts'
 import type { CredentialView } from './credentials.ts'
 import type { GuardView } from './guards.ts'
+import { factsOf, handlePricesOf } from '../runtime/facts.ts'
+import { HandleKeeper } from './handle-keeper.ts'
+import type { HandleDue, HandleWish, ListedOurs } from './handle-keeper.ts'
+import { HandleRegistrar } from './handle-registrar.ts'
+import type {
+  HandleFlight,
+  HandleLease,
+  HandleMessage,
+  HandleOutcome,
+  HandleRegistration,
+  HandleRow,
+  HandleTarget,
+  HandleView,
+} from './handle-records.ts'
+import { HandleStore } from './handle-store.ts'
 import { Keeper } from './keeper.ts'
 import type { Ended, Message, Refused } from './keeper.ts'
 import type {
@@ -54,8 +69,8 @@ const SEND_BATCH = 100
 const IDEMPOTENCY_MS = 24 * 3_600_000
 /** Rows are kept whole for a week, then by the hour. */
 const HISTORY_MS = 7 * 24 * 3_600_000
-/** Chunks in one run: what is left is taken the next day. */
-const ROLL_UPS_A_DAY = 20_000
+/** Pages of history rolled up at once, at each sweep: a fraction of a second, and more a day than one Registry can write. */
+const ROLL_UPS_AT_ONCE = 500
 const JOB_MS = 7 * 24 * 3_600_000
 /** Past its due time by so much, a prefix has neither slot nor claim. */
 const FORGOTTEN_MS = 10 * 60_000
@@ -73,8 +88,12 @@ export class Registry extends DurableObject<Environment> {
   readonly #credentials: Credentials
   readonly #keeper: Keeper
   readonly #registrar: Registrar
+  readonly #handleStore = new HandleStore(durableSql(this.ctx.storage))
+  readonly #handles: HandleKeeper
+  readonly #handleRegistrar: HandleRegistrar
   /** Callers who wait for a call to end. Memory only: when it is lost they ask again. */
   readonly #waiting = new Map<number, Set<(ended: Ended) => void>>()
+  readonly #waitingForHandle = new Map<number, Set<() => void>>()
   #toldAt = Number.POSITIVE_INFINITY
 
   constructor(ctx: DurableObjectState, env: Environment) {
@@ -90,6 +109,12 @@ export class Registry extends DurableObject<Environment> {
     }
     this.#keeper = new Keeper(this.#store, ports, this.#settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
+    this.#handles = new HandleKeeper(this.#handleStore, this.#store, {
+      grainMs: this.clock.grainMs,
+      settings: () => this.#settings(),
+      pricesOf: handlePricesOf,
+    })
+    this.#handleRegistrar = new HandleRegistrar(this.#handleStore, this.#handles)
   }
 
   // The account
@@ -123,6 +148,7 @@ export class Registry extends DurableObject<Environment> {
     this.#keeper.settings = after
     const killed = before.killSwitch || before.globalKillSwitch
     if (killed && !after.killSwitch && !after.globalKillSwitch) this.#registrar.liftKillSwitch(now)
+    this.#handles.replanAll(now)
     await this.#rearm()
     return after
   }
@@ -349,9 +375,11 @@ export class Registry extends DurableObject<Environment> {
     const { messages, ended } = this.#keeper.sweep(now, Math.max(now, horizonAt))
     this.#wake(ended)
     await this.#send(messages)
+    await this.#sweepHandles(now, Math.max(now, horizonAt))
+    this.#store.transaction(() => this.#rollUp(now))
     await this.#rearm()
-    this.#toldAt = this.#store.nextAt() ?? Number.POSITIVE_INFINITY
-    return this.#store.nextAt()
+    this.#toldAt = this.#nextAt() ?? Number.POSITIVE_INFINITY
+    return this.#nextAt()
   }
 
   /** Makes a missing tick, a lost message and a dead consumer harmless. */
@@ -361,6 +389,7 @@ export class Registry extends DurableObject<Environment> {
       const { messages, ended } = this.#keeper.sweep(now, now)
       this.#wake(ended)
       await this.#send(messages)
+      await this.#sweepHandles(now, now)
     } catch (thrown) {
       // Thrown out of here, an alarm is retried six times and then gone for good; re-armed below, it never is.
       console.error('registry alarm failed', thrown instanceof Error ? thrown.name : 'unknown')
@@ -388,9 +417,15 @@ export class Registry extends DurableObject<Environment> {
     }
   }
 
+  /** The earliest instant at which something must happen to a prefix or a managed cache. */
+  #nextAt(): number | null {
+    const times = [this.#store.nextAt(), this.#handleStore.nextAt()].filter((at) => at !== null)
+    return times.length === 0 ? null : Math.min(...times)
+  }
+
   /** The alarm is the earliest thing that must happen. Computed here and nowhere else, from the tables. */
   async #rearm(): Promise<void> {
-    const nextAt = this.#store.nextAt()
+    const nextAt = this.#nextAt()
     if (nextAt === null) return
     const at = Math.ceil(this.clock.realAt(nextAt))
     const armed = await this.ctx.storage.getAlarm()
@@ -428,10 +463,141 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. */
-  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint } | null {
+  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint; cacheKey: string | null } | null {
     const bytes = this.#store.body(k)
     const record = this.#store.record(k)
-    return bytes === null || record === null ? null : { bytes, breakpoint: record.breakpoint }
+    if (bytes === null || record === null) return null
+    return { bytes, breakpoint: record.breakpoint, cacheKey: record.cacheKey }
+  }
+
+  // Managed caches
+
+  async #sweepHandles(now: number, horizonAt: number): Promise<void> {
+    const { due, ended } = this.#handles.sweep(now, horizonAt)
+    for (const k of ended) this.#wakeForHandle(k)
+    await this.#sendHandles(due)
+  }
+
+  async #sendHandles(due: readonly HandleDue[]): Promise<void> {
+    for (let first = 0; first < due.length; first += SEND_BATCH) {
+      const batch = due.slice(first, first + SEND_BATCH)
+      try {
+        await this.env.PROBES.sendBatch(
+          batch.map(({ target, delayMs }) => ({
+            body: { account: this.#account, handle: target } satisfies HandleMessage,
+            delaySeconds: Math.floor(this.clock.realMs(delayMs) / 1000),
+          })),
+        )
+      } catch (thrown) {
+        console.error('probe queue refused a batch', thrown instanceof Error ? thrown.name : 'unknown')
+        for (const { target } of batch) this.#handles.release(target, this.clock.now())
+      }
+    }
+  }
+
+  /** Registers contents that a provider is to keep; one handle for one content. */
+  async registerHandle(registration: HandleRegistration): Promise<{ id: string; created: boolean }> {
+    if (this.ctx.storage.sql.databaseSize > STORAGE_LIMIT_BYTES) {
+      throw new Failure('unsupported', 'this account has used nearly all the storage that one registry has')
+    }
+    const now = this.clock.now()
+    const { k, created } = this.#handleRegistrar.register(registration, now)
+    await this.#rearm()
+    return { id: this.#handleRegistrar.viewByKey(k, now).record.id, created }
+  }
+
+  /** Somebody wants the handle now: it is there, or they make the call, or they wait for whoever makes it. */
+  async askForHandle(id: string, wish: HandleWish, askedAt: number): Promise<HandleFlight> {
+    const flight = this.#handles.ask(this.#handleRegistrar.keyOf(id), wish, askedAt, this.clock.now())
+    if (flight === null) throw new Failure('not_found', 'there is no such managed cache')
+    await this.#rearm()
+    return flight
+  }
+
+  /** Waits, for `waitMs` of this clock at most, for the call that is in flight for a managed cache. */
+  async handleIdle(k: number, waitMs: number): Promise<void> {
+    if (this.#handles.view(k, this.clock.now())?.inFlight !== true) return
+    const waiting = this.#waitingForHandle.get(k) ?? new Set()
+    this.#waitingForHandle.set(k, waiting)
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        waiting.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, this.clock.realMs(waitMs))
+      waiting.add(done)
+    })
+  }
+
+  #wakeForHandle(k: number): void {
+    const waiting = this.#waitingForHandle.get(k)
+    this.#waitingForHandle.delete(k)
+    for (const done of waiting ?? []) done()
+  }
+
+  async beginHandle(target: HandleTarget): Promise<{ lease: HandleLease | null; allowedSecrets: string[] }> {
+    const lease = this.#handles.begin(target, this.clock.now())
+    await this.#rearm()
+    return { lease, allowedSecrets: this.#settings().allowedSecrets }
+  }
+
+  async settleHandle(outcome: HandleOutcome): Promise<HandleLease | null> {
+    const { again, ended } = this.#handles.settle(outcome, this.clock.now())
+    if (ended) this.#wakeForHandle(outcome.target.k)
+    await this.#rearm()
+    return again
+  }
+
+  /** The contents of a managed cache as they were given, compressed. */
+  handleBody(k: number): Uint8Array | null {
+    return this.#handleStore.body(k)
+  }
+
+  handle(id: string): HandleView {
+    return this.#handleRegistrar.view(id, this.clock.now())
+  }
+
+  handleList(
+    provider: string | null,
+    cursor: number | null,
+    limit: number,
+  ): { views: HandleView[]; cursor: number | null } {
+    return this.#handleRegistrar.list(provider, cursor, limit, this.clock.now())
+  }
+
+  handleHistory(id: string, cursor: number | null, limit: number): { rows: HandleRow[]; cursor: number | null } {
+    return this.#handleRegistrar.history(id, cursor, limit)
+  }
+
+  async changeHandle(
+    id: string,
+    change: { ttlMs?: number; keep?: Partial<HandleKeep>; name?: string | null },
+  ): Promise<HandleView> {
+    this.#handleRegistrar.change(id, change, this.clock.now())
+    await this.#rearm()
+    return this.#handleRegistrar.view(id, this.clock.now())
+  }
+
+  /** Forgets a managed cache; the lease to delete its handle at the provider, if it has one. The alarm stands behind it. */
+  async removeHandle(id: string): Promise<{ lease: HandleLease | null; allowedSecrets: string[] }> {
+    const now = this.clock.now()
+    const drop = this.#handles.remove(this.#handleRegistrar.keyOf(id), now)
+    const lease = drop === null ? null : this.#handles.begin({ of: 'drop', k: drop }, now)
+    await this.#rearm()
+    return { lease, allowedSecrets: this.#settings().allowedSecrets }
+  }
+
+  /** Holds the table against what a provider lists as ours; returns the names that nobody here knows. */
+  async reconcileHandles(provider: string, listed: ListedOurs[], listedAt: number): Promise<string[]> {
+    const unknown = this.#handles.reconcile(provider, listed, listedAt, this.clock.now())
+    await this.#rearm()
+    return unknown
+  }
+
+  /** Handles that an account which is to be erased leaves at its providers. */
+  livingHandles(): { provider: string; name: string }[] {
+    return this.#handleRegistrar.livingNames(this.clock.now())
   }
 
   // Reading and changing
@@ -540,14 +706,20 @@ export class Registry extends DurableObject<Environment> {
     this.#store.deleteIdempotent(id)
   }
 
+  /** Rows older than a week are told by the hour. */
+  #rollUp(now: number): void {
+    for (const { k, seq, rows } of this.#store.oldHistory(now - HISTORY_MS, ROLL_UPS_AT_ONCE)) {
+      this.#store.saveRolledUp(k, seq, rollUpRows(rows))
+    }
+  }
+
   /** Once a day: rows age. */
   async rollUp(): Promise<void> {
     const now = this.clock.now()
     this.#store.transaction(() => {
-      for (const { k, seq, rows } of this.#store.oldHistory(now - HISTORY_MS, ROLL_UPS_A_DAY)) {
-        this.#store.saveRolledUp(k, seq, rollUpRows(rows))
-      }
+      this.#rollUp(now)
       this.#store.dropHistory(now - LEDGER_DAYS_MS)
+      this.#handleStore.dropRows(now - LEDGER_DAYS_MS)
       this.#store.dropJobs(now - JOB_MS)
       this.#store.dropIdempotent(now - IDEMPOTENCY_MS)
       this.#store.dropDays(dayOf(now - LEDGER_DAYS_MS))

@@ -8,6 +8,7 @@ import { secretNames } from '../runtime/env.ts'
 import { newAccountKey, sha256 } from '../runtime/ids.ts'
 import { admin, forgetKeys, keySeed } from './auth.ts'
 import { readBody } from './body.ts'
+import { deleteHandlesOf } from './caches.ts'
 import { clockOf, directoryOf, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
@@ -68,6 +69,7 @@ export const accounts = room()
   })
   .delete('/accounts/:id', admin, async (c) => {
     const id = await existing(c)
+    await deleteHandlesOf(c, id)
     await erase(c, id)
     await directoryOf(c).remove(id)
     forgetKeys(id)
@@ -102,7 +104,7 @@ export const accounts = room()
     const account = await existing(c)
     const { kid } = c.req.param()
     if (!/^[0-9a-f]{12}$/.test(kid) || !(await registryOf(c, account).revokeKey(kid))) {
-      throw new Failure('not_found', 'There is no such key, or it was revoked before.')
+      throw new Failure('not_found', 'There is no such key.')
     }
     forgetKeys(account, kid)
     return c.json({ id: kid, revoked: true })

@@ -5,6 +5,7 @@ import { freshOverrides } from '../runtime/overrides.ts'
 import { newId } from '../runtime/ids.ts'
 import { accounts } from './accounts.ts'
 import { configured } from './auth.ts'
+import { caches } from './caches.ts'
 import { clockOf, directoryOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
 import { credentials } from './credentials.ts'
@@ -48,6 +49,7 @@ for (const resource of [
   prefixes,
   observations,
   jobs,
+  caches,
   providers,
   factOverrides,
   metrics,

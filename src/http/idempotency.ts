@@ -1,17 +1,25 @@
 import { createMiddleware } from 'hono/factory'
-import { FAILURES, Failure } from '../contract/failures.ts'
+import { Failure } from '../contract/failures.ts'
 import type { FailureKind } from '../contract/failures.ts'
 import { sha256 } from '../runtime/ids.ts'
 import { bodyText } from './body.ts'
 import { keepAlive, registryOf } from './context.ts'
 import type { Shared } from './context.ts'
 
-/** Longer answers are not remembered: a row of the database has a limit. */
-const MAX_REMEMBERED_CHARS = 500_000
+/** What one key may hold in the database. */
+const MAX_REMEMBERED_BYTES = 256 * 1024
+
+/** Failures that the same body meets every time, and the one whose call was paid for. Any other may have healed. */
+const REMEMBERED: ReadonlySet<FailureKind> = new Set([
+  'invalid_request',
+  'payload_too_large',
+  'prefix_too_short',
+  'cache_not_honoured',
+])
 
 /**
  * `Idempotency-Key` on a POST, per account, method and path, for 24 hours: the same call again is answered from memory,
- * the same key with another body is a conflict. Answers that may be tried again are not remembered.
+ * the same key with another body is a conflict. Failures that may heal are not remembered.
  */
 export const idempotent = createMiddleware<Shared>(async (c, next) => {
   const key = c.req.header('idempotency-key')
@@ -31,10 +39,8 @@ export const idempotent = createMiddleware<Shared>(async (c, next) => {
     throw new Failure('conflict', 'idempotency-key: was used before with another body.', { field: 'idempotency-key' })
   }
   if (begun.verdict === 'busy') {
-    throw new Failure('conflict', 'The first call with this idempotency-key is still running; ask again in a moment.', {
-      field: 'idempotency-key',
-      retry_after_seconds: 1,
-    })
+    const message = 'The first call with this idempotency-key is still running; ask again in a moment.'
+    throw new Failure('rate_limited', message, { field: 'idempotency-key', retry_after_seconds: 1 })
   }
   if (begun.verdict === 'replay') {
     c.res = c.json(JSON.parse(begun.body), begun.status as 200, { 'idempotent-replayed': 'true' })
@@ -43,17 +49,28 @@ export const idempotent = createMiddleware<Shared>(async (c, next) => {
   // To its end also when the caller hangs up: it is this caller who will ask again with the same key.
   const work = (async () => {
     await next()
-    const text = await c.res.clone().text()
-    if (text.length <= MAX_REMEMBERED_CHARS && !mayBeTriedAgain(c.res.status, text)) {
-      await registry.finishIdempotent(id, c.res.status, text)
-    } else await registry.abandonIdempotent(id)
+    const text = rememberedText(c.res.status, await c.res.clone().text())
+    if (text === null) await registry.abandonIdempotent(id)
+    else await registry.finishIdempotent(id, c.res.status, text)
   })()
   keepAlive(c, work)
   await work
 })
 
-function mayBeTriedAgain(status: number, text: string): boolean {
-  if (status < 400) return false
-  const { error } = JSON.parse(text) as { error?: { kind?: FailureKind } }
-  return error?.kind === undefined || FAILURES[error.kind].retryable
+/** What a repeated call is told; null: it is done anew. A long answer is kept without the provider's own text. */
+export function rememberedText(status: number, text: string): string | null {
+  if (status >= 400) {
+    const { error } = JSON.parse(text) as { error?: { kind?: FailureKind } }
+    if (error?.kind === undefined || !REMEMBERED.has(error.kind)) return null
+  }
+  if (fits(text)) return text
+  const answer = JSON.parse(text) as { receipt?: { provider_response?: unknown } | null }
+  if (answer.receipt?.provider_response === undefined) return null
+  answer.receipt.provider_response = null
+  const shorter = JSON.stringify(answer)
+  return fits(shorter) ? shorter : null
+}
+
+function fits(text: string): boolean {
+  return Buffer.byteLength(text) <= MAX_REMEMBERED_BYTES
 }

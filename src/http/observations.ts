@@ -1,8 +1,8 @@
 import type * as z from 'zod'
 import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
-import { parseWith } from '../contract/issues.ts'
-import { normalisedUsage, observations as observationsBody } from '../contract/observation.ts'
+import { fieldPath, parseWith } from '../contract/issues.ts'
+import { MOST_TOKENS, normalisedUsage, observations as observationsBody } from '../contract/observation.ts'
 import type { observation } from '../contract/observation.ts'
 import type { Arrival } from '../core/events.ts'
 import type { Usage } from '../core/types.ts'
@@ -44,6 +44,11 @@ export const observations = room().post('/observations', account, idempotent, as
   const taken = given.map((one, index): Taken => {
     const print = prints[index] ?? null
     if (print !== null && typeof print !== 'string') return refusedItem(print)
+    const wrong = wrongCount(one.usage)
+    if (wrong !== null) {
+      const field = fieldPath(wrong, `[${index}].usage`)
+      return refusedItem(bad(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
+    }
     const prefixId = one.prefix_id ?? byPrint.get(print ?? '') ?? null
     // Whose usage it is, the registration says: a vendor's one name may stand for two wire formats.
     const provider = providers.get(prefixId ?? '') ?? null
@@ -54,7 +59,7 @@ export const observations = room().post('/observations', account, idempotent, as
       prefixId,
       provider,
       refused: null,
-      arrival: { startedAt: one.started_at, usage, ttftMs: one.ttft_ms ?? null },
+      arrival: { startedAt: one.started_at, usage, ttftMs: one.ttft_ms == null ? null : Math.round(one.ttft_ms) },
     }
   })
   const refused = taken.flatMap((one) => (one.refused === null ? [] : [one.refused]))
@@ -133,6 +138,23 @@ function usageOf(provider: string, usage: Record<string, unknown>, field: string
   const read = dialectOf(cardFor(provider, field)).readUsage(usage)
   if (read === null) throw bad(field, `is neither the usage object of ${provider} nor the normalised one`)
   return read
+}
+
+/** Counts of tokens, in every spelling. A provider's usage holds other numbers as well: prices, durations. */
+const COUNT = /tokens?$|token_?count$/i
+
+/** Where a usage, whoever's shape it has, says a number of tokens that cannot be one; null when it does not. */
+function wrongCount(usage: unknown, path: readonly PropertyKey[] = []): readonly PropertyKey[] | null {
+  if (typeof usage === 'object' && usage !== null) {
+    for (const [name, value] of Object.entries(usage)) {
+      const found = wrongCount(value, [...path, Array.isArray(usage) ? Number(name) : name])
+      if (found !== null) return found
+    }
+    return null
+  }
+  if (usage === null || !COUNT.test(String(path.at(-1) ?? ''))) return null
+  const right = typeof usage === 'number' && Number.isSafeInteger(usage) && usage >= 0 && usage <= MOST_TOKENS
+  return right ? null : path
 }
 
 function bad(field: string, what: string): Failure {

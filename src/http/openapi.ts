@@ -3,11 +3,13 @@ import { accountChange, killSwitch, newAccount, newKey } from '../contract/accou
 import * as answers from '../contract/answers.ts'
 import { newCredential } from '../contract/credential.ts'
 import { providerChange } from '../contract/override.ts'
+import * as cached from '../contract/caches.ts'
 import { FAILURES } from '../contract/failures.ts'
 import { observations } from '../contract/observation.ts'
 import { prefixChange, warmAgainBody, warmBody } from '../contract/warm.ts'
 import { VERSION } from '../runtime/version.ts'
 import { accountsQuery } from './accounts.ts'
+import { cacheHistoryQuery, cacheQuery, cachesQuery, ofProvider } from './caches.ts'
 import { room } from './context.ts'
 import { historyQuery } from './history.ts'
 import { listQuery } from './prefixes.ts'
@@ -130,6 +132,65 @@ export const operations: readonly Operation[] = [
     does: 'One job in the background.',
     key: 'account',
     answers: { 200: answers.jobAnswer },
+  },
+  {
+    method: 'get',
+    path: '/caches',
+    does: 'Lists managed caches, the newest first, as last known. Empty for a provider without them.',
+    key: 'account',
+    query: cachesQuery,
+    answers: { 200: listOf(cached.cacheAnswer) },
+  },
+  {
+    method: 'post',
+    path: '/caches',
+    does: 'Has a provider keep contents under a handle. One content has one handle, whoever asks.',
+    key: 'account',
+    body: cached.cacheCreation,
+    idempotent: true,
+    answers: { 200: cached.cacheMade, 201: cached.cacheMade },
+  },
+  {
+    method: 'get',
+    path: '/caches/{id}',
+    does: 'One managed cache, with a handle that the provider confirmed, made anew if need be.',
+    key: 'account',
+    query: cacheQuery,
+    answers: { 200: cached.cacheAnswer },
+  },
+  {
+    method: 'patch',
+    path: '/caches/{id}',
+    does: 'Renews it, and changes how long it is kept.',
+    key: 'account',
+    query: ofProvider,
+    body: cached.cacheChange,
+    answers: { 200: cached.cacheAnswer },
+  },
+  {
+    method: 'delete',
+    path: '/caches/{id}',
+    does: 'Deletes it, at the provider too.',
+    key: 'account',
+    query: ofProvider,
+    answers: { 200: cached.cacheDeleted },
+  },
+  {
+    method: 'post',
+    path: '/caches/{id}/report-gone',
+    does: 'Says that the provider refused its handle. Checked, and replaced if it is so.',
+    key: 'account',
+    body: cached.goneReport,
+    bodyOptional: true,
+    answers: { 200: cached.cacheReported },
+  },
+  {
+    method: 'get',
+    path: '/caches/{id}/history',
+    does: 'What happened to it and what it cost, the newest first.',
+    key: 'account',
+    query: cacheHistoryQuery,
+    answers: { 200: listOf(cached.cacheHistoryAnswer) },
   },
   {
     method: 'get',

@@ -115,10 +115,11 @@ export function cardFor(id: string, field: string): Card {
  * is a Chat Completions request, and can be nothing else.
  */
 function cardForBody(card: Card, text: string | undefined): Card {
-  if (card.id !== 'openai' || text === undefined) return card
+  const chat = card.dialect === 'openai-responses' ? cardById(`${card.id}-chat`) : undefined
+  if (chat === undefined || text === undefined) return card
   const root = readJson(text, 'request')
   const isChat = member(root, 'messages') !== undefined && member(root, 'input') === undefined
-  return isChat ? cardFor('openai-chat', 'provider') : card
+  return isChat ? chat : card
 }
 
 export function keepWarmFrom(given: KeepWarmInput, standing: KeepWarm): KeepWarm {

@@ -1,4 +1,6 @@
-import type { ModelFacts } from '../core/types.ts'
+import { usd } from '../core/price.ts'
+import type { ModelFacts, Rates } from '../core/types.ts'
+import { variablesOf } from '../providers/address.ts'
 import { cards, priceAt } from '../providers/registry.ts'
 import type { Card, ModelCard } from '../providers/types.ts'
 import { accessTo } from '../runtime/env.ts'
@@ -7,7 +9,7 @@ import { clockOf, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
 import { overrides } from '../runtime/overrides.ts'
 import { overrideJson } from './overrides.ts'
-import { durationJson, money } from './present.ts'
+import { durationJson } from './present.ts'
 
 export const providers = room().get('/providers', account, async (c) => {
   const allowed = (await registryOf(c).settings())?.allowedSecrets ?? []
@@ -22,8 +24,12 @@ function cardJson(c: Call, card: Card, allowed: readonly string[]) {
     id: card.id,
     name: card.name,
     dialect: card.dialect,
-    base_url: access.baseUrl,
+    // The variables' values are the administrator's, and no account's to read.
+    base_url: access.lab ? access.baseUrl : card.baseUrl,
     supports_handles: card.supportsHandles,
+    refusal: access.refusal?.message ?? null,
+    variables: variablesOf(card),
+    facts: card.facts,
     credential: {
       secret: card.secret,
       configured: access.credential !== null,
@@ -50,18 +56,25 @@ function modelJson(row: ModelCard, today: string) {
       price === null
         ? null
         : {
-            input: money(price.inputNanosPerMTok),
-            cached_input: money(price.cacheReadNanosPerMTok),
-            cache_write: Object.fromEntries(
-              Object.entries(price.cacheWriteNanosPerMTok).map(([name, nanos]) => [name, money(nanos)]),
-            ),
-            output: money(price.outputNanosPerMTok),
+            ...ratesJson(price),
+            over: price.over === undefined ? null : { tokens: price.over.tokens, ...ratesJson(price.over) },
             from: price.from,
             source: price.source,
             checked: price.checked,
           },
     source: row.source,
     checked: row.checked,
+  }
+}
+
+function ratesJson(rates: Rates) {
+  return {
+    input: usd(rates.inputNanosPerMTok),
+    cached_input: usd(rates.cacheReadNanosPerMTok),
+    cache_write: Object.fromEntries(
+      Object.entries(rates.cacheWriteNanosPerMTok).map(([name, nanos]) => [name, usd(nanos)]),
+    ),
+    output: usd(rates.outputNanosPerMTok),
   }
 }
 

@@ -12,7 +12,7 @@ import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
-import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
+import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 /** Real time; a receipt never answers a call that came much later. */
 const LONGEST_BURST_MS = 10_000
@@ -30,6 +30,7 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   const preparation = prepareWarm(body, clock.now(), credential)
   const own = known.get(credential.name)
   if (own !== undefined) refuseElsewhere(c, preparation.card, own)
+  refuseUnwarmed(c, preparation.card)
   if (preparation.dryRun) return c.json(await dryRun(c, preparation))
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
   const registry = registryOf(c)
@@ -41,9 +42,9 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   try {
     const how = preparation.background ? 'later' : 'now'
     const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt)
-    const { text, breakpoint } = preparation.prefix
+    const { text, breakpoint, cacheKey } = preparation.prefix
     // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
-    const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint } : null)
+    const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint, cacheKey } : null)
     if (preparation.mode === 'required' && warmth.settled?.receipt?.kind === 'uncacheable') {
       throw new Failure('cache_not_honoured', `${warmth.settled.receipt.why}. The prefix stays registered.`, {
         prefix_id: warmed.view.record.id,

@@ -3,7 +3,7 @@ import type { FailureValue } from '../contract/failures.ts'
 import type { Advice } from '../core/types.ts'
 import type { Job, Lease, Settled } from '../durable/records.ts'
 import type { Flight } from '../durable/registry.ts'
-import { credentialRefusal } from '../queue/credential.ts'
+import { accessRefusal } from '../queue/credential.ts'
 import { throughEgress } from '../queue/egress.ts'
 import { runLease } from '../queue/run-lease.ts'
 import type { StoredBody } from '../queue/run-lease.ts'
@@ -30,13 +30,19 @@ export interface Warmth {
   job: Job | null
 }
 
+/** Refuses a provider that is not warmed at all, before a plan for it is even shown. */
+export function refuseUnwarmed(c: Call, card: Card): void {
+  const { refusal } = accessTo(card, c.env)
+  if (refusal?.kind === 'unsupported') throw new Failure(refusal.kind, refusal.message, refusal.detail)
+}
+
 /** Refuses before anything is stored or spent, in words. */
 export async function refuseWithoutCredential(c: Call, card: Card): Promise<void> {
   const settings = await registryOf(c).settings()
   // Its key may still be believed for a moment after it was erased.
   if (settings === null) throw new Failure('unauthenticated', 'The account is gone.')
-  const refused = credentialRefusal(accessTo(card, c.env), settings.allowedSecrets)
-  if (refused !== null) throw new Failure('provider_key_refused', refused, { secret: card.secret })
+  const refused = accessRefusal(accessTo(card, c.env), settings.allowedSecrets)
+  if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
 }
 
 /** Follows a warm to its end: as the one who sends, or as one of those who wait for it. */
@@ -113,7 +119,7 @@ async function lead(
 
 export async function storedBody(registry: RegistryStub, k: number): Promise<StoredBody | null> {
   const stored = await registry.stored(k)
-  return stored === null ? null : { text: unpack(stored.bytes), breakpoint: stored.breakpoint }
+  return stored === null ? null : { ...stored, text: unpack(stored.bytes) }
 }
 
 /** Waits for somebody else's call. A Registry that was evicted meanwhile lost its list of who waits, so it is asked again. */

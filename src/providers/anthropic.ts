@@ -1,5 +1,5 @@
 import type { ModelFacts } from '../core/types.ts'
-import { CHECKED, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './facts.ts'
+import { CHECKED, facts, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './facts.ts'
 import type { Card, ModelCard } from './types.ts'
 
 const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/prompt-caching'
@@ -10,7 +10,7 @@ function row(
   minimumTokens: number | null,
   usd: { input: number; output: number; read?: number } | null,
 ): ModelCard {
-  const facts: Omit<ModelFacts, 'price'> = {
+  const known: Omit<ModelFacts, 'price'> = {
     minimumTokens,
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), stated('1h', 'sliding', HOUR_MS)],
     writesReported: true,
@@ -27,7 +27,7 @@ function row(
             writes: { '5m': usd.input * 1.25, '1h': usd.input * 2 },
           }),
         ]
-  return model(names, facts, prices, DOCS)
+  return model(names, known, prices, DOCS)
 }
 
 /** Anthropic's own API. Minimums are data, not a trend: they rise and fall from one model to the next. */
@@ -62,6 +62,20 @@ export const anthropic: Card = {
     // Ids of SDK 1.11.0 for which neither a minimum nor a price is published.
     row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null),
   ],
+  facts: facts(DOCS, {
+    mechanism:
+      'Explicit breakpoints (cache_control), four at most, or one automatic one at the end; entries are written at breakpoints only.',
+    granularity: '512 to 4096 tokens by model, and exactly to the breakpoint.',
+    clock: '5 minutes or an hour from the start of the request that wrote or last read.',
+    affinity: 'None to set. Entries belong to a workspace.',
+    writes: 'cache_creation_input_tokens, by lifetime in cache_creation.',
+    usage: 'input_tokens excludes what was read and written; streams correct themselves in message_delta.',
+    price:
+      'Writes at 1.25 × input (5m) and 2 × (1h); reads at 0.1 ×, 0.05 × on Opus 5.5, 0.025 × on Fable and Mythos 5.1.',
+    limits: 'Reads do not count toward input tokens a minute on most models. retry-after, anthropic-ratelimit-*.',
+    errors: '{type: "error", error: {type, message}}: rate_limit_error 429, overloaded_error 529, billing_error.',
+    geo: '403 "Request not allowed".',
+  }),
   source: DOCS,
   checked: CHECKED,
 }

@@ -2,7 +2,7 @@ import { failureValue } from '../contract/failures.ts'
 import type { FailureDetail, FailureKind } from '../contract/failures.ts'
 import { fields } from './usage.ts'
 import type { Fields } from './usage.ts'
-import type { ErrorReading } from './types.ts'
+import type { ErrorReading, Wire } from './types.ts'
 
 /** An error body as far as all wire formats agree: an `error` object with tokens and a message that we read but never repeat. */
 export interface ErrorBody {
@@ -17,6 +17,8 @@ export interface ErrorBody {
 export interface ErrorRules {
   /** True when the provider refused the primitive itself, not the registered body. */
   refusesPrimitive(body: ErrorBody): boolean
+  /** The provider's own words, beyond those that all have. */
+  words?: Pick<Wire, 'spentTokens' | 'spentWords' | 'keyWords' | 'busyTokens'>
 }
 
 const KEY_TOKENS = new Set([
@@ -40,12 +42,16 @@ const SPENT_MESSAGE = /credit balance is too low/i
 const GEO_TOKENS = new Set(['unsupported_country_region_territory', 'unsupported_country'])
 const GEO_MESSAGE =
   /location is not supported|not available in your (country|region)|unsupported (country|region)|^request not allowed$/i
+const NONE: ReadonlySet<string> = new Set()
 const LONGEST_WAIT_MS = 24 * 3_600_000
 
 /** Reads an error answer. The provider's own text decides but is never passed on: it may quote the prompt or a key. */
 export function readErrorWith(rules: ErrorRules, status: number, headers: Headers, text: string): ErrorReading {
-  const body = errorBody(text)
-  const has = (tokens: ReadonlySet<string>): boolean => body.tokens.some((token) => tokens.has(token))
+  const body = errorBody(text, headers)
+  const { words } = rules
+  const has = (tokens: ReadonlySet<string>, own: readonly string[] = []): boolean =>
+    body.tokens.some((token) => tokens.has(token) || own.includes(token))
+  const says = (own: readonly string[] = []): boolean => own.some((part) => body.message.toLowerCase().includes(part))
   const token = body.tokens.find((entry) => /^[a-z_]{1,60}$/.test(entry))
   const detail: FailureDetail = token === undefined ? { status } : { status, type: token }
   const reading = (
@@ -64,7 +70,8 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
       detail: { geo: true },
     })
   }
-  if (status === 402 || has(SPENT_TOKENS) || SPENT_MESSAGE.test(body.message) || isFreeTierStorage(body)) {
+  const isSpent = has(SPENT_TOKENS, words?.spentTokens) || SPENT_MESSAGE.test(body.message) || says(words?.spentWords)
+  if (status === 402 || isSpent || isFreeTierStorage(body)) {
     return reading('provider_limited', 'The quota or the balance of this credential is spent.', { permanent: true })
   }
   if (status === 403 && /cachedcontent/i.test(body.message)) {
@@ -73,10 +80,13 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
       permanent: true,
     })
   }
-  if (status === 401 || status === 403 || has(KEY_TOKENS)) {
+  if (status === 401 || status === 403 || has(KEY_TOKENS) || says(words?.keyWords)) {
     return reading('provider_key_refused', 'The provider refused the credential.', { permanent: true })
   }
   const retryAfterMs = waitFrom(headers, body)
+  if (has(NONE, words?.busyTokens)) {
+    return reading('provider_unavailable', 'The provider cannot answer now.', { retryAfterMs })
+  }
   if (status === 429) return reading('provider_limited', 'The provider limits the rate of calls.', { retryAfterMs })
   if (status >= 500 || status === 408 || status === 409 || status === 425) {
     return reading('provider_unavailable', 'The provider cannot answer now.', { retryAfterMs })
@@ -87,7 +97,7 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
   return reading('provider_rejected', 'The provider rejected the request.', { permanent: true })
 }
 
-function errorBody(text: string): ErrorBody {
+function errorBody(text: string, headers: Headers): ErrorBody {
   let parsed: unknown = null
   try {
     parsed = JSON.parse(text)
@@ -95,15 +105,29 @@ function errorBody(text: string): ErrorBody {
     // An error page instead of an error body: the status has to say it all.
   }
   const outer = Array.isArray(parsed) ? fields(parsed[0]) : fields(parsed)
-  const error = fields(outer?.['error']) ?? outer ?? {}
+  // Most put it into `error`, some into a list of `errors`, some say it at the top.
+  const listed = Array.isArray(outer?.['errors']) ? fields(outer['errors'][0]) : null
+  const error = fields(outer?.['error']) ?? listed ?? outer ?? {}
   const details = Array.isArray(error['details']) ? error['details'].map(fields) : []
-  const tokens = [error['code'], error['status'], error['type'], ...details.map((entry) => entry?.['reason'])]
+  const tokens = [
+    ...[error['code'], error['status'], error['type'], error['__type']].map(tokenOf),
+    ...details.map((entry) => tokenOf(entry?.['reason'])),
+    // AWS names the error beside the body, with an address behind the name.
+    tokenOf(headers.get('x-amzn-errortype')?.split(':')[0]),
+  ]
+  const messages = [error['message'], outer?.['error'], error['detail'], outer?.['message']]
   return {
-    tokens: tokens.filter((token) => typeof token === 'string').map((token) => token.toLowerCase()),
+    tokens: tokens.filter((token) => token !== ''),
     param: typeof error['param'] === 'string' ? error['param'] : '',
-    message: typeof error['message'] === 'string' ? error['message'] : '',
+    message: messages.find((message): message is string => typeof message === 'string') ?? '',
     error,
   }
+}
+
+/** Codes are words with some and numbers with others; a namespace in front of a type says nothing. */
+function tokenOf(value: unknown): string {
+  if (typeof value === 'number') return String(value)
+  return typeof value === 'string' ? value.slice(value.lastIndexOf('#') + 1).toLowerCase() : ''
 }
 
 /** Gemini's free tier stores nothing, and says so with a quota of 0 that no waiting raises. */

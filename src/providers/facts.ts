@@ -1,5 +1,6 @@
-import type { ModelFacts, Price, RetentionOffer } from '../core/types.ts'
-import type { ModelCard } from './types.ts'
+import type { ModelFacts, Price, Rates, RetentionOffer } from '../core/types.ts'
+import { FACT_NAMES } from './types.ts'
+import type { Card, CardFacts, ModelCard } from './types.ts'
 
 /** Small words in which the cards state their facts. */
 
@@ -30,32 +31,97 @@ export function usd(dollars: number): number {
   return Math.round(dollars * 1e9)
 }
 
-export interface UsdPrice {
+export interface UsdRates {
   input: number
   read: number
   output: number
   /** By retention name; a retention that is absent has no known write price. */
   writes: Record<string, number>
+}
+
+export interface UsdPrice extends UsdRates {
+  /** Rates of a whole request whose prompt is longer than `tokens`. */
+  over?: UsdRates & { tokens: number }
   from?: string
   source?: string
 }
 
-/**
- * A price row. `from` is the day it took effect where that is known, else the day of the first card. Surcharges (long context,
- * regions, service tiers) are not part of it.
- */
-export function price({ input, read, output, writes, from = '2026-11-21', source = CATALOGUE }: UsdPrice): Price {
+function nanos({ input, read, output, writes }: UsdRates): Rates {
   return {
     inputNanosPerMTok: usd(input),
     cacheReadNanosPerMTok: usd(read),
     cacheWriteNanosPerMTok: Object.fromEntries(Object.entries(writes).map(([name, dollars]) => [name, usd(dollars)])),
     outputNanosPerMTok: usd(output),
-    from,
-    source,
-    checked: CHECKED,
   }
 }
 
-export function model(names: string[], facts: Omit<ModelFacts, 'price'>, prices: Price[], source: string): ModelCard {
-  return { models: names, facts, prices, source, checked: CHECKED }
+/**
+ * A price row. `from` is the day it took effect where that is known, else the day of the first card. Surcharges by region and
+ * service tier are not part of it.
+ */
+export function price({ over, from = '2026-11-21', source = CATALOGUE, ...rates }: UsdPrice): Price {
+  const long = over === undefined ? {} : { over: { tokens: over.tokens, ...nanos(over) } }
+  return { ...nanos(rates), ...long, from, source, checked: CHECKED }
 }
+
+/** Long prompts cost twice the input, cache and write rates and half again the output, as OpenAI and Google list them. */
+export function doubledOver(tokens: number, rates: UsdRates, outputFactor = 1.5): UsdPrice {
+  const writes = Object.fromEntries(Object.entries(rates.writes).map(([name, dollars]) => [name, dollars * 2]))
+  const { input, read, output } = rates
+  return { ...rates, over: { tokens, input: input * 2, read: read * 2, output: output * outputFactor, writes } }
+}
+
+export function model(names: string[], known: Omit<ModelFacts, 'price'>, prices: Price[], source: string): ModelCard {
+  return { models: names, facts: known, prices, source, checked: CHECKED }
+}
+
+/** What a card says in words; what it does not name is unknown, with the page that was read and does not say it. */
+export function facts(source: string, says: Partial<Record<(typeof FACT_NAMES)[number], string>>): CardFacts {
+  const entries = FACT_NAMES.map((name) => [name, { says: says[name] ?? null, source, checked: CHECKED }] as const)
+  return Object.fromEntries(entries) as CardFacts
+}
+
+export interface AutomaticRates {
+  input: number
+  read: number
+  output: number
+  over?: { tokens: number; input: number; read: number; output: number }
+  from?: string
+}
+
+/** Models whose cache works by itself and charges no write: writing is reading in at the plain input price. */
+export function automatic(
+  names: string[],
+  known: { retention: RetentionOffer; minimumTokens?: number | null; rates?: AutomaticRates[]; probesToSeed?: number },
+  source: string,
+): ModelCard {
+  const { retention, minimumTokens = null, rates = [], probesToSeed } = known
+  const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
+  const prices = rates.map(({ over, ...rate }) =>
+    price({
+      ...rate,
+      writes: writes(rate.input),
+      ...(over === undefined ? {} : { over: { ...over, writes: writes(over.input) } }),
+    }),
+  )
+  const row: Omit<ModelFacts, 'price'> = {
+    minimumTokens,
+    retentions: [retention],
+    writesReported: false,
+    primitives: ['one_token', 'floor_tokens'],
+    ...(probesToSeed === undefined ? {} : { probesToSeed }),
+  }
+  return model(names, row, prices, source)
+}
+
+/** No length is stated anywhere: we start at five minutes, and receipts move it. */
+export const UNSTATED = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_MS)
+
+/** What a provider with OpenAI's Chat Completions shape need not say. */
+export const CHAT = {
+  auth: { header: 'authorization-bearer' },
+  headers: {},
+  dialect: 'openai-chat',
+  supportsHandles: false,
+  checked: CHECKED,
+} as const satisfies Partial<Card>

@@ -1,5 +1,6 @@
 import { openai } from './openai.ts'
 import type { Card } from './types.ts'
+import { OPENAI_CHAT } from './wire.ts'
 
 /**
  * OpenAI's Chat Completions API: the same models and the same caches under another wire format, which has no prewarm,
@@ -10,6 +11,7 @@ export const openaiChat: Card = {
   id: 'openai-chat',
   name: 'OpenAI Chat Completions',
   dialect: 'openai-chat',
+  wire: OPENAI_CHAT,
   models: openai.models.map((row) => ({
     ...row,
     facts: {

@@ -1,14 +1,17 @@
 import type { ModelFacts, Price } from '../core/types.ts'
-import { assumed, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './facts.ts'
+import { assumed, doubledOver, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './facts.ts'
 import type { ModelCard } from './types.ts'
 
 const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
+
+/** Longer prompts than this cost more as a whole. Listed for GPT-5.4 and 5.5 as well; earlier models take none so long. */
+const LONG_TOKENS = 272_000
 
 type Rates = { input: number; read: number; output: number; from?: string; source?: string }
 
 /** From GPT-5.6 on: written at 1.25 × input for at least 30 minutes. 12 hours cost more, and by how much is not published. */
 function current(names: string[], rates: Rates[]): ModelCard {
-  const facts: Omit<ModelFacts, 'price'> = {
+  const known: Omit<ModelFacts, 'price'> = {
     minimumTokens: 1024,
     // At least this long after the last write or reuse; the provider may keep an entry longer.
     retentions: [stated('30m', 'minimum', 30 * MINUTE_MS), stated('12h', 'minimum', 12 * HOUR_MS)],
@@ -17,15 +20,25 @@ function current(names: string[], rates: Rates[]): ModelCard {
   }
   return model(
     names,
-    facts,
-    rates.map((rate) => price({ ...rate, writes: { '30m': rate.input * 1.25 } })),
+    known,
+    rates.map(({ from, source, ...rate }) =>
+      price({
+        ...doubledOver(LONG_TOKENS, { ...rate, writes: { '30m': rate.input * 1.25 } }),
+        ...(from === undefined ? {} : { from }),
+        ...(source === undefined ? {} : { source }),
+      }),
+    ),
     DOCS,
   )
 }
 
 /** Before GPT-5.6: no write fee, no breakpoints, a lifetime that depends on how busy the machines are. */
-function older(names: string[], rate: Rates | null, retentions: 'both' | '24h' = 'both'): ModelCard {
-  const facts: Omit<ModelFacts, 'price'> = {
+function older(
+  names: string[],
+  rate: (Rates & { long?: true }) | null,
+  retentions: 'both' | '24h' = 'both',
+): ModelCard {
+  const known: Omit<ModelFacts, 'price'> = {
     minimumTokens: 1024,
     retentions: [
       ...(retentions === 'both' ? [assumed('in_memory', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS)] : []),
@@ -36,9 +49,10 @@ function older(names: string[], rate: Rates | null, retentions: 'both' | '24h' =
     primitives: ['floor_tokens'],
   }
   // No write fee: writing is reading in at the plain input price.
-  const writes = (input: number) => Object.fromEntries(facts.retentions.map(({ name }) => [name, input]))
-  const prices: Price[] = rate === null ? [] : [price({ ...rate, writes: writes(rate.input) })]
-  return model(names, facts, prices, DOCS)
+  const writes = (input: number) => Object.fromEntries(known.retentions.map(({ name }) => [name, input]))
+  const rates = rate === null ? null : { ...rate, writes: writes(rate.input) }
+  const prices: Price[] = rates === null ? [] : [price(rates.long === true ? doubledOver(LONG_TOKENS, rates) : rates)]
+  return model(names, known, prices, DOCS)
 }
 
 /** Rows for OpenAI's models on the Responses API; Chat Completions derives its own from them. */
@@ -61,9 +75,9 @@ export const openaiModels: ModelCard[] = [
     { input: 1, read: 0.1, output: 6, from: '2026-07-09' },
     { input: 0.2, read: 0.02, output: 1.2, from: '2026-07-30' },
   ]),
-  older(ids('gpt-5.5'), { input: 5, read: 0.5, output: 30 }, '24h'),
+  older(ids('gpt-5.5'), { input: 5, read: 0.5, output: 30, long: true }, '24h'),
   older(ids('gpt-5.5-pro'), null, '24h'), // no cached rate is listed for the pro models
-  older(ids('gpt-5.4'), { input: 2.5, read: 0.25, output: 15 }),
+  older(ids('gpt-5.4'), { input: 2.5, read: 0.25, output: 15, long: true }),
   older(ids('gpt-5.4-mini'), { input: 0.75, read: 0.075, output: 4.5 }),
   older(ids('gpt-5.4-nano'), { input: 0.2, read: 0.02, output: 1.25 }),
   older(ids('gpt-5.2', 'gpt-5.3'), { input: 1.75, read: 0.175, output: 14 }),

@@ -1,30 +1,85 @@
 import type { ModelFacts, Price, Primitive } from '../core/types.ts'
 import { anthropic } from './anthropic.ts'
+import { azureOpenai, azureOpenaiChat } from './cards/azure.ts'
+import { bedrock, bedrockOpenai } from './cards/bedrock.ts'
+import { cerebras } from './cards/cerebras.ts'
+import { cohere } from './cards/cohere.ts'
+import { deepseek } from './cards/deepseek.ts'
+import { fireworks } from './cards/fireworks.ts'
+import { groq } from './cards/groq.ts'
+import { mistral } from './cards/mistral.ts'
+import { moonshot } from './cards/moonshot.ts'
+import { fal, openrouter } from './cards/openrouter.ts'
+import { perplexity } from './cards/perplexity.ts'
+import { llamaCpp, sglang, vllm } from './cards/self-hosted.ts'
+import { together } from './cards/together.ts'
+import { vertex } from './cards/vertex.ts'
+import { workersAi } from './cards/workers-ai.ts'
+import { xai, xaiResponses } from './cards/xai.ts'
 import { anthropicMessages } from './dialects/anthropic-messages.ts'
+import { bedrockConverse } from './dialects/bedrock-converse.ts'
 import { geminiContent } from './dialects/gemini-content.ts'
 import { openaiChat as openaiChatDialect } from './dialects/openai-chat.ts'
 import { openaiResponses } from './dialects/openai-responses.ts'
 import { gemini } from './gemini.ts'
 import { openaiChat } from './openai-chat.ts'
 import { openai } from './openai.ts'
-import type { Card, Dialect, DialectId } from './types.ts'
+import type { Card, Dialect, DialectId, Wire } from './types.ts'
+import { ANTHROPIC, BEDROCK, COMPATIBLE, GEMINI, OPENAI_RESPONSES } from './wire.ts'
 
 /** All providers. An id is a wire format of a vendor: OpenAI has two, which share their models and caches. */
-export const cards: readonly Card[] = [anthropic, openai, openaiChat, gemini]
+export const cards: readonly Card[] = [
+  anthropic,
+  openai,
+  openaiChat,
+  azureOpenai,
+  azureOpenaiChat,
+  gemini,
+  vertex,
+  bedrock,
+  bedrockOpenai,
+  groq,
+  together,
+  xai,
+  xaiResponses,
+  fireworks,
+  mistral,
+  moonshot,
+  openrouter,
+  fal,
+  deepseek,
+  perplexity,
+  cohere,
+  workersAi,
+  vllm,
+  sglang,
+  llamaCpp,
+  cerebras,
+]
 
-const dialects: Readonly<Record<DialectId, Dialect>> = {
-  'anthropic-messages': anthropicMessages,
-  'openai-responses': openaiResponses,
-  'openai-chat': openaiChatDialect,
-  'gemini-content': geminiContent,
+/** Each wire format, and what holds of it where a card names no difference. OpenAI's own controls are OpenAI's cards' to name. */
+const formats: Readonly<Record<DialectId, { base: Wire; make: (wire: Wire) => Dialect }>> = {
+  'anthropic-messages': { base: ANTHROPIC, make: anthropicMessages },
+  'openai-responses': { base: OPENAI_RESPONSES, make: openaiResponses },
+  'openai-chat': { base: COMPATIBLE, make: openaiChatDialect },
+  'gemini-content': { base: GEMINI, make: geminiContent },
+  'bedrock-converse': { base: BEDROCK, make: bedrockConverse },
 }
+
+const made = new WeakMap<object, Dialect>()
 
 export function cardById(id: string): Card | undefined {
   return cards.find((card) => card.id === id)
 }
 
-export function dialectOf(card: Pick<Card, 'dialect'>): Dialect {
-  return dialects[card.dialect]
+/** A card's dialect: its wire format, with the differences that the card names. */
+export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
+  const known = made.get(card)
+  if (known !== undefined) return known
+  const { base, make } = formats[card.dialect]
+  const dialect = make({ ...base, ...card.wire })
+  made.set(card, dialect)
+  return dialect
 }
 
 /** What a wire format lets us try on a model that no row describes. */
@@ -33,6 +88,7 @@ const UNKNOWN: Readonly<Record<DialectId, { primitives: Primitive[]; writesRepor
   'openai-responses': { primitives: ['floor_tokens'], writesReported: false },
   'openai-chat': { primitives: ['one_token', 'floor_tokens'], writesReported: false },
   'gemini-content': { primitives: ['one_token', 'floor_tokens'], writesReported: false },
+  'bedrock-converse': { primitives: ['one_token', 'floor_tokens'], writesReported: true },
 }
 
 /**

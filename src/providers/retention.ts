@@ -4,7 +4,7 @@ import { invalid } from './body.ts'
 import type { CacheRequest } from './types.ts'
 
 /** Every name that some provider has for a retention. A name outside is a mistake, a name inside may merely not be offered here. */
-const KNOWN = new Set(['5m', '1h', '30m', '12h', 'in_memory', '24h', 'implicit'])
+const KNOWN = new Set(['5m', '1h', '30m', '12h', 'in_memory', '24h', '2h', 'implicit'])
 const WISHES = new Set(['default', 'short', 'extended'])
 
 /**

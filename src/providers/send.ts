@@ -68,7 +68,8 @@ const CARRIERS: Readonly<Record<Card['dialect'], Carrier>> = {
   'anthropic-messages': withAnthropic,
   'openai-responses': withOpenai,
   'openai-chat': withOpenai,
-  'gemini-content': (call, fetch) => fetch(call.baseUrl.replace(/\/$/, '') + call.request.path, requestOf(call)),
+  'bedrock-converse': withFetch,
+  'gemini-content': withFetch,
 }
 
 /** Every setting that the client would otherwise read from the environment is given. */
@@ -101,21 +102,26 @@ function withOpenai(call: Call, fetch: Carry): Promise<unknown> {
   return client.post(call.request.path, { body: call.request.body, headers: headersOf(call) }).asResponse()
 }
 
+function withFetch(call: Call, fetch: Carry): Promise<unknown> {
+  return fetch(call.baseUrl.replace(/\/$/, '') + call.request.path, requestOf(call))
+}
+
 function requestOf(call: Call): RequestInit {
   const headers = Object.entries(headersOf(call)).filter((entry): entry is [string, string] => entry[1] !== null)
-  return { method: 'POST', headers, body: call.request.body }
+  const { method = 'POST', body } = call.request
+  return body === '' ? { method, headers } : { method, headers, body }
 }
 
 /**
  * The content type makes the SDKs send our string as it is instead of encoding it once more. The credential goes into the card's
  * own header and no other, whatever a client would do with a key of its own; null takes a header away from it.
  */
-function headersOf({ card, credential }: Call): Record<string, string | null> {
+function headersOf({ card, credential, request }: Call): Record<string, string | null> {
   const auth: Record<string, string | null> =
     card.auth.header === 'authorization-bearer'
       ? { authorization: `Bearer ${credential}`, 'x-api-key': null }
-      : { authorization: null, [card.auth.header]: credential }
-  return { ...card.headers, ...auth, 'content-type': 'application/json' }
+      : { authorization: null, [card.auth.header]: [card.auth.scheme, credential].filter(Boolean).join(' ') }
+  return { ...card.headers, ...request.headers, ...auth, 'content-type': 'application/json' }
 }
 
 /** Sends and reads, within the time and the size allowed. Never throws: how it went wrong is part of the answer. */

@@ -50,10 +50,25 @@ export interface PreparedPrefix {
 
 /** One request to a provider, ready to be sent: path below the card's base URL, exact body. */
 export interface ProbeRequest {
+  /** `POST` when absent. Another one only where no SDK carries the call. */
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   path: string
   body: string
   /** The most output tokens that the answer can bill: what a reservation has to count with. */
   outputTokens?: number
+  /** Headers of this request alone, such as the one that steers it to the machine that holds the entry. */
+  headers?: Record<string, string>
+}
+
+export interface ProbeOptions {
+  primitive: Primitive
+  retention: string
+  /** Overrides the floor of the primitive. */
+  outputTokens?: number
+  /** The prefix's cache key, for providers that take it in a header; a key in the body is there already. */
+  key?: string | null
+  /** Something that no other probe has, for providers where the turn behind the prefix must not repeat. */
+  nonce?: string
 }
 
 /** What an answer said. `raw` is the provider's own usage object, kept beside the normalised one. */
@@ -76,20 +91,58 @@ export interface Dialect {
   /** Which primitives this very body allows, best first (Anthropic: no zero output beside enabled thinking, and so on). */
   primitives(text: string, facts: ModelFacts): Primitive[]
   /** The probe: the stored text edited by spans, never re-serialised. `outputTokens` overrides the floor of the primitive. */
-  probe(
-    prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
-    options: { primitive: Primitive; retention: string; outputTokens?: number },
-  ): ProbeRequest
-  /** Reads usage from a complete answer (JSON text, or the text of a server-sent stream). Throws `unreadable_answer`. */
-  readAnswer(text: string, contentType: string): ProbeAnswer
+  probe(prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>, options: ProbeOptions): ProbeRequest
+  /**
+   * Reads usage from a complete answer (JSON text, or the text of a server-sent stream). Throws `unreadable_answer`.
+   * `headers` are asked where a provider counts in them as well.
+   */
+  readAnswer(text: string, contentType: string, headers?: Headers): ProbeAnswer
   /** The same normalisation for a usage object that a caller observed on a real request; null when it is no such object. */
   readUsage(usage: unknown): Usage | null
   /** What an error answer means; never carries the provider's own text. */
   readError(status: number, headers: Headers, text: string): ErrorReading
 }
 
-export type DialectId = 'anthropic-messages' | 'openai-responses' | 'openai-chat' | 'gemini-content'
+export type DialectId =
+  | 'anthropic-messages'
+  | 'openai-responses'
+  | 'openai-chat'
+  | 'gemini-content'
+  | 'bedrock-converse'
 
+/**
+ * Where a provider differs from its wire format: flat values, so that a card states a difference by naming it. A value that a
+ * wire format has no use for is ignored by it.
+ */
+export interface Wire {
+  /** The output cap's name, where the body has none of its own. */
+  readonly cap: 'max_completion_tokens' | 'max_tokens'
+  /** What a probe may write of the cache's settings: OpenAI's, only `prompt_cache_options.ttl`, or nothing (the body's own stay). */
+  readonly controls: 'openai' | 'ttl' | 'none'
+  /** Member of the body that holds the cache key; null: none does. */
+  readonly keyMember: string | null
+  /** Header that holds the cache key instead; null: none does. */
+  readonly keyHeader: string | null
+  /** Members that count here although they change nothing where the wire format comes from. */
+  readonly compared: readonly string[]
+  /** Retentions that the wire can express, its default first. */
+  readonly retentions: readonly string[]
+  /** Members of a content block that mark the end of a reusable prefix; they are no prompt. */
+  readonly markers: readonly string[]
+  /** True where the turn behind the prefix must differ from probe to probe, because the end of a whole prompt is an entry too. */
+  readonly uniqueTail: boolean
+  /** Header of an answer that counts the tokens read from the cache, for answers whose usage does not. */
+  readonly cachedHeader: string | null
+  /** Put in front of the paths. */
+  readonly version: string
+  /** What a registration should be told. */
+  readonly advice: readonly Advice[]
+  /** Words of the provider's errors beyond those that all have. Tokens are whole, words are found inside a message; lower case. */
+  readonly spentTokens: readonly string[]
+  readonly spentWords: readonly string[]
+  readonly keyWords: readonly string[]
+  readonly busyTokens: readonly string[]
+}
 export interface ErrorReading {
   failure: FailureValue
   /** How long the provider asked us to wait; null when it did not say. */
@@ -110,19 +163,49 @@ export interface ModelCard {
   checked: string
 }
 
+/** Something known of a provider, where it was read, and when. `says: null`: nobody says, and we do not guess. */
+export interface Fact {
+  says: string | null
+  source: string
+  checked: string
+}
+
+/** What a card says in words. What behaviour depends on stands in values beside them. */
+export const FACT_NAMES = [
+  'mechanism',
+  'granularity',
+  'clock',
+  'affinity',
+  'writes',
+  'usage',
+  'price',
+  'limits',
+  'errors',
+  'geo',
+] as const
+
+export type CardFacts = Readonly<Record<(typeof FACT_NAMES)[number], Fact>>
+
 /** A provider: a card of facts. Behaviour lives in its dialects. */
 export interface Card {
   id: string
   name: string
+  /** `{NAME}` stands for the Worker variable of that name: a part of the address, or (alone in front) the administrator's own. */
   baseUrl: string
-  /** Header that carries the credential; `bearer` means `Authorization: Bearer`. */
-  auth: { header: 'authorization-bearer' } | { header: string }
+  /** The address at one value of a variable, keyed `NAME=value`, where the rule has an exception. */
+  baseUrlWhen?: Readonly<Record<string, string>>
+  /** Header that carries the credential, behind `scheme` if there is one; `authorization-bearer` is `Authorization: Bearer`. */
+  auth: { header: string; scheme?: string }
   headers: Record<string, string>
   dialect: DialectId
+  wire?: Partial<Wire>
   supportsHandles: boolean
   /** Name of the Worker secret that holds the default credential. */
   secret: string
+  /** Why nothing is warmed here. `byDefault`: the administrator may allow it (`WARM_ANYWAY`). */
+  refusal?: { why: string; byDefault: boolean }
   models: ModelCard[]
+  facts: CardFacts
   source: string
   checked: string
 }

@@ -1,4 +1,5 @@
-import { Failure } from '../contract/failures.ts'
+import { Failure, failureValue } from '../contract/failures.ts'
+import type { FailureValue } from '../contract/failures.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import type { NamedCredential, StoredCredential } from '../durable/records.ts'
 import { cardById } from '../providers/registry.ts'
@@ -18,10 +19,12 @@ export function secretFor(
   vars: Vars,
 ): string {
   if (wanted.credential === DEFAULT_CREDENTIAL) {
-    const refused = credentialRefusal(access, allowedSecrets)
-    if (refused === null && access.credential !== null) return access.credential
-    throw new Failure('provider_key_refused', refused ?? 'there is no credential for this provider')
+    const refused = accessRefusal(access, allowedSecrets)
+    if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
+    if (access.credential !== null) return access.credential
+    throw new Failure('provider_key_refused', 'there is no credential for this provider')
   }
+  if (access.refusal !== null) throw new Failure(access.refusal.kind, access.refusal.message, access.refusal.detail)
   const stored = credentials.find(
     ({ name, generation }) => name === wanted.credential && generation === (wanted.credentialGeneration ?? 1),
   )
@@ -54,13 +57,17 @@ export function hostOf(baseUrl: string): string {
   return new URL(baseUrl).host
 }
 
-/** Why this account may not use the Worker secret; null when it may. */
-export function credentialRefusal(access: Access, allowedSecrets: readonly string[]): string | null {
-  if (access.lab) return null
+/** Why nothing can be sent with the Worker secret for this account; null when something can. */
+export function accessRefusal(access: Access, allowedSecrets: readonly string[]): FailureValue | null {
+  if (access.refusal?.kind === 'unsupported') return access.refusal
+  if (access.lab) return access.refusal
   const { secret } = access.card
+  const key = (why: string): FailureValue => failureValue('provider_key_refused', why, { secret })
   if (!allowedSecrets.includes(secret))
-    return `this account may not use the secret ${secret}; an administrator allows it (PATCH /accounts/{id} allowed_secrets)`
-  return access.credential === null
-    ? `this deployment has no secret ${secret}; set it with "wrangler secret put ${secret}"`
-    : null
+    return key(
+      `this account may not use the secret ${secret}; an administrator allows it (PATCH /accounts/{id} allowed_secrets)`,
+    )
+  if (access.credential === null)
+    return key(`this deployment has no secret ${secret}; set it with "wrangler secret put ${secret}"`)
+  return access.refusal
 }

@@ -8,6 +8,7 @@ import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { throughEgress } from './egress.ts'
+import { consumeHandle, readHandleMessage } from './handles.ts'
 import { runLease } from './run-lease.ts'
 import type { StoredBody } from './run-lease.ts'
 
@@ -26,12 +27,18 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
   await Promise.all(
     batch.messages.map(async (message) => {
       const claim = readMessage(message.body)
-      if (claim === null) {
+      const handle = readHandleMessage(message.body)
+      if (claim === null && handle === null) {
         console.error('probe queue: a message that is not ours was dropped')
         message.ack()
         return
       }
       try {
+        if (handle !== null) await limit(() => consumeHandle(handle, env, clock))
+        if (claim === null) {
+          message.ack()
+          return
+        }
         const registry = env.REGISTRY.getByName(claim.account)
         const { leases, allowedSecrets, credentials } = await registry.begin(claim.seq)
         await runAll(leases, { registry, clock, env, allowedSecrets, credentials, limit, seq: claim.seq })
@@ -92,7 +99,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
 
 async function bodyOf(registry: RegistryStub, k: number): Promise<StoredBody | null> {
   const stored = await registry.stored(k)
-  return stored === null ? null : { text: unpack(stored.bytes), breakpoint: stored.breakpoint }
+  return stored === null ? null : { ...stored, text: unpack(stored.bytes) }
 }
 
 /** Messages that failed every try: what they claimed is due again at once, and the alarm sends it anew. */

@@ -28,6 +28,8 @@ export interface Surroundings {
 export interface StoredBody {
   text: string
   breakpoint: { path: string; byte: number }
+  /** For providers that take it in a header. */
+  cacheKey: string | null
 }
 
 /**
@@ -53,7 +55,13 @@ export async function runLease(
     const { primitive, retention, maxOutputTokens } = lease
     const request = dialect.probe(
       { text: body.text, model: lease.model, breakpoint: body.breakpoint },
-      maxOutputTokens === null ? { primitive, retention } : { primitive, retention, outputTokens: maxOutputTokens },
+      {
+        primitive,
+        retention,
+        key: body.cacheKey,
+        nonce: lease.id,
+        ...(maxOutputTokens === null ? {} : { outputTokens: maxOutputTokens }),
+      },
     )
     if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const startedAt = clock.now()
@@ -94,7 +102,8 @@ function failedBefore(
       primitive,
       failure,
       accepted: false,
-      permanent: false,
+      // No waiting sets a variable: the plan stops and names itself.
+      permanent: failure.kind === 'not_configured',
       primitiveRefused,
       retryAfterMs: null,
     },
@@ -116,7 +125,7 @@ function read(
   }
   if (sent.status >= 200 && sent.status < 300) {
     try {
-      const answer = dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '')
+      const answer = dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '', sent.headers)
       return { outcome: { ...base, kind: 'answered', usage: answer.usage, model: answer.model }, answer: sent.text }
     } catch (thrown) {
       // It was taken and surely billed; what it did is not known.

@@ -1,4 +1,6 @@
-import { FAILURES } from '../contract/failures.ts'
+import { FAILURES, failureValue } from '../contract/failures.ts'
+import type { FailureValue } from '../contract/failures.ts'
+import { addressOf } from '../providers/address.ts'
 import { cards } from '../providers/registry.ts'
 import type { Card } from '../providers/types.ts'
 import type { ClockVars } from './clock.ts'
@@ -18,6 +20,8 @@ export interface Vars extends ClockVars {
   /** Where the lab listens, and which providers it stands for (comma-separated ids). Development only. */
   LAB_URL?: string
   LAB_PROVIDERS?: string
+  /** Providers (comma-separated ids) that are warmed although their card advises against it. */
+  WARM_ANYWAY?: string
 }
 
 /** The environment that every shell of the Worker is given. */
@@ -48,14 +52,18 @@ function blank(value: string | undefined): boolean {
 /** Where a provider is reached, and with what. */
 export interface Access {
   card: Card
+  /** The card's own template where the address is not configured. */
   baseUrl: string
+  /** Why nothing can or may be sent there; null when it can. */
+  refusal: FailureValue | null
   /** Null: this deployment has no credential for it. */
   credential: string | null
   /** True where the lab stands for the provider. */
   lab: boolean
 }
 
-const LAB_PATHS: Record<Card['dialect'], string> = {
+/** Wire formats that the lab speaks. */
+const LAB_PATHS: Partial<Record<Card['dialect'], string>> = {
   'anthropic-messages': '/anthropic',
   'openai-responses': '/openai/v1',
   'openai-chat': '/openai/v1',
@@ -65,17 +73,40 @@ const LAB_PATHS: Record<Card['dialect'], string> = {
 /** The default credential is the Worker secret that the card names; in development the lab stands in where it is missing. */
 export function accessTo(card: Card, vars: Vars): Access {
   const moved = overrides().providers[card.id]?.baseUrl
-  if (standsIn(card, vars)) {
-    return { card, baseUrl: moved ?? (vars.LAB_URL ?? '') + LAB_PATHS[card.dialect], credential: 'lab', lab: true }
+  const value = (name: string): string | undefined => {
+    const found = (vars as unknown as Record<string, unknown>)[name]
+    return typeof found === 'string' && found.trim() !== '' ? found.trim() : undefined
   }
-  const secret = (vars as unknown as Record<string, unknown>)[card.secret]
-  const credential = typeof secret === 'string' && secret.trim() !== '' ? secret.trim() : null
-  return { card, baseUrl: moved ?? card.baseUrl, credential, lab: false }
+  const refused = refusedCard(card, vars)
+  const labPath = LAB_PATHS[card.dialect]
+  if (labPath !== undefined && standsIn(card, vars)) {
+    return { card, baseUrl: moved ?? (vars.LAB_URL ?? '') + labPath, refusal: refused, credential: 'lab', lab: true }
+  }
+  const { url, failure } =
+    moved === undefined ? addressOf(card, value, isDevelopment(vars)) : { url: moved, failure: null }
+  return {
+    card,
+    baseUrl: url ?? card.baseUrl,
+    refusal: refused ?? failure,
+    credential: value(card.secret) ?? null,
+    lab: false,
+  }
+}
+
+function refusedCard({ id, refusal }: Card, vars: Vars): FailureValue | null {
+  if (refusal === undefined) return null
+  if (refusal.byDefault && listed(vars.WARM_ANYWAY, id)) return null
+  const how = refusal.byDefault ? `. An administrator may allow it: WARM_ANYWAY=${id}` : ''
+  return failureValue('unsupported', `${id} is not warmed: ${refusal.why}${how}.`, { field: 'provider' })
+}
+
+function listed(list: string | undefined, id: string): boolean {
+  return (list ?? '').split(',').some((one) => one.trim() === id)
 }
 
 function standsIn(card: Card, vars: Vars): boolean {
   if (!isDevelopment(vars) || blank(vars.LAB_URL)) return false
-  return (vars.LAB_PROVIDERS ?? '').split(',').some((id) => id.trim() === card.id)
+  return listed(vars.LAB_PROVIDERS, card.id)
 }
 
 /** Worker secrets that some provider's card names. */

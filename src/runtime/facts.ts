@@ -1,5 +1,7 @@
+import type { StorageRate } from '../core/storage-meter.ts'
 import type { ModelFacts } from '../core/types.ts'
 import { overridden } from '../core/overrides.ts'
+import { handlesOf } from '../providers/handles.ts'
 import { cardById, modelFacts, priceAt } from '../providers/registry.ts'
 import { overrides } from './overrides.ts'
 
@@ -10,4 +12,14 @@ export function factsOf(provider: string, model: string, now: number): ModelFact
     return { minimumTokens: null, retentions: [], writesReported: false, primitives: [], price: null }
   const day = new Date(now).toISOString().slice(0, 10)
   return overridden(modelFacts(card, model, now), overrides().providers[provider], model, (rows) => priceAt(rows, day))
+}
+
+/** What a managed cache of a model costs: a million tokens at creation, and their storage by the hour. Unknown is null or empty. */
+export function handlePricesOf(
+  provider: string,
+  model: string,
+  now: number,
+): { inputNanosPerMTok: number | null; rates: StorageRate[] } {
+  const rates = handlesOf({ id: provider })?.storageRates(model) ?? []
+  return { inputNanosPerMTok: factsOf(provider, model, now).price?.inputNanosPerMTok ?? null, rates }
 }

@@ -88,6 +88,17 @@ describe('receipts where writes are not reported', () => {
     )
   })
 
+  it('where two probes make an entry, the third decides', () => {
+    const seeded = context({ facts: { ...silentFacts, probesToSeed: 2 } })
+    const first = applyAnswer(fresh(assumed), answer(NOON, 'write', zero), seeded, null).state
+    const second = applyAnswer(first, answer(NOON + 5_000, 'verify', zero), seeded, null).state
+    expect(second.lastReceipt).toMatchObject({ kind: 'unknown' })
+    const third = applyAnswer(second, answer(NOON + 10_000, 'verify', zero), seeded, null).state
+    expect(third.lastReceipt?.kind).toBe('uncacheable')
+    const read = applyAnswer(second, answer(NOON + 10_000, 'verify', usage(9_984, null)), seeded, null).state
+    expect(read.lastReceipt?.kind).toBe('full')
+  })
+
   it('two in a row after a hit mean cold', () => {
     const hit = warmState(NOON, { everHit: true }, assumed)
     const first = applyAnswer(hit, answer(NOON + 9 * MINUTE, 'keep', zero), silent, null).state

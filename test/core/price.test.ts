@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { breakEvenProbes, costOf, readNanos, writeNanos } from '../../src/core/price.ts'
+import { worstNanos } from '../../src/core/plan.ts'
 import type { Price } from '../../src/core/types.ts'
-import { facts, usage } from './sample.ts'
+import { context, facts, NOON, usage, warmState } from './sample.ts'
 
 const price = facts.price!
 
@@ -76,5 +77,34 @@ describe('break-even', () => {
         },
       ),
     )
+  })
+})
+
+describe('a long prompt', () => {
+  const long: Price = {
+    ...price,
+    over: {
+      tokens: 200_000,
+      inputNanosPerMTok: 6_000_000_000,
+      cacheReadNanosPerMTok: 600_000_000,
+      cacheWriteNanosPerMTok: { '5m': 7_500_000_000 },
+      outputNanosPerMTok: 22_500_000_000,
+    },
+  }
+
+  it('costs more from its first token, and one that just fits does not', () => {
+    const fits = usage(199_000, 0, { uncachedTokens: 1_000, inputTokens: 200_000, outputTokens: 1 })
+    expect(costOf(fits, long, '5m')).toBe(costOf(fits, price, '5m'))
+    const more = usage(199_000, 0, { uncachedTokens: 1_001, inputTokens: 200_001, outputTokens: 1 })
+    expect(costOf(more, long, '5m')).toBe(199_000 * 600 + 1_001 * 6_000 + 22_500)
+  })
+
+  it('is counted with in what a read, a write and the worst case may cost', () => {
+    expect(readNanos(200_001, 1, long)).toBe(200_001 * 600 + 22_500)
+    expect(writeNanos(200_001, 1, long, '5m')).toBe(200_001 * 7_500 + 22_500)
+    expect(readNanos(200_000, 1, long)).toBe(readNanos(200_000, 1, price))
+    expect(writeNanos(200_001, 0, { ...long, over: { ...long.over!, cacheWriteNanosPerMTok: {} } }, '5m')).toBeNull()
+    const long200 = context({ facts: { ...facts, price: long }, estimatedTokens: 100_001, outputFloor: 1 })
+    expect(worstNanos(warmState(NOON, { measuredTokens: null }), long200)).toBe(200_002 * 7_500 + 22_500)
   })
 })

@@ -364,3 +364,32 @@ it('history older than a week is told by the hour', () => {
     )
   expect(counted).toBe(64)
 })
+
+describe('one prefix that cannot be decided about', () => {
+  it('keeps none of its neighbours from being probed, says so, and starts again when it is registered anew', () => {
+    const broken = warmed('a', NOON)
+    const good = warmed('b', NOON)
+    sql.all("UPDATE prefix SET record = json_remove(record, '$.keepWarm') WHERE k = ?", broken)
+    evict()
+    const leases = claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 37_000))
+    expect(leases.map((lease) => lease.k)).toEqual([good])
+    expect(store.state(broken)).toMatchObject({ nextAt: null, stopped: { reason: 'internal_error' } })
+    expect(store.history(broken).at(-1)).toMatchObject({ decision: 'stop:internal_error' })
+    registrar.register(registration('a'), NOON + 5 * MINUTE)
+    expect(store.state(broken)?.stopped).toBeNull()
+  })
+
+  it('is not in flight when the transaction that led it was undone', () => {
+    const k = warmed('a', NOON)
+    const seq = claimed()[0]?.seq ?? 0
+    const all = sql.all.bind(sql)
+    sql.all = ((query: string, ...bindings: never[]) => {
+      if (query.startsWith('UPDATE claim SET leases')) throw new Error('the disk is full')
+      return all(query, ...bindings)
+    }) as typeof sql.all
+    expect(() => keeper.begin(seq, NOON + 4 * MINUTE + 37_000)).toThrow('the disk is full')
+    sql.all = all
+    expect(keeper.inFlight(k)).toBeNull()
+    expect(keeper.begin(seq, NOON + 4 * MINUTE + 37_000)).toHaveLength(1)
+  })
+})

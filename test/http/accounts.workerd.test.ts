@@ -35,6 +35,19 @@ describe('a key', () => {
     expect((await get('/prefixes', { key: second.key })).status).toBe(401)
   })
 
+  it('may be revoked twice: the answer is the same, and the first time stands', async () => {
+    const { id, keyId } = await newAccount()
+    const path = `/accounts/${id}/keys`
+    const first = await call('DELETE', `${path}/${keyId}`, undefined, admin)
+    const revokedAt = pick(await get(path, admin), 'data', 0, 'revoked_at')
+    await expect.poll(() => Date.now()).toBeGreaterThan(Date.parse(String(revokedAt)) + 2)
+    const second = await call('DELETE', `${path}/${keyId}`, undefined, admin)
+    expect([second.status, second.json]).toEqual([200, first.json])
+    expect(pick(await get(path, admin), 'data', 0, 'revoked_at')).toBe(revokedAt)
+    const unknown = await call('DELETE', `${path}/000000000000`, undefined, admin)
+    expect(unknown.json).toMatchObject({ error: { kind: 'not_found', message: 'There is no such key.' } })
+  })
+
   it('is refused once it has expired, however lately it was used', async () => {
     const { id } = await newAccount()
     const made = await post(`/accounts/${id}/keys`, { expires_in: '2s' }, admin)

@@ -9,6 +9,7 @@ import {
   observedAnswer,
   providerAnswer,
 } from '../../src/contract/answers.ts'
+import { cards } from '../../src/providers/registry.ts'
 import { app, knownRoutes } from '../../src/http/app.ts'
 import { operations } from '../../src/http/openapi.ts'
 import {
@@ -59,8 +60,10 @@ describe('an idempotency key', () => {
     const first = post('/warm', body, { headers })
     await expect.poll(() => received(world.lab).length).toBe(1)
     const second = await post('/warm', body, { headers })
-    expect(second.json).toMatchObject({ error: { kind: 'conflict', detail: { retry_after_seconds: 1 } } })
-    expect(second.headers.get('retry-after')).toBe('1')
+    expect(second.json).toMatchObject({
+      error: { kind: 'rate_limited', retryable: true, detail: { retry_after_seconds: 1 } },
+    })
+    expect([second.status, second.headers.get('retry-after')]).toEqual([429, '1'])
     expect((await first).status).toBe(200)
   })
 
@@ -76,6 +79,19 @@ describe('an idempotency key', () => {
     const first = await post('/warm', { provider: 'acme' }, { headers: wrong })
     const again = await post('/warm', { provider: 'acme' }, { headers: wrong })
     expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([first.status, 'true'])
+  })
+
+  it('does the work anew once what forbade it is gone', async () => {
+    const { id, key } = await newAccount()
+    const headers = { 'idempotency-key': 'while-there-is-no-money' }
+    const body = warmOf()
+    await call('PATCH', `/accounts/${id}`, { budget_usd_per_day: 0 }, { key: ADMIN })
+    const refused = await post('/warm', body, { headers, key })
+    expect(refused.json).toMatchObject({ error: { kind: 'budget_exhausted', retryable: false } })
+    await call('PATCH', `/accounts/${id}`, { budget_usd_per_day: 10 }, { key: ADMIN })
+    const again = await post('/warm', body, { headers, key })
+    expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([200, null])
+    expect(again.json).toMatchObject({ receipt: { kind: 'written' } })
   })
 
   it.each(['', 'two words', 'ü', 'x'.repeat(256)])('is refused when it is %j', async (key) => {
@@ -123,6 +139,20 @@ describe('lists', () => {
     expect(await count('provider=anthropic&state=warm')).toBe(5)
     expect(await count('stopped=true')).toBe(5) // their plan is off
     expect(await count('stopped=false')).toBe(0)
+  })
+})
+
+describe('a prefix with two names', () => {
+  it('is found by either, and loses both with null', async () => {
+    const { key } = await newAccount()
+    const body = anthropicBody()
+    const id = pick(await post('/warm', warmOf(body, { name: 'handbook' }), { key }), 'id')
+    await post('/warm', warmOf(body, { name: 'manual' }), { key })
+    const found = async (name: string) =>
+      (pick(await get(`/prefixes?name=${name}`, { key }), 'data') as { id: string }[]).map((one) => one.id)
+    expect([await found('handbook'), await found('manual'), await found('other')]).toEqual([[id], [id], []])
+    expect((await call('PATCH', `/prefixes/${String(id)}`, { name: null }, { key })).status).toBe(200)
+    expect([await found('handbook'), await found('manual')]).toEqual([[], []])
   })
 })
 
@@ -224,6 +254,30 @@ describe('observations', () => {
   })
 
   it.each([
+    ['input_tokens', -1],
+    ['input_tokens', 1.5],
+    ['cache_read_input_tokens', 1_000_000_001],
+    ['cache_read_input_tokens', 9_007_199_254_740_993],
+    ['output_tokens', '7'],
+    ['cache_creation.ephemeral_5m_input_tokens', 1e300],
+    ['cached_input_tokens', 1_000_000_001],
+    ['cache_write_by_retention.5m', 1_000_000_001],
+  ])('refuse the item whose %s is %j, and change nothing', async (name, value) => {
+    const id = pick(await post('/warm', warmOf()), 'id')
+    const before = (await get(`/prefixes/${id}`)).json
+    const [outer = '', inner] = name.split('.')
+    const ours = /^cached_input|by_retention/.test(name)
+    const counts = { ...(ours ? {} : usage), [outer]: inner === undefined ? value : { [inner]: value } }
+    const started_at = Date.now()
+    const known = { usage: { cached_input_tokens: 1 }, prefix_id: 'pfx_0_000000000000000000000000', started_at }
+    const answer = await post('/observations', [known, { prefix_id: id, usage: counts, started_at }])
+    const field = `[1].usage.${name}`.replace('.5m', '["…"]')
+    expect(pick(answer, 'data', 1)).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+    const after = (await get(`/prefixes/${id}`)).json
+    for (const key of ['hits', 'misses', 'last_hit']) expect(after[key]).toEqual(before[key])
+  })
+
+  it.each([
     [{}, ''],
     [[{ usage, started_at: 1 }], '[0].prefix_id'],
     [[{ request: {}, usage, started_at: 1 }], '[0].provider'],
@@ -233,6 +287,7 @@ describe('observations', () => {
     [[{ prefix_id: 'a', usage }], '[0].started_at'],
     [[{ prefix_id: 'a', usage, started_at: 'now' }], '[0].started_at'],
     [[{ prefix_id: 'a', usage, started_at: 1, ttft_ms: -1 }], '[0].ttft_ms'],
+    [[{ prefix_id: 'a', usage, started_at: 1, ttft_ms: 86_400_001 }], '[0].ttft_ms'],
     [[{ prefix_id: 'a', usage, started_at: 1, prompt: 'x' }], '[0].prompt'],
     [Array.from({ length: 1_001 }, () => ({ prefix_id: 'a', usage, started_at: 1 })), ''],
   ])('are refused by name: case %#', async (body, field) => {
@@ -250,7 +305,7 @@ describe('jobs, providers, metrics and health', () => {
       listOf(providerAnswer)
         .parse(providers.json)
         .data.map(({ id }) => id),
-    ).toEqual(['anthropic', 'openai', 'openai-chat', 'gemini'])
+    ).toEqual(cards.map(({ id }) => id))
     const health = await get('/health', { key: null })
     expect(healthAnswer.parse(health.json)).toMatchObject({ status: 'ok', clock_rate: 1, development: true })
   })

@@ -9,6 +9,8 @@ it('one name is enough for a vendor with two wire formats: the body says which',
   expect(prepared('openai', { model: 'gpt-5.6-terra', messages: [{ role: 'developer', content: text }] })).toBe(
     'openai-chat',
   )
+  const chat = { model: 'gpt-5.6-terra', messages: [{ role: 'developer', content: text }] }
+  expect(prepared('azure-openai', chat)).toBe('azure-openai-chat')
   expect(prepared('openai', { model: 'gpt-5.6-terra', instructions: text, input: [] })).toBe('openai')
   expect(prepared('openai-chat', { model: 'gpt-5.6-terra', messages: [{ role: 'developer', content: text }] })).toBe(
     'openai-chat',

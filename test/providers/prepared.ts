@@ -2,7 +2,8 @@ import { readFailure } from '../../src/contract/failures.ts'
 import type { FailureValue } from '../../src/contract/failures.ts'
 import type { Primitive } from '../../src/core/types.ts'
 import { cardById, dialectOf, modelFacts } from '../../src/providers/registry.ts'
-import type { CacheRequest } from '../../src/providers/types.ts'
+import { addressOf } from '../../src/providers/address.ts'
+import type { CacheRequest, Card } from '../../src/providers/types.ts'
 
 const NOW = Date.UTC(2026, 10, 21)
 
@@ -52,3 +53,21 @@ export function refusal(call: () => unknown): FailureValue {
 }
 
 export const causes = (prefix: { advice: { cause: string }[] }): string[] => prefix.advice.map(({ cause }) => cause)
+
+/** What an administrator would set. */
+export const VARIABLES: Readonly<Record<string, string>> = {
+  AZURE_OPENAI_BASE_URL: 'https://ours.openai.azure.com/openai/v1/',
+  BEDROCK_REGION: 'eu-central-1',
+  VERTEX_LOCATION: 'europe-west4',
+  VERTEX_PROJECT: 'our-project',
+  WORKERS_AI_ACCOUNT_ID: '0123456789abcdef0123456789abcdef',
+  VLLM_BASE_URL: 'https://vllm.example.com/v1',
+  SGLANG_BASE_URL: 'https://sglang.example.com/v1',
+  LLAMA_CPP_BASE_URL: 'https://llama.example.com/v1',
+}
+
+export function addressIn(card: Card): string {
+  const { url, failure } = addressOf(card, (name) => VARIABLES[name], false)
+  if (url === null) throw new Error(failure.message)
+  return url
+}

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { cardById, cards } from '../../src/providers/registry.ts'
 import { createDoor, MAX_ANSWER_BYTES } from '../../src/providers/send.ts'
 import type { Call } from '../../src/providers/send.ts'
+import { addressIn } from './prepared.ts'
 
 type Seen = { url: string; init: RequestInit; headers: Headers }
 
@@ -29,7 +30,7 @@ const call = (id: string, more: Partial<Call> = {}): Call => {
   const card = cardById(id)!
   return {
     card,
-    baseUrl: card.baseUrl,
+    baseUrl: addressIn(card),
     credential: 'sk-test',
     request: { path: '/v1/x', body: '{"a":1}' },
     timeoutMs: 5000,
@@ -51,7 +52,7 @@ describe.each(ids)('%s', (id) => {
     expect(seen[0]!.init.body).toBe(body)
     expect(seen[0]!.init.method?.toUpperCase()).toBe('POST')
     expect(seen[0]!.headers.get('content-type')).toBe('application/json')
-    expect(seen[0]!.url).toBe(`${cardById(id)!.baseUrl}/v1/x?y=1`)
+    expect(seen[0]!.url).toBe(`${addressIn(cardById(id)!)}/v1/x?y=1`)
   })
 
   test('any text at all', async () => {
@@ -92,7 +93,7 @@ describe.each(ids)('%s', (id) => {
     for (const name of ['OPENAI_BASE_URL', 'ANTHROPIC_BASE_URL']) vi.stubEnv(name, 'https://elsewhere.test')
     const { door, seen } = doorTo(() => new Response('{}'))
     await door.send(call(id))
-    expect(new URL(seen[0]!.url).host).toBe(new URL(cardById(id)!.baseUrl).host)
+    expect(new URL(seen[0]!.url).host).toBe(new URL(addressIn(cardById(id)!)).host)
     expect(JSON.stringify([...seen[0]!.headers])).not.toContain('env')
   })
 

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { cards } from '../../src/providers/registry.ts'
 import { createDoor } from '../../src/providers/send.ts'
+import { addressIn } from './prepared.ts'
 
 /** The same door in the Workers runtime, where the SDKs might take themselves to be in a browser. */
 describe.each(cards)('$id in workerd', (card) => {
   const body = '{ "10":1.0, "t":"\\u00e9 é 漢 😀" }'
-  const call = { card, baseUrl: card.baseUrl, credential: 'sk-test', request: { path: '/x', body } }
+  const call = { card, baseUrl: addressIn(card), credential: 'sk-test', request: { path: '/x', body } }
 
   test('our text is carried byte for byte', async () => {
     const received: string[] = []

@@ -23,8 +23,9 @@ import {
 } from '../body.ts'
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
+import type { ErrorBody } from '../errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../retention.ts'
-import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest } from '../types.ts'
+import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest, Wire } from '../types.ts'
 import { readAnswer, readUsage } from './anthropic-answer.ts'
 import {
   asTextBlocks,
@@ -43,16 +44,18 @@ import type { Marker } from './anthropic-markers.ts'
  * Anthropic Messages. Rendered in the order tools → system → messages; entries are written at markers only.
  * Source: SDK 1.11.0 types and platform.claude.com prompt caching pages, checked 2026-11-21.
  */
-export const anthropicMessages: Dialect = {
-  id: 'anthropic-messages',
-  prepare,
-  render,
-  primitives,
-  probe,
-  readAnswer,
-  readUsage,
-  readError: (status, headers, text) =>
-    readErrorWith({ refusesPrimitive: (body) => /max_tokens/i.test(body.message) }, status, headers, text),
+export function anthropicMessages(wire: Wire): Dialect {
+  const refusesPrimitive = (body: ErrorBody): boolean => /max_tokens/i.test(body.message)
+  return {
+    id: 'anthropic-messages',
+    prepare,
+    render,
+    primitives,
+    probe,
+    readAnswer,
+    readUsage,
+    readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+  }
 }
 
 const SHAPE: TurnShape = { list: 'messages', parts: 'content' }

@@ -2,7 +2,7 @@ import { Failure } from '../../contract/failures.ts'
 import { edit, objectEdits } from '../../core/json-edit.ts'
 import { byteOffset, items, member } from '../../core/json-text.ts'
 import type { JsonNode, JsonObject } from '../../core/json-text.ts'
-import type { ModelFacts, Primitive, Usage } from '../../core/types.ts'
+import type { ModelFacts, Usage } from '../../core/types.ts'
 import { readEvents, stringOf, unreadable } from '../answer.ts'
 import {
   appendTo,
@@ -23,24 +23,36 @@ import {
 } from '../body.ts'
 import type { LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
+import type { ErrorBody } from '../errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../retention.ts'
-import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeRequest } from '../types.ts'
+import type {
+  Dialect,
+  NativeRequest,
+  NeutralRequest,
+  PreparedPrefix,
+  ProbeAnswer,
+  ProbeOptions,
+  ProbeRequest,
+  Wire,
+} from '../types.ts'
 import { count, fields, inclusive, NO_USAGE } from '../usage.ts'
 
 /**
  * Gemini generateContent with its implicit cache: no markers, a prefix is found by itself.
  * Source: SDK 3.1.0 types and ai.google.dev caching pages, checked 2026-11-21.
  */
-export const geminiContent: Dialect = {
-  id: 'gemini-content',
-  prepare,
-  render,
-  primitives: (_text, facts) => facts.primitives,
-  probe,
-  readAnswer,
-  readUsage,
-  readError: (status, headers, text) =>
-    readErrorWith({ refusesPrimitive: (body) => /max_?output_?tokens/i.test(body.message) }, status, headers, text),
+export function geminiContent(wire: Wire): Dialect {
+  const refusesPrimitive = (body: ErrorBody): boolean => /max_?output_?tokens/i.test(body.message)
+  return {
+    id: 'gemini-content',
+    prepare,
+    render,
+    primitives: (_text, facts) => facts.primitives,
+    probe: (prefix, options) => probe(prefix, options, wire),
+    readAnswer,
+    readUsage,
+    readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+  }
 }
 
 const SHAPE: TurnShape = { list: 'contents', parts: 'parts' }
@@ -177,7 +189,8 @@ function lastElement(root: JsonObject): LastElement {
 
 function probe(
   prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
-  options: { primitive: Primitive; retention: string; outputTokens?: number },
+  options: ProbeOptions,
+  wire: Wire,
 ): ProbeRequest {
   const body = readBody(prefix.text)
   const { root } = body
@@ -200,7 +213,7 @@ function probe(
 
   const model = plainModel(prefix.model)
   const resource = model.startsWith('tunedModels/') ? model : `models/${model}`
-  return { path: `/v1beta/${resource}:generateContent`, body: edit(body.text, edits), outputTokens: cap }
+  return { path: `${wire.version}/${resource}:generateContent`, body: edit(body.text, edits), outputTokens: cap }
 }
 
 function render(request: NeutralRequest): string {

@@ -4,16 +4,17 @@ import type { JsonObject } from '../../core/json-text.ts'
 import { DUMMY_TEXT } from '../body.ts'
 import type { Body } from '../body.ts'
 import type { ErrorBody } from '../errors.ts'
+import type { Wire } from '../types.ts'
 import { hasBreakpoints, OPTIONS } from './openai-marks.ts'
 
 /**
  * The raw text of the request's cache options with some set: the caller's own are kept. `ttl` is written only where it says
  * something: an option of its own, or a retention other than the default.
  */
-export function cacheOptions(body: Body, retention: string, prewarm: boolean): string | null {
+export function cacheOptions(body: Body, retention: string, prewarm: boolean, usual: string): string | null {
   const own = member(body.root, OPTIONS)
   const present = stringMember(own, 'ttl')
-  const setTtl = present === undefined ? retention !== '30m' : present !== retention
+  const setTtl = present === undefined ? retention !== usual : present !== retention
   if (own?.type !== 'object') {
     const made = [...(setTtl ? [`"ttl":${JSON.stringify(retention)}`] : []), ...(prewarm ? ['"prewarm":true'] : [])]
     return made.length === 0 ? null : `{${made.join(',')}}`
@@ -32,12 +33,15 @@ export function commonChanges(
   model: string,
   retention: string,
   prewarm: boolean,
+  wire: Pick<Wire, 'controls' | 'retentions'>,
 ): Record<string, string | null> {
   const { root } = body
   const changes: Record<string, string | null> = { stream: null, stream_options: null }
   if (member(root, 'model') === undefined) changes['model'] = JSON.stringify(model)
-  if (hasBreakpoints(retention)) {
-    const options = cacheOptions(body, retention, prewarm)
+  if (wire.controls === 'none') return changes
+  const isTtl = wire.controls === 'ttl'
+  if (isTtl || hasBreakpoints(retention)) {
+    const options = cacheOptions(body, retention, prewarm, isTtl ? (wire.retentions[0] ?? '') : '30m')
     if (options !== null) changes[OPTIONS] = options
   } else {
     const present = stringMember(root, 'prompt_cache_retention')
@@ -52,8 +56,15 @@ export function isExplicitMode(root: JsonObject): boolean {
   return stringMember(member(root, OPTIONS), 'mode') === 'explicit'
 }
 
-/** The user turn that ends a probe which must have one. */
-export const DUMMY_TURN = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`
+/** The user turn that ends a probe which must have one; `nonce` where it may not repeat. */
+export function dummyTurn(nonce = ''): string {
+  return `{"role":"user","content":${JSON.stringify(DUMMY_TEXT + nonce)}}`
+}
+
+/** What of a probe's options a card's wire turns into headers and the last turn. */
+export function keyHeaders(wire: Pick<Wire, 'keyHeader'>, key: string | null | undefined): Record<string, string> {
+  return wire.keyHeader === null || key === null || key === undefined ? {} : { [wire.keyHeader]: key }
+}
 
 /** 400s that are about the probe itself: an unknown option, a floor of the output cap, an input without a user turn. */
 export function refusesPrimitive({ tokens, param, message }: ErrorBody): boolean {

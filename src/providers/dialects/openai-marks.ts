@@ -5,6 +5,7 @@ import { items, member, stringMember } from '../../core/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject, JsonString } from '../../core/json-text.ts'
 import type { Advice } from '../../core/types.ts'
 import type { Body, LastElement, TurnShape } from '../body.ts'
+import type { Wire } from '../types.ts'
 
 /**
  * What Responses and Chat Completions share. There are two regimes, and the retention tells them apart: models from GPT-5.6 on have
@@ -17,8 +18,9 @@ export interface OpenaiShape {
   textType: 'input_text' | 'text'
   /** Whether a part of a turn of this role may carry a breakpoint. */
   markable(turn: JsonNode): boolean
-  wireRetentions: readonly string[]
   notCompared: ReadonlySet<string>
+  /** Where the provider differs. */
+  wire: Wire
 }
 
 /** Marks the exact end of a reusable prefix on a content block. */
@@ -41,12 +43,13 @@ function parts(root: JsonObject, { turns }: OpenaiShape): JsonNode[] {
 /** The members that mark a breakpoint where one may stand, whatever their value: they are no prompt. */
 export function breakpointMembers(root: JsonObject, shape: OpenaiShape): JsonMember[] {
   return parts(root, shape).flatMap((part) =>
-    part.type === 'object' ? part.members.filter(({ key }) => key === MARKER) : [],
+    part.type === 'object' ? part.members.filter(({ key }) => shape.wire.markers.includes(key)) : [],
   )
 }
 
-/** Message contents written as a plain string, where a block could stand. */
+/** Message contents written as a plain string, where a block could stand. Only OpenAI says that both mean one thing. */
 export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] {
+  if (shape.wire.controls !== 'openai') return []
   return items(member(root, shape.turns.list)).flatMap((turn) => {
     const node = member(turn, shape.turns.parts)
     return node?.type === 'string' && shape.markable(turn) ? [node] : []
@@ -66,6 +69,7 @@ export function endAdvice(
   mode: string | undefined,
   shape: OpenaiShape,
 ): Advice[] {
+  if (shape.wire.controls !== 'openai') return markerAdvice(last, shape)
   if (!hasBreakpoints(retention)) return []
   const marked = last.node.type === 'object' && member(last.node, MARKER)?.type === 'object'
   const advice: Advice[] = []
@@ -101,6 +105,19 @@ export function endAdvice(
     })
   }
   return advice
+}
+
+/** Where markers are passed on to whoever serves the model, one that needs them writes nothing without. */
+function markerAdvice(last: LastElement, { wire }: OpenaiShape): Advice[] {
+  const names = wire.markers
+  if (names.length === 0 || names.some((name) => member(last.node, name) !== undefined)) return []
+  return [
+    {
+      cause: 'end_not_marked',
+      message: `No ${names.join(' or ')} stands at ${last.path}. Probes send the body as it is: if whoever serves this model caches only where a marker stands, put one there, in real requests too.`,
+      at: last.path,
+    },
+  ]
 }
 
 /** Edits that put an explicit breakpoint on the last shared block, unless it carries one. */

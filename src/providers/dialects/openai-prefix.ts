@@ -20,12 +20,10 @@ import {
   memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement } from '../body.ts'
-import { chooseRetention } from '../retention.ts'
-import type { NativeRequest, PreparedPrefix } from '../types.ts'
+import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import type { NativeRequest, PreparedPrefix, Wire } from '../types.ts'
 import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './openai-marks.ts'
 import type { OpenaiShape } from './openai-marks.ts'
-
-const KEY = 'prompt_cache_key'
 
 const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
 
@@ -42,10 +40,17 @@ export const NOT_COMPARED = [
   'top_p',
   'user',
   'safety_identifier',
-  KEY,
-  OPTIONS,
-  'prompt_cache_retention',
 ] as const
+
+/** What a format compares of the body's other members, at a provider of its own. */
+function uncompared({ notCompared, turns, wire }: OpenaiShape): ReadonlySet<string> {
+  const names = new Set([...notCompared, turns.list])
+  if (wire.keyMember !== null) names.add(wire.keyMember) // stands in the stream by itself
+  if (wire.controls !== 'none') names.add(OPTIONS)
+  if (wire.controls === 'openai') names.add('prompt_cache_retention')
+  for (const name of wire.compared) names.delete(name)
+  return names
+}
 
 /** `prepare` of both formats. Throws as a dialect's `prepare` does. */
 export function prepareOpenai(
@@ -56,6 +61,7 @@ export function prepareOpenai(
 ): PreparedPrefix {
   const model = modelOf(body, request.model)
   const { list } = shape.turns
+  const { wire } = shape
   objectList(body.root, 'tools')
   const turns = member(body.root, list)?.type === 'string' ? [] : objectList(body.root, list)
   const cut = strategyCut(request.cache, turns, shape.turns) ?? automaticCut(turns, shape)
@@ -65,12 +71,12 @@ export function prepareOpenai(
     })
   }
 
-  const key = cacheKey(body, request)
+  const key = cacheKey(body, request, wire)
   const stored = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
   const last = lastElement(stored.root, shape)
   checkEnd(last)
   const own = ownRetention(body.root, stored.root, shape)
-  const retention = chooseRetention(request.cache, own, facts(model), shape.wireRetentions)
+  const retention = chooseRetention(request.cache, own, facts(model), wire.retentions)
 
   const rules = {
     drop: new Set(breakpointMembers(stored.root, shape)),
@@ -80,12 +86,12 @@ export function prepareOpenai(
   }
   const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
   const prompt = [...memberStream(stored, 'tools'), ...memberStream(stored, 'instructions'), ...kept]
-  const mode = stringMember(member(stored.root, OPTIONS), 'mode')
+  const mode = wire.controls === 'openai' ? stringMember(member(stored.root, OPTIONS), 'mode') : undefined
   const controls: [string, string][] = [
     ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
     ...(key === null ? [] : [['cache_key', JSON.stringify(key)] as [string, string]]),
   ]
-  const compared = otherMembers(stored, new Set([...shape.notCompared, list]))
+  const compared = otherMembers(stored, uncompared(shape))
   return {
     model,
     text: stored.text,
@@ -94,7 +100,12 @@ export function prepareOpenai(
     canonical: joinStreams([...prompt, ...controls, ...compared]),
     cacheKey: key,
     ...sizeOf(prompt),
-    advice: [...retention.advice, ...endAdvice(body, last, retention.name, mode, shape)],
+    advice: [
+      ...retention.advice,
+      ...(wire.keyMember === null && wire.keyHeader === null ? keyWithoutEffect(request.cache) : []),
+      ...endAdvice(body, last, retention.name, mode, shape),
+      ...wire.advice,
+    ],
   }
 }
 
@@ -104,11 +115,12 @@ function isUserSide(turn: JsonNode): boolean {
 }
 
 /** The last breakpoint outside the final user turn, else the end of the initial developer block. */
-function automaticCut(turns: readonly JsonNode[], { turns: shape }: OpenaiShape): Cut {
+function automaticCut(turns: readonly JsonNode[], { turns: shape, wire }: OpenaiShape): Cut {
   const finalTurn = finalUserTurn(turns, isUserSide)
   for (let item = finalTurn - 1; item >= 0; item--) {
     const blocks = items(member(turns[item], shape.parts))
-    const part = blocks.findLastIndex((entry) => member(entry, MARKER)?.type === 'object')
+    const isMarked = (entry: JsonNode): boolean => wire.markers.some((name) => member(entry, name)?.type === 'object')
+    const part = blocks.findLastIndex(isMarked)
     if (part >= 0) return { item, part: part === blocks.length - 1 ? null : part }
   }
   const block = turns.findIndex((turn) => !isDeveloper(turn))
@@ -116,22 +128,29 @@ function automaticCut(turns: readonly JsonNode[], { turns: shape }: OpenaiShape)
   return end === 0 ? 'none' : { item: end - 1, part: null }
 }
 
-function cacheKey(body: Body, request: NativeRequest): string | null {
-  const own = stringMember(body.root, KEY)
+function cacheKey(body: Body, request: NativeRequest, { keyMember, keyHeader }: Wire): string | null {
+  const own = keyMember === null ? undefined : stringMember(body.root, keyMember)
   const wished = request.cache?.key
   if (own !== undefined && wished !== undefined && own !== wished) {
-    throw new Failure('conflict', `cache.key differs from the body's own ${KEY}.`, { field: 'cache.key' })
+    throw new Failure('conflict', `cache.key differs from the body's own ${keyMember}.`, { field: 'cache.key' })
   }
-  return own ?? wished ?? null
+  if (keyHeader !== null && wished !== undefined && !/^[\x21-\x7e]{1,256}$/.test(wished)) {
+    throw invalid('cache.key', `goes into the header ${keyHeader} and must be 1 to 256 printable characters`)
+  }
+  // A key that has no place to stand changes nothing, and so makes no other prefix.
+  return own ?? (keyMember === null && keyHeader === null ? null : (wished ?? null))
 }
 
-function storedEdits(root: JsonObject, cut: Cut, key: string | null, shape: OpenaiShape): Edit[] {
-  const list = member(root, shape.turns.list)
+function storedEdits(root: JsonObject, cut: Cut, key: string | null, { turns, wire }: OpenaiShape): Edit[] {
+  const list = member(root, turns.list)
   const changes: Record<string, string> = {}
-  if (key !== null && stringMember(root, KEY) === undefined) changes[KEY] = JSON.stringify(key)
+  const { keyMember } = wire
+  if (key !== null && keyMember !== null && stringMember(root, keyMember) === undefined) {
+    changes[keyMember] = JSON.stringify(key)
+  }
   // A plain string is the user's own turn: nothing of it is the prefix.
-  if (list?.type === 'string') changes[shape.turns.list] = '[]'
-  return [...objectEdits(root, changes), ...cutEdits(root, cut, shape.turns)]
+  if (list?.type === 'string') changes[turns.list] = '[]'
+  return [...objectEdits(root, changes), ...cutEdits(root, cut, turns)]
 }
 
 /** What ends a stored prefix: the last part of its last message, else `instructions`, else the last tool. */
@@ -158,6 +177,8 @@ function checkEnd({ path, turn }: LastElement): void {
 }
 
 function ownRetention(whole: JsonObject, stored: JsonObject, shape: OpenaiShape): string | null {
+  if (shape.wire.controls === 'none') return null
+  if (shape.wire.controls === 'ttl') return stringMember(member(whole, OPTIONS), 'ttl') ?? null
   const end = lastTurnElement(items(member(stored, shape.turns.list)), shape.turns)
   const named =
     stringMember(member(end?.node, MARKER), 'ttl') ??

@@ -6,34 +6,45 @@ import type { ModelFacts, Primitive, Usage } from '../../core/types.ts'
 import { readEvents, stringOf, unreadable } from '../answer.ts'
 import { appendTo, readBody } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
-import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeRequest } from '../types.ts'
+import type {
+  Dialect,
+  NativeRequest,
+  NeutralRequest,
+  PreparedPrefix,
+  ProbeAnswer,
+  ProbeOptions,
+  ProbeRequest,
+  Wire,
+} from '../types.ts'
 import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../usage.ts'
-import { commonChanges, DUMMY_TURN, isExplicitMode, refusesPrimitive } from './openai-controls.ts'
+import { commonChanges, dummyTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './openai-controls.ts'
 import { hasBreakpoints, isDeveloper, markEnd } from './openai-marks.ts'
 import type { OpenaiShape } from './openai-marks.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './openai-prefix.ts'
 
 /** OpenAI Responses. Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21. */
-export const openaiResponses: Dialect = {
-  id: 'openai-responses',
-  prepare,
-  render,
-  primitives,
-  probe,
-  readAnswer,
-  readUsage,
-  readError: (status, headers, text) => readErrorWith({ refusesPrimitive }, status, headers, text),
+export function openaiResponses(wire: Wire): Dialect {
+  const shape: OpenaiShape = { ...SHAPE, wire }
+  return {
+    id: 'openai-responses',
+    prepare: (request, facts) => prepare(request, facts, shape),
+    render,
+    primitives,
+    probe: (prefix, options) => probe(prefix, options, shape),
+    readAnswer,
+    readUsage,
+    readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+  }
 }
 
 /** The smallest output cap that the endpoint takes (400 `integer_below_min_value` under it). */
 const FLOOR_TOKENS = 16
 
-const SHAPE: OpenaiShape = {
+const SHAPE = {
   turns: { list: 'input', parts: 'content' },
   textType: 'input_text',
   // An assistant's own text is of another type, which has no breakpoint.
   markable: (turn: JsonNode) => isDeveloper(turn) || stringMember(turn, 'role') === 'user',
-  wireRetentions: ['in_memory', '24h', '30m', '12h'],
   notCompared: new Set([
     ...NOT_COMPARED,
     'max_output_tokens',
@@ -42,9 +53,9 @@ const SHAPE: OpenaiShape = {
     'top_logprobs',
     'max_tool_calls',
   ]),
-}
+} as const satisfies Omit<OpenaiShape, 'wire'>
 
-function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
+function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, shape: OpenaiShape): PreparedPrefix {
   const body = readBody(request.text)
   for (const field of ['conversation', 'previous_response_id']) {
     const value = member(body.root, field)
@@ -54,7 +65,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
       field: `request.${field}`,
     })
   }
-  return prepareOpenai(body, request, facts, SHAPE)
+  return prepareOpenai(body, request, facts, shape)
 }
 
 function primitives(text: string, facts: ModelFacts): Primitive[] {
@@ -66,30 +77,33 @@ function primitives(text: string, facts: ModelFacts): Primitive[] {
 
 function probe(
   prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
-  options: { primitive: Primitive; retention: string; outputTokens?: number },
+  options: ProbeOptions,
+  shape: OpenaiShape,
 ): ProbeRequest {
+  const { wire } = shape
   const body = readBody(prefix.text)
   const { root } = body
-  const last = lastElement(root, SHAPE)
+  const last = lastElement(root, shape)
   const prewarm = options.primitive === 'prewarm'
   if (!prewarm && options.primitive !== 'floor_tokens' && options.primitive !== 'one_token') {
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
-  const marks = hasBreakpoints(options.retention) && (!prewarm || isExplicitMode(root))
-  const edits = marks ? markEnd(body, last, options.retention, SHAPE) : []
+  const marks = wire.controls === 'openai' && hasBreakpoints(options.retention) && (!prewarm || isExplicitMode(root))
+  const edits = marks ? markEnd(body, last, options.retention, shape) : []
 
   const cap = prewarm ? 0 : Math.max(FLOOR_TOKENS, options.outputTokens ?? FLOOR_TOKENS)
-  const changes = commonChanges(body, prefix.model, options.retention, prewarm)
+  const changes = commonChanges(body, prefix.model, options.retention, prewarm, wire)
   changes['store'] = 'false'
   changes['background'] = null
   if (!prewarm) {
     changes['max_output_tokens'] = String(cap)
-    const appended = appendTo(root, 'input', DUMMY_TURN)
-    if (appended === null) changes['input'] = `[${DUMMY_TURN}]`
+    const dummy = dummyTurn(wire.uniqueTail ? options.nonce : undefined)
+    const appended = appendTo(root, 'input', dummy)
+    if (appended === null) changes['input'] = `[${dummy}]`
     else edits.push(...appended)
   } else if (member(root, 'input')?.type !== 'array') changes['input'] = '[]'
   edits.push(...objectEdits(root, changes))
-  return { path: '/responses', body: edit(body.text, edits), outputTokens: cap }
+  return { path: '/responses', body: edit(body.text, edits), outputTokens: cap, headers: keyHeaders(wire, options.key) }
 }
 
 function render(request: NeutralRequest): string {

@@ -1,0 +1,110 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { usd } from '../src/core/price.ts'
+import type { Price, Rates, RetentionOffer } from '../src/core/types.ts'
+import { variablesOf } from '../src/providers/address.ts'
+import { cards } from '../src/providers/registry.ts'
+import { FACT_NAMES } from '../src/providers/types.ts'
+import type { Card, ModelCard } from '../src/providers/types.ts'
+
+/** Writes docs/providers.md from the cards. `node scripts/providers-doc.ts` writes it, `--check` fails where it is not what the cards say. */
+
+const path = join(import.meta.dirname, '../docs/providers.md')
+
+export function providersDoc(): string {
+  return [
+    '# Providers',
+    '',
+    'Written from the cards in `src/providers` by `node scripts/providers-doc.ts`; do not edit it here.',
+    'What is not known is said so: *unknown* means that the page named beside it does not say. A deployment shows the same at `GET /providers`.',
+    'Retentions marked *assumed* are where we start; receipts move them within the bounds given.',
+    '',
+    '| Provider | Wire format | Secret | Variables | Warmed |',
+    '| --- | --- | --- | --- | --- |',
+    ...cards.map((card) => {
+      const variables = variablesOf(card).map((name) => `\`${name}\``)
+      const warmed = card.refusal === undefined ? 'yes' : card.refusal.byDefault ? 'only if allowed' : 'no'
+      return `| [\`${card.id}\`](#${card.id}) | ${card.dialect} | \`${card.secret}\` | ${variables.join(', ')} | ${warmed} |`
+    }),
+    '',
+    ...cards.flatMap(section),
+  ].join('\n')
+}
+
+function section(card: Card): string[] {
+  const { auth, wire = {} } = card
+  const key =
+    auth.header === 'authorization-bearer' ? 'Authorization: Bearer …' : `${auth.header}: ${auth.scheme ?? ''} …`
+  const steers = [wire.keyMember && `\`${wire.keyMember}\` (body)`, wire.keyHeader && `\`${wire.keyHeader}\` (header)`]
+  return [
+    `## ${card.id}`,
+    '',
+    `${card.name} at \`${card.baseUrl}\`, \`${key.replace(':  …', ': …')}\`. Source: <${card.source}>, checked ${card.checked}.`,
+    '',
+    ...(card.refusal === undefined
+      ? []
+      : [
+          `**Not warmed${card.refusal.byDefault ? ` unless \`WARM_ANYWAY\` names it` : ''}:** ${card.refusal.why}.`,
+          '',
+        ]),
+    ...(steers.some(Boolean) ? [`\`cache.key\` goes into ${steers.filter(Boolean).join(' and ')}.`, ''] : []),
+    ...FACT_NAMES.map((name) => {
+      const { says, source, checked } = card.facts[name]
+      const where = source === card.source && checked === card.checked ? '' : ` (<${source}>, ${checked})`
+      return `- ${name}: ${says ?? '*unknown*'}${where}`
+    }),
+    '',
+    ...table(card.models),
+  ]
+}
+
+function table(rows: readonly ModelCard[]): string[] {
+  if (rows.length === 0) return ['No model is described.', '']
+  return [
+    '| Models | Minimum | Retentions | Probes | USD per million tokens: input / read / write / output |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows.map(({ models, facts, prices }) =>
+      [
+        '',
+        models.map((id) => `\`${id}\``).join(' '),
+        facts.minimumTokens ?? '*unknown*',
+        facts.retentions.map(retention).join('; '),
+        facts.primitives.join(', '),
+        prices.length === 0 ? '*unknown*' : prices.map(priced).join('; '),
+        '',
+      ]
+        .join(' | ')
+        .trim(),
+    ),
+    '',
+  ]
+}
+
+function retention({ name, kind, ttlMs, assumed, minTtlMs, maxTtlMs }: RetentionOffer): string {
+  const bounds = assumed ? `, *assumed* ${minutes(minTtlMs)} to ${minutes(maxTtlMs)}` : ''
+  return `${name} (${kind}, ${minutes(ttlMs)}${bounds})`
+}
+
+function minutes(ms: number): string {
+  return ms % 3_600_000 === 0 ? `${ms / 3_600_000} h` : `${ms / 60_000} min`
+}
+
+function priced(price: Price): string {
+  const long = price.over === undefined ? '' : `; over ${price.over.tokens} tokens ${rates(price.over)}`
+  return `${rates(price)}${long} (from ${price.from})`
+}
+
+function rates(of: Rates): string {
+  const writes = Object.entries(of.cacheWriteNanosPerMTok).map(([name, nanos]) => `${name} ${usd(nanos)}`)
+  const write = writes.length === 0 ? '?' : writes.join(', ')
+  return `${usd(of.inputNanosPerMTok)} / ${usd(of.cacheReadNanosPerMTok)} / ${write} / ${usd(of.outputNanosPerMTok)}`
+}
+
+if (import.meta.main) {
+  const text = providersDoc()
+  if (!process.argv.includes('--check')) writeFileSync(path, text)
+  else if (readFileSync(path, 'utf8') !== text) {
+    console.error('docs/providers.md is not what the cards say; run node scripts/providers-doc.ts')
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,108 @@
+import * as z from 'zod'
+import { FAILURES } from './failures.ts'
+import { rawJson } from './raw-json.ts'
+import { dollars, duration, instant, label } from './scalars.ts'
+import { model } from './warm.ts'
+
+/** Managed caches: contents that a provider keeps under a handle. */
+
+const ttl = duration.meta({
+  description: 'What each creation and each renewal buys, 1 minute to 7 days; 1 hour when absent.',
+})
+
+const keep = z
+  .strictObject({
+    until: instant.nullish().meta({ description: 'Kept until then, and not longer.' }),
+    idle: duration
+      .nullish()
+      .meta({ description: 'Kept while it was asked for within this long; the ttl when absent, null: always.' }),
+    budget_usd_per_day: dollars
+      .nullish()
+      .meta({ description: 'Creation and storage together, a UTC day; $1 when absent, null: no limit.' }),
+  })
+  .meta({ description: 'How long to keep it, and what it may cost.' })
+
+export const cacheCreation = z.strictObject({
+  provider: z.string().min(1).max(64).meta({ description: 'A provider that supports handles; see GET /providers.' }),
+  model: model.optional(),
+  request: rawJson(
+    "The contents in the provider's own form (contents, systemInstruction, tools, toolConfig); its bytes are kept.",
+  ),
+  ttl: ttl.optional(),
+  display_name: label.optional(),
+  keep: keep.optional(),
+})
+
+export const cacheChange = z
+  .strictObject({ ttl: ttl.optional(), display_name: label.nullish(), keep: keep.optional() })
+  .refine((given) => Object.keys(given).length > 0, { error: 'must change something: ttl, display_name or keep' })
+
+export const goneReport = z.strictObject({
+  handle: z.string().min(1).max(200).optional().meta({ description: 'The handle that the provider refused.' }),
+})
+
+const at = z.iso.datetime().meta({ description: 'An instant, ISO 8601.' })
+const usd = z.number().nullable().meta({ description: 'US dollars; null: not known.' })
+const tokens = z.int().nullable().meta({ description: 'Tokens; null: the provider did not report it.' })
+const kinds = Object.keys(FAILURES) as [keyof typeof FAILURES, ...(keyof typeof FAILURES)[]]
+
+export const cacheAnswer = z.strictObject({
+  id: z.string(),
+  provider: z.string(),
+  model: z.string(),
+  display_name: z.string().nullable(),
+  fingerprint: z.string(),
+  created_at: at,
+  handle: z.string().nullable().meta({
+    description: 'What to send to the provider. Null: there is none to be had; send the contents themselves.',
+  }),
+  state: z.enum(['live', 'unconfirmed', 'absent', 'stopped', 'ended']),
+  expires_at: at.nullable(),
+  confirmed_at: at.nullable().meta({ description: 'When the provider last said that it has it.' }),
+  tokens,
+  estimated_tokens: z.int(),
+  ttl: z.string(),
+  keep: z.strictObject({ until: at.nullable(), idle: z.string().nullable(), budget_usd_per_day: usd }),
+  last_used_at: at,
+  next_step_at: at.nullable(),
+  cost: z.strictObject({ creation_usd: usd, storage_usd: usd, total_usd: usd, today_usd: usd }),
+  creations: z.int(),
+  renewals: z.int(),
+  losses: z.int(),
+  in_flight: z.boolean(),
+  stopped: z.strictObject({ reason: z.string(), at, why: z.string() }).nullable(),
+  last_failure: z
+    .strictObject({
+      at,
+      kind: z.enum(kinds),
+      message: z.string(),
+      retryable: z.boolean(),
+      detail: z.record(z.string(), z.unknown()).optional(),
+    })
+    .nullable(),
+  why: z.string(),
+})
+
+export const cacheMade = z.strictObject({ created: z.boolean(), ...cacheAnswer.shape })
+export const cacheReported = z.strictObject({
+  replaced: z.boolean().meta({ description: 'Whether there is another handle now than the one that was reported.' }),
+  ...cacheAnswer.shape,
+})
+
+export const cacheHistoryAnswer = z.strictObject({
+  at,
+  event: z.enum(['created', 'renewed', 'lost', 'adopted', 'deleted', 'failed', 'stopped', 'orphan']),
+  handle: z.string().nullable(),
+  tokens,
+  cost_usd: usd,
+  storage_usd: usd,
+  why: z.string(),
+})
+
+export const cacheDeleted = z.strictObject({
+  id: z.string(),
+  deleted: z.literal(true),
+  at_provider: z
+    .enum(['deleted', 'pending', 'none'])
+    .meta({ description: 'Whether its handle is gone there; pending: it is tried again until it is.' }),
+})

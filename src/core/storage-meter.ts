@@ -1,0 +1,29 @@
+/** A price of storage from an instant on. Rows are in the order of time; before the first one, the first is the best knowledge. */
+export interface StorageRate {
+  fromAt: number
+  /** Nano-dollars per million tokens and hour. */
+  nanosPerMTokHour: number
+}
+
+const HOUR_MS = 3_600_000
+const MILLION = 1_000_000
+
+/**
+ * What keeping some tokens from one instant to another costs, in nano-dollars: tokens × hours × price, each stretch at the
+ * price of its time. Rounded up, so that a sum of stretches never understates. Null when tokens or price are unknown.
+ */
+export function storageNanos(
+  tokens: number | null,
+  fromAt: number,
+  toAt: number,
+  rates: readonly StorageRate[],
+): number | null {
+  if (tokens === null || rates.length === 0) return null
+  let total = 0
+  for (const [index, rate] of rates.entries()) {
+    const start = index === 0 ? fromAt : Math.max(fromAt, rate.fromAt)
+    const end = Math.min(toAt, rates[index + 1]?.fromAt ?? toAt)
+    if (end > start) total += (tokens / MILLION) * ((end - start) / HOUR_MS) * rate.nanosPerMTokHour
+  }
+  return Math.ceil(total)
+}

@@ -1,0 +1,91 @@
+import { readMark } from '../core/handle-owner.ts'
+import type { ListedOurs } from '../durable/handle-keeper.ts'
+import { handlesOf } from '../providers/handles.ts'
+import type { HandleDialect } from '../providers/handles.ts'
+import { cards } from '../providers/registry.ts'
+import { clockFrom } from '../runtime/clock.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { accessTo } from '../runtime/env.ts'
+import type { Access, Environment } from '../runtime/env.ts'
+import { callAboutHandle } from '../runtime/handle-call.ts'
+
+/** Often enough that a handle of ours that no table knows is never older than an hour, a late tick and a failed one included. */
+export const RECONCILE_MS = 45 * 60_000
+const AGAIN_MS = 3 * 60_000
+const TIMEOUT_MS = 15_000
+/** A hundred handles a page: a provider that never ends its list must not hold us for ever. */
+const MOST_PAGES = 200
+
+/** Holds the tables against what each provider lists. Most ticks have nothing to do here. */
+export async function reconcileHandles(env: Environment): Promise<void> {
+  const clock = clockFrom(env)
+  const directory = env.DIRECTORY.getByName('directory')
+  if (!(await directory.takeReconcile(clock.now(), RECONCILE_MS))) return
+  let complete = true
+  for (const card of cards) {
+    const dialect = handlesOf(card)
+    const access = accessTo(card, env)
+    if (dialect === null || access.credential === null) continue
+    try {
+      if (!(await reconcileAt(access, dialect, env, clock))) complete = false
+    } catch (thrown) {
+      console.error('reconcile: did not end', thrown instanceof Error ? thrown.name : 'unknown')
+      complete = false
+    }
+  }
+  if (!complete) await directory.reconcileAgainAt(clock.now() + AGAIN_MS, RECONCILE_MS)
+}
+
+/** One credential at one provider. False when something was left undone. */
+async function reconcileAt(access: Access, dialect: HandleDialect, env: Environment, clock: Clock): Promise<boolean> {
+  const directory = env.DIRECTORY.getByName('directory')
+  // Listed before the tables are read: what a table gains meanwhile is in the table, and so never an orphan.
+  const listedAt = clock.now()
+  const listed = await listOurs(access, dialect, await directory.deploymentId(), clock)
+  if (listed === null) return false
+  const accounts = await directory.accounts()
+  let unknown = new Set(listed.map(({ name }) => name))
+  for (const { id } of accounts) {
+    try {
+      const here = await env.REGISTRY.getByName(id).reconcileHandles(access.card.id, listed, listedAt)
+      unknown = unknown.intersection(new Set(here))
+    } catch (thrown) {
+      console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
+      return false // what it knows is not known, so nothing is an orphan for certain
+    }
+  }
+  let complete = true
+  for (const name of unknown) {
+    const answer = await callAboutHandle(access, dialect, dialect.remove(name), clock.realMs(TIMEOUT_MS))
+    if (answer.kind === 'failed') complete = false
+  }
+  return complete
+}
+
+/** Every handle that carries this deployment's mark, page by page; null when the list could not be read to its end. */
+async function listOurs(
+  access: Access,
+  dialect: HandleDialect,
+  deployment: string,
+  clock: Clock,
+): Promise<ListedOurs[] | null> {
+  const ours: ListedOurs[] = []
+  let pageToken: string | null = null
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const answer = await callAboutHandle(access, dialect, dialect.list(pageToken), clock.realMs(TIMEOUT_MS))
+    if (answer.kind !== 'answered') return null
+    try {
+      const { handles, nextPageToken } = dialect.readList(answer.text)
+      for (const { displayName, name, tokens, createdAt, expiresAt } of handles) {
+        const print = readMark(displayName, deployment)
+        if (print !== null) ours.push({ name, tokens, createdAt, expiresAt, print })
+      }
+      pageToken = nextPageToken
+    } catch (thrown) {
+      console.error('reconcile: a list could not be read', thrown instanceof Error ? thrown.name : 'unknown')
+      return null
+    }
+    if (pageToken === null) return ours
+  }
+  return null
+}

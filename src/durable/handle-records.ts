@@ -1,0 +1,115 @@
+import type { HandleFailure, HandleKeep, HandleOp, HandleState, SeenHandle } from '../core/handle.ts'
+
+/** What is registered about a managed cache: everything but its state and its contents. */
+export interface HandleRecord {
+  id: string
+  fingerprint: string
+  createdAt: number
+  provider: string
+  model: string
+  /** The caller's label. The provider's own display name carries our mark instead. */
+  name: string | null
+  credential: string
+  estimatedTokens: number
+  bodyBytes: number
+  keep: HandleKeep
+}
+
+/** What the Worker sends to register one. */
+export type HandleRegistration = Omit<HandleRecord, 'id' | 'createdAt' | 'keep'> & {
+  ttlMs: number | null
+  keep: Partial<HandleKeep>
+  body: Uint8Array
+}
+
+/** Which row a message or a lease speaks of: a managed cache, or a handle that is to be deleted. */
+export interface HandleTarget {
+  of: 'handle' | 'drop'
+  k: number
+}
+
+/** The right to make one call about a handle, once, in time. */
+export interface HandleLease {
+  /** Never given twice. */
+  id: string
+  target: HandleTarget
+  op: HandleOp
+  provider: string
+  model: string
+  fingerprint: string
+  /** The handle that it is about; null for a creation. */
+  name: string | null
+  /** What a creation or a renewal buys. */
+  ttlMs: number
+  sendBy: number
+  timeoutMs: number
+  /** From here the call is taken as lost. */
+  expiresAt: number
+  reservedNanos: number
+  why: string
+}
+
+/** A row that was put on the queue (`lease` null) or that a call is being made for. */
+export interface HandleClaim {
+  untilAt: number
+  lease: HandleLease | null
+}
+
+export type HandleOutcome = { lease: string; target: HandleTarget; startedAt: number } & (
+  | { kind: 'answered'; seen: SeenHandle | null }
+  | { kind: 'gone' }
+  | ({ kind: 'failed' } & HandleFailure)
+  | { kind: 'not_sent'; why: string }
+)
+
+/** A message on the probe queue about a handle. */
+export interface HandleMessage {
+  account: string
+  handle: HandleTarget
+}
+
+/** A row of a managed cache's history. */
+export interface HandleRow {
+  at: number
+  /** What was done, or noticed. */
+  event: 'created' | 'renewed' | 'lost' | 'adopted' | 'deleted' | 'failed' | 'stopped' | 'orphan'
+  /** The provider's name of the handle, where it is about one. */
+  handle: string | null
+  tokens: number | null
+  /** What this event itself cost; null: not known. */
+  costNanos: number | null
+  /** Storage that was counted with it, since the row before; null: not known. */
+  storageNanos: number | null
+  why: string
+}
+
+export interface HandleView {
+  k: number
+  record: HandleRecord
+  state: HandleState
+  now: number
+  inFlight: boolean
+}
+
+/** A handle of ours that is to be deleted at its provider. */
+export interface DropRecord {
+  /** The managed cache that it belonged to. */
+  owner: number
+  provider: string
+  model: string
+  fingerprint: string
+  tokens: number | null
+  meteredToAt: number
+  expiresAt: number
+  tries: number
+  why: string
+  claim: HandleClaim | null
+}
+
+/** How asking for a handle goes on. */
+export type HandleFlight =
+  | { role: 'ready'; view: HandleView }
+  | { role: 'leader'; lease: HandleLease; allowedSecrets: string[] }
+  | { role: 'follower'; k: number }
+  | { role: 'failed'; view: HandleView }
+  | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string; view: HandleView }

@@ -1,0 +1,34 @@
+import { dayOf } from '../core/schedule.ts'
+import type { RegistryStore } from './registry-store.ts'
+
+/** Adds a call about a managed cache, or the storage that was counted, to the totals of its UTC day. */
+export function bookCall(
+  store: RegistryStore,
+  now: number,
+  costNanos: number,
+  failureKind: string | null,
+  calls = 1,
+): void {
+  if (calls === 0 && costNanos === 0) return
+  const day = dayOf(now)
+  const totals = store.dayTotals(day) ?? {
+    calls: 0,
+    costNanos: 0,
+    unknownOutcomes: 0,
+    receipts: {},
+    failures: {},
+    hits: 0,
+    misses: 0,
+    cachedTokens: 0,
+  }
+  const failures =
+    failureKind === null
+      ? totals.failures
+      : { ...totals.failures, [failureKind]: (totals.failures[failureKind] ?? 0) + 1 }
+  store.saveDayTotals(day, {
+    ...totals,
+    calls: totals.calls + calls,
+    costNanos: totals.costNanos + costNanos,
+    failures,
+  })
+}

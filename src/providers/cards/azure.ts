@@ -1,0 +1,50 @@
+import { facts } from '../facts.ts'
+import { openaiChat } from '../openai-chat.ts'
+import { openai } from '../openai.ts'
+import type { Card } from '../types.ts'
+
+const DOCS = 'https://learn.microsoft.com/azure/foundry/openai/how-to/prompt-caching'
+
+const SAID = facts(DOCS, {
+  mechanism:
+    "As OpenAI's; explicit breakpoints and counts of writes on pay-as-you-go only, not on provisioned throughput.",
+  granularity: '1024 tokens, and steps of 128 before GPT-5.6.',
+  clock:
+    'At least 30 minutes after the last write or reuse from GPT-5.6 on; in memory or 24 hours before. No 12 hours.',
+  affinity: 'prompt_cache_key in the body, which the documentation asks for; nothing is shared between subscriptions.',
+  writes: 'cache_write_tokens from GPT-5.6 on, on pay-as-you-go.',
+  usage: "As OpenAI's; some models need a recent API version to report cached_tokens.",
+  price: "As OpenAI's; on provisioned throughput up to all of a read is free.",
+  limits: 'x-ratelimit-* headers; 429 has retry-after.',
+  errors: '{error: {code, message}}: codes are words or the status as text.',
+})
+
+/** `model` is the name of a deployment: what is known of a model holds where the deployment is named after it. */
+export const azureOpenai: Card = {
+  ...openai,
+  id: 'azure-openai',
+  name: 'Azure OpenAI Responses',
+  baseUrl: '{AZURE_OPENAI_BASE_URL}',
+  auth: { header: 'api-key' },
+  secret: 'AZURE_OPENAI_API_KEY',
+  models: openai.models.map((row) => ({
+    ...row,
+    facts: {
+      ...row.facts,
+      retentions: row.facts.retentions.filter(({ name }) => name !== '12h'),
+      primitives: ['floor_tokens'], // a prewarm is not verified here
+    },
+    source: DOCS,
+  })),
+  facts: SAID,
+  source: DOCS,
+}
+
+export const azureOpenaiChat: Card = {
+  ...azureOpenai,
+  id: 'azure-openai-chat',
+  name: 'Azure OpenAI Chat Completions',
+  dialect: 'openai-chat',
+  wire: openaiChat.wire ?? {},
+  models: openaiChat.models.map((row) => ({ ...row, source: DOCS })),
+}

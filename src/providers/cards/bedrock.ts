@@ -1,0 +1,130 @@
+import type { ModelFacts } from '../../core/types.ts'
+import { automatic, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price, stated } from '../facts.ts'
+import { openai } from '../openai.ts'
+import type { Card, ModelCard } from '../types.ts'
+
+const DOCS = 'https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html'
+const REGION = '{BEDROCK_REGION}'
+const HERE = ['', 'us.', 'eu.', 'apac.', 'au.', 'jp.', 'us-gov.']
+
+type Usd = { input: number; output: number; read?: number }
+
+/** A model's ids: by themselves and as a profile of regions. `global.` profiles cost a tenth less. */
+function names(prefixes: readonly string[], id: string): string[] {
+  return prefixes.flatMap((prefix) => [`${prefix}${id}`, `${prefix}${id}-v*`, `${prefix}${id}-20*`])
+}
+
+/** Claude, with AWS's own minimums, which are not Anthropic's. `hour`: whether it may be kept for one. */
+function claude(id: string, minimumTokens: number, rates: Usd | null, hour = true): ModelCard[] {
+  const known: Omit<ModelFacts, 'price'> = {
+    minimumTokens,
+    retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), ...(hour ? [stated('1h', 'sliding', HOUR_MS)] : [])],
+    writesReported: true,
+    primitives: ['one_token', 'floor_tokens'],
+  }
+  const at = (factor: number) => {
+    if (rates === null) return []
+    const [input, output] = [rates.input * factor, rates.output * factor]
+    const read = (rates.read ?? rates.input * 0.1) * factor
+    return [price({ input, read, output, writes: { '5m': input * 1.25, '1h': input * 2 } })]
+  }
+  return [
+    model(names(['global.'], `anthropic.claude-${id}`), known, at(1), DOCS),
+    model(names(HERE, `anthropic.claude-${id}`), known, at(1.1), DOCS),
+  ]
+}
+
+/** Nova takes cache points for five minutes, and charges no write. */
+function nova(id: string, rates: { input: number; read: number; output: number }): ModelCard {
+  const row = automatic(
+    names(HERE, `amazon.nova-${id}`),
+    { retention: stated('5m', 'sliding', 5 * MINUTE_MS), rates: [rates] },
+    DOCS,
+  )
+  return { ...row, facts: { ...row.facts, writesReported: true } }
+}
+
+/** Converse, with a Bedrock API key. */
+export const bedrock: Card = {
+  id: 'bedrock',
+  name: 'Amazon Bedrock Converse',
+  baseUrl: `https://bedrock-runtime.${REGION}.amazonaws.com`,
+  auth: { header: 'authorization-bearer' },
+  headers: {},
+  dialect: 'bedrock-converse',
+  wire: { spentTokens: ['servicequotaexceededexception'], busyTokens: ['modelnotreadyexception'] },
+  supportsHandles: false,
+  secret: 'AWS_BEARER_TOKEN_BEDROCK',
+  models: [
+    ...claude('opus-5-5', 512, { input: 4, output: 20, read: 0.2 }),
+    ...claude('opus-5', 512, { input: 5, output: 25 }),
+    ...claude('fable-5-1', 512, { input: 10, output: 50, read: 0.25 }),
+    ...claude('fable-5', 512, { input: 10, output: 50 }),
+    ...claude('mythos-5', 512, null),
+    ...claude('opus-4-8', 1024, { input: 5, output: 25 }),
+    ...claude('sonnet-5', 1024, { input: 2, output: 10 }),
+    ...claude('sonnet-4-6', 1024, { input: 3, output: 15 }),
+    ...claude('sonnet-4-5', 1024, { input: 3, output: 15 }),
+    ...claude('opus-4-7', 4096, { input: 5, output: 25 }),
+    ...claude('opus-4-6', 4096, { input: 5, output: 25 }),
+    ...claude('opus-4-5', 4096, { input: 5, output: 25 }),
+    ...claude('haiku-4-5', 4096, { input: 1, output: 5 }),
+    ...claude('mythos-preview', 4096, null),
+    ...claude('3-7-sonnet', 1024, null, false),
+    nova('premier', { input: 2.5, read: 0.625, output: 12.5 }),
+    nova('pro', { input: 0.8, read: 0.2, output: 3.2 }),
+    nova('lite', { input: 0.06, read: 0.015, output: 0.24 }),
+    nova('micro', { input: 0.035, read: 0.00875, output: 0.14 }),
+  ],
+  facts: facts(DOCS, {
+    mechanism:
+      'Explicit cache points in tools, system and messages, four at most, the longer lifetime first; a best-effort implicit cache besides.',
+    granularity: "AWS's own minimums by model, which differ from Anthropic's.",
+    clock: '5 minutes or an hour, renewed by each read.',
+    affinity: 'None to set. A profile of several regions may land in a cold one.',
+    writes: 'usage.cacheWriteInputTokens, by lifetime in cacheDetails[].',
+    usage: 'inputTokens excludes cacheReadInputTokens and cacheWriteInputTokens.',
+    price: "As Anthropic's by global profiles, a tenth more elsewhere; Nova reads at 0.25 × with no fee for writing.",
+    limits:
+      'Reads are not taken off the token quota. Whether maxTokens 0 is taken is not verified: probes ask for one token.',
+    errors:
+      '{message} with the name in x-amzn-errortype: ThrottlingException and ModelNotReadyException 429, ServiceUnavailableException 503, ValidationException 400; no wait is promised.',
+    geo: 'Models by region; short-lived keys hold in the region that made them.',
+  }),
+  source: DOCS,
+  checked: CHECKED,
+}
+
+/** OpenAI's models on Bedrock, under their own wire format. */
+export const bedrockOpenai: Card = {
+  ...openai,
+  id: 'bedrock-openai',
+  name: 'OpenAI on Amazon Bedrock',
+  baseUrl: `https://bedrock-mantle.${REGION}.api.aws/openai/v1`,
+  secret: 'AWS_BEARER_TOKEN_BEDROCK',
+  models: [
+    model(
+      ['openai.gpt-5.6*', 'openai.gpt-6*', 'global.openai.gpt-5.6*', 'us.openai.gpt-5.6*'],
+      {
+        minimumTokens: 1024,
+        retentions: [stated('30m', 'minimum', 30 * MINUTE_MS)],
+        writesReported: true,
+        primitives: ['floor_tokens'],
+      },
+      [], // a tenth more than OpenAI's by region; which id is billed how is not published
+      DOCS,
+    ),
+  ],
+  facts: facts(DOCS, {
+    mechanism: "As OpenAI's from GPT-5.6 on: implicit, and explicit breakpoints.",
+    granularity: '1024 tokens.',
+    clock: 'At least 30 minutes after the last write or reuse.',
+    affinity: 'prompt_cache_key in the body.',
+    writes: 'input_tokens_details.cache_write_tokens.',
+    usage: "As OpenAI's.",
+    price: 'Writes at 1.25 × input, reads at 0.1 ×.',
+    limits: 'Cached tokens do not count toward input tokens a minute.',
+    errors: "OpenAI's shape.",
+  }),
+  source: DOCS,
+}

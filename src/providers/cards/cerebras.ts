@@ -1,0 +1,24 @@
+import { assumed, automatic, CHAT, facts, HOUR_MS, MINUTE_MS } from '../facts.ts'
+import type { Card } from '../types.ts'
+
+const DOCS = 'https://inference-docs.cerebras.ai/capabilities/prompt-caching'
+
+export const cerebras: Card = {
+  ...CHAT,
+  id: 'cerebras',
+  name: 'Cerebras',
+  baseUrl: 'https://api.cerebras.ai/v1',
+  secret: 'CEREBRAS_API_KEY',
+  wire: { cap: 'max_completion_tokens' },
+  models: [automatic(['*'], { retention: assumed('implicit', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS) }, DOCS)],
+  facts: facts(DOCS, {
+    mechanism: 'Automatic prefix cache of the organisation.',
+    granularity: 'Blocks, typically of 100 to 600 tokens.',
+    clock: '5 minutes are guaranteed, up to an hour is possible. Whether a read renews is not said.',
+    affinity: 'None to set.',
+    usage: 'prompt_tokens includes prompt_tokens_details.cached_tokens.',
+    limits: 'Cached tokens count toward a limit of their own, apart from the one of uncached tokens.',
+    errors: '{message, type, param, code} at the top; 402 when the balance is spent.',
+  }),
+  source: DOCS,
+}

@@ -1,0 +1,21 @@
+import { CHAT, facts } from '../facts.ts'
+import type { Card } from '../types.ts'
+
+const DOCS = 'https://docs.cohere.com'
+
+/** Listed so that what is observed of it can be read; nothing is documented, so nothing is warmed. */
+export const cohere: Card = {
+  ...CHAT,
+  id: 'cohere',
+  name: 'Cohere',
+  baseUrl: 'https://api.cohere.ai/compatibility/v1',
+  secret: 'COHERE_API_KEY',
+  refusal: { why: 'nothing is documented about a prompt cache: no control, no lifetime, no price', byDefault: false },
+  models: [],
+  facts: facts(DOCS, {
+    usage:
+      'usage.tokens.input_tokens and usage.cached_tokens; whether the first includes the second is not documented.',
+    errors: '{message} at the top.',
+  }),
+  source: DOCS,
+}

@@ -1,0 +1,53 @@
+import { assumed, automatic, CHAT, facts, HOUR_MS } from '../facts.ts'
+import type { AutomaticRates } from '../facts.ts'
+import type { Card } from '../types.ts'
+
+const DOCS = 'https://api-docs.deepseek.com/guides/kv_cache'
+
+/** Hours to days: entries lie on disks. */
+const HOURS = assumed('implicit', 6 * HOUR_MS, HOUR_MS, 72 * HOUR_MS)
+
+/**
+ * Since 2026-08-17 the price depends on the hour: twice as much from 01:00 to 04:00 and from 06:00 to 10:00 UTC on weekdays. The
+ * higher one stands here, so that no sum of ours is below the bill.
+ */
+function row(name: string, ...rates: AutomaticRates[]) {
+  return automatic([name], { retention: HOURS, probesToSeed: 2, rates }, DOCS)
+}
+
+export const deepseek: Card = {
+  ...CHAT,
+  id: 'deepseek',
+  name: 'DeepSeek',
+  baseUrl: 'https://api.deepseek.com',
+  secret: 'DEEPSEEK_API_KEY',
+  wire: {
+    keyMember: 'user_id',
+    uniqueTail: true,
+    spentWords: ['insufficient balance'],
+    advice: [
+      {
+        cause: 'two_probes_seed',
+        message:
+          'An entry is made where two requests with different ends are seen to share a beginning. Two probes that differ behind the prefix make it, a third shows it; entries then live for hours to days, and real requests do the same by themselves.',
+      },
+    ],
+  },
+  models: [
+    row('deepseek-v4-pro', { input: 1.32, read: 0.044, output: 3.96, from: '2026-08-17' }),
+    row('deepseek-v4-flash', { input: 0.44, read: 0.014, output: 1.32, from: '2026-08-17' }),
+    row('*'),
+  ],
+  facts: facts(DOCS, {
+    mechanism:
+      'Automatic cache on disks, of units that must match whole: at the ends of inputs and outputs, at intervals of long ones, and where two requests are seen to share a beginning.',
+    granularity: '64 tokens.',
+    clock: 'Hours to days, best effort; making a unit takes seconds.',
+    affinity: 'user_id in the body keeps caches apart: probes send the same.',
+    writes: 'Not reported and not charged.',
+    usage: 'prompt_tokens = prompt_cache_hit_tokens + prompt_cache_miss_tokens.',
+    price: 'Reads at 0.02 to 0.033 × input; twice all rates at peak hours, which is the price that is counted with.',
+    errors: '{error: {message, type, code}}; 402 when the balance is spent.',
+  }),
+  source: DOCS,
+}

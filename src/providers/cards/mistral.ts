@@ -1,0 +1,38 @@
+import { automatic, CHAT, facts, UNSTATED } from '../facts.ts'
+import type { AutomaticRates } from '../facts.ts'
+import type { Card } from '../types.ts'
+
+const DOCS = 'https://docs.mistral.ai/studio-api/conversations/advanced/prompt-caching'
+
+function row(names: string[], ...rates: AutomaticRates[]) {
+  return automatic(names, { retention: UNSTATED, rates }, DOCS)
+}
+
+export const mistral: Card = {
+  ...CHAT,
+  id: 'mistral',
+  name: 'Mistral',
+  baseUrl: 'https://api.mistral.ai/v1',
+  secret: 'MISTRAL_API_KEY',
+  wire: { keyMember: 'prompt_cache_key' },
+  models: [
+    row(['mistral-large-2512'], { input: 0.5, read: 0.05, output: 1.5 }),
+    row(['mistral-medium-3-5', 'mistral-medium-latest'], { input: 1.5, read: 0.15, output: 7.5, from: '2026-06-16' }),
+    row(['mistral-medium-3-1'], { input: 0.4, read: 0.04, output: 2 }),
+    row(['mistral-small-2603'], { input: 0.15, read: 0.015, output: 0.6 }),
+    row(['codestral-2508'], { input: 0.3, read: 0.03, output: 0.9 }),
+    row(['devstral-2512'], { input: 0.4, read: 0.04, output: 2 }),
+    row(['*']),
+  ],
+  facts: facts(DOCS, {
+    mechanism: 'Prefix cache that a key makes likelier to hit; nothing is guaranteed.',
+    granularity: 'Blocks of 64 tokens.',
+    affinity: 'prompt_cache_key in the body; it must hold no secret.',
+    writes: 'Not reported and not charged.',
+    usage:
+      'prompt_tokens includes prompt_tokens_details.cached_tokens; older schemas say num_cached_tokens or prompt_token_details.',
+    price: 'Reads at 0.1 × input.',
+    errors: '{object: "error", message, type, code} at the top; a wrong body is 422 with detail[].',
+  }),
+  source: DOCS,
+}

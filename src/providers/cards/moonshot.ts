@@ -1,0 +1,63 @@
+import type { RetentionOffer } from '../../core/types.ts'
+import { assumed, CHAT, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price } from '../facts.ts'
+import type { Card, ModelCard } from '../types.ts'
+
+const DOCS = 'https://forum.moonshot.ai'
+
+/** Asked for by name; whether a read renews it nobody has verified, so that receipts decide. */
+function kept(name: string, ttlMs: number): RetentionOffer {
+  return assumed(name, ttlMs, ttlMs / 2, ttlMs)
+}
+
+/** Since October 2026 writes are billed: 5 minutes at 1 × input, an hour at 2 ×. */
+function row(names: string[], rates: { input: number; read: number; output: number } | null): ModelCard {
+  const prices = rates === null ? [] : [price({ ...rates, writes: { '5m': rates.input, '1h': rates.input * 2 } })]
+  return model(
+    names,
+    {
+      minimumTokens: null,
+      retentions: [kept('5m', 5 * MINUTE_MS), kept('1h', HOUR_MS)],
+      writesReported: false,
+      primitives: ['one_token', 'floor_tokens'],
+    },
+    prices,
+    DOCS,
+  )
+}
+
+export const moonshot: Card = {
+  ...CHAT,
+  id: 'moonshot',
+  name: 'Moonshot Kimi',
+  baseUrl: 'https://api.moonshot.ai/v1',
+  secret: 'MOONSHOT_API_KEY',
+  wire: {
+    controls: 'ttl',
+    keyMember: 'prompt_cache_key',
+    retentions: ['5m', '1h'],
+    spentTokens: ['exceeded_current_quota_error'],
+    spentWords: ['insufficient balance'],
+    busyTokens: ['engine_overloaded_error'],
+    keyWords: ['invalid authentication'],
+  },
+  models: [
+    row(['kimi-k3'], { input: 3, read: 0.3, output: 15 }),
+    row(['kimi-k2.6'], { input: 0.95, read: 0.16, output: 4 }),
+    row(['kimi-k2.5'], { input: 0.6, read: 0.1, output: 3 }),
+    row(['kimi-*'], null),
+  ],
+  facts: facts(DOCS, {
+    mechanism: 'Automatic prefix cache with a choice of lifetime.',
+    clock:
+      '5 minutes, also where nothing is asked, or an hour (prompt_cache_options.ttl). Whether a read renews is not verified: it is assumed, until receipts say otherwise.',
+    affinity: 'prompt_cache_key in the body.',
+    writes:
+      'Billed, but the name of the count is not verified: cache_write_tokens and cache_creation_input_tokens are read where they come.',
+    usage: 'prompt_tokens includes usage.cached_tokens at the top; in streams the usage may stand in choices[0].',
+    price: 'Writes at 1 × input for 5 minutes and 2 × for an hour; reads at 0.1 ×.',
+    errors:
+      '{error: {type, message}}: exceeded_current_quota_error, rate_limit_reached_error, engine_overloaded_error; 403 for an empty balance.',
+  }),
+  source: DOCS,
+  checked: CHECKED,
+}

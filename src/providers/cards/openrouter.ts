@@ -1,0 +1,58 @@
+import { automatic, CHAT, facts, UNSTATED } from '../facts.ts'
+import type { Card } from '../types.ts'
+
+const DOCS = 'https://openrouter.ai/docs/features/prompt-caching'
+
+export const openrouter: Card = {
+  ...CHAT,
+  id: 'openrouter',
+  name: 'OpenRouter',
+  baseUrl: 'https://openrouter.ai/api/v1',
+  secret: 'OPENROUTER_API_KEY',
+  wire: {
+    // The conversation that is pinned to one upstream. `provider` pins as well; both are compared and sent as they are.
+    keyMember: 'session_id',
+    markers: ['cache_control', 'prompt_cache_breakpoint'],
+    advice: [
+      {
+        cause: 'conversation_pinned',
+        message:
+          'Requests go to the upstream that their conversation is pinned to. Give a session_id (cache.key) or a provider with allow_fallbacks false, in real requests too: without one a probe is a conversation of its own and may warm another upstream. provider.order switches pinning off.',
+      },
+    ],
+  },
+  models: [automatic(['*'], { retention: UNSTATED }, DOCS)],
+  facts: facts(DOCS, {
+    mechanism: "The upstream's; markers of either kind are passed on, and translated.",
+    granularity: "The upstream's.",
+    clock: "The upstream's; the pin to it ends about 10 minutes after the last request.",
+    affinity: 'session_id in the body (at most 256 characters), or provider {order, only, allow_fallbacks}.',
+    writes: 'prompt_tokens_details.cache_write_tokens, where the upstream reports them.',
+    usage: 'prompt_tokens includes prompt_tokens_details.cached_tokens. Hits of some upstreams are not passed on.',
+    price: "The upstream's; none is kept here, because it changes with the upstream.",
+    errors:
+      '{error: {code, message, metadata}} with a number for a code; an error may also come inside an answer of 200.',
+    geo: 'By upstream.',
+  }),
+  source: DOCS,
+}
+
+const FAL_DOCS = 'https://docs.fal.ai'
+
+/** fal passes language models on to OpenRouter. */
+export const fal: Card = {
+  ...openrouter,
+  id: 'fal',
+  name: 'fal (OpenRouter)',
+  baseUrl: 'https://fal.run/openrouter/router/openai/v1',
+  auth: { header: 'authorization', scheme: 'Key' },
+  secret: 'FAL_KEY',
+  wire: { ...openrouter.wire, spentWords: ['exhausted balance'], keyWords: ['user is locked'] },
+  models: [automatic(['*'], { retention: UNSTATED }, FAL_DOCS)],
+  facts: facts(FAL_DOCS, {
+    mechanism: "Passed on to OpenRouter; nothing is documented about caching. What a probe's usage shows decides.",
+    usage: 'As OpenRouter.',
+    errors: '{detail} at the top; 403 "User is locked. Reason: Exhausted balance" when the balance is spent.',
+  }),
+  source: FAL_DOCS,
+}

@@ -1,0 +1,42 @@
+import { CHECKED, facts, model, UNSTATED } from '../facts.ts'
+import type { Card } from '../types.ts'
+
+const DOCS = 'https://docs.perplexity.ai'
+
+/** The Agent API, which speaks the Responses shape. */
+export const perplexity: Card = {
+  id: 'perplexity',
+  name: 'Perplexity Agent API',
+  baseUrl: 'https://api.perplexity.ai/v1',
+  auth: { header: 'authorization-bearer' },
+  headers: {},
+  dialect: 'openai-responses',
+  wire: { controls: 'none', keyMember: 'prompt_cache_key', markers: [], retentions: ['implicit'] },
+  supportsHandles: false,
+  secret: 'PERPLEXITY_API_KEY',
+  refusal: {
+    why: 'each request may search the web, and what the searches cost is more than a read from the cache saves',
+    byDefault: true,
+  },
+  models: [
+    model(
+      ['*'],
+      { minimumTokens: null, retentions: [UNSTATED], writesReported: true, primitives: ['floor_tokens'] },
+      [],
+      DOCS,
+    ),
+  ],
+  facts: facts(DOCS, {
+    mechanism:
+      "Breakpoints of the provider's own on the instructions and the latest message; the upstream's cache behind them.",
+    granularity: "The upstream's.",
+    clock: "The upstream's.",
+    affinity: 'prompt_cache_key in the body.',
+    writes: 'input_tokens_details.cache_creation_input_tokens.',
+    usage: 'input_tokens includes input_tokens_details.cache_read_input_tokens (also as cached_tokens).',
+    price: "The upstream's; steps of search and tools are charged besides, which is why nothing is warmed by default.",
+    errors: '{error: {message, type, code}} with a number for a code.',
+  }),
+  source: DOCS,
+  checked: CHECKED,
+}

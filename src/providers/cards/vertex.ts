@@ -1,0 +1,40 @@
+import { assumed, facts, HOUR_MS, MINUTE_MS } from '../facts.ts'
+import { gemini } from '../gemini.ts'
+import type { Card } from '../types.ts'
+
+const DOCS =
+  'https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/context-cache/context-cache-overview'
+
+/** In memory and on a durable tier, gone within 24 hours of being made; nothing says how long at least. */
+const IMPLICIT = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, 24 * HOUR_MS)
+
+/** The credential is an access token of Google's OAuth, which lives for an hour: whoever runs this renews the secret. */
+export const vertex: Card = {
+  ...gemini,
+  id: 'vertex',
+  name: 'Vertex AI generateContent',
+  baseUrl:
+    'https://{VERTEX_LOCATION}-aiplatform.googleapis.com/v1/projects/{VERTEX_PROJECT}/locations/{VERTEX_LOCATION}/publishers/google',
+  baseUrlWhen: {
+    'VERTEX_LOCATION=global':
+      'https://aiplatform.googleapis.com/v1/projects/{VERTEX_PROJECT}/locations/global/publishers/google',
+  },
+  auth: { header: 'authorization-bearer' },
+  wire: { version: '' },
+  // Vertex has them too; managing them is not built yet.
+  supportsHandles: false,
+  secret: 'VERTEX_ACCESS_TOKEN',
+  models: gemini.models.map((row) => ({ ...row, facts: { ...row.facts, retentions: [IMPLICIT] }, source: DOCS })),
+  facts: facts(DOCS, {
+    mechanism: 'Implicit prefix cache, and handles (cachedContents) of the project and location.',
+    granularity: 'From 2048 tokens (2.x) or 4096 (3.x); one page says 6144 for 3.x Flash.',
+    clock:
+      'Implicit entries go within 24 hours of being made; handles live 60 minutes unless told otherwise, at least one.',
+    affinity: 'None to set; locations share nothing.',
+    writes: 'Not reported and not charged, but for the storage of handles.',
+    usage: 'usageMetadata: promptTokenCount includes cachedContentTokenCount.',
+    price: 'Reads at 0.1 × input (0.25 × on 2.0).',
+    errors: "Google's: {error: {code, status, message, details[]}}, the wait in RetryInfo.",
+  }),
+  source: DOCS,
+}

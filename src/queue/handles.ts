@@ -1,0 +1,19 @@
+import type { HandleMessage } from '../durable/handle-records.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Environment } from '../runtime/env.ts'
+import { runHandleToItsEnd } from './run-handle.ts'
+
+/** A message about a managed cache; null when it is none. */
+export function readHandleMessage(body: unknown): HandleMessage | null {
+  if (typeof body !== 'object' || body === null) return null
+  const { account, handle } = body as Partial<HandleMessage>
+  if (typeof account !== 'string' || typeof handle !== 'object' || handle === null) return null
+  if ((handle.of !== 'handle' && handle.of !== 'drop') || typeof handle.k !== 'number') return null
+  return { account, handle: { of: handle.of, k: handle.k } }
+}
+
+/** Does what is due about one managed cache by now: begin (late binding), one call or two, settle. */
+export async function consumeHandle({ account, handle }: HandleMessage, env: Environment, clock: Clock): Promise<void> {
+  const { lease, allowedSecrets } = await env.REGISTRY.getByName(account).beginHandle(handle)
+  if (lease !== null) await runHandleToItsEnd(lease, { env, clock, allowedSecrets }, account)
+}

@@ -1,0 +1,38 @@
+import { failureValue, readFailure } from '../contract/failures.ts'
+import type { HandleFailure } from '../core/handle.ts'
+import type { HandleDialect, HandleRequest } from '../providers/handles.ts'
+import { door } from './door.ts'
+import type { Access } from './env.ts'
+
+/** How a call about a handle ended. */
+export type HandleAnswer = { kind: 'answered'; text: string } | { kind: 'gone' } | ({ kind: 'failed' } & HandleFailure)
+
+/** Makes one call about a handle. `timeoutMs` is in real milliseconds. Never throws: how it went wrong is the answer. */
+export async function callAboutHandle(
+  access: Access,
+  dialect: HandleDialect,
+  request: HandleRequest,
+  timeoutMs: number,
+): Promise<HandleAnswer> {
+  const { card, baseUrl, credential } = access
+  if (credential === null) {
+    const failure = failureValue('provider_key_refused', 'there is no credential for this provider')
+    return { kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
+  }
+  const sent = await door.send({ card, baseUrl, credential, request, timeoutMs })
+  if (sent.kind === 'failed') {
+    const accepted = sent.outcomeKnown ? (false as const) : null
+    return { kind: 'failed', failure: sent.failure, permanent: false, retryAfterMs: null, accepted }
+  }
+  if (sent.status >= 200 && sent.status < 300) return { kind: 'answered', text: sent.text }
+  const { failure, gone, permanent, retryAfterMs } = dialect.readError(sent.status, sent.headers, sent.text)
+  if (gone) return { kind: 'gone' }
+  // After a 5xx nobody knows whether the provider did it; a refusal is a refusal.
+  return { kind: 'failed', failure, permanent, retryAfterMs, accepted: sent.status >= 500 ? null : false }
+}
+
+/** What a thrown failure means as the end of a call that was made. */
+export function failedAnswer(thrown: unknown, accepted: false | null): HandleAnswer {
+  const failure = readFailure(thrown) ?? failureValue('internal', 'the call about the handle could not be made or read')
+  return { kind: 'failed', failure, permanent: accepted === false, retryAfterMs: null, accepted }
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import { badMonth, HandleWorld } from './handle-world.ts'
+
+const DAY_MS = 86_400_000
+
+describe('a fleet of managed caches', () => {
+  const figures = new HandleWorld(badMonth(7)).runFor(3 * DAY_MS)
+
+  it('hands out no dead handle, though somebody deletes them all the time', () => {
+    expect(figures.losses).toBeGreaterThan(50)
+    expect(figures.served).toBeGreaterThan(5_000)
+    expect(figures.deadSeen).toBe(0)
+    expect(figures.withoutHandle / figures.needs).toBeLessThan(0.01)
+  })
+
+  it('leaves no orphan for an hour, and touches nobody else’s', () => {
+    expect(figures.oldestOrphanMs).toBeLessThan(60 * 60_000)
+    expect(figures.foreignTouched).toBe(0)
+  })
+
+  it('wakes the Registry about as often as something is due', () => {
+    const { create, renew, verify, delete: deleted } = figures.calls
+    expect(figures.sweeps).toBeLessThan(3 * 24 * 60 + 3 * (create + renew + verify + deleted))
+  })
+
+  it('costs a fraction of a handle for each process, and meters what it costs', () => {
+    const { perProcess, storageUsd, creationUsd, meteredUsd } = figures
+    expect((storageUsd + creationUsd) * 5).toBeLessThan(perProcess.storageUsd + perProcess.creationUsd)
+    expect(Math.abs(meteredUsd / storageUsd - 1)).toBeLessThan(0.05)
+  })
+
+  it('would be caught handing out dead ones', () => {
+    const trusting = new HandleWorld({ ...badMonth(7), maxAgeMs: 3_600_000 }).runFor(DAY_MS)
+    expect(trusting.deadSeen).toBeGreaterThan(10)
+  })
+
+  it('leaves orphans when callers die, and finds them', () => {
+    const careless = new HandleWorld({ ...badMonth(3), callersDie: 0.2 }).runFor(2 * DAY_MS)
+    expect(careless.orphans).toBeGreaterThan(5)
+    expect(careless.oldestOrphanMs).toBeLessThan(60 * 60_000)
+    expect(careless.deadSeen).toBe(0)
+  })
+})

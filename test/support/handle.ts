@@ -1,0 +1,37 @@
+import { fingerprint } from '../../src/core/fingerprint.ts'
+import type { HandleKeep } from '../../src/core/handle.ts'
+import type { HandleRegistration } from '../../src/durable/handle-records.ts'
+import { geminiHandles } from '../../src/providers/gemini-handles.ts'
+import { pack } from '../../src/runtime/bytes.ts'
+
+const TEXT = 'Lamps for the desk, the wall and the ceiling, with their sizes and prices. '
+
+/** What the Worker would hand to a Registry for some thousand tokens of contents; one tag is one content. */
+export function handleRegistration(
+  account: string,
+  tag: string,
+  keep: Partial<HandleKeep>,
+  ttlMs: number,
+  repeat = 150,
+): HandleRegistration {
+  const text = JSON.stringify({ systemInstruction: { parts: [{ text: `${tag} ${TEXT.repeat(repeat)}` }] } })
+  const prepared = geminiHandles.prepare(text, 'gemini-3.8-flash')
+  return {
+    fingerprint: fingerprint({
+      provider: 'gemini',
+      model: prepared.model,
+      credentialScope: `${account}/default:1`,
+      cacheKey: null,
+      canonical: prepared.canonical,
+    }),
+    provider: 'gemini',
+    model: prepared.model,
+    name: tag,
+    credential: 'default',
+    estimatedTokens: prepared.estimatedTokens,
+    bodyBytes: text.length,
+    ttlMs,
+    keep: { budgetNanosPerDay: null, ...keep },
+    body: pack(text),
+  }
+}
