@@ -257,7 +257,7 @@ describe('observations', () => {
     ['input_tokens', -1],
     ['input_tokens', 1.5],
     ['cache_read_input_tokens', 1_000_000_001],
-    ['cache_read_input_tokens', 9_007_199_254_740_993],
+    ['cache_read_input_tokens', 9_007_199_254_740_992],
     ['output_tokens', '7'],
     ['cache_creation.ephemeral_5m_input_tokens', 1e300],
     ['cached_input_tokens', 1_000_000_001],
@@ -308,6 +308,37 @@ describe('jobs, providers, metrics and health', () => {
     ).toEqual(cards.map(({ id }) => id))
     const health = await get('/health', { key: null })
     expect(healthAnswer.parse(health.json)).toMatchObject({ status: 'ok', clock_rate: 1, development: true })
+  })
+
+  it('do not ask the Directory and the queue for every call of the open route', async () => {
+    let asked = 0
+    let now = Date.now()
+    const directory = {
+      getByName: () => ({
+        health: async () => {
+          asked += 1
+          return { sweptAt: null, oldestDueAt: null }
+        },
+      }),
+    }
+    const queue = { metrics: async () => ({ backlogCount: asked }) }
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now)
+    const ask = async (): Promise<unknown> => {
+      const env = { ...bindings, DIRECTORY: directory, PROBES: queue } as unknown as typeof bindings
+      const context = createExecutionContext()
+      const answer = await app.fetch(new Request('http://pilotlight.test/health'), env, context)
+      await waitOnExecutionContext(context)
+      return healthAnswer.parse(await answer.json()).now
+    }
+    const first = await ask()
+    now += 999
+    expect(await ask()).not.toBe(first) // the clock itself is never remembered
+    for (let index = 0; index < 20; index++) await ask()
+    expect(asked).toBe(1)
+    now += 1
+    await ask()
+    expect(asked).toBe(2)
+    clock.mockRestore()
   })
 
   it('count in metrics by kind, and name nobody', async () => {

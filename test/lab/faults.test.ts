@@ -237,12 +237,15 @@ describe('trouble on the way', () => {
     expect(a.json).toHaveProperty('content')
   })
 
-  it('breaks off in the middle, of a body and of a stream', async () => {
+  it('breaks off in the middle, of a body and of a stream, and ends properly', async () => {
     const lab: Caller = caller()
     await lab.fault({ kind: 'truncated' })
-    await expect(lab.anthropic(claude)).rejects.toThrow('the connection was cut')
-    await expect(lab.anthropic({ ...claude, stream: true })).rejects.toThrow('the connection was cut')
-    await expect(lab.responses({ ...gpt, stream: true })).rejects.toThrow('the connection was cut')
+    await expect(lab.anthropic(claude)).rejects.toThrow(SyntaxError)
+    const claudes = await lab.anthropic({ ...claude, stream: true })
+    expect([claudes.status, claudes.text.includes('message_start')]).toEqual([200, true])
+    expect(claudes.text).not.toContain('message_stop')
+    expect(claudes.text).not.toMatch(/\n\n$/)
+    expect((await lab.responses({ ...gpt, stream: true })).text).not.toContain('response.completed')
   })
 
   it('breaks a stream with an event of the provider’s own', async () => {

@@ -67,6 +67,23 @@ describe('the lab’s Worker', () => {
     expect(Number(at(row, 'finished_at')) - Number(at(row, 'at'))).toBeGreaterThanOrEqual(500)
   })
 
+  it('delivers half of an answer as a whole one, over a real connection', async () => {
+    const lab = await runLab({ vars: { LAB_LATENCY: 'off' } })
+    onTestFinished(() => lab.stop())
+    await json(`${lab.url}/_lab/faults`, { method: 'POST', body: JSON.stringify({ kind: 'truncated', times: 2 }) })
+    const answer = await fetch(`${lab.url}/anthropic/v1/messages`, { method: 'POST', headers, body })
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json'])
+    const half = await answer.text()
+    expect(half).toMatch(/^\{"/)
+    expect(() => JSON.parse(half) as unknown).toThrow(SyntaxError)
+    const streamed = JSON.stringify({ ...(JSON.parse(body) as object), max_tokens: 5, stream: true })
+    const stream = await fetch(`${lab.url}/anthropic/v1/messages`, { method: 'POST', headers, body: streamed })
+    const text = await stream.text()
+    expect([stream.status, text.includes('message_start'), text.includes('message_stop')]).toEqual([200, true, false])
+    const whole = await json(`${lab.url}/anthropic/v1/messages`, { method: 'POST', headers, body })
+    expect(JSON.stringify(whole).startsWith(half.slice(0, 10))).toBe(true)
+  })
+
   it('shares one state among concurrent requests', async () => {
     const lab = await runLab({ vars: { LAB_LATENCY: 'off' } })
     onTestFinished(() => lab.stop())
