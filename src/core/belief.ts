@@ -30,11 +30,20 @@ function fromEvidence(hits: number, colds: number): { p: number; interval: [numb
   return { p, interval: [Math.max(0, p - spread), Math.min(1, p + spread)] }
 }
 
+/** What the belief rests on: the latest of our own receipts and of real requests. */
+function evidence({ lastReceipt, lastHit, anchorAt }: PrefixState): string {
+  if (anchorAt !== null && lastHit?.at === anchorAt)
+    return `a real request read ${lastHit.cachedTokens} tokens from the cache`
+  if (anchorAt !== null && lastReceipt !== null && anchorAt > lastReceipt.at)
+    return 'a real request found it gone and wrote it again'
+  return lastReceipt?.why ?? 'nothing has been sent yet'
+}
+
 /** `expiringMs`: how long before the lapse an entry counts as expiring (the lead of its probes). */
 export function belief(state: PrefixState, now: number, expiringMs: number): Belief {
   const until = warmUntil(state)
   const assumed = state.retention?.assumed ?? false
-  const because = state.lastReceipt?.why ?? 'nothing has been sent yet'
+  const because = evidence(state)
   if (state.verdict === 'uncacheable') {
     return { state: 'uncacheable', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed, why: because }
   }

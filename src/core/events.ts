@@ -411,6 +411,12 @@ export function restart(before: PrefixState, now: number): PrefixState {
   }
 }
 
+/** A write that somebody asked for was answered: a plan that had stopped goes on. */
+export function resume(before: PrefixState, now: number): Change {
+  const why = `a warm was asked for; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
+  return { state: restart(before, now), rows: [{ at: now, type: 'decision', decision: 'resume', why }] }
+}
+
 /** Whether an entry is believed reusable at `now`. */
 export function isWarm(state: PrefixState, now: number): boolean {
   const until = warmUntil(state)

@@ -1,5 +1,5 @@
 import { failureValue } from '../contract/failures.ts'
-import { applyAnswer, applyArrivals, applyFailure, flushTally, isWarm, reschedule, restart } from '../core/events.ts'
+import { applyAnswer, applyArrivals, applyFailure, flushTally, isWarm, reschedule, resume } from '../core/events.ts'
 import type { Arrival, Change } from '../core/events.ts'
 import { budgetRefusal, deadline, decide, failedUntil, heldUntil, worstNanos } from '../core/plan.ts'
 import type { Decision, PlanContext } from '../core/plan.ts'
@@ -344,13 +344,6 @@ export class Keeper {
     })
   }
 
-  /** Somebody asked for a warm: what had stopped the plan is forgotten. */
-  restart(k: number, now: number): void {
-    this.#store.transaction(() =>
-      this.replan(k, now, (state) => (state.stopped === null ? state : restart(state, now))),
-    )
-  }
-
   /** Puts a warm that somebody asked for on the queue. */
   warmLater(k: number, now: number): Message {
     const seq = this.#store.insertClaim(now, now + CLAIM_GRACE_MS + this.#coarse, [[k, 0]])
@@ -532,7 +525,11 @@ export class Keeper {
   ): Change {
     const worst = lease.reservedNanos === 0 ? null : lease.reservedNanos
     if (outcome.kind === 'answered') {
-      const change = applyAnswer(state, { ...outcome, purpose: lease.purpose }, context, worst)
+      const { purpose } = lease
+      // A write that a resting plan did not ask for was asked for by somebody: it starts the plan again.
+      const resumed = purpose === 'write' && state.stopped !== null ? resume(state, outcome.startedAt) : null
+      const change = applyAnswer(resumed?.state ?? state, { ...outcome, purpose }, context, worst)
+      change.rows = [...(resumed?.rows ?? []), ...change.rows]
       totals.answered(change.state.lastReceipt?.kind ?? 'unknown', change.state.costNanos - state.costNanos)
       return change
     }

@@ -240,15 +240,12 @@ export class Registry extends DurableObject<Environment> {
       )
     }
     const { k, created } = this.#registrar.register(registration, this.clock.now())
-    // Whoever registers again wants it warm, as whoever asks for a warm: what had stopped the plan is forgotten.
-    if (!created && how !== 'no') this.#keeper.restart(k, this.clock.now())
     const flight = await this.#fly(k, how, jobId, askedAt)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
   }
 
   async warm(id: string, how: 'now' | 'later', jobId: string, askedAt = Number.POSITIVE_INFINITY): Promise<Warmed> {
     const k = this.#registrar.keyOf(id)
-    this.#keeper.restart(k, this.clock.now())
     const flight = await this.#fly(k, how, jobId, askedAt)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
   }

@@ -46,6 +46,15 @@ describe('belief', () => {
   })
 })
 
+describe('what a belief rests on', () => {
+  it('is named: a real request where one was the last to use the entry', () => {
+    const read = { at: NOON + MINUTE, cachedTokens: 9_000, ttftMs: null }
+    expect(belief(warmState(NOON + MINUTE, { lastHit: read }), NOON + 2 * MINUTE, LEAD).why).toContain(
+      'a real request read 9000',
+    )
+  })
+})
+
 describe('an assumed retention', () => {
   const start = learnedRetention(assumed)
 

@@ -393,3 +393,24 @@ describe('one prefix that cannot be decided about', () => {
     expect(keeper.begin(seq, NOON + 4 * MINUTE + 37_000)).toHaveLength(1)
   })
 })
+
+it('a warm that was asked for starts a plan that had let its prefix lapse', () => {
+  const k = warmed('a', NOON, planned({ probes: 0 }))
+  expect(store.state(k)?.stopped?.reason).toBe('probes_spent')
+  const later = NOON + HOUR
+  const lease = warmNow(k, later)
+  expect(store.state(k)?.stopped?.reason).toBe('probes_spent')
+  registrar.change(store.record(k)?.id ?? '', { keepWarm: planned({ probes: 2 }) }, later + 100)
+  expect(store.state(k)?.stopped?.reason).toBe('lapsed')
+  keeper.settle(lease.seq, [answered(lease, later, 0, 10_000)], later + 400)
+  expect(store.state(k)?.stopped).toBeNull()
+  expect(store.state(k)?.nextAt).toBe(later + 5 * MINUTE - leadMs(5 * MINUTE, 1_000))
+  expect(store.history(k)).toContainEqual(expect.objectContaining({ decision: 'resume' }))
+})
+
+it('a warm that was asked for does not start what is off, superseded or over', () => {
+  const k = warmed('a', NOON, planned('off'))
+  const lease = warmNow(k, NOON + HOUR)
+  keeper.settle(lease.seq, [answered(lease, NOON + HOUR, 0, 10_000)], NOON + HOUR + 400)
+  expect(store.state(k)).toMatchObject({ nextAt: null, stopped: { reason: 'plan_off' } })
+})
