@@ -7,7 +7,7 @@ import { anchors, documents, links, namedPaths, prose, readText, root, tableRows
 const page = (path: string): Document => ({ path, text: readText(path) })
 
 /** Named as an example of what a reader would write. */
-const INVENTED = ['src/providers/example.ts']
+const INVENTED = ['src/providers/cards/example.ts', 'test/providers/fixtures/example.json']
 
 describe.each(documents)('$path', (document) => {
   it('links to what exists', () => {
