@@ -10,6 +10,8 @@ export interface Prefix {
   superseded?: boolean
   warmth?: { state?: string; warm_until?: string | null; why?: string }
   last_receipt?: Receipt | null
+  last_hit?: { cached_tokens?: number } | null
+  plan?: { stopped?: { reason?: string } | null }
   probes?: number
   hits?: number
   misses?: number

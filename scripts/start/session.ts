@@ -23,7 +23,6 @@ export class Session {
   readonly #samples = loadSamples()
   readonly #visits: Visit[] = []
   readonly #problems: string[] = []
-  readonly #cached = new Map<string, number>()
   #prefixes: Prefix[] = []
   #startedAt = 0
 
@@ -145,12 +144,11 @@ export class Session {
     const time = `${new Date(at).toISOString().slice(0, 10)} ${clockTime(at)} UTC${speed === 1 ? '' : `, ${speed} × real time`}`
     const missed = this.#cron.missed === 0 ? '' : `, ${this.#cron.missed} missed`
     const head = fit(`${time}, ${this.#cron.ticks} cron ticks${missed}`, width())
-    show(['', paint('dim', head), ...tableLines(rowsOf(this.#prefixes, at, this.#cached), paint, width())], at)
+    show(['', paint('dim', head), ...tableLines(rowsOf(this.#prefixes, at), paint, width())], at)
   }
 
   #tell(visit: Visit): void {
     this.#visits.push(visit)
-    this.#cached.set(visit.prefixId, (this.#cached.get(visit.prefixId) ?? 0) + (visit.cachedTokens ?? 0))
     const { now } = this.#setup
     this.#screen.say(
       `${clockTime(now())}  ${visit.name}: a real request read ${tokens(visit.cachedTokens)} of ${tokens(visit.totalTokens)} tokens from cache`,

@@ -3,9 +3,6 @@ import { stripVTControlCharacters } from 'node:util'
 import { label, type Prefix } from './api.ts'
 import type { Paint } from '../terminal.ts'
 
-/** What real requests of ours read from cache, by prefix. */
-export type CachedTokens = ReadonlyMap<string, number>
-
 export interface Row {
   name: string
   state: string
@@ -26,21 +23,37 @@ const titles: Row = {
   cost: 'cost',
 }
 
-export function rowsOf(prefixes: Prefix[], now: number, cached: CachedTokens): Row[] {
+export function rowsOf(prefixes: Prefix[], now: number): Row[] {
   return prefixes.map((prefix) => {
     const receipt = prefix.last_receipt ?? null
-    const tokens = cached.get(prefix.id)
+    const tokens = prefix.last_hit?.cached_tokens
     const hits = `${prefix.hits ?? 0}${prefix.misses ? ` (${prefix.misses} missed)` : ''}`
+    const state = prefix.warmth?.state ?? 'unknown'
+    const stopped = prefix.plan?.stopped?.reason
     return {
       name: label(prefix),
-      state: prefix.warmth?.state ?? 'unknown',
+      state: stopped === undefined ? state : `${state} (${stopped})`,
       warmUntil: countdown(prefix.warmth?.warm_until ?? null, now),
       receipt: receipt === null ? 'none yet' : receiptText(receipt.kind, receipt.at, now),
       probes: String(prefix.probes ?? 0),
-      hits: tokens === undefined ? hits : `${hits}, ${tokens.toLocaleString('en')} tok cached`,
+      hits: typeof tokens === 'number' ? `${hits}, last read ${tokens.toLocaleString('en')} tok` : hits,
       cost: prefix.cost_usd === undefined || prefix.cost_usd === null ? 'unknown' : `$${prefix.cost_usd.toFixed(4)}`,
     }
   })
+}
+
+const SHORT_NAME = 18
+
+/** The same row in fewer words, for narrow terminals: every column stays, above all the cost. */
+function shortened(row: Row): Row {
+  return {
+    ...row,
+    name: row.name.length <= SHORT_NAME ? row.name : `…${row.name.slice(-(SHORT_NAME - 1))}`,
+    state: row.state.replace(/ \(.*/, ''),
+    warmUntil: row.warmUntil.replace(/^.*\((.*)\)$/, '$1'),
+    receipt: row.receipt.replace(', ', ' ').replace(' ago', ''),
+    hits: row.hits.replace(/,? ?last read.*/, '').replace(' missed', ''),
+  }
 }
 
 /** `13:05:20 (in 4:12)`: the instant, and how far away it is on the same clock. */
@@ -72,10 +85,14 @@ export function clockTime(at: number): string {
 
 const stateStyles = { warm: 'green', expiring: 'yellow', cold: 'red', uncacheable: 'red', unknown: 'dim' } as const
 
-/** Lines of the table, no wider than the terminal. */
-export function tableLines(rows: Row[], paint: Paint, width: number): string[] {
+/** Lines of the table, no wider than the terminal: in fewer words where it is narrow, and cut only where even they do not fit. */
+export function tableLines(wide: Row[], paint: Paint, width: number): string[] {
   const columns = Object.keys(titles) as (keyof Row)[]
-  const widths = columns.map((column) => Math.max(...[titles, ...rows].map((row) => row[column].length)))
+  const widthsOf = (rows: Row[]): number[] =>
+    columns.map((column) => Math.max(...[titles, ...rows].map((row) => row[column].length)))
+  const sum = (widths: number[]): number => widths.reduce((total, one) => total + one + 2, -2)
+  const rows = sum(widthsOf(wide)) <= width ? wide : wide.map(shortened)
+  const widths = widthsOf(rows)
   const line = (row: Row, style: (column: keyof Row, text: string) => string): string =>
     columns
       .map((column, index) => style(column, row[column].padEnd(widths[index] ?? 0)))
@@ -83,7 +100,7 @@ export function tableLines(rows: Row[], paint: Paint, width: number): string[] {
       .trimEnd()
   const style = (column: keyof Row, text: string): string => {
     if (column !== 'state') return text
-    const state = text.trim()
+    const state = text.trim().replace(/ \(.*/, '')
     return Object.hasOwn(stateStyles, state) ? paint(stateStyles[state as keyof typeof stateStyles], text) : text
   }
   const lines = [line(titles, (_column, text) => paint('dim', text)), ...rows.map((row) => line(row, style))]

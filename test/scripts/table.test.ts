@@ -14,29 +14,27 @@ const prefix: Prefix = {
   probes: 7,
   hits: 2,
   misses: 1,
+  last_hit: { cached_tokens: 6_010 },
+  plan: { stopped: null },
   cost_usd: 0.031,
 }
 
 describe('the live table', () => {
   it('shows state, countdown, receipt, probes, hits with cached tokens, and cost', () => {
-    const [, line] = tableLines(rowsOf([prefix], now, new Map([['pfx_0_1', 12_020]])), plain, 200)
+    const [, line] = tableLines(rowsOf([prefix], now), plain, 200)
     expect(line?.split(/ {2,}/)).toEqual([
       'sample-anthropic',
       'warm',
       '13:04:12 (in 4:12)',
       'full, 0:30 ago',
       '7',
-      '2 (1 missed), 12,020 tok cached',
+      '2 (1 missed), last read 6,010 tok',
       '$0.0310',
     ])
   })
 
   it('calls an unknown cost unknown, never zero, and names a prefix without a name by its id', () => {
-    const [row] = rowsOf(
-      [{ id: 'pfx_0_2', name: null, provider: 'gemini', model: 'm', cost_usd: null }],
-      now,
-      new Map(),
-    )
+    const [row] = rowsOf([{ id: 'pfx_0_2', name: null, provider: 'gemini', model: 'm', cost_usd: null }], now)
     expect(row).toMatchObject({
       name: 'pfx_0_2',
       cost: 'unknown',
@@ -54,9 +52,22 @@ describe('the live table', () => {
     expect(tableLines([], plain, 80)).toEqual(['(no prefix is registered yet)'])
   })
 
+  it('keeps every column on 80 characters, with fewer words and the end of a long id', () => {
+    const unnamed = { ...prefix, id: 'pfx_0_0b630d0725990f1344bc789c', name: null }
+    const [, first, second] = tableLines(rowsOf([prefix, unnamed], now), plain, 80)
+    expect(first?.split(/ {2,}/)).toEqual(['sample-anthropic', 'warm', 'in 4:12', 'full 0:30', '7', '2 (1)', '$0.0310'])
+    expect(second).toMatch(/^…725990f1344bc789c/)
+    expect(second?.length).toBeLessThanOrEqual(80)
+  })
+
+  it('says why a plan rests', () => {
+    const resting = { ...prefix, plan: { stopped: { reason: 'break_even' } } }
+    expect(rowsOf([resting], now)[0]?.state).toBe('warm (break_even)')
+  })
+
   it('fits narrow terminals, since a line that wraps could not be redrawn in place', () => {
     const painted = paintFor({ isTTY: true }, {})
-    const lines = tableLines(rowsOf([prefix], now, new Map()), painted, 40)
+    const lines = tableLines(rowsOf([prefix], now), painted, 40)
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(40)
     expect(fit('abcdef', 4)).toBe('abc…')
   })
