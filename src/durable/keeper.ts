@@ -19,7 +19,8 @@ import type { ModelFacts, Primitive } from '../core/types.ts'
 import { Guards, refusedPlace } from './guards.ts'
 import type { GuardView } from './guards.ts'
 import { DEFAULT_CREDENTIAL } from './records.ts'
-import type { AccountSettings, ClaimEntry, DayTotals, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
+import { Totals } from './day-totals.ts'
+import type { AccountSettings, ClaimEntry, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
 import type { Claim, RegistryStore, Row } from './registry-store.ts'
 
 /** Entries of one message: few enough that one slow call cannot outlive the others' leases. */
@@ -760,57 +761,4 @@ function spread(k: number, generation: number): number {
   let mixed = Math.imul(k, 0x9e3779b1) ^ Math.imul(generation, 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d)
   return ((mixed ^ (mixed >>> 13)) >>> 0) / 2 ** 32
-}
-
-/** The day's totals, read once and written once in a transaction, and only if something was counted. */
-class Totals {
-  readonly #store: RegistryStore
-  readonly #day: string
-  #totals: DayTotals | null = null
-
-  constructor(store: RegistryStore, now: number) {
-    this.#store = store
-    this.#day = dayOf(now)
-  }
-
-  #get(): DayTotals {
-    this.#totals ??= this.#store.dayTotals(this.#day) ?? {
-      calls: 0,
-      costNanos: 0,
-      unknownOutcomes: 0,
-      receipts: {},
-      failures: {},
-      hits: 0,
-      misses: 0,
-      cachedTokens: 0,
-    }
-    return this.#totals
-  }
-
-  answered(kind: string, costNanos: number): void {
-    const totals = this.#get()
-    totals.calls += 1
-    totals.costNanos += costNanos
-    totals.receipts[kind] = (totals.receipts[kind] ?? 0) + 1
-  }
-
-  failed(kind: string, unknown: boolean, costNanos: number): void {
-    const totals = this.#get()
-    totals.calls += 1
-    totals.costNanos += costNanos
-    if (unknown) totals.unknownOutcomes += 1
-    totals.failures[kind] = (totals.failures[kind] ?? 0) + 1
-  }
-
-  arrived(hits: number, misses: number, cachedTokens: number): void {
-    if (hits === 0 && misses === 0) return
-    const totals = this.#get()
-    totals.hits += hits
-    totals.misses += misses
-    totals.cachedTokens += Math.max(0, cachedTokens)
-  }
-
-  save(): void {
-    if (this.#totals !== null) this.#store.saveDayTotals(this.#day, this.#totals)
-  }
 }

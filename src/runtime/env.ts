@@ -1,4 +1,4 @@
-import { FAILURES, failureValue } from '../contract/failures.ts'
+import { failureValue } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import { addressOf } from '../providers/address.ts'
 import { cards } from '../providers/registry.ts'
@@ -112,8 +112,4 @@ function standsIn(card: Card, vars: Vars): boolean {
 /** Worker secrets that some provider's card names. */
 export function secretNames(): string[] {
   return [...new Set(cards.map((card) => card.secret))]
-}
-
-export function statusOf(kind: keyof typeof FAILURES): number {
-  return FAILURES[kind].status
 }
