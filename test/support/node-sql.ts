@@ -12,8 +12,6 @@ export interface NodeSql extends Sql {
  */
 export function nodeSql(path = ':memory:'): NodeSql {
   const database = new DatabaseSync(path)
-  // A prefix's state with its latest history is some kilobytes: in larger pages it stays in one piece, a quarter faster.
-  database.exec('PRAGMA page_size = 8192')
   const prepared = new Map<string, StatementSync>()
   let depth = 0
   const prepare = (query: string): StatementSync => {
