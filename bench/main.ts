@@ -15,7 +15,7 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     load: async () => (await import('./handles.ts')).handles,
   },
   world: {
-    about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about two minutes)',
+    about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,
   },
 }
