@@ -18,12 +18,12 @@ export interface Foresight {
 
 /** Gaps shorter than this are traffic: no retention on offer needs a probe in them. */
 export const SHORTEST_GAP_MS = 240_000
-/** Remembered per prefix; 16 bytes each. */
-export const REMEMBERED_GAPS = 96
+/** Remembered per prefix: at most a kilobyte of its row. */
+export const REMEMBERED_GAPS = 64
 
 const DAY_MS = 86_400_000
 /** The kinds of traffic together weigh as much as this many remembered gaps. */
-const PRIOR_GAPS = 5
+const PRIOR_GAPS = 12
 const FADE = 0.985
 /** Hours that a time of day reaches to each side, and what a gap from the other side of the clock still weighs. */
 const HOURS_WIDE = 3
@@ -92,6 +92,37 @@ export function foresee(gaps: readonly IdleGap[], now: number): Foresight {
   })
   const sum = weights.reduce((a, b) => a + b, 0)
   return { lengthsMs, weights: weights.map((weight) => weight / sum), never: never / sum, seen: gaps.length }
+}
+
+/** Gaps as a row keeps them: start and length of each in whole seconds, one after the other. */
+export function unpackGaps(packed: readonly number[]): IdleGap[] {
+  const gaps: IdleGap[] = []
+  for (let index = 0; index + 1 < packed.length; index += 2) {
+    gaps.push({ startAt: (packed[index] ?? 0) * 1_000, lengthMs: (packed[index + 1] ?? 0) * 1_000 })
+  }
+  return gaps
+}
+
+/** The reverse of `unpackGaps`, after a real request at `at`. One that is reported late splits the gap that it fell into. */
+export function learnArrival(packed: readonly number[], lastAt: number | null, at: number): readonly number[] {
+  if (lastAt === null || at === lastAt) return packed
+  const gaps = unpackGaps(packed)
+  if (at > lastAt) {
+    if (at - lastAt < SHORTEST_GAP_MS) return packed
+    return packGaps(remember(gaps, { startAt: lastAt, lengthMs: at - lastAt }))
+  }
+  const inside = gaps.findIndex(({ startAt, lengthMs }) => at > startAt && at < startAt + lengthMs)
+  const gap = gaps[inside]
+  if (gap === undefined) return packed
+  const halves = [
+    { startAt: gap.startAt, lengthMs: at - gap.startAt },
+    { startAt: at, lengthMs: gap.startAt + gap.lengthMs - at },
+  ].filter(({ lengthMs }) => lengthMs >= SHORTEST_GAP_MS)
+  return packGaps(gaps.toSpliced(inside, 1, ...halves).slice(-REMEMBERED_GAPS))
+}
+
+function packGaps(gaps: readonly IdleGap[]): number[] {
+  return gaps.flatMap(({ startAt, lengthMs }) => [Math.round(startAt / 1_000), Math.round(lengthMs / 1_000)])
 }
 
 function hourOf(at: number): number {
