@@ -1,13 +1,12 @@
 /**
- * Kinds of traffic, learned from a folder of traces: `node bench/policy/fit.ts DIR [FOLD OF]` prints src/core/demand-prior.ts.
- * With FOLD and OF, every OF-th stream from FOLD on is left out.
+ * Kinds of traffic, learned from a folder of traces: `node bench/policy/fit.ts DIR` prints src/core/demand-prior.ts.
  */
 import { binOf, SHORTEST_GAP_MS } from '../../src/core/demand.ts'
 import { PRIOR } from '../../src/core/demand-prior.ts'
 import { readTraces } from './traces.ts'
 import type { Stream } from './traces.ts'
 
-export const KINDS = 12
+export const KINDS = 6
 const ROUNDS = 60
 /** A stream counts as this many gaps at the most, so that a few busy ones do not drown the rest. */
 const GAPS_PER_STREAM = 60
@@ -96,8 +95,4 @@ ${rows.join('\n')}
 `
 }
 
-if (import.meta.main) {
-  const [folder = '', fold, of] = process.argv.slice(2)
-  const streams = readTraces(folder).filter((_, index) => of === undefined || index % Number(of) !== Number(fold))
-  process.stdout.write(priorFile(fit(streams)))
-}
+if (import.meta.main) process.stdout.write(priorFile(fit(readTraces(process.argv[2] ?? ''))))

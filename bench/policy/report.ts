@@ -2,7 +2,10 @@ import { parseArgs } from 'node:util'
 import { say } from '../figure.ts'
 import { mostProbes } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
+import { PRIOR } from '../../src/core/demand-prior.ts'
+import type { Prior } from '../../src/core/demand.ts'
 import { synthetic } from './families.ts'
+import { fit } from './fit.ts'
 import { priceRows } from './prices.ts'
 import type { PriceRow } from './prices.ts'
 import { clairvoyant, fixed, pilotlight, play, randomised } from './simulate.ts'
@@ -38,7 +41,13 @@ const BEST_FIXED = { name: '1h', probes: 6 }
 const RESAMPLES = 200
 
 /** All policies on all streams. `pilotlight` is the shipped planner: `foresee` and `horizon` of src/core. */
-export function compare(streams: readonly Stream[], prices: string, latencyValue: number, only?: string): PolicyReport {
+export function compare(
+  streams: readonly Stream[],
+  prices: string,
+  latencyValue: number,
+  only?: string,
+  folds = 1,
+): PolicyReport {
   const all = priceRows[prices]
   if (all === undefined)
     throw new TraceError(`--prices: no prices named "${prices}"; known: ${Object.keys(priceRows).join(', ')}`)
@@ -51,7 +60,7 @@ export function compare(streams: readonly Stream[], prices: string, latencyValue
     )
   }
   const runs = new Map<string, Outcome[]>()
-  const run = (name: string, make: (stream: Stream) => Outcome): void => {
+  const run = (name: string, make: (stream: Stream, index: number) => Outcome): void => {
     runs.set(name, streams.map(make))
   }
   for (const holding of row.holdings) {
@@ -69,8 +78,9 @@ export function compare(streams: readonly Stream[], prices: string, latencyValue
   const best = row.holdings.find(({ name }) => name === BEST_FIXED.name)
   if (best !== undefined) run('best-fixed', (stream) => play(stream, fixed(best, BEST_FIXED.probes), latencyValue))
   run('hindsight-fixed', (stream) => hindsight(stream, row.holdings, latencyValue))
+  const priors = folds === 1 ? [] : crossed(streams, folds)
   const startedAt = performance.now()
-  run('pilotlight', (stream) => play(stream, pilotlight(row, latencyValue), latencyValue))
+  run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, priors[index % folds]), latencyValue))
   const tookMs = performance.now() - startedAt
   const known =
     (holdings: readonly Holding[]) =>
@@ -179,6 +189,15 @@ function hindsight(stream: Stream, holdings: readonly Holding[], latencyValue: n
   return best ?? { excess: 0, cold: 0, probes: 0, gaps: 0 }
 }
 
+/** For each fold of the streams, the kinds of traffic as they are learned from the other folds. */
+function crossed(streams: readonly Stream[], folds: number): Prior[] {
+  if (!Number.isInteger(folds) || folds < 2 || folds > 20) throw new TraceError('--folds: a whole number from 2 to 20')
+  return Array.from({ length: folds }, (_, fold) => ({
+    ...PRIOR,
+    kinds: fit(streams.filter((_stream, index) => index % folds !== fold)),
+  }))
+}
+
 export function seeded(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -189,11 +208,12 @@ export function seeded(seed: number): () => number {
   }
 }
 
-export const POLICY_HELP = `npm run -s bench -- policy [--traces DIR] [--prices NAME] [--latency-value L] [--class NAME] [--json]
+export const POLICY_HELP = `npm run -s bench -- policy [--traces DIR] [--prices NAME] [--latency-value L] [--class NAME] [--folds N] [--json]
 
   --traces DIR        folder of *.csv or *.csv.gz (stream,t,d,n); without it: traffic made from seeds
   --prices NAME       ${Object.keys(priceRows).join(', ')}
   --latency-value L   worth of one avoided cold start, in base price × prefix tokens
+  --folds N           judge the planner on streams that its numbers were not learned from: N-fold cross-validation
   --class NAME        one retention only, for example 5m
 `
 
@@ -207,6 +227,7 @@ export function policyBench(args: string[], print: (text: string) => void): numb
         prices: { type: 'string', default: 'anthropic' },
         'latency-value': { type: 'string', default: '0' },
         class: { type: 'string' },
+        folds: { type: 'string', default: '1' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false, short: 'h' },
       },
@@ -218,7 +239,7 @@ export function policyBench(args: string[], print: (text: string) => void): numb
     const latency = values['latency-value'].trim() === '' ? Number.NaN : Number(values['latency-value'])
     const streams = values.traces === undefined ? synthetic(20261121) : readTraces(values.traces)
     say(`${streams.length} streams …\n`)
-    const report = compare(streams, values.prices, latency, values.class)
+    const report = compare(streams, values.prices, latency, values.class, Number(values.folds))
     print(values.json ? `${JSON.stringify(report)}\n` : tableOf(report))
     return 0
   } catch (error) {

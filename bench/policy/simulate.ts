@@ -1,5 +1,5 @@
 import { foresee, remember, SHORTEST_GAP_MS } from '../../src/core/demand.ts'
-import type { IdleGap } from '../../src/core/demand.ts'
+import type { IdleGap, Prior } from '../../src/core/demand.ts'
 import { horizon, mostProbes, retentionFor } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
 import type { PriceRow } from './prices.ts'
@@ -57,15 +57,15 @@ export function randomised(holding: Holding, latencyValue: number, random: () =>
 }
 
 /** The shipped planner, over what it remembers of this stream and nothing else. */
-export function pilotlight(row: PriceRow, latencyValue: number): Player {
+export function pilotlight(row: PriceRow, latencyValue: number, prior?: Prior): Player {
   let gaps: IdleGap[] = []
   return {
     write: (at) => {
-      const choice = retentionFor(row.holdings, foresee(gaps, at), latencyValue)
+      const choice = retentionFor(row.holdings, foresee(gaps, at, prior), latencyValue)
       if (choice === null) throw new Error('a price row without a retention')
       return choice.holding
     },
-    probes: (at, holding) => horizon(holding, foresee(gaps, at), latencyValue).probes,
+    probes: (at, holding) => horizon(holding, foresee(gaps, at, prior), latencyValue).probes,
     ended: (gap) => {
       if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
     },

@@ -1,5 +1,8 @@
 import { PRIOR } from './demand-prior.ts'
 
+/** Kinds of traffic: how common each is, and the odds of its gap lengths. */
+export type Prior = typeof PRIOR
+
 /** One idle time between two real requests. */
 export interface IdleGap {
   startAt: number
@@ -10,8 +13,6 @@ export interface IdleGap {
 export interface Foresight {
   lengthsMs: number[]
   weights: number[]
-  /** Weight of "nobody returns". */
-  never: number
   /** How many remembered gaps it rests on. */
   seen: number
 }
@@ -49,12 +50,12 @@ export function lengthOf(bin: number): number {
 }
 
 /** How likely each kind of traffic is, from the prefix's own gaps: Bayes' rule, its evidence tempered. */
-export function kindsOf(gaps: readonly IdleGap[]): number[] {
-  const logs = PRIOR.kinds.map(({ share }) => Math.log(share))
+export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[] {
+  const logs = prior.kinds.map(({ share }) => Math.log(share))
   for (const { lengthMs } of gaps) {
     const bin = binOf(lengthMs)
-    PRIOR.kinds.forEach(({ odds }, kind) => {
-      logs[kind] = (logs[kind] ?? 0) + PRIOR.temper * Math.log(odds[bin] ?? 1e-9)
+    prior.kinds.forEach(({ odds }, kind) => {
+      logs[kind] = (logs[kind] ?? 0) + prior.temper * Math.log(odds[bin] ?? 1e-9)
     })
   }
   const most = Math.max(...logs)
@@ -67,7 +68,7 @@ export function kindsOf(gaps: readonly IdleGap[]): number[] {
  * What the gap that begins at `now` may be: the prefix's own gaps, those that began at a like time of day and on a like day
  * weighing more, and kinds of traffic that the own gaps resemble. UTC days, since a prefix has no time zone.
  */
-export function foresee(gaps: readonly IdleGap[], now: number): Foresight {
+export function foresee(gaps: readonly IdleGap[], now: number, prior: Prior = PRIOR): Foresight {
   const lengthsMs: number[] = []
   const weights: number[] = []
   gaps.forEach(({ startAt, lengthMs }, index) => {
@@ -78,20 +79,18 @@ export function foresee(gaps: readonly IdleGap[], now: number): Foresight {
     lengthsMs.push(lengthMs)
     weights.push(near * day * FADE ** (gaps.length - 1 - index))
   })
-  let never = 0
-  kindsOf(gaps).forEach((share, kind) => {
-    const odds = PRIOR.kinds[kind]?.odds ?? []
+  kindsOf(gaps, prior).forEach((share, kind) => {
+    const odds = prior.kinds[kind]?.odds ?? []
     odds.forEach((chance, bin) => {
       const weight = PRIOR_GAPS * share * chance
       if (weight < 1e-4) return
-      const last = bin === PRIOR.bins
+      const last = bin === prior.bins
       lengthsMs.push(last ? Number.POSITIVE_INFINITY : lengthOf(bin))
       weights.push(weight)
-      if (last) never += weight
     })
   })
   const sum = weights.reduce((a, b) => a + b, 0)
-  return { lengthsMs, weights: weights.map((weight) => weight / sum), never: never / sum, seen: gaps.length }
+  return { lengthsMs, weights: weights.map((weight) => weight / sum), seen: gaps.length }
 }
 
 /** Gaps as a row keeps them: start and length of each in whole seconds, one after the other. */

@@ -115,11 +115,11 @@ function holdingOf(state: PrefixState, context: PlanContext, name: string, ttlMs
   const { price } = context.facts
   if (price === null) return null
   const tokens = prefixTokens(state, context)
-  const write = writeNanos(tokens, 0, price, name)
-  if (write === null) return null
+  const rewrite = writeNanos(tokens, 0, price, name)
+  if (rewrite === null) return null
   const read = readNanos(tokens, 0, price)
   const probe = readNanos(tokens, context.outputFloor, price)
-  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs), write, read, probe }
+  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs), write: rewrite, read, probe }
 }
 
 /** What another retention than the registered body's would change, where the gaps speak for one. */

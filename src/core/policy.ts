@@ -62,18 +62,14 @@ export function horizon(holding: Holding, foresight: Foresight, latencyValue: nu
   return { holding, ...best }
 }
 
-/**
- * Which retention to write, of those that the provider offers and honours: the least expected cost per gap, with the write
- * itself shared out over the gaps that are expected before nobody returns.
- */
+/** Which retention to write, of those that the provider offers and honours: the least expected cost of a gap. */
 export function retentionFor(holdings: readonly Holding[], foresight: Foresight, latencyValue: number): Choice | null {
-  let best: { choice: Choice; cost: number } | null = null
+  let best: Choice | null = null
   for (const holding of holdings) {
     const choice = horizon(holding, foresight, latencyValue)
-    const cost = choice.expected + foresight.never * holding.write
-    if (best === null || cost < best.cost) best = { choice, cost }
+    if (best === null || choice.expected < best.expected) best = choice
   }
-  return best?.choice ?? null
+  return best
 }
 
 /** The choice in a sentence. */
