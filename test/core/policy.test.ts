@@ -109,8 +109,8 @@ describe('plan auto', () => {
     let state = warmState(NOON)
     for (let index = 0; index < 40; index++) {
       const startedAt = NOON + index * gapMs
-      const arrival = { startedAt, usage: usage(10_000, 0), ttftMs: null }
-      state = applyArrivals(state, [arrival], startedAt, 0).state
+      const arrival = { startedAt, usage: usage(0, 10_000), ttftMs: null }
+      state = applyArrivals(state, [arrival], startedAt, 0, facts.retentions).state
     }
     return { ...state, plannedAt: NOON }
   }
