@@ -377,3 +377,29 @@ export const killSwitchAnswer = z.strictObject({ on: z.boolean(), accounts: z.in
 export function listOf<Item extends z.ZodType>(item: Item) {
   return z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() })
 }
+
+const replayed = z.strictObject({
+  probes: z.int(),
+  cold_starts: z.int(),
+  probes_usd: usd,
+  rewrites_usd: usd,
+  total_usd: usd,
+})
+
+export const previewAnswer = z.strictObject({
+  id: z.string(),
+  keep_warm: keepWarmAnswer,
+  gaps: z.int(),
+  from: at.nullable(),
+  to: at,
+  retentions: z.array(
+    z.strictObject({
+      retention: z.string(),
+      registered: z.boolean().meta({ description: 'Whether the registered body writes at this one.' }),
+      plan: replayed,
+      nothing: replayed,
+      saved_usd: usd,
+    }),
+  ),
+  how: z.string(),
+})

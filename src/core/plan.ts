@@ -111,7 +111,13 @@ function learned(state: PrefixState, context: PlanContext): { choice: Choice; fo
   return { choice: horizon(holding, foresight, 0), foresight }
 }
 
-function holdingOf(state: PrefixState, context: PlanContext, name: string, ttlMs: number): Holding | null {
+/** A retention of this prefix with its prices; null where a price is not known. */
+export function holdingOf(
+  state: PrefixState,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs'>,
+  name: string,
+  ttlMs: number,
+): Holding | null {
   const { price } = context.facts
   if (price === null) return null
   const tokens = prefixTokens(state, context)

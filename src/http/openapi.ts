@@ -6,7 +6,7 @@ import { providerChange } from '../contract/override.ts'
 import * as cached from '../contract/caches.ts'
 import { FAILURES } from '../contract/failures.ts'
 import { observations } from '../contract/observation.ts'
-import { prefixChange, warmAgainBody, warmBody } from '../contract/warm.ts'
+import { prefixChange, previewBody, warmAgainBody, warmBody } from '../contract/warm.ts'
 import { VERSION } from '../runtime/version.ts'
 import { accountsQuery } from './accounts.ts'
 import { cacheHistoryQuery, cacheQuery, cachesQuery, ofProvider } from './caches.ts'
@@ -116,6 +116,14 @@ export const operations: readonly Operation[] = [
     bodyOptional: true,
     idempotent: true,
     answers: { 200: answers.warmAnswer, 202: answers.warmAnswer },
+  },
+  {
+    method: 'post',
+    path: '/prefixes/{id}/preview',
+    does: 'What another plan would have cost and saved on the idle gaps that were seen of it. Nothing is changed or sent.',
+    key: 'account',
+    body: previewBody,
+    answers: { 200: answers.previewAnswer },
   },
   {
     method: 'post',
