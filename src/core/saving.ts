@@ -9,8 +9,11 @@ export interface IdleGap {
   ttlMs: number
   /** Until when keep-alives of this gap carry the entry; null: none was answered that could. */
   heldUntil: number | null
-  /** The last saving that was credited, so that a report that comes late can take it back. */
-  credited: { fromAt: number; at: number; ttlMs: number; nanos: number | null } | null
+  /**
+   * The last saving that was credited, so that a report that comes late can take it back: `fromAt` and `at` are the idle time
+   * that it rests on, which late reports narrow; `entryAt` is the request that it was booked for.
+   */
+  credited: { fromAt: number; at: number; entryAt: number; ttlMs: number; nanos: number | null } | null
 }
 
 /** A real request that used the prefix. */
@@ -64,7 +67,7 @@ export function gapEnded(gap: IdleGap, use: Use, ttlMs: number): { gap: IdleGap;
   if (!use.hit || !beyond || gap.heldUntil === null || use.at > gap.heldUntil) return { gap: next, saving: null }
   const { at, nanos } = use
   return {
-    gap: { ...next, credited: { fromAt: gap.fromAt, at, ttlMs: gap.ttlMs, nanos } },
+    gap: { ...next, credited: { fromAt: gap.fromAt, at, entryAt: at, ttlMs: gap.ttlMs, nanos } },
     saving: { kind: 'credited', at, nanos },
   }
 }
@@ -75,8 +78,8 @@ function late(gap: IdleGap, use: Use): { gap: IdleGap; saving: Saving | null } {
   const natural = use.at - credited.fromAt <= credited.ttlMs || !use.hit
   if (!natural || credited.at - use.at > credited.ttlMs) {
     // One saving for one gap: it stands, for the first request that needed a keep-alive.
-    const fromAt = natural ? use.at : credited.fromAt
-    return { gap: { ...gap, credited: { ...credited, fromAt } }, saving: null }
+    const narrowed = natural ? { fromAt: use.at } : { at: use.at }
+    return { gap: { ...gap, credited: { ...credited, ...narrowed } }, saving: null }
   }
-  return { gap: { ...gap, credited: null }, saving: { kind: 'revoked', at: credited.at, nanos: credited.nanos } }
+  return { gap: { ...gap, credited: null }, saving: { kind: 'revoked', at: credited.entryAt, nanos: credited.nanos } }
 }

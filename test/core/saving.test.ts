@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { gapEnded, gapHeld, gapOpened, NO_GAP, savedNanos } from '../src/core/saving.ts'
-import type { IdleGap } from '../src/core/saving.ts'
-import type { Price } from '../src/core/types.ts'
+import { gapEnded, gapHeld, gapOpened, NO_GAP, savedNanos } from '../../src/core/saving.ts'
+import type { IdleGap } from '../../src/core/saving.ts'
+import type { Price } from '../../src/core/types.ts'
 
 const TTL = 300
 const hit = (at: number) => ({ at, hit: true, nanos: 100 })
@@ -50,6 +50,13 @@ describe('what a real hit earns', () => {
     expect(after.saving).toEqual({ kind: 'revoked', at: 500, nanos: 100 })
     expect(gapEnded(after.gap, hit(250), TTL).saving).toBeNull()
     expect(gapEnded(gapEnded(held(start, 270, 540), hit(700), TTL).gap, hit(250), TTL).saving).toBeNull()
+  })
+
+  test('two late reports that together carry the entry take the saving back, as the request it was booked for', () => {
+    const { gap } = gapEnded(held(start, 270, 540), hit(700), TTL)
+    const once = gapEnded(gap, hit(400), TTL)
+    expect(once.saving).toBeNull()
+    expect(gapEnded(once.gap, hit(250), TTL).saving).toEqual({ kind: 'revoked', at: 700, nanos: 100 })
   })
 
   test('the saving is the write of the retention that a miss would have bought, without the read that was paid', () => {
