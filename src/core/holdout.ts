@@ -63,7 +63,10 @@ function ratioOf(arm: Arm): { ratio: number; variance: number; effective: number
   const rest = arm.costSquares - 2 * ratio * arm.products + ratio ** 2 * arm.worthSquares
   // What is left of sums that cancel is rounding, not spread.
   if (rest <= arm.costSquares * 1e-9) return { ratio, variance: 0, effective }
-  return { ratio, variance: (rest / arm.worth ** 2) * (effective / (effective - 1)), effective }
+  // One gap more that read and one more that rewrote, as Agresti and Caffo add them: else an arm in which nearly all gaps end
+  // alike looks surer than it is.
+  const unseen = ((1 - ratio) ** 2 + ratio ** 2) * (arm.worthSquares / arm.gaps)
+  return { ratio, variance: ((rest + unseen) / arm.worth ** 2) * (effective / (effective - 1)), effective }
 }
 
 /** The 97.5 % quantile of Student's t: the Cornish-Fisher series, right to 0.001 from 10 degrees of freedom on. */

@@ -57,7 +57,7 @@ function truth(world: World): number {
 
 function covered(world: World, of: number): number {
   let count = 0
-  for (let seed = 1; seed <= 100; seed++) {
+  for (let seed = 1; seed <= 400; seed++) {
     const random = chance(seed)
     let heldOut = NO_GAPS
     let treated = NO_GAPS
@@ -75,14 +75,14 @@ function covered(world: World, of: number): number {
 test.each([
   ['keep-alives pay', { mean: 600, probes: 6 }, 1],
   ['keep-alives lose', { mean: 9_000, probes: 12 }, -1],
-] as const)('where %s, the interval covers the truth in 90 of 100 worlds', (_, world, sign) => {
+] as const)('where %s, the interval covers the truth in nine of ten worlds', (_, world, sign) => {
   const effect = truth(world)
   expect(Math.sign(effect)).toBe(sign)
-  expect(covered(world, effect)).toBeGreaterThanOrEqual(90)
+  expect(covered(world, effect)).toBeGreaterThanOrEqual(360)
 })
 
-test('where keep-alives do nothing, the interval contains zero in 90 of 100 worlds', () => {
-  expect(covered({ mean: 600, probes: 0 }, 0)).toBeGreaterThanOrEqual(90)
+test('where keep-alives do nothing, the interval contains zero in nine of ten worlds', () => {
+  expect(covered({ mean: 600, probes: 0 }, 0)).toBeGreaterThanOrEqual(360)
 })
 
 test('nothing is measured before 30 gaps were held out, or where costs never varied', () => {
