@@ -111,6 +111,12 @@ export const prefixAnswer = z.strictObject({
   probes: z.int(),
   cost_usd: usd.meta({ description: 'Null where no call has a known cost.' }),
   unpriced_calls: z.int().meta({ description: 'Calls whose cost is not known: they are not in the sum.' }),
+  saved_usd: usd.meta({
+    description: 'What keep-alives saved, take-backs taken off; null where no saving has a known price.',
+  }),
+  net_usd: usd.meta({ description: 'saved_usd less cost_usd.' }),
+  savings: z.int().meta({ description: 'Real hits that only a keep-alive made possible.' }),
+  unpriced_savings: z.int().meta({ description: 'Those of them whose price is not known: they are in no sum.' }),
   cost_today_usd: z.number(),
   estimated_tokens: z.int(),
   measured_tokens: z.int().nullable(),
@@ -191,6 +197,13 @@ export const historyAnswer = z.union([
     misses: z.int(),
     cached_tokens: z.int(),
   }),
+  z.strictObject({
+    at,
+    type: z.literal('saving'),
+    kind: z.enum(['credited', 'revoked']),
+    saved_usd: usd,
+    why: z.string(),
+  }),
   z.strictObject({ at, type: z.literal('decision'), decision: z.string(), reason: z.string(), why: z.string() }),
   z
     .strictObject({
@@ -198,6 +211,10 @@ export const historyAnswer = z.union([
       type: z.literal('rollup'),
       receipts: z.record(z.string(), z.int()),
       cost_usd: usd,
+      unpriced_calls: z.int(),
+      saved_usd: usd,
+      savings: z.int(),
+      unpriced_savings: z.int(),
       arrivals: z.int(),
       hits: z.int(),
       misses: z.int(),

@@ -1,5 +1,7 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import { creditUse, gapAfterAnswer } from './credit.ts'
+import type { Worth } from './credit.ts'
 import type { HistoryRow } from './history.ts'
 import { decide } from './plan.ts'
 import type { Decision, PlanContext } from './plan.ts'
@@ -9,6 +11,7 @@ import { goneAfter, granted, heldFor } from './retention.ts'
 import { dayOf, SWEEP_HORIZON_MS } from './schedule.ts'
 import type { PrefixState, Purpose, StopReason } from './state.ts'
 import { warmUntil } from './state.ts'
+import { isForgiven, lossAfter, lossLimit, NO_LOSS } from './tripwire.ts'
 import type { Primitive, Usage } from './types.ts'
 
 /** What happened to a prefix, and the rows that tell it. Every function here returns new state and changes nothing. */
@@ -171,6 +174,9 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
     const said = `asked for ${grant.retention.name}, the answer says that ${grant.name} was written: it is believed to live ${grant.retention.ttlMs / 60_000} min`
     rows.push({ at: startedAt, type: 'decision', decision: 'retention', why: said })
   }
+  state.gap = gapAfterAnswer(state, { at: startedAt, kind: reading.kind, purpose, wrote: written > 0 })
+  // Only what an answer proved: a worst case that was reserved is a guard of budgets, not a loss.
+  if (purpose !== 'write' && known !== null) state.loss = lossAfter(before.loss, known, startedAt)
   return { state, rows }
 }
 
@@ -260,12 +266,16 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
   return { state, rows }
 }
 
-/** Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. */
+/**
+ * Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. `worth` prices
+ * what they saved; without it a saving is counted and has no price.
+ */
 export function applyArrivals(
   before: PrefixState,
   arrivals: readonly Arrival[],
   now: number,
   earliestAt: number,
+  worth: Worth = { price: null, retentions: [] },
 ): Change {
   if (arrivals.length === 0) return { state: before, rows: [] }
   const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
@@ -273,6 +283,7 @@ export function applyArrivals(
     before.tally === null
       ? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
       : { ...before.tally }
+  const rows: HistoryRow[] = []
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
   for (const arrival of sorted) {
     const at = Math.min(now, Math.max(earliestAt, arrival.startedAt))
@@ -310,11 +321,13 @@ export function applyArrivals(
         Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
       }
     }
+    const saving = creditUse(state, { at, hit: enough, readTokens: read }, worth)
+    if (saving !== null) rows.push(saving)
   }
   state.tally = tally
-  const rows: HistoryRow[] = []
   const proved = state.stopped?.reason === 'uncacheable' && state.verdict === 'warm'
-  if (state.stopped !== null && (proved || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
+  const forgiven = state.stopped?.reason === 'losing_money' && hasFaded(state, worth, now)
+  if (state.stopped !== null && (proved || forgiven || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
     rows.push({
       at: now,
       type: 'decision',
@@ -338,6 +351,11 @@ export function applyArrivals(
     })
   }
   return { state, rows }
+}
+
+function hasFaded({ loss, retention, measuredTokens }: PrefixState, worth: Worth, now: number): boolean {
+  const limit = retention === null || measuredTokens === null ? null : lossLimit(measuredTokens, retention, worth)
+  return isForgiven(loss, limit, now)
 }
 
 /** Writes the coalesced arrivals to the history: once a minute, or when another row follows them. */
@@ -406,6 +424,7 @@ export function restart(before: PrefixState, now: number): PrefixState {
     failuresInRow: 0,
     lastFailure: null,
     silentInRow: 0,
+    loss: NO_LOSS,
     verdict: before.verdict === 'uncacheable' ? 'none' : before.verdict,
     readZeroInRow: before.verdict === 'uncacheable' ? 0 : before.readZeroInRow,
   }

@@ -1,6 +1,7 @@
 import { breakEvenProbes, ratesFor, usd } from './price.ts'
 import { backoffMs, DEADLINE_MARGIN_MS, dayOf, leadMs, nextDayAt } from './schedule.ts'
 import { warmUntil } from './state.ts'
+import { losingWhy, lossLimit } from './tripwire.ts'
 import type { HoldBack } from './limit.ts'
 import type { PrefixState, Purpose, StopReason } from './state.ts'
 import type { ModelFacts } from './types.ts'
@@ -168,6 +169,11 @@ function refusal(state: PrefixState, context: PlanContext, now: number): Decisio
       'one probe costs more than the rewrite it could save at these prices; plan always keeps it warm all the same',
     )
   }
+  const losing =
+    keepWarm.plan === 'auto'
+      ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts), now)
+      : null
+  if (losing !== null) return stop('losing_money', losing)
   if (keepWarm.plan !== 'always' && state.silentInRow >= SILENT_LIMIT) {
     return stop(
       'unverifiable',

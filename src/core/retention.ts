@@ -33,6 +33,14 @@ export function goneAfter(retention: LearnedRetention, gapMs: number): LearnedRe
   return { ...retention, shortestMissGapMs: shortest, ttlMs, hitsNearEnd: 0 }
 }
 
+/** The name of the retention that is honoured, which is not the one that was asked for where a write was granted less. */
+export function honouredName(retention: LearnedRetention, offers: readonly RetentionOffer[]): string {
+  if (retention.assumed) return retention.name
+  const asked = offers.find(({ name }) => name === retention.name)
+  if (asked === undefined || asked.ttlMs === retention.ttlMs) return retention.name
+  return offers.find(({ ttlMs }) => ttlMs === retention.ttlMs)?.name ?? retention.name
+}
+
 /**
  * What a write says of its own retention. A provider may grant less than it was asked for and say so in its usage: then
  * the entry lives for what was granted, though the next call asks for the same as before. Null when it says nothing new.
