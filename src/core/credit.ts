@@ -37,6 +37,7 @@ export function creditUse(
   state: PrefixState,
   use: { at: number; hit: boolean; readTokens: number },
   worth: Worth,
+  now: number,
 ): SavingRow | null {
   const { at, hit, readTokens } = use
   const { retention } = state
@@ -57,6 +58,13 @@ export function creditUse(
   const why =
     saving.kind === 'credited'
       ? `read ${Math.round(idleMs / 1_000)} s after the entry was last used or written, when only keep-alives still held it`
-      : 'a request that was reported late shows that traffic alone carried the entry: this saving was none'
-  return { at: saving.at, type: 'saving', kind: saving.kind, nanos: saving.nanos, why }
+      : `a request that was reported late shows that traffic alone carried the entry to ${new Date(saving.at).toISOString()}: the saving of then was none`
+  // Rows are in the order of time: what is taken back is so now.
+  return {
+    at: saving.kind === 'credited' ? saving.at : now,
+    type: 'saving',
+    kind: saving.kind,
+    nanos: saving.nanos,
+    why,
+  }
 }

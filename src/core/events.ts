@@ -321,7 +321,7 @@ export function applyArrivals(
         Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
       }
     }
-    const saving = creditUse(state, { at, hit: enough, readTokens: read }, worth)
+    const saving = creditUse(state, { at, hit: enough, readTokens: read }, worth, now)
     if (saving !== null) rows.push(saving)
   }
   state.tally = tally

@@ -272,6 +272,16 @@ export class RegistryStore {
     return rowsOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
   }
 
+  /** Rows of the chunks that reach to `fromAt` or beyond, in the order in which they were written: the first may be older. */
+  historySince(k: number, fromAt: number): HistoryRow[] {
+    const moved = this.#sql.all<{ rows: Blob }>(
+      'SELECT rows FROM history WHERE k = ? AND last_at >= ? ORDER BY seq',
+      k,
+      fromAt,
+    )
+    return rowsOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
+  }
+
   /** Some chunks of history that ended before an instant and were not rolled up yet. */
   oldHistory(beforeAt: number, limit: number): { k: number; seq: number; rows: HistoryRow[] }[] {
     return this.#sql

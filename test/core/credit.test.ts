@@ -108,7 +108,7 @@ describe('a saving', () => {
   it('is taken back by a late report that shows it was none', () => {
     const credited = used(held(1), NOON + 8 * MINUTE).state
     const { state, rows } = used(credited, NOON + 4 * MINUTE, 10_000, facts, NOON + 9 * MINUTE)
-    expect(rows[0]).toMatchObject({ type: 'saving', kind: 'revoked', nanos: REWRITE, at: NOON + 8 * MINUTE })
+    expect(rows[0]).toMatchObject({ type: 'saving', kind: 'revoked', nanos: REWRITE, at: NOON + 9 * MINUTE })
     expect(state).toMatchObject({ savedNanos: 0, credits: 0 })
     expect(state.loss.nanos).toBeGreaterThan(0)
   })
