@@ -1,20 +1,20 @@
 import type { SavingRow } from './history.ts'
-import { honouredName } from './retention.ts'
+import { grantedRetention } from './retention.ts'
 import { gapEnded, gapHeld, gapOpened, savedNanos } from './saving.ts'
 import type { IdleGap } from './saving.ts'
 import type { LearnedRetention, PrefixState, Purpose } from './state.ts'
 import { lossAfter } from './tripwire.ts'
-import type { ModelFacts, ReceiptKind } from './types.ts'
-
-/** What crediting has to know of a model. */
-export type Worth = Pick<ModelFacts, 'price' | 'retentions'>
+import type { Price, ReceiptKind } from './types.ts'
 
 /**
  * How long traffic alone is taken to carry an entry. Where the provider states no figure it is the longest that is believed
- * possible: a hit before that may have needed no keep-alive, and nobody is told of a saving that may be none.
+ * possible: a hit before that may have needed no keep-alive, and nobody is told of a saving that may be none. Where its word
+ * was found not to be kept, it is the time after which an entry was found gone.
  */
 function naturalMs(retention: LearnedRetention): number {
-  return retention.assumed ? retention.maxTtlMs : retention.ttlMs
+  const { assumed, ttlMs, maxTtlMs, statedTtlMs, shortestMissGapMs } = retention
+  if (assumed) return maxTtlMs
+  return statedTtlMs === undefined ? ttlMs : Math.max(ttlMs, shortestMissGapMs ?? statedTtlMs)
 }
 
 /** The idle gap after one of our calls was answered, by the retention in force once its answer was read. */
@@ -36,14 +36,14 @@ export function gapAfterAnswer(
 export function creditUse(
   state: PrefixState,
   use: { at: number; hit: boolean; readTokens: number },
-  worth: Worth,
+  price: Price | null,
   now: number,
 ): SavingRow | null {
   const { at, hit, readTokens } = use
   const { retention } = state
-  const name = retention === null ? '' : honouredName(retention, worth.retentions)
+  const name = retention === null ? '' : grantedRetention(retention)
   const tokens = Math.min(readTokens, state.measuredTokens ?? readTokens)
-  const nanos = hit ? savedNanos(tokens, worth.price, name) : null
+  const nanos = hit ? savedNanos(tokens, price, name) : null
   const idleMs = state.gap.fromAt === null ? 0 : at - state.gap.fromAt
   const { gap, saving } = gapEnded(state.gap, { at, hit, nanos }, retention === null ? 0 : naturalMs(retention))
   state.gap = gap

@@ -1,7 +1,7 @@
 import { readNanos, usd, writeNanos } from './price.ts'
-import { honouredName } from './retention.ts'
+import { grantedRetention } from './retention.ts'
 import type { LearnedRetention } from './state.ts'
-import type { ModelFacts } from './types.ts'
+import type { Price } from './types.ts'
 
 /**
  * What the keep-alives of one prefix have cost beyond what they saved. It fades, so that a bad month is not held against a
@@ -31,14 +31,9 @@ export function lossAfter(loss: Loss, nanos: number, at: number): Loss {
 }
 
 /** What a plan may lose on a prefix of so many tokens; null where that has no price. */
-export function lossLimit(
-  tokens: number,
-  retention: LearnedRetention,
-  facts: Pick<ModelFacts, 'price' | 'retentions'>,
-): number | null {
-  const { price } = facts
+export function lossLimit(tokens: number, retention: LearnedRetention, price: Price | null): number | null {
   if (price === null) return null
-  const write = writeNanos(tokens, 0, price, honouredName(retention, facts.retentions))
+  const write = writeNanos(tokens, 0, price, grantedRetention(retention))
   return write === null ? null : REWRITES_TO_LOSE * (write - readNanos(tokens, 0, price))
 }
 

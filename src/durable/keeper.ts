@@ -618,8 +618,8 @@ export class Keeper {
       const state = this.#store.state(k)
       const record = this.#store.record(k)
       if (state === null || record === null) return false
-      const facts = this.#ports.factsOf(record.provider, record.model, now)
-      const change = applyArrivals(state, arrivals, now, record.createdAt, facts)
+      const { retentions, price } = this.#ports.factsOf(record.provider, record.model, now)
+      const change = applyArrivals(state, arrivals, now, record.createdAt, retentions, price)
       const tally = flushTally(change.state, now, change.rows.length > 0)
       const next = reschedule(tally.state, this.#context(k, record, tally.state, now, null), now)
       this.#save({ k, state }, { state: next.state, rows: [...tally.rows, ...change.rows, ...next.rows] }, now, false)

@@ -30,7 +30,14 @@ function probed(
 
 function used(state: PrefixState, at: number, read = 10_000, of: ModelFacts = facts, now = at) {
   const written = read > 0 ? 0 : 10_000
-  return applyArrivals(state, [{ startedAt: at, usage: usage(read, written), ttftMs: null }], now, 0, of)
+  return applyArrivals(
+    state,
+    [{ startedAt: at, usage: usage(read, written), ttftMs: null }],
+    now,
+    0,
+    of.retentions,
+    of.price,
+  )
 }
 
 /** Written at noon, held by keep-alives every four and a half minutes. */
@@ -82,6 +89,14 @@ describe('a saving', () => {
     expect(used(state, NOON + 8 * MINUTE, 10_000, both).state.savedNanos).toBe(REWRITE)
   })
 
+  it('rests on what was found where the word of a provider is not kept', () => {
+    const narrowed = { ttlMs: 4 * MINUTE, statedTtlMs: HOUR, shortestMissGapMs: 5 * MINUTE, missedAt: NOON }
+    const opened: PrefixState = { ...fresh(), retention: { ...learnedRetention(fiveMinutes), ...narrowed } }
+    const state = probed(probed(opened, NOON, [0, 10_000], 'write'), NOON + 3.5 * MINUTE, [10_000, 0])
+    expect(used(state, NOON + 4.8 * MINUTE).state.credits).toBe(0)
+    expect(used(state, NOON + 5.2 * MINUTE).state.credits).toBe(1)
+  })
+
   it('is none where reads do not renew', () => {
     const fixed = { ...fiveMinutes, kind: 'fixed' as const }
     const state = probed(probed(fresh(fixed), NOON, [0, 10_000], 'write'), NOON + 4 * MINUTE, [10_000, 0])
@@ -124,7 +139,7 @@ it('a state that an older version stored is read as one that saved nothing', () 
 })
 
 describe('the tripwire', () => {
-  const limit = lossLimit(10_000, learnedRetention(fiveMinutes), facts) ?? 0
+  const limit = lossLimit(10_000, learnedRetention(fiveMinutes), facts.price) ?? 0
 
   /** One idle time: so many keep-alives, then a real request long after, which wrote again. */
   function lost(state: PrefixState, from: number, probes: number): PrefixState {
@@ -144,7 +159,8 @@ describe('the tripwire', () => {
     let gaps = 0
     for (; gaps < 20; gaps++) {
       const at = NOON + gaps * 2 * HOUR
-      if (decide(state, auto, at + MINUTE).do === 'stop') break
+      const decision = decide(state, auto, at + MINUTE)
+      if (decision.do === 'stop' && decision.reason === 'losing_money') break
       state = lost(state, at, cap - 3)
     }
     // Eight reads of $0.003 and some uncached tokens each time, against three times $0.0345.
@@ -215,6 +231,6 @@ describe('the tripwire', () => {
     const dear = context({ keepWarm: planned('auto'), facts: { ...facts, price: half } })
     // Writes at 3.75 and reads at 2: write ÷ read would allow one probe, (write − read) ÷ read allows none.
     expect(probeLimit(held(0), dear)).toBe(0)
-    expect(lossLimit(10_000, learnedRetention(fiveMinutes), dear.facts)).toBe(3 * 17_500_000)
+    expect(lossLimit(10_000, learnedRetention(fiveMinutes), half)).toBe(3 * 17_500_000)
   })
 })

@@ -115,7 +115,14 @@ describe('docs/ledger.md', () => {
       const before = state
       if (what.startsWith('real request')) {
         const tokens = { ...usage(20_000, 0), uncachedTokens: 0 }
-        state = applyArrivals(state, [{ startedAt, usage: tokens, ttftMs: null }], startedAt, start, sample).state
+        state = applyArrivals(
+          state,
+          [{ startedAt, usage: tokens, ttftMs: null }],
+          startedAt,
+          start,
+          [fiveMinutes],
+          price,
+        ).state
       } else {
         const purpose = what === 'first write' ? ('write' as const) : ('keep' as const)
         const [read, written] = purpose === 'write' ? [0, 20_000] : [20_000, 0]
@@ -145,7 +152,7 @@ describe('docs/ledger.md', () => {
 
   it('states the tripwire as it is', () => {
     const text = section(readText('docs/ledger.md'), 'The tripwire')
-    const limit = lossLimit(10_000, learnedRetention(fiveMinutes), facts) ?? 0
+    const limit = lossLimit(10_000, learnedRetention(fiveMinutes), facts.price) ?? 0
     const rewrite = (writeNanos(10_000, 0, facts.price!, '5m') ?? 0) - readNanos(10_000, 0, facts.price!)
     expect(limit / rewrite).toBe(3)
     expect(text).toContain('three times *write − read*')
