@@ -12,6 +12,7 @@ import { accountsQuery } from './accounts.ts'
 import { cacheHistoryQuery, cacheQuery, cachesQuery, ofProvider } from './caches.ts'
 import { room } from './context.ts'
 import { historyQuery } from './history.ts'
+import { ledgerQuery } from './ledger.ts'
 import { listQuery } from './prefixes.ts'
 
 const { listOf } = answers
@@ -228,6 +229,14 @@ export const operations: readonly Operation[] = [
     does: 'Back to the card alone.',
     key: 'admin',
     answers: { 200: listOf(answers.overrideAnswer) },
+  },
+  {
+    method: 'get',
+    path: '/ledger',
+    does: 'What warming cost and what it saved: entry by entry, by day or by prefix.',
+    key: 'account',
+    query: ledgerQuery,
+    answers: { 200: answers.ledgerAnswer },
   },
   {
     method: 'get',
