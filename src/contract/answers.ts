@@ -87,6 +87,7 @@ const keepWarmAnswer = z.strictObject({
   idle_timeout: z.string().nullable(),
   windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
   budget_usd_per_day: z.number(),
+  latency_value_usd: z.number(),
 })
 
 const endsAt = z.strictObject({ path: z.string(), byte: z.int() })

@@ -14,6 +14,8 @@ export interface KeepWarm {
   idleTimeoutMs: number | null
   windows: Window[]
   budgetNanosPerDay: number
+  /** What one avoided cold start is worth beside the tokens it saves; absent in rows that are older than it: 0. */
+  latencyValueNanos?: number
 }
 
 /** What a decision needs beside the state of the prefix: all of it data, none of it remembered. */
@@ -87,7 +89,8 @@ export function probeLimit(state: PrefixState, context: PlanContext): number | n
   if (typeof plan === 'object') return plan.probes
   if (plan !== 'auto' || context.facts.price === null || state.retention === null) return null
   const tokens = prefixTokens(state, context)
-  return breakEvenProbes(tokens, context.outputFloor, context.facts.price, state.retention.name)
+  const latencyNanos = context.keepWarm.latencyValueNanos ?? 0
+  return breakEvenProbes(tokens, context.outputFloor, context.facts.price, state.retention.name, latencyNanos)
 }
 
 /** What a keep-alive must be accepted before; null when nothing is warm. */
@@ -165,7 +168,7 @@ function refusal(state: PrefixState, context: PlanContext, now: number): Decisio
   if (keepWarm.plan === 'auto' && probeLimit(state, context) === 0) {
     return stop(
       'not_worth_it',
-      'one probe costs more than the rewrite it could save at these prices; plan always keeps it warm all the same',
+      `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,
     )
   }
   if (keepWarm.plan !== 'always' && state.silentInRow >= SILENT_LIMIT) {
@@ -340,14 +343,19 @@ function holdWhy(state: PrefixState, context: PlanContext, limit: number | null)
   const name = state.retention?.name ?? 'its'
   if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
   if (context.keepWarm.plan === 'auto')
-    return `auto holds for ${limit ?? 0} probes, the break-even at these prices (${state.probesSinceArrival} sent since the last real request)`
+    return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
   return `held for ${limit ?? 0} probes as asked (${state.probesSinceArrival} sent since the last real request)`
 }
 
 function breakEvenWhy(state: PrefixState, context: PlanContext, limit: number): string {
   const seen = state.lastArrivalAt === null ? 'No real request was ever observed, so savings are unknown. ' : ''
   const tokens = prefixTokens(state, context)
-  return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect; the next real request starts the plan again`
+  return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
+}
+
+/** Said wherever a break-even is explained that counts more than tokens. */
+function latencyWords({ keepWarm: { latencyValueNanos = 0 } }: PlanContext): string {
+  return latencyValueNanos === 0 ? '' : ` with ${dollars(latencyValueNanos)} for an avoided cold start`
 }
 
 export function dollars(nanos: number): string {

@@ -46,6 +46,7 @@ export const DEFAULT_KEEP_WARM: KeepWarm = {
   idleTimeoutMs: null,
   windows: [],
   budgetNanosPerDay: 1_000_000_000,
+  latencyValueNanos: 0,
 }
 
 /** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */
@@ -89,7 +90,7 @@ export class Registrar {
         return { k, created: true }
       }
       const record = this.#record(known)
-      const changed = keepWarm !== null && JSON.stringify(keepWarm) !== JSON.stringify(record.keepWarm)
+      const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
       const revived = record.superseded && given.name !== null
       if (changed || revived) {
         this.#store.saveRecord(known, {
@@ -288,6 +289,11 @@ export class Registrar {
     if (record === null) throw new Failure('not_found', 'there is no such prefix')
     return record
   }
+}
+
+/** A plan as text, for comparison: a member that is newer than the stored row stands at its default. */
+function wholeText(keepWarm: KeepWarm): string {
+  return JSON.stringify({ ...DEFAULT_KEEP_WARM, ...keepWarm })
 }
 
 function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilter, named: boolean): boolean {

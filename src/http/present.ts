@@ -89,6 +89,7 @@ export function keepWarmJson(keepWarm: KeepWarm) {
     idle_timeout: keepWarm.idleTimeoutMs === null ? null : durationJson(keepWarm.idleTimeoutMs),
     windows: keepWarm.windows.map(windowJson),
     budget_usd_per_day: money(keepWarm.budgetNanosPerDay),
+    latency_value_usd: money(keepWarm.latencyValueNanos ?? 0),
   }
 }
 
