@@ -104,6 +104,13 @@ export const prefixAnswer = z.strictObject({
   warmth,
   plan,
   keep_warm: keepWarmAnswer,
+  signal: z
+    .strictObject({ kind: z.enum(['end', 'pending']), at, until: at.nullable() })
+    .nullable()
+    .meta({ description: 'What a caller said of the session; null: nothing that still holds.' }),
+  announcements: z
+    .array(z.strictObject({ at, expected_requests: z.int() }))
+    .meta({ description: 'Announced traffic that is still to come, soonest first.' }),
   last_receipt: receiptAnswer.nullable(),
   last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
   last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),

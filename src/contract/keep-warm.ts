@@ -18,11 +18,9 @@ export const keepWarm = z
     idle_timeout: duration.nullish(),
     windows: z.array(keepWarmWindow).max(32, { error: 'must be at most 32 windows' }).optional(),
     budget_usd_per_day: dollars.optional(),
-    latency_value_usd: dollars
-      .optional()
-      .meta({
-        description: 'US dollars that one avoided cold start is worth beside the tokens it saves; 0 when absent.',
-      }),
+    latency_value_usd: dollars.optional().meta({
+      description: 'US dollars that one avoided cold start is worth beside the tokens it saves; 0 when absent.',
+    }),
     holdout: z
       .number()
       .min(0)

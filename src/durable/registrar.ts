@@ -1,4 +1,6 @@
 import { Failure } from '../contract/failures.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
+import type { Announcement } from '../core/announcement.ts'
 import { belief } from '../core/belief.ts'
 import type { Belief } from '../core/belief.ts'
 import { restart } from '../core/events.ts'
@@ -6,6 +8,8 @@ import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { learnedRetention } from '../core/retention.ts'
 import { dayOf, leadMs } from '../core/schedule.ts'
+import { applySignal } from '../core/signal.ts'
+import type { Signal } from '../core/signal.ts'
 import { newState } from '../core/state.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
@@ -98,7 +102,7 @@ export class Registrar {
           keepWarm: keepWarm ?? record.keepWarm,
           superseded: revived ? false : record.superseded,
         })
-        this.#keeper.replan(known, now, (state) => restart(state, now))
+        this.#startAnew(known, keepWarm, now)
       }
       this.#takeName(known, this.#record(known), given.name, now)
       return { k: known, created: false }
@@ -121,6 +125,12 @@ export class Registrar {
     this.#keeper.replan(holder.k, now, (state) => ({ ...state, generation: state.generation + 1, stopped: null }))
   }
 
+  #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {
+    // Who switches it off means what is still to come, too.
+    const off = keepWarm?.plan === 'off'
+    this.#keeper.replan(k, now, (state) => restart(off ? { ...state, announcements: [] } : state, now))
+  }
+
   change(id: string, change: { keepWarm?: KeepWarm; name?: string | null }, now: number): number {
     return this.#store.transaction(() => {
       const k = this.#k(id)
@@ -137,10 +147,27 @@ export class Registrar {
       }
       if (change.keepWarm !== undefined) {
         this.#store.saveRecord(k, { ...this.#record(k), keepWarm: change.keepWarm })
-        this.#keeper.replan(k, now, (state) => restart(state, now))
+        this.#startAnew(k, change.keepWarm, now)
       }
       return k
     })
+  }
+
+  /** A caller says what became of the session, or what will. */
+  signal(id: string, signal: Signal): void {
+    this.#store.transaction(() => this.#keeper.tell(this.#k(id), signal.at, (state) => applySignal(state, signal)))
+  }
+
+  /** A caller says that traffic is coming. */
+  announce(id: string, announcement: Announcement, now: number): void {
+    this.#store.transaction(() =>
+      this.#keeper.tell(this.#k(id), now, (state) => {
+        const change = applyAnnouncement(state, announcement, now)
+        if (change !== null) return change
+        const why = `this prefix already holds ${MOST_ANNOUNCEMENTS} announcements that are still to come, the most that it may`
+        throw new Failure('conflict', why)
+      }),
+    )
   }
 
   /** Stops and forgets. A call that is in flight ends nowhere. */
