@@ -61,6 +61,13 @@ export interface LearnedRetention {
   hitsNearEnd: number
   longestHitGapMs: number
   shortestMissGapMs: number | null
+  /** What the provider grants instead of `name`, as the usage of its writes says; absent while it grants `name`. */
+  grantedName?: string
+  /** What the provider states, once receipts made `ttlMs` shorter than that; absent while its word is believed. */
+  statedTtlMs?: number
+  /** Entries of a stated retention in a row that were gone before their time, and when the last was found gone. */
+  earlyMisses?: number
+  missedAt?: number
 }
 
 /** Real requests not yet written to the history: arrivals are coalesced, one row a minute. */

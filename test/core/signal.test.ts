@@ -4,7 +4,7 @@ import { decide } from '../../src/core/plan.ts'
 import { leadMs } from '../../src/core/schedule.ts'
 import { applySignal } from '../../src/core/signal.ts'
 import type { PrefixState } from '../../src/core/state.ts'
-import { context, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'
+import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'
 
 const auto = context({ keepWarm: planned('auto') })
 const dueAt = NOON + 5 * MINUTE - leadMs(5 * MINUTE, 1_000)
@@ -36,10 +36,10 @@ describe('the session is over', () => {
   })
 
   it('ends with the next real request, and not with an older one that is only reported now', () => {
-    const late = applyArrivals(ended(), [arrival(NOON + MINUTE - 5_000)], NOON + 2 * MINUTE, NOON)
+    const late = applyArrivals(ended(), [arrival(NOON + MINUTE - 5_000)], NOON + 2 * MINUTE, NOON, facts.retentions)
     expect(late.state).toMatchObject({ signal: { kind: 'end' }, stopped: { reason: 'session_over' } })
     expect(late.rows).not.toContainEqual(expect.objectContaining({ decision: 'resume' }))
-    const next = applyArrivals(late.state, [arrival(NOON + 2 * MINUTE)], NOON + 2 * MINUTE, NOON)
+    const next = applyArrivals(late.state, [arrival(NOON + 2 * MINUTE)], NOON + 2 * MINUTE, NOON, facts.retentions)
     expect(next.state).toMatchObject({ signal: null, stopped: null })
     expect(decide(next.state, auto, NOON + 2 * MINUTE)).toMatchObject({ do: 'wait', code: 'hold' })
   })
