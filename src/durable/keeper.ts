@@ -118,6 +118,13 @@ export class Keeper {
     return this.#inFlight.get(k) ?? null
   }
 
+  /** The lease under which it is; null when there is none. */
+  leaseOf(k: number): Lease | null {
+    const seq = this.inFlight(k)
+    const leases = seq === null ? null : (this.#store.claim(seq)?.leases ?? null)
+    return leases?.find((lease) => lease.k === k) ?? null
+  }
+
   // Claims
 
   /**

@@ -87,7 +87,10 @@ export class Registrar {
         }
         const facts = this.#ports.factsOf(record.provider, record.model, now)
         const offer = facts.retentions.find((one) => one.name === record.retention)
-        const state = newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer))
+        const state = {
+          ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
+          spentNanos: this.#store.takeDeparted(given.fingerprint, dayOf(now)),
+        }
         const k = this.#store.insertPrefix(record, state, body)
         this.#takeName(k, record, given.name, now)
         this.#keeper.replan(k, now, (fresh) => fresh)
@@ -170,9 +173,20 @@ export class Registrar {
     )
   }
 
-  /** Stops and forgets. A call that is in flight ends nowhere. */
+  /**
+   * Stops and forgets, but for what it spent today: registered again, it goes on with the same budget. A call that is in
+   * flight ends nowhere; it counts as its worst case.
+   */
   remove(id: string): void {
-    this.#store.transaction(() => this.#store.deletePrefix(this.#k(id)))
+    this.#store.transaction(() => {
+      const k = this.#k(id)
+      const state = this.#store.state(k)
+      const lease = this.#keeper.leaseOf(k)
+      const day = [state?.day ?? '', lease === null ? '' : dayOf(lease.notBeforeAt)].toSorted().at(-1) ?? ''
+      const spentNanos = (state?.day === day ? state.spentNanos : 0) + (lease?.reservedNanos ?? 0)
+      if (spentNanos > 0) this.#store.saveDeparted(this.#record(k).fingerprint, day, spentNanos)
+      this.#store.deletePrefix(k)
+    })
   }
 
   view(id: string, now: number): PrefixView {

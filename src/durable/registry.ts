@@ -736,6 +736,7 @@ export class Registry extends DurableObject<Environment> {
       this.#store.dropJobs(now - JOB_MS)
       this.#store.dropIdempotent(now - IDEMPOTENCY_MS)
       this.#store.dropDays(dayOf(now - LEDGER_DAYS_MS))
+      this.#store.dropDeparted(dayOf(now))
       // None is ever forgotten, unless there is a defect; then it must not stay so.
       for (const k of this.#store.forgotten(now - FORGOTTEN_MS, 10_000)) this.#store.hint(k, now)
     })
