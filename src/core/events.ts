@@ -1,6 +1,7 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import { announcementsAt } from './announcement.ts'
+import { learnArrival } from './demand.ts'
 import type { HistoryRow } from './history.ts'
 import { decide } from './plan.ts'
 import type { Decision, PlanContext } from './plan.ts'
@@ -291,6 +292,8 @@ export function applyArrivals(
     tally.count += 1
     tally.firstAt = Math.min(tally.firstAt, at)
     tally.lastAt = Math.max(tally.lastAt, at)
+    const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
+    if (gaps.length > 0) state.gaps = gaps
     state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)
     if (state.signal) state.signal = signalAfter(state, at)
     if (enough) {

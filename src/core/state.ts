@@ -121,6 +121,8 @@ export interface PrefixState {
   unpricedCalls: number
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
   lastArrivalAt: number | null
+  /** Idle gaps between real requests, packed by core/demand.ts; absent before the first one. */
+  gaps?: readonly number[]
   tally: ArrivalTally | null
 
   /** Keep-alives sent since the last real request (or since the plan was set). */
