@@ -45,7 +45,7 @@ export async function runHandleLease(lease: HandleLease, around: HandleSurroundi
   }
   if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache is gone' }
   const sentAt = clock.now()
-  const answer = await callAboutHandle(access, dialect, request, Math.max(1, clock.realMs(lease.timeoutMs)))
+  const answer = await callAboutHandle(access, dialect, request, clock, lease.timeoutMs)
   if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)
   try {
     return { ...base, startedAt: sentAt, kind: 'answered', seen: dialect.read(answer.text) }
