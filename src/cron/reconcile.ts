@@ -25,7 +25,7 @@ export async function reconcileHandles(env: Environment): Promise<void> {
   for (const card of cards) {
     const dialect = handlesOf(card)
     const access = accessTo(card, env)
-    if (dialect === null || access.credential === null) continue
+    if (dialect === null || access.credential === null || access.refusal !== null) continue
     try {
       if (!(await reconcileAt(access, dialect, env, clock))) complete = false
     } catch (thrown) {

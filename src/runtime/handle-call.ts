@@ -17,10 +17,16 @@ export async function callAboutHandle(
   clock: Clock,
   timeoutMs: number,
 ): Promise<HandleAnswer> {
-  const { card, baseUrl, credential } = access
+  const { card, credential } = access
   if (credential === null) {
     const failure = failureValue('provider_key_refused', 'there is no credential for this provider')
     return { kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
+  }
+  let baseUrl: string
+  try {
+    baseUrl = dialect.baseOf(access.baseUrl)
+  } catch (thrown) {
+    return failedAnswer(thrown, false)
   }
   const one = await sendWith({ access, credential, clock, timeoutMs }, (presented, leftMs) =>
     door.send({ card, baseUrl, credential: presented, request, timeoutMs: leftMs }),

@@ -84,3 +84,56 @@ describe('a service-account key', () => {
     expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field: 'secret' } } })
   })
 })
+
+describe('a managed cache of Vertex', () => {
+  const PLACE = 'http://lab.test/vertex/v1/projects/lab/locations/lab'
+  const MODEL = 'gemini-3.8-flash'
+  const contents = () => ({ contents: [{ role: 'user', parts: [{ text: longText() }] }] })
+
+  const outOfBand = (method: string, path: string, body?: unknown): Promise<Response> =>
+    world.lab.fetch(
+      new Request(PLACE + path, {
+        method,
+        headers: { authorization: 'Bearer lab' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    )
+
+  async function use(handle: unknown): Promise<number> {
+    const body = { cachedContent: handle, contents: [{ role: 'user', parts: [{ text: 'Which lamp?' }] }] }
+    return (await outOfBand('POST', `/publishers/google/models/${MODEL}:generateContent`, body)).status
+  }
+
+  const make = (request: unknown = contents()): Promise<Answer> =>
+    post('/caches', { provider: 'vertex', model: MODEL, request, ttl: '1h' })
+
+  it('is made, confirmed, renewed, listed, used and deleted', async () => {
+    const made = await make()
+    expect([made.status, pick(made, 'state')]).toEqual([201, 'live'])
+    const handle = String(pick(made, 'handle'))
+    expect(handle).toMatch(/^projects\/\d+\/locations\/lab\/cachedContents\/\w+$/)
+    expect(await use(handle)).toBe(200)
+    const id = String(pick(made, 'id'))
+    expect((await get(`/caches/${id}`)).json).toMatchObject({ handle, state: 'live' })
+    const renewed = await call('PATCH', `/caches/${id}`, { ttl: '2h' })
+    expect(renewed.json).toMatchObject({ handle, renewals: 1 })
+    expect(Date.parse(String(pick(renewed, 'expires_at')))).toBeGreaterThan(
+      Date.parse(String(pick(made, 'expires_at'))),
+    )
+    expect(pick(await get('/caches?provider=vertex'), 'data')).toEqual(
+      expect.arrayContaining([expect.objectContaining({ id, handle })]),
+    )
+    expect((await call('DELETE', `/caches/${id}?provider=vertex`)).json).toMatchObject({ at_provider: 'deleted' })
+    expect(await use(handle)).toBe(404)
+  })
+
+  it('that somebody deleted is made anew before a caller is given it', async () => {
+    const made = await make()
+    const dead = String(pick(made, 'handle'))
+    await outOfBand('DELETE', dead.slice(dead.indexOf('/cachedContents')))
+    expect(await use(dead)).toBe(404)
+    const { json } = await get(`/caches/${pick(made, 'id')}`)
+    expect(json['handle']).not.toBe(dead)
+    expect(await use(json['handle'])).toBe(200)
+  })
+})

@@ -24,8 +24,6 @@ export const vertex: Card = {
   },
   auth: { header: 'authorization-bearer' },
   wire: { version: '' },
-  // Vertex has them too; managing them is not built yet.
-  supportsHandles: false,
   serviceAccounts: true,
   secret: 'VERTEX_ACCESS_TOKEN',
   models: gemini.models.map((row) => ({ ...row, facts: { ...row.facts, retentions: [IMPLICIT] }, source: DOCS })),
