@@ -12,6 +12,7 @@ import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
+import type { Preparation } from './preparation.ts'
 import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 /** Real time; a receipt never answers a call that came much later. */
@@ -52,13 +53,22 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
     }
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
     return c.json(
-      warmedJson(view, warmed.created, warmth, keptAsItWas(view, preparation.prefix.retention)),
+      warmedJson(view, warmed.created, warmth, remarksOf(view, preparation)),
       warmth.job === null ? 200 : 202,
     )
   } finally {
     burst.leave(clock.now())
   }
 })
+
+/** What this call should be told beyond what the prefix was registered with. */
+function remarksOf(view: Pick<PrefixView, 'record'>, { prefix, registration }: Preparation): Advice[] {
+  const isNew = (one: Advice): boolean =>
+    !view.record.advice.some(
+      ({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at,
+    )
+  return [...keptAsItWas(view, prefix.retention), ...registration.advice.filter(isNew)]
+}
 
 /** Content decides what is the same prefix, its retention does not: who comes second is told what stands. */
 function keptAsItWas(view: Pick<PrefixView, 'record'>, wanted: string): Advice[] {
