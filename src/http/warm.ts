@@ -1,4 +1,3 @@
-import { Failure } from '../contract/failures.ts'
 import { warmBody } from '../contract/warm.ts'
 import type { Advice } from '../core/types.ts'
 import type { PrefixView } from '../durable/registrar.ts'
@@ -13,6 +12,7 @@ import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
+import { refuseOtherRetention, requireHonoured } from './required.ts'
 import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 /** Real time; a receipt never answers a call that came much later. */
@@ -34,6 +34,7 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   refuseUnwarmed(c, preparation.card)
   if (preparation.dryRun) return c.json(await dryRun(c, preparation))
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
+  if (preparation.mode === 'required') await refuseOtherRetention(c, preparation)
   const registry = registryOf(c)
   const { account: name, askedAt } = c.var
   const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, {
@@ -45,12 +46,8 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
     const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt)
     const { text, breakpoint, cacheKey } = preparation.prefix
     // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
-    const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint, cacheKey } : null)
-    if (preparation.mode === 'required' && warmth.settled?.receipt?.kind === 'uncacheable') {
-      throw new Failure('cache_not_honoured', `${warmth.settled.receipt.why}. The prefix stays registered.`, {
-        prefix_id: warmed.view.record.id,
-      })
-    }
+    const first = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint, cacheKey } : null)
+    const warmth = preparation.mode === 'required' ? await requireHonoured(c, warmed.view, first, preparation) : first
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
     return c.json(
       warmedJson(view, warmed.created, warmth, remarksOf(view, preparation)),

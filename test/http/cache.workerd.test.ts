@@ -52,3 +52,75 @@ describe('a wish that cannot be had', () => {
     expect(received(world.lab)).toEqual([])
   })
 })
+
+describe('a required cache', () => {
+  const required = (more: Record<string, unknown> = {}) => ({ cache: { mode: 'required', ...more } })
+  const gemini = () => ({
+    provider: 'gemini',
+    model: 'gemini-2.5-flash',
+    request: { systemInstruction: { parts: [{ text: longText(300) }] } },
+    keep_warm: { plan: 'off' },
+    ...required(),
+  })
+
+  it('is honoured by a write at the retention, and by a read of it', async () => {
+    const body = warmOf(anthropicBody(), required({ retention: '1h' }))
+    expect((await post('/warm', body)).json).toMatchObject({ receipt: { kind: 'written' } })
+    expect((await post('/warm', body)).json).toMatchObject({ receipt: { kind: 'full' } })
+    expect(received(world.lab)).toHaveLength(2)
+  })
+
+  it('is not honoured by a shorter retention than the one asked for', async () => {
+    world.lab.faults.add({ kind: 'downgrade_ttl' })
+    const refused = await post('/warm', warmOf(anthropicBody(), required({ retention: '1h' })))
+    expect(refused.status).toBe(424)
+    expect(refused.json).toMatchObject({
+      error: {
+        kind: 'cache_not_honoured',
+        detail: { asked: '1h', seen: 'written', cache_write_retentions: ['5m'], verified: false },
+      },
+    })
+    const id = pick(refused, 'error', 'detail', 'prefix_id')
+    expect((await get(`/prefixes/${id}`)).json).toMatchObject({ id, last_receipt: { kind: 'written' } })
+  })
+
+  it('is not honoured by an answer that does not report its usage', async () => {
+    world.lab.faults.add({ kind: 'missing_usage' })
+    const refused = await post('/warm', warmOf(anthropicBody(), required()))
+    expect(refused.status).toBe(424)
+    expect(refused.json).toMatchObject({
+      error: { kind: 'cache_not_honoured', detail: { seen: 'unknown', cached_input_tokens: null } },
+    })
+    expect(received(world.lab)).toHaveLength(1)
+  })
+
+  it('is verified by one more probe where writes are not reported', async () => {
+    const warmed = await post('/warm', gemini())
+    expect(warmed.status).toBe(200)
+    expect(warmed.json).toMatchObject({ created: true, receipt: { kind: 'full' } })
+    expect(received(world.lab)).toHaveLength(2)
+  })
+
+  it('is not honoured where the probe that verifies finds nothing', async () => {
+    world.lab.faults.add({ kind: 'no_write' })
+    const refused = await post('/warm', gemini())
+    expect(refused.status).toBe(424)
+    expect(refused.json).toMatchObject({ error: { detail: { seen: 'uncacheable', verified: true } } })
+    expect(received(world.lab)).toHaveLength(2)
+  })
+
+  it('is verified once for many who ask at the same time', async () => {
+    const body = gemini()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post('/warm', body)))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    expect(received(world.lab)).toHaveLength(2)
+  })
+
+  it('at another retention than the one that stands is refused before anything is sent', async () => {
+    const body = anthropicBody()
+    await post('/warm', warmOf(body))
+    const refused = await post('/warm', warmOf(body, required({ retention: '1h' })))
+    expect(refused.json).toMatchObject({ error: { kind: 'conflict', detail: { field: 'cache.retention' } } })
+    expect(received(world.lab)).toHaveLength(1)
+  })
+})
