@@ -10,6 +10,13 @@ import type { Seen } from './present.ts'
 import { follow } from './warming.ts'
 import type { Warmth } from './warming.ts'
 
+/** What a required cache is judged by; null where it is not required. */
+export function requirement({ mode, facts, prefix }: Preparation): Asked | null {
+  if (mode !== 'required') return null
+  const checksLeft = Math.max(1, facts.probesToSeed ?? 1)
+  return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft }
+}
+
 /** A required retention cannot be had of a prefix that stands at another one. Throws `conflict` before anything is sent. */
 export async function refuseOtherRetention(c: Call, { fingerprint, prefix }: Preparation): Promise<void> {
   const known = await registryOf(c).findByFingerprint(fingerprint)
@@ -26,17 +33,12 @@ export async function refuseOtherRetention(c: Call, { fingerprint, prefix }: Pre
  * The warm that a required cache is judged by: the one given, or the last of those that were sent to settle a doubt. A warm
  * that became a job is handed back as it is. Throws `cache_not_honoured`.
  */
-export async function requireHonoured(
-  c: Call,
-  view: Seen,
-  first: Warmth,
-  { facts, prefix }: Preparation,
-): Promise<Warmth> {
+export async function requireHonoured(c: Call, view: Seen, first: Warmth, required: Asked): Promise<Warmth> {
   let warmth = first
-  for (let checksLeft = Math.max(1, facts.probesToSeed ?? 1); ; checksLeft--) {
+  for (let { checksLeft } = required; ; checksLeft--) {
     const receipt = warmth.settled?.receipt ?? null
     if (receipt === null) return warmth
-    const asked: Asked = { retention: prefix.retention, writesReported: facts.writesReported, checksLeft }
+    const asked = { ...required, checksLeft }
     const verdict = honoured(receipt, asked)
     if (verdict.kind === 'honoured') return warmth
     if (verdict.kind === 'broken') throw broken(verdict.why, receipt, asked, view, warmth !== first)

@@ -12,7 +12,7 @@ import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
-import { refuseOtherRetention, requireHonoured } from './required.ts'
+import { refuseOtherRetention, requireHonoured, requirement } from './required.ts'
 import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 /** Real time; a receipt never answers a call that came much later. */
@@ -34,7 +34,8 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   refuseUnwarmed(c, preparation.card)
   if (preparation.dryRun) return c.json(await dryRun(c, preparation))
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
-  if (preparation.mode === 'required') await refuseOtherRetention(c, preparation)
+  const required = requirement(preparation)
+  if (required !== null) await refuseOtherRetention(c, preparation)
   const registry = registryOf(c)
   const { account: name, askedAt } = c.var
   const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, {
@@ -43,11 +44,12 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   })
   try {
     const how = preparation.background ? 'later' : 'now'
-    const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt)
+    const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt, required)
     const { text, breakpoint, cacheKey } = preparation.prefix
     // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
-    const first = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint, cacheKey } : null)
-    const warmth = preparation.mode === 'required' ? await requireHonoured(c, warmed.view, first, preparation) : first
+    const stored = warmed.created ? { text, breakpoint, cacheKey } : null
+    const first = await follow(c, warmed.view, warmed.flight, stored, required)
+    const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
     return c.json(
       warmedJson(view, warmed.created, warmth, remarksOf(view, preparation)),

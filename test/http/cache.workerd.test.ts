@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { jobAnswer } from '../../src/contract/answers.ts'
 import { anthropicBody, get, longText, newAccount, pick, post, received, useLab, warmOf } from './support.ts'
 
 const world = useLab()
@@ -122,5 +123,40 @@ describe('a required cache', () => {
     const refused = await post('/warm', warmOf(body, required({ retention: '1h' })))
     expect(refused.json).toMatchObject({ error: { kind: 'conflict', detail: { field: 'cache.retention' } } })
     expect(received(world.lab)).toHaveLength(1)
+  })
+
+  describe('in the background', () => {
+    const ended = async (body: Record<string, unknown>) => {
+      const queued = await post('/warm', { ...body, background: true })
+      expect(queued.status).toBe(202)
+      const job = `/jobs/${pick(queued, 'job', 'id')}`
+      await expect
+        .poll(async () => (await get(job)).json['status'], { timeout: 15_000 })
+        .toMatch(/^(succeeded|failed)$/)
+      return jobAnswer.parse((await get(job)).json)
+    }
+
+    it('is verified before its job succeeds', async () => {
+      expect(await ended(gemini())).toMatchObject({ status: 'succeeded', receipt: { kind: 'full' }, failure: null })
+      expect(received(world.lab)).toHaveLength(2)
+    })
+
+    it('fails its job where the probe that verifies finds nothing, and keeps the receipt', async () => {
+      world.lab.faults.add({ kind: 'no_write' })
+      expect(await ended(gemini())).toMatchObject({
+        status: 'failed',
+        receipt: { kind: 'uncacheable' },
+        failure: { kind: 'cache_not_honoured', detail: { verified: true } },
+      })
+    })
+
+    it('fails its job at once where another retention was written', async () => {
+      world.lab.faults.add({ kind: 'downgrade_ttl' })
+      expect(await ended(warmOf(anthropicBody(), required({ retention: '1h' })))).toMatchObject({
+        status: 'failed',
+        failure: { kind: 'cache_not_honoured', detail: { asked: '1h', cache_write_retentions: ['5m'] } },
+      })
+      expect(received(world.lab)).toHaveLength(1)
+    })
   })
 })
