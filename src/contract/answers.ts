@@ -261,6 +261,10 @@ const modelAnswer = z.strictObject({
         .strictObject({ tokens: z.int(), ...rates })
         .nullable()
         .meta({ description: 'The rates of a whole request whose prompt is longer.' }),
+      peak: z
+        .strictObject({ hours_utc: z.array(z.strictObject({ from: z.number(), until: z.number() })), ...rates })
+        .nullable()
+        .meta({ description: 'The rates in these hours of the day, UTC, from Monday to Friday.' }),
       from: z.string(),
       source: z.string(),
       checked: z.string(),

@@ -58,6 +58,13 @@ export interface LearnedRetention {
   hitsNearEnd: number
   longestHitGapMs: number
   shortestMissGapMs: number | null
+  /** What the provider grants instead of `name`, as the usage of its writes says; absent while it grants `name`. */
+  grantedName?: string
+  /** What the provider states, once receipts made `ttlMs` shorter than that; absent while its word is believed. */
+  statedTtlMs?: number
+  /** Entries of a stated retention in a row that were gone before their time, and when the last was found gone. */
+  earlyMisses?: number
+  missedAt?: number
 }
 
 /** Real requests not yet written to the history: arrivals are coalesced, one row a minute. */
@@ -111,6 +118,8 @@ export interface PrefixState {
   unpricedCalls: number
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
   lastArrivalAt: number | null
+  /** Idle gaps between real requests, packed by core/demand.ts; absent before the first one. */
+  gaps?: readonly number[]
   tally: ArrivalTally | null
 
   /** Keep-alives sent since the last real request (or since the plan was set). */

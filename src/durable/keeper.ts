@@ -619,7 +619,8 @@ export class Keeper {
       const state = this.#store.state(k)
       const record = this.#store.record(k)
       if (state === null || record === null) return false
-      const change = applyArrivals(state, arrivals, now, record.createdAt)
+      const { retentions } = this.#ports.factsOf(record.provider, record.model, now)
+      const change = applyArrivals(state, arrivals, now, record.createdAt, retentions)
       const tally = flushTally(change.state, now, change.rows.length > 0)
       const next = reschedule(tally.state, this.#context(k, record, tally.state, now, null), now)
       this.#save({ k, state }, { state: next.state, rows: [...tally.rows, ...change.rows, ...next.rows] }, now, false)
