@@ -1,5 +1,7 @@
+import { lastTryMs, leadMs } from './pace.ts'
+import type { Pace } from './pace.ts'
 import { breakEvenProbes, ratesFor, usd } from './price.ts'
-import { backoffMs, DEADLINE_MARGIN_MS, dayOf, leadMs, nextDayAt } from './schedule.ts'
+import { backoffMs, DEADLINE_MARGIN_MS, dayOf, nextDayAt } from './schedule.ts'
 import { warmUntil } from './state.ts'
 import type { HoldBack } from './limit.ts'
 import type { PrefixState, Purpose, StopReason } from './state.ts'
@@ -31,6 +33,8 @@ export interface PlanContext {
   killed: boolean
   /** Coarseness of queue delays in this clock. */
   grainMs: number
+  /** What was learned of the road to this provider; absent: the cautious assumption. */
+  pace?: Pace
   /** Why calls to this provider, with this credential, should pause; absent while they need not. */
   holdBack?: HoldBack
   /** What the account may still spend today, reservations taken off; null: no account budget. */
@@ -59,8 +63,6 @@ const LONGEST_KEEP_BACKOFF_MS = 8_000
 const LONGEST_BACKOFF_MS = 120_000
 /** How soon a second probe settles what a first one left open. */
 const VERIFY_AFTER_MS = 5_000
-/** Before its deadline a keep-alive that was held back is sent all the same: one time-out, and the road to it. */
-const LAST_TRY_MS = 14_000
 
 export function prefixTokens(state: PrefixState, context: Pick<PlanContext, 'estimatedTokens'>): number {
   return state.measuredTokens ?? context.estimatedTokens
@@ -102,7 +104,7 @@ export function decide(state: PrefixState, context: PlanContext, now: number): D
   const { holdBack } = context
   if (holdBack === undefined || holdBack.untilAt <= now) return decision
   const held = (deadlineAt: number | null, fromAt: number): Decision => {
-    const untilAt = heldUntil(holdBack, deadlineAt, fromAt)
+    const untilAt = heldUntil(holdBack, deadlineAt, fromAt, context.pace)
     return untilAt <= fromAt ? decision : { do: 'wait', code: holdBack.code, untilAt, why: holdBack.why }
   }
   if (decision.do === 'send') return held(decision.deadlineAt, now)
@@ -115,9 +117,9 @@ export function decide(state: PrefixState, context: PlanContext, now: number): D
  * How long a call waits: to the end of what holds it back; but a keep-alive goes while there is still time for one try, unless
  * nothing at all may go, and then it waits until its entry has lapsed.
  */
-export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number): number {
+export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number, pace?: Pace): number {
   if (deadlineAt === null) return holdBack.untilAt
-  const lastAt = holdBack.strict ? deadlineAt : deadlineAt - LAST_TRY_MS
+  const lastAt = holdBack.strict ? deadlineAt : deadlineAt - lastTryMs(pace)
   return Math.max(now, Math.min(holdBack.untilAt, lastAt))
 }
 
@@ -221,7 +223,7 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
           why: `${limit} probes since the last real request, as asked; the next real request starts the plan again`,
         }
   }
-  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs)
+  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs, context.pace)
   const retryAt = failedUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)
   const dueAt = Math.max(until - lead, retryAt)
   if (sight.closesAt !== null && sight.closesAt <= dueAt) {
