@@ -33,7 +33,14 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: [...exclude, 'test/**/*.workerd.test.ts', 'test/**/*.e2e.test.ts', 'test/lab/**', 'test/e2e/**'],
+          exclude: [
+            ...exclude,
+            'test/**/*.workerd.test.ts',
+            'test/**/*.e2e.test.ts',
+            'test/live/**',
+            'test/lab/**',
+            'test/e2e/**',
+          ],
           testTimeout: 180_000, // worlds of a day are computed here, beside other work on two cores
           hookTimeout: 60_000,
         },
@@ -74,6 +81,16 @@ export default defineConfig({
           testTimeout: 90_000,
           hookTimeout: 90_000,
         },
+      },
+      {
+        // The example that is not a bot, in a runtime of its own: live objects are tested by it.
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './examples/supervisor/wrangler.toml' },
+            miniflare: { bindings: { SNAPSHOT_SECRET: 'a secret of tests' } },
+          }),
+        ],
+        test: { name: 'live', include: ['test/live/**/*.test.ts'], exclude, testTimeout: 90_000, hookTimeout: 90_000 },
       },
       {
         test: {

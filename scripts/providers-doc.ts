@@ -91,7 +91,10 @@ function minutes(ms: number): string {
 
 function priced(price: Price): string {
   const long = price.over === undefined ? '' : `; over ${price.over.tokens} tokens ${rates(price.over)}`
-  return `${rates(price)}${long} (from ${price.from})`
+  const { peak } = price
+  const hours = peak?.hoursUtc.map(({ from, until }) => `${from} to ${until} h`).join(' and ')
+  const busy = peak === undefined ? '' : `; on weekdays from ${hours} UTC ${rates(peak)}`
+  return `${rates(price)}${long}${busy} (from ${price.from})`
 }
 
 function rates(of: Rates): string {

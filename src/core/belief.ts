@@ -1,3 +1,4 @@
+import { retentionInWords } from './retention.ts'
 import { warmUntil } from './state.ts'
 import type { LearnedRetention, PrefixState } from './state.ts'
 
@@ -68,9 +69,6 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
     }
   }
   if (now < until) {
-    const basis = assumed
-      ? `an assumed retention of ${minutes(state.retention.ttlMs)}`
-      : `${state.retention.name} retention`
     const expiring = until - now <= expiringMs
     return {
       state: expiring ? 'expiring' : 'warm',
@@ -78,21 +76,17 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
       interval: seen.interval,
       warmUntil: until,
       assumed,
-      why: `${because}; ${basis}, counted from the start of that request`,
+      why: `${because}; ${retentionInWords(state.retention)}, counted from the start of that request`,
     }
   }
   const over = now - until
   const mayLast = state.retention.kind === 'minimum' || state.retention.kind === 'best_effort' || assumed
   if (!mayLast) {
-    const why = `no request has renewed it since ${new Date(state.anchorAt ?? until).toISOString()}: its ${state.retention.name} retention has passed`
+    const why = `no request has renewed it since ${new Date(state.anchorAt ?? until).toISOString()}: ${retentionInWords(state.retention)} has passed`
     return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: until, assumed, why }
   }
   // The provider promises a minimum, or nothing: it may still be there, less and less likely.
   const p = seen.p * 0.5 * Math.exp(-over / state.retention.ttlMs)
   const why = `its ${assumed ? 'assumed ' : ''}retention has passed; the provider may keep it longer, but does not promise to`
   return { state: 'cold', pWarm: p, interval: [0, Math.min(1, 2 * p)], warmUntil: until, assumed, why }
-}
-
-function minutes(ms: number): string {
-  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${Math.round(ms / 1000)} s`
 }

@@ -1,15 +1,18 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import { creditUse, gapAfterAnswer } from './credit.ts'
+import { learnArrival } from './demand.ts'
 import type { HistoryRow } from './history.ts'
 import { decide } from './plan.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { costOf } from './price.ts'
 import { readReceipt } from './receipt.ts'
-import { goneAfter, granted, heldFor } from './retention.ts'
+import { goneAfter, granted, heldFor, retentionInWords } from './retention.ts'
 import { dayOf, SWEEP_HORIZON_MS } from './schedule.ts'
-import type { PrefixState, Purpose, StopReason } from './state.ts'
+import type { LearnedRetention, PrefixState, Purpose, StopReason } from './state.ts'
 import { warmUntil } from './state.ts'
-import type { Primitive, Usage } from './types.ts'
+import { isForgiven, lossAfter, lossLimit, NO_LOSS } from './tripwire.ts'
+import type { Price, Primitive, RetentionOffer, Usage } from './types.ts'
 
 /** What happened to a prefix, and the rows that tell it. Every function here returns new state and changes nothing. */
 export interface Change {
@@ -116,7 +119,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       break
     case 'full':
     case 'partial':
-      found(state, before, startedAt, gapMs, read + written)
+      found(state, before, startedAt, gapMs, read + written, context.facts.retentions)
       if (reading.kind === 'partial' && before.measuredTokens !== null)
         state.measuredTokens = Math.max(before.measuredTokens, read + written)
       if (purpose === 'keep') state.keepHits = before.keepHits + 1
@@ -124,7 +127,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
     case 'cold':
       state.keepColds = before.keepColds + 1
       if (state.retention !== null && gapMs !== null)
-        state.retention = goneAfter(state.retention, before.readZeroGapMs ?? gapMs)
+        state.retention = goneAfter(state.retention, before.readZeroGapMs ?? gapMs, startedAt, context.facts.retentions)
       if (written > 0) {
         // The keep-alive itself wrote: there is an entry again, bought without being asked for.
         Object.assign(state, {
@@ -166,16 +169,24 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       }
       break
   }
-  if (grant !== null && written > 0) {
-    state.retention = grant.retention
-    const said = `asked for ${grant.retention.name}, the answer says that ${grant.name} was written: it is believed to live ${grant.retention.ttlMs / 60_000} min`
-    rows.push({ at: startedAt, type: 'decision', decision: 'retention', why: said })
-  }
+  // A write starts a new entry, so what it was granted holds for this one, whatever the last one did.
+  if (grant !== null && written > 0) state.retention = grant.retention
+  rows.push(...retentionRows(before, state, startedAt))
+  state.gap = gapAfterAnswer(state, { at: startedAt, kind: reading.kind, purpose, wrote: written > 0 })
+  // Only what an answer proved: a worst case that was reserved is a guard of budgets, not a loss.
+  if (purpose !== 'write' && known !== null) state.loss = lossAfter(before.loss, known, startedAt)
   return { state, rows }
 }
 
 /** A read found the entry: it lives, it was renewed, and the retention held for that long. */
-function found(state: PrefixState, before: PrefixState, at: number, gapMs: number | null, tokens: number): void {
+function found(
+  state: PrefixState,
+  before: PrefixState,
+  at: number,
+  gapMs: number | null,
+  tokens: number,
+  offers: readonly RetentionOffer[],
+): void {
   state.verdict = 'warm'
   state.everHit = true
   state.readZeroInRow = 0
@@ -183,8 +194,8 @@ function found(state: PrefixState, before: PrefixState, at: number, gapMs: numbe
   state.measuredTokens = before.measuredTokens ?? tokens
   if (state.retention !== null) {
     // A read-nothing answer that is followed by a read was a lapse after all, healed by its own write.
-    if (before.readZeroGapMs !== null) state.retention = goneAfter(state.retention, before.readZeroGapMs)
-    else if (gapMs !== null) state.retention = heldFor(state.retention, gapMs)
+    if (before.readZeroGapMs !== null) state.retention = goneAfter(state.retention, before.readZeroGapMs, at, offers)
+    else if (gapMs !== null) state.retention = heldFor(state.retention, gapMs, at)
   }
   state.anchorAt = state.retention?.kind === 'fixed' ? before.anchorAt : Math.max(before.anchorAt ?? 0, at)
 }
@@ -260,12 +271,17 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
   return { state, rows }
 }
 
-/** Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. */
+/**
+ * Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. `price` is for
+ * what they saved; without it a saving is counted and has no price.
+ */
 export function applyArrivals(
   before: PrefixState,
   arrivals: readonly Arrival[],
   now: number,
   earliestAt: number,
+  offers: readonly RetentionOffer[],
+  price: Price | null = null,
 ): Change {
   if (arrivals.length === 0) return { state: before, rows: [] }
   const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
@@ -273,6 +289,7 @@ export function applyArrivals(
     before.tally === null
       ? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
       : { ...before.tally }
+  const rows: HistoryRow[] = []
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
   for (const arrival of sorted) {
     const at = Math.min(now, Math.max(earliestAt, arrival.startedAt))
@@ -282,6 +299,8 @@ export function applyArrivals(
     tally.count += 1
     tally.firstAt = Math.min(tally.firstAt, at)
     tally.lastAt = Math.max(tally.lastAt, at)
+    const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
+    if (gaps.length > 0) state.gaps = gaps
     state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)
     if (enough) {
       tally.hits += 1
@@ -296,6 +315,7 @@ export function applyArrivals(
           at,
           state.anchorAt === null ? null : at - state.anchorAt,
           state.measuredTokens ?? read,
+          offers,
         )
     } else if (cacheReadTokens !== null || cacheWriteTokens !== null) {
       tally.misses += 1
@@ -307,14 +327,18 @@ export function applyArrivals(
         (state.measuredTokens === null || wrote >= state.measuredTokens * 0.5) &&
         at > (state.anchorAt ?? 0)
       ) {
+        state.retention = wroteItself(state, arrival.usage, at, offers)
         Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
       }
     }
+    const saving = creditUse(state, { at, hit: enough, readTokens: read }, price, now)
+    if (saving !== null) rows.push(saving)
   }
   state.tally = tally
-  const rows: HistoryRow[] = []
+  rows.push(...retentionRows(before, state, now))
   const proved = state.stopped?.reason === 'uncacheable' && state.verdict === 'warm'
-  if (state.stopped !== null && (proved || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
+  const forgiven = state.stopped?.reason === 'losing_money' && hasFaded(state, price, now)
+  if (state.stopped !== null && (proved || forgiven || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
     rows.push({
       at: now,
       type: 'decision',
@@ -338,6 +362,38 @@ export function applyArrivals(
     })
   }
   return { state, rows }
+}
+
+function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price | null, now: number): boolean {
+  const limit = retention === null || measuredTokens === null ? null : lossLimit(measuredTokens, retention, price)
+  return isForgiven(loss, limit, now)
+}
+
+/** What a real request that had to write the prefix says of its retention. */
+function wroteItself(
+  { retention, anchorAt, verdict, hits }: PrefixState,
+  usage: Usage,
+  at: number,
+  offers: readonly RetentionOffer[],
+): LearnedRetention | null {
+  if (retention === null) return null
+  // Only where real requests are known to read this entry: one that never could says nothing about how long it lives.
+  const early = verdict === 'warm' && anchorAt !== null && hits > 0 && usage.cacheReadTokens === 0
+  const gone = early ? goneAfter(retention, at - anchorAt, at, offers) : retention
+  return granted(gone, usage, offers)?.retention ?? gone
+}
+
+/** The row that says so, where receipts made a retention shorter or longer than it was believed to be. */
+function retentionRows(before: PrefixState, after: PrefixState, at: number): HistoryRow[] {
+  const [was, is] = [before.retention, after.retention]
+  if (was === null || is === null || was.ttlMs === is.ttlMs || is.assumed) return []
+  const why =
+    is.grantedName !== was.grantedName
+      ? `asked for ${is.name}, the answer says that ${is.grantedName ?? is.name} was written: it is believed to live ${is.ttlMs / 60_000} min`
+      : is.ttlMs < was.ttlMs
+        ? `entries were gone before their time, twice in a row: scheduled by ${retentionInWords(is)} from now on`
+        : `entries lived longer than was believed: scheduled by ${retentionInWords(is)} from now on`
+  return [{ at, type: 'decision', decision: 'retention', why }]
 }
 
 /** Writes the coalesced arrivals to the history: once a minute, or when another row follows them. */
@@ -406,6 +462,7 @@ export function restart(before: PrefixState, now: number): PrefixState {
     failuresInRow: 0,
     lastFailure: null,
     silentInRow: 0,
+    loss: NO_LOSS,
     verdict: before.verdict === 'uncacheable' ? 'none' : before.verdict,
     readZeroInRow: before.verdict === 'uncacheable' ? 0 : before.readZeroInRow,
   }

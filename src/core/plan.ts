@@ -1,8 +1,13 @@
+import { foresee, unpackGaps } from './demand.ts'
+import type { Foresight } from './demand.ts'
 import { lastTryMs, leadMs } from './pace.ts'
 import type { Pace } from './pace.ts'
-import { breakEvenProbes, ratesFor, usd } from './price.ts'
+import { choiceWhy, horizon, retentionFor } from './policy.ts'
+import type { Choice, Holding } from './policy.ts'
+import { breakEvenProbes, ratesFor, readNanos, usd, writeNanos } from './price.ts'
 import { backoffMs, DEADLINE_MARGIN_MS, dayOf, nextDayAt } from './schedule.ts'
 import { warmUntil } from './state.ts'
+import { losingWhy, lossLimit } from './tripwire.ts'
 import type { HoldBack } from './limit.ts'
 import type { PrefixState, Purpose, StopReason } from './state.ts'
 import type { ModelFacts } from './types.ts'
@@ -88,8 +93,53 @@ export function probeLimit(state: PrefixState, context: PlanContext): number | n
   const { plan } = context.keepWarm
   if (typeof plan === 'object') return plan.probes
   if (plan !== 'auto' || context.facts.price === null || state.retention === null) return null
+  const most = cap(state, context)
+  return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
+}
+
+/** Probes in one gap that together cost no more than the rewrite they protect; null where no price tells. */
+function cap(state: PrefixState, context: PlanContext): number | null {
+  const { price } = context.facts
+  if (price === null || state.retention === null) return null
+  return breakEvenProbes(prefixTokens(state, context), context.outputFloor, price, state.retention.name)
+}
+
+/** What `auto` makes of the gap that began with the last real request; null before the first: it then holds to the cap. */
+function learned(state: PrefixState, context: PlanContext): { choice: Choice; foresight: Foresight } | null {
+  const { retention } = state
+  if (state.lastArrivalAt === null || retention === null) return null
+  const holding = holdingOf(state, context, retention.name, retention.ttlMs)
+  if (holding === null) return null
+  const foresight = foresee(unpackGaps(state.gaps ?? []), Math.max(state.lastArrivalAt, state.plannedAt))
+  return { choice: horizon(holding, foresight, 0), foresight }
+}
+
+/** A retention of this prefix with its prices; null where a price is not known. */
+export function holdingOf(
+  state: PrefixState,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>,
+  name: string,
+  ttlMs: number,
+): Holding | null {
+  const { price } = context.facts
+  if (price === null) return null
   const tokens = prefixTokens(state, context)
-  return breakEvenProbes(tokens, context.outputFloor, context.facts.price, state.retention.name)
+  const rewrite = writeNanos(tokens, 0, price, name)
+  if (rewrite === null) return null
+  const read = readNanos(tokens, 0, price)
+  const probe = readNanos(tokens, context.outputFloor, price)
+  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.pace), write: rewrite, read, probe }
+}
+
+/** What another retention than the registered body's would change, where the gaps speak for one. */
+function otherRetention(state: PrefixState, context: PlanContext, foresight: Foresight, choice: Choice): string {
+  const offers = context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
+    const holding = assumed || kind !== 'sliding' ? null : holdingOf(state, context, name, ttlMs)
+    return holding === null ? [] : [holding]
+  })
+  const better = retentionFor(offers, foresight, 0)
+  if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
+  return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
 }
 
 /** What a keep-alive must be accepted before; null when nothing is warm. */
@@ -164,12 +214,17 @@ function refusal(state: PrefixState, context: PlanContext, now: number): Decisio
       `no price is known for this model at retention ${state.retention.name}, and a plan that spends does not guess; POST /prefixes/{id}/warm still works`,
     )
   }
-  if (keepWarm.plan === 'auto' && probeLimit(state, context) === 0) {
+  if (keepWarm.plan === 'auto' && cap(state, context) === 0) {
     return stop(
       'not_worth_it',
       'one probe costs more than the rewrite it could save at these prices; plan always keeps it warm all the same',
     )
   }
+  const losing =
+    keepWarm.plan === 'auto'
+      ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)
+      : null
+  if (losing !== null) return stop('losing_money', losing)
   if (keepWarm.plan !== 'always' && state.silentInRow >= SILENT_LIMIT) {
     return stop(
       'unverifiable',
@@ -341,13 +396,21 @@ export function budgetRefusal(
 function holdWhy(state: PrefixState, context: PlanContext, limit: number | null): string {
   const name = state.retention?.name ?? 'its'
   if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
+  const known = context.keepWarm.plan === 'auto' ? learned(state, context) : null
+  if (known !== null)
+    return `${choiceWhy(known.choice, known.foresight)} (${state.probesSinceArrival} sent since the last real request)`
   if (context.keepWarm.plan === 'auto')
     return `auto holds for ${limit ?? 0} probes, the break-even at these prices (${state.probesSinceArrival} sent since the last real request)`
   return `held for ${limit ?? 0} probes as asked (${state.probesSinceArrival} sent since the last real request)`
 }
 
 function breakEvenWhy(state: PrefixState, context: PlanContext, limit: number): string {
-  const seen = state.lastArrivalAt === null ? 'No real request was ever observed, so savings are unknown. ' : ''
+  const known = learned(state, context)
+  if (known !== null) {
+    const other = otherRetention(state, context, known.foresight, known.choice)
+    return `${choiceWhy(known.choice, known.foresight)}${other}; the next real request starts the plan again`
+  }
+  const seen = 'No real request was ever observed, so savings are unknown. '
   const tokens = prefixTokens(state, context)
   return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect; the next real request starts the plan again`
 }

@@ -15,6 +15,28 @@ export function ratesFor(price: Price, inputTokens: number): Rates {
   return price.over !== undefined && inputTokens > price.over.tokens ? price.over : price
 }
 
+const HOUR_MS = 3_600_000
+/** A call is settled up to so long after it was sent, and is billed by when it was sent. */
+const SETTLED_WITHIN_MS = 60_000
+
+/**
+ * The price as it is at an instant (epoch ms), which counts for a provider that charges more at peak hours. The minute
+ * after a peak still counts as peak, so that a call that was sent in it is not taken for cheaper than its bill.
+ */
+export function atHour(price: Price, nowMs: number): Price {
+  const { peak } = price
+  if (peak === undefined) return price
+  const isPeak = [nowMs, nowMs - SETTLED_WITHIN_MS].some((at) => {
+    const date = new Date(at)
+    const hour = (at % (24 * HOUR_MS)) / HOUR_MS
+    const weekday = date.getUTCDay() % 6 !== 0
+    return weekday && peak.hoursUtc.some(({ from, until }) => hour >= from && hour < until)
+  })
+  if (!isPeak) return price
+  const { hoursUtc: _hours, ...rates } = peak
+  return { ...price, ...rates }
+}
+
 /**
  * What an answer cost. Null when the price or any count that the price needs is unknown: an unknown figure is never 0.
  * A write whose retention the provider did not name is priced at `retention`, the one we asked for.

@@ -51,6 +51,8 @@ export interface Rates {
 export interface Price extends Rates {
   /** The rates of a whole request whose prompt is longer than `tokens`. */
   over?: Rates & { tokens: number }
+  /** The rates in hours of the day (UTC, from Monday to Friday) at which the provider charges more: from, until. */
+  peak?: Rates & { hoursUtc: { from: number; until: number }[] }
   /** Day (YYYY-MM-DD, UTC) from which this row holds. Rows are appended, never edited. */
   from: string
   source: string

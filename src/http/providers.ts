@@ -58,6 +58,7 @@ function modelJson(row: ModelCard, today: string) {
         : {
             ...ratesJson(price),
             over: price.over === undefined ? null : { tokens: price.over.tokens, ...ratesJson(price.over) },
+            peak: price.peak === undefined ? null : { hours_utc: price.peak.hoursUtc, ...ratesJson(price.peak) },
             from: price.from,
             source: price.source,
             checked: price.checked,

@@ -42,6 +42,8 @@ export interface UsdRates {
 export interface UsdPrice extends UsdRates {
   /** Rates of a whole request whose prompt is longer than `tokens`. */
   over?: UsdRates & { tokens: number }
+  /** Rates at peak hours: UTC, Monday to Friday. */
+  peak?: UsdRates & { hoursUtc: { from: number; until: number }[] }
   from?: string
   source?: string
 }
@@ -59,9 +61,10 @@ function nanos({ input, read, output, writes }: UsdRates): Rates {
  * A price row. `from` is the day it took effect where that is known, else the day of the first card. Surcharges by region and
  * service tier are not part of it.
  */
-export function price({ over, from = '2026-11-21', source = CATALOGUE, ...rates }: UsdPrice): Price {
+export function price({ over, peak, from = '2026-11-21', source = CATALOGUE, ...rates }: UsdPrice): Price {
+  const busy = peak === undefined ? {} : { peak: { hoursUtc: peak.hoursUtc, ...nanos(peak) } }
   const long = over === undefined ? {} : { over: { tokens: over.tokens, ...nanos(over) } }
-  return { ...nanos(rates), ...long, from, source, checked: CHECKED }
+  return { ...nanos(rates), ...long, ...busy, from, source, checked: CHECKED }
 }
 
 /** Long prompts cost twice the input, cache and write rates and half again the output, as OpenAI and Google list them. */
@@ -86,7 +89,9 @@ export interface AutomaticRates {
   read: number
   output: number
   over?: { tokens: number; input: number; read: number; output: number }
+  peak?: { hoursUtc: { from: number; until: number }[]; input: number; read: number; output: number }
   from?: string
+  source?: string
 }
 
 /** Models whose cache works by itself and charges no write: writing is reading in at the plain input price. */
@@ -97,11 +102,12 @@ export function automatic(
 ): ModelCard {
   const { retention, minimumTokens = null, rates = [], probesToSeed } = known
   const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
-  const prices = rates.map(({ over, ...rate }) =>
+  const prices = rates.map(({ over, peak, ...rate }) =>
     price({
       ...rate,
       writes: writes(rate.input),
       ...(over === undefined ? {} : { over: { ...over, writes: writes(over.input) } }),
+      ...(peak === undefined ? {} : { peak: { ...peak, writes: writes(peak.input) } }),
     }),
   )
   const row: Omit<ModelFacts, 'price'> = {

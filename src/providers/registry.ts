@@ -1,3 +1,4 @@
+import { atHour } from '../core/price.ts'
 import type { ModelFacts, Price, Primitive } from '../core/types.ts'
 import { anthropic } from './anthropic.ts'
 import { azureOpenai, azureOpenaiChat } from './cards/azure.ts'
@@ -98,7 +99,7 @@ const UNKNOWN: Readonly<Record<DialectId, { primitives: Primitive[]; writesRepor
 export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts {
   const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, model)))
   if (row === undefined) return { minimumTokens: null, retentions: [], price: null, ...UNKNOWN[card.dialect] }
-  return { ...row.facts, price: priceAt(row.prices, new Date(nowMs).toISOString().slice(0, 10)) }
+  return { ...row.facts, price: priceNow(row.prices, nowMs) }
 }
 
 function matches(pattern: string, model: string): boolean {
@@ -112,4 +113,10 @@ function matches(pattern: string, model: string): boolean {
 export function priceAt(rows: readonly Price[], day: string): Price | null {
   const sorted = rows.toSorted((a, b) => (a.from < b.from ? -1 : 1))
   return sorted.findLast((row) => row.from <= day) ?? sorted[0] ?? null
+}
+
+/** The price at an instant (epoch ms): the row of its day, at the rates of its hour. */
+export function priceNow(rows: readonly Price[], nowMs: number): Price | null {
+  const price = priceAt(rows, new Date(nowMs).toISOString().slice(0, 10))
+  return price === null ? null : atHour(price, nowMs)
 }

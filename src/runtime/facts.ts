@@ -2,7 +2,7 @@ import type { StorageRate } from '../core/storage-meter.ts'
 import type { ModelFacts } from '../core/types.ts'
 import { overridden } from '../core/overrides.ts'
 import { handlesOf } from '../providers/handles.ts'
-import { cardById, modelFacts, priceAt } from '../providers/registry.ts'
+import { cardById, modelFacts, priceNow } from '../providers/registry.ts'
 import { overrides } from './overrides.ts'
 
 /** What is known of a model by the ids that are stored: the card's facts, with the administrator's over them. A provider that left the registry is a model about which nothing is known. */
@@ -10,8 +10,7 @@ export function factsOf(provider: string, model: string, now: number): ModelFact
   const card = cardById(provider)
   if (card === undefined)
     return { minimumTokens: null, retentions: [], writesReported: false, primitives: [], price: null }
-  const day = new Date(now).toISOString().slice(0, 10)
-  return overridden(modelFacts(card, model, now), overrides().providers[provider], model, (rows) => priceAt(rows, day))
+  return overridden(modelFacts(card, model, now), overrides().providers[provider], model, (rows) => priceNow(rows, now))
 }
 
 /** What a managed cache of a model costs: a million tokens at creation, and their storage by the hour. Unknown is null or empty. */

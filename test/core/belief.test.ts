@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { belief } from '../../src/core/belief.ts'
-import { goneAfter, heldFor, learnedRetention } from '../../src/core/retention.ts'
+import { goneAfter, granted, heldFor, learnedRetention } from '../../src/core/retention.ts'
 import { newState } from '../../src/core/state.ts'
-import { assumed, HOUR, MINUTE, NOON, warmState } from './sample.ts'
+import type { LearnedRetention, PrefixState } from '../../src/core/state.ts'
+import type { RetentionOffer, Usage } from '../../src/core/types.ts'
+import { assumed, fiveMinutes, HOUR, MINUTE, NOON, usage, warmState } from './sample.ts'
 
 const LEAD = 25_000
 
@@ -60,35 +62,92 @@ describe('an assumed retention', () => {
 
   it('is widened after reads near its end, again and again, up to its bound', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95)
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBe(HOUR)
     expect(retention.assumed).toBe(true)
   })
 
   it('is not widened by reads that came early', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, MINUTE)
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, MINUTE, NOON)
     expect(retention.ttlMs).toBe(start.ttlMs)
   })
 
   it('is proved at once by a read that came later than it allows', () => {
-    expect(heldFor(start, 25 * MINUTE).ttlMs).toBe(25 * MINUTE)
+    expect(heldFor(start, 25 * MINUTE, NOON).ttlMs).toBe(25 * MINUTE)
   })
 
   it('is narrowed below the gap after which the entry was gone, down to its bound', () => {
-    expect(goneAfter(start, 6 * MINUTE).ttlMs).toBe(4.8 * MINUTE)
-    expect(goneAfter(start, MINUTE).ttlMs).toBe(3 * MINUTE)
+    expect(goneAfter(start, 6 * MINUTE, NOON, []).ttlMs).toBe(4.8 * MINUTE)
+    expect(goneAfter(start, MINUTE, NOON, []).ttlMs).toBe(3 * MINUTE)
   })
 
   it('is not widened past a gap that was once too long', () => {
-    let retention = goneAfter(start, 8 * MINUTE)
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95)
+    let retention = goneAfter(start, 8 * MINUTE, NOON, [])
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBeLessThanOrEqual(8 * MINUTE)
   })
+})
 
-  it('moves only where it is assumed: a stated one stays as stated', () => {
-    const stated = { ...start, assumed: false }
-    expect(heldFor(stated, 25 * MINUTE)).toBe(stated)
-    expect(goneAfter(stated, MINUTE)).toBe(stated)
+describe('a stated retention', () => {
+  const hour: RetentionOffer = {
+    name: '1h',
+    kind: 'sliding',
+    ttlMs: HOUR,
+    assumed: false,
+    minTtlMs: HOUR,
+    maxTtlMs: HOUR,
+  }
+  const start = learnedRetention(hour)
+  const offers = [fiveMinutes, hour]
+  const early = (retention: LearnedRetention, gapMs: number, at = NOON): LearnedRetention =>
+    goneAfter(retention, gapMs, at, offers)
+  const state = (retention: LearnedRetention): PrefixState => ({ ...warmState(NOON), retention })
+
+  it('is believed through one entry that went early, and through any that outlived it', () => {
+    expect(early(start, 50 * MINUTE).ttlMs).toBe(HOUR)
+    expect(early(early(start, HOUR), 2 * HOUR)).toBe(start)
+    const forgiven = heldFor(early(start, 50 * MINUTE), 59 * MINUTE, NOON)
+    expect(early(forgiven, 50 * MINUTE).ttlMs).toBe(HOUR)
+  })
+
+  it('is taken for the longest shorter one on offer once two entries in a row were gone early', () => {
+    expect(early(early(start, 58 * MINUTE), 59 * MINUTE).ttlMs).toBe(5 * MINUTE)
+  })
+
+  it('is narrowed below what was seen where nothing shorter is on offer, and never below a minute', () => {
+    const five = learnedRetention(fiveMinutes)
+    expect(early(early(five, 4 * MINUTE), 4 * MINUTE).ttlMs).toBe(3.2 * MINUTE)
+    expect(early(early(five, 10_000), 10_000).ttlMs).toBe(MINUTE)
+  })
+
+  it('says in the belief that it is shorter than stated', () => {
+    const why = belief(state(early(early(start, 58 * MINUTE), 59 * MINUTE)), NOON + MINUTE, 0).why
+    expect(why).toContain('a retention of 5 min as it was found, shorter than the 1h that the provider states')
+  })
+
+  it('is widened again by what is found, not past a miss of the same day, and all the way after that', () => {
+    let retention = early(early(start, 58 * MINUTE), 59 * MINUTE)
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
+    expect(retention.ttlMs).toBeGreaterThan(40 * MINUTE)
+    expect(retention.ttlMs).toBeLessThan(58 * MINUTE)
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR)
+    expect(retention.ttlMs).toBe(HOUR)
+    expect(belief(state(retention), NOON + MINUTE, 0).why).toContain('; 1h retention')
+  })
+
+  it('that a write grants shorter is named as granted, and a later full grant ends that', () => {
+    const split = (name: string): Usage => ({ ...usage(0, 9_000), cacheWriteByRetention: { [name]: 9_000 } })
+    const down = granted(start, split('5m'), offers)?.retention
+    expect(down?.ttlMs).toBe(5 * MINUTE)
+    expect(belief(state(down!), NOON + MINUTE, 0).why).toContain('5m retention, granted instead of 1h')
+    expect(granted(down!, split('5m'), offers)).toBeNull()
+    expect(granted(down!, split('1h'), offers)?.retention).toEqual(start)
+  })
+
+  it('that is stated with every write and never kept stays as it was found', () => {
+    const narrowed = early(early(start, 58 * MINUTE), 59 * MINUTE)
+    const lie: Usage = { ...usage(0, 9_000), cacheWriteByRetention: { '1h': 9_000 } }
+    expect(granted(narrowed, lie, offers)).toBeNull()
   })
 })

@@ -182,7 +182,7 @@ describe('real requests', () => {
   it('renew the clock from their own start, and cancel the probe that was due', () => {
     const before = reschedule(warmState(NOON), context(), NOON).state
     const now = NOON + 4 * MINUTE
-    const { state, rows } = applyArrivals(before, [hit(now - 2_000)], now, NOON)
+    const { state, rows } = applyArrivals(before, [hit(now - 2_000)], now, NOON, [fiveMinutes])
     expect(state.anchorAt).toBe(now - 2_000)
     expect(state.hits).toBe(1)
     expect(state.lastHit).toEqual({ at: now - 2_000, cachedTokens: 10_000, ttftMs: 120 })
@@ -191,8 +191,12 @@ describe('real requests', () => {
   })
 
   it('cannot have started in the future, or before the prefix was known', () => {
-    expect(applyArrivals(warmState(NOON), [hit(NOON + HOUR)], NOON + MINUTE, NOON).state.anchorAt).toBe(NOON + MINUTE)
-    const early = applyArrivals({ ...warmState(NOON), anchorAt: null }, [hit(NOON - HOUR)], NOON + MINUTE, NOON).state
+    expect(applyArrivals(warmState(NOON), [hit(NOON + HOUR)], NOON + MINUTE, NOON, [fiveMinutes]).state.anchorAt).toBe(
+      NOON + MINUTE,
+    )
+    const early = applyArrivals({ ...warmState(NOON), anchorAt: null }, [hit(NOON - HOUR)], NOON + MINUTE, NOON, [
+      fiveMinutes,
+    ]).state
     expect(early.lastArrivalAt).toBe(NOON)
   })
 
@@ -202,6 +206,7 @@ describe('real requests', () => {
       [hit(NOON + 2 * MINUTE), hit(NOON + MINUTE)],
       NOON + 3 * MINUTE,
       NOON,
+      [fiveMinutes],
     )
     expect(state.anchorAt).toBe(NOON + 2 * MINUTE)
   })
@@ -213,7 +218,7 @@ describe('real requests', () => {
       NOON,
     ).state
     expect(stopped.stopped?.reason).toBe('break_even')
-    const { state, rows } = applyArrivals(stopped, [hit(NOON + MINUTE)], NOON + MINUTE, NOON)
+    const { state, rows } = applyArrivals(stopped, [hit(NOON + MINUTE)], NOON + MINUTE, NOON, [fiveMinutes])
     expect(state.stopped).toBeNull()
     expect(rows).toContainEqual(expect.objectContaining({ decision: 'resume' }))
     expect(reschedule(state, context({ keepWarm: planned('auto') }), NOON + MINUTE).state.nextAt).not.toBeNull()
@@ -222,7 +227,7 @@ describe('real requests', () => {
   it('that missed count as misses, and make it warm where they wrote it themselves', () => {
     const cold = warmState(NOON, { verdict: 'cold' })
     const wrote = { startedAt: NOON + HOUR, usage: usage(0, 10_400), ttftMs: null }
-    const { state } = applyArrivals(cold, [wrote], NOON + HOUR, NOON)
+    const { state } = applyArrivals(cold, [wrote], NOON + HOUR, NOON, [fiveMinutes])
     expect(state).toMatchObject({ misses: 1, hits: 0, verdict: 'warm', anchorAt: NOON + HOUR })
   })
 
@@ -232,6 +237,7 @@ describe('real requests', () => {
       [{ startedAt: NOON + MINUTE, usage: usage(null, null), ttftMs: null }],
       NOON + MINUTE,
       NOON,
+      [fiveMinutes],
     )
     expect(state).toMatchObject({ hits: 0, misses: 0, anchorAt: NOON })
   })
@@ -241,7 +247,7 @@ describe('real requests', () => {
     let rows = 0
     for (let second = 0; second < 120; second++) {
       const now = NOON + second * 1_000
-      const flushed = flushTally(applyArrivals(state, [hit(now)], now, NOON).state, now, false)
+      const flushed = flushTally(applyArrivals(state, [hit(now)], now, NOON, [fiveMinutes]).state, now, false)
       state = flushed.state
       rows += flushed.rows.length
     }
@@ -273,4 +279,50 @@ it('what it cost is unknown where the price is', () => {
   )
   expect(state.lastReceipt?.costNanos).toBeNull()
   expect(state.unpricedCalls).toBe(1)
+})
+
+describe('a retention that the provider does not honour', () => {
+  const hour = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
+  const offers = [fiveMinutes, hour]
+  const writes = { '5m': 3_750_000_000, '1h': 6_000_000_000 }
+  const price = facts.price === null ? null : { ...facts.price, cacheWriteNanosPerMTok: writes }
+  const asked = context({ facts: { ...facts, retentions: offers, price } })
+  const wrote = (retention: string): Usage => ({ ...usage(0, 10_000), cacheWriteByRetention: { [retention]: 10_000 } })
+
+  it('is noticed by keep-alives that keep finding nothing: shown, and scheduled by from then on', () => {
+    let state = applyAnswer(fresh(hour), answer(NOON, 'write', wrote('1h')), asked, null).state
+    expect(state.retention?.ttlMs).toBe(HOUR)
+    state = applyAnswer(state, answer(NOON + 59 * MINUTE, 'keep', wrote('1h')), asked, null).state
+    expect(state.retention?.ttlMs).toBe(HOUR)
+    const second = applyAnswer(state, answer(NOON + 118 * MINUTE, 'keep', wrote('1h')), asked, null)
+    expect(second.state.retention?.ttlMs).toBe(5 * MINUTE)
+    const row = second.rows.find((one) => one.type === 'decision' && one.decision === 'retention')
+    expect(row).toMatchObject({ why: expect.stringContaining('gone before their time, twice in a row') })
+    const next = reschedule(second.state, asked, NOON + 118 * MINUTE).state.nextAt
+    expect(next).toBeLessThan(NOON + 123 * MINUTE)
+  })
+
+  it('is noticed by real requests that had to write again, where real requests are known to read it', () => {
+    const miss = (startedAt: number) => ({ startedAt, usage: wrote('1h'), ttftMs: null })
+    const missed = [miss(NOON + 30 * MINUTE), miss(NOON + 60 * MINUTE)]
+    const read = warmState(NOON, { hits: 4, everHit: true }, hour)
+    const { state, rows } = applyArrivals(read, missed, NOON + 60 * MINUTE, NOON, offers)
+    expect(state.retention?.ttlMs).toBe(5 * MINUTE)
+    expect(rows).toContainEqual(expect.objectContaining({ type: 'decision', decision: 'retention' }))
+    const stranger = applyArrivals(warmState(NOON, {}, hour), missed, NOON + 60 * MINUTE, NOON, offers).state
+    expect(stranger.retention?.ttlMs).toBe(HOUR)
+  })
+
+  it('is the one that a real request was granted when it wrote the entry itself', () => {
+    const cold = warmState(NOON, { verdict: 'cold' }, hour)
+    const one = { startedAt: NOON + HOUR, usage: wrote('5m'), ttftMs: null }
+    const { state, rows } = applyArrivals(cold, [one], NOON + HOUR, NOON, offers)
+    expect(isWarm(state, NOON + HOUR + 4 * MINUTE)).toBe(true)
+    expect(isWarm(state, NOON + HOUR + 6 * MINUTE)).toBe(false)
+    expect(rows).toContainEqual(
+      expect.objectContaining({ decision: 'retention', why: expect.stringContaining('5m was written') }),
+    )
+    const again = applyAnswer(state, answer(NOON + 2 * HOUR, 'write', wrote('1h')), asked, null).state
+    expect(isWarm(again, NOON + 2 * HOUR + 59 * MINUTE)).toBe(true)
+  })
 })

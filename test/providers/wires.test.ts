@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { cardById, modelFacts } from '../../src/providers/registry.ts'
 import { causes, provider, refusal } from './prepared.ts'
 
 /** What each provider does otherwise than the format that it shares. */
@@ -117,8 +118,15 @@ describe('DeepSeek', () => {
     }
     expect(tail('1.2.1')).not.toBe(tail('1.2.2'))
   })
-  test('the price is that of the dearest hour', () => {
-    expect(provider('deepseek').facts('deepseek-v4-pro').price?.inputNanosPerMTok).toBe(1.32e9)
+  test('the price is that of the hour: twice as much at peak hours of weekdays, and in the minute after them', () => {
+    const input = (at: string) =>
+      modelFacts(cardById('deepseek')!, 'deepseek-v4-pro', Date.parse(at)).price?.inputNanosPerMTok
+    expect(input('2026-11-20T00:59:59Z')).toBe(0.66e9)
+    expect(input('2026-11-20T01:00:00Z')).toBe(1.32e9)
+    expect(input('2026-11-20T04:00:59Z')).toBe(1.32e9)
+    expect(input('2026-11-20T04:01:00Z')).toBe(0.66e9)
+    expect(input('2026-11-20T09:59:59Z')).toBe(1.32e9)
+    expect(input('2026-11-21T09:00:00Z')).toBe(0.66e9) // a Saturday
   })
   test('elsewhere the turn is always the same', () => {
     const { dialect: other, prepare: prepared } = provider('groq')

@@ -8,9 +8,14 @@ const DOCS = 'https://api-docs.deepseek.com/guides/kv_cache'
 const HOURS = assumed('implicit', 6 * HOUR_MS, HOUR_MS, 72 * HOUR_MS)
 
 /**
- * Since 2026-08-17 the price depends on the hour: twice as much from 01:00 to 04:00 and from 06:00 to 10:00 UTC on weekdays. The
- * higher one stands here, so that no sum of ours is below the bill.
+ * Since 2026-08-17 the price depends on the hour: twice as much from 01:00 to 04:00 and from 06:00 to 10:00 UTC on weekdays.
+ * The catalogue names the hours, and that weekends are off-peak since 2026-08-23, which it cannot say in its own rows.
  */
+const PEAK = [
+  { from: 1, until: 4 },
+  { from: 6, until: 10 },
+]
+
 function row(name: string, ...rates: AutomaticRates[]) {
   return automatic([name], { retention: HOURS, probesToSeed: 2, rates }, DOCS)
 }
@@ -34,8 +39,20 @@ export const deepseek: Card = {
     ],
   },
   models: [
-    row('deepseek-v4-pro', { input: 1.32, read: 0.044, output: 3.96, from: '2026-08-17' }),
-    row('deepseek-v4-flash', { input: 0.44, read: 0.014, output: 1.32, from: '2026-08-17' }),
+    row('deepseek-v4-pro', {
+      input: 0.66,
+      read: 0.022,
+      output: 1.98,
+      peak: { hoursUtc: PEAK, input: 1.32, read: 0.044, output: 3.96 },
+      from: '2026-08-17',
+    }),
+    row('deepseek-v4-flash', {
+      input: 0.22,
+      read: 0.007,
+      output: 0.66,
+      peak: { hoursUtc: PEAK, input: 0.44, read: 0.014, output: 1.32 },
+      from: '2026-08-17',
+    }),
     row('*'),
   ],
   facts: facts(DOCS, {
@@ -46,7 +63,8 @@ export const deepseek: Card = {
     affinity: 'user_id in the body keeps caches apart: probes send the same.',
     writes: 'Not reported and not charged.',
     usage: 'prompt_tokens = prompt_cache_hit_tokens + prompt_cache_miss_tokens.',
-    price: 'Reads at 0.02 to 0.033 × input; twice all rates at peak hours, which is the price that is counted with.',
+    price:
+      'Reads at 0.02 to 0.033 × input; twice all rates at peak hours (01:00 to 04:00 and 06:00 to 10:00 UTC, Monday to Friday).',
     errors: '{error: {message, type, code}}; 402 when the balance is spent.',
   }),
   source: DOCS,

@@ -18,7 +18,7 @@ export const mistral: Card = {
   models: [
     row(['mistral-large-2512'], { input: 0.5, read: 0.05, output: 1.5 }),
     row(['mistral-medium-3-5', 'mistral-medium-latest'], { input: 1.5, read: 0.15, output: 7.5, from: '2026-06-16' }),
-    row(['mistral-medium-3-1'], { input: 0.4, read: 0.04, output: 2 }),
+    row(['mistral-medium-3-1', 'mistral-medium-2508', 'mistral-medium-2505'], { input: 0.4, read: 0.04, output: 2 }),
     row(['mistral-small-2603'], { input: 0.15, read: 0.015, output: 0.6 }),
     row(['codestral-2508'], { input: 0.3, read: 0.03, output: 0.9 }),
     row(['devstral-2512'], { input: 0.4, read: 0.04, output: 2 }),
