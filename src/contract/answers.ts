@@ -87,6 +87,7 @@ const keepWarmAnswer = z.strictObject({
   idle_timeout: z.string().nullable(),
   windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
   budget_usd_per_day: z.number(),
+  latency_value_usd: z.number(),
 })
 
 const endsAt = z.strictObject({ path: z.string(), byte: z.int() })
@@ -103,6 +104,13 @@ export const prefixAnswer = z.strictObject({
   warmth,
   plan,
   keep_warm: keepWarmAnswer,
+  signal: z
+    .strictObject({ kind: z.enum(['end', 'pending']), at, until: at.nullable() })
+    .nullable()
+    .meta({ description: 'What a caller said of the session; null: nothing that still holds.' }),
+  announcements: z
+    .array(z.strictObject({ at, expected_requests: z.int() }))
+    .meta({ description: 'Announced traffic that is still to come, soonest first.' }),
   last_receipt: receiptAnswer.nullable(),
   last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
   last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),

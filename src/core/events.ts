@@ -1,5 +1,6 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import { announcementsAt } from './announcement.ts'
 import { creditUse, gapAfterAnswer } from './credit.ts'
 import { learnArrival } from './demand.ts'
 import type { HistoryRow } from './history.ts'
@@ -9,6 +10,7 @@ import { costOf } from './price.ts'
 import { readReceipt } from './receipt.ts'
 import { goneAfter, granted, heldFor, retentionInWords } from './retention.ts'
 import { dayOf, SWEEP_HORIZON_MS } from './schedule.ts'
+import { signalAfter, signalAt } from './signal.ts'
 import type { LearnedRetention, PrefixState, Purpose, StopReason } from './state.ts'
 import { warmUntil } from './state.ts'
 import { isForgiven, lossAfter, lossLimit, NO_LOSS } from './tripwire.ts'
@@ -39,6 +41,7 @@ const ENDED_BY_ARRIVAL: readonly StopReason[] = [
   'surprise_write',
   'budget_exhausted',
   'unverifiable',
+  'session_over',
 ]
 
 /** Real requests that stood behind one observation call. */
@@ -302,6 +305,7 @@ export function applyArrivals(
     const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
     if (gaps.length > 0) state.gaps = gaps
     state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)
+    if (state.signal) state.signal = signalAfter(state, at)
     if (enough) {
       tally.hits += 1
       tally.cachedTokens += read
@@ -338,7 +342,9 @@ export function applyArrivals(
   rows.push(...retentionRows(before, state, now))
   const proved = state.stopped?.reason === 'uncacheable' && state.verdict === 'warm'
   const forgiven = state.stopped?.reason === 'losing_money' && hasFaded(state, price, now)
-  if (state.stopped !== null && (proved || forgiven || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
+  // The last requests of a session may be reported only after its end was.
+  const over = state.stopped?.reason === 'session_over' && state.signal?.kind === 'end'
+  if (state.stopped !== null && !over && (proved || forgiven || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
     rows.push({
       at: now,
       type: 'decision',
@@ -416,7 +422,7 @@ export function flushTally(before: PrefixState, now: number, force: boolean): Ch
  * carried out here, so that it is a decision with a row and never an accident.
  */
 export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
-  let state = before
+  let state = withoutPast(before, now)
   const rows: HistoryRow[] = []
   for (;;) {
     const decision = decide(state, context, now)
@@ -437,12 +443,24 @@ export function reschedule(before: PrefixState, context: PlanContext, now: numbe
       rows.push({ at: now, type: 'decision', decision: 'rewrite', why: decision.why })
     }
     state = { ...state, why: decision.why, decided: signature }
+    if ((decision.do === 'wait' || decision.do === 'send') && decision.rest !== undefined && state.stopped === null) {
+      const { reason, why } = decision.rest
+      rows.unshift({ at: now, type: 'decision', decision: `stop:${reason}`, why })
+      state.stopped = { reason, at: now, why }
+    }
     if (decision.do === 'stop') {
       state.stopped ??= { reason: decision.reason, at: now, why: decision.why }
       state.nextAt = null
     } else state.nextAt = decision.do === 'wait' ? Math.max(decision.untilAt, now) : now
     return { state, rows, decision }
   }
+}
+
+/** Without what has passed of the things that callers foretold. */
+function withoutPast(state: PrefixState, now: number): PrefixState {
+  const announced = state.announcements?.[0]
+  if ((announced === undefined || announced.at > now) && signalAt(state, now) === (state.signal ?? null)) return state
+  return { ...state, announcements: announcementsAt(state, now), signal: signalAt(state, now) }
 }
 
 function signatureOf(decision: Decision): string {
@@ -453,8 +471,10 @@ function signatureOf(decision: Decision): string {
 
 /** A person or a caller asked for it: whatever had stopped the plan is forgotten, and evidence against caching is doubted once. */
 export function restart(before: PrefixState, now: number): PrefixState {
+  const { signal = null } = before
   return {
     ...before,
+    ...(signal?.kind === 'end' ? { signal: signalAfter(before, now) } : {}),
     generation: before.generation + 1,
     stopped: null,
     plannedAt: now,

@@ -1,8 +1,10 @@
 import type { FailureValue } from '../contract/failures.ts'
+import type { Announcement } from './announcement.ts'
 import type { IdleGap } from './saving.ts'
 import { NO_GAP } from './saving.ts'
 import type { Loss } from './tripwire.ts'
 import { NO_LOSS } from './tripwire.ts'
+import type { Signal } from './signal.ts'
 import type { Primitive, ReceiptKind, RetentionKind, Usage } from './types.ts'
 
 /** Why a plan rests. Each says, in `why`, what starts it again. */
@@ -27,6 +29,7 @@ export type StopReason =
   | 'credential_replaced'
   | 'quota_spent'
   | 'internal_error'
+  | 'session_over'
 
 export interface Stop {
   reason: StopReason
@@ -139,6 +142,10 @@ export interface PrefixState {
   /** When the plan was last set or restarted: idle time and `probes` count from here when nothing has arrived since. */
   plannedAt: number
   stopped: Stop | null
+  /** What a caller said of the session; the next real request answers it. Absent in rows that are older than it: null. */
+  signal?: Signal | null
+  /** Announced traffic, soonest first; what has passed is dropped with the next one. Absent: none. */
+  announcements?: Announcement[]
   nextAt: number | null
   why: string
   /** The last decision that the history has a row for; a row is added when it changes. */

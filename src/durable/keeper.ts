@@ -129,6 +129,13 @@ export class Keeper {
     return leadMs(ttlMs, this.#ports.grainMs, this.#paces.of(provider))
   }
 
+  /** The lease under which it is; null when there is none. */
+  leaseOf(k: number): Lease | null {
+    const seq = this.inFlight(k)
+    const leases = seq === null ? null : (this.#store.claim(seq)?.leases ?? null)
+    return leases?.find((lease) => lease.k === k) ?? null
+  }
+
   // Claims
 
   /**
@@ -676,12 +683,17 @@ export class Keeper {
 
   /** Somebody changed a prefix, its plan or a switch: `edit` the state, then plan anew. */
   replan(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
+    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }))
+  }
+
+  /** The same, for a change that its history tells. */
+  tell(k: number, now: number, change: (state: PrefixState) => Change): PrefixState | null {
     const state = this.#store.state(k)
     const record = this.#store.record(k)
     if (state === null || record === null) return null
-    const edited = edit(state)
-    const next = reschedule(edited, this.#context(k, record, edited, now, this.#accountLeft(now)), now)
-    this.#save({ k, state }, next, now, false)
+    const told = change(state)
+    const next = reschedule(told.state, this.#context(k, record, told.state, now, this.#accountLeft(now)), now)
+    this.#save({ k, state }, { state: next.state, rows: [...told.rows, ...next.rows] }, now, false)
     return next.state
   }
 

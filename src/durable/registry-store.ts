@@ -161,6 +161,24 @@ export class RegistryStore {
     this.#states.delete(k)
   }
 
+  /** Remembers what a prefix that is to be deleted has spent of a day. */
+  saveDeparted(fingerprint: string, day: string, spentNanos: number): void {
+    this.#sql.all('INSERT OR REPLACE INTO departed VALUES (?, ?, ?)', fingerprint, day, spentNanos)
+  }
+
+  /** What a content had spent of `day` when it was deleted; the memory goes to whoever asks. */
+  takeDeparted(fingerprint: string, day: string): number {
+    const row = this.#sql.all<{ day: string; spent_nanos: number }>(
+      'DELETE FROM departed WHERE fingerprint = ? RETURNING day, spent_nanos',
+      fingerprint,
+    )[0]
+    return row?.day === day ? row.spent_nanos : 0
+  }
+
+  dropDeparted(beforeDay: string): void {
+    this.#sql.all('DELETE FROM departed WHERE day < ?', beforeDay)
+  }
+
   // Names: a label points at its newest version
 
   name(name: string): { k: number; version: number } | null {

@@ -19,6 +19,7 @@ import { openapi } from './openapi.ts'
 import { factOverrides } from './overrides.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
+import { signals } from './signals.ts'
 import { warm } from './warm.ts'
 
 /** The caller's own request id is taken over when it is nothing but an id. */
@@ -48,6 +49,7 @@ app.use(async (c, next) => {
 for (const resource of [
   warm,
   prefixes,
+  signals,
   observations,
   jobs,
   caches,

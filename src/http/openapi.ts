@@ -6,6 +6,7 @@ import { providerChange } from '../contract/override.ts'
 import * as cached from '../contract/caches.ts'
 import { FAILURES } from '../contract/failures.ts'
 import { observations } from '../contract/observation.ts'
+import { announceBody, signalBody } from '../contract/signal.ts'
 import { prefixChange, previewBody, warmAgainBody, warmBody } from '../contract/warm.ts'
 import { VERSION } from '../runtime/version.ts'
 import { accountsQuery } from './accounts.ts'
@@ -125,6 +126,24 @@ export const operations: readonly Operation[] = [
     key: 'account',
     body: previewBody,
     answers: { 200: answers.previewAnswer },
+  },
+  {
+    method: 'post',
+    path: '/prefixes/{id}/signals',
+    does: 'Says that the session is over, or that work is running that will come back.',
+    key: 'account',
+    body: signalBody,
+    idempotent: true,
+    answers: { 200: answers.prefixAnswer },
+  },
+  {
+    method: 'post',
+    path: '/prefixes/{id}/announce',
+    does: 'Says that traffic is coming: be warm by then.',
+    key: 'account',
+    body: announceBody,
+    idempotent: true,
+    answers: { 200: answers.prefixAnswer },
   },
   {
     method: 'post',

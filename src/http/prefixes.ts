@@ -29,7 +29,7 @@ export const listQuery = z.strictObject({
 })
 
 /** An id that no Registry could have given is not asked about. */
-function idOf(c: Call): string {
+export function idOf(c: Call): string {
   const id = c.req.param('id') ?? ''
   if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such prefix.')
   return id

@@ -1,11 +1,14 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import { windowJson } from '../contract/windows.ts'
+import { announcementsAt } from '../core/announcement.ts'
 import type { Belief } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { usd } from '../core/price.ts'
 import { dayOf } from '../core/schedule.ts'
+import { signalAt } from '../core/signal.ts'
+import type { Signal } from '../core/signal.ts'
 import type { PrefixState, Receipt } from '../core/state.ts'
 import type { Usage } from '../core/types.ts'
 import type { Job } from '../durable/records.ts'
@@ -89,6 +92,7 @@ export function keepWarmJson(keepWarm: KeepWarm) {
     idle_timeout: keepWarm.idleTimeoutMs === null ? null : durationJson(keepWarm.idleTimeoutMs),
     windows: keepWarm.windows.map(windowJson),
     budget_usd_per_day: money(keepWarm.budgetNanosPerDay),
+    latency_value_usd: money(keepWarm.latencyValueNanos ?? 0),
   }
 }
 
@@ -121,6 +125,11 @@ export function prefixJson(view: Seen) {
     warmth: warmthJson(view.belief),
     plan: planJson(view),
     keep_warm: keepWarmJson(record.keepWarm),
+    signal: signalJson(signalAt(state, view.now)),
+    announcements: announcementsAt(state, view.now).map((one) => ({
+      at: iso(one.at),
+      expected_requests: one.expectedRequests,
+    })),
     last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
     last_failure: lastFailureJson(state),
     last_hit:
@@ -153,6 +162,11 @@ function savedJson(state: PrefixState) {
     savings: state.credits,
     unpriced_savings: state.unpricedSavings,
   }
+}
+
+function signalJson(signal: Signal | null) {
+  if (signal === null) return null
+  return { kind: signal.kind, at: iso(signal.at), until: signal.kind === 'pending' ? iso(signal.untilAt) : null }
 }
 
 function lastFailureJson(state: PrefixState) {

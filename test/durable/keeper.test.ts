@@ -10,6 +10,7 @@ import type { Registration } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import type { Sql } from '../../src/durable/sql.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
+import { keepWarmJson } from '../../src/http/present.ts'
 import { nodeSql } from '../support/node-sql.ts'
 
 const settings = {
@@ -356,6 +357,18 @@ it('history survives its move out of the tail, in order', () => {
   const receipts = store.history(k).filter((row) => row.type === 'receipt')
   expect(receipts).toHaveLength(101)
   expect(receipts.map((row) => row.at)).toEqual(receipts.map((row) => row.at).toSorted((x, y) => x - y))
+})
+
+it('a plan stored before a latency value could be given reads as one of 0, and the same plan again changes nothing', () => {
+  const k = warmed('a', NOON, planned('auto', { latencyValueNanos: 0 }))
+  sql.all("UPDATE prefix SET record = json_remove(record, '$.keepWarm.latencyValueNanos') WHERE k = ?", k)
+  evict()
+  const before = store.state(k)
+  expect(keepWarmJson(registrar.viewByKey(k, NOON).record.keepWarm)).toMatchObject({ latency_value_usd: 0 })
+  registrar.register(registration('a', planned('auto', { latencyValueNanos: 0 })), NOON + MINUTE)
+  expect(store.state(k)).toEqual(before)
+  registrar.register(registration('a', planned('auto', { latencyValueNanos: 5 })), NOON + MINUTE)
+  expect(store.state(k)?.plannedAt).toBe(NOON + MINUTE)
 })
 
 it('an eviction changes nothing: the tables are the truth', () => {
