@@ -33,7 +33,7 @@ describe('a bad day: throttling, 5xx, silence, late, double and lost messages, m
 
 describe('a good day: nothing fails, but messages come late', () => {
   it.each([1, 2, 3])(
-    'probes within 3 %% of the longest interval that is safe (seed %i, 1,000 prefixes)',
+    'probes within three hundredths of the longest interval that is safe (seed %i, 1,000 prefixes)',
     (seed) => {
       const timing = new Timing()
       const world = new World({ ...goodDay(seed), prefixes: 1_000 }, timing.watch)
