@@ -1,5 +1,7 @@
 import type { Change } from './events.ts'
-import { DEADLINE_MARGIN_MS, leadMs } from './schedule.ts'
+import { leadMs } from './pace.ts'
+import type { Pace } from './pace.ts'
+import { DEADLINE_MARGIN_MS } from './schedule.ts'
 import type { PrefixState } from './state.ts'
 import { warmUntil } from './state.ts'
 
@@ -58,7 +60,7 @@ export type Preparing =
 export function preparing(
   state: PrefixState,
   { at, expectedRequests }: Announcement,
-  { worthProbes, grainMs }: { worthProbes: number; grainMs: number },
+  { worthProbes, grainMs, pace }: { worthProbes: number; grainMs: number; pace?: Pace | undefined },
   now: number,
 ): Preparing | null {
   const { retention } = state
@@ -73,7 +75,7 @@ export function preparing(
     // Too late for a probe: the write follows its lapse.
     if (now >= until - DEADLINE_MARGIN_MS)
       return { do: 'wait', untilAt: until, why: `${why}: written once it has lapsed` }
-    const lead = leadMs(ttlMs, grainMs)
+    const lead = leadMs(ttlMs, grainMs, pace)
     const probes = Math.ceil((neededUntil - until) / (ttlMs - lead))
     // Only an update renews what is fixed: a probe would buy no time.
     const holds = retention.kind !== 'fixed' && (probes <= worthProbes || now >= prewarmAt)

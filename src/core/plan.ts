@@ -1,10 +1,12 @@
 import { nextAnnouncement, preparing } from './announcement.ts'
 import { foresee, unpackGaps } from './demand.ts'
 import type { Foresight } from './demand.ts'
+import { lastTryMs, leadMs } from './pace.ts'
+import type { Pace } from './pace.ts'
 import { choiceWhy, horizon, retentionFor } from './policy.ts'
 import type { Choice, Holding } from './policy.ts'
 import { breakEvenProbes, ratesFor, readNanos, usd, writeNanos } from './price.ts'
-import { backoffMs, DEADLINE_MARGIN_MS, dayOf, leadMs, nextDayAt } from './schedule.ts'
+import { backoffMs, DEADLINE_MARGIN_MS, dayOf, nextDayAt } from './schedule.ts'
 import { pendingUntil } from './signal.ts'
 import { warmUntil } from './state.ts'
 import { losingWhy, lossLimit } from './tripwire.ts'
@@ -40,6 +42,8 @@ export interface PlanContext {
   killed: boolean
   /** Coarseness of queue delays in this clock. */
   grainMs: number
+  /** What was learned of the road to this provider; absent: the cautious assumption. */
+  pace?: Pace
   /** Why calls to this provider, with this credential, should pause; absent while they need not. */
   holdBack?: HoldBack
   /** What the account may still spend today, reservations taken off; null: no account budget. */
@@ -71,8 +75,6 @@ const LONGEST_KEEP_BACKOFF_MS = 8_000
 const LONGEST_BACKOFF_MS = 120_000
 /** How soon a second probe settles what a first one left open. */
 const VERIFY_AFTER_MS = 5_000
-/** Before its deadline a keep-alive that was held back is sent all the same: one time-out, and the road to it. */
-const LAST_TRY_MS = 14_000
 
 export function prefixTokens(state: PrefixState, context: Pick<PlanContext, 'estimatedTokens'>): number {
   return state.measuredTokens ?? context.estimatedTokens
@@ -123,7 +125,7 @@ function learned(state: PrefixState, context: PlanContext): { choice: Choice; fo
 /** A retention of this prefix with its prices; null where a price is not known. */
 export function holdingOf(
   state: PrefixState,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>,
   name: string,
   ttlMs: number,
 ): Holding | null {
@@ -134,7 +136,7 @@ export function holdingOf(
   if (rewrite === null) return null
   const read = readNanos(tokens, 0, price)
   const probe = readNanos(tokens, context.outputFloor, price)
-  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs), write: rewrite, read, probe }
+  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.pace), write: rewrite, read, probe }
 }
 
 /** What another retention than the registered body's would change, where the gaps speak for one. */
@@ -160,7 +162,7 @@ export function decide(state: PrefixState, context: PlanContext, now: number): D
   const { holdBack } = context
   if (holdBack === undefined || holdBack.untilAt <= now) return decision
   const held = (deadlineAt: number | null, fromAt: number): Decision => {
-    const untilAt = heldUntil(holdBack, deadlineAt, fromAt)
+    const untilAt = heldUntil(holdBack, deadlineAt, fromAt, context.pace)
     return untilAt <= fromAt ? decision : { do: 'wait', code: holdBack.code, untilAt, why: holdBack.why }
   }
   if (decision.do === 'send') return held(decision.deadlineAt, now)
@@ -173,9 +175,9 @@ export function decide(state: PrefixState, context: PlanContext, now: number): D
  * How long a call waits: to the end of what holds it back; but a keep-alive goes while there is still time for one try, unless
  * nothing at all may go, and then it waits until its entry has lapsed.
  */
-export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number): number {
+export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number, pace?: Pace): number {
   if (deadlineAt === null) return holdBack.untilAt
-  const lastAt = holdBack.strict ? deadlineAt : deadlineAt - LAST_TRY_MS
+  const lastAt = holdBack.strict ? deadlineAt : deadlineAt - lastTryMs(pace)
   return Math.max(now, Math.min(holdBack.untilAt, lastAt))
 }
 
@@ -210,7 +212,7 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   if (price === null || state.retention === null || worstNanos(state, context) === null) return decision
   const tokens = prefixTokens(state, context)
   const worthProbes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? 0
-  const wanted = preparing(state, next, { worthProbes, grainMs: context.grainMs }, now)
+  const wanted = preparing(state, next, { worthProbes, grainMs: context.grainMs, pace: context.pace }, now)
   if (wanted === null) return decision
   const rest = decision.do === 'stop' ? { rest: { reason: decision.reason, why: decision.why } } : {}
   const wait = (untilAt: number): Decision => ({ do: 'wait', code: 'announced', untilAt, why: wanted.why, ...rest })
@@ -321,7 +323,7 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
   if (now >= closing)
     return { do: 'lapse', why: `its retention passed at ${iso(until)} and no probe got through in time` }
 
-  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs)
+  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs, context.pace)
   const limit = probeLimit(state, context)
   const pendingTo = keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
   // Work that is running holds the prefix beyond what silence would; once the entry outlasts it, no probe is needed.

@@ -1,19 +1,18 @@
 /**
- * The times of a keep-alive, all of them durations before or after an entry's lapse.
- *
- * A probe leaves `leadMs` before the lapse. Inside that lead must fit: a message that comes late, a message that is lost
- * (its claim expires after `CLAIM_GRACE_MS`, the alarm sends another), a provider that throttles or is silent for
- * `KEEP_TIMEOUT_MS`, and one more try. Every second of lead costs calls: a third of a per cent at a five-minute
- * retention. The figures are checked by the world in test/scenarios, which counts lapses and calls.
+ * The times of a keep-alive that are fixed. How long before an entry's lapse it is sent, and how long it may stay unanswered, are learned
+ * (src/core/pace.ts). The figures are checked by the world in test/scenarios, which counts lapses and calls.
  */
 
 /** Slots of the schedule: jobs due within two seconds share a message. */
 export const SLOT_MS = 2_000
 
-/** How late a message may be before its claim is taken back. The 99.97th percentile of a queue with median 1 s and p99.9 6 s. */
+/** How late a message about a managed cache may be before its claim is taken back. The 99.97th percentile of a queue with median 1 s and p99.9 6 s. */
 export const CLAIM_GRACE_MS = 8_000
 
-/** A keep-alive that got no answer by then is given up, so that another can be sent while there is time. */
+/** A claim whose messages, sent again and again, never begin is taken back and made anew. */
+export const CLAIM_GIVEN_UP_MS = 60_000
+
+/** The longest that a keep-alive may stay unanswered; while there is time for another, less is learned (src/core/pace.ts). */
 export const KEEP_TIMEOUT_MS = 10_000
 
 /** A deliberate write may take this long: a cold prefix of a million tokens is minutes of prefill at no provider we know. */
@@ -31,18 +30,6 @@ export const DEADLINE_MARGIN_MS = 1_500
 /** How often cron ticks. A sweep claims what falls due before the next tick, and a little more. */
 export const TICK_MS = 60_000
 export const SWEEP_HORIZON_MS = TICK_MS + 5_000
-
-const SHORTEST_LEAD_MS = 23_000
-const LONGEST_LEAD_MS = 90_000
-
-/**
- * How long before the lapse the probe is sent. `grainMs` is the coarseness of queue delays in this clock: 1 s in
- * production, more when the clock runs faster than real time.
- */
-export function leadMs(ttlMs: number, grainMs: number): number {
-  const lead = Math.min(LONGEST_LEAD_MS, Math.max(SHORTEST_LEAD_MS, ttlMs * 0.02)) + 2 * Math.max(0, grainMs - 1_000)
-  return Math.min(lead, Math.floor(ttlMs / 3))
-}
 
 /** Start of the slot that an instant falls into. */
 export function slotOf(at: number): number {

@@ -5,7 +5,7 @@ import { budgetRefusal, deadline, decide, failedUntil, heldUntil, worstNanos } f
 import type { Decision, PlanContext } from '../core/plan.ts'
 import { costOf } from '../core/price.ts'
 import {
-  CLAIM_GRACE_MS,
+  CLAIM_GIVEN_UP_MS,
   dayOf,
   KEEP_TIMEOUT_MS,
   LEASE_WAIT_MS,
@@ -14,6 +14,7 @@ import {
   slotOf,
   WRITE_TIMEOUT_MS,
 } from '../core/schedule.ts'
+import { leadMs } from '../core/pace.ts'
 import type { PrefixState, Purpose, StopReason } from '../core/state.ts'
 import type { ModelFacts, Primitive } from '../core/types.ts'
 import { Guards, refusedPlace } from './guards.ts'
@@ -21,6 +22,7 @@ import type { GuardView } from './guards.ts'
 import { endedJob } from './jobs.ts'
 import { DEFAULT_CREDENTIAL } from './records.ts'
 import { Totals } from './day-totals.ts'
+import { Paces } from './paces.ts'
 import type { AccountSettings, ClaimEntry, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
 import type { Claim, RegistryStore, Row } from './registry-store.ts'
 
@@ -31,6 +33,8 @@ const TRIES_IN_PLACE = 8
 /** The longest wait that a consumer sits out itself. */
 const WAIT_IN_PLACE_MS = 5_000
 const LONGEST_KEEP_BACKOFF_MS = 8_000
+/** From a failure to the start of the next try: a settlement, and the shortest wait. */
+const ROAD_MS = 500
 const SLOTS_AT_ONCE = 40
 const ENTRIES_PER_SWEEP = 20_000
 /** A claim that is being settled stands for its prefixes; only what is due sooner than it can last needs a slot before its end. */
@@ -76,6 +80,7 @@ export class Keeper {
   readonly #store: RegistryStore
   readonly #ports: KeeperPorts
   readonly #guards: Guards
+  readonly #paces: Paces
   /** A copy of which prefixes have a call in flight: claim by prefix. The claims are the truth. */
   readonly #inFlight = new Map<number, number>()
   #settings: AccountSettings
@@ -84,6 +89,7 @@ export class Keeper {
     this.#store = store
     this.#ports = ports
     this.#guards = new Guards(store)
+    this.#paces = new Paces(store)
     this.#settings = settings
     for (const claim of store.leasedClaims())
       for (const lease of claim.leases ?? []) this.#inFlight.set(lease.k, claim.seq)
@@ -119,6 +125,11 @@ export class Keeper {
     return this.#inFlight.get(k) ?? null
   }
 
+  /** How long before a lapse a keep-alive to a provider is sent. */
+  leadMs(provider: string, ttlMs: number): number {
+    return leadMs(ttlMs, this.#ports.grainMs, this.#paces.of(provider))
+  }
+
   /** The lease under which it is; null when there is none. */
   leaseOf(k: number): Lease | null {
     const seq = this.inFlight(k)
@@ -129,15 +140,19 @@ export class Keeper {
   // Claims
 
   /**
-   * Claims what falls due up to `horizonAt`, and takes back what was claimed and never came. Returns the messages to
-   * send; a message that cannot be sent is released with `release`.
+   * Claims what falls due up to `horizonAt`, sends again what was claimed and did not come, and takes back what never
+   * came. Returns the messages to send; a message that cannot be sent is released with `release`.
    */
   sweep(now: number, horizonAt: number): { messages: Message[]; ended: Ended[] } {
     return this.#transaction(() => {
       const ended: Ended[] = []
       const forced: ClaimEntry[] = []
       const due = new Set<number>()
-      for (const claim of this.#store.expiredClaims(now)) this.#takeBack(claim, now, due, forced, ended)
+      const again: Message[] = []
+      for (const claim of this.#store.expiredClaims(now)) {
+        if (claim.leases === null && now < claim.dueAt + CLAIM_GIVEN_UP_MS) again.push(...this.#resend(claim, now))
+        else this.#takeBack(claim, now, due, forced, ended)
+      }
       // What does not fit into one sweep stays in its slots; the alarm, due at once, goes on with it.
       while (due.size < ENTRIES_PER_SWEEP) {
         const slots = this.#store.takeSlots(horizonAt, SLOTS_AT_ONCE, ENTRIES_PER_SWEEP - due.size)
@@ -146,8 +161,20 @@ export class Keeper {
       }
       const buckets = this.#sort([...due], now, horizonAt)
       if (forced.length > 0) buckets.set(slotOf(now), [...(buckets.get(slotOf(now)) ?? []), ...forced])
-      return { messages: this.#claim(buckets, now), ended }
+      return { messages: [...again, ...this.#claim(buckets, now)], ended }
     })
+  }
+
+  /**
+   * A message that is late or lost is sent again, twice: whichever comes first begins the claim, and the others find it begun. The
+   * wait doubles, so that a queue that stands still is not filled.
+   */
+  #resend({ seq, dueAt }: Claim, now: number): Message[] {
+    this.#store.postponeClaim(seq, now + Math.max(now - dueAt, this.#paces.resendMs + this.#coarse))
+    return [
+      { seq, delayMs: 0 },
+      { seq, delayMs: 0 },
+    ]
   }
 
   /** A claim expired: entries that never began are due again; leases that never ended are charged and stay unknown. */
@@ -209,7 +236,7 @@ export class Keeper {
       const size = Math.ceil(entries.length / Math.ceil(entries.length / ENTRIES_PER_MESSAGE))
       for (let first = 0; first < entries.length; first += size) {
         const dueAt = Math.max(slot, now)
-        const expiresAt = dueAt + CLAIM_GRACE_MS + this.#coarse
+        const expiresAt = dueAt + this.#paces.resendMs + this.#coarse
         const seq = this.#store.insertClaim(dueAt, expiresAt, entries.slice(first, first + size))
         messages.push({ seq, delayMs: dueAt - now })
       }
@@ -243,6 +270,7 @@ export class Keeper {
     return this.#transaction(() => {
       const claim = this.#store.claim(seq)
       if (claim === null || claim.leases !== null) return []
+      this.#paces.began(claim, now)
       const asked = new Map(claim.entries)
       const leases: Lease[] = []
       const later = new Map<number, number[]>()
@@ -355,7 +383,7 @@ export class Keeper {
 
   /** Puts a warm that somebody asked for on the queue. */
   warmLater(k: number, now: number): Message {
-    const seq = this.#store.insertClaim(now, now + CLAIM_GRACE_MS + this.#coarse, [[k, 0]])
+    const seq = this.#store.insertClaim(now, now + this.#paces.resendMs + this.#coarse, [[k, 0]])
     return { seq, delayMs: 0 }
   }
 
@@ -369,7 +397,7 @@ export class Keeper {
     attempt: number,
     notBeforeAt: number,
   ): Lease {
-    const timeoutMs = decision.purpose === 'write' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.#coarse
+    const timeoutMs = this.#timeoutMs(decision, record.provider, notBeforeAt)
     const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#coarse
     const sendBy = decision.deadlineAt === null ? waitUntil : Math.min(waitUntil, decision.deadlineAt)
     const lease: Lease = {
@@ -397,6 +425,14 @@ export class Keeper {
     return lease
   }
 
+  /** A keep-alive is given up early only where that leaves time for another; the last one has all the time there is. */
+  #timeoutMs({ purpose, deadlineAt }: Sending, provider: string, notBeforeAt: number): number {
+    if (purpose === 'write') return WRITE_TIMEOUT_MS
+    const { answerMs } = this.#paces.of(provider)
+    const another = deadlineAt !== null && deadlineAt - notBeforeAt > answerMs + ROAD_MS
+    return (another ? answerMs : KEEP_TIMEOUT_MS) + this.#coarse
+  }
+
   // Settlement
 
   /**
@@ -414,9 +450,12 @@ export class Keeper {
       // First what all of them say of the provider: it decides whether one of them is tried again.
       for (const outcome of outcomes) {
         const lease = open.get(outcome.lease)
-        if (lease !== undefined) this.#guards.settled(lease, outcome, now)
+        if (lease === undefined || claim === null) continue
+        this.#guards.settled(lease, outcome, now)
+        this.#paces.settled(claim, lease, outcome)
       }
       this.#guards.save(now)
+      this.#paces.save()
       const account = { leftNanos: this.#accountLeft(now) }
       for (const outcome of outcomes) {
         const lease = open.get(outcome.lease)
@@ -611,7 +650,7 @@ export class Keeper {
     }
     const closing = deadline(state)
     if (lease.purpose !== 'keep' || closing === null) return null
-    const held = context.holdBack === undefined ? now : heldUntil(context.holdBack, closing, now)
+    const held = context.holdBack === undefined ? now : heldUntil(context.holdBack, closing, now, context.pace)
     // Behind a breaker stand all the others too: the schedule says who goes first.
     if (held > now && context.holdBack?.code === 'breaker') return null
     const againAt = Math.max(now, held, failedUntil(state, context, 250, LONGEST_KEEP_BACKOFF_MS))
@@ -700,6 +739,7 @@ export class Keeper {
       superseded: record.superseded,
       killed: this.#settings.killSwitch || this.#settings.globalKillSwitch,
       grainMs: this.#ports.grainMs,
+      pace: this.#paces.of(record.provider),
       accountLeftNanos,
       random: spread(k, state.generation),
       ...this.#credentialGone(record),

@@ -7,7 +7,7 @@ import { restart } from '../core/events.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { learnedRetention } from '../core/retention.ts'
-import { dayOf, leadMs } from '../core/schedule.ts'
+import { dayOf } from '../core/schedule.ts'
 import { applySignal } from '../core/signal.ts'
 import type { Signal } from '../core/signal.ts'
 import { newState } from '../core/state.ts'
@@ -315,7 +315,7 @@ export class Registrar {
     const state = this.#store.state(k)
     if (state === null) throw new Failure('not_found', 'there is no such prefix')
     const record = this.#record(k)
-    const expiringMs = state.retention === null ? 0 : leadMs(state.retention.ttlMs, this.#ports.grainMs)
+    const expiringMs = state.retention === null ? 0 : this.#keeper.leadMs(record.provider, state.retention.ttlMs)
     return { record, state, belief: belief(state, now, expiringMs), now, inFlight: this.#keeper.inFlight(k) !== null }
   }
 

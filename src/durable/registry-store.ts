@@ -406,6 +406,11 @@ export class RegistryStore {
     )
   }
 
+  /** A claim that has not begun is looked at again later. */
+  postponeClaim(seq: number, expiresAt: number): void {
+    this.#sql.all('UPDATE claim SET expires_at = ? WHERE seq = ? AND leases IS NULL', expiresAt, seq)
+  }
+
   deleteClaim(seq: number): void {
     this.#begun.delete(seq)
     this.#sql.all('DELETE FROM claim WHERE seq = ?', seq)

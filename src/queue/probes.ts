@@ -14,7 +14,7 @@ import type { StoredBody } from './run-lease.ts'
 
 /** Connections that one invocation may have waiting for an answer; a seventh would wait unseen, its time-out running. */
 const WIDTH = 6
-/** Outcomes are settled together, but not kept waiting for a slow neighbour. */
+/** Outcomes are settled together, but not kept waiting for a slow neighbour; a failure is settled at once, for it may be tried again. */
 const SETTLE_WITHIN_MS = 1_000
 
 type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
@@ -65,6 +65,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
   const done: Outcome[] = []
   const running = new Set<Promise<void>>()
   let wake: () => void = () => {}
+  let failed: () => void = () => {}
   const start = (lease: Lease): void => {
     const one = run
       .limit(() =>
@@ -81,6 +82,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
         done.push(outcome)
         running.delete(one)
         wake()
+        if (outcome.kind === 'failed') failed()
       })
     running.add(one)
   }
@@ -92,7 +94,12 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
       })
     }
     // A little company for the first outcome: one settlement for many.
-    if (running.size > 0) await Promise.race([Promise.allSettled(running), run.clock.sleep(SETTLE_WITHIN_MS)])
+    if (running.size > 0 && !done.some(({ kind }) => kind === 'failed')) {
+      const failure = new Promise<void>((resolve) => {
+        failed = resolve
+      })
+      await Promise.race([Promise.allSettled(running), run.clock.sleep(SETTLE_WITHIN_MS), failure])
+    }
     for (const lease of await run.registry.settle(run.seq, done.splice(0))) start(lease)
   }
 }

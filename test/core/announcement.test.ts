@@ -3,7 +3,7 @@ import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../../src/core/announceme
 import { reschedule } from '../../src/core/events.ts'
 import { decide } from '../../src/core/plan.ts'
 import type { PlanContext } from '../../src/core/plan.ts'
-import { leadMs } from '../../src/core/schedule.ts'
+import { leadMs } from '../../src/core/pace.ts'
 import { newState } from '../../src/core/state.ts'
 import type { PrefixState, StopReason } from '../../src/core/state.ts'
 import { context, facts, HOUR, MINUTE, NOON, planned, warmState } from './sample.ts'

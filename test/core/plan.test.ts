@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { lastTryMs, leadMs } from '../../src/core/pace.ts'
 import { decide, probeLimit, worstNanos } from '../../src/core/plan.ts'
-import { leadMs } from '../../src/core/schedule.ts'
 import { newState } from '../../src/core/state.ts'
 import { assumed, context, facts, fiveMinutes, HOUR, MINUTE, NOON, planned, silentFacts, warmState } from './sample.ts'
 
@@ -263,9 +263,25 @@ it('a doubt is settled by a second probe soon after, not at the end of the reten
   expect(decide(doubtful, silent, NOON + 5_000)).toMatchObject({ do: 'send', purpose: 'verify' })
 })
 
-it('the lead scales with the retention and with the grain of the clock, and never eats the retention', () => {
+it('a keep-alive leaves as long before the lapse as the road to its provider was found to need', () => {
+  const quick = { resendMs: 3_000, lateMs: 4_000, answerMs: 2_000 }
+  const at = NOON + 5 * MINUTE - leadMs(5 * MINUTE, 1_000, quick)
+  const decided = (now: number) => decide(warmState(NOON), context({ pace: quick }), now).do
+  expect(decided(at - 1)).toBe('wait')
+  expect(decided(at)).toBe('send')
+  expect(lead).toBeGreaterThan(leadMs(5 * MINUTE, 1_000, quick))
+})
+
+it('what holds a keep-alive back leaves it one time-out and the road before its deadline, as learned', () => {
+  const quick = { resendMs: 3_000, lateMs: 8_000, answerMs: 2_000 }
+  const holdBack = { code: 'limit' as const, untilAt: NOON + HOUR, why: 'little is left', strict: false }
+  const decision = decide(warmState(NOON), context({ pace: quick, holdBack }), NOON + 5 * MINUTE - 12_000)
+  expect(decision).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE - 1_500 - lastTryMs(quick) })
+})
+
+it('the lead is the same for every retention, grows with the grain of the clock, and never eats the retention', () => {
   expect(leadMs(5 * MINUTE, 1_000)).toBeGreaterThan(15_000)
-  expect(leadMs(HOUR, 1_000)).toBeGreaterThan(leadMs(5 * MINUTE, 1_000))
+  expect(leadMs(HOUR, 1_000)).toBe(leadMs(5 * MINUTE, 1_000))
   expect(leadMs(5 * MINUTE, 12_000)).toBeGreaterThan(leadMs(5 * MINUTE, 1_000))
   expect(leadMs(5 * MINUTE, 120_000)).toBe(100_000)
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { applyArrivals, reschedule, restart } from '../../src/core/events.ts'
 import { decide } from '../../src/core/plan.ts'
-import { leadMs } from '../../src/core/schedule.ts'
+import { leadMs } from '../../src/core/pace.ts'
 import { applySignal } from '../../src/core/signal.ts'
 import type { PrefixState } from '../../src/core/state.ts'
 import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'

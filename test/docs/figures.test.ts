@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { breakEvenProbes, readNanos, usd, writeNanos } from '../../src/core/price.ts'
+import { CAUTIOUS, leadMs } from '../../src/core/pace.ts'
 import { applyAnswer, applyArrivals } from '../../src/core/events.ts'
 import { learnedRetention } from '../../src/core/retention.ts'
 import * as schedule from '../../src/core/schedule.ts'
@@ -14,10 +15,11 @@ import { context, facts, fiveMinutes, usage } from '../core/sample.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
 
 const MINUTE = 60_000
+const HOUR_MS = 60 * MINUTE
 const constants: Record<string, unknown> = { ...schedule }
 const planner = readText('docs/planner.md')
 const operations = readText('docs/operations.md')
-const cadence = (ttlMs: number): number => ttlMs - schedule.leadMs(ttlMs, 1_000)
+const cadence = (ttlMs: number): number => ttlMs - leadMs(ttlMs, 1_000)
 
 describe('docs/architecture.md', () => {
   const text = readText('docs/architecture.md')
@@ -33,15 +35,15 @@ describe('docs/architecture.md', () => {
 
   it('states the lead as it is', () => {
     const lead = tableRows(section(text, 'Claims and leases')).find(([, , name]) => names(name)[0] === 'leadMs')?.[1]
-    const [share, least, most] =
-      /(\d+) % .* (\d+) s, at most (\d+) s/
+    const [first, most] =
+      /(\d+) s at first, .* at most (\d+) s/
         .exec(lead ?? '')
         ?.slice(1)
         .map(Number) ?? []
-    expect(schedule.leadMs(5 * MINUTE, 1_000)).toBe((least ?? 0) * 1_000)
-    expect(schedule.leadMs(12 * 60 * MINUTE, 1_000)).toBe((most ?? 0) * 1_000)
-    expect(schedule.leadMs(60 * MINUTE, 1_000)).toBe((60 * MINUTE * (share ?? 0)) / 100)
-    expect(schedule.leadMs(30_000, 1_000)).toBe(10_000)
+    expect(leadMs(5 * MINUTE, 1_000)).toBe((first ?? 0) * 1_000)
+    expect(leadMs(12 * 60 * MINUTE, 1_000)).toBe((first ?? 0) * 1_000)
+    expect(leadMs(12 * 60 * MINUTE, 1_000, { ...CAUTIOUS, lateMs: HOUR_MS })).toBe((most ?? 0) * 1_000)
+    expect(leadMs(30_000, 1_000)).toBe(10_000)
   })
 
   it('states how many entries share a message', () => {

@@ -31,7 +31,12 @@ const objects = [
   {
     heading: 'Registry: one per account',
     steps: REGISTRY_STEPS,
-    files: ['src/durable/registry-store.ts', 'src/durable/registry.ts', 'src/durable/guards.ts'],
+    files: [
+      'src/durable/registry-store.ts',
+      'src/durable/registry.ts',
+      'src/durable/guards.ts',
+      'src/durable/paces.ts',
+    ],
   },
   {
     heading: 'Directory: one per deployment',

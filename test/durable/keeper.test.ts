@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { rollUpRows } from '../../src/core/roll-up.ts'
-import { leadMs, SWEEP_HORIZON_MS } from '../../src/core/schedule.ts'
+import { leadMs } from '../../src/core/pace.ts'
+import { SWEEP_HORIZON_MS } from '../../src/core/schedule.ts'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import { ENTRIES_PER_MESSAGE, Keeper } from '../../src/durable/keeper.ts'
 import type { Lease, Outcome } from '../../src/durable/records.ts'
@@ -153,16 +154,36 @@ describe('a claim and its lease', () => {
     expect(keeper.sweep(later, later + SWEEP_HORIZON_MS).messages).toHaveLength(1)
   })
 
-  it('that is lost on the way is taken back in time for another try', () => {
+  it('that is lost on the way is sent again in time, twice, and begins once', () => {
     warmed('a', NOON)
     const first = claimed()[0]
     const expiry = store.nextAt() ?? 0
     expect(expiry).toBeLessThan(NOON + 5 * MINUTE - 10_000)
     const again = keeper.sweep(expiry, expiry).messages
-    expect(again).toHaveLength(1)
-    expect(again[0]?.seq).not.toBe(first?.seq)
-    expect(keeper.begin(first?.seq ?? 0, expiry)).toEqual([])
-    expect(keeper.begin(again[0]?.seq ?? 0, expiry + 1_000)).toHaveLength(1)
+    expect(again).toEqual([
+      { seq: first?.seq, delayMs: 0 },
+      { seq: first?.seq, delayMs: 0 },
+    ])
+    expect(keeper.begin(first?.seq ?? 0, expiry + 700)).toHaveLength(1)
+    expect(keeper.begin(first?.seq ?? 0, expiry + 900)).toEqual([])
+  })
+
+  it('whose messages never come is sent again ever more seldom, and within two minutes made anew', () => {
+    warmed('a', NOON)
+    const first = claimed()[0]?.seq ?? 0
+    const waits: number[] = []
+    let seqs = [first]
+    let at = NOON + 4 * MINUTE
+    while (seqs.includes(first)) {
+      const next = store.nextAt() ?? 0
+      waits.push(next - at)
+      at = next
+      seqs = keeper.sweep(at, at).messages.map(({ seq }) => seq)
+    }
+    const between = waits.slice(1)
+    expect(between).toEqual(between.toSorted((a, b) => a - b))
+    expect(at).toBeLessThan(NOON + 6 * MINUTE)
+    expect(keeper.begin(first, at)).toEqual([])
   })
 
   it('that could not be sent is due again', () => {
@@ -171,7 +192,9 @@ describe('a claim and its lease', () => {
     keeper.release(seq, NOON + 4 * MINUTE)
     const next = store.nextAt() ?? 0
     expect(next).toBeLessThanOrEqual(NOON + 4 * MINUTE + 5_000)
-    expect(keeper.sweep(next, next + SWEEP_HORIZON_MS).messages).toHaveLength(1)
+    const again = keeper.sweep(next, next + SWEEP_HORIZON_MS).messages
+    expect(new Set(again.map((message) => message.seq)).size).toBe(1)
+    expect(again[0]?.seq).not.toBe(seq)
     expect(keeper.begin(seq, next)).toEqual([])
   })
 
@@ -353,6 +376,26 @@ it('an eviction changes nothing: the tables are the truth', () => {
   const before = { view: registrar.viewByKey(k, NOON + MINUTE), next: store.nextAt() }
   evict()
   expect({ view: registrar.viewByKey(k, NOON + MINUTE), next: store.nextAt() }).toEqual(before)
+})
+
+it('what was learned of its own lateness shortens the lead, and survives an eviction', () => {
+  const k = warmed('a', NOON)
+  const first = keeper.leadMs('sample', 5 * MINUTE)
+  let at = NOON
+  for (let n = 0; n < 3_000; n++) {
+    const next = store.nextAt() ?? 0
+    const [message] = keeper.sweep(next, next).messages
+    const [lease] = keeper.begin(message?.seq ?? 0, next + 800)
+    // The lead became shorter since it was claimed: it is claimed again, later.
+    if (lease === undefined) continue
+    at = next + 800
+    keeper.settle(lease.seq, [answered(lease, at, 10_000, 0)], at + 300)
+  }
+  const learned = keeper.leadMs(store.record(k)?.provider ?? '', 5 * MINUTE)
+  expect(learned).toBeLessThan(first - 5_000)
+  expect(store.state(k)?.nextAt).toBe(at + 5 * MINUTE - learned)
+  evict()
+  expect(keeper.leadMs(store.record(k)?.provider ?? '', 5 * MINUTE)).toBe(learned)
 })
 
 it('history older than a week is told by the hour', () => {

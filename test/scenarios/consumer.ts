@@ -3,7 +3,7 @@ import { failureValue } from '../../src/contract/failures.ts'
 import type { Provider, Reply } from './provider.ts'
 import type { Timeline } from './timeline.ts'
 
-/** As in src/queue/probes.ts: connections at once, and how long an outcome waits for company. */
+/** As in src/queue/probes.ts: connections at once, and how long an outcome that is no failure waits for company. */
 const WIDTH = 6
 const SETTLE_WITHIN_MS = 1_000
 
@@ -66,7 +66,8 @@ export class Consumer {
     const latencyMs = Math.min(reply.latencyMs, lease.timeoutMs)
     const call = { ...base, startedAt: now, latencyMs, primitive: lease.primitive }
     let outcome: Outcome
-    if (reply.kind === 'answered') outcome = { ...call, kind: 'answered', usage: reply.usage, model: lease.model }
+    if (reply.kind === 'answered' && reply.latencyMs < lease.timeoutMs)
+      outcome = { ...call, kind: 'answered', usage: reply.usage, model: lease.model }
     else {
       const throttled = reply.kind === 'throttled'
       outcome = {
@@ -76,7 +77,8 @@ export class Consumer {
           ? failureValue('provider_limited', 'slow down')
           : failureValue('provider_unavailable', 'no answer'),
         // A connection that drops without an answer says nothing about what the provider did.
-        accepted: reply.kind === 'dropped' ? null : false,
+        // Nor does one that was given up too early.
+        accepted: reply.kind === 'dropped' || reply.kind === 'answered' ? null : false,
         permanent: false,
         primitiveRefused: false,
         retryAfterMs: throttled ? reply.retryAfterMs : null,
@@ -92,7 +94,7 @@ export class Consumer {
     const next = this.#waiting.shift()
     if (next !== undefined) this.#start(next)
     const { timeline } = this.#around
-    if (this.#busy === 0) this.#settle(++this.#settlement)
+    if (this.#busy === 0 || outcome.kind === 'failed') this.#settle(++this.#settlement)
     else if (!this.#settlementPlanned) {
       this.#settlementPlanned = true
       const turn = ++this.#settlement

@@ -1,5 +1,5 @@
 import { costOf } from '../../src/core/price.ts'
-import { DEADLINE_MARGIN_MS, dayOf, leadMs, SLOT_MS } from '../../src/core/schedule.ts'
+import { DEADLINE_MARGIN_MS, dayOf, SLOT_MS } from '../../src/core/schedule.ts'
 import type { Lease } from '../../src/durable/records.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import type { Watch, World, WorldOptions } from './world.ts'
@@ -47,7 +47,7 @@ export class Laws {
     if (lease.sendBy > expiresAt - DEADLINE_MARGIN_MS)
       this.#say(at, `lease ${lease.id} could be used after its deadline`)
     const renewedAt = this.#renewedAt.get(lease.k)
-    const early = leadMs(ttlMs, 1_000) + SLOT_MS + 1_000
+    const early = (this.#world?.keeper.leadMs(lease.provider, ttlMs) ?? 0) + SLOT_MS + 1_000
     if (lease.attempt === 1 && renewedAt !== undefined && at < renewedAt + ttlMs - early)
       this.#say(at, `lease ${lease.id} was given although real traffic had renewed the clock`)
   }

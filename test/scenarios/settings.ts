@@ -41,3 +41,12 @@ export function badDay(seed: number): WorldOptions {
     platform: BAD_PLATFORM,
   }
 }
+
+/** The same day without a fault, but for messages that are as late. */
+export function goodDay(seed: number): WorldOptions {
+  return {
+    ...badDay(seed),
+    provider: { ...BAD_PROVIDER, throttled: 0, broken: 0, silent: 0 },
+    platform: { ...BAD_PLATFORM, lost: 0, twice: 0, ticksMissing: 0, cronOut: null },
+  }
+}

@@ -1,0 +1,46 @@
+import type { Watch, World } from './world.ts'
+
+/** How close to the lapse the calls of a world came: their lateness, and the time between them. */
+export class Timing {
+  readonly #late: number[] = []
+  readonly #acceptedAt = new Map<number, number>()
+  readonly #intervals = new Map<number, { sumMs: number; count: number }>()
+  #world: World | null = null
+
+  of(world: World): this {
+    this.#world = world
+    return this
+  }
+
+  readonly watch: Watch = {
+    sent: (lease, at, reply) => {
+      const world = this.#world
+      if (world === null || reply.kind !== 'answered') return
+      const claim = world.store.claim(lease.seq)
+      if (lease.purpose === 'keep' && lease.attempt === 1 && claim !== null) this.#late.push(at - claim.dueAt)
+      const before = this.#acceptedAt.get(lease.k)
+      this.#acceptedAt.set(lease.k, at)
+      if (before === undefined) return
+      const ttlMs = world.kinds[lease.k - 1]?.ttlMs ?? 0
+      const seen = this.#intervals.get(ttlMs) ?? { sumMs: 0, count: 0 }
+      this.#intervals.set(ttlMs, { sumMs: seen.sumMs + at - before, count: seen.count + 1 })
+    },
+  }
+
+  /** From the moment a call was meant to leave to its receipt by the provider: so many in a thousand took no longer. */
+  lateMs(inAThousand: number): number {
+    const sorted = this.#late.toSorted((a, b) => a - b)
+    return sorted[Math.min(sorted.length - 1, Math.ceil((sorted.length * inAThousand) / 1_000) - 1)] ?? Number.NaN
+  }
+
+  /** By retention: the mean time between accepted calls, over the longest that is safe, the retention less the 99.9th percentile of lateness. */
+  closeness(): Map<number, { meanMs: number; share: number }> {
+    const lateMs = this.lateMs(999)
+    return new Map(
+      [...this.#intervals].map(([ttlMs, { sumMs, count }]) => {
+        const meanMs = sumMs / count
+        return [ttlMs, { meanMs, share: meanMs / (ttlMs - lateMs) }]
+      }),
+    )
+  }
+}
