@@ -210,6 +210,8 @@ export interface Card {
   dialect: DialectId
   wire?: Partial<Wire>
   supportsHandles: boolean
+  /** True where a credential may be a Google service-account key, which is exchanged for an access token before a call. */
+  serviceAccounts?: true
   /** Name of the Worker secret that holds the default credential. */
   secret: string
   /** Why nothing is warmed here. `byDefault`: the administrator may allow it (`WARM_ANYWAY`). */
