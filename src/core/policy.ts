@@ -22,6 +22,9 @@ export interface Choice {
   share: number
 }
 
+/** However much a cold start is worth: at five minutes of retention this many take a month. */
+const MOST_PROBES = 10_000
+
 /**
  * The ski-rental cap: probes of one gap never cost more together than the one rewrite they protect. 0: no probe can pay.
  * `latencyValue` is what one avoided cold start is worth beside the money.
@@ -29,7 +32,7 @@ export interface Choice {
 export function mostProbes(holding: Holding, latencyValue: number): number {
   const lapse = holding.write - holding.read + latencyValue
   if (!(holding.probe > 0) || !(lapse > 0) || !Number.isFinite(lapse)) return 0
-  return Math.floor(lapse / holding.probe + 1e-9)
+  return Math.min(MOST_PROBES, Math.floor(lapse / holding.probe + 1e-9))
 }
 
 /**

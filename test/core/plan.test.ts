@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { decide, worstNanos } from '../../src/core/plan.ts'
+import { decide, probeLimit, worstNanos } from '../../src/core/plan.ts'
 import { leadMs } from '../../src/core/schedule.ts'
 import { newState } from '../../src/core/state.ts'
-import { assumed, context, facts, HOUR, MINUTE, NOON, planned, silentFacts, warmState } from './sample.ts'
+import { assumed, context, facts, fiveMinutes, HOUR, MINUTE, NOON, planned, silentFacts, warmState } from './sample.ts'
 
 const lead = leadMs(5 * MINUTE, 1_000)
 const dueAt = NOON + 5 * MINUTE - lead
@@ -50,6 +50,28 @@ describe('always', () => {
   })
 })
 
+describe('a retention that reads do not renew', () => {
+  const fixed = { ...fiveMinutes, kind: 'fixed' } as const
+  const closesAt = NOON + 5 * MINUTE - 1_500
+
+  it.each(['always', 'auto', { probes: 3 }] as const)('is never probed while it lasts: plan %j', (plan) => {
+    const written = warmState(NOON, {}, fixed)
+    const around = context({ keepWarm: planned(plan) })
+    for (let now = NOON; now < closesAt; now += 10_000) {
+      expect(decide(written, around, now)).toMatchObject({ do: 'wait', code: 'hold', untilAt: closesAt })
+    }
+    expect(decide(written, around, NOON).why).toContain('does not renew')
+    expect(decide(written, around, closesAt)).toMatchObject({ do: 'lapse' })
+  })
+
+  it('is written anew after its lapse, where the plan pays for that', () => {
+    const cold = warmState(NOON, { verdict: 'cold' }, fixed)
+    expect(decide(cold, context(), NOON + 5 * MINUTE)).toMatchObject({ do: 'send', purpose: 'write' })
+    const watching = context({ keepWarm: planned({ probes: 3 }) })
+    expect(decide(cold, watching, NOON + 5 * MINUTE)).toMatchObject({ do: 'stop', reason: 'lapsed' })
+  })
+})
+
 describe('plans that watch their money', () => {
   it('auto holds for the break-even number of probes at these prices, and says so', () => {
     // (1.25 − 0.1) ÷ 0.1 = 11.5
@@ -61,6 +83,24 @@ describe('plans that watch their money', () => {
     const stopped = decide(warmState(NOON, { probesSinceArrival: 11 }), auto, dueAt)
     expect(stopped).toMatchObject({ do: 'stop', reason: 'break_even' })
     expect(stopped.why).toContain('savings are unknown')
+  })
+
+  it('auto holds longer where an avoided cold start is worth more than its tokens, and says so', () => {
+    // (37.5 − 3 + 30) m$ ÷ 3 m$ = 21.5; a row that is older than the member counts none.
+    const valued = context({ keepWarm: planned('auto', { latencyValueNanos: 30_000_000 }) })
+    expect(probeLimit(warmState(NOON), context({ keepWarm: planned('auto') }))).toBe(11)
+    expect(probeLimit(warmState(NOON), valued)).toBe(21)
+    const stopped = decide(warmState(NOON, { probesSinceArrival: 21 }), valued, dueAt)
+    expect(stopped).toMatchObject({ do: 'stop', reason: 'break_even' })
+    expect(stopped.why).toContain('$0.0300 for an avoided cold start')
+  })
+
+  it('a latency value makes probes worth their while that tokens alone do not', () => {
+    const price = { ...facts.price!, cacheReadNanosPerMTok: 1_500_000_000, cacheWriteNanosPerMTok: { '5m': 3e9 } }
+    const auto = (latencyValueNanos: number) =>
+      context({ keepWarm: planned('auto', { latencyValueNanos }), facts: { ...facts, price }, outputFloor: 1 })
+    expect(decide(warmState(NOON), auto(0), dueAt)).toMatchObject({ do: 'stop', reason: 'not_worth_it' })
+    expect(decide(warmState(NOON), auto(1_000_000), dueAt)).toMatchObject({ do: 'send', purpose: 'keep' })
   })
 
   it('auto never probes where reads cost half the input price', () => {

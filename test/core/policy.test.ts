@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { foresee, learnArrival, remember, REMEMBERED_GAPS, unpackGaps } from '../../src/core/demand.ts'
 import type { Foresight } from '../../src/core/demand.ts'
-import { decide } from '../../src/core/plan.ts'
+import { decide, probeLimit } from '../../src/core/plan.ts'
 import { applyArrivals } from '../../src/core/events.ts'
 import { choiceWhy, horizon, mostProbes, retentionFor } from '../../src/core/policy.ts'
 import { returnRates, tilted } from '../../src/core/return-hours.ts'
@@ -45,6 +45,17 @@ describe('how long a gap is held', () => {
   it('holds longer for somebody to whom a cold start is worth more', () => {
     expect(mostProbes(hour, 0)).toBe(19)
     expect(mostProbes(hour, 1)).toBe(29)
+  })
+
+  it('counts what a cold start is worth to the caller also in what it learned, and says so', () => {
+    const state = warmState(NOON, { lastArrivalAt: NOON })
+    const valued = (usd: number) => context({ keepWarm: planned('auto', { latencyValueNanos: usd * 1e9 }) })
+    const limits = [0, 0.05, 1, 1_000_000].map((usd) => probeLimit(state, valued(usd)) ?? 0)
+    expect(limits).toEqual(limits.toSorted((a, b) => a - b))
+    expect(limits[2]).toBeGreaterThan(limits[0] ?? 0)
+    // A million dollars for a cold start is answered like any other, and with no more than a month of probes.
+    expect(limits[3]).toBeLessThanOrEqual(10_000)
+    expect(decide(state, valued(1), NOON).why).toContain('counting $1.00 for an avoided cold start')
   })
 
   it('buys the hour for gaps of an hour, and five minutes for a daily job', () => {

@@ -121,12 +121,12 @@ describe('a field of ours', () => {
     [{ ...base, cache: { strategy: {} } }, 'invalid_request', 'cache.strategy'],
     [{ ...base, cache: { strategy: { last: -1 } } }, 'invalid_request', 'cache.strategy.last'],
     [
-      { ...base, cache: { strategy: { explicit: [{ item_end: 9 }] } } },
+      { ...base, cache: { mode: 'required', strategy: { explicit: [{ item_end: 9 }] } } },
       'invalid_request',
       'cache.strategy.explicit[0]',
     ],
     [{ ...base, cache: { breakpoints: 0 } }, 'invalid_request', 'cache.breakpoints'],
-    [{ ...base, cache: { handle: 'cachedContents/a' } }, 'unsupported', 'cache.strategy.handle'],
+    [{ ...base, cache: { mode: 'required', handle: 'cachedContents/a' } }, 'unsupported', 'cache.handle'],
     [{ ...base, keep_warm: 'always' }, 'invalid_request', 'keep_warm'],
     [{ ...base, keep_warm: { plan: 'forever' } }, 'invalid_request', 'keep_warm.plan'],
     [{ ...base, keep_warm: { plan: { probes: -1 } } }, 'invalid_request', 'keep_warm.plan.probes'],
@@ -153,7 +153,7 @@ describe('a field of ours', () => {
     ],
     [{ ...base, keep_warm: { budget_usd_per_day: -1 } }, 'invalid_request', 'keep_warm.budget_usd_per_day'],
     [{ ...base, keep_warm: { budget_usd_per_day: '1' } }, 'invalid_request', 'keep_warm.budget_usd_per_day'],
-    [{ ...base, keep_warm: { latency_value_usd: 1 } }, 'unsupported', 'keep_warm.latency_value_usd'],
+    [{ ...base, keep_warm: { latency_value_usd: -1 } }, 'invalid_request', 'keep_warm.latency_value_usd'],
     [{ ...base, keep_warm: { holdout: 0.5 } }, 'unsupported', 'keep_warm.holdout'],
   ]
   it.each(cases)('is refused by name: %j', async (body, kind, field) => {
