@@ -43,6 +43,7 @@ export function synthetic(seed: number): Stream[] {
       return {
         name: `${family}-${index}`,
         family,
+        source: `${family}-${index}`,
         requests: times.length,
         starts: times.slice(0, -1),
         lengths,

@@ -6,6 +6,7 @@ import { PRIOR } from '../../src/core/demand-prior.ts'
 import type { Prior } from '../../src/core/demand.ts'
 import { synthetic } from './families.ts'
 import { fit } from './fit.ts'
+import { foldsOf } from './folds.ts'
 import { priceRows } from './prices.ts'
 import type { PriceRow } from './prices.ts'
 import { clairvoyant, fixed, pilotlight, play, randomised } from './simulate.ts'
@@ -36,8 +37,6 @@ export interface PolicyReport {
   families: Record<string, { streams: number; policies: Record<string, Score> }>
 }
 
-/** The one fixed rule that is best on the open traces at these prices: retention and probes. See docs/planner.md. */
-const BEST_FIXED = { name: '1h', probes: 6 }
 const RESAMPLES = 200
 
 /** All policies on all streams. `pilotlight` is the shipped planner: `foresee` and `horizon` of src/core. */
@@ -75,13 +74,19 @@ export function compare(
       play(stream, randomised(holding, latencyValue, seeded(20261121)), latencyValue),
     )
   }
-  const best = row.holdings.find(({ name }) => name === BEST_FIXED.name)
-  if (best !== undefined) run('best-fixed', (stream) => play(stream, fixed(best, BEST_FIXED.probes), latencyValue))
+  const best = row.holdings.find(({ name }) => name === row.bestFixed.name)
+  if (best !== undefined) run('best-fixed', (stream) => play(stream, fixed(best, row.bestFixed.probes), latencyValue))
   run('hindsight-fixed', (stream) => hindsight(stream, row.holdings, latencyValue))
   const priors = folds === 1 ? [] : crossed(streams, folds)
   const startedAt = performance.now()
-  run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, priors[index % folds]), latencyValue))
+  run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, priors[index]), latencyValue))
   const tookMs = performance.now() - startedAt
+  // As it ships: the caller's body fixes the retention, and the planner decides how long to hold it.
+  for (const holding of row.holdings) {
+    run(`pilotlight-${holding.name}`, (stream, index) =>
+      play(stream, { ...pilotlight(row, latencyValue, priors[index]), write: () => holding }, latencyValue),
+    )
+  }
   const known =
     (holdings: readonly Holding[]) =>
     (stream: Stream): Outcome => ({
@@ -189,13 +194,15 @@ function hindsight(stream: Stream, holdings: readonly Holding[], latencyValue: n
   return best ?? { excess: 0, cold: 0, probes: 0, gaps: 0 }
 }
 
-/** For each fold of the streams, the kinds of traffic as they are learned from the other folds. */
-function crossed(streams: readonly Stream[], folds: number): Prior[] {
+/** For each stream, the kinds of traffic as they are learned from the folds that it is not in. */
+function crossed(streams: readonly Stream[], folds: number): (Prior | undefined)[] {
   if (!Number.isInteger(folds) || folds < 2 || folds > 20) throw new TraceError('--folds: a whole number from 2 to 20')
-  return Array.from({ length: folds }, (_, fold) => ({
+  const assigned = foldsOf(streams, folds)
+  const priors = Array.from({ length: folds }, (_, fold) => ({
     ...PRIOR,
-    kinds: fit(streams.filter((_stream, index) => index % folds !== fold)),
+    kinds: fit(streams.filter((_stream, index) => assigned[index] !== fold)),
   }))
+  return assigned.map((fold) => priors[fold])
 }
 
 export function seeded(seed: number): () => number {

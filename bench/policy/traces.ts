@@ -6,6 +6,8 @@ import { gunzipSync } from 'node:zlib'
 export interface Stream {
   name: string
   family: string
+  /** Where the trace was taken from, as its header says: a repository, a data set. */
+  source: string
   requests: number
   starts: number[]
   lengths: number[]
@@ -38,7 +40,7 @@ export function readTraces(folder: string): Stream[] {
 
 /** One file: `# <stream> end=<seconds> …` for each stream, then `stream,t,d,n` for each run of requests. */
 export function parseTrace(text: string, family: string): Stream[] {
-  const ends = new Map<string, number>()
+  const ends = new Map<string, { end: number; source: string }>()
   const runs = new Map<string, [number, number, number][]>()
   text.split(/\r?\n/).forEach((line, index) => {
     const wrong = (what: string): never => {
@@ -46,9 +48,9 @@ export function parseTrace(text: string, family: string): Stream[] {
     }
     if (line === '' || line === 'stream,t,d,n') return
     if (line.startsWith('#')) {
-      const match = /^#\s*(\S+)\s+end=(\d+(?:\.\d+)?)(?:\s|$)/.exec(line)
+      const match = /^#\s*(\S+)\s+end=(\d+(?:\.\d+)?)(?:\s+src=(\S+)|\s|$)/.exec(line)
       if (match === null) return wrong('a header is "# STREAM end=SECONDS …"')
-      ends.set(match[1] ?? '', Number(match[2]))
+      ends.set(match[1] ?? '', { end: Number(match[2]), source: match[3] ?? match[1] ?? '' })
       return
     }
     const cells = line.split(',')
@@ -61,15 +63,15 @@ export function parseTrace(text: string, family: string): Stream[] {
     const list = runs.get(name) ?? []
     const last = list.at(-1)
     if (last !== undefined && t < last[0] + last[1]) return wrong(`stream "${name}" is not sorted by time`)
-    if (t + d > (ends.get(name) ?? 0)) return wrong(`stream "${name}" goes on after its end`)
+    if (t + d > (ends.get(name)?.end ?? 0)) return wrong(`stream "${name}" goes on after its end`)
     list.push([t, d, n])
     runs.set(name, list)
   })
   if (ends.size === 0) throw new TraceError(`${family}: no streams`)
-  return [...ends].map(([name, end]) => {
+  return [...ends].map(([name, { end, source }]) => {
     const list = runs.get(name)
     if (list === undefined) throw new TraceError(`${family}: stream "${name}" is empty`)
-    const stream: Stream = { name, family, requests: 0, starts: [], lengths: [], lastStart: 0, lastLength: 0 }
+    const stream: Stream = { name, family, source, requests: 0, starts: [], lengths: [], lastStart: 0, lastLength: 0 }
     let until: number | null = null
     for (const [t, d, n] of list) {
       if (until !== null && t > until) {

@@ -1,4 +1,5 @@
 import { PRIOR } from './demand-prior.ts'
+import { tilted } from './return-hours.ts'
 
 /** Kinds of traffic: how common each is, and the odds of its gap lengths. */
 export type Prior = typeof PRIOR
@@ -66,7 +67,8 @@ export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[
 
 /**
  * What the gap that begins at `now` may be: the prefix's own gaps, those that began at a like time of day and on a like day
- * weighing more, and kinds of traffic that the own gaps resemble. UTC days, since a prefix has no time zone.
+ * weighing more, and kinds of traffic that the own gaps resemble; ends at hours of earlier returns are likelier. UTC days, since a
+ * prefix has no time zone.
  */
 export function foresee(gaps: readonly IdleGap[], now: number, prior: Prior = PRIOR): Foresight {
   const lengthsMs: number[] = []
@@ -90,7 +92,7 @@ export function foresee(gaps: readonly IdleGap[], now: number, prior: Prior = PR
     })
   })
   const sum = weights.reduce((a, b) => a + b, 0)
-  return { lengthsMs, weights: weights.map((weight) => weight / sum), seen: gaps.length }
+  return tilted({ lengthsMs, weights: weights.map((weight) => weight / sum), seen: gaps.length }, gaps, now)
 }
 
 /** Gaps as a row keeps them: start and length of each in whole seconds, one after the other. */

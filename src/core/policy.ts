@@ -1,3 +1,4 @@
+import { SHORTEST_GAP_MS } from './demand.ts'
 import type { Foresight } from './demand.ts'
 
 /** One way to keep a prefix: a retention with its prices for this prefix, all in one unit of money. */
@@ -34,7 +35,10 @@ export function mostProbes(holding: Holding, latencyValue: number): number {
   return Math.min(MOST_PROBES, Math.floor(lapse / holding.probe + 1e-9))
 }
 
-/** How many probes, at the least expected cost, for an entry that is held this way. */
+/**
+ * How many probes, at the least expected cost, for an entry that is held this way. A foresight says nothing of gaps shorter than
+ * `SHORTEST_GAP_MS`: a retention shorter than that is held through them, within the cap, before it can matter.
+ */
 export function horizon(holding: Holding, foresight: Foresight, latencyValue: number): Choice {
   const most = mostProbes(holding, latencyValue)
   const lapse = holding.write - holding.read + latencyValue
@@ -53,12 +57,13 @@ export function horizon(holding: Holding, foresight: Foresight, latencyValue: nu
   let paid = 0
   let best = { probes: 0, expected: beyond * lapse, share: 0 }
   const need = beyond
+  const least = Math.min(most, Math.max(0, Math.ceil((SHORTEST_GAP_MS - holding.ttlMs) / holding.everyMs)))
   for (let probes = 1; probes <= most; probes++) {
     paid += waiting * holding.probe
     waiting -= sent[probes] ?? 0
     beyond -= needs[probes] ?? 0
     const expected = paid + Math.max(0, beyond) * lapse
-    if (expected < best.expected - 1e-9 * lapse) {
+    if (probes <= least || expected < best.expected - 1e-9 * lapse) {
       best = { probes, expected, share: need <= 0 ? 0 : 1 - Math.max(0, beyond) / need }
     }
   }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { synthetic } from '../../bench/policy/families.ts'
+import { foldsOf } from '../../bench/policy/folds.ts'
 import { priceRows } from '../../bench/policy/prices.ts'
 import { compare } from '../../bench/policy/report.ts'
 import { clairvoyant, fixed, pilotlight, play } from '../../bench/policy/simulate.ts'
@@ -16,7 +17,16 @@ const row = priceRows['anthropic']!
 function stream(lengths: number[]): Stream {
   let at = 0
   const starts = lengths.map((length) => (at += length) - length)
-  return { name: 's', family: 'f', requests: lengths.length + 1, starts, lengths, lastStart: at, lastLength: 86_400 }
+  return {
+    name: 's',
+    family: 'f',
+    source: 's',
+    requests: lengths.length + 1,
+    starts,
+    lengths,
+    lastStart: at,
+    lastLength: 86_400,
+  }
 }
 
 /** Every way to hold or to let go of each gap, in any retention, one after the other. */
@@ -89,12 +99,33 @@ describe('the replay', () => {
   })
 })
 
+describe('a fold', () => {
+  it('holds all streams of one repository, and shares out a source that is larger than itself', () => {
+    const from = (name: string, source: string): Stream => ({ ...stream([]), name, source })
+    const pairs = ['a', 'b', 'c', 'd'].flatMap((repo) => [from(`${repo}#push`, repo), from(`${repo}#main`, repo)])
+    const folds = foldsOf(pairs, 4)
+    for (let index = 0; index < 8; index += 2) expect(folds[index]).toBe(folds[index + 1])
+    expect(new Set(folds).size).toBe(4)
+    const clients = Array.from({ length: 8 }, (_, index) => from(`client-${index >> 1}#${index}`, 'one-data-set'))
+    const spread = foldsOf(clients, 4)
+    expect(new Set(spread).size).toBe(4)
+    for (let index = 0; index < 8; index += 2) expect(spread[index]).toBe(spread[index + 1])
+  })
+})
+
 describe('a trace', () => {
-  const good = '# a end=9000 src=made\nstream,t,d,n\na,0,10,3\na,1000,0,1\n'
+  const good = '# a end=9000 src=made (MIT)\nstream,t,d,n\na,0,10,3\na,1000,0,1\n'
 
   it('becomes idle gaps, the last one to the end of observation', () => {
     const [one] = parseTrace(good, 'f')
-    expect(one).toMatchObject({ requests: 4, starts: [10], lengths: [990], lastStart: 1000, lastLength: 8000 })
+    expect(one).toMatchObject({
+      source: 'made',
+      requests: 4,
+      starts: [10],
+      lengths: [990],
+      lastStart: 1000,
+      lastLength: 8000,
+    })
   })
 
   it('is read plain or compressed', () => {

@@ -5,6 +5,7 @@ import type { Foresight } from '../../src/core/demand.ts'
 import { decide, probeLimit } from '../../src/core/plan.ts'
 import { applyArrivals } from '../../src/core/events.ts'
 import { choiceWhy, horizon, mostProbes, retentionFor } from '../../src/core/policy.ts'
+import { returnRates, tilted } from '../../src/core/return-hours.ts'
 import type { Holding } from '../../src/core/policy.ts'
 import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'
 
@@ -33,6 +34,12 @@ describe('how long a gap is held', () => {
     const dear = { ...five, write: 1, read: 0.5, probe: 0.51 }
     expect(mostProbes(dear, 0)).toBe(0)
     expect(horizon(dear, exactly(10 * MINUTE), 0).probes).toBe(0)
+  })
+
+  it('holds what lapses within a minute through the short gaps that nobody remembers, if the cap allows', () => {
+    const minute = { ...five, ttlMs: MINUTE, everyMs: MINUTE, write: 1, read: 0.1, probe: 0.04 }
+    expect(horizon(minute, exactly(48 * HOUR), 0).probes).toBe(3)
+    expect(horizon({ ...minute, probe: 0.5 }, exactly(48 * HOUR), 0).probes).toBe(1)
   })
 
   it('holds longer for somebody to whom a cold start is worth more', () => {
@@ -92,6 +99,25 @@ describe('what a prefix remembers', () => {
     const { weights } = foresee([noon, night], NOON)
     expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
     expect(weights[0]).toBeGreaterThan((weights[1] ?? 1) * 3)
+  })
+
+  it('expects a return at the hours of earlier returns, however long the gap has lasted by then', () => {
+    // Gaps of every length from one to nine hours, that all ended at nine in the morning: of those from midnight, nine is likeliest.
+    const midnight = NOON - 12 * HOUR
+    const gaps = Array.from({ length: 36 }, (_, index) => {
+      const lengthMs = (1 + (index % 9)) * HOUR
+      return { startAt: midnight - (36 - index) * 24 * HOUR + 9 * HOUR - lengthMs, lengthMs }
+    })
+    const rates = returnRates(gaps)
+    expect(rates[9]).toBeGreaterThan(2)
+    expect(rates[21]).toBeLessThan(1)
+    expect(returnRates([]).every((rate) => rate === 1)).toBe(true)
+    const law = { lengthsMs: [3 * HOUR, 9 * HOUR, Number.POSITIVE_INFINITY], weights: [0.3, 0.3, 0.4], seen: 36 }
+    const { weights } = tilted(law, gaps, midnight)
+    expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
+    expect(weights[1]).toBeGreaterThan(0.3)
+    expect(weights[0]).toBeLessThan(0.3)
+    expect(tilted(law, [], midnight)).toEqual(law)
   })
 
   it('is bounded, forgets the oldest, and leaves out what no retention needs help for', () => {
