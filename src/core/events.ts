@@ -1,6 +1,7 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import { announcementsAt } from './announcement.ts'
+import { creditUse, gapAfterAnswer } from './credit.ts'
 import { learnArrival } from './demand.ts'
 import type { HistoryRow } from './history.ts'
 import { decide } from './plan.ts'
@@ -9,10 +10,11 @@ import { costOf } from './price.ts'
 import { readReceipt } from './receipt.ts'
 import { goneAfter, granted, heldFor, retentionInWords } from './retention.ts'
 import { dayOf, SWEEP_HORIZON_MS } from './schedule.ts'
-import { signalAfter, signalAt } from './signal.ts'
+import { pendingUntil, signalAfter, signalAt } from './signal.ts'
 import type { LearnedRetention, PrefixState, Purpose, StopReason } from './state.ts'
 import { warmUntil } from './state.ts'
-import type { Primitive, RetentionOffer, Usage } from './types.ts'
+import { isForgiven, lossAfter, lossLimit, NO_LOSS } from './tripwire.ts'
+import type { Price, Primitive, RetentionOffer, Usage } from './types.ts'
 
 /** What happened to a prefix, and the rows that tell it. Every function here returns new state and changes nothing. */
 export interface Change {
@@ -173,6 +175,11 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   // A write starts a new entry, so what it was granted holds for this one, whatever the last one did.
   if (grant !== null && written > 0) state.retention = grant.retention
   rows.push(...retentionRows(before, state, startedAt))
+  state.gap = gapAfterAnswer(state, { at: startedAt, kind: reading.kind, purpose, wrote: written > 0 })
+  // Only what an answer proved: a worst case that was reserved is a guard of budgets, not a loss. Nor is what a caller asked
+  // for, whose work is still running.
+  if (purpose !== 'write' && known !== null && pendingUntil(before, startedAt) === null)
+    state.loss = lossAfter(before.loss, known, startedAt)
   return { state, rows }
 }
 
@@ -269,13 +276,17 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
   return { state, rows }
 }
 
-/** Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. */
+/**
+ * Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. `price` is for
+ * what they saved; without it a saving is counted and has no price.
+ */
 export function applyArrivals(
   before: PrefixState,
   arrivals: readonly Arrival[],
   now: number,
   earliestAt: number,
   offers: readonly RetentionOffer[],
+  price: Price | null = null,
 ): Change {
   if (arrivals.length === 0) return { state: before, rows: [] }
   const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
@@ -283,6 +294,7 @@ export function applyArrivals(
     before.tally === null
       ? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
       : { ...before.tally }
+  const rows: HistoryRow[] = []
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
   for (const arrival of sorted) {
     const at = Math.min(now, Math.max(earliestAt, arrival.startedAt))
@@ -325,13 +337,17 @@ export function applyArrivals(
         Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
       }
     }
+    const saving = creditUse(state, { at, hit: enough, readTokens: read }, price, now)
+    if (saving !== null) rows.push(saving)
   }
   state.tally = tally
-  const rows: HistoryRow[] = retentionRows(before, state, now)
+  rows.push(...retentionRows(before, state, now))
   const proved = state.stopped?.reason === 'uncacheable' && state.verdict === 'warm'
+  const forgiven = state.stopped?.reason === 'losing_money' && hasFaded(state, price, now)
   // The last requests of a session may be reported only after its end was.
   const over = state.stopped?.reason === 'session_over' && state.signal?.kind === 'end'
-  if (state.stopped !== null && !over && (proved || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
+  const ended = state.stopped !== null && !over && ENDED_BY_ARRIVAL.includes(state.stopped.reason)
+  if (state.stopped !== null && (proved || forgiven || ended)) {
     rows.push({
       at: now,
       type: 'decision',
@@ -355,6 +371,11 @@ export function applyArrivals(
     })
   }
   return { state, rows }
+}
+
+function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price | null, now: number): boolean {
+  const limit = retention === null || measuredTokens === null ? null : lossLimit(measuredTokens, retention, price)
+  return isForgiven(loss, limit, now)
 }
 
 /** What a real request that had to write the prefix says of its retention. */
@@ -464,6 +485,7 @@ export function restart(before: PrefixState, now: number): PrefixState {
     failuresInRow: 0,
     lastFailure: null,
     silentInRow: 0,
+    loss: NO_LOSS,
     verdict: before.verdict === 'uncacheable' ? 'none' : before.verdict,
     readZeroInRow: before.verdict === 'uncacheable' ? 0 : before.readZeroInRow,
   }

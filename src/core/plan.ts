@@ -7,6 +7,7 @@ import { breakEvenProbes, ratesFor, readNanos, usd, writeNanos } from './price.t
 import { backoffMs, DEADLINE_MARGIN_MS, dayOf, leadMs, nextDayAt } from './schedule.ts'
 import { pendingUntil } from './signal.ts'
 import { warmUntil } from './state.ts'
+import { losingWhy, lossLimit } from './tripwire.ts'
 import type { HoldBack } from './limit.ts'
 import type { PrefixState, Purpose, Stop, StopReason } from './state.ts'
 import type { ModelFacts } from './types.ts'
@@ -119,7 +120,13 @@ function learned(state: PrefixState, context: PlanContext): { choice: Choice; fo
   return { choice: horizon(holding, foresight, latencyValue(context)), foresight }
 }
 
-function holdingOf(state: PrefixState, context: PlanContext, name: string, ttlMs: number): Holding | null {
+/** A retention of this prefix with its prices; null where a price is not known. */
+export function holdingOf(
+  state: PrefixState,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs'>,
+  name: string,
+  ttlMs: number,
+): Holding | null {
   const { price } = context.facts
   if (price === null) return null
   const tokens = prefixTokens(state, context)
@@ -265,6 +272,12 @@ function refusal(state: PrefixState, context: PlanContext, now: number): Decisio
       `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,
     )
   }
+  // Who pays for latency loses money on tokens on purpose: up to the cap of each gap, and the budget.
+  const losing =
+    keepWarm.plan === 'auto' && latencyValue(context) === 0
+      ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)
+      : null
+  if (losing !== null) return stop('losing_money', losing)
   if (keepWarm.plan !== 'always' && state.silentInRow >= SILENT_LIMIT) {
     return stop(
       'unverifiable',

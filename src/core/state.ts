@@ -1,6 +1,10 @@
 import type { FailureValue } from '../contract/failures.ts'
 import type { Announcement } from './announcement.ts'
 import type { Signal } from './signal.ts'
+import type { IdleGap } from './saving.ts'
+import { NO_GAP } from './saving.ts'
+import type { Loss } from './tripwire.ts'
+import { NO_LOSS } from './tripwire.ts'
 import type { Primitive, ReceiptKind, RetentionKind, Usage } from './types.ts'
 
 /** Why a plan rests. Each says, in `why`, what starts it again. */
@@ -18,6 +22,7 @@ export type StopReason =
   | 'price_unknown'
   | 'retention_unknown'
   | 'not_worth_it'
+  | 'losing_money'
   | 'budget_exhausted'
   | 'kill_switch'
   | 'provider_refused'
@@ -119,6 +124,13 @@ export interface PrefixState {
   costNanos: number
   /** Calls whose cost is not known: they are in no sum. */
   unpricedCalls: number
+  /** The idle time that is running: what decides whether the next hit was a keep-alive's doing. */
+  gap: IdleGap
+  /** What keep-alives saved, take-backs taken off; savings whose price is not known are in `unpricedSavings` alone. */
+  savedNanos: number
+  credits: number
+  unpricedSavings: number
+  loss: Loss
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
   lastArrivalAt: number | null
   /** Idle gaps between real requests, packed by core/demand.ts; absent before the first one. */
@@ -146,6 +158,14 @@ export interface PrefixState {
   spentNanos: number
 }
 
+/** Members that rows written before there was a ledger of savings lack. */
+const NOTHING_SAVED = { gap: NO_GAP, savedNanos: 0, credits: 0, unpricedSavings: 0, loss: NO_LOSS }
+
+/** A state as it was stored, by this version or an older one. */
+export function readState(text: string): PrefixState {
+  return { ...NOTHING_SAVED, ...(JSON.parse(text) as PrefixState) }
+}
+
 export function newState(now: number, day: string, retention: LearnedRetention | null): PrefixState {
   return {
     generation: 1,
@@ -169,6 +189,7 @@ export function newState(now: number, day: string, retention: LearnedRetention |
     misses: 0,
     costNanos: 0,
     unpricedCalls: 0,
+    ...NOTHING_SAVED,
     lastHit: null,
     lastArrivalAt: null,
     tally: null,

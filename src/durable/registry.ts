@@ -31,6 +31,8 @@ import type {
   HandleView,
 } from './handle-records.ts'
 import { HandleStore } from './handle-store.ts'
+import { ledgerEntries, prefixSums } from './ledger-pages.ts'
+import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger-pages.ts'
 import { Keeper } from './keeper.ts'
 import type { Ended, Message, Refused } from './keeper.ts'
 import type {
@@ -680,6 +682,18 @@ export class Registry extends DurableObject<Environment> {
 
   totals(): { day: string; totals: DayTotals }[] {
     return this.#store.days()
+  }
+
+  ledgerSums(span: Span, before: number | null, limit: number): { sums: PrefixSum[]; cursor: number | null } {
+    return prefixSums(this.#store, span, before, limit)
+  }
+
+  ledgerEntries(
+    span: Span,
+    place: LedgerPlace | null,
+    limit: number,
+  ): { entries: LedgerEntry[]; next: LedgerPlace | null } {
+    return ledgerEntries(this.#store, this.#handleStore, span, place, limit)
   }
 
   /** Limits and breakers, per provider and credential. */

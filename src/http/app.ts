@@ -12,6 +12,7 @@ import { credentials } from './credentials.ts'
 import { health } from './health.ts'
 import { jobs } from './jobs.ts'
 import { killSwitch } from './kill-switch.ts'
+import { ledger } from './ledger.ts'
 import { metrics } from './metrics.ts'
 import { observations } from './observations.ts'
 import { openapi } from './openapi.ts'
@@ -55,6 +56,7 @@ for (const resource of [
   providers,
   factOverrides,
   metrics,
+  ledger,
   accounts,
   credentials,
   killSwitch,

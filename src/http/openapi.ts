@@ -7,12 +7,13 @@ import * as cached from '../contract/caches.ts'
 import { FAILURES } from '../contract/failures.ts'
 import { observations } from '../contract/observation.ts'
 import { announceBody, signalBody } from '../contract/signal.ts'
-import { prefixChange, warmAgainBody, warmBody } from '../contract/warm.ts'
+import { prefixChange, previewBody, warmAgainBody, warmBody } from '../contract/warm.ts'
 import { VERSION } from '../runtime/version.ts'
 import { accountsQuery } from './accounts.ts'
 import { cacheHistoryQuery, cacheQuery, cachesQuery, ofProvider } from './caches.ts'
 import { room } from './context.ts'
 import { historyQuery } from './history.ts'
+import { ledgerQuery } from './ledger.ts'
 import { listQuery } from './prefixes.ts'
 
 const { listOf } = answers
@@ -138,6 +139,14 @@ export const operations: readonly Operation[] = [
   },
   {
     method: 'post',
+    path: '/prefixes/{id}/preview',
+    does: 'What another plan would have cost and saved on the idle gaps that were seen of it. Nothing is changed or sent.',
+    key: 'account',
+    body: previewBody,
+    answers: { 200: answers.previewAnswer },
+  },
+  {
+    method: 'post',
     path: '/observations',
     does: 'Reports what real requests used. They renew the clock of their prefix.',
     key: 'account',
@@ -239,6 +248,14 @@ export const operations: readonly Operation[] = [
     does: 'Back to the card alone.',
     key: 'admin',
     answers: { 200: listOf(answers.overrideAnswer) },
+  },
+  {
+    method: 'get',
+    path: '/ledger',
+    does: 'What warming cost and what it saved: entry by entry, by day or by prefix.',
+    key: 'account',
+    query: ledgerQuery,
+    answers: { 200: answers.ledgerAnswer },
   },
   {
     method: 'get',

@@ -142,6 +142,7 @@ export function prefixJson(view: Seen) {
     // A sum in which nothing is known is not 0.
     cost_usd: state.unpricedCalls > 0 && state.costNanos === 0 ? null : money(state.costNanos),
     unpriced_calls: state.unpricedCalls,
+    ...savedJson(state),
     cost_today_usd: money(state.day === dayOf(view.now) ? state.spentNanos : 0),
     estimated_tokens: record.estimatedTokens,
     measured_tokens: state.measuredTokens,
@@ -154,6 +155,18 @@ export function prefixJson(view: Seen) {
 function signalJson(signal: Signal | null) {
   if (signal === null) return null
   return { kind: signal.kind, at: iso(signal.at), until: signal.kind === 'pending' ? iso(signal.untilAt) : null }
+}
+
+/** What keep-alives saved, and what is left of it. A sum in which nothing is known is null here too. */
+function savedJson(state: PrefixState) {
+  const saved = state.unpricedSavings > 0 && state.savedNanos === 0 ? null : state.savedNanos
+  const cost = state.unpricedCalls > 0 && state.costNanos === 0 ? null : state.costNanos
+  return {
+    saved_usd: money(saved),
+    net_usd: money(saved === null || cost === null ? null : saved - cost),
+    savings: state.credits,
+    unpriced_savings: state.unpricedSavings,
+  }
 }
 
 function lastFailureJson(state: PrefixState) {
@@ -170,8 +183,25 @@ export function historyJson(row: HistoryRow) {
   if (row.type === 'rollup') {
     const { type, receipts, arrivals, hits, misses, decisions } = row
     const cached_tokens = row.cachedTokens
-    return { at, type, receipts, cost_usd: money(row.costNanos), arrivals, hits, misses, cached_tokens, decisions }
+    const cost_usd = money(row.costNanos)
+    const saved = row.savings ?? { count: 0, nanos: 0, unpriced: 0 }
+    const savings = { saved_usd: money(saved.nanos), savings: saved.count, unpriced_savings: saved.unpriced }
+    const unpriced_calls = row.unpriced ?? 0
+    return {
+      at,
+      type,
+      receipts,
+      cost_usd,
+      unpriced_calls,
+      ...savings,
+      arrivals,
+      hits,
+      misses,
+      cached_tokens,
+      decisions,
+    }
   }
+  if (row.type === 'saving') return { at, type: row.type, kind: row.kind, saved_usd: money(row.nanos), why: row.why }
   if (row.type === 'decision') return { at, type: row.type, decision: row.decision, reason: row.why, why: row.why }
   return {
     at,
