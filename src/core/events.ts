@@ -10,7 +10,7 @@ import { costOf } from './price.ts'
 import { readReceipt } from './receipt.ts'
 import { goneAfter, granted, heldFor, retentionInWords } from './retention.ts'
 import { dayOf, SWEEP_HORIZON_MS } from './schedule.ts'
-import { signalAfter, signalAt } from './signal.ts'
+import { pendingUntil, signalAfter, signalAt } from './signal.ts'
 import type { LearnedRetention, PrefixState, Purpose, StopReason } from './state.ts'
 import { warmUntil } from './state.ts'
 import { isForgiven, lossAfter, lossLimit, NO_LOSS } from './tripwire.ts'
@@ -176,8 +176,10 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   if (grant !== null && written > 0) state.retention = grant.retention
   rows.push(...retentionRows(before, state, startedAt))
   state.gap = gapAfterAnswer(state, { at: startedAt, kind: reading.kind, purpose, wrote: written > 0 })
-  // Only what an answer proved: a worst case that was reserved is a guard of budgets, not a loss.
-  if (purpose !== 'write' && known !== null) state.loss = lossAfter(before.loss, known, startedAt)
+  // Only what an answer proved: a worst case that was reserved is a guard of budgets, not a loss. Nor is what a caller asked
+  // for, whose work is still running.
+  if (purpose !== 'write' && known !== null && pendingUntil(before, startedAt) === null)
+    state.loss = lossAfter(before.loss, known, startedAt)
   return { state, rows }
 }
 

@@ -23,7 +23,7 @@ export function replay(
   gaps: readonly IdleGap[],
   idleMs: number,
   lastAt: number | null,
-  keepWarm: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>,
+  keepWarm: Pick<KeepWarm, 'plan' | 'idleTimeoutMs' | 'latencyValueNanos'>,
   holding: Holding,
 ): Replay {
   const sum: Replay = { probes: 0, coldStarts: 0, probesCost: 0, rewritesCost: 0 }
@@ -48,7 +48,7 @@ function due(lengthMs: number, holding: Holding): number {
 function probesIn(
   startAt: number,
   before: readonly IdleGap[],
-  { plan, idleTimeoutMs }: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>,
+  { plan, idleTimeoutMs, latencyValueNanos = 0 }: Pick<KeepWarm, 'plan' | 'idleTimeoutMs' | 'latencyValueNanos'>,
   holding: Holding,
 ): number {
   const inTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
@@ -56,6 +56,6 @@ function probesIn(
   if (plan === 'always') return inTime
   if (plan !== 'auto') return Math.min(inTime, plan.probes)
   // Before the first arrival it holds to the break-even; from the first gap on it learns.
-  const allowed = mostProbes(holding, 0)
-  return Math.min(inTime, allowed, horizon(holding, foresee(before, startAt), 0).probes)
+  const allowed = mostProbes(holding, latencyValueNanos)
+  return Math.min(inTime, allowed, horizon(holding, foresee(before, startAt), latencyValueNanos).probes)
 }

@@ -95,6 +95,13 @@ describe('plans that watch their money', () => {
     expect(stopped.why).toContain('$0.0300 for an avoided cold start')
   })
 
+  it('does not rest for lost money where the caller pays for latency', () => {
+    const losing = warmState(NOON, { loss: { nanos: 1e9, at: NOON } })
+    expect(decide(losing, context({ keepWarm: planned('auto') }), dueAt)).toMatchObject({ reason: 'losing_money' })
+    const valued = context({ keepWarm: planned('auto', { latencyValueNanos: 1_000_000 }) })
+    expect(decide(losing, valued, dueAt)).toMatchObject({ do: 'send', purpose: 'keep' })
+  })
+
   it('a latency value makes probes worth their while that tokens alone do not', () => {
     const price = { ...facts.price!, cacheReadNanosPerMTok: 1_500_000_000, cacheWriteNanosPerMTok: { '5m': 3e9 } }
     const auto = (latencyValueNanos: number) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { applyArrivals, reschedule, restart } from '../../src/core/events.ts'
+import { applyAnswer, applyArrivals, reschedule, restart } from '../../src/core/events.ts'
 import { decide } from '../../src/core/plan.ts'
 import { leadMs } from '../../src/core/pace.ts'
 import { applySignal } from '../../src/core/signal.ts'
@@ -78,6 +78,20 @@ describe('work is running that will come back', () => {
       const later = reschedule(told, auto, NOON + 10 * MINUTE).state
       expect(later).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
     }
+  })
+
+  it('keep-alives that it asks for are no loss of the plan, and others are', () => {
+    const answer = {
+      startedAt: NOON + 4 * MINUTE,
+      latencyMs: 400,
+      purpose: 'keep',
+      primitive: 'zero_output',
+      usage: usage(10_000, 0),
+      model: null,
+    } as const
+    const told = applySignal(warmState(NOON), pending(NOON + HOUR)).state
+    expect(applyAnswer(told, answer, auto, null).state.loss.nanos).toBe(0)
+    expect(applyAnswer(warmState(NOON), answer, auto, null).state.loss.nanos).toBeGreaterThan(0)
   })
 
   it('is dropped once it has passed', () => {
