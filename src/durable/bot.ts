@@ -1,8 +1,6 @@
 import { Failure, FAILURES, failureValue, readFailure } from '../contract/failures.ts'
-import { ChatWindow } from '../core/chat-window.ts'
-import type { ChatWindowState } from '../core/chat-window.ts'
+import type { ChatWindow } from '../core/chat-window.ts'
 import { MAX_ATTEMPTS } from '../core/live.ts'
-import type { LiveLimits } from '../core/live.ts'
 import type { Overrides } from '../core/overrides.ts'
 import { costOf, usd } from '../core/price.ts'
 import type { Usage } from '../core/types.ts'
@@ -16,40 +14,12 @@ import { factsOf } from '../runtime/facts.ts'
 import { freshOverrides } from '../runtime/overrides.ts'
 import { BotCalls } from './bot-calls.ts'
 import type { CallOutcome, ModelCall } from './bot-calls.ts'
+import { added, NOT_BEGUN, windowOf } from './bot-state.ts'
+import type { BotConfig, BotState } from './bot-state.ts'
 import { secretFor } from './credential.ts'
 import type { LiveView, Turn } from './live-definition.ts'
 import { LiveObject } from './live-object.ts'
 import { durableSql } from './sql.ts'
-
-/** What a bot was made with. */
-export interface BotConfig {
-  account: string
-  provider: string
-  model: string
-  credential: { name: string; generation: number }
-  historyTokens: number
-  maxOutputTokens: number
-  injectTime: boolean
-  /** null: nothing is asked of the provider's cache. */
-  cache: { retention: string; key: string } | null
-}
-
-export interface BotTotals {
-  turns: number
-  inputTokens: number
-  cachedTokens: number
-  writtenTokens: number
-  outputTokens: number
-  /** Answers whose cost is not known, and which are not in the sum. */
-  unpriced: number
-}
-
-export interface BotState {
-  config: BotConfig | null
-  window: ChatWindowState
-  totals: BotTotals
-  last: { turn: string; at: number; text: string } | null
-}
 
 // A type, not an interface: handlers are found by its keys.
 export type BotEvents = { message: { text: string } }
@@ -63,27 +33,6 @@ export interface BotView extends LiveView<BotState> {
 const CALL_TIMEOUT_MS = 300_000
 const SOCKETS = 100
 const CALLS_SHOWN = 20
-const EMPTY: ChatWindowState = { system: [], summaries: [], recent: [] }
-const NONE: BotTotals = {
-  turns: 0,
-  inputTokens: 0,
-  cachedTokens: 0,
-  writtenTokens: 0,
-  outputTokens: 0,
-  unpriced: 0,
-}
-
-/** A bot's object has its account in its name, so that nobody else's call can find it. */
-export function botName(account: string, id: string): string {
-  return `${account}/${id}`
-}
-
-/** The state that a bot begins with. */
-export function newBotState(config: BotConfig, systemPrompt: string): BotState {
-  const system = systemPrompt === '' ? [] : [{ role: 'system' as const, text: systemPrompt }]
-  return { config, window: { ...EMPTY, system }, totals: NONE, last: null }
-}
-
 /**
  * A conversation with a model that goes on for as long as somebody talks to it. A message is a turn: one call, written down
  * before it is sent. A call whose end is not known ends its turn as a failure; it is never sent a second time by itself.
@@ -96,7 +45,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     super(ctx, env, {
       kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,
       version: 1,
-      initial: { config: null, window: EMPTY, totals: NONE, last: null },
+      initial: NOT_BEGUN,
       snapshotSecret: env.KEY_ENCRYPTION_SECRET ?? '',
       handlers: {
         message: (state, { text }, turn) => {
@@ -283,23 +232,5 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     if (status === 'running' || endedAt === null) return
     this.#tell({ type: 'ended', at: new Date(endedAt).toISOString(), reason: status, why, waiting })
     for (const socket of sockets) socket.close(1000, status)
-  }
-}
-
-/** Limits that a bot's life is begun with. */
-export type BotLimits = Partial<Pick<LiveLimits, 'idleTimeoutMs' | 'costBudgetNanos' | 'maxHistory'>>
-
-function windowOf({ config, window }: BotState): ChatWindow {
-  return new ChatWindow({ budgetTokens: config?.historyTokens ?? 1, state: window })
-}
-
-function added(totals: BotTotals, usage: Usage, nanos: number | null): BotTotals {
-  return {
-    turns: totals.turns + 1,
-    inputTokens: totals.inputTokens + (usage.inputTokens ?? 0),
-    cachedTokens: totals.cachedTokens + (usage.cacheReadTokens ?? 0),
-    writtenTokens: totals.writtenTokens + (usage.cacheWriteTokens ?? 0),
-    outputTokens: totals.outputTokens + (usage.outputTokens ?? 0),
-    unpriced: totals.unpriced + (nanos === null ? 1 : 0),
   }
 }

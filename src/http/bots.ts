@@ -4,8 +4,8 @@ import type { NewBot } from '../contract/bots.ts'
 import { cacheValue } from '../contract/cache.ts'
 import { Failure } from '../contract/failures.ts'
 import { estimateTokens } from '../core/tokens.ts'
-import { botName, newBotState } from '../durable/bot.ts'
-import type { BotConfig, BotLimits } from '../durable/bot.ts'
+import { botName, newBotState } from '../durable/bot-state.ts'
+import type { BotConfig, BotLimits } from '../durable/bot-state.ts'
 import type { ModelCall } from '../durable/bot-calls.ts'
 import { converses } from '../providers/conversation.ts'
 import { chooseRetention } from '../providers/retention.ts'
@@ -93,11 +93,6 @@ export const bots = room()
     await registryOf(c).removeBot(id)
     return c.json({ id, deleted: true })
   })
-
-/** Erases every bot of an account that is deleted. */
-export async function eraseBotsOf(c: Call, of: string): Promise<void> {
-  for (const id of await registryOf(c, of).bots()) await c.env.BOT.getByName(botName(of, id)).erase()
-}
 
 /** An id of another form is nobody's, and no object is asked. */
 function idOf(c: Call): string {

@@ -3,7 +3,7 @@ import { exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { botAnswer, snapshot as snapshotAnswer } from '../../src/contract/bots.ts'
 import { BotCalls } from '../../src/durable/bot-calls.ts'
-import { botName } from '../../src/durable/bot.ts'
+import { botName } from '../../src/durable/bot-state.ts'
 import { durableSql } from '../../src/durable/sql.ts'
 import { ACCOUNT, ADMIN, bindings, call, get, newAccount, pick, post, received, useLab } from './support.ts'
 
@@ -67,7 +67,7 @@ describe.each([
     expect(heard.map(({ type }) => type)).toEqual(['message', 'message', 'message'])
     expect(heard[0]).toMatchObject({ complete: true, text: expect.stringMatching(/\S/) })
     expect(heard[1]?.['usage']).toMatchObject({ cached_input_tokens: expect.any(Number) })
-    const { cached_input_tokens: cached, input_tokens: input } = heard[2]?.['usage'] as Record<string, number>
+    const { cached_input_tokens: cached, input_tokens: input } = (heard[2]?.['usage'] ?? {}) as Record<string, number>
     expect((cached ?? 0) / (input ?? 1)).toBeGreaterThan(0.85)
 
     const seen = botAnswer.parse((await get(`/bots/${id}`)).json)
