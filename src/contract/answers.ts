@@ -87,6 +87,7 @@ const keepWarmAnswer = z.strictObject({
   idle_timeout: z.string().nullable(),
   windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
   budget_usd_per_day: z.number(),
+  latency_value_usd: z.number(),
 })
 
 const endsAt = z.strictObject({ path: z.string(), byte: z.int() })
@@ -103,6 +104,13 @@ export const prefixAnswer = z.strictObject({
   warmth,
   plan,
   keep_warm: keepWarmAnswer,
+  signal: z
+    .strictObject({ kind: z.enum(['end', 'pending']), at, until: at.nullable() })
+    .nullable()
+    .meta({ description: 'What a caller said of the session; null: nothing that still holds.' }),
+  announcements: z
+    .array(z.strictObject({ at, expected_requests: z.int() }))
+    .meta({ description: 'Announced traffic that is still to come, soonest first.' }),
   last_receipt: receiptAnswer.nullable(),
   last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
   last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),
@@ -111,6 +119,12 @@ export const prefixAnswer = z.strictObject({
   probes: z.int(),
   cost_usd: usd.meta({ description: 'Null where no call has a known cost.' }),
   unpriced_calls: z.int().meta({ description: 'Calls whose cost is not known: they are not in the sum.' }),
+  saved_usd: usd.meta({
+    description: 'What keep-alives saved, take-backs taken off; null where no saving has a known price.',
+  }),
+  net_usd: usd.meta({ description: 'saved_usd less cost_usd.' }),
+  savings: z.int().meta({ description: 'Real hits that only a keep-alive made possible.' }),
+  unpriced_savings: z.int().meta({ description: 'Those of them whose price is not known: they are in no sum.' }),
   cost_today_usd: z.number(),
   estimated_tokens: z.int(),
   measured_tokens: z.int().nullable(),
@@ -191,6 +205,13 @@ export const historyAnswer = z.union([
     misses: z.int(),
     cached_tokens: z.int(),
   }),
+  z.strictObject({
+    at,
+    type: z.literal('saving'),
+    kind: z.enum(['credited', 'revoked']),
+    saved_usd: usd,
+    why: z.string(),
+  }),
   z.strictObject({ at, type: z.literal('decision'), decision: z.string(), reason: z.string(), why: z.string() }),
   z
     .strictObject({
@@ -198,6 +219,10 @@ export const historyAnswer = z.union([
       type: z.literal('rollup'),
       receipts: z.record(z.string(), z.int()),
       cost_usd: usd,
+      unpriced_calls: z.int(),
+      saved_usd: usd,
+      savings: z.int(),
+      unpriced_savings: z.int(),
       arrivals: z.int(),
       hits: z.int(),
       misses: z.int(),
@@ -370,6 +395,62 @@ export const credentialAnswer = z.strictObject({
     .meta({ description: 'Which key-encryption secret it is sealed under; unknown: it cannot be opened.' }),
 })
 
+const ledgerSums = {
+  calls: z.int(),
+  cost_usd: z.number(),
+  unpriced_calls: z.int(),
+  saved_usd: z.number(),
+  net_usd: z.number().meta({ description: 'saved_usd less cost_usd.' }),
+  savings: z.int(),
+  unpriced_savings: z.int(),
+}
+const ledgerDay = {
+  ...ledgerSums,
+  credited_usd: z.number(),
+  revoked_usd: z.number().meta({ description: 'Of what was credited, what late reports took back.' }),
+  hits: z.int(),
+  misses: z.int(),
+}
+
+export const ledgerAnswer = z.strictObject({
+  from: z.string(),
+  to: z.string(),
+  group: z.enum(['entry', 'day', 'prefix']),
+  totals: z.strictObject(ledgerDay).meta({ description: 'Of all days from `from` to `to`, whatever the page shows.' }),
+  data: z.array(
+    z.union([
+      z.strictObject({ day: z.string(), ...ledgerDay }),
+      z.strictObject({ prefix_id: z.string(), name: z.string().nullable(), ...ledgerSums }),
+      z.strictObject({
+        type: z.literal('call'),
+        prefix_id: z.string(),
+        at,
+        kind: receiptKind,
+        purpose,
+        cost_usd: usd,
+        why: z.string(),
+      }),
+      z.strictObject({
+        type: z.literal('saving'),
+        prefix_id: z.string(),
+        at,
+        kind: z.enum(['credited', 'revoked']),
+        saved_usd: usd,
+        why: z.string(),
+      }),
+      z.strictObject({
+        type: z.literal('cache'),
+        cache_id: z.string(),
+        at,
+        event: z.string(),
+        cost_usd: usd,
+        why: z.string(),
+      }),
+    ]),
+  ),
+  next_cursor: z.string().nullable(),
+})
+
 export const deletedAnswer = z.strictObject({ id: z.string(), deleted: z.literal(true) })
 export const revokedAnswer = z.strictObject({ id: z.string(), revoked: z.literal(true) })
 export const killSwitchAnswer = z.strictObject({ on: z.boolean(), accounts: z.int(), failed: z.int() })
@@ -377,3 +458,29 @@ export const killSwitchAnswer = z.strictObject({ on: z.boolean(), accounts: z.in
 export function listOf<Item extends z.ZodType>(item: Item) {
   return z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() })
 }
+
+const replayed = z.strictObject({
+  probes: z.int(),
+  cold_starts: z.int(),
+  probes_usd: usd,
+  rewrites_usd: usd,
+  total_usd: usd,
+})
+
+export const previewAnswer = z.strictObject({
+  id: z.string(),
+  keep_warm: keepWarmAnswer,
+  gaps: z.int(),
+  from: at.nullable(),
+  to: at,
+  retentions: z.array(
+    z.strictObject({
+      retention: z.string(),
+      registered: z.boolean().meta({ description: 'Whether the registered body writes at this one.' }),
+      plan: replayed,
+      nothing: replayed,
+      saved_usd: usd,
+    }),
+  ),
+  how: z.string(),
+})

@@ -18,7 +18,9 @@ export const keepWarm = z
     idle_timeout: duration.nullish(),
     windows: z.array(keepWarmWindow).max(32, { error: 'must be at most 32 windows' }).optional(),
     budget_usd_per_day: dollars.optional(),
-    latency_value_usd: z.number().min(0).optional().meta({ description: 'Only 0 is accepted so far.' }),
+    latency_value_usd: dollars.optional().meta({
+      description: 'US dollars that one avoided cold start is worth beside the tokens it saves; 0 when absent.',
+    }),
     holdout: z
       .number()
       .min(0)
@@ -37,6 +39,8 @@ export interface KeepWarmValue {
   idleTimeoutMs: number | null
   windows: z.output<typeof keepWarmWindow>[]
   budgetNanosPerDay: number
+  /** What one avoided cold start is worth beside the tokens it saves; absent in rows that are older than it: 0. */
+  latencyValueNanos?: number
 }
 
 /** What was given, over what stands. */
@@ -47,11 +51,11 @@ export function keepWarmOver(given: KeepWarmInput, standing: KeepWarmValue): Kee
     idleTimeoutMs: given.idle_timeout === undefined ? standing.idleTimeoutMs : given.idle_timeout,
     windows: given.windows ?? standing.windows,
     budgetNanosPerDay: given.budget_usd_per_day ?? standing.budgetNanosPerDay,
+    latencyValueNanos: given.latency_value_usd ?? standing.latencyValueNanos ?? 0,
   }
 }
 
 /** A member whose feature does not exist yet, at a value that would need it; null when all of them may be taken. */
 export function unsupportedInKeepWarm(given: KeepWarmInput): string | null {
-  if ((given.latency_value_usd ?? 0) !== 0) return 'keep_warm.latency_value_usd'
   return given.holdout === undefined || given.holdout === 0 || given.holdout === 0.02 ? null : 'keep_warm.holdout'
 }

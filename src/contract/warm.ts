@@ -61,6 +61,9 @@ export const NOT_YET = ['vars', 'tool_filter', 'gateway', 'model_preference'] as
 
 export const warmAgainBody = z.strictObject({ background: z.boolean({ error: 'must be true or false' }).optional() })
 
+/** A plan to be tried on what was seen of a prefix; what it does not name stays as it stands. */
+export const previewBody = z.strictObject({ keep_warm: keepWarm })
+
 export const prefixChange = z.strictObject({
   name: label.nullable().optional(),
   keep_warm: keepWarm.optional(),

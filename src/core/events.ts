@@ -1,5 +1,8 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import { announcementsAt } from './announcement.ts'
+import { creditUse, gapAfterAnswer } from './credit.ts'
+import { learnArrival } from './demand.ts'
 import type { HistoryRow } from './history.ts'
 import { decide } from './plan.ts'
 import type { Decision, PlanContext } from './plan.ts'
@@ -7,9 +10,11 @@ import { costOf } from './price.ts'
 import { readReceipt } from './receipt.ts'
 import { goneAfter, granted, heldFor, retentionInWords } from './retention.ts'
 import { dayOf, SWEEP_HORIZON_MS } from './schedule.ts'
+import { signalAfter, signalAt } from './signal.ts'
 import type { LearnedRetention, PrefixState, Purpose, StopReason } from './state.ts'
 import { warmUntil } from './state.ts'
-import type { Primitive, RetentionOffer, Usage } from './types.ts'
+import { isForgiven, lossAfter, lossLimit, NO_LOSS } from './tripwire.ts'
+import type { Price, Primitive, RetentionOffer, Usage } from './types.ts'
 
 /** What happened to a prefix, and the rows that tell it. Every function here returns new state and changes nothing. */
 export interface Change {
@@ -36,6 +41,7 @@ const ENDED_BY_ARRIVAL: readonly StopReason[] = [
   'surprise_write',
   'budget_exhausted',
   'unverifiable',
+  'session_over',
 ]
 
 /** Real requests that stood behind one observation call. */
@@ -169,6 +175,9 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   // A write starts a new entry, so what it was granted holds for this one, whatever the last one did.
   if (grant !== null && written > 0) state.retention = grant.retention
   rows.push(...retentionRows(before, state, startedAt))
+  state.gap = gapAfterAnswer(state, { at: startedAt, kind: reading.kind, purpose, wrote: written > 0 })
+  // Only what an answer proved: a worst case that was reserved is a guard of budgets, not a loss.
+  if (purpose !== 'write' && known !== null) state.loss = lossAfter(before.loss, known, startedAt)
   return { state, rows }
 }
 
@@ -265,13 +274,17 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
   return { state, rows }
 }
 
-/** Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. */
+/**
+ * Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. `price` is for
+ * what they saved; without it a saving is counted and has no price.
+ */
 export function applyArrivals(
   before: PrefixState,
   arrivals: readonly Arrival[],
   now: number,
   earliestAt: number,
   offers: readonly RetentionOffer[],
+  price: Price | null = null,
 ): Change {
   if (arrivals.length === 0) return { state: before, rows: [] }
   const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
@@ -279,6 +292,7 @@ export function applyArrivals(
     before.tally === null
       ? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
       : { ...before.tally }
+  const rows: HistoryRow[] = []
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
   for (const arrival of sorted) {
     const at = Math.min(now, Math.max(earliestAt, arrival.startedAt))
@@ -288,7 +302,10 @@ export function applyArrivals(
     tally.count += 1
     tally.firstAt = Math.min(tally.firstAt, at)
     tally.lastAt = Math.max(tally.lastAt, at)
+    const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
+    if (gaps.length > 0) state.gaps = gaps
     state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)
+    if (state.signal) state.signal = signalAfter(state, at)
     if (enough) {
       tally.hits += 1
       tally.cachedTokens += read
@@ -318,11 +335,16 @@ export function applyArrivals(
         Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
       }
     }
+    const saving = creditUse(state, { at, hit: enough, readTokens: read }, price, now)
+    if (saving !== null) rows.push(saving)
   }
   state.tally = tally
-  const rows: HistoryRow[] = retentionRows(before, state, now)
+  rows.push(...retentionRows(before, state, now))
   const proved = state.stopped?.reason === 'uncacheable' && state.verdict === 'warm'
-  if (state.stopped !== null && (proved || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
+  const forgiven = state.stopped?.reason === 'losing_money' && hasFaded(state, price, now)
+  // The last requests of a session may be reported only after its end was.
+  const over = state.stopped?.reason === 'session_over' && state.signal?.kind === 'end'
+  if (state.stopped !== null && !over && (proved || forgiven || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
     rows.push({
       at: now,
       type: 'decision',
@@ -346,6 +368,11 @@ export function applyArrivals(
     })
   }
   return { state, rows }
+}
+
+function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price | null, now: number): boolean {
+  const limit = retention === null || measuredTokens === null ? null : lossLimit(measuredTokens, retention, price)
+  return isForgiven(loss, limit, now)
 }
 
 /** What a real request that had to write the prefix says of its retention. */
@@ -395,7 +422,7 @@ export function flushTally(before: PrefixState, now: number, force: boolean): Ch
  * carried out here, so that it is a decision with a row and never an accident.
  */
 export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
-  let state = before
+  let state = withoutPast(before, now)
   const rows: HistoryRow[] = []
   for (;;) {
     const decision = decide(state, context, now)
@@ -416,12 +443,24 @@ export function reschedule(before: PrefixState, context: PlanContext, now: numbe
       rows.push({ at: now, type: 'decision', decision: 'rewrite', why: decision.why })
     }
     state = { ...state, why: decision.why, decided: signature }
+    if ((decision.do === 'wait' || decision.do === 'send') && decision.rest !== undefined && state.stopped === null) {
+      const { reason, why } = decision.rest
+      rows.unshift({ at: now, type: 'decision', decision: `stop:${reason}`, why })
+      state.stopped = { reason, at: now, why }
+    }
     if (decision.do === 'stop') {
       state.stopped ??= { reason: decision.reason, at: now, why: decision.why }
       state.nextAt = null
     } else state.nextAt = decision.do === 'wait' ? Math.max(decision.untilAt, now) : now
     return { state, rows, decision }
   }
+}
+
+/** Without what has passed of the things that callers foretold. */
+function withoutPast(state: PrefixState, now: number): PrefixState {
+  const announced = state.announcements?.[0]
+  if ((announced === undefined || announced.at > now) && signalAt(state, now) === (state.signal ?? null)) return state
+  return { ...state, announcements: announcementsAt(state, now), signal: signalAt(state, now) }
 }
 
 function signatureOf(decision: Decision): string {
@@ -432,8 +471,10 @@ function signatureOf(decision: Decision): string {
 
 /** A person or a caller asked for it: whatever had stopped the plan is forgotten, and evidence against caching is doubted once. */
 export function restart(before: PrefixState, now: number): PrefixState {
+  const { signal = null } = before
   return {
     ...before,
+    ...(signal?.kind === 'end' ? { signal: signalAfter(before, now) } : {}),
     generation: before.generation + 1,
     stopped: null,
     plannedAt: now,
@@ -441,6 +482,7 @@ export function restart(before: PrefixState, now: number): PrefixState {
     failuresInRow: 0,
     lastFailure: null,
     silentInRow: 0,
+    loss: NO_LOSS,
     verdict: before.verdict === 'uncacheable' ? 'none' : before.verdict,
     readZeroInRow: before.verdict === 'uncacheable' ? 0 : before.readZeroInRow,
   }

@@ -2,7 +2,7 @@ import type { Purpose } from './state.ts'
 import type { Primitive, ReceiptKind, Usage } from './types.ts'
 
 /** A row of a prefix's history: what one answer proved, what real requests did, what was decided and why. */
-export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow | RollUpRow
+export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow | SavingRow | RollUpRow
 
 export interface ReceiptRow {
   at: number
@@ -34,6 +34,16 @@ export interface DecisionRow {
   why: string
 }
 
+/** A saving that a real hit proved, or one that a late report took back. */
+export interface SavingRow {
+  at: number
+  type: 'saving'
+  kind: 'credited' | 'revoked'
+  /** Null: there was a saving, and nobody knows how much. */
+  nanos: number | null
+  why: string
+}
+
 /** What an hour came to, once its rows were older than a week. Money of receipts whose cost was unknown is not in the sum. */
 export interface RollUpRow {
   at: number
@@ -45,4 +55,8 @@ export interface RollUpRow {
   misses: number
   cachedTokens: number
   decisions: Record<string, number>
+  /** Receipts whose cost is not known; absent: none. */
+  unpriced?: number
+  /** Savings of the hour, take-backs taken off; absent: none. `nanos` holds those whose price is known. */
+  savings?: { count: number; nanos: number; unpriced: number }
 }

@@ -1,8 +1,15 @@
-import { breakEvenProbes, ratesFor, usd } from './price.ts'
+import { nextAnnouncement, preparing } from './announcement.ts'
+import { foresee, unpackGaps } from './demand.ts'
+import type { Foresight } from './demand.ts'
+import { choiceWhy, horizon, retentionFor } from './policy.ts'
+import type { Choice, Holding } from './policy.ts'
+import { breakEvenProbes, ratesFor, readNanos, usd, writeNanos } from './price.ts'
 import { backoffMs, DEADLINE_MARGIN_MS, dayOf, leadMs, nextDayAt } from './schedule.ts'
+import { pendingUntil } from './signal.ts'
 import { warmUntil } from './state.ts'
+import { losingWhy, lossLimit } from './tripwire.ts'
 import type { HoldBack } from './limit.ts'
-import type { PrefixState, Purpose, StopReason } from './state.ts'
+import type { PrefixState, Purpose, Stop, StopReason } from './state.ts'
 import type { ModelFacts } from './types.ts'
 import { windowSight } from './window.ts'
 import type { Window } from './window.ts'
@@ -14,6 +21,8 @@ export interface KeepWarm {
   idleTimeoutMs: number | null
   windows: Window[]
   budgetNanosPerDay: number
+  /** What one avoided cold start is worth beside the tokens it saves; absent in rows that are older than it: 0. */
+  latencyValueNanos?: number
 }
 
 /** What a decision needs beside the state of the prefix: all of it data, none of it remembered. */
@@ -40,15 +49,18 @@ export interface PlanContext {
 }
 
 /**
- * What is waited for: the moment before the lapse, a window, a second look, a provider's recovery, tomorrow's budget,
- * room in the provider's limits, an end of failures. */
-export type WaitCode = 'hold' | 'window' | 'verify' | 'backoff' | 'budget' | HoldBack['code']
+ * What is waited for: the moment before the lapse, a window, announced traffic, a second look, a provider's recovery,
+ * tomorrow's budget, room in the provider's limits, an end of failures. */
+export type WaitCode = 'hold' | 'window' | 'announced' | 'verify' | 'backoff' | 'budget' | HoldBack['code']
 
+/** `rest`: announced traffic is seen to although the plan itself rests, and why it does. */
 export type Decision =
-  | { do: 'send'; purpose: Purpose; why: string; worstNanos: number | null; deadlineAt: number | null }
-  | { do: 'wait'; code: WaitCode; untilAt: number; why: string }
+  | { do: 'send'; purpose: Purpose; why: string; worstNanos: number | null; deadlineAt: number | null; rest?: Rest }
+  | { do: 'wait'; code: WaitCode; untilAt: number; why: string; rest?: Rest }
   | { do: 'lapse'; why: string }
   | { do: 'stop'; reason: StopReason; why: string }
+
+type Rest = Pick<Stop, 'reason' | 'why'>
 
 /** Answers that say nothing, in a row, before a plan that watches its money gives up on being able to tell. */
 const SILENT_LIMIT = 3
@@ -86,8 +98,54 @@ export function probeLimit(state: PrefixState, context: PlanContext): number | n
   const { plan } = context.keepWarm
   if (typeof plan === 'object') return plan.probes
   if (plan !== 'auto' || context.facts.price === null || state.retention === null) return null
+  const most = cap(state, context)
+  return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
+}
+
+/** Probes in one gap that together cost no more than the cold start they protect; null where no price tells. */
+function cap(state: PrefixState, context: PlanContext): number | null {
+  const { price } = context.facts
+  if (price === null || state.retention === null) return null
   const tokens = prefixTokens(state, context)
-  return breakEvenProbes(tokens, context.outputFloor, context.facts.price, state.retention.name)
+  return breakEvenProbes(tokens, context.outputFloor, price, state.retention.name, latencyValue(context))
+}
+
+/** What `auto` makes of the gap that began with the last real request; null before the first: it then holds to the cap. */
+function learned(state: PrefixState, context: PlanContext): { choice: Choice; foresight: Foresight } | null {
+  const { retention } = state
+  if (state.lastArrivalAt === null || retention === null) return null
+  const holding = holdingOf(state, context, retention.name, retention.ttlMs)
+  if (holding === null) return null
+  const foresight = foresee(unpackGaps(state.gaps ?? []), Math.max(state.lastArrivalAt, state.plannedAt))
+  return { choice: horizon(holding, foresight, latencyValue(context)), foresight }
+}
+
+/** A retention of this prefix with its prices; null where a price is not known. */
+export function holdingOf(
+  state: PrefixState,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs'>,
+  name: string,
+  ttlMs: number,
+): Holding | null {
+  const { price } = context.facts
+  if (price === null) return null
+  const tokens = prefixTokens(state, context)
+  const rewrite = writeNanos(tokens, 0, price, name)
+  if (rewrite === null) return null
+  const read = readNanos(tokens, 0, price)
+  const probe = readNanos(tokens, context.outputFloor, price)
+  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs), write: rewrite, read, probe }
+}
+
+/** What another retention than the registered body's would change, where the gaps speak for one. */
+function otherRetention(state: PrefixState, context: PlanContext, foresight: Foresight, choice: Choice): string {
+  const offers = context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
+    const holding = assumed || kind !== 'sliding' ? null : holdingOf(state, context, name, ttlMs)
+    return holding === null ? [] : [holding]
+  })
+  const better = retentionFor(offers, foresight, latencyValue(context))
+  if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
+  return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
 }
 
 /** What a keep-alive must be accepted before; null when nothing is warm. */
@@ -98,7 +156,7 @@ export function deadline(state: PrefixState): number | null {
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
 export function decide(state: PrefixState, context: PlanContext, now: number): Decision {
-  const decision = refusal(state, context, now) ?? timing(state, context, now)
+  const decision = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
   const { holdBack } = context
   if (holdBack === undefined || holdBack.untilAt <= now) return decision
   const held = (deadlineAt: number | null, fromAt: number): Decision => {
@@ -125,6 +183,46 @@ function stop(reason: StopReason, why: string): Decision {
   return { do: 'stop', reason, why }
 }
 
+/** Rests behind which there is nothing but a lack of demand or money: announced traffic is a demand, and asks again for money. */
+const RESTS: readonly StopReason[] = [
+  'plan_off',
+  'until_reached',
+  'idle_timeout',
+  'break_even',
+  'probes_spent',
+  'lapsed',
+  'surprise_write',
+  'unverifiable',
+  'not_worth_it',
+  'session_over',
+  'budget_exhausted',
+]
+
+/** What the plan decided, unless announced traffic needs the prefix and the plan would rest or wait beyond it. */
+function announced(decision: Decision, state: PrefixState, context: PlanContext, now: number): Decision {
+  const next = nextAnnouncement(state, now)
+  if (next === null || decision.do === 'send' || decision.do === 'lapse') return decision
+  if (decision.do === 'wait' ? decision.code !== 'window' : !RESTS.includes(decision.reason)) return decision
+  // An off plan, or an earlier rest, may stand in front of a graver reason.
+  if (context.killed || context.credentialGone !== undefined || state.verdict === 'uncacheable') return decision
+  if (state.stopped !== null && !RESTS.includes(state.stopped.reason)) return decision
+  const { price } = context.facts
+  if (price === null || state.retention === null || worstNanos(state, context) === null) return decision
+  const tokens = prefixTokens(state, context)
+  const worthProbes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? 0
+  const wanted = preparing(state, next, { worthProbes, grainMs: context.grainMs }, now)
+  if (wanted === null) return decision
+  const rest = decision.do === 'stop' ? { rest: { reason: decision.reason, why: decision.why } } : {}
+  const wait = (untilAt: number): Decision => ({ do: 'wait', code: 'announced', untilAt, why: wanted.why, ...rest })
+  if (wanted.do === 'wait') return wait(wanted.untilAt)
+  const [firstMs, mostMs] =
+    wanted.purpose === 'keep' ? [FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS] : [REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS]
+  const againAt = failedUntil(state, context, firstMs, mostMs)
+  if (now < againAt) return wait(againAt)
+  const spent = spend(state, context, now, wanted.purpose, wanted.why)
+  return spent.do === 'send' ? { ...spent, ...rest } : spent
+}
+
 /** Reasons to send nothing at all until something changes. */
 function refusal(state: PrefixState, context: PlanContext, now: number): Decision | null {
   const { keepWarm } = context
@@ -143,6 +241,12 @@ function refusal(state: PrefixState, context: PlanContext, now: number): Decisio
     )
   }
   if (state.stopped !== null) return { do: 'stop', reason: state.stopped.reason, why: state.stopped.why }
+  if (keepWarm.plan === 'auto' && state.signal?.kind === 'end') {
+    return stop(
+      'session_over',
+      'the caller said that the session is over; the next real request, or POST /prefixes/{id}/warm, starts the plan again',
+    )
+  }
   if (context.killed) return stop('kill_switch', 'the kill switch is on; lifting it starts the plan again')
   if (keepWarm.untilAt !== null && now >= keepWarm.untilAt) {
     return stop(
@@ -162,12 +266,17 @@ function refusal(state: PrefixState, context: PlanContext, now: number): Decisio
       `no price is known for this model at retention ${state.retention.name}, and a plan that spends does not guess; POST /prefixes/{id}/warm still works`,
     )
   }
-  if (keepWarm.plan === 'auto' && probeLimit(state, context) === 0) {
+  if (keepWarm.plan === 'auto' && cap(state, context) === 0) {
     return stop(
       'not_worth_it',
-      'one probe costs more than the rewrite it could save at these prices; plan always keeps it warm all the same',
+      `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,
     )
   }
+  const losing =
+    keepWarm.plan === 'auto'
+      ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)
+      : null
+  if (losing !== null) return stop('losing_money', losing)
   if (keepWarm.plan !== 'always' && state.silentInRow >= SILENT_LIMIT) {
     return stop(
       'unverifiable',
@@ -211,8 +320,12 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
   if (now >= closing)
     return { do: 'lapse', why: `its retention passed at ${iso(until)} and no probe got through in time` }
 
+  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs)
   const limit = probeLimit(state, context)
-  if (limit !== null && state.probesSinceArrival >= limit) {
+  const pendingTo = keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
+  // Work that is running holds the prefix beyond what silence would; once the entry outlasts it, no probe is needed.
+  const pending = pendingTo !== null && until - lead < pendingTo
+  if (limit !== null && state.probesSinceArrival >= limit && !pending) {
     return keepWarm.plan === 'auto'
       ? { do: 'stop', reason: 'break_even', why: breakEvenWhy(state, context, limit) }
       : {
@@ -221,7 +334,6 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
           why: `${limit} probes since the last real request, as asked; the next real request starts the plan again`,
         }
   }
-  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs)
   const retryAt = failedUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)
   const dueAt = Math.max(until - lead, retryAt)
   if (sight.closesAt !== null && sight.closesAt <= dueAt) {
@@ -241,8 +353,8 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
     }
   }
   if (now < dueAt)
-    return { do: 'wait', code: 'hold', untilAt: Math.min(dueAt, closing), why: holdWhy(state, context, limit) }
-  return spend(state, context, now, 'keep', holdWhy(state, context, limit))
+    return { do: 'wait', code: 'hold', untilAt: Math.min(dueAt, closing), why: holdWhy(state, context, limit, now) }
+  return spend(state, context, now, 'keep', holdWhy(state, context, limit, now))
 }
 
 /** The entry is not there: pay the write, where the plan wants that. */
@@ -336,18 +448,39 @@ export function budgetRefusal(
   return null
 }
 
-function holdWhy(state: PrefixState, context: PlanContext, limit: number | null): string {
+function holdWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
   const name = state.retention?.name ?? 'its'
   if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
+  const pendingTo = context.keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
+  if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)
+    return `held on: the caller said that work is running that will come back, until ${iso(pendingTo)} at the latest`
+  const known = context.keepWarm.plan === 'auto' ? learned(state, context) : null
+  if (known !== null)
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
   if (context.keepWarm.plan === 'auto')
-    return `auto holds for ${limit ?? 0} probes, the break-even at these prices (${state.probesSinceArrival} sent since the last real request)`
+    return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
   return `held for ${limit ?? 0} probes as asked (${state.probesSinceArrival} sent since the last real request)`
 }
 
 function breakEvenWhy(state: PrefixState, context: PlanContext, limit: number): string {
-  const seen = state.lastArrivalAt === null ? 'No real request was ever observed, so savings are unknown. ' : ''
+  const known = learned(state, context)
+  if (known !== null) {
+    const other = otherRetention(state, context, known.foresight, known.choice)
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${other}; the next real request starts the plan again`
+  }
+  const seen = 'No real request was ever observed, so savings are unknown. '
   const tokens = prefixTokens(state, context)
-  return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect; the next real request starts the plan again`
+  return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
+}
+
+function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: PlanContext): number {
+  return latencyValueNanos
+}
+
+/** Said wherever a break-even is explained that counts more than tokens. */
+function latencyWords(context: PlanContext): string {
+  const nanos = latencyValue(context)
+  return nanos === 0 ? '' : `, counting ${dollars(nanos)} for an avoided cold start`
 }
 
 export function dollars(nanos: number): string {

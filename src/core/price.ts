@@ -82,15 +82,22 @@ export function writeNanos(tokens: number, outputTokens: number, price: Price, r
 }
 
 /**
- * How many probes in one idle gap cost no more than the one rewrite they protect: ⌊(write − read) ÷ probe⌋.
- * 0 means that no probe can pay, as where reads cost half the input price.
+ * How many probes in one idle gap cost no more than the one cold start they protect: ⌊(write − read + latency) ÷ probe⌋,
+ * where `latencyNanos` is what an avoided cold start is worth beside its tokens. 0 means that no probe can pay, as where
+ * reads cost half the input price.
  */
-export function breakEvenProbes(tokens: number, outputTokens: number, price: Price, retention: string): number | null {
+export function breakEvenProbes(
+  tokens: number,
+  outputTokens: number,
+  price: Price,
+  retention: string,
+  latencyNanos = 0,
+): number | null {
   const write = writeNanos(tokens, 0, price, retention)
   if (write === null) return null
   const probe = readNanos(tokens, outputTokens, price)
   if (probe <= 0) return null
-  return Math.max(0, Math.floor((write - readNanos(tokens, 0, price)) / probe))
+  return Math.max(0, Math.floor((write - readNanos(tokens, 0, price) + latencyNanos) / probe))
 }
 
 export function usd(nanos: number): number {

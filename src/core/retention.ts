@@ -84,6 +84,11 @@ export function goneAfter(
   return { ...missed, ttlMs, statedTtlMs: retention.statedTtlMs ?? retention.ttlMs, earlyMisses: 0 }
 }
 
+/** The name of the retention that is granted and billed, which is not the one that was asked for where less was granted. */
+export function grantedRetention(retention: LearnedRetention): string {
+  return retention.grantedName ?? retention.name
+}
+
 /**
  * What a write says of its own retention. A provider may grant less than it was asked for and say so in its usage: then
  * the entry lives for what was granted, though the next call asks for the same as before. Null when it says nothing new.

@@ -26,6 +26,7 @@ export function rollUpRows(rows: readonly HistoryRow[]): RollUpRow[] {
       case 'receipt':
         add(hour.receipts, row.kind, 1)
         hour.costNanos += row.costNanos ?? 0
+        if (row.costNanos === null) hour.unpriced = (hour.unpriced ?? 0) + 1
         break
       case 'arrival':
         hour.arrivals += row.count
@@ -36,7 +37,14 @@ export function rollUpRows(rows: readonly HistoryRow[]): RollUpRow[] {
       case 'decision':
         add(hour.decisions, row.decision, 1)
         break
+      case 'saving': {
+        const sign = row.kind === 'credited' ? 1 : -1
+        save(hour, { count: sign, nanos: sign * (row.nanos ?? 0), unpriced: row.nanos === null ? sign : 0 })
+        break
+      }
       case 'rollup':
+        if (row.unpriced !== undefined) hour.unpriced = (hour.unpriced ?? 0) + row.unpriced
+        if (row.savings !== undefined) save(hour, row.savings)
         for (const [kind, count] of Object.entries(row.receipts)) add(hour.receipts, kind, count)
         for (const [decision, count] of Object.entries(row.decisions)) add(hour.decisions, decision, count)
         hour.costNanos += row.costNanos
@@ -48,6 +56,15 @@ export function rollUpRows(rows: readonly HistoryRow[]): RollUpRow[] {
     }
   }
   return [...hours.values()].toSorted((a, b) => a.at - b.at)
+}
+
+function save(hour: RollUpRow, { count, nanos, unpriced }: NonNullable<RollUpRow['savings']>): void {
+  const before = hour.savings ?? { count: 0, nanos: 0, unpriced: 0 }
+  hour.savings = {
+    count: before.count + count,
+    nanos: before.nanos + nanos,
+    unpriced: before.unpriced + unpriced,
+  }
 }
 
 function add(counts: Record<string, number>, key: string, count: number): void {

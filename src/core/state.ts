@@ -1,4 +1,10 @@
 import type { FailureValue } from '../contract/failures.ts'
+import type { Announcement } from './announcement.ts'
+import type { IdleGap } from './saving.ts'
+import { NO_GAP } from './saving.ts'
+import type { Loss } from './tripwire.ts'
+import { NO_LOSS } from './tripwire.ts'
+import type { Signal } from './signal.ts'
 import type { Primitive, ReceiptKind, RetentionKind, Usage } from './types.ts'
 
 /** Why a plan rests. Each says, in `why`, what starts it again. */
@@ -16,12 +22,14 @@ export type StopReason =
   | 'price_unknown'
   | 'retention_unknown'
   | 'not_worth_it'
+  | 'losing_money'
   | 'budget_exhausted'
   | 'kill_switch'
   | 'provider_refused'
   | 'credential_replaced'
   | 'quota_spent'
   | 'internal_error'
+  | 'session_over'
 
 export interface Stop {
   reason: StopReason
@@ -116,8 +124,17 @@ export interface PrefixState {
   costNanos: number
   /** Calls whose cost is not known: they are in no sum. */
   unpricedCalls: number
+  /** The idle time that is running: what decides whether the next hit was a keep-alive's doing. */
+  gap: IdleGap
+  /** What keep-alives saved, take-backs taken off; savings whose price is not known are in `unpricedSavings` alone. */
+  savedNanos: number
+  credits: number
+  unpricedSavings: number
+  loss: Loss
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
   lastArrivalAt: number | null
+  /** Idle gaps between real requests, packed by core/demand.ts; absent before the first one. */
+  gaps?: readonly number[]
   tally: ArrivalTally | null
 
   /** Keep-alives sent since the last real request (or since the plan was set). */
@@ -125,6 +142,10 @@ export interface PrefixState {
   /** When the plan was last set or restarted: idle time and `probes` count from here when nothing has arrived since. */
   plannedAt: number
   stopped: Stop | null
+  /** What a caller said of the session; the next real request answers it. Absent in rows that are older than it: null. */
+  signal?: Signal | null
+  /** Announced traffic, soonest first; what has passed is dropped with the next one. Absent: none. */
+  announcements?: Announcement[]
   nextAt: number | null
   why: string
   /** The last decision that the history has a row for; a row is added when it changes. */
@@ -135,6 +156,14 @@ export interface PrefixState {
   /** UTC day (YYYY-MM-DD) that `spentNanos` belongs to. */
   day: string
   spentNanos: number
+}
+
+/** Members that rows written before there was a ledger of savings lack. */
+const NOTHING_SAVED = { gap: NO_GAP, savedNanos: 0, credits: 0, unpricedSavings: 0, loss: NO_LOSS }
+
+/** A state as it was stored, by this version or an older one. */
+export function readState(text: string): PrefixState {
+  return { ...NOTHING_SAVED, ...(JSON.parse(text) as PrefixState) }
 }
 
 export function newState(now: number, day: string, retention: LearnedRetention | null): PrefixState {
@@ -160,6 +189,7 @@ export function newState(now: number, day: string, retention: LearnedRetention |
     misses: 0,
     costNanos: 0,
     unpricedCalls: 0,
+    ...NOTHING_SAVED,
     lastHit: null,
     lastArrivalAt: null,
     tally: null,

@@ -41,7 +41,8 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   readonly #calls = new BotCalls(durableSql(this.ctx.storage))
 
   constructor(ctx: DurableObjectState, env: Environment) {
-    let self: Bot | null = null
+    // Only behind `super` is there a bot that a handler could call.
+    const late: { turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState> } = {}
     super(ctx, env, {
       kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,
       version: 1,
@@ -49,12 +50,12 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       snapshotSecret: env.KEY_ENCRYPTION_SECRET ?? '',
       handlers: {
         message: (state, { text }, turn) => {
-          if (self === null) throw new Failure('internal', 'the bot is not there yet')
-          return self.#turn(state, text, turn)
+          if (late.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
+          return late.turn(state, text, turn)
         },
       },
     })
-    self = this
+    late.turn = (state, text, turn) => this.#turn(state, text, turn)
   }
 
   view(): BotView {

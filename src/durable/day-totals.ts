@@ -1,4 +1,6 @@
 import { dayOf } from '../core/schedule.ts'
+import type { SavingRow } from '../core/history.ts'
+import { EMPTY_DAY } from './records.ts'
 import type { DayTotals } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 
@@ -14,32 +16,37 @@ export class Totals {
   }
 
   #get(): DayTotals {
-    this.#totals ??= this.#store.dayTotals(this.#day) ?? {
-      calls: 0,
-      costNanos: 0,
-      unknownOutcomes: 0,
-      receipts: {},
-      failures: {},
-      hits: 0,
-      misses: 0,
-      cachedTokens: 0,
-    }
+    this.#totals ??= this.#store.dayTotals(this.#day) ?? { ...EMPTY_DAY, receipts: {}, failures: {} }
     return this.#totals
   }
 
-  answered(kind: string, costNanos: number): void {
-    const totals = this.#get()
-    totals.calls += 1
-    totals.costNanos += costNanos
+  /** A call was answered; a cost of null is not known, and in no sum. */
+  answered(kind: string, costNanos: number | null): void {
+    const totals = this.#cost(costNanos)
     totals.receipts[kind] = (totals.receipts[kind] ?? 0) + 1
   }
 
-  failed(kind: string, unknown: boolean, costNanos: number): void {
-    const totals = this.#get()
-    totals.calls += 1
-    totals.costNanos += costNanos
+  failed(kind: string, unknown: boolean, costNanos: number | null): void {
+    const totals = this.#cost(costNanos)
     if (unknown) totals.unknownOutcomes += 1
     totals.failures[kind] = (totals.failures[kind] ?? 0) + 1
+  }
+
+  #cost(costNanos: number | null): DayTotals {
+    const totals = this.#get()
+    totals.calls += 1
+    if (costNanos === null) totals.unpricedCalls += 1
+    else totals.costNanos += costNanos
+    return totals
+  }
+
+  saved({ kind, nanos }: SavingRow): void {
+    const totals = this.#get()
+    if (kind === 'credited') totals.credits += 1
+    else totals.revocations += 1
+    if (nanos === null) totals.unpricedSavings += kind === 'credited' ? 1 : -1
+    else if (kind === 'credited') totals.creditedNanos += nanos
+    else totals.revokedNanos += nanos
   }
 
   arrived(hits: number, misses: number, cachedTokens: number): void {

@@ -114,6 +114,17 @@ export class HandleStore {
   }
 
   /** Newest first, before a number that the page before gave. */
+  /** Rows of all managed caches, the newest first, with the id of each one's cache. */
+  rowsBefore(beforeSeq: number, limit: number): { seq: number; id: string; row: HandleRow }[] {
+    return this.#sql
+      .all<{ seq: number; id: string; row: string }>(
+        'SELECT seq, id, row FROM handle_row JOIN handle USING (k) WHERE seq < ? ORDER BY seq DESC LIMIT ?',
+        beforeSeq,
+        limit,
+      )
+      .map(({ seq, id, row }) => ({ seq, id, row: JSON.parse(row) as HandleRow }))
+  }
+
   rows(k: number, beforeSeq: number, limit: number): { seq: number; row: HandleRow }[] {
     return this.#sql
       .all<{ seq: number; row: string }>(

@@ -118,6 +118,13 @@ export class Keeper {
     return this.#inFlight.get(k) ?? null
   }
 
+  /** The lease under which it is; null when there is none. */
+  leaseOf(k: number): Lease | null {
+    const seq = this.inFlight(k)
+    const leases = seq === null ? null : (this.#store.claim(seq)?.leases ?? null)
+    return leases?.find((lease) => lease.k === k) ?? null
+  }
+
   // Claims
 
   /**
@@ -507,10 +514,10 @@ export class Keeper {
   #endDeleted(lease: Lease, outcome: Outcome, now: number, totals: Totals): Ended {
     if (outcome.kind === 'answered') {
       const { price } = this.#ports.factsOf(lease.provider, lease.model, now)
-      totals.answered('unknown', costOf(outcome.usage, price, lease.retention) ?? lease.reservedNanos)
+      totals.answered('unknown', costOf(outcome.usage, price, lease.retention) ?? worstOf(lease))
     } else if (outcome.kind === 'failed') {
       const unknown = outcome.accepted === null
-      totals.failed(outcome.failure.kind, unknown, unknown ? lease.reservedNanos : 0)
+      totals.failed(outcome.failure.kind, unknown, unknown ? worstOf(lease) : 0)
     }
     const failure = failureValue('not_found', 'the prefix was deleted')
     return { k: lease.k, seq: lease.seq, settled: { receipt: null, failure } }
@@ -524,19 +531,21 @@ export class Keeper {
     record: PrefixRecord,
     totals: Totals,
   ): Change {
-    const worst = lease.reservedNanos === 0 ? null : lease.reservedNanos
+    const worst = worstOf(lease)
     if (outcome.kind === 'answered') {
       const { purpose } = lease
       // A write that a resting plan did not ask for was asked for by somebody: it starts the plan again.
-      const resumed = purpose === 'write' && state.stopped !== null ? resume(state, outcome.startedAt) : null
+      // But what it has lost is not forgotten by asking: every start of an application would put the tripwire off.
+      const rests = state.stopped !== null && state.stopped.reason !== 'losing_money'
+      const resumed = purpose === 'write' && rests ? resume(state, outcome.startedAt) : null
       const change = applyAnswer(resumed?.state ?? state, { ...outcome, purpose }, context, worst)
       change.rows = [...(resumed?.rows ?? []), ...change.rows]
-      totals.answered(change.state.lastReceipt?.kind ?? 'unknown', change.state.costNanos - state.costNanos)
+      totals.answered(change.state.lastReceipt?.kind ?? 'unknown', spentBy(state, change.state))
       return change
     }
     const call = { ...outcome, at: outcome.startedAt, purpose: lease.purpose, elsewhere: refusedPlace(lease, outcome) }
     const change = applyFailure(state, call, worst, record.primitives.length)
-    totals.failed(outcome.failure.kind, outcome.accepted === null, change.state.costNanos - state.costNanos)
+    totals.failed(outcome.failure.kind, outcome.accepted === null, spentBy(state, change.state))
     return change
   }
 
@@ -616,8 +625,8 @@ export class Keeper {
       const state = this.#store.state(k)
       const record = this.#store.record(k)
       if (state === null || record === null) return false
-      const { retentions } = this.#ports.factsOf(record.provider, record.model, now)
-      const change = applyArrivals(state, arrivals, now, record.createdAt, retentions)
+      const { retentions, price } = this.#ports.factsOf(record.provider, record.model, now)
+      const change = applyArrivals(state, arrivals, now, record.createdAt, retentions, price)
       const tally = flushTally(change.state, now, change.rows.length > 0)
       const next = reschedule(tally.state, this.#context(k, record, tally.state, now, null), now)
       this.#save({ k, state }, { state: next.state, rows: [...tally.rows, ...change.rows, ...next.rows] }, now, false)
@@ -627,6 +636,7 @@ export class Keeper {
         change.state.misses - state.misses,
         (change.state.tally?.cachedTokens ?? 0) - (state.tally?.cachedTokens ?? 0),
       )
+      for (const row of change.rows) if (row.type === 'saving') totals.saved(row)
       totals.save()
       return true
     })
@@ -634,12 +644,17 @@ export class Keeper {
 
   /** Somebody changed a prefix, its plan or a switch: `edit` the state, then plan anew. */
   replan(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
+    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }))
+  }
+
+  /** The same, for a change that its history tells. */
+  tell(k: number, now: number, change: (state: PrefixState) => Change): PrefixState | null {
     const state = this.#store.state(k)
     const record = this.#store.record(k)
     if (state === null || record === null) return null
-    const edited = edit(state)
-    const next = reschedule(edited, this.#context(k, record, edited, now, this.#accountLeft(now)), now)
-    this.#save({ k, state }, next, now, false)
+    const told = change(state)
+    const next = reschedule(told.state, this.#context(k, record, told.state, now, this.#accountLeft(now)), now)
+    this.#save({ k, state }, { state: next.state, rows: [...told.rows, ...next.rows] }, now, false)
     return next.state
   }
 
@@ -741,6 +756,16 @@ function asked0(state: PrefixState, context: PlanContext, now: number): Decision
 function refusedJob(decision: Exclude<Decision, { do: 'send' }>): Settled {
   const exhausted = decision.do === 'stop' && decision.reason === 'budget_exhausted'
   return { receipt: null, failure: failureValue(exhausted ? 'budget_exhausted' : 'forbidden', decision.why) }
+}
+
+/** What one call added to the cost of its prefix; null: nobody knows. */
+function spentBy(before: PrefixState, after: PrefixState): number | null {
+  return after.unpricedCalls > before.unpricedCalls ? null : after.costNanos - before.costNanos
+}
+
+/** What a call is charged whose outcome is not known; null where that has no price. */
+function worstOf(lease: Lease): number | null {
+  return lease.reservedNanos === 0 ? null : lease.reservedNanos
 }
 
 function primitiveOf(record: PrefixRecord, state: PrefixState): Primitive {

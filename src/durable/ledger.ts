@@ -1,4 +1,5 @@
 import { dayOf } from '../core/schedule.ts'
+import { EMPTY_DAY } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 
 /** Adds a call about a managed cache, or the storage that was counted, to the totals of its UTC day. */
@@ -11,16 +12,7 @@ export function bookCall(
 ): void {
   if (calls === 0 && costNanos === 0) return
   const day = dayOf(now)
-  const totals = store.dayTotals(day) ?? {
-    calls: 0,
-    costNanos: 0,
-    unknownOutcomes: 0,
-    receipts: {},
-    failures: {},
-    hits: 0,
-    misses: 0,
-    cachedTokens: 0,
-  }
+  const totals = store.dayTotals(day) ?? EMPTY_DAY
   const failures =
     failureKind === null
       ? totals.failures

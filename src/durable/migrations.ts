@@ -62,6 +62,8 @@ export const REGISTRY_STEPS: readonly string[][] = [
     `CREATE TABLE handle_drop (k INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, wake_at INTEGER NOT NULL,
       record TEXT NOT NULL)`,
   ],
+  // What a deleted prefix had spent of its day: a budget is a content's, and deleting it must not buy another.
+  ['CREATE TABLE departed (fingerprint TEXT PRIMARY KEY, day TEXT NOT NULL, spent_nanos INTEGER NOT NULL)'],
   // Which bots there are, so that they are erased with the account.
   ['CREATE TABLE bot (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID'],
 ]

@@ -1,4 +1,6 @@
 import { Failure } from '../contract/failures.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
+import type { Announcement } from '../core/announcement.ts'
 import { belief } from '../core/belief.ts'
 import type { Belief } from '../core/belief.ts'
 import { restart } from '../core/events.ts'
@@ -6,6 +8,8 @@ import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { learnedRetention } from '../core/retention.ts'
 import { dayOf, leadMs } from '../core/schedule.ts'
+import { applySignal } from '../core/signal.ts'
+import type { Signal } from '../core/signal.ts'
 import { newState } from '../core/state.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
@@ -46,6 +50,7 @@ export const DEFAULT_KEEP_WARM: KeepWarm = {
   idleTimeoutMs: null,
   windows: [],
   budgetNanosPerDay: 1_000_000_000,
+  latencyValueNanos: 0,
 }
 
 /** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */
@@ -82,14 +87,17 @@ export class Registrar {
         }
         const facts = this.#ports.factsOf(record.provider, record.model, now)
         const offer = facts.retentions.find((one) => one.name === record.retention)
-        const state = newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer))
+        const state = {
+          ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
+          spentNanos: this.#store.takeDeparted(given.fingerprint, dayOf(now)),
+        }
         const k = this.#store.insertPrefix(record, state, body)
         this.#takeName(k, record, given.name, now)
         this.#keeper.replan(k, now, (fresh) => fresh)
         return { k, created: true }
       }
       const record = this.#record(known)
-      const changed = keepWarm !== null && JSON.stringify(keepWarm) !== JSON.stringify(record.keepWarm)
+      const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
       const revived = record.superseded && given.name !== null
       if (changed || revived) {
         this.#store.saveRecord(known, {
@@ -97,7 +105,7 @@ export class Registrar {
           keepWarm: keepWarm ?? record.keepWarm,
           superseded: revived ? false : record.superseded,
         })
-        this.#keeper.replan(known, now, (state) => restart(state, now))
+        this.#startAnew(known, keepWarm, now)
       }
       this.#takeName(known, this.#record(known), given.name, now)
       return { k: known, created: false }
@@ -120,6 +128,12 @@ export class Registrar {
     this.#keeper.replan(holder.k, now, (state) => ({ ...state, generation: state.generation + 1, stopped: null }))
   }
 
+  #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {
+    // Who switches it off means what is still to come, too.
+    const off = keepWarm?.plan === 'off'
+    this.#keeper.replan(k, now, (state) => restart(off ? { ...state, announcements: [] } : state, now))
+  }
+
   change(id: string, change: { keepWarm?: KeepWarm; name?: string | null }, now: number): number {
     return this.#store.transaction(() => {
       const k = this.#k(id)
@@ -136,15 +150,43 @@ export class Registrar {
       }
       if (change.keepWarm !== undefined) {
         this.#store.saveRecord(k, { ...this.#record(k), keepWarm: change.keepWarm })
-        this.#keeper.replan(k, now, (state) => restart(state, now))
+        this.#startAnew(k, change.keepWarm, now)
       }
       return k
     })
   }
 
-  /** Stops and forgets. A call that is in flight ends nowhere. */
+  /** A caller says what became of the session, or what will. */
+  signal(id: string, signal: Signal): void {
+    this.#store.transaction(() => this.#keeper.tell(this.#k(id), signal.at, (state) => applySignal(state, signal)))
+  }
+
+  /** A caller says that traffic is coming. */
+  announce(id: string, announcement: Announcement, now: number): void {
+    this.#store.transaction(() =>
+      this.#keeper.tell(this.#k(id), now, (state) => {
+        const change = applyAnnouncement(state, announcement, now)
+        if (change !== null) return change
+        const why = `this prefix already holds ${MOST_ANNOUNCEMENTS} announcements that are still to come, the most that it may`
+        throw new Failure('conflict', why)
+      }),
+    )
+  }
+
+  /**
+   * Stops and forgets, but for what it spent today: registered again, it goes on with the same budget. A call that is in
+   * flight ends nowhere; it counts as its worst case.
+   */
   remove(id: string): void {
-    this.#store.transaction(() => this.#store.deletePrefix(this.#k(id)))
+    this.#store.transaction(() => {
+      const k = this.#k(id)
+      const state = this.#store.state(k)
+      const lease = this.#keeper.leaseOf(k)
+      const day = [state?.day ?? '', lease === null ? '' : dayOf(lease.notBeforeAt)].toSorted().at(-1) ?? ''
+      const spentNanos = (state?.day === day ? state.spentNanos : 0) + (lease?.reservedNanos ?? 0)
+      if (spentNanos > 0) this.#store.saveDeparted(this.#record(k).fingerprint, day, spentNanos)
+      this.#store.deletePrefix(k)
+    })
   }
 
   view(id: string, now: number): PrefixView {
@@ -288,6 +330,11 @@ export class Registrar {
     if (record === null) throw new Failure('not_found', 'there is no such prefix')
     return record
   }
+}
+
+/** A plan as text, for comparison: a member that is newer than the stored row stands at its default. */
+function wholeText(keepWarm: KeepWarm): string {
+  return JSON.stringify({ ...DEFAULT_KEEP_WARM, ...keepWarm })
 }
 
 function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilter, named: boolean): boolean {

@@ -1,9 +1,11 @@
 import type { HistoryRow } from '../core/history.ts'
 import { slotOf } from '../core/schedule.ts'
+import { readState } from '../core/state.ts'
 import type { PrefixState } from '../core/state.ts'
 import { pack, unpack } from '../runtime/bytes.ts'
 import { lastRowOf, linesOf, rowsOf } from './history-lines.ts'
 import { migrate, REGISTRY_STEPS } from './migrations.ts'
+import { EMPTY_DAY } from './records.ts'
 import type { AccountSettings, ClaimEntry, DayTotals, Job, Lease, PrefixRecord } from './records.ts'
 import type { Sql } from './sql.ts'
 
@@ -159,6 +161,24 @@ export class RegistryStore {
     this.#states.delete(k)
   }
 
+  /** Remembers what a prefix that is to be deleted has spent of a day. */
+  saveDeparted(fingerprint: string, day: string, spentNanos: number): void {
+    this.#sql.all('INSERT OR REPLACE INTO departed VALUES (?, ?, ?)', fingerprint, day, spentNanos)
+  }
+
+  /** What a content had spent of `day` when it was deleted; the memory goes to whoever asks. */
+  takeDeparted(fingerprint: string, day: string): number {
+    const row = this.#sql.all<{ day: string; spent_nanos: number }>(
+      'DELETE FROM departed WHERE fingerprint = ? RETURNING day, spent_nanos',
+      fingerprint,
+    )[0]
+    return row?.day === day ? row.spent_nanos : 0
+  }
+
+  dropDeparted(beforeDay: string): void {
+    this.#sql.all('DELETE FROM departed WHERE day < ?', beforeDay)
+  }
+
   // Names: a label points at its newest version
 
   name(name: string): { k: number; version: number } | null {
@@ -189,7 +209,7 @@ export class RegistryStore {
     if (known !== undefined) return known
     const row = this.#sql.all<{ state: string }>('SELECT state FROM state WHERE k = ?', k)[0]
     if (row === undefined) return null
-    const state = JSON.parse(row.state) as PrefixState
+    const state = readState(row.state)
     keep(this.#states, STATES_IN_MEMORY, k, state)
     return state
   }
@@ -202,7 +222,7 @@ export class RegistryStore {
       'SELECT k, state FROM state WHERE k IN (SELECT value FROM json_each(?))',
       JSON.stringify(others),
     ))
-      rows.push({ k, state: JSON.parse(state) as PrefixState })
+      rows.push({ k, state: readState(state) })
     for (const { k, state } of rows) keep(this.#states, STATES_IN_MEMORY, k, state)
     return rows
   }
@@ -267,6 +287,16 @@ export class RegistryStore {
   /** All history rows in the order in which they were written. */
   history(k: number): HistoryRow[] {
     const moved = this.#sql.all<{ rows: Blob }>('SELECT rows FROM history WHERE k = ? ORDER BY seq', k)
+    return rowsOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
+  }
+
+  /** Rows of the chunks that reach to `fromAt` or beyond, in the order in which they were written: the first may be older. */
+  historySince(k: number, fromAt: number): HistoryRow[] {
+    const moved = this.#sql.all<{ rows: Blob }>(
+      'SELECT rows FROM history WHERE k = ? AND last_at >= ? ORDER BY seq',
+      k,
+      fromAt,
+    )
     return rowsOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
   }
 
@@ -441,13 +471,13 @@ export class RegistryStore {
 
   dayTotals(day: string): DayTotals | null {
     const row = this.#sql.all<{ totals: string }>('SELECT totals FROM ledger_day WHERE day = ?', day)[0]
-    return row === undefined ? null : (JSON.parse(row.totals) as DayTotals)
+    return row === undefined ? null : totalsFrom(row.totals)
   }
 
   days(): { day: string; totals: DayTotals }[] {
     return this.#sql
       .all<{ day: string; totals: string }>('SELECT day, totals FROM ledger_day ORDER BY day')
-      .map((row) => ({ day: row.day, totals: JSON.parse(row.totals) as DayTotals }))
+      .map((row) => ({ day: row.day, totals: totalsFrom(row.totals) }))
   }
 
   saveDayTotals(day: string, totals: DayTotals): void {
@@ -538,6 +568,11 @@ export class RegistryStore {
   dropIdempotent(beforeAt: number): void {
     this.#sql.all('DELETE FROM idempotency WHERE at < ?', beforeAt)
   }
+}
+
+/** Days that an older version booked lack what it did not count. */
+function totalsFrom(text: string): DayTotals {
+  return { ...EMPTY_DAY, ...(JSON.parse(text) as DayTotals) }
 }
 
 /** Blobs come back as one or the other, by where the tables are. */

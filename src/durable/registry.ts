@@ -1,11 +1,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure, failureValue, readFailure } from '../contract/failures.ts'
+import type { Announcement } from '../core/announcement.ts'
 import type { Arrival } from '../core/events.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { HandleKeep } from '../core/handle.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { rollUpRows } from '../core/roll-up.ts'
 import { dayOf } from '../core/schedule.ts'
+import type { Signal } from '../core/signal.ts'
 import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
@@ -29,6 +31,8 @@ import type {
   HandleView,
 } from './handle-records.ts'
 import { HandleStore } from './handle-store.ts'
+import { ledgerEntries, prefixSums } from './ledger-pages.ts'
+import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger-pages.ts'
 import { Keeper } from './keeper.ts'
 import type { Ended, Message, Refused } from './keeper.ts'
 import type {
@@ -658,6 +662,20 @@ export class Registry extends DurableObject<Environment> {
     return this.#registrar.view(id, this.clock.now())
   }
 
+  /** Takes what a caller says of the session behind a prefix; the prefix as it stands then. */
+  async signal(id: string, signal: Signal): Promise<PrefixView> {
+    this.#registrar.signal(id, signal)
+    await this.#rearm()
+    return this.#registrar.view(id, this.clock.now())
+  }
+
+  /** Takes word of traffic that is coming; the prefix as it stands then. */
+  async announce(id: string, announcement: Announcement): Promise<PrefixView> {
+    this.#registrar.announce(id, announcement, this.clock.now())
+    await this.#rearm()
+    return this.#registrar.view(id, this.clock.now())
+  }
+
   remove(id: string): void {
     this.#registrar.remove(id)
   }
@@ -701,6 +719,18 @@ export class Registry extends DurableObject<Environment> {
 
   totals(): { day: string; totals: DayTotals }[] {
     return this.#store.days()
+  }
+
+  ledgerSums(span: Span, before: number | null, limit: number): { sums: PrefixSum[]; cursor: number | null } {
+    return prefixSums(this.#store, span, before, limit)
+  }
+
+  ledgerEntries(
+    span: Span,
+    place: LedgerPlace | null,
+    limit: number,
+  ): { entries: LedgerEntry[]; next: LedgerPlace | null } {
+    return ledgerEntries(this.#store, this.#handleStore, span, place, limit)
   }
 
   /** Limits and breakers, per provider and credential. */
@@ -757,6 +787,7 @@ export class Registry extends DurableObject<Environment> {
       this.#store.dropJobs(now - JOB_MS)
       this.#store.dropIdempotent(now - IDEMPOTENCY_MS)
       this.#store.dropDays(dayOf(now - LEDGER_DAYS_MS))
+      this.#store.dropDeparted(dayOf(now))
       // None is ever forgotten, unless there is a defect; then it must not stay so.
       for (const k of this.#store.forgotten(now - FORGOTTEN_MS, 10_000)) this.#store.hint(k, now)
     })

@@ -13,12 +13,14 @@ import { credentials } from './credentials.ts'
 import { health } from './health.ts'
 import { jobs } from './jobs.ts'
 import { killSwitch } from './kill-switch.ts'
+import { ledger } from './ledger.ts'
 import { metrics } from './metrics.ts'
 import { observations } from './observations.ts'
 import { openapi } from './openapi.ts'
 import { factOverrides } from './overrides.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
+import { signals } from './signals.ts'
 import { warm } from './warm.ts'
 
 /** The caller's own request id is taken over when it is nothing but an id. */
@@ -48,6 +50,7 @@ app.use(async (c, next) => {
 for (const resource of [
   warm,
   prefixes,
+  signals,
   observations,
   jobs,
   caches,
@@ -55,6 +58,7 @@ for (const resource of [
   providers,
   factOverrides,
   metrics,
+  ledger,
   accounts,
   credentials,
   killSwitch,

@@ -86,12 +86,20 @@ function probesPerDay(
   const open = openShare(keepWarm.windows)
   const most = Math.floor((DAY_MS / (ttlMs - leadMs(ttlMs, 1_000))) * open)
   if (plan === 'always') return most
-  const limit = plan === 'auto' ? breakEven(facts, retention, tokens, outputTokens) : plan.probes
+  const latencyNanos = keepWarm.latencyValueNanos ?? 0
+  const limit = plan === 'auto' ? breakEven(facts, retention, tokens, outputTokens, latencyNanos) : plan.probes
   return Math.min(most, limit)
 }
 
-function breakEven(facts: ModelFacts, retention: string, tokens: number, outputTokens: number): number {
-  return facts.price === null ? 0 : (breakEvenProbes(tokens, outputTokens, facts.price, retention) ?? 0)
+function breakEven(
+  facts: ModelFacts,
+  retention: string,
+  tokens: number,
+  outputTokens: number,
+  latencyNanos: number,
+): number {
+  if (facts.price === null) return 0
+  return breakEvenProbes(tokens, outputTokens, facts.price, retention, latencyNanos) ?? 0
 }
 
 /** The share of a week that lies inside some window, each taken in its own local time. */

@@ -25,6 +25,24 @@ export const metrics = room().get('/metrics', account, async (c) => {
       usd(sum(all, 'costNanos')),
     ),
     ...metric(
+      'pilotlight_unpriced_calls_total',
+      'counter',
+      'Calls whose cost is not known, in no sum.',
+      sum(all, 'unpricedCalls'),
+    ),
+    ...metric(
+      'pilotlight_saved_usd_total',
+      'counter',
+      'What hits saved that only keep-alives made possible, in US dollars.',
+      usd(sum(all, 'creditedNanos')),
+    ),
+    ...metric(
+      'pilotlight_saved_revoked_usd_total',
+      'counter',
+      'Of these, what late reports of real requests took back.',
+      usd(sum(all, 'revokedNanos')),
+    ),
+    ...metric(
       'pilotlight_unknown_outcomes_total',
       'counter',
       'Calls whose outcome is not known, charged at their worst case.',
@@ -82,7 +100,16 @@ function guardLines(guards: readonly GuardView[]): string[] {
   ]
 }
 
-type Counted = 'calls' | 'costNanos' | 'unknownOutcomes' | 'hits' | 'misses' | 'cachedTokens'
+type Counted =
+  | 'calls'
+  | 'costNanos'
+  | 'unpricedCalls'
+  | 'creditedNanos'
+  | 'revokedNanos'
+  | 'unknownOutcomes'
+  | 'hits'
+  | 'misses'
+  | 'cachedTokens'
 
 function sum(days: readonly DayTotals[], name: Counted): number {
   return days.reduce((total, day) => total + day[name], 0)

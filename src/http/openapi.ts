@@ -7,13 +7,15 @@ import * as botted from '../contract/bots.ts'
 import * as cached from '../contract/caches.ts'
 import { FAILURES } from '../contract/failures.ts'
 import { observations } from '../contract/observation.ts'
-import { prefixChange, warmAgainBody, warmBody } from '../contract/warm.ts'
+import { announceBody, signalBody } from '../contract/signal.ts'
+import { prefixChange, previewBody, warmAgainBody, warmBody } from '../contract/warm.ts'
 import { VERSION } from '../runtime/version.ts'
 import { accountsQuery } from './accounts.ts'
 import { eraseQuery } from './bots.ts'
 import { cacheHistoryQuery, cacheQuery, cachesQuery, ofProvider } from './caches.ts'
 import { room } from './context.ts'
 import { historyQuery } from './history.ts'
+import { ledgerQuery } from './ledger.ts'
 import { listQuery } from './prefixes.ts'
 
 const { listOf } = answers
@@ -118,6 +120,32 @@ export const operations: readonly Operation[] = [
     bodyOptional: true,
     idempotent: true,
     answers: { 200: answers.warmAnswer, 202: answers.warmAnswer },
+  },
+  {
+    method: 'post',
+    path: '/prefixes/{id}/preview',
+    does: 'What another plan would have cost and saved on the idle gaps that were seen of it. Nothing is changed or sent.',
+    key: 'account',
+    body: previewBody,
+    answers: { 200: answers.previewAnswer },
+  },
+  {
+    method: 'post',
+    path: '/prefixes/{id}/signals',
+    does: 'Says that the session is over, or that work is running that will come back.',
+    key: 'account',
+    body: signalBody,
+    idempotent: true,
+    answers: { 200: answers.prefixAnswer },
+  },
+  {
+    method: 'post',
+    path: '/prefixes/{id}/announce',
+    does: 'Says that traffic is coming: be warm by then.',
+    key: 'account',
+    body: announceBody,
+    idempotent: true,
+    answers: { 200: answers.prefixAnswer },
   },
   {
     method: 'post',
@@ -269,6 +297,14 @@ export const operations: readonly Operation[] = [
     does: 'Back to the card alone.',
     key: 'admin',
     answers: { 200: listOf(answers.overrideAnswer) },
+  },
+  {
+    method: 'get',
+    path: '/ledger',
+    does: 'What warming cost and what it saved: entry by entry, by day or by prefix.',
+    key: 'account',
+    query: ledgerQuery,
+    answers: { 200: answers.ledgerAnswer },
   },
   {
     method: 'get',

@@ -1,19 +1,20 @@
 import * as z from 'zod'
 import { Failure } from '../contract/failures.ts'
-import { prefixChange, warmAgainBody } from '../contract/warm.ts'
+import { prefixChange, previewBody, warmAgainBody } from '../contract/warm.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
 import { newId, sha256 } from '../runtime/ids.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
-import { registryOf, room } from './context.ts'
+import { clockOf, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor, keepWarmFrom } from './preparation.ts'
 import { prefixJson, receiptJson, warmthJson } from './present.ts'
+import { previewJson } from './preview.ts'
 import { cursor, limit, readQuery } from './query.ts'
 import { credentialsNamed, refuseElsewhere } from './credentials.ts'
 import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
@@ -28,7 +29,7 @@ export const listQuery = z.strictObject({
 })
 
 /** An id that no Registry could have given is not asked about. */
-function idOf(c: Call): string {
+export function idOf(c: Call): string {
   const id = c.req.param('id') ?? ''
   if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such prefix.')
   return id
@@ -108,6 +109,13 @@ export const prefixes = room()
     })
     // Put in as text, so that not a byte of it changes on the way out either.
     return c.body(`${head.slice(0, -1)},"request":${body}}`, 200, { 'content-type': 'application/json' })
+  })
+  .post('/prefixes/:id/preview', account, async (c) => {
+    const id = idOf(c)
+    const { keep_warm } = await readBody(c, previewBody)
+    const view = await registryOf(c).view(id)
+    const clock = clockOf(c)
+    return c.json(previewJson(view, keepWarmFrom(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs))
   })
   .post('/prefixes/:id/warm', account, idempotent, async (c) => {
     const id = idOf(c)

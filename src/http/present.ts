@@ -1,11 +1,14 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import { windowJson } from '../contract/windows.ts'
+import { announcementsAt } from '../core/announcement.ts'
 import type { Belief } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { usd } from '../core/price.ts'
 import { dayOf } from '../core/schedule.ts'
+import { signalAt } from '../core/signal.ts'
+import type { Signal } from '../core/signal.ts'
 import type { PrefixState, Receipt } from '../core/state.ts'
 import type { Usage } from '../core/types.ts'
 import type { Job } from '../durable/records.ts'
@@ -89,6 +92,7 @@ export function keepWarmJson(keepWarm: KeepWarm) {
     idle_timeout: keepWarm.idleTimeoutMs === null ? null : durationJson(keepWarm.idleTimeoutMs),
     windows: keepWarm.windows.map(windowJson),
     budget_usd_per_day: money(keepWarm.budgetNanosPerDay),
+    latency_value_usd: money(keepWarm.latencyValueNanos ?? 0),
   }
 }
 
@@ -121,6 +125,11 @@ export function prefixJson(view: Seen) {
     warmth: warmthJson(view.belief),
     plan: planJson(view),
     keep_warm: keepWarmJson(record.keepWarm),
+    signal: signalJson(signalAt(state, view.now)),
+    announcements: announcementsAt(state, view.now).map((one) => ({
+      at: iso(one.at),
+      expected_requests: one.expectedRequests,
+    })),
     last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
     last_failure: lastFailureJson(state),
     last_hit:
@@ -133,6 +142,7 @@ export function prefixJson(view: Seen) {
     // A sum in which nothing is known is not 0.
     cost_usd: state.unpricedCalls > 0 && state.costNanos === 0 ? null : money(state.costNanos),
     unpriced_calls: state.unpricedCalls,
+    ...savedJson(state),
     cost_today_usd: money(state.day === dayOf(view.now) ? state.spentNanos : 0),
     estimated_tokens: record.estimatedTokens,
     measured_tokens: state.measuredTokens,
@@ -140,6 +150,23 @@ export function prefixJson(view: Seen) {
     in_flight: view.inFlight,
     advice: record.advice,
   }
+}
+
+/** What keep-alives saved, and what is left of it. A sum in which nothing is known is null here too. */
+function savedJson(state: PrefixState) {
+  const saved = state.unpricedSavings > 0 && state.savedNanos === 0 ? null : state.savedNanos
+  const cost = state.unpricedCalls > 0 && state.costNanos === 0 ? null : state.costNanos
+  return {
+    saved_usd: money(saved),
+    net_usd: money(saved === null || cost === null ? null : saved - cost),
+    savings: state.credits,
+    unpriced_savings: state.unpricedSavings,
+  }
+}
+
+function signalJson(signal: Signal | null) {
+  if (signal === null) return null
+  return { kind: signal.kind, at: iso(signal.at), until: signal.kind === 'pending' ? iso(signal.untilAt) : null }
 }
 
 function lastFailureJson(state: PrefixState) {
@@ -156,8 +183,25 @@ export function historyJson(row: HistoryRow) {
   if (row.type === 'rollup') {
     const { type, receipts, arrivals, hits, misses, decisions } = row
     const cached_tokens = row.cachedTokens
-    return { at, type, receipts, cost_usd: money(row.costNanos), arrivals, hits, misses, cached_tokens, decisions }
+    const cost_usd = money(row.costNanos)
+    const saved = row.savings ?? { count: 0, nanos: 0, unpriced: 0 }
+    const savings = { saved_usd: money(saved.nanos), savings: saved.count, unpriced_savings: saved.unpriced }
+    const unpriced_calls = row.unpriced ?? 0
+    return {
+      at,
+      type,
+      receipts,
+      cost_usd,
+      unpriced_calls,
+      ...savings,
+      arrivals,
+      hits,
+      misses,
+      cached_tokens,
+      decisions,
+    }
   }
+  if (row.type === 'saving') return { at, type: row.type, kind: row.kind, saved_usd: money(row.nanos), why: row.why }
   if (row.type === 'decision') return { at, type: row.type, decision: row.decision, reason: row.why, why: row.why }
   return {
     at,

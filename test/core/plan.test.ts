@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decide, worstNanos } from '../../src/core/plan.ts'
+import { decide, probeLimit, worstNanos } from '../../src/core/plan.ts'
 import { leadMs } from '../../src/core/schedule.ts'
 import { newState } from '../../src/core/state.ts'
 import { assumed, context, facts, HOUR, MINUTE, NOON, planned, silentFacts, warmState } from './sample.ts'
@@ -61,6 +61,24 @@ describe('plans that watch their money', () => {
     const stopped = decide(warmState(NOON, { probesSinceArrival: 11 }), auto, dueAt)
     expect(stopped).toMatchObject({ do: 'stop', reason: 'break_even' })
     expect(stopped.why).toContain('savings are unknown')
+  })
+
+  it('auto holds longer where an avoided cold start is worth more than its tokens, and says so', () => {
+    // (37.5 − 3 + 30) m$ ÷ 3 m$ = 21.5; a row that is older than the member counts none.
+    const valued = context({ keepWarm: planned('auto', { latencyValueNanos: 30_000_000 }) })
+    expect(probeLimit(warmState(NOON), context({ keepWarm: planned('auto') }))).toBe(11)
+    expect(probeLimit(warmState(NOON), valued)).toBe(21)
+    const stopped = decide(warmState(NOON, { probesSinceArrival: 21 }), valued, dueAt)
+    expect(stopped).toMatchObject({ do: 'stop', reason: 'break_even' })
+    expect(stopped.why).toContain('$0.0300 for an avoided cold start')
+  })
+
+  it('a latency value makes probes worth their while that tokens alone do not', () => {
+    const price = { ...facts.price!, cacheReadNanosPerMTok: 1_500_000_000, cacheWriteNanosPerMTok: { '5m': 3e9 } }
+    const auto = (latencyValueNanos: number) =>
+      context({ keepWarm: planned('auto', { latencyValueNanos }), facts: { ...facts, price }, outputFloor: 1 })
+    expect(decide(warmState(NOON), auto(0), dueAt)).toMatchObject({ do: 'stop', reason: 'not_worth_it' })
+    expect(decide(warmState(NOON), auto(1_000_000), dueAt)).toMatchObject({ do: 'send', purpose: 'keep' })
   })
 
   it('auto never probes where reads cost half the input price', () => {

@@ -30,6 +30,7 @@ it('old rows are told by the hour, and nothing is lost but the single rows', () 
       type: 'rollup',
       receipts: { written: 1, full: 2 },
       costNanos: 110,
+      unpriced: 1,
       arrivals: 3,
       hits: 2,
       misses: 1,

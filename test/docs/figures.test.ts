@@ -2,9 +2,15 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { breakEvenProbes, readNanos, usd, writeNanos } from '../../src/core/price.ts'
+import { applyAnswer, applyArrivals } from '../../src/core/events.ts'
+import { learnedRetention } from '../../src/core/retention.ts'
 import * as schedule from '../../src/core/schedule.ts'
 import { ENTRIES_PER_MESSAGE } from '../../src/durable/keeper.ts'
 import { cardById, modelFacts } from '../../src/providers/registry.ts'
+import { newState } from '../../src/core/state.ts'
+import { lossAt, lossLimit } from '../../src/core/tripwire.ts'
+import { ENTRY_DAYS, LEDGER_DAYS } from '../../src/http/ledger.ts'
+import { context, facts, fiveMinutes, usage } from '../core/sample.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
 
 const MINUTE = 60_000
@@ -89,6 +95,73 @@ describe('docs/planner.md', () => {
     const known = [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name)
     const sentence = /plan that rested for one of these reasons: ([^]*?)\.\n/.exec(planner)?.[1]
     expect(names(sentence).toSorted()).toEqual(known.toSorted())
+  })
+})
+
+describe('docs/ledger.md', () => {
+  const rows = tableRows(section(readText('docs/ledger.md'), 'By hand'))
+  const nanos = (cell: string | undefined): number => Math.round(Number(/\$([\d.]+)/.exec(cell ?? '')?.[1] ?? 0) * 1e9)
+
+  it('reckons its example as the code does', () => {
+    const price = modelFacts(cardById('anthropic')!, 'claude-opus-4-8', Date.UTC(2026, 10, 21)).price
+    if (price === null) throw new Error('the example has no price')
+    const sample = { ...facts, price }
+    const where = context({ facts: sample })
+    const clock = (text: string | undefined): number => Date.parse(`2026-11-21T${text}Z`)
+    const start = clock(rows[0]?.[0])
+    let state = newState(start, '2026-11-21', learnedRetention(fiveMinutes))
+    for (const [at, what = '', cost, saved] of rows.slice(0, -1)) {
+      const startedAt = clock(at)
+      const before = state
+      if (what.startsWith('real request')) {
+        const tokens = { ...usage(20_000, 0), uncachedTokens: 0 }
+        state = applyArrivals(
+          state,
+          [{ startedAt, usage: tokens, ttftMs: null }],
+          startedAt,
+          start,
+          [fiveMinutes],
+          price,
+        ).state
+      } else {
+        const purpose = what === 'first write' ? ('write' as const) : ('keep' as const)
+        const [read, written] = purpose === 'write' ? [0, 20_000] : [20_000, 0]
+        const counted = { ...usage(read ?? 0, written ?? 0), uncachedTokens: 0 }
+        const answer = {
+          startedAt,
+          latencyMs: 1,
+          purpose,
+          primitive: 'zero_output' as const,
+          usage: counted,
+          model: null,
+        }
+        state = applyAnswer(state, answer, where, null).state
+      }
+      expect([at, state.costNanos - before.costNanos, state.savedNanos - before.savedNanos]).toEqual([
+        at,
+        nanos(cost),
+        nanos(saved),
+      ])
+    }
+    const sums = rows.at(-1) ?? []
+    expect([state.costNanos, state.savedNanos]).toEqual([nanos(sums[2]), nanos(sums[3])])
+    expect(readText('docs/ledger.md')).toContain(
+      `Net is saved less cost: −$${usd(state.costNanos - state.savedNanos).toFixed(3)}.`,
+    )
+  })
+
+  it('states the tripwire as it is', () => {
+    const text = section(readText('docs/ledger.md'), 'The tripwire')
+    const limit = lossLimit(10_000, learnedRetention(fiveMinutes), facts.price) ?? 0
+    const rewrite = (writeNanos(10_000, 0, facts.price!, '5m') ?? 0) - readNanos(10_000, 0, facts.price!)
+    expect(limit / rewrite).toBe(3)
+    expect(text).toContain('three times *write − read*')
+    expect(lossAt({ nanos: 8, at: 0 }, 7 * 24 * 60 * MINUTE)).toBe(4)
+    expect(text).toContain('fades by half in seven days')
+  })
+
+  it('states the ages as they are', () => {
+    expect([ENTRY_DAYS, LEDGER_DAYS]).toEqual([7, 400])
   })
 })
 

@@ -9,6 +9,7 @@ import type { Registration } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import type { Sql } from '../../src/durable/sql.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
+import { keepWarmJson } from '../../src/http/present.ts'
 import { nodeSql } from '../support/node-sql.ts'
 
 const settings = {
@@ -335,6 +336,18 @@ it('history survives its move out of the tail, in order', () => {
   expect(receipts.map((row) => row.at)).toEqual(receipts.map((row) => row.at).toSorted((x, y) => x - y))
 })
 
+it('a plan stored before a latency value could be given reads as one of 0, and the same plan again changes nothing', () => {
+  const k = warmed('a', NOON, planned('auto', { latencyValueNanos: 0 }))
+  sql.all("UPDATE prefix SET record = json_remove(record, '$.keepWarm.latencyValueNanos') WHERE k = ?", k)
+  evict()
+  const before = store.state(k)
+  expect(keepWarmJson(registrar.viewByKey(k, NOON).record.keepWarm)).toMatchObject({ latency_value_usd: 0 })
+  registrar.register(registration('a', planned('auto', { latencyValueNanos: 0 })), NOON + MINUTE)
+  expect(store.state(k)).toEqual(before)
+  registrar.register(registration('a', planned('auto', { latencyValueNanos: 5 })), NOON + MINUTE)
+  expect(store.state(k)?.plannedAt).toBe(NOON + MINUTE)
+})
+
 it('an eviction changes nothing: the tables are the truth', () => {
   const k = warmed('a', NOON)
   const before = { view: registrar.viewByKey(k, NOON + MINUTE), next: store.nextAt() }
@@ -413,4 +426,45 @@ it('a warm that was asked for does not start what is off, superseded or over', (
   const lease = warmNow(k, NOON + HOUR)
   keeper.settle(lease.seq, [answered(lease, NOON + HOUR, 0, 10_000)], NOON + HOUR + 400)
   expect(store.state(k)).toMatchObject({ nextAt: null, stopped: { reason: 'plan_off' } })
+})
+
+describe('a plan that loses money', () => {
+  const limit = 3 * (37_500_000 - 3_000_000)
+
+  it('sends nothing that was claimed before, stops, and is not started by asking for a warm', () => {
+    const k = warmed('a', NOON, planned('auto'))
+    const [message] = claimed()
+    if (message === undefined) throw new Error('nothing was claimed')
+    const state = store.state(k)
+    if (state === null) throw new Error('the prefix is gone')
+    store.saveState(k, { ...state, loss: { nanos: 2 * limit, at: NOON + 4 * MINUTE } }, [])
+    evict()
+    expect(keeper.begin(message.seq, NOON + 4 * MINUTE + 37_000)).toEqual([])
+    expect(store.state(k)?.stopped?.reason).toBe('losing_money')
+
+    const lease = warmNow(k, NOON + 5 * MINUTE)
+    keeper.settle(lease.seq, [answered(lease, NOON + 5 * MINUTE, 0, 10_000)], NOON + 5 * MINUTE + 400)
+    evict()
+    expect(store.state(k)).toMatchObject({ verdict: 'warm', nextAt: null, stopped: { reason: 'losing_money' } })
+    expect(claimed(NOON + 9 * MINUTE)).toEqual([])
+  })
+
+  it('goes on at once when its plan is changed', () => {
+    const k = warmed('a', NOON, planned('auto'))
+    keeper.replan(k, NOON + MINUTE, (state) => ({ ...state, loss: { nanos: limit, at: NOON + MINUTE } }))
+    expect(store.state(k)).toMatchObject({ nextAt: null, stopped: { reason: 'losing_money' } })
+    const { id } = registrar.viewByKey(k, NOON).record
+    registrar.change(id, { keepWarm: planned('auto', { budgetNanosPerDay: 2_000_000_000 }) }, NOON + 2 * MINUTE)
+    expect(store.state(k)).toMatchObject({ stopped: null, loss: { nanos: 0 } })
+    expect(claimed()).toHaveLength(1)
+  })
+
+  it('counts in one prefix what is lost in it, and in no other', () => {
+    const k = warmed('a', NOON, planned('auto'))
+    const other = warmed('b', NOON, planned('auto'))
+    keeper.replan(k, NOON + MINUTE, (state) => ({ ...state, loss: { nanos: 9 * limit, at: NOON + MINUTE } }))
+    expect(store.state(other)?.stopped).toBeNull()
+    const [message] = claimed()
+    expect(keeper.begin(message?.seq ?? 0, NOON + 4 * MINUTE + 37_000).map((lease) => lease.k)).toEqual([other])
+  })
 })

@@ -153,7 +153,7 @@ describe('a field of ours', () => {
     ],
     [{ ...base, keep_warm: { budget_usd_per_day: -1 } }, 'invalid_request', 'keep_warm.budget_usd_per_day'],
     [{ ...base, keep_warm: { budget_usd_per_day: '1' } }, 'invalid_request', 'keep_warm.budget_usd_per_day'],
-    [{ ...base, keep_warm: { latency_value_usd: 1 } }, 'unsupported', 'keep_warm.latency_value_usd'],
+    [{ ...base, keep_warm: { latency_value_usd: -1 } }, 'invalid_request', 'keep_warm.latency_value_usd'],
     [{ ...base, keep_warm: { holdout: 0.5 } }, 'unsupported', 'keep_warm.holdout'],
   ]
   it.each(cases)('is refused by name: %j', async (body, kind, field) => {

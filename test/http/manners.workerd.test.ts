@@ -7,6 +7,7 @@ import {
   jobAnswer,
   listOf,
   observedAnswer,
+  previewAnswer,
   providerAnswer,
 } from '../../src/contract/answers.ts'
 import { cards } from '../../src/providers/registry.ts'
@@ -185,6 +186,35 @@ describe('a history', () => {
     expect(receipts.map(({ kind }) => kind)).toEqual(['written', 'full', 'full', 'full', 'full'])
     await evictDurableObject(bindings.REGISTRY.getByName('dev'))
     expect((await get(`/prefixes/${id}/history`)).json).toEqual(whole)
+  })
+})
+
+describe('a preview', () => {
+  it('says what another plan would have cost on the idle gaps that were seen, and changes nothing', async () => {
+    const id = (await post('/warm', warmOf())).json['id'] as string
+    const before = (await get(`/prefixes/${id}`)).json
+    const unseen = await post(`/prefixes/${id}/preview`, { keep_warm: { plan: 'always' } })
+    expect(unseen.json).toMatchObject({
+      id,
+      gaps: 0,
+      keep_warm: { plan: 'always' },
+      how: expect.stringContaining('No real request'),
+    })
+    const usage = { input_tokens: 9, cache_read_input_tokens: 4000, cache_creation_input_tokens: 0, output_tokens: 3 }
+    await post('/observations', [{ prefix_id: id, usage, started_at: Date.now() }])
+    const seen = await post(`/prefixes/${id}/preview`, { keep_warm: { plan: { probes: 3 } } })
+    expect(seen.status).toBe(200)
+    expect(previewAnswer.parse(seen.json).retentions.map(({ retention }) => retention)).toEqual(['5m', '1h'])
+    expect((await get(`/prefixes/${id}`)).json['keep_warm']).toEqual(before['keep_warm'])
+  })
+
+  it('names what is wrong in the plan, and does not know strangers', async () => {
+    const id = (await post('/warm', warmOf())).json['id'] as string
+    const wrong = await post(`/prefixes/${id}/preview`, { keep_warm: { plan: 'often' } })
+    expect(wrong.status).toBe(400)
+    expect(wrong.text).toContain('keep_warm.plan')
+    expect((await post(`/prefixes/${id}/preview`, {})).status).toBe(400)
+    expect((await post(`/prefixes/pfx_0_${'0'.repeat(24)}/preview`, { keep_warm: {} })).status).toBe(404)
   })
 })
 

@@ -177,6 +177,14 @@ export class World {
     return this.#alarmAt
   }
 
+  /** A call to the Registry from outside, at an instant. */
+  tell(at: number, work: () => void): void {
+    this.timeline.plan(at, () => {
+      work()
+      this.#rearm()
+    })
+  }
+
   runFor(durationMs: number): this {
     this.timeline.runUntil(this.options.startAt + durationMs)
     return this

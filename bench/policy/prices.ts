@@ -1,0 +1,34 @@
+import type { Holding } from '../../src/core/policy.ts'
+
+/** A price row in units of base input price × prefix tokens. A probe has 0.2 % of the prefix on top of its read. */
+export interface PriceRow {
+  read: number
+  holdings: Holding[]
+}
+
+const sliding = (name: string, minutes: number, everyMinutes: number, write: number, read: number): Holding => ({
+  name,
+  ttlMs: minutes * 60_000,
+  everyMs: everyMinutes * 60_000,
+  write,
+  read,
+  probe: read + 0.002,
+})
+const anthropic = (read: number): PriceRow => ({
+  read,
+  holdings: [sliding('5m', 5, 4.5, 1.25, read), sliding('1h', 60, 55, 2, read)],
+})
+
+export const priceRows: Record<string, PriceRow> = {
+  anthropic: anthropic(0.1),
+  'opus-5.5': anthropic(0.05),
+  'fable-5.1': anthropic(0.025),
+  'gpt-5.6': { read: 0.1, holdings: [sliding('30m', 30, 27.5, 1.25, 0.1)] },
+  'gpt-5': { read: 0.1, holdings: [sliding('5m', 5, 4.5, 1, 0.1)] },
+  'gpt-4o': { read: 0.5, holdings: [sliding('5m', 5, 4.5, 1, 0.5)] },
+  // A managed cache is paid by the hour: a "probe" is one more minute of it.
+  'gemini-3.1-pro': {
+    read: 0.1,
+    holdings: [{ name: 'handle', ttlMs: 60_000, everyMs: 60_000, write: 1, read: 0.1, probe: 2.25 / 60 }],
+  },
+}

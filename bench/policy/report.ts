@@ -1,0 +1,287 @@
+import { parseArgs } from 'node:util'
+import { say } from '../figure.ts'
+import { mostProbes } from '../../src/core/policy.ts'
+import type { Holding } from '../../src/core/policy.ts'
+import { PRIOR } from '../../src/core/demand-prior.ts'
+import type { Prior } from '../../src/core/demand.ts'
+import { synthetic } from './families.ts'
+import { fit } from './fit.ts'
+import { priceRows } from './prices.ts'
+import type { PriceRow } from './prices.ts'
+import { clairvoyant, fixed, pilotlight, play, randomised } from './simulate.ts'
+import type { Outcome } from './simulate.ts'
+import { readTraces, TraceError } from './traces.ts'
+import type { Stream } from './traces.ts'
+
+export interface Score {
+  excess: number
+  capture: number
+  mean_cost_ratio: number
+  worst_cost_ratio: number
+  cold_per_gap: number
+  probes_per_gap: number
+  /** 90 % bootstrap interval over streams. */
+  excess_interval?: [number, number]
+  capture_interval?: [number, number]
+}
+
+export interface PolicyReport {
+  prices: string
+  latency_value: number
+  streams: number
+  gaps: number
+  decisions: number
+  microseconds_per_decision: number
+  policies: Record<string, Score>
+  families: Record<string, { streams: number; policies: Record<string, Score> }>
+}
+
+/** The one fixed rule that is best on the open traces at these prices: retention and probes. See docs/planner.md. */
+const BEST_FIXED = { name: '1h', probes: 6 }
+const RESAMPLES = 200
+
+/** All policies on all streams. `pilotlight` is the shipped planner: `foresee` and `horizon` of src/core. */
+export function compare(
+  streams: readonly Stream[],
+  prices: string,
+  latencyValue: number,
+  only?: string,
+  folds = 1,
+): PolicyReport {
+  const all = priceRows[prices]
+  if (all === undefined)
+    throw new TraceError(`--prices: no prices named "${prices}"; known: ${Object.keys(priceRows).join(', ')}`)
+  if (!(latencyValue >= 0)) throw new TraceError('--latency-value: a number of units, 0 or more')
+  const row: PriceRow =
+    only === undefined ? all : { ...all, holdings: all.holdings.filter(({ name }) => name === only) }
+  if (row.holdings.length === 0) {
+    throw new TraceError(
+      `--class: "${only}" is not offered at these prices; offered: ${all.holdings.map(({ name }) => name).join(', ')}`,
+    )
+  }
+  const runs = new Map<string, Outcome[]>()
+  const run = (name: string, make: (stream: Stream, index: number) => Outcome): void => {
+    runs.set(name, streams.map(make))
+  }
+  for (const holding of row.holdings) {
+    const most = mostProbes(holding, latencyValue)
+    run(`nothing-${holding.name}`, (stream) => play(stream, fixed(holding, 0), latencyValue))
+    for (const probes of [2, 6, 12, 30]) {
+      run(`${probes}-pings-${holding.name}`, (stream) => play(stream, fixed(holding, probes), latencyValue))
+    }
+    run(`always-${holding.name}`, (stream) => play(stream, fixed(holding, Infinity), latencyValue))
+    run(`break-even-${holding.name}`, (stream) => play(stream, fixed(holding, most), latencyValue))
+    run(`random-ski-${holding.name}`, (stream) =>
+      play(stream, randomised(holding, latencyValue, seeded(20261121)), latencyValue),
+    )
+  }
+  const best = row.holdings.find(({ name }) => name === BEST_FIXED.name)
+  if (best !== undefined) run('best-fixed', (stream) => play(stream, fixed(best, BEST_FIXED.probes), latencyValue))
+  run('hindsight-fixed', (stream) => hindsight(stream, row.holdings, latencyValue))
+  const priors = folds === 1 ? [] : crossed(streams, folds)
+  const startedAt = performance.now()
+  run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, priors[index % folds]), latencyValue))
+  const tookMs = performance.now() - startedAt
+  const known =
+    (holdings: readonly Holding[]) =>
+    (stream: Stream): Outcome => ({
+      excess: clairvoyant(stream, holdings, latencyValue),
+      cold: 0,
+      probes: 0,
+      gaps: 0,
+    })
+  if (row.holdings.length > 1) {
+    for (const holding of row.holdings) run(`clairvoyant-${holding.name}`, known([holding]))
+  }
+  run('clairvoyant', known(row.holdings))
+  const zero = runs.get(`nothing-${row.holdings[0]?.name}`) ?? []
+  const floor = runs.get('clairvoyant') ?? []
+  const families = new Map<string, number[]>()
+  streams.forEach(({ family }, index) => families.set(family, [...(families.get(family) ?? []), index]))
+  const requests = streams.map((stream) => stream.requests * row.read)
+  const knowing = (name: string): boolean => name.startsWith('clairvoyant')
+  const scoreOf = (name: string, groups: readonly number[][]): Score => {
+    const outcomes = runs.get(name) ?? []
+    const parts = groups.map((indices) => {
+      const sum = (of: (index: number) => number): number => indices.reduce((total, index) => total + of(index), 0)
+      const ratios = indices.map(
+        (index) =>
+          ((requests[index] ?? 0) + (outcomes[index]?.excess ?? 0)) /
+          ((requests[index] ?? 0) + (floor[index]?.excess ?? 0)),
+      )
+      const x = sum((index) => outcomes[index]?.excess ?? 0)
+      const least = sum((index) => floor[index]?.excess ?? 0)
+      const nothing = sum((index) => zero[index]?.excess ?? 0)
+      const gaps = sum((index) => outcomes[index]?.gaps ?? 0)
+      return {
+        excess: x / least,
+        capture: nothing - least < 1e-9 ? 0 : (nothing - x) / (nothing - least),
+        mean: ratios.reduce((a, b) => a + b, 0) / ratios.length,
+        worst: Math.max(...ratios),
+        cold: gaps === 0 ? 0 : sum((index) => outcomes[index]?.cold ?? 0) / gaps,
+        probes: gaps === 0 ? 0 : sum((index) => outcomes[index]?.probes ?? 0) / gaps,
+      }
+    })
+    const mean = (of: (part: (typeof parts)[number]) => number): number =>
+      parts.reduce((total, part) => total + of(part), 0) / parts.length
+    return {
+      excess: Math.exp(mean(({ excess }) => Math.log(excess))),
+      capture: mean(({ capture }) => capture),
+      mean_cost_ratio: mean((part) => part.mean),
+      worst_cost_ratio: Math.max(...parts.map(({ worst }) => worst)),
+      cold_per_gap: mean(({ cold }) => cold),
+      probes_per_gap: mean(({ probes }) => probes),
+    }
+  }
+  const withInterval = (name: string, groups: readonly number[][]): Score => {
+    const score = scoreOf(name, groups)
+    if (name !== 'pilotlight') return score
+    const random = seeded(4)
+    const draws = Array.from({ length: RESAMPLES }, () =>
+      scoreOf(
+        name,
+        groups.map((indices) => indices.map(() => indices[Math.floor(random() * indices.length)] ?? 0)),
+      ),
+    )
+    const between = (of: (score: Score) => number): [number, number] => {
+      const sorted = draws.map(of).toSorted((a, b) => a - b)
+      return [sorted[Math.floor(RESAMPLES * 0.05)] ?? 0, sorted[Math.floor(RESAMPLES * 0.95)] ?? 0]
+    }
+    return {
+      ...score,
+      excess_interval: between(({ excess }) => excess),
+      capture_interval: between(({ capture }) => capture),
+    }
+  }
+  const table = (groups: readonly number[][]): Record<string, Score> =>
+    Object.fromEntries([...runs.keys()].map((name) => [name, dropCounts(withInterval(name, groups), knowing(name))]))
+  const decisions = streams.reduce((sum, { lengths }) => sum + lengths.length + 2, 0)
+  return {
+    prices,
+    latency_value: latencyValue,
+    streams: streams.length,
+    gaps: zero.reduce((sum, { gaps }) => sum + gaps, 0),
+    decisions,
+    microseconds_per_decision: (tookMs * 1000) / decisions,
+    policies: table([...families.values()]),
+    families: Object.fromEntries(
+      [...families].map(([family, indices]) => [family, { streams: indices.length, policies: table([indices]) }]),
+    ),
+  }
+}
+
+/** The dynamic program says what it costs, not how often it was cold: no figure rather than a false zero. */
+function dropCounts(score: Score, knowing: boolean): Score {
+  return knowing ? { ...score, cold_per_gap: Number.NaN, probes_per_gap: Number.NaN } : score
+}
+
+/** The best fixed rule of one stream, chosen after the fact. */
+function hindsight(stream: Stream, holdings: readonly Holding[], latencyValue: number): Outcome {
+  let best: Outcome | null = null
+  for (const holding of holdings) {
+    for (let probes = 0; probes <= 2 * mostProbes(holding, latencyValue); probes++) {
+      const outcome = play(stream, fixed(holding, probes), latencyValue)
+      if (best === null || outcome.excess < best.excess) best = outcome
+    }
+    const always = play(stream, fixed(holding, Infinity), latencyValue)
+    if (best === null || always.excess < best.excess) best = always
+  }
+  return best ?? { excess: 0, cold: 0, probes: 0, gaps: 0 }
+}
+
+/** For each fold of the streams, the kinds of traffic as they are learned from the other folds. */
+function crossed(streams: readonly Stream[], folds: number): Prior[] {
+  if (!Number.isInteger(folds) || folds < 2 || folds > 20) throw new TraceError('--folds: a whole number from 2 to 20')
+  return Array.from({ length: folds }, (_, fold) => ({
+    ...PRIOR,
+    kinds: fit(streams.filter((_stream, index) => index % folds !== fold)),
+  }))
+}
+
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+export const POLICY_HELP = `npm run -s bench -- policy [--traces DIR] [--prices NAME] [--latency-value L] [--class NAME] [--folds N] [--json]
+
+  --traces DIR        folder of *.csv or *.csv.gz (stream,t,d,n); without it: traffic made from seeds
+  --prices NAME       ${Object.keys(priceRows).join(', ')}
+  --latency-value L   worth of one avoided cold start, in base price × prefix tokens
+  --folds N           judge the planner on streams that its numbers were not learned from: N-fold cross-validation
+  --class NAME        one retention only, for example 5m
+`
+
+/** The command. Returns its exit code. */
+export function policyBench(args: string[], print: (text: string) => void): number {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        traces: { type: 'string' },
+        prices: { type: 'string', default: 'anthropic' },
+        'latency-value': { type: 'string', default: '0' },
+        class: { type: 'string' },
+        folds: { type: 'string', default: '1' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false, short: 'h' },
+      },
+    })
+    if (values.help) {
+      print(POLICY_HELP)
+      return 0
+    }
+    const latency = values['latency-value'].trim() === '' ? Number.NaN : Number(values['latency-value'])
+    const streams = values.traces === undefined ? synthetic(20261121) : readTraces(values.traces)
+    say(`${streams.length} streams …\n`)
+    const report = compare(streams, values.prices, latency, values.class, Number(values.folds))
+    print(values.json ? `${JSON.stringify(report)}\n` : tableOf(report))
+    return 0
+  } catch (error) {
+    const refused =
+      error instanceof TraceError ||
+      (error instanceof TypeError && String(Reflect.get(error, 'code')).startsWith('ERR_PARSE_ARGS'))
+    if (!refused) throw error
+    say(`${error.message}\n`)
+    return 2
+  }
+}
+
+function tableOf(report: PolicyReport): string {
+  const line = (name: string, score: Score): string => {
+    const count = (value: number): string => (Number.isNaN(value) ? '-' : value.toFixed(3)).padStart(9)
+    const cells = [
+      score.excess.toFixed(2),
+      `${(score.capture * 100).toFixed(0)} %`,
+      score.mean_cost_ratio.toFixed(2),
+      score.worst_cost_ratio.toFixed(2),
+    ]
+    return `${name.padEnd(18)}${cells.map((cell) => cell.padStart(9)).join('')}${count(score.cold_per_gap)}${count(score.probes_per_gap)}`
+  }
+  const head = `${'policy'.padEnd(18)}${['excess', 'capture', 'mean', 'worst', 'cold/gap', 'probes'].map((cell) => cell.padStart(9)).join('')}`
+  const own = report.policies['pilotlight']
+  const interval = (pair: [number, number] | undefined, scale: number, digits: number): string =>
+    (pair ?? []).map((value) => (value * scale).toFixed(digits)).join(' to ')
+  const families = Object.entries(report.families).map(([family, { policies }]) => {
+    const score = policies['pilotlight']
+    return score === undefined ? '' : line(family, score)
+  })
+  return `prices ${report.prices}, latency value ${report.latency_value}: ${report.streams} streams, ${report.gaps} idle gaps over 300 s
+${report.microseconds_per_decision.toFixed(1)} microseconds per decision
+
+${head}
+${Object.entries(report.policies)
+  .map(([name, score]) => line(name, score))
+  .join('\n')}
+
+pilotlight, 90 % interval over streams: excess ${interval(own?.excess_interval, 1, 2)}, capture ${interval(own?.capture_interval, 100, 0)} %
+
+pilotlight by family
+${families.join('\n')}
+`
+}

@@ -1,0 +1,23 @@
+import * as z from 'zod'
+import { instant } from './scalars.ts'
+
+/** The body of `POST /prefixes/{id}/signals`. */
+export const signalBody = z.strictObject({
+  kind: z
+    .enum(['end', 'pending'], { error: 'must be "end" or "pending"' })
+    .meta({ description: '`end`: the session is over. `pending`: work is running that will come back.' }),
+  until: instant
+    .optional()
+    .meta({ description: 'For `pending`: up to when, 24 hours ahead at most; an hour ahead when absent.' }),
+})
+
+/** The body of `POST /prefixes/{id}/announce`. */
+export const announceBody = z.strictObject({
+  at: instant.meta({ description: 'When the traffic comes: in the future, 31 days ahead at most.' }),
+  expected_requests: z
+    .int({ error: 'must be a whole number from 1 to 1000000' })
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: 'How many requests are expected; 1 when absent.' }),
+})

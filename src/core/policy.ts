@@ -1,0 +1,85 @@
+import type { Foresight } from './demand.ts'
+
+/** One way to keep a prefix: a retention with its prices for this prefix, all in one unit of money. */
+export interface Holding {
+  name: string
+  ttlMs: number
+  /** Time from one probe to the next: the retention less the lead. */
+  everyMs: number
+  write: number
+  read: number
+  probe: number
+}
+
+export interface Choice {
+  holding: Holding
+  /** Probes in this gap at the most, then it is let go. */
+  probes: number
+  /** What the gap is expected to cost above a plain read. */
+  expected: number
+  /** Share of gaps that it outlasts, of those that the retention alone does not. */
+  share: number
+}
+
+/** However much a cold start is worth: at five minutes of retention this many take a month. */
+const MOST_PROBES = 10_000
+
+/**
+ * The ski-rental cap: probes of one gap never cost more together than the one rewrite they protect. 0: no probe can pay.
+ * `latencyValue` is what one avoided cold start is worth beside the money.
+ */
+export function mostProbes(holding: Holding, latencyValue: number): number {
+  const lapse = holding.write - holding.read + latencyValue
+  if (!(holding.probe > 0) || !(lapse > 0) || !Number.isFinite(lapse)) return 0
+  return Math.min(MOST_PROBES, Math.floor(lapse / holding.probe + 1e-9))
+}
+
+/** How many probes, at the least expected cost, for an entry that is held this way. */
+export function horizon(holding: Holding, foresight: Foresight, latencyValue: number): Choice {
+  const most = mostProbes(holding, latencyValue)
+  const lapse = holding.write - holding.read + latencyValue
+  // By the number of probes that a gap needs: its weight, and the probes it would take if more were allowed.
+  const needs = new Float64Array(most + 2)
+  const sent = new Float64Array(most + 2)
+  foresight.lengthsMs.forEach((length, index) => {
+    const weight = foresight.weights[index] ?? 0
+    const need = Math.max(0, Math.ceil((length - holding.ttlMs) / holding.everyMs))
+    const takes = Math.max(0, Math.ceil(length / holding.everyMs) - 1)
+    needs[Math.min(need, most + 1)] = (needs[Math.min(need, most + 1)] ?? 0) + weight
+    sent[Math.min(takes, most + 1)] = (sent[Math.min(takes, most + 1)] ?? 0) + weight
+  })
+  let beyond = 1 - (needs[0] ?? 0)
+  let waiting = 1 - (sent[0] ?? 0)
+  let paid = 0
+  let best = { probes: 0, expected: beyond * lapse, share: 0 }
+  const need = beyond
+  for (let probes = 1; probes <= most; probes++) {
+    paid += waiting * holding.probe
+    waiting -= sent[probes] ?? 0
+    beyond -= needs[probes] ?? 0
+    const expected = paid + Math.max(0, beyond) * lapse
+    if (expected < best.expected - 1e-9 * lapse) {
+      best = { probes, expected, share: need <= 0 ? 0 : 1 - Math.max(0, beyond) / need }
+    }
+  }
+  return { holding, ...best }
+}
+
+/** Which retention to write, of those that the provider offers and honours: the least expected cost of a gap. */
+export function retentionFor(holdings: readonly Holding[], foresight: Foresight, latencyValue: number): Choice | null {
+  let best: Choice | null = null
+  for (const holding of holdings) {
+    const choice = horizon(holding, foresight, latencyValue)
+    if (best === null || choice.expected < best.expected) best = choice
+  }
+  return best
+}
+
+/** The choice in a sentence. */
+export function choiceWhy({ holding, probes, share }: Choice, foresight: Foresight): string {
+  const from =
+    foresight.seen === 0 ? 'gaps of like traffic' : `its last ${foresight.seen} gaps and those of like traffic`
+  if (probes === 0) return `written at ${holding.name} and let go: by ${from}, no probe earns back what it costs`
+  const count = probes === 1 ? 'one probe costs' : `up to ${probes} probes cost`
+  return `held at ${holding.name}: ${count} less than the rewrite that ${Math.round(share * 100)} % of longer gaps would need, by ${from}`
+}

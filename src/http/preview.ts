@@ -1,0 +1,67 @@
+import type { KeepWarm } from '../core/plan.ts'
+import { holdingOf } from '../core/plan.ts'
+import { unpackGaps } from '../core/demand.ts'
+import { replay } from '../core/preview.ts'
+import type { Holding } from '../core/policy.ts'
+import type { PrefixView } from '../durable/registrar.ts'
+import { factsOf } from '../runtime/facts.ts'
+import { iso, keepWarmJson, money } from './present.ts'
+
+/**
+ * What a plan would have cost a prefix on the idle gaps that were seen of it, beside doing nothing, at each retention that its
+ * model offers. A plan that spends is compared at today's prices; where a price is unknown, so is the sum.
+ */
+export function previewJson(
+  { record, state }: Pick<PrefixView, 'record' | 'state'>,
+  keepWarm: KeepWarm,
+  now: number,
+  grainMs: number,
+) {
+  const facts = factsOf(record.provider, record.model, now)
+  const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
+  const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }
+  const gaps = unpackGaps(state.gaps ?? [])
+  const lastAt = state.lastArrivalAt
+  const idleMs = lastAt === null ? 0 : Math.max(0, now - lastAt)
+  const own = state.retention?.name ?? record.retention
+  const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
+    const { probes, coldStarts, probesCost, rewritesCost } = replay(gaps, idleMs, lastAt, plan, holding)
+    return {
+      probes,
+      cold_starts: coldStarts,
+      probes_usd: money(Math.round(probesCost)),
+      rewrites_usd: money(Math.round(rewritesCost)),
+      total_usd: money(Math.round(probesCost + rewritesCost)),
+    }
+  }
+  const retentions = facts.retentions.flatMap(({ name, ttlMs, kind }) => {
+    // One whose reads do not renew it cannot be kept by probes.
+    const learned = name === own && state.retention !== null ? state.retention.ttlMs : ttlMs
+    const holding = kind === 'fixed' ? null : holdingOf(state, context, name, learned)
+    if (holding === null) return []
+    const asked = runs(holding, keepWarm)
+    const without = runs(holding, { plan: 'off', idleTimeoutMs: null })
+    const saved = asked.total_usd === null || without.total_usd === null ? null : without.total_usd - asked.total_usd
+    return [{ retention: name, registered: name === own, plan: asked, nothing: without, saved_usd: saved }]
+  })
+  return {
+    id: record.id,
+    keep_warm: keepWarmJson(keepWarm),
+    gaps: gaps.length,
+    from: iso(gaps[0]?.startAt ?? lastAt),
+    to: iso(now),
+    retentions,
+    how: how(gaps.length, lastAt, retentions.length, keepWarm),
+  }
+}
+
+function how(gaps: number, lastAt: number | null, retentions: number, keepWarm: KeepWarm): string {
+  if (lastAt === null)
+    return 'No real request was ever observed, so there is nothing to replay: report them to POST /observations.'
+  if (retentions === 0) return 'No price is known for this model, so nothing is said about cost.'
+  const windows =
+    keepWarm.windows.length > 0 || keepWarm.untilAt !== null
+      ? ' Windows and until are left out: it is replayed as if the plan were in force throughout.'
+      : ''
+  return `Replayed over the last ${gaps} idle gaps and the time since the last real request, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing. Each gap is decided with what was known when it began.${windows}`
+}

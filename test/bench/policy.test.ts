@@ -1,0 +1,128 @@
+import fc from 'fast-check'
+import { gzipSync } from 'node:zlib'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { synthetic } from '../../bench/policy/families.ts'
+import { priceRows } from '../../bench/policy/prices.ts'
+import { compare } from '../../bench/policy/report.ts'
+import { clairvoyant, fixed, pilotlight, play } from '../../bench/policy/simulate.ts'
+import { parseTrace, readTraces, TraceError } from '../../bench/policy/traces.ts'
+import type { Stream } from '../../bench/policy/traces.ts'
+
+const row = priceRows['anthropic']!
+
+function stream(lengths: number[]): Stream {
+  let at = 0
+  const starts = lengths.map((length) => (at += length) - length)
+  return { name: 's', family: 'f', requests: lengths.length + 1, starts, lengths, lastStart: at, lastLength: 86_400 }
+}
+
+/** Every way to hold or to let go of each gap, in any retention, one after the other. */
+function bruteForce(lengths: number[], held: number, latency: number): number {
+  const [seconds, ...rest] = lengths
+  if (seconds === undefined) return 0
+  const length = seconds * 1000
+  const holding = row.holdings[held]!
+  let best = Number.POSITIVE_INFINITY
+  for (let probes = 0; probes * holding.everyMs < length + holding.ttlMs; probes++) {
+    const paid = probes * holding.probe
+    if (length <= probes * holding.everyMs + holding.ttlMs) {
+      best = Math.min(best, paid + bruteForce(rest, held, latency))
+      break
+    }
+    row.holdings.forEach(({ write, read }, next) => {
+      const rest_ = bruteForce(rest, next, latency)
+      best = Math.min(best, paid + write - read + latency + rest_, paid + write + rest_)
+    })
+  }
+  return best
+}
+
+describe('the clairvoyant', () => {
+  it('pays exactly what trying everything finds', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 61, max: 9_000 }), { maxLength: 4 }),
+        fc.constantFrom(0, 0.05, 1),
+        (lengths, latency) => {
+          const tried = row.holdings.map(
+            ({ write, read }, index) => write - read + latency + bruteForce(lengths, index, latency),
+          )
+          expect(clairvoyant(stream(lengths), row.holdings, latency)).toBeCloseTo(Math.min(...tried), 9)
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('is never beaten by any policy on any traffic', () => {
+    for (const one of synthetic(3)) {
+      const least = clairvoyant(one, row.holdings, 0) - 1e-9
+      expect(play(one, pilotlight(row, 0), 0).excess).toBeGreaterThanOrEqual(least)
+      for (const holding of row.holdings) {
+        for (const probes of [0, 6, Infinity]) {
+          expect(play(one, fixed(holding, probes), 0).excess).toBeGreaterThanOrEqual(least)
+        }
+      }
+    }
+  })
+})
+
+describe('the replay', () => {
+  it('charges the first write, every probe and the silence at the end', () => {
+    // One request and a silent day: 2 for the write less 0.1, and 26 probes of 0.102 at 55 minutes.
+    expect(play(stream([]), fixed(row.holdings[1]!, Infinity), 0)).toMatchObject({ probes: 26, cold: 0 })
+    expect(play(stream([]), fixed(row.holdings[1]!, Infinity), 0).excess).toBeCloseTo(1.9 + 26 * 0.102)
+  })
+
+  it('never probes where a read costs half', () => {
+    const half = priceRows['gpt-4o']!
+    for (const one of synthetic(5)) expect(play(one, pilotlight(half, 0), 0).probes).toBe(0)
+  })
+
+  it('says the same twice', () => {
+    const plain = (report: ReturnType<typeof compare>) => ({ ...report, microseconds_per_decision: 0 })
+    const streams = synthetic(1)
+    expect(plain(compare(streams, 'anthropic', 0))).toEqual(plain(compare(streams, 'anthropic', 0)))
+  })
+})
+
+describe('a trace', () => {
+  const good = '# a end=9000 src=made\nstream,t,d,n\na,0,10,3\na,1000,0,1\n'
+
+  it('becomes idle gaps, the last one to the end of observation', () => {
+    const [one] = parseTrace(good, 'f')
+    expect(one).toMatchObject({ requests: 4, starts: [10], lengths: [990], lastStart: 1000, lastLength: 8000 })
+  })
+
+  it('is read plain or compressed', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'traces-'))
+    try {
+      writeFileSync(join(folder, 'one.csv'), good)
+      writeFileSync(join(folder, 'two.csv.gz'), gzipSync(good))
+      expect(readTraces(folder).map(({ family }) => family)).toEqual(['one', 'two'])
+      writeFileSync(join(folder, 'three.csv.gz'), good)
+      expect(() => readTraces(folder)).toThrow('three.csv.gz: not a readable gzip file')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('is refused with the line that is wrong', () => {
+    const refusals: [string, string][] = [
+      ['# a end=9\nstream,t,d,n\na,x,0,1\n', 'line 3: a run is'],
+      ['# a end=9\nstream,t,d,n\n', 'stream "a" is empty'],
+      ['# a end=9\nstream,t,d,n\na,5,0,1\na,1,0,1\n', 'not sorted'],
+      ['# a end=9\nstream,t,d,n\nb,5,0,1\n', 'no header'],
+      ['# a end=9\nstream,t,d,n\na,5,10,1\n', 'after its end'],
+      ['# a\n', 'line 1: a header is'],
+      ['', 'no streams'],
+    ]
+    for (const [text, message] of refusals) expect(() => parseTrace(text, 'f')).toThrow(message)
+    expect(() => readTraces('/nowhere/at/all')).toThrow(TraceError)
+    expect(() => compare([], 'gold', 0)).toThrow('known: anthropic')
+    expect(() => compare([], 'anthropic', 0, '12h')).toThrow('offered: 5m, 1h')
+  })
+})

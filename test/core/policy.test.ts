@@ -1,0 +1,151 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { foresee, learnArrival, remember, REMEMBERED_GAPS, unpackGaps } from '../../src/core/demand.ts'
+import type { Foresight } from '../../src/core/demand.ts'
+import { decide, probeLimit } from '../../src/core/plan.ts'
+import { applyArrivals } from '../../src/core/events.ts'
+import { choiceWhy, horizon, mostProbes, retentionFor } from '../../src/core/policy.ts'
+import type { Holding } from '../../src/core/policy.ts'
+import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'
+
+const hour: Holding = { name: '1h', ttlMs: HOUR, everyMs: 55 * MINUTE, write: 2, read: 0.1, probe: 0.1 }
+const five: Holding = { name: '5m', ttlMs: 5 * MINUTE, everyMs: 4.5 * MINUTE, write: 1.25, read: 0.1, probe: 0.1 }
+const exactly = (...lengthsMs: number[]): Foresight => ({
+  lengthsMs,
+  weights: lengthsMs.map(() => 1 / lengthsMs.length),
+  seen: lengthsMs.length,
+})
+
+describe('how long a gap is held', () => {
+  it('sends what the gaps need, and none where all of them are longer than probes can pay for', () => {
+    expect(horizon(hour, exactly(3 * HOUR), 0)).toMatchObject({ probes: 3, share: 1 })
+    expect(horizon(hour, exactly(48 * HOUR), 0).probes).toBe(0)
+    expect(horizon(hour, exactly(30 * MINUTE), 0)).toMatchObject({ probes: 0, expected: 0 })
+  })
+
+  it('counts what is expected as a hand would', () => {
+    // Half return after two hours (two probes), half never: 0.2 for all, and the rewrite of 1.9 for half.
+    expect(horizon(hour, exactly(115 * MINUTE, Number.POSITIVE_INFINITY), 0)).toMatchObject({ probes: 1, share: 0.5 })
+    expect(horizon(hour, exactly(115 * MINUTE, Number.POSITIVE_INFINITY), 0).expected).toBeCloseTo(0.1 + 1.9 / 2)
+  })
+
+  it('never probes where a probe costs as much as it saves', () => {
+    const dear = { ...five, write: 1, read: 0.5, probe: 0.51 }
+    expect(mostProbes(dear, 0)).toBe(0)
+    expect(horizon(dear, exactly(10 * MINUTE), 0).probes).toBe(0)
+  })
+
+  it('holds longer for somebody to whom a cold start is worth more', () => {
+    expect(mostProbes(hour, 0)).toBe(19)
+    expect(mostProbes(hour, 1)).toBe(29)
+  })
+
+  it('counts what a cold start is worth to the caller also in what it learned, and says so', () => {
+    const state = warmState(NOON, { lastArrivalAt: NOON })
+    const valued = (usd: number) => context({ keepWarm: planned('auto', { latencyValueNanos: usd * 1e9 }) })
+    const limits = [0, 0.05, 1, 1_000_000].map((usd) => probeLimit(state, valued(usd)) ?? 0)
+    expect(limits).toEqual(limits.toSorted((a, b) => a - b))
+    expect(limits[2]).toBeGreaterThan(limits[0] ?? 0)
+    // A million dollars for a cold start is answered like any other, and with no more than a month of probes.
+    expect(limits[3]).toBeLessThanOrEqual(10_000)
+    expect(decide(state, valued(1), NOON).why).toContain('counting $1.00 for an avoided cold start')
+  })
+
+  it('buys the hour for gaps of an hour, and five minutes for a daily job', () => {
+    expect(retentionFor([five, hour], exactly(50 * MINUTE), 0)?.holding.name).toBe('1h')
+    expect(retentionFor([five, hour], exactly(24 * HOUR), 0)?.holding.name).toBe('5m')
+  })
+
+  it('lets no gap cost more than twice its lapse, whatever it was taught', () => {
+    const gap = fc.record({ startAt: fc.integer({ min: 0, max: 1e10 }), lengthMs: fc.integer({ min: 0, max: 1e9 }) })
+    fc.assert(
+      fc.property(
+        fc.array(gap, { maxLength: 100 }),
+        fc.double({ min: 0.01, max: 3, noNaN: true }),
+        fc.double({ min: 0.001, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 3, noNaN: true }),
+        fc.integer({ min: 0, max: 1e9 }),
+        (gaps, write, read, latency, length) => {
+          const holding = { ...five, write, read, probe: read }
+          const { probes } = horizon(holding, foresee(gaps, 5e9), latency)
+          const lapse = Math.max(0, write - read + latency)
+          const sent = Math.min(probes, Math.max(0, Math.ceil(length / holding.everyMs) - 1))
+          const cold = length > sent * holding.everyMs + holding.ttlMs
+          expect(sent * read + (cold ? lapse : 0)).toBeLessThanOrEqual(2 * lapse + 1e-6)
+        },
+      ),
+    )
+  })
+
+  it('says so in a sentence', () => {
+    const law = exactly(3 * HOUR, 3 * HOUR)
+    expect(choiceWhy(horizon(hour, law, 0), law)).toContain(
+      'held at 1h: up to 3 probes cost less than the rewrite that 100 %',
+    )
+  })
+})
+
+describe('what a prefix remembers', () => {
+  it('weights sum to one, and gaps of the same time of day speak louder', () => {
+    const night = { startAt: NOON - 12 * HOUR, lengthMs: 9 * HOUR }
+    const noon = { startAt: NOON - 24 * HOUR, lengthMs: HOUR }
+    const { weights } = foresee([noon, night], NOON)
+    expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
+    expect(weights[0]).toBeGreaterThan((weights[1] ?? 1) * 3)
+  })
+
+  it('is bounded, forgets the oldest, and leaves out what no retention needs help for', () => {
+    let gaps = remember([], { startAt: 0, lengthMs: MINUTE })
+    expect(gaps).toEqual([])
+    for (let index = 1; index <= REMEMBERED_GAPS + 5; index++) {
+      gaps = remember(gaps, { startAt: index, lengthMs: HOUR })
+    }
+    expect(gaps).toHaveLength(REMEMBERED_GAPS)
+    expect(gaps[0]?.startAt).toBe(6)
+  })
+
+  it('splits a gap into which a late report falls', () => {
+    const packed = learnArrival([], NOON, NOON + HOUR)
+    expect(unpackGaps(packed)).toEqual([{ startAt: NOON, lengthMs: HOUR }])
+    expect(unpackGaps(learnArrival(packed, NOON + HOUR, NOON + 20 * MINUTE))).toEqual([
+      { startAt: NOON, lengthMs: 20 * MINUTE },
+      { startAt: NOON + 20 * MINUTE, lengthMs: 40 * MINUTE },
+    ])
+  })
+})
+
+describe('plan auto', () => {
+  const auto = context({ keepWarm: planned('auto') })
+  const taught = (gapMs: number) => {
+    let state = warmState(NOON)
+    for (let index = 0; index < 40; index++) {
+      const startedAt = NOON + index * gapMs
+      const arrival = { startedAt, usage: usage(0, 10_000), ttftMs: null }
+      state = applyArrivals(state, [arrival], startedAt, 0, facts.retentions).state
+    }
+    return { ...state, plannedAt: NOON }
+  }
+
+  it('holds a prefix through the gaps that it has always had', () => {
+    const state = taught(20 * MINUTE)
+    const decision = decide(state, auto, (state.anchorAt ?? 0) + 1_000)
+    expect(decision).toMatchObject({ do: 'wait', code: 'hold' })
+    expect(decision.why).toMatch(/held at 5m: up to \d+ probes cost less than the rewrite/)
+  })
+
+  it('lets go at once where no probe was ever used, and says what a longer retention would change', () => {
+    const state = taught(8 * HOUR)
+    const hourly = {
+      ...facts,
+      retentions: [
+        ...facts.retentions,
+        { ...facts.retentions[0]!, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR },
+      ],
+      price: { ...facts.price!, cacheWriteNanosPerMTok: { '5m': 3_750_000_000, '1h': 6_000_000_000 } },
+    }
+    const decision = decide(state, { ...auto, facts: hourly }, (state.anchorAt ?? 0) + 1_000)
+    expect(decision).toMatchObject({ do: 'stop', reason: 'break_even' })
+    expect(decision.why).toContain('no probe earns back what it costs')
+    expect(decision.why).toContain('With retention 1h')
+  })
+})

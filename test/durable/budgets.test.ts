@@ -1,0 +1,304 @@
+import * as fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { dayOf, SWEEP_HORIZON_MS } from '../../src/core/schedule.ts'
+import type { KeepWarm } from '../../src/core/plan.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
+import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import type { Registration } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
+import { nodeSql } from '../support/node-sql.ts'
+
+/** What the provider counts; the worst case before that is of twice as many. */
+const TOKENS = 10_000
+const WRITE_NANOS = TOKENS * 3_750 + 5 * 3_000
+const READ_NANOS = TOKENS * 300 + 5 * 3_000
+const CONTENTS = ['a', 'b', 'c']
+
+const settings: AccountSettings = {
+  account: 'test',
+  createdAt: NOON,
+  budgetNanosPerDay: null,
+  killSwitch: false,
+  globalKillSwitch: false,
+  allowedSecrets: [],
+}
+
+function registration(content: string, keepWarm: KeepWarm): Registration {
+  return {
+    fingerprint: content.padEnd(64, '-'),
+    provider: 'sample',
+    model: 'sample-1',
+    name: null,
+    credential: 'default',
+    cacheKey: null,
+    retention: '5m',
+    breakpoint: { path: 'system[0]', byte: 10 },
+    estimatedTokens: TOKENS,
+    bodyBytes: 3,
+    advice: [],
+    maxOutputTokens: null,
+    outputFloors: [0, 0],
+    primitives: ['zero_output', 'one_token'],
+    keepWarm,
+    body: new Uint8Array([1, 2, 3]),
+  }
+}
+
+const ACTS = [
+  'register',
+  'remove',
+  'warmNow',
+  'warmLater',
+  'sweep',
+  'deliver',
+  'send',
+  'report',
+  'observe',
+  'announce',
+  'restart',
+  'evict',
+  'wait',
+] as const
+
+/** What has to follow soon on something else, or it is too late for it. */
+const OFTEN = ['warmNow', 'sweep', 'deliver', 'deliver', 'send', 'send', 'send', 'report', 'report'] as const
+
+interface Step {
+  act: (typeof ACTS)[number]
+  /** Which of those that there are, and how it goes; both in [0, 1). */
+  which: number
+  how: number
+}
+
+interface Terms {
+  plan: KeepWarm['plan']
+  budget: number
+  accountBudget: number | null
+}
+
+/** One account around a midnight, where whoever draws the steps decides what happens next. */
+class Account {
+  readonly broken: string[] = []
+  sent = 0
+  refused = 0
+  readonly #terms: Terms
+  readonly #sql = nodeSql()
+  readonly #keepWarm: KeepWarm
+  #now = NOON + 11 * HOUR
+  #store: RegistryStore
+  #keeper: Keeper
+  #registrar: Registrar
+  /** Everything that was ever handed out: any of it may come again. */
+  readonly #messages: number[] = []
+  readonly #leases: { lease: Lease; content: string; used: boolean }[] = []
+  readonly #outcomes: { seq: number; outcome: Outcome }[] = []
+  readonly #contents = new Map<number, string>()
+  /** The provider's own bills, by content and day and by day. */
+  readonly #billed = new Map<string, number>()
+
+  constructor(terms: Terms) {
+    this.#terms = terms
+    this.#keepWarm = planned(terms.plan, { budgetNanosPerDay: terms.budget })
+    ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
+    for (const content of CONTENTS) this.#register(content)
+  }
+
+  #wake(): [RegistryStore, Keeper, Registrar] {
+    const store = new RegistryStore(this.#sql)
+    const ports = { factsOf: () => facts, grainMs: 1_000 }
+    const keeper = new Keeper(store, ports, { ...settings, budgetNanosPerDay: this.#terms.accountBudget })
+    return [store, keeper, new Registrar(store, keeper, ports)]
+  }
+
+  take({ act, which, how }: Step): void {
+    const content = CONTENTS[Math.floor(which * CONTENTS.length)] as string
+    const k = this.#store.keyOf('fingerprint', content.padEnd(64, '-'))
+    switch (act) {
+      case 'register':
+        this.#register(content)
+        break
+      case 'remove':
+        if (k !== null) this.#registrar.remove(this.#idOf(k))
+        break
+      case 'warmNow': {
+        const given = k === null ? null : this.#keeper.warmNow(k, this.#now)
+        if (given !== null && 'lease' in given) this.#give([given.lease])
+        if (given !== null && 'refused' in given) this.refused += 1
+        break
+      }
+      case 'warmLater':
+        if (k !== null) this.#messages.push(this.#keeper.warmLater(k, this.#now).seq)
+        break
+      case 'sweep': {
+        const { messages } = this.#keeper.sweep(this.#now, this.#now + (how < 0.5 ? 0 : SWEEP_HORIZON_MS))
+        this.#messages.push(...messages.map(({ seq }) => seq))
+        break
+      }
+      case 'deliver': {
+        const seq = pick(this.#messages, which, how)
+        if (seq !== undefined) this.#give(this.#keeper.begin(seq, this.#now))
+        break
+      }
+      case 'send':
+        this.#send(which, how)
+        break
+      case 'report': {
+        const one = pick(this.#outcomes, which, how)
+        if (one !== undefined) this.#give(this.#keeper.settle(one.seq, [one.outcome], this.#now).again)
+        break
+      }
+      case 'observe': {
+        const arrival = { startedAt: this.#now, usage: usage(TOKENS, 0), ttftMs: null }
+        if (k !== null) this.#keeper.observe(k, [arrival], this.#now)
+        break
+      }
+      case 'announce':
+        if (k !== null)
+          this.#registrar.announce(this.#idOf(k), { at: this.#now + how * HOUR + 1, expectedRequests: 1 }, this.#now)
+        break
+      case 'restart':
+        if (k !== null) this.#registrar.change(this.#idOf(k), { keepWarm: this.#keepWarm }, this.#now)
+        break
+      case 'evict':
+        ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
+        break
+      case 'wait': {
+        const nextAt = this.#store.nextAt() ?? this.#now
+        // To the next thing that is due, a moment, or some minutes.
+        this.#now =
+          which < 0.5 ? Math.max(this.#now, nextAt) : this.#now + Math.ceil(how * (which < 0.9 ? 3_000 : 10 * MINUTE))
+        break
+      }
+    }
+    this.#audit(act)
+  }
+
+  #register(content: string): void {
+    const { k } = this.#registrar.register(registration(content, this.#keepWarm), this.#now)
+    this.#contents.set(k, content)
+  }
+
+  #idOf(k: number): string {
+    return this.#store.record(k)?.id ?? ''
+  }
+
+  #give(leases: readonly Lease[]): void {
+    for (const lease of leases) this.#leases.push({ lease, content: this.#contents.get(lease.k) ?? '', used: false })
+  }
+
+  /** A consumer calls the provider under a lease, once and in its time, and knows, or does not, how it went. */
+  #send(which: number, how: number): void {
+    const open = this.#leases.filter(
+      ({ lease, used }) => !used && this.#now >= lease.notBeforeAt && this.#now <= lease.sendBy,
+    )
+    const one = pick(open, which, 0)
+    if (one === undefined) return
+    one.used = true
+    const { lease, content } = one
+    const about = { lease: lease.id, k: lease.k, startedAt: this.#now, latencyMs: 300, primitive: lease.primitive }
+    const failure = { kind: 'provider_unavailable', message: 'down' } as const
+    const failed = { permanent: false, primitiveRefused: false, retryAfterMs: null, failure }
+    const read = how < 0.4
+    if (how >= 0.7 && how < 0.8) {
+      this.#outcomes.push({ seq: lease.seq, outcome: { ...about, ...failed, kind: 'failed', accepted: false } })
+      return
+    }
+    this.#bill(content, read ? READ_NANOS : WRITE_NANOS)
+    // The provider did the work, and its answer was lost on the way.
+    const outcome: Outcome =
+      how >= 0.8
+        ? { ...about, ...failed, kind: 'failed', accepted: null }
+        : { ...about, kind: 'answered', model: 'sample-1', usage: read ? usage(TOKENS, 0) : usage(0, TOKENS) }
+    this.#outcomes.push({ seq: lease.seq, outcome })
+  }
+
+  #bill(content: string, nanos: number): void {
+    this.sent += 1
+    const day = dayOf(this.#now)
+    for (const [of, budget] of [
+      [`${content} on ${day}`, this.#terms.budget],
+      [`the account on ${day}`, this.#terms.accountBudget],
+    ] as const) {
+      const billed = (this.#billed.get(of) ?? 0) + nanos
+      this.#billed.set(of, billed)
+      if (budget !== null && billed > budget) this.broken.push(`${of}: billed ${billed} of ${budget}`)
+    }
+  }
+
+  /** Between two steps: what is spent and what is reserved fit into every budget together. */
+  #audit(after: string): void {
+    const { budget, accountBudget } = this.#terms
+    for (const content of CONTENTS) {
+      const k = this.#store.keyOf('fingerprint', content.padEnd(64, '-'))
+      const state = k === null ? null : this.#store.state(k)
+      if (k === null || state === null) continue
+      const spent = state.day === dayOf(this.#now) ? state.spentNanos : 0
+      const booked = spent + (this.#keeper.leaseOf(k)?.reservedNanos ?? 0)
+      if (booked > budget) this.broken.push(`${content} after ${after}: ${booked} spent or reserved of ${budget}`)
+    }
+    const booked = (this.#store.dayTotals(dayOf(this.#now))?.costNanos ?? 0) + this.#store.reservedNanos()
+    if (accountBudget !== null && booked > accountBudget)
+      this.broken.push(`the account after ${after}: ${booked} spent or reserved of ${accountBudget}`)
+  }
+}
+
+/** One of a list, the newest rather than another, so that most things happen soon and some much later, or twice. */
+function pick<Item>(items: readonly Item[], which: number, how: number): Item | undefined {
+  const from = how < 0.7 ? Math.max(0, items.length - 3) : 0
+  return items[from + Math.floor(which * (items.length - from))]
+}
+
+const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+const steps = fc.array(fc.record({ act: fc.constantFrom(...ACTS, ...OFTEN), which: unit, how: unit }), {
+  minLength: 150,
+  maxLength: 400,
+})
+const terms = fc.record({
+  plan: fc.constantFrom<KeepWarm['plan']>('always', 'auto', 'off', { probes: 3 }),
+  budget: fc.constantFrom(76_000_000, 130_000_000, 600_000_000),
+  accountBudget: fc.constantFrom(null, 80_000_000, 300_000_000, 1_000_000_000),
+})
+
+it('no prefix and no account is ever billed, or can be, beyond its budget of the day, in whatever order things happen', () => {
+  let sent = 0
+  let refused = 0
+  fc.assert(
+    fc.property(terms, steps, (given, taken) => {
+      const account = new Account(given)
+      for (const step of taken) account.take(step)
+      sent += account.sent
+      refused += account.refused
+      expect(account.broken.slice(0, 3)).toEqual([])
+    }),
+    { seed: 20261121, numRuns: 300 },
+  )
+  console.info(`300 accounts: ${sent} calls billed, ${refused} warms refused`)
+  expect(sent).toBeGreaterThan(500)
+  expect(refused).toBeGreaterThan(500)
+}, 120_000)
+
+it('a prefix that is deleted and registered again goes on with the budget of its day, and has a new one on the next', () => {
+  const sql = nodeSql()
+  const store = new RegistryStore(sql)
+  const ports = { factsOf: () => facts, grainMs: 1_000 }
+  const keeper = new Keeper(store, ports, settings)
+  const registrar = new Registrar(store, keeper, ports)
+  const poor = planned('off', { budgetNanosPerDay: 80_000_000 })
+  const first = registrar.register(registration('a', poor), NOON)
+  const given = keeper.warmNow(first.k, NOON)
+  expect(given).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
+  // In flight it counts as its worst case.
+  registrar.remove(store.record(first.k)?.id ?? '')
+  const again = registrar.register(registration('a', poor), NOON + MINUTE)
+  expect(again.created).toBe(true)
+  expect(store.state(again.k)?.spentNanos).toBe(75_000_000)
+  expect(keeper.warmNow(again.k, NOON + MINUTE)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
+  registrar.remove(store.record(again.k)?.id ?? '')
+  const tomorrow = registrar.register(registration('a', poor), NOON + 24 * HOUR)
+  expect(keeper.warmNow(tomorrow.k, NOON + 24 * HOUR)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
+  registrar.remove(store.record(tomorrow.k)?.id ?? '')
+  store.dropDeparted(dayOf(NOON + 48 * HOUR))
+  expect(sql.all('SELECT * FROM departed')).toEqual([])
+})

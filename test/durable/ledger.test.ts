@@ -1,0 +1,215 @@
+import { beforeEach, expect, it } from 'vitest'
+import type { HistoryRow } from '../../src/core/history.ts'
+import { rollUpRows } from '../../src/core/roll-up.ts'
+import type { KeepWarm } from '../../src/core/plan.ts'
+import { HandleStore } from '../../src/durable/handle-store.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
+import { ledgerEntries, prefixSums } from '../../src/durable/ledger-pages.ts'
+import type { LedgerEntry, LedgerPlace } from '../../src/durable/ledger-pages.ts'
+import type { Lease, Outcome } from '../../src/durable/records.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
+import { die } from '../scenarios/random.ts'
+import { nodeSql } from '../support/node-sql.ts'
+
+const settings = {
+  account: 'test',
+  createdAt: NOON,
+  budgetNanosPerDay: null,
+  killSwitch: false,
+  globalKillSwitch: false,
+  allowedSecrets: [],
+}
+const ALL = { fromAt: 0, untilAt: Number.MAX_SAFE_INTEGER }
+
+let store: RegistryStore
+let handles: HandleStore
+let keeper: Keeper
+let registrar: Registrar
+
+beforeEach(() => {
+  const sql = nodeSql()
+  store = new RegistryStore(sql)
+  handles = new HandleStore(sql)
+  // One model without a price, so that there is something unknown in every book.
+  const factsOf = (_: string, model: string) => (model === 'unpriced' ? { ...facts, price: null } : facts)
+  const ports = { factsOf, grainMs: 1_000 }
+  keeper = new Keeper(store, ports, settings)
+  registrar = new Registrar(store, keeper, ports)
+})
+
+function registered(fingerprint: string, keepWarm: KeepWarm, model: string): number {
+  const given = {
+    fingerprint: fingerprint.padEnd(64, '-'),
+    provider: 'sample',
+    model,
+    name: fingerprint,
+    credential: 'default',
+    cacheKey: null,
+    retention: '5m',
+    breakpoint: { path: 'system[0]', byte: 10 },
+    estimatedTokens: 10_000,
+    bodyBytes: 3,
+    advice: [],
+    maxOutputTokens: null,
+    outputFloors: [0, 1],
+    primitives: ['zero_output' as const],
+    keepWarm,
+    body: new Uint8Array([1, 2, 3]),
+  }
+  return registrar.register(given, NOON).k
+}
+
+interface Sums {
+  cost: number
+  unpriced: number
+  saved: number
+  savings: number
+  unpricedSavings: number
+}
+
+function sumsOf(rows: readonly HistoryRow[]): Sums {
+  const sums = { cost: 0, unpriced: 0, saved: 0, savings: 0, unpricedSavings: 0 }
+  for (const row of rows) {
+    if (row.type === 'receipt') {
+      sums.cost += row.costNanos ?? 0
+      sums.unpriced += row.costNanos === null ? 1 : 0
+    }
+    if (row.type === 'saving') {
+      const sign = row.kind === 'credited' ? 1 : -1
+      sums.savings += sign
+      sums.saved += sign * (row.nanos ?? 0)
+      sums.unpricedSavings += row.nanos === null ? sign : 0
+    }
+  }
+  return sums
+}
+
+/** Some hours of an account: keep-alives that read, write, fail or are lost, real requests that come early, late and out of order. */
+function lived(seed: number, ks: readonly number[]): void {
+  const random = die(seed)
+  const answer = (lease: Lease, at: number): Outcome => {
+    const base = { lease: lease.id, k: lease.k, startedAt: at, latencyMs: 200, primitive: lease.primitive }
+    const luck = random.roll()
+    const failed = { ...base, kind: 'failed' as const, permanent: false, primitiveRefused: false, retryAfterMs: null }
+    if (luck < 0.04) return { ...failed, failure: { kind: 'provider_timeout', message: 'no answer' }, accepted: null }
+    if (luck < 0.07) return { ...failed, failure: { kind: 'provider_unavailable', message: 'down' }, accepted: false }
+    const said =
+      luck < 0.1
+        ? usage(null, null, { inputTokens: null })
+        : luck < 0.15 || lease.purpose === 'write'
+          ? usage(0, 10_000)
+          : usage(10_000, 0)
+    return { ...base, kind: 'answered', usage: said, model: null }
+  }
+  const settle = (leases: readonly Lease[], at: number): void => {
+    for (const lease of leases) {
+      // One in forty is never heard of again: its claim expires.
+      if (random.roll() < 0.025) continue
+      settle(keeper.settle(lease.seq, [answer(lease, at)], at + 300).again, at + 400)
+    }
+  }
+  for (let at = NOON; at < NOON + 6 * HOUR; at += MINUTE) {
+    for (const { seq } of keeper.sweep(at, at + 65_000).messages) settle(keeper.begin(seq, at + 1_000), at + 1_000)
+    for (const k of ks) {
+      const luck = random.roll()
+      if (luck < 0.02) {
+        const given = keeper.warmNow(k, at + 2_000)
+        if (given !== null && 'lease' in given) settle([given.lease], at + 2_000)
+      } else if (luck < 0.1) {
+        const startedAt = at + 3_000 - (random.roll() < 0.3 ? random.between(0, 12 * MINUTE) : 0)
+        const read = random.roll() < 0.8 ? 10_000 : 0
+        keeper.observe(k, [{ startedAt, usage: usage(read, 10_000 - read), ttftMs: null }], at + 3_000)
+      }
+    }
+  }
+  // What is still open is charged when it expires.
+  keeper.sweep(NOON + 7 * HOUR, NOON + 7 * HOUR)
+}
+
+function everyEntry(limit: number): LedgerEntry[] {
+  const found: LedgerEntry[] = []
+  let place: LedgerPlace | null = null
+  do {
+    const page: { entries: LedgerEntry[]; next: LedgerPlace | null } = ledgerEntries(store, handles, ALL, place, limit)
+    expect(page.entries.length).toBeLessThanOrEqual(limit)
+    found.push(...page.entries)
+    place = page.next
+  } while (place !== null)
+  return found
+}
+
+it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the nano-dollar, in world %i', (seed) => {
+  const ks = (['auto', 'always', { probes: 20 }] as const).flatMap((plan, n) => [
+    registered(`p${n}`, planned(plan, { budgetNanosPerDay: 50_000_000_000 }), 'priced'),
+    registered(`u${n}`, planned(plan, { budgetNanosPerDay: 50_000_000_000 }), 'unpriced'),
+  ])
+  lived(seed, ks)
+
+  const ofRows = ks.map((k) => sumsOf(store.history(k)))
+  const ofStates = ks.map((k) => {
+    const state = store.state(k)
+    if (state === null) throw new Error('the prefix is gone')
+    const { costNanos, unpricedCalls, savedNanos, credits, unpricedSavings } = state
+    return { cost: costNanos, unpriced: unpricedCalls, saved: savedNanos, savings: credits, unpricedSavings }
+  })
+  expect(ofRows).toEqual(ofStates)
+
+  const sum = (name: keyof Sums): number => ofRows.reduce((total, one) => total + one[name], 0)
+  const days = store.days().map(({ totals }) => totals)
+  expect(days).toHaveLength(1)
+  expect(days[0]).toMatchObject({
+    costNanos: sum('cost'),
+    unpricedCalls: sum('unpriced'),
+    unpricedSavings: sum('unpricedSavings'),
+  })
+  const [day] = days
+  if (day === undefined) throw new Error('no day was booked')
+  expect(day.creditedNanos - day.revokedNanos).toBe(sum('saved'))
+  expect(day.credits - day.revocations).toBe(sum('savings'))
+
+  const entries = everyEntry(7)
+  expect(sumsOf(entries.map(({ row }) => row as HistoryRow))).toEqual({
+    cost: sum('cost'),
+    unpriced: sum('unpriced'),
+    saved: sum('saved'),
+    savings: sum('savings'),
+    unpricedSavings: sum('unpricedSavings'),
+  })
+  expect(everyEntry(100_000)).toEqual(entries)
+
+  const { sums } = prefixSums(store, ALL, null, 100)
+  expect(sums.map((one) => [one.name, one.costNanos, one.savedNanos, one.savings, one.unpricedCalls])).toEqual(
+    ks.toReversed().map((k) => {
+      const state = store.state(k)
+      return [
+        registrar.viewByKey(k, NOON).record.name,
+        state?.costNanos,
+        state?.savedNanos,
+        state?.credits,
+        state?.unpricedCalls,
+      ]
+    }),
+  )
+  // A world in which nothing was saved, taken back or unknown would prove nothing.
+  expect([sum('saved') > 0, sum('unpriced') > 0, day.unknownOutcomes > 0]).toEqual([true, true, true])
+})
+
+it('hours hold what the rows of a prefix came to', () => {
+  const k = registered('a', planned('always', { budgetNanosPerDay: 50_000_000_000 }), 'priced')
+  lived(9, [k])
+  const before = prefixSums(store, ALL, null, 10).sums
+  for (const page of store.oldHistory(Number.MAX_SAFE_INTEGER, 1_000))
+    store.saveRolledUp(page.k, page.seq, rollUpRows(page.rows))
+  expect(store.history(k).some(({ type }) => type === 'rollup')).toBe(true)
+  expect(prefixSums(store, ALL, null, 10).sums).toEqual(before)
+})
+
+it('prefixes are paged, the newest first, and none twice', () => {
+  for (const name of ['a', 'b', 'c', 'd', 'e']) registered(name, planned('off'), 'priced')
+  const first = prefixSums(store, ALL, null, 3)
+  const second = prefixSums(store, ALL, first.cursor, 3)
+  expect([...first.sums, ...second.sums].map(({ name }) => name)).toEqual(['e', 'd', 'c', 'b', 'a'])
+  expect(second.cursor).toBeNull()
+})
