@@ -47,8 +47,13 @@ export const bots = room()
         const text = `${besides}: comes with the snapshot, and may not stand beside it.`
         throw new Failure('invalid_request', text, { field: besides })
       }
-      await bot.restore(given.snapshot, limits) // refused, it stores nothing
       await registryOf(c).addBot(id)
+      try {
+        await bot.restore(given.snapshot, limits)
+      } catch (thrown) {
+        await registryOf(c).removeBot(id) // a refused snapshot stores nothing
+        throw thrown
+      }
     } else {
       const config = await configFrom(c, given, id)
       await registryOf(c).addBot(id)

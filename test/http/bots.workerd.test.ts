@@ -121,6 +121,27 @@ describe('a turn that goes wrong', () => {
     expect(pick(await get(`/bots/${id}`), 'calls', 0)).toMatchObject({ outcome: 'failed', billed: null })
   })
 
+  it('is not sent again when the connection broke: the provider may have taken it', async () => {
+    const id = await begin()
+    const { heard } = await hear(id)
+    vi.mocked(globalThis.fetch).mockRejectedValueOnce(new TypeError('the connection was reset'))
+    const turn = await say(id, 'Which tent for two?')
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'failed', turn_id: turn, billed: null })
+    expect(vi.mocked(globalThis.fetch).mock.calls).toHaveLength(1)
+  })
+
+  it('is sent again when the provider was too busy to take it, and answered once', async () => {
+    const id = await begin()
+    const { heard } = await hear(id)
+    world.lab.faults.add({ kind: 'overloaded', provider: 'anthropic', times: 1 })
+    const turn = await say(id, 'Which tent for two?')
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'message', turn_id: turn })
+    expect(modelCalls()).toBe(2)
+    expect(pick(await get(`/bots/${id}`), 'usage', 'turns')).toBe(1)
+  })
+
   it('uses the answer that an earlier try already brought, and counts it once', async () => {
     const id = await begin()
     const stub = objectOf(id)
@@ -205,7 +226,10 @@ describe('the life of a bot', () => {
     expect(pick(await get(`/bots/${again}`), 'usage', 'turns')).toBe(2)
 
     const forged = { ...snapshot, payload: snapshot.payload.replace('tents', 'boats') }
+    const registry = bindings.REGISTRY.getByName('dev')
+    const before = await registry.bots()
     expect((await post('/bots', { snapshot: forged })).status).toBe(400)
+    expect(await registry.bots()).toEqual(before)
     const other = await newAccount()
     expect((await post('/bots', { snapshot }, { key: other.key })).status).toBe(400)
     const newer = await post('/bots', { snapshot, model: 'claude-opus-5' })
