@@ -23,11 +23,11 @@ export const snapshot = z.strictObject({
 export const newBot = z.strictObject({
   provider: z.string().min(1).max(64).optional().meta({ description: 'anthropic or openai.' }),
   model: model.optional(),
-  system_prompt: z.string().max(1_000_000, { error: 'must be at most 1000000 characters' }).optional(),
+  system_prompt: z.string().max(200_000, { error: 'must be at most 200000 characters' }).optional(),
   history_tokens: z
-    .int({ error: 'must be a whole number from 256 to 1000000' })
+    .int({ error: 'must be a whole number from 256 to 200000' })
     .min(256)
-    .max(1_000_000)
+    .max(200_000)
     .optional()
     .meta({ description: 'The most that is sent of the conversation, the system prompt included; 8192 when absent.' }),
   max_output_tokens: z

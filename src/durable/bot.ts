@@ -32,6 +32,8 @@ export interface BotView extends LiveView<BotState> {
 
 const CALL_TIMEOUT_MS = 300_000
 const SOCKETS = 100
+/** A row holds 2 MB, and what is kept of a conversation is one: this, and the longest answer twice, fit into it. */
+const MAX_WINDOW_BYTES = 900_000
 const CALLS_SHOWN = 20
 /**
  * A conversation with a model that goes on for as long as somebody talks to it. A message is a turn: one call, written down
@@ -195,6 +197,10 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   /** Everything that a call needs and that can refuse it before it is sent. */
   async #prepare(config: BotConfig, window: ChatWindow, turn: Turn) {
     const { env, clock } = this
+    if (Buffer.byteLength(JSON.stringify(window.state())) > MAX_WINDOW_BYTES) {
+      const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes; send a shorter one.`
+      throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
+    }
     await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
     const grants = await env.REGISTRY.getByName(config.account).grantsFor(config.credential.name)
     if (grants === null) throw new Failure('unauthenticated', 'The account is gone.')

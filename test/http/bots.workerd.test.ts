@@ -176,6 +176,15 @@ describe('a turn that goes wrong', () => {
   })
 })
 
+it('does not pay for a conversation that it could not keep', async () => {
+  const id = await begin()
+  const { heard } = await hear(id)
+  await say(id, `Which tent${' '.repeat(950_000)}for two?`) // few tokens, many bytes
+  await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+  expect(heard[0]).toMatchObject({ type: 'failed', billed: false, failure: { kind: 'payload_too_large' } })
+  expect(modelCalls()).toBe(0)
+})
+
 describe('the life of a bot', () => {
   it('survives an eviction with its conversation and its socket', async () => {
     const id = await begin()
