@@ -47,6 +47,12 @@ function section(card: Card): string[] {
           `**Not warmed${card.refusal.byDefault ? ` unless \`WARM_ANYWAY\` names it` : ''}:** ${card.refusal.why}.`,
           '',
         ]),
+    ...(card.serviceAccounts === true
+      ? [
+          'The credential is an access token, or the text of a Google service-account key file, which is exchanged for one.',
+          '',
+        ]
+      : []),
     ...(steers.some(Boolean) ? [`\`cache.key\` goes into ${steers.filter(Boolean).join(' and ')}.`, ''] : []),
     ...FACT_NAMES.map((name) => {
       const { says, source, checked } = card.facts[name]

@@ -75,21 +75,31 @@ type ExplicitBreakpoint = { toolsEnd: true } | { itemEnd: number } | { partEnd: 
 /** The one normalised form (the same shape that dialects take). */
 export interface CacheValue {
   mode: 'disabled' | 'best_effort' | 'required'
-  strategy: 'automatic' | { explicit: ExplicitBreakpoint[] } | { last: number } | { handle: string }
+  strategy:
+    | 'automatic'
+    | { explicit: ExplicitBreakpoint[] }
+    | { last: number }
+    | { count: number }
+    | { handle: string; at?: string }
   retention?: string
   key?: string
 }
 
-/** `breakpoints: n` allows n of them; one is enough for what probes need, so that it is the automatic strategy. */
 export function cacheValue(given: CacheInput): CacheValue {
   if (typeof given === 'string') return { mode: given === 'off' ? 'disabled' : 'best_effort', strategy: 'automatic' }
   const { mode = 'best_effort', retention, key } = given
   return {
     mode,
-    strategy: given.handle === undefined ? strategyValue(given.strategy) : { handle: given.handle },
+    strategy: shortValue(given) ?? strategyValue(given.strategy),
     ...(retention === undefined ? {} : { retention }),
     ...(key === undefined ? {} : { key }),
   }
+}
+
+/** The strategies that have a short spelling of their own. */
+function shortValue({ handle: name, breakpoints }: Exclude<CacheInput, string>): CacheValue['strategy'] | null {
+  if (name !== undefined) return { handle: name, at: 'cache.handle' }
+  return breakpoints === undefined ? null : { count: breakpoints }
 }
 
 function strategyValue(given: z.output<typeof strategy> | undefined): CacheValue['strategy'] {

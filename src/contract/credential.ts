@@ -10,8 +10,13 @@ export const newCredential = z.strictObject({
   provider: z.string({ error: 'must be a provider id' }).min(1).max(64),
   secret: z
     .string({ error: 'must be a string' })
-    .regex(/^[\x21-\x7e]{8,4096}$/, { error: 'must be 8 to 4096 printable characters without spaces' })
-    .meta({ description: 'Sealed when it is stored, and never shown again.' }),
+    .regex(/^(?:[\x21-\x7e]{8,4096}|\{[\x20-\x7e\r\n\t]{2,8190}\}\s?)$/, {
+      error: 'must be 8 to 4096 printable characters without spaces, or a service-account key file in JSON',
+    })
+    .meta({
+      description:
+        'Sealed when it is stored, and never shown again. For `vertex`, an access token or the text of a service-account key file.',
+    }),
   host: z
     .string({ error: 'must be a host name' })
     .max(255)

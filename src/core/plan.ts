@@ -335,7 +335,9 @@ function timing(state: PrefixState, context: PlanContext, now: number): Decision
         }
   }
   const retryAt = failedUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)
-  const dueAt = Math.max(until - lead, retryAt)
+  // A fixed time runs on from the write whatever is read: a keep-alive would be paid for, and due again at once.
+  const fixed = state.retention?.kind === 'fixed'
+  const dueAt = fixed ? closing : Math.max(until - lead, retryAt)
   if (sight.closesAt !== null && sight.closesAt <= dueAt) {
     const opensAt = windowSight(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
     return {
@@ -450,6 +452,7 @@ export function budgetRefusal(
 
 function holdWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
   const name = state.retention?.name ?? 'its'
+  if (state.retention?.kind === 'fixed') return `reading does not renew its ${name} retention: it runs out by itself`
   if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
   const pendingTo = context.keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
   if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)

@@ -25,7 +25,7 @@ export async function reconcileHandles(env: Environment): Promise<void> {
   for (const card of cards) {
     const dialect = handlesOf(card)
     const access = accessTo(card, env)
-    if (dialect === null || access.credential === null) continue
+    if (dialect === null || access.credential === null || access.refusal !== null) continue
     try {
       if (!(await reconcileAt(access, dialect, env, clock))) complete = false
     } catch (thrown) {
@@ -56,7 +56,7 @@ async function reconcileAt(access: Access, dialect: HandleDialect, env: Environm
   }
   let complete = true
   for (const name of unknown) {
-    const answer = await callAboutHandle(access, dialect, dialect.remove(name), clock.realMs(TIMEOUT_MS))
+    const answer = await callAboutHandle(access, dialect, dialect.remove(name), clock, TIMEOUT_MS)
     if (answer.kind === 'failed') complete = false
   }
   return complete
@@ -72,7 +72,7 @@ async function listOurs(
   const ours: ListedOurs[] = []
   let pageToken: string | null = null
   for (let page = 0; page < MOST_PAGES; page++) {
-    const answer = await callAboutHandle(access, dialect, dialect.list(pageToken), clock.realMs(TIMEOUT_MS))
+    const answer = await callAboutHandle(access, dialect, dialect.list(pageToken), clock, TIMEOUT_MS)
     if (answer.kind !== 'answered') return null
     try {
       const { handles, nextPageToken } = dialect.readList(answer.text)

@@ -18,6 +18,7 @@ import type { PrefixState, Purpose, StopReason } from '../core/state.ts'
 import type { ModelFacts, Primitive } from '../core/types.ts'
 import { Guards, refusedPlace } from './guards.ts'
 import type { GuardView } from './guards.ts'
+import { endedJob } from './jobs.ts'
 import { DEFAULT_CREDENTIAL } from './records.ts'
 import { Totals } from './day-totals.ts'
 import type { AccountSettings, ClaimEntry, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
@@ -569,16 +570,18 @@ export class Keeper {
     return { k, seq, settled }
   }
 
-  /** Answers the background jobs of a prefix; the state without them. */
+  /** Answers the background jobs of a prefix; the state with those that are left in doubt. */
   #endJobs(state: PrefixState, settled: Settled, now: number): PrefixState {
+    const open: string[] = []
     for (const id of state.jobs) {
       const job = this.#store.job(id)
       if (job === null) continue
-      const status = settled.failure === null ? 'succeeded' : 'failed'
+      const after = endedJob(job, settled, now)
+      if (after.status === 'queued') open.push(id)
       const k = this.#store.keyOf('id', job.prefixId)
-      if (k !== null) this.#store.saveJob(k, { ...job, ...settled, status, finishedAt: now })
+      if (k !== null) this.#store.saveJob(k, after)
     }
-    return state.jobs.length === 0 ? state : { ...state, jobs: [] }
+    return state.jobs.length === 0 ? state : { ...state, jobs: open }
   }
 
   /** A fresh lease for another try inside the time that is left; null when the schedule takes over. */

@@ -1,4 +1,5 @@
 import type { FailureValue } from '../contract/failures.ts'
+import type { Asked } from '../core/honoured.ts'
 import type { Limit } from '../core/limit.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Purpose, Receipt } from '../core/state.ts'
@@ -115,6 +116,8 @@ export interface Job {
   finishedAt: number | null
   receipt: Receipt | null
   failure: FailureValue | null
+  /** Where the cache is required: what the receipt is judged by, and the receipt that left a doubt. */
+  required?: Asked & { doubt: Receipt | null }
 }
 
 /** An account's settings: the administrator's, kept where they are used. */

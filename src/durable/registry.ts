@@ -3,6 +3,7 @@ import { Failure, failureValue, readFailure } from '../contract/failures.ts'
 import type { Announcement } from '../core/announcement.ts'
 import type { Arrival } from '../core/events.ts'
 import type { HistoryRow } from '../core/history.ts'
+import type { Asked } from '../core/honoured.ts'
 import type { HandleKeep } from '../core/handle.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { rollUpRows } from '../core/roll-up.ts'
@@ -31,6 +32,7 @@ import type {
   HandleView,
 } from './handle-records.ts'
 import { HandleStore } from './handle-store.ts'
+import { endedJob } from './jobs.ts'
 import { ledgerEntries, prefixSums } from './ledger-pages.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger-pages.ts'
 import { Keeper } from './keeper.ts'
@@ -232,13 +234,15 @@ export class Registry extends DurableObject<Environment> {
 
   /**
    * Registers, and warms as asked. `jobId` names the job of a background warm; `askedAt` is when its caller began to ask:
-   * a call that ended since was made while the caller waited, and its receipt is the caller's too.
+   * a call that ended since was made while the caller waited, and its receipt is the caller's too. `required`: what a job's
+   * receipt is judged by.
    */
   async register(
     registration: Registration,
     how: 'now' | 'later' | 'no',
     jobId: string,
     askedAt = Number.POSITIVE_INFINITY,
+    required: Asked | null = null,
   ): Promise<Warmed> {
     if (this.ctx.storage.sql.databaseSize > STORAGE_LIMIT_BYTES) {
       throw new Failure(
@@ -247,26 +251,33 @@ export class Registry extends DurableObject<Environment> {
       )
     }
     const { k, created } = this.#registrar.register(registration, this.clock.now())
-    const flight = await this.#fly(k, how, jobId, askedAt)
+    const flight = await this.#fly(k, how, jobId, askedAt, required)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
   }
 
   async warm(id: string, how: 'now' | 'later', jobId: string, askedAt = Number.POSITIVE_INFINITY): Promise<Warmed> {
     const k = this.#registrar.keyOf(id)
-    const flight = await this.#fly(k, how, jobId, askedAt)
+    const flight = await this.#fly(k, how, jobId, askedAt, null)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
   }
 
-  async #fly(k: number, how: 'now' | 'later' | 'no', jobId: string, askedAt: number): Promise<Flight> {
+  async #fly(
+    k: number,
+    how: 'now' | 'later' | 'no',
+    jobId: string,
+    askedAt: number,
+    required: Asked | null,
+  ): Promise<Flight> {
     const now = this.clock.now()
     if (how === 'later') {
       // One that waits already is on its way to be answered: whoever asks meanwhile shares it, and its one call.
-      const waiting = this.#waitingJob(k)
+      const waiting = this.#waitingJob(k, required)
       if (waiting !== null) return { role: 'queued', job: waiting }
       const answered = this.#endedSince(k, askedAt)
-      if (answered !== null) return { role: 'queued', job: this.promote(k, jobId, answered) }
-      const job = this.#job(k, jobId, now)
-      if (this.#keeper.inFlight(k) === null) await this.#send([this.#keeper.warmLater(k, now)])
+      if (answered !== null) return { role: 'queued', job: await this.promote(k, jobId, answered, required) }
+      const isOnItsWay = (this.#store.state(k)?.jobs.length ?? 0) > 0 || this.#keeper.inFlight(k) !== null
+      const job = this.#job(k, jobId, now, required)
+      if (!isOnItsWay) await this.#send([this.#keeper.warmLater(k, now)])
       await this.#rearm()
       return { role: 'queued', job }
     }
@@ -289,7 +300,7 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** A job that the next settlement of a prefix answers: for background warms, and for callers who waited too long. */
-  #job(k: number, id: string, now: number): Job {
+  #job(k: number, id: string, now: number, required: Asked | null): Job {
     const view = this.#registrar.viewByKey(k, now)
     const job: Job = {
       id,
@@ -299,28 +310,57 @@ export class Registry extends DurableObject<Environment> {
       finishedAt: null,
       receipt: null,
       failure: null,
+      ...(required === null ? {} : { required: { ...required, doubt: null } }),
     }
     this.#store.saveJob(k, job)
     this.#store.saveState(k, { ...view.state, jobs: [...view.state.jobs, id] }, [])
     return job
   }
 
-  #waitingJob(k: number): Job | null {
-    const id = this.#store.state(k)?.jobs.at(-1)
-    const job = id === undefined ? null : this.#store.job(id)
-    return job?.status === 'queued' ? job : null
+  /** One that waits for the same: whoever does not require the cache is not failed for somebody else who does. */
+  #waitingJob(k: number, required: Asked | null): Job | null {
+    for (const id of this.#store.state(k)?.jobs ?? []) {
+      const job = this.#store.job(id)
+      if (job?.status === 'queued' && job.required?.retention === required?.retention) return job
+    }
+    return null
   }
 
   /** A caller waited long enough for claim `seq`: it becomes a job, shared by all who wait, or is answered if it just ended. */
-  promote(k: number, jobId: string, seq: number): Job {
+  async promote(k: number, jobId: string, seq: number, required: Asked | null = null): Promise<Job> {
     const now = this.clock.now()
-    if (this.#keeper.inFlight(k) !== null) return this.#waitingJob(k) ?? this.#job(k, jobId, now)
+    if (this.#keeper.inFlight(k) !== null) {
+      return this.#waitingJob(k, required) ?? this.#job(k, jobId, now, required)
+    }
     const settled = this.#settledAs(k, seq)
-    const status = settled.failure === null ? 'succeeded' : 'failed'
     const prefixId = this.#registrar.viewByKey(k, now).record.id
-    const job: Job = { id: jobId, prefixId, status, createdAt: now, finishedAt: now, ...settled }
+    const job = endedJob(
+      {
+        id: jobId,
+        prefixId,
+        status: 'queued',
+        createdAt: now,
+        finishedAt: null,
+        receipt: null,
+        failure: null,
+        ...(required === null ? {} : { required: { ...required, doubt: null } }),
+      },
+      settled,
+      now,
+    )
+    const state = this.#store.state(k)
+    if (job.status === 'queued' && state !== null)
+      this.#store.saveState(k, { ...state, jobs: [...state.jobs, jobId] }, [])
     this.#store.saveJob(k, job)
+    if (job.status === 'queued') await this.#check([k])
     return job
+  }
+
+  /** Sends one more call for prefixes whose jobs a settlement left in doubt. */
+  async #check(keys: readonly number[]): Promise<void> {
+    const now = this.clock.now()
+    const open = keys.filter((k) => (this.#store.state(k)?.jobs.length ?? 0) > 0 && this.#keeper.inFlight(k) === null)
+    await this.#send(open.map((k) => this.#keeper.warmLater(k, now)))
   }
 
   /** How claim `seq`, which is not in flight any more, ended. */
@@ -490,6 +530,7 @@ export class Registry extends DurableObject<Environment> {
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
     const { again, ended } = this.#keeper.settle(seq, outcomes, this.clock.now())
     this.#wake(ended)
+    await this.#check(ended.map(({ k }) => k))
     await this.#rearm()
     return again
   }

@@ -157,12 +157,7 @@ export async function deleteHandlesOf(c: Call, id: string): Promise<void> {
         const card = cardById(of)
         const dialect = card === undefined ? null : handlesOf(card)
         if (card === undefined || dialect === null) return
-        await callAboutHandle(
-          accessTo(card, c.env),
-          dialect,
-          dialect.remove(name),
-          clockOf(c).realMs(DELETE_TIMEOUT_MS),
-        )
+        await callAboutHandle(accessTo(card, c.env), dialect, dialect.remove(name), clockOf(c), DELETE_TIMEOUT_MS)
       }),
     ),
   )

@@ -1,9 +1,10 @@
 import { credentialName, newCredential } from '../contract/credential.ts'
-import { Failure } from '../contract/failures.ts'
+import { Failure, readFailure } from '../contract/failures.ts'
 import type { CredentialView } from '../durable/credentials.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import type { NamedCredential } from '../durable/records.ts'
 import { elsewhere, hostOf } from '../durable/credential.ts'
+import { isKeyFile, readServiceAccount } from '../providers/service-account.ts'
 import type { Card } from '../providers/types.ts'
 import { accessTo } from '../runtime/env.ts'
 import { existing } from './accounts.ts'
@@ -21,6 +22,7 @@ export const credentials = room()
     const given = await readBody(c, newCredential)
     const name = nameOf(c)
     const card = cardFor(given.provider, 'provider')
+    refuseKeyFile(card, given.secret)
     const host = given.host ?? hostOf(accessTo(card, c.env).baseUrl)
     const registry = registryOf(c, await existing(c))
     const stored = await registry.putCredential({ name, provider: card.id, host, secret: given.secret })
@@ -49,6 +51,18 @@ function nameOf(c: Call): string {
   throw new Failure('invalid_request', 'name: "default" stands for the Worker secret of the provider.', {
     field: 'name',
   })
+}
+
+/** A key file is for providers that exchange one, and has to be whole. */
+function refuseKeyFile(card: Card, secret: string): void {
+  if (!isKeyFile(secret)) return
+  const invalid = (why: string): Failure => new Failure('invalid_request', `secret: ${why}`, { field: 'secret' })
+  if (card.serviceAccounts !== true) throw invalid(`${card.id} takes a key, not a key file in JSON.`)
+  try {
+    readServiceAccount(secret)
+  } catch (thrown) {
+    throw invalid(readFailure(thrown)?.message ?? 'The service-account key cannot be read.')
+  }
 }
 
 function credentialJson(stored: CredentialView) {

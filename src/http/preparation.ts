@@ -191,6 +191,7 @@ function preparedNeutral(card: Card, body: WarmBody, cache: CacheRequest | undef
     )
   }
   if (model === undefined) throw new Failure('invalid_request', 'model: is missing.', { field: 'model' })
+  refuseHandleBesideContents(card, cache)
   const request: NeutralRequest = {
     model,
     ...(system === undefined ? {} : { system }),
@@ -207,6 +208,15 @@ function preparedNeutral(card: Card, body: WarmBody, cache: CacheRequest | undef
     ...(cache === undefined ? {} : { cache }),
   }
   return prepareNeutral(dialectOf(card), request, (id) => factsOf(card.id, id, now))
+}
+
+/** A handle holds system, tools and messages already. Where a provider has no handles, `prepare` goes on without. */
+function refuseHandleBesideContents(card: Card, cache: CacheRequest | undefined): void {
+  const strategy = cache?.strategy
+  if (!card.supportsHandles || typeof strategy !== 'object' || !('handle' in strategy)) return
+  const field = strategy.at ?? 'cache.strategy.handle'
+  const message = `${field}: cannot stand beside system, tools or messages, which a handle already holds; keep a handle with POST /caches.`
+  throw new Failure('invalid_request', message, { field })
 }
 
 function limitPrefix(prefix: PreparedPrefix, field: string): void {

@@ -1,4 +1,3 @@
-import { Failure } from '../contract/failures.ts'
 import { warmBody } from '../contract/warm.ts'
 import type { Advice } from '../core/types.ts'
 import type { PrefixView } from '../durable/registrar.ts'
@@ -12,6 +11,8 @@ import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
+import type { Preparation } from './preparation.ts'
+import { refuseOtherRetention, requireHonoured, requirement } from './required.ts'
 import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 /** Real time; a receipt never answers a call that came much later. */
@@ -33,6 +34,8 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   refuseUnwarmed(c, preparation.card)
   if (preparation.dryRun) return c.json(await dryRun(c, preparation))
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
+  const required = requirement(preparation)
+  if (required !== null) await refuseOtherRetention(c, preparation)
   const registry = registryOf(c)
   const { account: name, askedAt } = c.var
   const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, {
@@ -41,24 +44,30 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   })
   try {
     const how = preparation.background ? 'later' : 'now'
-    const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt)
+    const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt, required)
     const { text, breakpoint, cacheKey } = preparation.prefix
     // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
-    const warmth = await follow(c, warmed.view, warmed.flight, warmed.created ? { text, breakpoint, cacheKey } : null)
-    if (preparation.mode === 'required' && warmth.settled?.receipt?.kind === 'uncacheable') {
-      throw new Failure('cache_not_honoured', `${warmth.settled.receipt.why}. The prefix stays registered.`, {
-        prefix_id: warmed.view.record.id,
-      })
-    }
+    const stored = warmed.created ? { text, breakpoint, cacheKey } : null
+    const first = await follow(c, warmed.view, warmed.flight, stored, required)
+    const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
     return c.json(
-      warmedJson(view, warmed.created, warmth, keptAsItWas(view, preparation.prefix.retention)),
+      warmedJson(view, warmed.created, warmth, remarksOf(view, preparation)),
       warmth.job === null ? 200 : 202,
     )
   } finally {
     burst.leave(clock.now())
   }
 })
+
+/** What this call should be told beyond what the prefix was registered with. */
+function remarksOf(view: Pick<PrefixView, 'record'>, { prefix, registration }: Preparation): Advice[] {
+  const isNew = (one: Advice): boolean =>
+    !view.record.advice.some(
+      ({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at,
+    )
+  return [...keptAsItWas(view, prefix.retention), ...registration.advice.filter(isNew)]
+}
 
 /** Content decides what is the same prefix, its retention does not: who comes second is told what stands. */
 function keptAsItWas(view: Pick<PrefixView, 'record'>, wanted: string): Advice[] {

@@ -1,5 +1,6 @@
 import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import type { Asked } from '../core/honoured.ts'
 import type { Advice } from '../core/types.ts'
 import type { Job, Lease, Settled } from '../durable/records.ts'
 import type { Flight } from '../durable/registry.ts'
@@ -45,8 +46,14 @@ export async function refuseWithoutCredential(c: Call, card: Card): Promise<void
   if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
 }
 
-/** Follows a warm to its end: as the one who sends, or as one of those who wait for it. */
-export async function follow(c: Call, view: Seen, flight: Flight, body: StoredBody | null): Promise<Warmth> {
+/** Follows a warm to its end: as the one who sends, or as one of those who wait for it. `required` judges what becomes a job. */
+export async function follow(
+  c: Call,
+  view: Seen,
+  flight: Flight,
+  body: StoredBody | null,
+  required: Asked | null = null,
+): Promise<Warmth> {
   const registry = registryOf(c)
   const prefix_id = view.record.id
   switch (flight.role) {
@@ -73,13 +80,13 @@ export async function follow(c: Call, view: Seen, flight: Flight, body: StoredBo
       return {
         settled: null,
         answer: null,
-        job: await registry.promote(flight.lease.k, newId('job'), flight.lease.seq),
+        job: await registry.promote(flight.lease.k, newId('job'), flight.lease.seq, required),
       }
     }
     case 'follower': {
       const settled = await wait(c, registry, flight.k, flight.seq)
       if (settled !== null) return { settled, answer: null, job: null }
-      return { settled: null, answer: null, job: await registry.promote(flight.k, newId('job'), flight.seq) }
+      return { settled: null, answer: null, job: await registry.promote(flight.k, newId('job'), flight.seq, required) }
     }
   }
 }

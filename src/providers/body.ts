@@ -5,7 +5,6 @@ import { arrayEdits } from '../core/json-edit.ts'
 import type { Edit } from '../core/json-edit.ts'
 import { items, member, readJson } from '../core/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../core/json-text.ts'
-import type { CacheRequest } from './types.ts'
 
 /** Helpers that every wire format shares: reading a body, and finding where its prefix ends. */
 
@@ -67,47 +66,6 @@ export type Cut = { item: number; part: number | null } | 'tools' | 'none'
 export interface TurnShape {
   list: 'messages' | 'input' | 'contents'
   parts: 'content' | 'parts'
-}
-
-/**
- * Where a strategy that the caller spelled out ends the prefix; null when it leaves the choice to us.
- * `last: n` treats the last n items as volatile and ends the prefix before them. Of several explicit breakpoints the furthest
- * ends it: what a marker further in front writes is part of it.
- */
-export function strategyCut(cache: CacheRequest | undefined, turns: readonly JsonNode[], shape: TurnShape): Cut | null {
-  const strategy = cache?.strategy
-  if (strategy === undefined || strategy === 'automatic') return null
-  if ('handle' in strategy) {
-    throw new Failure('unsupported', 'A prefix behind a handle is kept by updating the handle, not by a probe.', {
-      field: 'cache.strategy.handle',
-    })
-  }
-  if ('last' in strategy) {
-    const item = turns.length - strategy.last - 1
-    return item < 0 ? 'none' : { item, part: null }
-  }
-  let furthest: Cut = 'tools'
-  for (const [index, point] of strategy.explicit.entries()) {
-    if ('toolsEnd' in point) continue
-    const field = `cache.strategy.explicit[${index}]`
-    const [item, part] = 'itemEnd' in point ? [point.itemEnd, null] : point.partEnd
-    const turn = turns[item]
-    if (turn === undefined) throw invalid(field, `names item ${item} of ${shape.list}, which has ${turns.length}`)
-    const content = member(turn, shape.parts)
-    const parts = content?.type === 'string' ? 1 : items(content).length
-    if (part !== null && part >= parts) {
-      throw invalid(field, `names part ${part} of ${shape.list}[${item}], which has ${parts}`)
-    }
-    const here = { item, part: part === parts - 1 ? null : part }
-    if (typeof furthest === 'string' || isBehind(here, furthest)) furthest = here
-  }
-  if (strategy.explicit.length === 0) throw invalid('cache.strategy.explicit', 'names no breakpoint')
-  return furthest
-}
-
-function isBehind(a: { item: number; part: number | null }, b: { item: number; part: number | null }): boolean {
-  if (a.item !== b.item) return a.item > b.item
-  return (a.part ?? Infinity) > (b.part ?? Infinity)
 }
 
 /** Edits that drop everything of the list behind the cut. */

@@ -26,26 +26,62 @@ import { count, fields } from './usage.ts'
  * the types of npm @google/genai 3.1.0. Reads do not extend a handle, an expired one cannot be revived, and one that is
  * missing, expired or somebody else's is answered with 403 instead of 404 (public issue threads).
  */
-export const geminiHandles: HandleDialect = {
-  prepare,
-  create,
-  get: (name) => call('GET', name),
-  renew: (name, ttlMs) => ({
-    method: 'PATCH',
-    path: `${pathOf(name)}?updateMask=ttl`,
-    body: `{"ttl":${JSON.stringify(secondsText(ttlMs))}}`,
-  }),
-  remove: (name) => call('DELETE', name),
-  list: (pageToken) => ({
-    method: 'GET',
-    path: `/v1beta/cachedContents?pageSize=100${pageToken === null ? '' : `&pageToken=${encodeURIComponent(pageToken)}`}`,
-    body: '',
-  }),
-  read: (text) => readOne(parsed(text)),
-  readList,
+export const geminiHandles = cachedContents({
+  collection: '/v1beta/cachedContents',
+  baseOf: (baseUrl) => baseUrl,
+  name: /^cachedContents\/([A-Za-z0-9_-]{1,200})$/,
+  modelName: (model) => `models/${model}`,
   readError,
-  storageRates,
+})
+
+/** Where one of Google's two services differs from the other. */
+export interface Service {
+  /** Path of the collection, below `baseOf`. */
+  collection: string
+  baseOf(baseUrl: string): string
+  /** A handle's name; what it captures is the last part of its path. */
+  name: RegExp
+  modelName(model: string, baseUrl: string): string
+  readError(status: number, headers: Headers, text: string): HandleError
 }
+
+/** `cachedContents` as one of Google's services has them. */
+export function cachedContents({ collection, baseOf, name: shape, modelName, readError: read }: Service) {
+  /** A name becomes part of a path, so that it must be nothing but a name. */
+  const pathOf = (name: string): string => {
+    const id = shape.exec(name)?.[1]
+    if (id === undefined) throw new Failure('internal', 'this is not the name of a handle')
+    return `${collection}/${id}`
+  }
+  const call = (method: 'GET' | 'DELETE', name: string): HandleRequest => ({ method, path: pathOf(name), body: '' })
+  const create = (prepared: Contents, displayName: string, ttlMs: number, baseUrl = ''): HandleRequest => {
+    const model = modelName(prepared.model, baseUrl)
+    return { method: 'POST', path: collection, body: creation(prepared.text, model, displayName, ttlMs) }
+  }
+  return {
+    baseOf,
+    prepare,
+    create,
+    get: (name) => call('GET', name),
+    renew: (name, ttlMs) => ({
+      method: 'PATCH',
+      path: `${pathOf(name)}?updateMask=ttl`,
+      body: `{"ttl":${JSON.stringify(secondsText(ttlMs))}}`,
+    }),
+    remove: (name) => call('DELETE', name),
+    list: (pageToken) => ({
+      method: 'GET',
+      path: `${collection}?pageSize=100${pageToken === null ? '' : `&pageToken=${encodeURIComponent(pageToken)}`}`,
+      body: '',
+    }),
+    read: (text) => readOne(parsed(text), shape),
+    readList: (text) => readList(text, shape),
+    readError: read,
+    storageRates,
+  } satisfies HandleDialect & { create: typeof create }
+}
+
+type Contents = Pick<PreparedHandle, 'model' | 'text'>
 
 /** Both spellings of a member, as protobuf JSON takes them; the first is the canonical one. */
 const SYSTEM = ['systemInstruction', 'system_instruction'] as const
@@ -96,30 +132,13 @@ function plainModel(id: string): string {
   return plain
 }
 
-function create(
-  { model, text }: Pick<PreparedHandle, 'model' | 'text'>,
-  displayName: string,
-  ttlMs: number,
-): HandleRequest {
-  const { root } = readBody(text)
-  const edits = objectEdits(root, {
-    model: JSON.stringify(`models/${model}`),
+function creation(text: string, model: string, displayName: string, ttlMs: number): string {
+  const edits = objectEdits(readBody(text).root, {
+    model: JSON.stringify(model),
     displayName: JSON.stringify(displayName),
     ttl: JSON.stringify(secondsText(ttlMs)),
   })
-  return { method: 'POST', path: '/v1beta/cachedContents', body: edit(text, edits) }
-}
-
-function call(method: 'GET' | 'DELETE', name: string): HandleRequest {
-  return { method, path: pathOf(name), body: '' }
-}
-
-const NAME = /^cachedContents\/[A-Za-z0-9_-]{1,200}$/
-
-/** A name becomes part of a path, so that it must be nothing but a name. */
-function pathOf(name: string): string {
-  if (!NAME.test(name)) throw new Failure('internal', 'this is not the name of a handle')
-  return `/v1beta/${name}`
+  return edit(text, edits)
 }
 
 /** Whole seconds, rounded down: nothing is bought that was not asked for. */
@@ -135,16 +154,16 @@ function parsed(text: string): unknown {
   }
 }
 
-function readOne(value: unknown): ListedHandle {
+function readOne(value: unknown, shape: RegExp): ListedHandle {
   const handle = fields(value)
   const name = stringOf(handle?.['name'])
   const expiresAt = Date.parse(stringOf(handle?.['expireTime']) ?? '')
-  if (handle === null || name === null || !NAME.test(name)) throw unreadable('it names no handle')
+  if (handle === null || name === null || !shape.test(name)) throw unreadable('it names no handle')
   if (Number.isNaN(expiresAt)) throw unreadable('the handle has no expiry')
   const createdAt = Date.parse(stringOf(handle['createTime']) ?? '')
   return {
     name,
-    model: (stringOf(handle['model']) ?? '').replace(/^models\//, ''),
+    model: (stringOf(handle['model']) ?? '').replace(/^(?:.*\/)?models\//, ''),
     displayName: stringOf(handle['displayName']) ?? '',
     createdAt: Number.isNaN(createdAt) ? expiresAt : createdAt,
     expiresAt,
@@ -152,14 +171,14 @@ function readOne(value: unknown): ListedHandle {
   }
 }
 
-function readList(text: string): { handles: ListedHandle[]; nextPageToken: string | null } {
+function readList(text: string, shape: RegExp): { handles: ListedHandle[]; nextPageToken: string | null } {
   const page = fields(parsed(text))
   if (page === null) throw unreadable('it is no list')
   // Protobuf JSON leaves out what is empty.
   const listed = page['cachedContents'] ?? []
   if (!Array.isArray(listed)) throw unreadable('it is no list')
   const token = stringOf(page['nextPageToken'])
-  return { handles: listed.map(readOne), nextPageToken: token === '' ? null : token }
+  return { handles: listed.map((one) => readOne(one, shape)), nextPageToken: token === '' ? null : token }
 }
 
 /** Errors about a handle have the shape of errors about contents. */
@@ -173,7 +192,7 @@ function readError(status: number, headers: Headers, text: string): HandleError 
 }
 
 /** "Cached content is too small. total_token_count=…, min_total_token_count=…": the numbers are taken, the words are ours. */
-function smallness(text: string): HandleError['failure'] | null {
+export function smallness(text: string): HandleError['failure'] | null {
   const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
   if (!/cached content is too small/i.test(message)) return null
   const figure = (name: string): number | null => {
@@ -197,7 +216,7 @@ function isNotFound(text: string): boolean {
   return /requested entity|cachedcontent/i.test(message)
 }
 
-function safely(text: string): unknown {
+export function safely(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -2,6 +2,7 @@ import type { FailureValue } from '../contract/failures.ts'
 import type { SeenHandle } from '../core/handle.ts'
 import type { StorageRate } from '../core/storage-meter.ts'
 import { geminiHandles } from './gemini-handles.ts'
+import { vertexHandles } from './vertex-handles.ts'
 import type { Card, ErrorReading, ProbeRequest } from './types.ts'
 
 /** Contents that a provider can keep under a handle. */
@@ -32,7 +33,14 @@ export interface HandleError extends ErrorReading {
 export interface HandleDialect {
   /** Throws `invalid_request` naming the field. */
   prepare(text: string, model: string | undefined): PreparedHandle
-  create(prepared: Pick<PreparedHandle, 'model' | 'text'>, displayName: string, ttlMs: number): HandleRequest
+  /** Where the paths of its requests begin, for a card that is reached at `baseUrl`. */
+  baseOf(baseUrl: string): string
+  create(
+    prepared: Pick<PreparedHandle, 'model' | 'text'>,
+    displayName: string,
+    ttlMs: number,
+    baseUrl: string,
+  ): HandleRequest
   get(name: string): HandleRequest
   /** Moves the expiry to `ttlMs` from now: the only thing that can change. No model is called. */
   renew(name: string, ttlMs: number): HandleRequest
@@ -47,9 +55,11 @@ export interface HandleDialect {
   storageRates(model: string): StorageRate[]
 }
 
+const DIALECTS: Readonly<Record<string, HandleDialect>> = { gemini: geminiHandles, vertex: vertexHandles }
+
 /** How to speak to a provider's managed caches; null when it has none that we know of. */
 export function handlesOf(card: Pick<Card, 'id'>): HandleDialect | null {
-  return card.id === 'gemini' ? geminiHandles : null
+  return DIALECTS[card.id] ?? null
 }
 
 /** Every call to a provider without managed caches, but listing them, ends in these words. */

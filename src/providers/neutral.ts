@@ -10,7 +10,7 @@ export function prepareNeutral(
   request: NeutralRequest,
   facts: (model: string) => ModelFacts,
 ): PreparedPrefix {
-  const cache = request.cache ?? { mode: 'best_effort', strategy: 'automatic' }
-  const strategy = cache.strategy === 'automatic' ? { last: 0 } : cache.strategy
-  return dialect.prepare({ text: dialect.render(request), model: request.model, cache: { ...cache, strategy } }, facts)
+  const { model, cache } = request
+  const text = dialect.render(request)
+  return dialect.prepare({ text, model, whole: true, ...(cache === undefined ? {} : { cache }) }, facts)
 }

@@ -1,11 +1,25 @@
-import { Failure } from '../contract/failures.ts'
 import type { Advice, ModelFacts } from '../core/types.ts'
 import { invalid } from './body.ts'
+import { HOUR_MS, MINUTE_MS } from './facts.ts'
+import { degraded } from './strategy.ts'
 import type { CacheRequest } from './types.ts'
 
 /** Every name that some provider has for a retention. A name outside is a mistake, a name inside may merely not be offered here. */
 const KNOWN = new Set(['5m', '1h', '30m', '12h', 'in_memory', '24h', '2h', 'implicit'])
 const WISHES = new Set(['default', 'short', 'extended'])
+
+/** How long a name means, where the model that is asked has none of that name. OpenAI's in_memory: 5 to 10 minutes of idleness. */
+const LENGTHS_MS: Readonly<Record<string, number>> = {
+  short: 5 * MINUTE_MS,
+  in_memory: 5 * MINUTE_MS,
+  '5m': 5 * MINUTE_MS,
+  '30m': 30 * MINUTE_MS,
+  '1h': HOUR_MS,
+  '2h': 2 * HOUR_MS,
+  '12h': 12 * HOUR_MS,
+  '24h': 24 * HOUR_MS,
+  extended: 24 * HOUR_MS,
+}
 
 /**
  * The retention that probes write at. In this order: what the caller asks for, what the body's own markers say, the model's default.
@@ -30,35 +44,39 @@ export function chooseRetention(
   const sorted = facts.retentions.toSorted((a, b) => a.ttlMs - b.ttlMs)
   if (wish === 'short' && sorted.length > 0) return { name: sorted[0]!.name, advice: [] }
   if (wish === 'extended' && sorted.length > 1) return { name: sorted.at(-1)!.name, advice: [] }
-  if (cache?.mode === 'required') {
-    throw new Failure('unsupported', `The model does not offer the retention ${wish}; it offers ${names.join(', ')}.`, {
-      field: 'cache.retention',
-      offered: names,
-    })
+  const lengths = new Map(facts.retentions.map(({ name, ttlMs }) => [name, ttlMs]))
+  const nearest = nearestRetention(wish, names, (name) => lengths.get(name) ?? LENGTHS_MS[name])
+  const advice = degraded(cache, {
+    cause: 'retention_not_offered',
+    at: cache?.retention === undefined ? 'request' : 'cache.retention',
+    why: `This model does not offer the retention ${wish}; it offers ${names.join(', ')}.`,
+    instead: `Probes write at ${nearest}, the nearest.`,
+  })
+  return { name: nearest, advice }
+}
+
+/** The offered retention whose length is the least times longer or shorter; the first (the default) where lengths say nothing. */
+function nearestRetention(
+  wish: string,
+  names: readonly string[],
+  lengthMs: (name: string) => number | undefined,
+): string {
+  const wanted = LENGTHS_MS[wish]
+  const distance = (name: string): number => {
+    const length = lengthMs(name)
+    if (length === undefined || wanted === undefined) return Number.POSITIVE_INFINITY
+    return Math.abs(Math.log(length / wanted))
   }
-  return {
-    name: fallback,
-    advice: [
-      {
-        cause: 'retention_not_offered',
-        message: `This model does not offer the retention ${wish}; probes write at ${fallback}. It offers ${names.join(', ')}.`,
-        at: cache?.retention === undefined ? 'request' : 'cache.retention',
-      },
-    ],
-  }
+  return names.reduce((best, name) => (distance(name) < distance(best) ? name : best))
 }
 
 /** Refuses a required cache key, and remarks on a wished one, where the provider has no such thing. */
 export function keyWithoutEffect(cache: CacheRequest | undefined): Advice[] {
   if (cache?.key === undefined) return []
-  if (cache.mode === 'required') {
-    throw new Failure('unsupported', 'This provider has no cache key.', { field: 'cache.key' })
-  }
-  return [
-    {
-      cause: 'key_has_no_effect',
-      message: 'This provider has no cache key; the one given is ignored.',
-      at: 'cache.key',
-    },
-  ]
+  return degraded(cache, {
+    cause: 'key_has_no_effect',
+    at: 'cache.key',
+    why: 'This provider has no cache key.',
+    instead: 'The one given is ignored.',
+  })
 }

@@ -24,8 +24,16 @@ export type Sent =
   | { kind: 'answered'; status: number; headers: Headers; text: string }
   | { kind: 'failed'; failure: FailureValue; outcomeKnown: boolean }
 
+/** A form for a vendor's token endpoint: what it carries is signed, so that no credential goes beside it. */
+export interface Post {
+  url: string
+  form: string
+  timeoutMs: number
+}
+
 export interface Door {
   send(call: Call): Promise<Sent>
+  post(form: Post): Promise<Sent>
 }
 
 /** Longer answers than this are no answers to a probe. */
@@ -54,6 +62,10 @@ export function createDoor({ fetch }: { fetch: typeof globalThis.fetch }): Door 
         // A client that refuses its settings (a base URL that is none) has sent nothing; what it says may hold the credential.
       }
       return sent ?? failed('internal', 'The request was not sent.', true)
+    },
+    post({ url, form, timeoutMs }) {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' }
+      return exchange(fetch, url, { method: 'POST', headers, body: form }, { timeoutMs })
     },
   }
 }
@@ -129,7 +141,7 @@ async function exchange(
   fetch: typeof globalThis.fetch,
   url: string | URL | Request,
   init: RequestInit,
-  call: Call,
+  call: Pick<Call, 'timeoutMs' | 'signal'>,
 ): Promise<Sent> {
   // Not `AbortSignal.timeout`: its timer outlives the call, and keeps the object that made the call from being put to rest.
   const late = new AbortController()

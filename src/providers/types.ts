@@ -4,11 +4,19 @@ import type { Advice, Breakpoint, ModelFacts, Primitive, Usage } from '../core/t
 /** What a caller asks of the cache, in the one normalised form. Absent members mean: the provider's default. */
 export interface CacheRequest {
   mode: 'disabled' | 'best_effort' | 'required'
-  strategy: 'automatic' | { explicit: ExplicitBreakpoint[] } | { last: number } | { handle: string }
+  strategy: CacheStrategy
   /** A retention name of the model, or a neutral wish; absent: what the body's own markers say, else the model's default. */
   retention?: string
   key?: string
 }
+
+/** `count`: at most so many breakpoints, at the end of the stable prefix. `at`: the field that the handle was given in. */
+export type CacheStrategy =
+  | 'automatic'
+  | { explicit: ExplicitBreakpoint[] }
+  | { last: number }
+  | { count: number }
+  | { handle: string; at?: string }
 
 export type ExplicitBreakpoint = { toolsEnd: true } | { itemEnd: number } | { partEnd: [item: number, part: number] }
 
@@ -18,6 +26,8 @@ export interface NativeRequest {
   /** The envelope's `model`, for wire formats that carry it outside the body; must agree with the body's own where both exist. */
   model?: string
   cache?: CacheRequest
+  /** True where all of it is the prefix, unless a strategy says otherwise. */
+  whole?: boolean
 }
 
 /** The neutral form, after `vars` are filled in: everything given is the prefix. Schemas are raw JSON text, kept byte for byte. */
@@ -200,6 +210,8 @@ export interface Card {
   dialect: DialectId
   wire?: Partial<Wire>
   supportsHandles: boolean
+  /** True where a credential may be a Google service-account key, which is exchanged for an access token before a call. */
+  serviceAccounts?: true
   /** Name of the Worker secret that holds the default credential. */
   secret: string
   /** Why nothing is warmed here. `byDefault`: the administrator may allow it (`WARM_ANYWAY`). */

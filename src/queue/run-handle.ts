@@ -39,13 +39,13 @@ export async function runHandleLease(lease: HandleLease, around: HandleSurroundi
   }
   let request: HandleRequest | null
   try {
-    request = await requestFor(lease, dialect, around)
+    request = await requestFor(lease, dialect, access.baseUrl, around)
   } catch (thrown) {
     return outcomeOf(base, startedAt, failedAnswer(thrown, false))
   }
   if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache is gone' }
   const sentAt = clock.now()
-  const answer = await callAboutHandle(access, dialect, request, Math.max(1, clock.realMs(lease.timeoutMs)))
+  const answer = await callAboutHandle(access, dialect, request, clock, lease.timeoutMs)
   if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)
   try {
     return { ...base, startedAt: sentAt, kind: 'answered', seen: dialect.read(answer.text) }
@@ -67,6 +67,7 @@ function outcomeOf(
 async function requestFor(
   lease: HandleLease,
   dialect: HandleDialect,
+  baseUrl: string,
   around: HandleSurroundings,
 ): Promise<HandleRequest | null> {
   const { op, name, model, ttlMs } = lease
@@ -76,7 +77,7 @@ async function requestFor(
       around.env.DIRECTORY.getByName('directory').deploymentId(),
     ])
     if (body === null) return null
-    return dialect.create({ model, text: unpack(body) }, markOf(deployment, lease.fingerprint), ttlMs)
+    return dialect.create({ model, text: unpack(body) }, markOf(deployment, lease.fingerprint), ttlMs, baseUrl)
   }
   if (name === null) return null
   if (op === 'renew') return dialect.renew(name, ttlMs)

@@ -5,6 +5,7 @@ import { readLimits } from '../providers/limits.ts'
 import type { Sent } from '../providers/send.ts'
 import type { Dialect } from '../providers/types.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { sendWith } from '../runtime/access-token.ts'
 import { door } from '../runtime/door.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
@@ -66,18 +67,18 @@ export async function runLease(
     if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const startedAt = clock.now()
     if (startedAt > lease.sendBy) return notSent('its time had passed before its turn came')
-    const call = {
-      card,
-      baseUrl: access.baseUrl,
-      credential,
-      request,
-      timeoutMs: Math.max(1, clock.realMs(lease.timeoutMs)),
-    }
     const { egress } = around
-    const sent = lease.via === undefined || egress === undefined ? await door.send(call) : await egress(lease.via, call)
+    const { via, timeoutMs, sendBy } = lease
+    const one = await sendWith({ access, credential, clock, timeoutMs, sendBy }, (presented, leftMs) => {
+      const call = { card, baseUrl: access.baseUrl, credential: presented, request, timeoutMs: leftMs }
+      return via === undefined || egress === undefined ? door.send(call) : egress(via, call)
+    })
+    if (one.kind === 'late') return notSent('its time had passed before there was an access token')
+    if (one.kind === 'no_token') return failedBefore(lease, clock.now(), one.failure, one.permanent)
+    const { sent, sentAt } = one
     const endedAt = clock.now()
     const limits = sent.kind === 'answered' ? readLimits(sent.headers, endedAt) : []
-    const { outcome, answer } = read(lease, sent, dialect, startedAt, endedAt - startedAt)
+    const { outcome, answer } = read(lease, sent, dialect, sentAt, endedAt - sentAt)
     return { outcome: limits.length === 0 || outcome.kind === 'not_sent' ? outcome : { ...outcome, limits }, answer }
   } catch (thrown) {
     const failure = readFailure(thrown) ?? failureValue('internal', 'the probe could not be built or sent')
@@ -89,6 +90,8 @@ function failedBefore(
   lease: Lease,
   now: number,
   failure: ReturnType<typeof failureValue>,
+  // No waiting sets a variable: the plan stops and names itself.
+  permanent = failure.kind === 'not_configured',
 ): { outcome: Outcome; answer: null } {
   const { id, k, primitive } = lease
   const primitiveRefused = failure.kind === 'unsupported'
@@ -102,8 +105,7 @@ function failedBefore(
       primitive,
       failure,
       accepted: false,
-      // No waiting sets a variable: the plan stops and names itself.
-      permanent: failure.kind === 'not_configured',
+      permanent,
       primitiveRefused,
       retryAfterMs: null,
     },

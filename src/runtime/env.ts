@@ -2,6 +2,7 @@ import { failureValue } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import { addressOf } from '../providers/address.ts'
 import { cards } from '../providers/registry.ts'
+import { TOKEN_URL } from '../providers/service-account.ts'
 import type { Card } from '../providers/types.ts'
 import type { ClockVars } from './clock.ts'
 import { overrides } from './overrides.ts'
@@ -58,6 +59,8 @@ export interface Access {
   refusal: FailureValue | null
   /** Null: this deployment has no credential for it. */
   credential: string | null
+  /** Where service-account keys are exchanged, for cards that take them: the vendor's own endpoint, or the lab's instead of it. */
+  tokenUrl: string | null
   /** True where the lab stands for the provider. */
   lab: boolean
 }
@@ -70,6 +73,12 @@ const LAB_PATHS: Partial<Record<Card['dialect'], string>> = {
   'gemini-content': '/gemini',
 }
 
+/** Providers whose address holds more than their wire format says. */
+const LAB_PATHS_OF: Readonly<Record<string, string>> = {
+  vertex: '/vertex/v1/projects/lab/locations/lab/publishers/google',
+}
+const LAB_TOKEN_PATH = '/vertex/token'
+
 /** The default credential is the Worker secret that the card names; in development the lab stands in where it is missing. */
 export function accessTo(card: Card, vars: Vars): Access {
   const moved = overrides().providers[card.id]?.baseUrl
@@ -78,9 +87,11 @@ export function accessTo(card: Card, vars: Vars): Access {
     return typeof found === 'string' && found.trim() !== '' ? found.trim() : undefined
   }
   const refused = refusedCard(card, vars)
-  const labPath = LAB_PATHS[card.dialect]
+  const labPath = LAB_PATHS_OF[card.id] ?? LAB_PATHS[card.dialect]
   if (labPath !== undefined && standsIn(card, vars)) {
-    return { card, baseUrl: moved ?? (vars.LAB_URL ?? '') + labPath, refusal: refused, credential: 'lab', lab: true }
+    const lab = vars.LAB_URL ?? ''
+    const tokenUrl = card.serviceAccounts === true ? lab + LAB_TOKEN_PATH : null
+    return { card, baseUrl: moved ?? lab + labPath, refusal: refused, credential: 'lab', tokenUrl, lab: true }
   }
   const { url, failure } =
     moved === undefined ? addressOf(card, value, isDevelopment(vars)) : { url: moved, failure: null }
@@ -89,6 +100,7 @@ export function accessTo(card: Card, vars: Vars): Access {
     baseUrl: url ?? card.baseUrl,
     refusal: refused ?? failure,
     credential: value(card.secret) ?? null,
+    tokenUrl: card.serviceAccounts === true ? TOKEN_URL : null,
     lab: false,
   }
 }

@@ -1,25 +1,43 @@
 import { failureValue, readFailure } from '../contract/failures.ts'
 import type { HandleFailure } from '../core/handle.ts'
 import type { HandleDialect, HandleRequest } from '../providers/handles.ts'
+import { sendWith } from './access-token.ts'
+import type { Clock } from './clock.ts'
 import { door } from './door.ts'
 import type { Access } from './env.ts'
 
 /** How a call about a handle ended. */
 export type HandleAnswer = { kind: 'answered'; text: string } | { kind: 'gone' } | ({ kind: 'failed' } & HandleFailure)
 
-/** Makes one call about a handle. `timeoutMs` is in real milliseconds. Never throws: how it went wrong is the answer. */
+/** Makes one call about a handle. Never throws: how it went wrong is the answer. */
 export async function callAboutHandle(
   access: Access,
   dialect: HandleDialect,
   request: HandleRequest,
+  clock: Clock,
   timeoutMs: number,
 ): Promise<HandleAnswer> {
-  const { card, baseUrl, credential } = access
+  const { card, credential } = access
   if (credential === null) {
     const failure = failureValue('provider_key_refused', 'there is no credential for this provider')
     return { kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
   }
-  const sent = await door.send({ card, baseUrl, credential, request, timeoutMs })
+  let baseUrl: string
+  try {
+    baseUrl = dialect.baseOf(access.baseUrl)
+  } catch (thrown) {
+    return failedAnswer(thrown, false)
+  }
+  const one = await sendWith({ access, credential, clock, timeoutMs }, (presented, leftMs) =>
+    door.send({ card, baseUrl, credential: presented, request, timeoutMs: leftMs }),
+  )
+  if (one.kind !== 'sent') {
+    const failure =
+      one.kind === 'no_token' ? one.failure : failureValue('provider_timeout', 'The access token came too late.')
+    const permanent = one.kind === 'no_token' && one.permanent
+    return { kind: 'failed', failure, permanent, retryAfterMs: null, accepted: false }
+  }
+  const { sent } = one
   if (sent.kind === 'failed') {
     const accepted = sent.outcomeKnown ? (false as const) : null
     return { kind: 'failed', failure: sent.failure, permanent: false, retryAfterMs: null, accepted }

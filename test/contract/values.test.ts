@@ -102,8 +102,12 @@ describe('what is asked of the cache', () => {
     ['auto', { mode: 'best_effort', strategy: 'automatic' }],
     ['off', { mode: 'disabled', strategy: 'automatic' }],
     [{}, { mode: 'best_effort', strategy: 'automatic' }],
-    [{ breakpoints: 2 }, { mode: 'best_effort', strategy: 'automatic' }],
-    [{ handle: 'cachedContents/a' }, { mode: 'best_effort', strategy: { handle: 'cachedContents/a' } }],
+    [{ breakpoints: 2 }, { mode: 'best_effort', strategy: { count: 2 } }],
+    [
+      { handle: 'cachedContents/a' },
+      { mode: 'best_effort', strategy: { handle: 'cachedContents/a', at: 'cache.handle' } },
+    ],
+    [{ strategy: { handle: 'cachedContents/a' } }, { mode: 'best_effort', strategy: { handle: 'cachedContents/a' } }],
     [
       { mode: 'required', retention: '1h', key: 'k' },
       { mode: 'required', strategy: 'automatic', retention: '1h', key: 'k' },

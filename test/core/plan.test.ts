@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { decide, probeLimit, worstNanos } from '../../src/core/plan.ts'
 import { leadMs } from '../../src/core/schedule.ts'
 import { newState } from '../../src/core/state.ts'
-import { assumed, context, facts, HOUR, MINUTE, NOON, planned, silentFacts, warmState } from './sample.ts'
+import { assumed, context, facts, fiveMinutes, HOUR, MINUTE, NOON, planned, silentFacts, warmState } from './sample.ts'
 
 const lead = leadMs(5 * MINUTE, 1_000)
 const dueAt = NOON + 5 * MINUTE - lead
@@ -47,6 +47,28 @@ describe('always', () => {
     const failure = { kind: 'provider_limited', message: 'slow down' } as const
     const limited = warmState(NOON, { failuresInRow: 1, lastFailure: { at: dueAt, failure, againAt: dueAt + 7_000 } })
     expect(decide(limited, context(), dueAt + 1_000)).toMatchObject({ do: 'wait', untilAt: dueAt + 7_000 })
+  })
+})
+
+describe('a retention that reads do not renew', () => {
+  const fixed = { ...fiveMinutes, kind: 'fixed' } as const
+  const closesAt = NOON + 5 * MINUTE - 1_500
+
+  it.each(['always', 'auto', { probes: 3 }] as const)('is never probed while it lasts: plan %j', (plan) => {
+    const written = warmState(NOON, {}, fixed)
+    const around = context({ keepWarm: planned(plan) })
+    for (let now = NOON; now < closesAt; now += 10_000) {
+      expect(decide(written, around, now)).toMatchObject({ do: 'wait', code: 'hold', untilAt: closesAt })
+    }
+    expect(decide(written, around, NOON).why).toContain('does not renew')
+    expect(decide(written, around, closesAt)).toMatchObject({ do: 'lapse' })
+  })
+
+  it('is written anew after its lapse, where the plan pays for that', () => {
+    const cold = warmState(NOON, { verdict: 'cold' }, fixed)
+    expect(decide(cold, context(), NOON + 5 * MINUTE)).toMatchObject({ do: 'send', purpose: 'write' })
+    const watching = context({ keepWarm: planned({ probes: 3 }) })
+    expect(decide(cold, watching, NOON + 5 * MINUTE)).toMatchObject({ do: 'stop', reason: 'lapsed' })
   })
 })
 

@@ -331,6 +331,6 @@ describe('a provider without managed caches', () => {
   it('lists none, and GET /providers says who has them', async () => {
     expect((await get('/caches?provider=anthropic')).json).toEqual({ data: [], next_cursor: null })
     const listed = (await get('/providers')).json['data'] as { id: string; supports_handles: boolean }[]
-    expect(listed.filter((one) => one.supports_handles).map((one) => one.id)).toEqual(['gemini'])
+    expect(listed.filter((one) => one.supports_handles).map((one) => one.id)).toEqual(['gemini', 'vertex'])
   })
 })

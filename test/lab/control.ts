@@ -7,7 +7,7 @@ import type { Lab } from './lab.ts'
 
 const faultRequest = z.strictObject({
   kind: z.enum(FAULT_KINDS),
-  provider: z.enum(['anthropic', 'openai', 'gemini']).optional(),
+  provider: z.enum(['anthropic', 'openai', 'gemini', 'vertex']).optional(),
   model: z.string().optional(),
   times: z.int().min(1).optional(),
   until: z.number().optional(),
@@ -18,6 +18,8 @@ const faultRequest = z.strictObject({
   charged: z.boolean().optional(),
   hidden: z.boolean().optional(),
 })
+
+const serviceAccount = z.strictObject({ client_email: z.string().min(3), public_key: z.string().min(1) })
 
 const clockChange = z.strictObject({
   mode: z.enum(['real', 'virtual']).optional(),
@@ -67,6 +69,12 @@ export async function control(lab: Lab, request: Request, url: URL): Promise<Res
       lab.faults.clear()
       lab.saveFaults()
       return jsonResponse(200, { ok: true })
+    case 'POST service-accounts': {
+      const body = await readJson(request, serviceAccount)
+      if (body instanceof Response) return body
+      lab.addServiceAccount(body.client_email, body.public_key)
+      return jsonResponse(201, { client_email: body.client_email })
+    }
     case 'GET clock':
       return jsonResponse(200, clockOf(lab.clock))
     case 'POST clock': {

@@ -2,7 +2,7 @@ import type { PrefixCache } from './cache-model.ts'
 import type { CachedContent } from './gemini-caches.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 
-export type ProviderName = 'anthropic' | 'openai' | 'gemini'
+export type ProviderName = 'anthropic' | 'openai' | 'gemini' | 'vertex'
 
 /** One HTTP request as a dialect sees it. */
 export type Call = {

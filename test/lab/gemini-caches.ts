@@ -31,7 +31,7 @@ const CREATE_MEMBERS = new Set(
 
 /** Missing, expired and foreign handles look alike: 403, not 404. Source: Gemini API docs and public issue threads; checked 2026-11-21. */
 export function handleOf(name: string, account: string, now: number, world: World): CachedContent {
-  const handle = world.handles.get(name.replace(/^cachedContents\//, ''))
+  const handle = world.handles.get(name.replace(/^(?:projects\/[^/]+\/locations\/[^/]+\/)?cachedContents\//, ''))
   if (handle === undefined || handle.account !== account || handle.expiresAt <= now) {
     throw geminiRefusal(403, 'CachedContent not found (or permission denied)')
   }

@@ -5,6 +5,7 @@ import type { JsonNode, JsonObject } from './json.ts'
 
 const STATUS_BY_CODE: Record<number, string> = {
   400: 'INVALID_ARGUMENT',
+  401: 'UNAUTHENTICATED',
   403: 'PERMISSION_DENIED',
   404: 'NOT_FOUND',
   429: 'RESOURCE_EXHAUSTED',

@@ -41,14 +41,14 @@ export const gemini: Dialect = {
     }
     const path = /^(v1|v1beta)\/(.+)$/.exec(call.path)?.[2]
     if (path === undefined) throw geminiRefusal(404, 'Requested entity was not found.')
-    const body = bodyOf(call)
+    const body = geminiBody(call)
     const account = accountOf(key)
     if (path.startsWith('cachedContents')) {
       return { account, model: (stringAt(body, 'model') ?? '').replace(/^models\//, ''), body, operation: path }
     }
     const [, model, method] = /^models\/([^/:]+):(\w+)$/.exec(path) ?? []
     if (model === undefined || method === undefined) throw geminiRefusal(404, 'Requested entity was not found.')
-    if (geminiModel(model) === undefined || !METHODS.has(method)) {
+    if (geminiModel(model) === undefined || !GENERATING.has(method)) {
       throw geminiRefusal(
         404,
         `models/${model} is not found for API version v1beta, or is not supported for ${method}.`,
@@ -73,9 +73,9 @@ export const gemini: Dialect = {
   },
 }
 
-const METHODS = new Set(['generateContent', 'streamGenerateContent', 'countTokens'])
+export const GENERATING = new Set(['generateContent', 'streamGenerateContent', 'countTokens'])
 
-function bodyOf(call: Call): JsonObject {
+export function geminiBody(call: Call): JsonObject {
   if (call.bodyText === '' && (call.method === 'GET' || call.method === 'DELETE')) return new Map()
   let body: JsonNode
   try {
@@ -185,7 +185,7 @@ function readImplicit(
   const result = world.cache.request({
     now: call.at,
     begunAt: (read) => call.at + world.firstTokenMs(read, ownTokens),
-    partition: `gemini/${model.id}/${account}/`,
+    partition: `${call.provider}/${model.id}/${account}/`,
     points,
     minTokens: model.implicitMinTokens,
     write: !world.faults.noWrite,

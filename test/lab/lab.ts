@@ -11,12 +11,14 @@ import { cacheFaultsOf, FaultBoard, isRefusalKind } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { gemini } from './gemini.ts'
 import type { CachedContent } from './gemini-caches.ts'
+import { exchange } from './google-token.ts'
 import { openai } from './openai.ts'
 import { SpillOver } from './spill.ts'
 import { memoryStore } from './store.ts'
 import type { LabStore } from './store.ts'
 import { MAX_BODY_CHARS, Transcript } from './transcript.ts'
 import type { TranscriptRow } from './transcript.ts'
+import { vertex } from './vertex.ts'
 
 export type LabOptions = {
   /** The real time (epoch ms). */
@@ -33,7 +35,8 @@ export type LabOptions = {
   clock?: ClockState
 }
 
-const DIALECTS: Record<string, Dialect> = { anthropic, openai, gemini }
+const DIALECTS: Record<string, Dialect> = { anthropic, openai, gemini, vertex }
+const ACCOUNT_ROW = 'service-account:'
 const SWEEP_EVERY = 500
 const DEFAULT_TIMEOUT_MS = 600_000
 const DEFAULT_SLOW_MS = 5000
@@ -46,6 +49,8 @@ export class Lab {
   readonly transcript = new Transcript()
   readonly cache = new PrefixCache({ track: true })
   readonly handles = new Map<string, CachedContent>()
+  /** Public keys of Google's service accounts, by address. */
+  readonly #serviceAccounts = new Map<string, string>()
   readonly #spill = new SpillOver()
   readonly #store: LabStore
   #latency: boolean
@@ -69,7 +74,7 @@ export class Lab {
     const dialect = DIALECTS[mount]
     if (dialect === undefined) return jsonResponse(404, { error: 'The lab has no such route.' })
     const at = this.clock.now()
-    const bodyText = await request.text()
+    const bodyText = new TextDecoder().decode(await request.arrayBuffer()) // `text()` complains about forms
     this.#seq += 1
     const call: Call = {
       provider: dialect.provider,
@@ -81,7 +86,27 @@ export class Lab {
       at,
       seq: this.#seq,
     }
+    if (mount === 'vertex' && call.path === 'token') return this.#giveToken(call)
     return this.#serve(dialect, call)
+  }
+
+  async #giveToken(call: Call): Promise<Response> {
+    const row = this.#open(call)
+    try {
+      const token = await exchange(call.bodyText, this.#serviceAccounts, call.at, call.seq)
+      this.#finish(row, 200)
+      return jsonResponse(200, token)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      this.#finish(row, error.status)
+      return jsonResponse(error.status, error.body, error.headers)
+    }
+  }
+
+  /** From here on assertions that the key signed are exchanged. `publicKey`: SPKI in PEM. */
+  addServiceAccount(email: string, publicKey: string): void {
+    this.#serviceAccounts.set(email, publicKey)
+    this.#store.put('setting', [[`${ACCOUNT_ROW}${email}`, publicKey]])
   }
 
   async #serve(dialect: Dialect, call: Call): Promise<Response> {
@@ -166,7 +191,7 @@ export class Lab {
     const owner = `/${opened.account}/`
     this.cache.evict((key) => key.startsWith(start) && key.includes(owner))
     for (const [id, handle] of this.handles) {
-      if (call.provider !== 'gemini' || handle.account !== opened.account) continue
+      if (handle.account !== opened.account) continue
       this.handles.delete(id)
       this.saveHandle(id)
     }
@@ -257,6 +282,7 @@ export class Lab {
     this.cache.evict()
     this.cache.takeChanges()
     this.handles.clear()
+    this.#serviceAccounts.clear()
     this.faults.clear()
     this.transcript.clear()
     this.#spill.clear()
@@ -269,6 +295,9 @@ export class Lab {
     for (const [key, json] of this.#store.load('entry')) this.cache.restore(key, JSON.parse(json) as CacheEntry)
     for (const [id, json] of this.#store.load('handle')) this.handles.set(id, JSON.parse(json) as CachedContent)
     for (const [, json] of this.#store.load('fault')) this.faults.restore(JSON.parse(json) as Fault[])
+    for (const [key, text] of this.#settings()) {
+      if (key.startsWith(ACCOUNT_ROW)) this.#serviceAccounts.set(key.slice(ACCOUNT_ROW.length), text)
+    }
     const rows = this.#store.load('transcript').map(([, json]) => JSON.parse(json) as TranscriptRow)
     rows.sort((a, b) => a.seq - b.seq)
     for (const row of rows) this.transcript.add(row)

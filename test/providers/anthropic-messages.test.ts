@@ -153,12 +153,6 @@ describe('what is refused', () => {
   })
 
   test.each([
-    ['an item that is not there', { explicit: [{ itemEnd: 7 }] }, 'cache.strategy.explicit[0]'],
-    [
-      'a part that is not there',
-      { explicit: [{ toolsEnd: true as const }, { partEnd: [0, 2] as [number, number] }] },
-      'cache.strategy.explicit[1]',
-    ],
     ['no breakpoint at all', { explicit: [] }, 'cache.strategy.explicit'],
     ['a tool call without its result', { explicit: [{ itemEnd: 1 }] }, 'request.messages[1].content[0]'],
     ['the end on a thinking block', { explicit: [{ itemEnd: 2 }] }, 'request.messages[2].content[0]'],
@@ -183,9 +177,8 @@ describe('what is refused', () => {
     )
   })
 
-  test('a handle, an unknown retention, a required key', () => {
+  test('an unknown retention, a required key', () => {
     const body = { model, system: 'S' }
-    expect(refusal(() => prepare(body, { strategy: { handle: 'x' } })).kind).toBe('unsupported')
     expect(refusal(() => prepare(body, { mode: 'required', key: 'k' })).kind).toBe('unsupported')
     const unknown = refusal(() => prepare(body, { retention: '7d' }))
     expect(unknown.kind).toBe('invalid_request')

@@ -19,6 +19,8 @@ interface Case {
   turns: string
   parts: string
   marker: string | null
+  /** True where the marker is an element of its own in a list. */
+  markerStandsAlone?: true
   /** Members that a probe may add, change or drop. Nothing else. */
   allowed: string[]
   /** Members of which only those named may differ. */
@@ -138,7 +140,49 @@ const CASES: Case[] = [
         ],
       ]),
   },
+  {
+    provider: 'bedrock',
+    model: 'eu.anthropic.claude-opus-4-8-v1:0',
+    retentions: ['5m', '1h'],
+    turns: 'messages',
+    parts: 'content',
+    marker: 'cachePoint',
+    markerStandsAlone: true,
+    allowed: [],
+    allowedInside: { inferenceConfig: ['maxTokens'] },
+    build: (given) =>
+      body(given, [
+        ['system', list(...(given.asBlocks ? [text('first'), point()] : []), text(given.system))],
+        [
+          'toolConfig',
+          object([
+            'tools',
+            list(
+              object(['toolSpec', object(['name', string('t')], ['inputSchema', object(['json', schema(given)])])]),
+              ...(given.asBlocks ? [point()] : []),
+            ),
+          ]),
+        ],
+        ['inferenceConfig', object(['temperature', raw(given.number)], ['maxTokens', raw('900')])],
+        [
+          'messages',
+          list(
+            ...[...given.shots, given.last].map((said, n) =>
+              object(['role', string(n % 2 === 0 ? 'user' : 'assistant')], ['content', list(text(said))]),
+            ),
+          ),
+        ],
+      ]),
+  },
 ]
+
+function text(said: string): Value {
+  return object(['text', string(said)])
+}
+
+function point(): Value {
+  return object(['cachePoint', object(['type', string('default')])])
+}
 
 function block(type: string, text: string): Value {
   return object(['type', string(type)], ['text', string(text)])
@@ -345,6 +389,7 @@ function compare(kind: Case, registered: Spot, probe: Spot, end: number, primiti
     }
     if (was === undefined || is === undefined) expect.fail(`${key} was ${was === undefined ? 'added' : 'dropped'}`)
     if (key === 'tools' || key === 'system') sameBlocks(kind, was, is)
+    else if (key === 'toolConfig' && kind.markerStandsAlone) sameBlocks(kind, toolsOf(was), toolsOf(is))
     else expect(slice(is)).toBe(slice(was))
   }
   // What is kept keeps its order.
@@ -370,14 +415,20 @@ function sameBlocks(kind: Case, was: Spot, is: Spot): void {
     expect(only.map(([key]) => key)).toEqual(['type', 'text'])
     return void expect(slice(only[1]![1])).toBe(slice(was))
   }
-  expect(items(is.node)).toHaveLength(items(was.node).length)
-  for (const [n, item] of items(was.node).entries()) {
+  const prompt = ({ node }: Spot): JsonNode[] =>
+    items(node).filter((item) => !kind.markerStandsAlone || member(item, kind.marker ?? '') === undefined)
+  expect(prompt(is)).toHaveLength(prompt(was).length)
+  for (const [n, item] of prompt(was).entries()) {
     const raws = (spot: Spot) =>
       entries(spot)
         .filter(([key]) => key !== kind.marker)
         .map(([key, one]) => [key, slice(one)])
-    expect(raws({ ...is, node: items(is.node)[n]! })).toEqual(raws({ ...was, node: item }))
+    expect(raws({ ...is, node: prompt(is)[n]! })).toEqual(raws({ ...was, node: item }))
   }
+}
+
+function toolsOf({ text: whole, node }: Spot): Spot {
+  return { text: whole, node: member(node, 'tools') ?? node }
 }
 
 function entries({ text, node }: Spot): [string, Spot][] {

@@ -83,13 +83,6 @@ describe('where the prefix ends', () => {
     expect(refusal(() => prepare(body))).toMatchObject({ kind, detail: { field } })
   })
 
-  test('tools alone cannot end a prefix that goes on', () => {
-    expect(
-      refusal(() => prepare({ model, tools, input: [developer()] }, { strategy: { explicit: [{ toolsEnd: true }] } }))
-        .kind,
-    ).toBe('unsupported')
-  })
-
   test('a call without its output cannot end one either', () => {
     const input = [developer(), user(), { type: 'function_call', call_id: 'c', name: 't', arguments: '{}' }, user()]
     expect(refusal(() => prepare({ model, input }, { strategy: { last: 1 } })).detail).toEqual({

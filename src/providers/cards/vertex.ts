@@ -8,7 +8,10 @@ const DOCS =
 /** In memory and on a durable tier, gone within 24 hours of being made; nothing says how long at least. */
 const IMPLICIT = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, 24 * HOUR_MS)
 
-/** The credential is an access token of Google's OAuth, which lives for an hour: whoever runs this renews the secret. */
+/**
+ * The credential is a service-account key, which we exchange for access tokens; or an access token of Google's OAuth, which lives
+ * for an hour: then whoever runs this renews the secret.
+ */
 export const vertex: Card = {
   ...gemini,
   id: 'vertex',
@@ -21,8 +24,7 @@ export const vertex: Card = {
   },
   auth: { header: 'authorization-bearer' },
   wire: { version: '' },
-  // Vertex has them too; managing them is not built yet.
-  supportsHandles: false,
+  serviceAccounts: true,
   secret: 'VERTEX_ACCESS_TOKEN',
   models: gemini.models.map((row) => ({ ...row, facts: { ...row.facts, retentions: [IMPLICIT] }, source: DOCS })),
   facts: facts(DOCS, {

@@ -18,13 +18,13 @@ import {
   otherMembers,
   readBody,
   sizeOf,
-  strategyCut,
   memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import { breakpointAdvice, chooseCut, droppedMarker } from '../strategy.ts'
 import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest, Wire } from '../types.ts'
 import { readAnswer, readUsage } from './anthropic-answer.ts'
 import {
@@ -83,14 +83,15 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const body = readBody(request.text)
   const model = modelOf(body, request.model)
   const turns = objectList(body.root, 'messages')
-  objectList(body.root, 'tools')
+  const tools = objectList(body.root, 'tools').length
   const marked = markers(body.root)
   const automatic = member(body.root, MARKER)?.type === 'object'
   if (marked.length + (automatic ? 1 : 0) > MAX_MARKERS) {
     throw invalid('request', `carries more than ${MAX_MARKERS} cache markers, which the provider refuses`)
   }
   const finalTurn = finalUserTurn(turns, (turn) => stringMember(turn, 'role') === 'user')
-  const cut = strategyCut(request.cache, turns, SHAPE) ?? markedCut(marked, turns, finalTurn)
+  const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools: true })
+  const cut = chosen.cut ?? markedCut(marked, turns, finalTurn)
 
   const stored: Body = readBody(edit(body.text, storedEdits(body.root, cut)))
   const last = lastElement(stored.root)
@@ -120,6 +121,9 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     advice: [
       ...retention.advice,
       ...keyWithoutEffect(request.cache),
+      ...chosen.advice,
+      ...breakpointAdvice(request.cache, MAX_MARKERS),
+      ...droppedMarker(request.cache, kept.length, isMarked(last, kept), MAX_MARKERS),
       ...markerAdvice({ last, marked, kept, automatic, retention: retention.name }),
     ],
   }
@@ -171,6 +175,10 @@ function checkEnd({ node, path, turn }: LastElement): void {
   }
 }
 
+function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
+  return marked.some(({ owner }) => owner === node)
+}
+
 /** The strings that mean one block of text: `system`, and a message's `content`. */
 function textStrings(root: JsonObject): Extract<JsonNode, { type: 'string' }>[] {
   const contents = items(member(root, 'messages')).map((turn) => member(turn, 'content'))
@@ -197,7 +205,7 @@ function probe(
   const edits: Edit[] = []
 
   const marked = markers(root)
-  const endIsMarked = marked.some(({ owner }) => owner === last.node)
+  const endIsMarked = isMarked(last, marked)
   // Room for the marker at the end: an earlier one only adds an entry further in front.
   const dropped = !endIsMarked && marked.length >= MAX_MARKERS ? marked[0] : undefined
   for (const marker of marked) {

@@ -16,12 +16,12 @@ import {
   otherMembers,
   readBody,
   sizeOf,
-  strategyCut,
 } from '../body.ts'
 import type { Body, Cut, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import { breakpointAdvice, chooseCut, droppedMarker } from '../strategy.ts'
 import type {
   Dialect,
   NativeRequest,
@@ -62,7 +62,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
   const model = modelId(body, request.model)
   const turns = objectList(body.root, 'messages')
   objectList(body.root, 'system')
-  limitTools(items(toolList(body.root)).length)
+  const tools = items(toolList(body.root)).filter((tool) => !isPoint(tool)).length
+  limitTools(tools)
   const marked = points(body.root)
   if (marked.length > MAX_POINTS) {
     throw invalid('request', `carries more than ${MAX_POINTS} cache points, which the provider refuses`)
@@ -70,7 +71,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
   const finalTurn = finalUserTurn(turns, (turn) => stringMember(turn, 'role') === 'user')
   const pointed = marked.findLast(({ turn }) => turn === null || turn < finalTurn)
   const own: Cut = pointed === undefined || pointed.turn === null ? 'none' : { item: pointed.turn, part: pointed.index }
-  const cut = strategyCut(request.cache, turns, SHAPE) ?? own
+  const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools: true })
+  const cut = chosen.cut ?? own
   const stored = readBody(edit(body.text, storedEdits(body.root, cut)))
   const end = lastElement(stored.root)
   const kept = points(stored.root)
@@ -96,6 +98,9 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     advice: [
       ...retention.advice,
       ...keyWithoutEffect(request.cache),
+      ...chosen.advice,
+      ...breakpointAdvice(request.cache, MAX_POINTS),
+      ...droppedMarker(request.cache, kept.length, isMarked(end), MAX_POINTS),
       ...(isMarked(end) ? [] : [endAdvice(end, retention.name)]),
       ...wire.advice,
     ],

@@ -18,13 +18,13 @@ import {
   otherMembers,
   readBody,
   sizeOf,
-  strategyCut,
   memberStream,
 } from '../body.ts'
-import type { LastElement, TurnShape } from '../body.ts'
+import type { Body, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import { breakpointAdvice, chooseCut } from '../strategy.ts'
 import type {
   Dialect,
   NativeRequest,
@@ -114,7 +114,8 @@ function plainModel(id: string): string {
 function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
   const body = readBody(request.text)
   const model = modelOf(body, request.model, plainModel)
-  limitTools(objectList(body.root, 'tools').flatMap(declarations).length)
+  const tools = objectList(body.root, 'tools').flatMap(declarations).length
+  limitTools(tools)
   const turns = objectList(body.root, 'contents')
   const handle = named(body.root, HANDLE)
   if (handle !== null) {
@@ -127,12 +128,10 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
       field: `request.${handle.key}`,
     })
   }
-  const cut = strategyCut(request.cache, turns, SHAPE) ?? 'none'
-  if (cut === 'tools' && named(body.root, SYSTEM) !== null) {
-    throw new Failure('unsupported', 'This provider cannot end a prefix at its tools; end it at a content.', {
-      field: 'cache.strategy.explicit',
-    })
-  }
+  refuseHandle(request, body)
+  const atTools = named(body.root, SYSTEM) === null
+  const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools })
+  const cut = chosen.cut ?? 'none'
   const stored = readBody(edit(body.text, cutEdits(body.root, cut, SHAPE)))
   const last = lastElement(stored.root)
   const retention = chooseRetention(request.cache, null, facts(model), ['implicit'])
@@ -157,8 +156,25 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     canonical: joinStreams([...prompt, ...compared, ...otherMembers(stored, NOT_COMPARED)]),
     cacheKey: null,
     ...sizeOf(prompt),
-    advice: [...retention.advice, ...keyWithoutEffect(request.cache)],
+    advice: [
+      ...retention.advice,
+      ...keyWithoutEffect(request.cache),
+      ...chosen.advice,
+      ...breakpointAdvice(request.cache, 0),
+    ],
   }
+}
+
+/** A handle in place of a strategy. It holds the contents already, so a probe beside it would warm another cache. */
+function refuseHandle({ cache }: NativeRequest, body: Body): void {
+  const strategy = cache?.strategy
+  if (typeof strategy !== 'object' || !('handle' in strategy)) return
+  const field = strategy.at ?? 'cache.strategy.handle'
+  const beside = [...SYSTEM, 'tools', ...TOOL_CONFIG].find((name) => named(body.root, [name]) !== null)
+  if (beside !== undefined) throw invalid(field, `cannot stand beside request.${beside}, which a handle already holds`)
+  throw new Failure('unsupported', `${field}: a prefix behind a handle is kept with POST /caches, not by a probe.`, {
+    field,
+  })
 }
 
 function lastElement(root: JsonObject): LastElement {

@@ -28,6 +28,9 @@ export const MARKER = 'prompt_cache_breakpoint'
 
 export const MARKER_TEXT = '{"mode":"explicit"}'
 
+/** A lookup considers the first two and the latest fifty. Source: developers.openai.com prompt caching guide, checked 2026-11-21. */
+export const MAX_BREAKPOINTS = 52
+
 /** The request's cache settings: mode, lifetime, prewarm. */
 export const OPTIONS = 'prompt_cache_options'
 

@@ -16,13 +16,23 @@ import {
   otherMembers,
   readBody,
   sizeOf,
-  strategyCut,
   memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement } from '../body.ts'
 import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import { breakpointAdvice, chooseCut } from '../strategy.ts'
 import type { NativeRequest, PreparedPrefix, Wire } from '../types.ts'
-import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './openai-marks.ts'
+import {
+  breakpointMembers,
+  endAdvice,
+  hasBreakpoints,
+  isDeveloper,
+  MARKER,
+  MAX_BREAKPOINTS,
+  OPTIONS,
+  textBlock,
+  textStrings,
+} from './openai-marks.ts'
 import type { OpenaiShape } from './openai-marks.ts'
 
 const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
@@ -62,14 +72,10 @@ export function prepareOpenai(
   const model = modelOf(body, request.model)
   const { list } = shape.turns
   const { wire } = shape
-  objectList(body.root, 'tools')
+  const tools = objectList(body.root, 'tools').length
   const turns = member(body.root, list)?.type === 'string' ? [] : objectList(body.root, list)
-  const cut = strategyCut(request.cache, turns, shape.turns) ?? automaticCut(turns, shape)
-  if (cut === 'tools') {
-    throw new Failure('unsupported', 'This provider cannot end a prefix at its tools; end it at a message.', {
-      field: 'cache.strategy.explicit',
-    })
-  }
+  const chosen = chooseCut(request, { turns, shape: shape.turns, tools, atTools: false })
+  const cut = chosen.cut ?? automaticCut(turns, shape)
 
   const key = cacheKey(body, request, wire)
   const stored = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
@@ -103,10 +109,21 @@ export function prepareOpenai(
     advice: [
       ...retention.advice,
       ...(wire.keyMember === null && wire.keyHeader === null ? keyWithoutEffect(request.cache) : []),
+      ...chosen.advice,
+      ...breakpointAdvice(request.cache, breakpointsTaken(last, retention.name, shape)),
       ...endAdvice(body, last, retention.name, mode, shape),
       ...wire.advice,
     ],
   }
+}
+
+/** How many breakpoints a probe's request may carry. Where they are only passed on, the one at the end must be there already. */
+function breakpointsTaken({ node, turn }: LastElement, retention: string, { wire, markable }: OpenaiShape): number {
+  const takes =
+    wire.controls === 'openai'
+      ? hasBreakpoints(retention) && turn !== null && markable(turn)
+      : wire.markers.some((name) => member(node, name)?.type === 'object')
+  return takes ? MAX_BREAKPOINTS : 0
 }
 
 function isUserSide(turn: JsonNode): boolean {

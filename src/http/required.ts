@@ -1,0 +1,65 @@
+import { Failure } from '../contract/failures.ts'
+import { honoured, notHonoured } from '../core/honoured.ts'
+import type { Asked } from '../core/honoured.ts'
+import type { Receipt } from '../core/state.ts'
+import { newId } from '../runtime/ids.ts'
+import { registryOf } from './context.ts'
+import type { Call } from './context.ts'
+import type { Preparation } from './preparation.ts'
+import type { Seen } from './present.ts'
+import { follow } from './warming.ts'
+import type { Warmth } from './warming.ts'
+
+/** What a required cache is judged by; null where it is not required. */
+export function requirement({ mode, facts, prefix }: Preparation): Asked | null {
+  if (mode !== 'required') return null
+  const checksLeft = Math.max(1, facts.probesToSeed ?? 1)
+  return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft }
+}
+
+/** A required retention cannot be had of a prefix that stands at another one. Throws `conflict` before anything is sent. */
+export async function refuseOtherRetention(c: Call, { fingerprint, prefix }: Preparation): Promise<void> {
+  const known = await registryOf(c).findByFingerprint(fingerprint)
+  if (known === null || known.record.retention === prefix.retention) return
+  const { id, retention } = known.record
+  throw new Failure(
+    'conflict',
+    `cache.retention: this content is registered at ${retention} already; to have it at ${prefix.retention}, DELETE /prefixes/${id} and register it again.`,
+    { field: 'cache.retention', prefix_id: id },
+  )
+}
+
+/**
+ * The warm that a required cache is judged by: the one given, or the last of those that were sent to settle a doubt. A warm
+ * that became a job is handed back as it is. Throws `cache_not_honoured`.
+ */
+export async function requireHonoured(c: Call, view: Seen, first: Warmth, required: Asked): Promise<Warmth> {
+  let warmth = first
+  for (let { checksLeft } = required; ; checksLeft--) {
+    const receipt = warmth.settled?.receipt ?? null
+    if (receipt === null) return warmth
+    const asked = { ...required, checksLeft }
+    const verdict = honoured(receipt, asked)
+    if (verdict.kind === 'honoured') return warmth
+    if (verdict.kind === 'broken') throw broken(verdict.why, receipt, asked, view, warmth !== first)
+    const next = await checked(c, view, receipt)
+    if ('why' in next) throw broken(`${verdict.why}; ${next.why}`, receipt, asked, view, false)
+    warmth = next.warmth
+  }
+}
+
+/** One more warm of the prefix. Callers with the same doubt share it. */
+async function checked(c: Call, view: Seen, receipt: Receipt): Promise<{ warmth: Warmth } | { why: string }> {
+  const { id } = view.record
+  const { flight } = await registryOf(c).warm(id, 'now', newId('job'), receipt.at + receipt.latencyMs)
+  if (flight.role === 'refused') return { why: `it could not be verified: ${flight.why}` }
+  const warmth = await follow(c, view, flight, null)
+  if (warmth.job !== null) return { why: 'the call that verifies it was not answered in time' }
+  const failure = warmth.settled?.failure ?? null
+  return failure === null ? { warmth } : { why: `it could not be verified: ${failure.message}` }
+}
+
+function broken(why: string, receipt: Receipt, asked: Asked, view: Seen, verified: boolean): Failure {
+  const { kind, message, detail } = notHonoured(why, receipt, asked, view.record.id, verified)
+  return new Failure(kind, message, detail)
+}

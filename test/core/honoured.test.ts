@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { honoured } from '../../src/core/honoured.ts'
+import type { ReceiptKind, Usage } from '../../src/core/types.ts'
+
+const asked = { retention: '1h', writesReported: true, checksLeft: 1 }
+
+function usage(read: number | null, written: number | null, split: Record<string, number> = {}): Usage {
+  return {
+    inputTokens: 5_000,
+    uncachedTokens: null,
+    cacheReadTokens: read,
+    cacheWriteTokens: written,
+    cacheWriteByRetention: split,
+    outputTokens: 0,
+    reasoningTokens: null,
+  }
+}
+const verdict = (kind: ReceiptKind, seen: Usage, change: Partial<typeof asked> = {}) =>
+  honoured({ kind, usage: seen, why: 'because' }, { ...asked, ...change })
+
+test('a whole read and a write at the retention are what was asked', () => {
+  expect(verdict('full', usage(4_000, 0))).toEqual({ kind: 'honoured' })
+  expect(verdict('written', usage(0, 4_000, { '5m': 0, '1h': 4_000 }))).toEqual({ kind: 'honoured' })
+  expect(verdict('written', usage(0, 4_000))).toEqual({ kind: 'honoured' })
+})
+
+test.each<[ReceiptKind, Usage]>([
+  ['written', usage(0, 4_000, { '5m': 4_000, '1h': 0 })],
+  ['written', usage(0, 4_000, { '5m': 1_000, '1h': 3_000 })],
+  ['partial', usage(1_000, 3_000, { '5m': 3_000 })],
+])('%s at another retention is broken, and says at which: %#', (kind, seen) => {
+  const found = verdict(kind, seen)
+  expect(found).toMatchObject({ kind: 'broken', why: expect.stringMatching(/^written at .*5m.* instead of 1h$/) })
+})
+
+test('nothing cached, and an entry that was gone, are broken at once', () => {
+  expect(verdict('uncacheable', usage(0, 0))).toEqual({ kind: 'broken', why: 'because' })
+  expect(verdict('cold', usage(0, 4_000, { '1h': 4_000 }))).toMatchObject({ kind: 'broken' })
+})
+
+test('usage that is not reported is broken where it would be, and a doubt where nothing is said of writes', () => {
+  expect(verdict('unknown', usage(null, null))).toMatchObject({ kind: 'broken' })
+  expect(verdict('unknown', usage(null, null), { writesReported: false })).toMatchObject({ kind: 'check' })
+  expect(verdict('unknown', usage(0, null), { writesReported: false })).toMatchObject({ kind: 'check' })
+})
+
+test('a doubt is settled by one more call, and is broken when none is left', () => {
+  for (const [kind, seen] of [
+    ['partial', usage(1_000, 3_000)],
+    ['unknown', usage(0, null)],
+  ] as const) {
+    expect(verdict(kind, seen)).toEqual({ kind: 'check', why: 'because' })
+    expect(verdict(kind, seen, { checksLeft: 0 })).toMatchObject({ kind: 'broken' })
+  }
+})

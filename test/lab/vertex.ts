@@ -1,0 +1,92 @@
+/**
+ * Vertex AI's Gemini: the Gemini API's bodies below a project and a location, with an access token. Sources, checked 2026-11-21:
+ * docs.cloud.google.com/gemini-enterprise-agent-platform (context-cache, models/inference).
+ */
+import { bearerOf, isRefusedKey } from './account.ts'
+import { hashOf } from './blocks.ts'
+import { Refusal } from './dialect.ts'
+import type { Answer, Call, Dialect, Opened, World } from './dialect.ts'
+import { gemini, GENERATING, geminiBody } from './gemini.ts'
+import { answerCaches } from './gemini-caches.ts'
+import { geminiRefusal, refuseGemini } from './gemini-wire.ts'
+import { isLiving } from './google-token.ts'
+import { stringAt } from './json.ts'
+import { geminiModel } from './models.ts'
+
+export const vertex: Dialect = {
+  ...gemini,
+  provider: 'vertex',
+
+  open(call: Call): Opened {
+    const token = bearerOf(call.headers)
+    if (token === '' || isRefusedKey(token) || !isLiving(token, call.at)) {
+      throw geminiRefusal(
+        401,
+        'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.',
+      )
+    }
+    const { place, rest } = placed(call.path)
+    if (place !== null && /^cachedContents(\/[^/]+)?$/.test(rest)) {
+      const body = geminiBody(call)
+      const named = stringAt(body, 'model')
+      const start = `${place}/publishers/google/models/`
+      if (named !== undefined && !named.startsWith(start)) {
+        throw geminiRefusal(400, `The model has to be named as ${start}MODEL.`)
+      }
+      const model = named?.slice(start.length) ?? ''
+      if (named !== undefined) body.set('model', `models/${model}`)
+      return { account: accountAt(place), model, body, operation: rest }
+    }
+    const [, model, method] = /^publishers\/google\/models\/([^/:]+):(\w+)$/.exec(rest) ?? []
+    if (place === null || model === undefined || method === undefined || !GENERATING.has(method)) {
+      throw geminiRefusal(404, 'Requested entity was not found.')
+    }
+    if (geminiModel(model) === undefined) {
+      throw geminiRefusal(404, `Publisher Model \`${place}/publishers/google/models/${model}\` was not found.`)
+    }
+    return { account: accountAt(place), model, body: geminiBody(call), operation: method }
+  },
+
+  /** A handle that is gone is a 404 here, not the Gemini API's 403. Source: public issue threads, checked 2026-11-21. */
+  answer(call: Call, opened: Opened, world: World): Answer {
+    try {
+      if (!opened.operation.startsWith('cachedContents')) return gemini.answer(call, opened, world)
+      const answer = answerCaches(call, opened, opened.operation, world)
+      return { ...answer, json: inPlace(answer.json, placed(call.path).place ?? '') }
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status !== 403) throw error
+      const id = opened.operation.split('/')[1] ?? stringAt(opened.body, 'cachedContent') ?? ''
+      throw geminiRefusal(404, `Not found: cached content metadata for ${id.slice(id.lastIndexOf('/') + 1)}.`)
+    }
+  },
+
+  refuse: refuseGemini,
+}
+
+function placed(path: string): { place: string | null; rest: string } {
+  const [, place = null, rest = ''] = /^v1\/(projects\/[^/]+\/locations\/[^/]+)\/(.+)$/.exec(path) ?? []
+  return { place, rest }
+}
+
+/** Names carry the project's number, whatever the address called it; models their whole resource name. */
+function inPlace(json: unknown, place: string): unknown {
+  const [, project = '', , location = ''] = place.split('/')
+  const number = parseInt(hashOf(project).slice(0, 10), 16)
+  const one = (handle: { name?: string; model?: string }): object =>
+    handle.name === undefined
+      ? handle
+      : {
+          ...handle,
+          name: `projects/${number}/locations/${location}/${handle.name}`,
+          model: `${place}/publishers/google/${handle.model}`,
+        }
+  const { cachedContents } = json as { cachedContents?: object[] }
+  return cachedContents === undefined
+    ? one(json as object)
+    : { ...(json as object), cachedContents: cachedContents.map(one) }
+}
+
+/** Caches belong to the project and the location, whoever asks. */
+function accountAt(place: string): string {
+  return hashOf(`vertex\u0000${place}`).slice(0, 12)
+}
