@@ -64,6 +64,8 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // What a deleted prefix had spent of its day: a budget is a content's, and deleting it must not buy another.
   ['CREATE TABLE departed (fingerprint TEXT PRIMARY KEY, day TEXT NOT NULL, spent_nanos INTEGER NOT NULL)'],
+  // Which bots there are, so that they are erased with the account.
+  ['CREATE TABLE bot (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID'],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

@@ -528,6 +528,22 @@ export class RegistryStore {
     )
   }
 
+  addBot(id: string, now: number): void {
+    this.#sql.all('INSERT OR IGNORE INTO bot VALUES (?, ?)', id, now)
+  }
+
+  bots(): string[] {
+    return this.#sql.all<{ id: string }>('SELECT id FROM bot').map(({ id }) => id)
+  }
+
+  botCount(): number {
+    return this.#sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM bot')[0]?.n ?? 0
+  }
+
+  removeBot(id: string): void {
+    this.#sql.all('DELETE FROM bot WHERE id = ?', id)
+  }
+
   idempotent(id: string): { at: number; requestHash: string; status: number | null; body: string | null } | null {
     return (
       this.#sql.all<{ at: number; requestHash: string; status: number | null; body: string | null }>(

@@ -86,6 +86,9 @@ const STORAGE_LIMIT_BYTES = 9_000_000_000
 /** The Directory is told only of moves that its minute grain can use. */
 const TELL_MS = 60_000
 
+/** Bots of one account, ended ones that were not erased included. */
+export const BOTS_PER_ACCOUNT = 10_000
+
 /** Everything about one account. Load, decide, commit, re-arm; provider calls are made elsewhere. */
 export class Registry extends DurableObject<Environment> {
   clock = clockFrom(this.env)
@@ -488,6 +491,40 @@ export class Registry extends DurableObject<Environment> {
   #grants(leases: readonly Lease[]): { allowedSecrets: string[]; credentials: StoredCredential[] } {
     const credentials = this.#credentials.stored(leases.map(({ credential }) => credential))
     return { allowedSecrets: this.#settings().allowedSecrets, credentials }
+  }
+
+  /** What a bot's call may be made with; null when the account is gone. */
+  grantsFor(credential: string): { allowedSecrets: string[]; credentials: StoredCredential[]; killed: boolean } | null {
+    const settings = this.#store.settings()
+    if (settings === null) return null
+    const { allowedSecrets, killSwitch, globalKillSwitch } = settings
+    return {
+      allowedSecrets,
+      credentials: this.#credentials.stored([credential]),
+      killed: killSwitch || globalKillSwitch,
+    }
+  }
+
+  /** Writes a new bot's name down, so that it goes with its account. Throws `rate_limited` beyond the limit. */
+  addBot(id: string): void {
+    if (this.#store.botCount() >= BOTS_PER_ACCOUNT) {
+      throw new Failure(
+        'rate_limited',
+        `An account has at most ${BOTS_PER_ACCOUNT} bots; erase those that have ended.`,
+        {
+          limit: BOTS_PER_ACCOUNT,
+        },
+      )
+    }
+    this.#store.addBot(id, this.clock.now())
+  }
+
+  bots(): string[] {
+    return this.#store.bots()
+  }
+
+  removeBot(id: string): void {
+    this.#store.removeBot(id)
   }
 
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {

@@ -8,6 +8,7 @@ import { secretNames } from '../runtime/env.ts'
 import { newAccountKey, sha256 } from '../runtime/ids.ts'
 import { admin, forgetKeys, keySeed } from './auth.ts'
 import { readBody } from './body.ts'
+import { eraseBotsOf } from './bot-erasure.ts'
 import { deleteHandlesOf } from './caches.ts'
 import { clockOf, directoryOf, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
@@ -70,6 +71,7 @@ export const accounts = room()
   .delete('/accounts/:id', admin, async (c) => {
     const id = await existing(c)
     await deleteHandlesOf(c, id)
+    await eraseBotsOf(c, id)
     await erase(c, id)
     await directoryOf(c).remove(id)
     forgetKeys(id)

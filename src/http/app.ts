@@ -5,6 +5,7 @@ import { freshOverrides } from '../runtime/overrides.ts'
 import { newId } from '../runtime/ids.ts'
 import { accounts } from './accounts.ts'
 import { configured } from './auth.ts'
+import { bots } from './bots.ts'
 import { caches } from './caches.ts'
 import { clockOf, directoryOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
@@ -53,6 +54,7 @@ for (const resource of [
   observations,
   jobs,
   caches,
+  bots,
   providers,
   factOverrides,
   metrics,

@@ -3,6 +3,7 @@ import { accountChange, killSwitch, newAccount, newKey } from '../contract/accou
 import * as answers from '../contract/answers.ts'
 import { newCredential } from '../contract/credential.ts'
 import { providerChange } from '../contract/override.ts'
+import * as botted from '../contract/bots.ts'
 import * as cached from '../contract/caches.ts'
 import { FAILURES } from '../contract/failures.ts'
 import { observations } from '../contract/observation.ts'
@@ -10,6 +11,7 @@ import { announceBody, signalBody } from '../contract/signal.ts'
 import { prefixChange, previewBody, warmAgainBody, warmBody } from '../contract/warm.ts'
 import { VERSION } from '../runtime/version.ts'
 import { accountsQuery } from './accounts.ts'
+import { eraseQuery } from './bots.ts'
 import { cacheHistoryQuery, cacheQuery, cachesQuery, ofProvider } from './caches.ts'
 import { room } from './context.ts'
 import { historyQuery } from './history.ts'
@@ -219,6 +221,53 @@ export const operations: readonly Operation[] = [
     key: 'account',
     query: cacheHistoryQuery,
     answers: { 200: listOf(cached.cacheHistoryAnswer) },
+  },
+  {
+    method: 'post',
+    path: '/bots',
+    does: 'Begins a conversation that goes on for as long as somebody talks to it, or goes on from a snapshot.',
+    key: 'account',
+    body: botted.newBot,
+    idempotent: true,
+    answers: { 201: botted.botAnswer },
+  },
+  {
+    method: 'get',
+    path: '/bots/{id}',
+    does: 'One bot: its state, its cost, its latest calls.',
+    key: 'account',
+    answers: { 200: botted.botAnswer },
+  },
+  {
+    method: 'post',
+    path: '/bots/{id}/messages',
+    does: 'Says something to it. The answer comes through its responses.',
+    key: 'account',
+    body: botted.botMessage,
+    idempotent: true,
+    answers: { 202: botted.messageTaken },
+  },
+  {
+    method: 'get',
+    path: '/bots/{id}/responses',
+    does: 'Opens a WebSocket that hears its responses from now on.',
+    key: 'account',
+    answers: { 101: 'application/json' },
+  },
+  {
+    method: 'get',
+    path: '/bots/{id}/snapshot',
+    does: 'All that it is, signed. It goes on meanwhile.',
+    key: 'account',
+    answers: { 200: botted.snapshot },
+  },
+  {
+    method: 'delete',
+    path: '/bots/{id}',
+    does: 'Ends it, or deletes everything of it.',
+    key: 'account',
+    query: eraseQuery,
+    answers: { 200: z.union([botted.botAnswer, botted.botErased]) },
   },
   {
     method: 'get',

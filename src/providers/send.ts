@@ -143,8 +143,10 @@ async function exchange(
   init: RequestInit,
   call: Pick<Call, 'timeoutMs' | 'signal'>,
 ): Promise<Sent> {
-  const ours = [AbortSignal.timeout(call.timeoutMs), ...(call.signal === undefined ? [] : [call.signal])]
-  const signal = AbortSignal.any(ours)
+  // Not `AbortSignal.timeout`: its timer outlives the call, and keeps the object that made the call from being put to rest.
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), call.timeoutMs)
+  const signal = AbortSignal.any([late.signal, ...(call.signal === undefined ? [] : [call.signal])])
   let stop: () => void = () => {}
   const stopped = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason)
@@ -161,6 +163,7 @@ async function exchange(
   } catch (error) {
     return outcome(error, signal)
   } finally {
+    clearTimeout(timer)
     signal.removeEventListener('abort', stop)
     stopped.catch(() => {}) // settled or not, nobody else listens to it
   }

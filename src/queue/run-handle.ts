@@ -10,7 +10,7 @@ import { accessTo } from '../runtime/env.ts'
 import type { Environment } from '../runtime/env.ts'
 import { callAboutHandle, failedAnswer } from '../runtime/handle-call.ts'
 import type { HandleAnswer } from '../runtime/handle-call.ts'
-import { accessRefusal } from './credential.ts'
+import { accessRefusal } from '../durable/credential.ts'
 
 export interface HandleSurroundings {
   env: Environment

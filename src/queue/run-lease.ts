@@ -9,7 +9,7 @@ import { sendWith } from '../runtime/access-token.ts'
 import { door } from '../runtime/door.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
-import { secretFor } from './credential.ts'
+import { secretFor } from '../durable/credential.ts'
 import type { SendThrough } from './egress.ts'
 
 /** What a lease is run with. */

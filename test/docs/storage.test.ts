@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { KEY_CACHE_MS } from '../../src/http/auth.ts'
 import { MIN_SECRET_LENGTH } from '../../src/runtime/env.ts'
 import { newAccountKey, newKeySeed } from '../../src/runtime/ids.ts'
+import { BotCalls, CALLS_KEPT } from '../../src/durable/bot-calls.ts'
+import { LIVE_STEPS, SEEN_IDS } from '../../src/durable/live-store.ts'
 import { DIRECTORY_STEPS, migrate, REGISTRY_STEPS } from '../../src/durable/migrations.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
@@ -63,6 +65,21 @@ describe.each(objects)('docs/storage.md, $heading', ({ heading, steps, files }) 
         .toSorted(),
     ).toEqual(settingKeys(files))
   })
+})
+
+it('describes every table of a bot and no other, with how long it lives', () => {
+  const rows = tableRows(section(storage, 'Bot: one per bot'))
+  const sql = nodeSql()
+  migrate(sql, LIVE_STEPS)
+  new BotCalls(sql).begin('a turn', 1)
+  const found = sql.all<{ name: string }>(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+  )
+  sql.close()
+  expect(rows.map(([name]) => names(name)[0]).toSorted()).toEqual(found.map(({ name }) => name).toSorted())
+  expect(rows.filter((row) => !/\w/.test(row[3] ?? ''))).toEqual([])
+  expect(storage).toContain(`the latest ${SEEN_IDS.toLocaleString('en')} |`)
+  expect(storage).toContain(`the latest ${CALLS_KEPT.toLocaleString('en')} |`)
 })
 
 it('says for every table how long it lives', () => {

@@ -6,9 +6,9 @@ import { withoutComments } from './rules.ts'
 const root = resolve(import.meta.dirname, '../..')
 const timers = (text: string): string[] => withoutComments(text).match(/\bset(?:Timeout|Interval)\b|\.sleep\(/g) ?? []
 
-it('keeps live objects free of timers: one that waits in memory is billed, and lost with the object', () => {
-  const files = globSync('{src/durable/live*.ts,examples/supervisor/*.ts}', { cwd: root })
-  expect(files).toHaveLength(4)
+it('keeps live objects and bots free of timers: one that waits in memory is billed, and lost with the object', () => {
+  const files = globSync('{src/durable/{live,bot}*.ts,examples/supervisor/*.ts}', { cwd: root })
+  expect(files).toHaveLength(7)
   for (const file of files) expect([file, timers(readFileSync(resolve(root, file), 'utf8'))]).toEqual([file, []])
   expect(timers('setTimeout(done, 5) // setInterval')).toEqual(['setTimeout'])
 })

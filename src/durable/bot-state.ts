@@ -1,0 +1,79 @@
+import { ChatWindow } from '../core/chat-window.ts'
+import type { ChatWindowState } from '../core/chat-window.ts'
+import type { LiveLimits } from '../core/live.ts'
+import type { Usage } from '../core/types.ts'
+
+/** What a bot is between two turns: plain data. */
+
+/** What a bot was made with. */
+export interface BotConfig {
+  account: string
+  provider: string
+  model: string
+  credential: { name: string; generation: number }
+  historyTokens: number
+  maxOutputTokens: number
+  injectTime: boolean
+  /** null: nothing is asked of the provider's cache. */
+  cache: { retention: string; key: string } | null
+}
+
+export interface BotTotals {
+  turns: number
+  inputTokens: number
+  cachedTokens: number
+  writtenTokens: number
+  outputTokens: number
+  /** Answers whose cost is not known, and which are not in the sum. */
+  unpriced: number
+}
+
+export interface BotState {
+  config: BotConfig | null
+  window: ChatWindowState
+  totals: BotTotals
+  last: { turn: string; at: number; text: string } | null
+}
+
+const EMPTY: ChatWindowState = { system: [], summaries: [], recent: [] }
+const NONE: BotTotals = {
+  turns: 0,
+  inputTokens: 0,
+  cachedTokens: 0,
+  writtenTokens: 0,
+  outputTokens: 0,
+  unpriced: 0,
+}
+
+/** A bot that nobody has begun. */
+export const NOT_BEGUN: BotState = { config: null, window: EMPTY, totals: NONE, last: null }
+
+/** A bot's object has its account in its name, so that nobody else's call can find it. */
+export function botName(account: string, id: string): string {
+  return `${account}/${id}`
+}
+
+/** The state that a bot begins with. */
+export function newBotState(config: BotConfig, systemPrompt: string): BotState {
+  const system = systemPrompt === '' ? [] : [{ role: 'system' as const, text: systemPrompt }]
+  return { config, window: { ...EMPTY, system }, totals: NONE, last: null }
+}
+
+/** Limits that a bot's life is begun with. */
+export type BotLimits = Partial<Pick<LiveLimits, 'idleTimeoutMs' | 'costBudgetNanos' | 'maxHistory'>>
+
+export function windowOf({ config, window }: BotState): ChatWindow {
+  return new ChatWindow({ budgetTokens: config?.historyTokens ?? 1, state: window })
+}
+
+/** Folds one answer's usage in; `nanos` is null where its cost is not known. */
+export function added(totals: BotTotals, usage: Usage, nanos: number | null): BotTotals {
+  return {
+    turns: totals.turns + 1,
+    inputTokens: totals.inputTokens + (usage.inputTokens ?? 0),
+    cachedTokens: totals.cachedTokens + (usage.cacheReadTokens ?? 0),
+    writtenTokens: totals.writtenTokens + (usage.cacheWriteTokens ?? 0),
+    outputTokens: totals.outputTokens + (usage.outputTokens ?? 0),
+    unpriced: totals.unpriced + (nanos === null ? 1 : 0),
+  }
+}
