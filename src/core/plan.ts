@@ -274,9 +274,9 @@ function refusal(state: PrefixState, context: PlanContext, now: number): Decisio
       `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,
     )
   }
-  // Work that the caller knows to be pending is paid for on that word; what it cost counts once it is over.
+  // Who puts a value on latency pays for more than savings, which a saving's amount does not count.
   const losing =
-    keepWarm.plan === 'auto' && pendingUntil(state, now) === null
+    keepWarm.plan === 'auto' && latencyValue(context) === 0
       ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)
       : null
   if (losing !== null) return stop('losing_money', losing)
