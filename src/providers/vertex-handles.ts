@@ -8,8 +8,8 @@ import { GEMINI } from './wire.ts'
 
 /**
  * Vertex's `cachedContents`: Gemini's bodies, but a collection of the project and the location, not of the publisher whose models
- * the card calls. Sources, checked 2026-11-21: docs.cloud.google.com context-cache pages; public issue threads for names and errors.
- * Storage is counted at the Gemini API's prices, as the card's tokens are.
+ * the card calls. The shapes of names and of a 404 come from public issue threads (read 2026-11-21), not from a live answer of
+ * Vertex. Storage is counted at the Gemini API's prices, as the card's tokens are: Google's price page for Vertex was not read.
  *
  * A name says the project by its number, the address mostly by its id. Only the last part is taken into a path, so that a handle is
  * always looked for in the project and location that we are configured for.
@@ -37,8 +37,9 @@ function placeOf(baseUrl: string): { base: string; place: string } {
 const contents = geminiContent(GEMINI)
 
 /**
- * A handle that is gone is a 404 here (or a 400 that calls it expired). A 403 names the permission that is missing, which has
- * `cachedContents` in it: taken for a lost handle, it would be made anew for ever.
+ * A handle that is gone is a 404 here; a 400 that calls it expired is taken for the same, and a 403 that names `cachedContents`
+ * for a missing permission, since taken for a lost handle it would be made anew for ever. The wording of these two is assumed:
+ * no source that we could read shows it.
  */
 function readError(status: number, headers: Headers, text: string): HandleError {
   const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
