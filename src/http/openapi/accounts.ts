@@ -3,12 +3,11 @@ import {
   accountAnswer,
   accountWithUse,
   credentialAnswer,
-  deletedAnswer,
   keyAnswer,
-  listOf,
   newKeyAnswer,
   revokedAnswer,
-} from '../../contract/answers.ts'
+} from '../../contract/answers/account.ts'
+import { deletedAnswer, listOf } from '../../contract/answers/values.ts'
 import { newCredential } from '../../contract/credential.ts'
 import { accountsQuery } from '../accounts.ts'
 import { operationsOf } from './operation.ts'

@@ -1,4 +1,4 @@
-import { listOf } from '../../contract/answers.ts'
+import { listOf } from '../../contract/answers/values.ts'
 import {
   cacheAnswer,
   cacheChange,

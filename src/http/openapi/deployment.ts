@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { killSwitch } from '../../contract/account.ts'
-import { healthAnswer, killSwitchAnswer } from '../../contract/answers.ts'
+import { healthAnswer, killSwitchAnswer } from '../../contract/answers/deployment.ts'
 import { operationsOf } from './operation.ts'
 
 /** The deployment itself. */

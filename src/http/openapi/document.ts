@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { errorAnswer } from '../../contract/answers.ts'
+import { errorAnswer } from '../../contract/answers/failure.ts'
 import { FAILURES } from '../../contract/failures.ts'
 import { VERSION } from '../../runtime/version.ts'
 import type { Operation } from './operation.ts'

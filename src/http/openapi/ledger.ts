@@ -1,4 +1,4 @@
-import { ledgerAnswer } from '../../contract/answers.ts'
+import { ledgerAnswer } from '../../contract/answers/ledger.ts'
 import { ledgerQuery } from '../ledger.ts'
 import { operationsOf } from './operation.ts'
 

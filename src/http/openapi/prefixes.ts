@@ -1,13 +1,8 @@
-import {
-  deletedAnswer,
-  historyAnswer,
-  listOf,
-  prefixAnswer,
-  previewAnswer,
-  requestAnswer,
-  warmAnswer,
-  warmthAnswer,
-} from '../../contract/answers.ts'
+import { historyAnswer } from '../../contract/answers/history.ts'
+import { prefixAnswer, requestAnswer, warmthAnswer } from '../../contract/answers/prefix.ts'
+import { previewAnswer } from '../../contract/answers/preview.ts'
+import { deletedAnswer, listOf } from '../../contract/answers/values.ts'
+import { warmAnswer } from '../../contract/answers/warm.ts'
 import { announceBody, signalBody } from '../../contract/signal.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../../contract/warm.ts'
 import { historyQuery } from '../history.ts'

@@ -1,4 +1,5 @@
-import { listOf, overrideAnswer, providerAnswer } from '../../contract/answers.ts'
+import { overrideAnswer, providerAnswer } from '../../contract/answers/provider.ts'
+import { listOf } from '../../contract/answers/values.ts'
 import { providerChange } from '../../contract/override.ts'
 import { operationsOf } from './operation.ts'
 

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { dryRunAnswer, jobAnswer, listOf, observedAnswer, warmAnswer } from '../../contract/answers.ts'
+import { listOf } from '../../contract/answers/values.ts'
+import { dryRunAnswer, jobAnswer, observedAnswer, warmAnswer } from '../../contract/answers/warm.ts'
 import { observations } from '../../contract/observation.ts'
 import { warmBody } from '../../contract/warm.ts'
 import { operationsOf } from './operation.ts'
