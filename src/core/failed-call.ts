@@ -1,8 +1,8 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import { spendToday } from './budget.ts'
 import type { Change } from './change.ts'
 import type { HistoryRow } from './history.ts'
-import { spendToday } from './budget.ts'
 import type { PrefixState, Purpose } from './state.ts'
 import type { Primitive } from './types.ts'
 

@@ -1,7 +1,7 @@
 import { announcementsAt } from './announcement.ts'
 import type { Change } from './change.ts'
+import { decide } from './decide.ts'
 import type { HistoryRow } from './history.ts'
-import { decide } from './plan.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from './signal.ts'
 import type { PrefixState } from './state.ts'

@@ -1,5 +1,5 @@
 import type { KeepWarm } from '../core/plan.ts'
-import { holdingOf } from '../core/plan.ts'
+import { holdingOf } from '../core/break-even.ts'
 import { unpackGaps } from '../core/demand.ts'
 import { replay } from '../core/preview.ts'
 import type { Holding } from '../core/policy.ts'
