@@ -1,19 +1,8 @@
 import { failureValue } from '../contract/failures.ts'
 import { judgeListed } from '../core/handle-owner.ts'
-import {
-  applyAdopted,
-  applyCreated,
-  applyGone,
-  applyHandleFailure,
-  applySeen,
-  decideAsked,
-  decideHandle,
-  mayLive,
-  meter,
-  rescheduleHandle,
-  restartHandle,
-  ttlToBuy,
-} from '../core/handle.ts'
+import { applyAdopted, applyCreated, applyGone, applyHandleFailure, applySeen, meter } from '../core/handle-events.ts'
+import { decideAsked, decideHandle, rescheduleHandle, ttlToBuy } from '../core/handle-plan.ts'
+import { mayLive, restartHandle } from '../core/handle.ts'
 import type { HandleContext, HandleDecision, HandleState, LiveHandle, SeenHandle } from '../core/handle.ts'
 import {
   CLAIM_GRACE_MS,
