@@ -484,7 +484,7 @@ export class HandleKeeper {
 
   #context({ k, record, state }: Pick<StoredHandle, 'k' | 'record' | 'state'>, now: number): HandleContext {
     const { budgetNanosPerDay } = this.#ports.settings()
-    const spent = budgetNanosPerDay === null ? 0 : (this.#ledger.dayTotals(dayOf(now))?.costNanos ?? 0)
+    const spent = budgetNanosPerDay === null ? 0 : (this.#ledger.days.load(dayOf(now))?.costNanos ?? 0)
     return {
       keep: record.keep,
       ...this.#ports.pricesOf(record.provider, record.model, now),

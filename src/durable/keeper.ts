@@ -24,7 +24,9 @@ import { DEFAULT_CREDENTIAL } from './records.ts'
 import { Totals } from './day-totals.ts'
 import { Paces } from './paces.ts'
 import type { AccountSettings, ClaimEntry, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
-import type { Claim, RegistryStore, Row } from './registry-store.ts'
+import type { Claim } from './claim-store.ts'
+import type { RegistryStore } from './registry-store.ts'
+import type { Row } from './state-store.ts'
 
 /** Entries of one message: few enough that one slow call cannot outlive the others' leases. */
 export const ENTRIES_PER_MESSAGE = 24
@@ -91,7 +93,7 @@ export class Keeper {
     this.#guards = new Guards(store)
     this.#paces = new Paces(store)
     this.#settings = settings
-    for (const claim of store.leasedClaims())
+    for (const claim of store.claims.leased())
       for (const lease of claim.leases ?? []) this.#inFlight.set(lease.k, claim.seq)
   }
 
@@ -107,7 +109,7 @@ export class Keeper {
 
   #readInFlight(): void {
     this.#inFlight.clear()
-    for (const claim of this.#store.leasedClaims())
+    for (const claim of this.#store.claims.leased())
       for (const lease of claim.leases ?? []) this.#inFlight.set(lease.k, claim.seq)
   }
 
@@ -133,7 +135,7 @@ export class Keeper {
   /** The lease under which it is; null when there is none. */
   leaseOf(k: number): Lease | null {
     const seq = this.inFlight(k)
-    const leases = seq === null ? null : (this.#store.claim(seq)?.leases ?? null)
+    const leases = seq === null ? null : (this.#store.claims.load(seq)?.leases ?? null)
     return leases?.find((lease) => lease.k === k) ?? null
   }
 
@@ -149,13 +151,13 @@ export class Keeper {
       const forced: ClaimEntry[] = []
       const due = new Set<number>()
       const again: Message[] = []
-      for (const claim of this.#store.expiredClaims(now)) {
+      for (const claim of this.#store.claims.expired(now)) {
         if (claim.leases === null && now < claim.dueAt + CLAIM_GIVEN_UP_MS) again.push(...this.#resend(claim, now))
         else this.#takeBack(claim, now, due, forced, ended)
       }
       // What does not fit into one sweep stays in its slots; the alarm, due at once, goes on with it.
       while (due.size < ENTRIES_PER_SWEEP) {
-        const slots = this.#store.takeSlots(horizonAt, SLOTS_AT_ONCE, ENTRIES_PER_SWEEP - due.size)
+        const slots = this.#store.slots.take(horizonAt, SLOTS_AT_ONCE, ENTRIES_PER_SWEEP - due.size)
         for (const slot of slots) for (const k of slot.ks) due.add(k)
         if (slots.length < SLOTS_AT_ONCE) break
       }
@@ -170,7 +172,7 @@ export class Keeper {
    * wait doubles, so that a queue that stands still is not filled.
    */
   #resend({ seq, dueAt }: Claim, now: number): Message[] {
-    this.#store.postponeClaim(seq, now + Math.max(now - dueAt, this.#paces.resendMs + this.#coarse))
+    this.#store.claims.postpone(seq, now + Math.max(now - dueAt, this.#paces.resendMs + this.#coarse))
     return [
       { seq, delayMs: 0 },
       { seq, delayMs: 0 },
@@ -180,7 +182,7 @@ export class Keeper {
   /** A claim expired: entries that never began are due again; leases that never ended are charged and stay unknown. */
   #takeBack(claim: Claim, now: number, due: Set<number>, forced: ClaimEntry[], ended: Ended[]): void {
     if (claim.leases === null) {
-      this.#store.deleteClaim(claim.seq)
+      this.#store.claims.delete(claim.seq)
       for (const [k, generation] of claim.entries) {
         if (generation === 0) forced.push([k, 0])
         else due.add(k)
@@ -210,22 +212,22 @@ export class Keeper {
       if (end !== null) ended.push(end)
     }
     if (open.length === 0) {
-      this.#store.deleteClaim(claim.seq)
+      this.#store.claims.delete(claim.seq)
       for (const [k] of claim.entries) due.add(k)
-    } else this.#store.saveLeases(claim.seq, open, expiryOf(open))
+    } else this.#store.claims.saveLeases(claim.seq, open, expiryOf(open))
   }
 
   /** Sorts prefixes by the slot in which they are due. A hint that came too early is written again, later. */
   #sort(ks: number[], now: number, horizonAt: number): Map<number, ClaimEntry[]> {
     const buckets = new Map<number, ClaimEntry[]>()
     const later = new Map<number, number[]>()
-    for (const { k, nextAt, generation } of this.#store.nextTimes(ks)) {
+    for (const { k, nextAt, generation } of this.#store.states.nextTimes(ks)) {
       if (nextAt === null || this.#inFlight.has(k)) continue
       const slot = slotOf(Math.max(nextAt, now))
       if (slot > horizonAt) append(later, slotOf(nextAt), k)
       else append(buckets, slot, [k, generation] as ClaimEntry)
     }
-    this.#store.hints(later)
+    this.#store.slots.hints(later)
     return buckets
   }
 
@@ -237,7 +239,7 @@ export class Keeper {
       for (let first = 0; first < entries.length; first += size) {
         const dueAt = Math.max(slot, now)
         const expiresAt = dueAt + this.#paces.resendMs + this.#coarse
-        const seq = this.#store.insertClaim(dueAt, expiresAt, entries.slice(first, first + size))
+        const seq = this.#store.claims.insert(dueAt, expiresAt, entries.slice(first, first + size))
         messages.push({ seq, delayMs: dueAt - now })
       }
     }
@@ -247,16 +249,16 @@ export class Keeper {
   /** A message could not be sent, or failed every try: its entries are due again at once. `why` goes into their history. */
   release(seq: number, now: number, why?: string): void {
     this.#transaction(() => {
-      const claim = this.#store.claim(seq)
+      const claim = this.#store.claims.load(seq)
       if (claim === null || claim.leases !== null) return
-      this.#store.deleteClaim(seq)
+      this.#store.claims.delete(seq)
       if (why !== undefined) {
         const row = { at: now, type: 'decision', decision: 'dead_letter', why } as const
-        for (const { k, state } of this.#store.states(claim.entries.map(([one]) => one)))
-          this.#store.saveState(k, state, [row])
+        for (const { k, state } of this.#store.states.loadAll(claim.entries.map(([one]) => one)))
+          this.#store.states.save(k, state, [row])
       }
       // Claimed anew, without a message: it expires in a moment, and the alarm sends another.
-      this.#store.insertClaim(now, now + RELEASE_MS, claim.entries)
+      this.#store.claims.insert(now, now + RELEASE_MS, claim.entries)
     })
   }
 
@@ -268,14 +270,14 @@ export class Keeper {
    */
   begin(seq: number, now: number): Lease[] {
     return this.#transaction(() => {
-      const claim = this.#store.claim(seq)
+      const claim = this.#store.claims.load(seq)
       if (claim === null || claim.leases !== null) return []
       this.#paces.began(claim, now)
       const asked = new Map(claim.entries)
       const leases: Lease[] = []
       const later = new Map<number, number[]>()
       let accountLeft = this.#accountLeft(now)
-      for (const { k, state } of this.#store.states([...asked.keys()])) {
+      for (const { k, state } of this.#store.states.loadAll([...asked.keys()])) {
         try {
           const lease = this.#beginOne(seq, k, state, asked.get(k), now, accountLeft, later)
           if (lease === null) continue
@@ -286,9 +288,9 @@ export class Keeper {
           this.#setAside(k, state, now, thrown)
         }
       }
-      this.#store.hints(later)
-      if (leases.length === 0) this.#store.deleteClaim(seq)
-      else this.#store.saveLeases(seq, leases, expiryOf(leases))
+      this.#store.slots.hints(later)
+      if (leases.length === 0) this.#store.claims.delete(seq)
+      else this.#store.claims.saveLeases(seq, leases, expiryOf(leases))
       return leases
     })
   }
@@ -303,7 +305,7 @@ export class Keeper {
     accountLeft: number | null,
     later: Map<number, number[]>,
   ): Lease | null {
-    const record = this.#store.record(k)
+    const record = this.#store.prefixes.record(k)
     if (record === null || this.#inFlight.has(k)) return null
     if (generation !== 0 && generation !== state.generation) {
       if (state.nextAt !== null) append(later, slotOf(Math.max(state.nextAt, now)), k)
@@ -316,7 +318,7 @@ export class Keeper {
     const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
     if (decision.do === 'wait' && generation === 0) {
       // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
-      this.#store.insertClaim(decision.untilAt, decision.untilAt, [[k, 0]])
+      this.#store.claims.insert(decision.untilAt, decision.untilAt, [[k, 0]])
       return null
     }
     if (decision.do !== 'send') {
@@ -329,7 +331,7 @@ export class Keeper {
     if (decision.purpose === 'write' && generation !== 0 && state.verdict === 'cold') {
       // The history says that a rewrite is paid, and why, before it is paid.
       const change = reschedule(state, context, now)
-      this.#store.saveState(k, change.state, change.rows)
+      this.#store.states.save(k, change.state, change.rows)
     }
     const { holdBack } = context
     const notBeforeAt = holdBack === undefined ? now : Math.max(now, Math.min(asOf, holdBack.untilAt))
@@ -349,7 +351,7 @@ export class Keeper {
       decided: 'stop:internal_error',
       stopped: { reason: 'internal_error' as const, at: now, why },
     }
-    this.#store.saveState(k, stopped, [{ at: now, type: 'decision', decision: 'stop:internal_error', why }])
+    this.#store.states.save(k, stopped, [{ at: now, type: 'decision', decision: 'stop:internal_error', why }])
   }
 
   /**
@@ -359,8 +361,8 @@ export class Keeper {
   warmNow(k: number, now: number): { lease: Lease } | { refused: Refused } | null {
     if (this.#inFlight.has(k)) return null
     return this.#transaction(() => {
-      const state = this.#store.state(k)
-      const record = this.#store.record(k)
+      const state = this.#store.states.load(k)
+      const record = this.#store.prefixes.record(k)
       if (state === null || record === null)
         return { refused: { kind: 'forbidden' as const, why: 'the prefix is gone' } }
       const decision = asked0(state, this.#context(k, record, state, now, this.#accountLeft(now)), now)
@@ -373,9 +375,9 @@ export class Keeper {
             : ('forbidden' as const)
         return { refused: { kind, why: decision.why } }
       }
-      const seq = this.#store.insertClaim(now, now, [[k, 0]])
+      const seq = this.#store.claims.insert(now, now, [[k, 0]])
       const lease = this.#lease(seq, k, record, state, decision, now, 1, now)
-      this.#store.saveLeases(seq, [lease], lease.expiresAt)
+      this.#store.claims.saveLeases(seq, [lease], lease.expiresAt)
       this.#inFlight.set(k, seq)
       return { lease }
     })
@@ -383,7 +385,7 @@ export class Keeper {
 
   /** Puts a warm that somebody asked for on the queue. */
   warmLater(k: number, now: number): Message {
-    const seq = this.#store.insertClaim(now, now + this.#paces.resendMs + this.#coarse, [[k, 0]])
+    const seq = this.#store.claims.insert(now, now + this.#paces.resendMs + this.#coarse, [[k, 0]])
     return { seq, delayMs: 0 }
   }
 
@@ -441,7 +443,7 @@ export class Keeper {
    */
   settle(seq: number, outcomes: readonly Outcome[], now: number): { again: Lease[]; ended: Ended[] } {
     return this.#transaction(() => {
-      const claim = this.#store.claim(seq)
+      const claim = this.#store.claims.load(seq)
       const open = new Map((claim?.leases ?? []).map((lease) => [lease.id, lease]))
       const again: Lease[] = []
       const ended: Ended[] = []
@@ -472,15 +474,15 @@ export class Keeper {
       const left = [...open.values()]
       if (left.length > 0) {
         for (const slot of later.keys()) if (slot > now + CLAIM_LASTS_MS) later.delete(slot)
-        this.#store.hints(later)
-        this.#store.saveLeases(seq, left, expiryOf(left))
+        this.#store.slots.hints(later)
+        this.#store.claims.saveLeases(seq, left, expiryOf(left))
       } else {
         // One write to a slot for all that the message held, not one for every part of it that was settled.
         const settled = new Set([...later.values()].flat())
-        for (const { k, nextAt } of this.#store.nextTimes(claim.entries.map(([one]) => one)))
+        for (const { k, nextAt } of this.#store.states.nextTimes(claim.entries.map(([one]) => one)))
           if (nextAt !== null && !settled.has(k)) append(later, slotOf(nextAt), k)
-        this.#store.hints(later)
-        this.#store.deleteClaim(seq)
+        this.#store.slots.hints(later)
+        this.#store.claims.delete(seq)
       }
       return { again, ended }
     })
@@ -496,8 +498,8 @@ export class Keeper {
     account: { leftNanos: number | null },
   ): Lease | null {
     const { k } = lease
-    const state = this.#store.state(k)
-    const record = this.#store.record(k)
+    const state = this.#store.states.load(k)
+    const record = this.#store.prefixes.record(k)
     if (state === null || record === null) {
       ended.push(this.#endDeleted(lease, outcome, now, totals))
       return null
@@ -508,7 +510,7 @@ export class Keeper {
       const failure = failureValue('conflict', `nothing was sent: ${outcome.why}`)
       const settled: Settled = { receipt: null, failure }
       ended.push({ k, seq: lease.seq, settled })
-      if (state.jobs.length > 0) this.#store.saveState(k, this.#endJobs(state, settled, now), [])
+      if (state.jobs.length > 0) this.#store.states.save(k, this.#endJobs(state, settled, now), [])
       return null
     }
     const context = this.#context(k, record, state, now, null)
@@ -521,7 +523,7 @@ export class Keeper {
       const renewed = this.#tryAgain(lease, outcome, change.state, record, within, now)
       if (renewed !== null) {
         if (account.leftNanos !== null) account.leftNanos -= renewed.reservedNanos
-        this.#store.saveState(k, change.state, change.rows)
+        this.#store.states.save(k, change.state, change.rows)
         return renewed
       }
     }
@@ -534,8 +536,8 @@ export class Keeper {
     const ended: Ended[] = []
     const later = new Map<number, number[]>()
     const totals = new Totals(this.#store, now)
-    const state = this.#store.state(lease.k)
-    const record = this.#store.record(lease.k)
+    const state = this.#store.states.load(lease.k)
+    const record = this.#store.prefixes.record(lease.k)
     if (outcome.kind === 'not_sent') return null
     if (state === null || record === null) {
       const gone = this.#endDeleted(lease, outcome, now, totals)
@@ -545,7 +547,7 @@ export class Keeper {
     const context = this.#context(lease.k, record, state, now, null)
     const change = this.#apply(lease, outcome, state, context, record, totals)
     ended.push(this.#end(lease.k, lease.seq, record, change, context, now, later))
-    this.#store.hints(later)
+    this.#store.slots.hints(later)
     totals.save()
     return ended[0] ?? null
   }
@@ -604,7 +606,7 @@ export class Keeper {
     const failure =
       REFUSED.includes(next.state.stopped?.reason) || failed ? (next.state.lastFailure?.failure ?? null) : null
     const settled: Settled = { receipt: failure === null ? next.state.lastReceipt : null, failure }
-    this.#store.saveState(k, this.#endJobs(next.state, settled, now), [...change.rows, ...tally.rows, ...next.rows])
+    this.#store.states.save(k, this.#endJobs(next.state, settled, now), [...change.rows, ...tally.rows, ...next.rows])
     if (next.state.nextAt !== null) append(later, slotOf(next.state.nextAt), k)
     return { k, seq, settled }
   }
@@ -613,12 +615,12 @@ export class Keeper {
   #endJobs(state: PrefixState, settled: Settled, now: number): PrefixState {
     const open: string[] = []
     for (const id of state.jobs) {
-      const job = this.#store.job(id)
+      const job = this.#store.jobs.load(id)
       if (job === null) continue
       const after = endedJob(job, settled, now)
       if (after.status === 'queued') open.push(id)
-      const k = this.#store.keyOf('id', job.prefixId)
-      if (k !== null) this.#store.saveJob(k, after)
+      const k = this.#store.prefixes.keyOf('id', job.prefixId)
+      if (k !== null) this.#store.jobs.save(k, after)
     }
     return state.jobs.length === 0 ? state : { ...state, jobs: open }
   }
@@ -664,8 +666,8 @@ export class Keeper {
   /** Real requests used a prefix. `earliestAt`: nothing can have used it before it was registered. */
   observe(k: number, arrivals: readonly Arrival[], now: number): boolean {
     return this.#transaction(() => {
-      const state = this.#store.state(k)
-      const record = this.#store.record(k)
+      const state = this.#store.states.load(k)
+      const record = this.#store.prefixes.record(k)
       if (state === null || record === null) return false
       const { retentions, price } = this.#ports.factsOf(record.provider, record.model, now)
       const change = applyArrivals(state, arrivals, now, record.createdAt, retentions, price)
@@ -691,8 +693,8 @@ export class Keeper {
 
   /** The same, for a change that its history tells. */
   tell(k: number, now: number, change: (state: PrefixState) => Change): PrefixState | null {
-    const state = this.#store.state(k)
-    const record = this.#store.record(k)
+    const state = this.#store.states.load(k)
+    const record = this.#store.prefixes.record(k)
     if (state === null || record === null) return null
     const told = change(state)
     const next = reschedule(told.state, this.#context(k, record, told.state, now, this.#accountLeft(now)), now)
@@ -702,25 +704,25 @@ export class Keeper {
 
   /** What the plan would do about a prefix as it stands. */
   look(k: number, now: number): { state: PrefixState; record: PrefixRecord; context: PlanContext } | null {
-    const state = this.#store.state(k)
-    const record = this.#store.record(k)
+    const state = this.#store.states.load(k)
+    const record = this.#store.prefixes.record(k)
     if (state === null || record === null) return null
     return { state, record, context: this.#context(k, record, state, now, this.#accountLeft(now)) }
   }
 
   /** Saves, and leaves a hint in the schedule wherever the old one may be gone or comes too late. */
   #save(before: Row, change: Change, now: number, consumed: boolean): void {
-    this.#store.saveState(before.k, change.state, change.rows)
+    this.#store.states.save(before.k, change.state, change.rows)
     const { nextAt } = change.state
     if (nextAt === null) return
     if (consumed || before.state.nextAt === null || nextAt < before.state.nextAt)
-      this.#store.hint(before.k, Math.max(nextAt, now - SLOT_MS))
+      this.#store.slots.hint(before.k, Math.max(nextAt, now - SLOT_MS))
   }
 
   #accountLeft(now: number): number | null {
     const budget = this.#settings.budgetNanosPerDay
     if (budget === null) return null
-    const spent = this.#store.dayTotals(dayOf(now))?.costNanos ?? 0
+    const spent = this.#store.days.load(dayOf(now))?.costNanos ?? 0
     return budget - spent - this.#store.reservedNanos()
   }
 
