@@ -13,9 +13,10 @@ import type { Signal } from '../core/signal.ts'
 import { newState } from '../core/state.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
-import type { Keeper, KeeperPorts } from './keeper.ts'
+import type { Keeper } from './keeper.ts'
 import type { PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
+import type { KeeperPorts } from './situation.ts'
 
 /** What the Worker sends to register: everything decided at the door, and the body, compressed. */
 export type Registration = Omit<PrefixRecord, 'id' | 'createdAt' | 'version' | 'superseded' | 'keepWarm'> & {

@@ -36,14 +36,16 @@ import { endedJob } from './jobs.ts'
 import { ledgerEntries, prefixSums } from './ledger-pages.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger-pages.ts'
 import { Keeper } from './keeper.ts'
-import type { Ended, Message, Refused } from './keeper.ts'
 import type {
   AccountSettings,
   DayTotals,
+  Ended,
   Job,
   Lease,
+  Message,
   NamedCredential,
   Outcome,
+  Refused,
   Settled,
   StoredCredential,
 } from './records.ts'

@@ -104,7 +104,7 @@ it('states sizes and ages as they are in the code', () => {
   expect(storage).toContain(`parts of at most ${grouped('src/durable/prefix-store.ts', 'BODY_PART_BYTES')} bytes`)
   expect(storage).toContain(`Every ${constant('src/durable/state-store.ts', 'TAIL_ROWS')} rows the tail moves`)
   expect(storage).toContain(`refused beyond ${constant('src/durable/registry.ts', 'STORAGE_LIMIT_BYTES') / 1e9} GB`)
-  expect(storage).toContain(`| ${grouped('src/durable/keeper.ts', 'ENTRIES_PER_SWEEP')} |`)
+  expect(storage).toContain(`| ${grouped('src/durable/sweep.ts', 'ENTRIES_PER_SWEEP')} |`)
   expect([days('HISTORY_MS'), days('JOB_MS')]).toEqual([7, 7])
   expect(storage).toContain(
     `whole for seven days after its newest row, then by the hour up to ${days('LEDGER_DAYS_MS')} days`,
