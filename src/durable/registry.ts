@@ -19,9 +19,10 @@ import type { CredentialView } from './credentials.ts'
 import type { GuardView } from './guards.ts'
 import { factsOf, handlePricesOf } from '../runtime/facts.ts'
 import { HandleKeeper } from './handle-keeper.ts'
-import type { HandleDue, HandleWish, ListedOurs } from './handle-keeper.ts'
+import type { ListedOurs } from './handle-reconciliation.ts'
 import { HandleRegistrar } from './handle-registrar.ts'
 import type {
+  HandleDue,
   HandleFlight,
   HandleLease,
   HandleMessage,
@@ -30,6 +31,7 @@ import type {
   HandleRow,
   HandleTarget,
   HandleView,
+  HandleWish,
 } from './handle-records.ts'
 import { HandleStore } from './handle-store.ts'
 import { endedJob } from './jobs.ts'
