@@ -132,8 +132,8 @@ export class Bench extends DurableObject<BenchEnv> {
       const from = performance.now()
       const { messages } = this.#keeper.sweep(now, now + slots * SLOT_MS - 1)
       const ms = performance.now() - from
-      const claimed = messages.reduce((sum, { seq }) => sum + (this.#store.claim(seq)?.entries.length ?? 0), 0)
-      for (const { seq } of messages) this.#store.deleteClaim(seq)
+      const claimed = messages.reduce((sum, { seq }) => sum + (this.#store.claims.load(seq)?.entries.length ?? 0), 0)
+      for (const { seq } of messages) this.#store.claims.delete(seq)
       taken.push({ claimed, ms })
     }
     return taken

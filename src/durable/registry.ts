@@ -19,9 +19,10 @@ import type { CredentialView } from './credentials.ts'
 import type { GuardView } from './guards.ts'
 import { factsOf, handlePricesOf } from '../runtime/facts.ts'
 import { HandleKeeper } from './handle-keeper.ts'
-import type { HandleDue, HandleWish, ListedOurs } from './handle-keeper.ts'
+import type { ListedOurs } from './handle-reconciliation.ts'
 import { HandleRegistrar } from './handle-registrar.ts'
 import type {
+  HandleDue,
   HandleFlight,
   HandleLease,
   HandleMessage,
@@ -30,20 +31,23 @@ import type {
   HandleRow,
   HandleTarget,
   HandleView,
+  HandleWish,
 } from './handle-records.ts'
 import { HandleStore } from './handle-store.ts'
 import { endedJob } from './jobs.ts'
 import { ledgerEntries, prefixSums } from './ledger-pages.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger-pages.ts'
 import { Keeper } from './keeper.ts'
-import type { Ended, Message, Refused } from './keeper.ts'
 import type {
   AccountSettings,
   DayTotals,
+  Ended,
   Job,
   Lease,
+  Message,
   NamedCredential,
   Outcome,
+  Refused,
   Settled,
   StoredCredential,
 } from './records.ts'
@@ -173,15 +177,15 @@ export class Registry extends DurableObject<Environment> {
 
   createKey(id: string, hash: string, expiresAt: number | null): void {
     if (this.#store.settings() === null) throw new Failure('not_found', 'there is no such account')
-    this.#store.insertKey(id, hash, this.clock.now(), expiresAt)
+    this.#store.access.insertKey(id, hash, this.clock.now(), expiresAt)
   }
 
   keys(): { id: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }[] {
-    return this.#store.keys()
+    return this.#store.access.keys()
   }
 
   revokeKey(id: string): boolean {
-    return this.#store.revokeKey(id, this.clock.now())
+    return this.#store.access.revokeKey(id, this.clock.now())
   }
 
   /** Stores a provider's key, sealed. Plans that used the one before it stop. */
@@ -216,7 +220,7 @@ export class Registry extends DurableObject<Environment> {
 
   /** Whether a key may act for this account, and until when: its hash is ours, it is neither revoked nor expired, the account exists. */
   verifyKey(id: string, hash: string): { verdict: 'ok' | 'unknown' | 'revoked' | 'expired'; expiresAt: number | null } {
-    const key = this.#store.settings() === null ? null : this.#store.key(id)
+    const key = this.#store.settings() === null ? null : this.#store.access.key(id)
     if (key === null || !sameHash(key.hash, hash)) return { verdict: 'unknown', expiresAt: null }
     const { expiresAt } = key
     if (key.revokedAt !== null) return { verdict: 'revoked', expiresAt }
@@ -275,7 +279,7 @@ export class Registry extends DurableObject<Environment> {
       if (waiting !== null) return { role: 'queued', job: waiting }
       const answered = this.#endedSince(k, askedAt)
       if (answered !== null) return { role: 'queued', job: await this.promote(k, jobId, answered, required) }
-      const isOnItsWay = (this.#store.state(k)?.jobs.length ?? 0) > 0 || this.#keeper.inFlight(k) !== null
+      const isOnItsWay = (this.#store.states.load(k)?.jobs.length ?? 0) > 0 || this.#keeper.inFlight(k) !== null
       const job = this.#job(k, jobId, now, required)
       if (!isOnItsWay) await this.#send([this.#keeper.warmLater(k, now)])
       await this.#rearm()
@@ -293,7 +297,7 @@ export class Registry extends DurableObject<Environment> {
   /** The claim whose call was answered after `askedAt`, with none in flight now; null when there is none. */
   #endedSince(k: number, askedAt: number): number | null {
     if (this.#keeper.inFlight(k) !== null) return null
-    const state = this.#store.state(k)
+    const state = this.#store.states.load(k)
     const last = state?.lastReceipt ?? null
     if (state === null || last === null || state.failuresInRow > 0) return null
     return last.at + last.latencyMs > askedAt ? state.settledSeq : null
@@ -312,15 +316,15 @@ export class Registry extends DurableObject<Environment> {
       failure: null,
       ...(required === null ? {} : { required: { ...required, doubt: null } }),
     }
-    this.#store.saveJob(k, job)
-    this.#store.saveState(k, { ...view.state, jobs: [...view.state.jobs, id] }, [])
+    this.#store.jobs.save(k, job)
+    this.#store.states.save(k, { ...view.state, jobs: [...view.state.jobs, id] }, [])
     return job
   }
 
   /** One that waits for the same: whoever does not require the cache is not failed for somebody else who does. */
   #waitingJob(k: number, required: Asked | null): Job | null {
-    for (const id of this.#store.state(k)?.jobs ?? []) {
-      const job = this.#store.job(id)
+    for (const id of this.#store.states.load(k)?.jobs ?? []) {
+      const job = this.#store.jobs.load(id)
       if (job?.status === 'queued' && job.required?.retention === required?.retention) return job
     }
     return null
@@ -348,10 +352,10 @@ export class Registry extends DurableObject<Environment> {
       settled,
       now,
     )
-    const state = this.#store.state(k)
+    const state = this.#store.states.load(k)
     if (job.status === 'queued' && state !== null)
-      this.#store.saveState(k, { ...state, jobs: [...state.jobs, jobId] }, [])
-    this.#store.saveJob(k, job)
+      this.#store.states.save(k, { ...state, jobs: [...state.jobs, jobId] }, [])
+    this.#store.jobs.save(k, job)
     if (job.status === 'queued') await this.#check([k])
     return job
   }
@@ -359,13 +363,15 @@ export class Registry extends DurableObject<Environment> {
   /** Sends one more call for prefixes whose jobs a settlement left in doubt. */
   async #check(keys: readonly number[]): Promise<void> {
     const now = this.clock.now()
-    const open = keys.filter((k) => (this.#store.state(k)?.jobs.length ?? 0) > 0 && this.#keeper.inFlight(k) === null)
+    const open = keys.filter(
+      (k) => (this.#store.states.load(k)?.jobs.length ?? 0) > 0 && this.#keeper.inFlight(k) === null,
+    )
     await this.#send(open.map((k) => this.#keeper.warmLater(k, now)))
   }
 
   /** How claim `seq`, which is not in flight any more, ended. */
   #settledAs(k: number, seq: number): Settled {
-    const state = this.#store.state(k)
+    const state = this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'the prefix was deleted')
     if (state.settledSeq < seq) return { receipt: null, failure: failureValue('conflict', 'nothing was sent') }
     const failed = state.lastFailure !== null && state.failuresInRow > 0
@@ -376,16 +382,16 @@ export class Registry extends DurableObject<Environment> {
   }
 
   job(id: string): Job {
-    const job = this.#store.job(id)
+    const job = this.#store.jobs.load(id)
     if (job === null) throw new Failure('not_found', 'there is no such job')
-    const k = this.#store.keyOf('id', job.prefixId)
+    const k = this.#store.prefixes.keyOf('id', job.prefixId)
     if (job.status === 'queued' && k !== null && this.#keeper.inFlight(k) !== null) return { ...job, status: 'running' }
     return job
   }
 
   /** Waits for the call that was in flight as claim `seq`; null after `waitMs` of this clock. */
   async ended(k: number, seq: number, waitMs: number): Promise<Settled | null> {
-    const state = this.#store.state(k)
+    const state = this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'the prefix was deleted')
     if (state.settledSeq >= seq) return this.#settledAs(k, seq)
     const waiting = this.#waiting.get(k) ?? new Set()
@@ -507,7 +513,7 @@ export class Registry extends DurableObject<Environment> {
 
   /** Writes a new bot's name down, so that it goes with its account. Throws `rate_limited` beyond the limit. */
   addBot(id: string): void {
-    if (this.#store.botCount() >= BOTS_PER_ACCOUNT) {
+    if (this.#store.access.botCount() >= BOTS_PER_ACCOUNT) {
       throw new Failure(
         'rate_limited',
         `An account has at most ${BOTS_PER_ACCOUNT} bots; erase those that have ended.`,
@@ -516,15 +522,15 @@ export class Registry extends DurableObject<Environment> {
         },
       )
     }
-    this.#store.addBot(id, this.clock.now())
+    this.#store.access.addBot(id, this.clock.now())
   }
 
   bots(): string[] {
-    return this.#store.bots()
+    return this.#store.access.bots()
   }
 
   removeBot(id: string): void {
-    this.#store.removeBot(id)
+    this.#store.access.removeBot(id)
   }
 
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
@@ -543,8 +549,8 @@ export class Registry extends DurableObject<Environment> {
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. */
   stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint; cacheKey: string | null } | null {
-    const bytes = this.#store.body(k)
-    const record = this.#store.record(k)
+    const bytes = this.#store.prefixes.body(k)
+    const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null
     return { bytes, breakpoint: record.breakpoint, cacheKey: record.cacheKey }
   }
@@ -740,8 +746,8 @@ export class Registry extends DurableObject<Environment> {
   providersOf(ids: string[]): Record<string, string> {
     const found: Record<string, string> = {}
     for (const id of ids) {
-      const k = this.#store.keyOf('id', id)
-      const record = k === null ? null : this.#store.record(k)
+      const k = this.#store.prefixes.keyOf('id', id)
+      const record = k === null ? null : this.#store.prefixes.record(k)
       if (record !== null) found[id] = record.provider
     }
     return found
@@ -751,7 +757,7 @@ export class Registry extends DurableObject<Environment> {
   async observe(observed: { id: string; arrivals: Arrival[] }[]): Promise<boolean[]> {
     const now = this.clock.now()
     const known = observed.map(({ id, arrivals }) => {
-      const k = this.#store.keyOf('id', id)
+      const k = this.#store.prefixes.keyOf('id', id)
       return k !== null && this.#keeper.observe(k, arrivals, now)
     })
     await this.#rearm()
@@ -759,7 +765,7 @@ export class Registry extends DurableObject<Environment> {
   }
 
   totals(): { day: string; totals: DayTotals }[] {
-    return this.#store.days()
+    return this.#store.days.all()
   }
 
   ledgerSums(span: Span, before: number | null, limit: number): { sums: PrefixSum[]; cursor: number | null } {
@@ -780,7 +786,7 @@ export class Registry extends DurableObject<Environment> {
   }
 
   counts(): { prefixes: number; storedBytes: number } {
-    return { prefixes: this.#store.countPrefixes(), storedBytes: this.ctx.storage.sql.databaseSize }
+    return { prefixes: this.#store.prefixes.count(), storedBytes: this.ctx.storage.sql.databaseSize }
   }
 
   // Idempotency: per account, method and path, for 24 h
@@ -791,7 +797,7 @@ export class Registry extends DurableObject<Environment> {
     requestHash: string,
   ): { verdict: 'new' } | { verdict: 'busy' | 'other' } | { verdict: 'replay'; status: number; body: string } {
     const now = this.clock.now()
-    const known = this.#store.idempotent(id)
+    const known = this.#store.access.idempotent(id)
     if (known !== null && known.at > now - IDEMPOTENCY_MS) {
       if (known.requestHash !== requestHash) return { verdict: 'other' }
       if (known.status !== null && known.body !== null)
@@ -799,22 +805,22 @@ export class Registry extends DurableObject<Environment> {
       // A first call that died leaves its mark for as long as a call can take, and no longer.
       if (known.at > now - 120_000) return { verdict: 'busy' }
     }
-    this.#store.insertIdempotent(id, now, requestHash)
+    this.#store.access.insertIdempotent(id, now, requestHash)
     return { verdict: 'new' }
   }
 
   finishIdempotent(id: string, status: number, body: string): void {
-    this.#store.finishIdempotent(id, status, body)
+    this.#store.access.finishIdempotent(id, status, body)
   }
 
   abandonIdempotent(id: string): void {
-    this.#store.deleteIdempotent(id)
+    this.#store.access.deleteIdempotent(id)
   }
 
   /** Rows older than a week are told by the hour. */
   #rollUp(now: number): void {
-    for (const { k, seq, rows } of this.#store.oldHistory(now - HISTORY_MS, ROLL_UPS_AT_ONCE)) {
-      this.#store.saveRolledUp(k, seq, rollUpRows(rows))
+    for (const { k, seq, rows } of this.#store.history.old(now - HISTORY_MS, ROLL_UPS_AT_ONCE)) {
+      this.#store.history.saveRolledUp(k, seq, rollUpRows(rows))
     }
   }
 
@@ -823,14 +829,14 @@ export class Registry extends DurableObject<Environment> {
     const now = this.clock.now()
     this.#store.transaction(() => {
       this.#rollUp(now)
-      this.#store.dropHistory(now - LEDGER_DAYS_MS)
+      this.#store.history.drop(now - LEDGER_DAYS_MS)
       this.#handleStore.dropRows(now - LEDGER_DAYS_MS)
-      this.#store.dropJobs(now - JOB_MS)
-      this.#store.dropIdempotent(now - IDEMPOTENCY_MS)
-      this.#store.dropDays(dayOf(now - LEDGER_DAYS_MS))
-      this.#store.dropDeparted(dayOf(now))
+      this.#store.jobs.drop(now - JOB_MS)
+      this.#store.access.dropIdempotent(now - IDEMPOTENCY_MS)
+      this.#store.days.drop(dayOf(now - LEDGER_DAYS_MS))
+      this.#store.prefixes.dropDeparted(dayOf(now))
       // None is ever forgotten, unless there is a defect; then it must not stay so.
-      for (const k of this.#store.forgotten(now - FORGOTTEN_MS, 10_000)) this.#store.hint(k, now)
+      for (const k of this.#store.states.forgotten(now - FORGOTTEN_MS, 10_000)) this.#store.slots.hint(k, now)
     })
     this.#resealCredentials()
     await this.#rearm()

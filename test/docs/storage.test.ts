@@ -101,10 +101,10 @@ function constant(file: string, name: string): number {
 it('states sizes and ages as they are in the code', () => {
   const days = (name: string): number => constant('src/durable/registry.ts', name) / 86_400_000
   const grouped = (file: string, name: string): string => constant(file, name).toLocaleString('en')
-  expect(storage).toContain(`parts of at most ${grouped('src/durable/registry-store.ts', 'BODY_PART_BYTES')} bytes`)
-  expect(storage).toContain(`Every ${constant('src/durable/registry-store.ts', 'TAIL_ROWS')} rows the tail moves`)
+  expect(storage).toContain(`parts of at most ${grouped('src/durable/prefix-store.ts', 'BODY_PART_BYTES')} bytes`)
+  expect(storage).toContain(`Every ${constant('src/durable/state-store.ts', 'TAIL_ROWS')} rows the tail moves`)
   expect(storage).toContain(`refused beyond ${constant('src/durable/registry.ts', 'STORAGE_LIMIT_BYTES') / 1e9} GB`)
-  expect(storage).toContain(`| ${grouped('src/durable/keeper.ts', 'ENTRIES_PER_SWEEP')} |`)
+  expect(storage).toContain(`| ${grouped('src/durable/sweep.ts', 'ENTRIES_PER_SWEEP')} |`)
   expect([days('HISTORY_MS'), days('JOB_MS')]).toEqual([7, 7])
   expect(storage).toContain(
     `whole for seven days after its newest row, then by the hour up to ${days('LEDGER_DAYS_MS')} days`,
