@@ -2,57 +2,27 @@ import { Failure } from '../contract/failures.ts'
 import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
 import type { Announcement } from '../core/announcement.ts'
 import { belief } from '../core/belief.ts'
-import type { Belief } from '../core/belief.ts'
-import { restart } from '../core/restart.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import { restart } from '../core/restart.ts'
 import { learnedRetention } from '../core/retention.ts'
 import { dayOf } from '../core/schedule.ts'
 import { applySignal } from '../core/signal.ts'
 import type { Signal } from '../core/signal.ts'
 import { newState } from '../core/state.ts'
-import type { PrefixState } from '../core/state.ts'
-import type { ModelFacts } from '../core/types.ts'
 import type { Keeper } from './keeper.ts'
+import { matches } from './prefix-view.ts'
+import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { PrefixRecord } from './records.ts'
+import { DEFAULT_KEEP_WARM, wholeText } from './registration.ts'
+import type { Registration } from './registration.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { KeeperPorts } from './situation.ts'
 
-/** What the Worker sends to register: everything decided at the door, and the body, compressed. */
-export type Registration = Omit<PrefixRecord, 'id' | 'createdAt' | 'version' | 'superseded' | 'keepWarm'> & {
-  /** Null: the default plan for a new prefix, the standing one for a known prefix. */
-  keepWarm: KeepWarm | null
-  body: Uint8Array
-}
-
-/** A prefix as it is read: record, state, and what to believe at `now`. */
-export interface PrefixView {
-  record: PrefixRecord
-  state: PrefixState
-  belief: Belief
-  now: number
-  inFlight: boolean
-}
-
-export interface PrefixFilter {
-  state?: string
-  provider?: string
-  name?: string
-  stopped?: boolean
-}
-
 /** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
 export const PREFIXES_PER_REGISTRY = 2_000_000
-const PAGE_SCAN = 2_000
 
-export const DEFAULT_KEEP_WARM: KeepWarm = {
-  plan: 'auto',
-  untilAt: null,
-  idleTimeoutMs: null,
-  windows: [],
-  budgetNanosPerDay: 1_000_000_000,
-  latencyValueNanos: 0,
-}
+const PAGE_SCAN = 2_000
 
 /** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */
 export class Registrar {
@@ -258,41 +228,32 @@ export class Registrar {
 
   /** Starts every plan that only the kill switch had stopped. */
   liftKillSwitch(now: number): void {
-    let before = Number.MAX_SAFE_INTEGER
-    for (;;) {
-      const ks = this.#store.prefixes.keysBefore(before, 500)
-      if (ks.length === 0) return
-      this.#store.transaction(() => {
-        for (const k of ks) {
-          const state = this.#store.states.load(k)
-          if (state?.stopped?.reason === 'kill_switch') this.#keeper.replan(k, now, (one) => restart(one, now))
-        }
-      })
-      before = ks.at(-1) ?? 0
-    }
+    this.#each((k) => {
+      const state = this.#store.states.load(k)
+      if (state?.stopped?.reason === 'kill_switch') this.#keeper.replan(k, now, (one) => restart(one, now))
+    })
   }
 
   /** Stops every plan whose credential was replaced or deleted. */
   credentialChanged(name: string, now: number): void {
-    let before = Number.MAX_SAFE_INTEGER
-    for (;;) {
-      const ks = this.#store.prefixes.keysBefore(before, 500)
-      if (ks.length === 0) return
-      this.#store.transaction(() => {
-        for (const k of ks) if (this.#record(k).credential === name) this.#keeper.replan(k, now, (state) => state)
-      })
-      before = ks.at(-1) ?? 0
-    }
+    this.#each((k) => {
+      if (this.#record(k).credential === name) this.#keeper.replan(k, now, (state) => state)
+    })
   }
 
   /** Facts have changed: plans are made anew, from a retention that is no longer what it was. */
   factsChanged(now: number): void {
+    this.#each((k) => this.#refit(k, now))
+  }
+
+  /** Visits every prefix, the newest first, some hundreds in a transaction. */
+  #each(visit: (k: number) => void): void {
     let before = Number.MAX_SAFE_INTEGER
     for (;;) {
       const ks = this.#store.prefixes.keysBefore(before, 500)
       if (ks.length === 0) return
       this.#store.transaction(() => {
-        for (const k of ks) this.#refit(k, now)
+        for (const k of ks) visit(k)
       })
       before = ks.at(-1) ?? 0
     }
@@ -330,40 +291,5 @@ export class Registrar {
     const record = this.#store.prefixes.record(k)
     if (record === null) throw new Failure('not_found', 'there is no such prefix')
     return record
-  }
-}
-
-/** A plan as text, for comparison: a member that is newer than the stored row stands at its default. */
-function wholeText(keepWarm: KeepWarm): string {
-  return JSON.stringify({ ...DEFAULT_KEEP_WARM, ...keepWarm })
-}
-
-function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilter, named: boolean): boolean {
-  if (filter.state !== undefined && held.state !== filter.state) return false
-  if (filter.provider !== undefined && record.provider !== filter.provider) return false
-  if (filter.name !== undefined && !named && record.name !== filter.name) return false
-  return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
-}
-
-/** Facts about models, remembered for a UTC day and a version of the overrides: prices change by the day. */
-export function rememberFacts(
-  factsOf: (provider: string, model: string, now: number) => ModelFacts,
-  version: () => number = () => 0,
-): KeeperPorts['factsOf'] {
-  let day = ''
-  const known = new Map<string, ModelFacts>()
-  return (provider, model, now) => {
-    const today = `${dayOf(now)} ${version()}`
-    if (today !== day) {
-      day = today
-      known.clear()
-    }
-    const key = `${provider}\u0000${model}`
-    let facts = known.get(key)
-    if (facts === undefined) {
-      facts = factsOf(provider, model, now)
-      known.set(key, facts)
-    }
-    return facts
   }
 }

@@ -51,8 +51,10 @@ import type {
   Settled,
   StoredCredential,
 } from './records.ts'
-import { Registrar, rememberFacts } from './registrar.ts'
-import type { PrefixFilter, PrefixView, Registration } from './registrar.ts'
+import { Registrar } from './registrar.ts'
+import { rememberFacts } from './known-facts.ts'
+import type { PrefixFilter, PrefixView } from './prefix-view.ts'
+import type { Registration } from './registration.ts'
 import { RegistryStore } from './registry-store.ts'
 import { durableSql } from './sql.ts'
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { DEFAULT_KEEP_WARM } from '../../src/durable/registrar.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
 import type { Lease } from '../../src/durable/records.ts'
 import { Laws } from './laws.ts'
 import { BAD_PLATFORM, BAD_PROVIDER, HOUR_MS, START_AT } from './settings.ts'
