@@ -1,6 +1,6 @@
 import type { Sql } from './sql.ts'
 
-/** Who may act for the account, what they asked for already, and which bots act by themselves. */
+/** Who may act for the account: its keys, and its bots. */
 export class AccessStore {
   readonly #sql: Sql
 
@@ -55,37 +55,5 @@ export class AccessStore {
 
   removeBot(id: string): void {
     this.#sql.all('DELETE FROM bot WHERE id = ?', id)
-  }
-
-  // Idempotency
-
-  idempotent(id: string): { at: number; requestHash: string; status: number | null; body: string | null } | null {
-    return (
-      this.#sql.all<{ at: number; requestHash: string; status: number | null; body: string | null }>(
-        'SELECT at, request_hash AS requestHash, status, body FROM idempotency WHERE id = ?',
-        id,
-      )[0] ?? null
-    )
-  }
-
-  insertIdempotent(id: string, at: number, requestHash: string): void {
-    this.#sql.all(
-      'INSERT INTO idempotency (id, at, request_hash) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at, request_hash = excluded.request_hash, status = NULL, body = NULL',
-      id,
-      at,
-      requestHash,
-    )
-  }
-
-  finishIdempotent(id: string, status: number, body: string): void {
-    this.#sql.all('UPDATE idempotency SET status = ?, body = ? WHERE id = ?', status, body, id)
-  }
-
-  deleteIdempotent(id: string): void {
-    this.#sql.all('DELETE FROM idempotency WHERE id = ?', id)
-  }
-
-  dropIdempotent(beforeAt: number): void {
-    this.#sql.all('DELETE FROM idempotency WHERE at < ?', beforeAt)
   }
 }

@@ -173,6 +173,12 @@ export interface StoredCredential extends NamedCredential {
   sealed: string
 }
 
+/** What leases may be used with: names of the deployment's secrets, and the account's own credentials, sealed. */
+export interface Grants {
+  allowedSecrets: string[]
+  credentials: StoredCredential[]
+}
+
 /** Totals of one UTC day: of what was booked on it. */
 export interface DayTotals {
   calls: number

@@ -20,7 +20,7 @@ import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
 
 const ACCOUNT = 'world'
-/** As in src/durable/registry.ts. */
+/** As in src/durable/rearming.ts. */
 const TELL_MS = 60_000
 
 /** What registers alike: a model of the shipped cards, and how the provider really treats it. */
