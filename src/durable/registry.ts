@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
-import { Failure, readFailure } from '../contract/failures.ts'
+import { Failure } from '../contract/failures.ts'
 import type { Announcement } from '../core/announcement.ts'
 import type { Arrival } from '../core/arrivals.ts'
 import type { HandleKeep } from '../core/handle.ts'
@@ -12,7 +12,9 @@ import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { factsOf, handlePricesOf } from '../runtime/facts.ts'
-import { overrides, rememberOverrides, useOverrides } from '../runtime/overrides.ts'
+import { overrides, rememberOverrides } from '../runtime/overrides.ts'
+import { Account, newSettings } from './account.ts'
+import type { GivenCredential } from './account.ts'
 import { age, rollUp } from './ageing.ts'
 import { Credentials } from './credentials.ts'
 import type { CredentialView } from './credentials.ts'
@@ -38,7 +40,6 @@ import { HandleStore } from './handle-store.ts'
 import { Idempotency } from './idempotency.ts'
 import type { IdempotencyVerdict } from './idempotency.ts'
 import { Keeper } from './keeper.ts'
-import { keyVerdict } from './key-verdict.ts'
 import type { KeyVerdict } from './key-verdict.ts'
 import { ledgerEntries, prefixSums } from './ledger-pages.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger-pages.ts'
@@ -65,13 +66,10 @@ import { durableSql } from './sql.ts'
 /** A Durable Object holds 10 GB; the rest is left for the history of what is there. */
 const STORAGE_LIMIT_BYTES = 9_000_000_000
 
-/** Bots of one account, ended ones that were not erased included. */
-export const BOTS_PER_ACCOUNT = 10_000
-
 /** Everything about one account. Load, decide, commit, re-arm; provider calls are made elsewhere. */
 export class Registry extends DurableObject<Environment> {
   clock = clockFrom(this.env)
-  readonly #account: string
+  readonly #name: string
   readonly #store = new RegistryStore(durableSql(this.ctx.storage))
   readonly #handleStore = new HandleStore(durableSql(this.ctx.storage))
   readonly #idempotency = new Idempotency(durableSql(this.ctx.storage))
@@ -83,36 +81,45 @@ export class Registry extends DurableObject<Environment> {
   readonly #flights: Flights
   readonly #handleKeeper: HandleKeeper
   readonly #handles: HandleDesk
+  readonly #account: Account
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
     const { clock } = this
-    this.#account = ctx.id.name ?? ''
+    this.#name = ctx.id.name ?? ''
     const known = this.#store.setting('facts')
     if (known !== null) rememberOverrides(JSON.parse(known) as Overrides)
-    this.#credentials = new Credentials(durableSql(ctx.storage), this.#account, env)
+    this.#credentials = new Credentials(durableSql(ctx.storage), this.#name, env)
     this.#rearming = new Rearming(ctx, this.#store, this.#handleStore, clock, (nextAt) =>
-      env.DIRECTORY.getByName('directory').tell(this.#account, nextAt),
+      env.DIRECTORY.getByName('directory').tell(this.#name, nextAt),
     )
     const ports = {
       factsOf: rememberFacts(factsOf, () => overrides().version),
       grainMs: clock.grainMs,
       generationOf: (name: string) => this.#credentials.generationOf(name),
     }
-    this.#keeper = new Keeper(this.#store, ports, this.#settings())
+    const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
+    this.#keeper = new Keeper(this.#store, ports, settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
-    const settings = (): AccountSettings => this.#settings()
     this.#handleKeeper = new HandleKeeper(this.#handleStore, this.#store, {
       grainMs: clock.grainMs,
       settings,
       pricesOf: handlePricesOf,
     })
     const rearm = (): Promise<void> => this.#rearming.rearm()
+    this.#account = new Account(this.#name, this.#store, this.#credentials, {
+      clock,
+      keeper: this.#keeper,
+      registrar: this.#registrar,
+      handles: this.#handleKeeper,
+      rearm,
+      overrides: () => env.DIRECTORY.getByName('directory').overrides(),
+    })
     this.#flights = new Flights(this.#store, this.#keeper, this.#registrar, {
       clock,
       send: (messages) => this.#send(messages),
       rearm,
-      grants: (leases) => this.#grants(leases),
+      grants: (leases) => this.#account.grants(leases),
     })
     this.#handles = new HandleDesk(this.#handleKeeper, new HandleRegistrar(this.#handleStore, this.#handleKeeper), {
       clock,
@@ -124,118 +131,66 @@ export class Registry extends DurableObject<Environment> {
 
   // The account
 
-  #settings(): AccountSettings {
-    return (
-      this.#store.settings() ?? {
-        account: this.#account,
-        createdAt: 0,
-        budgetNanosPerDay: null,
-        killSwitch: false,
-        globalKillSwitch: false,
-        allowedSecrets: [],
-      }
-    )
-  }
-
   settings(): AccountSettings | null {
     return this.#store.settings()
   }
 
   /** Creates the account, or changes what is given. */
-  async configure(change: Partial<Omit<AccountSettings, 'account' | 'createdAt'>>): Promise<AccountSettings> {
-    const now = this.clock.now()
-    const known = this.#store.settings()
-    // A new account was not there when they were pushed.
-    if (known === null) await this.setOverrides(await this.env.DIRECTORY.getByName('directory').overrides())
-    const before = known ?? { ...this.#settings(), createdAt: now }
-    const after: AccountSettings = { ...before, ...change }
-    this.#store.saveSettings(after)
-    this.#keeper.settings = after
-    const killed = before.killSwitch || before.globalKillSwitch
-    if (killed && !after.killSwitch && !after.globalKillSwitch) this.#registrar.liftKillSwitch(now)
-    this.#handleKeeper.replanAll(now)
-    await this.#rearming.rearm()
-    return after
+  configure(change: Partial<Omit<AccountSettings, 'account' | 'createdAt'>>): Promise<AccountSettings> {
+    return this.#account.configure(change)
   }
 
   /** Takes what the administrator says over the cards, and plans anew where that changes something. */
-  async setOverrides(next: Overrides): Promise<void> {
-    const now = this.clock.now()
-    this.#store.saveSetting('facts', JSON.stringify(next))
-    useOverrides(next, now)
-    this.#registrar.factsChanged(now)
-    await this.#rearming.rearm()
+  setOverrides(next: Overrides): Promise<void> {
+    return this.#account.setOverrides(next)
   }
 
   createKey(id: string, hash: string, expiresAt: number | null): void {
-    if (this.#store.settings() === null) throw new Failure('not_found', 'there is no such account')
-    this.#store.access.insertKey(id, hash, this.clock.now(), expiresAt)
+    this.#account.createKey(id, hash, expiresAt)
   }
 
   keys(): { id: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }[] {
-    return this.#store.access.keys()
+    return this.#account.keys()
   }
 
   revokeKey(id: string): boolean {
-    return this.#store.access.revokeKey(id, this.clock.now())
+    return this.#account.revokeKey(id)
   }
 
   /** Stores a provider's key, sealed. Plans that used the one before it stop. */
-  async putCredential(given: {
-    name: string
-    provider: string
-    host: string
-    secret: string
-  }): Promise<CredentialView> {
-    const now = this.clock.now()
-    const stored = this.#credentials.put(given, now)
-    if (stored.generation > 1) this.#registrar.credentialChanged(given.name, now)
-    await this.#rearming.rearm()
-    return stored
+  putCredential(given: GivenCredential): Promise<CredentialView> {
+    return this.#account.putCredential(given)
   }
 
   credentials(): CredentialView[] {
-    return this.#credentials.list()
+    return this.#account.credentials()
   }
 
   /** Some of the account's credentials, without their secrets, by name; those that do not exist are left out. */
   credentialsNamed(names: string[]): Record<string, NamedCredential> {
-    return Object.fromEntries(this.#credentials.named(names).map((credential) => [credential.name, credential]))
+    return this.#account.credentialsNamed(names)
   }
 
-  async removeCredential(name: string): Promise<boolean> {
-    if (!this.#credentials.remove(name)) return false
-    this.#registrar.credentialChanged(name, this.clock.now())
-    await this.#rearming.rearm()
-    return true
+  removeCredential(name: string): Promise<boolean> {
+    return this.#account.removeCredential(name)
   }
 
   /** Whether a key may act for this account, and until when; none may where the account does not exist. */
   verifyKey(id: string, hash: string): KeyVerdict {
-    const key = this.#store.settings() === null ? null : this.#store.access.key(id)
-    return keyVerdict(key, hash, this.clock.now())
+    return this.#account.verifyKey(id, hash)
   }
 
   /** Writes a new bot's name down, so that it goes with its account. Throws `rate_limited` beyond the limit. */
   addBot(id: string): void {
-    if (this.#store.access.botCount() >= BOTS_PER_ACCOUNT) {
-      throw new Failure(
-        'rate_limited',
-        `An account has at most ${BOTS_PER_ACCOUNT} bots; erase those that have ended.`,
-        {
-          limit: BOTS_PER_ACCOUNT,
-        },
-      )
-    }
-    this.#store.access.addBot(id, this.clock.now())
+    this.#account.addBot(id)
   }
 
   bots(): string[] {
-    return this.#store.access.bots()
+    return this.#account.bots()
   }
 
   removeBot(id: string): void {
-    this.#store.access.removeBot(id)
+    this.#account.removeBot(id)
   }
 
   /** Deletes everything. */
@@ -326,7 +281,7 @@ export class Registry extends DurableObject<Environment> {
   #send(messages: readonly Message[]): Promise<void> {
     return this.#queue.send(
       messages,
-      ({ seq }) => ({ account: this.#account, seq }),
+      ({ seq }) => ({ account: this.#name, seq }),
       ({ seq }) => this.#keeper.release(seq, this.clock.now()),
     )
   }
@@ -334,7 +289,7 @@ export class Registry extends DurableObject<Environment> {
   #sendHandles(due: readonly HandleDue[]): Promise<void> {
     return this.#queue.send(
       due,
-      ({ target }) => ({ account: this.#account, handle: target }),
+      ({ target }) => ({ account: this.#name, handle: target }),
       ({ target }) => this.#handleKeeper.release(target, this.clock.now()),
     )
   }
@@ -342,24 +297,12 @@ export class Registry extends DurableObject<Environment> {
   async begin(seq: number): Promise<{ leases: Lease[] } & Grants> {
     const leases = this.#keeper.begin(seq, this.clock.now())
     await this.#rearming.rearm()
-    return { leases, ...this.#grants(leases) }
-  }
-
-  #grants(leases: readonly Lease[]): Grants {
-    const credentials = this.#credentials.stored(leases.map(({ credential }) => credential))
-    return { allowedSecrets: this.#settings().allowedSecrets, credentials }
+    return { leases, ...this.#account.grants(leases) }
   }
 
   /** What a bot's call may be made with; null when the account is gone. */
   grantsFor(credential: string): (Grants & { killed: boolean }) | null {
-    const settings = this.#store.settings()
-    if (settings === null) return null
-    const { allowedSecrets, killSwitch, globalKillSwitch } = settings
-    return {
-      allowedSecrets,
-      credentials: this.#credentials.stored([credential]),
-      killed: killSwitch || globalKillSwitch,
-    }
+    return this.#account.grantsFor(credential)
   }
 
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
@@ -575,17 +518,7 @@ export class Registry extends DurableObject<Environment> {
   /** Once a day: rows age. */
   async rollUp(): Promise<void> {
     age(this.#store, this.#handleStore, this.#idempotency, this.clock.now())
-    this.#resealCredentials()
+    this.#account.resealCredentials()
     await this.#rearming.rearm()
-  }
-
-  /** After the key-encryption secret was changed. Whatever is wrong with it must not keep rows from ageing. */
-  #resealCredentials(): void {
-    if (this.#credentials.isEmpty()) return
-    try {
-      this.#credentials.reseal()
-    } catch (thrown) {
-      console.error('credentials could not be sealed anew', readFailure(thrown)?.kind ?? 'unknown')
-    }
   }
 }

@@ -36,6 +36,7 @@ const objects = [
     files: [
       'src/durable/registry-store.ts',
       'src/durable/registry.ts',
+      'src/durable/account.ts',
       'src/durable/guards.ts',
       'src/durable/paces.ts',
     ],
