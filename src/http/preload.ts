@@ -1,0 +1,175 @@
+import { Failure, readFailure } from '../contract/failures.ts'
+import type { FailureValue } from '../contract/failures.ts'
+import { parseWith } from '../contract/issues.ts'
+import { AT_ONCE, preloadEnvelope } from '../contract/preload.ts'
+import type { Preload } from '../contract/preload.ts'
+import { warmBody } from '../contract/warm.ts'
+import type { WarmBody } from '../contract/warm.ts'
+import type { CrewStrategy } from '../core/crew.ts'
+import type { CrewOrder } from '../durable/crew-records.ts'
+import { groupCrew, withHeadMarked } from '../providers/shared-head.ts'
+import type { CrewGroup } from '../providers/shared-head.ts'
+import { newId } from '../runtime/ids.ts'
+import { account } from './auth.ts'
+import { readBody } from './body.ts'
+import type { RawPath } from './body.ts'
+import { clockOf, registryOf, room } from './context.ts'
+import type { Call } from './context.ts'
+import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
+import { idempotent } from './idempotency.ts'
+import { fingerprintOf, prepareWarm, registrationOf, reshaped } from './preparation.ts'
+import type { Preparation } from './preparation.ts'
+import { crewJson } from './present-crew.ts'
+import { refuseOtherRetention, requirement } from './required.ts'
+import { rawInWarm } from './warm.ts'
+import { asked, FOREGROUND_MS, refuseUnwarmed, refuseWithoutCredential } from './warming.ts'
+
+/** The parts of an agent's body that stay as they are written. */
+const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && rawInWarm(path)
+
+/** One agent, as far as the door knows it: prepared, refused, or with nothing to warm. */
+type Admitted = { name: string | null } & (
+  | { preparation: Preparation }
+  | { failure: FailureValue }
+  | { skipped: string }
+)
+
+export const preload = room().post('/preload', account, idempotent, async (c) => {
+  const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
+  const least = given.min_agents ?? 2
+  const few = given.agents.length < least
+  const why = `a crew of ${given.agents.length} has nothing to coordinate: nothing is sent below ${least} agents`
+  const admitted = few ? given.agents.map(() => ({ name: null, skipped: why })) : await admitAll(c, given)
+  const registry = registryOf(c)
+  let crew = await registry.preload(orderOf(given, admitted))
+  if (given.background === true) return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
+  const clock = clockOf(c)
+  const until = clock.now() + FOREGROUND_MS
+  while (crew.finishedAt === null && clock.now() < until) {
+    const { id, revision } = crew
+    crew = (await asked(clock, until - clock.now(), (left) => registry.crewChanged(id, revision, left))) ?? crew
+  }
+  return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
+})
+
+/** What is wrong with an agent is told as that agent's failure, and keeps no other from being warmed. */
+async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
+  const read = agents.map((agent, index) => caught(() => parseWith(warmBody, agent, `agents[${index}]`)))
+  const names = read.map((one) => ('value' in one ? one.value.credential : undefined))
+  const known = await credentialsNamed(c, names)
+  return Promise.all(
+    read.map(async (one, index): Promise<Admitted> => {
+      if ('failure' in one) return { name: null, failure: one.failure }
+      const body = one.value
+      const name = body.name ?? null
+      if (isEmpty(body)) return { name, skipped: 'it has no system prompt, tools or messages to warm' }
+      try {
+        return { name, preparation: await admit(c, body, `agents[${index}]`, known) }
+      } catch (thrown) {
+        const failure = readFailure(thrown)
+        if (failure === null) throw thrown
+        return { name, failure }
+      }
+    }),
+  )
+}
+
+async function admit(
+  c: Call,
+  body: WarmBody,
+  at: string,
+  known: Awaited<ReturnType<typeof credentialsNamed>>,
+): Promise<Preparation> {
+  for (const field of ['dry_run', 'background'] as const) {
+    if (body[field] === undefined) continue
+    const text = `${at}.${field}: has no place in an agent; a crew is warmed as one job.`
+    throw new Failure('invalid_request', text, { field: `${at}.${field}` })
+  }
+  const credential = useOf(body.credential, known)
+  const preparation = prepareWarm(body, clockOf(c).now(), credential)
+  const own = known.get(credential.name)
+  if (own !== undefined) refuseElsewhere(c, preparation.card, own)
+  refuseUnwarmed(c, preparation.card)
+  if (own === undefined) await refuseWithoutCredential(c, preparation.card)
+  if (requirement(preparation) !== null) await refuseOtherRetention(c, preparation)
+  return preparation
+}
+
+function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {
+  return request === undefined && system === '' && tools.length === 0 && messages.length === 0
+}
+
+function caught<Value>(work: () => Value): { value: Value } | { failure: FailureValue } {
+  try {
+    return { value: work() }
+  } catch (thrown) {
+    const failure = readFailure(thrown)
+    if (failure === null) throw thrown
+    return { failure }
+  }
+}
+
+/** Who shares what, and what is to be sent for it. */
+function orderOf(given: Preload, admitted: readonly Admitted[]): CrewOrder {
+  const strategy: CrewStrategy = given.strategy ?? 'shared_prefix'
+  const places = admitted.flatMap((agent, index) => ('preparation' in agent ? [index] : []))
+  const ready = places.map((index) => (admitted[index] as { preparation: Preparation }).preparation)
+  const crew = ready.map((preparation) => ({ ...preparation, scope: scopeOf(preparation) }))
+  const groups = groupCrew(crew, given.min_shared_tokens)
+  const groupOf = new Map(groups.flatMap(({ members }, group) => members.map((member) => [member, group] as const)))
+  const isShared = strategy === 'shared_prefix'
+  return {
+    id: newId('job'),
+    strategy,
+    atOnce: given.max_parallel ?? AT_ONCE,
+    groups: groups.map(({ members, head, why }) => {
+      const { registration } = ready[members[0] ?? 0]!
+      const { provider, model, credential, cacheKey, retention } = registration
+      const shared =
+        head === null ? null : { estimatedTokens: head.prefix.estimatedTokens, path: head.prefix.breakpoint.path }
+      const named = { provider, model, credential, cacheKey, retention }
+      return { ...named, members: members.map((member) => places[member] ?? 0), why, shared }
+    }),
+    heads: groups.map((group) => (isShared ? headOf(group, ready) : null)),
+    agents: admitted.map((agent, index) => {
+      const member = places.indexOf(index)
+      const group = groupOf.get(member) ?? null
+      const base = { name: agent.name, group, registration: null, required: null, failure: null, skipped: '' }
+      if ('failure' in agent) return { ...base, failure: agent.failure }
+      if ('skipped' in agent) return { ...base, skipped: agent.skipped }
+      const head = isShared && group !== null ? (groups[group]?.head ?? null) : null
+      const { preparation } = agent
+      const marked = head === null ? preparation.prefix : withHeadMarked(crew[member]!, head.place)
+      const registration = registrationOf(reshaped(preparation, marked, headAdvice(preparation, marked, head)))
+      return { ...base, registration, required: requirement(preparation) }
+    }),
+  }
+}
+
+const scopeOf = ({ registration }: Preparation): string =>
+  `${registration.credential}:${registration.credentialGeneration ?? 1}`
+
+/** The shared head as a prefix of its own. It is written for the others, who are kept warm themselves: it has no plan. */
+function headOf({ members, head }: CrewGroup, ready: readonly Preparation[]) {
+  const leader = ready[members[0] ?? 0]
+  if (head === null || leader === undefined) return null
+  const { registration, keepWarm } = leader
+  const credential = { name: registration.credential, generation: registration.credentialGeneration ?? 1 }
+  const alone: Preparation = {
+    ...leader,
+    fingerprint: fingerprintOf(leader.card, head.prefix, credential),
+    registration: { ...registration, name: null, keepWarm: { ...keepWarm, plan: 'off' } },
+  }
+  return registrationOf(reshaped(alone, head.prefix, head.prefix.advice))
+}
+
+function headAdvice(
+  { registration, prefix }: Preparation,
+  marked: Preparation['prefix'],
+  head: CrewGroup['head'],
+): Preparation['registration']['advice'] {
+  if (head === null || marked.text === prefix.text) return registration.advice
+  const at = head.prefix.breakpoint.path
+  const message = `A cache marker was added at ${at}, where this crew's shared head ends, so that the agent's requests find it; GET /prefixes/{id}/request shows the body with it.`
+  return [...registration.advice, { cause: 'shared_head_marked', message, at }]
+}
