@@ -15,6 +15,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
       'a fleet of managed caches through a bad month in virtual time: dead handles, orphans, dollars (about a minute)',
     load: async () => (await import('./handles.ts')).handles,
   },
+  crew: {
+    about: 'crews of 2 to 64 agents warmed in four ways in the lab: head writes, dollars, first tokens (seconds)',
+    load: async () => (await import('./crew.ts')).crew,
+  },
   world: {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,

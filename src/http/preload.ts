@@ -1,23 +1,20 @@
 import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import { parseWith } from '../contract/issues.ts'
-import { AT_ONCE, preloadEnvelope } from '../contract/preload.ts'
+import { preloadEnvelope } from '../contract/preload.ts'
 import type { Preload } from '../contract/preload.ts'
 import { warmBody } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
-import type { CrewStrategy } from '../core/crew.ts'
-import type { CrewOrder } from '../durable/crew-records.ts'
-import { groupCrew, withHeadMarked } from '../providers/shared-head.ts'
-import type { CrewGroup } from '../providers/shared-head.ts'
-import { newId } from '../runtime/ids.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import type { RawPath } from './body.ts'
 import { clockOf, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
+import { orderOf } from './crew-order.ts'
+import type { Admitted } from './crew-order.ts'
 import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
-import { fingerprintOf, prepareWarm, registrationOf, reshaped } from './preparation.ts'
+import { prepareWarm } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
 import { crewJson } from './present-crew.ts'
 import { refuseOtherRetention, requirement } from './required.ts'
@@ -26,13 +23,6 @@ import { asked, FOREGROUND_MS, refuseUnwarmed, refuseWithoutCredential } from '.
 
 /** The parts of an agent's body that stay as they are written. */
 const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && rawInWarm(path)
-
-/** One agent, as far as the door knows it: prepared, refused, or with nothing to warm. */
-type Admitted = { name: string | null } & (
-  | { preparation: Preparation }
-  | { failure: FailureValue }
-  | { skipped: string }
-)
 
 export const preload = room().post('/preload', account, idempotent, async (c) => {
   const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
@@ -107,69 +97,4 @@ function caught<Value>(work: () => Value): { value: Value } | { failure: Failure
     if (failure === null) throw thrown
     return { failure }
   }
-}
-
-/** Who shares what, and what is to be sent for it. */
-function orderOf(given: Preload, admitted: readonly Admitted[]): CrewOrder {
-  const strategy: CrewStrategy = given.strategy ?? 'shared_prefix'
-  const places = admitted.flatMap((agent, index) => ('preparation' in agent ? [index] : []))
-  const ready = places.map((index) => (admitted[index] as { preparation: Preparation }).preparation)
-  const crew = ready.map((preparation) => ({ ...preparation, scope: scopeOf(preparation) }))
-  const groups = groupCrew(crew, given.min_shared_tokens)
-  const groupOf = new Map(groups.flatMap(({ members }, group) => members.map((member) => [member, group] as const)))
-  const isShared = strategy === 'shared_prefix'
-  return {
-    id: newId('job'),
-    strategy,
-    atOnce: given.max_parallel ?? AT_ONCE,
-    groups: groups.map(({ members, head, why }) => {
-      const { registration } = ready[members[0] ?? 0]!
-      const { provider, model, credential, cacheKey, retention } = registration
-      const shared =
-        head === null ? null : { estimatedTokens: head.prefix.estimatedTokens, path: head.prefix.breakpoint.path }
-      const named = { provider, model, credential, cacheKey, retention }
-      return { ...named, members: members.map((member) => places[member] ?? 0), why, shared }
-    }),
-    heads: groups.map((group) => (isShared ? headOf(group, ready) : null)),
-    agents: admitted.map((agent, index) => {
-      const member = places.indexOf(index)
-      const group = groupOf.get(member) ?? null
-      const base = { name: agent.name, group, registration: null, required: null, failure: null, skipped: '' }
-      if ('failure' in agent) return { ...base, failure: agent.failure }
-      if ('skipped' in agent) return { ...base, skipped: agent.skipped }
-      const head = isShared && group !== null ? (groups[group]?.head ?? null) : null
-      const { preparation } = agent
-      const marked = head === null ? preparation.prefix : withHeadMarked(crew[member]!, head.place)
-      const registration = registrationOf(reshaped(preparation, marked, headAdvice(preparation, marked, head)))
-      return { ...base, registration, required: requirement(preparation) }
-    }),
-  }
-}
-
-const scopeOf = ({ registration }: Preparation): string =>
-  `${registration.credential}:${registration.credentialGeneration ?? 1}`
-
-/** The shared head as a prefix of its own. It is written for the others, who are kept warm themselves: it has no plan. */
-function headOf({ members, head }: CrewGroup, ready: readonly Preparation[]) {
-  const leader = ready[members[0] ?? 0]
-  if (head === null || leader === undefined) return null
-  const { registration, keepWarm } = leader
-  const credential = { name: registration.credential, generation: registration.credentialGeneration ?? 1 }
-  const alone: Preparation = {
-    ...leader,
-    fingerprint: fingerprintOf(leader.card, head.prefix, credential),
-    registration: { ...registration, name: null, keepWarm: { ...keepWarm, plan: 'off' } },
-  }
-  return registrationOf(reshaped(alone, head.prefix, head.prefix.advice))
-}
-
-function headAdvice(
-  { registration, prefix }: Preparation,
-  marked: Preparation['prefix'],
-  head: CrewGroup['head'],
-): Preparation['registration']['advice'] {
-  if (head === null || marked.text === prefix.text) return registration.advice
-  const at = head.prefix.breakpoint.path
-  const message = `A cache marker was added at ${at}, where this crew's shared head ends, so that the agent's requests find it; GET /prefixes/{id}/request shows the body with it.`
-  return [...registration.advice, { cause: 'shared_head_marked', message, at }]
 }
