@@ -1,7 +1,7 @@
 import type { KeepWarm } from '../core/plan.ts'
 import { holdingOf } from '../core/plan.ts'
 import { unpackGaps } from '../core/demand.ts'
-import { replay } from '../core/preview.ts'
+import { planned, play } from '../core/replay.ts'
 import type { Holding } from '../core/policy.ts'
 import type { PrefixView } from '../durable/registrar.ts'
 import { factsOf } from '../runtime/facts.ts'
@@ -22,10 +22,10 @@ export function previewJson(
   const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }
   const gaps = unpackGaps(state.gaps ?? [])
   const lastAt = state.lastArrivalAt
-  const idleMs = lastAt === null ? 0 : Math.max(0, now - lastAt)
+  const last = lastAt === null ? null : { startAt: lastAt, lengthMs: Math.max(0, now - lastAt) }
   const own = state.retention?.name ?? record.retention
   const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
-    const { probes, coldStarts, probesCost, rewritesCost } = replay(gaps, idleMs, lastAt, plan, holding)
+    const { probes, coldStarts, probesCost, rewritesCost } = play({ gaps, last }, planned(plan, holding))
     return {
       probes,
       cold_starts: coldStarts,
