@@ -73,3 +73,13 @@ export function verdict({ outcomes }: Pick<ModelResult, 'outcomes'>): string {
   const how = least.plan === 'nothing' ? `written at ${least.retention} and never probed` : planName(least)
   return `Cheapest: ${how}, ${dollars(least.costNanos)}. It saves ${dollars(gain)} (${share} %) against ${planName(first)}. ${reach}`
 }
+
+/** The longest bar: `always` may cost many times the rest, and then runs off the edge. */
+export function scaleOf(outcomes: readonly Outcome[]): number {
+  const most = (list: readonly Outcome[]): number => Math.max(0, ...list.map(({ costNanos }) => costNanos))
+  return Math.min(most(outcomes), 1.5 * most(outcomes.filter(({ plan }) => plan !== 'always')))
+}
+
+export function isClipped({ costNanos }: Outcome, scale: number): boolean {
+  return costNanos > scale * 1.0001
+}

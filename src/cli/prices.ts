@@ -24,6 +24,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   'aws.bedrock': 'bedrock',
   bedrock_converse: 'bedrock',
   azure: 'azure-openai',
+  'az.ai.openai': 'azure-openai',
   'azure.ai.openai': 'azure-openai',
   'azure.ai.inference': 'azure-openai',
   together_ai: 'together',

@@ -1,4 +1,16 @@
-import { best, day, days, dollars, planName, retentionWords, saved, verdict, whole } from './figures.ts'
+import {
+  best,
+  day,
+  days,
+  dollars,
+  isClipped,
+  planName,
+  retentionWords,
+  saved,
+  scaleOf,
+  verdict,
+  whole,
+} from './figures.ts'
 import type { Outcome } from './outcomes.ts'
 import { counted, leftWords, modelRemarks } from './simulate-text.ts'
 import type { ModelResult, PrefixResult, Simulation } from './simulation.ts'
@@ -18,7 +30,7 @@ export function simulationHtml(result: Simulation, name: string, format: string)
 <body>
 <main>
 <h1>What keeping warm would have cost</h1>
-<p><b>${escaped(name)}</b>: ${whole(requests)} requests from ${day(fromAt)} to ${day(toAt)} (${days(toAt - fromAt)}), read as ${escaped(format)}.</p>
+<p><b>${escaped(name)}</b>: ${counted(requests, 'request', 'requests')} from ${day(fromAt)} to ${day(toAt)} (${days(toAt - fromAt)}), read as ${escaped(format)}.</p>
 ${models.map(modelHtml).join('\n')}
 ${models.length > 1 ? `<section>\n<h2>All models</h2>\n<p>Each at its default retention.</p>\n${chart(total)}\n${planTable(total)}\n</section>` : ''}
 ${leftHtml(result)}
@@ -43,7 +55,7 @@ function modelHtml(model: ModelResult): string {
   const remarks = modelRemarks(model).map((remark) => `<p class="remark">${escaped(remark)}</p>`)
   return `<section>
 <h2>${escaped(provider)} ${escaped(model.model)}</h2>
-<p>${counted(prefixes, 'prefix', 'prefixes')}, ${whole(requests)} requests. Prices from ${escaped(pricesFrom)}, checked ${escaped(checked)}; retention ${escaped(model.retentions.map(retentionWords).join(', '))}.</p>
+<p>${counted(prefixes, 'prefix', 'prefixes')}, ${counted(requests, 'request', 'requests')}. Prices from ${escaped(pricesFrom)}, checked ${escaped(checked)}; retention ${escaped(model.retentions.map(retentionWords).join(', '))}.</p>
 <p class="verdict">${escaped(verdict(model))}</p>
 ${remarks.join('\n')}
 ${chart(outcomes)}
@@ -54,7 +66,7 @@ ${prefixes > 1 ? prefixTable(model) : ''}
 
 /** A bar for each plan. Lengths are shares of the width, so that words keep their size on a narrow screen. */
 function chart(outcomes: readonly Outcome[]): string {
-  const most = Math.max(1, ...outcomes.map(({ costNanos }) => costNanos))
+  const most = Math.max(1, scaleOf(outcomes))
   const rows = outcomes.map((one, index) => {
     const top = index * ROW_PX
     let before = 0
@@ -64,7 +76,7 @@ function chart(outcomes: readonly Outcome[]): string {
       const width = (100 * of(one)) / most
       return `<rect class="${name}" x="${x.toFixed(3)}%" y="${top + 20}" width="${width.toFixed(3)}%" height="${BAR_PX}"/>`
     })
-    return `<text x="0" y="${top + 14}">${escaped(planName(one))}</text><text class="money" x="100%" y="${top + 14}">${dollars(one.costNanos)}</text>${parts.join('')}`
+    return `<text x="0" y="${top + 14}">${escaped(planName(one))}</text><text class="money" x="100%" y="${top + 14}">${dollars(one.costNanos)}${isClipped(one, most) ? ' →' : ''}</text>${parts.join('')}`
   })
   const legend = PARTS.map(({ name }) => `<span><i class="${name}"></i>${name}</span>`).join('')
   return `<figure>
@@ -76,10 +88,10 @@ function chart(outcomes: readonly Outcome[]): string {
 function planTable(outcomes: readonly Outcome[]): string {
   const rows = outcomes.map((one) => {
     const gain = one === outcomes[0] ? '' : dollars(saved(one, outcomes))
-    const cells = [one.readsNanos, one.writesNanos, one.probesNanos, one.costNanos].map(dollars)
-    return row(planName(one), [...cells, gain, whole(one.coldStarts), whole(one.probes)])
+    const parts = [one.readsNanos, one.writesNanos, one.probesNanos].map(dollars)
+    return row(planName(one), [dollars(one.costNanos), gain, whole(one.coldStarts), whole(one.probes), ...parts])
   })
-  return table('Plan', ['Reads', 'Writes', 'Probes', 'Cost', 'Saves', 'Cold starts', 'Probes sent'], rows)
+  return table('Plan', ['Cost', 'Saves', 'Cold starts', 'Probes sent', 'for reads', 'for writes', 'for probes'], rows)
 }
 
 function prefixTable({ shown, rest }: ModelResult): string {
@@ -87,7 +99,7 @@ function prefixTable({ shown, rest }: ModelResult): string {
   const more =
     rest === null
       ? ''
-      : `<p>And ${counted(rest.prefixes, 'prefix', 'prefixes')} more, ${whole(rest.requests)} requests.</p>`
+      : `<p>And ${counted(rest.prefixes, 'prefix', 'prefixes')} more, ${counted(rest.requests, 'request', 'requests')}.</p>`
   const heads = ['Requests', 'Tokens', 'Gaps', 'Nothing', 'Cheapest', 'Cost', 'Saves', 'Cold starts', 'Probes sent']
   return `<h3>By prefix</h3>\n${table('Prefix', heads, rows)}\n${more}`
 }
@@ -114,7 +126,9 @@ function leftHtml({ unpriced, tooSmall, unsized }: Simulation): string {
     ...tooSmall.map((left) => `Too small to be cached: ${leftWords(left)}.`),
     ...(unsized.prefixes === 0
       ? []
-      : [`Size unknown: ${whole(unsized.requests)} requests of ${counted(unsized.prefixes, 'prefix', 'prefixes')}.`]),
+      : [
+          `Size unknown: ${counted(unsized.requests, 'request', 'requests')} of ${counted(unsized.prefixes, 'prefix', 'prefixes')}.`,
+        ]),
   ]
   if (said.length === 0) return ''
   return `<section>\n<h2>Not counted</h2>\n<ul>${said.map((one) => `<li>${escaped(one)}</li>`).join('')}</ul>\n</section>`

@@ -1,6 +1,18 @@
 import { styleText } from 'node:util'
 import type { Left, ModelResult, PrefixResult, Simulation } from './simulation.ts'
-import { best, day, days, dollars, planName, retentionWords, saved, verdict, whole } from './figures.ts'
+import {
+  best,
+  day,
+  days,
+  dollars,
+  isClipped,
+  planName,
+  retentionWords,
+  saved,
+  scaleOf,
+  verdict,
+  whole,
+} from './figures.ts'
 import type { Outcome } from './outcomes.ts'
 
 /** How wide, and whether in colour. */
@@ -22,7 +34,7 @@ const PARTS = [
 export function simulationText(result: Simulation, name: string, format: string, screen: Screen): string {
   const { fromAt, toAt, requests, models, unpriced, tooSmall, unsized, total } = result
   const lines = [
-    `${name}: ${whole(requests)} requests from ${day(fromAt)} to ${day(toAt)} (${days(toAt - fromAt)}), read as ${format}`,
+    `${name}: ${counted(requests, 'request', 'requests')} from ${day(fromAt)} to ${day(toAt)} (${days(toAt - fromAt)}), read as ${format}`,
     '',
   ]
   for (const model of models) lines.push(...modelLines(model, screen), '')
@@ -33,14 +45,14 @@ export function simulationText(result: Simulation, name: string, format: string,
   for (const left of tooSmall) lines.push(`Too small to be cached, not counted: ${leftWords(left)}.`)
   if (unsized.prefixes > 0)
     lines.push(
-      `Size unknown, not counted: ${whole(unsized.requests)} requests of ${whole(unsized.prefixes)} prefixes. --tokens N gives one.`,
+      `Size unknown, not counted: ${counted(unsized.requests, 'request', 'requests')} of ${counted(unsized.prefixes, 'prefix', 'prefixes')}. --tokens N gives one.`,
     )
   return `${lines.join('\n').trimEnd()}\n`
 }
 
 export function leftWords({ provider, model, prefixes, requests, why }: Left): string {
   const name = [provider, model].filter((part) => part !== null).join(' ')
-  return `${name === '' ? 'no model' : name}, ${whole(requests)} requests of ${counted(prefixes, 'prefix', 'prefixes')} (${why})`
+  return `${name === '' ? 'no model' : name}, ${counted(requests, 'request', 'requests')} of ${counted(prefixes, 'prefix', 'prefixes')} (${why})`
 }
 
 export function counted(count: number, one: string, more: string): string {
@@ -68,14 +80,13 @@ function modelLines(model: ModelResult, screen: Screen): string[] {
   const { provider, prefixes, requests, pricesFrom, checked } = model
   const retentions = model.retentions.map(retentionWords).join(', ')
   return [
-    `${bold(`${provider} ${model.model}`, screen)}: ${counted(prefixes, 'prefix', 'prefixes')}, ${whole(requests)} requests`,
+    `${bold(`${provider} ${model.model}`, screen)}: ${counted(prefixes, 'prefix', 'prefixes')}, ${counted(requests, 'request', 'requests')}`,
     `prices from ${pricesFrom}, checked ${checked}; retention ${retentions}`,
     '',
     ...planLines(model.outcomes, screen),
     '',
     ...wrapped(verdict(model), screen.columns),
     ...modelRemarks(model).flatMap((remark) => wrapped(remark, screen.columns)),
-    '',
     ...prefixLines(model, screen),
   ]
 }
@@ -95,13 +106,7 @@ function planLines(outcomes: readonly Outcome[], screen: Screen): string[] {
   const scale = scaleOf(outcomes)
   const bars = outcomes.map((one) => bar(one, scale, room, screen))
   const legend = PARTS.map(({ name, mark, style }) => `${painted(mark, style, screen)} ${name}`).join('  ')
-  return table.map((line, index) => `${line}  ${index === 0 ? legend : bars[index - 1]}`)
-}
-
-/** The longest bar: `always` may cost many times the rest, and then runs off the edge. */
-function scaleOf(outcomes: readonly Outcome[]): number {
-  const most = (list: readonly Outcome[]): number => Math.max(0, ...list.map(({ costNanos }) => costNanos))
-  return Math.min(most(outcomes), 1.5 * most(outcomes.filter(({ plan }) => plan !== 'always')))
+  return [...table.map((line, index) => (index === 0 ? line : `${line}  ${bars[index - 1]}`)), legend]
 }
 
 function bar(one: Outcome, scale: number, room: number, screen: Screen): string {
@@ -111,11 +116,11 @@ function bar(one: Outcome, scale: number, room: number, screen: Screen): string 
   let drawn = 0
   for (const { mark, style, of } of PARTS) {
     sum += of(one)
-    const until = Math.min(room, Math.round((sum / scale) * room))
+    const until = Math.min(room - (isClipped(one, scale) ? 1 : 0), Math.round((sum / scale) * room))
     text += painted(mark.repeat(Math.max(0, until - drawn)), style, screen)
     drawn = Math.max(drawn, until)
   }
-  return sum > scale * 1.0001 ? `${text}→` : text
+  return isClipped(one, scale) ? `${text}→` : text
 }
 
 function prefixLines({ shown, rest, prefixes }: ModelResult, screen: Screen): string[] {
@@ -124,8 +129,10 @@ function prefixLines({ shown, rest, prefixes }: ModelResult, screen: Screen): st
   const cells = shown.map((one) => prefixCells(one, longest))
   const head = ['prefix', 'requests', 'tokens', 'nothing', 'cheapest', 'cost', 'cold', 'probes']
   const more =
-    rest === null ? [] : [`and ${counted(rest.prefixes, 'prefix', 'prefixes')} more, ${whole(rest.requests)} requests`]
-  return [...aligned([head, ...cells], [4]), ...more]
+    rest === null
+      ? []
+      : [`and ${counted(rest.prefixes, 'prefix', 'prefixes')} more, ${counted(rest.requests, 'request', 'requests')}`]
+  return ['', ...aligned([head, ...cells], [4]), ...more]
 }
 
 function prefixCells({ label, requests, tokens, outcomes }: PrefixResult, longest: number): string[] {

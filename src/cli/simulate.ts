@@ -95,7 +95,7 @@ export async function simulate(shell: Shell): Promise<number> {
     const count = counted(fault.count, 'record', 'records')
     shell.tell(`${count} left out that cannot be used. The first: ${unusedWords(fault)}.\n`)
   }
-  for (const [what, count] of Object.entries(log.leftOut)) shell.tell(`Left out: ${count} ${what}.\n`)
+  for (const [what, count] of Object.entries(log.leftOut)) shell.tell(`Left out: ${what} (${count}).\n`)
 
   const result = replayed(log, {
     prices,

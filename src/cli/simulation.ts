@@ -1,5 +1,6 @@
 import type { Holding } from '../core/policy.ts'
 import type { Traffic } from '../core/replay.ts'
+import { shown } from './log/entry.ts'
 import type { Log, PrefixLog, Sizes } from './log/traffic.ts'
 import { added, holdingsOf, outcomesOf, PLANS, plus } from './outcomes.ts'
 import type { Outcome } from './outcomes.ts'
@@ -196,7 +197,10 @@ function totalOf(models: readonly ModelResult[]): Outcome[] {
   })
 }
 
-function leave(left: Map<string, Left>, { provider, model, requests }: PrefixLog, why: string): void {
+function leave(left: Map<string, Left>, prefix: PrefixLog, why: string): void {
+  const { requests } = prefix
+  const provider = prefix.provider === null ? null : shown(prefix.provider, 'provider')
+  const model = prefix.model === null ? null : shown(prefix.model, 'model')
   const key = JSON.stringify([provider, model, why])
   const known = left.get(key) ?? { provider, model, prefixes: 0, requests: 0, why }
   left.set(key, { ...known, prefixes: known.prefixes + 1, requests: known.requests + requests })

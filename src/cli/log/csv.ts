@@ -23,7 +23,7 @@ export async function* csvRows(
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
-    max_record_size: largest,
+    max_record_size: largest - 1, // looked at before the last character is added
     trim: true,
   })
   const ended = pipeline(Readable.from(bytes), parser).catch((error: unknown) => error)

@@ -54,6 +54,8 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
   let escaped = false
   let line = 1
   let startLine = 1
+  const tooLarge = (): UsageError =>
+    new UsageError(`line ${startLine}: what begins here is too large; right would be ${tooLargeRight(largest)}`)
   const broken = (what: string): UsageError => new UsageError(`line ${line}: ${what}`)
   for await (const chunk of chunks) {
     text += chunk
@@ -78,6 +80,7 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
       } else if (code === 125 || (code === 93 && depth > 0)) {
         if (depth === 0) throw broken('a bracket closes that was never opened')
         if (--depth === 0) {
+          if (position + 1 - start > largest) throw tooLarge()
           const value = parsed(text.slice(start, position + 1))
           if (value === undefined) throw new UsageError(`line ${startLine}: what begins here is not valid JSON`)
           yield* opened(startLine, value)
@@ -90,8 +93,7 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
         throw broken('not a JSON object; right would be an object for each request')
     }
     if (start < 0) text = ''
-    else if (text.length - start > largest)
-      throw new UsageError(`line ${startLine}: what begins here is too large; right would be ${tooLargeRight(largest)}`)
+    else if (text.length - start > largest) throw tooLarge()
     else {
       text = text.slice(start)
       start = 0

@@ -17,6 +17,7 @@ export function beginning(input: unknown, tools?: unknown): string | null {
   }
   const said = parts.filter((part) => part !== undefined && part !== null && part !== '')
   if (said.length === 0) return null
-  const offered = readJson(tools) ?? (isFields(body) ? body['tools'] : undefined) ?? null
-  return digest(JSON.stringify([offered, said]))
+  const offered = readJson(tools) ?? (isFields(body) ? body['tools'] : undefined) ?? []
+  // An export writes no tools as an empty list, an empty object or nothing at all.
+  return digest(JSON.stringify([Object.keys(Object(offered)).length === 0 ? null : offered, said]))
 }

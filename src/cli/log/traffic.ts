@@ -133,7 +133,7 @@ export function unusedWords({ field, right, line }: Unused): string {
 
 function nothingWords(faults: readonly Unused[], leftOut: Readonly<Record<string, number>>): string {
   const first = faults[0]
-  const kinds = Object.entries(leftOut).map(([what, count]) => `${count} ${what}`)
+  const kinds = Object.entries(leftOut).map(([what, count]) => `${what} (${count})`)
   const rest = kinds.length === 0 ? '' : ` Left out: ${kinds.join('; ')}.`
   return `no request in this log can be used.${first === undefined ? '' : ` First, ${unusedWords(first)}.`}${rest}`
 }
