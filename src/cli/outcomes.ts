@@ -1,7 +1,6 @@
+import { holdingOf } from '../core/break-even.ts'
 import { clairvoyant } from '../core/clairvoyant.ts'
-import { leadMs } from '../core/pace.ts'
 import type { Holding } from '../core/policy.ts'
-import { readNanos, writeNanos } from '../core/price.ts'
 import { breakEven, fixed, planned, play } from '../core/replay.ts'
 import type { Traffic } from '../core/replay.ts'
 import type { Known } from './prices.ts'
@@ -28,13 +27,10 @@ export interface Outcome {
 
 /** The retentions that probes can keep, with what they cost for so many tokens. */
 export function holdingsOf({ facts, outputFloor }: Known, tokens: number): Holding[] {
-  const { price } = facts
-  if (price === null) return []
+  const context = { facts, estimatedTokens: tokens, outputFloor, grainMs: 1_000 }
   return facts.retentions.flatMap(({ name, ttlMs, kind }) => {
-    const write = writeNanos(tokens, 0, price, name)
-    if (kind === 'fixed' || write === null) return []
-    const [read, probe] = [readNanos(tokens, 0, price), readNanos(tokens, outputFloor, price)]
-    return [{ name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, 1_000), write, read, probe }]
+    const holding = kind === 'fixed' ? null : holdingOf({ measuredTokens: tokens }, context, name, ttlMs)
+    return holding === null ? [] : [holding]
   })
 }
 

@@ -3,16 +3,23 @@ import { holdingOf } from '../core/break-even.ts'
 import { unpackGaps } from '../core/demand.ts'
 import { planned, play } from '../core/replay.ts'
 import type { Holding } from '../core/policy.ts'
-import type { PrefixView } from '../durable/prefix-view.ts'
+import type { PrefixState } from '../core/state.ts'
+import type { PrefixRecord } from '../durable/records.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { iso, keepWarmJson, money } from './present.ts'
+
+/** As much of a prefix as a replay needs. */
+interface Seen {
+  record: Pick<PrefixRecord, 'id' | 'provider' | 'model' | 'retention' | 'outputFloors' | 'estimatedTokens'>
+  state: PrefixState
+}
 
 /**
  * What a plan would have cost a prefix on the idle gaps that were seen of it, beside doing nothing, at each retention that its
  * model offers. A plan that spends is compared at today's prices; where a price is unknown, so is the sum.
  */
 export function previewJson(
-  { record, state }: Pick<PrefixView, 'record' | 'state'>,
+  { record, state }: Seen,
   keepWarm: KeepWarm,
   now: number,
   grainMs: number,
