@@ -1,5 +1,5 @@
 import { UsageError } from '../shell.ts'
-import type { Entry, Fault } from './entry.ts'
+import type { Entry, Fault, LogRecord } from './entry.ts'
 import { formatNamed, formatOf } from './formats.ts'
 import type { Format } from './formats.ts'
 import { recordsOf } from './records.ts'
@@ -71,10 +71,10 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
     if (known === undefined) unusable.set(key, { field, right, count: 1, line })
     else known.count += 1
   }
-  for await (const record of recordsOf(bytes, options.largest)) {
+  const take = (record: LogRecord): void => {
     if ('fault' in record) {
       refuse(record.line, record.fault)
-      continue
+      return
     }
     format ??= formatOf(record.fields, record.line)
     for (const reading of format.read(record.fields)) {
@@ -95,6 +95,7 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
       }
     }
   }
+  for await (const records of recordsOf(bytes, options.largest)) records.forEach(take)
   const faults = [...unusable.values()].toSorted((a, b) => a.line - b.line)
   if (requests === 0) throw new UsageError(nothingWords(faults, leftOut))
   const name = format?.name ?? ''
