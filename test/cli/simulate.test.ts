@@ -3,6 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { formats } from '../../src/cli/log/formats.ts'
+import { LARGEST_RECORD } from '../../src/cli/log/records.ts'
+import { LIMITS } from '../../src/cli/log/traffic.ts'
 import { logs, logText, run } from './support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'simulate-'))
@@ -217,5 +220,29 @@ describe('pilotlight simulate', () => {
     expect(unwatched.out).toContain('500,000 requests')
     expect(unwatched.said.split('\n').filter((line) => /^read \d+ of 39 MB …$/.test(line)).length).toBeGreaterThan(0)
     expect(unwatched.said.split('\n').length).toBeLessThan(8)
+  })
+})
+
+describe('docs/simulate.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/simulate.md'), 'utf8')
+
+  it('shows what the command beside it prints', async () => {
+    const { out } = await run(['simulate', plain])
+    expect(page).toContain(`\`\`\`\n${out}\`\`\`\n`)
+  })
+
+  it('names every form of a log and the limits as they are', () => {
+    for (const { name } of formats) expect(page).toContain(`| \`${name}\`: `)
+    expect(page).toContain(`${LIMITS.prefixes.toLocaleString('en-US')} prefixes`)
+    expect(page).toContain(`${LIMITS.gaps.toLocaleString('en-US')} idle gaps`)
+    expect(page).toContain(`${LARGEST_RECORD / 1024 ** 2} MiB`)
+  })
+
+  it('names every option in the help, and no other', async () => {
+    const { out } = await run(['simulate', '--help'])
+    const known = new Set(out.match(/--[a-z][\w-]*/g))
+    for (const option of page.match(/--[a-z][\w-]*/g) ?? []) {
+      expect([...known, '--help']).toContain(option)
+    }
   })
 })

@@ -1,5 +1,6 @@
 import { UsageError } from '../shell.ts'
-import type { Entry, Fault, LogRecord } from './entry.ts'
+import { fault } from './entry.ts'
+import type { Entry, Fault, Fields, LogRecord, Reading } from './entry.ts'
 import { formatNamed, formatOf } from './formats.ts'
 import type { Format } from './formats.ts'
 import { recordsOf } from './records.ts'
@@ -77,7 +78,7 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
       return
     }
     format ??= formatOf(record.fields, record.line)
-    for (const reading of format.read(record.fields)) {
+    for (const reading of readings(format, record.fields)) {
       if ('fault' in reading) refuse(record.line, reading.fault)
       else if ('leftOut' in reading) leftOut[reading.leftOut] = (leftOut[reading.leftOut] ?? 0) + 1
       else {
@@ -100,6 +101,16 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
   if (requests === 0) throw new UsageError(nothingWords(faults, leftOut))
   const name = format?.name ?? ''
   return { format: name, prefixes: [...prefixes.values()], requests, fromAt, toAt, unusable: faults, leftOut }
+}
+
+/** A record may be nested so deeply that nothing can go through it; that is no reason to leave the others. */
+function readings(format: Format, fields: Fields): Reading[] {
+  try {
+    return format.read(fields)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return [fault(null, 'a record that is nested less deeply')]
+  }
 }
 
 function prefixOf(prefixes: Map<string, PrefixLog>, { prefix, label, provider, model }: Entry): PrefixLog {
