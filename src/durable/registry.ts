@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure, failureValue, readFailure } from '../contract/failures.ts'
 import type { Announcement } from '../core/announcement.ts'
-import type { Arrival } from '../core/events.ts'
+import type { Arrival } from '../core/arrivals.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { HandleKeep } from '../core/handle.ts'

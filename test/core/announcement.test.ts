@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../../src/core/announcement.ts'
-import { reschedule } from '../../src/core/events.ts'
+import { reschedule } from '../../src/core/reschedule.ts'
 import { decide } from '../../src/core/plan.ts'
 import type { PlanContext } from '../../src/core/plan.ts'
 import { leadMs } from '../../src/core/pace.ts'

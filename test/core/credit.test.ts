@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { applyAnswer, applyArrivals, restart } from '../../src/core/events.ts'
+import { applyAnswer } from '../../src/core/answer.ts'
+import { applyArrivals } from '../../src/core/arrivals.ts'
+import { restart } from '../../src/core/restart.ts'
 import { decide, probeLimit } from '../../src/core/plan.ts'
 import { learnedRetention } from '../../src/core/retention.ts'
 import { dayOf } from '../../src/core/schedule.ts'
