@@ -9,6 +9,7 @@ import { breakEvenProbes, ratesFor, readNanos, usd, writeNanos } from './price.t
 import { backoffMs, DEADLINE_MARGIN_MS, dayOf, nextDayAt } from './schedule.ts'
 import { pendingUntil } from './signal.ts'
 import { warmUntil } from './state.ts'
+import { isHeldOut } from './trial.ts'
 import { losingWhy, lossLimit } from './tripwire.ts'
 import type { HoldBack } from './limit.ts'
 import type { PrefixState, Purpose, Stop, StopReason } from './state.ts'
@@ -25,6 +26,8 @@ export interface KeepWarm {
   budgetNanosPerDay: number
   /** What one avoided cold start is worth beside the tokens it saves; absent in rows that are older than it: 0. */
   latencyValueNanos?: number
+  /** Share of idle gaps that are held out; absent in rows that are older than it: the default. */
+  holdoutShare?: number
 }
 
 /** What a decision needs beside the state of the prefix: all of it data, none of it remembered. */
@@ -158,7 +161,8 @@ export function deadline(state: PrefixState): number | null {
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
 export function decide(state: PrefixState, context: PlanContext, now: number): Decision {
-  const decision = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const planned = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const decision = planned.do === 'send' && planned.purpose === 'keep' ? unlessHeldOut(planned, state, context, now) : planned
   const { holdBack } = context
   if (holdBack === undefined || holdBack.untilAt <= now) return decision
   const held = (deadlineAt: number | null, fromAt: number): Decision => {
@@ -169,6 +173,15 @@ export function decide(state: PrefixState, context: PlanContext, now: number): D
   // One that failed and would come back before the end of it waits for the same reason as the others.
   const comesBack = decision.do === 'wait' && (decision.code === 'hold' || decision.code === 'backoff')
   return comesBack && state.failuresInRow > 0 ? held(deadline(state), decision.untilAt) : decision
+}
+
+/** A share of idle gaps goes without keep-alives: only beside them can it be seen what keep-alives save. */
+function unlessHeldOut(send: Decision, state: PrefixState, { keepWarm }: PlanContext, now: number): Decision {
+  if (!isHeldOut(state, keepWarm, now)) return send
+  return stop(
+    'held_out',
+    `this idle gap was drawn to go without keep-alives, to measure what they save (keep_warm.holdout); the next real request starts the plan again`,
+  )
 }
 
 /**
@@ -197,6 +210,7 @@ const RESTS: readonly StopReason[] = [
   'unverifiable',
   'not_worth_it',
   'session_over',
+  'held_out',
   'budget_exhausted',
 ]
 

@@ -1,3 +1,4 @@
+import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
 import { Failure } from '../contract/failures.ts'
 import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
 import type { Announcement } from '../core/announcement.ts'
@@ -51,6 +52,7 @@ export const DEFAULT_KEEP_WARM: KeepWarm = {
   windows: [],
   budgetNanosPerDay: 1_000_000_000,
   latencyValueNanos: 0,
+  holdoutShare: DEFAULT_HOLDOUT,
 }
 
 /** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */

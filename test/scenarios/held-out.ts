@@ -1,8 +1,10 @@
-import { applyAnswer, applyArrivals, reschedule } from '../../src/core/events.ts'
+import { applyAnswer } from '../../src/core/answer.ts'
+import { applyArrivals } from '../../src/core/arrivals.ts'
 import type { HistoryRow } from '../../src/core/history.ts'
 import { armsAfter, NO_ARMS } from '../../src/core/holdout.ts'
 import type { Arms } from '../../src/core/holdout.ts'
 import type { PlanContext } from '../../src/core/plan.ts'
+import { reschedule } from '../../src/core/reschedule.ts'
 import { learnedRetention } from '../../src/core/retention.ts'
 import { dayOf } from '../../src/core/schedule.ts'
 import { newState } from '../../src/core/state.ts'
@@ -79,7 +81,7 @@ function onePrefix(world: HeldOutWorld, { tokens, holdout, gapsEach, traffic, dr
   const take = (rows: readonly HistoryRow[]): void => {
     for (const row of rows) if (row.type === 'trial') arms = armsAfter(arms, row)
   }
-  const planned_ = (state: PrefixState, now: number): PrefixState => {
+  const replan = (state: PrefixState, now: number): PrefixState => {
     const where: PlanContext = { ...base, random: draw() }
     const change = reschedule(state, where, now)
     take(change.rows)
@@ -93,7 +95,7 @@ function onePrefix(world: HeldOutWorld, { tokens, holdout, gapsEach, traffic, dr
     const answer = { startedAt: now, latencyMs: 1, purpose, primitive: 'zero_output' as const, model: null }
     const change = applyAnswer(state, { ...answer, usage: hit ? usage(tokens, 0) : usage(0, tokens) }, base, null)
     take(change.rows)
-    return planned_(change.state, now)
+    return replan(change.state, now)
   }
   let state = call(newState(now, dayOf(now), learnedRetention(fiveMinutes)), 'write')
   for (let gap = 0; gap < gapsEach; gap++) {
@@ -106,12 +108,13 @@ function onePrefix(world: HeldOutWorld, { tokens, holdout, gapsEach, traffic, dr
       if (change.decision.do === 'send') state = call(state, change.decision.purpose === 'write' ? 'write' : 'keep')
     }
     now = arrivesAt
-    const hit = now < goneAt && traffic() >= world.missShare
+    const itself = traffic() < world.missShare
+    const hit = now < goneAt && !itself
     goneAt = now + world.keepsMs
     const used = { startedAt: now, usage: hit ? usage(tokens, 0) : usage(0, tokens), ttftMs: null }
     const change = applyArrivals(state, [used], now, 0, facts.retentions, price)
     take(change.rows)
-    state = planned_(change.state, now)
+    state = replan(change.state, now)
   }
   return arms
 }
