@@ -21,15 +21,10 @@ export const keepWarm = z
     latency_value_usd: dollars.optional().meta({
       description: 'US dollars that one avoided cold start is worth beside the tokens it saves; 0 when absent.',
     }),
-    holdout: z
-      .number()
-      .min(0)
-      .max(1)
-      .optional()
-      .meta({
-        description:
-          'Share of idle gaps, drawn by chance, that get no keep-alives, so that the ledger can measure what they save; 0.02 when absent. For plan auto.',
-      }),
+    holdout: z.number().min(0).max(1).optional().meta({
+      description:
+        'Share of idle gaps, drawn by chance, that get no keep-alives, so that the ledger can measure what they save; 0.02 when absent. For plan auto.',
+    }),
   })
   .meta({ description: 'How to keep the prefix warm.' })
 

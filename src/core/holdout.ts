@@ -69,13 +69,12 @@ export function gapUncounted(arm: Arm, cost: number, worth: number): Arm {
  * What keep-alives saved per gap. Each arm gives a ratio, cost per dollar of rewrites at stake; their difference, times the mean
  * stake of all gaps, is the saving. A few large prefixes in the small arm would make a plain difference of means cover too
  * seldom; here they count as the fewer gaps that they are worth (Kish's effective number), also in the degrees of freedom.
- * Null while fewer than 30 gaps were held out, or while nothing has varied.
+ * Null while fewer than 30 gaps were held out, or kept.
  */
 export function measured(heldOut: Arm, treated: Arm): Measured | null {
   if (heldOut.gaps < ENOUGH_HELD_OUT || treated.gaps < ENOUGH_HELD_OUT) return null
   const h = ratioOf(heldOut)
   const t = ratioOf(treated)
-  if (h.variance <= 0 || t.variance <= 0) return null
   const gaps = heldOut.gaps + treated.gaps
   const stake = (heldOut.worth + treated.worth) / gaps
   const stakeVariance = ((heldOut.worthSquares + treated.worthSquares) / gaps - stake ** 2) / gaps
@@ -90,13 +89,13 @@ export function measured(heldOut: Arm, treated: Arm): Measured | null {
 function ratioOf(arm: Arm): { ratio: number; variance: number; effective: number } {
   const ratio = arm.cost / arm.worth
   const effective = arm.worth ** 2 / arm.worthSquares
-  const rest = arm.costSquares - 2 * ratio * arm.products + ratio ** 2 * arm.worthSquares
-  // What is left of sums that cancel is rounding, not spread.
-  if (rest <= arm.costSquares * 1e-9) return { ratio, variance: 0, effective }
+  const spread = arm.costSquares - 2 * ratio * arm.products + ratio ** 2 * arm.worthSquares
   // One gap more that read and one more that rewrote, as Agresti and Caffo add them: else an arm in which nearly all gaps end
   // alike looks surer than it is.
   const unseen = ((1 - ratio) ** 2 + ratio ** 2) * (arm.worthSquares / arm.gaps)
-  return { ratio, variance: ((rest + unseen) / arm.worth ** 2) * (effective / (effective - 1)), effective }
+  // What is left of sums that cancel may be rounding below zero.
+  const variance = ((Math.max(0, spread) + unseen) / arm.worth ** 2) * (effective / (effective - 1))
+  return { ratio, variance, effective }
 }
 
 /** The 97.5 % quantile of Student's t: the Cornish-Fisher series, right to 0.001 from 10 degrees of freedom on. */

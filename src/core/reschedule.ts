@@ -1,9 +1,9 @@
 import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
 import { announcementsAt } from './announcement.ts'
 import type { Change } from './change.ts'
+import { decide } from './decide.ts'
 import type { HistoryRow } from './history.ts'
-import { decide } from './plan.ts'
-import { holdingOf } from './plan.ts'
+import { holdingOf } from './break-even.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from './signal.ts'
 import type { PrefixState } from './state.ts'
@@ -65,7 +65,8 @@ function withDraw(state: PrefixState, { keepWarm, random }: PlanContext): Prefix
 function onTrial(state: PrefixState, decision: Decision, context: PlanContext, now: number): HistoryRow[] {
   const { trial, retention } = state
   if (trial === undefined || retention === null) return []
-  const keeps = decision.do === 'wait' ? decision.code === 'hold' : decision.do === 'send' && decision.purpose === 'keep'
+  const keeps =
+    decision.do === 'wait' ? decision.code === 'hold' : decision.do === 'send' && decision.purpose === 'keep'
   if (keeps && state.probesSinceArrival === 0 && mayHoldOut(state, context.keepWarm, now)) {
     const holding = holdingOf(state, context, retention.name, retention.ttlMs)
     if (holding === null) return []

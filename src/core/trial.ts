@@ -54,13 +54,10 @@ export function mayHoldOut(
 }
 
 /** Whether the keep-alive that is due now is the one that this gap goes without. */
-export function isHeldOut(
-  state: PrefixState,
-  keepWarm: Pick<KeepWarmValue, 'plan' | 'windows'>,
-  now: number,
-): boolean {
+export function isHeldOut(state: PrefixState, keepWarm: Pick<KeepWarmValue, 'plan' | 'windows'>, now: number): boolean {
   const { trial } = state
-  if (trial === undefined || !trial.heldOut || trial.lifted === true || trial.gapAt !== state.lastArrivalAt) return false
+  if (trial === undefined || !trial.heldOut || trial.lifted === true || trial.gapAt !== state.lastArrivalAt)
+    return false
   return mayHoldOut(state, keepWarm, now)
 }
 
@@ -82,7 +79,8 @@ export function paid(trial: Trial, nanos: number, at: number): TrialStep {
 
 /** The plan rests: what the gap costs stands, unless the next real request finds the entry all the same. */
 export function rested(trial: Trial, at: number): TrialStep {
-  if (trial.stake === undefined || at < trial.stake.dueAt || trial.bookedNanos !== undefined) return { trial, row: null }
+  if (trial.stake === undefined || at < trial.stake.dueAt || trial.bookedNanos !== undefined)
+    return { trial, row: null }
   const why = trial.heldOut
     ? 'held out: this idle gap gets no keep-alives, to measure what they save'
     : 'kept warm as far as the plan goes; counted beside the idle gaps that are held out'
@@ -96,7 +94,9 @@ export function rested(trial: Trial, at: number): TrialStep {
 export function ended(trial: Trial, hit: boolean, at: number): TrialStep {
   if (trial.stake === undefined || at < trial.stake.dueAt) return { trial, row: null }
   const { writeNanos, readNanos } = trial.stake
-  const why = hit ? 'the real request that ended this idle gap read the prefix' : 'the real request that ended this idle gap did not read the prefix'
+  const why = hit
+    ? 'the real request that ended this idle gap read the prefix'
+    : 'the real request that ended this idle gap did not read the prefix'
   return booked(trial, trial.paidNanos + (hit ? readNanos : writeNanos), at, why)
 }
 

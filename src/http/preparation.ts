@@ -11,8 +11,8 @@ import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
-import { DEFAULT_KEEP_WARM } from '../durable/registrar.ts'
-import type { Registration } from '../durable/registrar.ts'
+import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
+import type { Registration } from '../durable/registration.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
@@ -121,7 +121,6 @@ function cardForBody(card: Card, text: string | undefined): Card {
   const isChat = member(root, 'messages') !== undefined && member(root, 'input') === undefined
   return isChat ? chat : card
 }
-
 
 function refuseNotYet(body: WarmBody): void {
   for (const field of NOT_YET) {

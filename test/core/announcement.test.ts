@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../../src/core/announcement.ts'
 import { reschedule } from '../../src/core/reschedule.ts'
-import { decide } from '../../src/core/plan.ts'
+import { decide } from '../../src/core/decide.ts'
 import type { PlanContext } from '../../src/core/plan.ts'
 import { leadMs } from '../../src/core/pace.ts'
 import { newState } from '../../src/core/state.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { gapCounted, measured, NO_GAPS } from '../../src/core/holdout.ts'
+import { armsAfter, gapCounted, measured, NO_ARMS, NO_GAPS } from '../../src/core/holdout.ts'
 import { gapEnded, gapHeld, gapOpened, NO_GAP } from '../../src/core/saving.ts'
 
 const TTL = 300
@@ -85,13 +85,28 @@ test('where keep-alives do nothing, the interval contains zero in nine of ten wo
   expect(covered({ mean: 600, probes: 0 }, 0)).toBeGreaterThanOrEqual(360)
 })
 
-test('nothing is measured before 30 gaps were held out, or where costs never varied', () => {
+test('nothing is measured before 30 gaps were held out', () => {
   let few = NO_GAPS
   for (let i = 0; i < 29; i++) few = gapCounted(few, i, 100)
   const many = gapCounted(few, 30, 100)
   expect(measured(few, many)).toBeNull()
+  expect(measured(many, few)).toBeNull()
   expect(measured(many, many)).not.toBeNull()
+})
+
+test('where all gaps cost the same, the saving is none, and the interval is not nothing', () => {
   let same = NO_GAPS
   for (let i = 0; i < 30; i++) same = gapCounted(same, 10, 100)
-  expect(measured(same, many)).toBeNull()
+  const found = measured(same, same)
+  expect(found?.perGap).toBe(0)
+  expect(found?.low).toBeLessThan(0)
+  expect(found?.high).toBeGreaterThan(0)
+})
+
+test('a gap whose cost is corrected counts as if it had been right at once', () => {
+  const row = { at: 0, type: 'trial' as const, worthNanos: 100, why: '' }
+  const first = armsAfter(NO_ARMS, { ...row, arm: 'kept', costNanos: 130 })
+  const mended = armsAfter(first, { ...row, arm: 'kept', costNanos: 40, insteadOfNanos: 130 })
+  expect(mended).toEqual(armsAfter(NO_ARMS, { ...row, arm: 'kept', costNanos: 40 }))
+  expect(mended.heldOut).toEqual(NO_GAPS)
 })
