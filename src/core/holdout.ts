@@ -41,6 +41,18 @@ export function armsAfter(arms: Arms, row: TrialRow): Arms {
   return { ...arms, [arm]: gapCounted(before, row.costNanos, row.worthNanos) }
 }
 
+/** The sums of several days. */
+export function armsTogether(days: readonly Arms[]): Arms {
+  const together = (arm: keyof Arms): Arm => {
+    const sum = { ...NO_GAPS }
+    for (const day of days) for (const name of SUMS) sum[name] += day[arm][name]
+    return sum
+  }
+  return { heldOut: together('heldOut'), kept: together('kept') }
+}
+
+const SUMS = ['gaps', 'cost', 'worth', 'costSquares', 'worthSquares', 'products'] as const
+
 /** Adds one gap: what its keep-alives and the real request that ended it paid for the prefix, and its `worth`. */
 export function gapCounted(arm: Arm, cost: number, worth: number): Arm {
   return {
