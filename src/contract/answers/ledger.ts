@@ -29,11 +29,9 @@ export const ledgerAnswer = z.strictObject({
     .strictObject({
       held_out_gaps: z.int(),
       kept_gaps: z.int(),
-      modelled_usd: z
-        .number()
-        .meta({
-          description: 'What the kept gaps saved, if each of them would have cost a rewrite without keep-alives.',
-        }),
+      modelled_usd: z.number().meta({
+        description: 'What the kept gaps saved, if each of them would have cost a rewrite without keep-alives.',
+      }),
       measured: z
         .strictObject({
           saved_usd: z.number(),
