@@ -19,6 +19,11 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     about: 'crews of 2 to 64 agents warmed in four ways in the lab: head writes, dollars, first tokens (seconds)',
     load: async () => (await import('./crew.ts')).crew,
   },
+  holdout: {
+    about:
+      'three accounts with a known saving, a hundred seeds each: how often its measurement covers it (some minutes)',
+    load: async () => (await import('./holdout.ts')).holdout,
+  },
   world: {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,
