@@ -73,6 +73,8 @@ export const REGISTRY_STEPS: readonly string[][] = [
     'CREATE TABLE crew (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, wake_at INTEGER, crew TEXT NOT NULL)',
     'CREATE INDEX crew_wake ON crew (wake_at)',
   ],
+  // Pools of models.
+  ['CREATE TABLE gateway (name TEXT PRIMARY KEY, gateway TEXT NOT NULL) WITHOUT ROWID'],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

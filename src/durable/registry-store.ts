@@ -5,6 +5,7 @@ import { DayStore } from './day-store.ts'
 import { HistoryStore } from './history-store.ts'
 import { JobStore } from './job-store.ts'
 import { migrate, REGISTRY_STEPS } from './migrations.ts'
+import { PoolStore } from './pool-store.ts'
 import { PrefixStore } from './prefix-store.ts'
 import type { AccountSettings } from './records.ts'
 import { SlotStore } from './slot-store.ts'
@@ -25,6 +26,7 @@ export class RegistryStore {
   readonly trials: TrialStore
   readonly access: AccessStore
   readonly crews: CrewStore
+  readonly pools: PoolStore
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -39,6 +41,7 @@ export class RegistryStore {
     this.days = new DayStore(sql)
     this.access = new AccessStore(sql)
     this.crews = new CrewStore(sql)
+    this.pools = new PoolStore(sql)
   }
 
   /** Everything inside commits together or not at all, and the copies in memory with it. */

@@ -8,6 +8,7 @@ import type { HistoryRow } from '../core/history.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Overrides } from '../core/overrides.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import type { Pool } from '../core/pool.ts'
 import type { Signal } from '../core/signal.ts'
 import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
@@ -196,6 +197,23 @@ export class Registry extends DurableObject<Environment> {
 
   bots(): string[] {
     return this.#account.bots()
+  }
+
+  /** Makes a pool of models, or puts another in its place. Throws `conflict` beyond the limit. */
+  putPool(given: Omit<Pool, 'createdAt' | 'changedAt'>): { pool: Pool; created: boolean } {
+    return this.#account.putPool(given)
+  }
+
+  pools(): Pool[] {
+    return this.#store.pools.all()
+  }
+
+  pool(name: string): Pool | null {
+    return this.#store.pools.load(name)
+  }
+
+  removePool(name: string): boolean {
+    return this.#store.pools.delete(name)
   }
 
   removeBot(id: string): void {

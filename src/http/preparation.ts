@@ -8,7 +8,7 @@ import type { WarmBody } from '../contract/warm.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import type { ModelFacts, Primitive } from '../core/types.ts'
+import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
@@ -42,7 +42,9 @@ export interface Preparation {
 
 export function prepareWarm(body: WarmBody, now: number, credential: CredentialUse = DEFAULT_USE): Preparation {
   refuseNotYet(body)
-  const card = cardForBody(cardFor(body.provider, 'provider'), body.request?.text)
+  const { provider } = body
+  if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
+  const card = cardForBody(cardFor(provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
   const prefix =
     body.request === undefined ? preparedNeutral(card, body, cache, now) : preparedNative(card, body, cache, now)
@@ -134,6 +136,10 @@ function cardForBody(card: Card, text: string | undefined): Card {
 function refuseNotYet(body: WarmBody): void {
   for (const field of NOT_YET) {
     if (body[field] !== undefined) throw new Failure('unsupported', `${field}: is not supported yet.`, { field })
+  }
+  for (const field of ['gateway', 'model_preference', 'gateway_models'] as const) {
+    if (body[field] !== undefined)
+      throw new Failure('unsupported', `${field}: a pool is for POST /warm alone.`, { field })
   }
   if (body.request === undefined) return
   for (const field of ['system', 'tools', 'messages'] as const) {
