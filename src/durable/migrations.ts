@@ -75,6 +75,8 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ],
   // Pools of models.
   ['CREATE TABLE gateway (name TEXT PRIMARY KEY, gateway TEXT NOT NULL) WITHOUT ROWID'],
+  // Barriers before fan-outs of real requests.
+  ['CREATE TABLE barrier (k INTEGER PRIMARY KEY, barrier TEXT NOT NULL)'],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

@@ -1,4 +1,5 @@
 import { AccessStore } from './access-store.ts'
+import { BarrierStore } from './barrier-store.ts'
 import { ClaimStore } from './claim-store.ts'
 import { CrewStore } from './crew-store.ts'
 import { DayStore } from './day-store.ts'
@@ -27,6 +28,7 @@ export class RegistryStore {
   readonly access: AccessStore
   readonly crews: CrewStore
   readonly pools: PoolStore
+  readonly barriers: BarrierStore
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -42,6 +44,7 @@ export class RegistryStore {
     this.access = new AccessStore(sql)
     this.crews = new CrewStore(sql)
     this.pools = new PoolStore(sql)
+    this.barriers = new BarrierStore(sql)
   }
 
   /** Everything inside commits together or not at all, and the copies in memory with it. */
