@@ -67,7 +67,7 @@ export class ChatWindow {
   /** System first, then summaries, then what was said lately, as the model is to see it. */
   messages(): ChatMessage[] {
     const { system, summaries, recent } = this.#state
-    return [...system, ...summaries.map(summaryMessage), ...recent]
+    return [...system, ...summaries.map(asMessage), ...recent]
   }
 
   state(): ChatWindowState {
@@ -126,10 +126,10 @@ export class ChatWindow {
 
   #evict(): ChatMessage[] {
     const { summaries, recent } = this.#state
-    if (this.#tokens(summaries.map(summaryMessage)) > this.budgetTokens * SUMMARY_SHARE) {
+    if (this.#tokens(summaries.map(asMessage)) > this.budgetTokens * SUMMARY_SHARE) {
       this.#state.summaries = summaries.slice(Math.ceil(summaries.length / 2))
     }
-    const fixed = this.#tokens([...this.#state.system, ...this.#state.summaries.map(summaryMessage)])
+    const fixed = this.#tokens([...this.#state.system, ...this.#state.summaries.map(asMessage)])
     const room = this.budgetTokens - fixed
     const total = this.#tokens(recent)
     const cuts = recent
@@ -171,7 +171,6 @@ export class ChatWindow {
   }
 }
 
-/** A summary as it stands in the prompt: a message like any other, so that one more moves nothing before it. */
-export function summaryMessage(summary: string): ChatMessage {
+function asMessage(summary: string): ChatMessage {
   return { role: 'user', text: `Summary of the earlier conversation:\n${summary}` }
 }
