@@ -16,9 +16,11 @@ export interface ToolCall {
 }
 
 export type ChatMessage =
-  | { role: 'system' | 'user'; text: string }
-  | { role: 'assistant'; text: string; toolCalls?: ToolCall[] }
-  | { role: 'tool'; callId: string; text: string }
+  | { role: 'system'; text: string }
+  | { role: 'user'; text: string }
+  /** `native`: what the provider itself wants back of an answer with tool calls, as JSON; only its own wire format reads it. */
+  | { role: 'assistant'; text: string; toolCalls?: ToolCall[]; native?: string }
+  | { role: 'tool'; callId: string; text: string; isError?: boolean }
 
 /** What is kept of a window between turns: plain data. */
 export interface ChatWindowState {
@@ -72,6 +74,15 @@ export class ChatWindow {
 
   state(): ChatWindowState {
     return structuredClone(this.#state)
+  }
+
+  get summaryCount(): number {
+    return this.#state.summaries.length
+  }
+
+  /** System and summaries: what stands in front of what was said lately, and of what an eviction takes. */
+  head(): ChatMessage[] {
+    return [...this.#state.system, ...this.#state.summaries.map(asMessage)]
   }
 
   get tokenCount(): number {

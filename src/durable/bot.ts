@@ -3,6 +3,7 @@ import type { ChatWindow } from '../core/chat-window.ts'
 import { MAX_ATTEMPTS } from '../core/live.ts'
 import type { Overrides } from '../core/overrides.ts'
 import { costOf, usd } from '../core/price.ts'
+import { sightOf } from '../core/turn.ts'
 import type { Usage } from '../core/types.ts'
 import { readReply, turnRequest } from '../providers/conversation.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
@@ -211,11 +212,12 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     const use = { credential: config.credential.name, credentialGeneration: config.credential.generation }
     const credential = secretFor(use, access, grants.allowedSecrets, grants.credentials, env)
     const request = turnRequest(card, {
+      ...sightOf(window, { now: turn.now, injectTime: config.injectTime, final: false }),
       model: config.model,
-      messages: window.messages(),
-      aside: config.injectTime ? `Current time: ${new Date(turn.now).toISOString()}` : null,
       maxOutputTokens: config.maxOutputTokens,
       cache: config.cache,
+      tools: [],
+      noTools: false,
     })
     return { card, baseUrl: access.baseUrl, credential, request }
   }

@@ -7,7 +7,7 @@ import { estimateTokens } from '../core/tokens.ts'
 import { botName, newBotState } from '../durable/bot-state.ts'
 import type { BotConfig, BotLimits } from '../durable/bot-state.ts'
 import type { ModelCall } from '../durable/bot-calls.ts'
-import { converses } from '../providers/conversation.ts'
+import { wireOf } from '../providers/registry.ts'
 import { chooseRetention } from '../providers/retention.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { newId } from '../runtime/ids.ts'
@@ -124,10 +124,6 @@ async function configFrom(c: Call, given: NewBot, id: string): Promise<BotConfig
   if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
   if (model === undefined) throw new Failure('invalid_request', 'model: is missing.', { field: 'model' })
   const card = cardFor(provider, 'provider')
-  if (!converses(card)) {
-    const text = `provider: bots talk to anthropic and openai so far; ${card.id} does not serve them yet.`
-    throw new Failure('unsupported', text, { field: 'provider' })
-  }
   const facts = factsOf(card.id, model, clockOf(c).now())
   if (given.cost_budget_usd != null && facts.price === null) {
     const text = 'cost_budget_usd: the price of this model is not known, so that no budget could end it.'
@@ -151,7 +147,7 @@ async function configFrom(c: Call, given: NewBot, id: string): Promise<BotConfig
     historyTokens,
     maxOutputTokens: given.max_output_tokens ?? 4_096,
     injectTime: given.inject_time ?? true,
-    cache: cacheFrom(given, facts, card.dialect === 'anthropic-messages' ? ['5m', '1h'] : ['in_memory', '24h'], id),
+    cache: cacheFrom(given, facts, wireOf(card).retentions, id),
   }
 }
 

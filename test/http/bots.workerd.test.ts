@@ -294,7 +294,6 @@ describe('what a bot refuses', () => {
     ['model', { provider: 'anthropic' }, 400],
     ['provider', { model: 'claude-opus-5' }, 400],
     ['provider', { provider: 'nobody', model: 'm' }, 400],
-    ['provider', { provider: 'gemini', model: 'gemini-3-pro' }, 422],
     ['tools', { ...anthropic, tools: [] }, 422],
     ['summarize', { ...anthropic, summarize: true }, 422],
     ['history_tokens', { ...anthropic, history_tokens: 3 }, 400],

@@ -1,0 +1,108 @@
+import type { ChatMessage, ToolCall } from './chat-window.ts'
+import { marksOf, MAX_ROUND_CALLS } from './marks.ts'
+import type { Marks } from './marks.ts'
+
+/**
+ * One turn of a bot, decided without doing anything: ask the model, carry out the tools it calls, ask again. The shell keeps
+ * what came back in its tables and asks here what is next, so that a turn that was cut off goes on from there.
+ */
+
+export interface ToolDefinition {
+  name: string
+  description: string
+  /** A JSON schema of an object. */
+  parameters: Record<string, unknown>
+}
+
+export interface Reply {
+  text: string
+  /** False where the cap on the output cut it off. */
+  complete: boolean
+  toolCalls: ToolCall[]
+  native: string | null
+}
+
+export interface ToolResult {
+  text: string
+  isError: boolean
+}
+
+/** One answer with tool calls, and their results in order; null where a result is still to come. */
+export interface Round {
+  reply: Reply
+  results: (ToolResult | null)[]
+}
+
+export type TurnNext =
+  /** `final`: tools stay listed, and none may be called any more. */
+  { do: 'ask'; final: boolean } | { do: 'call'; calls: { index: number; call: ToolCall }[] }
+
+/** What a turn does next, after so many rounds. An answer without tool calls ends it, and is no round. */
+export function nextInTurn(rounds: readonly Round[], maxIterations: number): TurnNext {
+  const last = rounds.at(-1)
+  const open = (last?.reply.toolCalls ?? []).flatMap((call, index) =>
+    (last?.results[index] ?? null) === null ? [{ index, call }] : [],
+  )
+  if (open.length > 0) return { do: 'call', calls: open }
+  return { do: 'ask', final: rounds.length >= maxIterations }
+}
+
+/** Whether an answer asks for tools. After `final` it cannot: what it says counts, and what it calls does not. */
+export function asksForTools(reply: Reply, final: boolean): boolean {
+  return !final && reply.toolCalls.length > 0
+}
+
+/** A round as the conversation keeps it: the calls and each one's result, never apart. */
+export function roundMessages({ reply, results }: Round): ChatMessage[] {
+  const { text, toolCalls, native } = reply
+  return [
+    { role: 'assistant', text, toolCalls, ...(native === null ? {} : { native }) },
+    ...toolCalls.map((call, index): ChatMessage => {
+      const result = results[index] ?? { text: 'There is no result.', isError: true }
+      return { role: 'tool', callId: call.id, text: result.text, ...(result.isError ? { isError: true } : {}) }
+    }),
+  ]
+}
+
+/** Results that need no call: of calls beyond those that one answer may make. */
+export function refusedCalls(reply: Reply): (ToolResult | null)[] {
+  const text = `Not called: at most ${MAX_ROUND_CALLS} tools are called at once. Call it again.`
+  return reply.toolCalls.map((_, index) => (index < MAX_ROUND_CALLS ? null : { text, isError: true }))
+}
+
+/** What one call of a turn shows the model: the window, and where its breakpoints stand. */
+export interface Sight {
+  messages: ChatMessage[]
+  marks: Marks
+  /** Said behind the last breakpoint, because it is another text each time, and not kept; null: nothing. */
+  aside: string | null
+}
+
+export function sightOf(
+  window: { messages(): ChatMessage[]; summaryCount: number },
+  { now, injectTime, final }: { now: number; injectTime: boolean; final: boolean },
+): Sight {
+  const messages = window.messages()
+  const aside = injectTime ? `Current time: ${new Date(now).toISOString()}` : null
+  return { messages, marks: marksOf(messages, window.summaryCount, final), aside }
+}
+
+/**
+ * What asks for a summary of messages that were evicted. They were the conversation's beginning, so that they are sent as
+ * they were, behind the same head: a provider that still has them reads them from its cache.
+ */
+export function summarySight(head: readonly ChatMessage[], summaries: number, evicted: readonly ChatMessage[]): Sight {
+  // Of an exchange that is too long the question stays, and providers want a user to speak first.
+  const opening: ChatMessage[] = evicted[0]?.role === 'user' ? [] : [{ role: 'user', text: 'Go on.' }]
+  const messages: ChatMessage[] = [...head, ...opening, ...evicted, { role: 'user', text: SUMMARY_REQUEST }]
+  // What stands in front of the request may have an entry; the request itself is not worth one.
+  const { head: marked, at } = marksOf(messages.slice(0, -1), summaries)
+  return { messages, marks: { head: marked, at }, aside: null }
+}
+
+const SUMMARY_REQUEST =
+  'Summarize the conversation above for yourself, in at most 200 words: facts, names, numbers, decisions, open questions. ' +
+  'It will stand in place of these messages. Call no tool; answer with the summary alone.'
+
+/** Behind the system prompt only what is said differs from turn to turn; a summary is cut to this many characters. */
+export const MAX_SUMMARY_CHARS = 4_000
