@@ -78,6 +78,7 @@ export interface Played {
 
 const CALL_MS = 3_000
 const KEY = 'bench'
+const NO_MARKS: Marks = { head: true, at: new Set() }
 const SUMMARY = 'They talked about orders, about repairs and about what is in stock. '.repeat(12)
 
 export async function play(
@@ -149,17 +150,20 @@ export async function play(
     const ask = (calls: number, round: readonly ChatMessage[] = []): Promise<void> =>
       send(shown(round, calls >= rules.maxIterations), calls >= rules.maxIterations)
     const add = async (...messages: ChatMessage[]): Promise<void> => {
-      const head = window.head()
-      const count = window.summaryCount
+      const before = sightOf(window, { now, injectTime: false, final: false })
       const gone = window.add(...messages)
       if (gone.length === 0 || rules.summaries === 'none') return
-      await send(summarySight(head, count, gone), false)
+      await send(summarySight(before, gone), false)
       if (rules.summaries === 'in_place_of_earlier_ones') window.forgetSummaries()
       window.summarize(`${SUMMARY}${turn}`)
     }
     const older = rules.summaries === 'before_each_turn' ? window.older() : []
     if (older.length > 0) {
-      await send(summarySight(window.head(), 0, older), false)
+      const messages = [...window.head(), ...older]
+      await send(
+        summarySight({ ...shown([], false), messages, marks: marksBy(rules, messages, NO_MARKS) }, older),
+        false,
+      )
       window.compact(`${SUMMARY}${turn}`)
     }
     await add({ role: 'user', text: line.user })

@@ -23,11 +23,9 @@ export const MAX_ROUND_CALLS = 8
 
 /**
  * The marks of one call: the head, the last summary (it is stable, and what is read at the next eviction), the end of the
- * call before and the end of this one. `final` is a call that forbids tools, which on some providers is another prompt
- * behind the head: what it would write nobody reads, so that only the head is marked.
+ * call before and the end of this one.
  */
-export function marksOf(messages: readonly ChatMessage[], summaries: number, final = false): Marks {
-  if (final) return { head: true, at: new Set() }
+export function marksOf(messages: readonly ChatMessage[], summaries: number): Marks {
   const ends = messages.flatMap(({ role }, index) =>
     (role === 'user' || role === 'tool') && messages[index + 1]?.role !== 'tool' ? [index] : [],
   )

@@ -217,7 +217,6 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       maxOutputTokens: config.maxOutputTokens,
       cache: config.cache,
       tools: [],
-      noTools: false,
     })
     return { card, baseUrl: access.baseUrl, credential, request }
   }

@@ -79,10 +79,6 @@ describe('breakpoints', () => {
     expect([...marksOf(messages, 2).at]).toEqual([2, 3, 5])
   })
 
-  it('are the head alone where tools are forbidden, because nobody reads what stands behind it', () => {
-    expect(marksOf([system, user('a'), ...round()], 0, true)).toEqual({ head: true, at: new Set() })
-  })
-
   it('each call finds the mark of the one before within a look-back, whatever is said', () => {
     const turn = fc.array(fc.integer({ min: 1, max: MAX_ROUND_CALLS }), { maxLength: 12 })
     fc.assert(
@@ -120,18 +116,29 @@ describe('breakpoints', () => {
 })
 
 describe('a summary', () => {
-  it('is asked for behind exactly what the provider has seen: the head and the evicted, unchanged', () => {
-    const head = [system, user('summary 1')]
-    const evicted = [user('a'), says('b'), user('c'), says('d')]
-    const { messages, marks, aside } = summarySight(head, 1, evicted)
-    expect(messages.slice(0, -1)).toEqual([...head, ...evicted])
-    expect(messages.at(-1)?.text).toContain('Summarize')
-    expect([...marks.at]).toEqual([1, 2, 4])
-    expect(aside).toBeNull()
+  const conversation = [user('a'), says('b'), user('c'), says('d'), user('e'), says('f')]
+
+  it('is asked for behind exactly what the provider has seen, with the marks that are in its cache', () => {
+    const window = new ChatWindow({ budgetTokens: 200, count: (text) => text.length })
+    window.add(system, ...conversation)
+    window.summarize('before')
+    const sent = sightOf(window, { now: 0, injectTime: true, final: false })
+    window.add(says('g'))
+    const before = sightOf(window, { now: 1, injectTime: false, final: false })
+    const { messages, marks, aside, noTools } = summarySight(before, conversation.slice(0, 4))
+    expect(messages.slice(0, sent.messages.length)).toEqual(sent.messages)
+    expect(marks).toEqual(sent.marks)
+    expect(messages.at(-1)).toMatchObject({
+      role: 'user',
+      text: expect.stringMatching(/^Summarize .* begins with "e"/),
+    })
+    expect([aside, noTools]).toEqual([null, false])
   })
 
-  it('lets a user speak first where only rounds of tool calls were evicted', () => {
-    const { messages } = summarySight([system], 0, roundMessages(done(asks(1))))
-    expect(messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool', 'user'])
+  it('is of everything where everything goes', () => {
+    const window = new ChatWindow({ budgetTokens: 1_000 })
+    window.add(...conversation)
+    const before = sightOf(window, { now: 0, injectTime: false, final: false })
+    expect(summarySight(before, conversation).messages.at(-1)?.text).toContain('the conversation above')
   })
 })
