@@ -78,7 +78,7 @@ export interface Played {
 
 const CALL_MS = 3_000
 const KEY = 'bench'
-const NO_MARKS: Marks = { head: true, at: new Set() }
+const NO_MARKS: Marks = { head: true, at: new Set(), more: new Set() }
 const SUMMARY = 'They talked about orders, about repairs and about what is in stock. '.repeat(12)
 
 export async function play(
@@ -235,7 +235,7 @@ function inFront(message: ChatMessage, now: number): ChatMessage {
 
 function marksBy({ marks }: Rules, messages: readonly ChatMessage[], ours: Marks): Marks {
   if (marks === 'rolling') return ours
-  return { head: true, at: new Set(marks === 'head' ? [] : [messages.length - 1]) }
+  return { head: true, at: new Set(marks === 'head' ? [] : [messages.length - 1]), more: new Set() }
 }
 
 /** A marker at the end of the tools, where our own writer needs none. */

@@ -10,6 +10,8 @@ export interface Marks {
   head: boolean
   /** Indexes of messages at whose end a breakpoint stands. */
   at: ReadonlySet<number>
+  /** Ends of earlier summaries: marked too where a provider takes many and looks for entries at breakpoints alone. */
+  more: ReadonlySet<number>
 }
 
 /** As many as every provider with breakpoints takes, the head's own included. */
@@ -30,9 +32,9 @@ export function marksOf(messages: readonly ChatMessage[], summaries: number): Ma
     (role === 'user' || role === 'tool') && messages[index + 1]?.role !== 'tool' ? [index] : [],
   )
   const system = messages.filter(({ role }) => role === 'system').length
-  const summary = summaries === 0 ? [] : [system + summaries - 1]
+  const stable = Array.from({ length: summaries }, (_, index) => system + index)
   const rolling = ends.filter((index) => index >= system + summaries).slice(-2)
-  return { head: true, at: new Set([...summary, ...rolling].slice(0, MOST_MARKS - 1)) }
+  return { head: true, at: new Set([...stable.slice(-1), ...rolling]), more: new Set(stable.slice(0, -1)) }
 }
 
 /** Blocks of messages, as a lookup counts them at the most: a text, a call and a result are one each. */

@@ -67,7 +67,7 @@ describe('breakpoints', () => {
 
   it('stand at the head, at the end of this call and at that of the one before', () => {
     const first = [system, user('a')]
-    expect(marksOf(first, 0)).toEqual({ head: true, at: new Set([1]) })
+    expect(marksOf(first, 0)).toEqual({ head: true, at: new Set([1]), more: new Set() })
     const second = [...first, ...round()]
     expect([...marksOf(second, 0).at]).toEqual([1, 4])
     const third = [...second, says('b'), user('c')]
@@ -77,6 +77,7 @@ describe('breakpoints', () => {
   it('stand behind the last summary too, which an eviction leaves where it is', () => {
     const messages = [system, user('summary 1'), user('summary 2'), user('a'), says('b'), user('c')]
     expect([...marksOf(messages, 2).at]).toEqual([2, 3, 5])
+    expect([...marksOf(messages, 2).more]).toEqual([1])
   })
 
   it('each call finds the mark of the one before within a look-back, whatever is said', () => {
