@@ -1,6 +1,7 @@
 import type { ChatMessage, ToolCall } from './chat-window.ts'
 import { marksOf, MAX_ROUND_CALLS } from './marks.ts'
 import type { Marks } from './marks.ts'
+import { estimateTokens } from './tokens.ts'
 
 /**
  * One turn of a bot, decided without doing anything: ask the model, carry out the tools it calls, ask again. The shell keeps
@@ -68,6 +69,15 @@ export function roundMessages({ reply, results }: Round): ChatMessage[] {
 export function refusedCalls(reply: Reply): (ToolResult | null)[] {
   const text = `Not called: at most ${MAX_ROUND_CALLS} tools are called at once. Call it again.`
   return reply.toolCalls.map((_, index) => (index < MAX_ROUND_CALLS ? null : { text, isError: true }))
+}
+
+/** A result that leaves room for the conversation; what is cut off is said. */
+export function boundedResult(result: ToolResult, maxTokens: number): ToolResult {
+  const { text, isError } = result
+  const tokens = estimateTokens(text)
+  if (tokens <= maxTokens) return result
+  const kept = text.slice(0, Math.floor((text.length * maxTokens) / tokens))
+  return { text: `${kept}\n[cut off here: ${text.length - kept.length} more characters]`, isError }
 }
 
 /** What one call of a turn shows the model: the window, and where its breakpoints stand. */

@@ -1,7 +1,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { botAnswer, snapshot as snapshotAnswer } from '../../src/contract/bots.ts'
+import { botAnswer } from '../../src/contract/answers/bots.ts'
+import { snapshot as snapshotAnswer } from '../../src/contract/bots.ts'
 import { BotCalls } from '../../src/durable/bot-calls.ts'
 import { botName } from '../../src/durable/bot-state.ts'
 import { durableSql } from '../../src/durable/sql.ts'
@@ -294,8 +295,8 @@ describe('what a bot refuses', () => {
     ['model', { provider: 'anthropic' }, 400],
     ['provider', { model: 'claude-opus-5' }, 400],
     ['provider', { provider: 'nobody', model: 'm' }, 400],
-    ['tools', { ...anthropic, tools: [] }, 422],
-    ['summarize', { ...anthropic, summarize: true }, 422],
+    ['max_iterations', { ...anthropic, max_iterations: 0 }, 400],
+    ['summarize', { ...anthropic, summarize: 'yes' }, 400],
     ['history_tokens', { ...anthropic, history_tokens: 3 }, 400],
     ['system_prompt', { ...anthropic, history_tokens: 256 }, 400],
     ['cost_budget_usd', { ...anthropic, model: 'claude-of-nobody', cost_budget_usd: 1 }, 422],
