@@ -3,6 +3,7 @@ import type { FailureValue } from '../contract/failures.ts'
 import type { ChatMessage, ChatWindow } from '../core/chat-window.ts'
 import { MAX_ATTEMPTS } from '../core/live.ts'
 import { usd } from '../core/price.ts'
+import { estimateTokens } from '../core/tokens.ts'
 import {
   asksForTools,
   MAX_SUMMARY_CHARS,
@@ -14,11 +15,13 @@ import {
 } from '../core/turn.ts'
 import type { Round } from '../core/turn.ts'
 import type { Usage } from '../core/types.ts'
+import { takesTools } from '../providers/conversation.ts'
+import { cardById } from '../providers/registry.ts'
 import { callId, replyOf, summaryId } from './bot-calls.ts'
 import type { CallOutcome } from './bot-calls.ts'
 import { askModel } from './bot-model.ts'
 import type { Asked, BotShell } from './bot-model.ts'
-import { added, MAX_ITERATIONS, windowOf } from './bot-state.ts'
+import { added, MAX_ITERATIONS, toolsOf, windowOf } from './bot-state.ts'
 import type { BotCache, BotConfig, BotState, BotTotals } from './bot-state.ts'
 import { runTools } from './bot-tools.ts'
 import type { Turn } from './live-definition.ts'
@@ -66,6 +69,7 @@ export class BotTurn {
         throw new Error(outcome.failure.message)
       }
       if (outcome.kind !== 'answered') return this.#failed(state, outcome)
+      this.#learn(window, outcome.usage)
       const reply = replyOf(outcome)
       if (asksForTools(reply, next.final)) {
         rounds.push({ reply, results: refusedCalls(reply) })
@@ -103,6 +107,14 @@ export class BotTurn {
     const sight = sightOf(window, { now: this.#shell.clock.now(), injectTime, final })
     const onText = (text: string): void => this.#shell.tell({ type: 'delta', turn_id: this.#turn.id, text })
     return this.#send({ id, sight, final, maxOutputTokens, onText })
+  }
+
+  /** What the model counted for what it was shown: the window, and the tools beside it. */
+  #learn(window: ChatWindow, { inputTokens }: Usage): void {
+    const card = cardById(this.#config.provider)
+    const tools = card === undefined ? [] : toolsOf(this.#config, takesTools(card))
+    if (inputTokens !== null)
+      window.calibrate(inputTokens, tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools)))
   }
 
   async #send(asked: Omit<Asked, 'cache' | 'timeoutMs'>): Promise<CallOutcome> {
