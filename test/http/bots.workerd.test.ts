@@ -39,7 +39,10 @@ async function ended(id: string, turn: string): Promise<void> {
   }, 20_000)
 }
 
-async function hear(id: string, key = ACCOUNT): Promise<{ heard: Record<string, unknown>[]; socket: WebSocket }> {
+async function hear(
+  id: string,
+  key = ACCOUNT,
+): Promise<{ heard: Record<string, unknown>[]; deltas: Record<string, unknown>[]; socket: WebSocket }> {
   const answer = await exports.default.fetch(
     new Request(`http://pilotlight.test/bots/${id}/responses`, {
       headers: { upgrade: 'websocket', authorization: `Bearer ${key}` },
@@ -49,9 +52,13 @@ async function hear(id: string, key = ACCOUNT): Promise<{ heard: Record<string, 
   const socket = answer.webSocket
   if (socket === null) throw new Error('no socket')
   const heard: Record<string, unknown>[] = []
+  const deltas: Record<string, unknown>[] = []
   socket.accept()
-  socket.addEventListener('message', ({ data }) => void heard.push(JSON.parse(String(data)) as Record<string, unknown>))
-  return { heard, socket }
+  socket.addEventListener('message', ({ data }) => {
+    const said = JSON.parse(String(data)) as Record<string, unknown>
+    ;(said['type'] === 'delta' ? deltas : heard).push(said)
+  })
+  return { heard, deltas, socket }
 }
 
 const modelCalls = () => received(world.lab).length
