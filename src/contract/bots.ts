@@ -42,14 +42,9 @@ export const newBot = z.strictObject({
     .optional()
     .meta({ description: 'Goes on where this was taken. Only idle_timeout and cost_budget_usd may stand beside it.' }),
   tools: newTools.optional().meta({ description: 'Called over HTTP; their order and text are part of the prompt.' }),
-  max_iterations: z
-    .int({ error: 'must be a whole number from 1 to 50' })
-    .min(1)
-    .max(50)
-    .optional()
-    .meta({
-      description: 'Answers of one turn that may call tools; 10 when absent. One more call may then call none.',
-    }),
+  max_iterations: z.int({ error: 'must be a whole number from 1 to 50' }).min(1).max(50).optional().meta({
+    description: 'Answers of one turn that may call tools; 10 when absent. One more call may then call none.',
+  }),
   summarize: z
     .boolean({ error: 'must be true or false' })
     .optional()
@@ -71,7 +66,7 @@ export const botEvent = z.strictObject({
   data: z.unknown().optional(),
   id: z
     .string()
-    .regex(/^[\w.:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores, dots and colons' })
+    .regex(/^[\w:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores and colons' })
     .optional()
     .meta({ description: 'An event of an id that is known already is not taken twice.' }),
 })

@@ -6,7 +6,7 @@ import type { Vars } from '../../src/runtime/env.ts'
 const VARS: Vars = { KEY_ENCRYPTION_SECRET: 'a secret of a deployment, long enough' }
 const CALL = {
   url: 'https://tools.example/weather',
-  id: 'bot_1.evt_1.0',
+  id: 'bot_1-evt_1-0-0',
   body: '{"tool":"weather"}',
   now: 1_795_000_000_000,
   timeoutMs: 1_000,
