@@ -83,7 +83,7 @@ describe.each([
     const seen = botAnswer.parse((await get(`/bots/${id}`)).json)
     expect(seen.usage.turns).toBe(1)
     expect(seen.calls.map(({ turn_id, outcome, purpose }) => [turn_id, outcome, purpose])).toEqual(
-      Array(3).fill([turn, 'answered', 'answer']),
+      Array.from({ length: 3 }, () => [turn, 'answered', 'answer']),
     )
     expect(seen.tool_calls.map(({ tool, outcome, attempts }) => [tool, outcome, attempts])).toEqual([
       ['current_time', 'answered', 1],
