@@ -62,11 +62,13 @@ const eventType = z
   .regex(/^[\w.:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores, dots and colons' })
 
 export const botEvent = z.strictObject({
-  type: eventType.meta({ description: 'message is a turn; an event that nobody handles is dropped with a warning.' }),
+  type: eventType.meta({
+    description: 'message is a turn, clear forgets the conversation; another one is dropped with a warning.',
+  }),
   data: z.unknown().optional(),
   id: z
     .string()
-    .regex(/^[\w.:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores, dots and colons' })
+    .regex(/^[\w:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores and colons' })
     .optional()
     .meta({ description: 'An event of an id that is known already is not taken twice.' }),
 })

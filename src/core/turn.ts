@@ -107,11 +107,8 @@ export function sightOf(
 export function summarySight(before: Sight, evicted: readonly ChatMessage[]): Sight {
   const gone = new Set(evicted)
   const next = before.messages.slice(before.messages.findLastIndex((message) => gone.has(message)) + 1)[0]
-  const what =
-    next === undefined
-      ? 'the conversation above'
-      : `what was said before the message that begins with ${beginning(next)}`
-  const messages: ChatMessage[] = [...before.messages, { role: 'user', text: summaryRequest(what) }]
+  const upTo = next === undefined ? '' : ` up to the message that begins with ${beginning(next)}, and without it`
+  const messages: ChatMessage[] = [...before.messages, { role: 'user', text: summaryRequest(upTo) }]
   return { ...before, messages, aside: null, noTools: false }
 }
 
@@ -119,9 +116,9 @@ function beginning({ text }: ChatMessage): string {
   return JSON.stringify(text.slice(0, 80))
 }
 
-function summaryRequest(what: string): string {
+function summaryRequest(upTo: string): string {
   return (
-    `Summarize ${what}, for yourself, in at most 200 words: facts, names, numbers, decisions, open questions. ` +
+    `Summarize the conversation above${upTo}, for yourself, in at most 200 words: facts, names, numbers, decisions, open questions. ` +
     'It will stand in place of those messages. Call no tool; answer with the summary alone.'
   )
 }

@@ -42,6 +42,11 @@ export function summaryId(turn: string, n: number): string {
   return `${turn}#s${n}`
 }
 
+/** Of a tool's call. Without dots, because a signature puts them between id, time and body. */
+export function toolId(bot: string, turn: string, ask: number, index: number): string {
+  return `${bot}-${turn}-${ask}-${index}`
+}
+
 /** The turn and the kind of a call, from its id. */
 export function callOf(id: string): { turn: string; purpose: 'answer' | 'summary' } {
   const [turn = '', step = ''] = id.split('#')

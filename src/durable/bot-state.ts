@@ -110,6 +110,13 @@ export function windowOf({ config, window }: BotState): ChatWindow {
   return new ChatWindow({ budgetTokens: config?.historyTokens ?? 1, state: window })
 }
 
+/** The bot with its conversation forgotten; its system prompt stays. */
+export function cleared(state: BotState): BotState {
+  const window = windowOf(state)
+  window.clear()
+  return { ...state, window: window.state() }
+}
+
 /** Folds one call's usage in; `nanos` is null where its cost is not known. */
 export function added(totals: BotTotals, usage: Usage, nanos: number | null): BotTotals {
   return {

@@ -17,7 +17,7 @@ import type { Round } from '../core/turn.ts'
 import type { Usage } from '../core/types.ts'
 import { takesTools } from '../providers/conversation.ts'
 import { cardById } from '../providers/registry.ts'
-import { callId, replyOf, summaryId } from './bot-calls.ts'
+import { callId, replyOf, summaryId, toolId } from './bot-calls.ts'
 import type { CallOutcome } from './bot-calls.ts'
 import { askModel } from './bot-model.ts'
 import type { Asked, BotShell } from './bot-model.ts'
@@ -95,8 +95,8 @@ export class BotTurn {
   ): Promise<void> {
     const round = rounds.at(-1)
     if (round === undefined) return
-    const name = (index: number): string => `${this.#shell.id}.${callId(this.#turn.id, rounds.length)}.${index}`
-    const named = open.map(({ index, call }) => ({ id: name(index), index, call }))
+    const id = (index: number): string => toolId(this.#shell.id, this.#turn.id, rounds.length - 1, index)
+    const named = open.map(({ index, call }) => ({ id: id(index), index, call }))
     const results = await runTools(this.#shell, this.#config, this.#turn.id, named)
     for (const [index, result] of results) round.results[index] = result
     await this.#add(window, ...roundMessages(round))

@@ -5,7 +5,7 @@ import type { ModelCall, ToolRun } from './bot-calls.ts'
 import { BotEars } from './bot-ears.ts'
 import type { BotShell } from './bot-model.ts'
 import { BotNextCache } from './bot-next-cache.ts'
-import { NOT_BEGUN, windowOf } from './bot-state.ts'
+import { cleared, NOT_BEGUN, windowOf } from './bot-state.ts'
 import type { BotCache, BotState } from './bot-state.ts'
 import { BotTurn } from './bot-turn.ts'
 import type { LiveView, Turn } from './live-definition.ts'
@@ -13,7 +13,7 @@ import { LiveObject } from './live-object.ts'
 import { durableSql } from './sql.ts'
 
 // A type, not an interface: handlers are found by its keys.
-export type BotEvents = { message: { text: string } }
+export type BotEvents = { message: { text: string }; clear: unknown }
 
 export interface BotView extends LiveView<BotState> {
   calls: ModelCall[]
@@ -47,6 +47,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
           if (late.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
           return late.turn(state, text, turn)
         },
+        clear: (state) => cleared(state),
       },
     })
     late.turn = (state, text, turn) => this.#turn(state, text, turn)
