@@ -130,7 +130,7 @@ export class HandleSituation {
   /** All that a decision about a managed cache is given beside its state. */
   context({ k, record, state }: Pick<StoredHandle, 'k' | 'record' | 'state'>, now: number): HandleContext {
     const { budgetNanosPerDay } = this.ports.settings()
-    const spent = budgetNanosPerDay === null ? 0 : (this.ledger.days.load(dayOf(now))?.costNanos ?? 0)
+    const spent = budgetNanosPerDay === null ? 0 : this.ledger.spentNanos(now)
     return {
       keep: record.keep,
       ...this.ports.pricesOf(record.provider, record.model, now),

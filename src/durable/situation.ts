@@ -63,8 +63,7 @@ export class Situation {
   accountLeft(now: number): number | null {
     const budget = this.settings.budgetNanosPerDay
     if (budget === null) return null
-    const spent = this.store.days.load(dayOf(now))?.costNanos ?? 0
-    return budget - spent - this.store.reservedNanos()
+    return budget - this.store.spentNanos(now) - this.store.reservedNanos()
   }
 
   /** All that a decision about a prefix is given beside its state. */
