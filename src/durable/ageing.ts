@@ -30,6 +30,7 @@ export function age(store: RegistryStore, handles: HandleStore, idempotency: Ide
     idempotency.age(now)
     store.botBook.drop(now - HISTORY_MS)
     store.days.drop(dayOf(now - LEDGER_DAYS_MS))
+    store.trials.drop(dayOf(now - LEDGER_DAYS_MS))
     store.prefixes.dropDeparted(dayOf(now))
     // None is ever forgotten, unless there is a defect; then it must not stay so.
     for (const k of store.states.forgotten(now - FORGOTTEN_MS, 10_000)) store.slots.hint(k, now)

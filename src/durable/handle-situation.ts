@@ -1,7 +1,7 @@
 import { meter } from '../core/handle-events.ts'
 import { rescheduleHandle, ttlToBuy } from '../core/handle-plan.ts'
 import type { HandleContext, HandleState, SeenHandle } from '../core/handle.ts'
-import { dayOf, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../core/schedule.ts'
+import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../core/schedule.ts'
 import type { StorageRate } from '../core/storage-meter.ts'
 import type { HandleLease, HandleRow, HandleView } from './handle-records.ts'
 import type { HandleStore, StoredHandle } from './handle-store.ts'

@@ -1,7 +1,7 @@
 import { isWarm } from '../core/state.ts'
 import type { Change } from '../core/change.ts'
 import type { PlanContext } from '../core/plan.ts'
-import { dayOf, SLOT_MS } from '../core/schedule.ts'
+import { SLOT_MS } from '../core/schedule.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
 import { Guards } from './guards.ts'
