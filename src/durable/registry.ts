@@ -60,6 +60,8 @@ import type {
   Settled,
 } from './records.ts'
 import { Registrar } from './registrar.ts'
+import { BotBooks } from './bot-books.ts'
+import type { BotCallBegun, BotCallEnded } from './bot-books.ts'
 import { rememberFacts } from './known-facts.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
@@ -86,6 +88,7 @@ export class Registry extends DurableObject<Environment> {
   readonly #handleKeeper: HandleKeeper
   readonly #handles: HandleDesk
   readonly #account: Account
+  readonly #botBooks = new BotBooks(this.#store)
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
@@ -333,9 +336,21 @@ export class Registry extends DurableObject<Environment> {
     return { leases, ...this.#account.grants(leases) }
   }
 
-  /** What a bot's call may be made with; null when the account is gone. */
-  grantsFor(credential: string): (Grants & { killed: boolean }) | null {
-    return this.#account.grantsFor(credential)
+  /**
+   * What a bot's call may be made with; null when the account is gone. `refused` says why it may not be made; where it is
+   * null, what the call may cost is reserved until `endBotCall`.
+   */
+  beginBotCall(call: BotCallBegun, credential: string): (Grants & { killed: boolean; refused: string | null }) | null {
+    const grants = this.#account.grantsFor(credential)
+    if (grants === null) return null
+    if (grants.killed) return { ...grants, refused: null }
+    const { budgetNanosPerDay } = this.#account.settings()
+    return { ...grants, refused: this.#botBooks.begin(call, budgetNanosPerDay, this.clock.now()) }
+  }
+
+  /** Books a bot's call; false where its end was booked already. */
+  endBotCall(call: BotCallEnded): boolean {
+    return this.#botBooks.end(call, this.clock.now())
   }
 
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
@@ -556,6 +571,7 @@ export class Registry extends DurableObject<Environment> {
 
   /** Once a day: rows age. */
   async rollUp(): Promise<void> {
+    this.#botBooks.giveUp(this.clock.now())
     age(this.#store, this.#handleStore, this.#idempotency, this.clock.now())
     this.#account.resealCredentials()
     await this.#rearming.rearm()
