@@ -120,6 +120,7 @@ export function prefixJson(view: Seen) {
     superseded: record.superseded,
     provider: record.provider,
     model: record.model,
+    credential: record.credential,
     fingerprint: record.fingerprint,
     created_at: iso(record.createdAt),
     warmth: warmthJson(view.belief),

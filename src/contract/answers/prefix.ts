@@ -28,6 +28,9 @@ export const prefixAnswer = z.strictObject({
   superseded: z.boolean(),
   provider: z.string(),
   model: z.string(),
+  credential: z
+    .string()
+    .meta({ description: 'Name of the credential that probes are sent with; its secret is never shown.' }),
   fingerprint: z.string(),
   created_at: at,
   warmth,
