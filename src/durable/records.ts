@@ -23,6 +23,8 @@ export interface PrefixRecord {
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number
   cacheKey: string | null
+  /** Headers of the caller's requests that probes carry; absent: none. */
+  headers?: Record<string, string>
   retention: string
   breakpoint: Breakpoint
   estimatedTokens: number
@@ -35,6 +37,14 @@ export interface PrefixRecord {
   outputFloors: number[]
   /** Primitives that this very body allows, best first. */
   primitives: Primitive[]
+}
+
+/** What a probe of a prefix is built from; the body is compressed. */
+export interface StoredPrefix {
+  bytes: Uint8Array
+  breakpoint: Breakpoint
+  cacheKey: string | null
+  headers: Record<string, string>
 }
 
 /**

@@ -8,7 +8,6 @@ import type { Asked } from '../core/honoured.ts'
 import type { Overrides } from '../core/overrides.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Signal } from '../core/signal.ts'
-import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { factsOf, handlePricesOf } from '../runtime/facts.ts'
@@ -55,6 +54,7 @@ import type {
   NamedCredential,
   Outcome,
   Settled,
+  StoredPrefix,
 } from './records.ts'
 import { Registrar } from './registrar.ts'
 import { rememberFacts } from './known-facts.ts'
@@ -320,11 +320,12 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. */
-  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint; cacheKey: string | null } | null {
+  stored(k: number): StoredPrefix | null {
     const bytes = this.#store.prefixes.body(k)
     const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null
-    return { bytes, breakpoint: record.breakpoint, cacheKey: record.cacheKey }
+    const { breakpoint, cacheKey, headers = {} } = record
+    return { bytes, breakpoint, cacheKey, headers }
   }
 
   // Managed caches

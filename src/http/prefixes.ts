@@ -103,6 +103,7 @@ export const prefixes = room()
       provider: record.provider,
       model: record.model,
       path: probe?.path ?? null,
+      headers: { ...card?.headers, ...record.headers },
       prefix_ends_at: record.breakpoint,
       sha256: sha256(body),
       body,

@@ -13,6 +13,8 @@ import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
+import { callerHeaders } from '../providers/caller-headers.ts'
+import type { CallerHeaders } from '../providers/caller-headers.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
@@ -34,6 +36,8 @@ export interface Preparation {
   facts: ModelFacts
   prefix: PreparedPrefix
   fingerprint: string
+  /** Headers that probes carry beside the card's own. */
+  headers: Record<string, string>
   mode: CacheRequest['mode']
   keepWarm: KeepWarm
   registration: Omit<Registration, 'body'>
@@ -54,12 +58,14 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
   const advice = [...prefix.advice, ...keepWarmAdvice(body.keep_warm)]
   const maxOutputTokens = body.max_output_tokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
-  const print = fingerprintOf(card, prefix, credential)
+  const headers = callerHeaders(card, body.headers)
+  const print = fingerprintOf(card, prefix, credential, headers)
   return {
     card,
     facts,
     prefix,
     fingerprint: print,
+    headers: headers.sent,
     mode,
     keepWarm: keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM),
     registration: {
@@ -70,6 +76,7 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
       credential: credential.name,
       credentialGeneration: credential.generation,
       cacheKey: prefix.cacheKey,
+      ...(headers.compared === null ? {} : { headers: headers.sent }),
       retention: prefix.retention,
       breakpoint: prefix.breakpoint,
       estimatedTokens: prefix.estimatedTokens,
@@ -92,7 +99,13 @@ export function registrationOf({ registration, prefix }: Preparation): Registrat
 
 /** The fingerprint of an observed request, by the same rules as its registration. */
 export function observedFingerprint(
-  observed: { provider: string; request: RawJson; model?: string | undefined; cache?: CacheInput | undefined },
+  observed: {
+    provider: string
+    request: RawJson
+    model?: string | undefined
+    cache?: CacheInput | undefined
+    headers?: Record<string, string> | undefined
+  },
   field: string,
   now: number,
   credential: CredentialUse = DEFAULT_USE,
@@ -100,7 +113,7 @@ export function observedFingerprint(
   const card = cardForBody(cardFor(observed.provider, `${field}.provider`), observed.request.text)
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
-  return fingerprintOf(card, prefix, credential)
+  return fingerprintOf(card, prefix, credential, callerHeaders(card, observed.headers, `${field}.headers`))
 }
 
 export function cardFor(id: string, field: string): Card {
@@ -264,7 +277,7 @@ function buildable(
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
 
-function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse): string {
+function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse, headers: CallerHeaders): string {
   return fingerprint({
     provider: card.id,
     model: prefix.model,
@@ -272,5 +285,6 @@ function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: Credentia
     credentialScope: `${credential.name}:${credential.generation}`,
     cacheKey: prefix.cacheKey,
     canonical: prefix.canonical,
+    beside: headers.compared,
   })
 }

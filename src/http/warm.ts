@@ -47,7 +47,8 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
     const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt, required)
     const { text, breakpoint, cacheKey } = preparation.prefix
     // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
-    const stored = warmed.created ? { text, breakpoint, cacheKey } : null
+    const { headers } = preparation
+    const stored = warmed.created ? { text, breakpoint, cacheKey, headers } : null
     const first = await follow(c, warmed.view, warmed.flight, stored, required)
     const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view

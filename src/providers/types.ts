@@ -209,6 +209,8 @@ export interface Card {
   /** Header that carries the credential, behind `scheme` if there is one; `authorization-bearer` is `Authorization: Bearer`. */
   auth: { header: string; scheme?: string }
   headers: Record<string, string>
+  /** Headers of a caller's own requests that decide what is cached, in lower case: probes carry them. Absent: none. */
+  callerHeaders?: readonly string[]
   dialect: DialectId
   wire?: Partial<Wire>
   supportsHandles: boolean

@@ -31,6 +31,8 @@ export interface StoredBody {
   breakpoint: { path: string; byte: number }
   /** For providers that take it in a header. */
   cacheKey: string | null
+  /** Headers of the caller's real requests. */
+  headers: Record<string, string>
 }
 
 /**
@@ -54,7 +56,7 @@ export async function runLease(
     const dialect = dialectOf(card)
     const credential = secretFor(lease, access, around.allowedSecrets, around.credentials ?? [], around.vars)
     const { primitive, retention, maxOutputTokens } = lease
-    const request = dialect.probe(
+    const built = dialect.probe(
       { text: body.text, model: lease.model, breakpoint: body.breakpoint },
       {
         primitive,
@@ -64,6 +66,7 @@ export async function runLease(
         ...(maxOutputTokens === null ? {} : { outputTokens: maxOutputTokens }),
       },
     )
+    const request = { ...built, headers: { ...body.headers, ...built.headers } }
     if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const startedAt = clock.now()
     if (startedAt > lease.sendBy) return notSent('its time had passed before its turn came')

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fingerprint } from '../../src/core/fingerprint.ts'
 import { costOf } from '../../src/core/price.ts'
+import { callerHeaders } from '../../src/providers/caller-headers.ts'
 import { cards, dialectOf, modelFacts } from '../../src/providers/registry.ts'
 import { FACT_NAMES } from '../../src/providers/types.ts'
 import type { Card, PreparedPrefix } from '../../src/providers/types.ts'
@@ -67,6 +68,22 @@ describe.each(documented)('%s', (_id, card, fixture) => {
     expect(print(card, prepare(card, model, other))).not.toBe(print(card, prefix))
     expect(print(card, prepare(card, model, plain.replace('policy', 'rules')))).not.toBe(print(card, prefix))
   })
+
+  test.runIf(isSent)(
+    'a probe carries the headers of real requests that the card names, and its own credential',
+    async () => {
+      const names = card.callerHeaders ?? []
+      expect(names).toEqual(names.map((name) => name.toLowerCase()))
+      const given = Object.fromEntries(names.map((name) => [name, `x-${name}`]))
+      const { sent } = callerHeaders(card, given)
+      const bare = (await probing(() => jsonAnswer(answers[0]!.body))).sent[0]!.headers
+      const { headers } = (await probing(() => jsonAnswer(answers[0]!.body), { headers: sent })).sent[0]!
+      for (const name of names) expect(headers.get(name)).toBe(`x-${name}`)
+      for (const [name, value] of bare) if (!names.includes(name)) expect(headers.get(name)).toBe(value)
+      const own = card.auth.header === 'authorization-bearer' ? 'authorization' : card.auth.header
+      expect(refusal(() => callerHeaders(card, { [own]: 'k' })).message).toContain('carries a credential')
+    },
+  )
 
   test.runIf(isSent)('a probe says the prefix byte for byte, at the right address', async () => {
     const { outcome, sent } = await probing(() => jsonAnswer(answers[0]!.body))

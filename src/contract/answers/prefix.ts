@@ -70,6 +70,10 @@ export const requestAnswer = z.strictObject({
   provider: z.string(),
   model: z.string(),
   path: z.string().nullable().meta({ description: "Path below the provider's base URL." }),
+  headers: z.record(z.string(), z.string()).meta({
+    description:
+      'Headers that probes carry beside the credential: those of the provider, and those that the prefix was registered with.',
+  }),
   prefix_ends_at: endsAt,
   sha256: z.string(),
   body: z.string().meta({ description: 'The exact text that real requests must begin with.' }),
