@@ -27,6 +27,7 @@ export type StopReason =
   | 'kill_switch'
   | 'provider_refused'
   | 'credential_replaced'
+  | 'address_changed'
   | 'quota_spent'
   | 'internal_error'
   | 'session_over'

@@ -23,6 +23,8 @@ export interface PrefixRecord {
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number
   cacheKey: string | null
+  /** Where its provider was reached when it was registered, hashed; null: at the address of its card. Absent in older rows. */
+  place?: string | null
   /** Headers of the caller's requests that probes carry; absent: none. */
   headers?: Record<string, string>
   retention: string
@@ -45,6 +47,7 @@ export interface StoredPrefix {
   breakpoint: Breakpoint
   cacheKey: string | null
   headers: Record<string, string>
+  place?: string | null
 }
 
 /**

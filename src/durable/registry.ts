@@ -9,7 +9,9 @@ import type { Overrides } from '../core/overrides.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Signal } from '../core/signal.ts'
 import { clockFrom } from '../runtime/clock.ts'
+import { placeOf } from '../runtime/env.ts'
 import type { Environment } from '../runtime/env.ts'
+import { cardById } from '../providers/registry.ts'
 import { factsOf, handlePricesOf } from '../runtime/facts.ts'
 import { overrides, rememberOverrides } from '../runtime/overrides.ts'
 import { Account, newSettings } from './account.ts'
@@ -57,7 +59,7 @@ import type {
   StoredPrefix,
 } from './records.ts'
 import { Registrar } from './registrar.ts'
-import { rememberFacts } from './known-facts.ts'
+import { rememberFacts, rememberPlaces } from './known-facts.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
 import { RegistryStore } from './registry-store.ts'
@@ -97,6 +99,10 @@ export class Registry extends DurableObject<Environment> {
       factsOf: rememberFacts(factsOf, () => overrides().version),
       grainMs: clock.grainMs,
       generationOf: (name: string) => this.#credentials.generationOf(name),
+      placeOf: rememberPlaces(
+        (provider) => placeOf(cardById(provider), env),
+        () => overrides().version,
+      ),
     }
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
     this.#keeper = new Keeper(this.#store, ports, settings())
@@ -324,8 +330,8 @@ export class Registry extends DurableObject<Environment> {
     const bytes = this.#store.prefixes.body(k)
     const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null
-    const { breakpoint, cacheKey, headers = {} } = record
-    return { bytes, breakpoint, cacheKey, headers }
+    const { breakpoint, cacheKey, headers = {}, place } = record
+    return { bytes, breakpoint, cacheKey, headers, ...(place === undefined ? {} : { place }) }
   }
 
   // Managed caches

@@ -45,7 +45,17 @@ export interface Preparation {
   dryRun: boolean
 }
 
-export function prepareWarm(body: WarmBody, now: number, credential: CredentialUse = DEFAULT_USE): Preparation {
+/** Names the place where a provider is reached; null: the address of its card. */
+export type PlaceOf = (card: Card) => string | null
+
+const ITS_CARDS: PlaceOf = () => null
+
+export function prepareWarm(
+  body: WarmBody,
+  now: number,
+  credential: CredentialUse = DEFAULT_USE,
+  placeOf: PlaceOf = ITS_CARDS,
+): Preparation {
   refuseNotYet(body)
   const card = cardForBody(cardFor(body.provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
@@ -59,7 +69,8 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
   const maxOutputTokens = body.max_output_tokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const headers = callerHeaders(card, body.headers)
-  const print = fingerprintOf(card, prefix, credential, headers)
+  const place = placeOf(card)
+  const print = fingerprintOf(card, prefix, credential, headers, place)
   return {
     card,
     facts,
@@ -76,6 +87,7 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
       credential: credential.name,
       credentialGeneration: credential.generation,
       cacheKey: prefix.cacheKey,
+      place,
       ...(headers.compared === null ? {} : { headers: headers.sent }),
       retention: prefix.retention,
       breakpoint: prefix.breakpoint,
@@ -109,11 +121,13 @@ export function observedFingerprint(
   field: string,
   now: number,
   credential: CredentialUse = DEFAULT_USE,
+  placeOf: PlaceOf = ITS_CARDS,
 ): string {
   const card = cardForBody(cardFor(observed.provider, `${field}.provider`), observed.request.text)
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
-  return fingerprintOf(card, prefix, credential, callerHeaders(card, observed.headers, `${field}.headers`))
+  const headers = callerHeaders(card, observed.headers, `${field}.headers`)
+  return fingerprintOf(card, prefix, credential, headers, placeOf(card))
 }
 
 export function cardFor(id: string, field: string): Card {
@@ -277,7 +291,13 @@ function buildable(
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
 
-function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse, headers: CallerHeaders): string {
+function fingerprintOf(
+  card: Card,
+  prefix: PreparedPrefix,
+  credential: CredentialUse,
+  { compared }: CallerHeaders,
+  place: string | null,
+): string {
   return fingerprint({
     provider: card.id,
     model: prefix.model,
@@ -285,6 +305,6 @@ function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: Credentia
     credentialScope: `${credential.name}:${credential.generation}`,
     cacheKey: prefix.cacheKey,
     canonical: prefix.canonical,
-    beside: headers.compared,
+    beside: compared === null && place === null ? null : JSON.stringify({ headers: compared, place }),
   })
 }

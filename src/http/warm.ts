@@ -1,6 +1,7 @@
 import { warmBody } from '../contract/warm.ts'
 import type { Advice } from '../core/types.ts'
 import type { PrefixView } from '../durable/prefix-view.ts'
+import { placeOf } from '../runtime/env.ts'
 import { newId } from '../runtime/ids.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
@@ -28,7 +29,7 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
   const clock = clockOf(c)
   const known = await credentialsNamed(c, [body.credential])
   const credential = useOf(body.credential, known)
-  const preparation = prepareWarm(body, clock.now(), credential)
+  const preparation = prepareWarm(body, clock.now(), credential, (card) => placeOf(card, c.env))
   const own = known.get(credential.name)
   if (own !== undefined) refuseElsewhere(c, preparation.card, own)
   refuseUnwarmed(c, preparation.card)
@@ -47,8 +48,9 @@ export const warm = room().post('/warm', account, idempotent, async (c) => {
     const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt, required)
     const { text, breakpoint, cacheKey } = preparation.prefix
     // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
-    const { headers } = preparation
-    const stored = warmed.created ? { text, breakpoint, cacheKey, headers } : null
+    const { headers, registration } = preparation
+    const { place = null } = registration
+    const stored = warmed.created ? { text, breakpoint, cacheKey, headers, place } : null
     const first = await follow(c, warmed.view, warmed.flight, stored, required)
     const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view

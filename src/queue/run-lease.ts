@@ -7,7 +7,7 @@ import type { Dialect } from '../providers/types.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { sendWith } from '../runtime/access-token.ts'
 import { door } from '../runtime/door.ts'
-import { accessTo } from '../runtime/env.ts'
+import { accessTo, placeOf } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
 import { secretFor } from '../durable/credential.ts'
 import type { SendThrough } from './egress.ts'
@@ -33,6 +33,8 @@ export interface StoredBody {
   cacheKey: string | null
   /** Headers of the caller's real requests. */
   headers: Record<string, string>
+  /** Where the provider was reached when it was registered; absent in older rows. */
+  place?: string | null
 }
 
 /**
@@ -52,6 +54,8 @@ export async function runLease(
     const card = cardById(lease.provider)
     const body = await around.bodyOf(lease.k)
     if (card === undefined || body === null) return notSent('the prefix or its provider is gone')
+    if (body.place !== undefined && body.place !== placeOf(card, around.vars))
+      return notSent('its provider is reached at another address')
     const access = accessTo(card, around.vars)
     const dialect = dialectOf(card)
     const credential = secretFor(lease, access, around.allowedSecrets, around.credentials ?? [], around.vars)

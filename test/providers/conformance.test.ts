@@ -5,7 +5,7 @@ import { callerHeaders } from '../../src/providers/caller-headers.ts'
 import { cards, dialectOf, modelFacts } from '../../src/providers/registry.ts'
 import { FACT_NAMES } from '../../src/providers/types.ts'
 import type { Card, PreparedPrefix } from '../../src/providers/types.ts'
-import { accessTo } from '../../src/runtime/env.ts'
+import { accessTo, placeOf } from '../../src/runtime/env.ts'
 import type { Vars } from '../../src/runtime/env.ts'
 import {
   bodyFor,
@@ -84,6 +84,16 @@ describe.each(documented)('%s', (_id, card, fixture) => {
       expect(refusal(() => callerHeaders(card, { [own]: 'k' })).message).toContain('carries a credential')
     },
   )
+
+  test.runIf(isSent)('a probe of what was written at another address is not sent', async () => {
+    const vars = { ...VARIABLES, [card.secret]: CREDENTIAL } as unknown as Vars
+    const place = placeOf(card, vars)
+    const answered = await probing(() => jsonAnswer(answers[0]!.body), { place })
+    expect(answered.outcome.kind).toBe('answered')
+    const { outcome, sent } = await probing(() => jsonAnswer(answers[0]!.body), { place: 'another' })
+    expect(sent).toEqual([])
+    expect(outcome).toMatchObject({ kind: 'not_sent', why: 'its provider is reached at another address' })
+  })
 
   test.runIf(isSent)('a probe says the prefix byte for byte, at the right address', async () => {
     const { outcome, sent } = await probing(() => jsonAnswer(answers[0]!.body))

@@ -96,6 +96,7 @@ export async function sendProbe(
     timeoutMs?: number
     id?: string
     headers?: Record<string, string>
+    place?: string | null
   } = {},
 ): Promise<{ outcome: Outcome; answer: string | null; sent: Sending[] }> {
   const sent: Sending[] = []
@@ -130,8 +131,8 @@ export async function sendProbe(
   const vars = { ...VARIABLES, [card.secret]: CREDENTIAL, WARM_ANYWAY: 'perplexity', ...options.vars } as Vars
   try {
     const { text, breakpoint, cacheKey } = prefix
-    const { headers = {} } = options
-    const bodyOf = async () => ({ text, breakpoint, cacheKey, headers })
+    const { headers = {}, place } = options
+    const bodyOf = async () => ({ text, breakpoint, cacheKey, headers, ...(place === undefined ? {} : { place }) })
     return { ...(await runLease(lease, { clock, vars, allowedSecrets: [card.secret], bodyOf })), sent }
   } finally {
     vi.restoreAllMocks()

@@ -23,7 +23,7 @@ import {
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest, Wire } from '../types.ts'
 import { readAnswer, readUsage } from './anthropic-answer.ts'
@@ -104,7 +104,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   checkEnd(last)
   const kept = markers(stored.root)
   const own = ownKept.at(-1) ?? marked.at(-1)
-  const ownRetention = own === undefined ? null : (stringMember(own.value, 'ttl') ?? '5m')
+  const ownRetention = own === undefined ? null : ttlOf(own)
   const retention = chooseRetention(request.cache, ownRetention, facts(model), WIRE_RETENTIONS)
 
   const rules = {
@@ -126,6 +126,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...levelledRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
       ...points.advice,
@@ -141,6 +142,10 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
       }),
     ],
   }
+}
+
+function ttlOf({ value }: Marker): string {
+  return stringMember(value, 'ttl') ?? '5m'
 }
 
 /** An empty list of messages reads as none: whoever registers without the volatile turn means the same prefix. */

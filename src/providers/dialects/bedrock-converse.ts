@@ -20,7 +20,7 @@ import {
 import type { Body, Cut, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type {
   Dialect,
@@ -41,6 +41,7 @@ import {
   points,
   pointText,
   toolList,
+  ttlOf,
   withoutPoints,
 } from './bedrock-points.ts'
 
@@ -89,8 +90,9 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
   const stored = inner.edits.length === 0 ? cutOff : readBody(edit(cutOff.text, inner.edits))
   const end = lastElement(stored.root)
   const kept = points(stored.root)
-  const ttl = points(cutOff.root).at(-1) ?? marked.at(-1)
-  const ownRetention = ttl === undefined ? null : (stringMember(ttl.value, 'ttl') ?? '5m')
+  const ownKept = points(cutOff.root)
+  const ttl = ownKept.at(-1) ?? marked.at(-1)
+  const ownRetention = ttl === undefined ? null : ttlOf(ttl)
   const retention = chooseRetention(request.cache, ownRetention, facts(model), wire.retentions)
 
   const bare = readBody(edit(stored.text, withoutPoints(stored.root)))
@@ -110,6 +112,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...levelledRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
       ...breakpoints.advice,

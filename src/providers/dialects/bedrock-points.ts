@@ -60,10 +60,14 @@ export function pointText(retention: string): string {
   return `{"${POINT}":{"type":"default"${ttl}}}`
 }
 
+/** The lifetime that a point asks for. */
+export function ttlOf({ value }: Point): string {
+  return stringMember(value, 'ttl') ?? '5m'
+}
+
 /** All points of a probe carry one retention: a longer one behind a shorter one is refused. */
-export function pointEdits({ value }: Point, retention: string): Edit[] {
-  const present = stringMember(value, 'ttl') ?? '5m'
-  return present === retention ? [] : objectEdits(value, { ttl: JSON.stringify(retention) })
+export function pointEdits(point: Point, retention: string): Edit[] {
+  return ttlOf(point) === retention ? [] : objectEdits(point.value, { ttl: JSON.stringify(retention) })
 }
 
 /** Hidden thinking takes no marker in Anthropic's own format; what Bedrock says of it is not documented, so none is tried. */

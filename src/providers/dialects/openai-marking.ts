@@ -154,10 +154,9 @@ export function toolMarkers(root: JsonObject): JsonMember[] {
   )
 }
 
-/** The lifetime that the last marker of a stored body names; null where it has none. */
-export function markedRetention(root: JsonObject, shape: OpenaiShape): string | null {
-  const last = markedElements(root, shape).at(-1)
-  return last === undefined ? null : (stringMember(member(last, CONTROL), 'ttl') ?? '5m')
+/** The lifetimes that the markers of a stored body ask for, in the order of the prompt. */
+export function markedRetentions(root: JsonObject, shape: OpenaiShape): string[] {
+  return markedElements(root, shape).map((owner) => stringMember(member(owner, CONTROL), 'ttl') ?? '5m')
 }
 
 /** What a body with too many markers must give up for the one at the end of the prefix. */

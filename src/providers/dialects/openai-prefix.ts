@@ -19,7 +19,7 @@ import {
   memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement } from '../body.ts'
-import { chooseRetention, keyWithoutEffect } from '../retention.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
 import { chooseBreakpoints, chooseCut } from '../strategy.ts'
 import type { NativeRequest, PreparedPrefix, Wire } from '../types.ts'
 import { MARKER as CONTROL } from './anthropic-markers.ts'
@@ -30,7 +30,7 @@ import {
   innerMarks,
   isMarked,
   isMarkedModel,
-  markedRetention,
+  markedRetentions,
   markingOf,
   toolMarkers,
 } from './openai-marking.ts'
@@ -84,7 +84,8 @@ export function prepareOpenai(
 
   const key = cacheKey(body, request, wire)
   const bare = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
-  const own = needsMarks ? markedRetention(bare.root, shape) : ownRetention(body.root, bare.root, shape)
+  const marked = needsMarks ? markedRetentions(bare.root, shape) : []
+  const own = needsMarks ? (marked.at(-1) ?? null) : ownRetention(body.root, bare.root, shape)
   const retention = chooseRetention(request.cache, own, facts(model), wire.retentions)
   const marking = markingOf(bare.root, model, retention.name, wire)
   const end = lastElement(bare.root, shape)
@@ -118,6 +119,7 @@ export function prepareOpenai(
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...levelledRetentions(request.cache, marked, retention.name),
       ...(wire.keyMember === null && wire.keyHeader === null ? keyWithoutEffect(request.cache) : []),
       ...chosen.advice,
       ...points.advice,
