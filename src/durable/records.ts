@@ -23,6 +23,8 @@ export interface PrefixRecord {
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number
   cacheKey: string | null
+  /** True where a caller required the cache, and none has taken it back since: each of its calls is judged by that. */
+  required?: boolean
   /** Where its provider was reached when it was registered, hashed; null: at the address of its card. Absent in older rows. */
   place?: string | null
   /** Headers of the caller's requests that probes carry; absent: none. */

@@ -40,7 +40,7 @@ export class Registrar {
   /** One owner for one content: the same fingerprint is the same prefix, whoever comes second. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body, keepWarm, ...given } = registration
+      const { body, keepWarm, required = null, ...given } = registration
       const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
       if (known === null) {
         if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
@@ -51,6 +51,7 @@ export class Registrar {
         }
         const record: PrefixRecord = {
           ...given,
+          ...(required === null ? {} : { required }),
           id: `pfx_0_${given.fingerprint.slice(0, 24)}`,
           createdAt: now,
           version: 1,
@@ -68,6 +69,8 @@ export class Registrar {
         this.#keeper.replan(k, now, (fresh) => fresh)
         return { k, created: true }
       }
+      if (required !== null && required !== (this.#record(known).required ?? false))
+        this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
       const revived = record.superseded && given.name !== null

@@ -226,9 +226,15 @@ export class Registry extends DurableObject<Environment> {
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
   }
 
-  async warm(id: string, how: 'now' | 'later', jobId: string, askedAt = Number.POSITIVE_INFINITY): Promise<Warmed> {
+  async warm(
+    id: string,
+    how: 'now' | 'later',
+    jobId: string,
+    askedAt = Number.POSITIVE_INFINITY,
+    required: Asked | null = null,
+  ): Promise<Warmed> {
     const k = this.#registrar.keyOf(id)
-    const flight = await this.#flights.fly(k, how, jobId, askedAt, null)
+    const flight = await this.#flights.fly(k, how, jobId, askedAt, required)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
   }
 

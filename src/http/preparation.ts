@@ -97,11 +97,18 @@ export function prepareWarm(
       maxOutputTokens,
       outputFloors,
       primitives,
+      required: requiredBy(body.cache),
       keepWarm: body.keep_warm === undefined ? null : keepWarmOver(body.keep_warm, DEFAULT_KEEP_WARM),
     },
     background: body.background ?? false,
     dryRun: body.dry_run ?? false,
   }
+}
+
+/** Whether a caller requires the cache; null: the mode was not named. */
+function requiredBy(given: CacheInput | undefined): boolean | null {
+  const mode = typeof given === 'object' ? given.mode : undefined
+  return mode === undefined ? null : mode === 'required'
 }
 
 /** With its body, compressed: only for what is going to be stored. */

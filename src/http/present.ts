@@ -121,6 +121,7 @@ export function prefixJson(view: Seen) {
     provider: record.provider,
     model: record.model,
     credential: record.credential,
+    required: record.required ?? false,
     fingerprint: record.fingerprint,
     created_at: iso(record.createdAt),
     warmth: warmthJson(view.belief),

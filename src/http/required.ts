@@ -1,7 +1,8 @@
 import { Failure } from '../contract/failures.ts'
-import { honoured, notHonoured } from '../core/honoured.ts'
+import { checksFor, honoured, notHonoured } from '../core/honoured.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Receipt } from '../core/state.ts'
+import { factsOf } from '../runtime/facts.ts'
 import { newId } from '../runtime/ids.ts'
 import { registryOf } from './context.ts'
 import type { Call } from './context.ts'
@@ -13,8 +14,14 @@ import type { Warmth } from './warming.ts'
 /** What a required cache is judged by; null where it is not required. */
 export function requirement({ mode, facts, prefix }: Preparation): Asked | null {
   if (mode !== 'required') return null
-  const checksLeft = Math.max(1, facts.probesToSeed ?? 1)
-  return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft }
+  return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
+}
+
+/** The same for a prefix that was registered so, whoever asks for its warm. */
+export function standingRequirement({ record }: Pick<Seen, 'record'>, now: number): Asked | null {
+  if (record.required !== true) return null
+  const facts = factsOf(record.provider, record.model, now)
+  return { retention: record.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
 }
 
 /** A required retention cannot be had of a prefix that stands at another one. Throws `conflict` before anything is sent. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { prefixAnswer } from '../../src/contract/answers/prefix.ts'
 import { jobAnswer } from '../../src/contract/answers/warm.ts'
 import { anthropicBody, get, longText, newAccount, pick, post, received, useLab, warmOf } from './support.ts'
 
@@ -115,6 +116,45 @@ describe('a required cache', () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => post('/warm', body)))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
     expect(received(world.lab)).toHaveLength(2)
+  })
+
+  it('is required of the warm that is asked for by its id too, and its history says so', async () => {
+    const warmed = await post('/warm', warmOf(anthropicBody(), required({ retention: '1h' })))
+    const path = `/prefixes/${pick(warmed, 'id')}`
+    expect(prefixAnswer.parse((await get(path)).json).required).toBe(true)
+    expect((await post(`${path}/warm`)).json).toMatchObject({ receipt: { kind: 'full' } })
+    world.lab.faults.add({ kind: 'evict', times: 1 })
+    world.lab.faults.add({ kind: 'downgrade_ttl' })
+    const refused = await post(`${path}/warm`)
+    expect([refused.status, pick(refused, 'error', 'kind')]).toEqual([424, 'cache_not_honoured'])
+    expect(pick(refused, 'error', 'detail', 'cache_write_retentions')).toEqual(['5m'])
+    const shown = await get(path)
+    expect(pick(shown, 'last_failure')).toMatchObject({ kind: 'cache_not_honoured', detail: { asked: '1h' } })
+    const { json } = await get(`${path}/history?type=decision`)
+    expect(json['data']).toContainEqual(
+      expect.objectContaining({ decision: 'cache_not_honoured', why: 'written at 5m instead of 1h' }),
+    )
+  })
+
+  it('fails the job of such a warm in the background as well', async () => {
+    const id = pick(await post('/warm', warmOf(anthropicBody(), required({ retention: '1h' }))), 'id')
+    world.lab.faults.add({ kind: 'evict', times: 1 })
+    world.lab.faults.add({ kind: 'downgrade_ttl' })
+    const queued = await post(`/prefixes/${id}/warm`, { background: true })
+    const job = `/jobs/${pick(queued, 'job', 'id')}`
+    await expect.poll(async () => (await get(job)).json['status'], { timeout: 15_000 }).toBe('failed')
+    expect(pick(await get(job), 'failure', 'kind')).toBe('cache_not_honoured')
+  })
+
+  it('is not what another caller is judged by, who does not require it', async () => {
+    const body = anthropicBody()
+    const id = pick(await post('/warm', warmOf(body, required({ retention: '1h' }))), 'id')
+    world.lab.faults.add({ kind: 'evict', times: 1 })
+    world.lab.faults.add({ kind: 'downgrade_ttl' })
+    const plain = await post('/warm', warmOf(body, { cache: { mode: 'best_effort', retention: '1h' } }))
+    expect([plain.status, pick(plain, 'receipt', 'kind')]).toEqual([200, 'written'])
+    expect((await post(`/prefixes/${id}/warm`)).status).toBe(200)
+    expect(pick(await get(`/prefixes/${id}`), 'required')).toBe(false)
   })
 
   it('at another retention than the one that stands is refused before anything is sent', async () => {

@@ -31,6 +31,9 @@ export const prefixAnswer = z.strictObject({
   credential: z
     .string()
     .meta({ description: 'Name of the credential that probes are sent with; its secret is never shown.' }),
+  required: z
+    .boolean()
+    .meta({ description: 'Whether a caller requires the cache: each call for it is judged by that.' }),
   fingerprint: z.string(),
   created_at: at,
   warmth,
