@@ -23,6 +23,8 @@ export interface PrefixRecord {
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number
   cacheKey: string | null
+  /** Breakpoints beside the one that ends it, as they were asked for; absent: none. */
+  breakpoints?: string
   /** True where a caller required the cache, and none has taken it back since: each of its calls is judged by that. */
   required?: boolean
   /** Where its provider was reached when it was registered, hashed; null: at the address of its card. Absent in older rows. */

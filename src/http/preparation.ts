@@ -97,12 +97,21 @@ export function prepareWarm(
       maxOutputTokens,
       outputFloors,
       primitives,
+      ...breakpointsOf(cache),
       required: requiredBy(body.cache),
       keepWarm: body.keep_warm === undefined ? null : keepWarmOver(body.keep_warm, DEFAULT_KEEP_WARM),
     },
     background: body.background ?? false,
     dryRun: body.dry_run ?? false,
   }
+}
+
+/** Several breakpoints that were asked for, the same text in whatever order they were named. */
+function breakpointsOf(cache: CacheRequest | undefined): { breakpoints?: string } {
+  const strategy = cache?.strategy
+  if (typeof strategy !== 'object' || !('explicit' in strategy)) return {}
+  const places = [...new Set(strategy.explicit.map((point) => JSON.stringify(point)))].toSorted()
+  return places.length < 2 ? {} : { breakpoints: `[${places.join(',')}]` }
 }
 
 /** Whether a caller requires the cache; null: the mode was not named. */

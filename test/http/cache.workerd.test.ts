@@ -165,6 +165,25 @@ describe('a required cache', () => {
     expect(received(world.lab)).toHaveLength(1)
   })
 
+  it('with other breakpoints than those that stand is refused, and best effort says what stands', async () => {
+    const messages = ['a', 'b', 'c'].map((content, n) => ({ role: n === 1 ? 'assistant' : 'user', content }))
+    const body = { ...anthropicBody(), messages }
+    const at = (...items: number[]) => ({ strategy: { explicit: items.map((item_end) => ({ item_end })) } })
+    const first = await post('/warm', warmOf(body, required(at(1, 0))))
+    expect(first.json).toMatchObject({ created: true, receipt: { kind: 'written' } })
+    expect(received(world.lab)[0]?.body.match(/"cache_control"/g)).toHaveLength(3) // and the body's own
+    expect((await post('/warm', warmOf(body, required(at(0, 1))))).status).toBe(200)
+    const plain = warmOf({ ...anthropicBody(), messages }, { cache: at(1) })
+    await post('/warm', plain)
+    const refused = await post('/warm', { ...plain, ...required(at(0, 1)) })
+    expect(refused.json).toMatchObject({ error: { kind: 'conflict', detail: { field: 'cache.strategy.explicit' } } })
+    const told = await post('/warm', { ...plain, cache: at(0, 1) })
+    expect(told.json['advice']).toContainEqual(
+      expect.objectContaining({ cause: 'breakpoints_kept', at: 'cache.strategy.explicit' }),
+    )
+    expect(received(world.lab)).toHaveLength(4)
+  })
+
   describe('in the background', () => {
     const ended = async (body: Record<string, unknown>) => {
       const queued = await post('/warm', { ...body, background: true })

@@ -166,6 +166,24 @@ describe('against the lab', () => {
   })
 })
 
+test('a prewarm writes at each of them too', async () => {
+  const { responses } = caller()
+  const developer = (name: string) => ({
+    role: 'developer',
+    content: [{ type: 'input_text', text: tokens(3000, name) }],
+  })
+  const [front, middle] = [developer('front'), developer('middle')]
+  const body = { model: 'gpt-6.1-sol', input: [front, middle] }
+  const strategy = { explicit: [{ itemEnd: 0 }, { itemEnd: 1 }] }
+  const { json } = provider('openai').probe(body, { primitive: 'prewarm', cache: { strategy } })
+  expect((await responses(json)).status).toBe(200)
+  const question = { role: 'user', content: 'And now?' }
+  const answer = await responses({ ...body, input: [front, question], max_output_tokens: 16 })
+  expect(answer.json).toMatchObject({ usage: { input_tokens_details: { cached_tokens: expect.any(Number) } } })
+  const { usage } = answer.json as { usage: { input_tokens_details: { cached_tokens: number } } }
+  expect(usage.input_tokens_details.cached_tokens).toBeGreaterThan(2_900)
+})
+
 const thinking = { type: 'thinking', thinking: 'Hm.', signature: 's' }
 const empty = [{ type: 'text', text: '' }]
 const turn = (content: unknown) => [
