@@ -99,6 +99,8 @@ export type Outcome =
       latencyMs: number
       primitive: Primitive
       usage: Usage
+      /** The provider's own usage object, as much of it as is kept: JSON text. */
+      rawUsage?: string
       model: string | null
       limits?: Limit[]
     }

@@ -64,6 +64,7 @@ export function receiptJson(receipt: Receipt) {
     purpose: receipt.purpose,
     primitive: receipt.primitive,
     usage: usageJson(receipt.usage),
+    provider_usage: receipt.rawUsage === undefined ? null : (JSON.parse(receipt.rawUsage) as Record<string, unknown>),
     cost_usd: money(receipt.costNanos),
     latency_ms: receipt.latencyMs,
     model: receipt.model,

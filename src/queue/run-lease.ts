@@ -4,6 +4,7 @@ import { cardById, dialectOf } from '../providers/registry.ts'
 import { readLimits } from '../providers/limits.ts'
 import type { Sent } from '../providers/send.ts'
 import type { Dialect } from '../providers/types.ts'
+import { keptUsage } from '../providers/usage.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { sendWith } from '../runtime/access-token.ts'
 import { door } from '../runtime/door.ts'
@@ -135,7 +136,9 @@ function read(
   if (sent.status >= 200 && sent.status < 300) {
     try {
       const answer = dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '', sent.headers)
-      return { outcome: { ...base, kind: 'answered', usage: answer.usage, model: answer.model }, answer: sent.text }
+      const rawUsage = keptUsage(answer.rawUsage)
+      const said = { ...base, kind: 'answered' as const, usage: answer.usage, model: answer.model }
+      return { outcome: rawUsage === null ? said : { ...said, rawUsage }, answer: sent.text }
     } catch (thrown) {
       // It was taken and surely billed; what it did is not known.
       const failure =

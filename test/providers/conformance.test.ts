@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fingerprint } from '../../src/core/fingerprint.ts'
+import { honoured } from '../../src/core/honoured.ts'
+import { readReceipt } from '../../src/core/receipt.ts'
 import { costOf } from '../../src/core/price.ts'
 import { callerHeaders } from '../../src/providers/caller-headers.ts'
 import { cards, dialectOf, modelFacts } from '../../src/providers/registry.ts'
@@ -216,6 +218,36 @@ describe.each(documented)('%s', (_id, card, fixture) => {
       for (const sentence of sentences(body)) expect(told).not.toContain(sentence)
     },
   )
+
+  test.runIf(isSent)('its own usage object is kept beside the normalised one, of every documented answer', async () => {
+    for (const { body, headers } of answers) {
+      const { outcome } = await probing(() => jsonAnswer(body, { headers: headers ?? {} }))
+      if (outcome.kind !== 'answered') expect.fail(outcome.kind)
+      const { rawUsage } = dialect.readAnswer(JSON.stringify(body), 'application/json')
+      expect(JSON.parse(outcome.rawUsage ?? 'null')).toEqual(rawUsage)
+    }
+  })
+
+  test.runIf(isSent)('a required cache is not honoured by silence', async () => {
+    const { writesReported } = modelFacts(card, model, Date.UTC(2026, 10, 21))
+    const body = { ...(answers[0]!.body as object) } as Record<string, unknown>
+    for (const name of ['usage', 'usageMetadata', 'timings']) delete body[name]
+    const { outcome } = await probing(() => jsonAnswer(body))
+    if (outcome.kind !== 'answered') expect.fail(outcome.kind)
+    const { usage } = outcome
+    const expectation = {
+      purpose: 'write',
+      writesReported,
+      measuredTokens: null,
+      everHit: false,
+      readZeroInRow: 0,
+    } as const
+    const receipt = { ...readReceipt(usage, expectation), usage }
+    const asked = { retention: prefix.retention, writesReported }
+    // Where writes are reported, silence is an answer; elsewhere one more probe has to break it.
+    expect(honoured(receipt, { ...asked, checksLeft: 1 }).kind).toBe(writesReported ? 'broken' : 'check')
+    expect(honoured(receipt, { ...asked, checksLeft: 0 }).kind).toBe('broken')
+  })
 
   describe.runIf(isSent)('an answer that is none', () => {
     const secret = 'words of the provider about sk-live-1'
