@@ -9,9 +9,10 @@ import type { Asked } from '../core/honoured.ts'
 import type { Overrides } from '../core/overrides.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Signal } from '../core/signal.ts'
-import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
+import { placeOf } from '../runtime/env.ts'
 import type { Environment } from '../runtime/env.ts'
+import { cardById } from '../providers/registry.ts'
 import { factsOf, handlePricesOf } from '../runtime/facts.ts'
 import { overrides, rememberOverrides } from '../runtime/overrides.ts'
 import { Account, newSettings } from './account.ts'
@@ -58,11 +59,12 @@ import type {
   NamedCredential,
   Outcome,
   Settled,
+  StoredPrefix,
 } from './records.ts'
 import { Registrar } from './registrar.ts'
 import { BotBooks } from './bot-books.ts'
 import type { BotCallBegun, BotCallEnded } from './bot-books.ts'
-import { rememberFacts } from './known-facts.ts'
+import { rememberFacts, rememberPlaces } from './known-facts.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
 import { RegistryStore } from './registry-store.ts'
@@ -104,6 +106,10 @@ export class Registry extends DurableObject<Environment> {
       factsOf: rememberFacts(factsOf, () => overrides().version),
       grainMs: clock.grainMs,
       generationOf: (name: string) => this.#credentials.generationOf(name),
+      placeOf: rememberPlaces(
+        (provider) => placeOf(cardById(provider), env),
+        () => overrides().version,
+      ),
     }
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
     this.#keeper = new Keeper(this.#store, ports, settings())
@@ -232,9 +238,15 @@ export class Registry extends DurableObject<Environment> {
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
   }
 
-  async warm(id: string, how: 'now' | 'later', jobId: string, askedAt = Number.POSITIVE_INFINITY): Promise<Warmed> {
+  async warm(
+    id: string,
+    how: 'now' | 'later',
+    jobId: string,
+    askedAt = Number.POSITIVE_INFINITY,
+    required: Asked | null = null,
+  ): Promise<Warmed> {
     const k = this.#registrar.keyOf(id)
-    const flight = await this.#flights.fly(k, how, jobId, askedAt, null)
+    const flight = await this.#flights.fly(k, how, jobId, askedAt, required)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
   }
 
@@ -369,11 +381,12 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. */
-  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint; cacheKey: string | null } | null {
+  stored(k: number): StoredPrefix | null {
     const bytes = this.#store.prefixes.body(k)
     const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null
-    return { bytes, breakpoint: record.breakpoint, cacheKey: record.cacheKey }
+    const { breakpoint, cacheKey, headers = {}, place } = record
+    return { bytes, breakpoint, cacheKey, headers, ...(place === undefined ? {} : { place }) }
   }
 
   // Managed caches

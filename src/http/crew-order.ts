@@ -6,7 +6,7 @@ import type { CrewOrder } from '../durable/crew-records.ts'
 import { groupCrew, withHeadMarked } from '../providers/shared-head.ts'
 import type { CrewGroup } from '../providers/shared-head.ts'
 import { newId } from '../runtime/ids.ts'
-import { fingerprintOf, registrationOf, reshaped } from './preparation.ts'
+import { registrationOf, reshaped } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
 import { requirement } from './required.ts'
 
@@ -62,10 +62,9 @@ function headOf({ members, head }: CrewGroup, ready: readonly Preparation[]) {
   const leader = ready[members[0] ?? 0]
   if (head === null || leader === undefined) return null
   const { registration, keepWarm } = leader
-  const credential = { name: registration.credential, generation: registration.credentialGeneration ?? 1 }
   const alone: Preparation = {
     ...leader,
-    fingerprint: fingerprintOf(leader.card, head.prefix, credential),
+    fingerprint: leader.fingerprintFor(head.prefix),
     registration: { ...registration, name: null, keepWarm: { ...keepWarm, plan: 'off' } },
   }
   return registrationOf(reshaped(alone, head.prefix, head.prefix.advice))

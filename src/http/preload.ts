@@ -17,7 +17,7 @@ import { idempotent } from './idempotency.ts'
 import { prepareWarm } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
 import { crewJson } from './present-crew.ts'
-import { refuseOtherRetention, requirement } from './required.ts'
+import { refuseOtherTerms, requirement } from './required.ts'
 import { rawInWarm } from './warm.ts'
 import { asked, FOREGROUND_MS, refuseUnwarmed, refuseWithoutCredential } from './warming.ts'
 
@@ -81,7 +81,7 @@ async function admit(
   if (own !== undefined) refuseElsewhere(c, preparation.card, own)
   refuseUnwarmed(c, preparation.card)
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
-  if (requirement(preparation) !== null) await refuseOtherRetention(c, preparation)
+  if (requirement(preparation) !== null) await refuseOtherTerms(c, preparation)
   return preparation
 }
 
