@@ -10,9 +10,10 @@ import type { Overrides } from '../core/overrides.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Pool } from '../core/pool.ts'
 import type { Signal } from '../core/signal.ts'
-import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
+import { placeOf } from '../runtime/env.ts'
 import type { Environment } from '../runtime/env.ts'
+import { cardById } from '../providers/registry.ts'
 import { factsOf, handlePricesOf } from '../runtime/facts.ts'
 import { overrides, rememberOverrides } from '../runtime/overrides.ts'
 import { Account, newSettings } from './account.ts'
@@ -62,9 +63,12 @@ import type {
   NamedCredential,
   Outcome,
   Settled,
+  StoredPrefix,
 } from './records.ts'
 import { Registrar } from './registrar.ts'
-import { rememberFacts } from './known-facts.ts'
+import { BotBooks } from './bot-books.ts'
+import type { BotCallBegun, BotCallEnded } from './bot-books.ts'
+import { rememberFacts, rememberPlaces } from './known-facts.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
 import { RegistryStore } from './registry-store.ts'
@@ -91,6 +95,7 @@ export class Registry extends DurableObject<Environment> {
   readonly #handleKeeper: HandleKeeper
   readonly #handles: HandleDesk
   readonly #account: Account
+  readonly #botBooks = new BotBooks(this.#store)
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
@@ -106,6 +111,10 @@ export class Registry extends DurableObject<Environment> {
       factsOf: rememberFacts(factsOf, () => overrides().version),
       grainMs: clock.grainMs,
       generationOf: (name: string) => this.#credentials.generationOf(name),
+      placeOf: rememberPlaces(
+        (provider) => placeOf(cardById(provider), env),
+        () => overrides().version,
+      ),
     }
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
     this.#keeper = new Keeper(this.#store, ports, settings())
@@ -252,9 +261,15 @@ export class Registry extends DurableObject<Environment> {
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
   }
 
-  async warm(id: string, how: 'now' | 'later', jobId: string, askedAt = Number.POSITIVE_INFINITY): Promise<Warmed> {
+  async warm(
+    id: string,
+    how: 'now' | 'later',
+    jobId: string,
+    askedAt = Number.POSITIVE_INFINITY,
+    required: Asked | null = null,
+  ): Promise<Warmed> {
     const k = this.#registrar.keyOf(id)
-    const flight = await this.#flights.fly(k, how, jobId, askedAt, null)
+    const flight = await this.#flights.fly(k, how, jobId, askedAt, required)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
   }
 
@@ -370,9 +385,21 @@ export class Registry extends DurableObject<Environment> {
     return { leases, ...this.#account.grants(leases) }
   }
 
-  /** What a bot's call may be made with; null when the account is gone. */
-  grantsFor(credential: string): (Grants & { killed: boolean }) | null {
-    return this.#account.grantsFor(credential)
+  /**
+   * What a bot's call may be made with; null when the account is gone. `refused` says why it may not be made; where it is
+   * null, what the call may cost is reserved until `endBotCall`.
+   */
+  beginBotCall(call: BotCallBegun, credential: string): (Grants & { killed: boolean; refused: string | null }) | null {
+    const grants = this.#account.grantsFor(credential)
+    if (grants === null) return null
+    if (grants.killed) return { ...grants, refused: null }
+    const { budgetNanosPerDay } = this.#account.settings()
+    return { ...grants, refused: this.#botBooks.begin(call, budgetNanosPerDay, this.clock.now()) }
+  }
+
+  /** Books a bot's call; false where its end was booked already. */
+  endBotCall(call: BotCallEnded): boolean {
+    return this.#botBooks.end(call, this.clock.now())
   }
 
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
@@ -391,11 +418,12 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. */
-  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint; cacheKey: string | null } | null {
+  stored(k: number): StoredPrefix | null {
     const bytes = this.#store.prefixes.body(k)
     const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null
-    return { bytes, breakpoint: record.breakpoint, cacheKey: record.cacheKey }
+    const { breakpoint, cacheKey, headers = {}, place } = record
+    return { bytes, breakpoint, cacheKey, headers, ...(place === undefined ? {} : { place }) }
   }
 
   // Managed caches
@@ -595,6 +623,7 @@ export class Registry extends DurableObject<Environment> {
 
   /** Once a day: rows age. */
   async rollUp(): Promise<void> {
+    this.#botBooks.giveUp(this.clock.now())
     age(this.#store, this.#handleStore, this.#idempotency, this.clock.now())
     this.#account.resealCredentials()
     await this.#rearming.rearm()

@@ -12,6 +12,8 @@ import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
+import { callerHeaders } from '../providers/caller-headers.ts'
+import type { CallerHeaders } from '../providers/caller-headers.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
@@ -33,6 +35,10 @@ export interface Preparation {
   facts: ModelFacts
   prefix: PreparedPrefix
   fingerprint: string
+  /** The fingerprint that another prefix of the same request would have. */
+  fingerprintFor: (prefix: PreparedPrefix) => string
+  /** Headers that probes carry beside the card's own. */
+  headers: Record<string, string>
   mode: CacheRequest['mode']
   keepWarm: KeepWarm
   registration: Omit<Registration, 'body'>
@@ -40,7 +46,17 @@ export interface Preparation {
   dryRun: boolean
 }
 
-export function prepareWarm(body: WarmBody, now: number, credential: CredentialUse = DEFAULT_USE): Preparation {
+/** Names the place where a provider is reached; null: the address of its card. */
+export type PlaceOf = (card: Card) => string | null
+
+const ITS_CARDS: PlaceOf = () => null
+
+export function prepareWarm(
+  body: WarmBody,
+  now: number,
+  credential: CredentialUse = DEFAULT_USE,
+  placeOf: PlaceOf = ITS_CARDS,
+): Preparation {
   refuseNotYet(body)
   const { provider } = body
   if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
@@ -55,12 +71,17 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
   const advice = prefix.advice
   const maxOutputTokens = body.max_output_tokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
-  const print = fingerprintOf(card, prefix, credential)
+  const headers = callerHeaders(card, body.headers)
+  const place = placeOf(card)
+  const fingerprintFor = (of: PreparedPrefix): string => fingerprintOf(card, of, credential, headers, place)
+  const print = fingerprintFor(prefix)
   return {
     card,
     facts,
     prefix,
     fingerprint: print,
+    fingerprintFor,
+    headers: headers.sent,
     mode,
     keepWarm: keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM),
     registration: {
@@ -71,6 +92,8 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
       credential: credential.name,
       credentialGeneration: credential.generation,
       cacheKey: prefix.cacheKey,
+      place,
+      ...(headers.compared === null ? {} : { headers: headers.sent }),
       retention: prefix.retention,
       breakpoint: prefix.breakpoint,
       estimatedTokens: prefix.estimatedTokens,
@@ -79,11 +102,27 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
       maxOutputTokens,
       outputFloors,
       primitives,
+      ...breakpointsOf(cache),
+      required: requiredBy(body.cache),
       keepWarm: body.keep_warm === undefined ? null : keepWarmOver(body.keep_warm, DEFAULT_KEEP_WARM),
     },
     background: body.background ?? false,
     dryRun: body.dry_run ?? false,
   }
+}
+
+/** Several breakpoints that were asked for, the same text in whatever order they were named. */
+function breakpointsOf(cache: CacheRequest | undefined): { breakpoints?: string } {
+  const strategy = cache?.strategy
+  if (typeof strategy !== 'object' || !('explicit' in strategy)) return {}
+  const places = [...new Set(strategy.explicit.map((point) => JSON.stringify(point)))].toSorted()
+  return places.length < 2 ? {} : { breakpoints: `[${places.join(',')}]` }
+}
+
+/** Whether a caller requires the cache; null: the mode was not named. */
+function requiredBy(given: CacheInput | undefined): boolean | null {
+  const mode = typeof given === 'object' ? given.mode : undefined
+  return mode === undefined ? null : mode === 'required'
 }
 
 /** With its body, compressed: only for what is going to be stored. */
@@ -103,15 +142,23 @@ export function reshaped(preparation: Preparation, prefix: PreparedPrefix, advic
 
 /** The fingerprint of an observed request, by the same rules as its registration. */
 export function observedFingerprint(
-  observed: { provider: string; request: RawJson; model?: string | undefined; cache?: CacheInput | undefined },
+  observed: {
+    provider: string
+    request: RawJson
+    model?: string | undefined
+    cache?: CacheInput | undefined
+    headers?: Record<string, string> | undefined
+  },
   field: string,
   now: number,
   credential: CredentialUse = DEFAULT_USE,
+  placeOf: PlaceOf = ITS_CARDS,
 ): string {
   const card = cardForBody(cardFor(observed.provider, `${field}.provider`), observed.request.text)
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
-  return fingerprintOf(card, prefix, credential)
+  const headers = callerHeaders(card, observed.headers, `${field}.headers`)
+  return fingerprintOf(card, prefix, credential, headers, placeOf(card))
 }
 
 export function cardFor(id: string, field: string): Card {
@@ -262,8 +309,14 @@ function buildable(
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
 
-/** What makes two prefixes the same: provider, model, credential, key, and the stream that is compared. */
-export function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse): string {
+/** What makes two prefixes the same: provider, model, credential, key, headers, place, and the stream that is compared. */
+function fingerprintOf(
+  card: Card,
+  prefix: PreparedPrefix,
+  credential: CredentialUse,
+  { compared }: CallerHeaders,
+  place: string | null,
+): string {
   return fingerprint({
     provider: card.id,
     model: prefix.model,
@@ -271,5 +324,6 @@ export function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: Cr
     credentialScope: `${credential.name}:${credential.generation}`,
     cacheKey: prefix.cacheKey,
     canonical: prefix.canonical,
+    beside: compared === null && place === null ? null : JSON.stringify({ headers: compared, place }),
   })
 }

@@ -67,6 +67,11 @@ const formats: Readonly<Record<DialectId, { base: Wire; make: (wire: Wire) => Di
   'bedrock-converse': { base: BEDROCK, make: bedrockConverse },
 }
 
+/** What holds of a card's wire format, with the differences that the card names. */
+export function wireOf(card: Pick<Card, 'dialect' | 'wire'>): Wire {
+  return { ...formats[card.dialect].base, ...card.wire }
+}
+
 const made = new WeakMap<object, Dialect>()
 
 export function cardById(id: string): Card | undefined {
@@ -80,11 +85,6 @@ export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
   const dialect = formats[card.dialect].make(wireOf(card))
   made.set(card, dialect)
   return dialect
-}
-
-/** What holds of a card's wire format, with the differences that the card names. */
-export function wireOf(card: Pick<Card, 'dialect' | 'wire'>): Wire {
-  return { ...formats[card.dialect].base, ...card.wire }
 }
 
 /** What a wire format lets us try on a model that no row describes. */

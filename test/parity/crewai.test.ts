@@ -30,15 +30,18 @@ interface Given {
   model?: string
   credential?: { name: string; generation: number }
   role: string
+  headers?: Record<string, string>
   request?: Record<string, unknown>
 }
 
 function order(agents: Given[], strategy?: CrewStrategy): CrewOrder {
-  const admitted = agents.map(({ provider = 'anthropic', model = 'claude-opus-5', credential, role, request = {} }) => {
-    const body = { model, max_tokens: 9, tools, system: [text(RULES), text(`You are the ${role}.`)], ...request }
-    const parsed = warmBody.parse({ provider, request: new RawJson(JSON.stringify(body)) })
-    return { name: role, preparation: prepareWarm(parsed, NOON, credential) }
-  })
+  const admitted = agents.map(
+    ({ provider = 'anthropic', model = 'claude-opus-5', credential, role, headers, request = {} }) => {
+      const body = { model, max_tokens: 9, tools, system: [text(RULES), text(`You are the ${role}.`)], ...request }
+      const parsed = warmBody.parse({ provider, headers, request: new RawJson(JSON.stringify(body)) })
+      return { name: role, preparation: prepareWarm(parsed, NOON, credential) }
+    },
+  )
   return orderOf(strategy === undefined ? {} : { strategy }, admitted)
 }
 
@@ -132,6 +135,15 @@ describe('the shared prefix', () => {
       ['claude-opus-5', 'theirs', [4, 5]],
     ])
     expect(new Set(heads.map((head) => head?.fingerprint)).size).toBe(3)
+  })
+
+  test('is not shared by agents whose requests say something else beside the prompt', () => {
+    const headers = { 'anthropic-beta': 'context-1m-2025-08-07' }
+    const { groups } = order([{ role: 'a' }, { role: 'b' }, { role: 'c', headers }, { role: 'd', headers }])
+    expect(groups.map(({ members, shared: head }) => [members, head !== null])).toEqual([
+      [[0, 1], true],
+      [[2, 3], true],
+    ])
   })
 
   test('holds the others back until it is readable, and that is not the same as sent', () => {
