@@ -94,7 +94,14 @@ export class Keeper {
 
   /** Writes down what became of leases; `again`: fresh ones for another try at once. */
   settle(seq: number, outcomes: readonly Outcome[], now: number): { again: Lease[]; ended: Ended[] } {
-    return this.#settlement.settle(seq, outcomes, now)
+    const settled = this.#settlement.settle(seq, outcomes, now)
+    // A new version that is warm lets the one before it drain.
+    for (const { k } of settled.ended) {
+      const before = this.#store.prefixes.record(k)?.predecessor
+      if (before === undefined || this.#store.prefixes.record(before)?.superseded !== true) continue
+      if (this.#store.states.load(before)?.stopped === null) this.replan(before, now, (state) => state)
+    }
+    return settled
   }
 
   // Real traffic, and requests to change something

@@ -19,6 +19,11 @@ export interface PrefixRecord {
   name: string | null
   version: number
   superseded: boolean
+  /** When that happened, and the number of the prefix that took the name; absent in rows that are older than this. */
+  supersededAt?: number
+  successor?: number
+  /** The prefix whose name it took: it may drain once this one is warm. */
+  predecessor?: number
   credential: string
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number

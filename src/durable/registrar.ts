@@ -87,19 +87,20 @@ export class Registrar {
     })
   }
 
-  /** Points a label at its newest version; the one before stops being probed, unless another label still holds it. */
+  /** Points a label at its newest version; the one before drains, unless another label still holds it. */
   #takeName(k: number, record: PrefixRecord, name: string | null, now: number): void {
     if (name === null) return
     const holder = this.#store.prefixes.name(name)
     if (holder?.k === k) return
     const version = (holder?.version ?? 0) + 1
     this.#store.prefixes.saveName(name, k, version)
-    this.#store.prefixes.saveRecord(k, { ...record, name, version, superseded: false })
+    const predecessor = holder === null ? {} : { predecessor: holder.k }
+    this.#store.prefixes.saveRecord(k, { ...record, name, version, superseded: false, ...predecessor })
     if (record.superseded) this.#keeper.replan(k, now, (state) => restart(state, now))
     if (holder === null || this.#store.prefixes.namesOf(holder.k).length > 0) return
     const old = this.#store.prefixes.record(holder.k)
     if (old === null) return
-    this.#store.prefixes.saveRecord(holder.k, { ...old, superseded: true })
+    this.#store.prefixes.saveRecord(holder.k, { ...old, superseded: true, supersededAt: now, successor: k })
     this.#keeper.replan(holder.k, now, (state) => ({ ...state, generation: state.generation + 1, stopped: null }))
   }
 

@@ -1,3 +1,4 @@
+import { isDrained } from '../core/drain.ts'
 import { isWarm } from '../core/state.ts'
 import type { Change } from '../core/change.ts'
 import type { Gone, PlanContext } from '../core/plan.ts'
@@ -85,7 +86,7 @@ export class Situation {
       facts: this.ports.factsOf(record.provider, record.model, now),
       estimatedTokens: record.estimatedTokens,
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
-      superseded: record.superseded,
+      superseded: record.superseded && this.#isDrained(record, state, now),
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
       grainMs: this.ports.grainMs,
       pace: this.paces.of(record.provider),
@@ -94,6 +95,12 @@ export class Situation {
       ...this.#gone(record),
       ...this.#holdBack(record, state, now),
     }
+  }
+
+  /** An older row does not say what took its name: it stopped when that happened. */
+  #isDrained({ supersededAt: at, successor }: PrefixRecord, state: PrefixState, now: number): boolean {
+    if (at === undefined || successor === undefined) return true
+    return isDrained(state, { at, newer: this.store.states.load(successor) }, now)
   }
 
   #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {

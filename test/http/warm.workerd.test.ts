@@ -233,6 +233,18 @@ describe('a prefix', () => {
     })
   })
 
+  it('under a name that a newer body took keeps its plan while real requests still read it', async () => {
+    const plan = { name: 'draining', keep_warm: { plan: 'always' } }
+    const old = pick(await post('/warm', warmOf(anthropicBody(), plan)), 'id')
+    const usage = { input_tokens: 9, cache_read_input_tokens: 3_000, cache_creation_input_tokens: 0, output_tokens: 1 }
+    await post('/observations', [{ prefix_id: old, usage, started_at: new Date().toISOString() }])
+    await post('/warm', warmOf(anthropicBody(), plan))
+    expect((await get(`/prefixes/${old}`)).json).toMatchObject({
+      superseded: true,
+      plan: { next_probe_at: expect.any(String), stopped: null },
+    })
+  })
+
   it('changes its plan member by member, and its name', async () => {
     const id = pick(
       await post('/warm', warmOf(anthropicBody(), { keep_warm: { plan: { probes: 3 }, idle_timeout: '6h' } })),
