@@ -212,6 +212,10 @@ export interface DayTotals {
   /** Savings whose price is not known, take-backs taken off. */
   unpricedSavings: number
   unknownOutcomes: number
+  /** Bots' calls to models: apart, because they are conversations and keep nothing warm. */
+  botCalls: number
+  botCostNanos: number
+  botUnpricedCalls: number
   receipts: Record<string, number>
   failures: Record<string, number>
   hits: number
@@ -229,6 +233,9 @@ export const EMPTY_DAY: DayTotals = {
   revocations: 0,
   unpricedSavings: 0,
   unknownOutcomes: 0,
+  botCalls: 0,
+  botCostNanos: 0,
+  botUnpricedCalls: 0,
   receipts: {},
   failures: {},
   hits: 0,

@@ -1,7 +1,7 @@
 import { isWarm } from '../core/state.ts'
 import type { Change } from '../core/change.ts'
 import type { Gone, PlanContext } from '../core/plan.ts'
-import { dayOf, SLOT_MS } from '../core/schedule.ts'
+import { SLOT_MS } from '../core/schedule.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
 import { Guards } from './guards.ts'
@@ -69,8 +69,7 @@ export class Situation {
   accountLeft(now: number): number | null {
     const budget = this.settings.budgetNanosPerDay
     if (budget === null) return null
-    const spent = this.store.days.load(dayOf(now))?.costNanos ?? 0
-    return budget - spent - this.store.reservedNanos()
+    return budget - this.store.spentNanos(now) - this.store.reservedNanos()
   }
 
   /** All that a decision about a prefix is given beside its state. */

@@ -5,29 +5,20 @@ import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { RawJson } from '../contract/raw-json.ts'
 import { NOT_YET } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
-import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import type { ModelFacts, Primitive } from '../core/types.ts'
-import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
+import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
 import { callerHeaders } from '../providers/caller-headers.ts'
-import type { CallerHeaders } from '../providers/caller-headers.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
+import { besideOf, DEFAULT_USE, fingerprintOf, ITS_CARDS } from './same-content.ts'
+import type { CredentialUse, PlaceOf } from './same-content.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
-
-/** Which credential a prefix is warmed with: its scope keeps what two keys wrote apart. */
-export interface CredentialUse {
-  name: string
-  generation: number
-}
-
-export const DEFAULT_USE: CredentialUse = { name: DEFAULT_CREDENTIAL, generation: 1 }
 
 /** Everything about a warm that is decided at the door, before anything is stored or sent. */
 export interface Preparation {
@@ -37,17 +28,14 @@ export interface Preparation {
   fingerprint: string
   /** Headers that probes carry beside the card's own. */
   headers: Record<string, string>
+  /** What stands beside the body and counts, as text: headers and address; null: nothing but what the card says. */
+  beside: string | null
   mode: CacheRequest['mode']
   keepWarm: KeepWarm
   registration: Omit<Registration, 'body'>
   background: boolean
   dryRun: boolean
 }
-
-/** Names the place where a provider is reached; null: the address of its card. */
-export type PlaceOf = (card: Card) => string | null
-
-const ITS_CARDS: PlaceOf = () => null
 
 export function prepareWarm(
   body: WarmBody,
@@ -69,13 +57,15 @@ export function prepareWarm(
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const headers = callerHeaders(card, body.headers)
   const place = placeOf(card)
-  const print = fingerprintOf(card, prefix, credential, headers, place)
+  const beside = besideOf(headers, place)
+  const print = fingerprintOf(card, prefix, credential, beside)
   return {
     card,
     facts,
     prefix,
     fingerprint: print,
     headers: headers.sent,
+    beside,
     mode,
     keepWarm: keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM),
     registration: {
@@ -124,6 +114,16 @@ export function registrationOf({ registration, prefix }: Preparation): Registrat
   return { ...registration, body: pack(prefix.text) }
 }
 
+/** The same preparation with another body: one that carries a further marker, or one that ends earlier. */
+export function reshaped(preparation: Preparation, prefix: PreparedPrefix, advice: Advice[]): Preparation {
+  const { fingerprint: print, card, facts, registration } = preparation
+  const { breakpoint, estimatedTokens, text } = prefix
+  const built = buildable(dialectOf(card), prefix, facts, registration.maxOutputTokens)
+  const bodyBytes = Buffer.byteLength(text)
+  const next = { ...registration, ...built, fingerprint: print, breakpoint, estimatedTokens, bodyBytes, advice }
+  return { ...preparation, prefix, registration: next }
+}
+
 /** The fingerprint of an observed request, by the same rules as its registration. */
 export function observedFingerprint(
   observed: {
@@ -142,7 +142,7 @@ export function observedFingerprint(
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
   const headers = callerHeaders(card, observed.headers, `${field}.headers`)
-  return fingerprintOf(card, prefix, credential, headers, placeOf(card))
+  return fingerprintOf(card, prefix, credential, besideOf(headers, placeOf(card)))
 }
 
 export function cardFor(id: string, field: string): Card {
@@ -287,22 +287,4 @@ function buildable(
   }
   if (primitives.length > 0) return { primitives, outputFloors }
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
-}
-
-function fingerprintOf(
-  card: Card,
-  prefix: PreparedPrefix,
-  credential: CredentialUse,
-  { compared }: CallerHeaders,
-  place: string | null,
-): string {
-  return fingerprint({
-    provider: card.id,
-    model: prefix.model,
-    // Name and generation: entries are never shared between two secrets.
-    credentialScope: `${credential.name}:${credential.generation}`,
-    cacheKey: prefix.cacheKey,
-    canonical: prefix.canonical,
-    beside: compared === null && place === null ? null : JSON.stringify({ headers: compared, place }),
-  })
 }

@@ -22,6 +22,8 @@ export interface Vars extends ClockVars {
   /** Where the lab listens, and which providers it stands for (comma-separated ids). Development only. */
   LAB_URL?: string
   LAB_PROVIDERS?: string
+  /** Origins (comma-separated) where bots' tools may be although they are not public, such as `http://localhost:9000`. Development only. */
+  TOOL_ORIGINS?: string
   /** Providers (comma-separated ids) that are warmed although their card advises against it. */
   WARM_ANYWAY?: string
 }

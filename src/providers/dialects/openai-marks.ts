@@ -53,7 +53,11 @@ export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] 
 }
 
 /** A plain string as the one block of text that it means; `raw` is its JSON text. */
-export function textBlock(raw: string, shape: OpenaiShape, marker?: { name: string; text: string }): string {
+export function textBlock(
+  raw: string,
+  shape: Pick<OpenaiShape, 'textType'>,
+  marker?: { name: string; text: string },
+): string {
   const marked = marker === undefined ? '' : `,"${marker.name}":${marker.text}`
   return `[{"type":"${shape.textType}","text":${raw}${marked}}]`
 }
