@@ -8,7 +8,6 @@ import type { CrewGroup } from '../providers/shared-head.ts'
 import { newId } from '../runtime/ids.ts'
 import { registrationOf, reshaped } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
-import { fingerprintOf } from './same-content.ts'
 import { requirement } from './required.ts'
 
 /** One agent, as far as the door knows it: prepared, refused, or with nothing to warm. */
@@ -64,10 +63,9 @@ function headOf({ members, head }: CrewGroup, ready: readonly Preparation[]) {
   if (head === null || leader === undefined) return null
   const { registration, keepWarm } = leader
   const { breakpoints: _theirs, ...shared } = registration
-  const credential = { name: registration.credential, generation: registration.credentialGeneration ?? 1 }
   const alone: Preparation = {
     ...leader,
-    fingerprint: fingerprintOf(leader.card, head.prefix, credential, leader.beside),
+    fingerprint: leader.fingerprintFor(head.prefix),
     registration: { ...shared, name: null, required: null, keepWarm: { ...keepWarm, plan: 'off' } },
   }
   return registrationOf(reshaped(alone, head.prefix, head.prefix.advice))

@@ -26,6 +26,8 @@ export interface Preparation {
   facts: ModelFacts
   prefix: PreparedPrefix
   fingerprint: string
+  /** The fingerprint that another prefix of the same request would have. */
+  fingerprintFor: (prefix: PreparedPrefix) => string
   /** Headers that probes carry beside the card's own. */
   headers: Record<string, string>
   /** What stands beside the body and counts, as text: headers and address; null: nothing but what the card says. */
@@ -58,12 +60,14 @@ export function prepareWarm(
   const headers = callerHeaders(card, body.headers)
   const place = placeOf(card)
   const beside = besideOf(headers, place)
-  const print = fingerprintOf(card, prefix, credential, beside)
+  const fingerprintFor = (of: PreparedPrefix): string => fingerprintOf(card, of, credential, beside)
+  const print = fingerprintFor(prefix)
   return {
     card,
     facts,
     prefix,
     fingerprint: print,
+    fingerprintFor,
     headers: headers.sent,
     beside,
     mode,
