@@ -90,15 +90,18 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
 
   override async alarm(): Promise<void> {
     await super.alarm()
+    await this.#leaveIfOver()
     this.#farewell()
   }
 
   override async shutdown(why?: string): Promise<void> {
     await super.shutdown(why)
+    await this.#leaveIfOver()
     this.#farewell()
   }
 
   override async erase(): Promise<void> {
+    await this.#leave()
     this.#ears.close('deleted')
     await super.erase()
   }
@@ -120,6 +123,20 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       id: (this.ctx.id.name ?? '').split('/').at(-1) ?? '',
       sync: () => this.ctx.storage.sync(),
       tell: (said) => this.#ears.tell(said),
+    }
+  }
+
+  /** After the end its conversation is kept warm no more. */
+  async #leaveIfOver(): Promise<void> {
+    if (this.ended() !== null) await this.#leave()
+  }
+
+  async #leave(): Promise<void> {
+    const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
+    try {
+      await this.env.REGISTRY.getByName(account).leaveBot(id)
+    } catch {
+      console.warn("a bot's conversation could not be taken from its planner; it stops by itself")
     }
   }
 

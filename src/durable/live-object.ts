@@ -78,6 +78,11 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     return { id, duplicate: false }
   }
 
+  /** How it ended; null while it lives, and where nothing was started. */
+  ended(): { reason: LiveEnd; why: string; at: number } | null {
+    return this.#store.record()?.ended ?? null
+  }
+
   look(): LiveView<State> {
     const record = this.#record()
     const { ended, limits, startedAt, activeAt, spentNanos, handled, dropped, failed } = record
