@@ -36,7 +36,10 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
 
   constructor(ctx: DurableObjectState, env: Environment) {
     // Only behind `super` is there a bot that a handler could call.
-    const late: { turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState> } = {}
+    const late: {
+      turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
+      leave?: () => Promise<void>
+    } = {}
     super(ctx, env, {
       kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,
       version: 2,
@@ -47,10 +50,14 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
           if (late.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
           return late.turn(state, text, turn)
         },
-        clear: (state) => cleared(state),
+        clear: async (state) => {
+          await late.leave?.() // what was kept warm is not its beginning any more
+          return cleared(state)
+        },
       },
     })
     late.turn = (state, text, turn) => this.#turn(state, text, turn)
+    late.leave = () => this.#leave()
   }
 
   view(): BotView {

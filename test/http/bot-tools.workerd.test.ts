@@ -162,6 +162,27 @@ describe('what goes wrong with a tool is told to the model', () => {
   })
 })
 
+describe('an answer with many calls', () => {
+  it('has four of them carried out at a time, eight in all, and the others are told to the model', async () => {
+    const now = { running: 0, most: 0 }
+    const { asked } = serve(async () => {
+      now.running += 1
+      now.most = Math.max(now.most, now.running)
+      // All that may run at once are here before the first goes on.
+      await vi.waitFor(() => expect(now.most).toBe(4), 20_000)
+      now.running -= 1
+      return new Response('3 left')
+    })
+    const id = await begin({ ...anthropic, tools: [STOCK] })
+    const call = 'stock {"item":"tent"}'
+    await say(id, `How many?\nlab: call ${Array.from({ length: 10 }, () => call).join(' & ')}`)
+    expect([asked.length, now.most]).toEqual([8, 4])
+    const last = bodies().at(-1) ?? ''
+    expect(last.match(/"type":"tool_result"/g)).toHaveLength(10)
+    expect(last.match(/at most 8 tools are called at once/g)).toHaveLength(2)
+  })
+})
+
 describe('a turn that is cut off between two calls', () => {
   const QUESTION = 'How many?\nlab: call stock {"item":"tent"}'
   const usage = { inputTokens: 9, uncachedTokens: 9, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 3 }
