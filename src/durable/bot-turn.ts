@@ -222,6 +222,22 @@ export class BotTurn {
   }
 }
 
+/** A turn that was cut off at each of its tries: what its calls cost is counted, and whoever listens is told. */
+export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spend }: Turn): void {
+  const made = calls.ofTurn(id)
+  const paid = made.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
+  for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)
+  const message = `The turn was cut off ${attempt} times and is given up.`
+  tell({
+    type: 'failed',
+    turn_id: id,
+    at: new Date(clock.now()).toISOString(),
+    failure: { kind: 'internal', message, retryable: FAILURES.internal.retryable },
+    billed: made.some(({ outcome }) => outcome === null) ? null : paid.length > 0,
+    cost_usd: costOfAll(paid),
+  })
+}
+
 /** What the next turn surely begins with, where the history behind it has changed. */
 function headOf(sent: ChatWindow): ChatWindow {
   const { system } = sent.state()

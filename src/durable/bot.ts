@@ -7,7 +7,7 @@ import type { BotShell } from './bot-model.ts'
 import { BotNextCache } from './bot-next-cache.ts'
 import { cleared, NOT_BEGUN, windowOf } from './bot-state.ts'
 import type { BotCache, BotState } from './bot-state.ts'
-import { BotTurn } from './bot-turn.ts'
+import { BotTurn, giveUpTurn } from './bot-turn.ts'
 import type { LiveView, Turn } from './live-definition.ts'
 import { LiveObject } from './live-object.ts'
 import { durableSql } from './sql.ts'
@@ -39,12 +39,16 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     const late: {
       turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
       leave?: () => Promise<void>
+      givenUp?: (turn: Turn) => void
     } = {}
     super(ctx, env, {
       kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,
       version: 2,
       initial: NOT_BEGUN,
       snapshotSecret: env.KEY_ENCRYPTION_SECRET ?? '',
+      givenUp: (type, turn) => {
+        if (type === 'message') late.givenUp?.(turn)
+      },
       handlers: {
         message: (state, { text }, turn) => {
           if (late.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
@@ -58,6 +62,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     })
     late.turn = (state, text, turn) => this.#turn(state, text, turn)
     late.leave = () => this.#leave()
+    late.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
   }
 
   view(): BotView {

@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { botAnswer } from '../../src/contract/answers/bots.ts'
 import { BotCalls } from '../../src/durable/bot-calls.ts'
+import { LiveStore } from '../../src/durable/live-store.ts'
 import { durableSql } from '../../src/durable/sql.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './bot-support.ts'
 import { get, pick, post, received, useLab } from './support.ts'
@@ -254,6 +255,26 @@ describe('a turn that is cut off between two calls', () => {
     expect([asked.length, bodies().length]).toEqual([0, 0])
     expect(await get(`/bots/${id}`).then(({ json }) => json)).toMatchObject({ spent_usd: 7e-9, usage: { turns: 0 } })
   })
+})
+
+it('a turn that was cut off at each of its tries is given up aloud, and what it cost is counted', async () => {
+  const id = await begin({ ...anthropic, tools: [STOCK] })
+  const { heard } = await hear(id)
+  await runInDurableObject(objectOf(id), async (_, state) => {
+    const sql = durableSql(state.storage)
+    const calls = new BotCalls(sql)
+    const usage = { inputTokens: 9, uncachedTokens: 9, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 3 }
+    calls.begin('evt_e', 1)
+    const full = { ...usage, cacheWriteByRetention: {}, reasoningTokens: null }
+    const call = { id: 'toolu_1', name: 'stock', arguments: '{"item":"tent"}' }
+    calls.end('evt_e', { kind: 'answered', text: '', complete: true, toolCalls: [call], usage: full, nanos: 7 }, 2)
+    const data = JSON.stringify({ text: 'How many?' })
+    new LiveStore(sql).push({ id: 'evt_e', at: 1, type: 'message', data, attempts: 5, nextAt: 1 })
+    await state.storage.setAlarm(1)
+  })
+  await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+  expect(heard[0]).toMatchObject({ type: 'failed', turn_id: 'evt_e', billed: true, cost_usd: 7e-9 })
+  expect((await get(`/bots/${id}`)).json).toMatchObject({ spent_usd: 7e-9, waiting: 0 })
 })
 
 describe('what is refused', () => {
