@@ -10,6 +10,8 @@ export interface Marks {
   head: boolean
   /** Indexes of messages at whose end a breakpoint stands. */
   at: ReadonlySet<number>
+  /** Ends of earlier summaries: marked too where a provider takes many and looks for entries at breakpoints alone. */
+  more: ReadonlySet<number>
 }
 
 /** As many as every provider with breakpoints takes, the head's own included. */
@@ -23,18 +25,16 @@ export const MAX_ROUND_CALLS = 8
 
 /**
  * The marks of one call: the head, the last summary (it is stable, and what is read at the next eviction), the end of the
- * call before and the end of this one. `final` is a call that forbids tools, which on some providers is another prompt
- * behind the head: what it would write nobody reads, so that only the head is marked.
+ * call before and the end of this one.
  */
-export function marksOf(messages: readonly ChatMessage[], summaries: number, final = false): Marks {
-  if (final) return { head: true, at: new Set() }
+export function marksOf(messages: readonly ChatMessage[], summaries: number): Marks {
   const ends = messages.flatMap(({ role }, index) =>
     (role === 'user' || role === 'tool') && messages[index + 1]?.role !== 'tool' ? [index] : [],
   )
   const system = messages.filter(({ role }) => role === 'system').length
-  const summary = summaries === 0 ? [] : [system + summaries - 1]
+  const stable = Array.from({ length: summaries }, (_, index) => system + index)
   const rolling = ends.filter((index) => index >= system + summaries).slice(-2)
-  return { head: true, at: new Set([...summary, ...rolling].slice(0, MOST_MARKS - 1)) }
+  return { head: true, at: new Set([...stable.slice(-1), ...rolling]), more: new Set(stable.slice(0, -1)) }
 }
 
 /** Blocks of messages, as a lookup counts them at the most: a text, a call and a result are one each. */

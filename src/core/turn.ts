@@ -86,6 +86,8 @@ export interface Sight {
   marks: Marks
   /** Said behind the last breakpoint, because it is another text each time, and not kept; null: nothing. */
   aside: string | null
+  /** Tools stay listed, and none may be called any more. */
+  noTools: boolean
 }
 
 export function sightOf(
@@ -94,25 +96,32 @@ export function sightOf(
 ): Sight {
   const messages = window.messages()
   const aside = injectTime ? `Current time: ${new Date(now).toISOString()}` : null
-  return { messages, marks: marksOf(messages, window.summaryCount, final), aside }
+  return { messages, marks: marksOf(messages, window.summaryCount), aside, noTools: final }
 }
 
 /**
- * What asks for a summary of messages that were evicted. They were the conversation's beginning, so that they are sent as
- * they were, behind the same head: a provider that still has them reads them from its cache.
+ * What asks for a summary of messages that were evicted: the conversation as it stood `before` they were, with the request
+ * behind it. So all but the request is read from the cache, and nothing is written that nobody reads. Tools are not
+ * forbidden but asked not to be used, because on some providers to forbid them is another prompt.
  */
-export function summarySight(head: readonly ChatMessage[], summaries: number, evicted: readonly ChatMessage[]): Sight {
-  // Of an exchange that is too long the question stays, and providers want a user to speak first.
-  const opening: ChatMessage[] = evicted[0]?.role === 'user' ? [] : [{ role: 'user', text: 'Go on.' }]
-  const messages: ChatMessage[] = [...head, ...opening, ...evicted, { role: 'user', text: SUMMARY_REQUEST }]
-  // What stands in front of the request may have an entry; the request itself is not worth one.
-  const { head: marked, at } = marksOf(messages.slice(0, -1), summaries)
-  return { messages, marks: { head: marked, at }, aside: null }
+export function summarySight(before: Sight, evicted: readonly ChatMessage[]): Sight {
+  const gone = new Set(evicted)
+  const next = before.messages.slice(before.messages.findLastIndex((message) => gone.has(message)) + 1)[0]
+  const upTo = next === undefined ? '' : ` up to the message that begins with ${beginning(next)}, and without it`
+  const messages: ChatMessage[] = [...before.messages, { role: 'user', text: summaryRequest(upTo) }]
+  return { ...before, messages, aside: null, noTools: false }
 }
 
-const SUMMARY_REQUEST =
-  'Summarize the conversation above for yourself, in at most 200 words: facts, names, numbers, decisions, open questions. ' +
-  'It will stand in place of these messages. Call no tool; answer with the summary alone.'
+function beginning({ text }: ChatMessage): string {
+  return JSON.stringify(text.slice(0, 80))
+}
+
+function summaryRequest(upTo: string): string {
+  return (
+    `Summarize the conversation above${upTo}, for yourself, in at most 200 words: facts, names, numbers, decisions, open questions. ` +
+    'It will stand in place of those messages. Call no tool; answer with the summary alone.'
+  )
+}
 
 /** Behind the system prompt only what is said differs from turn to turn; a summary is cut to this many characters. */
 export const MAX_SUMMARY_CHARS = 4_000

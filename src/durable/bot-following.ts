@@ -49,7 +49,7 @@ export class BotFollowing {
       const same = this.#store.prefixes.keyOf('fingerprint', registration.fingerprint)
       if (same !== null && same !== known) return false
       if (known !== null && this.#keeper.inFlight(known) !== null) return false
-      const { body, keepWarm, ...given } = registration
+      const { body, keepWarm, required: _, ...given } = registration
       const facts = this.#ports.factsOf(given.provider, given.model, now)
       const offer = facts.retentions.find(({ name }) => name === given.retention)
       const retention = offer === undefined ? null : learnedRetention(offer)

@@ -45,7 +45,7 @@ export interface BotTool {
 export const MAX_ITERATIONS = 10
 
 /** The tools as models see them: the same list in every call of a bot's life. */
-export function toolsOf(config: BotConfig, taken: boolean): ToolDefinition[] {
+export function toolsOf(config: Pick<BotConfig, 'tools' | 'injectTime'>, taken: boolean): ToolDefinition[] {
   if (!taken) return []
   const listed = (config.tools ?? []).map(({ name, description, parametersText }) => ({
     name,

@@ -4,6 +4,7 @@ import { ChatWindow } from '../core/chat-window.ts'
 import type { ChatMessage } from '../core/chat-window.ts'
 import { MAX_ATTEMPTS } from '../core/live.ts'
 import { usd } from '../core/price.ts'
+import { estimateTokens } from '../core/tokens.ts'
 import {
   asksForTools,
   MAX_SUMMARY_CHARS,
@@ -15,11 +16,13 @@ import {
 } from '../core/turn.ts'
 import type { Round } from '../core/turn.ts'
 import type { Usage } from '../core/types.ts'
+import { takesTools } from '../providers/conversation.ts'
+import { cardById } from '../providers/registry.ts'
 import { callId, replyOf, summaryId, toolId } from './bot-calls.ts'
 import type { CallOutcome } from './bot-calls.ts'
 import { askModel } from './bot-model.ts'
 import type { Asked, BotShell } from './bot-model.ts'
-import { added, MAX_ITERATIONS, windowOf } from './bot-state.ts'
+import { added, MAX_ITERATIONS, toolsOf, windowOf } from './bot-state.ts'
 import type { BotCache, BotConfig, BotState, BotTotals } from './bot-state.ts'
 import { runTools } from './bot-tools.ts'
 import { handOver } from './bot-warmth.ts'
@@ -76,6 +79,7 @@ export class BotTurn {
         usage: outcome.usage,
         final: next.final,
       })
+      this.#learn(window, outcome.usage)
       const reply = replyOf(outcome)
       if (asksForTools(reply, next.final)) {
         rounds.push({ reply, results: refusedCalls(reply) })
@@ -117,6 +121,14 @@ export class BotTurn {
     return this.#send({ id, sight, final, maxOutputTokens, onText })
   }
 
+  /** What the model counted for what it was shown: the window, and the tools beside it. */
+  #learn(window: ChatWindow, { inputTokens }: Usage): void {
+    const card = cardById(this.#config.provider)
+    const tools = card === undefined ? [] : toolsOf(this.#config, takesTools(card))
+    if (inputTokens !== null)
+      window.calibrate(inputTokens, tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools)))
+  }
+
   async #send(asked: Omit<Asked, 'cache' | 'timeoutMs'>): Promise<CallOutcome> {
     const left = this.#turn.now + TURN_MS - this.#shell.clock.now()
     if (left < LEAST_CALL_MS) {
@@ -129,13 +141,12 @@ export class BotTurn {
 
   /** Adds to the conversation; what has to go for it is summarized, if that is wished, and otherwise forgotten; true where something had to. */
   async #add(window: ChatWindow, ...messages: ChatMessage[]): Promise<boolean> {
-    const head = window.head()
-    const { summaryCount } = window
+    const before = sightOf(window, { now: this.#turn.now, injectTime: false, final: false })
     const evicted = window.add(...messages)
     if (evicted.length === 0 || this.#config.summarize !== true) return evicted.length > 0
     const id = summaryId(this.#turn.id, this.#summaries)
     this.#summaries += 1
-    const sight = summarySight(head, summaryCount, evicted)
+    const sight = summarySight(before, evicted)
     const known = this.#known(id)
     const outcome = known ?? (await this.#send({ id, sight, final: false, maxOutputTokens: SUMMARY_TOKENS }))
     const text = outcome.kind === 'answered' ? outcome.text.trim().slice(0, MAX_SUMMARY_CHARS) : ''

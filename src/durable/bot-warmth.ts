@@ -7,7 +7,7 @@ import { endsAtResults, takesTools, turnRequest } from '../providers/conversatio
 import { cardById, dialectOf } from '../providers/registry.ts'
 import type { Card } from '../providers/types.ts'
 import { pack } from '../runtime/bytes.ts'
-import { accessTo } from '../runtime/env.ts'
+import { accessTo, placeOf } from '../runtime/env.ts'
 import { factsOf } from '../runtime/facts.ts'
 import type { FollowedTurn } from './bot-following.ts'
 import type { BotShell } from './bot-model.ts'
@@ -79,7 +79,7 @@ function entryOf({ begunAt: at, usage }: TurnCall): FollowedTurn['entry'] | null
 }
 
 function registrationOf(
-  { clock, id }: BotShell,
+  { env, clock, id }: BotShell,
   config: BotConfig,
   cache: BotCache,
   card: Card,
@@ -106,16 +106,18 @@ function registrationOf(
   }
   const prefix = dialect.prepare(request, (model) => factsOf(card.id, model, now))
   const facts = factsOf(card.id, config.model, now)
+  const place = placeOf(card, env)
   // Below the minimum nothing can keep it.
   if (facts.minimumTokens !== null && prefix.renderedBytes / 2 < facts.minimumTokens) return null
   return {
-    fingerprint: fingerprintOf(card, prefix, config.credential),
+    fingerprint: fingerprintOf(card, prefix, config.credential, { compared: null }, place),
     provider: card.id,
     model: prefix.model,
     name: id,
     credential: config.credential.name,
     credentialGeneration: config.credential.generation,
     cacheKey: prefix.cacheKey,
+    place,
     retention: prefix.retention,
     breakpoint: prefix.breakpoint,
     estimatedTokens: prefix.estimatedTokens,

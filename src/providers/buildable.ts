@@ -1,6 +1,7 @@
 import { Failure, readFailure } from '../contract/failures.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import type { ModelFacts, Primitive } from '../core/types.ts'
+import type { CallerHeaders } from './caller-headers.ts'
 import type { Card, Dialect, PreparedPrefix } from './types.ts'
 
 /** The primitives whose probe this very body allows to be built, and the most output that one of them may bill. */
@@ -31,11 +32,13 @@ export function buildable(
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
 
-/** What decides whether two requests share one entry, for a prefix that is warmed with this credential. */
+/** What makes two prefixes the same: provider, model, credential, key, headers, place, and the stream that is compared. */
 export function fingerprintOf(
   card: Pick<Card, 'id'>,
   prefix: PreparedPrefix,
   credential: { name: string; generation: number },
+  { compared }: Pick<CallerHeaders, 'compared'>,
+  place: string | null,
 ): string {
   return fingerprint({
     provider: card.id,
@@ -44,5 +47,6 @@ export function fingerprintOf(
     credentialScope: `${credential.name}:${credential.generation}`,
     cacheKey: prefix.cacheKey,
     canonical: prefix.canonical,
+    beside: compared === null && place === null ? null : JSON.stringify({ headers: compared, place }),
   })
 }

@@ -67,7 +67,7 @@ describe('breakpoints', () => {
 
   it('stand at the head, at the end of this call and at that of the one before', () => {
     const first = [system, user('a')]
-    expect(marksOf(first, 0)).toEqual({ head: true, at: new Set([1]) })
+    expect(marksOf(first, 0)).toEqual({ head: true, at: new Set([1]), more: new Set() })
     const second = [...first, ...round()]
     expect([...marksOf(second, 0).at]).toEqual([1, 4])
     const third = [...second, says('b'), user('c')]
@@ -77,10 +77,7 @@ describe('breakpoints', () => {
   it('stand behind the last summary too, which an eviction leaves where it is', () => {
     const messages = [system, user('summary 1'), user('summary 2'), user('a'), says('b'), user('c')]
     expect([...marksOf(messages, 2).at]).toEqual([2, 3, 5])
-  })
-
-  it('are the head alone where tools are forbidden, because nobody reads what stands behind it', () => {
-    expect(marksOf([system, user('a'), ...round()], 0, true)).toEqual({ head: true, at: new Set() })
+    expect([...marksOf(messages, 2).more]).toEqual([1])
   })
 
   it('each call finds the mark of the one before within a look-back, whatever is said', () => {
@@ -120,18 +117,29 @@ describe('breakpoints', () => {
 })
 
 describe('a summary', () => {
-  it('is asked for behind exactly what the provider has seen: the head and the evicted, unchanged', () => {
-    const head = [system, user('summary 1')]
-    const evicted = [user('a'), says('b'), user('c'), says('d')]
-    const { messages, marks, aside } = summarySight(head, 1, evicted)
-    expect(messages.slice(0, -1)).toEqual([...head, ...evicted])
-    expect(messages.at(-1)?.text).toContain('Summarize')
-    expect([...marks.at]).toEqual([1, 2, 4])
-    expect(aside).toBeNull()
+  const conversation = [user('a'), says('b'), user('c'), says('d'), user('e'), says('f')]
+
+  it('is asked for behind exactly what the provider has seen, with the marks that are in its cache', () => {
+    const window = new ChatWindow({ budgetTokens: 200, count: (text) => text.length })
+    window.add(system, ...conversation)
+    window.summarize('before')
+    const sent = sightOf(window, { now: 0, injectTime: true, final: false })
+    window.add(says('g'))
+    const before = sightOf(window, { now: 1, injectTime: false, final: false })
+    const { messages, marks, aside, noTools } = summarySight(before, conversation.slice(0, 4))
+    expect(messages.slice(0, sent.messages.length)).toEqual(sent.messages)
+    expect(marks).toEqual(sent.marks)
+    expect(messages.at(-1)).toMatchObject({
+      role: 'user',
+      text: expect.stringMatching(/^Summarize .* begins with "e"/),
+    })
+    expect([aside, noTools]).toEqual([null, false])
   })
 
-  it('lets a user speak first where only rounds of tool calls were evicted', () => {
-    const { messages } = summarySight([system], 0, roundMessages(done(asks(1))))
-    expect(messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool', 'user'])
+  it('is of everything where everything goes', () => {
+    const window = new ChatWindow({ budgetTokens: 1_000 })
+    window.add(...conversation)
+    const before = sightOf(window, { now: 0, injectTime: false, final: false })
+    expect(summarySight(before, conversation).messages.at(-1)?.text).toContain('the conversation above')
   })
 })

@@ -195,7 +195,6 @@ function write(card: Card, window: ChatWindow, retention: string, more: { final?
     maxOutputTokens: 512,
     cache,
     tools: [STOCK],
-    noTools: final,
   })
 }
 
@@ -261,6 +260,15 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
     expect(toolsOf(final)).toEqual(toolsOf(open))
     expect(JSON.stringify(final)).toMatch(/"tool_choice":(\{"type":)?"none"|"mode":"NONE"|without calling a tool/)
     expect(JSON.stringify(open)).not.toMatch(/tool_choice|"NONE"|without calling a tool/)
+  })
+
+  it('marks the last call as it marks the others, save where to forbid tools is another prompt behind the head', () => {
+    const window = begun()
+    window.add(...roundMessages({ reply: read(called), results: [ANSWERED, ANSWERED] }))
+    const marks = (final: boolean): number =>
+      write(card, window, retention, { final }).body.match(/cache_control|prompt_cache_breakpoint|cachePoint/g)
+        ?.length ?? 0
+    expect(marks(true)).toBe(id === 'anthropic' ? 1 : marks(false))
   })
 
   it('sends back what the provider itself wants back, and another format what was said', () => {

@@ -24,12 +24,14 @@ function request(conversation: Conversation): ProbeRequest {
     input_schema: parameters,
     ...(system === '' && index === tools.length - 1 ? head : {}),
   }))
+  // To forbid tools is another prompt behind the system: what it would write nobody reads. Source: the same page.
+  const forbidden = noTools && listed.length > 0
   const said: { role: 'user' | 'assistant'; content: Block[] }[] = []
   for (const { message, marked } of saidOf(conversation)) {
     const role = message.role === 'assistant' ? 'assistant' : 'user'
     const blocks = blocksOf(message)
     const last = blocks.at(-1)
-    if (marked && last !== undefined) blocks[blocks.length - 1] = { ...last, ...mark }
+    if (marked && !forbidden && last !== undefined) blocks[blocks.length - 1] = { ...last, ...mark }
     const before = said.at(-1)
     // The results of one round are one message.
     if (message.role === 'tool' && before?.role === 'user') before.content.push(...blocks)
@@ -41,7 +43,7 @@ function request(conversation: Conversation): ProbeRequest {
     max_tokens: maxOutputTokens,
     ...(stream ? { stream } : {}),
     ...(listed.length === 0 ? {} : { tools: listed }),
-    ...(listed.length > 0 && noTools ? { tool_choice: { type: 'none' } } : {}),
+    ...(forbidden ? { tool_choice: { type: 'none' } } : {}),
     ...(system === '' ? {} : { system: [{ type: 'text', text: system, ...head }] }),
     messages: said,
   }

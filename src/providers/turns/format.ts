@@ -39,10 +39,12 @@ export function systemOf(messages: readonly ChatMessage[]): string {
 
 export type Said = Exclude<ChatMessage, { role: 'system' }>
 
-/** All but the system, each with its mark. */
-export function saidOf({ messages, marks, cache }: Conversation): { message: Said; marked: boolean }[] {
+/** All but the system, each with its mark; `many`: the provider takes as many as there are. */
+export function saidOf({ messages, marks, cache }: Conversation, many = false): { message: Said; marked: boolean }[] {
   return messages.flatMap((message, index) =>
-    message.role === 'system' ? [] : [{ message, marked: cache !== null && marks.at.has(index) }],
+    message.role === 'system'
+      ? []
+      : [{ message, marked: cache !== null && (marks.at.has(index) || (many && marks.more.has(index))) }],
   )
 }
 

@@ -32,7 +32,9 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const written = (text: string, marked: boolean): unknown =>
     mark === null ? text : [{ type: 'text', text, ...(marked ? mark : {}) }]
   const system = systemOf(messages)
-  const said = saidOf(conversation).map(({ message, marked }) => messageOf(message, (text) => written(text, marked)))
+  const said = saidOf(conversation, wire.controls === 'openai').map(({ message, marked }) =>
+    messageOf(message, (text) => written(text, marked)),
+  )
   const last = said.at(-1)
   if (aside !== null && last !== undefined) {
     const { content } = last

@@ -17,7 +17,9 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const points = cache !== null && wire.controls === 'openai' && hasBreakpoints(cache.retention)
   const mark = points ? { [MARKER]: { mode: 'explicit' } } : {}
   const system = systemOf(messages)
-  const input = saidOf(conversation).flatMap(({ message, marked }) => itemsOf(message, marked ? mark : {}))
+  const input = saidOf(conversation, wire.controls === 'openai').flatMap(({ message, marked }) =>
+    itemsOf(message, marked ? mark : {}),
+  )
   const aloud = { type: 'input_text', text: aside }
   const last = input.at(-1)
   if (aside !== null && last !== undefined) {
