@@ -1,22 +1,24 @@
 import { cacheValue } from '../contract/cache.ts'
 import type { CacheInput } from '../contract/cache.ts'
-import { Failure, readFailure } from '../contract/failures.ts'
+import { Failure } from '../contract/failures.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { RawJson } from '../contract/raw-json.ts'
 import { NOT_YET } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
+import type { Advice, ModelFacts } from '../core/types.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
+import { buildable } from '../providers/buildable.ts'
 import { callerHeaders } from '../providers/caller-headers.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
-import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
+import type { CacheRequest, Card, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
-import { besideOf, DEFAULT_USE, fingerprintOf, ITS_CARDS } from './same-content.ts'
+import { besideOf, fingerprintOf } from '../providers/same-content.ts'
+import { DEFAULT_USE, ITS_CARDS } from './same-content.ts'
 import type { CredentialUse, PlaceOf } from './same-content.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
 
@@ -263,32 +265,4 @@ function refuseTooShort(prefix: PreparedPrefix, facts: ModelFacts, mode: CacheRe
     `The prefix has about ${prefix.estimatedTokens} tokens; this model caches from ${minimum}.`,
     { field: 'request', estimated_tokens: prefix.estimatedTokens, minimum_tokens: minimum },
   )
-}
-
-/** The primitives whose probe this very body allows to be built, and the most output that one of them may bill. */
-function buildable(
-  dialect: Dialect,
-  prefix: PreparedPrefix,
-  facts: ModelFacts,
-  maxOutputTokens: number | null,
-): { primitives: Primitive[]; outputFloors: number[] } {
-  const primitives: Primitive[] = []
-  const outputFloors: number[] = []
-  let refusal: unknown = null
-  for (const primitive of dialect.primitives(prefix.text, facts)) {
-    try {
-      const options = { primitive, retention: prefix.retention }
-      const probe = dialect.probe(
-        prefix,
-        maxOutputTokens === null ? options : { ...options, outputTokens: maxOutputTokens },
-      )
-      primitives.push(primitive)
-      outputFloors.push(probe.outputTokens ?? maxOutputTokens ?? 0)
-    } catch (thrown) {
-      if (readFailure(thrown) === null) throw thrown
-      refusal ??= thrown
-    }
-  }
-  if (primitives.length > 0) return { primitives, outputFloors }
-  throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
