@@ -102,7 +102,7 @@ export class PrefixStore {
   }
 
   delete(k: number): void {
-    for (const table of ['prefix', 'body', 'history', 'name', 'job'])
+    for (const table of ['prefix', 'body', 'history', 'name', 'job', 'barrier'])
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#copies.delete(k)
     this.#states.delete(k)

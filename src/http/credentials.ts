@@ -99,7 +99,7 @@ export function useOf(
 }
 
 /** Refuses a credential of the account that this provider, or the place where it is reached, must not see. */
-export function refuseElsewhere(c: Call, card: Card, credential: NamedCredential): void {
+export function refuseElsewhere(c: Call, card: Card, credential: NamedCredential, field = 'credential'): void {
   const refused = elsewhere(credential, accessTo(card, c.env))
-  if (refused !== null) throw new Failure('provider_key_refused', `${refused}.`, { field: 'credential' })
+  if (refused !== null) throw new Failure('provider_key_refused', `${refused}.`, { field })
 }

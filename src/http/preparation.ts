@@ -48,7 +48,9 @@ export function prepareWarm(
   placeOf: PlaceOf = ITS_CARDS,
 ): Preparation {
   refuseNotYet(body)
-  const card = cardForBody(cardFor(body.provider, 'provider'), body.request?.text)
+  const { provider } = body
+  if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
+  const card = cardForBody(cardFor(provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
   const prefix =
     body.request === undefined ? preparedNeutral(card, body, cache, now) : preparedNative(card, body, cache, now)
@@ -173,6 +175,10 @@ function cardForBody(card: Card, text: string | undefined): Card {
 function refuseNotYet(body: WarmBody): void {
   for (const field of NOT_YET) {
     if (body[field] !== undefined) throw new Failure('unsupported', `${field}: is not supported yet.`, { field })
+  }
+  for (const field of ['gateway', 'model_preference', 'gateway_models'] as const) {
+    if (body[field] !== undefined)
+      throw new Failure('unsupported', `${field}: a pool is for POST /warm alone.`, { field })
   }
   if (body.request === undefined) return
   for (const field of ['system', 'tools', 'messages'] as const) {
