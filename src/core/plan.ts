@@ -1,3 +1,4 @@
+import type { Newer } from './draining.ts'
 import type { HoldBack } from './limit.ts'
 import type { Pace } from './pace.ts'
 import type { Purpose, Stop, StopReason } from './state.ts'
@@ -25,8 +26,8 @@ export interface PlanContext {
   estimatedTokens: number
   /** Output tokens that a probe cannot avoid. */
   outputFloor: number
-  /** True once a newer body took the name. */
-  superseded: boolean
+  /** A newer body took the name; absent: this version is the current one, or has no name. */
+  newer?: Newer
   /** Why the credential it was written with cannot be used any more; absent while it can. */
   credentialGone?: string
   killed: boolean

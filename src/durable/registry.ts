@@ -436,7 +436,7 @@ export class Registry extends DurableObject<Environment> {
   }
 
   remove(id: string): void {
-    this.#registrar.remove(id)
+    this.#registrar.remove(id, this.clock.now())
   }
 
   findByFingerprint(fingerprint: string): PrefixView | null {
