@@ -17,7 +17,7 @@ function stop(reason: StopReason, why: string): Decision {
 export function refusal(state: PrefixState, context: PlanContext, now: number): Decision | null {
   const { keepWarm } = context
   if (drained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
-  if (context.credentialGone !== undefined) return stop('credential_replaced', context.credentialGone)
+  if (context.gone !== undefined) return stop(context.gone.reason, context.gone.why)
   if (keepWarm.plan === 'off')
     return stop(
       'plan_off',
