@@ -6,6 +6,7 @@ import { leadMs } from '../core/pace.ts'
 import type { PlanContext } from '../core/plan.ts'
 import type { PrefixState } from '../core/state.ts'
 import { Totals } from './day-totals.ts'
+import { drainOlders } from './draining.ts'
 import { Endings } from './endings.ts'
 import type { GuardView } from './guards.ts'
 import { Leases } from './leases.ts'
@@ -125,8 +126,15 @@ export class Keeper {
       )
       for (const row of change.rows) if (row.type === 'saving') totals.saved(row)
       totals.save()
+      drainOlders(this.#situation, k, next.state, now)
       return true
     })
+  }
+
+  /** A version took a name and may be warm already: lets those before it drain. */
+  drainOlders(k: number, now: number): void {
+    const state = this.#store.states.load(k)
+    if (state !== null) drainOlders(this.#situation, k, state, now)
   }
 
   /** Somebody changed a prefix, its plan or a switch: `edit` the state, then plan anew. */

@@ -1,4 +1,5 @@
 import type { FailureValue } from '../contract/failures.ts'
+import type { Newer } from '../core/draining.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Limit } from '../core/limit.ts'
 import type { KeepWarm } from '../core/plan.ts'
@@ -19,6 +20,10 @@ export interface PrefixRecord {
   name: string | null
   version: number
   superseded: boolean
+  /** Which prefix took its name, when, and since when that one is warm. Absent in rows that are older than it: they stopped at once. */
+  newer?: Newer & { k: number }
+  /** Older versions that go on until this one is warm, the newest first; absent: none. */
+  olders?: number[]
   credential: string
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number

@@ -553,7 +553,7 @@ export class Registry extends DurableObject<Environment> {
   }
 
   async remove(id: string): Promise<void> {
-    this.#registrar.remove(id)
+    this.#registrar.remove(id, this.clock.now())
     await this.#crews.look()
   }
 

@@ -1,5 +1,6 @@
 import { failureValue } from '../contract/failures.ts'
 import { budgetRefusal, worstNanos } from '../core/budget.ts'
+import { drained } from '../core/draining.ts'
 import { deadline, failedUntil, heldUntil } from '../core/tries.ts'
 import type { PlanContext } from '../core/plan.ts'
 import { slotOf } from '../core/schedule.ts'
@@ -171,7 +172,7 @@ export class Settlement {
     if (state.stopped !== null || lease.attempt >= TRIES_IN_PLACE) return null
     // What was switched off while the call was under way is not tried again.
     if (context.killed || context.gone !== undefined) return null
-    if (lease.purpose === 'keep' && (record.superseded || record.keepWarm.plan === 'off')) return null
+    if (lease.purpose === 'keep' && (drained(state, context, now) || record.keepWarm.plan === 'off')) return null
     const worst = worstNanos(state, context)
     if (budgetRefusal(state, context, now, worst) !== null) return null
     if (outcome.primitiveRefused || refusedPlace(lease, outcome)) {

@@ -11,6 +11,9 @@ import type { AccountSettings, PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { Row } from './state-store.ts'
 
+/** Of records that are older than draining: their plans stopped the moment the name was taken. */
+const LONG_SUPERSEDED = { takenAt: 0, warmAt: 0 }
+
 /** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
 export interface KeeperPorts {
   factsOf: (provider: string, model: string, now: number) => ModelFacts
@@ -85,12 +88,12 @@ export class Situation {
       facts: this.ports.factsOf(record.provider, record.model, now),
       estimatedTokens: record.estimatedTokens,
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
-      superseded: record.superseded,
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
       grainMs: this.ports.grainMs,
       pace: this.paces.of(record.provider),
       accountLeftNanos,
       random: spread(k, state.generation),
+      ...(record.superseded ? { newer: record.newer ?? LONG_SUPERSEDED } : {}),
       ...this.#gone(record),
       ...this.#holdBack(record, state, now),
     }

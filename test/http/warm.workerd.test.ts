@@ -222,7 +222,7 @@ describe('required caching', () => {
 })
 
 describe('a prefix', () => {
-  it('is a new version under its name when its body changes, and the old one is no longer probed', async () => {
+  it('is a new version under its name when its body changes, and once it is warm, the old one is no longer probed', async () => {
     const plan = { name: 'versions', keep_warm: { plan: 'always' } }
     const first = await post('/warm', warmOf(anthropicBody(), plan))
     const second = await post('/warm', warmOf(anthropicBody(), plan))
