@@ -412,7 +412,7 @@ export class Registry extends DurableObject<Environment> {
   /** The bot has ended; nothing of its conversation is kept warm, or here. */
   async leaveBot(bot: string): Promise<void> {
     const id = this.#botFollowing.idOf(bot)
-    if (this.#store.prefixes.keyOf('id', id) !== null) this.#registrar.remove(id)
+    if (this.#store.prefixes.keyOf('id', id) !== null) this.#registrar.remove(id, this.clock.now())
     await this.#rearming.rearm()
   }
 
