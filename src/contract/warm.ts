@@ -27,6 +27,18 @@ const message = z.strictObject({
   content: z.string({ error: 'must be a string; give other content in the native form' }),
 })
 
+const toolNames = z.array(z.string().min(1).max(200), { error: 'must be a list of tool names' }).max(2048)
+
+/** Which of the tools are sent. Without `allow` all of them are, but for those in `deny`. */
+const toolFilter = z
+  .strictObject({ allow: toolNames.optional(), deny: toolNames.optional() })
+  .meta({
+    description:
+      'Which of `tools` are sent, in the order of `tools`: those in `allow` (absent: all) that are not in `deny`.',
+  })
+
+export type ToolFilter = z.output<typeof toolFilter>
+
 /** The body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
 export const warmBody = z.strictObject({
   name: label.optional().meta({ description: 'A label; a new body under the same name is a new version.' }),
@@ -38,8 +50,11 @@ export const warmBody = z.strictObject({
   system: z.string().optional(),
   tools: z.array(tool).max(2048, { error: 'must be at most 2048 tools' }).optional(),
   messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),
-  vars: notYet('templates'),
-  tool_filter: notYet('filtering tools'),
+  vars: z
+    .record(z.string(), z.unknown(), { error: 'must be an object' })
+    .optional()
+    .meta({ description: 'Fills the template in `system`: each name that it uses, and no other.' }),
+  tool_filter: toolFilter.optional(),
   gateway: notYet('pools of models'),
   model_preference: notYet('pools of models'),
   cache: cache.optional(),
@@ -57,7 +72,7 @@ export const warmBody = z.strictObject({
 export type WarmBody = z.output<typeof warmBody>
 
 /** Members of `POST /warm` whose feature does not exist yet: refused by name, never silently ignored. */
-export const NOT_YET = ['vars', 'tool_filter', 'gateway', 'model_preference'] as const
+export const NOT_YET = ['gateway', 'model_preference'] as const
 
 export const warmAgainBody = z.strictObject({ background: z.boolean({ error: 'must be true or false' }).optional() })
 

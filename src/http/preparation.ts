@@ -9,11 +9,12 @@ import type { WarmBody } from '../contract/warm.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import { renderTemplate } from '../core/template.ts'
 import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registrar.ts'
 import type { Registration } from '../durable/registrar.ts'
-import { prepareNeutral } from '../providers/neutral.ts'
+import { filterTools, prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
 import { pack } from '../runtime/bytes.ts'
@@ -144,7 +145,7 @@ function refuseNotYet(body: WarmBody): void {
   }
   refuseKeepWarm(body.keep_warm)
   if (body.request === undefined) return
-  for (const field of ['system', 'tools', 'messages'] as const) {
+  for (const field of ['system', 'tools', 'messages', 'vars', 'tool_filter'] as const) {
     if (body[field] !== undefined) {
       throw new Failure('invalid_request', `${field}: stands beside request, which holds the whole body already.`, {
         field,
@@ -182,7 +183,8 @@ function preparedNative(
 }
 
 function preparedNeutral(card: Card, body: WarmBody, cache: CacheRequest | undefined, now: number): PreparedPrefix {
-  const { model, system, tools, messages } = body
+  const { model, messages } = body
+  const { system, tools } = rendered(body)
   if (system === undefined && tools === undefined && messages === undefined) {
     throw new Failure(
       'invalid_request',
@@ -208,6 +210,15 @@ function preparedNeutral(card: Card, body: WarmBody, cache: CacheRequest | undef
     ...(cache === undefined ? {} : { cache }),
   }
   return prepareNeutral(dialectOf(card), request, (id) => factsOf(card.id, id, now))
+}
+
+/** The neutral form as it will be sent: the template filled in, and the tools that the filter lets through. */
+function rendered({ system, tools, vars, tool_filter: filter }: WarmBody): Pick<WarmBody, 'system' | 'tools'> {
+  return {
+    // Without `vars` nothing is a template: braces in a prompt are text.
+    system: vars === undefined ? system : renderTemplate(system ?? '', vars, 'system'),
+    tools: filter === undefined ? tools : filterTools(tools ?? [], filter),
+  }
 }
 
 /** A handle holds system, tools and messages already. Where a provider has no handles, `prepare` goes on without. */
