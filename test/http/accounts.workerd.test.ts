@@ -1,6 +1,6 @@
 import { listDurableObjectIds } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
-import { accountAnswer, accountWithUse, keyAnswer, newKeyAnswer } from '../../src/contract/answers.ts'
+import { accountAnswer, accountWithUse, keyAnswer, newKeyAnswer } from '../../src/contract/answers/account.ts'
 import { forgetKeys } from '../../src/http/auth.ts'
 import { ACCOUNT, ADMIN, bindings, call, get, newAccount, pick, post, received, useLab, warmOf } from './support.ts'
 

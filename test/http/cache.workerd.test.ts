@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { jobAnswer } from '../../src/contract/answers.ts'
+import { jobAnswer } from '../../src/contract/answers/warm.ts'
 import { anthropicBody, get, longText, newAccount, pick, post, received, useLab, warmOf } from './support.ts'
 
 const world = useLab()

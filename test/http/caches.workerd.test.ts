@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { cacheAnswer, cacheDeleted, cacheHistoryAnswer, cacheMade, cacheReported } from '../../src/contract/caches.ts'
-import { listOf } from '../../src/contract/answers.ts'
+import { listOf } from '../../src/contract/answers/values.ts'
 import { call, get, longText, newAccount, pick, post, received, useLab } from './support.ts'
 import type { Answer } from './support.ts'
 

@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { credentialAnswer } from '../../src/contract/answers.ts'
+import { credentialAnswer } from '../../src/contract/answers/account.ts'
 import type { Answer } from './support.ts'
 import {
   ADMIN,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { errorAnswer } from '../../src/contract/answers.ts'
+import { errorAnswer } from '../../src/contract/answers/failure.ts'
 import { FAILURES } from '../../src/contract/failures.ts'
 import { anthropicBody, call, get, longText, newAccount, pick, post, received, useLab, warmOf } from './support.ts'
 import type { Answer } from './support.ts'

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { historyAnswer, ledgerAnswer, listOf, prefixAnswer } from '../../src/contract/answers.ts'
+import { historyAnswer } from '../../src/contract/answers/history.ts'
+import { ledgerAnswer } from '../../src/contract/answers/ledger.ts'
+import { prefixAnswer } from '../../src/contract/answers/prefix.ts'
+import { listOf } from '../../src/contract/answers/values.ts'
 import { anthropicBody, call, get, longText, pick, post, useLab, warmOf } from './support.ts'
 
 useLab()

@@ -1,15 +1,12 @@
 import { createExecutionContext, evictDurableObject, waitOnExecutionContext } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
-import {
-  errorAnswer,
-  healthAnswer,
-  historyAnswer,
-  jobAnswer,
-  listOf,
-  observedAnswer,
-  previewAnswer,
-  providerAnswer,
-} from '../../src/contract/answers.ts'
+import { healthAnswer } from '../../src/contract/answers/deployment.ts'
+import { errorAnswer } from '../../src/contract/answers/failure.ts'
+import { historyAnswer } from '../../src/contract/answers/history.ts'
+import { previewAnswer } from '../../src/contract/answers/preview.ts'
+import { providerAnswer } from '../../src/contract/answers/provider.ts'
+import { listOf } from '../../src/contract/answers/values.ts'
+import { jobAnswer, observedAnswer } from '../../src/contract/answers/warm.ts'
 import { cards } from '../../src/providers/registry.ts'
 import { app, knownRoutes } from '../../src/http/app.ts'
 import { operations } from '../../src/http/openapi.ts'

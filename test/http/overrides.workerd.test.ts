@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { overrideAnswer, providerAnswer } from '../../src/contract/answers.ts'
+import { overrideAnswer, providerAnswer } from '../../src/contract/answers/provider.ts'
 import { useOverrides } from '../../src/runtime/overrides.ts'
 import type { Answer } from './support.ts'
 import {

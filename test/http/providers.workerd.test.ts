@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { providerAnswer } from '../../src/contract/answers.ts'
+import { providerAnswer } from '../../src/contract/answers/provider.ts'
 import { cards } from '../../src/providers/registry.ts'
 import { get, post } from './support.ts'
 

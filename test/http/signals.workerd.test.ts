@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { prefixAnswer } from '../../src/contract/answers.ts'
+import { prefixAnswer } from '../../src/contract/answers/prefix.ts'
 import { anthropicBody, get, newAccount, pick, post, useLab, call, warmOf } from './support.ts'
 import type { Answer } from './support.ts'
 

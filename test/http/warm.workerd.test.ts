@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { dryRunAnswer, prefixAnswer, requestAnswer, warmAnswer, warmthAnswer } from '../../src/contract/answers.ts'
+import { prefixAnswer, requestAnswer, warmthAnswer } from '../../src/contract/answers/prefix.ts'
+import { dryRunAnswer, warmAnswer } from '../../src/contract/answers/warm.ts'
 import {
   ADMIN,
   anthropicBody,

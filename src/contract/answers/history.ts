@@ -1,0 +1,51 @@
+import * as z from 'zod'
+import { primitive, purpose, receiptKind, usage } from './receipt.ts'
+import { at, usd } from './values.ts'
+
+export const historyAnswer = z.union([
+  z.strictObject({
+    at,
+    type: z.literal('receipt'),
+    kind: receiptKind,
+    purpose,
+    primitive,
+    usage: usage.nullable(),
+    cost_usd: usd,
+    latency_ms: z.number(),
+    model: z.string().nullable(),
+    why: z.string(),
+  }),
+  z.strictObject({
+    at,
+    type: z.literal('arrival'),
+    count: z.int(),
+    hits: z.int(),
+    misses: z.int(),
+    cached_tokens: z.int(),
+  }),
+  z.strictObject({
+    at,
+    type: z.literal('saving'),
+    kind: z.enum(['credited', 'revoked']),
+    saved_usd: usd,
+    why: z.string(),
+  }),
+  z.strictObject({ at, type: z.literal('decision'), decision: z.string(), reason: z.string(), why: z.string() }),
+  z
+    .strictObject({
+      at,
+      type: z.literal('rollup'),
+      receipts: z.record(z.string(), z.int()),
+      cost_usd: usd,
+      unpriced_calls: z.int(),
+      saved_usd: usd,
+      savings: z.int(),
+      unpriced_savings: z.int(),
+      arrivals: z.int(),
+      hits: z.int(),
+      misses: z.int(),
+      cached_tokens: z.int(),
+      decisions: z.record(z.string(), z.int()),
+    })
+    .meta({ description: 'An hour older than a week.' }),
+])

@@ -1,0 +1,60 @@
+import * as z from 'zod'
+import { purpose, receiptKind } from './receipt.ts'
+import { at, usd } from './values.ts'
+
+const ledgerSums = {
+  calls: z.int(),
+  cost_usd: z.number(),
+  unpriced_calls: z.int(),
+  saved_usd: z.number(),
+  net_usd: z.number().meta({ description: 'saved_usd less cost_usd.' }),
+  savings: z.int(),
+  unpriced_savings: z.int(),
+}
+
+const ledgerDay = {
+  ...ledgerSums,
+  credited_usd: z.number(),
+  revoked_usd: z.number().meta({ description: 'Of what was credited, what late reports took back.' }),
+  hits: z.int(),
+  misses: z.int(),
+}
+
+export const ledgerAnswer = z.strictObject({
+  from: z.string(),
+  to: z.string(),
+  group: z.enum(['entry', 'day', 'prefix']),
+  totals: z.strictObject(ledgerDay).meta({ description: 'Of all days from `from` to `to`, whatever the page shows.' }),
+  data: z.array(
+    z.union([
+      z.strictObject({ day: z.string(), ...ledgerDay }),
+      z.strictObject({ prefix_id: z.string(), name: z.string().nullable(), ...ledgerSums }),
+      z.strictObject({
+        type: z.literal('call'),
+        prefix_id: z.string(),
+        at,
+        kind: receiptKind,
+        purpose,
+        cost_usd: usd,
+        why: z.string(),
+      }),
+      z.strictObject({
+        type: z.literal('saving'),
+        prefix_id: z.string(),
+        at,
+        kind: z.enum(['credited', 'revoked']),
+        saved_usd: usd,
+        why: z.string(),
+      }),
+      z.strictObject({
+        type: z.literal('cache'),
+        cache_id: z.string(),
+        at,
+        event: z.string(),
+        cost_usd: usd,
+        why: z.string(),
+      }),
+    ]),
+  ),
+  next_cursor: z.string().nullable(),
+})

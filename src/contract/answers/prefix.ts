@@ -1,0 +1,74 @@
+import * as z from 'zod'
+import { failureAnswer } from './failure.ts'
+import { advice, keepWarmAnswer, plan } from './plan.ts'
+import { receiptAnswer } from './receipt.ts'
+import { at, usd } from './values.ts'
+
+export const warmth = z.strictObject({
+  state: z.enum(['warm', 'expiring', 'cold', 'uncacheable', 'unknown']),
+  p_warm: z.number(),
+  interval: z.tuple([z.number(), z.number()]),
+  warm_until: at.nullable(),
+  why: z.string(),
+  assumed: z.boolean(),
+})
+
+export const warmthAnswer = z.strictObject({
+  id: z.string(),
+  ...warmth.shape,
+  last_receipt: receiptAnswer.nullable(),
+})
+
+export const endsAt = z.strictObject({ path: z.string(), byte: z.int() })
+
+export const prefixAnswer = z.strictObject({
+  id: z.string(),
+  name: z.string().nullable(),
+  version: z.int(),
+  superseded: z.boolean(),
+  provider: z.string(),
+  model: z.string(),
+  fingerprint: z.string(),
+  created_at: at,
+  warmth,
+  plan,
+  keep_warm: keepWarmAnswer,
+  signal: z
+    .strictObject({ kind: z.enum(['end', 'pending']), at, until: at.nullable() })
+    .nullable()
+    .meta({ description: 'What a caller said of the session; null: nothing that still holds.' }),
+  announcements: z
+    .array(z.strictObject({ at, expected_requests: z.int() }))
+    .meta({ description: 'Announced traffic that is still to come, soonest first.' }),
+  last_receipt: receiptAnswer.nullable(),
+  last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
+  last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),
+  hits: z.int(),
+  misses: z.int(),
+  probes: z.int(),
+  cost_usd: usd.meta({ description: 'Null where no call has a known cost.' }),
+  unpriced_calls: z.int().meta({ description: 'Calls whose cost is not known: they are not in the sum.' }),
+  saved_usd: usd.meta({
+    description: 'What keep-alives saved, take-backs taken off; null where no saving has a known price.',
+  }),
+  net_usd: usd.meta({ description: 'saved_usd less cost_usd.' }),
+  savings: z.int().meta({ description: 'Real hits that only a keep-alive made possible.' }),
+  unpriced_savings: z.int().meta({ description: 'Those of them whose price is not known: they are in no sum.' }),
+  cost_today_usd: z.number(),
+  estimated_tokens: z.int(),
+  measured_tokens: z.int().nullable(),
+  prefix_ends_at: endsAt,
+  in_flight: z.boolean(),
+  advice,
+})
+
+export const requestAnswer = z.strictObject({
+  id: z.string(),
+  provider: z.string(),
+  model: z.string(),
+  path: z.string().nullable().meta({ description: "Path below the provider's base URL." }),
+  prefix_ends_at: endsAt,
+  sha256: z.string(),
+  body: z.string().meta({ description: 'The exact text that real requests must begin with.' }),
+  request: z.record(z.string(), z.unknown()).meta({ description: 'The same text, inline.' }),
+})

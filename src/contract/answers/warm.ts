@@ -1,0 +1,63 @@
+import * as z from 'zod'
+import { failureAnswer } from './failure.ts'
+import { advice, keepWarmAnswer, plan, planName } from './plan.ts'
+import { endsAt, warmth } from './prefix.ts'
+import { primitive, receiptAnswer } from './receipt.ts'
+import { at, usd } from './values.ts'
+
+export const jobAnswer = z.strictObject({
+  id: z.string(),
+  prefix_id: z.string(),
+  status: z.enum(['queued', 'running', 'succeeded', 'failed']),
+  created_at: at,
+  finished_at: at.nullable(),
+  receipt: receiptAnswer.nullable(),
+  failure: failureAnswer.nullable(),
+})
+
+export const warmAnswer = z.strictObject({
+  id: z.string(),
+  fingerprint: z.string(),
+  created: z.boolean(),
+  name: z.string().nullable(),
+  version: z.int(),
+  warmth,
+  receipt: receiptAnswer.nullable(),
+  plan,
+  advice,
+  job: jobAnswer.optional(),
+})
+
+export const dryRunAnswer = z.strictObject({
+  id: z.string(),
+  fingerprint: z.string(),
+  created: z.boolean().meta({ description: 'Whether a warm would create a prefix.' }),
+  dry_run: z.literal(true),
+  provider: z.string(),
+  model: z.string(),
+  warmth,
+  receipt: z.null(),
+  plan: z.strictObject({
+    plan: planName,
+    retention: z.string(),
+    next_probe_at: z.null(),
+    why: z.string(),
+    assumed: z.boolean(),
+    first_write_cost_usd: usd,
+    probe_cost_usd: usd,
+    probes_per_day: z.number().nullable(),
+    cost_usd_per_day: usd,
+    how: z.string(),
+  }),
+  keep_warm: keepWarmAnswer,
+  estimated_tokens: z.int(),
+  prefix_ends_at: endsAt,
+  primitives: z.array(primitive),
+  advice,
+})
+
+export const observedAnswer = z.strictObject({
+  prefix_id: z.string().nullable(),
+  matched: z.boolean(),
+  error: failureAnswer.optional(),
+})

@@ -1,0 +1,67 @@
+import { accountChange, newAccount, newKey } from '../../contract/account.ts'
+import {
+  accountAnswer,
+  accountWithUse,
+  credentialAnswer,
+  keyAnswer,
+  newKeyAnswer,
+  revokedAnswer,
+} from '../../contract/answers/account.ts'
+import { deletedAnswer, listOf } from '../../contract/answers/values.ts'
+import { newCredential } from '../../contract/credential.ts'
+import { accountsQuery } from '../accounts.ts'
+import { operationsOf } from './operation.ts'
+
+/** Accounts, their keys and their credentials. */
+export const accounts = operationsOf('admin', {
+  'POST /accounts': {
+    does: 'Creates an account.',
+    body: newAccount,
+    answers: { 201: accountAnswer },
+  },
+  'GET /accounts': {
+    does: 'Lists accounts by name.',
+    query: accountsQuery,
+    answers: listOf(accountAnswer),
+  },
+  'GET /accounts/{id}': {
+    does: 'One account, with its use.',
+    answers: accountWithUse,
+  },
+  'PATCH /accounts/{id}': {
+    does: 'Changes its budget, secrets or kill switch.',
+    body: accountChange,
+    answers: accountAnswer,
+  },
+  'DELETE /accounts/{id}': {
+    does: 'Deletes it and everything in it.',
+    answers: deletedAnswer,
+  },
+  'POST /accounts/{id}/keys': {
+    does: 'Makes a key.',
+    body: newKey,
+    bodyOptional: true,
+    answers: { 201: newKeyAnswer },
+  },
+  'GET /accounts/{id}/keys': {
+    does: 'Lists its keys, without their secrets.',
+    answers: listOf(keyAnswer),
+  },
+  'DELETE /accounts/{id}/keys/{kid}': {
+    does: 'Revokes a key: within 30 seconds everywhere.',
+    answers: revokedAnswer,
+  },
+  'PUT /accounts/{id}/credentials/{name}': {
+    does: "Stores a provider's key, sealed, or replaces it: a new generation.",
+    body: newCredential,
+    answers: { 200: credentialAnswer, 201: credentialAnswer },
+  },
+  'GET /accounts/{id}/credentials': {
+    does: 'Lists its credentials, without their secrets.',
+    answers: listOf(credentialAnswer),
+  },
+  'DELETE /accounts/{id}/credentials/{name}': {
+    does: 'Deletes a credential. Plans that used it stop.',
+    answers: deletedAnswer,
+  },
+})
