@@ -88,3 +88,15 @@ export interface Advice {
   message: string
   at?: string
 }
+
+/**
+ * A remark of lint. `at` is a JSON pointer; `line` and `column` (from 1) are those of the text that it points to.
+ * A `hint` may well be meant that way; a `warning` is meant by nobody.
+ */
+export interface Finding extends Advice {
+  severity: 'warning' | 'hint'
+  fix: string
+  at: string
+  line?: number
+  column?: number
+}
