@@ -30,12 +30,10 @@ const message = z.strictObject({
 const toolNames = z.array(z.string().min(1).max(200), { error: 'must be a list of tool names' }).max(2048)
 
 /** Which of the tools are sent. Without `allow` all of them are, but for those in `deny`. */
-const toolFilter = z
-  .strictObject({ allow: toolNames.optional(), deny: toolNames.optional() })
-  .meta({
-    description:
-      'Which of `tools` are sent, in the order of `tools`: those in `allow` (absent: all) that are not in `deny`.',
-  })
+const toolFilter = z.strictObject({ allow: toolNames.optional(), deny: toolNames.optional() }).meta({
+  description:
+    'Which of `tools` are sent, in the order of `tools`: those in `allow` (absent: all) that are not in `deny`.',
+})
 
 export type ToolFilter = z.output<typeof toolFilter>
 
@@ -66,6 +64,10 @@ export const warmBody = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
+  lint: z
+    .enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' })
+    .optional()
+    .meta({ description: 'What becomes of what lint finds: `advice` (default), or a refusal.' }),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
 })
 

@@ -20,11 +20,36 @@ export interface TextRule {
   inTurns: boolean
 }
 
-const MONTH = '(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])\\p{L}{0,6}\\.?'
-const DAY = '(?:mon|tues?|wednes|thurs?|fri|satur|sun)day'
+const MONTH = '(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zäéûç]{0,6}\\.?'
+const DAY = '(?:mon|tues|wednes|thurs|fri|satur|sun)day'
 const DATE = `(?:(?:19|20)\\d\\d-[01]\\d-[0-3]\\d|\\d{1,2}[./-]\\d{1,2}[./-](?:19|20)?\\d\\d|${MONTH} \\d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\\d\\d|\\d{1,2}\\.? (?:de )?${MONTH},? (?:de )?(?:19|20)\\d\\d|(?:19|20)\\d\\d ?年 ?\\d{1,2} ?月 ?\\d{1,2} ?日|(?:19|20)\\d\\d년 \\d{1,2}월 \\d{1,2}일)`
+const WEEKDAY =
+  '(?:\\p{L}{2,9}(?:day|tag|dag)|mittwoch|\\p{L}{3,6}di|dimanche|lunes|martes|miércoles|jueves|viernes|s[áa]bado|domingo|\\p{L}{5,7}-feira|\\p{L}{4,7}dì|sabato|domenica)'
 const TODAY =
   "(?:today(?:['’]s date)?|(?:current|present|system) date(?: and time)?|date today|date & time|heute|heutiges datum|aktuelles datum|aujourd['’]hui|date (?:du jour|actuelle)|hoy|fecha (?:actual|de hoy)|oggi|data (?:odierna|di oggi|de hoje|atual)|hoje|vandaag|bugün|dziś|сегодня|今日|本日|今天|当前日期|现在|오늘)"
+const NOW =
+  "(?:current (?:date and )?time|local time|server time|system time|time now|(?:it is|it's) now|uhrzeit|heure actuelle|hora actual|ora attuale|現在時刻|当前时间)"
+
+/** What stands in front of a date, a weekday or a time that means: now. Looked for only where one of those was found. */
+const BEFORE_DATE = new RegExp(
+  `(?:^|[^\\p{L}])${TODAY}(?:[^\\n\\p{L}\\d.!?;]|は|是|은|(?:is|it is|ist|est|es|è|é|der|den|the|le|el|il|d[ií]a|${WEEKDAY})(?!\\p{L})){0,14}$`,
+  'iu',
+)
+const BEFORE_TIME = new RegExp(
+  `${NOW}[^\\n\\d]{0,24}(?:${DATE}[^\\n\\d]{0,8})?$|${TODAY}[^\\n\\d]{0,24}${DATE}[^\\n\\d]{0,8}$`,
+  'iu',
+)
+const BEFORE_INSTANT = /\b(?:timestamp|epoch|unix time|generated at|generated on)["'`]?\s*[:=]\s*["'`]?$/i
+const DATE_LINE = /^[ \t*#>-]*(?:date|datum|fecha|data|日期|日付)\*{0,2} ?[:：]\*{0,2} ?$/i
+
+function isToday({ 0: found, index }: RegExpExecArray, text: string): boolean {
+  const before = lineBefore(text, index)
+  if (BEFORE_DATE.test(before)) return true
+  return (
+    DATE_LINE.test(before) && /^[ \t]*(?:\n|\r|$)/.test(text.slice(index + found.length, index + found.length + 40))
+  )
+}
+
 const VALUE = '["\'`]?\\s*(?:[:=#]|is\\b)\\s*["\'`]?'
 const ID = '(?=[\\w-]*\\d)[\\w-]{4,}'
 
@@ -38,7 +63,7 @@ export const TEXT_RULES: readonly TextRule[] = [
     what: 'a secret',
     fix: 'Take it out, and replace it where it is valid: whoever reads the prompt has it, and a prefix is stored.',
     pattern:
-      /\b(?:sk-(?:ant-|proj-|or-v1-|svcacct-)[\w-]{16,}|sk-[A-Za-z0-9]{32,}|[rs]k_live_[A-Za-z0-9]{16,}|A[KS]IA[0-9A-Z]{16}|gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{40,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|gsk_[A-Za-z0-9]{40,}|xai-[A-Za-z0-9]{40,}|SG\.[\w-]{20,}\.[\w-]{20,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\b[a-z][a-z\d+]{1,20}:\/\/[^\s:/@]{1,100}:[^\s:/@]{3,200}@[^\s]|\b(?:bearer|authorization: basic)\s+(?=[\w.~+/-]*\d)[\w.~+/-]{20,}|\b(?:password|passwort|passwd|secret|api[-_ ]?key|access[-_ ]?token)["'`]?\s*[:=]\s*["'`]?(?=[^\s"'`]*\d)(?=[^\s"'`]*[A-Za-z])[^\s"'`<>{}()[\],;]{8,}/gi,
+      /\b(?:sk-(?:ant-|proj-|or-v1-|svcacct-)[\w-]{16,}|sk-[A-Za-z0-9]{32,}|[rs]k_live_[A-Za-z0-9]{16,}|A[KS]IA[0-9A-Z]{16}|gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{40,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|[a-z]{2,4}[-_](?=[A-Za-z]*\d)[A-Za-z0-9]{40,}|SG\.[\w-]{20,}\.[\w-]{20,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\b[a-z][a-z\d+]{1,20}:\/\/[^\s:/@]{1,100}:[^\s:/@]{3,200}@[^\s]|\b(?:bearer|authorization: basic)\s+(?=[\w.~+/-]*\d)[\w.~+/-]{20,}|\b(?:password|passwort|passwd|secret|api[-_ ]?key|access[-_ ]?token)["'`]?\s*[:=]\s*["'`]?(?=[^\s"'`]*\d)(?=[^\s"'`]*[A-Za-z])[^\s"'`<>{}()[\],;]{8,}/gi,
     holds: ([found]) => !/example|placeholder|your[-_]|xxxx|\*\*\*|<|\.\.\.|0000000|1234567890?abc/i.test(found),
     shown: 'counted',
     inTurns: true,
@@ -91,8 +116,8 @@ export const TEXT_RULES: readonly TextRule[] = [
     what: 'a time',
     fix: 'Put the time behind the last breakpoint, in the last user turn, or let the model ask for it with a tool.',
     pattern: new RegExp(
-      `\\b(?:19|20)\\d\\d-[01]\\d-[0-3]\\d[T ][0-2]?\\d:[0-5]\\d(?::[0-5]\\d(?:[.,]\\d+)?)?(?:Z|[+-]\\d\\d:?\\d\\d)?|\\b(?:mon|tue|wed|thu|fri|sat|sun)\\w{0,6},? (?:\\d{1,2} \\p{L}{3,9}|\\p{L}{3,9} \\d{1,2}),?(?: \\d{4})? [0-2]?\\d:[0-5]\\d(?::[0-5]\\d)?`,
-      'giu',
+      `\\b(?:19|20)\\d\\d-[01]\\d-[0-3]\\d[T ][0-2]?\\d:[0-5]\\d(?::[0-5]\\d(?:[.,]\\d+)?)?(?:Z|[+-]\\d\\d:?\\d\\d)?|\\b(?:mon|tue|wed|thu|fri|sat|sun)\\w{0,6},? (?:\\d{1,2} [a-zéûä]{3,9}|[a-zéûä]{3,9} \\d{1,2}),?(?: \\d{4})? [0-2]?\\d:[0-5]\\d(?::[0-5]\\d)?`,
+      'gi',
     ),
     holds: ([found]) => !/[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?$/.test(found),
     shown: 'skipped',
@@ -104,9 +129,11 @@ export const TEXT_RULES: readonly TextRule[] = [
     what: 'a time',
     fix: 'Put the time behind the last breakpoint, in the last user turn, or let the model ask for it with a tool.',
     pattern: new RegExp(
-      `(?:current (?:date and )?time|local time|server time|system time|time now|(?:it is|it's) now|uhrzeit|heure actuelle|hora actual|ora attuale|現在時刻|当前时间)[^\\n\\d]{0,24}(?:${DATE}[^\\n\\d]{0,8})?[0-2]?\\d[:h][0-5]\\d(?!\\d)|${TODAY}[^\\n\\d]{0,24}${DATE}[^\\n\\d]{0,8}[0-2]?\\d[:h][0-5]\\d(?!\\d)|\\b(?:timestamp|epoch|unix time|generated at|created at)["'\`]?\\s*[:=]\\s*["'\`]?(?:1[5-9]\\d{8}(?:\\d{3})?|${DATE})(?![\\w-])`,
-      'giu',
+      `(?<![\\d:])[0-2]?\\d[:h][0-5]\\d(?!\\d)|\\b1[5-9]\\d{8}(?:\\d{3})?\\b|${DATE}(?![\\w-])`,
+      'gi',
     ),
+    holds: ({ 0: found, index }, text) =>
+      (/^\d{1,2}[:h]/i.test(found) ? BEFORE_TIME : BEFORE_INSTANT).test(lineBefore(text, index)),
     ...SKIPPED,
   },
   {
@@ -114,10 +141,8 @@ export const TEXT_RULES: readonly TextRule[] = [
     kind: 'volatile',
     what: "today's date",
     fix: 'Put the date behind the last breakpoint, in the last user turn, or let the model ask for it with a tool.',
-    pattern: new RegExp(
-      `(?:^|[^\\p{L}])${TODAY}(?: is|[^\\n\\p{L}\\d]|は|是|은|ist|est|es|è|é|der|den|the|le|el|il|it is|,| ${DAY}){0,12}[^\\n\\d\\p{L}]{0,4}(?:${DAY},? )?(?:${DATE}|${DAY}\\b)|(?:^|\\n)[ \\t*#>-]*(?:date|datum|fecha|data|日期|日付)\\*{0,2} ?[:：]\\*{0,2} ?(?:${DATE})[ \\t]*(?=\\n|$)`,
-      'giu',
-    ),
+    pattern: new RegExp(`${DATE}|\\b${DAY}\\b(?!,? (?:the )?\\w{1,12} ?\\d)`, 'gi'),
+    holds: isToday,
     ...SKIPPED,
   },
   {
@@ -227,7 +252,7 @@ function isSharedAddress(address: string): boolean {
     )
   )
     return true
-  return /^(?:support|info|help|helpdesk|sales|hello|hi|contact|kontakt|contacto|contatti|office|team|press|presse|privacy|datenschutz|legal|security|abuse|jobs|careers|billing|accounts?|accounting|orders?|bookings?|reservations?|returns?|refunds?|feedback|service|kundenservice|customerservice|customer[.-]?care|soporte|suporte|ayuda|aide|admin|administration|it|hr|dpo|no-?reply|newsletter|notifications?|git|webmaster|postmaster)(?:[+.-][\w.+-]*)?$/.test(
+  return /^(?:support|info|help|helpdesk|sales|hello|hi|contact|kontakt|contacto|contatti|office|team|press|presse|privacy|datenschutz|legal|security|abuse|jobs|careers|billing|accounts?|accounting|orders?|bookings?|reservations?|reservas?|reservierung(?:en)?|buchung(?:en)?|prenotazioni|pedidos|ventas|vendas|ordini|bestellungen?|returns?|refunds?|feedback|service|kundenservice|customerservice|customer[.-]?care|soporte|suporte|ayuda|aide|admin|administration|it|hr|dpo|no-?reply|newsletter|notifications?|git|webmaster|postmaster)(?:[+.-][\w.+-]*)?$/.test(
     box,
   )
 }

@@ -87,16 +87,17 @@ export interface Advice {
   cause: string
   message: string
   at?: string
+  /** A `hint` may well be meant that way; a `warning` is meant by nobody. */
+  severity?: 'warning' | 'hint'
+  fix?: string
+  /** From 1, in the text that `at` points to. */
+  line?: number
+  column?: number
 }
 
-/**
- * A remark of lint. `at` is a JSON pointer; `line` and `column` (from 1) are those of the text that it points to.
- * A `hint` may well be meant that way; a `warning` is meant by nobody.
- */
+/** A remark of lint. `at` is a JSON pointer. */
 export interface Finding extends Advice {
   severity: 'warning' | 'hint'
   fix: string
   at: string
-  line?: number
-  column?: number
 }

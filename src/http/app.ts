@@ -20,6 +20,7 @@ import { openapi } from './openapi.ts'
 import { factOverrides } from './overrides.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
+import { render } from './render.ts'
 import { signals } from './signals.ts'
 import { warm } from './warm.ts'
 
@@ -49,6 +50,7 @@ app.use(async (c, next) => {
 })
 for (const resource of [
   warm,
+  render,
   prefixes,
   signals,
   observations,

@@ -9,17 +9,18 @@ import type { WarmBody } from '../contract/warm.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import { renderTemplate } from '../core/template.ts'
 import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registrar.ts'
 import type { Registration } from '../durable/registrar.ts'
-import { filterTools, prepareNeutral } from '../providers/neutral.ts'
+import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
-import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
+import type { CacheRequest, Card, Dialect, PreparedPrefix } from '../providers/types.ts'
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
+import { findingsOf, refuseFindings } from './findings.ts'
+import { neutralRequest } from './neutral-form.ts'
 
 /** Which credential a prefix is warmed with: its scope keeps what two keys wrote apart. */
 export interface CredentialUse {
@@ -42,17 +43,28 @@ export interface Preparation {
   dryRun: boolean
 }
 
-export function prepareWarm(body: WarmBody, now: number, credential: CredentialUse = DEFAULT_USE): Preparation {
+export function prepareWarm(
+  body: WarmBody,
+  now: number,
+  credential: CredentialUse = DEFAULT_USE,
+  /** Where nothing will be sent, size is a finding and no refusal. */
+  { anySize = false }: { anySize?: boolean } = {},
+): Preparation {
   refuseNotYet(body)
   const card = cardForBody(cardFor(body.provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
+  const neutral = body.request === undefined ? neutralRequest(card, body, cache) : null
   const prefix =
-    body.request === undefined ? preparedNeutral(card, body, cache, now) : preparedNative(card, body, cache, now)
+    neutral === null
+      ? preparedNative(card, body, cache, now)
+      : prepareNeutral(dialectOf(card), neutral, (id) => factsOf(card.id, id, now))
   const facts = factsOf(card.id, prefix.model, now)
   const mode = cache?.mode ?? 'best_effort'
   limitPrefix(prefix, body.request === undefined ? '' : 'request')
-  refuseTooShort(prefix, facts, mode)
-  const advice = [...prefix.advice, ...keepWarmAdvice(body.keep_warm)]
+  if (!anySize) refuseTooShort(prefix, facts, mode)
+  const findings = body.lint === 'off' ? [] : findingsOf(card, prefix, facts, neutral)
+  if (body.lint === 'error') refuseFindings(findings, prefix.advice)
+  const advice = [...prefix.advice, ...keepWarmAdvice(body.keep_warm), ...findings]
   const maxOutputTokens = body.max_output_tokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const print = fingerprintOf(card, prefix, credential)
@@ -180,54 +192,6 @@ function preparedNative(
     },
     (id) => factsOf(card.id, id, now),
   )
-}
-
-function preparedNeutral(card: Card, body: WarmBody, cache: CacheRequest | undefined, now: number): PreparedPrefix {
-  const { model, messages } = body
-  const { system, tools } = rendered(body)
-  if (system === undefined && tools === undefined && messages === undefined) {
-    throw new Failure(
-      'invalid_request',
-      "request: is missing; give the provider's own body, or system, tools and messages.",
-      { field: 'request' },
-    )
-  }
-  if (model === undefined) throw new Failure('invalid_request', 'model: is missing.', { field: 'model' })
-  refuseHandleBesideContents(card, cache)
-  const request: NeutralRequest = {
-    model,
-    ...(system === undefined ? {} : { system }),
-    ...(tools === undefined
-      ? {}
-      : {
-          tools: tools.map(({ name, description, parameters }) => ({
-            name,
-            ...(description === undefined ? {} : { description }),
-            parametersText: parameters?.text ?? '{"type":"object","properties":{}}',
-          })),
-        }),
-    ...(messages === undefined ? {} : { messages }),
-    ...(cache === undefined ? {} : { cache }),
-  }
-  return prepareNeutral(dialectOf(card), request, (id) => factsOf(card.id, id, now))
-}
-
-/** The neutral form as it will be sent: the template filled in, and the tools that the filter lets through. */
-function rendered({ system, tools, vars, tool_filter: filter }: WarmBody): Pick<WarmBody, 'system' | 'tools'> {
-  return {
-    // Without `vars` nothing is a template: braces in a prompt are text.
-    system: vars === undefined ? system : renderTemplate(system ?? '', vars, 'system'),
-    tools: filter === undefined ? tools : filterTools(tools ?? [], filter),
-  }
-}
-
-/** A handle holds system, tools and messages already. Where a provider has no handles, `prepare` goes on without. */
-function refuseHandleBesideContents(card: Card, cache: CacheRequest | undefined): void {
-  const strategy = cache?.strategy
-  if (!card.supportsHandles || typeof strategy !== 'object' || !('handle' in strategy)) return
-  const field = strategy.at ?? 'cache.strategy.handle'
-  const message = `${field}: cannot stand beside system, tools or messages, which a handle already holds; keep a handle with POST /caches.`
-  throw new Failure('invalid_request', message, { field })
 }
 
 function limitPrefix(prefix: PreparedPrefix, field: string): void {

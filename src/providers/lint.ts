@@ -74,10 +74,7 @@ const LAYOUTS: Readonly<Record<DialectId, Layout>> = {
   },
 }
 
-/**
- * Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in what the caller wrote;
- * null, when the caller wrote the neutral form: then places are those of that form, which names parameters and markers itself.
- */
+/** Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in what the caller wrote. */
 export function lintPrefix(
   provider: string,
   prefix: Pick<PreparedPrefix, 'text' | 'estimatedTokens' | 'cacheKey'>,
@@ -171,7 +168,8 @@ const NOT_WORDS = new Set(
   prompt_cache_breakpoint thoughtSignature`.split(/\s+/),
 )
 
-function piecesOf(node: JsonNode, at: string): Piece[] {
+/** The words in a value, each with its place. */
+export function piecesOf(node: JsonNode, at: string): Piece[] {
   if (node.type === 'string') return [{ at, text: node.value }]
   if (node.type === 'array') return node.items.flatMap((one, index) => piecesOf(one, `${at}/${index}`))
   if (node.type !== 'object') return []

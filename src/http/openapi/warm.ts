@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { listOf } from '../../contract/answers/values.ts'
-import { dryRunAnswer, jobAnswer, observedAnswer, warmAnswer } from '../../contract/answers/warm.ts'
+import { dryRunAnswer, jobAnswer, observedAnswer, renderAnswer, warmAnswer } from '../../contract/answers/warm.ts'
 import { observations } from '../../contract/observation.ts'
 import { warmBody } from '../../contract/warm.ts'
 import { operationsOf } from './operation.ts'
@@ -12,6 +12,11 @@ export const warm = operationsOf('account', {
     body: warmBody,
     idempotent: true,
     answers: { 200: z.union([warmAnswer, dryRunAnswer]), 202: warmAnswer },
+  },
+  'POST /render': {
+    does: 'Shows the exact bytes of a prefix, where it ends, its size, and what lint finds. Nothing is stored or sent.',
+    body: warmBody,
+    answers: renderAnswer,
   },
   'POST /observations': {
     does: 'Reports what real requests used. They renew the clock of their prefix.',
