@@ -4,7 +4,9 @@ import { newState } from '../../src/core/state.ts'
 import { learnedRetention } from '../../src/core/retention.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
 import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
-import { DEFAULT_KEEP_WARM, Registrar, rememberFacts } from '../../src/durable/registrar.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import { rememberFacts } from '../../src/durable/known-facts.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import { durableSql } from '../../src/durable/sql.ts'
 import type { RowCount } from '../../src/durable/sql.ts'
@@ -132,8 +134,8 @@ export class Bench extends DurableObject<BenchEnv> {
       const from = performance.now()
       const { messages } = this.#keeper.sweep(now, now + slots * SLOT_MS - 1)
       const ms = performance.now() - from
-      const claimed = messages.reduce((sum, { seq }) => sum + (this.#store.claim(seq)?.entries.length ?? 0), 0)
-      for (const { seq } of messages) this.#store.deleteClaim(seq)
+      const claimed = messages.reduce((sum, { seq }) => sum + (this.#store.claims.load(seq)?.entries.length ?? 0), 0)
+      for (const { seq } of messages) this.#store.claims.delete(seq)
       taken.push({ claimed, ms })
     }
     return taken

@@ -1,4 +1,4 @@
-import type { Change } from './events.ts'
+import type { Change } from './change.ts'
 import { leadMs } from './pace.ts'
 import type { Pace } from './pace.ts'
 import { DEADLINE_MARGIN_MS } from './schedule.ts'

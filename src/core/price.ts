@@ -103,3 +103,8 @@ export function breakEvenProbes(
 export function usd(nanos: number): number {
   return nanos / NANOS_PER_USD
 }
+
+/** An amount as explanations write it: three digits that matter. */
+export function dollars(nanos: number): string {
+  return `$${usd(nanos).toPrecision(3)}`
+}

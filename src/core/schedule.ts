@@ -58,3 +58,8 @@ let lastDay = { day: 0, name: '1970-01-01' }
 export function nextDayAt(at: number): number {
   return (Math.floor(at / DAY_MS) + 1) * DAY_MS
 }
+
+/** An instant as explanations write it: ISO 8601, without milliseconds where there are none. */
+export function iso(at: number): string {
+  return new Date(at).toISOString().replace('.000Z', 'Z')
+}

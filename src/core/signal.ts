@@ -1,4 +1,4 @@
-import type { Change } from './events.ts'
+import type { Change } from './change.ts'
 import type { PrefixState, StopReason } from './state.ts'
 
 /**

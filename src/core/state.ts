@@ -211,3 +211,9 @@ export function warmUntil(state: PrefixState): number | null {
   if (state.verdict !== 'warm' && state.verdict !== 'unknown') return null
   return state.anchorAt + state.retention.ttlMs
 }
+
+/** Whether an entry is believed reusable at `now`. */
+export function isWarm(state: PrefixState, now: number): boolean {
+  const until = warmUntil(state)
+  return state.verdict === 'warm' && until !== null && now < until
+}

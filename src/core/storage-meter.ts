@@ -27,3 +27,8 @@ export function storageNanos(
   }
   return Math.ceil(total)
 }
+
+/** What the creation itself costs, in nano-dollars. */
+export function creationNanos(tokens: number, inputNanosPerMTok: number): number {
+  return Math.ceil((tokens * inputNanosPerMTok) / MILLION)
+}

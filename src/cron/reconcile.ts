@@ -1,5 +1,5 @@
 import { readMark } from '../core/handle-owner.ts'
-import type { ListedOurs } from '../durable/handle-keeper.ts'
+import type { ListedOurs } from '../durable/handle-reconciliation.ts'
 import { handlesOf } from '../providers/handles.ts'
 import type { HandleDialect } from '../providers/handles.ts'
 import { cards } from '../providers/registry.ts'

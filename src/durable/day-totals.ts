@@ -16,7 +16,7 @@ export class Totals {
   }
 
   #get(): DayTotals {
-    this.#totals ??= this.#store.dayTotals(this.#day) ?? { ...EMPTY_DAY, receipts: {}, failures: {} }
+    this.#totals ??= this.#store.days.load(this.#day) ?? { ...EMPTY_DAY, receipts: {}, failures: {} }
     return this.#totals
   }
 
@@ -58,6 +58,6 @@ export class Totals {
   }
 
   save(): void {
-    if (this.#totals !== null) this.#store.saveDayTotals(this.#day, this.#totals)
+    if (this.#totals !== null) this.#store.days.save(this.#day, this.#totals)
   }
 }

@@ -113,3 +113,12 @@ export type HandleFlight =
   | { role: 'follower'; k: number }
   | { role: 'failed'; view: HandleView }
   | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string; view: HandleView }
+
+/** What somebody who asks wants: a handle at all, one that was confirmed since `freshSinceAt`, or a longer life for it. */
+export type HandleWish = { want: 'any' } | { want: 'confirmed'; freshSinceAt: number } | { want: 'renewed' }
+
+/** Messages to be put on the queue, each to arrive after `delayMs`. */
+export interface HandleDue {
+  target: HandleTarget
+  delayMs: number
+}

@@ -44,15 +44,15 @@ export function prefixSums(
   before: number | null,
   limit: number,
 ): { sums: PrefixSum[]; cursor: number | null } {
-  const ks = store.keysBefore(before ?? Number.MAX_SAFE_INTEGER, Math.min(limit, PREFIXES_AT_ONCE))
+  const ks = store.prefixes.keysBefore(before ?? Number.MAX_SAFE_INTEGER, Math.min(limit, PREFIXES_AT_ONCE))
   const sums = ks.flatMap((k) => {
-    const record = store.record(k)
+    const record = store.prefixes.record(k)
     return record === null
       ? []
-      : [{ id: record.id, name: record.name, ...sumOf(store.historySince(k, span.fromAt), span) }]
+      : [{ id: record.id, name: record.name, ...sumOf(store.history.since(k, span.fromAt), span) }]
   })
   const last = ks.at(-1)
-  return { sums, cursor: last === undefined || store.keysBefore(last, 1).length === 0 ? null : last }
+  return { sums, cursor: last === undefined || store.prefixes.keysBefore(last, 1).length === 0 ? null : last }
 }
 
 function sumOf(rows: readonly HistoryRow[], span: Span): Omit<PrefixSum, 'id' | 'name'> {
@@ -106,11 +106,11 @@ function ofPrefixes(
   limit: number,
   entries: LedgerEntry[],
 ): LedgerPlace | null {
-  const ks = store.keysBefore(place === null ? Number.MAX_SAFE_INTEGER : place.k + 1, PREFIXES_AT_ONCE)
+  const ks = store.prefixes.keysBefore(place === null ? Number.MAX_SAFE_INTEGER : place.k + 1, PREFIXES_AT_ONCE)
   for (const k of ks) {
-    const prefix = store.record(k)?.id
+    const prefix = store.prefixes.record(k)?.id
     if (prefix === undefined) continue
-    const rows = store.historySince(k, span.fromAt).filter((row) => isEntry(row) && row.at >= span.fromAt)
+    const rows = store.history.since(k, span.fromAt).filter((row) => isEntry(row) && row.at >= span.fromAt)
     const wanted = rows.filter(({ at }) => at < span.untilAt).toSorted((a, b) => a.at - b.at)
     const start = place?.k === k ? startAfter(wanted, place) : 0
     for (const [index, row] of wanted.entries()) {

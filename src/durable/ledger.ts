@@ -12,12 +12,12 @@ export function bookCall(
 ): void {
   if (calls === 0 && costNanos === 0) return
   const day = dayOf(now)
-  const totals = store.dayTotals(day) ?? EMPTY_DAY
+  const totals = store.days.load(day) ?? EMPTY_DAY
   const failures =
     failureKind === null
       ? totals.failures
       : { ...totals.failures, [failureKind]: (totals.failures[failureKind] ?? 0) + 1 }
-  store.saveDayTotals(day, {
+  store.days.save(day, {
     ...totals,
     calls: totals.calls + calls,
     costNanos: totals.costNanos + costNanos,

@@ -2,7 +2,8 @@ import { CAUTIOUS, newLateness, paceOf, sawAnswer } from '../core/pace.ts'
 import type { Lateness, Pace } from '../core/pace.ts'
 import { observe } from '../core/sketch.ts'
 import type { Lease, Outcome } from './records.ts'
-import type { Claim, RegistryStore } from './registry-store.ts'
+import type { Claim } from './claim-store.ts'
+import type { RegistryStore } from './registry-store.ts'
 
 /** Settlements between two writes of what was learned. What an eviction takes is less than so many. */
 export const SETTLEMENTS_A_SAVE = 64

@@ -102,10 +102,35 @@ export type Outcome =
     }
   | { lease: string; k: number; kind: 'not_sent'; why: string }
 
+/** When the first of some leases is taken as lost. */
+export function expiryOf(leases: readonly Lease[]): number {
+  return Math.min(...leases.map((lease) => lease.expiresAt))
+}
+
 /** What a caller who waited is told. */
 export interface Settled {
   receipt: Receipt | null
   failure: FailureValue | null
+}
+
+/** The end of one prefix's call, for whoever waits for it. */
+export interface Ended {
+  k: number
+  seq: number
+  settled: Settled
+}
+
+/** A claim to be put on the queue, to arrive after `delayMs`. */
+export interface Message {
+  seq: number
+  delayMs: number
+}
+
+/** Why somebody's warm is not sent; `untilAt`: when there is room again. */
+export interface Refused {
+  kind: 'budget_exhausted' | 'forbidden' | 'provider_limited'
+  why: string
+  untilAt?: number
 }
 
 export interface Job {
@@ -146,6 +171,12 @@ export interface NamedCredential {
 /** With the key itself, sealed. Only who calls the provider opens it, and sends it to `host` alone. */
 export interface StoredCredential extends NamedCredential {
   sealed: string
+}
+
+/** What leases may be used with: names of the deployment's secrets, and the account's own credentials, sealed. */
+export interface Grants {
+  allowedSecrets: string[]
+  credentials: StoredCredential[]
 }
 
 /** Totals of one UTC day: of what was booked on it. */

@@ -2,56 +2,27 @@ import { Failure } from '../contract/failures.ts'
 import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
 import type { Announcement } from '../core/announcement.ts'
 import { belief } from '../core/belief.ts'
-import type { Belief } from '../core/belief.ts'
-import { restart } from '../core/events.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import { restart } from '../core/restart.ts'
 import { learnedRetention } from '../core/retention.ts'
 import { dayOf } from '../core/schedule.ts'
 import { applySignal } from '../core/signal.ts'
 import type { Signal } from '../core/signal.ts'
 import { newState } from '../core/state.ts'
-import type { PrefixState } from '../core/state.ts'
-import type { ModelFacts } from '../core/types.ts'
-import type { Keeper, KeeperPorts } from './keeper.ts'
+import type { Keeper } from './keeper.ts'
+import { matches } from './prefix-view.ts'
+import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { PrefixRecord } from './records.ts'
+import { DEFAULT_KEEP_WARM, wholeText } from './registration.ts'
+import type { Registration } from './registration.ts'
 import type { RegistryStore } from './registry-store.ts'
-
-/** What the Worker sends to register: everything decided at the door, and the body, compressed. */
-export type Registration = Omit<PrefixRecord, 'id' | 'createdAt' | 'version' | 'superseded' | 'keepWarm'> & {
-  /** Null: the default plan for a new prefix, the standing one for a known prefix. */
-  keepWarm: KeepWarm | null
-  body: Uint8Array
-}
-
-/** A prefix as it is read: record, state, and what to believe at `now`. */
-export interface PrefixView {
-  record: PrefixRecord
-  state: PrefixState
-  belief: Belief
-  now: number
-  inFlight: boolean
-}
-
-export interface PrefixFilter {
-  state?: string
-  provider?: string
-  name?: string
-  stopped?: boolean
-}
+import type { KeeperPorts } from './situation.ts'
 
 /** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
 export const PREFIXES_PER_REGISTRY = 2_000_000
-const PAGE_SCAN = 2_000
 
-export const DEFAULT_KEEP_WARM: KeepWarm = {
-  plan: 'auto',
-  untilAt: null,
-  idleTimeoutMs: null,
-  windows: [],
-  budgetNanosPerDay: 1_000_000_000,
-  latencyValueNanos: 0,
-}
+const PAGE_SCAN = 2_000
 
 /** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */
 export class Registrar {
@@ -69,9 +40,9 @@ export class Registrar {
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
       const { body, keepWarm, ...given } = registration
-      const known = this.#store.keyOf('fingerprint', given.fingerprint)
+      const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
       if (known === null) {
-        if (this.#store.countPrefixes() >= PREFIXES_PER_REGISTRY) {
+        if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
           throw new Failure(
             'unsupported',
             `this account already holds ${PREFIXES_PER_REGISTRY} prefixes, the most that one registry takes; delete some first`,
@@ -89,9 +60,9 @@ export class Registrar {
         const offer = facts.retentions.find((one) => one.name === record.retention)
         const state = {
           ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
-          spentNanos: this.#store.takeDeparted(given.fingerprint, dayOf(now)),
+          spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
         }
-        const k = this.#store.insertPrefix(record, state, body)
+        const k = this.#store.prefixes.insert(record, state, body)
         this.#takeName(k, record, given.name, now)
         this.#keeper.replan(k, now, (fresh) => fresh)
         return { k, created: true }
@@ -100,7 +71,7 @@ export class Registrar {
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
       const revived = record.superseded && given.name !== null
       if (changed || revived) {
-        this.#store.saveRecord(known, {
+        this.#store.prefixes.saveRecord(known, {
           ...record,
           keepWarm: keepWarm ?? record.keepWarm,
           superseded: revived ? false : record.superseded,
@@ -115,16 +86,16 @@ export class Registrar {
   /** Points a label at its newest version; the one before stops being probed, unless another label still holds it. */
   #takeName(k: number, record: PrefixRecord, name: string | null, now: number): void {
     if (name === null) return
-    const holder = this.#store.name(name)
+    const holder = this.#store.prefixes.name(name)
     if (holder?.k === k) return
     const version = (holder?.version ?? 0) + 1
-    this.#store.saveName(name, k, version)
-    this.#store.saveRecord(k, { ...record, name, version, superseded: false })
+    this.#store.prefixes.saveName(name, k, version)
+    this.#store.prefixes.saveRecord(k, { ...record, name, version, superseded: false })
     if (record.superseded) this.#keeper.replan(k, now, (state) => restart(state, now))
-    if (holder === null || this.#store.namesOf(holder.k).length > 0) return
-    const old = this.#store.record(holder.k)
+    if (holder === null || this.#store.prefixes.namesOf(holder.k).length > 0) return
+    const old = this.#store.prefixes.record(holder.k)
     if (old === null) return
-    this.#store.saveRecord(holder.k, { ...old, superseded: true })
+    this.#store.prefixes.saveRecord(holder.k, { ...old, superseded: true })
     this.#keeper.replan(holder.k, now, (state) => ({ ...state, generation: state.generation + 1, stopped: null }))
   }
 
@@ -140,16 +111,16 @@ export class Registrar {
       if (change.name !== undefined) {
         const before = this.#record(k)
         if (change.name === null) {
-          for (const name of this.#store.namesOf(k)) this.#store.deleteName(name)
-          this.#store.saveRecord(k, { ...before, name: null })
+          for (const name of this.#store.prefixes.namesOf(k)) this.#store.prefixes.deleteName(name)
+          this.#store.prefixes.saveRecord(k, { ...before, name: null })
         } else {
-          if (before.name !== null && before.name !== change.name && this.#store.name(before.name)?.k === k)
-            this.#store.deleteName(before.name)
+          if (before.name !== null && before.name !== change.name && this.#store.prefixes.name(before.name)?.k === k)
+            this.#store.prefixes.deleteName(before.name)
           this.#takeName(k, before, change.name, now)
         }
       }
       if (change.keepWarm !== undefined) {
-        this.#store.saveRecord(k, { ...this.#record(k), keepWarm: change.keepWarm })
+        this.#store.prefixes.saveRecord(k, { ...this.#record(k), keepWarm: change.keepWarm })
         this.#startAnew(k, change.keepWarm, now)
       }
       return k
@@ -180,12 +151,12 @@ export class Registrar {
   remove(id: string): void {
     this.#store.transaction(() => {
       const k = this.#k(id)
-      const state = this.#store.state(k)
+      const state = this.#store.states.load(k)
       const lease = this.#keeper.leaseOf(k)
       const day = [state?.day ?? '', lease === null ? '' : dayOf(lease.notBeforeAt)].toSorted().at(-1) ?? ''
       const spentNanos = (state?.day === day ? state.spentNanos : 0) + (lease?.reservedNanos ?? 0)
-      if (spentNanos > 0) this.#store.saveDeparted(this.#record(k).fingerprint, day, spentNanos)
-      this.#store.deletePrefix(k)
+      if (spentNanos > 0) this.#store.prefixes.saveDeparted(this.#record(k).fingerprint, day, spentNanos)
+      this.#store.prefixes.delete(k)
     })
   }
 
@@ -198,7 +169,7 @@ export class Registrar {
   }
 
   idByFingerprint(fingerprint: string): string | null {
-    const k = this.#store.keyOf('fingerprint', fingerprint)
+    const k = this.#store.prefixes.keyOf('fingerprint', fingerprint)
     return k === null ? null : this.#record(k).id
   }
 
@@ -215,10 +186,10 @@ export class Registrar {
   ): { views: PrefixView[]; cursor: number | null } {
     const views: PrefixView[] = []
     // A prefix may hold more names than the one that it shows.
-    const named = filter.name === undefined ? null : (this.#store.name(filter.name)?.k ?? null)
+    const named = filter.name === undefined ? null : (this.#store.prefixes.name(filter.name)?.k ?? null)
     let before = cursor ?? Number.MAX_SAFE_INTEGER
     for (let scanned = 0; scanned < PAGE_SCAN;) {
-      const ks = this.#store.keysBefore(before, Math.min(200, PAGE_SCAN - scanned))
+      const ks = this.#store.prefixes.keysBefore(before, Math.min(200, PAGE_SCAN - scanned))
       if (ks.length === 0) return { views, cursor: null }
       for (const k of ks) {
         before = k
@@ -226,7 +197,7 @@ export class Registrar {
         const view = this.#view(k, now)
         if (matches(view, filter, k === named)) views.push(view)
         if (views.length >= limit)
-          return { views, cursor: this.#store.keysBefore(before, 1).length === 0 ? null : before }
+          return { views, cursor: this.#store.prefixes.keysBefore(before, 1).length === 0 ? null : before }
       }
     }
     return { views, cursor: before }
@@ -234,8 +205,8 @@ export class Registrar {
 
   history(id: string, now: number): HistoryRow[] {
     const k = this.#k(id)
-    const rows = this.#store.history(k)
-    const tally = this.#store.state(k)?.tally ?? null
+    const rows = this.#store.history.load(k)
+    const tally = this.#store.states.load(k)?.tally ?? null
     // Arrivals that are still being coalesced are part of the story too.
     if (tally !== null)
       rows.push({
@@ -250,48 +221,39 @@ export class Registrar {
   }
 
   body(id: string): Uint8Array {
-    const body = this.#store.body(this.#k(id))
+    const body = this.#store.prefixes.body(this.#k(id))
     if (body === null) throw new Failure('not_found', 'the body of this prefix is gone')
     return body
   }
 
   /** Starts every plan that only the kill switch had stopped. */
   liftKillSwitch(now: number): void {
-    let before = Number.MAX_SAFE_INTEGER
-    for (;;) {
-      const ks = this.#store.keysBefore(before, 500)
-      if (ks.length === 0) return
-      this.#store.transaction(() => {
-        for (const k of ks) {
-          const state = this.#store.state(k)
-          if (state?.stopped?.reason === 'kill_switch') this.#keeper.replan(k, now, (one) => restart(one, now))
-        }
-      })
-      before = ks.at(-1) ?? 0
-    }
+    this.#each((k) => {
+      const state = this.#store.states.load(k)
+      if (state?.stopped?.reason === 'kill_switch') this.#keeper.replan(k, now, (one) => restart(one, now))
+    })
   }
 
   /** Stops every plan whose credential was replaced or deleted. */
   credentialChanged(name: string, now: number): void {
-    let before = Number.MAX_SAFE_INTEGER
-    for (;;) {
-      const ks = this.#store.keysBefore(before, 500)
-      if (ks.length === 0) return
-      this.#store.transaction(() => {
-        for (const k of ks) if (this.#record(k).credential === name) this.#keeper.replan(k, now, (state) => state)
-      })
-      before = ks.at(-1) ?? 0
-    }
+    this.#each((k) => {
+      if (this.#record(k).credential === name) this.#keeper.replan(k, now, (state) => state)
+    })
   }
 
   /** Facts have changed: plans are made anew, from a retention that is no longer what it was. */
   factsChanged(now: number): void {
+    this.#each((k) => this.#refit(k, now))
+  }
+
+  /** Visits every prefix, the newest first, some hundreds in a transaction. */
+  #each(visit: (k: number) => void): void {
     let before = Number.MAX_SAFE_INTEGER
     for (;;) {
-      const ks = this.#store.keysBefore(before, 500)
+      const ks = this.#store.prefixes.keysBefore(before, 500)
       if (ks.length === 0) return
       this.#store.transaction(() => {
-        for (const k of ks) this.#refit(k, now)
+        for (const k of ks) visit(k)
       })
       before = ks.at(-1) ?? 0
     }
@@ -312,7 +274,7 @@ export class Registrar {
   }
 
   #view(k: number, now: number): PrefixView {
-    const state = this.#store.state(k)
+    const state = this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'there is no such prefix')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#keeper.leadMs(record.provider, state.retention.ttlMs)
@@ -320,49 +282,14 @@ export class Registrar {
   }
 
   #k(id: string): number {
-    const k = this.#store.keyOf('id', id)
+    const k = this.#store.prefixes.keyOf('id', id)
     if (k === null) throw new Failure('not_found', 'there is no such prefix')
     return k
   }
 
   #record(k: number): PrefixRecord {
-    const record = this.#store.record(k)
+    const record = this.#store.prefixes.record(k)
     if (record === null) throw new Failure('not_found', 'there is no such prefix')
     return record
-  }
-}
-
-/** A plan as text, for comparison: a member that is newer than the stored row stands at its default. */
-function wholeText(keepWarm: KeepWarm): string {
-  return JSON.stringify({ ...DEFAULT_KEEP_WARM, ...keepWarm })
-}
-
-function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilter, named: boolean): boolean {
-  if (filter.state !== undefined && held.state !== filter.state) return false
-  if (filter.provider !== undefined && record.provider !== filter.provider) return false
-  if (filter.name !== undefined && !named && record.name !== filter.name) return false
-  return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
-}
-
-/** Facts about models, remembered for a UTC day and a version of the overrides: prices change by the day. */
-export function rememberFacts(
-  factsOf: (provider: string, model: string, now: number) => ModelFacts,
-  version: () => number = () => 0,
-): KeeperPorts['factsOf'] {
-  let day = ''
-  const known = new Map<string, ModelFacts>()
-  return (provider, model, now) => {
-    const today = `${dayOf(now)} ${version()}`
-    if (today !== day) {
-      day = today
-      known.clear()
-    }
-    const key = `${provider}\u0000${model}`
-    let facts = known.get(key)
-    if (facts === undefined) {
-      facts = factsOf(provider, model, now)
-      known.set(key, facts)
-    }
-    return facts
   }
 }

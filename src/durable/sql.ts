@@ -8,6 +8,13 @@ export interface Sql {
 
 export type SqlValue = string | number | null | Uint8Array
 
+/** Blobs come back as one or the other, by where the tables are. */
+export type Blob = ArrayBuffer | Uint8Array
+
+export function bytesOf(blob: Blob): Uint8Array {
+  return blob instanceof Uint8Array ? blob : new Uint8Array(blob)
+}
+
 /** Rows that statements touched, as the platform bills them. */
 export interface RowCount {
   read: number

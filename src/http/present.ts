@@ -12,7 +12,7 @@ import type { Signal } from '../core/signal.ts'
 import type { PrefixState, Receipt } from '../core/state.ts'
 import type { Usage } from '../core/types.ts'
 import type { Job } from '../durable/records.ts'
-import type { PrefixView } from '../durable/registrar.ts'
+import type { PrefixView } from '../durable/prefix-view.ts'
 
 /** How the inside is shown outside: snake_case, instants in ISO 8601, money in dollars; null where nothing is known. */
 

@@ -1,9 +1,9 @@
 import type { KeepWarm } from '../core/plan.ts'
-import { holdingOf } from '../core/plan.ts'
+import { holdingOf } from '../core/break-even.ts'
 import { unpackGaps } from '../core/demand.ts'
 import { replay } from '../core/preview.ts'
 import type { Holding } from '../core/policy.ts'
-import type { PrefixView } from '../durable/registrar.ts'
+import type { PrefixView } from '../durable/prefix-view.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { iso, keepWarmJson, money } from './present.ts'
 

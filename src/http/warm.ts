@@ -1,6 +1,6 @@
 import { warmBody } from '../contract/warm.ts'
 import type { Advice } from '../core/types.ts'
-import type { PrefixView } from '../durable/registrar.ts'
+import type { PrefixView } from '../durable/prefix-view.ts'
 import { newId } from '../runtime/ids.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'

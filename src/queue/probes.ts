@@ -1,6 +1,6 @@
 import pLimit from 'p-limit'
 import type { Lease, Outcome, StoredCredential } from '../durable/records.ts'
-import type { ProbeMessage } from '../durable/registry.ts'
+import type { ProbeMessage } from '../durable/probe-queue.ts'
 import { unpack } from '../runtime/bytes.ts'
 import type { Overrides } from '../core/overrides.ts'
 import { freshOverrides } from '../runtime/overrides.ts'

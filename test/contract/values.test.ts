@@ -8,7 +8,7 @@ import { parseWith } from '../../src/contract/issues.ts'
 import { keepWarm, keepWarmOver } from '../../src/contract/keep-warm.ts'
 import { dollars, durationMs, instant } from '../../src/contract/scalars.ts'
 import { daysOf, keepWarmWindow, windowJson } from '../../src/contract/windows.ts'
-import { DEFAULT_KEEP_WARM } from '../../src/durable/registrar.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
 import { durationJson } from '../../src/http/present.ts'
 
 describe('a duration', () => {

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { belief } from '../../src/core/belief.ts'
-import { applyAnswer, applyArrivals, applyFailure, flushTally, isWarm, reschedule } from '../../src/core/events.ts'
-import type { Answer } from '../../src/core/events.ts'
+import { applyAnswer } from '../../src/core/answer.ts'
+import { applyArrivals, flushTally } from '../../src/core/arrivals.ts'
+import { applyFailure } from '../../src/core/failed-call.ts'
+import { isWarm, newState } from '../../src/core/state.ts'
+import { reschedule } from '../../src/core/reschedule.ts'
+import type { Answer } from '../../src/core/answer.ts'
 import type { Usage } from '../../src/core/types.ts'
 import { learnedRetention } from '../../src/core/retention.ts'
-import { newState } from '../../src/core/state.ts'
 import type { PrefixState, Purpose } from '../../src/core/state.ts'
 import {
   assumed,

@@ -7,14 +7,10 @@ import {
   applyGone,
   applyHandleFailure,
   applySeen,
-  decideAsked,
-  decideHandle,
   meter,
-  newHandleState,
-  rescheduleHandle,
-  restartHandle,
-  ttlToBuy,
-} from '../../src/core/handle.ts'
+} from '../../src/core/handle-events.ts'
+import { decideAsked, decideHandle, rescheduleHandle, ttlToBuy } from '../../src/core/handle-plan.ts'
+import { newHandleState, restartHandle } from '../../src/core/handle.ts'
 import type { HandleContext, HandleKeep, HandleState } from '../../src/core/handle.ts'
 import { storageNanos } from '../../src/core/storage-meter.ts'
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { holdForLimits, scarce, type Limit } from '../../src/core/limit.ts'
-import { decide, deadline } from '../../src/core/plan.ts'
+import { decide } from '../../src/core/decide.ts'
+import { deadline } from '../../src/core/tries.ts'
 import { context, NOON, planned, warmState } from './sample.ts'
 
 const requests = (remaining: number, resetInMs = 30_000, limit = 1_000): Limit => ({

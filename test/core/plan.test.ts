@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { lastTryMs, leadMs } from '../../src/core/pace.ts'
-import { decide, probeLimit, worstNanos } from '../../src/core/plan.ts'
+import { decide } from '../../src/core/decide.ts'
+import { probeLimit } from '../../src/core/break-even.ts'
+import { worstNanos } from '../../src/core/budget.ts'
 import { newState } from '../../src/core/state.ts'
 import { assumed, context, facts, fiveMinutes, HOUR, MINUTE, NOON, planned, silentFacts, warmState } from './sample.ts'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { breakEvenProbes, costOf, readNanos, writeNanos } from '../../src/core/price.ts'
-import { worstNanos } from '../../src/core/plan.ts'
+import { worstNanos } from '../../src/core/budget.ts'
 import type { Price } from '../../src/core/types.ts'
 import { context, facts, NOON, usage, warmState } from './sample.ts'
 

@@ -11,7 +11,7 @@ const file = (path: string): string => readFileSync(resolve(root, path), 'utf8')
 const texts: { what: string; text: string; error: number }[] = [
   { what: 'English', text: file('LICENSE'), error: 0.1 },
   { what: 'a document in Markdown', text: file('docs/planner.md'), error: 0.15 },
-  { what: 'TypeScript', text: file('src/core/plan.ts'), error: 0.15 },
+  { what: 'TypeScript', text: file('src/core/timing.ts'), error: 0.15 },
   { what: 'JSON', text: JSON.stringify(JSON.parse(file('package.json')), null, 2), error: 0.15 },
   {
     what: 'Chinese',

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { breakEvenProbes, readNanos, usd, writeNanos } from '../../src/core/price.ts'
 import { CAUTIOUS, leadMs } from '../../src/core/pace.ts'
-import { applyAnswer, applyArrivals } from '../../src/core/events.ts'
+import { applyAnswer } from '../../src/core/answer.ts'
+import { applyArrivals } from '../../src/core/arrivals.ts'
 import { learnedRetention } from '../../src/core/retention.ts'
 import * as schedule from '../../src/core/schedule.ts'
-import { ENTRIES_PER_MESSAGE } from '../../src/durable/keeper.ts'
+import { ENTRIES_PER_MESSAGE } from '../../src/durable/sweep.ts'
 import { cardById, modelFacts } from '../../src/providers/registry.ts'
 import { newState } from '../../src/core/state.ts'
 import { lossAt, lossLimit } from '../../src/core/tripwire.ts'
@@ -93,7 +94,7 @@ describe('docs/planner.md', () => {
   })
 
   it('names the reasons that a real request ends', () => {
-    const declared = /ENDED_BY_ARRIVAL[^=]*= \[([^]*?)\]/.exec(readText('src/core/events.ts'))?.[1] ?? ''
+    const declared = /ENDED_BY_ARRIVAL[^=]*= \[([^]*?)\]/.exec(readText('src/core/arrivals.ts'))?.[1] ?? ''
     const known = [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name)
     const sentence = /plan that rested for one of these reasons: ([^]*?)\.\n/.exec(planner)?.[1]
     expect(names(sentence).toSorted()).toEqual(known.toSorted())

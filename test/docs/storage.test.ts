@@ -36,6 +36,7 @@ const objects = [
     files: [
       'src/durable/registry-store.ts',
       'src/durable/registry.ts',
+      'src/durable/account.ts',
       'src/durable/guards.ts',
       'src/durable/paces.ts',
     ],
@@ -99,18 +100,18 @@ function constant(file: string, name: string): number {
 }
 
 it('states sizes and ages as they are in the code', () => {
-  const days = (name: string): number => constant('src/durable/registry.ts', name) / 86_400_000
+  const days = (name: string): number => constant('src/durable/ageing.ts', name) / 86_400_000
   const grouped = (file: string, name: string): string => constant(file, name).toLocaleString('en')
-  expect(storage).toContain(`parts of at most ${grouped('src/durable/registry-store.ts', 'BODY_PART_BYTES')} bytes`)
-  expect(storage).toContain(`Every ${constant('src/durable/registry-store.ts', 'TAIL_ROWS')} rows the tail moves`)
+  expect(storage).toContain(`parts of at most ${grouped('src/durable/prefix-store.ts', 'BODY_PART_BYTES')} bytes`)
+  expect(storage).toContain(`Every ${constant('src/durable/state-store.ts', 'TAIL_ROWS')} rows the tail moves`)
   expect(storage).toContain(`refused beyond ${constant('src/durable/registry.ts', 'STORAGE_LIMIT_BYTES') / 1e9} GB`)
-  expect(storage).toContain(`| ${grouped('src/durable/keeper.ts', 'ENTRIES_PER_SWEEP')} |`)
+  expect(storage).toContain(`| ${grouped('src/durable/sweep.ts', 'ENTRIES_PER_SWEEP')} |`)
   expect([days('HISTORY_MS'), days('JOB_MS')]).toEqual([7, 7])
   expect(storage).toContain(
     `whole for seven days after its newest row, then by the hour up to ${days('LEDGER_DAYS_MS')} days`,
   )
   expect(storage).toContain(`| ${days('LEDGER_DAYS_MS')} days |`)
-  expect(days('IDEMPOTENCY_MS') * 24).toBe(24)
+  expect(constant('src/durable/idempotency.ts', 'IDEMPOTENCY_MS') / 3_600_000).toBe(24)
 })
 
 it('says in security.md how long keys must be and how long they may linger', () => {

@@ -5,7 +5,7 @@ import type { KeepWarm } from '../../src/core/plan.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
 import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
-import type { Registration } from '../../src/durable/registrar.ts'
+import type { Registration } from '../../src/durable/registration.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
@@ -114,7 +114,7 @@ class Account {
 
   take({ act, which, how }: Step): void {
     const content = CONTENTS[Math.floor(which * CONTENTS.length)] as string
-    const k = this.#store.keyOf('fingerprint', content.padEnd(64, '-'))
+    const k = this.#store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
     switch (act) {
       case 'register':
         this.#register(content)
@@ -181,7 +181,7 @@ class Account {
   }
 
   #idOf(k: number): string {
-    return this.#store.record(k)?.id ?? ''
+    return this.#store.prefixes.record(k)?.id ?? ''
   }
 
   #give(leases: readonly Lease[]): void {
@@ -231,14 +231,14 @@ class Account {
   #audit(after: string): void {
     const { budget, accountBudget } = this.#terms
     for (const content of CONTENTS) {
-      const k = this.#store.keyOf('fingerprint', content.padEnd(64, '-'))
-      const state = k === null ? null : this.#store.state(k)
+      const k = this.#store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
+      const state = k === null ? null : this.#store.states.load(k)
       if (k === null || state === null) continue
       const spent = state.day === dayOf(this.#now) ? state.spentNanos : 0
       const booked = spent + (this.#keeper.leaseOf(k)?.reservedNanos ?? 0)
       if (booked > budget) this.broken.push(`${content} after ${after}: ${booked} spent or reserved of ${budget}`)
     }
-    const booked = (this.#store.dayTotals(dayOf(this.#now))?.costNanos ?? 0) + this.#store.reservedNanos()
+    const booked = (this.#store.days.load(dayOf(this.#now))?.costNanos ?? 0) + this.#store.reservedNanos()
     if (accountBudget !== null && booked > accountBudget)
       this.broken.push(`the account after ${after}: ${booked} spent or reserved of ${accountBudget}`)
   }
@@ -290,15 +290,15 @@ it('a prefix that is deleted and registered again goes on with the budget of its
   const given = keeper.warmNow(first.k, NOON)
   expect(given).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
   // In flight it counts as its worst case.
-  registrar.remove(store.record(first.k)?.id ?? '')
+  registrar.remove(store.prefixes.record(first.k)?.id ?? '')
   const again = registrar.register(registration('a', poor), NOON + MINUTE)
   expect(again.created).toBe(true)
-  expect(store.state(again.k)?.spentNanos).toBe(75_000_000)
+  expect(store.states.load(again.k)?.spentNanos).toBe(75_000_000)
   expect(keeper.warmNow(again.k, NOON + MINUTE)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
-  registrar.remove(store.record(again.k)?.id ?? '')
+  registrar.remove(store.prefixes.record(again.k)?.id ?? '')
   const tomorrow = registrar.register(registration('a', poor), NOON + 24 * HOUR)
   expect(keeper.warmNow(tomorrow.k, NOON + 24 * HOUR)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
-  registrar.remove(store.record(tomorrow.k)?.id ?? '')
-  store.dropDeparted(dayOf(NOON + 48 * HOUR))
+  registrar.remove(store.prefixes.record(tomorrow.k)?.id ?? '')
+  store.prefixes.dropDeparted(dayOf(NOON + 48 * HOUR))
   expect(sql.all('SELECT * FROM departed')).toEqual([])
 })

@@ -61,13 +61,13 @@ function wrote(lease: Lease, tokens: number): Outcome {
 function background(k: number, id: string): number {
   const view = registrar.viewByKey(k, NOON)
   const unfinished = { finishedAt: null, receipt: null, failure: null }
-  store.saveJob(k, { id, prefixId: view.record.id, status: 'queued', createdAt: NOON, ...unfinished })
-  store.saveState(k, { ...view.state, jobs: [id] }, [])
+  store.jobs.save(k, { id, prefixId: view.record.id, status: 'queued', createdAt: NOON, ...unfinished })
+  store.states.save(k, { ...view.state, jobs: [id] }, [])
   return keeper.warmLater(k, NOON).seq
 }
 
 function job(id: string): Job | null {
-  return store.job(id)
+  return store.jobs.load(id)
 }
 
 it('a background warm that the kill switch forbids fails, and says why', () => {
@@ -79,7 +79,7 @@ it('a background warm that the kill switch forbids fails, and says why', () => {
     status: 'failed',
     failure: { kind: 'forbidden', message: expect.stringContaining('kill switch') },
   })
-  expect(store.state(k)?.jobs).toEqual([])
+  expect(store.states.load(k)?.jobs).toEqual([])
 })
 
 it('a background warm that the budget forbids fails, and says why', () => {
@@ -106,7 +106,7 @@ it('what a deleted prefix spent is in the books, and whoever waited for it hears
   const { ended } = keeper.settle(lease.seq, [wrote(lease, 10_000)], NOON + 400)
   expect(ended).toMatchObject([{ k, seq: lease.seq, settled: { receipt: null, failure: { kind: 'not_found' } } }])
   // 10,000 tokens written at $3.75 a million, and one of output at $15.
-  expect(store.dayTotals(dayOf(NOON))).toMatchObject({ calls: 1, costNanos: 37_515_000 })
+  expect(store.days.load(dayOf(NOON))).toMatchObject({ calls: 1, costNanos: 37_515_000 })
 })
 
 it('what a deleted prefix may have spent is in the books when its caller never reports back', () => {
@@ -114,7 +114,7 @@ it('what a deleted prefix may have spent is in the books when its caller never r
   const lease = warmNow(k, NOON)
   registrar.remove(registrar.viewByKey(k, NOON).record.id)
   keeper.sweep(lease.expiresAt, lease.expiresAt)
-  expect(store.dayTotals(dayOf(NOON))).toMatchObject({
+  expect(store.days.load(dayOf(NOON))).toMatchObject({
     calls: 1,
     unknownOutcomes: 1,
     costNanos: lease.reservedNanos,
@@ -125,7 +125,7 @@ it('nothing is tried again once the kill switch is on', () => {
   const k = registered('a', planned('always'))
   const first = warmNow(k, NOON)
   keeper.settle(first.seq, [wrote(first, 10_000)], NOON + 400)
-  const dueAt = store.state(k)?.nextAt ?? 0
+  const dueAt = store.states.load(k)?.nextAt ?? 0
   const seq = keeper.sweep(dueAt, dueAt).messages[0]?.seq ?? 0
   const [lease] = keeper.begin(seq, dueAt)
   if (lease === undefined) throw new Error('no lease was given')
@@ -144,18 +144,18 @@ it('nothing is tried again once the kill switch is on', () => {
     retryAfterMs: 1_000,
   }
   expect(keeper.settle(seq, [throttled], dueAt + 100).again).toEqual([])
-  expect(store.state(k)?.stopped?.reason).toBe('kill_switch')
+  expect(store.states.load(k)?.stopped?.reason).toBe('kill_switch')
 })
 
 it('a version that takes its name back is kept warm again, and the other one drains', () => {
   const old = registered('a', planned('always'), 'agent')
   const newer = registered('b', planned('always'), 'agent', NOON + 1)
   registrar.change(registrar.viewByKey(old, NOON).record.id, { name: 'agent' }, NOON + 2)
-  expect(store.record(old)).toMatchObject({ name: 'agent', version: 3, superseded: false })
-  expect(store.state(old)).toMatchObject({ stopped: null })
-  expect(store.state(old)?.nextAt).not.toBeNull()
-  expect(store.record(newer)?.superseded).toBe(true)
-  expect(store.state(newer)).toMatchObject({ nextAt: null, stopped: { reason: 'superseded' } })
+  expect(store.prefixes.record(old)).toMatchObject({ name: 'agent', version: 3, superseded: false })
+  expect(store.states.load(old)).toMatchObject({ stopped: null })
+  expect(store.states.load(old)?.nextAt).not.toBeNull()
+  expect(store.prefixes.record(newer)?.superseded).toBe(true)
+  expect(store.states.load(newer)).toMatchObject({ nextAt: null, stopped: { reason: 'superseded' } })
 })
 
 it('the history of a prefix shows a refusal of the provider also where its plan is off', () => {
@@ -175,7 +175,7 @@ it('the history of a prefix shows a refusal of the provider also where its plan 
     retryAfterMs: null,
   }
   keeper.settle(lease.seq, [refused], NOON + 100)
-  expect(store.history(k)).toContainEqual(
+  expect(store.history.load(k)).toContainEqual(
     expect.objectContaining({ decision: 'failed', why: expect.stringContaining('provider_key_refused') }),
   )
 })
@@ -185,9 +185,9 @@ it('an answer that does not say what it took costs its worst case, in its receip
   const lease = warmNow(k, NOON)
   const silent = { ...wrote(lease, 0), usage: { ...usage(0, 0), inputTokens: null, cacheReadTokens: null } }
   keeper.settle(lease.seq, [silent as Outcome], NOON + 400)
-  const receipts = store.history(k).flatMap((row) => (row.type === 'receipt' ? [row] : []))
+  const receipts = store.history.load(k).flatMap((row) => (row.type === 'receipt' ? [row] : []))
   expect(receipts).toMatchObject([{ costNanos: lease.reservedNanos, why: expect.stringContaining('worst case') }])
-  expect(store.state(k)?.costNanos).toBe(lease.reservedNanos)
+  expect(store.states.load(k)?.costNanos).toBe(lease.reservedNanos)
 })
 
 it('an answer that says a shorter retention was written than asked for is believed, and a later one restores it', () => {
@@ -200,7 +200,7 @@ it('an answer that says a shorter retention was written than asked for is believ
   const view = registrar.viewByKey(k, NOON + 1_000)
   expect(view.belief.warmUntil).toBe(NOON + 5 * 60_000)
   expect(view.state.nextAt).toBeLessThan(NOON + 5 * 60_000)
-  expect(store.history(k)).toContainEqual(
+  expect(store.history.load(k)).toContainEqual(
     expect.objectContaining({ decision: 'retention', why: expect.stringContaining('asked for 1h') }),
   )
   const later = NOON + 10 * 60_000

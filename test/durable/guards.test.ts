@@ -102,7 +102,7 @@ function leasesAt(at: number): Lease[] {
 }
 
 const decisions = (k: number): string[] =>
-  store.history(k).flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
+  store.history.load(k).flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
 const scarceRequests = (remaining: number, resetAt: number): Limit => ({
   what: 'requests',
@@ -156,7 +156,7 @@ describe('a provider that answers nobody', () => {
       for (const lease of leases) keeper.settle(lease.seq, [failed(lease, at)], at + 100)
     }
     const asked = new Set(
-      Array.from({ length: CROWD }, (_, n) => n + 1).filter((k) => (store.state(k)?.failuresInRow ?? 0) > 1),
+      Array.from({ length: CROWD }, (_, n) => n + 1).filter((k) => (store.states.load(k)?.failuresInRow ?? 0) > 1),
     )
     expect(asked.size).toBe(CROWD)
     expect(sent).toBeLessThan(CROWD * 4)
@@ -226,7 +226,10 @@ it('a quota that is spent stops the plan and says so', () => {
     message: 'The quota or the balance of this credential is spent.',
   } as const
   const { ended } = keeper.settle(lease.seq, [failed(lease, DUE, { failure, permanent: true })], DUE + 200)
-  expect(store.state(k)?.stopped).toMatchObject({ reason: 'quota_spent', why: expect.stringContaining('balance') })
+  expect(store.states.load(k)?.stopped).toMatchObject({
+    reason: 'quota_spent',
+    why: expect.stringContaining('balance'),
+  })
   expect(ended[0]?.settled.failure).toEqual(failure)
   expect(keeper.guards(DUE)[0]?.open).toBe(false)
 })

@@ -102,7 +102,7 @@ describe('a lease', () => {
     keeper.settle(outcome, NOW + 10)
     keeper.settle(outcome, NOW + 20)
     expect(keeper.view(k, NOW)?.state).toMatchObject({ creations: 1 })
-    expect(ledger.days()[0]?.totals.calls).toBe(1)
+    expect(ledger.days.all()[0]?.totals.calls).toBe(1)
     expect(store.dropping('cachedContents/one')).toBe(false)
   })
 
@@ -170,7 +170,7 @@ describe('what is to be deleted', () => {
     keeper.settle({ lease: second.id, target: second.target, startedAt: NOW, kind: 'gone' }, NOW + HOUR / 2 + 3_000)
     expect(store.nextAt()).toBeNull()
     // Creation, and half an hour of storage.
-    expect(ledger.days()[0]?.totals.costNanos).toBe(75_000_000 + 25_000_000)
+    expect(ledger.days.all()[0]?.totals.costNanos).toBe(75_000_000 + 25_000_000)
   })
 
   it('needs nobody once it has expired', () => {

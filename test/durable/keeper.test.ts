@@ -3,11 +3,12 @@ import { rollUpRows } from '../../src/core/roll-up.ts'
 import { leadMs } from '../../src/core/pace.ts'
 import { SWEEP_HORIZON_MS } from '../../src/core/schedule.ts'
 import type { KeepWarm } from '../../src/core/plan.ts'
-import { ENTRIES_PER_MESSAGE, Keeper } from '../../src/durable/keeper.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
 import type { Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
-import type { Registration } from '../../src/durable/registrar.ts'
+import type { Registration } from '../../src/durable/registration.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { ENTRIES_PER_MESSAGE } from '../../src/durable/sweep.ts'
 import type { Sql } from '../../src/durable/sql.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { keepWarmJson } from '../../src/http/present.ts'
@@ -202,23 +203,23 @@ describe('a claim and its lease', () => {
     const k = warmed('a', NOON)
     const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)[0]!
     keeper.settle(lease.seq, [answered(lease, NOON + 4 * MINUTE + 37_000, 10_000, 0)], NOON + 4 * MINUTE + 36_000)
-    const before = store.state(k)
+    const before = store.states.load(k)
     keeper.settle(lease.seq, [answered(lease, NOON + 4 * MINUTE + 39_000, 10_000, 0)], NOON + 4 * MINUTE + 40_000)
-    expect(store.state(k)).toEqual(before)
+    expect(store.states.load(k)).toEqual(before)
   })
 })
 
 describe('a consumer that dies between begin and settle', () => {
   it('leads to one more probe, after the lease; the first stays as unknown, its worst case charged', () => {
     const k = warmed('a', NOON)
-    const spent = store.state(k)?.costNanos ?? 0
+    const spent = store.states.load(k)?.costNanos ?? 0
     const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)[0]!
     evict()
     expect(keeper.inFlight(k)).toBe(lease.seq)
     expect(keeper.sweep(lease.expiresAt - 1, lease.expiresAt - 1).messages).toEqual([])
     const expired = keeper.sweep(lease.expiresAt, lease.expiresAt)
-    expect(store.state(k)?.costNanos).toBe(spent + lease.reservedNanos)
-    expect(store.history(k)).toContainEqual(
+    expect(store.states.load(k)?.costNanos).toBe(spent + lease.reservedNanos)
+    expect(store.history.load(k)).toContainEqual(
       expect.objectContaining({ type: 'receipt', kind: 'unknown', costNanos: lease.reservedNanos }),
     )
     const messages = [...expired.messages, ...drain(lease.expiresAt)]
@@ -283,7 +284,7 @@ describe('registration', () => {
     const lease = warmNow(old, NOON)
     keeper.settle(lease.seq, [answered(lease, NOON, 0, 10_000)], NOON + 400)
     registrar.register(registration('b', planned('off'), 'agent'), NOON + MINUTE)
-    expect(store.state(old)).toMatchObject({ nextAt: null, stopped: { reason: 'superseded' } })
+    expect(store.states.load(old)).toMatchObject({ nextAt: null, stopped: { reason: 'superseded' } })
     expect(claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 37_000))).toEqual([])
     const views = registrar.list({ name: 'agent' }, null, 10, NOON).views
     expect(views.map((view) => view.record.version)).toEqual([2, 1])
@@ -293,8 +294,8 @@ describe('registration', () => {
     const old = registrar.register(registration('a', null, 'agent'), NOON).k
     registrar.register(registration('b', null, 'agent'), NOON + 1)
     registrar.register(registration('a', null, 'agent'), NOON + 2)
-    expect(store.record(old)?.superseded).toBe(false)
-    expect(store.state(old)?.stopped).toBeNull()
+    expect(store.prefixes.record(old)?.superseded).toBe(false)
+    expect(store.states.load(old)?.stopped).toBeNull()
   })
 
   it('shares one call among those who ask while it is in flight', () => {
@@ -340,10 +341,10 @@ it('the kill switch forbids leases, and lifting it starts the plans again', () =
   const k = warmed('a', NOON)
   keeper.settings = { ...settings, killSwitch: true }
   expect(keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)).toEqual([])
-  expect(store.state(k)?.stopped?.reason).toBe('kill_switch')
+  expect(store.states.load(k)?.stopped?.reason).toBe('kill_switch')
   keeper.settings = settings
   registrar.liftKillSwitch(NOON + HOUR)
-  expect(store.state(k)?.nextAt).not.toBeNull()
+  expect(store.states.load(k)?.nextAt).not.toBeNull()
 })
 
 it('history survives its move out of the tail, in order', () => {
@@ -354,7 +355,7 @@ it('history survives its move out of the tail, in order', () => {
     const lease = warmNow(k, at)
     keeper.settle(lease.seq, [answered(lease, at, 10_000, 0)], at + 300)
   }
-  const receipts = store.history(k).filter((row) => row.type === 'receipt')
+  const receipts = store.history.load(k).filter((row) => row.type === 'receipt')
   expect(receipts).toHaveLength(101)
   expect(receipts.map((row) => row.at)).toEqual(receipts.map((row) => row.at).toSorted((x, y) => x - y))
 })
@@ -363,12 +364,12 @@ it('a plan stored before a latency value could be given reads as one of 0, and t
   const k = warmed('a', NOON, planned('auto', { latencyValueNanos: 0 }))
   sql.all("UPDATE prefix SET record = json_remove(record, '$.keepWarm.latencyValueNanos') WHERE k = ?", k)
   evict()
-  const before = store.state(k)
+  const before = store.states.load(k)
   expect(keepWarmJson(registrar.viewByKey(k, NOON).record.keepWarm)).toMatchObject({ latency_value_usd: 0 })
   registrar.register(registration('a', planned('auto', { latencyValueNanos: 0 })), NOON + MINUTE)
-  expect(store.state(k)).toEqual(before)
+  expect(store.states.load(k)).toEqual(before)
   registrar.register(registration('a', planned('auto', { latencyValueNanos: 5 })), NOON + MINUTE)
-  expect(store.state(k)?.plannedAt).toBe(NOON + MINUTE)
+  expect(store.states.load(k)?.plannedAt).toBe(NOON + MINUTE)
 })
 
 it('an eviction changes nothing: the tables are the truth', () => {
@@ -391,11 +392,11 @@ it('what was learned of its own lateness shortens the lead, and survives an evic
     at = next + 800
     keeper.settle(lease.seq, [answered(lease, at, 10_000, 0)], at + 300)
   }
-  const learned = keeper.leadMs(store.record(k)?.provider ?? '', 5 * MINUTE)
+  const learned = keeper.leadMs(store.prefixes.record(k)?.provider ?? '', 5 * MINUTE)
   expect(learned).toBeLessThan(first - 5_000)
-  expect(store.state(k)?.nextAt).toBe(at + 5 * MINUTE - learned)
+  expect(store.states.load(k)?.nextAt).toBe(at + 5 * MINUTE - learned)
   evict()
-  expect(keeper.leadMs(store.record(k)?.provider ?? '', 5 * MINUTE)).toBe(learned)
+  expect(keeper.leadMs(store.prefixes.record(k)?.provider ?? '', 5 * MINUTE)).toBe(learned)
 })
 
 it('history older than a week is told by the hour', () => {
@@ -406,12 +407,12 @@ it('history older than a week is told by the hour', () => {
     const lease = warmNow(k, at)
     keeper.settle(lease.seq, [answered(lease, at, 10_000, 0)], at + 300)
   }
-  const old = store.oldHistory(at + 1, 10)
+  const old = store.history.old(at + 1, 10)
   expect(old.length).toBeGreaterThan(0)
-  for (const { seq, rows } of old) store.saveRolledUp(k, seq, rollUpRows(rows))
-  expect(store.oldHistory(at + 1, 10)).toEqual([])
-  const counted = store
-    .history(k)
+  for (const { seq, rows } of old) store.history.saveRolledUp(k, seq, rollUpRows(rows))
+  expect(store.history.old(at + 1, 10)).toEqual([])
+  const counted = store.history
+    .load(k)
     .reduce(
       (sum, row) =>
         sum +
@@ -429,10 +430,10 @@ describe('one prefix that cannot be decided about', () => {
     evict()
     const leases = claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 37_000))
     expect(leases.map((lease) => lease.k)).toEqual([good])
-    expect(store.state(broken)).toMatchObject({ nextAt: null, stopped: { reason: 'internal_error' } })
-    expect(store.history(broken).at(-1)).toMatchObject({ decision: 'stop:internal_error' })
+    expect(store.states.load(broken)).toMatchObject({ nextAt: null, stopped: { reason: 'internal_error' } })
+    expect(store.history.load(broken).at(-1)).toMatchObject({ decision: 'stop:internal_error' })
     registrar.register(registration('a'), NOON + 5 * MINUTE)
-    expect(store.state(broken)?.stopped).toBeNull()
+    expect(store.states.load(broken)?.stopped).toBeNull()
   })
 
   it('is not in flight when the transaction that led it was undone', () => {
@@ -452,23 +453,23 @@ describe('one prefix that cannot be decided about', () => {
 
 it('a warm that was asked for starts a plan that had let its prefix lapse', () => {
   const k = warmed('a', NOON, planned({ probes: 0 }))
-  expect(store.state(k)?.stopped?.reason).toBe('probes_spent')
+  expect(store.states.load(k)?.stopped?.reason).toBe('probes_spent')
   const later = NOON + HOUR
   const lease = warmNow(k, later)
-  expect(store.state(k)?.stopped?.reason).toBe('probes_spent')
-  registrar.change(store.record(k)?.id ?? '', { keepWarm: planned({ probes: 2 }) }, later + 100)
-  expect(store.state(k)?.stopped?.reason).toBe('lapsed')
+  expect(store.states.load(k)?.stopped?.reason).toBe('probes_spent')
+  registrar.change(store.prefixes.record(k)?.id ?? '', { keepWarm: planned({ probes: 2 }) }, later + 100)
+  expect(store.states.load(k)?.stopped?.reason).toBe('lapsed')
   keeper.settle(lease.seq, [answered(lease, later, 0, 10_000)], later + 400)
-  expect(store.state(k)?.stopped).toBeNull()
-  expect(store.state(k)?.nextAt).toBe(later + 5 * MINUTE - leadMs(5 * MINUTE, 1_000))
-  expect(store.history(k)).toContainEqual(expect.objectContaining({ decision: 'resume' }))
+  expect(store.states.load(k)?.stopped).toBeNull()
+  expect(store.states.load(k)?.nextAt).toBe(later + 5 * MINUTE - leadMs(5 * MINUTE, 1_000))
+  expect(store.history.load(k)).toContainEqual(expect.objectContaining({ decision: 'resume' }))
 })
 
 it('a warm that was asked for does not start what is off, superseded or over', () => {
   const k = warmed('a', NOON, planned('off'))
   const lease = warmNow(k, NOON + HOUR)
   keeper.settle(lease.seq, [answered(lease, NOON + HOUR, 0, 10_000)], NOON + HOUR + 400)
-  expect(store.state(k)).toMatchObject({ nextAt: null, stopped: { reason: 'plan_off' } })
+  expect(store.states.load(k)).toMatchObject({ nextAt: null, stopped: { reason: 'plan_off' } })
 })
 
 describe('a plan that loses money', () => {
@@ -478,27 +479,27 @@ describe('a plan that loses money', () => {
     const k = warmed('a', NOON, planned('auto'))
     const [message] = claimed()
     if (message === undefined) throw new Error('nothing was claimed')
-    const state = store.state(k)
+    const state = store.states.load(k)
     if (state === null) throw new Error('the prefix is gone')
-    store.saveState(k, { ...state, loss: { nanos: 2 * limit, at: NOON + 4 * MINUTE } }, [])
+    store.states.save(k, { ...state, loss: { nanos: 2 * limit, at: NOON + 4 * MINUTE } }, [])
     evict()
     expect(keeper.begin(message.seq, NOON + 4 * MINUTE + 37_000)).toEqual([])
-    expect(store.state(k)?.stopped?.reason).toBe('losing_money')
+    expect(store.states.load(k)?.stopped?.reason).toBe('losing_money')
 
     const lease = warmNow(k, NOON + 5 * MINUTE)
     keeper.settle(lease.seq, [answered(lease, NOON + 5 * MINUTE, 0, 10_000)], NOON + 5 * MINUTE + 400)
     evict()
-    expect(store.state(k)).toMatchObject({ verdict: 'warm', nextAt: null, stopped: { reason: 'losing_money' } })
+    expect(store.states.load(k)).toMatchObject({ verdict: 'warm', nextAt: null, stopped: { reason: 'losing_money' } })
     expect(claimed(NOON + 9 * MINUTE)).toEqual([])
   })
 
   it('goes on at once when its plan is changed', () => {
     const k = warmed('a', NOON, planned('auto'))
     keeper.replan(k, NOON + MINUTE, (state) => ({ ...state, loss: { nanos: limit, at: NOON + MINUTE } }))
-    expect(store.state(k)).toMatchObject({ nextAt: null, stopped: { reason: 'losing_money' } })
+    expect(store.states.load(k)).toMatchObject({ nextAt: null, stopped: { reason: 'losing_money' } })
     const { id } = registrar.viewByKey(k, NOON).record
     registrar.change(id, { keepWarm: planned('auto', { budgetNanosPerDay: 2_000_000_000 }) }, NOON + 2 * MINUTE)
-    expect(store.state(k)).toMatchObject({ stopped: null, loss: { nanos: 0 } })
+    expect(store.states.load(k)).toMatchObject({ stopped: null, loss: { nanos: 0 } })
     expect(claimed()).toHaveLength(1)
   })
 
@@ -506,7 +507,7 @@ describe('a plan that loses money', () => {
     const k = warmed('a', NOON, planned('auto'))
     const other = warmed('b', NOON, planned('auto'))
     keeper.replan(k, NOON + MINUTE, (state) => ({ ...state, loss: { nanos: 9 * limit, at: NOON + MINUTE } }))
-    expect(store.state(other)?.stopped).toBeNull()
+    expect(store.states.load(other)?.stopped).toBeNull()
     const [message] = claimed()
     expect(keeper.begin(message?.seq ?? 0, NOON + 4 * MINUTE + 37_000).map((lease) => lease.k)).toEqual([other])
   })

@@ -147,9 +147,9 @@ it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the n
   ])
   lived(seed, ks)
 
-  const ofRows = ks.map((k) => sumsOf(store.history(k)))
+  const ofRows = ks.map((k) => sumsOf(store.history.load(k)))
   const ofStates = ks.map((k) => {
-    const state = store.state(k)
+    const state = store.states.load(k)
     if (state === null) throw new Error('the prefix is gone')
     const { costNanos, unpricedCalls, savedNanos, credits, unpricedSavings } = state
     return { cost: costNanos, unpriced: unpricedCalls, saved: savedNanos, savings: credits, unpricedSavings }
@@ -157,7 +157,7 @@ it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the n
   expect(ofRows).toEqual(ofStates)
 
   const sum = (name: keyof Sums): number => ofRows.reduce((total, one) => total + one[name], 0)
-  const days = store.days().map(({ totals }) => totals)
+  const days = store.days.all().map(({ totals }) => totals)
   expect(days).toHaveLength(1)
   expect(days[0]).toMatchObject({
     costNanos: sum('cost'),
@@ -182,7 +182,7 @@ it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the n
   const { sums } = prefixSums(store, ALL, null, 100)
   expect(sums.map((one) => [one.name, one.costNanos, one.savedNanos, one.savings, one.unpricedCalls])).toEqual(
     ks.toReversed().map((k) => {
-      const state = store.state(k)
+      const state = store.states.load(k)
       return [
         registrar.viewByKey(k, NOON).record.name,
         state?.costNanos,
@@ -200,9 +200,9 @@ it('hours hold what the rows of a prefix came to', () => {
   const k = registered('a', planned('always', { budgetNanosPerDay: 50_000_000_000 }), 'priced')
   lived(9, [k])
   const before = prefixSums(store, ALL, null, 10).sums
-  for (const page of store.oldHistory(Number.MAX_SAFE_INTEGER, 1_000))
-    store.saveRolledUp(page.k, page.seq, rollUpRows(page.rows))
-  expect(store.history(k).some(({ type }) => type === 'rollup')).toBe(true)
+  for (const page of store.history.old(Number.MAX_SAFE_INTEGER, 1_000))
+    store.history.saveRolledUp(page.k, page.seq, rollUpRows(page.rows))
+  expect(store.history.load(k).some(({ type }) => type === 'rollup')).toBe(true)
   expect(prefixSums(store, ALL, null, 10).sums).toEqual(before)
 })
 

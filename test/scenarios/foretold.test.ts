@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_KEEP_WARM } from '../../src/durable/registrar.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
 import { BAD_PLATFORM, BAD_PROVIDER, HOUR_MS, START_AT } from './settings.ts'
 import { FIVE_MINUTES, World } from './world.ts'
 import type { WorldOptions } from './world.ts'
@@ -24,7 +24,7 @@ const warmAt = (one: World, at: number): number =>
   Array.from({ length: PREFIXES }, (_, prefix) => one.provider.isWarm(prefix, at)).filter(Boolean).length
 
 const eachId = (one: World): string[] =>
-  Array.from({ length: PREFIXES }, (_, prefix) => one.store.record(prefix + 1)?.id ?? '')
+  Array.from({ length: PREFIXES }, (_, prefix) => one.store.prefixes.record(prefix + 1)?.id ?? '')
 
 /** Announces `at` for every prefix, ten minutes after the start. */
 function announcing(one: World, at: number): World {

@@ -4,8 +4,13 @@ import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/schedule.ts'
 import { storageNanos } from '../../src/core/storage-meter.ts'
 import { RECONCILE_MS } from '../../src/cron/reconcile.ts'
 import { HandleKeeper } from '../../src/durable/handle-keeper.ts'
-import type { HandleDue } from '../../src/durable/handle-keeper.ts'
-import type { HandleLease, HandleOutcome, HandleTarget, HandleView } from '../../src/durable/handle-records.ts'
+import type {
+  HandleDue,
+  HandleLease,
+  HandleOutcome,
+  HandleTarget,
+  HandleView,
+} from '../../src/durable/handle-records.ts'
 import { HandleRegistrar } from '../../src/durable/handle-registrar.ts'
 import { HandleStore } from '../../src/durable/handle-store.ts'
 import type { AccountSettings } from '../../src/durable/records.ts'

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { DEFAULT_KEEP_WARM } from '../../src/durable/registrar.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
 import type { Lease } from '../../src/durable/records.ts'
 import { Laws } from './laws.ts'
 import { BAD_PLATFORM, BAD_PROVIDER, HOUR_MS, START_AT } from './settings.ts'
@@ -99,7 +99,7 @@ it('sends at most one more probe after a consumer that died, after its lease, an
   const world = new World(options, { sent: (lease, at) => calls.push({ lease, at }) })
   world.runFor(120_000)
   expect(calls).toHaveLength(1)
-  const spentBefore = world.store.dayTotals('2026-11-21')?.costNanos ?? 0
+  const spentBefore = world.store.days.load('2026-11-21')?.costNanos ?? 0
   options.platform.consumersDie = 1
   world.runFor(280_000) // the first keep-alive is sent, and nobody reports it
   expect(calls).toHaveLength(2)
@@ -112,7 +112,7 @@ it('sends at most one more probe after a consumer that died, after its lease, an
   // One more, and not before the lease of the first had ended.
   expect(calls).toHaveLength(3)
   expect(calls[2]?.at).toBeGreaterThanOrEqual(dead.lease.expiresAt)
-  const totals = world.store.dayTotals('2026-11-21')
+  const totals = world.store.days.load('2026-11-21')
   expect(totals?.unknownOutcomes).toBe(1)
   const { state, record } = world.registrar.viewByKey(1, world.now)
   const unknown = world.registrar

@@ -108,7 +108,7 @@ export class Laws {
       this.#say(at, `the alarm comes too late for ${nextAt}`)
     const budget = this.#options.budgetNanosPerDay ?? null
     if (budget === null) return
-    const booked = (world.store.dayTotals(dayOf(at))?.costNanos ?? 0) + world.store.reservedNanos()
+    const booked = (world.store.days.load(dayOf(at))?.costNanos ?? 0) + world.store.reservedNanos()
     if (booked > budget) this.#say(at, `the account's books: ${booked} spent or reserved of ${budget}`)
   }
 }

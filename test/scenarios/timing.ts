@@ -16,7 +16,7 @@ export class Timing {
     sent: (lease, at, reply) => {
       const world = this.#world
       if (world === null || reply.kind !== 'answered') return
-      const claim = world.store.claim(lease.seq)
+      const claim = world.store.claims.load(lease.seq)
       if (lease.purpose === 'keep' && lease.attempt === 1 && claim !== null) this.#late.push(at - claim.dueAt)
       const before = this.#acceptedAt.get(lease.k)
       this.#acceptedAt.set(lease.k, at)

@@ -2,11 +2,13 @@ import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/schedule.ts'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import { DirectoryStore } from '../../src/durable/directory-store.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
-import type { KeeperPorts, Message } from '../../src/durable/keeper.ts'
-import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
-import { DEFAULT_KEEP_WARM, Registrar, rememberFacts } from '../../src/durable/registrar.ts'
-import type { Registration } from '../../src/durable/registrar.ts'
+import type { AccountSettings, Lease, Message, Outcome } from '../../src/durable/records.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import { rememberFacts } from '../../src/durable/known-facts.ts'
+import type { Registration } from '../../src/durable/registration.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
+import type { KeeperPorts } from '../../src/durable/situation.ts'
 import type { Sql } from '../../src/durable/sql.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import { nodeSql } from '../support/node-sql.ts'
@@ -18,7 +20,7 @@ import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
 
 const ACCOUNT = 'world'
-/** As in src/durable/registry.ts. */
+/** As in src/durable/rearming.ts. */
 const TELL_MS = 60_000
 
 /** What registers alike: a model of the shipped cards, and how the provider really treats it. */

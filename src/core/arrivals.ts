@@ -1,0 +1,160 @@
+import type { Change } from './change.ts'
+import { creditUse } from './credit.ts'
+import { learnArrival } from './demand.ts'
+import { found, retentionRows } from './entry.ts'
+import type { HistoryRow } from './history.ts'
+import { goneAfter, granted } from './retention.ts'
+import { SWEEP_HORIZON_MS } from './schedule.ts'
+import { signalAfter } from './signal.ts'
+import type { LearnedRetention, PrefixState, StopReason } from './state.ts'
+import { isForgiven, lossLimit } from './tripwire.ts'
+import type { Price, RetentionOffer, Usage } from './types.ts'
+
+/** Stops that a real request ends: it renewed or rewrote the entry, and it is the demand that plans wait for. */
+const ENDED_BY_ARRIVAL: readonly StopReason[] = [
+  'idle_timeout',
+  'break_even',
+  'probes_spent',
+  'lapsed',
+  'surprise_write',
+  'budget_exhausted',
+  'unverifiable',
+  'session_over',
+]
+
+/** Real requests that stood behind one observation call. */
+export interface Arrival {
+  startedAt: number
+  usage: Usage
+  ttftMs: number | null
+}
+
+/**
+ * Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. `price` is for
+ * what they saved; without it a saving is counted and has no price.
+ */
+export function applyArrivals(
+  before: PrefixState,
+  arrivals: readonly Arrival[],
+  now: number,
+  earliestAt: number,
+  offers: readonly RetentionOffer[],
+  price: Price | null = null,
+): Change {
+  if (arrivals.length === 0) return { state: before, rows: [] }
+  const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
+  const tally =
+    before.tally === null
+      ? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
+      : { ...before.tally }
+  const rows: HistoryRow[] = []
+  const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
+  for (const arrival of sorted) {
+    const at = Math.min(now, Math.max(earliestAt, arrival.startedAt))
+    const { cacheReadTokens, cacheWriteTokens } = arrival.usage
+    const read = cacheReadTokens ?? 0
+    const enough = read > 0 && (state.measuredTokens === null || read >= state.measuredTokens * 0.5)
+    tally.count += 1
+    tally.firstAt = Math.min(tally.firstAt, at)
+    tally.lastAt = Math.max(tally.lastAt, at)
+    const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
+    if (gaps.length > 0) state.gaps = gaps
+    state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)
+    if (state.signal) state.signal = signalAfter(state, at)
+    if (enough) {
+      tally.hits += 1
+      tally.cachedTokens += read
+      state.hits += 1
+      if (state.lastHit === null || at >= state.lastHit.at)
+        state.lastHit = { at, cachedTokens: read, ttftMs: arrival.ttftMs }
+      if (state.anchorAt === null || at > state.anchorAt)
+        found(
+          state,
+          { ...state },
+          at,
+          state.anchorAt === null ? null : at - state.anchorAt,
+          state.measuredTokens ?? read,
+          offers,
+        )
+    } else if (cacheReadTokens !== null || cacheWriteTokens !== null) {
+      tally.misses += 1
+      state.misses += 1
+      // A real request that wrote at least the prefix made it warm itself.
+      const wrote = cacheWriteTokens ?? 0
+      if (
+        wrote > 0 &&
+        (state.measuredTokens === null || wrote >= state.measuredTokens * 0.5) &&
+        at > (state.anchorAt ?? 0)
+      ) {
+        state.retention = wroteItself(state, arrival.usage, at, offers)
+        Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
+      }
+    }
+    const saving = creditUse(state, { at, hit: enough, readTokens: read }, price, now)
+    if (saving !== null) rows.push(saving)
+  }
+  state.tally = tally
+  rows.push(...retentionRows(before, state, now))
+  const proved = state.stopped?.reason === 'uncacheable' && state.verdict === 'warm'
+  const forgiven = state.stopped?.reason === 'losing_money' && hasFaded(state, price, now)
+  // The last requests of a session may be reported only after its end was.
+  const over = state.stopped?.reason === 'session_over' && state.signal?.kind === 'end'
+  if (state.stopped !== null && !over && (proved || forgiven || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
+    rows.push({
+      at: now,
+      type: 'decision',
+      decision: 'resume',
+      why: `a real request arrived; the plan goes on (it had stopped: ${state.stopped.reason})`,
+    })
+    state.stopped = null
+    state.silentInRow = 0
+  }
+  // Only a probe that a sweep may already have claimed is worth a row; every other is simply planned later.
+  if (
+    before.nextAt !== null &&
+    before.nextAt <= now + SWEEP_HORIZON_MS &&
+    (state.anchorAt ?? 0) > (before.anchorAt ?? 0)
+  ) {
+    rows.push({
+      at: now,
+      type: 'decision',
+      decision: 'cancel',
+      why: 'real traffic renewed the clock: the probe that was due is not sent',
+    })
+  }
+  return { state, rows }
+}
+
+function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price | null, now: number): boolean {
+  const limit = retention === null || measuredTokens === null ? null : lossLimit(measuredTokens, retention, price)
+  return isForgiven(loss, limit, now)
+}
+
+/** What a real request that had to write the prefix says of its retention. */
+function wroteItself(
+  { retention, anchorAt, verdict, hits }: PrefixState,
+  usage: Usage,
+  at: number,
+  offers: readonly RetentionOffer[],
+): LearnedRetention | null {
+  if (retention === null) return null
+  // Only where real requests are known to read this entry: one that never could says nothing about how long it lives.
+  const early = verdict === 'warm' && anchorAt !== null && hits > 0 && usage.cacheReadTokens === 0
+  const gone = early ? goneAfter(retention, at - anchorAt, at, offers) : retention
+  return granted(gone, usage, offers)?.retention ?? gone
+}
+
+/** Writes the coalesced arrivals to the history: once a minute, or when another row follows them. */
+export function flushTally(before: PrefixState, now: number, force: boolean): Change {
+  const { tally } = before
+  if (tally === null || (!force && now - tally.firstAt < 60_000)) return { state: before, rows: [] }
+  const row: HistoryRow = {
+    at: tally.lastAt,
+    type: 'arrival',
+    count: tally.count,
+    hits: tally.hits,
+    misses: tally.misses,
+    cachedTokens: tally.cachedTokens,
+  }
+  return { state: { ...before, tally: null }, rows: [row] }
+}

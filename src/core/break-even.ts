@@ -1,0 +1,109 @@
+import { foresee, unpackGaps } from './demand.ts'
+import type { Foresight } from './demand.ts'
+import { leadMs } from './pace.ts'
+import type { PlanContext } from './plan.ts'
+import { choiceWhy, horizon, retentionFor } from './policy.ts'
+import type { Choice, Holding } from './policy.ts'
+import { breakEvenProbes, dollars, readNanos, writeNanos } from './price.ts'
+import { iso } from './schedule.ts'
+import { pendingUntil } from './signal.ts'
+import type { PrefixState } from './state.ts'
+
+/** Tokens of the prefix: as measured, or else as estimated. */
+export function prefixTokens(state: PrefixState, context: Pick<PlanContext, 'estimatedTokens'>): number {
+  return state.measuredTokens ?? context.estimatedTokens
+}
+
+/** Keep-alives allowed since the last arrival; null: no limit of number. */
+export function probeLimit(state: PrefixState, context: PlanContext): number | null {
+  const { plan } = context.keepWarm
+  if (typeof plan === 'object') return plan.probes
+  if (plan !== 'auto' || context.facts.price === null || state.retention === null) return null
+  const most = cap(state, context)
+  return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
+}
+
+/** Probes in one gap that together cost no more than the cold start they protect; null where no price tells. */
+export function cap(state: PrefixState, context: PlanContext): number | null {
+  const { price } = context.facts
+  if (price === null || state.retention === null) return null
+  const tokens = prefixTokens(state, context)
+  return breakEvenProbes(tokens, context.outputFloor, price, state.retention.name, latencyValue(context))
+}
+
+/** What `auto` makes of the gap that began with the last real request; null before the first: it then holds to the cap. */
+function learned(state: PrefixState, context: PlanContext): { choice: Choice; foresight: Foresight } | null {
+  const { retention } = state
+  if (state.lastArrivalAt === null || retention === null) return null
+  const holding = holdingOf(state, context, retention.name, retention.ttlMs)
+  if (holding === null) return null
+  const foresight = foresee(unpackGaps(state.gaps ?? []), Math.max(state.lastArrivalAt, state.plannedAt))
+  return { choice: horizon(holding, foresight, latencyValue(context)), foresight }
+}
+
+/** A retention of this prefix with its prices; null where a price is not known. */
+export function holdingOf(
+  state: PrefixState,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>,
+  name: string,
+  ttlMs: number,
+): Holding | null {
+  const { price } = context.facts
+  if (price === null) return null
+  const tokens = prefixTokens(state, context)
+  const rewrite = writeNanos(tokens, 0, price, name)
+  if (rewrite === null) return null
+  const read = readNanos(tokens, 0, price)
+  const probe = readNanos(tokens, context.outputFloor, price)
+  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.pace), write: rewrite, read, probe }
+}
+
+/** What another retention than the registered body's would change, where the gaps speak for one. */
+function otherRetention(state: PrefixState, context: PlanContext, foresight: Foresight, choice: Choice): string {
+  const offers = context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
+    const holding = assumed || kind !== 'sliding' ? null : holdingOf(state, context, name, ttlMs)
+    return holding === null ? [] : [holding]
+  })
+  const better = retentionFor(offers, foresight, latencyValue(context))
+  if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
+  return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
+}
+
+/** Why a keep-alive is, or will be, sent. */
+export function holdWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
+  const name = state.retention?.name ?? 'its'
+  if (state.retention?.kind === 'fixed') return `reading does not renew its ${name} retention: it runs out by itself`
+  if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
+  const pendingTo = context.keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
+  if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)
+    return `held on: the caller said that work is running that will come back, until ${iso(pendingTo)} at the latest`
+  const known = context.keepWarm.plan === 'auto' ? learned(state, context) : null
+  if (known !== null)
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
+  if (context.keepWarm.plan === 'auto')
+    return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
+  return `held for ${limit ?? 0} probes as asked (${state.probesSinceArrival} sent since the last real request)`
+}
+
+/** Why no further keep-alive is sent in this gap. */
+export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: number): string {
+  const known = learned(state, context)
+  if (known !== null) {
+    const other = otherRetention(state, context, known.foresight, known.choice)
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${other}; the next real request starts the plan again`
+  }
+  const seen = 'No real request was ever observed, so savings are unknown. '
+  const tokens = prefixTokens(state, context)
+  return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
+}
+
+/** What one avoided cold start is worth beside its tokens, in nano-dollars. */
+export function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: PlanContext): number {
+  return latencyValueNanos
+}
+
+/** Said wherever a break-even is explained that counts more than tokens. */
+export function latencyWords(context: PlanContext): string {
+  const nanos = latencyValue(context)
+  return nanos === 0 ? '' : `, counting ${dollars(nanos)} for an avoided cold start`
+}

@@ -1,0 +1,133 @@
+import { endsAt, mayLive } from './handle.ts'
+import type { HandleContext, HandleDecision, HandleKeep, HandleState } from './handle.ts'
+import { dollars } from './price.ts'
+import { dayOf, nextDayAt } from './schedule.ts'
+import { creationNanos, storageNanos } from './storage-meter.ts'
+
+const MINUTE_MS = 60_000
+const LONGEST_LEAD_MS = 15 * MINUTE_MS
+
+/** The shortest lifetime that is worth a call. */
+const SHORTEST_TTL_MS = MINUTE_MS
+
+/**
+ * How long before its expiry a handle is renewed. Storage is billed by the time that a handle lives, not by the time that
+ * was asked for, so that renewing early costs nothing, and leaves time for an outage.
+ */
+export function renewLeadMs(ttlMs: number): number {
+  return Math.min(LONGEST_LEAD_MS, Math.floor(ttlMs / 3))
+}
+
+/** How long the next creation or renewal is bought for: not past the end that is known. */
+export function ttlToBuy(state: HandleState, keep: HandleKeep, now: number): number {
+  if (keep.untilAt === null) return state.ttlMs
+  return Math.min(state.ttlMs, Math.max(SHORTEST_TTL_MS, keep.untilAt - now))
+}
+
+/** What to do about a handle at `now`. */
+export function decideHandle(state: HandleState, context: HandleContext, now: number): HandleDecision {
+  if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
+  const { live } = state
+  const alive = live !== null && live.expiresAt > now
+  const perhaps = mayLive(live, now)
+  const endAt = endsAt(state, context.keep)
+  const ended = context.keep.untilAt !== null && context.keep.untilAt <= now ? 'its time is over' : 'nobody asks for it'
+  if (now >= endAt) {
+    if (!perhaps) return { do: 'stop', reason: 'ended', why: ended }
+    return { do: 'call', op: 'delete', why: `${ended}, so that its storage is not paid for any longer`, worstNanos: 0 }
+  }
+  const waitUntilAt = state.notBeforeAt > now ? state.notBeforeAt : null
+  if (!alive) {
+    const why = live === null && state.creations === 0 ? 'asked for' : 're-created: the last handle is gone'
+    if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next try to create it' }
+    if (perhaps && live !== null) {
+      const worst = storageNanos(live.tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
+      return spend(state, context, now, 'renew', 'its last renewal was not answered, so that it may live', worst)
+    }
+    return spend(state, context, now, 'create', why, createNanos(state, context, now))
+  }
+  if (live.expiresAt >= endAt) return { do: 'wait', at: endAt, why: 'bought until its end' }
+  const renewAt = live.expiresAt - renewLeadMs(state.ttlMs)
+  if (now < renewAt) return { do: 'wait', at: Math.min(renewAt, endAt), why: 'renewed before it expires' }
+  if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next try to renew it' }
+  const more = Math.max(0, now + ttlToBuy(state, context.keep, now) - live.expiresAt)
+  const worst = storageNanos(live.tokens, live.expiresAt, live.expiresAt + more, context.rates)
+  return spend(state, context, now, 'renew', 'renewed before it expires', worst)
+}
+
+/** The same question for somebody who asks for the handle now: what had stopped it before does not matter, limits do. */
+export function decideAsked(state: HandleState, context: HandleContext, now: number): HandleDecision {
+  if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
+  const worst = createNanos(state, context, now)
+  const refused = budgetRefusal(state, context, now, worst)
+  if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused }
+  return { do: 'call', op: 'create', why: state.creations === 0 ? 'asked for' : 'asked for again', worstNanos: worst }
+}
+
+function spend(
+  state: HandleState,
+  context: HandleContext,
+  now: number,
+  op: 'create' | 'renew',
+  why: string,
+  worst: number | null,
+): HandleDecision {
+  // What somebody asked for is theirs to pay; what goes on by itself needs a price to stay inside of a budget.
+  const limited = context.keep.budgetNanosPerDay !== null || context.accountLeftNanos !== null
+  if (worst === null && limited && state.creations > 0) {
+    return {
+      do: 'stop',
+      reason: 'price_unknown',
+      why: 'a token count or a price is unknown, so that no budget can be kept; lift it with keep.budget_usd_per_day: null',
+    }
+  }
+  const refused = budgetRefusal(state, context, now, worst)
+  if (refused === null) return { do: 'call', op, why, worstNanos: worst }
+  const budget = context.keep.budgetNanosPerDay
+  if (budget !== null && worst !== null && worst > budget)
+    return { do: 'stop', reason: 'budget_exhausted', why: refused }
+  return { do: 'wait', at: nextDayAt(now), why: refused }
+}
+
+/** The creation, and the storage that it commits to. */
+function createNanos(state: HandleState, context: HandleContext, now: number): number | null {
+  if (context.inputNanosPerMTok === null) return null
+  const tokens = state.live?.tokens ?? context.estimatedTokens
+  const kept = storageNanos(tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
+  return kept === null ? null : creationNanos(tokens, context.inputNanosPerMTok) + kept
+}
+
+function budgetRefusal(state: HandleState, context: HandleContext, now: number, worst: number | null): string | null {
+  if (worst === null) return null
+  const spent = state.day === dayOf(now) ? state.dayNanos : 0
+  const budget = context.keep.budgetNanosPerDay
+  if (budget !== null && spent + worst > budget) {
+    return `the worst case of one more call (${dollars(worst)}) does not fit into today's budget of ${dollars(budget)} (${dollars(spent)} spent)`
+  }
+  if (context.accountLeftNanos !== null && worst > context.accountLeftNanos) {
+    return `the worst case of one more call (${dollars(worst)}) does not fit into what the account may still spend today (${dollars(context.accountLeftNanos)})`
+  }
+  return null
+}
+
+/** Plans the next step after anything that happened. A decision that stops is written down once, with its reason. */
+export function rescheduleHandle(state: HandleState, context: HandleContext, now: number): HandleState {
+  if (state.stopped !== null && state.stopped.reason !== 'kill_switch') {
+    // Stopped or not, a handle that lives is deleted at its end.
+    const endAt = Math.max(now, endsAt(state, context.keep))
+    const nextAt = mayLive(state.live, endAt) && !context.killed ? endAt : null
+    return { ...state, nextAt }
+  }
+  const decision = decideHandle(state, context, now)
+  if (decision.do === 'stop') {
+    if (state.stopped?.reason === decision.reason) return { ...state, nextAt: null }
+    return {
+      ...state,
+      nextAt: null,
+      stopped: { reason: decision.reason, at: now, why: decision.why },
+      why: decision.why,
+    }
+  }
+  const nextAt = decision.do === 'call' ? now : decision.at
+  return { ...state, stopped: null, nextAt, why: decision.why }
+}

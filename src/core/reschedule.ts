@@ -1,0 +1,59 @@
+import { announcementsAt } from './announcement.ts'
+import type { Change } from './change.ts'
+import { decide } from './decide.ts'
+import type { HistoryRow } from './history.ts'
+import type { Decision, PlanContext } from './plan.ts'
+import { signalAt } from './signal.ts'
+import type { PrefixState } from './state.ts'
+
+/**
+ * Asks the plan what comes next and writes it into the state: the next due time, or why there is none. A lapse is
+ * carried out here, so that it is a decision with a row and never an accident.
+ */
+export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
+  let state = withoutPast(before, now)
+  const rows: HistoryRow[] = []
+  for (;;) {
+    const decision = decide(state, context, now)
+    const signature = signatureOf(decision)
+    if (decision.do === 'lapse') {
+      rows.push({ at: now, type: 'decision', decision: 'lapse', why: decision.why })
+      state = { ...state, verdict: 'cold', why: decision.why, decided: 'lapse', failuresInRow: 0, lastFailure: null }
+      continue
+    }
+    if (signature !== state.decided && !signature.startsWith('due'))
+      rows.push({ at: now, type: 'decision', decision: signature, why: decision.why })
+    if (
+      decision.do === 'send' &&
+      decision.purpose === 'write' &&
+      state.verdict === 'cold' &&
+      state.decided !== signature
+    ) {
+      rows.push({ at: now, type: 'decision', decision: 'rewrite', why: decision.why })
+    }
+    state = { ...state, why: decision.why, decided: signature }
+    if ((decision.do === 'wait' || decision.do === 'send') && decision.rest !== undefined && state.stopped === null) {
+      const { reason, why } = decision.rest
+      rows.unshift({ at: now, type: 'decision', decision: `stop:${reason}`, why })
+      state.stopped = { reason, at: now, why }
+    }
+    if (decision.do === 'stop') {
+      state.stopped ??= { reason: decision.reason, at: now, why: decision.why }
+      state.nextAt = null
+    } else state.nextAt = decision.do === 'wait' ? Math.max(decision.untilAt, now) : now
+    return { state, rows, decision }
+  }
+}
+
+/** Without what has passed of the things that callers foretold. */
+function withoutPast(state: PrefixState, now: number): PrefixState {
+  const announced = state.announcements?.[0]
+  if ((announced === undefined || announced.at > now) && signalAt(state, now) === (state.signal ?? null)) return state
+  return { ...state, announcements: announcementsAt(state, now), signal: signalAt(state, now) }
+}
+
+function signatureOf(decision: Decision): string {
+  if (decision.do === 'stop') return `stop:${decision.reason}`
+  if (decision.do === 'wait') return decision.code === 'hold' ? 'hold' : `wait:${decision.code}`
+  return decision.do === 'send' ? `due:${decision.purpose}` : decision.do
+}

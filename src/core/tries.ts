@@ -1,0 +1,42 @@
+import type { HoldBack } from './limit.ts'
+import { lastTryMs } from './pace.ts'
+import type { Pace } from './pace.ts'
+import type { PlanContext } from './plan.ts'
+import { backoffMs, DEADLINE_MARGIN_MS } from './schedule.ts'
+import { warmUntil } from './state.ts'
+import type { PrefixState } from './state.ts'
+
+export const FIRST_BACKOFF_MS = 1_000
+export const REWRITE_BACKOFF_MS = 15_000
+export const LONGEST_KEEP_BACKOFF_MS = 8_000
+
+/** A provider that was away is asked again within two minutes of its return. */
+export const LONGEST_BACKOFF_MS = 120_000
+
+/** What a keep-alive must be accepted before; null when nothing is warm. */
+export function deadline(state: PrefixState): number | null {
+  const until = warmUntil(state)
+  return until === null ? null : until - DEADLINE_MARGIN_MS
+}
+
+/**
+ * How long a call waits: to the end of what holds it back; but a keep-alive goes while there is still time for one try, unless
+ * nothing at all may go, and then it waits until its entry has lapsed.
+ */
+export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number, pace?: Pace): number {
+  if (deadlineAt === null) return holdBack.untilAt
+  const lastAt = holdBack.strict ? deadlineAt : deadlineAt - lastTryMs(pace)
+  return Math.max(now, Math.min(holdBack.untilAt, lastAt))
+}
+
+/** When a call may be tried again after failures in a row; 0 when the last one succeeded. */
+export function failedUntil(
+  state: PrefixState,
+  context: Pick<PlanContext, 'random'>,
+  firstMs: number,
+  mostMs: number,
+): number {
+  if (state.lastFailure === null || state.failuresInRow === 0) return 0
+  const backoff = backoffMs(state.failuresInRow, context.random, firstMs, mostMs)
+  return Math.max(state.lastFailure.againAt, state.lastFailure.at + backoff)
+}

@@ -1,0 +1,147 @@
+import { meter } from '../core/handle-events.ts'
+import { rescheduleHandle, ttlToBuy } from '../core/handle-plan.ts'
+import type { HandleContext, HandleState, SeenHandle } from '../core/handle.ts'
+import { dayOf, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../core/schedule.ts'
+import type { StorageRate } from '../core/storage-meter.ts'
+import type { HandleLease, HandleRow, HandleView } from './handle-records.ts'
+import type { HandleStore, StoredHandle } from './handle-store.ts'
+import { bookCall } from './ledger.ts'
+import type { AccountSettings } from './records.ts'
+import type { RegistryStore } from './registry-store.ts'
+
+/** What a HandleKeeper is given beside its tables. */
+export interface HandlePorts {
+  grainMs: number
+  settings: () => AccountSettings
+  pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
+}
+
+/** What calls about the managed caches of one account are decided upon, and where what they did is booked. */
+export class HandleSituation {
+  readonly store: HandleStore
+  readonly ledger: RegistryStore
+  readonly ports: HandlePorts
+
+  constructor(store: HandleStore, ledger: RegistryStore, ports: HandlePorts) {
+    this.store = store
+    this.ledger = ledger
+    this.ports = ports
+  }
+
+  /** The right to make one call about a managed cache; it is written down as its claim. */
+  lease(
+    one: StoredHandle,
+    call: { op: HandleLease['op']; why: string; worstNanos: number | null },
+    now: number,
+  ): HandleLease {
+    const { k, record } = one
+    const state = { ...one.state, leases: one.state.leases + 1 }
+    const sendBy = now + LEASE_WAIT_MS + 2 * this.coarse
+    const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.coarse
+    const lease: HandleLease = {
+      id: `h${k}.${state.leases}`,
+      target: { of: 'handle', k },
+      op: call.op,
+      provider: record.provider,
+      model: record.model,
+      fingerprint: record.fingerprint,
+      name: call.op === 'create' ? null : (state.live?.name ?? null),
+      ttlMs: ttlToBuy(state, record.keep, now),
+      sendBy,
+      timeoutMs,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.coarse,
+      reservedNanos: call.worstNanos ?? 0,
+      why: call.why,
+    }
+    this.store.save(k, state, { untilAt: lease.expiresAt, lease })
+    return lease
+  }
+
+  /** A row in the history, with what it cost and the storage that was counted with it. */
+  done(
+    one: StoredHandle,
+    state: HandleState,
+    event: HandleRow['event'],
+    handle: string,
+    costNanos: number | null,
+    why: string,
+    now: number,
+  ): HandleState {
+    const before = one.state
+    const tokens = state.live?.tokens ?? before.live?.tokens ?? null
+    const priced = tokens !== null && this.context(one, now).rates.length > 0
+    const storageNanos = priced ? state.storageNanos - before.storageNanos : null
+    this.store.addRow(one.k, { at: now, event, handle, tokens, costNanos, storageNanos, why })
+    return this.booked(one, state, now)
+  }
+
+  /** Books what a change cost, then plans what comes next. */
+  booked(one: StoredHandle, state: HandleState, now: number, failureKind: string | null = null): HandleState {
+    const spent = state.creationNanos + state.storageNanos - one.state.creationNanos - one.state.storageNanos
+    bookCall(this.ledger, now, spent, failureKind)
+    return this.planned(one, state, now)
+  }
+
+  /** Plans what comes next; a stop is a row in the history. */
+  planned(one: StoredHandle, state: HandleState, now: number): HandleState {
+    const next = rescheduleHandle(state, this.context(one, now), now)
+    if (
+      next.stopped !== null &&
+      next.stopped !== one.state.stopped &&
+      next.stopped.reason !== one.state.stopped?.reason
+    ) {
+      const { why } = next.stopped
+      const handle = next.live?.name ?? null
+      this.store.addRow(one.k, { at: now, event: 'stopped', handle, tokens: null, costNanos: 0, storageNanos: 0, why })
+    }
+    return next
+  }
+
+  /** Writes down a handle that is to be deleted at its provider. */
+  drop(one: StoredHandle, handle: SeenHandle & { meteredToAt: number }, why: string, now: number): void {
+    const { provider, model, fingerprint } = one.record
+    const { name, tokens, expiresAt, meteredToAt } = handle
+    const drop = {
+      owner: one.k,
+      provider,
+      model,
+      fingerprint,
+      tokens,
+      meteredToAt,
+      expiresAt,
+      tries: 0,
+      why,
+      claim: null,
+    }
+    this.store.insertDrop(name, now, drop)
+  }
+
+  /** As it is seen: with the storage that it has cost by now. */
+  seen(one: StoredHandle, now: number): HandleView {
+    const { state } = meter(one.state, this.context(one, now).rates, now)
+    return { k: one.k, record: one.record, state, now, inFlight: one.claim?.lease != null }
+  }
+
+  killed(): boolean {
+    const settings = this.ports.settings()
+    return settings.killSwitch || settings.globalKillSwitch
+  }
+
+  /** All that a decision about a managed cache is given beside its state. */
+  context({ k, record, state }: Pick<StoredHandle, 'k' | 'record' | 'state'>, now: number): HandleContext {
+    const { budgetNanosPerDay } = this.ports.settings()
+    const spent = budgetNanosPerDay === null ? 0 : (this.ledger.days.load(dayOf(now))?.costNanos ?? 0)
+    return {
+      keep: record.keep,
+      ...this.ports.pricesOf(record.provider, record.model, now),
+      estimatedTokens: record.estimatedTokens,
+      killed: this.killed(),
+      accountLeftNanos: budgetNanosPerDay === null ? null : budgetNanosPerDay - spent - this.ledger.reservedNanos(),
+      random: (k * 0.618_033_988_75 + state.failuresInRow * 0.754_877_666) % 1,
+    }
+  }
+
+  get coarse(): number {
+    return this.ports.grainMs - 1_000
+  }
+}

@@ -1,0 +1,28 @@
+/** An account key, as its row says it. */
+export interface StoredKey {
+  hash: string
+  expiresAt: number | null
+  revokedAt: number | null
+}
+
+/** Whether a key may act for its account, and until when. */
+export interface KeyVerdict {
+  verdict: 'ok' | 'unknown' | 'revoked' | 'expired'
+  expiresAt: number | null
+}
+
+/** A key may act when its hash is ours and it is neither revoked nor expired. `key`: the row of its id, null when there is none. */
+export function keyVerdict(key: StoredKey | null, hash: string, now: number): KeyVerdict {
+  if (key === null || !sameHash(key.hash, hash)) return { verdict: 'unknown', expiresAt: null }
+  const { expiresAt } = key
+  if (key.revokedAt !== null) return { verdict: 'revoked', expiresAt }
+  return { verdict: expiresAt !== null && expiresAt <= now ? 'expired' : 'ok', expiresAt }
+}
+
+/** Compares hashes in a time that does not depend on where they differ. */
+function sameHash(a: string, b: string): boolean {
+  if (a.length !== b.length) return false
+  let different = 0
+  for (let index = 0; index < a.length; index++) different |= a.charCodeAt(index) ^ b.charCodeAt(index)
+  return different === 0
+}

@@ -1,0 +1,26 @@
+import { dayOf } from '../core/schedule.ts'
+import type { ModelFacts } from '../core/types.ts'
+import type { KeeperPorts } from './situation.ts'
+
+/** Facts about models, remembered for a UTC day and a version of the overrides: prices change by the day. */
+export function rememberFacts(
+  factsOf: (provider: string, model: string, now: number) => ModelFacts,
+  version: () => number = () => 0,
+): KeeperPorts['factsOf'] {
+  let day = ''
+  const known = new Map<string, ModelFacts>()
+  return (provider, model, now) => {
+    const today = `${dayOf(now)} ${version()}`
+    if (today !== day) {
+      day = today
+      known.clear()
+    }
+    const key = `${provider}\u0000${model}`
+    let facts = known.get(key)
+    if (facts === undefined) {
+      facts = factsOf(provider, model, now)
+      known.set(key, facts)
+    }
+    return facts
+  }
+}

@@ -1,0 +1,24 @@
+import type { KeepWarm } from '../core/plan.ts'
+import type { PrefixRecord } from './records.ts'
+
+/** What the Worker sends to register: everything decided at the door, and the body, compressed. */
+export type Registration = Omit<PrefixRecord, 'id' | 'createdAt' | 'version' | 'superseded' | 'keepWarm'> & {
+  /** Null: the default plan for a new prefix, the standing one for a known prefix. */
+  keepWarm: KeepWarm | null
+  body: Uint8Array
+}
+
+/** The plan of a prefix that was registered without one. */
+export const DEFAULT_KEEP_WARM: KeepWarm = {
+  plan: 'auto',
+  untilAt: null,
+  idleTimeoutMs: null,
+  windows: [],
+  budgetNanosPerDay: 1_000_000_000,
+  latencyValueNanos: 0,
+}
+
+/** A plan as text, for comparison: a member that is newer than the stored row stands at its default. */
+export function wholeText(keepWarm: KeepWarm): string {
+  return JSON.stringify({ ...DEFAULT_KEEP_WARM, ...keepWarm })
+}

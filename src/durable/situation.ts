@@ -1,0 +1,127 @@
+import { isWarm } from '../core/state.ts'
+import type { Change } from '../core/change.ts'
+import type { PlanContext } from '../core/plan.ts'
+import { dayOf, SLOT_MS } from '../core/schedule.ts'
+import type { PrefixState } from '../core/state.ts'
+import type { ModelFacts } from '../core/types.ts'
+import { Guards } from './guards.ts'
+import { Paces } from './paces.ts'
+import { DEFAULT_CREDENTIAL } from './records.ts'
+import type { AccountSettings, PrefixRecord } from './records.ts'
+import type { RegistryStore } from './registry-store.ts'
+import type { Row } from './state-store.ts'
+
+/** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
+export interface KeeperPorts {
+  factsOf: (provider: string, model: string, now: number) => ModelFacts
+  grainMs: number
+  /** Generation in force of a credential of the account; null when there is none of that name. */
+  generationOf?: (credential: string) => number | null
+}
+
+/** What claims, leases and settlements of one account decide upon: its tables, settings, guards and paces. */
+export class Situation {
+  readonly store: RegistryStore
+  readonly ports: KeeperPorts
+  readonly guards: Guards
+  readonly paces: Paces
+  /** A copy of which prefixes have a call in flight: claim by prefix. The claims are the truth. */
+  readonly inFlight = new Map<number, number>()
+  settings: AccountSettings
+
+  constructor(store: RegistryStore, ports: KeeperPorts, settings: AccountSettings) {
+    this.store = store
+    this.ports = ports
+    this.guards = new Guards(store)
+    this.paces = new Paces(store)
+    this.settings = settings
+    this.#readInFlight()
+  }
+
+  /** Commits, or undoes everything: what the tables take back, the copy in memory takes back too. */
+  transaction<Result>(work: () => Result): Result {
+    try {
+      return this.store.transaction(work)
+    } catch (thrown) {
+      this.#readInFlight()
+      throw thrown
+    }
+  }
+
+  #readInFlight(): void {
+    this.inFlight.clear()
+    for (const claim of this.store.claims.leased())
+      for (const lease of claim.leases ?? []) this.inFlight.set(lease.k, claim.seq)
+  }
+
+  /** What a faster clock adds to every wait: its grain beyond the second that production has. */
+  get coarse(): number {
+    return this.ports.grainMs - 1_000
+  }
+
+  /** What the budget of the account has left today; null: it has none. */
+  accountLeft(now: number): number | null {
+    const budget = this.settings.budgetNanosPerDay
+    if (budget === null) return null
+    const spent = this.store.days.load(dayOf(now))?.costNanos ?? 0
+    return budget - spent - this.store.reservedNanos()
+  }
+
+  /** All that a decision about a prefix is given beside its state. */
+  context(
+    k: number,
+    record: PrefixRecord,
+    state: PrefixState,
+    now: number,
+    accountLeftNanos: number | null,
+  ): PlanContext {
+    return {
+      keepWarm: record.keepWarm,
+      facts: this.ports.factsOf(record.provider, record.model, now),
+      estimatedTokens: record.estimatedTokens,
+      outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
+      superseded: record.superseded,
+      killed: this.settings.killSwitch || this.settings.globalKillSwitch,
+      grainMs: this.ports.grainMs,
+      pace: this.paces.of(record.provider),
+      accountLeftNanos,
+      random: spread(k, state.generation),
+      ...this.#credentialGone(record),
+      ...this.#holdBack(record, state, now),
+    }
+  }
+
+  #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {
+    // A read is small where cached tokens are not counted, and the rewrite that its lapse would cost is not.
+    const tokens = isWarm(state, now) ? 0 : (state.measuredTokens ?? estimatedTokens)
+    const holdBack = this.guards.holdBack(provider, credential, tokens, now)
+    return holdBack === null ? {} : { holdBack }
+  }
+
+  #credentialGone({ credential, credentialGeneration = 1 }: PrefixRecord): { credentialGone?: string } {
+    const { generationOf } = this.ports
+    if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}
+    const current = generationOf(credential)
+    if (current === credentialGeneration) return {}
+    const what = current === null ? 'deleted' : 'replaced'
+    return {
+      credentialGone: `the credential ${credential} that this prefix was written with was ${what}; what another key wrote, it cannot read. POST /warm registers the prefix under one that exists`,
+    }
+  }
+
+  /** Saves, and leaves a hint in the schedule wherever the old one may be gone or comes too late. */
+  save(before: Row, change: Change, now: number, consumed: boolean): void {
+    this.store.states.save(before.k, change.state, change.rows)
+    const { nextAt } = change.state
+    if (nextAt === null) return
+    if (consumed || before.state.nextAt === null || nextAt < before.state.nextAt)
+      this.store.slots.hint(before.k, Math.max(nextAt, now - SLOT_MS))
+  }
+}
+
+/** A number in [0, 1) that spreads retries over prefixes and tries, the same every time it is asked. */
+function spread(k: number, generation: number): number {
+  let mixed = Math.imul(k, 0x9e3779b1) ^ Math.imul(generation, 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d)
+  return ((mixed ^ (mixed >>> 13)) >>> 0) / 2 ** 32
+}

@@ -1,0 +1,27 @@
+/** Callers who wait for a call to end, by the number of what it is about. Memory only: when it is lost they ask again. */
+export class Waiting<Answer> {
+  readonly #callers = new Map<number, Set<(answer: Answer) => void>>()
+
+  /** What wakes the callers of `k`; null after `realMs` of the machine's clock. */
+  async wait(k: number, realMs: number): Promise<Answer | null> {
+    const callers = this.#callers.get(k) ?? new Set()
+    this.#callers.set(k, callers)
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        callers.delete(done)
+        resolve(null)
+      }, realMs)
+      const done = (answer: Answer): void => {
+        clearTimeout(timer)
+        resolve(answer)
+      }
+      callers.add(done)
+    })
+  }
+
+  wake(k: number, answer: Answer): void {
+    const callers = this.#callers.get(k)
+    this.#callers.delete(k)
+    for (const done of callers ?? []) done(answer)
+  }
+}
