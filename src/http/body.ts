@@ -105,9 +105,17 @@ export async function readBody<Schema extends z.ZodType>(
 ): Promise<z.output<Schema>> {
   const text = await bodyText(c)
   if (options.empty === true && text.trim() === '') return parseWith(schema, {})
+  return parseBody(text, schema, options.raw)
+}
+
+/** The same for a text that is at hand. */
+export function parseBody<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+  raw: RawPath = () => false,
+): z.output<Schema> {
   limitValues(text)
-  const root = readJson(text)
-  return parseWith(schema, valueOf(text, root, [], options.raw ?? (() => false)))
+  return parseWith(schema, valueOf(text, readJson(text), [], raw))
 }
 
 function valueOf(text: string, node: JsonNode, path: readonly (string | number)[], raw: RawPath): unknown {

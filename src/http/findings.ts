@@ -58,7 +58,7 @@ function lintNeutral(request: NeutralRequest, prefix: PreparedPrefix, facts: Mod
 }
 
 /** Remarks of the wire formats that mean: real requests of this shape read nothing. */
-const FATAL = new Set(['no_marker', 'explicit_mode_without_breakpoint'])
+export const FATAL: ReadonlySet<string> = new Set(['no_marker', 'explicit_mode_without_breakpoint'])
 
 /** With `lint: "error"` what is sure is refused: all places are named, and nothing of what stands there. */
 export function refuseFindings(findings: readonly Finding[], advice: readonly Advice[]): void {

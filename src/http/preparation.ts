@@ -19,6 +19,7 @@ import type { CacheRequest, Card, Dialect, PreparedPrefix } from '../providers/t
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
+import type { RawPath } from './body.ts'
 import { findingsOf, refuseFindings } from './findings.ts'
 import { neutralRequest } from './neutral-form.ts'
 
@@ -29,6 +30,10 @@ export interface CredentialUse {
 }
 
 export const DEFAULT_USE: CredentialUse = { name: DEFAULT_CREDENTIAL, generation: 1 }
+
+/** The provider's body, and the schemas inside the neutral form. */
+export const WARM_RAW: RawPath = (path) =>
+  (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
 
 /** Everything about a warm that is decided at the door, before anything is stored or sent. */
 export interface Preparation {

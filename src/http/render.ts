@@ -5,8 +5,7 @@ import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import { clockOf, room } from './context.ts'
 import { credentialsNamed, useOf } from './credentials.ts'
-import { prepareWarm } from './preparation.ts'
-import { WARM_RAW } from './warm.ts'
+import { prepareWarm, WARM_RAW } from './preparation.ts'
 
 /** What a warm of the same body would register and send, byte for byte. Nothing is stored and nothing is sent. */
 export const render = room().post('/render', account, async (c) => {

@@ -4,13 +4,12 @@ import type { PrefixView } from '../durable/prefix-view.ts'
 import { newId } from '../runtime/ids.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
-import type { RawPath } from './body.ts'
 import { joinBurst } from './burst.ts'
 import { clockOf, registryOf, room } from './context.ts'
 import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { dryRun } from './dry-run.ts'
 import { idempotent } from './idempotency.ts'
-import { prepareWarm, registrationOf } from './preparation.ts'
+import { prepareWarm, registrationOf, WARM_RAW } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
 import { refuseOtherRetention, requireHonoured, requirement } from './required.ts'
 import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
@@ -18,10 +17,6 @@ import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './w
 /** Real time; a receipt never answers a call that came much later. */
 const LONGEST_BURST_MS = 10_000
 const LINGER_MS = 400
-
-/** The provider's body, and the schemas inside the neutral form. */
-export const WARM_RAW: RawPath = (path) =>
-  (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
 
 export const warm = room().post('/warm', account, idempotent, async (c) => {
   const body = await readBody(c, warmBody, { raw: WARM_RAW })
