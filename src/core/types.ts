@@ -71,6 +71,8 @@ export interface ModelFacts {
   primitives: Primitive[]
   /** How many probes read nothing before one can read, where an entry is made only once two requests share it; 1 if absent. */
   probesToSeed?: number
+  /** The least output that a probe asks this model for, where the wire format's own floor is too low for it. */
+  outputFloorTokens?: number
   price: Price | null
 }
 

@@ -70,7 +70,7 @@ export function prepareWarm(
   const findings = body.lint === 'off' ? [] : findingsOf(card, prefix, facts, neutral)
   if (body.lint === 'error') refuseFindings(findings, prefix.advice)
   const advice = [...prefix.advice, ...keepWarmAdvice(body.keep_warm), ...findings]
-  const maxOutputTokens = body.max_output_tokens ?? null
+  const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const print = fingerprintOf(card, prefix, credential)
   return {

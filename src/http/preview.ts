@@ -18,12 +18,7 @@ interface Seen {
  * What a plan would have cost a prefix on the idle gaps that were seen of it, beside doing nothing, at each retention that its
  * model offers. A plan that spends is compared at today's prices; where a price is unknown, so is the sum.
  */
-export function previewJson(
-  { record, state }: Seen,
-  keepWarm: KeepWarm,
-  now: number,
-  grainMs: number,
-) {
+export function previewJson({ record, state }: Seen, keepWarm: KeepWarm, now: number, grainMs: number) {
   const facts = factsOf(record.provider, record.model, now)
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }

@@ -3,6 +3,7 @@ import { listOf } from '../../contract/answers/values.ts'
 import { dryRunAnswer, jobAnswer, observedAnswer, renderAnswer, warmAnswer } from '../../contract/answers/warm.ts'
 import { observations } from '../../contract/observation.ts'
 import { warmBody } from '../../contract/warm.ts'
+import { jobQuery } from '../jobs.ts'
 import { operationsOf } from './operation.ts'
 
 /** Warming, and what is heard of it afterwards. */
@@ -25,7 +26,8 @@ export const warm = operationsOf('account', {
     answers: listOf(observedAnswer),
   },
   'GET /jobs/{id}': {
-    does: 'One job in the background.',
+    does: 'One job in the background, at once or when it has ended.',
+    query: jobQuery,
     answers: jobAnswer,
   },
 })
