@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   ADMIN,
   anthropicBody,
@@ -140,17 +140,21 @@ describe('the output floor', () => {
     expect([0, 1, 2].map((index) => json(index)['max_output_tokens'])).toEqual([40, 64, 20])
   })
 
-  it('rises by itself where the provider refuses the smaller one', async () => {
-    const { probes, last } = await onClaudeWithForcedTool()
-    expect([probes, last]).toEqual([1, 1])
+  it('rises by itself where the smaller one is refused', async () => {
+    const error = { type: 'invalid_request_error', message: 'max_tokens: must be greater than or equal to 1' }
+    vi.mocked(globalThis.fetch).mockImplementationOnce(async () =>
+      Response.json({ type: 'error', error }, { status: 400 }),
+    )
+    const warmed = await post('/warm', warmOf(anthropicBody()))
+    expect(warmed.json).toMatchObject({ receipt: { kind: 'written', primitive: 'one_token' } })
+    expect(json()['max_tokens']).toBe(1)
   })
 
-  /** `max_tokens: 0` is refused beside a forced tool: what is sent first is the next thing that works. */
-  async function onClaudeWithForcedTool(): Promise<{ probes: number; last: unknown }> {
+  it('is never nothing where the provider refuses nothing: beside a forced tool', async () => {
     const tools = [{ name: 'find', input_schema: { type: 'object' } }]
     await post('/warm', warmOf({ ...anthropicBody(), tools, tool_choice: { type: 'tool', name: 'find' } }))
-    return { probes: received(world.lab).length, last: json()['max_tokens'] }
-  }
+    expect(json()['max_tokens']).toBe(1)
+  })
 })
 
 describe('what is sent', () => {
