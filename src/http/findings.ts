@@ -3,11 +3,16 @@ import { readJson } from '../core/json-text.ts'
 import { lint } from '../core/lint.ts'
 import type { Block, Part } from '../core/lint.ts'
 import type { Advice, Finding, ModelFacts } from '../core/types.ts'
+import { sha256 } from '../runtime/ids.ts'
 import { lintPrefix, piecesOf } from '../providers/lint.ts'
 import type { Card, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
 
 /** More than this of one registration is read by nobody, and every prefix stores its own. */
 export const MAX_FINDINGS = 20
+
+/** A crowd registers one content at a time: it is looked at once. */
+const RECENT = 64
+const recent = new Map<string, readonly Finding[]>()
 
 /** What lint finds in a prefix, at places of what the caller wrote: the body in `request`, or the members of the neutral form. */
 export function findingsOf(
@@ -15,17 +20,26 @@ export function findingsOf(
   prefix: PreparedPrefix,
   facts: ModelFacts,
   neutral: NeutralRequest | null,
-): Finding[] {
+): readonly Finding[] {
+  const key = [card.id, neutral === null, facts.minimumTokens, prefix.cacheKey, sha256(prefix.text)].join(' ')
+  const known = recent.get(key)
+  if (known !== undefined) return known
   const found = neutral === null ? lintPrefix(card.id, prefix, facts, '/request') : lintNeutral(neutral, prefix, facts)
-  if (found.length <= MAX_FINDINGS) return found
-  const last: Finding = {
+  const shown = found.length <= MAX_FINDINGS ? found : [...found.slice(0, MAX_FINDINGS), more(found.length)]
+  recent.set(key, shown)
+  const [oldest] = recent.keys()
+  if (recent.size > RECENT && oldest !== undefined) recent.delete(oldest)
+  return shown
+}
+
+function more(count: number): Finding {
+  return {
     cause: 'more_findings',
     severity: 'hint',
-    message: `${found.length - MAX_FINDINGS} more were found.`,
+    message: `${count - MAX_FINDINGS} more were found.`,
     fix: 'Mend these, and look again.',
     at: '',
   }
-  return [...found.slice(0, MAX_FINDINGS), last]
 }
 
 function lintNeutral(request: NeutralRequest, prefix: PreparedPrefix, facts: ModelFacts): Finding[] {

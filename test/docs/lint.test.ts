@@ -33,5 +33,6 @@ it('shows what its bench prints', async () => {
   const value = (name: string): number | undefined => figures.find((one) => one.name === name)?.value
   expect(page).toContain(`over ${value('clean samples')} clean prompts`)
   expect(page).toContain(`| ${value('false alarms')?.toFixed(2)} % (`)
+  expect(page).toContain(`| documents of this project with a false alarm | ${value('false alarms in documents')} % |`)
   expect(page).toContain(`| ${value('planted and found')} % of`)
 })
