@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { cardById, cards } from '../providers/registry.ts'
 import { lintFile } from './lint-file.ts'
 import type { FileFinding } from './lint-file.ts'
+import { lintTogether } from './lint-together.ts'
 import { annotations, findingsText } from './lint-text.ts'
 import { UsageError, wantsColours } from './shell.ts'
 import type { Shell } from './shell.ts'
@@ -49,11 +50,15 @@ export async function lint(shell: Shell): Promise<number> {
   if (provider !== undefined && cardById(provider) === undefined)
     throw new UsageError(`no card knows the provider "${provider}"; known: ${cards.map(({ id }) => id).join(', ')}`)
 
-  const found: FileFinding[] = []
+  const files: { file: string; text: string }[] = []
   for (const file of positionals) {
-    const text = file === '-' ? await textOf(shell.input) : readText(file)
-    found.push(...lintFile(file, text, { provider, model, now: shell.now() }))
+    files.push({ file, text: file === '-' ? await textOf(shell.input) : readText(file) })
   }
+  const asked = { provider, model, now: shell.now() }
+  const found: FileFinding[] = [
+    ...files.flatMap(({ file, text }) => lintFile(file, text, asked)),
+    ...lintTogether(files),
+  ]
   if (values.json) shell.print(`${JSON.stringify({ files: positionals.length, findings: found })}\n`)
   else if (values.github) shell.print(annotations(found))
   else shell.print(findingsText(found, positionals.length, wantsColours(shell)))

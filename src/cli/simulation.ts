@@ -153,7 +153,7 @@ function modelOf(
   if (known !== undefined) return known
   const fresh: ModelResult = {
     provider,
-    model,
+    model: shown(model, 'model'),
     pricesFrom: facts.price?.from ?? '',
     source: facts.price?.source ?? '',
     checked: facts.price?.checked ?? '',

@@ -83,10 +83,10 @@ export function refuseFindings(findings: readonly Finding[], advice: readonly Ad
   const [first] = fatal
   if (first === undefined) return
   const field = first.at ?? ''
-  const more = fatal.length === 1 ? '' : ` ${fatal.length - 1} more in detail.findings.`
+  const others = fatal.length === 1 ? '' : ` ${fatal.length - 1} more in detail.findings.`
   throw new Failure(
     'invalid_request',
-    `${field}: ${first.message}${first.fix === undefined ? '' : ` ${first.fix}`}${more}`,
+    `${field}: ${first.message}${first.fix === undefined ? '' : ` ${first.fix}`}${others}`,
     {
       field,
       cause: first.cause,

@@ -151,3 +151,22 @@ it('measures plain text against a model, where one is named', async () => {
     { cause: 'below_minimum' },
   ])
 })
+
+it('compares bodies that are given together: the same tools in two orders', async () => {
+  const body = (names: string[]) => ({
+    model: 'claude-opus-4-8',
+    max_tokens: 9,
+    system: [{ type: 'text', text: RULES, cache_control: { type: 'ephemeral' } }],
+    tools: names.map((name) => ({ name, input_schema: {} })),
+    messages: [],
+  })
+  const first = file('first.json', body(['book', 'find']))
+  const second = file('second.json', { provider: 'anthropic', request: body(['find', 'book']) })
+  const third = file('third.json', body(['book', 'find', 'pay']))
+  expect(await causes(first, third)).toEqual([])
+  const found = await causes(first, second)
+  expect(found.map(({ cause, severity, pointer }) => [cause, severity, pointer])).toEqual([
+    ['unstable_tool_order', 'hint', '/request/tools/1'],
+    ['unstable_tool_order', 'warning', '/request/tools'],
+  ])
+})

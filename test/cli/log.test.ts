@@ -197,6 +197,17 @@ describe('a log that is not as it should be', () => {
     expect(unusable).toEqual([{ field: null, right: 'a JSON object', count: 2, line: 2 }])
   })
 
+  it('goes on behind a record that is nested too deeply to be gone through', async () => {
+    const one = (content: string) =>
+      `{"traceId":"t","startTime":"2026-11-02T08:00:00Z","usage":{"input":9},"input":[{"role":"system","content":${content}}]}\n`
+    const deep = '['.repeat(200_000) + ']'.repeat(200_000)
+    const { requests, unusable } = await read(one('"a"') + one(deep) + one('"b"'))
+    expect([requests, unusable]).toEqual([
+      2,
+      [{ field: null, right: 'a record that is nested less deeply', count: 1, line: 2 }],
+    ])
+  })
+
   it('ends at the first of them where it is asked to', async () => {
     await expect(read('prefix,time,tokens\na,soon,5\n', { strict: true })).rejects.toThrow('line 2, time: right would')
   })

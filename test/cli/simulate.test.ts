@@ -3,6 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { formats } from '../../src/cli/log/formats.ts'
+import { LARGEST_RECORD } from '../../src/cli/log/records.ts'
+import { LIMITS } from '../../src/cli/log/traffic.ts'
 import { logs, logText, run } from './support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'simulate-'))
@@ -208,14 +211,38 @@ describe('pilotlight simulate', () => {
   })
 
   it('shows how far it is with a long log, on one line of a terminal or in a few lines elsewhere', async () => {
-    const big = `prefix,time,tokens\n${'mill,1793606400,20000\n'.repeat(2_000_000)}`
+    const big = `prefix,time,tokens\n${`${'mill'.repeat(15)},1793606400,20000\n`.repeat(500_000)}`
     const watched = await run(['simulate', '-', ...OPUS], { text: big, stderr: { isTerminal: true } })
     expect(watched.said).not.toContain('\n')
     const log = join(folder, 'big.csv')
     writeFileSync(log, big)
     const unwatched = await run(['simulate', log, ...OPUS])
-    expect(unwatched.out).toContain('2,000,000 requests')
-    expect(unwatched.said.split('\n').filter((line) => /^read \d+ of 44 MB …$/.test(line)).length).toBeGreaterThan(0)
+    expect(unwatched.out).toContain('500,000 requests')
+    expect(unwatched.said.split('\n').filter((line) => /^read \d+ of 39 MB …$/.test(line)).length).toBeGreaterThan(0)
     expect(unwatched.said.split('\n').length).toBeLessThan(8)
+  })
+})
+
+describe('docs/simulate.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/simulate.md'), 'utf8')
+
+  it('shows what the command beside it prints', async () => {
+    const { out } = await run(['simulate', plain])
+    expect(page).toContain(`\`\`\`\n${out}\`\`\`\n`)
+  })
+
+  it('names every form of a log and the limits as they are', () => {
+    for (const { name } of formats) expect(page).toContain(`| \`${name}\`: `)
+    expect(page).toContain(`${LIMITS.prefixes.toLocaleString('en-US')} prefixes`)
+    expect(page).toContain(`${LIMITS.gaps.toLocaleString('en-US')} idle gaps`)
+    expect(page).toContain(`${LARGEST_RECORD / 1024 ** 2} MiB`)
+  })
+
+  it('names every option in the help, and no other', async () => {
+    const { out } = await run(['simulate', '--help'])
+    const known = new Set(out.match(/--[a-z][\w-]*/g))
+    for (const option of page.match(/--[a-z][\w-]*/g) ?? []) {
+      expect([...known, '--help']).toContain(option)
+    }
   })
 })

@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { CsvError, parse } from 'csv-parse'
 import { UsageError } from '../shell.ts'
 import { tooLargeRight } from './entry.ts'
@@ -7,51 +5,57 @@ import type { LogRecord } from './entry.ts'
 import { PLAIN } from './plain.ts'
 import { readTime } from './time.ts'
 
-/** Rows of CSV by the names of the first line; without such a line they are prefix, time and tokens. */
+/** Rows of CSV by the names of the first line; without such a line they are prefix, time and tokens. Those of a piece come together. */
 export async function* csvRows(
   bytes: AsyncIterable<Uint8Array>,
   head: string,
   largest: number,
-): AsyncGenerator<LogRecord> {
+): AsyncGenerator<LogRecord[]> {
   const firstLine = head.split(/\r?\n/, 1)[0] ?? ''
   const count = (mark: string): number => firstLine.split(mark).length
   const delimiter = [',', ';', '\t'].reduce((best, mark) => (count(mark) > count(best) ? mark : best))
+  let names: string[] | null = null
+  let headless = false
+  let before = { lines: 0, empty: 0 }
+  let rows: LogRecord[] = []
   const parser = parse({
     bom: true,
     delimiter,
-    info: true,
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
     max_record_size: largest - 1, // looked at before the last character is added
     trim: true,
-  })
-  const ended = pipeline(Readable.from(bytes), parser).catch((error: unknown) => error)
-  let names: string[] | null = null
-  let headless = false
-  let before = { lines: 0, empty: 0 }
-  try {
-    for await (const { record: cells, info } of parser as AsyncIterable<{ record: string[]; info: CsvInfo }>) {
+    // Called for each row as it is found, which takes half as long as reading them from the stream.
+    on_record: (cells: string[], info) => {
       const line = before.lines + (info.empty_lines - before.empty) + 1
       before = { lines: info.lines, empty: info.empty_lines }
       if (names === null) {
         headless = cells.length >= 2 && readTime(cells[1]) !== null
         names = headless ? [PLAIN.prefix[0], PLAIN.time[0], PLAIN.tokens[0]] : cells
-        if (!headless) continue
+        if (!headless) return null
       }
-      yield row(line, names, headless, cells)
+      rows.push(row(line, names, headless, cells))
+      return null
+    },
+  })
+  const taken = (): LogRecord[] => {
+    const found = rows
+    rows = []
+    return found
+  }
+  const failed = new Promise<never>((_resolve, reject) => parser.on('error', reject))
+  try {
+    for await (const chunk of bytes) {
+      await Promise.race([failed, new Promise<void>((resolve) => parser.write(chunk, () => resolve()))])
+      yield taken()
     }
+    await Promise.race([failed, new Promise<void>((resolve) => parser.resume().end(() => resolve()))])
+    yield taken()
   } catch (error) {
     if (error instanceof CsvError) throw new UsageError(`line ${parser.info.lines}: ${csvWords(error.code, largest)}`)
     throw error
-  } finally {
-    await ended
   }
-}
-
-interface CsvInfo {
-  lines: number
-  empty_lines: number
 }
 
 function row(line: number, names: readonly string[], headless: boolean, cells: readonly string[]): LogRecord {

@@ -18,7 +18,7 @@ function record(line: number, value: unknown): LogRecord {
 }
 
 /** One JSON object a line. A line that is none is a fault of its own. */
-export async function* jsonLines(chunks: AsyncIterable<string>, largest: number): AsyncGenerator<LogRecord> {
+export async function* jsonLines(chunks: AsyncIterable<string>, largest: number): AsyncGenerator<LogRecord[]> {
   let rest = ''
   let line = 1
   let tooLong = false
@@ -31,20 +31,20 @@ export async function* jsonLines(chunks: AsyncIterable<string>, largest: number)
   for await (const chunk of chunks) {
     const lines = (rest + chunk).split('\n')
     rest = lines.pop() ?? ''
-    for (const text of lines) yield* one(text)
+    yield lines.flatMap((text) => [...one(text)])
     if (rest.length > largest) {
       tooLong = true
       rest = ''
     }
   }
-  if (rest !== '' || tooLong) yield* one(rest)
+  if (rest !== '' || tooLong) yield [...one(rest)]
 }
 
 /**
  * JSON objects that follow each other or stand in one array, found by counting brackets outside of strings. A page of an API, an object whose
  * `data` is a list, is opened. What is broken here cannot be skipped, since nothing tells where the next one begins.
  */
-export async function* jsonValues(chunks: AsyncIterable<string>, largest: number): AsyncGenerator<LogRecord> {
+export async function* jsonValues(chunks: AsyncIterable<string>, largest: number): AsyncGenerator<LogRecord[]> {
   let text = ''
   let position = 0
   let start = -1
@@ -83,7 +83,7 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
           if (position + 1 - start > largest) throw tooLarge()
           const value = parsed(text.slice(start, position + 1))
           if (value === undefined) throw new UsageError(`line ${startLine}: what begins here is not valid JSON`)
-          yield* opened(startLine, value)
+          yield opened(startLine, value)
           text = text.slice(position + 1)
           position = -1
           start = -1
@@ -104,8 +104,7 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
   if (inArray) throw broken('the list never ends: the file is cut off')
 }
 
-function* opened(line: number, value: unknown): Generator<LogRecord> {
+function opened(line: number, value: unknown): LogRecord[] {
   const page = isFields(value) ? value['data'] : undefined
-  if (Array.isArray(page)) for (const one of page) yield record(line, one)
-  else yield record(line, value)
+  return Array.isArray(page) ? page.map((one) => record(line, one)) : [record(line, value)]
 }

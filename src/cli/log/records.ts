@@ -13,13 +13,13 @@ export const LARGEST_RECORD = 16 * 1024 * 1024
 const HEAD_BYTES = 64 * 1024
 
 /**
- * The records of a log, one after the other, without holding more than one: CSV, one JSON object a line, a JSON array or a JSON document,
+ * The records of a log, a few at a time, without holding more than those: CSV, one JSON object a line, a JSON array or a JSON document,
  * each also compressed by gzip. Which it is, the content says. Throws `UsageError` for what is none of them.
  */
 export async function* recordsOf(
   bytes: AsyncIterable<Uint8Array>,
   largest = LARGEST_RECORD,
-): AsyncGenerator<LogRecord> {
+): AsyncGenerator<LogRecord[]> {
   const packed = await peeked(bytes)
   const gzip = packed.head[0] === 0x1f && packed.head[1] === 0x8b
   const { head, all } = gzip ? await peeked(unpacked(packed.all)) : packed

@@ -1,5 +1,6 @@
 import { UsageError } from '../shell.ts'
-import type { Entry, Fault } from './entry.ts'
+import { fault } from './entry.ts'
+import type { Entry, Fault, Fields, LogRecord, Reading } from './entry.ts'
 import { formatNamed, formatOf } from './formats.ts'
 import type { Format } from './formats.ts'
 import { recordsOf } from './records.ts'
@@ -71,13 +72,13 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
     if (known === undefined) unusable.set(key, { field, right, count: 1, line })
     else known.count += 1
   }
-  for await (const record of recordsOf(bytes, options.largest)) {
+  const take = (record: LogRecord): void => {
     if ('fault' in record) {
       refuse(record.line, record.fault)
-      continue
+      return
     }
     format ??= formatOf(record.fields, record.line)
-    for (const reading of format.read(record.fields)) {
+    for (const reading of readings(format, record.fields)) {
       if ('fault' in reading) refuse(record.line, reading.fault)
       else if ('leftOut' in reading) leftOut[reading.leftOut] = (leftOut[reading.leftOut] ?? 0) + 1
       else {
@@ -95,10 +96,21 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
       }
     }
   }
+  for await (const records of recordsOf(bytes, options.largest)) records.forEach(take)
   const faults = [...unusable.values()].toSorted((a, b) => a.line - b.line)
   if (requests === 0) throw new UsageError(nothingWords(faults, leftOut))
   const name = format?.name ?? ''
   return { format: name, prefixes: [...prefixes.values()], requests, fromAt, toAt, unusable: faults, leftOut }
+}
+
+/** A record may be nested so deeply that nothing can go through it; that is no reason to leave the others. */
+function readings(format: Format, fields: Fields): Reading[] {
+  try {
+    return format.read(fields)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return [fault(null, 'a record that is nested less deeply')]
+  }
 }
 
 function prefixOf(prefixes: Map<string, PrefixLog>, { prefix, label, provider, model }: Entry): PrefixLog {
