@@ -293,7 +293,7 @@ describe('a path', () => {
     ['GET', '/jobs/job_nothing'],
     ['GET', '/jobs/job_000000000000000000000000'],
     ['GET', '/bots'],
-    ['POST', '/render'],
+    ['POST', '/renders'],
     ['GET', '/caches/cch_0_nothing'],
     ['PUT', '/caches'],
     ['PUT', '/warm'],
