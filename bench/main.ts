@@ -1,6 +1,7 @@
 import { cpus } from 'node:os'
 import type { Figure, Report } from './figure.ts'
 import { say } from './figure.ts'
+import { botBench } from './bot/report.ts'
 import { policyBench } from './policy/report.ts'
 
 type Bench = () => Promise<{ figures: Figure[]; notes: string[] }>
@@ -14,6 +15,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     about:
       'a fleet of managed caches through a bad month in virtual time: dead handles, orphans, dollars (about a minute)',
     load: async () => (await import('./handles.ts')).handles,
+  },
+  crew: {
+    about: 'crews of 2 to 64 agents warmed in four ways in the lab: head writes, dollars, first tokens (seconds)',
+    load: async () => (await import('./crew.ts')).crew,
   },
   holdout: {
     about:
@@ -35,12 +40,14 @@ const HELP = `npm run -s bench -- NAME [--json]
 ${Object.entries(benches)
   .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
   .join('\n')}
+  bot      a bot's conversation of 200 turns beside Blazen's rules: what is read from the cache (seconds; --help)
   policy   the planner beside other rules and a clairvoyant, on traces or on traffic made from seeds (seconds; --help)
 
   --json   one JSON object on stdout and nothing else; progress goes to stderr
 `
 
 async function main(args: string[]): Promise<number> {
+  if (args[0] === 'bot') return botBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'policy') return policyBench(args.slice(1), (text) => process.stdout.write(text))
   const names = args.filter((arg) => !arg.startsWith('-'))
   const unknown = args.filter((arg) => arg.startsWith('-') && !['--json', '--help', '-h'].includes(arg))

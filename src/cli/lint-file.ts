@@ -107,7 +107,7 @@ function adviceOf(text: string, root: JsonNode, isEnvelope: boolean, { provider,
     const envelope = isEnvelope ? text : `${JSON.stringify(given).slice(0, -1)},"request":${text}}`
     const body = parseBody(envelope, warmBody, WARM_RAW)
     const asked = { ...body, provider: named, lint: 'advice' as const }
-    return prepareWarm(asked, now, undefined, { anySize: true }).registration.advice
+    return prepareWarm(asked, now, undefined, undefined, { anySize: true }).registration.advice
   } catch (thrown) {
     return [refusal(thrown)]
   }

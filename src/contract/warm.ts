@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { cache } from './cache.ts'
+import { headers } from './headers.ts'
 import { keepWarm } from './keep-warm.ts'
 import { rawJson } from './raw-json.ts'
 import { label } from './scalars.ts'
@@ -56,6 +57,7 @@ export const warmBody = z.strictObject({
   gateway: notYet('pools of models'),
   model_preference: notYet('pools of models'),
   cache: cache.optional(),
+  headers: headers.optional(),
   keep_warm: keepWarm.optional(),
   background: z.boolean({ error: 'must be true or false' }).optional(),
   max_output_tokens: z.int({ error: 'must be a whole number from 0 to 4096' }).min(0).max(4096).optional(),

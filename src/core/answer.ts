@@ -20,6 +20,7 @@ export interface Answer {
   purpose: Purpose
   primitive: Primitive
   usage: Usage
+  rawUsage?: string
   model: string | null
 }
 
@@ -49,6 +50,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       purpose,
       primitive: answer.primitive,
       usage,
+      ...(answer.rawUsage === undefined ? {} : { rawUsage: answer.rawUsage }),
       costNanos,
       latencyMs: answer.latencyMs,
       model: answer.model,

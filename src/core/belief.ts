@@ -40,6 +40,11 @@ function evidence({ lastReceipt, lastHit, anchorAt }: PrefixState): string {
   return lastReceipt?.why ?? 'nothing has been sent yet'
 }
 
+/** What is believed of an entry that stands where no request goes any more, whatever was seen of it. */
+export function elsewhere(why: string): Belief {
+  return { state: 'cold', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed: false, why }
+}
+
 /** `expiringMs`: how long before the lapse an entry counts as expiring (the lead of its probes). */
 export function belief(state: PrefixState, now: number, expiringMs: number): Belief {
   const until = warmUntil(state)

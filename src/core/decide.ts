@@ -63,7 +63,7 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   if (next === null || decision.do === 'send' || decision.do === 'lapse') return decision
   if (decision.do === 'wait' ? decision.code !== 'window' : !RESTS.includes(decision.reason)) return decision
   // An off plan, or an earlier rest, may stand in front of a graver reason.
-  if (context.killed || context.credentialGone !== undefined || state.verdict === 'uncacheable') return decision
+  if (context.killed || context.gone !== undefined || state.verdict === 'uncacheable') return decision
   if (state.stopped !== null && !RESTS.includes(state.stopped.reason)) return decision
   const { price } = context.facts
   if (price === null || state.retention === null || worstNanos(state, context) === null) return decision

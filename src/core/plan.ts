@@ -17,6 +17,12 @@ export interface KeepWarm {
   holdoutShare?: number
 }
 
+/** A prefix whose entry nobody here can reach. */
+export interface Gone {
+  reason: Extract<StopReason, 'credential_replaced' | 'address_changed'>
+  why: string
+}
+
 /** What a decision needs beside the state of the prefix: all of it data, none of it remembered. */
 export interface PlanContext {
   keepWarm: KeepWarm
@@ -27,8 +33,8 @@ export interface PlanContext {
   outputFloor: number
   /** True once a newer body took the name. */
   superseded: boolean
-  /** Why the credential it was written with cannot be used any more; absent while it can. */
-  credentialGone?: string
+  /** Why what was written cannot be reached any more: another credential, or another address; absent while it can. */
+  gone?: Gone
   killed: boolean
   /** Coarseness of queue delays in this clock. */
   grainMs: number

@@ -17,7 +17,7 @@ export function refusal(state: PrefixState, context: PlanContext, now: number): 
   const { keepWarm } = context
   if (context.superseded)
     return stop('superseded', 'a newer body was registered under this name; this version is no longer kept warm')
-  if (context.credentialGone !== undefined) return stop('credential_replaced', context.credentialGone)
+  if (context.gone !== undefined) return stop(context.gone.reason, context.gone.why)
   if (keepWarm.plan === 'off')
     return stop(
       'plan_off',

@@ -28,6 +28,7 @@ export type StopReason =
   | 'kill_switch'
   | 'provider_refused'
   | 'credential_replaced'
+  | 'address_changed'
   | 'quota_spent'
   | 'internal_error'
   | 'session_over'
@@ -47,6 +48,8 @@ export interface Receipt {
   purpose: Purpose
   primitive: Primitive
   usage: Usage
+  /** The provider's own usage object as JSON text, where it is known; kept of the last receipt only. */
+  rawUsage?: string
   /** Null when the price or the usage is not known. */
   costNanos: number | null
   latencyMs: number

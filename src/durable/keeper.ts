@@ -105,6 +105,8 @@ export class Keeper {
       const state = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
       if (state === null || record === null) return false
+      // Whoever uses it now uses another one, at another address: that renews nothing here.
+      if (this.#situation.hasMoved(record)) return false
       const { retentions, price } = this.#situation.ports.factsOf(record.provider, record.model, now)
       const change = applyArrivals(state, arrivals, now, record.createdAt, retentions, price)
       const tally = flushTally(change.state, now, change.rows.length > 0)
@@ -145,6 +147,11 @@ export class Keeper {
     )
     this.#situation.save({ k, state }, { state: next.state, rows: [...told.rows, ...next.rows] }, now, false)
     return next.state
+  }
+
+  /** Whether its provider is reached at another place now than when a prefix was registered. */
+  hasMoved(record: PrefixRecord): boolean {
+    return this.#situation.hasMoved(record)
   }
 
   /** What the plan would do about a prefix as it stands. */

@@ -1,7 +1,7 @@
 import { Failure } from '../contract/failures.ts'
 import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
 import type { Announcement } from '../core/announcement.ts'
-import { belief } from '../core/belief.ts'
+import { belief, elsewhere } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { restart } from '../core/restart.ts'
@@ -17,6 +17,7 @@ import type { PrefixRecord } from './records.ts'
 import { DEFAULT_KEEP_WARM, wholeText } from './registration.ts'
 import type { Registration } from './registration.ts'
 import type { RegistryStore } from './registry-store.ts'
+import { MOVED } from './situation.ts'
 import type { KeeperPorts } from './situation.ts'
 
 /** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
@@ -39,7 +40,7 @@ export class Registrar {
   /** One owner for one content: the same fingerprint is the same prefix, whoever comes second. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body, keepWarm, ...given } = registration
+      const { body, keepWarm, required = null, ...given } = registration
       const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
       if (known === null) {
         if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
@@ -50,6 +51,7 @@ export class Registrar {
         }
         const record: PrefixRecord = {
           ...given,
+          ...(required === null ? {} : { required }),
           id: `pfx_0_${given.fingerprint.slice(0, 24)}`,
           createdAt: now,
           version: 1,
@@ -67,6 +69,8 @@ export class Registrar {
         this.#keeper.replan(k, now, (fresh) => fresh)
         return { k, created: true }
       }
+      if (required !== null && required !== (this.#record(known).required ?? false))
+        this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
       const revived = record.superseded && given.name !== null
@@ -267,8 +271,10 @@ export class Registrar {
       // What receipts taught stays, as long as it was taught about the same offer.
       const same =
         offer !== undefined && held !== null && held.minTtlMs === offer.minTtlMs && held.maxTtlMs === offer.maxTtlMs
-      const unknown = state.stopped?.reason === 'retention_unknown' || state.stopped?.reason === 'price_unknown'
-      const next = unknown ? restart(state, now) : state
+      const reason = state.stopped?.reason
+      const unknown = reason === 'retention_unknown' || reason === 'price_unknown'
+      const back = reason === 'address_changed' && !this.#keeper.hasMoved(this.#record(k))
+      const next = unknown || back ? restart(state, now) : state
       return same || offer === undefined ? next : { ...next, retention: learnedRetention(offer) }
     })
   }
@@ -278,7 +284,8 @@ export class Registrar {
     if (state === null) throw new Failure('not_found', 'there is no such prefix')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#keeper.leadMs(record.provider, state.retention.ttlMs)
-    return { record, state, belief: belief(state, now, expiringMs), now, inFlight: this.#keeper.inFlight(k) !== null }
+    const believed = this.#keeper.hasMoved(record) ? elsewhere(MOVED) : belief(state, now, expiringMs)
+    return { record, state, belief: believed, now, inFlight: this.#keeper.inFlight(k) !== null }
   }
 
   #k(id: string): number {

@@ -170,7 +170,7 @@ export class Settlement {
   ): Lease | null {
     if (isStopped(state, lease) || lease.attempt >= TRIES_IN_PLACE) return null
     // What was switched off while the call was under way is not tried again.
-    if (context.killed || context.credentialGone !== undefined) return null
+    if (context.killed || context.gone !== undefined) return null
     if (lease.purpose === 'keep' && (record.superseded || record.keepWarm.plan === 'off')) return null
     const worst = worstNanos(state, context)
     if (budgetRefusal(state, context, now, worst) !== null) return null

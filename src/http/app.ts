@@ -18,6 +18,7 @@ import { metrics } from './metrics.ts'
 import { observations } from './observations.ts'
 import { openapi } from './openapi.ts'
 import { factOverrides } from './overrides.ts'
+import { preload } from './preload.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
 import { render } from './render.ts'
@@ -51,6 +52,7 @@ app.use(async (c, next) => {
 for (const resource of [
   warm,
   render,
+  preload,
   prefixes,
   signals,
   observations,

@@ -17,6 +17,7 @@ import { cardFor } from './preparation.ts'
 import { prefixJson, receiptJson, warmthJson } from './present.ts'
 import { previewJson } from './preview.ts'
 import { cursor, limit, readQuery } from './query.ts'
+import { requireHonoured, standingRequirement } from './required.ts'
 import { credentialsNamed, refuseElsewhere } from './credentials.ts'
 import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
 
@@ -104,6 +105,7 @@ export const prefixes = room()
       provider: record.provider,
       model: record.model,
       path: probe?.path ?? null,
+      headers: { ...card?.headers, ...record.headers },
       prefix_ends_at: record.breakpoint,
       sha256: sha256(body),
       body,
@@ -122,13 +124,17 @@ export const prefixes = room()
     const id = idOf(c)
     const { background } = await readBody(c, warmAgainBody, { empty: true })
     const registry = registryOf(c)
-    const { record } = await registry.view(id)
+    const seen = await registry.view(id)
+    const { record } = seen
     const card = cardFor(record.provider, 'provider')
     const own = (await credentialsNamed(c, [record.credential])).get(record.credential)
     if (own !== undefined) refuseElsewhere(c, card, own)
     else if (record.credential === DEFAULT_CREDENTIAL) await refuseWithoutCredential(c, card)
-    const warmed = await registry.warm(id, background === true ? 'later' : 'now', newId('job'), c.var.askedAt)
-    const warmth = await follow(c, warmed.view, warmed.flight, null)
+    const required = standingRequirement(seen, clockOf(c).now())
+    const how = background === true ? 'later' : 'now'
+    const warmed = await registry.warm(id, how, newId('job'), c.var.askedAt, required)
+    const first = await follow(c, warmed.view, warmed.flight, null, required)
+    const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
     const view = warmth.job === null ? await registry.view(id) : warmed.view
     return c.json(warmedJson(view, false, warmth), warmth.job === null ? 200 : 202)
   })

@@ -8,10 +8,12 @@ import type { WarmBody } from '../contract/warm.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import type { ModelFacts, Primitive } from '../core/types.ts'
+import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
+import { callerHeaders } from '../providers/caller-headers.ts'
+import type { CallerHeaders } from '../providers/caller-headers.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import type { CacheRequest, Card, Dialect, PreparedPrefix } from '../providers/types.ts'
@@ -40,6 +42,10 @@ export interface Preparation {
   facts: ModelFacts
   prefix: PreparedPrefix
   fingerprint: string
+  /** The fingerprint that another prefix of the same request would have. */
+  fingerprintFor: (prefix: PreparedPrefix) => string
+  /** Headers that probes carry beside the card's own. */
+  headers: Record<string, string>
   mode: CacheRequest['mode']
   keepWarm: KeepWarm
   registration: Omit<Registration, 'body'>
@@ -47,10 +53,16 @@ export interface Preparation {
   dryRun: boolean
 }
 
+/** Names the place where a provider is reached; null: the address of its card. */
+export type PlaceOf = (card: Card) => string | null
+
+const ITS_CARDS: PlaceOf = () => null
+
 export function prepareWarm(
   body: WarmBody,
   now: number,
   credential: CredentialUse = DEFAULT_USE,
+  placeOf: PlaceOf = ITS_CARDS,
   /** Where nothing will be sent, size is a finding and no refusal. */
   { anySize = false }: { anySize?: boolean } = {},
 ): Preparation {
@@ -71,12 +83,17 @@ export function prepareWarm(
   const advice = [...prefix.advice, ...findings]
   const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
-  const print = fingerprintOf(card, prefix, credential)
+  const headers = callerHeaders(card, body.headers)
+  const place = placeOf(card)
+  const fingerprintFor = (of: PreparedPrefix): string => fingerprintOf(card, of, credential, headers, place)
+  const print = fingerprintFor(prefix)
   return {
     card,
     facts,
     prefix,
     fingerprint: print,
+    fingerprintFor,
+    headers: headers.sent,
     mode,
     keepWarm: keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM),
     registration: {
@@ -87,6 +104,8 @@ export function prepareWarm(
       credential: credential.name,
       credentialGeneration: credential.generation,
       cacheKey: prefix.cacheKey,
+      place,
+      ...(headers.compared === null ? {} : { headers: headers.sent }),
       retention: prefix.retention,
       breakpoint: prefix.breakpoint,
       estimatedTokens: prefix.estimatedTokens,
@@ -95,6 +114,8 @@ export function prepareWarm(
       maxOutputTokens,
       outputFloors,
       primitives,
+      ...breakpointsOf(cache),
+      required: requiredBy(body.cache),
       keepWarm: body.keep_warm === undefined ? null : keepWarmOver(body.keep_warm, DEFAULT_KEEP_WARM),
     },
     background: body.background ?? false,
@@ -102,22 +123,54 @@ export function prepareWarm(
   }
 }
 
+/** Several breakpoints that were asked for, the same text in whatever order they were named. */
+function breakpointsOf(cache: CacheRequest | undefined): { breakpoints?: string } {
+  const strategy = cache?.strategy
+  if (typeof strategy !== 'object' || !('explicit' in strategy)) return {}
+  const places = [...new Set(strategy.explicit.map((point) => JSON.stringify(point)))].toSorted()
+  return places.length < 2 ? {} : { breakpoints: `[${places.join(',')}]` }
+}
+
+/** Whether a caller requires the cache; null: the mode was not named. */
+function requiredBy(given: CacheInput | undefined): boolean | null {
+  const mode = typeof given === 'object' ? given.mode : undefined
+  return mode === undefined ? null : mode === 'required'
+}
+
 /** With its body, compressed: only for what is going to be stored. */
 export function registrationOf({ registration, prefix }: Preparation): Registration {
   return { ...registration, body: pack(prefix.text) }
 }
 
+/** The same preparation with another body: one that carries a further marker, or one that ends earlier. */
+export function reshaped(preparation: Preparation, prefix: PreparedPrefix, advice: Advice[]): Preparation {
+  const { fingerprint: print, card, facts, registration } = preparation
+  const { breakpoint, estimatedTokens, text } = prefix
+  const built = buildable(dialectOf(card), prefix, facts, registration.maxOutputTokens)
+  const bodyBytes = Buffer.byteLength(text)
+  const next = { ...registration, ...built, fingerprint: print, breakpoint, estimatedTokens, bodyBytes, advice }
+  return { ...preparation, prefix, registration: next }
+}
+
 /** The fingerprint of an observed request, by the same rules as its registration. */
 export function observedFingerprint(
-  observed: { provider: string; request: RawJson; model?: string | undefined; cache?: CacheInput | undefined },
+  observed: {
+    provider: string
+    request: RawJson
+    model?: string | undefined
+    cache?: CacheInput | undefined
+    headers?: Record<string, string> | undefined
+  },
   field: string,
   now: number,
   credential: CredentialUse = DEFAULT_USE,
+  placeOf: PlaceOf = ITS_CARDS,
 ): string {
   const card = cardForBody(cardFor(observed.provider, `${field}.provider`), observed.request.text)
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
-  return fingerprintOf(card, prefix, credential)
+  const headers = callerHeaders(card, observed.headers, `${field}.headers`)
+  return fingerprintOf(card, prefix, credential, headers, placeOf(card))
 }
 
 export function cardFor(id: string, field: string): Card {
@@ -226,7 +279,14 @@ function buildable(
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
 
-function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse): string {
+/** What makes two prefixes the same: provider, model, credential, key, headers, place, and the stream that is compared. */
+function fingerprintOf(
+  card: Card,
+  prefix: PreparedPrefix,
+  credential: CredentialUse,
+  { compared }: CallerHeaders,
+  place: string | null,
+): string {
   return fingerprint({
     provider: card.id,
     model: prefix.model,
@@ -234,5 +294,6 @@ function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: Credentia
     credentialScope: `${credential.name}:${credential.generation}`,
     cacheKey: prefix.cacheKey,
     canonical: prefix.canonical,
+    beside: compared === null && place === null ? null : JSON.stringify({ headers: compared, place }),
   })
 }

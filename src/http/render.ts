@@ -1,6 +1,7 @@
 import { warmBody } from '../contract/warm.ts'
 import { sha256 } from '../runtime/ids.ts'
 import { dialectOf } from '../providers/registry.ts'
+import { placeOf } from '../runtime/env.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import { clockOf, room } from './context.ts'
@@ -11,9 +12,13 @@ import { prepareWarm, WARM_RAW } from './preparation.ts'
 export const render = room().post('/render', account, async (c) => {
   const body = await readBody(c, warmBody, { raw: WARM_RAW })
   const credential = useOf(body.credential, await credentialsNamed(c, [body.credential]))
-  const { card, facts, prefix, fingerprint, registration } = prepareWarm(body, clockOf(c).now(), credential, {
-    anySize: true,
-  })
+  const { card, facts, prefix, fingerprint, registration, headers } = prepareWarm(
+    body,
+    clockOf(c).now(),
+    credential,
+    (one) => placeOf(one, c.env),
+    { anySize: true },
+  )
   const primitive = registration.primitives[0]
   const probe =
     primitive === undefined
@@ -37,7 +42,13 @@ export const render = room().post('/render', account, async (c) => {
     probe:
       probe === null || primitive === undefined
         ? null
-        : { primitive, method: probe.method ?? 'POST', path: probe.path, body: probe.body },
+        : {
+            primitive,
+            method: probe.method ?? 'POST',
+            path: probe.path,
+            headers: { ...headers, ...probe.headers },
+            body: probe.body,
+          },
     advice: registration.advice,
   })
 })

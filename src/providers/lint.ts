@@ -6,10 +6,9 @@ import type { SeenTool } from '../core/lint-tools.ts'
 import type { Finding, ModelFacts } from '../core/types.ts'
 import { readBody } from './body.ts'
 import { MAX_MARKERS as ANTHROPIC_MARKERS } from './dialects/anthropic-markers.ts'
-import { MAX_BREAKPOINTS as OPENAI_BREAKPOINTS } from './dialects/openai-marks.ts'
 import { parameterFindings } from './lint-parameters.ts'
 import { cardById } from './registry.ts'
-import type { DialectId, PreparedPrefix } from './types.ts'
+import type { Card, DialectId, PreparedPrefix } from './types.ts'
 
 /** How a wire format lays out what is rendered, in the order in which it is rendered. */
 interface Layout {
@@ -51,7 +50,7 @@ const LAYOUTS: Readonly<Record<DialectId, Layout>> = {
     turns: 'input',
     parts: 'content',
     marker: 'prompt_cache_breakpoint',
-    maxMarkers: OPENAI_BREAKPOINTS,
+    maxMarkers: null,
     lookback: null,
   },
   'openai-chat': {
@@ -60,7 +59,7 @@ const LAYOUTS: Readonly<Record<DialectId, Layout>> = {
     turns: 'messages',
     parts: 'content',
     marker: 'prompt_cache_breakpoint',
-    maxMarkers: OPENAI_BREAKPOINTS,
+    maxMarkers: null,
     lookback: null,
   },
   'gemini-content': {
@@ -74,6 +73,14 @@ const LAYOUTS: Readonly<Record<DialectId, Layout>> = {
   },
 }
 
+/** Some providers pass another's markers on, and that one takes no more of them than it does itself. */
+function layoutOf({ dialect, wire }: Card): Layout {
+  const layout = LAYOUTS[dialect]
+  const passedOn = LAYOUTS['anthropic-messages']
+  if (wire?.markers?.includes(passedOn.marker) !== true) return layout
+  return { ...layout, marker: passedOn.marker, maxMarkers: passedOn.maxMarkers, lookback: passedOn.lookback }
+}
+
 /** Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in what the caller wrote. */
 export function lintPrefix(
   provider: string,
@@ -83,7 +90,7 @@ export function lintPrefix(
 ): Finding[] {
   const card = cardById(provider)
   if (card === undefined) return []
-  const layout = LAYOUTS[card.dialect]
+  const layout = layoutOf(card)
   const { root: body, text } = readBody(prefix.text)
   const { blocks, tools } = blocksOf(body, layout, root)
   return [

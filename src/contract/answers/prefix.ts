@@ -28,6 +28,12 @@ export const prefixAnswer = z.strictObject({
   superseded: z.boolean(),
   provider: z.string(),
   model: z.string(),
+  credential: z
+    .string()
+    .meta({ description: 'Name of the credential that probes are sent with; its secret is never shown.' }),
+  required: z
+    .boolean()
+    .meta({ description: 'Whether a caller requires the cache: each call for it is judged by that.' }),
   fingerprint: z.string(),
   created_at: at,
   warmth,
@@ -67,6 +73,10 @@ export const requestAnswer = z.strictObject({
   provider: z.string(),
   model: z.string(),
   path: z.string().nullable().meta({ description: "Path below the provider's base URL." }),
+  headers: z.record(z.string(), z.string()).meta({
+    description:
+      'Headers that probes carry beside the credential: those of the provider, and those that the prefix was registered with.',
+  }),
   prefix_ends_at: endsAt,
   sha256: z.string(),
   body: z.string().meta({ description: 'The exact text that real requests must begin with.' }),

@@ -67,7 +67,13 @@ export const renderAnswer = z.strictObject({
   minimum_tokens: z.int().nullable(),
   retention: z.string(),
   probe: z
-    .strictObject({ primitive, method: z.string(), path: z.string(), body: z.string() })
+    .strictObject({
+      primitive,
+      method: z.string(),
+      path: z.string(),
+      headers: z.record(z.string(), z.string()),
+      body: z.string(),
+    })
     .nullable()
     .meta({ description: 'The request that a warm would send.' }),
   advice,
