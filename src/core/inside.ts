@@ -42,7 +42,11 @@ export function ownAnchorAt(state: Pick<PrefixState, 'inside' | 'anchorAt'>): nu
 export function renewedInside(before: PrefixState, passage: Passage): Change | null {
   const { retention, anchorAt, inside } = before
   if (retention === null || anchorAt === null || inside?.refuted === true) return null
-  if (retention.kind !== 'sliding' || retention.assumed || (retention.grantedName ?? retention.name) !== passage.retention)
+  if (
+    retention.kind !== 'sliding' ||
+    retention.assumed ||
+    (retention.grantedName ?? retention.name) !== passage.retention
+  )
     return null
   if (passage.at <= anchorAt || !isWarm(before, passage.at)) return null
   const why = `a keep-alive of ${passage.id}, which begins with this prefix and marks its end, renewed it too: no probe of its own is needed`
