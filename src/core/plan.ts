@@ -1,3 +1,4 @@
+import type { Newer } from './draining.ts'
 import type { HoldBack } from './limit.ts'
 import type { Pace } from './pace.ts'
 import type { Purpose, Stop, StopReason } from './state.ts'
@@ -31,8 +32,8 @@ export interface PlanContext {
   estimatedTokens: number
   /** Output tokens that a probe cannot avoid. */
   outputFloor: number
-  /** True once a newer body took the name. */
-  superseded: boolean
+  /** A newer body took the name; absent: this version is the current one, or has no name. */
+  newer?: Newer
   /** Why what was written cannot be reached any more: another credential, or another address; absent while it can. */
   gone?: Gone
   killed: boolean

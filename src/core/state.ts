@@ -1,5 +1,6 @@
 import type { FailureValue } from '../contract/failures.ts'
 import type { Announcement } from './announcement.ts'
+import type { Inside } from './inside.ts'
 import type { IdleGap } from './saving.ts'
 import { NO_GAP } from './saving.ts'
 import type { Trial } from './trial.ts'
@@ -101,6 +102,8 @@ export interface PrefixState {
   verdict: 'none' | 'warm' | 'cold' | 'uncacheable' | 'unknown'
   /** Start of the last request that wrote or read the entry. */
   anchorAt: number | null
+  /** How the clock was last renewed through a longer prefix; absent: it never was. */
+  inside?: Inside
   retention: LearnedRetention | null
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null

@@ -12,6 +12,7 @@ import { slotOf } from '../core/schedule.ts'
 import type { PrefixState, StopReason } from '../core/state.ts'
 import { append } from './append.ts'
 import type { Totals } from './day-totals.ts'
+import { drainOlders } from './draining.ts'
 import { refusedPlace } from './guards.ts'
 import { endedJob } from './jobs.ts'
 import type { Ended, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
@@ -80,6 +81,7 @@ export class Endings {
     const settled: Settled = { receipt: failure === null ? next.state.lastReceipt : null, failure }
     this.#store.states.save(k, this.endJobs(next.state, settled, now), [...change.rows, ...tally.rows, ...next.rows])
     if (next.state.nextAt !== null) append(later, slotOf(next.state.nextAt), k)
+    drainOlders(this.#situation, k, next.state, now)
     return { k, seq, settled }
   }
 

@@ -6,6 +6,7 @@ import { leadMs } from '../core/pace.ts'
 import type { PlanContext } from '../core/plan.ts'
 import type { PrefixState } from '../core/state.ts'
 import { Totals } from './day-totals.ts'
+import { drainOlders } from './draining.ts'
 import { Endings } from './endings.ts'
 import type { GuardView } from './guards.ts'
 import { Leases } from './leases.ts'
@@ -94,14 +95,7 @@ export class Keeper {
 
   /** Writes down what became of leases; `again`: fresh ones for another try at once. */
   settle(seq: number, outcomes: readonly Outcome[], now: number): { again: Lease[]; ended: Ended[] } {
-    const settled = this.#settlement.settle(seq, outcomes, now)
-    // A new version that is warm lets the one before it drain.
-    for (const { k } of settled.ended) {
-      const before = this.#store.prefixes.record(k)?.predecessor
-      if (before === undefined || this.#store.prefixes.record(before)?.superseded !== true) continue
-      if (this.#store.states.load(before)?.stopped === null) this.replan(before, now, (state) => state)
-    }
-    return settled
+    return this.#settlement.settle(seq, outcomes, now)
   }
 
   // Real traffic, and requests to change something
@@ -132,8 +126,15 @@ export class Keeper {
       )
       for (const row of change.rows) if (row.type === 'saving') totals.saved(row)
       totals.save()
+      drainOlders(this.#situation, k, next.state, now)
       return true
     })
+  }
+
+  /** A version took a name and may be warm already: lets those before it drain. */
+  drainOlders(k: number, now: number): void {
+    const state = this.#store.states.load(k)
+    if (state !== null) drainOlders(this.#situation, k, state, now)
   }
 
   /** Somebody changed a prefix, its plan or a switch: `edit` the state, then plan anew. */

@@ -1,4 +1,5 @@
 import type { FailureValue } from '../contract/failures.ts'
+import type { Newer } from '../core/draining.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Limit } from '../core/limit.ts'
 import type { KeepWarm } from '../core/plan.ts'
@@ -19,11 +20,10 @@ export interface PrefixRecord {
   name: string | null
   version: number
   superseded: boolean
-  /** When that happened, and the number of the prefix that took the name; absent in rows that are older than this. */
-  supersededAt?: number
-  successor?: number
-  /** The prefix whose name it took: it may drain once this one is warm. */
-  predecessor?: number
+  /** Which prefix took its name, when, and since when that one is warm. Absent in rows that are older than it: they stopped at once. */
+  newer?: Newer & { k: number }
+  /** Older versions that go on until this one is warm, the newest first; absent: none. */
+  olders?: number[]
   credential: string
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number

@@ -19,6 +19,7 @@ import type { Registration } from './registration.ts'
 import type { RegistryStore } from './registry-store.ts'
 import { MOVED } from './situation.ts'
 import type { KeeperPorts } from './situation.ts'
+import { Versions } from './versions.ts'
 
 /** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
 export const PREFIXES_PER_REGISTRY = 2_000_000
@@ -30,11 +31,13 @@ export class Registrar {
   readonly #store: RegistryStore
   readonly #keeper: Keeper
   readonly #ports: KeeperPorts
+  readonly #versions: Versions
 
   constructor(store: RegistryStore, keeper: Keeper, ports: KeeperPorts) {
     this.#store = store
     this.#keeper = keeper
     this.#ports = ports
+    this.#versions = new Versions(store, keeper)
   }
 
   /** One owner for one content: the same fingerprint is the same prefix, whoever comes second. */
@@ -65,7 +68,7 @@ export class Registrar {
           spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
         }
         const k = this.#store.prefixes.insert(record, state, body)
-        this.#takeName(k, record, given.name, now)
+        this.#versions.take(k, given.name, now)
         this.#keeper.replan(k, now, (fresh) => fresh)
         return { k, created: true }
       }
@@ -73,35 +76,13 @@ export class Registrar {
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
-      const revived = record.superseded && given.name !== null
-      if (changed || revived) {
-        this.#store.prefixes.saveRecord(known, {
-          ...record,
-          keepWarm: keepWarm ?? record.keepWarm,
-          superseded: revived ? false : record.superseded,
-        })
+      if (changed) {
+        this.#store.prefixes.saveRecord(known, { ...record, keepWarm })
         this.#startAnew(known, keepWarm, now)
       }
-      this.#takeName(known, this.#record(known), given.name, now)
+      this.#versions.take(known, given.name, now)
       return { k: known, created: false }
     })
-  }
-
-  /** Points a label at its newest version; the one before drains, unless another label still holds it. */
-  #takeName(k: number, record: PrefixRecord, name: string | null, now: number): void {
-    if (name === null) return
-    const holder = this.#store.prefixes.name(name)
-    if (holder?.k === k) return
-    const version = (holder?.version ?? 0) + 1
-    this.#store.prefixes.saveName(name, k, version)
-    const predecessor = holder === null ? {} : { predecessor: holder.k }
-    this.#store.prefixes.saveRecord(k, { ...record, name, version, superseded: false, ...predecessor })
-    if (record.superseded) this.#keeper.replan(k, now, (state) => restart(state, now))
-    if (holder === null || this.#store.prefixes.namesOf(holder.k).length > 0) return
-    const old = this.#store.prefixes.record(holder.k)
-    if (old === null) return
-    this.#store.prefixes.saveRecord(holder.k, { ...old, superseded: true, supersededAt: now, successor: k })
-    this.#keeper.replan(holder.k, now, (state) => ({ ...state, generation: state.generation + 1, stopped: null }))
   }
 
   #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {
@@ -121,7 +102,7 @@ export class Registrar {
         } else {
           if (before.name !== null && before.name !== change.name && this.#store.prefixes.name(before.name)?.k === k)
             this.#store.prefixes.deleteName(before.name)
-          this.#takeName(k, before, change.name, now)
+          this.#versions.take(k, change.name, now)
         }
       }
       if (change.keepWarm !== undefined) {
@@ -153,9 +134,10 @@ export class Registrar {
    * Stops and forgets, but for what it spent today: registered again, it goes on with the same budget. A call that is in
    * flight ends nowhere; it counts as its worst case.
    */
-  remove(id: string): void {
+  remove(id: string, now: number): void {
     this.#store.transaction(() => {
       const k = this.#k(id)
+      this.#versions.yield(k, now)
       const state = this.#store.states.load(k)
       const lease = this.#keeper.leaseOf(k)
       const day = [state?.day ?? '', lease === null ? '' : dayOf(lease.notBeforeAt)].toSorted().at(-1) ?? ''

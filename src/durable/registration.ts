@@ -5,7 +5,7 @@ import type { PrefixRecord } from './records.ts'
 /** What the Worker sends to register: everything decided at the door, and the body, compressed. */
 export type Registration = Omit<
   PrefixRecord,
-  'id' | 'createdAt' | 'version' | 'superseded' | 'supersededAt' | 'successor' | 'predecessor' | 'keepWarm' | 'required'
+  'id' | 'createdAt' | 'version' | 'superseded' | 'newer' | 'olders' | 'keepWarm' | 'required'
 > & {
   /** Whether the cache is required; null or absent: nothing was said of it, and what stands stays. */
   required?: boolean | null

@@ -68,6 +68,8 @@ import type {
 import { Registrar } from './registrar.ts'
 import { BotBooks } from './bot-books.ts'
 import type { BotCallBegun, BotCallEnded } from './bot-books.ts'
+import { BotFollowing } from './bot-following.ts'
+import type { FollowedTurn } from './bot-following.ts'
 import { rememberFacts, rememberPlaces } from './known-facts.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
@@ -96,6 +98,7 @@ export class Registry extends DurableObject<Environment> {
   readonly #handles: HandleDesk
   readonly #account: Account
   readonly #botBooks = new BotBooks(this.#store)
+  readonly #botFollowing: BotFollowing
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
@@ -119,6 +122,7 @@ export class Registry extends DurableObject<Environment> {
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
     this.#keeper = new Keeper(this.#store, ports, settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
+    this.#botFollowing = new BotFollowing(this.#store, this.#keeper, ports)
     this.#handleKeeper = new HandleKeeper(this.#handleStore, this.#store, {
       grainMs: clock.grainMs,
       settings,
@@ -397,6 +401,21 @@ export class Registry extends DurableObject<Environment> {
     return { ...grants, refused: this.#botBooks.begin(call, budgetNanosPerDay, this.clock.now()) }
   }
 
+  /** A turn of a bot has ended: its conversation is the prefix of the next one. */
+  async followBot(turn: FollowedTurn): Promise<boolean> {
+    this.#needRoom()
+    const isFollowed = this.#botFollowing.follow(turn, this.clock.now())
+    await this.#rearming.rearm()
+    return isFollowed
+  }
+
+  /** The bot has ended; nothing of its conversation is kept warm, or here. */
+  async leaveBot(bot: string): Promise<void> {
+    const id = this.#botFollowing.idOf(bot)
+    if (this.#store.prefixes.keyOf('id', id) !== null) this.#registrar.remove(id, this.clock.now())
+    await this.#rearming.rearm()
+  }
+
   /** Books a bot's call; false where its end was booked already. */
   endBotCall(call: BotCallEnded): boolean {
     return this.#botBooks.end(call, this.clock.now())
@@ -534,7 +553,7 @@ export class Registry extends DurableObject<Environment> {
   }
 
   async remove(id: string): Promise<void> {
-    this.#registrar.remove(id)
+    this.#registrar.remove(id, this.clock.now())
     await this.#crews.look()
   }
 

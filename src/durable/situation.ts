@@ -1,4 +1,3 @@
-import { isDrained } from '../core/drain.ts'
 import { isWarm } from '../core/state.ts'
 import type { Change } from '../core/change.ts'
 import type { Gone, PlanContext } from '../core/plan.ts'
@@ -11,6 +10,9 @@ import { DEFAULT_CREDENTIAL } from './records.ts'
 import type { AccountSettings, PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { Row } from './state-store.ts'
+
+/** Of records that are older than draining: their plans stopped the moment the name was taken. */
+const LONG_SUPERSEDED = { takenAt: 0, warmAt: 0 }
 
 /** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
 export interface KeeperPorts {
@@ -86,21 +88,15 @@ export class Situation {
       facts: this.ports.factsOf(record.provider, record.model, now),
       estimatedTokens: record.estimatedTokens,
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
-      superseded: record.superseded && this.#isDrained(record, state, now),
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
       grainMs: this.ports.grainMs,
       pace: this.paces.of(record.provider),
       accountLeftNanos,
       random: spread(k, state.generation),
+      ...(record.superseded ? { newer: record.newer ?? LONG_SUPERSEDED } : {}),
       ...this.#gone(record),
       ...this.#holdBack(record, state, now),
     }
-  }
-
-  /** An older row does not say what took its name: it stopped when that happened. */
-  #isDrained({ supersededAt: at, successor }: PrefixRecord, state: PrefixState, now: number): boolean {
-    if (at === undefined || successor === undefined) return true
-    return isDrained(state, { at, newer: this.store.states.load(successor) }, now)
   }
 
   #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {

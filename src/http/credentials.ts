@@ -12,8 +12,9 @@ import { admin } from './auth.ts'
 import { readBody } from './body.ts'
 import { registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
-import { cardFor, DEFAULT_USE } from './preparation.ts'
-import type { CredentialUse } from './preparation.ts'
+import { cardFor } from './preparation.ts'
+import { DEFAULT_USE } from './same-content.ts'
+import type { CredentialUse } from './same-content.ts'
 import { iso } from './present.ts'
 
 /** Providers' keys of one account. What is put in never comes out of here. */

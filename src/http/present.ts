@@ -122,6 +122,8 @@ export function prefixJson(view: Seen) {
     name: record.name,
     version: record.version,
     superseded: record.superseded,
+    superseded_at: iso(record.newer?.takenAt ?? null),
+    newer_warm_at: iso(record.newer?.warmAt ?? null),
     provider: record.provider,
     model: record.model,
     credential: record.credential,

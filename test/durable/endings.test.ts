@@ -103,7 +103,7 @@ it('a background warm whose turn never came fails', () => {
 it('what a deleted prefix spent is in the books, and whoever waited for it hears of the deletion', () => {
   const k = registered('a')
   const lease = warmNow(k, NOON)
-  registrar.remove(registrar.viewByKey(k, NOON).record.id)
+  registrar.remove(registrar.viewByKey(k, NOON).record.id, NOON)
   const { ended } = keeper.settle(lease.seq, [wrote(lease, 10_000)], NOON + 400)
   expect(ended).toMatchObject([{ k, seq: lease.seq, settled: { receipt: null, failure: { kind: 'not_found' } } }])
   // 10,000 tokens written at $3.75 a million, and one of output at $15.
@@ -113,7 +113,7 @@ it('what a deleted prefix spent is in the books, and whoever waited for it hears
 it('what a deleted prefix may have spent is in the books when its caller never reports back', () => {
   const k = registered('a')
   const lease = warmNow(k, NOON)
-  registrar.remove(registrar.viewByKey(k, NOON).record.id)
+  registrar.remove(registrar.viewByKey(k, NOON).record.id, NOON)
   keeper.sweep(lease.expiresAt, lease.expiresAt)
   expect(store.days.load(dayOf(NOON))).toMatchObject({
     calls: 1,

@@ -151,6 +151,30 @@ describe('in the other wire formats', () => {
     expect(() => warmAnswer.parse(warmed.json)).not.toThrow()
   })
 
+  it('sends the template filled in and the tools that pass the filter, and nothing else', async () => {
+    const rest = longText()
+    const system = `You serve {{ tenant }}.\n{% if polite %}Be kind.{% endif %}\n${rest}`
+    const tools = ['find', 'book', 'delete'].map((name) => ({ name, parameters: { type: 'object' } }))
+    const form = { provider: 'anthropic', model: 'claude-opus-5', system, tools }
+    const warmed = await post('/warm', {
+      ...form,
+      vars: { tenant: 'acme', polite: true },
+      tool_filter: { deny: ['delete'] },
+    })
+    expect(warmed.json).toMatchObject({ receipt: { kind: 'written' } })
+    const sent = JSON.parse(received(world.lab)[0]?.body ?? '') as { tools: unknown; system: [{ text: string }] }
+    expect(sent.tools).toMatchObject([{ name: 'find' }, { name: 'book' }])
+    expect(sent.system[0].text).toBe(`You serve acme.\nBe kind.\n${rest}`)
+
+    const other = await post('/warm', {
+      ...form,
+      vars: { tenant: 'globex', polite: true },
+      tool_filter: { deny: ['delete'] },
+    })
+    expect(other.json).toMatchObject({ created: true })
+    expect(other.json['fingerprint']).not.toBe(warmed.json['fingerprint'])
+  })
+
   it('takes the neutral form, and keeps the bytes of its schemas', async () => {
     const schema = '{"type":"object", "properties":{"10":{"type":"string"},"9":{"type":"number","maximum":1.0}}}'
     const warmed = await post(
@@ -222,7 +246,7 @@ describe('required caching', () => {
 })
 
 describe('a prefix', () => {
-  it('is a new version under its name when its body changes, and the old one is no longer probed', async () => {
+  it('is a new version under its name when its body changes, and once it is warm, the old one is no longer probed', async () => {
     const plan = { name: 'versions', keep_warm: { plan: 'always' } }
     const first = await post('/warm', warmOf(anthropicBody(), plan))
     const second = await post('/warm', warmOf(anthropicBody(), plan))
@@ -230,18 +254,6 @@ describe('a prefix', () => {
     expect((await get(`/prefixes/${pick(first, 'id')}`)).json).toMatchObject({
       superseded: true,
       plan: { next_probe_at: null, stopped: { reason: 'superseded' } },
-    })
-  })
-
-  it('under a name that a newer body took keeps its plan while real requests still read it', async () => {
-    const plan = { name: 'draining', keep_warm: { plan: 'always' } }
-    const old = pick(await post('/warm', warmOf(anthropicBody(), plan)), 'id')
-    const usage = { input_tokens: 9, cache_read_input_tokens: 3_000, cache_creation_input_tokens: 0, output_tokens: 1 }
-    await post('/observations', [{ prefix_id: old, usage, started_at: new Date().toISOString() }])
-    await post('/warm', warmOf(anthropicBody(), plan))
-    expect((await get(`/prefixes/${old}`)).json).toMatchObject({
-      superseded: true,
-      plan: { next_probe_at: expect.any(String), stopped: null },
     })
   })
 

@@ -25,7 +25,11 @@ export const prefixAnswer = z.strictObject({
   id: z.string(),
   name: z.string().nullable(),
   version: z.int(),
-  superseded: z.boolean(),
+  superseded: z.boolean().meta({ description: 'Whether a newer body took the name.' }),
+  superseded_at: at.nullable().meta({ description: 'When it did.' }),
+  newer_warm_at: at.nullable().meta({
+    description: 'Since when the newer version is warm; until then this one goes on under its plan.',
+  }),
   provider: z.string(),
   model: z.string(),
   credential: z
