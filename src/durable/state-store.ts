@@ -5,6 +5,7 @@ import { Copies } from './copies.ts'
 import { linesOf } from './history-lines.ts'
 import type { HistoryStore } from './history-store.ts'
 import type { Sql } from './sql.ts'
+import type { TrialStore } from './trial-store.ts'
 
 /** History rows kept beside the state before they move to a row of their own. */
 const TAIL_ROWS = 32
@@ -21,11 +22,13 @@ export interface Row {
 export class StateStore {
   readonly #sql: Sql
   readonly #history: HistoryStore
+  readonly #trials: TrialStore
   readonly #copies = new Copies<PrefixState>(STATES_IN_MEMORY)
 
-  constructor(sql: Sql, history: HistoryStore) {
+  constructor(sql: Sql, history: HistoryStore, trials: TrialStore) {
     this.#sql = sql
     this.#history = history
+    this.#trials = trials
   }
 
   /** What was undone in the tables must not live on in the copies. */
@@ -94,6 +97,7 @@ export class StateStore {
       this.#sql.all('UPDATE state SET next_at = ?, state = ? WHERE k = ?', state.nextAt, text, k)
       return
     }
+    this.#trials.book(rows)
     const count = this.#sql.all<{ tail_rows: number }>(
       'UPDATE state SET next_at = ?, state = ?, tail = tail || ?, tail_rows = tail_rows + ? WHERE k = ? RETURNING tail_rows',
       state.nextAt,

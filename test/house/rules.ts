@@ -16,7 +16,7 @@ export const steps: string[][] = [
   ['durable'],
   ['queue', 'cron', 'dashboard'],
   ['http'],
-  ['worker'],
+  ['worker', 'cli'],
 ]
 
 /** `src/core/plan.ts` is in `core`, `src/worker.ts` is `worker`; null outside of src. */
