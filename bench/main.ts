@@ -16,6 +16,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
       'a fleet of managed caches through a bad month in virtual time: dead handles, orphans, dollars (about a minute)',
     load: async () => (await import('./handles.ts')).handles,
   },
+  crew: {
+    about: 'crews of 2 to 64 agents warmed in four ways in the lab: head writes, dollars, first tokens (seconds)',
+    load: async () => (await import('./crew.ts')).crew,
+  },
   holdout: {
     about:
       'three accounts with a known saving, a hundred seeds each: how often its measurement covers it (some minutes)',

@@ -2,4 +2,5 @@
 
 export * from './bots.ts'
 export * from './observe.ts'
+export * from './preload.ts'
 export * from './warm.ts'

@@ -27,6 +27,7 @@ export function age(store: RegistryStore, handles: HandleStore, idempotency: Ide
     store.history.drop(now - LEDGER_DAYS_MS)
     handles.dropRows(now - LEDGER_DAYS_MS)
     store.jobs.drop(now - JOB_MS)
+    store.crews.drop(now - JOB_MS)
     idempotency.age(now)
     store.days.drop(dayOf(now - LEDGER_DAYS_MS))
     store.trials.drop(dayOf(now - LEDGER_DAYS_MS))

@@ -68,6 +68,11 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ['CREATE TABLE bot (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID'],
   // What idle gaps cost, kept and held out, by UTC day: the sums behind the measured saving.
   ['CREATE TABLE trial_day (day TEXT PRIMARY KEY, arms TEXT NOT NULL) WITHOUT ROWID'],
+  // Crews that are warmed together: `wake_at` is when somebody must look whether they go on; null once they are over.
+  [
+    'CREATE TABLE crew (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, wake_at INTEGER, crew TEXT NOT NULL)',
+    'CREATE INDEX crew_wake ON crew (wake_at)',
+  ],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

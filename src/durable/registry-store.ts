@@ -1,5 +1,6 @@
 import { AccessStore } from './access-store.ts'
 import { ClaimStore } from './claim-store.ts'
+import { CrewStore } from './crew-store.ts'
 import { DayStore } from './day-store.ts'
 import { HistoryStore } from './history-store.ts'
 import { JobStore } from './job-store.ts'
@@ -23,6 +24,7 @@ export class RegistryStore {
   readonly days: DayStore
   readonly trials: TrialStore
   readonly access: AccessStore
+  readonly crews: CrewStore
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -36,6 +38,7 @@ export class RegistryStore {
     this.jobs = new JobStore(sql)
     this.days = new DayStore(sql)
     this.access = new AccessStore(sql)
+    this.crews = new CrewStore(sql)
   }
 
   /** Everything inside commits together or not at all, and the copies in memory with it. */
@@ -85,13 +88,13 @@ export class RegistryStore {
     return (row?.prefixes ?? 0) + (row?.handles ?? 0)
   }
 
-  /** The earliest instant at which something must happen: a slot falls due, or a claim expires. */
+  /** The earliest instant at which something must happen: a slot falls due, a claim expires, or a crew must be looked after. */
   nextAt(): number | null {
-    const row = this.#sql.all<{ slot: number | null; claim: number | null }>(
-      'SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim',
+    const row = this.#sql.all<{ slot: number | null; claim: number | null; crew: number | null }>(
+      `SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim,
+        (SELECT min(wake_at) FROM crew) AS crew`,
     )[0]
-    if (row === undefined) return null
-    if (row.slot === null) return row.claim
-    return row.claim === null ? row.slot : Math.min(row.slot, row.claim)
+    const times = Object.values(row ?? {}).filter((at) => at !== null)
+    return times.length === 0 ? null : Math.min(...times)
   }
 }

@@ -17,6 +17,8 @@ import { overrides, rememberOverrides } from '../runtime/overrides.ts'
 import { Account, newSettings } from './account.ts'
 import type { GivenCredential } from './account.ts'
 import { age, rollUp } from './ageing.ts'
+import type { Crew, CrewOrder } from './crew-records.ts'
+import { Crews } from './crews.ts'
 import { Credentials } from './credentials.ts'
 import type { CredentialView } from './credentials.ts'
 import { Flights } from './flights.ts'
@@ -80,6 +82,7 @@ export class Registry extends DurableObject<Environment> {
   readonly #keeper: Keeper
   readonly #registrar: Registrar
   readonly #flights: Flights
+  readonly #crews: Crews
   readonly #handleKeeper: HandleKeeper
   readonly #handles: HandleDesk
   readonly #account: Account
@@ -121,6 +124,11 @@ export class Registry extends DurableObject<Environment> {
       send: (messages) => this.#send(messages),
       rearm,
       grants: (leases) => this.#account.grants(leases),
+    })
+    this.#crews = new Crews(this.#store, this.#registrar, this.#flights, {
+      clock,
+      send: (messages) => this.#send(messages),
+      rearm,
     })
     this.#handles = new HandleDesk(this.#handleKeeper, new HandleRegistrar(this.#handleStore, this.#handleKeeper), {
       clock,
@@ -242,6 +250,27 @@ export class Registry extends DurableObject<Environment> {
     return this.#flights.job(id)
   }
 
+  /** A background warm or a crew, by its id; null where there is neither. */
+  anyJob(id: string): { job: Job } | { crew: Crew } | null {
+    if (this.#store.jobs.load(id) !== null) return { job: this.#flights.job(id) }
+    const crew = this.#store.crews.load(id)
+    return crew === null ? null : { crew }
+  }
+
+  jobChanged(id: string, status: Job['status'], waitMs: number): Promise<Job> {
+    return this.#flights.jobChanged(id, status, waitMs)
+  }
+
+  /** Warms a crew together. Its job goes on by itself, whoever hangs up. */
+  async preload(order: CrewOrder): Promise<Crew> {
+    this.#needRoom('; delete prefixes that are no longer needed')
+    return this.#crews.begin(order)
+  }
+
+  crewChanged(id: string, revision: number, waitMs: number): Promise<Crew> {
+    return this.#crews.changed(id, revision, waitMs)
+  }
+
   /** Waits for the call that was in flight as claim `seq`; null after `waitMs` of this clock. */
   ended(k: number, seq: number, waitMs: number): Promise<Settled | null> {
     return this.#flights.ended(k, seq, waitMs)
@@ -276,6 +305,7 @@ export class Registry extends DurableObject<Environment> {
     const { messages, ended } = this.#keeper.sweep(now, horizonAt)
     this.#flights.wake(ended)
     await this.#send(messages)
+    await this.#crews.look()
     await this.#handles.sweep(now, horizonAt)
   }
 
@@ -297,6 +327,8 @@ export class Registry extends DurableObject<Environment> {
 
   async begin(seq: number): Promise<{ leases: Lease[] } & Grants> {
     const leases = this.#keeper.begin(seq, this.clock.now())
+    // What may not be sent has ended here, and makes room.
+    await this.#crews.look()
     await this.#rearming.rearm()
     return { leases, ...this.#account.grants(leases) }
   }
@@ -310,6 +342,7 @@ export class Registry extends DurableObject<Environment> {
     const { again, ended } = this.#keeper.settle(seq, outcomes, this.clock.now())
     this.#flights.wake(ended)
     await this.#flights.check(ended.map(({ k }) => k))
+    await this.#crews.look()
     await this.#rearming.rearm()
     return again
   }
@@ -435,8 +468,9 @@ export class Registry extends DurableObject<Environment> {
     return this.#registrar.view(id, this.clock.now())
   }
 
-  remove(id: string): void {
+  async remove(id: string): Promise<void> {
     this.#registrar.remove(id)
+    await this.#crews.look()
   }
 
   findByFingerprint(fingerprint: string): PrefixView | null {

@@ -18,6 +18,7 @@ import { metrics } from './metrics.ts'
 import { observations } from './observations.ts'
 import { openapi } from './openapi.ts'
 import { factOverrides } from './overrides.ts'
+import { preload } from './preload.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
 import { signals } from './signals.ts'
@@ -49,6 +50,7 @@ app.use(async (c, next) => {
 })
 for (const resource of [
   warm,
+  preload,
   prefixes,
   signals,
   observations,

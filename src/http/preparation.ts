@@ -89,6 +89,16 @@ export function registrationOf({ registration, prefix }: Preparation): Registrat
   return { ...registration, body: pack(prefix.text) }
 }
 
+/** The same preparation with another body: one that carries a further marker, or one that ends earlier. */
+export function reshaped(preparation: Preparation, prefix: PreparedPrefix, advice: Advice[]): Preparation {
+  const { fingerprint: print, card, facts, registration } = preparation
+  const { breakpoint, estimatedTokens, text } = prefix
+  const built = buildable(dialectOf(card), prefix, facts, registration.maxOutputTokens)
+  const bodyBytes = Buffer.byteLength(text)
+  const next = { ...registration, ...built, fingerprint: print, breakpoint, estimatedTokens, bodyBytes, advice }
+  return { ...preparation, prefix, registration: next }
+}
+
 /** The fingerprint of an observed request, by the same rules as its registration. */
 export function observedFingerprint(
   observed: { provider: string; request: RawJson; model?: string | undefined; cache?: CacheInput | undefined },
@@ -246,7 +256,8 @@ function buildable(
   throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
 }
 
-function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse): string {
+/** What makes two prefixes the same: provider, model, credential, key, and the stream that is compared. */
+export function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse): string {
   return fingerprint({
     provider: card.id,
     model: prefix.model,

@@ -20,11 +20,11 @@ const LONGEST_BURST_MS = 10_000
 const LINGER_MS = 400
 
 /** The provider's body, and the schemas inside the neutral form. */
-const raw: RawPath = (path) =>
+export const rawInWarm: RawPath = (path) =>
   (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
 
 export const warm = room().post('/warm', account, idempotent, async (c) => {
-  const body = await readBody(c, warmBody, { raw })
+  const body = await readBody(c, warmBody, { raw: rawInWarm })
   const clock = clockOf(c)
   const known = await credentialsNamed(c, [body.credential])
   const credential = useOf(body.credential, known)

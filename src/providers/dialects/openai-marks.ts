@@ -60,7 +60,7 @@ export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] 
 }
 
 /** A plain string as the one block of text that it means; `raw` is its JSON text. */
-export function textBlock(raw: string, shape: OpenaiShape, marker?: string): string {
+export function textBlock(raw: string, shape: Pick<OpenaiShape, 'textType'>, marker?: string): string {
   return `[{"type":"${shape.textType}","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
 }
 
