@@ -2,11 +2,12 @@ import { ChatWindow } from '../../src/core/chat-window.ts'
 import type { ChatMessage } from '../../src/core/chat-window.ts'
 import type { Marks } from '../../src/core/marks.ts'
 import { costOf } from '../../src/core/price.ts'
+import { estimateTokens } from '../../src/core/tokens.ts'
 import { sightOf, summarySight } from '../../src/core/turn.ts'
 import type { Sight } from '../../src/core/turn.ts'
+import { toolsOf } from '../../src/durable/bot-state.ts'
 import { turnRequest } from '../../src/providers/conversation.ts'
 import { cardById, dialectOf, modelFacts } from '../../src/providers/registry.ts'
-import { tokensOf } from '../../test/lab/blocks.ts'
 import { caller } from '../../test/lab/caller.ts'
 import { BlazenWindow, builtInTools, withoutOrphans, withTime } from './blazen.ts'
 import type { Script, Tool } from './script.ts'
@@ -103,10 +104,12 @@ export async function play(
     mostTokens: 0,
   }
   const injects = rules.time === 'in_the_system_prompt'
-  const tools = rules.builtInTools ? [...script.tools, ...builtInTools(injects)] : script.tools
+  const own = toolsOf({ injectTime: rules.time !== 'nowhere' }, true)
+  const tools = rules.builtInTools ? [...script.tools, ...builtInTools(injects)] : [...own, ...script.tools]
+  const toolTokens = estimateTokens(JSON.stringify(tools))
   const window = windowOf(script, historyTokens, rules)
 
-  const send = async (sight: Sight, final: boolean): Promise<void> => {
+  const send = async (sight: Sight, final: boolean): Promise<number> => {
     const { path, body } = turnRequest(card, {
       model,
       messages: sight.messages,
@@ -134,6 +137,7 @@ export async function play(
     played.plainNanos += costOf({ ...plain, cacheWriteByRetention: {} }, price, retention) ?? Number.NaN
     played.mostTokens = Math.max(played.mostTokens, inputTokens)
     lab.advance(CALL_MS)
+    return inputTokens
   }
 
   for (const [turn, line] of script.lines.entries()) {
@@ -147,8 +151,10 @@ export async function play(
       const timed = injects ? messages.map((one) => inFront(one, now)) : messages
       return { ...sight, messages: timed, marks: marksBy(rules, timed, sight.marks) }
     }
-    const ask = (calls: number, round: readonly ChatMessage[] = []): Promise<void> =>
-      send(shown(round, calls >= rules.maxIterations), calls >= rules.maxIterations)
+    const ask = async (calls: number, round: readonly ChatMessage[] = []): Promise<void> => {
+      const isLast = calls >= rules.maxIterations
+      window.calibrate(await send(shown(round, isLast), isLast), toolTokens)
+    }
     const add = async (...messages: ChatMessage[]): Promise<void> => {
       const before = sightOf(window, { now, injectTime: false, final: false })
       const gone = window.add(...messages)
@@ -192,6 +198,7 @@ interface Window {
   forgetSummaries(): void
   older(): readonly ChatMessage[]
   compact(summary: string): void
+  calibrate(counted: number, besides: number): void
 }
 
 function windowOf({ system }: Script, budgetTokens: number, rules: Rules): Window {
@@ -209,9 +216,10 @@ function windowOf({ system }: Script, budgetTokens: number, rules: Rules): Windo
       forgetSummaries: () => undefined,
       older: () => window.older(),
       compact: (summary) => window.compact(summary),
+      calibrate: () => undefined,
     }
   }
-  let window = new ChatWindow({ budgetTokens, count: tokensOf })
+  let window = new ChatWindow({ budgetTokens })
   window.add({ role: 'system', text: system })
   return {
     get summaryCount() {
@@ -222,10 +230,11 @@ function windowOf({ system }: Script, budgetTokens: number, rules: Rules): Windo
     add: (...messages) => window.add(...messages),
     summarize: (text) => window.summarize(text),
     forgetSummaries: () => {
-      window = new ChatWindow({ budgetTokens, count: tokensOf, state: { ...window.state(), summaries: [] } })
+      window = new ChatWindow({ budgetTokens, state: { ...window.state(), summaries: [] } })
     },
     older: () => [],
     compact: () => undefined,
+    calibrate: (counted, besides) => window.calibrate(counted, besides),
   }
 }
 

@@ -67,7 +67,8 @@ export async function preloaded(
             const bytes = store.prefixes.body(k)
             const record = store.prefixes.record(k)
             if (bytes === null || record === null) return null
-            return { text: unpack(bytes), breakpoint: record.breakpoint, cacheKey: record.cacheKey }
+            const { breakpoint, cacheKey, headers = {} } = record
+            return { text: unpack(bytes), breakpoint, cacheKey, headers }
           }
           return (
             await runLease(lease, {

@@ -1,6 +1,6 @@
 import { Failure, failureValue, readFailure } from '../contract/failures.ts'
 import type { Overrides } from '../core/overrides.ts'
-import { costOf } from '../core/price.ts'
+import { costOf, ratesFor } from '../core/price.ts'
 import type { Sight } from '../core/turn.ts'
 import type { Usage } from '../core/types.ts'
 import { deltasOf, readReply, takesTools, turnRequest } from '../providers/conversation.ts'
@@ -49,8 +49,9 @@ const MAX_WINDOW_BYTES = 900_000
 /** One call to the model, written down before it is sent and when it has ended. */
 export async function askModel(shell: BotShell, config: BotConfig, asked: Asked): Promise<CallOutcome> {
   const { clock, calls } = shell
-  const end = (outcome: CallOutcome): CallOutcome => {
+  const end = async (outcome: CallOutcome): Promise<CallOutcome> => {
     calls.end(asked.id, outcome, clock.now())
+    await book(shell, config, asked.id, outcome)
     return outcome
   }
   let ready: Ready
@@ -58,7 +59,9 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
     ready = await prepare(shell, config, asked)
   } catch (thrown) {
     const failure = readFailure(thrown) ?? failureValue('internal', 'the call could not be prepared')
-    return { kind: 'refused', failure }
+    const outcome: CallOutcome = { kind: 'refused', failure }
+    await book(shell, config, asked.id, outcome) // where it was reserved already
+    return outcome
   }
   const sentAt = clock.now()
   calls.begin(asked.id, sentAt)
@@ -100,20 +103,14 @@ interface Ready {
 }
 
 /** Everything that a call needs and that can refuse it before it is sent. */
-async function prepare({ env, clock }: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
+async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
   if (Buffer.byteLength(JSON.stringify(asked.sight.messages)) > MAX_WINDOW_BYTES) {
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes; send a shorter one.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
   }
   await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
-  const grants = await env.REGISTRY.getByName(config.account).grantsFor(config.credential.name)
-  if (grants === null) throw new Failure('unauthenticated', 'The account is gone.')
-  if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is gone.')
-  const access = accessTo(card, env)
-  const use = { credential: config.credential.name, credentialGeneration: config.credential.generation }
-  const credential = secretFor(use, access, grants.allowedSecrets, grants.credentials, env)
   const request = turnRequest(card, {
     ...asked.sight,
     model: config.model,
@@ -123,5 +120,41 @@ async function prepare({ env, clock }: BotShell, config: BotConfig, asked: Asked
     noTools: asked.final,
     stream: true,
   })
+  const begun = { bot: id, call: asked.id, worstNanos: worstNanos(config, asked, request.body, clock.now()) }
+  const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
+  if (grants === null) throw new Failure('unauthenticated', 'The account is gone.')
+  if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
+  if (grants.refused !== null) throw new Failure('budget_exhausted', `The call is not made: ${grants.refused}.`)
+  const access = accessTo(card, env)
+  const use = { credential: config.credential.name, credentialGeneration: config.credential.generation }
+  const credential = secretFor(use, access, grants.allowedSecrets, grants.credentials, env)
   return { card, baseUrl: access.baseUrl, credential, request }
+}
+
+/** The most that a call can cost: all of it written, a token for every two bytes, and the longest answer. */
+function worstNanos(config: BotConfig, { cache, maxOutputTokens }: Asked, body: string, now: number): number | null {
+  const { price } = factsOf(config.provider, config.model, now)
+  if (price === null) return null
+  const tokens = Math.ceil(Buffer.byteLength(body) / 2)
+  const rates = ratesFor(price, tokens)
+  const write = cache === null ? 0 : (rates.cacheWriteNanosPerMTok[cache.retention] ?? 0)
+  const perMTok = Math.max(write, rates.inputNanosPerMTok)
+  return Math.ceil((tokens * perMTok + maxOutputTokens * rates.outputNanosPerMTok) / 1_000_000)
+}
+
+/** Tells the account's books how a call ended. What they are not told they charge at its worst case, so that nothing waits for them. */
+async function book({ env, id: bot }: BotShell, config: BotConfig, call: string, outcome: CallOutcome): Promise<void> {
+  const { costNanos, why } = bookOf(outcome)
+  const how = outcome.kind === 'failed' && outcome.billed === null ? 'unknown' : outcome.kind
+  try {
+    await env.REGISTRY.getByName(config.account).endBotCall({ bot, call, outcome: how, costNanos, why })
+  } catch {
+    console.warn("a bot's call could not be booked; it is charged at its worst case")
+  }
+}
+
+function bookOf(outcome: CallOutcome): { costNanos: number | null; why: string } {
+  if (outcome.kind === 'answered') return { costNanos: outcome.nanos, why: 'answered' }
+  const { kind } = outcome.failure
+  return { costNanos: outcome.kind === 'refused' ? 0 : (outcome.nanos ?? null), why: kind }
 }

@@ -10,6 +10,7 @@ import { caches } from './caches.ts'
 import { clockOf, directoryOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
 import { credentials } from './credentials.ts'
+import { gateways } from './gateways.ts'
 import { health } from './health.ts'
 import { jobs } from './jobs.ts'
 import { killSwitch } from './kill-switch.ts'
@@ -21,6 +22,7 @@ import { factOverrides } from './overrides.ts'
 import { preload } from './preload.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
+import { render } from './render.ts'
 import { signals } from './signals.ts'
 import { warm } from './warm.ts'
 
@@ -50,7 +52,9 @@ app.use(async (c, next) => {
 })
 for (const resource of [
   warm,
+  render,
   preload,
+  gateways,
   prefixes,
   signals,
   observations,

@@ -5,6 +5,7 @@ import { preloadEnvelope } from '../contract/preload.ts'
 import type { Preload } from '../contract/preload.ts'
 import { warmBody } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
+import { placeOf } from '../runtime/env.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import type { RawPath } from './body.ts'
@@ -14,15 +15,14 @@ import { orderOf } from './crew-order.ts'
 import type { Admitted } from './crew-order.ts'
 import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
-import { prepareWarm } from './preparation.ts'
+import { prepareWarm, WARM_RAW } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
 import { crewJson } from './present-crew.ts'
-import { refuseOtherRetention, requirement } from './required.ts'
-import { rawInWarm } from './warm.ts'
+import { refuseOtherTerms, requirement } from './required.ts'
 import { asked, FOREGROUND_MS, refuseUnwarmed, refuseWithoutCredential } from './warming.ts'
 
 /** The parts of an agent's body that stay as they are written. */
-const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && rawInWarm(path)
+const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
 
 export const preload = room().post('/preload', account, idempotent, async (c) => {
   const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
@@ -76,12 +76,12 @@ async function admit(
     throw new Failure('invalid_request', text, { field: `${at}.${field}` })
   }
   const credential = useOf(body.credential, known)
-  const preparation = prepareWarm(body, clockOf(c).now(), credential)
+  const preparation = prepareWarm(body, clockOf(c).now(), credential, (card) => placeOf(card, c.env))
   const own = known.get(credential.name)
   if (own !== undefined) refuseElsewhere(c, preparation.card, own)
   refuseUnwarmed(c, preparation.card)
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
-  if (requirement(preparation) !== null) await refuseOtherRetention(c, preparation)
+  if (requirement(preparation) !== null) await refuseOtherTerms(c, preparation)
   return preparation
 }
 

@@ -151,7 +151,7 @@ export function markBehind(card: Pick<Card, 'dialect' | 'wire'>, text: string, p
   if (member(node, 'prompt_cache_breakpoint')?.type === 'object') return text
   const textType = isChat ? 'text' : 'input_text'
   return withMarker(text, node, 'prompt_cache_breakpoint', MARKER_TEXT, (raw, marker) =>
-    textBlock(raw, { textType }, marker),
+    textBlock(raw, { textType }, { name: 'prompt_cache_breakpoint', text: marker }),
   )
 }
 

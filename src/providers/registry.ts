@@ -87,11 +87,6 @@ export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
   return dialect
 }
 
-/** What holds of a card's wire format, with the differences that the card names. */
-export function wireOf(card: Pick<Card, 'dialect' | 'wire'>): Wire {
-  return { ...formats[card.dialect].base, ...card.wire }
-}
-
 /** What a wire format lets us try on a model that no row describes. */
 const UNKNOWN: Readonly<Record<DialectId, { primitives: Primitive[]; writesReported: boolean }>> = {
   'anthropic-messages': { primitives: ['zero_output', 'one_token'], writesReported: true },

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { BlazenWindow, withoutOrphans, withTime } from '../../bench/bot/blazen.ts'
-import { botBench, compareBots } from '../../bench/bot/report.ts'
+import { botBench, compareBots, RULES } from '../../bench/bot/report.ts'
 import type { Score } from '../../bench/bot/report.ts'
 import { scriptOf, SIZES } from '../../bench/bot/script.ts'
 import type { ChatMessage } from '../../src/core/chat-window.ts'
+import { names, readText, section, tableRows } from '../docs/documents.ts'
 import { tokensOf } from '../lab/blocks.ts'
 
 describe('the conversation of the bench', () => {
@@ -57,7 +58,7 @@ describe("Blazen's window", () => {
 })
 
 describe('the bench of bots', async () => {
-  const report = await compareBots(20261121, 60)
+  const report = await compareBots(20261121, 200)
   const labs = Object.entries(report.labs)
   const of = (lab: string, rule: string): Score => {
     const score = report.labs[lab]?.rules[rule]
@@ -100,6 +101,18 @@ describe('the bench of bots', async () => {
 
   it('reads as much with summaries, each in its place for good', () => {
     for (const [lab] of labs) expect(of(lab, 'summaries').cached_share).toBeGreaterThanOrEqual(0.85)
+  })
+
+  it('prints the table of docs/bots.md', () => {
+    const rows = tableRows(section(readText('docs/bots.md'), 'What that saves'))
+    const printed = Object.keys(RULES).map((rule) => [
+      rule,
+      ...labs.flatMap(([lab]) => {
+        const { cached_share: cached, input_cost_usd: cost, times_pilotlight: times } = of(lab, rule)
+        return [cached.toFixed(3), `$${cost.toFixed(2)}`, times.toFixed(2)]
+      }),
+    ])
+    expect(rows.map(([rule, , ...cells]) => [names(rule)[0], ...cells])).toEqual(printed)
   })
 
   it('counts every token once: what was read, written and sent plainly is the input', () => {
