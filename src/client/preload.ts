@@ -27,7 +27,10 @@ export async function preload(
   { onAgent, ...options }: PreloadOptions = {},
 ): Promise<Preloaded> {
   if (onAgent === undefined) return ask(connection, 'POST', '/preload', { ...options, body })
-  const begun = await ask<Preloaded>(connection, 'POST', '/preload', { ...options, body: { ...body, background: true } })
+  const begun = await ask<Preloaded>(connection, 'POST', '/preload', {
+    ...options,
+    body: { ...body, background: true },
+  })
   const job = `/jobs/${encodeURIComponent(begun.id)}`
   const heard = await overEvents<CrewAgent | Preloaded | object>(connection, `${job}/events`)
   const stop = (): void => heard.close()
