@@ -9,7 +9,8 @@ export function usageIn(text: string, isStream: boolean): UsageObject | null {
   if (!isStream) return usageOf(readObject(text))
   let all: UsageObject | undefined
   for (const line of text.split('\n')) {
-    if (!line.startsWith('data:')) continue
+    // Of hundreds of events one or two tell it.
+    if (!line.startsWith('data:') || !line.includes('"usage')) continue
     const found = usageOf(readObject(line.slice(5)))
     if (found !== null) all = { ...all, ...found }
   }
