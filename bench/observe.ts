@@ -46,10 +46,8 @@ export async function observing(): Promise<{ figures: Figure[]; notes: string[] 
   const timed = async (fetch: typeof globalThis.fetch): Promise<{ first: number; whole: number }> => {
     const startedAt = performance.now()
     const answer = await fetch(provider.url, { method: 'POST', body })
-    const reader = answer.body?.getReader()
-    await reader?.read()
-    const first = performance.now() - startedAt
-    while (reader !== undefined && !(await reader.read()).done);
+    let first = 0
+    for await (const _ of answer.body ?? []) if (first === 0) first = performance.now() - startedAt
     return { first, whole: performance.now() - startedAt }
   }
   const plain: { first: number; whole: number }[] = []
