@@ -73,9 +73,18 @@ describe('a bot’s conversation', () => {
     expect([refused.status, pick(refused, 'error', 'detail', 'field')]).toEqual([400, 'keep_warm.plan'])
   })
 
+  it('is its own from where it differs from another bot’s, and that one’s prefix before', async () => {
+    const [one, two] = [await begin(), await begin()]
+    for (const bot of [one, two]) await say(bot, 'Which tent for three?')
+    expect(await prefixOf(one)).toMatchObject({ name: one })
+    expect(await prefixOf(two)).toBeUndefined()
+    await say(two, 'And for four?')
+    expect((await prefixOf(two))?.['id']).not.toBe((await prefixOf(one))?.['id'])
+  })
+
   it('keeps the plan that somebody gave it by hand, turn after turn', async () => {
     const bot = await begin()
-    await say(bot, 'Which tent for two?')
+    await say(bot, 'Which tent for a winter of two?')
     const { id } = (await prefixOf(bot)) ?? {}
     await call('PATCH', `/prefixes/${String(id)}`, { keep_warm: { plan: 'off' } })
     await say(bot, 'And which stove?')
