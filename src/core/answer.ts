@@ -98,7 +98,12 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
     case 'cold':
       state.keepColds = before.keepColds + 1
       if (state.retention !== null && goneMs !== null)
-        state.retention = goneAfter(state.retention, before.readZeroGapMs ?? goneMs, startedAt, context.facts.retentions)
+        state.retention = goneAfter(
+          state.retention,
+          before.readZeroGapMs ?? goneMs,
+          startedAt,
+          context.facts.retentions,
+        )
       if (written > 0) {
         // The keep-alive itself wrote: there is an entry again, bought without being asked for.
         Object.assign(state, {
