@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { cache } from './cache.ts'
+import { keepWarm } from './keep-warm.ts'
 import { dollars, duration } from './scalars.ts'
 import { newTools } from './tools.ts'
 import { model } from './warm.ts'
@@ -37,6 +38,9 @@ export const newBot = z.strictObject({
   cost_budget_usd: dollars.nullish(),
   max_history: z.int({ error: 'must be a whole number from 1 to 10000' }).min(1).max(10_000).optional(),
   cache: cache.optional(),
+  keep_warm: keepWarm
+    .optional()
+    .meta({ description: 'How its conversation is kept warm between turns: as in POST /warm; auto when absent.' }),
   credential: z.string().max(64).optional(),
   snapshot: snapshot
     .optional()

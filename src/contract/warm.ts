@@ -31,7 +31,12 @@ const message = z.strictObject({
 /** The body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
 export const warmBody = z.strictObject({
   name: label.optional().meta({ description: 'A label; a new body under the same name is a new version.' }),
-  provider: z.string().min(1).max(64).meta({ description: 'A provider id; see GET /providers.' }),
+  provider: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'A provider id; see GET /providers. Absent where `gateway` names a pool.' }),
   request: rawJson(
     "The provider's own request body. Its members pass through, known to us or not; its bytes are kept.",
   ).optional(),
@@ -41,8 +46,22 @@ export const warmBody = z.strictObject({
   messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),
   vars: notYet('templates'),
   tool_filter: notYet('filtering tools'),
-  gateway: notYet('pools of models'),
-  model_preference: notYet('pools of models'),
+  gateway: z
+    .string({ error: 'must be the name of a pool' })
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'A pool of models, which says provider, model and credential; see PUT /gateways/{name}.' }),
+  model_preference: z
+    .string({ error: 'must be the name of a model of the pool' })
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'Which of them traffic tries first.' }),
+  gateway_models: z
+    .enum(['first', 'all'], { error: 'must be "first" or "all"' })
+    .optional()
+    .meta({ description: '`first`: the one that traffic reaches now. `all`: every one that it may fall back to.' }),
   cache: cache.optional(),
   headers: headers.optional(),
   keep_warm: keepWarm.optional(),
@@ -59,7 +78,7 @@ export const warmBody = z.strictObject({
 export type WarmBody = z.output<typeof warmBody>
 
 /** Members of `POST /warm` whose feature does not exist yet: refused by name, never silently ignored. */
-export const NOT_YET = ['vars', 'tool_filter', 'gateway', 'model_preference'] as const
+export const NOT_YET = ['vars', 'tool_filter'] as const
 
 export const warmAgainBody = z.strictObject({ background: z.boolean({ error: 'must be true or false' }).optional() })
 

@@ -1,6 +1,7 @@
 import { TIME_TOOL } from '../contract/tools.ts'
 import { ChatWindow } from '../core/chat-window.ts'
 import type { ChatWindowState } from '../core/chat-window.ts'
+import type { KeepWarm } from '../core/plan.ts'
 import type { LiveLimits } from '../core/live.ts'
 import type { ToolDefinition } from '../core/turn.ts'
 import type { Usage } from '../core/types.ts'
@@ -22,6 +23,8 @@ export interface BotConfig {
   tools?: BotTool[]
   maxIterations?: number
   summarize?: boolean
+  /** How its conversation is kept warm between turns; absent: the default plan. */
+  keepWarm?: KeepWarm
 }
 
 export interface BotCache {

@@ -1,6 +1,7 @@
 import { FAILURES, failureValue } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
-import type { ChatMessage, ChatWindow } from '../core/chat-window.ts'
+import { ChatWindow } from '../core/chat-window.ts'
+import type { ChatMessage } from '../core/chat-window.ts'
 import { MAX_ATTEMPTS } from '../core/live.ts'
 import { usd } from '../core/price.ts'
 import { estimateTokens } from '../core/tokens.ts'
@@ -24,6 +25,8 @@ import type { Asked, BotShell } from './bot-model.ts'
 import { added, MAX_ITERATIONS, toolsOf, windowOf } from './bot-state.ts'
 import type { BotCache, BotConfig, BotState, BotTotals } from './bot-state.ts'
 import { runTools } from './bot-tools.ts'
+import { handOver } from './bot-warmth.ts'
+import type { TurnCall } from './bot-warmth.ts'
 import type { Turn } from './live-definition.ts'
 
 const CALL_TIMEOUT_MS = 300_000
@@ -43,6 +46,8 @@ export class BotTurn {
   readonly #turn: Turn
   readonly #cache: BotCache | null
   #summaries = 0
+  /** Calls of this very try, for the planner. */
+  readonly #made: TurnCall[] = []
 
   constructor(shell: BotShell, config: BotConfig, turn: Turn, cache: BotCache | null) {
     this.#shell = shell
@@ -69,6 +74,11 @@ export class BotTurn {
         throw new Error(outcome.failure.message)
       }
       if (outcome.kind !== 'answered') return this.#failed(state, outcome)
+      this.#made.push({
+        begunAt: this.#shell.calls.of(id)?.begunAt ?? clock.now(),
+        usage: outcome.usage,
+        final: next.final,
+      })
       this.#learn(window, outcome.usage)
       const reply = replyOf(outcome)
       if (asksForTools(reply, next.final)) {
@@ -81,7 +91,9 @@ export class BotTurn {
       }
       const at = clock.now()
       this.#answered(outcome, at)
-      await this.#add(window, { role: 'assistant', text: outcome.text })
+      const sent = new ChatWindow({ budgetTokens: this.#config.historyTokens, state: window.state() })
+      const forgot = await this.#add(window, { role: 'assistant', text: outcome.text })
+      await handOver(this.#shell, this.#config, this.#cache, forgot ? headOf(sent) : sent, this.#made)
       const totals = this.#spent(state.totals)
       const last = { turn: this.#turn.id, at, text: outcome.text }
       return { ...state, window: window.state(), totals: { ...totals, turns: totals.turns + 1 }, last }
@@ -127,11 +139,11 @@ export class BotTurn {
     return askModel(this.#shell, this.#config, { ...asked, cache: this.#cache, timeoutMs })
   }
 
-  /** Adds to the conversation; what has to go for it is summarized, if that is wished, and otherwise forgotten. */
-  async #add(window: ChatWindow, ...messages: ChatMessage[]): Promise<void> {
+  /** Adds to the conversation; what has to go for it is summarized, if that is wished, and otherwise forgotten; true where something had to. */
+  async #add(window: ChatWindow, ...messages: ChatMessage[]): Promise<boolean> {
     const before = sightOf(window, { now: this.#turn.now, injectTime: false, final: false })
     const evicted = window.add(...messages)
-    if (evicted.length === 0 || this.#config.summarize !== true) return
+    if (evicted.length === 0 || this.#config.summarize !== true) return evicted.length > 0
     const id = summaryId(this.#turn.id, this.#summaries)
     this.#summaries += 1
     const sight = summarySight(before, evicted)
@@ -139,7 +151,7 @@ export class BotTurn {
     const outcome = known ?? (await this.#send({ id, sight, final: false, maxOutputTokens: SUMMARY_TOKENS }))
     const text = outcome.kind === 'answered' ? outcome.text.trim().slice(0, MAX_SUMMARY_CHARS) : ''
     if (text !== '') window.summarize(text)
-    if (known?.kind === 'answered') return // it was said when it came
+    if (known?.kind === 'answered') return true // it was said when it came
     const at = new Date(this.#shell.clock.now()).toISOString()
     // Without a summary the conversation goes on all the same: what was evicted is forgotten, and that is said.
     this.#shell.tell({
@@ -149,6 +161,7 @@ export class BotTurn {
       messages: evicted.length,
       summarized: text !== '',
     })
+    return true
   }
 
   /** What an earlier try at this turn already brought; null when the call is still to be made. */
@@ -218,6 +231,28 @@ export class BotTurn {
       cost_usd: costOfAll(paid),
     })
   }
+}
+
+/** A turn that was cut off at each of its tries: what its calls cost is counted, and whoever listens is told. */
+export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spend }: Turn): void {
+  const made = calls.ofTurn(id)
+  const paid = made.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
+  for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)
+  const message = `The turn was cut off ${attempt} times and is given up.`
+  tell({
+    type: 'failed',
+    turn_id: id,
+    at: new Date(clock.now()).toISOString(),
+    failure: { kind: 'internal', message, retryable: FAILURES.internal.retryable },
+    billed: made.some(({ outcome }) => outcome === null) ? null : paid.length > 0,
+    cost_usd: costOfAll(paid),
+  })
+}
+
+/** What the next turn surely begins with, where the history behind it has changed. */
+function headOf(sent: ChatWindow): ChatWindow {
+  const { system } = sent.state()
+  return new ChatWindow({ budgetTokens: sent.budgetTokens, state: { system, summaries: [], recent: [] } })
 }
 
 type Paid = Exclude<CallOutcome, { kind: 'refused' }>

@@ -7,7 +7,7 @@ import type { BotShell } from './bot-model.ts'
 import { BotNextCache } from './bot-next-cache.ts'
 import { cleared, NOT_BEGUN, windowOf } from './bot-state.ts'
 import type { BotCache, BotState } from './bot-state.ts'
-import { BotTurn } from './bot-turn.ts'
+import { BotTurn, giveUpTurn } from './bot-turn.ts'
 import type { LiveView, Turn } from './live-definition.ts'
 import { LiveObject } from './live-object.ts'
 import { durableSql } from './sql.ts'
@@ -36,21 +36,33 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
 
   constructor(ctx: DurableObjectState, env: Environment) {
     // Only behind `super` is there a bot that a handler could call.
-    const late: { turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState> } = {}
+    const late: {
+      turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
+      leave?: () => Promise<void>
+      givenUp?: (turn: Turn) => void
+    } = {}
     super(ctx, env, {
       kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,
       version: 2,
       initial: NOT_BEGUN,
       snapshotSecret: env.KEY_ENCRYPTION_SECRET ?? '',
+      givenUp: (type, turn) => {
+        if (type === 'message') late.givenUp?.(turn)
+      },
       handlers: {
         message: (state, { text }, turn) => {
           if (late.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
           return late.turn(state, text, turn)
         },
-        clear: (state) => cleared(state),
+        clear: async (state) => {
+          await late.leave?.() // what was kept warm is not its beginning any more
+          return cleared(state)
+        },
       },
     })
     late.turn = (state, text, turn) => this.#turn(state, text, turn)
+    late.leave = () => this.#leave()
+    late.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
   }
 
   view(): BotView {
@@ -90,15 +102,18 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
 
   override async alarm(): Promise<void> {
     await super.alarm()
+    await this.#leaveIfOver()
     this.#farewell()
   }
 
   override async shutdown(why?: string): Promise<void> {
     await super.shutdown(why)
+    await this.#leaveIfOver()
     this.#farewell()
   }
 
   override async erase(): Promise<void> {
+    await this.#leave()
     this.#ears.close('deleted')
     await super.erase()
   }
@@ -120,6 +135,20 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       id: (this.ctx.id.name ?? '').split('/').at(-1) ?? '',
       sync: () => this.ctx.storage.sync(),
       tell: (said) => this.#ears.tell(said),
+    }
+  }
+
+  /** After the end its conversation is kept warm no more. */
+  async #leaveIfOver(): Promise<void> {
+    if (this.ended() !== null) await this.#leave()
+  }
+
+  async #leave(): Promise<void> {
+    const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
+    try {
+      await this.env.REGISTRY.getByName(account).leaveBot(id)
+    } catch {
+      console.warn("a bot's conversation could not be taken from its planner; it stops by itself")
     }
   }
 

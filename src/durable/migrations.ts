@@ -79,6 +79,10 @@ export const REGISTRY_STEPS: readonly string[][] = [
       at INTEGER NOT NULL, reserved_nanos INTEGER, expires_at INTEGER, row TEXT)`,
     'CREATE INDEX bot_call_open ON bot_call (expires_at) WHERE expires_at IS NOT NULL',
   ],
+  // Pools of models.
+  ['CREATE TABLE gateway (name TEXT PRIMARY KEY, gateway TEXT NOT NULL) WITHOUT ROWID'],
+  // Barriers before fan-outs of real requests.
+  ['CREATE TABLE barrier (k INTEGER PRIMARY KEY, barrier TEXT NOT NULL)'],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

@@ -1,5 +1,6 @@
 import { dayOf } from '../core/schedule.ts'
 import { AccessStore } from './access-store.ts'
+import { BarrierStore } from './barrier-store.ts'
 import { BotBookStore } from './bot-book-store.ts'
 import { ClaimStore } from './claim-store.ts'
 import { CrewStore } from './crew-store.ts'
@@ -7,6 +8,7 @@ import { DayStore } from './day-store.ts'
 import { HistoryStore } from './history-store.ts'
 import { JobStore } from './job-store.ts'
 import { migrate, REGISTRY_STEPS } from './migrations.ts'
+import { PoolStore } from './pool-store.ts'
 import { PrefixStore } from './prefix-store.ts'
 import type { AccountSettings } from './records.ts'
 import { SlotStore } from './slot-store.ts'
@@ -27,6 +29,8 @@ export class RegistryStore {
   readonly trials: TrialStore
   readonly access: AccessStore
   readonly crews: CrewStore
+  readonly pools: PoolStore
+  readonly barriers: BarrierStore
   readonly botBook: BotBookStore
 
   constructor(sql: Sql) {
@@ -42,6 +46,8 @@ export class RegistryStore {
     this.days = new DayStore(sql)
     this.access = new AccessStore(sql)
     this.crews = new CrewStore(sql)
+    this.pools = new PoolStore(sql)
+    this.barriers = new BarrierStore(sql)
     this.botBook = new BotBookStore(sql)
   }
 

@@ -8,6 +8,7 @@ import type { HistoryRow } from '../core/history.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Overrides } from '../core/overrides.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import type { Pool } from '../core/pool.ts'
 import type { Signal } from '../core/signal.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import { placeOf } from '../runtime/env.ts'
@@ -18,6 +19,8 @@ import { overrides, rememberOverrides } from '../runtime/overrides.ts'
 import { Account, newSettings } from './account.ts'
 import type { GivenCredential } from './account.ts'
 import { age, rollUp } from './ageing.ts'
+import { Barriers } from './barriers.ts'
+import type { BarrierAnswer } from './barriers.ts'
 import type { Crew, CrewOrder } from './crew-records.ts'
 import { Crews } from './crews.ts'
 import { Credentials } from './credentials.ts'
@@ -52,6 +55,7 @@ import { Rearming } from './rearming.ts'
 import type {
   AccountSettings,
   DayTotals,
+  Ended,
   Grants,
   Job,
   Lease,
@@ -64,6 +68,8 @@ import type {
 import { Registrar } from './registrar.ts'
 import { BotBooks } from './bot-books.ts'
 import type { BotCallBegun, BotCallEnded } from './bot-books.ts'
+import { BotFollowing } from './bot-following.ts'
+import type { FollowedTurn } from './bot-following.ts'
 import { rememberFacts, rememberPlaces } from './known-facts.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
@@ -87,10 +93,12 @@ export class Registry extends DurableObject<Environment> {
   readonly #registrar: Registrar
   readonly #flights: Flights
   readonly #crews: Crews
+  readonly #barriers: Barriers
   readonly #handleKeeper: HandleKeeper
   readonly #handles: HandleDesk
   readonly #account: Account
   readonly #botBooks = new BotBooks(this.#store)
+  readonly #botFollowing: BotFollowing
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
@@ -114,6 +122,7 @@ export class Registry extends DurableObject<Environment> {
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
     this.#keeper = new Keeper(this.#store, ports, settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
+    this.#botFollowing = new BotFollowing(this.#store, this.#keeper, ports)
     this.#handleKeeper = new HandleKeeper(this.#handleStore, this.#store, {
       grainMs: clock.grainMs,
       settings,
@@ -134,6 +143,7 @@ export class Registry extends DurableObject<Environment> {
       rearm,
       grants: (leases) => this.#account.grants(leases),
     })
+    this.#barriers = new Barriers(this.#store, this.#keeper, clock)
     this.#crews = new Crews(this.#store, this.#registrar, this.#flights, {
       clock,
       send: (messages) => this.#send(messages),
@@ -205,6 +215,23 @@ export class Registry extends DurableObject<Environment> {
 
   bots(): string[] {
     return this.#account.bots()
+  }
+
+  /** Makes a pool of models, or puts another in its place. Throws `conflict` beyond the limit. */
+  putPool(given: Omit<Pool, 'createdAt' | 'changedAt'>): { pool: Pool; created: boolean } {
+    return this.#account.putPool(given)
+  }
+
+  pools(): Pool[] {
+    return this.#store.pools.all()
+  }
+
+  pool(name: string): Pool | null {
+    return this.#store.pools.load(name)
+  }
+
+  removePool(name: string): boolean {
+    return this.#store.pools.delete(name)
   }
 
   removeBot(id: string): void {
@@ -282,6 +309,15 @@ export class Registry extends DurableObject<Environment> {
     return this.#crews.begin(order)
   }
 
+  /** A caller at the barrier before a fan-out: leads, passes or waits. */
+  askBarrier(id: string, waitMs: number, leadMs: number): Promise<BarrierAnswer> {
+    return this.#barriers.ask(this.#registrar.keyOf(id), waitMs, leadMs)
+  }
+
+  reportBarrier(id: string, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
+    return this.#barriers.report(this.#registrar.keyOf(id), lease, outcome)
+  }
+
   crewChanged(id: string, revision: number, waitMs: number): Promise<Crew> {
     return this.#crews.changed(id, revision, waitMs)
   }
@@ -318,10 +354,15 @@ export class Registry extends DurableObject<Environment> {
 
   async #sweep(now: number, horizonAt: number): Promise<void> {
     const { messages, ended } = this.#keeper.sweep(now, horizonAt)
-    this.#flights.wake(ended)
+    this.#wake(ended)
     await this.#send(messages)
     await this.#crews.look()
     await this.#handles.sweep(now, horizonAt)
+  }
+
+  #wake(ended: readonly Ended[]): void {
+    this.#flights.wake(ended)
+    for (const { k } of ended) this.#barriers.wake(k)
   }
 
   #send(messages: readonly Message[]): Promise<void> {
@@ -360,6 +401,21 @@ export class Registry extends DurableObject<Environment> {
     return { ...grants, refused: this.#botBooks.begin(call, budgetNanosPerDay, this.clock.now()) }
   }
 
+  /** A turn of a bot has ended: its conversation is the prefix of the next one. */
+  async followBot(turn: FollowedTurn): Promise<boolean> {
+    this.#needRoom()
+    const isFollowed = this.#botFollowing.follow(turn, this.clock.now())
+    await this.#rearming.rearm()
+    return isFollowed
+  }
+
+  /** The bot has ended; nothing of its conversation is kept warm, or here. */
+  async leaveBot(bot: string): Promise<void> {
+    const id = this.#botFollowing.idOf(bot)
+    if (this.#store.prefixes.keyOf('id', id) !== null) this.#registrar.remove(id, this.clock.now())
+    await this.#rearming.rearm()
+  }
+
   /** Books a bot's call; false where its end was booked already. */
   endBotCall(call: BotCallEnded): boolean {
     return this.#botBooks.end(call, this.clock.now())
@@ -367,7 +423,7 @@ export class Registry extends DurableObject<Environment> {
 
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
     const { again, ended } = this.#keeper.settle(seq, outcomes, this.clock.now())
-    this.#flights.wake(ended)
+    this.#wake(ended)
     await this.#flights.check(ended.map(({ k }) => k))
     await this.#crews.look()
     await this.#rearming.rearm()
@@ -532,7 +588,9 @@ export class Registry extends DurableObject<Environment> {
     const now = this.clock.now()
     const known = observed.map(({ id, arrivals }) => {
       const k = this.#store.prefixes.keyOf('id', id)
-      return k !== null && this.#keeper.observe(k, arrivals, now)
+      if (k === null || !this.#keeper.observe(k, arrivals, now)) return false
+      this.#barriers.wake(k)
+      return true
     })
     await this.#rearming.rearm()
     return known

@@ -10,6 +10,7 @@ import { caches } from './caches.ts'
 import { clockOf, directoryOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
 import { credentials } from './credentials.ts'
+import { gateways } from './gateways.ts'
 import { health } from './health.ts'
 import { jobs } from './jobs.ts'
 import { killSwitch } from './kill-switch.ts'
@@ -51,6 +52,7 @@ app.use(async (c, next) => {
 for (const resource of [
   warm,
   preload,
+  gateways,
   prefixes,
   signals,
   observations,

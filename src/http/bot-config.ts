@@ -1,9 +1,11 @@
 import type { NewBot } from '../contract/bots.ts'
 import { cacheValue } from '../contract/cache.ts'
 import { Failure } from '../contract/failures.ts'
+import { keepWarmOver } from '../contract/keep-warm.ts'
 import { estimateTokens } from '../core/tokens.ts'
 import { MAX_ITERATIONS } from '../durable/bot-state.ts'
 import type { BotCache, BotConfig, BotLimits, BotTool } from '../durable/bot-state.ts'
+import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import { takesTools } from '../providers/conversation.ts'
 import { wireOf } from '../providers/registry.ts'
 import { chooseRetention } from '../providers/retention.ts'
@@ -56,6 +58,7 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
     tools: toolsFrom(c, given.tools ?? [], takesTools(card)),
     maxIterations: given.max_iterations ?? MAX_ITERATIONS,
     summarize: given.summarize ?? false,
+    keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
   }
 }
 

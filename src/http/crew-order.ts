@@ -54,18 +54,23 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
   }
 }
 
-const scopeOf = ({ registration }: Preparation): string =>
-  `${registration.credential}:${registration.credentialGeneration ?? 1}`
+/** Everything beside the prompt that keeps two entries apart. */
+function scopeOf({ registration }: Preparation): string {
+  const { credential, credentialGeneration = 1, headers = {}, place = null } = registration
+  return JSON.stringify([credential, credentialGeneration, Object.entries(headers).toSorted(), place])
+}
 
 /** The shared head as a prefix of its own. It is written for the others, who are kept warm themselves: it has no plan. */
 function headOf({ members, head }: CrewGroup, ready: readonly Preparation[]) {
   const leader = ready[members[0] ?? 0]
   if (head === null || leader === undefined) return null
   const { registration, keepWarm } = leader
+  // What its leader asked of its own end is not asked of the head.
+  const { breakpoints: _, ...rest } = registration
   const alone: Preparation = {
     ...leader,
     fingerprint: leader.fingerprintFor(head.prefix),
-    registration: { ...registration, name: null, keepWarm: { ...keepWarm, plan: 'off' } },
+    registration: { ...rest, name: null, required: null, keepWarm: { ...keepWarm, plan: 'off' } },
   }
   return registrationOf(reshaped(alone, head.prefix, head.prefix.advice))
 }

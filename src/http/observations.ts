@@ -16,7 +16,7 @@ import { clockOf, registryOf, room } from './context.ts'
 import { credentialsNamed, useOf } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor, observedFingerprint } from './preparation.ts'
-import type { PlaceOf } from './preparation.ts'
+import type { PlaceOf } from './same-content.ts'
 import { failureJson } from './present.ts'
 
 const raw: RawPath = (path) => path.length === 2 && path[1] === 'request'

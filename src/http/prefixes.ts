@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { Failure } from '../contract/failures.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
+import { LEAD_MS, leaseBody, WAIT_MS } from '../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../contract/warm.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
@@ -14,12 +15,12 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor } from './preparation.ts'
-import { prefixJson, receiptJson, warmthJson } from './present.ts'
+import { barrierJson, prefixJson, receiptJson, warmthJson } from './present.ts'
 import { previewJson } from './preview.ts'
 import { cursor, limit, readQuery } from './query.ts'
 import { requireHonoured, standingRequirement } from './required.ts'
 import { credentialsNamed, refuseElsewhere } from './credentials.ts'
-import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
+import { asked, follow, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 export const listQuery = z.strictObject({
   state: z.enum(['warm', 'expiring', 'cold', 'uncacheable', 'unknown']).optional(),
@@ -119,6 +120,23 @@ export const prefixes = room()
     const view = await registryOf(c).view(id)
     const clock = clockOf(c)
     return c.json(previewJson(view, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs))
+  })
+  .post('/prefixes/:id/lease', account, async (c) => {
+    const id = idOf(c)
+    const { wait = WAIT_MS, lead_for: leadMs = LEAD_MS, lease, outcome } = await readBody(c, leaseBody, { empty: true })
+    const registry = registryOf(c)
+    if (lease !== undefined && outcome !== undefined) {
+      return c.json(barrierJson(id, await registry.reportBarrier(id, lease, outcome)))
+    }
+    const clock = clockOf(c)
+    const until = clock.now() + wait
+    // The first question has no wait of its own to run out before it is answered.
+    const first = await registry.askBarrier(id, 0, leadMs)
+    const answer =
+      first.role !== 'wait' || wait === 0
+        ? first
+        : await asked(clock, until - clock.now(), (left) => registry.askBarrier(id, left, leadMs))
+    return c.json(barrierJson(id, answer ?? first))
   })
   .post('/prefixes/:id/warm', account, idempotent, async (c) => {
     const id = idOf(c)

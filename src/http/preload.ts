@@ -5,6 +5,7 @@ import { preloadEnvelope } from '../contract/preload.ts'
 import type { Preload } from '../contract/preload.ts'
 import { warmBody } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
+import { placeOf } from '../runtime/env.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import type { RawPath } from './body.ts'
@@ -76,7 +77,7 @@ async function admit(
     throw new Failure('invalid_request', text, { field: `${at}.${field}` })
   }
   const credential = useOf(body.credential, known)
-  const preparation = prepareWarm(body, clockOf(c).now(), credential)
+  const preparation = prepareWarm(body, clockOf(c).now(), credential, (card) => placeOf(card, c.env))
   const own = known.get(credential.name)
   if (own !== undefined) refuseElsewhere(c, preparation.card, own)
   refuseUnwarmed(c, preparation.card)

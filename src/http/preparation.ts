@@ -1,34 +1,27 @@
 import { cacheValue } from '../contract/cache.ts'
 import type { CacheInput } from '../contract/cache.ts'
-import { Failure, readFailure } from '../contract/failures.ts'
+import { Failure } from '../contract/failures.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { RawJson } from '../contract/raw-json.ts'
 import { NOT_YET } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
-import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
-import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
+import type { Advice, ModelFacts } from '../core/types.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
+import { buildable } from '../providers/buildable.ts'
 import { callerHeaders } from '../providers/caller-headers.ts'
-import type { CallerHeaders } from '../providers/caller-headers.ts'
 import { innerHeads } from '../providers/inner-heads.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
-import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
+import type { CacheRequest, Card, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
+import { besideOf, fingerprintOf } from '../providers/same-content.ts'
+import { DEFAULT_USE, ITS_CARDS } from './same-content.ts'
+import type { CredentialUse, PlaceOf } from './same-content.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
-
-/** Which credential a prefix is warmed with: its scope keeps what two keys wrote apart. */
-export interface CredentialUse {
-  name: string
-  generation: number
-}
-
-export const DEFAULT_USE: CredentialUse = { name: DEFAULT_CREDENTIAL, generation: 1 }
 
 /** Everything about a warm that is decided at the door, before anything is stored or sent. */
 export interface Preparation {
@@ -40,17 +33,14 @@ export interface Preparation {
   fingerprintFor: (prefix: PreparedPrefix) => string
   /** Headers that probes carry beside the card's own. */
   headers: Record<string, string>
+  /** What stands beside the body and counts, as text: headers and address; null: nothing but what the card says. */
+  beside: string | null
   mode: CacheRequest['mode']
   keepWarm: KeepWarm
   registration: Omit<Registration, 'body'>
   background: boolean
   dryRun: boolean
 }
-
-/** Names the place where a provider is reached; null: the address of its card. */
-export type PlaceOf = (card: Card) => string | null
-
-const ITS_CARDS: PlaceOf = () => null
 
 export function prepareWarm(
   body: WarmBody,
@@ -59,7 +49,9 @@ export function prepareWarm(
   placeOf: PlaceOf = ITS_CARDS,
 ): Preparation {
   refuseNotYet(body)
-  const card = cardForBody(cardFor(body.provider, 'provider'), body.request?.text)
+  const { provider } = body
+  if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
+  const card = cardForBody(cardFor(provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
   const prefix =
     body.request === undefined ? preparedNeutral(card, body, cache, now) : preparedNative(card, body, cache, now)
@@ -72,7 +64,8 @@ export function prepareWarm(
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const headers = callerHeaders(card, body.headers)
   const place = placeOf(card)
-  const fingerprintFor = (of: PreparedPrefix): string => fingerprintOf(card, of, credential, headers, place)
+  const beside = besideOf(headers, place)
+  const fingerprintFor = (of: PreparedPrefix): string => fingerprintOf(card, of, credential, beside)
   const print = fingerprintFor(prefix)
   return {
     card,
@@ -81,6 +74,7 @@ export function prepareWarm(
     fingerprint: print,
     fingerprintFor,
     headers: headers.sent,
+    beside,
     mode,
     keepWarm: keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM),
     registration: {
@@ -158,7 +152,7 @@ export function observedFingerprint(
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
   const headers = callerHeaders(card, observed.headers, `${field}.headers`)
-  return fingerprintOf(card, prefix, credential, headers, placeOf(card))
+  return fingerprintOf(card, prefix, credential, besideOf(headers, placeOf(card)))
 }
 
 export function cardFor(id: string, field: string): Card {
@@ -183,6 +177,10 @@ function cardForBody(card: Card, text: string | undefined): Card {
 function refuseNotYet(body: WarmBody): void {
   for (const field of NOT_YET) {
     if (body[field] !== undefined) throw new Failure('unsupported', `${field}: is not supported yet.`, { field })
+  }
+  for (const field of ['gateway', 'model_preference', 'gateway_models'] as const) {
+    if (body[field] !== undefined)
+      throw new Failure('unsupported', `${field}: a pool is for POST /warm alone.`, { field })
   }
   if (body.request === undefined) return
   for (const field of ['system', 'tools', 'messages'] as const) {
@@ -275,51 +273,4 @@ function refuseTooShort(prefix: PreparedPrefix, facts: ModelFacts, mode: CacheRe
     `The prefix has about ${prefix.estimatedTokens} tokens; this model caches from ${minimum}.`,
     { field: 'request', estimated_tokens: prefix.estimatedTokens, minimum_tokens: minimum },
   )
-}
-
-/** The primitives whose probe this very body allows to be built, and the most output that one of them may bill. */
-function buildable(
-  dialect: Dialect,
-  prefix: PreparedPrefix,
-  facts: ModelFacts,
-  maxOutputTokens: number | null,
-): { primitives: Primitive[]; outputFloors: number[] } {
-  const primitives: Primitive[] = []
-  const outputFloors: number[] = []
-  let refusal: unknown = null
-  for (const primitive of dialect.primitives(prefix.text, facts)) {
-    try {
-      const options = { primitive, retention: prefix.retention }
-      const probe = dialect.probe(
-        prefix,
-        maxOutputTokens === null ? options : { ...options, outputTokens: maxOutputTokens },
-      )
-      primitives.push(primitive)
-      outputFloors.push(probe.outputTokens ?? maxOutputTokens ?? 0)
-    } catch (thrown) {
-      if (readFailure(thrown) === null) throw thrown
-      refusal ??= thrown
-    }
-  }
-  if (primitives.length > 0) return { primitives, outputFloors }
-  throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
-}
-
-/** What makes two prefixes the same: provider, model, credential, key, headers, place, and the stream that is compared. */
-function fingerprintOf(
-  card: Card,
-  prefix: PreparedPrefix,
-  credential: CredentialUse,
-  { compared }: CallerHeaders,
-  place: string | null,
-): string {
-  return fingerprint({
-    provider: card.id,
-    model: prefix.model,
-    // Name and generation: entries are never shared between two secrets.
-    credentialScope: `${credential.name}:${credential.generation}`,
-    cacheKey: prefix.cacheKey,
-    canonical: prefix.canonical,
-    beside: compared === null && place === null ? null : JSON.stringify({ headers: compared, place }),
-  })
 }

@@ -12,6 +12,7 @@ import { signalAt } from '../core/signal.ts'
 import type { Signal } from '../core/signal.ts'
 import type { PrefixState, Receipt } from '../core/state.ts'
 import type { Usage } from '../core/types.ts'
+import type { BarrierAnswer } from '../durable/barriers.ts'
 import type { Job } from '../durable/records.ts'
 import type { PrefixView } from '../durable/prefix-view.ts'
 
@@ -227,6 +228,10 @@ export function historyJson(row: HistoryRow) {
     model: row.model,
     why: row.why,
   }
+}
+
+export function barrierJson(id: string, { role, lease, until, why }: BarrierAnswer) {
+  return { prefix_id: id, role, lease, until: iso(until), why }
 }
 
 export function jobJson(job: Job) {

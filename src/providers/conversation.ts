@@ -31,6 +31,11 @@ export function takesTools({ id }: Pick<Card, 'id'>): boolean {
   return !WITHOUT_TOOLS.has(id)
 }
 
+/** Whether a prefix that is kept warm may end at a tool's result; where it may not, it ends at the user's message before. */
+export function endsAtResults({ dialect }: Pick<Card, 'dialect'>): boolean {
+  return dialect !== 'openai-responses'
+}
+
 export function streams({ id }: Pick<Card, 'id'>): boolean {
   return !WITHOUT_STREAM.has(id)
 }

@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { botAnswer } from '../../src/contract/answers/bots.ts'
 import { BotCalls } from '../../src/durable/bot-calls.ts'
+import { LiveStore } from '../../src/durable/live-store.ts'
 import { durableSql } from '../../src/durable/sql.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './bot-support.ts'
 import { get, pick, post, received, useLab } from './support.ts'
@@ -162,6 +163,27 @@ describe('what goes wrong with a tool is told to the model', () => {
   })
 })
 
+describe('an answer with many calls', () => {
+  it('has four of them carried out at a time, eight in all, and the others are told to the model', async () => {
+    const now = { running: 0, most: 0 }
+    const { asked } = serve(async () => {
+      now.running += 1
+      now.most = Math.max(now.most, now.running)
+      // All that may run at once are here before the first goes on.
+      await vi.waitFor(() => expect(now.most).toBe(4), 20_000)
+      now.running -= 1
+      return new Response('3 left')
+    })
+    const id = await begin({ ...anthropic, tools: [STOCK] })
+    const call = 'stock {"item":"tent"}'
+    await say(id, `How many?\nlab: call ${Array.from({ length: 10 }, () => call).join(' & ')}`)
+    expect([asked.length, now.most]).toEqual([8, 4])
+    const last = bodies().at(-1) ?? ''
+    expect(last.match(/"type":"tool_result"/g)).toHaveLength(10)
+    expect(last.match(/at most 8 tools are called at once/g)).toHaveLength(2)
+  })
+})
+
 describe('a turn that is cut off between two calls', () => {
   const QUESTION = 'How many?\nlab: call stock {"item":"tent"}'
   const usage = { inputTokens: 9, uncachedTokens: 9, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 3 }
@@ -233,6 +255,26 @@ describe('a turn that is cut off between two calls', () => {
     expect([asked.length, bodies().length]).toEqual([0, 0])
     expect(await get(`/bots/${id}`).then(({ json }) => json)).toMatchObject({ spent_usd: 7e-9, usage: { turns: 0 } })
   })
+})
+
+it('a turn that was cut off at each of its tries is given up aloud, and what it cost is counted', async () => {
+  const id = await begin({ ...anthropic, tools: [STOCK] })
+  const { heard } = await hear(id)
+  await runInDurableObject(objectOf(id), async (_, state) => {
+    const sql = durableSql(state.storage)
+    const calls = new BotCalls(sql)
+    const usage = { inputTokens: 9, uncachedTokens: 9, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 3 }
+    calls.begin('evt_e', 1)
+    const full = { ...usage, cacheWriteByRetention: {}, reasoningTokens: null }
+    const call = { id: 'toolu_1', name: 'stock', arguments: '{"item":"tent"}' }
+    calls.end('evt_e', { kind: 'answered', text: '', complete: true, toolCalls: [call], usage: full, nanos: 7 }, 2)
+    const data = JSON.stringify({ text: 'How many?' })
+    new LiveStore(sql).push({ id: 'evt_e', at: 1, type: 'message', data, attempts: 5, nextAt: 1 })
+    await state.storage.setAlarm(1)
+  })
+  await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+  expect(heard[0]).toMatchObject({ type: 'failed', turn_id: 'evt_e', billed: true, cost_usd: 7e-9 })
+  expect((await get(`/bots/${id}`)).json).toMatchObject({ spent_usd: 7e-9, waiting: 0 })
 })
 
 describe('what is refused', () => {

@@ -97,6 +97,18 @@ describe('responses as server-sent events', () => {
   })
 })
 
+it('an answer that breaks off is told as a failure behind its pieces, and is not in the conversation', async () => {
+  const id = await begin()
+  const { heard, deltas } = await hear(id)
+  world.lab.faults.add({ kind: 'stream_error', provider: 'anthropic', times: 1 })
+  const turn = await say(id, 'Which tent for two?\nlab: say 100')
+  await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+  expect(deltas.length).toBeGreaterThan(0)
+  expect(heard[0]).toMatchObject({ type: 'failed', turn_id: turn, billed: true })
+  await say(id, 'And which stove?')
+  expect(texts().at(-1)).not.toContain('Which tent')
+})
+
 describe('what the next turn asks of the cache', () => {
   it('holds for that turn alone, and off is not the same as none', async () => {
     const id = await begin()

@@ -1,6 +1,6 @@
 import { exports } from 'cloudflare:workers'
 import { evictDurableObject } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { preloadAnswer } from '../../src/contract/answers/preload.ts'
 import { AT_ONCE } from '../../src/contract/preload.ts'
 import { ACCOUNT, bindings, call, get, longText, pick, post, received, useLab } from './support.ts'
@@ -64,6 +64,23 @@ describe('a crew with a shared head', () => {
     expect((await get(`/prefixes/${id}`)).json['advice']).toContainEqual(
       expect.objectContaining({ cause: 'shared_head_marked', at: 'system[0]' }),
     )
+  })
+
+  it('shares no head between agents whose headers differ, and sends each its own', async () => {
+    const rules = longText(400)
+    const beta = { headers: { 'anthropic-beta': 'a-2026-01-01' } }
+    const agents = [...crewOf(2, beta, rules), ...crewOf(4, {}, rules).slice(2)]
+    const crew = preloadAnswer.parse((await post('/preload', { agents })).json)
+    expect(crew.groups.map((group) => group.agents)).toEqual([
+      [0, 1],
+      [2, 3],
+    ])
+    expect(crew).toMatchObject({ failed: 0, calls: 6 })
+    const betas = vi
+      .mocked(globalThis.fetch)
+      .mock.calls.map(([, init]) => new Headers(init?.headers).get('anthropic-beta'))
+    expect(betas.filter((value) => value === 'a-2026-01-01')).toHaveLength(3)
+    expect(betas).toHaveLength(6)
   })
 
   it('does not pay for a head again that is warm', async () => {

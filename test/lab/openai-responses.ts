@@ -3,7 +3,7 @@
  * guides/prompt-caching; npm openai 7.55.0, resources/responses/responses.d.ts.
  */
 import { tokensOf } from './blocks.ts'
-import { answerText, cutTo, sse, textParts } from './dialect.ts'
+import { sse, textParts } from './dialect.ts'
 import type { Answer, Call, Frame, Opened, World } from './dialect.ts'
 import { arrayAt, compact, member, numberAt, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -11,7 +11,8 @@ import type { OpenAIModel } from './models.ts'
 import { cacheAsk, cachePrompt, partsOf, roleOf } from './openai-prompt.ts'
 import type { Cached, PromptItem } from './openai-prompt.ts'
 import { openaiHeaders, openaiRefusal } from './openai-wire.ts'
-import { scripted, textOfLength } from './script.ts'
+import { effortOf, write } from './openai-responses-reply.ts'
+import type { Reply } from './openai-responses-reply.ts'
 
 /** Members of `ResponseCreateParamsBase` in openai 7.55.0. */
 const MEMBERS = new Set(
@@ -22,9 +23,6 @@ const MEMBERS = new Set(
     'temperature text tool_choice tools top_logprobs top_p truncation user generate'
   ).split(' '),
 )
-
-/** Hidden reasoning of a model that reasons, in tokens; it comes out of the same budget as the text. */
-const REASONING_TOKENS = 24
 
 export function answerResponses(call: Call, opened: Opened, model: OpenAIModel, world: World): Answer {
   const { body } = opened
@@ -177,10 +175,6 @@ function isPrewarm(call: Call, body: JsonObject, items: readonly PromptItem[]): 
   return prewarm
 }
 
-function effortOf(body: JsonObject): string {
-  return stringAt(member(body, 'reasoning'), 'effort') ?? 'medium'
-}
-
 /** What breaks the prefix besides its text. tool_choice does not. Source: guides/prompt-caching; checked 2026-11-21. */
 function breakersOf(body: JsonObject): string {
   const text = member(body, 'text')
@@ -193,45 +187,6 @@ function breakersOf(body: JsonObject): string {
     `verbosity:${stringAt(text, 'verbosity') ?? 'medium'}`,
     `compaction:${compact(member(body, 'context_management') ?? null)}`,
   ].join(' ')
-}
-
-type Reply = {
-  text: string
-  reasoning: number
-  whole: boolean
-  calls: { name: string; arguments: string }[]
-}
-
-function write(body: JsonObject, model: OpenAIModel, hash: string): Reply {
-  const budget = numberAt(body, 'max_output_tokens') ?? Infinity
-  const reasons = model.reasoning && effortOf(body) !== 'none' && effortOf(body) !== 'minimal'
-  const reasoning = reasons ? Math.min(REASONING_TOKENS, budget) : 0
-  const tools = arrayAt(body, 'tools').map((tool) => stringAt(tool, 'name') ?? '')
-  const { question, answers } = asked(body)
-  const { calls, words } = scripted(question, answers, tools, stringAt(body, 'tool_choice') === 'none')
-  if (calls.length > 0) return { text: '', reasoning, whole: true, calls }
-  const full = words === undefined ? answerText(hash) : textOfLength(words, answerText(hash))
-  const text = budget === Infinity ? full : cutTo(full, budget - reasoning)
-  return { text, reasoning, whole: text === full, calls: [] }
-}
-
-/** The latest message of the user that does not follow a tool's output, and how many rounds of calls came since. */
-function asked(body: JsonObject): { question: string; answers: number } {
-  const input = member(body, 'input')
-  if (typeof input === 'string') return { question: input, answers: 0 }
-  const items = arrayAt(body, 'input').map((item) => ({
-    type: stringAt(item, 'type') ?? 'message',
-    role: stringAt(item, 'role'),
-    text: partsOf(member(item, 'content'))
-      .map((part) => part.text)
-      .join('\n'),
-  }))
-  const at = items.findLastIndex(({ role }, i) => role === 'user' && items[i - 1]?.type !== 'function_call_output')
-  const since = items.slice(at + 1)
-  const answers = since.filter(
-    ({ type }, i) => type === 'function_call' && since[i - 1]?.type !== 'function_call',
-  ).length
-  return { question: items[at]?.text ?? '', answers }
 }
 
 function usageOf(cached: Cached, model: OpenAIModel, outputTokens: number, reasoning: number): object {

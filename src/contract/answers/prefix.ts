@@ -86,3 +86,14 @@ export const requestAnswer = z.strictObject({
   body: z.string().meta({ description: 'The exact text that real requests must begin with.' }),
   request: z.record(z.string(), z.unknown()).meta({ description: 'The same text, inline.' }),
 })
+
+export const leaseAnswer = z.strictObject({
+  prefix_id: z.string(),
+  role: z.enum(['leader', 'ready', 'wait']).meta({
+    description:
+      '`leader`: send your request, it writes. `ready`: it can be read. `wait`: neither, within the time given.',
+  }),
+  lease: z.string().nullable(),
+  until: at.nullable(),
+  why: z.string(),
+})

@@ -1,7 +1,9 @@
 import * as z from 'zod'
+import { gatewayAnswer, poolWarmAnswer } from '../../contract/answers/gateway.ts'
 import { preloadAnswer } from '../../contract/answers/preload.ts'
-import { listOf } from '../../contract/answers/values.ts'
+import { deletedAnswer, listOf } from '../../contract/answers/values.ts'
 import { dryRunAnswer, jobAnswer, observedAnswer, warmAnswer } from '../../contract/answers/warm.ts'
+import { gatewayBody } from '../../contract/gateway.ts'
 import { observations } from '../../contract/observation.ts'
 import { preloadBody } from '../../contract/preload.ts'
 import { warmBody } from '../../contract/warm.ts'
@@ -13,7 +15,7 @@ export const warm = operationsOf('account', {
     does: 'Registers a prefix and warms it. Calls for one content share one request to the provider.',
     body: warmBody,
     idempotent: true,
-    answers: { 200: z.union([warmAnswer, dryRunAnswer]), 202: warmAnswer },
+    answers: { 200: z.union([warmAnswer, dryRunAnswer, poolWarmAnswer]), 202: z.union([warmAnswer, poolWarmAnswer]) },
   },
   'POST /observations': {
     does: 'Reports what real requests used. They renew the clock of their prefix.',
@@ -26,6 +28,23 @@ export const warm = operationsOf('account', {
     body: preloadBody,
     idempotent: true,
     answers: { 200: preloadAnswer, 202: preloadAnswer },
+  },
+  'GET /gateways': {
+    does: 'Lists the pools of models.',
+    answers: listOf(gatewayAnswer),
+  },
+  'GET /gateways/{name}': {
+    does: 'One pool of models.',
+    answers: gatewayAnswer,
+  },
+  'PUT /gateways/{name}': {
+    does: 'Makes a pool of models, in the order in which traffic tries them, or puts another in its place.',
+    body: gatewayBody,
+    answers: { 200: gatewayAnswer, 201: gatewayAnswer },
+  },
+  'DELETE /gateways/{name}': {
+    does: 'Forgets a pool. What was warmed through it stays.',
+    answers: deletedAnswer,
   },
   'GET /jobs/{id}': {
     does: 'One job: a warm in the background, or a crew.',
