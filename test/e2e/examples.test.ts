@@ -74,6 +74,10 @@ it.skipIf(!shells)('warm.sh does what it shows', async () => {
   expect(await run('bash', 'examples/warm.sh')).toMatchObject({ code: 0 })
 })
 
+it.skipIf(!shells)('the deploy hook does what it shows, by the command of its workflow', async () => {
+  expect(await run('bash', 'examples/deploy-hook/try.sh')).toMatchObject({ code: 0 })
+})
+
 it.skipIf(!shells)('the commands in README.md and docs/api.md do what they show', async () => {
   expect(await run('node', 'examples/run-documents.mjs')).toMatchObject({ code: 0 })
 })
