@@ -29,6 +29,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,
   },
+  lint: {
+    about: 'how often lint is wrong about clean prompts, and how often it finds what was planted in them (seconds)',
+    load: async () => (await import('./lint.ts')).lintBench,
+  },
 }
 
 const HELP = `npm run -s bench -- NAME [--json]

@@ -6,6 +6,10 @@ export type Command = (shell: Shell) => Promise<number>
 
 /** The subcommands: a line for `--help`, and the module that is loaded when one is asked for. */
 const commands: Record<string, { about: string; load: () => Promise<Command> }> = {
+  lint: {
+    about: 'what makes prompt caches miss, found in files',
+    load: async () => (await import('./lint.ts')).lint,
+  },
   simulate: {
     about: 'what each plan would have cost and saved on a log of your own requests',
     load: async () => (await import('./simulate.ts')).simulate,

@@ -22,6 +22,7 @@ import { factOverrides } from './overrides.ts'
 import { preload } from './preload.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
+import { render } from './render.ts'
 import { signals } from './signals.ts'
 import { warm } from './warm.ts'
 
@@ -51,6 +52,7 @@ app.use(async (c, next) => {
 })
 for (const resource of [
   warm,
+  render,
   preload,
   gateways,
   prefixes,

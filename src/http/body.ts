@@ -106,9 +106,18 @@ export async function readBody<Schema extends z.ZodType>(
 ): Promise<z.output<Schema>> {
   const text = await bodyText(c)
   if (options.empty === true && text.trim() === '') return parseWith(schema, {})
+  return parseBody(text, schema, options.raw, options.deep)
+}
+
+/** The same for a text that is at hand. */
+export function parseBody<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+  raw: RawPath = () => false,
+  deep = 3,
+): z.output<Schema> {
   limitValues(text)
-  const root = readJson(text)
-  return parseWith(schema, valueOf(text, root, [], options.raw ?? (() => false), options.deep ?? 3))
+  return parseWith(schema, valueOf(text, readJson(text), [], raw, deep))
 }
 
 function valueOf(

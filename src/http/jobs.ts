@@ -1,4 +1,6 @@
+import * as z from 'zod'
 import { Failure, readFailure } from '../contract/failures.ts'
+import { duration } from '../contract/scalars.ts'
 import type { Crew } from '../durable/crew-records.ts'
 import type { Job } from '../durable/records.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -9,13 +11,33 @@ import { eventStream } from './events.ts'
 import type { StreamEvent } from './events.ts'
 import { failureJson, jobJson } from './present.ts'
 import { agentJson, crewJson } from './present-crew.ts'
+import { readQuery } from './query.ts'
 import { asked } from './warming.ts'
+
+export const LONGEST_WAIT_MS = 60_000
+
+export const jobQuery = z.strictObject({
+  wait: duration
+    .refine((ms) => ms <= LONGEST_WAIT_MS, { error: `must be at most ${LONGEST_WAIT_MS / 1_000} seconds` })
+    .optional()
+    .meta({ description: 'How long to wait for its end before answering, such as "30s".' }),
+})
 
 /** In this clock: an event stream says at least so often that it is alive. */
 const HEARTBEAT_MS = 15_000
 
 export const jobs = room()
-  .get('/jobs/:id', account, async (c) => c.json(shown(await found(registryOf(c), idOf(c)))))
+  .get('/jobs/:id', account, async (c) => {
+    const { wait = 0 } = readQuery(c, jobQuery)
+    const [clock, registry, id] = [clockOf(c), registryOf(c), idOf(c)]
+    const until = clock.now() + wait
+    let one = await found(registry, id)
+    while (!isOver(one) && clock.now() < until) {
+      const from = one
+      one = (await asked(clock, until - clock.now(), (left) => moved(registry, id, from, left))) ?? from
+    }
+    return c.json(shown(one))
+  })
   .get('/jobs/:id/events', account, async (c) => {
     const registry = registryOf(c)
     const id = idOf(c)

@@ -15,15 +15,14 @@ import { orderOf } from './crew-order.ts'
 import type { Admitted } from './crew-order.ts'
 import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
-import { prepareWarm } from './preparation.ts'
+import { prepareWarm, WARM_RAW } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
 import { crewJson } from './present-crew.ts'
 import { refuseOtherTerms, requirement } from './required.ts'
-import { rawInWarm } from './warm.ts'
 import { asked, FOREGROUND_MS, refuseUnwarmed, refuseWithoutCredential } from './warming.ts'
 
 /** The parts of an agent's body that stay as they are written. */
-const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && rawInWarm(path)
+const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
 
 export const preload = room().post('/preload', account, idempotent, async (c) => {
   const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })

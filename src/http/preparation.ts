@@ -3,7 +3,6 @@ import type { CacheInput } from '../contract/cache.ts'
 import { Failure } from '../contract/failures.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { RawJson } from '../contract/raw-json.ts'
-import { NOT_YET } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
@@ -15,13 +14,20 @@ import { callerHeaders } from '../providers/caller-headers.ts'
 import { innerHeads } from '../providers/inner-heads.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
-import type { CacheRequest, Card, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
+import type { CacheRequest, Card, PreparedPrefix } from '../providers/types.ts'
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { besideOf, fingerprintOf } from '../providers/same-content.ts'
 import { DEFAULT_USE, ITS_CARDS } from './same-content.ts'
 import type { CredentialUse, PlaceOf } from './same-content.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
+import type { RawPath } from './body.ts'
+import { findingsOf, refuseFindings } from './findings.ts'
+import { neutralRequest } from './neutral-form.ts'
+
+/** The provider's body, and the schemas inside the neutral form. */
+export const WARM_RAW: RawPath = (path) =>
+  (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
 
 /** Everything about a warm that is decided at the door, before anything is stored or sent. */
 export interface Preparation {
@@ -47,20 +53,27 @@ export function prepareWarm(
   now: number,
   credential: CredentialUse = DEFAULT_USE,
   placeOf: PlaceOf = ITS_CARDS,
+  /** Where nothing will be sent, size is a finding and no refusal. */
+  { anySize = false }: { anySize?: boolean } = {},
 ): Preparation {
-  refuseNotYet(body)
+  refuseOutOfPlace(body)
   const { provider } = body
   if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
   const card = cardForBody(cardFor(provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
+  const neutral = body.request === undefined ? neutralRequest(card, body, cache) : null
   const prefix =
-    body.request === undefined ? preparedNeutral(card, body, cache, now) : preparedNative(card, body, cache, now)
+    neutral === null
+      ? preparedNative(card, body, cache, now)
+      : prepareNeutral(dialectOf(card), neutral, (id) => factsOf(card.id, id, now))
   const facts = factsOf(card.id, prefix.model, now)
   const mode = cache?.mode ?? 'best_effort'
   limitPrefix(prefix, body.request === undefined ? '' : 'request')
-  refuseTooShort(prefix, facts, mode)
-  const advice = prefix.advice
-  const maxOutputTokens = body.max_output_tokens ?? null
+  if (!anySize) refuseTooShort(prefix, facts, mode)
+  const findings = body.lint === 'off' ? [] : findingsOf(card, prefix, facts, neutral)
+  if (body.lint === 'error') refuseFindings(findings, prefix.advice)
+  const advice = [...prefix.advice, ...findings]
+  const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const headers = callerHeaders(card, body.headers)
   const place = placeOf(card)
@@ -174,16 +187,13 @@ function cardForBody(card: Card, text: string | undefined): Card {
   return isChat ? chat : card
 }
 
-function refuseNotYet(body: WarmBody): void {
-  for (const field of NOT_YET) {
-    if (body[field] !== undefined) throw new Failure('unsupported', `${field}: is not supported yet.`, { field })
-  }
+function refuseOutOfPlace(body: WarmBody): void {
   for (const field of ['gateway', 'model_preference', 'gateway_models'] as const) {
     if (body[field] !== undefined)
       throw new Failure('unsupported', `${field}: a pool is for POST /warm alone.`, { field })
   }
   if (body.request === undefined) return
-  for (const field of ['system', 'tools', 'messages'] as const) {
+  for (const field of ['system', 'tools', 'messages', 'vars', 'tool_filter'] as const) {
     if (body[field] !== undefined) {
       throw new Failure('invalid_request', `${field}: stands beside request, which holds the whole body already.`, {
         field,
@@ -218,44 +228,6 @@ function preparedNative(
     },
     (id) => factsOf(card.id, id, now),
   )
-}
-
-function preparedNeutral(card: Card, body: WarmBody, cache: CacheRequest | undefined, now: number): PreparedPrefix {
-  const { model, system, tools, messages } = body
-  if (system === undefined && tools === undefined && messages === undefined) {
-    throw new Failure(
-      'invalid_request',
-      "request: is missing; give the provider's own body, or system, tools and messages.",
-      { field: 'request' },
-    )
-  }
-  if (model === undefined) throw new Failure('invalid_request', 'model: is missing.', { field: 'model' })
-  refuseHandleBesideContents(card, cache)
-  const request: NeutralRequest = {
-    model,
-    ...(system === undefined ? {} : { system }),
-    ...(tools === undefined
-      ? {}
-      : {
-          tools: tools.map(({ name, description, parameters }) => ({
-            name,
-            ...(description === undefined ? {} : { description }),
-            parametersText: parameters?.text ?? '{"type":"object","properties":{}}',
-          })),
-        }),
-    ...(messages === undefined ? {} : { messages }),
-    ...(cache === undefined ? {} : { cache }),
-  }
-  return prepareNeutral(dialectOf(card), request, (id) => factsOf(card.id, id, now))
-}
-
-/** A handle holds system, tools and messages already. Where a provider has no handles, `prepare` goes on without. */
-function refuseHandleBesideContents(card: Card, cache: CacheRequest | undefined): void {
-  const strategy = cache?.strategy
-  if (!card.supportsHandles || typeof strategy !== 'object' || !('handle' in strategy)) return
-  const field = strategy.at ?? 'cache.strategy.handle'
-  const message = `${field}: cannot stand beside system, tools or messages, which a handle already holds; keep a handle with POST /caches.`
-  throw new Failure('invalid_request', message, { field })
 }
 
 function limitPrefix(prefix: PreparedPrefix, field: string): void {

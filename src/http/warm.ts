@@ -2,19 +2,15 @@ import { Failure } from '../contract/failures.ts'
 import { warmBody } from '../contract/warm.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
-import type { RawPath } from './body.ts'
 import { room } from './context.ts'
 import { credentialsNamed } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
+import { WARM_RAW } from './preparation.ts'
 import { warmPool } from './pool.ts'
 import { warmOne } from './warm-one.ts'
 
-/** The provider's body, and the schemas inside the neutral form. */
-export const rawInWarm: RawPath = (path) =>
-  (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
-
 export const warm = room().post('/warm', account, idempotent, async (c) => {
-  const body = await readBody(c, warmBody, { raw: rawInWarm })
+  const body = await readBody(c, warmBody, { raw: WARM_RAW })
   if (body.gateway !== undefined) {
     const { status, json } = await warmPool(c, body)
     return c.json(json, status)

@@ -48,6 +48,7 @@ const override = z.strictObject({
       z.strictObject({
         models: z.array(z.string()),
         minimum_tokens: z.int().nullable().optional(),
+        output_floor_tokens: z.int().nullable().optional(),
         retentions: z
           .array(z.strictObject({ name: z.string(), ttl: z.string(), kind: z.string(), assumed: z.boolean() }))
           .optional(),

@@ -2,11 +2,12 @@ import * as z from 'zod'
 import { gatewayAnswer, poolWarmAnswer } from '../../contract/answers/gateway.ts'
 import { preloadAnswer } from '../../contract/answers/preload.ts'
 import { deletedAnswer, listOf } from '../../contract/answers/values.ts'
-import { dryRunAnswer, jobAnswer, observedAnswer, warmAnswer } from '../../contract/answers/warm.ts'
+import { dryRunAnswer, jobAnswer, observedAnswer, renderAnswer, warmAnswer } from '../../contract/answers/warm.ts'
 import { gatewayBody } from '../../contract/gateway.ts'
 import { observations } from '../../contract/observation.ts'
 import { preloadBody } from '../../contract/preload.ts'
 import { warmBody } from '../../contract/warm.ts'
+import { jobQuery } from '../jobs.ts'
 import { operationsOf } from './operation.ts'
 
 /** Warming, and what is heard of it afterwards. */
@@ -16,6 +17,11 @@ export const warm = operationsOf('account', {
     body: warmBody,
     idempotent: true,
     answers: { 200: z.union([warmAnswer, dryRunAnswer, poolWarmAnswer]), 202: z.union([warmAnswer, poolWarmAnswer]) },
+  },
+  'POST /render': {
+    does: 'Shows the exact bytes of a prefix, where it ends, its size, and what lint finds. Nothing is stored or sent.',
+    body: warmBody,
+    answers: renderAnswer,
   },
   'POST /observations': {
     does: 'Reports what real requests used. They renew the clock of their prefix.',
@@ -47,7 +53,8 @@ export const warm = operationsOf('account', {
     answers: deletedAnswer,
   },
   'GET /jobs/{id}': {
-    does: 'One job: a warm in the background, or a crew.',
+    does: 'One job, a warm in the background or a crew: at once, or when it has ended.',
+    query: jobQuery,
     answers: z.union([jobAnswer, preloadAnswer]),
   },
   'GET /jobs/{id}/events': {
