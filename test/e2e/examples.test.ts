@@ -74,6 +74,10 @@ it.skipIf(!shells).each(['warm.sh', 'deploy-hook.sh'])('%s does what it shows', 
   expect(await run('bash', `examples/${file}`)).toMatchObject({ code: 0 })
 })
 
+it.skipIf(!shells)('the deploy hook does what it shows, by the command of its workflow', async () => {
+  expect(await run('bash', 'examples/deploy-hook/try.sh')).toMatchObject({ code: 0 })
+})
+
 it.skipIf(!shells)('the commands in README.md and docs/api.md do what they show', async () => {
   expect(await run('node', 'examples/run-documents.mjs')).toMatchObject({ code: 0 })
 })
