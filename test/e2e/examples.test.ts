@@ -70,7 +70,7 @@ it.each(['warm.mjs', 'observe-anthropic.mjs', 'observe-openai.mjs', 'break-even.
 /** Not every machine that has Node has curl and bash. */
 const shells = ['curl', 'bash'].every((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0)
 
-it.skipIf(!shells).each(['warm.sh', 'deploy-hook.sh'])('%s does what it shows', async (file) => {
+it.skipIf(!shells).each(['warm.sh'])('%s does what it shows', async (file) => {
   expect(await run('bash', `examples/${file}`)).toMatchObject({ code: 0 })
 })
 
