@@ -66,6 +66,12 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ['CREATE TABLE departed (fingerprint TEXT PRIMARY KEY, day TEXT NOT NULL, spent_nanos INTEGER NOT NULL)'],
   // Which bots there are, so that they are erased with the account.
   ['CREATE TABLE bot (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID'],
+  // Messages to the account's webhook. `wake_at` is when something must be done about one; without it, it was given up.
+  [
+    `CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+      wake_at INTEGER, count INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
+      leased_until INTEGER, stops TEXT NOT NULL)`,
+  ],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

@@ -2,8 +2,11 @@ import { AccessStore } from './access-store.ts'
 import { ClaimStore } from './claim-store.ts'
 import { DayStore } from './day-store.ts'
 import { HistoryStore } from './history-store.ts'
+import type { Stop } from '../core/state.ts'
 import { JobStore } from './job-store.ts'
 import { migrate, REGISTRY_STEPS } from './migrations.ts'
+import { addToOutbox } from './outbox.ts'
+import { OutboxStore } from './outbox-store.ts'
 import { PrefixStore } from './prefix-store.ts'
 import type { AccountSettings } from './records.ts'
 import { SlotStore } from './slot-store.ts'
@@ -21,18 +24,20 @@ export class RegistryStore {
   readonly jobs: JobStore
   readonly days: DayStore
   readonly access: AccessStore
+  readonly outbox: OutboxStore
 
   constructor(sql: Sql) {
     this.#sql = sql
     migrate(sql, REGISTRY_STEPS)
     this.history = new HistoryStore(sql)
-    this.states = new StateStore(sql, this.history)
+    this.states = new StateStore(sql, this.history, (k, stop) => this.#tell(k, stop))
     this.prefixes = new PrefixStore(sql, this.states)
     this.slots = new SlotStore(sql)
     this.claims = new ClaimStore(sql)
     this.jobs = new JobStore(sql)
     this.days = new DayStore(sql)
     this.access = new AccessStore(sql)
+    this.outbox = new OutboxStore(sql)
   }
 
   /** Everything inside commits together or not at all, and the copies in memory with it. */
@@ -73,7 +78,20 @@ export class RegistryStore {
     )
   }
 
+  deleteSetting(name: string): void {
+    this.#sql.all('DELETE FROM setting WHERE name = ?', name)
+  }
+
   // What spans tables
+
+  /** A plan stopped, and a person has to hear of it: false where the account has nobody to tell. */
+  #tell(k: number, { reason, at, why }: Stop): boolean {
+    const record = this.prefixes.record(k)
+    if (record === null || this.setting('webhook') === null) return false
+    const { id, name, provider, model } = record
+    addToOutbox(this.outbox, { prefixId: id, name, provider, model, reason, why, at })
+    return true
+  }
 
   reservedNanos(): number {
     const row = this.#sql.all<{ prefixes: number | null; handles: number | null }>(
@@ -82,13 +100,12 @@ export class RegistryStore {
     return (row?.prefixes ?? 0) + (row?.handles ?? 0)
   }
 
-  /** The earliest instant at which something must happen: a slot falls due, or a claim expires. */
+  /** The earliest instant at which something must happen: a slot falls due, a claim expires, a message is to be sent. */
   nextAt(): number | null {
     const row = this.#sql.all<{ slot: number | null; claim: number | null }>(
       'SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim',
     )[0]
-    if (row === undefined) return null
-    if (row.slot === null) return row.claim
-    return row.claim === null ? row.slot : Math.min(row.slot, row.claim)
+    const times = [row?.slot, row?.claim, this.outbox.nextAt()].filter((at) => typeof at === 'number')
+    return times.length === 0 ? null : Math.min(...times)
   }
 }

@@ -1,7 +1,7 @@
 import { isWarm } from '../core/state.ts'
 import type { Change } from '../core/change.ts'
 import type { PlanContext } from '../core/plan.ts'
-import { dayOf, SLOT_MS } from '../core/schedule.ts'
+import { dayOf, SLOT_MS, spread } from '../core/schedule.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
 import { Guards } from './guards.ts'
@@ -117,11 +117,4 @@ export class Situation {
     if (consumed || before.state.nextAt === null || nextAt < before.state.nextAt)
       this.store.slots.hint(before.k, Math.max(nextAt, now - SLOT_MS))
   }
-}
-
-/** A number in [0, 1) that spreads retries over prefixes and tries, the same every time it is asked. */
-function spread(k: number, generation: number): number {
-  let mixed = Math.imul(k, 0x9e3779b1) ^ Math.imul(generation, 0x85ebca6b)
-  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d)
-  return ((mixed ^ (mixed >>> 13)) >>> 0) / 2 ** 32
 }

@@ -1,6 +1,7 @@
 import type { HistoryRow } from '../core/history.ts'
+import { newsOf } from '../core/notice.ts'
 import { readState } from '../core/state.ts'
-import type { PrefixState } from '../core/state.ts'
+import type { PrefixState, Stop } from '../core/state.ts'
 import { Copies } from './copies.ts'
 import { linesOf } from './history-lines.ts'
 import type { HistoryStore } from './history-store.ts'
@@ -21,11 +22,14 @@ export interface Row {
 export class StateStore {
   readonly #sql: Sql
   readonly #history: HistoryStore
+  readonly #tell: (k: number, stop: Stop) => boolean
   readonly #copies = new Copies<PrefixState>(STATES_IN_MEMORY)
 
-  constructor(sql: Sql, history: HistoryStore) {
+  /** `tell` takes a stop that a person has to hear of, in the transaction of the stop; true: it will be told. */
+  constructor(sql: Sql, history: HistoryStore, tell: (k: number, stop: Stop) => boolean = () => false) {
     this.#sql = sql
     this.#history = history
+    this.#tell = tell
   }
 
   /** What was undone in the tables must not live on in the copies. */
@@ -87,7 +91,10 @@ export class StateStore {
   }
 
   /** One written row, whatever is in it: history rows ride along in `tail` until there are enough for a row of their own. */
-  save(k: number, state: PrefixState, rows: readonly HistoryRow[]): void {
+  save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
+    const stop = given.stopped === null ? null : newsOf(this.load(k), given)
+    const isTold = stop !== null && this.#tell(k, stop)
+    const state = isTold ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
     const text = JSON.stringify(state)
     this.#copies.set(k, state)
     if (rows.length === 0) {

@@ -22,6 +22,7 @@ import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
 import { signals } from './signals.ts'
 import { warm } from './warm.ts'
+import { webhook } from './webhook.ts'
 
 /** The caller's own request id is taken over when it is nothing but an id. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,100}$/
@@ -61,6 +62,7 @@ for (const resource of [
   ledger,
   accounts,
   credentials,
+  webhook,
   killSwitch,
   openapi,
 ])
