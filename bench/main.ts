@@ -15,6 +15,11 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
       'a fleet of managed caches through a bad month in virtual time: dead handles, orphans, dollars (about a minute)',
     load: async () => (await import('./handles.ts')).handles,
   },
+  holdout: {
+    about:
+      'three accounts with a known saving, a hundred seeds each: how often its measurement covers it (some minutes)',
+    load: async () => (await import('./holdout.ts')).holdout,
+  },
   world: {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,

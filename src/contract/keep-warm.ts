@@ -21,12 +21,10 @@ export const keepWarm = z
     latency_value_usd: dollars.optional().meta({
       description: 'US dollars that one avoided cold start is worth beside the tokens it saves; 0 when absent.',
     }),
-    holdout: z
-      .number()
-      .min(0)
-      .max(1)
-      .optional()
-      .meta({ description: 'Only 0 and the default, 0.02, are accepted so far; none is run yet.' }),
+    holdout: z.number().min(0).max(1).optional().meta({
+      description:
+        'Share of idle gaps, drawn by chance, that get no keep-alives, so that the ledger can measure what they save; 0.02 when absent. For plan auto.',
+    }),
   })
   .meta({ description: 'How to keep the prefix warm.' })
 
@@ -41,7 +39,12 @@ export interface KeepWarmValue {
   budgetNanosPerDay: number
   /** What one avoided cold start is worth beside the tokens it saves; absent in rows that are older than it: 0. */
   latencyValueNanos?: number
+  /** Share of idle gaps that are held out; absent in rows that are older than it: the default. */
+  holdoutShare?: number
 }
+
+/** The share of idle gaps that are held out where the caller did not say. */
+export const DEFAULT_HOLDOUT = 0.02
 
 /** What was given, over what stands. */
 export function keepWarmOver(given: KeepWarmInput, standing: KeepWarmValue): KeepWarmValue {
@@ -51,11 +54,7 @@ export function keepWarmOver(given: KeepWarmInput, standing: KeepWarmValue): Kee
     idleTimeoutMs: given.idle_timeout === undefined ? standing.idleTimeoutMs : given.idle_timeout,
     windows: given.windows ?? standing.windows,
     budgetNanosPerDay: given.budget_usd_per_day ?? standing.budgetNanosPerDay,
+    holdoutShare: given.holdout ?? standing.holdoutShare ?? DEFAULT_HOLDOUT,
     latencyValueNanos: given.latency_value_usd ?? standing.latencyValueNanos ?? 0,
   }
-}
-
-/** A member whose feature does not exist yet, at a value that would need it; null when all of them may be taken. */
-export function unsupportedInKeepWarm(given: KeepWarmInput): string | null {
-  return given.holdout === undefined || given.holdout === 0 || given.holdout === 0.02 ? null : 'keep_warm.holdout'
 }

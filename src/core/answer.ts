@@ -9,6 +9,7 @@ import { readReceipt } from './receipt.ts'
 import { goneAfter, granted } from './retention.ts'
 import { pendingUntil } from './signal.ts'
 import type { PrefixState, Purpose } from './state.ts'
+import { paidIn } from './trial.ts'
 import { lossAfter } from './tripwire.ts'
 import type { Primitive, Usage } from './types.ts'
 
@@ -141,5 +142,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   // for, whose work is still running.
   if (purpose !== 'write' && known !== null && pendingUntil(before, startedAt) === null)
     state.loss = lossAfter(before.loss, known, startedAt)
+  // A write that was asked for is no part of what keep-alives cost.
+  if (purpose !== 'write') rows.push(...paidIn(state, costNanos ?? 0, startedAt))
   return { state, rows }
 }

@@ -7,6 +7,7 @@ import { goneAfter, granted } from './retention.ts'
 import { SWEEP_HORIZON_MS } from './schedule.ts'
 import { signalAfter } from './signal.ts'
 import type { LearnedRetention, PrefixState, StopReason } from './state.ts'
+import { ended } from './trial.ts'
 import { isForgiven, lossLimit } from './tripwire.ts'
 import type { Price, RetentionOffer, Usage } from './types.ts'
 
@@ -20,6 +21,7 @@ const ENDED_BY_ARRIVAL: readonly StopReason[] = [
   'budget_exhausted',
   'unverifiable',
   'session_over',
+  'held_out',
 ]
 
 /** Real requests that stood behind one observation call. */
@@ -57,6 +59,11 @@ export function applyArrivals(
     tally.count += 1
     tally.firstAt = Math.min(tally.firstAt, at)
     tally.lastAt = Math.max(tally.lastAt, at)
+    if (state.trial !== undefined && at > state.trial.gapAt) {
+      const { row } = ended(state.trial, enough, at)
+      if (row !== null) rows.push(row)
+      delete state.trial
+    }
     const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
     if (gaps.length > 0) state.gaps = gaps
     state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)

@@ -6,6 +6,7 @@ import { breakEvenProbes } from './price.ts'
 import { refusal } from './refusal.ts'
 import type { PrefixState, StopReason } from './state.ts'
 import { timing } from './timing.ts'
+import { isHeldOut } from './trial.ts'
 import {
   deadline,
   failedUntil,
@@ -18,7 +19,9 @@ import {
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
 export function decide(state: PrefixState, context: PlanContext, now: number): Decision {
-  const decision = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const planned = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const due = planned.do === 'send' && planned.purpose === 'keep'
+  const decision = due && isHeldOut(state, context.keepWarm, now) ? HELD_OUT : planned
   const { holdBack } = context
   if (holdBack === undefined || holdBack.untilAt <= now) return decision
   const held = (deadlineAt: number | null, fromAt: number): Decision => {
@@ -29,6 +32,13 @@ export function decide(state: PrefixState, context: PlanContext, now: number): D
   // One that failed and would come back before the end of it waits for the same reason as the others.
   const comesBack = decision.do === 'wait' && (decision.code === 'hold' || decision.code === 'backoff')
   return comesBack && state.failuresInRow > 0 ? held(deadline(state), decision.untilAt) : decision
+}
+
+/** A share of idle gaps goes without keep-alives: only beside them can it be seen what keep-alives save. */
+const HELD_OUT: Decision = {
+  do: 'stop',
+  reason: 'held_out',
+  why: 'this idle gap was drawn to go without keep-alives, to measure what they save (keep_warm.holdout); the next real request starts the plan again',
 }
 
 /** Rests behind which there is nothing but a lack of demand or money: announced traffic is a demand, and asks again for money. */
@@ -43,6 +53,7 @@ const RESTS: readonly StopReason[] = [
   'unverifiable',
   'not_worth_it',
   'session_over',
+  'held_out',
   'budget_exhausted',
 ]
 

@@ -4,6 +4,7 @@ import { spendToday } from './budget.ts'
 import type { Change } from './change.ts'
 import type { HistoryRow } from './history.ts'
 import type { PrefixState, Purpose } from './state.ts'
+import { paidIn } from './trial.ts'
 import type { Primitive } from './types.ts'
 
 /** One of our calls that failed. */
@@ -55,6 +56,7 @@ export function applyFailure(before: PrefixState, call: FailedCall, worst: numbe
       model: null,
       why: `outcome unknown (${call.failure.kind}): charged at its worst case`,
     })
+    if (call.purpose !== 'write') rows.push(...paidIn(state, worst ?? 0, call.at))
   }
   if (call.primitiveRefused && before.primitiveIndex + 1 < ladder) {
     state.failuresInRow = before.failuresInRow

@@ -2,7 +2,7 @@ import type { Purpose } from './state.ts'
 import type { Primitive, ReceiptKind, Usage } from './types.ts'
 
 /** A row of a prefix's history: what one answer proved, what real requests did, what was decided and why. */
-export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow | SavingRow | RollUpRow
+export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow | SavingRow | TrialRow | RollUpRow
 
 export interface ReceiptRow {
   at: number
@@ -41,6 +41,19 @@ export interface SavingRow {
   kind: 'credited' | 'revoked'
   /** Null: there was a saving, and nobody knows how much. */
   nanos: number | null
+  why: string
+}
+
+/** An idle gap that counts for the holdout: what it cost, in the end or as far as is known. */
+export interface TrialRow {
+  at: number
+  type: 'trial'
+  arm: 'held_out' | 'kept'
+  costNanos: number
+  /** What writing the prefix cost when the first keep-alive was due. */
+  worthNanos: number
+  /** The cost that was counted for the same gap before; this one takes its place. */
+  insteadOfNanos?: number
   why: string
 }
 

@@ -13,6 +13,8 @@ export interface KeepWarm {
   budgetNanosPerDay: number
   /** What one avoided cold start is worth beside the tokens it saves; absent in rows that are older than it: 0. */
   latencyValueNanos?: number
+  /** Share of idle gaps that are held out; absent in rows that are older than it: the default. */
+  holdoutShare?: number
 }
 
 /** What a decision needs beside the state of the prefix: all of it data, none of it remembered. */

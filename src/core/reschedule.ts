@@ -1,17 +1,20 @@
+import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
 import { announcementsAt } from './announcement.ts'
 import type { Change } from './change.ts'
 import { decide } from './decide.ts'
 import type { HistoryRow } from './history.ts'
+import { holdingOf } from './break-even.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from './signal.ts'
 import type { PrefixState } from './state.ts'
+import { atStake, drawn, mayHoldOut, rested } from './trial.ts'
 
 /**
  * Asks the plan what comes next and writes it into the state: the next due time, or why there is none. A lapse is
  * carried out here, so that it is a decision with a row and never an accident.
  */
 export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
-  let state = withoutPast(before, now)
+  let state = withDraw(withoutPast(before, now), context)
   const rows: HistoryRow[] = []
   for (;;) {
     const decision = decide(state, context, now)
@@ -41,8 +44,40 @@ export function reschedule(before: PrefixState, context: PlanContext, now: numbe
       state.stopped ??= { reason: decision.reason, at: now, why: decision.why }
       state.nextAt = null
     } else state.nextAt = decision.do === 'wait' ? Math.max(decision.untilAt, now) : now
+    rows.push(...onTrial(state, decision, context, now))
     return { state, rows, decision }
   }
+}
+
+/** With the draw for the idle gap that began with the last real request, where gaps of this plan may be held out. */
+function withDraw(state: PrefixState, { keepWarm, random }: PlanContext): PrefixState {
+  const { plan, holdoutShare = DEFAULT_HOLDOUT } = keepWarm
+  const { trial, lastArrivalAt } = state
+  if (plan === 'auto' && holdoutShare > 0 && lastArrivalAt !== null) {
+    return trial?.gapAt === lastArrivalAt ? state : { ...state, trial: drawn(lastArrivalAt, holdoutShare, random) }
+  }
+  if (trial === undefined) return state
+  const { trial: _none, ...rest } = state
+  return rest
+}
+
+/** Moves the trial of a state that is being made: a keep-alive is planned for its gap, or none will come any more. */
+function onTrial(state: PrefixState, decision: Decision, context: PlanContext, now: number): HistoryRow[] {
+  const { trial, retention } = state
+  if (trial === undefined || retention === null) return []
+  const keeps =
+    decision.do === 'wait' ? decision.code === 'hold' : decision.do === 'send' && decision.purpose === 'keep'
+  if (keeps && state.probesSinceArrival === 0 && mayHoldOut(state, context.keepWarm, now)) {
+    const holding = holdingOf(state, context, retention.name, retention.ttlMs)
+    if (holding === null) return []
+    const dueAt = decision.do === 'wait' ? decision.untilAt : now
+    state.trial = atStake(trial, { dueAt, writeNanos: holding.write, readNanos: holding.read }, now)
+    return []
+  }
+  if (decision.do !== 'stop') return []
+  const step = rested(trial, now)
+  state.trial = step.trial
+  return step.row === null ? [] : [step.row]
 }
 
 /** Without what has passed of the things that callers foretold. */

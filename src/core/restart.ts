@@ -8,6 +8,7 @@ export function restart(before: PrefixState, now: number): PrefixState {
   const { signal = null } = before
   return {
     ...before,
+    ...(before.trial === undefined ? {} : { trial: { ...before.trial, lifted: true as const } }),
     ...(signal?.kind === 'end' ? { signal: signalAfter(before, now) } : {}),
     generation: before.generation + 1,
     stopped: null,

@@ -42,6 +42,9 @@ export function rollUpRows(rows: readonly HistoryRow[]): RollUpRow[] {
         save(hour, { count: sign, nanos: sign * (row.nanos ?? 0), unpriced: row.nanos === null ? sign : 0 })
         break
       }
+      case 'trial':
+        // Its figures are in the sums of the account; the rest of the gap is told by its receipts and decisions.
+        break
       case 'rollup':
         if (row.unpriced !== undefined) hour.unpriced = (hour.unpriced ?? 0) + row.unpriced
         if (row.savings !== undefined) save(hour, row.savings)

@@ -13,7 +13,7 @@ export const PENDING_MS = 3_600_000
 export const MOST_PENDING_MS = 24 * 3_600_000
 
 /** Rests that `pending` ends: there is no proof against the prefix behind them, only the silence that it explains. */
-const ENDED_BY_PENDING: readonly StopReason[] = ['break_even', 'session_over']
+const ENDED_BY_PENDING: readonly StopReason[] = ['break_even', 'session_over', 'held_out']
 
 /** The signal in force at `now`; null when none was given, or when it has passed. */
 export function signalAt(state: PrefixState, now: number): Signal | null {

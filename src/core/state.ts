@@ -3,6 +3,7 @@ import type { Announcement } from './announcement.ts'
 import type { Told } from './notice.ts'
 import type { IdleGap } from './saving.ts'
 import { NO_GAP } from './saving.ts'
+import type { Trial } from './trial.ts'
 import type { Loss } from './tripwire.ts'
 import { NO_LOSS } from './tripwire.ts'
 import type { Signal } from './signal.ts'
@@ -31,6 +32,7 @@ export type StopReason =
   | 'quota_spent'
   | 'internal_error'
   | 'session_over'
+  | 'held_out'
 
 export interface Stop {
   reason: StopReason
@@ -132,6 +134,8 @@ export interface PrefixState {
   credits: number
   unpricedSavings: number
   loss: Loss
+  /** What the holdout has to do with the idle gap that is running; absent before the first real request, and for other plans than `auto`. */
+  trial?: Trial
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
   lastArrivalAt: number | null
   /** Idle gaps between real requests, packed by core/demand.ts; absent before the first one. */

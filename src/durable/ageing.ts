@@ -29,6 +29,7 @@ export function age(store: RegistryStore, handles: HandleStore, idempotency: Ide
     store.jobs.drop(now - JOB_MS)
     idempotency.age(now)
     store.days.drop(dayOf(now - LEDGER_DAYS_MS))
+    store.trials.drop(dayOf(now - LEDGER_DAYS_MS))
     store.prefixes.dropDeparted(dayOf(now))
     // None is ever forgotten, unless there is a defect; then it must not stay so.
     for (const k of store.states.forgotten(now - FORGOTTEN_MS, 10_000)) store.slots.hint(k, now)

@@ -97,7 +97,8 @@ export class Leases {
       return null
     }
     if (decision.do !== 'send') {
-      const change = reschedule(state, context, now)
+      // What must not be sent when it is due is not put off until then.
+      const change = reschedule(state, context, decision.do === 'stop' ? asOf : now)
       // Who asked for it in the background hears that it was refused, and why.
       if (generation === 0) change.state = this.#endings.endJobs(change.state, refusedJob(decision), now)
       this.#situation.save({ k, state }, change, now, true)

@@ -66,6 +66,8 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ['CREATE TABLE departed (fingerprint TEXT PRIMARY KEY, day TEXT NOT NULL, spent_nanos INTEGER NOT NULL)'],
   // Which bots there are, so that they are erased with the account.
   ['CREATE TABLE bot (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID'],
+  // What idle gaps cost, kept and held out, by UTC day: the sums behind the measured saving.
+  ['CREATE TABLE trial_day (day TEXT PRIMARY KEY, arms TEXT NOT NULL) WITHOUT ROWID'],
   // Messages to the account's webhook. `wake_at` is when something must be done about one; without it, it was given up.
   [
     `CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,

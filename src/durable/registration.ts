@@ -1,3 +1,4 @@
+import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { PrefixRecord } from './records.ts'
 
@@ -16,6 +17,7 @@ export const DEFAULT_KEEP_WARM: KeepWarm = {
   windows: [],
   budgetNanosPerDay: 1_000_000_000,
   latencyValueNanos: 0,
+  holdoutShare: DEFAULT_HOLDOUT,
 }
 
 /** A plan as text, for comparison: a member that is newer than the stored row stands at its default. */

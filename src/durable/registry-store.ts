@@ -12,6 +12,7 @@ import type { AccountSettings } from './records.ts'
 import { SlotStore } from './slot-store.ts'
 import type { Sql } from './sql.ts'
 import { StateStore } from './state-store.ts'
+import { TrialStore } from './trial-store.ts'
 
 /** One account's tables, as typed statements by idea. They decide nothing. */
 export class RegistryStore {
@@ -23,6 +24,7 @@ export class RegistryStore {
   readonly claims: ClaimStore
   readonly jobs: JobStore
   readonly days: DayStore
+  readonly trials: TrialStore
   readonly access: AccessStore
   readonly outbox: OutboxStore
 
@@ -30,7 +32,8 @@ export class RegistryStore {
     this.#sql = sql
     migrate(sql, REGISTRY_STEPS)
     this.history = new HistoryStore(sql)
-    this.states = new StateStore(sql, this.history, (k, stop) => this.#tell(k, stop))
+    this.trials = new TrialStore(sql)
+    this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#tell(k, stop))
     this.prefixes = new PrefixStore(sql, this.states)
     this.slots = new SlotStore(sql)
     this.claims = new ClaimStore(sql)

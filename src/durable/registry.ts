@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { Arms } from '../core/holdout.ts'
 import { Failure } from '../contract/failures.ts'
 import type { Announcement } from '../core/announcement.ts'
 import type { Arrival } from '../core/arrivals.ts'
@@ -518,6 +519,10 @@ export class Registry extends DurableObject<Environment> {
 
   totals(): { day: string; totals: DayTotals }[] {
     return this.#store.days.all()
+  }
+
+  trials(): { day: string; arms: Arms }[] {
+    return this.#store.trials.all()
   }
 
   ledgerSums(span: Span, before: number | null, limit: number): { sums: PrefixSum[]; cursor: number | null } {

@@ -6,6 +6,7 @@ import { Copies } from './copies.ts'
 import { linesOf } from './history-lines.ts'
 import type { HistoryStore } from './history-store.ts'
 import type { Sql } from './sql.ts'
+import type { TrialStore } from './trial-store.ts'
 
 /** History rows kept beside the state before they move to a row of their own. */
 const TAIL_ROWS = 32
@@ -22,13 +23,20 @@ export interface Row {
 export class StateStore {
   readonly #sql: Sql
   readonly #history: HistoryStore
+  readonly #trials: TrialStore
   readonly #tell: (k: number, stop: Stop) => boolean
   readonly #copies = new Copies<PrefixState>(STATES_IN_MEMORY)
 
   /** `tell` takes a stop that a person has to hear of, in the transaction of the stop; true: it will be told. */
-  constructor(sql: Sql, history: HistoryStore, tell: (k: number, stop: Stop) => boolean = () => false) {
+  constructor(
+    sql: Sql,
+    history: HistoryStore,
+    trials: TrialStore,
+    tell: (k: number, stop: Stop) => boolean = () => false,
+  ) {
     this.#sql = sql
     this.#history = history
+    this.#trials = trials
     this.#tell = tell
   }
 
@@ -101,6 +109,7 @@ export class StateStore {
       this.#sql.all('UPDATE state SET next_at = ?, state = ? WHERE k = ?', state.nextAt, text, k)
       return
     }
+    this.#trials.book(rows)
     const count = this.#sql.all<{ tail_rows: number }>(
       'UPDATE state SET next_at = ?, state = ?, tail = tail || ?, tail_rows = tail_rows + ? WHERE k = ? RETURNING tail_rows',
       state.nextAt,

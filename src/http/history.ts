@@ -5,7 +5,7 @@ import { historyJson } from './present.ts'
 import { cursor, limit } from './query.ts'
 
 export const historyQuery = z.strictObject({
-  type: z.enum(['receipt', 'arrival', 'decision', 'saving', 'rollup']).optional(),
+  type: z.enum(['receipt', 'arrival', 'decision', 'saving', 'trial', 'rollup']).optional(),
   order: z.enum(['asc', 'desc']).default('asc'),
   cursor,
   limit: limit(200, 1_000),

@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { Failure } from '../contract/failures.ts'
+import { armsTogether, ENOUGH_HELD_OUT, measured } from '../core/holdout.ts'
+import type { Arms } from '../core/holdout.ts'
 import { dayOf } from '../core/schedule.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../durable/ledger-pages.ts'
 import { EMPTY_DAY } from '../durable/records.ts'
@@ -41,7 +43,9 @@ export const ledger = room().get('/ledger', account, async (c) => {
   const { from, to, span } = spanOf(query.from, query.to, group, clockOf(c).now())
   const registry = registryOf(c)
   const days = (await registry.totals()).filter((one) => one.day >= from && one.day <= to)
-  const head = { from, to, group: group ?? 'entry', totals: sumJson(days.map(({ totals }) => totals)) }
+  const trials = (await registry.trials()).filter((one) => one.day >= from && one.day <= to)
+  const holdout = holdoutJson(armsTogether(trials.map(({ arms }) => arms)))
+  const head = { from, to, group: group ?? 'entry', totals: sumJson(days.map(({ totals }) => totals)), holdout }
   if (group === 'day') {
     const after = decodeCursor(query.cursor, dayPlace)?.day ?? ''
     const left = days.filter((one) => one.day > after)
@@ -103,6 +107,36 @@ function sumJson(days: readonly DayTotals[]) {
     unpriced_savings: sum.unpricedSavings,
     hits: sum.hits,
     misses: sum.misses,
+  }
+}
+
+/** What keep-alives save, as the crediting of hits has it and as the idle gaps that were held out show it. */
+function holdoutJson({ heldOut, kept }: Arms) {
+  const found = measured(heldOut, kept)
+  const whole = (nanos: number): number => money(Math.round(nanos * kept.gaps))
+  const short = ENOUGH_HELD_OUT - heldOut.gaps
+  const wanting =
+    short > 0
+      ? `${heldOut.gaps} idle gaps were held out, and a measurement takes ${ENOUGH_HELD_OUT}: a longer span, more traffic, or a larger keep_warm.holdout`
+      : `${kept.gaps} idle gaps were kept, and a measurement takes ${ENOUGH_HELD_OUT}`
+  return {
+    held_out_gaps: heldOut.gaps,
+    kept_gaps: kept.gaps,
+    modelled_usd: money(Math.round(kept.worth - kept.cost)),
+    measured:
+      found === null
+        ? null
+        : {
+            saved_usd: whole(found.perGap),
+            low_usd: whole(found.low),
+            high_usd: whole(found.high),
+            per_gap_usd: money(Math.round(found.perGap)),
+            confidence: 0.95,
+          },
+    why:
+      found === null
+        ? `not measured: ${wanting}`
+        : `by what ${heldOut.gaps} idle gaps cost that were drawn to go without keep-alives, for the ${kept.gaps} that were kept`,
   }
 }
 

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { Failure } from '../contract/failures.ts'
+import { keepWarmOver } from '../contract/keep-warm.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../contract/warm.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
@@ -12,7 +13,7 @@ import type { Call } from './context.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from './idempotency.ts'
-import { cardFor, keepWarmFrom } from './preparation.ts'
+import { cardFor } from './preparation.ts'
 import { prefixJson, receiptJson, warmthJson } from './present.ts'
 import { previewJson } from './preview.ts'
 import { cursor, limit, readQuery } from './query.ts'
@@ -63,7 +64,7 @@ export const prefixes = room()
     const standing = await registry.view(id)
     const view = await registry.change(id, {
       ...(change.name === undefined ? {} : { name: change.name }),
-      ...(change.keep_warm === undefined ? {} : { keepWarm: keepWarmFrom(change.keep_warm, standing.record.keepWarm) }),
+      ...(change.keep_warm === undefined ? {} : { keepWarm: keepWarmOver(change.keep_warm, standing.record.keepWarm) }),
     })
     return c.json(prefixJson(view))
   })
@@ -115,7 +116,7 @@ export const prefixes = room()
     const { keep_warm } = await readBody(c, previewBody)
     const view = await registryOf(c).view(id)
     const clock = clockOf(c)
-    return c.json(previewJson(view, keepWarmFrom(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs))
+    return c.json(previewJson(view, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs))
   })
   .post('/prefixes/:id/warm', account, idempotent, async (c) => {
     const id = idOf(c)

@@ -1,15 +1,14 @@
 import { cacheValue } from '../contract/cache.ts'
 import type { CacheInput } from '../contract/cache.ts'
 import { Failure, readFailure } from '../contract/failures.ts'
-import { keepWarmOver, unsupportedInKeepWarm } from '../contract/keep-warm.ts'
-import type { KeepWarmInput } from '../contract/keep-warm.ts'
+import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { RawJson } from '../contract/raw-json.ts'
 import { NOT_YET } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import type { Advice, ModelFacts, Primitive } from '../core/types.ts'
+import type { ModelFacts, Primitive } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
@@ -51,7 +50,7 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
   const mode = cache?.mode ?? 'best_effort'
   limitPrefix(prefix, body.request === undefined ? '' : 'request')
   refuseTooShort(prefix, facts, mode)
-  const advice = [...prefix.advice, ...keepWarmAdvice(body.keep_warm)]
+  const advice = prefix.advice
   const maxOutputTokens = body.max_output_tokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const print = fingerprintOf(card, prefix, credential)
@@ -122,27 +121,10 @@ function cardForBody(card: Card, text: string | undefined): Card {
   return isChat ? chat : card
 }
 
-export function keepWarmFrom(given: KeepWarmInput, standing: KeepWarm): KeepWarm {
-  refuseKeepWarm(given)
-  return keepWarmOver(given, standing)
-}
-
-function refuseKeepWarm(given: KeepWarmInput | undefined): void {
-  const field = given === undefined ? null : unsupportedInKeepWarm(given)
-  if (field !== null) throw new Failure('unsupported', `${field}: is not supported yet at this value.`, { field })
-}
-
-function keepWarmAdvice(given: KeepWarmInput | undefined): Advice[] {
-  if (given?.holdout === undefined || given.holdout === 0) return []
-  const message = 'No holdout is run yet: every idle gap is kept as the plan says.'
-  return [{ cause: 'holdout_not_run', message, at: 'keep_warm.holdout' }]
-}
-
 function refuseNotYet(body: WarmBody): void {
   for (const field of NOT_YET) {
     if (body[field] !== undefined) throw new Failure('unsupported', `${field}: is not supported yet.`, { field })
   }
-  refuseKeepWarm(body.keep_warm)
   if (body.request === undefined) return
   for (const field of ['system', 'tools', 'messages'] as const) {
     if (body[field] !== undefined) {

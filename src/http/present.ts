@@ -1,5 +1,6 @@
 import { FAILURES } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
 import { windowJson } from '../contract/windows.ts'
 import { announcementsAt } from '../core/announcement.ts'
 import type { Belief } from '../core/belief.ts'
@@ -93,6 +94,7 @@ export function keepWarmJson(keepWarm: KeepWarm) {
     windows: keepWarm.windows.map(windowJson),
     budget_usd_per_day: money(keepWarm.budgetNanosPerDay),
     latency_value_usd: money(keepWarm.latencyValueNanos ?? 0),
+    holdout: keepWarm.holdoutShare ?? DEFAULT_HOLDOUT,
   }
 }
 
@@ -200,6 +202,11 @@ export function historyJson(row: HistoryRow) {
       cached_tokens,
       decisions,
     }
+  }
+  if (row.type === 'trial') {
+    const cost = { cost_usd: money(row.costNanos), write_usd: money(row.worthNanos) }
+    const instead = row.insteadOfNanos === undefined ? {} : { instead_of_usd: money(row.insteadOfNanos) }
+    return { at, type: row.type, arm: row.arm, ...cost, ...instead, why: row.why }
   }
   if (row.type === 'saving') return { at, type: row.type, kind: row.kind, saved_usd: money(row.nanos), why: row.why }
   if (row.type === 'decision') return { at, type: row.type, decision: row.decision, reason: row.why, why: row.why }

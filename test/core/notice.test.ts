@@ -36,6 +36,7 @@ describe('what a person hears of', () => {
     'not_worth_it',
     'kill_switch',
     'session_over',
+    'held_out',
   ] as const)('not that a plan rests for %s', (reason) => {
     expect(newsOf(warmState(NOON - HOUR), stoppedFor(reason))).toBeNull()
   })

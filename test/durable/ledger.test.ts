@@ -1,5 +1,6 @@
 import { beforeEach, expect, it } from 'vitest'
 import type { HistoryRow } from '../../src/core/history.ts'
+import { armsAfter, NO_ARMS } from '../../src/core/holdout.ts'
 import { rollUpRows } from '../../src/core/roll-up.ts'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import { HandleStore } from '../../src/durable/handle-store.ts'
@@ -9,6 +10,7 @@ import type { LedgerEntry, LedgerPlace } from '../../src/durable/ledger-pages.ts
 import type { Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
+import type { Usage } from '../../src/core/types.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { die } from '../scenarios/random.ts'
 import { nodeSql } from '../support/node-sql.ts'
@@ -142,7 +144,7 @@ function everyEntry(limit: number): LedgerEntry[] {
 
 it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the nano-dollar, in world %i', (seed) => {
   const ks = (['auto', 'always', { probes: 20 }] as const).flatMap((plan, n) => [
-    registered(`p${n}`, planned(plan, { budgetNanosPerDay: 50_000_000_000 }), 'priced'),
+    registered(`p${n}`, planned(plan, { budgetNanosPerDay: 50_000_000_000, holdoutShare: 0.5 }), 'priced'),
     registered(`u${n}`, planned(plan, { budgetNanosPerDay: 50_000_000_000 }), 'unpriced'),
   ])
   lived(seed, ks)
@@ -168,6 +170,15 @@ it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the n
   if (day === undefined) throw new Error('no day was booked')
   expect(day.creditedNanos - day.revokedNanos).toBe(sum('saved'))
   expect(day.credits - day.revocations).toBe(sum('savings'))
+
+  const trials = ks.flatMap((k) => store.history.load(k)).filter((row) => row.type === 'trial')
+  const [arms] = store.trials.all().map((one) => one.arms)
+  expect(arms).toEqual(trials.toSorted((a, b) => a.at - b.at).reduce(armsAfter, NO_ARMS))
+  // Every gap counts once: a row without `insteadOfNanos` is a gap.
+  const gaps = trials.filter(({ insteadOfNanos }) => insteadOfNanos === undefined)
+  expect([arms?.heldOut.gaps, arms?.kept.gaps]).toEqual(
+    ['held_out', 'kept'].map((arm) => gaps.filter((row) => row.arm === arm).length),
+  )
 
   const entries = everyEntry(7)
   expect(sumsOf(entries.map(({ row }) => row as HistoryRow))).toEqual({
@@ -212,4 +223,85 @@ it('prefixes are paged, the newest first, and none twice', () => {
   const second = prefixSums(store, ALL, first.cursor, 3)
   expect([...first.sums, ...second.sums].map(({ name }) => name)).toEqual(['e', 'd', 'c', 'b', 'a'])
   expect(second.cursor).toBeNull()
+})
+
+/** Calls from one instant to another, each answered with a hit. */
+function run(k: number, from: number, until: number): string[] {
+  const calls: string[] = []
+  for (let at = from; at < until; at += MINUTE / 2) {
+    for (const { seq } of keeper.sweep(at, at + 65_000).messages) {
+      for (const lease of keeper.begin(seq, at + 1_000)) {
+        calls.push(lease.purpose)
+        settle(k, lease, at + 1_000, usage(10_000, 0))
+      }
+    }
+  }
+  return calls
+}
+
+function settle(k: number, lease: Lease, at: number, said: Usage): void {
+  const base = { lease: lease.id, k, startedAt: at, latencyMs: 200, primitive: lease.primitive }
+  keeper.settle(lease.seq, [{ ...base, kind: 'answered', usage: said, model: null }], at + 300)
+}
+
+/** Written at noon, and read by a real request a second later. */
+function used(keepWarm: KeepWarm): number {
+  const k = registered('held', keepWarm, 'priced')
+  const asked = keeper.warmNow(k, NOON)
+  if (asked === null || !('lease' in asked)) throw new Error('it was not warmed')
+  settle(k, asked.lease, NOON, usage(0, 10_000))
+  keeper.observe(k, [{ startedAt: NOON + 1_000, usage: usage(10_000, 0), ttftMs: null }], NOON + 1_000)
+  return k
+}
+
+it('a gap that is held out gets no keep-alive; the request that ends it pays the rewrite, and starts the plan again', () => {
+  const k = used(planned('auto', { holdoutShare: 1 }))
+  expect(run(k, NOON + 10_000, NOON + 20 * MINUTE)).toEqual([])
+  expect(store.states.load(k)?.stopped?.reason).toBe('held_out')
+  const rewrite = 37_500_000
+  expect(store.trials.all()[0]?.arms.heldOut).toMatchObject({ gaps: 1, cost: rewrite, worth: rewrite })
+  keeper.observe(k, [{ startedAt: NOON + 20 * MINUTE, usage: usage(0, 10_000), ttftMs: null }], NOON + 20 * MINUTE)
+  expect(store.states.load(k)?.stopped).toBeNull()
+  expect(store.trials.all()[0]?.arms).toMatchObject({ heldOut: { gaps: 1, cost: rewrite }, kept: { gaps: 0 } })
+})
+
+it('a gap that was held out is kept once somebody asks for warmth in it', () => {
+  const keepWarm = planned('auto', { holdoutShare: 1 })
+  const k = used(keepWarm)
+  expect(run(k, NOON + 10_000, NOON + 4.9 * MINUTE)).toEqual([])
+  const { id } = registrar.viewByKey(k, NOON).record
+  registrar.change(id, { keepWarm: { ...keepWarm, budgetNanosPerDay: 2_000_000_000 } }, NOON + 4.9 * MINUTE)
+  expect(store.states.load(k)?.stopped).toBeNull()
+  expect(run(k, NOON + 4.91 * MINUTE, NOON + 8 * MINUTE)).toContain('keep')
+})
+
+const allDay = { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 0, toMinute: 0, timeZone: 'UTC' }
+
+it.each<[string, KeepWarm, ((id: string) => void)?]>([
+  ['a share of 0', planned('auto', { holdoutShare: 0 })],
+  ['plan always', planned('always', { holdoutShare: 1 })],
+  ['declared windows', planned('auto', { holdoutShare: 1, windows: [allDay] })],
+  [
+    'work that is pending',
+    planned('auto', { holdoutShare: 1 }),
+    (id) => registrar.signal(id, { kind: 'pending', at: NOON + 2_000, untilAt: NOON + HOUR }),
+  ],
+  [
+    'announced traffic',
+    planned('auto', { holdoutShare: 1 }),
+    (id) => registrar.announce(id, { at: NOON + HOUR, expectedRequests: 1 }, NOON + 2_000),
+  ],
+])('with %s nothing is held out', (_, keepWarm, tell) => {
+  const k = used(keepWarm)
+  tell?.(registrar.viewByKey(k, NOON).record.id)
+  expect(run(k, NOON + 10_000, NOON + 8 * MINUTE)).toContain('keep')
+  expect(store.history.load(k).some((row) => row.type === 'trial' && row.arm === 'held_out')).toBe(false)
+})
+
+it('without any real request nothing is held out', () => {
+  const k = registered('unseen', planned('auto', { holdoutShare: 1 }), 'priced')
+  const asked = keeper.warmNow(k, NOON)
+  if (asked === null || !('lease' in asked)) throw new Error('it was not warmed')
+  settle(k, asked.lease, NOON, usage(0, 10_000))
+  expect(run(k, NOON + 10_000, NOON + 8 * MINUTE)).toContain('keep')
 })

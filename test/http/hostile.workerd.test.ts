@@ -154,7 +154,8 @@ describe('a field of ours', () => {
     [{ ...base, keep_warm: { budget_usd_per_day: -1 } }, 'invalid_request', 'keep_warm.budget_usd_per_day'],
     [{ ...base, keep_warm: { budget_usd_per_day: '1' } }, 'invalid_request', 'keep_warm.budget_usd_per_day'],
     [{ ...base, keep_warm: { latency_value_usd: -1 } }, 'invalid_request', 'keep_warm.latency_value_usd'],
-    [{ ...base, keep_warm: { holdout: 0.5 } }, 'unsupported', 'keep_warm.holdout'],
+    [{ ...base, keep_warm: { holdout: 1.01 } }, 'invalid_request', 'keep_warm.holdout'],
+    [{ ...base, keep_warm: { holdout: -0.01 } }, 'invalid_request', 'keep_warm.holdout'],
   ]
   it.each(cases)('is refused by name: %j', async (body, kind, field) => {
     await expectRefusal(await warm(body), kind, field)

@@ -20,6 +20,7 @@ const KEY = 'sk-ant-tenants-own-0123456789'
 const PROMPT = 'The blue lantern is in the third drawer.'
 
 interface Received {
+  how: string[]
   id: string
   timestamp: string
   signature: string
@@ -39,9 +40,9 @@ beforeEach(async () => {
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
     const request = new Request(input, init)
     if (!request.url.startsWith('http://hooks.test')) return lab.fetch(request)
-    expect([request.url, request.method, request.redirect]).toEqual([HOOK, 'POST', 'manual'])
     const header = (name: string): string => request.headers.get(`webhook-${name}`) ?? ''
     received.push({
+      how: [request.method, request.url, request.redirect, request.headers.get('authorization') ?? 'no key'],
       id: header('id'),
       timestamp: header('timestamp'),
       signature: header('signature'),
@@ -108,6 +109,7 @@ it('a stopped plan reaches a person: signed, in words, without prompts and keys'
   await tick()
   await until(() => received.length === 1)
   const [one] = received as [Received]
+  expect(one.how).toEqual(['POST', HOOK, 'manual', 'no key'])
   expect(one.signature).toBe(signed(one, secret))
   expect(one.id).toMatch(/^msg_[0-9a-f]{24}$/)
   expect(Math.abs(Number(one.timestamp) - Date.now() / 1_000)).toBeLessThan(5)

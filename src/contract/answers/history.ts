@@ -30,6 +30,22 @@ export const historyAnswer = z.union([
     saved_usd: usd,
     why: z.string(),
   }),
+  z
+    .strictObject({
+      at,
+      type: z.literal('trial'),
+      arm: z.enum(['held_out', 'kept']),
+      cost_usd: z
+        .number()
+        .meta({ description: 'Keep-alives of this idle gap, and the read or the write of the prefix that ended it.' }),
+      write_usd: z.number(),
+      instead_of_usd: z.number().optional(),
+      why: z.string(),
+    })
+    .meta({
+      description:
+        'An idle gap that counts for the measured saving; instead_of_usd takes back what was counted for it before.',
+    }),
   z.strictObject({ at, type: z.literal('decision'), decision: z.string(), reason: z.string(), why: z.string() }),
   z
     .strictObject({

@@ -25,6 +25,26 @@ export const ledgerAnswer = z.strictObject({
   to: z.string(),
   group: z.enum(['entry', 'day', 'prefix']),
   totals: z.strictObject(ledgerDay).meta({ description: 'Of all days from `from` to `to`, whatever the page shows.' }),
+  holdout: z
+    .strictObject({
+      held_out_gaps: z.int(),
+      kept_gaps: z.int(),
+      modelled_usd: z.number().meta({
+        description: 'What the kept gaps saved, if each of them would have cost a rewrite without keep-alives.',
+      }),
+      measured: z
+        .strictObject({
+          saved_usd: z.number(),
+          low_usd: z.number(),
+          high_usd: z.number(),
+          per_gap_usd: z.number(),
+          confidence: z.literal(0.95),
+        })
+        .nullable()
+        .meta({ description: 'The same by measurement, with its interval; null before 30 idle gaps were held out.' }),
+      why: z.string(),
+    })
+    .meta({ description: 'Idle gaps from `from` to `to` in which a keep-alive was due, and those that went without.' }),
   data: z.array(
     z.union([
       z.strictObject({ day: z.string(), ...ledgerDay }),

@@ -22,4 +22,5 @@ export const keepWarmAnswer = z.strictObject({
   windows: z.array(z.strictObject({ days: z.string(), from: z.string(), to: z.string(), time_zone: z.string() })),
   budget_usd_per_day: z.number(),
   latency_value_usd: z.number(),
+  holdout: z.number().meta({ description: 'Share of idle gaps that get no keep-alives, to measure what they save.' }),
 })
