@@ -22,7 +22,7 @@ export function worstNanos(state: PrefixState, context: PlanContext): number | n
 /** Asks the budgets, with the worst case. */
 export function spend(state: PrefixState, context: PlanContext, now: number, purpose: Purpose, why: string): Decision {
   const worst = worstNanos(state, context)
-  const refused = budgetRefusal(state, context, now, worst)
+  const refused = budgetRefusal(state, context, now, worst) ?? outbid(state, context)
   if (refused !== null) {
     const untilAt = nextDayAt(now)
     if (context.keepWarm.plan === 'always' && refused.heals)
@@ -59,6 +59,16 @@ export function budgetRefusal(
     }
   }
   return null
+}
+
+/** Why the account's budget goes to others; null when it need not. What was never warm was asked for just now, and is written. */
+function outbid({ verdict }: PrefixState, context: PlanContext): { why: string; heals: true } | null {
+  if (context.outbid !== true || verdict === 'none') return null
+  const left = context.accountLeftNanos === null ? '' : ` (${dollars(context.accountLeftNanos)})`
+  return {
+    why: `what the account may still spend today${left} does not reach all prefixes, and goes to those that are expected to save more for each dollar`,
+    heals: true,
+  }
 }
 
 /** The counters of money after one more call at `now`, in nano-dollars: those of the day begin anew with it. */

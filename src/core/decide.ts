@@ -78,6 +78,8 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
     wanted.purpose === 'keep' ? [FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS] : [REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS]
   const againAt = failedUntil(state, context, firstMs, mostMs)
   if (now < againAt) return wait(againAt)
-  const spent = spend(state, context, now, wanted.purpose, wanted.why)
+  // What is foretold is worth more than gaps of the past can say.
+  const { outbid: _others, ...funded } = context
+  const spent = spend(state, funded, now, wanted.purpose, wanted.why)
   return spent.do === 'send' ? { ...spent, ...rest } : spent
 }

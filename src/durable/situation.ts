@@ -6,6 +6,7 @@ import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
 import { Guards } from './guards.ts'
 import { Paces } from './paces.ts'
+import { Rationing } from './rationing.ts'
 import { DEFAULT_CREDENTIAL } from './records.ts'
 import type { AccountSettings, PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
@@ -25,6 +26,7 @@ export class Situation {
   readonly ports: KeeperPorts
   readonly guards: Guards
   readonly paces: Paces
+  readonly rationing: Rationing
   /** A copy of which prefixes have a call in flight: claim by prefix. The claims are the truth. */
   readonly inFlight = new Map<number, number>()
   settings: AccountSettings
@@ -34,6 +36,7 @@ export class Situation {
     this.ports = ports
     this.guards = new Guards(store)
     this.paces = new Paces(store)
+    this.rationing = new Rationing(store)
     this.settings = settings
     this.#readInFlight()
   }
@@ -75,7 +78,7 @@ export class Situation {
     now: number,
     accountLeftNanos: number | null,
   ): PlanContext {
-    return {
+    const context: PlanContext = {
       keepWarm: record.keepWarm,
       facts: this.ports.factsOf(record.provider, record.model, now),
       estimatedTokens: record.estimatedTokens,
@@ -89,6 +92,16 @@ export class Situation {
       ...this.#credentialGone(record),
       ...this.#holdBack(record, state, now),
     }
+    const outbid = accountLeftNanos !== null && this.rationing.isOutbid(k, state, context, now)
+    return outbid ? { ...context, outbid } : context
+  }
+
+  /** Looks, now and then, whether what the account has left today reaches all that is scheduled. */
+  reckon(now: number): void {
+    this.rationing.reckon(now, this.accountLeft(now), (k, state) => {
+      const record = this.store.prefixes.record(k)
+      return record === null ? null : this.context(k, record, state, now, null)
+    })
   }
 
   #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {

@@ -121,6 +121,16 @@ export class StateStore {
     if (count !== undefined && count.tail_rows >= TAIL_ROWS) this.#history.moveTail(k)
   }
 
+  /** Some prefixes that a due time stands for, the newest first, and how many there are. */
+  scheduled(limit: number): { ks: number[]; total: number } {
+    const ks = this.#sql
+      .all<{ k: number }>('SELECT k FROM state WHERE next_at IS NOT NULL ORDER BY k DESC LIMIT ?', limit)
+      .map((row) => row.k)
+    if (ks.length < limit) return { ks, total: ks.length }
+    const total = this.#sql.all<{ n: number }>('SELECT count(next_at) AS n FROM state')[0]?.n ?? ks.length
+    return { ks, total }
+  }
+
   /** Prefixes whose due time passed without any slot or claim standing for them: none, unless there is a defect. */
   forgotten(now: number, limit: number): number[] {
     return this.#sql
