@@ -2,7 +2,7 @@ import type { Decision, PlanContext } from './plan.ts'
 import { dollars, ratesFor } from './price.ts'
 import { dayOf, iso, nextDayAt } from './schedule.ts'
 import type { PrefixState, Purpose } from './state.ts'
-import { deadline } from './tries.ts'
+import { deadline, inTurn } from './tries.ts'
 
 /**
  * The most that one call can cost: a full rewrite plus the output floor. Before the first count the estimate is
@@ -24,9 +24,9 @@ export function spend(state: PrefixState, context: PlanContext, now: number, pur
   const worst = worstNanos(state, context)
   const refused = budgetRefusal(state, context, now, worst) ?? outbid(state, context)
   if (refused !== null) {
-    const untilAt = nextDayAt(now)
+    const untilAt = inTurn(nextDayAt(now), state, context)
     if (context.keepWarm.plan === 'always' && refused.heals)
-      return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(untilAt)}` }
+      return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(nextDayAt(now))}` }
     return {
       do: 'stop',
       reason: 'budget_exhausted',

@@ -1,6 +1,7 @@
 import { nextAnnouncement, preparing } from './announcement.ts'
 import { prefixTokens } from './break-even.ts'
 import { spend, worstNanos } from './budget.ts'
+import { untilOpening, woken } from './opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { breakEvenProbes } from './price.ts'
 import { refusal } from './refusal.ts'
@@ -18,8 +19,10 @@ import {
 } from './tries.ts'
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
-export function decide(state: PrefixState, context: PlanContext, now: number): Decision {
-  const planned = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+export function decide(before: PrefixState, context: PlanContext, now: number): Decision {
+  const state = woken(before, context, now)
+  const own = untilOpening(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const planned = announced(own, state, context, now)
   const due = planned.do === 'send' && planned.purpose === 'keep'
   const decision = due && isHeldOut(state, context.keepWarm, now) ? HELD_OUT : planned
   const { holdBack } = context
@@ -71,7 +74,8 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   const worthProbes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? 0
   const wanted = preparing(state, next, { worthProbes, grainMs: context.grainMs, pace: context.pace }, now)
   if (wanted === null) return decision
-  const rest = decision.do === 'stop' ? { rest: { reason: decision.reason, why: decision.why } } : {}
+  const behind = decision.do === 'stop' ? { reason: decision.reason, why: decision.why } : decision.rest
+  const rest = behind === undefined ? {} : { rest: behind }
   const wait = (untilAt: number): Decision => ({ do: 'wait', code: 'announced', untilAt, why: wanted.why, ...rest })
   if (wanted.do === 'wait') return wait(wanted.untilAt)
   const [firstMs, mostMs] =

@@ -3,7 +3,15 @@ import { reschedule } from '../core/reschedule.ts'
 import { budgetRefusal, worstNanos } from '../core/budget.ts'
 import { decide } from '../core/decide.ts'
 import type { Decision, PlanContext } from '../core/plan.ts'
-import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, SLOT_MS, slotOf, WRITE_TIMEOUT_MS } from '../core/schedule.ts'
+import {
+  dayOf,
+  KEEP_TIMEOUT_MS,
+  LEASE_WAIT_MS,
+  SETTLE_SLACK_MS,
+  SLOT_MS,
+  slotOf,
+  WRITE_TIMEOUT_MS,
+} from '../core/schedule.ts'
 import type { PrefixState, Purpose } from '../core/state.ts'
 import { worthOf } from '../core/worth.ts'
 import type { Primitive } from '../core/types.ts'
@@ -124,7 +132,9 @@ export class Leases {
     const context = generation === 0 ? open : room.within(record, open)
     // A message comes up to a slot and a queue's grain early: what is due by then is due now.
     const early = SLOT_MS + this.#situation.ports.grainMs
-    const asOf = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
+    const near = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
+    // But for what belongs to the next day: its budget is not this one's.
+    const asOf = dayOf(near) === dayOf(now) ? near : now
     const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
     if (decision.do === 'wait' && generation === 0) {
       // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
@@ -142,7 +152,7 @@ export class Leases {
     }
     if (decision.purpose === 'write' && generation !== 0 && state.verdict === 'cold') {
       // The history says that a rewrite is paid, and why, before it is paid.
-      const change = reschedule(state, context, now)
+      const change = reschedule(state, context, state.stopped === null ? now : asOf)
       this.#store.states.save(k, change.state, change.rows)
     }
     const { holdBack } = context

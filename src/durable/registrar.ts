@@ -230,7 +230,7 @@ export class Registrar {
   liftKillSwitch(now: number): void {
     this.#each((k) => {
       const state = this.#store.states.load(k)
-      if (state?.stopped?.reason === 'kill_switch') this.#keeper.replan(k, now, (one) => restart(one, now))
+      if (state?.stopped?.reason === 'kill_switch') this.#keeper.replanInTurn(k, now, (one) => restart(one, now))
     })
   }
 
@@ -262,7 +262,7 @@ export class Registrar {
   #refit(k: number, now: number): void {
     const { provider, model, retention } = this.#record(k)
     const offer = this.#ports.factsOf(provider, model, now).retentions.find(({ name }) => name === retention)
-    this.#keeper.replan(k, now, (state) => {
+    this.#keeper.replanInTurn(k, now, (state) => {
       const held = state.retention
       // What receipts taught stays, as long as it was taught about the same offer.
       const same =
