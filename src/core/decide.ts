@@ -1,6 +1,7 @@
 import { nextAnnouncement, preparing } from './announcement.ts'
 import { prefixTokens } from './break-even.ts'
 import { spend, worstNanos } from './budget.ts'
+import { draining } from './draining.ts'
 import { untilOpening, woken } from './opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { breakEvenProbes } from './price.ts'
@@ -22,7 +23,7 @@ import {
 export function decide(before: PrefixState, context: PlanContext, now: number): Decision {
   const state = woken(before, context, now)
   const own = untilOpening(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
-  const planned = announced(own, state, context, now)
+  const planned = draining(announced(own, state, context, now), state, context)
   const due = planned.do === 'send' && planned.purpose === 'keep'
   const decision = due && isHeldOut(state, context.keepWarm, now) ? HELD_OUT : planned
   const { holdBack } = context
@@ -66,7 +67,7 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   if (next === null || decision.do === 'send' || decision.do === 'lapse') return decision
   if (decision.do === 'wait' ? decision.code !== 'window' : !RESTS.includes(decision.reason)) return decision
   // An off plan, or an earlier rest, may stand in front of a graver reason.
-  if (context.killed || context.credentialGone !== undefined || state.verdict === 'uncacheable') return decision
+  if (context.killed || context.gone !== undefined || state.verdict === 'uncacheable') return decision
   if (state.stopped !== null && !RESTS.includes(state.stopped.reason)) return decision
   const { price } = context.facts
   if (price === null || state.retention === null || worstNanos(state, context) === null) return decision

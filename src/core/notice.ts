@@ -15,6 +15,7 @@ const TOLD: readonly StopReason[] = [
   'budget_exhausted',
   'provider_refused',
   'credential_replaced',
+  'address_changed',
   'quota_spent',
   'internal_error',
 ]

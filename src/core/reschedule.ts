@@ -2,6 +2,7 @@ import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
 import { announcementsAt } from './announcement.ts'
 import type { Change } from './change.ts'
 import { decide } from './decide.ts'
+import { drained } from './draining.ts'
 import type { HistoryRow } from './history.ts'
 import { holdingOf } from './break-even.ts'
 import { woken } from './opening.ts'
@@ -21,6 +22,11 @@ export function reschedule(before: PrefixState, context: PlanContext, now: numbe
   if (awake !== before) {
     const why = `its declared window opened; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
     rows.push({ at: now, type: 'decision', decision: 'resume', why })
+  }
+  if (state.stopped?.reason === 'superseded' && !drained(state, context, now)) {
+    const why = 'a real request came for this version, or a newer one gave its name back; the plan goes on'
+    rows.push({ at: now, type: 'decision', decision: 'resume', why })
+    state = { ...state, stopped: null }
   }
   for (;;) {
     const decision = decide(state, context, now)

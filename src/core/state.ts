@@ -1,5 +1,6 @@
 import type { FailureValue } from '../contract/failures.ts'
 import type { Announcement } from './announcement.ts'
+import type { Inside } from './inside.ts'
 import type { Told } from './notice.ts'
 import type { IdleGap } from './saving.ts'
 import { NO_GAP } from './saving.ts'
@@ -29,6 +30,7 @@ export type StopReason =
   | 'kill_switch'
   | 'provider_refused'
   | 'credential_replaced'
+  | 'address_changed'
   | 'quota_spent'
   | 'internal_error'
   | 'session_over'
@@ -48,6 +50,8 @@ export interface Receipt {
   purpose: Purpose
   primitive: Primitive
   usage: Usage
+  /** The provider's own usage object as JSON text, where it is known; kept of the last receipt only. */
+  rawUsage?: string
   /** Null when the price or the usage is not known. */
   costNanos: number | null
   latencyMs: number
@@ -99,6 +103,8 @@ export interface PrefixState {
   verdict: 'none' | 'warm' | 'cold' | 'uncacheable' | 'unknown'
   /** Start of the last request that wrote or read the entry. */
   anchorAt: number | null
+  /** How the clock was last renewed through a longer prefix; absent: it never was. */
+  inside?: Inside
   retention: LearnedRetention | null
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null

@@ -7,6 +7,7 @@ import type { PlanContext } from '../core/plan.ts'
 import type { PrefixState } from '../core/state.ts'
 import { inTurn } from '../core/tries.ts'
 import { Totals } from './day-totals.ts'
+import { drainOlders } from './draining.ts'
 import { Endings } from './endings.ts'
 import type { GuardView } from './guards.ts'
 import { Leases } from './leases.ts'
@@ -106,6 +107,8 @@ export class Keeper {
       const state = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
       if (state === null || record === null) return false
+      // Whoever uses it now uses another one, at another address: that renews nothing here.
+      if (this.#situation.hasMoved(record)) return false
       const { retentions, price } = this.#situation.ports.factsOf(record.provider, record.model, now)
       const change = applyArrivals(state, arrivals, now, record.createdAt, retentions, price)
       const tally = flushTally(change.state, now, change.rows.length > 0)
@@ -124,8 +127,15 @@ export class Keeper {
       )
       for (const row of change.rows) if (row.type === 'saving') totals.saved(row)
       totals.save()
+      drainOlders(this.#situation, k, next.state, now)
       return true
     })
+  }
+
+  /** A version took a name and may be warm already: lets those before it drain. */
+  drainOlders(k: number, now: number): void {
+    const state = this.#store.states.load(k)
+    if (state !== null) drainOlders(this.#situation, k, state, now)
   }
 
   /** Somebody changed a prefix, its plan or a switch: `edit` the state, then plan anew. */
@@ -155,6 +165,11 @@ export class Keeper {
     const after = isDue ? { ...next, nextAt: turn(now, next, context) } : next
     this.#situation.save({ k, state }, { state: after, rows: [...told.rows, ...rows] }, now, false)
     return after
+  }
+
+  /** Whether its provider is reached at another place now than when a prefix was registered. */
+  hasMoved(record: PrefixRecord): boolean {
+    return this.#situation.hasMoved(record)
   }
 
   /** What the plan would do about a prefix as it stands. */

@@ -15,6 +15,7 @@ describe('what a person hears of', () => {
     'quota_spent',
     'provider_refused',
     'credential_replaced',
+    'address_changed',
     'price_unknown',
     'retention_unknown',
     'surprise_write',
