@@ -1,5 +1,5 @@
 import { Failure } from '../contract/failures.ts'
-import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../core/announcement.ts'
 import type { Announcement } from '../core/announcement.ts'
 import { belief, elsewhere } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
@@ -126,6 +126,18 @@ export class Registrar {
         if (change !== null) return change
         const why = `this prefix already holds ${MOST_ANNOUNCEMENTS} announcements that are still to come, the most that it may`
         throw new Failure('conflict', why)
+      }),
+    )
+  }
+
+  /** A caller takes back what was announced for an instant, or with null everything. Throws `not_found` where there is nothing. */
+  withdraw(id: string, at: number | null, now: number): void {
+    this.#store.transaction(() =>
+      this.#keeper.tell(this.#k(id), now, (state) => {
+        const change = withdrawn(state, at, now)
+        if (change !== null) return change
+        const what = at === null ? 'nothing is announced for this prefix' : 'nothing is announced for that instant'
+        throw new Failure('not_found', what)
       }),
     )
   }

@@ -593,6 +593,13 @@ export class Registry extends DurableObject<Environment> {
     return this.#registrar.view(id, this.clock.now())
   }
 
+  /** Takes back word of traffic: for one instant, or with null all of it. */
+  async withdraw(id: string, at: number | null): Promise<PrefixView> {
+    this.#registrar.withdraw(id, at, this.clock.now())
+    await this.#rearming.rearm()
+    return this.#registrar.view(id, this.clock.now())
+  }
+
   async remove(id: string): Promise<void> {
     this.#registrar.remove(id, this.clock.now())
     await this.#crews.look()
