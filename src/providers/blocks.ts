@@ -107,6 +107,19 @@ function tokensOf(text: string, node: JsonNode): string {
   return isText ? `text ${JSON.stringify(stringMember(node, 'text'))}` : canonical(text, node, { drop })
 }
 
+/** Where markers stand in a stored body, in the order of the prompt, but for its end; and whether one stands there. */
+export function markedPlaces(dialect: DialectId, text: string): { places: Place[]; endIsMarked: boolean } {
+  const { root } = readBody(text)
+  const blocks = blocksOf(dialect, text) ?? []
+  const marked = blocks.map(({ place }) => {
+    const one = SECTIONS[dialect]?.[place.section]
+    const node = one === undefined ? undefined : find(root, one, place)?.node
+    return [...CONTROLS].some((name) => member(node, name)?.type === 'object') ? place : null
+  })
+  const endIsMarked = marked.pop() != null
+  return { places: marked.filter((place) => place !== null), endIsMarked }
+}
+
 /** The body with everything behind a block removed; the bytes in front of it stay as they are. */
 export function cutBehind(dialect: DialectId, text: string, place: Place): string {
   const { root } = readBody(text)

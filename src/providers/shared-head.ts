@@ -113,7 +113,7 @@ function prepared({ card, facts, prefix }: CrewAgent, place: Place | undefined):
   const dialect = dialectOf(card)
   try {
     const text = cutBehind(card.dialect, prefix.text, place)
-    const head = whole(prefix, text, card, facts)
+    const head = wholePrefix(prefix, text, card, facts)
     // It has to be possible to write it: some formats have no marker where it would end.
     const primitive = dialect.primitives(head.text, facts)[0]
     if (primitive === undefined) return null
@@ -125,7 +125,13 @@ function prepared({ card, facts, prefix }: CrewAgent, place: Place | undefined):
   }
 }
 
-function whole(prefix: PreparedPrefix, text: string, card: Card, facts: ModelFacts): PreparedPrefix {
+/** A body that begins with the same blocks as a prepared one, as a prefix of its own: all of it. */
+export function wholePrefix(
+  prefix: PreparedPrefix,
+  text: string,
+  card: Pick<Card, 'dialect' | 'wire'>,
+  facts: ModelFacts,
+): PreparedPrefix {
   const { model, retention, cacheKey } = prefix
   const cache: CacheRequest = {
     mode: 'best_effort',
@@ -144,7 +150,7 @@ export function withHeadMarked({ card, facts, prefix }: CrewAgent, place: Place)
   const text = markBehind(card, prefix.text, place, prefix.retention)
   if (text === null || text === prefix.text) return prefix
   try {
-    const marked = whole(prefix, text, card, facts)
+    const marked = wholePrefix(prefix, text, card, facts)
     if (marked.canonical !== prefix.canonical) return prefix
     return { ...prefix, text: marked.text, breakpoint: marked.breakpoint }
   } catch (thrown) {
