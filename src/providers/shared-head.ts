@@ -100,7 +100,8 @@ function headsOf(
       const prefix = heads.get(leader)
       const place = placed(leader)
       if (members.length < 2 || prefix == null || place === undefined || prefix.estimatedTokens < minimum) return []
-      const why = `${members.length} agents begin with the same ${shared} blocks, about ${prefix.estimatedTokens} tokens`
+      const blocksShared = shared === 1 ? 'block' : `${shared} blocks`
+      const why = `${members.length} agents begin with the same ${blocksShared}, about ${prefix.estimatedTokens} tokens`
       return [{ members, head: { prefix, place }, why }]
     })
   }

@@ -87,8 +87,8 @@ it('agent.py does what it shows', async (test) => {
 /** Not every machine that has Node has curl and bash. */
 const shells = ['curl', 'bash'].every((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0)
 
-it.skipIf(!shells)('warm.sh does what it shows', async () => {
-  expect(await run('bash', 'examples/warm.sh')).toMatchObject({ code: 0 })
+it.skipIf(!shells).each(['warm.sh'])('%s does what it shows', async (file) => {
+  expect(await run('bash', `examples/${file}`)).toMatchObject({ code: 0 })
 })
 
 it.skipIf(!shells)('the deploy hook does what it shows, by the command of its workflow', async () => {
