@@ -1,4 +1,3 @@
-import pLimit from 'p-limit'
 import * as z from 'zod'
 import { cacheChange, cacheCreation, goneReport } from '../contract/caches.ts'
 import { Failure, readFailure } from '../contract/failures.ts'
@@ -6,15 +5,11 @@ import { duration } from '../contract/scalars.ts'
 import { fingerprint } from '../core/fingerprint.ts'
 import type { HandleKeep } from '../core/handle.ts'
 import type { HandleFlight, HandleView, HandleWish } from '../durable/handle-records.ts'
-import { accessWith } from '../durable/credential.ts'
 import { handlesOf, withoutHandles } from '../providers/handles.ts'
 import type { HandleDialect } from '../providers/handles.ts'
-import { cardById } from '../providers/registry.ts'
 import type { Card } from '../providers/types.ts'
 import { runHandleLease, runHandleToItsEnd } from '../queue/run-handle.ts'
 import { pack } from '../runtime/bytes.ts'
-import { accessTo } from '../runtime/env.ts'
-import { callAboutHandle } from '../runtime/handle-call.ts'
 import { account } from './auth.ts'
 import { MAX_PREFIX_BYTES, readBody, tooLargeFailure } from './body.ts'
 import { clockOf, keepAlive, registryOf, room } from './context.ts'
@@ -149,32 +144,6 @@ export const caches = room()
       next_cursor: page.cursor === null ? null : encodeCursor({ seq: page.cursor }),
     })
   })
-
-const DELETES_AT_ONCE = 6
-const DELETE_TIMEOUT_MS = 10_000
-
-/** Before an account is erased: what it leaves at its providers. What cannot be deleted now, the next reconcile finds. */
-export async function deleteHandlesOf(c: Call, id: string): Promise<void> {
-  const many = pLimit(DELETES_AT_ONCE)
-  const { handles, allowedSecrets, credentials } = await registryOf(c, id).livingHandles()
-  await Promise.all(
-    handles.map(({ provider: of, name, ...wanted }) =>
-      many(async () => {
-        const card = cardById(of)
-        const dialect = card === undefined ? null : handlesOf(card)
-        if (card === undefined || dialect === null) return
-        const access = accessTo(card, c.env)
-        try {
-          const opened = accessWith(wanted, access, allowedSecrets, credentials, c.env)
-          await callAboutHandle(opened, dialect, dialect.remove(name), clockOf(c), DELETE_TIMEOUT_MS)
-        } catch (thrown) {
-          // Its credential is gone, or opens no more: nothing can be done but to let it expire.
-          if (readFailure(thrown) === null) throw thrown
-        }
-      }),
-    ),
-  )
-}
 
 function supported(card: Card): HandleDialect {
   const dialect = handlesOf(card)
