@@ -138,7 +138,8 @@ describe('a managed cache with a credential of the account', () => {
     )
     await bindings.DIRECTORY.getByName('directory').reconcileAgainAt(0, 1)
     await reconcileHandles(bindings)
-    expect(await atProvider()).toEqual([])
+    // The lost one may be there anew by now, under another name.
+    for (const one of [orphan, made]) expect(await atProvider()).not.toContain(pick(one, 'handle'))
     const history = await get(`/caches/${id}/history`, who())
     expect(history.text).toContain('the provider does not list it')
     expect(sent).toContain(`DELETE ${ownKey}`)
