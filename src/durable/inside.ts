@@ -17,7 +17,7 @@ export function renewInner(situation: Situation, record: PrefixRecord, longer: P
   for (const head of record.heads) {
     const k = prefixes.keyOf('fingerprint', head)
     const [inner, before] = k === null ? [null, null] : [prefixes.record(k), states.load(k)]
-    if (k === null || inner === null || before === null) continue
+    if (k === null || inner === null || before === null || inner.id === record.id) continue
     const change = renewedInside(before, passage)
     if (change === null) continue
     const next = reschedule(change.state, situation.context(k, inner, change.state, now, null), now)

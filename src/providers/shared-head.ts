@@ -45,14 +45,13 @@ export function groupCrew(agents: readonly CrewAgent[], minSharedTokens = 0): Cr
       alone.push(...cluster.filter((index) => !sharing.some((group) => group.members.includes(index))))
     }
     if (alone.length > 0)
-      groups.push({ members: alone.toSorted((a, b) => a - b), head: null, why: whyNone(first, alone, minimum) })
+      groups.push({ members: alone.toSorted((a, b) => a - b), head: null, why: whyNone(alone, minimum) })
   }
   return groups.toSorted((a, b) => (a.members[0] ?? 0) - (b.members[0] ?? 0))
 }
 
-function whyNone({ card }: CrewAgent, alone: readonly number[], minimum: number): string {
+function whyNone(alone: readonly number[], minimum: number): string {
   if (alone.length === 1) return 'no other agent shares its provider, model, credential, key and beginning'
-  if (blocksOf(card.dialect, '{}') === null) return 'shared heads are not looked for in this wire format'
   return `they share no whole blocks of at least ${minimum} tokens, the least that is worth an entry here`
 }
 
@@ -83,7 +82,7 @@ function beginning(blocks: readonly Block[], minimum: number, index: number): st
 function headsOf(
   agents: readonly CrewAgent[],
   cluster: readonly number[],
-  blocks: ReadonlyMap<number, Block[] | null>,
+  blocks: ReadonlyMap<number, Block[]>,
   minimum: number,
 ): CrewGroup[] {
   const lists = new Map(cluster.map((index) => [index, blocks.get(index) ?? []]))

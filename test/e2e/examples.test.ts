@@ -60,17 +60,34 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 500 })
 })
 
-it.each(['warm.mjs', 'observe-anthropic.mjs', 'observe-openai.mjs', 'break-even.mjs'])(
-  '%s does what it shows',
-  async (file) => {
-    expect(await run('node', `examples/${file}`)).toMatchObject({ code: 0 })
-  },
-)
+it.each([
+  'warm.mjs',
+  'observe-anthropic.mjs',
+  'observe-openai.mjs',
+  'agent-anthropic.mjs',
+  'agent-openai.mjs',
+  'agent-gemini.mjs',
+  'crew.mjs',
+  'break-even.mjs',
+])('%s does what it shows', async (file) => {
+  expect(await run('node', `examples/${file}`)).toMatchObject({ code: 0 })
+})
+
+/** The reason why it is not run here; null where it is. */
+const withoutPython =
+  spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))'], { stdio: 'ignore' }).status === 0
+    ? null
+    : 'there is no Python 3.9 or newer here'
+
+it('agent.py does what it shows', async (test) => {
+  if (withoutPython !== null) test.skip(withoutPython)
+  expect(await run('python3', 'examples/agent.py')).toMatchObject({ code: 0 })
+})
 
 /** Not every machine that has Node has curl and bash. */
 const shells = ['curl', 'bash'].every((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0)
 
-it.skipIf(!shells).each(['warm.sh', 'deploy-hook.sh'])('%s does what it shows', async (file) => {
+it.skipIf(!shells).each(['warm.sh'])('%s does what it shows', async (file) => {
   expect(await run('bash', `examples/${file}`)).toMatchObject({ code: 0 })
 })
 
