@@ -1,6 +1,6 @@
 import { foresee, remember, SHORTEST_GAP_MS } from '../../src/core/demand.ts'
-import type { IdleGap, Prior } from '../../src/core/demand.ts'
-import { horizon, mostProbes, retentionFor } from '../../src/core/policy.ts'
+import type { IdleGap, Lessons } from '../../src/core/demand.ts'
+import { horizon, mostProbes, reachOf, retentionFor } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
 import type { PriceRow } from './prices.ts'
 import type { Stream } from './traces.ts'
@@ -57,15 +57,17 @@ export function randomised(holding: Holding, latencyValue: number, random: () =>
 }
 
 /** The shipped planner, over what it remembers of this stream and nothing else. */
-export function pilotlight(row: PriceRow, latencyValue: number, prior?: Prior): Player {
+export function pilotlight(row: PriceRow, latencyValue: number, lessons?: Lessons): Player {
   let gaps: IdleGap[] = []
   return {
     write: (at) => {
-      const choice = retentionFor(row.holdings, foresee(gaps, at, prior), latencyValue)
+      const reach = Math.max(...row.holdings.map((holding) => reachOf(holding, latencyValue)))
+      const choice = retentionFor(row.holdings, foresee(gaps, at, lessons, reach), latencyValue)
       if (choice === null) throw new Error('a price row without a retention')
       return choice.holding
     },
-    probes: (at, holding) => horizon(holding, foresee(gaps, at, prior), latencyValue).probes,
+    probes: (at, holding) =>
+      horizon(holding, foresee(gaps, at, lessons, reachOf(holding, latencyValue)), latencyValue).probes,
     ended: (gap) => {
       if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
     },

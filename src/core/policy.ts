@@ -35,6 +35,11 @@ export function mostProbes(holding: Holding, latencyValue: number): number {
   return Math.min(MOST_PROBES, Math.floor(lapse / holding.probe + 1e-9))
 }
 
+/** The longest gap that the probes of one gap can hold it through: what may come later does not matter to it. */
+export function reachOf(holding: Holding, latencyValue: number): number {
+  return holding.ttlMs + mostProbes(holding, latencyValue) * holding.everyMs
+}
+
 /**
  * How many probes, at the least expected cost, for an entry that is held this way. A foresight says nothing of gaps shorter than
  * `SHORTEST_GAP_MS`: a retention shorter than that is held through them, within the cap, before it can matter.

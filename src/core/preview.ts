@@ -1,7 +1,7 @@
 import { foresee } from './demand.ts'
 import type { IdleGap } from './demand.ts'
 import type { KeepWarm } from './plan.ts'
-import { horizon, mostProbes } from './policy.ts'
+import { horizon, mostProbes, reachOf } from './policy.ts'
 import type { Holding } from './policy.ts'
 
 /** What a plan would have sent and paid over idle gaps that were seen. Money is in the unit of the holding. */
@@ -57,5 +57,6 @@ function probesIn(
   if (plan !== 'auto') return Math.min(inTime, plan.probes)
   // Before the first arrival it holds to the break-even; from the first gap on it learns.
   const allowed = mostProbes(holding, latencyValueNanos)
-  return Math.min(inTime, allowed, horizon(holding, foresee(before, startAt), latencyValueNanos).probes)
+  const foresight = foresee(before, startAt, undefined, reachOf(holding, latencyValueNanos))
+  return Math.min(inTime, allowed, horizon(holding, foresight, latencyValueNanos).probes)
 }
