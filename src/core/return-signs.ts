@@ -64,6 +64,7 @@ export const SIGNS = LIKENESSES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13
  * that like traffic returns in each step, and so says how many steps are looked at.
  */
 export function returnSigns(gaps: readonly IdleGap[], now: number, usual: ArrayLike<number>): Float64Array {
+  if (usual.length === 0) return new Float64Array(0)
   const idleness = new Idleness(gaps, now)
   const habit = habits(gaps, now)
   const signs = new Float64Array(usual.length * SIGNS)
