@@ -75,12 +75,15 @@ export function horizon(holding: Holding, foresight: Foresight, latencyValue: nu
   return { holding, ...best }
 }
 
+/** A shorter retention has to promise a gap's cost cheaper by so much: of the longer one, less hangs on what was learned. */
+const SHORTER_AT = 0.95
+
 /** Which retention to write, of those that the provider offers and honours: the least expected cost of a gap. */
 export function retentionFor(holdings: readonly Holding[], foresight: Foresight, latencyValue: number): Choice | null {
   let best: Choice | null = null
-  for (const holding of holdings) {
+  for (const holding of holdings.toSorted((a, b) => b.ttlMs - a.ttlMs)) {
     const choice = horizon(holding, foresight, latencyValue)
-    if (best === null || choice.expected < best.expected) best = choice
+    if (best === null || choice.expected < SHORTER_AT * best.expected) best = choice
   }
   return best
 }
