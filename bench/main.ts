@@ -1,6 +1,7 @@
 import { cpus } from 'node:os'
 import type { Figure, Report } from './figure.ts'
 import { say } from './figure.ts'
+import { botBench } from './bot/report.ts'
 import { policyBench } from './policy/report.ts'
 
 type Bench = () => Promise<{ figures: Figure[]; notes: string[] }>
@@ -15,6 +16,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
       'a fleet of managed caches through a bad month in virtual time: dead handles, orphans, dollars (about a minute)',
     load: async () => (await import('./handles.ts')).handles,
   },
+  crew: {
+    about: 'crews of 2 to 64 agents warmed in four ways in the lab: head writes, dollars, first tokens (seconds)',
+    load: async () => (await import('./crew.ts')).crew,
+  },
   holdout: {
     about:
       'three accounts with a known saving, a hundred seeds each: how often its measurement covers it (some minutes)',
@@ -24,6 +29,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,
   },
+  lint: {
+    about: 'how often lint is wrong about clean prompts, and how often it finds what was planted in them (seconds)',
+    load: async () => (await import('./lint.ts')).lintBench,
+  },
 }
 
 const HELP = `npm run -s bench -- NAME [--json]
@@ -31,12 +40,14 @@ const HELP = `npm run -s bench -- NAME [--json]
 ${Object.entries(benches)
   .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
   .join('\n')}
+  bot      a bot's conversation of 200 turns beside Blazen's rules: what is read from the cache (seconds; --help)
   policy   the planner beside other rules and a clairvoyant, on traces or on traffic made from seeds (seconds; --help)
 
   --json   one JSON object on stdout and nothing else; progress goes to stderr
 `
 
 async function main(args: string[]): Promise<number> {
+  if (args[0] === 'bot') return botBench(args.slice(1), (text) => process.stdout.write(text))
   if (args[0] === 'policy') return policyBench(args.slice(1), (text) => process.stdout.write(text))
   const names = args.filter((arg) => !arg.startsWith('-'))
   const unknown = args.filter((arg) => arg.startsWith('-') && !['--json', '--help', '-h'].includes(arg))

@@ -16,6 +16,7 @@ const developmentVars = [
   'DEV_ACCOUNT_KEY',
   'LAB_URL',
   'LAB_PROVIDERS',
+  'TOOL_ORIGINS',
   'CLOCK_REAL_ANCHOR_AT',
   'CLOCK_VIRTUAL_ANCHOR_AT',
   'CLOCK_RATE',

@@ -54,6 +54,12 @@ function section(card: Card): string[] {
         ]
       : []),
     ...(steers.some(Boolean) ? [`\`cache.key\` goes into ${steers.filter(Boolean).join(' and ')}.`, ''] : []),
+    ...((card.callerHeaders ?? []).length === 0
+      ? []
+      : [
+          `Probes carry these headers of real requests, where they are given: ${card.callerHeaders?.map((name) => `\`${name}\``).join(', ')}.`,
+          '',
+        ]),
     ...FACT_NAMES.map((name) => {
       const { says, source, checked } = card.facts[name]
       const where = source === card.source && checked === card.checked ? '' : ` (<${source}>, ${checked})`

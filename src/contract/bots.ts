@@ -1,17 +1,11 @@
 import * as z from 'zod'
-import { FAILURES } from './failures.ts'
 import { cache } from './cache.ts'
+import { keepWarm } from './keep-warm.ts'
 import { dollars, duration } from './scalars.ts'
+import { newTools } from './tools.ts'
 import { model } from './warm.ts'
 
 /** Bots, on the wire. */
-
-const kinds = Object.keys(FAILURES) as [keyof typeof FAILURES, ...(keyof typeof FAILURES)[]]
-const notYet = (what: string) =>
-  z
-    .unknown()
-    .optional()
-    .meta({ description: `Not supported yet: ${what}.` })
 
 export const snapshot = z.strictObject({
   version: z.int(),
@@ -21,7 +15,7 @@ export const snapshot = z.strictObject({
 })
 
 export const newBot = z.strictObject({
-  provider: z.string().min(1).max(64).optional().meta({ description: 'anthropic or openai.' }),
+  provider: z.string().min(1).max(64).optional().meta({ description: 'A provider of GET /providers.' }),
   model: model.optional(),
   system_prompt: z.string().max(200_000, { error: 'must be at most 200000 characters' }).optional(),
   history_tokens: z
@@ -44,72 +38,45 @@ export const newBot = z.strictObject({
   cost_budget_usd: dollars.nullish(),
   max_history: z.int({ error: 'must be a whole number from 1 to 10000' }).min(1).max(10_000).optional(),
   cache: cache.optional(),
+  keep_warm: keepWarm
+    .optional()
+    .meta({ description: 'How its conversation is kept warm between turns: as in POST /warm; auto when absent.' }),
   credential: z.string().max(64).optional(),
   snapshot: snapshot
     .optional()
     .meta({ description: 'Goes on where this was taken. Only idle_timeout and cost_budget_usd may stand beside it.' }),
-  tools: notYet('tools'),
-  max_iterations: notYet('tools'),
-  summarize: notYet('summaries'),
+  tools: newTools.optional().meta({ description: 'Called over HTTP; their order and text are part of the prompt.' }),
+  max_iterations: z.int({ error: 'must be a whole number from 1 to 50' }).min(1).max(50).optional().meta({
+    description: 'Answers of one turn that may call tools; 10 when absent. One more call may then call none.',
+  }),
+  summarize: z
+    .boolean({ error: 'must be true or false' })
+    .optional()
+    .meta({ description: 'Whether what leaves the history is summarized, with a call of its own; false when absent.' }),
 })
 
 export type NewBot = z.output<typeof newBot>
-
-/** Members whose feature does not exist yet: refused by name, never silently ignored. */
-export const BOT_NOT_YET = ['tools', 'max_iterations', 'summarize'] as const
 
 export const botMessage = z.strictObject({
   text: z.string({ error: 'must be a string' }).regex(/\S/, { error: 'must not be empty' }),
 })
 
-const at = z.iso.datetime()
-const tokens = z.int()
+const eventType = z
+  .string()
+  .regex(/^[\w.:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores, dots and colons' })
 
-const botCall = z.strictObject({
-  turn_id: z.string(),
-  begun_at: at,
-  ended_at: at.nullable(),
-  outcome: z.enum(['in_flight', 'answered', 'refused', 'failed']),
-  billed: z.boolean().nullable().meta({ description: 'null: nobody knows.' }),
-  cost_usd: z.number().nullable(),
-  failure: z.strictObject({ kind: z.enum(kinds), message: z.string() }).nullable(),
-})
-
-export const botAnswer = z.strictObject({
-  id: z.string(),
-  status: z.enum(['running', 'idle_timeout', 'cost_budget_exceeded', 'shutdown']),
-  why: z.string().nullable(),
-  provider: z.string(),
-  model: z.string(),
-  started_at: at,
-  active_at: at,
-  ended_at: at.nullable(),
-  waiting: z.int(),
-  spent_usd: z.number(),
-  cost_budget_usd: z.number().nullable(),
-  token_count: z.number(),
-  remaining: z.number(),
-  usage: z.strictObject({
-    turns: tokens,
-    input_tokens: tokens,
-    cached_input_tokens: tokens,
-    cache_write_input_tokens: tokens,
-    output_tokens: tokens,
-    unpriced: tokens,
+export const botEvent = z.strictObject({
+  type: eventType.meta({
+    description: 'message is a turn, clear forgets the conversation; another one is dropped with a warning.',
   }),
-  last_response: z.strictObject({ turn_id: z.string(), at, text: z.string() }).nullable(),
-  calls: z.array(botCall),
-  history: z.array(
-    z.strictObject({
-      at,
-      what: z.enum(['handled', 'dropped', 'retried', 'failed', 'started', 'restored', 'ended']),
-      event: z.string().optional(),
-      type: z.string().optional(),
-      why: z.string().optional(),
-    }),
-  ),
+  data: z.unknown().optional(),
+  id: z
+    .string()
+    .regex(/^[\w:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores and colons' })
+    .optional()
+    .meta({ description: 'An event of an id that is known already is not taken twice.' }),
 })
 
-export const messageTaken = z.strictObject({ turn_id: z.string() })
-
-export const botErased = z.strictObject({ id: z.string(), deleted: z.literal(true) })
+export const nextTurnCache = z.strictObject({
+  cache: cache.meta({ description: 'For the next turn alone; "off" asks nothing, and is not the same as none.' }),
+})

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { cache } from './cache.ts'
+import { headers } from './headers.ts'
 import { rawJson } from './raw-json.ts'
 import { instantOrMs } from './scalars.ts'
 import { model } from './warm.ts'
@@ -13,6 +14,7 @@ export const observation = z.strictObject({
   request: rawJson("The provider's own request body; fingerprinted, not stored.").optional(),
   model: model.optional(),
   cache: cache.optional().meta({ description: 'The strategy that the prefix was registered with, where it had one.' }),
+  headers: headers.optional(),
   credential: z
     .string()
     .max(64)

@@ -27,6 +27,7 @@ const row = z.strictObject({
     .min(1)
     .max(100),
   minimum_tokens: z.int({ error: 'must be a whole number' }).min(0).max(1_000_000).nullable().optional(),
+  output_floor_tokens: z.int({ error: 'must be a whole number' }).min(0).max(4_096).nullable().optional(),
   retentions: z.array(retention).max(10).optional(),
   prices: z.array(price).max(100).optional(),
 })

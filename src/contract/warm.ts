@@ -1,14 +1,9 @@
 import * as z from 'zod'
 import { cache } from './cache.ts'
+import { headers } from './headers.ts'
 import { keepWarm } from './keep-warm.ts'
 import { rawJson } from './raw-json.ts'
 import { label } from './scalars.ts'
-
-const notYet = (what: string) =>
-  z
-    .unknown()
-    .optional()
-    .meta({ description: `Not supported yet: ${what}.` })
 
 export const model = z
   .string()
@@ -27,10 +22,25 @@ const message = z.strictObject({
   content: z.string({ error: 'must be a string; give other content in the native form' }),
 })
 
+const toolNames = z.array(z.string().min(1).max(200), { error: 'must be a list of tool names' }).max(2048)
+
+/** Which of the tools are sent. Without `allow` all of them are, but for those in `deny`. */
+const toolFilter = z.strictObject({ allow: toolNames.optional(), deny: toolNames.optional() }).meta({
+  description:
+    'Which of `tools` are sent, in the order of `tools`: those in `allow` (absent: all) that are not in `deny`.',
+})
+
+export type ToolFilter = z.output<typeof toolFilter>
+
 /** The body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
 export const warmBody = z.strictObject({
   name: label.optional().meta({ description: 'A label; a new body under the same name is a new version.' }),
-  provider: z.string().min(1).max(64).meta({ description: 'A provider id; see GET /providers.' }),
+  provider: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'A provider id; see GET /providers. Absent where `gateway` names a pool.' }),
   request: rawJson(
     "The provider's own request body. Its members pass through, known to us or not; its bytes are kept.",
   ).optional(),
@@ -38,11 +48,29 @@ export const warmBody = z.strictObject({
   system: z.string().optional(),
   tools: z.array(tool).max(2048, { error: 'must be at most 2048 tools' }).optional(),
   messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),
-  vars: notYet('templates'),
-  tool_filter: notYet('filtering tools'),
-  gateway: notYet('pools of models'),
-  model_preference: notYet('pools of models'),
+  vars: z
+    .record(z.string(), z.unknown(), { error: 'must be an object' })
+    .optional()
+    .meta({ description: 'Fills the template in `system`: each name that it uses, and no other.' }),
+  tool_filter: toolFilter.optional(),
+  gateway: z
+    .string({ error: 'must be the name of a pool' })
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'A pool of models, which says provider, model and credential; see PUT /gateways/{name}.' }),
+  model_preference: z
+    .string({ error: 'must be the name of a model of the pool' })
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'Which of them traffic tries first.' }),
+  gateway_models: z
+    .enum(['first', 'all'], { error: 'must be "first" or "all"' })
+    .optional()
+    .meta({ description: '`first`: the one that traffic reaches now. `all`: every one that it may fall back to.' }),
   cache: cache.optional(),
+  headers: headers.optional(),
   keep_warm: keepWarm.optional(),
   background: z.boolean({ error: 'must be true or false' }).optional(),
   max_output_tokens: z.int({ error: 'must be a whole number from 0 to 4096' }).min(0).max(4096).optional(),
@@ -51,13 +79,14 @@ export const warmBody = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
+  lint: z
+    .enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' })
+    .optional()
+    .meta({ description: 'What becomes of what lint finds: `advice` (default), or a refusal.' }),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
 })
 
 export type WarmBody = z.output<typeof warmBody>
-
-/** Members of `POST /warm` whose feature does not exist yet: refused by name, never silently ignored. */
-export const NOT_YET = ['vars', 'tool_filter', 'gateway', 'model_preference'] as const
 
 export const warmAgainBody = z.strictObject({ background: z.boolean({ error: 'must be true or false' }).optional() })
 

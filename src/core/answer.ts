@@ -3,6 +3,7 @@ import type { Change } from './change.ts'
 import { gapAfterAnswer } from './credit.ts'
 import { found, retentionRows } from './entry.ts'
 import type { HistoryRow } from './history.ts'
+import { ownAnchorAt, REFUTED, refutes } from './inside.ts'
 import type { PlanContext } from './plan.ts'
 import { costOf } from './price.ts'
 import { readReceipt } from './receipt.ts'
@@ -20,6 +21,7 @@ export interface Answer {
   purpose: Purpose
   primitive: Primitive
   usage: Usage
+  rawUsage?: string
   model: string | null
 }
 
@@ -39,6 +41,9 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   const costNanos = known ?? worst
   const why = known === null && worst !== null ? `${reading.why}; charged at its worst case` : reading.why
   const gapMs = before.anchorAt === null ? null : startedAt - before.anchorAt
+  const ownAt = ownAnchorAt(before)
+  const goneMs = ownAt === null ? null : startedAt - ownAt
+  const refuted = reading.kind === 'cold' && refutes(before, startedAt)
   const state: PrefixState = {
     ...before,
     ...spendToday(before, costNanos ?? 0, startedAt),
@@ -49,6 +54,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       purpose,
       primitive: answer.primitive,
       usage,
+      ...(answer.rawUsage === undefined ? {} : { rawUsage: answer.rawUsage }),
       costNanos,
       latencyMs: answer.latencyMs,
       model: answer.model,
@@ -91,8 +97,13 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       break
     case 'cold':
       state.keepColds = before.keepColds + 1
-      if (state.retention !== null && gapMs !== null)
-        state.retention = goneAfter(state.retention, before.readZeroGapMs ?? gapMs, startedAt, context.facts.retentions)
+      if (state.retention !== null && goneMs !== null)
+        state.retention = goneAfter(
+          state.retention,
+          before.readZeroGapMs ?? goneMs,
+          startedAt,
+          context.facts.retentions,
+        )
       if (written > 0) {
         // The keep-alive itself wrote: there is an entry again, bought without being asked for.
         Object.assign(state, {
@@ -136,6 +147,10 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   }
   // A write starts a new entry, so what it was granted holds for this one, whatever the last one did.
   if (grant !== null && written > 0) state.retention = grant.retention
+  if (refuted && state.inside !== undefined) {
+    state.inside = { ...state.inside, refuted: true }
+    rows.push({ at: startedAt, type: 'decision', decision: 'inside_refuted', why: REFUTED })
+  }
   rows.push(...retentionRows(before, state, startedAt))
   state.gap = gapAfterAnswer(state, { at: startedAt, kind: reading.kind, purpose, wrote: written > 0 })
   // Only what an answer proved: a worst case that was reserved is a guard of budgets, not a loss. Nor is what a caller asked

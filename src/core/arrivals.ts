@@ -3,6 +3,7 @@ import { creditUse } from './credit.ts'
 import { learnArrival } from './demand.ts'
 import { found, retentionRows } from './entry.ts'
 import type { HistoryRow } from './history.ts'
+import { ownAnchorAt, REFUTED, refutes } from './inside.ts'
 import { goneAfter, granted } from './retention.ts'
 import { SWEEP_HORIZON_MS } from './schedule.ts'
 import { signalAfter } from './signal.ts'
@@ -93,6 +94,10 @@ export function applyArrivals(
         (state.measuredTokens === null || wrote >= state.measuredTokens * 0.5) &&
         at > (state.anchorAt ?? 0)
       ) {
+        if (state.inside !== undefined && refutes(state, at)) {
+          state.inside = { ...state.inside, refuted: true }
+          rows.push({ at, type: 'decision', decision: 'inside_refuted', why: REFUTED })
+        }
         state.retention = wroteItself(state, arrival.usage, at, offers)
         Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
       }
@@ -139,15 +144,16 @@ function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price
 
 /** What a real request that had to write the prefix says of its retention. */
 function wroteItself(
-  { retention, anchorAt, verdict, hits }: PrefixState,
+  { retention, anchorAt, inside, verdict, hits }: PrefixState,
   usage: Usage,
   at: number,
   offers: readonly RetentionOffer[],
 ): LearnedRetention | null {
   if (retention === null) return null
   // Only where real requests are known to read this entry: one that never could says nothing about how long it lives.
-  const early = verdict === 'warm' && anchorAt !== null && hits > 0 && usage.cacheReadTokens === 0
-  const gone = early ? goneAfter(retention, at - anchorAt, at, offers) : retention
+  const ownAt = ownAnchorAt({ anchorAt, ...(inside === undefined ? {} : { inside }) })
+  const early = verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
+  const gone = early ? goneAfter(retention, at - ownAt, at, offers) : retention
   return granted(gone, usage, offers)?.retention ?? gone
 }
 

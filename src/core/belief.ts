@@ -1,3 +1,4 @@
+import { runsInside } from './inside.ts'
 import { retentionInWords } from './retention.ts'
 import { warmUntil } from './state.ts'
 import type { LearnedRetention, PrefixState } from './state.ts'
@@ -32,12 +33,19 @@ function fromEvidence(hits: number, colds: number): { p: number; interval: [numb
 }
 
 /** What the belief rests on: the latest of our own receipts and of real requests. */
-function evidence({ lastReceipt, lastHit, anchorAt }: PrefixState): string {
+function evidence(state: PrefixState): string {
+  const { lastReceipt, lastHit, anchorAt } = state
   if (anchorAt !== null && lastHit?.at === anchorAt)
     return `a real request read ${lastHit.cachedTokens} tokens from the cache`
+  if (runsInside(state)) return 'a request of a longer prefix, which begins with this one, renewed it too'
   if (anchorAt !== null && lastReceipt !== null && anchorAt > lastReceipt.at)
     return 'a real request found it gone and wrote it again'
   return lastReceipt?.why ?? 'nothing has been sent yet'
+}
+
+/** What is believed of an entry that stands where no request goes any more, whatever was seen of it. */
+export function elsewhere(why: string): Belief {
+  return { state: 'cold', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed: false, why }
 }
 
 /** `expiringMs`: how long before the lapse an entry counts as expiring (the lead of its probes). */

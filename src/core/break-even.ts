@@ -10,7 +10,10 @@ import { pendingUntil } from './signal.ts'
 import type { PrefixState } from './state.ts'
 
 /** Tokens of the prefix: as measured, or else as estimated. */
-export function prefixTokens(state: PrefixState, context: Pick<PlanContext, 'estimatedTokens'>): number {
+export function prefixTokens(
+  state: Pick<PrefixState, 'measuredTokens'>,
+  context: Pick<PlanContext, 'estimatedTokens'>,
+): number {
   return state.measuredTokens ?? context.estimatedTokens
 }
 
@@ -49,7 +52,7 @@ function sight(state: PrefixState, reachMs?: number): Foresight {
 
 /** A retention of this prefix with its prices; null where a price is not known. */
 export function holdingOf(
-  state: PrefixState,
+  state: Pick<PrefixState, 'measuredTokens'>,
   context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>,
   name: string,
   ttlMs: number,

@@ -16,9 +16,11 @@ export interface ToolCall {
 }
 
 export type ChatMessage =
-  | { role: 'system' | 'user'; text: string }
-  | { role: 'assistant'; text: string; toolCalls?: ToolCall[] }
-  | { role: 'tool'; callId: string; text: string }
+  | { role: 'system'; text: string }
+  | { role: 'user'; text: string }
+  /** `native`: what the provider itself wants back of an answer with tool calls, as JSON; only its own wire format reads it. */
+  | { role: 'assistant'; text: string; toolCalls?: ToolCall[]; native?: string }
+  | { role: 'tool'; callId: string; text: string; isError?: boolean }
 
 /** What is kept of a window between turns: plain data. */
 export interface ChatWindowState {
@@ -26,6 +28,8 @@ export interface ChatWindowState {
   /** Each stands for messages that were evicted. Stable: a new one goes behind them. */
   summaries: string[]
   recent: ChatMessage[]
+  /** Tokens of the model for one that we count, learned from its answers; 1 when absent. */
+  scale?: number
 }
 
 export interface ChatWindowOptions {
@@ -42,6 +46,8 @@ const MESSAGE_TOKENS = 4
 const LEAST_CHUNK = 0.25
 /** Beyond this share of the budget the older half of the summaries goes, at an eviction. */
 const SUMMARY_SHARE = 0.25
+/** A vocabulary that counts otherwise by more than this is a mistake in the figures. */
+const SCALES = { least: 0.5, most: 3 }
 
 export class ChatWindow {
   readonly budgetTokens: number
@@ -70,8 +76,27 @@ export class ChatWindow {
     return structuredClone(this.#state)
   }
 
+  get summaryCount(): number {
+    return this.#state.summaries.length
+  }
+
+  /** System and summaries: what stands in front of what was said lately, and of what an eviction takes. */
+  head(): ChatMessage[] {
+    return [...this.#state.system, ...this.#state.summaries.map(asMessage)]
+  }
+
   get tokenCount(): number {
-    return this.#tokens(this.messages())
+    return Math.ceil(this.#tokens(this.messages()))
+  }
+
+  /** Messages, the system's and summaries included. */
+  get length(): number {
+    const { system, summaries, recent } = this.#state
+    return system.length + summaries.length + recent.length
+  }
+
+  get isEmpty(): boolean {
+    return this.length === 0
   }
 
   /** Tokens left in the budget; 0 when it is exceeded, which system messages and the present exchange may do. */
@@ -91,6 +116,18 @@ export class ChatWindow {
   /** Puts a summary of what was evicted behind the summaries before it. */
   summarize(text: string): void {
     this.#state.summaries.push(text)
+  }
+
+  /**
+   * Learns from an answer: the model counted `counted` input tokens for these messages and `besides` of our tokens, which
+   * are its tools and what else was sent. Half of the way each time, so that one odd answer does not move the budget far.
+   */
+  calibrate(counted: number, besides = 0): void {
+    const { scale = 1 } = this.#state
+    const estimated = this.#tokens(this.messages()) / scale + besides
+    if (!(counted > 0 && estimated > 0)) return
+    const seen = Math.min(SCALES.most, Math.max(SCALES.least, counted / estimated))
+    this.#state.scale = (scale + seen) / 2
   }
 
   /** Forgets the conversation. System messages stay. */
@@ -131,7 +168,7 @@ export class ChatWindow {
   }
 
   #tokens(messages: readonly ChatMessage[]): number {
-    return messages.reduce((sum, message) => sum + this.#tokensOf(message), 0)
+    return (this.#state.scale ?? 1) * messages.reduce((sum, message) => sum + this.#tokensOf(message), 0)
   }
 
   #tokensOf(message: ChatMessage): number {

@@ -1,6 +1,7 @@
 import { nextAnnouncement, preparing } from './announcement.ts'
 import { prefixTokens } from './break-even.ts'
 import { spend, worstNanos } from './budget.ts'
+import { draining } from './draining.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { breakEvenProbes } from './price.ts'
 import { refusal } from './refusal.ts'
@@ -19,7 +20,8 @@ import {
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
 export function decide(state: PrefixState, context: PlanContext, now: number): Decision {
-  const planned = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const wanted = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const planned = draining(wanted, state, context)
   const due = planned.do === 'send' && planned.purpose === 'keep'
   const decision = due && isHeldOut(state, context.keepWarm, now) ? HELD_OUT : planned
   const { holdBack } = context
@@ -63,7 +65,7 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   if (next === null || decision.do === 'send' || decision.do === 'lapse') return decision
   if (decision.do === 'wait' ? decision.code !== 'window' : !RESTS.includes(decision.reason)) return decision
   // An off plan, or an earlier rest, may stand in front of a graver reason.
-  if (context.killed || context.credentialGone !== undefined || state.verdict === 'uncacheable') return decision
+  if (context.killed || context.gone !== undefined || state.verdict === 'uncacheable') return decision
   if (state.stopped !== null && !RESTS.includes(state.stopped.reason)) return decision
   const { price } = context.facts
   if (price === null || state.retention === null || worstNanos(state, context) === null) return decision

@@ -9,6 +9,8 @@ export interface FingerprintParts {
   cacheKey: string | null
   /** Canonical token stream of the prefix and of every parameter that is rendered into the prompt. */
   canonical: string
+  /** What stands outside of the body and decides as well, as text; absent or null: nothing does. */
+  beside?: string | null
 }
 
 /**
@@ -17,8 +19,9 @@ export interface FingerprintParts {
  */
 export function fingerprint(parts: FingerprintParts): string {
   const hash = createHash('sha256')
-  const { provider, model, credentialScope, cacheKey, canonical } = parts
-  for (const part of [provider, model, credentialScope, cacheKey, canonical]) {
+  const { provider, model, credentialScope, cacheKey, canonical, beside = null } = parts
+  const all = [provider, model, credentialScope, cacheKey, canonical, ...(beside === null ? [] : [beside])]
+  for (const part of all) {
     hash.update(part === null ? '-;' : `${part.length};`)
     if (part !== null) hash.update(part, 'utf8')
   }

@@ -1,6 +1,6 @@
 import { failureValue } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
-import type { ReceiptKind, Usage } from './types.ts'
+import type { ModelFacts, ReceiptKind, Usage } from './types.ts'
 
 /** What a caller asked for who required the cache. */
 export interface Asked {
@@ -37,6 +37,27 @@ export function honoured(receipt: Judged, asked: Asked): Verdict {
   const silent = kind === 'unknown' && usage.cacheReadTokens === null && asked.writesReported
   const isOpen = kind === 'partial' || (kind === 'unknown' && !silent)
   return isOpen && asked.checksLeft > 0 ? { kind: 'check', why } : { kind: 'broken', why }
+}
+
+/** How many answers may leave a doubt in a row before the next one has to decide. */
+export function checksFor(facts: Pick<ModelFacts, 'probesToSeed'>): number {
+  return Math.max(1, facts.probesToSeed ?? 1)
+}
+
+/**
+ * What is judged of a call that nobody waits for: as if each caller had asked for it, and the one before it were known. `doubts`:
+ * answers in a row, up to the one before, that left it open.
+ */
+export function judgedInTurn(
+  receipt: Judged,
+  before: Judged | null,
+  asked: Asked,
+  doubts: number,
+): Extract<Verdict, { kind: 'broken' }> | null {
+  const isOpen = before !== null && honoured(before, asked).kind === 'check'
+  const checksLeft = Math.max(0, asked.checksLeft - (isOpen ? Math.max(1, doubts) : 0))
+  const verdict = honoured(receipt, { ...asked, checksLeft })
+  return verdict.kind === 'broken' ? verdict : null
 }
 
 function retentionsOf({ cacheWriteByRetention }: Usage): string[] {

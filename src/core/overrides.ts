@@ -5,6 +5,8 @@ export interface ModelOverride {
   /** Model ids: exact, or a prefix ending in `*`. The first row that matches wins. */
   models: string[]
   minimumTokens?: number | null
+  /** Null: the wire format's own. */
+  outputFloorTokens?: number | null
   /** The default first. */
   retentions?: RetentionOffer[]
   prices?: Price[]
@@ -34,6 +36,7 @@ export function overridden(
   return {
     ...facts,
     ...(row.minimumTokens === undefined ? {} : { minimumTokens: row.minimumTokens }),
+    ...(row.outputFloorTokens == null ? {} : { outputFloorTokens: row.outputFloorTokens }),
     ...(row.retentions === undefined ? {} : { retentions: row.retentions }),
     ...(row.prices === undefined ? {} : { price: priceOf(row.prices) }),
   }

@@ -1,3 +1,4 @@
+import type { Newer } from './draining.ts'
 import type { HoldBack } from './limit.ts'
 import type { Pace } from './pace.ts'
 import type { Purpose, Stop, StopReason } from './state.ts'
@@ -17,6 +18,12 @@ export interface KeepWarm {
   holdoutShare?: number
 }
 
+/** A prefix whose entry nobody here can reach. */
+export interface Gone {
+  reason: Extract<StopReason, 'credential_replaced' | 'address_changed'>
+  why: string
+}
+
 /** What a decision needs beside the state of the prefix: all of it data, none of it remembered. */
 export interface PlanContext {
   keepWarm: KeepWarm
@@ -25,10 +32,10 @@ export interface PlanContext {
   estimatedTokens: number
   /** Output tokens that a probe cannot avoid. */
   outputFloor: number
-  /** True once a newer body took the name. */
-  superseded: boolean
-  /** Why the credential it was written with cannot be used any more; absent while it can. */
-  credentialGone?: string
+  /** A newer body took the name; absent: this version is the current one, or has no name. */
+  newer?: Newer
+  /** Why what was written cannot be reached any more: another credential, or another address; absent while it can. */
+  gone?: Gone
   killed: boolean
   /** Coarseness of queue delays in this clock. */
   grainMs: number

@@ -1,5 +1,6 @@
 import { cap, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
 import { worstNanos } from './budget.ts'
+import { drained, drainedWhy } from './draining.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { iso } from './schedule.ts'
 import type { PrefixState, StopReason } from './state.ts'
@@ -15,9 +16,8 @@ function stop(reason: StopReason, why: string): Decision {
 /** Reasons to send nothing at all until something changes. */
 export function refusal(state: PrefixState, context: PlanContext, now: number): Decision | null {
   const { keepWarm } = context
-  if (context.superseded)
-    return stop('superseded', 'a newer body was registered under this name; this version is no longer kept warm')
-  if (context.credentialGone !== undefined) return stop('credential_replaced', context.credentialGone)
+  if (drained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
+  if (context.gone !== undefined) return stop(context.gone.reason, context.gone.why)
   if (keepWarm.plan === 'off')
     return stop(
       'plan_off',

@@ -2,6 +2,7 @@ import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
 import { announcementsAt } from './announcement.ts'
 import type { Change } from './change.ts'
 import { decide } from './decide.ts'
+import { drained } from './draining.ts'
 import type { HistoryRow } from './history.ts'
 import { holdingOf } from './break-even.ts'
 import type { Decision, PlanContext } from './plan.ts'
@@ -16,6 +17,11 @@ import { atStake, drawn, mayHoldOut, rested } from './trial.ts'
 export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
   let state = withDraw(withoutPast(before, now), context)
   const rows: HistoryRow[] = []
+  if (state.stopped?.reason === 'superseded' && !drained(state, context, now)) {
+    const why = 'a real request came for this version, or a newer one gave its name back; the plan goes on'
+    rows.push({ at: now, type: 'decision', decision: 'resume', why })
+    state = { ...state, stopped: null }
+  }
   for (;;) {
     const decision = decide(state, context, now)
     const signature = signatureOf(decision)

@@ -1,5 +1,6 @@
 import type { FailureValue } from '../contract/failures.ts'
 import type { Announcement } from './announcement.ts'
+import type { Inside } from './inside.ts'
 import type { IdleGap } from './saving.ts'
 import { NO_GAP } from './saving.ts'
 import type { Trial } from './trial.ts'
@@ -28,6 +29,7 @@ export type StopReason =
   | 'kill_switch'
   | 'provider_refused'
   | 'credential_replaced'
+  | 'address_changed'
   | 'quota_spent'
   | 'internal_error'
   | 'session_over'
@@ -47,6 +49,8 @@ export interface Receipt {
   purpose: Purpose
   primitive: Primitive
   usage: Usage
+  /** The provider's own usage object as JSON text, where it is known; kept of the last receipt only. */
+  rawUsage?: string
   /** Null when the price or the usage is not known. */
   costNanos: number | null
   latencyMs: number
@@ -98,6 +102,8 @@ export interface PrefixState {
   verdict: 'none' | 'warm' | 'cold' | 'uncacheable' | 'unknown'
   /** Start of the last request that wrote or read the entry. */
   anchorAt: number | null
+  /** How the clock was last renewed through a longer prefix; absent: it never was. */
+  inside?: Inside
   retention: LearnedRetention | null
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null

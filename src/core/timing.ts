@@ -1,5 +1,6 @@
 import { breakEvenWhy, holdWhy, probeLimit } from './break-even.ts'
 import { spend } from './budget.ts'
+import { runsInside } from './inside.ts'
 import { leadMs } from './pace.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { iso } from './schedule.ts'
@@ -66,7 +67,9 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
   const retryAt = failedUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)
   // A fixed time runs on from the write whatever is read: a keep-alive would be paid for, and due again at once.
   const fixed = state.retention?.kind === 'fixed'
-  const dueAt = fixed ? closing : Math.max(until - lead, retryAt)
+  // The longer prefix that renewed it is due at the same moment: its answer comes first, and leaves nothing to be paid here.
+  const ownLead = runsInside(state) ? lead / 2 : lead
+  const dueAt = fixed ? closing : Math.max(until - ownLead, retryAt)
   if (sight.closesAt !== null && sight.closesAt <= dueAt) {
     const opensAt = windowSight(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
     return {

@@ -71,6 +71,8 @@ export interface ModelFacts {
   primitives: Primitive[]
   /** How many probes read nothing before one can read, where an entry is made only once two requests share it; 1 if absent. */
   probesToSeed?: number
+  /** The least output that a probe asks this model for, where the wire format's own floor is too low for it. */
+  outputFloorTokens?: number
   price: Price | null
 }
 
@@ -87,4 +89,17 @@ export interface Advice {
   cause: string
   message: string
   at?: string
+  /** A `hint` may well be meant that way; a `warning` is meant by nobody. */
+  severity?: 'warning' | 'hint'
+  fix?: string
+  /** From 1, in the text that `at` points to. */
+  line?: number
+  column?: number
+}
+
+/** A remark of lint. `at` is a JSON pointer. */
+export interface Finding extends Advice {
+  severity: 'warning' | 'hint'
+  fix: string
+  at: string
 }

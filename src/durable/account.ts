@@ -1,5 +1,6 @@
 import { Failure, readFailure } from '../contract/failures.ts'
 import type { Overrides } from '../core/overrides.ts'
+import type { Pool } from '../core/pool.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { useOverrides } from '../runtime/overrides.ts'
 import type { Credentials, CredentialView } from './credentials.ts'
@@ -12,6 +13,7 @@ import type { Registrar } from './registrar.ts'
 import type { RegistryStore } from './registry-store.ts'
 
 /** Bots of one account, ended ones that were not erased included. */
+export const POOLS_PER_ACCOUNT = 100
 export const BOTS_PER_ACCOUNT = 10_000
 
 /** Settings of an account that was not made yet. */
@@ -156,6 +158,20 @@ export class Account {
 
   removeBot(id: string): void {
     this.#store.access.removeBot(id)
+  }
+
+  /** Makes a pool of models, or puts another in its place. Throws `conflict` beyond the limit. */
+  putPool(given: Omit<Pool, 'createdAt' | 'changedAt'>): { pool: Pool; created: boolean } {
+    const { pools } = this.#store
+    const known = pools.load(given.name)
+    if (known === null && pools.all().length >= POOLS_PER_ACCOUNT) {
+      const text = `an account has at most ${POOLS_PER_ACCOUNT} pools of models; delete one first`
+      throw new Failure('conflict', text, { limit: POOLS_PER_ACCOUNT })
+    }
+    const now = this.#clock.now()
+    const pool: Pool = { ...given, createdAt: known?.createdAt ?? now, changedAt: now }
+    pools.save(pool)
+    return { pool, created: known === null }
   }
 
   /** What leases may be used with. */

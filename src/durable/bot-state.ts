@@ -1,6 +1,9 @@
+import { TIME_TOOL } from '../contract/tools.ts'
 import { ChatWindow } from '../core/chat-window.ts'
 import type { ChatWindowState } from '../core/chat-window.ts'
+import type { KeepWarm } from '../core/plan.ts'
 import type { LiveLimits } from '../core/live.ts'
+import type { ToolDefinition } from '../core/turn.ts'
 import type { Usage } from '../core/types.ts'
 
 /** What a bot is between two turns: plain data. */
@@ -15,7 +18,51 @@ export interface BotConfig {
   maxOutputTokens: number
   injectTime: boolean
   /** null: nothing is asked of the provider's cache. */
-  cache: { retention: string; key: string } | null
+  cache: BotCache | null
+  /** Absent from bots that were made before there were tools. */
+  tools?: BotTool[]
+  maxIterations?: number
+  summarize?: boolean
+  /** How its conversation is kept warm between turns; absent: the default plan. */
+  keepWarm?: KeepWarm
+}
+
+export interface BotCache {
+  retention: string
+  key: string
+}
+
+/** A tool that is called over HTTP. */
+export interface BotTool {
+  name: string
+  description: string
+  /** JSON schema of the arguments. */
+  parametersText: string
+  url: string
+  timeoutMs: number
+}
+
+export const MAX_ITERATIONS = 10
+
+/** The tools as models see them: the same list in every call of a bot's life. */
+export function toolsOf(config: Pick<BotConfig, 'tools' | 'injectTime'>, taken: boolean): ToolDefinition[] {
+  if (!taken) return []
+  const listed = (config.tools ?? []).map(({ name, description, parametersText }) => ({
+    name,
+    description,
+    parameters: schemaOf({ parametersText }),
+  }))
+  return config.injectTime ? [TIME, ...listed] : listed
+}
+
+export function schemaOf({ parametersText }: Pick<BotTool, 'parametersText'>): Record<string, unknown> {
+  return JSON.parse(parametersText) as Record<string, unknown>
+}
+
+const TIME: ToolDefinition = {
+  name: TIME_TOOL,
+  description: 'The current time, in UTC.',
+  parameters: { type: 'object', properties: {}, additionalProperties: false },
 }
 
 export interface BotTotals {
@@ -66,10 +113,17 @@ export function windowOf({ config, window }: BotState): ChatWindow {
   return new ChatWindow({ budgetTokens: config?.historyTokens ?? 1, state: window })
 }
 
-/** Folds one answer's usage in; `nanos` is null where its cost is not known. */
+/** The bot with its conversation forgotten; its system prompt stays. */
+export function cleared(state: BotState): BotState {
+  const window = windowOf(state)
+  window.clear()
+  return { ...state, window: window.state() }
+}
+
+/** Folds one call's usage in; `nanos` is null where its cost is not known. */
 export function added(totals: BotTotals, usage: Usage, nanos: number | null): BotTotals {
   return {
-    turns: totals.turns + 1,
+    turns: totals.turns,
     inputTokens: totals.inputTokens + (usage.inputTokens ?? 0),
     cachedTokens: totals.cachedTokens + (usage.cacheReadTokens ?? 0),
     writtenTokens: totals.writtenTokens + (usage.cacheWriteTokens ?? 0),

@@ -1,6 +1,7 @@
 import { failureValue } from '../contract/failures.ts'
 import { applyAnswer } from '../core/answer.ts'
 import { applyFailure } from '../core/failed-call.ts'
+import { checksFor, judgedInTurn, notHonoured } from '../core/honoured.ts'
 import { flushTally } from '../core/arrivals.ts'
 import { reschedule } from '../core/reschedule.ts'
 import { resume } from '../core/restart.ts'
@@ -11,6 +12,7 @@ import { slotOf } from '../core/schedule.ts'
 import type { PrefixState, StopReason } from '../core/state.ts'
 import { append } from './append.ts'
 import type { Totals } from './day-totals.ts'
+import { drainOlders } from './draining.ts'
 import { refusedPlace } from './guards.ts'
 import { endedJob } from './jobs.ts'
 import type { Ended, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
@@ -51,6 +53,7 @@ export class Endings {
       const resumed = purpose === 'write' && rests ? resume(state, outcome.startedAt) : null
       const change = applyAnswer(resumed?.state ?? state, { ...outcome, purpose }, context, worst)
       change.rows = [...(resumed?.rows ?? []), ...change.rows]
+      if (record.required === true) judge(change, state, lease, context, record.id)
       totals.answered(change.state.lastReceipt?.kind ?? 'unknown', spentBy(state, change.state))
       return change
     }
@@ -78,6 +81,7 @@ export class Endings {
     const settled: Settled = { receipt: failure === null ? next.state.lastReceipt : null, failure }
     this.#store.states.save(k, this.endJobs(next.state, settled, now), [...change.rows, ...tally.rows, ...next.rows])
     if (next.state.nextAt !== null) append(later, slotOf(next.state.nextAt), k)
+    drainOlders(this.#situation, k, next.state, now)
     return { k, seq, settled }
   }
 
@@ -107,6 +111,25 @@ export class Endings {
     const failure = failureValue('not_found', 'the prefix was deleted')
     return { k: lease.k, seq: lease.seq, settled: { receipt: null, failure } }
   }
+}
+
+/** A prefix whose cache is required: an answer that breaks it is a failure that its history tells, whoever made the call. */
+function judge(
+  change: Change,
+  { lastReceipt: before, readZeroInRow }: PrefixState,
+  { retention }: Lease,
+  { facts }: PlanContext,
+  prefixId: string,
+): void {
+  const receipt = change.state.lastReceipt
+  if (receipt === null) return
+  const asked = { retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
+  const broken = judgedInTurn(receipt, before, asked, readZeroInRow)
+  if (broken === null) return
+  const { at } = receipt
+  const failure = notHonoured(broken.why, receipt, asked, prefixId, false)
+  change.state.lastFailure = { at, failure, againAt: at }
+  change.rows.push({ at, type: 'decision', decision: 'cache_not_honoured', why: broken.why })
 }
 
 /** What one call added to the cost of its prefix; null: nobody knows. */

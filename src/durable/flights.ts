@@ -58,14 +58,11 @@ export class Flights {
   ): Promise<Flight> {
     const now = this.#clock.now()
     if (how === 'later') {
-      // One that waits already is on its way to be answered: whoever asks meanwhile shares it, and its one call.
-      const waiting = this.#waitingJob(k, required)
-      if (waiting !== null) return { role: 'queued', job: waiting }
-      const answered = this.#endedSince(k, askedAt)
+      const isWaitedFor = this.#waitingJob(k, required) !== null
+      const answered = isWaitedFor ? null : this.#endedSince(k, askedAt)
       if (answered !== null) return { role: 'queued', job: await this.promote(k, jobId, answered, required) }
-      const isOnItsWay = (this.#store.states.load(k)?.jobs.length ?? 0) > 0 || this.#keeper.inFlight(k) !== null
-      const job = this.#job(k, jobId, now, required)
-      if (!isOnItsWay) await this.#ports.send([this.#keeper.warmLater(k, now)])
+      const { job, messages } = this.queue(k, jobId, now, required)
+      await this.#ports.send(messages)
       await this.#ports.rearm()
       return { role: 'queued', job }
     }
@@ -76,6 +73,18 @@ export class Flights {
     if (given === null) return { role: 'follower', k, seq: this.#keeper.inFlight(k) ?? 0 }
     if ('refused' in given) return { role: 'refused', ...given.refused }
     return { role: 'leader', lease: given.lease, ...this.#ports.grants([given.lease]) }
+  }
+
+  /**
+   * A warm in the background, with the messages that are still to be sent for it. One that waits already is on its way to be
+   * answered: whoever asks meanwhile shares it, and its one call.
+   */
+  queue(k: number, jobId: string, now: number, required: Asked | null): { job: Job; messages: Message[] } {
+    const waiting = this.#waitingJob(k, required)
+    if (waiting !== null) return { job: waiting, messages: [] }
+    const isOnItsWay = (this.#store.states.load(k)?.jobs.length ?? 0) > 0 || this.#keeper.inFlight(k) !== null
+    const job = this.#job(k, jobId, now, required)
+    return { job, messages: isOnItsWay ? [] : [this.#keeper.warmLater(k, now)] }
   }
 
   /** The claim whose call was answered after `askedAt`, with none in flight now; null when there is none. */
@@ -171,6 +180,15 @@ export class Flights {
     const k = this.#store.prefixes.keyOf('id', job.prefixId)
     if (job.status === 'queued' && k !== null && this.#keeper.inFlight(k) !== null) return { ...job, status: 'running' }
     return job
+  }
+
+  /** A job once its status is no longer `status`, or as it stands after `waitMs` of this clock. */
+  async jobChanged(id: string, status: Job['status'], waitMs: number): Promise<Job> {
+    const job = this.job(id)
+    const k = this.#store.prefixes.keyOf('id', job.prefixId)
+    if (job.status !== status || job.finishedAt !== null || k === null) return job
+    await this.#waiting.wait(k, this.#clock.realMs(waitMs))
+    return this.job(id)
   }
 
   /** Waits for the call that was in flight as claim `seq`; null after `waitMs` of this clock. */

@@ -1,7 +1,7 @@
 import { meter } from '../core/handle-events.ts'
 import { rescheduleHandle, ttlToBuy } from '../core/handle-plan.ts'
 import type { HandleContext, HandleState, SeenHandle } from '../core/handle.ts'
-import { dayOf, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../core/schedule.ts'
+import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../core/schedule.ts'
 import type { StorageRate } from '../core/storage-meter.ts'
 import type { HandleLease, HandleRow, HandleView } from './handle-records.ts'
 import type { HandleStore, StoredHandle } from './handle-store.ts'
@@ -130,7 +130,7 @@ export class HandleSituation {
   /** All that a decision about a managed cache is given beside its state. */
   context({ k, record, state }: Pick<StoredHandle, 'k' | 'record' | 'state'>, now: number): HandleContext {
     const { budgetNanosPerDay } = this.ports.settings()
-    const spent = budgetNanosPerDay === null ? 0 : (this.ledger.days.load(dayOf(now))?.costNanos ?? 0)
+    const spent = budgetNanosPerDay === null ? 0 : this.ledger.spentNanos(now)
     return {
       keep: record.keep,
       ...this.ports.pricesOf(record.provider, record.model, now),

@@ -6,6 +6,7 @@ import { leadMs } from '../core/pace.ts'
 import type { PlanContext } from '../core/plan.ts'
 import type { PrefixState } from '../core/state.ts'
 import { Totals } from './day-totals.ts'
+import { drainOlders } from './draining.ts'
 import { Endings } from './endings.ts'
 import type { GuardView } from './guards.ts'
 import { Leases } from './leases.ts'
@@ -105,6 +106,8 @@ export class Keeper {
       const state = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
       if (state === null || record === null) return false
+      // Whoever uses it now uses another one, at another address: that renews nothing here.
+      if (this.#situation.hasMoved(record)) return false
       const { retentions, price } = this.#situation.ports.factsOf(record.provider, record.model, now)
       const change = applyArrivals(state, arrivals, now, record.createdAt, retentions, price)
       const tally = flushTally(change.state, now, change.rows.length > 0)
@@ -123,8 +126,15 @@ export class Keeper {
       )
       for (const row of change.rows) if (row.type === 'saving') totals.saved(row)
       totals.save()
+      drainOlders(this.#situation, k, next.state, now)
       return true
     })
+  }
+
+  /** A version took a name and may be warm already: lets those before it drain. */
+  drainOlders(k: number, now: number): void {
+    const state = this.#store.states.load(k)
+    if (state !== null) drainOlders(this.#situation, k, state, now)
   }
 
   /** Somebody changed a prefix, its plan or a switch: `edit` the state, then plan anew. */
@@ -145,6 +155,11 @@ export class Keeper {
     )
     this.#situation.save({ k, state }, { state: next.state, rows: [...told.rows, ...next.rows] }, now, false)
     return next.state
+  }
+
+  /** Whether its provider is reached at another place now than when a prefix was registered. */
+  hasMoved(record: PrefixRecord): boolean {
+    return this.#situation.hasMoved(record)
   }
 
   /** What the plan would do about a prefix as it stands. */

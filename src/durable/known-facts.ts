@@ -24,3 +24,24 @@ export function rememberFacts(
     return facts
   }
 }
+
+/** Places where providers are reached, remembered for a version of the overrides. */
+export function rememberPlaces(
+  placeOf: (provider: string) => string | null,
+  version: () => number,
+): NonNullable<KeeperPorts['placeOf']> {
+  let seen: number | null = null
+  const known = new Map<string, string | null>()
+  return (provider) => {
+    if (version() !== seen) {
+      seen = version()
+      known.clear()
+    }
+    let place = known.get(provider)
+    if (place === undefined) {
+      place = placeOf(provider)
+      known.set(provider, place)
+    }
+    return place
+  }
+}

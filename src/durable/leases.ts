@@ -219,8 +219,7 @@ export class Leases {
 
 /** The decision behind a warm that somebody asked for: plans do not matter, budgets and the kill switch do. */
 function asked0(state: PrefixState, context: PlanContext, now: number): Decision {
-  if (context.credentialGone !== undefined)
-    return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
+  if (context.gone !== undefined) return { do: 'stop', ...context.gone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const { holdBack } = context
   // A breaker does not hold back what somebody waits for: it may be the call that finds the provider well again.

@@ -1,4 +1,5 @@
 import type { HistoryRow, ReceiptRow, RollUpRow, SavingRow } from '../core/history.ts'
+import type { BotBookRow } from './bot-book-store.ts'
 import type { HandleRow } from './handle-records.ts'
 import type { HandleStore } from './handle-store.ts'
 import type { RegistryStore } from './registry-store.ts'
@@ -26,12 +27,15 @@ export type LedgerEntry =
   | { prefix: string; row: ReceiptRow }
   | { prefix: string; row: SavingRow }
   | { cache: string; row: HandleRow }
+  | { bot: BotBookRow }
 
 /**
  * Where a page of entries ended: in a prefix, after `shown` entries of the instant `at`; or among the rows of managed caches,
- * which come after all prefixes. Rows that age out meanwhile move nothing.
+ * which come after all prefixes; or among bots' calls, which come last. Rows that age out meanwhile move nothing.
  */
-export type LedgerPlace = { in: 'prefixes'; k: number; at: number; shown: number } | { in: 'caches'; seq: number }
+export type LedgerPlace =
+  | { in: 'prefixes'; k: number; at: number; shown: number }
+  | { in: 'caches' | 'bots'; seq: number }
 
 /** Prefixes looked at for one page; a page that is short because of it has a cursor all the same. */
 const PREFIXES_AT_ONCE = 200
@@ -91,11 +95,15 @@ export function ledgerEntries(
   limit: number,
 ): { entries: LedgerEntry[]; next: LedgerPlace | null } {
   const entries: LedgerEntry[] = []
-  if (place?.in !== 'caches') {
+  if (place === null || place.in === 'prefixes') {
     const next = ofPrefixes(store, span, place, limit, entries)
     if (next !== null) return { entries, next }
   }
-  const next = ofCaches(handles, span, place?.in === 'caches' ? place.seq : Number.MAX_SAFE_INTEGER, limit, entries)
+  if (place?.in !== 'bots') {
+    const next = ofCaches(handles, span, place?.in === 'caches' ? place.seq : Number.MAX_SAFE_INTEGER, limit, entries)
+    if (next !== null) return { entries, next }
+  }
+  const next = ofBots(store, span, place?.in === 'bots' ? place.seq : Number.MAX_SAFE_INTEGER, limit, entries)
   return { entries, next }
 }
 
@@ -157,6 +165,27 @@ function ofCaches(
       if (row.at < span.untilAt) {
         if (entries.length === limit) return { in: 'caches', seq: before }
         entries.push({ cache: id, row })
+      }
+      before = seq
+    }
+    if (rows.length < CACHE_ROWS_AT_ONCE) return null
+  }
+}
+
+function ofBots(
+  { botBook }: RegistryStore,
+  span: Span,
+  beforeSeq: number,
+  limit: number,
+  entries: LedgerEntry[],
+): LedgerPlace | null {
+  let before = beforeSeq
+  for (;;) {
+    const rows = botBook.rowsBefore(before, CACHE_ROWS_AT_ONCE)
+    for (const { seq, row } of rows) {
+      if (row.at >= span.fromAt && row.at < span.untilAt) {
+        if (entries.length === limit) return { in: 'bots', seq: before }
+        entries.push({ bot: row })
       }
       before = seq
     }

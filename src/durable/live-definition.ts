@@ -23,6 +23,8 @@ export interface LiveDefinition<State, Events> {
   limits?: Partial<LiveLimits>
   startsItself?: boolean
   snapshotSecret: string
+  /** Hears of an event that was cut off at each of its tries and is set aside, so that what it cost is counted. */
+  givenUp?: (type: string, turn: Turn) => void
   handlers: { [Type in keyof Events]?: Handler<State, Events[Type]> }
 }
 

@@ -78,6 +78,11 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     return { id, duplicate: false }
   }
 
+  /** How it ended; null while it lives, and where nothing was started. */
+  ended(): { reason: LiveEnd; why: string; at: number } | null {
+    return this.#store.record()?.ended ?? null
+  }
+
   look(): LiveView<State> {
     const record = this.#record()
     const { ended, limits, startedAt, activeAt, spentNanos, handled, dropped, failed } = record
@@ -177,17 +182,19 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
       console.warn('an event that nobody handles was dropped') // its type is the sender's text: in the history, not in logs
       return this.#close(event, { what: 'dropped', why: 'no handler for events of this type' }, 0)
     }
-    if (event.attempts >= MAX_ATTEMPTS) {
-      return this.#close(event, { what: 'failed', why: `given up after ${event.attempts} tries` }, 0)
-    }
-    const attempt = event.attempts + 1
-    this.#store.saveAttempt(id, attempt, now)
     let spentNanos = 0
     const spend = (nanos: number): void => {
       if (!Number.isSafeInteger(nanos) || nanos < 0)
         throw new Failure('internal', 'spend: whole nano-dollars, not below 0')
       spentNanos += nanos
     }
+    if (event.attempts >= MAX_ATTEMPTS) {
+      this.#definition.givenUp?.(type, { id, attempt: event.attempts, now, spend })
+      const why = `given up after ${event.attempts} tries`
+      return this.#close(event, { what: 'failed', why }, spentNanos)
+    }
+    const attempt = event.attempts + 1
+    this.#store.saveAttempt(id, attempt, now)
     try {
       const state = await handler(this.#state(), JSON.parse(event.data) as unknown, { id, attempt, now, spend })
       this.#close(event, { what: 'handled' }, spentNanos, JSON.stringify(state))

@@ -68,6 +68,21 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ['CREATE TABLE bot (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID'],
   // What idle gaps cost, kept and held out, by UTC day: the sums behind the measured saving.
   ['CREATE TABLE trial_day (day TEXT PRIMARY KEY, arms TEXT NOT NULL) WITHOUT ROWID'],
+  // Crews that are warmed together: `wake_at` is when somebody must look whether they go on; null once they are over.
+  [
+    'CREATE TABLE crew (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, wake_at INTEGER, crew TEXT NOT NULL)',
+    'CREATE INDEX crew_wake ON crew (wake_at)',
+  ],
+  // Bots' calls: reserved while `expires_at` stands, entries of the ledger behind it.
+  [
+    `CREATE TABLE bot_call (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, bot TEXT NOT NULL,
+      at INTEGER NOT NULL, reserved_nanos INTEGER, expires_at INTEGER, row TEXT)`,
+    'CREATE INDEX bot_call_open ON bot_call (expires_at) WHERE expires_at IS NOT NULL',
+  ],
+  // Pools of models.
+  ['CREATE TABLE gateway (name TEXT PRIMARY KEY, gateway TEXT NOT NULL) WITHOUT ROWID'],
+  // Barriers before fan-outs of real requests.
+  ['CREATE TABLE barrier (k INTEGER PRIMARY KEY, barrier TEXT NOT NULL)'],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

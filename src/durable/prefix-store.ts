@@ -36,12 +36,24 @@ export class PrefixStore {
     )[0]
     if (row === undefined) throw new Error('the insert returned no row')
     this.#states.insert(row.k, state)
-    for (let part = 0; part * BODY_PART_BYTES < body.length; part++) {
-      const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
-      this.#sql.all('INSERT INTO body (k, part, bytes) VALUES (?, ?, ?)', row.k, part, bytes)
-    }
+    this.#insertBody(row.k, body)
     this.#copies.set(row.k, record)
     return row.k
+  }
+
+  /** Another content under the same number and id. */
+  replace(k: number, record: PrefixRecord, body: Uint8Array): void {
+    this.#sql.all('UPDATE prefix SET fingerprint = ? WHERE k = ?', record.fingerprint, k)
+    this.saveRecord(k, record)
+    this.#sql.all('DELETE FROM body WHERE k = ?', k)
+    this.#insertBody(k, body)
+  }
+
+  #insertBody(k: number, body: Uint8Array): void {
+    for (let part = 0; part * BODY_PART_BYTES < body.length; part++) {
+      const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
+      this.#sql.all('INSERT INTO body (k, part, bytes) VALUES (?, ?, ?)', k, part, bytes)
+    }
   }
 
   record(k: number): PrefixRecord | null {
@@ -90,7 +102,7 @@ export class PrefixStore {
   }
 
   delete(k: number): void {
-    for (const table of ['prefix', 'body', 'history', 'name', 'job'])
+    for (const table of ['prefix', 'body', 'history', 'name', 'job', 'barrier'])
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#copies.delete(k)
     this.#states.delete(k)

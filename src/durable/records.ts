@@ -1,4 +1,5 @@
 import type { FailureValue } from '../contract/failures.ts'
+import type { Newer } from '../core/draining.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Limit } from '../core/limit.ts'
 import type { KeepWarm } from '../core/plan.ts'
@@ -19,10 +20,22 @@ export interface PrefixRecord {
   name: string | null
   version: number
   superseded: boolean
+  /** Which prefix took its name, when, and since when that one is warm. Absent in rows that are older than it: they stopped at once. */
+  newer?: Newer & { k: number }
+  /** Older versions that go on until this one is warm, the newest first; absent: none. */
+  olders?: number[]
   credential: string
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number
   cacheKey: string | null
+  /** Breakpoints beside the one that ends it, as they were asked for; absent: none. */
+  breakpoints?: string
+  /** True where a caller required the cache, and none has taken it back since: each of its calls is judged by that. */
+  required?: boolean
+  /** Where its provider was reached when it was registered, hashed; null: at the address of its card. Absent in older rows. */
+  place?: string | null
+  /** Headers of the caller's requests that probes carry; absent: none. */
+  headers?: Record<string, string>
   retention: string
   breakpoint: Breakpoint
   estimatedTokens: number
@@ -35,6 +48,15 @@ export interface PrefixRecord {
   outputFloors: number[]
   /** Primitives that this very body allows, best first. */
   primitives: Primitive[]
+}
+
+/** What a probe of a prefix is built from; the body is compressed. */
+export interface StoredPrefix {
+  bytes: Uint8Array
+  breakpoint: Breakpoint
+  cacheKey: string | null
+  headers: Record<string, string>
+  place?: string | null
 }
 
 /**
@@ -82,6 +104,8 @@ export type Outcome =
       latencyMs: number
       primitive: Primitive
       usage: Usage
+      /** The provider's own usage object, as much of it as is kept: JSON text. */
+      rawUsage?: string
       model: string | null
       limits?: Limit[]
     }
@@ -193,6 +217,10 @@ export interface DayTotals {
   /** Savings whose price is not known, take-backs taken off. */
   unpricedSavings: number
   unknownOutcomes: number
+  /** Bots' calls to models: apart, because they are conversations and keep nothing warm. */
+  botCalls: number
+  botCostNanos: number
+  botUnpricedCalls: number
   receipts: Record<string, number>
   failures: Record<string, number>
   hits: number
@@ -210,6 +238,9 @@ export const EMPTY_DAY: DayTotals = {
   revocations: 0,
   unpricedSavings: 0,
   unknownOutcomes: 0,
+  botCalls: 0,
+  botCostNanos: 0,
+  botUnpricedCalls: 0,
   receipts: {},
   failures: {},
   hits: 0,

@@ -1,7 +1,7 @@
 import { Failure } from '../contract/failures.ts'
 import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
 import type { Announcement } from '../core/announcement.ts'
-import { belief } from '../core/belief.ts'
+import { belief, elsewhere } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { restart } from '../core/restart.ts'
@@ -17,7 +17,9 @@ import type { PrefixRecord } from './records.ts'
 import { DEFAULT_KEEP_WARM, wholeText } from './registration.ts'
 import type { Registration } from './registration.ts'
 import type { RegistryStore } from './registry-store.ts'
+import { MOVED } from './situation.ts'
 import type { KeeperPorts } from './situation.ts'
+import { Versions } from './versions.ts'
 
 /** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
 export const PREFIXES_PER_REGISTRY = 2_000_000
@@ -29,17 +31,19 @@ export class Registrar {
   readonly #store: RegistryStore
   readonly #keeper: Keeper
   readonly #ports: KeeperPorts
+  readonly #versions: Versions
 
   constructor(store: RegistryStore, keeper: Keeper, ports: KeeperPorts) {
     this.#store = store
     this.#keeper = keeper
     this.#ports = ports
+    this.#versions = new Versions(store, keeper)
   }
 
   /** One owner for one content: the same fingerprint is the same prefix, whoever comes second. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body, keepWarm, ...given } = registration
+      const { body, keepWarm, required = null, ...given } = registration
       const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
       if (known === null) {
         if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
@@ -50,6 +54,7 @@ export class Registrar {
         }
         const record: PrefixRecord = {
           ...given,
+          ...(required === null ? {} : { required }),
           id: `pfx_0_${given.fingerprint.slice(0, 24)}`,
           createdAt: now,
           version: 1,
@@ -63,40 +68,21 @@ export class Registrar {
           spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
         }
         const k = this.#store.prefixes.insert(record, state, body)
-        this.#takeName(k, record, given.name, now)
+        this.#versions.take(k, given.name, now)
         this.#keeper.replan(k, now, (fresh) => fresh)
         return { k, created: true }
       }
+      if (required !== null && required !== (this.#record(known).required ?? false))
+        this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
-      const revived = record.superseded && given.name !== null
-      if (changed || revived) {
-        this.#store.prefixes.saveRecord(known, {
-          ...record,
-          keepWarm: keepWarm ?? record.keepWarm,
-          superseded: revived ? false : record.superseded,
-        })
+      if (changed) {
+        this.#store.prefixes.saveRecord(known, { ...record, keepWarm })
         this.#startAnew(known, keepWarm, now)
       }
-      this.#takeName(known, this.#record(known), given.name, now)
+      this.#versions.take(known, given.name, now)
       return { k: known, created: false }
     })
-  }
-
-  /** Points a label at its newest version; the one before stops being probed, unless another label still holds it. */
-  #takeName(k: number, record: PrefixRecord, name: string | null, now: number): void {
-    if (name === null) return
-    const holder = this.#store.prefixes.name(name)
-    if (holder?.k === k) return
-    const version = (holder?.version ?? 0) + 1
-    this.#store.prefixes.saveName(name, k, version)
-    this.#store.prefixes.saveRecord(k, { ...record, name, version, superseded: false })
-    if (record.superseded) this.#keeper.replan(k, now, (state) => restart(state, now))
-    if (holder === null || this.#store.prefixes.namesOf(holder.k).length > 0) return
-    const old = this.#store.prefixes.record(holder.k)
-    if (old === null) return
-    this.#store.prefixes.saveRecord(holder.k, { ...old, superseded: true })
-    this.#keeper.replan(holder.k, now, (state) => ({ ...state, generation: state.generation + 1, stopped: null }))
   }
 
   #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {
@@ -116,7 +102,7 @@ export class Registrar {
         } else {
           if (before.name !== null && before.name !== change.name && this.#store.prefixes.name(before.name)?.k === k)
             this.#store.prefixes.deleteName(before.name)
-          this.#takeName(k, before, change.name, now)
+          this.#versions.take(k, change.name, now)
         }
       }
       if (change.keepWarm !== undefined) {
@@ -148,9 +134,10 @@ export class Registrar {
    * Stops and forgets, but for what it spent today: registered again, it goes on with the same budget. A call that is in
    * flight ends nowhere; it counts as its worst case.
    */
-  remove(id: string): void {
+  remove(id: string, now: number): void {
     this.#store.transaction(() => {
       const k = this.#k(id)
+      this.#versions.yield(k, now)
       const state = this.#store.states.load(k)
       const lease = this.#keeper.leaseOf(k)
       const day = [state?.day ?? '', lease === null ? '' : dayOf(lease.notBeforeAt)].toSorted().at(-1) ?? ''
@@ -267,8 +254,10 @@ export class Registrar {
       // What receipts taught stays, as long as it was taught about the same offer.
       const same =
         offer !== undefined && held !== null && held.minTtlMs === offer.minTtlMs && held.maxTtlMs === offer.maxTtlMs
-      const unknown = state.stopped?.reason === 'retention_unknown' || state.stopped?.reason === 'price_unknown'
-      const next = unknown ? restart(state, now) : state
+      const reason = state.stopped?.reason
+      const unknown = reason === 'retention_unknown' || reason === 'price_unknown'
+      const back = reason === 'address_changed' && !this.#keeper.hasMoved(this.#record(k))
+      const next = unknown || back ? restart(state, now) : state
       return same || offer === undefined ? next : { ...next, retention: learnedRetention(offer) }
     })
   }
@@ -278,7 +267,8 @@ export class Registrar {
     if (state === null) throw new Failure('not_found', 'there is no such prefix')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#keeper.leadMs(record.provider, state.retention.ttlMs)
-    return { record, state, belief: belief(state, now, expiringMs), now, inFlight: this.#keeper.inFlight(k) !== null }
+    const believed = this.#keeper.hasMoved(record) ? elsewhere(MOVED) : belief(state, now, expiringMs)
+    return { record, state, belief: believed, now, inFlight: this.#keeper.inFlight(k) !== null }
   }
 
   #k(id: string): number {

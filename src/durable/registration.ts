@@ -3,7 +3,12 @@ import type { KeepWarm } from '../core/plan.ts'
 import type { PrefixRecord } from './records.ts'
 
 /** What the Worker sends to register: everything decided at the door, and the body, compressed. */
-export type Registration = Omit<PrefixRecord, 'id' | 'createdAt' | 'version' | 'superseded' | 'keepWarm'> & {
+export type Registration = Omit<
+  PrefixRecord,
+  'id' | 'createdAt' | 'version' | 'superseded' | 'newer' | 'olders' | 'keepWarm' | 'required'
+> & {
+  /** Whether the cache is required; null or absent: nothing was said of it, and what stands stays. */
+  required?: boolean | null
   /** Null: the default plan for a new prefix, the standing one for a known prefix. */
   keepWarm: KeepWarm | null
   body: Uint8Array

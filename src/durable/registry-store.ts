@@ -1,9 +1,14 @@
+import { dayOf } from '../core/schedule.ts'
 import { AccessStore } from './access-store.ts'
+import { BarrierStore } from './barrier-store.ts'
+import { BotBookStore } from './bot-book-store.ts'
 import { ClaimStore } from './claim-store.ts'
+import { CrewStore } from './crew-store.ts'
 import { DayStore } from './day-store.ts'
 import { HistoryStore } from './history-store.ts'
 import { JobStore } from './job-store.ts'
 import { migrate, REGISTRY_STEPS } from './migrations.ts'
+import { PoolStore } from './pool-store.ts'
 import { PrefixStore } from './prefix-store.ts'
 import type { AccountSettings } from './records.ts'
 import { SlotStore } from './slot-store.ts'
@@ -23,6 +28,10 @@ export class RegistryStore {
   readonly days: DayStore
   readonly trials: TrialStore
   readonly access: AccessStore
+  readonly crews: CrewStore
+  readonly pools: PoolStore
+  readonly barriers: BarrierStore
+  readonly botBook: BotBookStore
 
   constructor(sql: Sql) {
     this.#sql = sql
@@ -36,6 +45,10 @@ export class RegistryStore {
     this.jobs = new JobStore(sql)
     this.days = new DayStore(sql)
     this.access = new AccessStore(sql)
+    this.crews = new CrewStore(sql)
+    this.pools = new PoolStore(sql)
+    this.barriers = new BarrierStore(sql)
+    this.botBook = new BotBookStore(sql)
   }
 
   /** Everything inside commits together or not at all, and the copies in memory with it. */
@@ -79,19 +92,26 @@ export class RegistryStore {
   // What spans tables
 
   reservedNanos(): number {
-    const row = this.#sql.all<{ prefixes: number | null; handles: number | null }>(
-      'SELECT (SELECT sum(reserved_nanos) FROM claim) AS prefixes, (SELECT sum(reserved_nanos) FROM handle) AS handles',
+    const row = this.#sql.all<{ prefixes: number | null; handles: number | null; bots: number | null }>(
+      `SELECT (SELECT sum(reserved_nanos) FROM claim) AS prefixes, (SELECT sum(reserved_nanos) FROM handle) AS handles,
+        (SELECT sum(reserved_nanos) FROM bot_call WHERE expires_at IS NOT NULL) AS bots`,
     )[0]
-    return (row?.prefixes ?? 0) + (row?.handles ?? 0)
+    return (row?.prefixes ?? 0) + (row?.handles ?? 0) + (row?.bots ?? 0)
   }
 
-  /** The earliest instant at which something must happen: a slot falls due, or a claim expires. */
+  /** What the account's calls of any kind have cost on the day of `now`. */
+  spentNanos(now: number): number {
+    const totals = this.days.load(dayOf(now))
+    return totals === null ? 0 : totals.costNanos + totals.botCostNanos
+  }
+
+  /** The earliest instant at which something must happen: a slot falls due, a claim expires, or a crew must be looked after. */
   nextAt(): number | null {
-    const row = this.#sql.all<{ slot: number | null; claim: number | null }>(
-      'SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim',
+    const row = this.#sql.all<{ slot: number | null; claim: number | null; crew: number | null }>(
+      `SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim,
+        (SELECT min(wake_at) FROM crew) AS crew`,
     )[0]
-    if (row === undefined) return null
-    if (row.slot === null) return row.claim
-    return row.claim === null ? row.slot : Math.min(row.slot, row.claim)
+    const times = Object.values(row ?? {}).filter((at) => at !== null)
+    return times.length === 0 ? null : Math.min(...times)
   }
 }

@@ -8,15 +8,21 @@ import type { HistoryRow } from '../core/history.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Overrides } from '../core/overrides.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import type { Pool } from '../core/pool.ts'
 import type { Signal } from '../core/signal.ts'
-import type { Breakpoint } from '../core/types.ts'
 import { clockFrom } from '../runtime/clock.ts'
+import { placeOf } from '../runtime/env.ts'
 import type { Environment } from '../runtime/env.ts'
+import { cardById } from '../providers/registry.ts'
 import { factsOf, handlePricesOf } from '../runtime/facts.ts'
 import { overrides, rememberOverrides } from '../runtime/overrides.ts'
 import { Account, newSettings } from './account.ts'
 import type { GivenCredential } from './account.ts'
 import { age, rollUp } from './ageing.ts'
+import { Barriers } from './barriers.ts'
+import type { BarrierAnswer } from './barriers.ts'
+import type { Crew, CrewOrder } from './crew-records.ts'
+import { Crews } from './crews.ts'
 import { Credentials } from './credentials.ts'
 import type { CredentialView } from './credentials.ts'
 import { Flights } from './flights.ts'
@@ -49,6 +55,7 @@ import { Rearming } from './rearming.ts'
 import type {
   AccountSettings,
   DayTotals,
+  Ended,
   Grants,
   Job,
   Lease,
@@ -56,9 +63,14 @@ import type {
   NamedCredential,
   Outcome,
   Settled,
+  StoredPrefix,
 } from './records.ts'
 import { Registrar } from './registrar.ts'
-import { rememberFacts } from './known-facts.ts'
+import { BotBooks } from './bot-books.ts'
+import type { BotCallBegun, BotCallEnded } from './bot-books.ts'
+import { BotFollowing } from './bot-following.ts'
+import type { FollowedTurn } from './bot-following.ts'
+import { rememberFacts, rememberPlaces } from './known-facts.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
 import { RegistryStore } from './registry-store.ts'
@@ -80,9 +92,13 @@ export class Registry extends DurableObject<Environment> {
   readonly #keeper: Keeper
   readonly #registrar: Registrar
   readonly #flights: Flights
+  readonly #crews: Crews
+  readonly #barriers: Barriers
   readonly #handleKeeper: HandleKeeper
   readonly #handles: HandleDesk
   readonly #account: Account
+  readonly #botBooks = new BotBooks(this.#store)
+  readonly #botFollowing: BotFollowing
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
@@ -98,10 +114,15 @@ export class Registry extends DurableObject<Environment> {
       factsOf: rememberFacts(factsOf, () => overrides().version),
       grainMs: clock.grainMs,
       generationOf: (name: string) => this.#credentials.generationOf(name),
+      placeOf: rememberPlaces(
+        (provider) => placeOf(cardById(provider), env),
+        () => overrides().version,
+      ),
     }
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
     this.#keeper = new Keeper(this.#store, ports, settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
+    this.#botFollowing = new BotFollowing(this.#store, this.#keeper, ports)
     this.#handleKeeper = new HandleKeeper(this.#handleStore, this.#store, {
       grainMs: clock.grainMs,
       settings,
@@ -121,6 +142,12 @@ export class Registry extends DurableObject<Environment> {
       send: (messages) => this.#send(messages),
       rearm,
       grants: (leases) => this.#account.grants(leases),
+    })
+    this.#barriers = new Barriers(this.#store, this.#keeper, clock)
+    this.#crews = new Crews(this.#store, this.#registrar, this.#flights, {
+      clock,
+      send: (messages) => this.#send(messages),
+      rearm,
     })
     this.#handles = new HandleDesk(this.#handleKeeper, new HandleRegistrar(this.#handleStore, this.#handleKeeper), {
       clock,
@@ -190,6 +217,23 @@ export class Registry extends DurableObject<Environment> {
     return this.#account.bots()
   }
 
+  /** Makes a pool of models, or puts another in its place. Throws `conflict` beyond the limit. */
+  putPool(given: Omit<Pool, 'createdAt' | 'changedAt'>): { pool: Pool; created: boolean } {
+    return this.#account.putPool(given)
+  }
+
+  pools(): Pool[] {
+    return this.#store.pools.all()
+  }
+
+  pool(name: string): Pool | null {
+    return this.#store.pools.load(name)
+  }
+
+  removePool(name: string): boolean {
+    return this.#store.pools.delete(name)
+  }
+
   removeBot(id: string): void {
     this.#account.removeBot(id)
   }
@@ -221,9 +265,15 @@ export class Registry extends DurableObject<Environment> {
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created, flight }
   }
 
-  async warm(id: string, how: 'now' | 'later', jobId: string, askedAt = Number.POSITIVE_INFINITY): Promise<Warmed> {
+  async warm(
+    id: string,
+    how: 'now' | 'later',
+    jobId: string,
+    askedAt = Number.POSITIVE_INFINITY,
+    required: Asked | null = null,
+  ): Promise<Warmed> {
     const k = this.#registrar.keyOf(id)
-    const flight = await this.#flights.fly(k, how, jobId, askedAt, null)
+    const flight = await this.#flights.fly(k, how, jobId, askedAt, required)
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
   }
 
@@ -240,6 +290,36 @@ export class Registry extends DurableObject<Environment> {
 
   job(id: string): Job {
     return this.#flights.job(id)
+  }
+
+  /** A background warm or a crew, by its id; null where there is neither. */
+  anyJob(id: string): { job: Job } | { crew: Crew } | null {
+    if (this.#store.jobs.load(id) !== null) return { job: this.#flights.job(id) }
+    const crew = this.#store.crews.load(id)
+    return crew === null ? null : { crew }
+  }
+
+  jobChanged(id: string, status: Job['status'], waitMs: number): Promise<Job> {
+    return this.#flights.jobChanged(id, status, waitMs)
+  }
+
+  /** Warms a crew together. Its job goes on by itself, whoever hangs up. */
+  async preload(order: CrewOrder): Promise<Crew> {
+    this.#needRoom('; delete prefixes that are no longer needed')
+    return this.#crews.begin(order)
+  }
+
+  /** A caller at the barrier before a fan-out: leads, passes or waits. */
+  askBarrier(id: string, waitMs: number, leadMs: number): Promise<BarrierAnswer> {
+    return this.#barriers.ask(this.#registrar.keyOf(id), waitMs, leadMs)
+  }
+
+  reportBarrier(id: string, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
+    return this.#barriers.report(this.#registrar.keyOf(id), lease, outcome)
+  }
+
+  crewChanged(id: string, revision: number, waitMs: number): Promise<Crew> {
+    return this.#crews.changed(id, revision, waitMs)
   }
 
   /** Waits for the call that was in flight as claim `seq`; null after `waitMs` of this clock. */
@@ -274,9 +354,15 @@ export class Registry extends DurableObject<Environment> {
 
   async #sweep(now: number, horizonAt: number): Promise<void> {
     const { messages, ended } = this.#keeper.sweep(now, horizonAt)
-    this.#flights.wake(ended)
+    this.#wake(ended)
     await this.#send(messages)
+    await this.#crews.look()
     await this.#handles.sweep(now, horizonAt)
+  }
+
+  #wake(ended: readonly Ended[]): void {
+    this.#flights.wake(ended)
+    for (const { k } of ended) this.#barriers.wake(k)
   }
 
   #send(messages: readonly Message[]): Promise<void> {
@@ -297,19 +383,49 @@ export class Registry extends DurableObject<Environment> {
 
   async begin(seq: number): Promise<{ leases: Lease[] } & Grants> {
     const leases = this.#keeper.begin(seq, this.clock.now())
+    // What may not be sent has ended here, and makes room.
+    await this.#crews.look()
     await this.#rearming.rearm()
     return { leases, ...this.#account.grants(leases) }
   }
 
-  /** What a bot's call may be made with; null when the account is gone. */
-  grantsFor(credential: string): (Grants & { killed: boolean }) | null {
-    return this.#account.grantsFor(credential)
+  /**
+   * What a bot's call may be made with; null when the account is gone. `refused` says why it may not be made; where it is
+   * null, what the call may cost is reserved until `endBotCall`.
+   */
+  beginBotCall(call: BotCallBegun, credential: string): (Grants & { killed: boolean; refused: string | null }) | null {
+    const grants = this.#account.grantsFor(credential)
+    if (grants === null) return null
+    if (grants.killed) return { ...grants, refused: null }
+    const { budgetNanosPerDay } = this.#account.settings()
+    return { ...grants, refused: this.#botBooks.begin(call, budgetNanosPerDay, this.clock.now()) }
+  }
+
+  /** A turn of a bot has ended: its conversation is the prefix of the next one. */
+  async followBot(turn: FollowedTurn): Promise<boolean> {
+    this.#needRoom()
+    const isFollowed = this.#botFollowing.follow(turn, this.clock.now())
+    await this.#rearming.rearm()
+    return isFollowed
+  }
+
+  /** The bot has ended; nothing of its conversation is kept warm, or here. */
+  async leaveBot(bot: string): Promise<void> {
+    const id = this.#botFollowing.idOf(bot)
+    if (this.#store.prefixes.keyOf('id', id) !== null) this.#registrar.remove(id, this.clock.now())
+    await this.#rearming.rearm()
+  }
+
+  /** Books a bot's call; false where its end was booked already. */
+  endBotCall(call: BotCallEnded): boolean {
+    return this.#botBooks.end(call, this.clock.now())
   }
 
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
     const { again, ended } = this.#keeper.settle(seq, outcomes, this.clock.now())
-    this.#flights.wake(ended)
+    this.#wake(ended)
     await this.#flights.check(ended.map(({ k }) => k))
+    await this.#crews.look()
     await this.#rearming.rearm()
     return again
   }
@@ -321,11 +437,12 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** The registered body of a prefix, compressed, and where the prefix ends in it. */
-  stored(k: number): { bytes: Uint8Array; breakpoint: Breakpoint; cacheKey: string | null } | null {
+  stored(k: number): StoredPrefix | null {
     const bytes = this.#store.prefixes.body(k)
     const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null
-    return { bytes, breakpoint: record.breakpoint, cacheKey: record.cacheKey }
+    const { breakpoint, cacheKey, headers = {}, place } = record
+    return { bytes, breakpoint, cacheKey, headers, ...(place === undefined ? {} : { place }) }
   }
 
   // Managed caches
@@ -435,8 +552,9 @@ export class Registry extends DurableObject<Environment> {
     return this.#registrar.view(id, this.clock.now())
   }
 
-  remove(id: string): void {
-    this.#registrar.remove(id)
+  async remove(id: string): Promise<void> {
+    this.#registrar.remove(id, this.clock.now())
+    await this.#crews.look()
   }
 
   findByFingerprint(fingerprint: string): PrefixView | null {
@@ -470,7 +588,9 @@ export class Registry extends DurableObject<Environment> {
     const now = this.clock.now()
     const known = observed.map(({ id, arrivals }) => {
       const k = this.#store.prefixes.keyOf('id', id)
-      return k !== null && this.#keeper.observe(k, arrivals, now)
+      if (k === null || !this.#keeper.observe(k, arrivals, now)) return false
+      this.#barriers.wake(k)
+      return true
     })
     await this.#rearming.rearm()
     return known
@@ -522,6 +642,7 @@ export class Registry extends DurableObject<Environment> {
 
   /** Once a day: rows age. */
   async rollUp(): Promise<void> {
+    this.#botBooks.giveUp(this.clock.now())
     age(this.#store, this.#handleStore, this.#idempotency, this.clock.now())
     this.#account.resealCredentials()
     await this.#rearming.rearm()

@@ -1,5 +1,6 @@
 import { failureValue } from '../contract/failures.ts'
 import { budgetRefusal, worstNanos } from '../core/budget.ts'
+import { drained } from '../core/draining.ts'
 import { deadline, failedUntil, heldUntil } from '../core/tries.ts'
 import type { PlanContext } from '../core/plan.ts'
 import { slotOf } from '../core/schedule.ts'
@@ -168,10 +169,10 @@ export class Settlement {
     context: PlanContext,
     now: number,
   ): Lease | null {
-    if (state.stopped !== null || lease.attempt >= TRIES_IN_PLACE) return null
+    if (isStopped(state, lease) || lease.attempt >= TRIES_IN_PLACE) return null
     // What was switched off while the call was under way is not tried again.
-    if (context.killed || context.credentialGone !== undefined) return null
-    if (lease.purpose === 'keep' && (record.superseded || record.keepWarm.plan === 'off')) return null
+    if (context.killed || context.gone !== undefined) return null
+    if (lease.purpose === 'keep' && (drained(state, context, now) || record.keepWarm.plan === 'off')) return null
     const worst = worstNanos(state, context)
     if (budgetRefusal(state, context, now, worst) !== null) return null
     if (outcome.primitiveRefused || refusedPlace(lease, outcome)) {
@@ -194,4 +195,10 @@ export class Settlement {
     const sending: Sending = { do: 'send', purpose: 'keep', why: '', worstNanos: worst, deadlineAt: closing }
     return this.#leases.make(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, againAt)
   }
+}
+
+/** A warm that somebody asked for goes on where the plan is off or stopped, unless it was this call that stopped it. */
+function isStopped({ stopped }: PrefixState, { purpose }: Lease): boolean {
+  if (stopped === null) return false
+  return purpose !== 'write' || stopped.reason === 'provider_refused' || stopped.reason === 'quota_spent'
 }

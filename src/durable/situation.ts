@@ -1,7 +1,7 @@
 import { isWarm } from '../core/state.ts'
 import type { Change } from '../core/change.ts'
-import type { PlanContext } from '../core/plan.ts'
-import { dayOf, SLOT_MS } from '../core/schedule.ts'
+import type { Gone, PlanContext } from '../core/plan.ts'
+import { SLOT_MS } from '../core/schedule.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
 import { Guards } from './guards.ts'
@@ -11,13 +11,22 @@ import type { AccountSettings, PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { Row } from './state-store.ts'
 
+/** Of records that are older than draining: their plans stopped the moment the name was taken. */
+const LONG_SUPERSEDED = { takenAt: 0, warmAt: 0 }
+
 /** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
 export interface KeeperPorts {
   factsOf: (provider: string, model: string, now: number) => ModelFacts
   grainMs: number
   /** Generation in force of a credential of the account; null when there is none of that name. */
   generationOf?: (credential: string) => number | null
+  /** Which place a provider is reached at, as prefixes remember it; null: the one that its card names. */
+  placeOf?: (provider: string) => string | null
 }
+
+/** What stands in place of a belief about an entry at an address that is not used any more. */
+export const MOVED =
+  'the provider is reached at another address now; what was written at the former one cannot be read there. POST /warm registers the prefix anew'
 
 /** What claims, leases and settlements of one account decide upon: its tables, settings, guards and paces. */
 export class Situation {
@@ -63,8 +72,7 @@ export class Situation {
   accountLeft(now: number): number | null {
     const budget = this.settings.budgetNanosPerDay
     if (budget === null) return null
-    const spent = this.store.days.load(dayOf(now))?.costNanos ?? 0
-    return budget - spent - this.store.reservedNanos()
+    return budget - this.store.spentNanos(now) - this.store.reservedNanos()
   }
 
   /** All that a decision about a prefix is given beside its state. */
@@ -80,13 +88,13 @@ export class Situation {
       facts: this.ports.factsOf(record.provider, record.model, now),
       estimatedTokens: record.estimatedTokens,
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
-      superseded: record.superseded,
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
       grainMs: this.ports.grainMs,
       pace: this.paces.of(record.provider),
       accountLeftNanos,
       random: spread(k, state.generation),
-      ...this.#credentialGone(record),
+      ...(record.superseded ? { newer: record.newer ?? LONG_SUPERSEDED } : {}),
+      ...this.#gone(record),
       ...this.#holdBack(record, state, now),
     }
   }
@@ -98,15 +106,22 @@ export class Situation {
     return holdBack === null ? {} : { holdBack }
   }
 
-  #credentialGone({ credential, credentialGeneration = 1 }: PrefixRecord): { credentialGone?: string } {
+  /** Whether the provider is reached at another place now than when a prefix was registered. */
+  hasMoved({ provider, place }: Pick<PrefixRecord, 'provider' | 'place'>): boolean {
+    const { placeOf } = this.ports
+    return place !== undefined && placeOf !== undefined && placeOf(provider) !== place
+  }
+
+  #gone(record: PrefixRecord): { gone?: Gone } {
+    if (this.hasMoved(record)) return { gone: { reason: 'address_changed', why: MOVED } }
+    const { credential, credentialGeneration = 1 } = record
     const { generationOf } = this.ports
     if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}
     const current = generationOf(credential)
     if (current === credentialGeneration) return {}
     const what = current === null ? 'deleted' : 'replaced'
-    return {
-      credentialGone: `the credential ${credential} that this prefix was written with was ${what}; what another key wrote, it cannot read. POST /warm registers the prefix under one that exists`,
-    }
+    const why = `the credential ${credential} that this prefix was written with was ${what}; what another key wrote, it cannot read. POST /warm registers the prefix under one that exists`
+    return { gone: { reason: 'credential_replaced', why } }
   }
 
   /** Saves, and leaves a hint in the schedule wherever the old one may be gone or comes too late. */

@@ -1,9 +1,9 @@
-/** Callers who wait for a call to end, by the number of what it is about. Memory only: when it is lost they ask again. */
-export class Waiting<Answer> {
-  readonly #callers = new Map<number, Set<(answer: Answer) => void>>()
+/** Callers who wait for something to end, by the number or the id of what it is. Memory only: when it is lost they ask again. */
+export class Waiting<Answer, Key extends number | string = number> {
+  readonly #callers = new Map<Key, Set<(answer: Answer) => void>>()
 
   /** What wakes the callers of `k`; null after `realMs` of the machine's clock. */
-  async wait(k: number, realMs: number): Promise<Answer | null> {
+  async wait(k: Key, realMs: number): Promise<Answer | null> {
     const callers = this.#callers.get(k) ?? new Set()
     this.#callers.set(k, callers)
     return new Promise((resolve) => {
@@ -19,7 +19,7 @@ export class Waiting<Answer> {
     })
   }
 
-  wake(k: number, answer: Answer): void {
+  wake(k: Key, answer: Answer): void {
     const callers = this.#callers.get(k)
     this.#callers.delete(k)
     for (const done of callers ?? []) done(answer)

@@ -10,6 +10,7 @@ import { caches } from './caches.ts'
 import { clockOf, directoryOf, room } from './context.ts'
 import { answerFailure, answerThrown } from './errors.ts'
 import { credentials } from './credentials.ts'
+import { gateways } from './gateways.ts'
 import { health } from './health.ts'
 import { jobs } from './jobs.ts'
 import { killSwitch } from './kill-switch.ts'
@@ -18,8 +19,10 @@ import { metrics } from './metrics.ts'
 import { observations } from './observations.ts'
 import { openapi } from './openapi.ts'
 import { factOverrides } from './overrides.ts'
+import { preload } from './preload.ts'
 import { prefixes } from './prefixes.ts'
 import { providers } from './providers.ts'
+import { render } from './render.ts'
 import { signals } from './signals.ts'
 import { warm } from './warm.ts'
 
@@ -49,6 +52,9 @@ app.use(async (c, next) => {
 })
 for (const resource of [
   warm,
+  render,
+  preload,
+  gateways,
   prefixes,
   signals,
   observations,

@@ -96,27 +96,44 @@ export type RawPath = (path: readonly (string | number)[]) => boolean
 
 /**
  * Reads a body against one of our schemas. What `raw` names is somebody else's: its exact text is kept, after the whole
- * has been checked to be JSON without duplicate keys and lone surrogates. An empty body reads as `{}` where `empty` allows it.
+ * has been checked to be JSON without duplicate keys and lone surrogates. `deep`: how deep such a value may lie. An empty body
+ * reads as `{}` where `empty` allows it.
  */
 export async function readBody<Schema extends z.ZodType>(
   c: Call,
   schema: Schema,
-  options: { raw?: RawPath; empty?: boolean } = {},
+  options: { raw?: RawPath; deep?: number; empty?: boolean } = {},
 ): Promise<z.output<Schema>> {
   const text = await bodyText(c)
   if (options.empty === true && text.trim() === '') return parseWith(schema, {})
-  limitValues(text)
-  const root = readJson(text)
-  return parseWith(schema, valueOf(text, root, [], options.raw ?? (() => false)))
+  return parseBody(text, schema, options.raw, options.deep)
 }
 
-function valueOf(text: string, node: JsonNode, path: readonly (string | number)[], raw: RawPath): unknown {
+/** The same for a text that is at hand. */
+export function parseBody<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+  raw: RawPath = () => false,
+  deep = 3,
+): z.output<Schema> {
+  limitValues(text)
+  return parseWith(schema, valueOf(text, readJson(text), [], raw, deep))
+}
+
+function valueOf(
+  text: string,
+  node: JsonNode,
+  path: readonly (string | number)[],
+  raw: RawPath,
+  deep: number,
+): unknown {
   if (raw(path)) return new RawJson(text.slice(node.start, node.end))
-  // Nothing that stays raw lies deeper than three levels.
-  if (path.length < 3) {
-    if (node.type === 'array') return node.items.map((item, index) => valueOf(text, item, [...path, index], raw))
+  if (path.length < deep) {
+    if (node.type === 'array') return node.items.map((item, index) => valueOf(text, item, [...path, index], raw, deep))
     if (node.type === 'object') {
-      return Object.fromEntries(node.members.map(({ key, value }) => [key, valueOf(text, value, [...path, key], raw)]))
+      return Object.fromEntries(
+        node.members.map(({ key, value }) => [key, valueOf(text, value, [...path, key], raw, deep)]),
+      )
     }
   }
   return JSON.parse(text.slice(node.start, node.end))

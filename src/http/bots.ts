@@ -1,26 +1,19 @@
 import * as z from 'zod'
-import { BOT_NOT_YET, botMessage, newBot } from '../contract/bots.ts'
-import type { NewBot } from '../contract/bots.ts'
-import { cacheValue } from '../contract/cache.ts'
+import { botEvent, botMessage, newBot, nextTurnCache } from '../contract/bots.ts'
 import { Failure } from '../contract/failures.ts'
+import { parseWith } from '../contract/issues.ts'
 import { estimateTokens } from '../core/tokens.ts'
 import { botName, newBotState } from '../durable/bot-state.ts'
-import type { BotConfig, BotLimits } from '../durable/bot-state.ts'
-import type { ModelCall } from '../durable/bot-calls.ts'
-import { converses } from '../providers/conversation.ts'
-import { chooseRetention } from '../providers/retention.ts'
-import { factsOf } from '../runtime/facts.ts'
 import { newId } from '../runtime/ids.ts'
+import { toolSecret } from '../runtime/tool-call.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
+import { botCacheFrom, configFrom, limitsFrom } from './bot-config.ts'
 import { clockOf, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
-import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
-import { cardFor } from './preparation.ts'
-import { iso, money } from './present.ts'
+import { botJson } from './present-bots.ts'
 import { readQuery } from './query.ts'
-import { refuseWithoutCredential } from './warming.ts'
 
 export const eraseQuery = z.strictObject({
   erase: z
@@ -35,9 +28,6 @@ const WITH_SNAPSHOT = new Set(['snapshot', 'idle_timeout', 'cost_budget_usd'])
 export const bots = room()
   .post('/bots', account, idempotent, async (c) => {
     const given = await readBody(c, newBot)
-    for (const field of BOT_NOT_YET) {
-      if (given[field] !== undefined) throw new Failure('unsupported', `${field}: is not supported yet.`, { field })
-    }
     const id = newId('bot')
     const bot = stubOf(c, id)
     const limits = limitsFrom(given)
@@ -61,31 +51,47 @@ export const bots = room()
     }
     return c.json(await shown(c, id), 201)
   })
+  .get('/bots/tool-secret', account, (c) => {
+    c.header('cache-control', 'no-store')
+    return c.json({ secret: toolSecret(c.var.account, c.env) })
+  })
   .get('/bots/:id', account, async (c) => c.json(await shown(c, idOf(c))))
   .post('/bots/:id/messages', account, idempotent, async (c) => {
     const { text } = await readBody(c, botMessage)
+    const { id: turn } = await emit(c, { type: 'message', data: { text } }, 'text')
+    return c.json({ turn_id: turn }, 202)
+  })
+  .post('/bots/:id/events', account, idempotent, async (c) => {
+    const { type, data, id } = await readBody(c, botEvent)
+    const event = { type, data: type === 'message' ? parseWith(botMessage, data, 'data') : data }
+    const taken = await emit(c, id === undefined ? event : { ...event, id }, 'data.text')
+    return c.json({ event_id: taken.id, duplicate: taken.duplicate }, 202)
+  })
+  .post('/bots/:id/next-turn-cache', account, idempotent, async (c) => {
+    const given = await readBody(c, nextTurnCache)
     const id = idOf(c)
     const bot = stubOf(c, id)
     const { config } = (await bot.view()).state
-    const most = config?.historyTokens ?? 0
-    if (estimateTokens(text) > most) {
-      const detail = { field: 'text', limit_tokens: most }
-      throw new Failure('payload_too_large', `text: is longer than the bot's history of ${most} tokens.`, detail)
-    }
-    const taken = await bot.emit({ type: 'message', data: { text } })
-    return c.json({ turn_id: taken.id }, 202)
+    if (config === null) throw new Failure('not_found', 'There is no such bot.')
+    // The key is the bot's for all its life: another one is another cache.
+    const key = config.cache?.key ?? id
+    const cache = botCacheFrom(given.cache, { provider: config.provider, model: config.model, key }, clockOf(c).now())
+    await bot.setNextCache(cache)
+    return c.json({ cache })
   })
   .get('/bots/:id/responses', account, async (c) => {
     const bot = stubOf(c, idOf(c))
     await bot.view() // an unknown bot is not found
-    if (c.req.header('upgrade')?.toLowerCase() !== 'websocket') {
-      const text = 'upgrade: responses come through a WebSocket; send "Upgrade: websocket".'
-      throw new Failure('invalid_request', text, { field: 'upgrade' })
+    const isSocket = c.req.header('upgrade')?.toLowerCase() === 'websocket'
+    if (!isSocket && c.req.header('accept')?.includes('text/event-stream') !== true) {
+      const text = 'accept: responses come through a WebSocket ("Upgrade: websocket") or as "text/event-stream".'
+      throw new Failure('invalid_request', text, { field: 'accept' })
     }
     const opened = await bot.fetch(c.req.raw)
-    if (opened.webSocket === null) throw new Failure('rate_limited', 'Too many sockets hear this bot; close some.')
+    if (opened.status === 429) throw new Failure('rate_limited', 'Too many listen to this bot; close some.')
     // Headers of an answer from elsewhere cannot be changed, and ours get a request id.
-    return new Response(null, { status: 101, webSocket: opened.webSocket })
+    if (opened.webSocket !== null) return new Response(null, { status: 101, webSocket: opened.webSocket })
+    return new Response(opened.body, { headers: opened.headers })
   })
   .get('/bots/:id/snapshot', account, async (c) => c.json(await stubOf(c, idOf(c)).snapshot()))
   .delete('/bots/:id', account, async (c) => {
@@ -110,108 +116,21 @@ function stubOf(c: Call, id: string) {
   return c.env.BOT.getByName(botName(c.var.account, id))
 }
 
-function limitsFrom({ idle_timeout, cost_budget_usd, max_history }: NewBot): BotLimits {
-  return {
-    ...(idle_timeout === undefined ? {} : { idleTimeoutMs: idle_timeout }),
-    ...(cost_budget_usd === undefined ? {} : { costBudgetNanos: cost_budget_usd }),
-    ...(max_history === undefined ? {} : { maxHistory: max_history }),
+/** A message may not be longer than the history that it becomes part of. `field` is where its text stands. */
+async function emit(c: Call, event: { type: string; data: unknown; id?: string }, field: string) {
+  const bot = stubOf(c, idOf(c))
+  if (event.type === 'message') {
+    const { text } = event.data as z.output<typeof botMessage>
+    const { config } = (await bot.view()).state
+    const most = config?.historyTokens ?? 0
+    if (estimateTokens(text) > most) {
+      const detail = { field, limit_tokens: most }
+      throw new Failure('payload_too_large', `${field}: is longer than the bot's history of ${most} tokens.`, detail)
+    }
   }
-}
-
-/** Refuses, before anything is stored, what could not be done later. */
-async function configFrom(c: Call, given: NewBot, id: string): Promise<BotConfig> {
-  const { provider, model } = given
-  if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
-  if (model === undefined) throw new Failure('invalid_request', 'model: is missing.', { field: 'model' })
-  const card = cardFor(provider, 'provider')
-  if (!converses(card)) {
-    const text = `provider: bots talk to anthropic and openai so far; ${card.id} does not serve them yet.`
-    throw new Failure('unsupported', text, { field: 'provider' })
-  }
-  const facts = factsOf(card.id, model, clockOf(c).now())
-  if (given.cost_budget_usd != null && facts.price === null) {
-    const text = 'cost_budget_usd: the price of this model is not known, so that no budget could end it.'
-    throw new Failure('unsupported', text, { field: 'cost_budget_usd' })
-  }
-  const historyTokens = given.history_tokens ?? 8_192
-  if (estimateTokens(given.system_prompt ?? '') > historyTokens) {
-    const text = `system_prompt: is longer than history_tokens, ${historyTokens}, which it is part of.`
-    throw new Failure('invalid_request', text, { field: 'system_prompt' })
-  }
-  const known = await credentialsNamed(c, [given.credential])
-  const credential = useOf(given.credential, known)
-  const own = known.get(credential.name)
-  if (own === undefined) await refuseWithoutCredential(c, card)
-  else refuseElsewhere(c, card, own)
-  return {
-    account: c.var.account,
-    provider: card.id,
-    model,
-    credential,
-    historyTokens,
-    maxOutputTokens: given.max_output_tokens ?? 4_096,
-    injectTime: given.inject_time ?? true,
-    cache: cacheFrom(given, facts, card.dialect === 'anthropic-messages' ? ['5m', '1h'] : ['in_memory', '24h'], id),
-  }
-}
-
-function cacheFrom(
-  given: NewBot,
-  facts: ReturnType<typeof factsOf>,
-  wire: readonly string[],
-  id: string,
-): BotConfig['cache'] {
-  const wanted = cacheValue(given.cache ?? 'auto')
-  if (wanted.mode === 'disabled') return null
-  if (wanted.mode === 'required') {
-    throw new Failure('unsupported', 'cache.mode: a bot cannot require it yet.', { field: 'cache.mode' })
-  }
-  if (wanted.strategy !== 'automatic') {
-    const text = 'cache.strategy: a bot places its breakpoints itself; only "automatic" is supported.'
-    throw new Failure('unsupported', text, { field: 'cache.strategy' })
-  }
-  return { retention: chooseRetention(wanted, null, facts, wire).name, key: wanted.key ?? id }
+  return bot.emit(event)
 }
 
 async function shown(c: Call, id: string) {
-  const seen = await stubOf(c, id).view()
-  const { config, totals, last } = seen.state
-  return {
-    id,
-    status: seen.status,
-    why: seen.why,
-    provider: config?.provider ?? '',
-    model: config?.model ?? '',
-    started_at: iso(seen.startedAt),
-    active_at: iso(seen.activeAt),
-    ended_at: iso(seen.endedAt),
-    waiting: seen.waiting,
-    spent_usd: money(seen.spentNanos),
-    cost_budget_usd: money(seen.limits.costBudgetNanos),
-    token_count: seen.tokenCount,
-    remaining: seen.remaining,
-    usage: {
-      turns: totals.turns,
-      input_tokens: totals.inputTokens,
-      cached_input_tokens: totals.cachedTokens,
-      cache_write_input_tokens: totals.writtenTokens,
-      output_tokens: totals.outputTokens,
-      unpriced: totals.unpriced,
-    },
-    last_response: last === null ? null : { turn_id: last.turn, at: iso(last.at), text: last.text },
-    calls: seen.calls.map(callJson),
-    history: seen.history.map(({ at, ...row }) => ({ at: iso(at), ...row })),
-  }
-}
-
-function callJson({ turn, begunAt, endedAt, outcome }: ModelCall) {
-  const known = { turn_id: turn, begun_at: iso(begunAt), ended_at: iso(endedAt) }
-  if (outcome === null) return { ...known, outcome: 'in_flight', billed: null, cost_usd: null, failure: null }
-  if (outcome.kind === 'answered') {
-    return { ...known, outcome: outcome.kind, billed: true, cost_usd: money(outcome.nanos), failure: null }
-  }
-  const { kind, message } = outcome.failure
-  const billed = outcome.kind === 'refused' ? false : outcome.billed
-  const cost = outcome.kind === 'refused' ? null : (outcome.nanos ?? null)
-  return { ...known, outcome: outcome.kind, billed, cost_usd: money(cost), failure: { kind, message } }
+  return botJson(id, await stubOf(c, id).view())
 }

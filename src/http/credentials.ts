@@ -12,8 +12,9 @@ import { admin } from './auth.ts'
 import { readBody } from './body.ts'
 import { registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
-import { cardFor, DEFAULT_USE } from './preparation.ts'
-import type { CredentialUse } from './preparation.ts'
+import { cardFor } from './preparation.ts'
+import { DEFAULT_USE } from './same-content.ts'
+import type { CredentialUse } from './same-content.ts'
 import { iso } from './present.ts'
 
 /** Providers' keys of one account. What is put in never comes out of here. */
@@ -98,7 +99,7 @@ export function useOf(
 }
 
 /** Refuses a credential of the account that this provider, or the place where it is reached, must not see. */
-export function refuseElsewhere(c: Call, card: Card, credential: NamedCredential): void {
+export function refuseElsewhere(c: Call, card: Card, credential: NamedCredential, field = 'credential'): void {
   const refused = elsewhere(credential, accessTo(card, c.env))
-  if (refused !== null) throw new Failure('provider_key_refused', `${refused}.`, { field: 'credential' })
+  if (refused !== null) throw new Failure('provider_key_refused', `${refused}.`, { field })
 }

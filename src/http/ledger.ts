@@ -34,7 +34,7 @@ const dayPlace = z.strictObject({ day })
 const prefixPlace = z.strictObject({ before: z.int().min(0) })
 const entryPlace = z.union([
   z.strictObject({ in: z.literal('prefixes'), k: z.int().min(0), at: z.number(), shown: z.int().min(0) }),
-  z.strictObject({ in: z.literal('caches'), seq: z.int().min(0) }),
+  z.strictObject({ in: z.enum(['caches', 'bots']), seq: z.int().min(0) }),
 ])
 
 export const ledger = room().get('/ledger', account, async (c) => {
@@ -107,6 +107,9 @@ function sumJson(days: readonly DayTotals[]) {
     unpriced_savings: sum.unpricedSavings,
     hits: sum.hits,
     misses: sum.misses,
+    bot_calls: sum.botCalls,
+    bot_cost_usd: money(sum.botCostNanos),
+    bot_unpriced_calls: sum.botUnpricedCalls,
   }
 }
 
@@ -151,6 +154,9 @@ const SUMMED = [
   'unpricedSavings',
   'hits',
   'misses',
+  'botCalls',
+  'botCostNanos',
+  'botUnpricedCalls',
 ] as const
 
 function prefixSumJson(sum: PrefixSum) {
@@ -168,6 +174,11 @@ function prefixSumJson(sum: PrefixSum) {
 }
 
 function entryJson(entry: LedgerEntry) {
+  if ('bot' in entry) {
+    const { at, bot, turn, purpose, outcome, costNanos, why } = entry.bot
+    const cost_usd = money(costNanos)
+    return { type: 'bot', bot_id: bot, turn_id: turn, at: iso(at), purpose, outcome, cost_usd, why }
+  }
   if ('cache' in entry) {
     const { at, event, costNanos, storageNanos, why } = entry.row
     const cost = costNanos === null || storageNanos === null ? null : costNanos + storageNanos

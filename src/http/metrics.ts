@@ -72,6 +72,19 @@ export const metrics = room().get('/metrics', account, async (c) => {
       'Tokens that real requests read from the cache.',
       sum(all, 'cachedTokens'),
     ),
+    ...metric('pilotlight_bot_calls_total', 'counter', "Bots' calls to models.", sum(all, 'botCalls')),
+    ...metric(
+      'pilotlight_bot_cost_usd_total',
+      'counter',
+      'What those calls cost, in US dollars.',
+      usd(sum(all, 'botCostNanos')),
+    ),
+    ...metric(
+      'pilotlight_bot_unpriced_calls_total',
+      'counter',
+      'Of those calls the ones whose price is not known, in no sum.',
+      sum(all, 'botUnpricedCalls'),
+    ),
   ]
   return c.body(`${lines.join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
 })
@@ -110,6 +123,9 @@ type Counted =
   | 'hits'
   | 'misses'
   | 'cachedTokens'
+  | 'botCalls'
+  | 'botCostNanos'
+  | 'botUnpricedCalls'
 
 function sum(days: readonly DayTotals[], name: Counted): number {
   return days.reduce((total, day) => total + day[name], 0)

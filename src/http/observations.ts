@@ -8,6 +8,7 @@ import type { Arrival } from '../core/arrivals.ts'
 import type { Usage } from '../core/types.ts'
 import { dialectOf } from '../providers/registry.ts'
 import type { NamedCredential } from '../durable/records.ts'
+import { placeOf } from '../runtime/env.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import type { RawPath } from './body.ts'
@@ -15,6 +16,7 @@ import { clockOf, registryOf, room } from './context.ts'
 import { credentialsNamed, useOf } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor, observedFingerprint } from './preparation.ts'
+import type { PlaceOf } from './same-content.ts'
 import { failureJson } from './present.ts'
 
 const raw: RawPath = (path) => path.length === 2 && path[1] === 'request'
@@ -30,7 +32,9 @@ export const observations = room().post('/observations', account, idempotent, as
     c,
     given.map(({ credential }) => credential),
   )
-  const prints = given.map((one, index) => attempt(() => printOf(one, index, now, credentials)))
+  const prints = given.map((one, index) =>
+    attempt(() => printOf(one, index, now, credentials, (card) => placeOf(card, c.env))),
+  )
   const wanted = [...new Set(prints.flatMap((print) => (typeof print === 'string' ? [print] : [])))]
   const byPrint = new Map(Object.entries(wanted.length === 0 ? {} : await registry.idsOf(wanted)))
   const ids = [
@@ -105,6 +109,7 @@ function printOf(
   index: number,
   now: number,
   known: ReadonlyMap<string, NamedCredential>,
+  places: PlaceOf,
 ): string | null {
   const field = `[${index}]`
   const { provider, request } = one
@@ -116,7 +121,7 @@ function printOf(
   if (request === undefined) throw bad(`${field}.prefix_id`, 'is missing; give prefix_id, or provider and request')
   if (provider === undefined) throw bad(`${field}.provider`, 'is missing beside request')
   const credential = useOf(one.credential, known, `${field}.credential`)
-  return observedFingerprint({ ...one, provider, request }, field, now, credential)
+  return observedFingerprint({ ...one, provider, request }, field, now, credential, places)
 }
 
 const OURS = ['uncached_input_tokens', 'cached_input_tokens', 'cache_write_input_tokens', 'cache_write_by_retention']

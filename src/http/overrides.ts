@@ -72,6 +72,7 @@ function modelOverride(given: GivenRow, now: number): ModelOverride {
   return {
     models: given.models,
     ...(given.minimum_tokens === undefined ? {} : { minimumTokens: given.minimum_tokens }),
+    ...(given.output_floor_tokens === undefined ? {} : { outputFloorTokens: given.output_floor_tokens }),
     ...(given.retentions === undefined
       ? {}
       : {
@@ -123,6 +124,7 @@ export function overrideJson({ baseUrl, models }: ProviderOverride) {
           models: models.map((row) => ({
             models: row.models,
             ...(row.minimumTokens === undefined ? {} : { minimum_tokens: row.minimumTokens }),
+            ...(row.outputFloorTokens === undefined ? {} : { output_floor_tokens: row.outputFloorTokens }),
             ...(row.retentions === undefined
               ? {}
               : {

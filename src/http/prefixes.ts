@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { Failure } from '../contract/failures.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
+import { LEAD_MS, leaseBody, WAIT_MS } from '../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../contract/warm.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
@@ -14,11 +15,12 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor } from './preparation.ts'
-import { prefixJson, receiptJson, warmthJson } from './present.ts'
+import { barrierJson, prefixJson, receiptJson, warmthJson } from './present.ts'
 import { previewJson } from './preview.ts'
 import { cursor, limit, readQuery } from './query.ts'
+import { requireHonoured, standingRequirement } from './required.ts'
 import { credentialsNamed, refuseElsewhere } from './credentials.ts'
-import { follow, refuseWithoutCredential, warmedJson } from './warming.ts'
+import { asked, follow, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 export const listQuery = z.strictObject({
   state: z.enum(['warm', 'expiring', 'cold', 'uncacheable', 'unknown']).optional(),
@@ -104,6 +106,7 @@ export const prefixes = room()
       provider: record.provider,
       model: record.model,
       path: probe?.path ?? null,
+      headers: { ...card?.headers, ...record.headers },
       prefix_ends_at: record.breakpoint,
       sha256: sha256(body),
       body,
@@ -118,17 +121,38 @@ export const prefixes = room()
     const clock = clockOf(c)
     return c.json(previewJson(view, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs))
   })
+  .post('/prefixes/:id/lease', account, async (c) => {
+    const id = idOf(c)
+    const { wait = WAIT_MS, lead_for: leadMs = LEAD_MS, lease, outcome } = await readBody(c, leaseBody, { empty: true })
+    const registry = registryOf(c)
+    if (lease !== undefined && outcome !== undefined) {
+      return c.json(barrierJson(id, await registry.reportBarrier(id, lease, outcome)))
+    }
+    const clock = clockOf(c)
+    const until = clock.now() + wait
+    // The first question has no wait of its own to run out before it is answered.
+    const first = await registry.askBarrier(id, 0, leadMs)
+    const answer =
+      first.role !== 'wait' || wait === 0
+        ? first
+        : await asked(clock, until - clock.now(), (left) => registry.askBarrier(id, left, leadMs))
+    return c.json(barrierJson(id, answer ?? first))
+  })
   .post('/prefixes/:id/warm', account, idempotent, async (c) => {
     const id = idOf(c)
     const { background } = await readBody(c, warmAgainBody, { empty: true })
     const registry = registryOf(c)
-    const { record } = await registry.view(id)
+    const seen = await registry.view(id)
+    const { record } = seen
     const card = cardFor(record.provider, 'provider')
     const own = (await credentialsNamed(c, [record.credential])).get(record.credential)
     if (own !== undefined) refuseElsewhere(c, card, own)
     else if (record.credential === DEFAULT_CREDENTIAL) await refuseWithoutCredential(c, card)
-    const warmed = await registry.warm(id, background === true ? 'later' : 'now', newId('job'), c.var.askedAt)
-    const warmth = await follow(c, warmed.view, warmed.flight, null)
+    const required = standingRequirement(seen, clockOf(c).now())
+    const how = background === true ? 'later' : 'now'
+    const warmed = await registry.warm(id, how, newId('job'), c.var.askedAt, required)
+    const first = await follow(c, warmed.view, warmed.flight, null, required)
+    const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
     const view = warmth.job === null ? await registry.view(id) : warmed.view
     return c.json(warmedJson(view, false, warmth), warmth.job === null ? 200 : 202)
   })

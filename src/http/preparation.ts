@@ -1,31 +1,32 @@
 import { cacheValue } from '../contract/cache.ts'
 import type { CacheInput } from '../contract/cache.ts'
-import { Failure, readFailure } from '../contract/failures.ts'
+import { Failure } from '../contract/failures.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { RawJson } from '../contract/raw-json.ts'
-import { NOT_YET } from '../contract/warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
-import { fingerprint } from '../core/fingerprint.ts'
 import { member, readJson } from '../core/json-text.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import type { ModelFacts, Primitive } from '../core/types.ts'
-import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
+import type { Advice, ModelFacts } from '../core/types.ts'
 import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
+import { buildable } from '../providers/buildable.ts'
+import { callerHeaders } from '../providers/caller-headers.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
-import type { CacheRequest, Card, Dialect, NeutralRequest, PreparedPrefix } from '../providers/types.ts'
+import type { CacheRequest, Card, PreparedPrefix } from '../providers/types.ts'
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
+import { besideOf, fingerprintOf } from '../providers/same-content.ts'
+import { DEFAULT_USE, ITS_CARDS } from './same-content.ts'
+import type { CredentialUse, PlaceOf } from './same-content.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
+import type { RawPath } from './body.ts'
+import { findingsOf, refuseFindings } from './findings.ts'
+import { neutralRequest } from './neutral-form.ts'
 
-/** Which credential a prefix is warmed with: its scope keeps what two keys wrote apart. */
-export interface CredentialUse {
-  name: string
-  generation: number
-}
-
-export const DEFAULT_USE: CredentialUse = { name: DEFAULT_CREDENTIAL, generation: 1 }
+/** The provider's body, and the schemas inside the neutral form. */
+export const WARM_RAW: RawPath = (path) =>
+  (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
 
 /** Everything about a warm that is decided at the door, before anything is stored or sent. */
 export interface Preparation {
@@ -33,6 +34,12 @@ export interface Preparation {
   facts: ModelFacts
   prefix: PreparedPrefix
   fingerprint: string
+  /** The fingerprint that another prefix of the same request would have. */
+  fingerprintFor: (prefix: PreparedPrefix) => string
+  /** Headers that probes carry beside the card's own. */
+  headers: Record<string, string>
+  /** What stands beside the body and counts, as text: headers and address; null: nothing but what the card says. */
+  beside: string | null
   mode: CacheRequest['mode']
   keepWarm: KeepWarm
   registration: Omit<Registration, 'body'>
@@ -40,25 +47,46 @@ export interface Preparation {
   dryRun: boolean
 }
 
-export function prepareWarm(body: WarmBody, now: number, credential: CredentialUse = DEFAULT_USE): Preparation {
-  refuseNotYet(body)
-  const card = cardForBody(cardFor(body.provider, 'provider'), body.request?.text)
+export function prepareWarm(
+  body: WarmBody,
+  now: number,
+  credential: CredentialUse = DEFAULT_USE,
+  placeOf: PlaceOf = ITS_CARDS,
+  /** Where nothing will be sent, size is a finding and no refusal. */
+  { anySize = false }: { anySize?: boolean } = {},
+): Preparation {
+  refuseOutOfPlace(body)
+  const { provider } = body
+  if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
+  const card = cardForBody(cardFor(provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
+  const neutral = body.request === undefined ? neutralRequest(card, body, cache) : null
   const prefix =
-    body.request === undefined ? preparedNeutral(card, body, cache, now) : preparedNative(card, body, cache, now)
+    neutral === null
+      ? preparedNative(card, body, cache, now)
+      : prepareNeutral(dialectOf(card), neutral, (id) => factsOf(card.id, id, now))
   const facts = factsOf(card.id, prefix.model, now)
   const mode = cache?.mode ?? 'best_effort'
   limitPrefix(prefix, body.request === undefined ? '' : 'request')
-  refuseTooShort(prefix, facts, mode)
-  const advice = prefix.advice
-  const maxOutputTokens = body.max_output_tokens ?? null
+  if (!anySize) refuseTooShort(prefix, facts, mode)
+  const findings = body.lint === 'off' ? [] : findingsOf(card, prefix, facts, neutral)
+  if (body.lint === 'error') refuseFindings(findings, prefix.advice)
+  const advice = [...prefix.advice, ...findings]
+  const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
   const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
-  const print = fingerprintOf(card, prefix, credential)
+  const headers = callerHeaders(card, body.headers)
+  const place = placeOf(card)
+  const beside = besideOf(headers, place)
+  const fingerprintFor = (of: PreparedPrefix): string => fingerprintOf(card, of, credential, beside)
+  const print = fingerprintFor(prefix)
   return {
     card,
     facts,
     prefix,
     fingerprint: print,
+    fingerprintFor,
+    headers: headers.sent,
+    beside,
     mode,
     keepWarm: keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM),
     registration: {
@@ -69,6 +97,8 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
       credential: credential.name,
       credentialGeneration: credential.generation,
       cacheKey: prefix.cacheKey,
+      place,
+      ...(headers.compared === null ? {} : { headers: headers.sent }),
       retention: prefix.retention,
       breakpoint: prefix.breakpoint,
       estimatedTokens: prefix.estimatedTokens,
@@ -77,6 +107,8 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
       maxOutputTokens,
       outputFloors,
       primitives,
+      ...breakpointsOf(cache),
+      required: requiredBy(body.cache),
       keepWarm: body.keep_warm === undefined ? null : keepWarmOver(body.keep_warm, DEFAULT_KEEP_WARM),
     },
     background: body.background ?? false,
@@ -84,22 +116,54 @@ export function prepareWarm(body: WarmBody, now: number, credential: CredentialU
   }
 }
 
+/** Several breakpoints that were asked for, the same text in whatever order they were named. */
+function breakpointsOf(cache: CacheRequest | undefined): { breakpoints?: string } {
+  const strategy = cache?.strategy
+  if (typeof strategy !== 'object' || !('explicit' in strategy)) return {}
+  const places = [...new Set(strategy.explicit.map((point) => JSON.stringify(point)))].toSorted()
+  return places.length < 2 ? {} : { breakpoints: `[${places.join(',')}]` }
+}
+
+/** Whether a caller requires the cache; null: the mode was not named. */
+function requiredBy(given: CacheInput | undefined): boolean | null {
+  const mode = typeof given === 'object' ? given.mode : undefined
+  return mode === undefined ? null : mode === 'required'
+}
+
 /** With its body, compressed: only for what is going to be stored. */
 export function registrationOf({ registration, prefix }: Preparation): Registration {
   return { ...registration, body: pack(prefix.text) }
 }
 
+/** The same preparation with another body: one that carries a further marker, or one that ends earlier. */
+export function reshaped(preparation: Preparation, prefix: PreparedPrefix, advice: Advice[]): Preparation {
+  const { fingerprint: print, card, facts, registration } = preparation
+  const { breakpoint, estimatedTokens, text } = prefix
+  const built = buildable(dialectOf(card), prefix, facts, registration.maxOutputTokens)
+  const bodyBytes = Buffer.byteLength(text)
+  const next = { ...registration, ...built, fingerprint: print, breakpoint, estimatedTokens, bodyBytes, advice }
+  return { ...preparation, prefix, registration: next }
+}
+
 /** The fingerprint of an observed request, by the same rules as its registration. */
 export function observedFingerprint(
-  observed: { provider: string; request: RawJson; model?: string | undefined; cache?: CacheInput | undefined },
+  observed: {
+    provider: string
+    request: RawJson
+    model?: string | undefined
+    cache?: CacheInput | undefined
+    headers?: Record<string, string> | undefined
+  },
   field: string,
   now: number,
   credential: CredentialUse = DEFAULT_USE,
+  placeOf: PlaceOf = ITS_CARDS,
 ): string {
   const card = cardForBody(cardFor(observed.provider, `${field}.provider`), observed.request.text)
   const prefix = preparedNative(card, observed, cacheFor(observed.cache), now)
   limitPrefix(prefix, `${field}.request`)
-  return fingerprintOf(card, prefix, credential)
+  const headers = callerHeaders(card, observed.headers, `${field}.headers`)
+  return fingerprintOf(card, prefix, credential, besideOf(headers, placeOf(card)))
 }
 
 export function cardFor(id: string, field: string): Card {
@@ -121,12 +185,13 @@ function cardForBody(card: Card, text: string | undefined): Card {
   return isChat ? chat : card
 }
 
-function refuseNotYet(body: WarmBody): void {
-  for (const field of NOT_YET) {
-    if (body[field] !== undefined) throw new Failure('unsupported', `${field}: is not supported yet.`, { field })
+function refuseOutOfPlace(body: WarmBody): void {
+  for (const field of ['gateway', 'model_preference', 'gateway_models'] as const) {
+    if (body[field] !== undefined)
+      throw new Failure('unsupported', `${field}: a pool is for POST /warm alone.`, { field })
   }
   if (body.request === undefined) return
-  for (const field of ['system', 'tools', 'messages'] as const) {
+  for (const field of ['system', 'tools', 'messages', 'vars', 'tool_filter'] as const) {
     if (body[field] !== undefined) {
       throw new Failure('invalid_request', `${field}: stands beside request, which holds the whole body already.`, {
         field,
@@ -163,44 +228,6 @@ function preparedNative(
   )
 }
 
-function preparedNeutral(card: Card, body: WarmBody, cache: CacheRequest | undefined, now: number): PreparedPrefix {
-  const { model, system, tools, messages } = body
-  if (system === undefined && tools === undefined && messages === undefined) {
-    throw new Failure(
-      'invalid_request',
-      "request: is missing; give the provider's own body, or system, tools and messages.",
-      { field: 'request' },
-    )
-  }
-  if (model === undefined) throw new Failure('invalid_request', 'model: is missing.', { field: 'model' })
-  refuseHandleBesideContents(card, cache)
-  const request: NeutralRequest = {
-    model,
-    ...(system === undefined ? {} : { system }),
-    ...(tools === undefined
-      ? {}
-      : {
-          tools: tools.map(({ name, description, parameters }) => ({
-            name,
-            ...(description === undefined ? {} : { description }),
-            parametersText: parameters?.text ?? '{"type":"object","properties":{}}',
-          })),
-        }),
-    ...(messages === undefined ? {} : { messages }),
-    ...(cache === undefined ? {} : { cache }),
-  }
-  return prepareNeutral(dialectOf(card), request, (id) => factsOf(card.id, id, now))
-}
-
-/** A handle holds system, tools and messages already. Where a provider has no handles, `prepare` goes on without. */
-function refuseHandleBesideContents(card: Card, cache: CacheRequest | undefined): void {
-  const strategy = cache?.strategy
-  if (!card.supportsHandles || typeof strategy !== 'object' || !('handle' in strategy)) return
-  const field = strategy.at ?? 'cache.strategy.handle'
-  const message = `${field}: cannot stand beside system, tools or messages, which a handle already holds; keep a handle with POST /caches.`
-  throw new Failure('invalid_request', message, { field })
-}
-
 function limitPrefix(prefix: PreparedPrefix, field: string): void {
   if (Buffer.byteLength(prefix.text) > MAX_PREFIX_BYTES) throw tooLargeFailure('The prefix', MAX_PREFIX_BYTES, field)
 }
@@ -216,43 +243,4 @@ function refuseTooShort(prefix: PreparedPrefix, facts: ModelFacts, mode: CacheRe
     `The prefix has about ${prefix.estimatedTokens} tokens; this model caches from ${minimum}.`,
     { field: 'request', estimated_tokens: prefix.estimatedTokens, minimum_tokens: minimum },
   )
-}
-
-/** The primitives whose probe this very body allows to be built, and the most output that one of them may bill. */
-function buildable(
-  dialect: Dialect,
-  prefix: PreparedPrefix,
-  facts: ModelFacts,
-  maxOutputTokens: number | null,
-): { primitives: Primitive[]; outputFloors: number[] } {
-  const primitives: Primitive[] = []
-  const outputFloors: number[] = []
-  let refusal: unknown = null
-  for (const primitive of dialect.primitives(prefix.text, facts)) {
-    try {
-      const options = { primitive, retention: prefix.retention }
-      const probe = dialect.probe(
-        prefix,
-        maxOutputTokens === null ? options : { ...options, outputTokens: maxOutputTokens },
-      )
-      primitives.push(primitive)
-      outputFloors.push(probe.outputTokens ?? maxOutputTokens ?? 0)
-    } catch (thrown) {
-      if (readFailure(thrown) === null) throw thrown
-      refusal ??= thrown
-    }
-  }
-  if (primitives.length > 0) return { primitives, outputFloors }
-  throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
-}
-
-function fingerprintOf(card: Card, prefix: PreparedPrefix, credential: CredentialUse): string {
-  return fingerprint({
-    provider: card.id,
-    model: prefix.model,
-    // Name and generation: entries are never shared between two secrets.
-    credentialScope: `${credential.name}:${credential.generation}`,
-    cacheKey: prefix.cacheKey,
-    canonical: prefix.canonical,
-  })
 }

@@ -12,6 +12,7 @@ import { signalAt } from '../core/signal.ts'
 import type { Signal } from '../core/signal.ts'
 import type { PrefixState, Receipt } from '../core/state.ts'
 import type { Usage } from '../core/types.ts'
+import type { BarrierAnswer } from '../durable/barriers.ts'
 import type { Job } from '../durable/records.ts'
 import type { PrefixView } from '../durable/prefix-view.ts'
 
@@ -64,6 +65,7 @@ export function receiptJson(receipt: Receipt) {
     purpose: receipt.purpose,
     primitive: receipt.primitive,
     usage: usageJson(receipt.usage),
+    provider_usage: receipt.rawUsage === undefined ? null : (JSON.parse(receipt.rawUsage) as Record<string, unknown>),
     cost_usd: money(receipt.costNanos),
     latency_ms: receipt.latencyMs,
     model: receipt.model,
@@ -120,8 +122,12 @@ export function prefixJson(view: Seen) {
     name: record.name,
     version: record.version,
     superseded: record.superseded,
+    superseded_at: iso(record.newer?.takenAt ?? null),
+    newer_warm_at: iso(record.newer?.warmAt ?? null),
     provider: record.provider,
     model: record.model,
+    credential: record.credential,
+    required: record.required ?? false,
     fingerprint: record.fingerprint,
     created_at: iso(record.createdAt),
     warmth: warmthJson(view.belief),
@@ -222,6 +228,10 @@ export function historyJson(row: HistoryRow) {
     model: row.model,
     why: row.why,
   }
+}
+
+export function barrierJson(id: string, { role, lease, until, why }: BarrierAnswer) {
+  return { prefix_id: id, role, lease, until: iso(until), why }
 }
 
 export function jobJson(job: Job) {

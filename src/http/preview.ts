@@ -1,31 +1,33 @@
 import type { KeepWarm } from '../core/plan.ts'
 import { holdingOf } from '../core/break-even.ts'
 import { unpackGaps } from '../core/demand.ts'
-import { replay } from '../core/preview.ts'
+import { planned, play } from '../core/replay.ts'
 import type { Holding } from '../core/policy.ts'
-import type { PrefixView } from '../durable/prefix-view.ts'
+import type { PrefixState } from '../core/state.ts'
+import type { PrefixRecord } from '../durable/records.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { iso, keepWarmJson, money } from './present.ts'
+
+/** As much of a prefix as a replay needs. */
+interface Seen {
+  record: Pick<PrefixRecord, 'id' | 'provider' | 'model' | 'retention' | 'outputFloors' | 'estimatedTokens'>
+  state: PrefixState
+}
 
 /**
  * What a plan would have cost a prefix on the idle gaps that were seen of it, beside doing nothing, at each retention that its
  * model offers. A plan that spends is compared at today's prices; where a price is unknown, so is the sum.
  */
-export function previewJson(
-  { record, state }: Pick<PrefixView, 'record' | 'state'>,
-  keepWarm: KeepWarm,
-  now: number,
-  grainMs: number,
-) {
+export function previewJson({ record, state }: Seen, keepWarm: KeepWarm, now: number, grainMs: number) {
   const facts = factsOf(record.provider, record.model, now)
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }
   const gaps = unpackGaps(state.gaps ?? [])
   const lastAt = state.lastArrivalAt
-  const idleMs = lastAt === null ? 0 : Math.max(0, now - lastAt)
+  const last = lastAt === null ? null : { startAt: lastAt, lengthMs: Math.max(0, now - lastAt) }
   const own = state.retention?.name ?? record.retention
   const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
-    const { probes, coldStarts, probesCost, rewritesCost } = replay(gaps, idleMs, lastAt, plan, holding)
+    const { probes, coldStarts, probesCost, rewritesCost } = play({ gaps, last }, planned(plan, holding))
     return {
       probes,
       cold_starts: coldStarts,

@@ -29,6 +29,7 @@ function cardJson(c: Call, card: Card, allowed: readonly string[]) {
     supports_handles: card.supportsHandles,
     refusal: access.refusal?.message ?? null,
     variables: variablesOf(card),
+    caller_headers: card.callerHeaders ?? [],
     facts: card.facts,
     credential: {
       secret: card.secret,

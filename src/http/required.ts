@@ -1,7 +1,9 @@
 import { Failure } from '../contract/failures.ts'
-import { honoured, notHonoured } from '../core/honoured.ts'
+import { checksFor, honoured, notHonoured } from '../core/honoured.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Receipt } from '../core/state.ts'
+import type { Advice } from '../core/types.ts'
+import { factsOf } from '../runtime/facts.ts'
 import { newId } from '../runtime/ids.ts'
 import { registryOf } from './context.ts'
 import type { Call } from './context.ts'
@@ -13,21 +15,45 @@ import type { Warmth } from './warming.ts'
 /** What a required cache is judged by; null where it is not required. */
 export function requirement({ mode, facts, prefix }: Preparation): Asked | null {
   if (mode !== 'required') return null
-  const checksLeft = Math.max(1, facts.probesToSeed ?? 1)
-  return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft }
+  return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
 }
 
-/** A required retention cannot be had of a prefix that stands at another one. Throws `conflict` before anything is sent. */
-export async function refuseOtherRetention(c: Call, { fingerprint, prefix }: Preparation): Promise<void> {
-  const known = await registryOf(c).findByFingerprint(fingerprint)
-  if (known === null || known.record.retention === prefix.retention) return
-  const { id, retention } = known.record
-  throw new Failure(
-    'conflict',
-    `cache.retention: this content is registered at ${retention} already; to have it at ${prefix.retention}, DELETE /prefixes/${id} and register it again.`,
-    { field: 'cache.retention', prefix_id: id },
-  )
+/** The same for a prefix that was registered so, whoever asks for its warm. */
+export function standingRequirement({ record }: Pick<Seen, 'record'>, now: number): Asked | null {
+  if (record.required !== true) return null
+  const facts = factsOf(record.provider, record.model, now)
+  return { retention: record.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
 }
+
+/**
+ * What is required cannot be had of a prefix that stands at another retention, or with other breakpoints. Throws `conflict`
+ * before anything is sent.
+ */
+export async function refuseOtherTerms(c: Call, preparation: Preparation): Promise<void> {
+  const known = await registryOf(c).findByFingerprint(preparation.fingerprint)
+  const [kept] = known === null ? [] : keptAsItWas(known, preparation)
+  if (known === null || kept === undefined) return
+  throw new Failure('conflict', `${kept.at}: ${kept.message}`, { field: kept.at, prefix_id: known.record.id })
+}
+
+/** Content decides what is the same prefix, its retention and breakpoints do not: who comes second is told what stands. */
+export function keptAsItWas({ record }: Pick<Seen, 'record'>, { registration }: Preparation): Kept[] {
+  const { id, retention, breakpoints } = record
+  const kept: Kept[] = []
+  const again = (wanted: string): string => `to have it ${wanted}, DELETE /prefixes/${id} and register it again.`
+  if (retention !== registration.retention) {
+    const message = `This content is registered at retention ${retention} already and stays so; ${again(`at ${registration.retention}`)}`
+    kept.push({ cause: 'retention_kept', message, at: 'cache.retention' })
+  }
+  if (registration.breakpoints !== undefined && registration.breakpoints !== breakpoints) {
+    const which = breakpoints === undefined ? 'one breakpoint' : 'other breakpoints'
+    const message = `This content is registered with ${which} already and stays so; ${again('with these')}`
+    kept.push({ cause: 'breakpoints_kept', message, at: 'cache.strategy.explicit' })
+  }
+  return kept
+}
+
+type Kept = Advice & { at: string }
 
 /**
  * The warm that a required cache is judged by: the one given, or the last of those that were sent to settle a doubt. A warm

@@ -10,6 +10,7 @@ import { runLease } from '../queue/run-lease.ts'
 import type { StoredBody } from '../queue/run-lease.ts'
 import type { Card } from '../providers/types.ts'
 import { unpack } from '../runtime/bytes.ts'
+import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import { newId } from '../runtime/ids.ts'
 import { clockOf, keepAlive, registryOf } from './context.ts'
@@ -129,17 +130,27 @@ export async function storedBody(registry: RegistryStub, k: number): Promise<Sto
   return stored === null ? null : { ...stored, text: unpack(stored.bytes) }
 }
 
-/** Waits for somebody else's call. A Registry that was evicted meanwhile lost its list of who waits, so it is asked again. */
+/** Waits for somebody else's call. */
 async function wait(c: Call, registry: RegistryStub, k: number, seq: number): Promise<Settled | null> {
-  const clock = clockOf(c)
-  const until = clock.now() + FOREGROUND_MS
+  return asked(clockOf(c), FOREGROUND_MS, (left) => registry.ended(k, seq, left))
+}
+
+/**
+ * Asks a Registry for something that may take up to `waitMs`; null when it did. One that was evicted meanwhile lost its list of
+ * who waits, so it is asked again.
+ */
+export async function asked<Answer>(
+  clock: Clock,
+  waitMs: number,
+  ask: (leftMs: number) => Promise<Answer>,
+): Promise<Answer | null> {
+  const until = clock.now() + waitMs
   for (;;) {
     const left = until - clock.now()
     if (left <= 0) return null
     try {
-      const asked = registry.ended(k, seq, left)
       // One that neither answers nor fails must not hold the caller for longer.
-      return await Promise.race([asked, clock.sleep(left + 1_000).then(() => null)])
+      return await Promise.race([ask(left), clock.sleep(left + 1_000).then(() => null)])
     } catch (thrown) {
       if (readFailure(thrown) !== null) throw thrown
       await clock.sleep(Math.min(ASK_AGAIN_MS * clock.rate, left))

@@ -37,6 +37,7 @@ export const anthropic: Card = {
   baseUrl: 'https://api.anthropic.com',
   auth: { header: 'x-api-key' },
   headers: { 'anthropic-version': '2023-06-01' },
+  callerHeaders: ['anthropic-beta', 'anthropic-version'],
   dialect: 'anthropic-messages',
   supportsHandles: false,
   secret: 'ANTHROPIC_API_KEY',

@@ -101,6 +101,19 @@ export function lastTurnElement(turns: readonly JsonNode[], shape: TurnShape): L
   return { node: last, path: `${path}.${shape.parts}[${items(parts).length - 1}]`, turn }
 }
 
+/** The element that a cut stands behind, in a stored body; null where there is none. */
+export function elementAt(root: JsonObject, cut: Exclude<Cut, 'none'>, shape: TurnShape): LastElement | null {
+  if (cut === 'tools') return lastToolElement(root)
+  const turn = items(member(root, shape.list))[cut.item]
+  if (turn === undefined) return null
+  const parts = member(turn, shape.parts)
+  const path = `${shape.list}[${cut.item}].${shape.parts}`
+  if (parts?.type === 'string') return { node: parts, path, turn }
+  const index = cut.part ?? items(parts).length - 1
+  const node = items(parts)[index]
+  return node === undefined ? null : { node, path: `${path}[${index}]`, turn }
+}
+
 /** The last tool of a stored body; null when it has none. */
 export function lastToolElement(root: JsonObject): LastElement | null {
   const tools = items(member(root, 'tools'))

@@ -1,133 +1,63 @@
-import { Failure } from '../contract/failures.ts'
-import type { ChatMessage } from '../core/chat-window.ts'
+import type { Reply } from '../core/turn.ts'
 import { readEvents, unreadable } from './answer.ts'
-import { hasBreakpoints, MARKER, OPTIONS } from './dialects/openai-marks.ts'
-import type { Card, ProbeRequest } from './types.ts'
-import { fields } from './usage.ts'
-import type { Fields } from './usage.ts'
+import { wireOf } from './registry.ts'
+import { messagesTurns } from './turns/anthropic-messages.ts'
+import { converseTurns } from './turns/bedrock-converse.ts'
+import { createDeltas } from './turns/deltas.ts'
+import type { Conversation, TurnFormat } from './turns/format.ts'
+import { geminiTurns } from './turns/gemini-content.ts'
+import { chatTurns } from './turns/openai-chat.ts'
+import { responsesTurns } from './turns/openai-responses.ts'
+import type { Card, DialectId, ProbeRequest } from './types.ts'
 
-/** One turn of a conversation, as it is asked of a model. */
-export interface Conversation {
-  model: string
-  /** System messages in front; the last one is the user's. */
-  messages: readonly ChatMessage[]
-  /** Said behind the last breakpoint, because it is another text each time; null: nothing. */
-  aside: string | null
-  maxOutputTokens: number
-  /** null: nothing is asked of the cache. `key` is one and the same for a whole conversation. */
-  cache: { retention: string; key: string } | null
+export type { Conversation } from './turns/format.ts'
+
+/** Conversations are held in every wire format of the registry; a new provider is a card here too. */
+const FORMATS: Readonly<Record<DialectId, TurnFormat>> = {
+  'anthropic-messages': messagesTurns,
+  'openai-responses': responsesTurns,
+  'openai-chat': chatTurns,
+  'gemini-content': geminiTurns,
+  'bedrock-converse': converseTurns,
 }
 
-export interface Reply {
-  text: string
-  /** False where the cap on the output cut it off. */
-  complete: boolean
+/** Providers whose models call no functions of the caller's. Source: their cards' pages, checked 2026-11-21. */
+const WITHOUT_TOOLS = new Set(['perplexity'])
+
+/** Answers come whole: a binary stream, and one whose usage cannot be asked for. */
+const WITHOUT_STREAM = new Set(['bedrock', 'mistral'])
+
+export function takesTools({ id }: Pick<Card, 'id'>): boolean {
+  return !WITHOUT_TOOLS.has(id)
 }
 
-/**
- * The latest user messages that end with a breakpoint. One turn adds two blocks, so the breakpoint before is always among
- * the twenty blocks that are looked back for.
- */
-const ROLLING = 2
-
-/** Whether conversations can be held with this provider yet. */
-export function converses({ id }: Pick<Card, 'id'>): boolean {
-  return id === 'anthropic' || id === 'openai'
+/** Whether a prefix that is kept warm may end at a tool's result; where it may not, it ends at the user's message before. */
+export function endsAtResults({ dialect }: Pick<Card, 'dialect'>): boolean {
+  return dialect !== 'openai-responses'
 }
 
-/** Writes a turn. Equal turns are equal bytes, and what a turn adds is at its end. Throws `unsupported`. */
-export function turnRequest(card: Pick<Card, 'id'>, conversation: Conversation): ProbeRequest {
-  if (card.id === 'anthropic') return messagesRequest(conversation)
-  if (card.id === 'openai') return responsesRequest(conversation)
-  throw new Failure('unsupported', 'Bots talk to anthropic and openai; other providers do not serve them yet.', {
-    field: 'provider',
-  })
+export function streams({ id }: Pick<Card, 'id'>): boolean {
+  return !WITHOUT_STREAM.has(id)
 }
 
-/** Anthropic Messages. Source: platform.claude.com prompt caching, checked 2026-11-21. */
-function messagesRequest({ model, messages, aside, maxOutputTokens, cache }: Conversation): ProbeRequest {
-  const ttl = cache === null || cache.retention === '5m' ? {} : { ttl: cache.retention }
-  const mark = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
-  const { system, said, marked } = parted(messages)
-  const body = {
-    model,
-    max_tokens: maxOutputTokens,
-    ...(system === '' ? {} : { system: [{ type: 'text', text: system, ...mark }] }),
-    messages: said.map(({ role, text }, index) => ({
-      role,
-      content: [
-        { type: 'text', text, ...(marked.has(index) ? mark : {}) },
-        ...(aside !== null && index === said.length - 1 ? [{ type: 'text', text: aside }] : []),
-      ],
-    })),
-  }
-  return { path: '/v1/messages', body: JSON.stringify(body), outputTokens: maxOutputTokens }
+/** Writes one call of a turn. Equal turns are equal bytes, and what a turn adds is at its end. */
+export function turnRequest(
+  card: Pick<Card, 'id' | 'dialect' | 'wire'>,
+  conversation: Omit<Conversation, 'stream'> & { stream?: boolean },
+): ProbeRequest {
+  const stream = (conversation.stream ?? false) && streams(card)
+  return FORMATS[card.dialect].request({ ...conversation, stream }, wireOf(card))
 }
 
-/** OpenAI Responses. Source: developers.openai.com prompt caching guide, checked 2026-11-21. */
-function responsesRequest({ model, messages, aside, maxOutputTokens, cache }: Conversation): ProbeRequest {
-  const points = cache !== null && hasBreakpoints(cache.retention)
-  const mark = points ? { [MARKER]: { mode: 'explicit' } } : {}
-  const { system, said, marked } = parted(messages)
-  const input = said.map(({ role, text }, index) => ({
-    role,
-    content:
-      role === 'assistant'
-        ? [{ type: 'output_text', text }]
-        : [
-            { type: 'input_text', text, ...(marked.has(index) ? mark : {}) },
-            ...(aside !== null && index === said.length - 1 ? [{ type: 'input_text', text: aside }] : []),
-          ],
-  }))
-  const developer = { role: 'developer', content: [{ type: 'input_text', text: system, ...mark }] }
-  const body = {
-    model,
-    // Explicit alone: what stands behind the last breakpoint is never read again, and is not to be paid as a write.
-    ...(points
-      ? { [OPTIONS]: { mode: 'explicit', ...(cache.retention === '30m' ? {} : { ttl: cache.retention }) } }
-      : {}),
-    ...(cache?.retention === '24h' ? { prompt_cache_retention: '24h' } : {}),
-    ...(cache === null ? {} : { prompt_cache_key: cache.key }),
-    input: system === '' ? input : [developer, ...input],
-    max_output_tokens: maxOutputTokens,
-    store: false,
-  }
-  return { path: '/responses', body: JSON.stringify(body), outputTokens: maxOutputTokens }
+/** What the model said. Throws `unreadable_answer`, also where it said nothing and called nothing: an empty turn cannot be sent back. */
+export function readReply(card: Pick<Card, 'dialect'>, text: string, contentType: string): Reply {
+  const { events, streamed } = readEvents(text, contentType)
+  const reply = FORMATS[card.dialect].reply(events, streamed)
+  if (reply.text.trim() === '' && reply.toolCalls.length === 0) throw unreadable('the model said nothing')
+  return reply
 }
 
-function parted(messages: readonly ChatMessage[]): {
-  system: string
-  said: { role: 'user' | 'assistant'; text: string }[]
-  marked: ReadonlySet<number>
-} {
-  const system = messages.flatMap(({ role, text }) => (role === 'system' ? [text] : [])).join('\n\n')
-  const said = messages.flatMap(({ role, text }) => (role === 'user' || role === 'assistant' ? [{ role, text }] : []))
-  const users = said.flatMap(({ role }, index) => (role === 'user' ? [index] : []))
-  return { system, said, marked: new Set(users.slice(-ROLLING)) }
-}
-
-/** What the model said. Throws `unreadable_answer`, also where it said nothing: an empty turn cannot be sent back. */
-export function readReply(card: Pick<Card, 'id'>, text: string, contentType: string): Reply {
-  const answer = readEvents(text, contentType).events[0] ?? {}
-  const { parts, complete } = card.id === 'anthropic' ? ofMessages(answer) : ofResponses(answer)
-  const said = parts.flatMap((part) => (typeof part['text'] === 'string' ? [part['text']] : [])).join('')
-  if (said.trim() === '') throw unreadable('the model said nothing')
-  return { text: said, complete }
-}
-
-function ofMessages(answer: Fields): { parts: Fields[]; complete: boolean } {
-  const parts = listOf(answer['content']).filter(({ type }) => type === 'text')
-  return { parts, complete: answer['stop_reason'] !== 'max_tokens' }
-}
-
-function ofResponses(answer: Fields): { parts: Fields[]; complete: boolean } {
-  const parts = listOf(answer['output'])
-    .filter(({ type }) => type === 'message')
-    .flatMap(({ content }) => listOf(content))
-    .filter(({ type }) => type === 'output_text')
-  return { parts, complete: answer['status'] !== 'incomplete' }
-}
-
-function listOf(value: unknown): Fields[] {
-  return Array.isArray(value) ? value.map(fields).filter((one) => one !== null) : []
+/** Reads a stream as it comes: what it is given is a piece of the answer's text, and it tells the text that the model added. */
+export function deltasOf(card: Pick<Card, 'dialect'>, tell: (text: string) => void): (piece: string) => void {
+  return createDeltas(FORMATS[card.dialect].delta, tell)
 }

@@ -11,6 +11,7 @@ export const openai: Card = {
   baseUrl: 'https://api.openai.com/v1',
   auth: { header: 'authorization-bearer' },
   headers: {},
+  callerHeaders: ['openai-beta', 'openai-organization', 'openai-project'],
   dialect: 'openai-responses',
   supportsHandles: false,
   secret: 'OPENAI_API_KEY',

@@ -67,6 +67,11 @@ const formats: Readonly<Record<DialectId, { base: Wire; make: (wire: Wire) => Di
   'bedrock-converse': { base: BEDROCK, make: bedrockConverse },
 }
 
+/** What holds of a card's wire format, with the differences that the card names. */
+export function wireOf(card: Pick<Card, 'dialect' | 'wire'>): Wire {
+  return { ...formats[card.dialect].base, ...card.wire }
+}
+
 const made = new WeakMap<object, Dialect>()
 
 export function cardById(id: string): Card | undefined {
@@ -77,8 +82,7 @@ export function cardById(id: string): Card | undefined {
 export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
   const known = made.get(card)
   if (known !== undefined) return known
-  const { base, make } = formats[card.dialect]
-  const dialect = make({ ...base, ...card.wire })
+  const dialect = formats[card.dialect].make(wireOf(card))
   made.set(card, dialect)
   return dialect
 }

@@ -70,6 +70,22 @@ function nearestRetention(
   return names.reduce((best, name) => (distance(name) < distance(best) ? name : best))
 }
 
+/** A body whose markers carry several lifetimes: those of a probe are one, so that none is longer than one in front of it. */
+export function levelledRetentions(
+  cache: CacheRequest | undefined,
+  own: readonly string[],
+  retention: string,
+): Advice[] {
+  const several = [...new Set(own)]
+  if (several.length < 2) return []
+  return degraded(cache, {
+    cause: 'retentions_levelled',
+    at: 'request',
+    why: `Its cache markers carry several retentions (${several.join(', ')}), and all markers of a probe carry one.`,
+    instead: `Probes write all of them at ${retention}.`,
+  })
+}
+
 /** Refuses a required cache key, and remarks on a wished one, where the provider has no such thing. */
 export function keyWithoutEffect(cache: CacheRequest | undefined): Advice[] {
   if (cache?.key === undefined) return []

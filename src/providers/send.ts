@@ -14,6 +14,10 @@ export interface Call {
   /** For the whole call, the reading of its answer included. */
   timeoutMs: number
   signal?: AbortSignal
+  /** The most that is read of an answer; 4 MiB when absent. */
+  maxBytes?: number
+  /** Hears the answer's text in pieces, as it comes. */
+  onText?: (piece: string) => void
 }
 
 /**
@@ -137,11 +141,11 @@ function headersOf({ card, credential, request }: Call): Record<string, string |
 }
 
 /** Sends and reads, within the time and the size allowed. Never throws: how it went wrong is part of the answer. */
-async function exchange(
+export async function exchange(
   fetch: typeof globalThis.fetch,
   url: string | URL | Request,
   init: RequestInit,
-  call: Pick<Call, 'timeoutMs' | 'signal'>,
+  call: Pick<Call, 'timeoutMs' | 'signal' | 'maxBytes' | 'onText'>,
 ): Promise<Sent> {
   // Not `AbortSignal.timeout`: its timer outlives the call, and keeps the object that made the call from being put to rest.
   const late = new AbortController()
@@ -157,8 +161,8 @@ async function exchange(
   try {
     if (signal.aborted) throw signal.reason
     const response = await within(fetch(url, { ...init, signal, redirect: 'manual' }))
-    const text = await readBounded(response, within)
-    if (text === null) return failed('unreadable_answer', 'The answer is larger than any answer to a probe.', false)
+    const text = await readBounded(response, within, call)
+    if (text === null) return failed('unreadable_answer', 'The answer is larger than what is read of one.', false)
     return { kind: 'answered', status: response.status, headers: response.headers, text }
   } catch (error) {
     return outcome(error, signal)
@@ -170,7 +174,11 @@ async function exchange(
 }
 
 /** The body's text; null when it is too large. */
-async function readBounded(response: Response, within: <T>(work: Promise<T>) => Promise<T>): Promise<string | null> {
+async function readBounded(
+  response: Response,
+  within: <T>(work: Promise<T>) => Promise<T>,
+  { maxBytes = MAX_ANSWER_BYTES, onText = () => {} }: Pick<Call, 'maxBytes' | 'onText'>,
+): Promise<string | null> {
   if (response.body === null) return ''
   const reader = response.body.getReader()
   const decoder = new TextDecoder()
@@ -182,8 +190,10 @@ async function readBounded(response: Response, within: <T>(work: Promise<T>) => 
       const { done, value } = await within(reader.read())
       if (done) break
       bytes += value.byteLength
-      if (bytes > MAX_ANSWER_BYTES) return null
-      text += decoder.decode(value, { stream: true })
+      if (bytes > maxBytes) return null
+      const piece = decoder.decode(value, { stream: true })
+      text += piece
+      if (response.ok) onText(piece)
     }
     finished = true
     return text + decoder.decode()

@@ -39,17 +39,30 @@ export interface Ends {
   atTools: boolean
 }
 
+/** A breakpoint in front of the one that ends the prefix, and the field that asks for it. */
+export interface InnerPoint {
+  cut: Exclude<Cut, 'none'>
+  at: string
+}
+
+/** `inner`: the other breakpoints that were asked for, each place once, in the order of the prompt. */
+export interface ChosenCut {
+  cut: Cut | null
+  inner: InnerPoint[]
+  advice: Advice[]
+}
+
 /**
  * Where a strategy that the caller spelled out ends the prefix; `cut` is null when it leaves the choice to the wire format.
  * `last: n` treats the last n items as volatile and ends the prefix before them. Of several explicit breakpoints the furthest
- * ends it. What cannot be had is degraded to the nearest thing that can.
+ * ends it, and the others stand inside. What cannot be had is degraded to the nearest thing that can.
  */
-export function chooseCut({ cache, whole }: NativeRequest, ends: Ends): { cut: Cut | null; advice: Advice[] } {
+export function chooseCut({ cache, whole }: NativeRequest, ends: Ends): ChosenCut {
   const strategy = cache?.strategy ?? 'automatic'
   const { turns } = ends
   const ownChoice: Cut | null = whole !== true ? null : before(turns.length)
-  if (strategy === 'automatic' || 'count' in strategy) return { cut: ownChoice, advice: [] }
-  if ('last' in strategy) return { cut: before(turns.length - strategy.last), advice: [] }
+  if (strategy === 'automatic' || 'count' in strategy) return { cut: ownChoice, inner: [], advice: [] }
+  if ('last' in strategy) return { cut: before(turns.length - strategy.last), inner: [], advice: [] }
   if ('handle' in strategy) {
     const advice = degraded(cache, {
       cause: 'handle_not_used',
@@ -57,17 +70,20 @@ export function chooseCut({ cache, whole }: NativeRequest, ends: Ends): { cut: C
       why: 'This provider has no handles.',
       instead: 'The prefix is kept as without one.',
     })
-    return { cut: ownChoice, advice }
+    return { cut: ownChoice, inner: [], advice }
   }
   if (strategy.explicit.length === 0) throw invalid('cache.strategy.explicit', 'names no breakpoint')
   const advice: Advice[] = []
-  let furthest: Cut | null = null
+  const found: { cut: Cut; at: string }[] = []
   for (const [index, point] of strategy.explicit.entries()) {
-    const found = endOf(point, `cache.strategy.explicit[${index}]`, cache, ends)
-    advice.push(...found.advice)
-    if (found.cut !== null && (furthest === null || isBehind(found.cut, furthest))) furthest = found.cut
+    const at = `cache.strategy.explicit[${index}]`
+    const { cut, advice: said } = endOf(point, at, cache, ends)
+    advice.push(...said)
+    if (cut !== null && !found.some((one) => compareCuts(one.cut, cut) === 0)) found.push({ cut, at })
   }
-  return { cut: furthest ?? ownChoice, advice }
+  const sorted = found.toSorted((a, b) => compareCuts(a.cut, b.cut))
+  const furthest = sorted.pop()?.cut ?? ownChoice
+  return { cut: furthest, inner: sorted.flatMap(({ cut, at }) => (cut === 'none' ? [] : [{ cut, at }])), advice }
 }
 
 function before(item: number): Cut {
@@ -112,57 +128,79 @@ function endOf(
   return { cut: { item, part: null }, advice: moved(why, `The prefix ends at the end of ${shape.list}[${item}].`) }
 }
 
-function isBehind(a: Cut, b: Cut): boolean {
+/** The order in which two ends stand in the prompt. */
+function compareCuts(a: Cut, b: Cut): number {
   const place = (cut: Cut): [number, number] =>
-    cut === 'tools' ? [-2, 0] : cut === 'none' ? [-1, 0] : [cut.item, cut.part ?? Infinity]
+    cut === 'tools' ? [-2, 0] : cut === 'none' ? [-1, 0] : [cut.item, cut.part ?? Number.MAX_SAFE_INTEGER]
   const [itemA, partA] = place(a)
   const [itemB, partB] = place(b)
-  return itemA === itemB ? partA > partB : itemA > itemB
+  return itemA === itemB ? partA - partB : itemA - itemB
 }
 
 /**
- * What becomes of breakpoints that were asked for by place or by number. A probe sets one, at the end of the prefix, beside
- * those that the body carries itself. `most` is how many a request may carry; 0: the provider takes none.
+ * Which breakpoints a probe sets inside the prefix, and what becomes of the others that were asked for by place or by number.
+ * The one at the end of the prefix is always the last of them. `most` is how many a request may carry; 0: the provider takes none.
  */
-export function breakpointAdvice(cache: CacheRequest | undefined, most: number): Advice[] {
+export function chooseBreakpoints(
+  cache: CacheRequest | undefined,
+  chosen: Pick<ChosenCut, 'inner'>,
+  most: number,
+): { inner: InnerPoint[]; advice: Advice[] } {
   const strategy = cache?.strategy
-  if (typeof strategy !== 'object' || !('explicit' in strategy || 'count' in strategy)) return []
+  if (typeof strategy !== 'object' || !('explicit' in strategy || 'count' in strategy)) return { inner: [], advice: [] }
   const isCount = 'count' in strategy
   const at = isCount ? 'cache.breakpoints' : 'cache.strategy.explicit'
-  const asked = isCount ? strategy.count : strategy.explicit.length
   if (most === 0) {
-    return degraded(cache, {
+    const advice = degraded(cache, {
       cause: 'breakpoints_without_effect',
       at,
       why: 'No breakpoint can be set in this request: the provider finds prefixes by itself.',
       instead: 'Only where the kept prefix ends follows from it.',
     })
+    return { inner: [], advice }
   }
-  const instead = 'A probe sets one, at the end of the prefix, beside those that the request carries itself.'
-  if (asked > most) {
-    const why = `A request may carry at most ${most} breakpoints; ${asked} were asked for.`
-    return degraded(cache, { cause: 'too_many_breakpoints', at, why, instead }, 'invalid_request')
-  }
-  if (isCount || asked === 1) return []
-  const why = `Of the ${asked} breakpoints only the one furthest behind is set.`
-  return degraded(cache, { cause: 'breakpoints_dropped', at, why, instead })
+  const asked = isCount ? strategy.count : chosen.inner.length + 1
+  if (asked <= most) return { inner: chosen.inner, advice: [] }
+  const instead = isCount
+    ? 'A probe sets one, at the end of the prefix, beside those that the request carries itself.'
+    : `The ${most} furthest behind are set.`
+  const why = `A request may carry at most ${most} breakpoints; ${asked} were asked for.`
+  const advice = degraded(cache, { cause: 'too_many_breakpoints', at, why, instead }, 'invalid_request')
+  return { inner: chosen.inner.slice(chosen.inner.length - (most - 1)), advice }
 }
 
-/** A request with all the markers it may carry, and none of them at the end of the prefix: the first one makes room. */
+/** A breakpoint at a place that takes no marker: the others are set. */
+export function unmarkable(cache: CacheRequest | undefined, { at }: InnerPoint, path: string): Advice[] {
+  return degraded(cache, {
+    cause: 'breakpoint_not_markable',
+    at,
+    why: `No marker can stand at ${path}.`,
+    instead: 'This breakpoint is left out.',
+  })
+}
+
+/** How many markers are too many when one more has to stand at the end of the prefix. */
+export function markersOver(marked: number, isEndMarked: boolean, most: number): number {
+  return Math.max(0, marked + (isEndMarked ? 0 : 1) - most)
+}
+
+/** A request with all the markers it may carry, and none of them at the end of the prefix: the first ones make room. */
 export function droppedMarker(
   cache: CacheRequest | undefined,
   marked: number,
   isEndMarked: boolean,
   most: number,
 ): Advice[] {
-  if (isEndMarked || marked < most) return []
+  const over = markersOver(marked, isEndMarked, most)
+  if (over === 0) return []
+  const has = isEndMarked ? 'one of them' : 'none'
   return degraded(
     cache,
     {
       cause: 'marker_dropped',
       at: 'request',
-      why: `It carries ${marked} cache markers and none at the end of the prefix, where one is needed; at most ${most} are taken.`,
-      instead: 'Probes leave the first one out.',
+      why: `It carries ${marked} cache markers with those that were asked for, ${has} at the end of the prefix, where one is needed; at most ${most} are taken.`,
+      instead: over === 1 ? 'Probes leave the first one out.' : `Probes leave the first ${over} out.`,
     },
     'invalid_request',
   )

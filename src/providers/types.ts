@@ -139,6 +139,8 @@ export interface Wire {
   readonly retentions: readonly string[]
   /** Members of a content block that mark the end of a reusable prefix; they are no prompt. */
   readonly markers: readonly string[]
+  /** Models (an id, or a prefix ending in `*`) that cache only where a `cache_control` stands, so that probes set it. */
+  readonly markedModels: readonly string[]
   /** True where the turn behind the prefix must differ from probe to probe, because the end of a whole prompt is an entry too. */
   readonly uniqueTail: boolean
   /** Header of an answer that counts the tokens read from the cache, for answers whose usage does not. */
@@ -207,6 +209,8 @@ export interface Card {
   /** Header that carries the credential, behind `scheme` if there is one; `authorization-bearer` is `Authorization: Bearer`. */
   auth: { header: string; scheme?: string }
   headers: Record<string, string>
+  /** Headers of a caller's own requests that decide what is cached, in lower case: probes carry them. Absent: none. */
+  callerHeaders?: readonly string[]
   dialect: DialectId
   wire?: Partial<Wire>
   supportsHandles: boolean

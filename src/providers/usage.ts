@@ -59,3 +59,29 @@ export function inclusive(parts: {
     reasoningTokens: parts.reasoning,
   }
 }
+
+/** The most of a provider's own usage object that is kept, as JSON text. The largest that is documented is well below. */
+const MAX_KEPT_CHARS = 2_000
+/** Names such as a service tier are kept, and nothing that could be a sentence. */
+const LONGEST_WORD = 40
+const DEEPEST = 5
+const NAME = /^[\w.:/-]*$/
+
+/**
+ * The provider's own usage object as JSON text, as it is kept beside the normalised one: counts, flags and names. Null where
+ * there is none, or where it is larger than any that is documented.
+ */
+export function keptUsage(raw: unknown): string | null {
+  if (fields(raw) === null) return null
+  const text = JSON.stringify(plain(raw, 0))
+  return text.length > MAX_KEPT_CHARS ? null : text
+}
+
+function plain(value: unknown, depth: number): unknown {
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return value
+  if (typeof value === 'string') return value.length <= LONGEST_WORD && NAME.test(value) ? value : null
+  if (depth >= DEEPEST) return null
+  if (Array.isArray(value)) return value.map((one) => plain(one, depth + 1))
+  const named = Object.entries(value ?? {}).filter(([key]) => NAME.test(key) && key.length <= LONGEST_WORD)
+  return Object.fromEntries(named.map(([key, one]) => [key, plain(one, depth + 1)]))
+}

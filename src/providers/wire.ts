@@ -9,6 +9,7 @@ const PLAIN: Wire = {
   compared: [],
   retentions: ['implicit'],
   markers: [],
+  markedModels: [],
   uniqueTail: false,
   cachedHeader: null,
   version: '',

@@ -4,10 +4,11 @@ import { cardById, dialectOf } from '../providers/registry.ts'
 import { readLimits } from '../providers/limits.ts'
 import type { Sent } from '../providers/send.ts'
 import type { Dialect } from '../providers/types.ts'
+import { keptUsage } from '../providers/usage.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { sendWith } from '../runtime/access-token.ts'
 import { door } from '../runtime/door.ts'
-import { accessTo } from '../runtime/env.ts'
+import { accessTo, placeOf } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
 import { secretFor } from '../durable/credential.ts'
 import type { SendThrough } from './egress.ts'
@@ -31,6 +32,10 @@ export interface StoredBody {
   breakpoint: { path: string; byte: number }
   /** For providers that take it in a header. */
   cacheKey: string | null
+  /** Headers of the caller's real requests. */
+  headers: Record<string, string>
+  /** Where the provider was reached when it was registered; absent in older rows. */
+  place?: string | null
 }
 
 /**
@@ -50,11 +55,13 @@ export async function runLease(
     const card = cardById(lease.provider)
     const body = await around.bodyOf(lease.k)
     if (card === undefined || body === null) return notSent('the prefix or its provider is gone')
+    if (body.place !== undefined && body.place !== placeOf(card, around.vars))
+      return notSent('its provider is reached at another address')
     const access = accessTo(card, around.vars)
     const dialect = dialectOf(card)
     const credential = secretFor(lease, access, around.allowedSecrets, around.credentials ?? [], around.vars)
     const { primitive, retention, maxOutputTokens } = lease
-    const request = dialect.probe(
+    const built = dialect.probe(
       { text: body.text, model: lease.model, breakpoint: body.breakpoint },
       {
         primitive,
@@ -64,6 +71,7 @@ export async function runLease(
         ...(maxOutputTokens === null ? {} : { outputTokens: maxOutputTokens }),
       },
     )
+    const request = { ...built, headers: { ...body.headers, ...built.headers } }
     if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const startedAt = clock.now()
     if (startedAt > lease.sendBy) return notSent('its time had passed before its turn came')
@@ -128,7 +136,9 @@ function read(
   if (sent.status >= 200 && sent.status < 300) {
     try {
       const answer = dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '', sent.headers)
-      return { outcome: { ...base, kind: 'answered', usage: answer.usage, model: answer.model }, answer: sent.text }
+      const rawUsage = keptUsage(answer.rawUsage)
+      const said = { ...base, kind: 'answered' as const, usage: answer.usage, model: answer.model }
+      return { outcome: rawUsage === null ? said : { ...said, rawUsage }, answer: sent.text }
     } catch (thrown) {
       // It was taken and surely billed; what it did is not known.
       const failure =

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { failureValue } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
-import { addressOf } from '../providers/address.ts'
+import { addressOf, variablesOf } from '../providers/address.ts'
 import { cards } from '../providers/registry.ts'
 import { TOKEN_URL } from '../providers/service-account.ts'
 import type { Card } from '../providers/types.ts'
@@ -21,6 +22,8 @@ export interface Vars extends ClockVars {
   /** Where the lab listens, and which providers it stands for (comma-separated ids). Development only. */
   LAB_URL?: string
   LAB_PROVIDERS?: string
+  /** Origins (comma-separated) where bots' tools may be although they are not public, such as `http://localhost:9000`. Development only. */
+  TOOL_ORIGINS?: string
   /** Providers (comma-separated ids) that are warmed although their card advises against it. */
   WARM_ANYWAY?: string
 }
@@ -103,6 +106,19 @@ export function accessTo(card: Card, vars: Vars): Access {
     tokenUrl: card.serviceAccounts === true ? TOKEN_URL : null,
     lab: false,
   }
+}
+
+/**
+ * Names the place where a provider is reached, for comparison: what was cached at one place is found at no other. Null is the
+ * fixed address of the card (or the lab instead of it), and also what is said of a provider that left the registry. The name is
+ * a hash, because variables are the administrator's.
+ */
+export function placeOf(card: Card | undefined, vars: Vars): string | null {
+  if (card === undefined) return null
+  const { baseUrl, lab } = accessTo(card, vars)
+  const isFixed = overrides().providers[card.id]?.baseUrl === undefined && (lab || variablesOf(card).length === 0)
+  if (isFixed || baseUrl === card.baseUrl) return null
+  return createHash('sha256').update(baseUrl.replace(/\/+$/, '')).digest('hex').slice(0, 24)
 }
 
 function refusedCard({ id, refusal }: Card, vars: Vars): FailureValue | null {

@@ -73,8 +73,8 @@ describe('announced traffic', () => {
     ['the kill switch', { killed: true }, {}],
     ['a refusal', {}, stop('provider_refused')],
     ['a prefix that is not cached', {}, { verdict: 'uncacheable' as const }],
-    ['a newer version', { superseded: true }, {}],
-    ['a credential that is gone', { credentialGone: 'it was deleted' }, {}],
+    ['a newer version', { newer: { takenAt: NOON - HOUR, warmAt: NOON - HOUR } }, {}],
+    ['a credential that is gone', { gone: { reason: 'credential_replaced' as const, why: 'it was deleted' } }, {}],
     ['a price that nobody knows', { facts: { ...facts, price: null } }, {}],
   ])('does not get past %s', (_, given, change) => {
     for (const plan of ['auto', 'off'] as const) {

@@ -100,6 +100,35 @@ describe('a chat window', () => {
     expect(window.state().summaries).toEqual(['2'.repeat(100), '3'.repeat(100)])
   })
 
+  it('says how many messages it holds', () => {
+    const window = windowOf(100)
+    expect([window.isEmpty, window.length]).toEqual([true, 0])
+    window.add(system(10), user(10))
+    window.summarize('before')
+    expect([window.isEmpty, window.length]).toEqual([false, 3])
+  })
+
+  it('learns from answers what one of its tokens is to the model, and keeps that in its state', () => {
+    const window = windowOf(1_000)
+    window.add(system(100), user(100))
+    for (let n = 0; n < 12; n += 1) window.calibrate(390, 60) // 260 of ours, of which 60 are tools
+    expect([window.tokenCount, window.remaining]).toEqual([300, 700])
+    const other = new ChatWindow({ budgetTokens: 1_000, count, state: window.state() })
+    expect(other.tokenCount).toBe(300)
+    expect(other.add(user(300), says(300), user(10)).length).toBeGreaterThan(0) // beyond 1,000 by the model's count alone
+  })
+
+  it('moves half of the way for one answer, and believes no figure that cannot be', () => {
+    const window = windowOf(1_000)
+    window.add(user(100))
+    window.calibrate(200)
+    expect(window.tokenCount).toBe(150)
+    window.calibrate(0)
+    expect(window.tokenCount).toBe(150)
+    for (let n = 0; n < 20; n += 1) window.calibrate(1e9)
+    expect(window.tokenCount).toBe(300)
+  })
+
   it('goes on from its stored state', () => {
     const window = windowOf(500)
     window.add(system(10), user(20), calls('x'), result('x'))

@@ -6,7 +6,7 @@ const parts = { provider: 'p', model: 'm', credentialScope: 'default#1', cacheKe
 
 test('it is 64 lower-case hex digits and the same every time', () => {
   expect(fingerprint(parts)).toMatch(/^[0-9a-f]{64}$/)
-  expect(fingerprint(parts)).toBe(fingerprint({ ...parts }))
+  expect(fingerprint(parts)).toBe(fingerprint({ ...parts, beside: null }))
 })
 
 test('every part counts, and none runs into its neighbour', () => {
@@ -22,6 +22,8 @@ test('every part counts, and none runs into its neighbour', () => {
     { ...parts, provider: '', model: 'pm' },
     { ...parts, cacheKey: '-;' },
     { ...parts, model: 'm9;default#1' },
+    { ...parts, beside: '' },
+    { ...parts, beside: 'h' },
   ]
   expect(new Set(variants.map(fingerprint)).size).toBe(variants.length)
 })
@@ -33,6 +35,7 @@ test('different parts never share a fingerprint', () => {
     credentialScope: fc.string(),
     cacheKey: fc.option(fc.string()),
     canonical: fc.string(),
+    beside: fc.option(fc.string()),
   })
   fc.assert(
     fc.property(record, record, (a, b) => {

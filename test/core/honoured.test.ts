@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { honoured } from '../../src/core/honoured.ts'
+import { checksFor, honoured, judgedInTurn } from '../../src/core/honoured.ts'
 import type { ReceiptKind, Usage } from '../../src/core/types.ts'
 
 const asked = { retention: '1h', writesReported: true, checksLeft: 1 }
@@ -52,4 +52,25 @@ test('a doubt is settled by one more call, and is broken when none is left', () 
     expect(verdict(kind, seen)).toEqual({ kind: 'check', why: 'because' })
     expect(verdict(kind, seen, { checksLeft: 0 })).toMatchObject({ kind: 'broken' })
   }
+})
+
+const doubt = { kind: 'unknown' as const, usage: usage(0, null), why: 'a second probe decides' }
+const silent = { ...asked, retention: 'implicit', writesReported: false }
+
+test('a call that nobody waits for is judged like one that is: a doubt waits for the next answer, and not for ever', () => {
+  const full = { kind: 'full' as const, usage: usage(4_000, 0), why: 'read' }
+  const nothing = { kind: 'uncacheable' as const, usage: usage(0, null), why: 'nothing' }
+  expect(judgedInTurn(doubt, null, silent, 0)).toBeNull()
+  expect(judgedInTurn(full, doubt, silent, 1)).toBeNull()
+  expect(judgedInTurn(nothing, doubt, silent, 1)).toEqual({ kind: 'broken', why: 'nothing' })
+  expect(judgedInTurn(doubt, doubt, silent, 1)).toMatchObject({ kind: 'broken' })
+  // After an answer that settled it, a new doubt is a new one.
+  expect(judgedInTurn(doubt, full, silent, 0)).toBeNull()
+})
+
+test('where an entry is made only once several requests share it, as many may find nothing', () => {
+  const asks = { ...silent, checksLeft: checksFor({ probesToSeed: 2 }) }
+  expect(judgedInTurn(doubt, null, asks, 0)).toBeNull()
+  expect(judgedInTurn(doubt, doubt, asks, 1)).toBeNull()
+  expect(judgedInTurn(doubt, doubt, asks, 2)).toMatchObject({ kind: 'broken' })
 })

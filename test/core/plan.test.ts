@@ -212,7 +212,9 @@ describe('ends and pauses', () => {
       do: 'stop',
       reason: 'uncacheable',
     })
-    expect(decide(warmState(NOON), context({ superseded: true }), NOON)).toMatchObject({
+    expect(
+      decide(warmState(NOON), context({ newer: { takenAt: NOON - HOUR, warmAt: NOON - HOUR } }), NOON),
+    ).toMatchObject({
       do: 'stop',
       reason: 'superseded',
     })

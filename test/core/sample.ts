@@ -56,7 +56,6 @@ export function context(change: Partial<PlanContext> = {}): PlanContext {
     facts,
     estimatedTokens: 10_000,
     outputFloor: 0,
-    superseded: false,
     killed: false,
     grainMs: 1_000,
     accountLeftNanos: null,

@@ -38,6 +38,30 @@ const texts: { what: string; text: string; error: number }[] = [
     text: 'Встреча начнётся завтра в три часа дня. Пожалуйста, пришлите материалы накануне. По результатам прошлого опроса клиенты довольны новым сервисом, однако время ответа службы поддержки нужно улучшить.',
     error: 0.25,
   },
+  {
+    what: 'Chinese with code and emoji in it',
+    text: '请把 `src/core/plan.ts` 里的 breakEvenProbes() 函数改成 async，然后跑一遍 `npm test`。OK 的话请发一个 PR 🙏，谢谢！下周二之前完成就好 👍。',
+    error: 0.2,
+  },
+  {
+    what: 'Arabic',
+    text: 'يبدأ الاجتماع غدًا في الساعة الثالثة بعد الظهر. يرجى إرسال المواد قبل ذلك بيوم واحد. أظهر استطلاع الشهر الماضي أن العملاء راضون عن الخدمة الجديدة.',
+    error: 0.2,
+  },
+  {
+    what: 'the arguments of a tool call',
+    text: JSON.stringify({
+      city: 'Grindelwald',
+      from: '2026-12-24T09:00:00Z',
+      guests: [{ name: 'A. Meier', age: 34 }],
+    }),
+    error: 0.25,
+  },
+  {
+    what: 'SQL',
+    text: "SELECT o.id, o.total_cents, c.email FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.created_at >= '2026-11-01' AND o.status IN ('paid', 'shipped') ORDER BY o.created_at DESC LIMIT 50;",
+    error: 0.15,
+  },
   { what: 'emoji', text: '😀🎉👍 great job 🚀🔥 see you ❤️ 👩‍💻 👍🏽 🇩🇪 tomorrow 😂😂', error: 0.3 },
 ]
 
@@ -47,6 +71,17 @@ describe('an estimate of tokens', async () => {
     const counted = count(text)
     expect(counted).toBeGreaterThan(20)
     expect(Math.abs(estimateTokens(text) / counted - 1)).toBeLessThanOrEqual(error)
+  })
+
+  it('is nearer than bytes ÷ 3.5 wherever that is far off', () => {
+    const far = texts.filter(({ text }) => Math.abs(Buffer.byteLength(text) / 3.5 / count(text) - 1) > 0.3)
+    expect(far.map(({ what }) => what)).toEqual(expect.arrayContaining(['Japanese', 'Korean', 'Russian', 'Arabic']))
+    for (const { text } of far) {
+      const counted = count(text)
+      expect(Math.abs(estimateTokens(text) - counted)).toBeLessThan(
+        Math.abs(Buffer.byteLength(text) / 3.5 - counted) / 1.5,
+      )
+    }
   })
 
   it('is nothing for nothing, and as fast for a text without spaces', () => {

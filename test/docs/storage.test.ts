@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { KEY_CACHE_MS } from '../../src/http/auth.ts'
 import { MIN_SECRET_LENGTH } from '../../src/runtime/env.ts'
 import { newAccountKey, newKeySeed } from '../../src/runtime/ids.ts'
+import { BotNextCache } from '../../src/durable/bot-next-cache.ts'
 import { BotCalls, CALLS_KEPT } from '../../src/durable/bot-calls.ts'
 import { LIVE_STEPS, SEEN_IDS } from '../../src/durable/live-store.ts'
 import { DIRECTORY_STEPS, migrate, REGISTRY_STEPS } from '../../src/durable/migrations.ts'
@@ -72,7 +73,10 @@ it('describes every table of a bot and no other, with how long it lives', () => 
   const rows = tableRows(section(storage, 'Bot: one per bot'))
   const sql = nodeSql()
   migrate(sql, LIVE_STEPS)
-  new BotCalls(sql).begin('a turn', 1)
+  const calls = new BotCalls(sql)
+  calls.begin('a turn', 1)
+  calls.beginTool('a call', 'a turn', 'a tool', 1)
+  new BotNextCache(sql).set(null)
   const found = sql.all<{ name: string }>(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
   )

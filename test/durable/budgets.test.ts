@@ -120,7 +120,7 @@ class Account {
         this.#register(content)
         break
       case 'remove':
-        if (k !== null) this.#registrar.remove(this.#idOf(k))
+        if (k !== null) this.#registrar.remove(this.#idOf(k), this.#now)
         break
       case 'warmNow': {
         const given = k === null ? null : this.#keeper.warmNow(k, this.#now)
@@ -290,15 +290,15 @@ it('a prefix that is deleted and registered again goes on with the budget of its
   const given = keeper.warmNow(first.k, NOON)
   expect(given).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
   // In flight it counts as its worst case.
-  registrar.remove(store.prefixes.record(first.k)?.id ?? '')
+  registrar.remove(store.prefixes.record(first.k)?.id ?? '', NOON)
   const again = registrar.register(registration('a', poor), NOON + MINUTE)
   expect(again.created).toBe(true)
   expect(store.states.load(again.k)?.spentNanos).toBe(75_000_000)
   expect(keeper.warmNow(again.k, NOON + MINUTE)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
-  registrar.remove(store.prefixes.record(again.k)?.id ?? '')
+  registrar.remove(store.prefixes.record(again.k)?.id ?? '', NOON + MINUTE)
   const tomorrow = registrar.register(registration('a', poor), NOON + 24 * HOUR)
   expect(keeper.warmNow(tomorrow.k, NOON + 24 * HOUR)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
-  registrar.remove(store.prefixes.record(tomorrow.k)?.id ?? '')
+  registrar.remove(store.prefixes.record(tomorrow.k)?.id ?? '', NOON + 24 * HOUR)
   store.prefixes.dropDeparted(dayOf(NOON + 48 * HOUR))
   expect(sql.all('SELECT * FROM departed')).toEqual([])
 })

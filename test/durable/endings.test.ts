@@ -5,6 +5,7 @@ import { Keeper } from '../../src/durable/keeper.ts'
 import type { AccountSettings, Job, Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
+import type { Usage } from '../../src/core/types.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import { NOON, planned, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
@@ -102,7 +103,7 @@ it('a background warm whose turn never came fails', () => {
 it('what a deleted prefix spent is in the books, and whoever waited for it hears of the deletion', () => {
   const k = registered('a')
   const lease = warmNow(k, NOON)
-  registrar.remove(registrar.viewByKey(k, NOON).record.id)
+  registrar.remove(registrar.viewByKey(k, NOON).record.id, NOON)
   const { ended } = keeper.settle(lease.seq, [wrote(lease, 10_000)], NOON + 400)
   expect(ended).toMatchObject([{ k, seq: lease.seq, settled: { receipt: null, failure: { kind: 'not_found' } } }])
   // 10,000 tokens written at $3.75 a million, and one of output at $15.
@@ -112,7 +113,7 @@ it('what a deleted prefix spent is in the books, and whoever waited for it hears
 it('what a deleted prefix may have spent is in the books when its caller never reports back', () => {
   const k = registered('a')
   const lease = warmNow(k, NOON)
-  registrar.remove(registrar.viewByKey(k, NOON).record.id)
+  registrar.remove(registrar.viewByKey(k, NOON).record.id, NOON)
   keeper.sweep(lease.expiresAt, lease.expiresAt)
   expect(store.days.load(dayOf(NOON))).toMatchObject({
     calls: 1,
@@ -208,4 +209,55 @@ it('an answer that says a shorter retention was written than asked for is believ
   expect(second.retention).toBe('1h')
   keeper.settle(second.seq, [split(second, { '5m': 0, '1h': 10_000 })], later + 400)
   expect(registrar.viewByKey(k, later + 1_000).belief.warmUntil).toBe(later + 3_600_000)
+})
+
+/** A prefix whose cache is required, written at noon; then a keep-alive is answered as told. */
+function keptAlive(seen: Usage, keepWarm = planned('always')): { k: number; id: string; at: number } {
+  const registration = { ...registrationOf('anthropic', anthropicBody('a'), keepWarm, null), required: true }
+  const { k } = registrar.register(registration, NOON)
+  const first = warmNow(k, NOON)
+  keeper.settle(first.seq, [wrote(first, 10_000)], NOON + 300)
+  const due = registrar.viewByKey(k, NOON + 300).state.nextAt ?? 0
+  const [message] = keeper.sweep(due, due + 1_000).messages
+  const [lease] = keeper.begin(message!.seq, due)
+  keeper.settle(lease!.seq, [{ ...wrote(lease!, 0), usage: seen } as Outcome], due + 300)
+  return { k, id: registrar.viewByKey(k, due).record.id, at: due + 300 }
+}
+
+const broken = (id: string, at: number): string[] =>
+  registrar
+    .history(id, at)
+    .flatMap((row) => (row.type === 'decision' && row.decision === 'cache_not_honoured' ? [row.why] : []))
+
+it('a keep-alive that breaks a required cache is a failure of the prefix, which its history tells', () => {
+  const { k, id, at } = keptAlive(usage(0, 10_000))
+  expect(broken(id, at)).toEqual(['a keep-alive found nothing and wrote 10000 tokens: the entry was gone'])
+  expect(registrar.viewByKey(k, at).state).toMatchObject({
+    stopped: null, // plan always pays its rewrite
+    failuresInRow: 0,
+    lastFailure: { failure: { kind: 'cache_not_honoured', detail: { asked: '5m', seen: 'cold', prefix_id: id } } },
+  })
+})
+
+it('a keep-alive that reads it honours it, and takes the failure away', () => {
+  const { k, id, at } = keptAlive(usage(10_000, 0))
+  expect(broken(id, at)).toEqual([])
+  expect(registrar.viewByKey(k, at).state.lastFailure).toBeNull()
+})
+
+it('a part that was read leaves a doubt, which a second one settles', () => {
+  const { k, id, at } = keptAlive(usage(4_000, 6_000))
+  expect(broken(id, at)).toEqual([])
+  const again = warmNow(k, at)
+  keeper.settle(again.seq, [{ ...wrote(again, 0), usage: usage(4_000, 6_000) } as Outcome], at + 300)
+  expect(broken(id, at + 300)).toHaveLength(1)
+})
+
+it('a requirement is taken back by whoever names another mode, and by nobody who names none', () => {
+  const registration = registrationOf('anthropic', anthropicBody('a'), planned('off'), null)
+  const required = (given: boolean | null) => {
+    const { k } = registrar.register({ ...registration, required: given }, NOON)
+    return registrar.viewByKey(k, NOON).record.required ?? false
+  }
+  expect([null, true, null, false, null].map(required)).toEqual([false, true, true, false, false])
 })

@@ -279,11 +279,14 @@ describe('registration', () => {
     expect(second).toEqual({ k: first.k, created: false })
   })
 
-  it('of a new body under the same name is a new version; the old one is no longer probed', () => {
+  it('of a new body under the same name is a new version; once it is warm, the old one is no longer probed', () => {
     const old = registrar.register(registration('a', planned('always'), 'agent'), NOON).k
     const lease = warmNow(old, NOON)
     keeper.settle(lease.seq, [answered(lease, NOON, 0, 10_000)], NOON + 400)
-    registrar.register(registration('b', planned('off'), 'agent'), NOON + MINUTE)
+    const newer = registrar.register(registration('b', planned('off'), 'agent'), NOON + MINUTE).k
+    expect(store.states.load(old)?.stopped).toBeNull()
+    const first = warmNow(newer, NOON + MINUTE)
+    keeper.settle(first.seq, [answered(first, NOON + MINUTE, 0, 10_000)], NOON + MINUTE + 400)
     expect(store.states.load(old)).toMatchObject({ nextAt: null, stopped: { reason: 'superseded' } })
     expect(claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 37_000))).toEqual([])
     const views = registrar.list({ name: 'agent' }, null, 10, NOON).views
@@ -313,7 +316,7 @@ describe('registration', () => {
 
   it('keeps nothing of what was deleted', () => {
     const k = warmed('a', NOON)
-    registrar.remove(registrar.viewByKey(k, NOON).record.id)
+    registrar.remove(registrar.viewByKey(k, NOON).record.id, NOON)
     for (const table of ['prefix', 'state', 'body', 'history', 'name', 'job']) {
       expect(sql.all<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)[0]?.n).toBe(0)
     }

@@ -181,7 +181,7 @@ it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the n
   )
 
   const entries = everyEntry(7)
-  expect(sumsOf(entries.map(({ row }) => row as HistoryRow))).toEqual({
+  expect(sumsOf(entries.flatMap((entry) => ('row' in entry ? [entry.row as HistoryRow] : [])))).toEqual({
     cost: sum('cost'),
     unpriced: sum('unpriced'),
     saved: sum('saved'),

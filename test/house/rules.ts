@@ -10,13 +10,13 @@ export interface SourceFile {
 /** Rooms from the innermost out. A room may import from those before its own step, never from one beside it. */
 export const steps: string[][] = [
   ['contract'],
-  ['core'],
+  ['core', 'client'],
   ['providers'],
   ['runtime'],
   ['durable'],
   ['queue', 'cron', 'dashboard'],
   ['http'],
-  ['worker'],
+  ['worker', 'cli'],
 ]
 
 /** `src/core/plan.ts` is in `core`, `src/worker.ts` is `worker`; null outside of src. */
@@ -70,10 +70,13 @@ const door = 'src/providers/send.ts'
 /** A method of that name in a class or an object, not a call. */
 const fetchMethod = /^\s*(?:(?:async|override|static)\s+)*fetch\s*\([^)]*\)\s*(?::[^{]+)?\{/
 
+/** Where shells are given clock, die and network; the client is one, in a caller's own process. */
+const shells = new Set<string | null>(['runtime', 'client'])
+
 /** Clock, die and network outside of src/runtime, where the shells are given theirs. */
 export function strayPowers(files: SourceFile[]): string[] {
   return files
-    .filter(({ path }) => roomOf(path) !== null && roomOf(path) !== 'runtime')
+    .filter(({ path }) => roomOf(path) !== null && !shells.has(roomOf(path)))
     .flatMap(({ path, text }) =>
       withoutComments(text)
         .split('\n')

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { prefixAnswer } from '../../src/contract/answers/prefix.ts'
 import { jobAnswer } from '../../src/contract/answers/warm.ts'
 import { anthropicBody, get, longText, newAccount, pick, post, received, useLab, warmOf } from './support.ts'
 
@@ -117,12 +118,70 @@ describe('a required cache', () => {
     expect(received(world.lab)).toHaveLength(2)
   })
 
+  it('is required of the warm that is asked for by its id too, and its history says so', async () => {
+    const warmed = await post('/warm', warmOf(anthropicBody(), required({ retention: '1h' })))
+    const path = `/prefixes/${pick(warmed, 'id')}`
+    expect(prefixAnswer.parse((await get(path)).json).required).toBe(true)
+    expect((await post(`${path}/warm`)).json).toMatchObject({ receipt: { kind: 'full' } })
+    world.lab.faults.add({ kind: 'evict', times: 1 })
+    world.lab.faults.add({ kind: 'downgrade_ttl' })
+    const refused = await post(`${path}/warm`)
+    expect([refused.status, pick(refused, 'error', 'kind')]).toEqual([424, 'cache_not_honoured'])
+    expect(pick(refused, 'error', 'detail', 'cache_write_retentions')).toEqual(['5m'])
+    const shown = await get(path)
+    expect(pick(shown, 'last_failure')).toMatchObject({ kind: 'cache_not_honoured', detail: { asked: '1h' } })
+    const { json } = await get(`${path}/history?type=decision`)
+    expect(json['data']).toContainEqual(
+      expect.objectContaining({ decision: 'cache_not_honoured', why: 'written at 5m instead of 1h' }),
+    )
+  })
+
+  it('fails the job of such a warm in the background as well', async () => {
+    const id = pick(await post('/warm', warmOf(anthropicBody(), required({ retention: '1h' }))), 'id')
+    world.lab.faults.add({ kind: 'evict', times: 1 })
+    world.lab.faults.add({ kind: 'downgrade_ttl' })
+    const queued = await post(`/prefixes/${id}/warm`, { background: true })
+    const job = `/jobs/${pick(queued, 'job', 'id')}`
+    await expect.poll(async () => (await get(job)).json['status'], { timeout: 15_000 }).toBe('failed')
+    expect(pick(await get(job), 'failure', 'kind')).toBe('cache_not_honoured')
+  })
+
+  it('is not what another caller is judged by, who does not require it', async () => {
+    const body = anthropicBody()
+    const id = pick(await post('/warm', warmOf(body, required({ retention: '1h' }))), 'id')
+    world.lab.faults.add({ kind: 'evict', times: 1 })
+    world.lab.faults.add({ kind: 'downgrade_ttl' })
+    const plain = await post('/warm', warmOf(body, { cache: { mode: 'best_effort', retention: '1h' } }))
+    expect([plain.status, pick(plain, 'receipt', 'kind')]).toEqual([200, 'written'])
+    expect((await post(`/prefixes/${id}/warm`)).status).toBe(200)
+    expect(pick(await get(`/prefixes/${id}`), 'required')).toBe(false)
+  })
+
   it('at another retention than the one that stands is refused before anything is sent', async () => {
     const body = anthropicBody()
     await post('/warm', warmOf(body))
     const refused = await post('/warm', warmOf(body, required({ retention: '1h' })))
     expect(refused.json).toMatchObject({ error: { kind: 'conflict', detail: { field: 'cache.retention' } } })
     expect(received(world.lab)).toHaveLength(1)
+  })
+
+  it('with other breakpoints than those that stand is refused, and best effort says what stands', async () => {
+    const messages = ['a', 'b', 'c'].map((content, n) => ({ role: n === 1 ? 'assistant' : 'user', content }))
+    const body = { ...anthropicBody(), messages }
+    const at = (...items: number[]) => ({ strategy: { explicit: items.map((item_end) => ({ item_end })) } })
+    const first = await post('/warm', warmOf(body, required(at(1, 0))))
+    expect(first.json).toMatchObject({ created: true, receipt: { kind: 'written' } })
+    expect(received(world.lab)[0]?.body.match(/"cache_control"/g)).toHaveLength(3) // and the body's own
+    expect((await post('/warm', warmOf(body, required(at(0, 1))))).status).toBe(200)
+    const plain = warmOf({ ...anthropicBody(), messages }, { cache: at(1) })
+    await post('/warm', plain)
+    const refused = await post('/warm', { ...plain, ...required(at(0, 1)) })
+    expect(refused.json).toMatchObject({ error: { kind: 'conflict', detail: { field: 'cache.strategy.explicit' } } })
+    const told = await post('/warm', { ...plain, cache: at(0, 1) })
+    expect(told.json['advice']).toContainEqual(
+      expect.objectContaining({ cause: 'breakpoints_kept', at: 'cache.strategy.explicit' }),
+    )
+    expect(received(world.lab)).toHaveLength(4)
   })
 
   describe('in the background', () => {

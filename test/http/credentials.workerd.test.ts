@@ -1,6 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { credentialAnswer } from '../../src/contract/answers/account.ts'
+import { prefixAnswer } from '../../src/contract/answers/prefix.ts'
 import type { Answer } from './support.ts'
 import {
   ADMIN,
@@ -73,6 +74,8 @@ describe('a credential of an account', () => {
     const warmed = await warm({ keep_warm: { plan: 'always' } })
     expect(warmed.json).toMatchObject({ receipt: { kind: 'written' }, warmth: { state: 'warm' } })
     expect(keysSent()).toEqual([SECRET])
+    const shown = noted(await get(`/prefixes/${pick(warmed, 'id')}`, { key: account.key }))
+    expect(prefixAnswer.parse(shown.json).credential).toBe('team')
 
     const gone = await call('DELETE', `/accounts/${account.id}/credentials/team`, undefined, admin)
     expect(gone.json).toEqual({ id: 'team', deleted: true })

@@ -75,6 +75,7 @@ describe('a body that cannot be read', () => {
 describe('a field of ours', () => {
   const request = { model: 'claude-opus-5', system: 'x' }
   const base = { provider: 'anthropic', request }
+  const templated = { provider: 'anthropic', model: 'claude-opus-5', system: 'Serve {{ tenant }}.' }
   const window = { days: 'mon-fri', from: '06:00', to: '23:00', time_zone: 'Europe/Berlin' }
   const cases: [Record<string, unknown>, keyof typeof FAILURES, string][] = [
     [{ request }, 'invalid_request', 'provider'],
@@ -109,10 +110,22 @@ describe('a field of ours', () => {
     [{ ...base, background: 'yes' }, 'invalid_request', 'background'],
     [{ ...base, max_output_tokens: 1.5 }, 'invalid_request', 'max_output_tokens'],
     [{ ...base, max_output_tokens: -1 }, 'invalid_request', 'max_output_tokens'],
-    [{ ...base, vars: {} }, 'unsupported', 'vars'],
-    [{ ...base, tool_filter: { allow: [] } }, 'unsupported', 'tool_filter'],
-    [{ ...base, gateway: 'pool' }, 'unsupported', 'gateway'],
-    [{ ...base, model_preference: 'x' }, 'unsupported', 'model_preference'],
+    [{ ...base, vars: {} }, 'invalid_request', 'vars'],
+    [{ ...base, tool_filter: { allow: [] } }, 'invalid_request', 'tool_filter'],
+    [{ ...templated, vars: {} }, 'invalid_request', 'vars.tenant'],
+    [{ ...templated, vars: { tenant: 'acme', tone: 'dry' } }, 'invalid_request', 'vars.tone'],
+    [{ ...templated, vars: ['acme'] }, 'invalid_request', 'vars'],
+    [
+      { ...templated, vars: { tenant: 'acme' }, tool_filter: { allow: ['x'] } },
+      'invalid_request',
+      'tool_filter.allow[0]',
+    ],
+    [{ ...templated, vars: { tenant: 'acme' }, tool_filter: { only: [] } }, 'invalid_request', 'tool_filter.only'],
+    [{ ...templated, system: '{{ "a" | date }}', vars: {} }, 'invalid_request', 'system'],
+    [{ ...base, gateway: 'pool' }, 'invalid_request', 'provider'],
+    [{ ...base, gateway: 7 }, 'invalid_request', 'gateway'],
+    [{ ...base, model_preference: 'x' }, 'invalid_request', 'model_preference'],
+    [{ ...base, model_preference: 7 }, 'invalid_request', 'model_preference'],
     [{ ...base, cache: 'off' }, 'invalid_request', 'cache.mode'],
     [{ ...base, cache: { mode: 'disabled' } }, 'invalid_request', 'cache.mode'],
     [{ ...base, cache: { mode: 'sometimes' } }, 'invalid_request', 'cache.mode'],
@@ -282,7 +295,7 @@ describe('a path', () => {
     ['GET', '/jobs/job_nothing'],
     ['GET', '/jobs/job_000000000000000000000000'],
     ['GET', '/bots'],
-    ['POST', '/render'],
+    ['POST', '/renders'],
     ['GET', '/caches/cch_0_nothing'],
     ['PUT', '/caches'],
     ['PUT', '/warm'],

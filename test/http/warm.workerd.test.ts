@@ -151,6 +151,30 @@ describe('in the other wire formats', () => {
     expect(() => warmAnswer.parse(warmed.json)).not.toThrow()
   })
 
+  it('sends the template filled in and the tools that pass the filter, and nothing else', async () => {
+    const rest = longText()
+    const system = `You serve {{ tenant }}.\n{% if polite %}Be kind.{% endif %}\n${rest}`
+    const tools = ['find', 'book', 'delete'].map((name) => ({ name, parameters: { type: 'object' } }))
+    const form = { provider: 'anthropic', model: 'claude-opus-5', system, tools }
+    const warmed = await post('/warm', {
+      ...form,
+      vars: { tenant: 'acme', polite: true },
+      tool_filter: { deny: ['delete'] },
+    })
+    expect(warmed.json).toMatchObject({ receipt: { kind: 'written' } })
+    const sent = JSON.parse(received(world.lab)[0]?.body ?? '') as { tools: unknown; system: [{ text: string }] }
+    expect(sent.tools).toMatchObject([{ name: 'find' }, { name: 'book' }])
+    expect(sent.system[0].text).toBe(`You serve acme.\nBe kind.\n${rest}`)
+
+    const other = await post('/warm', {
+      ...form,
+      vars: { tenant: 'globex', polite: true },
+      tool_filter: { deny: ['delete'] },
+    })
+    expect(other.json).toMatchObject({ created: true })
+    expect(other.json['fingerprint']).not.toBe(warmed.json['fingerprint'])
+  })
+
   it('takes the neutral form, and keeps the bytes of its schemas', async () => {
     const schema = '{"type":"object", "properties":{"10":{"type":"string"},"9":{"type":"number","maximum":1.0}}}'
     const warmed = await post(
@@ -222,7 +246,7 @@ describe('required caching', () => {
 })
 
 describe('a prefix', () => {
-  it('is a new version under its name when its body changes, and the old one is no longer probed', async () => {
+  it('is a new version under its name when its body changes, and once it is warm, the old one is no longer probed', async () => {
     const plan = { name: 'versions', keep_warm: { plan: 'always' } }
     const first = await post('/warm', warmOf(anthropicBody(), plan))
     const second = await post('/warm', warmOf(anthropicBody(), plan))

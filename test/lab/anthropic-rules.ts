@@ -24,7 +24,13 @@ export function checkAnthropic(body: JsonObject, model: AnthropicModel): string 
   const maxTokens = numberAt(body, 'max_tokens')
   if (maxTokens === undefined) return 'max_tokens: Field required'
   if (maxTokens < 0 || !Number.isInteger(maxTokens)) return 'max_tokens: Input should be greater than or equal to 0'
-  return checkMessages(body) ?? checkBreakpoints(body) ?? checkThinking(body, maxTokens) ?? checkZero(body, maxTokens)
+  return (
+    checkMessages(body) ??
+    checkToolResults(body) ??
+    checkBreakpoints(body) ??
+    checkThinking(body, maxTokens) ??
+    checkZero(body, maxTokens)
+  )
 }
 
 function checkMessages(body: JsonObject): string | undefined {
@@ -42,6 +48,28 @@ function checkMessages(body: JsonObject): string | undefined {
     if (role === 'user' && hasSubstance(content)) spoken = true
   }
   return spoken ? undefined : 'messages: at least one user message with non-whitespace text is required'
+}
+
+/** Each tool use is answered in the very next message, and nothing else is. Source: Anthropic docs, tool-use; checked 2026-11-21. */
+function checkToolResults(body: JsonObject): string | undefined {
+  const messages = arrayAt(body, 'messages').map((message) => member(message, 'content'))
+  const ids = (content: JsonNode | undefined, type: string, name: string): string[] =>
+    (Array.isArray(content) ? content : []).flatMap((block) =>
+      stringAt(block, 'type') === type ? [stringAt(block, name) ?? ''] : [],
+    )
+  for (const [i, content] of messages.entries()) {
+    const results = ids(messages[i + 1], 'tool_result', 'tool_use_id')
+    const missing = ids(content, 'tool_use', 'id').filter((id) => !results.includes(id))
+    if (missing.length > 0) {
+      return `messages.${i}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${missing.join(', ')}.`
+    }
+    const used = ids(messages[i - 1], 'tool_use', 'id')
+    const stray = ids(content, 'tool_result', 'tool_use_id').find((id) => !used.includes(id))
+    if (stray !== undefined) {
+      return `messages.${i}.content: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${stray}.`
+    }
+  }
+  return undefined
 }
 
 function hasSubstance(content: JsonNode): boolean {

@@ -9,8 +9,9 @@ import { tokensOf } from './blocks.ts'
 import { answerText, cutTo, sse, textParts } from './dialect.ts'
 import type { Answer, Call, Dialect, Frame, Opened, Refusal, RefusalKind, World } from './dialect.ts'
 import { arrayAt, isObject, member, numberAt, parseJson, stringAt } from './json.ts'
-import type { JsonNode } from './json.ts'
+import type { JsonNode, JsonObject } from './json.ts'
 import { anthropicModel } from './models.ts'
+import { scripted, textOfLength } from './script.ts'
 import { anthropicRefusal, COUNT_TOKENS_ONLY, isoSeconds, requestId } from './anthropic-wire.ts'
 
 const HOUR_MS = 3_600_000
@@ -64,9 +65,13 @@ export const anthropic: Dialect = {
     })
 
     const maxTokens = numberAt(body, 'max_tokens') ?? 0
-    const text = cutTo(answerText(prompt.hash), maxTokens)
-    const outputTokens = tokensOf(text)
-    const whole = text === answerText(prompt.hash)
+    const content = maxTokens === 0 ? [] : written(call, body, prompt.hash, maxTokens)
+    const calls = content.some(({ type }) => type === 'tool_use')
+    const outputTokens = content.reduce(
+      (sum, block) => sum + tokensOf(block.type === 'text' ? block.text : JSON.stringify(block.input)),
+      0,
+    )
+    const whole = content.every((block) => block.type === 'tool_use' || block.whole)
     const asHour = world.faults.hidden ? (prompt.points.findLast((point) => point.mark)?.ttlMs ?? 0) === HOUR_MS : false
     const written1h = asHour ? result.writeTokens : (result.writeByTtl[HOUR_MS] ?? 0)
     const usage = {
@@ -84,23 +89,15 @@ export const anthropic: Dialect = {
       inference_geo: 'not_available',
       speed: stringAt(body, 'speed') ?? 'standard',
     }
-    const forced = member(body, 'tool_choice')
-    const toolName = toolToUse(forced, arrayAt(body, 'tools'))
-    const content =
-      maxTokens === 0
-        ? []
-        : toolName === undefined
-          ? [{ type: 'text', text, citations: null }]
-          : [{ type: 'tool_use', id: `toolu_lab_${call.seq}`, name: toolName, input: {} }]
     const message = {
       id: `msg_lab_${String(call.seq).padStart(8, '0')}`,
       type: 'message',
       role: 'assistant',
       model: modelId,
-      content,
+      content: content.map(shown),
       container: null,
       diagnostics: null,
-      stop_reason: maxTokens === 0 || !whole ? 'max_tokens' : toolName === undefined ? 'end_turn' : 'tool_use',
+      stop_reason: maxTokens === 0 || !whole ? 'max_tokens' : calls ? 'tool_use' : 'end_turn',
       stop_sequence: null,
       stop_details: null,
       usage,
@@ -112,7 +109,7 @@ export const anthropic: Dialect = {
       endsAt: result.begunAt + world.writingMs(outputTokens),
       usage,
     }
-    if (member(body, 'stream') === true) answer.frames = streamOf(message, text, world)
+    if (member(body, 'stream') === true) answer.frames = streamOf(message, content, world)
     return answer
   },
 
@@ -171,12 +168,48 @@ function countTokens(call: Call, tokens: number): Answer {
   }
 }
 
-/** A forced tool is used; otherwise the lab answers with text. */
-function toolToUse(choice: JsonNode | undefined, tools: JsonNode[]): string | undefined {
+type Written =
+  | { type: 'text'; text: string; whole: boolean }
+  | { type: 'tool_use'; id: string; name: string; input: unknown }
+
+/** A forced tool is used; otherwise what the user's script says, or a short text. */
+function written(call: Call, body: JsonObject, hash: string, maxTokens: number): Written[] {
+  const tools = arrayAt(body, 'tools').map((tool) => stringAt(tool, 'name') ?? '')
+  const choice = member(body, 'tool_choice')
   const type = stringAt(choice, 'type')
-  if (type === 'tool') return stringAt(choice, 'name')
-  if (type === 'any') return stringAt(tools[0], 'name')
-  return undefined
+  const forced = type === 'tool' ? stringAt(choice, 'name') : type === 'any' ? tools[0] : undefined
+  const use = (name: string, given: string, n: number): Written => {
+    return {
+      type: 'tool_use',
+      id: `toolu_lab_${call.seq}${n === 0 ? '' : `_${n}`}`,
+      name,
+      input: JSON.parse(given) as unknown,
+    }
+  }
+  if (forced !== undefined) return [use(forced, '{}', 0)]
+  const { question, answers } = asked(body)
+  const { calls, words } = scripted(question, answers, tools, type === 'none')
+  if (calls.length > 0) return calls.map(({ name, arguments: given }, n) => use(name, given, n))
+  const full = words === undefined ? answerText(hash) : textOfLength(words, answerText(hash))
+  const text = cutTo(full, maxTokens)
+  return [{ type: 'text', text, whole: text === full }]
+}
+
+/** The latest message of the user that brings no results, and how many answers with tool calls came since. */
+function asked(body: JsonObject): { question: string; answers: number } {
+  const messages = arrayAt(body, 'messages').map((message) => {
+    const content = member(message, 'content')
+    const blocks = Array.isArray(content) ? content : []
+    const text = typeof content === 'string' ? content : blocks.map((block) => stringAt(block, 'text') ?? '').join('\n')
+    return { role: stringAt(message, 'role'), text, types: blocks.map((block) => stringAt(block, 'type')) }
+  })
+  const at = messages.findLastIndex(({ role, types }) => role === 'user' && !types.includes('tool_result'))
+  const answers = messages.slice(at + 1).filter(({ types }) => types.includes('tool_use')).length
+  return { question: messages[at]?.text ?? '', answers }
+}
+
+function shown(block: Written): object {
+  return block.type === 'text' ? { type: 'text', text: block.text, citations: null } : block
 }
 
 /** Token counts are rounded to thousands, reset times are RFC 3339. Source: Anthropic docs, api/rate-limits; checked 2026-11-21. */
@@ -198,31 +231,32 @@ function limitHeaders(call: Call, remaining = 1, resetMs = 1000): Record<string,
   return headers
 }
 
-type Message = { content: unknown[]; stop_reason: string; stop_sequence: null; usage: { output_tokens: number } }
+type Message = { stop_reason: string; stop_sequence: null; usage: { output_tokens: number } }
 
 /** The event sequence of a streamed message. Source: Anthropic docs, api/streaming; checked 2026-11-21. */
-function streamOf(message: Message, text: string, world: World): Frame[] {
-  const { usage, content } = message
+function streamOf(message: Message, content: readonly Written[], world: World): Frame[] {
+  const { usage } = message
   const frames: Frame[] = []
   const send = (event: { type: string }, afterMs: number): void => {
     frames.push({ text: sse(event, event.type), afterMs })
   }
   const start = { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } }
   send({ type: 'message_start', message: start } as { type: string }, 0)
-  const block = content[0] as { type: string } | undefined
-  if (block !== undefined) {
-    const opened = block.type === 'text' ? { type: 'text', text: '', citations: null } : block
-    send({ type: 'content_block_start', index: 0, content_block: opened } as { type: string }, 0)
-    send({ type: 'ping' }, 0)
-    const deltas =
+  let deltas = 0
+  content.forEach((block, index) => {
+    const opened = block.type === 'text' ? { type: 'text', text: '', citations: null } : { ...block, input: {} }
+    send({ type: 'content_block_start', index, content_block: opened } as { type: string }, world.writingMs(deltas))
+    if (index === 0) send({ type: 'ping' }, 0)
+    const parts =
       block.type === 'text'
-        ? textParts(text).map((part) => ({ type: 'text_delta', text: part }))
-        : [{ type: 'input_json_delta', partial_json: '{}' }]
-    deltas.forEach((delta, i) => {
-      send({ type: 'content_block_delta', index: 0, delta } as { type: string }, world.writingMs(i + 1))
-    })
-    send({ type: 'content_block_stop', index: 0 } as { type: string }, world.writingMs(usage.output_tokens))
-  }
+        ? textParts(block.text).map((part) => ({ type: 'text_delta', text: part }))
+        : textParts(JSON.stringify(block.input)).map((part) => ({ type: 'input_json_delta', partial_json: part }))
+    for (const delta of parts) {
+      deltas += 1
+      send({ type: 'content_block_delta', index, delta } as { type: string }, world.writingMs(deltas))
+    }
+    send({ type: 'content_block_stop', index } as { type: string }, world.writingMs(deltas))
+  })
   const endMs = world.writingMs(usage.output_tokens)
   const delta = { stop_reason: message.stop_reason, stop_sequence: null, stop_details: null, container: null }
   send({ type: 'message_delta', delta, usage } as { type: string }, endMs)

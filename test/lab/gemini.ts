@@ -12,6 +12,8 @@ import { arrayAt, isObject, numberAt, parseJson, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import { geminiModel } from './models.ts'
 import type { GeminiModel } from './models.ts'
+import { scripted, textOfLength } from './script.ts'
+import type { Scripted } from './script.ts'
 
 const MEMBERS = new Set(
   'contents systemInstruction tools toolConfig generationConfig safetySettings cachedContent labels model store serviceTier'.split(
@@ -117,13 +119,19 @@ function generate(call: Call, opened: Opened, model: GeminiModel, world: World):
   const thinking = field(config, 'thinkingConfig')
   const thinks = isObject(thinking) && numberAt(thinking, 'thinkingBudget') === 0 ? 0 : THOUGHT_TOKENS
   const thoughts = Math.min(thinks, budget)
-  const full = answerText(own.hash)
-  const text = budget === Infinity ? full : cutTo(full, budget - thoughts)
-  const outputTokens = tokensOf(text)
+  const { calls, words } = script(body)
+  const full = words === undefined ? answerText(own.hash) : textOfLength(words, answerText(own.hash))
+  const text = calls.length > 0 ? '' : budget === Infinity ? full : cutTo(full, budget - thoughts)
+  const called = calls.map(({ name, arguments: given }, n) => ({
+    functionCall: { name, args: JSON.parse(given) as unknown },
+    // Only the first of parallel calls is signed. Source: Gemini API docs, thought-signatures; checked 2026-11-21.
+    ...(n === 0 ? { thoughtSignature: `sig_lab_${call.seq}` } : {}),
+  }))
+  const outputTokens = tokensOf(text) + calls.reduce((sum, one) => sum + tokensOf(one.arguments), 0)
   const head = { modelVersion: opened.model, responseId: `lab${String(call.seq).padStart(8, '0')}` }
   const usageMetadata = usageOf(read, outputTokens, thoughts)
-  const finishReason = text === full ? 'STOP' : 'MAX_TOKENS'
-  const json = { candidates: [candidate(text, finishReason)], usageMetadata, ...head }
+  const finishReason = calls.length > 0 || text === full ? 'STOP' : 'MAX_TOKENS'
+  const json = { candidates: [candidate(text, finishReason, called)], usageMetadata, ...head }
   const answer: Answer = {
     json,
     headers: { 'content-type': 'application/json; charset=UTF-8', 'server-timing': 'gfet4t7; dur=1' },
@@ -132,7 +140,7 @@ function generate(call: Call, opened: Opened, model: GeminiModel, world: World):
     usage: usageMetadata,
   }
   if (opened.operation === 'streamGenerateContent') {
-    const chunks = streamOf(text, finishReason, head, read, thoughts)
+    const chunks = called.length > 0 ? [json] : streamOf(text, finishReason, head, read, thoughts)
     const asEvents = call.query.get('alt') === 'sse'
     answer.frames = chunks.map((chunk, i): Frame => {
       const afterMs = world.writingMs(i + 1)
@@ -143,6 +151,41 @@ function generate(call: Call, opened: Opened, model: GeminiModel, world: World):
     if (!asEvents) answer.streamType = 'application/json; charset=UTF-8'
   }
   return answer
+}
+
+/** What the user's script says of this answer. A function's response must stand right behind its call. */
+function script(body: JsonObject): Scripted {
+  const contents = arrayAt(body, 'contents').map((content) => ({
+    role: stringAt(content, 'role'),
+    parts: arrayAt(content, 'parts'),
+  }))
+  const of = (index: number, name: string): JsonNode[] =>
+    (contents[index]?.parts ?? []).flatMap((part) => field(part, name) ?? [])
+  for (const index of contents.keys()) {
+    const calls = of(index, 'functionCall')
+    if (calls.length > 0 && calls.length !== of(index + 1, 'functionResponse').length) {
+      throw geminiRefusal(
+        400,
+        'Please ensure that the number of function response parts is equal to the number of function call parts of the function call turn.',
+      )
+    }
+    const signed = (contents[index]?.parts ?? []).find((part) => field(part, 'functionCall') !== undefined)
+    // Source: Gemini API docs, thought-signatures: the current turn's calls go back signed; checked 2026-11-21.
+    if (signed !== undefined && field(signed, 'thoughtSignature') === undefined) {
+      throw geminiRefusal(400, `Function call is missing a thought_signature in functionCall parts.`)
+    }
+  }
+  const at = contents.findLastIndex(({ role }, i) => {
+    return role === 'user' && of(i, 'functionResponse').length === 0 && of(i - 1, 'functionResponse').length === 0
+  })
+  const question = (contents[at]?.parts ?? []).map((part) => stringAt(part, 'text') ?? '').join('\n')
+  const answers = [...contents.keys()].filter((i) => i > at && of(i, 'functionCall').length > 0).length
+  const tools = arrayAt(body, 'tools').flatMap((tool) => {
+    const declared = field(tool, 'functionDeclarations')
+    return Array.isArray(declared) ? declared.map((one) => stringAt(one, 'name') ?? '') : []
+  })
+  const config = field(field(body, 'toolConfig'), 'functionCallingConfig')
+  return scripted(question, answers, tools, stringAt(config, 'mode') === 'NONE')
 }
 
 function isHandleRequest(body: JsonObject): boolean {
@@ -193,8 +236,9 @@ function readImplicit(
   return { cachedTokens: result.readTokens, totalTokens: ownTokens, begunAt: result.begunAt }
 }
 
-function candidate(text: string, finishReason: string | undefined): object {
-  const parts = text === '' ? {} : { parts: [{ text }] }
+function candidate(text: string, finishReason: string | undefined, called: readonly object[] = []): object {
+  const said = [...(text === '' ? [] : [{ text }]), ...called]
+  const parts = said.length === 0 ? {} : { parts: said }
   return { content: { ...parts, role: 'model' }, ...(finishReason === undefined ? {} : { finishReason }), index: 0 }
 }
 

@@ -11,6 +11,7 @@ import type { OpenAIModel } from './models.ts'
 import { cacheAsk, cachePrompt, partsOf, roleOf } from './openai-prompt.ts'
 import type { Cached, PromptItem } from './openai-prompt.ts'
 import { openaiHeaders, openaiRefusal } from './openai-wire.ts'
+import { scripted, textOfLength } from './script.ts'
 
 /** Members of `ChatCompletionCreateParamsBase` in openai 7.55.0. */
 const MEMBERS = new Set(
@@ -38,9 +39,17 @@ export function answerChat(call: Call, opened: Opened, model: OpenAIModel, world
   const effort = effortOf(body)
   const reasons = model.reasoning && effort !== 'none' && effort !== 'minimal'
   const reasoning = reasons ? Math.min(REASONING_TOKENS, budget) : 0
-  const full = answerText(cached.hash)
-  const text = budget === Infinity ? full : cutTo(full, budget - reasoning)
-  const outputTokens = tokensOf(text) + reasoning
+  const tools = arrayAt(body, 'tools').map((tool) => stringAt(member(tool, 'function'), 'name') ?? '')
+  const { question, answers } = asked(body)
+  const { calls, words } = scripted(question, answers, tools, stringAt(body, 'tool_choice') === 'none')
+  const full = words === undefined ? answerText(cached.hash) : textOfLength(words, answerText(cached.hash))
+  const text = calls.length > 0 ? '' : budget === Infinity ? full : cutTo(full, budget - reasoning)
+  const called = calls.map(({ name, arguments: given }, n) => ({
+    id: `call_lab_${call.seq}${n === 0 ? '' : `_${n}`}`,
+    type: 'function',
+    function: { name, arguments: given },
+  }))
+  const outputTokens = tokensOf(text) + calls.reduce((sum, one) => sum + tokensOf(one.arguments), 0) + reasoning
   const usage = usageOf(cached, model, outputTokens, reasoning)
   const head = {
     id: `chatcmpl-lab-${String(call.seq).padStart(8, '0')}`,
@@ -49,8 +58,9 @@ export function answerChat(call: Call, opened: Opened, model: OpenAIModel, world
     service_tier: ask.tier,
     system_fingerprint: 'fp_lab',
   }
-  const finish = text === full ? 'stop' : 'length'
-  const message = { role: 'assistant', content: text, refusal: null, annotations: [] }
+  const finish = calls.length > 0 ? 'tool_calls' : text === full ? 'stop' : 'length'
+  const said = { role: 'assistant', content: calls.length > 0 ? null : text, refusal: null, annotations: [] }
+  const message = calls.length > 0 ? { ...said, tool_calls: called } : said
   const answer: Answer = {
     json: {
       ...head,
@@ -65,7 +75,7 @@ export function answerChat(call: Call, opened: Opened, model: OpenAIModel, world
   }
   if (member(body, 'stream') === true) {
     const wantsUsage = member(member(body, 'stream_options'), 'include_usage') === true
-    answer.frames = streamOf(head, text, finish, wantsUsage ? usage : undefined, world)
+    answer.frames = streamOf(head, text, called, finish, wantsUsage ? usage : undefined, world)
   }
   return answer
 }
@@ -86,6 +96,7 @@ function checkChat(call: Call, body: JsonObject, model: OpenAIModel): void {
       { param: 'messages', code: missing ? 'missing_required_parameter' : 'empty_array' },
     )
   }
+  checkToolMessages(call, body)
   // Chat has neither prewarm nor diagnostics. Source: openai SDK 7.55.0, `ChatCompletionCreateParams.PromptCacheOptions`.
   const options = member(body, 'prompt_cache_options')
   for (const name of isObject(options) ? options.keys() : []) {
@@ -117,6 +128,39 @@ function checkChat(call: Call, body: JsonObject, model: OpenAIModel): void {
       param: name,
       code: 'unsupported_parameter',
     })
+  }
+}
+
+/** The latest message of the user that does not follow a tool's, and how many messages with tool calls came since. */
+function asked(body: JsonObject): { question: string; answers: number } {
+  const messages = arrayAt(body, 'messages')
+  const at = messages.findLastIndex(
+    (message, i) => stringAt(message, 'role') === 'user' && stringAt(messages[i - 1], 'role') !== 'tool',
+  )
+  const question = partsOf(member(messages[at], 'content')).map((part) => part.text)
+  const answers = messages.slice(at + 1).filter((message) => Array.isArray(member(message, 'tool_calls'))).length
+  return { question: question.join('\n'), answers }
+}
+
+/** Each call is answered by the tool messages right behind it. Source: OpenAI docs, guides/function-calling; checked 2026-11-21. */
+function checkToolMessages(call: Call, body: JsonObject): void {
+  let open: string[] = []
+  const refuse = (message: string): Error => openaiRefusal(call, 400, message, { param: 'messages' })
+  for (const message of [...arrayAt(body, 'messages'), new Map()]) {
+    const id = stringAt(message, 'tool_call_id')
+    if (stringAt(message, 'role') === 'tool') {
+      if (id === undefined || !open.includes(id)) {
+        throw refuse("messages with role 'tool' must be a response to a preceding message with 'tool_calls'.")
+      }
+      open = open.filter((other) => other !== id)
+      continue
+    }
+    if (open.length > 0) {
+      throw refuse(
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'.",
+      )
+    }
+    open = arrayAt(message, 'tool_calls').map((one) => stringAt(one, 'id') ?? '')
   }
 }
 
@@ -169,7 +213,14 @@ function choice(delta: object, finishReason: string | null): object[] {
 }
 
 /** Chunks; usage comes last, without choices, and only when it was asked for. Source: OpenAI docs, chat streaming; checked 2026-11-21. */
-function streamOf(head: object, text: string, finish: string, usage: object | undefined, world: World): Frame[] {
+function streamOf(
+  head: object,
+  text: string,
+  called: readonly { function: { arguments: string } }[],
+  finish: string,
+  usage: object | undefined,
+  world: World,
+): Frame[] {
   const frames: Frame[] = []
   const send = (choices: object[], last: object | null, afterMs: number): void => {
     const chunk = { ...head, object: 'chat.completion.chunk', choices, ...(usage === undefined ? {} : { usage: last }) }
@@ -177,6 +228,13 @@ function streamOf(head: object, text: string, finish: string, usage: object | un
   }
   send(choice({ role: 'assistant', content: '', refusal: null }, null), null, 0)
   let endMs = 0
+  called.forEach((one, index) => {
+    const first = { index, ...one, function: { ...one.function, arguments: '' } }
+    send(choice({ tool_calls: [first] }, null), null, 0)
+    for (const part of textParts(one.function.arguments)) {
+      send(choice({ tool_calls: [{ index, function: { arguments: part } }] }, null), null, 0)
+    }
+  })
   textParts(text).forEach((content, i) => {
     endMs = world.writingMs(i + 1)
     send(choice({ content }, null), null, endMs)

@@ -145,7 +145,8 @@ describe('caching of Responses, GPT-5.6 and later', () => {
   it('ends an implicit entry at the last tool output of a group', async () => {
     const { responses } = caller()
     const output = (id: string): Json => ({ type: 'function_call_output', call_id: id, output: tokens(50, id) })
-    const turns = [developer(PREFIX), user('go'), output('a'), output('b')]
+    const calls = ['a', 'b'].map((id) => ({ type: 'function_call', call_id: id, name: 'look', arguments: '{}' }))
+    const turns = [developer(PREFIX), user('go'), ...calls, output('a'), output('b')]
     const first = await usageOf(responses(body({ input: turns })))
     expect(first.write).toBe(first.total)
     expect((await usageOf(responses(body({ input: [...turns, user('and?')] })))).read).toBe(first.total)

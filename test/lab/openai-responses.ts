@@ -3,7 +3,7 @@
  * guides/prompt-caching; npm openai 7.55.0, resources/responses/responses.d.ts.
  */
 import { tokensOf } from './blocks.ts'
-import { answerText, cutTo, sse, textParts } from './dialect.ts'
+import { sse, textParts } from './dialect.ts'
 import type { Answer, Call, Frame, Opened, World } from './dialect.ts'
 import { arrayAt, compact, member, numberAt, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -11,6 +11,8 @@ import type { OpenAIModel } from './models.ts'
 import { cacheAsk, cachePrompt, partsOf, roleOf } from './openai-prompt.ts'
 import type { Cached, PromptItem } from './openai-prompt.ts'
 import { openaiHeaders, openaiRefusal } from './openai-wire.ts'
+import { effortOf, write } from './openai-responses-reply.ts'
+import type { Reply } from './openai-responses-reply.ts'
 
 /** Members of `ResponseCreateParamsBase` in openai 7.55.0. */
 const MEMBERS = new Set(
@@ -21,9 +23,6 @@ const MEMBERS = new Set(
     'temperature text tool_choice tools top_logprobs top_p truncation user generate'
   ).split(' '),
 )
-
-/** Hidden reasoning of a model that reasons, in tokens; it comes out of the same budget as the text. */
-const REASONING_TOKENS = 24
 
 export function answerResponses(call: Call, opened: Opened, model: OpenAIModel, world: World): Answer {
   const { body } = opened
@@ -38,8 +37,9 @@ export function answerResponses(call: Call, opened: Opened, model: OpenAIModel, 
     items,
   }
   const cached = cachePrompt(call, opened, prompt, ask, model, world)
-  const reply = prewarm ? { text: '', reasoning: 0, whole: true } : write(body, model, cached.hash)
-  const outputTokens = tokensOf(reply.text) + reply.reasoning
+  const reply = prewarm ? { text: '', reasoning: 0, whole: true, calls: [] } : write(body, model, cached.hash)
+  const called = reply.calls.reduce((sum, one) => sum + tokensOf(one.arguments), 0)
+  const outputTokens = tokensOf(reply.text) + called + reply.reasoning
   const usage = usageOf(cached, model, outputTokens, reply.reasoning)
   const id = `resp_lab_${String(call.seq).padStart(8, '0')}`
   const output = prewarm ? [] : outputOf(call, reply)
@@ -114,6 +114,18 @@ function checkResponses(call: Call, body: JsonObject, model: OpenAIModel): void 
       code: 'previous_response_not_found',
     })
   }
+  // Source: OpenAI docs, guides/function-calling; checked 2026-11-21.
+  const ids = (type: string): string[] =>
+    arrayAt(body, 'input').flatMap((item) => (stringAt(item, 'type') === type ? [stringAt(item, 'call_id') ?? ''] : []))
+  const [calls, outputs] = [ids('function_call'), ids('function_call_output')]
+  const unanswered = calls.find((id) => !outputs.includes(id))
+  const stray = outputs.find((id) => !calls.includes(id))
+  if (unanswered === undefined && stray === undefined) return
+  const what =
+    unanswered === undefined
+      ? `No tool call found for function call output with call_id ${stray ?? ''}.`
+      : `No tool output found for function call ${unanswered}.`
+  throw openaiRefusal(call, 400, what, { param: 'input' })
 }
 
 /** The instructions are rendered as the first developer message. */
@@ -163,10 +175,6 @@ function isPrewarm(call: Call, body: JsonObject, items: readonly PromptItem[]): 
   return prewarm
 }
 
-function effortOf(body: JsonObject): string {
-  return stringAt(member(body, 'reasoning'), 'effort') ?? 'medium'
-}
-
 /** What breaks the prefix besides its text. tool_choice does not. Source: guides/prompt-caching; checked 2026-11-21. */
 function breakersOf(body: JsonObject): string {
   const text = member(body, 'text')
@@ -179,17 +187,6 @@ function breakersOf(body: JsonObject): string {
     `verbosity:${stringAt(text, 'verbosity') ?? 'medium'}`,
     `compaction:${compact(member(body, 'context_management') ?? null)}`,
   ].join(' ')
-}
-
-type Reply = { text: string; reasoning: number; whole: boolean }
-
-function write(body: JsonObject, model: OpenAIModel, hash: string): Reply {
-  const budget = numberAt(body, 'max_output_tokens') ?? Infinity
-  const reasons = model.reasoning && effortOf(body) !== 'none' && effortOf(body) !== 'minimal'
-  const reasoning = reasons ? Math.min(REASONING_TOKENS, budget) : 0
-  const full = answerText(hash)
-  const text = budget === Infinity ? full : cutTo(full, budget - reasoning)
-  return { text, reasoning, whole: text === full }
 }
 
 function usageOf(cached: Cached, model: OpenAIModel, outputTokens: number, reasoning: number): object {
@@ -215,12 +212,17 @@ function usageOf(cached: Cached, model: OpenAIModel, outputTokens: number, reaso
 
 type TextPart = { type: 'output_text'; text: string; annotations: []; logprobs: [] }
 type OutputItem =
+  | { id: string; type: 'function_call'; status: string; call_id: string; name: string; arguments: string }
   | { id: string; type: 'reasoning'; summary: [] }
   | { id: string; type: 'message'; status: string; role: 'assistant'; content: TextPart[] }
 
 function outputOf(call: Call, reply: Reply): OutputItem[] {
   const items: OutputItem[] = []
   if (reply.reasoning > 0) items.push({ id: `rs_lab_${call.seq}`, type: 'reasoning', summary: [] })
+  reply.calls.forEach((one, n) => {
+    const id = `${call.seq}${n === 0 ? '' : `_${n}`}`
+    items.push({ id: `fc_lab_${id}`, type: 'function_call', status: 'completed', call_id: `call_lab_${id}`, ...one })
+  })
   if (reply.text !== '') {
     items.push({
       id: `msg_lab_${call.seq}`,
@@ -247,6 +249,14 @@ function streamOf(response: Streamed, text: string, world: World): Frame[] {
   let endMs = 0
   response.output.forEach((item, index) => {
     const place = { output_index: index }
+    if (item.type === 'function_call') {
+      const at = { item_id: item.id, ...place }
+      send('response.output_item.added', { ...place, item: { ...item, status: 'in_progress', arguments: '' } }, 0)
+      for (const delta of textParts(item.arguments)) send('response.function_call_arguments.delta', { ...at, delta }, 0)
+      send('response.function_call_arguments.done', { ...at, name: item.name, arguments: item.arguments }, 0)
+      send('response.output_item.done', { ...place, item }, 0)
+      return
+    }
     if (item.type !== 'message') {
       send('response.output_item.added', { ...place, item }, 0)
       send('response.output_item.done', { ...place, item }, 0)

@@ -83,12 +83,30 @@ describe('Anthropic', () => {
   })
 
   test('five breakpoints, and the end of tools that are not there, are violations where required', () => {
-    const five = Array.from({ length: 5 }, () => ({ itemEnd: 0 }))
-    const body = { model, system: 'S', messages: [question] }
+    const five = Array.from({ length: 5 }, (_, itemEnd) => ({ itemEnd }))
+    const body = { model, system: 'S', messages: [...five, ...five].map(() => question) }
     const refused = (explicit: (typeof five)[number][] | [{ toolsEnd: true }]) =>
       refusal(() => anthropic.prepare(body, { mode: 'required', strategy: { explicit } })).detail?.['cause']
     expect(refused(five)).toBe('too_many_breakpoints')
     expect(refused([{ toolsEnd: true }])).toBe('no_tools')
+  })
+
+  test('several breakpoints are as many markers, in the order of the prompt whatever order they were named in', () => {
+    const messages = [question, { role: 'assistant', content: 'Soon.' }, question]
+    const explicit = [{ itemEnd: 1 }, { toolsEnd: true as const }, { itemEnd: 0 }]
+    const cacheOf = { mode: 'required', strategy: { explicit }, retention: 'extended' } satisfies Partial<CacheRequest>
+    const { json } = anthropic.probe({ model, tools, system: 'S', messages }, { cache: cacheOf })
+    const hour = { cache_control: { type: 'ephemeral', ttl: '1h' } }
+    expect(json).toMatchObject({
+      tools: [tools[0], { ...tools[1], ...hour }],
+      system: 'S',
+      messages: [
+        { role: 'user', content: [{ type: 'text', text: question.content, ...hour }] },
+        { role: 'assistant', content: [{ type: 'text', text: 'Soon.', ...hour }] },
+        { role: 'user', content: '.' },
+      ],
+    })
+    expect(marks(json)).toBe(3)
   })
 
   test('a part that is out of range is not ignored in silence', () => {
@@ -144,6 +162,72 @@ describe('usage', () => {
     for (const usage of [beside, inside]) {
       expect(usage).toMatchObject({ inputTokens: 4_010, uncachedTokens: 10, cacheReadTokens: 4_000, outputTokens: 3 })
     }
+  })
+})
+
+describe('OpenRouter', () => {
+  const router = provider('openrouter')
+  const claude = 'anthropic/claude-opus-4.8'
+  const functions = ['a', 'b'].map((name) => ({ type: 'function', function: { name, parameters: {} } }))
+  const system = { role: 'system', content: 'Rules' }
+  const long = [system, question, { role: 'assistant', content: 'Soon.' }, question, question]
+  const body = { model: claude, tools: functions, messages: long }
+  const mark = { cache_control: { type: 'ephemeral' } }
+  const text = (said: string, more: object = mark) => [{ type: 'text', text: said, ...more }]
+
+  test('automatic marks a Claude model by itself at the end of the stable prefix, and never the volatile turn', () => {
+    const { json } = router.probe(body)
+    expect(json['messages']).toEqual([
+      { role: 'system', content: text('Rules') },
+      { role: 'user', content: '.' },
+    ])
+    expect(marks(json)).toBe(1)
+  })
+
+  test('the end of the tools is the last tool, and the ends of items are theirs', () => {
+    const explicit = [{ toolsEnd: true as const }, { itemEnd: 0 }, { partEnd: [2, 0] as [number, number] }]
+    const { json } = router.probe(body, { cache: { mode: 'required', strategy: { explicit } } })
+    expect(json).toMatchObject({
+      tools: [functions[0], { ...functions[1], ...mark }],
+      messages: [
+        { role: 'system', content: text('Rules') },
+        question,
+        { role: 'assistant', content: text('Soon.') },
+        { role: 'user', content: '.' },
+      ],
+    })
+    const alone = router.probe(body, { cache: { mode: 'required', strategy: { explicit: [{ toolsEnd: true }] } } })
+    expect(alone.json).toMatchObject({ tools: [functions[0], { ...functions[1], ...mark }], messages: [{}] })
+  })
+
+  test('extended is an hour on every marker, those of the body too', () => {
+    const own = { ...body, messages: [{ ...system, content: text('Rules') }, question] }
+    const strategy = { explicit: [{ itemEnd: 1 }] }
+    const { json } = router.probe(own, { cache: { retention: 'extended', strategy } })
+    const hour = { cache_control: { type: 'ephemeral', ttl: '1h' } }
+    expect(json['messages']).toEqual([
+      { role: 'system', content: text('Rules', hour) },
+      { role: 'user', content: text(question.content, hour) },
+      { role: 'user', content: '.' },
+    ])
+  })
+
+  test('of more than four the last four stay, and required refuses', () => {
+    const five = long.map((_, itemEnd) => ({ itemEnd }))
+    const { json } = router.probe(body, { cache: { strategy: { explicit: five } } })
+    expect(marks(json)).toBe(4)
+    expect((json['messages'] as object[])[0]).toEqual(system)
+    const required: Partial<CacheRequest> = { mode: 'required', strategy: { explicit: five } }
+    expect(refusal(() => router.prepare(body, required)).detail).toMatchObject({ cause: 'too_many_breakpoints' })
+  })
+
+  test('other models are sent no marker of ours: best effort says so, required refuses', () => {
+    const other = { ...body, model: 'openai/gpt-4.1' }
+    const strategy = { explicit: [{ itemEnd: 0 }] }
+    expect(marks(router.probe(other).json)).toBe(0)
+    expect(causes(router.prepare(other, { strategy }))).toContain('breakpoints_without_effect')
+    const refused = refusal(() => router.prepare(other, { mode: 'required', strategy }))
+    expect(refused).toMatchObject({ kind: 'unsupported', detail: { cause: 'breakpoints_without_effect' } })
   })
 })
 

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { fingerprint } from '../../src/core/fingerprint.ts'
+import { honoured } from '../../src/core/honoured.ts'
+import { readReceipt } from '../../src/core/receipt.ts'
 import { costOf } from '../../src/core/price.ts'
+import { callerHeaders } from '../../src/providers/caller-headers.ts'
 import { cards, dialectOf, modelFacts } from '../../src/providers/registry.ts'
 import { FACT_NAMES } from '../../src/providers/types.ts'
 import type { Card, PreparedPrefix } from '../../src/providers/types.ts'
-import { accessTo } from '../../src/runtime/env.ts'
+import { accessTo, placeOf } from '../../src/runtime/env.ts'
 import type { Vars } from '../../src/runtime/env.ts'
 import {
   bodyFor,
@@ -66,6 +69,32 @@ describe.each(documented)('%s', (_id, card, fixture) => {
     const other = plain.replace('1e2', '100')
     expect(print(card, prepare(card, model, other))).not.toBe(print(card, prefix))
     expect(print(card, prepare(card, model, plain.replace('policy', 'rules')))).not.toBe(print(card, prefix))
+  })
+
+  test.runIf(isSent)(
+    'a probe carries the headers of real requests that the card names, and its own credential',
+    async () => {
+      const names = card.callerHeaders ?? []
+      expect(names).toEqual(names.map((name) => name.toLowerCase()))
+      const given = Object.fromEntries(names.map((name) => [name, `x-${name}`]))
+      const { sent } = callerHeaders(card, given)
+      const bare = (await probing(() => jsonAnswer(answers[0]!.body))).sent[0]!.headers
+      const { headers } = (await probing(() => jsonAnswer(answers[0]!.body), { headers: sent })).sent[0]!
+      for (const name of names) expect(headers.get(name)).toBe(`x-${name}`)
+      for (const [name, value] of bare) if (!names.includes(name)) expect(headers.get(name)).toBe(value)
+      const own = card.auth.header === 'authorization-bearer' ? 'authorization' : card.auth.header
+      expect(refusal(() => callerHeaders(card, { [own]: 'k' })).message).toContain('carries a credential')
+    },
+  )
+
+  test.runIf(isSent)('a probe of what was written at another address is not sent', async () => {
+    const vars = { ...VARIABLES, [card.secret]: CREDENTIAL } as unknown as Vars
+    const place = placeOf(card, vars)
+    const answered = await probing(() => jsonAnswer(answers[0]!.body), { place })
+    expect(answered.outcome.kind).toBe('answered')
+    const { outcome, sent } = await probing(() => jsonAnswer(answers[0]!.body), { place: 'another' })
+    expect(sent).toEqual([])
+    expect(outcome).toMatchObject({ kind: 'not_sent', why: 'its provider is reached at another address' })
   })
 
   test.runIf(isSent)('a probe says the prefix byte for byte, at the right address', async () => {
@@ -189,6 +218,36 @@ describe.each(documented)('%s', (_id, card, fixture) => {
       for (const sentence of sentences(body)) expect(told).not.toContain(sentence)
     },
   )
+
+  test.runIf(isSent)('its own usage object is kept beside the normalised one, of every documented answer', async () => {
+    for (const { body, headers } of answers) {
+      const { outcome } = await probing(() => jsonAnswer(body, { headers: headers ?? {} }))
+      if (outcome.kind !== 'answered') expect.fail(outcome.kind)
+      const { rawUsage } = dialect.readAnswer(JSON.stringify(body), 'application/json')
+      expect(JSON.parse(outcome.rawUsage ?? 'null')).toEqual(rawUsage)
+    }
+  })
+
+  test.runIf(isSent)('a required cache is not honoured by silence', async () => {
+    const { writesReported } = modelFacts(card, model, Date.UTC(2026, 10, 21))
+    const body = { ...(answers[0]!.body as object) } as Record<string, unknown>
+    for (const name of ['usage', 'usageMetadata', 'timings']) delete body[name]
+    const { outcome } = await probing(() => jsonAnswer(body))
+    if (outcome.kind !== 'answered') expect.fail(outcome.kind)
+    const { usage } = outcome
+    const expectation = {
+      purpose: 'write',
+      writesReported,
+      measuredTokens: null,
+      everHit: false,
+      readZeroInRow: 0,
+    } as const
+    const receipt = { ...readReceipt(usage, expectation), usage }
+    const asked = { retention: prefix.retention, writesReported }
+    // Where writes are reported, silence is an answer; elsewhere one more probe has to break it.
+    expect(honoured(receipt, { ...asked, checksLeft: 1 }).kind).toBe(writesReported ? 'broken' : 'check')
+    expect(honoured(receipt, { ...asked, checksLeft: 0 }).kind).toBe('broken')
+  })
 
   describe.runIf(isSent)('an answer that is none', () => {
     const secret = 'words of the provider about sk-live-1'

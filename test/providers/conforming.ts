@@ -91,7 +91,13 @@ export async function sendProbe(
   card: Card,
   prefix: PreparedPrefix,
   answer: Answering,
-  options: { vars?: Partial<Vars> & Record<string, string>; timeoutMs?: number; id?: string } = {},
+  options: {
+    vars?: Partial<Vars> & Record<string, string>
+    timeoutMs?: number
+    id?: string
+    headers?: Record<string, string>
+    place?: string | null
+  } = {},
 ): Promise<{ outcome: Outcome; answer: string | null; sent: Sending[] }> {
   const sent: Sending[] = []
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
@@ -125,7 +131,8 @@ export async function sendProbe(
   const vars = { ...VARIABLES, [card.secret]: CREDENTIAL, WARM_ANYWAY: 'perplexity', ...options.vars } as Vars
   try {
     const { text, breakpoint, cacheKey } = prefix
-    const bodyOf = async () => ({ text, breakpoint, cacheKey })
+    const { headers = {}, place } = options
+    const bodyOf = async () => ({ text, breakpoint, cacheKey, headers, ...(place === undefined ? {} : { place }) })
     return { ...(await runLease(lease, { clock, vars, allowedSecrets: [card.secret], bodyOf })), sent }
   } finally {
     vi.restoreAllMocks()

@@ -1,13 +1,12 @@
 import type { MessageCreateParamsNonStreaming } from '@anthropic-ai/sdk/resources/messages'
-import type { Content, GenerationConfig, Tool } from '@google/genai'
 import type { ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions'
 import type { ResponseCreateParamsNonStreaming } from 'openai/resources/responses/responses'
 import { expect, test } from 'vitest'
 import { provider } from './prepared.ts'
 
 /**
- * Each expected probe is checked twice: by the compiler against the vendor's own type, and here against what is sent. Bedrock
- * has no SDK among the dependencies; Gemini's describes the parts of a request, not the request on the wire.
+ * Each expected probe is checked twice: by the compiler against the vendor's own type, and here against what is sent. Gemini
+ * stands in sdk-types-gemini.test.ts; why Bedrock has no SDK here, in docs/dependencies.md.
  */
 const schema = { type: 'object' as const, properties: { order: { type: 'string' } } }
 
@@ -29,6 +28,32 @@ test('Anthropic Messages', () => {
     tools: [{ name: 'find', input_schema: schema }],
     system: [{ type: 'text', text: 'Rules', cache_control: { type: 'ephemeral', ttl: '1h' } }],
     messages: [{ role: 'user', content: '.' }],
+  } satisfies MessageCreateParamsNonStreaming)
+})
+
+test('Anthropic Messages with several breakpoints', () => {
+  const { json } = provider('anthropic').probe(
+    {
+      model: 'claude-opus-5',
+      max_tokens: 900,
+      tools: [{ name: 'find', input_schema: schema }],
+      messages: [
+        { role: 'user', content: 'Hi' },
+        { role: 'assistant', content: 'Yes?' },
+      ],
+    },
+    { cache: { strategy: { explicit: [{ toolsEnd: true }, { itemEnd: 0 }, { itemEnd: 1 }] } } },
+  )
+  const marker = { cache_control: { type: 'ephemeral' as const } }
+  expect(json).toEqual({
+    model: 'claude-opus-5',
+    max_tokens: 0,
+    tools: [{ name: 'find', input_schema: schema, ...marker }],
+    messages: [
+      { role: 'user', content: [{ type: 'text', text: 'Hi', ...marker }] },
+      { role: 'assistant', content: [{ type: 'text', text: 'Yes?', ...marker }] },
+      { role: 'user', content: '.' },
+    ],
   } satisfies MessageCreateParamsNonStreaming)
 })
 
@@ -88,26 +113,4 @@ test('OpenAI Chat Completions', () => {
     max_completion_tokens: 1,
     prompt_cache_key: 'k',
   } satisfies ChatCompletionCreateParamsNonStreaming)
-})
-
-test('Gemini generateContent', () => {
-  const { json } = provider('gemini').probe({
-    model: 'gemini-2.5-flash',
-    systemInstruction: { parts: [{ text: 'Rules' }] },
-    tools: [{ functionDeclarations: [{ name: 'find', parametersJsonSchema: schema }] }],
-    contents: [{ role: 'user', parts: [{ text: 'Where is my order?' }] }],
-  })
-  const { model, ...rest } = json // taken from the path by the provider; a body's own stays as it is
-  expect(model).toBe('gemini-2.5-flash')
-  expect(rest).toEqual({
-    systemInstruction: { parts: [{ text: 'Rules' }] },
-    tools: [{ functionDeclarations: [{ name: 'find', parametersJsonSchema: schema }] }],
-    contents: [{ role: 'user', parts: [{ text: '.' }] }],
-    generationConfig: { maxOutputTokens: 1 },
-  } satisfies {
-    systemInstruction: Content
-    tools: Tool[]
-    contents: Content[]
-    generationConfig: GenerationConfig
-  })
 })

@@ -122,11 +122,15 @@ describe.each(all)('$id', (format) => {
     })
   })
 
-  test('of several breakpoints all but the furthest are dropped in words', () => {
-    const strategy: CacheRequest['strategy'] = { explicit: [{ itemEnd: 0 }, { itemEnd: 2 }] }
+  test('of several breakpoints the furthest ends the prefix, and the others are marked too or dropped in words', () => {
+    const strategy: CacheRequest['strategy'] = { explicit: [{ itemEnd: 0 }, { itemEnd: 2 }, { itemEnd: 0 }] }
     const { prefix, refused } = asked(format, body, { strategy })
-    const cause = unmarked.includes(format) ? 'breakpoints_without_effect' : 'breakpoints_dropped'
     expect(prefix.breakpoint.path).toMatch(new RegExp(`^${list}\\[2\\]`))
+    const cause = 'breakpoints_without_effect'
+    if (!unmarked.includes(format)) {
+      expect(causes(asked(format, body, { strategy, mode: 'required' }).prefix)).not.toContain(cause)
+      return
+    }
     expect(prefix.advice).toContainEqual(expect.objectContaining({ cause, at: 'cache.strategy.explicit' }))
     expect(refused()).toMatchObject({ kind: 'unsupported', detail: { field: 'cache.strategy.explicit', cause } })
   })
@@ -180,6 +184,49 @@ test('a retention between two goes to the one that is fewer times away', () => {
   const { prepare } = provider('anthropic')
   const at = (retention: string) => prepare({ model: 'claude-opus-5', system: 'S' }, { retention }).retention
   expect([at('in_memory'), at('30m'), at('2h'), at('24h')]).toEqual(['5m', '1h', '1h', '1h'])
+})
+
+const hour = { ttl: '1h' }
+test.each<[string, object]>([
+  [
+    'anthropic',
+    {
+      model: 'claude-opus-5',
+      tools: [{ ...tool, cache_control: { ...marker, ...hour } }],
+      system: [{ type: 'text', text: 'Rules', cache_control: marker }],
+      messages: [],
+    },
+  ],
+  [
+    'bedrock',
+    {
+      modelId: 'anthropic.claude-opus-5',
+      system: [{ text: 'a' }, { cachePoint: { type: 'default', ...hour } }, { text: 'b' }, point],
+      messages: [],
+    },
+  ],
+  [
+    'openrouter',
+    {
+      model: 'anthropic/claude-opus-5',
+      tools: [{ type: 'function', function: { name: 't' }, cache_control: { ...marker, ...hour } }],
+      messages: [{ role: 'system', content: [{ type: 'text', text: 'Rules', cache_control: marker }] }],
+    },
+  ],
+])('%s: markers of several retentions become one, in words', (id, body) => {
+  const { prepare, probe } = provider(id)
+  expect(prepare(body).advice).toContainEqual({
+    cause: 'retentions_levelled',
+    message:
+      'Its cache markers carry several retentions (1h, 5m), and all markers of a probe carry one. Probes write all of them at 5m.',
+    at: 'request',
+  })
+  expect(JSON.stringify(probe(body).json)).not.toContain('1h')
+  expect(JSON.stringify(probe(body, { cache: { retention: '1h' } }).json).match(/"ttl":"1h"/g)).toHaveLength(2)
+  expect(refusal(() => prepare(body, { mode: 'required' })).detail).toEqual({
+    field: 'request',
+    cause: 'retentions_levelled',
+  })
 })
 
 test.each([anthropic, bedrock])('$id: five breakpoints are one too many', (format) => {

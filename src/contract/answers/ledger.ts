@@ -18,6 +18,9 @@ const ledgerDay = {
   revoked_usd: z.number().meta({ description: 'Of what was credited, what late reports took back.' }),
   hits: z.int(),
   misses: z.int(),
+  bot_calls: z.int().meta({ description: "Bots' calls to models, in none of the sums before." }),
+  bot_cost_usd: z.number(),
+  bot_unpriced_calls: z.int(),
 }
 
 export const ledgerAnswer = z.strictObject({
@@ -71,6 +74,16 @@ export const ledgerAnswer = z.strictObject({
         cache_id: z.string(),
         at,
         event: z.string(),
+        cost_usd: usd,
+        why: z.string(),
+      }),
+      z.strictObject({
+        type: z.literal('bot'),
+        bot_id: z.string(),
+        turn_id: z.string(),
+        at,
+        purpose: z.enum(['answer', 'summary']),
+        outcome: z.enum(['answered', 'refused', 'failed', 'unknown']),
         cost_usd: usd,
         why: z.string(),
       }),

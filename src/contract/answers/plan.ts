@@ -3,7 +3,17 @@ import { at } from './values.ts'
 
 export const planName = z.union([z.enum(['auto', 'always', 'off']), z.strictObject({ probes: z.int() })])
 
-export const advice = z.array(z.strictObject({ cause: z.string(), message: z.string(), at: z.string().optional() }))
+export const advice = z.array(
+  z.strictObject({
+    cause: z.string(),
+    message: z.string(),
+    at: z.string().optional().meta({ description: 'The field; in what lint finds, a JSON pointer.' }),
+    severity: z.enum(['warning', 'hint']).optional(),
+    fix: z.string().optional(),
+    line: z.int().optional().meta({ description: 'From 1, in the text that `at` points to.' }),
+    column: z.int().optional(),
+  }),
+)
 
 export const plan = z.strictObject({
   plan: planName,

@@ -25,9 +25,19 @@ export const prefixAnswer = z.strictObject({
   id: z.string(),
   name: z.string().nullable(),
   version: z.int(),
-  superseded: z.boolean(),
+  superseded: z.boolean().meta({ description: 'Whether a newer body took the name.' }),
+  superseded_at: at.nullable().meta({ description: 'When it did.' }),
+  newer_warm_at: at.nullable().meta({
+    description: 'Since when the newer version is warm; until then this one goes on under its plan.',
+  }),
   provider: z.string(),
   model: z.string(),
+  credential: z
+    .string()
+    .meta({ description: 'Name of the credential that probes are sent with; its secret is never shown.' }),
+  required: z
+    .boolean()
+    .meta({ description: 'Whether a caller requires the cache: each call for it is judged by that.' }),
   fingerprint: z.string(),
   created_at: at,
   warmth,
@@ -67,8 +77,23 @@ export const requestAnswer = z.strictObject({
   provider: z.string(),
   model: z.string(),
   path: z.string().nullable().meta({ description: "Path below the provider's base URL." }),
+  headers: z.record(z.string(), z.string()).meta({
+    description:
+      'Headers that probes carry beside the credential: those of the provider, and those that the prefix was registered with.',
+  }),
   prefix_ends_at: endsAt,
   sha256: z.string(),
   body: z.string().meta({ description: 'The exact text that real requests must begin with.' }),
   request: z.record(z.string(), z.unknown()).meta({ description: 'The same text, inline.' }),
+})
+
+export const leaseAnswer = z.strictObject({
+  prefix_id: z.string(),
+  role: z.enum(['leader', 'ready', 'wait']).meta({
+    description:
+      '`leader`: send your request, it writes. `ready`: it can be read. `wait`: neither, within the time given.',
+  }),
+  lease: z.string().nullable(),
+  until: at.nullable(),
+  why: z.string(),
 })

@@ -48,6 +48,7 @@ const override = z.strictObject({
       z.strictObject({
         models: z.array(z.string()),
         minimum_tokens: z.int().nullable().optional(),
+        output_floor_tokens: z.int().nullable().optional(),
         retentions: z
           .array(z.strictObject({ name: z.string(), ttl: z.string(), kind: z.string(), assumed: z.boolean() }))
           .optional(),
@@ -85,6 +86,9 @@ export const providerAnswer = z.strictObject({
   supports_handles: z.boolean(),
   refusal: z.string().nullable().meta({ description: 'Why nothing is warmed here; null: it can be.' }),
   variables: z.array(z.string()).meta({ description: 'Variables that the address is made of.' }),
+  caller_headers: z
+    .array(z.string())
+    .meta({ description: 'Headers of real requests that may be given with them, because they decide what is cached.' }),
   facts: z.record(z.string(), fact),
   credential: z.strictObject({
     secret: z.string(),

@@ -23,6 +23,10 @@ export const receiptAnswer = z.strictObject({
   purpose,
   primitive,
   usage,
+  provider_usage: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .meta({ description: "The provider's own usage object: its counts and names, as they were. null: it gave none." }),
   cost_usd: usd,
   latency_ms: z.number(),
   model: z.string().nullable(),

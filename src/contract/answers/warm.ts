@@ -56,6 +56,29 @@ export const dryRunAnswer = z.strictObject({
   advice,
 })
 
+export const renderAnswer = z.strictObject({
+  provider: z.string(),
+  model: z.string(),
+  fingerprint: z.string(),
+  body: z.string().meta({ description: 'The exact text of the prefix, in the form of the provider.' }),
+  sha256: z.string(),
+  prefix_ends_at: endsAt,
+  estimated_tokens: z.int(),
+  minimum_tokens: z.int().nullable(),
+  retention: z.string(),
+  probe: z
+    .strictObject({
+      primitive,
+      method: z.string(),
+      path: z.string(),
+      headers: z.record(z.string(), z.string()),
+      body: z.string(),
+    })
+    .nullable()
+    .meta({ description: 'The request that a warm would send.' }),
+  advice,
+})
+
 export const observedAnswer = z.strictObject({
   prefix_id: z.string().nullable(),
   matched: z.boolean(),

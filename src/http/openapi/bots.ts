@@ -1,5 +1,13 @@
 import * as z from 'zod'
-import { botAnswer, botErased, botMessage, messageTaken, newBot, snapshot } from '../../contract/bots.ts'
+import {
+  botAnswer,
+  botErased,
+  eventTaken,
+  messageTaken,
+  nextTurnCacheSet,
+  toolSecretAnswer,
+} from '../../contract/answers/bots.ts'
+import { botEvent, botMessage, newBot, nextTurnCache, snapshot } from '../../contract/bots.ts'
 import { eraseQuery } from '../bots.ts'
 import { operationsOf } from './operation.ts'
 
@@ -11,6 +19,10 @@ export const bots = operationsOf('account', {
     idempotent: true,
     answers: { 201: botAnswer },
   },
+  'GET /bots/tool-secret': {
+    does: "What the account's tools check the signatures of calls with.",
+    answers: toolSecretAnswer,
+  },
   'GET /bots/{id}': {
     does: 'One bot: its state, its cost, its latest calls.',
     answers: botAnswer,
@@ -21,9 +33,21 @@ export const bots = operationsOf('account', {
     idempotent: true,
     answers: { 202: messageTaken },
   },
+  'POST /bots/{id}/events': {
+    does: 'Puts an event into its mailbox. Of a message the answer comes through its responses.',
+    body: botEvent,
+    idempotent: true,
+    answers: { 202: eventTaken },
+  },
+  'POST /bots/{id}/next-turn-cache': {
+    does: 'Says what the next turn alone asks of the cache; a conflict while a turn waits or is in flight.',
+    body: nextTurnCache,
+    idempotent: true,
+    answers: nextTurnCacheSet,
+  },
   'GET /bots/{id}/responses': {
-    does: 'Opens a WebSocket that hears its responses from now on.',
-    answers: { 101: 'application/json' },
+    does: 'Opens a WebSocket, or a server-sent stream, that hears its responses from now on.',
+    answers: { 101: 'application/json', 200: 'text/event-stream' },
   },
   'GET /bots/{id}/snapshot': {
     does: 'All that it is, signed. It goes on meanwhile.',

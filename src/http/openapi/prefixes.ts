@@ -1,9 +1,10 @@
 import { historyAnswer } from '../../contract/answers/history.ts'
-import { prefixAnswer, requestAnswer, warmthAnswer } from '../../contract/answers/prefix.ts'
+import { leaseAnswer, prefixAnswer, requestAnswer, warmthAnswer } from '../../contract/answers/prefix.ts'
 import { previewAnswer } from '../../contract/answers/preview.ts'
 import { deletedAnswer, listOf } from '../../contract/answers/values.ts'
 import { warmAnswer } from '../../contract/answers/warm.ts'
 import { announceBody, signalBody } from '../../contract/signal.ts'
+import { leaseBody } from '../../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../../contract/warm.ts'
 import { historyQuery } from '../history.ts'
 import { listQuery } from '../prefixes.ts'
@@ -48,6 +49,12 @@ export const prefixes = operationsOf('account', {
     bodyOptional: true,
     idempotent: true,
     answers: { 200: warmAnswer, 202: warmAnswer },
+  },
+  'POST /prefixes/{id}/lease': {
+    does: 'A barrier before a fan-out: one caller leads and writes, the others wait until it can be read.',
+    body: leaseBody,
+    bodyOptional: true,
+    answers: leaseAnswer,
   },
   'POST /prefixes/{id}/preview': {
     does: 'What another plan would have cost and saved on the idle gaps that were seen of it. Nothing is changed or sent.',

@@ -26,6 +26,7 @@ export const azureOpenai: Card = {
   name: 'Azure OpenAI Responses',
   baseUrl: '{AZURE_OPENAI_BASE_URL}',
   auth: { header: 'api-key' },
+  callerHeaders: [],
   secret: 'AZURE_OPENAI_API_KEY',
   models: openai.models.map((row) => ({
     ...row,

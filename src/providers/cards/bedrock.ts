@@ -99,6 +99,7 @@ export const bedrock: Card = {
 export const bedrockOpenai: Card = {
   ...openai,
   id: 'bedrock-openai',
+  callerHeaders: [],
   name: 'OpenAI on Amazon Bedrock',
   baseUrl: `https://bedrock-mantle.${REGION}.api.aws/openai/v1`,
   secret: 'AWS_BEARER_TOKEN_BEDROCK',

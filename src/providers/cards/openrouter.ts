@@ -1,7 +1,21 @@
-import { automatic, CHAT, facts, UNSTATED } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { automatic, CHAT, facts, HOUR_MS, MINUTE_MS, model, stated, UNSTATED } from '../facts.ts'
+import type { Card, ModelCard } from '../types.ts'
 
 const DOCS = 'https://openrouter.ai/docs/features/prompt-caching'
+
+/** Claude caches only where a marker stands; its upstreams count what they write. Minimum and price are the upstream's. */
+function claude(source: string): ModelCard {
+  const retentions = [stated('5m', 'sliding', 5 * MINUTE_MS), stated('1h', 'sliding', HOUR_MS)]
+  const known: ModelCard['facts'] = {
+    minimumTokens: null,
+    retentions,
+    writesReported: true,
+    primitives: ['one_token', 'floor_tokens'],
+  }
+  return model(CLAUDE, known, [], source)
+}
+
+const CLAUDE = ['anthropic/*']
 
 export const openrouter: Card = {
   ...CHAT,
@@ -13,6 +27,7 @@ export const openrouter: Card = {
     // The conversation that is pinned to one upstream. `provider` pins as well; both are compared and sent as they are.
     keyMember: 'session_id',
     markers: ['cache_control', 'prompt_cache_breakpoint'],
+    markedModels: CLAUDE,
     advice: [
       {
         cause: 'conversation_pinned',
@@ -21,11 +36,13 @@ export const openrouter: Card = {
       },
     ],
   },
-  models: [automatic(['*'], { retention: UNSTATED }, DOCS)],
+  models: [claude(DOCS), automatic(['*'], { retention: UNSTATED }, DOCS)],
   facts: facts(DOCS, {
-    mechanism: "The upstream's; markers of either kind are passed on, and translated.",
+    mechanism:
+      "The upstream's; markers of either kind are passed on, and translated. Claude writes at cache_control markers only: probes set them, four at most, on text and on tools.",
     granularity: "The upstream's.",
-    clock: "The upstream's; the pin to it ends about 10 minutes after the last request.",
+    clock:
+      "The upstream's (Claude: 5 minutes or an hour, as the marker says); the pin to it ends about 10 minutes after the last request.",
     affinity: 'session_id in the body (at most 256 characters), or provider {order, only, allow_fallbacks}.',
     writes: 'prompt_tokens_details.cache_write_tokens, where the upstream reports them.',
     usage: 'prompt_tokens includes prompt_tokens_details.cached_tokens. Hits of some upstreams are not passed on.',
@@ -48,7 +65,7 @@ export const fal: Card = {
   auth: { header: 'authorization', scheme: 'Key' },
   secret: 'FAL_KEY',
   wire: { ...openrouter.wire, spentWords: ['exhausted balance'], keyWords: ['user is locked'] },
-  models: [automatic(['*'], { retention: UNSTATED }, FAL_DOCS)],
+  models: [claude(FAL_DOCS), automatic(['*'], { retention: UNSTATED }, FAL_DOCS)],
   facts: facts(FAL_DOCS, {
     mechanism: "Passed on to OpenRouter; nothing is documented about caching. What a probe's usage shows decides.",
     usage: 'As OpenRouter.',

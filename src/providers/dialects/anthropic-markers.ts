@@ -1,9 +1,13 @@
-import { objectEdits } from '../../core/json-edit.ts'
+import { objectEdits, replaceNode } from '../../core/json-edit.ts'
 import type { Edit } from '../../core/json-edit.ts'
 import { items, member, stringMember } from '../../core/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject } from '../../core/json-text.ts'
 import type { Advice } from '../../core/types.ts'
-import type { LastElement } from '../body.ts'
+import { elementAt } from '../body.ts'
+import type { Body, LastElement, TurnShape } from '../body.ts'
+import { unmarkable } from '../strategy.ts'
+import type { InnerPoint } from '../strategy.ts'
+import type { CacheRequest } from '../types.ts'
 
 export const MARKER = 'cache_control'
 
@@ -60,29 +64,69 @@ export function retentionEdits(marker: JsonObject, retention: string): Edit[] {
   return present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
 }
 
+/** Puts a marker on an element that carries none; `raw` is the element's JSON text. */
+export function markerEdits({ node }: Pick<LastElement, 'node'>, raw: string, retention: string): Edit[] {
+  const marker = markerText(retention)
+  return node.type === 'object'
+    ? objectEdits(node, { [MARKER]: marker })
+    : [replaceNode(node, asTextBlocks(raw, marker))]
+}
+
+/** Thinking and empty text are refused with a marker. */
+function canCarry(node: JsonNode): boolean {
+  const text = node.type === 'string' ? node.value : stringMember(node, 'text')
+  const isBlock = node.type === 'string' || node.type === 'object'
+  return isBlock && text !== '' && !UNMARKABLE.has(stringMember(node, 'type') ?? '')
+}
+
+/**
+ * Marks the breakpoints inside a stored body that were asked for. They carry the default lifetime: the one that all markers
+ * of a probe share is chosen when it is made.
+ */
+export function innerEdits(
+  { text, root }: Body,
+  inner: readonly InnerPoint[],
+  shape: TurnShape,
+  cache: CacheRequest | undefined,
+): { edits: Edit[]; advice: Advice[] } {
+  const edits: Edit[] = []
+  const advice: Advice[] = []
+  for (const point of inner) {
+    const element = elementAt(root, point.cut, shape)
+    if (element === null || !canCarry(element.node)) {
+      advice.push(...unmarkable(cache, point, element?.path ?? point.at))
+    } else if (member(element.node, MARKER)?.type !== 'object') {
+      const { start, end } = element.node
+      edits.push(...markerEdits(element, text.slice(start, end), '5m'))
+    }
+  }
+  return { edits, advice }
+}
+
 /** What a person should know about the end of the prefix: whether real requests of this shape can read the entry, and how they could. */
 export function markerAdvice(found: {
   last: LastElement
   marked: readonly Marker[]
-  kept: readonly Marker[]
+  /** How many of them the stored body still has. */
+  kept: number
+  isEndMarked: boolean
   automatic: boolean
   retention: string
 }): Advice[] {
-  const { last, marked, kept, automatic, retention } = found
+  const { last, marked, kept, isEndMarked, automatic, retention } = found
   const advice: Advice[] = []
   const how =
     last.node.type === 'string'
       ? `write ${last.path} as [{"type":"text","text":"…","${MARKER}":${markerText(retention)}}]`
       : `add "${MARKER}":${markerText(retention)} to ${last.path}`
-  const endIsMarked = kept.some(({ owner }) => owner === last.node)
-  if (endIsMarked) return []
+  if (isEndMarked) return []
   if (automatic) {
     advice.push({
       cause: 'automatic_marker',
       message: `The top-level ${MARKER} marks the last block of each request, which in a probe would be the dummy turn; probes leave it out and mark ${last.path}. Real requests find that entry only while it is within twenty blocks of their end; to be sure of it, ${how}.`,
       at: last.path,
     })
-  } else if (kept.length < marked.length) {
+  } else if (kept < marked.length) {
     advice.push({
       cause: 'marker_behind_prefix',
       message: `A marker stands behind the end of the prefix, where requests differ. Real requests find the prefix only while it is within twenty blocks in front of that marker; to be sure of it, ${how}.`,

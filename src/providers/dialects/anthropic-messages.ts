@@ -1,5 +1,5 @@
 import { Failure } from '../../contract/failures.ts'
-import { edit, objectEdits, replaceNode } from '../../core/json-edit.ts'
+import { edit, objectEdits } from '../../core/json-edit.ts'
 import type { Edit } from '../../core/json-edit.ts'
 import { byteOffset, items, member, stringMember } from '../../core/json-text.ts'
 import type { JsonNode, JsonObject } from '../../core/json-text.ts'
@@ -23,14 +23,16 @@ import {
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect } from '../retention.ts'
-import { breakpointAdvice, chooseCut, droppedMarker } from '../strategy.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
+import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest, Wire } from '../types.ts'
 import { readAnswer, readUsage } from './anthropic-answer.ts'
 import {
   asTextBlocks,
+  innerEdits,
   MARKER,
   markerAdvice,
+  markerEdits,
   markerMembers,
   markers,
   markerText,
@@ -93,12 +95,16 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools: true })
   const cut = chosen.cut ?? markedCut(marked, turns, finalTurn)
 
-  const stored: Body = readBody(edit(body.text, storedEdits(body.root, cut)))
+  const bare = readBody(edit(body.text, storedEdits(body.root, cut)))
+  const ownKept = markers(bare.root)
+  const points = chooseBreakpoints(request.cache, chosen, MAX_MARKERS)
+  const inner = innerEdits(bare, points.inner, SHAPE, request.cache)
+  const stored: Body = inner.edits.length === 0 ? bare : readBody(edit(bare.text, inner.edits))
   const last = lastElement(stored.root)
   checkEnd(last)
   const kept = markers(stored.root)
-  const own = kept.at(-1) ?? marked.at(-1)
-  const ownRetention = own === undefined ? null : (stringMember(own.value, 'ttl') ?? '5m')
+  const own = ownKept.at(-1) ?? marked.at(-1)
+  const ownRetention = own === undefined ? null : ttlOf(own)
   const retention = chooseRetention(request.cache, ownRetention, facts(model), WIRE_RETENTIONS)
 
   const rules = {
@@ -120,13 +126,26 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...levelledRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
-      ...breakpointAdvice(request.cache, MAX_MARKERS),
+      ...points.advice,
+      ...inner.advice,
       ...droppedMarker(request.cache, kept.length, isMarked(last, kept), MAX_MARKERS),
-      ...markerAdvice({ last, marked, kept, automatic, retention: retention.name }),
+      ...markerAdvice({
+        last,
+        marked,
+        kept: ownKept.length,
+        isEndMarked: isMarked(last, kept),
+        automatic,
+        retention: retention.name,
+      }),
     ],
   }
+}
+
+function ttlOf({ value }: Marker): string {
+  return stringMember(value, 'ttl') ?? '5m'
 }
 
 /** An empty list of messages reads as none: whoever registers without the volatile turn means the same prefix. */
@@ -206,16 +225,14 @@ function probe(
 
   const marked = markers(root)
   const endIsMarked = isMarked(last, marked)
-  // Room for the marker at the end: an earlier one only adds an entry further in front.
-  const dropped = !endIsMarked && marked.length >= MAX_MARKERS ? marked[0] : undefined
-  for (const marker of marked) {
-    if (marker === dropped) edits.push(...objectEdits(marker.owner, { [MARKER]: null }))
+  // Room for the marker at the end: earlier ones only add entries further in front.
+  const over = markersOver(marked.length, endIsMarked, MAX_MARKERS)
+  for (const [index, marker] of marked.entries()) {
+    if (index < over) edits.push(...objectEdits(marker.owner, { [MARKER]: null }))
     else edits.push(...retentionEdits(marker.value, options.retention))
   }
   if (!endIsMarked) {
-    const marker = markerText(options.retention)
-    if (last.node.type === 'object') edits.push(...objectEdits(last.node, { [MARKER]: marker }))
-    else edits.push(replaceNode(last.node, asTextBlocks(body.text.slice(last.node.start, last.node.end), marker)))
+    edits.push(...markerEdits(last, body.text.slice(last.node.start, last.node.end), options.retention))
   }
 
   const dummy = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`

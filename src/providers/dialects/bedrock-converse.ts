@@ -20,8 +20,8 @@ import {
 import type { Body, Cut, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect } from '../retention.ts'
-import { breakpointAdvice, chooseCut, droppedMarker } from '../strategy.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
+import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type {
   Dialect,
   NativeRequest,
@@ -32,7 +32,18 @@ import type {
   Wire,
 } from '../types.ts'
 import { readAnswer, readUsage } from './bedrock-answer.ts'
-import { isPoint, MAX_POINTS, POINT, pointEdits, points, pointText, toolList, withoutPoints } from './bedrock-points.ts'
+import {
+  innerPoints,
+  isPoint,
+  MAX_POINTS,
+  POINT,
+  pointEdits,
+  points,
+  pointText,
+  toolList,
+  ttlOf,
+  withoutPoints,
+} from './bedrock-points.ts'
 
 /**
  * Amazon Bedrock Converse. Rendered in the order tools → system → messages; entries are written in front of cache points.
@@ -73,11 +84,15 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
   const own: Cut = pointed === undefined || pointed.turn === null ? 'none' : { item: pointed.turn, part: pointed.index }
   const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools: true })
   const cut = chosen.cut ?? own
-  const stored = readBody(edit(body.text, storedEdits(body.root, cut)))
+  const cutOff = readBody(edit(body.text, storedEdits(body.root, cut)))
+  const breakpoints = chooseBreakpoints(request.cache, chosen, MAX_POINTS)
+  const inner = innerPoints(cutOff.root, breakpoints.inner, request.cache)
+  const stored = inner.edits.length === 0 ? cutOff : readBody(edit(cutOff.text, inner.edits))
   const end = lastElement(stored.root)
   const kept = points(stored.root)
-  const ttl = kept.at(-1) ?? marked.at(-1)
-  const ownRetention = ttl === undefined ? null : (stringMember(ttl.value, 'ttl') ?? '5m')
+  const ownKept = points(cutOff.root)
+  const ttl = ownKept.at(-1) ?? marked.at(-1)
+  const ownRetention = ttl === undefined ? null : ttlOf(ttl)
   const retention = chooseRetention(request.cache, ownRetention, facts(model), wire.retentions)
 
   const bare = readBody(edit(stored.text, withoutPoints(stored.root)))
@@ -97,9 +112,11 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...levelledRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
-      ...breakpointAdvice(request.cache, MAX_POINTS),
+      ...breakpoints.advice,
+      ...inner.advice,
       ...droppedMarker(request.cache, kept.length, isMarked(end), MAX_POINTS),
       ...(isMarked(end) ? [] : [endAdvice(end, retention.name)]),
       ...wire.advice,
@@ -195,19 +212,21 @@ function probe(
   const end = lastElement(root)
   const marked = points(root)
   const isEndMarked = isMarked(end)
-  // Room for the point at the end: an earlier one only adds an entry further in front.
-  const dropped = !isEndMarked && marked.length >= MAX_POINTS ? marked[0] : undefined
-  const edits = marked.filter((point) => point !== dropped).flatMap((point) => pointEdits(point, retention))
+  // Room for the point at the end: earlier ones only add entries further in front.
+  const over = markersOver(marked.length, isEndMarked, MAX_POINTS)
+  const dropped = marked.slice(0, over)
+  const edits = marked.slice(over).flatMap((point) => pointEdits(point, retention))
 
   const turn = items(member(root, 'messages')).at(-1)
   const dummy = `{"text":${JSON.stringify(DUMMY_TEXT)}}`
   // Roles must alternate: behind a user's message the dummy is one more block of it.
   const joins = turn !== undefined && stringMember(turn, 'role') === 'user'
   const added = [...(isEndMarked ? [] : [pointText(retention)]), ...(joins ? [dummy] : [])]
-  for (const list of new Set([end.list, ...(dropped === undefined ? [] : [dropped.list])])) {
+  for (const list of new Set([end.list, ...dropped.map((point) => point.list)])) {
     const append = list === end.list ? added : []
-    const keep = (index: number): boolean => !(dropped?.list === list && dropped.index === index)
-    if (append.length > 0 || dropped?.list === list) edits.push(...arrayEdits(list, keep, append))
+    const gone = dropped.filter((point) => point.list === list)
+    if (append.length === 0 && gone.length === 0) continue
+    edits.push(...arrayEdits(list, (index) => !gone.some((point) => point.index === index), append))
   }
 
   const budget = thinkingBudget(body)

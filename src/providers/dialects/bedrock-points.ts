@@ -2,6 +2,10 @@ import { arrayEdits, objectEdits } from '../../core/json-edit.ts'
 import type { Edit } from '../../core/json-edit.ts'
 import { items, member, stringMember } from '../../core/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../core/json-text.ts'
+import type { Advice } from '../../core/types.ts'
+import { unmarkable } from '../strategy.ts'
+import type { InnerPoint } from '../strategy.ts'
+import type { CacheRequest } from '../types.ts'
 
 /** An element of its own in a list of tools, system blocks or content: what stands in front of it is written. */
 export const POINT = 'cachePoint'
@@ -56,8 +60,44 @@ export function pointText(retention: string): string {
   return `{"${POINT}":{"type":"default"${ttl}}}`
 }
 
+/** The lifetime that a point asks for. */
+export function ttlOf({ value }: Point): string {
+  return stringMember(value, 'ttl') ?? '5m'
+}
+
 /** All points of a probe carry one retention: a longer one behind a shorter one is refused. */
-export function pointEdits({ value }: Point, retention: string): Edit[] {
-  const present = stringMember(value, 'ttl') ?? '5m'
-  return present === retention ? [] : objectEdits(value, { ttl: JSON.stringify(retention) })
+export function pointEdits(point: Point, retention: string): Edit[] {
+  return ttlOf(point) === retention ? [] : objectEdits(point.value, { ttl: JSON.stringify(retention) })
+}
+
+/** Hidden thinking takes no marker in Anthropic's own format; what Bedrock says of it is not documented, so none is tried. */
+const UNMARKABLE = 'reasoningContent'
+
+/**
+ * Puts points behind the breakpoints inside a stored body that were asked for, at the default lifetime: the one that all
+ * points of a probe share is chosen when it is made.
+ */
+export function innerPoints(
+  root: JsonObject,
+  inner: readonly InnerPoint[],
+  cache: CacheRequest | undefined,
+): { edits: Edit[]; advice: Advice[] } {
+  const edits: Edit[] = []
+  const advice: Advice[] = []
+  const turns = items(member(root, 'messages'))
+  for (const point of inner) {
+    const { cut } = point
+    const list = cut === 'tools' ? toolList(root) : member(turns[cut.item], 'content')
+    const path = cut === 'tools' ? 'toolConfig.tools' : `messages[${cut.item}].content`
+    const blocks = items(list)
+    const last = cut === 'tools' || cut.part === null ? blocks.length - 1 : cut.part
+    const index = blocks.findLastIndex((block, place) => place <= last && !isPoint(block))
+    const block = blocks[index]
+    if (block === undefined || member(block, UNMARKABLE) !== undefined) {
+      advice.push(...unmarkable(cache, point, index < 0 ? path : `${path}[${index}]`))
+    } else if (!isPoint(blocks[index + 1]) && !edits.some(({ start }) => start === block.end)) {
+      edits.push({ start: block.end, end: block.end, replacement: `,${pointText('5m')}` })
+    }
+  }
+  return { edits, advice }
 }

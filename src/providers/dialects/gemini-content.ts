@@ -24,7 +24,7 @@ import type { Body, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../retention.ts'
-import { breakpointAdvice, chooseCut } from '../strategy.ts'
+import { chooseBreakpoints, chooseCut } from '../strategy.ts'
 import type {
   Dialect,
   NativeRequest,
@@ -160,7 +160,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
       ...retention.advice,
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
-      ...breakpointAdvice(request.cache, 0),
+      ...chooseBreakpoints(request.cache, chosen, 0).advice,
     ],
   }
 }

@@ -18,7 +18,8 @@ import type {
 import { count, fields, inclusive, NO_USAGE } from '../usage.ts'
 import type { Fields } from '../usage.ts'
 import { commonChanges, dummyTurn, keyHeaders, refusesPrimitive } from './openai-controls.ts'
-import { hasBreakpoints, markEnd } from './openai-marks.ts'
+import { MARKER as CONTROL } from './anthropic-markers.ts'
+import { markEnd, markingOf } from './openai-marking.ts'
 import type { OpenaiShape } from './openai-marks.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './openai-prefix.ts'
 
@@ -73,11 +74,12 @@ function probe(
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
   const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
-  const marks = wire.controls === 'openai' && hasBreakpoints(options.retention)
-  const edits = marks ? markEnd(body, lastElement(root, shape), options.retention, shape) : []
+  const marking = markingOf(root, prefix.model, options.retention, wire)
+  const edits = marking === null ? [] : markEnd(body, lastElement(root, shape), marking, options.retention, shape)
 
   const cap = Math.max(floor, options.outputTokens ?? floor)
   const changes = commonChanges(body, prefix.model, options.retention, false, wire)
+  if (marking?.isControl === true) changes[CONTROL] = null // at the top it would mark the dummy turn
   // The body's own name for the cap: servers that speak this format know one or the other.
   const own = CAPS.find((name) => member(root, name) !== undefined)
   changes[own ?? wire.cap] = String(cap)

@@ -1,6 +1,3 @@
-import { Failure } from '../../contract/failures.ts'
-import { objectEdits, replaceNode } from '../../core/json-edit.ts'
-import type { Edit } from '../../core/json-edit.ts'
 import { items, member, stringMember } from '../../core/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject, JsonString } from '../../core/json-text.ts'
 import type { Advice } from '../../core/types.ts'
@@ -28,9 +25,6 @@ export const MARKER = 'prompt_cache_breakpoint'
 
 export const MARKER_TEXT = '{"mode":"explicit"}'
 
-/** A lookup considers the first two and the latest fifty. Source: developers.openai.com prompt caching guide, checked 2026-11-21. */
-export const MAX_BREAKPOINTS = 52
-
 /** The request's cache settings: mode, lifetime, prewarm. */
 export const OPTIONS = 'prompt_cache_options'
 
@@ -50,9 +44,8 @@ export function breakpointMembers(root: JsonObject, shape: OpenaiShape): JsonMem
   )
 }
 
-/** Message contents written as a plain string, where a block could stand. Only OpenAI says that both mean one thing. */
+/** Message contents written as a plain string, where a marker makes a block of them: for the provider both mean one thing. */
 export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] {
-  if (shape.wire.controls !== 'openai') return []
   return items(member(root, shape.turns.list)).flatMap((turn) => {
     const node = member(turn, shape.turns.parts)
     return node?.type === 'string' && shape.markable(turn) ? [node] : []
@@ -60,8 +53,13 @@ export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] 
 }
 
 /** A plain string as the one block of text that it means; `raw` is its JSON text. */
-export function textBlock(raw: string, shape: OpenaiShape, marker?: string): string {
-  return `[{"type":"${shape.textType}","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
+export function textBlock(
+  raw: string,
+  shape: Pick<OpenaiShape, 'textType'>,
+  marker?: { name: string; text: string },
+): string {
+  const marked = marker === undefined ? '' : `,"${marker.name}":${marker.text}`
+  return `[{"type":"${shape.textType}","text":${raw}${marked}}]`
 }
 
 /** What a person should know about the end of the prefix: whether real requests of this shape can read the entry, and how they could. */
@@ -121,32 +119,6 @@ function markerAdvice(last: LastElement, { wire }: OpenaiShape): Advice[] {
       at: last.path,
     },
   ]
-}
-
-/** Edits that put an explicit breakpoint on the last shared block, unless it carries one. */
-export function markEnd(body: Body, last: LastElement, retention: string, shape: OpenaiShape): Edit[] {
-  const ttl = JSON.stringify(retention)
-  const marker = member(last.node, MARKER)
-  if (marker?.type === 'object') {
-    const present = stringMember(marker, 'ttl')
-    return present === undefined || present === retention ? [] : objectEdits(marker, { ttl })
-  }
-  if (last.turn === null) {
-    throw new Failure(
-      'unsupported',
-      `The prefix ends in ${last.path}, which can carry no ${MARKER}; move the text into a developer message at the start of ${shape.turns.list}.`,
-      { field: `request.${last.path}` },
-    )
-  }
-  if (!shape.markable(last.turn)) {
-    throw new Failure(
-      'unsupported',
-      `The prefix ends in ${last.path}, which can carry no ${MARKER}; end it at a developer or user message.`,
-      { field: `request.${last.path}` },
-    )
-  }
-  if (last.node.type === 'object') return objectEdits(last.node, { [MARKER]: MARKER_TEXT })
-  return [replaceNode(last.node, textBlock(body.text.slice(last.node.start, last.node.end), shape, MARKER_TEXT))]
 }
 
 export function isDeveloper(turn: JsonNode): boolean {

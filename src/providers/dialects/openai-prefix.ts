@@ -19,20 +19,23 @@ import {
   memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement } from '../body.ts'
-import { chooseRetention, keyWithoutEffect } from '../retention.ts'
-import { breakpointAdvice, chooseCut } from '../strategy.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
+import { chooseBreakpoints, chooseCut } from '../strategy.ts'
 import type { NativeRequest, PreparedPrefix, Wire } from '../types.ts'
+import { MARKER as CONTROL } from './anthropic-markers.ts'
 import {
-  breakpointMembers,
-  endAdvice,
-  hasBreakpoints,
-  isDeveloper,
-  MARKER,
-  MAX_BREAKPOINTS,
-  OPTIONS,
-  textBlock,
-  textStrings,
-} from './openai-marks.ts'
+  canMark,
+  controlAdvice,
+  droppedMarks,
+  innerMarks,
+  isMarked,
+  isMarkedModel,
+  markedRetentions,
+  markingOf,
+  toolMarkers,
+} from './openai-marking.ts'
+import type { Marking } from './openai-marking.ts'
+import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './openai-marks.ts'
 import type { OpenaiShape } from './openai-marks.ts'
 
 const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
@@ -53,8 +56,9 @@ export const NOT_COMPARED = [
 ] as const
 
 /** What a format compares of the body's other members, at a provider of its own. */
-function uncompared({ notCompared, turns, wire }: OpenaiShape): ReadonlySet<string> {
+function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarks: boolean): ReadonlySet<string> {
   const names = new Set([...notCompared, turns.list])
+  if (needsMarks) names.add(CONTROL) // at the top it marks the last block of each request
   if (wire.keyMember !== null) names.add(wire.keyMember) // stands in the stream by itself
   if (wire.controls !== 'none') names.add(OPTIONS)
   if (wire.controls === 'openai') names.add('prompt_cache_retention')
@@ -74,30 +78,37 @@ export function prepareOpenai(
   const { wire } = shape
   const tools = objectList(body.root, 'tools').length
   const turns = member(body.root, list)?.type === 'string' ? [] : objectList(body.root, list)
-  const chosen = chooseCut(request, { turns, shape: shape.turns, tools, atTools: false })
+  const needsMarks = isMarkedModel(wire, model)
+  const chosen = chooseCut(request, { turns, shape: shape.turns, tools, atTools: needsMarks })
   const cut = chosen.cut ?? automaticCut(turns, shape)
 
   const key = cacheKey(body, request, wire)
-  const stored = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
+  const bare = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
+  const marked = needsMarks ? markedRetentions(bare.root, shape) : []
+  const own = needsMarks ? (marked.at(-1) ?? null) : ownRetention(body.root, bare.root, shape)
+  const retention = chooseRetention(request.cache, own, facts(model), wire.retentions)
+  const marking = markingOf(bare.root, model, retention.name, wire)
+  const end = lastElement(bare.root, shape)
+  const points = chooseBreakpoints(request.cache, chosen, breakpointsTaken(end, marking, shape))
+  const inner = innerMarks(bare, points.inner, marking, shape, request.cache)
+  const stored = inner.edits.length === 0 ? bare : readBody(edit(bare.text, inner.edits))
   const last = lastElement(stored.root, shape)
   checkEnd(last)
-  const own = ownRetention(body.root, stored.root, shape)
-  const retention = chooseRetention(request.cache, own, facts(model), wire.retentions)
 
+  const mayBeBlocks = wire.controls === 'openai' || needsMarks
+  const strings = mayBeBlocks ? textStrings(stored.root, shape) : []
   const rules = {
-    drop: new Set(breakpointMembers(stored.root, shape)),
-    replace: new Map(
-      textStrings(stored.root, shape).map((node) => [node, textBlock(JSON.stringify(node.value), shape)]),
-    ),
+    drop: new Set([...breakpointMembers(stored.root, shape), ...(needsMarks ? toolMarkers(stored.root) : [])]),
+    replace: new Map(strings.map((node) => [node, textBlock(JSON.stringify(node.value), shape)])),
   }
   const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
-  const prompt = [...memberStream(stored, 'tools'), ...memberStream(stored, 'instructions'), ...kept]
+  const prompt = [...memberStream(stored, 'tools', rules), ...memberStream(stored, 'instructions'), ...kept]
   const mode = wire.controls === 'openai' ? stringMember(member(stored.root, OPTIONS), 'mode') : undefined
   const controls: [string, string][] = [
     ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
     ...(key === null ? [] : [['cache_key', JSON.stringify(key)] as [string, string]]),
   ]
-  const compared = otherMembers(stored, uncompared(shape))
+  const compared = otherMembers(stored, uncompared(shape, needsMarks))
   return {
     model,
     text: stored.text,
@@ -108,22 +119,26 @@ export function prepareOpenai(
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...levelledRetentions(request.cache, marked, retention.name),
       ...(wire.keyMember === null && wire.keyHeader === null ? keyWithoutEffect(request.cache) : []),
       ...chosen.advice,
-      ...breakpointAdvice(request.cache, breakpointsTaken(last, retention.name, shape)),
-      ...endAdvice(body, last, retention.name, mode, shape),
+      ...points.advice,
+      ...inner.advice,
+      ...(marking?.isControl === true
+        ? [...droppedMarks(request, stored, last, shape), ...controlAdvice(last, marking, retention.name, shape)]
+        : endAdvice(body, last, retention.name, mode, shape)),
       ...wire.advice,
     ],
   }
 }
 
+/** Of markers that are only passed on, as many as the strictest of those behind takes. */
+const MAX_PASSED_ON = 4
+
 /** How many breakpoints a probe's request may carry. Where they are only passed on, the one at the end must be there already. */
-function breakpointsTaken({ node, turn }: LastElement, retention: string, { wire, markable }: OpenaiShape): number {
-  const takes =
-    wire.controls === 'openai'
-      ? hasBreakpoints(retention) && turn !== null && markable(turn)
-      : wire.markers.some((name) => member(node, name)?.type === 'object')
-  return takes ? MAX_BREAKPOINTS : 0
+function breakpointsTaken(end: LastElement, marking: Marking | null, shape: OpenaiShape): number {
+  if (marking !== null) return canMark(end, marking, shape) ? marking.most : 0
+  return shape.wire.controls !== 'openai' && isMarked(end.node, shape) ? MAX_PASSED_ON : 0
 }
 
 function isUserSide(turn: JsonNode): boolean {
@@ -132,12 +147,12 @@ function isUserSide(turn: JsonNode): boolean {
 }
 
 /** The last breakpoint outside the final user turn, else the end of the initial developer block. */
-function automaticCut(turns: readonly JsonNode[], { turns: shape, wire }: OpenaiShape): Cut {
+function automaticCut(turns: readonly JsonNode[], format: OpenaiShape): Cut {
+  const shape = format.turns
   const finalTurn = finalUserTurn(turns, isUserSide)
   for (let item = finalTurn - 1; item >= 0; item--) {
     const blocks = items(member(turns[item], shape.parts))
-    const isMarked = (entry: JsonNode): boolean => wire.markers.some((name) => member(entry, name)?.type === 'object')
-    const part = blocks.findLastIndex(isMarked)
+    const part = blocks.findLastIndex((entry) => isMarked(entry, format))
     if (part >= 0) return { item, part: part === blocks.length - 1 ? null : part }
   }
   const block = turns.findIndex((turn) => !isDeveloper(turn))

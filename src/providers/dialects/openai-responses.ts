@@ -18,7 +18,8 @@ import type {
 } from '../types.ts'
 import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../usage.ts'
 import { commonChanges, dummyTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './openai-controls.ts'
-import { hasBreakpoints, isDeveloper, markEnd } from './openai-marks.ts'
+import { markEnd, markingOf } from './openai-marking.ts'
+import { isDeveloper } from './openai-marks.ts'
 import type { OpenaiShape } from './openai-marks.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './openai-prefix.ts'
 
@@ -88,8 +89,8 @@ function probe(
   if (!prewarm && options.primitive !== 'floor_tokens' && options.primitive !== 'one_token') {
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
-  const marks = wire.controls === 'openai' && hasBreakpoints(options.retention) && (!prewarm || isExplicitMode(root))
-  const edits = marks ? markEnd(body, last, options.retention, shape) : []
+  const marking = prewarm && !isExplicitMode(root) ? null : markingOf(root, prefix.model, options.retention, wire)
+  const edits = marking === null ? [] : markEnd(body, last, marking, options.retention, shape)
 
   const cap = prewarm ? 0 : Math.max(FLOOR_TOKENS, options.outputTokens ?? FLOOR_TOKENS)
   const changes = commonChanges(body, prefix.model, options.retention, prewarm, wire)

@@ -1,0 +1,69 @@
+import { costOf } from '../../src/core/price.ts'
+import type { Usage } from '../../src/core/types.ts'
+import { cardById, dialectOf } from '../../src/providers/registry.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+import type { Lab } from '../../test/lab/index.ts'
+
+/** One request as an application makes it, without a library in between; what it used and when its first token came. */
+export async function asked(lab: Lab, now: () => number, provider: string, body: Record<string, unknown>) {
+  const card = cardById(provider)
+  if (card === undefined) throw new Error(`no card for ${provider}`)
+  const isAnthropic = card.dialect === 'anthropic-messages'
+  const startedAt = now()
+  const answer = await lab.fetch(
+    new Request(`http://lab.test${isAnthropic ? '/anthropic/v1/messages' : '/openai/v1/chat/completions'}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(isAnthropic ? { 'x-api-key': 'lab', 'anthropic-version': '2023-06-01' } : { authorization: 'Bearer lab' }),
+      },
+      body: JSON.stringify(body),
+    }),
+  )
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`the lab refused: ${text}`)
+  const { usage } = dialectOf(card).readAnswer(text, 'application/json')
+  const facts = factsOf(provider, String(body['model']), startedAt)
+  const retention = facts.retentions[0]?.name ?? ''
+  return { usage, costNanos: costOf(usage, facts.price, retention) ?? Number.NaN, tookMs: now() - startedAt }
+}
+
+/** The longest beginning that all have, by characters: it may end inside of a word. */
+export function commonCharacters(texts: readonly string[]): string {
+  const [first = '', ...others] = texts
+  let length = 0
+  while (length < first.length && others.every((other) => other[length] === first[length])) length++
+  return first.slice(0, length)
+}
+
+/** The least that a character-level preload takes for worth a call of its own. */
+const LEAST_CHARACTERS = 1_024
+
+export interface CharacterCrew {
+  provider: string
+  model: string
+  /** One string for each agent: role, goal and rules in one template. */
+  systems: string[]
+}
+
+/**
+ * A crew that is preloaded by the common characters of its system prompts: the beginning alone, then each agent's prompt, one
+ * after the other, with the turn "Ready.", one output token and no tools. Markers are added, so that it is cached at all where
+ * markers are needed.
+ */
+export async function characterPreload(lab: Lab, now: () => number, { provider, model, systems }: CharacterCrew) {
+  const beginning = commonCharacters(systems)
+  const startedAt = now()
+  const calls: { usage: Usage; costNanos: number }[] = []
+  const texts = beginning.length >= LEAST_CHARACTERS ? [beginning, ...systems] : systems
+  for (const text of texts) calls.push(await asked(lab, now, provider, bodyOf(provider, model, text)))
+  return { calls, tookMs: now() - startedAt }
+}
+
+function bodyOf(provider: string, model: string, text: string): Record<string, unknown> {
+  const turn = { role: 'user', content: 'Ready.' }
+  if (provider !== 'anthropic')
+    return { model, max_completion_tokens: 1, messages: [{ role: 'system', content: text }, turn] }
+  const system = [{ type: 'text', text, cache_control: { type: 'ephemeral' } }]
+  return { model, max_tokens: 1, system, messages: [turn] }
+}

@@ -1,0 +1,100 @@
+import { newSettings } from '../../src/durable/account.ts'
+import { Crews } from '../../src/durable/crews.ts'
+import { Flights } from '../../src/durable/flights.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
+import type { Message } from '../../src/durable/records.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { warmBody } from '../../src/contract/warm.ts'
+import { RawJson } from '../../src/contract/raw-json.ts'
+import type { CrewStrategy } from '../../src/core/crew.ts'
+import { crewJson } from '../../src/http/present-crew.ts'
+import { orderOf } from '../../src/http/crew-order.ts'
+import { prepareWarm } from '../../src/http/preparation.ts'
+import { runLease } from '../../src/queue/run-lease.ts'
+import { unpack } from '../../src/runtime/bytes.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
+import type { Vars } from '../../src/runtime/env.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+import { nodeSql } from '../../test/support/node-sql.ts'
+import type { VirtualTime } from './virtual-time.ts'
+
+export const VARS = {
+  ENVIRONMENT: 'development',
+  LAB_URL: 'http://lab.test',
+  LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini',
+} as unknown as Vars
+
+/** The shipped preload without the platform: its tables, its decisions and its calls; a message arrives at once. */
+export async function preloaded(
+  time: VirtualTime,
+  agents: readonly { provider: string; request: unknown }[],
+  strategy: CrewStrategy,
+  atOnce: number,
+) {
+  const clock: Clock = {
+    now: time.now,
+    sleep: time.sleep,
+    rate: 1,
+    grainMs: 1_000,
+    realMs: (ms) => ms,
+    realAt: (at) => at,
+  }
+  const sql = nodeSql()
+  const store = new RegistryStore(sql)
+  const ports = { factsOf, grainMs: clock.grainMs }
+  const keeper = new Keeper(store, ports, newSettings('bench'))
+  const registrar = new Registrar(store, keeper, ports)
+  const running = new Set<Promise<void>>()
+  const send = async (messages: readonly Message[]): Promise<void> => {
+    for (const { seq } of messages) {
+      const work = consume(seq).finally(() => running.delete(work))
+      running.add(work)
+    }
+  }
+  const rearm = async (): Promise<void> => {}
+  const grants = () => ({ allowedSecrets: [], credentials: [] })
+  const flights = new Flights(store, keeper, registrar, { clock, send, rearm, grants })
+  const crews = new Crews(store, registrar, flights, { clock, send, rearm })
+
+  async function consume(seq: number): Promise<void> {
+    let leases = keeper.begin(seq, time.now())
+    await crews.look()
+    while (leases.length > 0) {
+      const outcomes = await Promise.all(
+        leases.map(async (lease) => {
+          const bodyOf = async (k: number) => {
+            const bytes = store.prefixes.body(k)
+            const record = store.prefixes.record(k)
+            if (bytes === null || record === null) return null
+            const { breakpoint, cacheKey, headers = {} } = record
+            return { text: unpack(bytes), breakpoint, cacheKey, headers }
+          }
+          return (
+            await runLease(lease, {
+              clock,
+              vars: VARS,
+              allowedSecrets: ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY'],
+              bodyOf,
+            })
+          ).outcome
+        }),
+      )
+      const { again, ended } = keeper.settle(seq, outcomes, time.now())
+      flights.wake(ended)
+      await crews.look()
+      leases = again
+    }
+  }
+
+  const admitted = agents.map(({ provider, request }) => {
+    const body = warmBody.parse({ provider, request: new RawJson(JSON.stringify(request)), keep_warm: { plan: 'off' } })
+    return { name: null, preparation: prepareWarm(body, time.now()) }
+  })
+  const startedAt = time.now()
+  const { id } = await crews.begin(orderOf({ strategy, max_parallel: atOnce }, admitted))
+  while (running.size > 0) await Promise.race(running)
+  const crew = crewJson(crews.crew(id))
+  sql.close()
+  return { crew, tookMs: time.now() - startedAt }
+}

@@ -1,0 +1,85 @@
+import type { Outcome } from './outcomes.ts'
+import type { ModelResult, Retention } from './simulation.ts'
+
+/** How figures and names are spelled, in the terminal and in the page alike. */
+
+export function dollars(nanos: number): string {
+  const usd = Math.abs(nanos) / 1e9
+  const sign = nanos < 0 ? '-' : ''
+  if (usd === 0) return '$0'
+  const digits = usd >= 1_000 ? 0 : usd >= 1 ? 2 : usd >= 0.01 ? 3 : Math.min(9, 1 - Math.floor(Math.log10(usd)))
+  return `${sign}$${usd.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`
+}
+
+export const whole = (count: number): string => count.toLocaleString('en-US')
+
+export function day(at: number): string {
+  return new Date(at).toISOString().slice(0, 10)
+}
+
+export function days(ms: number): string {
+  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`
+  return ms < 2 * 86_400_000 ? `${(ms / 3_600_000).toFixed(1)} hours` : `${(ms / 86_400_000).toFixed(1)} days`
+}
+
+const WORDS = {
+  nothing: 'nothing',
+  break_even: 'break-even',
+  auto: 'auto',
+  always: 'always',
+  clairvoyant: 'clairvoyant',
+} as const
+
+/** A plan and its retention: `auto at 1h`. */
+export function planName({ plan, retention }: Pick<Outcome, 'plan' | 'retention'>): string {
+  return retention === null ? WORDS[plan] : `${WORDS[plan]} at ${retention}`
+}
+
+export function retentionWords({ name, assumed }: Retention): string {
+  return assumed ? `${name} (assumed)` : name
+}
+
+/** What all the others are compared with: the default retention, and no probe. */
+export function baseline(outcomes: readonly Outcome[]): Outcome | undefined {
+  return outcomes[0]
+}
+
+/** What a plan saves beside doing nothing; the worth of cold starts is counted where it was given. */
+export function saved(outcome: Outcome, outcomes: readonly Outcome[]): number {
+  const first = baseline(outcomes)
+  return first === undefined ? 0 : burden(first) - burden(outcome)
+}
+
+const burden = ({ costNanos, latencyNanos }: Outcome): number => costNanos + latencyNanos
+
+/** The cheapest of the plans; where some cost the same, the one that does the least. */
+export function best(outcomes: readonly Outcome[]): Outcome | undefined {
+  return outcomes
+    .filter(({ plan }) => plan !== 'clairvoyant')
+    .reduce<Outcome | undefined>(
+      (least, one) => (least === undefined || burden(one) < burden(least) ? one : least),
+      undefined,
+    )
+}
+
+/** What the figures of a model say, in a sentence. */
+export function verdict({ outcomes }: Pick<ModelResult, 'outcomes'>): string {
+  const [first, least, bound] = [baseline(outcomes), best(outcomes), outcomes.at(-1)]
+  if (first === undefined || least === undefined || bound === undefined) return ''
+  const reach = `Nobody could pay less than ${dollars(bound.costNanos)}.`
+  if (least === first) return `No plan costs less than ${planName(first)}, ${dollars(first.costNanos)}. ${reach}`
+  const gain = saved(least, outcomes)
+  const share = burden(first) === 0 ? 0 : Math.round((100 * gain) / burden(first))
+  const how = least.plan === 'nothing' ? `written at ${least.retention} and never probed` : planName(least)
+  return `Cheapest: ${how}, ${dollars(least.costNanos)}. It saves ${dollars(gain)} (${share} %) against ${planName(first)}. ${reach}`
+}
+
+/** The longest bar: `always` may cost many times the rest, and then runs off the edge. */
+export function scaleOf(outcomes: readonly Outcome[]): number {
+  const most = (list: readonly Outcome[]): number => Math.max(0, ...list.map(({ costNanos }) => costNanos))
+  return Math.min(most(outcomes), 1.5 * most(outcomes.filter(({ plan }) => plan !== 'always')))
+}
+
+export function isClipped({ costNanos }: Outcome, scale: number): boolean {
+  return costNanos > scale * 1.0001
+}

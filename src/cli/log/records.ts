@@ -1,0 +1,76 @@
+import { createGunzip } from 'node:zlib'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { UsageError } from '../shell.ts'
+import { csvRows } from './csv.ts'
+import { readJson } from './entry.ts'
+import type { LogRecord } from './entry.ts'
+import { jsonLines, jsonValues } from './json.ts'
+
+/** The largest single record that is read, in characters: a line, a row, an element of an array. More is no log of requests. */
+export const LARGEST_RECORD = 16 * 1024 * 1024
+
+const HEAD_BYTES = 64 * 1024
+
+/**
+ * The records of a log, a few at a time, without holding more than those: CSV, one JSON object a line, a JSON array or a JSON document,
+ * each also compressed by gzip. Which it is, the content says. Throws `UsageError` for what is none of them.
+ */
+export async function* recordsOf(
+  bytes: AsyncIterable<Uint8Array>,
+  largest = LARGEST_RECORD,
+): AsyncGenerator<LogRecord[]> {
+  const packed = await peeked(bytes)
+  const gzip = packed.head[0] === 0x1f && packed.head[1] === 0x8b
+  const { head, all } = gzip ? await peeked(unpacked(packed.all)) : packed
+  if (head.length === 0) throw new UsageError('the log is empty')
+  if (head.subarray(0, 4).toString('latin1') === 'PAR1')
+    throw new UsageError('this is Parquet, which is not read: export CSV, JSON or JSONL instead')
+  if (head.includes(0))
+    throw new UsageError('this is no text; right would be CSV, JSON or JSONL, also compressed by gzip')
+  const start = head
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trimStart()
+  if (start === '') throw new UsageError('the log is empty')
+  if (start[0] === '[') yield* jsonValues(texts(all), largest)
+  else if (start[0] !== '{') yield* csvRows(all, start, largest)
+  else if (readJson(start.split('\n', 1)[0]) !== undefined) yield* jsonLines(texts(all), largest)
+  else yield* jsonValues(texts(all), largest)
+}
+
+/** The first bytes, and all of them again. */
+async function peeked(bytes: AsyncIterable<Uint8Array>): Promise<{ head: Buffer; all: AsyncIterable<Uint8Array> }> {
+  const iterator = bytes[Symbol.asyncIterator]()
+  const first: Uint8Array[] = []
+  let length = 0
+  while (length < HEAD_BYTES) {
+    const { done, value } = await iterator.next()
+    if (done === true) break
+    first.push(value)
+    length += value.length
+  }
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield* first
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value
+  }
+  return { head: Buffer.concat(first), all: all() }
+}
+
+async function* unpacked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip()
+  const ended = pipeline(Readable.from(bytes), gunzip, { end: true }).catch((error: unknown) => error)
+  try {
+    for await (const chunk of gunzip) yield chunk as Buffer
+  } catch {
+    throw new UsageError('the log begins like gzip and cannot be unpacked: it is damaged or cut off')
+  } finally {
+    await ended
+  }
+}
+
+async function* texts(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder() // takes a byte order mark away
+  for await (const chunk of bytes) yield decoder.decode(chunk, { stream: true })
+  yield decoder.decode()
+}

@@ -1,0 +1,63 @@
+/**
+ * Requests closer together than this are one run: no retention on offer lapses in such a gap, no probe comes due in it, and no planner
+ * remembers it. So a log takes memory by its idle gaps, not by its requests.
+ */
+export const JOINED_MS = 60_000
+
+const FEWEST_LATE = 1024
+
+/** Instants in any order, kept as runs of which each two are further apart than `JOINED_MS`. */
+export class Runs {
+  #starts: number[] = []
+  #ends: number[] = []
+  #late: number[] = []
+
+  /** Returns by how many the runs have grown, counting those that are not merged yet. */
+  add(at: number): number {
+    const last = this.#ends.length - 1
+    const end = this.#ends[last]
+    if (end === undefined || at > end + JOINED_MS) {
+      this.#starts.push(at)
+      this.#ends.push(at)
+      return 1
+    }
+    if (at >= (this.#starts[last] ?? 0)) {
+      this.#ends[last] = Math.max(end, at)
+      return 0
+    }
+    this.#late.push(at)
+    if (this.#late.length < Math.max(FEWEST_LATE, this.#starts.length)) return 1
+    const before = this.#starts.length + this.#late.length
+    this.#merge()
+    return this.#starts.length - before + 1
+  }
+
+  /** Runs oldest first: where each starts and ends. */
+  all(): { starts: readonly number[]; ends: readonly number[] } {
+    this.#merge()
+    return { starts: this.#starts, ends: this.#ends }
+  }
+
+  #merge(): void {
+    if (this.#late.length === 0) return
+    const late = Float64Array.from(this.#late).sort()
+    const [starts, ends]: [number[], number[]] = [[], []]
+    const put = (start: number, end: number): void => {
+      const last = ends.length - 1
+      if (last >= 0 && start <= (ends[last] ?? 0) + JOINED_MS) ends[last] = Math.max(ends[last] ?? 0, end)
+      else {
+        starts.push(start)
+        ends.push(end)
+      }
+    }
+    let next = 0
+    this.#starts.forEach((start, index) => {
+      for (; next < late.length && (late[next] ?? 0) <= start; next++) put(late[next] ?? 0, late[next] ?? 0)
+      put(start, this.#ends[index] ?? start)
+    })
+    for (; next < late.length; next++) put(late[next] ?? 0, late[next] ?? 0)
+    this.#starts = starts
+    this.#ends = ends
+    this.#late = []
+  }
+}

@@ -1,0 +1,151 @@
+import { UsageError } from '../shell.ts'
+import { fault } from './entry.ts'
+import type { Entry, Fault, Fields, LogRecord, Reading } from './entry.ts'
+import { formatNamed, formatOf } from './formats.ts'
+import type { Format } from './formats.ts'
+import { recordsOf } from './records.ts'
+import { Runs } from './runs.ts'
+
+/** All requests of one prefix: when they came, and how large they were. */
+export interface PrefixLog {
+  label: string
+  provider: string | null
+  model: string | null
+  runs: Runs
+  requests: number
+  /** Of those whose log says so. */
+  tokens: Sizes
+  cached: Sizes
+}
+
+/** Sizes in tokens, as far as a replay needs them. */
+export interface Sizes {
+  count: number
+  sum: number
+  least: number
+  most: number
+}
+
+/** Records of a log that came to nothing, by why. `line`: the first. */
+export interface Unused {
+  field: string | null
+  right: string
+  count: number
+  line: number
+}
+
+export interface Log {
+  format: string
+  prefixes: PrefixLog[]
+  requests: number
+  fromAt: number
+  toAt: number
+  unusable: Unused[]
+  /** Records that are rightly no part of a replay, by what they are. */
+  leftOut: Record<string, number>
+}
+
+/** What fits into the memory of a plain Node: a gap takes 16 bytes, a prefix about half a kilobyte. */
+export const LIMITS = { prefixes: 500_000, gaps: 20_000_000 }
+
+export interface ReadOptions {
+  format?: string
+  /** Stop at the first record that cannot be used. */
+  strict?: boolean
+  limits?: typeof LIMITS
+  largest?: number
+}
+
+/** Reads a log whole, holding only what a replay needs. Throws `UsageError`, naming the line, for a log that it cannot read. */
+export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOptions = {}): Promise<Log> {
+  const { strict = false, limits = LIMITS } = options
+  let format: Format | null = options.format === undefined ? null : formatNamed(options.format)
+  const prefixes = new Map<string, PrefixLog>()
+  const unusable = new Map<string, Unused>()
+  const leftOut: Record<string, number> = {}
+  let gaps = 0
+  let [requests, fromAt, toAt] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  const refuse = (line: number, { field, right }: Fault): void => {
+    if (strict) throw new UsageError(unusedWords({ field, right, line, count: 1 }))
+    const key = `${field} ${right}`
+    const known = unusable.get(key)
+    if (known === undefined) unusable.set(key, { field, right, count: 1, line })
+    else known.count += 1
+  }
+  const take = (record: LogRecord): void => {
+    if ('fault' in record) {
+      refuse(record.line, record.fault)
+      return
+    }
+    format ??= formatOf(record.fields, record.line)
+    for (const reading of readings(format, record.fields)) {
+      if ('fault' in reading) refuse(record.line, reading.fault)
+      else if ('leftOut' in reading) leftOut[reading.leftOut] = (leftOut[reading.leftOut] ?? 0) + 1
+      else {
+        const { entry } = reading
+        const prefix = prefixOf(prefixes, entry)
+        gaps += prefix.runs.add(entry.at)
+        prefix.requests += 1
+        measure(prefix.tokens, entry.tokens)
+        measure(prefix.cached, entry.cached === 0 ? null : entry.cached)
+        requests += 1
+        fromAt = Math.min(fromAt, entry.at)
+        toAt = Math.max(toAt, entry.at)
+        if (prefixes.size > limits.prefixes) throw tooMuch(record.line, `${limits.prefixes} prefixes`)
+        if (gaps > limits.gaps) throw tooMuch(record.line, `${limits.gaps} idle gaps`)
+      }
+    }
+  }
+  for await (const records of recordsOf(bytes, options.largest)) records.forEach(take)
+  const faults = [...unusable.values()].toSorted((a, b) => a.line - b.line)
+  if (requests === 0) throw new UsageError(nothingWords(faults, leftOut))
+  const name = format?.name ?? ''
+  return { format: name, prefixes: [...prefixes.values()], requests, fromAt, toAt, unusable: faults, leftOut }
+}
+
+/** A record may be nested so deeply that nothing can go through it; that is no reason to leave the others. */
+function readings(format: Format, fields: Fields): Reading[] {
+  try {
+    return format.read(fields)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return [fault(null, 'a record that is nested less deeply')]
+  }
+}
+
+function prefixOf(prefixes: Map<string, PrefixLog>, { prefix, label, provider, model }: Entry): PrefixLog {
+  const key = JSON.stringify([provider, model, prefix])
+  const known = prefixes.get(key)
+  if (known !== undefined) return known
+  const fresh = { label, provider, model, runs: new Runs(), requests: 0, tokens: noSizes(), cached: noSizes() }
+  prefixes.set(key, fresh)
+  return fresh
+}
+
+function noSizes(): Sizes {
+  return { count: 0, sum: 0, least: Number.POSITIVE_INFINITY, most: 0 }
+}
+
+function measure(sizes: Sizes, tokens: number | null): void {
+  if (tokens === null) return
+  sizes.count += 1
+  sizes.sum += tokens
+  sizes.least = Math.min(sizes.least, tokens)
+  sizes.most = Math.max(sizes.most, tokens)
+}
+
+function tooMuch(line: number, what: string): UsageError {
+  return new UsageError(`line ${line}: the log holds more than ${what}; split it by time or by prefix`)
+}
+
+/** A fault in words: where, and what would be right. */
+export function unusedWords({ field, right, line }: Unused): string {
+  return `line ${line}${field === null ? '' : `, ${field}`}: right would be ${right}`
+}
+
+function nothingWords(faults: readonly Unused[], leftOut: Readonly<Record<string, number>>): string {
+  const first = faults[0]
+  const kinds = Object.entries(leftOut).map(([what, count]) => `${what} (${count})`)
+  const rest = kinds.length === 0 ? '' : ` Left out: ${kinds.join('; ')}.`
+  return `no request in this log can be used.${first === undefined ? '' : ` First, ${unusedWords(first)}.`}${rest}`
+}

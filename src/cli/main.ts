@@ -1,0 +1,50 @@
+import type { Shell } from './shell.ts'
+import { UsageError } from './shell.ts'
+
+/** A subcommand gets the words after its name and returns the exit code: 0, or 1 where it found something wrong. */
+export type Command = (shell: Shell) => Promise<number>
+
+/** The subcommands: a line for `--help`, and the module that is loaded when one is asked for. */
+const commands: Record<string, { about: string; load: () => Promise<Command> }> = {
+  lint: {
+    about: 'what makes prompt caches miss, found in files',
+    load: async () => (await import('./lint.ts')).lint,
+  },
+  simulate: {
+    about: 'what each plan would have cost and saved on a log of your own requests',
+    load: async () => (await import('./simulate.ts')).simulate,
+  },
+}
+
+const HELP = `pilotlight COMMAND [options]
+
+${Object.entries(commands)
+  .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
+  .join('\n')}
+
+  pilotlight COMMAND --help says more.
+`
+
+/** The program. 2: it was asked for something that it cannot do, and says what would be right. */
+export async function main(shell: Shell): Promise<number> {
+  const [name, ...args] = shell.args
+  if (name === '--help' || name === '-h' || name === 'help') {
+    shell.print(HELP)
+    return 0
+  }
+  const command = Object.hasOwn(commands, name ?? '') ? commands[name ?? ''] : undefined
+  if (command === undefined) {
+    shell.tell(name === undefined ? `${HELP}` : `There is no command "${name}".\n\n${HELP}`)
+    return 2
+  }
+  try {
+    return await (
+      await command.load()
+    )({ ...shell, args })
+  } catch (error) {
+    const misused = error instanceof TypeError && String(Reflect.get(error, 'code')).startsWith('ERR_PARSE_ARGS')
+    if (!misused && !(error instanceof UsageError)) throw error
+    shell.tell(`pilotlight ${name}: ${error.message}\n`)
+    return 2
+  }
+}

@@ -1,0 +1,20 @@
+/** The program's entry: the one place where it meets the process. */
+import { clockFrom } from '../runtime/clock.ts'
+import { main } from './main.ts'
+
+// Whoever reads us may stop early, as `head` does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
+process.exitCode = await main({
+  args: process.argv.slice(2),
+  env: process.env,
+  print: (text) => void process.stdout.write(text),
+  tell: (text) => void process.stderr.write(text),
+  input: process.stdin,
+  stdout: { columns: process.stdout.isTTY ? (process.stdout.columns ?? 80) : null },
+  stderr: { isTerminal: process.stderr.isTTY },
+  now: clockFrom({}).now,
+})

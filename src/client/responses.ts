@@ -1,0 +1,111 @@
+import { BotError, refused } from './connection.ts'
+import type { Connection } from './connection.ts'
+
+/** What is heard, in order. Leaving the loop closes it. */
+export interface Responses<Response> extends AsyncIterable<Response> {
+  close(): void
+}
+
+/** Through a WebSocket; resolves when it is open. */
+export function overSocket<Heard>(
+  { baseUrl, headers, WebSocket }: Connection,
+  path: string,
+): Promise<Responses<Heard>> {
+  const socket = new WebSocket(`${baseUrl.replace(/^http/, 'ws')}${path}`, { headers })
+  const queue = new Queue<Heard>(() => socket.close(1000))
+  return new Promise((resolve, reject) => {
+    let isOpen = false
+    const lost = (): void => {
+      const message = isOpen ? 'the socket broke' : 'the socket was refused: is there such a bot, and is the key right?'
+      const error = new BotError('internal', message, 0, true, {})
+      if (isOpen) queue.end(error)
+      else reject(error)
+    }
+    socket.addEventListener('open', () => {
+      isOpen = true
+      resolve(queue)
+    })
+    socket.addEventListener('message', ({ data }) => queue.push(JSON.parse(String(data)) as Heard))
+    socket.addEventListener('error', lost)
+    socket.addEventListener('close', () => (isOpen ? queue.end() : lost()))
+  })
+}
+
+/** As server-sent events; resolves when the answer has begun. */
+export async function overEvents<Heard>(
+  { baseUrl, headers, fetch }: Connection,
+  path: string,
+): Promise<Responses<Heard>> {
+  const stop = new AbortController()
+  const answer = await fetch(`${baseUrl}${path}`, {
+    headers: { ...headers, accept: 'text/event-stream' },
+    signal: stop.signal,
+  })
+  if (!answer.ok) throw await refused(answer)
+  const queue = new Queue<Heard>(() => stop.abort())
+  void pour(answer, queue)
+  return queue
+}
+
+async function pour<Heard>({ body }: Response, queue: Queue<Heard>): Promise<void> {
+  try {
+    let rest = ''
+    const decoder = new TextDecoder()
+    for await (const piece of body ?? []) {
+      const events = `${rest}${decoder.decode(piece as Uint8Array, { stream: true })}`.split('\n\n')
+      rest = events.pop() ?? ''
+      for (const event of events) {
+        const data = event.split('\n').flatMap((line) => (line.startsWith('data:') ? [line.slice(5).trimStart()] : []))
+        if (data.length > 0) queue.push(JSON.parse(data.join('\n')) as Heard)
+      }
+    }
+    queue.end()
+  } catch {
+    queue.end(new BotError('internal', 'the stream broke', 0, true, {}))
+  }
+}
+
+/** Between who tells and who listens; keeps what is not read yet. */
+class Queue<Heard> implements Responses<Heard> {
+  readonly #items: Heard[] = []
+  readonly #stop: () => void
+  #wake: (() => void) | null = null
+  #ended = false
+  #error: BotError | null = null
+
+  constructor(stop: () => void) {
+    this.#stop = stop
+  }
+
+  push(item: Heard): void {
+    if (this.#ended) return
+    this.#items.push(item)
+    this.#wake?.()
+  }
+
+  end(error: BotError | null = null): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#error = error
+    this.#wake?.()
+  }
+
+  close(): void {
+    this.end()
+    this.#stop()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Heard, void, undefined> {
+    try {
+      for (;;) {
+        const item = this.#items.shift()
+        if (item !== undefined) yield item
+        else if (this.#error !== null) throw this.#error
+        else if (this.#ended) return
+        else await new Promise<void>((resolve) => (this.#wake = resolve))
+      }
+    } finally {
+      this.close()
+    }
+  }
+}

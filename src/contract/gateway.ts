@@ -1,0 +1,72 @@
+import * as z from 'zod'
+import { model } from './warm.ts'
+
+export const MOST_POOL_MODELS = 32
+
+const TIME = 'must be a time of day in UTC such as "22:30"'
+const time = z.string({ error: TIME }).regex(/^([01]\d|2[0-3]):[0-5]\d$/, { error: TIME })
+
+function minuteOf(text: string): number {
+  const [hour = 0, minute = 0] = text.split(':').map(Number)
+  return hour * 60 + minute
+}
+
+/** A span of each day in UTC in which a model must not be used; it may wrap midnight. `["22:00", "06:00"]` or `{ from, to }`. */
+const constraint = z
+  .union([z.tuple([time, time]), z.strictObject({ from: time, to: time })], {
+    error: 'must be ["22:00", "06:00"] or {"from": "22:00", "to": "06:00"}',
+  })
+  .transform((given, context) => {
+    const [from, to] = Array.isArray(given) ? given : [given.from, given.to]
+    const [fromMinute, toMinute] = [minuteOf(from), minuteOf(to)]
+    if (fromMinute !== toMinute) return { fromMinute, toMinute }
+    context.addIssue('must begin and end at different times')
+    return z.NEVER
+  })
+
+export const poolModelName = z.string({ error: 'must be a string' }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
+  error: 'must be 1 to 64 letters, digits, dots, hyphens and underscores',
+})
+
+const poolModel = z.strictObject({
+  name: poolModelName.meta({ description: 'What `model_preference` calls it.' }),
+  provider: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'Absent: the first part of `model`, as in "anthropic/claude-opus-5".' }),
+  model,
+  credential: z.string().max(64).optional(),
+  description: z.string().max(1_000).optional(),
+  time_constraints: z.array(constraint).max(16, { error: 'must be at most 16' }).optional(),
+})
+
+/** The body of `PUT /gateways/{name}`: models in the order in which real traffic tries them. */
+export const gatewayBody = z
+  .strictObject({
+    description: z.string().max(1_000).optional(),
+    fallback: z
+      .boolean({ error: 'must be true or false' })
+      .optional()
+      .meta({ description: 'Whether traffic goes on to the next model when one fails; true when absent.' }),
+    models: z
+      .array(poolModel, { error: 'must be a list of models' })
+      .min(1, { error: 'must name a model' })
+      .max(MOST_POOL_MODELS, { error: `must be at most ${MOST_POOL_MODELS} models` }),
+  })
+  .superRefine(({ models }, context) => {
+    const first = new Map<string, number>()
+    for (const [index, { name }] of models.entries()) {
+      const before = first.get(name)
+      if (before === undefined) first.set(name, index)
+      else
+        context.addIssue({
+          code: 'custom',
+          path: ['models', index, 'name'],
+          message: `is the name of models[${before}] already`,
+        })
+    }
+  })
+
+export type GatewayBody = z.output<typeof gatewayBody>

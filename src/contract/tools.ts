@@ -1,0 +1,84 @@
+import * as z from 'zod'
+import { durationMs } from './scalars.ts'
+
+/** Tools of a bot, on the wire. */
+
+/** The one tool that a bot has by itself. */
+export const TIME_TOOL = 'current_time'
+export const MAX_TOOLS = 32
+const MAX_PARAMETERS_CHARS = 16_000
+const LONGEST_CALL_MS = 60_000
+
+const parameters = z
+  .record(z.string(), z.unknown(), { error: 'must be a JSON schema' })
+  .refine((schema) => schema['type'] === 'object', { error: 'must be a JSON schema whose type is "object"' })
+  .refine((schema) => JSON.stringify(schema).length <= MAX_PARAMETERS_CHARS, {
+    error: `must be at most ${MAX_PARAMETERS_CHARS} characters of JSON`,
+  })
+  .refine((schema) => readSchema(schema) !== null, {
+    error: 'must be a JSON schema that can be checked: known types, references that exist, no "if", "not" or "then"',
+  })
+  .meta({ description: 'JSON schema of the arguments. What a model writes otherwise is handed back to it.' })
+
+export const newTool = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, hyphens and underscores' })
+    .refine((name) => name !== TIME_TOOL, { error: `must not be ${TIME_TOOL}, which a bot has by itself` }),
+  description: z.string().min(1).max(4_000, { error: 'must be at most 4000 characters' }),
+  parameters: parameters.optional(),
+  url: z
+    .string()
+    .max(2_000)
+    .refine((url) => URL.canParse(url), { error: 'must be a URL' })
+    .meta({ description: 'Where calls are posted: https and a public host.' }),
+  timeout: z
+    .union([z.string(), z.number()])
+    .transform((value, context) => {
+      const ms = durationMs(value)
+      if (ms !== null && ms <= LONGEST_CALL_MS) return ms
+      context.addIssue('must be a duration of at most 60s')
+      return z.NEVER
+    })
+    .optional()
+    .meta({ description: 'For the whole call; 10s when absent, at most 60s.' }),
+})
+
+export const newTools = z
+  .array(newTool)
+  .max(MAX_TOOLS, { error: `must be at most ${MAX_TOOLS} tools` })
+  .refine((tools) => new Set(tools.map(({ name }) => name)).size === tools.length, {
+    error: 'must have names of their own',
+  })
+
+export type NewTool = z.output<typeof newTool>
+
+/** The schema as something that can check; null where it cannot be read. */
+function readSchema(schema: Record<string, unknown>): z.ZodType | null {
+  try {
+    return z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema)
+  } catch {
+    return null
+  }
+}
+
+/** Arguments as a model wrote them, checked. `wrong` is for the model to read: it names each field and what is wrong with it. */
+export function readArguments(
+  schema: Record<string, unknown>,
+  text: string,
+): { value: unknown; wrong: null } | { value: null; wrong: string } {
+  let value: unknown
+  try {
+    value = JSON.parse(text === '' ? '{}' : text)
+  } catch {
+    return { value: null, wrong: 'The arguments are not JSON.' }
+  }
+  const checked = readSchema(schema)?.safeParse(value)
+  if (checked === undefined) return { value: null, wrong: 'The schema of this tool cannot be read.' }
+  if (checked.success) return { value, wrong: null }
+  const issues = checked.error.issues.slice(0, 10).map(({ path, message }) => {
+    const where = path.map(String).join('.')
+    return where === '' ? message : `${where}: ${message}`
+  })
+  return { value: null, wrong: `The arguments do not fit the schema. ${issues.join('. ')}.` }
+}

@@ -1,0 +1,87 @@
+/** Where something found in a text stands: a place to show, and whether the text only talks about it. */
+
+export interface Span {
+  start: number
+  end: number
+}
+
+/** Parts of a text that show something instead of saying it: code, examples, links. */
+export interface Context {
+  code: Span[]
+  examples: Span[]
+}
+
+const FENCE = /^[ \t]*(```|~~~)[^\n]*\n[\s\S]*?(?:^[ \t]*\1|(?![\s\S]))/gm
+const INLINE = /`[^`\n]{1,400}`/g
+const EXAMPLE_START = /<(examples?|sample|template|schema|output_format)\b[^<>\n]{0,200}>/gi
+
+/** Words that announce an example, in front of it on its line. */
+const ANNOUNCED =
+  /\be\.\s?g\b|\bi\.\s?e\b|\b(?:for instance|such as|looks? like|examples?|sample|formats?|formatted|template|placeholder|pattern|beispiel\w*|exemples?|ejemplos?|esempi[oi]?|voorbeeld\w*|exemplos?)\b|\bz\.\s?B\b|例|예|пример/iu
+
+export function contextOf(text: string): Context {
+  const fenced = spans(text, FENCE)
+  const inline = spans(text, INLINE).filter(({ start }) => !within(fenced, start))
+  const code = [...fenced, ...inline].toSorted((a, b) => a.start - b.start)
+  return { code, examples: exampleSpans(text) }
+}
+
+function spans(text: string, pattern: RegExp): Span[] {
+  return [...text.matchAll(pattern)].map(({ index, 0: found }) => ({ start: index, end: index + found.length }))
+}
+
+/** Elements that hold an example; one that does not end is none. */
+function exampleSpans(text: string): Span[] {
+  const found: Span[] = []
+  const endless = new Set<string>()
+  for (const { index, 1: tag = '' } of text.matchAll(EXAMPLE_START)) {
+    if (endless.has(tag) || index < (found.at(-1)?.end ?? 0)) continue
+    const end = text.indexOf(`</${tag}>`, index)
+    if (end < 0) endless.add(tag)
+    else found.push({ start: index, end })
+  }
+  return found
+}
+
+/** `list` is sorted, and its spans do not overlap. */
+function within(list: readonly Span[], at: number): boolean {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((list[middle]?.end ?? 0) <= at) low = middle + 1
+    else high = middle
+  }
+  return (list[low]?.start ?? Infinity) <= at
+}
+
+/** True where a text shows what it does not mean to say: it stays the same in each request. */
+export function isShown(text: string, { code, examples }: Context, at: number): boolean {
+  return isCode(code, at) || within(examples, at) || ANNOUNCED.test(lineBefore(text, at))
+}
+
+export function isCode(code: readonly Span[], at: number): boolean {
+  return within(code, at)
+}
+
+/** True inside of a web address, which names a thing for good. */
+export function isAddress(text: string, at: number): boolean {
+  return /[a-z][a-z\d+.-]{1,20}:\/\/[^\s"'<>)\]]*$/i.test(lineBefore(text, at))
+}
+
+/** What stands in front of a place on its line, as far as it can matter. */
+export function lineBefore(text: string, at: number): string {
+  const from = Math.max(0, at - 160)
+  return text.slice(Math.max(from, text.lastIndexOf('\n', at - 1) + 1), at)
+}
+
+/** Line and column of a place, both from 1; columns count UTF-16 units. */
+export function positionOf(text: string, at: number): { line: number; column: number } {
+  let line = 1
+  let lineStart = 0
+  for (let next = text.indexOf('\n'); next >= 0 && next < at; next = text.indexOf('\n', next + 1)) {
+    line++
+    lineStart = next + 1
+  }
+  return { line, column: at - lineStart + 1 }
+}

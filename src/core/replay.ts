@@ -1,0 +1,102 @@
+import { foresee, remember, SHORTEST_GAP_MS } from './demand.ts'
+import type { IdleGap, Lessons } from './demand.ts'
+import type { KeepWarm } from './plan.ts'
+import { horizon, mostProbes, reachOf } from './policy.ts'
+import type { Holding } from './policy.ts'
+
+/**
+ * The one replay of traffic: what a plan would have sent and paid over idle gaps that were seen. The preview of a prefix, the
+ * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree.
+ */
+
+/** Traffic of one prefix as its idle gaps, oldest first. `last`: the silence that ended with the observation, not with a request. */
+export interface Traffic {
+  gaps: readonly IdleGap[]
+  last: IdleGap | null
+}
+
+/** A policy on one prefix: what to write at an instant (epoch ms), and how many probes the gap that begins then gets. */
+export interface Player {
+  write(at: number): Holding
+  probes(at: number, holding: Holding): number
+  ended?(gap: IdleGap): void
+}
+
+/** What a policy sent and paid. Money is in the unit of the holdings, above the floor where each request is a read. */
+export interface Replay {
+  probes: number
+  /** Real requests after the first that would have found nothing. */
+  coldStarts: number
+  probesCost: number
+  /** What those requests would have paid to write it again, above reading it. */
+  rewritesCost: number
+  /** What the first request pays to write it, above reading it: the same as doing nothing. 0 where there was none. */
+  firstCost: number
+}
+
+/** Replays a policy, which is told of a gap only once it has ended. */
+export function play({ gaps, last }: Traffic, player: Player): Replay {
+  const sum: Replay = { probes: 0, coldStarts: 0, probesCost: 0, rewritesCost: 0, firstCost: 0 }
+  const firstAt = gaps[0]?.startAt ?? last?.startAt
+  if (firstAt === undefined) return sum
+  let holding = player.write(firstAt)
+  sum.firstCost = holding.write - holding.read
+  const idle = ({ startAt, lengthMs }: IdleGap): number => {
+    if (lengthMs <= holding.everyMs) return 0
+    const sent = Math.min(player.probes(startAt, holding), Math.ceil(lengthMs / holding.everyMs) - 1)
+    sum.probes += sent
+    sum.probesCost += sent * holding.probe
+    return sent
+  }
+  for (const gap of gaps) {
+    const sent = idle(gap)
+    player.ended?.(gap)
+    if (gap.lengthMs > sent * holding.everyMs + holding.ttlMs) {
+      holding = player.write(gap.startAt + gap.lengthMs)
+      sum.coldStarts += 1
+      sum.rewritesCost += holding.write - holding.read
+    }
+  }
+  if (last !== null) idle(last)
+  return sum
+}
+
+/** At most so many probes in every gap. */
+export function fixed(holding: Holding, probes: number): Player {
+  return { write: () => holding, probes: () => probes }
+}
+
+/** A plan as it ships, where the caller's body fixes the retention. Windows and `until` are not replayed. */
+export function planned(
+  { plan, idleTimeoutMs, latencyValueNanos = 0 }: Pick<KeepWarm, 'plan' | 'idleTimeoutMs' | 'latencyValueNanos'>,
+  holding: Holding,
+  lessons?: Lessons,
+): Player {
+  const inTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
+  if (plan === 'off') return fixed(holding, 0)
+  if (plan === 'always') return fixed(holding, inTime)
+  if (plan !== 'auto') return fixed(holding, Math.min(inTime, plan.probes))
+  const { foresight, ended } = memory(lessons)
+  const reach = reachOf(holding, latencyValueNanos)
+  return {
+    write: () => holding,
+    probes: (at) => Math.min(inTime, horizon(holding, foresight(at, reach), latencyValueNanos).probes),
+    ended,
+  }
+}
+
+/** What the planner remembers of a prefix while it is replayed, and what it foresees from that. */
+export function memory(lessons?: Lessons) {
+  let gaps: IdleGap[] = []
+  return {
+    foresight: (at: number, reachMs: number) => foresee(gaps, at, lessons, reachMs),
+    ended: (gap: IdleGap): void => {
+      if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
+    },
+  }
+}
+
+/** Probes up to break-even in every gap, learned nothing. */
+export function breakEven(holding: Holding, latencyValue: number): Player {
+  return fixed(holding, mostProbes(holding, latencyValue))
+}

@@ -1,0 +1,77 @@
+import type { Arrival } from '../core/arrivals.ts'
+import { followed } from '../core/follow.ts'
+import type { LeftEntry } from '../core/follow.ts'
+import { learnedRetention } from '../core/retention.ts'
+import { dayOf } from '../core/schedule.ts'
+import { newState } from '../core/state.ts'
+import type { Keeper } from './keeper.ts'
+import type { PrefixRecord } from './records.ts'
+import { DEFAULT_KEEP_WARM } from './registration.ts'
+import type { Registration } from './registration.ts'
+import type { RegistryStore } from './registry-store.ts'
+import type { KeeperPorts } from './situation.ts'
+
+/** What a turn leaves behind: the first call's use of what was kept until then, and the prefix of the next turn. */
+export interface FollowedTurn {
+  bot: string
+  arrival: Arrival
+  /** The conversation as the next turn will send it, up to its last breakpoint. */
+  registration: Registration
+  entry: LeftEntry
+}
+
+/**
+ * Bots' conversations among the prefixes of their account: one prefix for each bot, whose content is replaced after each
+ * turn. What the planner knows of it (idle gaps, losses, the day's spending) is the conversation's and stays.
+ */
+export class BotFollowing {
+  readonly #store: RegistryStore
+  readonly #keeper: Keeper
+  readonly #ports: KeeperPorts
+
+  constructor(store: RegistryStore, keeper: Keeper, ports: KeeperPorts) {
+    this.#store = store
+    this.#keeper = keeper
+    this.#ports = ports
+  }
+
+  /** The id of the bot's prefix, before and after it is there. */
+  idOf(bot: string): string {
+    return `pfx_0_${bot.replace(/^bot_/, '')}`
+  }
+
+  /** False where another prefix has this very content already, or a call is in flight that would speak of the former one. */
+  follow({ bot, arrival, registration, entry }: FollowedTurn, now: number): boolean {
+    return this.#store.transaction(() => {
+      const id = this.idOf(bot)
+      const known = this.#store.prefixes.keyOf('id', id)
+      if (known !== null) this.#arrived(known, arrival, now)
+      const same = this.#store.prefixes.keyOf('fingerprint', registration.fingerprint)
+      if (same !== null && same !== known) return false
+      if (known !== null && this.#keeper.inFlight(known) !== null) return false
+      const { body, keepWarm, required: _, ...given } = registration
+      const facts = this.#ports.factsOf(given.provider, given.model, now)
+      const offer = facts.retentions.find(({ name }) => name === given.retention)
+      const retention = offer === undefined ? null : learnedRetention(offer)
+      const before = known === null ? null : this.#store.prefixes.record(known)
+      if (known === null || before === null) {
+        const standing = { createdAt: now, version: 1, superseded: false, keepWarm: keepWarm ?? DEFAULT_KEEP_WARM }
+        const record: PrefixRecord = { ...given, id, ...standing }
+        const k = this.#store.prefixes.insert(record, newState(now, dayOf(now), retention), body)
+        if (given.name !== null) this.#store.prefixes.saveName(given.name, k, 1)
+        this.#keeper.replan(k, now, (state) => followed(state, entry, retention))
+        return true
+      }
+      const { id: _id, createdAt, version, superseded, keepWarm: kept, name } = before
+      this.#store.prefixes.replace(known, { ...given, id, createdAt, version, superseded, keepWarm: kept, name }, body)
+      this.#keeper.replan(known, now, (state) => followed(state, entry, retention))
+      return true
+    })
+  }
+
+  /** A turn is told once, also where its end is carried out twice. */
+  #arrived(k: number, arrival: Arrival, now: number): void {
+    const last = this.#store.states.load(k)?.lastArrivalAt ?? null
+    if (last === null || arrival.startedAt > last) this.#keeper.observe(k, [arrival], now)
+  }
+}

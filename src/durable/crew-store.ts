@@ -1,0 +1,36 @@
+import type { Crew } from './crew-records.ts'
+import type { Sql } from './sql.ts'
+
+/** Crews that are or were warmed together. */
+export class CrewStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** `wakeAt`: when to look after it if nothing happens before; null once it is over. */
+  save(crew: Crew, wakeAt: number | null): void {
+    this.#sql.all(
+      'INSERT INTO crew VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET wake_at = excluded.wake_at, crew = excluded.crew',
+      crew.id,
+      crew.createdAt,
+      wakeAt,
+      JSON.stringify(crew),
+    )
+  }
+
+  load(id: string): Crew | null {
+    const row = this.#sql.all<{ crew: string }>('SELECT crew FROM crew WHERE id = ?', id)[0]
+    return row === undefined ? null : (JSON.parse(row.crew) as Crew)
+  }
+
+  /** Crews that are not over yet. */
+  openIds(): string[] {
+    return this.#sql.all<{ id: string }>('SELECT id FROM crew WHERE wake_at IS NOT NULL').map(({ id }) => id)
+  }
+
+  drop(beforeAt: number): void {
+    this.#sql.all('DELETE FROM crew WHERE created_at < ? AND wake_at IS NULL', beforeAt)
+  }
+}

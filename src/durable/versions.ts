@@ -1,0 +1,94 @@
+import { restart } from '../core/restart.ts'
+import { waitsFor } from './draining.ts'
+import type { Keeper } from './keeper.ts'
+import type { PrefixRecord } from './records.ts'
+import type { RegistryStore } from './registry-store.ts'
+
+/** A label points at its newest version. The one before is drained once that is warm, unless another label still holds it. */
+export class Versions {
+  readonly #store: RegistryStore
+  readonly #keeper: Keeper
+
+  constructor(store: RegistryStore, keeper: Keeper) {
+    this.#store = store
+    this.#keeper = keeper
+  }
+
+  /** Gives a label to a prefix. */
+  take(k: number, name: string | null, now: number): void {
+    if (name === null) return
+    const { prefixes } = this.#store
+    const holder = prefixes.name(name)
+    const record = prefixes.record(k)
+    if (record === null || holder?.k === k) return
+    const version = (holder?.version ?? 0) + 1
+    prefixes.saveName(name, k, version)
+    const { newer: _, ...rest } = record
+    prefixes.saveRecord(k, { ...rest, name, version, superseded: false })
+    if (record.superseded) {
+      const why = `this body was registered again: it is the current version of its name, ${version}`
+      this.#keeper.tell(k, now, (state) => ({
+        state: restart(state, now),
+        rows: [{ at: now, type: 'decision', decision: 'current', why }],
+      }))
+    }
+    if (holder === null || prefixes.namesOf(holder.k).length > 0) return
+    this.#supersede([holder.k, ...this.#waiting(holder.k)], k, now)
+  }
+
+  /**
+   * A prefix is about to be deleted. Where it was never warm, the version before it has gone on, and has its names back.
+   */
+  yield(k: number, now: number): void {
+    const [before, ...others] = this.#waiting(k)
+    const names = this.#store.prefixes.namesOf(k)
+    const old = before === undefined ? null : this.#store.prefixes.record(before)
+    const gone = this.#store.prefixes.record(k)
+    if (before === undefined || old === null || gone === null || names.length === 0) return
+    for (const name of names) this.#store.prefixes.saveName(name, before, gone.version)
+    const { newer: _, ...rest } = old
+    this.#store.prefixes.saveRecord(before, { ...rest, superseded: false })
+    const why = `version ${gone.version} of its name was deleted before it was warm: this one is the current one again`
+    this.#keeper.tell(before, now, (state) => ({
+      state: { ...state, generation: state.generation + 1 },
+      rows: [{ at: now, type: 'decision', decision: 'current', why }],
+    }))
+    this.#supersede(others, before, now)
+  }
+
+  /** Older versions wait for `k` to be warm. */
+  #supersede(olders: readonly number[], k: number, now: number): void {
+    const { prefixes } = this.#store
+    const record = prefixes.record(k)
+    if (record === null) return
+    const others = olders.filter((older) => older !== k)
+    const waiting = [...new Set([...others, ...(record.olders ?? [])])]
+    if (waiting.length > 0) prefixes.saveRecord(k, { ...record, olders: waiting })
+    for (const older of others) {
+      const old = prefixes.record(older)
+      if (old === null) continue
+      const superseded: PrefixRecord = {
+        ...old,
+        superseded: true,
+        newer: { k, takenAt: old.newer?.takenAt ?? now, warmAt: null },
+      }
+      delete superseded.olders
+      prefixes.saveRecord(older, superseded)
+      const why = `version ${record.version} took its name: this one goes on under its plan until that one is warm`
+      this.#keeper.tell(older, now, (state) => ({
+        state: { ...state, generation: state.generation + 1 },
+        rows: [{ at: now, type: 'decision', decision: 'newer_version', why }],
+      }))
+    }
+    this.#keeper.drainOlders(k, now)
+  }
+
+  /** Versions that go on until `k` is warm, the newest first. */
+  #waiting(k: number): number[] {
+    const { prefixes } = this.#store
+    return (prefixes.record(k)?.olders ?? []).filter((older) => {
+      const old = prefixes.record(older)
+      return old !== null && waitsFor(old, k)
+    })
+  }
+}

@@ -1,0 +1,100 @@
+import { Failure, readFailure } from '../contract/failures.ts'
+import type { FailureValue } from '../contract/failures.ts'
+import { parseWith } from '../contract/issues.ts'
+import { preloadEnvelope } from '../contract/preload.ts'
+import type { Preload } from '../contract/preload.ts'
+import { warmBody } from '../contract/warm.ts'
+import type { WarmBody } from '../contract/warm.ts'
+import { placeOf } from '../runtime/env.ts'
+import { account } from './auth.ts'
+import { readBody } from './body.ts'
+import type { RawPath } from './body.ts'
+import { clockOf, registryOf, room } from './context.ts'
+import type { Call } from './context.ts'
+import { orderOf } from './crew-order.ts'
+import type { Admitted } from './crew-order.ts'
+import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
+import { idempotent } from './idempotency.ts'
+import { prepareWarm, WARM_RAW } from './preparation.ts'
+import type { Preparation } from './preparation.ts'
+import { crewJson } from './present-crew.ts'
+import { refuseOtherTerms, requirement } from './required.ts'
+import { asked, FOREGROUND_MS, refuseUnwarmed, refuseWithoutCredential } from './warming.ts'
+
+/** The parts of an agent's body that stay as they are written. */
+const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
+
+export const preload = room().post('/preload', account, idempotent, async (c) => {
+  const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
+  const least = given.min_agents ?? 2
+  const few = given.agents.length < least
+  const why = `a crew of ${given.agents.length} has nothing to coordinate: nothing is sent below ${least} agents`
+  const admitted = few ? given.agents.map(() => ({ name: null, skipped: why })) : await admitAll(c, given)
+  const registry = registryOf(c)
+  let crew = await registry.preload(orderOf(given, admitted))
+  if (given.background === true) return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
+  const clock = clockOf(c)
+  const until = clock.now() + FOREGROUND_MS
+  while (crew.finishedAt === null && clock.now() < until) {
+    const { id, revision } = crew
+    crew = (await asked(clock, until - clock.now(), (left) => registry.crewChanged(id, revision, left))) ?? crew
+  }
+  return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
+})
+
+/** What is wrong with an agent is told as that agent's failure, and keeps no other from being warmed. */
+async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
+  const read = agents.map((agent, index) => caught(() => parseWith(warmBody, agent, `agents[${index}]`)))
+  const names = read.map((one) => ('value' in one ? one.value.credential : undefined))
+  const known = await credentialsNamed(c, names)
+  return Promise.all(
+    read.map(async (one, index): Promise<Admitted> => {
+      if ('failure' in one) return { name: null, failure: one.failure }
+      const body = one.value
+      const name = body.name ?? null
+      if (isEmpty(body)) return { name, skipped: 'it has no system prompt, tools or messages to warm' }
+      try {
+        return { name, preparation: await admit(c, body, `agents[${index}]`, known) }
+      } catch (thrown) {
+        const failure = readFailure(thrown)
+        if (failure === null) throw thrown
+        return { name, failure }
+      }
+    }),
+  )
+}
+
+async function admit(
+  c: Call,
+  body: WarmBody,
+  at: string,
+  known: Awaited<ReturnType<typeof credentialsNamed>>,
+): Promise<Preparation> {
+  for (const field of ['dry_run', 'background'] as const) {
+    if (body[field] === undefined) continue
+    const text = `${at}.${field}: has no place in an agent; a crew is warmed as one job.`
+    throw new Failure('invalid_request', text, { field: `${at}.${field}` })
+  }
+  const credential = useOf(body.credential, known)
+  const preparation = prepareWarm(body, clockOf(c).now(), credential, (card) => placeOf(card, c.env))
+  const own = known.get(credential.name)
+  if (own !== undefined) refuseElsewhere(c, preparation.card, own)
+  refuseUnwarmed(c, preparation.card)
+  if (own === undefined) await refuseWithoutCredential(c, preparation.card)
+  if (requirement(preparation) !== null) await refuseOtherTerms(c, preparation)
+  return preparation
+}
+
+function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {
+  return request === undefined && system === '' && tools.length === 0 && messages.length === 0
+}
+
+function caught<Value>(work: () => Value): { value: Value } | { failure: FailureValue } {
+  try {
+    return { value: work() }
+  } catch (thrown) {
+    const failure = readFailure(thrown)
+    if (failure === null) throw thrown
+    return { failure }
+  }
+}

@@ -1,0 +1,54 @@
+import { warmBody } from '../contract/warm.ts'
+import { sha256 } from '../runtime/ids.ts'
+import { dialectOf } from '../providers/registry.ts'
+import { placeOf } from '../runtime/env.ts'
+import { account } from './auth.ts'
+import { readBody } from './body.ts'
+import { clockOf, room } from './context.ts'
+import { credentialsNamed, useOf } from './credentials.ts'
+import { prepareWarm, WARM_RAW } from './preparation.ts'
+
+/** What a warm of the same body would register and send, byte for byte. Nothing is stored and nothing is sent. */
+export const render = room().post('/render', account, async (c) => {
+  const body = await readBody(c, warmBody, { raw: WARM_RAW })
+  const credential = useOf(body.credential, await credentialsNamed(c, [body.credential]))
+  const { card, facts, prefix, fingerprint, registration, headers } = prepareWarm(
+    body,
+    clockOf(c).now(),
+    credential,
+    (one) => placeOf(one, c.env),
+    { anySize: true },
+  )
+  const primitive = registration.primitives[0]
+  const probe =
+    primitive === undefined
+      ? null
+      : dialectOf(card).probe(prefix, {
+          primitive,
+          retention: prefix.retention,
+          key: prefix.cacheKey,
+          ...(registration.maxOutputTokens === null ? {} : { outputTokens: registration.maxOutputTokens }),
+        })
+  return c.json({
+    provider: card.id,
+    model: prefix.model,
+    fingerprint,
+    body: prefix.text,
+    sha256: sha256(prefix.text),
+    prefix_ends_at: prefix.breakpoint,
+    estimated_tokens: prefix.estimatedTokens,
+    minimum_tokens: facts.minimumTokens,
+    retention: prefix.retention,
+    probe:
+      probe === null || primitive === undefined
+        ? null
+        : {
+            primitive,
+            method: probe.method ?? 'POST',
+            path: probe.path,
+            headers: { ...headers, ...probe.headers },
+            body: probe.body,
+          },
+    advice: registration.advice,
+  })
+})

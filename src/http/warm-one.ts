@@ -1,0 +1,74 @@
+import type { WarmBody } from '../contract/warm.ts'
+import type { Advice } from '../core/types.ts'
+import type { PrefixView } from '../durable/prefix-view.ts'
+import { placeOf } from '../runtime/env.ts'
+import { newId } from '../runtime/ids.ts'
+import { joinBurst } from './burst.ts'
+import { clockOf, registryOf } from './context.ts'
+import type { Call } from './context.ts'
+import { refuseElsewhere, useOf } from './credentials.ts'
+import type { credentialsNamed } from './credentials.ts'
+import { dryRun } from './dry-run.ts'
+import { prepareWarm, registrationOf } from './preparation.ts'
+import type { Preparation } from './preparation.ts'
+import { keptAsItWas, refuseOtherTerms, requireHonoured, requirement } from './required.ts'
+import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
+
+/** Real time; a receipt never answers a call that came much later. */
+const LONGEST_BURST_MS = 10_000
+const LINGER_MS = 400
+
+/** An answer to a warm, with its status. */
+export interface Warmed {
+  status: 200 | 202
+  json: ReturnType<typeof warmedJson> | Awaited<ReturnType<typeof dryRun>>
+}
+
+/** Registers one prefix and warms it as its body asks: one model, one key. `known`: the credentials that it may name. */
+export async function warmOne(
+  c: Call,
+  body: WarmBody,
+  known: Awaited<ReturnType<typeof credentialsNamed>>,
+): Promise<Warmed> {
+  const clock = clockOf(c)
+  const credential = useOf(body.credential, known)
+  const preparation = prepareWarm(body, clock.now(), credential, (card) => placeOf(card, c.env))
+  const own = known.get(credential.name)
+  if (own !== undefined) refuseElsewhere(c, preparation.card, own)
+  refuseUnwarmed(c, preparation.card)
+  if (preparation.dryRun) return { status: 200, json: await dryRun(c, preparation) }
+  if (own === undefined) await refuseWithoutCredential(c, preparation.card)
+  const required = requirement(preparation)
+  if (required !== null) await refuseOtherTerms(c, preparation)
+  const registry = registryOf(c)
+  const { account: name, askedAt } = c.var
+  const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, {
+    longestMs: LONGEST_BURST_MS * clock.rate,
+    lingerMs: LINGER_MS * clock.rate,
+  })
+  try {
+    const how = preparation.background ? 'later' : 'now'
+    const warmed = await registry.register(registrationOf(preparation), how, newId('job'), burst.askedAt, required)
+    const { text, breakpoint, cacheKey } = preparation.prefix
+    // A prefix that was known keeps the body it was first registered with, whatever the spacing of this one.
+    const { headers, registration } = preparation
+    const { place = null } = registration
+    const stored = warmed.created ? { text, breakpoint, cacheKey, headers, place } : null
+    const first = await follow(c, warmed.view, warmed.flight, stored, required)
+    const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
+    const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
+    const json = warmedJson(view, warmed.created, warmth, remarksOf(view, preparation))
+    return { status: warmth.job === null ? 200 : 202, json }
+  } finally {
+    burst.leave(clock.now())
+  }
+}
+
+/** What this call should be told beyond what the prefix was registered with. */
+function remarksOf(view: Pick<PrefixView, 'record'>, preparation: Preparation): Advice[] {
+  const isNew = (one: Advice): boolean =>
+    !view.record.advice.some(
+      ({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at,
+    )
+  return [...keptAsItWas(view, preparation), ...preparation.registration.advice.filter(isNew)]
+}

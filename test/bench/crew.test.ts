@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest'
+import { commonCharacters } from '../../bench/crew/characters.ts'
+import { run } from '../../bench/crew.ts'
+
+it.each([
+  ['anthropic', 'claude-opus-5'],
+  ['openai-chat', 'gpt-5.6-sol'],
+  ['openai-chat', 'gpt-4.1'],
+])(
+  'a crew of six at %s (%s) writes its head once, whatever the other ways do, and pays least',
+  async (provider, model) => {
+    const [shared, parallel, characters, nothing] = [
+      await run(provider, model, 6, 'shared_prefix'),
+      await run(provider, model, 6, 'parallel'),
+      await run(provider, model, 6, 'characters'),
+      await run(provider, model, 6, 'nothing'),
+    ]
+    expect(shared).toMatchObject({ headWrites: 1, missed: 0 })
+    // Four at once find nothing; who comes behind them finds what they wrote only where a beginning is found without a marker.
+    expect(parallel.headWrites).toBe(model === 'gpt-4.1' ? 4 : 6)
+    // Without the tools, which come first, nothing that was warmed is ever asked for.
+    expect(characters.missed).toBe(model === 'gpt-4.1' ? nothing.missed : 6)
+    const total = ({ warmingUsd, firstUsd }: typeof shared): number => warmingUsd + firstUsd
+    expect(total(shared)).toBeLessThan(Math.min(total(parallel), total(characters)))
+    expect(Math.max(...shared.firstTokenMs)).toBeLessThan(Math.min(...nothing.firstTokenMs))
+  },
+)
+
+it('cuts by characters where a word has not ended', () => {
+  expect(commonCharacters(['Agent writer', 'Agent wright'])).toBe('Agent wri')
+})

@@ -1,0 +1,247 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { botAnswer } from '../../src/contract/answers/bots.ts'
+import { snapshot as snapshotForm } from '../../src/contract/bots.ts'
+import { MAX_ITERATIONS } from '../../src/durable/bot-state.ts'
+import type { BotState } from '../../src/durable/bot-state.ts'
+import { signSnapshot } from '../../src/runtime/snapshot.ts'
+import { anthropic, begin, ended, hear, objectOf, openai, say } from '../http/bot-support.ts'
+import { bindings, call, get, pick, post, received, useLab } from '../http/support.ts'
+
+/** What Blazen says of live workflows and of its Bot, line by line, on the real object; what needs none stands in blazen-bots.test.ts. */
+
+const world = useLab()
+const bodies = (): string[] => received(world.lab).map(({ body }) => body)
+const view = async (id: string) => botAnswer.parse((await get(`/bots/${id}`)).json)
+const configOf = (id: string) =>
+  runInDurableObject(objectOf(id), (bot) => (bot as unknown as { look(): { state: BotState } }).look().state.config)
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** Lets the provider take calls and not answer them, until it is let go. */
+function holdProvider(): { isHeld: () => boolean; letGo: () => void } {
+  const { lab } = world
+  const gate = { held: false, open: false }
+  vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
+    gate.held = true
+    await vi.waitFor(() => expect(gate.open).toBe(true), 20_000)
+    return lab.fetch(new Request(input, init))
+  })
+  return { isHeld: () => gate.held, letGo: () => void (gate.open = true) }
+}
+
+describe('a live workflow', () => {
+  test('.live(): an event without a handler is dropped with a warning, the start event too, and the loop goes on', async () => {
+    const warned = vi.spyOn(console, 'warn')
+    const id = await begin()
+    for (const type of ['StartEvent', 'nobody.handles.this']) {
+      await ended(id, pick(await post(`/bots/${id}/events`, { type }), 'event_id') as string)
+    }
+    await say(id, 'Which tent for two?')
+    const { status, usage, history } = await view(id)
+    expect([status, usage.turns]).toEqual(['running', 1])
+    expect(history.filter(({ what }) => what === 'dropped').map(({ type }) => type)).toEqual([
+      'StartEvent',
+      'nobody.handles.this',
+    ])
+    expect(warned).toHaveBeenCalledTimes(2)
+  })
+
+  test('.max_history(n) keeps the newest rows', async () => {
+    const id = await begin({ ...anthropic, max_history: 3 })
+    const turns = [await say(id, 'One'), await say(id, 'Two'), await say(id, 'Three'), await say(id, 'Four')]
+    expect((await view(id)).history.map(({ event }) => event)).toEqual(turns.slice(1))
+  })
+
+  test('.cost_budget_usd(x) may be passed by the turn in flight, which is finished; then the reason is kept', async () => {
+    const id = await begin({ ...anthropic, cost_budget_usd: 0.000001 })
+    const { heard } = await hear(id)
+    await say(id, 'Which tent for two?')
+    await vi.waitFor(() => expect(heard.map(({ type }) => type)).toEqual(['message', 'ended']), 20_000)
+    const { status, spent_usd, cost_budget_usd } = await view(id)
+    expect([status, spent_usd > Number(cost_budget_usd)]).toEqual(['cost_budget_exceeded', true])
+  })
+
+  test('.idle_timeout(d) ends it by its alarm, also when it was evicted meanwhile', async () => {
+    const id = await begin({ ...anthropic, idle_timeout: 300 })
+    const stub = objectOf(id)
+    await evictDurableObject(stub)
+    await runInDurableObject(stub, async (bot, state) => {
+      const due = await state.storage.getAlarm()
+      const live = bot as unknown as { clock: { now(): number }; alarm(): Promise<void> }
+      live.clock = { ...live.clock, now: () => Number(due) }
+      await live.alarm()
+    })
+    expect((await view(id)).status).toBe('idle_timeout')
+    const refused = await post(`/bots/${id}/messages`, { text: 'Still there?' })
+    expect([refused.status, pick(refused, 'error', 'detail', 'reason')]).toEqual([409, 'idle_timeout'])
+  })
+
+  test('emit puts events into the running loop, which takes them one by one in their order', async () => {
+    const id = await begin()
+    const provider = holdProvider()
+    const taken = [await post(`/bots/${id}/messages`, { text: 'Message 0' })]
+    await vi.waitFor(() => expect(provider.isHeld()).toBe(true), 20_000)
+    for (const n of [1, 2]) taken.push(await post(`/bots/${id}/messages`, { text: `Message ${n}` }))
+    const turns = taken.map((answer) => pick(answer, 'turn_id') as string)
+    expect((await view(id)).waiting).toBe(3)
+    provider.letGo()
+    await ended(id, turns[2] ?? '')
+    const { history } = await view(id)
+    expect(history.filter(({ what }) => what === 'handled').map(({ event }) => event)).toEqual(turns)
+    expect(bodies().map((body) => (body.match(/Message \d/g) ?? []).length)).toEqual([1, 2, 3])
+  })
+
+  test('emit wakes nothing that has ended: only a snapshot goes on', async () => {
+    const id = await begin()
+    await call('DELETE', `/bots/${id}`)
+    expect((await post(`/bots/${id}/events`, { type: 'message', data: { text: 'Hello' } })).status).toBe(409)
+    const again = await begin({ snapshot: (await get(`/bots/${id}/snapshot`)).json })
+    await say(again, 'Hello')
+    expect((await view(again)).usage.turns).toBe(1)
+  })
+
+  test('result(), usage_total() and cost_total_usd() are there while it runs and after its end', async () => {
+    const id = await begin()
+    await say(id, 'Which tent for two?')
+    const before = await view(id)
+    expect(before.usage.input_tokens).toBeGreaterThan(0)
+    expect(before.spent_usd).toBeGreaterThan(0)
+    await call('DELETE', `/bots/${id}`)
+    const after = await view(id)
+    expect([after.status, after.usage, after.spent_usd, after.last_response]).toEqual([
+      'shutdown',
+      before.usage,
+      before.spent_usd,
+      before.last_response,
+    ])
+  })
+
+  test('a snapshot is versioned JSON with a signature; one that was changed, and one of a newer version, is refused', async () => {
+    const id = await begin()
+    const { signature, ...snapshot } = snapshotForm.parse((await get(`/bots/${id}/snapshot`)).json)
+    expect(JSON.parse(snapshot.payload)).toMatchObject({
+      mailbox: [],
+      history: expect.any(Array),
+      state: expect.any(Object),
+    })
+    const changed = await post('/bots', { snapshot: { ...snapshot, version: snapshot.version + 1, signature } })
+    expect([changed.status, pick(changed, 'error', 'kind')]).toEqual([400, 'invalid_request'])
+    const newer = signSnapshot({ ...snapshot, version: snapshot.version + 1 }, bindings.KEY_ENCRYPTION_SECRET ?? '')
+    const refused = await post('/bots', { snapshot: newer })
+    expect([refused.status, pick(refused, 'error', 'kind')]).toEqual([422, 'unsupported'])
+  })
+})
+
+describe('Bot', () => {
+  test('has the defaults of its builder: 8192 tokens of history, ten iterations, the time on, summaries off', async () => {
+    const config = await configOf(await begin({ provider: 'anthropic', model: 'claude-opus-5' }))
+    expect(config).toMatchObject({ historyTokens: 8_192, injectTime: true })
+    expect([config?.maxIterations ?? MAX_ITERATIONS, config?.summarize ?? false, config?.tools ?? []]).toEqual([
+      10,
+      false,
+      [],
+    ])
+  })
+
+  test('send does not wait for the answer', async () => {
+    const id = await begin()
+    const provider = holdProvider()
+    const taken = await post(`/bots/${id}/messages`, { text: 'Which tent for two?' })
+    expect(taken.status).toBe(202)
+    expect((await view(id)).usage.turns).toBe(0)
+    provider.letGo()
+    await ended(id, pick(taken, 'turn_id') as string)
+  })
+
+  test('responses() begins now, and repeats nothing', async () => {
+    const id = await begin()
+    await say(id, 'Which tent for two?')
+    const { heard } = await hear(id)
+    const turn = await say(id, 'And which stove?')
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'message', turn_id: turn })
+  })
+
+  test('snapshot() holds the conversation and stops nothing; what is resumed goes on with it', async () => {
+    const id = await begin()
+    await say(id, 'Which tent for two?')
+    const { json } = await get(`/bots/${id}/snapshot`)
+    expect((await view(id)).status).toBe('running')
+    const again = await begin({ snapshot: json })
+    await say(again, 'And which stove?')
+    expect(bodies().at(-1)).toContain('Which tent for two?')
+    await say(id, 'And which mat?')
+    expect(bodies().at(-1)).not.toContain('And which stove?')
+  })
+
+  test('inject_time lists a tool that tells the time, and false neither tells it nor lists it', async () => {
+    for (const inject_time of [true, false]) {
+      const id = await begin({ ...anthropic, inject_time })
+      await say(id, 'What time is it?\nlab: call current_time {}')
+      const seen = await view(id)
+      expect(seen.tool_calls.map(({ tool, outcome }) => [tool, outcome])).toEqual(
+        inject_time ? [['current_time', 'answered']] : [],
+      )
+      expect(/Current time: \d/.test(bodies().at(-1) ?? '')).toBe(inject_time)
+    }
+  })
+
+  test('a turn folds the usage and the cost of all its calls in, once', async () => {
+    const id = await begin()
+    await say(id, 'What time is it?\nlab: call current_time {}\nlab: call current_time {}')
+    const { usage, calls, spent_usd } = await view(id)
+    expect([usage.turns, calls.length]).toEqual([1, 3])
+    expect(spent_usd).toBeCloseTo(
+      calls.reduce((sum, { cost_usd }) => sum + (cost_usd ?? 0), 0),
+      9,
+    )
+  })
+})
+
+describe('what is mended', () => {
+  test.each([
+    ['Anthropic', anthropic],
+    ['OpenAI', openai],
+  ])(
+    'a conversation of 40 turns, longer than its history, with the time and with tools, is read from the cache on %s',
+    async (_, body) => {
+      const id = await begin({ ...body, system_prompt: body.system_prompt.slice(0, 9_000) })
+      for (let turn = 0; turn < 40; turn += 1) {
+        const calls = turn % 5 === 4 ? '\nlab: call current_time {}' : ''
+        await say(
+          id,
+          `${turn}. ${'It rains in the mountains, and the wind is strong. '.repeat(6)}\nlab: say 200${calls}`,
+        )
+      }
+      const { usage, token_count } = await view(id)
+      expect(usage.turns).toBe(40)
+      expect(bodies().at(-1)).not.toContain('"0. It rains')
+      expect(bodies()[1]).toContain('"0. It rains')
+      expect(usage.cached_input_tokens / usage.input_tokens).toBeGreaterThanOrEqual(0.85)
+      expect(token_count).toBeLessThanOrEqual(8_192)
+    },
+  )
+
+  test("the window is counted as the model counts, whoever's vocabulary it is", async () => {
+    const id = await begin({ ...anthropic, inject_time: false })
+    for (let turn = 0; turn < 6; turn += 1)
+      await say(id, `${turn}. 今天下午三点我们讨论新产品的发布计划。Which tent for two? 🎉`)
+    const { token_count, usage } = await view(id)
+    const config = await configOf(id)
+    expect(config?.historyTokens).toBeGreaterThan(token_count)
+    const last = usage.input_tokens / 6
+    expect(Math.abs(token_count / last - 1)).toBeLessThan(0.1)
+  })
+
+  test('the cache key is the same for all its life', async () => {
+    const id = await begin(openai)
+    for (const text of ['One', 'Two', 'Three']) await say(id, text)
+    await evictDurableObject(objectOf(id))
+    await say(id, 'Four')
+    const keys = bodies().map((body) => (JSON.parse(body) as Record<string, unknown>)['prompt_cache_key'])
+    expect(keys).toEqual([id, id, id, id])
+  })
+})
