@@ -114,17 +114,16 @@ export function foresee(
     }
     beyond *= 1 - chance
   })
-  const rest = kinds.map((share, kind) => share * survival(lessons.prior, kind, ageAt(steps)))
-  const all = rest.reduce((a, b) => a + b, 0)
-  kinds.forEach((share, kind) => {
-    const odds = lessons.prior.kinds[kind]?.odds ?? []
-    odds.forEach((chance, bin) => {
+  // What outlasts the last step is as like traffic is.
+  const rest = kinds.flatMap((share, kind) =>
+    (lessons.prior.kinds[kind]?.odds ?? []).flatMap((chance, bin) => {
       const length = bin === lessons.prior.bins ? Number.POSITIVE_INFINITY : lengthOf(bin)
-      if (length >= ageAt(steps)) put(length, (beyond * share * chance) / all)
-    })
-  })
-  const sum = weights.reduce((a, b) => a + b, 0)
-  return { lengthsMs, weights: weights.map((weight) => weight / sum), seen: gaps.length }
+      return length >= ageAt(steps) ? [{ length, chance: share * chance }] : []
+    }),
+  )
+  const all = rest.reduce((sum, { chance }) => sum + chance, 0)
+  for (const { length, chance } of rest) put(length, (beyond * chance) / all)
+  return { lengthsMs, weights, seen: gaps.length }
 }
 
 /** The law of the own gaps and of the kinds of traffic that they resemble, as it was and without a look at the clock ahead. */
