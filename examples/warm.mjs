@@ -31,7 +31,7 @@ const prefix = {
   system: [
     {
       type: 'text',
-      text: `Edition ${crypto.randomUUID()}. ${'You answer questions about the river handbook. '.repeat(200)}`,
+      text: `Edition ${crypto.randomUUID()}.${' You answer questions about the river handbook.'.repeat(200)}`,
       cache_control: { type: 'ephemeral' },
     },
   ],

@@ -11,6 +11,7 @@ import type { KeyVerdict } from './key-verdict.ts'
 import type { AccountSettings, Grants, Lease, NamedCredential } from './records.ts'
 import type { Registrar } from './registrar.ts'
 import type { RegistryStore } from './registry-store.ts'
+import type { Webhook } from './webhook.ts'
 
 /** Bots of one account, ended ones that were not erased included. */
 export const POOLS_PER_ACCOUNT = 100
@@ -42,6 +43,7 @@ export interface AccountPorts {
   keeper: Keeper
   registrar: Registrar
   handles: HandleKeeper
+  webhook: Webhook
   rearm: () => Promise<void>
   /** What the Directory holds over the cards. */
   overrides: () => Promise<Overrides>
@@ -194,9 +196,9 @@ export class Account {
 
   /** After the key-encryption secret was changed. Whatever is wrong with it must not keep rows from ageing. */
   resealCredentials(): void {
-    if (this.#credentials.isEmpty()) return
     try {
-      this.#credentials.reseal()
+      if (!this.#credentials.isEmpty()) this.#credentials.reseal()
+      this.#ports.webhook.reseal(this.#clock.now())
     } catch (thrown) {
       console.error('credentials could not be sealed anew', readFailure(thrown)?.kind ?? 'unknown')
     }

@@ -48,6 +48,8 @@ import { Idempotency } from './idempotency.ts'
 import type { IdempotencyVerdict } from './idempotency.ts'
 import { Keeper } from './keeper.ts'
 import type { KeyVerdict } from './key-verdict.ts'
+import { postNotice } from './notices.ts'
+import { Outbox } from './outbox.ts'
 import { ledgerEntries, prefixSums } from './ledger-pages.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger-pages.ts'
 import { ProbeQueue } from './probe-queue.ts'
@@ -75,6 +77,8 @@ import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
 import { RegistryStore } from './registry-store.ts'
 import { durableSql } from './sql.ts'
+import { Webhook } from './webhook.ts'
+import type { NoticeTry, WebhookTarget, WebhookView } from './webhook.ts'
 
 /** A Durable Object holds 10 GB; the rest is left for the history of what is there. */
 const STORAGE_LIMIT_BYTES = 9_000_000_000
@@ -99,6 +103,8 @@ export class Registry extends DurableObject<Environment> {
   readonly #account: Account
   readonly #botBooks = new BotBooks(this.#store)
   readonly #botFollowing: BotFollowing
+  readonly #outbox = new Outbox(this.#store.outbox, this.clock.grainMs)
+  readonly #webhook: Webhook
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
@@ -119,6 +125,7 @@ export class Registry extends DurableObject<Environment> {
         () => overrides().version,
       ),
     }
+    this.#webhook = new Webhook(this.#store, this.#outbox, this.#name, env)
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
     this.#keeper = new Keeper(this.#store, ports, settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
@@ -134,6 +141,7 @@ export class Registry extends DurableObject<Environment> {
       keeper: this.#keeper,
       registrar: this.#registrar,
       handles: this.#handleKeeper,
+      webhook: this.#webhook,
       rearm,
       overrides: () => env.DIRECTORY.getByName('directory').overrides(),
     })
@@ -236,6 +244,38 @@ export class Registry extends DurableObject<Environment> {
 
   removeBot(id: string): void {
     this.#account.removeBot(id)
+  }
+
+  // Who is told of plans that stopped
+
+  /** Sets where messages go; with a signing secret where one was drawn, shown here and never again. */
+  async putWebhook(given: { url: string; rotate: boolean }): Promise<{ view: WebhookView; secret: string | null }> {
+    const put = this.#webhook.put(given, this.clock.now())
+    await this.#rearming.rearm()
+    return put
+  }
+
+  webhook(): WebhookView | null {
+    return this.#webhook.view()
+  }
+
+  webhookTarget(): WebhookTarget | null {
+    return this.#webhook.target(this.clock.now())
+  }
+
+  removeWebhook(): boolean {
+    return this.#webhook.remove()
+  }
+
+  /** Posts what is due, while everything else goes on: an endpoint that hangs keeps nothing but its own message waiting. */
+  #tell(now: number): void {
+    for (const one of this.#webhook.take(now)) this.ctx.waitUntil(this.#deliver(one))
+  }
+
+  async #deliver(one: NoticeTry): Promise<void> {
+    const { why, final } = await postNotice(one, this.env, this.clock)
+    this.#webhook.settle({ seq: one.seq, tries: one.tries, why, final }, this.clock.now())
+    await this.#rearming.rearm()
   }
 
   /** Deletes everything. */
@@ -358,6 +398,7 @@ export class Registry extends DurableObject<Environment> {
     await this.#send(messages)
     await this.#crews.look()
     await this.#handles.sweep(now, horizonAt)
+    this.#tell(now)
   }
 
   #wake(ended: readonly Ended[]): void {
@@ -552,6 +593,13 @@ export class Registry extends DurableObject<Environment> {
     return this.#registrar.view(id, this.clock.now())
   }
 
+  /** Takes back word of traffic: for one instant, or with null all of it. */
+  async withdraw(id: string, at: number | null): Promise<PrefixView> {
+    this.#registrar.withdraw(id, at, this.clock.now())
+    await this.#rearming.rearm()
+    return this.#registrar.view(id, this.clock.now())
+  }
+
   async remove(id: string): Promise<void> {
     this.#registrar.remove(id, this.clock.now())
     await this.#crews.look()
@@ -645,6 +693,7 @@ export class Registry extends DurableObject<Environment> {
     this.#botBooks.giveUp(this.clock.now())
     age(this.#store, this.#handleStore, this.#idempotency, this.clock.now())
     this.#account.resealCredentials()
+    this.#outbox.age(this.clock.now())
     await this.#rearming.rearm()
   }
 }

@@ -25,6 +25,7 @@ import { providers } from './providers.ts'
 import { render } from './render.ts'
 import { signals } from './signals.ts'
 import { warm } from './warm.ts'
+import { webhook } from './webhook.ts'
 
 /** The caller's own request id is taken over when it is nothing but an id. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,100}$/
@@ -67,6 +68,7 @@ for (const resource of [
   ledger,
   accounts,
   credentials,
+  webhook,
   killSwitch,
   openapi,
 ])

@@ -7,7 +7,12 @@ import { registryOf, room } from './context.ts'
 /** Prometheus text for the account whose key asks. Labels are kinds only: no ids, no names, no tenants. */
 export const metrics = room().get('/metrics', account, async (c) => {
   const registry = registryOf(c)
-  const [days, counts, guards] = await Promise.all([registry.totals(), registry.counts(), registry.guards()])
+  const [days, counts, guards, webhook] = await Promise.all([
+    registry.totals(),
+    registry.counts(),
+    registry.guards(),
+    registry.webhook(),
+  ])
   const all = days.map(({ totals }) => totals)
   const lines = [
     ...metric('pilotlight_prefixes', 'gauge', 'Registered prefixes.', counts.prefixes),
@@ -59,6 +64,18 @@ export const metrics = room().get('/metrics', account, async (c) => {
       all.map(({ failures }) => failures),
     ),
     ...guardLines(guards),
+    ...metric(
+      'pilotlight_webhook_waiting',
+      'gauge',
+      'Messages about stopped plans that are still to be delivered.',
+      webhook?.waiting ?? 0,
+    ),
+    ...metric(
+      'pilotlight_webhook_undeliverable',
+      'gauge',
+      'Messages about stopped plans that were given up.',
+      webhook?.undeliverable ?? 0,
+    ),
     ...metric(
       'pilotlight_hits_total',
       'counter',
