@@ -55,7 +55,7 @@ const PRIVATE_NAMES = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|ho
 
 /** True for names of one's own network and for spelled-out addresses that are not public. `URL` has put every IPv4 into dots. */
 export function isPrivate(hostname: string): boolean {
-  const host = hostname.replace(/\.$/, '')
+  const host = hostname.replace(/\.+$/, '')
   if (host.startsWith('[')) return isPrivateV6(host.slice(1, -1))
   const parts = /^(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(host)
   if (parts === null) return PRIVATE_NAMES.test(host) || !host.includes('.')
