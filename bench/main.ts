@@ -25,6 +25,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
       'three accounts with a known saving, a hundred seeds each: how often its measurement covers it (some minutes)',
     load: async () => (await import('./holdout.ts')).holdout,
   },
+  observe: {
+    about: 'what an observing fetch costs the requests that it observes, as a ratio (seconds)',
+    load: async () => (await import('./observe.ts')).observing,
+  },
   world: {
     about: '10,000 prefixes through a bad day in virtual time, three seeds: lapses, calls, CPU (about three minutes)',
     load: async () => (await import('./world.ts')).world,

@@ -32,7 +32,7 @@ const developer = {
   content: [
     {
       type: 'input_text',
-      text: `Edition ${crypto.randomUUID()}. ${'You answer questions about the river handbook. '.repeat(200)}`,
+      text: `Edition ${crypto.randomUUID()}.${' You answer questions about the river handbook.'.repeat(200)}`,
       prompt_cache_breakpoint: { mode: 'explicit' },
     },
   ],

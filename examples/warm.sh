@@ -18,7 +18,7 @@ field() { node -p "JSON.parse(require('node:fs').readFileSync(0, 'utf8')).$1"; }
 
 # What stays the same in every request. The edition makes it new each time.
 node -p 'JSON.stringify({ model: "claude-opus-4-8", max_tokens: 256, messages: [], system: [{ type: "text", cache_control: { type: "ephemeral" },
-  text: "Edition " + require("node:crypto").randomUUID() + ". " + "You answer questions about the river handbook. ".repeat(200) }] })' > "$work/body.json"
+  text: "Edition " + require("node:crypto").randomUUID() + "." + " You answer questions about the river handbook.".repeat(200) }] })' > "$work/body.json"
 
 api "$PILOTLIGHT_URL/warm" -d "{\"name\":\"example-curl\",\"provider\":\"anthropic\",\"request\":$(cat "$work/body.json"),\"keep_warm\":{\"plan\":{\"probes\":3}}}" > "$work/warm.json"
 id=$(field id < "$work/warm.json")

@@ -9,7 +9,7 @@ import type { Responses } from './responses.ts'
 
 /** Bots from a program. It depends on nothing but `fetch`, and on a WebSocket that takes headers where one is used. */
 
-export { BotError } from './connection.ts'
+export { PilotlightError } from './connection.ts'
 export type { ClientOptions } from './connection.ts'
 export type { Responses } from './responses.ts'
 
@@ -23,7 +23,7 @@ export interface ResponsesOptions {
   via?: 'socket' | 'events'
 }
 
-/** Makes a bot. Throws `BotError`, as everything here does. */
+/** Makes a bot. Throws `PilotlightError`, as everything here does. */
 export async function createBot(options: ClientOptions, body: NewBot): Promise<Bot> {
   return made(connectionOf(options), body)
 }

@@ -1,4 +1,4 @@
-import { BotError, refused } from './connection.ts'
+import { PilotlightError, refused } from './connection.ts'
 import type { Connection } from './connection.ts'
 
 /** What is heard, in order. Leaving the loop closes it. */
@@ -17,7 +17,7 @@ export function overSocket<Heard>(
     let isOpen = false
     const lost = (): void => {
       const message = isOpen ? 'the socket broke' : 'the socket was refused: is there such a bot, and is the key right?'
-      const error = new BotError('internal', message, 0, true, {})
+      const error = new PilotlightError('internal', message, 0, true, {})
       if (isOpen) queue.end(error)
       else reject(error)
     }
@@ -61,7 +61,7 @@ async function pour<Heard>({ body }: Response, queue: Queue<Heard>): Promise<voi
     }
     queue.end()
   } catch {
-    queue.end(new BotError('internal', 'the stream broke', 0, true, {}))
+    queue.end(new PilotlightError('internal', 'the stream broke', 0, true, {}))
   }
 }
 
@@ -71,7 +71,7 @@ class Queue<Heard> implements Responses<Heard> {
   readonly #stop: () => void
   #wake: (() => void) | null = null
   #ended = false
-  #error: BotError | null = null
+  #error: PilotlightError | null = null
 
   constructor(stop: () => void) {
     this.#stop = stop
@@ -83,7 +83,7 @@ class Queue<Heard> implements Responses<Heard> {
     this.#wake?.()
   }
 
-  end(error: BotError | null = null): void {
+  end(error: PilotlightError | null = null): void {
     if (this.#ended) return
     this.#ended = true
     this.#error = error

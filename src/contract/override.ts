@@ -53,7 +53,7 @@ export function baseUrlProblem(text: string, open: boolean): string | null {
 }
 
 /** Names and literal addresses that do not lead out to the world. `URL` has brought every notation of an address into one. */
-function isNear(host: string): boolean {
+export function isNear(host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, '')
   if (name.startsWith('[')) return isNearV6(name.slice(1, -1))
   const v4 = /^(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(name)

@@ -11,6 +11,11 @@ export const signalBody = z.strictObject({
     .meta({ description: 'For `pending`: up to when, 24 hours ahead at most; an hour ahead when absent.' }),
 })
 
+/** The query of `DELETE /prefixes/{id}/announce`. */
+export const withdrawQuery = z.strictObject({
+  at: instant.optional().meta({ description: 'The announced instant; absent: all of them.' }),
+})
+
 /** The body of `POST /prefixes/{id}/announce`. */
 export const announceBody = z.strictObject({
   at: instant.meta({ description: 'When the traffic comes: in the future, 31 days ahead at most.' }),

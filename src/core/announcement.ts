@@ -47,6 +47,22 @@ export function applyAnnouncement(before: PrefixState, announcement: Announcemen
   }
 }
 
+/**
+ * The caller takes an announcement back: that of the instant `at`, or with null all that are still to come. Null: there is none such.
+ */
+export function withdrawn(before: PrefixState, at: number | null, now: number): Change | null {
+  const standing = announcementsAt(before, now)
+  const left = at === null ? [] : standing.filter((one) => one.at !== at)
+  if (left.length === standing.length) return null
+  const which = at === null ? 'all that were announced' : `those that were announced for ${new Date(at).toISOString()}`
+  return {
+    state: { ...before, announcements: left, generation: before.generation + 1 },
+    rows: [
+      { at: now, type: 'decision', decision: 'withdrawn', why: `the caller expects no requests any more: ${which}` },
+    ],
+  }
+}
+
 /** What an announcement asks for: a call, or to wait for the moment of one. */
 export type Preparing =
   | { do: 'send'; purpose: 'keep' | 'write'; why: string }

@@ -94,11 +94,11 @@ export function applyArrivals(
         (state.measuredTokens === null || wrote >= state.measuredTokens * 0.5) &&
         at > (state.anchorAt ?? 0)
       ) {
+        state.retention = wroteItself(state, arrival.usage, at, offers)
         if (state.inside !== undefined && refutes(state, at)) {
           state.inside = { ...state.inside, refuted: true }
           rows.push({ at, type: 'decision', decision: 'inside_refuted', why: REFUTED })
         }
-        state.retention = wroteItself(state, arrival.usage, at, offers)
         Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
       }
     }

@@ -2,7 +2,7 @@ import type { Decision, PlanContext } from './plan.ts'
 import { dollars, ratesFor } from './price.ts'
 import { dayOf, iso, nextDayAt } from './schedule.ts'
 import type { PrefixState, Purpose } from './state.ts'
-import { deadline } from './tries.ts'
+import { deadline, inTurn } from './tries.ts'
 
 /**
  * The most that one call can cost: a full rewrite plus the output floor. Before the first count the estimate is
@@ -22,11 +22,11 @@ export function worstNanos(state: PrefixState, context: PlanContext): number | n
 /** Asks the budgets, with the worst case. */
 export function spend(state: PrefixState, context: PlanContext, now: number, purpose: Purpose, why: string): Decision {
   const worst = worstNanos(state, context)
-  const refused = budgetRefusal(state, context, now, worst)
+  const refused = budgetRefusal(state, context, now, worst) ?? outbid(state, context)
   if (refused !== null) {
-    const untilAt = nextDayAt(now)
+    const untilAt = inTurn(nextDayAt(now), state, context)
     if (context.keepWarm.plan === 'always' && refused.heals)
-      return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(untilAt)}` }
+      return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(nextDayAt(now))}` }
     return {
       do: 'stop',
       reason: 'budget_exhausted',
@@ -59,6 +59,16 @@ export function budgetRefusal(
     }
   }
   return null
+}
+
+/** Why the account's budget goes to others; null when it need not. What was never warm was asked for just now, and is written. */
+function outbid({ verdict }: PrefixState, context: PlanContext): { why: string; heals: true } | null {
+  if (context.outbid !== true || verdict === 'none') return null
+  const left = context.accountLeftNanos === null ? '' : ` (${dollars(context.accountLeftNanos)})`
+  return {
+    why: `what the account may still spend today${left} does not reach all prefixes, and goes to those that are expected to save more for each dollar`,
+    heals: true,
+  }
 }
 
 /** The counters of money after one more call at `now`, in nano-dollars: those of the day begin anew with it. */

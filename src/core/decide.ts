@@ -2,6 +2,7 @@ import { nextAnnouncement, preparing } from './announcement.ts'
 import { prefixTokens } from './break-even.ts'
 import { spend, worstNanos } from './budget.ts'
 import { draining } from './draining.ts'
+import { untilOpening, woken } from './opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { breakEvenProbes } from './price.ts'
 import { refusal } from './refusal.ts'
@@ -19,9 +20,10 @@ import {
 } from './tries.ts'
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
-export function decide(state: PrefixState, context: PlanContext, now: number): Decision {
-  const wanted = announced(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
-  const planned = draining(wanted, state, context)
+export function decide(before: PrefixState, context: PlanContext, now: number): Decision {
+  const state = woken(before, context, now)
+  const own = untilOpening(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const planned = draining(announced(own, state, context, now), state, context)
   const due = planned.do === 'send' && planned.purpose === 'keep'
   const decision = due && isHeldOut(state, context.keepWarm, now) ? HELD_OUT : planned
   const { holdBack } = context
@@ -73,13 +75,16 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   const worthProbes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? 0
   const wanted = preparing(state, next, { worthProbes, grainMs: context.grainMs, pace: context.pace }, now)
   if (wanted === null) return decision
-  const rest = decision.do === 'stop' ? { rest: { reason: decision.reason, why: decision.why } } : {}
+  const behind = decision.do === 'stop' ? { reason: decision.reason, why: decision.why } : decision.rest
+  const rest = behind === undefined ? {} : { rest: behind }
   const wait = (untilAt: number): Decision => ({ do: 'wait', code: 'announced', untilAt, why: wanted.why, ...rest })
   if (wanted.do === 'wait') return wait(wanted.untilAt)
   const [firstMs, mostMs] =
     wanted.purpose === 'keep' ? [FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS] : [REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS]
   const againAt = failedUntil(state, context, firstMs, mostMs)
   if (now < againAt) return wait(againAt)
-  const spent = spend(state, context, now, wanted.purpose, wanted.why)
+  // What is foretold is worth more than gaps of the past can say.
+  const { outbid: _others, ...funded } = context
+  const spent = spend(state, funded, now, wanted.purpose, wanted.why)
   return spent.do === 'send' ? { ...spent, ...rest } : spent
 }

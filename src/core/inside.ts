@@ -16,6 +16,9 @@ export interface Inside {
   refuted?: true
 }
 
+/** Requests of both within this time are of one turn. */
+const ALONGSIDE_MS = 60_000
+
 /** A request of ours that read or wrote a longer prefix, at which the provider renews the shorter ones marked in it. */
 export interface Passage {
   /** Id of the longer prefix. */
@@ -28,6 +31,12 @@ export interface Passage {
 /** True while the clock of this prefix counts from a request of a longer one. */
 export function runsInside({ inside, anchorAt }: Pick<PrefixState, 'inside' | 'anchorAt'>): boolean {
   return inside !== undefined && inside.refuted === undefined && inside.at === anchorAt
+}
+
+/** True while a longer prefix is read at about the times at which this one would be: its next turn is worth waiting for. */
+export function ridesAlong({ inside, anchorAt }: Pick<PrefixState, 'inside' | 'anchorAt'>): boolean {
+  if (inside === undefined || inside.refuted !== undefined || anchorAt === null) return false
+  return anchorAt - inside.at < ALONGSIDE_MS
 }
 
 /** The start of the last request that is evidence about this very prefix. */
@@ -48,7 +57,13 @@ export function renewedInside(before: PrefixState, passage: Passage): Change | n
     (retention.grantedName ?? retention.name) !== passage.retention
   )
     return null
-  if (passage.at <= anchorAt || !isWarm(before, passage.at)) return null
+  if (!isWarm(before, passage.at)) return null
+  if (passage.at <= anchorAt) {
+    const known = runsInside(before) || (inside !== undefined && inside.at >= passage.at)
+    if (known || anchorAt - passage.at >= ALONGSIDE_MS) return null
+    const beside = { at: passage.at, ownAt: anchorAt }
+    return { state: { ...before, generation: before.generation + 1, inside: beside }, rows: [] }
+  }
   const why = `a keep-alive of ${passage.id}, which begins with this prefix and marks its end, renewed it too: no probe of its own is needed`
   return {
     state: {
@@ -59,7 +74,11 @@ export function renewedInside(before: PrefixState, passage: Passage): Change | n
       // Whatever hits before this lapses would have hit without keep-alives of this prefix: they are given no credit for it.
       gap: gapOpened(before.gap, passage.at, retention.ttlMs),
     },
-    rows: [{ at: passage.at, type: 'decision', decision: 'inside', why }],
+    // A crew's shared head is passed by each of its members: only what moved the clock far is worth a row.
+    rows:
+      passage.at - anchorAt < retention.ttlMs / 2
+        ? []
+        : [{ at: passage.at, type: 'decision', decision: 'inside', why }],
   }
 }
 

@@ -35,6 +35,14 @@ export function scarce(limits: readonly Limit[], now: number): Limit[] {
   )
 }
 
+/** Requests of ours that the scarcest limit has room for until its reset; null: none is scarce. What is left below that is the application's. */
+export function roomIn(limits: readonly Limit[], now: number): number | null {
+  const rooms = scarce(limits, now).flatMap(({ what, limit, remaining }) =>
+    what.includes('tokens') ? [] : [Math.max(0, Math.floor(remaining - limit * LEAST_SHARE))],
+  )
+  return rooms.length === 0 ? null : Math.min(...rooms)
+}
+
 /** Whether to hold back a call that counts as about `tokens` tokens; null when there is room enough. The latest reset decides. */
 export function holdForLimits(limits: readonly Limit[], tokens: number, now: number): HoldBack | null {
   let found: HoldBack | null = null

@@ -45,6 +45,8 @@ export interface PlanContext {
   holdBack?: HoldBack
   /** What the account may still spend today, reservations taken off; null: no account budget. */
   accountLeftNanos: number | null
+  /** What the account has left today goes to prefixes of a higher expected net per dollar; absent: it has enough. */
+  outbid?: true
   /** In [0, 1): spreads retries. */
   random: number
 }

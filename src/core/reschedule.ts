@@ -5,6 +5,7 @@ import { decide } from './decide.ts'
 import { drained } from './draining.ts'
 import type { HistoryRow } from './history.ts'
 import { holdingOf } from './break-even.ts'
+import { woken } from './opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from './signal.ts'
 import type { PrefixState } from './state.ts'
@@ -15,8 +16,13 @@ import { atStake, drawn, mayHoldOut, rested } from './trial.ts'
  * carried out here, so that it is a decision with a row and never an accident.
  */
 export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
-  let state = withDraw(withoutPast(before, now), context)
+  const awake = woken(before, context, now)
+  let state = withDraw(withoutPast(awake, now), context)
   const rows: HistoryRow[] = []
+  if (awake !== before) {
+    const why = `its declared window opened; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
+    rows.push({ at: now, type: 'decision', decision: 'resume', why })
+  }
   if (state.stopped?.reason === 'superseded' && !drained(state, context, now)) {
     const why = 'a real request came for this version, or a newer one gave its name back; the plan goes on'
     rows.push({ at: now, type: 'decision', decision: 'resume', why })

@@ -45,6 +45,13 @@ export function backoffMs(failuresInRow: number, random: number, firstMs: number
   return Math.round(full * (0.5 + random / 2))
 }
 
+/** A number in [0, 1) that spreads what would come at once, by what it is about and which of its tries; the same every time it is asked. */
+export function spread(key: number, nth: number): number {
+  let mixed = Math.imul(key, 0x9e3779b1) ^ Math.imul(nth, 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d)
+  return ((mixed ^ (mixed >>> 13)) >>> 0) / 2 ** 32
+}
+
 /** The UTC day of an instant, as budgets count them. Asked a million times a day for the same one, so the last is kept. */
 export function dayOf(at: number): string {
   const day = Math.floor(at / DAY_MS)

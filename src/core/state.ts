@@ -1,6 +1,7 @@
 import type { FailureValue } from '../contract/failures.ts'
 import type { Announcement } from './announcement.ts'
 import type { Inside } from './inside.ts'
+import type { Told } from './notice.ts'
 import type { IdleGap } from './saving.ts'
 import { NO_GAP } from './saving.ts'
 import type { Trial } from './trial.ts'
@@ -152,6 +153,8 @@ export interface PrefixState {
   /** When the plan was last set or restarted: idle time and `probes` count from here when nothing has arrived since. */
   plannedAt: number
   stopped: Stop | null
+  /** The stop that the account's webhook was last told of; absent: none. */
+  told?: Told
   /** What a caller said of the session; the next real request answers it. Absent in rows that are older than it: null. */
   signal?: Signal | null
   /** Announced traffic, soonest first; what has passed is dropped with the next one. Absent: none. */

@@ -1,9 +1,10 @@
 import { breakEvenWhy, holdWhy, probeLimit } from './break-even.ts'
 import { spend } from './budget.ts'
-import { runsInside } from './inside.ts'
+import { ridesAlong } from './inside.ts'
 import { leadMs } from './pace.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { iso } from './schedule.ts'
+import { windowOpenedAfter } from './opening.ts'
 import { pendingUntil } from './signal.ts'
 import { warmUntil } from './state.ts'
 import type { PrefixState } from './state.ts'
@@ -11,12 +12,12 @@ import {
   deadline,
   failedUntil,
   FIRST_BACKOFF_MS,
+  inTurn,
   LONGEST_BACKOFF_MS,
   LONGEST_KEEP_BACKOFF_MS,
   REWRITE_BACKOFF_MS,
 } from './tries.ts'
 import { windowSight } from './window.ts'
-import type { Window } from './window.ts'
 
 /** How soon a second probe settles what a first one left open. */
 const VERIFY_AFTER_MS = 5_000
@@ -29,7 +30,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
     return {
       do: 'wait',
       code: 'window',
-      untilAt: sight.opensAt ?? now,
+      untilAt: sight.opensAt === null ? now : inTurn(sight.opensAt, state, context),
       why: `outside the declared windows; warm again at ${iso(sight.opensAt ?? now)}`,
     }
   const until = warmUntil(state)
@@ -68,14 +69,14 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
   // A fixed time runs on from the write whatever is read: a keep-alive would be paid for, and due again at once.
   const fixed = state.retention?.kind === 'fixed'
   // The longer prefix that renewed it is due at the same moment: its answer comes first, and leaves nothing to be paid here.
-  const ownLead = runsInside(state) ? lead / 2 : lead
+  const ownLead = ridesAlong(state) ? lead / 2 : lead
   const dueAt = fixed ? closing : Math.max(until - ownLead, retryAt)
   if (sight.closesAt !== null && sight.closesAt <= dueAt) {
     const opensAt = windowSight(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
     return {
       do: 'wait',
       code: 'window',
-      untilAt: opensAt,
+      untilAt: inTurn(opensAt, state, context),
       why: `the declared window closes at ${iso(sight.closesAt)}, before the next probe; warm again at ${iso(opensAt)}`,
     }
   }
@@ -121,9 +122,4 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
       ? 'its declared window opened'
       : 'it lapsed, and plan always pays one rewrite to make it warm again'
   return spend(state, context, now, 'write', why)
-}
-
-function windowOpenedAfter(windows: readonly Window[], from: number, now: number): boolean {
-  const before = windowSight(windows, from)
-  return !before.open || (before.closesAt !== null && before.closesAt <= now)
 }

@@ -29,6 +29,20 @@ export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: nu
   return Math.max(now, Math.min(holdBack.untilAt, lastAt))
 }
 
+/** Over so long is spread what many prefixes would do at one instant: a provider that is hit by all of them refuses most. */
+export const SPREAD_MS = 60_000
+
+/**
+ * When a prefix does what many do because of something that happens at `at`: a window opens, a day begins, a switch is lifted. Within a minute of
+ * it, but early enough for all its tries where it is still warm.
+ */
+export function inTurn(at: number, state: PrefixState, { random, pace }: Pick<PlanContext, 'random' | 'pace'>): number {
+  const turnAt = at + Math.floor(random * SPREAD_MS)
+  const deadlineAt = state.verdict === 'warm' ? deadline(state) : null
+  if (deadlineAt === null || deadlineAt <= at) return turnAt
+  return Math.max(at, Math.min(turnAt, deadlineAt - 2 * lastTryMs(pace)))
+}
+
 /** When a call may be tried again after failures in a row; 0 when the last one succeeded. */
 export function failedUntil(
   state: PrefixState,

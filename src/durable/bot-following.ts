@@ -58,12 +58,15 @@ export class BotFollowing {
         const standing = { createdAt: now, version: 1, superseded: false, keepWarm: keepWarm ?? DEFAULT_KEEP_WARM }
         const record: PrefixRecord = { ...given, id, ...standing }
         const k = this.#store.prefixes.insert(record, newState(now, dayOf(now), retention), body)
-        if (given.name !== null) this.#store.prefixes.saveName(given.name, k, 1)
+        // A label of the caller's own that happens to be spelled so stays where it is.
+        if (given.name !== null && this.#store.prefixes.name(given.name) === null)
+          this.#store.prefixes.saveName(given.name, k, 1)
         this.#keeper.replan(k, now, (state) => followed(state, entry, retention))
         return true
       }
-      const { id: _id, createdAt, version, superseded, keepWarm: kept, name } = before
-      this.#store.prefixes.replace(known, { ...given, id, createdAt, version, superseded, keepWarm: kept, name }, body)
+      // Its label, its plan and whatever else somebody changed by hand stay.
+      const { name: _label, ...content } = given
+      this.#store.prefixes.replace(known, { ...before, ...content }, body)
       this.#keeper.replan(known, now, (state) => followed(state, entry, retention))
       return true
     })

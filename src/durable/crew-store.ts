@@ -25,9 +25,9 @@ export class CrewStore {
     return row === undefined ? null : (JSON.parse(row.crew) as Crew)
   }
 
-  /** Crews that are not over yet. */
-  openIds(): string[] {
-    return this.#sql.all<{ id: string }>('SELECT id FROM crew WHERE wake_at IS NOT NULL').map(({ id }) => id)
+  /** Crews that are not over yet, and when each is to be looked after. */
+  open(): { id: string; wakeAt: number }[] {
+    return this.#sql.all('SELECT id, wake_at AS wakeAt FROM crew WHERE wake_at IS NOT NULL')
   }
 
   drop(beforeAt: number): void {

@@ -30,14 +30,15 @@ export class Crews {
   readonly #flights: Flights
   readonly #ports: CrewPorts
   readonly #waiting = new Waiting<null, string>()
-  readonly #open: Set<string>
+  /** Crews that are not over, and when each is looked after if nothing happens before. */
+  readonly #open: Map<string, number>
 
   constructor(store: RegistryStore, registrar: Registrar, flights: Flights, ports: CrewPorts) {
     this.#store = store
     this.#registrar = registrar
     this.#flights = flights
     this.#ports = ports
-    this.#open = new Set(store.crews.openIds())
+    this.#open = new Map(store.crews.open().map(({ id, wakeAt }) => [id, wakeAt]))
   }
 
   /** Registers everybody and begins. Throws `rate_limited` beyond the limit. */
@@ -48,6 +49,13 @@ export class Crews {
     }
     const now = this.#ports.clock.now()
     const { id, strategy, atOnce, groups } = order
+    // Agents before heads: where both are one content, it is the agent's plan that counts.
+    const agents = order.agents.map(({ name, required, group, registration, failure, skipped }): CrewAgentWarm => {
+      const given = { name, required, group }
+      if (failure !== null) return { ...given, ...nothing('failed'), failure }
+      if (registration === null) return { ...given, ...nothing('skipped'), why: skipped }
+      return { ...given, ...this.#registered(registration, now) }
+    })
     const crew: Crew = {
       id,
       strategy,
@@ -57,12 +65,7 @@ export class Crews {
       revision: 1,
       groups,
       heads: order.heads.map((registration) => (registration === null ? null : this.#head(registration, now))),
-      agents: order.agents.map(({ name, required, group, registration, failure, skipped }): CrewAgentWarm => {
-        const given = { name, required, group }
-        if (failure !== null) return { ...given, ...nothing('failed'), failure }
-        if (registration === null) return { ...given, ...nothing('skipped'), why: skipped }
-        return { ...given, ...this.#registered(registration, now) }
-      }),
+      agents,
     }
     this.#save(crew, now)
     await this.look()
@@ -71,7 +74,10 @@ export class Crews {
 
   /** A head that is believed warm for a while is not written again. */
   #head(registration: Registration, now: number): CrewWarm {
-    const head: CrewWarm = { group: null, ...this.#registered(registration, now) }
+    const isKnown = this.#store.prefixes.keyOf('fingerprint', registration.fingerprint) !== null
+    // Somebody may keep it already: their plan stands.
+    const kept = isKnown ? { ...registration, keepWarm: null } : registration
+    const head: CrewWarm = { group: null, ...this.#registered(kept, now) }
     const state = head.k === null ? null : this.#store.states.load(head.k)
     if (head.step !== 'waiting' || state === null || !isWarm(state, now + STILL_WARM_MS)) return head
     return { ...head, step: 'skipped', why: 'it is warm already' }
@@ -93,7 +99,7 @@ export class Crews {
     if (this.#open.size === 0) return
     const now = this.#ports.clock.now()
     const messages: Message[] = []
-    for (const id of this.#open) {
+    for (const [id, wakeAt] of this.#open) {
       this.#store.transaction(() => {
         const crew = this.#store.crews.load(id)
         if (crew === null) {
@@ -110,6 +116,7 @@ export class Crews {
         }
         if (isCrewOver(crew)) crew.finishedAt = now
         const changed = JSON.stringify(crew) !== before
+        if (!changed && now < wakeAt) return
         if (changed) crew.revision += 1
         this.#save(crew, now)
         if (changed) this.#waiting.wake(id, null)
@@ -120,10 +127,10 @@ export class Crews {
   }
 
   #save(crew: Crew, now: number): void {
-    const isOver = crew.finishedAt !== null
-    this.#store.crews.save(crew, isOver ? null : now + LOOK_AGAIN_MS)
-    if (isOver) this.#open.delete(crew.id)
-    else this.#open.add(crew.id)
+    const wakeAt = crew.finishedAt === null ? now + LOOK_AGAIN_MS : null
+    this.#store.crews.save(crew, wakeAt)
+    if (wakeAt === null) this.#open.delete(crew.id)
+    else this.#open.set(crew.id, wakeAt)
   }
 
   #takeDown({ heads, agents }: Crew): void {

@@ -14,6 +14,7 @@ import { append } from './append.ts'
 import type { Totals } from './day-totals.ts'
 import { drainOlders } from './draining.ts'
 import { refusedPlace } from './guards.ts'
+import { renewInner } from './inside.ts'
 import { endedJob } from './jobs.ts'
 import type { Ended, Lease, Outcome, PrefixRecord, Settled } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
@@ -82,6 +83,7 @@ export class Endings {
     this.#store.states.save(k, this.endJobs(next.state, settled, now), [...change.rows, ...tally.rows, ...next.rows])
     if (next.state.nextAt !== null) append(later, slotOf(next.state.nextAt), k)
     drainOlders(this.#situation, k, next.state, now)
+    renewInner(this.#situation, record, next.state, now)
     return { k, seq, settled }
   }
 

@@ -1,6 +1,6 @@
 import { failed, holdForBreaker, isOpen, newBreaker, succeeded, tried } from '../core/breaker.ts'
 import type { Breaker } from '../core/breaker.ts'
-import { holdForLimits, scarce } from '../core/limit.ts'
+import { holdForLimits, roomIn, scarce } from '../core/limit.ts'
 import type { HoldBack, Limit } from '../core/limit.ts'
 import type { Lease, Outcome } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
@@ -50,6 +50,12 @@ export class Guards {
     const breaker = holdForBreaker(guard.breaker, now)
     if (limit === null || breaker === null) return limit ?? breaker
     return limit.strict || limit.untilAt >= breaker.untilAt ? limit : breaker
+  }
+
+  /** Requests that a provider's limit has room for, whatever is in flight; null: it is not scarce. */
+  room(provider: string, credential: string, now: number): number | null {
+    const guard = this.#guards.get(keyOf(provider, credential))
+    return guard === undefined ? null : roomIn(guard.limits, now)
   }
 
   leased({ provider, credential }: Lease, now: number): void {

@@ -5,6 +5,7 @@ import type { Change } from '../core/change.ts'
 import { leadMs } from '../core/pace.ts'
 import type { PlanContext } from '../core/plan.ts'
 import type { PrefixState } from '../core/state.ts'
+import { inTurn } from '../core/tries.ts'
 import { Totals } from './day-totals.ts'
 import { drainOlders } from './draining.ts'
 import { Endings } from './endings.ts'
@@ -142,19 +143,28 @@ export class Keeper {
     return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }))
   }
 
+  /** The same for one of many that the same thing happens to: what would be due at once comes in turn. */
+  replanInTurn(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
+    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }), inTurn)
+  }
+
   /** The same, for a change that its history tells. */
-  tell(k: number, now: number, change: (state: PrefixState) => Change): PrefixState | null {
+  tell(
+    k: number,
+    now: number,
+    change: (state: PrefixState) => Change,
+    turn: typeof inTurn = (at) => at,
+  ): PrefixState | null {
     const state = this.#store.states.load(k)
     const record = this.#store.prefixes.record(k)
     if (state === null || record === null) return null
     const told = change(state)
-    const next = reschedule(
-      told.state,
-      this.#situation.context(k, record, told.state, now, this.#situation.accountLeft(now)),
-      now,
-    )
-    this.#situation.save({ k, state }, { state: next.state, rows: [...told.rows, ...next.rows] }, now, false)
-    return next.state
+    const context = this.#situation.context(k, record, told.state, now, this.#situation.accountLeft(now))
+    const { state: next, rows } = reschedule(told.state, context, now)
+    const isDue = next.nextAt !== null && next.nextAt <= now
+    const after = isDue ? { ...next, nextAt: turn(now, next, context) } : next
+    this.#situation.save({ k, state }, { state: after, rows: [...told.rows, ...rows] }, now, false)
+    return after
   }
 
   /** Whether its provider is reached at another place now than when a prefix was registered. */

@@ -3,8 +3,17 @@ import { reschedule } from '../core/reschedule.ts'
 import { budgetRefusal, worstNanos } from '../core/budget.ts'
 import { decide } from '../core/decide.ts'
 import type { Decision, PlanContext } from '../core/plan.ts'
-import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, SLOT_MS, slotOf, WRITE_TIMEOUT_MS } from '../core/schedule.ts'
+import {
+  dayOf,
+  KEEP_TIMEOUT_MS,
+  LEASE_WAIT_MS,
+  SETTLE_SLACK_MS,
+  SLOT_MS,
+  slotOf,
+  WRITE_TIMEOUT_MS,
+} from '../core/schedule.ts'
 import type { PrefixState, Purpose } from '../core/state.ts'
+import { worthOf } from '../core/worth.ts'
 import type { Primitive } from '../core/types.ts'
 import { append } from './append.ts'
 import type { Endings } from './endings.ts'
@@ -12,8 +21,10 @@ import type { Guards } from './guards.ts'
 import type { Paces } from './paces.ts'
 import { expiryOf } from './records.ts'
 import type { Lease, Message, PrefixRecord, Refused, Settled } from './records.ts'
+import { Room } from './room.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { Situation } from './situation.ts'
+import type { Row } from './state-store.ts'
 
 /** From a failure to the start of the next try: a settlement, and the shortest wait. */
 const ROAD_MS = 500
@@ -52,9 +63,10 @@ export class Leases {
       const leases: Lease[] = []
       const later = new Map<number, number[]>()
       let accountLeft = this.#situation.accountLeft(now)
-      for (const { k, state } of this.#store.states.loadAll([...asked.keys()])) {
+      const room = new Room(this.#situation, now)
+      for (const { k, state } of this.#ranked(asked, now, accountLeft, room)) {
         try {
-          const lease = this.#beginOne(seq, k, state, asked.get(k), now, accountLeft, later)
+          const lease = this.#beginOne(seq, k, state, asked.get(k), now, accountLeft, later, room)
           if (lease === null) continue
           if (accountLeft !== null) accountLeft -= lease.reservedNanos
           leases.push(lease)
@@ -70,6 +82,35 @@ export class Leases {
     })
   }
 
+  /**
+   * The prefixes of a claim in the order in which they begin. Where money or the provider's limit does not reach all of them, those of the
+   * highest expected net per dollar come first, behind what somebody asked for.
+   */
+  #ranked(asked: ReadonlyMap<number, number>, now: number, accountLeft: number | null, room: Room): Row[] {
+    const rows = this.#store.states.loadAll([...asked.keys()])
+    const records = new Map(rows.map(({ k }) => [k, this.#store.prefixes.record(k)]))
+    const isScarce = [...records.values()].some((record) => record !== null && room.isScarce(record))
+    if (accountLeft === null && !isScarce) return rows
+    let worst = 0
+    const ranks = new Map<number, number>()
+    for (const { k, state } of rows) {
+      const record = records.get(k) ?? null
+      ranks.set(k, Number.NEGATIVE_INFINITY)
+      if (record === null) continue
+      try {
+        const context = this.#situation.context(k, record, state, now, accountLeft)
+        worst += worstNanos(state, context) ?? 0
+        const rank = asked.get(k) === 0 ? Number.POSITIVE_INFINITY : worthOf(state, context, now)?.netPerDollar
+        ranks.set(k, rank ?? Number.NEGATIVE_INFINITY)
+      } catch {
+        // It comes last, and is set aside when its turn comes.
+      }
+    }
+    if (!isScarce && accountLeft !== null && worst <= accountLeft) return rows
+    const rankOf = ({ k }: Row): number => ranks.get(k) ?? Number.NEGATIVE_INFINITY
+    return rows.toSorted((a, b) => (rankOf(a) === rankOf(b) ? a.k - b.k : rankOf(b) - rankOf(a)))
+  }
+
   /** One entry of a claim that begins: its lease, or null where nothing is to be sent now. */
   #beginOne(
     seq: number,
@@ -79,6 +120,7 @@ export class Leases {
     now: number,
     accountLeft: number | null,
     later: Map<number, number[]>,
+    room: Room,
   ): Lease | null {
     const record = this.#store.prefixes.record(k)
     if (record === null || this.#inFlight.has(k)) return null
@@ -86,10 +128,13 @@ export class Leases {
       if (state.nextAt !== null) append(later, slotOf(Math.max(state.nextAt, now)), k)
       return null
     }
-    const context = this.#situation.context(k, record, state, now, accountLeft)
+    const open = this.#situation.context(k, record, state, now, accountLeft)
+    const context = generation === 0 ? open : room.within(record, open)
     // A message comes up to a slot and a queue's grain early: what is due by then is due now.
     const early = SLOT_MS + this.#situation.ports.grainMs
-    const asOf = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
+    const near = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
+    // But for what belongs to the next day: its budget is not this one's.
+    const asOf = dayOf(near) === dayOf(now) ? near : now
     const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
     if (decision.do === 'wait' && generation === 0) {
       // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
@@ -98,7 +143,8 @@ export class Leases {
     }
     if (decision.do !== 'send') {
       // What must not be sent when it is due is not put off until then.
-      const change = reschedule(state, context, decision.do === 'stop' ? asOf : now)
+      const isFinal = decision.do === 'stop' || (decision.do === 'wait' && decision.code === 'budget')
+      const change = reschedule(state, context, isFinal ? asOf : now)
       // Who asked for it in the background hears that it was refused, and why.
       if (generation === 0) change.state = this.#endings.endJobs(change.state, refusedJob(decision), now)
       this.#situation.save({ k, state }, change, now, true)
@@ -106,13 +152,14 @@ export class Leases {
     }
     if (decision.purpose === 'write' && generation !== 0 && state.verdict === 'cold') {
       // The history says that a rewrite is paid, and why, before it is paid.
-      const change = reschedule(state, context, now)
+      const change = reschedule(state, context, state.stopped === null ? now : asOf)
       this.#store.states.save(k, change.state, change.rows)
     }
     const { holdBack } = context
     const notBeforeAt = holdBack === undefined ? now : Math.max(now, Math.min(asOf, holdBack.untilAt))
     const lease = this.make(seq, k, record, state, decision, now, 1, notBeforeAt)
     this.#inFlight.set(k, seq)
+    room.take(record)
     return lease
   }
 

@@ -83,6 +83,12 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ['CREATE TABLE gateway (name TEXT PRIMARY KEY, gateway TEXT NOT NULL) WITHOUT ROWID'],
   // Barriers before fan-outs of real requests.
   ['CREATE TABLE barrier (k INTEGER PRIMARY KEY, barrier TEXT NOT NULL)'],
+  // Messages to the account's webhook. `wake_at` is when something must be done about one; without it, it was given up.
+  [
+    `CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+      wake_at INTEGER, count INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
+      leased_until INTEGER, stops TEXT NOT NULL)`,
+  ],
 ]
 
 /** A Directory's tables: which accounts exist, and when each Registry is next due. */

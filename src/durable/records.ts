@@ -42,6 +42,8 @@ export interface PrefixRecord {
   bodyBytes: number
   advice: Advice[]
   keepWarm: KeepWarm
+  /** Fingerprints of the prefixes that its probes mark inside of it, and so renew; absent: none. */
+  heads?: string[]
   /** Overrides the output floor of the primitive, where the caller gave one. */
   maxOutputTokens: number | null
   /** Output tokens that each of the primitives cannot avoid with this body: what a probe costs beside its read. */

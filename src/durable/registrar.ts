@@ -1,5 +1,5 @@
 import { Failure } from '../contract/failures.ts'
-import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../core/announcement.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../core/announcement.ts'
 import type { Announcement } from '../core/announcement.ts'
 import { belief, elsewhere } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
@@ -130,6 +130,18 @@ export class Registrar {
     )
   }
 
+  /** A caller takes back what was announced for an instant, or with null everything. Throws `not_found` where there is nothing. */
+  withdraw(id: string, at: number | null, now: number): void {
+    this.#store.transaction(() =>
+      this.#keeper.tell(this.#k(id), now, (state) => {
+        const change = withdrawn(state, at, now)
+        if (change !== null) return change
+        const what = at === null ? 'nothing is announced for this prefix' : 'nothing is announced for that instant'
+        throw new Failure('not_found', what)
+      }),
+    )
+  }
+
   /**
    * Stops and forgets, but for what it spent today: registered again, it goes on with the same budget. A call that is in
    * flight ends nowhere; it counts as its worst case.
@@ -217,7 +229,7 @@ export class Registrar {
   liftKillSwitch(now: number): void {
     this.#each((k) => {
       const state = this.#store.states.load(k)
-      if (state?.stopped?.reason === 'kill_switch') this.#keeper.replan(k, now, (one) => restart(one, now))
+      if (state?.stopped?.reason === 'kill_switch') this.#keeper.replanInTurn(k, now, (one) => restart(one, now))
     })
   }
 
@@ -249,7 +261,7 @@ export class Registrar {
   #refit(k: number, now: number): void {
     const { provider, model, retention } = this.#record(k)
     const offer = this.#ports.factsOf(provider, model, now).retentions.find(({ name }) => name === retention)
-    this.#keeper.replan(k, now, (state) => {
+    this.#keeper.replanInTurn(k, now, (state) => {
       const held = state.retention
       // What receipts taught stays, as long as it was taught about the same offer.
       const same =

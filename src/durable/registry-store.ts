@@ -6,9 +6,12 @@ import { ClaimStore } from './claim-store.ts'
 import { CrewStore } from './crew-store.ts'
 import { DayStore } from './day-store.ts'
 import { HistoryStore } from './history-store.ts'
+import type { Stop } from '../core/state.ts'
 import { JobStore } from './job-store.ts'
 import { migrate, REGISTRY_STEPS } from './migrations.ts'
 import { PoolStore } from './pool-store.ts'
+import { addToOutbox } from './outbox.ts'
+import { OutboxStore } from './outbox-store.ts'
 import { PrefixStore } from './prefix-store.ts'
 import type { AccountSettings } from './records.ts'
 import { SlotStore } from './slot-store.ts'
@@ -32,13 +35,14 @@ export class RegistryStore {
   readonly pools: PoolStore
   readonly barriers: BarrierStore
   readonly botBook: BotBookStore
+  readonly outbox: OutboxStore
 
   constructor(sql: Sql) {
     this.#sql = sql
     migrate(sql, REGISTRY_STEPS)
     this.history = new HistoryStore(sql)
     this.trials = new TrialStore(sql)
-    this.states = new StateStore(sql, this.history, this.trials)
+    this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#tell(k, stop))
     this.prefixes = new PrefixStore(sql, this.states)
     this.slots = new SlotStore(sql)
     this.claims = new ClaimStore(sql)
@@ -49,6 +53,7 @@ export class RegistryStore {
     this.pools = new PoolStore(sql)
     this.barriers = new BarrierStore(sql)
     this.botBook = new BotBookStore(sql)
+    this.outbox = new OutboxStore(sql)
   }
 
   /** Everything inside commits together or not at all, and the copies in memory with it. */
@@ -89,7 +94,20 @@ export class RegistryStore {
     )
   }
 
+  deleteSetting(name: string): void {
+    this.#sql.all('DELETE FROM setting WHERE name = ?', name)
+  }
+
   // What spans tables
+
+  /** A plan stopped, and a person has to hear of it: false where the account has nobody to tell. */
+  #tell(k: number, { reason, at, why }: Stop): boolean {
+    const record = this.prefixes.record(k)
+    if (record === null || this.setting('webhook') === null) return false
+    const { id, name, provider, model } = record
+    addToOutbox(this.outbox, { prefixId: id, name, provider, model, reason, why, at })
+    return true
+  }
 
   reservedNanos(): number {
     const row = this.#sql.all<{ prefixes: number | null; handles: number | null; bots: number | null }>(
@@ -105,13 +123,13 @@ export class RegistryStore {
     return totals === null ? 0 : totals.costNanos + totals.botCostNanos
   }
 
-  /** The earliest instant at which something must happen: a slot falls due, a claim expires, or a crew must be looked after. */
+  /** The earliest instant at which something must happen: a slot falls due, a claim expires, a crew must be looked after, or a message is to be sent. */
   nextAt(): number | null {
     const row = this.#sql.all<{ slot: number | null; claim: number | null; crew: number | null }>(
       `SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim,
         (SELECT min(wake_at) FROM crew) AS crew`,
     )[0]
-    const times = Object.values(row ?? {}).filter((at) => at !== null)
+    const times = [...Object.values(row ?? {}), this.outbox.nextAt()].filter((at) => at !== null)
     return times.length === 0 ? null : Math.min(...times)
   }
 }

@@ -30,7 +30,7 @@ import type { Warmed } from './flights.ts'
 import type { GuardView } from './guards.ts'
 import { HandleDesk } from './handle-desk.ts'
 import { HandleKeeper } from './handle-keeper.ts'
-import type { ListedOurs } from './handle-reconciliation.ts'
+import type { ListedOurs, ListedWith } from './handle-reconciliation.ts'
 import type {
   HandleDue,
   HandleFlight,
@@ -41,13 +41,17 @@ import type {
   HandleTarget,
   HandleView,
   HandleWish,
+  LivingHandle,
 } from './handle-records.ts'
 import { HandleRegistrar } from './handle-registrar.ts'
 import { HandleStore } from './handle-store.ts'
+import type { HandleCount } from './handle-store.ts'
 import { Idempotency } from './idempotency.ts'
 import type { IdempotencyVerdict } from './idempotency.ts'
 import { Keeper } from './keeper.ts'
 import type { KeyVerdict } from './key-verdict.ts'
+import { postNotice } from './notices.ts'
+import { Outbox } from './outbox.ts'
 import { ledgerEntries, prefixSums } from './ledger-pages.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger-pages.ts'
 import { ProbeQueue } from './probe-queue.ts'
@@ -63,6 +67,7 @@ import type {
   NamedCredential,
   Outcome,
   Settled,
+  StoredCredential,
   StoredPrefix,
 } from './records.ts'
 import { Registrar } from './registrar.ts'
@@ -75,6 +80,8 @@ import type { PrefixFilter, PrefixView } from './prefix-view.ts'
 import type { Registration } from './registration.ts'
 import { RegistryStore } from './registry-store.ts'
 import { durableSql } from './sql.ts'
+import { Webhook } from './webhook.ts'
+import type { NoticeTry, WebhookTarget, WebhookView } from './webhook.ts'
 
 /** A Durable Object holds 10 GB; the rest is left for the history of what is there. */
 const STORAGE_LIMIT_BYTES = 9_000_000_000
@@ -99,6 +106,8 @@ export class Registry extends DurableObject<Environment> {
   readonly #account: Account
   readonly #botBooks = new BotBooks(this.#store)
   readonly #botFollowing: BotFollowing
+  readonly #outbox = new Outbox(this.#store.outbox, this.clock.grainMs)
+  readonly #webhook: Webhook
 
   constructor(ctx: DurableObjectState, env: Environment) {
     super(ctx, env)
@@ -119,6 +128,7 @@ export class Registry extends DurableObject<Environment> {
         () => overrides().version,
       ),
     }
+    this.#webhook = new Webhook(this.#store, this.#outbox, this.#name, env)
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
     this.#keeper = new Keeper(this.#store, ports, settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
@@ -126,6 +136,7 @@ export class Registry extends DurableObject<Environment> {
     this.#handleKeeper = new HandleKeeper(this.#handleStore, this.#store, {
       grainMs: clock.grainMs,
       settings,
+      generationOf: ports.generationOf,
       pricesOf: handlePricesOf,
     })
     const rearm = (): Promise<void> => this.#rearming.rearm()
@@ -134,6 +145,7 @@ export class Registry extends DurableObject<Environment> {
       keeper: this.#keeper,
       registrar: this.#registrar,
       handles: this.#handleKeeper,
+      webhook: this.#webhook,
       rearm,
       overrides: () => env.DIRECTORY.getByName('directory').overrides(),
     })
@@ -151,7 +163,7 @@ export class Registry extends DurableObject<Environment> {
     })
     this.#handles = new HandleDesk(this.#handleKeeper, new HandleRegistrar(this.#handleStore, this.#handleKeeper), {
       clock,
-      settings,
+      grants: (leases) => this.#account.grants(leases),
       send: (due) => this.#sendHandles(due),
       rearm,
     })
@@ -236,6 +248,38 @@ export class Registry extends DurableObject<Environment> {
 
   removeBot(id: string): void {
     this.#account.removeBot(id)
+  }
+
+  // Who is told of plans that stopped
+
+  /** Sets where messages go; with a signing secret where one was drawn, shown here and never again. */
+  async putWebhook(given: { url: string; rotate: boolean }): Promise<{ view: WebhookView; secret: string | null }> {
+    const put = this.#webhook.put(given, this.clock.now())
+    await this.#rearming.rearm()
+    return put
+  }
+
+  webhook(): WebhookView | null {
+    return this.#webhook.view()
+  }
+
+  webhookTarget(): WebhookTarget | null {
+    return this.#webhook.target(this.clock.now())
+  }
+
+  removeWebhook(): boolean {
+    return this.#webhook.remove()
+  }
+
+  /** Posts what is due, while everything else goes on: an endpoint that hangs keeps nothing but its own message waiting. */
+  #tell(now: number): void {
+    for (const one of this.#webhook.take(now)) this.ctx.waitUntil(this.#deliver(one))
+  }
+
+  async #deliver(one: NoticeTry): Promise<void> {
+    const { why, final } = await postNotice(one, this.env, this.clock)
+    this.#webhook.settle({ seq: one.seq, tries: one.tries, why, final }, this.clock.now())
+    await this.#rearming.rearm()
   }
 
   /** Deletes everything. */
@@ -358,6 +402,7 @@ export class Registry extends DurableObject<Environment> {
     await this.#send(messages)
     await this.#crews.look()
     await this.#handles.sweep(now, horizonAt)
+    this.#tell(now)
   }
 
   #wake(ended: readonly Ended[]): void {
@@ -463,7 +508,7 @@ export class Registry extends DurableObject<Environment> {
     return this.#handles.idle(k, waitMs)
   }
 
-  beginHandle(target: HandleTarget): Promise<{ lease: HandleLease | null; allowedSecrets: string[] }> {
+  beginHandle(target: HandleTarget): Promise<{ lease: HandleLease | null } & Grants> {
     return this.#handles.begin(target)
   }
 
@@ -500,18 +545,33 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** Forgets a managed cache; the lease to delete its handle at the provider, if it has one. The alarm stands behind it. */
-  removeHandle(id: string): Promise<{ lease: HandleLease | null; allowedSecrets: string[] }> {
+  removeHandle(id: string): Promise<{ lease: HandleLease | null } & Grants> {
     return this.#handles.remove(id)
   }
 
   /** Holds the table against what a provider lists as ours; returns the names that nobody here knows. */
-  reconcileHandles(provider: string, listed: ListedOurs[], listedAt: number): Promise<string[]> {
-    return this.#handles.reconcile(provider, listed, listedAt)
+  reconcileHandles(
+    provider: string,
+    listed: ListedOurs[],
+    listedAt: number,
+    listedWith?: ListedWith | null,
+  ): Promise<string[]> {
+    return this.#handles.reconcile(provider, listed, listedAt, listedWith)
   }
 
   /** Handles that an account which is to be erased leaves at its providers. */
-  livingHandles(): { provider: string; name: string }[] {
+  livingHandles(): { handles: LivingHandle[] } & Grants {
     return this.#handles.living()
+  }
+
+  /** How many managed caches there are, by provider, and how many of their handles live. */
+  handleCounts(): HandleCount[] {
+    return this.#handleStore.countsByProvider()
+  }
+
+  /** The account's own credentials for some providers, sealed. */
+  credentialsOf(providers: string[]): StoredCredential[] {
+    return this.#account.credentialsOf(providers)
   }
 
   // Reading and changing
@@ -548,6 +608,13 @@ export class Registry extends DurableObject<Environment> {
   /** Takes word of traffic that is coming; the prefix as it stands then. */
   async announce(id: string, announcement: Announcement): Promise<PrefixView> {
     this.#registrar.announce(id, announcement, this.clock.now())
+    await this.#rearming.rearm()
+    return this.#registrar.view(id, this.clock.now())
+  }
+
+  /** Takes back word of traffic: for one instant, or with null all of it. */
+  async withdraw(id: string, at: number | null): Promise<PrefixView> {
+    this.#registrar.withdraw(id, at, this.clock.now())
     await this.#rearming.rearm()
     return this.#registrar.view(id, this.clock.now())
   }
@@ -645,6 +712,7 @@ export class Registry extends DurableObject<Environment> {
     this.#botBooks.giveUp(this.clock.now())
     age(this.#store, this.#handleStore, this.#idempotency, this.clock.now())
     this.#account.resealCredentials()
+    this.#outbox.age(this.clock.now())
     await this.#rearming.rearm()
   }
 }

@@ -1,11 +1,12 @@
 import { isWarm } from '../core/state.ts'
 import type { Change } from '../core/change.ts'
 import type { Gone, PlanContext } from '../core/plan.ts'
-import { SLOT_MS } from '../core/schedule.ts'
+import { SLOT_MS, spread } from '../core/schedule.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
 import { Guards } from './guards.ts'
 import { Paces } from './paces.ts'
+import { Rationing } from './rationing.ts'
 import { DEFAULT_CREDENTIAL } from './records.ts'
 import type { AccountSettings, PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
@@ -34,6 +35,7 @@ export class Situation {
   readonly ports: KeeperPorts
   readonly guards: Guards
   readonly paces: Paces
+  readonly rationing: Rationing
   /** A copy of which prefixes have a call in flight: claim by prefix. The claims are the truth. */
   readonly inFlight = new Map<number, number>()
   settings: AccountSettings
@@ -43,6 +45,7 @@ export class Situation {
     this.ports = ports
     this.guards = new Guards(store)
     this.paces = new Paces(store)
+    this.rationing = new Rationing(store)
     this.settings = settings
     this.#readInFlight()
   }
@@ -83,7 +86,7 @@ export class Situation {
     now: number,
     accountLeftNanos: number | null,
   ): PlanContext {
-    return {
+    const context: PlanContext = {
       keepWarm: record.keepWarm,
       facts: this.ports.factsOf(record.provider, record.model, now),
       estimatedTokens: record.estimatedTokens,
@@ -97,6 +100,16 @@ export class Situation {
       ...this.#gone(record),
       ...this.#holdBack(record, state, now),
     }
+    const outbid = accountLeftNanos !== null && this.rationing.isOutbid(k, state, context, now)
+    return outbid ? { ...context, outbid } : context
+  }
+
+  /** Looks, now and then, whether what the account has left today reaches all that is scheduled. */
+  reckon(now: number): void {
+    this.rationing.reckon(now, this.accountLeft(now), (k, state) => {
+      const record = this.store.prefixes.record(k)
+      return record === null ? null : this.context(k, record, state, now, null)
+    })
   }
 
   #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {
@@ -132,11 +145,4 @@ export class Situation {
     if (consumed || before.state.nextAt === null || nextAt < before.state.nextAt)
       this.store.slots.hint(before.k, Math.max(nextAt, now - SLOT_MS))
   }
-}
-
-/** A number in [0, 1) that spreads retries over prefixes and tries, the same every time it is asked. */
-function spread(k: number, generation: number): number {
-  let mixed = Math.imul(k, 0x9e3779b1) ^ Math.imul(generation, 0x85ebca6b)
-  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d)
-  return ((mixed ^ (mixed >>> 13)) >>> 0) / 2 ** 32
 }

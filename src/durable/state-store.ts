@@ -1,6 +1,7 @@
 import type { HistoryRow } from '../core/history.ts'
+import { newsOf } from '../core/notice.ts'
 import { readState } from '../core/state.ts'
-import type { PrefixState } from '../core/state.ts'
+import type { PrefixState, Stop } from '../core/state.ts'
 import { Copies } from './copies.ts'
 import { linesOf } from './history-lines.ts'
 import type { HistoryStore } from './history-store.ts'
@@ -23,12 +24,20 @@ export class StateStore {
   readonly #sql: Sql
   readonly #history: HistoryStore
   readonly #trials: TrialStore
+  readonly #tell: (k: number, stop: Stop) => boolean
   readonly #copies = new Copies<PrefixState>(STATES_IN_MEMORY)
 
-  constructor(sql: Sql, history: HistoryStore, trials: TrialStore) {
+  /** `tell` takes a stop that a person has to hear of, in the transaction of the stop; true: it will be told. */
+  constructor(
+    sql: Sql,
+    history: HistoryStore,
+    trials: TrialStore,
+    tell: (k: number, stop: Stop) => boolean = () => false,
+  ) {
     this.#sql = sql
     this.#history = history
     this.#trials = trials
+    this.#tell = tell
   }
 
   /** What was undone in the tables must not live on in the copies. */
@@ -90,7 +99,10 @@ export class StateStore {
   }
 
   /** One written row, whatever is in it: history rows ride along in `tail` until there are enough for a row of their own. */
-  save(k: number, state: PrefixState, rows: readonly HistoryRow[]): void {
+  save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
+    const stop = given.stopped === null ? null : newsOf(this.load(k), given)
+    const isTold = stop !== null && this.#tell(k, stop)
+    const state = isTold ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
     const text = JSON.stringify(state)
     this.#copies.set(k, state)
     if (rows.length === 0) {
@@ -107,6 +119,16 @@ export class StateStore {
       k,
     )[0]
     if (count !== undefined && count.tail_rows >= TAIL_ROWS) this.#history.moveTail(k)
+  }
+
+  /** Some prefixes that a due time stands for, the newest first, and how many there are. */
+  scheduled(limit: number): { ks: number[]; total: number } {
+    const ks = this.#sql
+      .all<{ k: number }>('SELECT k FROM state WHERE next_at IS NOT NULL ORDER BY k DESC LIMIT ?', limit)
+      .map((row) => row.k)
+    if (ks.length < limit) return { ks, total: ks.length }
+    const total = this.#sql.all<{ n: number }>('SELECT count(next_at) AS n FROM state')[0]?.n ?? ks.length
+    return { ks, total }
   }
 
   /** Prefixes whose due time passed without any slot or claim standing for them: none, unless there is a defect. */

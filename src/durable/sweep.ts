@@ -40,6 +40,7 @@ export class Sweep {
    * came. Returns the messages to send; a message that cannot be sent is released with `release`.
    */
   sweep(now: number, horizonAt: number): { messages: Message[]; ended: Ended[] } {
+    this.#situation.reckon(now)
     return this.#situation.transaction(() => {
       const ended: Ended[] = []
       const forced: ClaimEntry[] = []

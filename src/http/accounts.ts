@@ -9,11 +9,12 @@ import { newAccountKey, sha256 } from '../runtime/ids.ts'
 import { admin, forgetKeys, keySeed } from './auth.ts'
 import { readBody } from './body.ts'
 import { eraseBotsOf } from './bot-erasure.ts'
-import { deleteHandlesOf } from './caches.ts'
+import { deleteHandlesOf } from './handle-erasure.ts'
 import { clockOf, directoryOf, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { iso, money } from './present.ts'
+import { webhookJson } from './present-webhook.ts'
 import { cursor, limit, readQuery } from './query.ts'
 
 export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
@@ -55,13 +56,19 @@ export const accounts = room()
   .get('/accounts/:id', admin, async (c) => {
     const id = await existing(c)
     const registry = registryOf(c, id)
-    const [account, counts, days] = await Promise.all([accountJson(c, id, 0), registry.counts(), registry.totals()])
+    const [account, counts, days, webhook] = await Promise.all([
+      accountJson(c, id, 0),
+      registry.counts(),
+      registry.totals(),
+      registry.webhook(),
+    ])
     const today = days.find(({ day }) => day === dayOf(clockOf(c).now()))?.totals
     return c.json({
       ...account,
       prefixes: counts.prefixes,
       stored_bytes: counts.storedBytes,
       today: { calls: today?.calls ?? 0, cost_usd: money(today?.costNanos ?? 0) },
+      webhook: webhook === null ? null : webhookJson(webhook),
     })
   })
   .patch('/accounts/:id', admin, async (c) => {

@@ -25,6 +25,7 @@ import { providers } from './providers.ts'
 import { render } from './render.ts'
 import { signals } from './signals.ts'
 import { warm } from './warm.ts'
+import { webhook } from './webhook.ts'
 
 /** The caller's own request id is taken over when it is nothing but an id. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,100}$/
@@ -67,6 +68,7 @@ for (const resource of [
   ledger,
   accounts,
   credentials,
+  webhook,
   killSwitch,
   openapi,
 ])
@@ -87,7 +89,7 @@ app.notFound((c) => {
     ),
   ]
   if (methods.length === 0)
-    return answerFailure(c, failureValue('not_found', 'There is no such route (yet); see /openapi.json.'))
+    return answerFailure(c, failureValue('not_found', 'There is no such route; see /openapi.json.'))
   c.header('allow', methods.join(', '))
   return answerFailure(
     c,

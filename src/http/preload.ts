@@ -1,4 +1,4 @@
-import { Failure, readFailure } from '../contract/failures.ts'
+import { Failure, failureValue, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
 import { parseWith } from '../contract/issues.ts'
 import { preloadEnvelope } from '../contract/preload.ts'
@@ -47,7 +47,7 @@ async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
   const read = agents.map((agent, index) => caught(() => parseWith(warmBody, agent, `agents[${index}]`)))
   const names = read.map((one) => ('value' in one ? one.value.credential : undefined))
   const known = await credentialsNamed(c, names)
-  return Promise.all(
+  const admitted = await Promise.all(
     read.map(async (one, index): Promise<Admitted> => {
       if ('failure' in one) return { name: null, failure: one.failure }
       const body = one.value
@@ -62,6 +62,20 @@ async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
       }
     }),
   )
+  return admitted.map((agent, index) => withNameOfItsOwn(agent, index, admitted))
+}
+
+/** Two contents under one label would be two versions of it, the first of them on its way out. */
+function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted[]): Admitted {
+  const { name } = agent
+  if (name === null || !('preparation' in agent)) return agent
+  const { fingerprint } = agent.preparation
+  const other = all.findIndex((one) => one.name === name && 'preparation' in one)
+  const first = all[other]
+  if (first === undefined || !('preparation' in first) || first.preparation.fingerprint === fingerprint) return agent
+  const field = `agents[${index}].name`
+  const text = `${field}: is the label of agents[${other}] too, whose content differs; agents need labels of their own.`
+  return { name, failure: failureValue('invalid_request', text, { field }) }
 }
 
 async function admit(

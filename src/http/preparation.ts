@@ -11,6 +11,7 @@ import { DEFAULT_KEEP_WARM } from '../durable/registration.ts'
 import type { Registration } from '../durable/registration.ts'
 import { buildable } from '../providers/buildable.ts'
 import { callerHeaders } from '../providers/caller-headers.ts'
+import { innerHeads } from '../providers/inner-heads.ts'
 import { prepareNeutral } from '../providers/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import type { CacheRequest, Card, PreparedPrefix } from '../providers/types.ts'
@@ -131,8 +132,9 @@ function requiredBy(given: CacheInput | undefined): boolean | null {
 }
 
 /** With its body, compressed: only for what is going to be stored. */
-export function registrationOf({ registration, prefix }: Preparation): Registration {
-  return { ...registration, body: pack(prefix.text) }
+export function registrationOf({ registration, card, facts, prefix, fingerprintFor }: Preparation): Registration {
+  const heads = innerHeads(card, facts, prefix).map(fingerprintFor)
+  return { ...registration, ...(heads.length === 0 ? {} : { heads }), body: pack(prefix.text) }
 }
 
 /** The same preparation with another body: one that carries a further marker, or one that ends earlier. */

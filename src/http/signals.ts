@@ -1,5 +1,5 @@
 import { Failure } from '../contract/failures.ts'
-import { announceBody, signalBody } from '../contract/signal.ts'
+import { announceBody, signalBody, withdrawQuery } from '../contract/signal.ts'
 import { FURTHEST_ANNOUNCEMENT_MS } from '../core/announcement.ts'
 import { MOST_PENDING_MS, PENDING_MS } from '../core/signal.ts'
 import { account } from './auth.ts'
@@ -8,6 +8,7 @@ import { clockOf, registryOf, room } from './context.ts'
 import { idempotent } from './idempotency.ts'
 import { idOf } from './prefixes.ts'
 import { iso, prefixJson } from './present.ts'
+import { readQuery } from './query.ts'
 
 /** What callers know and no plan can see: that a session is over, that work will come back, that traffic is coming. */
 export const signals = room()
@@ -25,6 +26,10 @@ export const signals = room()
     const { at, expected_requests: expectedRequests = 1 } = await readBody(c, announceBody)
     refuseOutside('at', at, clockOf(c).now(), FURTHEST_ANNOUNCEMENT_MS)
     return c.json(prefixJson(await registryOf(c).announce(id, { at, expectedRequests })))
+  })
+  .delete('/prefixes/:id/announce', account, async (c) => {
+    const { at = null } = readQuery(c, withdrawQuery)
+    return c.json(prefixJson(await registryOf(c).withdraw(idOf(c), at)))
   })
 
 function refuseOutside(field: string, at: number, now: number, mostMs: number): void {

@@ -5,6 +5,7 @@ import { items, member, stringMember } from '../core/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject } from '../core/json-text.ts'
 import { readBody } from './body.ts'
 import { asTextBlocks, markers, markerText, MAX_MARKERS, UNMARKABLE } from './dialects/anthropic-markers.ts'
+import { isPoint, MAX_POINTS, points, pointText } from './dialects/bedrock-points.ts'
 import { hasBreakpoints, isDeveloper, MARKER_TEXT, textBlock } from './dialects/openai-marks.ts'
 import { wireOf } from './registry.ts'
 import type { Card, DialectId } from './types.ts'
@@ -29,12 +30,19 @@ interface Section {
   /** A list of blocks, one value, blocks that may be written as one string, or turns that hold blocks in `parts`. */
   kind: 'list' | 'value' | 'blocks' | 'turns'
   parts: string
+  /** The member that it lies in; null: it is the body's own. */
+  outer: string | null
 }
 
-const section = (kind: Section['kind'], names: string[], parts = 'content'): Section => ({ kind, names, parts })
+const section = (kind: Section['kind'], names: string[], parts = 'content', outer: string | null = null): Section => ({
+  kind,
+  names,
+  parts,
+  outer,
+})
 
-/** Sections in the order in which they are rendered. Bedrock's cache points are blocks themselves, and are not read here. */
-const SECTIONS: Readonly<Record<DialectId, readonly Section[] | null>> = {
+/** Sections in the order in which they are rendered. */
+const SECTIONS: Readonly<Record<DialectId, readonly Section[]>> = {
   'anthropic-messages': [section('list', ['tools']), section('blocks', ['system']), section('turns', ['messages'])],
   'openai-responses': [section('list', ['tools']), section('value', ['instructions']), section('turns', ['input'])],
   'openai-chat': [section('list', ['tools']), section('turns', ['messages'])],
@@ -44,34 +52,38 @@ const SECTIONS: Readonly<Record<DialectId, readonly Section[] | null>> = {
     section('value', ['toolConfig', 'tool_config']),
     section('turns', ['contents'], 'parts'),
   ],
-  'bedrock-converse': null,
+  'bedrock-converse': [
+    section('list', ['tools'], 'content', 'toolConfig'),
+    section('blocks', ['system']),
+    section('turns', ['messages']),
+  ],
 }
 
 const CONTROLS = new Set(['cache_control', 'prompt_cache_breakpoint'])
 
-/** The blocks of a stored body, in the order of the prompt; null for a wire format whose blocks are not read. */
-export function blocksOf(dialect: DialectId, text: string): Block[] | null {
-  const sections = SECTIONS[dialect]
-  if (sections === null) return null
+/** The blocks of a stored body, in the order of the prompt. */
+export function blocksOf(dialect: DialectId, text: string): Block[] {
   const { root } = readBody(text)
-  return sections.flatMap((one, index) => sectionBlocks(text, root, one, index))
+  return SECTIONS[dialect].flatMap((one, index) => sectionBlocks(text, root, one, index))
 }
 
-function sectionBlocks(text: string, root: JsonObject, { names, kind, parts }: Section, at: number): Block[] {
-  const node = named(root, names)
+function sectionBlocks(text: string, root: JsonObject, one: Section, at: number): Block[] {
+  const { names, kind, parts } = one
+  const node = named(root, one)
   if (node === null) return []
-  const block = (item: number, part: number | null, one: JsonNode, around = ''): Block => ({
+  const block = (item: number, part: number | null, found: JsonNode, around = ''): Block => ({
     place: { section: at, item, part },
-    tokens: `${names[0]} ${around}${tokensOf(text, one)}`,
+    tokens: `${names[0]} ${around}${tokensOf(text, found)}`,
   })
   if (kind === 'value' || (kind === 'blocks' && node.type === 'string')) return [block(0, null, node)]
   return items(node).flatMap((item, index) => {
+    if (isPoint(item)) return []
     const content = kind === 'turns' ? contentOf(item, parts) : null
     if (content === null) return [block(index, null, item)]
     const around = canonical(text, item, { drop: new Set([content]) })
     const inside = content.value
     if (inside.type !== 'array') return [block(index, null, inside, around)]
-    return inside.items.map((one, part) => block(index, part, one, around))
+    return inside.items.flatMap((found, part) => (isPoint(found) ? [] : [block(index, part, found, around)]))
   })
 }
 
@@ -79,8 +91,9 @@ function contentOf(item: JsonNode, parts: string): JsonMember | null {
   return item.type === 'object' ? (item.members.find(({ key }) => key === parts) ?? null) : null
 }
 
-function named(root: JsonObject, names: readonly string[]): JsonNode | null {
-  const node = names.map((name) => member(root, name)).find((one) => one !== undefined && one.type !== 'null')
+function named(root: JsonObject, { names, outer }: Pick<Section, 'names' | 'outer'>): JsonNode | null {
+  const around = outer === null ? root : member(root, outer)
+  const node = names.map((name) => member(around, name)).find((one) => one !== undefined && one.type !== 'null')
   return node ?? null
 }
 
@@ -94,13 +107,27 @@ function tokensOf(text: string, node: JsonNode): string {
   return isText ? `text ${JSON.stringify(stringMember(node, 'text'))}` : canonical(text, node, { drop })
 }
 
+/** Where markers stand in a stored body, in the order of the prompt, but for its end; and whether one stands there. */
+export function markedPlaces(dialect: DialectId, text: string): { places: Place[]; endIsMarked: boolean } {
+  const { root } = readBody(text)
+  const blocks = blocksOf(dialect, text) ?? []
+  const marked = blocks.map(({ place }) => {
+    const one = SECTIONS[dialect]?.[place.section]
+    const node = one === undefined ? undefined : find(root, one, place)?.node
+    return [...CONTROLS].some((name) => member(node, name)?.type === 'object') ? place : null
+  })
+  const endIsMarked = marked.pop() != null
+  return { places: marked.filter((place) => place !== null), endIsMarked }
+}
+
 /** The body with everything behind a block removed; the bytes in front of it stay as they are. */
 export function cutBehind(dialect: DialectId, text: string, place: Place): string {
   const { root } = readBody(text)
   const edits: Edit[] = []
   const gone: Record<string, null> = {}
-  for (const [index, { names, kind, parts }] of (SECTIONS[dialect] ?? []).entries()) {
-    const node = named(root, names)
+  for (const [index, one] of SECTIONS[dialect].entries()) {
+    const { names, kind, parts } = one
+    const node = named(root, one)
     if (node === null || index < place.section) continue
     if (index > place.section) {
       if (kind === 'turns' && node.type === 'array') edits.push(...arrayEdits(node, () => false))
@@ -116,8 +143,9 @@ export function cutBehind(dialect: DialectId, text: string, place: Place): strin
 }
 
 /** The block at a place: its node, and the turn that holds it if one does. */
-function find(root: JsonObject, { names, kind, parts }: Section, { item, part }: Place) {
-  const node = named(root, names)
+function find(root: JsonObject, one: Section, { item, part }: Place) {
+  const { kind, parts } = one
+  const node = named(root, one)
   if (node === null) return null
   if (node.type === 'string') return { node, turn: null }
   const entry = items(node)[item]
@@ -132,7 +160,7 @@ function find(root: JsonObject, { names, kind, parts }: Section, { item, part }:
  * no markers, has none at this place, or has no room for another: providers without them find prefixes by themselves.
  */
 export function markBehind(card: Pick<Card, 'dialect' | 'wire'>, text: string, place: Place, retention: string) {
-  const one = SECTIONS[card.dialect]?.[place.section]
+  const one = SECTIONS[card.dialect][place.section]
   if (one === undefined) return null
   const { root } = readBody(text)
   const found = find(root, one, place)
@@ -144,6 +172,12 @@ export function markBehind(card: Pick<Card, 'dialect' | 'wire'>, text: string, p
     // One is kept for the end of the prefix, which a probe marks.
     if (marked.length + 1 >= MAX_MARKERS || UNMARKABLE.has(stringMember(node, 'type') ?? '')) return null
     return withMarker(text, node, 'cache_control', markerText(retention), (raw, marker) => asTextBlocks(raw, marker))
+  }
+  if (card.dialect === 'bedrock-converse') {
+    const marked = points(root)
+    if (marked.some(({ list, index }) => list.items[index - 1] === node)) return text
+    if (marked.length + 1 >= MAX_POINTS) return null
+    return edit(text, [{ start: node.end, end: node.end, replacement: `,${pointText(retention)}` }])
   }
   if (wireOf(card).controls !== 'openai' || !hasBreakpoints(retention) || turn === null) return null
   const isChat = card.dialect === 'openai-chat'

@@ -45,14 +45,13 @@ export function groupCrew(agents: readonly CrewAgent[], minSharedTokens = 0): Cr
       alone.push(...cluster.filter((index) => !sharing.some((group) => group.members.includes(index))))
     }
     if (alone.length > 0)
-      groups.push({ members: alone.toSorted((a, b) => a - b), head: null, why: whyNone(first, alone, minimum) })
+      groups.push({ members: alone.toSorted((a, b) => a - b), head: null, why: whyNone(alone, minimum) })
   }
   return groups.toSorted((a, b) => (a.members[0] ?? 0) - (b.members[0] ?? 0))
 }
 
-function whyNone({ card }: CrewAgent, alone: readonly number[], minimum: number): string {
+function whyNone(alone: readonly number[], minimum: number): string {
   if (alone.length === 1) return 'no other agent shares its provider, model, credential, key and beginning'
-  if (blocksOf(card.dialect, '{}') === null) return 'shared heads are not looked for in this wire format'
   return `they share no whole blocks of at least ${minimum} tokens, the least that is worth an entry here`
 }
 
@@ -83,7 +82,7 @@ function beginning(blocks: readonly Block[], minimum: number, index: number): st
 function headsOf(
   agents: readonly CrewAgent[],
   cluster: readonly number[],
-  blocks: ReadonlyMap<number, Block[] | null>,
+  blocks: ReadonlyMap<number, Block[]>,
   minimum: number,
 ): CrewGroup[] {
   const lists = new Map(cluster.map((index) => [index, blocks.get(index) ?? []]))
@@ -100,7 +99,8 @@ function headsOf(
       const prefix = heads.get(leader)
       const place = placed(leader)
       if (members.length < 2 || prefix == null || place === undefined || prefix.estimatedTokens < minimum) return []
-      const why = `${members.length} agents begin with the same ${shared} blocks, about ${prefix.estimatedTokens} tokens`
+      const blocksShared = shared === 1 ? 'block' : `${shared} blocks`
+      const why = `${members.length} agents begin with the same ${blocksShared}, about ${prefix.estimatedTokens} tokens`
       return [{ members, head: { prefix, place }, why }]
     })
   }
@@ -113,7 +113,7 @@ function prepared({ card, facts, prefix }: CrewAgent, place: Place | undefined):
   const dialect = dialectOf(card)
   try {
     const text = cutBehind(card.dialect, prefix.text, place)
-    const head = whole(prefix, text, card, facts)
+    const head = wholePrefix(prefix, text, card, facts)
     // It has to be possible to write it: some formats have no marker where it would end.
     const primitive = dialect.primitives(head.text, facts)[0]
     if (primitive === undefined) return null
@@ -125,7 +125,13 @@ function prepared({ card, facts, prefix }: CrewAgent, place: Place | undefined):
   }
 }
 
-function whole(prefix: PreparedPrefix, text: string, card: Card, facts: ModelFacts): PreparedPrefix {
+/** A body that begins with the same blocks as a prepared one, as a prefix of its own: all of it. */
+export function wholePrefix(
+  prefix: PreparedPrefix,
+  text: string,
+  card: Pick<Card, 'dialect' | 'wire'>,
+  facts: ModelFacts,
+): PreparedPrefix {
   const { model, retention, cacheKey } = prefix
   const cache: CacheRequest = {
     mode: 'best_effort',
@@ -144,7 +150,7 @@ export function withHeadMarked({ card, facts, prefix }: CrewAgent, place: Place)
   const text = markBehind(card, prefix.text, place, prefix.retention)
   if (text === null || text === prefix.text) return prefix
   try {
-    const marked = whole(prefix, text, card, facts)
+    const marked = wholePrefix(prefix, text, card, facts)
     if (marked.canonical !== prefix.canonical) return prefix
     return { ...prefix, text: marked.text, breakpoint: marked.breakpoint }
   } catch (thrown) {

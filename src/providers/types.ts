@@ -214,6 +214,8 @@ export interface Card {
   dialect: DialectId
   wire?: Partial<Wire>
   supportsHandles: boolean
+  /** True where a request renews the entries at every marker that it passes, and not only the longest one that it reads. */
+  marksRenewed?: true
   /** True where a credential may be a Google service-account key, which is exchanged for an access token before a call. */
   serviceAccounts?: true
   /** Name of the Worker secret that holds the default credential. */

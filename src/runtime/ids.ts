@@ -41,6 +41,11 @@ function seal(open: string, seed: string): string {
   return createHmac('sha256', seed).update(open).digest('hex').slice(0, SEAL_CHARS)
 }
 
+/** What messages to a webhook are signed with: 256 random bits, spelled as Standard Webhooks spells them. */
+export function newWebhookSecret(): string {
+  return `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`
+}
+
 function randomHex(bytes: number): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString('hex')
 }

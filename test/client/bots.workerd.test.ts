@@ -1,6 +1,6 @@
 import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { BotError, createBot, openBot, resumeBot } from '../../src/client/bots.ts'
+import { PilotlightError, createBot, openBot, resumeBot } from '../../src/client/bots.ts'
 import type { BotResponse, ClientOptions, Responses } from '../../src/client/bots.ts'
 import { botResponse } from '../../src/contract/answers/bot-responses.ts'
 import { useLab } from '../http/support.ts'
@@ -56,12 +56,12 @@ async function turnOf(responses: Responses<BotResponse>): Promise<BotResponse[]>
   }
 }
 
-async function errorOf(call: Promise<unknown>): Promise<BotError> {
+async function errorOf(call: Promise<unknown>): Promise<PilotlightError> {
   const thrown: unknown = await call.then(
     () => null,
     (error: unknown) => error,
   )
-  if (!(thrown instanceof BotError)) throw new Error('no BotError was thrown')
+  if (!(thrown instanceof PilotlightError)) throw new Error('no PilotlightError was thrown')
   return thrown
 }
 
@@ -95,9 +95,9 @@ describe.each(['socket', 'events'] as const)('a bot heard by %s', (via) => {
   })
 
   it('cannot be heard where there is none, or with a wrong key', async () => {
-    await expect(openBot(options, `bot_${'0'.repeat(24)}`).responses({ via })).rejects.toBeInstanceOf(BotError)
+    await expect(openBot(options, `bot_${'0'.repeat(24)}`).responses({ via })).rejects.toBeInstanceOf(PilotlightError)
     const { id } = await createBot(options, tents)
-    await expect(openBot({ ...options, key: 'wrong' }, id).responses({ via })).rejects.toBeInstanceOf(BotError)
+    await expect(openBot({ ...options, key: 'wrong' }, id).responses({ via })).rejects.toBeInstanceOf(PilotlightError)
   })
 })
 

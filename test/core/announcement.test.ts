@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { applyAnnouncement, MOST_ANNOUNCEMENTS } from '../../src/core/announcement.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../../src/core/announcement.ts'
 import { reschedule } from '../../src/core/reschedule.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { PlanContext } from '../../src/core/plan.ts'
@@ -98,6 +98,19 @@ describe('announced traffic', () => {
     const lastFailure = { at: at - 80_000, failure, againAt: at - 60_000 }
     const cold = warmState(NOON - HOUR, { verdict: 'cold', failuresInRow: 1, lastFailure, ...stop('lapsed') })
     expect(decide(announcedAt(at, cold), auto, at - 79_000)).toMatchObject({ do: 'wait', untilAt: at - 60_000 })
+  })
+
+  it('taken back, leaves the plan as it would be without it', () => {
+    const cold = warmState(NOON - HOUR, { verdict: 'cold', ...stop('lapsed') })
+    const told = announcedAt(NOON + 2 * HOUR, announcedAt(at, cold))
+    const one = withdrawn(told, at, NOON)?.state ?? cold
+    expect(reschedule(one, auto, NOON).state.nextAt).toBe(NOON + 2 * HOUR - 90_000)
+    const none = withdrawn(told, null, NOON)?.state ?? told
+    expect(reschedule(none, auto, NOON).state).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
+    expect(withdrawn(told, NOON + 4 * HOUR, NOON)).toBeNull()
+    expect(withdrawn(cold, null, NOON)).toBeNull()
+    // What has passed cannot be taken back.
+    expect(withdrawn(told, at, at)).toBeNull()
   })
 
   it('is kept in order, once for each instant, bounded, and dropped when it has passed', () => {

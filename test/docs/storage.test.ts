@@ -40,6 +40,7 @@ const objects = [
       'src/durable/account.ts',
       'src/durable/guards.ts',
       'src/durable/paces.ts',
+      'src/durable/webhook.ts',
     ],
   },
   {
@@ -115,6 +116,9 @@ it('states sizes and ages as they are in the code', () => {
     `whole for seven days after its newest row, then by the hour up to ${days('LEDGER_DAYS_MS')} days`,
   )
   expect(storage).toContain(`| ${days('LEDGER_DAYS_MS')} days |`)
+  expect(storage).toContain(
+    `given up, ${constant('src/durable/outbox.ts', 'GIVEN_UP_MS') / 86_400_000} days, the latest ${constant('src/durable/outbox.ts', 'MOST_GIVEN_UP')} |`,
+  )
   expect(constant('src/durable/idempotency.ts', 'IDEMPOTENCY_MS') / 3_600_000).toBe(24)
 })
 

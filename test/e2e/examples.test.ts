@@ -60,18 +60,39 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 500 })
 })
 
-it.each(['warm.mjs', 'observe-anthropic.mjs', 'observe-openai.mjs', 'break-even.mjs'])(
-  '%s does what it shows',
-  async (file) => {
-    expect(await run('node', `examples/${file}`)).toMatchObject({ code: 0 })
-  },
-)
+it.each([
+  'warm.mjs',
+  'observe-anthropic.mjs',
+  'observe-openai.mjs',
+  'agent-anthropic.mjs',
+  'agent-openai.mjs',
+  'agent-gemini.mjs',
+  'crew.mjs',
+  'break-even.mjs',
+])('%s does what it shows', async (file) => {
+  expect(await run('node', `examples/${file}`)).toMatchObject({ code: 0 })
+})
+
+/** The reason why it is not run here; null where it is. */
+const withoutPython =
+  spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))'], { stdio: 'ignore' }).status === 0
+    ? null
+    : 'there is no Python 3.9 or newer here'
+
+it('agent.py does what it shows', async (test) => {
+  if (withoutPython !== null) test.skip(withoutPython)
+  expect(await run('python3', 'examples/agent.py')).toMatchObject({ code: 0 })
+})
 
 /** Not every machine that has Node has curl and bash. */
 const shells = ['curl', 'bash'].every((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0)
 
-it.skipIf(!shells)('warm.sh does what it shows', async () => {
-  expect(await run('bash', 'examples/warm.sh')).toMatchObject({ code: 0 })
+it.skipIf(!shells).each(['warm.sh'])('%s does what it shows', async (file) => {
+  expect(await run('bash', `examples/${file}`)).toMatchObject({ code: 0 })
+})
+
+it.skipIf(!shells)('the deploy hook does what it shows, by the command of its workflow', async () => {
+  expect(await run('bash', 'examples/deploy-hook/try.sh')).toMatchObject({ code: 0 })
 })
 
 it.skipIf(!shells)('the commands in README.md and docs/api.md do what they show', async () => {

@@ -73,6 +73,24 @@ describe('a bot’s conversation', () => {
     expect([refused.status, pick(refused, 'error', 'detail', 'field')]).toEqual([400, 'keep_warm.plan'])
   })
 
+  it('is its own from where it differs from another bot’s, and that one’s prefix before', async () => {
+    const [one, two] = [await begin(), await begin()]
+    for (const bot of [one, two]) await say(bot, 'Which tent for three?')
+    expect(await prefixOf(one)).toMatchObject({ name: one })
+    expect(await prefixOf(two)).toBeUndefined()
+    await say(two, 'And for four?')
+    expect((await prefixOf(two))?.['id']).not.toBe((await prefixOf(one))?.['id'])
+  })
+
+  it('keeps the plan that somebody gave it by hand, turn after turn', async () => {
+    const bot = await begin()
+    await say(bot, 'Which tent for a winter of two?')
+    const { id } = (await prefixOf(bot)) ?? {}
+    await call('PATCH', `/prefixes/${String(id)}`, { keep_warm: { plan: 'off' } })
+    await say(bot, 'And which stove?')
+    expect(await prefixOf(bot)).toMatchObject({ id, hits: 1, keep_warm: { plan: 'off' } })
+  })
+
   it('is its head alone after the history was cut behind the last call', async () => {
     const long = `Tell me more. ${'It rains in the mountains, and the wind is strong there. '.repeat(40)}\nlab: say 600`
     const bot = await begin({ ...anthropic, history_tokens: 4_500 })

@@ -128,6 +128,39 @@ describe('a crew with a shared head', () => {
     expect(crew).toMatchObject({ status: 'succeeded', failed: 4, head_writes: 1 })
   })
 
+  it('leaves a head that somebody keeps its plan, and an agent that is nothing but the head its own', async () => {
+    const rules = longText(400)
+    const tools = [{ name: 'search', input_schema: { type: 'object' } }]
+    const alone = { model: 'claude-opus-5', max_tokens: 9, tools, system: [text(rules)], messages: [] }
+    const kept = await post('/warm', { provider: 'anthropic', request: alone, keep_warm: { plan: 'always' } })
+    const crew = preloadAnswer.parse((await post('/preload', { agents: crewOf(2, {}, rules) })).json)
+    expect(crew.groups[0]?.head?.prefix_id).toBe(pick(kept, 'id'))
+    expect((await get(`/prefixes/${pick(kept, 'id')}`)).json).toMatchObject({ plan: { plan: 'always', stopped: null } })
+
+    const others = longText(400)
+    const whole = {
+      provider: 'anthropic',
+      request: { ...alone, system: [text(others)] },
+      keep_warm: { plan: 'always' },
+    }
+    const second = preloadAnswer.parse((await post('/preload', { agents: [...crewOf(2, {}, others), whole] })).json)
+    expect(second).toMatchObject({ status: 'succeeded', head_writes: 1, calls: 3 })
+    expect(second.agents[2]?.prefix_id).toBe(second.groups[0]?.head?.prefix_id)
+    expect(pick(await get(`/prefixes/${second.agents[2]?.prefix_id}`), 'plan', 'plan')).toBe('always')
+  })
+
+  it('refuses one label for two contents, which would be versions of each other', async () => {
+    const agents = crewOf(3, { name: 'desk' })
+    const crew = preloadAnswer.parse((await post('/preload', { agents })).json)
+    expect(crew.agents.map(({ status, failure }) => failure?.detail?.['field'] ?? status)).toEqual([
+      'succeeded',
+      'agents[1].name',
+      'agents[2].name',
+    ])
+    const [one] = agents
+    expect((await post('/preload', { agents: [one, one] })).json).toMatchObject({ status: 'succeeded', failed: 0 })
+  })
+
   it('is not shared across models, and each group has its own', async () => {
     const rules = longText(400)
     const others = crewOf(2, {}, rules).map((agent) => ({
@@ -235,6 +268,10 @@ describe('a crew in the background', () => {
     const ends = events.filter(({ event, data }) => event === 'agent' && data['status'] === 'succeeded')
     expect(ends.map(({ data }) => data['index']).toSorted()).toEqual([0, 1, 2])
     expect((await get(`/jobs/${id}`)).json).toEqual(events.at(-1)?.data)
+    // Whoever lost the stream and comes back is told what they have not heard.
+    const last = /id: (\d+)\ndata: \{"id"/.exec((await get(`/jobs/${id}/events`)).text)?.[1] ?? ''
+    const again = await get(`/jobs/${id}/events`, { headers: { 'last-event-id': last } })
+    expect(again.text.match(/^event: \w+$/gm)).toEqual(['event: done'])
   })
 
   it('tells a single warm’s progress by events too, and an unknown job’s not at all', async () => {

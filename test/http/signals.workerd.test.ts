@@ -105,6 +105,33 @@ describe('POST /prefixes/{id}/announce', () => {
   })
 })
 
+describe('DELETE /prefixes/{id}/announce', () => {
+  const gone = async (id: unknown, query = '') => call('DELETE', `/prefixes/${id}/announce${query}`)
+
+  it('takes one instant back, and then all: nothing is written for them any more', async () => {
+    const id = await warmed('off')
+    const [first, second] = [inMs(2 * HOUR_MS), inMs(3 * HOUR_MS)]
+    for (const at of [first, second]) await post(`/prefixes/${id}/announce`, { at })
+    const one = prefixAnswer.parse((await gone(id, `?at=${first}`)).json)
+    expect(one.announcements).toEqual([{ at: second, expected_requests: 1 }])
+    expect(one.plan.next_probe_at).toBe(new Date(Date.parse(second) - 90_000).toISOString())
+    const none = prefixAnswer.parse((await gone(id)).json)
+    expect([none.announcements, none.plan.next_probe_at]).toEqual([[], null])
+    const history = await get(`/prefixes/${id}/history`)
+    expect(history.text).toContain(`expects no requests any more: those that were announced for ${first}`)
+    for (const query of ['', `?at=${second}`]) expect((await gone(id, query)).status).toBe(404)
+  })
+
+  it('refuses what is no instant, and leaves what is announced alone', async () => {
+    const id = await warmed('off')
+    await post(`/prefixes/${id}/announce`, { at: inMs(2 * HOUR_MS) })
+    for (const query of ['?at=soon', '?when=now']) expect((await gone(id, query)).status).toBe(400)
+    const { key } = await newAccount()
+    expect((await call('DELETE', `/prefixes/${id}/announce`, undefined, { key })).status).toBe(404)
+    expect(pick(await get(`/prefixes/${id}`), 'announcements')).toHaveLength(1)
+  })
+})
+
 it('another account hears nothing of a prefix', async () => {
   const id = await warmed('off')
   const { key } = await newAccount()

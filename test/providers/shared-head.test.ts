@@ -168,13 +168,27 @@ describe('the head that a crew shares', () => {
     expect(group?.head?.prefix.breakpoint.path).toBe('systemInstruction')
   })
 
-  it('says where a wire format is not looked into', () => {
-    const body = (role: string) => ({ system: [{ text: RULES }, { text: role }], messages: [] })
+  it('is found at Bedrock past its cache points, and gets one where it ends', () => {
     const { card, prepare, facts } = provider('bedrock')
-    const agents = ['a', 'b'].map((role) => {
-      const prefix = prepare(body(role), undefined, 'anthropic.claude-opus-5')
+    const point = { cachePoint: { type: 'default' } }
+    const toolSpec = { name: 'search', inputSchema: { json: { type: 'object' } } }
+    const body = (role: string, points: object[]) => ({
+      toolConfig: { tools: [{ toolSpec }, ...points] },
+      system: [{ text: RULES }, { text: `You are the ${role}.` }, point],
+      messages: [{ role: 'user', content: [{ text: 'Go' }] }],
+    })
+    const agents = [body('writer', [point]), body('editor', [])].map((one): CrewAgent => {
+      const prefix = prepare(one, undefined, 'anthropic.claude-opus-5')
       return { card, prefix, scope: 'default:1', facts: facts(prefix.model) }
     })
-    expect(groupCrew(agents)).toMatchObject([{ head: null, why: expect.stringContaining('wire format') }])
+    const [group] = groupCrew(agents)
+    expect(group).toMatchObject({ members: [0, 1], head: { prefix: { breakpoint: { path: 'system[0]' } } } })
+    const marked = withHeadMarked(agents[1]!, group!.head!.place)
+    expect(JSON.parse(marked.text)).toMatchObject({
+      system: [{ text: RULES }, point, { text: 'You are the editor.' }, point],
+    })
+    expect(marked.canonical).toBe(agents[1]!.prefix.canonical)
+    // Marked once is marked.
+    expect(withHeadMarked({ ...agents[1]!, prefix: marked }, group!.head!.place).text).toBe(marked.text)
   })
 })

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { at, usd } from './values.ts'
+import { webhookAnswer } from './webhook.ts'
 
 export const accountAnswer = z.strictObject({
   id: z.string(),
@@ -15,6 +16,7 @@ export const accountWithUse = z.strictObject({
   prefixes: z.int(),
   stored_bytes: z.int(),
   today: z.strictObject({ calls: z.int(), cost_usd: z.number() }),
+  webhook: webhookAnswer.nullable(),
 })
 
 export const keyAnswer = z.strictObject({

@@ -8,7 +8,9 @@ import {
   revokedAnswer,
 } from '../../contract/answers/account.ts'
 import { deletedAnswer, listOf } from '../../contract/answers/values.ts'
+import { newWebhookAnswer, webhookAnswer, webhookTestAnswer } from '../../contract/answers/webhook.ts'
 import { newCredential } from '../../contract/credential.ts'
+import { newWebhook } from '../../contract/webhook.ts'
 import { accountsQuery } from '../accounts.ts'
 import { operationsOf } from './operation.ts'
 
@@ -62,6 +64,23 @@ export const accounts = operationsOf('admin', {
   },
   'DELETE /accounts/{id}/credentials/{name}': {
     does: 'Deletes a credential. Plans that used it stop.',
+    answers: deletedAnswer,
+  },
+  'PUT /accounts/{id}/webhook': {
+    does: 'Sets where stopped plans are told of. What was not delivered is tried anew.',
+    body: newWebhook,
+    answers: { 200: newWebhookAnswer, 201: newWebhookAnswer },
+  },
+  'GET /accounts/{id}/webhook': {
+    does: 'Where stopped plans are told of, and how that goes.',
+    answers: webhookAnswer,
+  },
+  'POST /accounts/{id}/webhook/test': {
+    does: 'Posts a message about nothing, once, and says how that went.',
+    answers: webhookTestAnswer,
+  },
+  'DELETE /accounts/{id}/webhook': {
+    does: 'Tells nobody any more, and forgets what was not delivered.',
     answers: deletedAnswer,
   },
 })

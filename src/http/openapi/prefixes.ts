@@ -3,7 +3,7 @@ import { leaseAnswer, prefixAnswer, requestAnswer, warmthAnswer } from '../../co
 import { previewAnswer } from '../../contract/answers/preview.ts'
 import { deletedAnswer, listOf } from '../../contract/answers/values.ts'
 import { warmAnswer } from '../../contract/answers/warm.ts'
-import { announceBody, signalBody } from '../../contract/signal.ts'
+import { announceBody, signalBody, withdrawQuery } from '../../contract/signal.ts'
 import { leaseBody } from '../../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../../contract/warm.ts'
 import { historyQuery } from '../history.ts'
@@ -71,6 +71,11 @@ export const prefixes = operationsOf('account', {
     does: 'Says that traffic is coming: be warm by then.',
     body: announceBody,
     idempotent: true,
+    answers: prefixAnswer,
+  },
+  'DELETE /prefixes/{id}/announce': {
+    does: 'Takes back what was announced, for one instant or for all.',
+    query: withdrawQuery,
     answers: prefixAnswer,
   },
 })

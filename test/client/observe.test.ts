@@ -1,0 +1,171 @@
+import { expect, it } from 'vitest'
+import { connectionOf } from '../../src/client/connection.ts'
+import type { FetchLike } from '../../src/client/connection.ts'
+import { observe } from '../../src/client/observe.ts'
+import type { Fetch } from '../../src/client/observe.ts'
+import { usageIn } from '../../src/client/usage.ts'
+
+/** What the deployment was sent: the text of each report. */
+function deployment(answer: () => Response = () => Response.json({ data: [] })) {
+  const sent: string[] = []
+  const fetch: FetchLike = (_, init) => {
+    sent.push(String(init?.body))
+    return Promise.resolve(answer())
+  }
+  const connection = connectionOf({ baseUrl: 'http://pilotlight.test', key: 'k', fetch, retries: 0 })
+  return { connection, sent, reports: () => sent.flatMap((text) => JSON.parse(text) as Record<string, unknown>[]) }
+}
+
+/** A provider that answers with these pieces, each only once the one before was taken. */
+const provider =
+  (pieces: string[], type = 'text/event-stream', status = 200): Fetch =>
+  () => {
+    const left = pieces.map((piece) => new TextEncoder().encode(piece))
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          const next = left.shift()
+          if (next === undefined) controller.close()
+          else controller.enqueue(next)
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    return Promise.resolve(new Response(body, { status, headers: { 'content-type': type, 'x-request-id': 'r1' } }))
+  }
+
+const started = [
+  'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":5,"cache_read_input_tokens":2048,"output_tokens":1}}}\n\n',
+  'data: {"type":"content_block_delta","delta":{"text":"Zwölf "}}\n\n',
+  'data: {"type":"message_delta","usage":{"output_tokens":9}}\n\n',
+]
+// Key order, numbers and spacing that a second serialisation would lose.
+const request = '{"model": "claude-opus-5", "temperature": 1.0, "max_tokens":1e3, "messages":[]}'
+const post = { method: 'POST', body: request }
+const options = { provider: 'anthropic', now: () => 1_000 }
+
+it('hands on every byte of a stream and every header, and reports its usage with the request’s own bytes', async () => {
+  const { connection, sent, reports } = deployment()
+  const fetch = observe(connection, provider(started), options)
+  const answer = await fetch('https://api.anthropic.com/v1/messages', post)
+  expect([answer.status, answer.headers.get('x-request-id')]).toEqual([200, 'r1'])
+  expect(await answer.text()).toBe(started.join(''))
+  await fetch.flush()
+  expect(reports()).toMatchObject([
+    {
+      provider: 'anthropic',
+      usage: { input_tokens: 5, cache_read_input_tokens: 2048, output_tokens: 9 },
+      started_at: 1_000,
+      ttft_ms: 0,
+    },
+  ])
+  expect(sent[0]).toContain(`"request":${request}`)
+})
+
+it('reads nothing ahead of the reader, and holds nothing back', async () => {
+  let taken = 0
+  const slow: Fetch = () => {
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          taken += 1
+          controller.enqueue(new TextEncoder().encode(`data: ${taken}\n\n`))
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    return Promise.resolve(new Response(body, { headers: { 'content-type': 'text/event-stream' } }))
+  }
+  const { connection, reports } = deployment()
+  const fetch = observe(connection, slow, options)
+  const reader = (await fetch('https://x.test/v1/messages', post)).body?.getReader()
+  expect(taken).toBe(0)
+  await reader?.read()
+  await reader?.read()
+  expect(taken).toBe(2)
+  // Whoever leaves early sent a real request all the same.
+  await reader?.cancel()
+  await fetch.flush()
+  expect(reports()).toMatchObject([{ provider: 'anthropic', usage: { uncached_input_tokens: null } }])
+})
+
+it('finds the usage of plain answers, of OpenAI’s and Gemini’s streams, and none in a page', () => {
+  expect(usageIn('{"usage":{"prompt_tokens":7}}', false)).toEqual({ prompt_tokens: 7 })
+  expect(usageIn('data: {"type":"response.completed","response":{"usage":{"input_tokens":7}}}\n\n', true)).toEqual({
+    input_tokens: 7,
+  })
+  expect(
+    usageIn('data: {"choices":[],"usage":null}\n\ndata: {"usage":{"prompt_tokens":7}}\n\ndata: [DONE]\n', true),
+  ).toEqual({
+    prompt_tokens: 7,
+  })
+  const parts =
+    'data: {"usageMetadata":{"promptTokenCount":7}}\r\n\r\ndata: {"usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":2}}'
+  expect(usageIn(parts, true)).toEqual({ promptTokenCount: 7, candidatesTokenCount: 2 })
+  for (const nothing of ['<html>', '', 'null', '[]', '{"usage":3}']) expect(usageIn(nothing, false)).toBeNull()
+})
+
+it('names the model where it stands in the address alone', async () => {
+  const { connection, reports } = deployment()
+  const fetch = observe(connection, provider(['{"usageMetadata":{}}'], 'application/json'), {
+    ...options,
+    provider: 'gemini',
+  })
+  const address = 'https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:generateContent?alt=json'
+  await (await fetch(new URL(address), post)).text()
+  await fetch.flush()
+  expect(reports()).toMatchObject([{ provider: 'gemini', model: 'gemini-2.5-pro' }])
+})
+
+it('reports by the prefix’s id without the request, where there is one', async () => {
+  const { connection, sent } = deployment()
+  const fetch = observe(connection, provider(['{"usage":{}}'], 'application/json'), { ...options, prefixId: 'pfx_1' })
+  await (await fetch('https://x.test/v1/messages', post)).text()
+  await fetch.flush()
+  expect(JSON.parse(String(sent[0]))).toEqual([{ prefix_id: 'pfx_1', usage: {}, started_at: 1_000 }])
+})
+
+it.each([
+  ['a refusal', provider(['{"error":{}}'], 'application/json', 429), post],
+  ['another method', provider(['{}'], 'application/json'), { method: 'GET' }],
+  ['a form', provider(['{}'], 'application/json'), { method: 'POST', body: new FormData() }],
+  ['a body that is not JSON', provider(['{}'], 'application/json'), { method: 'POST', body: 'a=b' }],
+] as const)('does not report %s', async (_, of, init) => {
+  const { connection, sent } = deployment()
+  const fetch = observe(connection, of, options)
+  await (await fetch('https://x.test', init)).text()
+  await fetch.flush()
+  expect(sent).toEqual([])
+})
+
+it('never breaks a request, whatever becomes of the report', async () => {
+  const errors: unknown[] = []
+  const { connection } = deployment(() => {
+    throw new TypeError('no network')
+  })
+  const fetch = observe(connection, provider(started), { ...options, onError: (error) => errors.push(error) })
+  expect(await (await fetch('https://x.test/v1/messages', post)).text()).toBe(started.join(''))
+  await fetch.flush()
+  expect(errors).toMatchObject([{ name: 'PilotlightError', retryable: true }])
+})
+
+it('passes the provider’s own failure on as it came', async () => {
+  const { connection } = deployment()
+  const broken = new TypeError('fetch failed')
+  const fetch = observe(connection, () => Promise.reject(broken), options)
+  await expect(fetch('https://x.test', post)).rejects.toBe(broken)
+})
+
+it('drops the oldest reports where the deployment is away for long, and says so', async () => {
+  const errors: unknown[] = []
+  const { connection, reports } = deployment()
+  const fetch = observe(connection, provider(['{"usage":{}}'], 'application/json'), {
+    ...options,
+    prefixId: 'p',
+    onError: (error) => errors.push(error),
+  })
+  for (let n = 0; n < 1_003; n++) await (await fetch('https://x.test', post)).text()
+  await fetch.flush()
+  expect(errors.length).toBe(3)
+  expect(reports()).toHaveLength(1_000)
+})

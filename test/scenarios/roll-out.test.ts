@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
+import { BAD_PLATFORM, BAD_PROVIDER, HOUR_MS, START_AT } from './settings.ts'
+import { FIVE_MINUTES, World } from './world.ts'
+
+const PREFIXES = 200
+/** A bad day's faults, all at once: cron is out while the announced instants pass, consumers die and the object is evicted. */
+const PLATFORM = {
+  ...BAD_PLATFORM,
+  lost: 0.01,
+  twice: 0.05,
+  cronOut: { fromAt: START_AT + 2.2 * HOUR_MS, toAt: START_AT + 2.7 * HOUR_MS },
+  consumersDie: 0.02,
+  evicted: 0.05,
+}
+
+it.each([1, 2, 3])('what was announced to the second is warm at that second and a minute later (seed %i)', (seed) => {
+  const world = new World({
+    seed,
+    startAt: START_AT,
+    kinds: [FIVE_MINUTES],
+    prefixes: PREFIXES,
+    tokens: 2_000,
+    provider: BAD_PROVIDER,
+    platform: PLATFORM,
+    keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'off' },
+  })
+  /** Every prefix at a second of its own, over an hour in which nothing else would keep it warm. */
+  const instantOf = (prefix: number): number => START_AT + 2 * HOUR_MS + prefix * 17_000 + 731
+  const seen = { before: 0, at: 0, after: 0 }
+  world.tell(START_AT + 10 * 60_000, () => {
+    for (let prefix = 0; prefix < PREFIXES; prefix++) {
+      const id = world.store.prefixes.record(prefix + 1)?.id ?? ''
+      world.registrar.announce(id, { at: instantOf(prefix), expectedRequests: 1 }, world.now)
+    }
+  })
+  for (let prefix = 0; prefix < PREFIXES; prefix++) {
+    const at = instantOf(prefix)
+    const look = (when: number, key: keyof typeof seen): void =>
+      world.timeline.plan(when, () => (seen[key] += world.provider.isWarm(prefix, when) ? 1 : 0))
+    look(at - 10 * 60_000, 'before')
+    look(at, 'at')
+    look(at + 60_000, 'after')
+  }
+  world.runFor(4 * HOUR_MS)
+  expect(seen).toEqual({ before: 0, at: PREFIXES, after: PREFIXES })
+  // Two writes each, the first and the announced one, and what was lost in between; no keep-alives.
+  const calls = world.provider.accepted.reduce((sum, one) => sum + one, 0)
+  expect(calls).toBeLessThan(2.1 * PREFIXES)
+})

@@ -1,0 +1,30 @@
+import type { KeepWarm } from '../../src/core/plan.ts'
+import type { Registration } from '../../src/durable/registration.ts'
+
+/** A registration at no provider that exists, for tests over tables alone. */
+export function registrationNamed(
+  fingerprint: string,
+  keepWarm: KeepWarm | null,
+  credential = 'default',
+  credentialGeneration = 1,
+): Registration {
+  return {
+    fingerprint: fingerprint.padEnd(64, '-'),
+    provider: 'sample',
+    model: 'sample-1',
+    name: null,
+    credential,
+    credentialGeneration,
+    cacheKey: null,
+    retention: '5m',
+    breakpoint: { path: 'system[0]', byte: 10 },
+    estimatedTokens: 10_000,
+    bodyBytes: 3,
+    advice: [],
+    maxOutputTokens: null,
+    outputFloors: [0, 1],
+    primitives: ['zero_output', 'one_token'],
+    keepWarm,
+    body: new Uint8Array([1, 2, 3]),
+  }
+}
