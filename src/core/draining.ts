@@ -9,6 +9,8 @@ import type { PrefixState } from './state.ts'
 export interface Newer {
   takenAt: number
   warmAt: number | null
+  /** So many versions took the name since that this one waits for none of them any more; `warmAt` says since when. */
+  passed?: true
 }
 
 /** Once the newer version is warm, the one before it is kept no longer than this, whatever arrives: a roll-out is over by then. */
@@ -47,10 +49,16 @@ export function drainedWhy(state: PrefixState, { newer }: PlanContext, now: numb
   const again = 'registering this body under a name makes it the current one again'
   if (newer === undefined || newer.warmAt === null)
     return `a newer body was registered under this name before this version was ever warm; ${again}`
-  const since = `a newer version of its name is warm since ${iso(newer.warmAt)}`
+  const since = `${sinceOf(newer)} ${iso(newer.warmAt)}`
   if (state.lastArrivalAt === null) return `${since}, and no real request was ever reported of this one; ${again}`
   if (now >= newer.warmAt + DRAINS_AT_MOST_MS) return `${since}: an older one is kept for a day at the most; ${again}`
   return `${since}, and no real request came for this one since ${iso(state.lastArrivalAt)}; ${again}`
+}
+
+function sinceOf({ passed }: Newer): string {
+  return passed === true
+    ? 'too many newer versions took its name for this one to wait for, since'
+    : 'a newer version of its name is warm since'
 }
 
 /** What the plan decided for a superseded version that is not drained yet: it says so, and nothing is sent for longer than that. */
@@ -61,7 +69,7 @@ export function draining(decision: Decision, state: PrefixState, context: PlanCo
   const said =
     until === null || newer.warmAt === null
       ? `a newer version took its name at ${iso(newer.takenAt)} and is not warm yet: this one goes on until it is`
-      : `a newer version is warm since ${iso(newer.warmAt)}: this one is kept while real requests come for it, without another until ${iso(until)}`
+      : `${sinceOf(newer)} ${iso(newer.warmAt)}: this one is kept while real requests come for it, without another until ${iso(until)}`
   const why = `${decision.why}; ${said}`
   if (until === null) return { ...decision, why }
   const lasts = decision.do === 'send' && decision.purpose === 'keep' && (warmUntil(state) ?? 0) >= until

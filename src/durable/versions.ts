@@ -1,8 +1,12 @@
 import { restart } from '../core/restart.ts'
+import { isWarm } from '../core/state.ts'
 import { waitsFor } from './draining.ts'
 import type { Keeper } from './keeper.ts'
 import type { PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
+
+/** Versions that wait for the newest to be warm; of more, each new one would write them all down again. */
+export const MOST_WAITING = 16
 
 /** A label points at its newest version. The one before is drained once that is warm, unless another label still holds it. */
 export class Versions {
@@ -62,9 +66,12 @@ export class Versions {
     const record = prefixes.record(k)
     if (record === null) return
     const others = olders.filter((older) => older !== k)
-    const waiting = [...new Set([...others, ...(record.olders ?? [])])]
-    if (waiting.length > 0) prefixes.saveRecord(k, { ...record, olders: waiting })
+    const all = [...new Set([...others, ...(record.olders ?? [])])].filter((older) => older !== k)
+    const waiting = this.#worthWaiting(all, now)
+    if (all.length > 0) prefixes.saveRecord(k, { ...record, olders: waiting })
+    for (const older of all) if (!waiting.includes(older)) this.#pass(older, now)
     for (const older of others) {
+      if (!waiting.includes(older)) continue
       const old = prefixes.record(older)
       if (old === null) continue
       const superseded: PrefixRecord = {
@@ -81,6 +88,26 @@ export class Versions {
       }))
     }
     this.#keeper.drainOlders(k, now)
+  }
+
+  /** All of them where they are few; else what is warm, and the newest of the others. */
+  #worthWaiting(olders: readonly number[], now: number): number[] {
+    if (olders.length <= MOST_WAITING) return [...olders]
+    const warm = olders.filter((older) => {
+      const state = this.#store.states.load(older)
+      return state !== null && isWarm(state, now)
+    })
+    const chosen = new Set([...new Set([...warm, ...olders])].slice(0, MOST_WAITING))
+    return olders.filter((older) => chosen.has(older))
+  }
+
+  /** It waits no more: it is kept only while real requests come for it. */
+  #pass(k: number, now: number): void {
+    const { prefixes } = this.#store
+    const old = prefixes.record(k)
+    if (old?.newer === undefined || old.newer.warmAt !== null) return
+    prefixes.saveRecord(k, { ...old, newer: { ...old.newer, warmAt: now, passed: true } })
+    this.#keeper.replan(k, now, (state) => ({ ...state, generation: state.generation + 1 }))
   }
 
   /** Versions that go on until `k` is warm, the newest first. */
