@@ -9,7 +9,7 @@ import { woken } from './opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from './signal.ts'
 import type { PrefixState } from './state.ts'
-import { atStake, drawn, mayHoldOut, rested } from './trial.ts'
+import { atStake, drawn, mayHoldOut, rested, spoiled } from './trial.ts'
 
 /**
  * Asks the plan what comes next and writes it into the state: the next due time, or why there is none. A lapse is
@@ -69,6 +69,8 @@ function withDraw(state: PrefixState, { keepWarm, random }: PlanContext): Prefix
     return trial?.gapAt === lastArrivalAt ? state : { ...state, trial: drawn(lastArrivalAt, holdoutShare, random) }
   }
   if (trial === undefined) return state
+  // The draw of this gap is remembered: a plan that comes back to `auto` within it must not draw, and count, once more.
+  if (trial.gapAt === lastArrivalAt) return trial.spoiled === true ? state : { ...state, trial: spoiled(trial) }
   const { trial: _none, ...rest } = state
   return rest
 }

@@ -15,6 +15,8 @@ export interface Trial {
   heldOut: boolean
   /** True once a person or a caller asked for warmth in this gap: it keeps its place in the sums, and is held out no longer. */
   lifted?: true
+  /** True once its plan was not one that is measured: from then on the gap is neither held out nor counted. */
+  spoiled?: true
   /** When its first keep-alive is due, and what writing and reading the prefix cost; absent while none is planned. */
   stake?: Stake
   /** What our calls in it came to since then. */
@@ -61,8 +63,14 @@ export function isHeldOut(state: PrefixState, keepWarm: Pick<KeepWarmValue, 'pla
   return mayHoldOut(state, keepWarm, now)
 }
 
+/** The plan changed to one whose gaps are not measured. What the sums hold stays. */
+export function spoiled({ gapAt, heldOut }: Trial): Trial {
+  return { gapAt, heldOut, lifted: true, spoiled: true, paidNanos: 0 }
+}
+
 /** A keep-alive is planned for this gap. What was planned moves until it was due. */
 export function atStake(trial: Trial, stake: Stake, now: number): Trial {
+  if (trial.spoiled === true) return trial
   const standing = trial.stake
   if (standing !== undefined && (now >= standing.dueAt || standing.dueAt === stake.dueAt)) return trial
   return { ...trial, stake }

@@ -1,4 +1,4 @@
-import { beforeEach, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { HistoryRow } from '../../src/core/history.ts'
 import { armsAfter, NO_ARMS } from '../../src/core/holdout.ts'
 import { rollUpRows } from '../../src/core/roll-up.ts'
@@ -304,4 +304,34 @@ it('without any real request nothing is held out', () => {
   if (asked === null || !('lease' in asked)) throw new Error('it was not warmed')
   settle(k, asked.lease, NOON, usage(0, 10_000))
   expect(run(k, NOON + 10_000, NOON + 8 * MINUTE)).toContain('keep')
+})
+
+describe('a plan that is switched back and forth inside of one idle gap', () => {
+  const on = planned('auto', { holdoutShare: 1 })
+
+  it.each<[string, KeepWarm]>([
+    ['the plan', planned('off', { holdoutShare: 1 })],
+    ['the share', planned('auto', { holdoutShare: 0 })],
+    ['to always', planned('always', { holdoutShare: 1 })],
+  ])('%s: the gap is not drawn again, nor held out after somebody asked for warmth', (_, off) => {
+    const k = used(on)
+    const { id } = registrar.viewByKey(k, NOON).record
+    let at = NOON + MINUTE
+    for (let n = 0; n < 20; n++, at += 1_000) registrar.change(id, { keepWarm: n % 2 === 0 ? off : on }, at)
+    expect(run(k, at, NOON + 8 * MINUTE)).toContain('keep')
+    expect(store.states.load(k)?.stopped).toBeNull()
+  })
+
+  it('counts a gap that was held out once', () => {
+    const k = used(on)
+    run(k, NOON + 10_000, NOON + 20 * MINUTE)
+    const before = store.trials.all()
+    expect(before[0]?.arms.heldOut.gaps).toBe(1)
+    const { id } = registrar.viewByKey(k, NOON).record
+    let at = NOON + 20 * MINUTE
+    for (let n = 0; n < 20; n++, at += 1_000) registrar.change(id, { keepWarm: n % 2 === 0 ? planned('off') : on }, at)
+    run(k, at, at + 20 * MINUTE)
+    const sum = store.trials.all().reduce((n, { arms }) => n + arms.heldOut.gaps + arms.kept.gaps, 0)
+    expect(sum).toBe(1)
+  })
 })
