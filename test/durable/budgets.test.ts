@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { dayOf, SWEEP_HORIZON_MS } from '../../src/core/schedule.ts'
 import type { KeepWarm } from '../../src/core/plan.ts'
+import { BotBooks } from '../../src/durable/bot-books.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
 import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
@@ -14,6 +15,7 @@ import { nodeSql } from '../support/node-sql.ts'
 const TOKENS = 10_000
 const WRITE_NANOS = TOKENS * 3_750 + 5 * 3_000
 const READ_NANOS = TOKENS * 300 + 5 * 3_000
+const BOT_WORST = [2_000_000, 40_000_000, 90_000_000]
 const CONTENTS = ['a', 'b', 'c']
 
 const settings: AccountSettings = {
@@ -60,10 +62,27 @@ const ACTS = [
   'restart',
   'evict',
   'wait',
+  'botBegin',
+  'botSend',
+  'botEnd',
+  'botGiveUp',
 ] as const
 
 /** What has to follow soon on something else, or it is too late for it. */
-const OFTEN = ['warmNow', 'sweep', 'deliver', 'deliver', 'send', 'send', 'send', 'report', 'report'] as const
+const OFTEN = [
+  'warmNow',
+  'sweep',
+  'deliver',
+  'deliver',
+  'send',
+  'send',
+  'send',
+  'report',
+  'report',
+  'botBegin',
+  'botSend',
+  'botEnd',
+] as const
 
 interface Step {
   act: (typeof ACTS)[number]
@@ -83,6 +102,7 @@ class Account {
   readonly broken: string[] = []
   sent = 0
   refused = 0
+  botsSent = 0
   readonly #terms: Terms
   readonly #sql = nodeSql()
   readonly #keepWarm: KeepWarm
@@ -93,6 +113,11 @@ class Account {
   /** Everything that was ever handed out: any of it may come again. */
   readonly #messages: number[] = []
   readonly #leases: { lease: Lease; content: string; used: boolean }[] = []
+  /** Bots' calls that may be sent, and those that were; a call is sent once, and begun anew only where it was not. */
+  readonly #allowed: string[] = []
+  readonly #bots: { call: string; nanos: number }[] = []
+  #botCalls = 0
+  readonly #worst = new Map<string, number>()
   readonly #outcomes: { seq: number; outcome: Outcome }[] = []
   readonly #contents = new Map<number, string>()
   /** The provider's own bills, by content and day and by day. */
@@ -161,6 +186,46 @@ class Account {
       case 'restart':
         if (k !== null) this.#registrar.change(this.#idOf(k), { keepWarm: this.#keepWarm }, this.#now)
         break
+      case 'botBegin': {
+        // Now and then one that was cut off before it was sent.
+        const again = how < 0.2 ? pick(this.#allowed, which, 0) : undefined
+        const call = again ?? `evt_${(this.#botCalls += 1)}`
+        const worstNanos = BOT_WORST[Math.floor(which * BOT_WORST.length)] as number
+        const why = this.#books().begin({ bot: 'bot_1', call, worstNanos }, this.#terms.accountBudget, this.#now)
+        const at = this.#allowed.indexOf(call)
+        if (at >= 0) this.#allowed.splice(at, 1)
+        if (why === null) {
+          this.#allowed.push(call)
+          this.#worst.set(call, worstNanos)
+        }
+        break
+      }
+      case 'botSend': {
+        const call = pick(this.#allowed, which, how)
+        if (call === undefined) break
+        this.#allowed.splice(this.#allowed.indexOf(call), 1)
+        // Beyond its time a call is not sent: a turn is over long before it is given up.
+        if (this.#store.botBook.openOne(`bot_1/${call}`) === null) break
+        const nanos = Math.ceil((this.#worst.get(call) ?? 0) * (how < 0.5 ? 1 : how))
+        this.#bill('bots', nanos)
+        this.botsSent += 1
+        this.#bots.push({ call, nanos })
+        break
+      }
+      case 'botEnd': {
+        const one = pick(this.#bots, which, how)
+        if (one === undefined) break
+        const lost = how > 0.7
+        const told = {
+          outcome: lost ? ('unknown' as const) : ('answered' as const),
+          costNanos: lost ? null : one.nanos,
+        }
+        this.#books().end({ bot: 'bot_1', call: one.call, ...told, why: 'x' }, this.#now)
+        break
+      }
+      case 'botGiveUp':
+        this.#books().giveUp(this.#now)
+        break
       case 'evict':
         ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
         break
@@ -173,6 +238,10 @@ class Account {
       }
     }
     this.#audit(act)
+  }
+
+  #books(): BotBooks {
+    return new BotBooks(this.#store)
   }
 
   #register(content: string): void {
@@ -223,6 +292,7 @@ class Account {
     ] as const) {
       const billed = (this.#billed.get(of) ?? 0) + nanos
       this.#billed.set(of, billed)
+      if (of.startsWith('bots')) continue
       if (budget !== null && billed > budget) this.broken.push(`${of}: billed ${billed} of ${budget}`)
     }
   }
@@ -238,7 +308,7 @@ class Account {
       const booked = spent + (this.#keeper.leaseOf(k)?.reservedNanos ?? 0)
       if (booked > budget) this.broken.push(`${content} after ${after}: ${booked} spent or reserved of ${budget}`)
     }
-    const booked = (this.#store.days.load(dayOf(this.#now))?.costNanos ?? 0) + this.#store.reservedNanos()
+    const booked = this.#store.spentNanos(this.#now) + this.#store.reservedNanos()
     if (accountBudget !== null && booked > accountBudget)
       this.broken.push(`the account after ${after}: ${booked} spent or reserved of ${accountBudget}`)
   }
@@ -264,12 +334,14 @@ const terms = fc.record({
 it('no prefix and no account is ever billed, or can be, beyond its budget of the day, in whatever order things happen', () => {
   let sent = 0
   let refused = 0
+  let bots = 0
   fc.assert(
     fc.property(terms, steps, (given, taken) => {
       const account = new Account(given)
       for (const step of taken) account.take(step)
       sent += account.sent
       refused += account.refused
+      bots += account.botsSent
       expect(account.broken.slice(0, 3)).toEqual([])
     }),
     { seed: 20261121, numRuns: 300 },
@@ -277,6 +349,7 @@ it('no prefix and no account is ever billed, or can be, beyond its budget of the
   console.info(`300 accounts: ${sent} calls billed, ${refused} warms refused`)
   expect(sent).toBeGreaterThan(500)
   expect(refused).toBeGreaterThan(500)
+  expect(bots).toBeGreaterThan(500)
 }, 120_000)
 
 it('a prefix that is deleted and registered again goes on with the budget of its day, and has a new one on the next', () => {
