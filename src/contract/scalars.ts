@@ -60,11 +60,13 @@ export const dollars = z
   .transform((usd) => Math.round(usd * NANOS_PER_USD))
   .meta({ description: 'US dollars.' })
 
+export const LONGEST_LABEL = 200
+
 /** A label: printable, and short enough for a table. */
 export const label = z
   .string()
   .min(1, { error: 'must not be empty' })
-  .max(200, { error: 'must be at most 200 characters' })
+  .max(LONGEST_LABEL, { error: `must be at most ${LONGEST_LABEL} characters` })
   .regex(/^[^\p{Cc}\p{Cs}]*$/u, { error: 'must not hold control characters' })
 
 export const accountId = z

@@ -57,6 +57,11 @@ export const idempotent = createMiddleware<Shared>(async (c, next) => {
   await work
 })
 
+/** A warm's answer, or one model's in the answer of a pool's. */
+interface Answer {
+  receipt?: { provider_response?: unknown } | null
+}
+
 /** What a repeated call is told; null: it is done anew. A long answer is kept without the provider's own text. */
 export function rememberedText(status: number, text: string): string | null {
   if (status >= 400) {
@@ -64,9 +69,10 @@ export function rememberedText(status: number, text: string): string | null {
     if (error?.kind === undefined || !REMEMBERED.has(error.kind)) return null
   }
   if (fits(text)) return text
-  const answer = JSON.parse(text) as { receipt?: { provider_response?: unknown } | null }
-  if (answer.receipt?.provider_response === undefined) return null
-  answer.receipt.provider_response = null
+  const answer = JSON.parse(text) as Answer & { models?: { result?: Answer | null }[] }
+  const own = answer.models?.flatMap(({ result }) => result ?? []) ?? []
+  const receipts = [answer, ...own].flatMap(({ receipt }) => receipt ?? [])
+  for (const receipt of receipts) if (receipt.provider_response !== undefined) receipt.provider_response = null
   const shorter = JSON.stringify(answer)
   return fits(shorter) ? shorter : null
 }

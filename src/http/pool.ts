@@ -1,6 +1,7 @@
 import pLimit from 'p-limit'
 import { Failure, readFailure } from '../contract/failures.ts'
 import type { FailureValue } from '../contract/failures.ts'
+import { LONGEST_LABEL } from '../contract/scalars.ts'
 import type { WarmBody } from '../contract/warm.ts'
 import { routeOf } from '../core/pool.ts'
 import type { PoolModel, Route } from '../core/pool.ts'
@@ -35,6 +36,7 @@ export async function warmPool(c: Call, body: WarmBody) {
     const text = `model_preference: must be one of ${names.join(', ')}.`
     throw new Failure('invalid_request', text, { field: 'model_preference', known: names })
   }
+  refuseLongName(body.name, names)
   const now = clockOf(c).now()
   const route = routeOf(pool, preference, now)
   if (route.reachable.length === 0) throw barredFailure(gateway, route, now)
@@ -59,6 +61,15 @@ function refuseBeside(body: WarmBody): void {
       field === 'request' ? 'is one provider’s own form; give system, tools and messages' : 'comes with the pool'
     throw new Failure('invalid_request', `${field}: ${why}; it cannot stand beside gateway.`, { field })
   }
+}
+
+/** Cut off, the labels of two models would be one, and each the newer version of the other. */
+function refuseLongName(name: string | undefined, models: readonly string[]): void {
+  const longest = Math.max(...models.map(({ length }) => length))
+  const most = LONGEST_LABEL - longest - 1
+  if (name === undefined || name.length <= most) return
+  const text = `name: must be at most ${most} characters here: "/" and the name of each of the pool's models come behind it.`
+  throw new Failure('invalid_request', text, { field: 'name' })
 }
 
 function all(models: readonly PoolModel[], tryOne: (model: PoolModel) => Promise<Tried>): Promise<Tried[]> {
@@ -92,7 +103,7 @@ async function tried(
     model: model.model,
     ...(model.credential === null ? {} : { credential: model.credential }),
     // Each model has its own versions under the label.
-    ...(name === undefined ? {} : { name: `${name}/${model.name}`.slice(0, 200) }),
+    ...(name === undefined ? {} : { name: `${name}/${model.name}` }),
   }
   try {
     return { model, warmed: await warmOne(c, own, known), failure: null }

@@ -25,6 +25,16 @@ it('a larger answer is remembered without the provider’s text, measured in byt
   })
 })
 
+it('so is that of a pool, whose models have a receipt each: else the same key would pay for all of them again', () => {
+  const receipt = { kind: 'written', provider_response: 'x'.repeat(140_000) }
+  const models = [{ result: { id: 'a', receipt } }, { result: null }, { result: { id: 'b', receipt } }]
+  const kept = { kind: 'written', provider_response: null }
+  expect(JSON.parse(rememberedText(200, JSON.stringify({ gateway: 'chat', models })) ?? '')).toEqual({
+    gateway: 'chat',
+    models: [{ result: { id: 'a', receipt: kept } }, { result: null }, { result: { id: 'b', receipt: kept } }],
+  })
+})
+
 it('an answer that stays too large is not remembered', () => {
   expect(rememberedText(200, JSON.stringify({ data: 'x'.repeat(300_000) }))).toBeNull()
   const receipt = { why: 'x'.repeat(300_000), provider_response: 'x' }

@@ -190,6 +190,16 @@ describe('a warm through a pool', () => {
     })
   })
 
+  test('refuses a label that leaves no room for the models’ own, before they drain each other', async () => {
+    const long = body(await pool(), { name: 'x'.repeat(200), gateway_models: 'all' })
+    expect((await post('/warm', long)).json).toMatchObject({
+      error: { kind: 'invalid_request', detail: { field: 'name' }, message: expect.stringContaining('194') },
+    })
+    expect(models()).toEqual([])
+    const fits = await post('/warm', { ...long, name: 'x'.repeat(194) })
+    expect(new Set([0, 1, 2].map((index) => pick(fits, 'models', index, 'result', 'name'))).size).toBe(3)
+  })
+
   test.each([
     ['provider', 'anthropic'],
     ['model', 'claude-opus-5'],
