@@ -24,6 +24,17 @@ const constraint = z
     return z.NEVER
   })
 
+/** Whether no minute of the day is left. */
+function coverDay(spans: readonly { fromMinute: number; toMinute: number }[]): boolean {
+  // Time that is left begins where a span ends: at an end that lies in no span.
+  return (
+    spans.length > 0 &&
+    spans.every(({ toMinute: at }) =>
+      spans.some(({ fromMinute: from, toMinute: to }) => (from < to ? at >= from && at < to : at >= from || at < to)),
+    )
+  )
+}
+
 export const poolModelName = z.string({ error: 'must be a string' }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
   error: 'must be 1 to 64 letters, digits, dots, hyphens and underscores',
 })
@@ -39,7 +50,11 @@ const poolModel = z.strictObject({
   model,
   credential: z.string().max(64).optional(),
   description: z.string().max(1_000).optional(),
-  time_constraints: z.array(constraint).max(16, { error: 'must be at most 16' }).optional(),
+  time_constraints: z
+    .array(constraint)
+    .max(16, { error: 'must be at most 16' })
+    .refine((spans) => !coverDay(spans), { error: 'must leave some of the day: this model could never be used' })
+    .optional(),
 })
 
 /** The body of `PUT /gateways/{name}`: models in the order in which real traffic tries them. */

@@ -81,6 +81,20 @@ describe('a pool', () => {
     [{ models: [{ name: 'b', model: 'nobody/gpt-5.6-sol' }] }, 'models[0].model'],
     [{ models: [{ ...fast, credential: 'nobodys' }] }, 'models[0].credential'],
     [{ models: [] }, 'models'],
+    [
+      {
+        models: [
+          {
+            ...fast,
+            time_constraints: [
+              ['06:00', '18:00'],
+              ['17:00', '06:00'],
+            ],
+          },
+        ],
+      },
+      'models[0].time_constraints',
+    ],
     [{ models: [fast], fallback: 'yes' }, 'fallback'],
   ])('is refused with the field that is wrong: %#', async (given, field) => {
     const refused = await call('PUT', '/gateways/wrong', given)
