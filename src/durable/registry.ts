@@ -231,6 +231,7 @@ export class Registry extends DurableObject<Environment> {
 
   /** Makes a pool of models, or puts another in its place. Throws `conflict` beyond the limit. */
   putPool(given: Omit<Pool, 'createdAt' | 'changedAt'>): { pool: Pool; created: boolean } {
+    this.#needAccount()
     return this.#account.putPool(given)
   }
 
@@ -321,8 +322,14 @@ export class Registry extends DurableObject<Environment> {
     return { view: this.#registrar.viewByKey(k, this.clock.now()), created: false, flight }
   }
 
+  /** A key may be believed for a moment after its account was erased: nothing is stored for whom nobody would erase it again. */
+  #needAccount(): void {
+    if (this.#store.settings() === null) throw new Failure('unauthenticated', 'The account is gone.')
+  }
+
   /** Throws `unsupported` when the account's storage is nearly full; `advice` says what would help. */
   #needRoom(advice = ''): void {
+    this.#needAccount()
     if (this.ctx.storage.sql.databaseSize <= STORAGE_LIMIT_BYTES) return
     throw new Failure('unsupported', `this account has used nearly all the storage that one registry has${advice}`)
   }
@@ -696,6 +703,7 @@ export class Registry extends DurableObject<Environment> {
 
   /** `new`: go on, and finish. `replay`: answer this. `busy`: the first is still running. `other`: same key, other body. */
   beginIdempotent(id: string, requestHash: string): IdempotencyVerdict {
+    this.#needAccount()
     return this.#idempotency.begin(id, requestHash, this.clock.now())
   }
 

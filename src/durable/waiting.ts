@@ -9,6 +9,7 @@ export class Waiting<Answer, Key extends number | string = number> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         callers.delete(done)
+        if (callers.size === 0 && this.#callers.get(k) === callers) this.#callers.delete(k)
         resolve(null)
       }, realMs)
       const done = (answer: Answer): void => {

@@ -123,7 +123,7 @@ export function prefixJson(view: Seen) {
     version: record.version,
     superseded: record.superseded,
     superseded_at: iso(record.newer?.takenAt ?? null),
-    newer_warm_at: iso(record.newer?.warmAt ?? null),
+    newer_warm_at: iso(record.newer?.passed === true ? null : (record.newer?.warmAt ?? null)),
     provider: record.provider,
     model: record.model,
     credential: record.credential,

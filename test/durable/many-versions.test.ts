@@ -69,6 +69,7 @@ it('versions that real requests come for, and that nobody ever warms, do not go 
   expect(running().length).toBeLessThanOrEqual(MOST_WAITING + 1)
   const passed = store.prefixes.keysBefore(1_000, 1_000).filter((k) => store.prefixes.record(k)?.newer?.passed === true)
   expect(passed.length).toBe(100 - 1 - MOST_WAITING)
+  expect(store.states.load(passed[0] ?? 0)?.why).toContain('too many newer versions took its name')
 })
 
 it('two bodies that take one name from each other go on as two, and pile nothing up', () => {
