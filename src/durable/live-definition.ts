@@ -29,7 +29,7 @@ export interface LiveDefinition<State, Events> {
 }
 
 export interface LiveView<State> {
-  status: 'running' | LiveEnd
+  status: 'running' | 'paused' | LiveEnd
   why: string | null
   startedAt: number
   activeAt: number

@@ -8,17 +8,11 @@ import { newId } from '../runtime/ids.ts'
 import { openSnapshot, signSnapshot } from '../runtime/snapshot.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 import type { Handler, LiveDefinition, LiveView } from './live-definition.ts'
+import { restoreInto, savedOf, viewOf } from './live-saved.ts'
+import type { Saved } from './live-saved.ts'
 import { LiveStore } from './live-store.ts'
-import type { Happened, LiveRecord, Waiting } from './live-store.ts'
+import type { LiveRecord, Waiting } from './live-store.ts'
 import { durableSql } from './sql.ts'
-
-interface Saved {
-  record: LiveRecord
-  state: unknown
-  mailbox: Waiting[]
-  seen: string[]
-  history: Happened[]
-}
 
 const MAX_EVENT_BYTES = 1_000_000
 /** Events handled in one alarm, so that one flood does not hold it for its fifteen minutes. */
@@ -84,23 +78,23 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   }
 
   look(): LiveView<State> {
-    const record = this.#record()
-    const { ended, limits, startedAt, activeAt, spentNanos, handled, dropped, failed } = record
-    return {
-      status: ended?.reason ?? 'running',
-      why: ended?.why ?? null,
-      endedAt: ended?.at ?? null,
-      waiting: this.#store.waiting(),
-      state: this.#state(),
-      history: this.#store.history(),
-      limits,
-      startedAt,
-      activeAt,
-      spentNanos,
-      handled,
-      dropped,
-      failed,
-    }
+    return viewOf<State>(this.#store, this.#record())
+  }
+
+  /**
+   * Parks it where it is: an event in its handler is finished, the mailbox takes more, and nothing of it is handled until
+   * `resume`. The idle time-out stands still meanwhile. Throws `conflict` after the end.
+   */
+  async pause(): Promise<void> {
+    await this.#park((record, at) => (record.pausedAt === undefined ? { ...record, pausedAt: at } : null), 'paused')
+  }
+
+  /** Goes on in place; the idle time-out begins anew. Throws `conflict` after the end. */
+  async resume(): Promise<void> {
+    await this.#park(
+      ({ pausedAt, ...rest }, at) => (pausedAt === undefined ? null : { ...rest, activeAt: at }),
+      'resumed',
+    )
   }
 
   /** Ends it. An event in its handler is still finished; those that wait stay, for a snapshot to take along. */
@@ -112,31 +106,17 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
 
   /** All that it is, signed. It goes on meanwhile; an event in its handler counts as waiting. */
   snapshot(): Snapshot {
-    const saved: Saved = {
-      record: this.#record(),
-      state: this.#state(),
-      mailbox: this.#store.mailbox(),
-      seen: this.#store.seen(),
-      history: this.#store.history(),
-    }
     const { kind, version, snapshotSecret } = this.#definition
-    return signSnapshot({ version, kind, payload: JSON.stringify(saved) }, snapshotSecret)
+    const payload = JSON.stringify(savedOf(this.#store, this.#record()))
+    return signSnapshot({ version, kind, payload }, snapshotSecret)
   }
 
-  /** Goes on where a snapshot was taken, also one of an object that has ended; what was spent stays spent. */
+  /** Goes on where a snapshot was taken, also one of an object that has ended or is paused; what was spent stays spent. */
   async restore(snapshot: Snapshot, limits: Partial<LiveLimits> = {}): Promise<void> {
     const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as Saved
     if (this.#store.exists())
       throw new Failure('conflict', 'a snapshot is restored into a new object; this one has begun')
-    const now = this.clock.now()
-    const record = { ...saved.record, limits: { ...saved.record.limits, ...limits }, activeAt: now, ended: null }
-    this.#store.transaction(() => {
-      this.#store.create(record, JSON.stringify(saved.state))
-      for (const row of saved.history) this.#store.note(row, record.limits.maxHistory)
-      for (const id of saved.seen) this.#store.remember(id)
-      for (const event of saved.mailbox) this.#store.push({ ...event, nextAt: now })
-      this.#store.note({ at: now, what: 'restored' }, record.limits.maxHistory)
-    })
+    restoreInto(this.#store, saved, limits, this.clock.now())
     await this.#rearm()
   }
 
@@ -264,6 +244,24 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (record === null || this.#running) return
     const step = nextStep(record, this.#store.mailbox(1)[0]?.nextAt ?? null, now)
     if (step.do === 'end') this.#end(record, step.reason, step.why, now)
+  }
+
+  /** `change` gives null where it is so already. */
+  async #park(
+    change: (record: LiveRecord, at: number) => LiveRecord | null,
+    what: 'paused' | 'resumed',
+  ): Promise<void> {
+    const at = this.clock.now()
+    this.#settle(at)
+    const record = this.#record()
+    if (record.ended !== null) throw over(record.ended)
+    const changed = change(record, at)
+    if (changed === null) return
+    this.#store.transaction(() => {
+      this.#store.saveRecord(changed)
+      this.#store.note({ at, what }, record.limits.maxHistory)
+    })
+    if (!this.#running) await this.#rearm()
   }
 
   #end(record: LiveRecord, reason: LiveEnd, why: string, at: number): void {

@@ -37,7 +37,7 @@ export interface Waiting {
 /** What became of an event, or of the object itself. */
 export interface Happened {
   at: number
-  what: 'handled' | 'dropped' | 'retried' | 'failed' | 'started' | 'restored' | 'ended'
+  what: 'handled' | 'dropped' | 'retried' | 'failed' | 'started' | 'restored' | 'paused' | 'resumed' | 'ended'
   event?: string
   type?: string
   why?: string

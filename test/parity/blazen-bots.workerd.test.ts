@@ -94,6 +94,57 @@ describe('a live workflow', () => {
     expect(bodies().map((body) => (body.match(/Message \d/g) ?? []).length)).toEqual([1, 2, 3])
   })
 
+  test('pause() parks in place: messages wait, also through an eviction, and nothing ends; resume goes on with them', async () => {
+    const id = await begin({ ...anthropic, idle_timeout: 300 })
+    expect(pick(await post(`/bots/${id}/pause`), 'status')).toBe('paused')
+    const taken = await post(`/bots/${id}/messages`, { text: 'Which tent for two?' })
+    expect(taken.status).toBe(202)
+    await evictDurableObject(objectOf(id))
+    await runInDurableObject(objectOf(id), async (bot, state) => {
+      expect(await state.storage.getAlarm()).toBeNull()
+      const live = bot as unknown as { clock: { now(): number }; alarm(): Promise<void> }
+      const { clock } = live
+      live.clock = { ...clock, now: () => clock.now() + 86_400_000 }
+      await live.alarm()
+      live.clock = clock
+    })
+    expect(await view(id)).toMatchObject({ status: 'paused', waiting: 1, ended_at: null, usage: { turns: 0 } })
+    expect(bodies()).toEqual([])
+    expect(pick(await post(`/bots/${id}/pause`), 'status')).toBe('paused')
+    expect(pick(await post(`/bots/${id}/resume`), 'status')).toBe('running')
+    await ended(id, pick(taken, 'turn_id') as string)
+    const { usage, history } = await view(id)
+    expect(usage.turns).toBe(1)
+    expect(history.map(({ what }) => what)).toEqual(['started', 'paused', 'resumed', 'handled'])
+  })
+
+  test('pause() lets a turn that has begun finish, and begins no other', async () => {
+    const id = await begin()
+    const provider = holdProvider()
+    const taken = await post(`/bots/${id}/messages`, { text: 'Message 0' })
+    await vi.waitFor(() => expect(provider.isHeld()).toBe(true), 20_000)
+    await post(`/bots/${id}/messages`, { text: 'Message 1' })
+    await post(`/bots/${id}/pause`)
+    provider.letGo()
+    await ended(id, pick(taken, 'turn_id') as string)
+    await runInDurableObject(objectOf(id), async (_, state) => {
+      await vi.waitFor(async () => expect(await state.storage.getAlarm()).toBeNull(), 20_000)
+    })
+    expect(await view(id)).toMatchObject({ status: 'paused', waiting: 1, usage: { turns: 1 } })
+  })
+
+  test('a snapshot of a paused one goes on; after the end nothing is paused or resumed', async () => {
+    const id = await begin()
+    await post(`/bots/${id}/pause`)
+    const again = await begin({ snapshot: (await get(`/bots/${id}/snapshot`)).json })
+    expect([(await view(id)).status, (await view(again)).status]).toEqual(['paused', 'running'])
+    await call('DELETE', `/bots/${id}`)
+    for (const what of ['pause', 'resume']) {
+      const refused = await post(`/bots/${id}/${what}`)
+      expect([refused.status, pick(refused, 'error', 'detail', 'reason')]).toEqual([409, 'shutdown'])
+    }
+  })
+
   test('emit wakes nothing that has ended: only a snapshot goes on', async () => {
     const id = await begin()
     await call('DELETE', `/bots/${id}`)
