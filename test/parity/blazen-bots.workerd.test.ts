@@ -1,12 +1,13 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { botResponse } from '../../src/contract/answers/bot-responses.ts'
 import { botAnswer } from '../../src/contract/answers/bots.ts'
 import { snapshot as snapshotForm } from '../../src/contract/bots.ts'
 import { MAX_ITERATIONS } from '../../src/durable/bot-state.ts'
 import type { BotState } from '../../src/durable/bot-state.ts'
 import { signSnapshot } from '../../src/runtime/snapshot.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from '../http/bot-support.ts'
-import { bindings, call, get, pick, post, received, useLab } from '../http/support.ts'
+import { ADMIN, bindings, call, get, pick, post, received, useLab } from '../http/support.ts'
 
 /** What Blazen says of live workflows and of its Bot, line by line, on the real object; what needs none stands in blazen-bots.test.ts. */
 
@@ -238,6 +239,76 @@ describe('Bot', () => {
       )
       expect(/Current time: \d/.test(bodies().at(-1) ?? '')).toBe(inject_time)
     }
+  })
+
+  test.each([
+    ['Anthropic', anthropic],
+    ['OpenAI', openai],
+  ])('ToolCalled, ToolResult and IterationComplete are heard, each in its place, on %s', async (_, body) => {
+    const id = await begin(body)
+    const { all } = await hear(id)
+    const turn = await say(id, 'What time is it?\nlab: call current_time {}\nlab: call current_time {}')
+    const round = ['tool_called', 'tool', 'iteration']
+    await vi.waitFor(() => expect(all.map(({ type }) => type)).toEqual([...round, ...round, 'message']), 20_000)
+    for (const said of all) expect(botResponse.parse(said)).toMatchObject({ turn_id: turn })
+    expect(all.filter(({ type }) => type === 'iteration').map(({ iteration }) => iteration)).toEqual([1, 2])
+    expect(all[0]?.['call_id']).toBe(all[1]?.['call_id'])
+  })
+
+  test.each([
+    ['Anthropic', anthropic],
+    ['OpenAI', openai],
+    ['Gemini', { provider: 'gemini', model: 'gemini-3.8-flash', system_prompt: 'You sell tents.' }],
+  ])('exit_tool lets the model end its turn with a result, which the conversation keeps, on %s', async (_, body) => {
+    const id = await begin({ ...body, exit_tool: true })
+    const { heard } = await hear(id)
+    const result = 'The tent for two is the green one.'
+    const turn = await say(id, `Which?\nlab: call current_time {}\nlab: call finish {"result":"${result}"}`)
+    const closing = () => heard.find(({ type }) => type === 'message')
+    await vi.waitFor(() => expect(closing()).toBeDefined(), 20_000)
+    expect(botResponse.parse(closing())).toMatchObject({ turn_id: turn, text: result, finished: true, calls: 2 })
+    expect(bodies()).toHaveLength(2)
+    await say(id, 'And which stove?')
+    const seen = await view(id)
+    expect([seen.usage.turns, seen.last_response?.text === result]).toEqual([2, false])
+    expect(heard.findLast(({ type }) => type === 'message')).toMatchObject({ finished: false })
+    const tools = bodies().map((text) => JSON.stringify((JSON.parse(text) as Record<string, unknown>)['tools']))
+    expect(tools[0]).toContain('"finish"')
+    expect(new Set(tools).size).toBe(1)
+    expect(bodies().at(-1)).toContain(result)
+    expect(
+      bodies()
+        .at(-1)
+        ?.match(/"finish"/g),
+    ).toHaveLength(1)
+  })
+
+  test('a result that is missing or empty goes back to the model, and ends nothing', async () => {
+    const id = await begin({ ...anthropic, exit_tool: true })
+    await say(id, 'Which?\nlab: call finish {}\nlab: call finish {"result":" "}')
+    const { usage, tool_calls, last_response } = await view(id)
+    expect([usage.turns, bodies().length]).toEqual([1, 3])
+    expect(tool_calls.map(({ tool, outcome }) => [tool, outcome])).toEqual([
+      ['finish', 'failed'],
+      ['finish', 'failed'],
+    ])
+    expect(bodies().at(-1)).toContain('The result is empty.')
+    expect(last_response?.text.trim()).not.toBe('')
+  })
+
+  test('without exit_tool there is no such tool; its name is taken only where it is offered', async () => {
+    const finish = { name: 'finish', description: 'Ends a hike.', url: 'https://tools.example/finish' }
+    const taken = await post('/bots', { ...anthropic, exit_tool: true, tools: [finish] })
+    expect([taken.status, pick(taken, 'error', 'detail', 'field')]).toEqual([400, 'tools[0].name'])
+    await begin({ ...anthropic, tools: [finish] })
+    const secret = { provider: 'perplexity', secret: 'pplx-of-a-test' }
+    const stored = await call('PUT', '/accounts/dev/credentials/pplx', secret, { key: ADMIN })
+    expect(stored.status).toBe(201)
+    const sonar = { provider: 'perplexity', model: 'sonar-pro', credential: 'pplx' }
+    const none = await post('/bots', { ...sonar, exit_tool: true })
+    expect([none.status, pick(none, 'error', 'detail', 'field')]).toEqual([422, 'exit_tool'])
+    await say(await begin(), 'Which?\nlab: call finish {"result":"This one."}')
+    expect(bodies().at(-1)).not.toContain('"finish"')
   })
 
   test('a turn folds the usage and the cost of all its calls in, once', async () => {
