@@ -54,7 +54,7 @@ const shared = {
   system: [
     {
       type: 'text',
-      text: `Edition ${crypto.randomUUID()}. ${'You answer questions about the river handbook. '.repeat(200)}`,
+      text: `Edition ${crypto.randomUUID()}.${' You answer questions about the river handbook.'.repeat(200)}`,
       cache_control: { type: 'ephemeral' },
     },
   ],

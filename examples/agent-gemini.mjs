@@ -41,7 +41,7 @@ const model = 'gemini-2.5-flash'
 const shared = {
   systemInstruction: {
     role: 'user',
-    parts: [{ text: `Edition ${crypto.randomUUID()}. ${'You answer questions about trains. '.repeat(400)}` }],
+    parts: [{ text: `Edition ${crypto.randomUUID()}.${' You answer questions about trains.'.repeat(400)}` }],
   },
   tools: [
     {

@@ -67,7 +67,7 @@ const developer = {
   content: [
     {
       type: 'input_text',
-      text: `Edition ${crypto.randomUUID()}. ${'You are a support agent of a shop that sells lamps. '.repeat(200)}`,
+      text: `Edition ${crypto.randomUUID()}.${' You are a support agent of a shop that sells lamps.'.repeat(200)}`,
       prompt_cache_breakpoint: { mode: 'explicit' },
     },
   ],

@@ -51,7 +51,7 @@ SHARED = {
     "system": [
         {
             "type": "text",
-            "text": f"Edition {uuid.uuid4()}. " + "You answer questions about the river handbook. " * 200,
+            "text": f"Edition {uuid.uuid4()}." + " You answer questions about the river handbook." * 200,
             "cache_control": {"type": "ephemeral"},
         }
     ],

@@ -23,7 +23,7 @@ async function call(path, body, method = body === undefined ? 'GET' : 'POST') {
   return json
 }
 
-const handbook = `Edition ${crypto.randomUUID()}. ${'You work for the river handbook, and keep to its rules. '.repeat(200)}`
+const handbook = `Edition ${crypto.randomUUID()}.${' You work for the river handbook, and keep to its rules.'.repeat(200)}`
 const lookUp = {
   name: 'look_up',
   description: 'Reads a page of the river handbook.',

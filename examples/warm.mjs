@@ -17,6 +17,8 @@ async function call(url, options = {}) {
     method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }).catch((cause) => {
+    throw new Error(`${url} does not answer. Is npm start running, and PILOTLIGHT_URL its address?`, { cause })
   })
   const json = await answer.json()
   if (!answer.ok)

@@ -18,7 +18,7 @@ api() { curl -sS --fail-with-body -H "Authorization: Bearer $PILOTLIGHT_KEY" -H 
 field() { node -p "JSON.parse(require('node:fs').readFileSync(0, 'utf8')).$1"; }
 edition() {
   node -p 'JSON.stringify({ model: "claude-opus-4-8", max_tokens: 256, messages: [], system: [{ type: "text", cache_control: { type: "ephemeral" },
-    text: process.argv[1] + ". " + "You answer questions about the river handbook. ".repeat(200) }] })' "$1" > "$work/prompts/support-agent.json"
+    text: process.argv[1] + "." + " You answer questions about the river handbook.".repeat(200) }] })' "$1" > "$work/prompts/support-agent.json"
 }
 
 # The step of the workflow, as GitHub would run it; the name is one of this run alone.

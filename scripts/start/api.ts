@@ -16,6 +16,8 @@ export interface Prefix {
   hits?: number
   misses?: number
   cost_usd?: number | null
+  /** What its keep-alives saved, proved by real hits. */
+  saved_usd?: number | null
 }
 
 export interface Receipt {

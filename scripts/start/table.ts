@@ -11,6 +11,7 @@ export interface Row {
   probes: string
   hits: string
   cost: string
+  saved: string
 }
 
 const titles: Row = {
@@ -21,6 +22,7 @@ const titles: Row = {
   probes: 'probes',
   hits: 'real hits',
   cost: 'cost',
+  saved: 'saved',
 }
 
 export function rowsOf(prefixes: Prefix[], now: number): Row[] {
@@ -37,12 +39,19 @@ export function rowsOf(prefixes: Prefix[], now: number): Row[] {
       receipt: receipt === null ? 'none yet' : receiptText(receipt.kind, receipt.at, now),
       probes: String(prefix.probes ?? 0),
       hits: typeof tokens === 'number' ? `${hits}, last read ${tokens.toLocaleString('en')} tok` : hits,
-      cost: prefix.cost_usd === undefined || prefix.cost_usd === null ? 'unknown' : `$${prefix.cost_usd.toFixed(4)}`,
+      cost: dollars(prefix.cost_usd),
+      saved: dollars(prefix.saved_usd),
     }
   })
 }
 
-const SHORT_NAME = 18
+function dollars(usd: number | null | undefined): string {
+  return usd === undefined || usd === null ? 'unknown' : `$${usd.toFixed(4)}`
+}
+
+const SHORT_NAME = 16
+
+const shortTitles: Row = { ...titles, warmUntil: 'until', receipt: 'receipt', probes: 'sent', hits: 'hits' }
 
 /** The same row in fewer words, for narrow terminals: every column stays, above all the cost. */
 function shortened(row: Row): Row {
@@ -89,10 +98,12 @@ const stateStyles = { warm: 'green', expiring: 'yellow', cold: 'red', uncacheabl
 export function tableLines(wide: Row[], paint: Paint, width: number): string[] {
   const columns = Object.keys(titles) as (keyof Row)[]
   const widthsOf = (rows: Row[]): number[] =>
-    columns.map((column) => Math.max(...[titles, ...rows].map((row) => row[column].length)))
+    columns.map((column) => Math.max(...rows.map((row) => row[column].length)))
   const sum = (widths: number[]): number => widths.reduce((total, one) => total + one + 2, -2)
-  const rows = sum(widthsOf(wide)) <= width ? wide : wide.map(shortened)
-  const widths = widthsOf(rows)
+  const fits = sum(widthsOf([titles, ...wide])) <= width
+  const head = fits ? titles : shortTitles
+  const rows = fits ? wide : wide.map(shortened)
+  const widths = widthsOf([head, ...rows])
   const line = (row: Row, style: (column: keyof Row, text: string) => string): string =>
     columns
       .map((column, index) => style(column, row[column].padEnd(widths[index] ?? 0)))
@@ -103,7 +114,7 @@ export function tableLines(wide: Row[], paint: Paint, width: number): string[] {
     const state = text.trim().replace(/ \(.*/, '')
     return Object.hasOwn(stateStyles, state) ? paint(stateStyles[state as keyof typeof stateStyles], text) : text
   }
-  const lines = [line(titles, (_column, text) => paint('dim', text)), ...rows.map((row) => line(row, style))]
+  const lines = [line(head, (_column, text) => paint('dim', text)), ...rows.map((row) => line(row, style))]
   return rows.length === 0 ? ['(no prefix is registered yet)'] : lines.map((text) => fit(text, width))
 }
 

@@ -39,7 +39,7 @@ const wires: Record<string, Wire> = {
         number(usage['cache_creation_input_tokens']),
       ),
     firstMs: 4 * minute,
-    everyMs: 37 * minute,
+    everyMs: 17 * minute, // a gap that three probes bridge for less than a rewrite, so that a saving is seen soon
     questions: [
       'Where is order 60311874? My postcode is 7250.',
       'Can I still return a tent that I set up once in the living room?',

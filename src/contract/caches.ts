@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { FAILURES } from './failures.ts'
 import { rawJson } from './raw-json.ts'
+import { credentialName } from './credential.ts'
 import { dollars, duration, instant, label } from './scalars.ts'
 import { model } from './warm.ts'
 
@@ -30,6 +31,9 @@ export const cacheCreation = z.strictObject({
   ),
   ttl: ttl.optional(),
   display_name: label.optional(),
+  credential: credentialName
+    .optional()
+    .meta({ description: 'A credential of the account; the Worker secret of the provider when absent.' }),
   keep: keep.optional(),
 })
 
@@ -51,6 +55,7 @@ export const cacheAnswer = z.strictObject({
   provider: z.string(),
   model: z.string(),
   display_name: z.string().nullable(),
+  credential: z.string().meta({ description: '`default`: the Worker secret of the provider.' }),
   fingerprint: z.string(),
   created_at: at,
   handle: z.string().nullable().meta({

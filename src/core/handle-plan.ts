@@ -26,6 +26,8 @@ export function ttlToBuy(state: HandleState, keep: HandleKeep, now: number): num
 
 /** What to do about a handle at `now`. */
 export function decideHandle(state: HandleState, context: HandleContext, now: number): HandleDecision {
+  if (context.credentialGone !== undefined)
+    return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const { live } = state
   const alive = live !== null && live.expiresAt > now
@@ -57,6 +59,8 @@ export function decideHandle(state: HandleState, context: HandleContext, now: nu
 
 /** The same question for somebody who asks for the handle now: what had stopped it before does not matter, limits do. */
 export function decideAsked(state: HandleState, context: HandleContext, now: number): HandleDecision {
+  if (context.credentialGone !== undefined)
+    return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const worst = createNanos(state, context, now)
   const refused = budgetRefusal(state, context, now, worst)
@@ -113,6 +117,8 @@ function budgetRefusal(state: HandleState, context: HandleContext, now: number, 
 /** Plans the next step after anything that happened. A decision that stops is written down once, with its reason. */
 export function rescheduleHandle(state: HandleState, context: HandleContext, now: number): HandleState {
   if (state.stopped !== null && state.stopped.reason !== 'kill_switch') {
+    // Without its credential nothing can be done about it, at its end neither.
+    if (context.credentialGone !== undefined) return { ...state, nextAt: null }
     // Stopped or not, a handle that lives is deleted at its end.
     const endAt = Math.max(now, endsAt(state, context.keep))
     const nextAt = mayLive(state.live, endAt) && !context.killed ? endAt : null

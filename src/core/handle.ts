@@ -51,7 +51,13 @@ export interface LiveHandle {
   meteredToAt: number
 }
 
-export type HandleStop = 'kill_switch' | 'ended' | 'budget_exhausted' | 'price_unknown' | 'provider_refused'
+export type HandleStop =
+  | 'kill_switch'
+  | 'ended'
+  | 'budget_exhausted'
+  | 'price_unknown'
+  | 'provider_refused'
+  | 'credential_replaced'
 
 /** How long to keep it: until a time, or while somebody asks for it. */
 export interface HandleKeep {
@@ -70,6 +76,8 @@ export interface HandleContext {
   rates: readonly StorageRate[]
   estimatedTokens: number
   killed: boolean
+  /** Why the credential that it was made with cannot be used any more; absent while it can. */
+  credentialGone?: string
   accountLeftNanos: number | null
   /** In [0, 1): spreads retries. */
   random: number

@@ -1,8 +1,10 @@
 import { readMark } from '../core/handle-owner.ts'
-import type { ListedOurs } from '../durable/handle-reconciliation.ts'
+import { accessWith } from '../durable/credential.ts'
+import type { ListedOurs, ListedWith } from '../durable/handle-reconciliation.ts'
+import type { StoredCredential } from '../durable/records.ts'
 import { handlesOf } from '../providers/handles.ts'
 import type { HandleDialect } from '../providers/handles.ts'
-import { cards } from '../providers/registry.ts'
+import { cardById, cards } from '../providers/registry.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
@@ -16,6 +18,9 @@ const TIMEOUT_MS = 15_000
 /** A hundred handles a page: a provider that never ends its list must not hold us for ever. */
 const MOST_PAGES = 200
 
+/** Whose key a list is read with: the deployment's own, or a credential of an account. */
+type Reader = { account: string } & ListedWith
+
 /** Holds the tables against what each provider lists. Most ticks have nothing to do here. */
 export async function reconcileHandles(env: Environment): Promise<void> {
   const clock = clockFrom(env)
@@ -27,17 +32,51 @@ export async function reconcileHandles(env: Environment): Promise<void> {
     const access = accessTo(card, env)
     if (dialect === null || access.credential === null || access.refusal !== null) continue
     try {
-      if (!(await reconcileAt(access, dialect, env, clock))) complete = false
+      if (!(await reconcileAt(access, dialect, env, clock, null))) complete = false
     } catch (thrown) {
       console.error('reconcile: did not end', thrown instanceof Error ? thrown.name : 'unknown')
       complete = false
     }
   }
+  await reconcileAccounts(env, clock)
   if (!complete) await directory.reconcileAgainAt(clock.now() + AGAIN_MS, RECONCILE_MS)
 }
 
-/** One credential at one provider. False when something was left undone. */
-async function reconcileAt(access: Access, dialect: HandleDialect, env: Environment, clock: Clock): Promise<boolean> {
+/** The same with the accounts' own credentials. One that does not work keeps no other from being read, and waits for the next time. */
+async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> {
+  const withHandles = cards.filter((card) => handlesOf(card) !== null)
+  for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
+    try {
+      for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withHandles.map((card) => card.id)))
+        await reconcileWith(credential, env, clock)
+    } catch (thrown) {
+      console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
+    }
+  }
+}
+
+async function reconcileWith(credential: StoredCredential, env: Environment, clock: Clock): Promise<void> {
+  const { account, name, generation } = credential
+  const card = cardById(credential.provider)
+  const dialect = card === undefined ? null : handlesOf(card)
+  if (card === undefined || dialect === null) return
+  const wanted = { credential: name, credentialGeneration: generation }
+  try {
+    const access = accessWith(wanted, accessTo(card, env), [], [credential], env)
+    await reconcileAt(access, dialect, env, clock, { account, ...wanted })
+  } catch (thrown) {
+    console.error("reconcile: an account's credential did not work", thrown instanceof Error ? thrown.name : 'unknown')
+  }
+}
+
+/** One credential at one provider; null: the deployment's own. False when something was left undone. */
+async function reconcileAt(
+  access: Access,
+  dialect: HandleDialect,
+  env: Environment,
+  clock: Clock,
+  reader: Reader | null,
+): Promise<boolean> {
   const directory = env.DIRECTORY.getByName('directory')
   // Listed before the tables are read: what a table gains meanwhile is in the table, and so never an orphan.
   const listedAt = clock.now()
@@ -47,7 +86,10 @@ async function reconcileAt(access: Access, dialect: HandleDialect, env: Environm
   let unknown = new Set(listed.map(({ name }) => name))
   for (const { id } of accounts) {
     try {
-      const here = await env.REGISTRY.getByName(id).reconcileHandles(access.card.id, listed, listedAt)
+      const registry = env.REGISTRY.getByName(id)
+      // Several accounts may hold the same key: what is an orphan, all of them say. What is missing, its own alone.
+      const listedWith = reader === null ? undefined : reader.account === id ? reader : null
+      const here = await registry.reconcileHandles(access.card.id, listed, listedAt, listedWith)
       unknown = unknown.intersection(new Set(here))
     } catch (thrown) {
       console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')

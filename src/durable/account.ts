@@ -8,7 +8,7 @@ import type { HandleKeeper } from './handle-keeper.ts'
 import type { Keeper } from './keeper.ts'
 import { keyVerdict } from './key-verdict.ts'
 import type { KeyVerdict } from './key-verdict.ts'
-import type { AccountSettings, Grants, Lease, NamedCredential } from './records.ts'
+import type { AccountSettings, Grants, NamedCredential, StoredCredential } from './records.ts'
 import type { Registrar } from './registrar.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { Webhook } from './webhook.ts'
@@ -119,7 +119,10 @@ export class Account {
   async putCredential(given: GivenCredential): Promise<CredentialView> {
     const now = this.#clock.now()
     const stored = this.#credentials.put(given, now)
-    if (stored.generation > 1) this.#ports.registrar.credentialChanged(given.name, now)
+    if (stored.generation > 1) {
+      this.#ports.registrar.credentialChanged(given.name, now)
+      this.#ports.handles.credentialChanged(given.name, now)
+    }
     await this.#ports.rearm()
     return stored
   }
@@ -133,9 +136,16 @@ export class Account {
     return Object.fromEntries(this.#credentials.named(names).map((credential) => [credential.name, credential]))
   }
 
+  /** Those of some providers, sealed: what their lists of handles are read with. */
+  credentialsOf(providers: readonly string[]): StoredCredential[] {
+    const names = this.#credentials.list().map(({ name }) => name)
+    return this.#credentials.stored(names).filter(({ provider }) => providers.includes(provider))
+  }
+
   async removeCredential(name: string): Promise<boolean> {
     if (!this.#credentials.remove(name)) return false
     this.#ports.registrar.credentialChanged(name, this.#clock.now())
+    this.#ports.handles.credentialChanged(name, this.#clock.now())
     await this.#ports.rearm()
     return true
   }
@@ -177,7 +187,7 @@ export class Account {
   }
 
   /** What leases may be used with. */
-  grants(leases: readonly Lease[]): Grants {
+  grants(leases: readonly { credential: string }[]): Grants {
     const credentials = this.#credentials.stored(leases.map(({ credential }) => credential))
     return { allowedSecrets: this.settings().allowedSecrets, credentials }
   }

@@ -36,6 +36,19 @@ export function secretFor(
   return unseal(stored.sealed, stored, vars)
 }
 
+/** The way to a provider with the credential that a call about a handle names. Throws as `secretFor` does. */
+export function accessWith(
+  wanted: { credential?: string; credentialGeneration?: number },
+  access: Access,
+  allowedSecrets: readonly string[],
+  credentials: readonly StoredCredential[],
+  vars: Vars,
+): Access {
+  const { credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 } = wanted
+  const secret = secretFor({ credential, credentialGeneration }, access, allowedSecrets, credentials, vars)
+  return { ...access, credential: secret }
+}
+
 /** Why a credential of the account does not serve this provider; null when it does. */
 export function elsewhere(credential: NamedCredential, access: Access): string | null {
   if (!serves(credential, access.card)) {

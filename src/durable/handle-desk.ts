@@ -2,7 +2,7 @@ import { Failure } from '../contract/failures.ts'
 import type { HandleKeep } from '../core/handle.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { HandleKeeper } from './handle-keeper.ts'
-import type { ListedOurs } from './handle-reconciliation.ts'
+import type { ListedOurs, ListedWith } from './handle-reconciliation.ts'
 import type {
   HandleDue,
   HandleFlight,
@@ -13,15 +13,18 @@ import type {
   HandleTarget,
   HandleView,
   HandleWish,
+  LivingHandle,
 } from './handle-records.ts'
 import type { HandleRegistrar } from './handle-registrar.ts'
-import type { AccountSettings } from './records.ts'
+import { DEFAULT_CREDENTIAL } from './records.ts'
+import type { Grants } from './records.ts'
 import { Waiting } from './waiting.ts'
 
 /** What the desk needs of the object around it. */
 export interface HandleDeskPorts {
   clock: Clock
-  settings: () => AccountSettings
+  /** What calls may be made with. */
+  grants: (leases: readonly { credential: string }[]) => Grants
   send: (due: readonly HandleDue[]) => Promise<void>
   rearm: () => Promise<void>
 }
@@ -61,7 +64,7 @@ export class HandleDesk {
     const flight = this.#keeper.ask(this.#registrar.keyOf(id), wish, askedAt, this.#clock.now())
     if (flight === null) throw new Failure('not_found', 'there is no such managed cache')
     await this.#ports.rearm()
-    return flight
+    return flight.role === 'leader' ? { ...flight, ...this.#grants(flight.lease) } : flight
   }
 
   /** Waits, for `waitMs` of this clock at most, for the call that is in flight for a managed cache. */
@@ -70,10 +73,14 @@ export class HandleDesk {
     await this.#waiting.wait(k, this.#clock.realMs(waitMs))
   }
 
-  async begin(target: HandleTarget): Promise<{ lease: HandleLease | null; allowedSecrets: string[] }> {
+  async begin(target: HandleTarget): Promise<{ lease: HandleLease | null } & Grants> {
     const lease = this.#keeper.begin(target, this.#clock.now())
     await this.#ports.rearm()
-    return { lease, allowedSecrets: this.#ports.settings().allowedSecrets }
+    return { lease, ...this.#grants(lease) }
+  }
+
+  #grants(lease: HandleLease | null): Grants {
+    return this.#ports.grants(lease === null ? [] : [{ credential: lease.credential ?? DEFAULT_CREDENTIAL }])
   }
 
   async settle(outcome: HandleOutcome): Promise<HandleLease | null> {
@@ -105,23 +112,29 @@ export class HandleDesk {
   }
 
   /** Forgets a managed cache; the lease to delete its handle at the provider, if it has one. The alarm stands behind it. */
-  async remove(id: string): Promise<{ lease: HandleLease | null; allowedSecrets: string[] }> {
+  async remove(id: string): Promise<{ lease: HandleLease | null } & Grants> {
     const now = this.#clock.now()
     const drop = this.#keeper.remove(this.#registrar.keyOf(id), now)
     const lease = drop === null ? null : this.#keeper.begin({ of: 'drop', k: drop }, now)
     await this.#ports.rearm()
-    return { lease, allowedSecrets: this.#ports.settings().allowedSecrets }
+    return { lease, ...this.#grants(lease) }
   }
 
   /** Holds the table against what a provider lists as ours; returns the names that nobody here knows. */
-  async reconcile(provider: string, listed: ListedOurs[], listedAt: number): Promise<string[]> {
-    const unknown = this.#keeper.reconcile(provider, listed, listedAt, this.#clock.now())
+  async reconcile(
+    provider: string,
+    listed: ListedOurs[],
+    listedAt: number,
+    listedWith?: ListedWith | null,
+  ): Promise<string[]> {
+    const unknown = this.#keeper.reconcile(provider, listed, listedAt, this.#clock.now(), listedWith)
     await this.#ports.rearm()
     return unknown
   }
 
   /** Handles that an account which is to be erased leaves at its providers. */
-  living(): { provider: string; name: string }[] {
-    return this.#registrar.livingNames(this.#clock.now())
+  living(): { handles: LivingHandle[] } & Grants {
+    const handles = this.#registrar.livingHandles(this.#clock.now())
+    return { handles, ...this.#ports.grants(handles) }
   }
 }

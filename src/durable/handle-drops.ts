@@ -1,7 +1,9 @@
 import { backoffMs, CLAIM_GRACE_MS, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS } from '../core/schedule.ts'
 import { storageNanos } from '../core/storage-meter.ts'
 import type { HandleDue, HandleLease, HandleOutcome } from './handle-records.ts'
+import { goneOf } from './handle-situation.ts'
 import type { HandlePorts } from './handle-situation.ts'
+import { DEFAULT_CREDENTIAL } from './records.ts'
 import type { HandleStore, StoredDrop } from './handle-store.ts'
 import { bookCall } from './ledger.ts'
 import type { RegistryStore } from './registry-store.ts'
@@ -54,7 +56,12 @@ export class HandleDrops {
   begin(k: number, now: number): HandleLease | null {
     const drop = this.#store.drop(k)
     if (drop === null || drop.record.claim?.lease != null) return null
-    const { provider, model, fingerprint, why, tries } = drop.record
+    if (goneOf(drop.record, this.#ports).credentialGone !== undefined) {
+      // Nobody can delete it any more: it expires by itself, and is paid for until then.
+      this.#store.saveDrop(k, drop.record.expiresAt, { ...drop.record, claim: null })
+      return null
+    }
+    const { provider, model, fingerprint, why, tries, credential = DEFAULT_CREDENTIAL } = drop.record
     const sendBy = now + LEASE_WAIT_MS + 2 * this.#coarse
     const timeoutMs = KEEP_TIMEOUT_MS + this.#coarse
     const lease: HandleLease = {
@@ -64,6 +71,8 @@ export class HandleDrops {
       provider,
       model,
       fingerprint,
+      credential,
+      credentialGeneration: drop.record.credentialGeneration ?? 1,
       name: drop.name,
       ttlMs: 0,
       sendBy,

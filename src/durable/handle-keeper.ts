@@ -6,7 +6,7 @@ import type { HandleDecision, HandleState } from '../core/handle.ts'
 import { CLAIM_GRACE_MS, SLOT_MS } from '../core/schedule.ts'
 import { HandleDrops } from './handle-drops.ts'
 import { HandleReconciliation } from './handle-reconciliation.ts'
-import type { ListedOurs } from './handle-reconciliation.ts'
+import type { ListedOurs, ListedWith } from './handle-reconciliation.ts'
 import type {
   HandleDue,
   HandleFlight,
@@ -107,8 +107,14 @@ export class HandleKeeper {
   }
 
   /** Holds this account's table against what the provider lists. Returns the names that nobody here knows. */
-  reconcile(provider: string, listed: readonly ListedOurs[], listedAt: number, now: number): string[] {
-    return this.#reconciliation.reconcile(provider, listed, listedAt, now)
+  reconcile(
+    provider: string,
+    listed: readonly ListedOurs[],
+    listedAt: number,
+    now: number,
+    listedWith?: ListedWith | null,
+  ): string[] {
+    return this.#reconciliation.reconcile(provider, listed, listedAt, now, listedWith)
   }
 
   // Asking
@@ -123,6 +129,8 @@ export class HandleKeeper {
       if (loaded === null) return null
       const one = this.#used(loaded, now)
       const view = this.#situation.seen(one, now)
+      const { credentialGone } = this.#situation.context(one, now)
+      if (credentialGone !== undefined) return { role: 'refused', kind: 'forbidden', why: credentialGone, view }
       const { live } = one.state
       const alive = live !== null && live.expiresAt > now
       if (alive && wish.want === 'confirmed' && live.seenAt >= wish.freshSinceAt) return { role: 'ready', view }
@@ -158,7 +166,7 @@ export class HandleKeeper {
     now: number,
   ): HandleFlight {
     const lease = this.#situation.lease(one, call, now)
-    return { role: 'leader', lease, allowedSecrets: this.#situation.ports.settings().allowedSecrets }
+    return { role: 'leader', lease, allowedSecrets: this.#situation.ports.settings().allowedSecrets, credentials: [] }
   }
 
   /** Notes that somebody asks for it, which moves the end of what is kept while it is asked for. */
@@ -197,6 +205,25 @@ export class HandleKeeper {
         this.#situation.drop({ ...one, state }, lastingLongest(live), 'deleted by its owner', now)
       this.#store.delete(k)
       return live === null ? null : (this.#store.drops(now, 1_000).find(({ name }) => name === live.name)?.k ?? null)
+    })
+  }
+
+  /**
+   * A credential was replaced or deleted. What was made with it can be neither renewed nor deleted any more: it stops, and its handle is
+   * charged to its end, which it comes to by itself.
+   */
+  credentialChanged(name: string, now: number): void {
+    this.#store.transaction(() => {
+      for (const one of this.#store.before(Number.MAX_SAFE_INTEGER, 1_000_000)) {
+        if (one.record.credential !== name) continue
+        const context = this.#situation.context(one, now)
+        if (context.credentialGone === undefined) continue
+        const { live } = one.state
+        const endAt = live === null ? now : Math.max(live.expiresAt, live.maybeUntilAt ?? 0)
+        const { state } = meter(one.state, context.rates, endAt)
+        bookCall(this.#situation.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+        this.#store.save(one.k, this.#situation.planned(one, { ...state, live: null }, now), one.claim)
+      }
     })
   }
 

@@ -4,12 +4,16 @@ import type { SeenHandle } from '../core/handle.ts'
 import type { HandleSituation } from './handle-situation.ts'
 import type { HandleStore, StoredHandle } from './handle-store.ts'
 import { bookCall } from './ledger.ts'
+import { DEFAULT_CREDENTIAL } from './records.ts'
 
 /** A handle of ours that a provider listed. */
 export interface ListedOurs extends SeenHandle {
   /** The beginning of the fingerprint that its mark carries. */
   print: string
 }
+
+/** Whose list it is: a credential of this account; null: of another account. Absent: the deployment's own. */
+export type ListedWith = { credential: string; credentialGeneration: number }
 
 /** The account's table of managed caches against what its providers have. */
 export class HandleReconciliation {
@@ -25,7 +29,13 @@ export class HandleReconciliation {
    * Holds this account's table against what the provider lists. Adopts what the table lacks, drops what is one too many, and
    * looks after what the provider does not list any more. Returns the names that nobody here knows.
    */
-  reconcile(provider: string, listed: readonly ListedOurs[], listedAt: number, now: number): string[] {
+  reconcile(
+    provider: string,
+    listed: readonly ListedOurs[],
+    listedAt: number,
+    now: number,
+    listedWith: ListedWith | null = { credential: DEFAULT_CREDENTIAL, credentialGeneration: 1 },
+  ): string[] {
     return this.#store.transaction(() => {
       const mine = this.#store
         .before(Number.MAX_SAFE_INTEGER, 1_000_000)
@@ -39,7 +49,9 @@ export class HandleReconciliation {
         } else byPrint.set(handle.print, this.#reconcileOne(one, handle, now))
       }
       const names = new Set(listed.map(({ name }) => name))
-      for (const one of byPrint.values()) this.#missing(one, names, listedAt, now)
+      // Another key's list says nothing of what it does not hold.
+      for (const one of byPrint.values())
+        if (listedWith !== null && isListedBy(one, listedWith)) this.#missing(one, names, listedAt, now)
       return unknown
     })
   }
@@ -78,4 +90,8 @@ export class HandleReconciliation {
       null,
     )
   }
+}
+
+function isListedBy({ record }: StoredHandle, { credential, credentialGeneration }: ListedWith): boolean {
+  return record.credential === credential && (record.credentialGeneration ?? 1) === credentialGeneration
 }

@@ -1,4 +1,13 @@
+import type { Grants } from './records.ts'
 import type { HandleFailure, HandleKeep, HandleOp, HandleState, SeenHandle } from '../core/handle.ts'
+
+/** A handle that lives at a provider, as far as the tables know, and what it can be deleted with. */
+export interface LivingHandle {
+  provider: string
+  name: string
+  credential: string
+  credentialGeneration: number
+}
 
 /** What is registered about a managed cache: everything but its state and its contents. */
 export interface HandleRecord {
@@ -10,6 +19,8 @@ export interface HandleRecord {
   /** The caller's label. The provider's own display name carries our mark instead. */
   name: string | null
   credential: string
+  /** Which secret of that name; absent: the first. */
+  credentialGeneration?: number
   estimatedTokens: number
   bodyBytes: number
   keep: HandleKeep
@@ -37,6 +48,9 @@ export interface HandleLease {
   provider: string
   model: string
   fingerprint: string
+  /** Whose key the call is made with; absent in leases that are older than it: the deployment's. */
+  credential?: string
+  credentialGeneration?: number
   /** The handle that it is about; null for a creation. */
   name: string | null
   /** What a creation or a renewal buys. */
@@ -98,6 +112,9 @@ export interface DropRecord {
   provider: string
   model: string
   fingerprint: string
+  /** What it was made with, and can be deleted with; absent: the deployment's. */
+  credential?: string
+  credentialGeneration?: number
   tokens: number | null
   meteredToAt: number
   expiresAt: number
@@ -109,7 +126,7 @@ export interface DropRecord {
 /** How asking for a handle goes on. */
 export type HandleFlight =
   | { role: 'ready'; view: HandleView }
-  | { role: 'leader'; lease: HandleLease; allowedSecrets: string[] }
+  | ({ role: 'leader'; lease: HandleLease } & Grants)
   | { role: 'follower'; k: number }
   | { role: 'failed'; view: HandleView }
   | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string; view: HandleView }

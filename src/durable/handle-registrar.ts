@@ -3,8 +3,16 @@ import { MARK_PRINT_LENGTH } from '../core/handle-owner.ts'
 import { newHandleState, restartHandle } from '../core/handle.ts'
 import type { HandleKeep } from '../core/handle.ts'
 import type { HandleKeeper } from './handle-keeper.ts'
-import type { HandleRecord, HandleRegistration, HandleRow, HandleView } from './handle-records.ts'
+import type {
+  DropRecord,
+  HandleRecord,
+  HandleRegistration,
+  HandleRow,
+  HandleView,
+  LivingHandle,
+} from './handle-records.ts'
 import type { HandleStore } from './handle-store.ts'
+import { DEFAULT_CREDENTIAL } from './records.ts'
 
 /** Managed caches that one account may hold. */
 export const HANDLES_PER_REGISTRY = 10_000
@@ -114,15 +122,22 @@ export class HandleRegistrar {
   }
 
   /** Every handle that lives at a provider, as far as the tables know. */
-  livingNames(now: number): { provider: string; name: string }[] {
+  livingHandles(now: number): LivingHandle[] {
     const living = this.#keeper
       .views(Number.MAX_SAFE_INTEGER, HANDLES_PER_REGISTRY, now)
       .flatMap(({ record, state }) => {
-        return state.live === null ? [] : [{ provider: record.provider, name: state.live.name }]
+        return state.live === null ? [] : [livingOf(state.live.name, record)]
       })
     const dropped = this.#store.drops(Number.MAX_SAFE_INTEGER, HANDLES_PER_REGISTRY)
-    return [...living, ...dropped.map(({ name, record }) => ({ provider: record.provider, name }))]
+    return [...living, ...dropped.map(({ name, record }) => livingOf(name, record))]
   }
+}
+
+function livingOf(
+  name: string,
+  { provider, credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: HandleRecord | DropRecord,
+): LivingHandle {
+  return { provider, name, credential, credentialGeneration }
 }
 
 export function handleId(fingerprint: string): string {

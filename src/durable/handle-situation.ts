@@ -6,6 +6,7 @@ import type { StorageRate } from '../core/storage-meter.ts'
 import type { HandleLease, HandleRow, HandleView } from './handle-records.ts'
 import type { HandleStore, StoredHandle } from './handle-store.ts'
 import { bookCall } from './ledger.ts'
+import { DEFAULT_CREDENTIAL } from './records.ts'
 import type { AccountSettings } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 
@@ -13,6 +14,8 @@ import type { RegistryStore } from './registry-store.ts'
 export interface HandlePorts {
   grainMs: number
   settings: () => AccountSettings
+  /** Generation in force of a credential of the account; null when there is none of that name. */
+  generationOf?: (credential: string) => number | null
   pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
 }
 
@@ -45,6 +48,8 @@ export class HandleSituation {
       provider: record.provider,
       model: record.model,
       fingerprint: record.fingerprint,
+      credential: record.credential,
+      credentialGeneration: record.credentialGeneration ?? 1,
       name: call.op === 'create' ? null : (state.live?.name ?? null),
       ttlMs: ttlToBuy(state, record.keep, now),
       sendBy,
@@ -99,13 +104,15 @@ export class HandleSituation {
 
   /** Writes down a handle that is to be deleted at its provider. */
   drop(one: StoredHandle, handle: SeenHandle & { meteredToAt: number }, why: string, now: number): void {
-    const { provider, model, fingerprint } = one.record
+    const { provider, model, fingerprint, credential, credentialGeneration = 1 } = one.record
     const { name, tokens, expiresAt, meteredToAt } = handle
     const drop = {
       owner: one.k,
       provider,
       model,
       fingerprint,
+      credential,
+      credentialGeneration,
       tokens,
       meteredToAt,
       expiresAt,
@@ -136,6 +143,7 @@ export class HandleSituation {
       ...this.ports.pricesOf(record.provider, record.model, now),
       estimatedTokens: record.estimatedTokens,
       killed: this.killed(),
+      ...goneOf(record, this.ports),
       accountLeftNanos: budgetNanosPerDay === null ? null : budgetNanosPerDay - spent - this.ledger.reservedNanos(),
       random: (k * 0.618_033_988_75 + state.failuresInRow * 0.754_877_666) % 1,
     }
@@ -143,5 +151,19 @@ export class HandleSituation {
 
   get coarse(): number {
     return this.ports.grainMs - 1_000
+  }
+}
+
+/** Why the credential of a handle cannot be used any more; nothing while it can. */
+export function goneOf(
+  { credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: { credential?: string; credentialGeneration?: number },
+  { generationOf }: HandlePorts,
+): { credentialGone?: string } {
+  if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}
+  const current = generationOf(credential)
+  if (current === credentialGeneration) return {}
+  const what = current === null ? 'deleted' : 'replaced'
+  return {
+    credentialGone: `the credential ${credential} that it was made with was ${what}; its handle is left to expire. POST /caches makes another one with a credential that exists`,
   }
 }

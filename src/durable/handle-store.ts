@@ -181,6 +181,14 @@ export class HandleStore {
     this.#sql.all('DELETE FROM handle_drop WHERE k = ?', k)
   }
 
+  countsByProvider(): HandleCount[] {
+    return this.#sql.all<HandleCount>(
+      `SELECT json_extract(record, '$.provider') AS provider, count(*) AS registered,
+        count(json_extract(state, '$.live.name')) AS live, count(json_extract(state, '$.stopped.reason')) AS stopped
+        FROM handle GROUP BY 1 ORDER BY 1`,
+    )
+  }
+
   /** The earliest instant at which something must happen to a handle. */
   nextAt(): number | null {
     const row = this.#sql.all<{ handle: number | null; dropped: number | null }>(
@@ -189,6 +197,14 @@ export class HandleStore {
     const times = [row?.handle, row?.dropped].filter((at): at is number => typeof at === 'number')
     return times.length === 0 ? null : Math.min(...times)
   }
+}
+
+/** Managed caches at one provider: all that are registered, those with a live handle, and those that stopped. */
+export interface HandleCount {
+  provider: string
+  registered: number
+  live: number
+  stopped: number
 }
 
 interface HandleTableRow {

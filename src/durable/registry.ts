@@ -30,7 +30,7 @@ import type { Warmed } from './flights.ts'
 import type { GuardView } from './guards.ts'
 import { HandleDesk } from './handle-desk.ts'
 import { HandleKeeper } from './handle-keeper.ts'
-import type { ListedOurs } from './handle-reconciliation.ts'
+import type { ListedOurs, ListedWith } from './handle-reconciliation.ts'
 import type {
   HandleDue,
   HandleFlight,
@@ -41,9 +41,11 @@ import type {
   HandleTarget,
   HandleView,
   HandleWish,
+  LivingHandle,
 } from './handle-records.ts'
 import { HandleRegistrar } from './handle-registrar.ts'
 import { HandleStore } from './handle-store.ts'
+import type { HandleCount } from './handle-store.ts'
 import { Idempotency } from './idempotency.ts'
 import type { IdempotencyVerdict } from './idempotency.ts'
 import { Keeper } from './keeper.ts'
@@ -65,6 +67,7 @@ import type {
   NamedCredential,
   Outcome,
   Settled,
+  StoredCredential,
   StoredPrefix,
 } from './records.ts'
 import { Registrar } from './registrar.ts'
@@ -133,6 +136,7 @@ export class Registry extends DurableObject<Environment> {
     this.#handleKeeper = new HandleKeeper(this.#handleStore, this.#store, {
       grainMs: clock.grainMs,
       settings,
+      generationOf: ports.generationOf,
       pricesOf: handlePricesOf,
     })
     const rearm = (): Promise<void> => this.#rearming.rearm()
@@ -159,7 +163,7 @@ export class Registry extends DurableObject<Environment> {
     })
     this.#handles = new HandleDesk(this.#handleKeeper, new HandleRegistrar(this.#handleStore, this.#handleKeeper), {
       clock,
-      settings,
+      grants: (leases) => this.#account.grants(leases),
       send: (due) => this.#sendHandles(due),
       rearm,
     })
@@ -504,7 +508,7 @@ export class Registry extends DurableObject<Environment> {
     return this.#handles.idle(k, waitMs)
   }
 
-  beginHandle(target: HandleTarget): Promise<{ lease: HandleLease | null; allowedSecrets: string[] }> {
+  beginHandle(target: HandleTarget): Promise<{ lease: HandleLease | null } & Grants> {
     return this.#handles.begin(target)
   }
 
@@ -541,18 +545,33 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** Forgets a managed cache; the lease to delete its handle at the provider, if it has one. The alarm stands behind it. */
-  removeHandle(id: string): Promise<{ lease: HandleLease | null; allowedSecrets: string[] }> {
+  removeHandle(id: string): Promise<{ lease: HandleLease | null } & Grants> {
     return this.#handles.remove(id)
   }
 
   /** Holds the table against what a provider lists as ours; returns the names that nobody here knows. */
-  reconcileHandles(provider: string, listed: ListedOurs[], listedAt: number): Promise<string[]> {
-    return this.#handles.reconcile(provider, listed, listedAt)
+  reconcileHandles(
+    provider: string,
+    listed: ListedOurs[],
+    listedAt: number,
+    listedWith?: ListedWith | null,
+  ): Promise<string[]> {
+    return this.#handles.reconcile(provider, listed, listedAt, listedWith)
   }
 
   /** Handles that an account which is to be erased leaves at its providers. */
-  livingHandles(): { provider: string; name: string }[] {
+  livingHandles(): { handles: LivingHandle[] } & Grants {
     return this.#handles.living()
+  }
+
+  /** How many managed caches there are, by provider, and how many of their handles live. */
+  handleCounts(): HandleCount[] {
+    return this.#handleStore.countsByProvider()
+  }
+
+  /** The account's own credentials for some providers, sealed. */
+  credentialsOf(providers: string[]): StoredCredential[] {
+    return this.#account.credentialsOf(providers)
   }
 
   // Reading and changing

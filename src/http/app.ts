@@ -89,7 +89,7 @@ app.notFound((c) => {
     ),
   ]
   if (methods.length === 0)
-    return answerFailure(c, failureValue('not_found', 'There is no such route (yet); see /openapi.json.'))
+    return answerFailure(c, failureValue('not_found', 'There is no such route; see /openapi.json.'))
   c.header('allow', methods.join(', '))
   return answerFailure(
     c,

@@ -1,4 +1,3 @@
-import pLimit from 'p-limit'
 import * as z from 'zod'
 import { cacheChange, cacheCreation, goneReport } from '../contract/caches.ts'
 import { Failure, readFailure } from '../contract/failures.ts'
@@ -8,17 +7,15 @@ import type { HandleKeep } from '../core/handle.ts'
 import type { HandleFlight, HandleView, HandleWish } from '../durable/handle-records.ts'
 import { handlesOf, withoutHandles } from '../providers/handles.ts'
 import type { HandleDialect } from '../providers/handles.ts'
-import { cardById } from '../providers/registry.ts'
 import type { Card } from '../providers/types.ts'
 import { runHandleLease, runHandleToItsEnd } from '../queue/run-handle.ts'
 import { pack } from '../runtime/bytes.ts'
-import { accessTo } from '../runtime/env.ts'
-import { callAboutHandle } from '../runtime/handle-call.ts'
 import { account } from './auth.ts'
 import { MAX_PREFIX_BYTES, readBody, tooLargeFailure } from './body.ts'
 import { clockOf, keepAlive, registryOf, room } from './context.ts'
 import type { Call } from './context.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
+import { credentialsNamed, refuseElsewhere, useOf } from './credentials.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor } from './preparation.ts'
 import { cacheHistoryJson, cacheJson } from './present-caches.ts'
@@ -37,7 +34,6 @@ export const cacheQuery = z.strictObject({
     .meta({ description: 'A confirmation as old as this will do. Absent: the provider is asked now.' }),
 })
 
-const CREDENTIAL_SCOPE = 'default:1'
 const SHORTEST_TTL_MS = 60_000
 const LONGEST_TTL_MS = 7 * 24 * 3_600_000
 const ASK_AGAIN_MS = 250
@@ -65,12 +61,17 @@ export const caches = room()
     if (bytes > MAX_PREFIX_BYTES) throw tooLargeFailure('The contents', MAX_PREFIX_BYTES, 'request')
     const ttlMs = ttlFrom(given.ttl)
     const keep = keepFrom(given.keep, clockOf(c).now())
-    await refuseWithoutCredential(c, card)
+    const known = await credentialsNamed(c, [given.credential])
+    const use = useOf(given.credential, known)
+    const own = known.get(use.name)
+    if (own === undefined) await refuseWithoutCredential(c, card)
+    else refuseElsewhere(c, card, own)
     const print = fingerprint({
       provider: card.id,
       model: prepared.model,
       // Two accounts may share a credential; the mark of a handle says whose of them it is.
-      credentialScope: `${c.var.account}/${CREDENTIAL_SCOPE}`,
+      // What two keys wrote is never one: neither reads the other's handle.
+      credentialScope: `${c.var.account}/${use.name}:${use.generation}`,
       cacheKey: null,
       canonical: prepared.canonical,
     })
@@ -79,7 +80,8 @@ export const caches = room()
       provider: card.id,
       model: prepared.model,
       name: given.display_name ?? null,
-      credential: 'default',
+      credential: use.name,
+      credentialGeneration: use.generation,
       estimatedTokens: prepared.estimatedTokens,
       bodyBytes: bytes,
       ttlMs,
@@ -112,10 +114,10 @@ export const caches = room()
   .delete('/caches/:id', account, async (c) => {
     const id = idOf(c, readQuery(c, ofProvider).provider)
     const registry = registryOf(c)
-    const { lease, allowedSecrets } = await registry.removeHandle(id)
+    const { lease, allowedSecrets, credentials } = await registry.removeHandle(id)
     if (lease === null) return c.json({ id, deleted: true, at_provider: 'none' })
     const work = (async () => {
-      const around = { env: c.env, clock: clockOf(c), allowedSecrets, bodyOf: () => Promise.resolve(null) }
+      const around = { env: c.env, clock: clockOf(c), allowedSecrets, credentials, bodyOf: () => Promise.resolve(null) }
       const outcome = await runHandleLease(lease, around)
       await registry.settleHandle(outcome)
       return outcome.kind === 'answered' || outcome.kind === 'gone'
@@ -142,25 +144,6 @@ export const caches = room()
       next_cursor: page.cursor === null ? null : encodeCursor({ seq: page.cursor }),
     })
   })
-
-const DELETES_AT_ONCE = 6
-const DELETE_TIMEOUT_MS = 10_000
-
-/** Before an account is erased: what it leaves at its providers. What cannot be deleted now, the next reconcile finds. */
-export async function deleteHandlesOf(c: Call, id: string): Promise<void> {
-  const many = pLimit(DELETES_AT_ONCE)
-  const names = await registryOf(c, id).livingHandles()
-  await Promise.all(
-    names.map(({ provider: of, name }) =>
-      many(async () => {
-        const card = cardById(of)
-        const dialect = card === undefined ? null : handlesOf(card)
-        if (card === undefined || dialect === null) return
-        await callAboutHandle(accessTo(card, c.env), dialect, dialect.remove(name), clockOf(c), DELETE_TIMEOUT_MS)
-      }),
-    ),
-  )
-}
 
 function supported(card: Card): HandleDialect {
   const dialect = handlesOf(card)
@@ -225,7 +208,7 @@ async function obtain(
     if (flight.role === 'leader') {
       const work = runHandleToItsEnd(
         flight.lease,
-        { env: c.env, clock, allowedSecrets: flight.allowedSecrets },
+        { env: c.env, clock, allowedSecrets: flight.allowedSecrets, credentials: flight.credentials },
         c.var.account,
       )
       // Others wait for it, and it may be paid for: it goes on when this caller hangs up.

@@ -5,6 +5,7 @@ import { barredUntil } from '../core/pool.ts'
 import type { Pool, PoolModel } from '../core/pool.ts'
 import type { Advice } from '../core/types.ts'
 import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
+import { cardById } from '../providers/registry.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import { clockOf, registryOf, room } from './context.ts'
@@ -68,7 +69,11 @@ function memberOf(
 ): PoolModel {
   const at = `models[${index}]`
   const [provider, model] = providerAndModel(given, at)
-  const card = cardFor(provider, given.provider === undefined ? `${at}.model` : `${at}.provider`)
+  if (given.provider === undefined && cardById(provider) === undefined) {
+    const text = `${at}.model: begins with no provider's id; GET /providers lists them. Give provider beside it, or write "provider/id".`
+    throw new Failure('invalid_request', text, { field: `${at}.model` })
+  }
+  const card = cardFor(provider, `${at}.provider`)
   const { name } = useOf(given.credential, known, `${at}.credential`)
   const own = known.get(name)
   if (own !== undefined) refuseElsewhere(c, card, own, `${at}.credential`)

@@ -1,17 +1,19 @@
 import { usd } from '../core/price.ts'
 import type { DayTotals } from '../durable/records.ts'
 import type { GuardView } from '../durable/guards.ts'
+import type { HandleCount } from '../durable/handle-store.ts'
 import { account } from './auth.ts'
 import { registryOf, room } from './context.ts'
 
 /** Prometheus text for the account whose key asks. Labels are kinds only: no ids, no names, no tenants. */
 export const metrics = room().get('/metrics', account, async (c) => {
   const registry = registryOf(c)
-  const [days, counts, guards, webhook] = await Promise.all([
+  const [days, counts, guards, webhook, handles] = await Promise.all([
     registry.totals(),
     registry.counts(),
     registry.guards(),
     registry.webhook(),
+    registry.handleCounts(),
   ])
   const all = days.map(({ totals }) => totals)
   const lines = [
@@ -64,6 +66,7 @@ export const metrics = room().get('/metrics', account, async (c) => {
       all.map(({ failures }) => failures),
     ),
     ...guardLines(guards),
+    ...handleLines(handles),
     ...metric(
       'pilotlight_webhook_waiting',
       'gauge',
@@ -127,6 +130,19 @@ function guardLines(guards: readonly GuardView[]): string[] {
       "Share of the provider's rate limit that is left where it is scarce, else 1.",
       (of) => Math.min(...of.map(({ remainingShare }) => remainingShare ?? 1)),
     ),
+  ]
+}
+
+function handleLines(counts: readonly HandleCount[]): string[] {
+  const rows = (name: string, help: string, value: (of: HandleCount) => number): string[] => [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} gauge`,
+    ...counts.map((of) => `${name}{provider="${of.provider}"} ${value(of)}`),
+  ]
+  return [
+    ...rows('pilotlight_caches', 'Registered managed caches.', ({ registered }) => registered),
+    ...rows('pilotlight_handles_live', 'Managed caches that have a handle at the provider.', ({ live }) => live),
+    ...rows('pilotlight_caches_stopped', 'Managed caches that are not kept up.', ({ stopped }) => stopped),
   ]
 }
 

@@ -18,6 +18,7 @@ export function cacheJson(view: HandleView, confirmed = true) {
     provider: record.provider,
     model: record.model,
     display_name: record.name,
+    credential: record.credential,
     fingerprint: record.fingerprint,
     created_at: iso(record.createdAt),
     handle: confirmed ? (live?.name ?? null) : null,

@@ -14,6 +14,6 @@ export function readHandleMessage(body: unknown): HandleMessage | null {
 
 /** Does what is due about one managed cache by now: begin (late binding), one call or two, settle. */
 export async function consumeHandle({ account, handle }: HandleMessage, env: Environment, clock: Clock): Promise<void> {
-  const { lease, allowedSecrets } = await env.REGISTRY.getByName(account).beginHandle(handle)
-  if (lease !== null) await runHandleToItsEnd(lease, { env, clock, allowedSecrets }, account)
+  const { lease, allowedSecrets, credentials } = await env.REGISTRY.getByName(account).beginHandle(handle)
+  if (lease !== null) await runHandleToItsEnd(lease, { env, clock, allowedSecrets, credentials }, account)
 }

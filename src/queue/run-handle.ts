@@ -7,15 +7,18 @@ import { cardById } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
-import type { Environment } from '../runtime/env.ts'
+import type { Access, Environment } from '../runtime/env.ts'
 import { callAboutHandle, failedAnswer } from '../runtime/handle-call.ts'
 import type { HandleAnswer } from '../runtime/handle-call.ts'
-import { accessRefusal } from '../durable/credential.ts'
+import { accessWith } from '../durable/credential.ts'
+import type { StoredCredential } from '../durable/records.ts'
 
 export interface HandleSurroundings {
   env: Environment
   clock: Clock
   allowedSecrets: readonly string[]
+  /** The account's own credential that the lease names, still sealed. */
+  credentials: readonly StoredCredential[]
   /** The contents as they were given, compressed; null when they are gone. Asked for creations only. */
   bodyOf: (k: number) => Promise<Uint8Array | null>
 }
@@ -32,13 +35,10 @@ export async function runHandleLease(lease: HandleLease, around: HandleSurroundi
     const failure = failureValue('unsupported', 'this provider has no managed caches (any more)')
     return { ...base, startedAt, kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
   }
-  const access = accessTo(card, env)
-  const failure = accessRefusal(access, around.allowedSecrets)
-  if (failure !== null) {
-    return { ...base, startedAt, kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
-  }
+  let access: Access
   let request: HandleRequest | null
   try {
+    access = accessWith(lease, accessTo(card, env), around.allowedSecrets, around.credentials, env)
     request = await requestFor(lease, dialect, access.baseUrl, around)
   } catch (thrown) {
     return outcomeOf(base, startedAt, failedAnswer(thrown, false))

@@ -221,6 +221,11 @@ describe('usage and history in words', () => {
     ],
     [{ type: 'arrival', count: 1, hits: 0, misses: 0 }, '1 request · usage not reported'],
     [{ type: 'decision', decision: 'stop:budget_exhausted', why: 'spent' }, 'stop: budget exhausted · spent'],
+    [
+      { type: 'saving', kind: 'credited', saved_usd: 0.0207, why: 'a real hit after 9 min' },
+      'credited · $0.0207 · a real hit after 9 min',
+    ],
+    [{ type: 'saving', kind: 'revoked', saved_usd: null }, 'taken back · –'],
     [{}, '–'],
     [null, '–'],
   ])('tells a row (%#)', (row, text) => expect(pilot.story(row).text).toBe(text))
@@ -234,7 +239,15 @@ describe('usage and history in words', () => {
 })
 
 describe('totals and news', () => {
-  const warm = { id: 'a', name: 'support', warmth: { state: 'warm' }, probes: 3, cost_usd: 0.5, hits: 1 }
+  const warm = {
+    id: 'a',
+    name: 'support',
+    warmth: { state: 'warm' },
+    probes: 3,
+    cost_usd: 0.5,
+    saved_usd: 0.7,
+    hits: 1,
+  }
   const cold = { id: 'b', warmth: { state: 'cold' }, probes: 4, cost_usd: null }
 
   it('adds up what is known, and leaves unknown what nobody reports', () => {
@@ -246,6 +259,7 @@ describe('totals and news', () => {
       hits: 1,
       misses: null,
       cost_today_usd: null,
+      saved_usd: 0.7,
       states: { warm: 1, expiring: 1, cold: 1, uncacheable: 0, unknown: 0 },
     })
   })

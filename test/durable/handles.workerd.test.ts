@@ -75,7 +75,7 @@ async function made(tag = 'one', keep: Partial<HandleKeep> = { idleMs: null }, t
   const { id } = await registry().registerHandle(handleRegistration(account, tag, keep, ttlMs))
   const flight = (await registry().askForHandle(id, { want: 'any' }, START)) as HandleFlight
   if (flight.role !== 'leader') throw new Error(`expected to lead, not ${flight.role}`)
-  const around = { env: bindings, clock: clockFrom(bindings), allowedSecrets: flight.allowedSecrets }
+  const around = { env: bindings, clock: clockFrom(bindings), allowedSecrets: flight.allowedSecrets, credentials: [] }
   await runHandleToItsEnd(flight.lease, around, account)
   return id
 }

@@ -78,12 +78,20 @@ describe('a pool', () => {
     [{ models: [fast, { ...slow, name: 'fast' }] }, 'models[1].name'],
     [{ models: [{ ...fast, provider: 'nobody' }] }, 'models[0].provider'],
     [{ models: [fast, { name: 'b', model: 'gpt-5.6-sol' }] }, 'models[1].provider'],
+    [{ models: [{ name: 'b', model: 'nobody/gpt-5.6-sol' }] }, 'models[0].model'],
     [{ models: [{ ...fast, credential: 'nobodys' }] }, 'models[0].credential'],
     [{ models: [] }, 'models'],
     [{ models: [fast], fallback: 'yes' }, 'fallback'],
   ])('is refused with the field that is wrong: %#', async (given, field) => {
     const refused = await call('PUT', '/gateways/wrong', given)
     expect(refused.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+  })
+
+  test('says what is wrong with a model whose first part is no provider, and does not offer providers as models', async () => {
+    const refused = await call('PUT', '/gateways/wrong', { models: [{ name: 'b', model: 'nobody/gpt-5.6-sol' }] })
+    expect(pick(refused, 'error', 'message')).toMatch(
+      /^models\[0\]\.model: begins with no provider's id; .*"provider\/id"\.$/,
+    )
   })
 
   test('belongs to its account', async () => {

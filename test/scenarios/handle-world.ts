@@ -370,7 +370,7 @@ export class HandleWorld {
   }
 
   #lookForOrphans(now: number): void {
-    const known = new Set(this.#registrar.livingNames(now).map(({ name }) => name))
+    const known = new Set(this.#registrar.livingHandles(now).map(({ name }) => name))
     for (const name of known) this.#knownAt.set(name, now)
     const ours = this.#provider
       .list(now)

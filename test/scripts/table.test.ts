@@ -17,10 +17,11 @@ const prefix: Prefix = {
   last_hit: { cached_tokens: 6_010 },
   plan: { stopped: null },
   cost_usd: 0.031,
+  saved_usd: 0.0207,
 }
 
 describe('the live table', () => {
-  it('shows state, countdown, receipt, probes, hits with cached tokens, and cost', () => {
+  it('shows state, countdown, receipt, probes, hits with cached tokens, cost and savings', () => {
     const [, line] = tableLines(rowsOf([prefix], now), plain, 200)
     expect(line?.split(/ {2,}/)).toEqual([
       'sample-anthropic',
@@ -30,6 +31,7 @@ describe('the live table', () => {
       '7',
       '2 (1 missed), last read 6,010 tok',
       '$0.0310',
+      '$0.0207',
     ])
   })
 
@@ -38,6 +40,7 @@ describe('the live table', () => {
     expect(row).toMatchObject({
       name: 'pfx_0_2',
       cost: 'unknown',
+      saved: 'unknown',
       state: 'unknown',
       receipt: 'none yet',
       warmUntil: '–',
@@ -55,9 +58,20 @@ describe('the live table', () => {
   it('keeps every column on 80 characters, with fewer words and the end of a long id', () => {
     const unnamed = { ...prefix, id: 'pfx_0_0b630d0725990f1344bc789c', name: null }
     const [, first, second] = tableLines(rowsOf([prefix, unnamed], now), plain, 80)
-    expect(first?.split(/ {2,}/)).toEqual(['sample-anthropic', 'warm', 'in 4:12', 'full 0:30', '7', '2 (1)', '$0.0310'])
-    expect(second).toMatch(/^…725990f1344bc789c/)
+    expect(first?.split(/ {2,}/)).toEqual([
+      'sample-anthropic',
+      'warm',
+      'in 4:12',
+      'full 0:30',
+      '7',
+      '2 (1)',
+      '$0.0310',
+      '$0.0207',
+    ])
+    expect(second).toMatch(/^…5990f1344bc789c/)
     expect(second?.length).toBeLessThanOrEqual(80)
+    const longAgo = { ...prefix, last_receipt: { kind: 'written', at: '2026-11-21T12:29:30Z' } }
+    expect(tableLines(rowsOf([longAgo, unnamed], now), plain, 80)[1]).toMatch(/ \$0\.0310 +\$0\.0207$/)
   })
 
   it('says why a plan rests', () => {
