@@ -243,7 +243,7 @@ export class BotTurn {
 }
 
 /** A turn that was cut off at each of its tries: what its calls cost is counted, and whoever listens is told. */
-export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spend }: Turn): void {
+export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spend }: Omit<Turn, 'ask'>): void {
   const made = calls.ofTurn(id)
   const paid = made.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
   for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)

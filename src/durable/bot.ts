@@ -39,7 +39,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     const late: {
       turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
       leave?: () => Promise<void>
-      givenUp?: (turn: Turn) => void
+      givenUp?: (turn: Omit<Turn, 'ask'>) => void
     } = {}
     super(ctx, env, {
       kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,

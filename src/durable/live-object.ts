@@ -53,11 +53,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     const id = event.id ?? newId('evt')
     if (this.#store.knows(id)) return { id, duplicate: true }
     if (record.ended !== null) throw over(record.ended)
-    const data = JSON.stringify(event.data ?? null)
-    if (Buffer.byteLength(data) > MAX_EVENT_BYTES) {
-      const detail = { limit_bytes: MAX_EVENT_BYTES }
-      throw new Failure('payload_too_large', `data: an event holds at most ${MAX_EVENT_BYTES} bytes of JSON`, detail)
-    }
+    const data = eventData(event.data)
     const { maxMailbox } = record.limits
     if (this.#store.waiting() >= maxMailbox) {
       const text = `${maxMailbox} events are waiting, and more are not taken; send it again when some are handled`
@@ -70,6 +66,27 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     // A running loop finds it by itself; cut off, its alarm is run again by the platform.
     if (!this.#running) await this.#rearm()
     return { id, duplicate: false }
+  }
+
+  /**
+   * Answers what a handler asked: the answer is the next event, before those that wait. Throws `conflict` where nothing is
+   * asked, and after the end; `payload_too_large`.
+   */
+  async respond(input: unknown): Promise<{ id: string }> {
+    const record = this.#record()
+    if (record.ended !== null) throw over(record.ended)
+    const { asked, ...going } = record
+    if (asked === undefined) throw new Failure('conflict', 'nothing is asked', { reason: 'nothing_asked' })
+    const data = eventData(input)
+    const now = this.clock.now()
+    const id = newId('evt')
+    this.#store.transaction(() => {
+      this.#store.pushFirst({ id, at: now, type: asked.answerType, data, attempts: 0, nextAt: now })
+      this.#store.saveRecord({ ...going, activeAt: now })
+      this.#store.note({ at: now, what: 'answered', event: id, type: asked.answerType }, record.limits.maxHistory)
+    })
+    if (!this.#running) await this.#rearm()
+    return { id }
   }
 
   /** How it ended; null while it lives, and where nothing was started. */
@@ -175,9 +192,14 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     }
     const attempt = event.attempts + 1
     this.#store.saveAttempt(id, attempt, now)
+    let asks: { question: string; answerType: string } | null = null
+    const ask = (question: string, answerType: string): void => {
+      if (asks !== null) throw new Failure('internal', 'ask: once for each event')
+      asks = { question, answerType }
+    }
     try {
-      const state = await handler(this.#state(), JSON.parse(event.data) as unknown, { id, attempt, now, spend })
-      this.#close(event, { what: 'handled' }, spentNanos, JSON.stringify(state))
+      const state = await handler(this.#state(), JSON.parse(event.data) as unknown, { id, attempt, now, spend, ask })
+      this.#close(event, { what: 'handled' }, spentNanos, { state: JSON.stringify(state), asks })
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : 'the handler threw'
       if (attempt >= MAX_ATTEMPTS) return this.#close(event, { what: 'failed', why }, spentNanos)
@@ -190,7 +212,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     { id, type }: Waiting,
     outcome: { what: 'handled' | 'dropped' | 'failed'; why?: string },
     spentNanos: number,
-    state?: string,
+    { state, asks }: { state?: string; asks: { question: string; answerType: string } | null } = { asks: null },
   ): void {
     const record = this.#store.record()
     if (record === null) return // erased meanwhile
@@ -203,8 +225,11 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
         [outcome.what]: record[outcome.what] + 1,
         spentNanos: record.spentNanos + spentNanos,
         activeAt: at,
+        ...(asks === null ? {} : { asked: { ...asks, at } }),
       })
       this.#store.note({ at, event: id, type, ...outcome }, record.limits.maxHistory)
+      if (asks !== null)
+        this.#store.note({ at, what: 'asked', event: id, type: asks.answerType }, record.limits.maxHistory)
     })
   }
 
@@ -290,6 +315,13 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (step.do === 'rest') return this.ctx.storage.deleteAlarm()
     await this.ctx.storage.setAlarm(this.clock.realAt(step.do === 'wait' ? step.until : now))
   }
+}
+
+function eventData(given: unknown): string {
+  const data = JSON.stringify(given ?? null)
+  if (Buffer.byteLength(data) <= MAX_EVENT_BYTES) return data
+  const detail = { limit_bytes: MAX_EVENT_BYTES }
+  throw new Failure('payload_too_large', `data: an event holds at most ${MAX_EVENT_BYTES} bytes of JSON`, detail)
 }
 
 function over(ended: { reason: LiveEnd; why: string }): Failure {

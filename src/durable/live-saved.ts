@@ -36,9 +36,10 @@ export function restoreInto(store: LiveStore, saved: Saved, limits: Partial<Live
 }
 
 export function viewOf<State>(store: LiveStore, record: LiveRecord): LiveView<State> {
-  const { ended, pausedAt, limits, startedAt, activeAt, spentNanos, handled, dropped, failed } = record
+  const { ended, pausedAt, asked, limits, startedAt, activeAt, spentNanos, handled, dropped, failed } = record
   return {
-    status: ended?.reason ?? (pausedAt === undefined ? 'running' : 'paused'),
+    status: ended?.reason ?? (pausedAt !== undefined ? 'paused' : asked === undefined ? 'running' : 'input_required'),
+    question: asked?.question ?? null,
     why: ended?.why ?? null,
     endedAt: ended?.at ?? null,
     waiting: store.waiting(),

@@ -67,6 +67,17 @@ describe('a paused workflow', () => {
     }
     for (const headAt of [null, 0]) expect(nextStep(parked, headAt, DAY_MS)).toEqual({ do: 'rest' })
   })
+
+  test('is one that requires input as well; respond_to_input stands in test/live', () => {
+    const asks: LiveSight = {
+      limits: { ...LIVE_LIMITS, idleTimeoutMs: 1_000 },
+      spentNanos: 0,
+      activeAt: 0,
+      asked: { question: 'Go back?', answerType: 'answered', at: 0 },
+      ended: null,
+    }
+    for (const headAt of [null, 0]) expect(nextStep(asks, headAt, DAY_MS)).toEqual({ do: 'rest' })
+  })
 })
 
 describe('ChatWindow', () => {

@@ -171,6 +171,23 @@ describe('a live workflow', () => {
     ])
   })
 
+  test('abort() is a shutdown: nothing that waits is begun any more, and what is begun is finished, because it is billed', async () => {
+    const id = await begin()
+    const provider = holdProvider()
+    const taken = await post(`/bots/${id}/messages`, { text: 'Message 0' })
+    await vi.waitFor(() => expect(provider.isHeld()).toBe(true), 20_000)
+    await post(`/bots/${id}/messages`, { text: 'Message 1' })
+    expect(pick(await call('DELETE', `/bots/${id}`), 'status')).toBe('shutdown')
+    provider.letGo()
+    await ended(id, pick(taken, 'turn_id') as string)
+    await runInDurableObject(objectOf(id), async (_, state) => {
+      await vi.waitFor(async () => expect(await state.storage.getAlarm()).toBeNull(), 20_000)
+    })
+    const { status, waiting, usage, spent_usd } = await view(id)
+    expect([status, waiting, usage.turns, spent_usd > 0]).toEqual(['shutdown', 1, 1, true])
+    expect(bodies()).toHaveLength(1)
+  })
+
   test('a snapshot is versioned JSON with a signature; one that was changed, and one of a newer version, is refused', async () => {
     const id = await begin()
     const { signature, ...snapshot } = snapshotForm.parse((await get(`/bots/${id}/snapshot`)).json)
