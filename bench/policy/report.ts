@@ -2,10 +2,9 @@ import { parseArgs } from 'node:util'
 import { say } from '../figure.ts'
 import { mostProbes } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
-import { PRIOR } from '../../src/core/demand-prior.ts'
-import type { Prior } from '../../src/core/demand.ts'
+import type { Lessons } from '../../src/core/demand.ts'
 import { synthetic } from './families.ts'
-import { fit } from './fit.ts'
+import { learn } from './fit-returns.ts'
 import { foldsOf } from './folds.ts'
 import { priceRows } from './prices.ts'
 import type { PriceRow } from './prices.ts'
@@ -77,14 +76,14 @@ export function compare(
   const best = row.holdings.find(({ name }) => name === row.bestFixed.name)
   if (best !== undefined) run('best-fixed', (stream) => play(stream, fixed(best, row.bestFixed.probes), latencyValue))
   run('hindsight-fixed', (stream) => hindsight(stream, row.holdings, latencyValue))
-  const priors = folds === 1 ? [] : crossed(streams, folds)
+  const lessons = folds === 1 ? [] : crossed(streams, folds)
   const startedAt = performance.now()
-  run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, priors[index]), latencyValue))
+  run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, lessons[index]), latencyValue))
   const tookMs = performance.now() - startedAt
   // As it ships: the caller's body fixes the retention, and the planner decides how long to hold it.
   for (const holding of row.holdings) {
     run(`pilotlight-${holding.name}`, (stream, index) =>
-      play(stream, { ...pilotlight(row, latencyValue, priors[index]), write: () => holding }, latencyValue),
+      play(stream, { ...pilotlight(row, latencyValue, lessons[index]), write: () => holding }, latencyValue),
     )
   }
   const known =
@@ -194,15 +193,14 @@ function hindsight(stream: Stream, holdings: readonly Holding[], latencyValue: n
   return best ?? { excess: 0, cold: 0, probes: 0, gaps: 0 }
 }
 
-/** For each stream, the kinds of traffic as they are learned from the folds that it is not in. */
-function crossed(streams: readonly Stream[], folds: number): (Prior | undefined)[] {
+/** For each stream, what is learned from the folds that it is not in. */
+function crossed(streams: readonly Stream[], folds: number): (Lessons | undefined)[] {
   if (!Number.isInteger(folds) || folds < 2 || folds > 20) throw new TraceError('--folds: a whole number from 2 to 20')
   const assigned = foldsOf(streams, folds)
-  const priors = Array.from({ length: folds }, (_, fold) => ({
-    ...PRIOR,
-    kinds: fit(streams.filter((_stream, index) => assigned[index] !== fold)),
-  }))
-  return assigned.map((fold) => priors[fold])
+  const lessons = Array.from({ length: folds }, (_, fold) =>
+    learn(streams.filter((_stream, index) => assigned[index] !== fold)),
+  )
+  return assigned.map((fold) => lessons[fold])
 }
 
 export function seeded(seed: number): () => number {

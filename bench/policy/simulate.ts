@@ -1,6 +1,6 @@
 import { clairvoyant as bound } from '../../src/core/clairvoyant.ts'
-import type { Prior } from '../../src/core/demand.ts'
-import { horizon, mostProbes, retentionFor } from '../../src/core/policy.ts'
+import type { Lessons } from '../../src/core/demand.ts'
+import { horizon, mostProbes, reachOf, retentionFor } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
 import { memory, play as replay } from '../../src/core/replay.ts'
 import type { Player, Traffic } from '../../src/core/replay.ts'
@@ -43,15 +43,16 @@ export function randomised(holding: Holding, latencyValue: number, random: () =>
 }
 
 /** The shipped planner, over what it remembers of this stream and nothing else. */
-export function pilotlight(row: PriceRow, latencyValue: number, prior?: Prior): Player {
-  const { foresight, ended } = memory(prior)
+export function pilotlight(row: PriceRow, latencyValue: number, lessons?: Lessons): Player {
+  const { foresight, ended } = memory(lessons)
+  const reach = Math.max(...row.holdings.map((holding) => reachOf(holding, latencyValue)))
   return {
     write: (at) => {
-      const choice = retentionFor(row.holdings, foresight(at), latencyValue)
+      const choice = retentionFor(row.holdings, foresight(at, reach), latencyValue)
       if (choice === null) throw new Error('a price row without a retention')
       return choice.holding
     },
-    probes: (at, holding) => horizon(holding, foresight(at), latencyValue).probes,
+    probes: (at, holding) => horizon(holding, foresight(at, reachOf(holding, latencyValue)), latencyValue).probes,
     ended,
   }
 }

@@ -2,7 +2,7 @@ import { foresee, unpackGaps } from './demand.ts'
 import type { Foresight } from './demand.ts'
 import { leadMs } from './pace.ts'
 import type { PlanContext } from './plan.ts'
-import { choiceWhy, horizon, retentionFor } from './policy.ts'
+import { choiceWhy, horizon, reachOf, retentionFor } from './policy.ts'
 import type { Choice, Holding } from './policy.ts'
 import { breakEvenProbes, dollars, readNanos, writeNanos } from './price.ts'
 import { iso } from './schedule.ts'
@@ -40,8 +40,14 @@ function learned(state: PrefixState, context: PlanContext): { choice: Choice; fo
   if (state.lastArrivalAt === null || retention === null) return null
   const holding = holdingOf(state, context, retention.name, retention.ttlMs)
   if (holding === null) return null
-  const foresight = foresee(unpackGaps(state.gaps ?? []), Math.max(state.lastArrivalAt, state.plannedAt))
+  const foresight = sight(state, reachOf(holding, latencyValue(context)))
   return { choice: horizon(holding, foresight, latencyValue(context)), foresight }
+}
+
+/** What the gap that began with the last real request may be, looked at as far as it matters. */
+function sight(state: PrefixState, reachMs?: number): Foresight {
+  const startAt = Math.max(state.lastArrivalAt ?? 0, state.plannedAt)
+  return foresee(unpackGaps(state.gaps ?? []), startAt, undefined, reachMs)
 }
 
 /** A retention of this prefix with its prices; null where a price is not known. */
@@ -62,12 +68,12 @@ export function holdingOf(
 }
 
 /** What another retention than the registered body's would change, where the gaps speak for one. */
-function otherRetention(state: PrefixState, context: PlanContext, foresight: Foresight, choice: Choice): string {
+function otherRetention(state: PrefixState, context: PlanContext, choice: Choice): string {
   const offers = context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
     const holding = assumed || kind !== 'sliding' ? null : holdingOf(state, context, name, ttlMs)
     return holding === null ? [] : [holding]
   })
-  const better = retentionFor(offers, foresight, latencyValue(context))
+  const better = retentionFor(offers, sight(state), latencyValue(context))
   if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
   return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
 }
@@ -92,7 +98,7 @@ export function holdWhy(state: PrefixState, context: PlanContext, limit: number 
 export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: number): string {
   const known = learned(state, context)
   if (known !== null) {
-    const other = otherRetention(state, context, known.foresight, known.choice)
+    const other = otherRetention(state, context, known.choice)
     return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${other}; the next real request starts the plan again`
   }
   const seen = 'No real request was ever observed, so savings are unknown. '

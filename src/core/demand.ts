@@ -1,8 +1,16 @@
 import { PRIOR } from './demand-prior.ts'
-import { tilted } from './return-hours.ts'
+import { RETURN_WEIGHTS } from './return-weights.ts'
+import { ageAt, returnSigns, SIGNS, STEPS } from './return-signs.ts'
 
 /** Kinds of traffic: how common each is, and the odds of its gap lengths. */
 export type Prior = typeof PRIOR
+
+/** What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none. */
+export interface Lessons {
+  prior: Prior
+  returns: readonly number[]
+}
+const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS }
 
 /** One idle time between two real requests. */
 export interface IdleGap {
@@ -20,8 +28,9 @@ export interface Foresight {
 
 /** Gaps shorter than this are traffic: no retention on offer needs a probe in them. */
 export const SHORTEST_GAP_MS = 240_000
-/** Remembered per prefix: at most a kilobyte of its row. */
+/** The latest gaps are remembered whole, and as many older ones that were long: at most two kilobytes of a prefix's row. */
 export const REMEMBERED_GAPS = 64
+const LONG_MS = 3_300_000
 
 const DAY_MS = 86_400_000
 /** The kinds of traffic together weigh as much as this many remembered gaps. */
@@ -33,10 +42,15 @@ const HOURS_FLOOR = 0.1
 /** What a gap of a working day tells of the weekend, and the reverse. */
 const OTHER_KIND_OF_DAY = 0.5
 
-/** Remembers a gap that ended; the oldest leaves when there are too many. Returns a new list, oldest first. */
+/** Remembers a gap that ended; what is neither late nor long is forgotten. Returns a new list, oldest first. */
 export function remember(gaps: readonly IdleGap[], gap: IdleGap): IdleGap[] {
   if (!(gap.lengthMs >= SHORTEST_GAP_MS)) return [...gaps]
-  return [...gaps.slice(Math.max(0, gaps.length + 1 - REMEMBERED_GAPS)), gap]
+  return forget([...gaps, gap])
+}
+
+function forget(gaps: readonly IdleGap[]): IdleGap[] {
+  const older = gaps.slice(0, -REMEMBERED_GAPS).filter(({ lengthMs }) => lengthMs >= LONG_MS)
+  return [...older.slice(-REMEMBERED_GAPS), ...gaps.slice(-REMEMBERED_GAPS)]
 }
 
 /** Bin of a gap's length among those of the prior; lengths beyond the last bin belong to it. */
@@ -66,11 +80,59 @@ export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[
 }
 
 /**
- * What the gap that begins at `now` may be: the prefix's own gaps, those that began at a like time of day and on a like day
- * weighing more, and kinds of traffic that the own gaps resemble; ends at hours of earlier returns are likelier. UTC days, since a
- * prefix has no time zone.
+ * What the gap that begins at `now` may be. Its first hour: as the prefix's latest gaps were, those that began at a like time of day
+ * and on a like day weighing more, and kinds of traffic that they resemble. From then on, step by step up to `reachMs`: the chance of
+ * a return by its signs. UTC days, since a prefix has no time zone.
  */
-export function foresee(gaps: readonly IdleGap[], now: number, prior: Prior = PRIOR): Foresight {
+export function foresee(
+  gaps: readonly IdleGap[],
+  now: number,
+  lessons: Lessons = LESSONS,
+  reachMs = Number.POSITIVE_INFINITY,
+): Foresight {
+  const latest = gaps.slice(-REMEMBERED_GAPS)
+  const kinds = kindsOf(latest, lessons.prior)
+  const law = replayed(latest, kinds, now, lessons.prior)
+  const steps = Math.max(0, Math.min(STEPS, Math.ceil((reachMs - ageAt(0)) / (ageAt(1) - ageAt(0)))))
+  const chances = returnChances(gaps, now, usualReturns(kinds, steps, lessons.prior), lessons.returns)
+  const lengthsMs: number[] = []
+  const weights: number[] = []
+  const put = (length: number, weight: number): void => {
+    lengthsMs.push(length)
+    weights.push(weight)
+  }
+  let beyond = 0
+  law.lengthsMs.forEach((length, index) => {
+    const weight = law.weights[index] ?? 0
+    if (length < ageAt(0)) put(length, weight)
+    else beyond += weight
+  })
+  chances.forEach((chance, step) => {
+    // In two halves: a retention's own steps need not be these.
+    for (const part of [0.25, 0.75]) {
+      put(ageAt(step) * (1 - part) + ageAt(step + 1) * part, (beyond * chance) / 2)
+    }
+    beyond *= 1 - chance
+  })
+  // What outlasts the last step is as like traffic is.
+  const rest = kinds.flatMap((share, kind) =>
+    (lessons.prior.kinds[kind]?.odds ?? []).flatMap((chance, bin) => {
+      const length = bin === lessons.prior.bins ? Number.POSITIVE_INFINITY : lengthOf(bin)
+      return length >= ageAt(steps) ? [{ length, chance: share * chance }] : []
+    }),
+  )
+  const all = rest.reduce((sum, { chance }) => sum + chance, 0)
+  for (const { length, chance } of rest) put(length, (beyond * chance) / all)
+  return { lengthsMs, weights, seen: gaps.length }
+}
+
+/** The law of the own gaps and of the kinds of traffic that they resemble, as it was and without a look at the clock ahead. */
+function replayed(
+  gaps: readonly IdleGap[],
+  kinds: readonly number[],
+  now: number,
+  prior: Prior,
+): Omit<Foresight, 'seen'> {
   const lengthsMs: number[] = []
   const weights: number[] = []
   gaps.forEach(({ startAt, lengthMs }, index) => {
@@ -81,7 +143,7 @@ export function foresee(gaps: readonly IdleGap[], now: number, prior: Prior = PR
     lengthsMs.push(lengthMs)
     weights.push(near * day * FADE ** (gaps.length - 1 - index))
   })
-  kindsOf(gaps, prior).forEach((share, kind) => {
+  kinds.forEach((share, kind) => {
     const odds = prior.kinds[kind]?.odds ?? []
     odds.forEach((chance, bin) => {
       const weight = PRIOR_GAPS * share * chance
@@ -92,7 +154,41 @@ export function foresee(gaps: readonly IdleGap[], now: number, prior: Prior = PR
     })
   })
   const sum = weights.reduce((a, b) => a + b, 0)
-  return tilted({ lengthsMs, weights: weights.map((weight) => weight / sum), seen: gaps.length }, gaps, now)
+  return { lengthsMs, weights: weights.map((weight) => weight / sum) }
+}
+
+/** The chance that a gap which reached the beginning of a step ends in it, by kinds of traffic. */
+export function usualReturns(kinds: readonly number[], steps: number, prior: Prior): number[] {
+  const alive = Array.from({ length: steps + 1 }, (_, step) =>
+    kinds.reduce((sum, share, kind) => sum + share * survival(prior, kind, ageAt(step)), 0),
+  )
+  return Array.from({ length: steps }, (_, step) => 1 - (alive[step + 1] ?? 0) / Math.max(1e-12, alive[step] ?? 0))
+}
+
+function returnChances(
+  gaps: readonly IdleGap[],
+  now: number,
+  usual: readonly number[],
+  weights: readonly number[],
+): number[] {
+  const signs = returnSigns(gaps, now, usual)
+  return usual.map((_, step) => {
+    let sum = weights[SIGNS] ?? 0
+    for (let sign = 0; sign < SIGNS; sign++) sum += (weights[sign] ?? 0) * (signs[step * SIGNS + sign] ?? 0)
+    return 1 / (1 + Math.exp(-sum))
+  })
+}
+
+/** The share of a kind's gaps that last longer than this. */
+function survival(prior: Prior, kind: number, ageMs: number): number {
+  const odds = prior.kinds[kind]?.odds ?? []
+  const from = Math.log(ageMs / SHORTEST_GAP_MS) / Math.log(prior.step)
+  let sum = 0
+  for (let bin = Math.max(0, Math.floor(from)); bin < odds.length; bin++) {
+    const part = bin === prior.bins ? 1 : Math.min(1, bin + 1 - from)
+    sum += (odds[bin] ?? 0) * part
+  }
+  return sum
 }
 
 /** Gaps as a row keeps them: start and length of each in whole seconds, one after the other. */
@@ -119,7 +215,7 @@ export function learnArrival(packed: readonly number[], lastAt: number | null, a
     { startAt: gap.startAt, lengthMs: at - gap.startAt },
     { startAt: at, lengthMs: gap.startAt + gap.lengthMs - at },
   ].filter(({ lengthMs }) => lengthMs >= SHORTEST_GAP_MS)
-  return packGaps(gaps.toSpliced(inside, 1, ...halves).slice(-REMEMBERED_GAPS))
+  return packGaps(forget(gaps.toSpliced(inside, 1, ...halves)))
 }
 
 function packGaps(gaps: readonly IdleGap[]): number[] {

@@ -35,6 +35,11 @@ export function mostProbes(holding: Holding, latencyValue: number): number {
   return Math.min(MOST_PROBES, Math.floor(lapse / holding.probe + 1e-9))
 }
 
+/** The longest gap that the probes of one gap can hold it through: what may come later does not matter to it. */
+export function reachOf(holding: Holding, latencyValue: number): number {
+  return holding.ttlMs + mostProbes(holding, latencyValue) * holding.everyMs
+}
+
 /**
  * How many probes, at the least expected cost, for an entry that is held this way. A foresight says nothing of gaps shorter than
  * `SHORTEST_GAP_MS`: a retention shorter than that is held through them, within the cap, before it can matter.
@@ -70,12 +75,15 @@ export function horizon(holding: Holding, foresight: Foresight, latencyValue: nu
   return { holding, ...best }
 }
 
+/** A shorter retention has to promise a gap's cost cheaper by so much: of the longer one, less hangs on what was learned. */
+const SHORTER_AT = 0.95
+
 /** Which retention to write, of those that the provider offers and honours: the least expected cost of a gap. */
 export function retentionFor(holdings: readonly Holding[], foresight: Foresight, latencyValue: number): Choice | null {
   let best: Choice | null = null
-  for (const holding of holdings) {
+  for (const holding of holdings.toSorted((a, b) => b.ttlMs - a.ttlMs)) {
     const choice = horizon(holding, foresight, latencyValue)
-    if (best === null || choice.expected < best.expected) best = choice
+    if (best === null || choice.expected < SHORTER_AT * best.expected) best = choice
   }
   return best
 }

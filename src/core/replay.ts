@@ -1,7 +1,7 @@
 import { foresee, remember, SHORTEST_GAP_MS } from './demand.ts'
-import type { IdleGap, Prior } from './demand.ts'
+import type { IdleGap, Lessons } from './demand.ts'
 import type { KeepWarm } from './plan.ts'
-import { horizon, mostProbes } from './policy.ts'
+import { horizon, mostProbes, reachOf } from './policy.ts'
 import type { Holding } from './policy.ts'
 
 /**
@@ -70,25 +70,26 @@ export function fixed(holding: Holding, probes: number): Player {
 export function planned(
   { plan, idleTimeoutMs, latencyValueNanos = 0 }: Pick<KeepWarm, 'plan' | 'idleTimeoutMs' | 'latencyValueNanos'>,
   holding: Holding,
-  prior?: Prior,
+  lessons?: Lessons,
 ): Player {
   const inTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
   if (plan === 'off') return fixed(holding, 0)
   if (plan === 'always') return fixed(holding, inTime)
   if (plan !== 'auto') return fixed(holding, Math.min(inTime, plan.probes))
-  const { foresight, ended } = memory(prior)
+  const { foresight, ended } = memory(lessons)
+  const reach = reachOf(holding, latencyValueNanos)
   return {
     write: () => holding,
-    probes: (at) => Math.min(inTime, horizon(holding, foresight(at), latencyValueNanos).probes),
+    probes: (at) => Math.min(inTime, horizon(holding, foresight(at, reach), latencyValueNanos).probes),
     ended,
   }
 }
 
 /** What the planner remembers of a prefix while it is replayed, and what it foresees from that. */
-export function memory(prior?: Prior) {
+export function memory(lessons?: Lessons) {
   let gaps: IdleGap[] = []
   return {
-    foresight: (at: number) => foresee(gaps, at, prior),
+    foresight: (at: number, reachMs: number) => foresee(gaps, at, lessons, reachMs),
     ended: (gap: IdleGap): void => {
       if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
     },

@@ -5,8 +5,7 @@ import type { Foresight } from '../../src/core/demand.ts'
 import { decide } from '../../src/core/decide.ts'
 import { probeLimit } from '../../src/core/break-even.ts'
 import { applyArrivals } from '../../src/core/arrivals.ts'
-import { choiceWhy, horizon, mostProbes, retentionFor } from '../../src/core/policy.ts'
-import { returnRates, tilted } from '../../src/core/return-hours.ts'
+import { choiceWhy, horizon, mostProbes, reachOf, retentionFor } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
 import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'
 
@@ -95,8 +94,8 @@ describe('how long a gap is held', () => {
 
 describe('what a prefix remembers', () => {
   it('weights sum to one, and gaps of the same time of day speak louder', () => {
-    const night = { startAt: NOON - 12 * HOUR, lengthMs: 9 * HOUR }
-    const noon = { startAt: NOON - 24 * HOUR, lengthMs: HOUR }
+    const night = { startAt: NOON - 12 * HOUR, lengthMs: 40 * MINUTE }
+    const noon = { startAt: NOON - 24 * HOUR, lengthMs: 20 * MINUTE }
     const { weights } = foresee([noon, night], NOON)
     expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
     expect(weights[0]).toBeGreaterThan((weights[1] ?? 1) * 3)
@@ -109,26 +108,52 @@ describe('what a prefix remembers', () => {
       const lengthMs = (1 + (index % 9)) * HOUR
       return { startAt: midnight - (36 - index) * 24 * HOUR + 9 * HOUR - lengthMs, lengthMs }
     })
-    const rates = returnRates(gaps)
-    expect(rates[9]).toBeGreaterThan(2)
-    expect(rates[21]).toBeLessThan(1)
-    expect(returnRates([]).every((rate) => rate === 1)).toBe(true)
-    const law = { lengthsMs: [3 * HOUR, 9 * HOUR, Number.POSITIVE_INFINITY], weights: [0.3, 0.3, 0.4], seen: 36 }
-    const { weights } = tilted(law, gaps, midnight)
-    expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
-    expect(weights[1]).toBeGreaterThan(0.3)
-    expect(weights[0]).toBeLessThan(0.3)
-    expect(tilted(law, [], midnight)).toEqual(law)
+    const within = (from: number, to: number, { lengthsMs, weights }: Foresight): number =>
+      weights.reduce((sum, weight, index) => {
+        const length = lengthsMs[index] ?? 0
+        return length >= from && length < to ? sum + weight : sum
+      }, 0)
+    const law = foresee(gaps, midnight)
+    const chance = (hour: number): number => {
+      const [here, later] = [hour - 0.5, hour + 0.5].map((from) => within(from * HOUR, Infinity, law))
+      return 1 - ((later ?? 0) + (law.weights.at(-1) ?? 0)) / ((here ?? 0) + (law.weights.at(-1) ?? 0))
+    }
+    expect(chance(9)).toBeGreaterThan(2 * chance(4))
+    expect(law.weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
+    // The same gaps say nothing of the kind when the gap begins twelve hours later: then nine o'clock is far away.
+    const noon = foresee(gaps, midnight + 12 * HOUR)
+    expect(within(8.5 * HOUR, 9.5 * HOUR, law)).toBeGreaterThan(within(8.5 * HOUR, 9.5 * HOUR, noon))
   })
 
-  it('is bounded, forgets the oldest, and leaves out what no retention needs help for', () => {
+  it('decides the same when it looks no further than its probes can reach', () => {
+    const gaps = Array.from({ length: 50 }, (_, index) => ({
+      startAt: NOON + index * 30 * HOUR,
+      lengthMs: ((index * 7) % 25) * HOUR,
+    }))
+    for (const holding of [hour, five]) {
+      const now = NOON + 1_500 * HOUR
+      const near = horizon(holding, foresee(gaps, now, undefined, reachOf(holding, 0)), 0)
+      expect(near.probes).toBe(horizon(holding, foresee(gaps, now), 0).probes)
+    }
+  })
+
+  it('is bounded, forgets the oldest short ones first, and leaves out what no retention needs help for', () => {
     let gaps = remember([], { startAt: 0, lengthMs: MINUTE })
     expect(gaps).toEqual([])
-    for (let index = 1; index <= REMEMBERED_GAPS + 5; index++) {
+    for (let index = 1; index <= 3 * REMEMBERED_GAPS; index++) {
       gaps = remember(gaps, { startAt: index, lengthMs: HOUR })
     }
-    expect(gaps).toHaveLength(REMEMBERED_GAPS)
-    expect(gaps[0]?.startAt).toBe(6)
+    expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
+    expect(gaps[0]?.startAt).toBe(REMEMBERED_GAPS + 1)
+    for (let index = 1; index <= REMEMBERED_GAPS; index++) {
+      gaps = remember(gaps, { startAt: 1_000 + index, lengthMs: 10 * MINUTE })
+    }
+    expect(gaps.filter(({ lengthMs }) => lengthMs === HOUR)).toHaveLength(REMEMBERED_GAPS)
+    for (let index = 1; index <= REMEMBERED_GAPS; index++) {
+      gaps = remember(gaps, { startAt: 2_000 + index, lengthMs: 10 * MINUTE })
+    }
+    expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
+    expect(gaps.filter(({ lengthMs }) => lengthMs < HOUR).every(({ startAt }) => startAt > 2_000)).toBe(true)
   })
 
   it('splits a gap into which a late report falls', () => {

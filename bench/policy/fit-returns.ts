@@ -1,0 +1,167 @@
+/**
+ * What each sign of a return weighs, learned from a folder of traces: `node bench/policy/fit-returns.ts DIR` prints
+ * src/core/return-weights.ts. Run it after fit.ts, since like traffic is one of the signs.
+ */
+import { kindsOf, remember, REMEMBERED_GAPS, usualReturns } from '../../src/core/demand.ts'
+import type { IdleGap, Lessons, Prior } from '../../src/core/demand.ts'
+import { ageAt, returnSigns, SIGNS, STEPS } from '../../src/core/return-signs.ts'
+import { fit } from './fit.ts'
+import { PRIOR } from '../../src/core/demand-prior.ts'
+import { priceRows } from './prices.ts'
+import { clairvoyant } from './simulate.ts'
+import { readTraces } from './traces.ts'
+import type { Stream } from './traces.ts'
+
+/** Steps that are looked at, one row each: its signs, whether somebody returned in it, and how much it counts. */
+export interface Examples {
+  signs: Float32Array
+  returned: Uint8Array
+  weights: Float64Array
+  count: number
+}
+
+/** A probe that keeps an hour's retention is due so long before it lapses: a gap that lasts until then asks for a decision. */
+const DUE_BEFORE_MS = 300_000
+/** Strength of the pull towards 0, in rows, on weights of standardised signs. */
+const RIDGE = 100
+const ROUNDS = 12
+
+/** Both lessons from these streams. */
+export function learn(streams: readonly Stream[]): Lessons {
+  const prior = { ...PRIOR, kinds: fit(streams) }
+  return { prior, returns: returnWeights(examplesOf(streams, prior)) }
+}
+
+export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
+  const holdings = priceRows['anthropic']?.holdings ?? []
+  // Money of a family counts in units of what a clairvoyant pays for it, as in the figure that is aimed at.
+  const floors = new Map<string, number>()
+  for (const stream of streams) {
+    floors.set(stream.family, (floors.get(stream.family) ?? 0) + clairvoyant(stream, holdings, 0))
+  }
+  const decided = ({ lengths, lastLength }: Stream): number[] =>
+    [...lengths, lastLength].map((seconds) => stepsOf(seconds * 1000)).filter((steps) => steps > 0)
+  const count = streams.flatMap(decided).reduce((a, b) => a + b, 0)
+  const examples: Examples = {
+    signs: new Float32Array(count * SIGNS),
+    returned: new Uint8Array(count),
+    weights: new Float64Array(count),
+    count,
+  }
+  let row = 0
+  for (const stream of streams) {
+    let gaps: IdleGap[] = []
+    const look = (startAt: number, lengthMs: number, ended: boolean): void => {
+      const steps = stepsOf(lengthMs)
+      if (steps === 0) return
+      const usual = usualReturns(kindsOf(gaps.slice(-REMEMBERED_GAPS), prior), steps, prior)
+      examples.signs.set(returnSigns(gaps, startAt, usual), row * SIGNS)
+      for (let step = 0; step < steps; step++, row++) {
+        examples.returned[row] = ended && lengthMs > ageAt(step) && lengthMs <= ageAt(step + 1) ? 1 : 0
+        examples.weights[row] = 1 / (floors.get(stream.family) ?? 1)
+      }
+    }
+    stream.starts.forEach((start, index) => {
+      const gap = { startAt: start * 1000, lengthMs: (stream.lengths[index] ?? 0) * 1000 }
+      look(gap.startAt, gap.lengthMs, true)
+      gaps = remember(gaps, gap)
+    })
+    look(stream.lastStart * 1000, stream.lastLength * 1000, false)
+  }
+  const mean = examples.weights.reduce((a, b) => a + b, 0) / Math.max(1, count)
+  examples.weights = examples.weights.map((weight) => weight / mean)
+  return examples
+}
+
+/** Steps of a gap that a probe could have been due before. */
+function stepsOf(lengthMs: number): number {
+  let steps = 0
+  while (steps < STEPS && lengthMs > ageAt(steps) - DUE_BEFORE_MS) steps++
+  return steps
+}
+
+/** Logistic regression by Newton's method; the last number is the one that stands for no sign. */
+export function returnWeights({ signs, returned, weights, count }: Examples): number[] {
+  const size = SIGNS + 1
+  const mean = new Float64Array(size)
+  const deviation = new Float64Array(size).fill(1)
+  for (let row = 0; row < count; row++)
+    for (let sign = 0; sign < SIGNS; sign++) mean[sign]! += (signs[row * SIGNS + sign] ?? 0) / count
+  const squares = new Float64Array(SIGNS)
+  for (let row = 0; row < count; row++)
+    for (let sign = 0; sign < SIGNS; sign++) squares[sign]! += ((signs[row * SIGNS + sign] ?? 0) - mean[sign]!) ** 2
+  squares.forEach((sum, sign) => (deviation[sign] = Math.sqrt(sum / count) + 1e-9))
+  const found = new Float64Array(size)
+  const one = new Float64Array(size).fill(1)
+  for (let round = 0; round < ROUNDS; round++) {
+    const slope = new Float64Array(size)
+    const bend = new Float64Array(size * size)
+    for (let row = 0; row < count; row++) {
+      let sum = found[SIGNS]!
+      for (let sign = 0; sign < SIGNS; sign++) {
+        one[sign] = (signs[row * SIGNS + sign]! - mean[sign]!) / deviation[sign]!
+        sum += found[sign]! * one[sign]!
+      }
+      const chance = 1 / (1 + Math.exp(-sum))
+      const miss = weights[row]! * (chance - returned[row]!)
+      const curve = weights[row]! * Math.max(1e-6, chance * (1 - chance))
+      for (let a = 0; a < size; a++) {
+        slope[a]! += miss * one[a]!
+        const part = curve * one[a]!
+        for (let b = 0; b <= a; b++) bend[a * size + b]! += part * one[b]!
+      }
+    }
+    for (let a = 0; a < SIGNS; a++) {
+      slope[a]! += 2 * RIDGE * found[a]!
+      bend[a * size + a]! += 2 * RIDGE
+    }
+    const change = solved(bend, slope, size)
+    let most = 0
+    for (let a = 0; a < size; a++) {
+      found[a]! -= change[a]!
+      most = Math.max(most, Math.abs(change[a]!))
+    }
+    if (most < 1e-6) break
+  }
+  const raw = Array.from({ length: SIGNS }, (_, sign) => found[sign]! / deviation[sign]!)
+  return [...raw, found[SIGNS]! - raw.reduce((sum, weight, sign) => sum + weight * mean[sign]!, 0)]
+}
+
+/** Solves a symmetric positive system of which the lower half is given, by Cholesky's factors. */
+function solved(lower: Float64Array, right: Float64Array, size: number): Float64Array {
+  const factor = new Float64Array(size * size)
+  const result = new Float64Array(right)
+  for (let a = 0; a < size; a++) {
+    for (let b = 0; b <= a; b++) {
+      let sum = lower[a * size + b]!
+      for (let c = 0; c < b; c++) sum -= factor[a * size + c]! * factor[b * size + c]!
+      factor[a * size + b] = a === b ? Math.sqrt(Math.max(sum, 1e-12)) : sum / factor[b * size + b]!
+    }
+  }
+  for (let a = 0; a < size; a++) {
+    for (let b = 0; b < a; b++) result[a]! -= factor[a * size + b]! * result[b]!
+    result[a]! /= factor[a * size + a]!
+  }
+  for (let a = size - 1; a >= 0; a--) {
+    for (let b = a + 1; b < size; b++) result[a]! -= factor[b * size + a]! * result[b]!
+    result[a]! /= factor[a * size + a]!
+  }
+  return result
+}
+
+/** The file that ships. */
+export function weightsFile(weights: readonly number[]): string {
+  const rows = weights.map((weight) => `  ${Number(weight.toPrecision(5))},`)
+  return `/**
+ * What each sign of a return weighs (return-signs.ts), the last number for none: made by \`node bench/policy/fit-returns.ts DIR\`,
+ * never edited. DIR held the open part of four families of public traces; docs/planner.md names the sources and their licences.
+ */
+export const RETURN_WEIGHTS: readonly number[] = [
+${rows.join('\n')}
+]
+`
+}
+
+if (import.meta.main) {
+  process.stdout.write(weightsFile(returnWeights(examplesOf(readTraces(process.argv[2] ?? ''), PRIOR))))
+}
