@@ -8,13 +8,13 @@ import { newId } from '../runtime/ids.ts'
 import { openSnapshot, signSnapshot } from '../runtime/snapshot.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 import type { Handler, LiveDefinition, LiveView } from './live-definition.ts'
+import { eventData, over } from './live-refusals.ts'
 import { restoreInto, savedOf, viewOf } from './live-saved.ts'
 import type { Saved } from './live-saved.ts'
 import { LiveStore } from './live-store.ts'
 import type { LiveRecord, Waiting } from './live-store.ts'
 import { durableSql } from './sql.ts'
 
-const MAX_EVENT_BYTES = 1_000_000
 /** Events handled in one alarm, so that one flood does not hold it for its fifteen minutes. */
 const EVENTS_AT_ONCE = 100
 
@@ -315,15 +315,4 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (step.do === 'rest') return this.ctx.storage.deleteAlarm()
     await this.ctx.storage.setAlarm(this.clock.realAt(step.do === 'wait' ? step.until : now))
   }
-}
-
-function eventData(given: unknown): string {
-  const data = JSON.stringify(given ?? null)
-  if (Buffer.byteLength(data) <= MAX_EVENT_BYTES) return data
-  const detail = { limit_bytes: MAX_EVENT_BYTES }
-  throw new Failure('payload_too_large', `data: an event holds at most ${MAX_EVENT_BYTES} bytes of JSON`, detail)
-}
-
-function over(ended: { reason: LiveEnd; why: string }): Failure {
-  return new Failure('conflict', `it has ended: ${ended.why}`, { reason: ended.reason })
 }
