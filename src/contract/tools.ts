@@ -3,8 +3,16 @@ import { durationMs } from './scalars.ts'
 
 /** Tools of a bot, on the wire. */
 
-/** The one tool that a bot has by itself. */
+/** A tool that a bot has by itself. */
 export const TIME_TOOL = 'current_time'
+/** With `exit_tool`: the model ends its turn by calling it. */
+export const EXIT_TOOL = 'finish'
+export const EXIT_PARAMETERS: Record<string, unknown> = {
+  type: 'object',
+  properties: { result: { type: 'string', description: 'The answer, whole and as it is to be read.' } },
+  required: ['result'],
+  additionalProperties: false,
+}
 export const MAX_TOOLS = 32
 const MAX_PARAMETERS_CHARS = 16_000
 const LONGEST_CALL_MS = 60_000
