@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { expect, it } from 'vitest'
 import type { Registry } from '../../src/durable/registry.ts'
-import { ADMIN, anthropicBody, bindings, call, get, newAccount, post, received, useLab, warmOf } from './support.ts'
+import { ADMIN, anthropicBody, bindings, call, get, newAccount, received, useLab, warmOf } from './support.ts'
 
 const world = useLab()
 
