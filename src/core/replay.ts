@@ -8,7 +8,7 @@ import type { Requests } from './requests.ts'
 
 /**
  * The one replay of traffic: what a plan would have sent and paid over idle gaps that were seen. The preview of a prefix, the
- * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree.
+ * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree. Only the benchmark knows how many requests came.
  */
 
 /** Traffic of one prefix as its idle gaps, oldest first. `last`: the silence that ended with the observation, not with a request. */
