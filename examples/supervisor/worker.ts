@@ -17,12 +17,17 @@ export type Deliveries = {
   'deploy.succeeded': { commit: string }
   'deploy.failed': { commit: string }
   'bill.paid': { usd: number }
+  'rollback.proposed': unknown
+  /** What whoever is on call answers to that. */
+  'rollback.answered': { yes: boolean }
 }
 
 export interface Watch {
   good: string | null
   failuresInRow: number
   advice: 'none' | 'roll back'
+  /** Somebody said yes to going back to this commit. */
+  approved?: string
 }
 
 /** One per service. Two failures in a row, and it advises to go back to the last good commit. */
@@ -41,6 +46,12 @@ export class Supervisor extends LiveObject<SupervisorEnv, Watch, Deliveries> {
           const failuresInRow = watch.failuresInRow + 1
           return { ...watch, failuresInRow, advice: failuresInRow >= 2 && watch.good !== null ? 'roll back' : 'none' }
         },
+        'rollback.proposed': (watch, _data, turn) => {
+          if (watch.good !== null) turn.ask(`Go back to ${watch.good}?`, 'rollback.answered')
+          return watch
+        },
+        'rollback.answered': (watch, { yes }) =>
+          yes && watch.good !== null ? { ...watch, approved: watch.good } : watch,
         'bill.paid': (watch, { usd }, turn) => {
           turn.spend(Math.round(usd * 1e9))
           return watch
@@ -54,6 +65,9 @@ export default {
   async fetch(request, env) {
     const supervisor = env.SUPERVISOR.getByName(new URL(request.url).pathname.slice(1))
     try {
+      if (request.method === 'PUT') {
+        return Response.json(await supervisor.respond(await request.json()), { status: 202 })
+      }
       if (request.method !== 'POST') return Response.json(await supervisor.look())
       const { type, data } = await request.json<{ type: string; data: unknown }>()
       const id = request.headers.get('x-delivery-id')

@@ -1,4 +1,5 @@
 import type { FileFinding } from './lint-file.ts'
+import { printable } from './shell.ts'
 
 const YELLOW = '\u001b[33m'
 const BLUE = '\u001b[34m'
@@ -9,7 +10,7 @@ const PLAIN = '\u001b[0m'
 export function findingsText(found: readonly FileFinding[], files: number, colours: boolean): string {
   const paint = (colour: string, text: string): string => (colours ? `${colour}${text}${PLAIN}` : text)
   const lines = found.map(({ file, line, column, severity, cause, message, fix }) => {
-    const head = `${file}:${line}:${column}: ${paint(severity === 'warning' ? YELLOW : BLUE, severity)} ${cause}`
+    const head = `${printable(file)}:${line}:${column}: ${paint(severity === 'warning' ? YELLOW : BLUE, severity)} ${cause}`
     return `${head}\n  ${message}\n${fix === null ? '' : `  ${paint(DIM, fix)}\n`}`
   })
   const count = (severity: FileFinding['severity']): number => found.filter((one) => one.severity === severity).length

@@ -5,7 +5,7 @@ import { lintFile } from './lint-file.ts'
 import type { FileFinding } from './lint-file.ts'
 import { lintTogether } from './lint-together.ts'
 import { annotations, findingsText } from './lint-text.ts'
-import { UsageError, wantsColours } from './shell.ts'
+import { printable, UsageError, wantsColours } from './shell.ts'
 import type { Shell } from './shell.ts'
 
 /** Larger than any prefix that a registration takes. */
@@ -69,11 +69,13 @@ function readText(file: string): string {
   let bytes: Uint8Array
   try {
     const { size } = statSync(file)
-    if (size > MOST_BYTES) throw new UsageError(`${file}: is larger than ${MOST_BYTES} bytes`)
+    if (size > MOST_BYTES) throw new UsageError(`${printable(file)}: is larger than ${MOST_BYTES} bytes`)
     bytes = readFileSync(file)
   } catch (error) {
     if (error instanceof UsageError) throw error
-    throw new UsageError(`${file}: cannot be read (${error instanceof Error ? Reflect.get(error, 'code') : 'unknown'})`)
+    throw new UsageError(
+      `${printable(file)}: cannot be read (${error instanceof Error ? Reflect.get(error, 'code') : 'unknown'})`,
+    )
   }
   return decoded(bytes, file)
 }
@@ -93,6 +95,6 @@ function decoded(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
-    throw new UsageError(`${file}: is not UTF-8`)
+    throw new UsageError(`${printable(file)}: is not UTF-8`)
   }
 }

@@ -20,3 +20,8 @@ export class UsageError extends Error {}
 export function wantsColours({ env, stdout }: Pick<Shell, 'env' | 'stdout'>): boolean {
   return stdout.columns !== null && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
 }
+
+/** A name from outside, made fit for a terminal and for the log of a build: control characters there are commands. */
+export function printable(name: string): string {
+  return name.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '\ufffd')
+}

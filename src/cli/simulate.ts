@@ -10,7 +10,7 @@ import type { Log } from './log/traffic.ts'
 import { cardNamed, pricesOf, providerIds } from './prices.ts'
 import type { Priced } from './prices.ts'
 import { progressOn } from './progress.ts'
-import { UsageError, wantsColours } from './shell.ts'
+import { printable, UsageError, wantsColours } from './shell.ts'
 import type { Shell } from './shell.ts'
 import { simulationHtml } from './simulate-html.ts'
 import { simulationJson } from './simulate-json.ts'
@@ -106,7 +106,7 @@ export async function simulate(shell: Shell): Promise<number> {
   })
   progress.end()
   if (result.models.length === 0) throw new UsageError(nothingPriced(result))
-  const name = path === '-' ? 'standard input' : basename(path)
+  const name = path === '-' ? 'standard input' : printable(basename(path))
   if (values.html !== undefined) {
     written(values.html, simulationHtml(result, name, log.format))
     shell.tell(`Wrote ${values.html}.\n`)

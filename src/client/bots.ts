@@ -79,6 +79,16 @@ export class Bot {
     return this.#ask('DELETE', '')
   }
 
+  /** Parks it: a turn that has begun is finished, messages are taken, and none is answered until `resume`. */
+  pause(): Promise<BotView> {
+    return this.#ask('POST', '/pause')
+  }
+
+  /** Goes on, in place, with what waits. */
+  resume(): Promise<BotView> {
+    return this.#ask('POST', '/resume')
+  }
+
   /** All that it is, signed, while it goes on. `resumeBot` takes it. */
   snapshot(): Promise<BotSnapshot> {
     return this.#ask('GET', '/snapshot')

@@ -49,6 +49,9 @@ export const newBot = z.strictObject({
   max_iterations: z.int({ error: 'must be a whole number from 1 to 50' }).min(1).max(50).optional().meta({
     description: 'Answers of one turn that may call tools; 10 when absent. One more call may then call none.',
   }),
+  exit_tool: z.boolean({ error: 'must be true or false' }).optional().meta({
+    description: 'Whether the model may end a turn with a result by calling the tool finish; false when absent.',
+  }),
   summarize: z
     .boolean({ error: 'must be true or false' })
     .optional()

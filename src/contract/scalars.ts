@@ -42,7 +42,10 @@ export const instantOrMs = z
         .min(0)
         .max(8.64e15 - 1),
     ],
-    { error: `${INSTANT}, or whole milliseconds since 1970` },
+    {
+      error: ({ input }) =>
+        input === undefined ? 'is missing: when the request was sent' : `${INSTANT}, or whole milliseconds since 1970`,
+    },
   )
   .meta({ description: 'An instant: ISO 8601 with an offset, or milliseconds since 1970.' })
 

@@ -3,8 +3,16 @@ import { durationMs } from './scalars.ts'
 
 /** Tools of a bot, on the wire. */
 
-/** The one tool that a bot has by itself. */
+/** A tool that a bot has by itself. */
 export const TIME_TOOL = 'current_time'
+/** With `exit_tool`: the model ends its turn by calling it. */
+export const EXIT_TOOL = 'finish'
+export const EXIT_PARAMETERS: Record<string, unknown> = {
+  type: 'object',
+  properties: { result: { type: 'string', description: 'The answer, whole and as it is to be read.' } },
+  required: ['result'],
+  additionalProperties: false,
+}
 export const MAX_TOOLS = 32
 const MAX_PARAMETERS_CHARS = 16_000
 const LONGEST_CALL_MS = 60_000
@@ -56,10 +64,42 @@ export type NewTool = z.output<typeof newTool>
 /** The schema as something that can check; null where it cannot be read. */
 function readSchema(schema: Record<string, unknown>): z.ZodType | null {
   try {
-    return z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema)
+    z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema) // the whole of it must be readable
+    return z.fromJSONSchema(checkable(schema, refers(schema)) as z.core.JSONSchema.JSONSchema)
   } catch {
     return null
   }
+}
+
+/** Members whose values are schemas by name. */
+const NAMED = new Set(['properties', '$defs', 'definitions'])
+/** Several schemas for one value. Where they refer to each other, one more level doubles the time. */
+const SEVERAL = new Set(['anyOf', 'oneOf', 'allOf', 'contains'])
+
+/**
+ * What of a schema is checked here: all but patterns, which are programs of their own that may never end, and, where a schema
+ * refers to parts of itself, choices. The model is shown the whole, and the tool has the last word.
+ */
+function checkable(schema: unknown, hasReferences: boolean): unknown {
+  if (Array.isArray(schema)) return schema.map((one) => checkable(one, hasReferences))
+  if (typeof schema !== 'object' || schema === null) return schema
+  const kept = Object.entries(schema).filter(([key]) => {
+    if (key === 'pattern' || key === 'patternProperties') return false
+    return !(hasReferences && SEVERAL.has(key)) && !(key === 'additionalProperties' && 'patternProperties' in schema)
+  })
+  return Object.fromEntries(
+    kept.map(([key, value]) => {
+      if (key === 'enum' || key === 'const' || key === 'default') return [key, value]
+      if (!NAMED.has(key) || typeof value !== 'object' || value === null) return [key, checkable(value, hasReferences)]
+      const named = Object.entries(value).map(([name, one]) => [name, checkable(one, hasReferences)])
+      return [key, Object.fromEntries(named)]
+    }),
+  )
+}
+
+function refers(schema: unknown): boolean {
+  if (typeof schema !== 'object' || schema === null) return false
+  return '$ref' in schema || Object.values(schema).some(refers)
 }
 
 /** Arguments as a model wrote them, checked. `wrong` is for the model to read: it names each field and what is wrong with it. */
@@ -73,7 +113,13 @@ export function readArguments(
   } catch {
     return { value: null, wrong: 'The arguments are not JSON.' }
   }
-  const checked = readSchema(schema)?.safeParse(value)
+  let checked: z.ZodSafeParseResult<unknown> | undefined
+  try {
+    checked = readSchema(schema)?.safeParse(value)
+  } catch (thrown) {
+    if (thrown instanceof RangeError) return { value: null, wrong: 'The arguments are nested too deeply.' }
+    throw thrown
+  }
   if (checked === undefined) return { value: null, wrong: 'The schema of this tool cannot be read.' }
   if (checked.success) return { value, wrong: null }
   const issues = checked.error.issues.slice(0, 10).map(({ path, message }) => {

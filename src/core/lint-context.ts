@@ -14,16 +14,21 @@ export interface Context {
 const FENCE = /^[ \t]*(```|~~~)[^\n]*\n[\s\S]*?(?:^[ \t]*\1|(?![\s\S]))/gm
 const INLINE = /`[^`\n]{1,400}`/g
 const EXAMPLE_START = /<(examples?|sample|template|schema|output_format)\b[^<>\n]{0,200}>/gi
+const EXAMPLE_END = /<\/(examples?|sample|template|schema|output_format)>/gi
 
 /** Words that announce an example, in front of it on its line. */
 const ANNOUNCED =
   /\be\.\s?g\b|\bi\.\s?e\b|\b(?:for instance|such as|looks? like|examples?|sample|formats?|formatted|template|placeholder|pattern|beispiel\w*|exemples?|ejemplos?|esempi[oi]?|voorbeeld\w*|exemplos?)\b|\bz\.\s?B\b|例|예|пример/iu
 
 export function contextOf(text: string): Context {
+  return { code: codeSpans(text), examples: exampleSpans(text) }
+}
+
+/** Code blocks and what stands in backticks. */
+export function codeSpans(text: string): Span[] {
   const fenced = spans(text, FENCE)
   const inline = spans(text, INLINE).filter(({ start }) => !within(fenced, start))
-  const code = [...fenced, ...inline].toSorted((a, b) => a.start - b.start)
-  return { code, examples: exampleSpans(text) }
+  return [...fenced, ...inline].toSorted((a, b) => a.start - b.start)
 }
 
 function spans(text: string, pattern: RegExp): Span[] {
@@ -32,13 +37,13 @@ function spans(text: string, pattern: RegExp): Span[] {
 
 /** Elements that hold an example; one that does not end is none. */
 function exampleSpans(text: string): Span[] {
+  // Known beforehand, so that no opening is followed to the end of the text in vain: thousands of them differ in case alone.
+  const lastEnds = new Map<string, number>()
+  for (const { index, 1: tag = '' } of text.matchAll(EXAMPLE_END)) lastEnds.set(tag, index)
   const found: Span[] = []
-  const endless = new Set<string>()
   for (const { index, 1: tag = '' } of text.matchAll(EXAMPLE_START)) {
-    if (endless.has(tag) || index < (found.at(-1)?.end ?? 0)) continue
-    const end = text.indexOf(`</${tag}>`, index)
-    if (end < 0) endless.add(tag)
-    else found.push({ start: index, end })
+    if (index > (lastEnds.get(tag) ?? -1) || index < (found.at(-1)?.end ?? 0)) continue
+    found.push({ start: index, end: text.indexOf(`</${tag}>`, index) })
   }
   return found
 }
@@ -71,8 +76,8 @@ export function isAddress(text: string, at: number): boolean {
 
 /** What stands in front of a place on its line, as far as it can matter. */
 export function lineBefore(text: string, at: number): string {
-  const from = Math.max(0, at - 160)
-  return text.slice(Math.max(from, text.lastIndexOf('\n', at - 1) + 1), at)
+  const before = text.slice(Math.max(0, at - 160), at)
+  return before.slice(before.lastIndexOf('\n') + 1)
 }
 
 /** Line and column of a place, both from 1; columns count UTF-16 units. */

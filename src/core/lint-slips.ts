@@ -1,4 +1,5 @@
-import { contextOf, isCode, positionOf } from './lint-context.ts'
+import { codeSpans, isCode, positionOf } from './lint-context.ts'
+import type { Span } from './lint-context.ts'
 import type { Piece } from './lint.ts'
 import type { Finding } from './types.ts'
 
@@ -26,10 +27,12 @@ function lineEnds(pieces: readonly Piece[]): Finding[] {
 
 /** Two spaces at the end of a line break it in Markdown; one, three, or a tab are left over. */
 function trailingSpace(piece: Piece): Finding | null {
-  const context = contextOf(piece.text)
+  let code: Span[] | null = null
   for (const { index, 1: space = '' } of piece.text.matchAll(/(?<=\S)([ \t]+)(?=\r?\n|$)/g)) {
     const last = index + space.length === piece.text.length
-    if ((space === '  ' && !last) || isCode(context.code, index)) continue
+    if (space === '  ' && !last) continue
+    code ??= codeSpans(piece.text)
+    if (isCode(code, index)) continue
     const message = last
       ? 'The text ends with a space, which joining or trimming elsewhere takes away; then the prefix is another one.'
       : 'A line ends with a space that nobody sees; an editor that takes it away makes another prefix.'

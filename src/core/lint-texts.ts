@@ -51,7 +51,7 @@ function isToday({ 0: found, index }: RegExpExecArray, text: string): boolean {
 }
 
 const VALUE = '["\'`]?\\s*(?:[:=#]|is\\b)\\s*["\'`]?'
-const ID = '(?=[\\w-]*\\d)[\\w-]{4,}'
+const ID = '(?=[\\w-]{0,200}\\d)[\\w-]{4,}'
 
 const SKIPPED = { shown: 'skipped', inTurns: true } as const
 
@@ -63,7 +63,7 @@ export const TEXT_RULES: readonly TextRule[] = [
     what: 'a secret',
     fix: 'Take it out, and replace it where it is valid: whoever reads the prompt has it, and a prefix is stored.',
     pattern:
-      /\b(?:sk-(?:ant-|proj-|or-v1-|svcacct-)[\w-]{16,}|sk-[A-Za-z0-9]{32,}|[rs]k_live_[A-Za-z0-9]{16,}|A[KS]IA[0-9A-Z]{16}|gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{40,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|[a-z]{2,4}[-_](?=[A-Za-z]*\d)[A-Za-z0-9]{40,}|SG\.[\w-]{20,}\.[\w-]{20,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\b[a-z][a-z\d+]{1,20}:\/\/[^\s:/@]{1,100}:[^\s:/@]{3,200}@[^\s]|\b(?:bearer|authorization: basic)\s+(?=[\w.~+/-]*\d)[\w.~+/-]{20,}|\b(?:password|passwort|passwd|secret|api[-_ ]?key|access[-_ ]?token)["'`]?\s*[:=]\s*["'`]?(?=[^\s"'`]*\d)(?=[^\s"'`]*[A-Za-z])[^\s"'`<>{}()[\],;]{8,}/gi,
+      /\b(?:sk-(?:ant-|proj-|or-v1-|svcacct-)[\w-]{16,}|sk-[A-Za-z0-9]{32,}|[rs]k_live_[A-Za-z0-9]{16,}|A[KS]IA[0-9A-Z]{16}|gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{40,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|[a-z]{2,4}[-_](?=[A-Za-z]*\d)[A-Za-z0-9]{40,}|SG\.[\w-]{20,}\.[\w-]{20,}|eyJ[\w-]{10,1000}\.eyJ[\w-]{10,8000}\.[\w-]{10,2000})|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\b[a-z][a-z\d+]{1,20}:\/\/[^\s:/@]{1,100}:[^\s:/@]{3,200}@[^\s]|\b(?:bearer|authorization: basic)\s+(?=[\w.~+/-]{0,2000}\d)[\w.~+/-]{20,}|\b(?:password|passwort|passwd|secret|api[-_ ]?key|access[-_ ]?token)["'`]?\s*[:=]\s*["'`]?(?=[^\s"'`]{0,200}\d)(?=[^\s"'`]{0,200}[A-Za-z])[^\s"'`<>{}()[\],;]{8,}/gi,
     holds: ([found]) => !/example|placeholder|your[-_]|xxxx|\*\*\*|<|\.\.\.|0000000|1234567890?abc/i.test(found),
     shown: 'counted',
     inTurns: true,

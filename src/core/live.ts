@@ -32,6 +32,10 @@ export interface LiveSight {
   spentNanos: number
   /** When the last event came in or was finished, or, before the first, when it was started. */
   activeAt: number
+  /** Since when it is parked: nothing is handled, and nothing ends by itself. Absent: it is not. */
+  pausedAt?: number
+  /** What a handler waits to be told by somebody; parked as well until then. `answerType` is the type of event that the answer becomes. */
+  asked?: { question: string; answerType: string; at: number }
   ended: { reason: LiveEnd; why: string; at: number } | null
 }
 
@@ -44,8 +48,8 @@ export type LiveStep =
 
 /** `headAt` is when the oldest waiting event may run; null when none waits. The budget is looked at before the mailbox. */
 export function nextStep(sight: LiveSight, headAt: number | null, now: number): LiveStep {
-  const { limits, spentNanos, activeAt, ended } = sight
-  if (ended !== null) return { do: 'rest' }
+  const { limits, spentNanos, activeAt, pausedAt, asked, ended } = sight
+  if (ended !== null || pausedAt !== undefined || asked !== undefined) return { do: 'rest' }
   if (limits.costBudgetNanos !== null && spentNanos >= limits.costBudgetNanos) {
     const why = `it has spent ${usd(spentNanos)} of its budget of ${usd(limits.costBudgetNanos)} USD`
     return { do: 'end', reason: 'cost_budget_exceeded', why }

@@ -1,4 +1,5 @@
-import { Context, Liquid, LiquidError, toValueSync } from 'liquidjs'
+import { Context, defaultOperators, Liquid, LiquidError, Token, TokenKind, Tokenizer, toValueSync } from 'liquidjs'
+import type { Operators, Template } from 'liquidjs'
 import { Failure } from '../contract/failures.ts'
 
 /**
@@ -10,9 +11,9 @@ import { Failure } from '../contract/failures.ts'
  */
 export function renderTemplate(template: string, vars: Readonly<Record<string, unknown>>, field: string): string {
   const within = <Result>(work: () => Result): Result => refusing(field, work)
+  const expression = within(() => longestExpression(template, field))
   const parsed = within(() => ENGINE.parse(template))
-  const used = within(() => Object.values(ENGINE.analyzeSync(parsed).globals).flat())
-  const names = new Set(used.map(({ segments }) => String(segments[0])))
+  const names = within(() => namesUsed(parsed))
   for (const name of names) if (!Object.hasOwn(vars, name)) throw missing(name, field)
   const unused = Object.keys(vars).find((name) => !names.has(name))
   if (unused !== undefined) {
@@ -22,11 +23,13 @@ export function renderTemplate(template: string, vars: Readonly<Record<string, u
   return within(() => {
     const context = new Context(vars, ENGINE.options, { sync: true })
     let steps = 0
-    // The engine asks this limit before each element that it renders, every turn of a loop included.
-    context.renderLimit.check = () => {
-      steps++
+    context.renderLimit.use = (count) => {
+      steps += count
       if (steps > MAX_STEPS) throw refusal(field, `the template takes more than ${MAX_STEPS} steps to render`)
     }
+    const perElement = 1 + Math.floor(expression / EXPRESSION_CHARS)
+    // The engine asks this limit before each element that it renders, every turn of a loop included.
+    context.renderLimit.check = () => context.renderLimit.use(perElement)
     const output = new BoundedOutput(field)
     toValueSync(ENGINE.renderer.renderTemplates(parsed, context, output))
     return output.buffer
@@ -36,6 +39,10 @@ export function renderTemplate(template: string, vars: Readonly<Record<string, u
 export const MAX_STEPS = 100_000
 export const MAX_OUTPUT = 4 * 1024 * 1024
 const MAX_MEMORY = 32 * 1024 * 1024
+/** Of tags, outputs and the texts between them; the engine's time grows with the square of more. */
+const MAX_TOKENS = 20_000
+/** One step reads about this much of an expression. */
+const EXPRESSION_CHARS = 256
 
 /** What reads no file, sets no template inside another, and gathers no text beside the output, which is bounded. */
 const TAGS = new Set('# assign break case comment continue for if raw unless'.split(' '))
@@ -58,10 +65,67 @@ function engine(): Liquid {
     memoryLimit: MAX_MEMORY,
     parseLimit: 2 * MAX_OUTPUT,
     outputEscape: printable,
+    operators: countedOperators(),
   })
   for (const name of Object.keys(made.tags)) if (!TAGS.has(name)) delete made.tags[name]
-  for (const name of Object.keys(made.filters)) if (!FILTERS.has(name)) delete made.filters[name]
+  for (const [name, filter] of Object.entries(made.filters)) {
+    if (!FILTERS.has(name)) delete made.filters[name]
+    else if (typeof filter === 'function') made.filters[name] = counted(filter)
+    else made.filters[name] = { ...filter, handler: counted(filter.handler) }
+  }
   return made
+}
+
+/** The engine counts lines from the top for each place where a name is used: in a long template that takes minutes, and nobody asked. */
+function namesUsed(parsed: Template[]): Set<string> {
+  const { getPosition } = Token.prototype
+  Token.prototype.getPosition = () => [1, 1]
+  try {
+    const used = Object.values(ENGINE.analyzeSync(parsed).globals).flat()
+    return new Set(used.map(({ segments }) => String(segments[0])))
+  } finally {
+    Token.prototype.getPosition = getPosition
+  }
+}
+
+type FilterHandler = Extract<Liquid['filters'][string], (...given: never[]) => unknown>
+
+/** Sorting costs more than the memory that it takes, and a filter without memory costs something too. */
+function counted(filter: FilterHandler): FilterHandler {
+  return function (value, ...given) {
+    this.context.renderLimit.use(1 + weightOf(value))
+    return filter.call(this, value, ...given)
+  }
+}
+
+/** One expression may compare a thousand times, and each comparison long texts. */
+function countedOperators(): Operators {
+  const entries = Object.entries(defaultOperators).map(([name, operator]) => {
+    if (operator.length === 1 || name === 'not') return [name, operator]
+    const compare = operator as (left: unknown, right: unknown, context: Context) => unknown
+    const countedOne = (left: unknown, right: unknown, context: Context): unknown => {
+      context.renderLimit.use(1 + Math.max(weightOf(left), weightOf(right)))
+      return compare(left, right, context)
+    }
+    return [name, countedOne]
+  })
+  return Object.fromEntries(entries) as Operators
+}
+
+/** In steps: what it takes to look at a text or a list once. */
+function weightOf(value: unknown): number {
+  if (typeof value === 'string') return Math.floor(value.length / 1024)
+  return Array.isArray(value) ? Math.floor(value.length / 16) : 0
+}
+
+/** In characters, of all tags and outputs: each is read anew whenever it is rendered. */
+function longestExpression(template: string, field: string): number {
+  const tokens = new Tokenizer(template, ENGINE.options.operators).readTopLevelTokens(ENGINE.options)
+  if (tokens.length > MAX_TOKENS)
+    throw refusal(field, `the template has more than ${MAX_TOKENS} tags, outputs and texts between them`)
+  let longest = 0
+  for (const { kind, begin, end } of tokens) if (kind !== TokenKind.HTML) longest = Math.max(longest, end - begin)
+  return longest
 }
 
 /** Nothing prints as nothing, and nothing as `[object Object]`: a prompt with either in it is not the one that was meant. */

@@ -1,3 +1,4 @@
+import { EXIT_PARAMETERS, EXIT_TOOL, readArguments } from '../contract/tools.ts'
 import type { ChatMessage, ToolCall } from './chat-window.ts'
 import { marksOf, MAX_ROUND_CALLS } from './marks.ts'
 import type { Marks } from './marks.ts'
@@ -51,6 +52,17 @@ export function nextInTurn(rounds: readonly Round[], maxIterations: number): Tur
 /** Whether an answer asks for tools. After `final` it cannot: what it says counts, and what it calls does not. */
 export function asksForTools(reply: Reply, final: boolean): boolean {
   return !final && reply.toolCalls.length > 0
+}
+
+/** What the model ended its turn with, by calling the exit tool; null where it did not, or said nothing with it. */
+export function finishedWith(reply: Reply): string | null {
+  for (const call of reply.toolCalls) {
+    if (call.name !== EXIT_TOOL) continue
+    const { value } = readArguments(EXIT_PARAMETERS, call.arguments)
+    const result = value === null ? '' : (value as { result: string }).result
+    if (result.trim() !== '') return result
+  }
+  return null
 }
 
 /** A round as the conversation keeps it: the calls and each one's result, never apart. */

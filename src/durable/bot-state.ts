@@ -1,4 +1,4 @@
-import { TIME_TOOL } from '../contract/tools.ts'
+import { EXIT_PARAMETERS, EXIT_TOOL, TIME_TOOL } from '../contract/tools.ts'
 import { ChatWindow } from '../core/chat-window.ts'
 import type { ChatWindowState } from '../core/chat-window.ts'
 import type { KeepWarm } from '../core/plan.ts'
@@ -22,6 +22,8 @@ export interface BotConfig {
   /** Absent from bots that were made before there were tools. */
   tools?: BotTool[]
   maxIterations?: number
+  /** Whether the model may end a turn by calling the exit tool. */
+  exitTool?: boolean
   summarize?: boolean
   /** How its conversation is kept warm between turns; absent: the default plan. */
   keepWarm?: KeepWarm
@@ -45,14 +47,17 @@ export interface BotTool {
 export const MAX_ITERATIONS = 10
 
 /** The tools as models see them: the same list in every call of a bot's life. */
-export function toolsOf(config: Pick<BotConfig, 'tools' | 'injectTime'>, taken: boolean): ToolDefinition[] {
+export function toolsOf(
+  config: Pick<BotConfig, 'tools' | 'injectTime' | 'exitTool'>,
+  taken: boolean,
+): ToolDefinition[] {
   if (!taken) return []
   const listed = (config.tools ?? []).map(({ name, description, parametersText }) => ({
     name,
     description,
     parameters: schemaOf({ parametersText }),
   }))
-  return config.injectTime ? [TIME, ...listed] : listed
+  return [...(config.injectTime ? [TIME] : []), ...(config.exitTool === true ? [EXIT] : []), ...listed]
 }
 
 export function schemaOf({ parametersText }: Pick<BotTool, 'parametersText'>): Record<string, unknown> {
@@ -63,6 +68,12 @@ const TIME: ToolDefinition = {
   name: TIME_TOOL,
   description: 'The current time, in UTC.',
   parameters: { type: 'object', properties: {}, additionalProperties: false },
+}
+
+const EXIT: ToolDefinition = {
+  name: EXIT_TOOL,
+  description: 'Ends your turn with its result. Call it alone, when nothing is left to do.',
+  parameters: EXIT_PARAMETERS,
 }
 
 export interface BotTotals {

@@ -1,4 +1,4 @@
-import { readArguments, TIME_TOOL } from '../contract/tools.ts'
+import { EXIT_PARAMETERS, EXIT_TOOL, readArguments, TIME_TOOL } from '../contract/tools.ts'
 import type { ToolCall } from '../core/chat-window.ts'
 import { boundedResult } from '../core/turn.ts'
 import type { ToolResult } from '../core/turn.ts'
@@ -43,7 +43,10 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
   if (known !== null) return known
   const own = ownResult(shell, config, call)
   const tool = (config.tools ?? []).find(({ name }) => name === call.name)
-  const attempts = calls.beginTool(id, turn, call.name, clock.now())
+  const begunAt = clock.now()
+  const attempts = calls.beginTool(id, turn, call.name, begunAt)
+  const called = { turn_id: turn, call_id: id, tool: call.name }
+  shell.tell({ type: 'tool_called', ...called, at: new Date(begunAt).toISOString() })
   let result = own
   if (result === null && tool !== undefined) {
     // On disk before it is sent: cut off from here on, it is sent again under the same id.
@@ -60,10 +63,8 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
   calls.endTool(id, bounded, at)
   shell.tell({
     type: 'tool',
-    turn_id: turn,
-    call_id: id,
+    ...called,
     at: new Date(at).toISOString(),
-    tool: call.name,
     failed: bounded.isError,
     may_have_run_twice: attempts > 1 && own === null,
   })
@@ -73,6 +74,9 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
 /** What needs no call; null where the tool itself is to be asked. */
 function ownResult({ clock }: BotShell, config: BotConfig, { name, arguments: given }: ToolCall): ToolResult | null {
   if (name === TIME_TOOL && config.injectTime) return { text: new Date(clock.now()).toISOString(), isError: false }
+  if (name === EXIT_TOOL && config.exitTool === true) {
+    return wrong(readArguments(EXIT_PARAMETERS, given).wrong ?? 'The result is empty.')
+  }
   const tool = (config.tools ?? []).find((one) => one.name === name)
   if (tool === undefined) return wrong('There is no such tool.')
   const { wrong: why } = readArguments(schemaOf(tool), given)

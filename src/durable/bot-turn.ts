@@ -7,6 +7,7 @@ import { usd } from '../core/price.ts'
 import { estimateTokens } from '../core/tokens.ts'
 import {
   asksForTools,
+  finishedWith,
   MAX_SUMMARY_CHARS,
   nextInTurn,
   refusedCalls,
@@ -57,11 +58,11 @@ export class BotTurn {
   }
 
   /** The state after the message; throws where the provider is to be asked again later. */
-  async run(state: BotState, text: string): Promise<BotState> {
+  async run(state: BotState, said: string): Promise<BotState> {
     const { clock } = this.#shell
     const window = windowOf(state)
     const rounds: Round[] = []
-    await this.#add(window, { role: 'user', text })
+    await this.#add(window, { role: 'user', text: said })
     for (;;) {
       const next = nextInTurn(rounds, this.#config.maxIterations ?? MAX_ITERATIONS)
       if (next.do === 'call') {
@@ -81,21 +82,23 @@ export class BotTurn {
       })
       this.#learn(window, outcome.usage)
       const reply = replyOf(outcome)
-      if (asksForTools(reply, next.final)) {
+      const result = this.#config.exitTool === true ? finishedWith(reply) : null
+      if (result === null && asksForTools(reply, next.final)) {
         rounds.push({ reply, results: refusedCalls(reply) })
         continue
       }
-      if (reply.text.trim() === '') {
+      const text = result ?? reply.text
+      if (text.trim() === '') {
         const failure = failureValue('unreadable_answer', 'the model called a tool where none may be called any more')
         return this.#failed(state, { kind: 'failed', failure, billed: true })
       }
       const at = clock.now()
-      this.#answered(outcome, at)
+      this.#answered({ ...outcome, text }, result !== null, at)
       const sent = new ChatWindow({ budgetTokens: this.#config.historyTokens, state: window.state() })
-      const forgot = await this.#add(window, { role: 'assistant', text: outcome.text })
+      const forgot = await this.#add(window, { role: 'assistant', text })
       await handOver(this.#shell, this.#config, this.#cache, forgot ? headOf(sent) : sent, this.#made)
       const totals = this.#spent(state.totals)
-      const last = { turn: this.#turn.id, at, text: outcome.text }
+      const last = { turn: this.#turn.id, at, text }
       return { ...state, window: window.state(), totals: { ...totals, turns: totals.turns + 1 }, last }
     }
   }
@@ -109,9 +112,14 @@ export class BotTurn {
     if (round === undefined) return
     const id = (index: number): string => toolId(this.#shell.id, this.#turn.id, rounds.length - 1, index)
     const named = open.map(({ index, call }) => ({ id: id(index), index, call }))
+    const isNew = named.some((one) => (this.#shell.calls.tool(one.id)?.result ?? null) === null)
     const results = await runTools(this.#shell, this.#config, this.#turn.id, named)
     for (const [index, result] of results) round.results[index] = result
     await this.#add(window, ...roundMessages(round))
+    if (!isNew) return // it was said when it came
+    const at = new Date(this.#shell.clock.now()).toISOString()
+    const tool_calls = round.reply.toolCalls.length
+    this.#shell.tell({ type: 'iteration', turn_id: this.#turn.id, at, iteration: rounds.length, tool_calls })
   }
 
   #ask(window: ChatWindow, id: string, final: boolean): Promise<CallOutcome> {
@@ -210,7 +218,7 @@ export class BotTurn {
     return calls.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
   }
 
-  #answered({ text, complete }: Extract<CallOutcome, { kind: 'answered' }>, at: number): void {
+  #answered({ text, complete }: Extract<CallOutcome, { kind: 'answered' }>, finished: boolean, at: number): void {
     const paid = this.#paid()
     const sum = (of: (usage: Usage) => number | null): number | null => {
       return total(paid.map(({ usage }) => (usage === undefined ? null : of(usage))))
@@ -221,6 +229,7 @@ export class BotTurn {
       at: new Date(at).toISOString(),
       text,
       complete,
+      finished,
       calls: paid.length,
       usage: {
         input_tokens: sum((usage) => usage.inputTokens),
@@ -234,7 +243,7 @@ export class BotTurn {
 }
 
 /** A turn that was cut off at each of its tries: what its calls cost is counted, and whoever listens is told. */
-export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spend }: Turn): void {
+export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spend }: Omit<Turn, 'ask'>): void {
   const made = calls.ofTurn(id)
   const paid = made.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
   for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)

@@ -39,7 +39,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     const late: {
       turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
       leave?: () => Promise<void>
-      givenUp?: (turn: Turn) => void
+      givenUp?: (turn: Omit<Turn, 'ask'>) => void
     } = {}
     super(ctx, env, {
       kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,
@@ -87,8 +87,8 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
 
   /** What the next turn alone asks of the cache. Throws `conflict` while a turn waits or is in flight. */
   setNextCache(cache: BotCache | null): void {
-    const { status, why, waiting } = this.look()
-    if (status !== 'running') throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
+    const { status, why, endedAt, waiting } = this.look()
+    if (endedAt !== null) throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
     if (waiting > 0) {
       throw new Failure('conflict', 'A turn is in flight; ask again when it has ended.', { reason: 'turn_in_flight' })
     }
@@ -156,7 +156,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   #farewell(): void {
     if (this.#ears.count === 0) return
     const { status, why, endedAt, waiting } = this.look()
-    if (status === 'running' || endedAt === null) return
+    if (endedAt === null) return
     this.#ears.tell({ type: 'ended', at: new Date(endedAt).toISOString(), reason: status, why, waiting })
     this.#ears.close(status)
   }

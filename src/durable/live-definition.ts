@@ -9,6 +9,11 @@ export interface Turn {
   now: number
   /** Counts against the budget, in nano-dollars, also when the handler fails afterwards. */
   spend(nanos: number): void
+  /**
+   * Asks somebody: after this event nothing is handled until `respond`, and its answer is the next event, of type `answerType`.
+   * Once for each event; what is asked by a handler that fails is not asked.
+   */
+  ask(question: string, answerType: string): void
 }
 
 /** Gives the state after the event. To throw is to be tried again, later, up to five times in all. */
@@ -24,12 +29,14 @@ export interface LiveDefinition<State, Events> {
   startsItself?: boolean
   snapshotSecret: string
   /** Hears of an event that was cut off at each of its tries and is set aside, so that what it cost is counted. */
-  givenUp?: (type: string, turn: Turn) => void
+  givenUp?: (type: string, turn: Omit<Turn, 'ask'>) => void
   handlers: { [Type in keyof Events]?: Handler<State, Events[Type]> }
 }
 
 export interface LiveView<State> {
-  status: 'running' | LiveEnd
+  /** A paused one that waits for input says `paused`; `question` is there all the same. */
+  status: 'running' | 'paused' | 'input_required' | LiveEnd
+  question: string | null
   why: string | null
   startedAt: number
   activeAt: number

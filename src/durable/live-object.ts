@@ -8,19 +8,13 @@ import { newId } from '../runtime/ids.ts'
 import { openSnapshot, signSnapshot } from '../runtime/snapshot.ts'
 import type { Snapshot } from '../runtime/snapshot.ts'
 import type { Handler, LiveDefinition, LiveView } from './live-definition.ts'
+import { eventData, over } from './live-refusals.ts'
+import { restoreInto, savedOf, viewOf } from './live-saved.ts'
+import type { Saved } from './live-saved.ts'
 import { LiveStore } from './live-store.ts'
-import type { Happened, LiveRecord, Waiting } from './live-store.ts'
+import type { LiveRecord, Waiting } from './live-store.ts'
 import { durableSql } from './sql.ts'
 
-interface Saved {
-  record: LiveRecord
-  state: unknown
-  mailbox: Waiting[]
-  seen: string[]
-  history: Happened[]
-}
-
-const MAX_EVENT_BYTES = 1_000_000
 /** Events handled in one alarm, so that one flood does not hold it for its fifteen minutes. */
 const EVENTS_AT_ONCE = 100
 
@@ -59,11 +53,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     const id = event.id ?? newId('evt')
     if (this.#store.knows(id)) return { id, duplicate: true }
     if (record.ended !== null) throw over(record.ended)
-    const data = JSON.stringify(event.data ?? null)
-    if (Buffer.byteLength(data) > MAX_EVENT_BYTES) {
-      const detail = { limit_bytes: MAX_EVENT_BYTES }
-      throw new Failure('payload_too_large', `data: an event holds at most ${MAX_EVENT_BYTES} bytes of JSON`, detail)
-    }
+    const data = eventData(event.data)
     const { maxMailbox } = record.limits
     if (this.#store.waiting() >= maxMailbox) {
       const text = `${maxMailbox} events are waiting, and more are not taken; send it again when some are handled`
@@ -78,29 +68,50 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     return { id, duplicate: false }
   }
 
+  /**
+   * Answers what a handler asked: the answer is the next event, before those that wait. Throws `conflict` where nothing is
+   * asked, and after the end; `payload_too_large`.
+   */
+  async respond(input: unknown): Promise<{ id: string }> {
+    const record = this.#record()
+    if (record.ended !== null) throw over(record.ended)
+    const { asked, ...going } = record
+    if (asked === undefined) throw new Failure('conflict', 'nothing is asked', { reason: 'nothing_asked' })
+    const data = eventData(input)
+    const now = this.clock.now()
+    const id = newId('evt')
+    this.#store.transaction(() => {
+      this.#store.pushFirst({ id, at: now, type: asked.answerType, data, attempts: 0, nextAt: now })
+      this.#store.saveRecord({ ...going, activeAt: now })
+      this.#store.note({ at: now, what: 'answered', event: id, type: asked.answerType }, record.limits.maxHistory)
+    })
+    if (!this.#running) await this.#rearm()
+    return { id }
+  }
+
   /** How it ended; null while it lives, and where nothing was started. */
   ended(): { reason: LiveEnd; why: string; at: number } | null {
     return this.#store.record()?.ended ?? null
   }
 
   look(): LiveView<State> {
-    const record = this.#record()
-    const { ended, limits, startedAt, activeAt, spentNanos, handled, dropped, failed } = record
-    return {
-      status: ended?.reason ?? 'running',
-      why: ended?.why ?? null,
-      endedAt: ended?.at ?? null,
-      waiting: this.#store.waiting(),
-      state: this.#state(),
-      history: this.#store.history(),
-      limits,
-      startedAt,
-      activeAt,
-      spentNanos,
-      handled,
-      dropped,
-      failed,
-    }
+    return viewOf<State>(this.#store, this.#record())
+  }
+
+  /**
+   * Parks it where it is: an event in its handler is finished, the mailbox takes more, and nothing of it is handled until
+   * `resume`. The idle time-out stands still meanwhile. Throws `conflict` after the end.
+   */
+  async pause(): Promise<void> {
+    await this.#park((record, at) => (record.pausedAt === undefined ? { ...record, pausedAt: at } : null), 'paused')
+  }
+
+  /** Goes on in place; the idle time-out begins anew. Throws `conflict` after the end. */
+  async resume(): Promise<void> {
+    await this.#park(
+      ({ pausedAt, ...rest }, at) => (pausedAt === undefined ? null : { ...rest, activeAt: at }),
+      'resumed',
+    )
   }
 
   /** Ends it. An event in its handler is still finished; those that wait stay, for a snapshot to take along. */
@@ -112,31 +123,17 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
 
   /** All that it is, signed. It goes on meanwhile; an event in its handler counts as waiting. */
   snapshot(): Snapshot {
-    const saved: Saved = {
-      record: this.#record(),
-      state: this.#state(),
-      mailbox: this.#store.mailbox(),
-      seen: this.#store.seen(),
-      history: this.#store.history(),
-    }
     const { kind, version, snapshotSecret } = this.#definition
-    return signSnapshot({ version, kind, payload: JSON.stringify(saved) }, snapshotSecret)
+    const payload = JSON.stringify(savedOf(this.#store, this.#record()))
+    return signSnapshot({ version, kind, payload }, snapshotSecret)
   }
 
-  /** Goes on where a snapshot was taken, also one of an object that has ended; what was spent stays spent. */
+  /** Goes on where a snapshot was taken, also one of an object that has ended or is paused; what was spent stays spent. */
   async restore(snapshot: Snapshot, limits: Partial<LiveLimits> = {}): Promise<void> {
     const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as Saved
     if (this.#store.exists())
       throw new Failure('conflict', 'a snapshot is restored into a new object; this one has begun')
-    const now = this.clock.now()
-    const record = { ...saved.record, limits: { ...saved.record.limits, ...limits }, activeAt: now, ended: null }
-    this.#store.transaction(() => {
-      this.#store.create(record, JSON.stringify(saved.state))
-      for (const row of saved.history) this.#store.note(row, record.limits.maxHistory)
-      for (const id of saved.seen) this.#store.remember(id)
-      for (const event of saved.mailbox) this.#store.push({ ...event, nextAt: now })
-      this.#store.note({ at: now, what: 'restored' }, record.limits.maxHistory)
-    })
+    restoreInto(this.#store, saved, limits, this.clock.now())
     await this.#rearm()
   }
 
@@ -195,9 +192,14 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     }
     const attempt = event.attempts + 1
     this.#store.saveAttempt(id, attempt, now)
+    let asks: { question: string; answerType: string } | null = null
+    const ask = (question: string, answerType: string): void => {
+      if (asks !== null) throw new Failure('internal', 'ask: once for each event')
+      asks = { question, answerType }
+    }
     try {
-      const state = await handler(this.#state(), JSON.parse(event.data) as unknown, { id, attempt, now, spend })
-      this.#close(event, { what: 'handled' }, spentNanos, JSON.stringify(state))
+      const state = await handler(this.#state(), JSON.parse(event.data) as unknown, { id, attempt, now, spend, ask })
+      this.#close(event, { what: 'handled' }, spentNanos, { state: JSON.stringify(state), asks })
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : 'the handler threw'
       if (attempt >= MAX_ATTEMPTS) return this.#close(event, { what: 'failed', why }, spentNanos)
@@ -210,7 +212,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     { id, type }: Waiting,
     outcome: { what: 'handled' | 'dropped' | 'failed'; why?: string },
     spentNanos: number,
-    state?: string,
+    { state, asks }: { state?: string; asks: { question: string; answerType: string } | null } = { asks: null },
   ): void {
     const record = this.#store.record()
     if (record === null) return // erased meanwhile
@@ -223,8 +225,11 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
         [outcome.what]: record[outcome.what] + 1,
         spentNanos: record.spentNanos + spentNanos,
         activeAt: at,
+        ...(asks === null ? {} : { asked: { ...asks, at } }),
       })
       this.#store.note({ at, event: id, type, ...outcome }, record.limits.maxHistory)
+      if (asks !== null)
+        this.#store.note({ at, what: 'asked', event: id, type: asks.answerType }, record.limits.maxHistory)
     })
   }
 
@@ -266,6 +271,24 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (step.do === 'end') this.#end(record, step.reason, step.why, now)
   }
 
+  /** `change` gives null where it is so already. */
+  async #park(
+    change: (record: LiveRecord, at: number) => LiveRecord | null,
+    what: 'paused' | 'resumed',
+  ): Promise<void> {
+    const at = this.clock.now()
+    this.#settle(at)
+    const record = this.#record()
+    if (record.ended !== null) throw over(record.ended)
+    const changed = change(record, at)
+    if (changed === null) return
+    this.#store.transaction(() => {
+      this.#store.saveRecord(changed)
+      this.#store.note({ at, what }, record.limits.maxHistory)
+    })
+    if (!this.#running) await this.#rearm()
+  }
+
   #end(record: LiveRecord, reason: LiveEnd, why: string, at: number): void {
     this.#store.transaction(() => {
       this.#store.saveRecord({ ...record, ended: { reason, why, at } })
@@ -292,8 +315,4 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (step.do === 'rest') return this.ctx.storage.deleteAlarm()
     await this.ctx.storage.setAlarm(this.clock.realAt(step.do === 'wait' ? step.until : now))
   }
-}
-
-function over(ended: { reason: LiveEnd; why: string }): Failure {
-  return new Failure('conflict', `it has ended: ${ended.why}`, { reason: ended.reason })
 }

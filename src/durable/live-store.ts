@@ -37,7 +37,18 @@ export interface Waiting {
 /** What became of an event, or of the object itself. */
 export interface Happened {
   at: number
-  what: 'handled' | 'dropped' | 'retried' | 'failed' | 'started' | 'restored' | 'ended'
+  what:
+    | 'handled'
+    | 'dropped'
+    | 'retried'
+    | 'failed'
+    | 'started'
+    | 'restored'
+    | 'paused'
+    | 'resumed'
+    | 'asked'
+    | 'answered'
+    | 'ended'
   event?: string
   type?: string
   why?: string
@@ -88,6 +99,12 @@ export class LiveStore {
       this.#sql.all('SELECT 1 FROM mailbox WHERE id = ?', id).length > 0 ||
       this.#sql.all('SELECT 1 FROM seen WHERE id = ?', id).length > 0
     )
+  }
+
+  /** Before everything that waits. */
+  pushFirst(event: Waiting): void {
+    this.push(event)
+    this.#sql.all('UPDATE mailbox SET seq = (SELECT MIN(seq) FROM mailbox) - 1 WHERE id = ?', event.id)
   }
 
   push({ id, at, type, data, attempts, nextAt }: Waiting): void {

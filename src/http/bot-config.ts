@@ -1,3 +1,4 @@
+import { EXIT_TOOL } from '../contract/tools.ts'
 import type { NewBot } from '../contract/bots.ts'
 import { cacheValue } from '../contract/cache.ts'
 import { Failure } from '../contract/failures.ts'
@@ -55,14 +56,18 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
     maxOutputTokens: given.max_output_tokens ?? 4_096,
     injectTime: given.inject_time ?? true,
     cache: botCacheFrom(given.cache, { provider: card.id, model, key: id }, clockOf(c).now()),
-    tools: toolsFrom(c, given.tools ?? [], takesTools(card)),
+    tools: toolsFrom(c, given, takesTools(card)),
+    exitTool: given.exit_tool ?? false,
     maxIterations: given.max_iterations ?? MAX_ITERATIONS,
     summarize: given.summarize ?? false,
     keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
   }
 }
 
-function toolsFrom(c: Call, given: NonNullable<NewBot['tools']>, taken: boolean): BotTool[] {
+function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, taken: boolean): BotTool[] {
+  if (exit_tool && !taken) {
+    throw new Failure('unsupported', 'exit_tool: models of this provider call no tools.', { field: 'exit_tool' })
+  }
   if (given.length === 0) return []
   if (!taken) {
     throw new Failure('unsupported', 'tools: models of this provider call none.', { field: 'tools' })
@@ -73,6 +78,10 @@ function toolsFrom(c: Call, given: NonNullable<NewBot['tools']>, taken: boolean)
     if (wrong !== null) {
       const field = `tools[${index}].url`
       throw new Failure('invalid_request', `${field}: ${wrong}.`, { field })
+    }
+    if (exit_tool && name === EXIT_TOOL) {
+      const field = `tools[${index}].name`
+      throw new Failure('invalid_request', `${field}: must not be ${EXIT_TOOL}, which exit_tool offers.`, { field })
     }
     const parametersText = JSON.stringify(parameters ?? { type: 'object', properties: {} })
     return { name, description, parametersText, url, timeoutMs: timeout ?? TOOL_TIMEOUT_MS }

@@ -79,6 +79,16 @@ export const bots = room()
     await bot.setNextCache(cache)
     return c.json({ cache })
   })
+  .post('/bots/:id/pause', account, idempotent, async (c) => {
+    const id = idOf(c)
+    await stubOf(c, id).pause()
+    return c.json(await shown(c, id))
+  })
+  .post('/bots/:id/resume', account, idempotent, async (c) => {
+    const id = idOf(c)
+    await stubOf(c, id).resume()
+    return c.json(await shown(c, id))
+  })
   .get('/bots/:id/responses', account, async (c) => {
     const bot = stubOf(c, idOf(c))
     await bot.view() // an unknown bot is not found

@@ -56,6 +56,16 @@ describe('what comes of it', () => {
     expect((await run(['lint', dirty])).out).not.toContain(ESC)
   })
 
+  it('hands no command in the name of a file to the terminal, or to the log of a build', async () => {
+    const odd = file(`a${ESC}[2J\n::error::b.txt`, 'Today is 2026-11-21.')
+    const { out } = await run(['lint', odd])
+    expect(out).not.toContain(ESC)
+    expect(out).not.toMatch(/^::/m)
+    const { said } = await run(['lint', `${odd}${ESC}`])
+    expect(said).toContain('cannot be read')
+    expect(said).not.toContain(ESC)
+  })
+
   it('annotates in GitHub Actions, with every character that means something there escaped', async () => {
     const odd = file('a,b:c.txt', 'Today is 2026-11-21.')
     const { out } = await run(['lint', odd, '--github'])

@@ -116,6 +116,16 @@ describe('a bot', () => {
     expect(await errorOf(resumeBot(options, forged))).toMatchObject({ kind: 'invalid_request', status: 400 })
   })
 
+  it('is paused in place, and resumed', async () => {
+    const bot = await createBot(options, tents)
+    const responses = await bot.responses()
+    expect(await bot.pause()).toMatchObject({ status: 'paused' })
+    await bot.send('Which tent for two?')
+    expect(await bot.view()).toMatchObject({ status: 'paused', waiting: 1 })
+    expect(await bot.resume()).toMatchObject({ status: 'running' })
+    expect((await turnOf(responses)).at(-1)).toMatchObject({ type: 'message', finished: false })
+  })
+
   it('is told once what is sent twice with one key', async () => {
     const bot = await createBot(options, tents)
     const [first, second] = [

@@ -56,3 +56,28 @@ describe('arguments that a model wrote', () => {
     expect([value, wrong]).toEqual([null, expect.stringContaining(word)])
   })
 })
+
+describe('a hostile schema', () => {
+  const text = (depth: number): string => '{"q":'.repeat(depth) + '{}' + '}'.repeat(depth)
+
+  it('cannot keep the bot busy with a pattern', { timeout: 20_000 }, () => {
+    const properties = { q: { type: 'string', pattern: '^(a+)+$' }, pattern: { type: 'number' } }
+    const schema = { type: 'object', properties }
+    expect(readArguments(schema, JSON.stringify({ q: `${'a'.repeat(60)}!`, pattern: 1 })).wrong).toBeNull()
+    expect(readArguments(schema, '{"q":"a","pattern":"b"}').wrong).toContain('pattern')
+  })
+
+  it('cannot keep it busy with choices that refer to each other', { timeout: 20_000 }, () => {
+    const either = { anyOf: [{ $ref: '#/$defs/a' }, { $ref: '#/$defs/a' }] }
+    const a = {
+      anyOf: ['x', 'y'].map((name) => ({ type: 'object', properties: { q: either, [name]: { type: 'string' } } })),
+    }
+    const schema = { type: 'object', properties: { q: either }, $defs: { a } }
+    expect(readArguments(schema, text(40).replace('{}', '{"q":1}')).wrong).toBeNull()
+  })
+
+  it('is answered where arguments are nested too deeply, and not thrown', () => {
+    const schema = { type: 'object', properties: { q: { $ref: '#' } } }
+    expect(readArguments(schema, text(20_000)).wrong).toBe('The arguments are nested too deeply.')
+  })
+})

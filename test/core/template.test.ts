@@ -90,3 +90,36 @@ describe('what a template may take', () => {
     expect(failure).toMatchObject({ kind: 'payload_too_large', detail: { limit_bytes: MAX_OUTPUT } })
   })
 })
+
+describe('what would keep a Worker busy', () => {
+  const long = 'a'.repeat(1_000_000)
+  const list = Array.from({ length: 20_000 }, (_, index) => String((index * 7_919) % 20_011))
+
+  it.each([
+    [
+      'long texts compared often',
+      '{% for i in (1..90000) %}{% if x == y %}{% endif %}{% endfor %}',
+      { x: long, y: long },
+    ],
+    [
+      'one condition of many',
+      `{% if ${'x == y or '.repeat(90_000)}x == y %}{% endif %}`,
+      { x: long, y: `${long.slice(1)}b` },
+    ],
+    ['a long list sorted often', '{% for i in (1..3000) %}{% assign y = x | sort %}{% endfor %}', { x: list }],
+    ['a long path read often', `{% for i in (1..900) %}{{ x${'.x'.repeat(100_000)} }}{% endfor %}`, { x: {} }],
+    ['a name at a hundred thousand places', '{{ x }}'.repeat(100_000), { x: 1 }],
+    ['a hundred thousand names', Array.from({ length: 100_000 }, (_, i) => `{{ v${i} }}`).join(''), { v0: 1 }],
+  ])('%s', { timeout: 20_000 }, (_, template, vars) => {
+    expect(refusal(template, vars)).toMatchObject({ kind: 'invalid_request' })
+  })
+
+  it('lets pass a long template that uses names often', { timeout: 20_000 }, () => {
+    const template = `${'Tents, stoves and mats. '.repeat(40)}{{ x }}`.repeat(3_000)
+    expect(render(template, { x: 1 })).toHaveLength(3_000 * (40 * 24 + 1))
+  })
+
+  it('still says where a template is wrong', () => {
+    expect(refusal('a\nb {{ x | shell }}', { x: 1 }).message).toContain('line 2, column 3')
+  })
+})

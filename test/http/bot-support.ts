@@ -37,10 +37,11 @@ export async function ended(id: string, turn: string): Promise<void> {
   }, 20_000)
 }
 
+/** `all` but the pieces of answers; `heard` without the steps of a round, beginning and end. */
 export async function hear(
   id: string,
   key = ACCOUNT,
-): Promise<{ heard: Record<string, unknown>[]; deltas: Record<string, unknown>[]; socket: WebSocket }> {
+): Promise<Record<'heard' | 'deltas' | 'all', Record<string, unknown>[]> & { socket: WebSocket }> {
   const answer = await exports.default.fetch(
     new Request(`http://pilotlight.test/bots/${id}/responses`, {
       headers: { upgrade: 'websocket', authorization: `Bearer ${key}` },
@@ -51,10 +52,13 @@ export async function hear(
   if (socket === null) throw new Error('no socket')
   const heard: Record<string, unknown>[] = []
   const deltas: Record<string, unknown>[] = []
+  const all: Record<string, unknown>[] = []
   socket.accept()
   socket.addEventListener('message', ({ data }) => {
     const said = JSON.parse(String(data)) as Record<string, unknown>
-    ;(said['type'] === 'delta' ? deltas : heard).push(said)
+    if (said['type'] === 'delta') return void deltas.push(said)
+    all.push(said)
+    if (said['type'] !== 'tool_called' && said['type'] !== 'iteration') heard.push(said)
   })
-  return { heard, deltas, socket }
+  return { heard, deltas, all, socket }
 }

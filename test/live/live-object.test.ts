@@ -204,6 +204,73 @@ describe('an end', () => {
   })
 })
 
+describe('a question that a handler asks', () => {
+  const send = (method: string, body?: unknown) =>
+    (exports as unknown as { default: { fetch(request: Request): Promise<Response> } }).default.fetch(
+      new Request('http://x/asks', { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }),
+    )
+
+  it('parks the object until it is answered; the answer is handled before what waits', async () => {
+    const stub = named('asks')
+    expect(await kindOf(stub.respond({ yes: true }))).toBe('not_found')
+    await stub.emit({ type: 'deploy.succeeded', data: { commit: 'a' } })
+    await settled(stub)
+    expect((await send('PUT', { yes: true })).status).toBe(409)
+    await stub.emit({ type: 'rollback.proposed' })
+    await settled(stub)
+    await send('POST', { type: 'deploy.failed', data: { commit: 'b' } })
+    await evictDurableObject(stub)
+    await runInDurableObject(stub, async (instance: Supervisor, state) => {
+      expect(await state.storage.getAlarm()).toBeNull()
+      const { clock } = instance
+      instance.clock = { ...clock, now: () => clock.now() + 60 * 24 * 3_600_000 }
+      await instance.alarm()
+      instance.clock = clock
+    })
+    expect(await look(stub)).toMatchObject({ status: 'input_required', question: 'Go back to a?', waiting: 1 })
+
+    expect((await send('PUT', { yes: true })).status).toBe(202)
+    const view = await settled(stub)
+    expect(view).toMatchObject({ status: 'running', question: null, state: { approved: 'a', failuresInRow: 1 } })
+    expect(view.history.slice(-4).map(({ what, type }) => [what, type])).toEqual([
+      ['asked', 'rollback.answered'],
+      ['answered', 'rollback.answered'],
+      ['handled', 'rollback.answered'],
+      ['handled', 'deploy.failed'],
+    ])
+    expect(await failureOf(stub.respond({ yes: true }))).toMatchObject({ detail: { reason: 'nothing_asked' } })
+  })
+
+  it('is still asked by what is restored from a snapshot, and after the end by nobody', async () => {
+    const stub = named('asking')
+    await stub.emit({ type: 'deploy.succeeded', data: { commit: 'a' } })
+    await stub.emit({ type: 'rollback.proposed' })
+    await settled(stub)
+    const other = named('asked again')
+    await other.restore(await stub.snapshot())
+    await stub.shutdown()
+    expect(await failureOf(stub.respond({ yes: true }))).toMatchObject({ detail: { reason: 'shutdown' } })
+    expect(await look(other)).toMatchObject({ status: 'input_required' })
+    await other.respond({ yes: false })
+    const { status, state } = await settled(other)
+    expect([status, state.good, state.approved]).toEqual(['running', 'a', undefined])
+  })
+})
+
+describe('a pause', () => {
+  it('lets events wait, and resume handles them', async () => {
+    const stub = named('paused')
+    await stub.start()
+    await stub.pause()
+    await stub.emit(failed('x'))
+    await evictDurableObject(stub)
+    await runInDurableObject(stub, (instance: Supervisor) => instance.alarm())
+    expect(await look(stub)).toMatchObject({ status: 'paused', waiting: 1, handled: 0 })
+    await stub.resume()
+    expect(await settled(stub)).toMatchObject({ status: 'running', handled: 1 })
+  })
+})
+
 describe('a snapshot', () => {
   it('does not stop the object, and brings state, waiting events and known ids to another', async () => {
     const stub = named('first')

@@ -56,6 +56,30 @@ describe('a live workflow', () => {
   })
 })
 
+describe('a paused workflow', () => {
+  test('handles nothing and ends by nothing, whatever waits, was spent or is overdue', () => {
+    const parked: LiveSight = {
+      limits: { ...LIVE_LIMITS, idleTimeoutMs: 1_000, costBudgetNanos: 1 },
+      spentNanos: 5,
+      activeAt: 0,
+      pausedAt: 10,
+      ended: null,
+    }
+    for (const headAt of [null, 0]) expect(nextStep(parked, headAt, DAY_MS)).toEqual({ do: 'rest' })
+  })
+
+  test('is one that requires input as well; respond_to_input stands in test/live', () => {
+    const asks: LiveSight = {
+      limits: { ...LIVE_LIMITS, idleTimeoutMs: 1_000 },
+      spentNanos: 0,
+      activeAt: 0,
+      asked: { question: 'Go back?', answerType: 'answered', at: 0 },
+      ended: null,
+    }
+    for (const headAt of [null, 0]) expect(nextStep(asks, headAt, DAY_MS)).toEqual({ do: 'rest' })
+  })
+})
+
 describe('ChatWindow', () => {
   test('messages, clear, token_count, remaining_tokens, len and is_empty', () => {
     const window = windowOf(100)

@@ -1,12 +1,13 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { botResponse } from '../../src/contract/answers/bot-responses.ts'
 import { botAnswer } from '../../src/contract/answers/bots.ts'
 import { snapshot as snapshotForm } from '../../src/contract/bots.ts'
 import { MAX_ITERATIONS } from '../../src/durable/bot-state.ts'
 import type { BotState } from '../../src/durable/bot-state.ts'
 import { signSnapshot } from '../../src/runtime/snapshot.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from '../http/bot-support.ts'
-import { bindings, call, get, pick, post, received, useLab } from '../http/support.ts'
+import { ADMIN, bindings, call, get, pick, post, received, useLab } from '../http/support.ts'
 
 /** What Blazen says of live workflows and of its Bot, line by line, on the real object; what needs none stands in blazen-bots.test.ts. */
 
@@ -94,6 +95,57 @@ describe('a live workflow', () => {
     expect(bodies().map((body) => (body.match(/Message \d/g) ?? []).length)).toEqual([1, 2, 3])
   })
 
+  test('pause() parks in place: messages wait, also through an eviction, and nothing ends; resume goes on with them', async () => {
+    const id = await begin({ ...anthropic, idle_timeout: 300 })
+    expect(pick(await post(`/bots/${id}/pause`), 'status')).toBe('paused')
+    const taken = await post(`/bots/${id}/messages`, { text: 'Which tent for two?' })
+    expect(taken.status).toBe(202)
+    await evictDurableObject(objectOf(id))
+    await runInDurableObject(objectOf(id), async (bot, state) => {
+      expect(await state.storage.getAlarm()).toBeNull()
+      const live = bot as unknown as { clock: { now(): number }; alarm(): Promise<void> }
+      const { clock } = live
+      live.clock = { ...clock, now: () => clock.now() + 86_400_000 }
+      await live.alarm()
+      live.clock = clock
+    })
+    expect(await view(id)).toMatchObject({ status: 'paused', waiting: 1, ended_at: null, usage: { turns: 0 } })
+    expect(bodies()).toEqual([])
+    expect(pick(await post(`/bots/${id}/pause`), 'status')).toBe('paused')
+    expect(pick(await post(`/bots/${id}/resume`), 'status')).toBe('running')
+    await ended(id, pick(taken, 'turn_id') as string)
+    const { usage, history } = await view(id)
+    expect(usage.turns).toBe(1)
+    expect(history.map(({ what }) => what)).toEqual(['started', 'paused', 'resumed', 'handled'])
+  })
+
+  test('pause() lets a turn that has begun finish, and begins no other', async () => {
+    const id = await begin()
+    const provider = holdProvider()
+    const taken = await post(`/bots/${id}/messages`, { text: 'Message 0' })
+    await vi.waitFor(() => expect(provider.isHeld()).toBe(true), 20_000)
+    await post(`/bots/${id}/messages`, { text: 'Message 1' })
+    await post(`/bots/${id}/pause`)
+    provider.letGo()
+    await ended(id, pick(taken, 'turn_id') as string)
+    await runInDurableObject(objectOf(id), async (_, state) => {
+      await vi.waitFor(async () => expect(await state.storage.getAlarm()).toBeNull(), 20_000)
+    })
+    expect(await view(id)).toMatchObject({ status: 'paused', waiting: 1, usage: { turns: 1 } })
+  })
+
+  test('a snapshot of a paused one goes on; after the end nothing is paused or resumed', async () => {
+    const id = await begin()
+    await post(`/bots/${id}/pause`)
+    const again = await begin({ snapshot: (await get(`/bots/${id}/snapshot`)).json })
+    expect([(await view(id)).status, (await view(again)).status]).toEqual(['paused', 'running'])
+    await call('DELETE', `/bots/${id}`)
+    for (const what of ['pause', 'resume']) {
+      const refused = await post(`/bots/${id}/${what}`)
+      expect([refused.status, pick(refused, 'error', 'detail', 'reason')]).toEqual([409, 'shutdown'])
+    }
+  })
+
   test('emit wakes nothing that has ended: only a snapshot goes on', async () => {
     const id = await begin()
     await call('DELETE', `/bots/${id}`)
@@ -117,6 +169,23 @@ describe('a live workflow', () => {
       before.spent_usd,
       before.last_response,
     ])
+  })
+
+  test('abort() is a shutdown: nothing that waits is begun any more, and what is begun is finished, because it is billed', async () => {
+    const id = await begin()
+    const provider = holdProvider()
+    const taken = await post(`/bots/${id}/messages`, { text: 'Message 0' })
+    await vi.waitFor(() => expect(provider.isHeld()).toBe(true), 20_000)
+    await post(`/bots/${id}/messages`, { text: 'Message 1' })
+    expect(pick(await call('DELETE', `/bots/${id}`), 'status')).toBe('shutdown')
+    provider.letGo()
+    await ended(id, pick(taken, 'turn_id') as string)
+    await runInDurableObject(objectOf(id), async (_, state) => {
+      await vi.waitFor(async () => expect(await state.storage.getAlarm()).toBeNull(), 20_000)
+    })
+    const { status, waiting, usage, spent_usd } = await view(id)
+    expect([status, waiting, usage.turns, spent_usd > 0]).toEqual(['shutdown', 1, 1, true])
+    expect(bodies()).toHaveLength(1)
   })
 
   test('a snapshot is versioned JSON with a signature; one that was changed, and one of a newer version, is refused', async () => {
@@ -187,6 +256,76 @@ describe('Bot', () => {
       )
       expect(/Current time: \d/.test(bodies().at(-1) ?? '')).toBe(inject_time)
     }
+  })
+
+  test.each([
+    ['Anthropic', anthropic],
+    ['OpenAI', openai],
+  ])('ToolCalled, ToolResult and IterationComplete are heard, each in its place, on %s', async (_, body) => {
+    const id = await begin(body)
+    const { all } = await hear(id)
+    const turn = await say(id, 'What time is it?\nlab: call current_time {}\nlab: call current_time {}')
+    const round = ['tool_called', 'tool', 'iteration']
+    await vi.waitFor(() => expect(all.map(({ type }) => type)).toEqual([...round, ...round, 'message']), 20_000)
+    for (const said of all) expect(botResponse.parse(said)).toMatchObject({ turn_id: turn })
+    expect(all.filter(({ type }) => type === 'iteration').map(({ iteration }) => iteration)).toEqual([1, 2])
+    expect(all[0]?.['call_id']).toBe(all[1]?.['call_id'])
+  })
+
+  test.each([
+    ['Anthropic', anthropic],
+    ['OpenAI', openai],
+    ['Gemini', { provider: 'gemini', model: 'gemini-3.8-flash', system_prompt: 'You sell tents.' }],
+  ])('exit_tool lets the model end its turn with a result, which the conversation keeps, on %s', async (_, body) => {
+    const id = await begin({ ...body, exit_tool: true })
+    const { heard } = await hear(id)
+    const result = 'The tent for two is the green one.'
+    const turn = await say(id, `Which?\nlab: call current_time {}\nlab: call finish {"result":"${result}"}`)
+    const closing = () => heard.find(({ type }) => type === 'message')
+    await vi.waitFor(() => expect(closing()).toBeDefined(), 20_000)
+    expect(botResponse.parse(closing())).toMatchObject({ turn_id: turn, text: result, finished: true, calls: 2 })
+    expect(bodies()).toHaveLength(2)
+    await say(id, 'And which stove?')
+    const seen = await view(id)
+    expect([seen.usage.turns, seen.last_response?.text === result]).toEqual([2, false])
+    expect(heard.findLast(({ type }) => type === 'message')).toMatchObject({ finished: false })
+    const tools = bodies().map((text) => JSON.stringify((JSON.parse(text) as Record<string, unknown>)['tools']))
+    expect(tools[0]).toContain('"finish"')
+    expect(new Set(tools).size).toBe(1)
+    expect(bodies().at(-1)).toContain(result)
+    expect(
+      bodies()
+        .at(-1)
+        ?.match(/"finish"/g),
+    ).toHaveLength(1)
+  })
+
+  test('a result that is missing or empty goes back to the model, and ends nothing', async () => {
+    const id = await begin({ ...anthropic, exit_tool: true })
+    await say(id, 'Which?\nlab: call finish {}\nlab: call finish {"result":" "}')
+    const { usage, tool_calls, last_response } = await view(id)
+    expect([usage.turns, bodies().length]).toEqual([1, 3])
+    expect(tool_calls.map(({ tool, outcome }) => [tool, outcome])).toEqual([
+      ['finish', 'failed'],
+      ['finish', 'failed'],
+    ])
+    expect(bodies().at(-1)).toContain('The result is empty.')
+    expect(last_response?.text.trim()).not.toBe('')
+  })
+
+  test('without exit_tool there is no such tool; its name is taken only where it is offered', async () => {
+    const finish = { name: 'finish', description: 'Ends a hike.', url: 'https://tools.example/finish' }
+    const taken = await post('/bots', { ...anthropic, exit_tool: true, tools: [finish] })
+    expect([taken.status, pick(taken, 'error', 'detail', 'field')]).toEqual([400, 'tools[0].name'])
+    await begin({ ...anthropic, tools: [finish] })
+    const secret = { provider: 'perplexity', secret: 'pplx-of-a-test' }
+    const stored = await call('PUT', '/accounts/dev/credentials/pplx', secret, { key: ADMIN })
+    expect(stored.status).toBe(201)
+    const sonar = { provider: 'perplexity', model: 'sonar-pro', credential: 'pplx' }
+    const none = await post('/bots', { ...sonar, exit_tool: true })
+    expect([none.status, pick(none, 'error', 'detail', 'field')]).toEqual([422, 'exit_tool'])
+    await say(await begin(), 'Which?\nlab: call finish {"result":"This one."}')
+    expect(bodies().at(-1)).not.toContain('"finish"')
   })
 
   test('a turn folds the usage and the cost of all its calls in, once', async () => {

@@ -81,6 +81,10 @@ describe('an address of the administrator', () => {
     'printer.local',
     'LOCALHOST',
     'localhost.',
+    'localhost..',
+    '192.88.99.1',
+    '[3fff::1]',
+    '[3fff:fff::1]',
   ])('%s is private', (host) => {
     expect(isPrivate(host)).toBe(true)
   })

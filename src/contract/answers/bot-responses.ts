@@ -10,6 +10,7 @@ const tokens = z.int().nullable().meta({ description: 'null: the provider did no
 
 export const botResponse = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('delta'), ...turn, text: z.string() }),
+  z.strictObject({ type: z.literal('tool_called'), ...turn, call_id: z.string(), at, tool: z.string() }),
   z.strictObject({
     type: z.literal('tool'),
     ...turn,
@@ -18,6 +19,13 @@ export const botResponse = z.discriminatedUnion('type', [
     tool: z.string(),
     failed: z.boolean().meta({ description: 'The model was told so, and goes on.' }),
     may_have_run_twice: z.boolean(),
+  }),
+  z.strictObject({
+    type: z.literal('iteration'),
+    ...turn,
+    at,
+    iteration: z.int().meta({ description: 'The first of the turn is 1.' }),
+    tool_calls: z.int(),
   }),
   z.strictObject({
     type: z.literal('compacted'),
@@ -32,6 +40,7 @@ export const botResponse = z.discriminatedUnion('type', [
     at,
     text: z.string(),
     complete: z.boolean().meta({ description: 'false: max_output_tokens cut it off.' }),
+    finished: z.boolean().meta({ description: 'true: the model called the exit tool, and text is its result.' }),
     calls: z.int().meta({ description: 'Calls of the model that the turn took.' }),
     usage: z.strictObject({
       input_tokens: tokens,

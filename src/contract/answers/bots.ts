@@ -31,7 +31,7 @@ const botToolCall = z.strictObject({
 
 export const botAnswer = z.strictObject({
   id: z.string(),
-  status: z.enum(['running', 'idle_timeout', 'cost_budget_exceeded', 'shutdown']),
+  status: z.enum(['running', 'paused', 'idle_timeout', 'cost_budget_exceeded', 'shutdown']),
   why: z.string().nullable(),
   provider: z.string(),
   model: z.string(),
@@ -57,7 +57,7 @@ export const botAnswer = z.strictObject({
   history: z.array(
     z.strictObject({
       at,
-      what: z.enum(['handled', 'dropped', 'retried', 'failed', 'started', 'restored', 'ended']),
+      what: z.enum(['handled', 'dropped', 'retried', 'failed', 'started', 'restored', 'paused', 'resumed', 'ended']),
       event: z.string().optional(),
       type: z.string().optional(),
       why: z.string().optional(),

@@ -45,6 +45,16 @@ export const bots = operationsOf('account', {
     idempotent: true,
     answers: nextTurnCacheSet,
   },
+  'POST /bots/{id}/pause': {
+    does: 'Parks it: it takes messages, and answers none until it is resumed.',
+    idempotent: true,
+    answers: botAnswer,
+  },
+  'POST /bots/{id}/resume': {
+    does: 'Goes on with what waits.',
+    idempotent: true,
+    answers: botAnswer,
+  },
   'GET /bots/{id}/responses': {
     does: 'Opens a WebSocket, or a server-sent stream, that hears its responses from now on.',
     answers: { 101: 'application/json', 200: 'text/event-stream' },
