@@ -1,3 +1,5 @@
+import { counted } from '../../src/core/requests.ts'
+import type { Requests } from '../../src/core/requests.ts'
 import type { Stream } from './traces.ts'
 
 const HOUR = 3600
@@ -49,7 +51,13 @@ export function synthetic(seed: number): Stream[] {
         lengths,
         lastStart: last,
         lastLength: DAYS * DAY - last,
+        counted: countedOf(times),
       }
     }),
   )
+}
+
+function countedOf(times: readonly number[]): Requests[] {
+  let requests: Requests | null = null
+  return times.map((t) => (requests = counted(requests, t * 1000)))
 }

@@ -4,7 +4,7 @@
  */
 import { kindsOf, remember, REMEMBERED_GAPS, usualReturns } from '../../src/core/demand.ts'
 import type { IdleGap, Lessons, Prior } from '../../src/core/demand.ts'
-import { ageAt, returnSigns, SIGNS, STEPS } from '../../src/core/return-signs.ts'
+import { ageAt, ALL_SIGNS, returnSigns, SIGNS, STEPS } from '../../src/core/return-signs.ts'
 import { fit } from './fit.ts'
 import { PRIOR } from '../../src/core/demand-prior.ts'
 import { priceRows } from './prices.ts'
@@ -29,7 +29,13 @@ const ROUNDS = 12
 /** Both lessons from these streams. */
 export function learn(streams: readonly Stream[]): Lessons {
   const prior = { ...PRIOR, kinds: fit(streams) }
-  return { prior, returns: returnWeights(examplesOf(streams, prior)) }
+  return { prior, ...bothWeights(streams, prior) }
+}
+
+/** By gaps alone, and with the requests of late. */
+function bothWeights(streams: readonly Stream[], prior: Prior): Omit<Lessons, 'prior'> {
+  const examples = examplesOf(streams, prior)
+  return { returns: returnWeights(examples, SIGNS), counted: returnWeights(examples, ALL_SIGNS) }
 }
 
 export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
@@ -43,7 +49,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
     [...lengths, lastLength].map((seconds) => stepsOf(seconds * 1000)).filter((steps) => steps > 0)
   const count = streams.flatMap(decided).reduce((a, b) => a + b, 0)
   const examples: Examples = {
-    signs: new Float32Array(count * SIGNS),
+    signs: new Float32Array(count * ALL_SIGNS),
     returned: new Uint8Array(count),
     weights: new Float64Array(count),
     count,
@@ -51,11 +57,13 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
   let row = 0
   for (const stream of streams) {
     let gaps: IdleGap[] = []
-    const look = (startAt: number, lengthMs: number, ended: boolean): void => {
+    const look = (startAt: number, lengthMs: number, index: number, ended: boolean): void => {
       const steps = stepsOf(lengthMs)
       if (steps === 0) return
       const usual = usualReturns(kindsOf(gaps.slice(-REMEMBERED_GAPS), prior), steps, prior)
-      examples.signs.set(returnSigns(gaps, startAt, usual), row * SIGNS)
+      const requests = stream.counted[index]
+      if (requests === undefined) throw new Error(`stream ${stream.name}: no count of requests at gap ${index}`)
+      examples.signs.set(returnSigns(gaps, startAt, usual, requests), row * ALL_SIGNS)
       for (let step = 0; step < steps; step++, row++) {
         examples.returned[row] = ended && lengthMs > ageAt(step) && lengthMs <= ageAt(step + 1) ? 1 : 0
         examples.weights[row] = 1 / (floors.get(stream.family) ?? 1)
@@ -63,10 +71,10 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
     }
     stream.starts.forEach((start, index) => {
       const gap = { startAt: start * 1000, lengthMs: (stream.lengths[index] ?? 0) * 1000 }
-      look(gap.startAt, gap.lengthMs, true)
+      look(gap.startAt, gap.lengthMs, index, true)
       gaps = remember(gaps, gap)
     })
-    look(stream.lastStart * 1000, stream.lastLength * 1000, false)
+    look(stream.lastStart * 1000, stream.lastLength * 1000, stream.starts.length, false)
   }
   const mean = examples.weights.reduce((a, b) => a + b, 0) / Math.max(1, count)
   examples.weights = examples.weights.map((weight) => weight / mean)
@@ -80,16 +88,16 @@ function stepsOf(lengthMs: number): number {
   return steps
 }
 
-/** Logistic regression by Newton's method; the last number is the one that stands for no sign. */
-export function returnWeights({ signs, returned, weights, count }: Examples): number[] {
-  const size = SIGNS + 1
+/** Logistic regression on the first `used` signs by Newton's method; the last number is the one that stands for no sign. */
+export function returnWeights({ signs, returned, weights, count }: Examples, used: number): number[] {
+  const size = used + 1
   const mean = new Float64Array(size)
   const deviation = new Float64Array(size).fill(1)
   for (let row = 0; row < count; row++)
-    for (let sign = 0; sign < SIGNS; sign++) mean[sign]! += (signs[row * SIGNS + sign] ?? 0) / count
-  const squares = new Float64Array(SIGNS)
+    for (let sign = 0; sign < used; sign++) mean[sign]! += (signs[row * ALL_SIGNS + sign] ?? 0) / count
+  const squares = new Float64Array(used)
   for (let row = 0; row < count; row++)
-    for (let sign = 0; sign < SIGNS; sign++) squares[sign]! += ((signs[row * SIGNS + sign] ?? 0) - mean[sign]!) ** 2
+    for (let sign = 0; sign < used; sign++) squares[sign]! += ((signs[row * ALL_SIGNS + sign] ?? 0) - mean[sign]!) ** 2
   squares.forEach((sum, sign) => (deviation[sign] = Math.sqrt(sum / count) + 1e-9))
   const found = new Float64Array(size)
   const one = new Float64Array(size).fill(1)
@@ -97,9 +105,9 @@ export function returnWeights({ signs, returned, weights, count }: Examples): nu
     const slope = new Float64Array(size)
     const bend = new Float64Array(size * size)
     for (let row = 0; row < count; row++) {
-      let sum = found[SIGNS]!
-      for (let sign = 0; sign < SIGNS; sign++) {
-        one[sign] = (signs[row * SIGNS + sign]! - mean[sign]!) / deviation[sign]!
+      let sum = found[used]!
+      for (let sign = 0; sign < used; sign++) {
+        one[sign] = (signs[row * ALL_SIGNS + sign]! - mean[sign]!) / deviation[sign]!
         sum += found[sign]! * one[sign]!
       }
       const chance = 1 / (1 + Math.exp(-sum))
@@ -111,7 +119,7 @@ export function returnWeights({ signs, returned, weights, count }: Examples): nu
         for (let b = 0; b <= a; b++) bend[a * size + b]! += part * one[b]!
       }
     }
-    for (let a = 0; a < SIGNS; a++) {
+    for (let a = 0; a < used; a++) {
       slope[a]! += 2 * RIDGE * found[a]!
       bend[a * size + a]! += 2 * RIDGE
     }
@@ -123,8 +131,8 @@ export function returnWeights({ signs, returned, weights, count }: Examples): nu
     }
     if (most < 1e-6) break
   }
-  const raw = Array.from({ length: SIGNS }, (_, sign) => found[sign]! / deviation[sign]!)
-  return [...raw, found[SIGNS]! - raw.reduce((sum, weight, sign) => sum + weight * mean[sign]!, 0)]
+  const raw = Array.from({ length: used }, (_, sign) => found[sign]! / deviation[sign]!)
+  return [...raw, found[used]! - raw.reduce((sum, weight, sign) => sum + weight * mean[sign]!, 0)]
 }
 
 /** Solves a symmetric positive system of which the lower half is given, by Cholesky's factors. */
@@ -150,18 +158,22 @@ function solved(lower: Float64Array, right: Float64Array, size: number): Float64
 }
 
 /** The file that ships. */
-export function weightsFile(weights: readonly number[]): string {
-  const rows = weights.map((weight) => `  ${Number(weight.toPrecision(5))},`)
+export function weightsFile({ returns, counted }: Omit<Lessons, 'prior'>): string {
+  const rows = (weights: readonly number[]): string =>
+    weights.map((weight) => `  ${Number(weight.toPrecision(5))},`).join('\n')
   return `/**
  * What each sign of a return weighs (return-signs.ts), the last number for none: made by \`node bench/policy/fit-returns.ts DIR\`,
  * never edited. DIR held the open part of four families of public traces; docs/planner.md names the sources and their licences.
  */
 export const RETURN_WEIGHTS: readonly number[] = [
-${rows.join('\n')}
+${rows(returns)}
+]
+
+/** The same where the requests of late are counted (requests.ts). */
+export const COUNTED_WEIGHTS: readonly number[] = [
+${rows(counted)}
 ]
 `
 }
 
-if (import.meta.main) {
-  process.stdout.write(weightsFile(returnWeights(examplesOf(readTraces(process.argv[2] ?? ''), PRIOR))))
-}
+if (import.meta.main) process.stdout.write(weightsFile(bothWeights(readTraces(process.argv[2] ?? ''), PRIOR)))

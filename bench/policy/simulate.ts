@@ -18,10 +18,18 @@ export interface Outcome {
 }
 
 /** Streams count in seconds, the product in milliseconds. */
-function trafficOf({ starts, lengths, lastStart, lastLength }: Stream): Traffic {
+function trafficOf({ starts, lengths, lastStart, lastLength, counted }: Stream): Traffic {
+  const seen = (index: number) => {
+    const requests = counted[index]
+    return requests === undefined ? {} : { requests }
+  }
   return {
-    gaps: starts.map((start, index) => ({ startAt: start * 1000, lengthMs: (lengths[index] ?? 0) * 1000 })),
-    last: { startAt: lastStart * 1000, lengthMs: lastLength * 1000 },
+    gaps: starts.map((start, index) => ({
+      startAt: start * 1000,
+      lengthMs: (lengths[index] ?? 0) * 1000,
+      ...seen(index),
+    })),
+    last: { startAt: lastStart * 1000, lengthMs: lastLength * 1000, ...seen(starts.length) },
   }
 }
 
@@ -47,12 +55,13 @@ export function pilotlight(row: PriceRow, latencyValue: number, lessons?: Lesson
   const { foresight, ended } = memory(lessons)
   const reach = Math.max(...row.holdings.map((holding) => reachOf(holding, latencyValue)))
   return {
-    write: (at) => {
-      const choice = retentionFor(row.holdings, foresight(at, reach), latencyValue)
+    write: (at, requests) => {
+      const choice = retentionFor(row.holdings, foresight(at, reach, requests), latencyValue)
       if (choice === null) throw new Error('a price row without a retention')
       return choice.holding
     },
-    probes: (at, holding) => horizon(holding, foresight(at, reachOf(holding, latencyValue)), latencyValue).probes,
+    probes: (at, holding, requests) =>
+      horizon(holding, foresight(at, reachOf(holding, latencyValue), requests), latencyValue).probes,
     ended,
   }
 }

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { counted } from '../../src/core/requests.ts'
+import type { Requests } from '../../src/core/requests.ts'
 
 /** Idle times of one stream, in seconds; the last one ended with the observation, not with a request. */
 export interface Stream {
@@ -13,6 +15,8 @@ export interface Stream {
   lengths: number[]
   lastStart: number
   lastLength: number
+  /** Requests of late at the beginning of each idle time, the last one after the others. */
+  counted: Requests[]
 }
 
 /** A trace that cannot be used; the message names the file, the line and what would be right. */
@@ -71,14 +75,29 @@ export function parseTrace(text: string, family: string): Stream[] {
   return [...ends].map(([name, { end, source }]) => {
     const list = runs.get(name)
     if (list === undefined) throw new TraceError(`${family}: stream "${name}" is empty`)
-    const stream: Stream = { name, family, source, requests: 0, starts: [], lengths: [], lastStart: 0, lastLength: 0 }
+    const stream: Stream = {
+      name,
+      family,
+      source,
+      requests: 0,
+      starts: [],
+      lengths: [],
+      lastStart: 0,
+      lastLength: 0,
+      counted: [],
+    }
     let until: number | null = null
+    let requests: Requests | null = null
     for (const [t, d, n] of list) {
       if (until !== null && t > until) {
         stream.starts.push(until)
         stream.lengths.push(t - until)
       }
       stream.requests += n
+      requests = counted(requests, t * 1000, (t + d) * 1000, n)
+      // Runs that touch are one.
+      if (t === until) stream.counted.pop()
+      stream.counted.push(requests)
       until = t + d
     }
     stream.lastStart = until ?? 0

@@ -4,6 +4,7 @@ import { learnArrival } from './demand.ts'
 import { found, retentionRows } from './entry.ts'
 import type { HistoryRow } from './history.ts'
 import { ownAnchorAt, REFUTED, refutes } from './inside.ts'
+import { counted } from './requests.ts'
 import { goneAfter, granted } from './retention.ts'
 import { SWEEP_HORIZON_MS } from './schedule.ts'
 import { signalAfter } from './signal.ts'
@@ -65,6 +66,8 @@ export function applyArrivals(
       if (row !== null) rows.push(row)
       delete state.trial
     }
+    if (state.lastArrivalAt === null || state.requests !== undefined)
+      state.requests = counted(state.requests ?? null, at)
     const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
     if (gaps.length > 0) state.gaps = gaps
     state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)

@@ -1,16 +1,21 @@
 import { PRIOR } from './demand-prior.ts'
-import { RETURN_WEIGHTS } from './return-weights.ts'
-import { ageAt, returnSigns, SIGNS, STEPS } from './return-signs.ts'
+import type { Requests } from './requests.ts'
+import { COUNTED_WEIGHTS, RETURN_WEIGHTS } from './return-weights.ts'
+import { ageAt, returnSigns, STEPS } from './return-signs.ts'
 
 /** Kinds of traffic: how common each is, and the odds of its gap lengths. */
 export type Prior = typeof PRIOR
 
-/** What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none. */
+/**
+ * What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none.
+ * `counted`: where it is known how many requests came of late.
+ */
 export interface Lessons {
   prior: Prior
   returns: readonly number[]
+  counted: readonly number[]
 }
-const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS }
+const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS, counted: COUNTED_WEIGHTS }
 
 /** One idle time between two real requests. */
 export interface IdleGap {
@@ -89,12 +94,14 @@ export function foresee(
   now: number,
   lessons: Lessons = LESSONS,
   reachMs = Number.POSITIVE_INFINITY,
+  requests?: Requests,
 ): Foresight {
   const latest = gaps.slice(-REMEMBERED_GAPS)
   const kinds = kindsOf(latest, lessons.prior)
   const law = replayed(latest, kinds, now, lessons.prior)
   const steps = Math.max(0, Math.min(STEPS, Math.ceil((reachMs - ageAt(0)) / (ageAt(1) - ageAt(0)))))
-  const chances = returnChances(gaps, now, usualReturns(kinds, steps, lessons.prior), lessons.returns)
+  const signs = returnSigns(gaps, now, usualReturns(kinds, steps, lessons.prior), requests)
+  const chances = returnChances(signs, steps, requests === undefined ? lessons.returns : lessons.counted)
   const lengthsMs: number[] = []
   const weights: number[] = []
   const put = (length: number, weight: number): void => {
@@ -165,16 +172,11 @@ export function usualReturns(kinds: readonly number[], steps: number, prior: Pri
   return Array.from({ length: steps }, (_, step) => 1 - (alive[step + 1] ?? 0) / Math.max(1e-12, alive[step] ?? 0))
 }
 
-function returnChances(
-  gaps: readonly IdleGap[],
-  now: number,
-  usual: readonly number[],
-  weights: readonly number[],
-): number[] {
-  const signs = returnSigns(gaps, now, usual)
-  return usual.map((_, step) => {
-    let sum = weights[SIGNS] ?? 0
-    for (let sign = 0; sign < SIGNS; sign++) sum += (weights[sign] ?? 0) * (signs[step * SIGNS + sign] ?? 0)
+function returnChances(signs: Float64Array, steps: number, weights: readonly number[]): number[] {
+  const size = weights.length - 1
+  return Array.from({ length: steps }, (_, step) => {
+    let sum = weights[size] ?? 0
+    for (let sign = 0; sign < size; sign++) sum += (weights[sign] ?? 0) * (signs[step * size + sign] ?? 0)
     return 1 / (1 + Math.exp(-sum))
   })
 }

@@ -3,22 +3,29 @@ import type { IdleGap, Lessons } from './demand.ts'
 import type { KeepWarm } from './plan.ts'
 import { horizon, mostProbes, reachOf } from './policy.ts'
 import type { Holding } from './policy.ts'
+import { counted } from './requests.ts'
+import type { Requests } from './requests.ts'
 
 /**
  * The one replay of traffic: what a plan would have sent and paid over idle gaps that were seen. The preview of a prefix, the
- * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree.
+ * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree. Only the benchmark knows how many requests came.
  */
 
 /** Traffic of one prefix as its idle gaps, oldest first. `last`: the silence that ended with the observation, not with a request. */
 export interface Traffic {
-  gaps: readonly IdleGap[]
-  last: IdleGap | null
+  gaps: readonly SeenGap[]
+  last: SeenGap | null
+}
+
+/** `requests`: of late, when it began; absent where only gaps are known, and the planner then goes by these alone. */
+export interface SeenGap extends IdleGap {
+  requests?: Requests
 }
 
 /** A policy on one prefix: what to write at an instant (epoch ms), and how many probes the gap that begins then gets. */
 export interface Player {
-  write(at: number): Holding
-  probes(at: number, holding: Holding): number
+  write(at: number, requests?: Requests): Holding
+  probes(at: number, holding: Holding, requests?: Requests): number
   ended?(gap: IdleGap): void
 }
 
@@ -37,13 +44,13 @@ export interface Replay {
 /** Replays a policy, which is told of a gap only once it has ended. */
 export function play({ gaps, last }: Traffic, player: Player): Replay {
   const sum: Replay = { probes: 0, coldStarts: 0, probesCost: 0, rewritesCost: 0, firstCost: 0 }
-  const firstAt = gaps[0]?.startAt ?? last?.startAt
-  if (firstAt === undefined) return sum
-  let holding = player.write(firstAt)
+  const first = gaps[0] ?? last
+  if (first === null) return sum
+  let holding = player.write(first.startAt, first.requests)
   sum.firstCost = holding.write - holding.read
-  const idle = ({ startAt, lengthMs }: IdleGap): number => {
+  const idle = ({ startAt, lengthMs, requests }: SeenGap): number => {
     if (lengthMs <= holding.everyMs) return 0
-    const sent = Math.min(player.probes(startAt, holding), Math.ceil(lengthMs / holding.everyMs) - 1)
+    const sent = Math.min(player.probes(startAt, holding, requests), Math.ceil(lengthMs / holding.everyMs) - 1)
     sum.probes += sent
     sum.probesCost += sent * holding.probe
     return sent
@@ -52,7 +59,8 @@ export function play({ gaps, last }: Traffic, player: Player): Replay {
     const sent = idle(gap)
     player.ended?.(gap)
     if (gap.lengthMs > sent * holding.everyMs + holding.ttlMs) {
-      holding = player.write(gap.startAt + gap.lengthMs)
+      const at = gap.startAt + gap.lengthMs
+      holding = player.write(at, gap.requests && counted(gap.requests, at))
       sum.coldStarts += 1
       sum.rewritesCost += holding.write - holding.read
     }
@@ -80,7 +88,8 @@ export function planned(
   const reach = reachOf(holding, latencyValueNanos)
   return {
     write: () => holding,
-    probes: (at) => Math.min(inTime, horizon(holding, foresight(at, reach), latencyValueNanos).probes),
+    probes: (at, _, requests) =>
+      Math.min(inTime, horizon(holding, foresight(at, reach, requests), latencyValueNanos).probes),
     ended,
   }
 }
@@ -89,7 +98,7 @@ export function planned(
 export function memory(lessons?: Lessons) {
   let gaps: IdleGap[] = []
   return {
-    foresight: (at: number, reachMs: number) => foresee(gaps, at, lessons, reachMs),
+    foresight: (at: number, reachMs: number, requests?: Requests) => foresee(gaps, at, lessons, reachMs, requests),
     ended: (gap: IdleGap): void => {
       if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
     },

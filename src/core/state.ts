@@ -4,6 +4,7 @@ import type { Inside } from './inside.ts'
 import type { Told } from './notice.ts'
 import type { IdleGap } from './saving.ts'
 import { NO_GAP } from './saving.ts'
+import type { Requests } from './requests.ts'
 import type { Trial } from './trial.ts'
 import type { Loss } from './tripwire.ts'
 import { NO_LOSS } from './tripwire.ts'
@@ -146,6 +147,8 @@ export interface PrefixState {
   lastArrivalAt: number | null
   /** Idle gaps between real requests, packed by core/demand.ts; absent before the first one. */
   gaps?: readonly number[]
+  /** Requests of late; absent before the first one, and in rows that are older than it, which would count too few. */
+  requests?: Requests
   tally: ArrivalTally | null
 
   /** Keep-alives sent since the last real request (or since the plan was set). */

@@ -65,5 +65,5 @@ function how(gaps: number, lastAt: number | null, retentions: number, keepWarm: 
     keepWarm.windows.length > 0 || keepWarm.untilAt !== null
       ? ' Windows and until are left out: it is replayed as if the plan were in force throughout.'
       : ''
-  return `Replayed over the last ${gaps} idle gaps and the time since the last real request, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing. Each gap is decided with what was known when it began.${windows}`
+  return `Replayed over the last ${gaps} idle gaps and the time since the last real request, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing. Each gap is decided by the gaps before it; counts of requests are left out.${windows}`
 }

@@ -26,6 +26,7 @@ function stream(lengths: number[]): Stream {
     lengths,
     lastStart: at,
     lastLength: 86_400,
+    counted: [],
   }
 }
 

@@ -72,9 +72,11 @@ describe('how long a gap is held', () => {
         fc.double({ min: 0.001, max: 1, noNaN: true }),
         fc.double({ min: 0, max: 3, noNaN: true }),
         fc.integer({ min: 0, max: 1e9 }),
-        (gaps, write, read, latency, length) => {
+        fc.option(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 5, maxLength: 5 })),
+        (gaps, write, read, latency, length, counts) => {
           const holding = { ...five, write, read, probe: read }
-          const { probes } = horizon(holding, foresee(gaps, 5e9), latency)
+          const requests = counts === null ? undefined : { at: 5e9, counts }
+          const { probes } = horizon(holding, foresee(gaps, 5e9, undefined, undefined, requests), latency)
           const lapse = Math.max(0, write - read + latency)
           const sent = Math.min(probes, Math.max(0, Math.ceil(length / holding.everyMs) - 1))
           const cold = length > sent * holding.everyMs + holding.ttlMs
