@@ -4,7 +4,7 @@ import { say } from './figure.ts'
 import type { Figure } from './figure.ts'
 
 const SEEDS = 100
-const SHARE = 0.1
+const SHARE = 0.2
 const GAPS_EACH = 40
 
 /** The planner's own draws, in accounts whose true saving is known from playing them with all gaps held out, and with none. */
@@ -49,7 +49,7 @@ export async function holdout(): Promise<{ figures: Figure[]; notes: string[] }>
     )
   }
   const notes = [
-    `Each account has 20 prefixes of some 20,000 tokens (log-normal) with ${GAPS_EACH} idle gaps each, exponential in length; a 5-minute retention at $3 per million.`,
+    `Each account has 10 prefixes of some 20,000 tokens (log-normal) with ${GAPS_EACH} idle gaps each, exponential in length; a 5-minute retention at $3 per million.`,
   ]
   return { figures, notes }
 }

@@ -6,7 +6,7 @@ import type { HeldOutRun } from './held-out.ts'
 import { die } from './random.ts'
 
 const DRAWS = 100
-const SHARE = 0.1
+const SHARE = 0.2
 
 function drawn(all: HeldOutRun, none: HeldOutRun, seed: number): Measured | null {
   const { roll } = die(seed)

@@ -36,7 +36,7 @@ export const HELD_OUT_WORLDS = {
   },
 } satisfies Record<string, HeldOutWorld>
 
-const PREFIXES = 20
+const PREFIXES = 10
 
 /** What an idle gap came to: its costs in nano-dollars, under the number of its prefix and its own. */
 export type Outcomes = Map<string, { cost: number; worth: number }>
