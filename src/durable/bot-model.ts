@@ -4,6 +4,7 @@ import { costOf, ratesFor } from '../core/price.ts'
 import type { Sight } from '../core/turn.ts'
 import type { Usage } from '../core/types.ts'
 import { deltasOf, readReply, takesTools, turnRequest } from '../providers/conversation.ts'
+import { takenDespite } from '../providers/errors.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import type { Card, ProbeRequest } from '../providers/types.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -77,7 +78,9 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   }
   const dialect = dialectOf(ready.card)
   if (sent.status < 200 || sent.status >= 300) {
-    return end({ kind: 'refused', failure: dialect.readError(sent.status, sent.headers, sent.text).failure })
+    const { failure } = dialect.readError(sent.status, sent.headers, sent.text)
+    if (takenDespite(sent.status) === null) return end({ kind: 'failed', failure, billed: null })
+    return end({ kind: 'refused', failure })
   }
   const type = sent.headers.get('content-type') ?? ''
   let usage: Usage | undefined

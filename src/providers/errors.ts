@@ -45,6 +45,14 @@ const GEO_MESSAGE =
 const NONE: ReadonlySet<string> = new Set()
 const LONGEST_WAIT_MS = 24 * 3_600_000
 
+/** A gateway in front of the provider waited in vain, as we do in a time-out: what stands behind it may do the work, and bill it. */
+const GAVE_UP: readonly number[] = [504, 524]
+
+/** Whether the call behind an answer that is an error was surely not taken: `false`. Null: nobody knows. */
+export function takenDespite(status: number): false | null {
+  return GAVE_UP.includes(status) ? null : false
+}
+
 /** Reads an error answer. The provider's own text decides but is never passed on: it may quote the prompt or a key. */
 export function readErrorWith(rules: ErrorRules, status: number, headers: Headers, text: string): ErrorReading {
   const body = errorBody(text, headers)

@@ -1,5 +1,6 @@
 import { failureValue, readFailure } from '../contract/failures.ts'
 import type { Lease, Outcome, StoredCredential } from '../durable/records.ts'
+import { takenDespite } from '../providers/errors.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
 import { readLimits } from '../providers/limits.ts'
 import type { Sent } from '../providers/send.ts'
@@ -148,5 +149,6 @@ function read(
     }
   }
   const { failure, retryAfterMs, primitiveRefused, permanent } = dialect.readError(sent.status, sent.headers, sent.text)
-  return { outcome: { ...failed, failure, retryAfterMs, primitiveRefused, permanent, accepted: false }, answer: null }
+  const accepted = takenDespite(sent.status)
+  return { outcome: { ...failed, failure, retryAfterMs, primitiveRefused, permanent, accepted }, answer: null }
 }

@@ -256,6 +256,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
     const cases: [string, Answering, string, null | false][] = [
       ['a page of HTML', () => html(200), 'unreadable_answer', null],
       ['a page of HTML that says away', () => html(502), 'provider_unavailable', false],
+      ['a gateway that waited in vain', () => html(504), 'provider_unavailable', null],
       ['a page of HTML that says wait', () => html(429), 'provider_limited', false],
       ['a page of HTML that says no', () => html(403), 'provider_key_refused', false],
       ['nothing', () => new Response(''), 'unreadable_answer', null],
