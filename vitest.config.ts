@@ -80,6 +80,7 @@ export default defineConfig({
           exclude: [...exclude, 'test/lab/**', 'test/e2e/**'],
           testTimeout: 90_000,
           hookTimeout: 90_000,
+          expect: { poll: { timeout: 30_000 } }, // how long something may take in the background on a busy machine
         },
       },
       {
@@ -90,7 +91,14 @@ export default defineConfig({
             miniflare: { bindings: { SNAPSHOT_SECRET: 'a secret of tests' } },
           }),
         ],
-        test: { name: 'live', include: ['test/live/**/*.test.ts'], exclude, testTimeout: 90_000, hookTimeout: 90_000 },
+        test: {
+          name: 'live',
+          include: ['test/live/**/*.test.ts'],
+          exclude,
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
+          expect: { poll: { timeout: 30_000 } },
+        },
       },
       {
         test: {
