@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { isPrivate } from './host.ts'
 import { dollars, duration } from './scalars.ts'
 
 const perMillion = dollars.meta({ description: 'US dollars per million tokens.' })
@@ -49,30 +50,5 @@ export function baseUrlProblem(text: string, open: boolean): string | null {
   if (url.protocol !== 'https:' && !(open && url.protocol === 'http:')) return 'must begin with https://'
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
     return 'must hold neither a user, nor a query, nor a fragment'
-  return !open && isNear(url.hostname) ? 'must not be a private, loopback or link-local address' : null
-}
-
-/** Names and literal addresses that do not lead out to the world. `URL` has brought every notation of an address into one. */
-export function isNear(host: string): boolean {
-  const name = host.toLowerCase().replace(/\.$/, '')
-  if (name.startsWith('[')) return isNearV6(name.slice(1, -1))
-  const v4 = /^(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(name)
-  if (v4 !== null) return isNearV4(Number(v4[1]), Number(v4[2]), Number(v4[3]))
-  return !name.includes('.') || /(^|\.)(localhost|local|internal|lan|home\.arpa)$/.test(name)
-}
-
-function isNearV4(a: number, b: number, c: number): boolean {
-  if (a === 0 || a === 10 || a === 127 || a >= 224) return true
-  if (a === 100) return b >= 64 && b <= 127
-  if (a === 169) return b === 254
-  if (a === 172) return b >= 16 && b <= 31
-  if (a === 192) return b === 168 || (b === 0 && (c === 0 || c === 2))
-  return a === 198 && (b === 18 || b === 19)
-}
-
-/** Only global unicast leads out; of it, not what carries an address of version 4 or is kept for documents. */
-function isNearV6(address: string): boolean {
-  const first = Number.parseInt(address.split(':')[0] || '0', 16)
-  if (first < 0x2000 || first > 0x3fff) return true
-  return first === 0x2002 || /^2001:(0?:|0:|db8:|:)/.test(address)
+  return !open && isPrivate(url.hostname) ? 'must not be a private, loopback or link-local address' : null
 }

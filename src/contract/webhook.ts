@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { isNear } from './override.ts'
+import { isPrivate } from './host.ts'
 
 /** The body of `PUT /accounts/{id}/webhook`. No message of this schema repeats a value: such URLs are often secrets. */
 export const newWebhook = z.strictObject({
@@ -19,5 +19,5 @@ export function webhookProblem(text: string, open: boolean): string | null {
   const url = new URL(text)
   if (url.protocol !== 'https:' && !(open && url.protocol === 'http:')) return 'must begin with https://'
   if (url.username !== '' || url.password !== '' || url.hash !== '') return 'must hold neither a user nor a fragment'
-  return !open && isNear(url.hostname) ? 'must not be a private, loopback or link-local address' : null
+  return !open && isPrivate(url.hostname) ? 'must not be a private, loopback or link-local address' : null
 }

@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { Failure } from '../contract/failures.ts'
 import type { ToolResult } from '../core/turn.ts'
-import { isPrivate } from '../providers/address.ts'
+import { isPrivate } from '../contract/host.ts'
 import { exchange } from '../providers/send.ts'
 import { isDevelopment } from './env.ts'
 import type { Vars } from './env.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { addressOf, isPrivate, variablesOf } from '../../src/providers/address.ts'
+import { isPrivate } from '../../src/contract/host.ts'
+import { addressOf, variablesOf } from '../../src/providers/address.ts'
 import { cardById, cards } from '../../src/providers/registry.ts'
 
 const whole = { id: 'vllm', baseUrl: '{VLLM_BASE_URL}' }
