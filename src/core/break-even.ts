@@ -67,13 +67,20 @@ export function holdingOf(
   return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.pace), write: rewrite, read, probe }
 }
 
-/** What another retention than the registered body's would change, where the gaps speak for one. */
-function otherRetention(state: PrefixState, context: PlanContext, choice: Choice): string {
-  const offers = context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
+/** The retentions that probes can hold an entry by, with their prices: what the provider states, renewed by each read. */
+export function holdingsOf(
+  state: Pick<PrefixState, 'measuredTokens'>,
+  context: Parameters<typeof holdingOf>[1],
+): Holding[] {
+  return context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
     const holding = assumed || kind !== 'sliding' ? null : holdingOf(state, context, name, ttlMs)
     return holding === null ? [] : [holding]
   })
-  const better = retentionFor(offers, sight(state), latencyValue(context))
+}
+
+/** What another retention than the registered body's would change, where the gaps speak for one. */
+function otherRetention(state: PrefixState, context: PlanContext, choice: Choice): string {
+  const better = retentionFor(holdingsOf(state, context), sight(state), latencyValue(context))
   if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
   return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
 }
@@ -107,12 +114,12 @@ export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: nu
 }
 
 /** What one avoided cold start is worth beside its tokens, in nano-dollars. */
-export function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: PlanContext): number {
+export function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: Pick<PlanContext, 'keepWarm'>): number {
   return latencyValueNanos
 }
 
 /** Said wherever a break-even is explained that counts more than tokens. */
-export function latencyWords(context: PlanContext): string {
+export function latencyWords(context: Pick<PlanContext, 'keepWarm'>): string {
   const nanos = latencyValue(context)
   return nanos === 0 ? '' : `, counting ${dollars(nanos)} for an avoided cold start`
 }
