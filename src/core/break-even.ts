@@ -95,7 +95,7 @@ export function holdWhy(state: PrefixState, context: PlanContext, limit: number 
     return `held on: the caller said that work is running that will come back, until ${iso(pendingTo)} at the latest`
   const known = context.keepWarm.plan === 'auto' ? learned(state, context) : null
   if (known !== null)
-    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)} (${state.probesSinceArrival} sent since the last real request)`
   if (context.keepWarm.plan === 'auto')
     return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
   return `held for ${limit ?? 0} probes as asked (${state.probesSinceArrival} sent since the last real request)`
@@ -106,11 +106,16 @@ export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: nu
   const known = learned(state, context)
   if (known !== null) {
     const other = otherRetention(state, context, known.choice)
-    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${other}; the next real request starts the plan again`
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)}${other}; the next real request starts the plan again`
   }
   const seen = 'No real request was ever observed, so savings are unknown. '
   const tokens = prefixTokens(state, context)
   return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
+}
+
+/** Said where the retention is not the planner's own any more. */
+function markerWords({ asWritten }: PrefixState): string {
+  return asWritten === true ? ', at the retention that real requests write' : ''
 }
 
 /** What one avoided cold start is worth beside its tokens, in nano-dollars. */
