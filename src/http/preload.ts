@@ -65,8 +65,8 @@ async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
   const levelled = withOneRetention(admitted, (index, retention) => {
     const one = read[index]
     if (one === undefined || !('value' in one)) return null
-    const { cache: asked } = one.value
-    const cache = { ...(typeof asked === 'object' ? asked : {}), retention }
+    const { cache: wished } = one.value
+    const cache = { ...(typeof wished === 'object' ? wished : {}), retention }
     return prepared(c, { ...one.value, cache }, known)
   })
   return levelled.map((agent, index) => withNameOfItsOwn(agent, index, levelled))
