@@ -65,9 +65,7 @@ async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
   const levelled = withOneRetention(admitted, (index, retention) => {
     const one = read[index]
     if (one === undefined || !('value' in one)) return null
-    const { cache: wished } = one.value
-    const cache = { ...(typeof wished === 'object' ? wished : {}), retention }
-    return prepared(c, { ...one.value, cache }, known)
+    return prepared(c, writtenAt(one.value, retention), known)
   })
   return levelled.map((agent, index) => withNameOfItsOwn(agent, index, levelled))
 }
@@ -87,6 +85,10 @@ function withOneRetention(
     const preparation = retention === prefix.retention ? null : prepareAt(index, retention)
     return preparation === null ? agent : { name: agent.name, preparation }
   })
+}
+
+function writtenAt(body: WarmBody, retention: string): WarmBody {
+  return { ...body, cache: { ...(typeof body.cache === 'object' ? body.cache : {}), retention } }
 }
 
 function prepared(c: Call, body: WarmBody, known: Awaited<ReturnType<typeof credentialsNamed>>): Preparation {
@@ -122,8 +124,10 @@ async function admit(
   if (own !== undefined) refuseElsewhere(c, preparation.card, own)
   refuseUnwarmed(c, preparation.card)
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
-  await requireSameTerms(c, preparation)
-  return preparation
+  const required = await requireSameTerms(c, preparation)
+  // Who requires the cache and names no retention takes the one that stands, for the head as well.
+  const stands = required === null || required.retention === preparation.prefix.retention
+  return stands ? preparation : prepared(c, writtenAt(body, required.retention), known)
 }
 
 function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {

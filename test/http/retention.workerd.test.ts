@@ -214,6 +214,22 @@ describe('a prefix whose retention its caller says', () => {
 })
 
 describe('a crew', () => {
+  it('that requires the cache takes what stands, where it asks for no retention', async () => {
+    const body = unmarked()
+    const id = pick(await post('/warm', auto(body)), 'id')
+    for (let day = 0; day < 20; day++) {
+      pass(DAY)
+      await use(id, marked(body, '1h'))
+    }
+    pass(5 * HOUR)
+    expect(pick(await post(`/prefixes/${id}/warm`, {}), 'plan', 'retention')).toBe('5m')
+    pass(5 * HOUR)
+    const agents = [{ provider: 'anthropic', cache: { mode: 'required' }, request: body }]
+    const crew = await post('/preload', { agents, min_agents: 1 })
+    expect(crew.json).toMatchObject({ agents: [{ status: 'succeeded', prefix_id: id, receipt: { kind: 'written' } }] })
+    expect(pick(await get(`/prefixes/${id}`), 'plan', 'retention')).toBe('5m')
+  })
+
   it('is written at one retention, head and members, whatever their plans', async () => {
     const shared = longText()
     const agent = (role: string, plan: string) => ({
