@@ -9,7 +9,7 @@ import type { Holding } from './policy.ts'
 import { dollars } from './price.ts'
 import { grantedRetention, learnedRetention } from './retention.ts'
 import { isWarm, warmUntil } from './state.ts'
-import type { PrefixState } from './state.ts'
+import type { LearnedRetention, PrefixState } from './state.ts'
 
 /** What a choice of a retention is made by, beside what is known of the prefix. */
 export type Choosing = Pick<PlanContext, 'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>
@@ -46,27 +46,47 @@ export function chosenAnew(state: PrefixState, context: PlanContext, now: number
   }
 }
 
-/** What a write at another retention would change, where a caller says at which it is written. */
+/** Another way to keep a prefix, where a caller says which. */
 export interface Alternative {
   name: string
-  /** What an idle gap is expected to cost above a plain read at the other one, and at the one in force. */
+  /** How long after a use it would be held. */
+  heldMs: number
+  /** What an idle gap is expected to cost above a plain read with it, and as the prefix is kept now. */
   nanos: number
   insteadOfNanos: number
   /** How many of its own gaps that rests on. */
   seen: number
 }
 
-/** The retention at which plan `auto` would pay the least for an idle gap that began now; null where that is the one in force. */
-export function alternative(known: Known, context: Choosing, now: number): Alternative | null {
-  const holdings = affordable(known, context)
-  const own = holdings.find(({ name }) => name === known.retention?.name)
-  if (own === undefined || holdings.length < 2 || context.keepWarm.plan !== 'auto') return null
+/**
+ * How plan `auto` would pay the least for an idle gap that began now: another retention on offer, or one of `others`. Null where that is
+ * the one in force.
+ */
+export function alternative(
+  known: Known,
+  context: Choosing,
+  now: number,
+  others: readonly Holding[] = [],
+): Alternative | null {
+  const { retention } = known
+  if (retention === null || retention.kind === 'fixed' || context.keepWarm.plan !== 'auto') return null
+  const own = learnedHolding(known, context, retention)
+  if (own === null) return null
+  const holdings = [own, ...affordable(known, context).filter(({ name }) => name !== own.name), ...others]
+  if (holdings.length < 2) return null
   const value = latencyValue(context)
   const foresight = sightOf(known, holdings, value, now)
   const best = retentionFor(holdings, foresight, value, own.name)
   if (best === null || best.holding === own) return null
+  const { name, ttlMs, everyMs } = best.holding
   const insteadOfNanos = horizon(own, foresight, value).expected
-  return { name: best.holding.name, nanos: best.expected, insteadOfNanos, seen: foresight.seen }
+  return { name, heldMs: ttlMs + best.probes * everyMs, nanos: best.expected, insteadOfNanos, seen: foresight.seen }
+}
+
+/** The one that is written, by what was learned of it: a provider may not keep its word. */
+function learnedHolding(known: Known, context: Choosing, retention: LearnedRetention): Holding | null {
+  const holding = holdingOf(known, context, grantedRetention(retention), retention.ttlMs)
+  return holding === null ? null : { ...holding, name: retention.name }
 }
 
 /** The gap that would begin now, looked at as far as it matters to any of them. */
@@ -95,12 +115,9 @@ function chosen(known: Known, context: Choosing, now: number): { holding: Holdin
 /** Those whose write fits into the budget of a day; all of them where none does. */
 function affordable(known: Known, context: Choosing): Holding[] {
   const { retention } = known
-  const holdings = holdingsOf(known, context).map((holding) => {
-    // What was learned of the one that is written: a provider may not keep its word.
-    if (retention === null || holding.name !== retention.name || holding.ttlMs === retention.ttlMs) return holding
-    const learned = holdingOf(known, context, grantedRetention(retention), retention.ttlMs) ?? holding
-    return { ...learned, name: holding.name }
-  })
+  const holdings = holdingsOf(known, context).map((holding) =>
+    retention?.name === holding.name ? (learnedHolding(known, context, retention) ?? holding) : holding,
+  )
   const fit = holdings.filter(({ name }) => {
     const worst = worstNanosAt(name, known, context)
     return worst !== null && worst <= context.keepWarm.budgetNanosPerDay
