@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { firstRetention } from '../../src/core/retention-choice.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
 import { prepareNeutral } from '../../src/providers/neutral.ts'
 import { cardById, dialectOf, modelFacts } from '../../src/providers/registry.ts'
 import type { CacheRequest } from '../../src/providers/types.ts'
+import { NOON } from '../core/sample.ts'
 
 /** Whether the planner may say at which retention a prefix is written, by wire format. */
 
@@ -93,6 +96,19 @@ describe('a model that caches without markers', () => {
     expect(prefix.retention).toBe(name)
     expect(prefix).not.toHaveProperty('retentionOpen')
   })
+})
+
+it('the first choice is an hour for every Claude whose price is known, and nobody’s where it is not', () => {
+  const chosen = ['anthropic', 'bedrock', 'openrouter', 'fal'].flatMap((id) =>
+    cardById(id)!.models.flatMap(({ models: [name = ''] }) => {
+      const facts = modelFacts(cardById(id)!, name.replace('*', 'x'), NOON)
+      if (facts.retentions.length < 2) return []
+      const context = { keepWarm: DEFAULT_KEEP_WARM, facts, estimatedTokens: 5_000, outputFloor: 1, grainMs: 1_000 }
+      return [[facts.price !== null, firstRetention(context, NOON)] as const]
+    }),
+  )
+  expect(chosen.filter(([priced]) => priced).length).toBeGreaterThan(10)
+  for (const [priced, name] of chosen) expect(name).toBe(priced ? '1h' : null)
 })
 
 it('the marker of a body that is rendered here is ours, and says nothing of a caller', () => {
