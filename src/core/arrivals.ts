@@ -5,7 +5,7 @@ import { found, retentionRows } from './entry.ts'
 import type { HistoryRow } from './history.ts'
 import { ownAnchorAt, REFUTED, refutes } from './inside.ts'
 import { counted } from './requests.ts'
-import { goneAfter, granted, writtenInstead } from './retention.ts'
+import { goneAfter, granted, writtenInstead, writtenName } from './retention.ts'
 import { SWEEP_HORIZON_MS } from './schedule.ts'
 import { signalAfter } from './signal.ts'
 import type { LearnedRetention, PrefixState, StopReason } from './state.ts'
@@ -36,7 +36,7 @@ export interface Arrival {
 /**
  * Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. `price` is for
  * what they saved; without it a saving is counted and has no price. `open`: the retention is the planner's choice, which gives way to
- * what real requests write at.
+ * what real requests write at. `unmarked`: nobody said what that is.
  */
 export function applyArrivals(
   before: PrefixState,
@@ -46,6 +46,7 @@ export function applyArrivals(
   offers: readonly RetentionOffer[],
   price: Price | null = null,
   open = false,
+  unmarked = open,
 ): Change {
   if (arrivals.length === 0) return { state: before, rows: [] }
   const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
@@ -92,6 +93,8 @@ export function applyArrivals(
     } else if (cacheReadTokens !== null || cacheWriteTokens !== null) {
       tally.misses += 1
       state.misses += 1
+      const wroteAt = writtenName(state.measuredTokens, arrival.usage, offers)
+      if (wroteAt !== null) state.realWrites = wroteAt
       // A real request that wrote at least the prefix made it warm itself.
       const wrote = cacheWriteTokens ?? 0
       if (
@@ -109,7 +112,7 @@ export function applyArrivals(
         Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
       }
     }
-    const saving = creditUse(state, { at, hit: enough, readTokens: read }, price, now)
+    const saving = creditUse(state, { at, hit: enough, readTokens: read }, { price, offers, unmarked }, now)
     if (saving !== null) rows.push(saving)
   }
   state.tally = tally

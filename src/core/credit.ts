@@ -1,10 +1,11 @@
 import type { SavingRow } from './history.ts'
 import { grantedRetention } from './retention.ts'
+import { writeNanos } from './price.ts'
 import { gapEnded, gapHeld, gapOpened, savedNanos } from './saving.ts'
 import type { IdleGap } from './saving.ts'
 import type { LearnedRetention, PrefixState, Purpose } from './state.ts'
 import { lossAfter } from './tripwire.ts'
-import type { Price, ReceiptKind } from './types.ts'
+import type { Price, ReceiptKind, RetentionOffer } from './types.ts'
 
 /**
  * How long traffic alone is taken to carry an entry. Where the provider states no figure it is the longest that is believed
@@ -32,18 +33,40 @@ export function gapAfterAnswer(
   return retention.kind === 'fixed' && !wrote ? gap : gapHeld(gap, at, retention.ttlMs)
 }
 
+/** Whose price a rewrite has: what is offered, and whether nobody said what real requests write. */
+export interface Rewriting {
+  price: Price | null
+  offers: readonly RetentionOffer[]
+  unmarked: boolean
+}
+
+/**
+ * What a real request would pay to write it that found nothing: by its own marker, and not by ours. That is what was seen of one, or what
+ * its callers said; where nobody knows it, the cheapest that it might be, and no saving is told that may be none. Null: no price.
+ */
+export function rewriteNanos(
+  tokens: number,
+  { retention, realWrites }: Pick<PrefixState, 'retention' | 'realWrites'>,
+  { price, offers, unmarked }: Rewriting,
+): number | null {
+  if (price === null || retention === null) return null
+  const ours = writeNanos(tokens, 0, price, grantedRetention(retention))
+  if (ours === null) return null
+  const theirs = realWrites === undefined ? (unmarked ? offers.map(({ name }) => name) : []) : [realWrites]
+  return Math.min(ours, ...theirs.map((name) => writeNanos(tokens, 0, price, name) ?? ours))
+}
+
 /** Books a real request in a state that is being made: the next gap, and what the last one's keep-alives saved. */
 export function creditUse(
   state: PrefixState,
   use: { at: number; hit: boolean; readTokens: number },
-  price: Price | null,
+  rewriting: Rewriting,
   now: number,
 ): SavingRow | null {
   const { at, hit, readTokens } = use
   const { retention } = state
-  const name = retention === null ? '' : grantedRetention(retention)
   const tokens = Math.min(readTokens, state.measuredTokens ?? readTokens)
-  const nanos = hit ? savedNanos(tokens, price, name) : null
+  const nanos = hit ? savedNanos(tokens, rewriting.price, rewriteNanos(tokens, state, rewriting)) : null
   const idleMs = state.gap.fromAt === null ? 0 : at - state.gap.fromAt
   const { gap, saving } = gapEnded(state.gap, { at, hit, nanos }, retention === null ? 0 : naturalMs(retention))
   state.gap = gap

@@ -36,6 +36,8 @@ export interface PlanContext {
   newer?: Newer
   /** Nobody but the planner says at which retention it is written; absent: a caller does. */
   open?: true
+  /** Nobody said at which retention a real request writes it: neither a name nor a marker in its body; absent: a caller did. */
+  unmarked?: true
   /** Why what was written cannot be reached any more: another credential, or another address; absent while it can. */
   gone?: Gone
   killed: boolean

@@ -4,7 +4,8 @@ import type { Change } from './change.ts'
 import { decide } from './decide.ts'
 import { drained } from './draining.ts'
 import type { HistoryRow } from './history.ts'
-import { holdingOf } from './break-even.ts'
+import { holdingOf, prefixTokens } from './break-even.ts'
+import { rewriteNanos } from './credit.ts'
 import { woken } from './opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from './signal.ts'
@@ -85,7 +86,10 @@ function onTrial(state: PrefixState, decision: Decision, context: PlanContext, n
     const holding = holdingOf(state, context, retention.name, retention.ttlMs)
     if (holding === null) return []
     const dueAt = decision.do === 'wait' ? decision.untilAt : now
-    state.trial = atStake(trial, { dueAt, writeNanos: holding.write, readNanos: holding.read }, now)
+    const { price, retentions: offers } = context.facts
+    const rewriting = { price, offers, unmarked: context.unmarked === true }
+    const writeNanos = rewriteNanos(prefixTokens(state, context), state, rewriting) ?? holding.write
+    state.trial = atStake(trial, { dueAt, writeNanos, readNanos: holding.read }, now)
     return []
   }
   if (decision.do !== 'stop') return []

@@ -90,17 +90,33 @@ export function goneAfter(
  */
 export function writtenInstead(
   { retention, measuredTokens }: { retention: LearnedRetention | null; measuredTokens: number | null },
-  { cacheWriteByRetention }: Usage,
+  usage: Usage,
   offers: readonly RetentionOffer[],
 ): LearnedRetention | null {
   if (retention === null || retention.assumed) return null
-  // The rest of a prompt, behind the prefix, may be written at another.
+  const written = offersWritten(measuredTokens, usage, offers)
+  if (written.some(({ name }) => name === retention.name || name === retention.grantedName)) return null
+  return written[0] === undefined ? null : learnedRetention(written[0])
+}
+
+/** The name of the retention that a real request wrote the prefix at; null where its usage does not say. */
+export function writtenName(
+  measuredTokens: number | null,
+  usage: Usage,
+  offers: readonly RetentionOffer[],
+): string | null {
+  return offersWritten(measuredTokens, usage, offers)[0]?.name ?? null
+}
+
+/** Those that enough was written at, the longest first: it stands in front, and the rest of a prompt behind the prefix may be at another. */
+function offersWritten(
+  measuredTokens: number | null,
+  { cacheWriteByRetention }: Usage,
+  offers: readonly RetentionOffer[],
+): RetentionOffer[] {
   const least = Math.max(1, (measuredTokens ?? 0) * 0.5)
   const written = offers.filter(({ name, assumed }) => !assumed && (cacheWriteByRetention[name] ?? 0) >= least)
-  if (written.some(({ name }) => name === retention.name || name === retention.grantedName)) return null
-  // A longer one stands in front.
-  const front = written.toSorted((a, b) => b.ttlMs - a.ttlMs)[0]
-  return front === undefined ? null : learnedRetention(front)
+  return written.toSorted((a, b) => b.ttlMs - a.ttlMs)
 }
 
 /** The name of the retention that is granted and billed, which is not the one that was asked for where less was granted. */

@@ -1,4 +1,4 @@
-import { readNanos, writeNanos } from './price.ts'
+import { readNanos } from './price.ts'
 import type { Price } from './types.ts'
 
 /** The idle gap that is running, and the last one that earned something: all that crediting has to remember of a prefix. */
@@ -35,11 +35,9 @@ export interface Saving {
 
 export const NO_GAP: IdleGap = { fromAt: null, ttlMs: 0, heldUntil: null, credited: null }
 
-/** What a hit is worth where a miss would have rewritten the prefix: that write without the read it paid instead. Null: price unknown. */
-export function savedNanos(tokens: number, price: Price | null, retention: string): number | null {
-  if (price === null) return null
-  const write = writeNanos(tokens, 0, price, retention)
-  return write === null ? null : write - readNanos(tokens, 0, price)
+/** What a hit is worth where a miss would have paid `rewrite`: that without the read it paid instead. Null: price unknown. */
+export function savedNanos(tokens: number, price: Price | null, rewrite: number | null): number | null {
+  return price === null || rewrite === null ? null : rewrite - readNanos(tokens, 0, price)
 }
 
 /** A write that was asked for starts a gap as a real request does: from here traffic alone would have carried the entry. */

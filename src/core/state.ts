@@ -109,6 +109,8 @@ export interface PrefixState {
   retention: LearnedRetention | null
   /** Real requests were seen to write at this retention and not at the one that the planner chose: it chooses no more. */
   asWritten?: true
+  /** The retention that a real request which found nothing was last seen to write at; absent: no usage has said it. */
+  realWrites?: string
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null
   everHit: boolean

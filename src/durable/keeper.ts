@@ -11,6 +11,7 @@ import { drainOlders } from './draining.ts'
 import { Endings } from './endings.ts'
 import type { GuardView } from './guards.ts'
 import { Leases } from './leases.ts'
+import { isUnmarked } from './records.ts'
 import type { AccountSettings, Ended, Lease, Message, Outcome, PrefixRecord, Refused } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 import { Settlement } from './settlement.ts'
@@ -111,7 +112,8 @@ export class Keeper {
       if (this.#situation.hasMoved(record)) return false
       const { retentions, price } = this.#situation.ports.factsOf(record.provider, record.model, now)
       const { createdAt } = record
-      const change = applyArrivals(state, arrivals, now, createdAt, retentions, price, record.retentionOpen === true)
+      const [open, unmarked] = [record.retentionOpen === true, isUnmarked(record)]
+      const change = applyArrivals(state, arrivals, now, createdAt, retentions, price, open, unmarked)
       const tally = flushTally(change.state, now, change.rows.length > 0)
       const next = reschedule(tally.state, this.#situation.context(k, record, tally.state, now, null), now)
       this.#situation.save(

@@ -40,6 +40,8 @@ export interface PrefixRecord {
   retention: string
   /** Nobody asked for that retention, and no marker of the body's own says one: the planner chose it, and may choose anew. */
   retentionOpen?: true
+  /** Neither a name nor a marker said at which retention real requests write it, whoever chose the one above; absent: a caller said it. */
+  unmarked?: true
   breakpoint: Breakpoint
   estimatedTokens: number
   bodyBytes: number
@@ -53,6 +55,11 @@ export interface PrefixRecord {
   outputFloors: number[]
   /** Primitives that this very body allows, best first. */
   primitives: Primitive[]
+}
+
+/** Whether nobody said at which retention real requests write it. In rows that are older than the mark, it is open then. */
+export function isUnmarked({ retentionOpen, unmarked }: Pick<PrefixRecord, 'retentionOpen' | 'unmarked'>): boolean {
+  return retentionOpen === true || unmarked === true
 }
 
 /** The name of the retention that probes write at: the one that was registered, unless the planner chose anew since. */

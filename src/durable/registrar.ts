@@ -13,7 +13,7 @@ import { newState } from '../core/state.ts'
 import type { Keeper } from './keeper.ts'
 import { matches } from './prefix-view.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
-import { retentionInForce } from './records.ts'
+import { isUnmarked, retentionInForce } from './records.ts'
 import type { PrefixRecord } from './records.ts'
 import { DEFAULT_KEEP_WARM, wholeText } from './registration.ts'
 import type { Registration } from './registration.ts'
@@ -75,7 +75,7 @@ export class Registrar {
       }
       if (required !== null && required !== (this.#record(known).required ?? false))
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
-      if (given.retentionOpen === undefined) this.#fix(known, given.retention)
+      if (given.retentionOpen === undefined) this.#fix(known, given)
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
       if (changed) {
@@ -88,10 +88,12 @@ export class Registrar {
   }
 
   /** A caller says now which retention it is, and says the one in force: from here on it is the caller's. */
-  #fix(k: number, retention: string): void {
-    const { retentionOpen, ...record } = this.#record(k)
-    if (retentionOpen === undefined || retentionInForce(record, this.#store.states.load(k)) !== retention) return
-    this.#store.prefixes.saveRecord(k, { ...record, retention })
+  #fix(k: number, { retention, unmarked }: Pick<Registration, 'retention' | 'unmarked'>): void {
+    const { retentionOpen, unmarked: before, ...record } = this.#record(k)
+    const isOpen = isUnmarked({ ...(retentionOpen && { retentionOpen }), ...(before && { unmarked: before }) })
+    if (!isOpen || retentionInForce(record, this.#store.states.load(k)) !== retention) return
+    // A crew keeps to one retention, but says nothing of what real requests write.
+    this.#store.prefixes.saveRecord(k, { ...record, retention, ...(unmarked === undefined ? {} : { unmarked }) })
   }
 
   #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {

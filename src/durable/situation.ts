@@ -7,7 +7,7 @@ import type { ModelFacts } from '../core/types.ts'
 import { Guards } from './guards.ts'
 import { Paces } from './paces.ts'
 import { Rationing } from './rationing.ts'
-import { DEFAULT_CREDENTIAL } from './records.ts'
+import { DEFAULT_CREDENTIAL, isUnmarked } from './records.ts'
 import type { AccountSettings, PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { Row } from './state-store.ts'
@@ -97,6 +97,7 @@ export class Situation {
       accountLeftNanos,
       random: spread(k, state.generation),
       ...(record.retentionOpen === true && record.required !== true ? { open: true as const } : {}),
+      ...(isUnmarked(record) ? { unmarked: true as const } : {}),
       ...(record.superseded ? { newer: record.newer ?? LONG_SUPERSEDED } : {}),
       ...this.#gone(record),
       ...this.#holdBack(record, state, now),

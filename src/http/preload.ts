@@ -83,7 +83,9 @@ function withOneRetention(
     const retention = first.get(key) ?? prefix.retention
     first.set(key, retention)
     const preparation = retention === prefix.retention ? null : prepareAt(index, retention)
-    return preparation === null ? agent : { name: agent.name, preparation }
+    if (preparation === null) return agent
+    const registration = { ...preparation.registration, unmarked: true as const }
+    return { name: agent.name, preparation: { ...preparation, registration } }
   })
 }
 

@@ -109,7 +109,7 @@ export function prepareWarm(
       place,
       ...(headers.compared === null ? {} : { headers: headers.sent }),
       retention: prefix.retention,
-      ...(prefix.retentionOpen === true ? { retentionOpen: true as const } : {}),
+      ...(prefix.retentionOpen === true ? { retentionOpen: true as const, unmarked: true as const } : {}),
       breakpoint: prefix.breakpoint,
       estimatedTokens: prefix.estimatedTokens,
       bodyBytes: Buffer.byteLength(prefix.text),

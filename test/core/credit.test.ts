@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { applyAnswer } from '../../src/core/answer.ts'
 import { applyArrivals } from '../../src/core/arrivals.ts'
+import { reschedule } from '../../src/core/reschedule.ts'
 import { restart } from '../../src/core/restart.ts'
 import { decide } from '../../src/core/decide.ts'
 import { probeLimit } from '../../src/core/break-even.ts'
@@ -90,6 +91,54 @@ describe('a saving', () => {
     const written = applyAnswer(fresh(offers[0]), { ...answer, usage: wrote, model: null }, where, null).state
     const state = probed(written, NOON + 4 * MINUTE, [10_000, 0], 'keep', where)
     expect(used(state, NOON + 8 * MINUTE, 10_000, both).state.savedNanos).toBe(REWRITE)
+  })
+
+  describe('where nobody said what a real request writes', () => {
+    const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
+    const rates = { ...facts.price!.cacheWriteNanosPerMTok, '1h': 6_000_000_000 }
+    const both = {
+      ...facts,
+      retentions: [fiveMinutes, oneHour],
+      price: { ...facts.price!, cacheWriteNanosPerMTok: rates },
+    }
+    const where = context({ keepWarm: { ...planned('auto'), holdoutShare: 1 }, facts: both, unmarked: true })
+    /** A rewrite at an hour's price. */
+    const LONG = 60_000_000 - 3_000_000
+    const said = (state: PrefixState, at: number, [read, by]: [number, Record<string, number>], unmarked: boolean) => {
+      const total = Object.values(by).reduce((sum, tokens) => sum + tokens, 0)
+      const one = { startedAt: at, usage: usage(read, total, { cacheWriteByRetention: by }), ttftMs: null }
+      return applyArrivals(state, [one], at, 0, both.retentions, both.price, unmarked, unmarked).state
+    }
+    const heldLong = (state: PrefixState, at: number): PrefixState =>
+      probed(probed(state, at, [0, 10_000], 'write', where), at + 50 * MINUTE, [10_000, 0], 'keep', where)
+
+    it('is no more than at the cheapest that it might have written', () => {
+      const state = said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE, [10_000, {}], true)
+      expect(state).toMatchObject({ credits: 1, savedNanos: REWRITE })
+      expect(said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE, [10_000, {}], false).savedNanos).toBe(LONG)
+    })
+
+    it('is by what one that found nothing was seen to write', () => {
+      for (const unmarked of [true, false]) {
+        for (const [name, saved] of [
+          ['1h', LONG],
+          ['5m', REWRITE],
+        ] as const) {
+          const wrote = said(fresh(oneHour), NOON, [0, { [name]: 10_000 }], unmarked)
+          // Written again at an hour, as by a write that was asked for.
+          const long = { ...wrote, retention: learnedRetention(oneHour) }
+          const state = said(heldLong(long, NOON + 3 * HOUR), NOON + 3 * HOUR + 80 * MINUTE, [10_000, {}], unmarked)
+          expect(state, `${name} ${unmarked}`).toMatchObject({ credits: 1, savedNanos: saved })
+        }
+      }
+    })
+
+    it('a gap that is held out is taken to cost no more either', () => {
+      const used = said(fresh(oneHour), NOON, [10_000, {}], true)
+      expect(reschedule(used, where, NOON).state.trial?.stake?.writeNanos).toBe(37_500_000)
+      const { unmarked: _, ...marked } = where
+      expect(reschedule(used, marked, NOON).state.trial?.stake?.writeNanos).toBe(60_000_000)
+    })
   })
 
   it('rests on what was found where the word of a provider is not kept', () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { writeNanos } from '../../src/core/price.ts'
 import { gapEnded, gapHeld, gapOpened, NO_GAP, savedNanos } from '../../src/core/saving.ts'
 import type { IdleGap } from '../../src/core/saving.ts'
 import type { Price } from '../../src/core/types.ts'
@@ -60,10 +61,10 @@ describe('what a real hit earns', () => {
   })
 
   test('the saving is the write of the retention that a miss would have bought, without the read that was paid', () => {
-    expect(savedNanos(20_000, price, '5m')).toBe(115_000_000)
-    expect(savedNanos(20_000, price, '1h')).toBe(190_000_000)
-    expect(savedNanos(20_000, price, '12h')).toBeNull()
-    expect(savedNanos(20_000, null, '5m')).toBeNull()
+    expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '5m'))).toBe(115_000_000)
+    expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '1h'))).toBe(190_000_000)
+    expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '12h'))).toBeNull()
+    expect(savedNanos(20_000, null, 125_000_000)).toBeNull()
   })
 })
 

@@ -2,11 +2,13 @@ import { beforeEach, expect, it } from 'vitest'
 import { RawJson } from '../../src/contract/raw-json.ts'
 import { warmBody } from '../../src/contract/warm.ts'
 import { worstNanosAt } from '../../src/core/budget.ts'
+import { readNanos, writeNanos } from '../../src/core/price.ts'
 import type { Rates } from '../../src/core/types.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
 import type { AccountSettings, Lease } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { orderOf } from '../../src/http/crew-order.ts'
 import { prepareWarm, registrationOf } from '../../src/http/preparation.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import { HOUR, MINUTE, NOON, usage } from '../core/sample.ts'
@@ -209,4 +211,64 @@ it('is planned by what real requests write: keep-alives, rewrites and what they 
   daily(k)
   expect(retentionOf(k)).toBe('5m')
   expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m and not at 1h')])
+})
+
+it('is credited at no more than its callers would have paid, who may write five minutes all the while', () => {
+  const saved = (before: (k: number) => void, unmarked = true): number => {
+    start()
+    const k = register()
+    if (!unmarked) register({ plan: 'auto' }, { retention: '1h' })
+    const warm = keeper.warmNow(k, now)
+    if (warm === null || 'refused' in warm) throw new Error('no lease was given')
+    expect(warm.lease.retention).toBe('1h')
+    settle(warm.lease)
+    before(k)
+    const { id } = registrar.viewByKey(k, now).record
+    const { keepWarm } = store.prefixes.record(k)!
+    registrar.change(id, { keepWarm: { ...keepWarm, plan: { probes: 1 } } }, now)
+    now = store.states.load(k)!.nextAt!
+    const [message] = keeper.sweep(now, now).messages
+    const [keep] = keeper.begin(message!.seq, now)
+    const read = usage(TOKENS, 0)
+    const { id: lease, primitive } = keep!
+    keeper.settle(
+      keep!.seq,
+      [{ lease, k, kind: 'answered', startedAt: now, latencyMs: 9, primitive, usage: read, model: null }],
+      now,
+    )
+    now += 30 * MINUTE
+    keeper.observe(k, [{ startedAt: now, usage: read, ttftMs: null }], now)
+    const { savedNanos, credits } = store.states.load(k)!
+    expect(credits).toBe(1)
+    registrar.remove(id, now)
+    return savedNanos
+  }
+  const missed = (by: string) => (k: number) => {
+    const usageOf = usage(0, TOKENS, { cacheWriteByRetention: { [by]: TOKENS } })
+    keeper.observe(k, [{ startedAt: now, usage: usageOf, ttftMs: null }], now)
+  }
+  const nothing = (): void => {}
+  const { price } = factsOf('anthropic', 'claude-opus-4-8', NOON)
+  const worth = (name: string): number => writeNanos(TOKENS, 0, price!, name)! - readNanos(TOKENS, 0, price!)
+  expect(saved(nothing)).toBe(worth('5m'))
+  expect(saved(missed('1h'))).toBe(worth('1h'))
+  expect(saved(nothing, false)).toBe(worth('1h'))
+})
+
+it('is kept by a crew, whose members have still not said what their real requests write', () => {
+  const system = [{ type: 'text', text: TEXT }]
+  const request = new RawJson(JSON.stringify({ model: 'claude-opus-4-8', max_tokens: 9, system, messages: [] }))
+  const admitted = (cache?: object) => ({
+    name: null,
+    preparation: prepareWarm(warmBody.parse({ provider: 'anthropic', request, ...(cache && { cache }) }), now),
+  })
+  const [open, said] = orderOf({}, [admitted(), admitted({ retention: '1h' })]).agents
+  expect(open?.registration).toMatchObject({ retention: '1h', unmarked: true })
+  expect(open?.registration).not.toHaveProperty('retentionOpen')
+  expect(said?.registration).not.toHaveProperty('unmarked')
+  const { k } = registrar.register(open!.registration!, now)
+  registrar.register(open!.registration!, now)
+  expect(store.prefixes.record(k)).toMatchObject({ unmarked: true })
+  registrar.register(said!.registration!, now)
+  expect(store.prefixes.record(k)).not.toHaveProperty('unmarked')
 })
