@@ -23,6 +23,8 @@ export interface Answer {
   usage: Usage
   rawUsage?: string
   model: string | null
+  /** What it asked to be written at, where that may not be what is planned by now; absent: it is. */
+  retention?: string
 }
 
 /** One of our calls was answered: belief, retention, counters and money follow from what the answer says. */
@@ -36,7 +38,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
     everHit: before.everHit,
     readZeroInRow: before.readZeroInRow,
   })
-  const known = costOf(usage, context.facts.price, before.retention?.name ?? '')
+  const known = costOf(usage, context.facts.price, answer.retention ?? before.retention?.name ?? '')
   // An answer that does not say what it took is charged as one whose outcome is unknown, and says so.
   const costNanos = known ?? worst
   const why = known === null && worst !== null ? `${reading.why}; charged at its worst case` : reading.why
@@ -83,7 +85,12 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
   ]
   const read = usage.cacheReadTokens ?? 0
   const written = usage.cacheWriteTokens ?? 0
-  const grant = before.retention === null ? null : granted(before.retention, usage, context.facts.retentions)
+  const asked = answer.retention ?? before.retention?.name
+  // What was asked before another was planned says nothing of what that one is granted.
+  const grant =
+    before.retention === null || asked !== before.retention.name
+      ? null
+      : granted(before.retention, usage, context.facts.retentions)
   switch (reading.kind) {
     case 'written':
       Object.assign(state, { verdict: 'warm', anchorAt: startedAt, measuredTokens: read + written, readZeroInRow: 0 })

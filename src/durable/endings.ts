@@ -52,7 +52,12 @@ export class Endings {
       // But what it has lost is not forgotten by asking: every start of an application would put the tripwire off.
       const rests = state.stopped !== null && state.stopped.reason !== 'losing_money'
       const resumed = purpose === 'write' && rests ? resume(state, outcome.startedAt) : null
-      const change = applyAnswer(resumed?.state ?? state, { ...outcome, purpose }, context, worst)
+      const change = applyAnswer(
+        resumed?.state ?? state,
+        { ...outcome, purpose, retention: lease.retention },
+        context,
+        worst,
+      )
       change.rows = [...(resumed?.rows ?? []), ...change.rows]
       if (record.required === true) judge(change, state, lease, context, record.id)
       totals.answered(change.state.lastReceipt?.kind ?? 'unknown', spentBy(state, change.state))

@@ -2,7 +2,7 @@ import { beforeEach, expect, it } from 'vitest'
 import { RawJson } from '../../src/contract/raw-json.ts'
 import { warmBody } from '../../src/contract/warm.ts'
 import { worstNanosAt } from '../../src/core/budget.ts'
-import { readNanos, writeNanos } from '../../src/core/price.ts'
+import { costOf, readNanos, writeNanos } from '../../src/core/price.ts'
 import type { Rates } from '../../src/core/types.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
 import type { AccountSettings, Lease } from '../../src/durable/records.ts'
@@ -272,3 +272,29 @@ it('is kept by a crew, whose members have still not said what their real request
   registrar.register(said!.registration!, now)
   expect(store.prefixes.record(k)).not.toHaveProperty('unmarked')
 })
+
+it.each([true, false])(
+  'is what an answer is charged at, named or not, also where real requests wrote another meanwhile',
+  (named) => {
+    const k = register()
+    const warm = keeper.warmNow(k, now)
+    if (warm === null || 'refused' in warm) throw new Error('no lease was given')
+    const { id: lease, seq, primitive, retention } = warm.lease
+    expect(retention).toBe('1h')
+    const startedAt = now
+    now += 2_000
+    const theirs = usage(0, TOKENS, { cacheWriteByRetention: { '5m': TOKENS } })
+    keeper.observe(k, [{ startedAt: now - 1_000, usage: theirs, ttftMs: null }], now)
+    expect(retentionOf(k)).toBe('5m')
+    const outcome = { lease, k, kind: 'answered', startedAt, latencyMs: 9, primitive, model: null } as const
+    const ours = usage(0, TOKENS, { cacheWriteByRetention: named ? { '1h': TOKENS } : {} })
+    keeper.settle(seq, [{ ...outcome, usage: ours }], now)
+    const { price } = factsOf('anthropic', 'claude-opus-4-8', NOON)
+    const { costNanos, retention: held } = store.states.load(k)!
+    expect(costNanos).toBe(costOf(ours, price, '1h'))
+    // Nor is it taken for something that was granted instead of theirs.
+    expect(held).toMatchObject({ name: '5m', ttlMs: 5 * MINUTE })
+    expect(held).not.toHaveProperty('grantedName')
+    expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m')])
+  },
+)
