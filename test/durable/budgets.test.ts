@@ -8,15 +8,21 @@ import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.
 import { Registrar } from '../../src/durable/registrar.ts'
 import type { Registration } from '../../src/durable/registration.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
-import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
+import { facts, fiveMinutes, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
 
 /** What the provider counts; the worst case before that is of twice as many. */
 const TOKENS = 10_000
-const WRITE_NANOS = TOKENS * 3_750 + 5 * 3_000
+const WRITE_NANOS: Record<string, number> = { '5m': TOKENS * 3_750 + 5 * 3_000, '1h': TOKENS * 6_000 + 5 * 3_000 }
 const READ_NANOS = TOKENS * 300 + 5 * 3_000
 const BOT_WORST = [2_000_000, 40_000_000, 90_000_000]
 const CONTENTS = ['a', 'b', 'c']
+
+/** Where the planner chooses: five minutes, or an hour at twice the price of the input. */
+const oneHour = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
+const rates = { '5m': 3_750_000_000, '1h': 6_000_000_000 }
+const both = { ...facts, retentions: [fiveMinutes, oneHour], price: { ...facts.price!, cacheWriteNanosPerMTok: rates } }
+const PLANS: KeepWarm['plan'][] = ['auto', 'always', 'off', { probes: 2 }]
 
 const settings: AccountSettings = {
   account: 'test',
@@ -27,15 +33,16 @@ const settings: AccountSettings = {
   allowedSecrets: [],
 }
 
-function registration(content: string, keepWarm: KeepWarm): Registration {
+function registration(content: string, keepWarm: KeepWarm, open = false): Registration {
   return {
+    ...(open ? { retentionOpen: true, unmarked: true } : {}),
     fingerprint: content.padEnd(64, '-'),
     provider: 'sample',
     model: 'sample-1',
     name: null,
     credential: 'default',
     cacheKey: null,
-    retention: '5m',
+    retention: open ? '1h' : '5m',
     breakpoint: { path: 'system[0]', byte: 10 },
     estimatedTokens: TOKENS,
     bodyBytes: 3,
@@ -58,8 +65,12 @@ const ACTS = [
   'send',
   'report',
   'observe',
+  'miss',
   'announce',
+  'withdraw',
+  'signal',
   'restart',
+  'change',
   'evict',
   'wait',
   'botBegin',
@@ -95,6 +106,9 @@ interface Terms {
   plan: KeepWarm['plan']
   budget: number
   accountBudget: number | null
+  /** Whether the planner chooses the retention, and what an avoided cold start is worth. */
+  open: boolean
+  latencyValue: number
 }
 
 /** One account around a midnight, where whoever draws the steps decides what happens next. */
@@ -103,6 +117,7 @@ class Account {
   sent = 0
   refused = 0
   botsSent = 0
+  readonly written = new Set<string>()
   readonly #terms: Terms
   readonly #sql = nodeSql()
   readonly #keepWarm: KeepWarm
@@ -125,14 +140,17 @@ class Account {
 
   constructor(terms: Terms) {
     this.#terms = terms
-    this.#keepWarm = planned(terms.plan, { budgetNanosPerDay: terms.budget })
+    this.#keepWarm = planned(terms.plan, {
+      budgetNanosPerDay: terms.budget,
+      latencyValueNanos: terms.latencyValue,
+    })
     ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
     for (const content of CONTENTS) this.#register(content)
   }
 
   #wake(): [RegistryStore, Keeper, Registrar] {
     const store = new RegistryStore(this.#sql)
-    const ports = { factsOf: () => facts, grainMs: 1_000 }
+    const ports = { factsOf: () => (this.#terms.open ? both : facts), grainMs: 1_000 }
     const keeper = new Keeper(store, ports, { ...settings, budgetNanosPerDay: this.#terms.accountBudget })
     return [store, keeper, new Registrar(store, keeper, ports)]
   }
@@ -177,6 +195,28 @@ class Account {
       case 'observe': {
         const arrival = { startedAt: this.#now, usage: usage(TOKENS, 0), ttftMs: null }
         if (k !== null) this.#keeper.observe(k, [arrival], this.#now)
+        break
+      }
+      case 'miss': {
+        // Real requests that write it themselves, at whatever marker they have.
+        const by = how < 0.4 ? { '5m': TOKENS } : how < 0.8 ? { '1h': TOKENS } : {}
+        const startedAt = this.#now - Math.floor(how * 10_000)
+        const missed = usage(0, TOKENS, { cacheWriteByRetention: by })
+        if (k !== null) this.#keeper.observe(k, [{ startedAt, usage: missed, ttftMs: null }], this.#now)
+        break
+      }
+      case 'withdraw':
+        if (k !== null && (this.#store.states.load(k)?.announcements ?? []).some(({ at }) => at > this.#now))
+          this.#registrar.withdraw(this.#idOf(k), null, this.#now)
+        break
+      case 'signal': {
+        const pending = { kind: 'pending', at: this.#now, untilAt: this.#now + Math.ceil(how * HOUR) } as const
+        if (k !== null) this.#registrar.signal(this.#idOf(k), how < 0.3 ? { kind: 'end', at: this.#now } : pending)
+        break
+      }
+      case 'change': {
+        const plan = PLANS[Math.floor(how * PLANS.length)] ?? 'auto'
+        if (k !== null) this.#registrar.change(this.#idOf(k), { keepWarm: { ...this.#keepWarm, plan } }, this.#now)
         break
       }
       case 'announce':
@@ -245,7 +285,7 @@ class Account {
   }
 
   #register(content: string): void {
-    const { k } = this.#registrar.register(registration(content, this.#keepWarm), this.#now)
+    const { k } = this.#registrar.register(registration(content, this.#keepWarm, this.#terms.open), this.#now)
     this.#contents.set(k, content)
   }
 
@@ -274,12 +314,15 @@ class Account {
       this.#outcomes.push({ seq: lease.seq, outcome: { ...about, ...failed, kind: 'failed', accepted: false } })
       return
     }
-    this.#bill(content, read ? READ_NANOS : WRITE_NANOS)
+    if (!read) this.written.add(lease.retention)
+    this.#bill(content, read ? READ_NANOS : (WRITE_NANOS[lease.retention] ?? Number.NaN))
+    // Some say at which retention they wrote, some do not.
+    const named = how < 0.55 ? { cacheWriteByRetention: { [lease.retention]: TOKENS } } : {}
     // The provider did the work, and its answer was lost on the way.
     const outcome: Outcome =
       how >= 0.8
         ? { ...about, ...failed, kind: 'failed', accepted: null }
-        : { ...about, kind: 'answered', model: 'sample-1', usage: read ? usage(TOKENS, 0) : usage(0, TOKENS) }
+        : { ...about, kind: 'answered', model: 'sample-1', usage: read ? usage(TOKENS, 0) : usage(0, TOKENS, named) }
     this.#outcomes.push({ seq: lease.seq, outcome })
   }
 
@@ -320,21 +363,25 @@ function pick<Item>(items: readonly Item[], which: number, how: number): Item | 
   return items[from + Math.floor(which * (items.length - from))]
 }
 
-const unit = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+// Doubles would be drawn by their bits, and nearly all of them be next to nothing.
+const unit = fc.integer({ min: 0, max: 9_999 }).map((n) => n / 10_000)
 const steps = fc.array(fc.record({ act: fc.constantFrom(...ACTS, ...OFTEN), which: unit, how: unit }), {
   minLength: 150,
   maxLength: 400,
 })
 const terms = fc.record({
   plan: fc.constantFrom<KeepWarm['plan']>('always', 'auto', 'off', { probes: 3 }),
-  budget: fc.constantFrom(76_000_000, 130_000_000, 600_000_000),
-  accountBudget: fc.constantFrom(null, 80_000_000, 300_000_000, 1_000_000_000),
+  budget: fc.constantFrom(76_000_000, 130_000_000, 190_000_000, 600_000_000),
+  accountBudget: fc.constantFrom(null, 80_000_000, 190_000_000, 300_000_000, 1_000_000_000),
+  open: fc.boolean(),
+  latencyValue: fc.constantFrom(0, 50_000_000, 1_000_000_000_000),
 })
 
 it('no prefix and no account is ever billed, or can be, beyond its budget of the day, in whatever order things happen', () => {
   let sent = 0
   let refused = 0
   let bots = 0
+  const written: Record<string, number> = {}
   fc.assert(
     fc.property(terms, steps, (given, taken) => {
       const account = new Account(given)
@@ -342,11 +389,14 @@ it('no prefix and no account is ever billed, or can be, beyond its budget of the
       sent += account.sent
       refused += account.refused
       bots += account.botsSent
+      for (const name of account.written) if (given.open) written[name] = (written[name] ?? 0) + 1
       expect(account.broken.slice(0, 3)).toEqual([])
     }),
-    { seed: 20261121, numRuns: 300 },
+    { seed: 20261121, numRuns: 500 },
   )
-  console.info(`300 accounts: ${sent} calls billed, ${refused} warms refused`)
+  console.info(`500 accounts: ${sent} calls billed, ${refused} warms refused, written at ${JSON.stringify(written)}`)
+  expect(written['1h']).toBeGreaterThan(20)
+  expect(written['5m']).toBeGreaterThan(20)
   expect(sent).toBeGreaterThan(500)
   expect(refused).toBeGreaterThan(500)
   expect(bots).toBeGreaterThan(500)
