@@ -127,6 +127,7 @@ export function applyHandleFailure(
   reservedNanos: number,
   context: HandleContext,
   now: number,
+  doneByAt = now,
 ): HandleChange {
   const failuresInRow = before.failuresInRow + 1
   const backoff = backoffMs(failuresInRow, context.random, FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS)
@@ -142,7 +143,7 @@ export function applyHandleFailure(
   }
   if (op === 'renew' && accepted === null && state.live !== null) {
     // A lifetime from the latest moment at which it can have been done.
-    const live = { ...state.live, maybeUntilAt: now + state.ttlMs }
+    const live = { ...state.live, maybeUntilAt: doneByAt + state.ttlMs }
     return { state: { ...state, live }, costNanos: 0 }
   }
   if (op !== 'create' || accepted === false) return { state, costNanos: 0 }

@@ -1,10 +1,13 @@
 import { endsAt, mayLive } from './handle.ts'
-import type { HandleContext, HandleDecision, HandleKeep, HandleState } from './handle.ts'
+import type { HandleContext, HandleDecision, HandleKeep, HandleState, LiveHandle } from './handle.ts'
 import { dollars } from './price.ts'
-import { dayOf, nextDayAt } from './schedule.ts'
+import { dayOf, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, nextDayAt, SETTLE_SLACK_MS } from './schedule.ts'
 import { creationNanos, storageNanos } from './storage-meter.ts'
 
 const MINUTE_MS = 60_000
+const DAY_MS = 86_400_000
+/** From the decision to the latest moment at which a renewal can have been done. */
+const RENEWAL_LASTS_MS = LEASE_WAIT_MS + KEEP_TIMEOUT_MS + SETTLE_SLACK_MS
 const LONGEST_LEAD_MS = 15 * MINUTE_MS
 
 /** The shortest lifetime that is worth a call. */
@@ -43,7 +46,7 @@ export function decideHandle(state: HandleState, context: HandleContext, now: nu
     const why = live === null && state.creations === 0 ? 'asked for' : 're-created: the last handle is gone'
     if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next try to create it' }
     if (perhaps && live !== null) {
-      const worst = storageNanos(live.tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
+      const worst = renewalNanos(state, { ...live, expiresAt: now }, context, now)
       return spend(state, context, now, 'renew', 'its last renewal was not answered, so that it may live', worst)
     }
     return spend(state, context, now, 'create', why, createNanos(state, context, now))
@@ -52,9 +55,27 @@ export function decideHandle(state: HandleState, context: HandleContext, now: nu
   const renewAt = live.expiresAt - renewLeadMs(state.ttlMs)
   if (now < renewAt) return { do: 'wait', at: Math.min(renewAt, endAt), why: 'renewed before it expires' }
   if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next try to renew it' }
-  const more = Math.max(0, now + ttlToBuy(state, context.keep, now) - live.expiresAt)
-  const worst = storageNanos(live.tokens, live.expiresAt, live.expiresAt + more, context.rates)
-  return spend(state, context, now, 'renew', 'renewed before it expires', worst)
+  return spend(state, context, now, 'renew', 'renewed before it expires', renewalNanos(state, live, context, now))
+}
+
+/** The storage that a renewal adds to what is bought, where it takes effect as late as it can. */
+function renewalNanos(state: HandleState, live: LiveHandle, context: HandleContext, now: number): number | null {
+  const untilAt = now + RENEWAL_LASTS_MS + ttlToBuy(state, context.keep, now)
+  return storageNanos(live.tokens, live.expiresAt, Math.max(live.expiresAt, untilAt), context.rates)
+}
+
+/** Somebody asks for a handle that lives to be renewed now: limits hold all the same. */
+export function decideRenewal(
+  state: HandleState,
+  live: LiveHandle,
+  context: HandleContext,
+  now: number,
+): HandleDecision {
+  if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
+  const worst = renewalNanos(state, live, context, now)
+  const refused = budgetRefusal(state, context, now, worst)
+  if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused }
+  return { do: 'call', op: 'renew', why: 'asked for', worstNanos: worst }
 }
 
 /** The same question for somebody who asks for the handle now: what had stopped it before does not matter, limits do. */
@@ -101,12 +122,26 @@ function createNanos(state: HandleState, context: HandleContext, now: number): n
   return kept === null ? null : creationNanos(tokens, context.inputNanosPerMTok) + kept
 }
 
+/** Storage that is bought and not yet counted: until its expiry, or until where an unanswered renewal may have moved it. */
+export function owedNanos({ live }: Pick<HandleState, 'live'>, rates: HandleContext['rates']): number {
+  if (live === null) return 0
+  const endAt = Math.max(live.expiresAt, live.maybeUntilAt ?? 0)
+  return storageNanos(live.tokens, live.meteredToAt, endAt, rates) ?? 0
+}
+
+/** The same without what has passed of it before the UTC day of `now`: that was another day's. */
+export function owedFromToday({ live }: Pick<HandleState, 'live'>, rates: HandleContext['rates'], now: number): number {
+  if (live === null) return 0
+  const dayAt = nextDayAt(now) - DAY_MS
+  return owedNanos({ live: { ...live, meteredToAt: Math.max(live.meteredToAt, dayAt) } }, rates)
+}
+
 function budgetRefusal(state: HandleState, context: HandleContext, now: number, worst: number | null): string | null {
   if (worst === null) return null
-  const spent = state.day === dayOf(now) ? state.dayNanos : 0
+  const spent = (state.day === dayOf(now) ? state.dayNanos : 0) + owedFromToday(state, context.rates, now)
   const budget = context.keep.budgetNanosPerDay
   if (budget !== null && spent + worst > budget) {
-    return `the worst case of one more call (${dollars(worst)}) does not fit into today's budget of ${dollars(budget)} (${dollars(spent)} spent)`
+    return `the worst case of one more call (${dollars(worst)}) does not fit into today's budget of ${dollars(budget)} (${dollars(spent)} spent or owed for storage)`
   }
   if (context.accountLeftNanos !== null && worst > context.accountLeftNanos) {
     return `the worst case of one more call (${dollars(worst)}) does not fit into what the account may still spend today (${dollars(context.accountLeftNanos)})`
@@ -121,8 +156,11 @@ export function rescheduleHandle(state: HandleState, context: HandleContext, now
     if (context.credentialGone !== undefined) return { ...state, nextAt: null }
     // Stopped or not, a handle that lives is deleted at its end.
     const endAt = Math.max(now, endsAt(state, context.keep))
-    const nextAt = mayLive(state.live, endAt) && !context.killed ? endAt : null
-    return { ...state, nextAt }
+    if (context.killed) return { ...state, nextAt: null }
+    if (mayLive(state.live, endAt)) return { ...state, nextAt: endAt }
+    // And one that expires before is looked at once more: its storage is in no books yet.
+    const { live } = state
+    return { ...state, nextAt: mayLive(live, now) ? Math.max(live?.expiresAt ?? 0, live?.maybeUntilAt ?? 0) : null }
   }
   const decision = decideHandle(state, context, now)
   if (decision.do === 'stop') {

@@ -32,6 +32,8 @@ export interface HandleState {
   unpriced: boolean
   day: string
   dayNanos: number
+  /** Storage that is bought and not yet counted: it is owed, and nobody else may spend it. Absent in rows that are older than it: 0. */
+  owedNanos?: number
   why: string
 }
 

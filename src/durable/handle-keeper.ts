@@ -1,5 +1,5 @@
 import { failureValue } from '../contract/failures.ts'
-import { decideAsked, decideHandle } from '../core/handle-plan.ts'
+import { decideAsked, decideHandle, decideRenewal } from '../core/handle-plan.ts'
 import { mayLive, restartHandle } from '../core/handle.ts'
 import { meter } from '../core/handle-events.ts'
 import type { HandleDecision, HandleState } from '../core/handle.ts'
@@ -96,7 +96,8 @@ export class HandleKeeper {
       const decision = early ? decideHandle(one.state, context, Math.max(now, nextAt)) : null
       const stopped = one.state.stopped !== null && decision?.do === 'call' && decision.op !== 'delete'
       if (decision?.do === 'call' && !stopped) return this.#situation.lease(one, decision, now)
-      this.#store.save(one.k, this.#situation.planned(one, one.state, now), null)
+      const metered = this.#situation.metered(one, now)
+      this.#store.save(one.k, this.#situation.planned(metered, metered.state, now), null)
       return null
     })
   }
@@ -142,10 +143,11 @@ export class HandleKeeper {
       const patience = alive && !limited && one.state.stopped === null ? ASKED_AGAIN : 1
       if (failedAt >= askedAt && one.state.failuresInRow >= patience) return { role: 'failed', view }
       if (alive) {
-        const op = wish.want === 'renewed' ? ('renew' as const) : ('verify' as const)
-        const killed = this.#situation.killed()
-        if (op === 'renew' && killed) return { role: 'refused', kind: 'forbidden', why: 'the kill switch is on', view }
-        return this.#leader(one, { op, why: op === 'renew' ? 'asked for' : 'somebody asks for it', worstNanos: 0 }, now)
+        if (wish.want !== 'renewed')
+          return this.#leader(one, { op: 'verify', why: 'somebody asks for it', worstNanos: 0 }, now)
+        const renewal = decideRenewal(one.state, live, this.#situation.context(one, now), now)
+        if (renewal.do === 'call') return this.#leader(one, renewal, now)
+        return refusedFor(renewal, view)
       }
       const asked = wish.want !== 'confirmed'
       if (!asked && one.state.stopped !== null) return { role: 'failed', view }
@@ -155,8 +157,7 @@ export class HandleKeeper {
         : decideHandle(one.state, context, now)
       if (decision.do === 'call') return this.#leader(one, decision, now)
       if (decision.do === 'wait') return { role: 'failed', view }
-      const kind = decision.reason === 'budget_exhausted' ? ('budget_exhausted' as const) : ('forbidden' as const)
-      return { role: 'refused', kind, why: decision.why, view }
+      return refusedFor(decision, view)
     })
   }
 
@@ -180,8 +181,9 @@ export class HandleKeeper {
   /** Edits the record or the state because somebody asked, and plans anew. */
   edit(k: number, now: number, change: (one: StoredHandle) => { record: HandleRecord; state: HandleState }): void {
     this.#store.transaction(() => {
-      const one = this.#store.load(k)
-      if (one === null) return
+      const loaded = this.#store.load(k)
+      if (loaded === null) return
+      const one = this.#situation.metered(loaded, now)
       const { record, state } = change(one)
       const edited = { ...one, record }
       this.#store.saveRecord(k, record)
@@ -243,4 +245,9 @@ export class HandleKeeper {
   views(beforeK: number, limit: number, now: number): HandleView[] {
     return this.#store.before(beforeK, limit).map((one) => this.#situation.seen(one, now))
   }
+}
+
+function refusedFor(decision: Exclude<HandleDecision, { do: 'call' }>, view: HandleView): HandleFlight {
+  const exhausted = decision.do === 'stop' && decision.reason === 'budget_exhausted'
+  return { role: 'refused', kind: exhausted ? 'budget_exhausted' : 'forbidden', why: decision.why, view }
 }

@@ -80,6 +80,7 @@ export class HandleSettlement {
       lease.reservedNanos,
       this.#situation.context(one, now),
       now,
+      Math.min(now, lease.expiresAt),
     )
     const why = `${lease.op}: ${failure.failure.message}`
     this.#store.addRow(one.k, {
@@ -101,7 +102,8 @@ export class HandleSettlement {
     if (one.state.live?.name === seen.name) return
     this.#situation.drop(
       one,
-      { ...seen, meteredToAt: Math.min(seen.createdAt, now) },
+      // It was charged at its worst case then, its storage with it.
+      { ...seen, meteredToAt: seen.expiresAt },
       'its creation was given up before',
       now,
     )

@@ -1,5 +1,5 @@
 import { meter } from '../core/handle-events.ts'
-import { rescheduleHandle, ttlToBuy } from '../core/handle-plan.ts'
+import { owedNanos, owedFromToday, rescheduleHandle, ttlToBuy } from '../core/handle-plan.ts'
 import type { HandleContext, HandleState, SeenHandle } from '../core/handle.ts'
 import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../core/schedule.ts'
 import type { StorageRate } from '../core/storage-meter.ts'
@@ -87,9 +87,17 @@ export class HandleSituation {
     return this.planned(one, state, now)
   }
 
+  /** With its storage up to now in the books, and not yet in its row: what comes next has to save it. */
+  metered(one: StoredHandle, now: number): StoredHandle {
+    const { state } = meter(one.state, this.context(one, now).rates, now)
+    bookCall(this.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+    return { ...one, state: { ...state, owedNanos: owedNanos(state, this.context(one, now).rates) } }
+  }
+
   /** Plans what comes next; a stop is a row in the history. */
   planned(one: StoredHandle, state: HandleState, now: number): HandleState {
-    const next = rescheduleHandle(state, this.context(one, now), now)
+    const context = this.context(one, now)
+    const next = { ...rescheduleHandle(state, context, now), owedNanos: owedNanos(state, context.rates) }
     if (
       next.stopped !== null &&
       next.stopped !== one.state.stopped &&
@@ -138,13 +146,17 @@ export class HandleSituation {
   context({ k, record, state }: Pick<StoredHandle, 'k' | 'record' | 'state'>, now: number): HandleContext {
     const { budgetNanosPerDay } = this.ports.settings()
     const spent = budgetNanosPerDay === null ? 0 : this.ledger.spentNanos(now)
+    const prices = this.ports.pricesOf(record.provider, record.model, now)
+    // What has passed of its own storage on another day, and is not yet counted, is not held against it.
+    const otherDays = (state.owedNanos ?? 0) - owedFromToday(state, prices.rates, now)
     return {
       keep: record.keep,
-      ...this.ports.pricesOf(record.provider, record.model, now),
+      ...prices,
       estimatedTokens: record.estimatedTokens,
       killed: this.killed(),
       ...goneOf(record, this.ports),
-      accountLeftNanos: budgetNanosPerDay === null ? null : budgetNanosPerDay - spent - this.ledger.reservedNanos(),
+      accountLeftNanos:
+        budgetNanosPerDay === null ? null : budgetNanosPerDay - spent - this.ledger.reservedNanos() + otherDays,
       random: (k * 0.618_033_988_75 + state.failuresInRow * 0.754_877_666) % 1,
     }
   }

@@ -82,7 +82,7 @@ export class HandleStore {
       JSON.stringify(state),
       claim === null ? null : JSON.stringify(claim),
       claim?.untilAt ?? state.nextAt,
-      claim?.lease?.reservedNanos ?? 0,
+      (claim?.lease?.reservedNanos ?? 0) + (state.owedNanos ?? 0),
       k,
     )
   }

@@ -3,12 +3,17 @@ import { expect, it } from 'vitest'
 import { dayOf, SWEEP_HORIZON_MS } from '../../src/core/schedule.ts'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import { BotBooks } from '../../src/durable/bot-books.ts'
+import { HandleKeeper } from '../../src/durable/handle-keeper.ts'
+import type { HandleLease, HandleRegistration, HandleTarget } from '../../src/durable/handle-records.ts'
+import { HandleRegistrar } from '../../src/durable/handle-registrar.ts'
+import { HandleStore } from '../../src/durable/handle-store.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
 import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import type { Registration } from '../../src/durable/registration.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import { facts, fiveMinutes, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
+import { handleRegistration } from '../support/handle.ts'
 import { nodeSql } from '../support/node-sql.ts'
 
 /** What the provider counts; the worst case before that is of twice as many. */
@@ -17,6 +22,11 @@ const WRITE_NANOS: Record<string, number> = { '5m': TOKENS * 3_750 + 5 * 3_000, 
 const READ_NANOS = TOKENS * 300 + 5 * 3_000
 const BOT_WORST = [2_000_000, 40_000_000, 90_000_000]
 const CONTENTS = ['a', 'b', 'c']
+const CACHES = ['x', 'y', 'z']
+const CACHE_TOKENS = 20_000
+/** An hour of it. */
+const STORAGE_NANOS = 30_000_000
+const ROUNDED_NANOS = 400
 
 /** Where the planner chooses: five minutes, or an hour at twice the price of the input. */
 const oneHour = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
@@ -77,6 +87,10 @@ const ACTS = [
   'botSend',
   'botEnd',
   'botGiveUp',
+  'cacheAsk',
+  'cacheSweep',
+  'cacheBegin',
+  'cacheEnd',
 ] as const
 
 /** What has to follow soon on something else, or it is too late for it. */
@@ -93,6 +107,8 @@ const OFTEN = [
   'botBegin',
   'botSend',
   'botEnd',
+  'cacheAsk',
+  'cacheEnd',
 ] as const
 
 interface Step {
@@ -125,6 +141,12 @@ class Account {
   #store: RegistryStore
   #keeper: Keeper
   #registrar: Registrar
+  #handles: HandleKeeper
+  #handleRegistrar: HandleRegistrar
+  readonly #handleDue: HandleTarget[] = []
+  readonly #handleLeases: HandleLease[] = []
+  readonly #expiries = new Map<string, number>()
+  cachesMade = 0
   /** Everything that was ever handed out: any of it may come again. */
   readonly #messages: number[] = []
   readonly #leases: { lease: Lease; content: string; used: boolean }[] = []
@@ -145,7 +167,24 @@ class Account {
       latencyValueNanos: terms.latencyValue,
     })
     ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
+    ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches(this.#store)
     for (const content of CONTENTS) this.#register(content)
+  }
+
+  #cache(tag: string): HandleRegistration {
+    const whole = handleRegistration('test', tag, { idleMs: 30 * MINUTE }, HOUR, 1)
+    return { ...whole, estimatedTokens: CACHE_TOKENS }
+  }
+
+  #wakeCaches(store: RegistryStore): [HandleKeeper, HandleRegistrar] {
+    const rows = new HandleStore(this.#sql)
+    const pricesOf = () => ({
+      inputNanosPerMTok: 750_000_000,
+      rates: [{ fromAt: 0, nanosPerMTokHour: 1_500_000_000 }],
+    })
+    const mine = () => ({ ...settings, budgetNanosPerDay: this.#terms.accountBudget })
+    const keeper = new HandleKeeper(rows, store, { grainMs: 1_000, settings: mine, pricesOf })
+    return [keeper, new HandleRegistrar(rows, keeper)]
   }
 
   #wake(): [RegistryStore, Keeper, Registrar] {
@@ -266,8 +305,53 @@ class Account {
       case 'botGiveUp':
         this.#books().giveUp(this.#now)
         break
+      case 'cacheAsk': {
+        const cache = CACHES[Math.floor(which * CACHES.length)] as string
+        const { k: of } = this.#handleRegistrar.register(this.#cache(cache), this.#now)
+        const want = how < 0.6 ? 'any' : 'renewed'
+        const flight = this.#handles.ask(of, { want }, this.#now, this.#now)
+        if (flight?.role === 'leader') this.#handleLeases.push(flight.lease)
+        if (flight?.role === 'refused') this.refused += 1
+        break
+      }
+      case 'cacheSweep':
+        this.#handleDue.push(...this.#handles.sweep(this.#now, this.#now).due.map(({ target }) => target))
+        break
+      case 'cacheBegin': {
+        const target = pick(this.#handleDue, which, how)
+        const lease = target === undefined ? null : this.#handles.begin(target, this.#now)
+        if (lease !== null) this.#handleLeases.push(lease)
+        break
+      }
+      case 'cacheEnd': {
+        const lease = pick(this.#handleLeases, which, how)
+        if (lease === undefined) break
+        const startedAt = Math.min(this.#now, lease.sendBy)
+        const about = { lease: lease.id, target: lease.target, startedAt }
+        const name = lease.name ?? `cachedContents/${lease.id}`
+        // A question moves nothing.
+        const stands = lease.op === 'verify' ? this.#expiries.get(name) : undefined
+        const expiresAt = stands ?? startedAt + lease.ttlMs
+        this.#expiries.set(name, expiresAt)
+        const seen = { name, tokens: CACHE_TOKENS, createdAt: startedAt, expiresAt }
+        const failure = { kind: 'provider_unavailable', message: 'down' } as const
+        const failed = { kind: 'failed', failure, permanent: false, retryAfterMs: null } as const
+        const accepted = how < 0.9 ? null : false
+        const { again } = this.#handles.settle(
+          how < 0.7
+            ? { ...about, kind: 'answered', seen }
+            : how < 0.8
+              ? { ...about, kind: 'gone' }
+              : { ...about, ...failed, accepted },
+          this.#now,
+        )
+        if (how < 0.7 && lease.op === 'create') this.cachesMade += 1
+        if (again !== null) this.#handleLeases.push(again)
+        break
+      }
       case 'evict':
         ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
+        ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches(this.#store)
         break
       case 'wait': {
         const nextAt = this.#store.nextAt() ?? this.#now
@@ -340,6 +424,12 @@ class Account {
     }
   }
 
+  /** Storage is counted after it has passed: just after midnight some of it is of the day before. Each stretch is rounded up. */
+  #counting(): number {
+    const early = this.#now % (24 * HOUR) < 2 * HOUR
+    return ROUNDED_NANOS + (early ? CACHES.length * STORAGE_NANOS : 0)
+  }
+
   /** Between two steps: what is spent and what is reserved fit into every budget together. */
   #audit(after: string): void {
     const { budget, accountBudget } = this.#terms
@@ -352,7 +442,7 @@ class Account {
       if (booked > budget) this.broken.push(`${content} after ${after}: ${booked} spent or reserved of ${budget}`)
     }
     const booked = this.#store.spentNanos(this.#now) + this.#store.reservedNanos()
-    if (accountBudget !== null && booked > accountBudget)
+    if (accountBudget !== null && booked > accountBudget + this.#counting())
       this.broken.push(`the account after ${after}: ${booked} spent or reserved of ${accountBudget}`)
   }
 }
@@ -381,6 +471,7 @@ it('no prefix and no account is ever billed, or can be, beyond its budget of the
   let sent = 0
   let refused = 0
   let bots = 0
+  let caches = 0
   const written: Record<string, number> = {}
   fc.assert(
     fc.property(terms, steps, (given, taken) => {
@@ -389,16 +480,20 @@ it('no prefix and no account is ever billed, or can be, beyond its budget of the
       sent += account.sent
       refused += account.refused
       bots += account.botsSent
+      caches += account.cachesMade
       for (const name of account.written) if (given.open) written[name] = (written[name] ?? 0) + 1
       expect(account.broken.slice(0, 3)).toEqual([])
     }),
     { seed: 20261121, numRuns: 500 },
   )
-  console.info(`500 accounts: ${sent} calls billed, ${refused} warms refused, written at ${JSON.stringify(written)}`)
+  console.info(
+    `500 accounts: ${sent} calls billed, ${refused} warms refused, ${caches} managed caches made, written at ${JSON.stringify(written)}`,
+  )
   expect(written['1h']).toBeGreaterThan(20)
   expect(written['5m']).toBeGreaterThan(20)
   expect(sent).toBeGreaterThan(500)
   expect(refused).toBeGreaterThan(500)
+  expect(caches).toBeGreaterThan(500)
   expect(bots).toBeGreaterThan(500)
 }, 120_000)
 

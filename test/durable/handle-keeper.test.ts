@@ -94,6 +94,77 @@ describe('who asks', () => {
   })
 })
 
+describe('storage that is bought and not yet passed', () => {
+  /** As many tokens as were estimated, so that the worst case is what it costs. */
+  const made = (lease: HandleLease): HandleOutcome => {
+    const tokens = keeper.view(lease.target.k, NOW)?.record.estimatedTokens ?? 0
+    const seen = { name: `cachedContents/${lease.id}`, tokens, createdAt: NOW, expiresAt: NOW + lease.ttlMs }
+    return { lease: lease.id, target: lease.target, startedAt: NOW, kind: 'answered', seen }
+  }
+
+  it('counts against the budget of the account, so that nobody else spends it', () => {
+    const k = register('one')
+    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    const worst = lease.reservedNanos
+    // Room for a creation and an hour of one, and all but a little of another.
+    settings.budgetNanosPerDay = Math.floor(worst * 1.9)
+    keeper.settle(made(lease), NOW + 100)
+    expect(ledger.reservedNanos() + ledger.spentNanos(NOW)).toBe(worst)
+    expect(keeper.ask(register('two'), { want: 'any' }, NOW + MINUTE, NOW + MINUTE)).toMatchObject({
+      role: 'refused',
+      kind: 'budget_exhausted',
+    })
+    // Another half hour is renewed within what is left.
+    const renewAt = keeper.view(k, NOW)?.state.nextAt ?? 0
+    expect(keeper.sweep(renewAt, renewAt).due.length).toBeGreaterThan(0)
+    const renewal = keeper.begin({ of: 'handle', k }, renewAt)
+    expect(renewal?.op).toBe('renew')
+  })
+
+  it('counts against its own budget', () => {
+    const k = register('one')
+    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    const worst = lease.reservedNanos
+    registrar.change(
+      keeper.view(k, NOW)?.record.id ?? '',
+      { keep: { budgetNanosPerDay: Math.ceil(worst * 1.01) } },
+      NOW,
+    )
+    keeper.settle(made(lease), NOW + 100)
+    const renewAt = keeper.view(k, NOW)?.state.nextAt ?? 0
+    keeper.sweep(renewAt, renewAt)
+    // The hour that was bought is not over, and it leaves too little for three quarters of another.
+    expect(keeper.begin({ of: 'handle', k }, renewAt)).toBeNull()
+    expect(keeper.view(k, renewAt)?.state.why).toContain('does not fit into today')
+  })
+
+  it('is bought by whoever asks for a renewal within the budgets, too', () => {
+    const k = register('one')
+    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    keeper.settle(made(lease), NOW + 100)
+    const at = NOW + 30 * MINUTE
+    settings.budgetNanosPerDay = lease.reservedNanos
+    expect(keeper.ask(k, { want: 'renewed' }, at, at)).toMatchObject({ role: 'refused', kind: 'budget_exhausted' })
+    settings.budgetNanosPerDay = 2 * lease.reservedNanos
+    expect(leased(keeper.ask(k, { want: 'renewed' }, at, at)).reservedNanos).toBeGreaterThan(0)
+  })
+
+  it('is free again, and in the books, once it has passed', () => {
+    const k = register('one', 20 * MINUTE)
+    create(k)
+    expect(ledger.reservedNanos()).toBeGreaterThan(0)
+    let at = NOW
+    for (let step = 0; step < 20; step++) {
+      at = keeper.view(k, at)?.state.nextAt ?? at
+      keeper.sweep(at, at)
+      const lease = keeper.begin({ of: 'handle', k }, at)
+      if (lease !== null) keeper.settle({ lease: lease.id, target: lease.target, startedAt: at, kind: 'gone' }, at)
+    }
+    expect(keeper.view(k, at)?.state.live).toBeNull()
+    expect(ledger.reservedNanos()).toBe(0)
+  })
+})
+
 describe('a lease', () => {
   it('is settled once; what comes late or twice changes nothing', () => {
     const k = register()
