@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { html } from '../../src/dashboard/page.ts'
 
-/** The page as it is served: Node does not import HTML, so it is read from the file. */
-export const html = readFileSync(`${import.meta.dirname}/../../src/dashboard/page.html`, 'utf8')
+export { html }
 
 /** The text of the element with this tag (and id) that stands inline in the page, found without the code under test. */
 export function inline(tag: 'script' | 'style', id?: string): string {
