@@ -27,6 +27,9 @@ export const listQuery = z.strictObject({
   provider: z.string().max(64).optional(),
   name: z.string().max(200).optional(),
   stopped: z.enum(['true', 'false']).optional(),
+  needs_somebody: z.enum(['true', 'false']).optional().meta({
+    description: 'Only those whose plan stopped in a way that the webhook tells of, or only the others.',
+  }),
   cursor,
   limit: limit(50, 200),
 })
@@ -42,13 +45,14 @@ export const prefixes = room()
   .get('/prefixes', account, async (c) => {
     const query = readQuery(c, listQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
-    const { state, provider, name, stopped } = query
+    const { state, provider, name, stopped, needs_somebody: needs } = query
     const page = await registryOf(c).list(
       {
         ...(state === undefined ? {} : { state }),
         ...(provider === undefined ? {} : { provider }),
         ...(name === undefined ? {} : { name }),
         ...(stopped === undefined ? {} : { stopped: stopped === 'true' }),
+        ...(needs === undefined ? {} : { needsSomebody: needs === 'true' }),
       },
       from?.k ?? null,
       query.limit,
