@@ -1,12 +1,17 @@
 import frame from './page.html'
 import board from './parts/board.html'
+import elements from './parts/elements.html'
+import moneyWords from './parts/money-words.html'
+import needs from './parts/needs.html'
+import savings from './parts/savings.html'
 import style from './parts/style.html'
+import whatIf from './parts/what-if.html'
 import words from './parts/words.html'
 
 /** What stands for each mark in the frame. Scripts run in this order, and each sees what those before it declare. */
 const PARTS: [mark: string, texts: string[]][] = [
   ['<!-- style -->', [style]],
-  ['<!-- scripts -->', [words, board]],
+  ['<!-- scripts -->', [words, moneyWords, elements, savings, needs, whatIf, board]],
 ]
 
 /**
