@@ -54,10 +54,12 @@ export function randomised(holding: Holding, latencyValue: number, random: () =>
 export function pilotlight(row: PriceRow, latencyValue: number, lessons?: Lessons): Player {
   const { foresight, ended } = memory(lessons)
   const reach = Math.max(...row.holdings.map((holding) => reachOf(holding, latencyValue)))
+  let standing: string | undefined
   return {
     write: (at, requests) => {
-      const choice = retentionFor(row.holdings, foresight(at, reach, requests), latencyValue)
+      const choice = retentionFor(row.holdings, foresight(at, reach, requests), latencyValue, standing)
       if (choice === null) throw new Error('a price row without a retention')
+      standing = choice.holding.name
       return choice.holding
     },
     probes: (at, holding, requests) =>

@@ -4,6 +4,7 @@ import { unpackGaps } from '../core/demand.ts'
 import { planned, play } from '../core/replay.ts'
 import type { Holding } from '../core/policy.ts'
 import type { PrefixState } from '../core/state.ts'
+import { retentionInForce } from '../durable/records.ts'
 import type { PrefixRecord } from '../durable/records.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { iso, keepWarmJson, money } from './present.ts'
@@ -25,7 +26,7 @@ export function previewJson({ record, state }: Seen, keepWarm: KeepWarm, now: nu
   const gaps = unpackGaps(state.gaps ?? [])
   const lastAt = state.lastArrivalAt
   const last = lastAt === null ? null : { startAt: lastAt, lengthMs: Math.max(0, now - lastAt) }
-  const own = state.retention?.name ?? record.retention
+  const own = retentionInForce(record, state)
   const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
     const { probes, coldStarts, probesCost, rewritesCost } = play({ gaps, last }, planned(plan, holding))
     return {
