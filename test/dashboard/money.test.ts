@@ -240,6 +240,7 @@ describe('stopped plans that need somebody', () => {
     expect(Object.keys(money.AGAIN).toSorted()).toEqual(reasons.toSorted())
     expect(money.again('a_reason_of_tomorrow')).toBe('unknown')
     expect(money.again('constructor')).toBe('unknown')
+    expect(money.again('lapsed', 'it went cold; the next real request starts the plan again')).toBe('')
   })
 
   const item = {

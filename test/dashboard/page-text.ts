@@ -120,7 +120,7 @@ export interface Money {
   chart(answer: unknown): Chart | null
   caption(answer: unknown): string
   line(range: Range | null): (Range & { zero: number }) | null
-  again(reason: unknown): string
+  again(reason: unknown, why?: string): string
   need(item: unknown): Record<'id' | 'title' | 'who' | 'reason' | 'why' | 'again', string> | null
   alternatives(plan: unknown): unknown[]
   whatIf(answers: unknown[], plan: unknown): { cells: string[]; inForce: boolean }[]
