@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { applyArrivals } from '../../src/core/arrivals.ts'
 import { holdingOf, probeLimit } from '../../src/core/break-even.ts'
-import { unpackGaps } from '../../src/core/demand.ts'
+import { foresee, foreseeRow, unpackGaps } from '../../src/core/demand.ts'
 import { horizon } from '../../src/core/policy.ts'
 import { memory } from '../../src/core/replay.ts'
 import { counted, fadedCounts } from '../../src/core/requests.ts'
@@ -72,4 +72,18 @@ test('the plan of a prefix foresees what the replay of a trace with the same req
   // The count is heard: ten times as many requests of late make another chance of a return.
   const busier = counted(stream?.counted.at(-1) ?? null, at - HOUR, at, 100)
   expect(foresight(at, 12 * HOUR, busier).weights).not.toEqual(foresight(at, 12 * HOUR, state.requests).weights)
+})
+
+test('a plan that asks twice of the same row hears the same, and of a row that changed something else', () => {
+  const row = after(warmState(NOON), NOON, NOON + HOUR, NOON + 3 * HOUR)
+  const at = NOON + 3 * HOUR
+  const fresh = (state: PrefixState, now: number, reachMs: number) =>
+    foresee(unpackGaps(state.gaps ?? []), now, undefined, reachMs, state.requests)
+  expect(foreseeRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
+  expect(foreseeRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
+  expect(foreseeRow(row, at, 6 * HOUR)).toEqual(fresh(row, at, 6 * HOUR))
+  expect(foreseeRow(row, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(row, at + 5 * HOUR, 6 * HOUR))
+  const shorter = { ...row, gaps: (row.gaps ?? []).slice(2) }
+  expect(foreseeRow(shorter, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(shorter, at + 5 * HOUR, 6 * HOUR))
+  expect(fresh(shorter, at, 12 * HOUR)).not.toEqual(fresh(row, at, 12 * HOUR))
 })
