@@ -1,21 +1,17 @@
 import { PRIOR } from './demand-prior.ts'
 import type { Requests } from './requests.ts'
-import { COUNTED_WEIGHTS, RETURN_WEIGHTS } from './return-weights.ts'
+import { RETURN_WEIGHTS } from './return-weights.ts'
 import { ageAt, returnSigns, STEPS } from './return-signs.ts'
 
 /** Kinds of traffic: how common each is, and the odds of its gap lengths. */
 export type Prior = typeof PRIOR
 
-/**
- * What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none.
- * `counted`: where it is known how many requests came of late.
- */
+/** What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none. */
 export interface Lessons {
   prior: Prior
   returns: readonly number[]
-  counted: readonly number[]
 }
-const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS, counted: COUNTED_WEIGHTS }
+const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS }
 
 /** One idle time between two real requests. */
 export interface IdleGap {
@@ -87,7 +83,7 @@ export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[
 /**
  * What the gap that begins at `now` may be. Its first hour: as the prefix's latest gaps were, those that began at a like time of day
  * and on a like day weighing more, and kinds of traffic that they resemble. From then on, step by step up to `reachMs`: the chance of
- * a return by its signs. UTC days, since a prefix has no time zone.
+ * a return by its signs. UTC days, since a prefix has no time zone. Without `requests`, none ever came.
  */
 export function foresee(
   gaps: readonly IdleGap[],
@@ -101,7 +97,7 @@ export function foresee(
   const law = replayed(latest, kinds, now, lessons.prior)
   const steps = Math.max(0, Math.min(STEPS, Math.ceil((reachMs - ageAt(0)) / (ageAt(1) - ageAt(0)))))
   const signs = returnSigns(gaps, now, usualReturns(kinds, steps, lessons.prior), requests)
-  const chances = returnChances(signs, steps, requests === undefined ? lessons.returns : lessons.counted)
+  const chances = returnChances(signs, steps, lessons.returns)
   const lengthsMs: number[] = []
   const weights: number[] = []
   const put = (length: number, weight: number): void => {

@@ -11,12 +11,15 @@ import { compare } from '../../bench/policy/report.ts'
 import { clairvoyant, fixed, pilotlight, play } from '../../bench/policy/simulate.ts'
 import { parseTrace, readTraces, TraceError } from '../../bench/policy/traces.ts'
 import type { Stream } from '../../bench/policy/traces.ts'
+import { counted } from '../../src/core/requests.ts'
+import type { Requests } from '../../src/core/requests.ts'
 
 const row = priceRows['anthropic']!
 
 function stream(lengths: number[]): Stream {
   let at = 0
   const starts = lengths.map((length) => (at += length) - length)
+  let requests: Requests | null = null
   return {
     name: 's',
     family: 'f',
@@ -26,7 +29,7 @@ function stream(lengths: number[]): Stream {
     lengths,
     lastStart: at,
     lastLength: 86_400,
-    counted: [],
+    counted: [...starts, at].map((start) => (requests = counted(requests, start * 1000))),
   }
 }
 
