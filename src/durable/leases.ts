@@ -135,7 +135,7 @@ export class Leases {
     const near = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
     // But for what belongs to the next day: its budget is not this one's.
     const asOf = dayOf(near) === dayOf(now) ? near : now
-    const decision = generation === 0 ? asked0(state, context, now) : decide(state, context, asOf)
+    const decision = generation === 0 ? asked0(state, context, now) : decideNear(state, context, asOf, now + early)
     if (decision.do === 'wait' && generation === 0) {
       // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
       this.#store.claims.insert(decision.untilAt, decision.untilAt, [[k, 0]])
@@ -292,4 +292,14 @@ function refusedJob(decision: Exclude<Decision, { do: 'send' }>): Settled {
 
 function primitiveOf(record: PrefixRecord, state: PrefixState): Primitive {
   return record.primitives[Math.min(state.primitiveIndex, record.primitives.length - 1)] ?? 'one_token'
+}
+
+/**
+ * What is to be done as of an instant. A lead that was learned anew moves what is due by a second or two: a probe that would be due so
+ * soon that its message counts as in time goes with it, or it would need one of its own.
+ */
+function decideNear(state: PrefixState, context: PlanContext, asOf: number, until: number): Decision {
+  const decision = decide(state, context, asOf)
+  const soon = decision.do === 'wait' && decision.code === 'hold' && decision.untilAt <= until
+  return soon && dayOf(decision.untilAt) === dayOf(asOf) ? decide(state, context, decision.untilAt) : decision
 }
