@@ -5,7 +5,7 @@ import { found, retentionRows } from './entry.ts'
 import type { HistoryRow } from './history.ts'
 import { ownAnchorAt, REFUTED, refutes } from './inside.ts'
 import { counted } from './requests.ts'
-import { goneAfter, granted } from './retention.ts'
+import { goneAfter, granted, writtenInstead } from './retention.ts'
 import { SWEEP_HORIZON_MS } from './schedule.ts'
 import { signalAfter } from './signal.ts'
 import type { LearnedRetention, PrefixState, StopReason } from './state.ts'
@@ -35,7 +35,8 @@ export interface Arrival {
 
 /**
  * Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. `price` is for
- * what they saved; without it a saving is counted and has no price.
+ * what they saved; without it a saving is counted and has no price. `open`: the retention is the planner's choice, which gives way to
+ * what real requests write at.
  */
 export function applyArrivals(
   before: PrefixState,
@@ -44,6 +45,7 @@ export function applyArrivals(
   earliestAt: number,
   offers: readonly RetentionOffer[],
   price: Price | null = null,
+  open = false,
 ): Change {
   if (arrivals.length === 0) return { state: before, rows: [] }
   const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
@@ -96,7 +98,9 @@ export function applyArrivals(
         (state.measuredTokens === null || wrote >= state.measuredTokens * 0.5) &&
         at > (state.anchorAt ?? 0)
       ) {
-        state.retention = wroteItself(state, arrival.usage, at, offers)
+        const instead = open ? writtenInstead(state, arrival.usage, offers) : null
+        state.retention = instead ?? wroteItself(state, arrival.usage, at, offers)
+        if (instead !== null) state.asWritten = true
         if (state.inside !== undefined && refutes(state, at)) {
           state.inside = { ...state.inside, refuted: true }
           rows.push({ at, type: 'decision', decision: 'inside_refuted', why: REFUTED })

@@ -67,13 +67,20 @@ export function holdingOf(
   return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.pace), write: rewrite, read, probe }
 }
 
-/** What another retention than the registered body's would change, where the gaps speak for one. */
-function otherRetention(state: PrefixState, context: PlanContext, choice: Choice): string {
-  const offers = context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
+/** The retentions that probes can hold an entry by, with their prices: what the provider states, renewed by each read. */
+export function holdingsOf(
+  state: Pick<PrefixState, 'measuredTokens'>,
+  context: Parameters<typeof holdingOf>[1],
+): Holding[] {
+  return context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
     const holding = assumed || kind !== 'sliding' ? null : holdingOf(state, context, name, ttlMs)
     return holding === null ? [] : [holding]
   })
-  const better = retentionFor(offers, sight(state), latencyValue(context))
+}
+
+/** What another retention than the registered body's would change, where the gaps speak for one. */
+function otherRetention(state: PrefixState, context: PlanContext, choice: Choice): string {
+  const better = retentionFor(holdingsOf(state, context), sight(state), latencyValue(context))
   if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
   return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
 }
@@ -88,7 +95,7 @@ export function holdWhy(state: PrefixState, context: PlanContext, limit: number 
     return `held on: the caller said that work is running that will come back, until ${iso(pendingTo)} at the latest`
   const known = context.keepWarm.plan === 'auto' ? learned(state, context) : null
   if (known !== null)
-    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)} (${state.probesSinceArrival} sent since the last real request)`
   if (context.keepWarm.plan === 'auto')
     return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
   return `held for ${limit ?? 0} probes as asked (${state.probesSinceArrival} sent since the last real request)`
@@ -99,20 +106,25 @@ export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: nu
   const known = learned(state, context)
   if (known !== null) {
     const other = otherRetention(state, context, known.choice)
-    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${other}; the next real request starts the plan again`
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)}${other}; the next real request starts the plan again`
   }
   const seen = 'No real request was ever observed, so savings are unknown. '
   const tokens = prefixTokens(state, context)
   return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
 }
 
+/** Said where the retention is not the planner's own any more. */
+function markerWords({ asWritten }: PrefixState): string {
+  return asWritten === true ? ', at the retention that real requests write' : ''
+}
+
 /** What one avoided cold start is worth beside its tokens, in nano-dollars. */
-export function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: PlanContext): number {
+export function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: Pick<PlanContext, 'keepWarm'>): number {
   return latencyValueNanos
 }
 
 /** Said wherever a break-even is explained that counts more than tokens. */
-export function latencyWords(context: PlanContext): string {
+export function latencyWords(context: Pick<PlanContext, 'keepWarm'>): string {
   const nanos = latencyValue(context)
   return nanos === 0 ? '' : `, counting ${dollars(nanos)} for an avoided cold start`
 }

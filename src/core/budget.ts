@@ -8,12 +8,24 @@ import { deadline, inTurn } from './tries.ts'
  * The most that one call can cost: a full rewrite plus the output floor. Before the first count the estimate is
  * doubled: a token is two bytes at the least in the texts that providers bill.
  */
-export function worstNanos(state: PrefixState, context: PlanContext): number | null {
+export function worstNanos(
+  state: Pick<PrefixState, 'measuredTokens' | 'retention'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor'>,
+): number | null {
+  return state.retention === null ? null : worstNanosAt(state.retention.name, state, context)
+}
+
+/** The same for a write at a retention. */
+export function worstNanosAt(
+  retention: string,
+  state: Pick<PrefixState, 'measuredTokens'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor'>,
+): number | null {
   const { price } = context.facts
-  if (price === null || state.retention === null) return null
+  if (price === null) return null
   const tokens = state.measuredTokens === null ? context.estimatedTokens * 2 : Math.ceil(state.measuredTokens * 1.05)
   const rates = ratesFor(price, tokens)
-  const rate = rates.cacheWriteNanosPerMTok[state.retention.name]
+  const rate = rates.cacheWriteNanosPerMTok[retention]
   if (rate === undefined) return null
   const perMTok = Math.max(rate, rates.inputNanosPerMTok)
   return Math.ceil((tokens * perMTok + context.outputFloor * rates.outputNanosPerMTok) / 1_000_000)

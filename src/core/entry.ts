@@ -28,7 +28,12 @@ export function found(
 /** The row that says so, where receipts made a retention shorter or longer than it was believed to be. */
 export function retentionRows(before: PrefixState, after: PrefixState, at: number): HistoryRow[] {
   const [was, is] = [before.retention, after.retention]
-  if (was === null || is === null || was.ttlMs === is.ttlMs || is.assumed) return []
+  if (was === null || is === null || is.assumed) return []
+  if (was.name !== is.name) {
+    const why = `real requests write it at ${is.name} and not at ${was.name}: their marker decides, and the plan goes by it from now on`
+    return [{ at, type: 'decision', decision: 'retention', why }]
+  }
+  if (was.ttlMs === is.ttlMs) return []
   const why =
     is.grantedName !== was.grantedName
       ? `asked for ${is.name}, the answer says that ${is.grantedName ?? is.name} was written: it is believed to live ${is.ttlMs / 60_000} min`

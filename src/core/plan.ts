@@ -34,6 +34,8 @@ export interface PlanContext {
   outputFloor: number
   /** A newer body took the name; absent: this version is the current one, or has no name. */
   newer?: Newer
+  /** Nobody but the planner says at which retention it is written; absent: a caller does. */
+  open?: true
   /** Why what was written cannot be reached any more: another credential, or another address; absent while it can. */
   gone?: Gone
   killed: boolean

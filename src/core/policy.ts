@@ -78,14 +78,27 @@ export function horizon(holding: Holding, foresight: Foresight, latencyValue: nu
 /** A shorter retention has to promise a gap's cost cheaper by so much: of the longer one, less hangs on what was learned. */
 const SHORTER_AT = 0.95
 
-/** Which retention to write, of those that the provider offers and honours: the least expected cost of a gap. */
-export function retentionFor(holdings: readonly Holding[], foresight: Foresight, latencyValue: number): Choice | null {
+/** One that is written already is left only for one that is cheaper by so much: callers' markers have to follow it. */
+const LEFT_AT = 0.95
+
+/**
+ * Which retention to write, of those that the provider offers and honours: the least expected cost of a gap. `standing`: the name of
+ * the one that was written so far.
+ */
+export function retentionFor(
+  holdings: readonly Holding[],
+  foresight: Foresight,
+  latencyValue: number,
+  standing?: string,
+): Choice | null {
   let best: Choice | null = null
+  let kept: Choice | null = null
   for (const holding of holdings.toSorted((a, b) => b.ttlMs - a.ttlMs)) {
     const choice = horizon(holding, foresight, latencyValue)
+    if (holding.name === standing) kept = choice
     if (best === null || choice.expected < SHORTER_AT * best.expected) best = choice
   }
-  return best
+  return kept !== null && best !== null && best.expected >= LEFT_AT * kept.expected ? kept : best
 }
 
 /** The choice in a sentence. */

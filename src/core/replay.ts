@@ -88,10 +88,12 @@ export function planned(
 export function choosing(holdings: readonly Holding[], latencyValue: number, lessons?: Lessons): Player {
   const { foresight, ended } = memory(lessons)
   const reach = Math.max(...holdings.map((holding) => reachOf(holding, latencyValue)))
+  let standing: string | undefined
   return {
     write: (at, requests) => {
-      const choice = retentionFor(holdings, foresight(at, reach, requests), latencyValue)
+      const choice = retentionFor(holdings, foresight(at, reach, requests), latencyValue, standing)
       if (choice === null) throw new Error('no retention to choose from')
+      standing = choice.holding.name
       return choice.holding
     },
     probes: (at, holding, requests) =>

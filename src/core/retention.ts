@@ -84,6 +84,25 @@ export function goneAfter(
   return { ...missed, ttlMs, statedTtlMs: retention.statedTtlMs ?? retention.ttlMs, earlyMisses: 0 }
 }
 
+/**
+ * The retention that a real request wrote the prefix at, where its usage says that it is another than the planner's. Null where it
+ * says nothing of the kind, or where it is what the provider is known to grant.
+ */
+export function writtenInstead(
+  { retention, measuredTokens }: { retention: LearnedRetention | null; measuredTokens: number | null },
+  { cacheWriteByRetention }: Usage,
+  offers: readonly RetentionOffer[],
+): LearnedRetention | null {
+  if (retention === null || retention.assumed) return null
+  // The rest of a prompt, behind the prefix, may be written at another.
+  const least = Math.max(1, (measuredTokens ?? 0) * 0.5)
+  const written = offers.filter(({ name, assumed }) => !assumed && (cacheWriteByRetention[name] ?? 0) >= least)
+  if (written.some(({ name }) => name === retention.name || name === retention.grantedName)) return null
+  // A longer one stands in front.
+  const front = written.toSorted((a, b) => b.ttlMs - a.ttlMs)[0]
+  return front === undefined ? null : learnedRetention(front)
+}
+
 /** The name of the retention that is granted and billed, which is not the one that was asked for where less was granted. */
 export function grantedRetention(retention: LearnedRetention): string {
   return retention.grantedName ?? retention.name

@@ -107,6 +107,8 @@ export interface PrefixState {
   /** How the clock was last renewed through a longer prefix; absent: it never was. */
   inside?: Inside
   retention: LearnedRetention | null
+  /** Real requests were seen to write at this retention and not at the one that the planner chose: it chooses no more. */
+  asWritten?: true
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null
   everHit: boolean

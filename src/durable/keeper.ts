@@ -110,7 +110,8 @@ export class Keeper {
       // Whoever uses it now uses another one, at another address: that renews nothing here.
       if (this.#situation.hasMoved(record)) return false
       const { retentions, price } = this.#situation.ports.factsOf(record.provider, record.model, now)
-      const change = applyArrivals(state, arrivals, now, record.createdAt, retentions, price)
+      const { createdAt } = record
+      const change = applyArrivals(state, arrivals, now, createdAt, retentions, price, record.retentionOpen === true)
       const tally = flushTally(change.state, now, change.rows.length > 0)
       const next = reschedule(tally.state, this.#situation.context(k, record, tally.state, now, null), now)
       this.#situation.save(

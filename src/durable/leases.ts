@@ -19,8 +19,9 @@ import { append } from './append.ts'
 import type { Endings } from './endings.ts'
 import type { Guards } from './guards.ts'
 import type { Paces } from './paces.ts'
-import { expiryOf } from './records.ts'
+import { expiryOf, retentionInForce } from './records.ts'
 import type { Lease, Message, PrefixRecord, Refused, Settled } from './records.ts'
+import { decidedAt } from './retention-choosing.ts'
 import { Room } from './room.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { Situation } from './situation.ts'
@@ -115,7 +116,7 @@ export class Leases {
   #beginOne(
     seq: number,
     k: number,
-    state: PrefixState,
+    before: PrefixState,
     generation: number | undefined,
     now: number,
     accountLeft: number | null,
@@ -124,18 +125,20 @@ export class Leases {
   ): Lease | null {
     const record = this.#store.prefixes.record(k)
     if (record === null || this.#inFlight.has(k)) return null
-    if (generation !== 0 && generation !== state.generation) {
-      if (state.nextAt !== null) append(later, slotOf(Math.max(state.nextAt, now)), k)
+    if (generation !== 0 && generation !== before.generation) {
+      if (before.nextAt !== null) append(later, slotOf(Math.max(before.nextAt, now)), k)
       return null
     }
-    const open = this.#situation.context(k, record, state, now, accountLeft)
+    const open = this.#situation.context(k, record, before, now, accountLeft)
     const context = generation === 0 ? open : room.within(record, open)
     // A message comes up to a slot and a queue's grain early: what is due by then is due now.
     const early = SLOT_MS + this.#situation.ports.grainMs
-    const near = state.nextAt !== null && state.nextAt <= now + early ? Math.max(now, state.nextAt) : now
+    const near = before.nextAt !== null && before.nextAt <= now + early ? Math.max(now, before.nextAt) : now
     // But for what belongs to the next day: its budget is not this one's.
     const asOf = dayOf(near) === dayOf(now) ? near : now
-    const decision = generation === 0 ? asked0(state, context, now) : decideNear(state, context, asOf, now + early)
+    const decideOn = (one: PrefixState): Decision =>
+      generation === 0 ? asked0(one, context, now) : decideNear(one, context, asOf, now + early)
+    const { state, decision } = decidedAt(this.#store, { k, state: before }, context, decideOn, now)
     if (decision.do === 'wait' && generation === 0) {
       // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
       this.#store.claims.insert(decision.untilAt, decision.untilAt, [[k, 0]])
@@ -184,13 +187,16 @@ export class Leases {
   warmNow(k: number, now: number): { lease: Lease } | { refused: Refused } | null {
     if (this.#inFlight.has(k)) return null
     return this.#situation.transaction(() => {
-      const state = this.#store.states.load(k)
+      const before = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
-      if (state === null || record === null)
+      if (before === null || record === null)
         return { refused: { kind: 'forbidden' as const, why: 'the prefix is gone' } }
-      const decision = asked0(
-        state,
-        this.#situation.context(k, record, state, now, this.#situation.accountLeft(now)),
+      const context = this.#situation.context(k, record, before, now, this.#situation.accountLeft(now))
+      const { state, decision } = decidedAt(
+        this.#store,
+        { k, state: before },
+        context,
+        (one) => asked0(one, context, now),
         now,
       )
       if (decision.do === 'wait')
@@ -246,7 +252,7 @@ export class Leases {
       model: record.model,
       credential: record.credential,
       credentialGeneration: record.credentialGeneration ?? 1,
-      retention: state.retention?.name ?? record.retention,
+      retention: retentionInForce(record, state),
       maxOutputTokens: record.maxOutputTokens,
     }
     const via = this.#guards.route(record.provider, now)

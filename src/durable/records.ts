@@ -3,7 +3,7 @@ import type { Newer } from '../core/draining.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Limit } from '../core/limit.ts'
 import type { KeepWarm } from '../core/plan.ts'
-import type { Purpose, Receipt } from '../core/state.ts'
+import type { PrefixState, Purpose, Receipt } from '../core/state.ts'
 import type { Advice, Breakpoint, Primitive, Usage } from '../core/types.ts'
 
 /** The name that stands for the Worker secret of a provider's card; every other is a credential of the account itself. */
@@ -36,7 +36,10 @@ export interface PrefixRecord {
   place?: string | null
   /** Headers of the caller's requests that probes carry; absent: none. */
   headers?: Record<string, string>
+  /** What it was first written at; the one in force stands in its state. */
   retention: string
+  /** Nobody asked for that retention, and no marker of the body's own says one: the planner chose it, and may choose anew. */
+  retentionOpen?: true
   breakpoint: Breakpoint
   estimatedTokens: number
   bodyBytes: number
@@ -50,6 +53,14 @@ export interface PrefixRecord {
   outputFloors: number[]
   /** Primitives that this very body allows, best first. */
   primitives: Primitive[]
+}
+
+/** The name of the retention that probes write at: the one that was registered, unless the planner chose anew since. */
+export function retentionInForce(
+  { retention }: Pick<PrefixRecord, 'retention'>,
+  state: Pick<PrefixState, 'retention'> | null,
+): string {
+  return state?.retention?.name ?? retention
 }
 
 /** What a probe of a prefix is built from; the body is compressed. */

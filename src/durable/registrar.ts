@@ -16,6 +16,7 @@ import type { Traffic } from '../core/traffic.ts'
 import type { Keeper } from './keeper.ts'
 import { matches } from './prefix-view.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
+import { retentionInForce } from './records.ts'
 import type { PrefixRecord } from './records.ts'
 import { DEFAULT_KEEP_WARM, wholeText } from './registration.ts'
 import type { Registration } from './registration.ts'
@@ -77,6 +78,7 @@ export class Registrar {
       }
       if (required !== null && required !== (this.#record(known).required ?? false))
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
+      if (given.retentionOpen === undefined) this.#fix(known, given.retention)
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
       if (changed) {
@@ -86,6 +88,13 @@ export class Registrar {
       this.#versions.take(known, given.name, now)
       return { k: known, created: false }
     })
+  }
+
+  /** A caller says now which retention it is, and says the one in force: from here on it is the caller's. */
+  #fix(k: number, retention: string): void {
+    const { retentionOpen, ...record } = this.#record(k)
+    if (retentionOpen === undefined || retentionInForce(record, this.#store.states.load(k)) !== retention) return
+    this.#store.prefixes.saveRecord(k, { ...record, retention })
   }
 
   #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {
@@ -258,8 +267,10 @@ export class Registrar {
   }
 
   #refit(k: number, now: number): void {
-    const { provider, model, retention } = this.#record(k)
-    const offer = this.#ports.factsOf(provider, model, now).retentions.find(({ name }) => name === retention)
+    const record = this.#record(k)
+    const { retentions } = this.#ports.factsOf(record.provider, record.model, now)
+    const inForce = retentionInForce(record, this.#store.states.load(k))
+    const offer = retentions.find(({ name }) => name === inForce)
     this.#keeper.replanInTurn(k, now, (state) => {
       const held = state.retention
       // What receipts taught stays, as long as it was taught about the same offer.

@@ -96,6 +96,7 @@ export class Situation {
       pace: this.paces.of(record.provider),
       accountLeftNanos,
       random: spread(k, state.generation),
+      ...(record.retentionOpen === true && record.required !== true ? { open: true as const } : {}),
       ...(record.superseded ? { newer: record.newer ?? LONG_SUPERSEDED } : {}),
       ...this.#gone(record),
       ...this.#holdBack(record, state, now),

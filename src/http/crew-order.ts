@@ -21,7 +21,7 @@ export type Admitted = { name: string | null } & (
 export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admitted[]): CrewOrder {
   const strategy: CrewStrategy = given.strategy ?? 'shared_prefix'
   const places = admitted.flatMap((agent, index) => ('preparation' in agent ? [index] : []))
-  const ready = places.map((index) => (admitted[index] as { preparation: Preparation }).preparation)
+  const ready = places.map((index) => keptTogether((admitted[index] as { preparation: Preparation }).preparation))
   const crew = ready.map((preparation) => ({ ...preparation, scope: scopeOf(preparation) }))
   const groups = groupCrew(crew, given.min_shared_tokens)
   const groupOf = new Map(groups.flatMap(({ members }, group) => members.map((member) => [member, group] as const)))
@@ -46,12 +46,18 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
       if ('failure' in agent) return { ...base, failure: agent.failure }
       if ('skipped' in agent) return { ...base, skipped: agent.skipped }
       const head = isShared && group !== null ? (groups[group]?.head ?? null) : null
-      const { preparation } = agent
+      const preparation = keptTogether(agent.preparation)
       const marked = head === null ? preparation.prefix : withHeadMarked(crew[member]!, head.place)
       const registration = registrationOf(reshaped(preparation, marked, headAdvice(preparation, marked, head)))
       return { ...base, registration, required: requirement(preparation) }
     }),
   }
+}
+
+/** A crew keeps the retention that was chosen for it: members that drifted apart would not renew their head for each other. */
+function keptTogether(preparation: Preparation): Preparation {
+  const { retentionOpen: _, ...registration } = preparation.registration
+  return { ...preparation, registration }
 }
 
 /** Everything beside the prompt that keeps two entries apart. */

@@ -7,8 +7,10 @@ import { dayOf } from '../core/schedule.ts'
 import { newState } from '../core/state.ts'
 import type { ModelFacts } from '../core/types.ts'
 import type { Window } from '../core/window.ts'
+import { retentionInForce } from '../durable/records.ts'
 import type { Call } from './context.ts'
 import { clockOf, registryOf } from './context.ts'
+import { retentionAdvice } from './retention-advice.ts'
 import type { Preparation } from './preparation.ts'
 import { keepWarmJson, money, warmthJson } from './present.ts'
 
@@ -20,7 +22,9 @@ export async function dryRun(c: Call, preparation: Preparation) {
   const now = clockOf(c).now()
   const { prefix, fingerprint, facts, registration } = preparation
   const known = await registryOf(c).findByFingerprint(fingerprint)
-  const offer = facts.retentions.find((one) => one.name === prefix.retention)
+  // One that is known stays at its own, whoever asks.
+  const retention = known === null ? prefix.retention : retentionInForce(known.record, known.state)
+  const offer = facts.retentions.find((one) => one.name === retention)
   const fresh = newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer))
   const keepWarm = known !== null && registration.keepWarm === null ? known.record.keepWarm : preparation.keepWarm
   return {
@@ -34,17 +38,20 @@ export async function dryRun(c: Call, preparation: Preparation) {
     receipt: null,
     plan: {
       plan: keepWarm.plan,
-      retention: prefix.retention,
+      retention,
       next_probe_at: null,
       why: 'A dry run: nothing was stored, and nothing was sent.',
       assumed: offer?.assumed ?? false,
-      ...costs(preparation, keepWarm),
+      ...costs(preparation, retention, keepWarm),
     },
     keep_warm: keepWarmJson(keepWarm),
     estimated_tokens: prefix.estimatedTokens,
     prefix_ends_at: prefix.breakpoint,
     primitives: registration.primitives,
-    advice: registration.advice,
+    advice: [
+      ...retentionAdvice(known ?? { record: { ...registration, keepWarm }, state: fresh }, now, 1_000),
+      ...registration.advice,
+    ],
   }
 }
 
@@ -52,15 +59,14 @@ export async function dryRun(c: Call, preparation: Preparation) {
  * The price of a plan on the estimate of its tokens: the first write, one probe, and a day of probes without any real
  * request. Null where a price or a retention is not known; the budget is the most that a day can cost.
  */
-function costs({ prefix, facts, registration }: Preparation, keepWarm: KeepWarm) {
-  const offer = facts.retentions.find((one) => one.name === prefix.retention)
+function costs({ prefix, facts, registration }: Preparation, retention: string, keepWarm: KeepWarm) {
+  const offer = facts.retentions.find((one) => one.name === retention)
   const { price } = facts
   const tokens = prefix.estimatedTokens
   const outputFloor = registration.outputFloors[0] ?? 0
-  const write = price === null ? null : writeNanos(tokens, outputFloor, price, prefix.retention)
+  const write = price === null ? null : writeNanos(tokens, outputFloor, price, retention)
   const probe = price === null ? null : readNanos(tokens, outputFloor, price)
-  const perDay =
-    offer === undefined ? null : probesPerDay(keepWarm, facts, prefix.retention, tokens, outputFloor, offer.ttlMs)
+  const perDay = offer === undefined ? null : probesPerDay(keepWarm, facts, retention, tokens, outputFloor, offer.ttlMs)
   const day = probe === null || perDay === null ? null : Math.min(probe * perDay, keepWarm.budgetNanosPerDay)
   return {
     first_write_cost_usd: money(write),

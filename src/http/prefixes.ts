@@ -3,10 +3,10 @@ import { Failure } from '../contract/failures.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
 import { LEAD_MS, leaseBody, WAIT_MS } from '../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../contract/warm.ts'
-import { cardById, dialectOf } from '../providers/registry.ts'
+import { cardById } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
 import { newId, sha256 } from '../runtime/ids.ts'
-import { DEFAULT_CREDENTIAL } from '../durable/records.ts'
+import { DEFAULT_CREDENTIAL, retentionInForce } from '../durable/records.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import { clockOf, registryOf, room } from './context.ts'
@@ -17,8 +17,10 @@ import { idempotent } from './idempotency.ts'
 import { cardFor } from './preparation.ts'
 import { barrierJson, prefixJson, receiptJson, warmthJson } from './present.ts'
 import { previewJson } from './preview.ts'
+import { probeJson } from './probe-json.ts'
 import { cursor, limit, readQuery } from './query.ts'
 import { requireHonoured, standingRequirement } from './required.ts'
+import { retentionAdvice } from './retention-advice.ts'
 import { credentialsNamed, refuseElsewhere } from './credentials.ts'
 import { asked, follow, refuseWithoutCredential, warmedJson } from './warming.ts'
 
@@ -58,7 +60,11 @@ export const prefixes = room()
       next_cursor: page.cursor === null ? null : encodeCursor({ k: page.cursor }),
     })
   })
-  .get('/prefixes/:id', account, async (c) => c.json(prefixJson(await registryOf(c).view(idOf(c)))))
+  .get('/prefixes/:id', account, async (c) => {
+    const view = await registryOf(c).view(idOf(c))
+    const clock = clockOf(c)
+    return c.json(prefixJson(view, retentionAdvice(view, clock.now(), clock.grainMs)))
+  })
   .patch('/prefixes/:id', account, async (c) => {
     const id = idOf(c)
     const change = await readBody(c, prefixChange)
@@ -91,23 +97,22 @@ export const prefixes = room()
   .get('/prefixes/:id/request', account, async (c) => {
     const id = idOf(c)
     const registry = registryOf(c)
-    const { record } = await registry.view(id)
+    const { record, state } = await registry.view(id)
     const body = unpack(await registry.body(id))
     const card = cardById(record.provider)
-    const probe =
-      card === undefined || record.primitives[0] === undefined
-        ? null
-        : dialectOf(card).probe(
-            { text: body, model: record.model, breakpoint: record.breakpoint },
-            { primitive: record.primitives[0], retention: record.retention },
-          )
+    const { model, breakpoint, cacheKey, maxOutputTokens, headers = {} } = record
+    const retention = retentionInForce(record, state)
+    const prefix = { text: body, model, breakpoint, cacheKey, retention }
+    const probe = card === undefined ? null : probeJson(card, prefix, record.primitives[0], maxOutputTokens, headers)
     const head = JSON.stringify({
       id,
       provider: record.provider,
-      model: record.model,
+      model,
       path: probe?.path ?? null,
-      headers: { ...card?.headers, ...record.headers },
-      prefix_ends_at: record.breakpoint,
+      headers: { ...card?.headers, ...headers },
+      retention,
+      probe,
+      prefix_ends_at: breakpoint,
       sha256: sha256(body),
       body,
     })

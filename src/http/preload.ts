@@ -18,7 +18,7 @@ import { idempotent } from './idempotency.ts'
 import { prepareWarm, WARM_RAW } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
 import { crewJson } from './present-crew.ts'
-import { refuseOtherTerms, requirement } from './required.ts'
+import { requireSameTerms } from './required.ts'
 import { asked, FOREGROUND_MS, refuseUnwarmed, refuseWithoutCredential } from './warming.ts'
 
 /** The parts of an agent's body that stay as they are written. */
@@ -62,7 +62,37 @@ async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
       }
     }),
   )
-  return admitted.map((agent, index) => withNameOfItsOwn(agent, index, admitted))
+  const levelled = withOneRetention(admitted, (index, retention) => {
+    const one = read[index]
+    if (one === undefined || !('value' in one)) return null
+    return prepared(c, writtenAt(one.value, retention), known)
+  })
+  return levelled.map((agent, index) => withNameOfItsOwn(agent, index, levelled))
+}
+
+/** Where the retention is left to the planner, agents of one model are written at the first one's: others could share no head. */
+function withOneRetention(
+  admitted: readonly Admitted[],
+  prepareAt: (index: number, retention: string) => Preparation | null,
+): Admitted[] {
+  const first = new Map<string, string>()
+  return admitted.map((agent, index) => {
+    if (!('preparation' in agent) || agent.preparation.prefix.retentionOpen !== true) return agent
+    const { card, prefix } = agent.preparation
+    const key = `${card.id} ${prefix.model}`
+    const retention = first.get(key) ?? prefix.retention
+    first.set(key, retention)
+    const preparation = retention === prefix.retention ? null : prepareAt(index, retention)
+    return preparation === null ? agent : { name: agent.name, preparation }
+  })
+}
+
+function writtenAt(body: WarmBody, retention: string): WarmBody {
+  return { ...body, cache: { ...(typeof body.cache === 'object' ? body.cache : {}), retention } }
+}
+
+function prepared(c: Call, body: WarmBody, known: Awaited<ReturnType<typeof credentialsNamed>>): Preparation {
+  return prepareWarm(body, clockOf(c).now(), useOf(body.credential, known), (card) => placeOf(card, c.env))
 }
 
 /** Two contents under one label would be two versions of it, the first of them on its way out. */
@@ -89,14 +119,15 @@ async function admit(
     const text = `${at}.${field}: has no place in an agent; a crew is warmed as one job.`
     throw new Failure('invalid_request', text, { field: `${at}.${field}` })
   }
-  const credential = useOf(body.credential, known)
-  const preparation = prepareWarm(body, clockOf(c).now(), credential, (card) => placeOf(card, c.env))
-  const own = known.get(credential.name)
+  const preparation = prepared(c, body, known)
+  const own = known.get(preparation.registration.credential)
   if (own !== undefined) refuseElsewhere(c, preparation.card, own)
   refuseUnwarmed(c, preparation.card)
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
-  if (requirement(preparation) !== null) await refuseOtherTerms(c, preparation)
-  return preparation
+  const required = await requireSameTerms(c, preparation)
+  // Who requires the cache and names no retention takes the one that stands, for the head as well.
+  const stands = required === null || required.retention === preparation.prefix.retention
+  return stands ? preparation : prepared(c, writtenAt(body, required.retention), known)
 }
 
 function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {

@@ -23,6 +23,7 @@ import type { CredentialUse, PlaceOf } from './same-content.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from './body.ts'
 import type { RawPath } from './body.ts'
 import { findingsOf, refuseFindings } from './findings.ts'
+import { withChoice } from './first-retention.ts'
 import { neutralRequest } from './neutral-form.ts'
 
 /** The provider's body, and the schemas inside the neutral form. */
@@ -61,20 +62,27 @@ export function prepareWarm(
   if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
   const card = cardForBody(cardFor(provider, 'provider'), body.request?.text)
   const cache = cacheFor(body.cache)
+  const keepWarm = keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM)
   const neutral = body.request === undefined ? neutralRequest(card, body, cache) : null
-  const prefix =
+  const prepare = (wished: CacheRequest | undefined): PreparedPrefix =>
     neutral === null
-      ? preparedNative(card, body, cache, now)
-      : prepareNeutral(dialectOf(card), neutral, (id) => factsOf(card.id, id, now))
-  const facts = factsOf(card.id, prefix.model, now)
+      ? preparedNative(card, body, wished, now)
+      : prepareNeutral(dialectOf(card), { ...neutral, ...(wished === undefined ? {} : { cache: wished }) }, (id) =>
+          factsOf(card.id, id, now),
+        )
+  const asked = prepare(cache)
+  const facts = factsOf(card.id, asked.model, now)
   const mode = cache?.mode ?? 'best_effort'
-  limitPrefix(prefix, body.request === undefined ? '' : 'request')
-  if (!anySize) refuseTooShort(prefix, facts, mode)
+  limitPrefix(asked, body.request === undefined ? '' : 'request')
+  if (!anySize) refuseTooShort(asked, facts, mode)
+  const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
+  const { primitives, outputFloors } = buildable(dialectOf(card), asked, facts, maxOutputTokens)
+  const prefix = withChoice(asked, { keepWarm, facts, outputFloor: outputFloors[0] ?? 0, now }, (retention) =>
+    prepare({ mode: 'best_effort', strategy: 'automatic', ...cache, retention }),
+  )
   const findings = body.lint === 'off' ? [] : findingsOf(card, prefix, facts, neutral)
   if (body.lint === 'error') refuseFindings(findings, prefix.advice)
   const advice = [...prefix.advice, ...findings]
-  const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
-  const { primitives, outputFloors } = buildable(dialectOf(card), prefix, facts, maxOutputTokens)
   const headers = callerHeaders(card, body.headers)
   const place = placeOf(card)
   const beside = besideOf(headers, place)
@@ -89,7 +97,7 @@ export function prepareWarm(
     headers: headers.sent,
     beside,
     mode,
-    keepWarm: keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM),
+    keepWarm,
     registration: {
       fingerprint: print,
       provider: card.id,
@@ -101,6 +109,7 @@ export function prepareWarm(
       place,
       ...(headers.compared === null ? {} : { headers: headers.sent }),
       retention: prefix.retention,
+      ...(prefix.retentionOpen === true ? { retentionOpen: true as const } : {}),
       breakpoint: prefix.breakpoint,
       estimatedTokens: prefix.estimatedTokens,
       bodyBytes: Buffer.byteLength(prefix.text),
@@ -110,7 +119,7 @@ export function prepareWarm(
       primitives,
       ...breakpointsOf(cache),
       required: requiredBy(body.cache),
-      keepWarm: body.keep_warm === undefined ? null : keepWarmOver(body.keep_warm, DEFAULT_KEEP_WARM),
+      keepWarm: body.keep_warm === undefined ? null : keepWarm,
     },
     background: body.background ?? false,
     dryRun: body.dry_run ?? false,

@@ -11,8 +11,9 @@ import { dayOf } from '../core/schedule.ts'
 import { signalAt } from '../core/signal.ts'
 import type { Signal } from '../core/signal.ts'
 import type { PrefixState, Receipt } from '../core/state.ts'
-import type { Usage } from '../core/types.ts'
+import type { Advice, Usage } from '../core/types.ts'
 import type { BarrierAnswer } from '../durable/barriers.ts'
+import { retentionInForce } from '../durable/records.ts'
 import type { Job } from '../durable/records.ts'
 import type { PrefixView } from '../durable/prefix-view.ts'
 
@@ -103,7 +104,7 @@ export function keepWarmJson(keepWarm: KeepWarm) {
 export function planJson({ record, state }: Pick<Seen, 'record' | 'state'>) {
   return {
     plan: record.keepWarm.plan,
-    retention: state.retention?.name ?? record.retention,
+    retention: retentionInForce(record, state),
     retention_seconds: state.retention === null ? null : state.retention.ttlMs / 1_000,
     next_probe_at: iso(state.nextAt),
     stopped:
@@ -115,7 +116,8 @@ export function planJson({ record, state }: Pick<Seen, 'record' | 'state'>) {
   }
 }
 
-export function prefixJson(view: Seen) {
+/** `remarks`: what is to be said of it now, beside what was said when it was registered. */
+export function prefixJson(view: Seen, remarks: readonly Advice[] = []) {
   const { record, state } = view
   return {
     id: record.id,
@@ -156,7 +158,7 @@ export function prefixJson(view: Seen) {
     measured_tokens: state.measuredTokens,
     prefix_ends_at: record.breakpoint,
     in_flight: view.inFlight,
-    advice: record.advice,
+    advice: [...remarks, ...record.advice],
   }
 }
 

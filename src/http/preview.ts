@@ -4,6 +4,7 @@ import { planned, play } from '../core/replay.ts'
 import type { Holding } from '../core/policy.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { Traffic } from '../core/traffic.ts'
+import { retentionInForce } from '../durable/records.ts'
 import type { PrefixRecord } from '../durable/records.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { iso, keepWarmJson, money } from './present.ts'
@@ -25,7 +26,7 @@ export function previewJson({ record, state, traffic }: Seen, keepWarm: KeepWarm
   const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }
   const { gaps } = traffic
   const lastAt = state.lastArrivalAt
-  const own = state.retention?.name ?? record.retention
+  const own = retentionInForce(record, state)
   const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
     const { probes, coldStarts, probesCost, rewritesCost } = play(traffic, planned(plan, holding))
     return {

@@ -1,12 +1,12 @@
 import { warmBody } from '../contract/warm.ts'
 import { sha256 } from '../runtime/ids.ts'
-import { dialectOf } from '../providers/registry.ts'
 import { placeOf } from '../runtime/env.ts'
 import { account } from './auth.ts'
 import { readBody } from './body.ts'
 import { clockOf, room } from './context.ts'
 import { credentialsNamed, useOf } from './credentials.ts'
 import { prepareWarm, WARM_RAW } from './preparation.ts'
+import { probeJson } from './probe-json.ts'
 
 /** What a warm of the same body would register and send, byte for byte. Nothing is stored and nothing is sent. */
 export const render = room().post('/render', account, async (c) => {
@@ -19,16 +19,7 @@ export const render = room().post('/render', account, async (c) => {
     (one) => placeOf(one, c.env),
     { anySize: true },
   )
-  const primitive = registration.primitives[0]
-  const probe =
-    primitive === undefined
-      ? null
-      : dialectOf(card).probe(prefix, {
-          primitive,
-          retention: prefix.retention,
-          key: prefix.cacheKey,
-          ...(registration.maxOutputTokens === null ? {} : { outputTokens: registration.maxOutputTokens }),
-        })
+  const { maxOutputTokens, primitives } = registration
   return c.json({
     provider: card.id,
     model: prefix.model,
@@ -39,16 +30,7 @@ export const render = room().post('/render', account, async (c) => {
     estimated_tokens: prefix.estimatedTokens,
     minimum_tokens: facts.minimumTokens,
     retention: prefix.retention,
-    probe:
-      probe === null || primitive === undefined
-        ? null
-        : {
-            primitive,
-            method: probe.method ?? 'POST',
-            path: probe.path,
-            headers: { ...headers, ...probe.headers },
-            body: probe.body,
-          },
+    probe: probeJson(card, prefix, primitives[0], maxOutputTokens, headers),
     advice: registration.advice,
   })
 })

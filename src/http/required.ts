@@ -3,6 +3,7 @@ import { checksFor, honoured, notHonoured } from '../core/honoured.ts'
 import type { Asked } from '../core/honoured.ts'
 import type { Receipt } from '../core/state.ts'
 import type { Advice } from '../core/types.ts'
+import { retentionInForce } from '../durable/records.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { newId } from '../runtime/ids.ts'
 import { registryOf } from './context.ts'
@@ -19,29 +20,36 @@ export function requirement({ mode, facts, prefix }: Preparation): Asked | null 
 }
 
 /** The same for a prefix that was registered so, whoever asks for its warm. */
-export function standingRequirement({ record }: Pick<Seen, 'record'>, now: number): Asked | null {
+export function standingRequirement({ record, state }: Pick<Seen, 'record' | 'state'>, now: number): Asked | null {
   if (record.required !== true) return null
   const facts = factsOf(record.provider, record.model, now)
-  return { retention: record.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
+  return {
+    retention: retentionInForce(record, state),
+    writesReported: facts.writesReported,
+    checksLeft: checksFor(facts),
+  }
 }
 
 /**
  * What is required cannot be had of a prefix that stands at another retention, or with other breakpoints. Throws `conflict`
- * before anything is sent.
+ * before anything is sent. Whoever asks for no retention is judged by the one that stands.
  */
-export async function refuseOtherTerms(c: Call, preparation: Preparation): Promise<void> {
-  const known = await registryOf(c).findByFingerprint(preparation.fingerprint)
-  const [kept] = known === null ? [] : keptAsItWas(known, preparation)
-  if (known === null || kept === undefined) return
+export async function requireSameTerms(c: Call, preparation: Preparation): Promise<Asked | null> {
+  const asked = requirement(preparation)
+  const known = asked === null ? null : await registryOf(c).findByFingerprint(preparation.fingerprint)
+  if (asked === null || known === null) return asked
+  const [kept] = keptAsItWas(known, preparation)
+  if (kept === undefined) return { ...asked, retention: retentionInForce(known.record, known.state) }
   throw new Failure('conflict', `${kept.at}: ${kept.message}`, { field: kept.at, prefix_id: known.record.id })
 }
 
 /** Content decides what is the same prefix, its retention and breakpoints do not: who comes second is told what stands. */
-export function keptAsItWas({ record }: Pick<Seen, 'record'>, { registration }: Preparation): Kept[] {
-  const { id, retention, breakpoints } = record
+export function keptAsItWas(known: Pick<Seen, 'record' | 'state'>, { registration }: Preparation): Kept[] {
+  const { id, breakpoints } = known.record
+  const retention = retentionInForce(known.record, known.state)
   const kept: Kept[] = []
   const again = (wanted: string): string => `to have it ${wanted}, DELETE /prefixes/${id} and register it again.`
-  if (retention !== registration.retention) {
+  if (registration.retentionOpen !== true && retention !== registration.retention) {
     const message = `This content is registered at retention ${retention} already and stays so; ${again(`at ${registration.retention}`)}`
     kept.push({ cause: 'retention_kept', message, at: 'cache.retention' })
   }

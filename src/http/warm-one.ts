@@ -11,7 +11,8 @@ import type { credentialsNamed } from './credentials.ts'
 import { dryRun } from './dry-run.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
-import { keptAsItWas, refuseOtherTerms, requireHonoured, requirement } from './required.ts'
+import { keptAsItWas, requireHonoured, requireSameTerms } from './required.ts'
+import { retentionAdvice } from './retention-advice.ts'
 import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
 
 /** Real time; a receipt never answers a call that came much later. */
@@ -38,8 +39,7 @@ export async function warmOne(
   refuseUnwarmed(c, preparation.card)
   if (preparation.dryRun) return { status: 200, json: await dryRun(c, preparation) }
   if (own === undefined) await refuseWithoutCredential(c, preparation.card)
-  const required = requirement(preparation)
-  if (required !== null) await refuseOtherTerms(c, preparation)
+  const required = await requireSameTerms(c, preparation)
   const registry = registryOf(c)
   const { account: name, askedAt } = c.var
   const burst = joinBurst(`${name} ${preparation.fingerprint}`, askedAt, {
@@ -57,7 +57,9 @@ export async function warmOne(
     const first = await follow(c, warmed.view, warmed.flight, stored, required)
     const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
     const view = warmth.job === null ? await registry.view(warmed.view.record.id) : warmed.view
-    const json = warmedJson(view, warmed.created, warmth, remarksOf(view, preparation))
+    const now = clock.now()
+    const remarks = [...remarksOf(view, preparation), ...retentionAdvice(view, now, clock.grainMs)]
+    const json = warmedJson(view, warmed.created, warmth, remarks)
     return { status: warmth.job === null ? 200 : 202, json }
   } finally {
     burst.leave(clock.now())
@@ -65,7 +67,7 @@ export async function warmOne(
 }
 
 /** What this call should be told beyond what the prefix was registered with. */
-function remarksOf(view: Pick<PrefixView, 'record'>, preparation: Preparation): Advice[] {
+function remarksOf(view: Pick<PrefixView, 'record' | 'state'>, preparation: Preparation): Advice[] {
   const isNew = (one: Advice): boolean =>
     !view.record.advice.some(
       ({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at,

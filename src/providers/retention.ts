@@ -2,7 +2,7 @@ import type { Advice, ModelFacts } from '../core/types.ts'
 import { invalid } from './body.ts'
 import { HOUR_MS, MINUTE_MS } from './facts.ts'
 import { degraded } from './strategy.ts'
-import type { CacheRequest } from './types.ts'
+import type { CacheRequest, NativeRequest } from './types.ts'
 
 /** Every name that some provider has for a retention. A name outside is a mistake, a name inside may merely not be offered here. */
 const KNOWN = new Set(['5m', '1h', '30m', '12h', 'in_memory', '24h', '2h', 'implicit'])
@@ -21,6 +21,19 @@ const LENGTHS_MS: Readonly<Record<string, number>> = {
   extended: 24 * HOUR_MS,
 }
 
+/** What a caller asks for; null: nothing, the planner may say. */
+export function wishedRetention(cache: CacheRequest | undefined): string | null {
+  return cache?.retention === undefined || cache.retention === 'auto' ? null : cache.retention
+}
+
+/**
+ * Whether the planner may choose: nobody asks for a retention, the body has no marker that says one, and real requests have to take a
+ * marker of ours anyway. `markers`: how many say one; those of a body that was rendered here are ours.
+ */
+export function openRetention({ cache, whole }: NativeRequest, markers: number): { retentionOpen?: true } {
+  return wishedRetention(cache) === null && (markers === 0 || whole === true) ? { retentionOpen: true } : {}
+}
+
 /**
  * The retention that probes write at. In this order: what the caller asks for, what the body's own markers say, the model's default.
  * `wire` lists what the wire format can express, its default first; it stands in where nothing is known of the model.
@@ -34,11 +47,15 @@ export function chooseRetention(
   const offers = facts.retentions.length > 0 ? facts.retentions : wire.map((name) => ({ name }))
   const names = offers.map((offer) => offer.name)
   const fallback = names[0]!
-  const wish = cache?.retention ?? own
-  if (wish === null || wish === undefined || wish === 'default') return { name: fallback, advice: [] }
+  const asked = wishedRetention(cache)
+  const wish = asked ?? own
+  if (wish === null || wish === 'default') return { name: fallback, advice: [] }
   if (names.includes(wish)) return { name: wish, advice: [] }
   if (!KNOWN.has(wish) && !WISHES.has(wish)) {
-    throw invalid('cache.retention', `is not a retention; this model offers ${['default', ...names].join(', ')}`)
+    throw invalid(
+      'cache.retention',
+      `is not a retention; this model offers ${['auto', 'default', ...names].join(', ')}`,
+    )
   }
   // Short and long mean something only where lengths are known.
   const sorted = facts.retentions.toSorted((a, b) => a.ttlMs - b.ttlMs)
@@ -48,7 +65,7 @@ export function chooseRetention(
   const nearest = nearestRetention(wish, names, (name) => lengths.get(name) ?? LENGTHS_MS[name])
   const advice = degraded(cache, {
     cause: 'retention_not_offered',
-    at: cache?.retention === undefined ? 'request' : 'cache.retention',
+    at: asked === null ? 'request' : 'cache.retention',
     why: `This model does not offer the retention ${wish}; it offers ${names.join(', ')}.`,
     instead: `Probes write at ${nearest}, the nearest.`,
   })

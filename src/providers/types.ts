@@ -5,7 +5,7 @@ import type { Advice, Breakpoint, ModelFacts, Primitive, Usage } from '../core/t
 export interface CacheRequest {
   mode: 'disabled' | 'best_effort' | 'required'
   strategy: CacheStrategy
-  /** A retention name of the model, or a neutral wish; absent: what the body's own markers say, else the model's default. */
+  /** A retention name of the model, or a neutral wish; absent or `auto`: what the body's own markers say, else what the planner chooses. */
   retention?: string
   key?: string
 }
@@ -47,6 +47,8 @@ export interface PreparedPrefix {
   breakpoint: Breakpoint
   /** Retention name that probes write at (`5m`, `1h`, …). */
   retention: string
+  /** Neither the caller nor a marker of the body's own says which: the one above is the model's default, and another may be taken. */
+  retentionOpen?: true
   /** Canonical token stream of what the provider compares, without provider, credential and account (the caller adds those). */
   canonical: string
   /** Cache key inside the body or the cache request, if any (part of the canonical stream as well). */

@@ -145,14 +145,16 @@ describe('a log under every plan', () => {
         const { models } = await simulated(csvOf({ a: times }))
         let [cost, cold] = [0, 0]
         let written = CLASSES[0]!
+        let standing: string | undefined
         let warmUntil = Number.NEGATIVE_INFINITY
         let probes = 0
         sorted.forEach((at, index) => {
           const { state } = product(sorted.filter((other) => other <= at))
           if (at > warmUntil) {
             // What is written is decided before this request has told how often they come, but for its own count.
-            const { holding } = retentionFor(CLASSES, foreseeRow(state, at), 0)!
-            written = CLASSES.find(({ name }) => name === holding.name)!
+            const { holding } = retentionFor(CLASSES, foreseeRow(state, at), 0, standing)!
+            standing = holding.name
+            written = CLASSES.find(({ name }) => name === standing)!
             cost += written.write
             cold += 1
           } else cost += READ

@@ -23,7 +23,7 @@ describe('POST /render', () => {
     )
     const { byte } = shown.json['prefix_ends_at'] as { byte: number }
     const before = new TextDecoder().decode(new TextEncoder().encode(String(shown.json['body'])).slice(0, byte))
-    expect(before.endsWith('"cache_control":{"type":"ephemeral"}}')).toBe(true)
+    expect(before.endsWith('"cache_control":{"type":"ephemeral","ttl":"1h"}}')).toBe(true)
 
     const warmed = await post('/warm', form)
     expect(received(world.lab)[0]?.body).toBe(pick(shown, 'probe', 'body'))

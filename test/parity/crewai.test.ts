@@ -191,7 +191,8 @@ describe('a probe', () => {
 
   test('is made with a retention, a budget and a plan', () => {
     const { agents, heads } = order([{ role: 'a' }, { role: 'b' }])
-    expect(agents[0]?.registration).toMatchObject({ retention: '5m' })
+    expect(agents[0]?.registration).toMatchObject({ retention: '1h' })
+    expect(heads[0]).toMatchObject({ retention: '1h' })
     // The head is written for the others, who are kept warm themselves.
     expect(heads[0]?.keepWarm).toMatchObject({ plan: 'off', budgetNanosPerDay: 1_000_000_000 })
   })

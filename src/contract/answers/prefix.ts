@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { failureAnswer } from './failure.ts'
 import { advice, keepWarmAnswer, plan } from './plan.ts'
-import { receiptAnswer } from './receipt.ts'
+import { primitive, receiptAnswer } from './receipt.ts'
 import { at, usd } from './values.ts'
 
 export const warmth = z.strictObject({
@@ -72,6 +72,15 @@ export const prefixAnswer = z.strictObject({
   advice,
 })
 
+/** A request that warms a prefix. */
+export const probeAnswer = z.strictObject({
+  primitive,
+  method: z.string(),
+  path: z.string(),
+  headers: z.record(z.string(), z.string()),
+  body: z.string(),
+})
+
 export const requestAnswer = z.strictObject({
   id: z.string(),
   provider: z.string(),
@@ -81,6 +90,12 @@ export const requestAnswer = z.strictObject({
     description:
       'Headers that probes carry beside the credential: those of the provider, and those that the prefix was registered with.',
   }),
+  retention: z
+    .string()
+    .meta({ description: 'What probes write at now: markers of real requests should say the same.' }),
+  probe: probeAnswer
+    .nullable()
+    .meta({ description: 'The request that a warm would send, with the markers that write and find the entry.' }),
   prefix_ends_at: endsAt,
   sha256: z.string(),
   body: z.string().meta({ description: 'The exact text that real requests must begin with.' }),

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { failureAnswer } from './failure.ts'
 import { advice, keepWarmAnswer, plan, planName } from './plan.ts'
-import { endsAt, warmth } from './prefix.ts'
+import { endsAt, probeAnswer, warmth } from './prefix.ts'
 import { primitive, receiptAnswer } from './receipt.ts'
 import { at, usd } from './values.ts'
 
@@ -66,16 +66,7 @@ export const renderAnswer = z.strictObject({
   estimated_tokens: z.int(),
   minimum_tokens: z.int().nullable(),
   retention: z.string(),
-  probe: z
-    .strictObject({
-      primitive,
-      method: z.string(),
-      path: z.string(),
-      headers: z.record(z.string(), z.string()),
-      body: z.string(),
-    })
-    .nullable()
-    .meta({ description: 'The request that a warm would send.' }),
+  probe: probeAnswer.nullable().meta({ description: 'The request that a warm would send.' }),
   advice,
 })
 

@@ -23,7 +23,7 @@ import {
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions, openRetention } from '../retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest, Wire } from '../types.ts'
 import { readAnswer, readUsage } from './anthropic-answer.ts'
@@ -87,7 +87,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const turns = objectList(body.root, 'messages')
   const tools = objectList(body.root, 'tools').length
   const marked = markers(body.root)
-  const automatic = member(body.root, MARKER)?.type === 'object'
+  const top = member(body.root, MARKER)
+  const automatic = top?.type === 'object'
   if (marked.length + (automatic ? 1 : 0) > MAX_MARKERS) {
     throw invalid('request', `carries more than ${MAX_MARKERS} cache markers, which the provider refuses`)
   }
@@ -103,7 +104,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const last = lastElement(stored.root)
   checkEnd(last)
   const kept = markers(stored.root)
-  const own = ownKept.at(-1) ?? marked.at(-1)
+  // The top-level one marks the end of each real request: a miss writes the whole of it at that.
+  const own = ownKept.at(-1)?.value ?? marked.at(-1)?.value ?? (automatic ? top : undefined)
   const ownRetention = own === undefined ? null : ttlOf(own)
   const retention = chooseRetention(request.cache, ownRetention, facts(model), WIRE_RETENTIONS)
 
@@ -121,12 +123,17 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
+    ...openRetention(request, own === undefined ? 0 : 1),
     canonical: joinStreams([...prompt, ...otherMembers(stored, NOT_COMPARED)]),
     cacheKey: null,
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
-      ...levelledRetentions(request.cache, ownKept.map(ttlOf), retention.name),
+      ...levelledRetentions(
+        request.cache,
+        ownKept.map(({ value }) => ttlOf(value)),
+        retention.name,
+      ),
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
       ...points.advice,
@@ -144,8 +151,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   }
 }
 
-function ttlOf({ value }: Marker): string {
-  return stringMember(value, 'ttl') ?? '5m'
+function ttlOf(marker: JsonObject): string {
+  return stringMember(marker, 'ttl') ?? '5m'
 }
 
 /** An empty list of messages reads as none: whoever registers without the volatile turn means the same prefix. */

@@ -20,7 +20,7 @@ import {
 import type { Body, Cut, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions, openRetention } from '../retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type {
   Dialect,
@@ -107,6 +107,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     text: stored.text,
     breakpoint: { path: end.path, byte: byteOffset(stored.text, end.node.end) },
     retention: retention.name,
+    ...openRetention(request, marked.length),
     canonical: joinStreams([...prompt, ...otherMembers(bare, NOT_COMPARED)]),
     cacheKey: null,
     ...sizeOf(prompt),

@@ -19,7 +19,7 @@ import {
   memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement } from '../body.ts'
-import { chooseRetention, keyWithoutEffect, levelledRetentions } from '../retention.ts'
+import { chooseRetention, keyWithoutEffect, levelledRetentions, openRetention } from '../retention.ts'
 import { chooseBreakpoints, chooseCut } from '../strategy.ts'
 import type { NativeRequest, PreparedPrefix, Wire } from '../types.ts'
 import { MARKER as CONTROL } from './anthropic-markers.ts'
@@ -85,7 +85,9 @@ export function prepareOpenai(
   const key = cacheKey(body, request, wire)
   const bare = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
   const marked = needsMarks ? markedRetentions(bare.root, shape) : []
-  const own = needsMarks ? (marked.at(-1) ?? null) : ownRetention(body.root, bare.root, shape)
+  const own = needsMarks
+    ? (marked.at(-1) ?? markedRetentions(body.root, shape).at(-1) ?? topRetention(body.root))
+    : ownRetention(body.root, bare.root, shape)
   const retention = chooseRetention(request.cache, own, facts(model), wire.retentions)
   const marking = markingOf(bare.root, model, retention.name, wire)
   const end = lastElement(bare.root, shape)
@@ -114,6 +116,8 @@ export function prepareOpenai(
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
+    // Elsewhere no marker is needed: a body that has none has chosen by that.
+    ...(needsMarks ? openRetention(request, own === null ? 0 : 1) : {}),
     canonical: joinStreams([...prompt, ...controls, ...compared]),
     cacheKey: key,
     ...sizeOf(prompt),
@@ -206,6 +210,12 @@ function checkEnd({ path, turn }: LastElement): void {
   if (CALL_TYPES.has(stringMember(turn, 'type') ?? '') || member(turn, 'tool_calls')?.type === 'array') {
     throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it behind the result')
   }
+}
+
+/** A marker at the top marks the last block of each real request: a miss writes all of it at that. */
+function topRetention(root: JsonObject): string | null {
+  const top = member(root, CONTROL)
+  return top?.type === 'object' ? (stringMember(top, 'ttl') ?? '5m') : null
 }
 
 function ownRetention(whole: JsonObject, stored: JsonObject, shape: OpenaiShape): string | null {

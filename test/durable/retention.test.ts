@@ -1,0 +1,212 @@
+import { beforeEach, expect, it } from 'vitest'
+import { RawJson } from '../../src/contract/raw-json.ts'
+import { warmBody } from '../../src/contract/warm.ts'
+import { worstNanosAt } from '../../src/core/budget.ts'
+import type { Rates } from '../../src/core/types.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
+import type { AccountSettings, Lease } from '../../src/durable/records.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { prepareWarm, registrationOf } from '../../src/http/preparation.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+import { HOUR, MINUTE, NOON, usage } from '../core/sample.ts'
+import { nodeSql } from '../support/node-sql.ts'
+
+/** A retention that is the planner's to say, from the registration to a write much later. */
+
+const DAY = 24 * HOUR
+const settings: AccountSettings = {
+  account: 'test',
+  createdAt: NOON,
+  budgetNanosPerDay: null,
+  killSwitch: false,
+  globalKillSwitch: false,
+  allowedSecrets: [],
+}
+const TOKENS = 8_000
+const TEXT = 'Answer in the words of the handbook, and in no others. '.repeat(600)
+
+let now: number
+let store: RegistryStore
+let keeper: Keeper
+let registrar: Registrar
+let longWrite: (rates: Rates) => Rates
+
+function start(): void {
+  const ports = {
+    factsOf: (provider: string, model: string, at: number) => {
+      const facts = factsOf(provider, model, at)
+      return facts.price === null ? facts : { ...facts, price: { ...facts.price, ...longWrite(facts.price) } }
+    },
+    grainMs: 1_000,
+  }
+  keeper = new Keeper(store, ports, settings)
+  registrar = new Registrar(store, keeper, ports)
+}
+
+beforeEach(() => {
+  now = NOON
+  longWrite = (rates) => rates
+  store = new RegistryStore(nodeSql())
+  start()
+})
+
+function register(keepWarm: object = { plan: 'auto' }, cache?: object): number {
+  const system = [{ type: 'text', text: TEXT }]
+  const request = new RawJson(JSON.stringify({ model: 'claude-opus-4-8', max_tokens: 9, system, messages: [] }))
+  const body = warmBody.parse({
+    provider: 'anthropic',
+    request,
+    keep_warm: keepWarm,
+    ...(cache === undefined ? {} : { cache }),
+  })
+  return registrar.register(registrationOf(prepareWarm(body, now)), now).k
+}
+
+const retentionOf = (k: number): string | undefined => store.states.load(k)?.retention?.name
+const rowsOf = (k: number): string[] =>
+  store.history.load(k).flatMap((row) => (row.type === 'decision' && row.decision === 'retention' ? [row.why] : []))
+
+function settle(lease: Lease): void {
+  const { id, k, primitive, retention } = lease
+  const written = usage(0, TOKENS, { cacheWriteByRetention: { [retention]: TOKENS } })
+  const outcome = {
+    lease: id,
+    k,
+    kind: 'answered',
+    startedAt: now,
+    latencyMs: 300,
+    primitive,
+    usage: written,
+    model: null,
+  } as const
+  now += 300
+  keeper.settle(lease.seq, [outcome], now)
+}
+
+/** Real requests that find nothing once in a day, and write it as the plan says. */
+function daily(k: number, days = 20): void {
+  for (let day = 0; day < days; day++) {
+    now += DAY
+    const by = { [retentionOf(k) ?? '']: TOKENS }
+    keeper.observe(k, [{ startedAt: now, usage: usage(0, TOKENS, { cacheWriteByRetention: by }), ttftMs: null }], now)
+  }
+}
+
+/** A prefix that is used once in a day, and whose next use is announced. */
+function announced(): number {
+  const k = register()
+  const first = keeper.warmNow(k, now)
+  if (first === null || 'refused' in first) throw new Error('no lease was given')
+  expect(first.lease.retention).toBe('1h')
+  settle(first.lease)
+  daily(k)
+  now += 2 * HOUR
+  keeper.replan(k, now, (state) => state)
+  const { id } = registrar.viewByKey(k, now).record
+  registrar.announce(id, { at: now + 10 * MINUTE, expectedRequests: 3 }, now)
+  now = (store.states.load(k)?.nextAt ?? now) + 1
+  return k
+}
+
+it('is chosen once for a write that announced traffic needs, however often its message comes', () => {
+  const k = announced()
+  const [message] = keeper.sweep(now, now).messages
+  expect(retentionOf(k)).toBe('1h')
+  const [lease] = keeper.begin(message!.seq, now)
+  expect(lease).toMatchObject({ k, purpose: 'write', retention: '5m' })
+  // What is reserved is the worst case of the write that is sent.
+  const { state, context } = keeper.look(k, now)!
+  expect(lease?.reservedNanos).toBe(worstNanosAt('5m', state, context))
+  expect(lease?.reservedNanos).toBeLessThan(worstNanosAt('1h', state, context)!)
+  expect(keeper.begin(message!.seq, now)).toEqual([])
+  // As an eviction between the lease and its answer leaves it.
+  start()
+  expect(keeper.begin(message!.seq, now)).toEqual([])
+  settle(lease!)
+  expect(store.states.load(k)).toMatchObject({ verdict: 'warm', retention: { name: '5m', ttlMs: 5 * MINUTE } })
+  expect(rowsOf(k)).toHaveLength(1)
+  expect(rowsOf(k)[0]).toContain('written at 5m from now on, and no more at 1h')
+})
+
+it('stays at the former one where the account’s budget allows no other, and is the better one where it does', () => {
+  const plan = { plan: 'auto', budget_usd_per_day: 0.12 }
+  const k = register(plan)
+  // The first write at an hour would not fit into the budget of the prefix.
+  expect(retentionOf(k)).toBe('5m')
+  for (let gap = 0; gap < 40; gap++) {
+    now += (15 + (gap % 5) * 7) * MINUTE
+    const by = { '5m': TOKENS }
+    keeper.observe(k, [{ startedAt: now, usage: usage(0, TOKENS, { cacheWriteByRetention: by }), ttftMs: null }], now)
+  }
+  now += DAY
+  const { record, state, context } = keeper.look(k, now)!
+  registrar.change(record.id, { keepWarm: { ...record.keepWarm, budgetNanosPerDay: 1_000_000_000 } }, now)
+  const [five, hour] = [worstNanosAt('5m', state, context)!, worstNanosAt('1h', state, context)!]
+  keeper.settings = { ...settings, budgetNanosPerDay: Math.round((five + hour) / 2) }
+  const tight = keeper.warmNow(k, now)
+  expect(tight).toMatchObject({ lease: { retention: '5m', reservedNanos: five } })
+  expect(rowsOf(k)).toEqual([])
+  if (tight === null || 'refused' in tight) throw new Error('no lease was given')
+  settle(tight.lease)
+  now += DAY
+  keeper.settings = settings
+  const measured = worstNanosAt('1h', store.states.load(k)!, context)
+  expect(keeper.warmNow(k, now)).toMatchObject({ lease: { retention: '1h', reservedNanos: measured } })
+  expect(rowsOf(k)).toHaveLength(1)
+})
+
+it('is not lost when prices change, and is chosen by the new ones at the next write', () => {
+  const k = announced()
+  const [message] = keeper.sweep(now, now).messages
+  const [lease] = keeper.begin(message!.seq, now)
+  settle(lease!)
+  registrar.factsChanged(now)
+  expect(retentionOf(k)).toBe('5m')
+  now += 3 * HOUR
+  longWrite = (rates) => ({
+    ...rates,
+    cacheWriteNanosPerMTok: { ...rates.cacheWriteNanosPerMTok, '1h': rates.inputNanosPerMTok },
+  })
+  registrar.factsChanged(now)
+  expect(retentionOf(k)).toBe('5m')
+  const again = keeper.warmNow(k, now)
+  expect(again).toMatchObject({ lease: { retention: '1h' } })
+  expect(rowsOf(k)).toHaveLength(2)
+})
+
+it('is another caller’s once they ask for the one in force, and nobody’s before', () => {
+  const k = register()
+  expect(store.prefixes.record(k)).toMatchObject({ retention: '1h', retentionOpen: true })
+  register({ plan: 'auto' }, { retention: '5m' })
+  expect(store.prefixes.record(k)).toMatchObject({ retention: '1h', retentionOpen: true })
+  register({ plan: 'auto' }, { retention: '1h' })
+  expect(store.prefixes.record(k)).not.toHaveProperty('retentionOpen')
+  register()
+  expect(store.prefixes.record(k)).not.toHaveProperty('retentionOpen')
+  daily(k)
+  now += 2 * HOUR
+  expect(keeper.warmNow(k, now)).toMatchObject({ lease: { retention: '1h' } })
+  expect(rowsOf(k)).toEqual([])
+})
+
+it('is planned by what real requests write: keep-alives, rewrites and what they are held to', () => {
+  const k = register()
+  const first = keeper.warmNow(k, now)
+  if (first === null || 'refused' in first) throw new Error('no lease was given')
+  settle(first.lease)
+  now += 2 * HOUR
+  const by = usage(0, TOKENS, { cacheWriteByRetention: { '5m': TOKENS } })
+  keeper.observe(k, [{ startedAt: now, usage: by, ttftMs: null }], now)
+  expect(store.states.load(k)).toMatchObject({ asWritten: true, retention: { name: '5m' } })
+  const { nextAt } = store.states.load(k)!
+  expect(nextAt! - now).toBeLessThan(5 * MINUTE)
+  expect(nextAt! - now).toBeGreaterThan(3 * MINUTE)
+  now = nextAt!
+  const [message] = keeper.sweep(now, now).messages
+  const [keep] = keeper.begin(message!.seq, now)
+  expect(keep).toMatchObject({ purpose: 'keep', retention: '5m' })
+  daily(k)
+  expect(retentionOf(k)).toBe('5m')
+  expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m and not at 1h')])
+})
