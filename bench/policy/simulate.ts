@@ -38,7 +38,7 @@ export function play(stream: Stream, player: Player, latencyValue: number): Outc
     excess: firstCost + rewritesCost + probesCost + (1 + coldStarts) * latencyValue,
     cold: coldStarts,
     probes,
-    gaps: traffic.gaps.filter(({ lengthMs }) => lengthMs > 300_000).length,
+    gaps: longGaps(traffic),
   }
 }
 
@@ -55,5 +55,16 @@ export function pilotlight(row: PriceRow, latencyValue: number, lessons?: Lesson
 
 /** What nobody could pay less than on this stream. */
 export function clairvoyant(stream: Stream, holdings: readonly Holding[], latencyValue: number): number {
-  return bound(trafficOf(stream), holdings, latencyValue).cost
+  return clairvoyantOutcome(stream, holdings, latencyValue).excess
+}
+
+/** And how; of ways that cost the same, one. */
+export function clairvoyantOutcome(stream: Stream, holdings: readonly Holding[], latencyValue: number): Outcome {
+  const traffic = trafficOf(stream)
+  const { cost, coldStarts, probes } = bound(traffic, holdings, latencyValue)
+  return { excess: cost, cold: coldStarts, probes, gaps: longGaps(traffic) }
+}
+
+function longGaps({ gaps }: Traffic): number {
+  return gaps.filter(({ lengthMs }) => lengthMs > 300_000).length
 }
