@@ -4,6 +4,7 @@ import { keepWarmOver } from '../contract/keep-warm.ts'
 import { LEAD_MS, leaseBody, WAIT_MS } from '../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../contract/warm.ts'
 import { cardById } from '../providers/registry.ts'
+import { atRetention } from '../providers/relevel.ts'
 import { unpack } from '../runtime/bytes.ts'
 import { newId, sha256 } from '../runtime/ids.ts'
 import { DEFAULT_CREDENTIAL, retentionInForce } from '../durable/records.ts'
@@ -98,10 +99,15 @@ export const prefixes = room()
     const id = idOf(c)
     const registry = registryOf(c)
     const { record, state } = await registry.view(id)
-    const body = unpack(await registry.body(id))
+    const stored = unpack(await registry.body(id))
     const card = cardById(record.provider)
-    const { model, breakpoint, cacheKey, maxOutputTokens, headers = {} } = record
+    const { model, cacheKey, maxOutputTokens, headers = {} } = record
     const retention = retentionInForce(record, state)
+    // Markers that the planner set say what it chose since; a caller's own stay as they are.
+    const { text: body, breakpoint } =
+      card === undefined || record.retentionOpen !== true
+        ? { text: stored, breakpoint: record.breakpoint }
+        : atRetention(card, { text: stored, breakpoint: record.breakpoint }, retention)
     const prefix = { text: body, model, breakpoint, cacheKey, retention }
     const probe = card === undefined ? null : probeJson(card, prefix, record.primitives[0], maxOutputTokens, headers)
     const head = JSON.stringify({

@@ -4,12 +4,13 @@ import { dayOf, SWEEP_HORIZON_MS } from '../../src/core/schedule.ts'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import { BotBooks } from '../../src/durable/bot-books.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
-import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
+import type { Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import type { Registration } from '../../src/durable/registration.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
+import { settings } from '../support/account.ts'
 
 /** What the provider counts; the worst case before that is of twice as many. */
 const TOKENS = 10_000
@@ -17,15 +18,6 @@ const WRITE_NANOS = TOKENS * 3_750 + 5 * 3_000
 const READ_NANOS = TOKENS * 300 + 5 * 3_000
 const BOT_WORST = [2_000_000, 40_000_000, 90_000_000]
 const CONTENTS = ['a', 'b', 'c']
-
-const settings: AccountSettings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 
 function registration(content: string, keepWarm: KeepWarm): Registration {
   return {

@@ -164,6 +164,32 @@ describe('a prefix whose retention no caller says', () => {
     expect(pick(await post('/warm', auto(body, { dry_run: true })), 'plan', 'retention')).toBe('5m')
   })
 
+  it('of a body that was rendered here is what its markers say, also after another choice', async () => {
+    const form = { provider: 'anthropic', model: 'claude-opus-5', system: `Größe ${longText()}` }
+    const id = pick(await post('/warm', form), 'id')
+    const rendered = async () =>
+      (await get(`/prefixes/${id}/request`)).json as {
+        body: string
+        prefix_ends_at: { byte: number }
+        probe: { body: string }
+        sha256: string
+      }
+    const before = await rendered()
+    expect(before.body).toContain(HOUR_MARKER)
+    for (let day = 0; day < 20; day++) {
+      pass(DAY)
+      await use(id, { ...(JSON.parse(before.body) as object), max_tokens: 16, ...question })
+    }
+    pass(5 * HOUR)
+    expect(pick(await post(`/prefixes/${id}/warm`, {}), 'plan', 'retention')).toBe('5m')
+    const after = await rendered()
+    expect(after.body).toBe(before.body.replace('"ttl":"1h"', '"ttl":"5m"'))
+    expect(after.sha256).not.toBe(before.sha256)
+    // One character per character: the end has not moved, and the probe begins with the same bytes.
+    expect(after.prefix_ends_at).toEqual(before.prefix_ends_at)
+    expect(after.probe.body).toContain(after.body.slice(after.body.indexOf('"system"'), after.body.indexOf('}]')))
+  })
+
   it('is judged by what stands where a caller requires the cache', async () => {
     const body = unmarked()
     const first = await post('/warm', auto(body, { cache: { mode: 'required' } }))
