@@ -132,9 +132,11 @@ export const prefixes = room()
   .post('/prefixes/:id/preview', account, async (c) => {
     const id = idOf(c)
     const { keep_warm } = await readBody(c, previewBody)
-    const view = await registryOf(c).view(id)
+    const { view, traffic } = await registryOf(c).seen(id)
     const clock = clockOf(c)
-    return c.json(previewJson(view, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs))
+    return c.json(
+      previewJson({ ...view, traffic }, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs),
+    )
   })
   .post('/prefixes/:id/lease', account, async (c) => {
     const id = idOf(c)
