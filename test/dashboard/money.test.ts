@@ -176,6 +176,11 @@ describe('the chart', () => {
     expect(money.chart(ledger({}))).toMatchObject({ columns: [], lines: [{ text: '$0' }] })
   })
 
+  it('has a scale for the smallest amount there is', () => {
+    expect(money.chart(one({ cost_usd: 1e-9, saved_usd: 0 }))?.lines[0]?.text).toBe('$0.000000001')
+    expect(money.chart({ ...one({}), data: [{ day: '2026-11-21', calls: 1, cost_usd: 5e-324 }] })?.zero).toBe(1)
+  })
+
   it('keeps every bar within its frame', () => {
     const dollars = fc.double({ min: -1e6, max: 1e6, noNaN: true })
     fc.assert(
@@ -195,6 +200,7 @@ describe('the chart', () => {
             expect(bar.x1).toBeGreaterThan(bar.x0)
           }
       }),
+      { examples: [[[[5e-324, -5e-324]]]] },
     )
   })
 
