@@ -22,7 +22,7 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
   },
   holdout: {
     about:
-      'three accounts with a known saving, a hundred seeds each: how often its measurement covers it (some minutes)',
+      'three accounts with a known saving, a hundred seeds each: how often its measurement covers it (about two minutes)',
     load: async () => (await import('./holdout.ts')).holdout,
   },
   observe: {

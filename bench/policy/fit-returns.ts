@@ -4,7 +4,7 @@
  */
 import { kindsOf, remember, REMEMBERED_GAPS, usualReturns } from '../../src/core/demand.ts'
 import type { IdleGap, Lessons, Prior } from '../../src/core/demand.ts'
-import { ageAt, ALL_SIGNS, returnSigns, SIGNS, STEPS } from '../../src/core/return-signs.ts'
+import { ageAt, returnSigns, SIGNS, STEPS } from '../../src/core/return-signs.ts'
 import { fit } from './fit.ts'
 import { PRIOR } from '../../src/core/demand-prior.ts'
 import { priceRows } from './prices.ts'
@@ -29,13 +29,7 @@ const ROUNDS = 12
 /** Both lessons from these streams. */
 export function learn(streams: readonly Stream[]): Lessons {
   const prior = { ...PRIOR, kinds: fit(streams) }
-  return { prior, ...bothWeights(streams, prior) }
-}
-
-/** By gaps alone, and with the requests of late. */
-function bothWeights(streams: readonly Stream[], prior: Prior): Omit<Lessons, 'prior'> {
-  const examples = examplesOf(streams, prior)
-  return { returns: returnWeights(examples, SIGNS), counted: returnWeights(examples, ALL_SIGNS) }
+  return { prior, returns: returnWeights(examplesOf(streams, prior)) }
 }
 
 export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
@@ -49,7 +43,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
     [...lengths, lastLength].map((seconds) => stepsOf(seconds * 1000)).filter((steps) => steps > 0)
   const count = streams.flatMap(decided).reduce((a, b) => a + b, 0)
   const examples: Examples = {
-    signs: new Float32Array(count * ALL_SIGNS),
+    signs: new Float32Array(count * SIGNS),
     returned: new Uint8Array(count),
     weights: new Float64Array(count),
     count,
@@ -63,7 +57,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
       const usual = usualReturns(kindsOf(gaps.slice(-REMEMBERED_GAPS), prior), steps, prior)
       const requests = stream.counted[index]
       if (requests === undefined) throw new Error(`stream ${stream.name}: no count of requests at gap ${index}`)
-      examples.signs.set(returnSigns(gaps, startAt, usual, requests), row * ALL_SIGNS)
+      examples.signs.set(returnSigns(gaps, startAt, usual, requests), row * SIGNS)
       for (let step = 0; step < steps; step++, row++) {
         examples.returned[row] = ended && lengthMs > ageAt(step) && lengthMs <= ageAt(step + 1) ? 1 : 0
         examples.weights[row] = 1 / (floors.get(stream.family) ?? 1)
@@ -88,16 +82,17 @@ function stepsOf(lengthMs: number): number {
   return steps
 }
 
-/** Logistic regression on the first `used` signs by Newton's method; the last number is the one that stands for no sign. */
-export function returnWeights({ signs, returned, weights, count }: Examples, used: number): number[] {
+/** Logistic regression by Newton's method; the last number is the one that stands for no sign. */
+export function returnWeights({ signs, returned, weights, count }: Examples): number[] {
+  const used = SIGNS
   const size = used + 1
   const mean = new Float64Array(size)
   const deviation = new Float64Array(size).fill(1)
   for (let row = 0; row < count; row++)
-    for (let sign = 0; sign < used; sign++) mean[sign]! += (signs[row * ALL_SIGNS + sign] ?? 0) / count
+    for (let sign = 0; sign < used; sign++) mean[sign]! += (signs[row * SIGNS + sign] ?? 0) / count
   const squares = new Float64Array(used)
   for (let row = 0; row < count; row++)
-    for (let sign = 0; sign < used; sign++) squares[sign]! += ((signs[row * ALL_SIGNS + sign] ?? 0) - mean[sign]!) ** 2
+    for (let sign = 0; sign < used; sign++) squares[sign]! += ((signs[row * SIGNS + sign] ?? 0) - mean[sign]!) ** 2
   squares.forEach((sum, sign) => (deviation[sign] = Math.sqrt(sum / count) + 1e-9))
   const found = new Float64Array(size)
   const one = new Float64Array(size).fill(1)
@@ -107,7 +102,7 @@ export function returnWeights({ signs, returned, weights, count }: Examples, use
     for (let row = 0; row < count; row++) {
       let sum = found[used]!
       for (let sign = 0; sign < used; sign++) {
-        one[sign] = (signs[row * ALL_SIGNS + sign]! - mean[sign]!) / deviation[sign]!
+        one[sign] = (signs[row * SIGNS + sign]! - mean[sign]!) / deviation[sign]!
         sum += found[sign]! * one[sign]!
       }
       const chance = 1 / (1 + Math.exp(-sum))
@@ -158,22 +153,16 @@ function solved(lower: Float64Array, right: Float64Array, size: number): Float64
 }
 
 /** The file that ships. */
-export function weightsFile({ returns, counted }: Omit<Lessons, 'prior'>): string {
-  const rows = (weights: readonly number[]): string =>
-    weights.map((weight) => `  ${Number(weight.toPrecision(5))},`).join('\n')
+export function weightsFile(returns: readonly number[]): string {
   return `/**
  * What each sign of a return weighs (return-signs.ts), the last number for none: made by \`node bench/policy/fit-returns.ts DIR\`,
  * never edited. DIR held the open part of four families of public traces; docs/planner.md names the sources and their licences.
  */
 export const RETURN_WEIGHTS: readonly number[] = [
-${rows(returns)}
-]
-
-/** The same where the requests of late are counted (requests.ts). */
-export const COUNTED_WEIGHTS: readonly number[] = [
-${rows(counted)}
+${returns.map((weight) => `  ${Number(weight.toPrecision(5))},`).join('\n')}
 ]
 `
 }
 
-if (import.meta.main) process.stdout.write(weightsFile(bothWeights(readTraces(process.argv[2] ?? ''), PRIOR)))
+if (import.meta.main)
+  process.stdout.write(weightsFile(returnWeights(examplesOf(readTraces(process.argv[2] ?? ''), PRIOR))))

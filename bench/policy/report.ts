@@ -8,7 +8,7 @@ import { learn } from './fit-returns.ts'
 import { foldsOf } from './folds.ts'
 import { priceRows } from './prices.ts'
 import type { PriceRow } from './prices.ts'
-import { clairvoyant, fixed, pilotlight, play, randomised } from './simulate.ts'
+import { clairvoyantOutcome, fixed, pilotlight, play, randomised } from './simulate.ts'
 import type { Outcome } from './simulate.ts'
 import { readTraces, TraceError } from './traces.ts'
 import type { Stream } from './traces.ts'
@@ -73,8 +73,12 @@ export function compare(
       play(stream, randomised(holding, latencyValue, seeded(20261121)), latencyValue),
     )
   }
-  const best = row.holdings.find(({ name }) => name === row.bestFixed.name)
-  if (best !== undefined) run('best-fixed', (stream) => play(stream, fixed(best, row.bestFixed.probes), latencyValue))
+  for (const { name, probes } of row.bestFixed) {
+    const holding = row.holdings.find((one) => one.name === name)
+    if (holding === undefined) continue
+    run('best-fixed', (stream) => play(stream, fixed(holding, probes), latencyValue))
+    break
+  }
   run('hindsight-fixed', (stream) => hindsight(stream, row.holdings, latencyValue))
   const lessons = folds === 1 ? [] : crossed(streams, folds)
   const startedAt = performance.now()
@@ -88,12 +92,8 @@ export function compare(
   }
   const known =
     (holdings: readonly Holding[]) =>
-    (stream: Stream): Outcome => ({
-      excess: clairvoyant(stream, holdings, latencyValue),
-      cold: 0,
-      probes: 0,
-      gaps: 0,
-    })
+    (stream: Stream): Outcome =>
+      clairvoyantOutcome(stream, holdings, latencyValue)
   if (row.holdings.length > 1) {
     for (const holding of row.holdings) run(`clairvoyant-${holding.name}`, known([holding]))
   }
@@ -103,7 +103,6 @@ export function compare(
   const families = new Map<string, number[]>()
   streams.forEach(({ family }, index) => families.set(family, [...(families.get(family) ?? []), index]))
   const requests = streams.map((stream) => stream.requests * row.read)
-  const knowing = (name: string): boolean => name.startsWith('clairvoyant')
   const scoreOf = (name: string, groups: readonly number[][]): Score => {
     const outcomes = runs.get(name) ?? []
     const parts = groups.map((indices) => {
@@ -158,7 +157,7 @@ export function compare(
     }
   }
   const table = (groups: readonly number[][]): Record<string, Score> =>
-    Object.fromEntries([...runs.keys()].map((name) => [name, dropCounts(withInterval(name, groups), knowing(name))]))
+    Object.fromEntries([...runs.keys()].map((name) => [name, withInterval(name, groups)]))
   const decisions = streams.reduce((sum, { lengths }) => sum + lengths.length + 2, 0)
   return {
     prices,
@@ -172,11 +171,6 @@ export function compare(
       [...families].map(([family, indices]) => [family, { streams: indices.length, policies: table([indices]) }]),
     ),
   }
-}
-
-/** The dynamic program says what it costs, not how often it was cold: no figure rather than a false zero. */
-function dropCounts(score: Score, knowing: boolean): Score {
-  return knowing ? { ...score, cold_per_gap: Number.NaN, probes_per_gap: Number.NaN } : score
 }
 
 /** The best fixed rule of one stream, chosen after the fact. */
@@ -259,7 +253,7 @@ export function policyBench(args: string[], print: (text: string) => void): numb
 
 function tableOf(report: PolicyReport): string {
   const line = (name: string, score: Score): string => {
-    const count = (value: number): string => (Number.isNaN(value) ? '-' : value.toFixed(3)).padStart(9)
+    const count = (value: number): string => value.toFixed(3).padStart(9)
     const cells = [
       score.excess.toFixed(2),
       `${(score.capture * 100).toFixed(0)} %`,

@@ -1,9 +1,10 @@
 import { clairvoyant as bound } from '../../src/core/clairvoyant.ts'
 import type { Lessons } from '../../src/core/demand.ts'
-import { horizon, mostProbes, reachOf, retentionFor } from '../../src/core/policy.ts'
+import { mostProbes } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
-import { memory, play as replay } from '../../src/core/replay.ts'
-import type { Player, Traffic } from '../../src/core/replay.ts'
+import { choosing, play as replay } from '../../src/core/replay.ts'
+import type { Player } from '../../src/core/replay.ts'
+import type { SeenGap, Traffic } from '../../src/core/traffic.ts'
 import type { PriceRow } from './prices.ts'
 import type { Stream } from './traces.ts'
 
@@ -19,17 +20,14 @@ export interface Outcome {
 
 /** Streams count in seconds, the product in milliseconds. */
 function trafficOf({ starts, lengths, lastStart, lastLength, counted }: Stream): Traffic {
-  const seen = (index: number) => {
+  const seen = (start: number, length: number, index: number): SeenGap => {
     const requests = counted[index]
-    return requests === undefined ? {} : { requests }
+    if (requests === undefined) throw new Error(`no count of requests at gap ${index}`)
+    return { startAt: start * 1000, lengthMs: length * 1000, requests }
   }
   return {
-    gaps: starts.map((start, index) => ({
-      startAt: start * 1000,
-      lengthMs: (lengths[index] ?? 0) * 1000,
-      ...seen(index),
-    })),
-    last: { startAt: lastStart * 1000, lengthMs: lastLength * 1000, ...seen(starts.length) },
+    gaps: starts.map((start, index) => seen(start, lengths[index] ?? 0, index)),
+    last: seen(lastStart, lastLength, starts.length),
   }
 }
 
@@ -40,7 +38,7 @@ export function play(stream: Stream, player: Player, latencyValue: number): Outc
     excess: firstCost + rewritesCost + probesCost + (1 + coldStarts) * latencyValue,
     cold: coldStarts,
     probes,
-    gaps: traffic.gaps.filter(({ lengthMs }) => lengthMs > 300_000).length,
+    gaps: longGaps(traffic),
   }
 }
 
@@ -52,23 +50,21 @@ export function randomised(holding: Holding, latencyValue: number, random: () =>
 
 /** The shipped planner, over what it remembers of this stream and nothing else. */
 export function pilotlight(row: PriceRow, latencyValue: number, lessons?: Lessons): Player {
-  const { foresight, ended } = memory(lessons)
-  const reach = Math.max(...row.holdings.map((holding) => reachOf(holding, latencyValue)))
-  let standing: string | undefined
-  return {
-    write: (at, requests) => {
-      const choice = retentionFor(row.holdings, foresight(at, reach, requests), latencyValue, standing)
-      if (choice === null) throw new Error('a price row without a retention')
-      standing = choice.holding.name
-      return choice.holding
-    },
-    probes: (at, holding, requests) =>
-      horizon(holding, foresight(at, reachOf(holding, latencyValue), requests), latencyValue).probes,
-    ended,
-  }
+  return choosing(row.holdings, latencyValue, lessons)
 }
 
 /** What nobody could pay less than on this stream. */
 export function clairvoyant(stream: Stream, holdings: readonly Holding[], latencyValue: number): number {
-  return bound(trafficOf(stream), holdings, latencyValue).cost
+  return clairvoyantOutcome(stream, holdings, latencyValue).excess
+}
+
+/** And how; of ways that cost the same, one. */
+export function clairvoyantOutcome(stream: Stream, holdings: readonly Holding[], latencyValue: number): Outcome {
+  const traffic = trafficOf(stream)
+  const { cost, coldStarts, probes } = bound(traffic, holdings, latencyValue)
+  return { excess: cost, cold: coldStarts, probes, gaps: longGaps(traffic) }
+}
+
+function longGaps({ gaps }: Traffic): number {
+  return gaps.filter(({ lengthMs }) => lengthMs > 300_000).length
 }

@@ -27,6 +27,7 @@ const WORDS = {
   break_even: 'break-even',
   auto: 'auto',
   always: 'always',
+  auto_choosing: 'auto at its choice',
   clairvoyant: 'clairvoyant',
 } as const
 

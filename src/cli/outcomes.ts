@@ -1,18 +1,22 @@
 import { holdingOf } from '../core/break-even.ts'
 import { clairvoyant } from '../core/clairvoyant.ts'
 import type { Holding } from '../core/policy.ts'
-import { breakEven, fixed, planned, play } from '../core/replay.ts'
-import type { Traffic } from '../core/replay.ts'
+import { breakEven, choosing, fixed, planned, play } from '../core/replay.ts'
+import type { Player } from '../core/replay.ts'
+import type { Traffic } from '../core/traffic.ts'
 import type { Known } from './prices.ts'
 
-/** Plans in the order in which they are shown. `clairvoyant` knows every arrival: the bound, not a plan. */
-export const PLANS = ['nothing', 'break_even', 'auto', 'always', 'clairvoyant'] as const
+/**
+ * Plans in the order in which they are shown. `auto_choosing` also chooses the retention at each write; `clairvoyant` knows every
+ * arrival: the bound, not a plan.
+ */
+export const PLANS = ['nothing', 'break_even', 'auto', 'always', 'auto_choosing', 'clairvoyant'] as const
 export type PlanName = (typeof PLANS)[number]
 
 /** What one plan would have done and cost. Money in nano-dollars, of the prefix's tokens alone; its parts sum to `costNanos`. */
 export interface Outcome {
   plan: PlanName
-  /** Null for the clairvoyant, who chooses at each write. */
+  /** Null where it is chosen at each write. */
   retention: string | null
   /** Requests that found nothing, the first of each prefix among them. */
   coldStarts: number
@@ -25,22 +29,33 @@ export interface Outcome {
   latencyNanos: number
 }
 
+/** A retention that probes can keep. `open`: `auto` may choose it, since the provider states how long it is. */
+export interface Kept extends Holding {
+  open: boolean
+}
+
 /** The retentions that probes can keep, with what they cost for so many tokens. */
-export function holdingsOf({ facts, outputFloor }: Known, tokens: number): Holding[] {
+export function holdingsOf({ facts, outputFloor }: Known, tokens: number): Kept[] {
   const context = { facts, estimatedTokens: tokens, outputFloor, grainMs: 1_000 }
-  return facts.retentions.flatMap(({ name, ttlMs, kind }) => {
+  return facts.retentions.flatMap(({ name, ttlMs, kind, assumed }) => {
     const holding = kind === 'fixed' ? null : holdingOf({ measuredTokens: tokens }, context, name, ttlMs)
-    return holding === null ? [] : [holding]
+    return holding === null ? [] : [{ ...holding, open: kind === 'sliding' && !assumed }]
   })
 }
 
-/** What each plan would have done with the traffic of one prefix, at each of its retentions, the clairvoyant last. */
-export function outcomesOf(
-  traffic: Traffic,
-  requests: number,
-  holdings: readonly Holding[],
-  latency: number,
-): Outcome[] {
+/**
+ * What each plan would have done with the traffic of one prefix, at each of its retentions; then `auto` where it may choose among
+ * several, and the clairvoyant last.
+ */
+export function outcomesOf(traffic: Traffic, requests: number, holdings: readonly Kept[], latency: number): Outcome[] {
+  // All retentions read at one price.
+  const read = holdings[0]?.read ?? 0
+  const replayed = (plan: PlanName, retention: string | null, player: Player): Outcome => {
+    const { probes, coldStarts, probesCost, firstCost, rewritesCost } = play(traffic, player)
+    const cold = 1 + coldStarts
+    const writes = firstCost + rewritesCost + cold * read
+    return outcome(plan, retention, { cold, probes, probesCost, reads: (requests - cold) * read, writes }, latency)
+  }
   const outcomes = holdings.flatMap((holding): Outcome[] => {
     const auto = planned({ plan: 'auto', idleTimeoutMs: null, latencyValueNanos: latency }, holding)
     const players = [
@@ -49,22 +64,14 @@ export function outcomesOf(
       ['auto', auto],
       ['always', fixed(holding, Number.POSITIVE_INFINITY)],
     ] as const
-    return players.map(([plan, player]) => {
-      const { probes, coldStarts, probesCost } = play(traffic, player)
-      const cold = 1 + coldStarts
-      return outcome(
-        plan,
-        holding.name,
-        { cold, probes, probesCost, reads: (requests - cold) * holding.read, writes: cold * holding.write },
-        latency,
-      )
-    })
+    return players.map(([plan, player]) => replayed(plan, holding.name, player))
   })
+  const open = holdings.filter((holding) => holding.open)
+  if (open.length > 1) outcomes.push(replayed('auto_choosing', null, choosing(open, latency)))
   const bound = clairvoyant(traffic, holdings, latency)
   const cold = 1 + bound.coldStarts
-  const reads = (requests - cold) * (holdings[0]?.read ?? 0)
-  // All retentions read at one price, so what is left of the bound is its writes.
-  const writes = bound.cost - cold * latency - bound.probesCost + cold * (holdings[0]?.read ?? 0)
+  const reads = (requests - cold) * read
+  const writes = bound.cost - cold * latency - bound.probesCost + cold * read
   outcomes.push(
     outcome('clairvoyant', null, { cold, probes: bound.probes, probesCost: bound.probesCost, reads, writes }, latency),
   )

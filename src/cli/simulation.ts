@@ -1,9 +1,9 @@
 import type { Holding } from '../core/policy.ts'
-import type { Traffic } from '../core/replay.ts'
+import { trafficOf } from '../core/traffic.ts'
 import { shown } from './log/entry.ts'
 import type { Log, PrefixLog, Sizes } from './log/traffic.ts'
 import { added, holdingsOf, outcomesOf, PLANS, plus } from './outcomes.ts'
-import type { Outcome } from './outcomes.ts'
+import type { Outcome, PlanName } from './outcomes.ts'
 import type { Known, Priced } from './prices.ts'
 
 export interface PrefixResult {
@@ -94,7 +94,7 @@ export function simulate(log: Log, options: SimulationOptions): Simulation {
     } else if (holdings.length === 0) leave(unpriced, prefix, 'no retention of this model can be kept by probes')
     else {
       const model = modelOf(models, priced, holdings)
-      const traffic = trafficOf(prefix, log.toAt)
+      const traffic = trafficOf(prefix.runs.all(), log.toAt)
       const shortest = Math.min(...holdings.map(({ ttlMs }) => ttlMs))
       const result = {
         label: prefix.label,
@@ -130,17 +130,6 @@ function sizeOf(prefix: PrefixLog, asked: number | null): { tokens: number | nul
   if (asked !== null) return { tokens: asked, sizes: null }
   const sizes = prefix.cached.count > 0 ? prefix.cached : prefix.tokens
   return sizes.count === 0 ? { tokens: null, sizes } : { tokens: Math.round(sizes.sum / sizes.count), sizes }
-}
-
-/** Idle gaps between the runs of a prefix, and the silence up to the end of the log. */
-function trafficOf({ runs }: PrefixLog, endAt: number): Traffic {
-  const { starts, ends } = runs.all()
-  const gaps = starts.slice(1).map((start, index) => {
-    const startAt = ends[index] ?? start
-    return { startAt, lengthMs: start - startAt }
-  })
-  const startAt = ends.at(-1) ?? endAt
-  return { gaps, last: { startAt, lengthMs: endAt - startAt } }
 }
 
 function modelOf(
@@ -192,8 +181,12 @@ const costOf = ({ outcomes }: Pick<PrefixResult, 'outcomes'>): number => outcome
 
 function totalOf(models: readonly ModelResult[]): Outcome[] {
   return PLANS.flatMap((plan) => {
-    const parts = models.flatMap(({ outcomes }) => outcomes.find((one) => one.plan === plan) ?? [])
-    return parts.length === 0 ? [] : [{ ...parts.reduce(plus), retention: null }]
+    const named = (outcomes: readonly Outcome[], name: PlanName) => outcomes.find((one) => one.plan === name)
+    if (!models.some(({ outcomes }) => named(outcomes, plan))) return []
+    // Where there is nothing to choose, the choice is what there is.
+    const instead = plan === 'auto_choosing' ? 'auto' : plan
+    const parts = models.flatMap(({ outcomes }) => named(outcomes, plan) ?? named(outcomes, instead) ?? [])
+    return parts.length === 0 ? [] : [{ ...parts.reduce(plus), plan, retention: null }]
   })
 }
 

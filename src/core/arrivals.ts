@@ -69,8 +69,7 @@ export function applyArrivals(
       if (row !== null) rows.push(row)
       delete state.trial
     }
-    if (state.lastArrivalAt === null || state.requests !== undefined)
-      state.requests = counted(state.requests ?? null, at)
+    state.requests = counted(state.requests ?? null, at)
     const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
     if (gaps.length > 0) state.gaps = gaps
     state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)

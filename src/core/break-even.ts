@@ -1,4 +1,4 @@
-import { foresee, unpackGaps } from './demand.ts'
+import { foreseeRow } from './demand.ts'
 import type { Foresight } from './demand.ts'
 import { leadMs } from './pace.ts'
 import type { PlanContext } from './plan.ts'
@@ -47,7 +47,7 @@ function learned(state: PrefixState, context: PlanContext): { choice: Choice; fo
 /** What the gap that began with the last real request may be, looked at as far as it matters. */
 function sight(state: PrefixState, reachMs?: number): Foresight {
   const startAt = Math.max(state.lastArrivalAt ?? 0, state.plannedAt)
-  return foresee(unpackGaps(state.gaps ?? []), startAt, undefined, reachMs, state.requests)
+  return foreseeRow(state, startAt, reachMs)
 }
 
 /** A retention of this prefix with its prices; null where a price is not known. */

@@ -1,5 +1,5 @@
 import type { Holding } from './policy.ts'
-import type { Traffic } from './replay.ts'
+import type { Traffic } from './traffic.ts'
 
 /** The bound: what nobody can pay less than. Money in the unit of the holdings, above the floor where each request is a read. */
 export interface Bound {

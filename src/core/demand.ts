@@ -1,21 +1,17 @@
 import { PRIOR } from './demand-prior.ts'
 import type { Requests } from './requests.ts'
-import { COUNTED_WEIGHTS, RETURN_WEIGHTS } from './return-weights.ts'
+import { RETURN_WEIGHTS } from './return-weights.ts'
 import { ageAt, returnSigns, STEPS } from './return-signs.ts'
 
 /** Kinds of traffic: how common each is, and the odds of its gap lengths. */
 export type Prior = typeof PRIOR
 
-/**
- * What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none.
- * `counted`: where it is known how many requests came of late.
- */
+/** What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none. */
 export interface Lessons {
   prior: Prior
   returns: readonly number[]
-  counted: readonly number[]
 }
-const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS, counted: COUNTED_WEIGHTS }
+const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS }
 
 /** One idle time between two real requests. */
 export interface IdleGap {
@@ -64,10 +60,10 @@ export function binOf(lengthMs: number): number {
   return Math.max(0, Math.min(PRIOR.bins - 1, bin))
 }
 
-/** The length that stands for a bin. */
-export function lengthOf(bin: number): number {
-  return SHORTEST_GAP_MS * PRIOR.step ** (bin + 0.5)
-}
+/** The length that stands for each bin; the last bin is that of gaps that nobody ends. */
+const LENGTHS_MS = Array.from({ length: PRIOR.bins + 1 }, (_, bin) =>
+  bin === PRIOR.bins ? Number.POSITIVE_INFINITY : SHORTEST_GAP_MS * PRIOR.step ** (bin + 0.5),
+)
 
 /** How likely each kind of traffic is, from the prefix's own gaps: Bayes' rule, its evidence tempered. */
 export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[] {
@@ -87,7 +83,7 @@ export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[
 /**
  * What the gap that begins at `now` may be. Its first hour: as the prefix's latest gaps were, those that began at a like time of day
  * and on a like day weighing more, and kinds of traffic that they resemble. From then on, step by step up to `reachMs`: the chance of
- * a return by its signs. UTC days, since a prefix has no time zone.
+ * a return by its signs. UTC days, since a prefix has no time zone. Without `requests`, none ever came.
  */
 export function foresee(
   gaps: readonly IdleGap[],
@@ -101,7 +97,7 @@ export function foresee(
   const law = replayed(latest, kinds, now, lessons.prior)
   const steps = Math.max(0, Math.min(STEPS, Math.ceil((reachMs - ageAt(0)) / (ageAt(1) - ageAt(0)))))
   const signs = returnSigns(gaps, now, usualReturns(kinds, steps, lessons.prior), requests)
-  const chances = returnChances(signs, steps, requests === undefined ? lessons.returns : lessons.counted)
+  const chances = returnChances(signs, steps, lessons.returns)
   const lengthsMs: number[] = []
   const weights: number[] = []
   const put = (length: number, weight: number): void => {
@@ -122,16 +118,40 @@ export function foresee(
     beyond *= 1 - chance
   })
   // What outlasts the last step is as like traffic is.
-  const rest = kinds.flatMap((share, kind) =>
-    (lessons.prior.kinds[kind]?.odds ?? []).flatMap((chance, bin) => {
-      const length = bin === lessons.prior.bins ? Number.POSITIVE_INFINITY : lengthOf(bin)
-      return length >= ageAt(steps) ? [{ length, chance: share * chance }] : []
-    }),
-  )
-  const all = rest.reduce((sum, { chance }) => sum + chance, 0)
-  for (const { length, chance } of rest) put(length, (beyond * chance) / all)
+  const from = LENGTHS_MS.findIndex((length) => length >= ageAt(steps))
+  let all = 0
+  kinds.forEach((share, kind) => {
+    const odds = lessons.prior.kinds[kind]?.odds ?? []
+    for (let bin = from; bin < odds.length; bin++) all += share * (odds[bin] ?? 0)
+  })
+  kinds.forEach((share, kind) => {
+    const odds = lessons.prior.kinds[kind]?.odds ?? []
+    for (let bin = from; bin < odds.length; bin++)
+      put(LENGTHS_MS[bin] ?? 0, (beyond * (share * (odds[bin] ?? 0))) / all)
+  })
   return { lengthsMs, weights, seen: gaps.length }
 }
+
+/**
+ * The same from what a prefix's row holds. Every probe of a gap asks it, and its reason asks again: while no request came, which
+ * always makes a new count, the answer stays.
+ */
+export function foreseeRow(
+  { gaps, requests }: { gaps?: readonly number[]; requests?: Requests },
+  now: number,
+  reachMs = Number.POSITIVE_INFINITY,
+): Foresight {
+  const last = requests && lastOf.get(requests)
+  if (last && last.gaps === gaps && last.now === now && last.reachMs === reachMs) return last.foresight
+  const foresight = foresee(unpackGaps(gaps ?? []), now, undefined, reachMs, requests)
+  if (requests) lastOf.set(requests, { gaps, now, reachMs, foresight })
+  return foresight
+}
+
+const lastOf = new WeakMap<
+  Requests,
+  { gaps: readonly number[] | undefined; now: number; reachMs: number; foresight: Foresight }
+>()
 
 /** The law of the own gaps and of the kinds of traffic that they resemble, as it was and without a look at the clock ahead. */
 function replayed(
@@ -155,8 +175,7 @@ function replayed(
     odds.forEach((chance, bin) => {
       const weight = PRIOR_GAPS * share * chance
       if (weight < 1e-4) return
-      const last = bin === prior.bins
-      lengthsMs.push(last ? Number.POSITIVE_INFINITY : lengthOf(bin))
+      lengthsMs.push(LENGTHS_MS[bin] ?? 0)
       weights.push(weight)
     })
   })
@@ -166,8 +185,9 @@ function replayed(
 
 /** The chance that a gap which reached the beginning of a step ends in it, by kinds of traffic. */
 export function usualReturns(kinds: readonly number[], steps: number, prior: Prior): number[] {
+  const lasting = survivals(prior)
   const alive = Array.from({ length: steps + 1 }, (_, step) =>
-    kinds.reduce((sum, share, kind) => sum + share * survival(prior, kind, ageAt(step)), 0),
+    kinds.reduce((sum, share, kind) => sum + share * (lasting[kind]?.[step] ?? 0), 0),
   )
   return Array.from({ length: steps }, (_, step) => 1 - (alive[step + 1] ?? 0) / Math.max(1e-12, alive[step] ?? 0))
 }
@@ -180,6 +200,19 @@ function returnChances(signs: Float64Array, steps: number, weights: readonly num
     return 1 / (1 + Math.exp(-sum))
   })
 }
+
+/** For each kind, the share of its gaps that outlast the beginning of each step. Computed once for a prior. */
+function survivals(prior: Prior): readonly (readonly number[])[] {
+  const known = survivalsOf.get(prior)
+  if (known !== undefined) return known
+  const fresh = prior.kinds.map((_kind, kind) =>
+    Array.from({ length: STEPS + 1 }, (_step, step) => survival(prior, kind, ageAt(step))),
+  )
+  survivalsOf.set(prior, fresh)
+  return fresh
+}
+
+const survivalsOf = new WeakMap<Prior, readonly (readonly number[])[]>()
 
 /** The share of a kind's gaps that last longer than this. */
 function survival(prior: Prior, kind: number, ageMs: number): number {

@@ -26,13 +26,18 @@ const SILENCE_MS = 24 * 3_600_000
 /** What a prefix last told of. */
 export type Told = Pick<Stop, 'reason' | 'at'>
 
+/** Whether a plan rests in a way that a person should know of: it is told of, and stands apart in lists. */
+export function needsSomebody({ stopped, retention }: Pick<PrefixState, 'stopped' | 'retention'>): boolean {
+  if (stopped === null || !TOLD.includes(stopped.reason)) return false
+  // A fixed time runs out by itself, however well everything goes.
+  return stopped.reason !== 'lapsed' || retention?.kind !== 'fixed'
+}
+
 /** The stop that a person has to hear of, now that the state of a prefix changed; null when there is none. */
 export function newsOf(before: PrefixState | null, after: PrefixState): Stop | null {
   const { stopped, told } = after
-  if (stopped === null || !TOLD.includes(stopped.reason)) return null
+  if (stopped === null || !needsSomebody(after)) return null
   if (before?.stopped?.reason === stopped.reason && before.stopped.at === stopped.at) return null
-  // A fixed time runs out by itself, however well everything goes.
-  if (stopped.reason === 'lapsed' && after.retention?.kind === 'fixed') return null
   const silent = told !== undefined && told.reason === stopped.reason && stopped.at < told.at + SILENCE_MS
   return silent ? null : stopped
 }

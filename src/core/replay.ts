@@ -1,31 +1,21 @@
 import { foresee, remember, SHORTEST_GAP_MS } from './demand.ts'
 import type { IdleGap, Lessons } from './demand.ts'
 import type { KeepWarm } from './plan.ts'
-import { horizon, mostProbes, reachOf } from './policy.ts'
+import { horizon, mostProbes, reachOf, retentionFor } from './policy.ts'
 import type { Holding } from './policy.ts'
 import { counted } from './requests.ts'
 import type { Requests } from './requests.ts'
+import type { SeenGap, Traffic } from './traffic.ts'
 
 /**
  * The one replay of traffic: what a plan would have sent and paid over idle gaps that were seen. The preview of a prefix, the
- * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree. Only the benchmark knows how many requests came.
+ * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree.
  */
-
-/** Traffic of one prefix as its idle gaps, oldest first. `last`: the silence that ended with the observation, not with a request. */
-export interface Traffic {
-  gaps: readonly SeenGap[]
-  last: SeenGap | null
-}
-
-/** `requests`: of late, when it began; absent where only gaps are known, and the planner then goes by these alone. */
-export interface SeenGap extends IdleGap {
-  requests?: Requests
-}
 
 /** A policy on one prefix: what to write at an instant (epoch ms), and how many probes the gap that begins then gets. */
 export interface Player {
-  write(at: number, requests?: Requests): Holding
-  probes(at: number, holding: Holding, requests?: Requests): number
+  write(at: number, requests: Requests): Holding
+  probes(at: number, holding: Holding, requests: Requests): number
   ended?(gap: IdleGap): void
 }
 
@@ -60,7 +50,7 @@ export function play({ gaps, last }: Traffic, player: Player): Replay {
     player.ended?.(gap)
     if (gap.lengthMs > sent * holding.everyMs + holding.ttlMs) {
       const at = gap.startAt + gap.lengthMs
-      holding = player.write(at, gap.requests && counted(gap.requests, at))
+      holding = player.write(at, counted(gap.requests, at))
       sum.coldStarts += 1
       sum.rewritesCost += holding.write - holding.read
     }
@@ -94,11 +84,29 @@ export function planned(
   }
 }
 
+/** Plan `auto` where it may also choose, at each write, which of these retentions to write. At least one. */
+export function choosing(holdings: readonly Holding[], latencyValue: number, lessons?: Lessons): Player {
+  const { foresight, ended } = memory(lessons)
+  const reach = Math.max(...holdings.map((holding) => reachOf(holding, latencyValue)))
+  let standing: string | undefined
+  return {
+    write: (at, requests) => {
+      const choice = retentionFor(holdings, foresight(at, reach, requests), latencyValue, standing)
+      if (choice === null) throw new Error('no retention to choose from')
+      standing = choice.holding.name
+      return choice.holding
+    },
+    probes: (at, holding, requests) =>
+      horizon(holding, foresight(at, reachOf(holding, latencyValue), requests), latencyValue).probes,
+    ended,
+  }
+}
+
 /** What the planner remembers of a prefix while it is replayed, and what it foresees from that. */
 export function memory(lessons?: Lessons) {
   let gaps: IdleGap[] = []
   return {
-    foresight: (at: number, reachMs: number, requests?: Requests) => foresee(gaps, at, lessons, reachMs, requests),
+    foresight: (at: number, reachMs: number, requests: Requests) => foresee(gaps, at, lessons, reachMs, requests),
     ended: (gap: IdleGap): void => {
       if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
     },

@@ -3,6 +3,9 @@ const HOUR_MS = 3_600_000
 /** How long it takes until a request counts half. */
 const HALF_LIVES_MS = [10 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS, 168 * HOUR_MS]
 
+/** After so long no count holds a hundredth of a request any more. */
+export const SPENT_MS = 7 * 168 * HOUR_MS
+
 /** How many requests came of late, as of the instant `at`: one fading count for each half-life. */
 export interface Requests {
   at: number

@@ -1,7 +1,7 @@
 import { holdingOf, holdingsOf, latencyValue, latencyWords } from './break-even.ts'
 import { worstNanosAt } from './budget.ts'
 import type { Change } from './change.ts'
-import { foresee, unpackGaps } from './demand.ts'
+import { foreseeRow } from './demand.ts'
 import type { Foresight } from './demand.ts'
 import type { PlanContext } from './plan.ts'
 import { horizon, reachOf, retentionFor } from './policy.ts'
@@ -92,7 +92,7 @@ function learnedHolding(known: Known, context: Choosing, retention: LearnedReten
 /** The gap that would begin now, looked at as far as it matters to any of them. */
 function sightOf(known: Known, holdings: readonly Holding[], value: number, now: number): Foresight {
   const reachMs = Math.max(...holdings.map((holding) => reachOf(holding, value)))
-  return foresee(unpackGaps(known.gaps ?? []), now, undefined, reachMs, known.requests)
+  return foreseeRow(known, now, reachMs)
 }
 
 function chosen(known: Known, context: Choosing, now: number): { holding: Holding; why: string } | null {

@@ -58,14 +58,12 @@ const FIRMLY_GRANTED = 3
 const LEAST_RATE = 1e-4
 const MOST_RATE = 3
 
-/** Signs per step that gaps alone give, in the order in which `returnSigns` writes them, and with the requests of late behind them. */
-export const SIGNS = LIKENESSES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13
-export const ALL_SIGNS = SIGNS + COUNTS
+/** Signs per step, in the order in which `returnSigns` writes them. */
+export const SIGNS = LIKENESSES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13 + COUNTS
 
 /**
- * What speaks for a return at each step of the gap that begins at `now`: for each of them `SIGNS` numbers, `ALL_SIGNS` where it is
- * known how many requests came of late. `usual` holds the chance
- * that like traffic returns in each step, and so says how many steps are looked at.
+ * What speaks for a return at each step of the gap that begins at `now`: for each of them `SIGNS` numbers. `usual` holds the chance
+ * that like traffic returns in each step, and so says how many steps are looked at. Without `requests`, none ever came.
  */
 export function returnSigns(
   gaps: readonly IdleGap[],
@@ -75,9 +73,9 @@ export function returnSigns(
 ): Float64Array {
   if (usual.length === 0) return new Float64Array(0)
   const idleness = new Idleness(gaps, now)
-  const counts = requests === undefined ? [] : fadedCounts(requests, now).map(Math.log1p)
+  const counts = fadedCounts(requests ?? { at: now, counts: [] }, now).map(Math.log1p)
   const habit = [...habits(gaps, now), ...counts]
-  const signs = new Float64Array(usual.length * (SIGNS + counts.length))
+  const signs = new Float64Array(usual.length * SIGNS)
   const sums = new Float64Array(LIKENESSES.length)
   let at = 0
   const put = (value: number): void => {

@@ -1,5 +1,5 @@
 import { holdingOf, latencyValue, probeLimit } from './break-even.ts'
-import { foresee, unpackGaps } from './demand.ts'
+import { foreseeRow, unpackGaps } from './demand.ts'
 import type { IdleGap } from './demand.ts'
 import type { PlanContext } from './plan.ts'
 import type { Holding } from './policy.ts'
@@ -25,7 +25,7 @@ export function worthOf(state: PrefixState, context: PlanContext, now: number): 
   if (course === null) return null
   const { holding, probes, firstAt, fromAt, entry, mostNanos, limit } = course
   const gaps = unpackGaps(state.gaps ?? [])
-  const { lengthsMs, weights } = foresee(gaps, fromAt, undefined, undefined, state.requests)
+  const { lengthsMs, weights } = foreseeRow(state, fromAt)
   // By the number of further probes: the weight of gaps that end while only so many hold it, and that would still be idle at the next.
   const ends = new Float64Array(probes + 1)
   const asks = new Float64Array(probes + 1)

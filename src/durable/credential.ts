@@ -81,6 +81,8 @@ export function accessRefusal(access: Access, allowedSecrets: readonly string[])
       `this account may not use the secret ${secret}; an administrator allows it (PATCH /accounts/{id} allowed_secrets)`,
     )
   if (access.credential === null)
-    return key(`this deployment has no secret ${secret}; set it with "wrangler secret put ${secret}"`)
+    return key(
+      `this deployment has no secret ${secret}; set it with "wrangler secret put ${secret}", or for npm start in .dev.vars`,
+    )
   return access.refusal
 }

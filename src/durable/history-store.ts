@@ -13,11 +13,11 @@ export class HistoryStore {
   }
 
   /**
-   * Moves what rides along with a state to a row of its own. Rows of one prefix repeat each other: packed, thirty-two of them
-   * take as much room as two.
+   * Gives what rode along with a state, and the lines behind it, a row of their own. Rows of one prefix repeat each other: packed,
+   * thirty-two of them take as much room as two.
    */
-  moveTail(k: number): void {
-    const tail = this.#tail(k)
+  moveTail(k: number, behind: string): void {
+    const tail = this.#tail(k) + behind
     this.#sql.all(
       `INSERT INTO history (k, seq, last_at, rows)
        VALUES (?, 1 + coalesce((SELECT max(seq) FROM history WHERE k = ?), 0), ?, ?)`,
@@ -26,7 +26,6 @@ export class HistoryStore {
       lastRowOf(tail).at,
       pack(tail),
     )
-    this.#sql.all("UPDATE state SET tail = '', tail_rows = 0 WHERE k = ?", k)
   }
 
   #tail(k: number): string {

@@ -137,7 +137,7 @@ export class Leases {
     // But for what belongs to the next day: its budget is not this one's.
     const asOf = dayOf(near) === dayOf(now) ? near : now
     const decideOn = (one: PrefixState): Decision =>
-      generation === 0 ? asked0(one, context, now) : decide(one, context, asOf)
+      generation === 0 ? asked0(one, context, now) : decideNear(one, context, asOf, now + early)
     const { state, decision } = decidedAt(this.#store, { k, state: before }, context, decideOn, now)
     if (decision.do === 'wait' && generation === 0) {
       // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
@@ -298,4 +298,14 @@ function refusedJob(decision: Exclude<Decision, { do: 'send' }>): Settled {
 
 function primitiveOf(record: PrefixRecord, state: PrefixState): Primitive {
   return record.primitives[Math.min(state.primitiveIndex, record.primitives.length - 1)] ?? 'one_token'
+}
+
+/**
+ * What is to be done as of an instant. A lead that was learned anew moves what is due by a second or two: a probe that would be due so
+ * soon that its message counts as in time goes with it, or it would need one of its own.
+ */
+function decideNear(state: PrefixState, context: PlanContext, asOf: number, until: number): Decision {
+  const decision = decide(state, context, asOf)
+  const soon = decision.do === 'wait' && decision.code === 'hold' && decision.untilAt <= until
+  return soon && dayOf(decision.untilAt) === dayOf(asOf) ? decide(state, context, decision.untilAt) : decision
 }

@@ -1,4 +1,5 @@
 import type { Belief } from '../core/belief.ts'
+import { needsSomebody } from '../core/notice.ts'
 import type { PrefixState } from '../core/state.ts'
 import type { PrefixRecord } from './records.ts'
 
@@ -17,6 +18,7 @@ export interface PrefixFilter {
   provider?: string
   name?: string
   stopped?: boolean
+  needsSomebody?: boolean
 }
 
 /** Whether a list shows it. `named`: it holds the name that was asked for, whichever it shows. */
@@ -24,5 +26,6 @@ export function matches({ record, state, belief: held }: PrefixView, filter: Pre
   if (filter.state !== undefined && held.state !== filter.state) return false
   if (filter.provider !== undefined && record.provider !== filter.provider) return false
   if (filter.name !== undefined && !named && record.name !== filter.name) return false
+  if (filter.needsSomebody !== undefined && needsSomebody(state) !== filter.needsSomebody) return false
   return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
 }

@@ -3,6 +3,7 @@ import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../core/announ
 import type { Announcement } from '../core/announcement.ts'
 import { belief, elsewhere } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
+import { countedFrom, observedTraffic } from '../core/observed.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { restart } from '../core/restart.ts'
 import { learnedRetention } from '../core/retention.ts'
@@ -10,6 +11,8 @@ import { dayOf } from '../core/schedule.ts'
 import { applySignal } from '../core/signal.ts'
 import type { Signal } from '../core/signal.ts'
 import { newState } from '../core/state.ts'
+import type { PrefixState } from '../core/state.ts'
+import type { Traffic } from '../core/traffic.ts'
 import type { Keeper } from './keeper.ts'
 import { matches } from './prefix-view.ts'
 import type { PrefixFilter, PrefixView } from './prefix-view.ts'
@@ -215,19 +218,15 @@ export class Registrar {
 
   history(id: string, now: number): HistoryRow[] {
     const k = this.#k(id)
-    const rows = this.#store.history.load(k)
-    const tally = this.#store.states.load(k)?.tally ?? null
-    // Arrivals that are still being coalesced are part of the story too.
-    if (tally !== null)
-      rows.push({
-        at: Math.min(tally.lastAt, now),
-        type: 'arrival',
-        count: tally.count,
-        hits: tally.hits,
-        misses: tally.misses,
-        cachedTokens: tally.cachedTokens,
-      })
-    return rows
+    return withTally(this.#store.history.load(k), this.#store.states.load(k), now)
+  }
+
+  /** What was seen of a prefix's traffic, as far as its row and its history tell. */
+  traffic(id: string, now: number): Traffic {
+    const k = this.#k(id)
+    const { state } = this.#view(k, now)
+    const rows = this.#store.history.since(k, countedFrom(state))
+    return observedTraffic(state, withTally(rows, state, now), now)
   }
 
   body(id: string): Uint8Array {
@@ -307,4 +306,11 @@ export class Registrar {
     if (record === null) throw new Failure('not_found', 'there is no such prefix')
     return record
   }
+}
+
+/** Arrivals that are still being coalesced are part of the story too. */
+function withTally(rows: HistoryRow[], state: PrefixState | null, now: number): HistoryRow[] {
+  if (state === null || state.tally === null) return rows
+  const { lastAt, count, hits, misses, cachedTokens } = state.tally
+  return [...rows, { at: Math.min(lastAt, now), type: 'arrival', count, hits, misses, cachedTokens }]
 }

@@ -10,6 +10,7 @@ import type { Overrides } from '../core/overrides.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import type { Pool } from '../core/pool.ts'
 import type { Signal } from '../core/signal.ts'
+import type { Traffic } from '../core/traffic.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import { placeOf } from '../runtime/env.ts'
 import type { Environment } from '../runtime/env.ts'
@@ -589,6 +590,12 @@ export class Registry extends DurableObject<Environment> {
 
   list(filter: PrefixFilter, cursor: number | null, limit: number): { views: PrefixView[]; cursor: number | null } {
     return this.#registrar.list(filter, cursor, limit, this.clock.now())
+  }
+
+  /** A prefix, and what was seen of its traffic. */
+  seen(id: string): { view: PrefixView; traffic: Traffic } {
+    const now = this.clock.now()
+    return { view: this.#registrar.view(id, now), traffic: this.#registrar.traffic(id, now) }
   }
 
   history(id: string): HistoryRow[] {

@@ -24,6 +24,8 @@ const WAIT_IN_PLACE_MS = 5_000
 const LONGEST_KEEP_BACKOFF_MS = 8_000
 /** A claim that is being settled stands for its prefixes; only what is due sooner than it can last needs a slot before its end. */
 const CLAIM_LASTS_MS = 120_000
+/** What a message settled is due within some seconds again, and one hint for all of it may come so much too early: a sweep looks closer. */
+const HINT_MS = 10_000
 
 /** From the leases to what became of them. */
 export class Settlement {
@@ -89,7 +91,7 @@ export class Settlement {
         const settled = new Set([...later.values()].flat())
         for (const { k, nextAt } of this.#store.states.nextTimes(claim.entries.map(([one]) => one)))
           if (nextAt !== null && !settled.has(k)) append(later, slotOf(nextAt), k)
-        this.#store.slots.hints(later)
+        this.#store.slots.hints(coarse(later, now))
         this.#store.claims.delete(seq)
       }
       return { again, ended }
@@ -201,4 +203,14 @@ export class Settlement {
 function isStopped({ stopped }: PrefixState, { purpose }: Lease): boolean {
   if (stopped === null) return false
   return purpose !== 'write' || stopped.reason === 'provider_refused' || stopped.reason === 'quota_spent'
+}
+
+/** Fewer hints, too early by less than `HINT_MS`: for what is due soon, the slots themselves. */
+function coarse(hints: ReadonlyMap<number, readonly number[]>, now: number): Map<number, number[]> {
+  const fewer = new Map<number, number[]>()
+  for (const [slot, ks] of hints) {
+    const at = slot > now + CLAIM_LASTS_MS ? Math.floor(slot / HINT_MS) * HINT_MS : slot
+    fewer.set(at, [...(fewer.get(at) ?? []), ...ks])
+  }
+  return fewer
 }

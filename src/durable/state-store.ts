@@ -110,15 +110,17 @@ export class StateStore {
       return
     }
     this.#trials.book(rows)
-    const count = this.#sql.all<{ tail_rows: number }>(
-      'UPDATE state SET next_at = ?, state = ?, tail = tail || ?, tail_rows = tail_rows + ? WHERE k = ? RETURNING tail_rows',
-      state.nextAt,
-      text,
-      linesOf(rows),
-      rows.length,
-      k,
-    )[0]
-    if (count !== undefined && count.tail_rows >= TAIL_ROWS) this.#history.moveTail(k)
+    const before = this.#sql.all<{ tail_rows: number }>('SELECT tail_rows FROM state WHERE k = ?', k)[0]
+    if (before === undefined) return
+    const lines = linesOf(rows)
+    if (before.tail_rows + rows.length >= TAIL_ROWS) {
+      this.#history.moveTail(k, lines)
+      const query = "UPDATE state SET next_at = ?, state = ?, tail = '', tail_rows = 0 WHERE k = ?"
+      this.#sql.all(query, state.nextAt, text, k)
+    } else {
+      const query = 'UPDATE state SET next_at = ?, state = ?, tail = tail || ?, tail_rows = tail_rows + ? WHERE k = ?'
+      this.#sql.all(query, state.nextAt, text, lines, rows.length, k)
+    }
   }
 
   /** Some prefixes that a due time stands for, the newest first, and how many there are. */

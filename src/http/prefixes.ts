@@ -30,6 +30,9 @@ export const listQuery = z.strictObject({
   provider: z.string().max(64).optional(),
   name: z.string().max(200).optional(),
   stopped: z.enum(['true', 'false']).optional(),
+  needs_somebody: z.enum(['true', 'false']).optional().meta({
+    description: 'Only those whose plan stopped in a way that the webhook tells of, or only the others.',
+  }),
   cursor,
   limit: limit(50, 200),
 })
@@ -45,13 +48,14 @@ export const prefixes = room()
   .get('/prefixes', account, async (c) => {
     const query = readQuery(c, listQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
-    const { state, provider, name, stopped } = query
+    const { state, provider, name, stopped, needs_somebody: needs } = query
     const page = await registryOf(c).list(
       {
         ...(state === undefined ? {} : { state }),
         ...(provider === undefined ? {} : { provider }),
         ...(name === undefined ? {} : { name }),
         ...(stopped === undefined ? {} : { stopped: stopped === 'true' }),
+        ...(needs === undefined ? {} : { needsSomebody: needs === 'true' }),
       },
       from?.k ?? null,
       query.limit,
@@ -128,9 +132,11 @@ export const prefixes = room()
   .post('/prefixes/:id/preview', account, async (c) => {
     const id = idOf(c)
     const { keep_warm } = await readBody(c, previewBody)
-    const view = await registryOf(c).view(id)
+    const { view, traffic } = await registryOf(c).seen(id)
     const clock = clockOf(c)
-    return c.json(previewJson(view, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs))
+    return c.json(
+      previewJson({ ...view, traffic }, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs),
+    )
   })
   .post('/prefixes/:id/lease', account, async (c) => {
     const id = idOf(c)

@@ -6,6 +6,7 @@ import { announcementsAt } from '../core/announcement.ts'
 import type { Belief } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import { needsSomebody } from '../core/notice.ts'
 import { usd } from '../core/price.ts'
 import { dayOf } from '../core/schedule.ts'
 import { signalAt } from '../core/signal.ts'
@@ -110,7 +111,12 @@ export function planJson({ record, state }: Pick<Seen, 'record' | 'state'>) {
     stopped:
       state.stopped === null
         ? null
-        : { reason: state.stopped.reason, at: iso(state.stopped.at), why: state.stopped.why },
+        : {
+            reason: state.stopped.reason,
+            at: iso(state.stopped.at),
+            why: state.stopped.why,
+            needs_somebody: needsSomebody(state),
+          },
     why: state.why,
     assumed: state.retention?.assumed ?? false,
   }

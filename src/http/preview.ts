@@ -1,9 +1,9 @@
 import type { KeepWarm } from '../core/plan.ts'
 import { holdingOf } from '../core/break-even.ts'
-import { unpackGaps } from '../core/demand.ts'
 import { planned, play } from '../core/replay.ts'
 import type { Holding } from '../core/policy.ts'
 import type { PrefixState } from '../core/state.ts'
+import type { Traffic } from '../core/traffic.ts'
 import { retentionInForce } from '../durable/records.ts'
 import type { PrefixRecord } from '../durable/records.ts'
 import { factsOf } from '../runtime/facts.ts'
@@ -13,22 +13,22 @@ import { iso, keepWarmJson, money } from './present.ts'
 interface Seen {
   record: Pick<PrefixRecord, 'id' | 'provider' | 'model' | 'retention' | 'outputFloors' | 'estimatedTokens'>
   state: PrefixState
+  traffic: Traffic
 }
 
 /**
  * What a plan would have cost a prefix on the idle gaps that were seen of it, beside doing nothing, at each retention that its
  * model offers. A plan that spends is compared at today's prices; where a price is unknown, so is the sum.
  */
-export function previewJson({ record, state }: Seen, keepWarm: KeepWarm, now: number, grainMs: number) {
+export function previewJson({ record, state, traffic }: Seen, keepWarm: KeepWarm, now: number, grainMs: number) {
   const facts = factsOf(record.provider, record.model, now)
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }
-  const gaps = unpackGaps(state.gaps ?? [])
+  const { gaps } = traffic
   const lastAt = state.lastArrivalAt
-  const last = lastAt === null ? null : { startAt: lastAt, lengthMs: Math.max(0, now - lastAt) }
   const own = retentionInForce(record, state)
   const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
-    const { probes, coldStarts, probesCost, rewritesCost } = play({ gaps, last }, planned(plan, holding))
+    const { probes, coldStarts, probesCost, rewritesCost } = play(traffic, planned(plan, holding))
     return {
       probes,
       cold_starts: coldStarts,
@@ -66,5 +66,5 @@ function how(gaps: number, lastAt: number | null, retentions: number, keepWarm: 
     keepWarm.windows.length > 0 || keepWarm.untilAt !== null
       ? ' Windows and until are left out: it is replayed as if the plan were in force throughout.'
       : ''
-  return `Replayed over the last ${gaps} idle gaps and the time since the last real request, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing. Each gap is decided by the gaps before it; counts of requests are left out.${windows}`
+  return `Replayed over the last ${gaps} idle gaps and the time since the last real request, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing. Each gap is decided by the gaps before it and by how many requests had come by then, counted from the history: to the minute for a week, by the hour before that.${windows}`
 }

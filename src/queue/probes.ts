@@ -15,7 +15,7 @@ import type { StoredBody } from './run-lease.ts'
 /** Connections that one invocation may have waiting for an answer; a seventh would wait unseen, its time-out running. */
 const WIDTH = 6
 /** Outcomes are settled together, but not kept waiting for a slow neighbour; a failure is settled at once, for it may be tried again. */
-const SETTLE_WITHIN_MS = 1_000
+const SETTLE_WITHIN_MS = 2_000
 
 type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
 

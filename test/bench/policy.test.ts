@@ -11,12 +11,15 @@ import { compare } from '../../bench/policy/report.ts'
 import { clairvoyant, fixed, pilotlight, play } from '../../bench/policy/simulate.ts'
 import { parseTrace, readTraces, TraceError } from '../../bench/policy/traces.ts'
 import type { Stream } from '../../bench/policy/traces.ts'
+import { counted } from '../../src/core/requests.ts'
+import type { Requests } from '../../src/core/requests.ts'
 
 const row = priceRows['anthropic']!
 
 function stream(lengths: number[]): Stream {
   let at = 0
   const starts = lengths.map((length) => (at += length) - length)
+  let requests: Requests | null = null
   return {
     name: 's',
     family: 'f',
@@ -26,7 +29,7 @@ function stream(lengths: number[]): Stream {
     lengths,
     lastStart: at,
     lastLength: 86_400,
-    counted: [],
+    counted: [...starts, at].map((start) => (requests = counted(requests, start * 1000))),
   }
 }
 
@@ -91,6 +94,27 @@ describe('the replay', () => {
   it('never probes where a read costs half', () => {
     const half = priceRows['gpt-4o']!
     for (const one of synthetic(5)) expect(play(one, pilotlight(half, 0), 0).probes).toBe(0)
+  })
+
+  it('shows every rule beside the planner, also within one class, each with all its figures', () => {
+    const rules = (only: string) =>
+      ['nothing', '2-pings', '6-pings', '12-pings', '30-pings', 'always', 'break-even', 'random-ski', 'pilotlight'].map(
+        (rule) => `${rule}-${only}`,
+      )
+    const shared = ['best-fixed', 'hindsight-fixed', 'pilotlight', 'clairvoyant']
+    const streams = synthetic(2).filter((_, index) => index % 6 === 0)
+    const both = compare(streams, 'anthropic', 0)
+    const within = ['clairvoyant-5m', 'clairvoyant-1h']
+    const all = [...rules('5m'), ...rules('1h'), ...shared, ...within]
+    expect(new Set(Object.keys(both.policies))).toEqual(new Set(all))
+    const five = compare(streams, 'anthropic', 0, '5m')
+    expect(new Set(Object.keys(five.policies))).toEqual(new Set([...rules('5m'), ...shared]))
+    for (const { policies } of [both, five, ...Object.values(both.families)])
+      for (const [name, score] of Object.entries(policies)) {
+        for (const figure of Object.values(score).flat()) expect([name, Number.isFinite(figure)]).toEqual([name, true])
+        expect(score.excess).toBeGreaterThanOrEqual(1 - 1e-9)
+      }
+    expect(both.policies['pilotlight']?.excess_interval).toHaveLength(2)
   })
 
   it('says the same twice', () => {

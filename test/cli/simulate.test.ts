@@ -127,7 +127,7 @@ describe('pilotlight simulate', () => {
     const html = readFileSync(page, 'utf8')
     expect(html).toContain('<b>&lt;i&gt;&amp;log.csv</b>')
     expect(html).not.toMatch(/<script|<i>&|alert|https?:|src=|url\(/)
-    expect(html.match(/<rect/g)).toHaveLength(9 * 3)
+    expect(html.match(/<rect/g)).toHaveLength(10 * 3)
     expect(html).toContain('prefers-color-scheme:dark')
   })
 

@@ -6,13 +6,17 @@ import type { Outcome } from '../../src/cli/outcomes.ts'
 import { pricesOf } from '../../src/cli/prices.ts'
 import { simulate } from '../../src/cli/simulation.ts'
 import type { Simulation, SimulationOptions } from '../../src/cli/simulation.ts'
-import { foresee, remember } from '../../src/core/demand.ts'
-import type { IdleGap } from '../../src/core/demand.ts'
+import { applyArrivals, flushTally } from '../../src/core/arrivals.ts'
+import { foreseeRow } from '../../src/core/demand.ts'
+import type { HistoryRow } from '../../src/core/history.ts'
+import { observedTraffic } from '../../src/core/observed.ts'
+import { trafficOf } from '../../src/core/traffic.ts'
 import { leadMs } from '../../src/core/pace.ts'
-import { horizon } from '../../src/core/policy.ts'
+import { horizon, retentionFor } from '../../src/core/policy.ts'
 import { learnedRetention } from '../../src/core/retention.ts'
 import { dayOf } from '../../src/core/schedule.ts'
 import { newState } from '../../src/core/state.ts'
+import type { PrefixState } from '../../src/core/state.ts'
 import { previewJson } from '../../src/http/preview.ts'
 import { cards, modelFacts } from '../../src/providers/registry.ts'
 import { bytesOf, NOW } from './support.ts'
@@ -61,6 +65,32 @@ function byHand(times: readonly number[], endAt: number, one: (typeof CLASSES)[n
   return { cost, cold, probes }
 }
 
+/** A prefix of the product to which these requests were reported, each when it came, and its history. */
+function product(times: readonly number[]): { state: PrefixState; rows: HistoryRow[] } {
+  const { retentions } = modelFacts(cards[0]!, 'claude-opus-4-8', NOW)
+  let state: PrefixState = {
+    ...newState(START, dayOf(START), learnedRetention(retentions[0]!)),
+    measuredTokens: TOKENS,
+  }
+  const rows: HistoryRow[] = []
+  const usage = {
+    inputTokens: TOKENS,
+    uncachedTokens: 0,
+    cacheReadTokens: 0,
+    cacheWriteTokens: TOKENS,
+    cacheWriteByRetention: {},
+    outputTokens: 1,
+    reasoningTokens: null,
+  }
+  for (const startedAt of times) {
+    const arrived = applyArrivals(state, [{ startedAt, usage, ttftMs: null }], startedAt, 0, retentions)
+    const tally = flushTally(arrived.state, startedAt, arrived.rows.length > 0)
+    rows.push(...tally.rows, ...arrived.rows)
+    state = tally.state
+  }
+  return { state, rows }
+}
+
 const find = (outcomes: readonly Outcome[] | undefined, plan: string, retention: string | null) => {
   const found = outcomes?.find((one) => one.plan === plan && one.retention === retention)
   if (found === undefined) throw new Error(`no outcome of ${plan} at ${retention}`)
@@ -98,19 +128,59 @@ describe('a log under every plan', () => {
         const { models } = await simulated(csvOf({ a: times }))
         for (const one of CLASSES) {
           const hand = byHand(times, sorted.at(-1) ?? 0, one, (at) => {
-            const earlier = sorted.filter((other) => other <= at)
-            let gaps: IdleGap[] = []
-            earlier.slice(1).forEach((other, index) => {
-              const startAt = earlier[index] ?? other
-              gaps = remember(gaps, { startAt, lengthMs: other - startAt })
-            })
-            return horizon(one, foresee(gaps, at), 0).probes
+            const { state } = product(sorted.filter((other) => other <= at))
+            return horizon(one, foreseeRow(state, at), 0).probes
           })
           expect(find(models[0]?.outcomes, 'auto', one.name)).toEqual(hand)
         }
       }),
       { numRuns: 40 },
     )
+  })
+
+  it('says what the planner would pay if it chose the retention at each write', async () => {
+    await fc.assert(
+      fc.asyncProperty(someTimes, async (times) => {
+        const sorted = times.toSorted((a, b) => a - b)
+        const { models } = await simulated(csvOf({ a: times }))
+        let [cost, cold] = [0, 0]
+        let written = CLASSES[0]!
+        let standing: string | undefined
+        let warmUntil = Number.NEGATIVE_INFINITY
+        let probes = 0
+        sorted.forEach((at, index) => {
+          const { state } = product(sorted.filter((other) => other <= at))
+          if (at > warmUntil) {
+            // What is written is decided before this request has told how often they come, but for its own count.
+            const { holding } = retentionFor(CLASSES, foreseeRow(state, at), 0, standing)!
+            standing = holding.name
+            written = CLASSES.find(({ name }) => name === standing)!
+            cost += written.write
+            cold += 1
+          } else cost += READ
+          warmUntil = at + written.ttlMs
+          const nextAt = sorted[index + 1] ?? at
+          const allowed = horizon(written, foreseeRow(state, at), 0).probes
+          for (let sent = 1; sent <= allowed && at + sent * written.everyMs < nextAt; sent++) {
+            cost += PROBE
+            probes += 1
+            warmUntil = at + sent * written.everyMs + written.ttlMs
+          }
+        })
+        expect(find(models[0]?.outcomes, 'auto_choosing', null)).toEqual({ cost, cold, probes })
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('counts how many requests came, and not only the gaps between them', async () => {
+    const burst = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index * 30_000)
+    const days = Array.from({ length: 12 }, (_, day) => START + day * 31 * 60 * MINUTE)
+    const log = async (count: number) => readLog(bytesOf(csvOf({ a: days.flatMap((from) => burst(from, count)) })))
+    const requestsIn = async (count: number) =>
+      trafficOf((await log(count)).prefixes[0]!.runs.all(), NOW).last?.requests.counts[4] ?? 0
+    const [few, many] = [await requestsIn(2), await requestsIn(100)]
+    expect(many).toBeGreaterThan(40 * few)
   })
 
   it('bounds them by the cheapest of all ways to hold, to let go and to write', async () => {
@@ -161,7 +231,7 @@ describe('a log under every plan', () => {
           expect(sum.costNanos).toBe(sum.readsNanos + sum.writesNanos + sum.probesNanos)
         })
         expect(total.map(({ costNanos }) => costNanos)).toEqual(
-          ['nothing', 'break_even', 'auto', 'always', 'clairvoyant'].map(
+          ['nothing', 'break_even', 'auto', 'always', 'auto_choosing', 'clairvoyant'].map(
             (plan) => model.outcomes.find((one) => one.plan === plan)?.costNanos,
           ),
         )
@@ -180,15 +250,9 @@ describe('a log under every plan', () => {
   it('says what POST /prefixes/{id}/preview says of the same gaps', async () => {
     const times = [0, 10, 30, 200, 260, 1700, 1710].map((minute) => START + minute * MINUTE)
     const { models } = await simulated(csvOf({ a: times }))
-    const gaps = times.slice(1).flatMap((at, index) => [(times[index] ?? 0) / 1000, (at - (times[index] ?? 0)) / 1000])
     const lastAt = times.at(-1)!
-    const offer = modelFacts(cards[0]!, 'claude-opus-4-8', NOW).retentions[0]!
-    const state = {
-      ...newState(START, dayOf(START), learnedRetention(offer)),
-      measuredTokens: TOKENS,
-      lastArrivalAt: lastAt,
-      gaps,
-    }
+    const { state, rows } = product(times)
+    const traffic = observedTraffic(state, rows, lastAt)
     const record = {
       id: 'p',
       provider: 'anthropic',
@@ -199,7 +263,7 @@ describe('a log under every plan', () => {
     }
     for (const plan of ['auto', 'always'] as const) {
       const keepWarm = { plan, untilAt: null, idleTimeoutMs: null, windows: [], budgetNanosPerDay: 1 }
-      const { retentions } = previewJson({ record, state }, keepWarm, lastAt, 1_000)
+      const { retentions } = previewJson({ record, state, traffic }, keepWarm, lastAt, 1_000)
       expect(retentions.map(({ retention }) => retention)).toEqual(['5m', '1h'])
       for (const { retention, plan: asked } of retentions) {
         const own = models[0]?.outcomes.find((one) => one.plan === plan && one.retention === retention)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { newsOf, nextTryAt, WAITS_MS } from '../../src/core/notice.ts'
+import { needsSomebody, newsOf, nextTryAt, WAITS_MS } from '../../src/core/notice.ts'
 import type { Told } from '../../src/core/notice.ts'
 import type { PrefixState, StopReason } from '../../src/core/state.ts'
 import { HOUR, MINUTE, NOON, warmState } from './sample.ts'
@@ -60,6 +60,14 @@ describe('what a person hears of', () => {
     const stopped = stoppedFor('lapsed')
     const fixed = { ...stopped, retention: { ...stopped.retention!, kind: 'fixed' as const } }
     expect(newsOf(warmState(NOON - HOUR), fixed)).toBeNull()
+    expect(needsSomebody(fixed)).toBe(false)
+  })
+
+  it('a list still shows it, when nobody is told a second time', () => {
+    const told = { reason: 'budget_exhausted', at: NOON - MINUTE } as const
+    expect(needsSomebody(stoppedFor('budget_exhausted', NOON, told))).toBe(true)
+    expect(needsSomebody(stoppedFor('idle_timeout'))).toBe(false)
+    expect(needsSomebody(warmState(NOON))).toBe(false)
   })
 })
 

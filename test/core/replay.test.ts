@@ -1,29 +1,31 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { IdleGap } from '../../src/core/demand.ts'
 import { mostProbes } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
-import { breakEven, fixed, planned, play } from '../../src/core/replay.ts'
+import { breakEven, choosing, fixed, planned, play } from '../../src/core/replay.ts'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import { clairvoyant } from '../../src/core/clairvoyant.ts'
+import { trafficOf } from '../../src/core/traffic.ts'
+import type { SeenGap } from '../../src/core/traffic.ts'
 import { HOUR, MINUTE, NOON } from './sample.ts'
 
 /** Five minutes, a probe every four and a half; a rewrite costs 12.5 reads. */
 const five: Holding = { name: '5m', ttlMs: 5 * MINUTE, everyMs: 4.5 * MINUTE, write: 125, read: 10, probe: 11 }
 
-function gaps(...minutes: number[]): IdleGap[] {
-  let startAt = NOON
-  return minutes.map((length) => {
-    const gap = { startAt, lengthMs: length * MINUTE }
-    startAt += gap.lengthMs
-    return gap
-  })
+/** One request at the end of each. */
+function traffic(minutes: readonly number[], idleMs = 0) {
+  let at = NOON
+  const times = [at, ...minutes.map((length) => (at += length * MINUTE))]
+  return trafficOf(
+    times.map((time) => ({ startAt: time, endAt: time, count: 1 })),
+    at + idleMs,
+  )
 }
 
-const run = (lengths: IdleGap[], plan: KeepWarm['plan'], idleMs = 0, idleTimeoutMs: number | null = null) => {
-  const last = { startAt: NOON, lengthMs: idleMs }
-  return play({ gaps: lengths, last }, planned({ plan, idleTimeoutMs }, five))
-}
+const gaps = (...minutes: number[]): readonly SeenGap[] => traffic(minutes).gaps
+
+const run = (lengths: readonly SeenGap[], plan: KeepWarm['plan'], idleMs = 0, idleTimeoutMs: number | null = null) =>
+  play({ gaps: lengths, last: traffic([], idleMs).last }, planned({ plan, idleTimeoutMs }, five))
 
 describe('a plan replayed on gaps that were seen', () => {
   const seen = gaps(4.8, 10, 60)
@@ -116,11 +118,12 @@ describe('the clairvoyant', () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1, maxLength: 30 })
     fc.assert(
       fc.property(lengths, fc.constantFrom(five, hour), (minutes, holding) => {
-        const traffic = { gaps: gaps(...minutes), last: null }
-        const least = clairvoyant(traffic, [five, hour], 0).cost - 1e-9
+        const seen = traffic(minutes)
+        const least = clairvoyant(seen, [five, hour], 0).cost - 1e-9
         const auto = planned({ plan: 'auto', idleTimeoutMs: null }, holding)
-        for (const player of [fixed(holding, 0), fixed(holding, Infinity), breakEven(holding, 0), auto]) {
-          const { firstCost, probesCost, rewritesCost } = play(traffic, player)
+        const free = choosing([five, hour], 0)
+        for (const player of [fixed(holding, 0), fixed(holding, Infinity), breakEven(holding, 0), auto, free]) {
+          const { firstCost, probesCost, rewritesCost } = play(seen, player)
           expect(firstCost + probesCost + rewritesCost).toBeGreaterThanOrEqual(least)
         }
       }),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { applyArrivals } from '../../src/core/arrivals.ts'
 import { holdingOf, probeLimit } from '../../src/core/break-even.ts'
-import { unpackGaps } from '../../src/core/demand.ts'
+import { foresee, foreseeRow, unpackGaps } from '../../src/core/demand.ts'
 import { horizon } from '../../src/core/policy.ts'
 import { memory } from '../../src/core/replay.ts'
 import { counted, fadedCounts } from '../../src/core/requests.ts'
@@ -47,10 +47,10 @@ test('requests that are reported late or out of order count as if they had been 
   inTime?.counts.forEach((count, index) => expect(late?.counts[index]).toBeCloseTo(count, 1))
 })
 
-test('a prefix that had requests before they were counted goes on by its gaps alone', () => {
+test('a prefix that had requests before they were counted counts from the next one on', () => {
   const older = { ...after(warmState(NOON), NOON, NOON + HOUR) }
   delete older.requests
-  expect(after(older, NOON + 2 * HOUR).requests).toBeUndefined()
+  expect(after(older, NOON + 2 * HOUR).requests).toEqual(counted(null, NOON + 2 * HOUR))
 })
 
 test('the plan of a prefix foresees what the replay of a trace with the same requests foresees', () => {
@@ -67,9 +67,25 @@ test('the plan of a prefix foresees what the replay of a trace with the same req
   const { foresight, ended } = memory()
   for (const gap of unpackGaps(state.gaps ?? [])) ended(gap)
   const at = times.at(-1) ?? 0
-  const choice = horizon(holding, foresight(at, Number.POSITIVE_INFINITY, stream?.counted.at(-1)), 0)
+  const requests = state.requests
+  if (requests === undefined) throw new Error('no count of requests')
+  const choice = horizon(holding, foresight(at, Number.POSITIVE_INFINITY, requests), 0)
   expect(probeLimit(state, auto)).toBe(choice.probes)
   // The count is heard: ten times as many requests of late make another chance of a return.
-  const busier = counted(stream?.counted.at(-1) ?? null, at - HOUR, at, 100)
-  expect(foresight(at, 12 * HOUR, busier).weights).not.toEqual(foresight(at, 12 * HOUR, state.requests).weights)
+  const busier = counted(requests, at - HOUR, at, 100)
+  expect(foresight(at, 12 * HOUR, busier).weights).not.toEqual(foresight(at, 12 * HOUR, requests).weights)
+})
+
+test('a plan that asks twice of the same row hears the same, and of a row that changed something else', () => {
+  const row = after(warmState(NOON), NOON, NOON + HOUR, NOON + 3 * HOUR)
+  const at = NOON + 3 * HOUR
+  const fresh = (state: PrefixState, now: number, reachMs: number) =>
+    foresee(unpackGaps(state.gaps ?? []), now, undefined, reachMs, state.requests)
+  expect(foreseeRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
+  expect(foreseeRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
+  expect(foreseeRow(row, at, 6 * HOUR)).toEqual(fresh(row, at, 6 * HOUR))
+  expect(foreseeRow(row, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(row, at + 5 * HOUR, 6 * HOUR))
+  const shorter = { ...row, gaps: (row.gaps ?? []).slice(2) }
+  expect(foreseeRow(shorter, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(shorter, at + 5 * HOUR, 6 * HOUR))
+  expect(fresh(shorter, at, 12 * HOUR)).not.toEqual(fresh(row, at, 12 * HOUR))
 })

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { html } from '../../src/dashboard/page.ts'
 
-/** The page as it is served: Node does not import HTML, so it is read from the file. */
-export const html = readFileSync(`${import.meta.dirname}/../../src/dashboard/page.html`, 'utf8')
+export { html }
 
 /** The text of the element with this tag (and id) that stands inline in the page, found without the code under test. */
 export function inline(tag: 'script' | 'style', id?: string): string {
@@ -11,6 +10,9 @@ export function inline(tag: 'script' | 'style', id?: string): string {
   if (start < 0 || end < 0) throw new Error(`the page has no ${open}`)
   return html.slice(start + open.length, end)
 }
+
+/** Every script of the page, in their order. */
+export const scripts: string[] = Array.from(html.matchAll(/<script id="([^"]+)">/g), ([, id]) => inline('script', id))
 
 export interface Slope {
   x0: number
@@ -70,5 +72,62 @@ export interface Pilot {
   example(origin: string): string
 }
 
-/** The block `<script id="pure">`, evaluated as the browser would: one truth for the page and its tests. */
-export const pilot: Pilot = new Function(`${inline('script', 'pure')}; return pilot`)()
+/** What one day of the ledger comes to: a sum is null where it is unknown. */
+export interface LedgerDay {
+  day: string
+  calls: number | null
+  spent: { usd: number | null; missing: number }
+  saved: { usd: number | null; missing: number }
+  net: number | null
+}
+
+export interface Bar {
+  x0: number
+  x1: number
+  y0: number
+  y1: number
+}
+
+export interface Chart {
+  zero: number
+  columns: { x: number; text: string; spent: Bar | null; saved: Bar | null; partial: boolean }[]
+  lines: { y: number; text: string }[]
+  marks: { x: number; text: string }[]
+  days: number
+}
+
+export interface Range {
+  low: number
+  mid: number
+  high: number
+  modelled: number | null
+}
+
+export interface Money {
+  ENOUGH: number
+  HEADS: string[]
+  AGAIN: Record<string, string>
+  WHAT_IF: string[]
+  days(answer: unknown): LedgerDay[]
+  cells(day: LedgerDay): string[]
+  net(answer: unknown): string
+  bots(answer: unknown): string
+  proof(answer: unknown): {
+    modelled: { text: string; note: string }
+    measured: { text: string; note: string }
+    range: Range | null
+  }
+  chart(answer: unknown): Chart | null
+  caption(answer: unknown): string
+  line(range: Range | null): (Range & { zero: number }) | null
+  again(reason: unknown, why?: string): string
+  need(item: unknown): Record<'id' | 'title' | 'who' | 'reason' | 'why' | 'again', string> | null
+  alternatives(plan: unknown): unknown[]
+  whatIf(answers: unknown[], plan: unknown): { cells: string[]; inForce: boolean }[]
+  how(answers: unknown[]): string
+}
+
+/** The blocks that only make words of values, evaluated as the browser would: one truth for the page and its tests. */
+export const { pilot, money }: { pilot: Pilot; money: Money } = new Function(
+  `${inline('script', 'pure')}; ${inline('script', 'pure-money')}; return { pilot, money }`,
+)()

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { html, inline } from './page-text.ts'
+import { html, inline, scripts as blocks } from './page-text.ts'
 
 const NAMESPACE = /http:\/\/www\.w3\.org\/2000\/svg/g
-const scripts = inline('script', 'pure') + inline('script', 'page')
+const scripts = blocks.join('')
 const markup = html.replaceAll(/<(script|style)\b[^>]*>[\s\S]*?<\/\1>/g, '')
 const attribute = (tag: string, name: string): string | undefined => new RegExp(`\\s${name}="([^"]*)"`).exec(tag)?.[1]
 const ids = Array.from(markup.matchAll(/\sid="([^"]*)"/g), (match) => match[1] ?? '')

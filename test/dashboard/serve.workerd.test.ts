@@ -12,9 +12,10 @@ it('is served by the Worker with a policy that lets exactly its own scripts and 
   expect(answer.status).toBe(200)
   expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8')
   expect(html.startsWith('<!doctype html>')).toBe(true)
-  expect(inline).toHaveLength(3)
+  expect(inline.length).toBeGreaterThanOrEqual(3)
+  expect(html).not.toContain('<!--')
   for (const text of inline) expect(policy).toContain(`'sha256-${await sha256(text)}'`)
-  expect(policy.match(/'sha256-/g)).toHaveLength(3)
+  expect(policy.match(/'sha256-/g)).toHaveLength(inline.length)
 })
 
 it('can be served again: each answer has a body of its own', async () => {

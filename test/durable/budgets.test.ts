@@ -8,13 +8,14 @@ import type { HandleLease, HandleRegistration, HandleTarget } from '../../src/du
 import { HandleRegistrar } from '../../src/durable/handle-registrar.ts'
 import { HandleStore } from '../../src/durable/handle-store.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
-import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
+import type { Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import type { Registration } from '../../src/durable/registration.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import { facts, fiveMinutes, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { handleRegistration } from '../support/handle.ts'
 import { nodeSql } from '../support/node-sql.ts'
+import { settings } from '../support/account.ts'
 
 /** What the provider counts; the worst case before that is of twice as many. */
 const TOKENS = 10_000
@@ -33,15 +34,6 @@ const oneHour = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTt
 const rates = { '5m': 3_750_000_000, '1h': 6_000_000_000 }
 const both = { ...facts, retentions: [fiveMinutes, oneHour], price: { ...facts.price!, cacheWriteNanosPerMTok: rates } }
 const PLANS: KeepWarm['plan'][] = ['auto', 'always', 'off', { probes: 2 }]
-
-const settings: AccountSettings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 
 function registration(content: string, keepWarm: KeepWarm, open = false): Registration {
   return {

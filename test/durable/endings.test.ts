@@ -2,7 +2,7 @@ import { beforeEach, expect, it } from 'vitest'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import { dayOf } from '../../src/core/schedule.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
-import type { AccountSettings, Job, Lease, Outcome } from '../../src/durable/records.ts'
+import type { Job, Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import type { Usage } from '../../src/core/types.ts'
@@ -10,17 +10,9 @@ import { factsOf } from '../../src/runtime/facts.ts'
 import { NOON, planned, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { anthropicBody, registrationOf } from '../support/registration.ts'
+import { settings } from '../support/account.ts'
 
 /** Every call that was asked for ends, for whoever waits and in the books, whatever came between. */
-
-const settings: AccountSettings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 
 let store: RegistryStore
 let keeper: Keeper

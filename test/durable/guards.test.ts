@@ -6,6 +6,7 @@ import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import type { Sql } from '../../src/durable/sql.ts'
 import { facts, MINUTE, NOON, planned, usage } from '../core/sample.ts'
+import { settings } from '../support/account.ts'
 import { nodeSql } from '../support/node-sql.ts'
 
 let sql: Sql
@@ -18,14 +19,7 @@ let writes = 0
 function evict(): void {
   store = new RegistryStore(sql)
   const ports = { factsOf: () => facts, grainMs: 1_000 }
-  keeper = new Keeper(store, ports, {
-    account: 'test',
-    createdAt: NOON,
-    budgetNanosPerDay: null,
-    killSwitch: false,
-    globalKillSwitch: false,
-    allowedSecrets: [],
-  })
+  keeper = new Keeper(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
 }
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { warmBody } from '../../src/contract/warm.ts'
 import { RawJson } from '../../src/contract/raw-json.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
-import type { AccountSettings, Lease, Outcome } from '../../src/durable/records.ts'
+import type { Lease, Outcome } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import { prepareWarm, registrationOf } from '../../src/http/preparation.ts'
@@ -14,17 +14,10 @@ import { tokens } from '../lab/caller.ts'
 import { createLab } from '../lab/index.ts'
 import type { Lab } from '../lab/index.ts'
 import { nodeSql } from '../support/node-sql.ts'
+import { settings } from '../support/account.ts'
 
 /** A prefix that begins with another one, at the lab: the keep-alives of the longer are those of the shorter too. */
 
-const settings: AccountSettings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 const anthropic = cardById('anthropic')!
 const dialect = dialectOf(anthropic)
 

@@ -13,15 +13,7 @@ import type { Sql } from '../../src/durable/sql.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { keepWarmJson } from '../../src/http/present.ts'
 import { nodeSql } from '../support/node-sql.ts'
-
-const settings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
+import { settings } from '../support/account.ts'
 
 let sql: Sql
 let store: RegistryStore

@@ -14,15 +14,8 @@ import type { Usage } from '../../src/core/types.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { die } from '../scenarios/random.ts'
 import { nodeSql } from '../support/node-sql.ts'
+import { settings } from '../support/account.ts'
 
-const settings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 const ALL = { fromAt: 0, untilAt: Number.MAX_SAFE_INTEGER }
 
 let store: RegistryStore

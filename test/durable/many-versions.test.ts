@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest'
 import { Keeper } from '../../src/durable/keeper.ts'
-import type { AccountSettings } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import { MOST_WAITING } from '../../src/durable/versions.ts'
@@ -8,17 +7,9 @@ import { factsOf } from '../../src/runtime/facts.ts'
 import { HOUR, NOON, planned, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { anthropicBody, registrationOf } from '../support/registration.ts'
+import { settings } from '../support/account.ts'
 
 /** One name, and far more bodies than any roll-out has. */
-
-const settings: AccountSettings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 
 function world() {
   const sql = nodeSql()

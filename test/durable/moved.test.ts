@@ -10,17 +10,9 @@ import type { Vars } from '../../src/runtime/env.ts'
 import { useOverrides } from '../../src/runtime/overrides.ts'
 import { facts, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
+import { settings } from '../support/account.ts'
 
 /** A provider that is reached at another address than when its prefixes were written. */
-
-const settings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 
 let sql: Sql
 let place: string | null

@@ -5,7 +5,7 @@ import { worstNanosAt } from '../../src/core/budget.ts'
 import { costOf, readNanos, writeNanos } from '../../src/core/price.ts'
 import type { Rates } from '../../src/core/types.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
-import type { AccountSettings, Lease } from '../../src/durable/records.ts'
+import type { Lease } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import { orderOf } from '../../src/http/crew-order.ts'
@@ -13,18 +13,11 @@ import { prepareWarm, registrationOf } from '../../src/http/preparation.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import { HOUR, MINUTE, NOON, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
+import { settings } from '../support/account.ts'
 
 /** A retention that is the planner's to say, from the registration to a write much later. */
 
 const DAY = 24 * HOUR
-const settings: AccountSettings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 const TOKENS = 8_000
 const TEXT = 'Answer in the words of the handbook, and in no others. '.repeat(600)
 

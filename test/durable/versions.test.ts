@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import type { PrefixState } from '../../src/core/state.ts'
 import { Keeper } from '../../src/durable/keeper.ts'
-import type { AccountSettings, Lease, Outcome, PrefixRecord } from '../../src/durable/records.ts'
+import type { Lease, Outcome, PrefixRecord } from '../../src/durable/records.ts'
 import { Registrar } from '../../src/durable/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry-store.ts'
 import type { Sql } from '../../src/durable/sql.ts'
@@ -10,17 +10,9 @@ import { factsOf } from '../../src/runtime/facts.ts'
 import { HOUR, MINUTE, NOON, planned, usage } from '../core/sample.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { anthropicBody, registrationOf } from '../support/registration.ts'
+import { settings } from '../support/account.ts'
 
 /** Deploys: a new body under a known name is warmed before the old one is drained. */
-
-const settings: AccountSettings = {
-  account: 'test',
-  createdAt: NOON,
-  budgetNanosPerDay: null,
-  killSwitch: false,
-  globalKillSwitch: false,
-  allowedSecrets: [],
-}
 
 let sql: Sql
 let store: RegistryStore

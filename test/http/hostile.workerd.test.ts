@@ -273,6 +273,7 @@ describe('a query', () => {
     ['/prefixes?limit=ten', 'limit'],
     ['/prefixes?state=tepid', 'state'],
     ['/prefixes?stopped=perhaps', 'stopped'],
+    ['/prefixes?needs_somebody=me', 'needs_somebody'],
     ['/prefixes?cursor=%7B', 'cursor'],
     ['/prefixes?cursor=bm90IG91cnM', 'cursor'],
     ['/prefixes?colour=red', 'colour'],

@@ -130,6 +130,10 @@ it('a stopped plan reaches a person: signed, in words, without prompts and keys'
   expect(history.text).toContain('stop:credential_replaced')
   const list = await get('/prefixes?stopped=true', { key: account.key })
   expect(list.text).toContain(id)
+  const needed = await get('/prefixes?needs_somebody=true', { key: account.key })
+  expect(needed.json).toMatchObject({ data: [{ id, plan: { stopped: { needs_somebody: true } } }] })
+  const rest = await get('/prefixes?needs_somebody=false', { key: account.key })
+  expect(rest.json).toMatchObject({ data: [] })
 })
 
 it('the alarm delivers where no tick comes, and whoever comes second finds it under way', async () => {

@@ -5,7 +5,7 @@ import type { Timeline } from './timeline.ts'
 
 /** As in src/queue/probes.ts: connections at once, and how long an outcome that is no failure waits for company. */
 const WIDTH = 6
-const SETTLE_WITHIN_MS = 1_000
+const SETTLE_WITHIN_MS = 2_000
 
 /** What a consumer needs of the world. */
 export interface Surroundings {

@@ -1,6 +1,8 @@
+import type { Run } from '../../core/traffic.ts'
+
 /**
  * Requests closer together than this are one run: no retention on offer lapses in such a gap, no probe comes due in it, and no planner
- * remembers it. So a log takes memory by its idle gaps, not by its requests.
+ * remembers it. So a log takes memory by its idle gaps, not by its requests. How many they were is kept: the planner counts them.
  */
 export const JOINED_MS = 60_000
 
@@ -10,6 +12,7 @@ const FEWEST_LATE = 1024
 export class Runs {
   #starts: number[] = []
   #ends: number[] = []
+  #counts: number[] = []
   #late: number[] = []
 
   /** Returns by how many the runs have grown, counting those that are not merged yet. */
@@ -19,10 +22,12 @@ export class Runs {
     if (end === undefined || at > end + JOINED_MS) {
       this.#starts.push(at)
       this.#ends.push(at)
+      this.#counts.push(1)
       return 1
     }
     if (at >= (this.#starts[last] ?? 0)) {
       this.#ends[last] = Math.max(end, at)
+      this.#counts[last] = (this.#counts[last] ?? 0) + 1
       return 0
     }
     this.#late.push(at)
@@ -32,32 +37,37 @@ export class Runs {
     return this.#starts.length - before + 1
   }
 
-  /** Runs oldest first: where each starts and ends. */
-  all(): { starts: readonly number[]; ends: readonly number[] } {
+  /** Oldest first. */
+  *all(): Generator<Run> {
     this.#merge()
-    return { starts: this.#starts, ends: this.#ends }
+    for (const [index, startAt] of this.#starts.entries())
+      yield { startAt, endAt: this.#ends[index] ?? startAt, count: this.#counts[index] ?? 1 }
   }
 
   #merge(): void {
     if (this.#late.length === 0) return
     const late = Float64Array.from(this.#late).sort()
-    const [starts, ends]: [number[], number[]] = [[], []]
-    const put = (start: number, end: number): void => {
+    const [starts, ends, counts]: [number[], number[], number[]] = [[], [], []]
+    const put = (start: number, end: number, count: number): void => {
       const last = ends.length - 1
-      if (last >= 0 && start <= (ends[last] ?? 0) + JOINED_MS) ends[last] = Math.max(ends[last] ?? 0, end)
-      else {
+      if (last >= 0 && start <= (ends[last] ?? 0) + JOINED_MS) {
+        ends[last] = Math.max(ends[last] ?? 0, end)
+        counts[last] = (counts[last] ?? 0) + count
+      } else {
         starts.push(start)
         ends.push(end)
+        counts.push(count)
       }
     }
     let next = 0
     this.#starts.forEach((start, index) => {
-      for (; next < late.length && (late[next] ?? 0) <= start; next++) put(late[next] ?? 0, late[next] ?? 0)
-      put(start, this.#ends[index] ?? start)
+      for (; next < late.length && (late[next] ?? 0) <= start; next++) put(late[next] ?? 0, late[next] ?? 0, 1)
+      put(start, this.#ends[index] ?? start, this.#counts[index] ?? 1)
     })
-    for (; next < late.length; next++) put(late[next] ?? 0, late[next] ?? 0)
+    for (; next < late.length; next++) put(late[next] ?? 0, late[next] ?? 0, 1)
     this.#starts = starts
     this.#ends = ends
+    this.#counts = counts
     this.#late = []
   }
 }

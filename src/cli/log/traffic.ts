@@ -45,7 +45,7 @@ export interface Log {
   leftOut: Record<string, number>
 }
 
-/** What fits into the memory of a plain Node: a gap takes 16 bytes, a prefix about half a kilobyte. */
+/** What fits into the memory of a plain Node: a gap takes 24 bytes, a prefix about half a kilobyte. */
 export const LIMITS = { prefixes: 500_000, gaps: 20_000_000 }
 
 export interface ReadOptions {

@@ -20,7 +20,16 @@ export const plan = z.strictObject({
   retention: z.string(),
   retention_seconds: z.number().nullable(),
   next_probe_at: at.nullable(),
-  stopped: z.strictObject({ reason: z.string(), at, why: z.string() }).nullable(),
+  stopped: z
+    .strictObject({
+      reason: z.string(),
+      at,
+      why: z.string(),
+      needs_somebody: z.boolean().meta({
+        description: 'Whether it is one of the stops that the webhook tells of; the others are how plans rest.',
+      }),
+    })
+    .nullable(),
   why: z.string(),
   assumed: z.boolean(),
 })
