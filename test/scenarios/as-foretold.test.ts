@@ -1,0 +1,154 @@
+import { expect, it } from 'vitest'
+import { readLog } from '../../src/cli/log/traffic.ts'
+import { pricesOf } from '../../src/cli/prices.ts'
+import { simulate } from '../../src/cli/simulation.ts'
+import { holdingOf } from '../../src/core/break-even.ts'
+import type { KeepWarm } from '../../src/core/plan.ts'
+import { planned, play } from '../../src/core/replay.ts'
+import type { Replay } from '../../src/core/replay.ts'
+import { trafficOf } from '../../src/core/traffic.ts'
+import type { Usage } from '../../src/core/types.ts'
+import { Keeper } from '../../src/durable/keeper.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
+import { Registrar } from '../../src/durable/registrar.ts'
+import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+import { bytesOf } from '../cli/support.ts'
+import { settings } from '../support/account.ts'
+import { nodeSql } from '../support/node-sql.ts'
+import { die } from './random.ts'
+import { HOUR_MS, START_AT } from './settings.ts'
+
+/** What simulate and preview tell beforehand is what the shipped keeper then does with the same requests. */
+
+const [PROVIDER, MODEL, TOKENS] = ['anthropic', 'claude-opus-4-8', 20_000]
+const DAYS = 6
+const END_AT = START_AT + DAYS * 24 * HOUR_MS
+
+/** Requests at odd intervals: some minutes apart, some hours, now and then a night. */
+function requests(seed: number, meanMs: number): number[] {
+  const dice = die(seed)
+  const times = [START_AT]
+  for (;;) {
+    const stretch = dice.roll() < 0.15 ? 12 : 1
+    const at = (times.at(-1) ?? START_AT) + Math.round(-Math.log(1 - dice.roll()) * meanMs * stretch) + 1_000
+    if (at >= END_AT) return times
+    times.push(at)
+  }
+}
+
+interface Done extends Pick<Replay, 'probes' | 'coldStarts'> {
+  costNanos: number
+}
+
+/** The shipped keeper and a provider that keeps its word, an instant at a time. */
+function lived(times: readonly number[], keepWarm: KeepWarm, retention: string, ttlMs: number, endAt: number): Done {
+  const store = new RegistryStore(nodeSql())
+  const ports = { factsOf, grainMs: 1_000 }
+  const keeper = new Keeper(store, ports, settings)
+  const registrar = new Registrar(store, keeper, ports)
+  let expiresAt = 0
+  const call = (at: number): Usage => {
+    const read = at < expiresAt
+    expiresAt = at + ttlMs
+    return {
+      inputTokens: TOKENS,
+      uncachedTokens: 0,
+      cacheReadTokens: read ? TOKENS : 0,
+      cacheWriteTokens: read ? 0 : TOKENS,
+      cacheWriteByRetention: read ? {} : { [retention]: TOKENS },
+      outputTokens: 0,
+      reasoningTokens: 0,
+    }
+  }
+  const { k } = registrar.register(
+    {
+      fingerprint: 'a'.repeat(64),
+      provider: PROVIDER,
+      model: MODEL,
+      name: null,
+      credential: 'default',
+      cacheKey: null,
+      retention,
+      breakpoint: { path: 'system[0]', byte: 2 },
+      estimatedTokens: TOKENS,
+      bodyBytes: 2,
+      advice: [],
+      keepWarm,
+      maxOutputTokens: null,
+      outputFloors: [0],
+      primitives: ['zero_output'],
+      body: new Uint8Array([123, 125]),
+    },
+    START_AT,
+  )
+  const done = { probes: 0, coldStarts: 0 }
+  const waiting = [...times]
+  for (;;) {
+    const dueAt = store.nextAt() ?? Number.POSITIVE_INFINITY
+    const [arriveAt = Number.POSITIVE_INFINITY] = waiting
+    const now = Math.min(dueAt, arriveAt)
+    if (now >= endAt) return { ...done, costNanos: store.states.load(k)?.costNanos ?? Number.NaN }
+    if (arriveAt <= dueAt) {
+      waiting.shift()
+      const usage = call(arriveAt)
+      if (arriveAt > START_AT && usage.cacheReadTokens === 0) done.coldStarts += 1
+      keeper.observe(k, [{ startedAt: arriveAt, usage, ttftMs: null }], arriveAt)
+      continue
+    }
+    for (const { seq, delayMs } of keeper.sweep(now, now).messages) {
+      for (const lease of keeper.begin(seq, now + delayMs)) {
+        const startedAt = lease.notBeforeAt
+        expect(lease.purpose).toBe('keep')
+        done.probes += 1
+        const { id, primitive, model } = lease
+        const outcome = { lease: id, k, kind: 'answered', startedAt, latencyMs: 1, primitive, model } as const
+        keeper.settle(seq, [{ ...outcome, usage: call(startedAt) }], startedAt + 1)
+      }
+    }
+  }
+}
+
+const plans = [
+  ['always', 'always'],
+  ['auto', 'auto'],
+  ['off', 'nothing'],
+  [{ probes: 3 }, null],
+] as const
+
+/** Of so many probes some are told, and not sent: the lead before a lapse is shorter once the road to the provider is known. */
+const NEAR = 0.04
+
+it.each(
+  plans.flatMap(([plan, simulated]) =>
+    (['5m', '1h'] as const).flatMap((retention) =>
+      [4, 25, 90].map((minutes) => ({ plan, simulated, retention, minutes })),
+    ),
+  ),
+)('$plan at $retention, with a request in $minutes minutes or so', async ({ plan, simulated, retention, minutes }) => {
+  const facts = factsOf(PROVIDER, MODEL, START_AT)
+  const { ttlMs } = facts.retentions.find(({ name }) => name === retention)!
+  const times = requests(minutes, minutes * 60_000)
+  const keepWarm: KeepWarm = { ...DEFAULT_KEEP_WARM, plan, holdoutShare: 0, budgetNanosPerDay: 1e12 }
+  const context = { facts, estimatedTokens: TOKENS, outputFloor: 0, grainMs: 1_000 }
+  const holding = holdingOf({ measuredTokens: TOKENS }, context, retention, ttlMs)!
+  const runs = times.map((at) => ({ startAt: at, endAt: at, count: 1 }))
+  // What a preview replays, up to the end; and what a log of the same requests is simulated to, up to the last of them.
+  const told = play(trafficOf(runs, END_AT), planned(keepWarm, holding))
+  const done = lived(times, keepWarm, retention, ttlMs, END_AT)
+  expect(done.coldStarts).toBeGreaterThanOrEqual(told.coldStarts * (1 - NEAR))
+  expect(done.coldStarts).toBeLessThanOrEqual(told.coldStarts)
+  expect(Math.abs(done.probes - told.probes)).toBeLessThanOrEqual(told.probes * NEAR)
+  expect(done.costNanos).toBe(done.probes * holding.probe)
+  if (simulated === null) return
+  const lastAt = times.at(-1)!
+  const csv = `prefix,time,tokens\n${times.map((at) => `p,${at},${TOKENS}\n`).join('')}`
+  const log = await readLog(bytesOf(csv))
+  const prices = () => pricesOf(PROVIDER, MODEL, START_AT)
+  const { models } = simulate(log, { prices, tokens: null, latencyNanos: 0, top: 1 })
+  const outcome = models[0]!.outcomes.find((one) => one.plan === simulated && one.retention === retention)!
+  const upTo = lived(times, keepWarm, retention, ttlMs, lastAt + 1)
+  expect(outcome.coldStarts - 1).toBeGreaterThanOrEqual(upTo.coldStarts)
+  expect((outcome.coldStarts - 1) * (1 - NEAR)).toBeLessThanOrEqual(upTo.coldStarts)
+  expect(Math.abs(upTo.probes - outcome.probes)).toBeLessThanOrEqual(outcome.probes * NEAR)
+})
