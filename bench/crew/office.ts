@@ -11,6 +11,7 @@ import type { CrewStrategy } from '../../src/core/crew.ts'
 import { crewJson } from '../../src/http/present-crew.ts'
 import { orderOf } from '../../src/http/crew-order.ts'
 import { prepareWarm } from '../../src/http/preparation.ts'
+import type { Lease } from '../../src/durable/records.ts'
 import { runLease } from '../../src/queue/run-lease.ts'
 import { unpack } from '../../src/runtime/bytes.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
@@ -63,7 +64,7 @@ export async function preloaded(
     while (leases.length > 0) {
       const outcomes = await Promise.all(
         leases.map(async (lease) => {
-          const bodyOf = async (k: number) => {
+          const bodyOf = async ({ k }: Lease) => {
             const bytes = store.prefixes.body(k)
             const record = store.prefixes.record(k)
             if (bytes === null || record === null) return null

@@ -90,6 +90,11 @@ export class Keeper {
     return this.#leases.warmNow(k, now)
   }
 
+  /** Why the call of a lease is not to be sent any more, right before it is: a switch was thrown since. Null: it may go. */
+  held(lease: Pick<Lease, 'id' | 'seq' | 'k'>, now: number): string | null {
+    return this.#leases.held(lease, now)
+  }
+
   /** Puts a warm that somebody asked for on the queue. */
   warmLater(k: number, now: number): Message {
     return this.#leases.warmLater(k, now)

@@ -1,3 +1,4 @@
+import { nextAnnouncement } from '../core/announcement.ts'
 import { failureValue } from '../contract/failures.ts'
 import { reschedule } from '../core/reschedule.ts'
 import { budgetRefusal, worstNanos } from '../core/budget.ts'
@@ -214,6 +215,20 @@ export class Leases {
       this.#inFlight.set(k, seq)
       return { lease }
     })
+  }
+
+  /** Why a call is not to be sent any more that was leased a moment ago; null where it may go. */
+  held({ id, seq, k }: Pick<Lease, 'id' | 'seq' | 'k'>, now: number): string | null {
+    const claim = this.#store.claims.load(seq)
+    const state = this.#store.states.load(k)
+    const record = this.#store.prefixes.record(k)
+    if (state === null || record === null) return null
+    if (claim?.leases?.some((lease) => lease.id === id) !== true) return 'its time has ended'
+    const { settings } = this.#situation
+    if (settings.killSwitch || settings.globalKillSwitch) return 'the kill switch is on'
+    const asked = claim.entries.some(([of, generation]) => of === k && generation === 0)
+    const isOff = record.keepWarm.plan === 'off' && nextAnnouncement(state, now) === null
+    return isOff && !asked ? 'its plan was switched off' : null
   }
 
   /** Puts a warm that somebody asked for on the queue. */

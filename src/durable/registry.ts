@@ -489,6 +489,15 @@ export class Registry extends DurableObject<Environment> {
     await this.#rearming.rearm()
   }
 
+  /**
+   * What the call of a lease is built from: the registered body, compressed, and where the prefix ends in it. `held`: why it is not to be
+   * sent any more.
+   */
+  bodyFor(lease: Pick<Lease, 'id' | 'seq' | 'k'>): StoredPrefix | { held: string } | null {
+    const held = this.#keeper.held(lease, this.clock.now())
+    return held === null ? this.stored(lease.k) : { held }
+  }
+
   /** The registered body of a prefix, compressed, and where the prefix ends in it. */
   stored(k: number): StoredPrefix | null {
     const bytes = this.#store.prefixes.body(k)

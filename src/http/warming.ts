@@ -107,7 +107,7 @@ async function lead(
       allowedSecrets: flight.allowedSecrets,
       credentials: flight.credentials,
       egress: throughEgress(c.env),
-      bodyOf: async (key) => body ?? storedBody(registry, key),
+      bodyOf: async ({ k: key }) => body ?? storedBody(registry, key),
     })
     const renewed = (await registry.settle(seq, [outcome]))[0]
     if (renewed !== undefined) {

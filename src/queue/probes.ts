@@ -10,7 +10,7 @@ import type { Environment } from '../runtime/env.ts'
 import { throughEgress } from './egress.ts'
 import { consumeHandle, readHandleMessage } from './handles.ts'
 import { runLease } from './run-lease.ts'
-import type { StoredBody } from './run-lease.ts'
+import type { Surroundings } from './run-lease.ts'
 
 /** Connections that one invocation may have waiting for an answer; a seventh would wait unseen, its time-out running. */
 const WIDTH = 6
@@ -75,7 +75,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
           allowedSecrets: run.allowedSecrets,
           credentials: run.credentials,
           egress: throughEgress(run.env),
-          bodyOf: (k) => bodyOf(run.registry, k),
+          bodyOf: (one) => bodyOf(run.registry, one),
         }),
       )
       .then(({ outcome }) => {
@@ -104,9 +104,12 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
   }
 }
 
-async function bodyOf(registry: RegistryStub, k: number): Promise<StoredBody | null> {
-  const stored = await registry.stored(k)
-  return stored === null ? null : { ...stored, text: unpack(stored.bytes) }
+async function bodyOf(
+  registry: RegistryStub,
+  { id, seq, k }: Lease,
+): Promise<Awaited<ReturnType<Surroundings['bodyOf']>>> {
+  const stored = await registry.bodyFor({ id, seq, k })
+  return stored === null || 'held' in stored ? stored : { ...stored, text: unpack(stored.bytes) }
 }
 
 /** Messages that failed every try: what they claimed is due again at once, and the alarm sends it anew. */

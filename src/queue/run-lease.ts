@@ -23,8 +23,8 @@ export interface Surroundings {
   credentials?: readonly StoredCredential[]
   /** The way out through another region, for leases that name one. */
   egress?: SendThrough
-  /** The registered body of a prefix, fetched when its turn comes; null when the prefix is gone. */
-  bodyOf: (k: number) => Promise<StoredBody | null>
+  /** The registered body of a prefix, fetched when its turn comes; `held`: why nothing is to be sent any more; null when the prefix is gone. */
+  bodyOf: (lease: Lease) => Promise<StoredBody | { held: string } | null>
 }
 
 /** What a probe is built from. */
@@ -53,8 +53,11 @@ export async function runLease(
     answer: null,
   })
   try {
+    // Whoever throws a switch while this waits is heard: the body is asked for right before it is sent.
+    if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const card = cardById(lease.provider)
-    const body = await around.bodyOf(lease.k)
+    const body = await around.bodyOf(lease)
+    if (body !== null && 'held' in body) return notSent(body.held)
     if (card === undefined || body === null) return notSent('the prefix or its provider is gone')
     if (body.place !== undefined && body.place !== placeOf(card, around.vars))
       return notSent('its provider is reached at another address')
@@ -73,7 +76,6 @@ export async function runLease(
       },
     )
     const request = { ...built, headers: { ...body.headers, ...built.headers } }
-    if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const startedAt = clock.now()
     if (startedAt > lease.sendBy) return notSent('its time had passed before its turn came')
     const { egress } = around

@@ -342,6 +342,31 @@ it('the kill switch forbids leases, and lifting it starts the plans again', () =
   expect(store.states.load(k)?.nextAt).not.toBeNull()
 })
 
+it('a call that is leased and not yet sent is held where its plan is switched off or it is deleted, but for one that was asked for', () => {
+  const leased = (): Lease => {
+    const { k } = registrar.register(registration('a'), NOON)
+    const now = store.states.load(k)?.nextAt ?? NOON
+    const [message] = keeper.sweep(now, now).messages
+    return keeper.begin(message!.seq, now)[0]!
+  }
+  const scheduled = leased()
+  const { id, keepWarm } = store.prefixes.record(scheduled.k)!
+  expect(keeper.held(scheduled, NOON)).toBeNull()
+  registrar.change(id, { keepWarm: { ...keepWarm, plan: 'off' } }, NOON)
+  expect(keeper.held(scheduled, NOON)).toBe('its plan was switched off')
+  // What is announced is seen to under such a plan as well.
+  registrar.announce(id, { at: NOON + HOUR, expectedRequests: 1 }, NOON)
+  expect(keeper.held(scheduled, NOON)).toBeNull()
+  registrar.withdraw(id, null, NOON)
+  keeper.settle(scheduled.seq, [{ lease: scheduled.id, k: scheduled.k, kind: 'not_sent', why: 'held' }], NOON)
+  expect(keeper.held(scheduled, NOON)).toBe('its time has ended')
+  const asked = keeper.warmNow(scheduled.k, NOON)
+  if (asked === null || 'refused' in asked) throw new Error('no lease was given')
+  expect(keeper.held(asked.lease, NOON)).toBeNull()
+  keeper.settings = { ...settings, globalKillSwitch: true }
+  expect(keeper.held(asked.lease, NOON)).toBe('the kill switch is on')
+})
+
 it('history survives its move out of the tail, in order', () => {
   const k = warmed('a', NOON)
   let at = NOON

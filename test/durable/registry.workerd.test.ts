@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { KeepWarm } from '../../src/core/plan.ts'
 import type { Flight, Warmed } from '../../src/durable/flights.ts'
-import type { Outcome } from '../../src/durable/records.ts'
+import type { Lease, Outcome } from '../../src/durable/records.ts'
 import type { Registry } from '../../src/durable/registry.ts'
 import { runLease } from '../../src/queue/run-lease.ts'
 import { unpack } from '../../src/runtime/bytes.ts'
@@ -64,12 +64,14 @@ async function run(flight: Extract<Flight, { role: 'leader' }>): Promise<Outcome
     clock: clockFrom(bindings),
     vars: bindings,
     allowedSecrets: flight.allowedSecrets,
-    bodyOf: async (k) => {
-      const stored = await registry().stored(k)
-      return stored === null ? null : { ...stored, text: unpack(new Uint8Array(stored.bytes)) }
-    },
+    bodyOf,
   })
   return outcome
+}
+
+async function bodyOf({ id, seq, k }: Lease) {
+  const stored = await registry().bodyFor({ id, seq, k })
+  return stored === null || 'held' in stored ? stored : { ...stored, text: unpack(new Uint8Array(stored.bytes)) }
 }
 
 async function register(tag = 'one', keepWarm = always): Promise<Warmed> {
@@ -146,6 +148,36 @@ it('an eviction while a call is in flight loses neither the call nor its receipt
   expect((await registry().view(view.record.id)).state.lastReceipt?.kind).toBe('written')
   expect(received(lab)).toHaveLength(1)
 })
+
+it.each(['killSwitch', 'globalKillSwitch'])(
+  'a call that waits for its turn is not sent once a switch is thrown: %s',
+  async (name) => {
+    const { view, flight } = await register()
+    if (flight.role !== 'leader') throw new Error('expected to lead')
+    const clock = clockFrom(bindings)
+    const sleep = async (): Promise<void> => {
+      await registry().configure({ [name]: true })
+    }
+    const around = {
+      vars: bindings,
+      allowedSecrets: flight.allowedSecrets,
+      bodyOf,
+      clock: { ...clock, now: () => clock.now(), sleep },
+    }
+    const lease = { ...flight.lease, notBeforeAt: clock.now() + 3_000 }
+    const { outcome } = await runLease(lease, around)
+    expect(outcome).toMatchObject({ kind: 'not_sent', why: 'the kill switch is on' })
+    await registry().settle(lease.seq, [outcome])
+    expect(received(lab)).toEqual([])
+    expect((await registry().view(view.record.id)).state.spentNanos).toBe(0)
+    // Nor is one that was settled already.
+    await registry().configure({ [name]: false })
+    expect((await runLease(lease, { ...around, clock })).outcome).toMatchObject({
+      kind: 'not_sent',
+      why: 'its time has ended',
+    })
+  },
+)
 
 it('followers share the receipt of the one who leads', async () => {
   const { flight } = await register()
