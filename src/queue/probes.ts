@@ -75,7 +75,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
           allowedSecrets: run.allowedSecrets,
           credentials: run.credentials,
           egress: throughEgress(run.env),
-          bodyOf: (one) => bodyOf(run.registry, one),
+          bodyOf: (leased) => bodyOf(run.registry, leased),
         }),
       )
       .then(({ outcome }) => {
