@@ -8,6 +8,7 @@ import { applyArrivals } from '../../src/core/arrivals.ts'
 import { choiceWhy, horizon, mostProbes, reachOf, retentionFor } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
 import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'
+import { evenly } from '../support/evenly.ts'
 
 const hour: Holding = { name: '1h', ttlMs: HOUR, everyMs: 55 * MINUTE, write: 2, read: 0.1, probe: 0.1 }
 const five: Holding = { name: '5m', ttlMs: 5 * MINUTE, everyMs: 4.5 * MINUTE, write: 1.25, read: 0.1, probe: 0.1 }
@@ -68,11 +69,11 @@ describe('how long a gap is held', () => {
     fc.assert(
       fc.property(
         fc.array(gap, { maxLength: 100 }),
-        fc.double({ min: 0.01, max: 3, noNaN: true }),
-        fc.double({ min: 0.001, max: 1, noNaN: true }),
-        fc.double({ min: 0, max: 3, noNaN: true }),
+        evenly(0.01, 3),
+        evenly(0.001, 1),
+        evenly(0, 3),
         fc.integer({ min: 0, max: 1e9 }),
-        fc.option(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 5, maxLength: 5 })),
+        fc.option(fc.array(evenly(0, 1e6), { minLength: 5, maxLength: 5 })),
         (gaps, write, read, latency, length, counts) => {
           const holding = { ...five, write, read, probe: read }
           const requests = counts === null ? undefined : { at: 5e9, counts }

@@ -4,6 +4,7 @@ import { breakEvenProbes, costOf, readNanos, writeNanos } from '../../src/core/p
 import { worstNanos } from '../../src/core/budget.ts'
 import type { Price } from '../../src/core/types.ts'
 import { context, facts, NOON, usage, warmState } from './sample.ts'
+import { evenly } from '../support/evenly.ts'
 
 const price = facts.price!
 
@@ -61,8 +62,8 @@ describe('break-even', () => {
         fc.integer({ min: 1_024, max: 1_000_000 }),
         fc.integer({ min: 0, max: 64 }),
         fc.integer({ min: 1, max: 10_000_000_000 }),
-        fc.double({ min: 0.01, max: 1, noNaN: true }),
-        fc.double({ min: 1, max: 3, noNaN: true }),
+        evenly(0.01, 1),
+        evenly(1, 3),
         (tokens, output, input, read, write) => {
           const some: Price = {
             ...price,

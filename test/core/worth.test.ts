@@ -4,6 +4,7 @@ import { roomIn } from '../../src/core/limit.ts'
 import type { PrefixState } from '../../src/core/state.ts'
 import { mostNanosToday, ration, worthOf } from '../../src/core/worth.ts'
 import { context, HOUR, MINUTE, NOON, planned, warmState } from './sample.ts'
+import { evenly } from '../support/evenly.ts'
 
 /** Written now, behind gaps of so many minutes, over and over, for weeks. */
 function behindGaps(minutes: number, change: Partial<PrefixState> = {}): PrefixState {
@@ -67,7 +68,7 @@ describe('what a dollar brings', () => {
 })
 
 describe('a budget that does not reach all', () => {
-  const bid = fc.record({ netPerDollar: fc.double({ min: -1, max: 20, noNaN: true }), costNanos: fc.nat(1_000) })
+  const bid = fc.record({ netPerDollar: evenly(-1, 20), costNanos: fc.nat(1_000) })
 
   it('is never given out beyond what there is, and passes nobody over for somebody worth less who costs as much', () => {
     fc.assert(

@@ -16,6 +16,7 @@ import { facts, fiveMinutes, HOUR, MINUTE, NOON, planned, usage } from '../core/
 import { handleRegistration } from '../support/handle.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { settings } from '../support/account.ts'
+import { evenly } from '../support/evenly.ts'
 
 /** What the provider counts; the worst case before that is of twice as many. */
 const TOKENS = 10_000
@@ -445,8 +446,7 @@ function pick<Item>(items: readonly Item[], which: number, how: number): Item | 
   return items[from + Math.floor(which * (items.length - from))]
 }
 
-// Doubles would be drawn by their bits, and nearly all of them be next to nothing.
-const unit = fc.integer({ min: 0, max: 9_999 }).map((n) => n / 10_000)
+const unit = evenly(0, 1)
 const steps = fc.array(fc.record({ act: fc.constantFrom(...ACTS, ...OFTEN), which: unit, how: unit }), {
   minLength: 150,
   maxLength: 400,
