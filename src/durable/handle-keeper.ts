@@ -61,6 +61,8 @@ export class HandleKeeper {
           const failure = failureValue('provider_timeout', 'the caller of the provider never reported back')
           const lost = { failure, permanent: false, retryAfterMs: null, accepted: null }
           state = this.#settlement.failed(one, claim.lease, lost, now)
+          this.#store.save(one.k, state, null)
+          state = this.#situation.planned({ ...one, state, claim: null }, state, now)
           ended.push(one.k)
         }
         claim = null

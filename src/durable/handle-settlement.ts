@@ -32,8 +32,11 @@ export class HandleSettlement {
         this.#strayed(one, outcome, now)
         return { again: null, ended: false }
       }
-      const state = this.#settled(one, lease, outcome, now)
-      const after: StoredHandle = { ...one, state, claim: null }
+      const settled: StoredHandle = { ...one, state: this.#settled(one, lease, outcome, now), claim: null }
+      this.#store.save(one.k, settled.state, null)
+      // What was reserved for it is free again: what comes next is planned by what that leaves.
+      const state = this.#situation.planned(settled, settled.state, now)
+      const after: StoredHandle = { ...settled, state }
       if (outcome.kind === 'gone' && lease.op !== 'delete' && state.stopped === null) {
         const decision = decideHandle(state, this.#situation.context(after, now), now)
         if (decision.do === 'call') return { again: this.#situation.lease(after, decision, now), ended: false }

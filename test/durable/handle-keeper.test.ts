@@ -149,6 +149,21 @@ describe('storage that is bought and not yet passed', () => {
     expect(leased(keeper.ask(k, { want: 'renewed' }, at, at)).reservedNanos).toBeGreaterThan(0)
   })
 
+  it('of a handle that was found gone leaves its room to the next one at once', () => {
+    const k = register('one')
+    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    keeper.settle(made(lease), NOW + 100)
+    const created = ledger.spentNanos(NOW)
+    const hour = lease.reservedNanos - created
+    const renewAt = keeper.view(k, NOW)?.state.nextAt ?? 0
+    keeper.sweep(renewAt, renewAt)
+    const renewal = keeper.begin({ of: 'handle', k }, renewAt)!
+    // What the first has cost, with its three quarters of an hour, and what another one may cost.
+    settings.budgetNanosPerDay = Math.ceil(2 * created + 1.8 * hour)
+    const gone = { lease: renewal.id, target: renewal.target, startedAt: renewAt, kind: 'gone' } as const
+    expect(keeper.settle(gone, renewAt + 100).again).toMatchObject({ op: 'create', reservedNanos: lease.reservedNanos })
+  })
+
   it('is free again, and in the books, once it has passed', () => {
     const k = register('one', 20 * MINUTE)
     create(k)
