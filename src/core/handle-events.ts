@@ -62,7 +62,8 @@ export function applyCreated(
     provenAt: now,
     meteredToAt: startedAt,
   }
-  const next = { ...state, ...healed, live, creations: state.creations + 1, why: 'created' }
+  const measured = tokens === null ? {} : { measuredTokens: tokens }
+  const next = { ...state, ...healed, ...measured, live, creations: state.creations + 1, why: 'created' }
   return { state: charged(next, 'creationNanos', cost, now), costNanos: cost }
 }
 

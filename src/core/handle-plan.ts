@@ -117,7 +117,8 @@ function spend(
 /** The creation, and the storage that it commits to. */
 function createNanos(state: HandleState, context: HandleContext, now: number): number | null {
   if (context.inputNanosPerMTok === null) return null
-  const tokens = state.live?.tokens ?? context.estimatedTokens
+  // Before the first count the estimate is doubled, as it is for a prefix: a token is two bytes at the least in the texts that are billed.
+  const tokens = state.live?.tokens ?? state.measuredTokens ?? context.estimatedTokens * 2
   const kept = storageNanos(tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
   return kept === null ? null : creationNanos(tokens, context.inputNanosPerMTok) + kept
 }

@@ -23,6 +23,8 @@ export interface HandleState {
   /** Leases given so far: makes their ids. */
   leases: number
   creations: number
+  /** Its size as the provider counted it; absent before the first such answer. */
+  measuredTokens?: number
   renewals: number
   /** Handles that were found gone before their time. */
   losses: number

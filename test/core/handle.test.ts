@@ -148,8 +148,11 @@ describe('decideHandle', () => {
   it('counts what the next hour may cost: creation and storage', () => {
     expect(decideAsked(newHandleState(NOW, HOUR), context(), NOW)).toMatchObject({
       op: 'create',
-      worstNanos: 1_250_000_000,
+      worstNanos: 2_500_000_000,
     })
+    // What was counted once is not estimated again.
+    const lost = { ...live, live: null, measuredTokens: TOKENS }
+    expect(decideAsked(lost, context(), NOW)).toMatchObject({ op: 'create', worstNanos: 1_250_000_000 })
     // 46 minutes in, one more hour adds 46 minutes to what is bought, and the 18 s that the call may take.
     expect(decideHandle(live, context(), NOW + 46 * MINUTE)).toMatchObject({ op: 'renew', worstNanos: 385_833_334 })
   })
@@ -166,6 +169,7 @@ describe('what happened', () => {
     const { state, costNanos } = applyCreated(newHandleState(NOW, HOUR), ahead, NOW, HOUR, context(), NOW + 1_500)
     expect(costNanos).toBe(750_000_000)
     expect(state).toMatchObject({ creationNanos: 750_000_000, dayNanos: 750_000_000, creations: 1, unpriced: false })
+    expect(state.measuredTokens).toBe(seen().tokens)
     expect(state.live).toMatchObject({ expiresAt: NOW + HOUR, seenAt: NOW, provenAt: NOW + 1_500 })
   })
 

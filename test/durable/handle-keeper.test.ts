@@ -95,9 +95,9 @@ describe('who asks', () => {
 })
 
 describe('storage that is bought and not yet passed', () => {
-  /** As many tokens as were estimated, so that the worst case is what it costs. */
+  /** Twice as many tokens as were estimated, so that the worst case is what it costs. */
   const made = (lease: HandleLease): HandleOutcome => {
-    const tokens = keeper.view(lease.target.k, NOW)?.record.estimatedTokens ?? 0
+    const tokens = 2 * (keeper.view(lease.target.k, NOW)?.record.estimatedTokens ?? 0)
     const seen = { name: `cachedContents/${lease.id}`, tokens, createdAt: NOW, expiresAt: NOW + lease.ttlMs }
     return { lease: lease.id, target: lease.target, startedAt: NOW, kind: 'answered', seen }
   }
