@@ -3,15 +3,14 @@ import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../core/announ
 import type { Announcement } from '../core/announcement.ts'
 import { belief, elsewhere } from '../core/belief.ts'
 import type { HistoryRow } from '../core/history.ts'
-import { countedFrom, observedTraffic } from '../core/observed.ts'
 import type { KeepWarm } from '../core/plan.ts'
+import { refitted } from '../core/refit.ts'
 import { restart } from '../core/restart.ts'
 import { learnedRetention } from '../core/retention.ts'
 import { dayOf } from '../core/schedule.ts'
 import { applySignal } from '../core/signal.ts'
 import type { Signal } from '../core/signal.ts'
 import { newState } from '../core/state.ts'
-import type { PrefixState } from '../core/state.ts'
 import type { Traffic } from '../core/traffic.ts'
 import type { Keeper } from './keeper.ts'
 import { matches } from './prefix-view.ts'
@@ -23,6 +22,7 @@ import type { Registration } from './registration.ts'
 import type { RegistryStore } from './registry-store.ts'
 import { MOVED } from './situation.ts'
 import type { KeeperPorts } from './situation.ts'
+import { historyOf, trafficOf } from './story.ts'
 import { Versions } from './versions.ts'
 
 /** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
@@ -217,16 +217,13 @@ export class Registrar {
   }
 
   history(id: string, now: number): HistoryRow[] {
-    const k = this.#k(id)
-    return withTally(this.#store.history.load(k), this.#store.states.load(k), now)
+    return historyOf(this.#store, this.#k(id), now)
   }
 
   /** What was seen of a prefix's traffic, as far as its row and its history tell. */
   traffic(id: string, now: number): Traffic {
     const k = this.#k(id)
-    const { state } = this.#view(k, now)
-    const rows = this.#store.history.since(k, countedFrom(state))
-    return observedTraffic(state, withTally(rows, state, now), now)
+    return trafficOf(this.#store, k, this.#view(k, now).state, now)
   }
 
   body(id: string): Uint8Array {
@@ -273,17 +270,8 @@ export class Registrar {
     const { retentions } = this.#ports.factsOf(record.provider, record.model, now)
     const inForce = retentionInForce(record, this.#store.states.load(k))
     const offer = retentions.find(({ name }) => name === inForce)
-    this.#keeper.replanInTurn(k, now, (state) => {
-      const held = state.retention
-      // What receipts taught stays, as long as it was taught about the same offer.
-      const same =
-        offer !== undefined && held !== null && held.minTtlMs === offer.minTtlMs && held.maxTtlMs === offer.maxTtlMs
-      const reason = state.stopped?.reason
-      const unknown = reason === 'retention_unknown' || reason === 'price_unknown'
-      const back = reason === 'address_changed' && !this.#keeper.hasMoved(this.#record(k))
-      const next = unknown || back ? restart(state, now) : state
-      return same || offer === undefined ? next : { ...next, retention: learnedRetention(offer) }
-    })
+    const hasMoved = this.#keeper.hasMoved(record)
+    this.#keeper.replanInTurn(k, now, (state) => refitted(state, { offer, hasMoved }, now))
   }
 
   #view(k: number, now: number): PrefixView {
@@ -306,11 +294,4 @@ export class Registrar {
     if (record === null) throw new Failure('not_found', 'there is no such prefix')
     return record
   }
-}
-
-/** Arrivals that are still being coalesced are part of the story too. */
-function withTally(rows: HistoryRow[], state: PrefixState | null, now: number): HistoryRow[] {
-  if (state === null || state.tally === null) return rows
-  const { lastAt, count, hits, misses, cachedTokens } = state.tally
-  return [...rows, { at: Math.min(lastAt, now), type: 'arrival', count, hits, misses, cachedTokens }]
 }
