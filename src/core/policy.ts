@@ -101,10 +101,15 @@ export function retentionFor(
   return kept !== null && best !== null && best.expected >= LEFT_AT * kept.expected ? kept : best
 }
 
+/** Which gaps speak: of its own those that are remembered, beside those of like traffic. */
+export function gapWords({ seen }: Pick<Foresight, 'seen'>): string {
+  if (seen === 0) return 'gaps of like traffic'
+  return `its last ${seen === 1 ? 'gap' : `${seen} gaps`} and those of like traffic`
+}
+
 /** The choice in a sentence. */
 export function choiceWhy({ holding, probes, share }: Choice, foresight: Foresight): string {
-  const from =
-    foresight.seen === 0 ? 'gaps of like traffic' : `its last ${foresight.seen} gaps and those of like traffic`
+  const from = gapWords(foresight)
   if (probes === 0) return `written at ${holding.name} and let go: by ${from}, no probe earns back what it costs`
   const count = probes === 1 ? 'one probe costs' : `up to ${probes} probes cost`
   return `held at ${holding.name}: ${count} less than the rewrite that ${Math.round(share * 100)} % of longer gaps would need, by ${from}`

@@ -4,7 +4,7 @@ import type { Change } from './change.ts'
 import { foreseeRow } from './demand.ts'
 import type { Foresight } from './demand.ts'
 import type { PlanContext } from './plan.ts'
-import { horizon, reachOf, retentionFor } from './policy.ts'
+import { gapWords, horizon, reachOf, retentionFor } from './policy.ts'
 import type { Holding } from './policy.ts'
 import { dollars } from './price.ts'
 import { grantedRetention, learnedRetention } from './retention.ts'
@@ -14,17 +14,33 @@ import type { LearnedRetention, PrefixState } from './state.ts'
 /** What a choice of a retention is made by, beside what is known of the prefix. */
 export type Choosing = Pick<PlanContext, 'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>
 
+/** The first choice is made at the door, before any deployment's clock or road is known. */
+export type FirstChoosing = Omit<Choosing, 'grainMs' | 'pace'>
+
 type Known = Pick<PrefixState, 'measuredTokens' | 'retention' | 'gaps' | 'requests'>
 
 const NOTHING_KNOWN: Known = { measuredTokens: null, retention: null }
 const DAY_MS = 86_400_000
+/** What the clock's grain is taken for: a first choice is the same in every deployment. */
+const FIRST_GRAIN_MS = 1_000
 
 /**
  * The retention that a prefix is first written at, where that is left to the planner: by like traffic alone. Null where the
  * plan counts probes itself or sends none, or where no price tells: then it is the model's default.
  */
-export function firstRetention(context: Choosing, now: number): string | null {
-  return chosen(NOTHING_KNOWN, context, now)?.holding.name ?? null
+export function firstRetention(context: FirstChoosing, now: number): string | null {
+  return firstChoice(context, now)?.holding.name ?? null
+}
+
+/** Why the planner chose the retention that a prefix is first written at, and how to have another; null where it chose none. */
+export function firstRetentionWhy(context: FirstChoosing, retention: string, now: number): string | null {
+  const choice = firstChoice(context, now)
+  if (choice?.holding.name !== retention) return null
+  return `written at ${retention}, chosen by the planner: ${choice.why}; say cache.retention to choose yourself`
+}
+
+function firstChoice(context: FirstChoosing, now: number): Chosen | null {
+  return chosen(NOTHING_KNOWN, { ...context, grainMs: FIRST_GRAIN_MS }, now)
 }
 
 /**
@@ -95,7 +111,12 @@ function sightOf(known: Known, holdings: readonly Holding[], value: number, now:
   return foreseeRow(known, now, reachMs)
 }
 
-function chosen(known: Known, context: Choosing, now: number): { holding: Holding; why: string } | null {
+interface Chosen {
+  holding: Holding
+  why: string
+}
+
+function chosen(known: Known, context: Choosing, now: number): Chosen | null {
   const holdings = affordable(known, context)
   if (holdings.length === 0) return null
   if (context.keepWarm.plan === 'always') return cheapestDay(holdings)
@@ -105,10 +126,11 @@ function chosen(known: Known, context: Choosing, now: number): { holding: Holdin
   const standing = known.retention?.name
   const best = retentionFor(holdings, foresight, value, standing)
   if (best === null) return null
-  const other = holdings.find(({ name }) => name === standing)
-  const instead = other === undefined ? '' : `, and not ${dollars(horizon(other, foresight, value).expected)}`
-  const by = foresight.seen === 0 ? 'gaps of like traffic' : `its last ${foresight.seen} gaps and those of like traffic`
-  const why = `by ${by} one would cost about ${dollars(best.expected)}${instead}${latencyWords(context)}`
+  // Of what was never written, the first other one stands for what else it might have been: the model's default comes first.
+  const other = holdings.find(({ name }) => (standing === undefined ? name !== best.holding.name : name === standing))
+  const at = standing === undefined && other !== undefined ? ` at ${other.name}` : ''
+  const instead = other === undefined ? '' : `, and not ${dollars(horizon(other, foresight, value).expected)}${at}`
+  const why = `by ${gapWords(foresight)} one would cost about ${dollars(best.expected)}${instead}${latencyWords(context)}`
   return { holding: best.holding, why }
 }
 
@@ -126,7 +148,7 @@ function affordable(known: Known, context: Choosing): Holding[] {
 }
 
 /** For a plan that renews all day long whatever comes. */
-function cheapestDay(holdings: readonly Holding[]): { holding: Holding; why: string } | null {
+function cheapestDay(holdings: readonly Holding[]): Chosen | null {
   const costOf = ({ write, probe, everyMs }: Holding): number => write + Math.floor(DAY_MS / everyMs) * probe
   const holding = holdings.toSorted((a, b) => costOf(a) - costOf(b))[0]
   if (holding === undefined) return null

@@ -20,6 +20,7 @@ import type { PrefixRecord } from './records.ts'
 import { DEFAULT_KEEP_WARM, wholeText } from './registration.ts'
 import type { Registration } from './registration.ts'
 import type { RegistryStore } from './registry-store.ts'
+import { firstRetentionRows } from './retention-choosing.ts'
 import { MOVED } from './situation.ts'
 import type { KeeperPorts } from './situation.ts'
 import { historyOf, trafficOf } from './story.ts'
@@ -73,7 +74,7 @@ export class Registrar {
         }
         const k = this.#store.prefixes.insert(record, state, body)
         this.#versions.take(k, given.name, now)
-        this.#keeper.replan(k, now, (fresh) => fresh)
+        this.#keeper.tell(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
         return { k, created: true }
       }
       if (required !== null && required !== (this.#record(known).required ?? false))

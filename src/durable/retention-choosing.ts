@@ -1,8 +1,21 @@
+import type { HistoryRow } from '../core/history.ts'
 import type { Decision, PlanContext } from '../core/plan.ts'
-import { chosenAnew } from '../core/retention-choice.ts'
+import { chosenAnew, firstRetentionWhy } from '../core/retention-choice.ts'
 import type { PrefixState } from '../core/state.ts'
+import type { ModelFacts } from '../core/types.ts'
+import { isUnmarked } from './records.ts'
+import type { PrefixRecord } from './records.ts'
 import type { RegistryStore } from './registry-store.ts'
 import type { Row } from './state-store.ts'
+
+/** What the history of a new prefix says of its retention, where the planner chose it: nobody else would tell that a write may be dearer. */
+export function firstRetentionRows(record: PrefixRecord, facts: ModelFacts, now: number): HistoryRow[] {
+  if (!isUnmarked(record)) return []
+  const { keepWarm, estimatedTokens, retention, outputFloors } = record
+  const context = { keepWarm, facts, estimatedTokens, outputFloor: outputFloors[0] ?? 0 }
+  const why = firstRetentionWhy(context, retention, now)
+  return why === null ? [] : [{ at: now, type: 'decision', decision: 'retention', why }]
+}
 
 /**
  * What is decided about a prefix, and the state that it is decided on: before a write that will find nothing, the retention is chosen

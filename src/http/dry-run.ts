@@ -2,6 +2,7 @@ import { belief } from '../core/belief.ts'
 import type { KeepWarm } from '../core/plan.ts'
 import { breakEvenProbes, readNanos, writeNanos } from '../core/price.ts'
 import { learnedRetention } from '../core/retention.ts'
+import { firstRetentionWhy } from '../core/retention-choice.ts'
 import { leadMs } from '../core/pace.ts'
 import { dayOf } from '../core/schedule.ts'
 import { newState } from '../core/state.ts'
@@ -40,7 +41,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
       plan: keepWarm.plan,
       retention,
       next_probe_at: null,
-      why: 'A dry run: nothing was stored, and nothing was sent.',
+      why: `A dry run: nothing was stored, and nothing was sent.${known === null ? choiceWords(preparation, now) : ''}`,
       assumed: offer?.assumed ?? false,
       ...costs(preparation, retention, keepWarm),
     },
@@ -53,6 +54,15 @@ export async function dryRun(c: Call, preparation: Preparation) {
       ...registration.advice,
     ],
   }
+}
+
+/** That the planner would choose the retention, and why, where it would. */
+function choiceWords({ facts, keepWarm, registration }: Preparation, now: number): string {
+  if (registration.retentionOpen !== true) return ''
+  const { estimatedTokens, outputFloors, retention } = registration
+  const context = { keepWarm, facts, estimatedTokens, outputFloor: outputFloors[0] ?? 0 }
+  const why = firstRetentionWhy(context, retention, now)
+  return why === null ? '' : ` It would be ${why}.`
 }
 
 /**

@@ -3,9 +3,6 @@ import { firstRetention } from '../core/retention-choice.ts'
 import type { ModelFacts } from '../core/types.ts'
 import type { PreparedPrefix } from '../providers/types.ts'
 
-/** What the clock's grain is taken for: a choice at the door is the same in every deployment. */
-const GRAIN_MS = 1_000
-
 /**
  * A prefix at the retention that the planner chooses, where that is left to it: whatever is shown, sent and stored of it then says
  * the same. `prepare` makes it anew at a retention.
@@ -16,7 +13,7 @@ export function withChoice(
   prepare: (retention: string) => PreparedPrefix,
 ): PreparedPrefix {
   if (prefix.retentionOpen !== true || facts.retentions.length < 2) return prefix
-  const context = { keepWarm, facts, estimatedTokens: prefix.estimatedTokens, outputFloor, grainMs: GRAIN_MS }
+  const context = { keepWarm, facts, estimatedTokens: prefix.estimatedTokens, outputFloor }
   const chosen = firstRetention(context, now)
   if (chosen === null || chosen === prefix.retention) return prefix
   return { ...prepare(chosen), retentionOpen: true }

@@ -1,4 +1,5 @@
 import { alternative } from '../core/retention-choice.ts'
+import { gapWords } from '../core/policy.ts'
 import type { Holding } from '../core/policy.ts'
 import { dollars, readNanos } from '../core/price.ts'
 import type { PrefixState } from '../core/state.ts'
@@ -41,7 +42,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const handle = handleHolding(record, tokens, facts, now)
   const other = alternative(state, context, now, handle === null ? [] : [handle])
   if (other === null || (other.seen === 0 && other.nanos > CLEAR_AT * other.insteadOfNanos)) return []
-  const by = other.seen === 0 ? 'gaps of like traffic' : `its last ${other.seen} gaps and those of like traffic`
+  const by = gapWords(other)
   const [is, instead] = [dollars(other.insteadOfNanos), dollars(other.nanos)]
   if (other.name === handle?.name) {
     const minutes = Math.round(other.heldMs / MINUTE_MS)

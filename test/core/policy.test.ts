@@ -92,6 +92,7 @@ describe('how long a gap is held', () => {
     expect(choiceWhy(horizon(hour, law, 0), law)).toContain(
       'held at 1h: up to 3 probes cost less than the rewrite that 100 %',
     )
+    expect(choiceWhy(horizon(hour, law, 0), { ...law, seen: 1 })).toContain('by its last gap and those of like traffic')
   })
 })
 

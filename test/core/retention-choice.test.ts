@@ -6,7 +6,7 @@ import type { PlanContext } from '../../src/core/plan.ts'
 import { retentionFor } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
 import { learnedRetention } from '../../src/core/retention.ts'
-import { alternative, chosenAnew, firstRetention } from '../../src/core/retention-choice.ts'
+import { alternative, chosenAnew, firstRetention, firstRetentionWhy } from '../../src/core/retention-choice.ts'
 import type { PrefixState } from '../../src/core/state.ts'
 import type { ModelFacts, RetentionOffer } from '../../src/core/types.ts'
 import { assumed, context, facts, fiveMinutes, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'
@@ -45,6 +45,16 @@ describe('the first retention', () => {
   it('is the longer one by what is known of like traffic, whatever the hour', () => {
     const hours = Array.from({ length: 24 }, (_, hour) => firstRetention(auto(), NOON + hour * HOUR))
     expect(new Set(hours)).toEqual(new Set(['1h']))
+  })
+
+  it('says at what costs it was chosen, and how to have another, and nothing of one that it did not choose', () => {
+    expect(firstRetentionWhy(auto(), '1h', NOON)).toMatch(
+      /^written at 1h, chosen by the planner: by gaps of like traffic one would cost about \$[\d.e-]+, and not \$[\d.e-]+ at 5m; say cache.retention/,
+    )
+    const always = firstRetentionWhy(auto({ keepWarm: planned('always') }), '1h', NOON)
+    expect(always).toContain('a write and a day of renewals cost about $')
+    expect(firstRetentionWhy(auto(), '5m', NOON)).toBeNull()
+    expect(firstRetentionWhy(auto({ keepWarm: planned('off') }), '5m', NOON)).toBeNull()
   })
 
   it('is the model’s where a caller counts probes, or has none sent', () => {

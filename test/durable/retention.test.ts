@@ -59,8 +59,26 @@ function register(keepWarm: object = { plan: 'auto' }, cache?: object): number {
 }
 
 const retentionOf = (k: number): string | undefined => store.states.load(k)?.retention?.name
-const rowsOf = (k: number): string[] =>
+const toldOf = (k: number): string[] =>
   store.history.load(k).flatMap((row) => (row.type === 'decision' && row.decision === 'retention' ? [row.why] : []))
+/** What was told since the registration. */
+const rowsOf = (k: number): string[] => toldOf(k).filter((why) => !why.includes('chosen by the planner'))
+
+it('is told in the history as the planner’s choice, and nothing is told of one that a caller or the model said', () => {
+  const k = register()
+  const first = [expect.stringMatching(/^written at 1h, chosen by the planner: by gaps of like traffic .* at 5m; say/)]
+  expect(toldOf(k)).toEqual(first)
+  // Whoever registers it again is told of nothing new.
+  expect(register()).toBe(k)
+  expect(toldOf(k)).toEqual(first)
+})
+
+it.each([
+  ['a name', { plan: 'auto' }, { retention: '1h' }],
+  ['a plan that has no probes sent', { plan: 'off' }, undefined],
+])('is not told where it is said by %s', (_, keepWarm, cache) => {
+  expect(toldOf(register(keepWarm, cache))).toEqual([])
+})
 
 function settle(lease: Lease): void {
   const { id, k, primitive, retention } = lease

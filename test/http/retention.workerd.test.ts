@@ -70,6 +70,11 @@ describe('a prefix whose retention no caller says', () => {
     expect(pick(warmed, 'receipt', 'provider_usage', 'cache_creation')).toMatchObject({ ephemeral_5m_input_tokens: 0 })
     expect(Number(pick(warmed, 'receipt', 'usage', 'cache_write_by_retention', '1h'))).toBeGreaterThan(1_000)
     expect(warmed.json['plan']).toMatchObject({ retention: '1h', retention_seconds: 3_600 })
+    // Who chose it is said before the first write, and stays in the history.
+    const chosen = /ritten at 1h, chosen by the planner: .* and not \$[\d.e-]+ at 5m; say cache.retention/
+    expect(pick(dry, 'plan', 'why')).toMatch(chosen)
+    expect(pick(await post('/warm', auto(marked(body, '5m'), { dry_run: true })), 'plan', 'why')).not.toMatch(chosen)
+    expect((await get(`/prefixes/${pick(warmed, 'id')}/history`)).text).toMatch(chosen)
     const advice = (warmed.json['advice'] as { cause: string; message: string }[]).find(
       ({ cause }) => cause === 'no_marker',
     )
@@ -154,7 +159,9 @@ describe('a prefix whose retention no caller says', () => {
     const { data } = (await get(`/prefixes/${id}/history?type=decision`)).json as {
       data: { decision: string; why: string }[]
     }
-    const chosen = data.filter(({ decision }) => decision === 'retention')
+    const chosen = data.filter(
+      ({ decision, why }) => decision === 'retention' && !why.includes('chosen by the planner'),
+    )
     expect(chosen).toHaveLength(1)
     expect(chosen[0]?.why).toContain('written at 5m from now on, and no more at 1h: by its last 19 gaps')
     // Whoever registers it again without a word takes it as it stands.
