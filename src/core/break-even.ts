@@ -2,7 +2,7 @@ import { foreseeRow } from './demand.ts'
 import type { Foresight } from './demand.ts'
 import { leadMs } from './pace.ts'
 import type { PlanContext } from './plan.ts'
-import { choiceWhy, horizon, reachOf, retentionFor } from './policy.ts'
+import { choiceWhy, horizon, letGoWhy, reachOf, retentionFor } from './policy.ts'
 import type { Choice, Holding } from './policy.ts'
 import { breakEvenProbes, dollars, readNanos, writeNanos } from './price.ts'
 import { iso } from './schedule.ts'
@@ -85,20 +85,27 @@ function otherRetention(state: PrefixState, context: PlanContext, choice: Choice
   return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
 }
 
+/** Since when the probes of a gap are counted, in words. */
+export function sinceWords({ lastArrivalAt }: Pick<PrefixState, 'lastArrivalAt'>): string {
+  return lastArrivalAt === null ? 'since it was warmed' : 'since the last real request'
+}
+
 /** Why a keep-alive is, or will be, sent. */
 export function holdWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
+  const sent = `(${state.probesSinceArrival} sent ${sinceWords(state)})`
   const name = state.retention?.name ?? 'its'
   if (state.retention?.kind === 'fixed') return `reading does not renew its ${name} retention: it runs out by itself`
   if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
   const pendingTo = context.keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
   if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)
     return `held on: the caller said that work is running that will come back, until ${iso(pendingTo)} at the latest`
-  const known = context.keepWarm.plan === 'auto' ? learned(state, context) : null
+  if (context.keepWarm.plan !== 'auto') return `held for ${limit ?? 0} probes as asked ${sent}`
+  const pending = pendingTo === null ? '' : `; work is pending, until ${iso(pendingTo)} at the latest`
+  const known = learned(state, context)
   if (known !== null)
-    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)} (${state.probesSinceArrival} sent since the last real request)`
-  if (context.keepWarm.plan === 'auto')
-    return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} (${state.probesSinceArrival} sent since the last real request)`
-  return `held for ${limit ?? 0} probes as asked (${state.probesSinceArrival} sent since the last real request)`
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)} ${sent}${pending}`
+  const unknown = state.lastArrivalAt === null ? '; no real request was observed yet, so savings are unknown' : ''
+  return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} ${sent}${unknown}${pending}`
 }
 
 /** Why no further keep-alive is sent in this gap. */
@@ -106,11 +113,12 @@ export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: nu
   const known = learned(state, context)
   if (known !== null) {
     const other = otherRetention(state, context, known.choice)
-    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)}${other}; the next real request starts the plan again`
+    const why = letGoWhy(known.choice, known.foresight, state.probesSinceArrival, latencyValue(context))
+    return `${why}${latencyWords(context)}${markerWords(state)}${other}; the next real request starts the plan again`
   }
   const seen = 'No real request was ever observed, so savings are unknown. '
   const tokens = prefixTokens(state, context)
-  return `${seen}${limit} probes since the last real request cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
+  return `${seen}${limit} probes ${sinceWords(state)} cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
 }
 
 /** Said where the retention is not the planner's own any more. */

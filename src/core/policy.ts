@@ -101,6 +101,17 @@ export function retentionFor(
   return kept !== null && best !== null && best.expected >= LEFT_AT * kept.expected ? kept : best
 }
 
+/** Why no probe follows the `sent` ones of a gap, in a sentence. */
+export function letGoWhy(choice: Choice, foresight: Foresight, sent: number, latencyValue: number): string {
+  const { holding, probes } = choice
+  if (probes === 0) return choiceWhy(choice, foresight)
+  const after = `held at ${holding.name}, and let go after ${sent === 1 ? 'one probe' : `${sent} probes`}`
+  if (probes >= mostProbes(holding, latencyValue))
+    return `${after}: with more they would cost more than the rewrite that they protect`
+  const what = sent > probes ? `more than ${probes} cost more than they are` : 'one more would cost more than it is'
+  return `${after}: ${what} expected to save, by ${gapWords(foresight)}`
+}
+
 /** Which gaps speak: of its own those that are remembered, beside those of like traffic. */
 export function gapWords({ seen }: Pick<Foresight, 'seen'>): string {
   if (seen === 0) return 'gaps of like traffic'

@@ -23,8 +23,9 @@ export function restart(before: PrefixState, now: number): PrefixState {
   }
 }
 
-/** A write that somebody asked for was answered: a plan that had stopped goes on. */
+/** A write that somebody asked for was answered: a plan that had stopped goes on. One that is off stays so, and tells of no beginning. */
 export function resume(before: PrefixState, now: number): Change {
+  if (before.stopped?.reason === 'plan_off') return { state: restart(before, now), rows: [] }
   const why = `a warm was asked for; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
   return { state: restart(before, now), rows: [{ at: now, type: 'decision', decision: 'resume', why }] }
 }

@@ -1,4 +1,4 @@
-import { breakEvenWhy, holdWhy, probeLimit } from './break-even.ts'
+import { breakEvenWhy, holdWhy, probeLimit, sinceWords } from './break-even.ts'
 import { spend } from './budget.ts'
 import { ridesAlong } from './inside.ts'
 import { leadMs } from './pace.ts'
@@ -62,7 +62,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
       : {
           do: 'stop',
           reason: 'probes_spent',
-          why: `${limit} probes since the last real request, as asked; the next real request starts the plan again`,
+          why: `${limit} probes ${sinceWords(state)}, as asked; the next real request starts the plan again`,
         }
   }
   const retryAt = failedUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)

@@ -85,6 +85,9 @@ describe('plans that watch their money', () => {
     const stopped = decide(warmState(NOON, { probesSinceArrival: 11 }), auto, dueAt)
     expect(stopped).toMatchObject({ do: 'stop', reason: 'break_even' })
     expect(stopped.why).toContain('savings are unknown')
+    expect(stopped.why).toContain('11 probes since it was warmed cost')
+    const held = decide(warmState(NOON, { probesSinceArrival: 1 }), auto, NOON + MINUTE)
+    expect(held.why).toMatch(/\(1 sent since it was warmed\); .* savings are unknown$/)
   })
 
   it('auto holds longer where an avoided cold start is worth more than its tokens, and says so', () => {

@@ -5,7 +5,7 @@ import type { Foresight } from '../../src/core/demand.ts'
 import { decide } from '../../src/core/decide.ts'
 import { probeLimit } from '../../src/core/break-even.ts'
 import { applyArrivals } from '../../src/core/arrivals.ts'
-import { choiceWhy, horizon, mostProbes, reachOf, retentionFor } from '../../src/core/policy.ts'
+import { choiceWhy, horizon, letGoWhy, mostProbes, reachOf, retentionFor } from '../../src/core/policy.ts'
 import type { Holding } from '../../src/core/policy.ts'
 import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from './sample.ts'
 import { evenly } from '../support/evenly.ts'
@@ -93,6 +93,25 @@ describe('how long a gap is held', () => {
       'held at 1h: up to 3 probes cost less than the rewrite that 100 %',
     )
     expect(choiceWhy(horizon(hour, law, 0), { ...law, seen: 1 })).toContain('by its last gap and those of like traffic')
+  })
+})
+
+describe('why a prefix is let go', () => {
+  const law = exactly(3 * HOUR, 3 * HOUR)
+  const choice = horizon(hour, law, 0)
+
+  it('is that one more is not worth it, or that more than were worth it were sent', () => {
+    expect(letGoWhy(choice, law, 3, 0)).toContain(
+      'held at 1h, and let go after 3 probes: one more would cost more than it is expected to save, by its last 2 gaps',
+    )
+    expect(letGoWhy({ ...choice, probes: 1 }, law, 1, 0)).toContain('let go after one probe: one more')
+    expect(letGoWhy(choice, law, 5, 0)).toContain('let go after 5 probes: more than 3 cost more than they are expected')
+  })
+
+  it('is the rewrite itself where break-even was reached, and that no probe pays where none was sent', () => {
+    const most = mostProbes(hour, 0)
+    expect(letGoWhy({ ...choice, probes: most }, law, most, 0)).toContain('more than the rewrite that they protect')
+    expect(letGoWhy({ ...choice, probes: 0 }, law, 0, 0)).toContain('no probe earns back what it costs')
   })
 })
 

@@ -3,6 +3,7 @@ import { applyAnswer } from '../../src/core/answer.ts'
 import { applyArrivals } from '../../src/core/arrivals.ts'
 import { reschedule } from '../../src/core/reschedule.ts'
 import { restart } from '../../src/core/restart.ts'
+import { iso } from '../../src/core/schedule.ts'
 import { decide } from '../../src/core/decide.ts'
 import { leadMs } from '../../src/core/pace.ts'
 import { applySignal } from '../../src/core/signal.ts'
@@ -65,6 +66,13 @@ describe('work is running that will come back', () => {
     expect(decide({ ...state, signal: pending(dueAt) }, auto, NOON + MINUTE)).toMatchObject({ reason: 'break_even' })
     const over = { ...state, anchorAt: NOON + HOUR - MINUTE }
     expect(decide(over, auto, NOON + HOUR)).toMatchObject({ do: 'stop', reason: 'break_even' })
+  })
+
+  it('is said before break-even, too, and no more once it has passed', () => {
+    const state = applySignal(warmState(NOON), pending(NOON + HOUR)).state
+    const said = `work is pending, until ${iso(NOON + HOUR)} at the latest`
+    expect(decide(state, auto, NOON + MINUTE).why).toContain(said)
+    expect(decide({ ...state, anchorAt: NOON + HOUR }, auto, NOON + HOUR + MINUTE).why).not.toContain('pending')
   })
 
   it('stays within the budget', () => {

@@ -490,6 +490,7 @@ it('a warm that was asked for does not start what is off, superseded or over', (
   const lease = warmNow(k, NOON + HOUR)
   keeper.settle(lease.seq, [answered(lease, NOON + HOUR, 0, 10_000)], NOON + HOUR + 400)
   expect(store.states.load(k)).toMatchObject({ nextAt: null, stopped: { reason: 'plan_off' } })
+  expect(store.history.load(k)).not.toContainEqual(expect.objectContaining({ decision: 'resume' }))
 })
 
 describe('a plan that loses money', () => {
