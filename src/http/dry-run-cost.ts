@@ -48,7 +48,9 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
         ? `No price is known for a write at retention ${retention}, so that first_write_cost_usd is null.`
         : '',
       day !== null && later !== null && fitting < wished
-        ? `The plan would send ${wished} probes; each reserves the worst case of a rewrite (${dollars(fitting === 0 ? (first ?? later) : later)}) in what keep_warm.budget_usd_per_day (${dollars(keepWarm.budgetNanosPerDay)}) has left, which lets ${fitting} through.`
+        ? fitting === 0
+          ? `The plan would send ${wished} probes; not even one call fits into keep_warm.budget_usd_per_day, as advice says.`
+          : `The plan would send ${wished} probes; each reserves the worst case of a rewrite (${dollars(later)}) in what keep_warm.budget_usd_per_day (${dollars(keepWarm.budgetNanosPerDay)}) has left, which lets ${fitting} through.`
         : '',
     ]
       .filter((sentence) => sentence !== '')
@@ -66,9 +68,9 @@ function budgetAdvice(
   if (first <= budget) return []
   const how =
     measuredTokens === null
-      ? `before the first count, a write of twice the ${estimatedTokens} tokens that are estimated`
+      ? `before the first count a write of twice the ${estimatedTokens} tokens that are estimated`
       : `a write of the ${measuredTokens} tokens that were measured, and a twentieth more`
-  const message = `A warm is refused (budget_exhausted): its worst case, ${how}, is $${enough(first)}, and keep_warm.budget_usd_per_day is ${usd(budget)}. ${enough(first)} is enough for that call.`
+  const message = `A warm is refused (budget_exhausted): its worst case (${how}) is $${enough(first)}, and keep_warm.budget_usd_per_day is ${usd(budget)}. ${enough(first)} is enough for that call.`
   return [{ cause: 'budget_below_worst_case', message, at: 'keep_warm.budget_usd_per_day' }]
 }
 
