@@ -39,7 +39,7 @@ function marked(body: ReturnType<typeof unmarked>, ttl: '5m' | '1h') {
 }
 
 /** Sends a real request past Pilotlight, and reports what it used. */
-async function use(id: unknown, body: unknown): Promise<void> {
+async function use(id: unknown, body: unknown): Promise<Record<string, unknown>> {
   const answer = await world.lab.fetch(
     new Request('http://lab.test/anthropic/v1/messages', {
       method: 'POST',
@@ -47,9 +47,10 @@ async function use(id: unknown, body: unknown): Promise<void> {
       headers: { 'content-type': 'application/json', 'x-api-key': 'lab', 'anthropic-version': '2023-06-01' },
     }),
   )
-  const { usage } = (await answer.json()) as { usage: unknown }
+  const { usage } = (await answer.json()) as { usage: Record<string, unknown> }
   const told = await post('/observations', [{ prefix_id: id, usage, started_at: new Date(time).toISOString() }])
   expect(told.status).toBe(200)
+  return usage
 }
 
 const causes = (answer: Answer): string[] => (answer.json['advice'] as { cause: string }[]).map(({ cause }) => cause)
@@ -236,6 +237,47 @@ describe('a prefix whose retention its caller says', () => {
     }
     pass(5 * HOUR)
     expect((await post(`/prefixes/${id}/warm`, {})).json).toMatchObject({ plan: { retention: '1h' } })
+  })
+})
+
+describe('the body that real requests begin with', () => {
+  const shownOf = async (id: unknown) => requestAnswer.parse((await get(`/prefixes/${id}/request`)).json)
+  const asked = (text: string) => {
+    const body = JSON.parse(text) as { messages?: unknown[] }
+    return { ...body, messages: [...(body.messages ?? []), ...question.messages] }
+  }
+
+  it('carries the marker that nobody set, and so reads what a warm wrote', async () => {
+    const id = pick(await post('/warm', auto(unmarked())), 'id')
+    await post(`/prefixes/${id}/warm`, {})
+    const shown = await shownOf(id)
+    expect(shown.advice).toEqual((await get(`/prefixes/${id}`)).json['advice'])
+    expect(shown.advice.map(({ cause }) => cause)).toContain('no_marker')
+    expect(shown.body).not.toContain('cache_control')
+    expect(shown.marked_body).toContain(HOUR_MARKER)
+    expect(await use(id, asked(shown.body))).toMatchObject({ cache_read_input_tokens: 0 })
+    const usage = await use(id, asked(shown.marked_body ?? ''))
+    expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
+  })
+
+  it('is a block where the system prompt is a string, and is the same prefix', async () => {
+    const body = { ...unmarked(), system: longText() }
+    const rendered = await post('/render', auto(body))
+    const warmed = await post('/warm', auto(body))
+    const { marked_body } = await shownOf(pick(warmed, 'id'))
+    expect(pick(rendered, 'marked_body')).toBe(marked_body)
+    const usage = await use(pick(warmed, 'id'), asked(marked_body ?? ''))
+    expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
+    const again = await post('/warm', auto(asked(marked_body ?? '')))
+    expect(again.json).toMatchObject({ id: pick(warmed, 'id'), created: false })
+  })
+
+  it('is the registered one where its end is marked at the retention in force', async () => {
+    const { marked_body, body } = await shownOf(pick(await post('/warm', auto(anthropicBody())), 'id'))
+    expect(body).toContain('cache_control')
+    expect(marked_body).toBeNull()
+    const rendered = await post('/warm', { provider: 'anthropic', model: 'claude-opus-5', system: longText() })
+    expect((await shownOf(pick(rendered, 'id'))).marked_body).toBeNull()
   })
 })
 

@@ -174,7 +174,8 @@ function storedEdits(root: JsonObject, cut: Cut): Edit[] {
   return [...objectEdits(root, { system: null }), ...cutEdits(root, cut, SHAPE)]
 }
 
-function lastElement(root: JsonObject): LastElement {
+/** What ends a stored prefix: its last block, the last system block, or the last tool. */
+export function lastElement(root: JsonObject): LastElement {
   const turn = lastTurnElement(items(member(root, 'messages')), SHAPE)
   if (turn !== null) return turn
   const system = member(root, 'system')
@@ -201,7 +202,8 @@ function checkEnd({ node, path, turn }: LastElement): void {
   }
 }
 
-function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
+/** Whether one of the body's markers stands on it. */
+export function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
   return marked.some(({ owner }) => owner === node)
 }
 

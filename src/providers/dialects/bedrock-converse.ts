@@ -150,7 +150,8 @@ interface End {
   list: JsonArray
 }
 
-function lastElement(root: JsonObject): End {
+/** The last block of a stored prefix that is no point. */
+export function lastElement(root: JsonObject): End {
   const turns = items(member(root, 'messages'))
   const turn = turns.at(-1)
   const at = `messages[${turns.length - 1}].content`
@@ -179,7 +180,8 @@ function lastOf(list: JsonNode | undefined, path: string): End | null {
   return node === undefined ? null : { node, path: `${path}[${index}]`, list }
 }
 
-function isMarked({ node, list }: End): boolean {
+/** Whether a point stands right behind it. */
+export function isMarked({ node, list }: End): boolean {
   return isPoint(list.items[list.items.indexOf(node) + 1])
 }
 
