@@ -224,6 +224,20 @@ describe('a prefix whose retention its caller says', () => {
     expect(causes(best)).not.toContain('retention_would_save')
   })
 
+  it('is told of where the marker of its body says another one, and how to write it', async () => {
+    const body = unmarked()
+    const warmed = await post('/warm', auto(marked(body, '5m'), { cache: { retention: '1h', mode: 'required' } }))
+    expect(warmed.json).toMatchObject({ plan: { retention: '1h' }, receipt: { kind: 'written' } })
+    const shown = requestAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}/request`)).json)
+    const one = shown.advice.find(({ cause }) => cause === 'marker_says_otherwise')
+    expect(one?.message).toContain('says 5m')
+    expect(one?.message).toContain(HOUR_MARKER)
+    expect(JSON.parse(shown.marked_body ?? '')).toMatchObject({ system: marked(body, '1h').system })
+    for (const agreed of [{ cache: { retention: '5m' } }, { cache: { retention: 'short' } }, {}]) {
+      expect(causes(await post('/warm', auto(marked(unmarked(), '5m'), agreed)))).not.toContain('marker_says_otherwise')
+    }
+  })
+
   it('is the caller’s from the moment on that they say the one in force', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')

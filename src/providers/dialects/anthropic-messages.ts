@@ -23,7 +23,13 @@ import {
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect, levelledRetentions, openRetention } from '../retention.ts'
+import {
+  chooseRetention,
+  keyWithoutEffect,
+  levelledRetentions,
+  markerSaysOtherwise,
+  openRetention,
+} from '../retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest, Wire } from '../types.ts'
 import { readAnswer, readUsage } from './anthropic-answer.ts'
@@ -129,6 +135,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...markerSaysOtherwise(request.cache, ownRetention, retention.name, `"${MARKER}":${markerText(retention.name)}`),
       ...levelledRetentions(
         request.cache,
         ownKept.map(({ value }) => ttlOf(value)),

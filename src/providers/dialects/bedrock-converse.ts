@@ -20,7 +20,13 @@ import {
 import type { Body, Cut, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect, levelledRetentions, openRetention } from '../retention.ts'
+import {
+  chooseRetention,
+  keyWithoutEffect,
+  levelledRetentions,
+  markerSaysOtherwise,
+  openRetention,
+} from '../retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type {
   Dialect,
@@ -113,6 +119,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...markerSaysOtherwise(request.cache, ownRetention, retention.name, pointText(retention.name)),
       ...levelledRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
