@@ -17,7 +17,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor } from './preparation.ts'
-import { barrierJson, prefixJson, receiptJson, warmthJson } from './present.ts'
+import { barrierJson, ownAdvice, prefixJson, receiptJson, warmthJson } from './present.ts'
 import { previewJson } from './preview.ts'
 import { probeJson } from './probe-json.ts'
 import { cursor, limit, readQuery } from './query.ts'
@@ -127,7 +127,7 @@ export const prefixes = room()
       probe,
       prefix_ends_at: breakpoint,
       sha256: sha256(body),
-      advice: [...retentionAdvice(view, clock.now(), clock.grainMs), ...record.advice],
+      advice: [...retentionAdvice(view, clock.now(), clock.grainMs), ...ownAdvice(view)],
       marked_body: card === undefined ? null : markedBody(card, body, retention),
       body,
     })

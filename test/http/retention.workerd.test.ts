@@ -54,6 +54,10 @@ async function use(id: unknown, body: unknown): Promise<Record<string, unknown>>
 }
 
 const causes = (answer: Answer): string[] => (answer.json['advice'] as { cause: string }[]).map(({ cause }) => cause)
+const markersTold = (answer: Answer): string[] =>
+  (answer.json['advice'] as { cause: string; message: string }[])
+    .filter(({ cause }) => cause === 'no_marker')
+    .map(({ message }) => message)
 const lastSent = (): string => String(received(world.lab).at(-1)?.body)
 const auto = (request: unknown, more: object = {}) => warmOf(request, { keep_warm: { plan: 'auto' }, ...more })
 
@@ -118,6 +122,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(prefix.json['plan']).toMatchObject({ retention: '5m', retention_seconds: 300 })
     expect(pick(prefix, 'plan', 'why')).toContain('at the retention that real requests write')
     expect((await get(`/prefixes/${id}/history`)).text).toContain('real requests write it at 5m and not at 1h')
+    expect(markersTold(prefix)).toEqual([expect.stringContaining('"cache_control":{"type":"ephemeral"}')])
     // The marker decides: what another would save is worth a word.
     expect(causes(prefix)).toContain('retention_would_save')
     pass(2 * HOUR)
@@ -146,6 +151,7 @@ describe('a prefix whose retention no caller says', () => {
     const seen = await get(`/prefixes/${id}`)
     expect(pick(seen, 'plan', 'retention')).toBe('5m')
     expect(causes(seen)[0]).toBe('retention_changed')
+    expect(markersTold(seen)).toEqual([expect.stringContaining('"cache_control":{"type":"ephemeral"}')])
     expect(requestAnswer.parse((await get(`/prefixes/${id}/request`)).json)).toMatchObject({
       retention: '5m',
       probe: { body: lastSent() },
@@ -252,6 +258,21 @@ describe('a prefix whose retention its caller says', () => {
     pass(5 * HOUR)
     expect((await post(`/prefixes/${id}/warm`, {})).json).toMatchObject({ plan: { retention: '1h' } })
   })
+})
+
+it('a known prefix shows one marker, that of the retention which stands, whatever else is asked for', async () => {
+  const body = unmarked()
+  await post('/warm', auto(body, { cache: { retention: '1h' } }))
+  const again = await post('/warm', auto(body, { cache: { retention: '5m' } }))
+  expect(again.json).toMatchObject({ created: false, plan: { retention: '1h' } })
+  expect(causes(again)).toContain('retention_kept')
+  expect(markersTold(again)).toEqual([expect.stringContaining(HOUR_MARKER)])
+  // Asked for and not had: it is no more at odds with the marker of the body than the prefix is.
+  const stands = unmarked()
+  await post('/warm', auto(stands, { cache: { retention: '5m' } }))
+  const otherwise = await post('/warm', auto(marked(stands, '5m'), { cache: { retention: '1h' } }))
+  expect(otherwise.json).toMatchObject({ created: false, plan: { retention: '5m' } })
+  expect(causes(otherwise)).not.toContain('marker_says_otherwise')
 })
 
 describe('the body that real requests begin with', () => {
