@@ -253,16 +253,16 @@ export function policyBench(args: string[], print: (text: string) => void): numb
 
 function tableOf(report: PolicyReport): string {
   const line = (name: string, score: Score): string => {
-    const count = (value: number): string => value.toFixed(3).padStart(9)
+    const count = (value: number): string => value.toFixed(3).padStart(10)
     const cells = [
       score.excess.toFixed(2),
       `${(score.capture * 100).toFixed(0)} %`,
       score.mean_cost_ratio.toFixed(2),
       score.worst_cost_ratio.toFixed(2),
     ]
-    return `${name.padEnd(18)}${cells.map((cell) => cell.padStart(9)).join('')}${count(score.cold_per_gap)}${count(score.probes_per_gap)}`
+    return `${name.padEnd(18)}${cells.map((cell) => cell.padStart(10)).join('')}${count(score.cold_per_gap)}${count(score.probes_per_gap)}`
   }
-  const head = `${'policy'.padEnd(18)}${['excess', 'capture', 'mean', 'worst', 'cold/gap', 'probes'].map((cell) => cell.padStart(9)).join('')}`
+  const head = `${'policy'.padEnd(18)}${['excess', 'capture', 'mean', 'worst', 'cold/gap', 'probes'].map((cell) => cell.padStart(10)).join('')}`
   const own = report.policies['pilotlight']
   const interval = (pair: [number, number] | undefined, scale: number, digits: number): string =>
     (pair ?? []).map((value) => (value * scale).toFixed(digits)).join(' to ')

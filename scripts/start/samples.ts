@@ -43,7 +43,11 @@ export function missing(samples: Sample[], registered: Prefix[]): Sample[] {
 export async function register(api: Api, sample: Sample): Promise<string> {
   const warmed = await api.warm(sample.registration)
   const state = warmed.warmth?.state ?? 'unknown'
-  return `${sample.name}: ${warmed.created ? 'registered' : 'known already'}, ${warmed.receipt?.kind ?? 'no receipt yet'}, ${state}`
+  const kind = warmed.receipt?.kind ?? 'no receipt yet'
+  // Some providers tell what was read, and never what was written.
+  const told =
+    kind === 'unknown' ? 'sent; its provider does not say what it wrote, the next read tells' : `${kind}, ${state}`
+  return `${sample.name}: ${warmed.created ? 'registered' : 'known already'}, ${told}`
 }
 
 /** What keeping a sample warm would cost, by the API's own dry run; nothing is sent to the provider. */
