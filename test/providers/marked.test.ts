@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { markedBody } from '../../src/providers/marked.ts'
+import { cardById, dialectOf } from '../../src/providers/registry.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+import { NOON } from '../core/sample.ts'
 
 const ANTHROPIC = { dialect: 'anthropic-messages' } as const
 const BEDROCK = { dialect: 'bedrock-converse' } as const
@@ -77,4 +80,38 @@ describe("a body in Bedrock's form", () => {
 
 it('other wire formats get nothing', () => {
   expect(markedBody({ dialect: 'gemini-content' }, '{}', 'implicit')).toBeNull()
+})
+
+describe('a caller who asks for another retention than the marker of the body', () => {
+  const told = (provider: string, model: string, body: object, retention: string) =>
+    dialectOf(cardById(provider)!)
+      .prepare(
+        { text: JSON.stringify(body), model, cache: { mode: 'best_effort', strategy: 'automatic', retention } },
+        (id) => factsOf(provider, id, NOON),
+      )
+      .advice.filter(({ cause }) => cause === 'marker_says_otherwise')
+      .map(({ message }) => message)
+  const HOUR = '{"type":"ephemeral","ttl":"1h"}'
+  const model = 'claude-opus-5'
+
+  it.each([
+    ['anthropic', model, { model, system: [text('A', '5m')] }, HOUR],
+    ['anthropic', model, { model, system: 'A', cache_control: EPHEMERAL }, HOUR],
+    [
+      'bedrock',
+      'anthropic.claude-opus-4-5-20251101-v1:0',
+      { system: [{ text: 'A' }, point()] },
+      JSON.stringify(point('1h')),
+    ],
+    [
+      'openrouter',
+      'anthropic/claude-opus-4.5',
+      { model: 'anthropic/claude-opus-4.5', messages: [{ role: 'system', content: [text('A', '5m')] }] },
+      HOUR,
+    ],
+  ])('is told how to write it: %s', (provider, id, body, marker) => {
+    expect(told(provider, id, body, '1h')).toEqual([expect.stringContaining(marker)])
+    expect(told(provider, id, body, '5m')).toEqual([])
+    expect(told(provider, id, body, 'auto')).toEqual([])
+  })
 })
