@@ -6,6 +6,7 @@ import { retentionInForce } from '../durable/records.ts'
 import type { Call } from './context.ts'
 import { clockOf, registryOf } from './context.ts'
 import { dryRunCost } from './dry-run-cost.ts'
+import { markerAdvice } from './marker-advice.ts'
 import { retentionAdvice } from './retention-advice.ts'
 import type { Preparation } from './preparation.ts'
 import { keepWarmJson, warmthJson } from './present.ts'
@@ -59,7 +60,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
     advice: [
       ...advice,
       ...retentionAdvice(known ?? { record: { ...registration, keepWarm }, state: fresh }, now, 1_000),
-      ...registration.advice,
+      ...markerAdvice(registration.advice, registration.retention, retention),
     ],
   }
 }
