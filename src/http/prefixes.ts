@@ -4,6 +4,7 @@ import { keepWarmOver } from '../contract/keep-warm.ts'
 import { LEAD_MS, leaseBody, WAIT_MS } from '../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../contract/warm.ts'
 import { cardById } from '../providers/registry.ts'
+import { markedBody } from '../providers/marked.ts'
 import { atRetention } from '../providers/relevel.ts'
 import { unpack } from '../runtime/bytes.ts'
 import { newId, sha256 } from '../runtime/ids.ts'
@@ -16,7 +17,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 import { historyPage, historyQuery } from './history.ts'
 import { idempotent } from './idempotency.ts'
 import { cardFor } from './preparation.ts'
-import { barrierJson, prefixJson, receiptJson, warmthJson } from './present.ts'
+import { barrierJson, ownAdvice, prefixJson, receiptJson, warmthJson } from './present.ts'
 import { previewJson } from './preview.ts'
 import { probeJson } from './probe-json.ts'
 import { cursor, limit, readQuery } from './query.ts'
@@ -102,7 +103,8 @@ export const prefixes = room()
   .get('/prefixes/:id/request', account, async (c) => {
     const id = idOf(c)
     const registry = registryOf(c)
-    const { record, state } = await registry.view(id)
+    const view = await registry.view(id)
+    const { record, state } = view
     const stored = unpack(await registry.body(id))
     const card = cardById(record.provider)
     const { model, cacheKey, maxOutputTokens, headers = {} } = record
@@ -114,6 +116,7 @@ export const prefixes = room()
         : atRetention(card, { text: stored, breakpoint: record.breakpoint }, retention)
     const prefix = { text: body, model, breakpoint, cacheKey, retention }
     const probe = card === undefined ? null : probeJson(card, prefix, record.primitives[0], maxOutputTokens, headers)
+    const clock = clockOf(c)
     const head = JSON.stringify({
       id,
       provider: record.provider,
@@ -124,6 +127,8 @@ export const prefixes = room()
       probe,
       prefix_ends_at: breakpoint,
       sha256: sha256(body),
+      advice: [...retentionAdvice(view, clock.now(), clock.grainMs), ...ownAdvice(view)],
+      marked_body: card === undefined ? null : markedBody(card, body, retention),
       body,
     })
     // Put in as text, so that not a byte of it changes on the way out either.

@@ -17,6 +17,7 @@ import type { BarrierAnswer } from '../durable/barriers.ts'
 import { retentionInForce } from '../durable/records.ts'
 import type { Job } from '../durable/records.ts'
 import type { PrefixView } from '../durable/prefix-view.ts'
+import { markerAdvice } from './marker-advice.ts'
 
 /** How the inside is shown outside: snake_case, instants in ISO 8601, money in dollars; null where nothing is known. */
 
@@ -164,8 +165,13 @@ export function prefixJson(view: Seen, remarks: readonly Advice[] = []) {
     measured_tokens: state.measuredTokens,
     prefix_ends_at: record.breakpoint,
     in_flight: view.inFlight,
-    advice: [...remarks, ...record.advice],
+    advice: [...remarks, ...ownAdvice(view)],
   }
+}
+
+/** What was said of a prefix when it was registered, as it holds at the retention in force. */
+export function ownAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'>): Advice[] {
+  return markerAdvice(record.advice, record.retention, retentionInForce(record, state))
 }
 
 /** What keep-alives saved, and what is left of it. A sum in which nothing is known is null here too. */

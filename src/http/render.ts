@@ -1,4 +1,5 @@
 import { warmBody } from '../contract/warm.ts'
+import { markedBody } from '../providers/marked.ts'
 import { sha256 } from '../runtime/ids.ts'
 import { placeOf } from '../runtime/env.ts'
 import { account } from './auth.ts'
@@ -25,6 +26,7 @@ export const render = room().post('/render', account, async (c) => {
     model: prefix.model,
     fingerprint,
     body: prefix.text,
+    marked_body: markedBody(card, prefix.text, prefix.retention),
     sha256: sha256(prefix.text),
     prefix_ends_at: prefix.breakpoint,
     estimated_tokens: prefix.estimatedTokens,

@@ -1,6 +1,7 @@
 import type { WarmBody } from '../contract/warm.ts'
 import type { Advice } from '../core/types.ts'
 import type { PrefixView } from '../durable/prefix-view.ts'
+import { retentionInForce } from '../durable/records.ts'
 import { placeOf } from '../runtime/env.ts'
 import { newId } from '../runtime/ids.ts'
 import { joinBurst } from './burst.ts'
@@ -9,8 +10,10 @@ import type { Call } from './context.ts'
 import { refuseElsewhere, useOf } from './credentials.ts'
 import type { credentialsNamed } from './credentials.ts'
 import { dryRun } from './dry-run.ts'
+import { markerAdvice } from './marker-advice.ts'
 import { prepareWarm, registrationOf } from './preparation.ts'
 import type { Preparation } from './preparation.ts'
+import { ownAdvice } from './present.ts'
 import { keptAsItWas, requireHonoured, requireSameTerms } from './required.ts'
 import { retentionAdvice } from './retention-advice.ts'
 import { follow, refuseUnwarmed, refuseWithoutCredential, warmedJson } from './warming.ts'
@@ -68,9 +71,11 @@ export async function warmOne(
 
 /** What this call should be told beyond what the prefix was registered with. */
 function remarksOf(view: Pick<PrefixView, 'record' | 'state'>, preparation: Preparation): Advice[] {
+  const known = ownAdvice(view)
   const isNew = (one: Advice): boolean =>
-    !view.record.advice.some(
-      ({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at,
-    )
-  return [...keptAsItWas(view, preparation), ...preparation.registration.advice.filter(isNew)]
+    !known.some(({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at)
+  const { advice, retention } = preparation.registration
+  // Of a known prefix, what stands is in force, and not what this call asks for.
+  const own = markerAdvice(advice, retention, retentionInForce(view.record, view.state))
+  return [...keptAsItWas(view, preparation), ...own.filter(isNew)]
 }

@@ -15,7 +15,7 @@ import { accessTo } from '../runtime/env.ts'
 import { newId } from '../runtime/ids.ts'
 import { clockOf, keepAlive, registryOf } from './context.ts'
 import type { Call, RegistryStub } from './context.ts'
-import { jobJson, planJson, receiptJson, warmthJson } from './present.ts'
+import { jobJson, ownAdvice, planJson, receiptJson, warmthJson } from './present.ts'
 import type { Seen } from './present.ts'
 
 /** How long a caller waits, in this clock, before the answer is a job instead. */
@@ -195,7 +195,7 @@ export function warmedJson(view: Seen, created: boolean, warmth: Warmth, remarks
     warmth: warmthJson(view.belief),
     receipt: receiptOf(warmth, view),
     plan: planJson(view),
-    advice: [...remarks, ...view.record.advice],
+    advice: [...remarks, ...ownAdvice(view)],
     ...(warmth.job === null ? {} : { job: jobJson(warmth.job) }),
   }
 }

@@ -113,3 +113,18 @@ export function keyWithoutEffect(cache: CacheRequest | undefined): Advice[] {
     instead: 'The one given is ignored.',
   })
 }
+
+/**
+ * A body whose marker says one retention, and a caller who asks for another: probes do as asked, and real requests write what their
+ * marker says. `own`: what it says, null where none stands; `marker`: how one says `retention`.
+ */
+export function markerSaysOtherwise(
+  cache: CacheRequest | undefined,
+  own: string | null,
+  retention: string,
+  marker: string,
+): Advice[] {
+  if (wishedRetention(cache) === null || own === null || own === retention) return []
+  const message = `The marker of this body says ${own}, and real requests write at what theirs says; probes write at ${retention}, as cache.retention asks. In real requests, write it as ${marker}.`
+  return [{ cause: 'marker_says_otherwise', message, at: 'cache.retention' }]
+}

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { worstNanosAt } from '../../src/core/budget.ts'
 import { breakEvenProbes, readNanos, usd, writeNanos } from '../../src/core/price.ts'
 import { CAUTIOUS, leadMs } from '../../src/core/pace.ts'
 import { applyAnswer } from '../../src/core/answer.ts'
@@ -82,8 +83,29 @@ describe('docs/planner.md', () => {
     expect(planner).toContain(
       `every ${Math.floor(cadence(5 * MINUTE) / MINUTE)} min ${(cadence(5 * MINUTE) % MINUTE) / 1_000} s`,
     )
-    const perDay = (ttlMs: number): number => Math.round((24 * 60 * MINUTE) / cadence(ttlMs))
+    // As a dry run counts them: whole probes.
+    const perDay = (ttlMs: number): number => Math.floor((24 * 60 * MINUTE) / cadence(ttlMs))
     expect(planner).toContain(`renewed ${perDay(60 * MINUTE)} times a\n  day and not ${perDay(5 * MINUTE)} times`)
+    expect(planner).toContain(`${perDay(5 * MINUTE)} probes at 5m to save twelve at the most`)
+    expect(planner).toContain(`to hold the hour for a day takes ${perDay(60 * MINUTE)}, which are 2.4`)
+    expect(planner).toContain(`would take ${perDay(60 * MINUTE)} probes to save one write`)
+    const carefully = breakEvenProbes(20_000, 1, price, '1h')
+    const withoutOutput = breakEvenProbes(20_000, 0, price, '1h')
+    expect(planner).toContain(`at 1h gets ${carefully} probes\nhere, and ${withoutOutput} (`)
+  })
+
+  it('computes what a budget has to hold as the planner does', () => {
+    const opus = modelFacts(cardById('anthropic')!, 'claude-opus-4-8', Date.UTC(2026, 10, 21))
+    const given = { facts: opus, estimatedTokens: 20_000, outputFloor: 0 }
+    const worst = (measuredTokens: number | null) => worstNanosAt('1h', { measuredTokens }, given) ?? 0
+    const text = section(planner, 'What a budget has to hold')
+    expect(text).toContain(`and reserve $${usd(worst(null)).toFixed(2)}.`)
+    expect(text).toContain(`1.05 times the count: $${usd(worst(20_000)).toFixed(2)} here`)
+    if (opus.price === null) throw new Error('the example has no price')
+    const probe = readNanos(20_000, 0, opus.price)
+    let sent = 0
+    while (sent * probe + worst(20_000) <= worst(null)) sent++
+    expect(text).toContain(`then lets ${sent} probes of $${usd(probe).toFixed(2)} through`)
   })
 
   it('explains every reason for which a plan rests', () => {

@@ -39,7 +39,7 @@ function marked(body: ReturnType<typeof unmarked>, ttl: '5m' | '1h') {
 }
 
 /** Sends a real request past Pilotlight, and reports what it used. */
-async function use(id: unknown, body: unknown): Promise<void> {
+async function use(id: unknown, body: unknown): Promise<Record<string, unknown>> {
   const answer = await world.lab.fetch(
     new Request('http://lab.test/anthropic/v1/messages', {
       method: 'POST',
@@ -47,12 +47,17 @@ async function use(id: unknown, body: unknown): Promise<void> {
       headers: { 'content-type': 'application/json', 'x-api-key': 'lab', 'anthropic-version': '2023-06-01' },
     }),
   )
-  const { usage } = (await answer.json()) as { usage: unknown }
+  const { usage } = (await answer.json()) as { usage: Record<string, unknown> }
   const told = await post('/observations', [{ prefix_id: id, usage, started_at: new Date(time).toISOString() }])
   expect(told.status).toBe(200)
+  return usage
 }
 
 const causes = (answer: Answer): string[] => (answer.json['advice'] as { cause: string }[]).map(({ cause }) => cause)
+const markersTold = (answer: Answer): string[] =>
+  (answer.json['advice'] as { cause: string; message: string }[])
+    .filter(({ cause }) => cause === 'no_marker')
+    .map(({ message }) => message)
 const lastSent = (): string => String(received(world.lab).at(-1)?.body)
 const auto = (request: unknown, more: object = {}) => warmOf(request, { keep_warm: { plan: 'auto' }, ...more })
 
@@ -122,6 +127,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(prefix.json['plan']).toMatchObject({ retention: '5m', retention_seconds: 300 })
     expect(pick(prefix, 'plan', 'why')).toContain('at the retention that real requests write')
     expect((await get(`/prefixes/${id}/history`)).text).toContain('real requests write it at 5m and not at 1h')
+    expect(markersTold(prefix)).toEqual([expect.stringContaining('"cache_control":{"type":"ephemeral"}')])
     // The marker decides: what another would save is worth a word.
     expect(causes(prefix)).toContain('retention_would_save')
     pass(2 * HOUR)
@@ -150,6 +156,7 @@ describe('a prefix whose retention no caller says', () => {
     const seen = await get(`/prefixes/${id}`)
     expect(pick(seen, 'plan', 'retention')).toBe('5m')
     expect(causes(seen)[0]).toBe('retention_changed')
+    expect(markersTold(seen)).toEqual([expect.stringContaining('"cache_control":{"type":"ephemeral"}')])
     expect(requestAnswer.parse((await get(`/prefixes/${id}/request`)).json)).toMatchObject({
       retention: '5m',
       probe: { body: lastSent() },
@@ -230,6 +237,20 @@ describe('a prefix whose retention its caller says', () => {
     expect(causes(best)).not.toContain('retention_would_save')
   })
 
+  it('is told of where the marker of its body says another one, and how to write it', async () => {
+    const body = unmarked()
+    const warmed = await post('/warm', auto(marked(body, '5m'), { cache: { retention: '1h', mode: 'required' } }))
+    expect(warmed.json).toMatchObject({ plan: { retention: '1h' }, receipt: { kind: 'written' } })
+    const shown = requestAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}/request`)).json)
+    const one = shown.advice.find(({ cause }) => cause === 'marker_says_otherwise')
+    expect(one?.message).toContain('says 5m')
+    expect(one?.message).toContain(HOUR_MARKER)
+    expect(JSON.parse(shown.marked_body ?? '')).toMatchObject({ system: marked(body, '1h').system })
+    for (const agreed of [{ cache: { retention: '5m' } }, { cache: { retention: 'short' } }, {}]) {
+      expect(causes(await post('/warm', auto(marked(unmarked(), '5m'), agreed)))).not.toContain('marker_says_otherwise')
+    }
+  })
+
   it('is the caller’s from the moment on that they say the one in force', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
@@ -243,6 +264,62 @@ describe('a prefix whose retention its caller says', () => {
     }
     pass(5 * HOUR)
     expect((await post(`/prefixes/${id}/warm`, {})).json).toMatchObject({ plan: { retention: '1h' } })
+  })
+})
+
+it('a known prefix shows one marker, that of the retention which stands, whatever else is asked for', async () => {
+  const body = unmarked()
+  await post('/warm', auto(body, { cache: { retention: '1h' } }))
+  const again = await post('/warm', auto(body, { cache: { retention: '5m' } }))
+  expect(again.json).toMatchObject({ created: false, plan: { retention: '1h' } })
+  expect(causes(again)).toContain('retention_kept')
+  expect(markersTold(again)).toEqual([expect.stringContaining(HOUR_MARKER)])
+  // Asked for and not had: it is no more at odds with the marker of the body than the prefix is.
+  const stands = unmarked()
+  await post('/warm', auto(stands, { cache: { retention: '5m' } }))
+  const otherwise = await post('/warm', auto(marked(stands, '5m'), { cache: { retention: '1h' } }))
+  expect(otherwise.json).toMatchObject({ created: false, plan: { retention: '5m' } })
+  expect(causes(otherwise)).not.toContain('marker_says_otherwise')
+})
+
+describe('the body that real requests begin with', () => {
+  const shownOf = async (id: unknown) => requestAnswer.parse((await get(`/prefixes/${id}/request`)).json)
+  const asked = (text: string) => {
+    const body = JSON.parse(text) as { messages?: unknown[] }
+    return { ...body, messages: [...(body.messages ?? []), ...question.messages] }
+  }
+
+  it('carries the marker that nobody set, and so reads what a warm wrote', async () => {
+    const id = pick(await post('/warm', auto(unmarked())), 'id')
+    await post(`/prefixes/${id}/warm`, {})
+    const shown = await shownOf(id)
+    expect(shown.advice).toEqual((await get(`/prefixes/${id}`)).json['advice'])
+    expect(shown.advice.map(({ cause }) => cause)).toContain('no_marker')
+    expect(shown.body).not.toContain('cache_control')
+    expect(shown.marked_body).toContain(HOUR_MARKER)
+    expect(await use(id, asked(shown.body))).toMatchObject({ cache_read_input_tokens: 0 })
+    const usage = await use(id, asked(shown.marked_body ?? ''))
+    expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
+  })
+
+  it('is a block where the system prompt is a string, and is the same prefix', async () => {
+    const body = { ...unmarked(), system: longText() }
+    const rendered = await post('/render', auto(body))
+    const warmed = await post('/warm', auto(body))
+    const { marked_body } = await shownOf(pick(warmed, 'id'))
+    expect(pick(rendered, 'marked_body')).toBe(marked_body)
+    const usage = await use(pick(warmed, 'id'), asked(marked_body ?? ''))
+    expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
+    const again = await post('/warm', auto(asked(marked_body ?? '')))
+    expect(again.json).toMatchObject({ id: pick(warmed, 'id'), created: false })
+  })
+
+  it('is the registered one where its end is marked at the retention in force', async () => {
+    const { marked_body, body } = await shownOf(pick(await post('/warm', auto(anthropicBody())), 'id'))
+    expect(body).toContain('cache_control')
+    expect(marked_body).toBeNull()
+    const rendered = await post('/warm', { provider: 'anthropic', model: 'claude-opus-5', system: longText() })
+    expect((await shownOf(pick(rendered, 'id'))).marked_body).toBeNull()
   })
 })
 

@@ -224,6 +224,59 @@ describe('a dry run', () => {
     const answer = await post('/warm', warmOf(body, { dry_run: true, keep_warm: { plan: 'always' } }))
     expect(answer.json).toMatchObject({ plan: { cost_usd_per_day: null, first_write_cost_usd: null } })
   })
+
+  it('says that the budget does not hold the worst case of the first call, and how much is enough for it', async () => {
+    const request = { ...anthropicBody(longText(1_600)), model: 'claude-opus-4-8' }
+    const asked = (budget: number, dry: boolean) =>
+      post(
+        '/warm',
+        warmOf(request, {
+          dry_run: dry,
+          cache: { retention: '1h' },
+          keep_warm: { plan: 'auto', budget_usd_per_day: budget },
+        }),
+      )
+    const free = dryRunAnswer.parse((await asked(100, true)).json)
+    expect(free.advice.map(({ cause }) => cause)).not.toContain('budget_below_worst_case')
+    expect(free.plan.probes_per_day).toBeGreaterThan(0)
+    // Enough for the write itself, and not for what it reserves.
+    const small = (free.plan.first_write_cost_usd ?? 0) * 1.2
+    const dry = dryRunAnswer.parse((await asked(small, true)).json)
+    expect(dry.plan).toMatchObject({ probes_per_day: 0, cost_usd_per_day: 0 })
+    const said = dry.advice.find(({ cause }) => cause === 'budget_below_worst_case')
+    expect(said?.at).toBe('keep_warm.budget_usd_per_day')
+    const enough = Number(/([\d.]+) is enough for that call/.exec(said?.message ?? '')?.[1])
+    expect(enough).toBeLessThan((free.plan.first_write_cost_usd ?? 0) * 2.02)
+    expect((await asked(small, false)).status).toBe(402)
+    expect(received(world.lab)).toEqual([])
+    expect(dryRunAnswer.parse((await asked(enough, true)).json).advice.map(({ cause }) => cause)).not.toContain(
+      'budget_below_worst_case',
+    )
+    expect((await asked(enough, false)).status).toBe(200)
+  })
+
+  it('says how a plan rests where no probe can pay, and that an unknown price is why a figure is missing', async () => {
+    const request = { model: 'gpt-4o', messages: [{ role: 'system', content: longText() }] }
+    const chat = await post('/warm', { provider: 'openai-chat', request, dry_run: true })
+    expect(chat.json).toMatchObject({
+      plan: { probes_per_day: 0, cost_usd_per_day: 0, why: expect.stringContaining('not_worth_it') },
+    })
+    const unpriced = await post('/warm', {
+      provider: 'openai',
+      request: { model: 'gpt-5.6-sol', input: [{ role: 'system', content: longText() }] },
+      cache: { retention: '12h' },
+      dry_run: true,
+      keep_warm: { plan: 'always' },
+    })
+    expect(unpriced.json).toMatchObject({
+      plan: {
+        first_write_cost_usd: null,
+        probes_per_day: 0,
+        why: expect.stringContaining('price_unknown'),
+        how: expect.stringContaining('first_write_cost_usd is null'),
+      },
+    })
+  })
 })
 
 describe('required caching', () => {

@@ -81,6 +81,11 @@ export const probeAnswer = z.strictObject({
   body: z.string(),
 })
 
+export const markedBody = z.string().nullable().meta({
+  description:
+    'The same text with a marker at the end of the prefix, and all markers at `retention`: begin real requests with it. Null where `body` has that already, and where the wire format is neither Anthropic Messages nor Bedrock Converse.',
+})
+
 export const requestAnswer = z.strictObject({
   id: z.string(),
   provider: z.string(),
@@ -97,9 +102,14 @@ export const requestAnswer = z.strictObject({
     .nullable()
     .meta({ description: 'The request that a warm would send, with the markers that write and find the entry.' }),
   prefix_ends_at: endsAt,
-  sha256: z.string(),
-  body: z.string().meta({ description: 'The exact text that real requests must begin with.' }),
-  request: z.record(z.string(), z.unknown()).meta({ description: 'The same text, inline.' }),
+  sha256: z.string().meta({ description: 'Of the bytes of `body`.' }),
+  advice,
+  marked_body: markedBody,
+  body: z.string().meta({
+    description:
+      'The exact text that was registered. Real requests begin with `marked_body` where that is given, and else with this.',
+  }),
+  request: z.record(z.string(), z.unknown()).meta({ description: '`body`, inline.' }),
 })
 
 export const leaseAnswer = z.strictObject({

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { failureAnswer } from './failure.ts'
 import { advice, keepWarmAnswer, plan, planName } from './plan.ts'
-import { endsAt, probeAnswer, warmth } from './prefix.ts'
+import { endsAt, markedBody, probeAnswer, warmth } from './prefix.ts'
 import { primitive, receiptAnswer } from './receipt.ts'
 import { at, usd } from './values.ts'
 
@@ -61,6 +61,7 @@ export const renderAnswer = z.strictObject({
   model: z.string(),
   fingerprint: z.string(),
   body: z.string().meta({ description: 'The exact text of the prefix, in the form of the provider.' }),
+  marked_body: markedBody,
   sha256: z.string(),
   prefix_ends_at: endsAt,
   estimated_tokens: z.int(),

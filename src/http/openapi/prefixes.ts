@@ -40,7 +40,7 @@ export const prefixes = operationsOf('account', {
     answers: listOf(historyAnswer),
   },
   'GET /prefixes/{id}/request': {
-    does: 'The exact body that real requests must begin with.',
+    does: 'The body that was registered, and the one that real requests must begin with.',
     answers: requestAnswer,
   },
   'POST /prefixes/{id}/warm': {

@@ -23,7 +23,13 @@ import {
 import type { Body, Cut, LastElement, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect, levelledRetentions, openRetention } from '../retention.ts'
+import {
+  chooseRetention,
+  keyWithoutEffect,
+  levelledRetentions,
+  markerSaysOtherwise,
+  openRetention,
+} from '../retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest, Wire } from '../types.ts'
 import { readAnswer, readUsage } from './anthropic-answer.ts'
@@ -129,6 +135,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...markerSaysOtherwise(request.cache, ownRetention, retention.name, `"${MARKER}":${markerText(retention.name)}`),
       ...levelledRetentions(
         request.cache,
         ownKept.map(({ value }) => ttlOf(value)),
@@ -174,7 +181,8 @@ function storedEdits(root: JsonObject, cut: Cut): Edit[] {
   return [...objectEdits(root, { system: null }), ...cutEdits(root, cut, SHAPE)]
 }
 
-function lastElement(root: JsonObject): LastElement {
+/** What ends a stored prefix: its last block, the last system block, or the last tool. */
+export function lastElement(root: JsonObject): LastElement {
   const turn = lastTurnElement(items(member(root, 'messages')), SHAPE)
   if (turn !== null) return turn
   const system = member(root, 'system')
@@ -201,7 +209,8 @@ function checkEnd({ node, path, turn }: LastElement): void {
   }
 }
 
-function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
+/** Whether one of the body's markers stands on it. */
+export function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
   return marked.some(({ owner }) => owner === node)
 }
 

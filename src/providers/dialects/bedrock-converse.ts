@@ -20,7 +20,13 @@ import {
 import type { Body, Cut, TurnShape } from '../body.ts'
 import { readErrorWith } from '../errors.ts'
 import type { ErrorBody } from '../errors.ts'
-import { chooseRetention, keyWithoutEffect, levelledRetentions, openRetention } from '../retention.ts'
+import {
+  chooseRetention,
+  keyWithoutEffect,
+  levelledRetentions,
+  markerSaysOtherwise,
+  openRetention,
+} from '../retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../strategy.ts'
 import type {
   Dialect,
@@ -113,6 +119,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...markerSaysOtherwise(request.cache, ownRetention, retention.name, pointText(retention.name)),
       ...levelledRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
@@ -150,7 +157,8 @@ interface End {
   list: JsonArray
 }
 
-function lastElement(root: JsonObject): End {
+/** The last block of a stored prefix that is no point. */
+export function lastElement(root: JsonObject): End {
   const turns = items(member(root, 'messages'))
   const turn = turns.at(-1)
   const at = `messages[${turns.length - 1}].content`
@@ -179,7 +187,8 @@ function lastOf(list: JsonNode | undefined, path: string): End | null {
   return node === undefined ? null : { node, path: `${path}[${index}]`, list }
 }
 
-function isMarked({ node, list }: End): boolean {
+/** Whether a point stands right behind it. */
+export function isMarked({ node, list }: End): boolean {
   return isPoint(list.items[list.items.indexOf(node) + 1])
 }
 

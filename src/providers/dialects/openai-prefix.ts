@@ -19,10 +19,16 @@ import {
   memberStream,
 } from '../body.ts'
 import type { Body, Cut, LastElement } from '../body.ts'
-import { chooseRetention, keyWithoutEffect, levelledRetentions, openRetention } from '../retention.ts'
+import {
+  chooseRetention,
+  keyWithoutEffect,
+  levelledRetentions,
+  markerSaysOtherwise,
+  openRetention,
+} from '../retention.ts'
 import { chooseBreakpoints, chooseCut } from '../strategy.ts'
 import type { NativeRequest, PreparedPrefix, Wire } from '../types.ts'
-import { MARKER as CONTROL } from './anthropic-markers.ts'
+import { MARKER as CONTROL, markerText } from './anthropic-markers.ts'
 import {
   canMark,
   controlAdvice,
@@ -123,6 +129,9 @@ export function prepareOpenai(
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
+      ...(needsMarks
+        ? markerSaysOtherwise(request.cache, own, retention.name, `"${CONTROL}":${markerText(retention.name)}`)
+        : []),
       ...levelledRetentions(request.cache, marked, retention.name),
       ...(wire.keyMember === null && wire.keyHeader === null ? keyWithoutEffect(request.cache) : []),
       ...chosen.advice,
