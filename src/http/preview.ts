@@ -61,12 +61,14 @@ export function previewJson({ record, state, traffic }: Seen, keepWarm: KeepWarm
 function how(gaps: number, lastAt: number | null, retentions: number, keepWarm: KeepWarm): string {
   if (lastAt === null)
     return 'No real request was ever observed, so there is nothing to replay: report them to POST /observations.'
-  if (gaps === 0)
-    return 'No idle gap has ended yet, so there is little to replay: only the time since the last real request.'
   if (retentions === 0) return 'No price is known for this model, so nothing is said about cost.'
   const windows =
     keepWarm.windows.length > 0 || keepWarm.untilAt !== null
       ? ' Windows and until are left out: it is replayed as if the plan were in force throughout.'
       : ''
-  return `Replayed over the last ${gaps} idle gaps and the time since the last real request, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing; the first write, which differs between retentions, is left out. Each gap is decided by the gaps before it and by how many requests had come by then, counted from the history: to the minute for a week, by the hour before that.${windows}`
+  const over =
+    gaps === 0
+      ? 'No idle gap has ended yet. Replayed over the time since the last real request'
+      : `Replayed over the last ${gaps === 1 ? 'idle gap' : `${gaps} idle gaps`} and the time since the last real request`
+  return `${over}, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing; the first write, which differs between retentions, is left out. Each gap is decided by the gaps before it and by how many requests had come by then, counted from the history: to the minute for a week, by the hour before that.${windows}`
 }
