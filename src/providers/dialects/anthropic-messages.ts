@@ -182,7 +182,7 @@ function storedEdits(root: JsonObject, cut: Cut): Edit[] {
 }
 
 /** What ends a stored prefix: its last block, the last system block, or the last tool. */
-export function lastElement(root: JsonObject): LastElement {
+function lastElement(root: JsonObject): LastElement {
   const turn = lastTurnElement(items(member(root, 'messages')), SHAPE)
   if (turn !== null) return turn
   const system = member(root, 'system')
@@ -210,7 +210,7 @@ function checkEnd({ node, path, turn }: LastElement): void {
 }
 
 /** Whether one of the body's markers stands on it. */
-export function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
+function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
   return marked.some(({ owner }) => owner === node)
 }
 
@@ -229,27 +229,29 @@ function primitives(text: string, facts: ModelFacts): Primitive[] {
   return facts.primitives.filter((primitive) => !(noZero && primitive === 'zero_output'))
 }
 
+/** Marks the end of a stored body, and puts all its markers at one retention: what a probe and a real request have to agree on. */
+export function levelled({ text, root }: Body, retention: string, most = MAX_MARKERS): Edit[] {
+  const last = lastElement(root)
+  const marked = markers(root)
+  const isEndMarked = isMarked(last, marked)
+  // Room for the marker at the end: earlier ones only add entries further in front.
+  const over = markersOver(marked.length, isEndMarked, most)
+  return [
+    ...marked.flatMap(({ owner, value }, index) =>
+      index < over ? objectEdits(owner, { [MARKER]: null }) : retentionEdits(value, retention),
+    ),
+    ...(isEndMarked ? [] : markerEdits(last, text.slice(last.node.start, last.node.end), retention)),
+  ]
+}
+
 function probe(
   prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
   options: { primitive: Primitive; retention: string; outputTokens?: number },
 ): ProbeRequest {
   const body = readBody(prefix.text)
   const { root } = body
-  const last = lastElement(root)
   const cap = outputCap(body, options)
-  const edits: Edit[] = []
-
-  const marked = markers(root)
-  const endIsMarked = isMarked(last, marked)
-  // Room for the marker at the end: earlier ones only add entries further in front.
-  const over = markersOver(marked.length, endIsMarked, MAX_MARKERS)
-  for (const [index, marker] of marked.entries()) {
-    if (index < over) edits.push(...objectEdits(marker.owner, { [MARKER]: null }))
-    else edits.push(...retentionEdits(marker.value, options.retention))
-  }
-  if (!endIsMarked) {
-    edits.push(...markerEdits(last, body.text.slice(last.node.start, last.node.end), options.retention))
-  }
+  const edits = levelled(body, options.retention)
 
   const dummy = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`
   const appended = appendTo(root, 'messages', dummy)

@@ -158,7 +158,7 @@ interface End {
 }
 
 /** The last block of a stored prefix that is no point. */
-export function lastElement(root: JsonObject): End {
+function lastElement(root: JsonObject): End {
   const turns = items(member(root, 'messages'))
   const turn = turns.at(-1)
   const at = `messages[${turns.length - 1}].content`
@@ -188,7 +188,7 @@ function lastOf(list: JsonNode | undefined, path: string): End | null {
 }
 
 /** Whether a point stands right behind it. */
-export function isMarked({ node, list }: End): boolean {
+function isMarked({ node, list }: End): boolean {
   return isPoint(list.items[list.items.indexOf(node) + 1])
 }
 
@@ -210,6 +210,28 @@ function thinkingBudget({ text, root }: Body): number | null {
   throw invalid('request.additionalModelRequestFields.thinking.budget_tokens', 'must be a whole number')
 }
 
+/**
+ * Puts a point behind the end of a stored body, and all its points at one retention: what a probe and a real request have to agree on.
+ * `behind` follows the point in the list that the prefix ends in.
+ */
+export function levelled(root: JsonObject, retention: string, behind: readonly string[] = []): Edit[] {
+  const end = lastElement(root)
+  const marked = points(root)
+  const isEndMarked = isMarked(end)
+  // Room for the point at the end: earlier ones only add entries further in front.
+  const over = markersOver(marked.length, isEndMarked, MAX_POINTS)
+  const dropped = marked.slice(0, over)
+  const edits = marked.slice(over).flatMap((point) => pointEdits(point, retention))
+  const added = [...(isEndMarked ? [] : [pointText(retention)]), ...behind]
+  for (const list of new Set([end.list, ...dropped.map((point) => point.list)])) {
+    const append = list === end.list ? added : []
+    const gone = dropped.filter((point) => point.list === list)
+    if (append.length === 0 && gone.length === 0) continue
+    edits.push(...arrayEdits(list, (index) => !gone.some((point) => point.index === index), append))
+  }
+  return edits
+}
+
 function probe(
   prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
   { primitive, retention, outputTokens }: ProbeOptions,
@@ -219,25 +241,11 @@ function probe(
   }
   const body = readBody(prefix.text)
   const { root } = body
-  const end = lastElement(root)
-  const marked = points(root)
-  const isEndMarked = isMarked(end)
-  // Room for the point at the end: earlier ones only add entries further in front.
-  const over = markersOver(marked.length, isEndMarked, MAX_POINTS)
-  const dropped = marked.slice(0, over)
-  const edits = marked.slice(over).flatMap((point) => pointEdits(point, retention))
-
   const turn = items(member(root, 'messages')).at(-1)
   const dummy = `{"text":${JSON.stringify(DUMMY_TEXT)}}`
   // Roles must alternate: behind a user's message the dummy is one more block of it.
   const joins = turn !== undefined && stringMember(turn, 'role') === 'user'
-  const added = [...(isEndMarked ? [] : [pointText(retention)]), ...(joins ? [dummy] : [])]
-  for (const list of new Set([end.list, ...dropped.map((point) => point.list)])) {
-    const append = list === end.list ? added : []
-    const gone = dropped.filter((point) => point.list === list)
-    if (append.length === 0 && gone.length === 0) continue
-    edits.push(...arrayEdits(list, (index) => !gone.some((point) => point.index === index), append))
-  }
+  const edits = levelled(root, retention, joins ? [dummy] : [])
 
   const budget = thinkingBudget(body)
   const cap = Math.max(1, outputTokens ?? 1, budget === null ? 0 : budget + 1)
