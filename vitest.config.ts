@@ -37,7 +37,7 @@ export default defineConfig({
             ...exclude,
             'test/**/*.workerd.test.ts',
             'test/**/*.e2e.test.ts',
-            'test/live/**',
+            'test/durable/live/**',
             'test/lab/**',
             'test/e2e/**',
           ],
@@ -93,7 +93,7 @@ export default defineConfig({
         ],
         test: {
           name: 'live',
-          include: ['test/live/**/*.test.ts'],
+          include: ['test/durable/live/**/*.test.ts'],
           exclude,
           testTimeout: 90_000,
           hookTimeout: 90_000,

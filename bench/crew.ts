@@ -1,8 +1,7 @@
 import { AT_ONCE } from '../src/contract/preload.ts'
-import { readNothing } from '../src/core/crew.ts'
-import type { CrewStrategy } from '../src/core/crew.ts'
-import { usd } from '../src/core/price.ts'
-import type { Usage } from '../src/core/types.ts'
+import { readNothing } from '../src/core/fan-out/crew.ts'
+import type { CrewStrategy } from '../src/core/fan-out/crew.ts'
+import { usd } from '../src/core/model/price.ts'
 import { createLab } from '../test/lab/index.ts'
 import type { Lab } from '../test/lab/index.ts'
 import { asked, characterPreload } from './crew/characters.ts'
@@ -10,6 +9,7 @@ import { preloaded } from './crew/office.ts'
 import { VirtualTime } from './crew/virtual-time.ts'
 import { quantile, say } from './figure.ts'
 import type { Figure } from './figure.ts'
+import type { Usage } from '../src/core/model/usage.ts'
 
 const SIZES = [2, 4, 8, 16, 32, 64]
 const CREWS = [

@@ -1,4 +1,4 @@
-import { measured } from '../src/core/holdout.ts'
+import { measured } from '../src/core/ledger/holdout-estimate.ts'
 import { HELD_OUT_WORLDS, heldOutRun, trueSaving } from '../test/scenarios/held-out.ts'
 import { say } from './figure.ts'
 import type { Figure } from './figure.ts'

@@ -1,11 +1,11 @@
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { lint } from '../src/core/lint.ts'
-import type { Finding } from '../src/core/types.ts'
-import { lintPrefix } from '../src/providers/lint.ts'
+import { lint } from '../src/core/lint/lint.ts'
+import { lintPrefix } from '../src/providers/lint/lint.ts'
 import { cardById, dialectOf, modelFacts } from '../src/providers/registry.ts'
 import type { Figure } from './figure.ts'
 import { cpuSeconds, say } from './figure.ts'
+import type { Finding } from '../src/core/model/advice.ts'
 
 /** Prompts as people write them, in many languages: none of them holds anything that lint is for. */
 const FOLDER = join(import.meta.dirname, 'lint/clean')

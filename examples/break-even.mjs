@@ -3,8 +3,8 @@
 //   npx node examples/break-even.mjs [tokens]
 //
 // Needs no server and no key. It computes with the product's own functions and cards.
-import { breakEvenProbes, readNanos, usd, writeNanos } from '../src/core/price.ts'
-import { leadMs } from '../src/core/pace.ts'
+import { breakEvenProbes, readNanos, usd, writeNanos } from '../src/core/model/price.ts'
+import { leadMs } from '../src/core/time/latency.ts'
 import { cardById, modelFacts } from '../src/providers/registry.ts'
 
 const tokens = Number(process.argv[2] ?? 20_000)

@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { usd } from '../src/core/price.ts'
-import type { Price, Rates, RetentionOffer } from '../src/core/types.ts'
-import { variablesOf } from '../src/providers/address.ts'
+import { usd } from '../src/core/model/price.ts'
+import type { Price, Rates, RetentionOffer } from '../src/core/model/facts.ts'
+import { variablesOf } from '../src/providers/transport/address.ts'
 import { cards } from '../src/providers/registry.ts'
-import { FACT_NAMES } from '../src/providers/types.ts'
-import type { Card, ModelCard } from '../src/providers/types.ts'
+import { FACT_NAMES } from '../src/providers/card.ts'
+import type { Card, ModelCard } from '../src/providers/card.ts'
 
 /** Writes docs/providers.md from the cards. `node scripts/providers-doc.ts` writes it, `--check` fails where it is not what the cards say. */
 

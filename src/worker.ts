@@ -5,10 +5,10 @@ import { app } from './http/app.ts'
 import { consumeDeadProbes, consumeProbes } from './queue/probes.ts'
 import type { Environment } from './runtime/env.ts'
 
-export { Bot } from './durable/bot.ts'
-export { Directory } from './durable/directory.ts'
+export { Bot } from './durable/bot/bot.ts'
+export { Directory } from './durable/directory/directory.ts'
 export { Egress } from './durable/egress.ts'
-export { Registry } from './durable/registry.ts'
+export { Registry } from './durable/registry/registry.ts'
 
 export default {
   fetch: app.fetch,

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../../src/core/chat-window.ts'
+import type { ChatMessage } from '../../src/core/conversation/window.ts'
 
 /**
  * Blazen's rules for a conversation, written anew from its guide to always-on agents and from the window and the loop of its

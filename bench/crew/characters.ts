@@ -1,8 +1,8 @@
-import { costOf } from '../../src/core/price.ts'
-import type { Usage } from '../../src/core/types.ts'
+import { costOf } from '../../src/core/model/price.ts'
 import { cardById, dialectOf } from '../../src/providers/registry.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import type { Lab } from '../../test/lab/index.ts'
+import type { Usage } from '../../src/core/model/usage.ts'
 
 /** One request as an application makes it, without a library in between; what it used and when its first token came. */
 export async function asked(lab: Lab, now: () => number, provider: string, body: Record<string, unknown>) {

@@ -1,5 +1,5 @@
-import { counted } from '../../src/core/requests.ts'
-import type { Requests } from '../../src/core/requests.ts'
+import { counted } from '../../src/core/demand/request-rate.ts'
+import type { Requests } from '../../src/core/demand/request-rate.ts'
 import type { Stream } from './traces.ts'
 
 const HOUR = 3600

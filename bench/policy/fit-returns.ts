@@ -1,16 +1,18 @@
 /**
  * What each sign of a return weighs, learned from a folder of traces: `node bench/policy/fit-returns.ts DIR` prints
- * src/core/return-weights.ts. Run it after fit.ts, since like traffic is one of the signs.
+ * src/core/demand/return-weights.ts. Run it after fit.ts, since like traffic is one of the signs.
  */
-import { kindsOf, remember, REMEMBERED_GAPS, usualReturns } from '../../src/core/demand.ts'
-import type { IdleGap, Lessons, Prior } from '../../src/core/demand.ts'
-import { ageAt, returnSigns, SIGNS, STEPS } from '../../src/core/return-signs.ts'
+import { kindsOf, usualReturns } from '../../src/core/demand/forecast.ts'
+import type { Lessons, Prior } from '../../src/core/demand/forecast.ts'
+import { ageAt, returnSigns, SIGNS, STEPS } from '../../src/core/demand/return-features.ts'
 import { fit } from './fit.ts'
-import { PRIOR } from '../../src/core/demand-prior.ts'
+import { PRIOR } from '../../src/core/demand/prior.ts'
 import { priceRows } from './prices.ts'
 import { clairvoyant } from './simulate.ts'
 import { readTraces } from './traces.ts'
 import type { Stream } from './traces.ts'
+import { remember, REMEMBERED_GAPS } from '../../src/core/demand/idle-gaps.ts'
+import type { IdleGap } from '../../src/core/demand/idle-gaps.ts'
 
 /** Steps that are looked at, one row each: its signs, whether somebody returned in it, and how much it counts. */
 export interface Examples {

@@ -1,10 +1,11 @@
 /**
- * Kinds of traffic, learned from a folder of traces: `node bench/policy/fit.ts DIR` prints src/core/demand-prior.ts.
+ * Kinds of traffic, learned from a folder of traces: `node bench/policy/fit.ts DIR` prints src/core/demand/prior.ts.
  */
-import { binOf, SHORTEST_GAP_MS } from '../../src/core/demand.ts'
-import { PRIOR } from '../../src/core/demand-prior.ts'
+import { binOf } from '../../src/core/demand/forecast.ts'
+import { PRIOR } from '../../src/core/demand/prior.ts'
 import { readTraces } from './traces.ts'
 import type { Stream } from './traces.ts'
+import { SHORTEST_GAP_MS } from '../../src/core/demand/idle-gaps.ts'
 
 export const KINDS = 6
 const ROUNDS = 60
@@ -80,7 +81,7 @@ export function priorFile(kinds: readonly Kind[]): string {
     ({ share, odds }) => `    {\n      share: ${spell(share)},\n      odds: [${odds.map(spell).join(', ')}],\n    },`,
   )
   return `/**
- * Kinds of traffic as laws of the idle gap's length: made by \`node bench/policy/fit.ts DIR > src/core/demand-prior.ts\`, never
+ * Kinds of traffic as laws of the idle gap's length: made by \`node bench/policy/fit.ts DIR > src/core/demand/prior.ts\`, never
  * edited. Odds per bin (240 s, each 1.3 times as long as the one before), the last one for "nobody returns". DIR held the open
  * part of four families of public traces; docs/planner.md names the sources and their licences.
  */

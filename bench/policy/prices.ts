@@ -1,4 +1,4 @@
-import type { Holding } from '../../src/core/policy.ts'
+import type { Holding } from '../../src/core/planning/probe-policy.ts'
 
 /** A price row in units of base input price × prefix tokens. A probe has 0.2 % of the prefix on top of its read. */
 export interface PriceRow {

@@ -1,14 +1,14 @@
-import { clairvoyant as bound } from '../../src/core/clairvoyant.ts'
-import type { Lessons } from '../../src/core/demand.ts'
-import { mostProbes } from '../../src/core/policy.ts'
-import type { Holding } from '../../src/core/policy.ts'
-import { choosing, play as replay } from '../../src/core/replay.ts'
-import type { Player } from '../../src/core/replay.ts'
-import type { SeenGap, Traffic } from '../../src/core/traffic.ts'
+import { clairvoyant as bound } from '../../src/core/simulation/oracle.ts'
+import type { Lessons } from '../../src/core/demand/forecast.ts'
+import { mostProbes } from '../../src/core/planning/probe-policy.ts'
+import type { Holding } from '../../src/core/planning/probe-policy.ts'
+import { choosing, play as replay } from '../../src/core/simulation/replay.ts'
+import type { Player } from '../../src/core/simulation/replay.ts'
+import type { SeenGap, Traffic } from '../../src/core/demand/traffic.ts'
 import type { PriceRow } from './prices.ts'
 import type { Stream } from './traces.ts'
 
-export { fixed } from '../../src/core/replay.ts'
+export { fixed } from '../../src/core/simulation/replay.ts'
 
 /** What one policy did on one stream. `excess`: money above the floor where every request is a read, and the worth of cold starts. */
 export interface Outcome {

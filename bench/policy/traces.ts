@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { counted } from '../../src/core/requests.ts'
-import type { Requests } from '../../src/core/requests.ts'
+import { counted } from '../../src/core/demand/request-rate.ts'
+import type { Requests } from '../../src/core/demand/request-rate.ts'
 
 /** Idle times of one stream, in seconds; the last one ended with the observation, not with a request. */
 export interface Stream {

@@ -8,11 +8,11 @@ export type Command = (shell: Shell) => Promise<number>
 const commands: Record<string, { about: string; load: () => Promise<Command> }> = {
   lint: {
     about: 'what makes prompt caches miss, found in files',
-    load: async () => (await import('./lint.ts')).lint,
+    load: async () => (await import('./lint/command.ts')).lint,
   },
   simulate: {
     about: 'what each plan would have cost and saved on a log of your own requests',
-    load: async () => (await import('./simulate.ts')).simulate,
+    load: async () => (await import('./simulate/command.ts')).simulate,
   },
 }
 

@@ -1,4 +1,4 @@
-import type { FailureKind } from '../contract/failures.ts'
+import type { FailureKind } from '../contract/failure.ts'
 
 export interface SocketLike {
   addEventListener(type: 'open' | 'message' | 'close' | 'error', heard: (event: { data?: unknown }) => void): void

@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import type { leaseAnswer } from '../contract/answers/prefix.ts'
+import type { leaseAnswer } from '../contract/prefix.ts'
 import { ask } from './connection.ts'
 import type { CallOptions, Connection } from './connection.ts'
 

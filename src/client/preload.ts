@@ -1,6 +1,5 @@
 import type * as z from 'zod'
-import type { crewAgentAnswer, preloadAnswer } from '../contract/answers/preload.ts'
-import type { preloadBody } from '../contract/preload.ts'
+import type { preloadBody, crewAgentAnswer, preloadAnswer } from '../contract/preload.ts'
 import { ask } from './connection.ts'
 import type { CallOptions, Connection } from './connection.ts'
 import { overEvents } from './responses.ts'

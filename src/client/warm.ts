@@ -1,6 +1,5 @@
 import type * as z from 'zod'
-import type { jobAnswer, warmAnswer } from '../contract/answers/warm.ts'
-import type { warmBody } from '../contract/warm.ts'
+import type { warmBody, jobAnswer, warmAnswer } from '../contract/warm.ts'
 import { ask, connectionOf, PilotlightError } from './connection.ts'
 import type { CallOptions, ClientOptions, Connection } from './connection.ts'
 

@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { accountId, dollars, duration, instant } from './scalars.ts'
+import { at, usd } from './values.ts'
+import { webhookAnswer } from './webhook.ts'
 
 const settings = {
   budget_usd_per_day: dollars
@@ -25,3 +27,45 @@ export const newKey = z
   })
 
 export const killSwitch = z.strictObject({ on: z.boolean({ error: 'must be true or false' }) })
+
+export const accountAnswer = z.strictObject({
+  id: z.string(),
+  created_at: at,
+  budget_usd_per_day: usd,
+  allowed_secrets: z.array(z.string()),
+  kill_switch: z.boolean(),
+  global_kill_switch: z.boolean(),
+})
+
+export const accountWithUse = z.strictObject({
+  ...accountAnswer.shape,
+  prefixes: z.int(),
+  stored_bytes: z.int(),
+  today: z.strictObject({ calls: z.int(), cost_usd: z.number() }),
+  webhook: webhookAnswer.nullable(),
+})
+
+export const keyAnswer = z.strictObject({
+  id: z.string(),
+  created_at: at,
+  expires_at: at.nullable(),
+  revoked_at: at.nullable(),
+})
+
+export const newKeyAnswer = z.strictObject({
+  ...keyAnswer.shape,
+  key: z.string().meta({ description: 'Shown here and never again.' }),
+})
+
+export const credentialAnswer = z.strictObject({
+  name: z.string(),
+  provider: z.string(),
+  host: z.string().meta({ description: 'The only host that it is sent to.' }),
+  generation: z.int().meta({ description: 'Rises with each secret of this name; prefixes of another one stop.' }),
+  created_at: at,
+  sealed_with: z
+    .enum(['current', 'previous', 'unknown'])
+    .meta({ description: 'Which key-encryption secret it is sealed under; unknown: it cannot be opened.' }),
+})
+
+export const revokedAnswer = z.strictObject({ id: z.string(), revoked: z.literal(true) })

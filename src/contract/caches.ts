@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { FAILURES } from './failures.ts'
+import { FAILURES } from './failure.ts'
 import { rawJson } from './raw-json.ts'
 import { credentialName } from './credential.ts'
 import { dollars, duration, instant, label } from './scalars.ts'

@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { Failure } from './failures.ts'
+import { Failure } from './failure.ts'
 
 const LONGEST_PATH = 200
 

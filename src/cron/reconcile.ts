@@ -1,15 +1,15 @@
-import { readMark } from '../core/handle-owner.ts'
-import { accessWith } from '../durable/credential.ts'
-import type { ListedOurs, ListedWith } from '../durable/handle-reconciliation.ts'
-import type { StoredCredential } from '../durable/records.ts'
-import { handlesOf } from '../providers/handles.ts'
-import type { HandleDialect } from '../providers/handles.ts'
+import { readMark } from '../core/managed-cache/ownership.ts'
+import { accessWith } from '../calls/credential.ts'
+import type { ListedOurs, ListedWith } from '../durable/registry/managed-caches/reconciliation.ts'
+import { handlesOf } from '../providers/managed-cache/registry.ts'
 import { cardById, cards } from '../providers/registry.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
-import { callAboutHandle } from '../runtime/handle-call.ts'
+import { callAboutHandle } from '../calls/managed-cache-request.ts'
+import type { StoredCredential } from '../calls/credential.ts'
+import type { HandleDialect } from '../providers/managed-cache/dialect.ts'
 
 /** Often enough that a handle of ours that no table knows is never older than an hour, a late tick and a failed one included. */
 export const RECONCILE_MS = 45 * 60_000

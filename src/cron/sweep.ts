@@ -1,4 +1,4 @@
-import { SWEEP_HORIZON_MS } from '../core/schedule.ts'
+import { SWEEP_HORIZON_MS } from '../core/time/schedule.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 

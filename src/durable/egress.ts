@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { Call, Sent } from '../providers/send.ts'
-import { door } from '../runtime/door.ts'
+import type { Call, Sent } from '../providers/transport/send.ts'
+import { door } from '../calls/send.ts'
 import type { Environment } from '../runtime/env.ts'
 
 /** How a call ended, as plain data: it crosses between objects. */

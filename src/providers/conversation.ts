@@ -1,16 +1,17 @@
-import type { Reply } from '../core/turn.ts'
-import { readEvents, unreadable } from './answer.ts'
+import type { Reply } from '../core/conversation/turn.ts'
+import { readEvents, unreadable } from './dialects/shared/answer.ts'
 import { wireOf } from './registry.ts'
-import { messagesTurns } from './turns/anthropic-messages.ts'
-import { converseTurns } from './turns/bedrock-converse.ts'
-import { createDeltas } from './turns/deltas.ts'
-import type { Conversation, TurnFormat } from './turns/format.ts'
-import { geminiTurns } from './turns/gemini-content.ts'
-import { chatTurns } from './turns/openai-chat.ts'
-import { responsesTurns } from './turns/openai-responses.ts'
-import type { Card, DialectId, ProbeRequest } from './types.ts'
+import { messagesTurns } from './dialects/anthropic-messages/turn.ts'
+import { converseTurns } from './dialects/bedrock-converse/turn.ts'
+import { createDeltas } from './dialects/shared/deltas.ts'
+import type { Conversation, TurnFormat } from './dialects/shared/turn-format.ts'
+import { geminiTurns } from './dialects/gemini-content/turn.ts'
+import { chatTurns } from './dialects/openai/chat-turn.ts'
+import { responsesTurns } from './dialects/openai/responses-turn.ts'
+import type { Card, DialectId } from './card.ts'
+import type { ProbeRequest } from './dialect.ts'
 
-export type { Conversation } from './turns/format.ts'
+export type { Conversation } from './dialects/shared/turn-format.ts'
 
 /** Conversations are held in every wire format of the registry; a new provider is a card here too. */
 const FORMATS: Readonly<Record<DialectId, TurnFormat>> = {

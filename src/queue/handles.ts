@@ -1,7 +1,7 @@
-import type { HandleMessage } from '../durable/handle-records.ts'
+import type { HandleMessage } from '../durable/registry/records/managed-cache.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
-import { runHandleToItsEnd } from './run-handle.ts'
+import { runHandleToItsEnd } from '../calls/managed-cache.ts'
 
 /** A message about a managed cache; null when it is none. */
 export function readHandleMessage(body: unknown): HandleMessage | null {

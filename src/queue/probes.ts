@@ -1,16 +1,17 @@
 import pLimit from 'p-limit'
-import type { Lease, Outcome, StoredCredential } from '../durable/records.ts'
-import type { ProbeMessage } from '../durable/probe-queue.ts'
+import type { ProbeMessage } from '../durable/registry/queue.ts'
 import { unpack } from '../runtime/bytes.ts'
-import type { Overrides } from '../core/overrides.ts'
+import type { Overrides } from '../core/model/overrides.ts'
 import { freshOverrides } from '../runtime/overrides.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
-import { throughEgress } from './egress.ts'
+import { throughEgress } from '../calls/egress.ts'
 import { consumeHandle, readHandleMessage } from './handles.ts'
-import { runLease } from './run-lease.ts'
-import type { Surroundings } from './run-lease.ts'
+import { runLease } from '../calls/probe.ts'
+import type { Surroundings } from '../calls/probe.ts'
+import type { Lease, Outcome } from '../calls/lease.ts'
+import type { StoredCredential } from '../calls/credential.ts'
 
 /** Connections that one invocation may have waiting for an answer; a seventh would wait unseen, its time-out running. */
 const WIDTH = 6

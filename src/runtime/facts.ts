@@ -1,7 +1,7 @@
-import type { StorageRate } from '../core/storage-meter.ts'
-import type { ModelFacts } from '../core/types.ts'
-import { overridden } from '../core/overrides.ts'
-import { handlesOf } from '../providers/handles.ts'
+import type { StorageRate } from '../core/model/storage-price.ts'
+import type { ModelFacts } from '../core/model/facts.ts'
+import { overridden } from '../core/model/overrides.ts'
+import { handlesOf } from '../providers/managed-cache/registry.ts'
 import { cardById, modelFacts, priceNow } from '../providers/registry.ts'
 import { overrides } from './overrides.ts'
 

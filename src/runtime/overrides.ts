@@ -1,4 +1,4 @@
-import type { Overrides } from '../core/overrides.ts'
+import type { Overrides } from '../core/model/overrides.ts'
 import type { Clock } from './clock.ts'
 
 /** How long an isolate believes the overrides it read, in real time: the bound within which a change is in force everywhere. */

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
-import { Failure } from '../contract/failures.ts'
+import { Failure } from '../contract/failure.ts'
 import { isDevelopment, MIN_SECRET_LENGTH } from './env.ts'
 import type { Vars } from './env.ts'
 

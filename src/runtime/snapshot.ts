@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { Failure } from '../contract/failures.ts'
+import { Failure } from '../contract/failure.ts'
 
 /** A state that was taken out of the product and may come back: readable, but not to be changed. */
 export interface Snapshot {

@@ -1,5 +1,5 @@
-import { estimateTokens } from '../core/tokens.ts'
-import type { CountTokens } from '../core/tokens.ts'
+import { estimateTokens } from '../core/prompt/tokens.ts'
+import type { CountTokens } from '../core/prompt/tokens.ts'
 
 /** Vocabularies that we can count with. Its megabytes are loaded where it is asked for, and nowhere else. */
 export type Vocabulary = 'o200k'

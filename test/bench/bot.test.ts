@@ -3,7 +3,7 @@ import { BlazenWindow, withoutOrphans, withTime } from '../../bench/bot/blazen.t
 import { botBench, compareBots, RULES } from '../../bench/bot/report.ts'
 import type { Score } from '../../bench/bot/report.ts'
 import { scriptOf, SIZES } from '../../bench/bot/script.ts'
-import type { ChatMessage } from '../../src/core/chat-window.ts'
+import type { ChatMessage } from '../../src/core/conversation/window.ts'
 import { names, readText, section, tableRows } from '../docs/documents.ts'
 import { tokensOf } from '../lab/blocks.ts'
 

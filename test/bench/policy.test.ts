@@ -11,8 +11,8 @@ import { compare } from '../../bench/policy/report.ts'
 import { clairvoyant, fixed, pilotlight, play } from '../../bench/policy/simulate.ts'
 import { parseTrace, readTraces, TraceError } from '../../bench/policy/traces.ts'
 import type { Stream } from '../../bench/policy/traces.ts'
-import { counted } from '../../src/core/requests.ts'
-import type { Requests } from '../../src/core/requests.ts'
+import { counted } from '../../src/core/demand/request-rate.ts'
+import type { Requests } from '../../src/core/demand/request-rate.ts'
 
 const row = priceRows['anthropic']!
 

@@ -2,7 +2,7 @@ import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { PilotlightError, createBot, openBot, resumeBot } from '../../src/client/bots.ts'
 import type { BotResponse, ClientOptions, Responses } from '../../src/client/bots.ts'
-import { botResponse } from '../../src/contract/answers/bot-responses.ts'
+import { botResponse } from '../../src/contract/bot-responses.ts'
 import { useLab } from '../http/support.ts'
 
 useLab()

@@ -3,13 +3,13 @@ import * as z from 'zod'
 import { describe, expect, it } from 'vitest'
 import { cache, cacheValue } from '../../src/contract/cache.ts'
 import type { CacheInput } from '../../src/contract/cache.ts'
-import { readFailure } from '../../src/contract/failures.ts'
+import { readFailure } from '../../src/contract/failure.ts'
 import { parseWith } from '../../src/contract/issues.ts'
 import { keepWarm, keepWarmOver } from '../../src/contract/keep-warm.ts'
 import { dollars, durationMs, instant } from '../../src/contract/scalars.ts'
 import { daysOf, keepWarmWindow, windowJson } from '../../src/contract/windows.ts'
-import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
-import { durationJson } from '../../src/http/present.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
+import { durationJson } from '../../src/http/present/format.ts'
 
 describe('a duration', () => {
   it.each([

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
-import { ledgerAnswer } from '../../src/contract/answers/ledger.ts'
-import { previewAnswer } from '../../src/contract/answers/preview.ts'
-import { ENOUGH_HELD_OUT } from '../../src/core/holdout.ts'
-import { needsSomebody } from '../../src/core/notice.ts'
-import type { StopReason } from '../../src/core/state.ts'
+import { ledgerAnswer } from '../../src/contract/ledger.ts'
+import { ENOUGH_HELD_OUT } from '../../src/core/ledger/holdout-estimate.ts'
+import { needsSomebody } from '../../src/core/prefix/alert.ts'
 import { money } from './page-text.ts'
+import type { StopReason } from '../../src/core/prefix/parts.ts'
+import { previewAnswer } from '../../src/contract/prefix.ts'
 
 type Answer = z.output<typeof ledgerAnswer>
 

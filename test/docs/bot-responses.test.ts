@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { botResponse } from '../../src/contract/answers/bot-responses.ts'
+import { botResponse } from '../../src/contract/bot-responses.ts'
 import { names, readText, section, tableRows } from './documents.ts'
 
 it('docs/api.md names every kind of response of a bot, with its members', () => {

@@ -1,19 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { worstNanosAt } from '../../src/core/budget.ts'
-import { breakEvenProbes, readNanos, usd, writeNanos } from '../../src/core/price.ts'
-import { CAUTIOUS, leadMs } from '../../src/core/pace.ts'
-import { applyAnswer } from '../../src/core/answer.ts'
-import { applyArrivals } from '../../src/core/arrivals.ts'
-import { learnedRetention } from '../../src/core/retention.ts'
-import * as schedule from '../../src/core/schedule.ts'
-import { ENTRIES_PER_MESSAGE } from '../../src/durable/sweep.ts'
+import { worstNanosAt } from '../../src/core/planning/budget.ts'
+import { breakEvenProbes, readNanos, usd, writeNanos } from '../../src/core/model/price.ts'
+import { CAUTIOUS, leadMs } from '../../src/core/time/latency.ts'
+import { applyAnswer } from '../../src/core/events/answered.ts'
+import { applyArrivals } from '../../src/core/events/arrived.ts'
+import { learnedRetention } from '../../src/core/cache/retention.ts'
+import * as schedule from '../../src/core/time/schedule.ts'
+import { ENTRIES_PER_MESSAGE } from '../../src/durable/registry/probes/sweep.ts'
 import { cardById, modelFacts } from '../../src/providers/registry.ts'
-import { newState } from '../../src/core/state.ts'
-import { lossAt, lossLimit } from '../../src/core/tripwire.ts'
-import { ENTRY_DAYS, LEDGER_DAYS } from '../../src/http/ledger.ts'
-import { context, facts, fiveMinutes, usage } from '../core/sample.ts'
+import { newState } from '../../src/core/prefix/state.ts'
+import { lossAt, lossLimit } from '../../src/core/ledger/stop-loss.ts'
+import { ENTRY_DAYS, LEDGER_DAYS } from '../../src/http/ledger/routes.ts'
+import { context, facts, fiveMinutes, usage } from '../support/sample.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
 
 const MINUTE = 60_000
@@ -109,14 +109,14 @@ describe('docs/planner.md', () => {
   })
 
   it('explains every reason for which a plan rests', () => {
-    const declared = /export type StopReason =([^]*?)\n\n/.exec(readText('src/core/state.ts'))?.[1] ?? ''
+    const declared = /export type StopReason =([^]*?)\n\n/.exec(readText('src/core/prefix/state.ts'))?.[1] ?? ''
     const known = [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name)
     const explained = tableRows(section(planner, 'Why a plan rests')).flatMap(([cell]) => names(cell))
     expect(explained.toSorted()).toEqual(known.toSorted())
   })
 
   it('names the reasons that a real request ends', () => {
-    const declared = /ENDED_BY_ARRIVAL[^=]*= \[([^]*?)\]/.exec(readText('src/core/arrivals.ts'))?.[1] ?? ''
+    const declared = /ENDED_BY_ARRIVAL[^=]*= \[([^]*?)\]/.exec(readText('src/core/events/arrived.ts'))?.[1] ?? ''
     const known = [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name)
     const sentence = /plan that rested for one of these reasons: ([^]*?)\.\n/.exec(planner)?.[1]
     expect(names(sentence).toSorted()).toEqual(known.toSorted())
@@ -215,7 +215,9 @@ describe('docs/operations.md', () => {
   })
 
   it('names metrics that exist', () => {
-    const known = new Set([...readText('src/http/metrics.ts').matchAll(/'(pilotlight_\w+)'/g)].map(([, name]) => name))
+    const known = new Set(
+      [...readText('src/http/deployment/metrics.ts').matchAll(/'(pilotlight_\w+)'/g)].map(([, name]) => name),
+    )
     const named = [...operations.matchAll(/\bpilotlight_\w+/g)].map(([name]) => name)
     expect(named.length).toBeGreaterThan(5)
     expect(named.filter((name) => !known.has(name))).toEqual([])

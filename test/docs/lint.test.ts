@@ -1,9 +1,9 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { MAX_FINDINGS } from '../../src/http/findings.ts'
-import { MAX_LOOKED_AT } from '../../src/core/lint.ts'
-import { TEXT_RULES } from '../../src/core/lint-texts.ts'
+import { MAX_FINDINGS } from '../../src/registration/findings.ts'
+import { MAX_LOOKED_AT } from '../../src/core/lint/lint.ts'
+import { TEXT_RULES } from '../../src/core/lint/text-rules.ts'
 import { lintBench } from '../../bench/lint.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
 

@@ -1,15 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { KEY_CACHE_MS } from '../../src/http/auth.ts'
+import { KEY_CACHE_MS } from '../../src/http/server/auth.ts'
 import { MIN_SECRET_LENGTH } from '../../src/runtime/env.ts'
 import { newAccountKey, newKeySeed } from '../../src/runtime/ids.ts'
-import { BotNextCache } from '../../src/durable/bot-next-cache.ts'
-import { BotCalls, CALLS_KEPT } from '../../src/durable/bot-calls.ts'
-import { LIVE_STEPS, SEEN_IDS } from '../../src/durable/live-store.ts'
-import { DIRECTORY_STEPS, migrate, REGISTRY_STEPS } from '../../src/durable/migrations.ts'
+import { BotNextCache } from '../../src/durable/bot/next-cache-request.ts'
+import { BotCalls, CALLS_KEPT } from '../../src/durable/bot/call-log.ts'
+import { LIVE_STEPS, SEEN_IDS } from '../../src/durable/live/tables.ts'
+import { migrate } from '../../src/durable/migrate.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
+import { DIRECTORY_STEPS } from '../../src/durable/directory/migrations.ts'
+import { REGISTRY_STEPS } from '../../src/durable/registry/tables/migrations.ts'
 
 const storage = readText('docs/storage.md')
 
@@ -35,18 +37,18 @@ const objects = [
     heading: 'Registry: one per account',
     steps: REGISTRY_STEPS,
     files: [
-      'src/durable/registry-store.ts',
-      'src/durable/registry.ts',
-      'src/durable/account.ts',
-      'src/durable/guards.ts',
-      'src/durable/paces.ts',
-      'src/durable/webhook.ts',
+      'src/durable/registry/tables/tables.ts',
+      'src/durable/registry/registry.ts',
+      'src/durable/registry/account/account.ts',
+      'src/durable/registry/probes/provider-guards.ts',
+      'src/durable/registry/probes/latency.ts',
+      'src/durable/registry/account/webhook.ts',
     ],
   },
   {
     heading: 'Directory: one per deployment',
     steps: DIRECTORY_STEPS,
-    files: ['src/durable/directory-store.ts', 'src/durable/directory.ts'],
+    files: ['src/durable/directory/accounts.ts', 'src/durable/directory/directory.ts'],
   },
 ]
 
@@ -105,21 +107,27 @@ function constant(file: string, name: string): number {
 }
 
 it('states sizes and ages as they are in the code', () => {
-  const days = (name: string): number => constant('src/durable/ageing.ts', name) / 86_400_000
+  const days = (name: string): number => constant('src/durable/registry/daily-maintenance.ts', name) / 86_400_000
   const grouped = (file: string, name: string): string => constant(file, name).toLocaleString('en')
-  expect(storage).toContain(`parts of at most ${grouped('src/durable/prefix-store.ts', 'BODY_PART_BYTES')} bytes`)
-  expect(storage).toContain(`Every ${constant('src/durable/state-store.ts', 'TAIL_ROWS')} rows the tail moves`)
-  expect(storage).toContain(`refused beyond ${constant('src/durable/registry.ts', 'STORAGE_LIMIT_BYTES') / 1e9} GB`)
-  expect(storage).toContain(`| ${grouped('src/durable/sweep.ts', 'ENTRIES_PER_SWEEP')} |`)
+  expect(storage).toContain(
+    `parts of at most ${grouped('src/durable/registry/tables/prefixes.ts', 'BODY_PART_BYTES')} bytes`,
+  )
+  expect(storage).toContain(
+    `Every ${constant('src/durable/registry/tables/states.ts', 'TAIL_ROWS')} rows the tail moves`,
+  )
+  expect(storage).toContain(
+    `refused beyond ${constant('src/durable/registry/registry.ts', 'STORAGE_LIMIT_BYTES') / 1e9} GB`,
+  )
+  expect(storage).toContain(`| ${grouped('src/durable/registry/probes/sweep.ts', 'ENTRIES_PER_SWEEP')} |`)
   expect([days('HISTORY_MS'), days('JOB_MS')]).toEqual([7, 7])
   expect(storage).toContain(
     `whole for seven days after its newest row, then by the hour up to ${days('LEDGER_DAYS_MS')} days`,
   )
   expect(storage).toContain(`| ${days('LEDGER_DAYS_MS')} days |`)
   expect(storage).toContain(
-    `given up, ${constant('src/durable/outbox.ts', 'GIVEN_UP_MS') / 86_400_000} days, the latest ${constant('src/durable/outbox.ts', 'MOST_GIVEN_UP')} |`,
+    `given up, ${constant('src/durable/registry/account/outbox.ts', 'GIVEN_UP_MS') / 86_400_000} days, the latest ${constant('src/durable/registry/account/outbox.ts', 'MOST_GIVEN_UP')} |`,
   )
-  expect(constant('src/durable/idempotency.ts', 'IDEMPOTENCY_MS') / 3_600_000).toBe(24)
+  expect(constant('src/durable/registry/tables/idempotency.ts', 'IDEMPOTENCY_MS') / 3_600_000).toBe(24)
 })
 
 it('says in security.md how long keys must be and how long they may linger', () => {

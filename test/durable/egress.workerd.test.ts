@@ -1,7 +1,7 @@
 import { listDurableObjectIds, reset } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Egress } from '../../src/durable/egress.ts'
-import { throughEgress } from '../../src/queue/egress.ts'
+import { throughEgress } from '../../src/calls/egress.ts'
 import { anthropicBody, bindings, get, newAccount, pick, post, received, useLab, warmOf } from '../http/support.ts'
 import { ADMIN, call } from '../http/support.ts'
 

@@ -24,7 +24,7 @@ const rules = [
   {
     rule: 'arrows between rooms never point back',
     check: backwardArrows,
-    broken: plant('src/core/plan.ts', "import type { Card } from '../providers/types.ts'"),
+    broken: plant('src/core/planning/plan.ts', "import type { Card } from '../providers/types.ts'"),
     fine: plant('src/providers/card.ts', "import { price } from '../core/price.ts' // not '../http/app.ts'"),
   },
   {
@@ -48,13 +48,13 @@ const rules = [
   {
     rule: 'the lab imports nothing from src',
     check: labArrows,
-    broken: plant('test/lab/json.ts', "import '../../src/core/json-text.ts'"),
+    broken: plant('test/lab/json.ts', "import '../../src/core/prompt/json-text.ts'"),
     fine: plant('test/lab/json.ts', "import './blocks.ts'"),
   },
   {
     rule: 'the time is asked for in src/runtime alone',
     check: strayPowers,
-    broken: plant('src/durable/registry.ts', 'const now = Date.now()'),
+    broken: plant('src/durable/registry/registry.ts', 'const now = Date.now()'),
     fine: plant('src/runtime/clock.ts', 'const now = Date.now()'),
   },
   {
@@ -66,8 +66,8 @@ const rules = [
   {
     rule: 'chance comes from src/runtime alone',
     check: strayPowers,
-    broken: plant('src/core/plan.ts', 'const random = Math.random'),
-    fine: plant('src/core/plan.ts', 'const drawn = random()'),
+    broken: plant('src/core/planning/plan.ts', 'const random = Math.random'),
+    fine: plant('src/core/planning/plan.ts', 'const drawn = random()'),
   },
   {
     rule: 'the network is handed out by src/runtime alone',
@@ -78,20 +78,20 @@ const rules = [
   {
     rule: 'the door calls the fetch that it is given',
     check: strayPowers,
-    broken: plant('src/providers/send.ts', '  return await globalThis.fetch(url)'),
-    fine: plant('src/providers/send.ts', '(fetch: typeof globalThis.fetch) => fetch(url)'),
+    broken: plant('src/providers/transport/send.ts', '  return await globalThis.fetch(url)'),
+    fine: plant('src/providers/transport/send.ts', '(fetch: typeof globalThis.fetch) => fetch(url)'),
   },
   {
     rule: 'no provider has a name in core',
     check: namedProviders,
-    broken: plant('src/core/price.ts', '// as Anthropic does'),
-    fine: plant('src/core/price.ts', '// as some providers do'),
+    broken: plant('src/core/model/price.ts', '// as Anthropic does'),
+    fine: plant('src/core/model/price.ts', '// as some providers do'),
   },
   {
     rule: 'what is private in a Durable Object is so at run time',
     check: callablePrivates,
-    broken: plant('src/durable/registry.ts', '  private rearm(): void {}'),
-    fine: plant('src/durable/registry.ts', '  #rearm(): void {} // a private matter'),
+    broken: plant('src/durable/registry/registry.ts', '  private rearm(): void {}'),
+    fine: plant('src/durable/registry/registry.ts', '  #rearm(): void {} // a private matter'),
   },
 ]
 

@@ -19,7 +19,7 @@ export const steps: string[][] = [
   ['worker', 'cli'],
 ]
 
-/** `src/core/plan.ts` is in `core`, `src/worker.ts` is `worker`; null outside of src. */
+/** `src/core/planning/plan.ts` is in `core`, `src/worker.ts` is `worker`; null outside of src. */
 export function roomOf(path: string): string | null {
   const match = /^src\/([^/]+)/.exec(path)
   return match?.[1]?.replace(/\.ts$/, '') ?? null
@@ -65,7 +65,7 @@ const powers: [name: string, pattern: RegExp][] = [
 ]
 
 /** The door takes fetch as an argument and so may call what bears that name. */
-const door = 'src/providers/send.ts'
+const door = 'src/providers/transport/send.ts'
 
 /** A method of that name in a class or an object, not a call. */
 const fetchMethod = /^\s*(?:(?:async|override|static)\s+)*fetch\s*\([^)]*\)\s*(?::[^{]+)?\{/

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { cardById, dialectOf, modelFacts } from '../../src/providers/registry.ts'
-import type { CacheRequest } from '../../src/providers/types.ts'
 import { list, members, NUMBERS, object, promptText, raw, string, value } from './spelled.ts'
 import type { Value } from './spelled.ts'
+import type { CacheRequest } from '../../src/providers/dialect.ts'
 
 /** Bodies of every wire format, made from the same random words, and what a probe of each may change. */
 export interface Case {

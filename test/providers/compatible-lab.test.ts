@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cards, dialectOf, modelFacts } from '../../src/providers/registry.ts'
-import { createDoor } from '../../src/providers/send.ts'
+import { createDoor } from '../../src/providers/transport/send.ts'
 import { caller, tokens } from '../lab/caller.ts'
 
 /** Cards that share OpenAI's shape, against the lab's automatic cache: what a probe writes, the real request reads. */

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { fingerprint } from '../../src/core/fingerprint.ts'
-import { honoured } from '../../src/core/honoured.ts'
-import { readReceipt } from '../../src/core/receipt.ts'
-import { costOf } from '../../src/core/price.ts'
-import { callerHeaders } from '../../src/providers/caller-headers.ts'
+import { fingerprint } from '../../src/core/prompt/fingerprint.ts'
+import { honoured } from '../../src/core/cache/required.ts'
+import { readReceipt } from '../../src/core/cache/read-receipt.ts'
+import { costOf } from '../../src/core/model/price.ts'
+import { callerHeaders } from '../../src/providers/prefix/caller-headers.ts'
 import { cards, dialectOf, modelFacts } from '../../src/providers/registry.ts'
-import { FACT_NAMES } from '../../src/providers/types.ts'
-import type { Card, PreparedPrefix } from '../../src/providers/types.ts'
+import { FACT_NAMES } from '../../src/providers/card.ts'
+import type { Card } from '../../src/providers/card.ts'
 import { accessTo, placeOf } from '../../src/runtime/env.ts'
 import type { Vars } from '../../src/runtime/env.ts'
 import {
@@ -23,6 +23,7 @@ import {
 } from './conforming.ts'
 import type { Answering } from './conforming.ts'
 import { addressIn, refusal, VARIABLES } from './prepared.ts'
+import type { PreparedPrefix } from '../../src/providers/dialect.ts'
 
 /** What holds of every provider, whatever it is. A card without documented answers fails here before it can mislead anyone. */
 

@@ -1,15 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { vi } from 'vitest'
-import type { FailureKind } from '../../src/contract/failures.ts'
-import type { Usage } from '../../src/core/types.ts'
-import type { Lease, Outcome } from '../../src/durable/records.ts'
+import type { FailureKind } from '../../src/contract/failure.ts'
 import { dialectOf, modelFacts } from '../../src/providers/registry.ts'
-import type { Card, PreparedPrefix } from '../../src/providers/types.ts'
-import { runLease } from '../../src/queue/run-lease.ts'
+import type { Card } from '../../src/providers/card.ts'
+import { runLease } from '../../src/calls/probe.ts'
 import { clockFrom } from '../../src/runtime/clock.ts'
 import type { Vars } from '../../src/runtime/env.ts'
 import { VARIABLES } from './prepared.ts'
+import type { Lease, Outcome } from '../../src/calls/lease.ts'
+import type { Usage } from '../../src/core/model/usage.ts'
+import type { PreparedPrefix } from '../../src/providers/dialect.ts'
 
 /** What a card's file says: documented answers, and what must be read from them. */
 export interface Fixture {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { ChatWindow } from '../../src/core/chat-window.ts'
-import { roundMessages, sightOf } from '../../src/core/turn.ts'
-import type { Reply, ToolDefinition } from '../../src/core/turn.ts'
+import { ChatWindow } from '../../src/core/conversation/window.ts'
+import { roundMessages, sightOf } from '../../src/core/conversation/turn.ts'
+import type { Reply, ToolDefinition } from '../../src/core/conversation/turn.ts'
 import { deltasOf, readReply, turnRequest } from '../../src/providers/conversation.ts'
 import { cardById } from '../../src/providers/registry.ts'
-import type { Card } from '../../src/providers/types.ts'
+import type { Card } from '../../src/providers/card.ts'
 
 const STOCK: ToolDefinition = {
   name: 'stock',

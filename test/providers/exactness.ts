@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
-import { items, member } from '../../src/core/json-text.ts'
-import type { JsonNode } from '../../src/core/json-text.ts'
-import type { Primitive } from '../../src/core/types.ts'
+import { items, member } from '../../src/core/prompt/json-text.ts'
+import type { JsonNode } from '../../src/core/prompt/json-text.ts'
+import type { Primitive } from '../../src/core/model/facts.ts'
 import type { Case, Given } from './bodies.ts'
 
 /**

@@ -1,9 +1,10 @@
-import { readFailure } from '../../src/contract/failures.ts'
-import type { FailureValue } from '../../src/contract/failures.ts'
-import type { Primitive } from '../../src/core/types.ts'
+import { readFailure } from '../../src/contract/failure.ts'
+import type { FailureValue } from '../../src/contract/failure.ts'
+import type { Primitive } from '../../src/core/model/facts.ts'
 import { cardById, dialectOf, modelFacts } from '../../src/providers/registry.ts'
-import { addressOf } from '../../src/providers/address.ts'
-import type { CacheRequest, Card } from '../../src/providers/types.ts'
+import { addressOf } from '../../src/providers/transport/address.ts'
+import type { Card } from '../../src/providers/card.ts'
+import type { CacheRequest } from '../../src/providers/dialect.ts'
 
 const NOW = Date.UTC(2026, 10, 21)
 

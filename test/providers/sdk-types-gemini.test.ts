@@ -10,7 +10,7 @@ import type {
   UpdateCachedContentConfig,
 } from '@google/genai'
 import { expect, test } from 'vitest'
-import { geminiHandles } from '../../src/providers/gemini-handles.ts'
+import { geminiHandles } from '../../src/providers/managed-cache/gemini.ts'
 import { provider } from './prepared.ts'
 
 /**

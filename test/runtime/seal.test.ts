@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readFailure } from '../../src/contract/failures.ts'
+import { readFailure } from '../../src/contract/failure.ts'
 import { seal, sealedWith, unseal } from '../../src/runtime/seal.ts'
 
 const OLD = 'the first key-encryption secret'

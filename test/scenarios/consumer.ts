@@ -1,7 +1,7 @@
-import type { Lease, Outcome } from '../../src/durable/records.ts'
-import { failureValue } from '../../src/contract/failures.ts'
+import { failureValue } from '../../src/contract/failure.ts'
 import type { Provider, Reply } from './provider.ts'
 import type { Timeline } from './timeline.ts'
+import type { Lease, Outcome } from '../../src/calls/lease.ts'
 
 /** As in src/queue/probes.ts: connections at once, and how long an outcome that is no failure waits for company. */
 const WIDTH = 6

@@ -1,7 +1,7 @@
-import { failureValue } from '../../src/contract/failures.ts'
-import type { SeenHandle } from '../../src/core/handle.ts'
-import type { HandleLease, HandleOutcome } from '../../src/durable/handle-records.ts'
+import { failureValue } from '../../src/contract/failure.ts'
+import type { SeenHandle } from '../../src/core/managed-cache/state.ts'
 import type { Die } from './random.ts'
+import type { HandleLease, HandleOutcome } from '../../src/calls/lease.ts'
 
 /** A handle at the provider, and its whole life. */
 export interface Kept extends SeenHandle {

@@ -1,20 +1,13 @@
-import { failureValue } from '../../src/contract/failures.ts'
-import { markOf, readMark } from '../../src/core/handle-owner.ts'
-import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/schedule.ts'
-import { storageNanos } from '../../src/core/storage-meter.ts'
+import { failureValue } from '../../src/contract/failure.ts'
+import { markOf, readMark } from '../../src/core/managed-cache/ownership.ts'
+import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
+import { storageNanos } from '../../src/core/model/storage-price.ts'
 import { RECONCILE_MS } from '../../src/cron/reconcile.ts'
-import { HandleKeeper } from '../../src/durable/handle-keeper.ts'
-import type {
-  HandleDue,
-  HandleLease,
-  HandleOutcome,
-  HandleTarget,
-  HandleView,
-} from '../../src/durable/handle-records.ts'
-import { HandleRegistrar } from '../../src/durable/handle-registrar.ts'
-import { HandleStore } from '../../src/durable/handle-store.ts'
-import type { AccountSettings } from '../../src/durable/records.ts'
-import { RegistryStore } from '../../src/durable/registry-store.ts'
+import { HandleKeeper } from '../../src/durable/registry/managed-caches/scheduler.ts'
+import type { HandleDue, HandleView } from '../../src/durable/registry/records/managed-cache.ts'
+import { HandleRegistrar } from '../../src/durable/registry/managed-caches/registrar.ts'
+import { HandleStore } from '../../src/durable/registry/tables/managed-caches.ts'
+import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
 import { handlePricesOf } from '../../src/runtime/facts.ts'
 import { handleRegistration } from '../support/handle.ts'
 import { nodeSql } from '../support/node-sql.ts'
@@ -23,6 +16,8 @@ import type { HandleFaults, Kept } from './handle-provider.ts'
 import { die } from './random.ts'
 import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
+import type { HandleLease, HandleOutcome, HandleTarget } from '../../src/calls/lease.ts'
+import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
 
 export interface HandleWorldOptions {
   seed: number
@@ -188,7 +183,7 @@ export class HandleWorld {
     })
   }
 
-  /** `GET /caches/{id}`, and `POST /caches` where nobody had asked for it too long: as src/http/caches.ts does. */
+  /** `GET /caches/{id}`, and `POST /caches` where nobody had asked for it too long: as src/http/caches/routes.ts does. */
   *#need(content: number): Course<void> {
     const askedAt = this.#timeline.now
     const id = this.#ids[content] ?? ''
@@ -323,7 +318,7 @@ export class HandleWorld {
     return this.#die.roll() < this.#options.callersDie
   }
 
-  /** A lease to the end of what it leads to, as src/queue/run-handle.ts does. */
+  /** A lease to the end of what it leads to, as src/calls/managed-cache.ts does. */
   *#toItsEnd(lease: HandleLease, dies: boolean): Course<void> {
     let next: HandleLease | null = lease
     while (next !== null) {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { gapCounted, measured, NO_GAPS } from '../../src/core/holdout.ts'
-import type { Measured } from '../../src/core/holdout.ts'
+import { gapCounted, measured, NO_GAPS } from '../../src/core/ledger/holdout-estimate.ts'
+import type { Measured } from '../../src/core/ledger/holdout-estimate.ts'
 import { HELD_OUT_WORLDS, heldOutRun, trueSaving } from './held-out.ts'
 import type { HeldOutRun } from './held-out.ts'
 import { die } from './random.ts'

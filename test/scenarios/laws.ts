@@ -1,8 +1,9 @@
-import { costOf } from '../../src/core/price.ts'
-import { DEADLINE_MARGIN_MS, dayOf, SLOT_MS } from '../../src/core/schedule.ts'
-import type { Lease } from '../../src/durable/records.ts'
+import { costOf } from '../../src/core/model/price.ts'
+import { DEADLINE_MARGIN_MS, SLOT_MS } from '../../src/core/time/schedule.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import type { Watch, World, WorldOptions } from './world.ts'
+import type { Lease } from '../../src/calls/lease.ts'
+import { dayOf } from '../../src/core/time/time.ts'
 
 /** What must hold of every world, whatever goes wrong in it. Broken laws are collected in words. */
 export class Laws {

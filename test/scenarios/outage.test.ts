@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { DEADLINE_MARGIN_MS } from '../../src/core/schedule.ts'
+import { DEADLINE_MARGIN_MS } from '../../src/core/time/schedule.ts'
 import { BAD_PLATFORM, BAD_PROVIDER, badDay, HOUR_MS, START_AT } from './settings.ts'
 import { World } from './world.ts'
 

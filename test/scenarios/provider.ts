@@ -1,6 +1,6 @@
-import type { Usage } from '../../src/core/types.ts'
 import { WarmTable } from '../lab/cache-model.ts'
 import type { Die } from './random.ts'
+import type { Usage } from '../../src/core/model/usage.ts'
 
 /** What providers do to calls, as shares of them. */
 export interface ProviderFaults {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
 import { BAD_PLATFORM, BAD_PROVIDER, HOUR_MS, START_AT } from './settings.ts'
 import { FIVE_MINUTES, World } from './world.ts'
 

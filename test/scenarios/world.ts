@@ -1,14 +1,14 @@
-import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/schedule.ts'
-import type { KeepWarm } from '../../src/core/plan.ts'
-import { DirectoryStore } from '../../src/durable/directory-store.ts'
-import { Keeper } from '../../src/durable/keeper.ts'
-import type { AccountSettings, Lease, Message, Outcome } from '../../src/durable/records.ts'
-import { DEFAULT_KEEP_WARM } from '../../src/durable/registration.ts'
-import { Registrar } from '../../src/durable/registrar.ts'
-import { rememberFacts } from '../../src/durable/known-facts.ts'
-import type { Registration } from '../../src/durable/registration.ts'
-import { RegistryStore } from '../../src/durable/registry-store.ts'
-import type { KeeperPorts } from '../../src/durable/situation.ts'
+import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
+import type { KeepWarm } from '../../src/core/planning/plan.ts'
+import { DirectoryStore } from '../../src/durable/directory/accounts.ts'
+import { Keeper } from '../../src/durable/registry/probes/scheduler.ts'
+import type { Message } from '../../src/durable/registry/records/claim.ts'
+import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
+import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
+import { rememberFacts } from '../../src/durable/registry/facts-cache.ts'
+import type { Registration } from '../../src/registration/registration.ts'
+import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
+import type { KeeperPorts } from '../../src/durable/registry/probes/context.ts'
 import type { Sql } from '../../src/durable/sql.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import { nodeSql } from '../support/node-sql.ts'
@@ -18,9 +18,11 @@ import type { ProviderFaults, Reply } from './provider.ts'
 import { die } from './random.ts'
 import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
+import type { Lease, Outcome } from '../../src/calls/lease.ts'
+import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
 
 const ACCOUNT = 'world'
-/** As in src/durable/rearming.ts. */
+/** As in src/durable/registry/alarm.ts. */
 const TELL_MS = 60_000
 
 /** What registers alike: a model of the shipped cards, and how the provider really treats it. */

@@ -1,5 +1,5 @@
-import type { AccountSettings } from '../../src/durable/records.ts'
-import { NOON } from '../core/sample.ts'
+import { NOON } from './sample.ts'
+import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
 
 /** An account without a budget of its own, its switches off. */
 export const settings: AccountSettings = {

@@ -1,7 +1,7 @@
-import { fingerprint } from '../../src/core/fingerprint.ts'
-import type { HandleKeep } from '../../src/core/handle.ts'
-import type { HandleRegistration } from '../../src/durable/handle-records.ts'
-import { geminiHandles } from '../../src/providers/gemini-handles.ts'
+import { fingerprint } from '../../src/core/prompt/fingerprint.ts'
+import type { HandleKeep } from '../../src/core/managed-cache/state.ts'
+import type { HandleRegistration } from '../../src/durable/registry/records/managed-cache.ts'
+import { geminiHandles } from '../../src/providers/managed-cache/gemini.ts'
 import { pack } from '../../src/runtime/bytes.ts'
 
 const TEXT = 'Lamps for the desk, the wall and the ceiling, with their sizes and prices. '

@@ -1,5 +1,5 @@
-import type { KeepWarm } from '../../src/core/plan.ts'
-import type { Registration } from '../../src/durable/registration.ts'
+import type { KeepWarm } from '../../src/core/planning/plan.ts'
+import type { Registration } from '../../src/registration/registration.ts'
 
 /** A registration at no provider that exists, for tests over tables alone. */
 export function registrationNamed(

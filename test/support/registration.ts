@@ -1,6 +1,6 @@
-import { fingerprint } from '../../src/core/fingerprint.ts'
-import type { KeepWarm } from '../../src/core/plan.ts'
-import type { Registration } from '../../src/durable/registration.ts'
+import { fingerprint } from '../../src/core/prompt/fingerprint.ts'
+import type { KeepWarm } from '../../src/core/planning/plan.ts'
+import type { Registration } from '../../src/registration/registration.ts'
 import { cardById, dialectOf, modelFacts } from '../../src/providers/registry.ts'
 import { pack } from '../../src/runtime/bytes.ts'
 

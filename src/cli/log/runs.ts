@@ -1,4 +1,4 @@
-import type { Run } from '../../core/traffic.ts'
+import type { Run } from '../../core/demand/traffic.ts'
 
 /**
  * Requests closer together than this are one run: no retention on offer lapses in such a gap, no probe comes due in it, and no planner

@@ -1,7 +1,7 @@
-import { facts } from '../facts.ts'
-import { openaiChat } from '../openai-chat.ts'
-import { openai } from '../openai.ts'
-import type { Card } from '../types.ts'
+import { facts } from './build.ts'
+import { openaiChat } from './openai-chat.ts'
+import { openai } from './openai.ts'
+import type { Card } from '../card.ts'
 
 const DOCS = 'https://learn.microsoft.com/azure/foundry/openai/how-to/prompt-caching'
 

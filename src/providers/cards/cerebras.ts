@@ -1,5 +1,5 @@
-import { assumed, automatic, CHAT, facts, HOUR_MS, MINUTE_MS } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { assumed, automatic, CHAT, facts, HOUR_MS, MINUTE_MS } from './build.ts'
+import type { Card } from '../card.ts'
 
 const DOCS = 'https://inference-docs.cerebras.ai/capabilities/prompt-caching'
 

@@ -1,5 +1,5 @@
-import { CHAT, facts } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { CHAT, facts } from './build.ts'
+import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.cohere.com'
 

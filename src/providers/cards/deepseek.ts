@@ -1,6 +1,6 @@
-import { assumed, automatic, CHAT, facts, HOUR_MS } from '../facts.ts'
-import type { AutomaticRates } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { assumed, automatic, CHAT, facts, HOUR_MS } from './build.ts'
+import type { AutomaticRates } from './build.ts'
+import type { Card } from '../card.ts'
 
 const DOCS = 'https://api-docs.deepseek.com/guides/kv_cache'
 

@@ -1,6 +1,6 @@
-import { automatic, CHAT, facts, UNSTATED } from '../facts.ts'
-import type { AutomaticRates } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { automatic, CHAT, facts, UNSTATED } from './build.ts'
+import type { AutomaticRates } from './build.ts'
+import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.fireworks.ai/guides/prompt-caching'
 

@@ -1,5 +1,5 @@
-import { automatic, CHAT, facts, HOUR_MS } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { automatic, CHAT, facts, HOUR_MS } from './build.ts'
+import type { Card } from '../card.ts'
 
 const DOCS = 'https://console.groq.com/docs/prompt-caching'
 

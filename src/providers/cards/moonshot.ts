@@ -1,6 +1,6 @@
-import type { RetentionOffer } from '../../core/types.ts'
-import { assumed, CHAT, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price } from '../facts.ts'
-import type { Card, ModelCard } from '../types.ts'
+import type { RetentionOffer } from '../../core/model/facts.ts'
+import { assumed, CHAT, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price } from './build.ts'
+import type { Card, ModelCard } from '../card.ts'
 
 const DOCS = 'https://forum.moonshot.ai'
 

@@ -1,5 +1,5 @@
-import { automatic, CHAT, facts, HOUR_MS, MINUTE_MS, model, stated, UNSTATED } from '../facts.ts'
-import type { Card, ModelCard } from '../types.ts'
+import { automatic, CHAT, facts, HOUR_MS, MINUTE_MS, model, stated, UNSTATED } from './build.ts'
+import type { Card, ModelCard } from '../card.ts'
 
 const DOCS = 'https://openrouter.ai/docs/features/prompt-caching'
 

@@ -1,5 +1,5 @@
-import { CHECKED, facts, model, UNSTATED } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { CHECKED, facts, model, UNSTATED } from './build.ts'
+import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.perplexity.ai'
 

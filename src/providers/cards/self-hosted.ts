@@ -1,5 +1,5 @@
-import { assumed, automatic, CHAT, facts, HOUR_MS, MINUTE_MS } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { assumed, automatic, CHAT, facts, HOUR_MS, MINUTE_MS } from './build.ts'
+import type { Card } from '../card.ts'
 
 const ADMINISTRATORS = "The administrator's, by a Worker variable; https and a public host outside of development."
 

@@ -1,6 +1,6 @@
-import { assumed, facts, HOUR_MS, MINUTE_MS } from '../facts.ts'
-import { gemini } from '../gemini.ts'
-import type { Card } from '../types.ts'
+import { assumed, facts, HOUR_MS, MINUTE_MS } from './build.ts'
+import { gemini } from './gemini.ts'
+import type { Card } from '../card.ts'
 
 const DOCS =
   'https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/context-cache/context-cache-overview'

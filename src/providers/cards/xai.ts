@@ -1,5 +1,5 @@
-import { automatic, CHAT, facts, UNSTATED } from '../facts.ts'
-import type { Card } from '../types.ts'
+import { automatic, CHAT, facts, UNSTATED } from './build.ts'
+import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.x.ai/docs/prompt-caching'
 

@@ -1,0 +1,111 @@
+import { Failure, failureValue } from '../contract/failure.ts'
+import type { FailureValue } from '../contract/failure.ts'
+import { cardById } from '../providers/registry.ts'
+import type { Card } from '../providers/card.ts'
+import type { Access, Vars } from '../runtime/env.ts'
+import { unseal } from '../runtime/seal.ts'
+
+/**
+ * The secret to send, or a failure: the Worker secret of the card where the account may use it, or the account's own,
+ * opened here and nowhere else, and only for the host that was stored with it.
+ */
+export function secretFor(
+  wanted: { credential: string; credentialGeneration?: number },
+  access: Access,
+  allowedSecrets: readonly string[],
+  credentials: readonly StoredCredential[],
+  vars: Vars,
+): string {
+  if (wanted.credential === DEFAULT_CREDENTIAL) {
+    const refused = accessRefusal(access, allowedSecrets)
+    if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
+    if (access.credential !== null) return access.credential
+    throw new Failure('provider_key_refused', 'there is no credential for this provider')
+  }
+  if (access.refusal !== null) throw new Failure(access.refusal.kind, access.refusal.message, access.refusal.detail)
+  const stored = credentials.find(
+    ({ name, generation }) => name === wanted.credential && generation === (wanted.credentialGeneration ?? 1),
+  )
+  if (stored === undefined) {
+    throw new Failure('provider_key_refused', `the credential ${wanted.credential} was replaced or deleted`)
+  }
+  const refused = elsewhere(stored, access)
+  if (refused !== null) throw new Failure('provider_key_refused', refused)
+  return unseal(stored.sealed, stored, vars)
+}
+
+/** The way to a provider with the credential that a call about a handle names. Throws as `secretFor` does. */
+export function accessWith(
+  wanted: { credential?: string; credentialGeneration?: number },
+  access: Access,
+  allowedSecrets: readonly string[],
+  credentials: readonly StoredCredential[],
+  vars: Vars,
+): Access {
+  const { credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 } = wanted
+  const secret = secretFor({ credential, credentialGeneration }, access, allowedSecrets, credentials, vars)
+  return { ...access, credential: secret }
+}
+
+/** Why a credential of the account does not serve this provider; null when it does. */
+export function elsewhere(credential: NamedCredential, access: Access): string | null {
+  if (!serves(credential, access.card)) {
+    return `the credential ${credential.name} is for ${credential.provider}, not for ${access.card.id}`
+  }
+  const host = hostOf(access.baseUrl)
+  return host === credential.host
+    ? null
+    : `the credential ${credential.name} is sent to ${credential.host} alone, and ${access.card.id} is reached at ${host}`
+}
+
+/** One vendor's wire formats share its keys. */
+function serves(credential: NamedCredential, card: Card): boolean {
+  return credential.provider === card.id || cardById(credential.provider)?.secret === card.secret
+}
+
+/** Host of a base URL as it is stored beside a secret. */
+export function hostOf(baseUrl: string): string {
+  return new URL(baseUrl).host
+}
+
+/** Why nothing can be sent with the Worker secret for this account; null when something can. */
+export function accessRefusal(access: Access, allowedSecrets: readonly string[]): FailureValue | null {
+  if (access.refusal?.kind === 'unsupported') return access.refusal
+  if (access.lab) return access.refusal
+  const { secret } = access.card
+  const key = (why: string): FailureValue => failureValue('provider_key_refused', why, { secret })
+  if (!allowedSecrets.includes(secret))
+    return key(
+      `this account may not use the secret ${secret}; an administrator allows it (PATCH /accounts/{id} allowed_secrets)`,
+    )
+  if (access.credential === null)
+    return key(
+      `this deployment has no secret ${secret}; set it with "wrangler secret put ${secret}", or for npm start in .dev.vars`,
+    )
+  return access.refusal
+}
+
+/** The name that stands for the Worker secret of a provider's card; every other is a credential of the account itself. */
+export const DEFAULT_CREDENTIAL = 'default'
+
+/** A provider's key of one account, by what may be known of it. */
+export interface NamedCredential {
+  account: string
+  name: string
+  provider: string
+  /** The only host that it is sent to, with its port where it is not the usual one. */
+  host: string
+  generation: number
+  createdAt: number
+}
+
+/** With the key itself, sealed. Only who calls the provider opens it, and sends it to `host` alone. */
+export interface StoredCredential extends NamedCredential {
+  sealed: string
+}
+
+/** What leases may be used with: names of the deployment's secrets, and the account's own credentials, sealed. */
+export interface Grants {
+  allowedSecrets: string[]
+  credentials: StoredCredential[]
+}

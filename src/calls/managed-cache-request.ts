@@ -1,0 +1,56 @@
+import { failureValue, readFailure } from '../contract/failure.ts'
+import type { HandleFailure } from '../core/managed-cache/state.ts'
+import { sendWith } from './access-token.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { door } from './send.ts'
+import type { Access } from '../runtime/env.ts'
+import type { HandleDialect, HandleRequest } from '../providers/managed-cache/dialect.ts'
+
+/** How a call about a handle ended. */
+export type HandleAnswer = { kind: 'answered'; text: string } | { kind: 'gone' } | ({ kind: 'failed' } & HandleFailure)
+
+/** Makes one call about a handle. Never throws: how it went wrong is the answer. */
+export async function callAboutHandle(
+  access: Access,
+  dialect: HandleDialect,
+  request: HandleRequest,
+  clock: Clock,
+  timeoutMs: number,
+): Promise<HandleAnswer> {
+  const { card, credential } = access
+  if (credential === null) {
+    const failure = failureValue('provider_key_refused', 'there is no credential for this provider')
+    return { kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
+  }
+  let baseUrl: string
+  try {
+    baseUrl = dialect.baseOf(access.baseUrl)
+  } catch (thrown) {
+    return failedAnswer(thrown, false)
+  }
+  const one = await sendWith({ access, credential, clock, timeoutMs }, (presented, leftMs) =>
+    door.send({ card, baseUrl, credential: presented, request, timeoutMs: leftMs }),
+  )
+  if (one.kind !== 'sent') {
+    const failure =
+      one.kind === 'no_token' ? one.failure : failureValue('provider_timeout', 'The access token came too late.')
+    const permanent = one.kind === 'no_token' && one.permanent
+    return { kind: 'failed', failure, permanent, retryAfterMs: null, accepted: false }
+  }
+  const { sent } = one
+  if (sent.kind === 'failed') {
+    const accepted = sent.outcomeKnown ? (false as const) : null
+    return { kind: 'failed', failure: sent.failure, permanent: false, retryAfterMs: null, accepted }
+  }
+  if (sent.status >= 200 && sent.status < 300) return { kind: 'answered', text: sent.text }
+  const { failure, gone, permanent, retryAfterMs } = dialect.readError(sent.status, sent.headers, sent.text)
+  if (gone) return { kind: 'gone' }
+  // After a 5xx nobody knows whether the provider did it; a refusal is a refusal.
+  return { kind: 'failed', failure, permanent, retryAfterMs, accepted: sent.status >= 500 ? null : false }
+}
+
+/** What a thrown failure means as the end of a call that was made. */
+export function failedAnswer(thrown: unknown, accepted: false | null): HandleAnswer {
+  const failure = readFailure(thrown) ?? failureValue('internal', 'the call about the handle could not be made or read')
+  return { kind: 'failed', failure, permanent: accepted === false, retryAfterMs: null, accepted }
+}

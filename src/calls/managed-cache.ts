@@ -1,0 +1,99 @@
+import { failureValue } from '../contract/failure.ts'
+import { markOf } from '../core/managed-cache/ownership.ts'
+import { handlesOf } from '../providers/managed-cache/registry.ts'
+import { cardById } from '../providers/registry.ts'
+import { unpack } from '../runtime/bytes.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { accessTo } from '../runtime/env.ts'
+import type { Access, Environment } from '../runtime/env.ts'
+import { callAboutHandle, failedAnswer } from './managed-cache-request.ts'
+import type { HandleAnswer } from './managed-cache-request.ts'
+import { accessWith } from './credential.ts'
+import type { StoredCredential } from './credential.ts'
+import type { HandleLease, HandleOutcome } from './lease.ts'
+import type { HandleDialect, HandleRequest } from '../providers/managed-cache/dialect.ts'
+
+export interface HandleSurroundings {
+  env: Environment
+  clock: Clock
+  allowedSecrets: readonly string[]
+  /** The account's own credential that the lease names, still sealed. */
+  credentials: readonly StoredCredential[]
+  /** The contents as they were given, compressed; null when they are gone. Asked for creations only. */
+  bodyOf: (k: number) => Promise<Uint8Array | null>
+}
+
+/** Uses a lease about a handle: one call, sent once. Never throws; whatever happens is an outcome to settle. */
+export async function runHandleLease(lease: HandleLease, around: HandleSurroundings): Promise<HandleOutcome> {
+  const { clock, env } = around
+  const base = { lease: lease.id, target: lease.target }
+  const startedAt = clock.now()
+  if (startedAt > lease.sendBy) return { ...base, startedAt, kind: 'not_sent', why: 'its time had passed' }
+  const card = cardById(lease.provider)
+  const dialect = card === undefined ? null : handlesOf(card)
+  if (card === undefined || dialect === null) {
+    const failure = failureValue('unsupported', 'this provider has no managed caches (any more)')
+    return { ...base, startedAt, kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
+  }
+  let access: Access
+  let request: HandleRequest | null
+  try {
+    access = accessWith(lease, accessTo(card, env), around.allowedSecrets, around.credentials, env)
+    request = await requestFor(lease, dialect, access.baseUrl, around)
+  } catch (thrown) {
+    return outcomeOf(base, startedAt, failedAnswer(thrown, false))
+  }
+  if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache is gone' }
+  const sentAt = clock.now()
+  const answer = await callAboutHandle(access, dialect, request, clock, lease.timeoutMs)
+  if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)
+  try {
+    return { ...base, startedAt: sentAt, kind: 'answered', seen: dialect.read(answer.text) }
+  } catch (thrown) {
+    return outcomeOf(base, sentAt, failedAnswer(thrown, null))
+  }
+}
+
+function outcomeOf(
+  base: Pick<HandleOutcome, 'lease' | 'target'>,
+  startedAt: number,
+  answer: HandleAnswer,
+): HandleOutcome {
+  return answer.kind === 'answered'
+    ? { ...base, startedAt, kind: 'answered', seen: null }
+    : { ...base, startedAt, ...answer }
+}
+
+async function requestFor(
+  lease: HandleLease,
+  dialect: HandleDialect,
+  baseUrl: string,
+  around: HandleSurroundings,
+): Promise<HandleRequest | null> {
+  const { op, name, model, ttlMs } = lease
+  if (op === 'create') {
+    const [body, deployment] = await Promise.all([
+      around.bodyOf(lease.target.k),
+      around.env.DIRECTORY.getByName('directory').deploymentId(),
+    ])
+    if (body === null) return null
+    return dialect.create({ model, text: unpack(body) }, markOf(deployment, lease.fingerprint), ttlMs, baseUrl)
+  }
+  if (name === null) return null
+  if (op === 'renew') return dialect.renew(name, ttlMs)
+  return op === 'verify' ? dialect.get(name) : dialect.remove(name)
+}
+
+/** From a lease to the end of what it leads to: one that finds its handle gone is followed by a creation. */
+export async function runHandleToItsEnd(
+  lease: HandleLease,
+  around: Omit<HandleSurroundings, 'bodyOf'>,
+  account: string,
+): Promise<void> {
+  const registry = around.env.REGISTRY.getByName(account)
+  let next: HandleLease | null = lease
+  while (next !== null) {
+    const outcome: HandleOutcome = await runHandleLease(next, { ...around, bodyOf: (k) => registry.handleBody(k) })
+    next = await registry.settleHandle(outcome)
+  }
+}

@@ -1,0 +1,140 @@
+import { createHmac, hkdfSync } from 'node:crypto'
+import { Failure } from '../contract/failure.ts'
+import type { ToolResult } from '../core/conversation/turn.ts'
+import { isPrivate } from '../contract/host.ts'
+import { exchange } from '../providers/transport/send.ts'
+import { isDevelopment } from '../runtime/env.ts'
+import type { Vars } from '../runtime/env.ts'
+
+/**
+ * One call of a tool over HTTP. It is signed as Standard Webhooks are (id, time, HMAC-SHA256), limited in time and size, and
+ * goes to public https addresses alone, through redirects too. However it goes wrong, the model is told.
+ */
+export interface ToolCallRequest {
+  url: string
+  /** One and the same each time this call is sent, so that a tool can tell a repeated one. */
+  id: string
+  body: string
+  now: number
+  /** In real milliseconds. */
+  timeoutMs: number
+  account: string
+}
+
+const MAX_RESULT_BYTES = 64 * 1024
+const MAX_REDIRECTS = 3
+const MAX_ERROR_CHARS = 2_000
+
+/** Why a tool may not be at this address; null when it may. Which addresses a name resolves to is not known here. */
+export function wrongToolUrl(text: string, vars: Vars): string | null {
+  if (!URL.canParse(text)) return 'is no URL'
+  const url = new URL(text)
+  if (url.username !== '' || url.password !== '') return 'must hold no credentials'
+  if (isDevelopment(vars) && openOrigins(vars).includes(url.origin)) return null
+  if (url.protocol !== 'https:') return 'must be an https URL'
+  return isPrivate(url.hostname) ? 'must name a public host' : null
+}
+
+/** In development: the lab, and what the developer runs on the own machine. */
+function openOrigins({ LAB_URL = '', TOOL_ORIGINS = '' }: Vars): string[] {
+  return [LAB_URL, ...TOOL_ORIGINS.split(',')].flatMap((text) => {
+    const origin = text.trim()
+    return URL.canParse(origin) ? [new URL(origin).origin] : []
+  })
+}
+
+/** What an account's tools check signatures with, in the form of Standard Webhooks. Throws `not_configured`. */
+export function toolSecret(account: string, vars: Vars): string {
+  const [current] = secretsOf(account, vars)
+  if (current === undefined) {
+    throw new Failure('not_configured', 'Calls of tools are signed, and this deployment lacks KEY_ENCRYPTION_SECRET.', {
+      variable: 'KEY_ENCRYPTION_SECRET',
+    })
+  }
+  return `whsec_${current.toString('base64')}`
+}
+
+/** Made from the deployment's secret, and, while that is replaced, from the one before as well: tools take either signature. */
+function secretsOf(account: string, vars: Vars): Buffer[] {
+  return [vars.KEY_ENCRYPTION_SECRET, vars.KEY_ENCRYPTION_SECRET_PREVIOUS].flatMap((text) => {
+    const secret = text?.trim() ?? ''
+    return secret === '' ? [] : [Buffer.from(hkdfSync('sha256', secret, account, 'pilotlight tool calls', 32))]
+  })
+}
+
+export function signedHeaders(
+  { id, body, now, account }: Pick<ToolCallRequest, 'id' | 'body' | 'now' | 'account'>,
+  vars: Vars,
+): Record<string, string> {
+  const at = Math.floor(now / 1_000)
+  const signatures = secretsOf(account, vars).map((secret) => {
+    return `v1,${createHmac('sha256', secret).update(`${id}.${at}.${body}`).digest('base64')}`
+  })
+  return {
+    'content-type': 'application/json',
+    accept: 'application/json, text/plain',
+    'webhook-id': id,
+    'webhook-timestamp': String(at),
+    'webhook-signature': signatures.join(' '),
+    'idempotency-key': id,
+  }
+}
+
+/** Calls a tool. Never throws: what went wrong is the result, in words for the model. */
+export async function callTool(
+  call: ToolCallRequest,
+  vars: Vars,
+  fetch: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, init),
+): Promise<ToolResult> {
+  const late = new AbortController()
+  // One time for all hops. Cleared below, so that it keeps no object awake.
+  const timer = setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), call.timeoutMs)
+  try {
+    return await follow(call, vars, fetch, late.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function follow(
+  call: ToolCallRequest,
+  vars: Vars,
+  fetch: typeof globalThis.fetch,
+  signal: AbortSignal,
+): Promise<ToolResult> {
+  const init = { method: 'POST', headers: signedHeaders(call, vars), body: call.body }
+  const limits = { timeoutMs: call.timeoutMs, maxBytes: MAX_RESULT_BYTES, signal }
+  let { url } = call
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
+    const wrong = wrongToolUrl(url, vars)
+    if (wrong !== null) {
+      return failed(
+        hop === 0 ? `Its address ${wrong}.` : `It redirects to an address that is not allowed: it ${wrong}.`,
+      )
+    }
+    const sent = await exchange(fetch, url, init, limits)
+    if (sent.kind === 'failed') return failed(WORDS[sent.failure.kind] ?? 'It could not be reached.')
+    const location = sent.headers.get('location')
+    if (sent.status < 300 || sent.status >= 400 || location === null) return resultOf(sent.status, sent.text)
+    // Others make a GET of it, which is another call than the one that was signed.
+    if (sent.status !== 307 && sent.status !== 308)
+      return failed(`It answers ${sent.status}; only 307 and 308 are followed.`)
+    if (!URL.canParse(location, url)) return failed('It redirects to what is no address.')
+    url = new URL(location, url).href
+  }
+  return failed(`It redirects more than ${MAX_REDIRECTS} times.`)
+}
+
+const WORDS: Partial<Record<string, string>> = {
+  provider_timeout: 'It did not answer in time.',
+  unreadable_answer: `Its answer is larger than ${MAX_RESULT_BYTES} bytes.`,
+}
+
+function resultOf(status: number, text: string): ToolResult {
+  if (status >= 200 && status < 300) return { text: text === '' ? 'Done; it answered nothing.' : text, isError: false }
+  return failed(`It answered ${status}. ${text.slice(0, MAX_ERROR_CHARS)}`.trim())
+}
+
+function failed(why: string): ToolResult {
+  return { text: `The tool failed. ${why}`, isError: true }
+}

@@ -1,0 +1,69 @@
+import * as z from 'zod'
+import { FAILURES } from './failure.ts'
+
+/** What a bot's responses tell, one JSON object each: the frames of its socket, and the data of its server-sent events. */
+
+const kinds = Object.keys(FAILURES) as [keyof typeof FAILURES, ...(keyof typeof FAILURES)[]]
+const turn = { turn_id: z.string() }
+const at = z.iso.datetime()
+const tokens = z.int().nullable().meta({ description: 'null: the provider did not say.' })
+
+export const botResponse = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('delta'), ...turn, text: z.string() }),
+  z.strictObject({ type: z.literal('tool_called'), ...turn, call_id: z.string(), at, tool: z.string() }),
+  z.strictObject({
+    type: z.literal('tool'),
+    ...turn,
+    call_id: z.string(),
+    at,
+    tool: z.string(),
+    failed: z.boolean().meta({ description: 'The model was told so, and goes on.' }),
+    may_have_run_twice: z.boolean(),
+  }),
+  z.strictObject({
+    type: z.literal('iteration'),
+    ...turn,
+    at,
+    iteration: z.int().meta({ description: 'The first of the turn is 1.' }),
+    tool_calls: z.int(),
+  }),
+  z.strictObject({
+    type: z.literal('compacted'),
+    ...turn,
+    at,
+    messages: z.int().meta({ description: 'So many left the history.' }),
+    summarized: z.boolean(),
+  }),
+  z.strictObject({
+    type: z.literal('message'),
+    ...turn,
+    at,
+    text: z.string(),
+    complete: z.boolean().meta({ description: 'false: max_output_tokens cut it off.' }),
+    finished: z.boolean().meta({ description: 'true: the model called the exit tool, and text is its result.' }),
+    calls: z.int().meta({ description: 'Calls of the model that the turn took.' }),
+    usage: z.strictObject({
+      input_tokens: tokens,
+      cached_input_tokens: tokens,
+      cache_write_input_tokens: tokens,
+      output_tokens: tokens,
+    }),
+    cost_usd: z.number().nullable(),
+  }),
+  z.strictObject({
+    type: z.literal('failed'),
+    ...turn,
+    at,
+    failure: z.strictObject({ kind: z.enum(kinds), message: z.string(), retryable: z.boolean() }),
+    billed: z.boolean().nullable().meta({ description: 'null: nobody knows.' }),
+    cost_usd: z.number().nullable(),
+  }),
+  z.strictObject({
+    type: z.literal('ended'),
+    at,
+    reason: z.enum(['idle_timeout', 'cost_budget_exceeded', 'shutdown']),
+    why: z.string().nullable(),
+    waiting: z.int(),
+  }),
+  z.strictObject({ type: z.literal('ignored'), why: z.string() }),
+])

@@ -1,0 +1,173 @@
+import * as z from 'zod'
+import { cache } from './cache.ts'
+import { keepWarm } from './keep-warm.ts'
+import { dollars, duration } from './scalars.ts'
+import { newTools } from './tool.ts'
+import { model } from './warm.ts'
+import { FAILURES } from './failure.ts'
+
+/** Bots, on the wire. */
+
+export const snapshot = z.strictObject({
+  version: z.int(),
+  kind: z.string().max(200),
+  payload: z.string(),
+  signature: z.string().max(200),
+})
+
+export const newBot = z.strictObject({
+  provider: z.string().min(1).max(64).optional().meta({ description: 'A provider of GET /providers.' }),
+  model: model.optional(),
+  system_prompt: z.string().max(200_000, { error: 'must be at most 200000 characters' }).optional(),
+  history_tokens: z
+    .int({ error: 'must be a whole number from 256 to 200000' })
+    .min(256)
+    .max(200_000)
+    .optional()
+    .meta({ description: 'The most that is sent of the conversation, the system prompt included; 8192 when absent.' }),
+  max_output_tokens: z
+    .int({ error: 'must be a whole number from 16 to 64000' })
+    .min(16)
+    .max(64_000)
+    .optional()
+    .meta({ description: 'Cap on each answer; 4096 when absent.' }),
+  inject_time: z
+    .boolean({ error: 'must be true or false' })
+    .optional()
+    .meta({ description: 'Whether the model is told the time, behind everything that is cached; true when absent.' }),
+  idle_timeout: duration.nullish(),
+  cost_budget_usd: dollars.nullish(),
+  max_history: z.int({ error: 'must be a whole number from 1 to 10000' }).min(1).max(10_000).optional(),
+  cache: cache.optional(),
+  keep_warm: keepWarm
+    .optional()
+    .meta({ description: 'How its conversation is kept warm between turns: as in POST /warm; auto when absent.' }),
+  credential: z.string().max(64).optional(),
+  snapshot: snapshot
+    .optional()
+    .meta({ description: 'Goes on where this was taken. Only idle_timeout and cost_budget_usd may stand beside it.' }),
+  tools: newTools.optional().meta({ description: 'Called over HTTP; their order and text are part of the prompt.' }),
+  max_iterations: z.int({ error: 'must be a whole number from 1 to 50' }).min(1).max(50).optional().meta({
+    description: 'Answers of one turn that may call tools; 10 when absent. One more call may then call none.',
+  }),
+  exit_tool: z.boolean({ error: 'must be true or false' }).optional().meta({
+    description: 'Whether the model may end a turn with a result by calling the tool finish; false when absent.',
+  }),
+  summarize: z
+    .boolean({ error: 'must be true or false' })
+    .optional()
+    .meta({ description: 'Whether what leaves the history is summarized, with a call of its own; false when absent.' }),
+})
+
+export type NewBot = z.output<typeof newBot>
+
+export const botMessage = z.strictObject({
+  text: z.string({ error: 'must be a string' }).regex(/\S/, { error: 'must not be empty' }),
+})
+
+const eventType = z
+  .string()
+  .regex(/^[\w.:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores, dots and colons' })
+
+export const botEvent = z.strictObject({
+  type: eventType.meta({
+    description: 'message is a turn, clear forgets the conversation; another one is dropped with a warning.',
+  }),
+  data: z.unknown().optional(),
+  id: z
+    .string()
+    .regex(/^[\w:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores and colons' })
+    .optional()
+    .meta({ description: 'An event of an id that is known already is not taken twice.' }),
+})
+
+export const nextTurnCache = z.strictObject({
+  cache: cache.meta({ description: 'For the next turn alone; "off" asks nothing, and is not the same as none.' }),
+})
+
+/** What the routes of bots answer. */
+
+const at = z.iso.datetime()
+
+const tokens = z.int()
+
+const kinds = Object.keys(FAILURES) as [keyof typeof FAILURES, ...(keyof typeof FAILURES)[]]
+
+const botCall = z.strictObject({
+  turn_id: z.string(),
+  purpose: z.enum(['answer', 'summary']),
+  begun_at: at,
+  ended_at: at.nullable(),
+  outcome: z.enum(['in_flight', 'answered', 'refused', 'failed']),
+  billed: z.boolean().nullable().meta({ description: 'null: nobody knows.' }),
+  cost_usd: z.number().nullable(),
+  failure: z.strictObject({ kind: z.enum(kinds), message: z.string() }).nullable(),
+})
+
+const botToolCall = z.strictObject({
+  id: z.string().meta({ description: 'webhook-id and idempotency-key of the call, the same each time it is sent.' }),
+  turn_id: z.string(),
+  tool: z.string(),
+  begun_at: at,
+  ended_at: at.nullable(),
+  outcome: z.enum(['in_flight', 'answered', 'failed']),
+  attempts: z.int().meta({ description: 'More than 1: it was cut off and sent again, so that it may have run twice.' }),
+})
+
+export const botAnswer = z.strictObject({
+  id: z.string(),
+  status: z.enum(['running', 'paused', 'idle_timeout', 'cost_budget_exceeded', 'shutdown']),
+  why: z.string().nullable(),
+  provider: z.string(),
+  model: z.string(),
+  started_at: at,
+  active_at: at,
+  ended_at: at.nullable(),
+  waiting: z.int(),
+  spent_usd: z.number(),
+  cost_budget_usd: z.number().nullable(),
+  token_count: z.number(),
+  remaining: z.number(),
+  usage: z.strictObject({
+    turns: tokens,
+    input_tokens: tokens,
+    cached_input_tokens: tokens,
+    cache_write_input_tokens: tokens,
+    output_tokens: tokens,
+    unpriced: tokens,
+  }),
+  last_response: z.strictObject({ turn_id: z.string(), at, text: z.string() }).nullable(),
+  calls: z.array(botCall),
+  tool_calls: z.array(botToolCall),
+  history: z.array(
+    z.strictObject({
+      at,
+      what: z.enum(['handled', 'dropped', 'retried', 'failed', 'started', 'restored', 'paused', 'resumed', 'ended']),
+      event: z.string().optional(),
+      type: z.string().optional(),
+      why: z.string().optional(),
+    }),
+  ),
+})
+
+export const messageTaken = z.strictObject({ turn_id: z.string() })
+
+export const eventTaken = z.strictObject({
+  event_id: z.string(),
+  duplicate: z
+    .boolean()
+    .meta({ description: 'true: an event of this id was known already, and this one is not taken.' }),
+})
+
+export const nextTurnCacheSet = z.strictObject({
+  cache: z
+    .strictObject({ retention: z.string(), key: z.string() })
+    .nullable()
+    .meta({ description: 'What the next turn asks of the cache; null: nothing.' }),
+})
+
+export const toolSecretAnswer = z.strictObject({
+  secret: z.string().meta({ description: 'whsec_ and base64, as Standard Webhooks spells it.' }),
+})
+
+export const botErased = z.strictObject({ id: z.string(), deleted: z.literal(true) })

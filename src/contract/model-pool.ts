@@ -1,0 +1,132 @@
+import * as z from 'zod'
+import { model, warmAnswer, dryRunAnswer } from './warm.ts'
+import { at } from './values.ts'
+import { failureAnswer } from './failure.ts'
+import { advice } from './keep-warm.ts'
+
+export const MOST_POOL_MODELS = 32
+
+const TIME = 'must be a time of day in UTC such as "22:30"'
+const time = z.string({ error: TIME }).regex(/^([01]\d|2[0-3]):[0-5]\d$/, { error: TIME })
+
+function minuteOf(text: string): number {
+  const [hour = 0, minute = 0] = text.split(':').map(Number)
+  return hour * 60 + minute
+}
+
+/** A span of each day in UTC in which a model must not be used; it may wrap midnight. `["22:00", "06:00"]` or `{ from, to }`. */
+const constraint = z
+  .union([z.tuple([time, time]), z.strictObject({ from: time, to: time })], {
+    error: 'must be ["22:00", "06:00"] or {"from": "22:00", "to": "06:00"}',
+  })
+  .transform((given, context) => {
+    const [from, to] = Array.isArray(given) ? given : [given.from, given.to]
+    const [fromMinute, toMinute] = [minuteOf(from), minuteOf(to)]
+    if (fromMinute !== toMinute) return { fromMinute, toMinute }
+    context.addIssue('must begin and end at different times')
+    return z.NEVER
+  })
+
+/** Whether no minute of the day is left. */
+function coverDay(spans: readonly { fromMinute: number; toMinute: number }[]): boolean {
+  // Time that is left begins where a span ends: at an end that lies in no span.
+  return (
+    spans.length > 0 &&
+    spans.every(({ toMinute: end }) =>
+      spans.some(({ fromMinute: from, toMinute: to }) => (from < to ? end >= from && end < to : end >= from || end < to)),
+    )
+  )
+}
+
+export const poolModelName = z.string({ error: 'must be a string' }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
+  error: 'must be 1 to 64 letters, digits, dots, hyphens and underscores',
+})
+
+const poolModel = z.strictObject({
+  name: poolModelName.meta({ description: 'What `model_preference` calls it.' }),
+  provider: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'Absent: the first part of `model`, as in "anthropic/claude-opus-5".' }),
+  model,
+  credential: z.string().max(64).optional(),
+  description: z.string().max(1_000).optional(),
+  time_constraints: z
+    .array(constraint)
+    .max(16, { error: 'must be at most 16' })
+    .refine((spans) => !coverDay(spans), { error: 'must leave some of the day: this model could never be used' })
+    .optional(),
+})
+
+/** The body of `PUT /gateways/{name}`: models in the order in which real traffic tries them. */
+export const gatewayBody = z
+  .strictObject({
+    description: z.string().max(1_000).optional(),
+    fallback: z
+      .boolean({ error: 'must be true or false' })
+      .optional()
+      .meta({ description: 'Whether traffic goes on to the next model when one fails; true when absent.' }),
+    models: z
+      .array(poolModel, { error: 'must be a list of models' })
+      .min(1, { error: 'must name a model' })
+      .max(MOST_POOL_MODELS, { error: `must be at most ${MOST_POOL_MODELS} models` }),
+  })
+  .superRefine(({ models }, context) => {
+    const first = new Map<string, number>()
+    for (const [index, { name }] of models.entries()) {
+      const before = first.get(name)
+      if (before === undefined) first.set(name, index)
+      else
+        context.addIssue({
+          code: 'custom',
+          path: ['models', index, 'name'],
+          message: `is the name of models[${before}] already`,
+        })
+    }
+  })
+
+export type GatewayBody = z.output<typeof gatewayBody>
+
+const shownPoolModel = z.strictObject({
+  name: z.string(),
+  provider: z.string(),
+  model: z.string(),
+  credential: z.string(),
+  description: z.string().nullable(),
+  time_constraints: z.array(z.strictObject({ from: z.string(), to: z.string() })),
+  usable_at: at.nullable().meta({ description: 'When it may be used again; null: now.' }),
+})
+
+export const gatewayAnswer = z.strictObject({
+  name: z.string(),
+  description: z.string().nullable(),
+  fallback: z.boolean(),
+  models: z.array(shownPoolModel),
+  created_at: at,
+  changed_at: at,
+  advice,
+})
+
+/** A warm through a pool: what became of each of its models, and of none in another's name. */
+export const poolWarmAnswer = z.strictObject({
+  gateway: z.string(),
+  model_preference: z.string().nullable(),
+  warmed: z.array(z.string()).meta({ description: 'Models that are warm now, by name.' }),
+  fell_back: z
+    .boolean()
+    .meta({ description: 'Whether the model that traffic would have tried first is not the one that was warmed.' }),
+  models: z.array(
+    z.strictObject({
+      name: z.string(),
+      provider: z.string(),
+      model: z.string(),
+      status: z.enum(['warmed', 'queued', 'unproven', 'failed', 'standby', 'barred', 'out_of_reach', 'shown']),
+      why: z.string(),
+      usable_at: at.nullable(),
+      result: z.union([warmAnswer, dryRunAnswer]).nullable(),
+      failure: failureAnswer.nullable(),
+    }),
+  ),
+})

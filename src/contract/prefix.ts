@@ -1,0 +1,150 @@
+import * as z from 'zod'
+import { primitive, receiptAnswer } from './receipt.ts'
+import { at, usd } from './values.ts'
+import { failureAnswer } from './failure.ts'
+import { advice, keepWarmAnswer, plan } from './keep-warm.ts'
+
+export const warmth = z.strictObject({
+  state: z.enum(['warm', 'expiring', 'cold', 'uncacheable', 'unknown']),
+  p_warm: z.number(),
+  interval: z.tuple([z.number(), z.number()]),
+  warm_until: at.nullable(),
+  why: z.string(),
+  assumed: z.boolean(),
+})
+
+export const warmthAnswer = z.strictObject({
+  id: z.string(),
+  ...warmth.shape,
+  last_receipt: receiptAnswer.nullable(),
+})
+
+export const endsAt = z.strictObject({ path: z.string(), byte: z.int() })
+
+export const prefixAnswer = z.strictObject({
+  id: z.string(),
+  name: z.string().nullable(),
+  version: z.int(),
+  superseded: z.boolean().meta({ description: 'Whether a newer body took the name.' }),
+  superseded_at: at.nullable().meta({ description: 'When it did.' }),
+  newer_warm_at: at.nullable().meta({
+    description: 'Since when the newer version is warm; until then this one goes on under its plan.',
+  }),
+  provider: z.string(),
+  model: z.string(),
+  credential: z
+    .string()
+    .meta({ description: 'Name of the credential that probes are sent with; its secret is never shown.' }),
+  required: z
+    .boolean()
+    .meta({ description: 'Whether a caller requires the cache: each call for it is judged by that.' }),
+  fingerprint: z.string(),
+  created_at: at,
+  warmth,
+  plan,
+  keep_warm: keepWarmAnswer,
+  signal: z
+    .strictObject({ kind: z.enum(['end', 'pending']), at, until: at.nullable() })
+    .nullable()
+    .meta({ description: 'What a caller said of the session; null: nothing that still holds.' }),
+  announcements: z
+    .array(z.strictObject({ at, expected_requests: z.int() }))
+    .meta({ description: 'Announced traffic that is still to come, soonest first.' }),
+  last_receipt: receiptAnswer.nullable(),
+  last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
+  last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),
+  hits: z.int(),
+  misses: z.int(),
+  probes: z.int(),
+  cost_usd: usd.meta({ description: 'Null where no call has a known cost.' }),
+  unpriced_calls: z.int().meta({ description: 'Calls whose cost is not known: they are not in the sum.' }),
+  saved_usd: usd.meta({
+    description: 'What keep-alives saved, take-backs taken off; null where no saving has a known price.',
+  }),
+  net_usd: usd.meta({ description: 'saved_usd less cost_usd.' }),
+  savings: z.int().meta({ description: 'Real hits that only a keep-alive made possible.' }),
+  unpriced_savings: z.int().meta({ description: 'Those of them whose price is not known: they are in no sum.' }),
+  cost_today_usd: z.number(),
+  estimated_tokens: z.int(),
+  measured_tokens: z.int().nullable(),
+  prefix_ends_at: endsAt,
+  in_flight: z.boolean(),
+  advice,
+})
+
+/** A request that warms a prefix. */
+export const probeAnswer = z.strictObject({
+  primitive,
+  method: z.string(),
+  path: z.string(),
+  headers: z.record(z.string(), z.string()),
+  body: z.string(),
+})
+
+export const markedBody = z.string().nullable().meta({
+  description:
+    'The same text with a marker at the end of the prefix, and all markers at `retention`: begin real requests with it. Null where `body` has that already, and where the wire format is neither Anthropic Messages nor Bedrock Converse.',
+})
+
+export const requestAnswer = z.strictObject({
+  id: z.string(),
+  provider: z.string(),
+  model: z.string(),
+  path: z.string().nullable().meta({ description: "Path below the provider's base URL." }),
+  headers: z.record(z.string(), z.string()).meta({
+    description:
+      'Headers that probes carry beside the credential: those of the provider, and those that the prefix was registered with.',
+  }),
+  retention: z
+    .string()
+    .meta({ description: 'What probes write at now: markers of real requests should say the same.' }),
+  probe: probeAnswer
+    .nullable()
+    .meta({ description: 'The request that a warm would send, with the markers that write and find the entry.' }),
+  prefix_ends_at: endsAt,
+  sha256: z.string().meta({ description: 'Of the bytes of `body`.' }),
+  advice,
+  marked_body: markedBody,
+  body: z.string().meta({
+    description:
+      'The exact text that was registered. Real requests begin with `marked_body` where that is given, and else with this.',
+  }),
+  request: z.record(z.string(), z.unknown()).meta({ description: '`body`, inline.' }),
+})
+
+export const leaseAnswer = z.strictObject({
+  prefix_id: z.string(),
+  role: z.enum(['leader', 'ready', 'wait']).meta({
+    description:
+      '`leader`: send your request, it writes. `ready`: it can be read. `wait`: neither, within the time given.',
+  }),
+  lease: z.string().nullable(),
+  until: at.nullable(),
+  why: z.string(),
+})
+
+const replayed = z.strictObject({
+  probes: z.int(),
+  cold_starts: z.int(),
+  probes_usd: usd,
+  rewrites_usd: usd,
+  total_usd: usd,
+})
+
+export const previewAnswer = z.strictObject({
+  id: z.string(),
+  keep_warm: keepWarmAnswer,
+  gaps: z.int(),
+  from: at.nullable(),
+  to: at,
+  retentions: z.array(
+    z.strictObject({
+      retention: z.string(),
+      registered: z.boolean().meta({ description: 'Whether the registered body writes at this one.' }),
+      plan: replayed,
+      nothing: replayed,
+      saved_usd: usd,
+    }),
+  ),
+  how: z.string(),
+})

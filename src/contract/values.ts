@@ -1,0 +1,31 @@
+import * as z from 'zod'
+
+/**
+ * What answers share. This folder says what the API answers with, as documents and clients read it; tests hold real answers
+ * against it.
+ */
+
+export const at = z.iso.datetime().meta({ description: 'An instant, ISO 8601.' })
+
+export const tokens = z.int().nullable().meta({ description: 'Tokens; null: the provider did not report it.' })
+
+export const usd = z.number().nullable().meta({ description: 'US dollars; null: not known.' })
+
+export const deletedAnswer = z.strictObject({ id: z.string(), deleted: z.literal(true) })
+
+export function listOf<Item extends z.ZodType>(item: Item) {
+  return z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() })
+}
+
+export const healthAnswer = z.strictObject({
+  status: z.enum(['ok', 'late', 'not_configured']),
+  now: at,
+  clock_rate: z.number(),
+  last_sweep_at: at.nullable(),
+  oldest_overdue_ms: z.number(),
+  queue_backlog: z.int().nullable(),
+  development: z.boolean(),
+  version: z.string(),
+})
+
+export const killSwitchAnswer = z.strictObject({ on: z.boolean(), accounts: z.int(), failed: z.int() })

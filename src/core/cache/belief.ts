@@ -1,0 +1,101 @@
+import { runsInside } from './longer-prefix.ts'
+import { retentionInWords } from './retention.ts'
+import { warmUntil } from '../prefix/state.ts'
+import type { PrefixState } from '../prefix/state.ts'
+import type { LearnedRetention } from '../prefix/parts.ts'
+
+export type WarmthState = 'warm' | 'expiring' | 'cold' | 'uncacheable' | 'unknown'
+
+/** What evidence says of an entry at one instant. Probabilities are of "a request sent now would read it". */
+export interface Belief {
+  state: WarmthState
+  pWarm: number
+  /** 95 % interval of `pWarm`. */
+  interval: [low: number, high: number]
+  warmUntil: number | null
+  /** True when the retention behind `warmUntil` is our assumption, not the provider's word. */
+  assumed: boolean
+  why: string
+}
+
+/**
+ * Prior evidence, as if so many keep-alives had been seen before the first: a stated retention is trusted like 99 hits
+ * of 100, an assumed one like 4 of 5. Real keep-alives then outvote it.
+ */
+function prior(retention: LearnedRetention): [hits: number, colds: number] {
+  return retention.assumed ? [4, 1] : [99, 1]
+}
+
+function fromEvidence(hits: number, colds: number): { p: number; interval: [number, number] } {
+  const n = hits + colds
+  const p = hits / n
+  const spread = 1.96 * Math.sqrt((p * (1 - p)) / (n + 1))
+  return { p, interval: [Math.max(0, p - spread), Math.min(1, p + spread)] }
+}
+
+/** What the belief rests on: the latest of our own receipts and of real requests. */
+function evidence(state: PrefixState): string {
+  const { lastReceipt, lastHit, anchorAt } = state
+  if (anchorAt !== null && lastHit?.at === anchorAt)
+    return `a real request read ${lastHit.cachedTokens} tokens from the cache`
+  if (runsInside(state)) return 'a request of a longer prefix, which begins with this one, renewed it too'
+  if (anchorAt !== null && lastReceipt !== null && anchorAt > lastReceipt.at)
+    return 'a real request found it gone and wrote it again'
+  return lastReceipt?.why ?? 'nothing has been sent yet'
+}
+
+/** What is believed of an entry that stands where no request goes any more, whatever was seen of it. */
+export function elsewhere(why: string): Belief {
+  return { state: 'cold', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed: false, why }
+}
+
+/** `expiringMs`: how long before the lapse an entry counts as expiring (the lead of its probes). */
+export function belief(state: PrefixState, now: number, expiringMs: number): Belief {
+  const until = warmUntil(state)
+  const assumed = state.retention?.assumed ?? false
+  const because = evidence(state)
+  if (state.verdict === 'uncacheable') {
+    return { state: 'uncacheable', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed, why: because }
+  }
+  if (state.verdict === 'none' || state.retention === null) {
+    const why = state.lastReceipt === null ? 'nothing has been proved yet' : because
+    return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: null, assumed, why }
+  }
+  if (state.verdict === 'cold' || until === null) {
+    return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: null, assumed, why: state.why || because }
+  }
+  const [hits, colds] = prior(state.retention)
+  const seen = fromEvidence(hits + state.keepHits, colds + state.keepColds)
+  if (state.verdict === 'unknown') {
+    if (now < until) return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: until, assumed, why: because }
+    return {
+      state: 'unknown',
+      pWarm: 0.2,
+      interval: [0, 1],
+      warmUntil: until,
+      assumed,
+      why: `${because}; its time has passed`,
+    }
+  }
+  if (now < until) {
+    const expiring = until - now <= expiringMs
+    return {
+      state: expiring ? 'expiring' : 'warm',
+      pWarm: seen.p,
+      interval: seen.interval,
+      warmUntil: until,
+      assumed,
+      why: `${because}; ${retentionInWords(state.retention)}, counted from the start of that request`,
+    }
+  }
+  const over = now - until
+  const mayLast = state.retention.kind === 'minimum' || state.retention.kind === 'best_effort' || assumed
+  if (!mayLast) {
+    const why = `no request has renewed it since ${new Date(state.anchorAt ?? until).toISOString()}: ${retentionInWords(state.retention)} has passed`
+    return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: until, assumed, why }
+  }
+  // The provider promises a minimum, or nothing: it may still be there, less and less likely.
+  const p = seen.p * 0.5 * Math.exp(-over / state.retention.ttlMs)
+  const why = `its ${assumed ? 'assumed ' : ''}retention has passed; the provider may keep it longer, but does not promise to`
+  return { state: 'cold', pWarm: p, interval: [0, Math.min(1, 2 * p)], warmUntil: until, assumed, why }
+}

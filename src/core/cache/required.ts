@@ -1,0 +1,87 @@
+import { failureValue } from '../../contract/failure.ts'
+import type { FailureValue } from '../../contract/failure.ts'
+import type { ModelFacts } from '../model/facts.ts'
+import type { Usage } from '../model/usage.ts'
+import type { ReceiptKind } from '../prefix/receipt.ts'
+
+/** What a caller asked for who required the cache. */
+export interface Asked {
+  retention: string
+  /** Whether this provider counts written tokens in its answers. */
+  writesReported: boolean
+  /** How many more calls may be made to settle a doubt. */
+  checksLeft: number
+}
+
+/** `check`: one more call decides, because this one proved neither. */
+export type Verdict = { kind: 'honoured' } | { kind: 'check'; why: string } | { kind: 'broken'; why: string }
+
+/** What is judged: one answer, as its receipt says it. */
+export interface Judged {
+  kind: ReceiptKind
+  usage: Usage
+  why: string
+}
+
+/**
+ * Whether an answer shows that a required cache was honoured. Only what is seen counts: a read of the whole prefix, or a write
+ * of it at the retention that was asked for. A part that was read says nothing of the rest, and where writes are not reported
+ * an answer that read nothing may have been the write.
+ */
+export function honoured(receipt: Judged, asked: Asked): Verdict {
+  const { kind, usage, why } = receipt
+  const writtenAt = retentionsOf(usage)
+  if (writtenAt.some((name) => name !== asked.retention)) {
+    return { kind: 'broken', why: `written at ${writtenAt.join(' and ')} instead of ${asked.retention}` }
+  }
+  if (kind === 'full' || kind === 'written') return { kind: 'honoured' }
+  // Beside reported writes a missing count stays missing; elsewhere some leave it out where it is 0.
+  const silent = kind === 'unknown' && usage.cacheReadTokens === null && asked.writesReported
+  const isOpen = kind === 'partial' || (kind === 'unknown' && !silent)
+  return isOpen && asked.checksLeft > 0 ? { kind: 'check', why } : { kind: 'broken', why }
+}
+
+/** How many answers may leave a doubt in a row before the next one has to decide. */
+export function checksFor(facts: Pick<ModelFacts, 'probesToSeed'>): number {
+  return Math.max(1, facts.probesToSeed ?? 1)
+}
+
+/**
+ * What is judged of a call that nobody waits for: as if each caller had asked for it, and the one before it were known. `doubts`:
+ * answers in a row, up to the one before, that left it open.
+ */
+export function judgedInTurn(
+  receipt: Judged,
+  before: Judged | null,
+  asked: Asked,
+  doubts: number,
+): Extract<Verdict, { kind: 'broken' }> | null {
+  const isOpen = before !== null && honoured(before, asked).kind === 'check'
+  const checksLeft = Math.max(0, asked.checksLeft - (isOpen ? Math.max(1, doubts) : 0))
+  const verdict = honoured(receipt, { ...asked, checksLeft })
+  return verdict.kind === 'broken' ? verdict : null
+}
+
+function retentionsOf({ cacheWriteByRetention }: Usage): string[] {
+  return Object.keys(cacheWriteByRetention).filter((name) => cacheWriteByRetention[name]! > 0)
+}
+
+/** `cache_not_honoured`: what was asked, and what was seen. `verified`: whether a call was sent to make sure. */
+export function notHonoured(
+  why: string,
+  receipt: Judged,
+  asked: Asked,
+  prefixId: string,
+  verified: boolean,
+): FailureValue {
+  const { usage } = receipt
+  return failureValue('cache_not_honoured', `${why.replace(/\.$/, '')}. The prefix stays registered.`, {
+    prefix_id: prefixId,
+    asked: asked.retention,
+    seen: receipt.kind,
+    cached_input_tokens: usage.cacheReadTokens,
+    cache_write_input_tokens: usage.cacheWriteTokens,
+    cache_write_retentions: retentionsOf(usage),
+    verified,
+  })
+}

@@ -1,0 +1,216 @@
+import { PRIOR } from './prior.ts'
+import type { Requests } from './request-rate.ts'
+import { RETURN_WEIGHTS } from './return-weights.ts'
+import { ageAt, returnSigns, STEPS } from './return-features.ts'
+import type { IdleGap } from './idle-gaps.ts'
+import { SHORTEST_GAP_MS, REMEMBERED_GAPS, unpackGaps } from './idle-gaps.ts'
+
+/** Kinds of traffic: how common each is, and the odds of its gap lengths. */
+export type Prior = typeof PRIOR
+
+/** What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none. */
+export interface Lessons {
+  prior: Prior
+  returns: readonly number[]
+}
+const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS }
+
+/** Lengths that an idle gap may turn out to have, with weights that sum to 1. `Infinity`: nobody returns. */
+export interface Foresight {
+  lengthsMs: number[]
+  weights: number[]
+  /** How many remembered gaps it rests on. */
+  seen: number
+}
+
+const DAY_MS = 86_400_000
+/** The kinds of traffic together weigh as much as this many remembered gaps. */
+const PRIOR_GAPS = 12
+const FADE = 0.985
+/** Hours that a time of day reaches to each side, and what a gap from the other side of the clock still weighs. */
+const HOURS_WIDE = 3
+const HOURS_FLOOR = 0.1
+/** What a gap of a working day tells of the weekend, and the reverse. */
+const OTHER_KIND_OF_DAY = 0.5
+
+/** Bin of a gap's length among those of the prior; lengths beyond the last bin belong to it. */
+export function binOf(lengthMs: number): number {
+  const bin = Math.floor(Math.log(lengthMs / SHORTEST_GAP_MS) / Math.log(PRIOR.step))
+  return Math.max(0, Math.min(PRIOR.bins - 1, bin))
+}
+
+/** The length that stands for each bin; the last bin is that of gaps that nobody ends. */
+const LENGTHS_MS = Array.from({ length: PRIOR.bins + 1 }, (_, bin) =>
+  bin === PRIOR.bins ? Number.POSITIVE_INFINITY : SHORTEST_GAP_MS * PRIOR.step ** (bin + 0.5),
+)
+
+/** How likely each kind of traffic is, from the prefix's own gaps: Bayes' rule, its evidence tempered. */
+export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[] {
+  const logs = prior.kinds.map(({ share }) => Math.log(share))
+  for (const { lengthMs } of gaps) {
+    const bin = binOf(lengthMs)
+    prior.kinds.forEach(({ odds }, kind) => {
+      logs[kind] = (logs[kind] ?? 0) + prior.temper * Math.log(odds[bin] ?? 1e-9)
+    })
+  }
+  const most = Math.max(...logs)
+  const odds = logs.map((log) => Math.exp(log - most))
+  const sum = odds.reduce((a, b) => a + b, 0)
+  return odds.map((value) => value / sum)
+}
+
+/**
+ * What the gap that begins at `now` may be. Its first hour: as the prefix's latest gaps were, those that began at a like time of day
+ * and on a like day weighing more, and kinds of traffic that they resemble. From then on, step by step up to `reachMs`: the chance of
+ * a return by its signs. UTC days, since a prefix has no time zone. Without `requests`, none ever came.
+ */
+export function foresee(
+  gaps: readonly IdleGap[],
+  now: number,
+  lessons: Lessons = LESSONS,
+  reachMs = Number.POSITIVE_INFINITY,
+  requests?: Requests,
+): Foresight {
+  const latest = gaps.slice(-REMEMBERED_GAPS)
+  const kinds = kindsOf(latest, lessons.prior)
+  const law = replayed(latest, kinds, now, lessons.prior)
+  const steps = Math.max(0, Math.min(STEPS, Math.ceil((reachMs - ageAt(0)) / (ageAt(1) - ageAt(0)))))
+  const signs = returnSigns(gaps, now, usualReturns(kinds, steps, lessons.prior), requests)
+  const chances = returnChances(signs, steps, lessons.returns)
+  const lengthsMs: number[] = []
+  const weights: number[] = []
+  const put = (length: number, weight: number): void => {
+    lengthsMs.push(length)
+    weights.push(weight)
+  }
+  let beyond = 0
+  law.lengthsMs.forEach((length, index) => {
+    const weight = law.weights[index] ?? 0
+    if (length < ageAt(0)) put(length, weight)
+    else beyond += weight
+  })
+  chances.forEach((chance, step) => {
+    // In two halves: a retention's own steps need not be these.
+    for (const part of [0.25, 0.75]) {
+      put(ageAt(step) * (1 - part) + ageAt(step + 1) * part, (beyond * chance) / 2)
+    }
+    beyond *= 1 - chance
+  })
+  // What outlasts the last step is as like traffic is.
+  const from = LENGTHS_MS.findIndex((length) => length >= ageAt(steps))
+  let all = 0
+  kinds.forEach((share, kind) => {
+    const odds = lessons.prior.kinds[kind]?.odds ?? []
+    for (let bin = from; bin < odds.length; bin++) all += share * (odds[bin] ?? 0)
+  })
+  kinds.forEach((share, kind) => {
+    const odds = lessons.prior.kinds[kind]?.odds ?? []
+    for (let bin = from; bin < odds.length; bin++)
+      put(LENGTHS_MS[bin] ?? 0, (beyond * (share * (odds[bin] ?? 0))) / all)
+  })
+  return { lengthsMs, weights, seen: gaps.length }
+}
+
+/**
+ * The same from what a prefix's row holds. Every probe of a gap asks it, and its reason asks again: while no request came, which
+ * always makes a new count, the answer stays.
+ */
+export function foreseeRow(
+  { gaps, requests }: { gaps?: readonly number[]; requests?: Requests },
+  now: number,
+  reachMs = Number.POSITIVE_INFINITY,
+): Foresight {
+  const last = requests && lastOf.get(requests)
+  if (last && last.gaps === gaps && last.now === now && last.reachMs === reachMs) return last.foresight
+  const foresight = foresee(unpackGaps(gaps ?? []), now, undefined, reachMs, requests)
+  if (requests) lastOf.set(requests, { gaps, now, reachMs, foresight })
+  return foresight
+}
+
+const lastOf = new WeakMap<
+  Requests,
+  { gaps: readonly number[] | undefined; now: number; reachMs: number; foresight: Foresight }
+>()
+
+/** The law of the own gaps and of the kinds of traffic that they resemble, as it was and without a look at the clock ahead. */
+function replayed(
+  gaps: readonly IdleGap[],
+  kinds: readonly number[],
+  now: number,
+  prior: Prior,
+): Omit<Foresight, 'seen'> {
+  const lengthsMs: number[] = []
+  const weights: number[] = []
+  gaps.forEach(({ startAt, lengthMs }, index) => {
+    const apart = Math.abs(hourOf(now) - hourOf(startAt))
+    const hours = Math.min(apart, 24 - apart)
+    const near = HOURS_FLOOR + (1 - HOURS_FLOOR) * Math.exp(-0.5 * (hours / HOURS_WIDE) ** 2)
+    const day = weekend(now) === weekend(startAt) ? 1 : OTHER_KIND_OF_DAY
+    lengthsMs.push(lengthMs)
+    weights.push(near * day * FADE ** (gaps.length - 1 - index))
+  })
+  kinds.forEach((share, kind) => {
+    const odds = prior.kinds[kind]?.odds ?? []
+    odds.forEach((chance, bin) => {
+      const weight = PRIOR_GAPS * share * chance
+      if (weight < 1e-4) return
+      lengthsMs.push(LENGTHS_MS[bin] ?? 0)
+      weights.push(weight)
+    })
+  })
+  const sum = weights.reduce((a, b) => a + b, 0)
+  return { lengthsMs, weights: weights.map((weight) => weight / sum) }
+}
+
+/** The chance that a gap which reached the beginning of a step ends in it, by kinds of traffic. */
+export function usualReturns(kinds: readonly number[], steps: number, prior: Prior): number[] {
+  const lasting = survivals(prior)
+  const alive = Array.from({ length: steps + 1 }, (_, step) =>
+    kinds.reduce((sum, share, kind) => sum + share * (lasting[kind]?.[step] ?? 0), 0),
+  )
+  return Array.from({ length: steps }, (_, step) => 1 - (alive[step + 1] ?? 0) / Math.max(1e-12, alive[step] ?? 0))
+}
+
+function returnChances(signs: Float64Array, steps: number, weights: readonly number[]): number[] {
+  const size = weights.length - 1
+  return Array.from({ length: steps }, (_, step) => {
+    let sum = weights[size] ?? 0
+    for (let sign = 0; sign < size; sign++) sum += (weights[sign] ?? 0) * (signs[step * size + sign] ?? 0)
+    return 1 / (1 + Math.exp(-sum))
+  })
+}
+
+/** For each kind, the share of its gaps that outlast the beginning of each step. Computed once for a prior. */
+function survivals(prior: Prior): readonly (readonly number[])[] {
+  const known = survivalsOf.get(prior)
+  if (known !== undefined) return known
+  const fresh = prior.kinds.map((_kind, kind) =>
+    Array.from({ length: STEPS + 1 }, (_step, step) => survival(prior, kind, ageAt(step))),
+  )
+  survivalsOf.set(prior, fresh)
+  return fresh
+}
+
+const survivalsOf = new WeakMap<Prior, readonly (readonly number[])[]>()
+
+/** The share of a kind's gaps that last longer than this. */
+function survival(prior: Prior, kind: number, ageMs: number): number {
+  const odds = prior.kinds[kind]?.odds ?? []
+  const from = Math.log(ageMs / SHORTEST_GAP_MS) / Math.log(prior.step)
+  let sum = 0
+  for (let bin = Math.max(0, Math.floor(from)); bin < odds.length; bin++) {
+    const part = bin === prior.bins ? 1 : Math.min(1, bin + 1 - from)
+    sum += (odds[bin] ?? 0) * part
+  }
+  return sum
+}
+
+function hourOf(at: number): number {
+  return (((at % DAY_MS) + DAY_MS) % DAY_MS) / 3_600_000
+}
+
+/** Saturday or Sunday in UTC; the epoch was a Thursday. */
+function weekend(at: number): boolean {
+  const day = (((Math.floor(at / DAY_MS) + 3) % 7) + 7) % 7
+  return day >= 5
+}

@@ -1,0 +1,138 @@
+import { foreseeRow } from '../demand/forecast.ts'
+import type { Foresight } from '../demand/forecast.ts'
+import { leadMs } from '../time/latency.ts'
+import type { PlanContext } from './plan.ts'
+import { choiceWhy, horizon, letGoWhy, reachOf, retentionFor } from './probe-policy.ts'
+import type { Choice, Holding } from './probe-policy.ts'
+import { breakEvenProbes, dollars, readNanos, writeNanos } from '../model/price.ts'
+import { pendingUntil } from '../prefix/signal.ts'
+import type { PrefixState } from '../prefix/state.ts'
+import { iso } from '../time/time.ts'
+
+/** Tokens of the prefix: as measured, or else as estimated. */
+export function prefixTokens(
+  state: Pick<PrefixState, 'measuredTokens'>,
+  context: Pick<PlanContext, 'estimatedTokens'>,
+): number {
+  return state.measuredTokens ?? context.estimatedTokens
+}
+
+/** Keep-alives allowed since the last arrival; null: no limit of number. */
+export function probeLimit(state: PrefixState, context: PlanContext): number | null {
+  const { plan } = context.keepWarm
+  if (typeof plan === 'object') return plan.probes
+  if (plan !== 'auto' || context.facts.price === null || state.retention === null) return null
+  const most = cap(state, context)
+  return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
+}
+
+/** Probes in one gap that together cost no more than the cold start they protect; null where no price tells. */
+export function cap(state: PrefixState, context: PlanContext): number | null {
+  const { price } = context.facts
+  if (price === null || state.retention === null) return null
+  const tokens = prefixTokens(state, context)
+  return breakEvenProbes(tokens, context.outputFloor, price, state.retention.name, latencyValue(context))
+}
+
+/** What `auto` makes of the gap that began with the last real request; null before the first: it then holds to the cap. */
+function learned(state: PrefixState, context: PlanContext): { choice: Choice; foresight: Foresight } | null {
+  const { retention } = state
+  if (state.lastArrivalAt === null || retention === null) return null
+  const holding = holdingOf(state, context, retention.name, retention.ttlMs)
+  if (holding === null) return null
+  const foresight = sight(state, reachOf(holding, latencyValue(context)))
+  return { choice: horizon(holding, foresight, latencyValue(context)), foresight }
+}
+
+/** What the gap that began with the last real request may be, looked at as far as it matters. */
+function sight(state: PrefixState, reachMs?: number): Foresight {
+  const startAt = Math.max(state.lastArrivalAt ?? 0, state.plannedAt)
+  return foreseeRow(state, startAt, reachMs)
+}
+
+/** A retention of this prefix with its prices; null where a price is not known. */
+export function holdingOf(
+  state: Pick<PrefixState, 'measuredTokens'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>,
+  name: string,
+  ttlMs: number,
+): Holding | null {
+  const { price } = context.facts
+  if (price === null) return null
+  const tokens = prefixTokens(state, context)
+  const rewrite = writeNanos(tokens, 0, price, name)
+  if (rewrite === null) return null
+  const read = readNanos(tokens, 0, price)
+  const probe = readNanos(tokens, context.outputFloor, price)
+  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.pace), write: rewrite, read, probe }
+}
+
+/** The retentions that probes can hold an entry by, with their prices: what the provider states, renewed by each read. */
+export function holdingsOf(
+  state: Pick<PrefixState, 'measuredTokens'>,
+  context: Parameters<typeof holdingOf>[1],
+): Holding[] {
+  return context.facts.retentions.flatMap(({ name, kind, ttlMs, assumed }) => {
+    const holding = assumed || kind !== 'sliding' ? null : holdingOf(state, context, name, ttlMs)
+    return holding === null ? [] : [holding]
+  })
+}
+
+/** What another retention than the registered body's would change, where the gaps speak for one. */
+function otherRetention(state: PrefixState, context: PlanContext, choice: Choice): string {
+  const better = retentionFor(holdingsOf(state, context), sight(state), latencyValue(context))
+  if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
+  return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
+}
+
+/** Since when the probes of a gap are counted, in words. */
+export function sinceWords({ lastArrivalAt }: Pick<PrefixState, 'lastArrivalAt'>): string {
+  return lastArrivalAt === null ? 'since it was warmed' : 'since the last real request'
+}
+
+/** Why a keep-alive is, or will be, sent. */
+export function holdWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
+  const sent = `(${state.probesSinceArrival} sent ${sinceWords(state)})`
+  const name = state.retention?.name ?? 'its'
+  if (state.retention?.kind === 'fixed') return `reading does not renew its ${name} retention: it runs out by itself`
+  if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
+  const pendingTo = context.keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
+  if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)
+    return `held on: the caller said that work is running that will come back, until ${iso(pendingTo)} at the latest`
+  if (context.keepWarm.plan !== 'auto') return `held for ${limit ?? 0} probes as asked ${sent}`
+  const pending = pendingTo === null ? '' : `; work is pending, until ${iso(pendingTo)} at the latest`
+  const known = learned(state, context)
+  if (known !== null)
+    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)} ${sent}${pending}`
+  const unknown = state.lastArrivalAt === null ? '; no real request was observed yet, so savings are unknown' : ''
+  return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} ${sent}${unknown}${pending}`
+}
+
+/** Why no further keep-alive is sent in this gap. */
+export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: number): string {
+  const known = learned(state, context)
+  if (known !== null) {
+    const other = otherRetention(state, context, known.choice)
+    const why = letGoWhy(known.choice, known.foresight, state.probesSinceArrival, latencyValue(context))
+    return `${why}${latencyWords(context)}${markerWords(state)}${other}; the next real request starts the plan again`
+  }
+  const seen = 'No real request was ever observed, so savings are unknown. '
+  const tokens = prefixTokens(state, context)
+  return `${seen}${limit} probes ${sinceWords(state)} cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
+}
+
+/** Said where the retention is not the planner's own any more. */
+function markerWords({ asWritten }: PrefixState): string {
+  return asWritten === true ? ', at the retention that real requests write' : ''
+}
+
+/** What one avoided cold start is worth beside its tokens, in nano-dollars. */
+export function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: Pick<PlanContext, 'keepWarm'>): number {
+  return latencyValueNanos
+}
+
+/** Said wherever a break-even is explained that counts more than tokens. */
+export function latencyWords(context: Pick<PlanContext, 'keepWarm'>): string {
+  const nanos = latencyValue(context)
+  return nanos === 0 ? '' : `, counting ${dollars(nanos)} for an avoided cold start`
+}

@@ -1,0 +1,96 @@
+import type { Decision, PlanContext } from './plan.ts'
+import { dollars, ratesFor } from '../model/price.ts'
+import type { PrefixState } from '../prefix/state.ts'
+import { deadline, inTurn } from './retry.ts'
+import type { Purpose } from '../prefix/receipt.ts'
+import { dayOf, iso, nextDayAt } from '../time/time.ts'
+
+/**
+ * The most that one call can cost: a full rewrite plus the output floor. Before the first count the estimate is
+ * doubled: a token is two bytes at the least in the texts that providers bill.
+ */
+export function worstNanos(
+  state: Pick<PrefixState, 'measuredTokens' | 'retention'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor'>,
+): number | null {
+  return state.retention === null ? null : worstNanosAt(state.retention.name, state, context)
+}
+
+/** The same for a write at a retention. */
+export function worstNanosAt(
+  retention: string,
+  state: Pick<PrefixState, 'measuredTokens'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor'>,
+): number | null {
+  const { price } = context.facts
+  if (price === null) return null
+  const tokens = state.measuredTokens === null ? context.estimatedTokens * 2 : Math.ceil(state.measuredTokens * 1.05)
+  const rates = ratesFor(price, tokens)
+  const rate = rates.cacheWriteNanosPerMTok[retention]
+  if (rate === undefined) return null
+  const perMTok = Math.max(rate, rates.inputNanosPerMTok)
+  return Math.ceil((tokens * perMTok + context.outputFloor * rates.outputNanosPerMTok) / 1_000_000)
+}
+
+/** Asks the budgets, with the worst case. */
+export function spend(state: PrefixState, context: PlanContext, now: number, purpose: Purpose, why: string): Decision {
+  const worst = worstNanos(state, context)
+  const refused = budgetRefusal(state, context, now, worst) ?? outbid(state, context)
+  if (refused !== null) {
+    const untilAt = inTurn(nextDayAt(now), state, context)
+    if (context.keepWarm.plan === 'always' && refused.heals)
+      return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(nextDayAt(now))}` }
+    return {
+      do: 'stop',
+      reason: 'budget_exhausted',
+      why: `${refused.why}; a larger budget, or the next real request, starts the plan again`,
+    }
+  }
+  return { do: 'send', purpose, why, worstNanos: worst, deadlineAt: purpose === 'keep' ? deadline(state) : null }
+}
+
+/** Why today's budgets forbid a call that may cost `worst`; null when they allow it. */
+export function budgetRefusal(
+  state: PrefixState,
+  context: PlanContext,
+  now: number,
+  worst: number | null,
+): { why: string; heals: boolean } | null {
+  if (worst === null) return null
+  const spent = state.day === dayOf(now) ? state.spentNanos : 0
+  const budget = context.keepWarm.budgetNanosPerDay
+  if (spent + worst > budget) {
+    return {
+      why: `the worst case of one more call (${dollars(worst)}) does not fit into today's budget of ${dollars(budget)} (${dollars(spent)} spent)`,
+      heals: worst <= budget,
+    }
+  }
+  if (context.accountLeftNanos !== null && worst > context.accountLeftNanos) {
+    return {
+      why: `the worst case of one more call (${dollars(worst)}) does not fit into what the account may still spend today (${dollars(context.accountLeftNanos)})`,
+      heals: true,
+    }
+  }
+  return null
+}
+
+/** Why the account's budget goes to others; null when it need not. What was never warm was asked for just now, and is written. */
+function outbid({ verdict }: PrefixState, context: PlanContext): { why: string; heals: true } | null {
+  if (context.outbid !== true || verdict === 'none') return null
+  const left = context.accountLeftNanos === null ? '' : ` (${dollars(context.accountLeftNanos)})`
+  return {
+    why: `what the account may still spend today${left} does not reach all prefixes, and goes to those that are expected to save more for each dollar`,
+    heals: true,
+  }
+}
+
+/** The counters of money after one more call at `now`, in nano-dollars: those of the day begin anew with it. */
+export function spendToday(
+  state: PrefixState,
+  nanos: number,
+  now: number,
+): Pick<PrefixState, 'day' | 'spentNanos' | 'costNanos'> {
+  const day = dayOf(now)
+  const before = state.day === day ? state.spentNanos : 0
+  return { day, spentNanos: before + nanos, costNanos: state.costNanos + nanos }
+}

@@ -1,0 +1,111 @@
+import { DEFAULT_HOLDOUT } from '../../contract/keep-warm.ts'
+import { announcementsAt } from '../prefix/announcement.ts'
+import { decide } from './decide.ts'
+import { drained } from './superseded.ts'
+import type { HistoryRow } from '../prefix/history.ts'
+import { holdingOf, prefixTokens } from './break-even.ts'
+import { rewriteNanos } from '../ledger/credit.ts'
+import { woken } from './window-opening.ts'
+import type { Decision, PlanContext } from './plan.ts'
+import { signalAt } from '../prefix/signal.ts'
+import type { PrefixState, Change } from '../prefix/state.ts'
+import { atStake, drawn, mayHoldOut, rested, spoiled } from '../ledger/holdout-gap.ts'
+
+/**
+ * Asks the plan what comes next and writes it into the state: the next due time, or why there is none. A lapse is
+ * carried out here, so that it is a decision with a row and never an accident.
+ */
+export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
+  const awake = woken(before, context, now)
+  let state = withDraw(withoutPast(awake, now), context)
+  const rows: HistoryRow[] = []
+  if (awake !== before) {
+    const why = `its declared window opened; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
+    rows.push({ at: now, type: 'decision', decision: 'resume', why })
+  }
+  if (state.stopped?.reason === 'superseded' && !drained(state, context, now)) {
+    const why = 'a real request came for this version, or a newer one gave its name back; the plan goes on'
+    rows.push({ at: now, type: 'decision', decision: 'resume', why })
+    state = { ...state, stopped: null }
+  }
+  for (;;) {
+    const decision = decide(state, context, now)
+    const signature = signatureOf(decision)
+    if (decision.do === 'lapse') {
+      rows.push({ at: now, type: 'decision', decision: 'lapse', why: decision.why })
+      state = { ...state, verdict: 'cold', why: decision.why, decided: 'lapse', failuresInRow: 0, lastFailure: null }
+      continue
+    }
+    if (signature !== state.decided && !signature.startsWith('due'))
+      rows.push({ at: now, type: 'decision', decision: signature, why: decision.why })
+    if (
+      decision.do === 'send' &&
+      decision.purpose === 'write' &&
+      state.verdict === 'cold' &&
+      state.decided !== signature
+    ) {
+      rows.push({ at: now, type: 'decision', decision: 'rewrite', why: decision.why })
+    }
+    state = { ...state, why: decision.why, decided: signature }
+    if ((decision.do === 'wait' || decision.do === 'send') && decision.rest !== undefined && state.stopped === null) {
+      const { reason, why } = decision.rest
+      rows.unshift({ at: now, type: 'decision', decision: `stop:${reason}`, why })
+      state.stopped = { reason, at: now, why }
+    }
+    if (decision.do === 'stop') {
+      state.stopped ??= { reason: decision.reason, at: now, why: decision.why }
+      state.nextAt = null
+    } else state.nextAt = decision.do === 'wait' ? Math.max(decision.untilAt, now) : now
+    rows.push(...onTrial(state, decision, context, now))
+    return { state, rows, decision }
+  }
+}
+
+/** With the draw for the idle gap that began with the last real request, where gaps of this plan may be held out. */
+function withDraw(state: PrefixState, { keepWarm, random }: PlanContext): PrefixState {
+  const { plan, holdoutShare = DEFAULT_HOLDOUT } = keepWarm
+  const { trial, lastArrivalAt } = state
+  if (plan === 'auto' && holdoutShare > 0 && lastArrivalAt !== null) {
+    return trial?.gapAt === lastArrivalAt ? state : { ...state, trial: drawn(lastArrivalAt, holdoutShare, random) }
+  }
+  if (trial === undefined) return state
+  // The draw of this gap is remembered: a plan that comes back to `auto` within it must not draw, and count, once more.
+  if (trial.gapAt === lastArrivalAt) return trial.spoiled === true ? state : { ...state, trial: spoiled(trial) }
+  const { trial: _none, ...rest } = state
+  return rest
+}
+
+/** Moves the trial of a state that is being made: a keep-alive is planned for its gap, or none will come any more. */
+function onTrial(state: PrefixState, decision: Decision, context: PlanContext, now: number): HistoryRow[] {
+  const { trial, retention } = state
+  if (trial === undefined || retention === null) return []
+  const keeps =
+    decision.do === 'wait' ? decision.code === 'hold' : decision.do === 'send' && decision.purpose === 'keep'
+  if (keeps && state.probesSinceArrival === 0 && mayHoldOut(state, context.keepWarm, now)) {
+    const holding = holdingOf(state, context, retention.name, retention.ttlMs)
+    if (holding === null) return []
+    const dueAt = decision.do === 'wait' ? decision.untilAt : now
+    const { price, retentions: offers } = context.facts
+    const rewriting = { price, offers, unmarked: context.unmarked === true }
+    const writeNanos = rewriteNanos(prefixTokens(state, context), state, rewriting) ?? holding.write
+    state.trial = atStake(trial, { dueAt, writeNanos, readNanos: holding.read }, now)
+    return []
+  }
+  if (decision.do !== 'stop') return []
+  const step = rested(trial, now)
+  state.trial = step.trial
+  return step.row === null ? [] : [step.row]
+}
+
+/** Without what has passed of the things that callers foretold. */
+function withoutPast(state: PrefixState, now: number): PrefixState {
+  const announced = state.announcements?.[0]
+  if ((announced === undefined || announced.at > now) && signalAt(state, now) === (state.signal ?? null)) return state
+  return { ...state, announcements: announcementsAt(state, now), signal: signalAt(state, now) }
+}
+
+function signatureOf(decision: Decision): string {
+  if (decision.do === 'stop') return `stop:${decision.reason}`
+  if (decision.do === 'wait') return decision.code === 'hold' ? 'hold' : `wait:${decision.code}`
+  return decision.do === 'send' ? `due:${decision.purpose}` : decision.do
+}

@@ -1,0 +1,84 @@
+import { cap, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
+import { worstNanos } from './budget.ts'
+import { drained, drainedWhy } from './superseded.ts'
+import type { Decision, PlanContext } from './plan.ts'
+import type { PrefixState } from '../prefix/state.ts'
+import { losingWhy, lossLimit } from '../ledger/stop-loss.ts'
+import type { StopReason } from '../prefix/parts.ts'
+import { iso } from '../time/time.ts'
+
+/** Answers that say nothing, in a row, before a plan that watches its money gives up on being able to tell. */
+const SILENT_LIMIT = 3
+
+function stop(reason: StopReason, why: string): Decision {
+  return { do: 'stop', reason, why }
+}
+
+/** Reasons to send nothing at all until something changes. */
+export function refusal(state: PrefixState, context: PlanContext, now: number): Decision | null {
+  const { keepWarm } = context
+  if (drained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
+  if (context.gone !== undefined) return stop(context.gone.reason, context.gone.why)
+  if (keepWarm.plan === 'off')
+    return stop(
+      'plan_off',
+      'the plan is off: warmed only on request (POST /prefixes/{id}/warm); a PATCH of keep_warm starts it',
+    )
+  if (state.verdict === 'uncacheable') {
+    return stop(
+      'uncacheable',
+      `${state.lastReceipt?.why ?? 'not cached'}; stopped. A longer prefix, or POST /prefixes/{id}/warm to try again`,
+    )
+  }
+  if (state.stopped !== null) return { do: 'stop', reason: state.stopped.reason, why: state.stopped.why }
+  if (keepWarm.plan === 'auto' && state.signal?.kind === 'end') {
+    return stop(
+      'session_over',
+      'the caller said that the session is over; the next real request, or POST /prefixes/{id}/warm, starts the plan again',
+    )
+  }
+  if (context.killed) return stop('kill_switch', 'the kill switch is on; lifting it starts the plan again')
+  if (keepWarm.untilAt !== null && now >= keepWarm.untilAt) {
+    return stop(
+      'until_reached',
+      `kept warm until ${iso(keepWarm.untilAt)} as asked; a PATCH of keep_warm starts it again`,
+    )
+  }
+  if (state.retention === null) {
+    return stop(
+      'retention_unknown',
+      'no retention is known for this model, so there is nothing to schedule by; POST /prefixes/{id}/warm still works',
+    )
+  }
+  if (context.facts.price === null || worstNanos(state, context) === null) {
+    return stop(
+      'price_unknown',
+      `no price is known for this model at retention ${state.retention.name}, and a plan that spends does not guess; POST /prefixes/{id}/warm still works`,
+    )
+  }
+  if (keepWarm.plan === 'auto' && cap(state, context) === 0) {
+    return stop(
+      'not_worth_it',
+      `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,
+    )
+  }
+  // Who puts a value on latency pays for more than savings, which a saving's amount does not count.
+  const losing =
+    keepWarm.plan === 'auto' && latencyValue(context) === 0
+      ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)
+      : null
+  if (losing !== null) return stop('losing_money', losing)
+  if (keepWarm.plan !== 'always' && state.silentInRow >= SILENT_LIMIT) {
+    return stop(
+      'unverifiable',
+      `${state.silentInRow} answers in a row reported no cached tokens, so nothing shows that probes do anything; plan always goes on regardless`,
+    )
+  }
+  if (keepWarm.idleTimeoutMs !== null) {
+    const since = Math.max(state.lastArrivalAt ?? 0, state.plannedAt)
+    if (now >= since + keepWarm.idleTimeoutMs) {
+      return stop('idle_timeout', `no real request since ${iso(since)}; the next one starts the plan again`)
+    }
+  }
+  return null
+}

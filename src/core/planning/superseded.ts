@@ -1,0 +1,72 @@
+import { cap } from './break-even.ts'
+import { leadMs } from '../time/latency.ts'
+import type { Decision, PlanContext, Newer } from './plan.ts'
+import { warmUntil } from '../prefix/state.ts'
+import type { PrefixState } from '../prefix/state.ts'
+import { iso } from '../time/time.ts'
+
+/** Once the newer version is warm, the one before it is kept no longer than this, whatever arrives: a roll-out is over by then. */
+export const DRAINS_AT_MOST_MS = 24 * 3_600_000
+
+/**
+ * When a superseded version stops (epoch ms); null: not before the newer one is warm. What was never warm has nothing to
+ * keep; a version that no real request was ever reported of has nobody to keep it for.
+ */
+export function drainsUntil(state: PrefixState, context: PlanContext): number | null {
+  const { newer } = context
+  if (newer === undefined) return null
+  const { takenAt, warmAt } = newer
+  if (state.anchorAt === null && state.lastArrivalAt === null) return takenAt
+  if (warmAt === null) return null
+  if (state.lastArrivalAt === null) return warmAt
+  return Math.min(warmAt + DRAINS_AT_MOST_MS, Math.max(warmAt, state.lastArrivalAt + silenceMs(state, context)))
+}
+
+/** True where a superseded version is kept no longer. */
+export function drained(state: PrefixState, context: PlanContext, now: number): boolean {
+  const until = drainsUntil(state, context)
+  return until !== null && now >= until
+}
+
+/** Silence that ends it: its idle time-out, or else the gap whose keep-alives cost as much as one rewrite. */
+function silenceMs(state: PrefixState, context: PlanContext): number {
+  const { retention } = state
+  if (context.keepWarm.idleTimeoutMs !== null) return context.keepWarm.idleTimeoutMs
+  if (retention === null) return 0
+  const { ttlMs } = retention
+  return (cap(state, context) ?? 0) * (ttlMs - leadMs(ttlMs, context.grainMs, context.pace)) + ttlMs
+}
+
+export function drainedWhy(state: PrefixState, { newer }: PlanContext, now: number): string {
+  const again = 'registering this body under a name makes it the current one again'
+  if (newer === undefined || newer.warmAt === null)
+    return `a newer body was registered under this name before this version was ever warm; ${again}`
+  const since = `${sinceOf(newer)} ${iso(newer.warmAt)}`
+  if (state.lastArrivalAt === null) return `${since}, and no real request was ever reported of this one; ${again}`
+  if (now >= newer.warmAt + DRAINS_AT_MOST_MS) return `${since}: an older one is kept for a day at the most; ${again}`
+  return `${since}, and no real request came for this one since ${iso(state.lastArrivalAt)}; ${again}`
+}
+
+function sinceOf({ passed }: Newer): string {
+  return passed === true
+    ? 'too many newer versions took its name for this one to wait for, since'
+    : 'a newer version of its name is warm since'
+}
+
+/** What the plan decided for a superseded version that is not drained yet: it says so, and nothing is sent for longer than that. */
+export function draining(decision: Decision, state: PrefixState, context: PlanContext): Decision {
+  const { newer } = context
+  if (newer === undefined || decision.do === 'stop' || decision.do === 'lapse') return decision
+  const until = drainsUntil(state, context)
+  const said =
+    until === null || newer.warmAt === null
+      ? `a newer version took its name at ${iso(newer.takenAt)} and is not warm yet: this one goes on until it is`
+      : `${sinceOf(newer)} ${iso(newer.warmAt)}: this one is kept while real requests come for it, without another until ${iso(until)}`
+  const why = `${decision.why}; ${said}`
+  if (until === null) return { ...decision, why }
+  const lasts = decision.do === 'send' && decision.purpose === 'keep' && (warmUntil(state) ?? 0) >= until
+  if (lasts) return { do: 'wait', code: 'hold', untilAt: until, why }
+  return decision.do === 'wait'
+    ? { ...decision, untilAt: Math.min(decision.untilAt, until), why }
+    : { ...decision, why }
+}

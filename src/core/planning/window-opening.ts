@@ -1,0 +1,42 @@
+import type { Decision, PlanContext } from './plan.ts'
+import type { PrefixState } from '../prefix/state.ts'
+import { inTurn } from './retry.ts'
+import { windowSight } from '../time/weekly-window.ts'
+import type { Window } from '../time/weekly-window.ts'
+import type { StopReason } from '../prefix/parts.ts'
+import { iso } from '../time/time.ts'
+
+/** Rests that the opening of a declared window ends: behind them is nothing but a lack of traffic, or of yesterday's money. */
+const WOKEN: readonly StopReason[] = ['break_even', 'probes_spent', 'lapsed', 'surprise_write', 'budget_exhausted']
+
+/** Whether a window opened in between, and is open at `now`. */
+export function windowOpenedAfter(windows: readonly Window[], from: number, now: number): boolean {
+  if (windows.length === 0 || !windowSight(windows, now).open) return false
+  const before = windowSight(windows, from)
+  return !before.open || (before.closesAt !== null && before.closesAt <= now)
+}
+
+/** The state behind an opening: a plan that rested for want of traffic goes on. The same state where none opened since. */
+export function woken(state: PrefixState, { keepWarm }: Pick<PlanContext, 'keepWarm'>, now: number): PrefixState {
+  const { stopped } = state
+  if (stopped === null || !WOKEN.includes(stopped.reason)) return state
+  if (!windowOpenedAfter(keepWarm.windows, stopped.at, now)) return state
+  return { ...state, stopped: null, probesSinceArrival: 0 }
+}
+
+/** What is decided, unless it is a rest that the next opening of a window ends: then that is waited for. */
+export function untilOpening(decision: Decision, state: PrefixState, context: PlanContext, now: number): Decision {
+  const { windows, untilAt } = context.keepWarm
+  if (decision.do !== 'stop' || windows.length === 0 || !WOKEN.includes(decision.reason)) return decision
+  const sight = windowSight(windows, now)
+  const opensAt = sight.closesAt === null ? sight.opensAt : windowSight(windows, sight.closesAt).opensAt
+  if (opensAt === null || (untilAt !== null && untilAt <= opensAt)) return decision
+  const { reason, why } = decision
+  return {
+    do: 'wait',
+    code: 'window',
+    untilAt: inTurn(opensAt, state, context),
+    why: `${why}. At ${iso(opensAt)} its next declared window opens, and it is warmed again`,
+    rest: { reason, why },
+  }
+}

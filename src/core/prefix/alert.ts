@@ -1,0 +1,59 @@
+import type { PrefixState } from './state.ts'
+import type { Stop, StopReason } from './parts.ts'
+
+/**
+ * Stops that a person hears of: something has to be mended, or money and caching do not go as planned. The others are how plans
+ * rest (the next real request, a window or a day starts them again), or what somebody has just asked for.
+ */
+const TOLD: readonly StopReason[] = [
+  'lapsed',
+  'surprise_write',
+  'uncacheable',
+  'unverifiable',
+  'price_unknown',
+  'retention_unknown',
+  'losing_money',
+  'budget_exhausted',
+  'provider_refused',
+  'credential_replaced',
+  'address_changed',
+  'quota_spent',
+  'internal_error',
+]
+
+/** A plan that stops for the same reason again and again, with every request that a spent budget meets, is told of once in so long. */
+const SILENCE_MS = 24 * 3_600_000
+
+/** Whether a plan rests in a way that a person should know of: it is told of, and stands apart in lists. */
+export function needsSomebody({ stopped, retention }: Pick<PrefixState, 'stopped' | 'retention'>): boolean {
+  if (stopped === null || !TOLD.includes(stopped.reason)) return false
+  // A fixed time runs out by itself, however well everything goes.
+  return stopped.reason !== 'lapsed' || retention?.kind !== 'fixed'
+}
+
+/** The stop that a person has to hear of, now that the state of a prefix changed; null when there is none. */
+export function newsOf(before: PrefixState | null, after: PrefixState): Stop | null {
+  const { stopped, told } = after
+  if (stopped === null || !needsSomebody(after)) return null
+  if (before?.stopped?.reason === stopped.reason && before.stopped.at === stopped.at) return null
+  const silent = told !== undefined && told.reason === stopped.reason && stopped.at < told.at + SILENCE_MS
+  return silent ? null : stopped
+}
+
+/** Waits after the first failed try, the second and so on: together a day, and a little more. */
+export const WAITS_MS: readonly number[] = [
+  10_000,
+  60_000,
+  5 * 60_000,
+  30 * 60_000,
+  2 * 3_600_000,
+  4 * 3_600_000,
+  8 * 3_600_000,
+  10 * 3_600_000,
+]
+
+/** When a message that has failed so often is tried again, a fifth sooner or later by `random` in [0, 1); null: never. */
+export function nextTryAt(failures: number, now: number, random: number): number | null {
+  const waitMs = WAITS_MS[failures - 1]
+  return waitMs === undefined ? null : now + Math.round(waitMs * (0.8 + 0.4 * random))
+}

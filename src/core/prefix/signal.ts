@@ -1,0 +1,46 @@
+import type { PrefixState, Change } from './state.ts'
+import type { StopReason, Signal } from './parts.ts'
+/** How long `pending` holds where the caller gave no end: the longest of a tool's or a build's usual runs. */
+export const PENDING_MS = 3_600_000
+/** The furthest end that may be given: a signal is about work that runs, not about a habit. */
+export const MOST_PENDING_MS = 24 * 3_600_000
+
+/** Rests that `pending` ends: there is no proof against the prefix behind them, only the silence that it explains. */
+const ENDED_BY_PENDING: readonly StopReason[] = ['break_even', 'session_over', 'held_out']
+
+/** The signal in force at `now`; null when none was given, or when it has passed. */
+export function signalAt(state: PrefixState, now: number): Signal | null {
+  const { signal = null } = state
+  return signal !== null && signal.kind === 'pending' && signal.untilAt <= now ? null : signal
+}
+
+/** Up to when work is pending at `now`; null when none is. */
+export function pendingUntil(state: PrefixState, now: number): number | null {
+  const signal = signalAt(state, now)
+  return signal?.kind === 'pending' ? signal.untilAt : null
+}
+
+/** Somebody gave a signal: the newest one counts. The same word again adds no row. */
+export function applySignal(before: PrefixState, signal: Signal): Change {
+  const ends = signal.kind === 'pending' && before.stopped !== null && ENDED_BY_PENDING.includes(before.stopped.reason)
+  const state: PrefixState = {
+    ...before,
+    signal,
+    generation: before.generation + 1,
+    stopped: ends ? null : before.stopped,
+  }
+  if (signal.kind === 'end') {
+    if (signalAt(before, signal.at)?.kind === 'end') return { state: before, rows: [] }
+    const why = 'the caller said that the session is over'
+    return { state, rows: [{ at: signal.at, type: 'decision', decision: 'signal:end', why }] }
+  }
+  if (pendingUntil(before, signal.at) === signal.untilAt) return { state, rows: [] }
+  const why = `the caller said that work is running that will come back, until ${new Date(signal.untilAt).toISOString()} at the latest`
+  return { state, rows: [{ at: signal.at, type: 'decision', decision: 'signal:pending', why }] }
+}
+
+/** A request that was sent at `at` answers every signal given before it. One that is older, and only reported late, does not. */
+export function signalAfter(state: PrefixState, at: number): Signal | null {
+  const { signal = null } = state
+  return signal !== null && signal.at > at ? signal : null
+}

@@ -1,0 +1,270 @@
+import { createScanner } from 'jsonc-parser'
+import { Failure } from '../../contract/failure.ts'
+import { shortPath } from '../../contract/issues.ts'
+
+/** A JSON value with the place of its text: `text.slice(start, end)` is exactly what the caller wrote (UTF-16 offsets). */
+export type JsonNode = JsonObject | JsonArray | JsonString | JsonScalar
+
+export interface JsonObject {
+  type: 'object'
+  start: number
+  end: number
+  members: JsonMember[]
+}
+
+export interface JsonArray {
+  type: 'array'
+  start: number
+  end: number
+  items: JsonNode[]
+}
+
+export interface JsonString {
+  type: 'string'
+  start: number
+  end: number
+  /** The text with escapes decoded. */
+  value: string
+}
+
+/** Numbers keep their spelling in the text; they are never turned into a double here. */
+export interface JsonScalar {
+  type: 'number' | 'true' | 'false' | 'null'
+  start: number
+  end: number
+}
+
+export interface JsonMember {
+  key: string
+  /** Where the key's opening quote stands; the member ends where its value ends. */
+  keyStart: number
+  value: JsonNode
+}
+
+/** Deeper than any real request, and shallow enough for every recursive walk over the tree. */
+export const MAX_DEPTH = 128
+
+/**
+ * Reads strict JSON (no comments, no trailing commas) and keeps the span of every value.
+ * Refused with `invalid_request`, naming the field's path and the position: text that is not JSON, duplicate keys in any object,
+ * lone surrogates, more than 128 levels, anything after the value. `root` is the name that paths begin with.
+ */
+export function readJson(text: string, root = ''): JsonNode {
+  return new Reader(text, root).read()
+}
+
+type Frame =
+  | { type: 'object'; node: JsonObject; key: string; keyStart: number; seen: Set<string> | null }
+  | { type: 'array'; node: JsonArray }
+
+/** The scanner's token kinds by number: its enum exists in its types only, and cannot be imported. */
+const SCALARS: Readonly<Record<number, JsonScalar['type']>> = { 7: 'null', 8: 'true', 9: 'false', 11: 'number' }
+
+const QUOTE = 34
+const BACKSLASH = 92
+
+class Reader {
+  readonly #text: string
+  readonly #root: string
+  readonly #scanner: ReturnType<typeof createScanner>
+  /** The open containers, outermost first: a stack of our own, because the text decides how deep it goes. */
+  readonly #open: Frame[] = []
+  #position = 0
+
+  constructor(text: string, root: string) {
+    this.#text = text
+    this.#root = root
+    this.#scanner = createScanner(text, false)
+  }
+
+  read(): JsonNode {
+    for (;;) {
+      let node: JsonNode | null = this.#value()
+      // A finished value closes every container that ends right behind it.
+      while (node !== null) {
+        const frame = this.#open.at(-1)
+        if (frame === undefined) {
+          this.#skipSpace()
+          if (this.#position < this.#text.length) this.#fail('there is something after the JSON value', this.#position)
+          return node
+        }
+        node = this.#attach(frame, node)
+      }
+    }
+  }
+
+  /** Reads a scalar whole, or opens a container; null when the first value inside that container comes next. */
+  #value(): JsonNode | null {
+    this.#skipSpace()
+    const start = this.#position
+    if (start >= this.#text.length) this.#fail(start === 0 ? 'it is empty' : 'it ends too early', start)
+    if (this.#text.charCodeAt(start) === QUOTE) {
+      const value = this.#string()
+      return { type: 'string', start, end: this.#position, value }
+    }
+    if (this.#text[start] === '{') {
+      const node: JsonObject = { type: 'object', start, end: start, members: [] }
+      const frame: Frame = { type: 'object', node, key: '', keyStart: 0, seen: null }
+      this.#enter(frame)
+      if (this.#closes('}')) return this.#leave(node)
+      this.#key(frame)
+      return null
+    }
+    if (this.#text[start] === '[') {
+      const node: JsonArray = { type: 'array', start, end: start, items: [] }
+      this.#enter({ type: 'array', node })
+      return this.#closes(']') ? this.#leave(node) : null
+    }
+    return { type: this.#scalar(), start, end: this.#position }
+  }
+
+  /** Puts a value into its container; answers the container when it ends here, null when another value follows. */
+  #attach(frame: Frame, node: JsonNode): JsonNode | null {
+    if (frame.type === 'object') frame.node.members.push({ key: frame.key, keyStart: frame.keyStart, value: node })
+    else frame.node.items.push(node)
+    if (this.#closes(frame.type === 'object' ? '}' : ']')) return this.#leave(frame.node)
+    if (this.#text[this.#position] !== ',')
+      this.#fail('a comma or the end of the container was expected', this.#position)
+    this.#position++
+    if (frame.type === 'object') this.#key(frame)
+    return null
+  }
+
+  #enter(frame: Frame): void {
+    this.#position++
+    if (this.#open.length >= MAX_DEPTH)
+      this.#fail(`it is nested more than ${MAX_DEPTH} levels deep`, this.#position - 1)
+    this.#open.push(frame)
+  }
+
+  #leave<T extends JsonObject | JsonArray>(node: T): T {
+    this.#open.pop()
+    node.end = this.#position
+    return node
+  }
+
+  #closes(bracket: '}' | ']'): boolean {
+    this.#skipSpace()
+    if (this.#text[this.#position] !== bracket) return false
+    this.#position++
+    return true
+  }
+
+  #key(frame: Extract<Frame, { type: 'object' }>): void {
+    this.#skipSpace()
+    const start = this.#position
+    frame.keyStart = 0 // until there is a key, a failure is the object's own
+    if (this.#text.charCodeAt(start) !== QUOTE) this.#fail('a quoted key was expected', start)
+    frame.keyStart = start
+    frame.key = this.#string()
+    const members = frame.node.members
+    // A set only from the second member on: a body of a million small objects should not pay for a million sets.
+    if (members.length > 0) {
+      frame.seen ??= new Set([members[0]!.key])
+      if (frame.seen.has(frame.key)) this.#fail('the key appears twice in one object', start)
+      frame.seen.add(frame.key)
+    }
+    this.#skipSpace()
+    if (this.#text[this.#position] !== ':') this.#fail('a colon was expected', this.#position)
+    this.#position++
+  }
+
+  /**
+   * Reads a string without the scanner, which joins its value piece by piece: megabytes of escapes would become ropes
+   * several times the isolate's memory. The engine's own decoder does the same in one step.
+   */
+  #string(): string {
+    const text = this.#text
+    const start = this.#position
+    let at = start + 1
+    let escaped = false
+    for (;;) {
+      const code = text.charCodeAt(at)
+      if (code === QUOTE) break
+      if (code === BACKSLASH) {
+        escaped = true
+        at++
+      } else if (code < 0x20) this.#fail('a control character stands unescaped in a string', at)
+      if (at >= text.length) this.#fail('a string does not end', start)
+      at++
+    }
+    this.#position = at + 1
+    const value = escaped ? this.#decode(start, at + 1) : text.slice(start + 1, at)
+    if (!value.isWellFormed()) this.#fail('a string holds a lone surrogate, which no encoding can carry', start)
+    return value
+  }
+
+  #decode(start: number, end: number): string {
+    try {
+      return JSON.parse(this.#text.slice(start, end)) as string
+    } catch {
+      return this.#fail('a string holds an invalid escape', start)
+    }
+  }
+
+  #scalar(): JsonScalar['type'] {
+    this.#scanner.setPosition(this.#position)
+    const type = SCALARS[this.#scanner.scan()]
+    if (type === undefined || this.#scanner.getTokenError() !== 0) {
+      return this.#fail('a JSON value was expected', this.#position)
+    }
+    this.#position = this.#scanner.getPosition()
+    return type
+  }
+
+  #skipSpace(): void {
+    for (; this.#position < this.#text.length; this.#position++) {
+      const code = this.#text.charCodeAt(this.#position)
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return
+    }
+  }
+
+  #fail(what: string, position: number): never {
+    let path = this.#root
+    for (const frame of this.#open) {
+      if (frame.type === 'array') path += `[${frame.node.items.length}]`
+      else if (frame.keyStart > 0) path = memberPath(path, frame.key)
+    }
+    path = shortPath(path)
+    const where = path === '' ? 'The body' : path
+    throw new Failure('invalid_request', `${where}: ${what} (at character ${position}).`, { field: path, position })
+  }
+}
+
+/** A member's path for a message. A key that does not look like a field name may be someone's text, so it is not shown. */
+export function memberPath(parent: string, key: string): string {
+  if (!/^[A-Za-z_$][\w$-]{0,63}$/.test(key)) return `${parent}["…"]`
+  return parent === '' ? key : `${parent}.${key}`
+}
+
+/** The value of a member, or undefined when the node is no object or has no such member. */
+export function member(node: JsonNode | undefined, key: string): JsonNode | undefined {
+  if (node?.type !== 'object') return undefined
+  return node.members.find((entry) => entry.key === key)?.value
+}
+
+/** The decoded text of a string member, or undefined when it is anything else. */
+export function stringMember(node: JsonNode | undefined, key: string): string | undefined {
+  const value = member(node, key)
+  return value?.type === 'string' ? value.value : undefined
+}
+
+/** The items of an array, or none when the node is anything else. */
+export function items(node: JsonNode | undefined): JsonNode[] {
+  return node?.type === 'array' ? node.items : []
+}
+
+/** UTF-8 length of `text.slice(0, end)`: our spans count UTF-16 units, the wire counts bytes. */
+export function byteOffset(text: string, end: number): number {
+  let bytes = 0
+  for (let at = 0; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code < 0x80) bytes += 1
+    else if (code < 0x800) bytes += 2
+    else if (code >= 0xd800 && code <= 0xdbff) {
+      bytes += 4
+      at++
+    } else bytes += 3
+  }
+  return bytes
+}

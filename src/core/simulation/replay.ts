@@ -1,0 +1,121 @@
+import { foresee } from '../demand/forecast.ts'
+import type { Lessons } from '../demand/forecast.ts'
+import type { KeepWarm } from '../planning/plan.ts'
+import { horizon, mostProbes, reachOf, retentionFor } from '../planning/probe-policy.ts'
+import type { Holding } from '../planning/probe-policy.ts'
+import { counted } from '../demand/request-rate.ts'
+import type { Requests } from '../demand/request-rate.ts'
+import type { SeenGap, Traffic } from '../demand/traffic.ts'
+import { remember, SHORTEST_GAP_MS } from '../demand/idle-gaps.ts'
+import type { IdleGap } from '../demand/idle-gaps.ts'
+
+/**
+ * The one replay of traffic: what a plan would have sent and paid over idle gaps that were seen. The preview of a prefix, the
+ * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree.
+ */
+
+/** A policy on one prefix: what to write at an instant (epoch ms), and how many probes the gap that begins then gets. */
+export interface Player {
+  write(at: number, requests: Requests): Holding
+  probes(at: number, holding: Holding, requests: Requests): number
+  ended?(gap: IdleGap): void
+}
+
+/** What a policy sent and paid. Money is in the unit of the holdings, above the floor where each request is a read. */
+export interface Replay {
+  probes: number
+  /** Real requests after the first that would have found nothing. */
+  coldStarts: number
+  probesCost: number
+  /** What those requests would have paid to write it again, above reading it. */
+  rewritesCost: number
+  /** What the first request pays to write it, above reading it: the same as doing nothing. 0 where there was none. */
+  firstCost: number
+}
+
+/** Replays a policy, which is told of a gap only once it has ended. */
+export function play({ gaps, last }: Traffic, player: Player): Replay {
+  const sum: Replay = { probes: 0, coldStarts: 0, probesCost: 0, rewritesCost: 0, firstCost: 0 }
+  const first = gaps[0] ?? last
+  if (first === null) return sum
+  let holding = player.write(first.startAt, first.requests)
+  sum.firstCost = holding.write - holding.read
+  const idle = ({ startAt, lengthMs, requests }: SeenGap): number => {
+    if (lengthMs <= holding.everyMs) return 0
+    const sent = Math.min(player.probes(startAt, holding, requests), Math.ceil(lengthMs / holding.everyMs) - 1)
+    sum.probes += sent
+    sum.probesCost += sent * holding.probe
+    return sent
+  }
+  for (const gap of gaps) {
+    const sent = idle(gap)
+    player.ended?.(gap)
+    if (gap.lengthMs > sent * holding.everyMs + holding.ttlMs) {
+      const at = gap.startAt + gap.lengthMs
+      holding = player.write(at, counted(gap.requests, at))
+      sum.coldStarts += 1
+      sum.rewritesCost += holding.write - holding.read
+    }
+  }
+  if (last !== null) idle(last)
+  return sum
+}
+
+/** At most so many probes in every gap. */
+export function fixed(holding: Holding, probes: number): Player {
+  return { write: () => holding, probes: () => probes }
+}
+
+/** A plan as it ships, where the caller's body fixes the retention. Windows and `until` are not replayed. */
+export function planned(
+  { plan, idleTimeoutMs, latencyValueNanos = 0 }: Pick<KeepWarm, 'plan' | 'idleTimeoutMs' | 'latencyValueNanos'>,
+  holding: Holding,
+  lessons?: Lessons,
+): Player {
+  const inTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
+  if (plan === 'off') return fixed(holding, 0)
+  if (plan === 'always') return fixed(holding, inTime)
+  if (plan !== 'auto') return fixed(holding, Math.min(inTime, plan.probes))
+  const { foresight, ended } = memory(lessons)
+  const reach = reachOf(holding, latencyValueNanos)
+  return {
+    write: () => holding,
+    probes: (at, _, requests) =>
+      Math.min(inTime, horizon(holding, foresight(at, reach, requests), latencyValueNanos).probes),
+    ended,
+  }
+}
+
+/** Plan `auto` where it may also choose, at each write, which of these retentions to write. At least one. */
+export function choosing(holdings: readonly Holding[], latencyValue: number, lessons?: Lessons): Player {
+  const { foresight, ended } = memory(lessons)
+  const reach = Math.max(...holdings.map((holding) => reachOf(holding, latencyValue)))
+  let standing: string | undefined
+  return {
+    write: (at, requests) => {
+      const choice = retentionFor(holdings, foresight(at, reach, requests), latencyValue, standing)
+      if (choice === null) throw new Error('no retention to choose from')
+      standing = choice.holding.name
+      return choice.holding
+    },
+    probes: (at, holding, requests) =>
+      horizon(holding, foresight(at, reachOf(holding, latencyValue), requests), latencyValue).probes,
+    ended,
+  }
+}
+
+/** What the planner remembers of a prefix while it is replayed, and what it foresees from that. */
+export function memory(lessons?: Lessons) {
+  let gaps: IdleGap[] = []
+  return {
+    foresight: (at: number, reachMs: number, requests: Requests) => foresee(gaps, at, lessons, reachMs, requests),
+    ended: (gap: IdleGap): void => {
+      if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
+    },
+  }
+}
+
+/** Probes up to break-even in every gap, learned nothing. */
+export function breakEven(holding: Holding, latencyValue: number): Player {
+  return fixed(holding, mostProbes(holding, latencyValue))
+}

@@ -1,0 +1,163 @@
+import { Failure } from '../../contract/failure.ts'
+import type { Environment } from '../../runtime/env.ts'
+import { BotCalls } from './call-log.ts'
+import type { ModelCall, ToolRun } from './call-log.ts'
+import { BotEars } from './listeners.ts'
+import type { BotShell } from './model-call.ts'
+import { BotNextCache } from './next-cache-request.ts'
+import { cleared, NOT_BEGUN, windowOf } from './state.ts'
+import type { BotCache, BotState } from './state.ts'
+import { BotTurn, giveUpTurn } from './turn.ts'
+import type { LiveView, Turn } from '../live/definition.ts'
+import { LiveObject } from '../live/live-object.ts'
+import { durableSql } from '../sql.ts'
+
+// A type, not an interface: handlers are found by its keys.
+export type BotEvents = { message: { text: string }; clear: unknown }
+
+export interface BotView extends LiveView<BotState> {
+  calls: ModelCall[]
+  tools: ToolRun[]
+  tokenCount: number
+  remaining: number
+}
+
+const CALLS_SHOWN = 20
+
+/**
+ * A conversation with a model that goes on for as long as somebody talks to it. A message is a turn: calls to the model and
+ * to tools, each written down before it is sent. A model's call whose end is not known ends its turn as a failure; it is
+ * never sent a second time by itself.
+ */
+export class Bot extends LiveObject<Environment, BotState, BotEvents> {
+  readonly #calls = new BotCalls(durableSql(this.ctx.storage))
+  readonly #nextCache = new BotNextCache(durableSql(this.ctx.storage))
+  readonly #ears = new BotEars(this.ctx)
+
+  constructor(ctx: DurableObjectState, env: Environment) {
+    // Only behind `super` is there a bot that a handler could call.
+    const late: {
+      turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
+      leave?: () => Promise<void>
+      givenUp?: (turn: Omit<Turn, 'ask'>) => void
+    } = {}
+    super(ctx, env, {
+      kind: `bot of ${(ctx.id.name ?? '').split('/')[0]}`,
+      version: 2,
+      initial: NOT_BEGUN,
+      snapshotSecret: env.KEY_ENCRYPTION_SECRET ?? '',
+      givenUp: (type, turn) => {
+        if (type === 'message') late.givenUp?.(turn)
+      },
+      handlers: {
+        message: (state, { text }, turn) => {
+          if (late.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
+          return late.turn(state, text, turn)
+        },
+        clear: async (state) => {
+          await late.leave?.() // what was kept warm is not its beginning any more
+          return cleared(state)
+        },
+      },
+    })
+    late.turn = (state, text, turn) => this.#turn(state, text, turn)
+    late.leave = () => this.#leave()
+    late.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
+  }
+
+  view(): BotView {
+    const seen = this.look()
+    const window = windowOf(seen.state)
+    return {
+      ...seen,
+      calls: this.#calls.latest(CALLS_SHOWN),
+      tools: this.#calls.latestTools(CALLS_SHOWN),
+      tokenCount: window.tokenCount,
+      remaining: window.remaining,
+    }
+  }
+
+  /** Opens a socket, or a server-sent stream, that hears every response from now on. */
+  override fetch(request: Request): Response {
+    const isSocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket'
+    const opened = isSocket ? this.#ears.openSocket() : this.#ears.openStream()
+    this.#farewell()
+    return opened
+  }
+
+  /** What the next turn alone asks of the cache. Throws `conflict` while a turn waits or is in flight. */
+  setNextCache(cache: BotCache | null): void {
+    const { status, why, endedAt, waiting } = this.look()
+    if (endedAt !== null) throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
+    if (waiting > 0) {
+      throw new Failure('conflict', 'A turn is in flight; ask again when it has ended.', { reason: 'turn_in_flight' })
+    }
+    this.#nextCache.set(cache)
+  }
+
+  /** Nothing is said through this socket: messages are posted. */
+  override webSocketMessage(socket: WebSocket): void {
+    socket.send(JSON.stringify({ type: 'ignored', why: 'messages are sent with POST /bots/{id}/messages' }))
+  }
+
+  override async alarm(): Promise<void> {
+    await super.alarm()
+    await this.#leaveIfOver()
+    this.#farewell()
+  }
+
+  override async shutdown(why?: string): Promise<void> {
+    await super.shutdown(why)
+    await this.#leaveIfOver()
+    this.#farewell()
+  }
+
+  override async erase(): Promise<void> {
+    await this.#leave()
+    this.#ears.close('deleted')
+    await super.erase()
+  }
+
+  async #turn(state: BotState, text: string, turn: Turn): Promise<BotState> {
+    const { config } = state
+    if (config === null) throw new Failure('internal', 'the bot has no configuration')
+    const cache = this.#nextCache.of(turn.id, config.cache)
+    const after = await new BotTurn(this.#shell(), config, turn, cache).run(state, text)
+    this.#nextCache.forget(turn.id)
+    return after
+  }
+
+  #shell(): BotShell {
+    return {
+      env: this.env,
+      clock: this.clock,
+      calls: this.#calls,
+      id: (this.ctx.id.name ?? '').split('/').at(-1) ?? '',
+      sync: () => this.ctx.storage.sync(),
+      tell: (said) => this.#ears.tell(said),
+    }
+  }
+
+  /** After the end its conversation is kept warm no more. */
+  async #leaveIfOver(): Promise<void> {
+    if (this.ended() !== null) await this.#leave()
+  }
+
+  async #leave(): Promise<void> {
+    const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
+    try {
+      await this.env.REGISTRY.getByName(account).leaveBot(id)
+    } catch {
+      console.warn("a bot's conversation could not be taken from its planner; it stops by itself")
+    }
+  }
+
+  /** After the end nothing more comes: says so, and closes. */
+  #farewell(): void {
+    if (this.#ears.count === 0) return
+    const { status, why, endedAt, waiting } = this.look()
+    if (endedAt === null) return
+    this.#ears.tell({ type: 'ended', at: new Date(endedAt).toISOString(), reason: status, why, waiting })
+    this.#ears.close(status)
+  }
+}

@@ -1,0 +1,151 @@
+import type { FailureValue } from '../../contract/failure.ts'
+import type { ToolCall } from '../../core/conversation/window.ts'
+import type { Reply, ToolResult } from '../../core/conversation/turn.ts'
+import type { Sql } from '../sql.ts'
+import type { Usage } from '../../core/model/usage.ts'
+
+/** How a call to a model ended. `refused`: the provider surely did nothing, so that it may be sent again. */
+export type CallOutcome =
+  | (Answered & { kind: 'answered' })
+  | { kind: 'refused'; failure: FailureValue }
+  /** `billed` is null where nobody knows; `usage` and `nanos` stand beside it where the provider said them. */
+  | { kind: 'failed'; failure: FailureValue; billed: boolean | null; usage?: Usage; nanos?: number | null }
+
+/** `toolCalls` and `native` are absent where nothing was called. */
+interface Answered {
+  text: string
+  complete: boolean
+  toolCalls?: ToolCall[]
+  native?: string | null
+  usage: Usage
+  nanos: number | null
+}
+
+export function replyOf({ text, complete, toolCalls = [], native = null }: Answered): Reply {
+  return { text, complete, toolCalls, native }
+}
+
+export interface ModelCall {
+  /** The turn's id for its first call; `#1`, `#2` behind it for those after tool calls, `#s0`, `#s1` for summaries. */
+  id: string
+  begunAt: number
+  endedAt: number | null
+  /** null: begun, and no end of it is known. */
+  outcome: CallOutcome | null
+}
+
+/** One call of a tool. */
+export interface ToolRun {
+  /** Sent with it, the same each time. */
+  id: string
+  turn: string
+  name: string
+  /** More than 1: it was cut off and sent again, so that it may have run twice. */
+  attempts: number
+  begunAt: number
+  endedAt: number | null
+  result: ToolResult | null
+}
+
+/** Calls that are remembered, of either kind. */
+export const CALLS_KEPT = 1_000
+
+/**
+ * The calls of one bot, to models and tools, each written down before it is sent. A model's call without an end was cut off:
+ * it may have been billed, and is not sent again by itself. A tool's is sent again under the same id. The tables are made
+ * with the first call: to ask after an unknown bot stores nothing.
+ */
+export class BotCalls {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  begin(id: string, now: number): void {
+    this.#sql.all(
+      `CREATE TABLE IF NOT EXISTS model_call (seq INTEGER PRIMARY KEY AUTOINCREMENT, turn TEXT NOT NULL UNIQUE,
+        begun_at INTEGER NOT NULL, ended_at INTEGER, outcome TEXT)`,
+    )
+    this.#sql.all('INSERT OR REPLACE INTO model_call (turn, begun_at) VALUES (?, ?)', id, now)
+    this.#sql.all('DELETE FROM model_call WHERE seq <= (SELECT MAX(seq) FROM model_call) - ?', CALLS_KEPT)
+  }
+
+  end(id: string, outcome: CallOutcome, now: number): void {
+    this.#sql.all('UPDATE model_call SET ended_at = ?, outcome = ? WHERE turn = ?', now, JSON.stringify(outcome), id)
+  }
+
+  of(id: string): ModelCall | null {
+    if (!this.#exists('model_call')) return null
+    const [row] = this.#sql.all<ModelRow>(`SELECT ${MODEL_COLUMNS} FROM model_call WHERE turn = ?`, id)
+    return row === undefined ? null : modelCall(row)
+  }
+
+  /** Every call of a turn, oldest first. */
+  ofTurn(turn: string): ModelCall[] {
+    if (!this.#exists('model_call')) return []
+    const query = `SELECT ${MODEL_COLUMNS} FROM model_call WHERE turn = ? OR substr(turn, 1, ?) = ? ORDER BY seq`
+    return this.#sql.all<ModelRow>(query, turn, turn.length + 1, `${turn}#`).map(modelCall)
+  }
+
+  /** The newest first. */
+  latest(limit: number): ModelCall[] {
+    if (!this.#exists('model_call')) return []
+    return this.#sql
+      .all<ModelRow>(`SELECT ${MODEL_COLUMNS} FROM model_call ORDER BY seq DESC LIMIT ?`, limit)
+      .map(modelCall)
+  }
+
+  /** Writes down that a tool is called, once more if it was before; answers how often by now. */
+  beginTool(id: string, turn: string, name: string, now: number): number {
+    this.#sql.all(
+      `CREATE TABLE IF NOT EXISTS tool_call (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        turn TEXT NOT NULL, name TEXT NOT NULL, attempts INTEGER NOT NULL, begun_at INTEGER NOT NULL, ended_at INTEGER,
+        result TEXT)`,
+    )
+    this.#sql.all(
+      `INSERT INTO tool_call (id, turn, name, attempts, begun_at) VALUES (?, ?, ?, 1, ?)
+        ON CONFLICT (id) DO UPDATE SET attempts = attempts + 1`,
+      id,
+      turn,
+      name,
+      now,
+    )
+    this.#sql.all('DELETE FROM tool_call WHERE seq <= (SELECT MAX(seq) FROM tool_call) - ?', CALLS_KEPT)
+    return this.tool(id)?.attempts ?? 1
+  }
+
+  endTool(id: string, result: ToolResult, now: number): void {
+    this.#sql.all('UPDATE tool_call SET ended_at = ?, result = ? WHERE id = ?', now, JSON.stringify(result), id)
+  }
+
+  tool(id: string): ToolRun | null {
+    if (!this.#exists('tool_call')) return null
+    const [row] = this.#sql.all<ToolRow>(`SELECT ${TOOL_COLUMNS} FROM tool_call WHERE id = ?`, id)
+    return row === undefined ? null : toolRun(row)
+  }
+
+  /** The newest first. */
+  latestTools(limit: number): ToolRun[] {
+    if (!this.#exists('tool_call')) return []
+    return this.#sql.all<ToolRow>(`SELECT ${TOOL_COLUMNS} FROM tool_call ORDER BY seq DESC LIMIT ?`, limit).map(toolRun)
+  }
+
+  #exists(table: string): boolean {
+    return this.#sql.all("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table).length > 0
+  }
+}
+
+const MODEL_COLUMNS = 'turn AS id, begun_at AS begunAt, ended_at AS endedAt, outcome'
+const TOOL_COLUMNS = 'id, turn, name, attempts, begun_at AS begunAt, ended_at AS endedAt, result'
+
+type ModelRow = Omit<ModelCall, 'outcome'> & { outcome: string | null }
+type ToolRow = Omit<ToolRun, 'result'> & { result: string | null }
+
+function modelCall({ outcome, ...row }: ModelRow): ModelCall {
+  return { ...row, outcome: outcome === null ? null : (JSON.parse(outcome) as CallOutcome) }
+}
+
+function toolRun({ result, ...row }: ToolRow): ToolRun {
+  return { ...row, result: result === null ? null : (JSON.parse(result) as ToolResult) }
+}

@@ -1,0 +1,132 @@
+import { readFailure } from '../../contract/failure.ts'
+import type { ChatMessage, ChatWindow } from '../../core/conversation/window.ts'
+import { marksOf } from '../../core/conversation/breakpoints.ts'
+import { buildable } from '../../providers/prefix/buildable-probes.ts'
+import { besideOf, fingerprintOf } from '../../providers/prefix/identity.ts'
+import { endsAtResults, takesTools, turnRequest } from '../../providers/conversation.ts'
+import { cardById, dialectOf } from '../../providers/registry.ts'
+import type { Card } from '../../providers/card.ts'
+import { pack } from '../../runtime/bytes.ts'
+import { accessTo, placeOf } from '../../runtime/env.ts'
+import { factsOf } from '../../runtime/facts.ts'
+import type { BotShell } from './model-call.ts'
+import { toolsOf } from './state.ts'
+import type { BotCache, BotConfig } from './state.ts'
+import type { Registration } from '../../registration/registration.ts'
+import type { Usage } from '../../core/model/usage.ts'
+import type { FollowedTurn } from '../registry/records/bot-call.ts'
+
+/** One call of a turn, as far as warmth goes. */
+export interface TurnCall {
+  begunAt: number
+  usage: Usage
+  /** Tools were forbidden: what it wrote nobody reads. */
+  final: boolean
+}
+
+/**
+ * Hands the conversation to its account's planner after a turn: `window` is what the turn's last call sent. Whether it is kept
+ * warm until the next turn, and for how long, is the planner's business. Nothing about it may fail a turn that was answered.
+ */
+export async function handOver(
+  shell: BotShell,
+  config: BotConfig,
+  cache: BotCache | null,
+  window: ChatWindow,
+  calls: readonly TurnCall[],
+): Promise<void> {
+  try {
+    const turn = followedTurn(shell, config, cache, window, calls)
+    if (turn !== null) await shell.env.REGISTRY.getByName(config.account).followBot(turn)
+  } catch (thrown) {
+    console.warn("a bot's conversation could not be handed to its planner", readFailure(thrown)?.kind ?? 'unknown')
+  }
+}
+
+function followedTurn(
+  shell: BotShell,
+  config: BotConfig,
+  cache: BotCache | null,
+  window: ChatWindow,
+  calls: readonly TurnCall[],
+): FollowedTurn | null {
+  const [first] = calls
+  const last = calls.at(-1)
+  if (cache === null || config.keepWarm?.plan === 'off' || first === undefined || last === undefined || last.final)
+    return null
+  const card = cardById(config.provider)
+  if (card === undefined || accessTo(card, shell.env).refusal !== null) return null
+  const messages = window.messages()
+  // Where a prefix may not end behind a tool's result it ends at the question, and is what the first call left.
+  const question = messages.findLastIndex(({ role }) => role === 'user')
+  const isCut = !endsAtResults(card) && messages.at(-1)?.role === 'tool' && question >= 0
+  const entry = entryOf(isCut ? first : last)
+  const said = isCut ? messages.slice(0, question + 1) : messages
+  const registration = entry === null ? null : registrationOf(shell, config, cache, card, said, window.summaryCount)
+  if (entry === null || registration === null) return null
+  const arrival = { startedAt: first.begunAt, usage: first.usage, ttftMs: null }
+  // Of a head alone no call says how long it is.
+  const isHead = window.state().recent.length === 0
+  const left = isHead ? { ...entry, tokens: registration.estimatedTokens, proved: false } : entry
+  return { bot: shell.id, arrival, registration, entry: left }
+}
+
+/** What the call left at the provider; null where it left nothing. Writes that nobody reports are taken for done. */
+function entryOf({ begunAt: at, usage }: TurnCall): FollowedTurn['entry'] | null {
+  const { cacheReadTokens: read, cacheWriteTokens: written, inputTokens } = usage
+  const counted = (read ?? 0) + (written ?? 0)
+  if (counted > 0) return { at, tokens: written === null ? (inputTokens ?? counted) : counted, proved: true }
+  return written === null && inputTokens !== null ? { at, tokens: inputTokens, proved: false } : null
+}
+
+function registrationOf(
+  { env, clock, id }: BotShell,
+  config: BotConfig,
+  cache: BotCache,
+  card: Card,
+  messages: readonly ChatMessage[],
+  summaries: number,
+): Registration | null {
+  const body = turnRequest(card, {
+    messages,
+    marks: marksOf(messages, summaries),
+    aside: null,
+    model: config.model,
+    maxOutputTokens: config.maxOutputTokens,
+    cache,
+    tools: toolsOf(config, takesTools(card)),
+    noTools: false,
+  }).body
+  const now = clock.now()
+  const dialect = dialectOf(card)
+  const request = {
+    text: body,
+    model: config.model,
+    whole: true,
+    cache: { mode: 'best_effort', strategy: 'automatic', ...cache } as const,
+  }
+  const prefix = dialect.prepare(request, (model) => factsOf(card.id, model, now))
+  const facts = factsOf(card.id, config.model, now)
+  const place = placeOf(card, env)
+  // Below the minimum nothing can keep it.
+  if (facts.minimumTokens !== null && prefix.renderedBytes / 2 < facts.minimumTokens) return null
+  return {
+    fingerprint: fingerprintOf(card, prefix, config.credential, besideOf({ compared: null }, place)),
+    provider: card.id,
+    model: prefix.model,
+    name: id,
+    credential: config.credential.name,
+    credentialGeneration: config.credential.generation,
+    cacheKey: prefix.cacheKey,
+    place,
+    retention: prefix.retention,
+    breakpoint: prefix.breakpoint,
+    estimatedTokens: prefix.estimatedTokens,
+    bodyBytes: Buffer.byteLength(prefix.text),
+    advice: prefix.advice,
+    maxOutputTokens: null,
+    ...buildable(dialect, prefix, facts, null),
+    keepWarm: config.keepWarm ?? null,
+    body: pack(prefix.text),
+  }
+}

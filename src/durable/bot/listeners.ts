@@ -1,0 +1,88 @@
+import { Failure } from '../../contract/failure.ts'
+
+const MOST_EARS = 100
+/** A listener that reads so much slower than the bot speaks is let go. */
+const MAX_UNREAD_BYTES = 1_000_000
+
+/**
+ * Who hears a bot, from now on: sockets, which sleep with the object and cost nothing meanwhile, and server-sent streams,
+ * which live in its memory and keep it awake, and billed, for as long as they are open.
+ */
+export class BotEars {
+  readonly #ctx: DurableObjectState
+  readonly #streams = new Set<ReadableStreamDefaultController<Uint8Array>>()
+  readonly #encoder = new TextEncoder()
+
+  constructor(ctx: DurableObjectState) {
+    this.#ctx = ctx
+  }
+
+  get count(): number {
+    return this.#ctx.getWebSockets().length + this.#streams.size
+  }
+
+  openSocket(): Response {
+    if (this.count >= MOST_EARS) return new Response(null, { status: 429 })
+    const { 0: client, 1: server } = new WebSocketPair()
+    this.#ctx.acceptWebSocket(server)
+    return new Response(null, { status: 101, webSocket: client })
+  }
+
+  openStream(): Response {
+    if (this.count >= MOST_EARS) return new Response(null, { status: 429 })
+    let mine: ReadableStreamDefaultController<Uint8Array> | null = null
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          mine = controller
+          this.#streams.add(controller)
+          controller.enqueue(this.#encoder.encode(': from now on\n\n'))
+        },
+        cancel: () => {
+          if (mine !== null) this.#streams.delete(mine)
+        },
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: MAX_UNREAD_BYTES }),
+    )
+    return new Response(body, {
+      headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' },
+    })
+  }
+
+  tell(said: Record<string, unknown>): void {
+    const text = JSON.stringify(said)
+    for (const socket of this.#ctx.getWebSockets()) {
+      try {
+        socket.send(text)
+      } catch {
+        socket.close(1011) // its other end has gone
+      }
+    }
+    if (this.#streams.size === 0) return
+    const event = this.#encoder.encode(`event: ${String(said['type'])}\ndata: ${text}\n\n`)
+    for (const stream of this.#streams) this.#push(stream, event)
+  }
+
+  #push(stream: ReadableStreamDefaultController<Uint8Array>, event: Uint8Array): void {
+    try {
+      stream.enqueue(event)
+      if ((stream.desiredSize ?? 0) > 0) return
+      stream.error(new Failure('rate_limited', 'the stream was read too slowly'))
+    } catch {
+      // closed by its reader a moment ago
+    }
+    this.#streams.delete(stream)
+  }
+
+  close(why: string): void {
+    for (const socket of this.#ctx.getWebSockets()) socket.close(1000, why)
+    for (const stream of this.#streams) {
+      try {
+        stream.close()
+      } catch {
+        // closed by its reader a moment ago
+      }
+    }
+    this.#streams.clear()
+  }
+}

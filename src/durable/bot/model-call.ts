@@ -1,0 +1,164 @@
+import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
+import type { Overrides } from '../../core/model/overrides.ts'
+import { costOf, ratesFor } from '../../core/model/price.ts'
+import type { Sight } from '../../core/conversation/turn.ts'
+import { deltasOf, readReply, takesTools, turnRequest } from '../../providers/conversation.ts'
+import { takenDespite } from '../../providers/dialects/shared/errors.ts'
+import { cardById, dialectOf } from '../../providers/registry.ts'
+import type { Card } from '../../providers/card.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { door } from '../../calls/send.ts'
+import { accessTo } from '../../runtime/env.ts'
+import type { Environment } from '../../runtime/env.ts'
+import { factsOf } from '../../runtime/facts.ts'
+import { freshOverrides } from '../../runtime/overrides.ts'
+import type { BotCalls, CallOutcome } from './call-log.ts'
+import { toolsOf } from './state.ts'
+import type { BotCache, BotConfig } from './state.ts'
+import { secretFor } from '../../calls/credential.ts'
+import type { Usage } from '../../core/model/usage.ts'
+import type { ProbeRequest } from '../../providers/dialect.ts'
+
+/** What the bot's object lends to its turns. */
+export interface BotShell {
+  env: Environment
+  clock: Clock
+  calls: BotCalls
+  /** The bot's own id. */
+  id: string
+  /** Resolves when what was written is on disk. */
+  sync(): Promise<void>
+  tell(said: Record<string, unknown>): void
+}
+
+export interface Asked {
+  /** Of this call. */
+  id: string
+  sight: Sight
+  final: boolean
+  cache: BotCache | null
+  maxOutputTokens: number
+  timeoutMs: number
+  /** Hears the text as it is written. */
+  onText?: (text: string) => void
+}
+
+/** A streamed answer has some two hundred bytes around each token. */
+const MAX_STREAM_BYTES = 24 * 1024 * 1024
+/** A row holds 2 MB, and what is kept of a conversation is one: this, and the longest answer twice, fit into it. */
+const MAX_WINDOW_BYTES = 900_000
+
+/** One call to the model, written down before it is sent and when it has ended. */
+export async function askModel(shell: BotShell, config: BotConfig, asked: Asked): Promise<CallOutcome> {
+  const { clock, calls } = shell
+  const end = async (outcome: CallOutcome): Promise<CallOutcome> => {
+    calls.end(asked.id, outcome, clock.now())
+    await book(shell, config, asked.id, outcome)
+    return outcome
+  }
+  let ready: Ready
+  try {
+    ready = await prepare(shell, config, asked)
+  } catch (thrown) {
+    const failure = readFailure(thrown) ?? failureValue('internal', 'the call could not be prepared')
+    const outcome: CallOutcome = { kind: 'refused', failure }
+    await book(shell, config, asked.id, outcome) // where it was reserved already
+    return outcome
+  }
+  const sentAt = clock.now()
+  calls.begin(asked.id, sentAt)
+  // On disk before it is sent: an eviction from here on leaves a call without an end.
+  await shell.sync()
+  const { onText } = asked
+  const heard = onText === undefined ? {} : { onText: deltasOf(ready.card, onText) }
+  const timeoutMs = Math.max(1, clock.realMs(asked.timeoutMs))
+  const sent = await door.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...heard })
+  if (sent.kind === 'failed') {
+    const { failure } = sent
+    return end(sent.outcomeKnown ? { kind: 'refused', failure } : { kind: 'failed', failure, billed: null })
+  }
+  const dialect = dialectOf(ready.card)
+  if (sent.status < 200 || sent.status >= 300) {
+    const { failure } = dialect.readError(sent.status, sent.headers, sent.text)
+    if (takenDespite(sent.status) === null) return end({ kind: 'failed', failure, billed: null })
+    return end({ kind: 'refused', failure })
+  }
+  const type = sent.headers.get('content-type') ?? ''
+  let usage: Usage | undefined
+  let nanos: number | null = null
+  try {
+    usage = dialect.readAnswer(sent.text, type, sent.headers).usage
+    const { price, retentions } = factsOf(config.provider, config.model, sentAt)
+    nanos = costOf(usage, price, asked.cache?.retention ?? retentions[0]?.name ?? '')
+    const { text, complete, toolCalls, native } = readReply(ready.card, sent.text, type)
+    const called = toolCalls.length === 0 ? {} : { toolCalls, native }
+    return end({ kind: 'answered', text, complete, ...called, usage, nanos })
+  } catch (thrown) {
+    const failure = readFailure(thrown) ?? failureValue('unreadable_answer', 'the answer could not be read')
+    return end({ kind: 'failed', failure, billed: true, nanos, ...(usage === undefined ? {} : { usage }) })
+  }
+}
+
+interface Ready {
+  card: Card
+  baseUrl: string
+  credential: string
+  request: ProbeRequest
+}
+
+/** Everything that a call needs and that can refuse it before it is sent. */
+async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
+  if (Buffer.byteLength(JSON.stringify(asked.sight.messages)) > MAX_WINDOW_BYTES) {
+    const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes; send a shorter one.`
+    throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
+  }
+  await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
+  const card = cardById(config.provider)
+  if (card === undefined) throw new Failure('unsupported', 'The provider is gone.')
+  const request = turnRequest(card, {
+    ...asked.sight,
+    model: config.model,
+    maxOutputTokens: asked.maxOutputTokens,
+    cache: asked.cache,
+    tools: toolsOf(config, takesTools(card)),
+    noTools: asked.final,
+    stream: true,
+  })
+  const begun = { bot: id, call: asked.id, worstNanos: worstNanos(config, asked, request.body, clock.now()) }
+  const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
+  if (grants === null) throw new Failure('unauthenticated', 'The account is gone.')
+  if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
+  if (grants.refused !== null) throw new Failure('budget_exhausted', `The call is not made: ${grants.refused}.`)
+  const access = accessTo(card, env)
+  const use = { credential: config.credential.name, credentialGeneration: config.credential.generation }
+  const credential = secretFor(use, access, grants.allowedSecrets, grants.credentials, env)
+  return { card, baseUrl: access.baseUrl, credential, request }
+}
+
+/** The most that a call can cost: all of it written, a token for every two bytes, and the longest answer. */
+function worstNanos(config: BotConfig, { cache, maxOutputTokens }: Asked, body: string, now: number): number | null {
+  const { price } = factsOf(config.provider, config.model, now)
+  if (price === null) return null
+  const tokens = Math.ceil(Buffer.byteLength(body) / 2)
+  const rates = ratesFor(price, tokens)
+  const write = cache === null ? 0 : (rates.cacheWriteNanosPerMTok[cache.retention] ?? 0)
+  const perMTok = Math.max(write, rates.inputNanosPerMTok)
+  return Math.ceil((tokens * perMTok + maxOutputTokens * rates.outputNanosPerMTok) / 1_000_000)
+}
+
+/** Tells the account's books how a call ended. What they are not told they charge at its worst case, so that nothing waits for them. */
+async function book({ env, id: bot }: BotShell, config: BotConfig, call: string, outcome: CallOutcome): Promise<void> {
+  const { costNanos, why } = bookOf(outcome)
+  const how = outcome.kind === 'failed' && outcome.billed === null ? 'unknown' : outcome.kind
+  try {
+    await env.REGISTRY.getByName(config.account).endBotCall({ bot, call, outcome: how, costNanos, why })
+  } catch {
+    console.warn("a bot's call could not be booked; it is charged at its worst case")
+  }
+}
+
+function bookOf(outcome: CallOutcome): { costNanos: number | null; why: string } {
+  if (outcome.kind === 'answered') return { costNanos: outcome.nanos, why: 'answered' }
+  const { kind } = outcome.failure
+  return { costNanos: outcome.kind === 'refused' ? 0 : (outcome.nanos ?? null), why: kind }
+}

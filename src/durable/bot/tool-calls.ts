@@ -1,0 +1,88 @@
+import { EXIT_PARAMETERS, EXIT_TOOL, readArguments, TIME_TOOL } from '../../contract/tool.ts'
+import type { ToolCall } from '../../core/conversation/window.ts'
+import { boundedResult } from '../../core/conversation/turn.ts'
+import type { ToolResult } from '../../core/conversation/turn.ts'
+import { callTool } from '../../calls/tool.ts'
+import type { BotShell } from './model-call.ts'
+import { schemaOf } from './state.ts'
+import type { BotConfig } from './state.ts'
+
+/** Tools that are called at the same time. */
+const AT_ONCE = 4
+/** Of the history, so that one result leaves room for the others and for the conversation. */
+const RESULT_SHARE = 0.25
+
+export interface OpenCall {
+  /** Of this very call, the same each time it is sent. */
+  id: string
+  index: number
+  call: ToolCall
+}
+
+/** Carries out one round's calls, a few at once. Each is written down before it is sent, and its result as soon as it is there. */
+export async function runTools(
+  shell: BotShell,
+  config: BotConfig,
+  turn: string,
+  open: readonly OpenCall[],
+): Promise<Map<number, ToolResult>> {
+  const results = new Map<number, ToolResult>()
+  const waiting = [...open]
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      results.set(next.index, await runTool(shell, config, turn, next))
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, open.length) }, worker))
+  return results
+}
+
+async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, call }: OpenCall): Promise<ToolResult> {
+  const { calls, clock } = shell
+  const known = calls.tool(id)?.result ?? null
+  if (known !== null) return known
+  const own = ownResult(shell, config, call)
+  const tool = (config.tools ?? []).find(({ name }) => name === call.name)
+  const begunAt = clock.now()
+  const attempts = calls.beginTool(id, turn, call.name, begunAt)
+  const called = { turn_id: turn, call_id: id, tool: call.name }
+  shell.tell({ type: 'tool_called', ...called, at: new Date(begunAt).toISOString() })
+  let result = own
+  if (result === null && tool !== undefined) {
+    // On disk before it is sent: cut off from here on, it is sent again under the same id.
+    await shell.sync()
+    const now = clock.now()
+    const given = readArguments(schemaOf(tool), call.arguments).value
+    const body = JSON.stringify({ bot_id: shell.id, turn_id: turn, call_id: id, tool: call.name, arguments: given })
+    const { url } = tool
+    const timeoutMs = Math.max(1, clock.realMs(tool.timeoutMs))
+    result = await callTool({ url, id, body, now, timeoutMs, account: config.account }, shell.env)
+  }
+  const bounded = boundedResult(result ?? wrong('There is no such tool.'), config.historyTokens * RESULT_SHARE)
+  const at = clock.now()
+  calls.endTool(id, bounded, at)
+  shell.tell({
+    type: 'tool',
+    ...called,
+    at: new Date(at).toISOString(),
+    failed: bounded.isError,
+    may_have_run_twice: attempts > 1 && own === null,
+  })
+  return bounded
+}
+
+/** What needs no call; null where the tool itself is to be asked. */
+function ownResult({ clock }: BotShell, config: BotConfig, { name, arguments: given }: ToolCall): ToolResult | null {
+  if (name === TIME_TOOL && config.injectTime) return { text: new Date(clock.now()).toISOString(), isError: false }
+  if (name === EXIT_TOOL && config.exitTool === true) {
+    return wrong(readArguments(EXIT_PARAMETERS, given).wrong ?? 'The result is empty.')
+  }
+  const tool = (config.tools ?? []).find((one) => one.name === name)
+  if (tool === undefined) return wrong('There is no such tool.')
+  const { wrong: why } = readArguments(schemaOf(tool), given)
+  return why === null ? null : wrong(why)
+}
+
+function wrong(text: string): ToolResult {
+  return { text, isError: true }
+}

@@ -1,0 +1,61 @@
+import { migrate } from '../migrate.ts'
+import type { Sql } from '../sql.ts'
+import { DIRECTORY_STEPS } from './migrations.ts'
+
+/** The Directory's tables: which accounts exist, when each Registry is next due, the kill switch. */
+export class DirectoryStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+    migrate(sql, DIRECTORY_STEPS)
+  }
+
+  transaction<Result>(work: () => Result): Result {
+    return this.#sql.transaction(work)
+  }
+
+  add(account: string, now: number): boolean {
+    return (
+      this.#sql.all(
+        'INSERT INTO account (id, created_at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING RETURNING id',
+        account,
+        now,
+      ).length > 0
+    )
+  }
+
+  remove(account: string): boolean {
+    return this.#sql.all('DELETE FROM account WHERE id = ? RETURNING id', account).length > 0
+  }
+
+  has(account: string): boolean {
+    return this.#sql.all('SELECT id FROM account WHERE id = ?', account).length > 0
+  }
+
+  accounts(): { id: string; createdAt: number; nextAt: number | null }[] {
+    return this.#sql.all('SELECT id, created_at AS createdAt, next_at AS nextAt FROM account ORDER BY id')
+  }
+
+  due(upToAt: number): string[] {
+    return this.#sql
+      .all<{ id: string }>('SELECT id FROM account WHERE next_at <= ? ORDER BY next_at', upToAt)
+      .map((row) => row.id)
+  }
+
+  setNext(account: string, nextAt: number | null): void {
+    this.#sql.all('UPDATE account SET next_at = ? WHERE id = ? AND next_at IS NOT ?', nextAt, account, nextAt)
+  }
+
+  setting(name: string): string | null {
+    return this.#sql.all<{ value: string }>('SELECT value FROM setting WHERE name = ?', name)[0]?.value ?? null
+  }
+
+  saveSetting(name: string, value: string): void {
+    this.#sql.all(
+      'INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+      name,
+      value,
+    )
+  }
+}

@@ -1,0 +1,11 @@
+/** A Directory's tables: which accounts exist, and when each Registry is next due. */
+export const DIRECTORY_STEPS: readonly string[][] = [
+  [
+    'CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
+    'CREATE TABLE account (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, next_at INTEGER)',
+  ],
+  [
+    `CREATE TABLE fact (version INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL, at INTEGER NOT NULL,
+      request_id TEXT NOT NULL, override TEXT)`,
+  ],
+]

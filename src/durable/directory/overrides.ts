@@ -1,0 +1,59 @@
+import type { Overrides, ProviderOverride } from '../../core/model/overrides.ts'
+import type { Sql } from '../sql.ts'
+
+/** One change of what is said over a card; `override` null: reset to the card. */
+export interface FactChange {
+  version: number
+  provider: string
+  at: number
+  /** Which call made it. */
+  requestId: string
+  override: ProviderOverride | null
+}
+
+/** Overrides as a list of changes, the last of each provider in force. Nothing is edited, so that who looks sees what was. */
+export class FactStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  add(provider: string, override: ProviderOverride | null, at: number, requestId: string): void {
+    const text = override === null ? null : JSON.stringify(override)
+    this.#sql.all(
+      'INSERT INTO fact (provider, at, request_id, override) VALUES (?, ?, ?, ?)',
+      provider,
+      at,
+      requestId,
+      text,
+    )
+  }
+
+  /** The changes of a provider, the newest first. */
+  changes(provider: string, limit: number): FactChange[] {
+    return this.#sql
+      .all<Omit<FactChange, 'override'> & { override: string | null }>(
+        'SELECT version, provider, at, request_id AS requestId, override FROM fact WHERE provider = ? ORDER BY version DESC LIMIT ?',
+        provider,
+        limit,
+      )
+      .map((row) => ({ ...row, override: parsed(row.override) }))
+  }
+
+  overrides(): Overrides {
+    const rows = this.#sql.all<{ version: number; provider: string; override: string | null }>(
+      'SELECT version, provider, override FROM fact WHERE version IN (SELECT max(version) FROM fact GROUP BY provider)',
+    )
+    const providers: Overrides['providers'] = {}
+    for (const { provider, override } of rows) {
+      const one = parsed(override)
+      if (one !== null) providers[provider] = one
+    }
+    return { version: Math.max(0, ...rows.map(({ version }) => version)), providers }
+  }
+}
+
+function parsed(text: string | null): ProviderOverride | null {
+  return text === null ? null : (JSON.parse(text) as ProviderOverride)
+}

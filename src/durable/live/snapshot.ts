@@ -1,0 +1,56 @@
+import type { LiveLimits } from '../../core/conversation/lifecycle.ts'
+import type { LiveView } from './definition.ts'
+import type { Happened, LiveRecord, LiveStore, Waiting } from './tables.ts'
+
+/** A live object as others see it, and as a snapshot keeps it. */
+
+export interface Saved {
+  record: LiveRecord
+  state: unknown
+  mailbox: Waiting[]
+  seen: string[]
+  history: Happened[]
+}
+
+export function savedOf(store: LiveStore, record: LiveRecord): Saved {
+  return {
+    record,
+    state: JSON.parse(store.state()) as unknown,
+    mailbox: store.mailbox(),
+    seen: store.seen(),
+    history: store.history(),
+  }
+}
+
+/** Begins a life where the saved one was; its end, or its pause, is not kept. */
+export function restoreInto(store: LiveStore, saved: Saved, limits: Partial<LiveLimits>, now: number): void {
+  const { pausedAt: _, ...going } = saved.record
+  const record = { ...going, limits: { ...going.limits, ...limits }, activeAt: now, ended: null }
+  store.transaction(() => {
+    store.create(record, JSON.stringify(saved.state))
+    for (const row of saved.history) store.note(row, record.limits.maxHistory)
+    for (const id of saved.seen) store.remember(id)
+    for (const event of saved.mailbox) store.push({ ...event, nextAt: now })
+    store.note({ at: now, what: 'restored' }, record.limits.maxHistory)
+  })
+}
+
+export function viewOf<State>(store: LiveStore, record: LiveRecord): LiveView<State> {
+  const { ended, pausedAt, asked, limits, startedAt, activeAt, spentNanos, handled, dropped, failed } = record
+  return {
+    status: ended?.reason ?? (pausedAt !== undefined ? 'paused' : asked === undefined ? 'running' : 'input_required'),
+    question: asked?.question ?? null,
+    why: ended?.why ?? null,
+    endedAt: ended?.at ?? null,
+    waiting: store.waiting(),
+    state: JSON.parse(store.state()) as State,
+    history: store.history(),
+    limits,
+    startedAt,
+    activeAt,
+    spentNanos,
+    handled,
+    dropped,
+    failed,
+  }
+}

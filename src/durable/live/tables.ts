@@ -1,0 +1,164 @@
+import type { LiveSight } from '../../core/conversation/lifecycle.ts'
+import { migrate } from '../migrate.ts'
+import type { Sql } from '../sql.ts'
+
+/** A live object's tables. Steps are appended and never edited. */
+export const LIVE_STEPS: readonly string[][] = [
+  [
+    'CREATE TABLE live (one INTEGER PRIMARY KEY CHECK (one = 1), record TEXT NOT NULL, state TEXT NOT NULL)',
+    `CREATE TABLE mailbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL,
+      type TEXT NOT NULL, data TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL)`,
+    'CREATE TABLE seen (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE)',
+    'CREATE TABLE happened (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, row TEXT NOT NULL)',
+  ],
+]
+
+/** Ids of finished events that are remembered, so that a repeated delivery is noticed. */
+export const SEEN_IDS = 10_000
+
+export interface LiveRecord extends LiveSight {
+  startedAt: number
+  /** Events that a handler finished, that nobody handled, and that were set aside after too many failures. */
+  handled: number
+  dropped: number
+  failed: number
+}
+
+/** An event that waits. `data` is JSON. */
+export interface Waiting {
+  id: string
+  at: number
+  type: string
+  data: string
+  attempts: number
+  nextAt: number
+}
+
+/** What became of an event, or of the object itself. */
+export interface Happened {
+  at: number
+  what:
+    | 'handled'
+    | 'dropped'
+    | 'retried'
+    | 'failed'
+    | 'started'
+    | 'restored'
+    | 'paused'
+    | 'resumed'
+    | 'asked'
+    | 'answered'
+    | 'ended'
+  event?: string
+  type?: string
+  why?: string
+}
+
+/** The tables of one live object. Before `create` there are none: to ask after an unknown object stores nothing. */
+export class LiveStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+    if (this.exists()) migrate(sql, LIVE_STEPS)
+  }
+
+  exists(): boolean {
+    return this.#sql.all("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'live'").length > 0
+  }
+
+  transaction<T>(work: () => T): T {
+    return this.#sql.transaction(work)
+  }
+
+  create(record: LiveRecord, state: string): void {
+    migrate(this.#sql, LIVE_STEPS)
+    this.#sql.all('INSERT INTO live VALUES (1, ?, ?)', JSON.stringify(record), state)
+  }
+
+  record(): LiveRecord | null {
+    if (!this.exists()) return null
+    const [row] = this.#sql.all<{ record: string }>('SELECT record FROM live')
+    return row === undefined ? null : (JSON.parse(row.record) as LiveRecord)
+  }
+
+  saveRecord(record: LiveRecord): void {
+    this.#sql.all('UPDATE live SET record = ?', JSON.stringify(record))
+  }
+
+  state(): string {
+    return this.#sql.all<{ state: string }>('SELECT state FROM live')[0]?.state ?? 'null'
+  }
+
+  saveState(state: string): void {
+    this.#sql.all('UPDATE live SET state = ?', state)
+  }
+
+  knows(id: string): boolean {
+    return (
+      this.#sql.all('SELECT 1 FROM mailbox WHERE id = ?', id).length > 0 ||
+      this.#sql.all('SELECT 1 FROM seen WHERE id = ?', id).length > 0
+    )
+  }
+
+  /** Before everything that waits. */
+  pushFirst(event: Waiting): void {
+    this.push(event)
+    this.#sql.all('UPDATE mailbox SET seq = (SELECT MIN(seq) FROM mailbox) - 1 WHERE id = ?', event.id)
+  }
+
+  push({ id, at, type, data, attempts, nextAt }: Waiting): void {
+    this.#sql.all(
+      'INSERT INTO mailbox (id, at, type, data, attempts, next_at) VALUES (?, ?, ?, ?, ?, ?)',
+      id,
+      at,
+      type,
+      data,
+      attempts,
+      nextAt,
+    )
+  }
+
+  waiting(): number {
+    return this.#sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM mailbox')[0]?.n ?? 0
+  }
+
+  /** The oldest waiting event, or all of them, in the order in which they came. */
+  mailbox(limit = -1): Waiting[] {
+    return this.#sql.all<Waiting & Record<string, string | number>>(
+      'SELECT id, at, type, data, attempts, next_at AS nextAt FROM mailbox ORDER BY seq LIMIT ?',
+      limit,
+    )
+  }
+
+  saveAttempt(id: string, attempts: number, nextAt: number): void {
+    this.#sql.all('UPDATE mailbox SET attempts = ?, next_at = ? WHERE id = ?', attempts, nextAt, id)
+  }
+
+  /** The event is done with; its id stays known. */
+  finish(id: string): void {
+    this.#sql.all('DELETE FROM mailbox WHERE id = ?', id)
+    this.remember(id)
+  }
+
+  remember(id: string): void {
+    this.#sql.all('INSERT OR IGNORE INTO seen (id) VALUES (?)', id)
+    this.#sql.all('DELETE FROM seen WHERE seq <= (SELECT MAX(seq) FROM seen) - ?', SEEN_IDS)
+  }
+
+  seen(): string[] {
+    return this.#sql.all<{ id: string }>('SELECT id FROM seen ORDER BY seq').map(({ id }) => id)
+  }
+
+  /** Appends to the history ring. */
+  note(row: Happened, maxHistory: number): void {
+    this.#sql.all('INSERT INTO happened (at, row) VALUES (?, ?)', row.at, JSON.stringify(row))
+    this.#sql.all('DELETE FROM happened WHERE seq <= (SELECT MAX(seq) FROM happened) - ?', maxHistory)
+  }
+
+  history(): Happened[] {
+    return this.#sql
+      .all<{ row: string }>('SELECT row FROM happened ORDER BY seq')
+      .map(({ row }) => JSON.parse(row) as Happened)
+  }
+}

@@ -1,0 +1,20 @@
+import type { Sql } from './sql.ts'
+
+/**
+ * Walks a database from whatever version it is at to the newest. A step's index is its version; steps are appended and
+ * never edited. (`PRAGMA user_version` is refused in Durable Objects, so the version is a row.)
+ */
+export function migrate(sql: Sql, steps: readonly string[][]): void {
+  sql.transaction(() => {
+    sql.all(
+      'CREATE TABLE IF NOT EXISTS schema_version (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL)',
+    )
+    const from = sql.all<{ version: number }>('SELECT version FROM schema_version')[0]?.version ?? 0
+    if (from >= steps.length) return
+    for (const step of steps.slice(from)) for (const statement of step) sql.all(statement)
+    sql.all(
+      'INSERT INTO schema_version VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET version = excluded.version',
+      steps.length,
+    )
+  })
+}

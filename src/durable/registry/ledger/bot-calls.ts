@@ -1,0 +1,99 @@
+import { dollars } from '../../../core/model/price.ts'
+import type { BotBookRow, OpenBotCall } from '../tables/bot-calls.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import { dayOf } from '../../../core/time/time.ts'
+import { EMPTY_DAY } from '../records/day.ts'
+import { callOf } from '../records/bot-call.ts'
+
+/** A call that a bot is about to make. */
+export interface BotCallBegun {
+  bot: string
+  /** Of the call, within the bot. */
+  call: string
+  /** null: no price is known. */
+  worstNanos: number | null
+}
+
+/** How it ended; `costNanos` null: its usage or its price is not known. */
+export interface BotCallEnded {
+  bot: string
+  call: string
+  outcome: 'answered' | 'refused' | 'failed' | 'unknown'
+  costNanos: number | null
+  why: string
+}
+
+/** Longer than any call takes; what is not ended by then was cut off. */
+const GIVEN_UP_MS = 10 * 60_000
+
+/**
+ * Bots' calls in their account's books. What one may cost at the worst is reserved before it is sent, and the account's
+ * budget of the day is asked with it. One whose end nobody tells is charged at that worst case, as a keep-alive is.
+ */
+export class BotBooks {
+  readonly #store: RegistryStore
+
+  constructor(store: RegistryStore) {
+    this.#store = store
+  }
+
+  /** Reserves, or answers why the account's budget forbids the call. */
+  begin({ bot, call, worstNanos }: BotCallBegun, budgetNanos: number | null, now: number): string | null {
+    return this.#store.transaction(() => {
+      this.giveUp(now)
+      const id = idOf(bot, call)
+      const own = this.#store.botBook.openOne(id)?.worstNanos ?? 0 // of a former try, whose place this takes
+      const left =
+        budgetNanos === null ? null : budgetNanos - this.#store.spentNanos(now) - this.#store.reservedNanos() + own
+      if (left !== null && worstNanos === null) {
+        return "no price is known for this model, so a call cannot be held against the account's budget"
+      }
+      if (left !== null && worstNanos !== null && worstNanos > left) {
+        return `the worst case of the call (${dollars(worstNanos)}) does not fit into what the account may still spend today (${dollars(Math.max(0, left))})`
+      }
+      this.#store.botBook.open({ id, bot, worstNanos, expiresAt: now + GIVEN_UP_MS }, now)
+      return null
+    })
+  }
+
+  /** Books the end; false where there is no such call, or its end was booked already. */
+  end({ bot, call, outcome, costNanos, why }: BotCallEnded, now: number): boolean {
+    return this.#store.transaction(() => {
+      const open = this.#store.botBook.openOne(idOf(bot, call))
+      if (open === null) return false
+      const known = outcome === 'refused' ? 0 : costNanos
+      this.#close(
+        open,
+        outcome,
+        known ?? open.worstNanos,
+        known === null ? `${why}; charged at its worst case` : why,
+        now,
+      )
+      return true
+    })
+  }
+
+  /** Calls whose end nobody told are charged at their worst case. */
+  giveUp(now: number): void {
+    for (const open of this.#store.botBook.expired(now)) {
+      this.#close(open, 'unknown', open.worstNanos, 'its end is not known; charged at its worst case', now)
+    }
+  }
+
+  #close(open: OpenBotCall, outcome: BotBookRow['outcome'], costNanos: number | null, why: string, now: number): void {
+    const { turn, purpose } = callOf(open.id.slice(open.bot.length + 1))
+    this.#store.botBook.close(open.id, { at: now, bot: open.bot, turn, purpose, outcome, costNanos, why })
+    const day = dayOf(now)
+    const totals = this.#store.days.load(day) ?? EMPTY_DAY
+    this.#store.days.save(day, {
+      ...totals,
+      botCalls: totals.botCalls + 1,
+      botCostNanos: totals.botCostNanos + (costNanos ?? 0),
+      botUnpricedCalls: totals.botUnpricedCalls + (costNanos === null ? 1 : 0),
+    })
+  }
+}
+
+function idOf(bot: string, call: string): string {
+  return `${bot}/${call}`
+}

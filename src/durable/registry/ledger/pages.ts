@@ -1,0 +1,194 @@
+import type { HistoryRow, ReceiptRow, RollUpRow, SavingRow } from '../../../core/prefix/history.ts'
+import type { BotBookRow } from '../tables/bot-calls.ts'
+import type { HandleRow } from '../records/managed-cache.ts'
+import type { HandleStore } from '../tables/managed-caches.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+
+/** From one instant to another, the end not included. */
+export interface Span {
+  fromAt: number
+  untilAt: number
+}
+
+/** What one prefix came to within a span. */
+export interface PrefixSum {
+  id: string
+  name: string | null
+  calls: number
+  costNanos: number
+  unpricedCalls: number
+  savedNanos: number
+  savings: number
+  unpricedSavings: number
+}
+
+/** One entry of the ledger: a call of ours, or what a real request proved that calls had saved. */
+export type LedgerEntry =
+  | { prefix: string; row: ReceiptRow }
+  | { prefix: string; row: SavingRow }
+  | { cache: string; row: HandleRow }
+  | { bot: BotBookRow }
+
+/**
+ * Where a page of entries ended: in a prefix, after `shown` entries of the instant `at`; or among the rows of managed caches,
+ * which come after all prefixes; or among bots' calls, which come last. Rows that age out meanwhile move nothing.
+ */
+export type LedgerPlace =
+  | { in: 'prefixes'; k: number; at: number; shown: number }
+  | { in: 'caches' | 'bots'; seq: number }
+
+/** Prefixes looked at for one page; a page that is short because of it has a cursor all the same. */
+const PREFIXES_AT_ONCE = 200
+const CACHE_ROWS_AT_ONCE = 500
+
+/** Sums by prefix, the newest first. */
+export function prefixSums(
+  store: RegistryStore,
+  span: Span,
+  before: number | null,
+  limit: number,
+): { sums: PrefixSum[]; cursor: number | null } {
+  const ks = store.prefixes.keysBefore(before ?? Number.MAX_SAFE_INTEGER, Math.min(limit, PREFIXES_AT_ONCE))
+  const sums = ks.flatMap((k) => {
+    const record = store.prefixes.record(k)
+    return record === null
+      ? []
+      : [{ id: record.id, name: record.name, ...sumOf(store.history.since(k, span.fromAt), span) }]
+  })
+  const last = ks.at(-1)
+  return { sums, cursor: last === undefined || store.prefixes.keysBefore(last, 1).length === 0 ? null : last }
+}
+
+function sumOf(rows: readonly HistoryRow[], span: Span): Omit<PrefixSum, 'id' | 'name'> {
+  const sum = { calls: 0, costNanos: 0, unpricedCalls: 0, savedNanos: 0, savings: 0, unpricedSavings: 0 }
+  for (const row of rows) {
+    if (row.at < span.fromAt || row.at >= span.untilAt) continue
+    if (row.type === 'receipt') {
+      sum.calls += 1
+      sum.costNanos += row.costNanos ?? 0
+      sum.unpricedCalls += row.costNanos === null ? 1 : 0
+    } else if (row.type === 'saving') {
+      const sign = row.kind === 'credited' ? 1 : -1
+      sum.savings += sign
+      sum.savedNanos += sign * (row.nanos ?? 0)
+      sum.unpricedSavings += row.nanos === null ? sign : 0
+    } else if (row.type === 'rollup') addHour(sum, row)
+  }
+  return sum
+}
+
+function addHour(sum: Omit<PrefixSum, 'id' | 'name'>, { receipts, costNanos, unpriced, savings }: RollUpRow): void {
+  for (const count of Object.values(receipts)) sum.calls += count
+  sum.costNanos += costNanos
+  sum.unpricedCalls += unpriced ?? 0
+  sum.savedNanos += savings?.nanos ?? 0
+  sum.savings += savings?.count ?? 0
+  sum.unpricedSavings += savings?.unpriced ?? 0
+}
+
+/** Entries, prefix by prefix, the newest prefix first; within one in the order of their time. Managed caches follow, their newest row first. */
+export function ledgerEntries(
+  store: RegistryStore,
+  handles: HandleStore,
+  span: Span,
+  place: LedgerPlace | null,
+  limit: number,
+): { entries: LedgerEntry[]; next: LedgerPlace | null } {
+  const entries: LedgerEntry[] = []
+  if (place === null || place.in === 'prefixes') {
+    const next = ofPrefixes(store, span, place, limit, entries)
+    if (next !== null) return { entries, next }
+  }
+  if (place?.in !== 'bots') {
+    const next = ofCaches(handles, span, place?.in === 'caches' ? place.seq : Number.MAX_SAFE_INTEGER, limit, entries)
+    if (next !== null) return { entries, next }
+  }
+  const next = ofBots(store, span, place?.in === 'bots' ? place.seq : Number.MAX_SAFE_INTEGER, limit, entries)
+  return { entries, next }
+}
+
+function ofPrefixes(
+  store: RegistryStore,
+  span: Span,
+  place: Extract<LedgerPlace, { in: 'prefixes' }> | null,
+  limit: number,
+  entries: LedgerEntry[],
+): LedgerPlace | null {
+  const ks = store.prefixes.keysBefore(place === null ? Number.MAX_SAFE_INTEGER : place.k + 1, PREFIXES_AT_ONCE)
+  for (const k of ks) {
+    const prefix = store.prefixes.record(k)?.id
+    if (prefix === undefined) continue
+    const rows = store.history.since(k, span.fromAt).filter((row) => isEntry(row) && row.at >= span.fromAt)
+    const wanted = rows.filter(({ at }) => at < span.untilAt).toSorted((a, b) => a.at - b.at)
+    const start = place?.k === k ? startAfter(wanted, place) : 0
+    for (const [index, row] of wanted.entries()) {
+      if (index < start) continue
+      if (entries.length === limit) {
+        const last = wanted[index - 1]
+        if (index === start || last === undefined)
+          return place?.k === k ? place : { in: 'prefixes', k, at: span.fromAt, shown: 0 }
+        return { in: 'prefixes', k, at: last.at, shown: index - wanted.findIndex(({ at }) => at === last.at) }
+      }
+      if (row.type === 'receipt') entries.push({ prefix, row })
+      else if (row.type === 'saving') entries.push({ prefix, row })
+    }
+  }
+  const last = ks.at(-1)
+  if (ks.length < PREFIXES_AT_ONCE || last === undefined) return null
+  return { in: 'prefixes', k: last - 1, at: span.fromAt, shown: 0 }
+}
+
+function isEntry(row: HistoryRow): boolean {
+  return row.type === 'receipt' || row.type === 'saving'
+}
+
+function startAfter(rows: readonly HistoryRow[], place: { at: number; shown: number }): number {
+  const first = rows.findIndex(({ at }) => at >= place.at)
+  if (first < 0) return rows.length
+  let index = first
+  while (index < first + place.shown && rows[index]?.at === place.at) index++
+  return index
+}
+
+function ofCaches(
+  handles: HandleStore,
+  span: Span,
+  beforeSeq: number,
+  limit: number,
+  entries: LedgerEntry[],
+): LedgerPlace | null {
+  let before = beforeSeq
+  for (;;) {
+    const rows = handles.rowsBefore(before, CACHE_ROWS_AT_ONCE)
+    for (const { seq, id, row } of rows) {
+      if (row.at < span.fromAt) return null
+      if (row.at < span.untilAt) {
+        if (entries.length === limit) return { in: 'caches', seq: before }
+        entries.push({ cache: id, row })
+      }
+      before = seq
+    }
+    if (rows.length < CACHE_ROWS_AT_ONCE) return null
+  }
+}
+
+function ofBots(
+  { botBook }: RegistryStore,
+  span: Span,
+  beforeSeq: number,
+  limit: number,
+  entries: LedgerEntry[],
+): LedgerPlace | null {
+  let before = beforeSeq
+  for (;;) {
+    const rows = botBook.rowsBefore(before, CACHE_ROWS_AT_ONCE)
+    for (const { seq, row } of rows) {
+      if (row.at >= span.fromAt && row.at < span.untilAt) {
+        if (entries.length === limit) return { in: 'bots', seq: before }
+        entries.push({ bot: row })
+      }
+      before = seq
+    }
+    if (rows.length < CACHE_ROWS_AT_ONCE) return null
+  }
+}

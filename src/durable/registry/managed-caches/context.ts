@@ -1,0 +1,182 @@
+import { meter } from '../../../core/managed-cache/events.ts'
+import { owedNanos, owedFromToday, rescheduleHandle, ttlToBuy } from '../../../core/managed-cache/plan.ts'
+import type { HandleContext, HandleState, SeenHandle } from '../../../core/managed-cache/state.ts'
+import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
+import type { StorageRate } from '../../../core/model/storage-price.ts'
+import type { HandleRow, HandleView } from '../records/managed-cache.ts'
+import type { HandleStore, StoredHandle } from '../tables/managed-caches.ts'
+import { bookCall } from '../ledger/book-call.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
+import type { HandleLease } from '../../../calls/lease.ts'
+import type { AccountSettings } from '../records/account.ts'
+
+/** What a HandleKeeper is given beside its tables. */
+export interface HandlePorts {
+  grainMs: number
+  settings: () => AccountSettings
+  /** Generation in force of a credential of the account; null when there is none of that name. */
+  generationOf?: (credential: string) => number | null
+  pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
+}
+
+/** What calls about the managed caches of one account are decided upon, and where what they did is booked. */
+export class HandleSituation {
+  readonly store: HandleStore
+  readonly ledger: RegistryStore
+  readonly ports: HandlePorts
+
+  constructor(store: HandleStore, ledger: RegistryStore, ports: HandlePorts) {
+    this.store = store
+    this.ledger = ledger
+    this.ports = ports
+  }
+
+  /** The right to make one call about a managed cache; it is written down as its claim. */
+  lease(
+    one: StoredHandle,
+    call: { op: HandleLease['op']; why: string; worstNanos: number | null },
+    now: number,
+  ): HandleLease {
+    const { k, record } = one
+    const state = { ...one.state, leases: one.state.leases + 1 }
+    const sendBy = now + LEASE_WAIT_MS + 2 * this.coarse
+    const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.coarse
+    const lease: HandleLease = {
+      id: `h${k}.${state.leases}`,
+      target: { of: 'handle', k },
+      op: call.op,
+      provider: record.provider,
+      model: record.model,
+      fingerprint: record.fingerprint,
+      credential: record.credential,
+      credentialGeneration: record.credentialGeneration ?? 1,
+      name: call.op === 'create' ? null : (state.live?.name ?? null),
+      ttlMs: ttlToBuy(state, record.keep, now),
+      sendBy,
+      timeoutMs,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.coarse,
+      reservedNanos: call.worstNanos ?? 0,
+      why: call.why,
+    }
+    this.store.save(k, state, { untilAt: lease.expiresAt, lease })
+    return lease
+  }
+
+  /** A row in the history, with what it cost and the storage that was counted with it. */
+  done(
+    one: StoredHandle,
+    state: HandleState,
+    event: HandleRow['event'],
+    handle: string,
+    costNanos: number | null,
+    why: string,
+    now: number,
+  ): HandleState {
+    const before = one.state
+    const tokens = state.live?.tokens ?? before.live?.tokens ?? null
+    const priced = tokens !== null && this.context(one, now).rates.length > 0
+    const storageNanos = priced ? state.storageNanos - before.storageNanos : null
+    this.store.addRow(one.k, { at: now, event, handle, tokens, costNanos, storageNanos, why })
+    return this.booked(one, state, now)
+  }
+
+  /** Books what a change cost, then plans what comes next. */
+  booked(one: StoredHandle, state: HandleState, now: number, failureKind: string | null = null): HandleState {
+    const spent = state.creationNanos + state.storageNanos - one.state.creationNanos - one.state.storageNanos
+    bookCall(this.ledger, now, spent, failureKind)
+    return this.planned(one, state, now)
+  }
+
+  /** With its storage up to now in the books, and not yet in its row: what comes next has to save it. */
+  metered(one: StoredHandle, now: number): StoredHandle {
+    const { state } = meter(one.state, this.context(one, now).rates, now)
+    bookCall(this.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+    return { ...one, state: { ...state, owedNanos: owedNanos(state, this.context(one, now).rates) } }
+  }
+
+  /** Plans what comes next; a stop is a row in the history. */
+  planned(one: StoredHandle, state: HandleState, now: number): HandleState {
+    const context = this.context(one, now)
+    const next = { ...rescheduleHandle(state, context, now), owedNanos: owedNanos(state, context.rates) }
+    if (
+      next.stopped !== null &&
+      next.stopped !== one.state.stopped &&
+      next.stopped.reason !== one.state.stopped?.reason
+    ) {
+      const { why } = next.stopped
+      const handle = next.live?.name ?? null
+      this.store.addRow(one.k, { at: now, event: 'stopped', handle, tokens: null, costNanos: 0, storageNanos: 0, why })
+    }
+    return next
+  }
+
+  /** Writes down a handle that is to be deleted at its provider. */
+  drop(one: StoredHandle, handle: SeenHandle & { meteredToAt: number }, why: string, now: number): void {
+    const { provider, model, fingerprint, credential, credentialGeneration = 1 } = one.record
+    const { name, tokens, expiresAt, meteredToAt } = handle
+    const drop = {
+      owner: one.k,
+      provider,
+      model,
+      fingerprint,
+      credential,
+      credentialGeneration,
+      tokens,
+      meteredToAt,
+      expiresAt,
+      tries: 0,
+      why,
+      claim: null,
+    }
+    this.store.insertDrop(name, now, drop)
+  }
+
+  /** As it is seen: with the storage that it has cost by now. */
+  seen(one: StoredHandle, now: number): HandleView {
+    const { state } = meter(one.state, this.context(one, now).rates, now)
+    return { k: one.k, record: one.record, state, now, inFlight: one.claim?.lease != null }
+  }
+
+  killed(): boolean {
+    const settings = this.ports.settings()
+    return settings.killSwitch || settings.globalKillSwitch
+  }
+
+  /** All that a decision about a managed cache is given beside its state. */
+  context({ k, record, state }: Pick<StoredHandle, 'k' | 'record' | 'state'>, now: number): HandleContext {
+    const { budgetNanosPerDay } = this.ports.settings()
+    const spent = budgetNanosPerDay === null ? 0 : this.ledger.spentNanos(now)
+    const prices = this.ports.pricesOf(record.provider, record.model, now)
+    // What has passed of its own storage on another day, and is not yet counted, is not held against it.
+    const otherDays = (state.owedNanos ?? 0) - owedFromToday(state, prices.rates, now)
+    return {
+      keep: record.keep,
+      ...prices,
+      estimatedTokens: record.estimatedTokens,
+      killed: this.killed(),
+      ...goneOf(record, this.ports),
+      accountLeftNanos:
+        budgetNanosPerDay === null ? null : budgetNanosPerDay - spent - this.ledger.reservedNanos() + otherDays,
+      random: (k * 0.618_033_988_75 + state.failuresInRow * 0.754_877_666) % 1,
+    }
+  }
+
+  get coarse(): number {
+    return this.ports.grainMs - 1_000
+  }
+}
+
+/** Why the credential of a handle cannot be used any more; nothing while it can. */
+export function goneOf(
+  { credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: { credential?: string; credentialGeneration?: number },
+  { generationOf }: HandlePorts,
+): { credentialGone?: string } {
+  if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}
+  const current = generationOf(credential)
+  if (current === credentialGeneration) return {}
+  const what = current === null ? 'deleted' : 'replaced'
+  return {
+    credentialGone: `the credential ${credential} that it was made with was ${what}; its handle is left to expire. POST /caches makes another one with a credential that exists`,
+  }
+}

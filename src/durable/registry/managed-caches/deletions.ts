@@ -1,0 +1,129 @@
+import { CLAIM_GRACE_MS, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS } from '../../../core/time/schedule.ts'
+import { storageNanos } from '../../../core/model/storage-price.ts'
+import type { HandleDue } from '../records/managed-cache.ts'
+import { goneOf } from './context.ts'
+import type { HandlePorts } from './context.ts'
+import type { HandleStore, StoredDrop } from '../tables/managed-caches.ts'
+import { bookCall } from '../ledger/book-call.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
+import type { HandleLease, HandleOutcome } from '../../../calls/lease.ts'
+import { backoffMs } from '../../../core/time/backoff.ts'
+
+const DROPS_PER_SWEEP = 2_000
+const LONGEST_BACKOFF_MS = 10 * 60_000
+
+/**
+ * Handles that are to be deleted at their provider: each stays here until the provider has said that it is gone, or its own
+ * expiry has taken it. Deleting saves money, so that neither budgets nor the kill switch hold it up.
+ */
+export class HandleDrops {
+  readonly #store: HandleStore
+  readonly #ledger: RegistryStore
+  readonly #ports: HandlePorts
+
+  constructor(store: HandleStore, ledger: RegistryStore, ports: HandlePorts) {
+    this.#store = store
+    this.#ledger = ledger
+    this.#ports = ports
+  }
+
+  get #coarse(): number {
+    return this.#ports.grainMs - 1_000
+  }
+
+  sweep(now: number, horizonAt: number): HandleDue[] {
+    const due: HandleDue[] = []
+    for (const drop of this.#store.drops(horizonAt, DROPS_PER_SWEEP)) {
+      const { claim } = drop.record
+      if (claim !== null && claim.untilAt > now) continue
+      if (drop.record.expiresAt <= now) {
+        this.#end(drop, drop.record.expiresAt)
+        continue
+      }
+      const dueAt = claim === null ? Math.max(now, drop.wakeAt) : now
+      const untilAt = dueAt + CLAIM_GRACE_MS + this.#coarse
+      this.#store.saveDrop(drop.k, untilAt, { ...drop.record, claim: { untilAt, lease: null } })
+      due.push({ target: { of: 'drop', k: drop.k }, delayMs: dueAt - now })
+    }
+    return due
+  }
+
+  release(k: number, now: number): void {
+    const drop = this.#store.drop(k)
+    if (drop?.record.claim != null && drop.record.claim.lease === null)
+      this.#store.saveDrop(k, now + 2_000, { ...drop.record, claim: null })
+  }
+
+  begin(k: number, now: number): HandleLease | null {
+    const drop = this.#store.drop(k)
+    if (drop === null || drop.record.claim?.lease != null) return null
+    if (goneOf(drop.record, this.#ports).credentialGone !== undefined) {
+      // Nobody can delete it any more: it expires by itself, and is paid for until then.
+      this.#store.saveDrop(k, drop.record.expiresAt, { ...drop.record, claim: null })
+      return null
+    }
+    const { provider, model, fingerprint, why, tries, credential = DEFAULT_CREDENTIAL } = drop.record
+    const sendBy = now + LEASE_WAIT_MS + 2 * this.#coarse
+    const timeoutMs = KEEP_TIMEOUT_MS + this.#coarse
+    const lease: HandleLease = {
+      id: `d${k}.${tries + 1}`,
+      target: { of: 'drop', k },
+      op: 'delete',
+      provider,
+      model,
+      fingerprint,
+      credential,
+      credentialGeneration: drop.record.credentialGeneration ?? 1,
+      name: drop.name,
+      ttlMs: 0,
+      sendBy,
+      timeoutMs,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#coarse,
+      reservedNanos: 0,
+      why,
+    }
+    const claim = { untilAt: lease.expiresAt, lease }
+    this.#store.saveDrop(k, lease.expiresAt, { ...drop.record, tries: tries + 1, claim })
+    return lease
+  }
+
+  settle(outcome: HandleOutcome, now: number): void {
+    const drop = this.#store.drop(outcome.target.k)
+    if (drop === null || drop.record.claim?.lease?.id !== outcome.lease) return
+    if (outcome.kind === 'answered' || outcome.kind === 'gone') {
+      bookCall(this.#ledger, now, 0, null)
+      // Gone already: since when nobody knows, so that no more of it is counted.
+      this.#end(drop, outcome.kind === 'gone' ? Math.min(now, drop.record.meteredToAt) : now)
+      return
+    }
+    if (outcome.kind === 'failed') bookCall(this.#ledger, now, 0, outcome.failure.kind)
+    const wait = outcome.kind === 'failed' ? (outcome.retryAfterMs ?? 0) : 0
+    const wakeAt = now + Math.max(wait, backoffMs(drop.record.tries, 1, 1_000, LONGEST_BACKOFF_MS))
+    this.#store.saveDrop(drop.k, wakeAt, { ...drop.record, claim: null })
+  }
+
+  /** It is gone: its storage is counted up to the end, and its owner, if there is one still, hears of it. */
+  #end({ k, name, record }: StoredDrop, endedAt: number): void {
+    const { rates } = this.#ports.pricesOf(record.provider, record.model, endedAt)
+    const toAt = Math.min(endedAt, record.expiresAt)
+    const cost = toAt <= record.meteredToAt ? 0 : storageNanos(record.tokens, record.meteredToAt, toAt, rates)
+    bookCall(this.#ledger, endedAt, cost ?? 0, null, 0)
+    this.#store.deleteDrop(k)
+    const owner = this.#store.load(record.owner)
+    if (owner === null) return
+    const { why, tokens } = record
+    this.#store.addRow(owner.k, {
+      at: endedAt,
+      event: 'deleted',
+      handle: name,
+      tokens,
+      costNanos: 0,
+      storageNanos: cost,
+      why,
+    })
+    const { state } = owner
+    const counted = cost === null ? { ...state, unpriced: true } : { ...state, storageNanos: state.storageNanos + cost }
+    this.#store.save(owner.k, counted, owner.claim)
+  }
+}

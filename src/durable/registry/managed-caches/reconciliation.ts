@@ -1,0 +1,97 @@
+import { judgeListed } from '../../../core/managed-cache/ownership.ts'
+import { applyAdopted, applyGone } from '../../../core/managed-cache/events.ts'
+import type { SeenHandle } from '../../../core/managed-cache/state.ts'
+import type { HandleSituation } from './context.ts'
+import type { HandleStore, StoredHandle } from '../tables/managed-caches.ts'
+import { bookCall } from '../ledger/book-call.ts'
+import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
+
+/** A handle of ours that a provider listed. */
+export interface ListedOurs extends SeenHandle {
+  /** The beginning of the fingerprint that its mark carries. */
+  print: string
+}
+
+/** Whose list it is: a credential of this account; null: of another account. Absent: the deployment's own. */
+export type ListedWith = { credential: string; credentialGeneration: number }
+
+/** The account's table of managed caches against what its providers have. */
+export class HandleReconciliation {
+  readonly #situation: HandleSituation
+  readonly #store: HandleStore
+
+  constructor(situation: HandleSituation) {
+    this.#situation = situation
+    this.#store = situation.store
+  }
+
+  /**
+   * Holds this account's table against what the provider lists. Adopts what the table lacks, drops what is one too many, and
+   * looks after what the provider does not list any more. Returns the names that nobody here knows.
+   */
+  reconcile(
+    provider: string,
+    listed: readonly ListedOurs[],
+    listedAt: number,
+    now: number,
+    listedWith: ListedWith | null = { credential: DEFAULT_CREDENTIAL, credentialGeneration: 1 },
+  ): string[] {
+    return this.#store.transaction(() => {
+      const mine = this.#store
+        .before(Number.MAX_SAFE_INTEGER, 1_000_000)
+        .filter(({ record }) => record.provider === provider)
+      const byPrint = new Map(mine.map((one) => [one.record.fingerprint.slice(0, 24), one]))
+      const unknown: string[] = []
+      for (const handle of listed) {
+        const one = byPrint.get(handle.print)
+        if (one === undefined) {
+          if (!this.#store.dropping(handle.name)) unknown.push(handle.name)
+        } else byPrint.set(handle.print, this.#reconcileOne(one, handle, now))
+      }
+      const names = new Set(listed.map(({ name }) => name))
+      // Another key's list says nothing of what it does not hold.
+      for (const one of byPrint.values())
+        if (listedWith !== null && isListedBy(one, listedWith)) this.#missing(one, names, listedAt, now)
+      return unknown
+    })
+  }
+
+  #reconcileOne(one: StoredHandle, handle: ListedOurs, now: number): StoredHandle {
+    const dropping = this.#store.dropping(handle.name)
+    const inFlight = one.claim?.lease?.op === 'create'
+    const verdict = judgeListed(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
+    const { name, tokens } = handle
+    const row = { at: now, handle: name, tokens, costNanos: 0, storageNanos: 0 }
+    if (verdict === 'adopt') {
+      const state = applyAdopted(one.state, handle, this.#situation.context(one, now), now)
+      this.#store.addRow(one.k, { ...row, event: 'adopted', why: 'it carries our mark, and the table had lost it' })
+      bookCall(this.#situation.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+      const adopted = { ...one, state: this.#situation.planned(one, state, now) }
+      this.#store.save(one.k, adopted.state, one.claim)
+      return adopted
+    }
+    if (verdict === 'delete') {
+      const why = 'it carries our mark, and another one is in use or none is wanted'
+      this.#store.addRow(one.k, { ...row, event: 'orphan', why })
+      this.#situation.drop(one, { ...handle, meteredToAt: Math.min(handle.createdAt, now) }, why, now)
+    }
+    return one
+  }
+
+  /** Not listed any more, though it should live: found out now, and not by the next one who asks. */
+  #missing(one: StoredHandle, names: ReadonlySet<string>, listedAt: number, now: number): void {
+    const { live } = one.state
+    if (live === null || names.has(live.name) || live.seenAt >= listedAt || live.expiresAt <= now) return
+    if (one.claim?.lease != null) return
+    const { state } = applyGone(one.state, live.name, 'lost', this.#situation.context(one, now), now)
+    this.#store.save(
+      one.k,
+      this.#situation.done(one, state, 'lost', live.name, 0, 'the provider does not list it', now),
+      null,
+    )
+  }
+}
+
+function isListedBy({ record }: StoredHandle, { credential, credentialGeneration }: ListedWith): boolean {
+  return record.credential === credential && (record.credentialGeneration ?? 1) === credentialGeneration
+}

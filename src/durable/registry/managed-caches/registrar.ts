@@ -1,0 +1,150 @@
+import { Failure } from '../../../contract/failure.ts'
+import { MARK_PRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
+import { newHandleState, restartHandle } from '../../../core/managed-cache/state.ts'
+import type { HandleKeep } from '../../../core/managed-cache/state.ts'
+import type { HandleKeeper } from './scheduler.ts'
+import type {
+  DropRecord,
+  HandleRecord,
+  HandleRegistration,
+  HandleRow,
+  HandleView,
+  LivingHandle,
+} from '../records/managed-cache.ts'
+import type { HandleStore } from '../tables/managed-caches.ts'
+import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
+
+/** Managed caches that one account may hold. */
+export const HANDLES_PER_REGISTRY = 10_000
+export const DEFAULT_TTL_MS = 3_600_000
+export const DEFAULT_BUDGET_NANOS = 1_000_000_000
+const PAGE_SCAN = 2_000
+
+/** Registration, change and reading of one account's managed caches. Synchronous, over tables alone. */
+export class HandleRegistrar {
+  readonly #store: HandleStore
+  readonly #keeper: HandleKeeper
+
+  constructor(store: HandleStore, keeper: HandleKeeper) {
+    this.#store = store
+    this.#keeper = keeper
+  }
+
+  /** One handle for one content: whoever comes second with it shares the first one's. */
+  register(registration: HandleRegistration, now: number): { k: number; created: boolean } {
+    return this.#store.transaction(() => {
+      const { body, ttlMs, keep, ...given } = registration
+      const id = handleId(given.fingerprint)
+      const known = this.#store.keyOf(id)
+      if (known !== null) {
+        this.#keeper.edit(known, now, ({ record, state }) => {
+          const { untilAt } = record.keep
+          const over = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
+          return {
+            record: { ...record, keep: { ...over, ...keep }, name: given.name ?? record.name },
+            state: { ...state, ttlMs: ttlMs ?? state.ttlMs },
+          }
+        })
+        return { k: known, created: false }
+      }
+      if (this.#store.count() >= HANDLES_PER_REGISTRY) {
+        throw new Failure(
+          'unsupported',
+          `this account already holds ${HANDLES_PER_REGISTRY} managed caches, the most that one registry takes; delete some first`,
+        )
+      }
+      const ttl = ttlMs ?? DEFAULT_TTL_MS
+      const record: HandleRecord = { ...given, id, createdAt: now, keep: { ...defaultKeep(ttl), ...keep } }
+      return { k: this.#store.insert(record, newHandleState(now, ttl), body), created: true }
+    })
+  }
+
+  change(
+    id: string,
+    change: { ttlMs?: number; keep?: Partial<HandleKeep>; name?: string | null },
+    now: number,
+  ): number {
+    const k = this.keyOf(id)
+    this.#keeper.edit(k, now, ({ record, state }) => ({
+      record: {
+        ...record,
+        keep: { ...record.keep, ...change.keep },
+        name: change.name === undefined ? record.name : change.name,
+      },
+      state: { ...restartHandle(state, now), ttlMs: change.ttlMs ?? state.ttlMs },
+    }))
+    return k
+  }
+
+  keyOf(id: string): number {
+    const k = this.#store.keyOf(id)
+    if (k === null) throw new Failure('not_found', 'there is no such managed cache')
+    return k
+  }
+
+  view(id: string, now: number): HandleView {
+    return this.viewByKey(this.keyOf(id), now)
+  }
+
+  viewByKey(k: number, now: number): HandleView {
+    const view = this.#keeper.view(k, now)
+    if (view === null) throw new Failure('not_found', 'there is no such managed cache')
+    return view
+  }
+
+  /** Newest first. A filter may leave a page short; `cursor` is null only at the end. */
+  list(
+    provider: string | null,
+    cursor: number | null,
+    limit: number,
+    now: number,
+  ): { views: HandleView[]; cursor: number | null } {
+    const views: HandleView[] = []
+    let before = cursor ?? Number.MAX_SAFE_INTEGER
+    for (let scanned = 0; scanned < PAGE_SCAN;) {
+      const page = this.#keeper.views(before, 200, now)
+      if (page.length === 0) return { views, cursor: null }
+      for (const view of page) {
+        before = view.k
+        scanned += 1
+        if (provider === null || view.record.provider === provider) views.push(view)
+        if (views.length >= limit) return { views, cursor: this.#store.before(before, 1).length === 0 ? null : before }
+      }
+    }
+    return { views, cursor: before }
+  }
+
+  history(id: string, cursor: number | null, limit: number): { rows: HandleRow[]; cursor: number | null } {
+    const k = this.keyOf(id)
+    const rows = this.#store.rows(k, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1)
+    const page = rows.slice(0, limit)
+    return { rows: page.map(({ row }) => row), cursor: rows.length > limit ? (page.at(-1)?.seq ?? null) : null }
+  }
+
+  /** Every handle that lives at a provider, as far as the tables know. */
+  livingHandles(now: number): LivingHandle[] {
+    const living = this.#keeper
+      .views(Number.MAX_SAFE_INTEGER, HANDLES_PER_REGISTRY, now)
+      .flatMap(({ record, state }) => {
+        return state.live === null ? [] : [livingOf(state.live.name, record)]
+      })
+    const dropped = this.#store.drops(Number.MAX_SAFE_INTEGER, HANDLES_PER_REGISTRY)
+    return [...living, ...dropped.map(({ name, record }) => livingOf(name, record))]
+  }
+}
+
+function livingOf(
+  name: string,
+  { provider, credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: HandleRecord | DropRecord,
+): LivingHandle {
+  return { provider, name, credential, credentialGeneration }
+}
+
+export function handleId(fingerprint: string): string {
+  return `cch_0_${fingerprint.slice(0, MARK_PRINT_LENGTH)}`
+}
+
+/** While somebody asks for it within each lifetime: a handle that nobody wants costs no storage for longer than that. */
+function defaultKeep(ttlMs: number): HandleKeep {
+  return { untilAt: null, idleMs: ttlMs, budgetNanosPerDay: DEFAULT_BUDGET_NANOS }
+}

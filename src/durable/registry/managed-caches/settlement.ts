@@ -1,0 +1,125 @@
+import { applyCreated, applyGone, applyHandleFailure, applySeen } from '../../../core/managed-cache/events.ts'
+import { decideHandle } from '../../../core/managed-cache/plan.ts'
+import { mayLive } from '../../../core/managed-cache/state.ts'
+import type { HandleState, LiveHandle } from '../../../core/managed-cache/state.ts'
+import type { HandleDrops } from './deletions.ts'
+import type { HandleSituation } from './context.ts'
+import type { HandleStore, StoredHandle } from '../tables/managed-caches.ts'
+import type { HandleLease, HandleOutcome } from '../../../calls/lease.ts'
+
+/** From the leases about managed caches to what became of them. */
+export class HandleSettlement {
+  readonly #situation: HandleSituation
+  readonly #drops: HandleDrops
+  readonly #store: HandleStore
+
+  constructor(situation: HandleSituation, drops: HandleDrops) {
+    this.#situation = situation
+    this.#drops = drops
+    this.#store = situation.store
+  }
+
+  /** Writes down what became of a lease. What was found gone is created anew at once, under a fresh lease. */
+  settle(outcome: HandleOutcome, now: number): { again: HandleLease | null; ended: boolean } {
+    if (outcome.target.of === 'drop') {
+      this.#drops.settle(outcome, now)
+      return { again: null, ended: false }
+    }
+    return this.#store.transaction(() => {
+      const one = this.#store.load(outcome.target.k)
+      const lease = one?.claim?.lease ?? null
+      if (one === null || lease === null || lease.id !== outcome.lease) {
+        this.#strayed(one, outcome, now)
+        return { again: null, ended: false }
+      }
+      const settled: StoredHandle = { ...one, state: this.#settled(one, lease, outcome, now), claim: null }
+      this.#store.save(one.k, settled.state, null)
+      // What was reserved for it is free again: what comes next is planned by what that leaves.
+      const state = this.#situation.planned(settled, settled.state, now)
+      const after: StoredHandle = { ...settled, state }
+      if (outcome.kind === 'gone' && lease.op !== 'delete' && state.stopped === null) {
+        const decision = decideHandle(state, this.#situation.context(after, now), now)
+        if (decision.do === 'call') return { again: this.#situation.lease(after, decision, now), ended: false }
+      }
+      this.#store.save(one.k, state, null)
+      return { again: null, ended: true }
+    })
+  }
+
+  #settled(one: StoredHandle, lease: HandleLease, outcome: HandleOutcome, now: number): HandleState {
+    const context = this.#situation.context(one, now)
+    const before = one.state
+    if (outcome.kind === 'failed') return this.failed(one, lease, outcome, now)
+    if (outcome.kind === 'not_sent') return this.#situation.planned(one, before, now)
+    if (lease.op === 'create') {
+      if (outcome.kind === 'gone' || outcome.seen === null) return this.#situation.planned(one, before, now)
+      const change = applyCreated(before, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
+      this.#dropOld(one, before.live, outcome.seen.name, now)
+      return this.#situation.done(one, change.state, 'created', outcome.seen.name, change.costNanos, lease.why, now)
+    }
+    const name = lease.name ?? ''
+    if (lease.op === 'delete' || outcome.kind === 'gone') {
+      const how = lease.op === 'delete' ? 'ended' : 'lost'
+      const { state } = applyGone(before, name, how, context, now)
+      return this.#situation.done(one, state, how === 'ended' ? 'deleted' : 'lost', name, 0, lease.why, now)
+    }
+    if (outcome.seen === null) return this.#situation.planned(one, before, now)
+    const { state } = applySeen(before, lease.op, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
+    if (lease.op === 'renew') return this.#situation.done(one, state, 'renewed', name, 0, lease.why, now)
+    return this.#situation.booked(one, state, now)
+  }
+
+  /** A call that failed, or that nobody settled: a row in the history, and what is planned then. */
+  failed(
+    one: StoredHandle,
+    lease: HandleLease,
+    failure: Extract<HandleOutcome, { kind: 'failed' }> | Parameters<typeof applyHandleFailure>[2],
+    now: number,
+  ): HandleState {
+    const { state, costNanos } = applyHandleFailure(
+      one.state,
+      lease.op,
+      failure,
+      lease.reservedNanos,
+      this.#situation.context(one, now),
+      now,
+      Math.min(now, lease.expiresAt),
+    )
+    const why = `${lease.op}: ${failure.failure.message}`
+    this.#store.addRow(one.k, {
+      at: now,
+      event: 'failed',
+      handle: lease.name,
+      tokens: null,
+      costNanos,
+      storageNanos: 0,
+      why,
+    })
+    return this.#situation.booked(one, state, now, failure.failure.kind)
+  }
+
+  /** An answer that came after its lease was given up: a handle that was made nevertheless must not be forgotten. */
+  #strayed(one: StoredHandle | null, outcome: HandleOutcome, now: number): void {
+    if (outcome.kind !== 'answered' || outcome.seen === null || one === null) return
+    const { seen } = outcome
+    if (one.state.live?.name === seen.name) return
+    this.#situation.drop(
+      one,
+      // It was charged at its worst case then, its storage with it.
+      { ...seen, meteredToAt: seen.expiresAt },
+      'its creation was given up before',
+      now,
+    )
+  }
+
+  /** A swap leaves the handle before it behind, if that one should still live. */
+  #dropOld(one: StoredHandle, old: LiveHandle | null, newName: string, now: number): void {
+    if (old === null || old.name === newName || !mayLive(old, now)) return
+    this.#situation.drop(one, { ...lastingLongest(old), meteredToAt: now }, 'another one took its place', now)
+  }
+}
+
+/** With the latest expiry that it may have. */
+export function lastingLongest(live: LiveHandle): LiveHandle {
+  return { ...live, expiresAt: Math.max(live.expiresAt, live.maybeUntilAt ?? 0) }
+}

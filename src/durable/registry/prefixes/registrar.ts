@@ -1,0 +1,297 @@
+import { Failure } from '../../../contract/failure.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../../../core/prefix/announcement.ts'
+import { belief, elsewhere } from '../../../core/cache/belief.ts'
+import type { HistoryRow } from '../../../core/prefix/history.ts'
+import type { KeepWarm } from '../../../core/planning/plan.ts'
+import { refitted } from '../../../core/events/facts-changed.ts'
+import { restart } from '../../../core/events/restarted.ts'
+import { learnedRetention } from '../../../core/cache/retention.ts'
+import { applySignal } from '../../../core/prefix/signal.ts'
+import { newState } from '../../../core/prefix/state.ts'
+import type { Traffic } from '../../../core/demand/traffic.ts'
+import type { Keeper } from '../probes/scheduler.ts'
+import { matches } from '../records/prefix-view.ts'
+import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
+import { DEFAULT_KEEP_WARM, wholeText } from '../../../registration/registration.ts'
+import type { Registration } from '../../../registration/registration.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import { firstRetentionRows } from '../probes/retention-choice.ts'
+import { MOVED } from '../probes/context.ts'
+import type { KeeperPorts } from '../probes/context.ts'
+import { historyOf, trafficOf } from './history.ts'
+import { Versions } from './versions.ts'
+import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
+import { dayOf } from '../../../core/time/time.ts'
+import { isUnmarked, retentionInForce } from '../../../registration/record.ts'
+import type { PrefixRecord } from '../../../registration/record.ts'
+
+/** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
+export const PREFIXES_PER_REGISTRY = 2_000_000
+
+const PAGE_SCAN = 2_000
+
+/** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */
+export class Registrar {
+  readonly #store: RegistryStore
+  readonly #keeper: Keeper
+  readonly #ports: KeeperPorts
+  readonly #versions: Versions
+
+  constructor(store: RegistryStore, keeper: Keeper, ports: KeeperPorts) {
+    this.#store = store
+    this.#keeper = keeper
+    this.#ports = ports
+    this.#versions = new Versions(store, keeper)
+  }
+
+  /** One owner for one content: the same fingerprint is the same prefix, whoever comes second. */
+  register(registration: Registration, now: number): { k: number; created: boolean } {
+    return this.#store.transaction(() => {
+      const { body, keepWarm, required = null, ...given } = registration
+      const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
+      if (known === null) {
+        if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
+          throw new Failure(
+            'unsupported',
+            `this account already holds ${PREFIXES_PER_REGISTRY} prefixes, the most that one registry takes; delete some first`,
+          )
+        }
+        const record: PrefixRecord = {
+          ...given,
+          ...(required === null ? {} : { required }),
+          id: `pfx_0_${given.fingerprint.slice(0, 24)}`,
+          createdAt: now,
+          version: 1,
+          superseded: false,
+          keepWarm: keepWarm ?? DEFAULT_KEEP_WARM,
+        }
+        const facts = this.#ports.factsOf(record.provider, record.model, now)
+        const offer = facts.retentions.find((one) => one.name === record.retention)
+        const state = {
+          ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
+          spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
+        }
+        const k = this.#store.prefixes.insert(record, state, body)
+        this.#versions.take(k, given.name, now)
+        this.#keeper.tell(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
+        return { k, created: true }
+      }
+      if (required !== null && required !== (this.#record(known).required ?? false))
+        this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
+      if (given.retentionOpen === undefined) this.#fix(known, given)
+      const record = this.#record(known)
+      const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
+      if (changed) {
+        this.#store.prefixes.saveRecord(known, { ...record, keepWarm })
+        this.#startAnew(known, keepWarm, now)
+      }
+      this.#versions.take(known, given.name, now)
+      return { k: known, created: false }
+    })
+  }
+
+  /** A caller says now which retention it is, and says the one in force: from here on it is the caller's. */
+  #fix(k: number, { retention, unmarked }: Pick<Registration, 'retention' | 'unmarked'>): void {
+    const { retentionOpen, unmarked: before, ...record } = this.#record(k)
+    const isOpen = isUnmarked({ ...(retentionOpen && { retentionOpen }), ...(before && { unmarked: before }) })
+    if (!isOpen || retentionInForce(record, this.#store.states.load(k)) !== retention) return
+    // A crew keeps to one retention, but says nothing of what real requests write.
+    this.#store.prefixes.saveRecord(k, { ...record, retention, ...(unmarked === undefined ? {} : { unmarked }) })
+  }
+
+  #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {
+    // Who switches it off means what is still to come, too.
+    const off = keepWarm?.plan === 'off'
+    this.#keeper.replan(k, now, (state) => restart(off ? { ...state, announcements: [] } : state, now))
+  }
+
+  change(id: string, change: { keepWarm?: KeepWarm; name?: string | null }, now: number): number {
+    return this.#store.transaction(() => {
+      const k = this.#k(id)
+      if (change.name !== undefined) {
+        const before = this.#record(k)
+        if (change.name === null) {
+          for (const name of this.#store.prefixes.namesOf(k)) this.#store.prefixes.deleteName(name)
+          this.#store.prefixes.saveRecord(k, { ...before, name: null })
+        } else {
+          if (before.name !== null && before.name !== change.name && this.#store.prefixes.name(before.name)?.k === k)
+            this.#store.prefixes.deleteName(before.name)
+          this.#versions.take(k, change.name, now)
+        }
+      }
+      if (change.keepWarm !== undefined) {
+        this.#store.prefixes.saveRecord(k, { ...this.#record(k), keepWarm: change.keepWarm })
+        this.#startAnew(k, change.keepWarm, now)
+      }
+      return k
+    })
+  }
+
+  /** A caller says what became of the session, or what will. */
+  signal(id: string, signal: Signal): void {
+    this.#store.transaction(() => this.#keeper.tell(this.#k(id), signal.at, (state) => applySignal(state, signal)))
+  }
+
+  /** A caller says that traffic is coming. */
+  announce(id: string, announcement: Announcement, now: number): void {
+    this.#store.transaction(() =>
+      this.#keeper.tell(this.#k(id), now, (state) => {
+        const change = applyAnnouncement(state, announcement, now)
+        if (change !== null) return change
+        const why = `this prefix already holds ${MOST_ANNOUNCEMENTS} announcements that are still to come, the most that it may`
+        throw new Failure('conflict', why)
+      }),
+    )
+  }
+
+  /** A caller takes back what was announced for an instant, or with null everything. Throws `not_found` where there is nothing. */
+  withdraw(id: string, at: number | null, now: number): void {
+    this.#store.transaction(() =>
+      this.#keeper.tell(this.#k(id), now, (state) => {
+        const change = withdrawn(state, at, now)
+        if (change !== null) return change
+        const what = at === null ? 'nothing is announced for this prefix' : 'nothing is announced for that instant'
+        throw new Failure('not_found', what)
+      }),
+    )
+  }
+
+  /**
+   * Stops and forgets, but for what it spent today: registered again, it goes on with the same budget. A call that is in
+   * flight ends nowhere; it counts as its worst case.
+   */
+  remove(id: string, now: number): void {
+    this.#store.transaction(() => {
+      const k = this.#k(id)
+      this.#versions.yield(k, now)
+      const state = this.#store.states.load(k)
+      const lease = this.#keeper.leaseOf(k)
+      const day = [state?.day ?? '', lease === null ? '' : dayOf(lease.notBeforeAt)].toSorted().at(-1) ?? ''
+      const spentNanos = (state?.day === day ? state.spentNanos : 0) + (lease?.reservedNanos ?? 0)
+      if (spentNanos > 0) this.#store.prefixes.saveDeparted(this.#record(k).fingerprint, day, spentNanos)
+      this.#store.prefixes.delete(k)
+    })
+  }
+
+  view(id: string, now: number): PrefixView {
+    return this.#view(this.#k(id), now)
+  }
+
+  viewByKey(k: number, now: number): PrefixView {
+    return this.#view(k, now)
+  }
+
+  idByFingerprint(fingerprint: string): string | null {
+    const k = this.#store.prefixes.keyOf('fingerprint', fingerprint)
+    return k === null ? null : this.#record(k).id
+  }
+
+  keyOf(id: string): number {
+    return this.#k(id)
+  }
+
+  /** Newest first. A filter may leave a page short; `cursor` is null only at the end. */
+  list(
+    filter: PrefixFilter,
+    cursor: number | null,
+    limit: number,
+    now: number,
+  ): { views: PrefixView[]; cursor: number | null } {
+    const views: PrefixView[] = []
+    // A prefix may hold more names than the one that it shows.
+    const named = filter.name === undefined ? null : (this.#store.prefixes.name(filter.name)?.k ?? null)
+    let before = cursor ?? Number.MAX_SAFE_INTEGER
+    for (let scanned = 0; scanned < PAGE_SCAN;) {
+      const ks = this.#store.prefixes.keysBefore(before, Math.min(200, PAGE_SCAN - scanned))
+      if (ks.length === 0) return { views, cursor: null }
+      for (const k of ks) {
+        before = k
+        scanned += 1
+        const view = this.#view(k, now)
+        if (matches(view, filter, k === named)) views.push(view)
+        if (views.length >= limit)
+          return { views, cursor: this.#store.prefixes.keysBefore(before, 1).length === 0 ? null : before }
+      }
+    }
+    return { views, cursor: before }
+  }
+
+  history(id: string, now: number): HistoryRow[] {
+    return historyOf(this.#store, this.#k(id), now)
+  }
+
+  /** What was seen of a prefix's traffic, as far as its row and its history tell. */
+  traffic(id: string, now: number): Traffic {
+    const k = this.#k(id)
+    return trafficOf(this.#store, k, this.#view(k, now).state, now)
+  }
+
+  body(id: string): Uint8Array {
+    const body = this.#store.prefixes.body(this.#k(id))
+    if (body === null) throw new Failure('not_found', 'the body of this prefix is gone')
+    return body
+  }
+
+  /** Starts every plan that only the kill switch had stopped. */
+  liftKillSwitch(now: number): void {
+    this.#each((k) => {
+      const state = this.#store.states.load(k)
+      if (state?.stopped?.reason === 'kill_switch') this.#keeper.replanInTurn(k, now, (one) => restart(one, now))
+    })
+  }
+
+  /** Stops every plan whose credential was replaced or deleted. */
+  credentialChanged(name: string, now: number): void {
+    this.#each((k) => {
+      if (this.#record(k).credential === name) this.#keeper.replan(k, now, (state) => state)
+    })
+  }
+
+  /** Facts have changed: plans are made anew, from a retention that is no longer what it was. */
+  factsChanged(now: number): void {
+    this.#each((k) => this.#refit(k, now))
+  }
+
+  /** Visits every prefix, the newest first, some hundreds in a transaction. */
+  #each(visit: (k: number) => void): void {
+    let before = Number.MAX_SAFE_INTEGER
+    for (;;) {
+      const ks = this.#store.prefixes.keysBefore(before, 500)
+      if (ks.length === 0) return
+      this.#store.transaction(() => {
+        for (const k of ks) visit(k)
+      })
+      before = ks.at(-1) ?? 0
+    }
+  }
+
+  #refit(k: number, now: number): void {
+    const record = this.#record(k)
+    const { retentions } = this.#ports.factsOf(record.provider, record.model, now)
+    const inForce = retentionInForce(record, this.#store.states.load(k))
+    const offer = retentions.find(({ name }) => name === inForce)
+    const hasMoved = this.#keeper.hasMoved(record)
+    this.#keeper.replanInTurn(k, now, (state) => refitted(state, { offer, hasMoved }, now))
+  }
+
+  #view(k: number, now: number): PrefixView {
+    const state = this.#store.states.load(k)
+    if (state === null) throw new Failure('not_found', 'there is no such prefix')
+    const record = this.#record(k)
+    const expiringMs = state.retention === null ? 0 : this.#keeper.leadMs(record.provider, state.retention.ttlMs)
+    const believed = this.#keeper.hasMoved(record) ? elsewhere(MOVED) : belief(state, now, expiringMs)
+    return { record, state, belief: believed, now, inFlight: this.#keeper.inFlight(k) !== null }
+  }
+
+  #k(id: string): number {
+    const k = this.#store.prefixes.keyOf('id', id)
+    if (k === null) throw new Failure('not_found', 'there is no such prefix')
+    return k
+  }
+
+  #record(k: number): PrefixRecord {
+    const record = this.#store.prefixes.record(k)
+    if (record === null) throw new Failure('not_found', 'there is no such prefix')
+    return record
+  }
+}

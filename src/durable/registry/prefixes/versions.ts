@@ -1,0 +1,121 @@
+import { restart } from '../../../core/events/restarted.ts'
+import { isWarm } from '../../../core/prefix/state.ts'
+import { waitsFor } from '../probes/superseded.ts'
+import type { Keeper } from '../probes/scheduler.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import type { PrefixRecord } from '../../../registration/record.ts'
+
+/** Versions that wait for the newest to be warm; of more, each new one would write them all down again. */
+export const MOST_WAITING = 16
+
+/** A label points at its newest version. The one before is drained once that is warm, unless another label still holds it. */
+export class Versions {
+  readonly #store: RegistryStore
+  readonly #keeper: Keeper
+
+  constructor(store: RegistryStore, keeper: Keeper) {
+    this.#store = store
+    this.#keeper = keeper
+  }
+
+  /** Gives a label to a prefix. */
+  take(k: number, name: string | null, now: number): void {
+    if (name === null) return
+    const { prefixes } = this.#store
+    const holder = prefixes.name(name)
+    const record = prefixes.record(k)
+    if (record === null || holder?.k === k) return
+    const version = (holder?.version ?? 0) + 1
+    prefixes.saveName(name, k, version)
+    const { newer: _, ...rest } = record
+    prefixes.saveRecord(k, { ...rest, name, version, superseded: false })
+    if (record.superseded) {
+      const why = `this body was registered again: it is the current version of its name, ${version}`
+      this.#keeper.tell(k, now, (state) => ({
+        state: restart(state, now),
+        rows: [{ at: now, type: 'decision', decision: 'current', why }],
+      }))
+    }
+    if (holder === null || prefixes.namesOf(holder.k).length > 0) return
+    this.#supersede([holder.k, ...this.#waiting(holder.k)], k, now)
+  }
+
+  /**
+   * A prefix is about to be deleted. Where it was never warm, the version before it has gone on, and has its names back.
+   */
+  yield(k: number, now: number): void {
+    const [before, ...others] = this.#waiting(k)
+    const names = this.#store.prefixes.namesOf(k)
+    const old = before === undefined ? null : this.#store.prefixes.record(before)
+    const gone = this.#store.prefixes.record(k)
+    if (before === undefined || old === null || gone === null || names.length === 0) return
+    for (const name of names) this.#store.prefixes.saveName(name, before, gone.version)
+    const { newer: _, ...rest } = old
+    this.#store.prefixes.saveRecord(before, { ...rest, superseded: false })
+    const why = `version ${gone.version} of its name was deleted before it was warm: this one is the current one again`
+    this.#keeper.tell(before, now, (state) => ({
+      state: { ...state, generation: state.generation + 1 },
+      rows: [{ at: now, type: 'decision', decision: 'current', why }],
+    }))
+    this.#supersede(others, before, now)
+  }
+
+  /** Older versions wait for `k` to be warm. */
+  #supersede(olders: readonly number[], k: number, now: number): void {
+    const { prefixes } = this.#store
+    const record = prefixes.record(k)
+    if (record === null) return
+    const others = olders.filter((older) => older !== k)
+    const all = [...new Set([...others, ...(record.olders ?? [])])].filter((older) => older !== k)
+    const waiting = this.#worthWaiting(all, now)
+    if (all.length > 0) prefixes.saveRecord(k, { ...record, olders: waiting })
+    for (const older of all) if (!waiting.includes(older)) this.#pass(older, now)
+    for (const older of others) {
+      if (!waiting.includes(older)) continue
+      const old = prefixes.record(older)
+      if (old === null) continue
+      const superseded: PrefixRecord = {
+        ...old,
+        superseded: true,
+        newer: { k, takenAt: old.newer?.takenAt ?? now, warmAt: null },
+      }
+      delete superseded.olders
+      prefixes.saveRecord(older, superseded)
+      const why = `version ${record.version} took its name: this one goes on under its plan until that one is warm`
+      this.#keeper.tell(older, now, (state) => ({
+        state: { ...state, generation: state.generation + 1 },
+        rows: [{ at: now, type: 'decision', decision: 'newer_version', why }],
+      }))
+    }
+    this.#keeper.drainOlders(k, now)
+  }
+
+  /** All of them where they are few; else what is warm, and the newest of the others. */
+  #worthWaiting(olders: readonly number[], now: number): number[] {
+    if (olders.length <= MOST_WAITING) return [...olders]
+    const warm = olders.filter((older) => {
+      const state = this.#store.states.load(older)
+      return state !== null && isWarm(state, now)
+    })
+    const chosen = new Set([...new Set([...warm, ...olders])].slice(0, MOST_WAITING))
+    return olders.filter((older) => chosen.has(older))
+  }
+
+  /** It waits no more: it is kept only while real requests come for it. */
+  #pass(k: number, now: number): void {
+    const { prefixes } = this.#store
+    const old = prefixes.record(k)
+    if (old?.newer === undefined || old.newer.warmAt !== null) return
+    prefixes.saveRecord(k, { ...old, newer: { ...old.newer, warmAt: now, passed: true } })
+    this.#keeper.replan(k, now, (state) => ({ ...state, generation: state.generation + 1 }))
+  }
+
+  /** Versions that go on until `k` is warm, the newest first. */
+  #waiting(k: number): number[] {
+    const { prefixes } = this.#store
+    return (prefixes.record(k)?.olders ?? []).filter((older) => {
+      const old = prefixes.record(older)
+      return old !== null && waitsFor(old, k)
+    })
+  }
+}

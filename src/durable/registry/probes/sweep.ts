@@ -1,0 +1,160 @@
+import { failureValue } from '../../../contract/failure.ts'
+import { CLAIM_GIVEN_UP_MS, slotOf } from '../../../core/time/schedule.ts'
+import type { Claim } from '../tables/claims.ts'
+import type { Guards } from './provider-guards.ts'
+import type { Paces } from './latency.ts'
+import type { ClaimEntry, Ended, Message } from '../records/claim.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import type { Settlement } from './settlement.ts'
+import type { Situation } from './context.ts'
+import { expiryOf } from '../../../calls/lease.ts'
+import type { Outcome } from '../../../calls/lease.ts'
+import { append } from '../tables/slots.ts'
+
+/** Entries of one message: few enough that one slow call cannot outlive the others' leases. */
+export const ENTRIES_PER_MESSAGE = 24
+const SLOTS_AT_ONCE = 40
+const ENTRIES_PER_SWEEP = 20_000
+/** Before a released claim is sent again, so that a queue that is down is not hammered. */
+const RELEASE_MS = 2_000
+
+/** From the slots to the claims: what falls due is handed out, and what never came back is taken back. */
+export class Sweep {
+  readonly #situation: Situation
+  readonly #settlement: Settlement
+  readonly #store: RegistryStore
+  readonly #guards: Guards
+  readonly #paces: Paces
+  readonly #inFlight: Map<number, number>
+
+  constructor(situation: Situation, settlement: Settlement) {
+    this.#situation = situation
+    this.#settlement = settlement
+    this.#store = situation.store
+    this.#guards = situation.guards
+    this.#paces = situation.paces
+    this.#inFlight = situation.inFlight
+  }
+
+  /**
+   * Claims what falls due up to `horizonAt`, sends again what was claimed and did not come, and takes back what never
+   * came. Returns the messages to send; a message that cannot be sent is released with `release`.
+   */
+  sweep(now: number, horizonAt: number): { messages: Message[]; ended: Ended[] } {
+    this.#situation.reckon(now)
+    return this.#situation.transaction(() => {
+      const ended: Ended[] = []
+      const forced: ClaimEntry[] = []
+      const due = new Set<number>()
+      const again: Message[] = []
+      for (const claim of this.#store.claims.expired(now)) {
+        if (claim.leases === null && now < claim.dueAt + CLAIM_GIVEN_UP_MS) again.push(...this.#resend(claim, now))
+        else this.#takeBack(claim, now, due, forced, ended)
+      }
+      // What does not fit into one sweep stays in its slots; the alarm, due at once, goes on with it.
+      while (due.size < ENTRIES_PER_SWEEP) {
+        const slots = this.#store.slots.take(horizonAt, SLOTS_AT_ONCE, ENTRIES_PER_SWEEP - due.size)
+        for (const slot of slots) for (const k of slot.ks) due.add(k)
+        if (slots.length < SLOTS_AT_ONCE) break
+      }
+      const buckets = this.#sort([...due], now, horizonAt)
+      if (forced.length > 0) buckets.set(slotOf(now), [...(buckets.get(slotOf(now)) ?? []), ...forced])
+      return { messages: [...again, ...this.#claim(buckets, now)], ended }
+    })
+  }
+
+  /**
+   * A message that is late or lost is sent again, twice: whichever comes first begins the claim, and the others find it begun. The
+   * wait doubles, so that a queue that stands still is not filled.
+   */
+  #resend({ seq, dueAt }: Claim, now: number): Message[] {
+    this.#store.claims.postpone(seq, now + Math.max(now - dueAt, this.#paces.resendMs + this.#situation.coarse))
+    return [
+      { seq, delayMs: 0 },
+      { seq, delayMs: 0 },
+    ]
+  }
+
+  /** A claim expired: entries that never began are due again; leases that never ended are charged and stay unknown. */
+  #takeBack(claim: Claim, now: number, due: Set<number>, forced: ClaimEntry[], ended: Ended[]): void {
+    if (claim.leases === null) {
+      this.#store.claims.delete(claim.seq)
+      for (const [k, generation] of claim.entries) {
+        if (generation === 0) forced.push([k, 0])
+        else due.add(k)
+      }
+      return
+    }
+    const open = claim.leases.filter((lease) => lease.expiresAt > now)
+    for (const lease of claim.leases) {
+      if (lease.expiresAt > now) continue
+      this.#inFlight.delete(lease.k)
+      const failure = failureValue('provider_timeout', 'the caller of the provider never reported back')
+      const outcome: Outcome = {
+        lease: lease.id,
+        k: lease.k,
+        kind: 'failed',
+        startedAt: lease.notBeforeAt,
+        latencyMs: Math.max(0, now - lease.notBeforeAt),
+        primitive: lease.primitive,
+        failure,
+        accepted: null,
+        permanent: false,
+        primitiveRefused: false,
+        retryAfterMs: null,
+      }
+      this.#guards.settled(lease, outcome, now)
+      const end = this.#settlement.finish(lease, outcome, now)
+      if (end !== null) ended.push(end)
+    }
+    if (open.length === 0) {
+      this.#store.claims.delete(claim.seq)
+      for (const [k] of claim.entries) due.add(k)
+    } else this.#store.claims.saveLeases(claim.seq, open, expiryOf(open))
+  }
+
+  /** Sorts prefixes by the slot in which they are due. A hint that came too early is written again, later. */
+  #sort(ks: number[], now: number, horizonAt: number): Map<number, ClaimEntry[]> {
+    const buckets = new Map<number, ClaimEntry[]>()
+    const later = new Map<number, number[]>()
+    for (const { k, nextAt, generation } of this.#store.states.nextTimes(ks)) {
+      if (nextAt === null || this.#inFlight.has(k)) continue
+      const slot = slotOf(Math.max(nextAt, now))
+      if (slot > horizonAt) append(later, slotOf(nextAt), k)
+      else append(buckets, slot, [k, generation] as ClaimEntry)
+    }
+    this.#store.slots.hints(later)
+    return buckets
+  }
+
+  #claim(buckets: Map<number, ClaimEntry[]>, now: number): Message[] {
+    const messages: Message[] = []
+    for (const [slot, entries] of buckets) {
+      // As few messages as possible, and of these none longer than another: the last of a long one waits for its turn.
+      const size = Math.ceil(entries.length / Math.ceil(entries.length / ENTRIES_PER_MESSAGE))
+      for (let first = 0; first < entries.length; first += size) {
+        const dueAt = Math.max(slot, now)
+        const expiresAt = dueAt + this.#paces.resendMs + this.#situation.coarse
+        const seq = this.#store.claims.insert(dueAt, expiresAt, entries.slice(first, first + size))
+        messages.push({ seq, delayMs: dueAt - now })
+      }
+    }
+    return messages
+  }
+
+  /** A message could not be sent, or failed every try: its entries are due again at once. `why` goes into their history. */
+  release(seq: number, now: number, why?: string): void {
+    this.#situation.transaction(() => {
+      const claim = this.#store.claims.load(seq)
+      if (claim === null || claim.leases !== null) return
+      this.#store.claims.delete(seq)
+      if (why !== undefined) {
+        const row = { at: now, type: 'decision', decision: 'dead_letter', why } as const
+        for (const { k, state } of this.#store.states.loadAll(claim.entries.map(([one]) => one)))
+          this.#store.states.save(k, state, [row])
+      }
+      // Claimed anew, without a message: it expires in a moment, and the alarm sends another.
+      this.#store.claims.insert(now, now + RELEASE_MS, claim.entries)
+    })
+  }
+}

@@ -1,0 +1,44 @@
+import type { Clock } from '../../runtime/clock.ts'
+import type { HandleMessage } from './records/managed-cache.ts'
+
+/** A message on the probe queue: which claim of which Registry. What is in it is looked up when it arrives. */
+export interface ProbeMessage {
+  account: string
+  seq: number
+}
+
+const SEND_BATCH = 100
+
+/** The way to the queue, a batch at a time. */
+export class ProbeQueue {
+  readonly #queue: Queue
+  readonly #clock: Clock
+
+  constructor(queue: Queue, clock: Clock) {
+    this.#queue = queue
+    this.#clock = clock
+  }
+
+  /** Sends each, to arrive after its `delayMs`. What the queue refuses is `refused`, one by one. */
+  async send<Sent extends { delayMs: number }>(
+    messages: readonly Sent[],
+    bodyOf: (message: Sent) => ProbeMessage | HandleMessage,
+    refused: (message: Sent) => void,
+  ): Promise<void> {
+    for (let first = 0; first < messages.length; first += SEND_BATCH) {
+      const batch = messages.slice(first, first + SEND_BATCH)
+      try {
+        await this.#queue.sendBatch(
+          batch.map((message) => ({
+            body: bodyOf(message),
+            // Rounded down: early costs a little, late costs the entry.
+            delaySeconds: Math.floor(this.#clock.realMs(message.delayMs) / 1000),
+          })),
+        )
+      } catch (thrown) {
+        console.error('probe queue refused a batch', thrown instanceof Error ? thrown.name : 'unknown')
+        for (const message of batch) refused(message)
+      }
+    }
+  }
+}

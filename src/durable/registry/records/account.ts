@@ -1,0 +1,11 @@
+/** An account's settings: the administrator's, kept where they are used. */
+export interface AccountSettings {
+  account: string
+  createdAt: number
+  /** Nano-dollars a UTC day for all prefixes together; null: no limit but the prefixes' own. */
+  budgetNanosPerDay: number | null
+  killSwitch: boolean
+  globalKillSwitch: boolean
+  /** Names of Worker secrets this account may use. Accounts that share one share the provider's cache. */
+  allowedSecrets: string[]
+}

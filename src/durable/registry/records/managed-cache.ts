@@ -1,0 +1,105 @@
+import type { HandleKeep, HandleState } from '../../../core/managed-cache/state.ts'
+import type { Grants } from '../../../calls/credential.ts'
+import type { HandleTarget, HandleLease } from '../../../calls/lease.ts'
+
+/** A handle that lives at a provider, as far as the tables know, and what it can be deleted with. */
+export interface LivingHandle {
+  provider: string
+  name: string
+  credential: string
+  credentialGeneration: number
+}
+
+/** What is registered about a managed cache: everything but its state and its contents. */
+export interface HandleRecord {
+  id: string
+  fingerprint: string
+  createdAt: number
+  provider: string
+  model: string
+  /** The caller's label. The provider's own display name carries our mark instead. */
+  name: string | null
+  credential: string
+  /** Which secret of that name; absent: the first. */
+  credentialGeneration?: number
+  estimatedTokens: number
+  bodyBytes: number
+  keep: HandleKeep
+}
+
+/** What the Worker sends to register one. */
+export type HandleRegistration = Omit<HandleRecord, 'id' | 'createdAt' | 'keep'> & {
+  ttlMs: number | null
+  keep: Partial<HandleKeep>
+  body: Uint8Array
+}
+
+/** A row that was put on the queue (`lease` null) or that a call is being made for. */
+export interface HandleClaim {
+  untilAt: number
+  lease: HandleLease | null
+}
+
+/** A message on the probe queue about a handle. */
+export interface HandleMessage {
+  account: string
+  handle: HandleTarget
+}
+
+/** A row of a managed cache's history. */
+export interface HandleRow {
+  at: number
+  /** What was done, or noticed. */
+  event: 'created' | 'renewed' | 'lost' | 'adopted' | 'deleted' | 'failed' | 'stopped' | 'orphan'
+  /** The provider's name of the handle, where it is about one. */
+  handle: string | null
+  tokens: number | null
+  /** What this event itself cost; null: not known. */
+  costNanos: number | null
+  /** Storage that was counted with it, since the row before; null: not known. */
+  storageNanos: number | null
+  why: string
+}
+
+export interface HandleView {
+  k: number
+  record: HandleRecord
+  state: HandleState
+  now: number
+  inFlight: boolean
+}
+
+/** A handle of ours that is to be deleted at its provider. */
+export interface DropRecord {
+  /** The managed cache that it belonged to. */
+  owner: number
+  provider: string
+  model: string
+  fingerprint: string
+  /** What it was made with, and can be deleted with; absent: the deployment's. */
+  credential?: string
+  credentialGeneration?: number
+  tokens: number | null
+  meteredToAt: number
+  expiresAt: number
+  tries: number
+  why: string
+  claim: HandleClaim | null
+}
+
+/** How asking for a handle goes on. */
+export type HandleFlight =
+  | { role: 'ready'; view: HandleView }
+  | ({ role: 'leader'; lease: HandleLease } & Grants)
+  | { role: 'follower'; k: number }
+  | { role: 'failed'; view: HandleView }
+  | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string; view: HandleView }
+
+/** What somebody who asks wants: a handle at all, one that was confirmed since `freshSinceAt`, or a longer life for it. */
+export type HandleWish = { want: 'any' } | { want: 'confirmed'; freshSinceAt: number } | { want: 'renewed' }
+
+/** Messages to be put on the queue, each to arrive after `delayMs`. */
+export interface HandleDue {
+  target: HandleTarget
+  delayMs: number
+}

@@ -1,0 +1,75 @@
+import type { Sql } from '../../sql.ts'
+
+/** A bot's call to a model, as its account's books have it. */
+export interface BotBookRow {
+  at: number
+  bot: string
+  turn: string
+  purpose: 'answer' | 'summary'
+  outcome: 'answered' | 'refused' | 'failed' | 'unknown'
+  /** What was charged; null: the price is not known. */
+  costNanos: number | null
+  why: string
+}
+
+/** A call that is being made: what it may cost at the worst is reserved until its end, or until it is given up. */
+export interface OpenBotCall {
+  id: string
+  bot: string
+  /** null: no price is known. */
+  worstNanos: number | null
+  expiresAt: number
+}
+
+/** The table of bots' calls: open ones are reservations, ended ones are entries of the ledger. */
+export class BotBookStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** A call that is begun once more takes the place of its former try. */
+  open({ id, bot, worstNanos, expiresAt }: OpenBotCall, now: number): void {
+    this.#sql.all(
+      `INSERT INTO bot_call (id, bot, at, reserved_nanos, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+        SET at = excluded.at, reserved_nanos = excluded.reserved_nanos, expires_at = excluded.expires_at, row = NULL`,
+      id,
+      bot,
+      now,
+      worstNanos,
+      expiresAt,
+    )
+  }
+
+  /** Null where there is none, or it has ended. */
+  openOne(id: string): OpenBotCall | null {
+    return this.#sql.all<OpenBotCall & Record<string, string | number | null>>(`${OPEN} AND id = ?`, id)[0] ?? null
+  }
+
+  expired(now: number): OpenBotCall[] {
+    return this.#sql.all<OpenBotCall & Record<string, string | number | null>>(`${OPEN} AND expires_at <= ?`, now)
+  }
+
+  close(id: string, row: BotBookRow): void {
+    this.#sql.all('UPDATE bot_call SET expires_at = NULL, row = ? WHERE id = ?', JSON.stringify(row), id)
+  }
+
+  /** Ended calls, the newest first, from before a place. */
+  rowsBefore(seq: number, limit: number): { seq: number; row: BotBookRow }[] {
+    return this.#sql
+      .all<{ seq: number; row: string }>(
+        'SELECT seq, row FROM bot_call WHERE expires_at IS NULL AND seq < ? ORDER BY seq DESC LIMIT ?',
+        seq,
+        limit,
+      )
+      .map(({ seq: at, row }) => ({ seq: at, row: JSON.parse(row) as BotBookRow }))
+  }
+
+  drop(beforeAt: number): void {
+    this.#sql.all('DELETE FROM bot_call WHERE expires_at IS NULL AND at < ?', beforeAt)
+  }
+}
+
+const OPEN =
+  'SELECT id, bot, reserved_nanos AS worstNanos, expires_at AS expiresAt FROM bot_call WHERE expires_at IS NOT NULL'

@@ -1,0 +1,59 @@
+import type { Sql } from '../../sql.ts'
+
+/** Who may act for the account: its keys, and its bots. */
+export class AccessStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  insertKey(id: string, hash: string, createdAt: number, expiresAt: number | null): void {
+    this.#sql.all(
+      'INSERT INTO key (id, hash, created_at, expires_at) VALUES (?, ?, ?, ?)',
+      id,
+      hash,
+      createdAt,
+      expiresAt,
+    )
+  }
+
+  key(id: string): { hash: string; createdAt: number; expiresAt: number | null; revokedAt: number | null } | null {
+    return (
+      this.#sql.all<{ hash: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }>(
+        'SELECT hash, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt FROM key WHERE id = ?',
+        id,
+      )[0] ?? null
+    )
+  }
+
+  keys(): { id: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }[] {
+    return this.#sql.all(
+      'SELECT id, created_at AS createdAt, expires_at AS expiresAt, revoked_at AS revokedAt FROM key ORDER BY created_at',
+    )
+  }
+
+  revokeKey(id: string, now: number): boolean {
+    return (
+      this.#sql.all('UPDATE key SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING id', now, id).length > 0
+    )
+  }
+
+  // Bots
+
+  addBot(id: string, now: number): void {
+    this.#sql.all('INSERT OR IGNORE INTO bot VALUES (?, ?)', id, now)
+  }
+
+  bots(): string[] {
+    return this.#sql.all<{ id: string }>('SELECT id FROM bot').map(({ id }) => id)
+  }
+
+  botCount(): number {
+    return this.#sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM bot')[0]?.n ?? 0
+  }
+
+  removeBot(id: string): void {
+    this.#sql.all('DELETE FROM bot WHERE id = ?', id)
+  }
+}

@@ -1,0 +1,235 @@
+import type { HandleState } from '../../../core/managed-cache/state.ts'
+import type { DropRecord, HandleClaim, HandleRecord, HandleRow } from '../records/managed-cache.ts'
+import type { Sql } from '../../sql.ts'
+
+const BODY_PART_BYTES = 1_500_000
+
+export interface StoredHandle {
+  k: number
+  record: HandleRecord
+  state: HandleState
+  claim: HandleClaim | null
+}
+
+export interface StoredDrop {
+  k: number
+  name: string
+  wakeAt: number
+  record: DropRecord
+}
+
+/** The tables of managed caches, as typed statements. It decides nothing. They are made with the Registry's other tables. */
+export class HandleStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  transaction<Result>(work: () => Result): Result {
+    return this.#sql.transaction(work)
+  }
+
+  insert(record: HandleRecord, state: HandleState, body: Uint8Array): number {
+    const row = this.#sql.all<{ k: number }>(
+      'INSERT INTO handle (id, wake_at, record, state) VALUES (?, ?, ?, ?) RETURNING k',
+      record.id,
+      state.nextAt,
+      JSON.stringify(record),
+      JSON.stringify(state),
+    )[0]
+    if (row === undefined) throw new Error('the insert returned no row')
+    for (let part = 0; part * BODY_PART_BYTES < body.length; part++) {
+      const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
+      this.#sql.all('INSERT INTO handle_body (k, part, bytes) VALUES (?, ?, ?)', row.k, part, bytes)
+    }
+    return row.k
+  }
+
+  keyOf(id: string): number | null {
+    return this.#sql.all<{ k: number }>('SELECT k FROM handle WHERE id = ?', id)[0]?.k ?? null
+  }
+
+  load(k: number): StoredHandle | null {
+    const row = this.#sql.all<HandleTableRow>('SELECT k, record, state, claim FROM handle WHERE k = ?', k)[0]
+    return row === undefined ? null : handleFrom(row)
+  }
+
+  before(k: number, limit: number): StoredHandle[] {
+    return this.#sql
+      .all<HandleTableRow>('SELECT k, record, state, claim FROM handle WHERE k < ? ORDER BY k DESC LIMIT ?', k, limit)
+      .map(handleFrom)
+  }
+
+  due(upToAt: number, limit: number): StoredHandle[] {
+    return this.#sql
+      .all<HandleTableRow>(
+        'SELECT k, record, state, claim FROM handle WHERE wake_at <= ? ORDER BY wake_at LIMIT ?',
+        upToAt,
+        limit,
+      )
+      .map(handleFrom)
+  }
+
+  count(): number {
+    return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM handle')[0]?.n ?? 0
+  }
+
+  /** One row written: the state, what stands for it on the queue, and when to look at it again. */
+  save(k: number, state: HandleState, claim: HandleClaim | null): void {
+    this.#sql.all(
+      'UPDATE handle SET state = ?, claim = ?, wake_at = ?, reserved_nanos = ? WHERE k = ?',
+      JSON.stringify(state),
+      claim === null ? null : JSON.stringify(claim),
+      claim?.untilAt ?? state.nextAt,
+      (claim?.lease?.reservedNanos ?? 0) + (state.owedNanos ?? 0),
+      k,
+    )
+  }
+
+  saveRecord(k: number, record: HandleRecord): void {
+    this.#sql.all('UPDATE handle SET record = ? WHERE k = ?', JSON.stringify(record), k)
+  }
+
+  body(k: number): Uint8Array | null {
+    const parts = this.#sql
+      .all<{ bytes: ArrayBuffer | Uint8Array }>('SELECT bytes FROM handle_body WHERE k = ? ORDER BY part', k)
+      .map(({ bytes }) => (bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)))
+    if (parts.length === 0) return null
+    const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+    let offset = 0
+    for (const part of parts) {
+      whole.set(part, offset)
+      offset += part.length
+    }
+    return whole
+  }
+
+  delete(k: number): void {
+    for (const table of ['handle', 'handle_body', 'handle_row']) this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
+  }
+
+  addRow(k: number, row: HandleRow): void {
+    this.#sql.all('INSERT INTO handle_row (k, at, row) VALUES (?, ?, ?)', k, row.at, JSON.stringify(row))
+  }
+
+  /** Newest first, before a number that the page before gave. */
+  /** Rows of all managed caches, the newest first, with the id of each one's cache. */
+  rowsBefore(beforeSeq: number, limit: number): { seq: number; id: string; row: HandleRow }[] {
+    return this.#sql
+      .all<{ seq: number; id: string; row: string }>(
+        'SELECT seq, id, row FROM handle_row JOIN handle USING (k) WHERE seq < ? ORDER BY seq DESC LIMIT ?',
+        beforeSeq,
+        limit,
+      )
+      .map(({ seq, id, row }) => ({ seq, id, row: JSON.parse(row) as HandleRow }))
+  }
+
+  rows(k: number, beforeSeq: number, limit: number): { seq: number; row: HandleRow }[] {
+    return this.#sql
+      .all<{ seq: number; row: string }>(
+        'SELECT seq, row FROM handle_row WHERE k = ? AND seq < ? ORDER BY seq DESC LIMIT ?',
+        k,
+        beforeSeq,
+        limit,
+      )
+      .map(({ seq, row }) => ({ seq, row: JSON.parse(row) as HandleRow }))
+  }
+
+  dropRows(beforeAt: number): void {
+    this.#sql.all('DELETE FROM handle_row WHERE at < ?', beforeAt)
+  }
+
+  // Handles that are to be deleted at their provider
+
+  /** False when it is there already. */
+  insertDrop(name: string, wakeAt: number, record: DropRecord): number | null {
+    return (
+      this.#sql.all<{ k: number }>(
+        'INSERT INTO handle_drop (name, wake_at, record) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING k',
+        name,
+        wakeAt,
+        JSON.stringify(record),
+      )[0]?.k ?? null
+    )
+  }
+
+  drop(k: number): StoredDrop | null {
+    const row = this.#sql.all<DropTableRow>('SELECT k, name, wake_at, record FROM handle_drop WHERE k = ?', k)[0]
+    return row === undefined ? null : dropFrom(row)
+  }
+
+  dropping(name: string): boolean {
+    return this.#sql.all('SELECT k FROM handle_drop WHERE name = ?', name).length > 0
+  }
+
+  drops(upToAt: number, limit: number): StoredDrop[] {
+    return this.#sql
+      .all<DropTableRow>(
+        'SELECT k, name, wake_at, record FROM handle_drop WHERE wake_at <= ? ORDER BY wake_at LIMIT ?',
+        upToAt,
+        limit,
+      )
+      .map(dropFrom)
+  }
+
+  saveDrop(k: number, wakeAt: number, record: DropRecord): void {
+    this.#sql.all('UPDATE handle_drop SET wake_at = ?, record = ? WHERE k = ?', wakeAt, JSON.stringify(record), k)
+  }
+
+  deleteDrop(k: number): void {
+    this.#sql.all('DELETE FROM handle_drop WHERE k = ?', k)
+  }
+
+  countsByProvider(): HandleCount[] {
+    return this.#sql.all<HandleCount>(
+      `SELECT json_extract(record, '$.provider') AS provider, count(*) AS registered,
+        count(json_extract(state, '$.live.name')) AS live, count(json_extract(state, '$.stopped.reason')) AS stopped
+        FROM handle GROUP BY 1 ORDER BY 1`,
+    )
+  }
+
+  /** The earliest instant at which something must happen to a handle. */
+  nextAt(): number | null {
+    const row = this.#sql.all<{ handle: number | null; dropped: number | null }>(
+      'SELECT (SELECT min(wake_at) FROM handle) AS handle, (SELECT min(wake_at) FROM handle_drop) AS dropped',
+    )[0]
+    const times = [row?.handle, row?.dropped].filter((at): at is number => typeof at === 'number')
+    return times.length === 0 ? null : Math.min(...times)
+  }
+}
+
+/** Managed caches at one provider: all that are registered, those with a live handle, and those that stopped. */
+export interface HandleCount {
+  provider: string
+  registered: number
+  live: number
+  stopped: number
+}
+
+interface HandleTableRow {
+  k: number
+  record: string
+  state: string
+  claim: string | null
+}
+
+function handleFrom(row: HandleTableRow): StoredHandle {
+  return {
+    k: row.k,
+    record: JSON.parse(row.record) as HandleRecord,
+    state: JSON.parse(row.state) as HandleState,
+    claim: row.claim === null ? null : (JSON.parse(row.claim) as HandleClaim),
+  }
+}
+
+interface DropTableRow {
+  k: number
+  name: string
+  wake_at: number
+  record: string
+}
+
+function dropFrom(row: DropTableRow): StoredDrop {
+  return { k: row.k, name: row.name, wakeAt: row.wake_at, record: JSON.parse(row.record) as DropRecord }
+}

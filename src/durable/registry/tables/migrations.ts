@@ -1,0 +1,71 @@
+/**
+ * A Registry's tables. The schedule costs as few rows as it can, because a written row is the dearest thing in a probe:
+ * `state` is one row per prefix and the truth about it; `slot` is an index over `state.next_at` packed by two-second
+ * slots (a hint at or before the truth, never after it); `claim` holds a message's entries and, once begun, their leases.
+ */
+export const REGISTRY_STEPS: readonly string[][] = [
+  [
+    'CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
+    `CREATE TABLE prefix (k INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, fingerprint TEXT NOT NULL UNIQUE,
+      created_at INTEGER NOT NULL, record TEXT NOT NULL)`,
+    `CREATE TABLE state (k INTEGER PRIMARY KEY, next_at INTEGER, state TEXT NOT NULL, tail TEXT NOT NULL DEFAULT '',
+      tail_rows INTEGER NOT NULL DEFAULT 0)`,
+    'CREATE TABLE name (name TEXT PRIMARY KEY, k INTEGER NOT NULL, version INTEGER NOT NULL)',
+    'CREATE TABLE body (k INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (k, part))',
+    'CREATE TABLE slot (at INTEGER PRIMARY KEY, ks TEXT NOT NULL)',
+    `CREATE TABLE claim (seq INTEGER PRIMARY KEY AUTOINCREMENT, due_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+      entries TEXT NOT NULL, leases TEXT, reserved_nanos INTEGER NOT NULL DEFAULT 0)`,
+    `CREATE TABLE history (k INTEGER NOT NULL, seq INTEGER NOT NULL, last_at INTEGER NOT NULL, rows BLOB NOT NULL,
+      rolled_up INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (k, seq)) WITHOUT ROWID`,
+    'CREATE INDEX history_age ON history (rolled_up, last_at)',
+    'CREATE TABLE job (id TEXT PRIMARY KEY, k INTEGER NOT NULL, created_at INTEGER NOT NULL, job TEXT NOT NULL)',
+    'CREATE TABLE ledger_day (day TEXT PRIMARY KEY, totals TEXT NOT NULL)',
+    'CREATE TABLE key (id TEXT PRIMARY KEY, hash TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER, revoked_at INTEGER)',
+    `CREATE TABLE idempotency (id TEXT PRIMARY KEY, at INTEGER NOT NULL, request_hash TEXT NOT NULL, status INTEGER, body TEXT)`,
+    'CREATE INDEX idempotency_at ON idempotency (at)',
+  ],
+  [
+    // A deleted credential keeps its row, without a secret: its generation must not be given out again.
+    `CREATE TABLE credential (name TEXT PRIMARY KEY, provider TEXT NOT NULL, host TEXT NOT NULL, generation INTEGER NOT NULL,
+      created_at INTEGER NOT NULL, sealed TEXT)`,
+  ],
+  // Managed caches: few rows, seldom written, so that an index does what slots do for prefixes. `wake_at` is when something
+  // must be looked at: a due time, or the end of a claim or a lease. `handle_drop` holds what is to be deleted at a provider.
+  [
+    `CREATE TABLE handle (k INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, wake_at INTEGER,
+      reserved_nanos INTEGER NOT NULL DEFAULT 0, record TEXT NOT NULL, state TEXT NOT NULL, claim TEXT)`,
+    'CREATE INDEX handle_wake ON handle (wake_at)',
+    'CREATE TABLE handle_body (k INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (k, part))',
+    'CREATE TABLE handle_row (seq INTEGER PRIMARY KEY AUTOINCREMENT, k INTEGER NOT NULL, at INTEGER NOT NULL, row TEXT NOT NULL)',
+    'CREATE INDEX handle_row_of ON handle_row (k, seq)',
+    `CREATE TABLE handle_drop (k INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, wake_at INTEGER NOT NULL,
+      record TEXT NOT NULL)`,
+  ],
+  // What a deleted prefix had spent of its day: a budget is a content's, and deleting it must not buy another.
+  ['CREATE TABLE departed (fingerprint TEXT PRIMARY KEY, day TEXT NOT NULL, spent_nanos INTEGER NOT NULL)'],
+  // Which bots there are, so that they are erased with the account.
+  ['CREATE TABLE bot (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID'],
+  // What idle gaps cost, kept and held out, by UTC day: the sums behind the measured saving.
+  ['CREATE TABLE trial_day (day TEXT PRIMARY KEY, arms TEXT NOT NULL) WITHOUT ROWID'],
+  // Crews that are warmed together: `wake_at` is when somebody must look whether they go on; null once they are over.
+  [
+    'CREATE TABLE crew (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, wake_at INTEGER, crew TEXT NOT NULL)',
+    'CREATE INDEX crew_wake ON crew (wake_at)',
+  ],
+  // Bots' calls: reserved while `expires_at` stands, entries of the ledger behind it.
+  [
+    `CREATE TABLE bot_call (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, bot TEXT NOT NULL,
+      at INTEGER NOT NULL, reserved_nanos INTEGER, expires_at INTEGER, row TEXT)`,
+    'CREATE INDEX bot_call_open ON bot_call (expires_at) WHERE expires_at IS NOT NULL',
+  ],
+  // Pools of models.
+  ['CREATE TABLE gateway (name TEXT PRIMARY KEY, gateway TEXT NOT NULL) WITHOUT ROWID'],
+  // Barriers before fan-outs of real requests.
+  ['CREATE TABLE barrier (k INTEGER PRIMARY KEY, barrier TEXT NOT NULL)'],
+  // Messages to the account's webhook. `wake_at` is when something must be done about one; without it, it was given up.
+  [
+    `CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+      wake_at INTEGER, count INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
+      leased_until INTEGER, stops TEXT NOT NULL)`,
+  ],
+]

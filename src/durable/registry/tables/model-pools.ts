@@ -1,0 +1,34 @@
+import type { Pool } from '../../../core/model/model-pool.ts'
+import type { Sql } from '../../sql.ts'
+
+/** Pools of models, by name. */
+export class PoolStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  save(pool: Pool): void {
+    this.#sql.all(
+      'INSERT INTO gateway VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET gateway = excluded.gateway',
+      pool.name,
+      JSON.stringify(pool),
+    )
+  }
+
+  load(name: string): Pool | null {
+    const row = this.#sql.all<{ gateway: string }>('SELECT gateway FROM gateway WHERE name = ?', name)[0]
+    return row === undefined ? null : (JSON.parse(row.gateway) as Pool)
+  }
+
+  all(): Pool[] {
+    return this.#sql
+      .all<{ gateway: string }>('SELECT gateway FROM gateway ORDER BY name')
+      .map(({ gateway }) => JSON.parse(gateway) as Pool)
+  }
+
+  delete(name: string): boolean {
+    return this.#sql.all('DELETE FROM gateway WHERE name = ? RETURNING name', name).length > 0
+  }
+}

@@ -1,0 +1,168 @@
+import type { Sql } from '../../sql.ts'
+import { newId } from '../../../runtime/ids.ts'
+
+/** A plan that stopped, as a message names it. */
+export interface StoppedPlan {
+  prefixId: string
+  name: string | null
+  provider: string
+  model: string
+  reason: string
+  why: string
+  at: number
+}
+
+/** A message to the account's webhook, and how far its delivery has come. */
+export interface OutboxRow {
+  seq: number
+  id: string
+  createdAt: number
+  /** When something must be done about it; null: it was given up. */
+  wakeAt: number | null
+  /** Plans that stopped; `stops` names the first of them. */
+  count: number
+  /** Times it was taken to be sent: what tells one try from another. None yet: stops that follow are put beside. */
+  tries: number
+  /** Tries that failed, since the webhook was last changed. */
+  failures: number
+  /** Until when a try may be under way; null: none is. */
+  leasedUntil: number | null
+  stops: StoppedPlan[]
+}
+
+/** What becomes of a message after it was made. */
+type Course = Pick<OutboxRow, 'seq' | 'wakeAt' | 'tries' | 'failures' | 'leasedUntil'>
+
+/** Messages to the account's webhook that are not delivered. Few rows: what is delivered is deleted. */
+export class OutboxStore {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  insert(id: string, createdAt: number, wakeAt: number, stop: StoppedPlan): void {
+    this.#sql.all(
+      'INSERT INTO outbox (id, created_at, wake_at, count, stops) VALUES (?, ?, ?, 1, ?)',
+      id,
+      createdAt,
+      wakeAt,
+      JSON.stringify([stop]),
+    )
+  }
+
+  /** The newest message that nobody has taken yet; null: there is none. */
+  open(): { seq: number; count: number } | null {
+    return (
+      this.#sql.all<{ seq: number; count: number }>(
+        'SELECT seq, count FROM outbox WHERE tries = 0 AND wake_at IS NOT NULL ORDER BY seq DESC LIMIT 1',
+      )[0] ?? null
+    )
+  }
+
+  /** Counts one more stop in a message, and names it where it is given. */
+  add(seq: number, stop: StoppedPlan | null): void {
+    if (stop === null) this.#sql.all('UPDATE outbox SET count = count + 1 WHERE seq = ?', seq)
+    else
+      this.#sql.all(
+        "UPDATE outbox SET count = count + 1, stops = json_insert(stops, '$[#]', json(?)) WHERE seq = ?",
+        JSON.stringify(stop),
+        seq,
+      )
+  }
+
+  save({ seq, wakeAt, tries, failures, leasedUntil }: Course): void {
+    this.#sql.all(
+      'UPDATE outbox SET wake_at = ?, tries = ?, failures = ?, leased_until = ? WHERE seq = ?',
+      wakeAt,
+      tries,
+      failures,
+      leasedUntil,
+      seq,
+    )
+  }
+
+  /** Gives up all that wait but the newest `most`. */
+  giveUpBut(most: number): void {
+    this.#sql.all(
+      `UPDATE outbox SET wake_at = NULL, leased_until = NULL WHERE wake_at IS NOT NULL AND seq NOT IN
+        (SELECT seq FROM outbox WHERE wake_at IS NOT NULL ORDER BY seq DESC LIMIT ?)`,
+      most,
+    )
+  }
+
+  /** All of them are to be tried anew. One that is being tried goes on. */
+  wakeAll(at: number): void {
+    this.#sql.all('UPDATE outbox SET failures = 0, wake_at = coalesce(leased_until, ?)', at)
+  }
+
+  delete(seq: number): void {
+    this.#sql.all('DELETE FROM outbox WHERE seq = ?', seq)
+  }
+
+  clear(): void {
+    this.#sql.all('DELETE FROM outbox')
+  }
+
+  load(seq: number): OutboxRow | null {
+    return this.#sql.all<Raw>(`${SELECT} WHERE seq = ?`, seq).map(rowFrom)[0] ?? null
+  }
+
+  due(now: number): OutboxRow[] {
+    return this.#sql.all<Raw>(`${SELECT} WHERE wake_at <= ? ORDER BY seq`, now).map(rowFrom)
+  }
+
+  underWay(now: number): number {
+    return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM outbox WHERE leased_until > ?', now)[0]?.n ?? 0
+  }
+
+  nextAt(): number | null {
+    return this.#sql.all<{ at: number | null }>('SELECT min(wake_at) AS at FROM outbox')[0]?.at ?? null
+  }
+
+  counts(): { waiting: number; givenUp: number } {
+    const row = this.#sql.all<{ waiting: number; total: number }>(
+      'SELECT count(wake_at) AS waiting, count(*) AS total FROM outbox',
+    )[0]
+    return { waiting: row?.waiting ?? 0, givenUp: (row?.total ?? 0) - (row?.waiting ?? 0) }
+  }
+
+  /** Of those that were given up, the latest `most` made at `since` or later stay. */
+  forget(since: number, most: number): void {
+    this.#sql.all(
+      `DELETE FROM outbox WHERE wake_at IS NULL AND (created_at < ? OR seq NOT IN
+        (SELECT seq FROM outbox WHERE wake_at IS NULL ORDER BY seq DESC LIMIT ?))`,
+      since,
+      most,
+    )
+  }
+}
+
+const SELECT =
+  'SELECT seq, id, created_at AS createdAt, wake_at AS wakeAt, count, tries, failures, leased_until AS leasedUntil, stops FROM outbox'
+
+type Raw = Omit<OutboxRow, 'stops'> & { stops: string }
+
+function rowFrom(raw: Raw): OutboxRow {
+  return { ...raw, stops: JSON.parse(raw.stops) as StoppedPlan[] }
+}
+
+/** Plans that stop within so long of each other are told of in one message: a refused key may stop thousands. */
+const TOGETHER_MS = 10_000
+
+/** Plans that one message names; the rest it counts. */
+const NAMED = 20
+
+/** Messages that wait; beyond them the oldest is given up. */
+const MOST_WAITING = 100
+
+/** Puts a stop beside others that nobody was told of yet, or begins a message. Part of the transaction of the stop itself. */
+export function addToOutbox(store: OutboxStore, stop: StoppedPlan): void {
+  const open = store.open()
+  if (open !== null) {
+    store.add(open.seq, open.count < NAMED ? stop : null)
+    return
+  }
+  store.insert(newId('msg'), stop.at, stop.at + TOGETHER_MS, stop)
+  store.giveUpBut(MOST_WAITING)
+}

@@ -1,0 +1,151 @@
+import type { PrefixState } from '../../../core/prefix/state.ts'
+import { Copies } from '../../row-cache.ts'
+import { bytesOf } from '../../sql.ts'
+import type { Blob, Sql } from '../../sql.ts'
+import type { StateStore } from './states.ts'
+import type { PrefixRecord } from '../../../registration/record.ts'
+
+/** A row may hold 2 MB in production (not enforced locally), so bodies are cut well below that. */
+const BODY_PART_BYTES = 1_500_000
+/** Settings records kept in memory: a copy of rows that change only by request. */
+const RECORDS_IN_MEMORY = 20_000
+
+/** Prefixes, their bodies and their names: what is registered. */
+export class PrefixStore {
+  readonly #sql: Sql
+  readonly #states: StateStore
+  readonly #copies = new Copies<PrefixRecord>(RECORDS_IN_MEMORY)
+
+  constructor(sql: Sql, states: StateStore) {
+    this.#sql = sql
+    this.#states = states
+  }
+
+  /** What was undone in the tables must not live on in the copies. */
+  forgetCopies(): void {
+    this.#copies.clear()
+  }
+
+  insert(record: PrefixRecord, state: PrefixState, body: Uint8Array): number {
+    const row = this.#sql.all<{ k: number }>(
+      'INSERT INTO prefix (id, fingerprint, created_at, record) VALUES (?, ?, ?, ?) RETURNING k',
+      record.id,
+      record.fingerprint,
+      record.createdAt,
+      JSON.stringify(record),
+    )[0]
+    if (row === undefined) throw new Error('the insert returned no row')
+    this.#states.insert(row.k, state)
+    this.#insertBody(row.k, body)
+    this.#copies.set(row.k, record)
+    return row.k
+  }
+
+  /** Another content under the same number and id. */
+  replace(k: number, record: PrefixRecord, body: Uint8Array): void {
+    this.#sql.all('UPDATE prefix SET fingerprint = ? WHERE k = ?', record.fingerprint, k)
+    this.saveRecord(k, record)
+    this.#sql.all('DELETE FROM body WHERE k = ?', k)
+    this.#insertBody(k, body)
+  }
+
+  #insertBody(k: number, body: Uint8Array): void {
+    for (let part = 0; part * BODY_PART_BYTES < body.length; part++) {
+      const bytes = body.subarray(part * BODY_PART_BYTES, (part + 1) * BODY_PART_BYTES)
+      this.#sql.all('INSERT INTO body (k, part, bytes) VALUES (?, ?, ?)', k, part, bytes)
+    }
+  }
+
+  record(k: number): PrefixRecord | null {
+    const known = this.#copies.get(k)
+    if (known !== undefined) return known
+    const row = this.#sql.all<{ record: string }>('SELECT record FROM prefix WHERE k = ?', k)[0]
+    if (row === undefined) return null
+    const record = JSON.parse(row.record) as PrefixRecord
+    this.#copies.set(k, record)
+    return record
+  }
+
+  saveRecord(k: number, record: PrefixRecord): void {
+    this.#sql.all('UPDATE prefix SET record = ? WHERE k = ?', JSON.stringify(record), k)
+    this.#copies.set(k, record)
+  }
+
+  keyOf(column: 'id' | 'fingerprint', value: string): number | null {
+    return this.#sql.all<{ k: number }>(`SELECT k FROM prefix WHERE ${column} = ?`, value)[0]?.k ?? null
+  }
+
+  keysBefore(k: number, limit: number): number[] {
+    return this.#sql
+      .all<{ k: number }>('SELECT k FROM prefix WHERE k < ? ORDER BY k DESC LIMIT ?', k, limit)
+      .map((row) => row.k)
+  }
+
+  count(): number {
+    return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM prefix')[0]?.n ?? 0
+  }
+
+  body(k: number): Uint8Array | null {
+    const parts = this.#sql
+      .all<{ bytes: Blob }>('SELECT bytes FROM body WHERE k = ? ORDER BY part', k)
+      .map(({ bytes }) => bytesOf(bytes))
+    const only = parts[0]
+    if (only === undefined) return null
+    if (parts.length === 1) return only
+    const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+    let offset = 0
+    for (const part of parts) {
+      whole.set(part, offset)
+      offset += part.length
+    }
+    return whole
+  }
+
+  delete(k: number): void {
+    for (const table of ['prefix', 'body', 'history', 'name', 'job', 'barrier'])
+      this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
+    this.#copies.delete(k)
+    this.#states.delete(k)
+  }
+
+  /** Remembers what a prefix that is to be deleted has spent of a day. */
+  saveDeparted(fingerprint: string, day: string, spentNanos: number): void {
+    this.#sql.all('INSERT OR REPLACE INTO departed VALUES (?, ?, ?)', fingerprint, day, spentNanos)
+  }
+
+  /** What a content had spent of `day` when it was deleted; the memory goes to whoever asks. */
+  takeDeparted(fingerprint: string, day: string): number {
+    const row = this.#sql.all<{ day: string; spent_nanos: number }>(
+      'DELETE FROM departed WHERE fingerprint = ? RETURNING day, spent_nanos',
+      fingerprint,
+    )[0]
+    return row?.day === day ? row.spent_nanos : 0
+  }
+
+  dropDeparted(beforeDay: string): void {
+    this.#sql.all('DELETE FROM departed WHERE day < ?', beforeDay)
+  }
+
+  // Names: a label points at its newest version
+
+  name(name: string): { k: number; version: number } | null {
+    return this.#sql.all<{ k: number; version: number }>('SELECT k, version FROM name WHERE name = ?', name)[0] ?? null
+  }
+
+  namesOf(k: number): string[] {
+    return this.#sql.all<{ name: string }>('SELECT name FROM name WHERE k = ?', k).map((row) => row.name)
+  }
+
+  saveName(name: string, k: number, version: number): void {
+    this.#sql.all(
+      'INSERT INTO name VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET k = excluded.k, version = excluded.version',
+      name,
+      k,
+      version,
+    )
+  }
+
+  deleteName(name: string): void {
+    this.#sql.all('DELETE FROM name WHERE name = ?', name)
+  }
+}

@@ -1,0 +1,143 @@
+import type { HistoryRow } from '../../../core/prefix/history.ts'
+import { newsOf } from '../../../core/prefix/alert.ts'
+import { readState } from '../../../core/prefix/state.ts'
+import type { PrefixState } from '../../../core/prefix/state.ts'
+import { Copies } from '../../row-cache.ts'
+import { linesOf } from './history-codec.ts'
+import type { HistoryStore } from './history.ts'
+import type { Sql } from '../../sql.ts'
+import type { TrialStore } from './holdout.ts'
+import type { Stop } from '../../../core/prefix/parts.ts'
+
+/** History rows kept beside the state before they move to a row of their own. */
+const TAIL_ROWS = 32
+/** States kept in memory, the most recently saved ones: a call reads its prefix's state three times within a minute. */
+const STATES_IN_MEMORY = 4_000
+
+/** A prefix and its state. */
+export interface Row {
+  k: number
+  state: PrefixState
+}
+
+/** The state of prefixes: one row each, and the truth about it. */
+export class StateStore {
+  readonly #sql: Sql
+  readonly #history: HistoryStore
+  readonly #trials: TrialStore
+  readonly #tell: (k: number, stop: Stop) => boolean
+  readonly #copies = new Copies<PrefixState>(STATES_IN_MEMORY)
+
+  /** `tell` takes a stop that a person has to hear of, in the transaction of the stop; true: it will be told. */
+  constructor(
+    sql: Sql,
+    history: HistoryStore,
+    trials: TrialStore,
+    tell: (k: number, stop: Stop) => boolean = () => false,
+  ) {
+    this.#sql = sql
+    this.#history = history
+    this.#trials = trials
+    this.#tell = tell
+  }
+
+  /** What was undone in the tables must not live on in the copies. */
+  forgetCopies(): void {
+    this.#copies.clear()
+  }
+
+  insert(k: number, state: PrefixState): void {
+    this.#sql.all('INSERT INTO state (k, next_at, state) VALUES (?, ?, ?)', k, state.nextAt, JSON.stringify(state))
+    this.#copies.set(k, state)
+  }
+
+  delete(k: number): void {
+    this.#sql.all('DELETE FROM state WHERE k = ?', k)
+    this.#copies.delete(k)
+  }
+
+  load(k: number): PrefixState | null {
+    const known = this.#copies.get(k)
+    if (known !== undefined) return known
+    const row = this.#sql.all<{ state: string }>('SELECT state FROM state WHERE k = ?', k)[0]
+    if (row === undefined) return null
+    const state = readState(row.state)
+    this.#copies.set(k, state)
+    return state
+  }
+
+  loadAll(ks: readonly number[]): Row[] {
+    const rows = this.#inMemory(ks)
+    const others = rows.length === ks.length ? [] : ks.filter((k) => !this.#copies.has(k))
+    if (others.length === 0) return rows
+    for (const { k, state } of this.#sql.all<{ k: number; state: string }>(
+      'SELECT k, state FROM state WHERE k IN (SELECT value FROM json_each(?))',
+      JSON.stringify(others),
+    ))
+      rows.push({ k, state: readState(state) })
+    for (const { k, state } of rows) this.#copies.set(k, state)
+    return rows
+  }
+
+  #inMemory(ks: readonly number[]): Row[] {
+    return ks.flatMap((k) => {
+      const state = this.#copies.get(k)
+      return state === undefined ? [] : [{ k, state }]
+    })
+  }
+
+  /** Where the schedule stands for some prefixes, without reading their whole state. */
+  nextTimes(ks: readonly number[]): { k: number; nextAt: number | null; generation: number }[] {
+    const times = this.#inMemory(ks).map(({ k, state: { nextAt, generation } }) => ({ k, nextAt, generation }))
+    const others = times.length === ks.length ? [] : ks.filter((k) => !this.#copies.has(k))
+    if (others.length === 0) return times
+    return times.concat(
+      this.#sql.all(
+        "SELECT k, next_at AS nextAt, json_extract(state, '$.generation') AS generation FROM state WHERE k IN (SELECT value FROM json_each(?))",
+        JSON.stringify(others),
+      ),
+    )
+  }
+
+  /** One written row, whatever is in it: history rows ride along in `tail` until there are enough for a row of their own. */
+  save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
+    const stop = given.stopped === null ? null : newsOf(this.load(k), given)
+    const isTold = stop !== null && this.#tell(k, stop)
+    const state = isTold ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
+    const text = JSON.stringify(state)
+    this.#copies.set(k, state)
+    if (rows.length === 0) {
+      this.#sql.all('UPDATE state SET next_at = ?, state = ? WHERE k = ?', state.nextAt, text, k)
+      return
+    }
+    this.#trials.book(rows)
+    const before = this.#sql.all<{ tail_rows: number }>('SELECT tail_rows FROM state WHERE k = ?', k)[0]
+    if (before === undefined) return
+    const lines = linesOf(rows)
+    if (before.tail_rows + rows.length >= TAIL_ROWS) {
+      this.#history.moveTail(k, lines)
+      const query = "UPDATE state SET next_at = ?, state = ?, tail = '', tail_rows = 0 WHERE k = ?"
+      this.#sql.all(query, state.nextAt, text, k)
+    } else {
+      const query = 'UPDATE state SET next_at = ?, state = ?, tail = tail || ?, tail_rows = tail_rows + ? WHERE k = ?'
+      this.#sql.all(query, state.nextAt, text, lines, rows.length, k)
+    }
+  }
+
+  /** Some prefixes that a due time stands for, the newest first, and how many there are. */
+  scheduled(limit: number): { ks: number[]; total: number } {
+    const ks = this.#sql
+      .all<{ k: number }>('SELECT k FROM state WHERE next_at IS NOT NULL ORDER BY k DESC LIMIT ?', limit)
+      .map((row) => row.k)
+    if (ks.length < limit) return { ks, total: ks.length }
+    const total = this.#sql.all<{ n: number }>('SELECT count(next_at) AS n FROM state')[0]?.n ?? ks.length
+    return { ks, total }
+  }
+
+  /** Prefixes whose due time passed without any slot or claim standing for them: none, unless there is a defect. */
+  forgotten(now: number, limit: number): number[] {
+    return this.#sql
+      .all<{ k: number }>('SELECT k FROM state WHERE next_at IS NOT NULL AND next_at < ? LIMIT ?', now, limit)
+      .map((row) => row.k)
+  }
+}

@@ -1,0 +1,135 @@
+import { AccessStore } from './keys.ts'
+import { BarrierStore } from './barriers.ts'
+import { BotBookStore } from './bot-calls.ts'
+import { ClaimStore } from './claims.ts'
+import { CrewStore } from './crews.ts'
+import { DayStore } from './days.ts'
+import { HistoryStore } from './history.ts'
+import { JobStore } from './jobs.ts'
+import { migrate } from '../../migrate.ts'
+import { PoolStore } from './model-pools.ts'
+import { OutboxStore, addToOutbox } from './outbox.ts'
+import { PrefixStore } from './prefixes.ts'
+import { SlotStore } from './slots.ts'
+import type { Sql } from '../../sql.ts'
+import { StateStore } from './states.ts'
+import { TrialStore } from './holdout.ts'
+import type { Stop } from '../../../core/prefix/parts.ts'
+import { dayOf } from '../../../core/time/time.ts'
+import type { AccountSettings } from '../records/account.ts'
+import { REGISTRY_STEPS } from './migrations.ts'
+
+/** One account's tables, as typed statements by idea. They decide nothing. */
+export class RegistryStore {
+  readonly #sql: Sql
+  readonly history: HistoryStore
+  readonly states: StateStore
+  readonly prefixes: PrefixStore
+  readonly slots: SlotStore
+  readonly claims: ClaimStore
+  readonly jobs: JobStore
+  readonly days: DayStore
+  readonly trials: TrialStore
+  readonly access: AccessStore
+  readonly crews: CrewStore
+  readonly pools: PoolStore
+  readonly barriers: BarrierStore
+  readonly botBook: BotBookStore
+  readonly outbox: OutboxStore
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+    migrate(sql, REGISTRY_STEPS)
+    this.history = new HistoryStore(sql)
+    this.trials = new TrialStore(sql)
+    this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#tell(k, stop))
+    this.prefixes = new PrefixStore(sql, this.states)
+    this.slots = new SlotStore(sql)
+    this.claims = new ClaimStore(sql)
+    this.jobs = new JobStore(sql)
+    this.days = new DayStore(sql)
+    this.access = new AccessStore(sql)
+    this.crews = new CrewStore(sql)
+    this.pools = new PoolStore(sql)
+    this.barriers = new BarrierStore(sql)
+    this.botBook = new BotBookStore(sql)
+    this.outbox = new OutboxStore(sql)
+  }
+
+  /** Everything inside commits together or not at all, and the copies in memory with it. */
+  transaction<Result>(work: () => Result): Result {
+    try {
+      return this.#sql.transaction(work)
+    } catch (thrown) {
+      this.prefixes.forgetCopies()
+      this.states.forgetCopies()
+      this.claims.forgetCopies()
+      throw thrown
+    }
+  }
+
+  // Settings
+
+  settings(): AccountSettings | null {
+    const row = this.#sql.all<{ value: string }>("SELECT value FROM setting WHERE name = 'account'")[0]
+    return row === undefined ? null : (JSON.parse(row.value) as AccountSettings)
+  }
+
+  saveSettings(settings: AccountSettings): void {
+    this.#sql.all(
+      "INSERT INTO setting VALUES ('account', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+      JSON.stringify(settings),
+    )
+  }
+
+  setting(name: string): string | null {
+    return this.#sql.all<{ value: string }>('SELECT value FROM setting WHERE name = ?', name)[0]?.value ?? null
+  }
+
+  saveSetting(name: string, value: string): void {
+    this.#sql.all(
+      'INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+      name,
+      value,
+    )
+  }
+
+  deleteSetting(name: string): void {
+    this.#sql.all('DELETE FROM setting WHERE name = ?', name)
+  }
+
+  // What spans tables
+
+  /** A plan stopped, and a person has to hear of it: false where the account has nobody to tell. */
+  #tell(k: number, { reason, at, why }: Stop): boolean {
+    const record = this.prefixes.record(k)
+    if (record === null || this.setting('webhook') === null) return false
+    const { id, name, provider, model } = record
+    addToOutbox(this.outbox, { prefixId: id, name, provider, model, reason, why, at })
+    return true
+  }
+
+  reservedNanos(): number {
+    const row = this.#sql.all<{ prefixes: number | null; handles: number | null; bots: number | null }>(
+      `SELECT (SELECT sum(reserved_nanos) FROM claim) AS prefixes, (SELECT sum(reserved_nanos) FROM handle) AS handles,
+        (SELECT sum(reserved_nanos) FROM bot_call WHERE expires_at IS NOT NULL) AS bots`,
+    )[0]
+    return (row?.prefixes ?? 0) + (row?.handles ?? 0) + (row?.bots ?? 0)
+  }
+
+  /** What the account's calls of any kind have cost on the day of `now`. */
+  spentNanos(now: number): number {
+    const totals = this.days.load(dayOf(now))
+    return totals === null ? 0 : totals.costNanos + totals.botCostNanos
+  }
+
+  /** The earliest instant at which something must happen: a slot falls due, a claim expires, a crew must be looked after, or a message is to be sent. */
+  nextAt(): number | null {
+    const row = this.#sql.all<{ slot: number | null; claim: number | null; crew: number | null }>(
+      `SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim,
+        (SELECT min(wake_at) FROM crew) AS crew`,
+    )[0]
+    const times = [...Object.values(row ?? {}), this.outbox.nextAt()].filter((at) => at !== null)
+    return times.length === 0 ? null : Math.min(...times)
+  }
+}

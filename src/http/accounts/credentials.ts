@@ -1,0 +1,74 @@
+import { credentialName, newCredential } from '../../contract/credential.ts'
+import { Failure, readFailure } from '../../contract/failure.ts'
+import type { CredentialView } from '../../durable/registry/account/credentials.ts'
+import { hostOf, DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
+import { isKeyFile, readServiceAccount } from '../../providers/transport/service-account.ts'
+import type { Card } from '../../providers/card.ts'
+import { accessTo } from '../../runtime/env.ts'
+import { existing } from './routes.ts'
+import { admin } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { registryOf, room } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import { iso } from '../present/format.ts'
+import { cardFor } from '../../registration/native.ts'
+
+/** Providers' keys of one account. What is put in never comes out of here. */
+export const credentials = room()
+  .put('/accounts/:id/credentials/:name', admin, async (c) => {
+    const given = await readBody(c, newCredential)
+    const name = nameOf(c)
+    const card = cardFor(given.provider, 'provider')
+    refuseKeyFile(card, given.secret)
+    const host = given.host ?? hostOf(accessTo(card, c.env).baseUrl)
+    const registry = registryOf(c, await existing(c))
+    const stored = await registry.putCredential({ name, provider: card.id, host, secret: given.secret })
+    return c.json(credentialJson(stored), stored.generation === 1 ? 201 : 200)
+  })
+  .get('/accounts/:id/credentials', admin, async (c) => {
+    const stored = await registryOf(c, await existing(c)).credentials()
+    return c.json({ data: stored.map(credentialJson), next_cursor: null })
+  })
+  .delete('/accounts/:id/credentials/:name', admin, async (c) => {
+    const name = nameOf(c)
+    if (!(await registryOf(c, await existing(c)).removeCredential(name))) {
+      throw new Failure('not_found', 'There is no such credential.')
+    }
+    return c.json({ id: name, deleted: true })
+  })
+
+function nameOf(c: Call): string {
+  const name = credentialName.safeParse(c.req.param('name'))
+  if (!name.success) {
+    throw new Failure('invalid_request', 'name: must be 1 to 64 letters, digits, hyphens and underscores.', {
+      field: 'name',
+    })
+  }
+  if (name.data !== DEFAULT_CREDENTIAL) return name.data
+  throw new Failure('invalid_request', 'name: "default" stands for the Worker secret of the provider.', {
+    field: 'name',
+  })
+}
+
+/** A key file is for providers that exchange one, and has to be whole. */
+function refuseKeyFile(card: Card, secret: string): void {
+  if (!isKeyFile(secret)) return
+  const invalid = (why: string): Failure => new Failure('invalid_request', `secret: ${why}`, { field: 'secret' })
+  if (card.serviceAccounts !== true) throw invalid(`${card.id} takes a key, not a key file in JSON.`)
+  try {
+    readServiceAccount(secret)
+  } catch (thrown) {
+    throw invalid(readFailure(thrown)?.message ?? 'The service-account key cannot be read.')
+  }
+}
+
+function credentialJson(stored: CredentialView) {
+  return {
+    name: stored.name,
+    provider: stored.provider,
+    host: stored.host,
+    generation: stored.generation,
+    created_at: iso(stored.createdAt),
+    sealed_with: stored.sealedWith,
+  }
+}

@@ -1,0 +1,87 @@
+import {
+  accountChange,
+  newAccount,
+  newKey,
+  accountAnswer,
+  accountWithUse,
+  credentialAnswer,
+  keyAnswer,
+  newKeyAnswer,
+  revokedAnswer,
+} from '../../contract/account.ts'
+import { deletedAnswer, listOf } from '../../contract/values.ts'
+import { newCredential } from '../../contract/credential.ts'
+import { newWebhook, newWebhookAnswer, webhookAnswer, webhookTestAnswer } from '../../contract/webhook.ts'
+import { accountsQuery } from './routes.ts'
+import { operationsOf } from '../server/openapi-operation.ts'
+
+/** Accounts, their keys and their credentials. */
+export const accounts = operationsOf('admin', {
+  'POST /accounts': {
+    does: 'Creates an account.',
+    body: newAccount,
+    answers: { 201: accountAnswer },
+  },
+  'GET /accounts': {
+    does: 'Lists accounts by name.',
+    query: accountsQuery,
+    answers: listOf(accountAnswer),
+  },
+  'GET /accounts/{id}': {
+    does: 'One account, with its use.',
+    answers: accountWithUse,
+  },
+  'PATCH /accounts/{id}': {
+    does: 'Changes its budget, secrets or kill switch.',
+    body: accountChange,
+    answers: accountAnswer,
+  },
+  'DELETE /accounts/{id}': {
+    does: 'Deletes it and everything in it.',
+    answers: deletedAnswer,
+  },
+  'POST /accounts/{id}/keys': {
+    does: 'Makes a key.',
+    body: newKey,
+    bodyOptional: true,
+    answers: { 201: newKeyAnswer },
+  },
+  'GET /accounts/{id}/keys': {
+    does: 'Lists its keys, without their secrets.',
+    answers: listOf(keyAnswer),
+  },
+  'DELETE /accounts/{id}/keys/{kid}': {
+    does: 'Revokes a key: within 30 seconds everywhere.',
+    answers: revokedAnswer,
+  },
+  'PUT /accounts/{id}/credentials/{name}': {
+    does: "Stores a provider's key, sealed, or replaces it: a new generation.",
+    body: newCredential,
+    answers: { 200: credentialAnswer, 201: credentialAnswer },
+  },
+  'GET /accounts/{id}/credentials': {
+    does: 'Lists its credentials, without their secrets.',
+    answers: listOf(credentialAnswer),
+  },
+  'DELETE /accounts/{id}/credentials/{name}': {
+    does: 'Deletes a credential. Plans that used it stop.',
+    answers: deletedAnswer,
+  },
+  'PUT /accounts/{id}/webhook': {
+    does: 'Sets where stopped plans are told of. What was not delivered is tried anew.',
+    body: newWebhook,
+    answers: { 200: newWebhookAnswer, 201: newWebhookAnswer },
+  },
+  'GET /accounts/{id}/webhook': {
+    does: 'Where stopped plans are told of, and how that goes.',
+    answers: webhookAnswer,
+  },
+  'POST /accounts/{id}/webhook/test': {
+    does: 'Posts a message about nothing, once, and says how that went.',
+    answers: webhookTestAnswer,
+  },
+  'DELETE /accounts/{id}/webhook': {
+    does: 'Tells nobody any more, and forgets what was not delivered.',
+    answers: deletedAnswer,
+  },
+})

@@ -1,0 +1,175 @@
+import * as z from 'zod'
+import { accountChange, newAccount, newKey } from '../../contract/account.ts'
+import { Failure } from '../../contract/failure.ts'
+import { accountId } from '../../contract/scalars.ts'
+import { secretNames } from '../../runtime/env.ts'
+import { newAccountKey, sha256 } from '../../runtime/ids.ts'
+import { admin, forgetKeys, keySeed } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { eraseBotsOf } from '../bots/erase.ts'
+import { deleteHandlesOf } from '../caches/erase.ts'
+import { clockOf, directoryOf, registryOf, room } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import { decodeCursor, encodeCursor } from '../server/cursor.ts'
+import { webhookJson } from '../present/webhook.ts'
+import { cursor, limit, readQuery } from '../server/query.ts'
+import { dayOf } from '../../core/time/time.ts'
+import type { AccountSettings } from '../../durable/registry/records/account.ts'
+import { iso, money } from '../present/format.ts'
+
+export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
+
+/** The account that a path names. It must exist: asking a Registry would make one. */
+export async function existing(c: Call): Promise<string> {
+  const id = c.req.param('id') ?? ''
+  if (!accountId.safeParse(id).success || !(await directoryOf(c).has(id))) {
+    throw new Failure('not_found', 'There is no such account.')
+  }
+  return id
+}
+
+export const accounts = room()
+  .post('/accounts', admin, async (c) => {
+    refuseIdempotencyKey(c)
+    const { id, ...given } = await readBody(c, newAccount)
+    const change = settingsFrom(given)
+    const directory = directoryOf(c)
+    const registry = registryOf(c, id)
+    const added = await directory.add(id)
+    // One that was added and then not configured, because something broke in between, is completed here.
+    if (!added && (await registry.settings()) !== null) {
+      throw new Failure('conflict', 'id: there is an account of this name already.', { field: 'id' })
+    }
+    const settings = await registry.configure({ ...change, globalKillSwitch: await directory.killSwitch() })
+    return c.json(settingsJson(settings), 201)
+  })
+  .get('/accounts', admin, async (c) => {
+    const query = readQuery(c, accountsQuery)
+    const from = decodeCursor(query.cursor, z.strictObject({ after: z.string() }))
+    const all = (await directoryOf(c).accounts()).filter(({ id }) => from === null || id > from.after)
+    const page = all.slice(0, query.limit)
+    const data = await Promise.all(page.map(({ id, createdAt }) => accountJson(c, id, createdAt)))
+    const last = page.at(-1)
+    const next = last === undefined || all.length === page.length ? null : encodeCursor({ after: last.id })
+    return c.json({ data, next_cursor: next })
+  })
+  .get('/accounts/:id', admin, async (c) => {
+    const id = await existing(c)
+    const registry = registryOf(c, id)
+    const [account, counts, days, webhook] = await Promise.all([
+      accountJson(c, id, 0),
+      registry.counts(),
+      registry.totals(),
+      registry.webhook(),
+    ])
+    const today = days.find(({ day }) => day === dayOf(clockOf(c).now()))?.totals
+    return c.json({
+      ...account,
+      prefixes: counts.prefixes,
+      stored_bytes: counts.storedBytes,
+      today: { calls: today?.calls ?? 0, cost_usd: money(today?.costNanos ?? 0) },
+      webhook: webhook === null ? null : webhookJson(webhook),
+    })
+  })
+  .patch('/accounts/:id', admin, async (c) => {
+    const change = settingsFrom(await readBody(c, accountChange))
+    return c.json(settingsJson(await registryOf(c, await existing(c)).configure(change)))
+  })
+  .delete('/accounts/:id', admin, async (c) => {
+    const id = await existing(c)
+    await deleteHandlesOf(c, id)
+    await eraseBotsOf(c, id)
+    await erase(c, id)
+    await directoryOf(c).remove(id)
+    forgetKeys(id)
+    return c.json({ id, deleted: true })
+  })
+  .post('/accounts/:id/keys', admin, async (c) => {
+    refuseIdempotencyKey(c)
+    const given = await readBody(c, newKey, { empty: true })
+    const account = await existing(c)
+    const now = clockOf(c).now()
+    const expiresAt = given.expires_at ?? (given.expires_in == null ? null : now + given.expires_in)
+    if (expiresAt !== null && expiresAt <= now) {
+      throw new Failure('invalid_request', 'expires_at: lies in the past.', { field: 'expires_at' })
+    }
+    const { id, key } = newAccountKey(account, await keySeed(c))
+    await registryOf(c, account).createKey(id, sha256(key), expiresAt)
+    return c.json({ id, key, created_at: iso(now), expires_at: iso(expiresAt), revoked_at: null }, 201)
+  })
+  .get('/accounts/:id/keys', admin, async (c) => {
+    const keys = await registryOf(c, await existing(c)).keys()
+    return c.json({
+      data: keys.map(({ id, createdAt, expiresAt, revokedAt }) => ({
+        id,
+        created_at: iso(createdAt),
+        expires_at: iso(expiresAt),
+        revoked_at: iso(revokedAt),
+      })),
+      next_cursor: null,
+    })
+  })
+  .delete('/accounts/:id/keys/:kid', admin, async (c) => {
+    const account = await existing(c)
+    const { kid } = c.req.param()
+    if (!/^[0-9a-f]{12}$/.test(kid) || !(await registryOf(c, account).revokeKey(kid))) {
+      throw new Failure('not_found', 'There is no such key.')
+    }
+    forgetKeys(account, kid)
+    return c.json({ id: kid, revoked: true })
+  })
+
+function settingsFrom(given: z.output<typeof accountChange>): Partial<AccountSettings> {
+  const known = secretNames()
+  for (const [index, name] of (given.allowed_secrets ?? []).entries()) {
+    if (known.includes(name)) continue
+    const field = `allowed_secrets[${index}]`
+    throw new Failure('invalid_request', `${field}: must be one of ${known.join(', ')}.`, { field, known })
+  }
+  return {
+    ...(given.budget_usd_per_day === undefined ? {} : { budgetNanosPerDay: given.budget_usd_per_day }),
+    ...(given.allowed_secrets === undefined ? {} : { allowedSecrets: [...new Set(given.allowed_secrets)] }),
+    ...(given.kill_switch === undefined ? {} : { killSwitch: given.kill_switch }),
+  }
+}
+
+/** An answer that shows a key once cannot be shown again, and administrators' answers are kept nowhere. */
+function refuseIdempotencyKey(c: Call): void {
+  if (c.req.header('idempotency-key') === undefined) return
+  throw new Failure('unsupported', "idempotency-key: is honoured on an account's routes only.", {
+    field: 'idempotency-key',
+  })
+}
+
+async function accountJson(c: Call, id: string, createdAt: number) {
+  const settings = await registryOf(c, id).settings()
+  if (settings !== null) return settingsJson(settings)
+  return settingsJson({
+    account: id,
+    createdAt,
+    budgetNanosPerDay: null,
+    killSwitch: false,
+    globalKillSwitch: false,
+    allowedSecrets: [],
+  })
+}
+
+function settingsJson(settings: AccountSettings) {
+  return {
+    id: settings.account,
+    created_at: iso(settings.createdAt),
+    budget_usd_per_day: money(settings.budgetNanosPerDay),
+    allowed_secrets: settings.allowedSecrets,
+    kill_switch: settings.killSwitch,
+    global_kill_switch: settings.globalKillSwitch,
+  }
+}
+
+/** A Registry ends itself when it is erased, so that the call to it is cut off: whether it is empty is what counts. */
+async function erase(c: Call, id: string): Promise<void> {
+  try {
+    await registryOf(c, id).erase()
+  } catch (thrown) {
+    if ((await registryOf(c, id).settings()) !== null) throw thrown
+  }
+}

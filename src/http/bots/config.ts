@@ -1,0 +1,112 @@
+import { EXIT_TOOL } from '../../contract/tool.ts'
+import type { NewBot } from '../../contract/bot.ts'
+import { cacheValue } from '../../contract/cache.ts'
+import { Failure } from '../../contract/failure.ts'
+import { keepWarmOver } from '../../contract/keep-warm.ts'
+import { estimateTokens } from '../../core/prompt/tokens.ts'
+import { MAX_ITERATIONS } from '../../durable/bot/state.ts'
+import type { BotCache, BotConfig, BotLimits, BotTool } from '../../durable/bot/state.ts'
+import { DEFAULT_KEEP_WARM } from '../../registration/registration.ts'
+import { takesTools } from '../../providers/conversation.ts'
+import { wireOf } from '../../providers/registry.ts'
+import { chooseRetention } from '../../providers/dialects/shared/retention.ts'
+import { factsOf } from '../../runtime/facts.ts'
+import { toolSecret, wrongToolUrl } from '../../calls/tool.ts'
+import { clockOf } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
+import { refuseWithoutCredential } from '../server/access.ts'
+import { useOf } from '../../registration/credential-use.ts'
+import { cardFor } from '../../registration/native.ts'
+
+export function limitsFrom({ idle_timeout, cost_budget_usd, max_history }: NewBot): BotLimits {
+  return {
+    ...(idle_timeout === undefined ? {} : { idleTimeoutMs: idle_timeout }),
+    ...(cost_budget_usd === undefined ? {} : { costBudgetNanos: cost_budget_usd }),
+    ...(max_history === undefined ? {} : { maxHistory: max_history }),
+  }
+}
+
+/** Refuses, before anything is stored, what could not be done later. */
+export async function configFrom(c: Call, given: NewBot, id: string): Promise<BotConfig> {
+  const { provider, model } = given
+  if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
+  if (model === undefined) throw new Failure('invalid_request', 'model: is missing.', { field: 'model' })
+  const card = cardFor(provider, 'provider')
+  const facts = factsOf(card.id, model, clockOf(c).now())
+  if (given.cost_budget_usd != null && facts.price === null) {
+    const text = 'cost_budget_usd: the price of this model is not known, so that no budget could end it.'
+    throw new Failure('unsupported', text, { field: 'cost_budget_usd' })
+  }
+  const historyTokens = given.history_tokens ?? 8_192
+  if (estimateTokens(given.system_prompt ?? '') > historyTokens) {
+    const text = `system_prompt: is longer than history_tokens, ${historyTokens}, which it is part of.`
+    throw new Failure('invalid_request', text, { field: 'system_prompt' })
+  }
+  const known = await credentialsNamed(c, [given.credential])
+  const credential = useOf(given.credential, known)
+  const own = known.get(credential.name)
+  if (own === undefined) await refuseWithoutCredential(c, card)
+  else refuseElsewhere(c, card, own)
+  return {
+    account: c.var.account,
+    provider: card.id,
+    model,
+    credential,
+    historyTokens,
+    maxOutputTokens: given.max_output_tokens ?? 4_096,
+    injectTime: given.inject_time ?? true,
+    cache: botCacheFrom(given.cache, { provider: card.id, model, key: id }, clockOf(c).now()),
+    tools: toolsFrom(c, given, takesTools(card)),
+    exitTool: given.exit_tool ?? false,
+    maxIterations: given.max_iterations ?? MAX_ITERATIONS,
+    summarize: given.summarize ?? false,
+    keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
+  }
+}
+
+function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, taken: boolean): BotTool[] {
+  if (exit_tool && !taken) {
+    throw new Failure('unsupported', 'exit_tool: models of this provider call no tools.', { field: 'exit_tool' })
+  }
+  if (given.length === 0) return []
+  if (!taken) {
+    throw new Failure('unsupported', 'tools: models of this provider call none.', { field: 'tools' })
+  }
+  toolSecret(c.var.account, c.env) // calls are signed, or not made
+  return given.map(({ name, description, parameters, url, timeout }, index) => {
+    const wrong = wrongToolUrl(url, c.env)
+    if (wrong !== null) {
+      const field = `tools[${index}].url`
+      throw new Failure('invalid_request', `${field}: ${wrong}.`, { field })
+    }
+    if (exit_tool && name === EXIT_TOOL) {
+      const field = `tools[${index}].name`
+      throw new Failure('invalid_request', `${field}: must not be ${EXIT_TOOL}, which exit_tool offers.`, { field })
+    }
+    const parametersText = JSON.stringify(parameters ?? { type: 'object', properties: {} })
+    return { name, description, parametersText, url, timeoutMs: timeout ?? TOOL_TIMEOUT_MS }
+  })
+}
+
+const TOOL_TIMEOUT_MS = 10_000
+
+/** What a bot asks of the cache, or one of its turns; null: nothing. Throws `unsupported` for what it does not do. */
+export function botCacheFrom(
+  given: NewBot['cache'],
+  bot: { provider: string; model: string; key: string },
+  now: number,
+): BotCache | null {
+  const wanted = cacheValue(given ?? 'auto')
+  if (wanted.mode === 'disabled') return null
+  if (wanted.mode === 'required') {
+    throw new Failure('unsupported', 'cache.mode: a bot cannot require it yet.', { field: 'cache.mode' })
+  }
+  if (wanted.strategy !== 'automatic') {
+    const text = 'cache.strategy: a bot places its breakpoints itself; only "automatic" is supported.'
+    throw new Failure('unsupported', text, { field: 'cache.strategy' })
+  }
+  const facts = factsOf(bot.provider, bot.model, now)
+  const { retentions } = wireOf(cardFor(bot.provider, 'provider'))
+  return { retention: chooseRetention(wanted, null, facts, retentions).name, key: wanted.key ?? bot.key }
+}

@@ -1,0 +1,146 @@
+import * as z from 'zod'
+import { botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.ts'
+import { Failure } from '../../contract/failure.ts'
+import { parseWith } from '../../contract/issues.ts'
+import { estimateTokens } from '../../core/prompt/tokens.ts'
+import { botName, newBotState } from '../../durable/bot/state.ts'
+import { newId } from '../../runtime/ids.ts'
+import { toolSecret } from '../../calls/tool.ts'
+import { account } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { botCacheFrom, configFrom, limitsFrom } from './config.ts'
+import { clockOf, registryOf, room } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import { idempotent } from '../server/idempotency.ts'
+import { botJson } from '../present/bot.ts'
+import { readQuery } from '../server/query.ts'
+
+export const eraseQuery = z.strictObject({
+  erase: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .optional()
+    .meta({ description: 'true: deletes everything of it, not only ends it.' }),
+})
+
+/** Members that a snapshot brings along. */
+const WITH_SNAPSHOT = new Set(['snapshot', 'idle_timeout', 'cost_budget_usd'])
+
+export const bots = room()
+  .post('/bots', account, idempotent, async (c) => {
+    const given = await readBody(c, newBot)
+    const id = newId('bot')
+    const bot = stubOf(c, id)
+    const limits = limitsFrom(given)
+    if (given.snapshot !== undefined) {
+      const besides = Object.keys(given).find((field) => !WITH_SNAPSHOT.has(field))
+      if (besides !== undefined) {
+        const text = `${besides}: comes with the snapshot, and may not stand beside it.`
+        throw new Failure('invalid_request', text, { field: besides })
+      }
+      await registryOf(c).addBot(id)
+      try {
+        await bot.restore(given.snapshot, limits)
+      } catch (thrown) {
+        await registryOf(c).removeBot(id) // a refused snapshot stores nothing
+        throw thrown
+      }
+    } else {
+      const config = await configFrom(c, given, id)
+      await registryOf(c).addBot(id)
+      await bot.start(limits, newBotState(config, given.system_prompt ?? ''))
+    }
+    return c.json(await shown(c, id), 201)
+  })
+  .get('/bots/tool-secret', account, (c) => {
+    c.header('cache-control', 'no-store')
+    return c.json({ secret: toolSecret(c.var.account, c.env) })
+  })
+  .get('/bots/:id', account, async (c) => c.json(await shown(c, idOf(c))))
+  .post('/bots/:id/messages', account, idempotent, async (c) => {
+    const { text } = await readBody(c, botMessage)
+    const { id: turn } = await emit(c, { type: 'message', data: { text } }, 'text')
+    return c.json({ turn_id: turn }, 202)
+  })
+  .post('/bots/:id/events', account, idempotent, async (c) => {
+    const { type, data, id } = await readBody(c, botEvent)
+    const event = { type, data: type === 'message' ? parseWith(botMessage, data, 'data') : data }
+    const taken = await emit(c, id === undefined ? event : { ...event, id }, 'data.text')
+    return c.json({ event_id: taken.id, duplicate: taken.duplicate }, 202)
+  })
+  .post('/bots/:id/next-turn-cache', account, idempotent, async (c) => {
+    const given = await readBody(c, nextTurnCache)
+    const id = idOf(c)
+    const bot = stubOf(c, id)
+    const { config } = (await bot.view()).state
+    if (config === null) throw new Failure('not_found', 'There is no such bot.')
+    // The key is the bot's for all its life: another one is another cache.
+    const key = config.cache?.key ?? id
+    const cache = botCacheFrom(given.cache, { provider: config.provider, model: config.model, key }, clockOf(c).now())
+    await bot.setNextCache(cache)
+    return c.json({ cache })
+  })
+  .post('/bots/:id/pause', account, idempotent, async (c) => {
+    const id = idOf(c)
+    await stubOf(c, id).pause()
+    return c.json(await shown(c, id))
+  })
+  .post('/bots/:id/resume', account, idempotent, async (c) => {
+    const id = idOf(c)
+    await stubOf(c, id).resume()
+    return c.json(await shown(c, id))
+  })
+  .get('/bots/:id/responses', account, async (c) => {
+    const bot = stubOf(c, idOf(c))
+    await bot.view() // an unknown bot is not found
+    const isSocket = c.req.header('upgrade')?.toLowerCase() === 'websocket'
+    if (!isSocket && c.req.header('accept')?.includes('text/event-stream') !== true) {
+      const text = 'accept: responses come through a WebSocket ("Upgrade: websocket") or as "text/event-stream".'
+      throw new Failure('invalid_request', text, { field: 'accept' })
+    }
+    const opened = await bot.fetch(c.req.raw)
+    if (opened.status === 429) throw new Failure('rate_limited', 'Too many listen to this bot; close some.')
+    // Headers of an answer from elsewhere cannot be changed, and ours get a request id.
+    if (opened.webSocket !== null) return new Response(null, { status: 101, webSocket: opened.webSocket })
+    return new Response(opened.body, { headers: opened.headers })
+  })
+  .get('/bots/:id/snapshot', account, async (c) => c.json(await stubOf(c, idOf(c)).snapshot()))
+  .delete('/bots/:id', account, async (c) => {
+    const { erase } = readQuery(c, eraseQuery)
+    const id = idOf(c)
+    const bot = stubOf(c, id)
+    await bot.shutdown()
+    if (erase !== 'true') return c.json(await shown(c, id))
+    await bot.erase()
+    await registryOf(c).removeBot(id)
+    return c.json({ id, deleted: true })
+  })
+
+/** An id of another form is nobody's, and no object is asked. */
+function idOf(c: Call): string {
+  const id = c.req.param('id') ?? ''
+  if (!/^bot_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such bot.')
+  return id
+}
+
+function stubOf(c: Call, id: string) {
+  return c.env.BOT.getByName(botName(c.var.account, id))
+}
+
+/** A message may not be longer than the history that it becomes part of. `field` is where its text stands. */
+async function emit(c: Call, event: { type: string; data: unknown; id?: string }, field: string) {
+  const bot = stubOf(c, idOf(c))
+  if (event.type === 'message') {
+    const { text } = event.data as z.output<typeof botMessage>
+    const { config } = (await bot.view()).state
+    const most = config?.historyTokens ?? 0
+    if (estimateTokens(text) > most) {
+      const detail = { field, limit_tokens: most }
+      throw new Failure('payload_too_large', `${field}: is longer than the bot's history of ${most} tokens.`, detail)
+    }
+  }
+  return bot.emit(event)
+}
+
+async function shown(c: Call, id: string) {
+  return botJson(id, await stubOf(c, id).view())
+}

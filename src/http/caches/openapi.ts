@@ -1,0 +1,55 @@
+import { listOf } from '../../contract/values.ts'
+import {
+  cacheAnswer,
+  cacheChange,
+  cacheCreation,
+  cacheDeleted,
+  cacheHistoryAnswer,
+  cacheMade,
+  cacheReported,
+  goneReport,
+} from '../../contract/caches.ts'
+import { cacheHistoryQuery, cacheQuery, cachesQuery, ofProvider } from './routes.ts'
+import { operationsOf } from '../server/openapi-operation.ts'
+
+/** The routes below /caches. */
+export const caches = operationsOf('account', {
+  'GET /caches': {
+    does: 'Lists managed caches, the newest first, as last known. Empty for a provider without them.',
+    query: cachesQuery,
+    answers: listOf(cacheAnswer),
+  },
+  'POST /caches': {
+    does: 'Has a provider keep contents under a handle. One content has one handle, whoever asks.',
+    body: cacheCreation,
+    idempotent: true,
+    answers: { 200: cacheMade, 201: cacheMade },
+  },
+  'GET /caches/{id}': {
+    does: 'One managed cache, with a handle that the provider confirmed, made anew if need be.',
+    query: cacheQuery,
+    answers: cacheAnswer,
+  },
+  'PATCH /caches/{id}': {
+    does: 'Renews it, and changes how long it is kept.',
+    query: ofProvider,
+    body: cacheChange,
+    answers: cacheAnswer,
+  },
+  'DELETE /caches/{id}': {
+    does: 'Deletes it, at the provider too.',
+    query: ofProvider,
+    answers: cacheDeleted,
+  },
+  'POST /caches/{id}/report-gone': {
+    does: 'Says that the provider refused its handle. Checked, and replaced if it is so.',
+    body: goneReport,
+    bodyOptional: true,
+    answers: cacheReported,
+  },
+  'GET /caches/{id}/history': {
+    does: 'What happened to it and what it cost, the newest first.',
+    query: cacheHistoryQuery,
+    answers: listOf(cacheHistoryAnswer),
+  },
+})

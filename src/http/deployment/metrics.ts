@@ -1,0 +1,178 @@
+import { usd } from '../../core/model/price.ts'
+import type { GuardView } from '../../durable/registry/probes/provider-guards.ts'
+import type { HandleCount } from '../../durable/registry/tables/managed-caches.ts'
+import { account } from '../server/auth.ts'
+import { registryOf, room } from '../server/context.ts'
+import type { DayTotals } from '../../durable/registry/records/day.ts'
+
+/** Prometheus text for the account whose key asks. Labels are kinds only: no ids, no names, no tenants. */
+export const metrics = room().get('/metrics', account, async (c) => {
+  const registry = registryOf(c)
+  const [days, counts, guards, webhook, handles] = await Promise.all([
+    registry.totals(),
+    registry.counts(),
+    registry.guards(),
+    registry.webhook(),
+    registry.handleCounts(),
+  ])
+  const all = days.map(({ totals }) => totals)
+  const lines = [
+    ...metric('pilotlight_prefixes', 'gauge', 'Registered prefixes.', counts.prefixes),
+    ...metric('pilotlight_stored_bytes', 'gauge', 'Size of the account in its database.', counts.storedBytes),
+    ...metric(
+      'pilotlight_calls_total',
+      'counter',
+      'Calls made to providers to warm and to keep warm.',
+      sum(all, 'calls'),
+    ),
+    ...metric(
+      'pilotlight_cost_usd_total',
+      'counter',
+      'What those calls cost, in US dollars.',
+      usd(sum(all, 'costNanos')),
+    ),
+    ...metric(
+      'pilotlight_unpriced_calls_total',
+      'counter',
+      'Calls whose cost is not known, in no sum.',
+      sum(all, 'unpricedCalls'),
+    ),
+    ...metric(
+      'pilotlight_saved_usd_total',
+      'counter',
+      'What hits saved that only keep-alives made possible, in US dollars.',
+      usd(sum(all, 'creditedNanos')),
+    ),
+    ...metric(
+      'pilotlight_saved_revoked_usd_total',
+      'counter',
+      'Of these, what late reports of real requests took back.',
+      usd(sum(all, 'revokedNanos')),
+    ),
+    ...metric(
+      'pilotlight_unknown_outcomes_total',
+      'counter',
+      'Calls whose outcome is not known, charged at their worst case.',
+      sum(all, 'unknownOutcomes'),
+    ),
+    ...byKind(
+      'pilotlight_receipts_total',
+      'Answers by what they proved.',
+      all.map(({ receipts }) => receipts),
+    ),
+    ...byKind(
+      'pilotlight_failures_total',
+      'Failed calls by kind.',
+      all.map(({ failures }) => failures),
+    ),
+    ...guardLines(guards),
+    ...handleLines(handles),
+    ...metric(
+      'pilotlight_webhook_waiting',
+      'gauge',
+      'Messages about stopped plans that are still to be delivered.',
+      webhook?.waiting ?? 0,
+    ),
+    ...metric(
+      'pilotlight_webhook_undeliverable',
+      'gauge',
+      'Messages about stopped plans that were given up.',
+      webhook?.undeliverable ?? 0,
+    ),
+    ...metric(
+      'pilotlight_hits_total',
+      'counter',
+      'Real requests that read their prefix from the cache.',
+      sum(all, 'hits'),
+    ),
+    ...metric('pilotlight_misses_total', 'counter', 'Real requests that did not.', sum(all, 'misses')),
+    ...metric(
+      'pilotlight_cached_tokens_total',
+      'counter',
+      'Tokens that real requests read from the cache.',
+      sum(all, 'cachedTokens'),
+    ),
+    ...metric('pilotlight_bot_calls_total', 'counter', "Bots' calls to models.", sum(all, 'botCalls')),
+    ...metric(
+      'pilotlight_bot_cost_usd_total',
+      'counter',
+      'What those calls cost, in US dollars.',
+      usd(sum(all, 'botCostNanos')),
+    ),
+    ...metric(
+      'pilotlight_bot_unpriced_calls_total',
+      'counter',
+      'Of those calls the ones whose price is not known, in no sum.',
+      sum(all, 'botUnpricedCalls'),
+    ),
+  ]
+  return c.body(`${lines.join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+})
+
+/** One line per provider; where an account has several credentials, the worst of them. */
+function guardLines(guards: readonly GuardView[]): string[] {
+  const providers = [...new Set(guards.map(({ provider }) => provider))].toSorted()
+  const rows = (name: string, type: string, help: string, value: (of: GuardView[]) => number): string[] => [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} ${type}`,
+    ...providers.map((id) => `${name}{provider="${id}"} ${value(guards.filter(({ provider }) => provider === id))}`),
+  ]
+  return [
+    ...rows('pilotlight_breaker_open', 'gauge', 'Whether calls pause because those before them failed.', (of) =>
+      of.some(({ open }) => open) ? 1 : 0,
+    ),
+    ...rows('pilotlight_breaker_openings_total', 'counter', 'How often calls began to pause.', (of) =>
+      of.reduce((total, { openings }) => total + openings, 0),
+    ),
+    ...rows(
+      'pilotlight_limit_remaining_ratio',
+      'gauge',
+      "Share of the provider's rate limit that is left where it is scarce, else 1.",
+      (of) => Math.min(...of.map(({ remainingShare }) => remainingShare ?? 1)),
+    ),
+  ]
+}
+
+function handleLines(counts: readonly HandleCount[]): string[] {
+  const rows = (name: string, help: string, value: (of: HandleCount) => number): string[] => [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} gauge`,
+    ...counts.map((of) => `${name}{provider="${of.provider}"} ${value(of)}`),
+  ]
+  return [
+    ...rows('pilotlight_caches', 'Registered managed caches.', ({ registered }) => registered),
+    ...rows('pilotlight_handles_live', 'Managed caches that have a handle at the provider.', ({ live }) => live),
+    ...rows('pilotlight_caches_stopped', 'Managed caches that are not kept up.', ({ stopped }) => stopped),
+  ]
+}
+
+type Counted =
+  | 'calls'
+  | 'costNanos'
+  | 'unpricedCalls'
+  | 'creditedNanos'
+  | 'revokedNanos'
+  | 'unknownOutcomes'
+  | 'hits'
+  | 'misses'
+  | 'cachedTokens'
+  | 'botCalls'
+  | 'botCostNanos'
+  | 'botUnpricedCalls'
+
+function sum(days: readonly DayTotals[], name: Counted): number {
+  return days.reduce((total, day) => total + day[name], 0)
+}
+
+function metric(name: string, type: 'gauge' | 'counter', help: string, value: number): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`]
+}
+
+function byKind(name: string, help: string, days: readonly Record<string, number>[]): string[] {
+  const totals = new Map<string, number>()
+  for (const day of days) {
+    for (const [kind, count] of Object.entries(day)) totals.set(kind, (totals.get(kind) ?? 0) + count)
+  }
+  const rows = [...totals].toSorted().map(([kind, count]) => `${name}{kind="${kind}"} ${count}`)
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} counter`, ...rows]
+}

@@ -1,0 +1,131 @@
+import { gatewayBody, poolModelName } from '../../contract/model-pool.ts'
+import type { GatewayBody } from '../../contract/model-pool.ts'
+import { Failure } from '../../contract/failure.ts'
+import { barredUntil } from '../../core/model/model-pool.ts'
+import type { Pool, PoolModel } from '../../core/model/model-pool.ts'
+import { cardById } from '../../providers/registry.ts'
+import { account } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { clockOf, registryOf, room } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
+import type { Advice } from '../../core/model/advice.ts'
+import { iso } from '../present/format.ts'
+import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
+import { useOf } from '../../registration/credential-use.ts'
+import { cardFor } from '../../registration/native.ts'
+
+/** Pools of models, as real traffic uses them. */
+export const gateways = room()
+  .get('/gateways', account, async (c) => {
+    const pools = await registryOf(c).pools()
+    const now = clockOf(c).now()
+    return c.json({ data: pools.map((pool) => poolJson(pool, now)), next_cursor: null })
+  })
+  .get('/gateways/:name', account, async (c) => c.json(poolJson(await poolNamed(c, nameOf(c)), clockOf(c).now())))
+  .put('/gateways/:name', account, async (c) => {
+    const name = nameOf(c)
+    const { description, fallback, models } = await readBody(c, gatewayBody)
+    const known = await credentialsNamed(
+      c,
+      models.map(({ credential }) => credential),
+    )
+    const members = models.map((given, index) => memberOf(c, given, index, known))
+    const { pool, created } = await registryOf(c).putPool({
+      name,
+      description: description ?? null,
+      fallback: fallback ?? true,
+      models: members,
+    })
+    return c.json(poolJson(pool, clockOf(c).now()), created ? 201 : 200)
+  })
+  .delete('/gateways/:name', account, async (c) => {
+    const name = nameOf(c)
+    if (await registryOf(c).removePool(name)) return c.json({ id: name, deleted: true })
+    throw unknown()
+  })
+
+const unknown = (): Failure => new Failure('not_found', 'There is no such pool of models.', { field: 'gateway' })
+
+function nameOf(c: Call): string {
+  const name = poolModelName.safeParse(c.req.param('name'))
+  if (name.success) return name.data
+  const text = 'name: must be 1 to 64 letters, digits, dots, hyphens and underscores.'
+  throw new Failure('invalid_request', text, { field: 'name' })
+}
+
+/** The pool of that name. Throws `not_found`. */
+export async function poolNamed(c: Call, name: string): Promise<Pool> {
+  const pool = await registryOf(c).pool(name)
+  if (pool === null) throw unknown()
+  return pool
+}
+
+/** One model of a pool, with everything that it names known to exist. */
+function memberOf(
+  c: Call,
+  given: GatewayBody['models'][number],
+  index: number,
+  known: Awaited<ReturnType<typeof credentialsNamed>>,
+): PoolModel {
+  const at = `models[${index}]`
+  const [provider, model] = providerAndModel(given, at)
+  if (given.provider === undefined && cardById(provider) === undefined) {
+    const text = `${at}.model: begins with no provider's id; GET /providers lists them. Give provider beside it, or write "provider/id".`
+    throw new Failure('invalid_request', text, { field: `${at}.model` })
+  }
+  const card = cardFor(provider, `${at}.provider`)
+  const { name } = useOf(given.credential, known, `${at}.credential`)
+  const own = known.get(name)
+  if (own !== undefined) refuseElsewhere(c, card, own, `${at}.credential`)
+  return {
+    name: given.name,
+    provider: card.id,
+    model,
+    credential: own === undefined ? null : name,
+    description: given.description ?? null,
+    constraints: given.time_constraints ?? [],
+  }
+}
+
+function providerAndModel({ provider, model }: GatewayBody['models'][number], at: string): [string, string] {
+  if (provider !== undefined) return [provider, model]
+  const slash = model.indexOf('/')
+  if (slash > 0 && slash < model.length - 1) return [model.slice(0, slash), model.slice(slash + 1)]
+  throw new Failure('invalid_request', `${at}.provider: is missing; give it, or write model as "provider/id".`, {
+    field: `${at}.provider`,
+  })
+}
+
+function poolJson({ name, description, fallback, models, createdAt, changedAt }: Pool, now: number) {
+  return {
+    name,
+    description,
+    fallback,
+    models: models.map((one) => ({
+      name: one.name,
+      provider: one.provider,
+      model: one.model,
+      credential: one.credential ?? DEFAULT_CREDENTIAL,
+      description: one.description,
+      time_constraints: one.constraints.map(({ fromMinute, toMinute }) => ({
+        from: timeOf(fromMinute),
+        to: timeOf(toMinute),
+      })),
+      usable_at: iso(barredUntil(one, now)),
+    })),
+    created_at: iso(createdAt),
+    changed_at: iso(changedAt),
+    advice: adviceOf(models),
+  }
+}
+
+function timeOf(minute: number): string {
+  return `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
+}
+
+function adviceOf(models: readonly PoolModel[]): Advice[] {
+  if (models.length > 1) return []
+  const message = 'A pool of one model has nothing to fall back to: it is that model by another name.'
+  return [{ cause: 'one_model', message, at: 'models' }]
+}

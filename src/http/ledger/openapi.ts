@@ -1,0 +1,16 @@
+import { ledgerAnswer } from '../../contract/ledger.ts'
+import { ledgerQuery } from './routes.ts'
+import { operationsOf } from '../server/openapi-operation.ts'
+
+/** Costs and savings. */
+export const ledger = operationsOf('account', {
+  'GET /ledger': {
+    does: 'What warming cost and what it saved: entry by entry, by day or by prefix.',
+    query: ledgerQuery,
+    answers: ledgerAnswer,
+  },
+  'GET /metrics': {
+    does: "This account's totals, for Prometheus.",
+    answers: { 200: 'text/plain' },
+  },
+})

@@ -1,0 +1,98 @@
+import { Failure, readFailure } from '../../contract/failure.ts'
+import type { FailureValue } from '../../contract/failure.ts'
+import { fieldPath } from '../../contract/issues.ts'
+import { MOST_TOKENS, observations as observationsBody } from '../../contract/observation.ts'
+import type { Arrival } from '../../core/events/arrived.ts'
+import { placeOf } from '../../runtime/env.ts'
+import { account } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { clockOf, registryOf, room } from '../server/context.ts'
+import { idempotent } from '../server/idempotency.ts'
+import { failureJson } from '../present/format.ts'
+import { credentialsNamed } from '../server/credential.ts'
+import type { RawPath } from '../../registration/json-body.ts'
+import { printOf, usageOf, wrongCount, bad } from '../../registration/observation.ts'
+
+const raw: RawPath = (path) => path.length === 2 && path[1] === 'request'
+
+/** One observation, read as far as it could be: the prefix it names, or why it was refused. */
+type Taken = { prefixId: string | null; provider: string | null; arrival: Arrival | null; refused: FailureValue | null }
+
+export const observations = room().post('/observations', account, idempotent, async (c) => {
+  const given = await readBody(c, observationsBody, { raw })
+  const registry = registryOf(c)
+  const now = clockOf(c).now()
+  const credentials = await credentialsNamed(
+    c,
+    given.map(({ credential }) => credential),
+  )
+  const prints = given.map((one, index) =>
+    attempt(() => printOf(one, index, now, credentials, (card) => placeOf(card, c.env))),
+  )
+  const wanted = [...new Set(prints.flatMap((print) => (typeof print === 'string' ? [print] : [])))]
+  const byPrint = new Map(Object.entries(wanted.length === 0 ? {} : await registry.idsOf(wanted)))
+  const ids = [
+    ...new Set([
+      ...byPrint.values(),
+      ...given.flatMap(({ prefix_id }) => (prefix_id === undefined ? [] : [prefix_id])),
+    ]),
+  ]
+  const providers = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)))
+
+  const taken = given.map((one, index): Taken => {
+    const print = prints[index] ?? null
+    if (print !== null && typeof print !== 'string') return refusedItem(print)
+    const wrong = wrongCount(one.usage)
+    if (wrong !== null) {
+      const field = fieldPath(wrong, `[${index}].usage`)
+      return refusedItem(bad(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
+    }
+    const prefixId = one.prefix_id ?? byPrint.get(print ?? '') ?? null
+    // Whose usage it is, the registration says: a vendor's one name may stand for two wire formats.
+    const provider = providers.get(prefixId ?? '') ?? null
+    if (prefixId === null || provider === null) return { prefixId, provider, arrival: null, refused: null }
+    const usage = attempt(() => usageOf(provider, one.usage, `[${index}].usage`))
+    if ('kind' in usage) return refusedItem(usage)
+    return {
+      prefixId,
+      provider,
+      refused: null,
+      arrival: { startedAt: one.started_at, usage, ttftMs: one.ttft_ms == null ? null : Math.round(one.ttft_ms) },
+    }
+  })
+  const refused = taken.flatMap((one) => (one.refused === null ? [] : [one.refused]))
+  // Nothing of it could be read: that is an answer to the whole call.
+  if (refused[0] !== undefined && refused.length === taken.length) {
+    throw new Failure(refused[0].kind, refused[0].message, refused[0].detail)
+  }
+  const groups = new Map<string, Arrival[]>()
+  for (const { prefixId, arrival } of taken) {
+    if (prefixId !== null && arrival !== null) groups.set(prefixId, [...(groups.get(prefixId) ?? []), arrival])
+  }
+  const observed = [...groups].map(([id, arrivals]) => ({ id, arrivals }))
+  const known = observed.length === 0 ? [] : await registry.observe(observed)
+  const matched = new Set(observed.flatMap(({ id }, index) => (known[index] === true ? [id] : [])))
+  return c.json({
+    data: taken.map(({ prefixId, refused: failure, arrival }) => ({
+      prefix_id: prefixId,
+      matched: prefixId !== null && arrival !== null && matched.has(prefixId),
+      ...(failure === null ? {} : { error: failureJson(failure) }),
+    })),
+    next_cursor: null,
+  })
+})
+
+function refusedItem(refused: FailureValue): Taken {
+  return { prefixId: null, provider: null, arrival: null, refused }
+}
+
+/** A failure of one item as a value; anything else is thrown on. */
+function attempt<Value>(work: () => Value): Value | FailureValue {
+  try {
+    return work()
+  } catch (thrown) {
+    const failure = readFailure(thrown)
+    if (failure === null) throw thrown
+    return failure
+  }
+}

@@ -1,0 +1,75 @@
+import type { KeepWarm } from '../../core/planning/plan.ts'
+import { holdingOf } from '../../core/planning/break-even.ts'
+import { planned, play } from '../../core/simulation/replay.ts'
+import type { Holding } from '../../core/planning/probe-policy.ts'
+import type { PrefixState } from '../../core/prefix/state.ts'
+import type { Traffic } from '../../core/demand/traffic.ts'
+import { factsOf } from '../../runtime/facts.ts'
+import { keepWarmJson } from '../present/prefix.ts'
+import { iso, money } from '../present/format.ts'
+import { retentionInForce } from '../../registration/record.ts'
+import type { PrefixRecord } from '../../registration/record.ts'
+
+/** As much of a prefix as a replay needs. */
+interface Seen {
+  record: Pick<PrefixRecord, 'id' | 'provider' | 'model' | 'retention' | 'outputFloors' | 'estimatedTokens'>
+  state: PrefixState
+  traffic: Traffic
+}
+
+/**
+ * What a plan would have cost a prefix on the idle gaps that were seen of it, beside doing nothing, at each retention that its
+ * model offers. A plan that spends is compared at today's prices; where a price is unknown, so is the sum.
+ */
+export function previewJson({ record, state, traffic }: Seen, keepWarm: KeepWarm, now: number, grainMs: number) {
+  const facts = factsOf(record.provider, record.model, now)
+  const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
+  const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }
+  const { gaps } = traffic
+  const lastAt = state.lastArrivalAt
+  const own = retentionInForce(record, state)
+  const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
+    const { probes, coldStarts, probesCost, rewritesCost } = play(traffic, planned(plan, holding))
+    return {
+      probes,
+      cold_starts: coldStarts,
+      probes_usd: money(Math.round(probesCost)),
+      rewrites_usd: money(Math.round(rewritesCost)),
+      total_usd: money(Math.round(probesCost + rewritesCost)),
+    }
+  }
+  const retentions = facts.retentions.flatMap(({ name, ttlMs, kind }) => {
+    // One whose reads do not renew it cannot be kept by probes.
+    const learned = name === own && state.retention !== null ? state.retention.ttlMs : ttlMs
+    const holding = kind === 'fixed' ? null : holdingOf(state, context, name, learned)
+    if (holding === null) return []
+    const asked = runs(holding, keepWarm)
+    const without = runs(holding, { plan: 'off', idleTimeoutMs: null })
+    const saved = asked.total_usd === null || without.total_usd === null ? null : without.total_usd - asked.total_usd
+    return [{ retention: name, registered: name === own, plan: asked, nothing: without, saved_usd: saved }]
+  })
+  return {
+    id: record.id,
+    keep_warm: keepWarmJson(keepWarm),
+    gaps: gaps.length,
+    from: iso(gaps[0]?.startAt ?? lastAt),
+    to: iso(now),
+    retentions,
+    how: how(gaps.length, lastAt, retentions.length, keepWarm),
+  }
+}
+
+function how(gaps: number, lastAt: number | null, retentions: number, keepWarm: KeepWarm): string {
+  if (lastAt === null)
+    return 'No real request was ever observed, so there is nothing to replay: report them to POST /observations.'
+  if (retentions === 0) return 'No price is known for this model, so nothing is said about cost.'
+  const windows =
+    keepWarm.windows.length > 0 || keepWarm.untilAt !== null
+      ? ' Windows and until are left out: it is replayed as if the plan were in force throughout.'
+      : ''
+  const over =
+    gaps === 0
+      ? 'No idle gap has ended yet. Replayed over the time since the last real request'
+      : `Replayed over the last ${gaps === 1 ? 'idle gap' : `${gaps} idle gaps`} and the time since the last real request`
+  return `${over}, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing; the first write, which differs between retentions, is left out. Each gap is decided by the gaps before it and by how many requests had come by then, counted from the history: to the minute for a week, by the hour before that.${windows}`
+}

@@ -1,0 +1,183 @@
+import * as z from 'zod'
+import { Failure } from '../../contract/failure.ts'
+import { keepWarmOver } from '../../contract/keep-warm.ts'
+import { LEAD_MS, leaseBody, WAIT_MS } from '../../contract/lease.ts'
+import { prefixChange, previewBody, warmAgainBody } from '../../contract/warm.ts'
+import { cardById } from '../../providers/registry.ts'
+import { markedBody } from '../../providers/prefix/with-markers.ts'
+import { atRetention } from '../../providers/prefix/with-retention.ts'
+import { unpack } from '../../runtime/bytes.ts'
+import { newId, sha256 } from '../../runtime/ids.ts'
+import { account } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { clockOf, registryOf, room } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import { decodeCursor, encodeCursor } from '../server/cursor.ts'
+import { historyPage, historyQuery } from './history.ts'
+import { idempotent } from '../server/idempotency.ts'
+import { barrierJson, ownAdvice, prefixJson, receiptJson, warmthJson } from '../present/prefix.ts'
+import { previewJson } from './preview.ts'
+import { probeJson } from '../present/probe.ts'
+import { cursor, limit, readQuery } from '../server/query.ts'
+import { requireHonoured, standingRequirement } from '../warm/required.ts'
+import { retentionAdvice } from '../present/retention-advice.ts'
+import { follow, warmedJson } from '../warm/follow.ts'
+import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
+import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
+import { refuseWithoutCredential } from '../server/access.ts'
+import { asked } from '../server/long-poll.ts'
+import { retentionInForce } from '../../registration/record.ts'
+import { cardFor } from '../../registration/native.ts'
+
+export const listQuery = z.strictObject({
+  state: z.enum(['warm', 'expiring', 'cold', 'uncacheable', 'unknown']).optional(),
+  provider: z.string().max(64).optional(),
+  name: z.string().max(200).optional(),
+  stopped: z.enum(['true', 'false']).optional(),
+  needs_somebody: z.enum(['true', 'false']).optional().meta({
+    description: 'Only those whose plan stopped in a way that the webhook tells of, or only the others.',
+  }),
+  cursor,
+  limit: limit(50, 200),
+})
+
+/** An id that no Registry could have given is not asked about. */
+export function idOf(c: Call): string {
+  const id = c.req.param('id') ?? ''
+  if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such prefix.')
+  return id
+}
+
+export const prefixes = room()
+  .get('/prefixes', account, async (c) => {
+    const query = readQuery(c, listQuery)
+    const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
+    const { state, provider, name, stopped, needs_somebody: needs } = query
+    const page = await registryOf(c).list(
+      {
+        ...(state === undefined ? {} : { state }),
+        ...(provider === undefined ? {} : { provider }),
+        ...(name === undefined ? {} : { name }),
+        ...(stopped === undefined ? {} : { stopped: stopped === 'true' }),
+        ...(needs === undefined ? {} : { needsSomebody: needs === 'true' }),
+      },
+      from?.k ?? null,
+      query.limit,
+    )
+    return c.json({
+      data: page.views.map((view) => prefixJson(view)),
+      next_cursor: page.cursor === null ? null : encodeCursor({ k: page.cursor }),
+    })
+  })
+  .get('/prefixes/:id', account, async (c) => {
+    const view = await registryOf(c).view(idOf(c))
+    const clock = clockOf(c)
+    return c.json(prefixJson(view, retentionAdvice(view, clock.now(), clock.grainMs)))
+  })
+  .patch('/prefixes/:id', account, async (c) => {
+    const id = idOf(c)
+    const change = await readBody(c, prefixChange)
+    const registry = registryOf(c)
+    const standing = await registry.view(id)
+    const view = await registry.change(id, {
+      ...(change.name === undefined ? {} : { name: change.name }),
+      ...(change.keep_warm === undefined ? {} : { keepWarm: keepWarmOver(change.keep_warm, standing.record.keepWarm) }),
+    })
+    return c.json(prefixJson(view))
+  })
+  .delete('/prefixes/:id', account, async (c) => {
+    const id = idOf(c)
+    await registryOf(c).remove(id)
+    return c.json({ id, deleted: true })
+  })
+  .get('/prefixes/:id/warmth', account, async (c) => {
+    const { belief, state, record } = await registryOf(c).view(idOf(c))
+    return c.json({
+      id: record.id,
+      ...warmthJson(belief),
+      last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
+    })
+  })
+  .get('/prefixes/:id/history', account, async (c) => {
+    const id = idOf(c)
+    const query = readQuery(c, historyQuery)
+    return c.json(historyPage(await registryOf(c).history(id), query))
+  })
+  .get('/prefixes/:id/request', account, async (c) => {
+    const id = idOf(c)
+    const registry = registryOf(c)
+    const view = await registry.view(id)
+    const { record, state } = view
+    const stored = unpack(await registry.body(id))
+    const card = cardById(record.provider)
+    const { model, cacheKey, maxOutputTokens, headers = {} } = record
+    const retention = retentionInForce(record, state)
+    // Markers that the planner set say what it chose since; a caller's own stay as they are.
+    const { text: body, breakpoint } =
+      card === undefined || record.retentionOpen !== true
+        ? { text: stored, breakpoint: record.breakpoint }
+        : atRetention(card, { text: stored, breakpoint: record.breakpoint }, retention)
+    const prefix = { text: body, model, breakpoint, cacheKey, retention }
+    const probe = card === undefined ? null : probeJson(card, prefix, record.primitives[0], maxOutputTokens, headers)
+    const clock = clockOf(c)
+    const head = JSON.stringify({
+      id,
+      provider: record.provider,
+      model,
+      path: probe?.path ?? null,
+      headers: { ...card?.headers, ...headers },
+      retention,
+      probe,
+      prefix_ends_at: breakpoint,
+      sha256: sha256(body),
+      advice: [...retentionAdvice(view, clock.now(), clock.grainMs), ...ownAdvice(view)],
+      marked_body: card === undefined ? null : markedBody(card, body, retention),
+      body,
+    })
+    // Put in as text, so that not a byte of it changes on the way out either.
+    return c.body(`${head.slice(0, -1)},"request":${body}}`, 200, { 'content-type': 'application/json' })
+  })
+  .post('/prefixes/:id/preview', account, async (c) => {
+    const id = idOf(c)
+    const { keep_warm } = await readBody(c, previewBody)
+    const { view, traffic } = await registryOf(c).seen(id)
+    const clock = clockOf(c)
+    return c.json(
+      previewJson({ ...view, traffic }, keepWarmOver(keep_warm, view.record.keepWarm), clock.now(), clock.grainMs),
+    )
+  })
+  .post('/prefixes/:id/lease', account, async (c) => {
+    const id = idOf(c)
+    const { wait = WAIT_MS, lead_for: leadMs = LEAD_MS, lease, outcome } = await readBody(c, leaseBody, { empty: true })
+    const registry = registryOf(c)
+    if (lease !== undefined && outcome !== undefined) {
+      return c.json(barrierJson(id, await registry.reportBarrier(id, lease, outcome)))
+    }
+    const clock = clockOf(c)
+    const until = clock.now() + wait
+    // The first question has no wait of its own to run out before it is answered.
+    const first = await registry.askBarrier(id, 0, leadMs)
+    const answer =
+      first.role !== 'wait' || wait === 0
+        ? first
+        : await asked(clock, until - clock.now(), (left) => registry.askBarrier(id, left, leadMs))
+    return c.json(barrierJson(id, answer ?? first))
+  })
+  .post('/prefixes/:id/warm', account, idempotent, async (c) => {
+    const id = idOf(c)
+    const { background } = await readBody(c, warmAgainBody, { empty: true })
+    const registry = registryOf(c)
+    const seen = await registry.view(id)
+    const { record } = seen
+    const card = cardFor(record.provider, 'provider')
+    const own = (await credentialsNamed(c, [record.credential])).get(record.credential)
+    if (own !== undefined) refuseElsewhere(c, card, own)
+    else if (record.credential === DEFAULT_CREDENTIAL) await refuseWithoutCredential(c, card)
+    const required = standingRequirement(seen, clockOf(c).now())
+    const how = background === true ? 'later' : 'now'
+    const warmed = await registry.warm(id, how, newId('job'), c.var.askedAt, required)
+    const first = await follow(c, warmed.view, warmed.flight, null, required)
+    const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
+    const view = warmth.job === null ? await registry.view(id) : warmed.view
+    return c.json(warmedJson(view, false, warmth), warmth.job === null ? 200 : 202)
+  })

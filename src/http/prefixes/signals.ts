@@ -1,0 +1,44 @@
+import { Failure } from '../../contract/failure.ts'
+import { announceBody, signalBody, withdrawQuery } from '../../contract/signal.ts'
+import { FURTHEST_ANNOUNCEMENT_MS } from '../../core/prefix/announcement.ts'
+import { MOST_PENDING_MS, PENDING_MS } from '../../core/prefix/signal.ts'
+import { account } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { clockOf, registryOf, room } from '../server/context.ts'
+import { idempotent } from '../server/idempotency.ts'
+import { idOf } from './routes.ts'
+import { prefixJson } from '../present/prefix.ts'
+import { readQuery } from '../server/query.ts'
+import { iso } from '../present/format.ts'
+
+/** What callers know and no plan can see: that a session is over, that work will come back, that traffic is coming. */
+export const signals = room()
+  .post('/prefixes/:id/signals', account, idempotent, async (c) => {
+    const id = idOf(c)
+    const { kind, until } = await readBody(c, signalBody)
+    const now = clockOf(c).now()
+    if (kind === 'end' && until !== undefined) throw invalid('until', 'is for "pending" only; "end" holds at once')
+    if (until !== undefined) refuseOutside('until', until, now, MOST_PENDING_MS)
+    const signal = kind === 'end' ? { kind, at: now } : { kind, at: now, untilAt: until ?? now + PENDING_MS }
+    return c.json(prefixJson(await registryOf(c).signal(id, signal)))
+  })
+  .post('/prefixes/:id/announce', account, idempotent, async (c) => {
+    const id = idOf(c)
+    const { at, expected_requests: expectedRequests = 1 } = await readBody(c, announceBody)
+    refuseOutside('at', at, clockOf(c).now(), FURTHEST_ANNOUNCEMENT_MS)
+    return c.json(prefixJson(await registryOf(c).announce(id, { at, expectedRequests })))
+  })
+  .delete('/prefixes/:id/announce', account, async (c) => {
+    const { at = null } = readQuery(c, withdrawQuery)
+    return c.json(prefixJson(await registryOf(c).withdraw(idOf(c), at)))
+  })
+
+function refuseOutside(field: string, at: number, now: number, mostMs: number): void {
+  if (at <= now) throw invalid(field, `must be in the future; it is ${iso(now)} here`)
+  if (at > now + mostMs)
+    throw invalid(field, `must be at most ${mostMs / 3_600_000} hours ahead; it is ${iso(now)} here`)
+}
+
+function invalid(field: string, why: string): Failure {
+  return new Failure('invalid_request', `${field}: ${why}.`, { field })
+}

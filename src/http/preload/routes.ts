@@ -1,0 +1,149 @@
+import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
+import type { FailureValue } from '../../contract/failure.ts'
+import { parseWith } from '../../contract/issues.ts'
+import { preloadEnvelope } from '../../contract/preload.ts'
+import type { Preload } from '../../contract/preload.ts'
+import { warmBody } from '../../contract/warm.ts'
+import type { WarmBody } from '../../contract/warm.ts'
+import { placeOf } from '../../runtime/env.ts'
+import { account } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { clockOf, registryOf, room } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import { orderOf } from './crew-order.ts'
+import type { Admitted } from './crew-order.ts'
+import { idempotent } from '../server/idempotency.ts'
+import { prepareWarm, WARM_RAW } from '../../registration/prepare.ts'
+import type { Preparation } from '../../registration/prepare.ts'
+import { crewJson } from '../present/crew.ts'
+import { requireSameTerms } from '../warm/required.ts'
+import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
+import { refuseUnwarmed, refuseWithoutCredential } from '../server/access.ts'
+import { asked, FOREGROUND_MS } from '../server/long-poll.ts'
+import type { RawPath } from '../../registration/json-body.ts'
+import { useOf } from '../../registration/credential-use.ts'
+
+/** The parts of an agent's body that stay as they are written. */
+const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
+
+export const preload = room().post('/preload', account, idempotent, async (c) => {
+  const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
+  const least = given.min_agents ?? 2
+  const few = given.agents.length < least
+  const why = `a crew of ${given.agents.length} has nothing to coordinate: nothing is sent below ${least} agents`
+  const admitted = few ? given.agents.map(() => ({ name: null, skipped: why })) : await admitAll(c, given)
+  const registry = registryOf(c)
+  let crew = await registry.preload(orderOf(given, admitted))
+  if (given.background === true) return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
+  const clock = clockOf(c)
+  const until = clock.now() + FOREGROUND_MS
+  while (crew.finishedAt === null && clock.now() < until) {
+    const { id, revision } = crew
+    crew = (await asked(clock, until - clock.now(), (left) => registry.crewChanged(id, revision, left))) ?? crew
+  }
+  return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
+})
+
+/** What is wrong with an agent is told as that agent's failure, and keeps no other from being warmed. */
+async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
+  const read = agents.map((agent, index) => caught(() => parseWith(warmBody, agent, `agents[${index}]`)))
+  const names = read.map((one) => ('value' in one ? one.value.credential : undefined))
+  const known = await credentialsNamed(c, names)
+  const admitted = await Promise.all(
+    read.map(async (one, index): Promise<Admitted> => {
+      if ('failure' in one) return { name: null, failure: one.failure }
+      const body = one.value
+      const name = body.name ?? null
+      if (isEmpty(body)) return { name, skipped: 'it has no system prompt, tools or messages to warm' }
+      try {
+        return { name, preparation: await admit(c, body, `agents[${index}]`, known) }
+      } catch (thrown) {
+        const failure = readFailure(thrown)
+        if (failure === null) throw thrown
+        return { name, failure }
+      }
+    }),
+  )
+  const levelled = withOneRetention(admitted, (index, retention) => {
+    const one = read[index]
+    if (one === undefined || !('value' in one)) return null
+    return prepared(c, writtenAt(one.value, retention), known)
+  })
+  return levelled.map((agent, index) => withNameOfItsOwn(agent, index, levelled))
+}
+
+/** Where the retention is left to the planner, agents of one model are written at the first one's: others could share no head. */
+function withOneRetention(
+  admitted: readonly Admitted[],
+  prepareAt: (index: number, retention: string) => Preparation | null,
+): Admitted[] {
+  const first = new Map<string, string>()
+  return admitted.map((agent, index) => {
+    if (!('preparation' in agent) || agent.preparation.prefix.retentionOpen !== true) return agent
+    const { card, prefix } = agent.preparation
+    const key = `${card.id} ${prefix.model}`
+    const retention = first.get(key) ?? prefix.retention
+    first.set(key, retention)
+    const preparation = retention === prefix.retention ? null : prepareAt(index, retention)
+    if (preparation === null) return agent
+    const registration = { ...preparation.registration, unmarked: true as const }
+    return { name: agent.name, preparation: { ...preparation, registration } }
+  })
+}
+
+function writtenAt(body: WarmBody, retention: string): WarmBody {
+  return { ...body, cache: { ...(typeof body.cache === 'object' ? body.cache : {}), retention } }
+}
+
+function prepared(c: Call, body: WarmBody, known: Awaited<ReturnType<typeof credentialsNamed>>): Preparation {
+  return prepareWarm(body, clockOf(c).now(), useOf(body.credential, known), (card) => placeOf(card, c.env))
+}
+
+/** Two contents under one label would be two versions of it, the first of them on its way out. */
+function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted[]): Admitted {
+  const { name } = agent
+  if (name === null || !('preparation' in agent)) return agent
+  const { fingerprint } = agent.preparation
+  const other = all.findIndex((one) => one.name === name && 'preparation' in one)
+  const first = all[other]
+  if (first === undefined || !('preparation' in first) || first.preparation.fingerprint === fingerprint) return agent
+  const field = `agents[${index}].name`
+  const text = `${field}: is the label of agents[${other}] too, whose content differs; agents need labels of their own.`
+  return { name, failure: failureValue('invalid_request', text, { field }) }
+}
+
+async function admit(
+  c: Call,
+  body: WarmBody,
+  at: string,
+  known: Awaited<ReturnType<typeof credentialsNamed>>,
+): Promise<Preparation> {
+  for (const field of ['dry_run', 'background'] as const) {
+    if (body[field] === undefined) continue
+    const text = `${at}.${field}: has no place in an agent; a crew is warmed as one job.`
+    throw new Failure('invalid_request', text, { field: `${at}.${field}` })
+  }
+  const preparation = prepared(c, body, known)
+  const own = known.get(preparation.registration.credential)
+  if (own !== undefined) refuseElsewhere(c, preparation.card, own)
+  refuseUnwarmed(c, preparation.card)
+  if (own === undefined) await refuseWithoutCredential(c, preparation.card)
+  const required = await requireSameTerms(c, preparation)
+  // Who requires the cache and names no retention takes the one that stands, for the head as well.
+  const stands = required === null || required.retention === preparation.prefix.retention
+  return stands ? preparation : prepared(c, writtenAt(body, required.retention), known)
+}
+
+function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {
+  return request === undefined && system === '' && tools.length === 0 && messages.length === 0
+}
+
+function caught<Value>(work: () => Value): { value: Value } | { failure: FailureValue } {
+  try {
+    return { value: work() }
+  } catch (thrown) {
+    const failure = readFailure(thrown)
+    if (failure === null) throw thrown
+    return { failure }
+  }
+}

@@ -1,0 +1,220 @@
+import { DEFAULT_HOLDOUT } from '../../contract/keep-warm.ts'
+import { windowJson } from '../../contract/windows.ts'
+import { announcementsAt } from '../../core/prefix/announcement.ts'
+import type { Belief } from '../../core/cache/belief.ts'
+import type { HistoryRow } from '../../core/prefix/history.ts'
+import type { KeepWarm } from '../../core/planning/plan.ts'
+import { needsSomebody } from '../../core/prefix/alert.ts'
+import { signalAt } from '../../core/prefix/signal.ts'
+import type { PrefixState } from '../../core/prefix/state.ts'
+import type { BarrierAnswer } from '../../durable/registry/warming/barriers.ts'
+import type { Job } from '../../durable/registry/records/claim.ts'
+import type { PrefixView } from '../../durable/registry/records/prefix-view.ts'
+import { markerAdvice } from '../../registration/marker-advice.ts'
+import type { Advice } from '../../core/model/advice.ts'
+import type { Receipt } from '../../core/prefix/receipt.ts'
+import type { Signal } from '../../core/prefix/parts.ts'
+import { dayOf } from '../../core/time/time.ts'
+import { iso, money, durationJson, usageJson, failureJson } from './format.ts'
+import { retentionInForce } from '../../registration/record.ts'
+
+/** How the inside is shown outside: snake_case, instants in ISO 8601, money in dollars; null where nothing is known. */
+
+/** A view as it arrives from a Registry: the types of calls between objects widen its tuple. */
+export type SeenBelief = Omit<Belief, 'interval'> & { interval: readonly number[] }
+export type Seen = Omit<PrefixView, 'belief'> & { belief: SeenBelief }
+
+export function receiptJson(receipt: Receipt) {
+  return {
+    at: iso(receipt.at),
+    kind: receipt.kind,
+    purpose: receipt.purpose,
+    primitive: receipt.primitive,
+    usage: usageJson(receipt.usage),
+    provider_usage: receipt.rawUsage === undefined ? null : (JSON.parse(receipt.rawUsage) as Record<string, unknown>),
+    cost_usd: money(receipt.costNanos),
+    latency_ms: receipt.latencyMs,
+    model: receipt.model,
+    why: receipt.why,
+  }
+}
+
+export function warmthJson(belief: SeenBelief) {
+  return {
+    state: belief.state,
+    p_warm: belief.pWarm,
+    interval: belief.interval,
+    warm_until: iso(belief.warmUntil),
+    why: belief.why,
+    assumed: belief.assumed,
+  }
+}
+
+export function keepWarmJson(keepWarm: KeepWarm) {
+  return {
+    plan: keepWarm.plan,
+    until: iso(keepWarm.untilAt),
+    idle_timeout: keepWarm.idleTimeoutMs === null ? null : durationJson(keepWarm.idleTimeoutMs),
+    windows: keepWarm.windows.map(windowJson),
+    budget_usd_per_day: money(keepWarm.budgetNanosPerDay),
+    latency_value_usd: money(keepWarm.latencyValueNanos ?? 0),
+    holdout: keepWarm.holdoutShare ?? DEFAULT_HOLDOUT,
+  }
+}
+
+export function planJson({ record, state }: Pick<Seen, 'record' | 'state'>) {
+  return {
+    plan: record.keepWarm.plan,
+    retention: retentionInForce(record, state),
+    retention_seconds: state.retention === null ? null : state.retention.ttlMs / 1_000,
+    next_probe_at: iso(state.nextAt),
+    stopped:
+      state.stopped === null
+        ? null
+        : {
+            reason: state.stopped.reason,
+            at: iso(state.stopped.at),
+            why: state.stopped.why,
+            needs_somebody: needsSomebody(state),
+          },
+    why: state.why,
+    assumed: state.retention?.assumed ?? false,
+  }
+}
+
+/** `remarks`: what is to be said of it now, beside what was said when it was registered. */
+export function prefixJson(view: Seen, remarks: readonly Advice[] = []) {
+  const { record, state } = view
+  return {
+    id: record.id,
+    name: record.name,
+    version: record.version,
+    superseded: record.superseded,
+    superseded_at: iso(record.newer?.takenAt ?? null),
+    newer_warm_at: iso(record.newer?.passed === true ? null : (record.newer?.warmAt ?? null)),
+    provider: record.provider,
+    model: record.model,
+    credential: record.credential,
+    required: record.required ?? false,
+    fingerprint: record.fingerprint,
+    created_at: iso(record.createdAt),
+    warmth: warmthJson(view.belief),
+    plan: planJson(view),
+    keep_warm: keepWarmJson(record.keepWarm),
+    signal: signalJson(signalAt(state, view.now)),
+    announcements: announcementsAt(state, view.now).map((one) => ({
+      at: iso(one.at),
+      expected_requests: one.expectedRequests,
+    })),
+    last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
+    last_failure: lastFailureJson(state),
+    last_hit:
+      state.lastHit === null
+        ? null
+        : { at: iso(state.lastHit.at), cached_tokens: state.lastHit.cachedTokens, ttft_ms: state.lastHit.ttftMs },
+    hits: state.hits,
+    misses: state.misses,
+    probes: state.probes,
+    // A sum in which nothing is known is not 0.
+    cost_usd: state.unpricedCalls > 0 && state.costNanos === 0 ? null : money(state.costNanos),
+    unpriced_calls: state.unpricedCalls,
+    ...savedJson(state),
+    cost_today_usd: money(state.day === dayOf(view.now) ? state.spentNanos : 0),
+    estimated_tokens: record.estimatedTokens,
+    measured_tokens: state.measuredTokens,
+    prefix_ends_at: record.breakpoint,
+    in_flight: view.inFlight,
+    advice: [...remarks, ...ownAdvice(view)],
+  }
+}
+
+/** What was said of a prefix when it was registered, as it holds at the retention in force. */
+export function ownAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'>): Advice[] {
+  return markerAdvice(record.advice, record.retention, retentionInForce(record, state))
+}
+
+/** What keep-alives saved, and what is left of it. A sum in which nothing is known is null here too. */
+function savedJson(state: PrefixState) {
+  const saved = state.unpricedSavings > 0 && state.savedNanos === 0 ? null : state.savedNanos
+  const cost = state.unpricedCalls > 0 && state.costNanos === 0 ? null : state.costNanos
+  return {
+    saved_usd: money(saved),
+    net_usd: money(saved === null || cost === null ? null : saved - cost),
+    savings: state.credits,
+    unpriced_savings: state.unpricedSavings,
+  }
+}
+
+function signalJson(signal: Signal | null) {
+  if (signal === null) return null
+  return { kind: signal.kind, at: iso(signal.at), until: signal.kind === 'pending' ? iso(signal.untilAt) : null }
+}
+
+function lastFailureJson(state: PrefixState) {
+  if (state.lastFailure === null) return null
+  return { at: iso(state.lastFailure.at), ...failureJson(state.lastFailure.failure) }
+}
+
+export function historyJson(row: HistoryRow) {
+  const at = iso(row.at)
+  if (row.type === 'arrival') {
+    const { type, count, hits, misses, cachedTokens } = row
+    return { at, type, count, hits, misses, cached_tokens: cachedTokens }
+  }
+  if (row.type === 'rollup') {
+    const { type, receipts, arrivals, hits, misses, decisions } = row
+    const cached_tokens = row.cachedTokens
+    const cost_usd = money(row.costNanos)
+    const saved = row.savings ?? { count: 0, nanos: 0, unpriced: 0 }
+    const savings = { saved_usd: money(saved.nanos), savings: saved.count, unpriced_savings: saved.unpriced }
+    const unpriced_calls = row.unpriced ?? 0
+    return {
+      at,
+      type,
+      receipts,
+      cost_usd,
+      unpriced_calls,
+      ...savings,
+      arrivals,
+      hits,
+      misses,
+      cached_tokens,
+      decisions,
+    }
+  }
+  if (row.type === 'trial') {
+    const cost = { cost_usd: money(row.costNanos), write_usd: money(row.worthNanos) }
+    const instead = row.insteadOfNanos === undefined ? {} : { instead_of_usd: money(row.insteadOfNanos) }
+    return { at, type: row.type, arm: row.arm, ...cost, ...instead, why: row.why }
+  }
+  if (row.type === 'saving') return { at, type: row.type, kind: row.kind, saved_usd: money(row.nanos), why: row.why }
+  if (row.type === 'decision') return { at, type: row.type, decision: row.decision, reason: row.why, why: row.why }
+  return {
+    at,
+    type: row.type,
+    kind: row.kind,
+    purpose: row.purpose,
+    primitive: row.primitive,
+    usage: row.usage === null ? null : usageJson(row.usage),
+    cost_usd: money(row.costNanos),
+    latency_ms: row.latencyMs,
+    model: row.model,
+    why: row.why,
+  }
+}
+
+export function barrierJson(id: string, { role, lease, until, why }: BarrierAnswer) {
+  return { prefix_id: id, role, lease, until: iso(until), why }
+}
+
+export function jobJson(job: Job) {
+  return {
+    id: job.id,
+    prefix_id: job.prefixId,
+    status: job.status,
+    created_at: iso(job.createdAt),
+    finished_at: iso(job.finishedAt),
+    receipt: job.receipt === null ? null : receiptJson(job.receipt),
+    failure: job.failure === null ? null : failureJson(job.failure),
+  }
+}

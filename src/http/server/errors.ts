@@ -1,0 +1,36 @@
+import { FAILURES, failureValue, readFailure } from '../../contract/failure.ts'
+import type { FailureValue } from '../../contract/failure.ts'
+import type { Call } from './context.ts'
+
+/** The one shape of an error. */
+export interface ErrorBody {
+  error: {
+    kind: FailureValue['kind']
+    message: string
+    retryable: boolean
+    request_id: string
+    detail?: FailureValue['detail']
+  }
+}
+
+export function errorBody(failure: FailureValue, requestId: string): ErrorBody {
+  const { kind, message, detail } = failure
+  const error = { kind, message, retryable: FAILURES[kind].retryable, request_id: requestId }
+  return { error: detail === undefined ? error : { ...error, detail } }
+}
+
+export function answerFailure(c: Call, failure: FailureValue): Response {
+  const { status } = FAILURES[failure.kind]
+  if (status === 401) c.header('www-authenticate', 'Bearer realm="pilotlight"')
+  const wait = failure.detail?.['retry_after_seconds']
+  if (typeof wait === 'number') c.header('retry-after', String(Math.max(1, Math.ceil(wait))))
+  return c.json(errorBody(failure, c.var.requestId ?? ''), status)
+}
+
+/** Renders whatever was thrown. What is not ours is `internal`, and none of its text is shown or logged: it may quote a prompt. */
+export function answerThrown(c: Call, thrown: unknown): Response {
+  const failure = readFailure(thrown)
+  if (failure !== null) return answerFailure(c, failure)
+  console.error('request failed', thrown instanceof Error ? thrown.name : typeof thrown)
+  return answerFailure(c, failureValue('internal', 'Something went wrong here; the same call may be tried again.'))
+}

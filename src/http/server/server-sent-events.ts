@@ -1,0 +1,32 @@
+import type { Clock } from '../../runtime/clock.ts'
+
+/** One server-sent event; `id` is what a caller who lost the stream comes back with. */
+export interface StreamEvent {
+  event: string
+  id: number | null
+  data: unknown
+}
+
+/** Real time, at most: whoever reads one for longer asks again. */
+const LONGEST_MS = 15 * 60_000
+
+/** Server-sent events from a generator; null is a sign of life. A reader who leaves ends the generator. */
+export function eventStream(events: AsyncGenerator<StreamEvent | null>, clock: Clock): Response {
+  const encoder = new TextEncoder()
+  const until = clock.now() + LONGEST_MS * clock.rate
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = clock.now() < until ? await events.next() : { done: true as const, value: undefined }
+      if (next.done === true) controller.close()
+      else controller.enqueue(encoder.encode(next.value === null ? ': waiting\n\n' : eventText(next.value)))
+    },
+    async cancel() {
+      await events.return(undefined)
+    },
+  })
+  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } })
+}
+
+function eventText({ event, id, data }: StreamEvent): string {
+  return `event: ${event}\n${id === null ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`
+}

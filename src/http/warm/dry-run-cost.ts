@@ -1,0 +1,112 @@
+import { cap } from '../../core/planning/break-even.ts'
+import { worstNanosAt } from '../../core/planning/budget.ts'
+import { leadMs } from '../../core/time/latency.ts'
+import type { PlanContext } from '../../core/planning/plan.ts'
+import { dollars, readNanos, usd, writeNanos } from '../../core/model/price.ts'
+import { refusal } from '../../core/planning/stop-conditions.ts'
+import type { PrefixState } from '../../core/prefix/state.ts'
+import type { Window } from '../../core/time/weekly-window.ts'
+import type { Advice } from '../../core/model/advice.ts'
+import { money } from '../present/format.ts'
+
+const DAY_MS = 86_400_000
+const WEEK_MINUTES = 7 * 24 * 60
+
+/**
+ * The price of a plan on its tokens: the first write, one probe, and a day of probes without any real request. Null where a
+ * price or a retention is not known. `state`: as of a new prefix, with the tokens that were measured if it is a known one.
+ */
+export function dryRunCost(state: PrefixState, context: PlanContext, retention: string, now: number) {
+  const { keepWarm, facts, outputFloor } = context
+  const { price } = facts
+  const tokens = state.measuredTokens ?? context.estimatedTokens
+  const write = price === null ? null : writeNanos(tokens, outputFloor, price, retention)
+  const probe = price === null ? null : readNanos(tokens, outputFloor, price)
+  const first = worstNanosAt(retention, state, context)
+  // Once a call was counted, each reserves by the count.
+  const later = worstNanosAt(retention, { measuredTokens: tokens }, context)
+  const rest = keepWarm.plan === 'off' ? null : refusal(state, context, now)
+  const wished = rest === null ? plannedProbes(state, context) : 0
+  const fitting =
+    first === null || later === null || probe === null
+      ? Infinity
+      : fittingProbes(keepWarm.budgetNanosPerDay, first, later, probe)
+  const perDay = state.retention === null ? null : Math.min(wished, fitting)
+  const day = probe === null || perDay === null ? null : probe * perDay
+  return {
+    why: rest?.do === 'stop' ? ` Once warm, the plan rests as ${rest.reason}: ${rest.why}.` : '',
+    advice: first === null ? [] : budgetAdvice(first, state, context),
+    first_write_cost_usd: money(write),
+    probe_cost_usd: money(probe),
+    probes_per_day: perDay,
+    cost_usd_per_day: money(day),
+    how: [
+      day === null
+        ? 'No price or no retention is known for this model, so that no cost is given; a plan that would spend refuses to guess.'
+        : `${tokens} tokens ${state.measuredTokens === null ? 'estimated from the bytes' : 'as measured'}; a day without any real request, which would take the place of probes. The first write is paid once and is not in it.`,
+      probe !== null && write === null
+        ? `No price is known for a write at retention ${retention}, so that first_write_cost_usd is null.`
+        : '',
+      day !== null && later !== null && fitting < wished
+        ? fitting === 0
+          ? `The plan would send ${wished} probes; not even one call fits into keep_warm.budget_usd_per_day, as advice says.`
+          : `The plan would send ${wished} probes; each reserves the worst case of a rewrite (${dollars(later)}) in what keep_warm.budget_usd_per_day (${dollars(keepWarm.budgetNanosPerDay)}) has left, which lets ${fitting} through.`
+        : '',
+    ]
+      .filter((sentence) => sentence !== '')
+      .join(' '),
+  }
+}
+
+/** Said where not even the first call fits: a warm would be refused, on any day. */
+function budgetAdvice(
+  first: number,
+  { measuredTokens }: PrefixState,
+  { keepWarm, estimatedTokens }: PlanContext,
+): Advice[] {
+  const budget = keepWarm.budgetNanosPerDay
+  if (first <= budget) return []
+  const how =
+    measuredTokens === null
+      ? `before the first count a write of twice the ${estimatedTokens} tokens that are estimated`
+      : `a write of the ${measuredTokens} tokens that were measured, and a twentieth more`
+  const message = `A warm is refused (budget_exhausted): its worst case (${how}) is $${enough(first)}, and keep_warm.budget_usd_per_day is ${usd(budget)}. ${enough(first)} is enough for that call.`
+  return [{ cause: 'budget_below_worst_case', message, at: 'keep_warm.budget_usd_per_day' }]
+}
+
+/** In dollars, three digits that matter, rounded up: as a budget it is not too small. */
+function enough(nanos: number): number {
+  const unit = 10 ** Math.max(0, Math.floor(Math.log10(nanos)) - 2)
+  return usd(Math.ceil(nanos / unit) * unit)
+}
+
+/** Probes of a day before the worst case of one more does not fit into its budget; none where the first write does not. */
+function fittingProbes(budget: number, first: number, later: number, probe: number): number {
+  if (first > budget || later > budget) return 0
+  return probe === 0 ? Infinity : Math.floor((budget - later) / probe) + 1
+}
+
+/** Probes of a day, by the plan alone. */
+function plannedProbes(state: PrefixState, context: PlanContext): number {
+  const { keepWarm, grainMs } = context
+  const { plan } = keepWarm
+  if (plan === 'off' || state.retention === null) return 0
+  const { ttlMs } = state.retention
+  const most = Math.floor((DAY_MS / (ttlMs - leadMs(ttlMs, grainMs))) * openShare(keepWarm.windows))
+  if (plan === 'always') return most
+  return Math.min(most, plan === 'auto' ? (cap(state, context) ?? 0) : plan.probes)
+}
+
+/** The share of a week that lies inside some window, each taken in its own local time. */
+function openShare(windows: readonly Window[]): number {
+  if (windows.length === 0) return 1
+  const open = new Uint8Array(WEEK_MINUTES)
+  for (const { days, fromMinute, toMinute } of windows) {
+    const length = toMinute <= fromMinute ? toMinute + 1440 - fromMinute : toMinute - fromMinute
+    for (const day of days) {
+      const start = (day - 1) * 1440 + fromMinute
+      for (let minute = 0; minute < length; minute++) open[(start + minute) % WEEK_MINUTES] = 1
+    }
+  }
+  return open.reduce((sum, one) => sum + one, 0) / WEEK_MINUTES
+}

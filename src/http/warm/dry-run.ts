@@ -1,0 +1,76 @@
+import { belief } from '../../core/cache/belief.ts'
+import { learnedRetention } from '../../core/cache/retention.ts'
+import { firstRetentionWhy } from '../../core/planning/retention-choice.ts'
+import { newState } from '../../core/prefix/state.ts'
+import type { Call } from '../server/context.ts'
+import { clockOf, registryOf } from '../server/context.ts'
+import { dryRunCost } from './dry-run-cost.ts'
+import { markerAdvice } from '../../registration/marker-advice.ts'
+import { retentionAdvice } from '../present/retention-advice.ts'
+import type { Preparation } from '../../registration/prepare.ts'
+import { keepWarmJson, warmthJson } from '../present/prefix.ts'
+import { dayOf } from '../../core/time/time.ts'
+import { retentionInForce } from '../../registration/record.ts'
+
+/** What a warm would do and cost. Nothing is stored and nothing is sent. */
+export async function dryRun(c: Call, preparation: Preparation) {
+  const now = clockOf(c).now()
+  const { prefix, fingerprint, facts, registration } = preparation
+  const known = await registryOf(c).findByFingerprint(fingerprint)
+  // One that is known stays at its own, whoever asks.
+  const retention = known === null ? prefix.retention : retentionInForce(known.record, known.state)
+  const offer = facts.retentions.find((one) => one.name === retention)
+  const fresh = newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer))
+  const keepWarm = known !== null && registration.keepWarm === null ? known.record.keepWarm : preparation.keepWarm
+  const { why, advice, ...costs } = dryRunCost(
+    { ...fresh, measuredTokens: known?.state.measuredTokens ?? null },
+    {
+      keepWarm,
+      facts,
+      estimatedTokens: prefix.estimatedTokens,
+      outputFloor: registration.outputFloors[known?.state.primitiveIndex ?? 0] ?? registration.outputFloors.at(-1) ?? 0,
+      killed: false,
+      grainMs: 1_000,
+      accountLeftNanos: null,
+      random: 0,
+    },
+    retention,
+    now,
+  )
+  return {
+    id: `pfx_0_${fingerprint.slice(0, 24)}`,
+    fingerprint,
+    created: known === null,
+    dry_run: true,
+    provider: registration.provider,
+    model: registration.model,
+    warmth: warmthJson(known?.belief ?? belief(fresh, now, 0)),
+    receipt: null,
+    plan: {
+      plan: keepWarm.plan,
+      retention,
+      next_probe_at: null,
+      why: `A dry run: nothing was stored, and nothing was sent.${known === null ? choiceWords(preparation, now) : ''}${why}`,
+      assumed: offer?.assumed ?? false,
+      ...costs,
+    },
+    keep_warm: keepWarmJson(keepWarm),
+    estimated_tokens: prefix.estimatedTokens,
+    prefix_ends_at: prefix.breakpoint,
+    primitives: registration.primitives,
+    advice: [
+      ...advice,
+      ...retentionAdvice(known ?? { record: { ...registration, keepWarm }, state: fresh }, now, 1_000),
+      ...markerAdvice(registration.advice, registration.retention, retention),
+    ],
+  }
+}
+
+/** That the planner would choose the retention, and why, where it would. */
+function choiceWords({ facts, keepWarm, registration }: Preparation, now: number): string {
+  if (registration.retentionOpen !== true) return ''
+  const { estimatedTokens, outputFloors, retention } = registration
+  const context = { keepWarm, facts, estimatedTokens, outputFloor: outputFloors[0] ?? 0 }
+  const why = firstRetentionWhy(context, retention, now)
+  return why === null ? '' : ` It would be ${why}.`
+}

@@ -1,0 +1,123 @@
+import * as z from 'zod'
+import { Failure, readFailure } from '../../contract/failure.ts'
+import { duration } from '../../contract/scalars.ts'
+import type { Crew } from '../../durable/registry/records/crew.ts'
+import type { Job } from '../../durable/registry/records/claim.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { account } from '../server/auth.ts'
+import { clockOf, registryOf, room } from '../server/context.ts'
+import type { Call, RegistryStub } from '../server/context.ts'
+import { eventStream } from '../server/server-sent-events.ts'
+import type { StreamEvent } from '../server/server-sent-events.ts'
+import { jobJson } from '../present/prefix.ts'
+import { agentJson, crewJson } from '../present/crew.ts'
+import { readQuery } from '../server/query.ts'
+import { failureJson } from '../present/format.ts'
+import { asked } from '../server/long-poll.ts'
+
+export const LONGEST_WAIT_MS = 60_000
+
+export const jobQuery = z.strictObject({
+  wait: duration
+    .refine((ms) => ms <= LONGEST_WAIT_MS, { error: `must be at most ${LONGEST_WAIT_MS / 1_000} seconds` })
+    .optional()
+    .meta({ description: 'How long to wait for its end before answering, such as "30s".' }),
+})
+
+/** In this clock: an event stream says at least so often that it is alive. */
+const HEARTBEAT_MS = 15_000
+
+export const jobs = room()
+  .get('/jobs/:id', account, async (c) => {
+    const { wait = 0 } = readQuery(c, jobQuery)
+    const [clock, registry, id] = [clockOf(c), registryOf(c), idOf(c)]
+    const until = clock.now() + wait
+    let one = await found(registry, id)
+    while (!isOver(one) && clock.now() < until) {
+      const from = one
+      one = (await asked(clock, until - clock.now(), (left) => moved(registry, id, from, left))) ?? from
+    }
+    return c.json(shown(one))
+  })
+  .get('/jobs/:id/events', account, async (c) => {
+    const registry = registryOf(c)
+    const id = idOf(c)
+    const first = await found(registry, id) // an unknown job is not found, and no stream
+    const seen = c.req.header('last-event-id') ?? ''
+    return eventStream(follow(registry, clockOf(c), id, first, /^\d{1,9}$/.test(seen) ? Number(seen) : 0), clockOf(c))
+  })
+
+type Found = { crew: Crew } | { job: Job }
+
+function idOf(c: Call): string {
+  const { id = '' } = c.req.param() as { id?: string }
+  if (!/^job_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such job.')
+  return id
+}
+
+/** A crew and a single warm are both jobs. */
+async function found(registry: RegistryStub, id: string): Promise<Found> {
+  const one = await registry.anyJob(id)
+  if (one === null) throw new Failure('not_found', 'There is no such job.')
+  return one
+}
+
+const shown = (one: Found) => ('crew' in one ? crewJson(one.crew) : jobJson(one.job))
+
+async function moved(registry: RegistryStub, id: string, from: Found, waitMs: number): Promise<Found> {
+  if ('crew' in from) return { crew: await registry.crewChanged(id, from.crew.revision, waitMs) }
+  return { job: await registry.jobChanged(id, from.job.status, waitMs) }
+}
+
+/** The job's progress: what changed since the last event, and at the end the whole of it. */
+async function* follow(
+  registry: RegistryStub,
+  clock: Clock,
+  id: string,
+  first: Found,
+  seen: number,
+): AsyncGenerator<StreamEvent | null> {
+  let now = first
+  let before: Found | null = null
+  for (;;) {
+    try {
+      yield* changes(before, now, seen)
+      if (isOver(now)) {
+        yield { event: 'done', id: revisionOf(now), data: shown(now) }
+        return
+      }
+      const from = now
+      before = from
+      now = (await asked(clock, HEARTBEAT_MS, (left) => moved(registry, id, from, left))) ?? from
+    } catch (thrown) {
+      const failure = readFailure(thrown)
+      if (failure === null) throw thrown
+      yield { event: 'error', id: null, data: failureJson(failure) }
+      return
+    }
+    yield null // a sign of life
+  }
+}
+
+const isOver = (one: Found): boolean => ('crew' in one ? one.crew.finishedAt : one.job.finishedAt) !== null
+const revisionOf = (one: Found): number | null => ('crew' in one ? one.crew.revision : null)
+
+/** Whoever comes back with the last event that they saw is not told the same again. */
+function* changes(before: Found | null, now: Found, seen: number): Generator<StreamEvent> {
+  if ('job' in now) {
+    const same = before !== null && 'job' in before && before.job.status === now.job.status
+    if (!same) yield { event: 'status', id: null, data: { id: now.job.id, status: now.job.status } }
+    return
+  }
+  const { crew } = now
+  if (before === null && seen >= crew.revision) return
+  const earlier = before !== null && 'crew' in before ? before.crew : null
+  const id = crew.revision
+  for (const [index, head] of crew.heads.entries()) {
+    if (head === null || head.step === earlier?.heads[index]?.step) continue
+    yield { event: 'head', id, data: { group: index, status: head.step, prefix_id: head.prefixId } }
+  }
+  for (const [index, agent] of crew.agents.entries()) {
+    if (agent.step !== earlier?.agents[index]?.step) yield { event: 'agent', id, data: agentJson(agent, index) }
+  }
+}

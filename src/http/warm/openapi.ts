@@ -1,0 +1,61 @@
+import * as z from 'zod'
+import { deletedAnswer, listOf } from '../../contract/values.ts'
+import { gatewayBody, gatewayAnswer, poolWarmAnswer } from '../../contract/model-pool.ts'
+import { observations } from '../../contract/observation.ts'
+import { preloadBody, preloadAnswer } from '../../contract/preload.ts'
+import { warmBody, dryRunAnswer, jobAnswer, observedAnswer, renderAnswer, warmAnswer } from '../../contract/warm.ts'
+import { jobQuery } from './jobs.ts'
+import { operationsOf } from '../server/openapi-operation.ts'
+
+/** Warming, and what is heard of it afterwards. */
+export const warm = operationsOf('account', {
+  'POST /warm': {
+    does: 'Registers a prefix and warms it. Calls for one content share one request to the provider.',
+    body: warmBody,
+    idempotent: true,
+    answers: { 200: z.union([warmAnswer, dryRunAnswer, poolWarmAnswer]), 202: z.union([warmAnswer, poolWarmAnswer]) },
+  },
+  'POST /render': {
+    does: 'Shows the exact bytes of a prefix, where it ends, its size, and what lint finds. Nothing is stored or sent.',
+    body: warmBody,
+    answers: renderAnswer,
+  },
+  'POST /observations': {
+    does: 'Reports what real requests used. They renew the clock of their prefix.',
+    body: observations,
+    idempotent: true,
+    answers: listOf(observedAnswer),
+  },
+  'POST /preload': {
+    does: 'Warms a crew. What agents share is written once and released to the others when it is readable; a failure is its own agent’s.',
+    body: preloadBody,
+    idempotent: true,
+    answers: { 200: preloadAnswer, 202: preloadAnswer },
+  },
+  'GET /gateways': {
+    does: 'Lists the pools of models.',
+    answers: listOf(gatewayAnswer),
+  },
+  'GET /gateways/{name}': {
+    does: 'One pool of models.',
+    answers: gatewayAnswer,
+  },
+  'PUT /gateways/{name}': {
+    does: 'Makes a pool of models, in the order in which traffic tries them, or puts another in its place.',
+    body: gatewayBody,
+    answers: { 200: gatewayAnswer, 201: gatewayAnswer },
+  },
+  'DELETE /gateways/{name}': {
+    does: 'Forgets a pool. What was warmed through it stays.',
+    answers: deletedAnswer,
+  },
+  'GET /jobs/{id}': {
+    does: 'One job, a warm in the background or a crew: at once, or when it has ended.',
+    query: jobQuery,
+    answers: z.union([jobAnswer, preloadAnswer]),
+  },
+  'GET /jobs/{id}/events': {
+    does: 'Its progress as server-sent events, to its end.',
+    answers: { 200: 'text/event-stream' },
+  },
+})

@@ -1,0 +1,99 @@
+import { Failure } from '../../contract/failure.ts'
+import { checksFor, honoured, notHonoured } from '../../core/cache/required.ts'
+import type { Asked } from '../../core/cache/required.ts'
+import { factsOf } from '../../runtime/facts.ts'
+import { newId } from '../../runtime/ids.ts'
+import { registryOf } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import type { Preparation } from '../../registration/prepare.ts'
+import type { Seen } from '../present/prefix.ts'
+import { follow } from './follow.ts'
+import type { Warmth } from './follow.ts'
+import type { Advice } from '../../core/model/advice.ts'
+import type { Receipt } from '../../core/prefix/receipt.ts'
+import { retentionInForce } from '../../registration/record.ts'
+
+/** What a required cache is judged by; null where it is not required. */
+export function requirement({ mode, facts, prefix }: Preparation): Asked | null {
+  if (mode !== 'required') return null
+  return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
+}
+
+/** The same for a prefix that was registered so, whoever asks for its warm. */
+export function standingRequirement({ record, state }: Pick<Seen, 'record' | 'state'>, now: number): Asked | null {
+  if (record.required !== true) return null
+  const facts = factsOf(record.provider, record.model, now)
+  return {
+    retention: retentionInForce(record, state),
+    writesReported: facts.writesReported,
+    checksLeft: checksFor(facts),
+  }
+}
+
+/**
+ * What is required cannot be had of a prefix that stands at another retention, or with other breakpoints. Throws `conflict`
+ * before anything is sent. Whoever asks for no retention is judged by the one that stands.
+ */
+export async function requireSameTerms(c: Call, preparation: Preparation): Promise<Asked | null> {
+  const asked = requirement(preparation)
+  const known = asked === null ? null : await registryOf(c).findByFingerprint(preparation.fingerprint)
+  if (asked === null || known === null) return asked
+  const [kept] = keptAsItWas(known, preparation)
+  if (kept === undefined) return { ...asked, retention: retentionInForce(known.record, known.state) }
+  throw new Failure('conflict', `${kept.at}: ${kept.message}`, { field: kept.at, prefix_id: known.record.id })
+}
+
+/** Content decides what is the same prefix, its retention and breakpoints do not: who comes second is told what stands. */
+export function keptAsItWas(known: Pick<Seen, 'record' | 'state'>, { registration }: Preparation): Kept[] {
+  const { id, breakpoints } = known.record
+  const retention = retentionInForce(known.record, known.state)
+  const kept: Kept[] = []
+  const again = (wanted: string): string => `to have it ${wanted}, DELETE /prefixes/${id} and register it again.`
+  if (registration.retentionOpen !== true && retention !== registration.retention) {
+    const message = `This content is registered at retention ${retention} already and stays so; ${again(`at ${registration.retention}`)}`
+    kept.push({ cause: 'retention_kept', message, at: 'cache.retention' })
+  }
+  if (registration.breakpoints !== undefined && registration.breakpoints !== breakpoints) {
+    const which = breakpoints === undefined ? 'one breakpoint' : 'other breakpoints'
+    const message = `This content is registered with ${which} already and stays so; ${again('with these')}`
+    kept.push({ cause: 'breakpoints_kept', message, at: 'cache.strategy.explicit' })
+  }
+  return kept
+}
+
+type Kept = Advice & { at: string }
+
+/**
+ * The warm that a required cache is judged by: the one given, or the last of those that were sent to settle a doubt. A warm
+ * that became a job is handed back as it is. Throws `cache_not_honoured`.
+ */
+export async function requireHonoured(c: Call, view: Seen, first: Warmth, required: Asked): Promise<Warmth> {
+  let warmth = first
+  for (let { checksLeft } = required; ; checksLeft--) {
+    const receipt = warmth.settled?.receipt ?? null
+    if (receipt === null) return warmth
+    const asked = { ...required, checksLeft }
+    const verdict = honoured(receipt, asked)
+    if (verdict.kind === 'honoured') return warmth
+    if (verdict.kind === 'broken') throw broken(verdict.why, receipt, asked, view, warmth !== first)
+    const next = await checked(c, view, receipt)
+    if ('why' in next) throw broken(`${verdict.why}; ${next.why}`, receipt, asked, view, false)
+    warmth = next.warmth
+  }
+}
+
+/** One more warm of the prefix. Callers with the same doubt share it. */
+async function checked(c: Call, view: Seen, receipt: Receipt): Promise<{ warmth: Warmth } | { why: string }> {
+  const { id } = view.record
+  const { flight } = await registryOf(c).warm(id, 'now', newId('job'), receipt.at + receipt.latencyMs)
+  if (flight.role === 'refused') return { why: `it could not be verified: ${flight.why}` }
+  const warmth = await follow(c, view, flight, null)
+  if (warmth.job !== null) return { why: 'the call that verifies it was not answered in time' }
+  const failure = warmth.settled?.failure ?? null
+  return failure === null ? { warmth } : { why: `it could not be verified: ${failure.message}` }
+}
+
+function broken(why: string, receipt: Receipt, asked: Asked, view: Seen, verified: boolean): Failure {
+  const { kind, message, detail } = notHonoured(why, receipt, asked, view.record.id, verified)
+  return new Failure(kind, message, detail)
+}

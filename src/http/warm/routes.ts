@@ -1,0 +1,24 @@
+import { Failure } from '../../contract/failure.ts'
+import { warmBody } from '../../contract/warm.ts'
+import { account } from '../server/auth.ts'
+import { readBody } from '../server/read-body.ts'
+import { room } from '../server/context.ts'
+import { idempotent } from '../server/idempotency.ts'
+import { WARM_RAW } from '../../registration/prepare.ts'
+import { warmPool } from './warm-pool.ts'
+import { warmOne } from './warm-one.ts'
+import { credentialsNamed } from '../server/credential.ts'
+
+export const warm = room().post('/warm', account, idempotent, async (c) => {
+  const body = await readBody(c, warmBody, { raw: WARM_RAW })
+  if (body.gateway !== undefined) {
+    const { status, json } = await warmPool(c, body)
+    return c.json(json, status)
+  }
+  for (const field of ['model_preference', 'gateway_models'] as const) {
+    if (body[field] === undefined) continue
+    throw new Failure('invalid_request', `${field}: is for a pool, which gateway names.`, { field })
+  }
+  const { status, json } = await warmOne(c, body, await credentialsNamed(c, [body.credential]))
+  return c.json(json, status)
+})

@@ -1,0 +1,184 @@
+import pLimit from 'p-limit'
+import { Failure, readFailure } from '../../contract/failure.ts'
+import type { FailureValue } from '../../contract/failure.ts'
+import { LONGEST_LABEL } from '../../contract/scalars.ts'
+import type { WarmBody } from '../../contract/warm.ts'
+import { routeOf } from '../../core/model/model-pool.ts'
+import type { PoolModel, Route } from '../../core/model/model-pool.ts'
+import type { Call } from '../server/context.ts'
+import { clockOf } from '../server/context.ts'
+import { poolNamed } from '../gateways/routes.ts'
+import { warmOne } from './warm-one.ts'
+import type { Warmed } from './warm-one.ts'
+import { failureJson, iso } from '../present/format.ts'
+import { credentialsNamed } from '../server/credential.ts'
+
+/** One invocation may have so many calls waiting for their answers. */
+const AT_ONCE = 6
+
+/** What became of one model of the pool. */
+interface Tried {
+  model: PoolModel
+  warmed: Warmed | null
+  failure: FailureValue | null
+}
+
+/**
+ * Warms what real traffic may reach through a pool: the preferred model first, the next one only where that one fails, as
+ * traffic would go on; all of them where that is asked for. Each has its own result. Throws when none could be warmed.
+ */
+export async function warmPool(c: Call, body: WarmBody) {
+  const { gateway = '', model_preference: preference = null, gateway_models: which = 'first' } = body
+  refuseBeside(body)
+  const pool = await poolNamed(c, gateway)
+  const names = pool.models.map(({ name }) => name)
+  if (preference !== null && !names.includes(preference)) {
+    const text = `model_preference: must be one of ${names.join(', ')}.`
+    throw new Failure('invalid_request', text, { field: 'model_preference', known: names })
+  }
+  refuseLongName(body.name, names)
+  const now = clockOf(c).now()
+  const route = routeOf(pool, preference, now)
+  if (route.reachable.length === 0) throw barredFailure(gateway, route, now)
+  const known = await credentialsNamed(
+    c,
+    pool.models.map(({ credential }) => credential ?? undefined),
+  )
+  const tryOne = (model: PoolModel): Promise<Tried> => tried(c, body, model, known)
+  const results = which === 'all' ? await all(route.reachable, tryOne) : await firstThatWorks(route.reachable, tryOne)
+  if (results.every(({ warmed }) => warmed === null)) throw allFailed(gateway, results)
+  return {
+    status: results.some(({ warmed }) => warmed?.status === 202) ? 202 : 200,
+    json: answer(body, route, results),
+  } as const
+}
+
+/** A pool says itself which provider, model and key are meant, and needs a form that all of them understand. */
+function refuseBeside(body: WarmBody): void {
+  for (const field of ['provider', 'model', 'credential', 'request'] as const) {
+    if (body[field] === undefined) continue
+    const why =
+      field === 'request' ? 'is one provider’s own form; give system, tools and messages' : 'comes with the pool'
+    throw new Failure('invalid_request', `${field}: ${why}; it cannot stand beside gateway.`, { field })
+  }
+}
+
+/** Cut off, the labels of two models would be one, and each the newer version of the other. */
+function refuseLongName(name: string | undefined, models: readonly string[]): void {
+  const longest = Math.max(...models.map(({ length }) => length))
+  const most = LONGEST_LABEL - longest - 1
+  if (name === undefined || name.length <= most) return
+  const text = `name: must be at most ${most} characters here: "/" and the name of each of the pool's models come behind it.`
+  throw new Failure('invalid_request', text, { field: 'name' })
+}
+
+function all(models: readonly PoolModel[], tryOne: (model: PoolModel) => Promise<Tried>): Promise<Tried[]> {
+  const limit = pLimit(AT_ONCE)
+  return Promise.all(models.map((model) => limit(() => tryOne(model))))
+}
+
+async function firstThatWorks(
+  models: readonly PoolModel[],
+  tryOne: (model: PoolModel) => Promise<Tried>,
+): Promise<Tried[]> {
+  const results: Tried[] = []
+  for (const model of models) {
+    const one = await tryOne(model)
+    results.push(one)
+    if (one.warmed !== null) break
+  }
+  return results
+}
+
+async function tried(
+  c: Call,
+  body: WarmBody,
+  model: PoolModel,
+  known: Awaited<ReturnType<typeof credentialsNamed>>,
+): Promise<Tried> {
+  const { gateway: _, model_preference: __, gateway_models: ___, name, ...rest } = body
+  const own: WarmBody = {
+    ...rest,
+    provider: model.provider,
+    model: model.model,
+    ...(model.credential === null ? {} : { credential: model.credential }),
+    // Each model has its own versions under the label.
+    ...(name === undefined ? {} : { name: `${name}/${model.name}` }),
+  }
+  try {
+    return { model, warmed: await warmOne(c, own, known), failure: null }
+  } catch (thrown) {
+    const failure = readFailure(thrown)
+    if (failure === null) throw thrown
+    return { model, warmed: null, failure }
+  }
+}
+
+function barredFailure(gateway: string, { barred }: Route, now: number): Failure {
+  const soonest = barred.toSorted((a, b) => a.until - b.until)[0]
+  const spans = barred.map(({ model, until }) => `${model.name} until ${iso(until)}`)
+  const text = `gateway: no model of "${gateway}" that this preference reaches may be used now: ${spans.join(', ')}.`
+  const wait = soonest === undefined ? 60 : Math.max(1, Math.ceil((soonest.until - now) / 1_000))
+  return new Failure('conflict', text, { field: 'gateway', retry_after_seconds: wait, barred: spans })
+}
+
+/** The first one's failure, because it is the one that traffic would meet first, with all the others beside it. */
+function allFailed(gateway: string, results: readonly Tried[]): Failure {
+  const first = results[0]?.failure
+  const failures = results.map(({ model, failure }) => `${model.name}: ${failure?.kind}: ${failure?.message}`)
+  const text = `No model of the pool "${gateway}" could be warmed. ${failures.join(' ')}`
+  const models = results.map(({ model }) => model.name)
+  const kinds = results.map(({ failure }) => failure?.kind ?? 'internal')
+  return new Failure(first?.kind ?? 'internal', text, { ...first?.detail, gateway, models, kinds })
+}
+
+function answer(body: WarmBody, { first, reachable, barred, out }: Route, results: readonly Tried[]) {
+  const shown = (model: PoolModel) => ({ name: model.name, provider: model.provider, model: model.model })
+  const nothing = { usable_at: null, result: null, failure: null }
+  const warmed = results.filter((one) => statusOf(one) === 'warmed').map(({ model }) => model.name)
+  return {
+    gateway: body.gateway ?? '',
+    model_preference: body.model_preference ?? null,
+    warmed,
+    fell_back: !results.some(({ model, warmed: done }) => done !== null && model === first),
+    models: [
+      ...results.map((one) => ({
+        ...shown(one.model),
+        status: statusOf(one),
+        why: '',
+        usable_at: null,
+        result: one.warmed?.json ?? null,
+        failure: one.failure === null ? null : failureJson(one.failure),
+      })),
+      ...reachable
+        .filter((model) => !results.some((one) => one.model === model))
+        .map((model) => ({
+          ...shown(model),
+          ...nothing,
+          status: 'standby' as const,
+          why: 'traffic reaches it only where the models before it fail; "gateway_models": "all" warms it too',
+        })),
+      ...barred.map(({ model, until }) => ({
+        ...shown(model),
+        ...nothing,
+        status: 'barred' as const,
+        why: 'its time constraints bar it now',
+        usable_at: iso(until),
+      })),
+      ...out.map((model) => ({
+        ...shown(model),
+        ...nothing,
+        status: 'out_of_reach' as const,
+        why: 'the pool does not fall back',
+      })),
+    ],
+  }
+}
+
+function statusOf({ warmed }: Tried): 'warmed' | 'queued' | 'unproven' | 'failed' | 'shown' {
+  if (warmed === null) return 'failed'
+  if ('dry_run' in warmed.json) return 'shown'
+  if (warmed.status === 202) return 'queued'
+  const { state } = warmed.json.warmth
+  return state === 'warm' || state === 'expiring' ? 'warmed' : 'unproven'
+}

@@ -1,0 +1,84 @@
+import type { ModelFacts } from '../../core/model/facts.ts'
+import { CHECKED, facts, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './build.ts'
+import type { Card, ModelCard } from '../card.ts'
+
+const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/prompt-caching'
+
+/** Written at 1.25 × input for 5 minutes and 2 × for an hour; reads cost 0.1 × unless a row says otherwise. */
+function row(
+  names: string[],
+  minimumTokens: number | null,
+  usd: { input: number; output: number; read?: number } | null,
+): ModelCard {
+  const known: Omit<ModelFacts, 'price'> = {
+    minimumTokens,
+    retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), stated('1h', 'sliding', HOUR_MS)],
+    writesReported: true,
+    primitives: ['zero_output', 'one_token'],
+  }
+  const prices =
+    usd === null
+      ? []
+      : [
+          price({
+            input: usd.input,
+            read: usd.read ?? usd.input * 0.1,
+            output: usd.output,
+            writes: { '5m': usd.input * 1.25, '1h': usd.input * 2 },
+          }),
+        ]
+  return model(names, known, prices, DOCS)
+}
+
+/** Anthropic's own API. Minimums are data, not a trend: they rise and fall from one model to the next. */
+export const anthropic: Card = {
+  id: 'anthropic',
+  name: 'Anthropic Messages',
+  baseUrl: 'https://api.anthropic.com',
+  auth: { header: 'x-api-key' },
+  headers: { 'anthropic-version': '2023-06-01' },
+  callerHeaders: ['anthropic-beta', 'anthropic-version'],
+  dialect: 'anthropic-messages',
+  supportsHandles: false,
+  marksRenewed: true,
+  secret: 'ANTHROPIC_API_KEY',
+  models: [
+    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }),
+    row(ids('claude-opus-5'), 512, { input: 5, output: 25 }),
+    row(ids('claude-sonnet-5-5'), 512, null),
+    row(ids('claude-fable-5-1'), 512, { input: 10, output: 50, read: 0.25 }),
+    row(ids('claude-fable-5'), 512, { input: 10, output: 50 }),
+    row(ids('claude-mythos-5-1', 'claude-mythos-5'), 512, null),
+    row(ids('claude-opus-4-8'), 1024, { input: 5, output: 25 }),
+    row(ids('claude-sonnet-5'), 1024, { input: 2, output: 10 }),
+    row(ids('claude-sonnet-4-6', 'claude-sonnet-4-5', 'claude-sonnet-4-0', 'claude-sonnet-4'), 1024, {
+      input: 3,
+      output: 15,
+    }),
+    row(ids('claude-opus-4-1', 'claude-opus-4-0', 'claude-opus-4'), 1024, { input: 15, output: 75 }),
+    row(ids('claude-opus-4-7'), 2048, { input: 5, output: 25 }),
+    row(ids('claude-mythos-preview'), 2048, null),
+    row(ids('claude-3-5-haiku', 'claude-3-5-haiku-latest'), 2048, { input: 0.8, output: 4 }),
+    row(ids('claude-opus-4-6', 'claude-opus-4-5'), 4096, { input: 5, output: 25 }),
+    row(ids('claude-haiku-4-5'), 4096, { input: 1, output: 5 }),
+    // Ids of SDK 1.11.0 for which neither a minimum nor a price is published.
+    row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null),
+  ],
+  facts: facts(DOCS, {
+    mechanism:
+      'Explicit breakpoints (cache_control), four at most, or one automatic one at the end; entries are written at breakpoints only.',
+    granularity: '512 to 4096 tokens by model, and exactly to the breakpoint.',
+    clock:
+      '5 minutes or an hour from the start of the request that wrote or last read. Cached content is renewed each time it is used: so are the entries at markers in front of the one that is read, unless an answer shows otherwise.',
+    affinity: 'None to set. Entries belong to a workspace.',
+    writes: 'cache_creation_input_tokens, by lifetime in cache_creation.',
+    usage: 'input_tokens excludes what was read and written; streams correct themselves in message_delta.',
+    price:
+      'Writes at 1.25 × input (5m) and 2 × (1h); reads at 0.1 ×, 0.05 × on Opus 5.5, 0.025 × on Fable and Mythos 5.1.',
+    limits: 'Reads do not count toward input tokens a minute on most models. retry-after, anthropic-ratelimit-*.',
+    errors: '{type: "error", error: {type, message}}: rate_limit_error 429, overloaded_error 529, billing_error.',
+    geo: '403 "Request not allowed".',
+  }),
+  source: DOCS,
+  checked: CHECKED,
+}

@@ -1,0 +1,71 @@
+import type { ModelFacts } from '../../core/model/facts.ts'
+import { assumed, CHECKED, doubledOver, facts, HOUR_MS, ids, MINUTE_MS, model, price } from './build.ts'
+import type { Card, ModelCard } from '../card.ts'
+
+const DOCS = 'https://ai.google.dev/gemini-api/docs/caching'
+
+/** `long`: prompts over 200,000 tokens cost more as a whole. */
+type Rates = { input: number; output: number; from?: string; long?: true }
+
+/** The implicit cache: on by default, reads at 0.1 × input, no write fee, and no word on how long an entry lives. */
+function row(names: string[], minimumTokens: number | null, rates: Rates[]): ModelCard {
+  const known: Omit<ModelFacts, 'price'> = {
+    minimumTokens,
+    retentions: [assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_MS)],
+    writesReported: false,
+    primitives: ['one_token', 'floor_tokens'],
+  }
+  const prices = rates.map(({ input, output, long, ...rest }) => {
+    const usd = { input, output, read: input * 0.1, writes: { implicit: input } }
+    return price({ ...(long === true ? doubledOver(200_000, usd) : usd), ...rest })
+  })
+  return model(names, known, prices, DOCS)
+}
+
+/** Promotional until the end of 2026, announced with its successor. */
+const FLASH_PROMOTION: Rates[] = [
+  { input: 0.75, output: 3.75 },
+  { input: 1.5, output: 7.5, from: '2027-01-01' },
+]
+
+/** Google's Gemini API with an AI Studio key. */
+export const gemini: Card = {
+  id: 'gemini',
+  name: 'Gemini generateContent',
+  baseUrl: 'https://generativelanguage.googleapis.com',
+  auth: { header: 'x-goog-api-key' },
+  headers: {},
+  dialect: 'gemini-content',
+  supportsHandles: true,
+  secret: 'GEMINI_API_KEY',
+  models: [
+    row(['gemini-2.5-flash', 'gemini-2.5-flash-0*'], 2048, [{ input: 0.3, output: 2.5 }]),
+    row(['gemini-2.5-pro', 'gemini-2.5-pro-0*'], 2048, [{ input: 1.25, output: 10, long: true }]),
+    row(['gemini-2.5-flash-lite', 'gemini-2.5-flash-lite-0*'], null, [{ input: 0.1, output: 0.4 }]),
+    row(['gemini-3.1-pro-preview', 'gemini-3.1-pro'], 4096, [{ input: 2, output: 12, long: true }]),
+    row(['gemini-3-pro-preview'], null, [{ input: 2, output: 12, long: true }]),
+    row(['gemini-3-flash-preview'], null, [{ input: 0.5, output: 3 }]),
+    row(['gemini-3.1-flash-lite'], null, [{ input: 0.25, output: 1.5 }]),
+    row(['gemini-3.5-flash'], 4096, [{ input: 1.5, output: 9 }]),
+    row(['gemini-3.5-flash-lite'], null, [{ input: 0.3, output: 2.5 }]),
+    row(ids('gemini-3.6-flash', 'gemini-3.7-flash', 'gemini-3.8-flash'), 4096, FLASH_PROMOTION),
+    // Later than 2.5 all have the implicit cache; nothing more is known of these.
+    row(['gemini-2.5*', 'gemini-3*', 'gemini-4*'], null, []),
+  ],
+  facts: facts(DOCS, {
+    mechanism: 'Implicit prefix cache from 2.5 on, and handles (cachedContents). Gemini 4 takes no handles.',
+    granularity: '2048 or 4096 tokens by model; other pages say 1024.',
+    clock:
+      'Implicit: not documented. Handles: an hour unless told otherwise; reading does not renew them, only an update does.',
+    affinity: 'None to set.',
+    writes: 'Not reported and not charged, but for the storage of handles.',
+    usage: 'usageMetadata: promptTokenCount includes cachedContentTokenCount; the last chunk of a stream has it.',
+    price: 'Reads at 0.1 × input; prompts over 200,000 tokens at twice the input on Pro models.',
+    limits: 'Cached tokens count.',
+    errors:
+      '{error: {code, status, message, details[]}}: RESOURCE_EXHAUSTED with the wait in RetryInfo; 403 for a handle that is gone.',
+    geo: '400 FAILED_PRECONDITION "User location is not supported".',
+  }),
+  source: DOCS,
+  checked: CHECKED,
+}

@@ -1,0 +1,100 @@
+import type { ModelFacts, Price } from '../../core/model/facts.ts'
+import { assumed, doubledOver, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './build.ts'
+import type { ModelCard } from '../card.ts'
+
+const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
+
+/** Longer prompts than this cost more as a whole. Listed for GPT-5.4 and 5.5 as well; earlier models take none so long. */
+const LONG_TOKENS = 272_000
+
+type Rates = { input: number; read: number; output: number; from?: string; source?: string }
+
+/** From GPT-5.6 on: written at 1.25 × input for at least 30 minutes. 12 hours cost more, and by how much is not published. */
+function current(names: string[], rates: Rates[]): ModelCard {
+  const known: Omit<ModelFacts, 'price'> = {
+    minimumTokens: 1024,
+    // At least this long after the last write or reuse; the provider may keep an entry longer.
+    retentions: [stated('30m', 'minimum', 30 * MINUTE_MS), stated('12h', 'minimum', 12 * HOUR_MS)],
+    writesReported: true,
+    primitives: ['prewarm', 'floor_tokens'],
+  }
+  return model(
+    names,
+    known,
+    rates.map(({ from, source, ...rate }) =>
+      price({
+        ...doubledOver(LONG_TOKENS, { ...rate, writes: { '30m': rate.input * 1.25 } }),
+        ...(from === undefined ? {} : { from }),
+        ...(source === undefined ? {} : { source }),
+      }),
+    ),
+    DOCS,
+  )
+}
+
+/** Before GPT-5.6: no write fee, no breakpoints, a lifetime that depends on how busy the machines are. */
+function older(
+  names: string[],
+  rate: (Rates & { long?: true }) | null,
+  retentions: 'both' | '24h' = 'both',
+): ModelCard {
+  const known: Omit<ModelFacts, 'price'> = {
+    minimumTokens: 1024,
+    retentions: [
+      ...(retentions === 'both' ? [assumed('in_memory', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS)] : []),
+      // 24 hours is a ceiling; about half an hour is what was seen.
+      assumed('24h', 30 * MINUTE_MS, 10 * MINUTE_MS, 24 * HOUR_MS),
+    ],
+    writesReported: false,
+    primitives: ['floor_tokens'],
+  }
+  // No write fee: writing is reading in at the plain input price.
+  const writes = (input: number) => Object.fromEntries(known.retentions.map(({ name }) => [name, input]))
+  const rates = rate === null ? null : { ...rate, writes: writes(rate.input) }
+  const prices: Price[] = rates === null ? [] : [price(rates.long === true ? doubledOver(LONG_TOKENS, rates) : rates)]
+  return model(names, known, prices, DOCS)
+}
+
+/** Rows for OpenAI's models on the Responses API; Chat Completions derives its own from them. */
+export const openaiModels: ModelCard[] = [
+  current(ids('gpt-6.1-sol'), [
+    { input: 2, read: 0.1, output: 10, source: 'https://developers.openai.com/api/docs/models/gpt-6.1-sol' },
+  ]),
+  current(ids('gpt-6-astra'), [{ input: 10, read: 1, output: 50 }]),
+  current(ids('gpt-6-sol'), [{ input: 2, read: 0.2, output: 10 }]),
+  current(ids('gpt-6-luna'), [{ input: 0.1, read: 0.01, output: 0.5 }]),
+  current(ids('gpt-5.6-sol'), [
+    { input: 5, read: 0.5, output: 30, from: '2026-07-09' },
+    { input: 4, read: 0.4, output: 20, from: '2026-08-21' },
+  ]),
+  current(ids('gpt-5.6-terra'), [
+    { input: 2.5, read: 0.25, output: 15, from: '2026-07-09' },
+    { input: 2, read: 0.2, output: 12, from: '2026-07-30' },
+  ]),
+  current(ids('gpt-5.6-luna'), [
+    { input: 1, read: 0.1, output: 6, from: '2026-07-09' },
+    { input: 0.2, read: 0.02, output: 1.2, from: '2026-07-30' },
+  ]),
+  older(ids('gpt-5.5'), { input: 5, read: 0.5, output: 30, long: true }, '24h'),
+  older(ids('gpt-5.5-pro'), null, '24h'), // no cached rate is listed for the pro models
+  older(ids('gpt-5.4'), { input: 2.5, read: 0.25, output: 15, long: true }),
+  older(ids('gpt-5.4-mini'), { input: 0.75, read: 0.075, output: 4.5 }),
+  older(ids('gpt-5.4-nano'), { input: 0.2, read: 0.02, output: 1.25 }),
+  older(ids('gpt-5.2', 'gpt-5.3'), { input: 1.75, read: 0.175, output: 14 }),
+  older(ids('gpt-5', 'gpt-5.1'), { input: 1.25, read: 0.125, output: 10 }),
+  older(ids('gpt-5-mini'), { input: 0.25, read: 0.025, output: 2 }),
+  older(ids('gpt-5-nano'), { input: 0.05, read: 0.005, output: 0.4 }),
+  older(ids('gpt-4.1'), { input: 2, read: 0.5, output: 8 }),
+  older(ids('gpt-4.1-mini'), { input: 0.4, read: 0.1, output: 1.6 }),
+  older(ids('gpt-4.1-nano'), { input: 0.1, read: 0.025, output: 0.4 }),
+  older(['gpt-4o', 'gpt-4o-2024-08-06', 'gpt-4o-2024-11-20'], { input: 2.5, read: 1.25, output: 10 }),
+  older(ids('gpt-4o-mini'), { input: 0.15, read: 0.075, output: 0.6 }),
+  older(ids('o3'), { input: 2, read: 0.5, output: 8 }),
+  older(ids('o4-mini'), { input: 1.1, read: 0.275, output: 4.4 }),
+  older(ids('o3-mini'), { input: 1.1, read: 0.55, output: 4.4 }),
+  older(ids('o1'), { input: 15, read: 7.5, output: 60 }),
+  // Whatever else these generations hold: the regime is known, the price is not.
+  older(['gpt-4*', 'gpt-5', 'gpt-5-*', 'gpt-5.1*', 'gpt-5.2*', 'gpt-5.3*', 'gpt-5.4*', 'o1*', 'o3*', 'o4*'], null),
+  older(['gpt-5.5*'], null, '24h'),
+  current(['gpt-5.6*', 'gpt-5.7*', 'gpt-5.8*', 'gpt-5.9*', 'gpt-6*'], []),
+]

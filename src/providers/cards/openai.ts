@@ -1,0 +1,37 @@
+import { CHECKED, facts } from './build.ts'
+import { openaiModels } from './openai-models.ts'
+import type { Card } from '../card.ts'
+
+const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
+
+/** OpenAI's Responses API. It is the plain `openai`: only here is there a prewarm, and a retention of 12 hours. */
+export const openai: Card = {
+  id: 'openai',
+  name: 'OpenAI Responses',
+  baseUrl: 'https://api.openai.com/v1',
+  auth: { header: 'authorization-bearer' },
+  headers: {},
+  callerHeaders: ['openai-beta', 'openai-organization', 'openai-project'],
+  dialect: 'openai-responses',
+  supportsHandles: false,
+  secret: 'OPENAI_API_KEY',
+  models: openaiModels,
+  facts: facts(DOCS, {
+    mechanism:
+      'Before GPT-5.6 an automatic prefix cache; from then on implicit at ends of messages, or explicit breakpoints, four writes at most.',
+    granularity: '1024 tokens; exact from GPT-5.6 on, before in steps of 128.',
+    clock:
+      'From GPT-5.6 on at least 30 minutes after the last write or reuse, or 12 hours; before 5 to 60 minutes, or up to 24 hours.',
+    affinity:
+      'prompt_cache_key in the body: a hint for routing before GPT-5.6, from then on another key is another cache.',
+    writes: 'cache_write_tokens from GPT-5.6 on; before, writing is neither reported nor charged.',
+    usage: 'The input count includes cached_tokens and cache_write_tokens.',
+    price:
+      'Writes at 1.25 × input from GPT-5.6 on (12 hours: more, unpublished); reads at 0.05 to 0.5 ×. Prompts over 272,000 tokens: twice input, reads and writes.',
+    limits: 'Cached tokens count. x-ratelimit-*, retry-after, retry-after-ms, x-should-retry.',
+    errors: '{error: {message, type, param, code}}: rate_limit_exceeded and insufficient_quota, both 429.',
+    geo: '403 unsupported_country_region_territory.',
+  }),
+  source: DOCS,
+  checked: CHECKED,
+}

@@ -1,0 +1,45 @@
+import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
+import { count, fields, NO_USAGE, writesByRetention } from '../shared/usage.ts'
+import type { Fields } from '../shared/usage.ts'
+import type { Usage } from '../../../core/model/usage.ts'
+import type { ProbeAnswer } from '../../dialect.ts'
+
+export function readAnswer(text: string, contentType: string): ProbeAnswer {
+  const { streamed, events } = readEvents(text, contentType)
+  if (!streamed) {
+    const message = events[0]!
+    if (message['type'] !== 'message') throw unreadable('it is no message')
+    return answer(message, fields(message['usage']))
+  }
+  const start = fields(events.find((event) => event['type'] === 'message_start')?.['message'])
+  if (start === null) throw unreadable('the stream has no beginning')
+  if (!events.some((event) => event['type'] === 'message_stop')) throw unreadable('the stream has no end')
+  // Later events repeat the counts cumulatively, and may say null for what they leave as it was.
+  const usage: Record<string, unknown> = { ...fields(start['usage']) }
+  for (const event of events.filter(({ type }) => type === 'message_delta')) {
+    for (const [key, value] of Object.entries(fields(event['usage']) ?? {})) if (value !== null) usage[key] = value
+  }
+  return answer(start, usage)
+}
+
+function answer(message: Fields, usage: Fields | null): ProbeAnswer {
+  return { usage: readUsage(usage) ?? NO_USAGE, rawUsage: usage, model: stringOf(message['model']) }
+}
+
+/** `input_tokens` excludes what came from or went to the cache; the prompt is the sum of the three. */
+export function readUsage(value: unknown): Usage | null {
+  const usage = fields(value)
+  if (usage === null || !('input_tokens' in usage || 'cache_read_input_tokens' in usage)) return null
+  const uncached = count(usage['input_tokens'])
+  const read = count(usage['cache_read_input_tokens'])
+  const write = count(usage['cache_creation_input_tokens'])
+  return {
+    inputTokens: uncached === null || read === null || write === null ? null : uncached + read + write,
+    uncachedTokens: uncached,
+    cacheReadTokens: read,
+    cacheWriteTokens: write,
+    cacheWriteByRetention: writesByRetention(usage['cache_creation'], /^ephemeral_(\w+)_input_tokens$/),
+    outputTokens: count(usage['output_tokens']),
+    reasoningTokens: count(fields(usage['output_tokens_details'])?.['thinking_tokens']),
+  }
+}

@@ -1,0 +1,314 @@
+import { Failure } from '../../../contract/failure.ts'
+import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
+import type { Edit } from '../../../core/prompt/json-edit.ts'
+import { byteOffset, items, member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import type { ModelFacts, Primitive } from '../../../core/model/facts.ts'
+import {
+  appendTo,
+  cutEdits,
+  DUMMY_TEXT,
+  finalUserTurn,
+  invalid,
+  joinStreams,
+  lastToolElement,
+  lastTurnElement,
+  modelOf,
+  objectList,
+  otherMembers,
+  readBody,
+  sizeOf,
+  memberStream,
+} from '../shared/body.ts'
+import type { Body, Cut, LastElement, TurnShape } from '../shared/body.ts'
+import { readErrorWith } from '../shared/errors.ts'
+import type { ErrorBody } from '../shared/errors.ts'
+import {
+  chooseRetention,
+  keyWithoutEffect,
+  levelledRetentions,
+  markerSaysOtherwise,
+  openRetention,
+} from '../shared/retention.ts'
+import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../shared/strategy.ts'
+import type { Wire } from '../../card.ts'
+import { readAnswer, readUsage } from './answer.ts'
+import {
+  asTextBlocks,
+  innerEdits,
+  MARKER,
+  markerAdvice,
+  markerEdits,
+  markerMembers,
+  markers,
+  markerText,
+  MAX_MARKERS,
+  retentionEdits,
+  UNMARKABLE,
+} from './markers.ts'
+import type { Marker } from './markers.ts'
+import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest } from '../../dialect.ts'
+
+/**
+ * Anthropic Messages. Rendered in the order tools → system → messages; entries are written at markers only.
+ * Source: SDK 1.11.0 types and platform.claude.com prompt caching pages, checked 2026-11-21.
+ */
+export function anthropicMessages(wire: Wire): Dialect {
+  const refusesPrimitive = (body: ErrorBody): boolean => /max_tokens/i.test(body.message)
+  return {
+    id: 'anthropic-messages',
+    prepare,
+    render,
+    primitives,
+    probe,
+    readAnswer,
+    readUsage,
+    readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+  }
+}
+
+const SHAPE: TurnShape = { list: 'messages', parts: 'content' }
+
+const WIRE_RETENTIONS = ['5m', '1h']
+
+/** Members that change neither the prompt nor which entry it meets. */
+const NOT_COMPARED = new Set([
+  'model',
+  'tools',
+  'system',
+  'messages',
+  'max_tokens',
+  'stream',
+  'metadata',
+  'temperature',
+  'top_p',
+  'top_k',
+  'stop_sequences',
+  'diagnostics',
+  MARKER,
+])
+
+function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
+  const body = readBody(request.text)
+  const model = modelOf(body, request.model)
+  const turns = objectList(body.root, 'messages')
+  const tools = objectList(body.root, 'tools').length
+  const marked = markers(body.root)
+  const top = member(body.root, MARKER)
+  const automatic = top?.type === 'object'
+  if (marked.length + (automatic ? 1 : 0) > MAX_MARKERS) {
+    throw invalid('request', `carries more than ${MAX_MARKERS} cache markers, which the provider refuses`)
+  }
+  const finalTurn = finalUserTurn(turns, (turn) => stringMember(turn, 'role') === 'user')
+  const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools: true })
+  const cut = chosen.cut ?? markedCut(marked, turns, finalTurn)
+
+  const bare = readBody(edit(body.text, storedEdits(body.root, cut)))
+  const ownKept = markers(bare.root)
+  const points = chooseBreakpoints(request.cache, chosen, MAX_MARKERS)
+  const inner = innerEdits(bare, points.inner, SHAPE, request.cache)
+  const stored: Body = inner.edits.length === 0 ? bare : readBody(edit(bare.text, inner.edits))
+  const last = lastElement(stored.root)
+  checkEnd(last)
+  const kept = markers(stored.root)
+  // The top-level one marks the end of each real request: a miss writes the whole of it at that.
+  const own = ownKept.at(-1)?.value ?? marked.at(-1)?.value ?? (automatic ? top : undefined)
+  const ownRetention = own === undefined ? null : ttlOf(own)
+  const retention = chooseRetention(request.cache, ownRetention, facts(model), WIRE_RETENTIONS)
+
+  const rules = {
+    drop: new Set(markerMembers(stored.root).map(({ entry }) => entry)),
+    replace: new Map(textStrings(stored.root).map((node) => [node, asTextBlocks(JSON.stringify(node.value))])),
+  }
+  const prompt = [
+    ...memberStream(stored, 'tools', rules),
+    ...memberStream(stored, 'system', rules),
+    ...turnStream(stored, rules),
+  ]
+  return {
+    model,
+    text: stored.text,
+    breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
+    retention: retention.name,
+    ...openRetention(request, own === undefined ? 0 : 1),
+    canonical: joinStreams([...prompt, ...otherMembers(stored, NOT_COMPARED)]),
+    cacheKey: null,
+    ...sizeOf(prompt),
+    advice: [
+      ...retention.advice,
+      ...markerSaysOtherwise(request.cache, ownRetention, retention.name, `"${MARKER}":${markerText(retention.name)}`),
+      ...levelledRetentions(
+        request.cache,
+        ownKept.map(({ value }) => ttlOf(value)),
+        retention.name,
+      ),
+      ...keyWithoutEffect(request.cache),
+      ...chosen.advice,
+      ...points.advice,
+      ...inner.advice,
+      ...droppedMarker(request.cache, kept.length, isMarked(last, kept), MAX_MARKERS),
+      ...markerAdvice({
+        last,
+        marked,
+        kept: ownKept.length,
+        isEndMarked: isMarked(last, kept),
+        automatic,
+        retention: retention.name,
+      }),
+    ],
+  }
+}
+
+function ttlOf(marker: JsonObject): string {
+  return stringMember(marker, 'ttl') ?? '5m'
+}
+
+/** An empty list of messages reads as none: whoever registers without the volatile turn means the same prefix. */
+function turnStream(stored: Body, rules: Parameters<typeof memberStream>[2]): [string, string][] {
+  return items(member(stored.root, 'messages')).length === 0 ? [] : memberStream(stored, 'messages', rules)
+}
+
+/** The end that the body's own markers set: the last one that does not stand in the final user turn. */
+function markedCut(marked: readonly Marker[], turns: readonly JsonNode[], finalTurn: number): Cut {
+  const last = marked.findLast(({ turn }) => turn === null || turn < finalTurn)
+  if (last === undefined || last.turn === null) return 'none'
+  const parts = items(member(turns[last.turn], 'content')).length
+  return { item: last.turn, part: last.part === parts - 1 ? null : last.part }
+}
+
+function storedEdits(root: JsonObject, cut: Cut): Edit[] {
+  if (cut !== 'tools') return cutEdits(root, cut, SHAPE)
+  // The system prompt renders behind the tools: a prefix that ends at the tools does not hold it.
+  return [...objectEdits(root, { system: null }), ...cutEdits(root, cut, SHAPE)]
+}
+
+/** What ends a stored prefix: its last block, the last system block, or the last tool. */
+function lastElement(root: JsonObject): LastElement {
+  const turn = lastTurnElement(items(member(root, 'messages')), SHAPE)
+  if (turn !== null) return turn
+  const system = member(root, 'system')
+  if (system?.type === 'string' && system.value !== '') return { node: system, path: 'system', turn: null }
+  const blocks = items(system)
+  const block = blocks.at(-1)
+  if (block !== undefined) return { node: block, path: `system[${blocks.length - 1}]`, turn: null }
+  const tool = lastToolElement(root)
+  if (tool !== null) return tool
+  throw invalid(
+    'request',
+    `holds nothing that stays the same between requests; add system or tools, or a ${MARKER} marker in an earlier message`,
+  )
+}
+
+function checkEnd({ node, path, turn }: LastElement): void {
+  if (node.type !== 'string' && node.type !== 'object') throw invalid(`request.${path}`, 'must be a block or a string')
+  if (UNMARKABLE.has(stringMember(node, 'type') ?? '')) {
+    throw invalid(`request.${path}`, 'is a thinking block, which cannot carry a cache marker; end the prefix elsewhere')
+  }
+  if (turn === null || stringMember(turn, 'role') !== 'assistant') return
+  if (items(member(turn, 'content')).some((part) => stringMember(part, 'type') === 'tool_use')) {
+    throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it behind the result')
+  }
+}
+
+/** Whether one of the body's markers stands on it. */
+function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
+  return marked.some(({ owner }) => owner === node)
+}
+
+/** The strings that mean one block of text: `system`, and a message's `content`. */
+function textStrings(root: JsonObject): Extract<JsonNode, { type: 'string' }>[] {
+  const contents = items(member(root, 'messages')).map((turn) => member(turn, 'content'))
+  return [member(root, 'system'), ...contents].filter((node) => node?.type === 'string')
+}
+
+function primitives(text: string, facts: ModelFacts): Primitive[] {
+  const { root } = readBody(text)
+  if (stringMember(member(root, 'thinking'), 'type') === 'enabled') return ['floor_tokens']
+  const format = member(member(root, 'output_config'), 'format') ?? member(root, 'output_format')
+  const choice = stringMember(member(root, 'tool_choice'), 'type')
+  const noZero = (format !== undefined && format.type !== 'null') || choice === 'any' || choice === 'tool'
+  return facts.primitives.filter((primitive) => !(noZero && primitive === 'zero_output'))
+}
+
+/** Marks the end of a stored body, and puts all its markers at one retention: what a probe and a real request have to agree on. */
+export function levelled({ text, root }: Body, retention: string, most = MAX_MARKERS): Edit[] {
+  const last = lastElement(root)
+  const marked = markers(root)
+  const isEndMarked = isMarked(last, marked)
+  // Room for the marker at the end: earlier ones only add entries further in front.
+  const over = markersOver(marked.length, isEndMarked, most)
+  return [
+    ...marked.flatMap(({ owner, value }, index) =>
+      index < over ? objectEdits(owner, { [MARKER]: null }) : retentionEdits(value, retention),
+    ),
+    ...(isEndMarked ? [] : markerEdits(last, text.slice(last.node.start, last.node.end), retention)),
+  ]
+}
+
+function probe(
+  prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
+  options: { primitive: Primitive; retention: string; outputTokens?: number },
+): ProbeRequest {
+  const body = readBody(prefix.text)
+  const { root } = body
+  const cap = outputCap(body, options)
+  const edits = levelled(body, options.retention)
+
+  const dummy = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`
+  const appended = appendTo(root, 'messages', dummy)
+  edits.push(
+    ...(appended ?? []),
+    ...objectEdits(root, {
+      max_tokens: String(cap),
+      stream: null,
+      [MARKER]: null,
+      ...(member(root, 'model') === undefined ? { model: JSON.stringify(prefix.model) } : {}),
+      ...(appended === null ? { messages: `[${dummy}]` } : {}),
+    }),
+  )
+  return { path: '/v1/messages', body: edit(body.text, edits), outputTokens: cap }
+}
+
+function outputCap({ text, root }: Body, options: { primitive: Primitive; outputTokens?: number }): number {
+  const thinking = member(root, 'thinking')
+  if (stringMember(thinking, 'type') === 'enabled') {
+    const budget = member(thinking, 'budget_tokens')
+    const tokens = budget?.type === 'number' ? Number(text.slice(budget.start, budget.end)) : Number.NaN
+    if (!Number.isSafeInteger(tokens) || tokens < 1)
+      throw invalid('request.thinking.budget_tokens', 'must be a whole number')
+    // The cap must exceed the budget; thinking that is enabled cannot be left out, because it is rendered into the prompt.
+    return Math.max(options.outputTokens ?? 0, tokens + 1)
+  }
+  switch (options.primitive) {
+    case 'zero_output':
+      return 0
+    case 'one_token':
+    case 'floor_tokens':
+      return Math.max(1, options.outputTokens ?? 1)
+    default:
+      throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+  }
+}
+
+function render(request: NeutralRequest): string {
+  const members = [`"model":${JSON.stringify(request.model)}`, '"max_tokens":1024']
+  if (request.tools !== undefined && request.tools.length > 0) {
+    const tools = request.tools.map((tool) => {
+      const description = tool.description === undefined ? '' : `,"description":${JSON.stringify(tool.description)}`
+      return `{"name":${JSON.stringify(tool.name)}${description},"input_schema":${tool.parametersText}}`
+    })
+    members.push(`"tools":[${tools.join(',')}]`)
+  }
+  const messages = request.messages ?? []
+  const marker = markerText(request.cache?.retention === '1h' || request.cache?.retention === 'extended' ? '1h' : '5m')
+  if (request.system !== undefined && request.system !== '') {
+    members.push(`"system":${asTextBlocks(JSON.stringify(request.system), messages.length === 0 ? marker : undefined)}`)
+  }
+  const rendered = messages.map(({ role, content }, index) => {
+    const isLast = index === messages.length - 1
+    const raw = JSON.stringify(content)
+    return `{"role":${JSON.stringify(role)},"content":${isLast ? asTextBlocks(raw, marker) : raw}}`
+  })
+  members.push(`"messages":[${rendered.join(',')}]`)
+  return `{${members.join(',')}}`
+}

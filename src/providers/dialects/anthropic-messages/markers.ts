@@ -1,0 +1,143 @@
+import { objectEdits, replaceNode } from '../../../core/prompt/json-edit.ts'
+import type { Edit } from '../../../core/prompt/json-edit.ts'
+import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonMember, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import { elementAt } from '../shared/body.ts'
+import type { Body, LastElement, TurnShape } from '../shared/body.ts'
+import { unmarkable } from '../shared/strategy.ts'
+import type { InnerPoint } from '../shared/strategy.ts'
+import type { Advice } from '../../../core/model/advice.ts'
+import type { CacheRequest } from '../../dialect.ts'
+
+export const MARKER = 'cache_control'
+
+export const MAX_MARKERS = 4
+
+export const UNMARKABLE = new Set(['thinking', 'redacted_thinking'])
+
+/** A cache marker in tools, system or messages. */
+export interface Marker {
+  owner: JsonObject
+  entry: JsonMember
+  value: JsonObject
+  /** Index of the message that holds it, null in tools and system. */
+  turn: number | null
+  part: number
+}
+
+/** The members named like a marker where a marker may stand, whatever their value; in the order of the prompt. */
+export function markerMembers(root: JsonObject): Omit<Marker, 'value'>[] {
+  const found: Omit<Marker, 'value'>[] = []
+  const look = (nodes: readonly JsonNode[], turn: number | null): void => {
+    for (const [part, owner] of nodes.entries()) {
+      if (owner.type !== 'object') continue
+      const entry = owner.members.find(({ key }) => key === MARKER)
+      if (entry !== undefined) found.push({ owner, entry, turn, part })
+    }
+  }
+  look(items(member(root, 'tools')), null)
+  look(items(member(root, 'system')), null)
+  for (const [turn, message] of items(member(root, 'messages')).entries()) look(items(member(message, 'content')), turn)
+  return found
+}
+
+/** The markers in force, in the order of the prompt. */
+export function markers(root: JsonObject): Marker[] {
+  return markerMembers(root).flatMap((found) =>
+    found.entry.value.type === 'object' ? [{ ...found, value: found.entry.value }] : [],
+  )
+}
+
+/** A plain string as the one block of text that it means, marked if wanted; `raw` is its JSON text. */
+export function asTextBlocks(raw: string, marker?: string): string {
+  return `[{"type":"text","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
+}
+
+/** The JSON text of a marker; the default lifetime needs no `ttl`. */
+export function markerText(retention: string): string {
+  return retention === '5m' ? '{"type":"ephemeral"}' : `{"type":"ephemeral","ttl":${JSON.stringify(retention)}}`
+}
+
+/** All markers of a probe carry one retention: a longer one behind a shorter one is refused. */
+export function retentionEdits(marker: JsonObject, retention: string): Edit[] {
+  const present = stringMember(marker, 'ttl') ?? '5m'
+  return present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
+}
+
+/** Puts a marker on an element that carries none; `raw` is the element's JSON text. */
+export function markerEdits({ node }: Pick<LastElement, 'node'>, raw: string, retention: string): Edit[] {
+  const marker = markerText(retention)
+  return node.type === 'object'
+    ? objectEdits(node, { [MARKER]: marker })
+    : [replaceNode(node, asTextBlocks(raw, marker))]
+}
+
+/** Thinking and empty text are refused with a marker. */
+function canCarry(node: JsonNode): boolean {
+  const text = node.type === 'string' ? node.value : stringMember(node, 'text')
+  const isBlock = node.type === 'string' || node.type === 'object'
+  return isBlock && text !== '' && !UNMARKABLE.has(stringMember(node, 'type') ?? '')
+}
+
+/**
+ * Marks the breakpoints inside a stored body that were asked for. They carry the default lifetime: the one that all markers
+ * of a probe share is chosen when it is made.
+ */
+export function innerEdits(
+  { text, root }: Body,
+  inner: readonly InnerPoint[],
+  shape: TurnShape,
+  cache: CacheRequest | undefined,
+): { edits: Edit[]; advice: Advice[] } {
+  const edits: Edit[] = []
+  const advice: Advice[] = []
+  for (const point of inner) {
+    const element = elementAt(root, point.cut, shape)
+    if (element === null || !canCarry(element.node)) {
+      advice.push(...unmarkable(cache, point, element?.path ?? point.at))
+    } else if (member(element.node, MARKER)?.type !== 'object') {
+      const { start, end } = element.node
+      edits.push(...markerEdits(element, text.slice(start, end), '5m'))
+    }
+  }
+  return { edits, advice }
+}
+
+/** What a person should know about the end of the prefix: whether real requests of this shape can read the entry, and how they could. */
+export function markerAdvice(found: {
+  last: LastElement
+  marked: readonly Marker[]
+  /** How many of them the stored body still has. */
+  kept: number
+  isEndMarked: boolean
+  automatic: boolean
+  retention: string
+}): Advice[] {
+  const { last, marked, kept, isEndMarked, automatic, retention } = found
+  const advice: Advice[] = []
+  const how =
+    last.node.type === 'string'
+      ? `write ${last.path} as [{"type":"text","text":"…","${MARKER}":${markerText(retention)}}]`
+      : `add "${MARKER}":${markerText(retention)} to ${last.path}`
+  if (isEndMarked) return []
+  if (automatic) {
+    advice.push({
+      cause: 'automatic_marker',
+      message: `The top-level ${MARKER} marks the last block of each request, which in a probe would be the dummy turn; probes leave it out and mark ${last.path}. Real requests find that entry only while it is within twenty blocks of their end; to be sure of it, ${how}.`,
+      at: last.path,
+    })
+  } else if (kept < marked.length) {
+    advice.push({
+      cause: 'marker_behind_prefix',
+      message: `A marker stands behind the end of the prefix, where requests differ. Real requests find the prefix only while it is within twenty blocks in front of that marker; to be sure of it, ${how}.`,
+      at: last.path,
+    })
+  } else {
+    advice.push({
+      cause: marked.length === 0 ? 'no_marker' : 'end_not_marked',
+      message: `Real requests of this shape cannot read the entry: no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
+      at: last.path,
+    })
+  }
+  return advice
+}

@@ -1,0 +1,122 @@
+import type { Reply } from '../../../core/conversation/turn.ts'
+import type { Fields } from '../shared/usage.ts'
+import { fields } from '../shared/usage.ts'
+import { argumentsOf, listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
+import type { Conversation, Said, TurnFormat } from '../shared/turn-format.ts'
+import type { ProbeRequest } from '../../dialect.ts'
+
+type Block = Record<string, unknown>
+
+const KIND = 'anthropic-messages'
+
+/** Anthropic Messages. Source: platform.claude.com prompt caching, tool use and streaming, checked 2026-11-21. */
+export const messagesTurns: TurnFormat = { request, reply, delta }
+
+function request(conversation: Conversation): ProbeRequest {
+  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
+  const ttl = cache === null || cache.retention === '5m' ? {} : { ttl: cache.retention }
+  const mark = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
+  const head = marks.head ? mark : {}
+  const system = systemOf(messages)
+  const listed = tools.map(({ name, description, parameters }, index) => ({
+    name,
+    description,
+    input_schema: parameters,
+    ...(system === '' && index === tools.length - 1 ? head : {}),
+  }))
+  // To forbid tools is another prompt behind the system: what it would write nobody reads. Source: the same page.
+  const forbidden = noTools && listed.length > 0
+  const said: { role: 'user' | 'assistant'; content: Block[] }[] = []
+  for (const { message, marked } of saidOf(conversation)) {
+    const role = message.role === 'assistant' ? 'assistant' : 'user'
+    const blocks = blocksOf(message)
+    const last = blocks.at(-1)
+    if (marked && !forbidden && last !== undefined) blocks[blocks.length - 1] = { ...last, ...mark }
+    const before = said.at(-1)
+    // The results of one round are one message.
+    if (message.role === 'tool' && before?.role === 'user') before.content.push(...blocks)
+    else said.push({ role, content: blocks })
+  }
+  if (aside !== null) said.at(-1)?.content.push({ type: 'text', text: aside })
+  const body = {
+    model,
+    max_tokens: maxOutputTokens,
+    ...(stream ? { stream } : {}),
+    ...(listed.length === 0 ? {} : { tools: listed }),
+    ...(forbidden ? { tool_choice: { type: 'none' } } : {}),
+    ...(system === '' ? {} : { system: [{ type: 'text', text: system, ...head }] }),
+    messages: said,
+  }
+  return { path: '/v1/messages', body: JSON.stringify(body), outputTokens: maxOutputTokens }
+}
+
+function blocksOf(message: Said): Block[] {
+  if (message.role === 'tool') {
+    const failed = message.isError === true ? { is_error: true } : {}
+    return [{ type: 'tool_result', tool_use_id: message.callId, content: message.text, ...failed }]
+  }
+  if (message.role === 'user') return [{ type: 'text', text: message.text }]
+  const native = nativeList(message.native, KIND)
+  if (native !== null) return native.map((block) => ({ ...fields(block) }))
+  return [
+    ...(message.text === '' ? [] : [{ type: 'text', text: message.text }]),
+    ...(message.toolCalls ?? []).map(({ id, name, arguments: given }) => ({
+      type: 'tool_use',
+      id,
+      name,
+      input: argumentsOf(given),
+    })),
+  ]
+}
+
+function reply(events: readonly Fields[], streamed: boolean): Reply {
+  const { content, stop } = streamed
+    ? folded(events)
+    : { content: listOf(events[0]?.['content']), stop: events[0]?.['stop_reason'] }
+  const calls = content.filter(({ type }) => type === 'tool_use')
+  return {
+    text: content.flatMap(({ type, text }) => (type === 'text' ? [textOf(text)] : [])).join(''),
+    complete: stop !== 'max_tokens' && stop !== 'model_context_window_exceeded',
+    toolCalls: calls.map(({ id, name, input, written }) => ({
+      id: textOf(id),
+      name: textOf(name),
+      arguments: typeof written === 'string' && written !== '' ? written : JSON.stringify(input ?? {}),
+    })),
+    native: calls.length === 0 ? null : nativeText(KIND, content.map(sentBack)),
+  }
+}
+
+/** Empty texts are refused, and what only answers have is left out. */
+function sentBack(block: Fields): Block {
+  if (block['type'] === 'text') return { type: 'text', text: block['text'] }
+  if (block['type'] !== 'tool_use') return block
+  const { id, name, input, written } = block
+  const given = typeof written === 'string' && written !== '' ? argumentsOf(written) : (input ?? {})
+  return { type: 'tool_use', id, name, input: given }
+}
+
+function folded(events: readonly Fields[]): { content: Block[]; stop: unknown } {
+  const content: Block[] = []
+  let stop: unknown = null
+  for (const event of events) {
+    const index = Number(event['index'])
+    const block = content[index]
+    if (event['type'] === 'content_block_start') content[index] = { ...fields(event['content_block']) }
+    if (event['type'] === 'message_delta') stop = fields(event['delta'])?.['stop_reason'] ?? stop
+    if (event['type'] !== 'content_block_delta' || block === undefined) continue
+    const change = fields(event['delta']) ?? {}
+    const add = (name: string, more: unknown): void => void (block[name] = textOf(block[name]) + textOf(more))
+    if (change['type'] === 'text_delta') add('text', change['text'])
+    if (change['type'] === 'input_json_delta') add('written', change['partial_json'])
+    if (change['type'] === 'thinking_delta') add('thinking', change['thinking'])
+    if (change['type'] === 'signature_delta') add('signature', change['signature'])
+  }
+  return {
+    content: content.filter((block) => block !== undefined && !(block['type'] === 'text' && block['text'] === '')),
+    stop,
+  }
+}
+
+function delta(event: Fields): string {
+  return event['type'] === 'content_block_delta' ? textOf(fields(event['delta'])?.['text']) : ''
+}

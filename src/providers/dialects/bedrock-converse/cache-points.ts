@@ -1,0 +1,103 @@
+import { arrayEdits, objectEdits } from '../../../core/prompt/json-edit.ts'
+import type { Edit } from '../../../core/prompt/json-edit.ts'
+import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import { unmarkable } from '../shared/strategy.ts'
+import type { InnerPoint } from '../shared/strategy.ts'
+import type { Advice } from '../../../core/model/advice.ts'
+import type { CacheRequest } from '../../dialect.ts'
+
+/** An element of its own in a list of tools, system blocks or content: what stands in front of it is written. */
+export const POINT = 'cachePoint'
+
+export const MAX_POINTS = 4
+
+export interface Point {
+  list: JsonArray
+  index: number
+  value: JsonObject
+  /** Index of the message that holds it, null in tools and system. */
+  turn: number | null
+}
+
+export function isPoint(node: JsonNode | undefined): boolean {
+  return member(node, POINT)?.type === 'object'
+}
+
+export function toolList(root: JsonObject): JsonNode | undefined {
+  return member(member(root, 'toolConfig'), 'tools')
+}
+
+/** The lists in which a point may stand, in the order of the prompt. */
+function lists(root: JsonObject): { list: JsonArray; turn: number | null }[] {
+  const turns = items(member(root, 'messages'))
+  return [
+    { node: toolList(root), turn: null },
+    { node: member(root, 'system'), turn: null },
+    ...turns.map((message, turn) => ({ node: member(message, 'content'), turn })),
+  ].flatMap(({ node, turn }) => (node?.type === 'array' ? [{ list: node, turn }] : []))
+}
+
+export function points(root: JsonObject): Point[] {
+  return lists(root).flatMap(({ list, turn }) =>
+    list.items.flatMap((item, index) => {
+      const value = member(item, POINT)
+      return value?.type === 'object' ? [{ list, index, value, turn }] : []
+    }),
+  )
+}
+
+/** Edits that take every point away: what is left is the prompt. */
+export function withoutPoints(root: JsonObject): Edit[] {
+  return lists(root)
+    .filter(({ list }) => list.items.some(isPoint))
+    .flatMap(({ list }) => arrayEdits(list, (index) => !isPoint(list.items[index])))
+}
+
+/** The JSON text of a point; the default lifetime needs no `ttl`. */
+export function pointText(retention: string): string {
+  const ttl = retention === '5m' ? '' : `,"ttl":${JSON.stringify(retention)}`
+  return `{"${POINT}":{"type":"default"${ttl}}}`
+}
+
+/** The lifetime that a point asks for. */
+export function ttlOf({ value }: Point): string {
+  return stringMember(value, 'ttl') ?? '5m'
+}
+
+/** All points of a probe carry one retention: a longer one behind a shorter one is refused. */
+export function pointEdits(point: Point, retention: string): Edit[] {
+  return ttlOf(point) === retention ? [] : objectEdits(point.value, { ttl: JSON.stringify(retention) })
+}
+
+/** Hidden thinking takes no marker in Anthropic's own format; what Bedrock says of it is not documented, so none is tried. */
+const UNMARKABLE = 'reasoningContent'
+
+/**
+ * Puts points behind the breakpoints inside a stored body that were asked for, at the default lifetime: the one that all
+ * points of a probe share is chosen when it is made.
+ */
+export function innerPoints(
+  root: JsonObject,
+  inner: readonly InnerPoint[],
+  cache: CacheRequest | undefined,
+): { edits: Edit[]; advice: Advice[] } {
+  const edits: Edit[] = []
+  const advice: Advice[] = []
+  const turns = items(member(root, 'messages'))
+  for (const point of inner) {
+    const { cut } = point
+    const list = cut === 'tools' ? toolList(root) : member(turns[cut.item], 'content')
+    const path = cut === 'tools' ? 'toolConfig.tools' : `messages[${cut.item}].content`
+    const blocks = items(list)
+    const last = cut === 'tools' || cut.part === null ? blocks.length - 1 : cut.part
+    const index = blocks.findLastIndex((block, place) => place <= last && !isPoint(block))
+    const block = blocks[index]
+    if (block === undefined || member(block, UNMARKABLE) !== undefined) {
+      advice.push(...unmarkable(cache, point, index < 0 ? path : `${path}[${index}]`))
+    } else if (!isPoint(blocks[index + 1]) && !edits.some(({ start }) => start === block.end)) {
+      edits.push({ start: block.end, end: block.end, replacement: `,${pointText('5m')}` })
+    }
+  }
+  return { edits, advice }
+}

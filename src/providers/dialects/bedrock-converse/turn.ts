@@ -1,0 +1,87 @@
+import type { Reply } from '../../../core/conversation/turn.ts'
+import type { Fields } from '../shared/usage.ts'
+import { fields } from '../shared/usage.ts'
+import { argumentsOf, listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
+import type { Conversation, Said, TurnFormat } from '../shared/turn-format.ts'
+import type { ProbeRequest } from '../../dialect.ts'
+
+type Block = Record<string, unknown>
+
+const KIND = 'bedrock-converse'
+
+/**
+ * Amazon Bedrock Converse. It has no way to forbid tools, so that the last call asks in words, behind the last cache point.
+ * Source: @aws-sdk/client-bedrock-runtime 3.1162.0 types and the AWS prompt caching guide, checked 2026-11-21.
+ */
+export const converseTurns: TurnFormat = { request, reply, delta: () => '' }
+
+const NO_TOOLS = 'Answer now, without calling a tool.'
+
+function request(conversation: Conversation): ProbeRequest {
+  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools } = conversation
+  const pointed = cache !== null && (cache.retention === '5m' || cache.retention === '1h')
+  const ttl = cache?.retention === '1h' ? { ttl: '1h' } : {}
+  const point: Block[] = pointed ? [{ cachePoint: { type: 'default', ...ttl } }] : []
+  const head = marks.head ? point : []
+  const system = systemOf(messages)
+  const listed: Block[] = tools.map(({ name, description, parameters }) => ({
+    toolSpec: { name, description, inputSchema: { json: parameters } },
+  }))
+  const said: { role: 'user' | 'assistant'; content: Block[] }[] = []
+  for (const { message, marked } of saidOf(conversation)) {
+    const role = message.role === 'assistant' ? 'assistant' : 'user'
+    const content = [...blocksOf(message), ...(marked ? point : [])]
+    const before = said.at(-1)
+    // Roles must alternate, and the results of one round are one message.
+    if (before?.role === role) before.content.push(...content)
+    else said.push({ role, content })
+  }
+  const asides = [...(aside === null ? [] : [aside]), ...(tools.length > 0 && noTools ? [NO_TOOLS] : [])]
+  for (const text of asides) said.at(-1)?.content.push({ text })
+  const body = {
+    ...(listed.length === 0 ? {} : { toolConfig: { tools: [...listed, ...(system === '' ? head : [])] } }),
+    ...(system === '' ? {} : { system: [{ text: system }, ...head] }),
+    messages: said,
+    inferenceConfig: { maxTokens: maxOutputTokens },
+  }
+  const path = `/model/${encodeURIComponent(model)}/converse`
+  return { path, body: JSON.stringify(body), outputTokens: maxOutputTokens }
+}
+
+function blocksOf(message: Said): Block[] {
+  if (message.role === 'user') return [{ text: message.text }]
+  if (message.role === 'tool') {
+    const status = message.isError === true ? { status: 'error' } : {}
+    return [{ toolResult: { toolUseId: message.callId, content: [{ text: message.text }], ...status } }]
+  }
+  const native = nativeList(message.native, KIND)
+  if (native !== null) return native.map((block) => ({ ...fields(block) }))
+  return [
+    ...(message.text === '' ? [] : [{ text: message.text }]),
+    ...(message.toolCalls ?? []).map(({ id, name, arguments: given }) => ({
+      toolUse: { toolUseId: id, name, input: argumentsOf(given) },
+    })),
+  ]
+}
+
+function reply(events: readonly Fields[]): Reply {
+  const answer = events[0] ?? {}
+  const content = listOf(fields(fields(answer['output'])?.['message'])?.['content'])
+  const calls = content.map(({ toolUse }) => fields(toolUse)).filter((call) => call !== null)
+  return {
+    text: content.map(({ text }) => textOf(text)).join(''),
+    complete: answer['stopReason'] !== 'max_tokens',
+    toolCalls: calls.map(({ toolUseId, name, input }) => ({
+      id: textOf(toolUseId),
+      name: textOf(name),
+      arguments: JSON.stringify(input ?? {}),
+    })),
+    native:
+      calls.length === 0
+        ? null
+        : nativeText(
+            KIND,
+            content.filter((block) => block['text'] !== ''),
+          ),
+  }
+}

@@ -1,0 +1,292 @@
+import { Failure } from '../../../contract/failure.ts'
+import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
+import { byteOffset, items, member } from '../../../core/prompt/json-text.ts'
+import type { JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import type { ModelFacts } from '../../../core/model/facts.ts'
+import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
+import {
+  appendTo,
+  cutEdits,
+  DUMMY_TEXT,
+  invalid,
+  joinStreams,
+  lastToolElement,
+  limitTools,
+  lastTurnElement,
+  modelOf,
+  objectList,
+  otherMembers,
+  readBody,
+  sizeOf,
+  memberStream,
+} from '../shared/body.ts'
+import type { Body, LastElement, TurnShape } from '../shared/body.ts'
+import { readErrorWith } from '../shared/errors.ts'
+import type { ErrorBody } from '../shared/errors.ts'
+import { chooseRetention, keyWithoutEffect } from '../shared/retention.ts'
+import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
+import type { Wire } from '../../card.ts'
+import { count, fields, inclusive, NO_USAGE } from '../shared/usage.ts'
+import type { Usage } from '../../../core/model/usage.ts'
+import type {
+  Dialect,
+  NativeRequest,
+  NeutralRequest,
+  PreparedPrefix,
+  ProbeAnswer,
+  ProbeOptions,
+  ProbeRequest,
+} from '../../dialect.ts'
+
+/**
+ * Gemini generateContent with its implicit cache: no markers, a prefix is found by itself.
+ * Source: SDK 3.1.0 types and ai.google.dev caching pages, checked 2026-11-21.
+ */
+export function geminiContent(wire: Wire): Dialect {
+  const refusesPrimitive = (body: ErrorBody): boolean => /max_?output_?tokens/i.test(body.message)
+  return {
+    id: 'gemini-content',
+    prepare,
+    render,
+    primitives: (_text, facts) => facts.primitives,
+    probe: (prefix, options) => probe(prefix, options, wire),
+    readAnswer,
+    readUsage,
+    readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+  }
+}
+
+const SHAPE: TurnShape = { list: 'contents', parts: 'parts' }
+const FLOOR_TOKENS = 16
+/** The API takes protobuf JSON, so that each member has two spellings. */
+const SYSTEM = ['systemInstruction', 'system_instruction']
+const TOOL_CONFIG = ['toolConfig', 'tool_config']
+const GENERATION = ['generationConfig', 'generation_config']
+const HANDLE = ['cachedContent', 'cached_content']
+const NOT_COMPARED = new Set([
+  'model',
+  'contents',
+  'tools',
+  'safetySettings',
+  'safety_settings',
+  ...SYSTEM,
+  ...TOOL_CONFIG,
+  ...GENERATION,
+])
+/** Members of the generation settings that steer the answer without being part of the prompt. */
+const SAMPLING = new Set([
+  'maxOutputTokens',
+  'max_output_tokens',
+  'temperature',
+  'topP',
+  'top_p',
+  'topK',
+  'top_k',
+  'seed',
+  'candidateCount',
+  'candidate_count',
+  'stopSequences',
+  'stop_sequences',
+])
+
+function named(root: JsonNode, names: readonly string[]): { key: string; node: JsonNode } | null {
+  for (const key of names) {
+    const node = member(root, key)
+    if (node !== undefined && node.type !== 'null') return { key, node }
+  }
+  return null
+}
+
+/** The functions that one entry of `tools` declares, or the entry itself where it is a tool of the provider's own. */
+function declarations(tool: JsonNode): JsonNode[] {
+  const declared = named(tool, ['functionDeclarations', 'function_declarations'])
+  return declared === null ? [tool] : items(declared.node)
+}
+
+/** The id as paths carry it, without the collection that callers may put in front. */
+function plainModel(id: string): string {
+  const plain = id.startsWith('models/') ? id.slice('models/'.length) : id
+  if (!/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/.test(plain) || plain.split('/').some((part) => /^\.+$/.test(part))) {
+    throw invalid('request.model', 'may hold letters, digits, dots, hyphens, underscores and single slashes only')
+  }
+  return plain
+}
+
+function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
+  const body = readBody(request.text)
+  const model = modelOf(body, request.model, plainModel)
+  const tools = objectList(body.root, 'tools').flatMap(declarations).length
+  limitTools(tools)
+  const turns = objectList(body.root, 'contents')
+  const handle = named(body.root, HANDLE)
+  if (handle !== null) {
+    for (const name of [...SYSTEM, 'tools', ...TOOL_CONFIG]) {
+      if (named(body.root, [name]) !== null) {
+        throw invalid(`request.${name}`, `cannot stand beside ${handle.key}, which already holds it`)
+      }
+    }
+    throw new Failure('unsupported', 'A prefix behind a handle is kept by updating the handle, not by a probe.', {
+      field: `request.${handle.key}`,
+    })
+  }
+  refuseHandle(request, body)
+  const atTools = named(body.root, SYSTEM) === null
+  const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools })
+  const cut = chosen.cut ?? 'none'
+  const stored = readBody(edit(body.text, cutEdits(body.root, cut, SHAPE)))
+  const last = lastElement(stored.root)
+  const retention = chooseRetention(request.cache, null, facts(model), ['implicit'])
+
+  const kept = items(member(stored.root, 'contents')).length === 0 ? [] : memberStream(stored, 'contents')
+  const spelled = ([canonicalName]: readonly string[], names: readonly string[]): [string, string][] =>
+    names.flatMap((name) => memberStream(stored, name)).map(([, text]) => [canonicalName!, text])
+  const prompt = [
+    ...spelled(SYSTEM, SYSTEM),
+    ...memberStream(stored, 'tools'),
+    ...spelled(TOOL_CONFIG, TOOL_CONFIG),
+    ...kept,
+  ]
+  const generation = named(stored.root, GENERATION)?.node
+  const settings = generation?.type === 'object' ? otherMembers({ text: stored.text, root: generation }, SAMPLING) : []
+  const compared: [string, string][] = settings.length === 0 ? [] : [['generationConfig', joinStreams(settings)]]
+  return {
+    model,
+    text: stored.text,
+    breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
+    retention: retention.name,
+    canonical: joinStreams([...prompt, ...compared, ...otherMembers(stored, NOT_COMPARED)]),
+    cacheKey: null,
+    ...sizeOf(prompt),
+    advice: [
+      ...retention.advice,
+      ...keyWithoutEffect(request.cache),
+      ...chosen.advice,
+      ...chooseBreakpoints(request.cache, chosen, 0).advice,
+    ],
+  }
+}
+
+/** A handle in place of a strategy. It holds the contents already, so a probe beside it would warm another cache. */
+function refuseHandle({ cache }: NativeRequest, body: Body): void {
+  const strategy = cache?.strategy
+  if (typeof strategy !== 'object' || !('handle' in strategy)) return
+  const field = strategy.at ?? 'cache.strategy.handle'
+  const beside = [...SYSTEM, 'tools', ...TOOL_CONFIG].find((name) => named(body.root, [name]) !== null)
+  if (beside !== undefined) throw invalid(field, `cannot stand beside request.${beside}, which a handle already holds`)
+  throw new Failure('unsupported', `${field}: a prefix behind a handle is kept with POST /caches, not by a probe.`, {
+    field,
+  })
+}
+
+function lastElement(root: JsonObject): LastElement {
+  const turn = lastTurnElement(items(member(root, 'contents')), SHAPE)
+  if (turn !== null) {
+    if (items(member(turn.turn ?? undefined, 'parts')).some((part) => named(part, ['functionCall', 'function_call']))) {
+      throw invalid(
+        `request.${turn.path}`,
+        'ends the prefix between a function call and its response; end it behind the response',
+      )
+    }
+    return turn
+  }
+  const toolConfig = named(root, TOOL_CONFIG)
+  const tool = lastToolElement(root)
+  const system = named(root, SYSTEM)
+  const ends = [
+    ...(system === null ? [] : [{ node: system.node, path: system.key, turn: null }]),
+    ...(tool === null ? [] : [tool]),
+    ...(toolConfig === null || tool === null ? [] : [{ node: toolConfig.node, path: toolConfig.key, turn: null }]),
+  ]
+  if (ends.length === 0) {
+    throw invalid('request', 'holds nothing that stays the same between requests; add systemInstruction or tools')
+  }
+  // Which of them a provider renders last is its own business; all are inside, so the one written last ends the prefix.
+  return ends.reduce((last, end) => (end.node.end > last.node.end ? end : last))
+}
+
+function probe(
+  prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
+  options: ProbeOptions,
+  wire: Wire,
+): ProbeRequest {
+  const body = readBody(prefix.text)
+  const { root } = body
+  if (options.primitive !== 'one_token' && options.primitive !== 'floor_tokens') {
+    throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+  }
+  const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
+  const cap = Math.max(floor, options.outputTokens ?? floor)
+  const changes: Record<string, string> = {}
+  const dummy = `{"role":"user","parts":[{"text":${JSON.stringify(DUMMY_TEXT)}}]}`
+  const edits = appendTo(root, 'contents', dummy) ?? []
+  if (edits.length === 0) changes['contents'] = `[${dummy}]`
+
+  const generation = named(root, GENERATION)
+  if (generation?.node.type === 'object') {
+    const snake = member(generation.node, 'max_output_tokens') !== undefined
+    edits.push(...objectEdits(generation.node, { [snake ? 'max_output_tokens' : 'maxOutputTokens']: String(cap) }))
+  } else changes['generationConfig'] = `{"maxOutputTokens":${cap}}`
+  edits.push(...objectEdits(root, changes))
+
+  const model = plainModel(prefix.model)
+  const resource = model.startsWith('tunedModels/') ? model : `models/${model}`
+  return { path: `${wire.version}/${resource}:generateContent`, body: edit(body.text, edits), outputTokens: cap }
+}
+
+function render(request: NeutralRequest): string {
+  const members: string[] = []
+  if (request.system !== undefined && request.system !== '') {
+    members.push(`"systemInstruction":{"parts":[{"text":${JSON.stringify(request.system)}}]}`)
+  }
+  if (request.tools !== undefined && request.tools.length > 0) {
+    const tools = request.tools.map((tool) => {
+      const description = tool.description === undefined ? '' : `,"description":${JSON.stringify(tool.description)}`
+      return `{"name":${JSON.stringify(tool.name)}${description},"parametersJsonSchema":${tool.parametersText}}`
+    })
+    members.push(`"tools":[{"functionDeclarations":[${tools.join(',')}]}]`)
+  }
+  const contents = (request.messages ?? []).map(({ role, content }) => {
+    const name = role === 'assistant' ? 'model' : 'user'
+    return `{"role":"${name}","parts":[{"text":${JSON.stringify(content)}}]}`
+  })
+  members.push(`"contents":[${contents.join(',')}]`)
+  return `{${members.join(',')}}`
+}
+
+function readAnswer(text: string, contentType: string): ProbeAnswer {
+  const { streamed, events } = readEvents(text, contentType)
+  const isAnswer = ({ candidates, promptFeedback, usageMetadata }: Readonly<Record<string, unknown>>): boolean =>
+    Array.isArray(candidates) || fields(promptFeedback) !== null || fields(usageMetadata) !== null
+  const last = events.findLast(isAnswer)
+  if (last === undefined || events.some((event) => 'error' in event)) throw unreadable('it holds no candidates')
+  if (streamed && !events.some(hasEnded)) throw unreadable('the stream has no end')
+  const rawUsage = fields(events.findLast((event) => fields(event['usageMetadata']) !== null)?.['usageMetadata'])
+  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(last['modelVersion']) }
+}
+
+function hasEnded(event: Readonly<Record<string, unknown>>): boolean {
+  if (fields(event['promptFeedback']) !== null) return true
+  const candidates = Array.isArray(event['candidates']) ? event['candidates'] : []
+  return candidates.some((candidate) => typeof fields(candidate)?.['finishReason'] === 'string')
+}
+
+/**
+ * `promptTokenCount` is the whole prompt. Protobuf JSON leaves out members that are 0, so beside a prompt count an absent
+ * `cachedContentTokenCount` is a reported 0, unlike in the other formats.
+ */
+function readUsage(value: unknown): Usage | null {
+  const usage = fields(value)
+  if (usage === null || !('promptTokenCount' in usage)) return null
+  const total = count(usage['promptTokenCount'])
+  const thoughts = count(usage['thoughtsTokenCount'])
+  const candidates = count(usage['candidatesTokenCount'])
+  const whole = count(usage['totalTokenCount'])
+  const rest = whole === null || total === null ? null : Math.max(0, whole - total)
+  return inclusive({
+    total,
+    read: 'cachedContentTokenCount' in usage ? count(usage['cachedContentTokenCount']) : total === null ? null : 0,
+    write: null,
+    output: candidates === null && thoughts === null ? rest : (candidates ?? 0) + (thoughts ?? 0),
+    reasoning: thoughts,
+  })
+}

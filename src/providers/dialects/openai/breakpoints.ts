@@ -1,0 +1,127 @@
+import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonMember, JsonNode, JsonObject, JsonString } from '../../../core/prompt/json-text.ts'
+import type { Body, LastElement, TurnShape } from '../shared/body.ts'
+import type { Wire } from '../../card.ts'
+import type { Advice } from '../../../core/model/advice.ts'
+
+/**
+ * What Responses and Chat Completions share. There are two regimes, and the retention tells them apart: models from GPT-5.6 on have
+ * `30m` (Responses also `12h`), breakpoints and `prompt_cache_options`; older ones (`in_memory`, `24h`) answer 400 to both.
+ * Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21.
+ */
+export interface OpenaiShape {
+  turns: TurnShape
+  /** Type of a part that is text from outside the model. */
+  textType: 'input_text' | 'text'
+  /** Whether a part of a turn of this role may carry a breakpoint. */
+  markable(turn: JsonNode): boolean
+  notCompared: ReadonlySet<string>
+  /** Where the provider differs. */
+  wire: Wire
+}
+
+/** Marks the exact end of a reusable prefix on a content block. */
+export const MARKER = 'prompt_cache_breakpoint'
+
+export const MARKER_TEXT = '{"mode":"explicit"}'
+
+/** The request's cache settings: mode, lifetime, prewarm. */
+export const OPTIONS = 'prompt_cache_options'
+
+/** True for retentions of the models that know breakpoints and cache options. */
+export function hasBreakpoints(retention: string): boolean {
+  return retention === '30m' || retention === '12h'
+}
+
+function parts(root: JsonObject, { turns }: OpenaiShape): JsonNode[] {
+  return items(member(root, turns.list)).flatMap((turn) => items(member(turn, turns.parts)))
+}
+
+/** The members that mark a breakpoint where one may stand, whatever their value: they are no prompt. */
+export function breakpointMembers(root: JsonObject, shape: OpenaiShape): JsonMember[] {
+  return parts(root, shape).flatMap((part) =>
+    part.type === 'object' ? part.members.filter(({ key }) => shape.wire.markers.includes(key)) : [],
+  )
+}
+
+/** Message contents written as a plain string, where a marker makes a block of them: for the provider both mean one thing. */
+export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] {
+  return items(member(root, shape.turns.list)).flatMap((turn) => {
+    const node = member(turn, shape.turns.parts)
+    return node?.type === 'string' && shape.markable(turn) ? [node] : []
+  })
+}
+
+/** A plain string as the one block of text that it means; `raw` is its JSON text. */
+export function textBlock(
+  raw: string,
+  shape: Pick<OpenaiShape, 'textType'>,
+  marker?: { name: string; text: string },
+): string {
+  const marked = marker === undefined ? '' : `,"${marker.name}":${marker.text}`
+  return `[{"type":"${shape.textType}","text":${raw}${marked}}]`
+}
+
+/** What a person should know about the end of the prefix: whether real requests of this shape can read the entry, and how they could. */
+export function endAdvice(
+  body: Body,
+  last: LastElement,
+  retention: string,
+  mode: string | undefined,
+  shape: OpenaiShape,
+): Advice[] {
+  if (shape.wire.controls !== 'openai') return markerAdvice(last, shape)
+  if (!hasBreakpoints(retention)) return []
+  const marked = last.node.type === 'object' && member(last.node, MARKER)?.type === 'object'
+  const advice: Advice[] = []
+  const how =
+    last.node.type === 'string'
+      ? `write ${last.path} as [{"type":"${shape.textType}","text":"…","${MARKER}":${MARKER_TEXT}}]`
+      : `add "${MARKER}":${MARKER_TEXT} to ${last.path}`
+  if (last.turn === null) {
+    const where = `a developer message at the start of ${shape.turns.list}`
+    advice.push({
+      cause: 'no_developer_message',
+      message: `The prefix ends in ${last.path}, which can carry no ${MARKER}. If real requests do not read the entry, move the text into ${where} and end it with "${MARKER}":${MARKER_TEXT}.`,
+      at: last.path,
+    })
+  } else if (!marked && mode === 'explicit') {
+    advice.push({
+      cause: 'explicit_mode_without_breakpoint',
+      message: `Real requests of this shape do not use the cache: their mode is explicit and no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
+      at: last.path,
+    })
+  } else if (!marked && !isDeveloper(last.turn)) {
+    advice.push({
+      cause: 'end_not_marked',
+      message: `Real requests look for ends of messages and for breakpoints; to be sure that they find this prefix, ${how}.`,
+      at: last.path,
+    })
+  }
+  if (member(body.root, shape.turns.list)?.type === 'string') {
+    advice.push({
+      cause: 'plain_string_input',
+      message: `${shape.turns.list} is a plain string, which is taken for the user's own turn; only what stands in front of it is kept warm.`,
+      at: shape.turns.list,
+    })
+  }
+  return advice
+}
+
+/** Where markers are passed on to whoever serves the model, one that needs them writes nothing without. */
+function markerAdvice(last: LastElement, { wire }: OpenaiShape): Advice[] {
+  const names = wire.markers
+  if (names.length === 0 || names.some((name) => member(last.node, name) !== undefined)) return []
+  return [
+    {
+      cause: 'end_not_marked',
+      message: `No ${names.join(' or ')} stands at ${last.path}. Probes send the body as it is: if whoever serves this model caches only where a marker stands, put one there, in real requests too.`,
+      at: last.path,
+    },
+  ]
+}
+
+export function isDeveloper(turn: JsonNode): boolean {
+  const role = stringMember(turn, 'role')
+  return role === 'developer' || role === 'system'
+}

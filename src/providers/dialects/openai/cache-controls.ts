@@ -1,0 +1,76 @@
+import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
+import { member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonObject } from '../../../core/prompt/json-text.ts'
+import { DUMMY_TEXT } from '../shared/body.ts'
+import type { Body } from '../shared/body.ts'
+import type { ErrorBody } from '../shared/errors.ts'
+import type { Wire } from '../../card.ts'
+import { hasBreakpoints, OPTIONS } from './breakpoints.ts'
+
+/**
+ * The raw text of the request's cache options with some set: the caller's own are kept. `ttl` is written only where it says
+ * something: an option of its own, or a retention other than the default.
+ */
+export function cacheOptions(body: Body, retention: string, prewarm: boolean, usual: string): string | null {
+  const own = member(body.root, OPTIONS)
+  const present = stringMember(own, 'ttl')
+  const setTtl = present === undefined ? retention !== usual : present !== retention
+  if (own?.type !== 'object') {
+    const made = [...(setTtl ? [`"ttl":${JSON.stringify(retention)}`] : []), ...(prewarm ? ['"prewarm":true'] : [])]
+    return made.length === 0 ? null : `{${made.join(',')}}`
+  }
+  const edits = objectEdits(own, {
+    ...(setTtl ? { ttl: JSON.stringify(retention) } : {}),
+    ...(prewarm ? { prewarm: 'true' } : member(own, 'prewarm') === undefined ? {} : { prewarm: null }),
+  })
+  const shifted = edits.map((one) => ({ ...one, start: one.start - own.start, end: one.end - own.start }))
+  return edit(body.text.slice(own.start, own.end), shifted)
+}
+
+/** Changes to the root that every probe of both formats makes. */
+export function commonChanges(
+  body: Body,
+  model: string,
+  retention: string,
+  prewarm: boolean,
+  wire: Pick<Wire, 'controls' | 'retentions'>,
+): Record<string, string | null> {
+  const { root } = body
+  const changes: Record<string, string | null> = { stream: null, stream_options: null }
+  if (member(root, 'model') === undefined) changes['model'] = JSON.stringify(model)
+  if (wire.controls === 'none') return changes
+  const isTtl = wire.controls === 'ttl'
+  if (isTtl || hasBreakpoints(retention)) {
+    const options = cacheOptions(body, retention, prewarm, isTtl ? (wire.retentions[0] ?? '') : '30m')
+    if (options !== null) changes[OPTIONS] = options
+  } else {
+    const present = stringMember(root, 'prompt_cache_retention')
+    const setsRetention = retention === '24h' ? present !== retention : present !== undefined && present !== retention
+    if (setsRetention) changes['prompt_cache_retention'] = JSON.stringify(retention)
+  }
+  return changes
+}
+
+/** True when only explicit breakpoints write and read: without one the request does not touch the cache at all. */
+export function isExplicitMode(root: JsonObject): boolean {
+  return stringMember(member(root, OPTIONS), 'mode') === 'explicit'
+}
+
+/** The user turn that ends a probe which must have one; `nonce` where it may not repeat. */
+export function dummyTurn(nonce = ''): string {
+  return `{"role":"user","content":${JSON.stringify(DUMMY_TEXT + nonce)}}`
+}
+
+/** What of a probe's options a card's wire turns into headers and the last turn. */
+export function keyHeaders(wire: Pick<Wire, 'keyHeader'>, key: string | null | undefined): Record<string, string> {
+  return wire.keyHeader === null || key === null || key === undefined ? {} : { [wire.keyHeader]: key }
+}
+
+/** 400s that are about the probe itself: an unknown option, a floor of the output cap, an input without a user turn. */
+export function refusesPrimitive({ tokens, param, message }: ErrorBody): boolean {
+  return (
+    tokens.includes('integer_below_min_value') ||
+    /^(prompt_cache_|max_output_tokens|max_tokens|max_completion_tokens|input$)/.test(param) ||
+    /prompt_cache_|prewarm|max_(output_|completion_)?tokens/i.test(message)
+  )
+}

@@ -1,0 +1,147 @@
+import type { ToolCall } from '../../../core/conversation/window.ts'
+import type { Reply } from '../../../core/conversation/turn.ts'
+import { hasBreakpoints, MARKER, OPTIONS } from './breakpoints.ts'
+import type { Wire } from '../../card.ts'
+import type { Fields } from '../shared/usage.ts'
+import { fields } from '../shared/usage.ts'
+import { listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
+import type { Conversation, Said, TurnFormat } from '../shared/turn-format.ts'
+import type { ProbeRequest } from '../../dialect.ts'
+
+const KIND = 'openai-chat'
+
+/**
+ * Chat Completions, OpenAI's own and those of the many that speak it. Where no marker is known a content is one plain string,
+ * which all of them take, and the time stands at the end of the last one.
+ * Source: openai 7.55.0 types; the vendors' own pages as their cards name them, checked 2026-11-21.
+ */
+export const chatTurns: TurnFormat = { request, reply, delta }
+
+/** The marker that stands on a part, or null: nothing is marked, and contents are plain strings. */
+function markOf({ cache, model }: Conversation, wire: Wire): Record<string, unknown> | null {
+  if (cache === null) return null
+  if (wire.controls === 'openai') return hasBreakpoints(cache.retention) ? { [MARKER]: { mode: 'explicit' } } : null
+  // Passed on to an upstream that keeps nothing without one.
+  const ttl = cache.retention === '1h' ? { ttl: '1h' } : {}
+  const marked = wire.markers.includes('cache_control') && /claude/i.test(model)
+  return marked ? { cache_control: { type: 'ephemeral', ...ttl } } : null
+}
+
+function request(conversation: Conversation, wire: Wire): ProbeRequest {
+  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
+  const mark = markOf(conversation, wire)
+  const written = (text: string, marked: boolean): unknown =>
+    mark === null ? text : [{ type: 'text', text, ...(marked ? mark : {}) }]
+  const system = systemOf(messages)
+  const said = saidOf(conversation, wire.controls === 'openai').map(({ message, marked }) =>
+    messageOf(message, (text) => written(text, marked)),
+  )
+  const last = said.at(-1)
+  if (aside !== null && last !== undefined) {
+    const { content } = last
+    if (Array.isArray(content)) content.push({ type: 'text', text: aside })
+    else last['content'] = `${textOf(content)}\n\n[${aside}]`
+  }
+  const own = wire.controls === 'openai' && cache !== null
+  const body = {
+    model,
+    ...(own && hasBreakpoints(cache.retention) ? { [OPTIONS]: { mode: 'explicit' } } : {}),
+    ...(own && cache.retention === '24h' ? { prompt_cache_retention: '24h' } : {}),
+    ...(cache === null || wire.keyMember === null ? {} : { [wire.keyMember]: cache.key }),
+    ...(tools.length === 0
+      ? {}
+      : {
+          tools: tools.map(({ name, description, parameters }) => ({
+            type: 'function',
+            function: { name, description, parameters },
+          })),
+        }),
+    ...(tools.length > 0 && noTools ? { tool_choice: 'none' } : {}),
+    messages: system === '' ? said : [{ role: 'system', content: written(system, marks.head) }, ...said],
+    [wire.cap]: maxOutputTokens,
+    ...(stream ? { stream, stream_options: { include_usage: true } } : {}),
+  }
+  const headers = cache !== null && wire.keyHeader !== null ? { headers: { [wire.keyHeader]: cache.key } } : {}
+  return { path: '/chat/completions', body: JSON.stringify(body), outputTokens: maxOutputTokens, ...headers }
+}
+
+function messageOf(message: Said, written: (text: string) => unknown): Record<string, unknown> {
+  if (message.role === 'user') return { role: 'user', content: written(message.text) }
+  if (message.role === 'tool') return { role: 'tool', tool_call_id: message.callId, content: written(message.text) }
+  const calls = message.toolCalls ?? []
+  const thought = fields(nativeList(message.native, KIND)?.[0]) ?? {}
+  return {
+    role: 'assistant',
+    content: message.text === '' ? null : message.text,
+    ...(calls.length === 0
+      ? {}
+      : {
+          tool_calls: calls.map(({ id, name, arguments: given }) => ({
+            id,
+            type: 'function',
+            function: { name, arguments: given },
+          })),
+        }),
+    ...thought,
+  }
+}
+
+function reply(events: readonly Fields[], streamed: boolean): Reply {
+  const choices = events.flatMap(({ choices: given }) => listOf(given).slice(0, 1))
+  const message = streamed ? folded(choices.map(({ delta: part }) => fields(part) ?? {})) : whole(choices[0])
+  const { text, toolCalls, thought } = message
+  const stop = choices.findLast(({ finish_reason: reason }) => typeof reason === 'string')?.['finish_reason']
+  const native = toolCalls.length === 0 || Object.keys(thought).length === 0 ? null : nativeText(KIND, [thought])
+  return { text, complete: stop !== 'length', toolCalls, native }
+}
+
+interface Folded {
+  text: string
+  toolCalls: ToolCall[]
+  /** What reasoning models want to see again between two tool calls. */
+  thought: Record<string, unknown>
+}
+
+function whole(choice: Fields | undefined): Folded {
+  const message = fields(choice?.['message']) ?? {}
+  return folded([{ ...message, tool_calls: listOf(message['tool_calls']).map((call, index) => ({ index, ...call })) }])
+}
+
+function folded(parts: readonly Fields[]): Folded {
+  const calls: { id: string; name: string; arguments: string }[] = []
+  const thought: Record<string, unknown> = {}
+  let text = ''
+  for (const part of parts) {
+    text += contentOf(part['content'])
+    const reasoning = part['reasoning_content']
+    if (typeof reasoning === 'string' && reasoning !== '') {
+      thought['reasoning_content'] = textOf(thought['reasoning_content']) + reasoning
+    }
+    const details = listOf(part['reasoning_details'])
+    if (details.length > 0) thought['reasoning_details'] = [...listOf(thought['reasoning_details']), ...details]
+    for (const call of listOf(part['tool_calls'])) {
+      const index = Number(call['index'] ?? calls.length)
+      const known = (calls[index] ??= { id: '', name: '', arguments: '' })
+      const called = fields(call['function']) ?? {}
+      known.id ||= textOf(call['id'])
+      known.name ||= textOf(called['name'])
+      known.arguments += textOf(called['arguments'])
+    }
+  }
+  const toolCalls = calls
+    .filter((call) => call !== undefined)
+    .map((call, n) => ({ ...call, id: call.id || `call_${n}` }))
+  return { text, toolCalls, thought }
+}
+
+/** A string; some answer with a list of parts, of which only texts are said. */
+function contentOf(content: unknown): string {
+  if (typeof content === 'string') return content
+  return listOf(content)
+    .flatMap(({ type, text }) => (type === 'text' ? [textOf(text)] : []))
+    .join('')
+}
+
+function delta(event: Fields): string {
+  return contentOf(fields(listOf(event['choices'])[0]?.['delta'])?.['content'])
+}

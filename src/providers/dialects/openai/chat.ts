@@ -1,0 +1,183 @@
+import { Failure } from '../../../contract/failure.ts'
+import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
+import { member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonNode } from '../../../core/prompt/json-text.ts'
+import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
+import { appendTo, readBody } from '../shared/body.ts'
+import { readErrorWith } from '../shared/errors.ts'
+import type { Wire } from '../../card.ts'
+import { count, fields, inclusive, NO_USAGE } from '../shared/usage.ts'
+import type { Fields } from '../shared/usage.ts'
+import { commonChanges, dummyTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
+import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
+import { markEnd, markingOf } from './mark.ts'
+import type { OpenaiShape } from './breakpoints.ts'
+import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
+import type { Usage } from '../../../core/model/usage.ts'
+import type { Dialect, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeOptions, ProbeRequest } from '../../dialect.ts'
+
+/** OpenAI Chat Completions. Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21. */
+export function openaiChat(wire: Wire): Dialect {
+  const shape: OpenaiShape = { ...SHAPE, wire }
+  return {
+    id: 'openai-chat',
+    prepare: (request, facts) => prepareOpenai(readBody(request.text), request, facts, shape),
+    render,
+    primitives: (_text, facts) => facts.primitives,
+    probe: (prefix, options) => probe(prefix, options, shape),
+    readAnswer: (text, contentType, headers) => {
+      const { cachedHeader } = wire
+      return readAnswer(text, contentType, cachedHeader === null ? null : (headers?.get(cachedHeader) ?? null))
+    },
+    readUsage,
+    readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+  }
+}
+
+const FLOOR_TOKENS = 16
+
+const SHAPE = {
+  turns: { list: 'messages', parts: 'content' },
+  textType: 'text',
+  markable: (turn: JsonNode) => stringMember(turn, 'role') !== undefined,
+  notCompared: new Set([
+    ...NOT_COMPARED,
+    'max_completion_tokens',
+    'max_tokens',
+    'n',
+    'stop',
+    'seed',
+    'logprobs',
+    'top_logprobs',
+    'logit_bias',
+    'presence_penalty',
+    'frequency_penalty',
+  ]),
+} as const satisfies Omit<OpenaiShape, 'wire'>
+
+function probe(
+  prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
+  options: ProbeOptions,
+  shape: OpenaiShape,
+): ProbeRequest {
+  const { wire } = shape
+  const body = readBody(prefix.text)
+  const { root } = body
+  if (options.primitive !== 'one_token' && options.primitive !== 'floor_tokens') {
+    throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+  }
+  const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
+  const marking = markingOf(root, prefix.model, options.retention, wire)
+  const edits = marking === null ? [] : markEnd(body, lastElement(root, shape), marking, options.retention, shape)
+
+  const cap = Math.max(floor, options.outputTokens ?? floor)
+  const changes = commonChanges(body, prefix.model, options.retention, false, wire)
+  if (marking?.isControl === true) changes[CONTROL] = null // at the top it would mark the dummy turn
+  // The body's own name for the cap: servers that speak this format know one or the other.
+  const own = CAPS.find((name) => member(root, name) !== undefined)
+  changes[own ?? wire.cap] = String(cap)
+  if (member(root, 'n') !== undefined) changes['n'] = '1' // more answers would only cost more output
+  if (member(root, 'store') !== undefined) changes['store'] = 'false'
+  const dummy = dummyTurn(wire.uniqueTail ? options.nonce : undefined)
+  const appended = appendTo(root, 'messages', dummy)
+  if (appended === null) changes['messages'] = `[${dummy}]`
+  edits.push(...(appended ?? []), ...objectEdits(root, changes))
+  return {
+    path: '/chat/completions',
+    body: edit(body.text, edits),
+    outputTokens: cap,
+    headers: keyHeaders(wire, options.key),
+  }
+}
+
+const CAPS = ['max_completion_tokens', 'max_tokens'] as const
+
+function render(request: NeutralRequest): string {
+  const members = [`"model":${JSON.stringify(request.model)}`]
+  if (request.tools !== undefined && request.tools.length > 0) {
+    const tools = request.tools.map((tool) => {
+      const description = tool.description === undefined ? '' : `,"description":${JSON.stringify(tool.description)}`
+      return `{"type":"function","function":{"name":${JSON.stringify(tool.name)}${description},"parameters":${tool.parametersText}}}`
+    })
+    members.push(`"tools":[${tools.join(',')}]`)
+  }
+  const messages = (request.messages ?? []).map(
+    ({ role, content }) => `{"role":${JSON.stringify(role)},"content":${JSON.stringify(content)}}`,
+  )
+  if (request.system !== undefined && request.system !== '') {
+    messages.unshift(`{"role":"system","content":${JSON.stringify(request.system)}}`)
+  }
+  members.push(`"messages":[${messages.join(',')}]`)
+  return `{${members.join(',')}}`
+}
+
+function readAnswer(text: string, contentType: string, cachedHeader: string | null): ProbeAnswer {
+  const { streamed, events, done } = readEvents(text, contentType)
+  if (streamed && !done) throw unreadable('the stream has no end')
+  const last = events.at(-1)
+  if (last === undefined) throw unreadable('the stream is empty')
+  if (events.some((event) => 'error' in event)) throw unreadable('it carries an error')
+  if (!Array.isArray(last['choices'])) throw unreadable('it is no completion')
+  // In a stream the last chunk has the usage, where it was asked for; servers that speak this format hang it elsewhere too.
+  const rawUsage = events.map(usageIn).findLast((usage) => usage !== null) ?? null
+  const usage = readUsage(rawUsage) ?? NO_USAGE
+  const counted = cachedHeader !== null && /^\d+$/.test(cachedHeader) ? Number(cachedHeader) : null
+  return {
+    usage: usage.cacheReadTokens === null && counted !== null ? withRead(usage, counted) : usage,
+    rawUsage,
+    model: stringOf(last['model']),
+  }
+}
+
+/** The usage of one event: its own, its choice's, or under a vendor's member; a server's timings count what it found cached. */
+function usageIn(event: Fields): Fields | null {
+  const choices = Array.isArray(event['choices']) ? event['choices'] : []
+  const usage =
+    fields(event['usage']) ?? fields(fields(choices[0])?.['usage']) ?? fields(fields(event['x_groq'])?.['usage'])
+  const timings = fields(event['timings'])
+  return usage === null || timings === null ? usage : { ...usage, timings }
+}
+
+function withRead(usage: Usage, read: number): Usage {
+  const { inputTokens: total, cacheWriteTokens: write, outputTokens: output, reasoningTokens: reasoning } = usage
+  return inclusive({ total, read, write, output, reasoning })
+}
+
+/** `prompt_tokens` is the whole prompt; what compatible servers call their counts is read as well. */
+function readUsage(value: unknown): Usage | null {
+  const usage = fields(value)
+  if (usage === null) return null
+  const tokens = fields(usage['tokens'])
+  if (tokens !== null) return apart(usage, tokens)
+  if (!('prompt_tokens' in usage)) return null
+  const details = fields(usage['prompt_tokens_details']) ?? fields(usage['prompt_token_details'])
+  const reads = [
+    details?.['cached_tokens'],
+    usage['cached_tokens'],
+    usage['prompt_cache_hit_tokens'],
+    usage['num_cached_tokens'],
+    fields(usage['timings'])?.['cache_n'],
+  ]
+  const writes = [details?.['cache_write_tokens'], usage['cache_write_tokens'], usage['cache_creation_input_tokens']]
+  return inclusive({
+    total: count(usage['prompt_tokens']),
+    read: firstCount(reads),
+    write: firstCount(writes),
+    output: count(usage['completion_tokens']),
+    reasoning: count(fields(usage['completion_tokens_details'])?.['reasoning_tokens']),
+  })
+}
+
+/** Counts that stand in an object of their own (Cohere). Whether they include what was cached is not documented. */
+function apart(usage: Fields, tokens: Fields): Usage {
+  return {
+    ...NO_USAGE,
+    inputTokens: count(tokens['input_tokens']),
+    cacheReadTokens: count(usage['cached_tokens']),
+    outputTokens: count(tokens['output_tokens']),
+  }
+}
+
+function firstCount(values: readonly unknown[]): number | null {
+  return values.map(count).find((value) => value !== null) ?? null
+}

@@ -1,0 +1,179 @@
+import { Failure } from '../../../contract/failure.ts'
+import { objectEdits, replaceNode } from '../../../core/prompt/json-edit.ts'
+import type { Edit } from '../../../core/prompt/json-edit.ts'
+import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonMember, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import { elementAt } from '../shared/body.ts'
+import type { Body, LastElement } from '../shared/body.ts'
+import { droppedMarker, markersOver, unmarkable } from '../shared/strategy.ts'
+import type { InnerPoint } from '../shared/strategy.ts'
+import type { Wire } from '../../card.ts'
+import { MARKER as CONTROL, markerText } from '../anthropic-messages/markers.ts'
+import { isExplicitMode } from './cache-controls.ts'
+import { hasBreakpoints, MARKER, MARKER_TEXT, textBlock } from './breakpoints.ts'
+import type { OpenaiShape } from './breakpoints.ts'
+import type { Advice } from '../../../core/model/advice.ts'
+import type { CacheRequest, NativeRequest } from '../../dialect.ts'
+
+/**
+ * How the end of a prefix is marked in a request of OpenAI's shape. OpenAI's own models have breakpoints; a router that passes
+ * requests on to models of Anthropic's takes their markers, on tools too, where they stand in front of everything else.
+ */
+export interface Marking {
+  name: string
+  /** The most that a request may write at. */
+  most: number
+  text: (retention: string) => string
+  /** True for markers that carry the lifetime themselves, one for all of a probe. */
+  isControl: boolean
+}
+
+/** True for models that cache only where a `cache_control` stands. */
+export function isMarkedModel({ markedModels }: Pick<Wire, 'markedModels'>, model: string): boolean {
+  return markedModels.some((pattern) =>
+    pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : model === pattern,
+  )
+}
+
+/** How probes of this model at this retention are marked; null: nothing is set, markers of the body's own stay as they are. */
+export function markingOf(root: JsonObject, model: string, retention: string, wire: Wire): Marking | null {
+  if (isMarkedModel(wire, model)) return { name: CONTROL, most: 4, text: markerText, isControl: true }
+  if (wire.controls !== 'openai' || !hasBreakpoints(retention)) return null
+  // Four writes a request, of which the implicit mode takes one for itself. Source: developers.openai.com prompt caching guide,
+  // checked 2026-11-21.
+  const most = isExplicitMode(root) ? 4 : 3
+  return { name: MARKER, most, text: () => MARKER_TEXT, isControl: false }
+}
+
+/** Whether a marker may stand there, and why not. */
+function whyNot({ node, path, turn }: LastElement, marking: Marking, shape: OpenaiShape): string | null {
+  if (marking.isControl) {
+    // Only text takes one, and tools. Source: openrouter.ai prompt caching guide, checked 2026-11-21.
+    const text = node.type === 'string' ? node.value : stringMember(node, 'text')
+    if (turn === null ? path.startsWith('tools[') : text !== undefined && text !== '') return null
+    return `The prefix ends in ${path}, which can carry no ${marking.name}; end it at a tool or at a part that is text.`
+  }
+  const list = shape.turns.list
+  if (turn === null) {
+    return `The prefix ends in ${path}, which can carry no ${marking.name}; move the text into a developer message at the start of ${list}.`
+  }
+  if (shape.markable(turn)) return null
+  return `The prefix ends in ${path}, which can carry no ${marking.name}; end it at a developer or user message.`
+}
+
+export function canMark(element: LastElement, marking: Marking, shape: OpenaiShape): boolean {
+  return whyNot(element, marking, shape) === null
+}
+
+function setMarker(body: Body, { node }: LastElement, marking: Marking, retention: string, shape: OpenaiShape): Edit[] {
+  const text = marking.text(retention)
+  if (node.type === 'object') return objectEdits(node, { [marking.name]: text })
+  return [replaceNode(node, textBlock(body.text.slice(node.start, node.end), shape, { name: marking.name, text }))]
+}
+
+/** Marks the breakpoints inside a stored body that were asked for. Those that the body marks itself are fine as they are. */
+export function innerMarks(
+  body: Body,
+  inner: readonly InnerPoint[],
+  marking: Marking | null,
+  shape: OpenaiShape,
+  cache: CacheRequest | undefined,
+): { edits: Edit[]; advice: Advice[] } {
+  const edits: Edit[] = []
+  const advice: Advice[] = []
+  for (const point of inner) {
+    const element = elementAt(body.root, point.cut, shape.turns)
+    if (element !== null && isMarked(element.node, shape)) continue
+    if (element === null || marking === null || !canMark(element, marking, shape)) {
+      advice.push(...unmarkable(cache, point, element?.path ?? point.at))
+    } else edits.push(...setMarker(body, element, marking, '5m', shape))
+  }
+  return { edits, advice }
+}
+
+/** True where a marker of any kind that the provider takes stands. */
+export function isMarked(node: JsonNode, { wire }: OpenaiShape): boolean {
+  return wire.markers.some((name) => member(node, name)?.type === 'object')
+}
+
+/** Every element that carries a marker, in the order of the prompt. */
+export function markedElements(root: JsonObject, shape: OpenaiShape): JsonObject[] {
+  const parts = items(member(root, shape.turns.list)).flatMap((turn) => items(member(turn, shape.turns.parts)))
+  return [...items(member(root, 'tools')), ...parts].filter(
+    (node): node is JsonObject => node.type === 'object' && isMarked(node, shape),
+  )
+}
+
+/** Edits that mark the end of the prefix, unless it is, and that make the markers of a probe fit its retention. */
+export function markEnd(
+  body: Body,
+  last: LastElement,
+  marking: Marking,
+  retention: string,
+  shape: OpenaiShape,
+): Edit[] {
+  if (marking.isControl) return markEndAndLevel(body, last, marking, retention, shape)
+  const marker = member(last.node, marking.name)
+  if (marker?.type === 'object') {
+    const present = stringMember(marker, 'ttl')
+    return present === undefined || present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
+  }
+  const why = whyNot(last, marking, shape)
+  if (why !== null) throw new Failure('unsupported', why, { field: `request.${last.path}` })
+  return setMarker(body, last, marking, retention, shape)
+}
+
+/** A longer lifetime behind a shorter one is refused, so that all of a probe carry one; the first go where there are too many. */
+function markEndAndLevel(
+  body: Body,
+  last: LastElement,
+  marking: Marking,
+  retention: string,
+  shape: OpenaiShape,
+): Edit[] {
+  const marked = markedElements(body.root, shape)
+  const isEndMarked = isMarked(last.node, shape)
+  const marks = !isEndMarked && canMark(last, marking, shape)
+  const over = markersOver(marked.length, !marks, marking.most)
+  const edits = marks ? setMarker(body, last, marking, retention, shape) : []
+  for (const [index, owner] of marked.entries()) {
+    const marker = member(owner, marking.name)
+    if (index < over) {
+      const names = shape.wire.markers.filter((name) => member(owner, name) !== undefined)
+      edits.push(...objectEdits(owner, Object.fromEntries(names.map((name) => [name, null]))))
+    } else if (marker?.type === 'object' && (stringMember(marker, 'ttl') ?? '5m') !== retention) {
+      edits.push(...objectEdits(marker, { ttl: JSON.stringify(retention) }))
+    }
+  }
+  return edits
+}
+
+/** The members of tools that mark them. */
+export function toolMarkers(root: JsonObject): JsonMember[] {
+  return items(member(root, 'tools')).flatMap((tool) =>
+    tool.type === 'object' ? tool.members.filter(({ key }) => key === CONTROL) : [],
+  )
+}
+
+/** The lifetimes that the markers of a stored body ask for, in the order of the prompt. */
+export function markedRetentions(root: JsonObject, shape: OpenaiShape): string[] {
+  return markedElements(root, shape).map((owner) => stringMember(member(owner, CONTROL), 'ttl') ?? '5m')
+}
+
+/** What a body with too many markers must give up for the one at the end of the prefix. */
+export function droppedMarks({ cache }: NativeRequest, stored: Body, last: LastElement, shape: OpenaiShape): Advice[] {
+  return droppedMarker(cache, markedElements(stored.root, shape).length, isMarked(last.node, shape), 4)
+}
+
+/** Whether real requests to a model that needs markers can read the entry, and how they could. */
+export function controlAdvice(last: LastElement, marking: Marking, retention: string, shape: OpenaiShape): Advice[] {
+  const { node, path } = last
+  if (isMarked(node, shape)) return []
+  const why = whyNot(last, marking, shape)
+  if (why !== null) return [{ cause: 'end_not_marked', message: why, at: path }]
+  const marker = `"${marking.name}":${marking.text(retention)}`
+  const how =
+    node.type === 'string' ? `write ${path} as [{"type":"text","text":"…",${marker}}]` : `add ${marker} to ${path}`
+  const message = `Real requests of this shape cannot read the entry: no ${marking.name} stands at the end of the prefix. In them, ${how}.`
+  return [{ cause: 'end_not_marked', message, at: path }]
+}

@@ -1,0 +1,242 @@
+import { Failure } from '../../../contract/failure.ts'
+import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
+import type { Edit } from '../../../core/prompt/json-edit.ts'
+import { byteOffset, items, member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import type { ModelFacts } from '../../../core/model/facts.ts'
+import {
+  cutEdits,
+  finalUserTurn,
+  invalid,
+  joinStreams,
+  lastToolElement,
+  lastTurnElement,
+  modelOf,
+  objectList,
+  otherMembers,
+  readBody,
+  sizeOf,
+  memberStream,
+} from '../shared/body.ts'
+import type { Body, Cut, LastElement } from '../shared/body.ts'
+import {
+  chooseRetention,
+  keyWithoutEffect,
+  levelledRetentions,
+  markerSaysOtherwise,
+  openRetention,
+} from '../shared/retention.ts'
+import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
+import type { Wire } from '../../card.ts'
+import { MARKER as CONTROL, markerText } from '../anthropic-messages/markers.ts'
+import {
+  canMark,
+  controlAdvice,
+  droppedMarks,
+  innerMarks,
+  isMarked,
+  isMarkedModel,
+  markedRetentions,
+  markingOf,
+  toolMarkers,
+} from './mark.ts'
+import type { Marking } from './mark.ts'
+import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './breakpoints.ts'
+import type { OpenaiShape } from './breakpoints.ts'
+import type { NativeRequest, PreparedPrefix } from '../../dialect.ts'
+
+const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
+
+/** Members that change neither the prompt nor which entry it meets, in both formats. */
+export const NOT_COMPARED = [
+  'model',
+  'tools',
+  'instructions',
+  'stream',
+  'stream_options',
+  'store',
+  'metadata',
+  'temperature',
+  'top_p',
+  'user',
+  'safety_identifier',
+] as const
+
+/** What a format compares of the body's other members, at a provider of its own. */
+function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarks: boolean): ReadonlySet<string> {
+  const names = new Set([...notCompared, turns.list])
+  if (needsMarks) names.add(CONTROL) // at the top it marks the last block of each request
+  if (wire.keyMember !== null) names.add(wire.keyMember) // stands in the stream by itself
+  if (wire.controls !== 'none') names.add(OPTIONS)
+  if (wire.controls === 'openai') names.add('prompt_cache_retention')
+  for (const name of wire.compared) names.delete(name)
+  return names
+}
+
+/** `prepare` of both formats. Throws as a dialect's `prepare` does. */
+export function prepareOpenai(
+  body: Body,
+  request: NativeRequest,
+  facts: (model: string) => ModelFacts,
+  shape: OpenaiShape,
+): PreparedPrefix {
+  const model = modelOf(body, request.model)
+  const { list } = shape.turns
+  const { wire } = shape
+  const tools = objectList(body.root, 'tools').length
+  const turns = member(body.root, list)?.type === 'string' ? [] : objectList(body.root, list)
+  const needsMarks = isMarkedModel(wire, model)
+  const chosen = chooseCut(request, { turns, shape: shape.turns, tools, atTools: needsMarks })
+  const cut = chosen.cut ?? automaticCut(turns, shape)
+
+  const key = cacheKey(body, request, wire)
+  const bare = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
+  const marked = needsMarks ? markedRetentions(bare.root, shape) : []
+  const own = needsMarks
+    ? (marked.at(-1) ?? markedRetentions(body.root, shape).at(-1) ?? topRetention(body.root))
+    : ownRetention(body.root, bare.root, shape)
+  const retention = chooseRetention(request.cache, own, facts(model), wire.retentions)
+  const marking = markingOf(bare.root, model, retention.name, wire)
+  const end = lastElement(bare.root, shape)
+  const points = chooseBreakpoints(request.cache, chosen, breakpointsTaken(end, marking, shape))
+  const inner = innerMarks(bare, points.inner, marking, shape, request.cache)
+  const stored = inner.edits.length === 0 ? bare : readBody(edit(bare.text, inner.edits))
+  const last = lastElement(stored.root, shape)
+  checkEnd(last)
+
+  const mayBeBlocks = wire.controls === 'openai' || needsMarks
+  const strings = mayBeBlocks ? textStrings(stored.root, shape) : []
+  const rules = {
+    drop: new Set([...breakpointMembers(stored.root, shape), ...(needsMarks ? toolMarkers(stored.root) : [])]),
+    replace: new Map(strings.map((node) => [node, textBlock(JSON.stringify(node.value), shape)])),
+  }
+  const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
+  const prompt = [...memberStream(stored, 'tools', rules), ...memberStream(stored, 'instructions'), ...kept]
+  const mode = wire.controls === 'openai' ? stringMember(member(stored.root, OPTIONS), 'mode') : undefined
+  const controls: [string, string][] = [
+    ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
+    ...(key === null ? [] : [['cache_key', JSON.stringify(key)] as [string, string]]),
+  ]
+  const compared = otherMembers(stored, uncompared(shape, needsMarks))
+  return {
+    model,
+    text: stored.text,
+    breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
+    retention: retention.name,
+    // Elsewhere no marker is needed: a body that has none has chosen by that.
+    ...(needsMarks ? openRetention(request, own === null ? 0 : 1) : {}),
+    canonical: joinStreams([...prompt, ...controls, ...compared]),
+    cacheKey: key,
+    ...sizeOf(prompt),
+    advice: [
+      ...retention.advice,
+      ...(needsMarks
+        ? markerSaysOtherwise(request.cache, own, retention.name, `"${CONTROL}":${markerText(retention.name)}`)
+        : []),
+      ...levelledRetentions(request.cache, marked, retention.name),
+      ...(wire.keyMember === null && wire.keyHeader === null ? keyWithoutEffect(request.cache) : []),
+      ...chosen.advice,
+      ...points.advice,
+      ...inner.advice,
+      ...(marking?.isControl === true
+        ? [...droppedMarks(request, stored, last, shape), ...controlAdvice(last, marking, retention.name, shape)]
+        : endAdvice(body, last, retention.name, mode, shape)),
+      ...wire.advice,
+    ],
+  }
+}
+
+/** Of markers that are only passed on, as many as the strictest of those behind takes. */
+const MAX_PASSED_ON = 4
+
+/** How many breakpoints a probe's request may carry. Where they are only passed on, the one at the end must be there already. */
+function breakpointsTaken(end: LastElement, marking: Marking | null, shape: OpenaiShape): number {
+  if (marking !== null) return canMark(end, marking, shape) ? marking.most : 0
+  return shape.wire.controls !== 'openai' && isMarked(end.node, shape) ? MAX_PASSED_ON : 0
+}
+
+function isUserSide(turn: JsonNode): boolean {
+  const role = stringMember(turn, 'role')
+  return role === 'user' || role === 'tool' || (stringMember(turn, 'type')?.endsWith('_output') ?? false)
+}
+
+/** The last breakpoint outside the final user turn, else the end of the initial developer block. */
+function automaticCut(turns: readonly JsonNode[], format: OpenaiShape): Cut {
+  const shape = format.turns
+  const finalTurn = finalUserTurn(turns, isUserSide)
+  for (let item = finalTurn - 1; item >= 0; item--) {
+    const blocks = items(member(turns[item], shape.parts))
+    const part = blocks.findLastIndex((entry) => isMarked(entry, format))
+    if (part >= 0) return { item, part: part === blocks.length - 1 ? null : part }
+  }
+  const block = turns.findIndex((turn) => !isDeveloper(turn))
+  const end = block < 0 ? turns.length : block
+  return end === 0 ? 'none' : { item: end - 1, part: null }
+}
+
+function cacheKey(body: Body, request: NativeRequest, { keyMember, keyHeader }: Wire): string | null {
+  const own = keyMember === null ? undefined : stringMember(body.root, keyMember)
+  const wished = request.cache?.key
+  if (own !== undefined && wished !== undefined && own !== wished) {
+    throw new Failure('conflict', `cache.key differs from the body's own ${keyMember}.`, { field: 'cache.key' })
+  }
+  if (keyHeader !== null && wished !== undefined && !/^[\x21-\x7e]{1,256}$/.test(wished)) {
+    throw invalid('cache.key', `goes into the header ${keyHeader} and must be 1 to 256 printable characters`)
+  }
+  // A key that has no place to stand changes nothing, and so makes no other prefix.
+  return own ?? (keyMember === null && keyHeader === null ? null : (wished ?? null))
+}
+
+function storedEdits(root: JsonObject, cut: Cut, key: string | null, { turns, wire }: OpenaiShape): Edit[] {
+  const list = member(root, turns.list)
+  const changes: Record<string, string> = {}
+  const { keyMember } = wire
+  if (key !== null && keyMember !== null && stringMember(root, keyMember) === undefined) {
+    changes[keyMember] = JSON.stringify(key)
+  }
+  // A plain string is the user's own turn: nothing of it is the prefix.
+  if (list?.type === 'string') changes[turns.list] = '[]'
+  return [...objectEdits(root, changes), ...cutEdits(root, cut, turns)]
+}
+
+/** What ends a stored prefix: the last part of its last message, else `instructions`, else the last tool. */
+export function lastElement(root: JsonObject, shape: OpenaiShape): LastElement {
+  const turn = lastTurnElement(items(member(root, shape.turns.list)), shape.turns)
+  if (turn !== null) return turn
+  const instructions = member(root, 'instructions')
+  if (instructions?.type === 'string' && instructions.value !== '') {
+    return { node: instructions, path: 'instructions', turn: null }
+  }
+  const tool = lastToolElement(root)
+  if (tool !== null) return tool
+  throw invalid(
+    'request',
+    `holds nothing that stays the same between requests; add a developer message at the start of ${shape.turns.list}, or tools`,
+  )
+}
+
+function checkEnd({ path, turn }: LastElement): void {
+  if (turn === null) return
+  if (CALL_TYPES.has(stringMember(turn, 'type') ?? '') || member(turn, 'tool_calls')?.type === 'array') {
+    throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it behind the result')
+  }
+}
+
+/** A marker at the top marks the last block of each real request: a miss writes all of it at that. */
+function topRetention(root: JsonObject): string | null {
+  const top = member(root, CONTROL)
+  return top?.type === 'object' ? (stringMember(top, 'ttl') ?? '5m') : null
+}
+
+function ownRetention(whole: JsonObject, stored: JsonObject, shape: OpenaiShape): string | null {
+  if (shape.wire.controls === 'none') return null
+  if (shape.wire.controls === 'ttl') return stringMember(member(whole, OPTIONS), 'ttl') ?? null
+  const end = lastTurnElement(items(member(stored, shape.turns.list)), shape.turns)
+  const named =
+    stringMember(member(end?.node, MARKER), 'ttl') ??
+    stringMember(member(whole, OPTIONS), 'ttl') ??
+    stringMember(whole, 'prompt_cache_retention')
+  // Whoever uses breakpoints or options speaks to a model that has them, also where we do not know the model.
+  const isCurrent = member(whole, OPTIONS)?.type === 'object' || breakpointMembers(whole, shape).length > 0
+  return named ?? (isCurrent ? '30m' : null)
+}

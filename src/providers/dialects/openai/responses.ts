@@ -1,0 +1,156 @@
+import { Failure } from '../../../contract/failure.ts'
+import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
+import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonNode } from '../../../core/prompt/json-text.ts'
+import type { ModelFacts, Primitive } from '../../../core/model/facts.ts'
+import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
+import { appendTo, readBody } from '../shared/body.ts'
+import { readErrorWith } from '../shared/errors.ts'
+import type { Wire } from '../../card.ts'
+import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../shared/usage.ts'
+import { commonChanges, dummyTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
+import { markEnd, markingOf } from './mark.ts'
+import { isDeveloper } from './breakpoints.ts'
+import type { OpenaiShape } from './breakpoints.ts'
+import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
+import type { Usage } from '../../../core/model/usage.ts'
+import type {
+  Dialect,
+  NativeRequest,
+  NeutralRequest,
+  PreparedPrefix,
+  ProbeAnswer,
+  ProbeOptions,
+  ProbeRequest,
+} from '../../dialect.ts'
+
+/** OpenAI Responses. Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21. */
+export function openaiResponses(wire: Wire): Dialect {
+  const shape: OpenaiShape = { ...SHAPE, wire }
+  return {
+    id: 'openai-responses',
+    prepare: (request, facts) => prepare(request, facts, shape),
+    render,
+    primitives,
+    probe: (prefix, options) => probe(prefix, options, shape),
+    readAnswer,
+    readUsage,
+    readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+  }
+}
+
+/** The smallest output cap that the endpoint takes (400 `integer_below_min_value` under it). */
+const FLOOR_TOKENS = 16
+
+const SHAPE = {
+  turns: { list: 'input', parts: 'content' },
+  textType: 'input_text',
+  // An assistant's own text is of another type, which has no breakpoint.
+  markable: (turn: JsonNode) => isDeveloper(turn) || stringMember(turn, 'role') === 'user',
+  notCompared: new Set([
+    ...NOT_COMPARED,
+    'max_output_tokens',
+    'include',
+    'background',
+    'top_logprobs',
+    'max_tool_calls',
+  ]),
+} as const satisfies Omit<OpenaiShape, 'wire'>
+
+function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, shape: OpenaiShape): PreparedPrefix {
+  const body = readBody(request.text)
+  for (const field of ['conversation', 'previous_response_id']) {
+    const value = member(body.root, field)
+    if (value === undefined || value.type === 'null') continue
+    // The prompt then begins with turns that the provider keeps, and a probe would add to them.
+    throw new Failure('unsupported', `request.${field} puts turns before the prefix that the body does not hold.`, {
+      field: `request.${field}`,
+    })
+  }
+  return prepareOpenai(body, request, facts, shape)
+}
+
+function primitives(text: string, facts: ModelFacts): Primitive[] {
+  const { root } = readBody(text)
+  // A prewarm ends at the initial developer block: turns behind it need a breakpoint and a turn to stand before.
+  const isDeveloperOnly = items(member(root, 'input')).every(isDeveloper)
+  return facts.primitives.filter((primitive) => primitive !== 'prewarm' || isDeveloperOnly)
+}
+
+function probe(
+  prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
+  options: ProbeOptions,
+  shape: OpenaiShape,
+): ProbeRequest {
+  const { wire } = shape
+  const body = readBody(prefix.text)
+  const { root } = body
+  const last = lastElement(root, shape)
+  const prewarm = options.primitive === 'prewarm'
+  if (!prewarm && options.primitive !== 'floor_tokens' && options.primitive !== 'one_token') {
+    throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+  }
+  const marking = prewarm && !isExplicitMode(root) ? null : markingOf(root, prefix.model, options.retention, wire)
+  const edits = marking === null ? [] : markEnd(body, last, marking, options.retention, shape)
+
+  const cap = prewarm ? 0 : Math.max(FLOOR_TOKENS, options.outputTokens ?? FLOOR_TOKENS)
+  const changes = commonChanges(body, prefix.model, options.retention, prewarm, wire)
+  changes['store'] = 'false'
+  changes['background'] = null
+  if (!prewarm) {
+    changes['max_output_tokens'] = String(cap)
+    const dummy = dummyTurn(wire.uniqueTail ? options.nonce : undefined)
+    const appended = appendTo(root, 'input', dummy)
+    if (appended === null) changes['input'] = `[${dummy}]`
+    else edits.push(...appended)
+  } else if (member(root, 'input')?.type !== 'array') changes['input'] = '[]'
+  edits.push(...objectEdits(root, changes))
+  return { path: '/responses', body: edit(body.text, edits), outputTokens: cap, headers: keyHeaders(wire, options.key) }
+}
+
+function render(request: NeutralRequest): string {
+  const members = [`"model":${JSON.stringify(request.model)}`]
+  if (request.tools !== undefined && request.tools.length > 0) {
+    const tools = request.tools.map((tool) => {
+      const description = tool.description === undefined ? '' : `,"description":${JSON.stringify(tool.description)}`
+      return `{"type":"function","name":${JSON.stringify(tool.name)}${description},"parameters":${tool.parametersText},"strict":false}`
+    })
+    members.push(`"tools":[${tools.join(',')}]`)
+  }
+  const input: string[] = []
+  if (request.system !== undefined && request.system !== '') {
+    input.push(`{"role":"developer","content":[{"type":"input_text","text":${JSON.stringify(request.system)}}]}`)
+  }
+  for (const { role, content } of request.messages ?? []) {
+    input.push(`{"role":${JSON.stringify(role)},"content":${JSON.stringify(content)}}`)
+  }
+  members.push(`"input":[${input.join(',')}]`)
+  return `{${members.join(',')}}`
+}
+
+function readAnswer(text: string, contentType: string): ProbeAnswer {
+  const { streamed, events } = readEvents(text, contentType)
+  // A cap that hidden reasoning used up ends the answer as `incomplete`: for a probe, that is success.
+  const last = events.findLast(({ type }) => type === 'response.completed' || type === 'response.incomplete')
+  const response = streamed ? fields(last?.['response']) : events[0]!
+  if (response === null) throw unreadable('the stream has no end')
+  if (response['object'] !== 'response') throw unreadable('it is no response')
+  if (response['status'] === 'failed') throw unreadable('the response failed')
+  const rawUsage = fields(response['usage'])
+  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(response['model']) }
+}
+
+/** `input_tokens` is the whole prompt. */
+function readUsage(value: unknown): Usage | null {
+  const usage = fields(value)
+  if (usage === null || !('input_tokens' in usage)) return null
+  const details = fields(usage['input_tokens_details'])
+  return inclusive({
+    total: count(usage['input_tokens']),
+    read: count(details?.['cached_tokens']) ?? count(details?.['cache_read_input_tokens']),
+    write: count(details?.['cache_write_tokens']) ?? count(details?.['cache_creation_input_tokens']),
+    writeByRetention: writesByRetention(details?.['cache_write_tokens_details'], /^ttl_(\w+)_tokens$/),
+    output: count(usage['output_tokens']),
+    reasoning: count(fields(usage['output_tokens_details'])?.['reasoning_tokens']),
+  })
+}

@@ -1,0 +1,168 @@
+import { Failure } from '../../../contract/failure.ts'
+import { canonical } from '../../../core/prompt/json-canonical.ts'
+import type { CanonicalRules } from '../../../core/prompt/json-canonical.ts'
+import { arrayEdits } from '../../../core/prompt/json-edit.ts'
+import type { Edit } from '../../../core/prompt/json-edit.ts'
+import { items, member, readJson } from '../../../core/prompt/json-text.ts'
+import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+
+/** Helpers that every wire format shares: reading a body, and finding where its prefix ends. */
+
+export const MAX_TOOLS = 2048
+
+/** The user turn that ends a probe where the provider insists on one. It stands behind the breakpoint and is never cached for. */
+export const DUMMY_TEXT = '.'
+
+export interface Body {
+  text: string
+  root: JsonObject
+}
+
+/** Reads a request body: strict JSON whose outermost value is an object. */
+export function readBody(text: string): Body {
+  const root = readJson(text, 'request')
+  if (root.type !== 'object') throw invalid('request', 'must be a JSON object')
+  limitTools(items(member(root, 'tools')).length)
+  return { text, root }
+}
+
+export function limitTools(count: number): void {
+  if (count > MAX_TOOLS) throw invalid('request.tools', `has ${count} tools; at most ${MAX_TOOLS} are accepted`)
+}
+
+export function invalid(field: string, what: string): Failure {
+  return new Failure('invalid_request', `${field} ${what}.`, { field })
+}
+
+/** The model by the body's own member, else the envelope's; they must agree where both exist. `plain` strips what a format prepends. */
+export function modelOf(body: Body, envelope: string | undefined, plain = (id: string): string => id): string {
+  const node = member(body.root, 'model')
+  if (node !== undefined && node.type !== 'string') throw invalid('request.model', 'must be a string')
+  const own = node === undefined ? undefined : plain(node.value)
+  const outer = envelope === undefined ? undefined : plain(envelope)
+  if (own !== undefined && outer !== undefined && own !== outer) {
+    throw invalid('model', "differs from the body's own model")
+  }
+  const model = own ?? outer
+  if (model === undefined || model === '') throw invalid('request.model', 'is missing')
+  return model
+}
+
+/** A list-valued member, checked: absent is an empty list, anything but an array of objects is refused. */
+export function objectList(root: JsonObject, key: string): JsonNode[] {
+  const node = member(root, key)
+  if (node === undefined || node.type === 'null') return []
+  if (node.type !== 'array') throw invalid(`request.${key}`, 'must be an array')
+  for (const [index, item] of node.items.entries()) {
+    if (item.type !== 'object') throw invalid(`request.${key}[${index}]`, 'must be an object')
+  }
+  return node.items
+}
+
+/** Last item (and part of it) inside the prefix; `tools` and `none` end it before the list begins. */
+export type Cut = { item: number; part: number | null } | 'tools' | 'none'
+
+/** How a wire format keeps its turns: the list's name, and the name of an item's parts. */
+export interface TurnShape {
+  list: 'messages' | 'input' | 'contents'
+  parts: 'content' | 'parts'
+}
+
+/** Edits that drop everything of the list behind the cut. */
+export function cutEdits(root: JsonObject, cut: Cut, shape: TurnShape): Edit[] {
+  const list = member(root, shape.list)
+  if (list?.type !== 'array') return []
+  if (typeof cut === 'string') return arrayEdits(list, () => false)
+  const edits = arrayEdits(list, (index) => index <= cut.item)
+  const { part } = cut
+  const parts = member(list.items[cut.item], shape.parts)
+  if (part !== null && parts?.type === 'array') edits.push(...arrayEdits(parts, (index) => index <= part))
+  return edits
+}
+
+/** The element that ends a stored prefix, with its path; `node` is a string where a string stands for one block of text. */
+export interface LastElement {
+  node: JsonNode
+  path: string
+  /** The item that holds it, when it is part of a turn. */
+  turn: JsonNode | null
+}
+
+/** The last part of the last turn of a stored body; null when it has no turns. */
+export function lastTurnElement(turns: readonly JsonNode[], shape: TurnShape): LastElement | null {
+  const turn = turns.at(-1)
+  if (turn === undefined) return null
+  const path = `${shape.list}[${turns.length - 1}]`
+  const parts = member(turn, shape.parts)
+  if (parts === undefined) return { node: turn, path, turn }
+  if (parts.type === 'string') return { node: parts, path: `${path}.${shape.parts}`, turn }
+  const last = items(parts).at(-1)
+  if (last === undefined) throw invalid(`request.${path}.${shape.parts}`, 'is empty, so that no prefix can end there')
+  return { node: last, path: `${path}.${shape.parts}[${items(parts).length - 1}]`, turn }
+}
+
+/** The element that a cut stands behind, in a stored body; null where there is none. */
+export function elementAt(root: JsonObject, cut: Exclude<Cut, 'none'>, shape: TurnShape): LastElement | null {
+  if (cut === 'tools') return lastToolElement(root)
+  const turn = items(member(root, shape.list))[cut.item]
+  if (turn === undefined) return null
+  const parts = member(turn, shape.parts)
+  const path = `${shape.list}[${cut.item}].${shape.parts}`
+  if (parts?.type === 'string') return { node: parts, path, turn }
+  const index = cut.part ?? items(parts).length - 1
+  const node = items(parts)[index]
+  return node === undefined ? null : { node, path: `${path}[${index}]`, turn }
+}
+
+/** The last tool of a stored body; null when it has none. */
+export function lastToolElement(root: JsonObject): LastElement | null {
+  const tools = items(member(root, 'tools'))
+  const node = tools.at(-1)
+  return node === undefined ? null : { node, path: `tools[${tools.length - 1}]`, turn: null }
+}
+
+/** Index of the first item of the final user turn: the run of items from `isUser` that ends the list. */
+export function finalUserTurn(turns: readonly JsonNode[], isUser: (turn: JsonNode) => boolean): number {
+  let first = turns.length
+  while (first > 0 && isUser(turns[first - 1]!)) first--
+  return first
+}
+
+/**
+ * The members of a body that are neither turns nor on the list of those that change no prompt, in the order of their names:
+ * what we do not know may be rendered into the prompt, so it counts.
+ */
+export function otherMembers(body: Body, without: ReadonlySet<string>): [string, string][] {
+  return body.root.members
+    .filter((entry) => !without.has(entry.key))
+    .map((entry): [string, string] => [entry.key, canonical(body.text, entry.value)])
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+}
+
+/** Joins named streams into one, in the order in which a provider renders them. */
+export function joinStreams(parts: readonly (readonly [string, string])[]): string {
+  return `{${parts.map(([name, tokens]) => `${JSON.stringify(name)}:${tokens}`).join(',')}}`
+}
+
+/** The canonical stream of a member, or nothing where the body has none. */
+export function memberStream(body: Body, key: string, rules?: CanonicalRules): [string, string][] {
+  const node = member(body.root, key)
+  return node === undefined || node.type === 'null' ? [] : [[key, canonical(body.text, node, rules)]]
+}
+
+const encoder = new TextEncoder()
+
+/** UTF-8 bytes of what is rendered into the prompt, and the estimate of four bytes a token. */
+export function sizeOf(streams: readonly (readonly [string, string])[]): {
+  renderedBytes: number
+  estimatedTokens: number
+} {
+  const renderedBytes = streams.reduce((sum, [, text]) => sum + encoder.encode(text).byteLength, 0)
+  return { renderedBytes, estimatedTokens: Math.ceil(renderedBytes / 4) }
+}
+
+/** Edits that put items behind a list, or null when the body has no such list and the member must be made. */
+export function appendTo(root: JsonObject, key: string, raw: string): Edit[] | null {
+  const list = member(root, key)
+  return list?.type === 'array' ? arrayEdits(list as JsonArray, () => true, [raw]) : null
+}

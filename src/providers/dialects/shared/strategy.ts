@@ -1,0 +1,207 @@
+import { Failure } from '../../../contract/failure.ts'
+import { items, member } from '../../../core/prompt/json-text.ts'
+import type { JsonNode } from '../../../core/prompt/json-text.ts'
+import { invalid } from './body.ts'
+import type { Cut, TurnShape } from './body.ts'
+import type { Advice } from '../../../core/model/advice.ts'
+import type { CacheRequest, ExplicitBreakpoint, NativeRequest } from '../../dialect.ts'
+
+/** Something that cannot be done as it was asked for. */
+export interface Shortfall {
+  /** Stable name, the same in advice and in a refusal. */
+  cause: string
+  /** Field of the request that asks for it. */
+  at: string
+  why: string
+  /** What is done instead where that is allowed. */
+  instead: string
+}
+
+/**
+ * Best effort goes on and says how; required refuses before anything is sent.
+ * Throws `unsupported` (or the `kind` given, for a fault of the request itself) with the field and the cause.
+ */
+export function degraded(
+  cache: CacheRequest | undefined,
+  { cause, at, why, instead }: Shortfall,
+  kind: 'unsupported' | 'invalid_request' = 'unsupported',
+): Advice[] {
+  if (cache?.mode !== 'required') return [{ cause, message: `${why} ${instead}`, at }]
+  throw new Failure(kind, `${at}: ${why} cache.mode is required, so nothing was sent.`, { field: at, cause })
+}
+
+/** What a wire format has of the things that a strategy may name. */
+export interface Ends {
+  turns: readonly JsonNode[]
+  shape: TurnShape
+  tools: number
+  /** False where the prompt always goes on behind the tools. */
+  atTools: boolean
+}
+
+/** A breakpoint in front of the one that ends the prefix, and the field that asks for it. */
+export interface InnerPoint {
+  cut: Exclude<Cut, 'none'>
+  at: string
+}
+
+/** `inner`: the other breakpoints that were asked for, each place once, in the order of the prompt. */
+export interface ChosenCut {
+  cut: Cut | null
+  inner: InnerPoint[]
+  advice: Advice[]
+}
+
+/**
+ * Where a strategy that the caller spelled out ends the prefix; `cut` is null when it leaves the choice to the wire format.
+ * `last: n` treats the last n items as volatile and ends the prefix before them. Of several explicit breakpoints the furthest
+ * ends it, and the others stand inside. What cannot be had is degraded to the nearest thing that can.
+ */
+export function chooseCut({ cache, whole }: NativeRequest, ends: Ends): ChosenCut {
+  const strategy = cache?.strategy ?? 'automatic'
+  const { turns } = ends
+  const ownChoice: Cut | null = whole !== true ? null : before(turns.length)
+  if (strategy === 'automatic' || 'count' in strategy) return { cut: ownChoice, inner: [], advice: [] }
+  if ('last' in strategy) return { cut: before(turns.length - strategy.last), inner: [], advice: [] }
+  if ('handle' in strategy) {
+    const advice = degraded(cache, {
+      cause: 'handle_not_used',
+      at: strategy.at ?? 'cache.strategy.handle',
+      why: 'This provider has no handles.',
+      instead: 'The prefix is kept as without one.',
+    })
+    return { cut: ownChoice, inner: [], advice }
+  }
+  if (strategy.explicit.length === 0) throw invalid('cache.strategy.explicit', 'names no breakpoint')
+  const advice: Advice[] = []
+  const found: { cut: Cut; at: string }[] = []
+  for (const [index, point] of strategy.explicit.entries()) {
+    const at = `cache.strategy.explicit[${index}]`
+    const { cut, advice: said } = endOf(point, at, cache, ends)
+    advice.push(...said)
+    if (cut !== null && !found.some((one) => compareCuts(one.cut, cut) === 0)) found.push({ cut, at })
+  }
+  const sorted = found.toSorted((a, b) => compareCuts(a.cut, b.cut))
+  const furthest = sorted.pop()?.cut ?? ownChoice
+  return { cut: furthest, inner: sorted.flatMap(({ cut, at }) => (cut === 'none' ? [] : [{ cut, at }])), advice }
+}
+
+function before(item: number): Cut {
+  return item <= 0 ? 'none' : { item: item - 1, part: null }
+}
+
+function endOf(
+  point: ExplicitBreakpoint,
+  at: string,
+  cache: CacheRequest | undefined,
+  { turns, shape, tools, atTools }: Ends,
+): { cut: Cut | null; advice: Advice[] } {
+  if ('toolsEnd' in point) {
+    const instead = 'The prefix ends where it would without this breakpoint.'
+    if (tools === 0) {
+      const why = 'The request has no tools to end at.'
+      return { cut: null, advice: degraded(cache, { cause: 'no_tools', at, why, instead }, 'invalid_request') }
+    }
+    if (atTools) return { cut: 'tools', advice: [] }
+    const why = 'This provider cannot end a prefix at its tools, because the prompt goes on behind them.'
+    return { cut: null, advice: degraded(cache, { cause: 'tools_end_not_offered', at, why, instead }) }
+  }
+  const [item, part] = 'itemEnd' in point ? [point.itemEnd, null] : point.partEnd
+  const moved = (why: string, instead: string): Advice[] =>
+    degraded(cache, { cause: 'breakpoint_moved', at, why, instead }, 'invalid_request')
+  if (turns.length === 0) {
+    const advice = moved(`It names item ${item} of ${shape.list}, which has none.`, 'The prefix ends in front of them.')
+    return { cut: 'none', advice }
+  }
+  const turn = turns[item]
+  if (turn === undefined) {
+    const nearest = turns.length - 1
+    const why = `It names item ${item} of ${shape.list}, which has ${turns.length}.`
+    const advice = moved(why, `The prefix ends at the nearest one, ${shape.list}[${nearest}].`)
+    return { cut: { item: nearest, part: null }, advice }
+  }
+  const content = member(turn, shape.parts)
+  const parts = content?.type === 'string' ? 1 : items(content).length
+  if (part === null || part === parts - 1) return { cut: { item, part: null }, advice: [] }
+  if (part < parts) return { cut: { item, part }, advice: [] }
+  const why = `It names part ${part} of ${shape.list}[${item}], which has ${parts}.`
+  return { cut: { item, part: null }, advice: moved(why, `The prefix ends at the end of ${shape.list}[${item}].`) }
+}
+
+/** The order in which two ends stand in the prompt. */
+function compareCuts(a: Cut, b: Cut): number {
+  const place = (cut: Cut): [number, number] =>
+    cut === 'tools' ? [-2, 0] : cut === 'none' ? [-1, 0] : [cut.item, cut.part ?? Number.MAX_SAFE_INTEGER]
+  const [itemA, partA] = place(a)
+  const [itemB, partB] = place(b)
+  return itemA === itemB ? partA - partB : itemA - itemB
+}
+
+/**
+ * Which breakpoints a probe sets inside the prefix, and what becomes of the others that were asked for by place or by number.
+ * The one at the end of the prefix is always the last of them. `most` is how many a request may carry; 0: the provider takes none.
+ */
+export function chooseBreakpoints(
+  cache: CacheRequest | undefined,
+  chosen: Pick<ChosenCut, 'inner'>,
+  most: number,
+): { inner: InnerPoint[]; advice: Advice[] } {
+  const strategy = cache?.strategy
+  if (typeof strategy !== 'object' || !('explicit' in strategy || 'count' in strategy)) return { inner: [], advice: [] }
+  const isCount = 'count' in strategy
+  const at = isCount ? 'cache.breakpoints' : 'cache.strategy.explicit'
+  if (most === 0) {
+    const advice = degraded(cache, {
+      cause: 'breakpoints_without_effect',
+      at,
+      why: 'No breakpoint can be set in this request: the provider finds prefixes by itself.',
+      instead: 'Only where the kept prefix ends follows from it.',
+    })
+    return { inner: [], advice }
+  }
+  const asked = isCount ? strategy.count : chosen.inner.length + 1
+  if (asked <= most) return { inner: chosen.inner, advice: [] }
+  const instead = isCount
+    ? 'A probe sets one, at the end of the prefix, beside those that the request carries itself.'
+    : `The ${most} furthest behind are set.`
+  const why = `A request may carry at most ${most} breakpoints; ${asked} were asked for.`
+  const advice = degraded(cache, { cause: 'too_many_breakpoints', at, why, instead }, 'invalid_request')
+  return { inner: chosen.inner.slice(chosen.inner.length - (most - 1)), advice }
+}
+
+/** A breakpoint at a place that takes no marker: the others are set. */
+export function unmarkable(cache: CacheRequest | undefined, { at }: InnerPoint, path: string): Advice[] {
+  return degraded(cache, {
+    cause: 'breakpoint_not_markable',
+    at,
+    why: `No marker can stand at ${path}.`,
+    instead: 'This breakpoint is left out.',
+  })
+}
+
+/** How many markers are too many when one more has to stand at the end of the prefix. */
+export function markersOver(marked: number, isEndMarked: boolean, most: number): number {
+  return Math.max(0, marked + (isEndMarked ? 0 : 1) - most)
+}
+
+/** A request with all the markers it may carry, and none of them at the end of the prefix: the first ones make room. */
+export function droppedMarker(
+  cache: CacheRequest | undefined,
+  marked: number,
+  isEndMarked: boolean,
+  most: number,
+): Advice[] {
+  const over = markersOver(marked, isEndMarked, most)
+  if (over === 0) return []
+  const has = isEndMarked ? 'one of them' : 'none'
+  return degraded(
+    cache,
+    {
+      cause: 'marker_dropped',
+      at: 'request',
+      why: `It carries ${marked} cache markers with those that were asked for, ${has} at the end of the prefix, where one is needed; at most ${most} are taken.`,
+      instead: over === 1 ? 'Probes leave the first one out.' : `Probes leave the first ${over} out.`,
+    },
+    'invalid_request',
+  )
+}

@@ -1,0 +1,87 @@
+import type { Usage } from '../../../core/model/usage.ts'
+
+/** Helpers for reading usage objects. A count that is absent, null or no count at all is null: never 0. */
+
+export type Fields = Readonly<Record<string, unknown>>
+
+export function fields(value: unknown): Fields | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : null
+}
+
+export function count(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
+}
+
+export const NO_USAGE: Usage = {
+  inputTokens: null,
+  uncachedTokens: null,
+  cacheReadTokens: null,
+  cacheWriteTokens: null,
+  cacheWriteByRetention: {},
+  outputTokens: null,
+  reasoningTokens: null,
+}
+
+/** Written tokens by retention, from members that `name` recognises (`ephemeral_1h_input_tokens` → `1h`). */
+export function writesByRetention(value: unknown, name: RegExp): Record<string, number> {
+  const result: Record<string, number> = {}
+  for (const [key, entry] of Object.entries(fields(value) ?? {})) {
+    const retention = name.exec(key)?.[1]
+    const tokens = count(entry)
+    if (retention !== undefined && tokens !== null) result[retention] = tokens
+  }
+  return result
+}
+
+/**
+ * Usage whose total is said to include what came from the cache. Some servers report a total that excludes it, which shows as
+ * more tokens read than there were; then the parts are added up instead.
+ */
+export function inclusive(parts: {
+  total: number | null
+  read: number | null
+  write: number | null
+  writeByRetention?: Record<string, number>
+  output: number | null
+  reasoning: number | null
+}): Usage {
+  const { total, read, write } = parts
+  const excludes = total !== null && read !== null && read > total
+  const inputTokens = excludes ? total + read + (write ?? 0) : total
+  const uncached = excludes ? total : total === null || read === null ? null : Math.max(0, total - read - (write ?? 0))
+  return {
+    inputTokens,
+    uncachedTokens: uncached,
+    cacheReadTokens: read,
+    cacheWriteTokens: write,
+    cacheWriteByRetention: parts.writeByRetention ?? {},
+    outputTokens: parts.output,
+    reasoningTokens: parts.reasoning,
+  }
+}
+
+/** The most of a provider's own usage object that is kept, as JSON text. The largest that is documented is well below. */
+const MAX_KEPT_CHARS = 2_000
+/** Names such as a service tier are kept, and nothing that could be a sentence. */
+const LONGEST_WORD = 40
+const DEEPEST = 5
+const NAME = /^[\w.:/-]*$/
+
+/**
+ * The provider's own usage object as JSON text, as it is kept beside the normalised one: counts, flags and names. Null where
+ * there is none, or where it is larger than any that is documented.
+ */
+export function keptUsage(raw: unknown): string | null {
+  if (fields(raw) === null) return null
+  const text = JSON.stringify(plain(raw, 0))
+  return text.length > MAX_KEPT_CHARS ? null : text
+}
+
+function plain(value: unknown, depth: number): unknown {
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return value
+  if (typeof value === 'string') return value.length <= LONGEST_WORD && NAME.test(value) ? value : null
+  if (depth >= DEEPEST) return null
+  if (Array.isArray(value)) return value.map((one) => plain(one, depth + 1))
+  const named = Object.entries(value ?? {}).filter(([key]) => NAME.test(key) && key.length <= LONGEST_WORD)
+  return Object.fromEntries(named.map(([key, one]) => [key, plain(one, depth + 1)]))
+}

@@ -1,0 +1,193 @@
+import { items, member, stringMember } from '../../core/prompt/json-text.ts'
+import type { JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
+import { lint } from '../../core/lint/lint.ts'
+import type { SeenTool } from '../../core/lint/tools.ts'
+import type { ModelFacts } from '../../core/model/facts.ts'
+import { readBody } from '../dialects/shared/body.ts'
+import { MAX_MARKERS as ANTHROPIC_MARKERS } from '../dialects/anthropic-messages/markers.ts'
+import { parameterFindings } from './parameters.ts'
+import { cardById } from '../registry.ts'
+import type { Card, DialectId } from '../card.ts'
+import type { Block, Part, Piece } from '../../core/lint/prompt-view.ts'
+import type { Finding } from '../../core/model/advice.ts'
+import type { PreparedPrefix } from '../dialect.ts'
+
+/** How a wire format lays out what is rendered, in the order in which it is rendered. */
+interface Layout {
+  tools: readonly string[]
+  /** Members that hold the system prompt: a text, a list of parts, or an object with parts. */
+  system: readonly string[]
+  turns: string
+  parts: string
+  /** Member of a part that marks a breakpoint; a part that consists of it is a marker for the one in front. */
+  marker: string
+  maxMarkers: number | null
+  /** How many blocks a lookup goes back from a marker. */
+  lookback: number | null
+}
+
+/** Source: the wire formats beside this file; a lookup of Anthropic's goes back 20 blocks (prompt caching pages, checked 2026-11-21). */
+const LAYOUTS: Readonly<Record<DialectId, Layout>> = {
+  'anthropic-messages': {
+    tools: ['tools'],
+    system: ['system'],
+    turns: 'messages',
+    parts: 'content',
+    marker: 'cache_control',
+    maxMarkers: ANTHROPIC_MARKERS,
+    lookback: 20,
+  },
+  'bedrock-converse': {
+    tools: ['toolConfig', 'tools'],
+    system: ['system'],
+    turns: 'messages',
+    parts: 'content',
+    marker: 'cachePoint',
+    maxMarkers: ANTHROPIC_MARKERS,
+    lookback: 20,
+  },
+  'openai-responses': {
+    tools: ['tools'],
+    system: ['instructions'],
+    turns: 'input',
+    parts: 'content',
+    marker: 'prompt_cache_breakpoint',
+    maxMarkers: null,
+    lookback: null,
+  },
+  'openai-chat': {
+    tools: ['tools'],
+    system: [],
+    turns: 'messages',
+    parts: 'content',
+    marker: 'prompt_cache_breakpoint',
+    maxMarkers: null,
+    lookback: null,
+  },
+  'gemini-content': {
+    tools: ['tools'],
+    system: ['systemInstruction', 'system_instruction'],
+    turns: 'contents',
+    parts: 'parts',
+    marker: '',
+    maxMarkers: null,
+    lookback: null,
+  },
+}
+
+/** Some providers pass another's markers on, and that one takes no more of them than it does itself. */
+function layoutOf({ dialect, wire }: Card): Layout {
+  const layout = LAYOUTS[dialect]
+  const passedOn = LAYOUTS['anthropic-messages']
+  if (wire?.markers?.includes(passedOn.marker) !== true) return layout
+  return { ...layout, marker: passedOn.marker, maxMarkers: passedOn.maxMarkers, lookback: passedOn.lookback }
+}
+
+/** Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in what the caller wrote. */
+export function lintPrefix(
+  provider: string,
+  prefix: Pick<PreparedPrefix, 'text' | 'estimatedTokens' | 'cacheKey'>,
+  facts: Pick<ModelFacts, 'minimumTokens'>,
+  root: string,
+): Finding[] {
+  const card = cardById(provider)
+  if (card === undefined) return []
+  const layout = layoutOf(card)
+  const { root: body, text } = readBody(prefix.text)
+  const { blocks, tools } = blocksOf(body, layout, root)
+  return [
+    ...lint({
+      blocks,
+      tools,
+      estimatedTokens: prefix.estimatedTokens,
+      minimumTokens: facts.minimumTokens,
+      maxMarkers: layout.maxMarkers,
+      lookback: layout.lookback,
+    }),
+    ...parameterFindings(card.dialect, { root: body, text }, prefix.cacheKey, root),
+  ]
+}
+
+function blocksOf(body: JsonObject, layout: Layout, root: string): { blocks: Block[]; tools: SeenTool[] } {
+  const blocks: Block[] = []
+  const tools: SeenTool[] = []
+  const add = (node: JsonNode, at: string, part: Part): void => {
+    const marker = markerOf(node, at, layout.marker)
+    const last = blocks.at(-1)
+    // Some formats put the marker behind a part, as one of its own.
+    const standsAlone = node.type === 'object' && node.members.length === 1 && marker !== null
+    if (standsAlone && last !== undefined) blocks[blocks.length - 1] = { ...last, marker }
+    else blocks.push({ at, part, pieces: piecesOf(node, at), marker, run: runOf(node) })
+  }
+
+  const toolList = layout.tools.reduce<JsonNode | undefined>(member, body)
+  for (const [index, tool] of items(toolList).entries()) {
+    const at = `${root}/${layout.tools.join('/')}/${index}`
+    add(tool, at, 'tools')
+    tools.push(...seenTools(tool, at))
+  }
+  for (const key of layout.system) {
+    const node = member(body, key)
+    if (node === undefined) continue
+    const list = node.type === 'object' ? member(node, 'parts') : node
+    const at = node.type === 'object' ? `${root}/${key}/parts` : `${root}/${key}`
+    if (list?.type === 'string') add(list, at, 'system')
+    else for (const [index, part] of items(list).entries()) add(part, `${at}/${index}`, 'system')
+  }
+  for (const [index, turn] of items(member(body, layout.turns)).entries()) {
+    const at = `${root}/${layout.turns}/${index}`
+    const part = /^(?:system|developer)$/.test(stringMember(turn, 'role') ?? '') ? 'system' : 'turns'
+    const content = member(turn, layout.parts)
+    if (content?.type === 'array') {
+      for (const [place, one] of content.items.entries()) add(one, `${at}/${layout.parts}/${place}`, part)
+    } else add(content ?? turn, content === undefined ? at : `${at}/${layout.parts}`, part)
+  }
+  return { blocks, tools }
+}
+
+/** A tool, or those that a container of tools declares. */
+function seenTools(tool: JsonNode, at: string): SeenTool[] {
+  const declared = member(tool, 'functionDeclarations') ?? member(tool, 'function_declarations')
+  if (declared !== undefined) return items(declared).flatMap((one) => seenTools(one, at))
+  const inner = ['function', 'toolSpec'].map((key) => member(tool, key)).find((node) => node?.type === 'object') ?? tool
+  if (inner.type !== 'object') return []
+  return [{ at, name: stringMember(inner, 'name') ?? null, keys: inner.members.map(({ key }) => key) }]
+}
+
+/** A run of tool calls, or of their results, is one position of a lookup. Source: as for the lookback. */
+function runOf(node: JsonNode): string | null {
+  const type = stringMember(node, 'type')
+  if (type === 'tool_use' || type === 'tool_result') return type
+  return ['toolUse', 'toolResult'].find((key) => member(node, key) !== undefined) ?? null
+}
+
+/** Longer lives come first; what names no life has the shortest. */
+const RANKS: Readonly<Record<string, number>> = { '1h': 2, '12h': 3, '24h': 4 }
+
+function markerOf(node: JsonNode, at: string, key: string): Block['marker'] {
+  const value = key === '' ? undefined : member(node, key)
+  if (value?.type !== 'object') return null
+  return { at: `${at}/${key}`, rank: RANKS[stringMember(value, 'ttl') ?? ''] ?? 1 }
+}
+
+/** Members whose strings are names, data or examples, not words to a model that could change from request to request. */
+const NOT_WORDS = new Set(
+  `type role id name call_id tool_use_id tool_call_id toolUseId signature encrypted_content data bytes file_id fileUri media_type
+  mimeType format detail enum const default examples example pattern $schema $id $ref cache_control cachePoint
+  prompt_cache_breakpoint thoughtSignature`.split(/\s+/),
+)
+
+/** The words in a value, each with its place. */
+export function piecesOf(node: JsonNode, at: string): Piece[] {
+  if (node.type === 'string') return [{ at, text: node.value }]
+  if (node.type === 'array') return node.items.flatMap((one, index) => piecesOf(one, `${at}/${index}`))
+  if (node.type !== 'object') return []
+  return node.members.flatMap(({ key, value }) =>
+    NOT_WORDS.has(key) && value.type !== 'object' ? [] : piecesOf(value, `${at}/${pointerToken(key)}`),
+  )
+}
+
+/** A member's name in a JSON pointer (RFC 6901). Another's key may be someone's text, so a long one is cut. */
+function pointerToken(key: string): string {
+  return key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')
+}

@@ -1,0 +1,251 @@
+import { failureValue } from '../../contract/failure.ts'
+import { Failure } from '../../contract/failure.ts'
+import { edit, objectEdits } from '../../core/prompt/json-edit.ts'
+import { member } from '../../core/prompt/json-text.ts'
+import type { StorageRate } from '../../core/model/storage-price.ts'
+import { stringOf, unreadable } from '../dialects/shared/answer.ts'
+import {
+  invalid,
+  joinStreams,
+  limitTools,
+  memberStream,
+  modelOf,
+  objectList,
+  otherMembers,
+  readBody,
+  sizeOf,
+} from '../dialects/shared/body.ts'
+import { geminiContent } from '../dialects/gemini-content/dialect.ts'
+import { GEMINI } from '../cards/wire.ts'
+import { usd } from '../cards/build.ts'
+import { count, fields } from '../dialects/shared/usage.ts'
+import type { HandleDialect, HandleError, HandleRequest, ListedHandle, PreparedHandle } from './dialect.ts'
+
+/**
+ * Gemini's `cachedContents` with an AI Studio key. Sources, checked 2026-11-21: ai.google.dev caching and api/caching pages;
+ * the types of npm @google/genai 3.1.0. Reads do not extend a handle, an expired one cannot be revived, and one that is
+ * missing, expired or somebody else's is answered with 403 instead of 404 (public issue threads).
+ */
+export const geminiHandles = cachedContents({
+  collection: '/v1beta/cachedContents',
+  baseOf: (baseUrl) => baseUrl,
+  name: /^cachedContents\/([A-Za-z0-9_-]{1,200})$/,
+  modelName: (model) => `models/${model}`,
+  readError,
+})
+
+/** Where one of Google's two services differs from the other. */
+export interface Service {
+  /** Path of the collection, below `baseOf`. */
+  collection: string
+  baseOf(baseUrl: string): string
+  /** A handle's name; what it captures is the last part of its path. */
+  name: RegExp
+  modelName(model: string, baseUrl: string): string
+  readError(status: number, headers: Headers, text: string): HandleError
+}
+
+/** `cachedContents` as one of Google's services has them. */
+export function cachedContents({ collection, baseOf, name: shape, modelName, readError: read }: Service) {
+  /** A name becomes part of a path, so that it must be nothing but a name. */
+  const pathOf = (name: string): string => {
+    const id = shape.exec(name)?.[1]
+    if (id === undefined) throw new Failure('internal', 'this is not the name of a handle')
+    return `${collection}/${id}`
+  }
+  const call = (method: 'GET' | 'DELETE', name: string): HandleRequest => ({ method, path: pathOf(name), body: '' })
+  const create = (prepared: Contents, displayName: string, ttlMs: number, baseUrl = ''): HandleRequest => {
+    const model = modelName(prepared.model, baseUrl)
+    return { method: 'POST', path: collection, body: creation(prepared.text, model, displayName, ttlMs) }
+  }
+  return {
+    baseOf,
+    prepare,
+    create,
+    get: (name) => call('GET', name),
+    renew: (name, ttlMs) => ({
+      method: 'PATCH',
+      path: `${pathOf(name)}?updateMask=ttl`,
+      body: `{"ttl":${JSON.stringify(secondsText(ttlMs))}}`,
+    }),
+    remove: (name) => call('DELETE', name),
+    list: (pageToken) => ({
+      method: 'GET',
+      path: `${collection}?pageSize=100${pageToken === null ? '' : `&pageToken=${encodeURIComponent(pageToken)}`}`,
+      body: '',
+    }),
+    read: (text) => readOne(parsed(text), shape),
+    readList: (text) => readList(text, shape),
+    readError: read,
+    storageRates,
+  } satisfies HandleDialect & { create: typeof create }
+}
+
+type Contents = Pick<PreparedHandle, 'model' | 'text'>
+
+/** Both spellings of a member, as protobuf JSON takes them; the first is the canonical one. */
+const SYSTEM = ['systemInstruction', 'system_instruction'] as const
+const TOOL_CONFIG = ['toolConfig', 'tool_config'] as const
+/** What the envelope says, or the provider; and a handle inside of a handle. */
+const OURS: Readonly<Record<string, string>> = {
+  ttl: 'is given outside of it, as ttl',
+  expireTime: 'is given outside of it, as ttl',
+  expire_time: 'is given outside of it, as ttl',
+  displayName: 'is given outside of it, as display_name',
+  display_name: 'is given outside of it, as display_name',
+  name: 'is chosen by the provider',
+  cachedContent: 'cannot stand in it: a handle holds contents, not another handle',
+  cached_content: 'cannot stand in it: a handle holds contents, not another handle',
+}
+
+function prepare(text: string, envelopeModel: string | undefined): PreparedHandle {
+  const body = readBody(text)
+  for (const [name, what] of Object.entries(OURS)) {
+    if (member(body.root, name) !== undefined) throw invalid(`request.${name}`, what)
+  }
+  const model = modelOf(body, envelopeModel, plainModel)
+  limitTools(objectList(body.root, 'tools').length)
+  objectList(body.root, 'contents')
+  const spelled = ([canonicalName, other]: readonly [string, string]): [string, string][] =>
+    [canonicalName, other].flatMap((name) => memberStream(body, name)).map(([, stream]) => [canonicalName, stream])
+  const prompt = [
+    ...spelled(SYSTEM),
+    ...memberStream(body, 'tools'),
+    ...spelled(TOOL_CONFIG),
+    ...memberStream(body, 'contents'),
+  ]
+  if (prompt.length === 0) throw invalid('request', 'holds nothing to keep; add contents, systemInstruction or tools')
+  const others = otherMembers(body, new Set(['model', 'tools', 'contents', ...SYSTEM, ...TOOL_CONFIG]))
+  return {
+    model,
+    text,
+    canonical: joinStreams([...prompt, ...others]),
+    estimatedTokens: sizeOf(prompt).estimatedTokens,
+  }
+}
+
+function plainModel(id: string): string {
+  const plain = id.startsWith('models/') ? id.slice('models/'.length) : id
+  if (!/^[A-Za-z0-9._-]+$/.test(plain)) {
+    throw invalid('request.model', 'may hold letters, digits, dots, hyphens and underscores only')
+  }
+  return plain
+}
+
+function creation(text: string, model: string, displayName: string, ttlMs: number): string {
+  const edits = objectEdits(readBody(text).root, {
+    model: JSON.stringify(model),
+    displayName: JSON.stringify(displayName),
+    ttl: JSON.stringify(secondsText(ttlMs)),
+  })
+  return edit(text, edits)
+}
+
+/** Whole seconds, rounded down: nothing is bought that was not asked for. */
+function secondsText(ttlMs: number): string {
+  return `${Math.max(1, Math.floor(ttlMs / 1_000))}s`
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw unreadable('it is not JSON')
+  }
+}
+
+function readOne(value: unknown, shape: RegExp): ListedHandle {
+  const handle = fields(value)
+  const name = stringOf(handle?.['name'])
+  const expiresAt = Date.parse(stringOf(handle?.['expireTime']) ?? '')
+  if (handle === null || name === null || !shape.test(name)) throw unreadable('it names no handle')
+  if (Number.isNaN(expiresAt)) throw unreadable('the handle has no expiry')
+  const createdAt = Date.parse(stringOf(handle['createTime']) ?? '')
+  return {
+    name,
+    model: (stringOf(handle['model']) ?? '').replace(/^(?:.*\/)?models\//, ''),
+    displayName: stringOf(handle['displayName']) ?? '',
+    createdAt: Number.isNaN(createdAt) ? expiresAt : createdAt,
+    expiresAt,
+    tokens: count(fields(handle['usageMetadata'])?.['totalTokenCount']),
+  }
+}
+
+function readList(text: string, shape: RegExp): { handles: ListedHandle[]; nextPageToken: string | null } {
+  const page = fields(parsed(text))
+  if (page === null) throw unreadable('it is no list')
+  // Protobuf JSON leaves out what is empty.
+  const listed = page['cachedContents'] ?? []
+  if (!Array.isArray(listed)) throw unreadable('it is no list')
+  const token = stringOf(page['nextPageToken'])
+  return { handles: listed.map((one) => readOne(one, shape)), nextPageToken: token === '' ? null : token }
+}
+
+/** Errors about a handle have the shape of errors about contents. */
+const contents = geminiContent(GEMINI)
+
+function readError(status: number, headers: Headers, text: string): HandleError {
+  const reading = contents.readError(status, headers, text)
+  const tooSmall = status === 400 ? smallness(text) : null
+  if (tooSmall !== null) return { ...reading, failure: tooSmall, permanent: true, gone: false }
+  return { ...reading, gone: reading.failure.detail?.['handle_gone'] === true || (status === 404 && isNotFound(text)) }
+}
+
+/** "Cached content is too small. total_token_count=…, min_total_token_count=…": the numbers are taken, the words are ours. */
+export function smallness(text: string): HandleError['failure'] | null {
+  const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
+  if (!/cached content is too small/i.test(message)) return null
+  const figure = (name: string): number | null => {
+    const found = new RegExp(`(?:^|[^a-z_])${name}=(\\d{1,9})`).exec(message)?.[1]
+    return found === undefined ? null : Number(found)
+  }
+  const tokens = figure('total_token_count')
+  const minimum = figure('min_total_token_count')
+  return failureValue(
+    'prefix_too_short',
+    minimum === null
+      ? 'The contents are too small for a managed cache of this model.'
+      : `The contents have ${tokens ?? 'too few'} tokens; a managed cache of this model takes ${minimum} and more.`,
+    { field: 'request', tokens, minimum_tokens: minimum },
+  )
+}
+
+/** A 404 for a model or a path is another thing: it speaks of no entity. */
+function isNotFound(text: string): boolean {
+  const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
+  return /requested entity|cachedcontent/i.test(message)
+}
+
+export function safely(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null // a page instead of an error body says nothing about handles
+  }
+}
+
+interface StorageRow {
+  models: RegExp
+  rates: readonly { usdPerMTokHour: number; from: string }[]
+}
+
+/**
+ * Dollars per million tokens and hour, by model. Source: ai.google.dev/gemini-api/docs/pricing, checked 2026-11-21. Rows are
+ * appended, never edited; a model without a row has an unknown price.
+ */
+const STORAGE: readonly StorageRow[] = [
+  { models: /^gemini-2\.5-flash(-0\d+)?$/, rates: [{ usdPerMTokHour: 1, from: '2026-11-21' }] },
+  { models: /^gemini-(2\.5-pro(-0\d+)?|3\.1-pro(-preview)?)$/, rates: [{ usdPerMTokHour: 4.5, from: '2026-11-21' }] },
+  {
+    models: /^gemini-3\.[678]-flash(-20\d+)?$/,
+    rates: [
+      { usdPerMTokHour: 0.5, from: '2026-11-21' },
+      { usdPerMTokHour: 1, from: '2027-01-01' },
+    ],
+  },
+]
+
+function storageRates(model: string): StorageRate[] {
+  const rates = STORAGE.find(({ models }) => models.test(model))?.rates ?? []
+  return rates.map(({ usdPerMTokHour, from }) => ({ fromAt: Date.parse(from), nanosPerMTokHour: usd(usdPerMTokHour) }))
+}

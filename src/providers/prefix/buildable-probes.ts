@@ -1,0 +1,31 @@
+import { Failure, readFailure } from '../../contract/failure.ts'
+import type { ModelFacts, Primitive } from '../../core/model/facts.ts'
+import type { Dialect, PreparedPrefix } from '../dialect.ts'
+
+/** The primitives whose probe this very body allows to be built, and the most output that one of them may bill. */
+export function buildable(
+  dialect: Dialect,
+  prefix: PreparedPrefix,
+  facts: ModelFacts,
+  maxOutputTokens: number | null,
+): { primitives: Primitive[]; outputFloors: number[] } {
+  const primitives: Primitive[] = []
+  const outputFloors: number[] = []
+  let refusal: unknown = null
+  for (const primitive of dialect.primitives(prefix.text, facts)) {
+    try {
+      const options = { primitive, retention: prefix.retention }
+      const probe = dialect.probe(
+        prefix,
+        maxOutputTokens === null ? options : { ...options, outputTokens: maxOutputTokens },
+      )
+      primitives.push(primitive)
+      outputFloors.push(probe.outputTokens ?? maxOutputTokens ?? 0)
+    } catch (thrown) {
+      if (readFailure(thrown) === null) throw thrown
+      refusal ??= thrown
+    }
+  }
+  if (primitives.length > 0) return { primitives, outputFloors }
+  throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
+}

@@ -1,0 +1,35 @@
+import { Failure } from '../../contract/failure.ts'
+import type { ToolFilter } from '../../contract/warm.ts'
+import type { ModelFacts } from '../../core/model/facts.ts'
+import type { Dialect, NeutralRequest, PreparedPrefix } from '../dialect.ts'
+
+/**
+ * Renders the neutral form and prepares it. All of it is the prefix, so that the end lies behind its last message even where
+ * that is a user's; a strategy of the caller's own goes before.
+ */
+export function prepareNeutral(
+  dialect: Dialect,
+  request: NeutralRequest,
+  facts: (model: string) => ModelFacts,
+): PreparedPrefix {
+  const { model, cache } = request
+  const text = dialect.render(request)
+  return dialect.prepare({ text, model, whole: true, ...(cache === undefined ? {} : { cache }) }, facts)
+}
+
+/**
+ * The tools that a filter lets through, in the order they were given in, so that the prefix is that of a call with the same
+ * filter. A name that no tool has is refused: the filter means another list than the one that would be warmed.
+ */
+export function filterTools<Tool extends { name: string }>(tools: readonly Tool[], filter: ToolFilter): Tool[] {
+  const known = new Set(tools.map(({ name }) => name))
+  for (const list of ['allow', 'deny'] as const) {
+    const at = filter[list]?.findIndex((name) => !known.has(name)) ?? -1
+    if (at < 0) continue
+    const field = `tool_filter.${list}[${at}]`
+    throw new Failure('invalid_request', `${field}: is the name of no tool in tools.`, { field })
+  }
+  const allowed = filter.allow === undefined ? known : new Set(filter.allow)
+  const denied = new Set(filter.deny)
+  return tools.filter(({ name }) => allowed.has(name) && !denied.has(name))
+}

@@ -1,0 +1,53 @@
+import { isPrivate } from '../../contract/host.ts'
+import { failureValue } from '../../contract/failure.ts'
+import type { FailureValue } from '../../contract/failure.ts'
+import type { Card } from '../card.ts'
+
+export type Address = { url: string; failure: null } | { url: null; failure: FailureValue }
+
+/** Worker variables that a card's address is made of. */
+export function variablesOf(card: Pick<Card, 'baseUrl'>): string[] {
+  return [...new Set([...card.baseUrl.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ''))]
+}
+
+/**
+ * Where a provider is reached: the card's address with the administrator's variables put in. One that is missing or no address is
+ * `not_configured`, in words that name the variable and never its value. Outside of development only https and public hosts are
+ * taken; which addresses a name resolves to is not known here, so that only spelled-out private ones are refused.
+ */
+export function addressOf(
+  card: Pick<Card, 'id' | 'baseUrl' | 'baseUrlWhen'>,
+  value: (name: string) => string | undefined,
+  isDevelopment: boolean,
+): Address {
+  const names = variablesOf(card)
+  const refuse = (variable: string, what: string): Address => ({
+    url: null,
+    failure: failureValue('not_configured', `${card.id}: the variable ${variable} ${what}.`, { variable }),
+  })
+  let template = card.baseUrl
+  for (const name of names) {
+    const given = value(name)?.trim() ?? ''
+    if (given === '') return refuse(name, 'is not set; it is part of the address')
+    const isWhole = card.baseUrl.startsWith(`{${name}}`)
+    if (!isWhole && !/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?$/.test(given)) {
+      return refuse(name, 'may hold letters, digits, hyphens and underscores only')
+    }
+    if (isWhole) {
+      const what = wrongWith(given, isDevelopment)
+      if (what !== null) return refuse(name, what)
+    }
+    template = (card.baseUrlWhen?.[`${name}=${given}`] ?? template).replaceAll(`{${name}}`, given.replace(/\/+$/, ''))
+  }
+  return { url: template, failure: null }
+}
+
+function wrongWith(given: string, isDevelopment: boolean): string | null {
+  if (!URL.canParse(given)) return 'is no URL'
+  const url = new URL(given)
+  if (url.username !== '' || url.password !== '') return 'must hold no credentials'
+  if (url.search !== '' || url.hash !== '') return 'must hold no query and no fragment'
+  if (isDevelopment) return url.protocol === 'https:' || url.protocol === 'http:' ? null : 'must be an http(s) URL'
+  if (url.protocol !== 'https:') return 'must be an https URL'
+  return isPrivate(url.hostname) ? 'must name a public host' : null
+}

@@ -1,0 +1,98 @@
+import { Failure } from '../contract/failure.ts'
+import { readJson } from '../core/prompt/json-text.ts'
+import { lint } from '../core/lint/lint.ts'
+import type { ModelFacts } from '../core/model/facts.ts'
+import { sha256 } from '../runtime/ids.ts'
+import { lintPrefix, piecesOf } from '../providers/lint/lint.ts'
+import type { Card } from '../providers/card.ts'
+import type { Block, Part } from '../core/lint/prompt-view.ts'
+import type { Advice, Finding } from '../core/model/advice.ts'
+import type { NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
+
+/** More than this of one registration is read by nobody, and every prefix stores its own. */
+export const MAX_FINDINGS = 20
+
+/** A crowd registers one content at a time: it is looked at once. */
+const RECENT = 64
+const recent = new Map<string, readonly Finding[]>()
+
+/** What lint finds in a prefix, at places of what the caller wrote: the body in `request`, or the members of the neutral form. */
+export function findingsOf(
+  card: Card,
+  prefix: PreparedPrefix,
+  facts: ModelFacts,
+  neutral: NeutralRequest | null,
+): readonly Finding[] {
+  const key = [card.id, neutral === null, facts.minimumTokens, prefix.cacheKey, sha256(prefix.text)].join(' ')
+  const known = recent.get(key)
+  if (known !== undefined) return known
+  const found = neutral === null ? lintPrefix(card.id, prefix, facts, '/request') : lintNeutral(neutral, prefix, facts)
+  const shown = found.length <= MAX_FINDINGS ? found : [...found.slice(0, MAX_FINDINGS), more(found.length)]
+  recent.set(key, shown)
+  const [oldest] = recent.keys()
+  if (recent.size > RECENT && oldest !== undefined) recent.delete(oldest)
+  return shown
+}
+
+function more(count: number): Finding {
+  return {
+    cause: 'more_findings',
+    severity: 'hint',
+    message: `${count - MAX_FINDINGS} more were found.`,
+    fix: 'Mend these, and look again.',
+    at: '',
+  }
+}
+
+function lintNeutral(request: NeutralRequest, prefix: PreparedPrefix, facts: ModelFacts): Finding[] {
+  const { system, tools = [], messages = [] } = request
+  const block = (at: string, part: Part, text: string): Block => ({
+    at,
+    part,
+    pieces: [{ at, text }],
+    marker: null,
+    run: null,
+  })
+  const blocks = tools.map(({ description, parametersText }, index): Block => {
+    const at = `/tools/${index}`
+    const described = description === undefined ? [] : [{ at: `${at}/description`, text: description }]
+    const pieces = [...described, ...piecesOf(readJson(parametersText), `${at}/parameters`)]
+    return { at, part: 'tools', pieces, marker: null, run: null }
+  })
+  if (system !== undefined) blocks.push(block('/system', 'system', system))
+  for (const [index, { content }] of messages.entries())
+    blocks.push(block(`/messages/${index}/content`, 'turns', content))
+  return lint({
+    blocks,
+    tools: tools.map(({ name }, index) => ({ at: `/tools/${index}`, name, keys: [] })),
+    estimatedTokens: prefix.estimatedTokens,
+    minimumTokens: facts.minimumTokens,
+    // The rendered body carries its own markers, at places that fit.
+    maxMarkers: null,
+    lookback: null,
+  })
+}
+
+/** Remarks of the wire formats that mean: real requests of this shape read nothing. */
+export const FATAL: ReadonlySet<string> = new Set(['no_marker', 'explicit_mode_without_breakpoint'])
+
+/** With `lint: "error"` what is sure is refused: all places are named, and nothing of what stands there. */
+export function refuseFindings(findings: readonly Finding[], advice: readonly Advice[]): void {
+  const fatal: Advice[] = [
+    ...advice.filter(({ cause }) => FATAL.has(cause)),
+    ...findings.filter(({ severity }) => severity === 'warning'),
+  ]
+  const [first] = fatal
+  if (first === undefined) return
+  const field = first.at ?? ''
+  const others = fatal.length === 1 ? '' : ` ${fatal.length - 1} more in detail.findings.`
+  throw new Failure(
+    'invalid_request',
+    `${field}: ${first.message}${first.fix === undefined ? '' : ` ${first.fix}`}${others}`,
+    {
+      field,
+      cause: first.cause,
+      findings: fatal.map(({ cause, at = '', line }) => `${cause} ${at}${line === undefined ? '' : ` line ${line}`}`),
+    },
+  )
+}

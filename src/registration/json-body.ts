@@ -1,0 +1,68 @@
+import { Failure } from '../contract/failure.ts'
+import type * as z from 'zod'
+import { parseWith } from '../contract/issues.ts'
+import { readJson } from '../core/prompt/json-text.ts'
+import type { JsonNode } from '../core/prompt/json-text.ts'
+import { RawJson } from '../contract/raw-json.ts'
+
+export const MAX_PREFIX_BYTES = 4 * 1024 * 1024
+
+/** Values in one body. Text of nothing but short values would need more memory than there is. */
+export const MAX_VALUES = 400_000
+
+export function tooLargeFailure(what: string, limit: number, field: string): Failure {
+  return new Failure('payload_too_large', `${what} is larger than ${limit} bytes.`, { field, limit_bytes: limit })
+}
+
+/** Which values stay raw text, by their path in the envelope. */
+export type RawPath = (path: readonly (string | number)[]) => boolean
+
+/** The same for a text that is at hand. */
+export function parseBody<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+  raw: RawPath = () => false,
+  deep = 3,
+): z.output<Schema> {
+  limitValues(text)
+  return parseWith(schema, valueOf(text, readJson(text), [], raw, deep))
+}
+
+function valueOf(
+  text: string,
+  node: JsonNode,
+  path: readonly (string | number)[],
+  raw: RawPath,
+  deep: number,
+): unknown {
+  if (raw(path)) return new RawJson(text.slice(node.start, node.end))
+  if (path.length < deep) {
+    if (node.type === 'array') return node.items.map((item, index) => valueOf(text, item, [...path, index], raw, deep))
+    if (node.type === 'object') {
+      return Object.fromEntries(
+        node.members.map(({ key, value }) => [key, valueOf(text, value, [...path, key], raw, deep)]),
+      )
+    }
+  }
+  return JSON.parse(text.slice(node.start, node.end))
+}
+
+/** Counts values by their separators, before anything is built from them. */
+function limitValues(text: string): void {
+  let count = 1
+  let quoted = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (quoted) {
+      if (code === 92) at++
+      else if (code === 34) quoted = false
+    } else if (code === 34) quoted = true
+    else if (code === 44 || code === 91 || code === 123) count++
+  }
+  if (count > MAX_VALUES) {
+    throw new Failure('payload_too_large', `The body holds more than ${MAX_VALUES} JSON values.`, {
+      field: '',
+      limit_values: MAX_VALUES,
+    })
+  }
+}

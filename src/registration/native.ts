@@ -1,0 +1,56 @@
+import type { Card } from '../providers/card.ts'
+import { cardById, cards, dialectOf } from '../providers/registry.ts'
+import { Failure } from '../contract/failure.ts'
+import { readJson, member } from '../core/prompt/json-text.ts'
+import type { CacheInput } from '../contract/cache.ts'
+import type { CacheRequest, PreparedPrefix } from '../providers/dialect.ts'
+import { cacheValue } from '../contract/cache.ts'
+import type { RawJson } from '../contract/raw-json.ts'
+import { factsOf } from '../runtime/facts.ts'
+
+export function cardFor(id: string, field: string): Card {
+  const card = cardById(id)
+  if (card !== undefined) return card
+  const known = cards.map((one) => one.id)
+  throw new Failure('invalid_request', `${field}: must be one of ${known.join(', ')}.`, { field, known })
+}
+
+/**
+ * A vendor with two wire formats is often called by its one name: `openai` with a body that has `messages` and no `input`
+ * is a Chat Completions request, and can be nothing else.
+ */
+export function cardForBody(card: Card, text: string | undefined): Card {
+  const chat = card.dialect === 'openai-responses' ? cardById(`${card.id}-chat`) : undefined
+  if (chat === undefined || text === undefined) return card
+  const root = readJson(text, 'request')
+  const isChat = member(root, 'messages') !== undefined && member(root, 'input') === undefined
+  return isChat ? chat : card
+}
+
+export function cacheFor(given: CacheInput | undefined): CacheRequest | undefined {
+  if (given === undefined) return undefined
+  const cache = cacheValue(given)
+  if (cache.mode === 'disabled') {
+    throw new Failure('invalid_request', 'cache.mode: with the cache disabled there is nothing to warm.', {
+      field: 'cache.mode',
+    })
+  }
+  return cache
+}
+
+export function preparedNative(
+  card: Card,
+  given: { request?: RawJson | undefined; model?: string | undefined },
+  cache: CacheRequest | undefined,
+  now: number,
+): PreparedPrefix {
+  const { request, model } = given
+  return dialectOf(card).prepare(
+    {
+      text: request?.text ?? '',
+      ...(model === undefined ? {} : { model }),
+      ...(cache === undefined ? {} : { cache }),
+    },
+    (id) => factsOf(card.id, id, now),
+  )
+}

@@ -1,0 +1,75 @@
+import type * as z from 'zod'
+import type { observation } from '../contract/observation.ts'
+import type { NamedCredential } from '../calls/credential.ts'
+import type { PlaceOf } from './credential-use.ts'
+import { observedFingerprint } from './prepare.ts'
+import { useOf } from './credential-use.ts'
+import type { Usage } from '../core/model/usage.ts'
+import { parseWith } from '../contract/issues.ts'
+import { normalisedUsage, MOST_TOKENS } from '../contract/observation.ts'
+import { dialectOf } from '../providers/registry.ts'
+import { Failure } from '../contract/failure.ts'
+import { cardFor } from './native.ts'
+
+/** The fingerprint of an observation that names its prefix by the request; null when it gives an id. */
+export function printOf(
+  one: z.output<typeof observation>,
+  index: number,
+  now: number,
+  known: ReadonlyMap<string, NamedCredential>,
+  places: PlaceOf,
+): string | null {
+  const field = `[${index}]`
+  const { provider, request } = one
+  if (one.prefix_id !== undefined) {
+    if (request !== undefined) throw bad(`${field}.request`, 'stands beside prefix_id; give one of them')
+    if (provider !== undefined) cardFor(provider, `${field}.provider`)
+    return null
+  }
+  if (request === undefined) throw bad(`${field}.prefix_id`, 'is missing; give prefix_id, or provider and request')
+  if (provider === undefined) throw bad(`${field}.provider`, 'is missing beside request')
+  const credential = useOf(one.credential, known, `${field}.credential`)
+  return observedFingerprint({ ...one, provider, request }, field, now, credential, places)
+}
+
+const OURS = ['uncached_input_tokens', 'cached_input_tokens', 'cache_write_input_tokens', 'cache_write_by_retention']
+
+/** The provider's own usage object, or ours. */
+export function usageOf(provider: string, usage: Record<string, unknown>, field: string): Usage {
+  if (OURS.some((name) => name in usage)) {
+    const ours = parseWith(normalisedUsage, usage, field)
+    return {
+      inputTokens: ours.input_tokens ?? null,
+      uncachedTokens: ours.uncached_input_tokens ?? null,
+      cacheReadTokens: ours.cached_input_tokens ?? null,
+      cacheWriteTokens: ours.cache_write_input_tokens ?? null,
+      cacheWriteByRetention: ours.cache_write_by_retention ?? {},
+      outputTokens: ours.output_tokens ?? null,
+      reasoningTokens: ours.reasoning_tokens ?? null,
+    }
+  }
+  const read = dialectOf(cardFor(provider, field)).readUsage(usage)
+  if (read === null) throw bad(field, `is neither the usage object of ${provider} nor the normalised one`)
+  return read
+}
+
+/** Counts of tokens, in every spelling. A provider's usage holds other numbers as well: prices, durations. */
+const COUNT = /tokens?$|token_?count$/i
+
+/** Where a usage, whoever's shape it has, says a number of tokens that cannot be one; null when it does not. */
+export function wrongCount(usage: unknown, path: readonly PropertyKey[] = []): readonly PropertyKey[] | null {
+  if (typeof usage === 'object' && usage !== null) {
+    for (const [name, value] of Object.entries(usage)) {
+      const found = wrongCount(value, [...path, Array.isArray(usage) ? Number(name) : name])
+      if (found !== null) return found
+    }
+    return null
+  }
+  if (usage === null || !COUNT.test(String(path.at(-1) ?? ''))) return null
+  const right = typeof usage === 'number' && Number.isSafeInteger(usage) && usage >= 0 && usage <= MOST_TOKENS
+  return right ? null : path
+}
+
+export function bad(field: string, what: string): Failure {
+  return new Failure('invalid_request', `${field}: ${what}.`, { field })
+}

@@ -1,0 +1,238 @@
+import { describe, expect, test } from 'vitest'
+import { ADMIN, call, get, longText, newAccount, pick, post, received, useLab } from '../http/support.ts'
+import { gatewayAnswer, poolWarmAnswer } from '../../src/contract/model-pool.ts'
+
+/** What msgflux's ModelGateway does when it is warmed through, line by line, and what it should not have done. */
+
+const world = useLab()
+let counter = 0
+
+interface Given {
+  fallback?: boolean
+  description?: string
+  models: Record<string, unknown>[]
+}
+
+const fast = { name: 'fast', provider: 'anthropic', model: 'claude-opus-5' }
+const slow = { name: 'slow', model: 'openai-chat/gpt-5.6-sol', description: 'For hard questions.' }
+const third = { name: 'third', provider: 'anthropic', model: 'claude-sonnet-5-5' }
+
+async function pool(given: Given = { models: [fast, slow, third] }): Promise<string> {
+  counter += 1
+  const name = `pool-${counter}`
+  const { status, text } = await call('PUT', `/gateways/${name}`, given)
+  expect([status, text]).toEqual([201, text])
+  return name
+}
+
+const body = (gateway: string, more: Record<string, unknown> = {}) => ({
+  gateway,
+  system: longText(300),
+  messages: [{ role: 'user', content: 'Always the same.' }],
+  keep_warm: { plan: 'off' },
+  ...more,
+})
+const models = (): unknown[] => received(world.lab).map(({ model }) => model)
+
+/** A span that bars a model now, whatever the hour. */
+function now(): [string, string] {
+  const at = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16)
+  return [at(-2), at(2)]
+}
+
+describe('a pool', () => {
+  test('is stored as it was given, listed, changed and deleted', async () => {
+    const name = await pool({
+      models: [{ ...fast, time_constraints: [['22:00', '06:00']] }, slow],
+      description: 'Ours.',
+    })
+    const one = gatewayAnswer.parse((await get(`/gateways/${name}`)).json)
+    expect(one).toMatchObject({
+      name,
+      description: 'Ours.',
+      fallback: true,
+      advice: [],
+      models: [
+        { ...fast, credential: 'default', description: null, time_constraints: [{ from: '22:00', to: '06:00' }] },
+        { name: 'slow', provider: 'openai-chat', model: 'gpt-5.6-sol', description: 'For hard questions.' },
+      ],
+    })
+    expect(pick(await get('/gateways'), 'data')).toContainEqual(one)
+    const changed = await call('PUT', `/gateways/${name}`, { models: [slow, fast], fallback: false })
+    expect([changed.status, pick(changed, 'fallback'), pick(changed, 'models', 0, 'name')]).toEqual([
+      200,
+      false,
+      'slow',
+    ])
+    expect((await call('DELETE', `/gateways/${name}`)).json).toEqual({ id: name, deleted: true })
+    expect((await get(`/gateways/${name}`)).status).toBe(404)
+    expect((await call('DELETE', `/gateways/${name}`)).status).toBe(404)
+  })
+
+  test('of one model is taken, with a warning', async () => {
+    const name = await pool({ models: [fast] })
+    expect(pick(await get(`/gateways/${name}`), 'advice', 0, 'cause')).toBe('one_model')
+  })
+
+  test.each([
+    [{ models: [fast, { ...slow, name: 'fast' }] }, 'models[1].name'],
+    [{ models: [{ ...fast, provider: 'nobody' }] }, 'models[0].provider'],
+    [{ models: [fast, { name: 'b', model: 'gpt-5.6-sol' }] }, 'models[1].provider'],
+    [{ models: [{ name: 'b', model: 'nobody/gpt-5.6-sol' }] }, 'models[0].model'],
+    [{ models: [{ ...fast, credential: 'nobodys' }] }, 'models[0].credential'],
+    [{ models: [] }, 'models'],
+    [
+      {
+        models: [
+          {
+            ...fast,
+            time_constraints: [
+              ['06:00', '18:00'],
+              ['17:00', '06:00'],
+            ],
+          },
+        ],
+      },
+      'models[0].time_constraints',
+    ],
+    [{ models: [fast], fallback: 'yes' }, 'fallback'],
+  ])('is refused with the field that is wrong: %#', async (given, field) => {
+    const refused = await call('PUT', '/gateways/wrong', given)
+    expect(refused.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+  })
+
+  test('says what is wrong with a model whose first part is no provider, and does not offer providers as models', async () => {
+    const refused = await call('PUT', '/gateways/wrong', { models: [{ name: 'b', model: 'nobody/gpt-5.6-sol' }] })
+    expect(pick(refused, 'error', 'message')).toMatch(
+      /^models\[0\]\.model: begins with no provider's id; .*"provider\/id"\.$/,
+    )
+  })
+
+  test('belongs to its account', async () => {
+    const name = await pool()
+    const { key } = await newAccount()
+    expect((await get(`/gateways/${name}`, { key })).status).toBe(404)
+    expect((await post('/warm', body(name), { key })).json).toMatchObject({ error: { kind: 'not_found' } })
+    expect((await get('/gateways', { key: ADMIN })).status).toBe(403)
+  })
+})
+
+describe('a warm through a pool', () => {
+  test('warms the first model that traffic reaches, says which, and answers its own receipt', async () => {
+    const answer = await post('/warm', body(await pool(), { name: 'desk' }))
+    expect(answer.status).toBe(200)
+    const warm = poolWarmAnswer.parse(answer.json)
+    expect(warm).toMatchObject({ warmed: ['fast'], fell_back: false, model_preference: null })
+    expect(warm.models.map(({ name, status }) => [name, status])).toEqual([
+      ['fast', 'warmed'],
+      ['slow', 'standby'],
+      ['third', 'standby'],
+    ])
+    expect(pick(answer, 'models', 0, 'result')).toMatchObject({
+      name: 'desk/fast',
+      receipt: { kind: 'written', provider_response: { type: 'message' } },
+    })
+    expect(models()).toEqual(['claude-opus-5'])
+  })
+
+  test('warms the preferred model first', async () => {
+    const { json } = await post('/warm', body(await pool(), { model_preference: 'third' }))
+    expect(json).toMatchObject({ warmed: ['third'], fell_back: false, model_preference: 'third' })
+    expect(models()).toEqual(['claude-sonnet-5-5'])
+  })
+
+  test('warms all that traffic may fall back to, if that is asked', async () => {
+    const warm = poolWarmAnswer.parse((await post('/warm', body(await pool(), { gateway_models: 'all' }))).json)
+    expect(warm.warmed).toEqual(['fast', 'slow', 'third'])
+    expect(models().toSorted()).toEqual(['claude-opus-5', 'claude-sonnet-5-5', 'gpt-5.6-sol'])
+    expect(new Set(warm.models.map(({ result }) => result?.id)).size).toBe(3)
+  })
+
+  test('goes on to the next model where one fails, and never calls that the first one’s success', async () => {
+    world.lab.faults.add({ kind: 'insufficient_quota', provider: 'anthropic', model: 'claude-opus-5' })
+    const warm = poolWarmAnswer.parse((await post('/warm', body(await pool()))).json)
+    expect(warm).toMatchObject({ warmed: ['slow'], fell_back: true })
+    expect(warm.models).toMatchObject([
+      { name: 'fast', status: 'failed', result: null, failure: { kind: 'provider_limited' } },
+      { name: 'slow', status: 'warmed', failure: null },
+      { name: 'third', status: 'standby' },
+    ])
+  })
+
+  test('without fallback stays with its one model, and fails as it fails', async () => {
+    world.lab.faults.add({ kind: 'insufficient_quota', provider: 'anthropic', model: 'claude-opus-5' })
+    const failed = await post('/warm', body(await pool({ models: [fast, slow], fallback: false })))
+    expect(failed.json).toMatchObject({
+      error: { kind: 'provider_limited', detail: { models: ['fast'], kinds: ['provider_limited'] } },
+    })
+    expect(models()).not.toContain('gpt-5.6-sol')
+  })
+
+  test('passes over models at their times, and refuses where that leaves none, before anything is sent', async () => {
+    const barred = { ...fast, time_constraints: [now()] }
+    const warm = poolWarmAnswer.parse((await post('/warm', body(await pool({ models: [barred, slow] })))).json)
+    expect(warm).toMatchObject({ warmed: ['slow'], fell_back: true })
+    expect(warm.models.find(({ name }) => name === 'fast')).toMatchObject({
+      status: 'barred',
+      usable_at: expect.any(String),
+    })
+    const sent = models().length
+    const only = await post('/warm', body(await pool({ models: [barred, slow], fallback: false })))
+    expect(only.json).toMatchObject({ error: { kind: 'conflict', detail: { field: 'gateway' } } })
+    expect(models()).toHaveLength(sent)
+  })
+
+  test('that fails everywhere is one failure with every model’s own', async () => {
+    world.lab.faults.add({ kind: 'insufficient_quota' })
+    const failed = await post('/warm', body(await pool({ models: [fast, slow] })))
+    expect(failed.json).toMatchObject({
+      error: {
+        kind: 'provider_limited',
+        message: expect.stringMatching(/fast: .* slow: /),
+        detail: { models: ['fast', 'slow'], kinds: ['provider_limited', 'provider_limited'] },
+      },
+    })
+  })
+
+  test('refuses a preference that the pool does not have, and a pool that is not there', async () => {
+    const name = await pool()
+    expect((await post('/warm', body(name, { model_preference: 'best' }))).json).toMatchObject({
+      error: { kind: 'invalid_request', detail: { field: 'model_preference', known: ['fast', 'slow', 'third'] } },
+    })
+    expect((await post('/warm', body('no-such-pool'))).json).toMatchObject({
+      error: { kind: 'not_found', detail: { field: 'gateway' } },
+    })
+  })
+
+  test('refuses a label that leaves no room for the models’ own, before they drain each other', async () => {
+    const long = body(await pool(), { name: 'x'.repeat(200), gateway_models: 'all' })
+    expect((await post('/warm', long)).json).toMatchObject({
+      error: { kind: 'invalid_request', detail: { field: 'name' }, message: expect.stringContaining('194') },
+    })
+    expect(models()).toEqual([])
+    const fits = await post('/warm', { ...long, name: 'x'.repeat(194) })
+    expect(new Set([0, 1, 2].map((index) => pick(fits, 'models', index, 'result', 'name'))).size).toBe(3)
+  })
+
+  test.each([
+    ['provider', 'anthropic'],
+    ['model', 'claude-opus-5'],
+    ['credential', 'mine'],
+    ['request', { model: 'claude-opus-5' }],
+  ])('refuses %s beside it, which comes with the pool', async (field, value) => {
+    const given = body(await pool(), { [field]: value })
+    expect((await post('/warm', given)).json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+  })
+
+  test('can be put into the background, or only be shown', async () => {
+    const name = await pool()
+    const queued = await post('/warm', body(name, { background: true }))
+    expect([queued.status, pick(queued, 'models', 0, 'status')]).toEqual([202, 'queued'])
+    const job = `/jobs/${pick(queued, 'models', 0, 'result', 'job', 'id')}`
+    await expect.poll(async () => (await get(job)).json['status'], { timeout: 10_000 }).toBe('succeeded')
+    const sent = models().length
+    const shown = poolWarmAnswer.parse((await post('/warm', body(name, { dry_run: true, gateway_models: 'all' }))).json)
+    expect(shown.models.map(({ status }) => status)).toEqual(['shown', 'shown', 'shown'])
+    expect(models()).toHaveLength(sent)
+  })
+})

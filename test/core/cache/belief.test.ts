@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest'
+import { belief } from '../../../src/core/cache/belief.ts'
+import { goneAfter, granted, heldFor, learnedRetention } from '../../../src/core/cache/retention.ts'
+import { newState } from '../../../src/core/prefix/state.ts'
+import type { PrefixState } from '../../../src/core/prefix/state.ts'
+import type { RetentionOffer } from '../../../src/core/model/facts.ts'
+import { assumed, fiveMinutes, HOUR, MINUTE, NOON, usage, warmState } from '../../support/sample.ts'
+import type { Usage } from '../../../src/core/model/usage.ts'
+import type { LearnedRetention } from '../../../src/core/prefix/parts.ts'
+
+const LEAD = 25_000
+
+describe('belief', () => {
+  it('knows nothing before the first receipt', () => {
+    expect(belief(newState(NOON, '2026-11-16', null), NOON, LEAD)).toMatchObject({ state: 'unknown', interval: [0, 1] })
+  })
+
+  it('is warm until the retention has passed since the start of the request, expiring near its end, cold after', () => {
+    const state = warmState(NOON)
+    const of = (at: number) => belief(state, at, LEAD).state
+    expect(of(NOON)).toBe('warm')
+    expect(of(NOON + 5 * MINUTE - LEAD)).toBe('expiring')
+    expect(of(NOON + 5 * MINUTE - 1)).toBe('expiring')
+    expect(of(NOON + 5 * MINUTE)).toBe('cold')
+  })
+
+  it('is surer the more keep-alives found the entry, and less sure after each that did not', () => {
+    const p = (keepHits: number, keepColds: number) => belief(warmState(NOON, { keepHits, keepColds }), NOON + 1, LEAD)
+    expect(p(100, 0).pWarm).toBeGreaterThan(p(0, 0).pWarm)
+    expect(p(10, 5).pWarm).toBeLessThan(p(10, 0).pWarm)
+    const [low, high] = p(1_000, 0).interval
+    const [lowBefore, highBefore] = p(0, 0).interval
+    expect(high - low).toBeLessThan(highBefore - lowBefore)
+  })
+
+  it('says that an assumed retention is assumed, and trusts it less', () => {
+    const held = belief(warmState(NOON, {}, assumed), NOON + 1, LEAD)
+    expect(held).toMatchObject({ state: 'warm', assumed: true })
+    expect(held.why).toContain('assumed')
+    expect(held.pWarm).toBeLessThan(belief(warmState(NOON), NOON + 1, LEAD).pWarm)
+  })
+
+  it('does not pretend certainty past a minimum residency', () => {
+    const minimum = warmState(NOON, {}, { ...assumed, assumed: false, kind: 'minimum', ttlMs: 30 * MINUTE })
+    const soon = belief(minimum, NOON + 31 * MINUTE, LEAD)
+    const late = belief(minimum, NOON + 5 * HOUR, LEAD)
+    expect(soon.state).toBe('cold')
+    expect(soon.pWarm).toBeGreaterThan(late.pWarm)
+    expect(soon.why).toContain('may keep it longer')
+  })
+})
+
+describe('what a belief rests on', () => {
+  it('is named: a real request where one was the last to use the entry', () => {
+    const read = { at: NOON + MINUTE, cachedTokens: 9_000, ttftMs: null }
+    expect(belief(warmState(NOON + MINUTE, { lastHit: read }), NOON + 2 * MINUTE, LEAD).why).toContain(
+      'a real request read 9000',
+    )
+  })
+})
+
+describe('an assumed retention', () => {
+  const start = learnedRetention(assumed)
+
+  it('is widened after reads near its end, again and again, up to its bound', () => {
+    let retention = start
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
+    expect(retention.ttlMs).toBe(HOUR)
+    expect(retention.assumed).toBe(true)
+  })
+
+  it('is not widened by reads that came early', () => {
+    let retention = start
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, MINUTE, NOON)
+    expect(retention.ttlMs).toBe(start.ttlMs)
+  })
+
+  it('is proved at once by a read that came later than it allows', () => {
+    expect(heldFor(start, 25 * MINUTE, NOON).ttlMs).toBe(25 * MINUTE)
+  })
+
+  it('is narrowed below the gap after which the entry was gone, down to its bound', () => {
+    expect(goneAfter(start, 6 * MINUTE, NOON, []).ttlMs).toBe(4.8 * MINUTE)
+    expect(goneAfter(start, MINUTE, NOON, []).ttlMs).toBe(3 * MINUTE)
+  })
+
+  it('is not widened past a gap that was once too long', () => {
+    let retention = goneAfter(start, 8 * MINUTE, NOON, [])
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
+    expect(retention.ttlMs).toBeLessThanOrEqual(8 * MINUTE)
+  })
+})
+
+describe('a stated retention', () => {
+  const hour: RetentionOffer = {
+    name: '1h',
+    kind: 'sliding',
+    ttlMs: HOUR,
+    assumed: false,
+    minTtlMs: HOUR,
+    maxTtlMs: HOUR,
+  }
+  const start = learnedRetention(hour)
+  const offers = [fiveMinutes, hour]
+  const early = (retention: LearnedRetention, gapMs: number, at = NOON): LearnedRetention =>
+    goneAfter(retention, gapMs, at, offers)
+  const state = (retention: LearnedRetention): PrefixState => ({ ...warmState(NOON), retention })
+
+  it('is believed through one entry that went early, and through any that outlived it', () => {
+    expect(early(start, 50 * MINUTE).ttlMs).toBe(HOUR)
+    expect(early(early(start, HOUR), 2 * HOUR)).toBe(start)
+    const forgiven = heldFor(early(start, 50 * MINUTE), 59 * MINUTE, NOON)
+    expect(early(forgiven, 50 * MINUTE).ttlMs).toBe(HOUR)
+  })
+
+  it('is taken for the longest shorter one on offer once two entries in a row were gone early', () => {
+    expect(early(early(start, 58 * MINUTE), 59 * MINUTE).ttlMs).toBe(5 * MINUTE)
+  })
+
+  it('is narrowed below what was seen where nothing shorter is on offer, and never below a minute', () => {
+    const five = learnedRetention(fiveMinutes)
+    expect(early(early(five, 4 * MINUTE), 4 * MINUTE).ttlMs).toBe(3.2 * MINUTE)
+    expect(early(early(five, 10_000), 10_000).ttlMs).toBe(MINUTE)
+  })
+
+  it('says in the belief that it is shorter than stated', () => {
+    const why = belief(state(early(early(start, 58 * MINUTE), 59 * MINUTE)), NOON + MINUTE, 0).why
+    expect(why).toContain('a retention of 5 min as it was found, shorter than the 1h that the provider states')
+  })
+
+  it('is widened again by what is found, not past a miss of the same day, and all the way after that', () => {
+    let retention = early(early(start, 58 * MINUTE), 59 * MINUTE)
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
+    expect(retention.ttlMs).toBeGreaterThan(40 * MINUTE)
+    expect(retention.ttlMs).toBeLessThan(58 * MINUTE)
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR)
+    expect(retention.ttlMs).toBe(HOUR)
+    expect(belief(state(retention), NOON + MINUTE, 0).why).toContain('; 1h retention')
+  })
+
+  it('that a write grants shorter is named as granted, and a later full grant ends that', () => {
+    const split = (name: string): Usage => ({ ...usage(0, 9_000), cacheWriteByRetention: { [name]: 9_000 } })
+    const down = granted(start, split('5m'), offers)?.retention
+    expect(down?.ttlMs).toBe(5 * MINUTE)
+    expect(belief(state(down!), NOON + MINUTE, 0).why).toContain('5m retention, granted instead of 1h')
+    expect(granted(down!, split('5m'), offers)).toBeNull()
+    expect(granted(down!, split('1h'), offers)?.retention).toEqual(start)
+  })
+
+  it('that is stated with every write and never kept stays as it was found', () => {
+    const narrowed = early(early(start, 58 * MINUTE), 59 * MINUTE)
+    const lie: Usage = { ...usage(0, 9_000), cacheWriteByRetention: { '1h': 9_000 } }
+    expect(granted(narrowed, lie, offers)).toBeNull()
+  })
+})

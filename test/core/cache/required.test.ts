@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { checksFor, honoured, judgedInTurn } from '../../../src/core/cache/required.ts'
+import type { Usage } from '../../../src/core/model/usage.ts'
+import type { ReceiptKind } from '../../../src/core/prefix/receipt.ts'
+
+const asked = { retention: '1h', writesReported: true, checksLeft: 1 }
+
+function usage(read: number | null, written: number | null, split: Record<string, number> = {}): Usage {
+  return {
+    inputTokens: 5_000,
+    uncachedTokens: null,
+    cacheReadTokens: read,
+    cacheWriteTokens: written,
+    cacheWriteByRetention: split,
+    outputTokens: 0,
+    reasoningTokens: null,
+  }
+}
+const verdict = (kind: ReceiptKind, seen: Usage, change: Partial<typeof asked> = {}) =>
+  honoured({ kind, usage: seen, why: 'because' }, { ...asked, ...change })
+
+test('a whole read and a write at the retention are what was asked', () => {
+  expect(verdict('full', usage(4_000, 0))).toEqual({ kind: 'honoured' })
+  expect(verdict('written', usage(0, 4_000, { '5m': 0, '1h': 4_000 }))).toEqual({ kind: 'honoured' })
+  expect(verdict('written', usage(0, 4_000))).toEqual({ kind: 'honoured' })
+})
+
+test.each<[ReceiptKind, Usage]>([
+  ['written', usage(0, 4_000, { '5m': 4_000, '1h': 0 })],
+  ['written', usage(0, 4_000, { '5m': 1_000, '1h': 3_000 })],
+  ['partial', usage(1_000, 3_000, { '5m': 3_000 })],
+])('%s at another retention is broken, and says at which: %#', (kind, seen) => {
+  const found = verdict(kind, seen)
+  expect(found).toMatchObject({ kind: 'broken', why: expect.stringMatching(/^written at .*5m.* instead of 1h$/) })
+})
+
+test('nothing cached, and an entry that was gone, are broken at once', () => {
+  expect(verdict('uncacheable', usage(0, 0))).toEqual({ kind: 'broken', why: 'because' })
+  expect(verdict('cold', usage(0, 4_000, { '1h': 4_000 }))).toMatchObject({ kind: 'broken' })
+})
+
+test('usage that is not reported is broken where it would be, and a doubt where nothing is said of writes', () => {
+  expect(verdict('unknown', usage(null, null))).toMatchObject({ kind: 'broken' })
+  expect(verdict('unknown', usage(null, null), { writesReported: false })).toMatchObject({ kind: 'check' })
+  expect(verdict('unknown', usage(0, null), { writesReported: false })).toMatchObject({ kind: 'check' })
+})
+
+test('a doubt is settled by one more call, and is broken when none is left', () => {
+  for (const [kind, seen] of [
+    ['partial', usage(1_000, 3_000)],
+    ['unknown', usage(0, null)],
+  ] as const) {
+    expect(verdict(kind, seen)).toEqual({ kind: 'check', why: 'because' })
+    expect(verdict(kind, seen, { checksLeft: 0 })).toMatchObject({ kind: 'broken' })
+  }
+})
+
+const doubt = { kind: 'unknown' as const, usage: usage(0, null), why: 'a second probe decides' }
+const silent = { ...asked, retention: 'implicit', writesReported: false }
+
+test('a call that nobody waits for is judged like one that is: a doubt waits for the next answer, and not for ever', () => {
+  const full = { kind: 'full' as const, usage: usage(4_000, 0), why: 'read' }
+  const nothing = { kind: 'uncacheable' as const, usage: usage(0, null), why: 'nothing' }
+  expect(judgedInTurn(doubt, null, silent, 0)).toBeNull()
+  expect(judgedInTurn(full, doubt, silent, 1)).toBeNull()
+  expect(judgedInTurn(nothing, doubt, silent, 1)).toEqual({ kind: 'broken', why: 'nothing' })
+  expect(judgedInTurn(doubt, doubt, silent, 1)).toMatchObject({ kind: 'broken' })
+  // After an answer that settled it, a new doubt is a new one.
+  expect(judgedInTurn(doubt, full, silent, 0)).toBeNull()
+})
+
+test('where an entry is made only once several requests share it, as many may find nothing', () => {
+  const asks = { ...silent, checksLeft: checksFor({ probesToSeed: 2 }) }
+  expect(judgedInTurn(doubt, null, asks, 0)).toBeNull()
+  expect(judgedInTurn(doubt, doubt, asks, 1)).toBeNull()
+  expect(judgedInTurn(doubt, doubt, asks, 2)).toMatchObject({ kind: 'broken' })
+})

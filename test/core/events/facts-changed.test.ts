@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import { refitted } from '../../../src/core/events/facts-changed.ts'
+import { learnedRetention } from '../../../src/core/cache/retention.ts'
+import { newState } from '../../../src/core/prefix/state.ts'
+import type { PrefixState } from '../../../src/core/prefix/state.ts'
+import type { RetentionOffer } from '../../../src/core/model/facts.ts'
+import { HOUR, MINUTE, NOON } from '../../support/sample.ts'
+import type { StopReason } from '../../../src/core/prefix/parts.ts'
+import { dayOf } from '../../../src/core/time/time.ts'
+
+const offerOf = (ttlMs: number): RetentionOffer => ({
+  name: '5m',
+  kind: 'sliding',
+  ttlMs,
+  minTtlMs: ttlMs,
+  maxTtlMs: ttlMs,
+  assumed: false,
+})
+const offer = offerOf(5 * MINUTE)
+const state = (change: Partial<PrefixState> = {}): PrefixState => ({
+  ...newState(NOON, dayOf(NOON), learnedRetention(offer)),
+  ...change,
+})
+const stopped = (reason: StopReason) => state({ stopped: { reason, at: NOON, why: 'as it was' } })
+
+describe('a prefix whose facts have changed', () => {
+  it('keeps what was learned of a retention that is still the same, and forgets it of another', () => {
+    const learned = state({ retention: { ...learnedRetention(offer), ttlMs: 4 * MINUTE, longestHitGapMs: MINUTE } })
+    expect(refitted(learned, { offer, hasMoved: false }, NOON).retention).toEqual(learned.retention)
+    expect(refitted(learned, { offer: offerOf(HOUR), hasMoved: false }, NOON).retention).toEqual(
+      learnedRetention(offerOf(HOUR)),
+    )
+    expect(refitted(learned, { offer: undefined, hasMoved: false }, NOON).retention).toEqual(learned.retention)
+  })
+
+  it('goes on where only the facts, or the address, had stopped it', () => {
+    const after = (reason: StopReason, hasMoved = false) => refitted(stopped(reason), { offer, hasMoved }, NOON).stopped
+    expect(after('price_unknown')).toBeNull()
+    expect(after('retention_unknown')).toBeNull()
+    expect(after('address_changed')).toBeNull()
+    expect(after('address_changed', true)).toMatchObject({ reason: 'address_changed' })
+    expect(after('break_even')).toMatchObject({ reason: 'break_even' })
+  })
+})

@@ -1,0 +1,299 @@
+import { describe, expect, it } from 'vitest'
+import { applyAnswer } from '../../../src/core/events/answered.ts'
+import { applyArrivals } from '../../../src/core/events/arrived.ts'
+import { reschedule } from '../../../src/core/planning/reschedule.ts'
+import { restart } from '../../../src/core/events/restarted.ts'
+import { decide } from '../../../src/core/planning/decide.ts'
+import { probeLimit } from '../../../src/core/planning/break-even.ts'
+import { learnedRetention } from '../../../src/core/cache/retention.ts'
+import { newState, readState } from '../../../src/core/prefix/state.ts'
+import type { PrefixState } from '../../../src/core/prefix/state.ts'
+import { lossLimit } from '../../../src/core/ledger/stop-loss.ts'
+import type { ModelFacts, RetentionOffer } from '../../../src/core/model/facts.ts'
+import {
+  assumed,
+  context,
+  facts,
+  fiveMinutes,
+  HOUR,
+  MINUTE,
+  NOON,
+  planned,
+  silentFacts,
+  usage,
+} from '../../support/sample.ts'
+import { dayOf } from '../../../src/core/time/time.ts'
+
+const auto = context({ keepWarm: planned('auto') })
+/** Of 10,000 tokens: $3.75 a million to write, $0.30 to read. */
+const REWRITE = 37_500_000 - 3_000_000
+
+function fresh(offer: RetentionOffer = fiveMinutes): PrefixState {
+  return newState(NOON, dayOf(NOON), learnedRetention(offer))
+}
+
+function probed(
+  state: PrefixState,
+  at: number,
+  [read, write]: [number | null, number | null],
+  purpose: 'write' | 'keep' | 'verify' = 'keep',
+  where = auto,
+) {
+  const answer = { startedAt: at, latencyMs: 1, purpose, primitive: 'zero_output' as const, model: null }
+  return applyAnswer(state, { ...answer, usage: usage(read, write) }, where, null).state
+}
+
+function used(state: PrefixState, at: number, read = 10_000, of: ModelFacts = facts, now = at) {
+  const written = read > 0 ? 0 : 10_000
+  return applyArrivals(
+    state,
+    [{ startedAt: at, usage: usage(read, written), ttftMs: null }],
+    now,
+    0,
+    of.retentions,
+    of.price,
+  )
+}
+
+/** Written at noon, held by keep-alives every four and a half minutes. */
+function held(probes: number): PrefixState {
+  let state = probed(fresh(), NOON, [0, 10_000], 'write')
+  for (let n = 1; n <= probes; n++) state = probed(state, NOON + n * 4.5 * MINUTE, [10_000, 0])
+  return state
+}
+
+describe('a saving', () => {
+  it('is credited to the first real hit that only keep-alives made possible, and to no later one', () => {
+    const first = used(held(2), NOON + 11 * MINUTE)
+    expect(first.rows[0]).toMatchObject({ type: 'saving', kind: 'credited', nanos: REWRITE, at: NOON + 11 * MINUTE })
+    expect(first.state).toMatchObject({ savedNanos: REWRITE, credits: 1, unpricedSavings: 0 })
+    const later = used(used(first.state, NOON + 12 * MINUTE).state, NOON + 15 * MINUTE).state
+    expect(later).toMatchObject({ savedNanos: REWRITE, credits: 1, hits: 3 })
+  })
+
+  it('is never earned by a keep-alive itself', () => {
+    expect(held(20)).toMatchObject({ savedNanos: 0, credits: 0, hits: 0 })
+  })
+
+  it('is not counted again where traffic alone carries the entry', () => {
+    expect(used(held(1), NOON + 4.9 * MINUTE).state).toMatchObject({ savedNanos: 0, credits: 0, hits: 1 })
+  })
+
+  it('is none where the request read a sliver of the prefix', () => {
+    expect(used(held(2), NOON + 11 * MINUTE, 600).state).toMatchObject({ savedNanos: 0, credits: 0 })
+  })
+
+  it('rests on a keep-alive that had to write as well, for it left an entry', () => {
+    const state = probed(probed(fresh(), NOON, [0, 10_000], 'write'), NOON + 6 * MINUTE, [0, 10_000])
+    expect(used(state, NOON + 8 * MINUTE).state.savedNanos).toBe(REWRITE)
+  })
+
+  it('starts anew after a write that was asked for: what that write carries is no saving', () => {
+    const state = probed(held(1), NOON + 30 * MINUTE, [0, 10_000], 'write')
+    expect(used(state, NOON + 32 * MINUTE).state.credits).toBe(0)
+  })
+
+  it('is measured by the retention that was honoured, in time and in price', () => {
+    const offers = [{ ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }, fiveMinutes]
+    const both = { ...facts, retentions: offers }
+    const where = context({ keepWarm: planned('auto'), facts: both })
+    const answer = { startedAt: NOON, latencyMs: 1, purpose: 'write' as const, primitive: 'zero_output' as const }
+    const wrote = usage(0, 10_000, { cacheWriteByRetention: { '5m': 10_000 } })
+    const written = applyAnswer(fresh(offers[0]), { ...answer, usage: wrote, model: null }, where, null).state
+    const state = probed(written, NOON + 4 * MINUTE, [10_000, 0], 'keep', where)
+    expect(used(state, NOON + 8 * MINUTE, 10_000, both).state.savedNanos).toBe(REWRITE)
+  })
+
+  describe('where nobody said what a real request writes', () => {
+    const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
+    const rates = { ...facts.price!.cacheWriteNanosPerMTok, '1h': 6_000_000_000 }
+    const both = {
+      ...facts,
+      retentions: [fiveMinutes, oneHour],
+      price: { ...facts.price!, cacheWriteNanosPerMTok: rates },
+    }
+    const where = context({ keepWarm: { ...planned('auto'), holdoutShare: 1 }, facts: both, unmarked: true })
+    /** A rewrite at an hour's price. */
+    const LONG = 60_000_000 - 3_000_000
+    const said = (state: PrefixState, at: number, [read, by]: [number, Record<string, number>], unmarked: boolean) => {
+      const total = Object.values(by).reduce((sum, tokens) => sum + tokens, 0)
+      const one = { startedAt: at, usage: usage(read, total, { cacheWriteByRetention: by }), ttftMs: null }
+      return applyArrivals(state, [one], at, 0, both.retentions, both.price, unmarked, unmarked).state
+    }
+    const heldLong = (state: PrefixState, at: number): PrefixState =>
+      probed(probed(state, at, [0, 10_000], 'write', where), at + 50 * MINUTE, [10_000, 0], 'keep', where)
+
+    it('is no more than at the cheapest that it might have written', () => {
+      const state = said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE, [10_000, {}], true)
+      expect(state).toMatchObject({ credits: 1, savedNanos: REWRITE })
+      expect(said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE, [10_000, {}], false).savedNanos).toBe(LONG)
+    })
+
+    it('is by what one that found nothing was seen to write', () => {
+      for (const unmarked of [true, false]) {
+        for (const [name, saved] of [
+          ['1h', LONG],
+          ['5m', REWRITE],
+        ] as const) {
+          const wrote = said(fresh(oneHour), NOON, [0, { [name]: 10_000 }], unmarked)
+          // Written again at an hour, as by a write that was asked for.
+          const long = { ...wrote, retention: learnedRetention(oneHour) }
+          const state = said(heldLong(long, NOON + 3 * HOUR), NOON + 3 * HOUR + 80 * MINUTE, [10_000, {}], unmarked)
+          expect(state, `${name} ${unmarked}`).toMatchObject({ credits: 1, savedNanos: saved })
+        }
+      }
+    })
+
+    it('a gap that is held out is taken to cost no more either', () => {
+      const used = said(fresh(oneHour), NOON, [10_000, {}], true)
+      expect(reschedule(used, where, NOON).state.trial?.stake?.writeNanos).toBe(37_500_000)
+      const { unmarked: _, ...marked } = where
+      expect(reschedule(used, marked, NOON).state.trial?.stake?.writeNanos).toBe(60_000_000)
+    })
+  })
+
+  it('rests on what was found where the word of a provider is not kept', () => {
+    const narrowed = { ttlMs: 4 * MINUTE, statedTtlMs: HOUR, shortestMissGapMs: 5 * MINUTE, missedAt: NOON }
+    const opened: PrefixState = { ...fresh(), retention: { ...learnedRetention(fiveMinutes), ...narrowed } }
+    const state = probed(probed(opened, NOON, [0, 10_000], 'write'), NOON + 3.5 * MINUTE, [10_000, 0])
+    expect(used(state, NOON + 4.8 * MINUTE).state.credits).toBe(0)
+    expect(used(state, NOON + 5.2 * MINUTE).state.credits).toBe(1)
+  })
+
+  it('is none where reads do not renew', () => {
+    const fixed = { ...fiveMinutes, kind: 'fixed' as const }
+    const state = probed(probed(fresh(fixed), NOON, [0, 10_000], 'write'), NOON + 4 * MINUTE, [10_000, 0])
+    expect(used(state, NOON + 7 * MINUTE).state.credits).toBe(0)
+  })
+
+  it('waits for the longest life that is possible where the provider states none', () => {
+    const where = context({ keepWarm: planned('auto'), facts: silentFacts })
+    let state = probed(fresh(assumed), NOON, [0, null], 'write', where)
+    for (let at = NOON + 8 * MINUTE; at < NOON + 80 * MINUTE; at += 8 * MINUTE)
+      state = probed(state, at, [10_000, null], 'keep', where)
+    expect(used(state, NOON + 50 * MINUTE, 10_000, silentFacts, NOON + 80 * MINUTE).state.credits).toBe(0)
+    expect(used(state, NOON + 81 * MINUTE, 10_000, silentFacts).state.credits).toBe(1)
+  })
+
+  it('without a price is counted apart and is in no sum', () => {
+    expect(used(held(2), NOON + 11 * MINUTE, 10_000, { ...facts, price: null }).state).toMatchObject({
+      savedNanos: 0,
+      credits: 1,
+      unpricedSavings: 1,
+    })
+  })
+
+  it('is taken back by a late report that shows it was none', () => {
+    const credited = used(held(1), NOON + 8 * MINUTE).state
+    const { state, rows } = used(credited, NOON + 4 * MINUTE, 10_000, facts, NOON + 9 * MINUTE)
+    expect(rows[0]).toMatchObject({ type: 'saving', kind: 'revoked', nanos: REWRITE, at: NOON + 9 * MINUTE })
+    expect(state).toMatchObject({ savedNanos: 0, credits: 0 })
+    expect(state.loss.nanos).toBeGreaterThan(0)
+  })
+})
+
+it('a state that an older version stored is read as one that saved nothing', () => {
+  const { gap, savedNanos, credits, unpricedSavings, loss, ...old } = held(1)
+  expect(gap.heldUntil).not.toBeNull()
+  expect([savedNanos, credits, unpricedSavings, loss.nanos]).toEqual([0, 0, 0, 3_015_000])
+  const read = readState(JSON.stringify(old))
+  expect(read).toMatchObject({ savedNanos: 0, credits: 0, loss: { nanos: 0 }, gap: { fromAt: null, heldUntil: null } })
+  expect(used(read, NOON + 8 * MINUTE).state.credits).toBe(0)
+})
+
+describe('the tripwire', () => {
+  const limit = lossLimit(10_000, learnedRetention(fiveMinutes), facts.price) ?? 0
+
+  /** One idle time: so many keep-alives, then a real request long after, which wrote again. */
+  function lost(state: PrefixState, from: number, probes: number): PrefixState {
+    let next = state
+    for (let n = 1; n <= probes; n++) next = probed(next, from + n * 4.5 * MINUTE, [10_000, 0])
+    return used(next, from + 2 * HOUR, 0).state
+  }
+
+  it('is as wide as three rewrites of this very prefix, less their reads', () => {
+    expect(limit).toBe(3 * REWRITE)
+  })
+
+  it('counts across idle times, each of which is within its own limit', () => {
+    const cap = probeLimit(held(0), auto) ?? 0
+    expect(cap).toBe(11)
+    let state = held(0)
+    let gaps = 0
+    for (; gaps < 20; gaps++) {
+      const at = NOON + gaps * 2 * HOUR
+      const decision = decide(state, auto, at + MINUTE)
+      if (decision.do === 'stop' && decision.reason === 'losing_money') break
+      state = lost(state, at, cap - 3)
+    }
+    // Eight reads of $0.003 and some uncached tokens each time, against three times $0.0345.
+    expect(gaps).toBe(5)
+    const decision = decide(state, auto, NOON + gaps * 2 * HOUR)
+    expect(decision).toMatchObject({ do: 'stop', reason: 'losing_money' })
+    expect(decision.do === 'stop' && decision.why).toMatch(/first real request after 20\d\d-.*PATCH/)
+  })
+
+  it('stands though real requests keep coming, as long as what they read is not the prefix', () => {
+    let state = held(0)
+    for (let n = 0; n < 60; n++) {
+      const from = NOON + n * 6 * MINUTE
+      state = used(probed(state, from + 4.5 * MINUTE, [10_000, 0]), from + 6 * MINUTE, 600).state
+    }
+    expect(decide(state, auto, NOON + 6 * HOUR + 1)).toMatchObject({ do: 'stop', reason: 'losing_money' })
+  })
+
+  it('counts a keep-alive that wrote at what it cost', () => {
+    let state = held(0)
+    for (let n = 0; n < 3; n++) {
+      const from = NOON + n * 10 * MINUTE
+      state = used(probed(state, from + 5 * MINUTE, [0, 10_000]), from + 15 * MINUTE, 0).state
+    }
+    expect(decide(state, auto, NOON + HOUR)).toMatchObject({ do: 'stop', reason: 'losing_money' })
+  })
+
+  it('leaves alone what earns', () => {
+    let state = held(0)
+    let at = NOON
+    for (let n = 0; n < 200; n++) {
+      for (let probe = 1; probe <= 4; probe++) state = probed(state, at + probe * 4.5 * MINUTE, [10_000, 0])
+      at += 20 * MINUTE
+      state = used(state, at).state
+    }
+    expect(state.credits).toBe(200)
+    expect(decide(state, auto, at + MINUTE).do).toBe('wait')
+  })
+
+  it('leaves plans alone that do as they were told', () => {
+    const losing = { ...held(1), loss: { nanos: 10 * limit, at: NOON } }
+    for (const plan of ['always', { probes: 50 }] as const)
+      expect(decide(losing, context({ keepWarm: planned(plan) }), NOON + 5 * MINUTE).do).not.toBe('stop')
+  })
+
+  it('is not latched: once the loss has faded by half, the next real request starts the plan', () => {
+    const stopped: PrefixState = {
+      ...held(1),
+      loss: { nanos: limit, at: NOON },
+      stopped: { reason: 'losing_money', at: NOON, why: '' },
+    }
+    const days = (count: number): number => NOON + count * 24 * HOUR
+    expect(used(stopped, days(6.9), 0).state.stopped?.reason).toBe('losing_money')
+    const back = used(stopped, days(7.1), 0)
+    expect(back.state.stopped).toBeNull()
+    expect(back.rows).toContainEqual(expect.objectContaining({ decision: 'resume' }))
+    expect(decide(back.state, auto, days(7.1) + MINUTE).do).toBe('wait')
+  })
+
+  it('is cleared by a changed plan', () => {
+    const losing = { ...held(1), loss: { nanos: 10 * limit, at: NOON } }
+    expect(decide(losing, auto, NOON + 5 * MINUTE)).toMatchObject({ reason: 'losing_money' })
+    expect(decide(restart(losing, NOON), auto, NOON + 5 * MINUTE).do).toBe('wait')
+  })
+
+  it('and break-even take what a rewrite costs beyond a read for their measure', () => {
+    const half = { ...facts.price!, cacheReadNanosPerMTok: 2_000_000_000 }
+    const dear = context({ keepWarm: planned('auto'), facts: { ...facts, price: half } })
+    // Writes at 3.75 and reads at 2: write ÷ read would allow one probe, (write − read) ÷ read allows none.
+    expect(probeLimit(held(0), dear)).toBe(0)
+    expect(lossLimit(10_000, learnedRetention(fiveMinutes), half)).toBe(3 * 17_500_000)
+  })
+})

@@ -1,0 +1,91 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { writeNanos } from '../../../src/core/model/price.ts'
+import { gapEnded, gapHeld, gapOpened, savedNanos } from '../../../src/core/ledger/saving.ts'
+import type { Price } from '../../../src/core/model/facts.ts'
+import { NO_GAP } from '../../../src/core/prefix/parts.ts'
+import type { IdleGap } from '../../../src/core/prefix/parts.ts'
+
+const TTL = 300
+const hit = (at: number) => ({ at, hit: true, nanos: 100 })
+const held = (gap: IdleGap, ...ats: number[]) => ats.reduce((one, at) => gapHeld(one, at, TTL), gap)
+const start = gapOpened(NO_GAP, 0, TTL)
+const price: Price = {
+  inputNanosPerMTok: 5_000_000_000,
+  cacheReadNanosPerMTok: 500_000_000,
+  cacheWriteNanosPerMTok: { '5m': 6_250_000_000, '1h': 10_000_000_000 },
+  outputNanosPerMTok: 25_000_000_000,
+  from: '2026-01-01',
+  source: 'test',
+  checked: '2026-11-21',
+}
+
+describe('what a real hit earns', () => {
+  test('a hit past the natural life of the entry, carried by keep-alives, earns once', () => {
+    const first = gapEnded(held(start, 270, 540), hit(700), TTL)
+    expect(first.saving).toEqual({ kind: 'credited', at: 700, nanos: 100 })
+    expect(gapEnded(first.gap, hit(720), TTL).saving).toBeNull()
+    expect(gapEnded(first.gap, hit(700), TTL).saving).toBeNull()
+  })
+
+  test('a hit that traffic alone would have had earns nothing, whatever was probed', () => {
+    expect(gapEnded(held(start, 270), hit(300), TTL).saving).toBeNull()
+    expect(gapEnded(held(start, 270), hit(301), TTL).saving).not.toBeNull()
+  })
+
+  test('a hit without any keep-alive earns nothing: the provider kept it longer than it promised', () => {
+    expect(gapEnded(start, hit(400), TTL).saving).toBeNull()
+  })
+
+  test('a hit after the last keep-alive ran out earns nothing; before it does, also when the plan has stopped', () => {
+    expect(gapEnded(held(start, 270), hit(571), TTL).saving).toBeNull()
+    expect(gapEnded(held(start, 270), hit(570), TTL).saving).not.toBeNull()
+  })
+
+  test('a miss despite keep-alives earns nothing', () => {
+    expect(gapEnded(held(start, 270, 540), { at: 700, hit: false, nanos: 100 }, TTL).saving).toBeNull()
+  })
+
+  test('a request reported late takes the saving back where it alone would have kept the entry', () => {
+    const { gap } = gapEnded(held(start, 270, 540), hit(500), TTL)
+    const after = gapEnded(gap, hit(250), TTL)
+    expect(after.saving).toEqual({ kind: 'revoked', at: 500, nanos: 100 })
+    expect(gapEnded(after.gap, hit(250), TTL).saving).toBeNull()
+    expect(gapEnded(gapEnded(held(start, 270, 540), hit(700), TTL).gap, hit(250), TTL).saving).toBeNull()
+  })
+
+  test('two late reports that together carry the entry take the saving back, as the request it was booked for', () => {
+    const { gap } = gapEnded(held(start, 270, 540), hit(700), TTL)
+    const once = gapEnded(gap, hit(400), TTL)
+    expect(once.saving).toBeNull()
+    expect(gapEnded(once.gap, hit(250), TTL).saving).toEqual({ kind: 'revoked', at: 700, nanos: 100 })
+  })
+
+  test('the saving is the write of the retention that a miss would have bought, without the read that was paid', () => {
+    expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '5m'))).toBe(115_000_000)
+    expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '1h'))).toBe(190_000_000)
+    expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '12h'))).toBeNull()
+    expect(savedNanos(20_000, null, 125_000_000)).toBeNull()
+  })
+})
+
+test('in any order of reports, no more is earned than there are gaps that outlived the entry, and never less than nothing', () => {
+  const event = fc.record({ at: fc.integer({ min: 1, max: 3_000 }), probe: fc.boolean(), found: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+      let gap = start
+      let earned = 0
+      for (const { at, probe, found } of events) {
+        if (probe) {
+          gap = gapHeld(gap, at, TTL)
+          continue
+        }
+        const ended = gapEnded(gap, { at, hit: found, nanos: 100 }, TTL)
+        gap = ended.gap
+        if (ended.saving !== null) earned += ended.saving.kind === 'credited' ? 1 : -1
+        expect(earned).toBeGreaterThanOrEqual(0)
+      }
+      expect(earned).toBeLessThanOrEqual(Math.floor(3_000 / TTL))
+    }),
+  )
+})

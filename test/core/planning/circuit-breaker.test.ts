@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import {
+  failed,
+  FAILURES_TO_OPEN,
+  holdForBreaker,
+  isOpen,
+  newBreaker,
+  succeeded,
+  tried,
+  type Breaker,
+} from '../../../src/core/planning/circuit-breaker.ts'
+import { NOON } from '../../support/sample.ts'
+
+const SECOND = 1_000
+const MINUTE = 60_000
+
+/** Failures in a row, one a second, of `prefixes` prefixes in turn. */
+function row(count: number, prefixes: number, from = newBreaker(), at = NOON): Breaker {
+  let breaker = from
+  for (let n = 0; n < count; n++)
+    breaker = failed(breaker, n % prefixes, 'provider_unavailable', false, at + n * SECOND)
+  return breaker
+}
+const lastAt = NOON + (FAILURES_TO_OPEN - 1) * SECOND
+
+describe('a breaker', () => {
+  it('opens after failures in a row of several prefixes, for seconds', () => {
+    expect(holdForBreaker(row(FAILURES_TO_OPEN - 1, 2), lastAt)).toBeNull()
+    const open = row(FAILURES_TO_OPEN, 2)
+    expect(holdForBreaker(open, lastAt)).toMatchObject({ code: 'breaker', strict: false, untilAt: lastAt + 2 * SECOND })
+  })
+
+  it('does not open for one prefix alone, nor for what is a matter of its body or key', () => {
+    expect(isOpen(row(50, 1), NOON + 50 * SECOND)).toBe(false)
+    let breaker = newBreaker()
+    for (let k = 0; k < 50; k++) {
+      breaker = failed(breaker, k, 'provider_rejected', false, NOON)
+      breaker = failed(breaker, k, 'provider_limited', true, NOON)
+    }
+    expect(breaker).toEqual(newBreaker())
+  })
+
+  it('is not opened by failures that successes, or a minute, part', () => {
+    let breaker = newBreaker()
+    for (let n = 0; n < 100; n++) {
+      breaker = failed(breaker, n, 'provider_limited', false, NOON + n)
+      if (n % 5 === 4) breaker = succeeded(breaker)
+    }
+    expect(breaker.openings).toBe(0)
+    for (let n = 0; n < 100; n++) breaker = failed(breaker, n, 'provider_timeout', false, NOON + n * 61 * SECOND)
+    expect(breaker.openings).toBe(0)
+  })
+
+  it('lets one call try, holds the others for a moment, and closes with its success', () => {
+    const open = row(FAILURES_TO_OPEN, 2)
+    const at = lastAt + 2 * SECOND
+    expect(holdForBreaker(open, at)).toBeNull()
+    const trying = tried(open, at)
+    expect(holdForBreaker(trying, at)?.untilAt).toBeLessThanOrEqual(at + 4 * SECOND)
+    expect(holdForBreaker(succeeded(trying), at)).toBeNull()
+    // Another call that is sent meanwhile does not put the end off.
+    expect(tried(trying, at + SECOND)).toEqual(trying)
+    expect(holdForBreaker(trying, at + 10 * SECOND)).toBeNull()
+  })
+
+  it('opens for twice as long when the trial fails, for a minute at the most', () => {
+    let breaker = row(FAILURES_TO_OPEN, 2)
+    const spans = []
+    for (let n = 0; n < 8; n++) {
+      const at = breaker.openUntil
+      breaker = failed(tried(breaker, at), 3, 'provider_timeout', false, at)
+      spans.push(breaker.openUntil - at)
+    }
+    expect(spans).toEqual([4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * SECOND))
+  })
+
+  it('takes failures of calls that were under way when it opened for nothing new', () => {
+    const open = row(FAILURES_TO_OPEN, 2)
+    expect(failed(open, 5, 'provider_timeout', false, lastAt + SECOND).openUntil).toBe(open.openUntil)
+  })
+
+  it('forgets: an hour later it opens for seconds again, whatever was', () => {
+    let breaker = row(FAILURES_TO_OPEN, 2)
+    for (let n = 0; n < 8; n++) breaker = failed(breaker, 3, 'provider_timeout', false, breaker.openUntil)
+    const later = breaker.openUntil + 60 * MINUTE
+    const again = row(FAILURES_TO_OPEN, 2, succeeded(breaker), later)
+    expect(again.openUntil - again.openedAt).toBe(2 * SECOND)
+  })
+})

@@ -1,0 +1,312 @@
+import { describe, expect, it } from 'vitest'
+import { lastTryMs, leadMs } from '../../../src/core/time/latency.ts'
+import { decide } from '../../../src/core/planning/decide.ts'
+import { probeLimit } from '../../../src/core/planning/break-even.ts'
+import { worstNanos } from '../../../src/core/planning/budget.ts'
+import { newState } from '../../../src/core/prefix/state.ts'
+import {
+  assumed,
+  context,
+  facts,
+  fiveMinutes,
+  HOUR,
+  MINUTE,
+  NOON,
+  planned,
+  silentFacts,
+  warmState,
+} from '../../support/sample.ts'
+
+const lead = leadMs(5 * MINUTE, 1_000)
+const dueAt = NOON + 5 * MINUTE - lead
+
+describe('always', () => {
+  it('waits until its lead before the lapse, counted from the start of the write', () => {
+    expect(decide(warmState(NOON), context(), NOON + 1_000)).toMatchObject({ do: 'wait', code: 'hold', untilAt: dueAt })
+  })
+
+  it('sends a keep-alive when that moment comes, to be accepted before the lapse', () => {
+    expect(decide(warmState(NOON), context(), dueAt)).toMatchObject({
+      do: 'send',
+      purpose: 'keep',
+      deadlineAt: NOON + 5 * MINUTE - 1_500,
+    })
+  })
+
+  it('lets the entry lapse rather than send a keep-alive that would arrive too late', () => {
+    expect(decide(warmState(NOON), context(), NOON + 5 * MINUTE)).toMatchObject({ do: 'lapse' })
+  })
+
+  it('pays one rewrite after a lapse, and says why', () => {
+    const cold = warmState(NOON, { verdict: 'cold' })
+    const decision = decide(cold, context(), NOON + 6 * MINUTE)
+    expect(decision).toMatchObject({ do: 'send', purpose: 'write' })
+    expect(decision.why).toContain('rewrite')
+  })
+
+  it('backs off between failing rewrites instead of hammering a provider that is down', () => {
+    const failure = { kind: 'provider_unavailable', message: 'down' } as const
+    const failing = (failuresInRow: number) =>
+      warmState(NOON, { verdict: 'cold', failuresInRow, lastFailure: { at: NOON, failure, againAt: NOON } })
+    const waits = [1, 2, 3, 8]
+      .map((n) => decide(failing(n), context(), NOON))
+      .map((d) => (d.do === 'wait' ? d.untilAt - NOON : 0))
+    expect(waits[0]).toBeGreaterThanOrEqual(5_000)
+    expect(waits[1]).toBeGreaterThan(waits[0] ?? 0)
+    expect(waits[3]).toBeLessThanOrEqual(5 * MINUTE)
+  })
+
+  it('waits as long as the provider asked', () => {
+    const failure = { kind: 'provider_limited', message: 'slow down' } as const
+    const limited = warmState(NOON, { failuresInRow: 1, lastFailure: { at: dueAt, failure, againAt: dueAt + 7_000 } })
+    expect(decide(limited, context(), dueAt + 1_000)).toMatchObject({ do: 'wait', untilAt: dueAt + 7_000 })
+  })
+})
+
+describe('a retention that reads do not renew', () => {
+  const fixed = { ...fiveMinutes, kind: 'fixed' } as const
+  const closesAt = NOON + 5 * MINUTE - 1_500
+
+  it.each(['always', 'auto', { probes: 3 }] as const)('is never probed while it lasts: plan %j', (plan) => {
+    const written = warmState(NOON, {}, fixed)
+    const around = context({ keepWarm: planned(plan) })
+    for (let now = NOON; now < closesAt; now += 10_000) {
+      expect(decide(written, around, now)).toMatchObject({ do: 'wait', code: 'hold', untilAt: closesAt })
+    }
+    expect(decide(written, around, NOON).why).toContain('does not renew')
+    expect(decide(written, around, closesAt)).toMatchObject({ do: 'lapse' })
+  })
+
+  it('is written anew after its lapse, where the plan pays for that', () => {
+    const cold = warmState(NOON, { verdict: 'cold' }, fixed)
+    expect(decide(cold, context(), NOON + 5 * MINUTE)).toMatchObject({ do: 'send', purpose: 'write' })
+    const watching = context({ keepWarm: planned({ probes: 3 }) })
+    expect(decide(cold, watching, NOON + 5 * MINUTE)).toMatchObject({ do: 'stop', reason: 'lapsed' })
+  })
+})
+
+describe('plans that watch their money', () => {
+  it('auto holds for the break-even number of probes at these prices, and says so', () => {
+    // (1.25 − 0.1) ÷ 0.1 = 11.5
+    const auto = context({ keepWarm: planned('auto') })
+    expect(decide(warmState(NOON, { probesSinceArrival: 10 }), auto, dueAt)).toMatchObject({
+      do: 'send',
+      purpose: 'keep',
+    })
+    const stopped = decide(warmState(NOON, { probesSinceArrival: 11 }), auto, dueAt)
+    expect(stopped).toMatchObject({ do: 'stop', reason: 'break_even' })
+    expect(stopped.why).toContain('savings are unknown')
+    expect(stopped.why).toContain('11 probes since it was warmed cost')
+    const held = decide(warmState(NOON, { probesSinceArrival: 1 }), auto, NOON + MINUTE)
+    expect(held.why).toMatch(/\(1 sent since it was warmed\); .* savings are unknown$/)
+  })
+
+  it('auto holds longer where an avoided cold start is worth more than its tokens, and says so', () => {
+    // (37.5 − 3 + 30) m$ ÷ 3 m$ = 21.5; a row that is older than the member counts none.
+    const valued = context({ keepWarm: planned('auto', { latencyValueNanos: 30_000_000 }) })
+    expect(probeLimit(warmState(NOON), context({ keepWarm: planned('auto') }))).toBe(11)
+    expect(probeLimit(warmState(NOON), valued)).toBe(21)
+    const stopped = decide(warmState(NOON, { probesSinceArrival: 21 }), valued, dueAt)
+    expect(stopped).toMatchObject({ do: 'stop', reason: 'break_even' })
+    expect(stopped.why).toContain('$0.0300 for an avoided cold start')
+  })
+
+  it('does not rest for lost money where the caller pays for latency', () => {
+    const losing = warmState(NOON, { loss: { nanos: 1e9, at: NOON } })
+    expect(decide(losing, context({ keepWarm: planned('auto') }), dueAt)).toMatchObject({ reason: 'losing_money' })
+    const valued = context({ keepWarm: planned('auto', { latencyValueNanos: 1_000_000 }) })
+    expect(decide(losing, valued, dueAt)).toMatchObject({ do: 'send', purpose: 'keep' })
+  })
+
+  it('a latency value makes probes worth their while that tokens alone do not', () => {
+    const price = { ...facts.price!, cacheReadNanosPerMTok: 1_500_000_000, cacheWriteNanosPerMTok: { '5m': 3e9 } }
+    const auto = (latencyValueNanos: number) =>
+      context({ keepWarm: planned('auto', { latencyValueNanos }), facts: { ...facts, price }, outputFloor: 1 })
+    expect(decide(warmState(NOON), auto(0), dueAt)).toMatchObject({ do: 'stop', reason: 'not_worth_it' })
+    expect(decide(warmState(NOON), auto(1_000_000), dueAt)).toMatchObject({ do: 'send', purpose: 'keep' })
+  })
+
+  it('auto never probes where reads cost half the input price', () => {
+    const half = {
+      ...facts,
+      price: { ...facts.price!, cacheReadNanosPerMTok: 1_500_000_000, cacheWriteNanosPerMTok: { '5m': 3_000_000_000 } },
+    }
+    const decision = decide(warmState(NOON), context({ keepWarm: planned('auto'), facts: half, outputFloor: 1 }), dueAt)
+    expect(decision).toMatchObject({ do: 'stop', reason: 'not_worth_it' })
+  })
+
+  it('sends exactly as many probes as were asked for', () => {
+    const three = context({ keepWarm: planned({ probes: 3 }) })
+    expect(decide(warmState(NOON, { probesSinceArrival: 2 }), three, dueAt).do).toBe('send')
+    expect(decide(warmState(NOON, { probesSinceArrival: 3 }), three, dueAt)).toMatchObject({
+      do: 'stop',
+      reason: 'probes_spent',
+    })
+  })
+
+  it('never revives a cold prefix silently', () => {
+    for (const plan of ['auto', { probes: 5 }] as const) {
+      const decision = decide(warmState(NOON, { verdict: 'cold' }), context({ keepWarm: planned(plan) }), NOON + HOUR)
+      expect(decision).toMatchObject({ do: 'stop', reason: 'lapsed' })
+      expect(decision.why).toContain('real request')
+    }
+  })
+
+  it('refuses to guess an unknown price', () => {
+    for (const plan of ['auto', 'always', { probes: 2 }] as const) {
+      const decision = decide(
+        warmState(NOON),
+        context({ keepWarm: planned(plan), facts: { ...facts, price: null } }),
+        dueAt,
+      )
+      expect(decision).toMatchObject({ do: 'stop', reason: 'price_unknown' })
+    }
+  })
+
+  it('gives up when answers keep saying nothing', () => {
+    const silent = warmState(NOON, { silentInRow: 3, verdict: 'unknown' })
+    expect(decide(silent, context({ keepWarm: planned('auto') }), dueAt)).toMatchObject({
+      do: 'stop',
+      reason: 'unverifiable',
+    })
+    expect(decide(silent, context(), dueAt)).toMatchObject({ do: 'send' })
+  })
+})
+
+describe('ends and pauses', () => {
+  it('off sends nothing, even for a new prefix', () => {
+    expect(decide(newState(NOON, '2026-11-16', null), context({ keepWarm: planned('off') }), NOON)).toMatchObject({
+      do: 'stop',
+      reason: 'plan_off',
+    })
+  })
+
+  it('stops at `until`, and does not send a probe that nobody asked for past it', () => {
+    const until = context({ keepWarm: planned('always', { untilAt: NOON + 2 * MINUTE }) })
+    expect(decide(warmState(NOON), until, NOON + MINUTE)).toMatchObject({ do: 'stop', reason: 'until_reached' })
+    const later = context({ keepWarm: planned('always', { untilAt: NOON + 10 * MINUTE }) })
+    expect(decide(warmState(NOON), later, NOON + MINUTE)).toMatchObject({ do: 'wait', untilAt: dueAt })
+  })
+
+  it('stops when nothing real has arrived for the idle time', () => {
+    const idle = context({ keepWarm: planned('always', { idleTimeoutMs: HOUR }) })
+    expect(decide(warmState(NOON + HOUR - 1, { plannedAt: NOON }), idle, NOON + HOUR - 1).do).toBe('wait')
+    expect(decide(warmState(NOON + HOUR, { plannedAt: NOON }), idle, NOON + HOUR)).toMatchObject({
+      do: 'stop',
+      reason: 'idle_timeout',
+    })
+    expect(
+      decide(warmState(NOON + HOUR, { plannedAt: NOON, lastArrivalAt: NOON + MINUTE }), idle, NOON + HOUR).do,
+    ).toBe('wait')
+  })
+
+  it('rests outside its windows and pays the write when one opens', () => {
+    const windows = [{ days: [1, 2, 3, 4, 5], fromMinute: 9 * 60, toMinute: 17 * 60, timeZone: 'UTC' }]
+    const auto = context({ keepWarm: planned('auto', { windows }) })
+    const evening = NOON + 6 * HOUR
+    expect(decide(warmState(NOON), auto, evening)).toMatchObject({
+      do: 'wait',
+      code: 'window',
+      untilAt: NOON + 21 * HOUR,
+    })
+    const opened = decide(warmState(NOON, { verdict: 'cold' }), auto, NOON + 21 * HOUR)
+    expect(opened).toMatchObject({ do: 'send', purpose: 'write' })
+    expect(opened.why).toContain('window')
+  })
+
+  it('does not pay a probe whose entry would outlive the window', () => {
+    const windows = [{ days: [1], fromMinute: 9 * 60, toMinute: 12 * 60 + 3, timeZone: 'UTC' }]
+    expect(decide(warmState(NOON), context({ keepWarm: planned('always', { windows }) }), NOON + MINUTE)).toMatchObject(
+      { do: 'wait', code: 'window' },
+    )
+  })
+
+  it('an uncacheable prefix, a superseded version and the kill switch stop it', () => {
+    expect(decide(warmState(NOON, { verdict: 'uncacheable' }), context(), NOON)).toMatchObject({
+      do: 'stop',
+      reason: 'uncacheable',
+    })
+    expect(
+      decide(warmState(NOON), context({ newer: { takenAt: NOON - HOUR, warmAt: NOON - HOUR } }), NOON),
+    ).toMatchObject({
+      do: 'stop',
+      reason: 'superseded',
+    })
+    expect(decide(warmState(NOON), context({ killed: true }), NOON)).toMatchObject({
+      do: 'stop',
+      reason: 'kill_switch',
+    })
+  })
+
+  it('has nothing to schedule by where no retention is known', () => {
+    expect(decide({ ...warmState(NOON), retention: null }, context(), NOON)).toMatchObject({
+      do: 'stop',
+      reason: 'retention_unknown',
+    })
+  })
+})
+
+describe('budgets', () => {
+  it('reserve the worst case: a full rewrite and the output floor', () => {
+    // 10,000 counted tokens and 5 % more, at $3.75 a million, and 16 output tokens at $15 a million
+    expect(worstNanos(warmState(NOON), context({ outputFloor: 16 }))).toBe(10_500 * 3_750 + 16 * 15_000)
+  })
+
+  it('double the estimate before the first count', () => {
+    expect(worstNanos(warmState(NOON, { measuredTokens: null }), context())).toBe(20_000 * 3_750)
+  })
+
+  it('make always wait for the next UTC day, and other plans stop', () => {
+    const spent = warmState(NOON, { spentNanos: 990_000_000 })
+    expect(decide(spent, context(), dueAt)).toMatchObject({ do: 'wait', code: 'budget', untilAt: NOON + 12 * HOUR })
+    expect(decide(spent, context({ keepWarm: planned('auto') }), dueAt)).toMatchObject({
+      do: 'stop',
+      reason: 'budget_exhausted',
+    })
+    expect(decide({ ...spent, day: '2026-11-15' }, context(), dueAt).do).toBe('send')
+  })
+
+  it('allow a call that fits to the nano-dollar, and not one nano-dollar more', () => {
+    const worst = worstNanos(warmState(NOON), context()) ?? 0
+    const left = (spentNanos: number) => decide(warmState(NOON, { spentNanos }), context(), dueAt).do
+    expect(left(1_000_000_000 - worst)).toBe('send')
+    expect(left(1_000_000_000 - worst + 1)).toBe('wait')
+  })
+
+  it('count what other calls of the account have reserved', () => {
+    expect(decide(warmState(NOON), context({ accountLeftNanos: 1_000 }), dueAt)).toMatchObject({
+      do: 'wait',
+      code: 'budget',
+    })
+  })
+})
+
+it('a doubt is settled by a second probe soon after, not at the end of the retention', () => {
+  const doubtful = warmState(NOON, { verdict: 'unknown', readZeroInRow: 1 }, assumed)
+  const silent = context({ facts: silentFacts })
+  expect(decide(doubtful, silent, NOON + 1_000)).toMatchObject({ do: 'wait', code: 'verify', untilAt: NOON + 5_000 })
+  expect(decide(doubtful, silent, NOON + 5_000)).toMatchObject({ do: 'send', purpose: 'verify' })
+})
+
+it('a keep-alive leaves as long before the lapse as the road to its provider was found to need', () => {
+  const quick = { resendMs: 3_000, lateMs: 4_000, answerMs: 2_000 }
+  const at = NOON + 5 * MINUTE - leadMs(5 * MINUTE, 1_000, quick)
+  const decided = (now: number) => decide(warmState(NOON), context({ pace: quick }), now).do
+  expect(decided(at - 1)).toBe('wait')
+  expect(decided(at)).toBe('send')
+  expect(lead).toBeGreaterThan(leadMs(5 * MINUTE, 1_000, quick))
+})
+
+it('what holds a keep-alive back leaves it one time-out and the road before its deadline, as learned', () => {
+  const quick = { resendMs: 3_000, lateMs: 8_000, answerMs: 2_000 }
+  const holdBack = { code: 'limit' as const, untilAt: NOON + HOUR, why: 'little is left', strict: false }
+  const decision = decide(warmState(NOON), context({ pace: quick, holdBack }), NOON + 5 * MINUTE - 12_000)
+  expect(decision).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE - 1_500 - lastTryMs(quick) })
+})
+
+it('the lead is the same for every retention, grows with the grain of the clock, and never eats the retention', () => {
+  expect(leadMs(5 * MINUTE, 1_000)).toBeGreaterThan(15_000)
+  expect(leadMs(HOUR, 1_000)).toBe(leadMs(5 * MINUTE, 1_000))
+  expect(leadMs(5 * MINUTE, 12_000)).toBeGreaterThan(leadMs(5 * MINUTE, 1_000))
+  expect(leadMs(5 * MINUTE, 120_000)).toBe(100_000)
+})

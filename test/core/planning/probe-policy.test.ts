@@ -1,0 +1,234 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { foresee } from '../../../src/core/demand/forecast.ts'
+import type { Foresight } from '../../../src/core/demand/forecast.ts'
+import { decide } from '../../../src/core/planning/decide.ts'
+import { probeLimit } from '../../../src/core/planning/break-even.ts'
+import { applyArrivals } from '../../../src/core/events/arrived.ts'
+import {
+  choiceWhy,
+  horizon,
+  letGoWhy,
+  mostProbes,
+  reachOf,
+  retentionFor,
+} from '../../../src/core/planning/probe-policy.ts'
+import type { Holding } from '../../../src/core/planning/probe-policy.ts'
+import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from '../../support/sample.ts'
+import { evenly } from '../../support/evenly.ts'
+import { learnArrival, remember, REMEMBERED_GAPS, unpackGaps } from '../../../src/core/demand/idle-gaps.ts'
+
+const hour: Holding = { name: '1h', ttlMs: HOUR, everyMs: 55 * MINUTE, write: 2, read: 0.1, probe: 0.1 }
+const five: Holding = { name: '5m', ttlMs: 5 * MINUTE, everyMs: 4.5 * MINUTE, write: 1.25, read: 0.1, probe: 0.1 }
+const exactly = (...lengthsMs: number[]): Foresight => ({
+  lengthsMs,
+  weights: lengthsMs.map(() => 1 / lengthsMs.length),
+  seen: lengthsMs.length,
+})
+
+describe('how long a gap is held', () => {
+  it('sends what the gaps need, and none where all of them are longer than probes can pay for', () => {
+    expect(horizon(hour, exactly(3 * HOUR), 0)).toMatchObject({ probes: 3, share: 1 })
+    expect(horizon(hour, exactly(48 * HOUR), 0).probes).toBe(0)
+    expect(horizon(hour, exactly(30 * MINUTE), 0)).toMatchObject({ probes: 0, expected: 0 })
+  })
+
+  it('counts what is expected as a hand would', () => {
+    // Half return after two hours (two probes), half never: 0.2 for all, and the rewrite of 1.9 for half.
+    expect(horizon(hour, exactly(115 * MINUTE, Number.POSITIVE_INFINITY), 0)).toMatchObject({ probes: 1, share: 0.5 })
+    expect(horizon(hour, exactly(115 * MINUTE, Number.POSITIVE_INFINITY), 0).expected).toBeCloseTo(0.1 + 1.9 / 2)
+  })
+
+  it('never probes where a probe costs as much as it saves', () => {
+    const dear = { ...five, write: 1, read: 0.5, probe: 0.51 }
+    expect(mostProbes(dear, 0)).toBe(0)
+    expect(horizon(dear, exactly(10 * MINUTE), 0).probes).toBe(0)
+  })
+
+  it('holds what lapses within a minute through the short gaps that nobody remembers, if the cap allows', () => {
+    const minute = { ...five, ttlMs: MINUTE, everyMs: MINUTE, write: 1, read: 0.1, probe: 0.04 }
+    expect(horizon(minute, exactly(48 * HOUR), 0).probes).toBe(3)
+    expect(horizon({ ...minute, probe: 0.5 }, exactly(48 * HOUR), 0).probes).toBe(1)
+  })
+
+  it('holds longer for somebody to whom a cold start is worth more', () => {
+    expect(mostProbes(hour, 0)).toBe(19)
+    expect(mostProbes(hour, 1)).toBe(29)
+  })
+
+  it('counts what a cold start is worth to the caller also in what it learned, and says so', () => {
+    const state = warmState(NOON, { lastArrivalAt: NOON })
+    const valued = (usd: number) => context({ keepWarm: planned('auto', { latencyValueNanos: usd * 1e9 }) })
+    const limits = [0, 0.05, 1, 1_000_000].map((usd) => probeLimit(state, valued(usd)) ?? 0)
+    expect(limits).toEqual(limits.toSorted((a, b) => a - b))
+    expect(limits[2]).toBeGreaterThan(limits[0] ?? 0)
+    // A million dollars for a cold start is answered like any other, and with no more than a month of probes.
+    expect(limits[3]).toBeLessThanOrEqual(10_000)
+    expect(decide(state, valued(1), NOON).why).toContain('counting $1.00 for an avoided cold start')
+  })
+
+  it('buys the hour for gaps of an hour, and five minutes for a daily job', () => {
+    expect(retentionFor([five, hour], exactly(50 * MINUTE), 0)?.holding.name).toBe('1h')
+    expect(retentionFor([five, hour], exactly(24 * HOUR), 0)?.holding.name).toBe('5m')
+  })
+
+  it('lets no gap cost more than twice its lapse, whatever it was taught', () => {
+    const gap = fc.record({ startAt: fc.integer({ min: 0, max: 1e10 }), lengthMs: fc.integer({ min: 0, max: 1e9 }) })
+    fc.assert(
+      fc.property(
+        fc.array(gap, { maxLength: 100 }),
+        evenly(0.01, 3),
+        evenly(0.001, 1),
+        evenly(0, 3),
+        fc.integer({ min: 0, max: 1e9 }),
+        fc.option(fc.array(evenly(0, 1e6), { minLength: 5, maxLength: 5 })),
+        (gaps, write, read, latency, length, counts) => {
+          const holding = { ...five, write, read, probe: read }
+          const requests = counts === null ? undefined : { at: 5e9, counts }
+          const { probes } = horizon(holding, foresee(gaps, 5e9, undefined, undefined, requests), latency)
+          const lapse = Math.max(0, write - read + latency)
+          const sent = Math.min(probes, Math.max(0, Math.ceil(length / holding.everyMs) - 1))
+          const cold = length > sent * holding.everyMs + holding.ttlMs
+          expect(sent * read + (cold ? lapse : 0)).toBeLessThanOrEqual(2 * lapse + 1e-6)
+        },
+      ),
+    )
+  })
+
+  it('says so in a sentence', () => {
+    const law = exactly(3 * HOUR, 3 * HOUR)
+    expect(choiceWhy(horizon(hour, law, 0), law)).toContain(
+      'held at 1h: up to 3 probes cost less than the rewrite that 100 %',
+    )
+    expect(choiceWhy(horizon(hour, law, 0), { ...law, seen: 1 })).toContain('by its last gap and those of like traffic')
+  })
+})
+
+describe('why a prefix is let go', () => {
+  const law = exactly(3 * HOUR, 3 * HOUR)
+  const choice = horizon(hour, law, 0)
+
+  it('is that one more is not worth it, or that more than were worth it were sent', () => {
+    expect(letGoWhy(choice, law, 3, 0)).toContain(
+      'held at 1h, and let go after 3 probes: one more would cost more than it is expected to save, by its last 2 gaps',
+    )
+    expect(letGoWhy({ ...choice, probes: 1 }, law, 1, 0)).toContain('let go after one probe: one more')
+    expect(letGoWhy(choice, law, 5, 0)).toContain('let go after 5 probes: more than 3 cost more than they are expected')
+  })
+
+  it('is the rewrite itself where break-even was reached, and that no probe pays where none was sent', () => {
+    const most = mostProbes(hour, 0)
+    expect(letGoWhy({ ...choice, probes: most }, law, most, 0)).toContain('more than the rewrite that they protect')
+    expect(letGoWhy({ ...choice, probes: 0 }, law, 0, 0)).toContain('no probe earns back what it costs')
+  })
+})
+
+describe('what a prefix remembers', () => {
+  it('weights sum to one, and gaps of the same time of day speak louder', () => {
+    const night = { startAt: NOON - 12 * HOUR, lengthMs: 40 * MINUTE }
+    const noon = { startAt: NOON - 24 * HOUR, lengthMs: 20 * MINUTE }
+    const { weights } = foresee([noon, night], NOON)
+    expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
+    expect(weights[0]).toBeGreaterThan((weights[1] ?? 1) * 3)
+  })
+
+  it('expects a return at the hours of earlier returns, however long the gap has lasted by then', () => {
+    // Gaps of every length from one to nine hours, that all ended at nine in the morning: of those from midnight, nine is likeliest.
+    const midnight = NOON - 12 * HOUR
+    const gaps = Array.from({ length: 36 }, (_, index) => {
+      const lengthMs = (1 + (index % 9)) * HOUR
+      return { startAt: midnight - (36 - index) * 24 * HOUR + 9 * HOUR - lengthMs, lengthMs }
+    })
+    const within = (from: number, to: number, { lengthsMs, weights }: Foresight): number =>
+      weights.reduce((sum, weight, index) => {
+        const length = lengthsMs[index] ?? 0
+        return length >= from && length < to ? sum + weight : sum
+      }, 0)
+    const law = foresee(gaps, midnight)
+    const chance = (hour: number): number => {
+      const [here, later] = [hour - 0.5, hour + 0.5].map((from) => within(from * HOUR, Infinity, law))
+      return 1 - ((later ?? 0) + (law.weights.at(-1) ?? 0)) / ((here ?? 0) + (law.weights.at(-1) ?? 0))
+    }
+    expect(chance(9)).toBeGreaterThan(2 * chance(4))
+    expect(law.weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
+    // The same gaps say nothing of the kind when the gap begins twelve hours later: then nine o'clock is far away.
+    const noon = foresee(gaps, midnight + 12 * HOUR)
+    expect(within(8.5 * HOUR, 9.5 * HOUR, law)).toBeGreaterThan(within(8.5 * HOUR, 9.5 * HOUR, noon))
+  })
+
+  it('decides the same when it looks no further than its probes can reach', () => {
+    const gaps = Array.from({ length: 50 }, (_, index) => ({
+      startAt: NOON + index * 30 * HOUR,
+      lengthMs: ((index * 7) % 25) * HOUR,
+    }))
+    for (const holding of [hour, five]) {
+      const now = NOON + 1_500 * HOUR
+      const near = horizon(holding, foresee(gaps, now, undefined, reachOf(holding, 0)), 0)
+      expect(near.probes).toBe(horizon(holding, foresee(gaps, now), 0).probes)
+    }
+  })
+
+  it('is bounded, forgets the oldest short ones first, and leaves out what no retention needs help for', () => {
+    let gaps = remember([], { startAt: 0, lengthMs: MINUTE })
+    expect(gaps).toEqual([])
+    for (let index = 1; index <= 3 * REMEMBERED_GAPS; index++) {
+      gaps = remember(gaps, { startAt: index, lengthMs: HOUR })
+    }
+    expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
+    expect(gaps[0]?.startAt).toBe(REMEMBERED_GAPS + 1)
+    for (let index = 1; index <= REMEMBERED_GAPS; index++) {
+      gaps = remember(gaps, { startAt: 1_000 + index, lengthMs: 10 * MINUTE })
+    }
+    expect(gaps.filter(({ lengthMs }) => lengthMs === HOUR)).toHaveLength(REMEMBERED_GAPS)
+    for (let index = 1; index <= REMEMBERED_GAPS; index++) {
+      gaps = remember(gaps, { startAt: 2_000 + index, lengthMs: 10 * MINUTE })
+    }
+    expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
+    expect(gaps.filter(({ lengthMs }) => lengthMs < HOUR).every(({ startAt }) => startAt > 2_000)).toBe(true)
+  })
+
+  it('splits a gap into which a late report falls', () => {
+    const packed = learnArrival([], NOON, NOON + HOUR)
+    expect(unpackGaps(packed)).toEqual([{ startAt: NOON, lengthMs: HOUR }])
+    expect(unpackGaps(learnArrival(packed, NOON + HOUR, NOON + 20 * MINUTE))).toEqual([
+      { startAt: NOON, lengthMs: 20 * MINUTE },
+      { startAt: NOON + 20 * MINUTE, lengthMs: 40 * MINUTE },
+    ])
+  })
+})
+
+describe('plan auto', () => {
+  const auto = context({ keepWarm: planned('auto') })
+  const taught = (gapMs: number) => {
+    let state = warmState(NOON)
+    for (let index = 0; index < 40; index++) {
+      const startedAt = NOON + index * gapMs
+      const arrival = { startedAt, usage: usage(0, 10_000), ttftMs: null }
+      state = applyArrivals(state, [arrival], startedAt, 0, facts.retentions).state
+    }
+    return { ...state, plannedAt: NOON }
+  }
+
+  it('holds a prefix through the gaps that it has always had', () => {
+    const state = taught(20 * MINUTE)
+    const decision = decide(state, auto, (state.anchorAt ?? 0) + 1_000)
+    expect(decision).toMatchObject({ do: 'wait', code: 'hold' })
+    expect(decision.why).toMatch(/held at 5m: up to \d+ probes cost less than the rewrite/)
+  })
+
+  it('lets go at once where no probe was ever used, and says what a longer retention would change', () => {
+    const state = taught(8 * HOUR)
+    const hourly = {
+      ...facts,
+      retentions: [
+        ...facts.retentions,
+        { ...facts.retentions[0]!, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR },
+      ],
+      price: { ...facts.price!, cacheWriteNanosPerMTok: { '5m': 3_750_000_000, '1h': 6_000_000_000 } },
+    }
+    const decision = decide(state, { ...auto, facts: hourly }, (state.anchorAt ?? 0) + 1_000)
+    expect(decision).toMatchObject({ do: 'stop', reason: 'break_even' })
+    expect(decision.why).toContain('no probe earns back what it costs')
+    expect(decision.why).toContain('With retention 1h')
+  })
+})

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { needsSomebody, newsOf, nextTryAt, WAITS_MS } from '../../../src/core/prefix/alert.ts'
+import type { PrefixState } from '../../../src/core/prefix/state.ts'
+import { HOUR, MINUTE, NOON, warmState } from '../../support/sample.ts'
+import type { StopReason, Told } from '../../../src/core/prefix/parts.ts'
+
+function stoppedFor(reason: StopReason, at = NOON, told?: Told): PrefixState {
+  return warmState(NOON - HOUR, { stopped: { reason, at, why: 'because' }, ...(told === undefined ? {} : { told }) })
+}
+
+describe('what a person hears of', () => {
+  it.each([
+    'losing_money',
+    'budget_exhausted',
+    'quota_spent',
+    'provider_refused',
+    'credential_replaced',
+    'address_changed',
+    'price_unknown',
+    'retention_unknown',
+    'surprise_write',
+    'lapsed',
+    'uncacheable',
+    'unverifiable',
+    'internal_error',
+  ] as const)('a plan that stopped for %s', (reason) => {
+    expect(newsOf(warmState(NOON - HOUR), stoppedFor(reason))).toEqual({ reason, at: NOON, why: 'because' })
+  })
+
+  it.each([
+    'plan_off',
+    'superseded',
+    'until_reached',
+    'idle_timeout',
+    'break_even',
+    'probes_spent',
+    'not_worth_it',
+    'kill_switch',
+    'session_over',
+    'held_out',
+  ] as const)('not that a plan rests for %s', (reason) => {
+    expect(newsOf(warmState(NOON - HOUR), stoppedFor(reason))).toBeNull()
+  })
+
+  it('a stop once, however often its state is saved', () => {
+    expect(newsOf(stoppedFor('lapsed'), { ...stoppedFor('lapsed'), hits: 3 })).toBeNull()
+    expect(newsOf(stoppedFor('lapsed'), stoppedFor('quota_spent'))?.reason).toBe('quota_spent')
+  })
+
+  it('once a day, where each request starts a plan that stops for the same again', () => {
+    const told = { reason: 'budget_exhausted', at: NOON - MINUTE } as const
+    const at = (time: number) => newsOf(warmState(NOON - HOUR), stoppedFor('budget_exhausted', time, told))
+    expect(at(NOON)).toBeNull()
+    expect(at(NOON + 23 * HOUR)).toBeNull()
+    expect(at(NOON + 24 * HOUR)).not.toBeNull()
+    expect(newsOf(warmState(NOON - HOUR), stoppedFor('quota_spent', NOON, told))?.reason).toBe('quota_spent')
+  })
+
+  it('not that a fixed time ran out, as it does however well all goes', () => {
+    const stopped = stoppedFor('lapsed')
+    const fixed = { ...stopped, retention: { ...stopped.retention!, kind: 'fixed' as const } }
+    expect(newsOf(warmState(NOON - HOUR), fixed)).toBeNull()
+    expect(needsSomebody(fixed)).toBe(false)
+  })
+
+  it('a list still shows it, when nobody is told a second time', () => {
+    const told = { reason: 'budget_exhausted', at: NOON - MINUTE } as const
+    expect(needsSomebody(stoppedFor('budget_exhausted', NOON, told))).toBe(true)
+    expect(needsSomebody(stoppedFor('idle_timeout'))).toBe(false)
+    expect(needsSomebody(warmState(NOON))).toBe(false)
+  })
+})
+
+describe('the tries', () => {
+  it('come further and further apart, spread by a fifth, for a day and no longer', () => {
+    const ends = [0, 0.999].map((random) => {
+      let at = NOON
+      for (let failures = 1; failures <= WAITS_MS.length; failures++) {
+        const next = nextTryAt(failures, at, random)
+        expect(next).toBeGreaterThan(at)
+        at = next ?? 0
+      }
+      expect(nextTryAt(WAITS_MS.length + 1, at, random)).toBeNull()
+      return (at - NOON) / HOUR
+    })
+    expect(WAITS_MS.toSorted((a, b) => a - b)).toEqual(WAITS_MS)
+    expect(ends[0]).toBeGreaterThan(18)
+    expect(ends[1]).toBeLessThan(30)
+    expect(nextTryAt(1, NOON, 0.999)! - nextTryAt(1, NOON, 0)!).toBeGreaterThan(3_500)
+  })
+})

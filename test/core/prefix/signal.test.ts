@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest'
+import { applyAnswer } from '../../../src/core/events/answered.ts'
+import { applyArrivals } from '../../../src/core/events/arrived.ts'
+import { reschedule } from '../../../src/core/planning/reschedule.ts'
+import { restart } from '../../../src/core/events/restarted.ts'
+import { decide } from '../../../src/core/planning/decide.ts'
+import { leadMs } from '../../../src/core/time/latency.ts'
+import { applySignal } from '../../../src/core/prefix/signal.ts'
+import type { PrefixState } from '../../../src/core/prefix/state.ts'
+import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from '../../support/sample.ts'
+import { iso } from '../../../src/core/time/time.ts'
+
+const auto = context({ keepWarm: planned('auto') })
+const dueAt = NOON + 5 * MINUTE - leadMs(5 * MINUTE, 1_000)
+const end = { kind: 'end', at: NOON + MINUTE } as const
+const pending = (untilAt: number, at = NOON + MINUTE) => ({ kind: 'pending', at, untilAt }) as const
+const arrival = (startedAt: number) => ({ startedAt, usage: usage(10_000, 0), ttftMs: null })
+
+function ended(change: Partial<PrefixState> = {}): PrefixState {
+  return reschedule(applySignal(warmState(NOON, change), end).state, auto, NOON + MINUTE).state
+}
+
+describe('the session is over', () => {
+  it('stops an auto plan at once, with a row and what starts it again', () => {
+    const told = applySignal(warmState(NOON, { generation: 4 }), end)
+    expect(told.rows).toMatchObject([{ decision: 'signal:end' }])
+    // What was claimed before counts no more.
+    expect(told.state.generation).toBe(5)
+    const { state, rows } = reschedule(told.state, auto, NOON + MINUTE)
+    expect(rows).toMatchObject([{ decision: 'stop:session_over' }])
+    expect(state).toMatchObject({ nextAt: null, stopped: { reason: 'session_over' } })
+    expect(state.stopped?.why).toContain('real request')
+    expect(applySignal(state, { ...end, at: NOON + 2 * MINUTE })).toEqual({ state, rows: [] })
+  })
+
+  it('leaves plans alone that were given as a number or as always', () => {
+    const state = applySignal(warmState(NOON), end).state
+    expect(decide(state, context(), dueAt)).toMatchObject({ do: 'send', purpose: 'keep' })
+    expect(decide(state, context({ keepWarm: planned({ probes: 3 }) }), dueAt)).toMatchObject({ do: 'send' })
+  })
+
+  it('ends with the next real request, and not with an older one that is only reported now', () => {
+    const late = applyArrivals(ended(), [arrival(NOON + MINUTE - 5_000)], NOON + 2 * MINUTE, NOON, facts.retentions)
+    expect(late.state).toMatchObject({ signal: { kind: 'end' }, stopped: { reason: 'session_over' } })
+    expect(late.rows).not.toContainEqual(expect.objectContaining({ decision: 'resume' }))
+    const next = applyArrivals(late.state, [arrival(NOON + 2 * MINUTE)], NOON + 2 * MINUTE, NOON, facts.retentions)
+    expect(next.state).toMatchObject({ signal: null, stopped: null })
+    expect(decide(next.state, auto, NOON + 2 * MINUTE)).toMatchObject({ do: 'wait', code: 'hold' })
+  })
+
+  it('ends with a warm that was asked for after it, and not with one that was on its way already', () => {
+    expect(restart(ended(), NOON + 2 * MINUTE).signal).toBeNull()
+    expect(restart(ended(), NOON).signal).toEqual(end)
+  })
+})
+
+describe('work is running that will come back', () => {
+  const spent = { probesSinceArrival: 11 }
+
+  it('holds an auto plan beyond break-even, says so, and stops once the entry outlasts it', () => {
+    const state = applySignal(warmState(NOON, spent), pending(NOON + HOUR)).state
+    expect(decide(warmState(NOON, spent), auto, dueAt)).toMatchObject({ do: 'stop', reason: 'break_even' })
+    const held = decide(state, auto, dueAt)
+    expect(held).toMatchObject({ do: 'send', purpose: 'keep' })
+    expect(held.why).toContain('work is running')
+    expect(decide({ ...state, signal: pending(dueAt) }, auto, NOON + MINUTE)).toMatchObject({ reason: 'break_even' })
+    const over = { ...state, anchorAt: NOON + HOUR - MINUTE }
+    expect(decide(over, auto, NOON + HOUR)).toMatchObject({ do: 'stop', reason: 'break_even' })
+  })
+
+  it('is said before break-even, too, and no more once it has passed', () => {
+    const state = applySignal(warmState(NOON), pending(NOON + HOUR)).state
+    const said = `work is pending, until ${iso(NOON + HOUR)} at the latest`
+    expect(decide(state, auto, NOON + MINUTE).why).toContain(said)
+    expect(decide({ ...state, anchorAt: NOON + HOUR }, auto, NOON + HOUR + MINUTE).why).not.toContain('pending')
+  })
+
+  it('stays within the budget', () => {
+    const poor = context({ keepWarm: planned('auto', { budgetNanosPerDay: 30_000_000 }) })
+    const state = applySignal(warmState(NOON, spent), pending(NOON + HOUR)).state
+    expect(decide(state, poor, dueAt)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
+  })
+
+  it('takes back that the session is over, and a rest at break-even, but revives nothing', () => {
+    for (const state of [ended(), reschedule(warmState(NOON, spent), auto, NOON + MINUTE).state]) {
+      expect(state.stopped).not.toBeNull()
+      const told = applySignal(state, pending(NOON + HOUR, NOON + 2 * MINUTE)).state
+      expect(decide(told, auto, NOON + 2 * MINUTE)).toMatchObject({ do: 'wait', code: 'hold', untilAt: dueAt })
+      const later = reschedule(told, auto, NOON + 10 * MINUTE).state
+      expect(later).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
+    }
+  })
+
+  it('keep-alives that it asks for are no loss of the plan, and others are', () => {
+    const answer = {
+      startedAt: NOON + 4 * MINUTE,
+      latencyMs: 400,
+      purpose: 'keep',
+      primitive: 'zero_output',
+      usage: usage(10_000, 0),
+      model: null,
+    } as const
+    const told = applySignal(warmState(NOON), pending(NOON + HOUR)).state
+    expect(applyAnswer(told, answer, auto, null).state.loss.nanos).toBe(0)
+    expect(applyAnswer(warmState(NOON), answer, auto, null).state.loss.nanos).toBeGreaterThan(0)
+  })
+
+  it('is dropped once it has passed', () => {
+    const told = applySignal(warmState(NOON), pending(NOON + 2 * MINUTE)).state
+    expect(reschedule(told, auto, NOON + MINUTE).state.signal).toEqual(pending(NOON + 2 * MINUTE))
+    expect(reschedule(told, auto, NOON + 2 * MINUTE).state.signal).toBeNull()
+  })
+
+  it('does not end a rest that has another reason', () => {
+    const stopped = { reason: 'provider_refused', at: NOON, why: 'the key' } as const
+    expect(applySignal(warmState(NOON, { stopped }), pending(NOON + HOUR)).state.stopped).toEqual(stopped)
+  })
+})

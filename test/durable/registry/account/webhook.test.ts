@@ -1,0 +1,276 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { nextTryAt, WAITS_MS } from '../../../../src/core/prefix/alert.ts'
+import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { Outbox } from '../../../../src/durable/registry/account/outbox.ts'
+import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
+import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
+import type { Sql } from '../../../../src/durable/sql.ts'
+import { Webhook, webhookSecrets } from '../../../../src/durable/registry/account/webhook.ts'
+import type { NoticeTry } from '../../../../src/durable/registry/account/webhook.ts'
+import { registrationNamed } from '../../../support/plain-registration.ts'
+import { facts, HOUR, MINUTE, NOON, planned } from '../../../support/sample.ts'
+import { nodeSql } from '../../../support/node-sql.ts'
+
+const vars = { KEY_ENCRYPTION_SECRET: 'the secret that the tests seal with' }
+const URL = 'https://hooks.example.com/pilotlight'
+const DAY = 24 * HOUR
+
+let sql: Sql
+let store: RegistryStore
+let outbox: Outbox
+let webhook: Webhook
+let keeper: Keeper
+let registrar: Registrar
+let generation: number
+
+/** Builds everything from the tables again, as after an eviction. */
+function evict(): void {
+  store = new RegistryStore(sql)
+  outbox = new Outbox(store.outbox, 1_000)
+  webhook = new Webhook(store, outbox, 'acme', vars)
+  const ports = { factsOf: () => facts, grainMs: 1_000, generationOf: () => generation }
+  keeper = new Keeper(store, ports, {
+    account: 'acme',
+    createdAt: NOON,
+    budgetNanosPerDay: null,
+    killSwitch: false,
+    globalKillSwitch: false,
+    allowedSecrets: [],
+  })
+  registrar = new Registrar(store, keeper, ports)
+}
+
+beforeEach(() => {
+  sql = nodeSql()
+  generation = 1
+  evict()
+})
+
+/** Plans under a credential, all of which stop when it is replaced. */
+function registerAll(count: number): void {
+  for (let n = 0; n < count; n++)
+    registrar.register(registrationNamed(`${generation}-${n}`, planned('always'), 'team', generation), NOON)
+}
+
+function stopAll(at: number): void {
+  generation += 1
+  registrar.credentialChanged('team', at)
+}
+
+/** A webhook, and one message that waits. */
+function oneWaits(): void {
+  webhook.put({ url: URL, rotate: false }, NOON)
+  registerAll(1)
+  stopAll(NOON + MINUTE)
+}
+
+/** The one message that is due. */
+function take(at: number): NoticeTry {
+  const [one, ...more] = webhook.take(at)
+  if (one === undefined || more.length > 0) throw new Error(`${more.length + 1} messages were due`)
+  return one
+}
+
+function fail({ seq, tries }: NoticeTry, at: number, final = false): void {
+  webhook.settle({ seq, tries, why: 'the endpoint answered 500', final }, at)
+}
+
+function deliver({ seq, tries }: NoticeTry, at: number): void {
+  webhook.settle({ seq, tries, why: null, final: false }, at)
+}
+
+describe('plans that stop', () => {
+  it('together are one message, which names some and counts all', () => {
+    webhook.put({ url: URL, rotate: false }, NOON)
+    registerAll(30)
+    stopAll(NOON + MINUTE)
+    expect(webhook.take(NOON + MINUTE + 9_999)).toEqual([])
+    const message = take(NOON + MINUTE + 10_000)
+    expect(message).toMatchObject({ count: 30, id: expect.stringMatching(/^msg_[0-9a-f]{24}$/) })
+    expect(new Set(message.stops.map(({ prefixId }) => prefixId)).size).toBe(20)
+    expect(message.stops[0]).toMatchObject({ reason: 'credential_replaced', provider: 'sample', at: NOON + MINUTE })
+  })
+
+  it('after a message was taken begin another', () => {
+    oneWaits()
+    const first = take(NOON + 2 * MINUTE)
+    registerAll(2)
+    stopAll(NOON + 2 * MINUTE)
+    const second = take(NOON + 2 * MINUTE + 10_000)
+    expect([first.count, second.count]).toEqual([1, 2])
+    expect(second.id).not.toBe(first.id)
+  })
+
+  it('are told of only if the stop itself is kept', () => {
+    webhook.put({ url: URL, rotate: false }, NOON)
+    registerAll(1)
+    expect(() =>
+      store.transaction(() => {
+        stopAll(NOON + MINUTE)
+        throw new Error('the disk is full')
+      }),
+    ).toThrow('the disk is full')
+    expect(webhook.view()).toMatchObject({ waiting: 0 })
+    registrar.credentialChanged('team', NOON + 2 * MINUTE)
+    expect(webhook.view()).toMatchObject({ waiting: 1 })
+  })
+
+  it('leave nothing behind where nobody is told', () => {
+    registerAll(1)
+    stopAll(NOON + MINUTE)
+    webhook.put({ url: URL, rotate: false }, NOON + 2 * MINUTE)
+    expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 0 })
+    expect(store.outbox.nextAt()).toBeNull()
+  })
+
+  it('do not fill the database of an account whose endpoint is dead: the oldest messages are given up', () => {
+    webhook.put({ url: URL, rotate: false }, NOON)
+    for (let n = 0; n < 230; n++) {
+      registerAll(1)
+      stopAll(NOON + n * MINUTE)
+      store.outbox.save({ ...store.outbox.load(n + 1)!, tries: 1, wakeAt: NOON + DAY })
+    }
+    expect(webhook.view()).toMatchObject({ waiting: 100, undeliverable: 130 })
+    outbox.age(NOON + DAY)
+    expect(webhook.view()).toMatchObject({ waiting: 100, undeliverable: 100 })
+  })
+})
+
+describe('a message', () => {
+  it('is not tried twice at once, and has one id and one text however often it is tried', () => {
+    oneWaits()
+    const at = NOON + 2 * MINUTE
+    const first = take(at)
+    expect(webhook.take(at + 1_000)).toEqual([])
+    evict()
+    expect(webhook.take(at + 1_000)).toEqual([])
+    // Whoever tried it died with it: once its time is over it is tried again.
+    expect(store.outbox.nextAt()).toBe(at + 30_000)
+    const second = take(at + 30_000)
+    expect({ ...second, tries: 1 }).toEqual(first)
+    expect(store.outbox.load(second.seq)?.failures).toBe(1)
+    // What the first one has to say comes too late to count.
+    fail(first, at + 31_000)
+    expect(webhook.view()?.lastFailure).toBeNull()
+    deliver(second, at + 31_000)
+    expect(webhook.view()).toMatchObject({ waiting: 0, delivered: 1, lastDeliveredAt: at + 31_000 })
+    expect(webhook.take(at + DAY)).toEqual([])
+  })
+
+  it('waits while two others are under way', () => {
+    webhook.put({ url: URL, rotate: false }, NOON)
+    const at = NOON + HOUR
+    for (let n = 0; n < 4; n++) {
+      registerAll(1)
+      stopAll(at)
+      store.outbox.save({ ...store.outbox.load(n + 1)!, tries: 1, wakeAt: at })
+    }
+    const [one, two, ...more] = webhook.take(at)
+    expect([one?.seq, two?.seq, more]).toEqual([1, 2, []])
+    expect(store.outbox.nextAt()).toBe(at + 5_000)
+    expect(webhook.take(at + 5_000)).toEqual([])
+    deliver(one!, at + 6_000)
+    expect(take(at + 10_000).seq).toBe(3)
+  })
+
+  it('for a dead endpoint is tried for a day, with an eviction before each try, then given up and shown', () => {
+    oneWaits()
+    let at = NOON + 2 * MINUTE
+    const ids = new Set<string>()
+    for (let tries = 1; tries <= WAITS_MS.length + 1; tries++) {
+      evict()
+      const tried = take(at)
+      ids.add(tried.id)
+      expect(tried.tries).toBe(tries)
+      evict()
+      fail(tried, at)
+      const next = store.outbox.nextAt()
+      if (tries <= WAITS_MS.length) {
+        expect(next).toBeGreaterThanOrEqual(nextTryAt(tries, at, 0) ?? 0)
+        expect(next).toBeLessThanOrEqual(nextTryAt(tries, at, 1) ?? 0)
+      } else expect(next).toBeNull()
+      at = next ?? at
+    }
+    expect(ids.size).toBe(1)
+    expect(at).toBeGreaterThan(NOON + 18 * HOUR)
+    expect(webhook.view()).toMatchObject({
+      waiting: 0,
+      undeliverable: 1,
+      lastFailure: { at, why: 'the endpoint answered 500' },
+    })
+    // The address is mended: whatever was not delivered is tried anew.
+    webhook.put({ url: `${URL}/new`, rotate: false }, at + HOUR)
+    const last = take(at + HOUR)
+    expect(last).toMatchObject({ id: [...ids][0], target: { url: `${URL}/new` } })
+    deliver(last, at + HOUR)
+    expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 0, lastFailure: null })
+  })
+
+  it('whose tries all end unheard is given up too', () => {
+    oneWaits()
+    for (let n = 0, at = NOON + HOUR; n < WAITS_MS.length + 1; n++, at += HOUR) take(at)
+    expect(webhook.take(NOON + DAY)).toEqual([])
+    expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 1 })
+  })
+
+  it('is given up at once where the endpoint says that it is gone, and forgotten after a month', () => {
+    oneWaits()
+    const at = NOON + 2 * MINUTE
+    fail(take(at), at, true)
+    expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 1 })
+    outbox.age(at + 29 * DAY)
+    expect(webhook.view()?.undeliverable).toBe(1)
+    outbox.age(at + 31 * DAY)
+    expect(webhook.view()?.undeliverable).toBe(0)
+  })
+
+  it('goes with the webhook', () => {
+    oneWaits()
+    expect(webhook.remove()).toBe(true)
+    expect(webhook.remove()).toBe(false)
+    expect([webhook.view(), store.outbox.nextAt(), webhook.take(NOON + HOUR)]).toEqual([null, null, []])
+  })
+})
+
+describe('the signing secret', () => {
+  const secretsAt = (at: number): string[] => {
+    const target = webhook.target(at)
+    return target === null ? [] : webhookSecrets(target, vars)
+  }
+
+  it('is shown when it is drawn and not again; the one before signs for another day', () => {
+    const { secret: first } = webhook.put({ url: URL, rotate: false }, NOON)
+    expect(first).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
+    expect(webhook.put({ url: `${URL}/2`, rotate: false }, NOON + MINUTE).secret).toBeNull()
+    expect(secretsAt(NOON + MINUTE)).toEqual([first])
+    const { secret: second } = webhook.put({ url: URL, rotate: true }, NOON + HOUR)
+    evict()
+    expect(secretsAt(NOON + HOUR)).toEqual([second, first])
+    expect(secretsAt(NOON + HOUR + DAY)).toEqual([second])
+    expect(first).not.toBe(second)
+    const rows = JSON.stringify(sql.all("SELECT value FROM setting WHERE name = 'webhook'"))
+    for (const one of [first, second]) expect(rows).not.toContain(one?.slice('whsec_'.length, 20))
+  })
+
+  it('is sealed anew under the next key-encryption secret', () => {
+    const { secret } = webhook.put({ url: URL, rotate: false }, NOON)
+    const after = {
+      KEY_ENCRYPTION_SECRET: 'another secret to seal with',
+      KEY_ENCRYPTION_SECRET_PREVIOUS: vars.KEY_ENCRYPTION_SECRET,
+    }
+    const next = new Webhook(store, outbox, 'acme', after)
+    expect(next.view()?.sealedWith).toBe('previous')
+    next.reseal(NOON + HOUR)
+    expect(next.view()?.sealedWith).toBe('current')
+    const target = next.target(NOON + HOUR)
+    expect(
+      target === null ? [] : webhookSecrets(target, { KEY_ENCRYPTION_SECRET: after.KEY_ENCRYPTION_SECRET }),
+    ).toEqual([secret])
+  })
+
+  it('does not open in another account', () => {
+    webhook.put({ url: URL, rotate: false }, NOON)
+    const target = webhook.target(NOON)
+    expect(() => target && webhookSecrets({ ...target, account: 'other' }, vars)).toThrow(/cannot be opened/)
+  })
+})

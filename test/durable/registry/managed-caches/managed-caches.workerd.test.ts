@@ -1,0 +1,336 @@
+import { evictDurableObject, reset, runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { HandleKeep } from '../../../../src/core/managed-cache/state.ts'
+import type { HandleFlight, HandleRow, HandleView } from '../../../../src/durable/registry/records/managed-cache.ts'
+import type { Registry } from '../../../../src/durable/registry/registry.ts'
+import { runHandleToItsEnd } from '../../../../src/calls/managed-cache.ts'
+import { clockFrom } from '../../../../src/runtime/clock.ts'
+import { secretNames } from '../../../../src/runtime/env.ts'
+import type { Environment } from '../../../../src/runtime/env.ts'
+import type { Lab } from '../../../lab/index.ts'
+import { handleRegistration } from '../../../support/handle.ts'
+import { fault, installLab, received } from '../../../support/lab.ts'
+import { tick, worker } from '../../../support/worker.ts'
+
+const bindings = env as unknown as Environment
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+/** In the future of the machine's clock, so that alarms fire only when a test lets them. */
+const START = Date.UTC(2031, 0, 6, 12)
+
+let lab: Lab
+let number = 0
+let account = ''
+
+function registry(name = account): DurableObjectStub<Registry> {
+  return bindings.REGISTRY.getByName(name) as unknown as DurableObjectStub<Registry>
+}
+
+const directory = () => bindings.DIRECTORY.getByName('directory')
+
+function at(time: number): void {
+  vi.setSystemTime(time)
+}
+
+async function open(name: string): Promise<void> {
+  await directory().add(name)
+  await registry(name).configure({ allowedSecrets: secretNames() })
+}
+
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  at(START)
+  lab = installLab()
+  number += 1
+  account = `handles-${number}`
+  await open(account)
+})
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+  await reset()
+})
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  await vi.waitUntil(condition, { timeout: 8_000, interval: 25 })
+}
+
+async function provider(method: string, path: string, body?: unknown): Promise<Response> {
+  const headers = { 'x-goog-api-key': 'lab', 'content-type': 'application/json' }
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+  return lab.fetch(new Request(`http://lab.test/gemini/v1beta/${path}`, { method, headers, ...sent }))
+}
+
+async function listed(): Promise<string[]> {
+  const answer = (await (await provider('GET', 'cachedContents')).json()) as { cachedContents?: { name: string }[] }
+  return (answer.cachedContents ?? []).map(({ name }) => name)
+}
+
+const calls = (method: string): number => lab.transcript.list(0, 2_000).filter((row) => row.method === method).length
+
+/** Registers and creates, as the Worker does. */
+async function made(tag = 'one', keep: Partial<HandleKeep> = { idleMs: null }, ttlMs = HOUR): Promise<string> {
+  const { id } = await registry().registerHandle(handleRegistration(account, tag, keep, ttlMs))
+  const flight = (await registry().askForHandle(id, { want: 'any' }, START)) as HandleFlight
+  if (flight.role !== 'leader') throw new Error(`expected to lead, not ${flight.role}`)
+  const around = { env: bindings, clock: clockFrom(bindings), allowedSecrets: flight.allowedSecrets, credentials: [] }
+  await runHandleToItsEnd(flight.lease, around, account)
+  return id
+}
+
+const view = async (id: string): Promise<HandleView> => (await registry().handle(id)) as HandleView
+const nameOf = async (id: string): Promise<string | null> => (await view(id)).state.live?.name ?? null
+async function events(id: string): Promise<HandleRow['event'][]> {
+  return ((await registry().handleHistory(id, null, 100)) as { rows: HandleRow[] }).rows
+    .map(({ event }) => event)
+    .toReversed()
+}
+
+describe('the schedule', () => {
+  it('the tick renews before the expiry, by an update and no call of the model', async () => {
+    const id = await made()
+    const name = await nameOf(id)
+    at(START + 45 * MINUTE)
+    await tick()
+    await until(async () => (await view(id)).state.renewals === 1)
+    const { state } = await view(id)
+    expect(state.live?.name).toBe(name)
+    expect(Math.abs((state.live?.expiresAt ?? 0) - (START + 105 * MINUTE))).toBeLessThan(1_000)
+    expect(received(lab).filter(({ path }) => path.includes('generateContent'))).toHaveLength(0)
+    expect(await events(id)).toEqual(['created', 'renewed'])
+  })
+
+  it('without any tick, the alarm does', async () => {
+    const id = await made()
+    at(START + 45 * MINUTE)
+    expect(await runDurableObjectAlarm(registry())).toBe(true)
+    await until(async () => (await view(id)).state.renewals === 1)
+  })
+
+  it('a renewal that finds it deleted makes it anew, and gives nobody the old one', async () => {
+    const id = await made()
+    const dead = await nameOf(id)
+    await provider('DELETE', dead ?? '')
+    at(START + 45 * MINUTE)
+    await tick()
+    await until(async () => (await view(id)).state.creations === 2)
+    expect(await nameOf(id)).not.toBe(dead)
+    expect(await listed()).toEqual([await nameOf(id)])
+    expect(await events(id)).toEqual(['created', 'lost', 'created'])
+  })
+
+  it('one that expired while everything stood still is made anew', async () => {
+    const id = await made()
+    at(START + 3 * HOUR)
+    const flight = await registry().askForHandle(
+      id,
+      { want: 'confirmed', freshSinceAt: START + 3 * HOUR },
+      START + 3 * HOUR,
+    )
+    expect(flight).toMatchObject({ role: 'leader', lease: { op: 'create' } })
+  })
+
+  it('a message that comes twice changes nothing', async () => {
+    const id = await made()
+    at(START + 45 * MINUTE)
+    await registry().sweep(Date.now())
+    await until(async () => (await view(id)).state.renewals === 1)
+    await worker.queue('pilotlight-probes', [
+      {
+        id: 'again',
+        timestamp: new Date(),
+        attempts: 1,
+        body: { account, handle: { of: 'handle', k: (await view(id)).k } },
+      },
+    ])
+    expect((await view(id)).state.renewals).toBe(1)
+  })
+
+  it('a call that never reports back is given up, and made again', async () => {
+    const { id } = await registry().registerHandle(handleRegistration(account, 'silent', { idleMs: null }, HOUR))
+    await registry().askForHandle(id, { want: 'any' }, START) // takes the lease, and is gone
+    expect((await view(id)).inFlight).toBe(true)
+    await evictDurableObject(registry())
+    at(START + 2 * MINUTE)
+    await registry().sweep(START + 2 * MINUTE)
+    await until(async () => {
+      await runDurableObjectAlarm(registry())
+      return (await view(id)).state.creations === 1
+    })
+    expect(await events(id)).toEqual(['failed', 'created'])
+  })
+
+  it('a handle that nobody asks for is deleted at its end, and its storage is counted up to there', async () => {
+    const id = await made('idle', { idleMs: 30 * MINUTE })
+    at(START + 30 * MINUTE)
+    await tick()
+    await until(async () => (await view(id)).state.live === null)
+    expect(await listed()).toEqual([])
+    const { state } = await view(id)
+    expect(state.stopped).toMatchObject({ reason: 'ended' })
+    const { rows } = (await registry().handleHistory(id, null, 100)) as { rows: HandleRow[] }
+    const tokens = rows.find(({ event }) => event === 'deleted')?.tokens ?? 0
+    expect(tokens).toBeGreaterThan(1_024)
+    expect(state.storageNanos).toBeGreaterThan((tokens / 1e6) * 0.5 * 1e9 * 0.99)
+    expect(state.storageNanos).toBeLessThan((tokens / 1e6) * 0.5 * 1e9 * 1.01)
+    const day = ((await registry().totals()) as { totals: { costNanos: number } }[])[0]?.totals.costNanos
+    expect(day).toBe(state.creationNanos + state.storageNanos)
+  })
+
+  it('the kill switch stops renewals, and lifting it goes on', async () => {
+    const id = await made()
+    await registry().configure({ killSwitch: true })
+    at(START + 45 * MINUTE)
+    await tick()
+    await until(async () => (await view(id)).state.stopped?.reason === 'kill_switch')
+    expect(calls('PATCH')).toBe(0)
+    await registry().configure({ killSwitch: false })
+    await tick()
+    await until(async () => (await view(id)).state.renewals === 1)
+  })
+
+  it('a quota that is spent stops it and names itself; trouble that heals does not', async () => {
+    const id = await made()
+    await fault(lab, { kind: 'server_error', provider: 'gemini', times: 1 })
+    at(START + 45 * MINUTE)
+    await registry().sweep(Date.now())
+    await until(async () => (await events(id)).includes('failed'))
+    expect((await view(id)).state).toMatchObject({ stopped: null, failuresInRow: 1 })
+    at(START + 46 * MINUTE)
+    await registry().sweep(Date.now())
+    await until(async () => (await view(id)).state.renewals === 1)
+    await fault(lab, { kind: 'insufficient_quota', provider: 'gemini', times: 1 })
+    at(START + 92 * MINUTE)
+    await registry().sweep(Date.now())
+    await until(async () => (await view(id)).state.stopped !== null)
+    expect((await view(id)).state.stopped).toMatchObject({
+      reason: 'provider_refused',
+      why: expect.stringContaining('quota'),
+    })
+  })
+})
+
+describe('the reconcile', () => {
+  /** The mark of an account's content, as this deployment writes it. */
+  async function markOf(tag: string, of = account): Promise<string> {
+    const { fingerprint } = handleRegistration(of, tag, {}, HOUR)
+    return `pilotlight:${await directory().deploymentId()}:${fingerprint.slice(0, 24)}`
+  }
+
+  async function createdElsewhere(displayName: string): Promise<string> {
+    const text = 'Somebody keeps this catalogue at the provider. '.repeat(200)
+    const body = { model: 'models/gemini-3.8-flash', displayName, ttl: '36000s', contents: [{ parts: [{ text }] }] }
+    const answer = (await (await provider('POST', 'cachedContents', body)).json()) as { name: string }
+    return answer.name
+  }
+
+  it('runs about once an hour, whatever the ticks', async () => {
+    await tick()
+    const first = received(lab).length
+    at(START + MINUTE)
+    await tick()
+    expect(received(lab).length).toBe(first)
+    at(START + 46 * MINUTE)
+    await tick()
+    expect(received(lab).length).toBeGreaterThan(first)
+  })
+
+  it('never touches what is not ours to the letter', async () => {
+    const id = await directory().deploymentId()
+    const print = '0'.repeat(24)
+    const foreign = [
+      await createdElsewhere(''),
+      await createdElsewhere('a colleague'),
+      await createdElsewhere(`pilotlight:dep_${'0'.repeat(24)}:${print}`),
+      await createdElsewhere(`Pilotlight:${id}:${print}`),
+      await createdElsewhere(`pilotlight:${id}:${print}:more`),
+      await createdElsewhere(`pilotlight:${id}:short`),
+      await createdElsewhere(`x pilotlight:${id}:${print}`),
+    ]
+    await tick()
+    expect((await listed()).toSorted()).toEqual(foreign.toSorted())
+    expect(calls('DELETE')).toBe(0)
+  })
+
+  it('deletes what is ours and in no table', async () => {
+    const orphan = await createdElsewhere(await markOf('nobody registered this'))
+    expect(await listed()).toEqual([orphan])
+    await tick()
+    expect(await listed()).toEqual([])
+  })
+
+  it('leaves alone what another account of this deployment holds', async () => {
+    await open('neighbour')
+    const id = await made()
+    await tick()
+    expect(await listed()).toEqual([await nameOf(id)])
+    expect((await view(id)).state.losses).toBe(0)
+  })
+
+  it('adopts what the table lost, instead of paying for another', async () => {
+    const { id } = await registry().registerHandle(handleRegistration(account, 'lost', { idleMs: null }, HOUR))
+    const name = await createdElsewhere(await markOf('lost'))
+    const known = await registry().reconcileHandles(
+      'gemini',
+      [
+        {
+          name,
+          tokens: 2_000,
+          createdAt: START,
+          expiresAt: START + 10 * HOUR,
+          print: (await markOf('lost')).slice(-24),
+        },
+      ],
+      START,
+    )
+    expect(known).toEqual([])
+    expect((await view(id)).state).toMatchObject({ live: { name, tokens: 2_000 }, why: 'renewed before it expires' })
+    expect(await events(id)).toEqual(['adopted'])
+  })
+
+  it('deletes the second of two for one content', async () => {
+    const id = await made('twice')
+    const second = await createdElsewhere(await markOf('twice'))
+    expect(await listed()).toHaveLength(2)
+    await tick()
+    await until(async () => {
+      await runDurableObjectAlarm(registry())
+      return !(await listed()).includes(second)
+    })
+    expect(await listed()).toEqual([await nameOf(id)])
+    await until(async () => (await events(id)).includes('deleted'))
+    expect(await events(id)).toEqual(['created', 'orphan', 'deleted'])
+  })
+
+  it('notices what is missing before anybody asks', async () => {
+    const id = await made('missing')
+    const dead = await nameOf(id)
+    await provider('DELETE', dead ?? '')
+    at(START + 5 * MINUTE)
+    await tick()
+    await until(async () => {
+      await runDurableObjectAlarm(registry())
+      return (await view(id)).state.creations === 2
+    })
+    expect(await nameOf(id)).not.toBe(dead)
+  })
+
+  it('deletes nothing while a list cannot be read to its end, and tries again soon', async () => {
+    const kept = await createdElsewhere(await markOf('later'))
+    await fault(lab, { kind: 'server_error', provider: 'gemini', times: 1 })
+    await tick()
+    expect(await listed()).toEqual([kept])
+    at(START + 4 * MINUTE)
+    await tick()
+    expect(await listed()).toEqual([])
+  })
+
+  it('the deployment keeps its id', async () => {
+    const first = await directory().deploymentId()
+    expect(first).toMatch(/^dep_[0-9a-f]{24}$/)
+    await evictDurableObject(directory() as unknown as DurableObjectStub<Registry>)
+    expect(await directory().deploymentId()).toBe(first)
+  })
+})

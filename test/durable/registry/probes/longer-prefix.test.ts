@@ -1,0 +1,205 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { warmBody } from '../../../../src/contract/warm.ts'
+import { RawJson } from '../../../../src/contract/raw-json.ts'
+import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
+import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
+import { prepareWarm, registrationOf } from '../../../../src/registration/prepare.ts'
+import { cardById, dialectOf } from '../../../../src/providers/registry.ts'
+import { unpack } from '../../../../src/runtime/bytes.ts'
+import { factsOf } from '../../../../src/runtime/facts.ts'
+import { HOUR, MINUTE, NOON } from '../../../support/sample.ts'
+import { tokens } from '../../../lab/caller.ts'
+import { createLab } from '../../../lab/index.ts'
+import type { Lab } from '../../../lab/index.ts'
+import { nodeSql } from '../../../support/node-sql.ts'
+import { settings } from '../../../support/account.ts'
+import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
+
+/** A prefix that begins with another one, at the lab: the keep-alives of the longer are those of the shorter too. */
+
+const anthropic = cardById('anthropic')!
+const dialect = dialectOf(anthropic)
+
+const HANDBOOK = tokens(4_000, 'handbook')
+const MANUAL = tokens(3_000, 'manual')
+const marked = (text: string) => ({ type: 'text', text, cache_control: { type: 'ephemeral' } })
+const plain = (text: string) => ({ type: 'text', text })
+const base = { model: 'claude-opus-4-8', max_tokens: 300 }
+const SHORTER = { ...base, system: [marked(HANDBOOK)] }
+const LONGER = { ...base, system: [marked(HANDBOOK), marked(MANUAL)] }
+const LONGER_UNMARKED = { ...base, system: [plain(HANDBOOK), marked(MANUAL)] }
+const question = { messages: [{ role: 'user', content: 'Where is the ford?' }] }
+
+let now: number
+let lab: Lab
+let store: RegistryStore
+let keeper: Keeper
+let registrar: Registrar
+let calls: number[]
+/** What becomes of a probe's body on its way: a provider with other rules than its documents say. */
+let onTheWay: (body: string) => string
+
+beforeEach(() => {
+  now = NOON
+  lab = createLab({ now: () => now, sleep: () => Promise.resolve(), latency: 'off' })
+  store = new RegistryStore(nodeSql())
+  const ports = { factsOf, grainMs: 1_000 }
+  keeper = new Keeper(store, ports, settings)
+  registrar = new Registrar(store, keeper, ports)
+  calls = []
+  onTheWay = (body) => body
+})
+
+function register(request: object, plan: unknown = 'always'): number {
+  const raw = new RawJson(JSON.stringify(request))
+  const body = warmBody.parse({ provider: 'anthropic', request: raw, keep_warm: { plan } })
+  return registrar.register(registrationOf(prepareWarm(body, now)), now).k
+}
+
+async function ask(body: string): Promise<{ text: string; usage: Record<string, number> }> {
+  const request = new Request('http://lab.test/anthropic/v1/messages', {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', 'x-api-key': 'lab', 'anthropic-version': '2023-06-01' },
+  })
+  const answer = await lab.fetch(request)
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(text)
+  return { text, usage: (JSON.parse(text) as { usage: Record<string, number> }).usage }
+}
+
+async function send(lease: Lease): Promise<Outcome> {
+  const record = store.prefixes.record(lease.k)!
+  const text = unpack(store.prefixes.body(lease.k)!)
+  const options = { primitive: lease.primitive, retention: lease.retention }
+  const probe = dialect.probe({ text, model: record.model, breakpoint: record.breakpoint }, options)
+  const { usage, model } = dialect.readAnswer((await ask(onTheWay(probe.body))).text, 'application/json')
+  calls[lease.k] = (calls[lease.k] ?? 0) + 1
+  const { id, k, primitive } = lease
+  return { lease: id, k, kind: 'answered', startedAt: now, latencyMs: 300, primitive, usage, model }
+}
+
+async function warm(k: number): Promise<void> {
+  const given = keeper.warmNow(k, now)
+  if (given === null || 'refused' in given) throw new Error('no lease was given')
+  const outcome = await send(given.lease)
+  now += 300
+  keeper.settle(given.lease.seq, [outcome], now)
+}
+
+/** Lets time pass, with every message a moment late. */
+async function until(end: number): Promise<void> {
+  for (let next = store.nextAt(); next !== null && next < end; next = store.nextAt()) {
+    now = Math.max(now, next)
+    for (const { seq } of keeper.sweep(now, now).messages) {
+      const leases = keeper.begin(seq, now)
+      const outcomes: Outcome[] = []
+      for (const lease of leases) outcomes.push(await send(lease))
+      now += 300
+      if (outcomes.length > 0) keeper.settle(seq, outcomes, now)
+    }
+    now += 100
+  }
+  now = Math.max(now, end)
+}
+
+/** A real request of the application, reported: how many tokens it read. */
+async function use(k: number, request: object): Promise<number> {
+  const { text, usage } = await ask(JSON.stringify({ ...request, ...question }))
+  const read = dialect.readAnswer(text, 'application/json')
+  keeper.observe(k, [{ startedAt: now, usage: read.usage, ttftMs: 200 }], now)
+  return usage['cache_read_input_tokens'] ?? 0
+}
+
+const decisionsOf = (k: number): string[] =>
+  registrar
+    .history(store.prefixes.record(k)?.id ?? '', now)
+    .flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
+
+describe('a longer prefix that marks the end of a shorter one', () => {
+  it('keeps it warm with its own keep-alives, and nobody pays twice', async () => {
+    const [shorter, longer] = [register(SHORTER), register(LONGER)]
+    await warm(shorter)
+    now += MINUTE
+    await warm(longer)
+    await until(NOON + 3 * HOUR)
+    expect(calls[longer]).toBeGreaterThan(35)
+    expect(calls[shorter]).toBe(1)
+    expect(registrar.viewByKey(shorter, now).belief).toMatchObject({ state: 'warm' })
+    expect(decisionsOf(shorter)).toContain('inside')
+    // The provider agrees: what a real request of the shorter one reads is all of it.
+    expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
+    expect(store.states.load(shorter)).toMatchObject({ hits: 1, savedNanos: 0, credits: 0 })
+  })
+
+  it('is found whichever of them was registered first', async () => {
+    const longer = register(LONGER)
+    await warm(longer)
+    const shorter = register(SHORTER)
+    await warm(shorter)
+    await until(NOON + HOUR)
+    // Written in the same second, both are due at once the first time: one read too many.
+    expect(calls[shorter]).toBeLessThanOrEqual(2)
+    expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
+  })
+
+  it('no longer does once it stops: the shorter one goes on by itself, without a lapse', async () => {
+    const [shorter, longer] = [register(SHORTER), register(LONGER, { probes: 5 })]
+    await warm(shorter)
+    await warm(longer)
+    await until(NOON + 2 * HOUR)
+    expect(store.states.load(longer)?.stopped?.reason).toBe('probes_spent')
+    expect(calls[shorter]).toBeGreaterThan(15)
+    expect(store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
+    expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
+  })
+
+  it('whose calls fail leaves the shorter one time for a try of its own', async () => {
+    const [shorter, longer] = [register(SHORTER), register(LONGER)]
+    await warm(shorter)
+    await warm(longer)
+    await until(NOON + 20 * MINUTE)
+    store.prefixes.delete(longer)
+    await until(NOON + HOUR)
+    expect(store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
+    expect(calls[shorter]).toBeGreaterThan(5)
+  })
+})
+
+describe('nothing is claimed', () => {
+  it.each<[string, object]>([
+    ['of a longer prefix without a marker there', LONGER_UNMARKED],
+    ['of one that is written at another model', { ...LONGER, model: 'claude-opus-4-1' }],
+    ['of one with other thinking', { ...LONGER, thinking: { type: 'adaptive' } }],
+    ['of one whose beginning differs', { ...LONGER, system: [marked(`${HANDBOOK} `), marked(MANUAL)] }],
+    ['of one at another retention', hour(LONGER)],
+  ])('%s', async (_, request) => {
+    const [shorter, longer] = [register(SHORTER), register(request)]
+    await warm(shorter)
+    await warm(longer)
+    await until(NOON + HOUR)
+    expect(decisionsOf(shorter)).not.toContain('inside')
+    expect(calls[shorter]).toBeGreaterThan(10)
+  })
+
+  it('any more, once a real request finds it gone', async () => {
+    // A provider that renews only what it reads: the same probes, without the marker in front.
+    const [shorter, longer] = [register(SHORTER), register(LONGER)]
+    onTheWay = (body) => (body.includes('manual') ? body.replace(',"cache_control":{"type":"ephemeral"}', '') : body)
+    await warm(shorter)
+    await warm(longer)
+    await until(NOON + 30 * MINUTE)
+    expect(calls[shorter]).toBe(1)
+    expect(await use(shorter, SHORTER)).toBe(0)
+    expect(decisionsOf(shorter)).toContain('inside_refuted')
+    await until(NOON + 2 * HOUR)
+    expect(calls[shorter]).toBeGreaterThan(15)
+    expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
+  })
+})
+
+function hour(request: typeof LONGER): object {
+  const cache_control = { type: 'ephemeral', ttl: '1h' }
+  return { ...request, system: request.system.map((block) => ({ ...block, cache_control })) }
+}

@@ -1,0 +1,229 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Limit } from '../../../../src/core/planning/rate-limit.ts'
+import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
+import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
+import type { Sql } from '../../../../src/durable/sql.ts'
+import { facts, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
+import { settings } from '../../../support/account.ts'
+import { nodeSql } from '../../../support/node-sql.ts'
+import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
+
+let sql: Sql
+let store: RegistryStore
+let keeper: Keeper
+let registrar: Registrar
+let writes = 0
+
+/** Builds everything from the tables again, as after an eviction. */
+function evict(): void {
+  store = new RegistryStore(sql)
+  const ports = { factsOf: () => facts, grainMs: 1_000 }
+  keeper = new Keeper(store, ports, settings)
+  registrar = new Registrar(store, keeper, ports)
+}
+
+beforeEach(() => {
+  const plain = nodeSql()
+  writes = 0
+  sql = {
+    ...plain,
+    all: (query, ...bindings) => {
+      if (query.startsWith('INSERT INTO setting')) writes += 1
+      return plain.all(query, ...bindings)
+    },
+  }
+  evict()
+})
+
+function answered(lease: Lease, at: number, read: number, write: number, limits: Limit[] = []): Outcome {
+  const { id, k, primitive } = lease
+  const call = { lease: id, k, startedAt: at, latencyMs: 300, primitive, model: 'sample-1' }
+  return { ...call, kind: 'answered', usage: usage(read, write), limits }
+}
+
+function failed(lease: Lease, at: number, change: Partial<Extract<Outcome, { kind: 'failed' }>> = {}): Outcome {
+  return {
+    lease: lease.id,
+    k: lease.k,
+    kind: 'failed',
+    startedAt: at,
+    latencyMs: 100,
+    primitive: lease.primitive,
+    failure: { kind: 'provider_unavailable', message: 'down' },
+    accepted: false,
+    permanent: false,
+    primitiveRefused: false,
+    retryAfterMs: null,
+    ...change,
+  }
+}
+
+/** Registers and writes a prefix at `at`. */
+function warmed(n: number, at: number, limits: Limit[] = [], credential = 'default'): number {
+  const { k } = registrar.register(
+    {
+      fingerprint: `${n}`.padStart(24, '0').padEnd(64, '-'),
+      provider: 'sample',
+      model: 'sample-1',
+      name: null,
+      credential,
+      cacheKey: null,
+      retention: '5m',
+      breakpoint: { path: 'system[0]', byte: 10 },
+      estimatedTokens: 10_000,
+      bodyBytes: 3,
+      advice: [],
+      maxOutputTokens: null,
+      outputFloors: [0],
+      primitives: ['zero_output'],
+      keepWarm: planned('always'),
+      body: new Uint8Array([1, 2, 3]),
+    },
+    at,
+  )
+  const given = keeper.warmNow(k, at)
+  if (given === null || 'refused' in given) throw new Error('no lease was given')
+  keeper.settle(given.lease.seq, [answered(given.lease, at, 0, 10_000, limits)], at + 400)
+  return k
+}
+
+const DUE = NOON + 5 * MINUTE - 23_000
+
+/** What a sweep at `at` leases, message by message. */
+function leasesAt(at: number): Lease[] {
+  return keeper.sweep(at, at).messages.flatMap(({ seq }) => keeper.begin(seq, at))
+}
+
+const decisions = (k: number): string[] =>
+  store.history.load(k).flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
+
+const scarceRequests = (remaining: number, resetAt: number): Limit => ({
+  what: 'requests',
+  limit: 1_000,
+  remaining,
+  resetAt,
+})
+
+describe('a provider that answers nobody', () => {
+  const CROWD = 12
+
+  beforeEach(() => {
+    for (let n = 1; n <= CROWD; n++) warmed(n, NOON)
+  })
+
+  /** All keep-alives fail in one settlement. */
+  function allFail(): Lease[] {
+    const leases = leasesAt(DUE)
+    expect(leases).toHaveLength(CROWD)
+    return keeper.settle(
+      leases[0]!.seq,
+      leases.map((lease) => failed(lease, DUE)),
+      DUE + 200,
+    ).again
+  }
+
+  it('is asked by one at a time, and the history of the others says why they wait', () => {
+    const before = writes
+    expect(allFail()).toEqual([])
+    expect(writes - before).toBe(1)
+    expect(keeper.guards(DUE + 200)).toEqual([{ provider: 'sample', open: true, openings: 1, remainingShare: null }])
+    expect(decisions(3)).toContain('wait:breaker')
+    const trial = leasesAt(DUE + 1_000)
+    expect(trial).toHaveLength(1)
+    expect(trial[0]!.notBeforeAt).toBeGreaterThanOrEqual(DUE + 2_200)
+    expect(leasesAt(DUE + 2_500)).toEqual([])
+    // It works again: the others follow at once, all of them in time.
+    keeper.settle(trial[0]!.seq, [answered(trial[0]!, DUE + 2_600, 10_000, 0)], DUE + 3_000)
+    expect(keeper.guards(DUE + 3_000)[0]?.open).toBe(false)
+    const rest = leasesAt(DUE + 7_500)
+    expect(rest).toHaveLength(CROWD - 1)
+    expect(rest.every((lease) => lease.sendBy > DUE + 7_500)).toBe(true)
+  })
+
+  it('gets one last call for each entry that would lapse, breaker or not', () => {
+    allFail()
+    let sent = 0
+    for (let at = DUE + 2_000; at <= NOON + 5 * MINUTE - 1_500; at += 500) {
+      const leases = leasesAt(at)
+      sent += leases.length
+      for (const lease of leases) keeper.settle(lease.seq, [failed(lease, at)], at + 100)
+    }
+    const asked = new Set(
+      Array.from({ length: CROWD }, (_, n) => n + 1).filter((k) => (store.states.load(k)?.failuresInRow ?? 0) > 1),
+    )
+    expect(asked.size).toBe(CROWD)
+    expect(sent).toBeLessThan(CROWD * 4)
+  })
+
+  it('is still left alone after an eviction', () => {
+    allFail()
+    evict()
+    const trial = leasesAt(DUE + 1_000)
+    expect(trial).toHaveLength(1)
+    expect(trial[0]!.notBeforeAt).toBeGreaterThanOrEqual(DUE + 2_200)
+  })
+
+  it('does not hold back another credential of the same provider', () => {
+    warmed(99, NOON + 1_000, [], 'other')
+    allFail()
+    const now = leasesAt(DUE + 1_000).filter(({ notBeforeAt }) => notBeforeAt <= DUE + 1_000)
+    expect(now.map(({ credential }) => credential)).toEqual(['other'])
+  })
+})
+
+describe('a rate limit of which little is left', () => {
+  it('is remembered by one row a settlement, and forgotten when there is room', () => {
+    const k = warmed(1, NOON, [scarceRequests(500, NOON + MINUTE)])
+    expect(writes).toBe(0)
+    warmed(2, NOON + 1_000, [scarceRequests(100, NOON + MINUTE)])
+    expect(writes).toBe(1)
+    expect(keeper.guards(NOON + 2_000)[0]?.remainingShare).toBe(0.1)
+    evict()
+    expect(keeper.look(k, NOON + 2_000)?.context.holdBack).toMatchObject({ code: 'limit', strict: false })
+    warmed(3, NOON + 2_000, [scarceRequests(900, NOON + MINUTE)])
+    expect(keeper.look(k, NOON + 2_000)?.context.holdBack).toBeUndefined()
+  })
+
+  it('sends nothing where next to nothing is left: the entry lapses, and says why', () => {
+    const k = warmed(1, NOON, [])
+    warmed(2, NOON + 4 * MINUTE, [scarceRequests(3, NOON + 10 * MINUTE)])
+    for (let at = DUE; at <= NOON + 5 * MINUTE; at += 1_000)
+      expect(leasesAt(at).filter((lease) => lease.k === k)).toEqual([])
+    expect(decisions(k).slice(-3)).toEqual(expect.arrayContaining(['wait:limit', 'lapse']))
+    const refused = keeper.warmNow(k, NOON + 6 * MINUTE)
+    expect(refused).toMatchObject({ refused: { kind: 'provider_limited', untilAt: NOON + 10 * MINUTE } })
+  })
+
+  it('does not give up a warm entry for tokens that only its rewrite would take', () => {
+    const tokens: Limit = { what: 'input tokens', limit: 60_000, remaining: 8_000, resetAt: NOON + 5 * MINUTE }
+    const cold = warmed(2, NOON - 5 * MINUTE)
+    const k = warmed(1, NOON, [tokens])
+    expect(keeper.look(k, NOON + MINUTE)?.context.holdBack?.strict).toBe(false)
+    expect(keeper.look(cold, NOON + MINUTE)?.context.holdBack?.strict).toBe(true)
+  })
+
+  it('puts a background warm off until there is room, and then sends it', () => {
+    const k = warmed(1, NOON, [scarceRequests(3, NOON + MINUTE)])
+    const { seq } = keeper.warmLater(k, NOON + 1_000)
+    expect(keeper.begin(seq, NOON + 1_000)).toEqual([])
+    expect(leasesAt(NOON + 30_000)).toEqual([])
+    expect(leasesAt(NOON + MINUTE).map((lease) => lease.k)).toEqual([k])
+  })
+})
+
+it('a quota that is spent stops the plan and says so', () => {
+  const k = warmed(1, NOON)
+  const lease = leasesAt(DUE)[0]!
+  const failure = {
+    kind: 'provider_limited',
+    message: 'The quota or the balance of this credential is spent.',
+  } as const
+  const { ended } = keeper.settle(lease.seq, [failed(lease, DUE, { failure, permanent: true })], DUE + 200)
+  expect(store.states.load(k)?.stopped).toMatchObject({
+    reason: 'quota_spent',
+    why: expect.stringContaining('balance'),
+  })
+  expect(ended[0]?.settled.failure).toEqual(failure)
+  expect(keeper.guards(DUE)[0]?.open).toBe(false)
+})

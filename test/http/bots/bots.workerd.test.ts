@@ -1,0 +1,273 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it, vi } from 'vitest'
+import { snapshot as snapshotAnswer, botAnswer } from '../../../src/contract/bot.ts'
+import { BotCalls } from '../../../src/durable/bot/call-log.ts'
+import { durableSql } from '../../../src/durable/sql.ts'
+import { anthropic, begin, ended, hear, objectOf, openai, say } from './support.ts'
+import { ADMIN, bindings, call, get, newAccount, pick, post, received, useLab } from '../support.ts'
+
+const world = useLab()
+const modelCalls = () => received(world.lab).length
+
+describe.each([
+  { name: 'Anthropic Messages', body: anthropic },
+  { name: 'OpenAI Responses', body: openai },
+])('a bot on $name', ({ body }) => {
+  it('answers each message, remembers the conversation, and reads its head from the cache', async () => {
+    const id = await begin(body)
+    const { heard } = await hear(id)
+    for (const text of ['Which tent for two?', 'And which stove?', 'And in winter?']) await say(id, text)
+    await vi.waitFor(() => expect(heard).toHaveLength(3), 20_000)
+    expect(heard.map(({ type }) => type)).toEqual(['message', 'message', 'message'])
+    expect(heard[0]).toMatchObject({ complete: true, text: expect.stringMatching(/\S/) })
+    expect(heard[1]?.['usage']).toMatchObject({ cached_input_tokens: expect.any(Number) })
+    const { cached_input_tokens: cached, input_tokens: input } = (heard[2]?.['usage'] ?? {}) as Record<string, number>
+    expect((cached ?? 0) / (input ?? 1)).toBeGreaterThan(0.85)
+
+    const seen = botAnswer.parse((await get(`/bots/${id}`)).json)
+    expect(seen.usage.turns).toBe(3)
+    expect(seen.calls.map(({ outcome }) => outcome)).toEqual(['answered', 'answered', 'answered'])
+    expect(seen.spent_usd).toBeCloseTo(
+      heard.reduce((sum, { cost_usd }) => sum + Number(cost_usd), 0),
+      9,
+    )
+    expect(seen.spent_usd).toBeGreaterThan(0)
+    expect(seen.last_response?.text).toBe(heard[2]?.['text'])
+  })
+
+  it('tells the time behind everything that is cached, and not in the conversation that it keeps', async () => {
+    const id = await begin(body)
+    await say(id, 'What time is it?')
+    await say(id, 'And now?')
+    const bodies = vi.mocked(globalThis.fetch).mock.calls.map(([, init]) => String(init?.body))
+    expect(bodies).toHaveLength(2)
+    for (const sent of bodies) expect(sent.match(/Current time: /g)).toHaveLength(1)
+    const [first = '', second = ''] = bodies
+    const before = (text: string): string => text.slice(0, text.indexOf('What time is it?'))
+    expect(before(second)).toBe(before(first))
+    expect(second.indexOf('Current time: ')).toBeGreaterThan(second.lastIndexOf('"And now?"'))
+  })
+})
+
+describe('a turn that goes wrong', () => {
+  it('is told when the provider refuses it, and the conversation is as it was', async () => {
+    const id = await begin({ ...anthropic, model: 'claude-of-nobody' })
+    const { heard } = await hear(id)
+    await say(id, 'Which tent for two?')
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'failed', billed: false, failure: { kind: 'provider_rejected' } })
+    expect((await get(`/bots/${id}`)).json).toMatchObject({ usage: { turns: 0 }, last_response: null, spent_usd: 0 })
+  })
+
+  it('is not sent again after it was cut off, and says that it may have been billed', async () => {
+    const id = await begin()
+    const { heard } = await hear(id)
+    // As an eviction leaves it: the message waits, its call was begun, and nobody knows how it ended.
+    const stub = objectOf(id)
+    const turn = 'evt_cut_off'
+    await runInDurableObject(stub, (_, state) => new BotCalls(durableSql(state.storage)).begin(turn, 1))
+    await evictDurableObject(stub)
+    await stub.emit({ type: 'message', data: { text: 'Which tent for two?' }, id: turn })
+    await ended(id, turn)
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'failed', turn_id: turn, billed: null })
+    expect(modelCalls()).toBe(0)
+    expect(pick(await get(`/bots/${id}`), 'calls', 0)).toMatchObject({ outcome: 'failed', billed: null })
+  })
+
+  it('is not sent again when the connection broke: the provider may have taken it', async () => {
+    const id = await begin()
+    const { heard } = await hear(id)
+    vi.mocked(globalThis.fetch).mockRejectedValueOnce(new TypeError('the connection was reset'))
+    const turn = await say(id, 'Which tent for two?')
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'failed', turn_id: turn, billed: null })
+    expect(vi.mocked(globalThis.fetch).mock.calls).toHaveLength(1)
+  })
+
+  it('is sent again when the provider was too busy to take it, and answered once', async () => {
+    const id = await begin()
+    const { heard } = await hear(id)
+    world.lab.faults.add({ kind: 'overloaded', provider: 'anthropic', times: 1 })
+    const turn = await say(id, 'Which tent for two?')
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'message', turn_id: turn })
+    expect(modelCalls()).toBe(2)
+    expect(pick(await get(`/bots/${id}`), 'usage', 'turns')).toBe(1)
+  })
+
+  it('uses the answer that an earlier try already brought, and counts it once', async () => {
+    const id = await begin()
+    const stub = objectOf(id)
+    const usage = { inputTokens: 9, uncachedTokens: 9, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 3 }
+    const full = { ...usage, cacheWriteByRetention: {}, reasoningTokens: null }
+    await runInDurableObject(stub, (_, state) => {
+      const calls = new BotCalls(durableSql(state.storage))
+      calls.begin('evt_known', 1)
+      calls.end('evt_known', { kind: 'answered', text: 'The small one.', complete: true, usage: full, nanos: 7 }, 2)
+    })
+    await stub.emit({ type: 'message', data: { text: 'Which tent?' }, id: 'evt_known' })
+    await ended(id, 'evt_known')
+    expect((await get(`/bots/${id}`)).json).toMatchObject({
+      last_response: { text: 'The small one.' },
+      spent_usd: 7e-9,
+      usage: { turns: 1 },
+    })
+    expect(modelCalls()).toBe(0)
+  })
+
+  it('sends nothing while the kill switch is on', async () => {
+    const own = await newAccount()
+    await call('PATCH', `/accounts/${own.id}`, { allowed_secrets: ['ANTHROPIC_API_KEY'] }, { key: ADMIN })
+    const made = await post('/bots', anthropic, { key: own.key })
+    const id = pick(made, 'id') as string
+    await call('PATCH', `/accounts/${own.id}`, { kill_switch: true }, { key: ADMIN })
+    const { heard } = await hear(id, own.key)
+    await post(`/bots/${id}/messages`, { text: 'Which tent?' }, { key: own.key })
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'failed', billed: false, failure: { kind: 'forbidden' } })
+    expect(modelCalls()).toBe(0)
+  })
+})
+
+it('does not pay for a conversation that it could not keep', async () => {
+  const id = await begin()
+  const { heard } = await hear(id)
+  await say(id, `Which tent${' '.repeat(950_000)}for two?`) // few tokens, many bytes
+  await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+  expect(heard[0]).toMatchObject({ type: 'failed', billed: false, failure: { kind: 'payload_too_large' } })
+  expect(modelCalls()).toBe(0)
+})
+
+describe('the life of a bot', () => {
+  it('survives an eviction with its conversation and its socket', async () => {
+    const id = await begin()
+    const { heard } = await hear(id)
+    await say(id, 'Which tent for two?')
+    await evictDurableObject(objectOf(id))
+    await say(id, 'And which stove?')
+    await vi.waitFor(() => expect(heard).toHaveLength(2), 20_000)
+    expect(pick(await get(`/bots/${id}`), 'usage', 'turns')).toBe(2)
+  })
+
+  it('ends when asked, says so to those who listen, and refuses messages with the reason', async () => {
+    const id = await begin()
+    const { heard } = await hear(id)
+    expect((await call('DELETE', `/bots/${id}`)).json).toMatchObject({ id, status: 'shutdown' })
+    await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+    expect(heard[0]).toMatchObject({ type: 'ended', reason: 'shutdown' })
+    const refused = await post(`/bots/${id}/messages`, { text: 'Still there?' })
+    expect([refused.status, pick(refused, 'error', 'kind')]).toEqual([409, 'conflict'])
+    expect(pick(refused, 'error', 'detail', 'reason')).toBe('shutdown')
+  })
+
+  it('ends when its budget is spent', async () => {
+    const id = await begin({ ...anthropic, cost_budget_usd: 0.000001 })
+    await say(id, 'Which tent for two?')
+    await vi.waitFor(async () => expect(pick(await get(`/bots/${id}`), 'status')).toBe('cost_budget_exceeded'), 20_000)
+    expect((await post(`/bots/${id}/messages`, { text: 'More?' })).status).toBe(409)
+  })
+
+  it('ends when nobody talks to it, and rests on one alarm until then', async () => {
+    const id = await begin({ ...anthropic, idle_timeout: '1h' })
+    const stub = objectOf(id)
+    const due = await runInDurableObject(stub, (_, state) => state.storage.getAlarm())
+    expect(due).toBe((await stub.view()).activeAt + 3_600_000)
+    const rests = objectOf(await begin())
+    expect(await runInDurableObject(rests, (_, state) => state.storage.getAlarm())).toBeNull()
+    expect(await runDurableObjectAlarm(rests)).toBe(false)
+  })
+
+  it('goes on from a snapshot, and refuses one that was changed or is of another account', async () => {
+    const id = await begin()
+    await say(id, 'Which tent for two?')
+    const { json } = await get(`/bots/${id}/snapshot`)
+    const snapshot = snapshotAnswer.parse(json)
+    const again = await begin({ snapshot })
+    expect((await get(`/bots/${again}`)).json).toMatchObject({ usage: { turns: 1 }, status: 'running' })
+    await say(again, 'And which stove?')
+    expect(pick(await get(`/bots/${again}`), 'usage', 'turns')).toBe(2)
+
+    const forged = { ...snapshot, payload: snapshot.payload.replace('tents', 'boats') }
+    const registry = bindings.REGISTRY.getByName('dev')
+    const before = await registry.bots()
+    expect((await post('/bots', { snapshot: forged })).status).toBe(400)
+    expect(await registry.bots()).toEqual(before)
+    const other = await newAccount()
+    expect((await post('/bots', { snapshot }, { key: other.key })).status).toBe(400)
+    const newer = await post('/bots', { snapshot, model: 'claude-opus-5' })
+    expect(pick(newer, 'error', 'detail', 'field')).toBe('model')
+  })
+
+  it('leaves nothing when it is erased, or when its account is deleted', async () => {
+    const tables = (account: string, id: string) =>
+      runInDurableObject(objectOf(id, account), (_, state) => [
+        ...state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'"),
+      ])
+    const id = await begin()
+    await say(id, 'Which tent for two?')
+    expect(await tables('dev', id)).not.toEqual([])
+    expect((await call('DELETE', `/bots/${id}?erase=true`)).json).toEqual({ id, deleted: true })
+    expect(await tables('dev', id)).toEqual([])
+    expect((await get(`/bots/${id}`)).status).toBe(404)
+
+    const own = await newAccount()
+    await call('PATCH', `/accounts/${own.id}`, { allowed_secrets: ['ANTHROPIC_API_KEY'] }, { key: ADMIN })
+    const theirs = pick(await post('/bots', anthropic, { key: own.key }), 'id') as string
+    expect(await tables(own.id, theirs)).not.toEqual([])
+    await call('DELETE', `/accounts/${own.id}`, undefined, { key: ADMIN })
+    expect(await tables(own.id, theirs)).toEqual([])
+  })
+})
+
+describe('what a bot refuses', () => {
+  it('is another account, and a bot that nobody began, which stores nothing', async () => {
+    const id = await begin()
+    const other = await newAccount()
+    const key = { key: other.key }
+    const unknown = `bot_${'0'.repeat(24)}`
+    for (const answer of [
+      await get(`/bots/${id}`, key),
+      await get(`/bots/${id}/snapshot`, key),
+      await get(`/bots/${id}/responses`, key),
+      await post(`/bots/${id}/messages`, { text: 'Hello' }, key),
+      await call('DELETE', `/bots/${id}`, undefined, key),
+      await get(`/bots/${unknown}`),
+      await post(`/bots/${unknown}/messages`, { text: 'Hello' }),
+      await get('/bots/what'),
+    ])
+      expect([answer.status, pick(answer, 'error', 'kind')]).toEqual([404, 'not_found'])
+    const stored = await runInDurableObject(objectOf(unknown), (_, state) => [
+      ...state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'"),
+    ])
+    expect(stored).toEqual([])
+    expect((await get(`/bots/${id}`)).status).toBe(200)
+  })
+
+  it.each([
+    ['model', { provider: 'anthropic' }, 400],
+    ['provider', { model: 'claude-opus-5' }, 400],
+    ['provider', { provider: 'nobody', model: 'm' }, 400],
+    ['max_iterations', { ...anthropic, max_iterations: 0 }, 400],
+    ['summarize', { ...anthropic, summarize: 'yes' }, 400],
+    ['history_tokens', { ...anthropic, history_tokens: 3 }, 400],
+    ['system_prompt', { ...anthropic, history_tokens: 256 }, 400],
+    ['cost_budget_usd', { ...anthropic, model: 'claude-of-nobody', cost_budget_usd: 1 }, 422],
+    ['cache.strategy', { ...anthropic, cache: { strategy: { last: 1 } } }, 422],
+    ['cache.retention', { ...anthropic, cache: { retention: '7w' } }, 400],
+    ['idle_timeout', { ...anthropic, idle_timeout: 'soon' }, 400],
+    ['credential', { ...anthropic, credential: 'of-nobody' }, 400],
+  ])('is a wrong %s, by name', async (field, body, status) => {
+    const refused = await post('/bots', body)
+    expect([refused.status, pick(refused, 'error', 'detail', 'field')]).toEqual([status, field])
+  })
+
+  it('is a message of 5 MB, an empty one, and one that is longer than the history', async () => {
+    const id = await begin()
+    expect((await post(`/bots/${id}/messages`, { text: 'x '.repeat(2_500_000) })).status).toBe(413)
+    expect((await post(`/bots/${id}/messages`, { text: '  ' })).status).toBe(400)
+    expect((await post(`/bots/${id}/messages`, { text: 'tent '.repeat(10_000) })).status).toBe(413)
+    expect((await get(`/bots/${id}/responses`)).status).toBe(400)
+    expect(modelCalls()).toBe(0)
+  })
+})

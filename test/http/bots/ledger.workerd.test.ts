@@ -1,0 +1,56 @@
+import { afterEach, expect, it, vi } from 'vitest'
+import { ledgerAnswer } from '../../../src/contract/ledger.ts'
+import { anthropic, objectOf } from './support.ts'
+import { ADMIN, call, get, newAccount, pick, post, received, useLab } from '../support.ts'
+
+const world = useLab()
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** An account of its own, with a bot, and what is said to it in its turn. */
+async function botOf(settings: Record<string, unknown>) {
+  const { id: account, key } = await newAccount()
+  await call('PATCH', `/accounts/${account}`, { allowed_secrets: ['ANTHROPIC_API_KEY'], ...settings }, { key: ADMIN })
+  const bot = pick(await post('/bots', anthropic, { key }), 'id') as string
+  const say = async (text: string): Promise<void> => {
+    const turn = pick(await post(`/bots/${bot}/messages`, { text }, { key }), 'turn_id')
+    await vi.waitFor(async () => {
+      const { history } = await objectOf(bot, account).view()
+      expect(history.some(({ event, what }) => event === turn && what === 'handled')).toBe(true)
+    }, 20_000)
+  }
+  const ledger = async (query = '') => ledgerAnswer.parse((await get(`/ledger${query}`, { key })).json)
+  return { account, key, bot, say, ledger }
+}
+
+it('what a bot costs is in its account’s ledger and metrics, apart from what keeps prefixes warm', async () => {
+  const { key, bot, say, ledger } = await botOf({})
+  await say('Which tent for two?')
+  await say('And which stove?')
+  const spent = pick(await get(`/bots/${bot}`, { key }), 'spent_usd') as number
+  const { totals, data } = await ledger()
+  expect(totals).toMatchObject({ bot_calls: 2, bot_unpriced_calls: 0, calls: 0, cost_usd: 0, net_usd: 0 })
+  expect(totals.bot_cost_usd).toBeCloseTo(spent, 9)
+  expect(data).toMatchObject([
+    { type: 'bot', bot_id: bot, purpose: 'answer', outcome: 'answered', cost_usd: expect.any(Number) },
+    { type: 'bot', bot_id: bot },
+  ])
+  expect((await ledger('?group=day')).data[0]).toMatchObject({ bot_calls: 2 })
+  const { text } = await get('/metrics', { key })
+  expect(text).toMatch(/^pilotlight_bot_calls_total 2$/m)
+  expect(Number(/^pilotlight_bot_cost_usd_total (.*)$/m.exec(text)?.[1])).toBeCloseTo(spent, 9)
+  expect(text).toMatch(/^pilotlight_calls_total 0$/m)
+})
+
+it('the account’s budget of the day stops a bot before it spends, and says so', async () => {
+  const { key, bot, say } = await botOf({ budget_usd_per_day: 0.01 })
+  await say('Which tent for two?')
+  expect(received(world.lab)).toHaveLength(0)
+  const seen = (await get(`/bots/${bot}`, { key })).json
+  expect(seen).toMatchObject({ status: 'running', spent_usd: 0, usage: { turns: 0 } })
+  const { key: other, bot: rich, say: ask } = await botOf({ budget_usd_per_day: 10 })
+  await ask('Which tent for two?')
+  expect(pick(await get(`/bots/${rich}`, { key: other }), 'usage', 'turns')).toBe(1)
+})

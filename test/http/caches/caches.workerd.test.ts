@@ -1,0 +1,342 @@
+import { describe, expect, it } from 'vitest'
+import {
+  cacheAnswer,
+  cacheDeleted,
+  cacheHistoryAnswer,
+  cacheMade,
+  cacheReported,
+} from '../../../src/contract/caches.ts'
+import { listOf } from '../../../src/contract/values.ts'
+import { call, get, longText, newAccount, pick, post, received, useLab } from '../support.ts'
+import type { Answer } from '../support.ts'
+
+const world = useLab()
+const MODEL = 'gemini-3.8-flash'
+
+/** Contents of some thousand tokens that no other test has. */
+function contents(text = longText()): Record<string, unknown> {
+  return { systemInstruction: { parts: [{ text }] }, contents: [{ role: 'user', parts: [{ text: 'A catalogue.' }] }] }
+}
+
+function creation(request: unknown = contents(), more: Record<string, unknown> = {}): Record<string, unknown> {
+  return { provider: 'gemini', model: MODEL, request, ...more }
+}
+
+async function made(more: Record<string, unknown> = {}): Promise<Answer> {
+  const answer = await post('/caches', creation(contents(), more))
+  expect(answer.status).toBe(201)
+  return answer
+}
+
+function calls(method: string): { path: string; status: number | null; body: string }[] {
+  return received(world.lab).filter((row) => row.path.includes('cachedContents') && row.method === method)
+}
+
+const LAB = 'http://lab.test/gemini'
+
+/** What somebody else does with the same key. */
+async function outOfBand(method: string, path: string, body?: unknown): Promise<Response> {
+  return world.lab.fetch(
+    new Request(LAB + path, {
+      method,
+      headers: { 'x-goog-api-key': 'lab' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+  )
+}
+
+/** A caller's own request with a handle: what the provider says to it. */
+async function use(handle: unknown, model = MODEL): Promise<number> {
+  const body = { cachedContent: handle, contents: [{ role: 'user', parts: [{ text: 'Which lamp?' }] }] }
+  return (await outOfBand('POST', `/v1beta/models/${model}:generateContent`, body)).status
+}
+
+describe('making a managed cache', () => {
+  it('gives a handle that the provider takes, with tokens, expiry and cost', async () => {
+    const answer = await made({ display_name: 'catalogue' })
+    expect(cacheMade.parse(answer.json)).toMatchObject({
+      created: true,
+      state: 'live',
+      display_name: 'catalogue',
+      provider: 'gemini',
+      model: MODEL,
+      creations: 1,
+      renewals: 0,
+      ttl: '1h',
+      keep: { until: null, idle: '1h', budget_usd_per_day: 1 },
+    })
+    const tokens = pick(answer, 'tokens') as number
+    expect(tokens).toBeGreaterThan(1024)
+    expect(pick(answer, 'cost', 'creation_usd')).toBeCloseTo((tokens / 1e6) * 0.75, 9)
+    expect(await use(pick(answer, 'handle'))).toBe(200)
+  })
+
+  it("keeps the caller's bytes, and puts in the model, the lifetime and this deployment's mark", async () => {
+    const text = longText()
+    const request = `{ "contents" : [{"role":"user","parts":[{"text":${JSON.stringify(text)} } ]}] ,"n":1.50}`
+    await post('/caches', `{"provider":"gemini","model":"${MODEL}","ttl":"10m","request":${request}}`)
+    const sent = calls('POST')[0]?.body ?? ''
+    expect(sent).toContain(`"contents" : [{"role":"user","parts":[{"text":${JSON.stringify(text)} } ]}] ,"n":1.50`)
+    expect(JSON.parse(sent)).toMatchObject({
+      model: `models/${MODEL}`,
+      ttl: '600s',
+      displayName: expect.stringMatching(/^pilotlight:dep_[0-9a-f]{24}:[0-9a-f]{24}$/),
+    })
+  })
+
+  it('ten apps that ask at once share one handle and one creation', async () => {
+    const body = creation()
+    const answers = await Promise.all(Array.from({ length: 10 }, () => post('/caches', body)))
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([...Array(9).fill(200), 201])
+    expect(new Set(answers.map((answer) => pick(answer, 'handle')))).toHaveLength(1)
+    expect(pick(answers[0]!, 'handle')).toEqual(expect.stringMatching(/^cachedContents\//))
+    expect(calls('POST')).toHaveLength(1)
+  })
+
+  it('is the same content however it is spelled and spaced, and another one for another account', async () => {
+    const text = longText()
+    const first = await post('/caches', creation({ systemInstruction: { parts: [{ text }] } }))
+    const spelled = `{"provider":"gemini","model":"models/${MODEL}","request":{"system_instruction" : {"parts":[ {"text":${JSON.stringify(text)}}]}}}`
+    const second = await post('/caches', spelled)
+    expect([second.status, pick(second, 'id'), pick(second, 'created')]).toEqual([200, pick(first, 'id'), false])
+    const { key } = await newAccount()
+    const other = await post('/caches', creation({ systemInstruction: { parts: [{ text }] } }), { key })
+    expect(pick(other, 'id')).not.toBe(pick(first, 'id'))
+    expect(pick(other, 'handle')).not.toBe(pick(first, 'handle'))
+    expect((await get(`/caches/${pick(first, 'id')}`, { key })).status).toBe(404)
+  })
+
+  it('says what is too small, in numbers, and tells the next one the same', async () => {
+    const small = creation({ contents: [{ role: 'user', parts: [{ text: 'short' }] }] })
+    for (let i = 0; i < 2; i++) {
+      const answer = await post('/caches', small)
+      expect(answer.status).toBe(422)
+      expect(answer.json).toMatchObject({ error: { kind: 'prefix_too_short', detail: { minimum_tokens: 1024 } } })
+    }
+    expect(pick(await get('/caches'), 'data', 0)).toMatchObject({
+      state: 'stopped',
+      handle: null,
+      stopped: { reason: 'provider_refused' },
+    })
+  })
+
+  it("stops at the free tier's quota and names it", async () => {
+    world.lab.faults.add({ kind: 'insufficient_quota', provider: 'gemini', times: 1 })
+    const answer = await post('/caches', creation())
+    expect(answer.json).toMatchObject({
+      error: { kind: 'provider_limited', message: expect.stringContaining('quota') },
+    })
+    const id = pick(answer, 'error', 'detail', 'cache_id')
+    const shown = await get(`/caches/${id}`)
+    expect(shown.json).toMatchObject({ state: 'stopped', handle: null, next_step_at: null })
+    expect(pick(shown, 'why')).toContain('quota')
+    expect(calls('POST')).toHaveLength(1) // reading it tries nothing
+  })
+
+  it.each([
+    ['a handle inside', { cachedContent: 'cachedContents/x', contents: [] }, 'request.cachedContent'],
+    ['a lifetime of its own', { ...contents('x'), ttl: '60s' }, 'request.ttl'],
+    ['a name of its own', { ...contents('x'), display_name: 'x' }, 'request.display_name'],
+    ['nothing to keep', { toolConfig: null }, 'request'],
+    ['no object', [], 'request'],
+  ])('refuses contents with %s, by the field', async (_, request, field) => {
+    const answer = await post('/caches', creation(request))
+    expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+    expect(received(world.lab)).toHaveLength(0)
+  })
+
+  it.each([
+    [{ ttl: '59s' }, 'ttl'],
+    [{ ttl: '8d' }, 'ttl'],
+    [{ keep: { until: '2020-01-01T00:00:00Z' } }, 'keep.until'],
+    [{ provider: 'acme' }, 'provider'],
+    [{ model: '../x' }, 'request.model'],
+  ])('refuses %j', async (more, field) => {
+    const answer = await post('/caches', creation(contents(), more))
+    expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+  })
+
+  it('refuses what does not fit into its budget before it asks the provider', async () => {
+    const answer = await post('/caches', creation(contents(), { keep: { budget_usd_per_day: 0.000_001 } }))
+    expect(answer.json).toMatchObject({ error: { kind: 'budget_exhausted' } })
+    expect(calls('POST')).toHaveLength(0)
+  })
+
+  it('refuses a request that combines a handle with a system prompt or tools', async () => {
+    const handle = pick(await made(), 'handle')
+    for (const [field, value] of Object.entries({
+      systemInstruction: { parts: [{ text: 'Be kind.' }] },
+      tools: [{ functionDeclarations: [{ name: 'f' }] }],
+      toolConfig: { functionCallingConfig: { mode: 'NONE' } },
+    })) {
+      const request = { cachedContent: handle, contents: [{ role: 'user', parts: [{ text: 'Hi' }] }], [field]: value }
+      const answer = await post('/warm', { provider: 'gemini', model: MODEL, request })
+      expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field: `request.${field}` } } })
+    }
+  })
+})
+
+describe('a caller who asks for its handle', () => {
+  it('is given one that the provider confirmed just now, without any call of the model', async () => {
+    const first = await made()
+    const again = await get(`/caches/${pick(first, 'id')}`)
+    expect(cacheAnswer.parse(again.json)).toMatchObject({ handle: pick(first, 'handle'), state: 'live' })
+    expect(calls('GET')).toHaveLength(1)
+    expect(received(world.lab).filter(({ path }) => path.includes('generateContent'))).toHaveLength(0)
+  })
+
+  it('does with an older confirmation, if that is said', async () => {
+    const id = pick(await made(), 'id')
+    expect((await get(`/caches/${id}?max_age=5m`)).json).toMatchObject({ state: 'live' })
+    expect(calls('GET')).toHaveLength(0)
+  })
+
+  it('is never given the one that somebody deleted: it is made anew, and ten of them share that', async () => {
+    const first = await made()
+    const dead = pick(first, 'handle') as string
+    await outOfBand('DELETE', `/v1beta/${dead}`)
+    const answers = await Promise.all(Array.from({ length: 10 }, () => get(`/caches/${pick(first, 'id')}`)))
+    const handles = new Set(answers.map((answer) => pick(answer, 'handle')))
+    expect(handles).toHaveLength(1)
+    expect(handles).not.toContain(dead)
+    expect(await use([...handles][0])).toBe(200)
+    expect(calls('POST').filter(({ path }) => path.endsWith('cachedContents'))).toHaveLength(2)
+    expect(answers[0]!.json).toMatchObject({ state: 'live', losses: 1, creations: 2 })
+  })
+
+  it('is given none, and told so, while the provider cannot confirm it', async () => {
+    const id = pick(await made(), 'id')
+    world.lab.faults.add({ kind: 'overloaded', provider: 'gemini', times: 1 })
+    expect((await get(`/caches/${id}`)).json).toMatchObject({ state: 'live' }) // asked once more
+    world.lab.faults.add({ kind: 'overloaded', provider: 'gemini', times: 3 })
+    const answer = await get(`/caches/${id}`)
+    expect(answer.json).toMatchObject({ handle: null, state: 'unconfirmed' })
+    expect(pick(answer, 'why')).toContain('did not confirm')
+    expect((await get(`/caches/${id}`)).json).toMatchObject({ state: 'live' })
+  })
+
+  it('does not press a provider that limits the rate', async () => {
+    const id = pick(await made(), 'id')
+    world.lab.faults.add({ kind: 'rate_limited', provider: 'gemini', times: 1, retry_after_ms: 5_000 })
+    expect((await get(`/caches/${id}`)).json).toMatchObject({ handle: null, state: 'unconfirmed' })
+    expect(calls('GET')).toHaveLength(1)
+  })
+
+  it('who reports it gone is checked, and served', async () => {
+    const first = await made()
+    const id = pick(first, 'id')
+    const handle = pick(first, 'handle')
+    const mistaken = await post(`/caches/${id}/report-gone`, { handle })
+    expect(cacheReported.parse(mistaken.json)).toMatchObject({ replaced: false, handle, creations: 1 })
+    await outOfBand('DELETE', `/v1beta/${handle}`)
+    const right = await post(`/caches/${id}/report-gone`)
+    expect(right.json).toMatchObject({ replaced: true, creations: 2 })
+    expect(await use(pick(right, 'handle'))).toBe(200)
+  })
+
+  it('sees no dead handle while it is swapped', async () => {
+    const first = await made()
+    const dead = pick(first, 'handle') as string
+    const id = pick(first, 'id')
+    await outOfBand('DELETE', `/v1beta/${dead}`)
+    world.lab.faults.add({ kind: 'server_error', provider: 'gemini', times: 2 })
+    const seen: unknown[] = []
+    for (let i = 0; i < 4; i++) seen.push(pick(await get(`/caches/${id}`), 'handle'))
+    expect(seen).not.toContain(dead)
+  })
+})
+
+describe('changing and deleting', () => {
+  it('renews by an update of the expiry alone', async () => {
+    const first = await made()
+    const answer = await call('PATCH', `/caches/${pick(first, 'id')}`, { ttl: '2h' })
+    expect(answer.json).toMatchObject({ handle: pick(first, 'handle'), ttl: '2h', renewals: 1, creations: 1 })
+    const [patch] = calls('PATCH')
+    expect([patch?.path, patch?.body]).toEqual([`v1beta/${pick(first, 'handle')}`, '{"ttl":"7200s"}'])
+    const more = Date.parse(pick(answer, 'expires_at') as string) - Date.parse(pick(first, 'expires_at') as string)
+    expect(more).toBeGreaterThan(3_500_000)
+    expect(received(world.lab).filter(({ path }) => path.includes('generateContent'))).toHaveLength(0)
+  })
+
+  it('a renewal that finds it gone makes it anew', async () => {
+    const first = await made()
+    await outOfBand('DELETE', `/v1beta/${pick(first, 'handle')}`)
+    const answer = await call('PATCH', `/caches/${pick(first, 'id')}`, { ttl: '30m' })
+    expect(answer.json).toMatchObject({ state: 'live', creations: 2, losses: 1, ttl: '30m' })
+    expect(await use(pick(answer, 'handle'))).toBe(200)
+  })
+
+  it('refuses a change of nothing', async () => {
+    const answer = await call('PATCH', `/caches/${pick(await made(), 'id')}`, {})
+    expect(answer.json).toMatchObject({ error: { kind: 'invalid_request' } })
+  })
+
+  it('deletes at the provider too', async () => {
+    const first = await made()
+    const id = pick(first, 'id')
+    const answer = await call('DELETE', `/caches/${id}`)
+    expect(cacheDeleted.parse(answer.json)).toEqual({ id, deleted: true, at_provider: 'deleted' })
+    expect(await use(pick(first, 'handle'))).toBe(403)
+    expect((await get(`/caches/${id}`)).status).toBe(404)
+    expect((await call('DELETE', `/caches/${id}`)).status).toBe(404)
+  })
+
+  it('an account that is deleted leaves none behind', async () => {
+    const { id, key } = await newAccount()
+    const first = await post('/caches', creation(), { key })
+    expect(first.status).toBe(201)
+    expect((await call('DELETE', `/accounts/${id}`, undefined, { key: 'pilotlight-admin' })).status).toBe(200)
+    expect(await use(pick(first, 'handle'))).toBe(403)
+  })
+
+  it('tells its history with what each step cost', async () => {
+    const first = await made()
+    const id = pick(first, 'id')
+    await outOfBand('DELETE', `/v1beta/${pick(first, 'handle')}`)
+    await get(`/caches/${id}`)
+    await call('PATCH', `/caches/${id}`, { ttl: '2h' })
+    const answer = await get(`/caches/${id}/history`)
+    const { data } = listOf(cacheHistoryAnswer).parse(answer.json)
+    expect(data.map(({ event }) => event)).toEqual(['renewed', 'created', 'lost', 'created'])
+    expect(data[3]?.cost_usd).toBe(pick(first, 'cost', 'creation_usd'))
+    const page = await get(`/caches/${id}/history?limit=3`)
+    const next = await get(`/caches/${id}/history?limit=3&cursor=${pick(page, 'next_cursor') as string}`)
+    expect([pick(page, 'data', 'length'), pick(next, 'data', 'length'), pick(next, 'next_cursor')]).toEqual([
+      3,
+      1,
+      null,
+    ])
+  })
+
+  it('lists what there is, page by page', async () => {
+    const { key } = await newAccount()
+    for (let i = 0; i < 3; i++) await post('/caches', creation(), { key })
+    const page = await get('/caches?limit=2&provider=gemini', { key })
+    listOf(cacheAnswer).parse(page.json)
+    const next = await get(`/caches?limit=2&cursor=${pick(page, 'next_cursor') as string}`, { key })
+    expect([pick(page, 'data', 'length'), pick(next, 'data', 'length'), pick(next, 'next_cursor')]).toEqual([
+      2,
+      1,
+      null,
+    ])
+  })
+})
+
+describe('a provider without managed caches', () => {
+  const id = `cch_0_${'0'.repeat(24)}`
+  it.each([
+    ['create', () => post('/caches', { provider: 'anthropic', request: {} })],
+    ['get', () => get(`/caches/${id}?provider=anthropic`)],
+    ['update', () => call('PATCH', `/caches/${id}?provider=anthropic`, { ttl: '2h' })],
+    ['delete', () => call('DELETE', `/caches/${id}?provider=openai`)],
+  ])('answers unsupported to %s', async (_, ask) => {
+    const answer = await ask()
+    expect([answer.status, pick(answer, 'error', 'kind')]).toEqual([422, 'unsupported'])
+  })
+
+  it('lists none, and GET /providers says who has them', async () => {
+    expect((await get('/caches?provider=anthropic')).json).toEqual({ data: [], next_cursor: null })
+    const listed = (await get('/providers')).json['data'] as { id: string; supports_handles: boolean }[]
+    expect(listed.filter((one) => one.supports_handles).map((one) => one.id)).toEqual(['gemini', 'vertex'])
+  })
+})

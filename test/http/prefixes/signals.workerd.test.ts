@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import { prefixAnswer } from '../../../src/contract/prefix.ts'
+import { anthropicBody, get, newAccount, pick, post, useLab, call, warmOf } from '../support.ts'
+import type { Answer } from '../support.ts'
+
+useLab()
+
+const HOUR_MS = 3_600_000
+const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString()
+
+async function warmed(plan: unknown = 'auto', more: Record<string, unknown> = {}): Promise<string> {
+  const answer = await post('/warm', warmOf(anthropicBody(), { keep_warm: { plan, ...more } }))
+  expect(answer.status).toBe(200)
+  return String(pick(answer, 'id'))
+}
+
+const field = (answer: Answer): unknown => pick(answer, 'error', 'detail', 'field')
+
+describe('POST /prefixes/{id}/signals', () => {
+  it('end stops the keep-alives of auto, as the prefix, the list of stopped ones and the history say', async () => {
+    const id = await warmed()
+    const ended = await post(`/prefixes/${id}/signals`, { kind: 'end' })
+    expect(ended.status).toBe(200)
+    expect(prefixAnswer.parse(ended.json)).toMatchObject({
+      signal: { kind: 'end', until: null },
+      plan: { next_probe_at: null, stopped: { reason: 'session_over' } },
+    })
+    expect((await get('/prefixes?stopped=true')).text).toContain(id)
+    const history = await get(`/prefixes/${id}/history?type=decision`)
+    expect(history.text).toContain('"signal:end"')
+    expect(history.text).toContain('"stop:session_over"')
+  })
+
+  it('pending holds for an hour where no end is given, and takes back the end of the session', async () => {
+    const id = await warmed()
+    await post(`/prefixes/${id}/signals`, { kind: 'end' })
+    const answer = await post(`/prefixes/${id}/signals`, { kind: 'pending' })
+    expect(prefixAnswer.parse(answer.json)).toMatchObject({ signal: { kind: 'pending' }, plan: { stopped: null } })
+    const { at, until } = prefixAnswer.parse(answer.json).signal ?? {}
+    expect(Date.parse(until ?? '') - Date.parse(at ?? '')).toBe(HOUR_MS)
+    expect(pick(answer, 'plan', 'next_probe_at')).not.toBeNull()
+  })
+
+  it('is answered by the next real request', async () => {
+    const id = await warmed()
+    await post(`/prefixes/${id}/signals`, { kind: 'end' })
+    const usage = { cache_read_input_tokens: 2_000, cache_creation_input_tokens: 0, input_tokens: 5, output_tokens: 5 }
+    await post('/observations', [{ prefix_id: id, usage, started_at: inMs(60_000) }])
+    expect((await get(`/prefixes/${id}`)).json).toMatchObject({ signal: null, plan: { stopped: null } })
+  })
+
+  it('refuses what cannot be meant, by its field', async () => {
+    const id = await warmed('off')
+    const refused = (body: unknown) => post(`/prefixes/${id}/signals`, body)
+    for (const [body, name] of [
+      [{ kind: 'over' }, 'kind'],
+      [{}, 'kind'],
+      [{ kind: 'end', until: inMs(HOUR_MS) }, 'until'],
+      [{ kind: 'pending', until: inMs(-1_000) }, 'until'],
+      [{ kind: 'pending', until: inMs(25 * HOUR_MS) }, 'until'],
+      [{ kind: 'pending', until: 'soon' }, 'until'],
+    ] as const) {
+      const answer = await refused(body)
+      expect([answer.status, field(answer)]).toEqual([400, name])
+    }
+  })
+})
+
+describe('POST /prefixes/{id}/announce', () => {
+  it('says when the prefix is written for the traffic, also where the plan is off', async () => {
+    const id = await warmed('off')
+    const at = inMs(2 * HOUR_MS)
+    const answer = await post(`/prefixes/${id}/announce`, { at, expected_requests: 20 })
+    expect(answer.status).toBe(200)
+    expect(prefixAnswer.parse(answer.json)).toMatchObject({
+      announcements: [{ at, expected_requests: 20 }],
+      plan: { next_probe_at: new Date(Date.parse(at) - 90_000).toISOString(), stopped: { reason: 'plan_off' } },
+    })
+    expect(pick(answer, 'plan', 'why')).toContain('20 requests')
+    const off = await call('PATCH', `/prefixes/${id}`, { keep_warm: { plan: 'off' } })
+    expect(off.json).toMatchObject({ announcements: [], plan: { next_probe_at: null } })
+  })
+
+  it('refuses the past, the far future, and numbers that are none', async () => {
+    const id = await warmed('off')
+    for (const [body, name] of [
+      [{ at: inMs(-1_000), expected_requests: 1 }, 'at'],
+      [{ at: inMs(32 * 24 * HOUR_MS), expected_requests: 1 }, 'at'],
+      [{ expected_requests: 1 }, 'at'],
+      [{ at: inMs(HOUR_MS), expected_requests: 0 }, 'expected_requests'],
+      [{ at: inMs(HOUR_MS), expected_requests: 1.5 }, 'expected_requests'],
+    ] as const) {
+      const answer = await post(`/prefixes/${id}/announce`, body)
+      expect([answer.status, field(answer)]).toEqual([400, name])
+    }
+  })
+
+  it('takes a bounded number, and says which', async () => {
+    const id = await warmed('off')
+    const first = Date.now() + HOUR_MS
+    for (let n = 0; n < 64; n++)
+      expect((await post(`/prefixes/${id}/announce`, { at: new Date(first + n).toISOString() })).status).toBe(200)
+    const answer = await post(`/prefixes/${id}/announce`, { at: inMs(3 * HOUR_MS) })
+    expect(answer.json).toMatchObject({ error: { kind: 'conflict', message: expect.stringContaining('64') } })
+  })
+})
+
+describe('DELETE /prefixes/{id}/announce', () => {
+  const gone = async (id: unknown, query = '') => call('DELETE', `/prefixes/${id}/announce${query}`)
+
+  it('takes one instant back, and then all: nothing is written for them any more', async () => {
+    const id = await warmed('off')
+    const [first, second] = [inMs(2 * HOUR_MS), inMs(3 * HOUR_MS)]
+    for (const at of [first, second]) await post(`/prefixes/${id}/announce`, { at })
+    const one = prefixAnswer.parse((await gone(id, `?at=${first}`)).json)
+    expect(one.announcements).toEqual([{ at: second, expected_requests: 1 }])
+    expect(one.plan.next_probe_at).toBe(new Date(Date.parse(second) - 90_000).toISOString())
+    const none = prefixAnswer.parse((await gone(id)).json)
+    expect([none.announcements, none.plan.next_probe_at]).toEqual([[], null])
+    const history = await get(`/prefixes/${id}/history`)
+    expect(history.text).toContain(`expects no requests any more: those that were announced for ${first}`)
+    for (const query of ['', `?at=${second}`]) expect((await gone(id, query)).status).toBe(404)
+  })
+
+  it('refuses what is no instant, and leaves what is announced alone', async () => {
+    const id = await warmed('off')
+    await post(`/prefixes/${id}/announce`, { at: inMs(2 * HOUR_MS) })
+    for (const query of ['?at=soon', '?when=now']) expect((await gone(id, query)).status).toBe(400)
+    const { key } = await newAccount()
+    expect((await call('DELETE', `/prefixes/${id}/announce`, undefined, { key })).status).toBe(404)
+    expect(pick(await get(`/prefixes/${id}`), 'announcements')).toHaveLength(1)
+  })
+})
+
+it('another account hears nothing of a prefix', async () => {
+  const id = await warmed('off')
+  const { key } = await newAccount()
+  expect((await post(`/prefixes/${id}/signals`, { kind: 'end' }, { key })).status).toBe(404)
+  expect((await post(`/prefixes/${id}/announce`, { at: inMs(HOUR_MS) }, { key })).status).toBe(404)
+})
+
+it('a latency value is taken, shown, and holds longer', async () => {
+  const id = await warmed('auto', { latency_value_usd: 0.25 })
+  const { json } = await get(`/prefixes/${id}`)
+  expect(json).toMatchObject({ keep_warm: { latency_value_usd: 0.25 } })
+  expect(JSON.stringify(json['plan'])).toContain('$0.250 for an avoided cold start')
+})

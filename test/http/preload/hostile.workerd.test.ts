@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { get, longText, pick, post, received, useLab } from '../support.ts'
+import type { Answer } from '../support.ts'
+import { preloadAnswer } from '../../../src/contract/preload.ts'
+
+const world = useLab()
+function crewOf(count: number, rules: string, name = (index: number): string => `agent ${index}`) {
+  return Array.from({ length: count }, (_, index) => ({
+    provider: 'anthropic',
+    name: name(index),
+    keep_warm: { plan: 'off' },
+    request: {
+      model: 'claude-opus-5',
+      max_tokens: 100,
+      system: [
+        { type: 'text', text: rules },
+        { type: 'text', text: `You are agent ${index}. ${'Do your own part well. '.repeat(20)}` },
+      ],
+      messages: [{ role: 'user', content: 'Begin.' }],
+    },
+  }))
+}
+
+const preload = (body: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
+  post('/preload', body, { headers })
+
+describe('a crew with an idempotency key', () => {
+  it('of 16 agents is sent once, whoever asks twice', async () => {
+    const body = { agents: crewOf(16, longText(400)), max_parallel: 16 }
+    const headers = { 'idempotency-key': crypto.randomUUID() }
+    const first = await preload(body, headers)
+    expect(first.status).toBe(200)
+    expect(preloadAnswer.parse(first.json)).toMatchObject({ failed: 0, calls: 17 })
+    const calls = received(world.lab).length
+    const again = await preload(body, headers)
+    expect(again.headers.get('idempotent-replayed')).toBe('true')
+    expect(received(world.lab).length).toBe(calls)
+    expect(again.json['id']).toBe(first.json['id'])
+  })
+
+  it('twice at the same time is sent once', async () => {
+    const body = { agents: crewOf(4, longText(400)) }
+    const headers = { 'idempotency-key': crypto.randomUUID() }
+    const answers = await Promise.all([preload(body, headers), preload(body, headers)])
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 429])
+    expect(received(world.lab)).toHaveLength(5)
+  })
+
+  it('with another body is a conflict, and sends nothing', async () => {
+    const headers = { 'idempotency-key': crypto.randomUUID() }
+    await preload({ agents: crewOf(2, longText(400)) }, headers)
+    const calls = received(world.lab).length
+    const other = await preload({ agents: crewOf(2, longText(400)) }, headers)
+    expect(other.status).toBe(409)
+    expect(received(world.lab)).toHaveLength(calls)
+  })
+
+  it('with nobody to warm is asked anew', async () => {
+    const headers = { 'idempotency-key': crypto.randomUUID() }
+    const answer = await preload({ agents: [] }, headers)
+    expect([answer.status, answer.json['status']]).toEqual([200, 'skipped'])
+  })
+})
+
+it('of agents that share a label whose contents differ, only one has it', async () => {
+  const label = crypto.randomUUID()
+  const { json } = await preload({ agents: crewOf(8, longText(400), () => label) })
+  const crew = preloadAnswer.parse(json)
+  expect(crew.agents.map(({ failure }) => failure?.kind ?? null)).toEqual([
+    null,
+    ...Array.from({ length: 7 }, () => 'invalid_request'),
+  ])
+})
+
+it('of 64 agents as large as a body may be answers, and leaves the account alive', async () => {
+  const rules = longText(1)
+  const big = 'x'.repeat(120_000)
+  const agents = crewOf(64, rules).map((agent, index) => ({
+    ...agent,
+    request: { ...agent.request, system: [{ type: 'text', text: `${rules} ${index} ${big}` }] },
+  }))
+  const answer = await preload({ agents, background: true })
+  expect(answer.status).toBe(202)
+  const more = await preload({ agents: agents.map((agent) => ({ ...agent, pad: big })) })
+  expect(more.status).toBe(413)
+  expect((await get('/prefixes')).status).toBe(200)
+  const job = `/jobs/${pick(answer, 'id')}`
+  await expect.poll(async () => (await get(job)).json['status'], { timeout: 50_000 }).toBe('succeeded')
+}, 60_000)

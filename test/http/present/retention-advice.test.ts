@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest'
+import { learnedRetention } from '../../../src/core/cache/retention.ts'
+import { newState } from '../../../src/core/prefix/state.ts'
+import type { PrefixState } from '../../../src/core/prefix/state.ts'
+import { DEFAULT_KEEP_WARM } from '../../../src/registration/registration.ts'
+import { retentionAdvice } from '../../../src/http/present/retention-advice.ts'
+import type { Retained } from '../../../src/http/present/retention-advice.ts'
+import { factsOf } from '../../../src/runtime/facts.ts'
+import { HOUR, MINUTE, NOON } from '../../support/sample.ts'
+import { learnArrival } from '../../../src/core/demand/idle-gaps.ts'
+
+function seen(provider: string, model: string, lengthMs: number, change: Partial<PrefixState> = {}): Retained {
+  const offer = factsOf(provider, model, NOON).retentions[0]!
+  let gaps: readonly number[] = []
+  for (let gap = 0; gap < 30; gap++) gaps = learnArrival(gaps, NOON + gap * lengthMs, NOON + (gap + 1) * lengthMs)
+  const state = { ...newState(NOON, '2026-11-16', learnedRetention(offer)), measuredTokens: 20_000, gaps, ...change }
+  const record = {
+    provider,
+    model,
+    retention: offer.name,
+    keepWarm: DEFAULT_KEEP_WARM,
+    outputFloors: [1],
+    estimatedTokens: 20_000,
+  }
+  return { record, state }
+}
+
+const told = (prefix: Retained) => retentionAdvice(prefix, NOON + 40 * HOUR, 1_000)
+
+describe('a provider that keeps managed caches', () => {
+  it('is compared with one of them, held by its storage, where that is cheaper', () => {
+    const [one, ...others] = told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE))
+    expect(others).toEqual([])
+    expect(one?.cause).toBe('handle_would_save')
+    const [, lives, is, instead, held] =
+      /taken to live (\d+) min, .* about \$([\d.]+), and \$([\d.]+) as a managed cache that is held for (\d+) min/.exec(
+        one?.message ?? '',
+      ) ?? []
+    expect(Number(lives)).toBe(5)
+    expect(Number(instead)).toBeLessThan(Number(is) * 0.95)
+    expect(Number(held)).toBeGreaterThanOrEqual(20)
+    expect(one?.message).toContain('POST /caches')
+  })
+
+  it('says nothing where storage is dearer, where its price is not known, and where nothing is cached', () => {
+    expect(told(seen('gemini', 'gemini-2.5-pro', 20 * MINUTE))).toEqual([])
+    expect(told(seen('gemini', 'gemini-3.5-flash', 20 * MINUTE))).toEqual([])
+    expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE, { verdict: 'uncacheable' }))).toEqual([])
+    expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE, { retention: null }))).toEqual([])
+  })
+})
+
+it('a marker of five minutes is told of the hour where requests come every half hour, and not where once a day', () => {
+  const [one] = told(seen('anthropic', 'claude-opus-4-8', 30 * MINUTE))
+  expect(one?.cause).toBe('retention_would_save')
+  expect(one?.message).toMatch(
+    /^Written at 5m, .* and \$[\d.e-]+ at 1h, by its last 30 gaps and those of like traffic\./,
+  )
+  expect(told(seen('anthropic', 'claude-opus-4-8', 24 * HOUR))).toEqual([])
+})
+
+it('other plans than auto, other models and retentions that nobody can hold hear nothing', () => {
+  const prefix = seen('anthropic', 'claude-opus-4-8', 30 * MINUTE)
+  const always: Retained = {
+    ...prefix,
+    record: { ...prefix.record, keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'always' } },
+  }
+  expect(told(always)).toEqual([])
+  expect(told(seen('openai', 'gpt-5.6-sol', 90 * MINUTE))).toEqual([])
+  expect(told(seen('openai', 'gpt-5', 90 * MINUTE))).toEqual([])
+  expect(told(seen('moonshot', 'kimi-k3', 90 * MINUTE))).toEqual([])
+})

@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'vitest'
+import { provider } from '../prepared.ts'
+
+const read = (id: string, status: number, body: unknown, headers: Record<string, string> = {}) =>
+  provider(id).dialect.readError(status, new Headers(headers), typeof body === 'string' ? body : JSON.stringify(body))
+
+const anthropic = (type: string, message = '') => ({ type: 'error', error: { type, message } })
+const openai = (code: string | null, message = '', param: string | null = null, type = 'invalid_request_error') => ({
+  error: { message, type, param, code },
+})
+const gemini = (code: number, status: string, message = '', details: unknown[] = []) => ({
+  error: { code, message, status, details },
+})
+
+describe('what an error means', () => {
+  test.each([
+    ['anthropic', 401, anthropic('authentication_error'), 'provider_key_refused', true],
+    ['anthropic', 403, anthropic('permission_error'), 'provider_key_refused', true],
+    ['anthropic', 402, anthropic('billing_error'), 'provider_limited', true],
+    ['anthropic', 400, anthropic('billing_error'), 'provider_limited', true],
+    ['anthropic', 400, anthropic('invalid_request_error', 'Your credit balance is too low'), 'provider_limited', true],
+    ['anthropic', 429, anthropic('rate_limit_error'), 'provider_limited', false],
+    ['anthropic', 529, anthropic('overloaded_error'), 'provider_unavailable', false],
+    ['anthropic', 500, anthropic('api_error'), 'provider_unavailable', false],
+    ['anthropic', 404, anthropic('not_found_error'), 'provider_rejected', true],
+    ['anthropic', 413, anthropic('request_too_large'), 'provider_rejected', true],
+    ['openai', 401, openai('invalid_api_key'), 'provider_key_refused', true],
+    ['openai', 429, openai('rate_limit_exceeded'), 'provider_limited', false],
+    ['openai', 429, openai('insufficient_quota'), 'provider_limited', true],
+    ['openai', 404, openai('model_not_found'), 'provider_rejected', true],
+    ['openai', 503, '<html>', 'provider_unavailable', false],
+    ['openai', 302, '', 'provider_rejected', true],
+    ['openai-chat', 400, openai(null, 'bad', 'messages'), 'provider_rejected', true],
+    [
+      'gemini',
+      400,
+      gemini(400, 'INVALID_ARGUMENT', 'API key not valid', [{ reason: 'API_KEY_INVALID' }]),
+      'provider_key_refused',
+      true,
+    ],
+    ['gemini', 403, gemini(403, 'PERMISSION_DENIED'), 'provider_key_refused', true],
+    ['gemini', 429, gemini(429, 'RESOURCE_EXHAUSTED'), 'provider_limited', false],
+    [
+      'gemini',
+      429,
+      gemini(429, 'RESOURCE_EXHAUSTED', '', [
+        { violations: [{ quotaId: 'TotalCachedContentStorageTokensPerModelFreeTier' }] },
+      ]),
+      'provider_limited',
+      true,
+    ],
+    ['gemini', 503, gemini(503, 'UNAVAILABLE'), 'provider_unavailable', false],
+  ])('%s %d %j', (id, status, body, kind, permanent) => {
+    const reading = read(id, status, body)
+    expect(reading.failure.kind).toBe(kind)
+    expect(reading).toMatchObject({ permanent, primitiveRefused: false })
+    expect(reading.failure.detail?.['status']).toBe(status)
+  })
+
+  test.each([
+    ['anthropic', 403, anthropic('forbidden', 'Request not allowed')],
+    ['openai', 403, openai('unsupported_country_region_territory', 'Country, region, or territory not supported')],
+    ['gemini', 400, gemini(400, 'FAILED_PRECONDITION', 'User location is not supported for the API use.')],
+  ])('%s refuses the place the call came from', (id, status, body) => {
+    const reading = read(id, status, body)
+    expect(reading.failure).toMatchObject({ kind: 'provider_rejected', detail: { geo: true } })
+    expect(reading.permanent).toBe(false)
+  })
+
+  test('a handle that is gone is not a key that is refused', () => {
+    const reading = read(
+      'gemini',
+      403,
+      gemini(403, 'PERMISSION_DENIED', 'CachedContent not found (or permission denied)'),
+    )
+    expect(reading.failure).toMatchObject({ kind: 'provider_rejected', detail: { handle_gone: true } })
+  })
+})
+
+describe('a refused primitive lets the next one try', () => {
+  test.each([
+    ['anthropic', 400, anthropic('invalid_request_error', 'max_tokens: must be greater than or equal to 1')],
+    ['anthropic', 422, { error: { message: 'max_tokens must be positive' } }],
+    [
+      'openai',
+      400,
+      openai('unknown_parameter', "Unknown parameter: 'prompt_cache_options.prewarm'.", 'prompt_cache_options.prewarm'),
+    ],
+    ['openai', 400, openai('integer_below_min_value', '', 'max_output_tokens')],
+    ['openai', 400, openai('missing_required_parameter', '', 'input')],
+    ['openai', 400, openai(null, 'prompt_cache_retention is not supported on this model')],
+    ['openai-chat', 400, openai('unsupported_parameter', '', 'max_tokens')],
+    ['gemini', 400, gemini(400, 'INVALID_ARGUMENT', 'max_output_tokens must be at least 8')],
+  ])('%s %d %j', (id, status, body) => {
+    expect(read(id, status, body)).toMatchObject({
+      primitiveRefused: true,
+      permanent: false,
+      failure: { kind: 'provider_rejected' },
+    })
+  })
+
+  test('another complaint is none', () => {
+    expect(
+      read('anthropic', 400, anthropic('invalid_request_error', 'messages: roles must alternate')).primitiveRefused,
+    ).toBe(false)
+    expect(read('openai', 400, openai(null, 'Invalid schema', 'tools[0]')).primitiveRefused).toBe(false)
+  })
+})
+
+describe('how long to wait', () => {
+  const wait = (headers: Record<string, string>, body: unknown = {}, status = 429) =>
+    read('gemini', status, body, headers).retryAfterMs
+  test.each([
+    [{}, null],
+    [{ 'retry-after': '7' }, 7000],
+    [{ 'retry-after': '0' }, 0],
+    [{ 'retry-after': '1.5' }, 1500],
+    [{ 'retry-after-ms': '250', 'retry-after': '7' }, 250],
+    [{ 'retry-after': 'Sat, 21 Nov 2026 10:00:30 GMT', date: 'Sat, 21 Nov 2026 10:00:00 GMT' }, 30_000],
+    [{ 'retry-after': 'Sat, 21 Nov 2026 09:00:00 GMT', date: 'Sat, 21 Nov 2026 10:00:00 GMT' }, 0],
+    [{ 'retry-after': 'Sat, 21 Nov 2026 10:00:30 GMT' }, null],
+    [{ 'retry-after': 'soon' }, null],
+    [{ 'retry-after': '-5' }, null],
+    [{ 'retry-after': '99999999' }, 86_400_000],
+    [{ 'x-should-retry': 'false' }, 60_000],
+    [{ 'x-should-retry': 'false', 'retry-after': '2' }, 2000],
+    [{ 'x-should-retry': 'true' }, null],
+  ])('%j is %s ms', (headers, expected) => {
+    expect(wait(headers as Record<string, string>)).toBe(expected)
+  })
+
+  test('Google says it in the body', () => {
+    const body = gemini(429, 'RESOURCE_EXHAUSTED', '', [
+      { '@type': 'x' },
+      { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '37.5s' },
+    ])
+    expect(wait({}, body)).toBe(37_500)
+    expect(wait({}, [body])).toBe(37_500)
+  })
+
+  test('an overloaded provider may say it too', () => {
+    expect(read('anthropic', 529, anthropic('overloaded_error'), { 'retry-after': '3' }).retryAfterMs).toBe(3000)
+  })
+})
+
+test("a provider's own words go no further", () => {
+  const prompt = 'You are the assistant of Secret Corp, sk-live-12345'
+  for (const id of ['anthropic', 'openai', 'openai-chat', 'gemini']) {
+    for (const status of [400, 401, 403, 404, 429, 500]) {
+      const body = { error: { message: prompt, type: prompt, code: prompt, status: prompt, param: prompt } }
+      expect(JSON.stringify(read(id, status, body))).not.toMatch(/secret|sk-live/i)
+    }
+  }
+  expect(read('anthropic', 404, anthropic('not_found_error', prompt)).failure.detail).toEqual({
+    status: 404,
+    type: 'not_found_error',
+  })
+})

@@ -1,0 +1,196 @@
+import type { CachedContent, CreateCachedContentConfig } from '@google/genai'
+import { describe, expect, it } from 'vitest'
+import { readFailure } from '../../../src/contract/failure.ts'
+import { geminiHandles } from '../../../src/providers/managed-cache/gemini.ts'
+import { handlesOf, withoutHandles } from '../../../src/providers/managed-cache/registry.ts'
+import { cards } from '../../../src/providers/registry.ts'
+import { createDoor } from '../../../src/providers/transport/send.ts'
+
+const CONTENTS = `{ "systemInstruction" : {"parts":[{"text":"Ünder\\u0020the lamp"}]},"contents":[], "x": 1.0 }`
+
+function refused(work: () => unknown): unknown {
+  try {
+    work()
+  } catch (thrown) {
+    return readFailure(thrown)?.detail?.['field']
+  }
+  return 'nothing'
+}
+
+describe('requests about handles', () => {
+  const prepared = geminiHandles.prepare(CONTENTS, 'models/gemini-3.8-flash')
+
+  it('a creation keeps every byte of the contents', () => {
+    const { method, path, body } = geminiHandles.create(prepared, 'pilotlight:dep_1:00', 90_500)
+    expect([method, path]).toEqual(['POST', '/v1beta/cachedContents'])
+    expect(body.startsWith(CONTENTS.slice(0, CONTENTS.lastIndexOf('1.0') + 3))).toBe(true)
+    const sent = JSON.parse(body) as CreateCachedContentConfig & { model: string }
+    expect(sent).toMatchObject({ model: 'models/gemini-3.8-flash', displayName: 'pilotlight:dep_1:00', ttl: '90s' })
+  })
+
+  it('a renewal changes the expiry and nothing else', () => {
+    expect(geminiHandles.renew('cachedContents/a-1', 3_600_000)).toEqual({
+      method: 'PATCH',
+      path: '/v1beta/cachedContents/a-1?updateMask=ttl',
+      body: '{"ttl":"3600s"}',
+    })
+  })
+
+  it('a name that is more than a name never becomes a path', () => {
+    for (const name of [
+      '',
+      'cachedContents/',
+      'cachedContents/a/b',
+      'cachedContents/../models',
+      'cachedContents/a?x',
+      'models/a',
+    ])
+      expect(() => geminiHandles.get(name)).toThrow('not the name of a handle')
+  })
+
+  it.each([
+    ['model', `{"contents":[{"parts":[]}],"model":"../x"}`, 'request.model'],
+    ['models that differ', `{"contents":[{"parts":[]}],"model":"gemini-a"}`, 'model'],
+    ['a handle inside', `{"cached_content":"cachedContents/a","model":"gemini-3.8-flash"}`, 'request.cached_content'],
+    ['contents that are no list', `{"contents":{},"model":"gemini-3.8-flash"}`, 'request.contents'],
+    ['nothing', `{"model":"gemini-3.8-flash"}`, 'request'],
+  ])('names the field of a wrong %s', (_, text, field) => {
+    expect(refused(() => geminiHandles.prepare(text, 'gemini-3.8-flash'))).toBe(field)
+  })
+
+  it('contents are the same in both spellings, and differ by what the provider would see', () => {
+    const of = (text: string): string => geminiHandles.prepare(text, 'gemini-3.8-flash').canonical
+    expect(of('{"system_instruction":{"parts":[{"text":"a"}]}}')).toBe(
+      of('{ "systemInstruction":{"parts":[ {"text":"\\u0061"}]}}'),
+    )
+    expect(of('{"systemInstruction":{"parts":[{"text":"a"}]}}')).not.toBe(of('{"contents":[{"parts":[{"text":"a"}]}]}'))
+  })
+})
+
+describe('answers about handles', () => {
+  const resource = {
+    name: 'cachedContents/abc',
+    model: 'models/gemini-3.8-flash',
+    displayName: 'x',
+    createTime: '2026-11-21T12:00:00.123456Z',
+    updateTime: '2026-11-21T12:00:00Z',
+    expireTime: '2026-11-21T13:00:00Z',
+    usageMetadata: { totalTokenCount: 4_321 },
+  } satisfies CachedContent
+
+  it('are read', () => {
+    expect(geminiHandles.read(JSON.stringify(resource))).toMatchObject({
+      name: 'cachedContents/abc',
+      model: 'gemini-3.8-flash',
+      tokens: 4_321,
+      expiresAt: Date.UTC(2026, 10, 21, 13),
+    })
+    expect(geminiHandles.read(JSON.stringify({ ...resource, usageMetadata: {} })).tokens).toBeNull()
+  })
+
+  it('a list that is empty leaves everything out', () => {
+    expect(geminiHandles.readList('{}')).toEqual({ handles: [], nextPageToken: null })
+    const page = geminiHandles.readList(JSON.stringify({ cachedContents: [resource], nextPageToken: 'a b' }))
+    expect([page.handles.length, page.nextPageToken]).toEqual([1, 'a b'])
+    expect(geminiHandles.list('a b').path).toContain('pageToken=a%20b')
+  })
+
+  it.each(['', '<html>', '[]', '{"name":"cachedContents/a"}', '{"name":"x","expireTime":"2026-11-21T13:00:00Z"}'])(
+    'are unreadable when they are %j',
+    (text) => {
+      expect(() => geminiHandles.read(text)).toThrow('cannot be read')
+    },
+  )
+
+  const error = (code: number, status: string, message: string): string =>
+    JSON.stringify({ error: { code, status, message } })
+  it.each([
+    [403, error(403, 'PERMISSION_DENIED', 'CachedContent not found (or permission denied)'), true, 'provider_rejected'],
+    [404, error(404, 'NOT_FOUND', 'Requested entity was not found.'), true, 'provider_rejected'],
+    [404, error(404, 'NOT_FOUND', 'models/x is not found for API version v1beta'), false, 'provider_rejected'],
+    [
+      403,
+      error(403, 'PERMISSION_DENIED', 'Generative Language API has not been used in project 1'),
+      false,
+      'provider_key_refused',
+    ],
+    [
+      400,
+      error(400, 'INVALID_ARGUMENT', 'Cached content is too small. total_token_count=12, min_total_token_count=1024'),
+      false,
+      'prefix_too_short',
+    ],
+    [
+      429,
+      error(429, 'RESOURCE_EXHAUSTED', 'TotalCachedContentStorageTokensPerModelFreeTier limit exceeded'),
+      false,
+      'provider_limited',
+    ],
+    [503, '<html>', false, 'provider_unavailable'],
+  ])('%i %s is gone: %s, as %s', (status, text, gone, kind) => {
+    const reading = geminiHandles.readError(status, new Headers(), text)
+    expect([reading.gone, reading.failure.kind]).toEqual([gone, kind])
+    expect(JSON.stringify(reading.failure)).not.toContain('project 1')
+  })
+
+  it('says how small is too small', () => {
+    const text = error(
+      400,
+      'INVALID_ARGUMENT',
+      'Cached content is too small. total_token_count=12, min_total_token_count=1024',
+    )
+    expect(geminiHandles.readError(400, new Headers(), text).failure.detail).toMatchObject({
+      tokens: 12,
+      minimum_tokens: 1_024,
+    })
+  })
+
+  it('the free tier stops for good', () => {
+    const text = error(429, 'RESOURCE_EXHAUSTED', 'TotalCachedContentStorageTokensPerModelFreeTier limit exceeded')
+    expect(geminiHandles.readError(429, new Headers(), text).permanent).toBe(true)
+  })
+})
+
+describe('what is known', () => {
+  it('cards say so exactly where there is somebody to speak to', () => {
+    expect(cards.filter((card) => card.supportsHandles).map(({ id }) => id)).toEqual(
+      cards.filter((card) => handlesOf(card) !== null).map(({ id }) => id),
+    )
+    for (const card of cards) if (!card.supportsHandles) expect(withoutHandles(card).kind).toBe('unsupported')
+  })
+
+  it('the price of storage is dated, and unknown where nobody stated it', () => {
+    expect(geminiHandles.storageRates('gemini-3.8-flash')).toEqual([
+      { fromAt: Date.UTC(2026, 10, 21), nanosPerMTokHour: 500_000_000 },
+      { fromAt: Date.UTC(2027, 0, 1), nanosPerMTokHour: 1_000_000_000 },
+    ])
+    expect(geminiHandles.storageRates('gemini-2.5-pro')[0]?.nanosPerMTokHour).toBe(4_500_000_000)
+    expect(geminiHandles.storageRates('gemini-2.5-flash-lite')).toEqual([])
+  })
+})
+
+describe('the door', () => {
+  it('sends the method that a call about a handle names, and a body only where there is one', async () => {
+    const seen: [string, string][] = []
+    const door = createDoor({
+      fetch: async (input, init) => {
+        const request = new Request(input, init)
+        seen.push([`${request.method} ${request.url}`, await request.text()])
+        return new Response('{}')
+      },
+    })
+    const card = cards.find(({ id }) => id === 'gemini')
+    if (card === undefined) throw new Error('there is no such card')
+    for (const request of [
+      geminiHandles.get('cachedContents/a'),
+      geminiHandles.renew('cachedContents/a', 60_000),
+      geminiHandles.remove('cachedContents/a'),
+    ])
+      await door.send({ card, baseUrl: 'https://provider.test', credential: 'k', request, timeoutMs: 1_000 })
+    expect(seen).toEqual([
+      ['GET https://provider.test/v1beta/cachedContents/a', ''],
+      ['PATCH https://provider.test/v1beta/cachedContents/a?updateMask=ttl', '{"ttl":"60s"}'],
+      ['DELETE https://provider.test/v1beta/cachedContents/a', ''],
+    ])
+  })
+})

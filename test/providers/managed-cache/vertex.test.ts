@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest'
+import { handlesOf } from '../../../src/providers/managed-cache/registry.ts'
+import { vertexHandles } from '../../../src/providers/managed-cache/vertex.ts'
+
+const BASE = 'https://eu-west4-aiplatform.googleapis.com/v1/projects/shop-1/locations/eu-west4'
+const NAME = 'projects/334279572487/locations/eu-west4/cachedContents/1977495851810947072'
+const CONTENTS = '{"contents":[{"role":"user","parts":[{"text":"A catalogue of lamps."}]}]}'
+
+function error(status: number, message: string) {
+  const text = JSON.stringify({ error: { code: status, message, status: 'SOME' } })
+  return vertexHandles.readError(status, new Headers(), text)
+}
+
+describe('requests', () => {
+  it('hang off the project and the location, not off the publisher whose models are called', () => {
+    expect(vertexHandles.baseOf(`${BASE}/publishers/google`)).toBe(BASE)
+    expect(() => vertexHandles.baseOf('https://proxy.test/v1')).toThrow('publishers/google')
+    expect(vertexHandles.list(null).path).toBe('/cachedContents?pageSize=100')
+  })
+
+  it('name the model by its whole resource, and keep the contents byte for byte', () => {
+    const prepared = vertexHandles.prepare(CONTENTS, 'gemini-2.5-pro')
+    const { method, path, body } = vertexHandles.create(prepared, 'mark', 90_500, `${BASE}/publishers/google`)
+    expect([method, path]).toEqual(['POST', '/cachedContents'])
+    expect(JSON.parse(body)).toEqual({
+      ...JSON.parse(CONTENTS),
+      model: 'projects/shop-1/locations/eu-west4/publishers/google/models/gemini-2.5-pro',
+      displayName: 'mark',
+      ttl: '90s',
+    })
+    expect(body).toContain(CONTENTS.slice(1, -1))
+  })
+
+  it('ask for a handle in the place that is configured, whatever place its name says', () => {
+    const path = '/cachedContents/1977495851810947072'
+    expect(vertexHandles.get(NAME)).toEqual({ method: 'GET', path, body: '' })
+    expect(vertexHandles.remove(NAME)).toEqual({ method: 'DELETE', path, body: '' })
+    expect(vertexHandles.renew(NAME, 60_000)).toEqual({
+      method: 'PATCH',
+      path: `${path}?updateMask=ttl`,
+      body: '{"ttl":"60s"}',
+    })
+  })
+
+  it.each([
+    'cachedContents/1',
+    `${NAME}/..`,
+    'projects/1/locations/x/cachedContents/../y',
+    'projects/1/cachedContents/2',
+    '',
+  ])('are made for nothing but a name: %j', (name) => {
+    expect(() => vertexHandles.get(name)).toThrow('not the name of a handle')
+  })
+})
+
+describe('answers', () => {
+  const resource = {
+    name: NAME,
+    model: 'projects/shop-1/locations/eu-west4/publishers/google/models/gemini-2.5-pro',
+    displayName: 'mark',
+    createTime: '2026-11-21T10:00:00Z',
+    expireTime: '2026-11-21T11:00:00Z',
+    usageMetadata: { totalTokenCount: 4_242 },
+  }
+
+  it('are read with the whole name and the plain model', () => {
+    const seen = vertexHandles.read(JSON.stringify(resource))
+    expect(seen).toMatchObject({ name: NAME, model: 'gemini-2.5-pro', tokens: 4_242, displayName: 'mark' })
+    const { handles } = vertexHandles.readList(JSON.stringify({ cachedContents: [resource] }))
+    expect(handles).toEqual([seen])
+    expect(() => vertexHandles.read(JSON.stringify({ ...resource, name: 'cachedContents/a' }))).toThrow(
+      'cannot be read',
+    )
+  })
+
+  it.each([
+    ['Not found: cached content metadata for 7352260532100923392.', 404, true],
+    ['Cache content 7352260532100923392 is expired.', 400, true],
+    ['Publisher Model `projects/p/locations/l/publishers/google/models/m` was not found.', 404, false],
+    ["Permission 'aiplatform.cachedContents.get' denied on resource '//aiplatform.googleapis.com/x'.", 403, false],
+    ['Request had invalid authentication credentials.', 401, false],
+  ])('say whether a handle is gone: %s', (message, status, gone) => {
+    expect(error(status, message).gone).toBe(gone)
+  })
+
+  it('that a permission is missing stop, instead of making handles anew for ever', () => {
+    const reading = error(403, "Permission 'aiplatform.cachedContents.create' denied on resource '//x'.")
+    expect(reading).toMatchObject({ permanent: true, failure: { kind: 'provider_key_refused' } })
+    expect(reading.failure.message).not.toContain('aiplatform.')
+  })
+
+  it('that the contents are too small carry the provider’s number', () => {
+    const { failure } = error(400, 'Cached content is too small. total_token_count=12, min_total_token_count=2048')
+    expect(failure).toMatchObject({ kind: 'prefix_too_short', detail: { minimum_tokens: 2_048 } })
+  })
+})
+
+it('is what a Vertex card speaks', () => {
+  expect(handlesOf({ id: 'vertex' })).toBe(vertexHandles)
+})
