@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { cardById, dialectOf } from '../src/providers/registry.ts'
-import { createDoor } from '../src/providers/transport/send.ts'
+import { createTransport } from '../src/providers/transport/send.ts'
 import { badDay, HOUR_MS } from '../test/scenarios/settings.ts'
 import { World } from '../test/scenarios/world.ts'
 import type { Operations } from '../test/scenarios/world.ts'
@@ -223,7 +223,7 @@ async function consumerCpuMs(): Promise<number> {
     stop_sequence: null,
     usage: { input_tokens: 4, output_tokens: 0, cache_read_input_tokens: 5_000, cache_creation_input_tokens: 0 },
   })
-  const door = createDoor({
+  const door = createTransport({
     fetch: async () => new Response(answer, { headers: { 'content-type': 'application/json' } }),
   })
   const facts = {

@@ -1,4 +1,4 @@
-import { reconcileHandles } from './cron/reconcile.ts'
+import { reconcileManagedCaches } from './cron/reconcile.ts'
 import { rollUpDaily } from './cron/roll-up.ts'
 import { sweep } from './cron/sweep.ts'
 import { app } from './http/app.ts'
@@ -15,7 +15,7 @@ export default {
   async scheduled(_controller, env) {
     await sweep(env)
     await rollUpDaily(env)
-    await reconcileHandles(env)
+    await reconcileManagedCaches(env)
   },
   async queue(batch, env) {
     if (batch.queue.includes('dead')) await consumeDeadProbes(batch, env)

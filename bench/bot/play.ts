@@ -1,10 +1,10 @@
 import { ChatWindow } from '../../src/core/conversation/window.ts'
 import type { ChatMessage } from '../../src/core/conversation/window.ts'
-import type { Marks } from '../../src/core/conversation/breakpoints.ts'
+import type { Breakpoints } from '../../src/core/conversation/breakpoints.ts'
 import { costOf } from '../../src/core/model/price.ts'
 import { estimateTokens } from '../../src/core/prompt/tokens.ts'
-import { sightOf, summarySight } from '../../src/core/conversation/turn.ts'
-import type { Sight } from '../../src/core/conversation/turn.ts'
+import { turnViewOf, summaryViewOf } from '../../src/core/conversation/turn.ts'
+import type { TurnView } from '../../src/core/conversation/turn.ts'
 import { toolsOf } from '../../src/durable/bot/state.ts'
 import { turnRequest } from '../../src/providers/conversation.ts'
 import { cardById, dialectOf, modelFacts } from '../../src/providers/registry.ts'
@@ -79,7 +79,7 @@ export interface Played {
 
 const CALL_MS = 3_000
 const KEY = 'bench'
-const NO_MARKS: Marks = { head: true, at: new Set(), more: new Set() }
+const NO_MARKS: Breakpoints = { head: true, at: new Set(), more: new Set() }
 const SUMMARY = 'They talked about orders, about repairs and about what is in stock. '.repeat(12)
 
 export async function play(
@@ -109,7 +109,7 @@ export async function play(
   const toolTokens = estimateTokens(JSON.stringify(tools))
   const window = windowOf(script, historyTokens, rules)
 
-  const send = async (sight: Sight, final: boolean): Promise<number> => {
+  const send = async (sight: TurnView, final: boolean): Promise<number> => {
     const { path, body } = turnRequest(card, {
       model,
       messages: sight.messages,
@@ -143,9 +143,9 @@ export async function play(
   for (const [turn, line] of script.lines.entries()) {
     lab.advance(line.afterMs)
     const now = lab.lab.clock.now()
-    const shown = (round: readonly ChatMessage[], final: boolean): Sight => {
+    const shown = (round: readonly ChatMessage[], final: boolean): TurnView => {
       const seen = { summaryCount: window.summaryCount, messages: () => [...window.messages(), ...round] }
-      const sight = sightOf(seen, { now, injectTime: rules.time === 'behind_everything', final })
+      const sight = turnViewOf(seen, { now, injectTime: rules.time === 'behind_everything', final })
       const { messages, orphans } = withoutOrphans(sight.messages)
       played.orphans += orphans
       const timed = injects ? messages.map((one) => inFront(one, now)) : messages
@@ -156,10 +156,10 @@ export async function play(
       window.calibrate(await send(shown(round, isLast), isLast), toolTokens)
     }
     const add = async (...messages: ChatMessage[]): Promise<void> => {
-      const before = sightOf(window, { now, injectTime: false, final: false })
+      const before = turnViewOf(window, { now, injectTime: false, final: false })
       const gone = window.add(...messages)
       if (gone.length === 0 || rules.summaries === 'none') return
-      await send(summarySight(before, gone), false)
+      await send(summaryViewOf(before, gone), false)
       if (rules.summaries === 'in_place_of_earlier_ones') window.forgetSummaries()
       window.summarize(`${SUMMARY}${turn}`)
     }
@@ -167,7 +167,7 @@ export async function play(
     if (older.length > 0) {
       const messages = [...window.head(), ...older]
       await send(
-        summarySight({ ...shown([], false), messages, marks: marksBy(rules, messages, NO_MARKS) }, older),
+        summaryViewOf({ ...shown([], false), messages, marks: marksBy(rules, messages, NO_MARKS) }, older),
         false,
       )
       window.compact(`${SUMMARY}${turn}`)
@@ -242,7 +242,7 @@ function inFront(message: ChatMessage, now: number): ChatMessage {
   return message.role === 'system' ? { ...message, text: withTime(message.text, now) } : message
 }
 
-function marksBy({ marks }: Rules, messages: readonly ChatMessage[], ours: Marks): Marks {
+function marksBy({ marks }: Rules, messages: readonly ChatMessage[], ours: Breakpoints): Breakpoints {
   if (marks === 'rolling') return ours
   return { head: true, at: new Set(marks === 'head' ? [] : [messages.length - 1]), more: new Set() }
 }

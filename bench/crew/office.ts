@@ -1,7 +1,7 @@
 import { newSettings } from '../../src/durable/registry/account/account.ts'
 import { Crews } from '../../src/durable/registry/warming/crews.ts'
-import { Flights } from '../../src/durable/registry/warming/single-flight.ts'
-import { Keeper } from '../../src/durable/registry/probes/scheduler.ts'
+import { SingleFlight } from '../../src/durable/registry/warming/single-flight.ts'
+import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import type { Message } from '../../src/durable/registry/records/claim.ts'
 import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
@@ -44,7 +44,7 @@ export async function preloaded(
   const sql = nodeSql()
   const store = new RegistryStore(sql)
   const ports = { factsOf, grainMs: clock.grainMs }
-  const keeper = new Keeper(store, ports, newSettings('bench'))
+  const keeper = new ProbeScheduler(store, ports, newSettings('bench'))
   const registrar = new Registrar(store, keeper, ports)
   const running = new Set<Promise<void>>()
   const send = async (messages: readonly Message[]): Promise<void> => {
@@ -55,7 +55,7 @@ export async function preloaded(
   }
   const rearm = async (): Promise<void> => {}
   const grants = () => ({ allowedSecrets: [], credentials: [] })
-  const flights = new Flights(store, keeper, registrar, { clock, send, rearm, grants })
+  const flights = new SingleFlight(store, keeper, registrar, { clock, send, rearm, grants })
   const crews = new Crews(store, registrar, flights, { clock, send, rearm })
 
   async function consume(seq: number): Promise<void> {

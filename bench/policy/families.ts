@@ -1,5 +1,5 @@
 import { counted } from '../../src/core/demand/request-rate.ts'
-import type { Requests } from '../../src/core/demand/request-rate.ts'
+import type { RequestRate } from '../../src/core/demand/request-rate.ts'
 import type { Stream } from './traces.ts'
 
 const HOUR = 3600
@@ -57,7 +57,7 @@ export function synthetic(seed: number): Stream[] {
   )
 }
 
-function countedOf(times: readonly number[]): Requests[] {
-  let requests: Requests | null = null
+function countedOf(times: readonly number[]): RequestRate[] {
+  let requests: RequestRate | null = null
   return times.map((t) => (requests = counted(requests, t * 1000)))
 }

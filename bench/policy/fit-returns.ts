@@ -4,7 +4,7 @@
  */
 import { kindsOf, usualReturns } from '../../src/core/demand/forecast.ts'
 import type { Lessons, Prior } from '../../src/core/demand/forecast.ts'
-import { ageAt, returnSigns, SIGNS, STEPS } from '../../src/core/demand/return-features.ts'
+import { ageAt, returnFeatures, RETURN_FEATURES, STEPS } from '../../src/core/demand/return-features.ts'
 import { fit } from './fit.ts'
 import { PRIOR } from '../../src/core/demand/prior.ts'
 import { priceRows } from './prices.ts'
@@ -45,7 +45,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
     [...lengths, lastLength].map((seconds) => stepsOf(seconds * 1000)).filter((steps) => steps > 0)
   const count = streams.flatMap(decided).reduce((a, b) => a + b, 0)
   const examples: Examples = {
-    signs: new Float32Array(count * SIGNS),
+    signs: new Float32Array(count * RETURN_FEATURES),
     returned: new Uint8Array(count),
     weights: new Float64Array(count),
     count,
@@ -59,7 +59,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
       const usual = usualReturns(kindsOf(gaps.slice(-REMEMBERED_GAPS), prior), steps, prior)
       const requests = stream.counted[index]
       if (requests === undefined) throw new Error(`stream ${stream.name}: no count of requests at gap ${index}`)
-      examples.signs.set(returnSigns(gaps, startAt, usual, requests), row * SIGNS)
+      examples.signs.set(returnFeatures(gaps, startAt, usual, requests), row * RETURN_FEATURES)
       for (let step = 0; step < steps; step++, row++) {
         examples.returned[row] = ended && lengthMs > ageAt(step) && lengthMs <= ageAt(step + 1) ? 1 : 0
         examples.weights[row] = 1 / (floors.get(stream.family) ?? 1)
@@ -86,15 +86,16 @@ function stepsOf(lengthMs: number): number {
 
 /** Logistic regression by Newton's method; the last number is the one that stands for no sign. */
 export function returnWeights({ signs, returned, weights, count }: Examples): number[] {
-  const used = SIGNS
+  const used = RETURN_FEATURES
   const size = used + 1
   const mean = new Float64Array(size)
   const deviation = new Float64Array(size).fill(1)
   for (let row = 0; row < count; row++)
-    for (let sign = 0; sign < used; sign++) mean[sign]! += (signs[row * SIGNS + sign] ?? 0) / count
+    for (let sign = 0; sign < used; sign++) mean[sign]! += (signs[row * RETURN_FEATURES + sign] ?? 0) / count
   const squares = new Float64Array(used)
   for (let row = 0; row < count; row++)
-    for (let sign = 0; sign < used; sign++) squares[sign]! += ((signs[row * SIGNS + sign] ?? 0) - mean[sign]!) ** 2
+    for (let sign = 0; sign < used; sign++)
+      squares[sign]! += ((signs[row * RETURN_FEATURES + sign] ?? 0) - mean[sign]!) ** 2
   squares.forEach((sum, sign) => (deviation[sign] = Math.sqrt(sum / count) + 1e-9))
   const found = new Float64Array(size)
   const one = new Float64Array(size).fill(1)
@@ -104,7 +105,7 @@ export function returnWeights({ signs, returned, weights, count }: Examples): nu
     for (let row = 0; row < count; row++) {
       let sum = found[used]!
       for (let sign = 0; sign < used; sign++) {
-        one[sign] = (signs[row * SIGNS + sign]! - mean[sign]!) / deviation[sign]!
+        one[sign] = (signs[row * RETURN_FEATURES + sign]! - mean[sign]!) / deviation[sign]!
         sum += found[sign]! * one[sign]!
       }
       const chance = 1 / (1 + Math.exp(-sum))

@@ -1,4 +1,4 @@
-import { clairvoyant as bound } from '../../src/core/simulation/oracle.ts'
+import { oracle as bound } from '../../src/core/simulation/oracle.ts'
 import type { Lessons } from '../../src/core/demand/forecast.ts'
 import { mostProbes } from '../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../src/core/planning/probe-policy.ts'

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { counted } from '../../src/core/demand/request-rate.ts'
-import type { Requests } from '../../src/core/demand/request-rate.ts'
+import type { RequestRate } from '../../src/core/demand/request-rate.ts'
 
 /** Idle times of one stream, in seconds; the last one ended with the observation, not with a request. */
 export interface Stream {
@@ -16,7 +16,7 @@ export interface Stream {
   lastStart: number
   lastLength: number
   /** Requests of late at the beginning of each idle time, the last one after the others. */
-  counted: Requests[]
+  counted: RequestRate[]
 }
 
 /** A trace that cannot be used; the message names the file, the line and what would be right. */
@@ -87,7 +87,7 @@ export function parseTrace(text: string, family: string): Stream[] {
       counted: [],
     }
     let until: number | null = null
-    let requests: Requests | null = null
+    let requests: RequestRate | null = null
     for (const [t, d, n] of list) {
       if (until !== null && t > until) {
         stream.starts.push(until)

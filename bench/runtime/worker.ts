@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { SLOT_MS } from '../../src/core/time/schedule.ts'
 import { newState } from '../../src/core/prefix/state.ts'
 import { learnedRetention } from '../../src/core/cache/retention.ts'
-import { Keeper } from '../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
 import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
 import { rememberFacts } from '../../src/durable/registry/facts-cache.ts'
@@ -45,7 +45,7 @@ export class Bench extends DurableObject<BenchEnv> {
   readonly #count: RowCount = { read: 0, written: 0 }
   readonly #store = new RegistryStore(durableSql(this.ctx.storage, this.#count))
   readonly #ports = { factsOf: rememberFacts(factsOf), grainMs: 1_000 }
-  readonly #keeper = new Keeper(this.#store, this.#ports, SETTINGS)
+  readonly #keeper = new ProbeScheduler(this.#store, this.#ports, SETTINGS)
   readonly #registrar = new Registrar(this.#store, this.#keeper, this.#ports)
 
   /**

@@ -12,7 +12,7 @@ import {
 } from '../providers/transport/service-account.ts'
 import type { ServiceAccount } from '../providers/transport/service-account.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { door } from './send.ts'
+import { transport } from './send.ts'
 import type { Access } from '../runtime/env.ts'
 
 /** How a call with a credential ended, where the credential may first have to be exchanged. */
@@ -128,7 +128,7 @@ async function exchange(credential: string, tokenUrl: string, clock: Clock, time
   try {
     const account = readServiceAccount(credential)
     const askedAt = clock.now()
-    const sent = await door.post({ url: tokenUrl, form: tokenForm(await signed(account, askedAt)), timeoutMs })
+    const sent = await transport.post({ url: tokenUrl, form: tokenForm(await signed(account, askedAt)), timeoutMs })
     if (sent.kind === 'failed') return { kind: 'failed', failure: sent.failure, permanent: false }
     const reading = readToken(sent.status, sent.text)
     if (reading.kind === 'failed') return reading

@@ -1,7 +1,7 @@
 import type { Primitive } from '../core/model/facts.ts'
-import type { Limit } from '../core/planning/rate-limit.ts'
+import type { RateLimit } from '../core/planning/rate-limit.ts'
 import type { FailureValue } from '../contract/failure.ts'
-import type { HandleOp, SeenHandle, HandleFailure } from '../core/managed-cache/state.ts'
+import type { ManagedCacheOp, SeenManagedCache, ManagedCacheFailure } from '../core/managed-cache/state.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { Purpose } from '../core/prefix/receipt.ts'
 
@@ -47,7 +47,7 @@ export type Outcome =
       /** The provider's own usage object, as much of it as is kept: JSON text. */
       rawUsage?: string
       model: string | null
-      limits?: Limit[]
+      limits?: RateLimit[]
     }
   | {
       lease: string
@@ -62,7 +62,7 @@ export type Outcome =
       primitiveRefused: boolean
       retryAfterMs: number | null
       /** Rate limits in the answer's headers, as far as it had any. */
-      limits?: Limit[]
+      limits?: RateLimit[]
     }
   | { lease: string; k: number; kind: 'not_sent'; why: string }
 
@@ -72,17 +72,17 @@ export function expiryOf(leases: readonly Lease[]): number {
 }
 
 /** Which row a message or a lease speaks of: a managed cache, or a handle that is to be deleted. */
-export interface HandleTarget {
+export interface ManagedCacheTarget {
   of: 'handle' | 'drop'
   k: number
 }
 
 /** The right to make one call about a handle, once, in time. */
-export interface HandleLease {
+export interface ManagedCacheLease {
   /** Never given twice. */
   id: string
-  target: HandleTarget
-  op: HandleOp
+  target: ManagedCacheTarget
+  op: ManagedCacheOp
   provider: string
   model: string
   fingerprint: string
@@ -101,9 +101,9 @@ export interface HandleLease {
   why: string
 }
 
-export type HandleOutcome = { lease: string; target: HandleTarget; startedAt: number } & (
-  | { kind: 'answered'; seen: SeenHandle | null }
+export type ManagedCacheOutcome = { lease: string; target: ManagedCacheTarget; startedAt: number } & (
+  | { kind: 'answered'; seen: SeenManagedCache | null }
   | { kind: 'gone' }
-  | ({ kind: 'failed' } & HandleFailure)
+  | ({ kind: 'failed' } & ManagedCacheFailure)
   | { kind: 'not_sent'; why: string }
 )

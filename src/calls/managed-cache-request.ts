@@ -1,22 +1,25 @@
 import { failureValue, readFailure } from '../contract/failure.ts'
-import type { HandleFailure } from '../core/managed-cache/state.ts'
+import type { ManagedCacheFailure } from '../core/managed-cache/state.ts'
 import { sendWith } from './access-token.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { door } from './send.ts'
+import { transport } from './send.ts'
 import type { Access } from '../runtime/env.ts'
-import type { HandleDialect, HandleRequest } from '../providers/managed-cache/dialect.ts'
+import type { ManagedCacheDialect, ManagedCacheRequest } from '../providers/managed-cache/dialect.ts'
 
 /** How a call about a handle ended. */
-export type HandleAnswer = { kind: 'answered'; text: string } | { kind: 'gone' } | ({ kind: 'failed' } & HandleFailure)
+export type ManagedCacheAnswer =
+  | { kind: 'answered'; text: string }
+  | { kind: 'gone' }
+  | ({ kind: 'failed' } & ManagedCacheFailure)
 
 /** Makes one call about a handle. Never throws: how it went wrong is the answer. */
-export async function callAboutHandle(
+export async function callManagedCache(
   access: Access,
-  dialect: HandleDialect,
-  request: HandleRequest,
+  dialect: ManagedCacheDialect,
+  request: ManagedCacheRequest,
   clock: Clock,
   timeoutMs: number,
-): Promise<HandleAnswer> {
+): Promise<ManagedCacheAnswer> {
   const { card, credential } = access
   if (credential === null) {
     const failure = failureValue('provider_key_refused', 'there is no credential for this provider')
@@ -29,7 +32,7 @@ export async function callAboutHandle(
     return failedAnswer(thrown, false)
   }
   const one = await sendWith({ access, credential, clock, timeoutMs }, (presented, leftMs) =>
-    door.send({ card, baseUrl, credential: presented, request, timeoutMs: leftMs }),
+    transport.send({ card, baseUrl, credential: presented, request, timeoutMs: leftMs }),
   )
   if (one.kind !== 'sent') {
     const failure =
@@ -50,7 +53,7 @@ export async function callAboutHandle(
 }
 
 /** What a thrown failure means as the end of a call that was made. */
-export function failedAnswer(thrown: unknown, accepted: false | null): HandleAnswer {
+export function failedAnswer(thrown: unknown, accepted: false | null): ManagedCacheAnswer {
   const failure = readFailure(thrown) ?? failureValue('internal', 'the call about the handle could not be made or read')
   return { kind: 'failed', failure, permanent: accepted === false, retryAfterMs: null, accepted }
 }

@@ -1,19 +1,19 @@
 import { failureValue } from '../contract/failure.ts'
 import { markOf } from '../core/managed-cache/ownership.ts'
-import { handlesOf } from '../providers/managed-cache/registry.ts'
+import { managedCacheDialectOf } from '../providers/managed-cache/registry.ts'
 import { cardById } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
-import { callAboutHandle, failedAnswer } from './managed-cache-request.ts'
-import type { HandleAnswer } from './managed-cache-request.ts'
+import { callManagedCache, failedAnswer } from './managed-cache-request.ts'
+import type { ManagedCacheAnswer } from './managed-cache-request.ts'
 import { accessWith } from './credential.ts'
 import type { StoredCredential } from './credential.ts'
-import type { HandleLease, HandleOutcome } from './lease.ts'
-import type { HandleDialect, HandleRequest } from '../providers/managed-cache/dialect.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome } from './lease.ts'
+import type { ManagedCacheDialect, ManagedCacheRequest } from '../providers/managed-cache/dialect.ts'
 
-export interface HandleSurroundings {
+export interface ManagedCacheCallContext {
   env: Environment
   clock: Clock
   allowedSecrets: readonly string[]
@@ -24,19 +24,22 @@ export interface HandleSurroundings {
 }
 
 /** Uses a lease about a handle: one call, sent once. Never throws; whatever happens is an outcome to settle. */
-export async function runHandleLease(lease: HandleLease, around: HandleSurroundings): Promise<HandleOutcome> {
+export async function runManagedCacheLease(
+  lease: ManagedCacheLease,
+  around: ManagedCacheCallContext,
+): Promise<ManagedCacheOutcome> {
   const { clock, env } = around
   const base = { lease: lease.id, target: lease.target }
   const startedAt = clock.now()
   if (startedAt > lease.sendBy) return { ...base, startedAt, kind: 'not_sent', why: 'its time had passed' }
   const card = cardById(lease.provider)
-  const dialect = card === undefined ? null : handlesOf(card)
+  const dialect = card === undefined ? null : managedCacheDialectOf(card)
   if (card === undefined || dialect === null) {
     const failure = failureValue('unsupported', 'this provider has no managed caches (any more)')
     return { ...base, startedAt, kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
   }
   let access: Access
-  let request: HandleRequest | null
+  let request: ManagedCacheRequest | null
   try {
     access = accessWith(lease, accessTo(card, env), around.allowedSecrets, around.credentials, env)
     request = await requestFor(lease, dialect, access.baseUrl, around)
@@ -45,7 +48,7 @@ export async function runHandleLease(lease: HandleLease, around: HandleSurroundi
   }
   if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache is gone' }
   const sentAt = clock.now()
-  const answer = await callAboutHandle(access, dialect, request, clock, lease.timeoutMs)
+  const answer = await callManagedCache(access, dialect, request, clock, lease.timeoutMs)
   if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)
   try {
     return { ...base, startedAt: sentAt, kind: 'answered', seen: dialect.read(answer.text) }
@@ -55,21 +58,21 @@ export async function runHandleLease(lease: HandleLease, around: HandleSurroundi
 }
 
 function outcomeOf(
-  base: Pick<HandleOutcome, 'lease' | 'target'>,
+  base: Pick<ManagedCacheOutcome, 'lease' | 'target'>,
   startedAt: number,
-  answer: HandleAnswer,
-): HandleOutcome {
+  answer: ManagedCacheAnswer,
+): ManagedCacheOutcome {
   return answer.kind === 'answered'
     ? { ...base, startedAt, kind: 'answered', seen: null }
     : { ...base, startedAt, ...answer }
 }
 
 async function requestFor(
-  lease: HandleLease,
-  dialect: HandleDialect,
+  lease: ManagedCacheLease,
+  dialect: ManagedCacheDialect,
   baseUrl: string,
-  around: HandleSurroundings,
-): Promise<HandleRequest | null> {
+  around: ManagedCacheCallContext,
+): Promise<ManagedCacheRequest | null> {
   const { op, name, model, ttlMs } = lease
   if (op === 'create') {
     const [body, deployment] = await Promise.all([
@@ -85,15 +88,18 @@ async function requestFor(
 }
 
 /** From a lease to the end of what it leads to: one that finds its handle gone is followed by a creation. */
-export async function runHandleToItsEnd(
-  lease: HandleLease,
-  around: Omit<HandleSurroundings, 'bodyOf'>,
+export async function runManagedCacheToEnd(
+  lease: ManagedCacheLease,
+  around: Omit<ManagedCacheCallContext, 'bodyOf'>,
   account: string,
 ): Promise<void> {
   const registry = around.env.REGISTRY.getByName(account)
-  let next: HandleLease | null = lease
+  let next: ManagedCacheLease | null = lease
   while (next !== null) {
-    const outcome: HandleOutcome = await runHandleLease(next, { ...around, bodyOf: (k) => registry.handleBody(k) })
+    const outcome: ManagedCacheOutcome = await runManagedCacheLease(next, {
+      ...around,
+      bodyOf: (k) => registry.handleBody(k),
+    })
     next = await registry.settleHandle(outcome)
   }
 }

@@ -1,12 +1,12 @@
 import { failureValue, readFailure } from '../contract/failure.ts'
 import { takenDespite } from '../providers/dialects/shared/errors.ts'
 import { cardById, dialectOf } from '../providers/registry.ts'
-import { readLimits } from '../providers/transport/rate-limit-headers.ts'
+import { readRateLimits } from '../providers/transport/rate-limit-headers.ts'
 import type { Sent } from '../providers/transport/send.ts'
 import { keptUsage } from '../providers/dialects/shared/usage.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { sendWith } from './access-token.ts'
-import { door } from './send.ts'
+import { transport } from './send.ts'
 import { accessTo, placeOf } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
 import { secretFor } from './credential.ts'
@@ -16,7 +16,7 @@ import type { StoredCredential } from './credential.ts'
 import type { Dialect } from '../providers/dialect.ts'
 
 /** What a lease is run with. */
-export interface Surroundings {
+export interface ProbeCallContext {
   clock: Clock
   vars: Vars
   allowedSecrets: readonly string[]
@@ -46,7 +46,7 @@ export interface StoredBody {
  */
 export async function runLease(
   lease: Lease,
-  around: Surroundings,
+  around: ProbeCallContext,
 ): Promise<{ outcome: Outcome; answer: string | null }> {
   const { clock } = around
   const notSent = (why: string): { outcome: Outcome; answer: null } => ({
@@ -83,13 +83,13 @@ export async function runLease(
     const { via, timeoutMs, sendBy } = lease
     const one = await sendWith({ access, credential, clock, timeoutMs, sendBy }, (presented, leftMs) => {
       const call = { card, baseUrl: access.baseUrl, credential: presented, request, timeoutMs: leftMs }
-      return via === undefined || egress === undefined ? door.send(call) : egress(via, call)
+      return via === undefined || egress === undefined ? transport.send(call) : egress(via, call)
     })
     if (one.kind === 'late') return notSent('its time had passed before there was an access token')
     if (one.kind === 'no_token') return failedBefore(lease, clock.now(), one.failure, one.permanent)
     const { sent, sentAt } = one
     const endedAt = clock.now()
-    const limits = sent.kind === 'answered' ? readLimits(sent.headers, endedAt) : []
+    const limits = sent.kind === 'answered' ? readRateLimits(sent.headers, endedAt) : []
     const { outcome, answer } = read(lease, sent, dialect, sentAt, endedAt - sentAt)
     return { outcome: limits.length === 0 || outcome.kind === 'not_sent' ? outcome : { ...outcome, limits }, answer }
   } catch (thrown) {

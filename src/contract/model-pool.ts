@@ -33,7 +33,9 @@ function coverDay(spans: readonly { fromMinute: number; toMinute: number }[]): b
   return (
     spans.length > 0 &&
     spans.every(({ toMinute: end }) =>
-      spans.some(({ fromMinute: from, toMinute: to }) => (from < to ? end >= from && end < to : end >= from || end < to)),
+      spans.some(({ fromMinute: from, toMinute: to }) =>
+        from < to ? end >= from && end < to : end >= from || end < to,
+      ),
     )
   )
 }

@@ -1,15 +1,15 @@
 import { readMark } from '../core/managed-cache/ownership.ts'
 import { accessWith } from '../calls/credential.ts'
 import type { ListedOurs, ListedWith } from '../durable/registry/managed-caches/reconciliation.ts'
-import { handlesOf } from '../providers/managed-cache/registry.ts'
+import { managedCacheDialectOf } from '../providers/managed-cache/registry.ts'
 import { cardById, cards } from '../providers/registry.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'
 import type { Access, Environment } from '../runtime/env.ts'
-import { callAboutHandle } from '../calls/managed-cache-request.ts'
+import { callManagedCache } from '../calls/managed-cache-request.ts'
 import type { StoredCredential } from '../calls/credential.ts'
-import type { HandleDialect } from '../providers/managed-cache/dialect.ts'
+import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
 
 /** Often enough that a handle of ours that no table knows is never older than an hour, a late tick and a failed one included. */
 export const RECONCILE_MS = 45 * 60_000
@@ -22,13 +22,13 @@ const MOST_PAGES = 200
 type Reader = { account: string } & ListedWith
 
 /** Holds the tables against what each provider lists. Most ticks have nothing to do here. */
-export async function reconcileHandles(env: Environment): Promise<void> {
+export async function reconcileManagedCaches(env: Environment): Promise<void> {
   const clock = clockFrom(env)
   const directory = env.DIRECTORY.getByName('directory')
   if (!(await directory.takeReconcile(clock.now(), RECONCILE_MS))) return
   let complete = true
   for (const card of cards) {
-    const dialect = handlesOf(card)
+    const dialect = managedCacheDialectOf(card)
     const access = accessTo(card, env)
     if (dialect === null || access.credential === null || access.refusal !== null) continue
     try {
@@ -44,7 +44,7 @@ export async function reconcileHandles(env: Environment): Promise<void> {
 
 /** The same with the accounts' own credentials. One that does not work keeps no other from being read, and waits for the next time. */
 async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> {
-  const withHandles = cards.filter((card) => handlesOf(card) !== null)
+  const withHandles = cards.filter((card) => managedCacheDialectOf(card) !== null)
   for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
     try {
       for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withHandles.map((card) => card.id)))
@@ -58,7 +58,7 @@ async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> 
 async function reconcileWith(credential: StoredCredential, env: Environment, clock: Clock): Promise<void> {
   const { account, name, generation } = credential
   const card = cardById(credential.provider)
-  const dialect = card === undefined ? null : handlesOf(card)
+  const dialect = card === undefined ? null : managedCacheDialectOf(card)
   if (card === undefined || dialect === null) return
   const wanted = { credential: name, credentialGeneration: generation }
   try {
@@ -72,7 +72,7 @@ async function reconcileWith(credential: StoredCredential, env: Environment, clo
 /** One credential at one provider; null: the deployment's own. False when something was left undone. */
 async function reconcileAt(
   access: Access,
-  dialect: HandleDialect,
+  dialect: ManagedCacheDialect,
   env: Environment,
   clock: Clock,
   reader: Reader | null,
@@ -98,7 +98,7 @@ async function reconcileAt(
   }
   let complete = true
   for (const name of unknown) {
-    const answer = await callAboutHandle(access, dialect, dialect.remove(name), clock, TIMEOUT_MS)
+    const answer = await callManagedCache(access, dialect, dialect.remove(name), clock, TIMEOUT_MS)
     if (answer.kind === 'failed') complete = false
   }
   return complete
@@ -107,14 +107,14 @@ async function reconcileAt(
 /** Every handle that carries this deployment's mark, page by page; null when the list could not be read to its end. */
 async function listOurs(
   access: Access,
-  dialect: HandleDialect,
+  dialect: ManagedCacheDialect,
   deployment: string,
   clock: Clock,
 ): Promise<ListedOurs[] | null> {
   const ours: ListedOurs[] = []
   let pageToken: string | null = null
   for (let page = 0; page < MOST_PAGES; page++) {
-    const answer = await callAboutHandle(access, dialect, dialect.list(pageToken), clock, TIMEOUT_MS)
+    const answer = await callManagedCache(access, dialect, dialect.list(pageToken), clock, TIMEOUT_MS)
     if (answer.kind !== 'answered') return null
     try {
       const { handles, nextPageToken } = dialect.readList(answer.text)

@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Call, Sent } from '../providers/transport/send.ts'
-import { door } from '../calls/send.ts'
+import { transport } from '../calls/send.ts'
 import type { Environment } from '../runtime/env.ts'
 
 /** How a call ended, as plain data: it crosses between objects. */
@@ -14,7 +14,7 @@ export type ForwardedSent =
  */
 export class Egress extends DurableObject<Environment> {
   async send(call: Omit<Call, 'signal'>): Promise<ForwardedSent> {
-    const sent = await door.send(call)
+    const sent = await transport.send(call)
     return sent.kind === 'failed' ? sent : { ...sent, headers: [...sent.headers] }
   }
 }

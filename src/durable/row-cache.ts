@@ -1,5 +1,5 @@
 /** Copies of rows in memory, the most recently saved ones: who would remember one too many forgets the oldest. */
-export class Copies<Value> {
+export class RowCache<Value> {
   readonly #most: number
   readonly #values = new Map<number, Value>()
 

@@ -1,5 +1,5 @@
 /** Callers who wait for something to end, by the number or the id of what it is. Memory only: when it is lost they ask again. */
-export class Waiting<Answer, Key extends number | string = number> {
+export class Waiters<Answer, Key extends number | string = number> {
   readonly #callers = new Map<Key, Set<(answer: Answer) => void>>()
 
   /** What wakes the callers of `k`; null after `realMs` of the machine's clock. */

@@ -7,7 +7,7 @@ import { accounts } from './accounts/routes.ts'
 import { configured } from './server/auth.ts'
 import { bots } from './bots/routes.ts'
 import { caches } from './caches/routes.ts'
-import { clockOf, directoryOf, room } from './server/context.ts'
+import { clockOf, directoryOf, router } from './server/context.ts'
 import { answerFailure, answerThrown } from './server/errors.ts'
 import { credentials } from './accounts/credentials.ts'
 import { gateways } from './gateways/routes.ts'
@@ -30,7 +30,7 @@ import { webhook } from './accounts/webhook.ts'
 /** The caller's own request id is taken over when it is nothing but an id. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,100}$/
 
-export const app = room()
+export const app = router()
 
 app.onError((thrown, c) => answerThrown(c, thrown))
 

@@ -1,4 +1,4 @@
-import { room } from './server/context.ts'
+import { router } from './server/context.ts'
 import { accounts } from './accounts/openapi.ts'
 import { bots } from './bots/openapi.ts'
 import { caches } from './caches/openapi.ts'
@@ -24,7 +24,7 @@ export const operations: readonly Operation[] = [
 
 let text: string | null = null
 
-export const openapi = room().get('/openapi.json', (c) => {
+export const openapi = router().get('/openapi.json', (c) => {
   text ??= JSON.stringify(openapiDocument(operations))
   return c.body(text, 200, { 'content-type': 'application/json' })
 })

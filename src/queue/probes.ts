@@ -7,9 +7,9 @@ import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { throughEgress } from '../calls/egress.ts'
-import { consumeHandle, readHandleMessage } from './handles.ts'
+import { consumeManagedCache, readManagedCacheMessage } from './handles.ts'
 import { runLease } from '../calls/probe.ts'
-import type { Surroundings } from '../calls/probe.ts'
+import type { ProbeCallContext } from '../calls/probe.ts'
 import type { Lease, Outcome } from '../calls/lease.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 
@@ -28,14 +28,14 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
   await Promise.all(
     batch.messages.map(async (message) => {
       const claim = readMessage(message.body)
-      const handle = readHandleMessage(message.body)
+      const handle = readManagedCacheMessage(message.body)
       if (claim === null && handle === null) {
         console.error('probe queue: a message that is not ours was dropped')
         message.ack()
         return
       }
       try {
-        if (handle !== null) await limit(() => consumeHandle(handle, env, clock))
+        if (handle !== null) await limit(() => consumeManagedCache(handle, env, clock))
         if (claim === null) {
           message.ack()
           return
@@ -108,7 +108,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
 async function bodyOf(
   registry: RegistryStub,
   { id, seq, k }: Lease,
-): Promise<Awaited<ReturnType<Surroundings['bodyOf']>>> {
+): Promise<Awaited<ReturnType<ProbeCallContext['bodyOf']>>> {
   const stored = await registry.bodyFor({ id, seq, k })
   return stored === null || 'held' in stored ? stored : { ...stored, text: unpack(stored.bytes) }
 }

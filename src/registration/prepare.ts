@@ -7,9 +7,9 @@ import type { KeepWarm } from '../core/planning/plan.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import { DEFAULT_KEEP_WARM } from './registration.ts'
 import type { Registration } from './registration.ts'
-import { buildable } from '../providers/prefix/buildable-probes.ts'
+import { buildableProbes } from '../providers/prefix/buildable-probes.ts'
 import { callerHeaders } from '../providers/prefix/caller-headers.ts'
-import { innerHeads } from '../providers/prefix/nested-prefixes.ts'
+import { nestedPrefixes } from '../providers/prefix/nested-prefixes.ts'
 import { prepareNeutral } from '../providers/prefix/neutral.ts'
 import { dialectOf } from '../providers/registry.ts'
 import type { Card } from '../providers/card.ts'
@@ -77,7 +77,7 @@ export function prepareWarm(
   limitPrefix(asked, body.request === undefined ? '' : 'request')
   if (!anySize) refuseTooShort(asked, facts, mode)
   const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
-  const { primitives, outputFloors } = buildable(dialectOf(card), asked, facts, maxOutputTokens)
+  const { primitives, outputFloors } = buildableProbes(dialectOf(card), asked, facts, maxOutputTokens)
   const prefix = withChoice(asked, { keepWarm, facts, outputFloor: outputFloors[0] ?? 0, now }, (retention) =>
     prepare({ mode: 'best_effort', strategy: 'automatic', ...cache, retention }),
   )
@@ -143,7 +143,7 @@ function requiredBy(given: CacheInput | undefined): boolean | null {
 
 /** With its body, compressed: only for what is going to be stored. */
 export function registrationOf({ registration, card, facts, prefix, fingerprintFor }: Preparation): Registration {
-  const heads = innerHeads(card, facts, prefix).map(fingerprintFor)
+  const heads = nestedPrefixes(card, facts, prefix).map(fingerprintFor)
   return { ...registration, ...(heads.length === 0 ? {} : { heads }), body: pack(prefix.text) }
 }
 
@@ -151,7 +151,7 @@ export function registrationOf({ registration, card, facts, prefix, fingerprintF
 export function reshaped(preparation: Preparation, prefix: PreparedPrefix, advice: Advice[]): Preparation {
   const { fingerprint: print, card, facts, registration } = preparation
   const { breakpoint, estimatedTokens, text } = prefix
-  const built = buildable(dialectOf(card), prefix, facts, registration.maxOutputTokens)
+  const built = buildableProbes(dialectOf(card), prefix, facts, registration.maxOutputTokens)
   const bodyBytes = Buffer.byteLength(text)
   const next = { ...registration, ...built, fingerprint: print, breakpoint, estimatedTokens, bodyBytes, advice }
   return { ...preparation, prefix, registration: next }

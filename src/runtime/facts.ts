@@ -1,7 +1,7 @@
 import type { StorageRate } from '../core/model/storage-price.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import { overridden } from '../core/model/overrides.ts'
-import { handlesOf } from '../providers/managed-cache/registry.ts'
+import { managedCacheDialectOf } from '../providers/managed-cache/registry.ts'
 import { cardById, modelFacts, priceNow } from '../providers/registry.ts'
 import { overrides } from './overrides.ts'
 
@@ -14,11 +14,11 @@ export function factsOf(provider: string, model: string, now: number): ModelFact
 }
 
 /** What a managed cache of a model costs: a million tokens at creation, and their storage by the hour. Unknown is null or empty. */
-export function handlePricesOf(
+export function managedCachePricesOf(
   provider: string,
   model: string,
   now: number,
 ): { inputNanosPerMTok: number | null; rates: StorageRate[] } {
-  const rates = handlesOf({ id: provider })?.storageRates(model) ?? []
+  const rates = managedCacheDialectOf({ id: provider })?.storageRates(model) ?? []
   return { inputNanosPerMTok: factsOf(provider, model, now).price?.inputNanosPerMTok ?? null, rates }
 }

@@ -12,14 +12,14 @@ import { clairvoyant, fixed, pilotlight, play } from '../../bench/policy/simulat
 import { parseTrace, readTraces, TraceError } from '../../bench/policy/traces.ts'
 import type { Stream } from '../../bench/policy/traces.ts'
 import { counted } from '../../src/core/demand/request-rate.ts'
-import type { Requests } from '../../src/core/demand/request-rate.ts'
+import type { RequestRate } from '../../src/core/demand/request-rate.ts'
 
 const row = priceRows['anthropic']!
 
 function stream(lengths: number[]): Stream {
   let at = 0
   const starts = lengths.map((length) => (at += length) - length)
-  let requests: Requests | null = null
+  let requests: RequestRate | null = null
   return {
     name: 's',
     family: 'f',

@@ -4,10 +4,10 @@ import { durationMs } from '../../src/contract/scalars.ts'
 import { ChatWindow } from '../../src/core/conversation/window.ts'
 import type { ChatMessage } from '../../src/core/conversation/window.ts'
 import { LIVE_LIMITS, nextStep } from '../../src/core/conversation/lifecycle.ts'
-import type { LiveLimits, LiveSight } from '../../src/core/conversation/lifecycle.ts'
+import type { LiveLimits, LifecycleState } from '../../src/core/conversation/lifecycle.ts'
 import { estimateTokens } from '../../src/core/prompt/tokens.ts'
-import { nextInTurn, roundMessages, sightOf, summarySight } from '../../src/core/conversation/turn.ts'
-import type { Round, Sight } from '../../src/core/conversation/turn.ts'
+import { nextInTurn, roundMessages, turnViewOf, summaryViewOf } from '../../src/core/conversation/turn.ts'
+import type { Round, TurnView } from '../../src/core/conversation/turn.ts'
 import { turnRequest } from '../../src/providers/conversation.ts'
 import { cardById } from '../../src/providers/registry.ts'
 
@@ -28,7 +28,7 @@ const chars = (text: string): number => text.length
 const windowOf = (budgetTokens: number): ChatWindow => new ChatWindow({ budgetTokens, count: chars })
 
 describe('a live workflow', () => {
-  const sight = (limits: Partial<LiveLimits> = {}, more: Partial<LiveSight> = {}): LiveSight => ({
+  const sight = (limits: Partial<LiveLimits> = {}, more: Partial<LifecycleState> = {}): LifecycleState => ({
     limits: { ...LIVE_LIMITS, ...limits },
     spentNanos: 0,
     activeAt: 0,
@@ -58,7 +58,7 @@ describe('a live workflow', () => {
 
 describe('a paused workflow', () => {
   test('handles nothing and ends by nothing, whatever waits, was spent or is overdue', () => {
-    const parked: LiveSight = {
+    const parked: LifecycleState = {
       limits: { ...LIVE_LIMITS, idleTimeoutMs: 1_000, costBudgetNanos: 1 },
       spentNanos: 5,
       activeAt: 0,
@@ -69,7 +69,7 @@ describe('a paused workflow', () => {
   })
 
   test('is one that requires input as well; respond_to_input stands in test/live', () => {
-    const asks: LiveSight = {
+    const asks: LifecycleState = {
       limits: { ...LIVE_LIMITS, idleTimeoutMs: 1_000 },
       spentNanos: 0,
       activeAt: 0,
@@ -116,7 +116,7 @@ describe('the loop of an agent', () => {
   test('sends the system prompt first', () => {
     const window = windowOf(1_000)
     window.add(user('a'), SYSTEM)
-    expect(sightOf(window, { now: 0, injectTime: false, final: false }).messages[0]).toEqual(SYSTEM)
+    expect(turnViewOf(window, { now: 0, injectTime: false, final: false }).messages[0]).toEqual(SYSTEM)
   })
 
   test('goes on for ten rounds where nothing else is said, and then makes one last call', () => {
@@ -150,7 +150,7 @@ describe('what is mended: what a turn costs', () => {
   const anthropic = cardById('anthropic')
   if (anthropic === undefined) throw new Error('no card')
   const TOOLS = [{ name: 'stock', description: 'Counts.', parameters: { type: 'object', properties: {} } }]
-  const write = (sight: Sight): string =>
+  const write = (sight: TurnView): string =>
     turnRequest(anthropic, {
       ...sight,
       model: 'claude-opus-5',
@@ -166,7 +166,7 @@ describe('what is mended: what a turn costs', () => {
 
   test('the time stands behind the last breakpoint, and nothing before it knows the time', () => {
     const [early, late] = [0, 5 * DAY_MS].map((now) =>
-      write(sightOf(talked(), { now, injectTime: true, final: false })),
+      write(turnViewOf(talked(), { now, injectTime: true, final: false })),
     )
     if (early === undefined || late === undefined) throw new Error('no body')
     const end = early.lastIndexOf('cache_control')
@@ -208,16 +208,16 @@ describe('what is mended: what a turn costs', () => {
     const window = talked()
     window.summarize('first')
     const head = window.head()
-    const before = sightOf(window, { now: 0, injectTime: false, final: false })
+    const before = turnViewOf(window, { now: 0, injectTime: false, final: false })
     window.summarize('second')
     expect(window.head().slice(0, head.length)).toEqual(head)
-    const asked = summarySight(before, [user('a')])
+    const asked = summaryViewOf(before, [user('a')])
     expect(asked.messages.slice(0, -1)).toEqual(before.messages)
     expect(asked.marks).toEqual(before.marks)
   })
 
   test('the last call lists the same tools and forbids them', () => {
-    const [open, last] = [false, true].map((final) => write(sightOf(talked(), { now: 0, injectTime: true, final })))
+    const [open, last] = [false, true].map((final) => write(turnViewOf(talked(), { now: 0, injectTime: true, final })))
     const of = (body: string | undefined) => JSON.parse(body ?? '') as Record<string, unknown>
     expect(of(last)['tools']).toEqual(of(open)['tools'])
     expect([of(open)['tool_choice'], of(last)['tool_choice']]).toEqual([undefined, { type: 'none' }])

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { gatewayBody } from '../../src/contract/model-pool.ts'
 import { parseWith } from '../../src/contract/issues.ts'
 import { barredUntil, routeOf } from '../../src/core/model/model-pool.ts'
-import type { Pool, PoolModel } from '../../src/core/model/model-pool.ts'
+import type { ModelPool, PoolModel } from '../../src/core/model/model-pool.ts'
 import { refusal } from '../providers/prepared.ts'
 
 /** What msgflux's ModelGateway says of a pool, line by line. What warming through one does is in the workerd file beside this one. */
@@ -12,7 +12,7 @@ const read = (body: unknown) => parseWith(gatewayBody, body)
 const field = (body: unknown): unknown => refusal(() => read(body)).detail?.['field']
 const one = (name: string, more: object = {}) => ({ name, provider: 'anthropic', model: 'claude-opus-5', ...more })
 
-function poolOf(names: string[], fallback = true, barred: Record<string, [number, number][]> = {}): Pool {
+function poolOf(names: string[], fallback = true, barred: Record<string, [number, number][]> = {}): ModelPool {
   const models = names.map((name): PoolModel => ({
     name,
     provider: 'anthropic',

@@ -5,7 +5,7 @@ import { KEY_CACHE_MS } from '../../src/http/server/auth.ts'
 import { MIN_SECRET_LENGTH } from '../../src/runtime/env.ts'
 import { newAccountKey, newKeySeed } from '../../src/runtime/ids.ts'
 import { BotNextCache } from '../../src/durable/bot/next-cache-request.ts'
-import { BotCalls, CALLS_KEPT } from '../../src/durable/bot/call-log.ts'
+import { BotCallLog, CALLS_KEPT } from '../../src/durable/bot/call-log.ts'
 import { LIVE_STEPS, SEEN_IDS } from '../../src/durable/live/tables.ts'
 import { migrate } from '../../src/durable/migrate.ts'
 import { nodeSql } from '../support/node-sql.ts'
@@ -76,7 +76,7 @@ it('describes every table of a bot and no other, with how long it lives', () => 
   const rows = tableRows(section(storage, 'Bot: one per bot'))
   const sql = nodeSql()
   migrate(sql, LIVE_STEPS)
-  const calls = new BotCalls(sql)
+  const calls = new BotCallLog(sql)
   calls.begin('a turn', 1)
   calls.beginTool('a call', 'a turn', 'a tool', 1)
   new BotNextCache(sql).set(null)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cards, dialectOf, modelFacts } from '../../src/providers/registry.ts'
-import { createDoor } from '../../src/providers/transport/send.ts'
+import { createTransport } from '../../src/providers/transport/send.ts'
 import { caller, tokens } from '../lab/caller.ts'
 
 /** Cards that share OpenAI's shape, against the lab's automatic cache: what a probe writes, the real request reads. */
@@ -11,7 +11,7 @@ const RULES = tokens(9000, 'rules')
 describe.each(shaped.map((card) => [card.id, card] as const))('%s', (_, card) => {
   test('the second probe reads what the first wrote, and so does the real request', async () => {
     const { lab } = caller()
-    const door = createDoor({ fetch: async (url, init) => lab.fetch(new Request(url, init)) })
+    const door = createTransport({ fetch: async (url, init) => lab.fetch(new Request(url, init)) })
     const dialect = dialectOf(card)
     const body = {
       model: 'lab-old-1',

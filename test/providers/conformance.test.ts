@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { fingerprint } from '../../src/core/prompt/fingerprint.ts'
-import { honoured } from '../../src/core/cache/required.ts'
+import { judgeRequired } from '../../src/core/cache/required.ts'
 import { readReceipt } from '../../src/core/cache/read-receipt.ts'
 import { costOf } from '../../src/core/model/price.ts'
 import { callerHeaders } from '../../src/providers/prefix/caller-headers.ts'
@@ -246,8 +246,8 @@ describe.each(documented)('%s', (_id, card, fixture) => {
     const receipt = { ...readReceipt(usage, expectation), usage }
     const asked = { retention: prefix.retention, writesReported }
     // Where writes are reported, silence is an answer; elsewhere one more probe has to break it.
-    expect(honoured(receipt, { ...asked, checksLeft: 1 }).kind).toBe(writesReported ? 'broken' : 'check')
-    expect(honoured(receipt, { ...asked, checksLeft: 0 }).kind).toBe('broken')
+    expect(judgeRequired(receipt, { ...asked, checksLeft: 1 }).kind).toBe(writesReported ? 'broken' : 'check')
+    expect(judgeRequired(receipt, { ...asked, checksLeft: 0 }).kind).toBe('broken')
   })
 
   describe.runIf(isSent)('an answer that is none', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ChatWindow } from '../../src/core/conversation/window.ts'
-import { asksForTools, nextInTurn, refusedCalls, roundMessages, sightOf } from '../../src/core/conversation/turn.ts'
+import { asksForTools, nextInTurn, refusedCalls, roundMessages, turnViewOf } from '../../src/core/conversation/turn.ts'
 import type { Reply, Round, ToolDefinition } from '../../src/core/conversation/turn.ts'
 import { readReply, turnRequest } from '../../src/providers/conversation.ts'
 import { cardById, dialectOf } from '../../src/providers/registry.ts'
@@ -34,7 +34,7 @@ function talker(provider: (typeof PROVIDERS)[number], { send, advance }: Caller,
     now += 10_000
     advance(10_000)
     const request = turnRequest(card, {
-      ...sightOf(window, { now, injectTime: true, final }),
+      ...turnViewOf(window, { now, injectTime: true, final }),
       model: provider.model,
       maxOutputTokens: 512,
       cache: { retention: provider.retention, key: 'bot_1' },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ChatWindow } from '../../src/core/conversation/window.ts'
-import { roundMessages, sightOf } from '../../src/core/conversation/turn.ts'
+import { roundMessages, turnViewOf } from '../../src/core/conversation/turn.ts'
 import type { Reply, ToolDefinition } from '../../src/core/conversation/turn.ts'
 import { deltasOf, readReply, turnRequest } from '../../src/providers/conversation.ts'
 import { cardById } from '../../src/providers/registry.ts'
@@ -187,7 +187,7 @@ const sse = (events: readonly unknown[]): string => events.map((event) => `data:
 
 function write(card: Card, window: ChatWindow, retention: string, more: { final?: boolean; now?: number } = {}) {
   const { final = false, now = 0 } = more
-  const sight = sightOf(window, { now, injectTime: true, final })
+  const sight = turnViewOf(window, { now, injectTime: true, final })
   const cache = { retention, key: 'bot_1' }
   return turnRequest(card, {
     ...sight,

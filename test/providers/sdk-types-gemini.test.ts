@@ -10,7 +10,7 @@ import type {
   UpdateCachedContentConfig,
 } from '@google/genai'
 import { expect, test } from 'vitest'
-import { geminiHandles } from '../../src/providers/managed-cache/gemini.ts'
+import { geminiManagedCaches } from '../../src/providers/managed-cache/gemini.ts'
 import { provider } from './prepared.ts'
 
 /**
@@ -100,11 +100,11 @@ test('the neutral form becomes such a request', () => {
 })
 
 test('a managed cache is created with such a body, and renewed with its ttl alone', () => {
-  const prepared = geminiHandles.prepare(
+  const prepared = geminiManagedCaches.prepare(
     JSON.stringify({ systemInstruction: rules, tools, toolConfig, contents: [question] }),
     'gemini-3.8-flash',
   )
-  expect(JSON.parse(geminiHandles.create(prepared, 'ours', 3_600_000, '').body)).toEqual({
+  expect(JSON.parse(geminiManagedCaches.create(prepared, 'ours', 3_600_000, '').body)).toEqual({
     model: 'models/gemini-3.8-flash',
     systemInstruction: rules,
     tools,
@@ -113,7 +113,7 @@ test('a managed cache is created with such a body, and renewed with its ttl alon
     ttl: '3600s',
     displayName: 'ours',
   } satisfies Created)
-  expect(JSON.parse(geminiHandles.renew('cachedContents/a', 90_000).body)).toEqual({
+  expect(JSON.parse(geminiManagedCaches.renew('cachedContents/a', 90_000).body)).toEqual({
     ttl: '90s',
   } satisfies Pick<UpdateCachedContentConfig, 'ttl'>)
 })
@@ -140,7 +140,7 @@ test('every count and every field of an answer that is read has the name that th
     expireTime: '2026-11-21T10:00:00Z',
     usageMetadata: { totalTokenCount: 4_096 },
   } satisfies CachedContent
-  expect(geminiHandles.read(JSON.stringify(cached))).toMatchObject({
+  expect(geminiManagedCaches.read(JSON.stringify(cached))).toMatchObject({
     name: 'cachedContents/a',
     displayName: 'ours',
     tokens: 4_096,

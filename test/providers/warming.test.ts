@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Primitive } from '../../src/core/model/facts.ts'
-import { createDoor } from '../../src/providers/transport/send.ts'
+import { createTransport } from '../../src/providers/transport/send.ts'
 import type { Sent } from '../../src/providers/transport/send.ts'
 import { caller, tokens } from '../lab/caller.ts'
 import type { Caller } from '../lab/caller.ts'
@@ -158,7 +158,7 @@ const SCENES: Scene[] = [
 function setUp(scene: Scene) {
   const lab = caller()
   const { card, dialect, facts, prepare } = provider(scene.id)
-  const door = createDoor({ fetch: async (url, init) => lab.lab.fetch(new Request(url, init)) })
+  const door = createTransport({ fetch: async (url, init) => lab.lab.fetch(new Request(url, init)) })
   const prefix = prepare(scene.body, undefined, scene.model)
   const send = (path: string, body: string) =>
     door.send({ card, baseUrl: BASES[scene.id]!, credential: 'key-a', request: { path, body }, timeoutMs: 10_000 })

@@ -7,7 +7,7 @@ import type { KeepWarm } from '../../src/core/planning/plan.ts'
 import { planned, play } from '../../src/core/simulation/replay.ts'
 import type { Replay } from '../../src/core/simulation/replay.ts'
 import { trafficOf } from '../../src/core/demand/traffic.ts'
-import { Keeper } from '../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
 import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
@@ -45,7 +45,7 @@ interface Done extends Pick<Replay, 'probes' | 'coldStarts'> {
 function lived(times: readonly number[], keepWarm: KeepWarm, retention: string, ttlMs: number, endAt: number): Done {
   const store = new RegistryStore(nodeSql())
   const ports = { factsOf, grainMs: 1_000 }
-  const keeper = new Keeper(store, ports, settings)
+  const keeper = new ProbeScheduler(store, ports, settings)
   const registrar = new Registrar(store, keeper, ports)
   let expiresAt = 0
   const call = (at: number): Usage => {

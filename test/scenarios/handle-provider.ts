@@ -1,10 +1,10 @@
 import { failureValue } from '../../src/contract/failure.ts'
-import type { SeenHandle } from '../../src/core/managed-cache/state.ts'
+import type { SeenManagedCache } from '../../src/core/managed-cache/state.ts'
 import type { Die } from './random.ts'
-import type { HandleLease, HandleOutcome } from '../../src/calls/lease.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome } from '../../src/calls/lease.ts'
 
 /** A handle at the provider, and its whole life. */
-export interface Kept extends SeenHandle {
+export interface Kept extends SeenManagedCache {
   mark: string
   tokens: number
   /** When it was deleted, by whomever; infinity while it was not. */
@@ -18,7 +18,7 @@ export interface HandleFaults {
   silent: number
 }
 
-type Reply = Pick<HandleOutcome, 'kind'> & Record<string, unknown>
+type Reply = Pick<ManagedCacheOutcome, 'kind'> & Record<string, unknown>
 
 /** A provider that keeps handles, and says of each call what the real one would: kept apart from the code that it judges. */
 export class HandleProvider {
@@ -70,7 +70,7 @@ export class HandleProvider {
   }
 
   /** What a lease leads to when it reaches the provider at `now`; null: done or not, no answer ever comes. */
-  answer(lease: HandleLease, mark: string, tokens: number, now: number): Reply | null {
+  answer(lease: ManagedCacheLease, mark: string, tokens: number, now: number): Reply | null {
     const roll = this.#die.roll()
     this.calls[lease.op] += 1
     if (roll < this.#faults.refused) {
@@ -81,7 +81,7 @@ export class HandleProvider {
     return roll < this.#faults.refused + this.#faults.silent ? null : reply
   }
 
-  #do(lease: HandleLease, mark: string, tokens: number, now: number): Reply {
+  #do(lease: ManagedCacheLease, mark: string, tokens: number, now: number): Reply {
     if (lease.op === 'create') return { kind: 'answered', seen: seen(this.create(mark, tokens, lease.ttlMs, now)) }
     const kept = this.all.get(lease.name ?? '')
     if (kept === undefined || this.endOf(kept) <= now) return { kind: 'gone' }
@@ -98,6 +98,6 @@ export class HandleProvider {
   }
 }
 
-function seen({ name, tokens, createdAt, expiresAt }: Kept): SeenHandle {
+function seen({ name, tokens, createdAt, expiresAt }: Kept): SeenManagedCache {
   return { name, tokens, createdAt, expiresAt }
 }

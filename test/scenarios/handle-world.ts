@@ -3,12 +3,12 @@ import { markOf, readMark } from '../../src/core/managed-cache/ownership.ts'
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
 import { storageNanos } from '../../src/core/model/storage-price.ts'
 import { RECONCILE_MS } from '../../src/cron/reconcile.ts'
-import { HandleKeeper } from '../../src/durable/registry/managed-caches/scheduler.ts'
-import type { HandleDue, HandleView } from '../../src/durable/registry/records/managed-cache.ts'
-import { HandleRegistrar } from '../../src/durable/registry/managed-caches/registrar.ts'
-import { HandleStore } from '../../src/durable/registry/tables/managed-caches.ts'
+import { ManagedCacheScheduler } from '../../src/durable/registry/managed-caches/scheduler.ts'
+import type { ManagedCacheDue, ManagedCacheView } from '../../src/durable/registry/records/managed-cache.ts'
+import { ManagedCacheRegistrar } from '../../src/durable/registry/managed-caches/registrar.ts'
+import { ManagedCacheStore } from '../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
-import { handlePricesOf } from '../../src/runtime/facts.ts'
+import { managedCachePricesOf } from '../../src/runtime/facts.ts'
 import { handleRegistration } from '../support/handle.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { HandleProvider } from './handle-provider.ts'
@@ -16,7 +16,7 @@ import type { HandleFaults, Kept } from './handle-provider.ts'
 import { die } from './random.ts'
 import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
-import type { HandleLease, HandleOutcome, HandleTarget } from '../../src/calls/lease.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../src/calls/lease.ts'
 import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
 
 export interface HandleWorldOptions {
@@ -83,8 +83,8 @@ export class HandleWorld {
   readonly #provider: HandleProvider
   readonly #sql = nodeSql()
   readonly #settings: AccountSettings
-  #keeper: HandleKeeper
-  #registrar: HandleRegistrar
+  #keeper: ManagedCacheScheduler
+  #registrar: ManagedCacheRegistrar
   readonly #ids: string[] = []
   readonly #waiting = new Map<number, (() => void)[]>()
   readonly #orphans = new Set<string>()
@@ -124,12 +124,12 @@ export class HandleWorld {
   }
 
   /** What a Registry does when it starts. */
-  #fromTables(): [HandleKeeper, HandleRegistrar] {
+  #fromTables(): [ManagedCacheScheduler, ManagedCacheRegistrar] {
     const ledger = new RegistryStore(this.#sql)
-    const store = new HandleStore(this.#sql)
-    const ports = { grainMs: 1_000, settings: () => this.#settings, pricesOf: handlePricesOf }
-    const keeper = new HandleKeeper(store, ledger, ports)
-    return [keeper, new HandleRegistrar(store, keeper)]
+    const store = new ManagedCacheStore(this.#sql)
+    const ports = { grainMs: 1_000, settings: () => this.#settings, pricesOf: managedCachePricesOf }
+    const keeper = new ManagedCacheScheduler(store, ledger, ports)
+    return [keeper, new ManagedCacheRegistrar(store, keeper)]
   }
 
   runFor(durationMs: number): HandleFigures {
@@ -206,7 +206,7 @@ export class HandleWorld {
     else this.#figures.deadSeen += 1
   }
 
-  *#obtain(id: string, create: boolean, askedAt: number): Course<HandleView | null> {
+  *#obtain(id: string, create: boolean, askedAt: number): Course<ManagedCacheView | null> {
     const untilAt = askedAt + 60_000
     const wish = create
       ? ({ want: 'any' } as const)
@@ -268,7 +268,7 @@ export class HandleWorld {
 
   /** Armed for the earliest thing that must happen, as `#rearm` of the Registry does. */
   #alarm(): void {
-    const nextAt = new HandleStore(this.#sql).nextAt()
+    const nextAt = new ManagedCacheStore(this.#sql).nextAt()
     if (nextAt === null || nextAt >= this.#alarmPlannedAt) return
     this.#alarmPlannedAt = nextAt
     this.#timeline.plan(nextAt, () => {
@@ -299,7 +299,7 @@ export class HandleWorld {
     this.#alarm()
   }
 
-  #send({ target, delayMs }: HandleDue): void {
+  #send({ target, delayMs }: ManagedCacheDue): void {
     const { lateMedianMs, messagesLost, messagesTwice } = this.#options
     const times = this.#die.roll() < messagesLost ? 0 : this.#die.roll() < messagesTwice ? 2 : 1
     for (let copy = 0; copy < times; copy++) {
@@ -308,7 +308,7 @@ export class HandleWorld {
     }
   }
 
-  #receive(target: HandleTarget): void {
+  #receive(target: ManagedCacheTarget): void {
     const lease = this.#keeper.begin(target, this.#timeline.now)
     this.#alarm()
     if (lease !== null) this.#go(this.#toItsEnd(lease, this.#dies()))
@@ -319,10 +319,10 @@ export class HandleWorld {
   }
 
   /** A lease to the end of what it leads to, as src/calls/managed-cache.ts does. */
-  *#toItsEnd(lease: HandleLease, dies: boolean): Course<void> {
-    let next: HandleLease | null = lease
+  *#toItsEnd(lease: ManagedCacheLease, dies: boolean): Course<void> {
+    let next: ManagedCacheLease | null = lease
     while (next !== null) {
-      const outcome: HandleOutcome = yield* this.#call(next)
+      const outcome: ManagedCacheOutcome = yield* this.#call(next)
       if (dies) return
       const { again, ended } = this.#keeper.settle(outcome, this.#timeline.now)
       if (ended) this.#wake(lease.target.k)
@@ -331,7 +331,7 @@ export class HandleWorld {
     }
   }
 
-  *#call(lease: HandleLease): Course<HandleOutcome> {
+  *#call(lease: ManagedCacheLease): Course<ManagedCacheOutcome> {
     const startedAt = this.#timeline.now
     const base = { lease: lease.id, target: lease.target, startedAt }
     yield { sleepMs: this.#die.around(40, 0.5) }
@@ -343,7 +343,7 @@ export class HandleWorld {
       return { ...base, kind: 'failed', failure, permanent: false, retryAfterMs: null, accepted: null }
     }
     yield { sleepMs: this.#die.around(lease.op === 'create' ? 1_500 : 40, 0.5) }
-    return { ...base, ...reply } as HandleOutcome
+    return { ...base, ...reply } as ManagedCacheOutcome
   }
 
   /** The steps of src/cron/reconcile.ts: list, then look into the tables, then delete what nobody knows. */
@@ -384,13 +384,13 @@ export class HandleWorld {
   #summary(): HandleFigures {
     const { now } = this.#timeline
     const { tokens } = this.#options
-    const { rates } = handlePricesOf('gemini', MODEL, now)
+    const { rates } = managedCachePricesOf('gemini', MODEL, now)
     const price = (of: number, fromAt: number, toAt: number): number =>
       storageNanos(of, fromAt, toAt, rates) ?? Number.NaN
     const creation = (provider: HandleProvider): number => {
       let sum = 0
       for (const { createdAt } of provider.all.values())
-        sum += (tokens / 1e6) * (handlePricesOf('gemini', MODEL, createdAt).inputNanosPerMTok ?? Number.NaN)
+        sum += (tokens / 1e6) * (managedCachePricesOf('gemini', MODEL, createdAt).inputNanosPerMTok ?? Number.NaN)
       return sum / NANOS
     }
     for (const { name } of this.#foreign) this.#checkForeign(name, now)

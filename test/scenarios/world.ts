@@ -1,14 +1,14 @@
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
 import { DirectoryStore } from '../../src/durable/directory/accounts.ts'
-import { Keeper } from '../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import type { Message } from '../../src/durable/registry/records/claim.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
 import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
 import { rememberFacts } from '../../src/durable/registry/facts-cache.ts'
 import type { Registration } from '../../src/registration/registration.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
-import type { KeeperPorts } from '../../src/durable/registry/probes/context.ts'
+import type { ProbeSchedulerPorts } from '../../src/durable/registry/probes/context.ts'
 import type { Sql } from '../../src/durable/sql.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import { nodeSql } from '../support/node-sql.ts'
@@ -119,11 +119,11 @@ export class World {
   readonly #die: Die
   readonly sql: Sql
   readonly #directory = new DirectoryStore(nodeSql())
-  readonly #ports: KeeperPorts
+  readonly #ports: ProbeSchedulerPorts
   readonly #settings: AccountSettings
   readonly #lateSpread: number
   #store: RegistryStore
-  #keeper: Keeper
+  #keeper: ProbeScheduler
   #registrar: Registrar
   #alarmAt: number | null = null
   #alarmTurn = 0
@@ -155,9 +155,9 @@ export class World {
   }
 
   /** The Registry's constructor: everything from the tables. */
-  #wake(): [RegistryStore, Keeper, Registrar] {
+  #wake(): [RegistryStore, ProbeScheduler, Registrar] {
     const store = new RegistryStore(this.sql)
-    const keeper = new Keeper(store, this.#ports, this.#settings)
+    const keeper = new ProbeScheduler(store, this.#ports, this.#settings)
     return [store, keeper, new Registrar(store, keeper, this.#ports)]
   }
 
@@ -165,7 +165,7 @@ export class World {
     return this.#store
   }
 
-  get keeper(): Keeper {
+  get keeper(): ProbeScheduler {
     return this.#keeper
   }
 

@@ -1,7 +1,7 @@
 import { fingerprint } from '../../src/core/prompt/fingerprint.ts'
-import type { HandleKeep } from '../../src/core/managed-cache/state.ts'
-import type { HandleRegistration } from '../../src/durable/registry/records/managed-cache.ts'
-import { geminiHandles } from '../../src/providers/managed-cache/gemini.ts'
+import type { ManagedCacheKeep } from '../../src/core/managed-cache/state.ts'
+import type { ManagedCacheRegistration } from '../../src/durable/registry/records/managed-cache.ts'
+import { geminiManagedCaches } from '../../src/providers/managed-cache/gemini.ts'
 import { pack } from '../../src/runtime/bytes.ts'
 
 const TEXT = 'Lamps for the desk, the wall and the ceiling, with their sizes and prices. '
@@ -10,12 +10,12 @@ const TEXT = 'Lamps for the desk, the wall and the ceiling, with their sizes and
 export function handleRegistration(
   account: string,
   tag: string,
-  keep: Partial<HandleKeep>,
+  keep: Partial<ManagedCacheKeep>,
   ttlMs: number,
   repeat = 150,
-): HandleRegistration {
+): ManagedCacheRegistration {
   const text = JSON.stringify({ systemInstruction: { parts: [{ text: `${tag} ${TEXT.repeat(repeat)}` }] } })
-  const prepared = geminiHandles.prepare(text, 'gemini-3.8-flash')
+  const prepared = geminiManagedCaches.prepare(text, 'gemini-3.8-flash')
   return {
     fingerprint: fingerprint({
       provider: 'gemini',

@@ -1,5 +1,5 @@
 import { holdingOf } from '../../core/planning/break-even.ts'
-import { clairvoyant } from '../../core/simulation/oracle.ts'
+import { oracle } from '../../core/simulation/oracle.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
 import { breakEven, choosing, fixed, planned, play } from '../../core/simulation/replay.ts'
 import type { Player } from '../../core/simulation/replay.ts'
@@ -68,7 +68,7 @@ export function outcomesOf(traffic: Traffic, requests: number, holdings: readonl
   })
   const open = holdings.filter((holding) => holding.open)
   if (open.length > 1) outcomes.push(replayed('auto_choosing', null, choosing(open, latency)))
-  const bound = clairvoyant(traffic, holdings, latency)
+  const bound = oracle(traffic, holdings, latency)
   const cold = 1 + bound.coldStarts
   const reads = (requests - cold) * read
   const writes = bound.cost - cold * latency - bound.probesCost + cold * read

@@ -28,7 +28,7 @@ export interface Judged {
  * of it at the retention that was asked for. A part that was read says nothing of the rest, and where writes are not reported
  * an answer that read nothing may have been the write.
  */
-export function honoured(receipt: Judged, asked: Asked): Verdict {
+export function judgeRequired(receipt: Judged, asked: Asked): Verdict {
   const { kind, usage, why } = receipt
   const writtenAt = retentionsOf(usage)
   if (writtenAt.some((name) => name !== asked.retention)) {
@@ -56,9 +56,9 @@ export function judgedInTurn(
   asked: Asked,
   doubts: number,
 ): Extract<Verdict, { kind: 'broken' }> | null {
-  const isOpen = before !== null && honoured(before, asked).kind === 'check'
+  const isOpen = before !== null && judgeRequired(before, asked).kind === 'check'
   const checksLeft = Math.max(0, asked.checksLeft - (isOpen ? Math.max(1, doubts) : 0))
-  const verdict = honoured(receipt, { ...asked, checksLeft })
+  const verdict = judgeRequired(receipt, { ...asked, checksLeft })
   return verdict.kind === 'broken' ? verdict : null
 }
 

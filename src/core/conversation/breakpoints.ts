@@ -5,7 +5,7 @@ import type { ChatMessage } from './window.ts'
  * them over a few blocks only; so each call marks its own end, and the end of the call before, where an entry is.
  */
 
-export interface Marks {
+export interface Breakpoints {
   /** Behind the system prompt and the tools. */
   head: boolean
   /** Indexes of messages at whose end a breakpoint stands. */
@@ -15,7 +15,7 @@ export interface Marks {
 }
 
 /** As many as every provider with breakpoints takes, the head's own included. */
-export const MOST_MARKS = 4
+export const MAX_BREAKPOINTS = 4
 
 /** A lookup goes so many blocks back from a breakpoint. */
 export const LOOK_BACK = 20
@@ -27,7 +27,7 @@ export const MAX_ROUND_CALLS = 8
  * The marks of one call: the head, the last summary (it is stable, and what is read at the next eviction), the end of the
  * call before and the end of this one.
  */
-export function marksOf(messages: readonly ChatMessage[], summaries: number): Marks {
+export function breakpointsOf(messages: readonly ChatMessage[], summaries: number): Breakpoints {
   const ends = messages.flatMap(({ role }, index) =>
     (role === 'user' || role === 'tool') && messages[index + 1]?.role !== 'tool' ? [index] : [],
   )

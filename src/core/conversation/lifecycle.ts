@@ -27,7 +27,7 @@ export const LIVE_LIMITS: LiveLimits = {
 export const MAX_ATTEMPTS = 5
 
 /** What is known between two events. */
-export interface LiveSight {
+export interface LifecycleState {
   limits: LiveLimits
   spentNanos: number
   /** When the last event came in or was finished, or, before the first, when it was started. */
@@ -47,7 +47,7 @@ export type LiveStep =
   | { do: 'rest' }
 
 /** `headAt` is when the oldest waiting event may run; null when none waits. The budget is looked at before the mailbox. */
-export function nextStep(sight: LiveSight, headAt: number | null, now: number): LiveStep {
+export function nextStep(sight: LifecycleState, headAt: number | null, now: number): LiveStep {
   const { limits, spentNanos, activeAt, pausedAt, asked, ended } = sight
   if (ended !== null || pausedAt !== undefined || asked !== undefined) return { do: 'rest' }
   if (limits.costBudgetNanos !== null && spentNanos >= limits.costBudgetNanos) {

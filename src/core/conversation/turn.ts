@@ -1,7 +1,7 @@
 import { EXIT_PARAMETERS, EXIT_TOOL, readArguments } from '../../contract/tool.ts'
 import type { ChatMessage, ToolCall } from './window.ts'
-import { marksOf, MAX_ROUND_CALLS } from './breakpoints.ts'
-import type { Marks } from './breakpoints.ts'
+import { breakpointsOf, MAX_ROUND_CALLS } from './breakpoints.ts'
+import type { Breakpoints } from './breakpoints.ts'
 import { estimateTokens } from '../prompt/tokens.ts'
 
 /**
@@ -93,22 +93,22 @@ export function boundedResult(result: ToolResult, maxTokens: number): ToolResult
 }
 
 /** What one call of a turn shows the model: the window, and where its breakpoints stand. */
-export interface Sight {
+export interface TurnView {
   messages: ChatMessage[]
-  marks: Marks
+  marks: Breakpoints
   /** Said behind the last breakpoint, because it is another text each time, and not kept; null: nothing. */
   aside: string | null
   /** Tools stay listed, and none may be called any more. */
   noTools: boolean
 }
 
-export function sightOf(
+export function turnViewOf(
   window: { messages(): ChatMessage[]; summaryCount: number },
   { now, injectTime, final }: { now: number; injectTime: boolean; final: boolean },
-): Sight {
+): TurnView {
   const messages = window.messages()
   const aside = injectTime ? `Current time: ${new Date(now).toISOString()}` : null
-  return { messages, marks: marksOf(messages, window.summaryCount), aside, noTools: final }
+  return { messages, marks: breakpointsOf(messages, window.summaryCount), aside, noTools: final }
 }
 
 /**
@@ -116,7 +116,7 @@ export function sightOf(
  * behind it. So all but the request is read from the cache, and nothing is written that nobody reads. Tools are not
  * forbidden but asked not to be used, because on some providers to forbid them is another prompt.
  */
-export function summarySight(before: Sight, evicted: readonly ChatMessage[]): Sight {
+export function summaryViewOf(before: TurnView, evicted: readonly ChatMessage[]): TurnView {
   const gone = new Set(evicted)
   const next = before.messages.slice(before.messages.findLastIndex((message) => gone.has(message)) + 1)[0]
   const upTo = next === undefined ? '' : ` up to the message that begins with ${beginning(next)}, and without it`

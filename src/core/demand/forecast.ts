@@ -1,7 +1,7 @@
 import { PRIOR } from './prior.ts'
-import type { Requests } from './request-rate.ts'
+import type { RequestRate } from './request-rate.ts'
 import { RETURN_WEIGHTS } from './return-weights.ts'
-import { ageAt, returnSigns, STEPS } from './return-features.ts'
+import { ageAt, returnFeatures, STEPS } from './return-features.ts'
 import type { IdleGap } from './idle-gaps.ts'
 import { SHORTEST_GAP_MS, REMEMBERED_GAPS, unpackGaps } from './idle-gaps.ts'
 
@@ -16,7 +16,7 @@ export interface Lessons {
 const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS }
 
 /** Lengths that an idle gap may turn out to have, with weights that sum to 1. `Infinity`: nobody returns. */
-export interface Foresight {
+export interface Forecast {
   lengthsMs: number[]
   weights: number[]
   /** How many remembered gaps it rests on. */
@@ -64,18 +64,18 @@ export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[
  * and on a like day weighing more, and kinds of traffic that they resemble. From then on, step by step up to `reachMs`: the chance of
  * a return by its signs. UTC days, since a prefix has no time zone. Without `requests`, none ever came.
  */
-export function foresee(
+export function forecast(
   gaps: readonly IdleGap[],
   now: number,
   lessons: Lessons = LESSONS,
   reachMs = Number.POSITIVE_INFINITY,
-  requests?: Requests,
-): Foresight {
+  requests?: RequestRate,
+): Forecast {
   const latest = gaps.slice(-REMEMBERED_GAPS)
   const kinds = kindsOf(latest, lessons.prior)
   const law = replayed(latest, kinds, now, lessons.prior)
   const steps = Math.max(0, Math.min(STEPS, Math.ceil((reachMs - ageAt(0)) / (ageAt(1) - ageAt(0)))))
-  const signs = returnSigns(gaps, now, usualReturns(kinds, steps, lessons.prior), requests)
+  const signs = returnFeatures(gaps, now, usualReturns(kinds, steps, lessons.prior), requests)
   const chances = returnChances(signs, steps, lessons.returns)
   const lengthsMs: number[] = []
   const weights: number[] = []
@@ -115,21 +115,21 @@ export function foresee(
  * The same from what a prefix's row holds. Every probe of a gap asks it, and its reason asks again: while no request came, which
  * always makes a new count, the answer stays.
  */
-export function foreseeRow(
-  { gaps, requests }: { gaps?: readonly number[]; requests?: Requests },
+export function forecastRow(
+  { gaps, requests }: { gaps?: readonly number[]; requests?: RequestRate },
   now: number,
   reachMs = Number.POSITIVE_INFINITY,
-): Foresight {
+): Forecast {
   const last = requests && lastOf.get(requests)
   if (last && last.gaps === gaps && last.now === now && last.reachMs === reachMs) return last.foresight
-  const foresight = foresee(unpackGaps(gaps ?? []), now, undefined, reachMs, requests)
+  const foresight = forecast(unpackGaps(gaps ?? []), now, undefined, reachMs, requests)
   if (requests) lastOf.set(requests, { gaps, now, reachMs, foresight })
   return foresight
 }
 
 const lastOf = new WeakMap<
-  Requests,
-  { gaps: readonly number[] | undefined; now: number; reachMs: number; foresight: Foresight }
+  RequestRate,
+  { gaps: readonly number[] | undefined; now: number; reachMs: number; foresight: Forecast }
 >()
 
 /** The law of the own gaps and of the kinds of traffic that they resemble, as it was and without a look at the clock ahead. */
@@ -138,7 +138,7 @@ function replayed(
   kinds: readonly number[],
   now: number,
   prior: Prior,
-): Omit<Foresight, 'seen'> {
+): Omit<Forecast, 'seen'> {
   const lengthsMs: number[] = []
   const weights: number[] = []
   gaps.forEach(({ startAt, lengthMs }, index) => {

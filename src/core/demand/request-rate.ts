@@ -7,7 +7,7 @@ const HALF_LIVES_MS = [10 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS, 168 *
 export const SPENT_MS = 7 * 168 * HOUR_MS
 
 /** How many requests came of late, as of the instant `at`: one fading count for each half-life. */
-export interface Requests {
+export interface RequestRate {
   at: number
   counts: readonly number[]
 }
@@ -16,7 +16,7 @@ export interface Requests {
 export const COUNTS = HALF_LIVES_MS.length
 
 /** Beside a run of `count` requests, evenly from `from` to `to`. One that is told of late counts as faded as it is by then. */
-export function counted(before: Requests | null, from: number, to = from, count = 1): Requests {
+export function counted(before: RequestRate | null, from: number, to = from, count = 1): RequestRate {
   const at = Math.max(before?.at ?? to, to)
   const apartMs = count > 1 ? (to - from) / (count - 1) : 0
   const counts = HALF_LIVES_MS.map((halfMs, index) => {
@@ -30,7 +30,7 @@ export function counted(before: Requests | null, from: number, to = from, count 
 }
 
 /** What they have faded to at a later instant. */
-export function fadedCounts({ at, counts }: Requests, now: number): number[] {
+export function fadedCounts({ at, counts }: RequestRate, now: number): number[] {
   return HALF_LIVES_MS.map((halfMs, index) => (counts[index] ?? 0) * fade(Math.max(0, now - at), halfMs))
 }
 

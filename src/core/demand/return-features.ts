@@ -1,5 +1,5 @@
 import { COUNTS, fadedCounts } from './request-rate.ts'
-import type { Requests } from './request-rate.ts'
+import type { RequestRate } from './request-rate.ts'
 import type { IdleGap } from './idle-gaps.ts'
 
 const MINUTE_MS = 60_000
@@ -59,23 +59,23 @@ const LEAST_RATE = 1e-4
 const MOST_RATE = 3
 
 /** Signs per step, in the order in which `returnSigns` writes them. */
-export const SIGNS = LIKENESSES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13 + COUNTS
+export const RETURN_FEATURES = LIKENESSES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13 + COUNTS
 
 /**
  * What speaks for a return at each step of the gap that begins at `now`: for each of them `SIGNS` numbers. `usual` holds the chance
  * that like traffic returns in each step, and so says how many steps are looked at. Without `requests`, none ever came.
  */
-export function returnSigns(
+export function returnFeatures(
   gaps: readonly IdleGap[],
   now: number,
   usual: ArrayLike<number>,
-  requests?: Requests,
+  requests?: RequestRate,
 ): Float64Array {
   if (usual.length === 0) return new Float64Array(0)
   const idleness = new Idleness(gaps, now)
   const counts = fadedCounts(requests ?? { at: now, counts: [] }, now).map(Math.log1p)
   const habit = [...habits(gaps, now), ...counts]
-  const signs = new Float64Array(usual.length * SIGNS)
+  const signs = new Float64Array(usual.length * RETURN_FEATURES)
   const sums = new Float64Array(LIKENESSES.length)
   let at = 0
   const put = (value: number): void => {

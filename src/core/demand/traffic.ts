@@ -1,5 +1,5 @@
 import { counted } from './request-rate.ts'
-import type { Requests } from './request-rate.ts'
+import type { RequestRate } from './request-rate.ts'
 import type { IdleGap } from './idle-gaps.ts'
 
 /** Traffic of one prefix as its idle gaps, oldest first. `last`: the silence that ended with the observation, not with a request. */
@@ -10,7 +10,7 @@ export interface Traffic {
 
 /** An idle gap, and how many requests had come of late when it began. */
 export interface SeenGap extends IdleGap {
-  requests: Requests
+  requests: RequestRate
 }
 
 /** So many requests, evenly from `startAt` to `endAt`, both of them requests. */
@@ -24,7 +24,7 @@ export interface Run {
 export function trafficOf(runs: Iterable<Run>, endAt: number): Traffic {
   const gaps: SeenGap[] = []
   let idleAt = 0
-  let requests: Requests | null = null
+  let requests: RequestRate | null = null
   for (const run of runs) {
     if (requests !== null && run.startAt > idleAt)
       gaps.push({ startAt: idleAt, lengthMs: run.startAt - idleAt, requests })

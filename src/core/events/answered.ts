@@ -1,6 +1,6 @@
 import { spendToday } from '../planning/budget.ts'
 import { gapAfterAnswer } from '../ledger/credit.ts'
-import { found, retentionRows } from './cache-read.ts'
+import { applyCacheRead, retentionRows } from './cache-read.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import { ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
 import type { PlanContext } from '../planning/plan.ts'
@@ -8,7 +8,7 @@ import { costOf } from '../model/price.ts'
 import { readReceipt } from '../cache/read-receipt.ts'
 import { goneAfter, granted } from '../cache/retention.ts'
 import { pendingUntil } from '../prefix/signal.ts'
-import type { PrefixState, Change } from '../prefix/state.ts'
+import type { PrefixState, Transition } from '../prefix/state.ts'
 import { paidIn } from '../ledger/holdout-gap.ts'
 import { lossAfter } from '../ledger/stop-loss.ts'
 import type { Primitive } from '../model/facts.ts'
@@ -29,7 +29,12 @@ export interface Answer {
 }
 
 /** One of our calls was answered: belief, retention, counters and money follow from what the answer says. */
-export function applyAnswer(before: PrefixState, answer: Answer, context: PlanContext, worst: number | null): Change {
+export function applyAnswer(
+  before: PrefixState,
+  answer: Answer,
+  context: PlanContext,
+  worst: number | null,
+): Transition {
   const { usage, startedAt, purpose } = answer
   const reading = readReceipt(usage, {
     purpose,
@@ -98,7 +103,7 @@ export function applyAnswer(before: PrefixState, answer: Answer, context: PlanCo
       break
     case 'full':
     case 'partial':
-      found(state, before, startedAt, gapMs, read + written, context.facts.retentions)
+      applyCacheRead(state, before, startedAt, gapMs, read + written, context.facts.retentions)
       if (reading.kind === 'partial' && before.measuredTokens !== null)
         state.measuredTokens = Math.max(before.measuredTokens, read + written)
       if (purpose === 'keep') state.keepHits = before.keepHits + 1

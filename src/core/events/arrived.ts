@@ -1,12 +1,12 @@
 import { creditUse } from '../ledger/credit.ts'
-import { found, retentionRows } from './cache-read.ts'
+import { applyCacheRead, retentionRows } from './cache-read.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import { ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
 import { counted } from '../demand/request-rate.ts'
 import { goneAfter, granted, writtenInstead, writtenName } from '../cache/retention.ts'
 import { SWEEP_HORIZON_MS } from '../time/schedule.ts'
 import { signalAfter } from '../prefix/signal.ts'
-import type { PrefixState, Change } from '../prefix/state.ts'
+import type { PrefixState, Transition } from '../prefix/state.ts'
 import { ended } from '../ledger/holdout-gap.ts'
 import { isForgiven, lossLimit } from '../ledger/stop-loss.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
@@ -48,7 +48,7 @@ export function applyArrivals(
   price: Price | null = null,
   open = false,
   unmarked = open,
-): Change {
+): Transition {
   if (arrivals.length === 0) return { state: before, rows: [] }
   const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
   const tally =
@@ -82,7 +82,7 @@ export function applyArrivals(
       if (state.lastHit === null || at >= state.lastHit.at)
         state.lastHit = { at, cachedTokens: read, ttftMs: arrival.ttftMs }
       if (state.anchorAt === null || at > state.anchorAt)
-        found(
+        applyCacheRead(
           state,
           { ...state },
           at,
@@ -168,7 +168,7 @@ function wroteItself(
 }
 
 /** Writes the coalesced arrivals to the history: once a minute, or when another row follows them. */
-export function flushTally(before: PrefixState, now: number, force: boolean): Change {
+export function flushTally(before: PrefixState, now: number, force: boolean): Transition {
   const { tally } = before
   if (tally === null || (!force && now - tally.firstAt < 60_000)) return { state: before, rows: [] }
   const row: HistoryRow = {

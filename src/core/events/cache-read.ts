@@ -4,7 +4,7 @@ import type { PrefixState } from '../prefix/state.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 
 /** A read found the entry: it lives, it was renewed, and the retention held for that long. */
-export function found(
+export function applyCacheRead(
   state: PrefixState,
   before: PrefixState,
   at: number,

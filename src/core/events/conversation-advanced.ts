@@ -14,7 +14,11 @@ export interface LeftEntry {
  * A prefix that is a conversation grows with each turn. It stays the same prefix, with its plan, its gaps, its losses and
  * what it spent today, so that all of them are the conversation's; only the entry is another one, written a moment ago.
  */
-export function followed(state: PrefixState, entry: LeftEntry, retention: LearnedRetention | null): PrefixState {
+export function applyConversationAdvanced(
+  state: PrefixState,
+  entry: LeftEntry,
+  retention: LearnedRetention | null,
+): PrefixState {
   const over = state.stopped?.reason === 'uncacheable' || state.stopped?.reason === 'lapsed'
   return {
     ...state,

@@ -7,7 +7,7 @@ import type { RetentionOffer } from '../model/facts.ts'
  * A prefix after the facts of its model, or the address of its provider, have changed. `offer` is what its retention is now, undefined
  * where there is none of that name; `hasMoved`: it is still not reached where it was written.
  */
-export function refitted(
+export function applyFactsChanged(
   before: PrefixState,
   { offer, hasMoved }: { offer: RetentionOffer | undefined; hasMoved: boolean },
   now: number,

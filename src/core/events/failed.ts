@@ -2,7 +2,7 @@ import { FAILURES } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { spendToday } from '../planning/budget.ts'
 import type { HistoryRow } from '../prefix/history.ts'
-import type { PrefixState, Change } from '../prefix/state.ts'
+import type { PrefixState, Transition } from '../prefix/state.ts'
 import { paidIn } from '../ledger/holdout-gap.ts'
 import type { Primitive } from '../model/facts.ts'
 import type { Purpose } from '../prefix/receipt.ts'
@@ -31,7 +31,7 @@ function withWait({ failure, retryAfterMs }: FailedCall): FailureValue {
 }
 
 /** One of our calls failed. An unknown outcome is charged at its worst case and stays in the history as unknown. */
-export function applyFailure(before: PrefixState, call: FailedCall, worst: number | null, ladder: number): Change {
+export function applyFailure(before: PrefixState, call: FailedCall, worst: number | null, ladder: number): Transition {
   const state: PrefixState = {
     ...before,
     generation: before.generation + 1,

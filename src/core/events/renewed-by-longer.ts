@@ -1,4 +1,4 @@
-import type { PrefixState, Change } from '../prefix/state.ts'
+import type { PrefixState, Transition } from '../prefix/state.ts'
 import { isWarm } from '../prefix/state.ts'
 import { gapOpened } from '../ledger/saving.ts'
 import { runsInside, ALONGSIDE_MS, ownAnchorAt } from '../cache/longer-prefix.ts'
@@ -16,7 +16,7 @@ export interface Passage {
  * A longer prefix was read or written, and this one with it: the clock moves, nothing is paid and nothing is credited. Null where it
  * changes nothing: an entry that is not believed warm is never revived this way, and a shorter retention proves nothing for a longer.
  */
-export function renewedInside(before: PrefixState, passage: Passage): Change | null {
+export function applyRenewedByLonger(before: PrefixState, passage: Passage): Transition | null {
   const { retention, anchorAt, inside } = before
   if (retention === null || anchorAt === null || inside?.refuted === true) return null
   if (

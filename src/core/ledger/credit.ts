@@ -6,7 +6,7 @@ import type { PrefixState } from '../prefix/state.ts'
 import { lossAfter } from './stop-loss.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { ReceiptKind, Purpose } from '../prefix/receipt.ts'
-import type { LearnedRetention, IdleGap } from '../prefix/parts.ts'
+import type { LearnedRetention, OpenGap } from '../prefix/parts.ts'
 
 /**
  * How long traffic alone is taken to carry an entry. Where the provider states no figure it is the longest that is believed
@@ -23,7 +23,7 @@ function naturalMs(retention: LearnedRetention): number {
 export function gapAfterAnswer(
   { gap, retention }: Pick<PrefixState, 'gap' | 'retention'>,
   answer: { at: number; kind: ReceiptKind; purpose: Purpose; wrote: boolean },
-): IdleGap {
+): OpenGap {
   const { at, kind, purpose, wrote } = answer
   if (retention === null || kind === 'uncacheable') return gap
   const read = kind === 'full' || kind === 'partial'

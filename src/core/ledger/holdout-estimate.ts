@@ -1,4 +1,4 @@
-import type { TrialRow } from '../prefix/history.ts'
+import type { HoldoutRow } from '../prefix/history.ts'
 
 /**
  * Idle gaps of one arm, as sums. `worth` is what rewriting the prefix costs: known before the gap is drawn into an arm, and
@@ -34,7 +34,7 @@ export const NO_GAPS: Arm = { gaps: 0, cost: 0, worth: 0, costSquares: 0, worthS
 export const NO_ARMS: Arms = { heldOut: NO_GAPS, kept: NO_GAPS }
 
 /** The sums after one more row of a trial, or after one that corrects an earlier row. */
-export function armsAfter(arms: Arms, row: TrialRow): Arms {
+export function armsAfter(arms: Arms, row: HoldoutRow): Arms {
   const arm = row.arm === 'held_out' ? 'heldOut' : 'kept'
   const { insteadOfNanos: was } = row
   const before = was === undefined ? arms[arm] : gapUncounted(arms[arm], was, row.worthNanos)

@@ -1,18 +1,18 @@
 import type { KeepWarmValue } from '../../contract/keep-warm.ts'
 import { nextAnnouncement } from '../prefix/announcement.ts'
-import type { TrialRow } from '../prefix/history.ts'
+import type { HoldoutRow } from '../prefix/history.ts'
 import { pendingUntil } from '../prefix/signal.ts'
 import type { PrefixState } from '../prefix/state.ts'
-import type { Trial, Stake } from '../prefix/parts.ts'
+import type { HoldoutGap, Stake } from '../prefix/parts.ts'
 
 /** What a step changed: the trial as it is now, and what the sums are to take from it. */
-export interface TrialStep {
-  trial: Trial
-  row: TrialRow | null
+export interface HoldoutStep {
+  trial: HoldoutGap
+  row: HoldoutRow | null
 }
 
 /** The draw for the gap that began at `gapAt`: made once, before its first decision. `random` is in [0, 1). */
-export function drawn(gapAt: number, share: number, random: number): Trial {
+export function drawn(gapAt: number, share: number, random: number): HoldoutGap {
   return { gapAt, heldOut: random < share, paidNanos: 0 }
 }
 
@@ -38,12 +38,12 @@ export function isHeldOut(state: PrefixState, keepWarm: Pick<KeepWarmValue, 'pla
 }
 
 /** The plan changed to one whose gaps are not measured. What the sums hold stays. */
-export function spoiled({ gapAt, heldOut }: Trial): Trial {
+export function spoiled({ gapAt, heldOut }: HoldoutGap): HoldoutGap {
   return { gapAt, heldOut, lifted: true, spoiled: true, paidNanos: 0 }
 }
 
 /** A keep-alive is planned for this gap. What was planned moves until it was due. */
-export function atStake(trial: Trial, stake: Stake, now: number): Trial {
+export function atStake(trial: HoldoutGap, stake: Stake, now: number): HoldoutGap {
   if (trial.spoiled === true) return trial
   const standing = trial.stake
   if (standing !== undefined && (now >= standing.dueAt || standing.dueAt === stake.dueAt)) return trial
@@ -51,7 +51,7 @@ export function atStake(trial: Trial, stake: Stake, now: number): Trial {
 }
 
 /** One of our calls in this gap took so much. */
-export function paid(trial: Trial, nanos: number, at: number): TrialStep {
+export function paid(trial: HoldoutGap, nanos: number, at: number): HoldoutStep {
   if (trial.stake === undefined || nanos === 0) return { trial, row: null }
   const next = { ...trial, paidNanos: trial.paidNanos + nanos }
   return next.bookedNanos === undefined
@@ -60,7 +60,7 @@ export function paid(trial: Trial, nanos: number, at: number): TrialStep {
 }
 
 /** The plan rests: what the gap costs stands, unless the next real request finds the entry all the same. */
-export function rested(trial: Trial, at: number): TrialStep {
+export function rested(trial: HoldoutGap, at: number): HoldoutStep {
   if (trial.stake === undefined || at < trial.stake.dueAt || trial.bookedNanos !== undefined)
     return { trial, row: null }
   const why = trial.heldOut
@@ -73,7 +73,7 @@ export function rested(trial: Trial, at: number): TrialStep {
  * The real request came that ends the gap. `hit`: its usage shows that it read the prefix; whatever else is taken for a rewrite, in
  * both kinds of gaps.
  */
-export function ended(trial: Trial, hit: boolean, at: number): TrialStep {
+export function ended(trial: HoldoutGap, hit: boolean, at: number): HoldoutStep {
   if (trial.stake === undefined || at < trial.stake.dueAt) return { trial, row: null }
   const { writeNanos, readNanos } = trial.stake
   const why = hit
@@ -82,10 +82,10 @@ export function ended(trial: Trial, hit: boolean, at: number): TrialStep {
   return booked(trial, trial.paidNanos + (hit ? readNanos : writeNanos), at, why)
 }
 
-function booked(trial: Trial, nanos: number, at: number, why: string): TrialStep {
+function booked(trial: HoldoutGap, nanos: number, at: number, why: string): HoldoutStep {
   const { stake, heldOut, bookedNanos } = trial
   if (stake === undefined || bookedNanos === nanos) return { trial, row: null }
-  const row: TrialRow = {
+  const row: HoldoutRow = {
     at,
     type: 'trial',
     arm: heldOut ? 'held_out' : 'kept',
@@ -98,7 +98,7 @@ function booked(trial: Trial, nanos: number, at: number, why: string): TrialStep
 }
 
 /** Books what one of our calls cost in a state that is being made. */
-export function paidIn(state: PrefixState, nanos: number, at: number): TrialRow[] {
+export function paidIn(state: PrefixState, nanos: number, at: number): HoldoutRow[] {
   if (state.trial === undefined) return []
   const { trial, row } = paid(state.trial, nanos, at)
   state.trial = trial

@@ -1,6 +1,6 @@
 import { readNanos } from '../model/price.ts'
 import type { Price } from '../model/facts.ts'
-import type { IdleGap } from '../prefix/parts.ts'
+import type { OpenGap } from '../prefix/parts.ts'
 
 /** A real request that used the prefix. */
 export interface Use {
@@ -25,13 +25,13 @@ export function savedNanos(tokens: number, price: Price | null, rewrite: number 
 }
 
 /** A write that was asked for starts a gap as a real request does: from here traffic alone would have carried the entry. */
-export function gapOpened(gap: IdleGap, at: number, ttlMs: number): IdleGap {
+export function gapOpened(gap: OpenGap, at: number, ttlMs: number): OpenGap {
   if (gap.fromAt !== null && at <= gap.fromAt) return gap
   return { ...gap, fromAt: at, ttlMs, heldUntil: null }
 }
 
 /** A keep-alive left the entry standing. It is no traffic: the gap goes on, only what holds the entry is now ours. */
-export function gapHeld(gap: IdleGap, at: number, ttlMs: number): IdleGap {
+export function gapHeld(gap: OpenGap, at: number, ttlMs: number): OpenGap {
   if (gap.fromAt === null || at <= gap.fromAt) return gap
   return { ...gap, heldUntil: Math.max(gap.heldUntil ?? 0, at + ttlMs) }
 }
@@ -41,7 +41,7 @@ export function gapHeld(gap: IdleGap, at: number, ttlMs: number): IdleGap {
  * what a keep-alive of this very gap did. A request that is reported late divides a gap that was already judged: where
  * the later one would then have hit anyway, its saving is taken back; a second saving is never given for one gap.
  */
-export function gapEnded(gap: IdleGap, use: Use, ttlMs: number): { gap: IdleGap; saving: Saving | null } {
+export function gapEnded(gap: OpenGap, use: Use, ttlMs: number): { gap: OpenGap; saving: Saving | null } {
   if (gap.fromAt === null) return { gap: gapOpened(gap, use.at, ttlMs), saving: null }
   if (use.at <= gap.fromAt) return late(gap, use)
   const next = { ...gapOpened(gap, use.at, ttlMs), credited: null }
@@ -54,7 +54,7 @@ export function gapEnded(gap: IdleGap, use: Use, ttlMs: number): { gap: IdleGap;
   }
 }
 
-function late(gap: IdleGap, use: Use): { gap: IdleGap; saving: Saving | null } {
+function late(gap: OpenGap, use: Use): { gap: OpenGap; saving: Saving | null } {
   const { credited } = gap
   if (credited === null || use.at <= credited.fromAt || use.at >= credited.at) return { gap, saving: null }
   const natural = use.at - credited.fromAt <= credited.ttlMs || !use.hit

@@ -4,7 +4,7 @@ import type { Piece } from './prompt-view.ts'
 import type { Finding } from '../model/advice.ts'
 
 /** Differences that nobody sees and every provider compares: ends of lines, spaces, spellings of one letter, order of keys. */
-export function slips(pieces: readonly Piece[]): Finding[] {
+export function invisibleDifferences(pieces: readonly Piece[]): Finding[] {
   return [...lineEnds(pieces), ...pieces.flatMap(ofPiece)]
 }
 

@@ -1,9 +1,9 @@
 import { contextOf, positionOf } from './context.ts'
-import { slips } from './invisible-differences.ts'
+import { invisibleDifferences } from './invisible-differences.ts'
 import { isExempt, TEXT_RULES } from './text-rules.ts'
 import type { TextRule } from './text-rules.ts'
 import { toolFindings } from './tools.ts'
-import type { Part, Piece, Block, Sight } from './prompt-view.ts'
+import type { Part, Piece, Block, PromptView } from './prompt-view.ts'
 import type { Finding } from '../model/advice.ts'
 
 /** Characters that are looked at. What stands behind is not: registering must stay quick. */
@@ -12,7 +12,7 @@ const MAX_PER_CAUSE = 5
 /** Less than this behind something volatile costs little. */
 const STABLE_CHARACTERS = 400
 
-export function lint(sight: Sight): Finding[] {
+export function lint(sight: PromptView): Finding[] {
   const found: Finding[] = []
   const volatile: { block: number; finding: Finding; behind: number }[] = []
   let left = MAX_LOOKED_AT
@@ -29,7 +29,7 @@ export function lint(sight: Sight): Finding[] {
   }
   const first = volatile[0]
   if (first !== undefined) found.push(...afterVolatile(sight, first))
-  found.push(...slips(sight.blocks.flatMap(({ pieces }) => pieces)))
+  found.push(...invisibleDifferences(sight.blocks.flatMap(({ pieces }) => pieces)))
   found.push(...toolFindings(sight.tools), ...markerFindings(sight), ...sizeFindings(sight))
   return few(found)
 }
@@ -65,7 +65,7 @@ function findingOf({ cause, kind, what, fix }: TextRule, at: string, text: strin
 }
 
 /** Said once, for the first: all that follows is lost with it, the markers too. */
-function afterVolatile({ blocks }: Sight, first: { block: number; finding: Finding; behind: number }): Finding[] {
+function afterVolatile({ blocks }: PromptView, first: { block: number; finding: Finding; behind: number }): Finding[] {
   const { finding, block, behind } = first
   const later = blocks.slice(block + 1).flatMap(({ pieces }) => pieces)
   const follows = later.reduce((sum, { text }) => sum + text.length, behind)
@@ -96,7 +96,7 @@ function afterVolatile({ blocks }: Sight, first: { block: number; finding: Findi
   return found
 }
 
-function markerFindings({ blocks, maxMarkers, lookback }: Sight): Finding[] {
+function markerFindings({ blocks, maxMarkers, lookback }: PromptView): Finding[] {
   const found: Finding[] = []
   const marked = blocks.flatMap(({ marker }, index) => (marker === null ? [] : [{ ...marker, index }]))
   const surplus = maxMarkers === null ? undefined : marked[maxMarkers]
@@ -138,7 +138,7 @@ function positions(blocks: readonly Block[]): number {
   return blocks.filter(({ run }, index) => run === null || run !== blocks[index - 1]?.run).length
 }
 
-function sizeFindings({ blocks, estimatedTokens, minimumTokens }: Sight): Finding[] {
+function sizeFindings({ blocks, estimatedTokens, minimumTokens }: PromptView): Finding[] {
   if (minimumTokens === null || estimatedTokens >= minimumTokens) return []
   return [
     {

@@ -27,7 +27,7 @@ export interface Block {
 }
 
 /** A prefix as lint sees it, in the order in which it is rendered. */
-export interface Sight {
+export interface PromptView {
   blocks: readonly Block[]
   tools: readonly SeenTool[]
   estimatedTokens: number

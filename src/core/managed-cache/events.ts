@@ -1,11 +1,11 @@
 import type {
-  HandleChange,
-  HandleContext,
-  HandleFailure,
-  HandleOp,
-  HandleState,
-  LiveHandle,
-  SeenHandle,
+  ManagedCacheChange,
+  ManagedCacheContext,
+  ManagedCacheFailure,
+  ManagedCacheOp,
+  ManagedCacheState,
+  LiveManagedCache,
+  SeenManagedCache,
 } from './state.ts'
 import { creationNanos, storageNanos } from '../model/storage-price.ts'
 import type { StorageRate } from '../model/storage-price.ts'
@@ -16,7 +16,7 @@ const FIRST_BACKOFF_MS = 1_000
 const LONGEST_BACKOFF_MS = 120_000
 
 /** Counts storage up to `now`, or to the expiry where that came first. */
-export function meter(state: HandleState, rates: readonly StorageRate[], now: number): HandleChange {
+export function meter(state: ManagedCacheState, rates: readonly StorageRate[], now: number): ManagedCacheChange {
   const { live } = state
   if (live === null) return { state, costNanos: 0 }
   const toAt = Math.min(now, live.expiresAt)
@@ -27,11 +27,11 @@ export function meter(state: HandleState, rates: readonly StorageRate[], now: nu
 }
 
 function charged(
-  state: HandleState,
+  state: ManagedCacheState,
   to: 'creationNanos' | 'storageNanos',
   costNanos: number | null,
   now: number,
-): HandleState {
+): ManagedCacheState {
   if (costNanos === null) return { ...state, unpriced: true }
   const day = dayOf(now)
   const before = state.day === day ? state.dayNanos : 0
@@ -42,18 +42,18 @@ const healed = { failuresInRow: 0, notBeforeAt: 0, lastFailure: null, stopped: n
 
 /** The provider made it: the handle that callers get is this one from now on. `startedAt`: when the request began. */
 export function applyCreated(
-  before: HandleState,
-  seen: SeenHandle,
+  before: ManagedCacheState,
+  seen: SeenManagedCache,
   startedAt: number,
   boughtMs: number,
-  context: HandleContext,
+  context: ManagedCacheContext,
   now: number,
-): HandleChange {
+): ManagedCacheChange {
   const { state } = meter(before, context.rates, now)
   const tokens = seen.tokens ?? null
   const price = context.inputNanosPerMTok
   const cost = tokens === null || price === null ? null : creationNanos(tokens, price)
-  const live: LiveHandle = {
+  const live: LiveManagedCache = {
     ...seen,
     tokens,
     // Counted from our own clock as well: a provider's clock that is ahead must not make it live longer here than there.
@@ -70,19 +70,19 @@ export function applyCreated(
 
 /** The provider moved its expiry, or (`verify`) said that it lives. */
 export function applySeen(
-  before: HandleState,
+  before: ManagedCacheState,
   op: 'renew' | 'verify',
-  seen: SeenHandle,
+  seen: SeenManagedCache,
   startedAt: number,
   boughtMs: number,
-  context: HandleContext,
+  context: ManagedCacheContext,
   now: number,
-): HandleChange {
+): ManagedCacheChange {
   const { state, costNanos } = meter(before, context.rates, now)
   const { live } = state
   if (live === null || live.name !== seen.name) return { state, costNanos }
   const expiresAt = op === 'renew' ? Math.min(seen.expiresAt, startedAt + boughtMs) : seen.expiresAt
-  const next: HandleState = {
+  const next: ManagedCacheState = {
     ...state,
     ...healed,
     // An answer lifts what waiting heals; what stopped it stays, unless it was bought anew.
@@ -103,16 +103,16 @@ export function applySeen(
 
 /** It is not there any more: deleted by us (`ended`), or found to be gone. From here on nobody is given it. */
 export function applyGone(
-  before: HandleState,
+  before: ManagedCacheState,
   name: string,
   how: 'ended' | 'lost',
-  context: HandleContext,
+  context: ManagedCacheContext,
   now: number,
-): HandleChange {
+): ManagedCacheChange {
   if (before.live?.name !== name) return { state: before, costNanos: 0 }
   const { state, costNanos } = meter(before, context.rates, now)
   const lost = how === 'lost'
-  const next: HandleState = {
+  const next: ManagedCacheState = {
     ...state,
     live: null,
     notBeforeAt: 0,
@@ -122,18 +122,18 @@ export function applyGone(
   return { state: next, costNanos }
 }
 
-export function applyHandleFailure(
-  before: HandleState,
-  op: HandleOp,
-  { failure, permanent, retryAfterMs, accepted }: HandleFailure,
+export function applyManagedCacheFailure(
+  before: ManagedCacheState,
+  op: ManagedCacheOp,
+  { failure, permanent, retryAfterMs, accepted }: ManagedCacheFailure,
   reservedNanos: number,
-  context: HandleContext,
+  context: ManagedCacheContext,
   now: number,
   doneByAt = now,
-): HandleChange {
+): ManagedCacheChange {
   const failuresInRow = before.failuresInRow + 1
   const backoff = backoffMs(failuresInRow, context.random, FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS)
-  const state: HandleState = {
+  const state: ManagedCacheState = {
     ...before,
     failuresInRow,
     lastFailure: { at: now, failure },
@@ -154,8 +154,13 @@ export function applyHandleFailure(
 }
 
 /** Adopts a handle that carries our mark and that we had lost sight of: its creation was charged when it was lost. */
-export function applyAdopted(before: HandleState, seen: SeenHandle, context: HandleContext, now: number): HandleState {
-  const live: LiveHandle = {
+export function applyAdopted(
+  before: ManagedCacheState,
+  seen: SeenManagedCache,
+  context: ManagedCacheContext,
+  now: number,
+): ManagedCacheState {
+  const live: LiveManagedCache = {
     ...seen,
     maybeUntilAt: null,
     seenAt: now,

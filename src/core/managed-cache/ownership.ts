@@ -1,4 +1,4 @@
-import type { HandleState } from './state.ts'
+import type { ManagedCacheState } from './state.ts'
 
 /**
  * Whose a handle is. The mark in its display name carries this deployment's id and the beginning of the content's
@@ -25,7 +25,7 @@ export type Verdict = 'keep' | 'leave' | 'adopt' | 'delete'
 export function judgeListed(
   name: string,
   expiresAt: number,
-  state: HandleState,
+  state: ManagedCacheState,
   around: { inFlight: boolean; dropping: boolean; now: number },
 ): Verdict {
   if (state.live?.name === name) return 'keep'

@@ -1,5 +1,11 @@
 import { endsAt, mayLive } from './state.ts'
-import type { HandleContext, HandleDecision, HandleKeep, HandleState, LiveHandle } from './state.ts'
+import type {
+  ManagedCacheContext,
+  ManagedCacheDecision,
+  ManagedCacheKeep,
+  ManagedCacheState,
+  LiveManagedCache,
+} from './state.ts'
 import { dollars } from '../model/price.ts'
 import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS } from '../time/schedule.ts'
 import { creationNanos, storageNanos } from '../model/storage-price.ts'
@@ -23,13 +29,17 @@ export function renewLeadMs(ttlMs: number): number {
 }
 
 /** How long the next creation or renewal is bought for: not past the end that is known. */
-export function ttlToBuy(state: HandleState, keep: HandleKeep, now: number): number {
+export function ttlToBuy(state: ManagedCacheState, keep: ManagedCacheKeep, now: number): number {
   if (keep.untilAt === null) return state.ttlMs
   return Math.min(state.ttlMs, Math.max(SHORTEST_TTL_MS, keep.untilAt - now))
 }
 
 /** What to do about a handle at `now`. */
-export function decideHandle(state: HandleState, context: HandleContext, now: number): HandleDecision {
+export function decideManagedCache(
+  state: ManagedCacheState,
+  context: ManagedCacheContext,
+  now: number,
+): ManagedCacheDecision {
   if (context.credentialGone !== undefined)
     return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
@@ -60,18 +70,23 @@ export function decideHandle(state: HandleState, context: HandleContext, now: nu
 }
 
 /** The storage that a renewal adds to what is bought, where it takes effect as late as it can. */
-function renewalNanos(state: HandleState, live: LiveHandle, context: HandleContext, now: number): number | null {
+function renewalNanos(
+  state: ManagedCacheState,
+  live: LiveManagedCache,
+  context: ManagedCacheContext,
+  now: number,
+): number | null {
   const untilAt = now + RENEWAL_LASTS_MS + ttlToBuy(state, context.keep, now)
   return storageNanos(live.tokens, live.expiresAt, Math.max(live.expiresAt, untilAt), context.rates)
 }
 
 /** Somebody asks for a handle that lives to be renewed now: limits hold all the same. */
 export function decideRenewal(
-  state: HandleState,
-  live: LiveHandle,
-  context: HandleContext,
+  state: ManagedCacheState,
+  live: LiveManagedCache,
+  context: ManagedCacheContext,
   now: number,
-): HandleDecision {
+): ManagedCacheDecision {
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const worst = renewalNanos(state, live, context, now)
   const refused = budgetRefusal(state, context, now, worst)
@@ -80,7 +95,7 @@ export function decideRenewal(
 }
 
 /** The same question for somebody who asks for the handle now: what had stopped it before does not matter, limits do. */
-export function decideAsked(state: HandleState, context: HandleContext, now: number): HandleDecision {
+export function decideAsked(state: ManagedCacheState, context: ManagedCacheContext, now: number): ManagedCacheDecision {
   if (context.credentialGone !== undefined)
     return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
@@ -91,13 +106,13 @@ export function decideAsked(state: HandleState, context: HandleContext, now: num
 }
 
 function spend(
-  state: HandleState,
-  context: HandleContext,
+  state: ManagedCacheState,
+  context: ManagedCacheContext,
   now: number,
   op: 'create' | 'renew',
   why: string,
   worst: number | null,
-): HandleDecision {
+): ManagedCacheDecision {
   // What somebody asked for is theirs to pay; what goes on by itself needs a price to stay inside of a budget.
   const limited = context.keep.budgetNanosPerDay !== null || context.accountLeftNanos !== null
   if (worst === null && limited && state.creations > 0) {
@@ -116,7 +131,7 @@ function spend(
 }
 
 /** The creation, and the storage that it commits to. */
-function createNanos(state: HandleState, context: HandleContext, now: number): number | null {
+function createNanos(state: ManagedCacheState, context: ManagedCacheContext, now: number): number | null {
   if (context.inputNanosPerMTok === null) return null
   // Before the first count the estimate is doubled, as it is for a prefix: a token is two bytes at the least in the texts that are billed.
   const tokens = state.live?.tokens ?? state.measuredTokens ?? context.estimatedTokens * 2
@@ -125,20 +140,29 @@ function createNanos(state: HandleState, context: HandleContext, now: number): n
 }
 
 /** Storage that is bought and not yet counted: until its expiry, or until where an unanswered renewal may have moved it. */
-export function owedNanos({ live }: Pick<HandleState, 'live'>, rates: HandleContext['rates']): number {
+export function owedNanos({ live }: Pick<ManagedCacheState, 'live'>, rates: ManagedCacheContext['rates']): number {
   if (live === null) return 0
   const endAt = Math.max(live.expiresAt, live.maybeUntilAt ?? 0)
   return storageNanos(live.tokens, live.meteredToAt, endAt, rates) ?? 0
 }
 
 /** The same without what has passed of it before the UTC day of `now`: that was another day's. */
-export function owedFromToday({ live }: Pick<HandleState, 'live'>, rates: HandleContext['rates'], now: number): number {
+export function owedFromToday(
+  { live }: Pick<ManagedCacheState, 'live'>,
+  rates: ManagedCacheContext['rates'],
+  now: number,
+): number {
   if (live === null) return 0
   const dayAt = nextDayAt(now) - DAY_MS
   return owedNanos({ live: { ...live, meteredToAt: Math.max(live.meteredToAt, dayAt) } }, rates)
 }
 
-function budgetRefusal(state: HandleState, context: HandleContext, now: number, worst: number | null): string | null {
+function budgetRefusal(
+  state: ManagedCacheState,
+  context: ManagedCacheContext,
+  now: number,
+  worst: number | null,
+): string | null {
   if (worst === null) return null
   const spent = (state.day === dayOf(now) ? state.dayNanos : 0) + owedFromToday(state, context.rates, now)
   const budget = context.keep.budgetNanosPerDay
@@ -152,7 +176,11 @@ function budgetRefusal(state: HandleState, context: HandleContext, now: number, 
 }
 
 /** Plans the next step after anything that happened. A decision that stops is written down once, with its reason. */
-export function rescheduleHandle(state: HandleState, context: HandleContext, now: number): HandleState {
+export function rescheduleManagedCache(
+  state: ManagedCacheState,
+  context: ManagedCacheContext,
+  now: number,
+): ManagedCacheState {
   if (state.stopped !== null && state.stopped.reason !== 'kill_switch') {
     // Without its credential nothing can be done about it, at its end neither.
     if (context.credentialGone !== undefined) return { ...state, nextAt: null }
@@ -164,7 +192,7 @@ export function rescheduleHandle(state: HandleState, context: HandleContext, now
     const { live } = state
     return { ...state, nextAt: mayLive(live, now) ? Math.max(live?.expiresAt ?? 0, live?.maybeUntilAt ?? 0) : null }
   }
-  const decision = decideHandle(state, context, now)
+  const decision = decideManagedCache(state, context, now)
   if (decision.do === 'stop') {
     if (state.stopped?.reason === decision.reason) return { ...state, nextAt: null }
     return {

@@ -6,16 +6,16 @@ import { dayOf } from '../time/time.ts'
  * A managed cache: contents that a provider keeps under a name (the handle) until a time. Reads do not extend it, updates
  * do, and at any moment somebody else may delete it. What to do about one is decided here, from its state and the time.
  */
-export interface HandleState {
+export interface ManagedCacheState {
   /** The handle that callers are given; null while there is none. Replaced whole, in one commit: nobody sees half a swap. */
-  live: LiveHandle | null
+  live: LiveManagedCache | null
   /** What each creation and each renewal buys. */
   ttlMs: number
   /** When somebody last asked for it. */
   lastUsedAt: number
   /** When something is to be done next; null: nothing before somebody asks. */
   nextAt: number | null
-  stopped: { reason: HandleStop; at: number; why: string } | null
+  stopped: { reason: ManagedCacheStop; at: number; why: string } | null
   failuresInRow: number
   /** A provider asked us to wait until then, or we back off. */
   notBeforeAt: number
@@ -39,7 +39,7 @@ export interface HandleState {
   why: string
 }
 
-export interface LiveHandle {
+export interface LiveManagedCache {
   name: string
   /** Null when the provider did not say how many. */
   tokens: number | null
@@ -55,7 +55,7 @@ export interface LiveHandle {
   meteredToAt: number
 }
 
-export type HandleStop =
+export type ManagedCacheStop =
   | 'kill_switch'
   | 'ended'
   | 'budget_exhausted'
@@ -64,7 +64,7 @@ export type HandleStop =
   | 'credential_replaced'
 
 /** How long to keep it: until a time, or while somebody asks for it. */
-export interface HandleKeep {
+export interface ManagedCacheKeep {
   untilAt: number | null
   /** Kept while it was asked for within this long. */
   idleMs: number | null
@@ -72,8 +72,8 @@ export interface HandleKeep {
   budgetNanosPerDay: number | null
 }
 
-export interface HandleContext {
-  keep: HandleKeep
+export interface ManagedCacheContext {
+  keep: ManagedCacheKeep
   /** Price of a million tokens at creation; null when unknown. */
   inputNanosPerMTok: number | null
   /** Empty when unknown. */
@@ -87,15 +87,15 @@ export interface HandleContext {
   random: number
 }
 
-export type HandleOp = 'create' | 'renew' | 'verify' | 'delete'
+export type ManagedCacheOp = 'create' | 'renew' | 'verify' | 'delete'
 
-export type HandleDecision =
+export type ManagedCacheDecision =
   | { do: 'call'; op: 'create' | 'renew' | 'delete'; why: string; worstNanos: number | null }
   | { do: 'wait'; at: number; why: string }
-  | { do: 'stop'; reason: HandleStop; why: string }
+  | { do: 'stop'; reason: ManagedCacheStop; why: string }
 
 /** A handle as the provider describes it. */
-export interface SeenHandle {
+export interface SeenManagedCache {
   name: string
   tokens: number | null
   createdAt: number
@@ -103,13 +103,13 @@ export interface SeenHandle {
 }
 
 /** A state after something happened, and what that cost; null: not known. */
-export interface HandleChange {
-  state: HandleState
+export interface ManagedCacheChange {
+  state: ManagedCacheState
   costNanos: number | null
 }
 
 /** A call about a handle that failed. */
-export interface HandleFailure {
+export interface ManagedCacheFailure {
   failure: FailureValue
   /** Waiting does not heal it. */
   permanent: boolean
@@ -119,7 +119,7 @@ export interface HandleFailure {
 }
 
 /** A handle that was registered and is not created yet. */
-export function newHandleState(now: number, ttlMs: number): HandleState {
+export function newManagedCacheState(now: number, ttlMs: number): ManagedCacheState {
   return {
     live: null,
     ttlMs,
@@ -143,17 +143,17 @@ export function newHandleState(now: number, ttlMs: number): HandleState {
 }
 
 /** When keeping ends, as things stand; infinity when nothing ends it. */
-export function endsAt(state: HandleState, keep: HandleKeep): number {
+export function endsAt(state: ManagedCacheState, keep: ManagedCacheKeep): number {
   const idle = keep.idleMs === null ? Number.POSITIVE_INFINITY : state.lastUsedAt + keep.idleMs
   return Math.min(keep.untilAt ?? Number.POSITIVE_INFINITY, idle)
 }
 
 /** Whether the provider may still have it: by the clock, or because nobody knows how its last renewal ended. */
-export function mayLive(live: LiveHandle | null, now: number): boolean {
+export function mayLive(live: LiveManagedCache | null, now: number): boolean {
   return live !== null && Math.max(live.expiresAt, live.maybeUntilAt ?? 0) > now
 }
 
 /** Forgets what had stopped it, because somebody asks for it. */
-export function restartHandle(state: HandleState, now: number): HandleState {
+export function restartManagedCache(state: ManagedCacheState, now: number): ManagedCacheState {
   return { ...state, stopped: null, failuresInRow: 0, notBeforeAt: 0, lastUsedAt: Math.max(now, state.lastUsedAt) }
 }

@@ -10,7 +10,7 @@ export interface PoolModel {
   constraints: { fromMinute: number; toMinute: number }[]
 }
 
-export interface Pool {
+export interface ModelPool {
   name: string
   description: string | null
   fallback: boolean
@@ -56,7 +56,7 @@ export interface Route {
 }
 
 /** What traffic with this preference may reach now: the preferred model first, then the others, unless there is no falling back. */
-export function routeOf({ models, fallback }: Pool, preference: string | null, now: number): Route {
+export function routeOf({ models, fallback }: ModelPool, preference: string | null, now: number): Route {
   const preferred = models.filter(({ name }) => name === preference)
   const ordered = [...preferred, ...models.filter((model) => !preferred.includes(model))]
   const tried = fallback ? ordered : ordered.slice(0, 1)

@@ -1,5 +1,5 @@
-import { foreseeRow } from '../demand/forecast.ts'
-import type { Foresight } from '../demand/forecast.ts'
+import { forecastRow } from '../demand/forecast.ts'
+import type { Forecast } from '../demand/forecast.ts'
 import { leadMs } from '../time/latency.ts'
 import type { PlanContext } from './plan.ts'
 import { choiceWhy, horizon, letGoWhy, reachOf, retentionFor } from './probe-policy.ts'
@@ -35,7 +35,7 @@ export function cap(state: PrefixState, context: PlanContext): number | null {
 }
 
 /** What `auto` makes of the gap that began with the last real request; null before the first: it then holds to the cap. */
-function learned(state: PrefixState, context: PlanContext): { choice: Choice; foresight: Foresight } | null {
+function learned(state: PrefixState, context: PlanContext): { choice: Choice; foresight: Forecast } | null {
   const { retention } = state
   if (state.lastArrivalAt === null || retention === null) return null
   const holding = holdingOf(state, context, retention.name, retention.ttlMs)
@@ -45,9 +45,9 @@ function learned(state: PrefixState, context: PlanContext): { choice: Choice; fo
 }
 
 /** What the gap that began with the last real request may be, looked at as far as it matters. */
-function sight(state: PrefixState, reachMs?: number): Foresight {
+function sight(state: PrefixState, reachMs?: number): Forecast {
   const startAt = Math.max(state.lastArrivalAt ?? 0, state.plannedAt)
-  return foreseeRow(state, startAt, reachMs)
+  return forecastRow(state, startAt, reachMs)
 }
 
 /** A retention of this prefix with its prices; null where a price is not known. */

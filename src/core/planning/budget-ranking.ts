@@ -1,5 +1,5 @@
 import { holdingOf, latencyValue, probeLimit } from './break-even.ts'
-import { foreseeRow } from '../demand/forecast.ts'
+import { forecastRow } from '../demand/forecast.ts'
 import type { PlanContext } from './plan.ts'
 import type { Holding } from './probe-policy.ts'
 import { isWarm, warmUntil } from '../prefix/state.ts'
@@ -9,7 +9,7 @@ import type { IdleGap } from '../demand/idle-gaps.ts'
 import { nextDayAt } from '../time/time.ts'
 
 /** What a plan is expected to bring, and to cost until the day ends. */
-export interface Worth {
+export interface BudgetRank {
   /** What it saves beyond its cost, for each dollar of it, if it is let go when that is highest: -1 where nothing at all is saved. */
   netPerDollar: number
   costNanos: number
@@ -21,12 +21,12 @@ export interface Worth {
  * end; the best of these numbers counts. Its cost is that of this gap and of gaps like those before it until midnight. Null: no price or retention
  * tells.
  */
-export function worthOf(state: PrefixState, context: PlanContext, now: number): Worth | null {
+export function budgetRankOf(state: PrefixState, context: PlanContext, now: number): BudgetRank | null {
   const course = courseOf(state, context, now)
   if (course === null) return null
   const { holding, probes, firstAt, fromAt, entry, mostNanos, limit } = course
   const gaps = unpackGaps(state.gaps ?? [])
-  const { lengthsMs, weights } = foreseeRow(state, fromAt)
+  const { lengthsMs, weights } = forecastRow(state, fromAt)
   // By the number of further probes: the weight of gaps that end while only so many hold it, and that would still be idle at the next.
   const ends = new Float64Array(probes + 1)
   const asks = new Float64Array(probes + 1)
@@ -92,18 +92,18 @@ function courseOf(state: PrefixState, context: PlanContext, now: number) {
 }
 
 /** A plan that asks for its share of a budget. */
-export interface Bid extends Worth {
+export interface Bid extends BudgetRank {
   k: number
 }
 
 /** Whom a budget does not reach. `bar`: the net per dollar of the best of them; null: it reaches all. */
-export interface Ration {
+export interface BudgetShare {
   outbid: ReadonlySet<number>
   bar: number | null
 }
 
 /** Gives out a budget, the highest net per dollar first; of plans that are worth the same, the older prefix first. */
-export function ration(bids: readonly Bid[], leftNanos: number): Ration {
+export function shareBudget(bids: readonly Bid[], leftNanos: number): BudgetShare {
   const outbid = new Set<number>()
   let bar: number | null = null
   let left = leftNanos

@@ -6,7 +6,7 @@ import type { HoldBack } from './rate-limit.ts'
  * prefix, for seconds; then a single call tries, and the first success closes it. It forgets: failures after a minute, and how
  * often it opened within the hour, so that it never stays shut because of what was long ago.
  */
-export interface Breaker {
+export interface CircuitBreaker {
   failures: number
   lastFailureAt: number
   /** The prefix that failed last, and whether another one failed in this row. */
@@ -42,7 +42,7 @@ const COUNTED: readonly FailureKind[] = [
   'unreadable_answer',
 ]
 
-export function newBreaker(): Breaker {
+export function newCircuitBreaker(): CircuitBreaker {
   return {
     failures: 0,
     lastFailureAt: 0,
@@ -56,12 +56,18 @@ export function newBreaker(): Breaker {
   }
 }
 
-export function succeeded(breaker: Breaker): Breaker {
+export function succeeded(breaker: CircuitBreaker): CircuitBreaker {
   return { ...breaker, failures: 0, several: false, openUntil: 0, trialUntil: 0 }
 }
 
 /** A call failed. `permanent` failures are a matter of the prefix or its key, and stop the plan instead. */
-export function failed(breaker: Breaker, k: number, kind: FailureKind, permanent: boolean, now: number): Breaker {
+export function failed(
+  breaker: CircuitBreaker,
+  k: number,
+  kind: FailureKind,
+  permanent: boolean,
+  now: number,
+): CircuitBreaker {
   if (permanent || !COUNTED.includes(kind)) return breaker
   const fresh = now - breaker.lastFailureAt <= FORGET_FAILURES_MS || breaker.openUntil > 0
   const failures = fresh ? breaker.failures + 1 : 1
@@ -83,17 +89,17 @@ export function failed(breaker: Breaker, k: number, kind: FailureKind, permanent
 }
 
 /** A call is about to be sent while the breaker is not closed: it is the trial. */
-export function tried(breaker: Breaker, now: number): Breaker {
+export function tried(breaker: CircuitBreaker, now: number): CircuitBreaker {
   if (breaker.openUntil === 0 || breaker.trialUntil > now) return breaker
   return { ...breaker, trialUntil: Math.max(now, breaker.openUntil) + TRIAL_MS }
 }
 
-export function isOpen(breaker: Breaker, now: number): boolean {
+export function isOpen(breaker: CircuitBreaker, now: number): boolean {
   return breaker.openUntil > now
 }
 
 /** Whether to hold back; never strictly: whatever would lapse goes once, breaker or not. */
-export function holdForBreaker(breaker: Breaker, now: number): HoldBack | null {
+export function holdForCircuitBreaker(breaker: CircuitBreaker, now: number): HoldBack | null {
   if (breaker.trialUntil > now) {
     const untilAt = Math.min(breaker.trialUntil, Math.max(now, breaker.openUntil) + LOOK_AGAIN_MS)
     const why = 'one call tries whether the provider answers again; the others wait for it'

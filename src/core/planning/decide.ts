@@ -5,7 +5,7 @@ import { draining } from './superseded.ts'
 import { untilOpening, woken } from './window-opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { breakEvenProbes } from '../model/price.ts'
-import { refusal } from './stop-conditions.ts'
+import { stopConditionOf } from './stop-conditions.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { timing } from './timing.ts'
 import { isHeldOut } from '../ledger/holdout-gap.ts'
@@ -23,7 +23,7 @@ import type { StopReason } from '../prefix/parts.ts'
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
 export function decide(before: PrefixState, context: PlanContext, now: number): Decision {
   const state = woken(before, context, now)
-  const own = untilOpening(refusal(state, context, now) ?? timing(state, context, now), state, context, now)
+  const own = untilOpening(stopConditionOf(state, context, now) ?? timing(state, context, now), state, context, now)
   const planned = draining(announced(own, state, context, now), state, context)
   const due = planned.do === 'send' && planned.purpose === 'keep'
   const decision = due && isHeldOut(state, context.keepWarm, now) ? HELD_OUT : planned

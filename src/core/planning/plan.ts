@@ -1,5 +1,5 @@
 import type { HoldBack } from './rate-limit.ts'
-import type { Pace } from '../time/latency.ts'
+import type { LatencyEstimate } from '../time/latency.ts'
 import type { ModelFacts } from '../model/facts.ts'
 import type { Window } from '../time/weekly-window.ts'
 import type { Purpose } from '../prefix/receipt.ts'
@@ -44,7 +44,7 @@ export interface PlanContext {
   /** Coarseness of queue delays in this clock. */
   grainMs: number
   /** What was learned of the road to this provider; absent: the cautious assumption. */
-  pace?: Pace
+  pace?: LatencyEstimate
   /** Why calls to this provider, with this credential, should pause; absent while they need not. */
   holdBack?: HoldBack
   /** What the account may still spend today, reservations taken off; null: no account budget. */

@@ -1,4 +1,4 @@
-import type { Foresight } from '../demand/forecast.ts'
+import type { Forecast } from '../demand/forecast.ts'
 import { SHORTEST_GAP_MS } from '../demand/idle-gaps.ts'
 
 /** One way to keep a prefix: a retention with its prices for this prefix, all in one unit of money. */
@@ -44,7 +44,7 @@ export function reachOf(holding: Holding, latencyValue: number): number {
  * How many probes, at the least expected cost, for an entry that is held this way. A foresight says nothing of gaps shorter than
  * `SHORTEST_GAP_MS`: a retention shorter than that is held through them, within the cap, before it can matter.
  */
-export function horizon(holding: Holding, foresight: Foresight, latencyValue: number): Choice {
+export function horizon(holding: Holding, foresight: Forecast, latencyValue: number): Choice {
   const most = mostProbes(holding, latencyValue)
   const lapse = holding.write - holding.read + latencyValue
   // By the number of probes that a gap needs: its weight, and the probes it would take if more were allowed.
@@ -87,7 +87,7 @@ const LEFT_AT = 0.95
  */
 export function retentionFor(
   holdings: readonly Holding[],
-  foresight: Foresight,
+  foresight: Forecast,
   latencyValue: number,
   standing?: string,
 ): Choice | null {
@@ -102,7 +102,7 @@ export function retentionFor(
 }
 
 /** Why no probe follows the `sent` ones of a gap, in a sentence. */
-export function letGoWhy(choice: Choice, foresight: Foresight, sent: number, latencyValue: number): string {
+export function letGoWhy(choice: Choice, foresight: Forecast, sent: number, latencyValue: number): string {
   const { holding, probes } = choice
   if (probes === 0) return choiceWhy(choice, foresight)
   const after = `held at ${holding.name}, and let go after ${sent === 1 ? 'one probe' : `${sent} probes`}`
@@ -113,13 +113,13 @@ export function letGoWhy(choice: Choice, foresight: Foresight, sent: number, lat
 }
 
 /** Which gaps speak: of its own those that are remembered, beside those of like traffic. */
-export function gapWords({ seen }: Pick<Foresight, 'seen'>): string {
+export function gapWords({ seen }: Pick<Forecast, 'seen'>): string {
   if (seen === 0) return 'gaps of like traffic'
   return `its last ${seen === 1 ? 'gap' : `${seen} gaps`} and those of like traffic`
 }
 
 /** The choice in a sentence. */
-export function choiceWhy({ holding, probes, share }: Choice, foresight: Foresight): string {
+export function choiceWhy({ holding, probes, share }: Choice, foresight: Forecast): string {
   const from = gapWords(foresight)
   if (probes === 0) return `written at ${holding.name} and let go: by ${from}, no probe earns back what it costs`
   const count = probes === 1 ? 'one probe costs' : `up to ${probes} probes cost`

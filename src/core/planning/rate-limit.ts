@@ -2,7 +2,7 @@
  * A provider's rate limit as its last answer told it. The application shares it with us and comes first: warming must
  * never be what uses it up.
  */
-export interface Limit {
+export interface RateLimit {
   /** What is counted: `requests`, `tokens`, `input tokens`. */
   what: string
   limit: number
@@ -28,7 +28,7 @@ export const LEAST_SHARE = 0.05
 const LONGEST_HOLD_MS = 3_600_000
 
 /** Limits worth remembering: those of which little is left. */
-export function scarce(limits: readonly Limit[], now: number): Limit[] {
+export function scarce(limits: readonly RateLimit[], now: number): RateLimit[] {
   return limits.filter(
     ({ limit, remaining, resetAt }) =>
       limit > 0 && remaining < Math.max(limit * LITTLE_SHARE, 2) && resetAt > now && resetAt <= now + LONGEST_HOLD_MS,
@@ -36,7 +36,7 @@ export function scarce(limits: readonly Limit[], now: number): Limit[] {
 }
 
 /** Requests of ours that the scarcest limit has room for until its reset; null: none is scarce. What is left below that is the application's. */
-export function roomIn(limits: readonly Limit[], now: number): number | null {
+export function roomIn(limits: readonly RateLimit[], now: number): number | null {
   const rooms = scarce(limits, now).flatMap(({ what, limit, remaining }) =>
     what.includes('tokens') ? [] : [Math.max(0, Math.floor(remaining - limit * LEAST_SHARE))],
   )
@@ -44,7 +44,7 @@ export function roomIn(limits: readonly Limit[], now: number): number | null {
 }
 
 /** Whether to hold back a call that counts as about `tokens` tokens; null when there is room enough. The latest reset decides. */
-export function holdForLimits(limits: readonly Limit[], tokens: number, now: number): HoldBack | null {
+export function holdForRateLimits(limits: readonly RateLimit[], tokens: number, now: number): HoldBack | null {
   let found: HoldBack | null = null
   for (const one of scarce(limits, now)) {
     const { what, limit, remaining, resetAt } = one

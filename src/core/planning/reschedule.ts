@@ -8,14 +8,18 @@ import { rewriteNanos } from '../ledger/credit.ts'
 import { woken } from './window-opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from '../prefix/signal.ts'
-import type { PrefixState, Change } from '../prefix/state.ts'
+import type { PrefixState, Transition } from '../prefix/state.ts'
 import { atStake, drawn, mayHoldOut, rested, spoiled } from '../ledger/holdout-gap.ts'
 
 /**
  * Asks the plan what comes next and writes it into the state: the next due time, or why there is none. A lapse is
  * carried out here, so that it is a decision with a row and never an accident.
  */
-export function reschedule(before: PrefixState, context: PlanContext, now: number): Change & { decision: Decision } {
+export function reschedule(
+  before: PrefixState,
+  context: PlanContext,
+  now: number,
+): Transition & { decision: Decision } {
   const awake = woken(before, context, now)
   let state = withDraw(withoutPast(awake, now), context)
   const rows: HistoryRow[] = []

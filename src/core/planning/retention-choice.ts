@@ -1,14 +1,14 @@
 import { holdingOf, holdingsOf, latencyValue, latencyWords } from './break-even.ts'
 import { worstNanosAt } from './budget.ts'
-import { foreseeRow } from '../demand/forecast.ts'
-import type { Foresight } from '../demand/forecast.ts'
+import { forecastRow } from '../demand/forecast.ts'
+import type { Forecast } from '../demand/forecast.ts'
 import type { PlanContext } from './plan.ts'
 import { gapWords, horizon, reachOf, retentionFor } from './probe-policy.ts'
 import type { Holding } from './probe-policy.ts'
 import { dollars } from '../model/price.ts'
 import { grantedRetention, learnedRetention } from '../cache/retention.ts'
 import { isWarm, warmUntil } from '../prefix/state.ts'
-import type { PrefixState, Change } from '../prefix/state.ts'
+import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
 
 /** What a choice of a retention is made by, beside what is known of the prefix. */
@@ -47,7 +47,7 @@ function firstChoice(context: FirstChoosing, now: number): Chosen | null {
  * The retention of a write that is about to be sent, chosen anew by what was learned since the last one. Null: as it was, because a
  * caller decides, because the entry may still be there, or because nothing else is cheaper by enough.
  */
-export function chosenAnew(state: PrefixState, context: PlanContext, now: number): Change | null {
+export function chosenAnew(state: PrefixState, context: PlanContext, now: number): Transition | null {
   const { retention } = state
   if (context.open !== true || state.asWritten === true || retention === null) return null
   const mayLive = state.verdict === 'unknown' && (warmUntil(state) ?? 0) > now
@@ -106,9 +106,9 @@ function learnedHolding(known: Known, context: Choosing, retention: LearnedReten
 }
 
 /** The gap that would begin now, looked at as far as it matters to any of them. */
-function sightOf(known: Known, holdings: readonly Holding[], value: number, now: number): Foresight {
+function sightOf(known: Known, holdings: readonly Holding[], value: number, now: number): Forecast {
   const reachMs = Math.max(...holdings.map((holding) => reachOf(holding, value)))
-  return foreseeRow(known, now, reachMs)
+  return forecastRow(known, now, reachMs)
 }
 
 interface Chosen {

@@ -1,6 +1,6 @@
 import type { HoldBack } from './rate-limit.ts'
 import { lastTryMs } from '../time/latency.ts'
-import type { Pace } from '../time/latency.ts'
+import type { LatencyEstimate } from '../time/latency.ts'
 import type { PlanContext } from './plan.ts'
 import { DEADLINE_MARGIN_MS } from '../time/schedule.ts'
 import { warmUntil } from '../prefix/state.ts'
@@ -24,7 +24,7 @@ export function deadline(state: PrefixState): number | null {
  * How long a call waits: to the end of what holds it back; but a keep-alive goes while there is still time for one try, unless
  * nothing at all may go, and then it waits until its entry has lapsed.
  */
-export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number, pace?: Pace): number {
+export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number, pace?: LatencyEstimate): number {
   if (deadlineAt === null) return holdBack.untilAt
   const lastAt = holdBack.strict ? deadlineAt : deadlineAt - lastTryMs(pace)
   return Math.max(now, Math.min(holdBack.untilAt, lastAt))

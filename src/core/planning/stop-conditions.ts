@@ -15,7 +15,7 @@ function stop(reason: StopReason, why: string): Decision {
 }
 
 /** Reasons to send nothing at all until something changes. */
-export function refusal(state: PrefixState, context: PlanContext, now: number): Decision | null {
+export function stopConditionOf(state: PrefixState, context: PlanContext, now: number): Decision | null {
   const { keepWarm } = context
   if (drained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
   if (context.gone !== undefined) return stop(context.gone.reason, context.gone.why)

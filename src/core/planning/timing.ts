@@ -16,7 +16,7 @@ import {
   LONGEST_KEEP_BACKOFF_MS,
   REWRITE_BACKOFF_MS,
 } from './retry.ts'
-import { windowSight } from '../time/weekly-window.ts'
+import { windowStatus } from '../time/weekly-window.ts'
 import { iso } from '../time/time.ts'
 
 /** How soon a second probe settles what a first one left open. */
@@ -25,7 +25,7 @@ const VERIFY_AFTER_MS = 5_000
 /** What the clock says, where nothing refuses: wait, keep, write again, settle a doubt, or let it lapse. */
 export function timing(state: PrefixState, context: PlanContext, now: number): Decision {
   const { keepWarm } = context
-  const sight = windowSight(keepWarm.windows, now)
+  const sight = windowStatus(keepWarm.windows, now)
   if (!sight.open)
     return {
       do: 'wait',
@@ -72,7 +72,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
   const ownLead = ridesAlong(state) ? lead / 2 : lead
   const dueAt = fixed ? closing : Math.max(until - ownLead, retryAt)
   if (sight.closesAt !== null && sight.closesAt <= dueAt) {
-    const opensAt = windowSight(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
+    const opensAt = windowStatus(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
     return {
       do: 'wait',
       code: 'window',

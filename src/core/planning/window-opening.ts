@@ -1,7 +1,7 @@
 import type { Decision, PlanContext } from './plan.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { inTurn } from './retry.ts'
-import { windowSight } from '../time/weekly-window.ts'
+import { windowStatus } from '../time/weekly-window.ts'
 import type { Window } from '../time/weekly-window.ts'
 import type { StopReason } from '../prefix/parts.ts'
 import { iso } from '../time/time.ts'
@@ -11,8 +11,8 @@ const WOKEN: readonly StopReason[] = ['break_even', 'probes_spent', 'lapsed', 's
 
 /** Whether a window opened in between, and is open at `now`. */
 export function windowOpenedAfter(windows: readonly Window[], from: number, now: number): boolean {
-  if (windows.length === 0 || !windowSight(windows, now).open) return false
-  const before = windowSight(windows, from)
+  if (windows.length === 0 || !windowStatus(windows, now).open) return false
+  const before = windowStatus(windows, from)
   return !before.open || (before.closesAt !== null && before.closesAt <= now)
 }
 
@@ -28,8 +28,8 @@ export function woken(state: PrefixState, { keepWarm }: Pick<PlanContext, 'keepW
 export function untilOpening(decision: Decision, state: PrefixState, context: PlanContext, now: number): Decision {
   const { windows, untilAt } = context.keepWarm
   if (decision.do !== 'stop' || windows.length === 0 || !WOKEN.includes(decision.reason)) return decision
-  const sight = windowSight(windows, now)
-  const opensAt = sight.closesAt === null ? sight.opensAt : windowSight(windows, sight.closesAt).opensAt
+  const sight = windowStatus(windows, now)
+  const opensAt = sight.closesAt === null ? sight.opensAt : windowStatus(windows, sight.closesAt).opensAt
   if (opensAt === null || (untilAt !== null && untilAt <= opensAt)) return decision
   const { reason, why } = decision
   return {

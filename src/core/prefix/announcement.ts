@@ -1,7 +1,7 @@
 import { leadMs } from '../time/latency.ts'
-import type { Pace } from '../time/latency.ts'
+import type { LatencyEstimate } from '../time/latency.ts'
 import { DEADLINE_MARGIN_MS } from '../time/schedule.ts'
-import type { PrefixState, Change } from './state.ts'
+import type { PrefixState, Transition } from './state.ts'
 import { warmUntil } from './state.ts'
 import type { Announcement } from './parts.ts'
 
@@ -29,7 +29,7 @@ export function announcementsAt(state: PrefixState, now: number): Announcement[]
 }
 
 /** Somebody announced traffic; an announcement of the same instant is replaced. Null: there are too many already. */
-export function applyAnnouncement(before: PrefixState, announcement: Announcement, now: number): Change | null {
+export function applyAnnouncement(before: PrefixState, announcement: Announcement, now: number): Transition | null {
   const others = announcementsAt(before, now).filter(({ at }) => at !== announcement.at)
   if (others.length >= MOST_ANNOUNCEMENTS) return null
   const announcements = [...others, announcement].toSorted((a, b) => a.at - b.at)
@@ -44,7 +44,7 @@ export function applyAnnouncement(before: PrefixState, announcement: Announcemen
 /**
  * The caller takes an announcement back: that of the instant `at`, or with null all that are still to come. Null: there is none such.
  */
-export function withdrawn(before: PrefixState, at: number | null, now: number): Change | null {
+export function withdrawn(before: PrefixState, at: number | null, now: number): Transition | null {
   const standing = announcementsAt(before, now)
   const left = at === null ? [] : standing.filter((one) => one.at !== at)
   if (left.length === standing.length) return null
@@ -70,7 +70,7 @@ export type Preparing =
 export function preparing(
   state: PrefixState,
   { at, expectedRequests }: Announcement,
-  { worthProbes, grainMs, pace }: { worthProbes: number; grainMs: number; pace?: Pace | undefined },
+  { worthProbes, grainMs, pace }: { worthProbes: number; grainMs: number; pace?: LatencyEstimate | undefined },
   now: number,
 ): Preparing | null {
   const { retention } = state

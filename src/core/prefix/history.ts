@@ -3,7 +3,7 @@ import type { Usage } from '../model/usage.ts'
 import type { ReceiptKind, Purpose } from './receipt.ts'
 
 /** A row of a prefix's history: what one answer proved, what real requests did, what was decided and why. */
-export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow | SavingRow | TrialRow | RollUpRow
+export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow | SavingRow | HoldoutRow | RollUpRow
 
 export interface ReceiptRow {
   at: number
@@ -46,7 +46,7 @@ export interface SavingRow {
 }
 
 /** An idle gap that counts for the holdout: what it cost, in the end or as far as is known. */
-export interface TrialRow {
+export interface HoldoutRow {
   at: number
   type: 'trial'
   arm: 'held_out' | 'kept'

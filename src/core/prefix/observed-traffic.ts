@@ -1,6 +1,6 @@
 import type { HistoryRow } from './history.ts'
 import { counted, SPENT_MS } from '../demand/request-rate.ts'
-import type { Requests } from '../demand/request-rate.ts'
+import type { RequestRate } from '../demand/request-rate.ts'
 import { rollUpRows } from './history-roll-up.ts'
 import type { PrefixState } from './state.ts'
 import type { Run, SeenGap, Traffic } from '../demand/traffic.ts'
@@ -24,8 +24,8 @@ export function observedTraffic(
   const idle = unpackGaps(packed)
   const runs = runsOf(history, idle)
   let next = 0
-  let before: Requests | null = null
-  const countedAt = (at: number): Requests => {
+  let before: RequestRate | null = null
+  const countedAt = (at: number): RequestRate => {
     for (let run = runs[next]; run !== undefined && run.endAt <= at; run = runs[++next])
       before = counted(before, run.startAt, run.endAt, run.count)
     // The request that a gap began with was there, whatever the history still tells.

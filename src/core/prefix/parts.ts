@@ -67,7 +67,7 @@ export interface ArrivalTally {
  * The last renewal by a request of a longer prefix that holds this one: a deduction from the provider's rules, and no answer
  * about this prefix.
  */
-export interface Inside {
+export interface RenewedByLonger {
   /** Start of that request: the clock counts from it while it equals `anchorAt`. */
   at: number
   /** What the clock counted from by this prefix's own evidence, before the first of a row of such renewals. */
@@ -89,14 +89,14 @@ export interface Announcement {
 export type Signal = { kind: 'end'; at: number } | { kind: 'pending'; at: number; untilAt: number }
 
 /** What a prefix last told of. */
-export type Told = Pick<Stop, 'reason' | 'at'>
+export type AlertedStop = Pick<Stop, 'reason' | 'at'>
 
 /**
  * The idle gap that is running, as the holdout sees it: a share of them, drawn by chance, gets no keep-alives, and what both
  * kinds of gaps cost in the end is what keep-alives really save. A gap counts from the moment that its first keep-alive is
  * due: before that, both kinds are the same.
  */
-export interface Trial {
+export interface HoldoutGap {
   /** The real request that the gap began with. */
   gapAt: number
   heldOut: boolean
@@ -131,7 +131,7 @@ export interface Loss {
 export const NO_LOSS: Loss = { nanos: 0, at: 0 }
 
 /** The idle gap that is running, and the last one that earned something: all that crediting has to remember of a prefix. */
-export interface IdleGap {
+export interface OpenGap {
   /** Start of the last real request or deliberate write; null before the first. */
   fromAt: number | null
   /** How long the entry lives from there without any keep-alive. */
@@ -145,4 +145,4 @@ export interface IdleGap {
   credited: { fromAt: number; at: number; entryAt: number; ttlMs: number; nanos: number | null } | null
 }
 
-export const NO_GAP: IdleGap = { fromAt: null, ttlMs: 0, heldUntil: null, credited: null }
+export const NO_GAP: OpenGap = { fromAt: null, ttlMs: 0, heldUntil: null, credited: null }

@@ -1,4 +1,4 @@
-import type { PrefixState, Change } from './state.ts'
+import type { PrefixState, Transition } from './state.ts'
 import type { StopReason, Signal } from './parts.ts'
 /** How long `pending` holds where the caller gave no end: the longest of a tool's or a build's usual runs. */
 export const PENDING_MS = 3_600_000
@@ -21,7 +21,7 @@ export function pendingUntil(state: PrefixState, now: number): number | null {
 }
 
 /** Somebody gave a signal: the newest one counts. The same word again adds no row. */
-export function applySignal(before: PrefixState, signal: Signal): Change {
+export function applySignal(before: PrefixState, signal: Signal): Transition {
   const ends = signal.kind === 'pending' && before.stopped !== null && ENDED_BY_PENDING.includes(before.stopped.reason)
   const state: PrefixState = {
     ...before,

@@ -1,17 +1,17 @@
 import type { FailureValue } from '../../contract/failure.ts'
-import type { Requests } from '../demand/request-rate.ts'
+import type { RequestRate } from '../demand/request-rate.ts'
 import type { Receipt } from './receipt.ts'
 import type {
   Stop,
   LearnedRetention,
   ArrivalTally,
-  Inside,
+  RenewedByLonger,
   Announcement,
   Signal,
-  Told,
-  Trial,
+  AlertedStop,
+  HoldoutGap,
   Loss,
-  IdleGap,
+  OpenGap,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { HistoryRow } from './history.ts'
@@ -28,7 +28,7 @@ export interface PrefixState {
   /** Start of the last request that wrote or read the entry. */
   anchorAt: number | null
   /** How the clock was last renewed through a longer prefix; absent: it never was. */
-  inside?: Inside
+  inside?: RenewedByLonger
   retention: LearnedRetention | null
   /** Real requests were seen to write at this retention and not at the one that the planner chose: it chooses no more. */
   asWritten?: true
@@ -62,20 +62,20 @@ export interface PrefixState {
   /** Calls whose cost is not known: they are in no sum. */
   unpricedCalls: number
   /** The idle time that is running: what decides whether the next hit was a keep-alive's doing. */
-  gap: IdleGap
+  gap: OpenGap
   /** What keep-alives saved, take-backs taken off; savings whose price is not known are in `unpricedSavings` alone. */
   savedNanos: number
   credits: number
   unpricedSavings: number
   loss: Loss
   /** What the holdout has to do with the idle gap that is running; absent before the first real request, and for other plans than `auto`. */
-  trial?: Trial
+  trial?: HoldoutGap
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
   lastArrivalAt: number | null
   /** Idle gaps between real requests, packed by core/demand/idle-gaps.ts; absent before the first one. */
   gaps?: readonly number[]
   /** Requests of late; absent before the first one, and in rows that are older than it, which would count too few. */
-  requests?: Requests
+  requests?: RequestRate
   tally: ArrivalTally | null
 
   /** Keep-alives sent since the last real request (or since the plan was set). */
@@ -84,7 +84,7 @@ export interface PrefixState {
   plannedAt: number
   stopped: Stop | null
   /** The stop that the account's webhook was last told of; absent: none. */
-  told?: Told
+  told?: AlertedStop
   /** What a caller said of the session; the next real request answers it. Absent in rows that are older than it: null. */
   signal?: Signal | null
   /** Announced traffic, soonest first; what has passed is dropped with the next one. Absent: none. */
@@ -162,7 +162,7 @@ export function isWarm(state: PrefixState, now: number): boolean {
 }
 
 /** What happened to a prefix, and the rows that tell it. Every function here returns new state and changes nothing. */
-export interface Change {
+export interface Transition {
   state: PrefixState
   rows: HistoryRow[]
 }

@@ -2,7 +2,7 @@ import type { Holding } from '../planning/probe-policy.ts'
 import type { Traffic } from '../demand/traffic.ts'
 
 /** The bound: what nobody can pay less than. Money in the unit of the holdings, above the floor where each request is a read. */
-export interface Bound {
+export interface OracleBound {
   cost: number
   /** Of the cheapest way, those after the first request. Ways that cost the same may differ in it. */
   coldStarts: number
@@ -14,8 +14,8 @@ export interface Bound {
  * The least that anybody could pay who knows every arrival: an exact dynamic program over the retention held. `cost` holds
  * `latencyValue` for each cold start, the first one too.
  */
-export function clairvoyant({ gaps }: Traffic, holdings: readonly Holding[], latencyValue: number): Bound {
-  let ways: Bound[] = holdings.map(({ write, read }) => ({
+export function oracle({ gaps }: Traffic, holdings: readonly Holding[], latencyValue: number): OracleBound {
+  let ways: OracleBound[] = holdings.map(({ write, read }) => ({
     cost: write - read + latencyValue,
     coldStarts: 0,
     probes: 0,
@@ -37,13 +37,13 @@ export function clairvoyant({ gaps }: Traffic, holdings: readonly Holding[], lat
   return least(ways) ?? NOTHING
 }
 
-const NOTHING: Bound = { cost: 0, coldStarts: 0, probes: 0, probesCost: 0 }
+const NOTHING: OracleBound = { cost: 0, coldStarts: 0, probes: 0, probesCost: 0 }
 
-function spent(way: Bound, cost: number, probes: number): Bound {
+function spent(way: OracleBound, cost: number, probes: number): OracleBound {
   return { ...way, cost: way.cost + cost, probes: way.probes + probes, probesCost: way.probesCost + cost }
 }
 
 /** The first of the cheapest. */
-function least(ways: readonly Bound[]): Bound | null {
-  return ways.reduce<Bound | null>((best, way) => (best === null || way.cost < best.cost ? way : best), null)
+function least(ways: readonly OracleBound[]): OracleBound | null {
+  return ways.reduce<OracleBound | null>((best, way) => (best === null || way.cost < best.cost ? way : best), null)
 }

@@ -1,10 +1,10 @@
-import { foresee } from '../demand/forecast.ts'
+import { forecast } from '../demand/forecast.ts'
 import type { Lessons } from '../demand/forecast.ts'
 import type { KeepWarm } from '../planning/plan.ts'
 import { horizon, mostProbes, reachOf, retentionFor } from '../planning/probe-policy.ts'
 import type { Holding } from '../planning/probe-policy.ts'
 import { counted } from '../demand/request-rate.ts'
-import type { Requests } from '../demand/request-rate.ts'
+import type { RequestRate } from '../demand/request-rate.ts'
 import type { SeenGap, Traffic } from '../demand/traffic.ts'
 import { remember, SHORTEST_GAP_MS } from '../demand/idle-gaps.ts'
 import type { IdleGap } from '../demand/idle-gaps.ts'
@@ -16,8 +16,8 @@ import type { IdleGap } from '../demand/idle-gaps.ts'
 
 /** A policy on one prefix: what to write at an instant (epoch ms), and how many probes the gap that begins then gets. */
 export interface Player {
-  write(at: number, requests: Requests): Holding
-  probes(at: number, holding: Holding, requests: Requests): number
+  write(at: number, requests: RequestRate): Holding
+  probes(at: number, holding: Holding, requests: RequestRate): number
   ended?(gap: IdleGap): void
 }
 
@@ -108,7 +108,7 @@ export function choosing(holdings: readonly Holding[], latencyValue: number, les
 export function memory(lessons?: Lessons) {
   let gaps: IdleGap[] = []
   return {
-    foresight: (at: number, reachMs: number, requests: Requests) => foresee(gaps, at, lessons, reachMs, requests),
+    foresight: (at: number, reachMs: number, requests: RequestRate) => forecast(gaps, at, lessons, reachMs, requests),
     ended: (gap: IdleGap): void => {
       if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
     },

@@ -2,7 +2,7 @@
  * Durations that were seen, as a histogram with steps of five per cent: small enough for one row, and forgetful, so that what was seen
  * lately counts most.
  */
-export interface Sketch {
+export interface Histogram {
   /** Count by bucket. */
   counts: number[]
   total: number
@@ -16,12 +16,12 @@ const BUCKETS = 146
 /** When so many were seen all counts are halved: the memory is between half of it and all of it. */
 const MEMORY = 32_000
 
-export function newSketch(): Sketch {
+export function newHistogram(): Histogram {
   return { counts: [], total: 0 }
 }
 
 /** Takes a duration in, in place: it is asked a million times a day. */
-export function observe(sketch: Sketch, ms: number): void {
+export function observe(sketch: Histogram, ms: number): void {
   const bucket = Math.min(BUCKETS, Math.max(0, Math.ceil(Math.log(Math.max(LEAST_MS, ms) / LEAST_MS) / STEP)))
   while (sketch.counts.length <= bucket) sketch.counts.push(0)
   sketch.counts[bucket] = (sketch.counts[bucket] ?? 0) + 1
@@ -35,7 +35,7 @@ export function observe(sketch: Sketch, ms: number): void {
  * The duration that a share `q` of all stayed within, rounded up to its bucket's end; `cautiousMs` counts as if it had been seen `weight`
  * times before, so that little evidence changes little.
  */
-export function quantile(sketch: Sketch, q: number, cautiousMs: number, weight: number): number {
+export function quantile(sketch: Histogram, q: number, cautiousMs: number, weight: number): number {
   // How many may lie beyond the answer. Looked for from the longest down.
   const beyond = (sketch.total + weight) * (1 - q)
   let longer = 0

@@ -10,7 +10,7 @@ export interface Window {
   timeZone: string
 }
 
-export interface WindowSight {
+export interface WindowStatus {
   /** Inside some window now. */
   open: boolean
   /** When the window that is open now closes (the latest of overlapping ones); null when none is open. */
@@ -27,7 +27,7 @@ function at(date: Temporal.PlainDate, minute: number, timeZone: string): number 
 }
 
 /** Where `now` stands among the windows. An empty list means: always open. */
-export function windowSight(windows: readonly Window[], now: number): WindowSight {
+export function windowStatus(windows: readonly Window[], now: number): WindowStatus {
   if (windows.length === 0) return { open: true, closesAt: null, opensAt: null }
   let closesAt: number | null = null
   let opensAt: number | null = null

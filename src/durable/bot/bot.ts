@@ -1,8 +1,8 @@
 import { Failure } from '../../contract/failure.ts'
 import type { Environment } from '../../runtime/env.ts'
-import { BotCalls } from './call-log.ts'
+import { BotCallLog } from './call-log.ts'
 import type { ModelCall, ToolRun } from './call-log.ts'
-import { BotEars } from './listeners.ts'
+import { BotListeners } from './listeners.ts'
 import type { BotShell } from './model-call.ts'
 import { BotNextCache } from './next-cache-request.ts'
 import { cleared, NOT_BEGUN, windowOf } from './state.ts'
@@ -30,9 +30,9 @@ const CALLS_SHOWN = 20
  * never sent a second time by itself.
  */
 export class Bot extends LiveObject<Environment, BotState, BotEvents> {
-  readonly #calls = new BotCalls(durableSql(this.ctx.storage))
+  readonly #calls = new BotCallLog(durableSql(this.ctx.storage))
   readonly #nextCache = new BotNextCache(durableSql(this.ctx.storage))
-  readonly #ears = new BotEars(this.ctx)
+  readonly #ears = new BotListeners(this.ctx)
 
   constructor(ctx: DurableObjectState, env: Environment) {
     // Only behind `super` is there a bot that a handler could call.

@@ -55,7 +55,7 @@ export const CALLS_KEPT = 1_000
  * it may have been billed, and is not sent again by itself. A tool's is sent again under the same id. The tables are made
  * with the first call: to ask after an unknown bot stores nothing.
  */
-export class BotCalls {
+export class BotCallLog {
   readonly #sql: Sql
 
   constructor(sql: Sql) {

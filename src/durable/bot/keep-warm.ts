@@ -1,7 +1,7 @@
 import { readFailure } from '../../contract/failure.ts'
 import type { ChatMessage, ChatWindow } from '../../core/conversation/window.ts'
-import { marksOf } from '../../core/conversation/breakpoints.ts'
-import { buildable } from '../../providers/prefix/buildable-probes.ts'
+import { breakpointsOf } from '../../core/conversation/breakpoints.ts'
+import { buildableProbes } from '../../providers/prefix/buildable-probes.ts'
 import { besideOf, fingerprintOf } from '../../providers/prefix/identity.ts'
 import { endsAtResults, takesTools, turnRequest } from '../../providers/conversation.ts'
 import { cardById, dialectOf } from '../../providers/registry.ts'
@@ -89,7 +89,7 @@ function registrationOf(
 ): Registration | null {
   const body = turnRequest(card, {
     messages,
-    marks: marksOf(messages, summaries),
+    marks: breakpointsOf(messages, summaries),
     aside: null,
     model: config.model,
     maxOutputTokens: config.maxOutputTokens,
@@ -125,7 +125,7 @@ function registrationOf(
     bodyBytes: Buffer.byteLength(prefix.text),
     advice: prefix.advice,
     maxOutputTokens: null,
-    ...buildable(dialect, prefix, facts, null),
+    ...buildableProbes(dialect, prefix, facts, null),
     keepWarm: config.keepWarm ?? null,
     body: pack(prefix.text),
   }

@@ -8,7 +8,7 @@ const MAX_UNREAD_BYTES = 1_000_000
  * Who hears a bot, from now on: sockets, which sleep with the object and cost nothing meanwhile, and server-sent streams,
  * which live in its memory and keep it awake, and billed, for as long as they are open.
  */
-export class BotEars {
+export class BotListeners {
   readonly #ctx: DurableObjectState
   readonly #streams = new Set<ReadableStreamDefaultController<Uint8Array>>()
   readonly #encoder = new TextEncoder()

@@ -1,18 +1,18 @@
 import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
 import { costOf, ratesFor } from '../../core/model/price.ts'
-import type { Sight } from '../../core/conversation/turn.ts'
+import type { TurnView } from '../../core/conversation/turn.ts'
 import { deltasOf, readReply, takesTools, turnRequest } from '../../providers/conversation.ts'
 import { takenDespite } from '../../providers/dialects/shared/errors.ts'
 import { cardById, dialectOf } from '../../providers/registry.ts'
 import type { Card } from '../../providers/card.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import { door } from '../../calls/send.ts'
+import { transport } from '../../calls/send.ts'
 import { accessTo } from '../../runtime/env.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
-import type { BotCalls, CallOutcome } from './call-log.ts'
+import type { BotCallLog, CallOutcome } from './call-log.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from './state.ts'
 import { secretFor } from '../../calls/credential.ts'
@@ -23,7 +23,7 @@ import type { ProbeRequest } from '../../providers/dialect.ts'
 export interface BotShell {
   env: Environment
   clock: Clock
-  calls: BotCalls
+  calls: BotCallLog
   /** The bot's own id. */
   id: string
   /** Resolves when what was written is on disk. */
@@ -34,7 +34,7 @@ export interface BotShell {
 export interface Asked {
   /** Of this call. */
   id: string
-  sight: Sight
+  sight: TurnView
   final: boolean
   cache: BotCache | null
   maxOutputTokens: number
@@ -72,7 +72,7 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   const { onText } = asked
   const heard = onText === undefined ? {} : { onText: deltasOf(ready.card, onText) }
   const timeoutMs = Math.max(1, clock.realMs(asked.timeoutMs))
-  const sent = await door.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...heard })
+  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...heard })
   if (sent.kind === 'failed') {
     const { failure } = sent
     return end(sent.outcomeKnown ? { kind: 'refused', failure } : { kind: 'failed', failure, billed: null })

@@ -12,8 +12,8 @@ import {
   nextInTurn,
   refusedCalls,
   roundMessages,
-  sightOf,
-  summarySight,
+  turnViewOf,
+  summaryViewOf,
 } from '../../core/conversation/turn.ts'
 import type { Round } from '../../core/conversation/turn.ts'
 import { takesTools } from '../../providers/conversation.ts'
@@ -125,7 +125,7 @@ export class BotTurn {
 
   #ask(window: ChatWindow, id: string, final: boolean): Promise<CallOutcome> {
     const { injectTime, maxOutputTokens } = this.#config
-    const sight = sightOf(window, { now: this.#shell.clock.now(), injectTime, final })
+    const sight = turnViewOf(window, { now: this.#shell.clock.now(), injectTime, final })
     const onText = (text: string): void => this.#shell.tell({ type: 'delta', turn_id: this.#turn.id, text })
     return this.#send({ id, sight, final, maxOutputTokens, onText })
   }
@@ -150,12 +150,12 @@ export class BotTurn {
 
   /** Adds to the conversation; what has to go for it is summarized, if that is wished, and otherwise forgotten; true where something had to. */
   async #add(window: ChatWindow, ...messages: ChatMessage[]): Promise<boolean> {
-    const before = sightOf(window, { now: this.#turn.now, injectTime: false, final: false })
+    const before = turnViewOf(window, { now: this.#turn.now, injectTime: false, final: false })
     const evicted = window.add(...messages)
     if (evicted.length === 0 || this.#config.summarize !== true) return evicted.length > 0
     const id = summaryId(this.#turn.id, this.#summaries)
     this.#summaries += 1
-    const sight = summarySight(before, evicted)
+    const sight = summaryViewOf(before, evicted)
     const known = this.#known(id)
     const outcome = known ?? (await this.#send({ id, sight, final: false, maxOutputTokens: SUMMARY_TOKENS }))
     const text = outcome.kind === 'answered' ? outcome.text.trim().slice(0, MAX_SUMMARY_CHARS) : ''

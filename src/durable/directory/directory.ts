@@ -3,8 +3,8 @@ import { clockFrom } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId, newKeySeed } from '../../runtime/ids.ts'
 import type { Overrides, ProviderOverride } from '../../core/model/overrides.ts'
-import { FactStore } from './overrides.ts'
-import type { FactChange } from './overrides.ts'
+import { OverrideStore } from './overrides.ts'
+import type { OverrideChange } from './overrides.ts'
 import { DirectoryStore } from './accounts.ts'
 import { durableSql } from '../sql.ts'
 
@@ -12,7 +12,7 @@ import { durableSql } from '../sql.ts'
 export class Directory extends DurableObject<Environment> {
   clock = clockFrom(this.env)
   readonly #store = new DirectoryStore(durableSql(this.ctx.storage))
-  readonly #facts = new FactStore(durableSql(this.ctx.storage))
+  readonly #facts = new OverrideStore(durableSql(this.ctx.storage))
 
   /** True when the account is new. */
   add(account: string): boolean {
@@ -96,7 +96,7 @@ export class Directory extends DurableObject<Environment> {
   }
 
   /** The changes of what is said over a card, the newest first. */
-  factChanges(provider: string, limit: number): FactChange[] {
+  factChanges(provider: string, limit: number): OverrideChange[] {
     return this.#facts.changes(provider, limit)
   }
 

@@ -2,7 +2,7 @@ import type { Overrides, ProviderOverride } from '../../core/model/overrides.ts'
 import type { Sql } from '../sql.ts'
 
 /** One change of what is said over a card; `override` null: reset to the card. */
-export interface FactChange {
+export interface OverrideChange {
   version: number
   provider: string
   at: number
@@ -12,7 +12,7 @@ export interface FactChange {
 }
 
 /** Overrides as a list of changes, the last of each provider in force. Nothing is edited, so that who looks sees what was. */
-export class FactStore {
+export class OverrideStore {
   readonly #sql: Sql
 
   constructor(sql: Sql) {
@@ -31,9 +31,9 @@ export class FactStore {
   }
 
   /** The changes of a provider, the newest first. */
-  changes(provider: string, limit: number): FactChange[] {
+  changes(provider: string, limit: number): OverrideChange[] {
     return this.#sql
-      .all<Omit<FactChange, 'override'> & { override: string | null }>(
+      .all<Omit<OverrideChange, 'override'> & { override: string | null }>(
         'SELECT version, provider, at, request_id AS requestId, override FROM fact WHERE provider = ? ORDER BY version DESC LIMIT ?',
         provider,
         limit,

@@ -1,4 +1,4 @@
-import type { LiveSight } from '../../core/conversation/lifecycle.ts'
+import type { LifecycleState } from '../../core/conversation/lifecycle.ts'
 import { migrate } from '../migrate.ts'
 import type { Sql } from '../sql.ts'
 
@@ -16,7 +16,7 @@ export const LIVE_STEPS: readonly string[][] = [
 /** Ids of finished events that are remembered, so that a repeated delivery is noticed. */
 export const SEEN_IDS = 10_000
 
-export interface LiveRecord extends LiveSight {
+export interface LiveRecord extends LifecycleState {
   startedAt: number
   /** Events that a handler finished, that nobody handled, and that were set aside after too many failures. */
   handled: number

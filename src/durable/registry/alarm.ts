@@ -1,15 +1,15 @@
 import type { Clock } from '../../runtime/clock.ts'
-import type { HandleStore } from './tables/managed-caches.ts'
+import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { RegistryStore } from './tables/tables.ts'
 
 /** The Directory is told only of moves that its minute grain can use. */
 const TELL_MS = 60_000
 
 /** When something must happen next, and who is told: the object's own alarm, and the Directory. */
-export class Rearming {
+export class RegistryAlarm {
   readonly #ctx: Pick<DurableObjectState, 'storage' | 'waitUntil'>
   readonly #store: RegistryStore
-  readonly #handles: HandleStore
+  readonly #handles: ManagedCacheStore
   readonly #clock: Clock
   readonly #tell: (nextAt: number) => Promise<void>
   #toldAt = Number.POSITIVE_INFINITY
@@ -17,7 +17,7 @@ export class Rearming {
   constructor(
     ctx: Pick<DurableObjectState, 'storage' | 'waitUntil'>,
     store: RegistryStore,
-    handles: HandleStore,
+    handles: ManagedCacheStore,
     clock: Clock,
     tell: (nextAt: number) => Promise<void>,
   ) {

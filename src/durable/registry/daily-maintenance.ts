@@ -1,5 +1,5 @@
 import { rollUpRows } from '../../core/prefix/history-roll-up.ts'
-import type { HandleStore } from './tables/managed-caches.ts'
+import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { Idempotency } from './tables/idempotency.ts'
 import type { RegistryStore } from './tables/tables.ts'
 import { dayOf } from '../../core/time/time.ts'
@@ -21,7 +21,7 @@ export function rollUp({ history }: RegistryStore, now: number): void {
 }
 
 /** Once a day: rows age, and what fell out of the schedule is put back. */
-export function age(store: RegistryStore, handles: HandleStore, idempotency: Idempotency, now: number): void {
+export function age(store: RegistryStore, handles: ManagedCacheStore, idempotency: Idempotency, now: number): void {
   store.transaction(() => {
     rollUp(store, now)
     store.history.drop(now - LEDGER_DAYS_MS)

@@ -1,12 +1,12 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import type { KeeperPorts } from './probes/context.ts'
+import type { ProbeSchedulerPorts } from './probes/context.ts'
 import { dayOf } from '../../core/time/time.ts'
 
 /** Facts about models, remembered for a UTC day and a version of the overrides: prices change by the day. */
 export function rememberFacts(
   factsOf: (provider: string, model: string, now: number) => ModelFacts,
   version: () => number = () => 0,
-): KeeperPorts['factsOf'] {
+): ProbeSchedulerPorts['factsOf'] {
   let day = ''
   const known = new Map<string, ModelFacts>()
   return (provider, model, now) => {
@@ -29,7 +29,7 @@ export function rememberFacts(
 export function rememberPlaces(
   placeOf: (provider: string) => string | null,
   version: () => number,
-): NonNullable<KeeperPorts['placeOf']> {
+): NonNullable<ProbeSchedulerPorts['placeOf']> {
   let seen: number | null = null
   const known = new Map<string, string | null>()
   return (provider) => {

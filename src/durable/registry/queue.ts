@@ -1,5 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts'
-import type { HandleMessage } from './records/managed-cache.ts'
+import type { ManagedCacheMessage } from './records/managed-cache.ts'
 
 /** A message on the probe queue: which claim of which Registry. What is in it is looked up when it arrives. */
 export interface ProbeMessage {
@@ -22,7 +22,7 @@ export class ProbeQueue {
   /** Sends each, to arrive after its `delayMs`. What the queue refuses is `refused`, one by one. */
   async send<Sent extends { delayMs: number }>(
     messages: readonly Sent[],
-    bodyOf: (message: Sent) => ProbeMessage | HandleMessage,
+    bodyOf: (message: Sent) => ProbeMessage | ManagedCacheMessage,
     refused: (message: Sent) => void,
   ): Promise<void> {
     for (let first = 0; first < messages.length; first += SEND_BATCH) {

@@ -2,18 +2,18 @@ import { DurableObject } from 'cloudflare:workers'
 import type { Arms } from '../../core/ledger/holdout-estimate.ts'
 import { Failure } from '../../contract/failure.ts'
 import type { Arrival } from '../../core/events/arrived.ts'
-import type { HandleKeep } from '../../core/managed-cache/state.ts'
+import type { ManagedCacheKeep } from '../../core/managed-cache/state.ts'
 import type { HistoryRow } from '../../core/prefix/history.ts'
 import type { Asked } from '../../core/cache/required.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
 import type { KeepWarm } from '../../core/planning/plan.ts'
-import type { Pool } from '../../core/model/model-pool.ts'
+import type { ModelPool } from '../../core/model/model-pool.ts'
 import type { Traffic } from '../../core/demand/traffic.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { placeOf } from '../../runtime/env.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { cardById } from '../../providers/registry.ts'
-import { factsOf, handlePricesOf } from '../../runtime/facts.ts'
+import { factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
 import { overrides, rememberOverrides } from '../../runtime/overrides.ts'
 import { Account, newSettings } from './account/account.ts'
 import type { GivenCredential } from './account/account.ts'
@@ -24,47 +24,47 @@ import type { Crew, CrewOrder } from './records/crew.ts'
 import { Crews } from './warming/crews.ts'
 import { Credentials } from './account/credentials.ts'
 import type { CredentialView } from './account/credentials.ts'
-import { Flights } from './warming/single-flight.ts'
+import { SingleFlight } from './warming/single-flight.ts'
 import type { Warmed } from './warming/single-flight.ts'
 import type { GuardView } from './probes/provider-guards.ts'
-import { HandleDesk } from './managed-caches/rpc.ts'
-import { HandleKeeper } from './managed-caches/scheduler.ts'
+import { ManagedCacheRpc } from './managed-caches/rpc.ts'
+import { ManagedCacheScheduler } from './managed-caches/scheduler.ts'
 import type { ListedOurs, ListedWith } from './managed-caches/reconciliation.ts'
 import type {
-  HandleDue,
-  HandleFlight,
-  HandleRegistration,
-  HandleRow,
-  HandleView,
-  HandleWish,
-  LivingHandle,
+  ManagedCacheDue,
+  ManagedCacheFlight,
+  ManagedCacheRegistration,
+  ManagedCacheRow,
+  ManagedCacheView,
+  ManagedCacheWish,
+  LivingManagedCache,
 } from './records/managed-cache.ts'
-import { HandleRegistrar } from './managed-caches/registrar.ts'
-import { HandleStore } from './tables/managed-caches.ts'
-import type { HandleCount } from './tables/managed-caches.ts'
+import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
+import { ManagedCacheStore } from './tables/managed-caches.ts'
+import type { ManagedCacheCount } from './tables/managed-caches.ts'
 import { Idempotency } from './tables/idempotency.ts'
 import type { IdempotencyVerdict } from './tables/idempotency.ts'
-import { Keeper } from './probes/scheduler.ts'
+import { ProbeScheduler } from './probes/scheduler.ts'
 import type { KeyVerdict } from './account/key-verdict.ts'
-import { postNotice } from './account/webhook-delivery.ts'
+import { deliverAlert } from './account/webhook-delivery.ts'
 import { Outbox } from './account/outbox.ts'
 import { ledgerEntries, prefixSums } from './ledger/pages.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './ledger/pages.ts'
 import { ProbeQueue } from './queue.ts'
-import { Rearming } from './alarm.ts'
+import { RegistryAlarm } from './alarm.ts'
 import type { Ended, Job, Message, Settled } from './records/claim.ts'
 import { Registrar } from './prefixes/registrar.ts'
-import { BotBooks } from './ledger/bot-calls.ts'
+import { BotCallLedger } from './ledger/bot-calls.ts'
 import type { BotCallBegun, BotCallEnded } from './ledger/bot-calls.ts'
-import { BotFollowing } from './prefixes/bot-prefix.ts'
+import { BotPrefix } from './prefixes/bot-prefix.ts'
 import { rememberFacts, rememberPlaces } from './facts-cache.ts'
 import type { PrefixFilter, PrefixView } from './records/prefix-view.ts'
 import type { Registration } from '../../registration/registration.ts'
 import { RegistryStore } from './tables/tables.ts'
 import { durableSql } from '../sql.ts'
 import { Webhook } from './account/webhook.ts'
-import type { NoticeTry, WebhookTarget, WebhookView } from './account/webhook.ts'
-import type { Lease, Outcome, HandleLease, HandleOutcome, HandleTarget } from '../../calls/lease.ts'
+import type { DeliveryAttempt, WebhookTarget, WebhookView } from './account/webhook.ts'
+import type { Lease, Outcome, ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../calls/lease.ts'
 import type { Grants, NamedCredential, StoredCredential } from '../../calls/credential.ts'
 import type { Announcement, Signal } from '../../core/prefix/parts.ts'
 import type { AccountSettings } from './records/account.ts'
@@ -80,21 +80,21 @@ export class Registry extends DurableObject<Environment> {
   clock = clockFrom(this.env)
   readonly #name: string
   readonly #store = new RegistryStore(durableSql(this.ctx.storage))
-  readonly #handleStore = new HandleStore(durableSql(this.ctx.storage))
+  readonly #handleStore = new ManagedCacheStore(durableSql(this.ctx.storage))
   readonly #idempotency = new Idempotency(durableSql(this.ctx.storage))
   readonly #queue = new ProbeQueue(this.env.PROBES, this.clock)
   readonly #credentials: Credentials
-  readonly #rearming: Rearming
-  readonly #keeper: Keeper
+  readonly #rearming: RegistryAlarm
+  readonly #keeper: ProbeScheduler
   readonly #registrar: Registrar
-  readonly #flights: Flights
+  readonly #flights: SingleFlight
   readonly #crews: Crews
   readonly #barriers: Barriers
-  readonly #handleKeeper: HandleKeeper
-  readonly #handles: HandleDesk
+  readonly #handleKeeper: ManagedCacheScheduler
+  readonly #handles: ManagedCacheRpc
   readonly #account: Account
-  readonly #botBooks = new BotBooks(this.#store)
-  readonly #botFollowing: BotFollowing
+  readonly #botBooks = new BotCallLedger(this.#store)
+  readonly #botFollowing: BotPrefix
   readonly #outbox = new Outbox(this.#store.outbox, this.clock.grainMs)
   readonly #webhook: Webhook
 
@@ -105,7 +105,7 @@ export class Registry extends DurableObject<Environment> {
     const known = this.#store.setting('facts')
     if (known !== null) rememberOverrides(JSON.parse(known) as Overrides)
     this.#credentials = new Credentials(durableSql(ctx.storage), this.#name, env)
-    this.#rearming = new Rearming(ctx, this.#store, this.#handleStore, clock, (nextAt) =>
+    this.#rearming = new RegistryAlarm(ctx, this.#store, this.#handleStore, clock, (nextAt) =>
       env.DIRECTORY.getByName('directory').tell(this.#name, nextAt),
     )
     const ports = {
@@ -119,14 +119,14 @@ export class Registry extends DurableObject<Environment> {
     }
     this.#webhook = new Webhook(this.#store, this.#outbox, this.#name, env)
     const settings = (): AccountSettings => this.#store.settings() ?? newSettings(this.#name)
-    this.#keeper = new Keeper(this.#store, ports, settings())
+    this.#keeper = new ProbeScheduler(this.#store, ports, settings())
     this.#registrar = new Registrar(this.#store, this.#keeper, ports)
-    this.#botFollowing = new BotFollowing(this.#store, this.#keeper, ports)
-    this.#handleKeeper = new HandleKeeper(this.#handleStore, this.#store, {
+    this.#botFollowing = new BotPrefix(this.#store, this.#keeper, ports)
+    this.#handleKeeper = new ManagedCacheScheduler(this.#handleStore, this.#store, {
       grainMs: clock.grainMs,
       settings,
       generationOf: ports.generationOf,
-      pricesOf: handlePricesOf,
+      pricesOf: managedCachePricesOf,
     })
     const rearm = (): Promise<void> => this.#rearming.rearm()
     this.#account = new Account(this.#name, this.#store, this.#credentials, {
@@ -138,7 +138,7 @@ export class Registry extends DurableObject<Environment> {
       rearm,
       overrides: () => env.DIRECTORY.getByName('directory').overrides(),
     })
-    this.#flights = new Flights(this.#store, this.#keeper, this.#registrar, {
+    this.#flights = new SingleFlight(this.#store, this.#keeper, this.#registrar, {
       clock,
       send: (messages) => this.#send(messages),
       rearm,
@@ -150,12 +150,16 @@ export class Registry extends DurableObject<Environment> {
       send: (messages) => this.#send(messages),
       rearm,
     })
-    this.#handles = new HandleDesk(this.#handleKeeper, new HandleRegistrar(this.#handleStore, this.#handleKeeper), {
-      clock,
-      grants: (leases) => this.#account.grants(leases),
-      send: (due) => this.#sendHandles(due),
-      rearm,
-    })
+    this.#handles = new ManagedCacheRpc(
+      this.#handleKeeper,
+      new ManagedCacheRegistrar(this.#handleStore, this.#handleKeeper),
+      {
+        clock,
+        grants: (leases) => this.#account.grants(leases),
+        send: (due) => this.#sendHandles(due),
+        rearm,
+      },
+    )
   }
 
   // The account
@@ -219,16 +223,16 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** Makes a pool of models, or puts another in its place. Throws `conflict` beyond the limit. */
-  putPool(given: Omit<Pool, 'createdAt' | 'changedAt'>): { pool: Pool; created: boolean } {
+  putPool(given: Omit<ModelPool, 'createdAt' | 'changedAt'>): { pool: ModelPool; created: boolean } {
     this.#needAccount()
     return this.#account.putPool(given)
   }
 
-  pools(): Pool[] {
+  pools(): ModelPool[] {
     return this.#store.pools.all()
   }
 
-  pool(name: string): Pool | null {
+  pool(name: string): ModelPool | null {
     return this.#store.pools.load(name)
   }
 
@@ -266,8 +270,8 @@ export class Registry extends DurableObject<Environment> {
     for (const one of this.#webhook.take(now)) this.ctx.waitUntil(this.#deliver(one))
   }
 
-  async #deliver(one: NoticeTry): Promise<void> {
-    const { why, final } = await postNotice(one, this.env, this.clock)
+  async #deliver(one: DeliveryAttempt): Promise<void> {
+    const { why, final } = await deliverAlert(one, this.env, this.clock)
     this.#webhook.settle({ seq: one.seq, tries: one.tries, why, final }, this.clock.now())
     await this.#rearming.rearm()
   }
@@ -414,7 +418,7 @@ export class Registry extends DurableObject<Environment> {
     )
   }
 
-  #sendHandles(due: readonly HandleDue[]): Promise<void> {
+  #sendHandles(due: readonly ManagedCacheDue[]): Promise<void> {
     return this.#queue.send(
       due,
       ({ target }) => ({ account: this.#name, handle: target }),
@@ -498,13 +502,13 @@ export class Registry extends DurableObject<Environment> {
   // Managed caches
 
   /** Registers contents that a provider is to keep; one handle for one content. */
-  async registerHandle(registration: HandleRegistration): Promise<{ id: string; created: boolean }> {
+  async registerHandle(registration: ManagedCacheRegistration): Promise<{ id: string; created: boolean }> {
     this.#needRoom()
     return this.#handles.register(registration)
   }
 
   /** Somebody wants the handle now: it is there, or they make the call, or they wait for whoever makes it. */
-  askForHandle(id: string, wish: HandleWish, askedAt: number): Promise<HandleFlight> {
+  askForHandle(id: string, wish: ManagedCacheWish, askedAt: number): Promise<ManagedCacheFlight> {
     return this.#handles.ask(id, wish, askedAt)
   }
 
@@ -513,11 +517,11 @@ export class Registry extends DurableObject<Environment> {
     return this.#handles.idle(k, waitMs)
   }
 
-  beginHandle(target: HandleTarget): Promise<{ lease: HandleLease | null } & Grants> {
+  beginHandle(target: ManagedCacheTarget): Promise<{ lease: ManagedCacheLease | null } & Grants> {
     return this.#handles.begin(target)
   }
 
-  settleHandle(outcome: HandleOutcome): Promise<HandleLease | null> {
+  settleHandle(outcome: ManagedCacheOutcome): Promise<ManagedCacheLease | null> {
     return this.#handles.settle(outcome)
   }
 
@@ -526,7 +530,7 @@ export class Registry extends DurableObject<Environment> {
     return this.#handleStore.body(k)
   }
 
-  handle(id: string): HandleView {
+  handle(id: string): ManagedCacheView {
     return this.#handles.view(id)
   }
 
@@ -534,23 +538,23 @@ export class Registry extends DurableObject<Environment> {
     provider: string | null,
     cursor: number | null,
     limit: number,
-  ): { views: HandleView[]; cursor: number | null } {
+  ): { views: ManagedCacheView[]; cursor: number | null } {
     return this.#handles.list(provider, cursor, limit)
   }
 
-  handleHistory(id: string, cursor: number | null, limit: number): { rows: HandleRow[]; cursor: number | null } {
+  handleHistory(id: string, cursor: number | null, limit: number): { rows: ManagedCacheRow[]; cursor: number | null } {
     return this.#handles.history(id, cursor, limit)
   }
 
   changeHandle(
     id: string,
-    change: { ttlMs?: number; keep?: Partial<HandleKeep>; name?: string | null },
-  ): Promise<HandleView> {
+    change: { ttlMs?: number; keep?: Partial<ManagedCacheKeep>; name?: string | null },
+  ): Promise<ManagedCacheView> {
     return this.#handles.change(id, change)
   }
 
   /** Forgets a managed cache; the lease to delete its handle at the provider, if it has one. The alarm stands behind it. */
-  removeHandle(id: string): Promise<{ lease: HandleLease | null } & Grants> {
+  removeHandle(id: string): Promise<{ lease: ManagedCacheLease | null } & Grants> {
     return this.#handles.remove(id)
   }
 
@@ -565,12 +569,12 @@ export class Registry extends DurableObject<Environment> {
   }
 
   /** Handles that an account which is to be erased leaves at its providers. */
-  livingHandles(): { handles: LivingHandle[] } & Grants {
+  livingHandles(): { handles: LivingManagedCache[] } & Grants {
     return this.#handles.living()
   }
 
   /** How many managed caches there are, by provider, and how many of their handles live. */
-  handleCounts(): HandleCount[] {
+  handleCounts(): ManagedCacheCount[] {
     return this.#handleStore.countsByProvider()
   }
 

@@ -8,13 +8,13 @@ import { accessTo } from '../../runtime/env.ts'
 import { existing } from './routes.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { registryOf, room } from '../server/context.ts'
+import { registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { iso } from '../present/format.ts'
 import { cardFor } from '../../registration/native.ts'
 
 /** Providers' keys of one account. What is put in never comes out of here. */
-export const credentials = room()
+export const credentials = router()
   .put('/accounts/:id/credentials/:name', admin, async (c) => {
     const given = await readBody(c, newCredential)
     const name = nameOf(c)

@@ -7,8 +7,8 @@ import { newAccountKey, sha256 } from '../../runtime/ids.ts'
 import { admin, forgetKeys, keySeed } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { eraseBotsOf } from '../bots/erase.ts'
-import { deleteHandlesOf } from '../caches/erase.ts'
-import { clockOf, directoryOf, registryOf, room } from '../server/context.ts'
+import { deleteManagedCachesOf } from '../caches/erase.ts'
+import { clockOf, directoryOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { webhookJson } from '../present/webhook.ts'
@@ -28,7 +28,7 @@ export async function existing(c: Call): Promise<string> {
   return id
 }
 
-export const accounts = room()
+export const accounts = router()
   .post('/accounts', admin, async (c) => {
     refuseIdempotencyKey(c)
     const { id, ...given } = await readBody(c, newAccount)
@@ -77,7 +77,7 @@ export const accounts = room()
   })
   .delete('/accounts/:id', admin, async (c) => {
     const id = await existing(c)
-    await deleteHandlesOf(c, id)
+    await deleteManagedCachesOf(c, id)
     await eraseBotsOf(c, id)
     await erase(c, id)
     await directoryOf(c).remove(id)

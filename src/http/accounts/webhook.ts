@@ -6,11 +6,11 @@ import { newId } from '../../runtime/ids.ts'
 import { existing } from './routes.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import { webhookJson } from '../present/webhook.ts'
 
 /** Where an account's people are told of plans that stopped. */
-export const webhook = room()
+export const webhook = router()
   .put('/accounts/:id/webhook', admin, async (c) => {
     const { url, rotate_secret: rotate = false } = await readBody(c, newWebhook)
     const problem = webhookProblem(url, isDevelopment(c.env))

@@ -9,7 +9,7 @@ import { toolSecret } from '../../calls/tool.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { botCacheFrom, configFrom, limitsFrom } from './config.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { botJson } from '../present/bot.ts'
@@ -25,7 +25,7 @@ export const eraseQuery = z.strictObject({
 /** Members that a snapshot brings along. */
 const WITH_SNAPSHOT = new Set(['snapshot', 'idle_timeout', 'cost_budget_usd'])
 
-export const bots = room()
+export const bots = router()
   .post('/bots', account, idempotent, async (c) => {
     const given = await readBody(c, newBot)
     const id = newId('bot')

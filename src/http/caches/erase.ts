@@ -1,10 +1,10 @@
 import pLimit from 'p-limit'
 import { readFailure } from '../../contract/failure.ts'
 import { accessWith } from '../../calls/credential.ts'
-import { handlesOf } from '../../providers/managed-cache/registry.ts'
+import { managedCacheDialectOf } from '../../providers/managed-cache/registry.ts'
 import { cardById } from '../../providers/registry.ts'
 import { accessTo } from '../../runtime/env.ts'
-import { callAboutHandle } from '../../calls/managed-cache-request.ts'
+import { callManagedCache } from '../../calls/managed-cache-request.ts'
 import { clockOf, registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 
@@ -12,19 +12,19 @@ const DELETES_AT_ONCE = 6
 const DELETE_TIMEOUT_MS = 10_000
 
 /** Before an account is erased: what it leaves at its providers. What cannot be deleted now, the next reconcile finds; under a key of the account itself, it expires. */
-export async function deleteHandlesOf(c: Call, id: string): Promise<void> {
+export async function deleteManagedCachesOf(c: Call, id: string): Promise<void> {
   const many = pLimit(DELETES_AT_ONCE)
   const { handles, allowedSecrets, credentials } = await registryOf(c, id).livingHandles()
   await Promise.all(
     handles.map(({ provider: of, name, ...wanted }) =>
       many(async () => {
         const card = cardById(of)
-        const dialect = card === undefined ? null : handlesOf(card)
+        const dialect = card === undefined ? null : managedCacheDialectOf(card)
         if (card === undefined || dialect === null) return
         const access = accessTo(card, c.env)
         try {
           const opened = accessWith(wanted, access, allowedSecrets, credentials, c.env)
-          await callAboutHandle(opened, dialect, dialect.remove(name), clockOf(c), DELETE_TIMEOUT_MS)
+          await callManagedCache(opened, dialect, dialect.remove(name), clockOf(c), DELETE_TIMEOUT_MS)
         } catch (thrown) {
           // Its credential is gone, or opens no more: nothing can be done but to let it expire.
           if (readFailure(thrown) === null) throw thrown

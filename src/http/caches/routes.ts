@@ -3,15 +3,19 @@ import { cacheChange, cacheCreation, goneReport } from '../../contract/caches.ts
 import { Failure, readFailure } from '../../contract/failure.ts'
 import { duration } from '../../contract/scalars.ts'
 import { fingerprint } from '../../core/prompt/fingerprint.ts'
-import type { HandleKeep } from '../../core/managed-cache/state.ts'
-import type { HandleFlight, HandleView, HandleWish } from '../../durable/registry/records/managed-cache.ts'
-import { handlesOf, withoutHandles } from '../../providers/managed-cache/registry.ts'
+import type { ManagedCacheKeep } from '../../core/managed-cache/state.ts'
+import type {
+  ManagedCacheFlight,
+  ManagedCacheView,
+  ManagedCacheWish,
+} from '../../durable/registry/records/managed-cache.ts'
+import { managedCacheDialectOf, withoutManagedCaches } from '../../providers/managed-cache/registry.ts'
 import type { Card } from '../../providers/card.ts'
-import { runHandleLease, runHandleToItsEnd } from '../../calls/managed-cache.ts'
+import { runManagedCacheLease, runManagedCacheToEnd } from '../../calls/managed-cache.ts'
 import { pack } from '../../runtime/bytes.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, keepAlive, registryOf, room } from '../server/context.ts'
+import { clockOf, keepAlive, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { idempotent } from '../server/idempotency.ts'
@@ -20,7 +24,7 @@ import { cursor, limit, readQuery } from '../server/query.ts'
 import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
 import { refuseWithoutCredential } from '../server/access.ts'
 import { FOREGROUND_MS } from '../server/long-poll.ts'
-import type { HandleDialect } from '../../providers/managed-cache/dialect.ts'
+import type { ManagedCacheDialect } from '../../providers/managed-cache/dialect.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from '../../registration/json-body.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -44,11 +48,11 @@ const ASK_AGAIN_MS = 250
 /** The provider's body is the caller's: it stays raw text. */
 const raw = (path: readonly (string | number)[]): boolean => path.length === 1 && path[0] === 'request'
 
-export const caches = room()
+export const caches = router()
   .get('/caches', account, async (c) => {
     const query = readQuery(c, cachesQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
-    if (query.provider !== undefined && handlesOf(cardFor(query.provider, 'provider')) === null)
+    if (query.provider !== undefined && managedCacheDialectOf(cardFor(query.provider, 'provider')) === null)
       return c.json({ data: [], next_cursor: null })
     const page = await registryOf(c).handleList(query.provider ?? null, from?.k ?? null, query.limit)
     return c.json({
@@ -121,7 +125,7 @@ export const caches = room()
     if (lease === null) return c.json({ id, deleted: true, at_provider: 'none' })
     const work = (async () => {
       const around = { env: c.env, clock: clockOf(c), allowedSecrets, credentials, bodyOf: () => Promise.resolve(null) }
-      const outcome = await runHandleLease(lease, around)
+      const outcome = await runManagedCacheLease(lease, around)
       await registry.settleHandle(outcome)
       return outcome.kind === 'answered' || outcome.kind === 'gone'
     })()
@@ -148,10 +152,10 @@ export const caches = room()
     })
   })
 
-function supported(card: Card): HandleDialect {
-  const dialect = handlesOf(card)
+function supported(card: Card): ManagedCacheDialect {
+  const dialect = managedCacheDialectOf(card)
   if (dialect !== null) return dialect
-  const { kind, message, detail } = withoutHandles(card)
+  const { kind, message, detail } = withoutManagedCaches(card)
   throw new Failure(kind, message, detail)
 }
 
@@ -169,7 +173,7 @@ function ttlFrom(given: number | undefined): number | null {
   throw new Failure('invalid_request', 'ttl: must be from 1 minute to 7 days.', { field: 'ttl' })
 }
 
-function keepFrom(given: z.output<typeof cacheChange>['keep'], now: number): Partial<HandleKeep> {
+function keepFrom(given: z.output<typeof cacheChange>['keep'], now: number): Partial<ManagedCacheKeep> {
   if (given === undefined) return {}
   if (given.until != null && given.until <= now) {
     throw new Failure('invalid_request', 'keep.until: lies in the past.', { field: 'keep.until' })
@@ -188,15 +192,15 @@ function keepFrom(given: z.output<typeof cacheChange>['keep'], now: number): Par
 async function obtain(
   c: Call,
   id: string,
-  wish: HandleWish,
+  wish: ManagedCacheWish,
   failures: 'thrown' | 'shown',
-): Promise<{ view: HandleView; confirmed: boolean }> {
+): Promise<{ view: ManagedCacheView; confirmed: boolean }> {
   const registry = registryOf(c)
   const clock = clockOf(c)
   const untilAt = clock.now() + FOREGROUND_MS
   let wanted = wish
   for (;;) {
-    const flight: HandleFlight = await registry.askForHandle(id, wanted, c.var.askedAt)
+    const flight: ManagedCacheFlight = await registry.askForHandle(id, wanted, c.var.askedAt)
     if (flight.role === 'ready') return { view: flight.view, confirmed: true }
     if (flight.role === 'refused' && failures === 'thrown') {
       throw new Failure(flight.kind, `${flight.why}. The managed cache stays registered.`, { cache_id: id })
@@ -209,7 +213,7 @@ async function obtain(
     if (left <= 0) return stillRunning(await registry.handle(id), failures)
     const pause = clock.sleep(left)
     if (flight.role === 'leader') {
-      const work = runHandleToItsEnd(
+      const work = runManagedCacheToEnd(
         flight.lease,
         { env: c.env, clock, allowedSecrets: flight.allowedSecrets, credentials: flight.credentials },
         c.var.account,
@@ -230,7 +234,7 @@ async function obtain(
   }
 }
 
-function throwFailure({ state, record }: HandleView): never {
+function throwFailure({ state, record }: ManagedCacheView): never {
   const { lastFailure, stopped } = state
   const failure = lastFailure?.failure ?? {
     kind: 'provider_unavailable' as const,
@@ -242,7 +246,10 @@ function throwFailure({ state, record }: HandleView): never {
   })
 }
 
-function stillRunning(view: HandleView, failures: 'thrown' | 'shown'): { view: HandleView; confirmed: boolean } {
+function stillRunning(
+  view: ManagedCacheView,
+  failures: 'thrown' | 'shown',
+): { view: ManagedCacheView; confirmed: boolean } {
   if (failures === 'thrown') {
     throw new Failure('provider_timeout', 'The provider is still at it. The managed cache stays registered.', {
       cache_id: view.record.id,

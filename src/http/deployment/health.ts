@@ -1,7 +1,7 @@
 import { TICK_MS } from '../../core/time/schedule.ts'
 import { isDevelopment, missingSecrets } from '../../runtime/env.ts'
 import { VERSION } from '../../runtime/version.ts'
-import { clockOf, directoryOf, room } from '../server/context.ts'
+import { clockOf, directoryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { iso } from '../present/format.ts'
 
@@ -23,7 +23,7 @@ interface Asked {
 const lastAsked = new WeakMap<object, Asked>()
 
 /** Public: whether this deployment does its work. It names no account. */
-export const health = room().get('/health', async (c) => {
+export const health = router().get('/health', async (c) => {
   const clock = clockOf(c)
   const { sweptAt, oldestDueAt, backlog } = await asked(c)
   const now = clock.now()

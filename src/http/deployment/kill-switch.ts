@@ -2,13 +2,13 @@ import { killSwitch as killSwitchBody } from '../../contract/account.ts'
 import { Failure } from '../../contract/failure.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { directoryOf, registryOf, room } from '../server/context.ts'
+import { directoryOf, registryOf, router } from '../server/context.ts'
 
 /** Registries told at once. */
 const WIDTH = 50
 
 /** Stops every plan of every account, or lets them go on. A new account inherits it. */
-export const killSwitch = room().post('/kill-switch', admin, async (c) => {
+export const killSwitch = router().post('/kill-switch', admin, async (c) => {
   const { on } = await readBody(c, killSwitchBody)
   const directory = directoryOf(c)
   // First for accounts to come, then for those that are there: none can slip between the two.

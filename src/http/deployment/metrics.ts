@@ -1,12 +1,12 @@
 import { usd } from '../../core/model/price.ts'
 import type { GuardView } from '../../durable/registry/probes/provider-guards.ts'
-import type { HandleCount } from '../../durable/registry/tables/managed-caches.ts'
+import type { ManagedCacheCount } from '../../durable/registry/tables/managed-caches.ts'
 import { account } from '../server/auth.ts'
-import { registryOf, room } from '../server/context.ts'
+import { registryOf, router } from '../server/context.ts'
 import type { DayTotals } from '../../durable/registry/records/day.ts'
 
 /** Prometheus text for the account whose key asks. Labels are kinds only: no ids, no names, no tenants. */
-export const metrics = room().get('/metrics', account, async (c) => {
+export const metrics = router().get('/metrics', account, async (c) => {
   const registry = registryOf(c)
   const [days, counts, guards, webhook, handles] = await Promise.all([
     registry.totals(),
@@ -133,8 +133,8 @@ function guardLines(guards: readonly GuardView[]): string[] {
   ]
 }
 
-function handleLines(counts: readonly HandleCount[]): string[] {
-  const rows = (name: string, help: string, value: (of: HandleCount) => number): string[] => [
+function handleLines(counts: readonly ManagedCacheCount[]): string[] {
+  const rows = (name: string, help: string, value: (of: ManagedCacheCount) => number): string[] => [
     `# HELP ${name} ${help}`,
     `# TYPE ${name} gauge`,
     ...counts.map((of) => `${name}{provider="${of.provider}"} ${value(of)}`),

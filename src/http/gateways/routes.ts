@@ -2,11 +2,11 @@ import { gatewayBody, poolModelName } from '../../contract/model-pool.ts'
 import type { GatewayBody } from '../../contract/model-pool.ts'
 import { Failure } from '../../contract/failure.ts'
 import { barredUntil } from '../../core/model/model-pool.ts'
-import type { Pool, PoolModel } from '../../core/model/model-pool.ts'
+import type { ModelPool, PoolModel } from '../../core/model/model-pool.ts'
 import { cardById } from '../../providers/registry.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import type { Advice } from '../../core/model/advice.ts'
@@ -16,7 +16,7 @@ import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
 
 /** Pools of models, as real traffic uses them. */
-export const gateways = room()
+export const gateways = router()
   .get('/gateways', account, async (c) => {
     const pools = await registryOf(c).pools()
     const now = clockOf(c).now()
@@ -55,7 +55,7 @@ function nameOf(c: Call): string {
 }
 
 /** The pool of that name. Throws `not_found`. */
-export async function poolNamed(c: Call, name: string): Promise<Pool> {
+export async function poolNamed(c: Call, name: string): Promise<ModelPool> {
   const pool = await registryOf(c).pool(name)
   if (pool === null) throw unknown()
   return pool
@@ -97,7 +97,7 @@ function providerAndModel({ provider, model }: GatewayBody['models'][number], at
   })
 }
 
-function poolJson({ name, description, fallback, models, createdAt, changedAt }: Pool, now: number) {
+function poolJson({ name, description, fallback, models, createdAt, changedAt }: ModelPool, now: number) {
   return {
     name,
     description,

@@ -4,7 +4,7 @@ import { armsTogether, ENOUGH_HELD_OUT, measured } from '../../core/ledger/holdo
 import type { Arms } from '../../core/ledger/holdout-estimate.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../../durable/registry/ledger/pages.ts'
 import { account } from '../server/auth.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
 import { dayOf } from '../../core/time/time.ts'
@@ -37,7 +37,7 @@ const entryPlace = z.union([
   z.strictObject({ in: z.enum(['caches', 'bots']), seq: z.int().min(0) }),
 ])
 
-export const ledger = room().get('/ledger', account, async (c) => {
+export const ledger = router().get('/ledger', account, async (c) => {
   const query = readQuery(c, ledgerQuery)
   const { group } = query
   const { from, to, span } = spanOf(query.from, query.to, group, clockOf(c).now())

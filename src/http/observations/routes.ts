@@ -6,7 +6,7 @@ import type { Arrival } from '../../core/events/arrived.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { failureJson } from '../present/format.ts'
 import { credentialsNamed } from '../server/credential.ts'
@@ -18,7 +18,7 @@ const raw: RawPath = (path) => path.length === 2 && path[1] === 'request'
 /** One observation, read as far as it could be: the prefix it names, or why it was refused. */
 type Taken = { prefixId: string | null; provider: string | null; arrival: Arrival | null; refused: FailureValue | null }
 
-export const observations = room().post('/observations', account, idempotent, async (c) => {
+export const observations = router().post('/observations', account, idempotent, async (c) => {
   const given = await readBody(c, observationsBody, { raw })
   const registry = registryOf(c)
   const now = clockOf(c).now()

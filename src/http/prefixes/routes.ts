@@ -4,13 +4,13 @@ import { keepWarmOver } from '../../contract/keep-warm.ts'
 import { LEAD_MS, leaseBody, WAIT_MS } from '../../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../../contract/warm.ts'
 import { cardById } from '../../providers/registry.ts'
-import { markedBody } from '../../providers/prefix/with-markers.ts'
-import { atRetention } from '../../providers/prefix/with-retention.ts'
+import { withMarkers } from '../../providers/prefix/with-markers.ts'
+import { withRetention } from '../../providers/prefix/with-retention.ts'
 import { unpack } from '../../runtime/bytes.ts'
 import { newId, sha256 } from '../../runtime/ids.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { historyPage, historyQuery } from './history.ts'
@@ -48,7 +48,7 @@ export function idOf(c: Call): string {
   return id
 }
 
-export const prefixes = room()
+export const prefixes = router()
   .get('/prefixes', account, async (c) => {
     const query = readQuery(c, listQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
@@ -116,7 +116,7 @@ export const prefixes = room()
     const { text: body, breakpoint } =
       card === undefined || record.retentionOpen !== true
         ? { text: stored, breakpoint: record.breakpoint }
-        : atRetention(card, { text: stored, breakpoint: record.breakpoint }, retention)
+        : withRetention(card, { text: stored, breakpoint: record.breakpoint }, retention)
     const prefix = { text: body, model, breakpoint, cacheKey, retention }
     const probe = card === undefined ? null : probeJson(card, prefix, record.primitives[0], maxOutputTokens, headers)
     const clock = clockOf(c)
@@ -131,7 +131,7 @@ export const prefixes = room()
       prefix_ends_at: breakpoint,
       sha256: sha256(body),
       advice: [...retentionAdvice(view, clock.now(), clock.grainMs), ...ownAdvice(view)],
-      marked_body: card === undefined ? null : markedBody(card, body, retention),
+      marked_body: card === undefined ? null : withMarkers(card, body, retention),
       body,
     })
     // Put in as text, so that not a byte of it changes on the way out either.

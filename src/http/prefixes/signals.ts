@@ -4,7 +4,7 @@ import { FURTHEST_ANNOUNCEMENT_MS } from '../../core/prefix/announcement.ts'
 import { MOST_PENDING_MS, PENDING_MS } from '../../core/prefix/signal.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { idOf } from './routes.ts'
 import { prefixJson } from '../present/prefix.ts'
@@ -12,7 +12,7 @@ import { readQuery } from '../server/query.ts'
 import { iso } from '../present/format.ts'
 
 /** What callers know and no plan can see: that a session is over, that work will come back, that traffic is coming. */
-export const signals = room()
+export const signals = router()
   .post('/prefixes/:id/signals', account, idempotent, async (c) => {
     const id = idOf(c)
     const { kind, until } = await readBody(c, signalBody)

@@ -8,7 +8,7 @@ import type { WarmBody } from '../../contract/warm.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { orderOf } from './crew-order.ts'
 import type { Admitted } from './crew-order.ts'
@@ -26,7 +26,7 @@ import { useOf } from '../../registration/credential-use.ts'
 /** The parts of an agent's body that stay as they are written. */
 const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
 
-export const preload = room().post('/preload', account, idempotent, async (c) => {
+export const preload = router().post('/preload', account, idempotent, async (c) => {
   const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
   const least = given.min_agents ?? 2
   const few = given.agents.length < least

@@ -1,6 +1,6 @@
 import { endsAt } from '../../core/managed-cache/state.ts'
-import type { HandleState } from '../../core/managed-cache/state.ts'
-import type { HandleRow, HandleView } from '../../durable/registry/records/managed-cache.ts'
+import type { ManagedCacheState } from '../../core/managed-cache/state.ts'
+import type { ManagedCacheRow, ManagedCacheView } from '../../durable/registry/records/managed-cache.ts'
 import { dayOf } from '../../core/time/time.ts'
 import { durationJson, failureJson, iso, money } from './format.ts'
 
@@ -8,7 +8,7 @@ import { durationJson, failureJson, iso, money } from './format.ts'
  * A managed cache as callers read it. Its handle is shown while it lives by the clock; with `confirmed` false the provider was
  * asked and did not say so, and then it is not: a caller without a handle sends the contents, and loses nothing but money.
  */
-export function cacheJson(view: HandleView, confirmed = true) {
+export function cacheJson(view: ManagedCacheView, confirmed = true) {
   const { record, state, now } = view
   const live = state.live !== null && state.live.expiresAt > now ? state.live : null
   const sums = [state.creationNanos, state.storageNanos] as const
@@ -54,25 +54,25 @@ export function cacheJson(view: HandleView, confirmed = true) {
   }
 }
 
-function stateOf({ record, state, now }: HandleView, alive: boolean, confirmed: boolean) {
+function stateOf({ record, state, now }: ManagedCacheView, alive: boolean, confirmed: boolean) {
   if (alive) return confirmed ? 'live' : 'unconfirmed'
   if (state.stopped?.reason === 'ended' || endsAt(state, record.keep) <= now) return 'ended'
   return state.stopped === null ? 'absent' : 'stopped'
 }
 
-function whyOf({ state }: HandleView, alive: boolean, confirmed: boolean): string {
+function whyOf({ state }: ManagedCacheView, alive: boolean, confirmed: boolean): string {
   if (alive && !confirmed)
     return `the provider did not confirm it: ${state.lastFailure?.failure.message ?? 'no answer yet'}`
   return state.stopped?.why ?? state.why
 }
 
-function lastFailureJson(state: HandleState) {
+function lastFailureJson(state: ManagedCacheState) {
   return state.lastFailure === null
     ? null
     : { at: iso(state.lastFailure.at), ...failureJson(state.lastFailure.failure) }
 }
 
-export function cacheHistoryJson(row: HandleRow) {
+export function cacheHistoryJson(row: ManagedCacheRow) {
   return {
     at: iso(row.at),
     event: row.event,

@@ -5,7 +5,7 @@ import { dollars, readNanos } from '../../core/model/price.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import { creationNanos, storageNanos } from '../../core/model/storage-price.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { factsOf, handlePricesOf } from '../../runtime/facts.ts'
+import { factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { retentionInForce } from '../../registration/record.ts'
 import type { PrefixRecord } from '../../registration/record.ts'
@@ -62,7 +62,7 @@ function handleHolding(
   facts: ModelFacts,
   now: number,
 ): Holding | null {
-  const { inputNanosPerMTok, rates } = handlePricesOf(provider, model, now)
+  const { inputNanosPerMTok, rates } = managedCachePricesOf(provider, model, now)
   const minute = storageNanos(tokens, now, now + MINUTE_MS, rates)
   if (facts.price === null || inputNanosPerMTok === null || minute === null) return null
   return {

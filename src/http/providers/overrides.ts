@@ -2,12 +2,12 @@ import type * as z from 'zod'
 import { Failure } from '../../contract/failure.ts'
 import { baseUrlProblem, providerChange } from '../../contract/override.ts'
 import type { ModelOverride, ProviderOverride } from '../../core/model/overrides.ts'
-import type { FactChange } from '../../durable/directory/overrides.ts'
+import type { OverrideChange } from '../../durable/directory/overrides.ts'
 import { isDevelopment } from '../../runtime/env.ts'
 import { useOverrides } from '../../runtime/overrides.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, directoryOf, registryOf, room } from '../server/context.ts'
+import { clockOf, directoryOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { durationJson, iso, money } from '../present/format.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -17,7 +17,7 @@ const WIDTH = 50
 const CHANGES_SHOWN = 50
 
 /** Facts that the administrator puts over those of a card, because they change more often than this is deployed. */
-export const factOverrides = room()
+export const factOverrides = router()
   .get('/providers/:id', admin, async (c) =>
     c.json(changesJson(await directoryOf(c).factChanges(idOf(c), CHANGES_SHOWN))),
   )
@@ -102,7 +102,7 @@ function modelOverride(given: GivenRow, now: number): ModelOverride {
   }
 }
 
-function changesJson(changes: readonly FactChange[]) {
+function changesJson(changes: readonly OverrideChange[]) {
   return {
     data: changes.map(({ version, at, requestId, override }) => ({
       version,

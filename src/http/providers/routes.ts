@@ -5,13 +5,13 @@ import { cards, priceAt } from '../../providers/registry.ts'
 import type { Card, ModelCard } from '../../providers/card.ts'
 import { accessTo } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { overrides } from '../../runtime/overrides.ts'
 import { overrideJson } from './overrides.ts'
 import { durationJson } from '../present/format.ts'
 
-export const providers = room().get('/providers', account, async (c) => {
+export const providers = router().get('/providers', account, async (c) => {
   const allowed = (await registryOf(c).settings())?.allowedSecrets ?? []
   return c.json({ data: cards.map((card) => cardJson(c, card, allowed)), next_cursor: null })
 })

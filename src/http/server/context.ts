@@ -22,7 +22,7 @@ export type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
 export type DirectoryStub = ReturnType<Environment['DIRECTORY']['getByName']>
 
 /** A router for one resource. */
-export function room() {
+export function router() {
   return new Hono<Shared>()
 }
 

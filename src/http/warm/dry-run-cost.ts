@@ -3,7 +3,7 @@ import { worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
 import { dollars, readNanos, usd, writeNanos } from '../../core/model/price.ts'
-import { refusal } from '../../core/planning/stop-conditions.ts'
+import { stopConditionOf } from '../../core/planning/stop-conditions.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import type { Window } from '../../core/time/weekly-window.ts'
 import type { Advice } from '../../core/model/advice.ts'
@@ -25,7 +25,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const first = worstNanosAt(retention, state, context)
   // Once a call was counted, each reserves by the count.
   const later = worstNanosAt(retention, { measuredTokens: tokens }, context)
-  const rest = keepWarm.plan === 'off' ? null : refusal(state, context, now)
+  const rest = keepWarm.plan === 'off' ? null : stopConditionOf(state, context, now)
   const wished = rest === null ? plannedProbes(state, context) : 0
   const fitting =
     first === null || later === null || probe === null

@@ -5,7 +5,7 @@ import type { Crew } from '../../durable/registry/records/crew.ts'
 import type { Job } from '../../durable/registry/records/claim.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { account } from '../server/auth.ts'
-import { clockOf, registryOf, room } from '../server/context.ts'
+import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call, RegistryStub } from '../server/context.ts'
 import { eventStream } from '../server/server-sent-events.ts'
 import type { StreamEvent } from '../server/server-sent-events.ts'
@@ -27,7 +27,7 @@ export const jobQuery = z.strictObject({
 /** In this clock: an event stream says at least so often that it is alive. */
 const HEARTBEAT_MS = 15_000
 
-export const jobs = room()
+export const jobs = router()
   .get('/jobs/:id', account, async (c) => {
     const { wait = 0 } = readQuery(c, jobQuery)
     const [clock, registry, id] = [clockOf(c), registryOf(c), idOf(c)]

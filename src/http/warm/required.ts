@@ -1,5 +1,5 @@
 import { Failure } from '../../contract/failure.ts'
-import { checksFor, honoured, notHonoured } from '../../core/cache/required.ts'
+import { checksFor, judgeRequired, notHonoured } from '../../core/cache/required.ts'
 import type { Asked } from '../../core/cache/required.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { newId } from '../../runtime/ids.ts'
@@ -73,7 +73,7 @@ export async function requireHonoured(c: Call, view: Seen, first: Warmth, requir
     const receipt = warmth.settled?.receipt ?? null
     if (receipt === null) return warmth
     const asked = { ...required, checksLeft }
-    const verdict = honoured(receipt, asked)
+    const verdict = judgeRequired(receipt, asked)
     if (verdict.kind === 'honoured') return warmth
     if (verdict.kind === 'broken') throw broken(verdict.why, receipt, asked, view, warmth !== first)
     const next = await checked(c, view, receipt)

@@ -2,14 +2,14 @@ import { Failure } from '../../contract/failure.ts'
 import { warmBody } from '../../contract/warm.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { room } from '../server/context.ts'
+import { router } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { WARM_RAW } from '../../registration/prepare.ts'
 import { warmPool } from './warm-pool.ts'
 import { warmOne } from './warm-one.ts'
 import { credentialsNamed } from '../server/credential.ts'
 
-export const warm = room().post('/warm', account, idempotent, async (c) => {
+export const warm = router().post('/warm', account, idempotent, async (c) => {
   const body = await readBody(c, warmBody, { raw: WARM_RAW })
   if (body.gateway !== undefined) {
     const { status, json } = await warmPool(c, body)

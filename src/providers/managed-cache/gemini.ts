@@ -19,14 +19,20 @@ import { geminiContent } from '../dialects/gemini-content/dialect.ts'
 import { GEMINI } from '../cards/wire.ts'
 import { usd } from '../cards/build.ts'
 import { count, fields } from '../dialects/shared/usage.ts'
-import type { HandleDialect, HandleError, HandleRequest, ListedHandle, PreparedHandle } from './dialect.ts'
+import type {
+  ManagedCacheDialect,
+  ManagedCacheError,
+  ManagedCacheRequest,
+  ListedManagedCache,
+  PreparedManagedCache,
+} from './dialect.ts'
 
 /**
  * Gemini's `cachedContents` with an AI Studio key. Sources, checked 2026-11-21: ai.google.dev caching and api/caching pages;
  * the types of npm @google/genai 3.1.0. Reads do not extend a handle, an expired one cannot be revived, and one that is
  * missing, expired or somebody else's is answered with 403 instead of 404 (public issue threads).
  */
-export const geminiHandles = cachedContents({
+export const geminiManagedCaches = cachedContents({
   collection: '/v1beta/cachedContents',
   baseOf: (baseUrl) => baseUrl,
   name: /^cachedContents\/([A-Za-z0-9_-]{1,200})$/,
@@ -42,7 +48,7 @@ export interface Service {
   /** A handle's name; what it captures is the last part of its path. */
   name: RegExp
   modelName(model: string, baseUrl: string): string
-  readError(status: number, headers: Headers, text: string): HandleError
+  readError(status: number, headers: Headers, text: string): ManagedCacheError
 }
 
 /** `cachedContents` as one of Google's services has them. */
@@ -53,8 +59,12 @@ export function cachedContents({ collection, baseOf, name: shape, modelName, rea
     if (id === undefined) throw new Failure('internal', 'this is not the name of a handle')
     return `${collection}/${id}`
   }
-  const call = (method: 'GET' | 'DELETE', name: string): HandleRequest => ({ method, path: pathOf(name), body: '' })
-  const create = (prepared: Contents, displayName: string, ttlMs: number, baseUrl = ''): HandleRequest => {
+  const call = (method: 'GET' | 'DELETE', name: string): ManagedCacheRequest => ({
+    method,
+    path: pathOf(name),
+    body: '',
+  })
+  const create = (prepared: Contents, displayName: string, ttlMs: number, baseUrl = ''): ManagedCacheRequest => {
     const model = modelName(prepared.model, baseUrl)
     return { method: 'POST', path: collection, body: creation(prepared.text, model, displayName, ttlMs) }
   }
@@ -78,10 +88,10 @@ export function cachedContents({ collection, baseOf, name: shape, modelName, rea
     readList: (text) => readList(text, shape),
     readError: read,
     storageRates,
-  } satisfies HandleDialect & { create: typeof create }
+  } satisfies ManagedCacheDialect & { create: typeof create }
 }
 
-type Contents = Pick<PreparedHandle, 'model' | 'text'>
+type Contents = Pick<PreparedManagedCache, 'model' | 'text'>
 
 /** Both spellings of a member, as protobuf JSON takes them; the first is the canonical one. */
 const SYSTEM = ['systemInstruction', 'system_instruction'] as const
@@ -98,7 +108,7 @@ const OURS: Readonly<Record<string, string>> = {
   cached_content: 'cannot stand in it: a handle holds contents, not another handle',
 }
 
-function prepare(text: string, envelopeModel: string | undefined): PreparedHandle {
+function prepare(text: string, envelopeModel: string | undefined): PreparedManagedCache {
   const body = readBody(text)
   for (const [name, what] of Object.entries(OURS)) {
     if (member(body.root, name) !== undefined) throw invalid(`request.${name}`, what)
@@ -154,7 +164,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function readOne(value: unknown, shape: RegExp): ListedHandle {
+function readOne(value: unknown, shape: RegExp): ListedManagedCache {
   const handle = fields(value)
   const name = stringOf(handle?.['name'])
   const expiresAt = Date.parse(stringOf(handle?.['expireTime']) ?? '')
@@ -171,7 +181,7 @@ function readOne(value: unknown, shape: RegExp): ListedHandle {
   }
 }
 
-function readList(text: string, shape: RegExp): { handles: ListedHandle[]; nextPageToken: string | null } {
+function readList(text: string, shape: RegExp): { handles: ListedManagedCache[]; nextPageToken: string | null } {
   const page = fields(parsed(text))
   if (page === null) throw unreadable('it is no list')
   // Protobuf JSON leaves out what is empty.
@@ -184,7 +194,7 @@ function readList(text: string, shape: RegExp): { handles: ListedHandle[]; nextP
 /** Errors about a handle have the shape of errors about contents. */
 const contents = geminiContent(GEMINI)
 
-function readError(status: number, headers: Headers, text: string): HandleError {
+function readError(status: number, headers: Headers, text: string): ManagedCacheError {
   const reading = contents.readError(status, headers, text)
   const tooSmall = status === 400 ? smallness(text) : null
   if (tooSmall !== null) return { ...reading, failure: tooSmall, permanent: true, gone: false }
@@ -192,7 +202,7 @@ function readError(status: number, headers: Headers, text: string): HandleError 
 }
 
 /** "Cached content is too small. total_token_count=…, min_total_token_count=…": the numbers are taken, the words are ours. */
-export function smallness(text: string): HandleError['failure'] | null {
+export function smallness(text: string): ManagedCacheError['failure'] | null {
   const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
   if (!/cached content is too small/i.test(message)) return null
   const figure = (name: string): number | null => {

@@ -4,7 +4,7 @@ import { geminiContent } from '../dialects/gemini-content/dialect.ts'
 import { cachedContents, safely, smallness } from './gemini.ts'
 import { fields } from '../dialects/shared/usage.ts'
 import { GEMINI } from '../cards/wire.ts'
-import type { HandleError } from './dialect.ts'
+import type { ManagedCacheError } from './dialect.ts'
 
 /**
  * Vertex's `cachedContents`: Gemini's bodies, but a collection of the project and the location, not of the publisher whose models
@@ -14,7 +14,7 @@ import type { HandleError } from './dialect.ts'
  * A name says the project by its number, the address mostly by its id. Only the last part is taken into a path, so that a handle is
  * always looked for in the project and location that we are configured for.
  */
-export const vertexHandles = cachedContents({
+export const vertexManagedCaches = cachedContents({
   collection: '/cachedContents',
   baseOf: (baseUrl) => placeOf(baseUrl).base,
   name: /^projects\/[A-Za-z0-9:._-]{1,100}\/locations\/[a-z0-9-]{1,60}\/cachedContents\/([A-Za-z0-9_-]{1,200})$/,
@@ -41,7 +41,7 @@ const contents = geminiContent(GEMINI)
  * for a missing permission, since taken for a lost handle it would be made anew for ever. The wording of these two is assumed:
  * no source that we could read shows it.
  */
-function readError(status: number, headers: Headers, text: string): HandleError {
+function readError(status: number, headers: Headers, text: string): ManagedCacheError {
   const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
   if (status === 403 && /cached ?content/i.test(message)) {
     const failure = failureValue(

@@ -3,7 +3,7 @@ import type { ModelFacts, Primitive } from '../../core/model/facts.ts'
 import type { Dialect, PreparedPrefix } from '../dialect.ts'
 
 /** The primitives whose probe this very body allows to be built, and the most output that one of them may bill. */
-export function buildable(
+export function buildableProbes(
   dialect: Dialect,
   prefix: PreparedPrefix,
   facts: ModelFacts,

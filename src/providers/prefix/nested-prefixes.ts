@@ -13,7 +13,7 @@ const SEARCHED_UP_TO = 1_000_000
  * The prefixes that end at a marker inside of a stored one, shortest first: those whose entries each of its probes renews. None
  * where the provider's card does not say that it does. A probe carries no more markers than a request may, and drops the first.
  */
-export function innerHeads(
+export function nestedPrefixes(
   card: Pick<Card, 'dialect' | 'wire' | 'marksRenewed'>,
   facts: ModelFacts,
   prefix: PreparedPrefix,

@@ -12,7 +12,7 @@ import type { Card } from '../card.ts'
  * A stored body as real requests should begin, so that they write and find the entry of its probes: a marker at the end of the prefix, and
  * all markers at `retention`. Null where it says so already, and in wire formats other than Anthropic's Messages and Bedrock's Converse.
  */
-export function markedBody({ dialect }: Pick<Card, 'dialect'>, text: string, retention: string): string | null {
+export function withMarkers({ dialect }: Pick<Card, 'dialect'>, text: string, retention: string): string | null {
   if (dialect !== 'anthropic-messages' && dialect !== 'bedrock-converse') return null
   const body = readBody(text)
   const edits = dialect === 'bedrock-converse' ? bedrock.levelled(body.root, retention) : marked(body, retention)

@@ -9,7 +9,7 @@ import type { Breakpoint } from '../../core/model/advice.ts'
  * A stored body with its cache markers at another retention, and where the prefix then ends. Markers are controls, so it is the same
  * prefix. A body without markers, or in a format where they say no lifetime, is as it was.
  */
-export function atRetention(
+export function withRetention(
   { dialect }: Pick<Card, 'dialect'>,
   { text, breakpoint }: { text: string; breakpoint: Breakpoint },
   retention: string,

@@ -1,4 +1,4 @@
-import type { Limit } from '../../core/planning/rate-limit.ts'
+import type { RateLimit } from '../../core/planning/rate-limit.ts'
 
 /**
  * Rate limits in the headers of an answer, good or bad. `now` is when it arrived (epoch ms). What is not understood is left
@@ -10,7 +10,7 @@ import type { Limit } from '../../core/planning/rate-limit.ts'
  * (https://developers.openai.com/api/docs/guides/rate-limits, checked 2026-11-21). Others: `[x-]ratelimit-{limit,remaining,reset}`,
  * the reset in seconds (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/, checked 2026-11-21) or as an instant.
  */
-export function readLimits(headers: Headers, now: number): Limit[] {
+export function readRateLimits(headers: Headers, now: number): RateLimit[] {
   const parts = new Map<string, Partial<Record<'limit' | 'remaining' | 'reset', string>>>()
   headers.forEach((value, name) => {
     const match =

@@ -36,7 +36,7 @@ export interface Post {
   timeoutMs: number
 }
 
-export interface Door {
+export interface Transport {
   send(call: Call): Promise<Sent>
   post(form: Post): Promise<Sent>
 }
@@ -49,7 +49,7 @@ export const MAX_ANSWER_BYTES = 4 * 1024 * 1024
  * retries are off); the answer is read here, bounded in size and time. Redirects are answers like others and are never followed,
  * so that a credential reaches no other host.
  */
-export function createDoor({ fetch }: { fetch: typeof globalThis.fetch }): Door {
+export function createTransport({ fetch }: { fetch: typeof globalThis.fetch }): Transport {
   return {
     async send(call) {
       if (!/^[\x21-\x7e]+$/.test(call.credential)) {

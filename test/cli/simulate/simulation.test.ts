@@ -7,7 +7,7 @@ import { pricesOf } from '../../../src/cli/simulate/prices.ts'
 import { simulate } from '../../../src/cli/simulate/simulation.ts'
 import type { Simulation, SimulationOptions } from '../../../src/cli/simulate/simulation.ts'
 import { applyArrivals, flushTally } from '../../../src/core/events/arrived.ts'
-import { foreseeRow } from '../../../src/core/demand/forecast.ts'
+import { forecastRow } from '../../../src/core/demand/forecast.ts'
 import type { HistoryRow } from '../../../src/core/prefix/history.ts'
 import { observedTraffic } from '../../../src/core/prefix/observed-traffic.ts'
 import { trafficOf } from '../../../src/core/demand/traffic.ts'
@@ -129,7 +129,7 @@ describe('a log under every plan', () => {
         for (const one of CLASSES) {
           const hand = byHand(times, sorted.at(-1) ?? 0, one, (at) => {
             const { state } = product(sorted.filter((other) => other <= at))
-            return horizon(one, foreseeRow(state, at), 0).probes
+            return horizon(one, forecastRow(state, at), 0).probes
           })
           expect(find(models[0]?.outcomes, 'auto', one.name)).toEqual(hand)
         }
@@ -152,7 +152,7 @@ describe('a log under every plan', () => {
           const { state } = product(sorted.filter((other) => other <= at))
           if (at > warmUntil) {
             // What is written is decided before this request has told how often they come, but for its own count.
-            const { holding } = retentionFor(CLASSES, foreseeRow(state, at), 0, standing)!
+            const { holding } = retentionFor(CLASSES, forecastRow(state, at), 0, standing)!
             standing = holding.name
             written = CLASSES.find(({ name }) => name === standing)!
             cost += written.write
@@ -160,7 +160,7 @@ describe('a log under every plan', () => {
           } else cost += READ
           warmUntil = at + written.ttlMs
           const nextAt = sorted[index + 1] ?? at
-          const allowed = horizon(written, foreseeRow(state, at), 0).probes
+          const allowed = horizon(written, forecastRow(state, at), 0).probes
           for (let sent = 1; sent <= allowed && at + sent * written.everyMs < nextAt; sent++) {
             cost += PROBE
             probes += 1

@@ -6,14 +6,14 @@ import { decide } from '../../../src/core/planning/decide.ts'
 import { runsInside } from '../../../src/core/cache/longer-prefix.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { assumed, context, facts, fiveMinutes, HOUR, MINUTE, NOON, usage, warmState } from '../../support/sample.ts'
-import { renewedInside } from '../../../src/core/events/renewed-by-longer.ts'
+import { applyRenewedByLonger } from '../../../src/core/events/renewed-by-longer.ts'
 
 /** A shorter prefix whose clock is renewed by requests of a longer one. */
 
 const longer = { id: 'pfx_0_longer', retention: '5m' }
 
 function renewed(state: PrefixState, at: number): PrefixState {
-  const change = renewedInside(state, { ...longer, at })
+  const change = applyRenewedByLonger(state, { ...longer, at })
   if (change === null) throw new Error('it was not renewed')
   return change.state
 }
@@ -30,7 +30,7 @@ const keep = (startedAt: number, read: number, written: number) =>
 
 describe('a request of a longer prefix', () => {
   it('moves the clock of the shorter one, at no cost, and says so', () => {
-    const change = renewedInside(warmState(NOON), { ...longer, at: NOON + 4 * MINUTE })
+    const change = applyRenewedByLonger(warmState(NOON), { ...longer, at: NOON + 4 * MINUTE })
     expect(change?.state).toMatchObject({ anchorAt: NOON + 4 * MINUTE, costNanos: 0, probes: 0, probesSinceArrival: 0 })
     expect(change?.rows).toMatchObject([{ type: 'decision', decision: 'inside', at: NOON + 4 * MINUTE }])
     expect(change?.rows[0]).toHaveProperty('why', expect.stringContaining('pfx_0_longer'))
@@ -47,10 +47,10 @@ describe('a request of a longer prefix', () => {
   })
 
   it('a moment before its own leaves the clock, and has the next turn of both to itself', () => {
-    const change = renewedInside(warmState(NOON), { ...longer, at: NOON - 1_000 })
+    const change = applyRenewedByLonger(warmState(NOON), { ...longer, at: NOON - 1_000 })
     expect(change).toMatchObject({ state: { anchorAt: NOON }, rows: [] })
     expect(decide(change!.state, context(), NOON + 5 * MINUTE - 23_000)).toMatchObject({ do: 'wait' })
-    expect(renewedInside(change!.state, { ...longer, at: NOON - 1_000 })).toBeNull()
+    expect(applyRenewedByLonger(change!.state, { ...longer, at: NOON - 1_000 })).toBeNull()
   })
 
   it.each<[string, PrefixState, Partial<typeof longer>, number]>([
@@ -62,7 +62,7 @@ describe('a request of a longer prefix', () => {
     ['meets one whose retention is our assumption', warmState(NOON, {}, assumed), {}, NOON + MINUTE],
     ['meets one whose retention is fixed', warmState(NOON, {}, { ...fiveMinutes, kind: 'fixed' }), {}, NOON + MINUTE],
   ])('changes nothing where it %s', (_, state, change, at) => {
-    expect(renewedInside(state, { ...longer, ...change, at })).toBeNull()
+    expect(applyRenewedByLonger(state, { ...longer, ...change, at })).toBeNull()
   })
 
   it('earns the shorter one no saving: what it carries would have been there without keep-alives of its own', () => {
@@ -85,7 +85,7 @@ describe('an answer that finds it gone all the same', () => {
     expect(change.rows).toContainEqual(expect.objectContaining({ decision: 'inside_refuted' }))
     expect(change.state.retention).toEqual(carried.retention)
     expect(runsInside(change.state)).toBe(false)
-    expect(renewedInside(change.state, { ...longer, at: NOON + 13 * MINUTE })).toBeNull()
+    expect(applyRenewedByLonger(change.state, { ...longer, at: NOON + 13 * MINUTE })).toBeNull()
   })
 
   it('by a real request does the same', () => {
@@ -93,7 +93,7 @@ describe('an answer that finds it gone all the same', () => {
     const change = applyArrivals({ ...carried, hits: 3 }, miss, NOON + 12 * MINUTE, NOON, [fiveMinutes], facts.price)
     expect(change.rows).toContainEqual(expect.objectContaining({ decision: 'inside_refuted' }))
     expect(change.state.retention).toEqual(carried.retention)
-    expect(renewedInside(change.state, { ...longer, at: NOON + 13 * MINUTE })).toBeNull()
+    expect(applyRenewedByLonger(change.state, { ...longer, at: NOON + 13 * MINUTE })).toBeNull()
   })
 
   it('within its own time is an early miss, as ever', () => {

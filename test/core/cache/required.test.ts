@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checksFor, honoured, judgedInTurn } from '../../../src/core/cache/required.ts'
+import { checksFor, judgeRequired, judgedInTurn } from '../../../src/core/cache/required.ts'
 import type { Usage } from '../../../src/core/model/usage.ts'
 import type { ReceiptKind } from '../../../src/core/prefix/receipt.ts'
 
@@ -17,7 +17,7 @@ function usage(read: number | null, written: number | null, split: Record<string
   }
 }
 const verdict = (kind: ReceiptKind, seen: Usage, change: Partial<typeof asked> = {}) =>
-  honoured({ kind, usage: seen, why: 'because' }, { ...asked, ...change })
+  judgeRequired({ kind, usage: seen, why: 'because' }, { ...asked, ...change })
 
 test('a whole read and a write at the retention are what was asked', () => {
   expect(verdict('full', usage(4_000, 0))).toEqual({ kind: 'honoured' })

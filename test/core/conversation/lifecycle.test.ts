@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { LIVE_LIMITS, nextStep, retryDelayMs } from '../../../src/core/conversation/lifecycle.ts'
-import type { LiveSight } from '../../../src/core/conversation/lifecycle.ts'
+import type { LifecycleState } from '../../../src/core/conversation/lifecycle.ts'
 
 const limits = { ...LIVE_LIMITS, idleTimeoutMs: 60_000, costBudgetNanos: 1_000 }
-const sight = (of: Partial<LiveSight> = {}): LiveSight => ({ limits, spentNanos: 0, activeAt: 0, ended: null, ...of })
+const sight = (of: Partial<LifecycleState> = {}): LifecycleState => ({
+  limits,
+  spentNanos: 0,
+  activeAt: 0,
+  ended: null,
+  ...of,
+})
 
 describe('the next step of a live object', () => {
   it.each([

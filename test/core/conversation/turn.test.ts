@@ -5,17 +5,17 @@ import type { ChatMessage } from '../../../src/core/conversation/window.ts'
 import {
   blocksOf,
   LOOK_BACK,
-  marksOf,
+  breakpointsOf,
   MAX_ROUND_CALLS,
-  MOST_MARKS,
+  MAX_BREAKPOINTS,
 } from '../../../src/core/conversation/breakpoints.ts'
 import {
   asksForTools,
   nextInTurn,
   refusedCalls,
   roundMessages,
-  sightOf,
-  summarySight,
+  turnViewOf,
+  summaryViewOf,
 } from '../../../src/core/conversation/turn.ts'
 import type { Reply, Round } from '../../../src/core/conversation/turn.ts'
 
@@ -68,10 +68,10 @@ describe('a turn', () => {
   it('tells the time beside the messages, never in them', () => {
     const window = new ChatWindow({ budgetTokens: 1_000 })
     window.add(system, user('Which tent?'))
-    const at = (now: number) => sightOf(window, { now, injectTime: true, final: false })
+    const at = (now: number) => turnViewOf(window, { now, injectTime: true, final: false })
     expect(at(0).aside).toBe('Current time: 1970-01-01T00:00:00.000Z')
     expect({ ...at(0), aside: null }).toEqual({ ...at(1e12), aside: null })
-    expect(sightOf(window, { now: 0, injectTime: false, final: false }).aside).toBeNull()
+    expect(turnViewOf(window, { now: 0, injectTime: false, final: false }).aside).toBeNull()
   })
 })
 
@@ -80,17 +80,17 @@ describe('breakpoints', () => {
 
   it('stand at the head, at the end of this call and at that of the one before', () => {
     const first = [system, user('a')]
-    expect(marksOf(first, 0)).toEqual({ head: true, at: new Set([1]), more: new Set() })
+    expect(breakpointsOf(first, 0)).toEqual({ head: true, at: new Set([1]), more: new Set() })
     const second = [...first, ...round()]
-    expect([...marksOf(second, 0).at]).toEqual([1, 4])
+    expect([...breakpointsOf(second, 0).at]).toEqual([1, 4])
     const third = [...second, says('b'), user('c')]
-    expect([...marksOf(third, 0).at]).toEqual([4, 6])
+    expect([...breakpointsOf(third, 0).at]).toEqual([4, 6])
   })
 
   it('stand behind the last summary too, which an eviction leaves where it is', () => {
     const messages = [system, user('summary 1'), user('summary 2'), user('a'), says('b'), user('c')]
-    expect([...marksOf(messages, 2).at]).toEqual([2, 3, 5])
-    expect([...marksOf(messages, 2).more]).toEqual([1])
+    expect([...breakpointsOf(messages, 2).at]).toEqual([2, 3, 5])
+    expect([...breakpointsOf(messages, 2).more]).toEqual([1])
   })
 
   it('each call finds the mark of the one before within a look-back, whatever is said', () => {
@@ -104,8 +104,8 @@ describe('breakpoints', () => {
           let messages: ChatMessage[] = head
           let before: number | null = null
           const look = (): void => {
-            const { at } = marksOf(messages, summaries)
-            expect(at.size + 1).toBeLessThanOrEqual(MOST_MARKS)
+            const { at } = breakpointsOf(messages, summaries)
+            expect(at.size + 1).toBeLessThanOrEqual(MAX_BREAKPOINTS)
             const last = Math.max(...at)
             expect(last).toBe(messages.length - 1)
             if (before !== null) {
@@ -136,10 +136,10 @@ describe('a summary', () => {
     const window = new ChatWindow({ budgetTokens: 200, count: (text) => text.length })
     window.add(system, ...conversation)
     window.summarize('before')
-    const sent = sightOf(window, { now: 0, injectTime: true, final: false })
+    const sent = turnViewOf(window, { now: 0, injectTime: true, final: false })
     window.add(says('g'))
-    const before = sightOf(window, { now: 1, injectTime: false, final: false })
-    const { messages, marks, aside, noTools } = summarySight(before, conversation.slice(0, 4))
+    const before = turnViewOf(window, { now: 1, injectTime: false, final: false })
+    const { messages, marks, aside, noTools } = summaryViewOf(before, conversation.slice(0, 4))
     expect(messages.slice(0, sent.messages.length)).toEqual(sent.messages)
     expect(marks).toEqual(sent.marks)
     expect(messages.at(-1)).toMatchObject({
@@ -152,7 +152,7 @@ describe('a summary', () => {
   it('is of everything where everything goes', () => {
     const window = new ChatWindow({ budgetTokens: 1_000 })
     window.add(...conversation)
-    const before = sightOf(window, { now: 0, injectTime: false, final: false })
-    expect(summarySight(before, conversation).messages.at(-1)?.text).toContain('the conversation above')
+    const before = turnViewOf(window, { now: 0, injectTime: false, final: false })
+    expect(summaryViewOf(before, conversation).messages.at(-1)?.text).toContain('the conversation above')
   })
 })

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { applyArrivals } from '../../../src/core/events/arrived.ts'
 import { holdingOf, probeLimit } from '../../../src/core/planning/break-even.ts'
-import { foresee, foreseeRow } from '../../../src/core/demand/forecast.ts'
+import { forecast, forecastRow } from '../../../src/core/demand/forecast.ts'
 import { horizon } from '../../../src/core/planning/probe-policy.ts'
 import { memory } from '../../../src/core/simulation/replay.ts'
 import { counted, fadedCounts } from '../../../src/core/demand/request-rate.ts'
-import type { Requests } from '../../../src/core/demand/request-rate.ts'
+import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { parseTrace } from '../../../bench/policy/traces.ts'
 import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from '../../support/sample.ts'
@@ -34,7 +34,7 @@ test('a request counts half after each half-life', () => {
 
 test('a run of requests counts as they do one by one', () => {
   const run = counted(counted(null, NOON), NOON + HOUR, NOON + HOUR + 9 * MINUTE, 10)
-  let single: Requests = counted(null, NOON)
+  let single: RequestRate = counted(null, NOON)
   for (let index = 0; index < 10; index++) single = counted(single, NOON + HOUR + index * MINUTE)
   expect(run.at).toBe(single.at)
   run.counts.forEach((count, index) => expect(count).toBeCloseTo(single.counts[index] ?? Number.NaN, 1))
@@ -81,12 +81,12 @@ test('a plan that asks twice of the same row hears the same, and of a row that c
   const row = after(warmState(NOON), NOON, NOON + HOUR, NOON + 3 * HOUR)
   const at = NOON + 3 * HOUR
   const fresh = (state: PrefixState, now: number, reachMs: number) =>
-    foresee(unpackGaps(state.gaps ?? []), now, undefined, reachMs, state.requests)
-  expect(foreseeRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
-  expect(foreseeRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
-  expect(foreseeRow(row, at, 6 * HOUR)).toEqual(fresh(row, at, 6 * HOUR))
-  expect(foreseeRow(row, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(row, at + 5 * HOUR, 6 * HOUR))
+    forecast(unpackGaps(state.gaps ?? []), now, undefined, reachMs, state.requests)
+  expect(forecastRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
+  expect(forecastRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
+  expect(forecastRow(row, at, 6 * HOUR)).toEqual(fresh(row, at, 6 * HOUR))
+  expect(forecastRow(row, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(row, at + 5 * HOUR, 6 * HOUR))
   const shorter = { ...row, gaps: (row.gaps ?? []).slice(2) }
-  expect(foreseeRow(shorter, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(shorter, at + 5 * HOUR, 6 * HOUR))
+  expect(forecastRow(shorter, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(shorter, at + 5 * HOUR, 6 * HOUR))
   expect(fresh(shorter, at, 12 * HOUR)).not.toEqual(fresh(row, at, 12 * HOUR))
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { followed } from '../../../src/core/events/conversation-advanced.ts'
+import { applyConversationAdvanced } from '../../../src/core/events/conversation-advanced.ts'
 import { learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import { facts, MINUTE, NOON } from '../../support/sample.ts'
@@ -18,7 +18,7 @@ it('a conversation that has grown keeps what is known of it, and has the entry t
     spentNanos: 42,
     lastArrivalAt: NOON,
   }
-  const after = followed(before, { at: NOON + MINUTE, tokens: 1_200, proved: true }, retention)
+  const after = applyConversationAdvanced(before, { at: NOON + MINUTE, tokens: 1_200, proved: true }, retention)
   expect(after).toMatchObject({
     verdict: 'warm',
     anchorAt: NOON + MINUTE,
@@ -30,20 +30,24 @@ it('a conversation that has grown keeps what is known of it, and has the entry t
     retention: { hitsNearEnd: 3 },
     lastArrivalAt: NOON + MINUTE,
   })
-  expect(followed(before, { at: NOON, tokens: 1, proved: false }, retention).verdict).toBe('unknown')
+  expect(applyConversationAdvanced(before, { at: NOON, tokens: 1, proved: false }, retention).verdict).toBe('unknown')
 })
 
 it('begins anew what was learned where another retention was bought', () => {
   const before = newState(NOON, '2026-11-21', { ...retention, hitsNearEnd: 3 })
   const other = { ...retention, name: 'other' }
-  expect(followed(before, { at: NOON, tokens: 1, proved: true }, other).retention).toEqual(other)
-  expect(followed(before, { at: NOON, tokens: 1, proved: true }, null).retention).toBeNull()
+  expect(applyConversationAdvanced(before, { at: NOON, tokens: 1, proved: true }, other).retention).toEqual(other)
+  expect(applyConversationAdvanced(before, { at: NOON, tokens: 1, proved: true }, null).retention).toBeNull()
 })
 
 it('goes on after a stop that the new content ends, and after no other', () => {
   const entry = { at: NOON, tokens: 1, proved: true }
   const stopped = (reason: 'uncacheable' | 'losing_money') => {
-    return followed({ ...newState(NOON, 'x', null), stopped: { reason, at: NOON, why: '' } }, entry, null).stopped
+    return applyConversationAdvanced(
+      { ...newState(NOON, 'x', null), stopped: { reason, at: NOON, why: '' } },
+      entry,
+      null,
+    ).stopped
   }
   expect([stopped('uncacheable'), stopped('losing_money')?.reason]).toEqual([null, 'losing_money'])
 })

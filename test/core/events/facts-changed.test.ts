@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { refitted } from '../../../src/core/events/facts-changed.ts'
+import { applyFactsChanged } from '../../../src/core/events/facts-changed.ts'
 import { learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
@@ -26,15 +26,16 @@ const stopped = (reason: StopReason) => state({ stopped: { reason, at: NOON, why
 describe('a prefix whose facts have changed', () => {
   it('keeps what was learned of a retention that is still the same, and forgets it of another', () => {
     const learned = state({ retention: { ...learnedRetention(offer), ttlMs: 4 * MINUTE, longestHitGapMs: MINUTE } })
-    expect(refitted(learned, { offer, hasMoved: false }, NOON).retention).toEqual(learned.retention)
-    expect(refitted(learned, { offer: offerOf(HOUR), hasMoved: false }, NOON).retention).toEqual(
+    expect(applyFactsChanged(learned, { offer, hasMoved: false }, NOON).retention).toEqual(learned.retention)
+    expect(applyFactsChanged(learned, { offer: offerOf(HOUR), hasMoved: false }, NOON).retention).toEqual(
       learnedRetention(offerOf(HOUR)),
     )
-    expect(refitted(learned, { offer: undefined, hasMoved: false }, NOON).retention).toEqual(learned.retention)
+    expect(applyFactsChanged(learned, { offer: undefined, hasMoved: false }, NOON).retention).toEqual(learned.retention)
   })
 
   it('goes on where only the facts, or the address, had stopped it', () => {
-    const after = (reason: StopReason, hasMoved = false) => refitted(stopped(reason), { offer, hasMoved }, NOON).stopped
+    const after = (reason: StopReason, hasMoved = false) =>
+      applyFactsChanged(stopped(reason), { offer, hasMoved }, NOON).stopped
     expect(after('price_unknown')).toBeNull()
     expect(after('retention_unknown')).toBeNull()
     expect(after('address_changed')).toBeNull()

@@ -4,11 +4,11 @@ import { writeNanos } from '../../../src/core/model/price.ts'
 import { gapEnded, gapHeld, gapOpened, savedNanos } from '../../../src/core/ledger/saving.ts'
 import type { Price } from '../../../src/core/model/facts.ts'
 import { NO_GAP } from '../../../src/core/prefix/parts.ts'
-import type { IdleGap } from '../../../src/core/prefix/parts.ts'
+import type { OpenGap } from '../../../src/core/prefix/parts.ts'
 
 const TTL = 300
 const hit = (at: number) => ({ at, hit: true, nanos: 100 })
-const held = (gap: IdleGap, ...ats: number[]) => ats.reduce((one, at) => gapHeld(one, at, TTL), gap)
+const held = (gap: OpenGap, ...ats: number[]) => ats.reduce((one, at) => gapHeld(one, at, TTL), gap)
 const start = gapOpened(NO_GAP, 0, TTL)
 const price: Price = {
   inputNanosPerMTok: 5_000_000_000,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { lint, MAX_LOOKED_AT } from '../../../src/core/lint/lint.ts'
-import type { Block, Part, Sight } from '../../../src/core/lint/prompt-view.ts'
+import type { Block, Part, PromptView } from '../../../src/core/lint/prompt-view.ts'
 import type { Finding } from '../../../src/core/model/advice.ts'
 
 const block = (text: string, part: Part = 'system', at = '/system'): Block => ({
@@ -11,7 +11,7 @@ const block = (text: string, part: Part = 'system', at = '/system'): Block => ({
   run: null,
 })
 
-function look(blocks: Block | Block[], rest: Partial<Sight> = {}): Finding[] {
+function look(blocks: Block | Block[], rest: Partial<PromptView> = {}): Finding[] {
   return lint({
     blocks: [blocks].flat(),
     tools: [],

@@ -5,22 +5,27 @@ import {
   applyAdopted,
   applyCreated,
   applyGone,
-  applyHandleFailure,
+  applyManagedCacheFailure,
   applySeen,
   meter,
 } from '../../../src/core/managed-cache/events.ts'
-import { decideAsked, decideHandle, rescheduleHandle, ttlToBuy } from '../../../src/core/managed-cache/plan.ts'
-import { newHandleState, restartHandle } from '../../../src/core/managed-cache/state.ts'
-import type { HandleContext, HandleKeep, HandleState } from '../../../src/core/managed-cache/state.ts'
+import {
+  decideAsked,
+  decideManagedCache,
+  rescheduleManagedCache,
+  ttlToBuy,
+} from '../../../src/core/managed-cache/plan.ts'
+import { newManagedCacheState, restartManagedCache } from '../../../src/core/managed-cache/state.ts'
+import type { ManagedCacheContext, ManagedCacheKeep, ManagedCacheState } from '../../../src/core/managed-cache/state.ts'
 import { storageNanos } from '../../../src/core/model/storage-price.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const forever: HandleKeep = { untilAt: null, idleMs: null, budgetNanosPerDay: null }
+const forever: ManagedCacheKeep = { untilAt: null, idleMs: null, budgetNanosPerDay: null }
 /** A million tokens: $0.75 to create, $0.50 an hour to keep. */
 const TOKENS = 1_000_000
-const context = (more: Partial<HandleContext> = {}): HandleContext => ({
+const context = (more: Partial<ManagedCacheContext> = {}): ManagedCacheContext => ({
   keep: forever,
   inputNanosPerMTok: 750_000_000,
   rates: [{ fromAt: 0, nanosPerMTokHour: 500_000_000 }],
@@ -31,9 +36,9 @@ const context = (more: Partial<HandleContext> = {}): HandleContext => ({
   ...more,
 })
 const seen = (name = 'h/1', expiresAt = NOW + HOUR) => ({ name, tokens: TOKENS, createdAt: NOW, expiresAt })
-function created(more: Partial<HandleContext> = {}): HandleState {
-  return rescheduleHandle(
-    applyCreated(newHandleState(NOW, HOUR), seen(), NOW, HOUR, context(more), NOW + 2_000).state,
+function created(more: Partial<ManagedCacheContext> = {}): ManagedCacheState {
+  return rescheduleManagedCache(
+    applyCreated(newManagedCacheState(NOW, HOUR), seen(), NOW, HOUR, context(more), NOW + 2_000).state,
     context(more),
     NOW + 2_000,
   )
@@ -64,8 +69,14 @@ describe('storageNanos', () => {
 
 describe('decideHandle', () => {
   const live = created()
-  const cases: [string, HandleState, Partial<HandleContext>, number, Record<string, unknown>][] = [
-    ['creates what was never made', newHandleState(NOW, HOUR), {}, 0, { do: 'call', op: 'create', why: 'asked for' }],
+  const cases: [string, ManagedCacheState, Partial<ManagedCacheContext>, number, Record<string, unknown>][] = [
+    [
+      'creates what was never made',
+      newManagedCacheState(NOW, HOUR),
+      {},
+      0,
+      { do: 'call', op: 'create', why: 'asked for' },
+    ],
     ['waits until a quarter of an hour before the expiry', live, {}, MINUTE, { do: 'wait', at: NOW + 45 * MINUTE }],
     ['renews from there on', live, {}, 45 * MINUTE, { do: 'call', op: 'renew' }],
     ['makes anew what has expired', live, {}, HOUR, { do: 'call', op: 'create' }],
@@ -142,11 +153,11 @@ describe('decideHandle', () => {
     ],
   ]
   it.each(cases)('%s', (_, state, more, after, expected) => {
-    expect(decideHandle(state, context(more), NOW + after)).toMatchObject(expected)
+    expect(decideManagedCache(state, context(more), NOW + after)).toMatchObject(expected)
   })
 
   it('counts what the next hour may cost: creation and storage', () => {
-    expect(decideAsked(newHandleState(NOW, HOUR), context(), NOW)).toMatchObject({
+    expect(decideAsked(newManagedCacheState(NOW, HOUR), context(), NOW)).toMatchObject({
       op: 'create',
       worstNanos: 2_500_000_000,
     })
@@ -154,11 +165,14 @@ describe('decideHandle', () => {
     const lost = { ...live, live: null, measuredTokens: TOKENS }
     expect(decideAsked(lost, context(), NOW)).toMatchObject({ op: 'create', worstNanos: 1_250_000_000 })
     // 46 minutes in, one more hour adds 46 minutes to what is bought, and the 18 s that the call may take.
-    expect(decideHandle(live, context(), NOW + 46 * MINUTE)).toMatchObject({ op: 'renew', worstNanos: 385_833_334 })
+    expect(decideManagedCache(live, context(), NOW + 46 * MINUTE)).toMatchObject({
+      op: 'renew',
+      worstNanos: 385_833_334,
+    })
   })
 
   it('buys no more than is wanted, and a minute at the least', () => {
-    const until = (minutes: number): HandleKeep => ({ ...forever, untilAt: NOW + minutes * MINUTE })
+    const until = (minutes: number): ManagedCacheKeep => ({ ...forever, untilAt: NOW + minutes * MINUTE })
     expect([90, 20, 0.1].map((minutes) => ttlToBuy(live, until(minutes), NOW) / MINUTE)).toEqual([60, 20, 1])
   })
 })
@@ -166,7 +180,7 @@ describe('decideHandle', () => {
 describe('what happened', () => {
   it('a creation is charged by its tokens, and lives no longer than our own clock allows', () => {
     const ahead = { ...seen(), expiresAt: NOW + 3 * HOUR }
-    const { state, costNanos } = applyCreated(newHandleState(NOW, HOUR), ahead, NOW, HOUR, context(), NOW + 1_500)
+    const { state, costNanos } = applyCreated(newManagedCacheState(NOW, HOUR), ahead, NOW, HOUR, context(), NOW + 1_500)
     expect(costNanos).toBe(750_000_000)
     expect(state).toMatchObject({ creationNanos: 750_000_000, dayNanos: 750_000_000, creations: 1, unpriced: false })
     expect(state.measuredTokens).toBe(seen().tokens)
@@ -175,7 +189,7 @@ describe('what happened', () => {
 
   it('an unknown price makes the sum unknown, and never 0', () => {
     const { state, costNanos } = applyCreated(
-      newHandleState(NOW, HOUR),
+      newManagedCacheState(NOW, HOUR),
       seen(),
       NOW,
       HOUR,
@@ -183,7 +197,14 @@ describe('what happened', () => {
       NOW,
     )
     expect([costNanos, state.unpriced]).toEqual([null, true])
-    const unnamed = applyCreated(newHandleState(NOW, HOUR), { ...seen(), tokens: null }, NOW, HOUR, context(), NOW)
+    const unnamed = applyCreated(
+      newManagedCacheState(NOW, HOUR),
+      { ...seen(), tokens: null },
+      NOW,
+      HOUR,
+      context(),
+      NOW,
+    )
     expect([unnamed.costNanos, unnamed.state.unpriced]).toEqual([null, true])
   })
 
@@ -212,7 +233,7 @@ describe('what happened', () => {
     const { state } = applyGone(created(), 'h/1', 'lost', context(), NOW + 30 * MINUTE)
     expect(state).toMatchObject({ live: null, losses: 1 })
     expect(state.storageNanos).toBe(250_000_000)
-    expect(decideHandle(state, context(), NOW + 30 * MINUTE)).toMatchObject({ do: 'call', op: 'create' })
+    expect(decideManagedCache(state, context(), NOW + 30 * MINUTE)).toMatchObject({ do: 'call', op: 'create' })
   })
 
   const trouble = {
@@ -222,26 +243,35 @@ describe('what happened', () => {
     accepted: null,
   }
   it('a creation of unknown outcome is charged at its worst case; one that was refused costs nothing', () => {
-    const before = newHandleState(NOW, HOUR)
-    expect(applyHandleFailure(before, 'create', trouble, 99, context(), NOW).costNanos).toBe(99)
-    expect(applyHandleFailure(before, 'create', trouble, 0, context(), NOW)).toMatchObject({
+    const before = newManagedCacheState(NOW, HOUR)
+    expect(applyManagedCacheFailure(before, 'create', trouble, 99, context(), NOW).costNanos).toBe(99)
+    expect(applyManagedCacheFailure(before, 'create', trouble, 0, context(), NOW)).toMatchObject({
       costNanos: null,
       state: { unpriced: true },
     })
-    expect(applyHandleFailure(before, 'create', { ...trouble, accepted: false }, 99, context(), NOW).costNanos).toBe(0)
-    expect(applyHandleFailure(created(), 'renew', trouble, 99, context(), NOW).costNanos).toBe(0)
+    expect(
+      applyManagedCacheFailure(before, 'create', { ...trouble, accepted: false }, 99, context(), NOW).costNanos,
+    ).toBe(0)
+    expect(applyManagedCacheFailure(created(), 'renew', trouble, 99, context(), NOW).costNanos).toBe(0)
   })
 
   it('trouble that heals is waited out, longer each time, and as long as the provider asks', () => {
     let state = created()
     const waits: number[] = []
     for (let i = 0; i < 9; i++) {
-      state = applyHandleFailure(state, 'renew', trouble, 0, context(), NOW).state
+      state = applyManagedCacheFailure(state, 'renew', trouble, 0, context(), NOW).state
       waits.push(state.notBeforeAt - NOW)
     }
     expect(waits.toSorted((a, b) => a - b)).toEqual(waits)
     expect([waits[0], waits[8]]).toEqual([750, 90_000])
-    const asked = applyHandleFailure(created(), 'renew', { ...trouble, retryAfterMs: HOUR }, 0, context(), NOW).state
+    const asked = applyManagedCacheFailure(
+      created(),
+      'renew',
+      { ...trouble, retryAfterMs: HOUR },
+      0,
+      context(),
+      NOW,
+    ).state
     expect(asked.notBeforeAt).toBe(NOW + HOUR)
   })
 
@@ -252,58 +282,69 @@ describe('what happened', () => {
       failure: failureValue('provider_limited', 'the quota is spent'),
       accepted: false as const,
     }
-    const { state } = applyHandleFailure(newHandleState(NOW, HOUR), 'create', spent, 0, context(), NOW)
-    expect(rescheduleHandle(state, context(), NOW)).toMatchObject({
+    const { state } = applyManagedCacheFailure(newManagedCacheState(NOW, HOUR), 'create', spent, 0, context(), NOW)
+    expect(rescheduleManagedCache(state, context(), NOW)).toMatchObject({
       nextAt: null,
       stopped: { reason: 'provider_refused', why: 'the quota is spent' },
     })
-    expect(applyHandleFailure(created(), 'verify', spent, 0, context(), NOW).state.stopped).toBeNull()
-    expect(restartHandle(state, NOW + HOUR)).toMatchObject({ stopped: null, failuresInRow: 0, lastUsedAt: NOW + HOUR })
+    expect(applyManagedCacheFailure(created(), 'verify', spent, 0, context(), NOW).state.stopped).toBeNull()
+    expect(restartManagedCache(state, NOW + HOUR)).toMatchObject({
+      stopped: null,
+      failuresInRow: 0,
+      lastUsedAt: NOW + HOUR,
+    })
   })
 
   it('one that stopped and still lives is deleted at its end', () => {
     const keep = { ...forever, idleMs: 30 * MINUTE }
     const stopped = { ...created(), stopped: { reason: 'provider_refused' as const, at: NOW, why: 'no' } }
-    expect(rescheduleHandle(stopped, context({ keep }), NOW + MINUTE).nextAt).toBe(NOW + 30 * MINUTE)
+    expect(rescheduleManagedCache(stopped, context({ keep }), NOW + MINUTE).nextAt).toBe(NOW + 30 * MINUTE)
     // Or looked at once more when it has expired, for what its storage cost.
-    expect(rescheduleHandle(stopped, context(), NOW + MINUTE).nextAt).toBe(NOW + HOUR)
-    expect(rescheduleHandle(stopped, context(), NOW + HOUR).nextAt).toBeNull()
+    expect(rescheduleManagedCache(stopped, context(), NOW + MINUTE).nextAt).toBe(NOW + HOUR)
+    expect(rescheduleManagedCache(stopped, context(), NOW + HOUR).nextAt).toBeNull()
   })
 
   it('one that ended and has expired is not looked at again', () => {
     const keep = { ...forever, idleMs: 30 * MINUTE }
     const ended = { ...created(), stopped: { reason: 'ended' as const, at: NOW, why: '' } }
-    expect(rescheduleHandle(ended, context({ keep }), NOW + 2 * HOUR).nextAt).toBeNull()
+    expect(rescheduleManagedCache(ended, context({ keep }), NOW + 2 * HOUR).nextAt).toBeNull()
   })
 
   it('one whose renewal was not answered may live: it is renewed, not made anew, and deleted at its end', () => {
     const at = NOW + 45 * MINUTE
-    const { state } = applyHandleFailure(created(), 'renew', trouble, 0, context(), at)
+    const { state } = applyManagedCacheFailure(created(), 'renew', trouble, 0, context(), at)
     expect(state.live?.maybeUntilAt).toBe(at + HOUR)
-    expect(decideHandle(state, context(), NOW + HOUR)).toMatchObject({ do: 'call', op: 'renew' })
-    expect(decideHandle(state, context(), at + HOUR)).toMatchObject({ do: 'call', op: 'create' })
+    expect(decideManagedCache(state, context(), NOW + HOUR)).toMatchObject({ do: 'call', op: 'renew' })
+    expect(decideManagedCache(state, context(), at + HOUR)).toMatchObject({ do: 'call', op: 'create' })
     const keep = { ...forever, untilAt: NOW + HOUR }
-    expect(decideHandle(state, context({ keep }), NOW + 61 * MINUTE)).toMatchObject({ do: 'call', op: 'delete' })
+    expect(decideManagedCache(state, context({ keep }), NOW + 61 * MINUTE)).toMatchObject({ do: 'call', op: 'delete' })
     const known = applySeen(state, 'renew', seen('h/1', at + 2 * HOUR), NOW + HOUR, HOUR, context(), NOW + HOUR).state
     expect(known.live).toMatchObject({ maybeUntilAt: null, expiresAt: at + 75 * MINUTE })
-    const refused = applyHandleFailure(created(), 'renew', { ...trouble, accepted: false }, 0, context(), at).state
+    const refused = applyManagedCacheFailure(
+      created(),
+      'renew',
+      { ...trouble, accepted: false },
+      0,
+      context(),
+      at,
+    ).state
     expect(refused.live?.maybeUntilAt).toBeNull()
   })
 
   it('the kill switch is lifted by itself, an end is not', () => {
-    const killed = rescheduleHandle(created(), context({ killed: true }), NOW + MINUTE)
+    const killed = rescheduleManagedCache(created(), context({ killed: true }), NOW + MINUTE)
     expect(killed).toMatchObject({ nextAt: null, stopped: { reason: 'kill_switch' } })
-    expect(rescheduleHandle(killed, context(), NOW + 2 * MINUTE)).toMatchObject({
+    expect(rescheduleManagedCache(killed, context(), NOW + 2 * MINUTE)).toMatchObject({
       stopped: null,
       nextAt: NOW + 45 * MINUTE,
     })
     const keep = { ...forever, idleMs: MINUTE }
-    const ended = rescheduleHandle({ ...created(), live: null }, context({ keep }), NOW + HOUR)
-    expect(rescheduleHandle(ended, context(), NOW + HOUR).stopped?.reason).toBe('ended')
+    const ended = rescheduleManagedCache({ ...created(), live: null }, context({ keep }), NOW + HOUR)
+    expect(rescheduleManagedCache(ended, context(), NOW + HOUR).stopped?.reason).toBe('ended')
   })
 
   it('an adopted one is metered from its creation', () => {
-    const state = applyAdopted(newHandleState(NOW, HOUR), seen(), context(), NOW + 30 * MINUTE)
+    const state = applyAdopted(newManagedCacheState(NOW, HOUR), seen(), context(), NOW + 30 * MINUTE)
     expect(state).toMatchObject({ storageNanos: 250_000_000, creationNanos: 0, creations: 1, live: { name: 'h/1' } })
   })
 })
@@ -325,7 +366,7 @@ describe('whose a handle is', () => {
       expect(readMark(other, 'dep_1')).toBeNull()
   })
 
-  const lacking = { ...newHandleState(NOW, HOUR) }
+  const lacking = { ...newManagedCacheState(NOW, HOUR) }
   const has = created()
   const ended = { ...lacking, stopped: { reason: 'ended' as const, at: NOW, why: '' } }
   const idle = { inFlight: false, dropping: false, now: NOW }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { roomIn } from '../../../src/core/planning/rate-limit.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
-import { mostNanosToday, ration, worthOf } from '../../../src/core/planning/budget-ranking.ts'
+import { mostNanosToday, shareBudget, budgetRankOf } from '../../../src/core/planning/budget-ranking.ts'
 import { context, HOUR, MINUTE, NOON, planned, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
 
@@ -14,7 +14,8 @@ function behindGaps(minutes: number, change: Partial<PrefixState> = {}): PrefixS
 }
 
 const always = context({ keepWarm: planned('always') })
-const net = (state: PrefixState, within = always, now = NOON) => worthOf(state, within, now)?.netPerDollar ?? Number.NaN
+const net = (state: PrefixState, within = always, now = NOON) =>
+  budgetRankOf(state, within, now)?.netPerDollar ?? Number.NaN
 
 describe('what a dollar brings', () => {
   it('is more where gaps are short enough to be held through than where they are not', () => {
@@ -24,7 +25,7 @@ describe('what a dollar brings', () => {
 
   it('by hand: gaps of twelve minutes need two probes, and save a rewrite of twelve reads', () => {
     // With nothing but its own gaps to go by, 11.5 reads saved for two reads spent would be 4.75; like traffic lowers it.
-    const worth = worthOf(behindGaps(12), always, NOON)
+    const worth = budgetRankOf(behindGaps(12), always, NOON)
     expect(worth?.netPerDollar).toBeGreaterThan(0.5)
     expect(worth?.netPerDollar).toBeLessThan(4.75)
   })
@@ -46,7 +47,7 @@ describe('what a dollar brings', () => {
 
   it('is not known where no price is', () => {
     const unpriced = context({ facts: { ...always.facts, price: null } })
-    expect([worthOf(behindGaps(12), unpriced, NOON), mostNanosToday(behindGaps(12), unpriced, NOON)]).toEqual([
+    expect([budgetRankOf(behindGaps(12), unpriced, NOON), mostNanosToday(behindGaps(12), unpriced, NOON)]).toEqual([
       null,
       null,
     ])
@@ -59,7 +60,7 @@ describe('what a dollar brings', () => {
         const now = NOON + minutes * MINUTE
         const within = context({ keepWarm: planned(isAuto ? 'auto' : 'always') })
         const held = { ...state, anchorAt: now }
-        const worth = worthOf(held, within, now)
+        const worth = budgetRankOf(held, within, now)
         expect(worth?.costNanos).toBeLessThanOrEqual(mostNanosToday(held, within, now) ?? 0)
         expect(worth?.netPerDollar).toBeGreaterThanOrEqual(-1)
       }),
@@ -74,7 +75,7 @@ describe('a budget that does not reach all', () => {
     fc.assert(
       fc.property(fc.array(bid, { maxLength: 40 }), fc.nat(20_000), (given, left) => {
         const bids = given.map((one, k) => ({ ...one, k }))
-        const { outbid, bar } = ration(bids, left)
+        const { outbid, bar } = shareBudget(bids, left)
         const [out, funded] = [bids.filter(({ k }) => outbid.has(k)), bids.filter(({ k }) => !outbid.has(k))]
         expect(funded.reduce((sum, { costNanos }) => sum + costNanos, 0)).toBeLessThanOrEqual(left)
         for (const loser of out)
@@ -88,7 +89,7 @@ describe('a budget that does not reach all', () => {
 
   it('goes to the older prefix where two are worth the same', () => {
     const same = [2, 1, 3].map((k) => ({ k, netPerDollar: 1, costNanos: 10 }))
-    expect([...ration(same, 20).outbid]).toEqual([3])
+    expect([...shareBudget(same, 20).outbid]).toEqual([3])
   })
 })
 

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest'
 import {
   failed,
   FAILURES_TO_OPEN,
-  holdForBreaker,
+  holdForCircuitBreaker,
   isOpen,
-  newBreaker,
+  newCircuitBreaker,
   succeeded,
   tried,
-  type Breaker,
+  type CircuitBreaker,
 } from '../../../src/core/planning/circuit-breaker.ts'
 import { NOON } from '../../support/sample.ts'
 
@@ -15,7 +15,7 @@ const SECOND = 1_000
 const MINUTE = 60_000
 
 /** Failures in a row, one a second, of `prefixes` prefixes in turn. */
-function row(count: number, prefixes: number, from = newBreaker(), at = NOON): Breaker {
+function row(count: number, prefixes: number, from = newCircuitBreaker(), at = NOON): CircuitBreaker {
   let breaker = from
   for (let n = 0; n < count; n++)
     breaker = failed(breaker, n % prefixes, 'provider_unavailable', false, at + n * SECOND)
@@ -25,23 +25,27 @@ const lastAt = NOON + (FAILURES_TO_OPEN - 1) * SECOND
 
 describe('a breaker', () => {
   it('opens after failures in a row of several prefixes, for seconds', () => {
-    expect(holdForBreaker(row(FAILURES_TO_OPEN - 1, 2), lastAt)).toBeNull()
+    expect(holdForCircuitBreaker(row(FAILURES_TO_OPEN - 1, 2), lastAt)).toBeNull()
     const open = row(FAILURES_TO_OPEN, 2)
-    expect(holdForBreaker(open, lastAt)).toMatchObject({ code: 'breaker', strict: false, untilAt: lastAt + 2 * SECOND })
+    expect(holdForCircuitBreaker(open, lastAt)).toMatchObject({
+      code: 'breaker',
+      strict: false,
+      untilAt: lastAt + 2 * SECOND,
+    })
   })
 
   it('does not open for one prefix alone, nor for what is a matter of its body or key', () => {
     expect(isOpen(row(50, 1), NOON + 50 * SECOND)).toBe(false)
-    let breaker = newBreaker()
+    let breaker = newCircuitBreaker()
     for (let k = 0; k < 50; k++) {
       breaker = failed(breaker, k, 'provider_rejected', false, NOON)
       breaker = failed(breaker, k, 'provider_limited', true, NOON)
     }
-    expect(breaker).toEqual(newBreaker())
+    expect(breaker).toEqual(newCircuitBreaker())
   })
 
   it('is not opened by failures that successes, or a minute, part', () => {
-    let breaker = newBreaker()
+    let breaker = newCircuitBreaker()
     for (let n = 0; n < 100; n++) {
       breaker = failed(breaker, n, 'provider_limited', false, NOON + n)
       if (n % 5 === 4) breaker = succeeded(breaker)
@@ -54,13 +58,13 @@ describe('a breaker', () => {
   it('lets one call try, holds the others for a moment, and closes with its success', () => {
     const open = row(FAILURES_TO_OPEN, 2)
     const at = lastAt + 2 * SECOND
-    expect(holdForBreaker(open, at)).toBeNull()
+    expect(holdForCircuitBreaker(open, at)).toBeNull()
     const trying = tried(open, at)
-    expect(holdForBreaker(trying, at)?.untilAt).toBeLessThanOrEqual(at + 4 * SECOND)
-    expect(holdForBreaker(succeeded(trying), at)).toBeNull()
+    expect(holdForCircuitBreaker(trying, at)?.untilAt).toBeLessThanOrEqual(at + 4 * SECOND)
+    expect(holdForCircuitBreaker(succeeded(trying), at)).toBeNull()
     // Another call that is sent meanwhile does not put the end off.
     expect(tried(trying, at + SECOND)).toEqual(trying)
-    expect(holdForBreaker(trying, at + 10 * SECOND)).toBeNull()
+    expect(holdForCircuitBreaker(trying, at + 10 * SECOND)).toBeNull()
   })
 
   it('opens for twice as long when the trial fails, for a minute at the most', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { foresee } from '../../../src/core/demand/forecast.ts'
-import type { Foresight } from '../../../src/core/demand/forecast.ts'
+import { forecast } from '../../../src/core/demand/forecast.ts'
+import type { Forecast } from '../../../src/core/demand/forecast.ts'
 import { decide } from '../../../src/core/planning/decide.ts'
 import { probeLimit } from '../../../src/core/planning/break-even.ts'
 import { applyArrivals } from '../../../src/core/events/arrived.ts'
@@ -20,7 +20,7 @@ import { learnArrival, remember, REMEMBERED_GAPS, unpackGaps } from '../../../sr
 
 const hour: Holding = { name: '1h', ttlMs: HOUR, everyMs: 55 * MINUTE, write: 2, read: 0.1, probe: 0.1 }
 const five: Holding = { name: '5m', ttlMs: 5 * MINUTE, everyMs: 4.5 * MINUTE, write: 1.25, read: 0.1, probe: 0.1 }
-const exactly = (...lengthsMs: number[]): Foresight => ({
+const exactly = (...lengthsMs: number[]): Forecast => ({
   lengthsMs,
   weights: lengthsMs.map(() => 1 / lengthsMs.length),
   seen: lengthsMs.length,
@@ -85,7 +85,7 @@ describe('how long a gap is held', () => {
         (gaps, write, read, latency, length, counts) => {
           const holding = { ...five, write, read, probe: read }
           const requests = counts === null ? undefined : { at: 5e9, counts }
-          const { probes } = horizon(holding, foresee(gaps, 5e9, undefined, undefined, requests), latency)
+          const { probes } = horizon(holding, forecast(gaps, 5e9, undefined, undefined, requests), latency)
           const lapse = Math.max(0, write - read + latency)
           const sent = Math.min(probes, Math.max(0, Math.ceil(length / holding.everyMs) - 1))
           const cold = length > sent * holding.everyMs + holding.ttlMs
@@ -127,7 +127,7 @@ describe('what a prefix remembers', () => {
   it('weights sum to one, and gaps of the same time of day speak louder', () => {
     const night = { startAt: NOON - 12 * HOUR, lengthMs: 40 * MINUTE }
     const noon = { startAt: NOON - 24 * HOUR, lengthMs: 20 * MINUTE }
-    const { weights } = foresee([noon, night], NOON)
+    const { weights } = forecast([noon, night], NOON)
     expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
     expect(weights[0]).toBeGreaterThan((weights[1] ?? 1) * 3)
   })
@@ -139,12 +139,12 @@ describe('what a prefix remembers', () => {
       const lengthMs = (1 + (index % 9)) * HOUR
       return { startAt: midnight - (36 - index) * 24 * HOUR + 9 * HOUR - lengthMs, lengthMs }
     })
-    const within = (from: number, to: number, { lengthsMs, weights }: Foresight): number =>
+    const within = (from: number, to: number, { lengthsMs, weights }: Forecast): number =>
       weights.reduce((sum, weight, index) => {
         const length = lengthsMs[index] ?? 0
         return length >= from && length < to ? sum + weight : sum
       }, 0)
-    const law = foresee(gaps, midnight)
+    const law = forecast(gaps, midnight)
     const chance = (hour: number): number => {
       const [here, later] = [hour - 0.5, hour + 0.5].map((from) => within(from * HOUR, Infinity, law))
       return 1 - ((later ?? 0) + (law.weights.at(-1) ?? 0)) / ((here ?? 0) + (law.weights.at(-1) ?? 0))
@@ -152,7 +152,7 @@ describe('what a prefix remembers', () => {
     expect(chance(9)).toBeGreaterThan(2 * chance(4))
     expect(law.weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
     // The same gaps say nothing of the kind when the gap begins twelve hours later: then nine o'clock is far away.
-    const noon = foresee(gaps, midnight + 12 * HOUR)
+    const noon = forecast(gaps, midnight + 12 * HOUR)
     expect(within(8.5 * HOUR, 9.5 * HOUR, law)).toBeGreaterThan(within(8.5 * HOUR, 9.5 * HOUR, noon))
   })
 
@@ -163,8 +163,8 @@ describe('what a prefix remembers', () => {
     }))
     for (const holding of [hour, five]) {
       const now = NOON + 1_500 * HOUR
-      const near = horizon(holding, foresee(gaps, now, undefined, reachOf(holding, 0)), 0)
-      expect(near.probes).toBe(horizon(holding, foresee(gaps, now), 0).probes)
+      const near = horizon(holding, forecast(gaps, now, undefined, reachOf(holding, 0)), 0)
+      expect(near.probes).toBe(horizon(holding, forecast(gaps, now), 0).probes)
     }
   })
 

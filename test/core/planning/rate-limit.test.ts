@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { holdForLimits, scarce, type Limit } from '../../../src/core/planning/rate-limit.ts'
+import { holdForRateLimits, scarce, type RateLimit } from '../../../src/core/planning/rate-limit.ts'
 import { decide } from '../../../src/core/planning/decide.ts'
 import { deadline } from '../../../src/core/planning/retry.ts'
 import { context, NOON, planned, warmState } from '../../support/sample.ts'
 
-const requests = (remaining: number, resetInMs = 30_000, limit = 1_000): Limit => ({
+const requests = (remaining: number, resetInMs = 30_000, limit = 1_000): RateLimit => ({
   what: 'requests',
   limit,
   remaining,
@@ -13,25 +13,25 @@ const requests = (remaining: number, resetInMs = 30_000, limit = 1_000): Limit =
 
 describe('a rate limit', () => {
   it('holds nothing back while there is room, or once it has been reset', () => {
-    expect(holdForLimits([requests(500)], 10_000, NOON)).toBeNull()
-    expect(holdForLimits([requests(0, -1)], 10_000, NOON)).toBeNull()
-    expect(holdForLimits([], 10_000, NOON)).toBeNull()
+    expect(holdForRateLimits([requests(500)], 10_000, NOON)).toBeNull()
+    expect(holdForRateLimits([requests(0, -1)], 10_000, NOON)).toBeNull()
+    expect(holdForRateLimits([], 10_000, NOON)).toBeNull()
   })
 
   it('lets what can wait wait when little is left, and everything when next to nothing is', () => {
-    expect(holdForLimits([requests(150)], 10_000, NOON)).toMatchObject({ strict: false, untilAt: NOON + 30_000 })
-    expect(holdForLimits([requests(20)], 10_000, NOON)).toMatchObject({ strict: true })
-    expect(holdForLimits([requests(1, 30_000, 4)], 10_000, NOON)).toMatchObject({ strict: true })
+    expect(holdForRateLimits([requests(150)], 10_000, NOON)).toMatchObject({ strict: false, untilAt: NOON + 30_000 })
+    expect(holdForRateLimits([requests(20)], 10_000, NOON)).toMatchObject({ strict: true })
+    expect(holdForRateLimits([requests(1, 30_000, 4)], 10_000, NOON)).toMatchObject({ strict: true })
   })
 
   it('counts tokens by the size of the call', () => {
-    const tokens: Limit = { what: 'input tokens', limit: 100_000, remaining: 15_000, resetAt: NOON + 5_000 }
-    expect(holdForLimits([tokens], 10_000, NOON)?.strict).toBe(false)
-    expect(holdForLimits([tokens], 20_000, NOON)?.strict).toBe(true)
+    const tokens: RateLimit = { what: 'input tokens', limit: 100_000, remaining: 15_000, resetAt: NOON + 5_000 }
+    expect(holdForRateLimits([tokens], 10_000, NOON)?.strict).toBe(false)
+    expect(holdForRateLimits([tokens], 20_000, NOON)?.strict).toBe(true)
   })
 
   it('obeys the strictest limit, and of equals the one that lasts longest', () => {
-    const hold = holdForLimits([requests(150, 50_000), requests(10, 20_000), requests(10, 25_000)], 1, NOON)
+    const hold = holdForRateLimits([requests(150, 50_000), requests(10, 20_000), requests(10, 25_000)], 1, NOON)
     expect(hold).toMatchObject({ strict: true, untilAt: NOON + 25_000 })
     expect(hold?.why).toContain('10 of 1000 requests')
   })

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { needsSomebody, newsOf, nextTryAt, WAITS_MS } from '../../../src/core/prefix/alert.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { HOUR, MINUTE, NOON, warmState } from '../../support/sample.ts'
-import type { StopReason, Told } from '../../../src/core/prefix/parts.ts'
+import type { StopReason, AlertedStop } from '../../../src/core/prefix/parts.ts'
 
-function stoppedFor(reason: StopReason, at = NOON, told?: Told): PrefixState {
+function stoppedFor(reason: StopReason, at = NOON, told?: AlertedStop): PrefixState {
   return warmState(NOON - HOUR, { stopped: { reason, at, why: 'because' }, ...(told === undefined ? {} : { told }) })
 }
 

@@ -4,7 +4,7 @@ import { applyArrivals, flushTally } from '../../../src/core/events/arrived.ts'
 import type { HistoryRow } from '../../../src/core/prefix/history.ts'
 import { countedFrom, observedTraffic } from '../../../src/core/prefix/observed-traffic.ts'
 import { counted, fadedCounts } from '../../../src/core/demand/request-rate.ts'
-import type { Requests } from '../../../src/core/demand/request-rate.ts'
+import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import { rollUpRows } from '../../../src/core/prefix/history-roll-up.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { facts, HOUR, MINUTE, NOON, usage, warmState } from '../../support/sample.ts'
@@ -13,7 +13,7 @@ import { facts, HOUR, MINUTE, NOON, usage, warmState } from '../../support/sampl
 function observed(times: readonly number[]) {
   let state: PrefixState = warmState(NOON)
   const rows: HistoryRow[] = []
-  const knew = new Map<number, Requests>()
+  const knew = new Map<number, RequestRate>()
   for (const startedAt of times) {
     const arrival = { startedAt, usage: usage(10_000, 0), ttftMs: null }
     const arrived = applyArrivals(state, [arrival], startedAt, 0, facts.retentions)

@@ -4,7 +4,7 @@ import { mostProbes } from '../../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../../src/core/planning/probe-policy.ts'
 import { breakEven, choosing, fixed, planned, play } from '../../../src/core/simulation/replay.ts'
 import type { KeepWarm } from '../../../src/core/planning/plan.ts'
-import { clairvoyant } from '../../../src/core/simulation/oracle.ts'
+import { oracle } from '../../../src/core/simulation/oracle.ts'
 import { trafficOf } from '../../../src/core/demand/traffic.ts'
 import type { SeenGap } from '../../../src/core/demand/traffic.ts'
 import { HOUR, MINUTE, NOON } from '../../support/sample.ts'
@@ -97,7 +97,7 @@ describe('the clairvoyant', () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 12 })
     fc.assert(
       fc.property(lengths, fc.constantFrom(five, hour), fc.constantFrom(0, 40), (minutes, holding, latency) => {
-        const bound = clairvoyant({ gaps: gaps(...minutes), last: null }, [holding], latency)
+        const bound = oracle({ gaps: gaps(...minutes), last: null }, [holding], latency)
         const lapse = holding.write - holding.read + latency
         expect(bound.cost).toBeCloseTo(bound.probesCost + (1 + bound.coldStarts) * lapse, 9)
       }),
@@ -106,7 +106,7 @@ describe('the clairvoyant', () => {
 
   it('holds what is cheaper to hold, and lets go what is not', () => {
     // 10 min: two probes of 11 against 115. 60 min: twelve of 11, so it lapses.
-    expect(clairvoyant({ gaps: gaps(10, 60), last: null }, [five], 0)).toEqual({
+    expect(oracle({ gaps: gaps(10, 60), last: null }, [five], 0)).toEqual({
       cost: 115 + 2 * 11 + 115,
       coldStarts: 1,
       probes: 2,
@@ -119,7 +119,7 @@ describe('the clairvoyant', () => {
     fc.assert(
       fc.property(lengths, fc.constantFrom(five, hour), (minutes, holding) => {
         const seen = traffic(minutes)
-        const least = clairvoyant(seen, [five, hour], 0).cost - 1e-9
+        const least = oracle(seen, [five, hour], 0).cost - 1e-9
         const auto = planned({ plan: 'auto', idleTimeoutMs: null }, holding)
         const free = choosing([five, hour], 0)
         for (const player of [fixed(holding, 0), fixed(holding, Infinity), breakEven(holding, 0), auto, free]) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { windowSight } from '../../../src/core/time/weekly-window.ts'
+import { windowStatus } from '../../../src/core/time/weekly-window.ts'
 
 const weekdays = { days: [1, 2, 3, 4, 5], fromMinute: 6 * 60, toMinute: 23 * 60, timeZone: 'Europe/Berlin' }
 const at = (text: string): number => Date.parse(text)
@@ -7,16 +7,16 @@ const at = (text: string): number => Date.parse(text)
 describe('a window in a time zone', () => {
   it('is open from its local start to its local end', () => {
     // Berlin is UTC+1 in November
-    expect(windowSight([weekdays], at('2026-11-16T04:59:59Z')).open).toBe(false)
-    expect(windowSight([weekdays], at('2026-11-16T05:00:00Z'))).toMatchObject({
+    expect(windowStatus([weekdays], at('2026-11-16T04:59:59Z')).open).toBe(false)
+    expect(windowStatus([weekdays], at('2026-11-16T05:00:00Z'))).toMatchObject({
       open: true,
       closesAt: at('2026-11-16T22:00:00Z'),
     })
-    expect(windowSight([weekdays], at('2026-11-16T22:00:00Z')).open).toBe(false)
+    expect(windowStatus([weekdays], at('2026-11-16T22:00:00Z')).open).toBe(false)
   })
 
   it('opens next on Monday after a Friday', () => {
-    expect(windowSight([weekdays], at('2026-11-20T23:00:00Z'))).toMatchObject({
+    expect(windowStatus([weekdays], at('2026-11-20T23:00:00Z'))).toMatchObject({
       open: false,
       opensAt: at('2026-11-23T05:00:00Z'),
     })
@@ -24,28 +24,28 @@ describe('a window in a time zone', () => {
 
   it('keeps its local hours when the clocks change', () => {
     // Summer time ends in Berlin on 2026-10-25
-    expect(windowSight([weekdays], at('2026-10-23T22:00:00Z')).opensAt).toBe(at('2026-10-26T05:00:00Z'))
-    expect(windowSight([weekdays], at('2026-10-22T22:00:00Z')).opensAt).toBe(at('2026-10-23T04:00:00Z'))
+    expect(windowStatus([weekdays], at('2026-10-23T22:00:00Z')).opensAt).toBe(at('2026-10-26T05:00:00Z'))
+    expect(windowStatus([weekdays], at('2026-10-22T22:00:00Z')).opensAt).toBe(at('2026-10-23T04:00:00Z'))
   })
 
   it('takes a start that the clocks jump over as the first instant after', () => {
     const night = { days: [7], fromMinute: 2 * 60 + 30, toMinute: 4 * 60, timeZone: 'Europe/Berlin' }
-    expect(windowSight([night], at('2026-03-28T12:00:00Z')).opensAt).toBe(at('2026-03-29T01:30:00Z'))
+    expect(windowStatus([night], at('2026-03-28T12:00:00Z')).opensAt).toBe(at('2026-03-29T01:30:00Z'))
   })
 
   it('may run past midnight, and belongs to the day it began', () => {
     const night = { days: [5], fromMinute: 22 * 60, toMinute: 6 * 60, timeZone: 'UTC' }
-    expect(windowSight([night], at('2026-11-21T05:59:00Z'))).toMatchObject({
+    expect(windowStatus([night], at('2026-11-21T05:59:00Z'))).toMatchObject({
       open: true,
       closesAt: at('2026-11-21T06:00:00Z'),
     })
-    expect(windowSight([night], at('2026-11-21T22:30:00Z')).open).toBe(false)
+    expect(windowStatus([night], at('2026-11-21T22:30:00Z')).open).toBe(false)
   })
 })
 
 it('a day and the next without a break are one window', () => {
   const whole = { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 0, toMinute: 0, timeZone: 'UTC' }
-  const sight = windowSight([whole], at('2026-11-16T12:00:00Z'))
+  const sight = windowStatus([whole], at('2026-11-16T12:00:00Z'))
   expect(sight.open).toBe(true)
   expect(sight.closesAt).toBeGreaterThan(at('2026-11-20T00:00:00Z'))
 })
@@ -53,9 +53,9 @@ it('a day and the next without a break are one window', () => {
 it('overlapping windows close with the later one', () => {
   const first = { days: [1], fromMinute: 480, toMinute: 720, timeZone: 'UTC' }
   const second = { days: [1], fromMinute: 600, toMinute: 900, timeZone: 'UTC' }
-  expect(windowSight([first, second], at('2026-11-16T09:00:00Z')).closesAt).toBe(at('2026-11-16T15:00:00Z'))
+  expect(windowStatus([first, second], at('2026-11-16T09:00:00Z')).closesAt).toBe(at('2026-11-16T15:00:00Z'))
 })
 
 it('no windows: always open', () => {
-  expect(windowSight([], 0)).toEqual({ open: true, closesAt: null, opensAt: null })
+  expect(windowStatus([], 0)).toEqual({ open: true, closesAt: null, opensAt: null })
 })

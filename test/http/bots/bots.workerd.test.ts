@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import { snapshot as snapshotAnswer, botAnswer } from '../../../src/contract/bot.ts'
-import { BotCalls } from '../../../src/durable/bot/call-log.ts'
+import { BotCallLog } from '../../../src/durable/bot/call-log.ts'
 import { durableSql } from '../../../src/durable/sql.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './support.ts'
 import { ADMIN, bindings, call, get, newAccount, pick, post, received, useLab } from '../support.ts'
@@ -65,7 +65,7 @@ describe('a turn that goes wrong', () => {
     // As an eviction leaves it: the message waits, its call was begun, and nobody knows how it ended.
     const stub = objectOf(id)
     const turn = 'evt_cut_off'
-    await runInDurableObject(stub, (_, state) => new BotCalls(durableSql(state.storage)).begin(turn, 1))
+    await runInDurableObject(stub, (_, state) => new BotCallLog(durableSql(state.storage)).begin(turn, 1))
     await evictDurableObject(stub)
     await stub.emit({ type: 'message', data: { text: 'Which tent for two?' }, id: turn })
     await ended(id, turn)
@@ -102,7 +102,7 @@ describe('a turn that goes wrong', () => {
     const usage = { inputTokens: 9, uncachedTokens: 9, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 3 }
     const full = { ...usage, cacheWriteByRetention: {}, reasoningTokens: null }
     await runInDurableObject(stub, (_, state) => {
-      const calls = new BotCalls(durableSql(state.storage))
+      const calls = new BotCallLog(durableSql(state.storage))
       calls.begin('evt_known', 1)
       calls.end('evt_known', { kind: 'answered', text: 'The small one.', complete: true, usage: full, nanos: 7 }, 2)
     })

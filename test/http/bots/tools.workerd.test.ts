@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { BotCalls } from '../../../src/durable/bot/call-log.ts'
+import { BotCallLog } from '../../../src/durable/bot/call-log.ts'
 import { LiveStore } from '../../../src/durable/live/tables.ts'
 import { durableSql } from '../../../src/durable/sql.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './support.ts'
@@ -192,10 +192,10 @@ describe('a turn that is cut off between two calls', () => {
   const asksForStock = { kind: 'answered' as const, text: '', complete: true, toolCalls: [call], usage: full, nanos: 7 }
 
   /** As an eviction leaves it: the model has asked for the tool, and that is in the tables. */
-  async function cutOff(turn: string, more: (calls: BotCalls, id: string) => void): Promise<string> {
+  async function cutOff(turn: string, more: (calls: BotCallLog, id: string) => void): Promise<string> {
     const id = await begin({ ...anthropic, tools: [STOCK] })
     await runInDurableObject(objectOf(id), (_, state) => {
-      const calls = new BotCalls(durableSql(state.storage))
+      const calls = new BotCallLog(durableSql(state.storage))
       calls.begin(turn, 1)
       calls.end(turn, asksForStock, 2)
       more(calls, id)
@@ -262,7 +262,7 @@ it('a turn that was cut off at each of its tries is given up aloud, and what it 
   const { heard } = await hear(id)
   await runInDurableObject(objectOf(id), async (_, state) => {
     const sql = durableSql(state.storage)
-    const calls = new BotCalls(sql)
+    const calls = new BotCallLog(sql)
     const usage = { inputTokens: 9, uncachedTokens: 9, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 3 }
     calls.begin('evt_e', 1)
     const full = { ...usage, cacheWriteByRetention: {}, reasoningTokens: null }

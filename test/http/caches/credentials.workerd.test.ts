@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { cacheMade } from '../../../src/contract/caches.ts'
-import { reconcileHandles } from '../../../src/cron/reconcile.ts'
+import { reconcileManagedCaches } from '../../../src/cron/reconcile.ts'
 import type { Registry } from '../../../src/durable/registry/registry.ts'
 import type { Answer } from '../support.ts'
 import { ADMIN, bindings, call, get, longText, newAccount, pick, post, received, useLab } from '../support.ts'
@@ -137,7 +137,7 @@ describe('a managed cache with a credential of the account', () => {
       }),
     )
     await bindings.DIRECTORY.getByName('directory').reconcileAgainAt(0, 1)
-    await reconcileHandles(bindings)
+    await reconcileManagedCaches(bindings)
     // The lost one may be there anew by now, under another name.
     for (const one of [orphan, made]) expect(await atProvider()).not.toContain(pick(one, 'handle'))
     const history = await get(`/caches/${id}/history`, who())

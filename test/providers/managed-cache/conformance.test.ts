@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { handlesOf } from '../../../src/providers/managed-cache/registry.ts'
+import { managedCacheDialectOf } from '../../../src/providers/managed-cache/registry.ts'
 import { cards } from '../../../src/providers/registry.ts'
 import { clockFrom } from '../../../src/runtime/clock.ts'
 import { accessTo } from '../../../src/runtime/env.ts'
-import { callAboutHandle } from '../../../src/calls/managed-cache-request.ts'
-import type { HandleAnswer } from '../../../src/calls/managed-cache-request.ts'
+import { callManagedCache } from '../../../src/calls/managed-cache-request.ts'
+import type { ManagedCacheAnswer } from '../../../src/calls/managed-cache-request.ts'
 import { createLab } from '../../lab/index.ts'
 import type { Lab } from '../../lab/index.ts'
 import { serviceAccountKey } from '../../support/service-account.ts'
-import type { HandleRequest } from '../../../src/providers/managed-cache/dialect.ts'
+import type { ManagedCacheRequest } from '../../../src/providers/managed-cache/dialect.ts'
 
 /** Every provider with managed caches, the whole way to the lab and back: address, credential, door, and the reading of it. */
 const HOUR = 3_600_000
@@ -26,18 +26,18 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-const having = cards.filter((card) => handlesOf(card) !== null)
+const having = cards.filter((card) => managedCacheDialectOf(card) !== null)
 
 describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) => {
-  const dialect = handlesOf(card)!
+  const dialect = managedCacheDialectOf(card)!
   const access = accessTo(card, { ENVIRONMENT: 'development', LAB_URL: 'http://lab.test', LAB_PROVIDERS: id })
-  const ask = (request: HandleRequest, credential = access.credential): Promise<HandleAnswer> =>
-    callAboutHandle({ ...access, credential }, dialect, request, clock, 10_000)
-  const textOf = (answer: HandleAnswer): string => {
+  const ask = (request: ManagedCacheRequest, credential = access.credential): Promise<ManagedCacheAnswer> =>
+    callManagedCache({ ...access, credential }, dialect, request, clock, 10_000)
+  const textOf = (answer: ManagedCacheAnswer): string => {
     if (answer.kind !== 'answered') throw new Error(JSON.stringify(answer))
     return answer.text
   }
-  const create = (text = TEXT, mark = MARK): HandleRequest =>
+  const create = (text = TEXT, mark = MARK): ManagedCacheRequest =>
     dialect.create(dialect.prepare(text, MODEL), mark, HOUR, access.baseUrl)
 
   it('makes, gets, lists, renews and deletes a handle', async () => {

@@ -1,10 +1,10 @@
 import type { CachedContent, CreateCachedContentConfig } from '@google/genai'
 import { describe, expect, it } from 'vitest'
 import { readFailure } from '../../../src/contract/failure.ts'
-import { geminiHandles } from '../../../src/providers/managed-cache/gemini.ts'
-import { handlesOf, withoutHandles } from '../../../src/providers/managed-cache/registry.ts'
+import { geminiManagedCaches } from '../../../src/providers/managed-cache/gemini.ts'
+import { managedCacheDialectOf, withoutManagedCaches } from '../../../src/providers/managed-cache/registry.ts'
 import { cards } from '../../../src/providers/registry.ts'
-import { createDoor } from '../../../src/providers/transport/send.ts'
+import { createTransport } from '../../../src/providers/transport/send.ts'
 
 const CONTENTS = `{ "systemInstruction" : {"parts":[{"text":"Ünder\\u0020the lamp"}]},"contents":[], "x": 1.0 }`
 
@@ -18,10 +18,10 @@ function refused(work: () => unknown): unknown {
 }
 
 describe('requests about handles', () => {
-  const prepared = geminiHandles.prepare(CONTENTS, 'models/gemini-3.8-flash')
+  const prepared = geminiManagedCaches.prepare(CONTENTS, 'models/gemini-3.8-flash')
 
   it('a creation keeps every byte of the contents', () => {
-    const { method, path, body } = geminiHandles.create(prepared, 'pilotlight:dep_1:00', 90_500)
+    const { method, path, body } = geminiManagedCaches.create(prepared, 'pilotlight:dep_1:00', 90_500)
     expect([method, path]).toEqual(['POST', '/v1beta/cachedContents'])
     expect(body.startsWith(CONTENTS.slice(0, CONTENTS.lastIndexOf('1.0') + 3))).toBe(true)
     const sent = JSON.parse(body) as CreateCachedContentConfig & { model: string }
@@ -29,7 +29,7 @@ describe('requests about handles', () => {
   })
 
   it('a renewal changes the expiry and nothing else', () => {
-    expect(geminiHandles.renew('cachedContents/a-1', 3_600_000)).toEqual({
+    expect(geminiManagedCaches.renew('cachedContents/a-1', 3_600_000)).toEqual({
       method: 'PATCH',
       path: '/v1beta/cachedContents/a-1?updateMask=ttl',
       body: '{"ttl":"3600s"}',
@@ -45,7 +45,7 @@ describe('requests about handles', () => {
       'cachedContents/a?x',
       'models/a',
     ])
-      expect(() => geminiHandles.get(name)).toThrow('not the name of a handle')
+      expect(() => geminiManagedCaches.get(name)).toThrow('not the name of a handle')
   })
 
   it.each([
@@ -55,11 +55,11 @@ describe('requests about handles', () => {
     ['contents that are no list', `{"contents":{},"model":"gemini-3.8-flash"}`, 'request.contents'],
     ['nothing', `{"model":"gemini-3.8-flash"}`, 'request'],
   ])('names the field of a wrong %s', (_, text, field) => {
-    expect(refused(() => geminiHandles.prepare(text, 'gemini-3.8-flash'))).toBe(field)
+    expect(refused(() => geminiManagedCaches.prepare(text, 'gemini-3.8-flash'))).toBe(field)
   })
 
   it('contents are the same in both spellings, and differ by what the provider would see', () => {
-    const of = (text: string): string => geminiHandles.prepare(text, 'gemini-3.8-flash').canonical
+    const of = (text: string): string => geminiManagedCaches.prepare(text, 'gemini-3.8-flash').canonical
     expect(of('{"system_instruction":{"parts":[{"text":"a"}]}}')).toBe(
       of('{ "systemInstruction":{"parts":[ {"text":"\\u0061"}]}}'),
     )
@@ -79,26 +79,26 @@ describe('answers about handles', () => {
   } satisfies CachedContent
 
   it('are read', () => {
-    expect(geminiHandles.read(JSON.stringify(resource))).toMatchObject({
+    expect(geminiManagedCaches.read(JSON.stringify(resource))).toMatchObject({
       name: 'cachedContents/abc',
       model: 'gemini-3.8-flash',
       tokens: 4_321,
       expiresAt: Date.UTC(2026, 10, 21, 13),
     })
-    expect(geminiHandles.read(JSON.stringify({ ...resource, usageMetadata: {} })).tokens).toBeNull()
+    expect(geminiManagedCaches.read(JSON.stringify({ ...resource, usageMetadata: {} })).tokens).toBeNull()
   })
 
   it('a list that is empty leaves everything out', () => {
-    expect(geminiHandles.readList('{}')).toEqual({ handles: [], nextPageToken: null })
-    const page = geminiHandles.readList(JSON.stringify({ cachedContents: [resource], nextPageToken: 'a b' }))
+    expect(geminiManagedCaches.readList('{}')).toEqual({ handles: [], nextPageToken: null })
+    const page = geminiManagedCaches.readList(JSON.stringify({ cachedContents: [resource], nextPageToken: 'a b' }))
     expect([page.handles.length, page.nextPageToken]).toEqual([1, 'a b'])
-    expect(geminiHandles.list('a b').path).toContain('pageToken=a%20b')
+    expect(geminiManagedCaches.list('a b').path).toContain('pageToken=a%20b')
   })
 
   it.each(['', '<html>', '[]', '{"name":"cachedContents/a"}', '{"name":"x","expireTime":"2026-11-21T13:00:00Z"}'])(
     'are unreadable when they are %j',
     (text) => {
-      expect(() => geminiHandles.read(text)).toThrow('cannot be read')
+      expect(() => geminiManagedCaches.read(text)).toThrow('cannot be read')
     },
   )
 
@@ -128,7 +128,7 @@ describe('answers about handles', () => {
     ],
     [503, '<html>', false, 'provider_unavailable'],
   ])('%i %s is gone: %s, as %s', (status, text, gone, kind) => {
-    const reading = geminiHandles.readError(status, new Headers(), text)
+    const reading = geminiManagedCaches.readError(status, new Headers(), text)
     expect([reading.gone, reading.failure.kind]).toEqual([gone, kind])
     expect(JSON.stringify(reading.failure)).not.toContain('project 1')
   })
@@ -139,7 +139,7 @@ describe('answers about handles', () => {
       'INVALID_ARGUMENT',
       'Cached content is too small. total_token_count=12, min_total_token_count=1024',
     )
-    expect(geminiHandles.readError(400, new Headers(), text).failure.detail).toMatchObject({
+    expect(geminiManagedCaches.readError(400, new Headers(), text).failure.detail).toMatchObject({
       tokens: 12,
       minimum_tokens: 1_024,
     })
@@ -147,32 +147,32 @@ describe('answers about handles', () => {
 
   it('the free tier stops for good', () => {
     const text = error(429, 'RESOURCE_EXHAUSTED', 'TotalCachedContentStorageTokensPerModelFreeTier limit exceeded')
-    expect(geminiHandles.readError(429, new Headers(), text).permanent).toBe(true)
+    expect(geminiManagedCaches.readError(429, new Headers(), text).permanent).toBe(true)
   })
 })
 
 describe('what is known', () => {
   it('cards say so exactly where there is somebody to speak to', () => {
     expect(cards.filter((card) => card.supportsHandles).map(({ id }) => id)).toEqual(
-      cards.filter((card) => handlesOf(card) !== null).map(({ id }) => id),
+      cards.filter((card) => managedCacheDialectOf(card) !== null).map(({ id }) => id),
     )
-    for (const card of cards) if (!card.supportsHandles) expect(withoutHandles(card).kind).toBe('unsupported')
+    for (const card of cards) if (!card.supportsHandles) expect(withoutManagedCaches(card).kind).toBe('unsupported')
   })
 
   it('the price of storage is dated, and unknown where nobody stated it', () => {
-    expect(geminiHandles.storageRates('gemini-3.8-flash')).toEqual([
+    expect(geminiManagedCaches.storageRates('gemini-3.8-flash')).toEqual([
       { fromAt: Date.UTC(2026, 10, 21), nanosPerMTokHour: 500_000_000 },
       { fromAt: Date.UTC(2027, 0, 1), nanosPerMTokHour: 1_000_000_000 },
     ])
-    expect(geminiHandles.storageRates('gemini-2.5-pro')[0]?.nanosPerMTokHour).toBe(4_500_000_000)
-    expect(geminiHandles.storageRates('gemini-2.5-flash-lite')).toEqual([])
+    expect(geminiManagedCaches.storageRates('gemini-2.5-pro')[0]?.nanosPerMTokHour).toBe(4_500_000_000)
+    expect(geminiManagedCaches.storageRates('gemini-2.5-flash-lite')).toEqual([])
   })
 })
 
 describe('the door', () => {
   it('sends the method that a call about a handle names, and a body only where there is one', async () => {
     const seen: [string, string][] = []
-    const door = createDoor({
+    const door = createTransport({
       fetch: async (input, init) => {
         const request = new Request(input, init)
         seen.push([`${request.method} ${request.url}`, await request.text()])
@@ -182,9 +182,9 @@ describe('the door', () => {
     const card = cards.find(({ id }) => id === 'gemini')
     if (card === undefined) throw new Error('there is no such card')
     for (const request of [
-      geminiHandles.get('cachedContents/a'),
-      geminiHandles.renew('cachedContents/a', 60_000),
-      geminiHandles.remove('cachedContents/a'),
+      geminiManagedCaches.get('cachedContents/a'),
+      geminiManagedCaches.renew('cachedContents/a', 60_000),
+      geminiManagedCaches.remove('cachedContents/a'),
     ])
       await door.send({ card, baseUrl: 'https://provider.test', credential: 'k', request, timeoutMs: 1_000 })
     expect(seen).toEqual([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { handlesOf } from '../../../src/providers/managed-cache/registry.ts'
-import { vertexHandles } from '../../../src/providers/managed-cache/vertex.ts'
+import { managedCacheDialectOf } from '../../../src/providers/managed-cache/registry.ts'
+import { vertexManagedCaches } from '../../../src/providers/managed-cache/vertex.ts'
 
 const BASE = 'https://eu-west4-aiplatform.googleapis.com/v1/projects/shop-1/locations/eu-west4'
 const NAME = 'projects/334279572487/locations/eu-west4/cachedContents/1977495851810947072'
@@ -8,19 +8,19 @@ const CONTENTS = '{"contents":[{"role":"user","parts":[{"text":"A catalogue of l
 
 function error(status: number, message: string) {
   const text = JSON.stringify({ error: { code: status, message, status: 'SOME' } })
-  return vertexHandles.readError(status, new Headers(), text)
+  return vertexManagedCaches.readError(status, new Headers(), text)
 }
 
 describe('requests', () => {
   it('hang off the project and the location, not off the publisher whose models are called', () => {
-    expect(vertexHandles.baseOf(`${BASE}/publishers/google`)).toBe(BASE)
-    expect(() => vertexHandles.baseOf('https://proxy.test/v1')).toThrow('publishers/google')
-    expect(vertexHandles.list(null).path).toBe('/cachedContents?pageSize=100')
+    expect(vertexManagedCaches.baseOf(`${BASE}/publishers/google`)).toBe(BASE)
+    expect(() => vertexManagedCaches.baseOf('https://proxy.test/v1')).toThrow('publishers/google')
+    expect(vertexManagedCaches.list(null).path).toBe('/cachedContents?pageSize=100')
   })
 
   it('name the model by its whole resource, and keep the contents byte for byte', () => {
-    const prepared = vertexHandles.prepare(CONTENTS, 'gemini-2.5-pro')
-    const { method, path, body } = vertexHandles.create(prepared, 'mark', 90_500, `${BASE}/publishers/google`)
+    const prepared = vertexManagedCaches.prepare(CONTENTS, 'gemini-2.5-pro')
+    const { method, path, body } = vertexManagedCaches.create(prepared, 'mark', 90_500, `${BASE}/publishers/google`)
     expect([method, path]).toEqual(['POST', '/cachedContents'])
     expect(JSON.parse(body)).toEqual({
       ...JSON.parse(CONTENTS),
@@ -33,9 +33,9 @@ describe('requests', () => {
 
   it('ask for a handle in the place that is configured, whatever place its name says', () => {
     const path = '/cachedContents/1977495851810947072'
-    expect(vertexHandles.get(NAME)).toEqual({ method: 'GET', path, body: '' })
-    expect(vertexHandles.remove(NAME)).toEqual({ method: 'DELETE', path, body: '' })
-    expect(vertexHandles.renew(NAME, 60_000)).toEqual({
+    expect(vertexManagedCaches.get(NAME)).toEqual({ method: 'GET', path, body: '' })
+    expect(vertexManagedCaches.remove(NAME)).toEqual({ method: 'DELETE', path, body: '' })
+    expect(vertexManagedCaches.renew(NAME, 60_000)).toEqual({
       method: 'PATCH',
       path: `${path}?updateMask=ttl`,
       body: '{"ttl":"60s"}',
@@ -49,7 +49,7 @@ describe('requests', () => {
     'projects/1/cachedContents/2',
     '',
   ])('are made for nothing but a name: %j', (name) => {
-    expect(() => vertexHandles.get(name)).toThrow('not the name of a handle')
+    expect(() => vertexManagedCaches.get(name)).toThrow('not the name of a handle')
   })
 })
 
@@ -64,11 +64,11 @@ describe('answers', () => {
   }
 
   it('are read with the whole name and the plain model', () => {
-    const seen = vertexHandles.read(JSON.stringify(resource))
+    const seen = vertexManagedCaches.read(JSON.stringify(resource))
     expect(seen).toMatchObject({ name: NAME, model: 'gemini-2.5-pro', tokens: 4_242, displayName: 'mark' })
-    const { handles } = vertexHandles.readList(JSON.stringify({ cachedContents: [resource] }))
+    const { handles } = vertexManagedCaches.readList(JSON.stringify({ cachedContents: [resource] }))
     expect(handles).toEqual([seen])
-    expect(() => vertexHandles.read(JSON.stringify({ ...resource, name: 'cachedContents/a' }))).toThrow(
+    expect(() => vertexManagedCaches.read(JSON.stringify({ ...resource, name: 'cachedContents/a' }))).toThrow(
       'cannot be read',
     )
   })
@@ -96,5 +96,5 @@ describe('answers', () => {
 })
 
 it('is what a Vertex card speaks', () => {
-  expect(handlesOf({ id: 'vertex' })).toBe(vertexHandles)
+  expect(managedCacheDialectOf({ id: 'vertex' })).toBe(vertexManagedCaches)
 })

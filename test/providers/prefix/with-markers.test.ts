@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { markedBody } from '../../../src/providers/prefix/with-markers.ts'
+import { withMarkers } from '../../../src/providers/prefix/with-markers.ts'
 import { cardById, dialectOf } from '../../../src/providers/registry.ts'
 import { factsOf } from '../../../src/runtime/facts.ts'
 import { NOON } from '../../support/sample.ts'
@@ -15,7 +15,7 @@ const text = (say: string, ttl?: '5m' | '1h') => ({
 const point = (ttl?: string) => ({ cachePoint: { type: 'default', ...(ttl === undefined ? {} : { ttl }) } })
 
 function after(card: typeof ANTHROPIC | typeof BEDROCK, body: unknown, retention: string): unknown {
-  const marked = markedBody(card, JSON.stringify(body), retention)
+  const marked = withMarkers(card, JSON.stringify(body), retention)
   return marked === null ? null : JSON.parse(marked)
 }
 
@@ -54,7 +54,7 @@ describe("a body in Anthropic's form", () => {
 
   it('needs nothing where all is said', () => {
     expect(
-      markedBody(ANTHROPIC, JSON.stringify({ system: [{ ...text('A'), cache_control: EPHEMERAL }] }), '5m'),
+      withMarkers(ANTHROPIC, JSON.stringify({ system: [{ ...text('A'), cache_control: EPHEMERAL }] }), '5m'),
     ).toBeNull()
   })
 })
@@ -79,7 +79,7 @@ describe("a body in Bedrock's form", () => {
 })
 
 it('other wire formats get nothing', () => {
-  expect(markedBody({ dialect: 'gemini-content' }, '{}', 'implicit')).toBeNull()
+  expect(withMarkers({ dialect: 'gemini-content' }, '{}', 'implicit')).toBeNull()
 })
 
 describe('a caller who asks for another retention than the marker of the body', () => {

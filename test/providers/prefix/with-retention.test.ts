@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { cardById } from '../../../src/providers/registry.ts'
-import { atRetention } from '../../../src/providers/prefix/with-retention.ts'
+import { withRetention } from '../../../src/providers/prefix/with-retention.ts'
 
 const byteOf = (text: string, behind: string): number =>
   Buffer.byteLength(text.slice(0, text.indexOf(behind) + behind.length))
@@ -12,29 +12,29 @@ describe('the markers of a stored body at another retention', () => {
     const end = '"text":"…","cache_control":{"type":"ephemeral"}}'
     const breakpoint = { path: 'system[1]', byte: byteOf(text, end) }
     const card = cardById('anthropic')!
-    const hour = atRetention(card, { text, breakpoint }, '1h')
+    const hour = withRetention(card, { text, breakpoint }, '1h')
     expect(hour.text).toBe(text.replaceAll('{"type":"ephemeral"}', '{"type":"ephemeral","ttl":"1h"}'))
     expect(hour.breakpoint).toEqual({
       path: 'system[1]',
       byte: byteOf(hour.text, '"text":"…","cache_control":{"type":"ephemeral","ttl":"1h"}}'),
     })
-    expect(atRetention(card, hour, '1h')).toEqual(hour)
-    expect(atRetention(card, hour, '5m').breakpoint.byte).toBe(hour.breakpoint.byte)
+    expect(withRetention(card, hour, '1h')).toEqual(hour)
+    expect(withRetention(card, hour, '5m').breakpoint.byte).toBe(hour.breakpoint.byte)
   })
 
   it('stand behind the end at Bedrock, where only those in front of it move it', () => {
     const text =
       '{"system":[{"text":"é"},{"cachePoint":{"type":"default"}},{"text":"ü"},{"cachePoint":{"type":"default"}}]}'
     const breakpoint = { path: 'system[2]', byte: byteOf(text, '{"text":"ü"}') }
-    const hour = atRetention(cardById('bedrock')!, { text, breakpoint }, '1h')
+    const hour = withRetention(cardById('bedrock')!, { text, breakpoint }, '1h')
     expect(hour.text).toBe(text.replaceAll('{"type":"default"}', '{"type":"default","ttl":"1h"}'))
     expect(hour.breakpoint.byte).toBe(byteOf(hour.text, '{"text":"ü"}'))
   })
 
   it('are left alone where they say no lifetime', () => {
     const one = { text: '{"model":"m","input":"a"}', breakpoint: { path: 'input', byte: 24 } }
-    expect(atRetention(cardById('openai')!, one, '24h')).toEqual(one)
+    expect(withRetention(cardById('openai')!, one, '24h')).toEqual(one)
     const plain = { text: '{"system":"a","messages":[]}', breakpoint: { path: 'system', byte: 13 } }
-    expect(atRetention(cardById('anthropic')!, plain, '1h')).toEqual(plain)
+    expect(withRetention(cardById('anthropic')!, plain, '1h')).toEqual(plain)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readLimits } from '../../../src/providers/transport/rate-limit-headers.ts'
+import { readRateLimits } from '../../../src/providers/transport/rate-limit-headers.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
 
@@ -54,7 +54,7 @@ describe('rate limits in headers', () => {
     ['words', { 'x-ratelimit-limit': 'many', 'x-ratelimit-remaining': '5', 'x-ratelimit-reset': 'soon' }, []],
     ['none', { 'retry-after': '3' }, []],
   ])('are read as %s', (_, headers, expected) => {
-    const found = readLimits(new Headers(headers), NOW).toSorted((a, b) => (a.what < b.what ? -1 : 1))
+    const found = readRateLimits(new Headers(headers), NOW).toSorted((a, b) => (a.what < b.what ? -1 : 1))
     expect(found).toEqual(expected)
   })
 })

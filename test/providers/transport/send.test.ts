@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { cardById, cards } from '../../../src/providers/registry.ts'
-import { createDoor, MAX_ANSWER_BYTES } from '../../../src/providers/transport/send.ts'
+import { createTransport, MAX_ANSWER_BYTES } from '../../../src/providers/transport/send.ts'
 import type { Call } from '../../../src/providers/transport/send.ts'
 import { addressIn } from '../prepared.ts'
 
@@ -12,7 +12,7 @@ type Seen = { url: string; init: RequestInit; headers: Headers }
 /** A door onto a provider that answers as told, and remembers what it was sent. */
 function doorTo(answer: (seen: Seen) => Response | Promise<Response>) {
   const seen: Seen[] = []
-  const door = createDoor({
+  const door = createTransport({
     fetch: async (url, init) => {
       const one = {
         url: url instanceof Request ? url.url : String(url),
@@ -209,7 +209,7 @@ describe.each(ids)('%s', (id) => {
     try {
       const body = '{"t":"é 漢 😀 \\u00e9", "n": 1.0 }'
       const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/base`
-      const sent = await createDoor({ fetch: globalThis.fetch }).send(
+      const sent = await createTransport({ fetch: globalThis.fetch }).send(
         call(id, { baseUrl, request: { path: '/x', body } }),
       )
       expect(sent).toMatchObject({ kind: 'answered', status: 200, text: '{"ok":true}' })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cards } from '../../../src/providers/registry.ts'
-import { createDoor } from '../../../src/providers/transport/send.ts'
+import { createTransport } from '../../../src/providers/transport/send.ts'
 import { addressIn } from '../prepared.ts'
 
 /** The same door in the Workers runtime, where the SDKs might take themselves to be in a browser. */
@@ -10,7 +10,7 @@ describe.each(cards)('$id in workerd', (card) => {
 
   test('our text is carried byte for byte', async () => {
     const received: string[] = []
-    const door = createDoor({
+    const door = createTransport({
       fetch: async (url, init) => {
         received.push(await new Request(url, init).text())
         return new Response('{"ok":true}')
@@ -21,7 +21,7 @@ describe.each(cards)('$id in workerd', (card) => {
   })
 
   test('silence ends at the time-out', async () => {
-    const door = createDoor({ fetch: () => new Promise(() => {}) })
+    const door = createTransport({ fetch: () => new Promise(() => {}) })
     expect(await door.send({ ...call, timeoutMs: 20 })).toMatchObject({
       failure: { kind: 'provider_timeout' },
       outcomeKnown: false,

@@ -1,11 +1,11 @@
 import { Failure, readFailure } from '../../../contract/failure.ts'
 import type { Overrides } from '../../../core/model/overrides.ts'
-import type { Pool } from '../../../core/model/model-pool.ts'
+import type { ModelPool } from '../../../core/model/model-pool.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { useOverrides } from '../../../runtime/overrides.ts'
 import type { Credentials, CredentialView } from './credentials.ts'
-import type { HandleKeeper } from '../managed-caches/scheduler.ts'
-import type { Keeper } from '../probes/scheduler.ts'
+import type { ManagedCacheScheduler } from '../managed-caches/scheduler.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
 import { keyVerdict } from './key-verdict.ts'
 import type { KeyVerdict } from './key-verdict.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
@@ -41,9 +41,9 @@ export interface GivenCredential {
 /** Who must hear of a change of the account, and what it needs of the object around it. */
 export interface AccountPorts {
   clock: Clock
-  keeper: Keeper
+  keeper: ProbeScheduler
   registrar: Registrar
-  handles: HandleKeeper
+  handles: ManagedCacheScheduler
   webhook: Webhook
   rearm: () => Promise<void>
   /** What the Directory holds over the cards. */
@@ -174,7 +174,7 @@ export class Account {
   }
 
   /** Makes a pool of models, or puts another in its place. Throws `conflict` beyond the limit. */
-  putPool(given: Omit<Pool, 'createdAt' | 'changedAt'>): { pool: Pool; created: boolean } {
+  putPool(given: Omit<ModelPool, 'createdAt' | 'changedAt'>): { pool: ModelPool; created: boolean } {
     const { pools } = this.#store
     const known = pools.load(given.name)
     if (known === null && pools.all().length >= POOLS_PER_ACCOUNT) {
@@ -182,7 +182,7 @@ export class Account {
       throw new Failure('conflict', text, { limit: POOLS_PER_ACCOUNT })
     }
     const now = this.#clock.now()
-    const pool: Pool = { ...given, createdAt: known?.createdAt ?? now, changedAt: now }
+    const pool: ModelPool = { ...given, createdAt: known?.createdAt ?? now, changedAt: now }
     pools.save(pool)
     return { pool, created: known === null }
   }

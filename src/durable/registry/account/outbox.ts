@@ -12,7 +12,7 @@ const ROOM_AGAIN_MS = 5_000
 const LEASE_GRAINS = 30
 
 /** How a try ended. */
-export interface NoticeOutcome {
+export interface DeliveryOutcome {
   seq: number
   tries: number
   /** Null: delivered. */
@@ -56,7 +56,7 @@ export class Outbox {
   }
 
   /** Writes down what became of a try; false: it is not the one that is under way, and nothing changes. */
-  settle({ seq, tries, why, final }: NoticeOutcome, now: number): boolean {
+  settle({ seq, tries, why, final }: DeliveryOutcome, now: number): boolean {
     const row = this.#store.load(seq)
     if (row === null || row.tries !== tries || row.leasedUntil === null) return false
     if (why === null) {

@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import { readFailure } from '../../../contract/failure.ts'
 import { webhookProblem } from '../../../contract/webhook.ts'
 import { webhookSecrets } from './webhook.ts'
-import type { NoticeTry, WebhookTarget } from './webhook.ts'
+import type { DeliveryAttempt, WebhookTarget } from './webhook.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { deliver } from '../../../calls/webhook.ts'
 import type { Delivery } from '../../../calls/webhook.ts'
@@ -13,7 +13,7 @@ import type { webhookMessage } from '../../../contract/webhook.ts'
 type Message = z.output<typeof webhookMessage>
 
 /** Makes one try to deliver a message. Never throws: how it went wrong is the answer. */
-export function postNotice(one: NoticeTry, vars: Vars, clock: Clock): Promise<Delivery> {
+export function deliverAlert(one: DeliveryAttempt, vars: Vars, clock: Clock): Promise<Delivery> {
   return postTo(one.target, one.id, messageOf(one), vars, clock)
 }
 
@@ -42,7 +42,7 @@ export async function postTo(
 }
 
 /** The same text at every try. */
-function messageOf({ target, createdAt, count, stops }: NoticeTry): Message {
+function messageOf({ target, createdAt, count, stops }: DeliveryAttempt): Message {
   return {
     type: 'plans.stopped',
     timestamp: new Date(createdAt).toISOString(),

@@ -3,7 +3,7 @@ import { newWebhookSecret } from '../../../runtime/ids.ts'
 import { seal, sealedWith, unseal } from '../../../runtime/seal.ts'
 import type { SealedFor, SealedWith } from '../../../runtime/seal.ts'
 import type { Outbox } from './outbox.ts'
-import type { NoticeOutcome } from './outbox.ts'
+import type { DeliveryOutcome } from './outbox.ts'
 import type { StoppedPlan } from '../tables/outbox.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
@@ -27,7 +27,7 @@ export interface WebhookTarget {
 }
 
 /** The right to try once to deliver a message. */
-export interface NoticeTry {
+export interface DeliveryAttempt {
   seq: number
   tries: number
   /** The same for every try: by it a receiver knows a message that comes twice. */
@@ -128,7 +128,7 @@ export class Webhook {
   }
 
   /** Tries to be made now. One whose end is never told is made again once its time is over. */
-  take(now: number): NoticeTry[] {
+  take(now: number): DeliveryAttempt[] {
     return this.#store.transaction(() => {
       const target = this.target(now)
       if (target === null) return []
@@ -138,7 +138,7 @@ export class Webhook {
     })
   }
 
-  settle(outcome: NoticeOutcome, now: number): void {
+  settle(outcome: DeliveryOutcome, now: number): void {
     this.#store.transaction(() => {
       const row = this.#row()
       if (row === null || !this.#outbox.settle(outcome, now)) return

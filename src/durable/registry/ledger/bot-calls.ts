@@ -1,5 +1,5 @@
 import { dollars } from '../../../core/model/price.ts'
-import type { BotBookRow, OpenBotCall } from '../tables/bot-calls.ts'
+import type { BotCallRow, OpenBotCall } from '../tables/bot-calls.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import { EMPTY_DAY } from '../records/day.ts'
@@ -30,7 +30,7 @@ const GIVEN_UP_MS = 10 * 60_000
  * Bots' calls in their account's books. What one may cost at the worst is reserved before it is sent, and the account's
  * budget of the day is asked with it. One whose end nobody tells is charged at that worst case, as a keep-alive is.
  */
-export class BotBooks {
+export class BotCallLedger {
   readonly #store: RegistryStore
 
   constructor(store: RegistryStore) {
@@ -80,7 +80,7 @@ export class BotBooks {
     }
   }
 
-  #close(open: OpenBotCall, outcome: BotBookRow['outcome'], costNanos: number | null, why: string, now: number): void {
+  #close(open: OpenBotCall, outcome: BotCallRow['outcome'], costNanos: number | null, why: string, now: number): void {
     const { turn, purpose } = callOf(open.id.slice(open.bot.length + 1))
     this.#store.botBook.close(open.id, { at: now, bot: open.bot, turn, purpose, outcome, costNanos, why })
     const day = dayOf(now)

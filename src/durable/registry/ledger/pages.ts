@@ -1,7 +1,7 @@
 import type { HistoryRow, ReceiptRow, RollUpRow, SavingRow } from '../../../core/prefix/history.ts'
-import type { BotBookRow } from '../tables/bot-calls.ts'
-import type { HandleRow } from '../records/managed-cache.ts'
-import type { HandleStore } from '../tables/managed-caches.ts'
+import type { BotCallRow } from '../tables/bot-calls.ts'
+import type { ManagedCacheRow } from '../records/managed-cache.ts'
+import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
 /** From one instant to another, the end not included. */
@@ -26,8 +26,8 @@ export interface PrefixSum {
 export type LedgerEntry =
   | { prefix: string; row: ReceiptRow }
   | { prefix: string; row: SavingRow }
-  | { cache: string; row: HandleRow }
-  | { bot: BotBookRow }
+  | { cache: string; row: ManagedCacheRow }
+  | { bot: BotCallRow }
 
 /**
  * Where a page of entries ended: in a prefix, after `shown` entries of the instant `at`; or among the rows of managed caches,
@@ -89,7 +89,7 @@ function addHour(sum: Omit<PrefixSum, 'id' | 'name'>, { receipts, costNanos, unp
 /** Entries, prefix by prefix, the newest prefix first; within one in the order of their time. Managed caches follow, their newest row first. */
 export function ledgerEntries(
   store: RegistryStore,
-  handles: HandleStore,
+  handles: ManagedCacheStore,
   span: Span,
   place: LedgerPlace | null,
   limit: number,
@@ -151,7 +151,7 @@ function startAfter(rows: readonly HistoryRow[], place: { at: number; shown: num
 }
 
 function ofCaches(
-  handles: HandleStore,
+  handles: ManagedCacheStore,
   span: Span,
   beforeSeq: number,
   limit: number,

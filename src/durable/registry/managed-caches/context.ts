@@ -1,18 +1,18 @@
 import { meter } from '../../../core/managed-cache/events.ts'
-import { owedNanos, owedFromToday, rescheduleHandle, ttlToBuy } from '../../../core/managed-cache/plan.ts'
-import type { HandleContext, HandleState, SeenHandle } from '../../../core/managed-cache/state.ts'
+import { owedNanos, owedFromToday, rescheduleManagedCache, ttlToBuy } from '../../../core/managed-cache/plan.ts'
+import type { ManagedCacheContext, ManagedCacheState, SeenManagedCache } from '../../../core/managed-cache/state.ts'
 import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
 import type { StorageRate } from '../../../core/model/storage-price.ts'
-import type { HandleRow, HandleView } from '../records/managed-cache.ts'
-import type { HandleStore, StoredHandle } from '../tables/managed-caches.ts'
+import type { ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
+import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
-import type { HandleLease } from '../../../calls/lease.ts'
+import type { ManagedCacheLease } from '../../../calls/lease.ts'
 import type { AccountSettings } from '../records/account.ts'
 
 /** What a HandleKeeper is given beside its tables. */
-export interface HandlePorts {
+export interface ManagedCachePorts {
   grainMs: number
   settings: () => AccountSettings
   /** Generation in force of a credential of the account; null when there is none of that name. */
@@ -21,12 +21,12 @@ export interface HandlePorts {
 }
 
 /** What calls about the managed caches of one account are decided upon, and where what they did is booked. */
-export class HandleSituation {
-  readonly store: HandleStore
+export class ManagedCachePlanningContext {
+  readonly store: ManagedCacheStore
   readonly ledger: RegistryStore
-  readonly ports: HandlePorts
+  readonly ports: ManagedCachePorts
 
-  constructor(store: HandleStore, ledger: RegistryStore, ports: HandlePorts) {
+  constructor(store: ManagedCacheStore, ledger: RegistryStore, ports: ManagedCachePorts) {
     this.store = store
     this.ledger = ledger
     this.ports = ports
@@ -34,15 +34,15 @@ export class HandleSituation {
 
   /** The right to make one call about a managed cache; it is written down as its claim. */
   lease(
-    one: StoredHandle,
-    call: { op: HandleLease['op']; why: string; worstNanos: number | null },
+    one: StoredManagedCache,
+    call: { op: ManagedCacheLease['op']; why: string; worstNanos: number | null },
     now: number,
-  ): HandleLease {
+  ): ManagedCacheLease {
     const { k, record } = one
     const state = { ...one.state, leases: one.state.leases + 1 }
     const sendBy = now + LEASE_WAIT_MS + 2 * this.coarse
     const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.coarse
-    const lease: HandleLease = {
+    const lease: ManagedCacheLease = {
       id: `h${k}.${state.leases}`,
       target: { of: 'handle', k },
       op: call.op,
@@ -65,14 +65,14 @@ export class HandleSituation {
 
   /** A row in the history, with what it cost and the storage that was counted with it. */
   done(
-    one: StoredHandle,
-    state: HandleState,
-    event: HandleRow['event'],
+    one: StoredManagedCache,
+    state: ManagedCacheState,
+    event: ManagedCacheRow['event'],
     handle: string,
     costNanos: number | null,
     why: string,
     now: number,
-  ): HandleState {
+  ): ManagedCacheState {
     const before = one.state
     const tokens = state.live?.tokens ?? before.live?.tokens ?? null
     const priced = tokens !== null && this.context(one, now).rates.length > 0
@@ -82,23 +82,28 @@ export class HandleSituation {
   }
 
   /** Books what a change cost, then plans what comes next. */
-  booked(one: StoredHandle, state: HandleState, now: number, failureKind: string | null = null): HandleState {
+  booked(
+    one: StoredManagedCache,
+    state: ManagedCacheState,
+    now: number,
+    failureKind: string | null = null,
+  ): ManagedCacheState {
     const spent = state.creationNanos + state.storageNanos - one.state.creationNanos - one.state.storageNanos
     bookCall(this.ledger, now, spent, failureKind)
     return this.planned(one, state, now)
   }
 
   /** With its storage up to now in the books, and not yet in its row: what comes next has to save it. */
-  metered(one: StoredHandle, now: number): StoredHandle {
+  metered(one: StoredManagedCache, now: number): StoredManagedCache {
     const { state } = meter(one.state, this.context(one, now).rates, now)
     bookCall(this.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
     return { ...one, state: { ...state, owedNanos: owedNanos(state, this.context(one, now).rates) } }
   }
 
   /** Plans what comes next; a stop is a row in the history. */
-  planned(one: StoredHandle, state: HandleState, now: number): HandleState {
+  planned(one: StoredManagedCache, state: ManagedCacheState, now: number): ManagedCacheState {
     const context = this.context(one, now)
-    const next = { ...rescheduleHandle(state, context, now), owedNanos: owedNanos(state, context.rates) }
+    const next = { ...rescheduleManagedCache(state, context, now), owedNanos: owedNanos(state, context.rates) }
     if (
       next.stopped !== null &&
       next.stopped !== one.state.stopped &&
@@ -112,7 +117,7 @@ export class HandleSituation {
   }
 
   /** Writes down a handle that is to be deleted at its provider. */
-  drop(one: StoredHandle, handle: SeenHandle & { meteredToAt: number }, why: string, now: number): void {
+  drop(one: StoredManagedCache, handle: SeenManagedCache & { meteredToAt: number }, why: string, now: number): void {
     const { provider, model, fingerprint, credential, credentialGeneration = 1 } = one.record
     const { name, tokens, expiresAt, meteredToAt } = handle
     const drop = {
@@ -133,7 +138,7 @@ export class HandleSituation {
   }
 
   /** As it is seen: with the storage that it has cost by now. */
-  seen(one: StoredHandle, now: number): HandleView {
+  seen(one: StoredManagedCache, now: number): ManagedCacheView {
     const { state } = meter(one.state, this.context(one, now).rates, now)
     return { k: one.k, record: one.record, state, now, inFlight: one.claim?.lease != null }
   }
@@ -144,7 +149,7 @@ export class HandleSituation {
   }
 
   /** All that a decision about a managed cache is given beside its state. */
-  context({ k, record, state }: Pick<StoredHandle, 'k' | 'record' | 'state'>, now: number): HandleContext {
+  context({ k, record, state }: Pick<StoredManagedCache, 'k' | 'record' | 'state'>, now: number): ManagedCacheContext {
     const { budgetNanosPerDay } = this.ports.settings()
     const spent = budgetNanosPerDay === null ? 0 : this.ledger.spentNanos(now)
     const prices = this.ports.pricesOf(record.provider, record.model, now)
@@ -170,7 +175,7 @@ export class HandleSituation {
 /** Why the credential of a handle cannot be used any more; nothing while it can. */
 export function goneOf(
   { credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: { credential?: string; credentialGeneration?: number },
-  { generationOf }: HandlePorts,
+  { generationOf }: ManagedCachePorts,
 ): { credentialGone?: string } {
   if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}
   const current = generationOf(credential)

@@ -1,13 +1,13 @@
 import { CLAIM_GRACE_MS, KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS } from '../../../core/time/schedule.ts'
 import { storageNanos } from '../../../core/model/storage-price.ts'
-import type { HandleDue } from '../records/managed-cache.ts'
+import type { ManagedCacheDue } from '../records/managed-cache.ts'
 import { goneOf } from './context.ts'
-import type { HandlePorts } from './context.ts'
-import type { HandleStore, StoredDrop } from '../tables/managed-caches.ts'
+import type { ManagedCachePorts } from './context.ts'
+import type { ManagedCacheStore, StoredDeletion } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
-import type { HandleLease, HandleOutcome } from '../../../calls/lease.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../calls/lease.ts'
 import { backoffMs } from '../../../core/time/backoff.ts'
 
 const DROPS_PER_SWEEP = 2_000
@@ -17,12 +17,12 @@ const LONGEST_BACKOFF_MS = 10 * 60_000
  * Handles that are to be deleted at their provider: each stays here until the provider has said that it is gone, or its own
  * expiry has taken it. Deleting saves money, so that neither budgets nor the kill switch hold it up.
  */
-export class HandleDrops {
-  readonly #store: HandleStore
+export class ManagedCacheDeletions {
+  readonly #store: ManagedCacheStore
   readonly #ledger: RegistryStore
-  readonly #ports: HandlePorts
+  readonly #ports: ManagedCachePorts
 
-  constructor(store: HandleStore, ledger: RegistryStore, ports: HandlePorts) {
+  constructor(store: ManagedCacheStore, ledger: RegistryStore, ports: ManagedCachePorts) {
     this.#store = store
     this.#ledger = ledger
     this.#ports = ports
@@ -32,8 +32,8 @@ export class HandleDrops {
     return this.#ports.grainMs - 1_000
   }
 
-  sweep(now: number, horizonAt: number): HandleDue[] {
-    const due: HandleDue[] = []
+  sweep(now: number, horizonAt: number): ManagedCacheDue[] {
+    const due: ManagedCacheDue[] = []
     for (const drop of this.#store.drops(horizonAt, DROPS_PER_SWEEP)) {
       const { claim } = drop.record
       if (claim !== null && claim.untilAt > now) continue
@@ -55,7 +55,7 @@ export class HandleDrops {
       this.#store.saveDrop(k, now + 2_000, { ...drop.record, claim: null })
   }
 
-  begin(k: number, now: number): HandleLease | null {
+  begin(k: number, now: number): ManagedCacheLease | null {
     const drop = this.#store.drop(k)
     if (drop === null || drop.record.claim?.lease != null) return null
     if (goneOf(drop.record, this.#ports).credentialGone !== undefined) {
@@ -66,7 +66,7 @@ export class HandleDrops {
     const { provider, model, fingerprint, why, tries, credential = DEFAULT_CREDENTIAL } = drop.record
     const sendBy = now + LEASE_WAIT_MS + 2 * this.#coarse
     const timeoutMs = KEEP_TIMEOUT_MS + this.#coarse
-    const lease: HandleLease = {
+    const lease: ManagedCacheLease = {
       id: `d${k}.${tries + 1}`,
       target: { of: 'drop', k },
       op: 'delete',
@@ -88,7 +88,7 @@ export class HandleDrops {
     return lease
   }
 
-  settle(outcome: HandleOutcome, now: number): void {
+  settle(outcome: ManagedCacheOutcome, now: number): void {
     const drop = this.#store.drop(outcome.target.k)
     if (drop === null || drop.record.claim?.lease?.id !== outcome.lease) return
     if (outcome.kind === 'answered' || outcome.kind === 'gone') {
@@ -104,7 +104,7 @@ export class HandleDrops {
   }
 
   /** It is gone: its storage is counted up to the end, and its owner, if there is one still, hears of it. */
-  #end({ k, name, record }: StoredDrop, endedAt: number): void {
+  #end({ k, name, record }: StoredDeletion, endedAt: number): void {
     const { rates } = this.#ports.pricesOf(record.provider, record.model, endedAt)
     const toAt = Math.min(endedAt, record.expiresAt)
     const cost = toAt <= record.meteredToAt ? 0 : storageNanos(record.tokens, record.meteredToAt, toAt, rates)

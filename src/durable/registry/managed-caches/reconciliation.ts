@@ -1,13 +1,13 @@
 import { judgeListed } from '../../../core/managed-cache/ownership.ts'
 import { applyAdopted, applyGone } from '../../../core/managed-cache/events.ts'
-import type { SeenHandle } from '../../../core/managed-cache/state.ts'
-import type { HandleSituation } from './context.ts'
-import type { HandleStore, StoredHandle } from '../tables/managed-caches.ts'
+import type { SeenManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ManagedCachePlanningContext } from './context.ts'
+import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 
 /** A handle of ours that a provider listed. */
-export interface ListedOurs extends SeenHandle {
+export interface ListedOurs extends SeenManagedCache {
   /** The beginning of the fingerprint that its mark carries. */
   print: string
 }
@@ -16,11 +16,11 @@ export interface ListedOurs extends SeenHandle {
 export type ListedWith = { credential: string; credentialGeneration: number }
 
 /** The account's table of managed caches against what its providers have. */
-export class HandleReconciliation {
-  readonly #situation: HandleSituation
-  readonly #store: HandleStore
+export class ManagedCacheReconciliation {
+  readonly #situation: ManagedCachePlanningContext
+  readonly #store: ManagedCacheStore
 
-  constructor(situation: HandleSituation) {
+  constructor(situation: ManagedCachePlanningContext) {
     this.#situation = situation
     this.#store = situation.store
   }
@@ -56,7 +56,7 @@ export class HandleReconciliation {
     })
   }
 
-  #reconcileOne(one: StoredHandle, handle: ListedOurs, now: number): StoredHandle {
+  #reconcileOne(one: StoredManagedCache, handle: ListedOurs, now: number): StoredManagedCache {
     const dropping = this.#store.dropping(handle.name)
     const inFlight = one.claim?.lease?.op === 'create'
     const verdict = judgeListed(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
@@ -79,7 +79,7 @@ export class HandleReconciliation {
   }
 
   /** Not listed any more, though it should live: found out now, and not by the next one who asks. */
-  #missing(one: StoredHandle, names: ReadonlySet<string>, listedAt: number, now: number): void {
+  #missing(one: StoredManagedCache, names: ReadonlySet<string>, listedAt: number, now: number): void {
     const { live } = one.state
     if (live === null || names.has(live.name) || live.seenAt >= listedAt || live.expiresAt <= now) return
     if (one.claim?.lease != null) return
@@ -92,6 +92,6 @@ export class HandleReconciliation {
   }
 }
 
-function isListedBy({ record }: StoredHandle, { credential, credentialGeneration }: ListedWith): boolean {
+function isListedBy({ record }: StoredManagedCache, { credential, credentialGeneration }: ListedWith): boolean {
   return record.credential === credential && (record.credentialGeneration ?? 1) === credentialGeneration
 }

@@ -1,40 +1,40 @@
 import { Failure } from '../../../contract/failure.ts'
 import { MARK_PRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
-import { newHandleState, restartHandle } from '../../../core/managed-cache/state.ts'
-import type { HandleKeep } from '../../../core/managed-cache/state.ts'
-import type { HandleKeeper } from './scheduler.ts'
+import { newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheScheduler } from './scheduler.ts'
 import type {
-  DropRecord,
-  HandleRecord,
-  HandleRegistration,
-  HandleRow,
-  HandleView,
-  LivingHandle,
+  DeletionRecord,
+  ManagedCacheRecord,
+  ManagedCacheRegistration,
+  ManagedCacheRow,
+  ManagedCacheView,
+  LivingManagedCache,
 } from '../records/managed-cache.ts'
-import type { HandleStore } from '../tables/managed-caches.ts'
+import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 
 /** Managed caches that one account may hold. */
-export const HANDLES_PER_REGISTRY = 10_000
+export const MANAGED_CACHES_PER_REGISTRY = 10_000
 export const DEFAULT_TTL_MS = 3_600_000
 export const DEFAULT_BUDGET_NANOS = 1_000_000_000
 const PAGE_SCAN = 2_000
 
 /** Registration, change and reading of one account's managed caches. Synchronous, over tables alone. */
-export class HandleRegistrar {
-  readonly #store: HandleStore
-  readonly #keeper: HandleKeeper
+export class ManagedCacheRegistrar {
+  readonly #store: ManagedCacheStore
+  readonly #keeper: ManagedCacheScheduler
 
-  constructor(store: HandleStore, keeper: HandleKeeper) {
+  constructor(store: ManagedCacheStore, keeper: ManagedCacheScheduler) {
     this.#store = store
     this.#keeper = keeper
   }
 
   /** One handle for one content: whoever comes second with it shares the first one's. */
-  register(registration: HandleRegistration, now: number): { k: number; created: boolean } {
+  register(registration: ManagedCacheRegistration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
       const { body, ttlMs, keep, ...given } = registration
-      const id = handleId(given.fingerprint)
+      const id = managedCacheId(given.fingerprint)
       const known = this.#store.keyOf(id)
       if (known !== null) {
         this.#keeper.edit(known, now, ({ record, state }) => {
@@ -47,21 +47,21 @@ export class HandleRegistrar {
         })
         return { k: known, created: false }
       }
-      if (this.#store.count() >= HANDLES_PER_REGISTRY) {
+      if (this.#store.count() >= MANAGED_CACHES_PER_REGISTRY) {
         throw new Failure(
           'unsupported',
-          `this account already holds ${HANDLES_PER_REGISTRY} managed caches, the most that one registry takes; delete some first`,
+          `this account already holds ${MANAGED_CACHES_PER_REGISTRY} managed caches, the most that one registry takes; delete some first`,
         )
       }
       const ttl = ttlMs ?? DEFAULT_TTL_MS
-      const record: HandleRecord = { ...given, id, createdAt: now, keep: { ...defaultKeep(ttl), ...keep } }
-      return { k: this.#store.insert(record, newHandleState(now, ttl), body), created: true }
+      const record: ManagedCacheRecord = { ...given, id, createdAt: now, keep: { ...defaultKeep(ttl), ...keep } }
+      return { k: this.#store.insert(record, newManagedCacheState(now, ttl), body), created: true }
     })
   }
 
   change(
     id: string,
-    change: { ttlMs?: number; keep?: Partial<HandleKeep>; name?: string | null },
+    change: { ttlMs?: number; keep?: Partial<ManagedCacheKeep>; name?: string | null },
     now: number,
   ): number {
     const k = this.keyOf(id)
@@ -71,7 +71,7 @@ export class HandleRegistrar {
         keep: { ...record.keep, ...change.keep },
         name: change.name === undefined ? record.name : change.name,
       },
-      state: { ...restartHandle(state, now), ttlMs: change.ttlMs ?? state.ttlMs },
+      state: { ...restartManagedCache(state, now), ttlMs: change.ttlMs ?? state.ttlMs },
     }))
     return k
   }
@@ -82,11 +82,11 @@ export class HandleRegistrar {
     return k
   }
 
-  view(id: string, now: number): HandleView {
+  view(id: string, now: number): ManagedCacheView {
     return this.viewByKey(this.keyOf(id), now)
   }
 
-  viewByKey(k: number, now: number): HandleView {
+  viewByKey(k: number, now: number): ManagedCacheView {
     const view = this.#keeper.view(k, now)
     if (view === null) throw new Failure('not_found', 'there is no such managed cache')
     return view
@@ -98,8 +98,8 @@ export class HandleRegistrar {
     cursor: number | null,
     limit: number,
     now: number,
-  ): { views: HandleView[]; cursor: number | null } {
-    const views: HandleView[] = []
+  ): { views: ManagedCacheView[]; cursor: number | null } {
+    const views: ManagedCacheView[] = []
     let before = cursor ?? Number.MAX_SAFE_INTEGER
     for (let scanned = 0; scanned < PAGE_SCAN;) {
       const page = this.#keeper.views(before, 200, now)
@@ -114,7 +114,7 @@ export class HandleRegistrar {
     return { views, cursor: before }
   }
 
-  history(id: string, cursor: number | null, limit: number): { rows: HandleRow[]; cursor: number | null } {
+  history(id: string, cursor: number | null, limit: number): { rows: ManagedCacheRow[]; cursor: number | null } {
     const k = this.keyOf(id)
     const rows = this.#store.rows(k, cursor ?? Number.MAX_SAFE_INTEGER, limit + 1)
     const page = rows.slice(0, limit)
@@ -122,29 +122,29 @@ export class HandleRegistrar {
   }
 
   /** Every handle that lives at a provider, as far as the tables know. */
-  livingHandles(now: number): LivingHandle[] {
+  livingHandles(now: number): LivingManagedCache[] {
     const living = this.#keeper
-      .views(Number.MAX_SAFE_INTEGER, HANDLES_PER_REGISTRY, now)
+      .views(Number.MAX_SAFE_INTEGER, MANAGED_CACHES_PER_REGISTRY, now)
       .flatMap(({ record, state }) => {
         return state.live === null ? [] : [livingOf(state.live.name, record)]
       })
-    const dropped = this.#store.drops(Number.MAX_SAFE_INTEGER, HANDLES_PER_REGISTRY)
+    const dropped = this.#store.drops(Number.MAX_SAFE_INTEGER, MANAGED_CACHES_PER_REGISTRY)
     return [...living, ...dropped.map(({ name, record }) => livingOf(name, record))]
   }
 }
 
 function livingOf(
   name: string,
-  { provider, credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: HandleRecord | DropRecord,
-): LivingHandle {
+  { provider, credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: ManagedCacheRecord | DeletionRecord,
+): LivingManagedCache {
   return { provider, name, credential, credentialGeneration }
 }
 
-export function handleId(fingerprint: string): string {
+export function managedCacheId(fingerprint: string): string {
   return `cch_0_${fingerprint.slice(0, MARK_PRINT_LENGTH)}`
 }
 
 /** While somebody asks for it within each lifetime: a handle that nobody wants costs no storage for longer than that. */
-function defaultKeep(ttlMs: number): HandleKeep {
+function defaultKeep(ttlMs: number): ManagedCacheKeep {
   return { untilAt: null, idleMs: ttlMs, budgetNanosPerDay: DEFAULT_BUDGET_NANOS }
 }

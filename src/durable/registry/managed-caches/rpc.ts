@@ -1,41 +1,41 @@
 import { Failure } from '../../../contract/failure.ts'
-import type { HandleKeep } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
-import type { HandleKeeper } from './scheduler.ts'
+import type { ManagedCacheScheduler } from './scheduler.ts'
 import type { ListedOurs, ListedWith } from './reconciliation.ts'
 import type {
-  HandleDue,
-  HandleFlight,
-  HandleRegistration,
-  HandleRow,
-  HandleView,
-  HandleWish,
-  LivingHandle,
+  ManagedCacheDue,
+  ManagedCacheFlight,
+  ManagedCacheRegistration,
+  ManagedCacheRow,
+  ManagedCacheView,
+  ManagedCacheWish,
+  LivingManagedCache,
 } from '../records/managed-cache.ts'
-import type { HandleRegistrar } from './registrar.ts'
-import { Waiting } from '../../waiters.ts'
+import type { ManagedCacheRegistrar } from './registrar.ts'
+import { Waiters } from '../../waiters.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import type { Grants } from '../../../calls/credential.ts'
-import type { HandleLease, HandleOutcome, HandleTarget } from '../../../calls/lease.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../../calls/lease.ts'
 
 /** What the desk needs of the object around it. */
-export interface HandleDeskPorts {
+export interface ManagedCacheRpcPorts {
   clock: Clock
   /** What calls may be made with. */
   grants: (leases: readonly { credential: string }[]) => Grants
-  send: (due: readonly HandleDue[]) => Promise<void>
+  send: (due: readonly ManagedCacheDue[]) => Promise<void>
   rearm: () => Promise<void>
 }
 
 /** Where managed caches are asked for: their keeper and their registrar, with callers who wait, messages and the alarm. */
-export class HandleDesk {
-  readonly #keeper: HandleKeeper
-  readonly #registrar: HandleRegistrar
-  readonly #ports: HandleDeskPorts
+export class ManagedCacheRpc {
+  readonly #keeper: ManagedCacheScheduler
+  readonly #registrar: ManagedCacheRegistrar
+  readonly #ports: ManagedCacheRpcPorts
   readonly #clock: Clock
-  readonly #waiting = new Waiting<true>()
+  readonly #waiting = new Waiters<true>()
 
-  constructor(keeper: HandleKeeper, registrar: HandleRegistrar, ports: HandleDeskPorts) {
+  constructor(keeper: ManagedCacheScheduler, registrar: ManagedCacheRegistrar, ports: ManagedCacheRpcPorts) {
     this.#keeper = keeper
     this.#registrar = registrar
     this.#ports = ports
@@ -50,7 +50,7 @@ export class HandleDesk {
   }
 
   /** Registers contents that a provider is to keep; one handle for one content. */
-  async register(registration: HandleRegistration): Promise<{ id: string; created: boolean }> {
+  async register(registration: ManagedCacheRegistration): Promise<{ id: string; created: boolean }> {
     const now = this.#clock.now()
     const { k, created } = this.#registrar.register(registration, now)
     await this.#ports.rearm()
@@ -58,7 +58,7 @@ export class HandleDesk {
   }
 
   /** Somebody wants the handle now: it is there, or they make the call, or they wait for whoever makes it. */
-  async ask(id: string, wish: HandleWish, askedAt: number): Promise<HandleFlight> {
+  async ask(id: string, wish: ManagedCacheWish, askedAt: number): Promise<ManagedCacheFlight> {
     const flight = this.#keeper.ask(this.#registrar.keyOf(id), wish, askedAt, this.#clock.now())
     if (flight === null) throw new Failure('not_found', 'there is no such managed cache')
     await this.#ports.rearm()
@@ -71,46 +71,50 @@ export class HandleDesk {
     await this.#waiting.wait(k, this.#clock.realMs(waitMs))
   }
 
-  async begin(target: HandleTarget): Promise<{ lease: HandleLease | null } & Grants> {
+  async begin(target: ManagedCacheTarget): Promise<{ lease: ManagedCacheLease | null } & Grants> {
     const lease = this.#keeper.begin(target, this.#clock.now())
     await this.#ports.rearm()
     return { lease, ...this.#grants(lease) }
   }
 
-  #grants(lease: HandleLease | null): Grants {
+  #grants(lease: ManagedCacheLease | null): Grants {
     return this.#ports.grants(lease === null ? [] : [{ credential: lease.credential ?? DEFAULT_CREDENTIAL }])
   }
 
-  async settle(outcome: HandleOutcome): Promise<HandleLease | null> {
+  async settle(outcome: ManagedCacheOutcome): Promise<ManagedCacheLease | null> {
     const { again, ended } = this.#keeper.settle(outcome, this.#clock.now())
     if (ended) this.#waiting.wake(outcome.target.k, true)
     await this.#ports.rearm()
     return again
   }
 
-  view(id: string): HandleView {
+  view(id: string): ManagedCacheView {
     return this.#registrar.view(id, this.#clock.now())
   }
 
-  list(provider: string | null, cursor: number | null, limit: number): { views: HandleView[]; cursor: number | null } {
+  list(
+    provider: string | null,
+    cursor: number | null,
+    limit: number,
+  ): { views: ManagedCacheView[]; cursor: number | null } {
     return this.#registrar.list(provider, cursor, limit, this.#clock.now())
   }
 
-  history(id: string, cursor: number | null, limit: number): { rows: HandleRow[]; cursor: number | null } {
+  history(id: string, cursor: number | null, limit: number): { rows: ManagedCacheRow[]; cursor: number | null } {
     return this.#registrar.history(id, cursor, limit)
   }
 
   async change(
     id: string,
-    change: { ttlMs?: number; keep?: Partial<HandleKeep>; name?: string | null },
-  ): Promise<HandleView> {
+    change: { ttlMs?: number; keep?: Partial<ManagedCacheKeep>; name?: string | null },
+  ): Promise<ManagedCacheView> {
     this.#registrar.change(id, change, this.#clock.now())
     await this.#ports.rearm()
     return this.#registrar.view(id, this.#clock.now())
   }
 
   /** Forgets a managed cache; the lease to delete its handle at the provider, if it has one. The alarm stands behind it. */
-  async remove(id: string): Promise<{ lease: HandleLease | null } & Grants> {
+  async remove(id: string): Promise<{ lease: ManagedCacheLease | null } & Grants> {
     const now = this.#clock.now()
     const drop = this.#keeper.remove(this.#registrar.keyOf(id), now)
     const lease = drop === null ? null : this.#keeper.begin({ of: 'drop', k: drop }, now)
@@ -131,7 +135,7 @@ export class HandleDesk {
   }
 
   /** Handles that an account which is to be erased leaves at its providers. */
-  living(): { handles: LivingHandle[] } & Grants {
+  living(): { handles: LivingManagedCache[] } & Grants {
     const handles = this.#registrar.livingHandles(this.#clock.now())
     return { handles, ...this.#ports.grants(handles) }
   }

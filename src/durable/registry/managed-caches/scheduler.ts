@@ -1,20 +1,26 @@
 import { failureValue } from '../../../contract/failure.ts'
-import { decideAsked, decideHandle, decideRenewal } from '../../../core/managed-cache/plan.ts'
-import { mayLive, restartHandle } from '../../../core/managed-cache/state.ts'
+import { decideAsked, decideManagedCache, decideRenewal } from '../../../core/managed-cache/plan.ts'
+import { mayLive, restartManagedCache } from '../../../core/managed-cache/state.ts'
 import { meter } from '../../../core/managed-cache/events.ts'
-import type { HandleDecision, HandleState } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheDecision, ManagedCacheState } from '../../../core/managed-cache/state.ts'
 import { CLAIM_GRACE_MS, SLOT_MS } from '../../../core/time/schedule.ts'
-import { HandleDrops } from './deletions.ts'
-import { HandleReconciliation } from './reconciliation.ts'
+import { ManagedCacheDeletions } from './deletions.ts'
+import { ManagedCacheReconciliation } from './reconciliation.ts'
 import type { ListedOurs, ListedWith } from './reconciliation.ts'
-import type { HandleDue, HandleFlight, HandleRecord, HandleView, HandleWish } from '../records/managed-cache.ts'
-import { HandleSettlement, lastingLongest } from './settlement.ts'
-import { HandleSituation } from './context.ts'
-import type { HandlePorts } from './context.ts'
-import type { HandleStore, StoredHandle } from '../tables/managed-caches.ts'
+import type {
+  ManagedCacheDue,
+  ManagedCacheFlight,
+  ManagedCacheRecord,
+  ManagedCacheView,
+  ManagedCacheWish,
+} from '../records/managed-cache.ts'
+import { ManagedCacheSettlement, lastingLongest } from './settlement.ts'
+import { ManagedCachePlanningContext } from './context.ts'
+import type { ManagedCachePorts } from './context.ts'
+import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import type { HandleLease, HandleOutcome, HandleTarget } from '../../../calls/lease.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../../calls/lease.ts'
 
 const HANDLES_PER_SWEEP = 2_000
 /** Failures in a row until a caller who waits is told. */
@@ -24,27 +30,27 @@ const ASKED_AGAIN = 3
  * The managed caches of one account, from the claim to the settlement: load, decide, commit, as the prefixes' Keeper does.
  * Synchronous, over tables alone; `bench/handles.ts` runs it as it is.
  */
-export class HandleKeeper {
-  readonly #situation: HandleSituation
-  readonly #settlement: HandleSettlement
-  readonly #reconciliation: HandleReconciliation
-  readonly #store: HandleStore
-  readonly drops: HandleDrops
+export class ManagedCacheScheduler {
+  readonly #situation: ManagedCachePlanningContext
+  readonly #settlement: ManagedCacheSettlement
+  readonly #reconciliation: ManagedCacheReconciliation
+  readonly #store: ManagedCacheStore
+  readonly drops: ManagedCacheDeletions
 
-  constructor(store: HandleStore, ledger: RegistryStore, ports: HandlePorts) {
+  constructor(store: ManagedCacheStore, ledger: RegistryStore, ports: ManagedCachePorts) {
     this.#store = store
-    this.#situation = new HandleSituation(store, ledger, ports)
-    this.drops = new HandleDrops(store, ledger, ports)
-    this.#settlement = new HandleSettlement(this.#situation, this.drops)
-    this.#reconciliation = new HandleReconciliation(this.#situation)
+    this.#situation = new ManagedCachePlanningContext(store, ledger, ports)
+    this.drops = new ManagedCacheDeletions(store, ledger, ports)
+    this.#settlement = new ManagedCacheSettlement(this.#situation, this.drops)
+    this.#reconciliation = new ManagedCacheReconciliation(this.#situation)
   }
 
   // The schedule
 
   /** Claims what falls due up to `horizonAt`, and takes back what was claimed and never came. `ended`: calls given up. */
-  sweep(now: number, horizonAt: number): { due: HandleDue[]; ended: number[] } {
+  sweep(now: number, horizonAt: number): { due: ManagedCacheDue[]; ended: number[] } {
     return this.#store.transaction(() => {
-      const due: HandleDue[] = []
+      const due: ManagedCacheDue[] = []
       const ended: number[] = []
       for (const one of this.#store.due(horizonAt, HANDLES_PER_SWEEP)) {
         let { state, claim } = one
@@ -70,7 +76,7 @@ export class HandleKeeper {
   }
 
   /** A message could not be sent: what it stood for is due again in a moment. */
-  release(target: HandleTarget, now: number): void {
+  release(target: ManagedCacheTarget, now: number): void {
     if (target.of === 'drop') return this.drops.release(target.k, now)
     const one = this.#store.load(target.k)
     if (one?.claim != null && one.claim.lease === null)
@@ -78,7 +84,7 @@ export class HandleKeeper {
   }
 
   /** Turns a message into a lease, as late as possible; null when there is nothing to do (any more). */
-  begin(target: HandleTarget, now: number): HandleLease | null {
+  begin(target: ManagedCacheTarget, now: number): ManagedCacheLease | null {
     if (target.of === 'drop') return this.drops.begin(target.k, now)
     return this.#store.transaction(() => {
       const one = this.#store.load(target.k)
@@ -87,7 +93,7 @@ export class HandleKeeper {
       const { nextAt } = one.state
       const early = nextAt !== null && nextAt <= now + SLOT_MS + this.#situation.ports.grainMs
       const context = this.#situation.context(one, now)
-      const decision = early ? decideHandle(one.state, context, Math.max(now, nextAt)) : null
+      const decision = early ? decideManagedCache(one.state, context, Math.max(now, nextAt)) : null
       const stopped = one.state.stopped !== null && decision?.do === 'call' && decision.op !== 'delete'
       if (decision?.do === 'call' && !stopped) return this.#situation.lease(one, decision, now)
       const metered = this.#situation.metered(one, now)
@@ -97,7 +103,7 @@ export class HandleKeeper {
   }
 
   /** Writes down what became of a lease. What was found gone is created anew at once, under a fresh lease. */
-  settle(outcome: HandleOutcome, now: number): { again: HandleLease | null; ended: boolean } {
+  settle(outcome: ManagedCacheOutcome, now: number): { again: ManagedCacheLease | null; ended: boolean } {
     return this.#settlement.settle(outcome, now)
   }
 
@@ -118,7 +124,7 @@ export class HandleKeeper {
    * Somebody wants the handle now. `askedAt`: an answer that came since then was made while they waited, and is theirs too;
    * so is a failure.
    */
-  ask(k: number, wish: HandleWish, askedAt: number, now: number): HandleFlight | null {
+  ask(k: number, wish: ManagedCacheWish, askedAt: number, now: number): ManagedCacheFlight | null {
     return this.#store.transaction(() => {
       const loaded = this.#store.load(k)
       if (loaded === null) return null
@@ -146,9 +152,9 @@ export class HandleKeeper {
       const asked = wish.want !== 'confirmed'
       if (!asked && one.state.stopped !== null) return { role: 'failed', view }
       const context = this.#situation.context(one, now)
-      const decision: HandleDecision = asked
+      const decision: ManagedCacheDecision = asked
         ? decideAsked(one.state, context, now)
-        : decideHandle(one.state, context, now)
+        : decideManagedCache(one.state, context, now)
       if (decision.do === 'call') return this.#leader(one, decision, now)
       if (decision.do === 'wait') return { role: 'failed', view }
       return refusedFor(decision, view)
@@ -156,16 +162,16 @@ export class HandleKeeper {
   }
 
   #leader(
-    one: StoredHandle,
-    call: { op: HandleLease['op']; why: string; worstNanos: number | null },
+    one: StoredManagedCache,
+    call: { op: ManagedCacheLease['op']; why: string; worstNanos: number | null },
     now: number,
-  ): HandleFlight {
+  ): ManagedCacheFlight {
     const lease = this.#situation.lease(one, call, now)
     return { role: 'leader', lease, allowedSecrets: this.#situation.ports.settings().allowedSecrets, credentials: [] }
   }
 
   /** Notes that somebody asks for it, which moves the end of what is kept while it is asked for. */
-  #used(one: StoredHandle, now: number): StoredHandle {
+  #used(one: StoredManagedCache, now: number): StoredManagedCache {
     if (now < one.state.lastUsedAt + 1_000) return one
     const state = this.#situation.planned(one, { ...one.state, lastUsedAt: now }, now)
     this.#store.save(one.k, state, one.claim)
@@ -173,7 +179,11 @@ export class HandleKeeper {
   }
 
   /** Edits the record or the state because somebody asked, and plans anew. */
-  edit(k: number, now: number, change: (one: StoredHandle) => { record: HandleRecord; state: HandleState }): void {
+  edit(
+    k: number,
+    now: number,
+    change: (one: StoredManagedCache) => { record: ManagedCacheRecord; state: ManagedCacheState },
+  ): void {
     this.#store.transaction(() => {
       const loaded = this.#store.load(k)
       if (loaded === null) return
@@ -186,7 +196,7 @@ export class HandleKeeper {
   }
 
   restart(k: number, now: number): void {
-    this.edit(k, now, ({ record, state }) => ({ record, state: restartHandle(state, now) }))
+    this.edit(k, now, ({ record, state }) => ({ record, state: restartManagedCache(state, now) }))
   }
 
   /** Forgets a managed cache. Its handle is deleted at the provider under the drop that comes back; null when there is none. */
@@ -231,17 +241,20 @@ export class HandleKeeper {
 
   // Reading
 
-  view(k: number, now: number): HandleView | null {
+  view(k: number, now: number): ManagedCacheView | null {
     const one = this.#store.load(k)
     return one === null ? null : this.#situation.seen(one, now)
   }
 
-  views(beforeK: number, limit: number, now: number): HandleView[] {
+  views(beforeK: number, limit: number, now: number): ManagedCacheView[] {
     return this.#store.before(beforeK, limit).map((one) => this.#situation.seen(one, now))
   }
 }
 
-function refusedFor(decision: Exclude<HandleDecision, { do: 'call' }>, view: HandleView): HandleFlight {
+function refusedFor(
+  decision: Exclude<ManagedCacheDecision, { do: 'call' }>,
+  view: ManagedCacheView,
+): ManagedCacheFlight {
   const exhausted = decision.do === 'stop' && decision.reason === 'budget_exhausted'
   return { role: 'refused', kind: exhausted ? 'budget_exhausted' : 'forbidden', why: decision.why, view }
 }

@@ -1,26 +1,26 @@
-import { applyCreated, applyGone, applyHandleFailure, applySeen } from '../../../core/managed-cache/events.ts'
-import { decideHandle } from '../../../core/managed-cache/plan.ts'
+import { applyCreated, applyGone, applyManagedCacheFailure, applySeen } from '../../../core/managed-cache/events.ts'
+import { decideManagedCache } from '../../../core/managed-cache/plan.ts'
 import { mayLive } from '../../../core/managed-cache/state.ts'
-import type { HandleState, LiveHandle } from '../../../core/managed-cache/state.ts'
-import type { HandleDrops } from './deletions.ts'
-import type { HandleSituation } from './context.ts'
-import type { HandleStore, StoredHandle } from '../tables/managed-caches.ts'
-import type { HandleLease, HandleOutcome } from '../../../calls/lease.ts'
+import type { ManagedCacheState, LiveManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheDeletions } from './deletions.ts'
+import type { ManagedCachePlanningContext } from './context.ts'
+import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../calls/lease.ts'
 
 /** From the leases about managed caches to what became of them. */
-export class HandleSettlement {
-  readonly #situation: HandleSituation
-  readonly #drops: HandleDrops
-  readonly #store: HandleStore
+export class ManagedCacheSettlement {
+  readonly #situation: ManagedCachePlanningContext
+  readonly #drops: ManagedCacheDeletions
+  readonly #store: ManagedCacheStore
 
-  constructor(situation: HandleSituation, drops: HandleDrops) {
+  constructor(situation: ManagedCachePlanningContext, drops: ManagedCacheDeletions) {
     this.#situation = situation
     this.#drops = drops
     this.#store = situation.store
   }
 
   /** Writes down what became of a lease. What was found gone is created anew at once, under a fresh lease. */
-  settle(outcome: HandleOutcome, now: number): { again: HandleLease | null; ended: boolean } {
+  settle(outcome: ManagedCacheOutcome, now: number): { again: ManagedCacheLease | null; ended: boolean } {
     if (outcome.target.of === 'drop') {
       this.#drops.settle(outcome, now)
       return { again: null, ended: false }
@@ -32,13 +32,13 @@ export class HandleSettlement {
         this.#strayed(one, outcome, now)
         return { again: null, ended: false }
       }
-      const settled: StoredHandle = { ...one, state: this.#settled(one, lease, outcome, now), claim: null }
+      const settled: StoredManagedCache = { ...one, state: this.#settled(one, lease, outcome, now), claim: null }
       this.#store.save(one.k, settled.state, null)
       // What was reserved for it is free again: what comes next is planned by what that leaves.
       const state = this.#situation.planned(settled, settled.state, now)
-      const after: StoredHandle = { ...settled, state }
+      const after: StoredManagedCache = { ...settled, state }
       if (outcome.kind === 'gone' && lease.op !== 'delete' && state.stopped === null) {
-        const decision = decideHandle(state, this.#situation.context(after, now), now)
+        const decision = decideManagedCache(state, this.#situation.context(after, now), now)
         if (decision.do === 'call') return { again: this.#situation.lease(after, decision, now), ended: false }
       }
       this.#store.save(one.k, state, null)
@@ -46,7 +46,12 @@ export class HandleSettlement {
     })
   }
 
-  #settled(one: StoredHandle, lease: HandleLease, outcome: HandleOutcome, now: number): HandleState {
+  #settled(
+    one: StoredManagedCache,
+    lease: ManagedCacheLease,
+    outcome: ManagedCacheOutcome,
+    now: number,
+  ): ManagedCacheState {
     const context = this.#situation.context(one, now)
     const before = one.state
     if (outcome.kind === 'failed') return this.failed(one, lease, outcome, now)
@@ -71,12 +76,12 @@ export class HandleSettlement {
 
   /** A call that failed, or that nobody settled: a row in the history, and what is planned then. */
   failed(
-    one: StoredHandle,
-    lease: HandleLease,
-    failure: Extract<HandleOutcome, { kind: 'failed' }> | Parameters<typeof applyHandleFailure>[2],
+    one: StoredManagedCache,
+    lease: ManagedCacheLease,
+    failure: Extract<ManagedCacheOutcome, { kind: 'failed' }> | Parameters<typeof applyManagedCacheFailure>[2],
     now: number,
-  ): HandleState {
-    const { state, costNanos } = applyHandleFailure(
+  ): ManagedCacheState {
+    const { state, costNanos } = applyManagedCacheFailure(
       one.state,
       lease.op,
       failure,
@@ -99,7 +104,7 @@ export class HandleSettlement {
   }
 
   /** An answer that came after its lease was given up: a handle that was made nevertheless must not be forgotten. */
-  #strayed(one: StoredHandle | null, outcome: HandleOutcome, now: number): void {
+  #strayed(one: StoredManagedCache | null, outcome: ManagedCacheOutcome, now: number): void {
     if (outcome.kind !== 'answered' || outcome.seen === null || one === null) return
     const { seen } = outcome
     if (one.state.live?.name === seen.name) return
@@ -113,13 +118,13 @@ export class HandleSettlement {
   }
 
   /** A swap leaves the handle before it behind, if that one should still live. */
-  #dropOld(one: StoredHandle, old: LiveHandle | null, newName: string, now: number): void {
+  #dropOld(one: StoredManagedCache, old: LiveManagedCache | null, newName: string, now: number): void {
     if (old === null || old.name === newName || !mayLive(old, now)) return
     this.#situation.drop(one, { ...lastingLongest(old), meteredToAt: now }, 'another one took its place', now)
   }
 }
 
 /** With the latest expiry that it may have. */
-export function lastingLongest(live: LiveHandle): LiveHandle {
+export function lastingLongest(live: LiveManagedCache): LiveManagedCache {
   return { ...live, expiresAt: Math.max(live.expiresAt, live.maybeUntilAt ?? 0) }
 }

@@ -1,11 +1,11 @@
 import type { Arrival } from '../../../core/events/arrived.ts'
-import { followed } from '../../../core/events/conversation-advanced.ts'
+import { applyConversationAdvanced } from '../../../core/events/conversation-advanced.ts'
 import { learnedRetention } from '../../../core/cache/retention.ts'
 import { newState } from '../../../core/prefix/state.ts'
-import type { Keeper } from '../probes/scheduler.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
 import { DEFAULT_KEEP_WARM } from '../../../registration/registration.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import type { KeeperPorts } from '../probes/context.ts'
+import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import type { FollowedTurn } from '../records/bot-call.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
@@ -14,12 +14,12 @@ import type { PrefixRecord } from '../../../registration/record.ts'
  * Bots' conversations among the prefixes of their account: one prefix for each bot, whose content is replaced after each
  * turn. What the planner knows of it (idle gaps, losses, the day's spending) is the conversation's and stays.
  */
-export class BotFollowing {
+export class BotPrefix {
   readonly #store: RegistryStore
-  readonly #keeper: Keeper
-  readonly #ports: KeeperPorts
+  readonly #keeper: ProbeScheduler
+  readonly #ports: ProbeSchedulerPorts
 
-  constructor(store: RegistryStore, keeper: Keeper, ports: KeeperPorts) {
+  constructor(store: RegistryStore, keeper: ProbeScheduler, ports: ProbeSchedulerPorts) {
     this.#store = store
     this.#keeper = keeper
     this.#ports = ports
@@ -51,13 +51,13 @@ export class BotFollowing {
         // A label of the caller's own that happens to be spelled so stays where it is.
         if (given.name !== null && this.#store.prefixes.name(given.name) === null)
           this.#store.prefixes.saveName(given.name, k, 1)
-        this.#keeper.replan(k, now, (state) => followed(state, entry, retention))
+        this.#keeper.replan(k, now, (state) => applyConversationAdvanced(state, entry, retention))
         return true
       }
       // Its label, its plan and whatever else somebody changed by hand stay.
       const { name: _label, ...content } = given
       this.#store.prefixes.replace(known, { ...before, ...content }, body)
-      this.#keeper.replan(known, now, (state) => followed(state, entry, retention))
+      this.#keeper.replan(known, now, (state) => applyConversationAdvanced(state, entry, retention))
       return true
     })
   }

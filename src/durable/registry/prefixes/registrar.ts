@@ -3,13 +3,13 @@ import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../../../core/
 import { belief, elsewhere } from '../../../core/cache/belief.ts'
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
-import { refitted } from '../../../core/events/facts-changed.ts'
+import { applyFactsChanged } from '../../../core/events/facts-changed.ts'
 import { restart } from '../../../core/events/restarted.ts'
 import { learnedRetention } from '../../../core/cache/retention.ts'
 import { applySignal } from '../../../core/prefix/signal.ts'
 import { newState } from '../../../core/prefix/state.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
-import type { Keeper } from '../probes/scheduler.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
 import { matches } from '../records/prefix-view.ts'
 import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
 import { DEFAULT_KEEP_WARM, wholeText } from '../../../registration/registration.ts'
@@ -17,7 +17,7 @@ import type { Registration } from '../../../registration/registration.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { firstRetentionRows } from '../probes/retention-choice.ts'
 import { MOVED } from '../probes/context.ts'
-import type { KeeperPorts } from '../probes/context.ts'
+import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import { historyOf, trafficOf } from './history.ts'
 import { Versions } from './versions.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
@@ -33,11 +33,11 @@ const PAGE_SCAN = 2_000
 /** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */
 export class Registrar {
   readonly #store: RegistryStore
-  readonly #keeper: Keeper
-  readonly #ports: KeeperPorts
+  readonly #keeper: ProbeScheduler
+  readonly #ports: ProbeSchedulerPorts
   readonly #versions: Versions
 
-  constructor(store: RegistryStore, keeper: Keeper, ports: KeeperPorts) {
+  constructor(store: RegistryStore, keeper: ProbeScheduler, ports: ProbeSchedulerPorts) {
     this.#store = store
     this.#keeper = keeper
     this.#ports = ports
@@ -271,7 +271,7 @@ export class Registrar {
     const inForce = retentionInForce(record, this.#store.states.load(k))
     const offer = retentions.find(({ name }) => name === inForce)
     const hasMoved = this.#keeper.hasMoved(record)
-    this.#keeper.replanInTurn(k, now, (state) => refitted(state, { offer, hasMoved }, now))
+    this.#keeper.replanInTurn(k, now, (state) => applyFactsChanged(state, { offer, hasMoved }, now))
   }
 
   #view(k: number, now: number): PrefixView {

@@ -1,7 +1,7 @@
 import { restart } from '../../../core/events/restarted.ts'
 import { isWarm } from '../../../core/prefix/state.ts'
 import { waitsFor } from '../probes/superseded.ts'
-import type { Keeper } from '../probes/scheduler.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
@@ -11,9 +11,9 @@ export const MOST_WAITING = 16
 /** A label points at its newest version. The one before is drained once that is warm, unless another label still holds it. */
 export class Versions {
   readonly #store: RegistryStore
-  readonly #keeper: Keeper
+  readonly #keeper: ProbeScheduler
 
-  constructor(store: RegistryStore, keeper: Keeper) {
+  constructor(store: RegistryStore, keeper: ProbeScheduler) {
     this.#store = store
     this.#keeper = keeper
   }

@@ -1,7 +1,7 @@
 import type { PlanContext } from '../../../core/planning/plan.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
-import { mostNanosToday, ration, worthOf } from '../../../core/planning/budget-ranking.ts'
-import type { Bid, Ration } from '../../../core/planning/budget-ranking.ts'
+import { mostNanosToday, shareBudget, budgetRankOf } from '../../../core/planning/budget-ranking.ts'
+import type { Bid, BudgetShare } from '../../../core/planning/budget-ranking.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { dayOf } from '../../../core/time/time.ts'
 
@@ -9,7 +9,7 @@ import { dayOf } from '../../../core/time/time.ts'
 const EVERY_MS = 5 * 60_000
 /** Prefixes that are looked at; where more are scheduled, they stand for all. */
 const SAMPLE = 2_000
-const ENOUGH: Ration = { outbid: new Set(), bar: null }
+const ENOUGH: BudgetShare = { outbid: new Set(), bar: null }
 
 type ContextOf = (k: number, state: PrefixState) => PlanContext | null
 
@@ -17,7 +17,7 @@ type ContextOf = (k: number, state: PrefixState) => PlanContext | null
  * Where the account's budget goes when it does not reach all that is scheduled for the day: to the plans of the highest expected net per
  * dollar. What is remembered here comes from the tables, and is computed anew after an eviction; the budget itself is held elsewhere.
  */
-export class Rationing {
+export class BudgetRanking {
   readonly #store: RegistryStore
   #ration = ENOUGH
   #looked: ReadonlySet<number> = new Set()
@@ -33,7 +33,7 @@ export class Rationing {
     const { outbid, bar } = this.#ration
     if (bar === null || this.#day !== dayOf(now)) return false
     if (this.#looked.has(k)) return outbid.has(k)
-    const worth = worthOf(state, context, now)
+    const worth = budgetRankOf(state, context, now)
     return worth !== null && worth.netPerDollar <= bar
   }
 
@@ -47,7 +47,7 @@ export class Rationing {
     }
   }
 
-  #give(now: number, leftNanos: number, contextOf: ContextOf): Ration {
+  #give(now: number, leftNanos: number, contextOf: ContextOf): BudgetShare {
     const { ks, total } = this.#store.states.scheduled(SAMPLE)
     const share = leftNanos * (ks.length / Math.max(1, total))
     this.#looked = new Set(ks)
@@ -62,9 +62,9 @@ export class Rationing {
     // Most accounts have enough for the worst that can come, which is quickly known.
     if (known.reduce((sum, { most }) => sum + most, 0) <= share) return ENOUGH
     const bids = known.flatMap<Bid>(({ k, state, context }) => {
-      const worth = worthOf(state, context, now)
+      const worth = budgetRankOf(state, context, now)
       return worth === null ? [] : [{ k, ...worth }]
     })
-    return ration(bids, share)
+    return shareBudget(bids, share)
   }
 }

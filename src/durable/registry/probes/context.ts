@@ -1,11 +1,11 @@
 import { isWarm } from '../../../core/prefix/state.ts'
 import type { Gone, PlanContext } from '../../../core/planning/plan.ts'
 import { SLOT_MS } from '../../../core/time/schedule.ts'
-import type { PrefixState, Change } from '../../../core/prefix/state.ts'
+import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
-import { Guards } from './provider-guards.ts'
-import { Paces } from './latency.ts'
-import { Rationing } from './budget-ranking.ts'
+import { ProviderGuards } from './provider-guards.ts'
+import { LatencyTracker } from './latency.ts'
+import { BudgetRanking } from './budget-ranking.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Row } from '../tables/states.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
@@ -18,7 +18,7 @@ import type { PrefixRecord } from '../../../registration/record.ts'
 const LONG_SUPERSEDED = { takenAt: 0, warmAt: 0 }
 
 /** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
-export interface KeeperPorts {
+export interface ProbeSchedulerPorts {
   factsOf: (provider: string, model: string, now: number) => ModelFacts
   grainMs: number
   /** Generation in force of a credential of the account; null when there is none of that name. */
@@ -32,22 +32,22 @@ export const MOVED =
   'the provider is reached at another address now; what was written at the former one cannot be read there. POST /warm registers the prefix anew'
 
 /** What claims, leases and settlements of one account decide upon: its tables, settings, guards and paces. */
-export class Situation {
+export class PlanningContext {
   readonly store: RegistryStore
-  readonly ports: KeeperPorts
-  readonly guards: Guards
-  readonly paces: Paces
-  readonly rationing: Rationing
+  readonly ports: ProbeSchedulerPorts
+  readonly guards: ProviderGuards
+  readonly paces: LatencyTracker
+  readonly rationing: BudgetRanking
   /** A copy of which prefixes have a call in flight: claim by prefix. The claims are the truth. */
   readonly inFlight = new Map<number, number>()
   settings: AccountSettings
 
-  constructor(store: RegistryStore, ports: KeeperPorts, settings: AccountSettings) {
+  constructor(store: RegistryStore, ports: ProbeSchedulerPorts, settings: AccountSettings) {
     this.store = store
     this.ports = ports
-    this.guards = new Guards(store)
-    this.paces = new Paces(store)
-    this.rationing = new Rationing(store)
+    this.guards = new ProviderGuards(store)
+    this.paces = new LatencyTracker(store)
+    this.rationing = new BudgetRanking(store)
     this.settings = settings
     this.#readInFlight()
   }
@@ -142,7 +142,7 @@ export class Situation {
   }
 
   /** Saves, and leaves a hint in the schedule wherever the old one may be gone or comes too late. */
-  save(before: Row, change: Change, now: number, consumed: boolean): void {
+  save(before: Row, change: Transition, now: number, consumed: boolean): void {
     this.store.states.save(before.k, change.state, change.rows)
     const { nextAt } = change.state
     if (nextAt === null) return

@@ -1,5 +1,5 @@
-import { CAUTIOUS, newLateness, paceOf, sawAnswer } from '../../../core/time/latency.ts'
-import type { Lateness, Pace } from '../../../core/time/latency.ts'
+import { CAUTIOUS, newLatencySamples, latencyEstimateOf, sawAnswer } from '../../../core/time/latency.ts'
+import type { LatencySamples, LatencyEstimate } from '../../../core/time/latency.ts'
 import { observe } from '../../../core/time/histogram.ts'
 import type { Claim } from '../tables/claims.ts'
 import type { RegistryStore } from '../tables/tables.ts'
@@ -9,21 +9,22 @@ import type { Lease, Outcome } from '../../../calls/lease.ts'
 export const SETTLEMENTS_A_SAVE = 64
 
 /** What an account learned about its own lateness: memory, and one row that is written now and then. */
-export class Paces {
+export class LatencyTracker {
   readonly #store: RegistryStore
-  readonly #lateness: Lateness
-  readonly #paces: Map<string, Pace>
+  readonly #lateness: LatencySamples
+  readonly #paces: Map<string, LatencyEstimate>
   #unsaved = 0
 
   constructor(store: RegistryStore) {
     this.#store = store
     const saved = store.setting('paces')
-    const known = saved === null ? null : (JSON.parse(saved) as { lateness: Lateness; paces: [string, Pace][] })
-    this.#lateness = known?.lateness ?? newLateness()
+    const known =
+      saved === null ? null : (JSON.parse(saved) as { lateness: LatencySamples; paces: [string, LatencyEstimate][] })
+    this.#lateness = known?.lateness ?? newLatencySamples()
     this.#paces = new Map(known?.paces)
   }
 
-  of(provider: string): Pace {
+  of(provider: string): LatencyEstimate {
     return this.#paces.get(provider) ?? CAUTIOUS
   }
 
@@ -54,7 +55,7 @@ export class Paces {
     if (this.#unsaved < SETTLEMENTS_A_SAVE) return
     this.#unsaved = 0
     for (const provider of Object.keys(this.#lateness.answers))
-      this.#paces.set(provider, paceOf(this.#lateness, provider, this.of(provider)))
+      this.#paces.set(provider, latencyEstimateOf(this.#lateness, provider, this.of(provider)))
     this.#store.saveSetting('paces', JSON.stringify({ lateness: this.#lateness, paces: [...this.#paces] }))
   }
 }

@@ -13,16 +13,16 @@ import {
   WRITE_TIMEOUT_MS,
 } from '../../../core/time/schedule.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
-import { worthOf } from '../../../core/planning/budget-ranking.ts'
+import { budgetRankOf } from '../../../core/planning/budget-ranking.ts'
 import type { Primitive } from '../../../core/model/facts.ts'
-import type { Endings } from './outcomes.ts'
-import type { Guards } from './provider-guards.ts'
-import type { Paces } from './latency.ts'
+import type { ProbeOutcomes } from './outcomes.ts'
+import type { ProviderGuards } from './provider-guards.ts'
+import type { LatencyTracker } from './latency.ts'
 import type { Message, Refused, Settled } from '../records/claim.ts'
 import { decidedAt } from './retention-choice.ts'
-import { Room } from './rate-limit-room.ts'
+import { RemainingRequests } from './rate-limit-room.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import type { Situation } from './context.ts'
+import type { PlanningContext } from './context.ts'
 import type { Row } from '../tables/states.ts'
 import { expiryOf } from '../../../calls/lease.ts'
 import type { Lease } from '../../../calls/lease.ts'
@@ -40,14 +40,14 @@ export type Sending = Extract<Decision, { do: 'send' }>
 
 /** From the claims to the leases: who may send one call, and who may not. */
 export class Leases {
-  readonly #situation: Situation
-  readonly #endings: Endings
+  readonly #situation: PlanningContext
+  readonly #endings: ProbeOutcomes
   readonly #store: RegistryStore
-  readonly #guards: Guards
-  readonly #paces: Paces
+  readonly #guards: ProviderGuards
+  readonly #paces: LatencyTracker
   readonly #inFlight: Map<number, number>
 
-  constructor(situation: Situation, endings: Endings) {
+  constructor(situation: PlanningContext, endings: ProbeOutcomes) {
     this.#situation = situation
     this.#endings = endings
     this.#store = situation.store
@@ -69,7 +69,7 @@ export class Leases {
       const leases: Lease[] = []
       const later = new Map<number, number[]>()
       let accountLeft = this.#situation.accountLeft(now)
-      const room = new Room(this.#situation, now)
+      const room = new RemainingRequests(this.#situation, now)
       for (const { k, state } of this.#ranked(asked, now, accountLeft, room)) {
         try {
           const lease = this.#beginOne(seq, k, state, asked.get(k), now, accountLeft, later, room)
@@ -92,7 +92,7 @@ export class Leases {
    * The prefixes of a claim in the order in which they begin. Where money or the provider's limit does not reach all of them, those of the
    * highest expected net per dollar come first, behind what somebody asked for.
    */
-  #ranked(asked: ReadonlyMap<number, number>, now: number, accountLeft: number | null, room: Room): Row[] {
+  #ranked(asked: ReadonlyMap<number, number>, now: number, accountLeft: number | null, room: RemainingRequests): Row[] {
     const rows = this.#store.states.loadAll([...asked.keys()])
     const records = new Map(rows.map(({ k }) => [k, this.#store.prefixes.record(k)]))
     const isScarce = [...records.values()].some((record) => record !== null && room.isScarce(record))
@@ -106,7 +106,7 @@ export class Leases {
       try {
         const context = this.#situation.context(k, record, state, now, accountLeft)
         worst += worstNanos(state, context) ?? 0
-        const rank = asked.get(k) === 0 ? Number.POSITIVE_INFINITY : worthOf(state, context, now)?.netPerDollar
+        const rank = asked.get(k) === 0 ? Number.POSITIVE_INFINITY : budgetRankOf(state, context, now)?.netPerDollar
         ranks.set(k, rank ?? Number.NEGATIVE_INFINITY)
       } catch {
         // It comes last, and is set aside when its turn comes.
@@ -126,7 +126,7 @@ export class Leases {
     now: number,
     accountLeft: number | null,
     later: Map<number, number[]>,
-    room: Room,
+    room: RemainingRequests,
   ): Lease | null {
     const record = this.#store.prefixes.record(k)
     if (record === null || this.#inFlight.has(k)) return null

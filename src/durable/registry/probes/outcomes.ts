@@ -8,7 +8,7 @@ import { resume } from '../../../core/events/restarted.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
 import { costOf } from '../../../core/model/price.ts'
 import { slotOf } from '../../../core/time/schedule.ts'
-import type { PrefixState, Change } from '../../../core/prefix/state.ts'
+import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import type { Totals } from '../ledger/day-totals.ts'
 import { drainOlders } from './superseded.ts'
 import { refusedPlace } from './provider-guards.ts'
@@ -16,7 +16,7 @@ import { renewInner } from './longer-prefix.ts'
 import { endedJob } from '../records/job.ts'
 import type { Ended, Settled } from '../records/claim.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import type { Situation } from './context.ts'
+import type { PlanningContext } from './context.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import type { StopReason } from '../../../core/prefix/parts.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
@@ -29,11 +29,11 @@ const REFUSED: readonly unknown[] = ['provider_refused', 'quota_spent'] satisfie
 export type Sent = Exclude<Outcome, { kind: 'not_sent' }>
 
 /** How a call ends: for its prefix, for the totals, and for the background warms that wait for it. */
-export class Endings {
-  readonly #situation: Situation
+export class ProbeOutcomes {
+  readonly #situation: PlanningContext
   readonly #store: RegistryStore
 
-  constructor(situation: Situation) {
+  constructor(situation: PlanningContext) {
     this.#situation = situation
     this.#store = situation.store
   }
@@ -46,7 +46,7 @@ export class Endings {
     context: PlanContext,
     record: PrefixRecord,
     totals: Totals,
-  ): Change {
+  ): Transition {
     const worst = worstOf(lease)
     if (outcome.kind === 'answered') {
       const { purpose } = lease
@@ -76,7 +76,7 @@ export class Endings {
     k: number,
     seq: number,
     record: PrefixRecord,
-    change: Change,
+    change: Transition,
     context: PlanContext,
     now: number,
     later: Map<number, number[]>,
@@ -124,7 +124,7 @@ export class Endings {
 
 /** A prefix whose cache is required: an answer that breaks it is a failure that its history tells, whoever made the call. */
 function judge(
-  change: Change,
+  change: Transition,
   { lastReceipt: before, readZeroInRow }: PrefixState,
   { retention }: Lease,
   { facts }: PlanContext,

@@ -1,14 +1,21 @@
-import { failed, holdForBreaker, isOpen, newBreaker, succeeded, tried } from '../../../core/planning/circuit-breaker.ts'
-import type { Breaker } from '../../../core/planning/circuit-breaker.ts'
-import { holdForLimits, roomIn, scarce } from '../../../core/planning/rate-limit.ts'
-import type { HoldBack, Limit } from '../../../core/planning/rate-limit.ts'
+import {
+  failed,
+  holdForCircuitBreaker,
+  isOpen,
+  newCircuitBreaker,
+  succeeded,
+  tried,
+} from '../../../core/planning/circuit-breaker.ts'
+import type { CircuitBreaker } from '../../../core/planning/circuit-breaker.ts'
+import { holdForRateLimits, roomIn, scarce } from '../../../core/planning/rate-limit.ts'
+import type { HoldBack, RateLimit } from '../../../core/planning/rate-limit.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 
 /** What stands between an account's calls and one provider, for one credential. */
 interface Guard {
-  limits: Limit[]
-  breaker: Breaker
+  limits: RateLimit[]
+  breaker: CircuitBreaker
   /** Until when calls leave through an `Egress`, because the provider refused the place that one came from. */
   elsewhereUntil: number
 }
@@ -31,7 +38,7 @@ export interface GuardView {
  * The limits and breakers of an account, one of each per provider and credential. What has to survive (an open breaker, a scarce
  * limit) is one row, written with a settlement and only when it changed; a count of failures that led to nothing yet is memory.
  */
-export class Guards {
+export class ProviderGuards {
   readonly #store: RegistryStore
   readonly #guards: Map<string, Guard>
   #saved: string
@@ -46,8 +53,8 @@ export class Guards {
   holdBack(provider: string, credential: string, tokens: number, now: number): HoldBack | null {
     const guard = this.#guards.get(keyOf(provider, credential))
     if (guard === undefined) return null
-    const limit = holdForLimits(guard.limits, tokens, now)
-    const breaker = holdForBreaker(guard.breaker, now)
+    const limit = holdForRateLimits(guard.limits, tokens, now)
+    const breaker = holdForCircuitBreaker(guard.breaker, now)
     if (limit === null || breaker === null) return limit ?? breaker
     return limit.strict || limit.untilAt >= breaker.untilAt ? limit : breaker
   }
@@ -67,7 +74,7 @@ export class Guards {
     const { provider, credential, k } = lease
     if (outcome.kind === 'not_sent') return
     const key = keyOf(provider, credential)
-    const guard = this.#guards.get(key) ?? { limits: [], breaker: newBreaker(), elsewhereUntil: 0 }
+    const guard = this.#guards.get(key) ?? { limits: [], breaker: newCircuitBreaker(), elsewhereUntil: 0 }
     this.#guards.set(key, guard)
     if (outcome.limits !== undefined && outcome.limits.length > 0) guard.limits = scarce(outcome.limits, now)
     if (refusedPlace(lease, outcome)) guard.elsewhereUntil = now + ELSEWHERE_MS
@@ -123,7 +130,7 @@ function keyOf(provider: string, credential: string): string {
 }
 
 /** Without what changes with every failure. */
-function quiet(breaker: Breaker): Breaker {
+function quiet(breaker: CircuitBreaker): CircuitBreaker {
   const { openUntil, openedAt, opens, openings } = breaker
-  return { ...newBreaker(), openUntil, openedAt, opens, openings }
+  return { ...newCircuitBreaker(), openUntil, openedAt, opens, openings }
 }

@@ -1,18 +1,18 @@
 import type { HoldBack } from '../../../core/planning/rate-limit.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
-import type { Situation } from './context.ts'
+import type { PlanningContext } from './context.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 type Place = Pick<PrefixRecord, 'provider' | 'credential'>
 
 /** How many calls may still be begun at once where a provider's limit is scarce: the answers that say so come later. */
-export class Room {
-  readonly #situation: Situation
+export class RemainingRequests {
+  readonly #situation: PlanningContext
   readonly #now: number
   /** Left, by provider and credential; null: enough. */
   readonly #left = new Map<string, number | null>()
 
-  constructor(situation: Situation, now: number) {
+  constructor(situation: PlanningContext, now: number) {
     this.#situation = situation
     this.#now = now
   }

@@ -3,18 +3,18 @@ import { reschedule } from '../../../core/planning/reschedule.ts'
 import type { Arrival } from '../../../core/events/arrived.ts'
 import { leadMs } from '../../../core/time/latency.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
-import type { PrefixState, Change } from '../../../core/prefix/state.ts'
+import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import { inTurn } from '../../../core/planning/retry.ts'
 import { Totals } from '../ledger/day-totals.ts'
 import { drainOlders } from './superseded.ts'
-import { Endings } from './outcomes.ts'
+import { ProbeOutcomes } from './outcomes.ts'
 import type { GuardView } from './provider-guards.ts'
 import { Leases } from './leases.ts'
 import type { Ended, Message, Refused } from '../records/claim.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { Settlement } from './settlement.ts'
-import { Situation } from './context.ts'
-import type { KeeperPorts } from './context.ts'
+import { PlanningContext } from './context.ts'
+import type { ProbeSchedulerPorts } from './context.ts'
 import { Sweep } from './sweep.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import type { AccountSettings } from '../records/account.ts'
@@ -25,17 +25,17 @@ import type { PrefixRecord } from '../../../registration/record.ts'
  * The keep-alive of one account, from the claim to the settlement: load, decide, commit. Synchronous, over tables
  * alone; the Durable Object around it sends the messages and arms the alarm, and the world of the tests runs it as it is.
  */
-export class Keeper {
-  readonly #situation: Situation
+export class ProbeScheduler {
+  readonly #situation: PlanningContext
   readonly #store: RegistryStore
   readonly #leases: Leases
   readonly #settlement: Settlement
   readonly #sweep: Sweep
 
-  constructor(store: RegistryStore, ports: KeeperPorts, settings: AccountSettings) {
+  constructor(store: RegistryStore, ports: ProbeSchedulerPorts, settings: AccountSettings) {
     this.#store = store
-    this.#situation = new Situation(store, ports, settings)
-    const endings = new Endings(this.#situation)
+    this.#situation = new PlanningContext(store, ports, settings)
+    const endings = new ProbeOutcomes(this.#situation)
     this.#leases = new Leases(this.#situation, endings)
     this.#settlement = new Settlement(this.#situation, this.#leases, endings)
     this.#sweep = new Sweep(this.#situation, this.#settlement)
@@ -162,7 +162,7 @@ export class Keeper {
   tell(
     k: number,
     now: number,
-    change: (state: PrefixState) => Change,
+    change: (state: PrefixState) => Transition,
     turn: typeof inTurn = (at) => at,
   ): PrefixState | null {
     const state = this.#store.states.load(k)

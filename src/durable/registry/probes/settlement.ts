@@ -6,14 +6,14 @@ import type { PlanContext } from '../../../core/planning/plan.ts'
 import { slotOf } from '../../../core/time/schedule.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import { Totals } from '../ledger/day-totals.ts'
-import type { Endings, Sent } from './outcomes.ts'
+import type { ProbeOutcomes, Sent } from './outcomes.ts'
 import { refusedPlace } from './provider-guards.ts'
-import type { Guards } from './provider-guards.ts'
+import type { ProviderGuards } from './provider-guards.ts'
 import type { Leases, Sending } from './leases.ts'
-import type { Paces } from './latency.ts'
+import type { LatencyTracker } from './latency.ts'
 import type { Ended, Settled } from '../records/claim.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import type { Situation } from './context.ts'
+import type { PlanningContext } from './context.ts'
 import { expiryOf } from '../../../calls/lease.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
@@ -31,15 +31,15 @@ const HINT_MS = 10_000
 
 /** From the leases to what became of them. */
 export class Settlement {
-  readonly #situation: Situation
+  readonly #situation: PlanningContext
   readonly #leases: Leases
-  readonly #endings: Endings
+  readonly #endings: ProbeOutcomes
   readonly #store: RegistryStore
-  readonly #guards: Guards
-  readonly #paces: Paces
+  readonly #guards: ProviderGuards
+  readonly #paces: LatencyTracker
   readonly #inFlight: Map<number, number>
 
-  constructor(situation: Situation, leases: Leases, endings: Endings) {
+  constructor(situation: PlanningContext, leases: Leases, endings: ProbeOutcomes) {
     this.#situation = situation
     this.#leases = leases
     this.#endings = endings

@@ -1,14 +1,14 @@
 import { reschedule } from '../../../core/planning/reschedule.ts'
 import { warmUntil } from '../../../core/prefix/state.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
-import type { Situation } from './context.ts'
+import type { PlanningContext } from './context.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /**
  * Looks whether this version is warm, or was warmed as far as its provider says, and if so lets those drain that waited
  * for it. Called wherever an answer or a real request may have made it so.
  */
-export function drainOlders(situation: Situation, k: number, state: PrefixState, now: number): void {
+export function drainOlders(situation: PlanningContext, k: number, state: PrefixState, now: number): void {
   const { prefixes, states } = situation.store
   const record = prefixes.record(k)
   if (record?.olders === undefined || (warmUntil(state) ?? 0) <= now) return

@@ -1,12 +1,12 @@
 import { failureValue } from '../../../contract/failure.ts'
 import { CLAIM_GIVEN_UP_MS, slotOf } from '../../../core/time/schedule.ts'
 import type { Claim } from '../tables/claims.ts'
-import type { Guards } from './provider-guards.ts'
-import type { Paces } from './latency.ts'
+import type { ProviderGuards } from './provider-guards.ts'
+import type { LatencyTracker } from './latency.ts'
 import type { ClaimEntry, Ended, Message } from '../records/claim.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Settlement } from './settlement.ts'
-import type { Situation } from './context.ts'
+import type { PlanningContext } from './context.ts'
 import { expiryOf } from '../../../calls/lease.ts'
 import type { Outcome } from '../../../calls/lease.ts'
 import { append } from '../tables/slots.ts'
@@ -20,14 +20,14 @@ const RELEASE_MS = 2_000
 
 /** From the slots to the claims: what falls due is handed out, and what never came back is taken back. */
 export class Sweep {
-  readonly #situation: Situation
+  readonly #situation: PlanningContext
   readonly #settlement: Settlement
   readonly #store: RegistryStore
-  readonly #guards: Guards
-  readonly #paces: Paces
+  readonly #guards: ProviderGuards
+  readonly #paces: LatencyTracker
   readonly #inFlight: Map<number, number>
 
-  constructor(situation: Situation, settlement: Settlement) {
+  constructor(situation: PlanningContext, settlement: Settlement) {
     this.#situation = situation
     this.#settlement = settlement
     this.#store = situation.store

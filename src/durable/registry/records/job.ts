@@ -1,4 +1,4 @@
-import { honoured, notHonoured } from '../../../core/cache/required.ts'
+import { judgeRequired, notHonoured } from '../../../core/cache/required.ts'
 import type { Job, Settled } from './claim.ts'
 
 /**
@@ -21,7 +21,7 @@ export function endedJob(job: Job, settled: Settled, now: number): Job {
     const why = `${doubt.why}; it could not be verified: ${failure?.message ?? 'nothing was sent'}`
     return end({ receipt: doubt, failure: notHonoured(why, doubt, asked, job.prefixId, false) })
   }
-  const verdict = honoured(receipt, asked)
+  const verdict = judgeRequired(receipt, asked)
   if (verdict.kind === 'check') {
     return { ...job, required: { ...asked, checksLeft: asked.checksLeft - 1, doubt: receipt } }
   }

@@ -1,9 +1,9 @@
-import type { HandleKeep, HandleState } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheKeep, ManagedCacheState } from '../../../core/managed-cache/state.ts'
 import type { Grants } from '../../../calls/credential.ts'
-import type { HandleTarget, HandleLease } from '../../../calls/lease.ts'
+import type { ManagedCacheTarget, ManagedCacheLease } from '../../../calls/lease.ts'
 
 /** A handle that lives at a provider, as far as the tables know, and what it can be deleted with. */
-export interface LivingHandle {
+export interface LivingManagedCache {
   provider: string
   name: string
   credential: string
@@ -11,7 +11,7 @@ export interface LivingHandle {
 }
 
 /** What is registered about a managed cache: everything but its state and its contents. */
-export interface HandleRecord {
+export interface ManagedCacheRecord {
   id: string
   fingerprint: string
   createdAt: number
@@ -24,30 +24,30 @@ export interface HandleRecord {
   credentialGeneration?: number
   estimatedTokens: number
   bodyBytes: number
-  keep: HandleKeep
+  keep: ManagedCacheKeep
 }
 
 /** What the Worker sends to register one. */
-export type HandleRegistration = Omit<HandleRecord, 'id' | 'createdAt' | 'keep'> & {
+export type ManagedCacheRegistration = Omit<ManagedCacheRecord, 'id' | 'createdAt' | 'keep'> & {
   ttlMs: number | null
-  keep: Partial<HandleKeep>
+  keep: Partial<ManagedCacheKeep>
   body: Uint8Array
 }
 
 /** A row that was put on the queue (`lease` null) or that a call is being made for. */
-export interface HandleClaim {
+export interface ManagedCacheClaim {
   untilAt: number
-  lease: HandleLease | null
+  lease: ManagedCacheLease | null
 }
 
 /** A message on the probe queue about a handle. */
-export interface HandleMessage {
+export interface ManagedCacheMessage {
   account: string
-  handle: HandleTarget
+  handle: ManagedCacheTarget
 }
 
 /** A row of a managed cache's history. */
-export interface HandleRow {
+export interface ManagedCacheRow {
   at: number
   /** What was done, or noticed. */
   event: 'created' | 'renewed' | 'lost' | 'adopted' | 'deleted' | 'failed' | 'stopped' | 'orphan'
@@ -61,16 +61,16 @@ export interface HandleRow {
   why: string
 }
 
-export interface HandleView {
+export interface ManagedCacheView {
   k: number
-  record: HandleRecord
-  state: HandleState
+  record: ManagedCacheRecord
+  state: ManagedCacheState
   now: number
   inFlight: boolean
 }
 
 /** A handle of ours that is to be deleted at its provider. */
-export interface DropRecord {
+export interface DeletionRecord {
   /** The managed cache that it belonged to. */
   owner: number
   provider: string
@@ -84,22 +84,22 @@ export interface DropRecord {
   expiresAt: number
   tries: number
   why: string
-  claim: HandleClaim | null
+  claim: ManagedCacheClaim | null
 }
 
 /** How asking for a handle goes on. */
-export type HandleFlight =
-  | { role: 'ready'; view: HandleView }
-  | ({ role: 'leader'; lease: HandleLease } & Grants)
+export type ManagedCacheFlight =
+  | { role: 'ready'; view: ManagedCacheView }
+  | ({ role: 'leader'; lease: ManagedCacheLease } & Grants)
   | { role: 'follower'; k: number }
-  | { role: 'failed'; view: HandleView }
-  | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string; view: HandleView }
+  | { role: 'failed'; view: ManagedCacheView }
+  | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string; view: ManagedCacheView }
 
 /** What somebody who asks wants: a handle at all, one that was confirmed since `freshSinceAt`, or a longer life for it. */
-export type HandleWish = { want: 'any' } | { want: 'confirmed'; freshSinceAt: number } | { want: 'renewed' }
+export type ManagedCacheWish = { want: 'any' } | { want: 'confirmed'; freshSinceAt: number } | { want: 'renewed' }
 
 /** Messages to be put on the queue, each to arrive after `delayMs`. */
-export interface HandleDue {
-  target: HandleTarget
+export interface ManagedCacheDue {
+  target: ManagedCacheTarget
   delayMs: number
 }

@@ -1,7 +1,7 @@
 import type { Sql } from '../../sql.ts'
 
 /** A bot's call to a model, as its account's books have it. */
-export interface BotBookRow {
+export interface BotCallRow {
   at: number
   bot: string
   turn: string
@@ -22,7 +22,7 @@ export interface OpenBotCall {
 }
 
 /** The table of bots' calls: open ones are reservations, ended ones are entries of the ledger. */
-export class BotBookStore {
+export class BotCallStore {
   readonly #sql: Sql
 
   constructor(sql: Sql) {
@@ -51,19 +51,19 @@ export class BotBookStore {
     return this.#sql.all<OpenBotCall & Record<string, string | number | null>>(`${OPEN} AND expires_at <= ?`, now)
   }
 
-  close(id: string, row: BotBookRow): void {
+  close(id: string, row: BotCallRow): void {
     this.#sql.all('UPDATE bot_call SET expires_at = NULL, row = ? WHERE id = ?', JSON.stringify(row), id)
   }
 
   /** Ended calls, the newest first, from before a place. */
-  rowsBefore(seq: number, limit: number): { seq: number; row: BotBookRow }[] {
+  rowsBefore(seq: number, limit: number): { seq: number; row: BotCallRow }[] {
     return this.#sql
       .all<{ seq: number; row: string }>(
         'SELECT seq, row FROM bot_call WHERE expires_at IS NULL AND seq < ? ORDER BY seq DESC LIMIT ?',
         seq,
         limit,
       )
-      .map(({ seq: at, row }) => ({ seq: at, row: JSON.parse(row) as BotBookRow }))
+      .map(({ seq: at, row }) => ({ seq: at, row: JSON.parse(row) as BotCallRow }))
   }
 
   drop(beforeAt: number): void {

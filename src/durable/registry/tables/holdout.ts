@@ -5,7 +5,7 @@ import type { Sql } from '../../sql.ts'
 import { dayOf } from '../../../core/time/time.ts'
 
 /** What idle gaps cost that were kept and that were held out, as sums of UTC days. */
-export class TrialStore {
+export class HoldoutStore {
   readonly #sql: Sql
 
   constructor(sql: Sql) {

@@ -1,7 +1,7 @@
 import type { Sql } from '../../sql.ts'
 
 /** Who may act for the account: its keys, and its bots. */
-export class AccessStore {
+export class KeyStore {
   readonly #sql: Sql
 
   constructor(sql: Sql) {

@@ -1,25 +1,30 @@
-import type { HandleState } from '../../../core/managed-cache/state.ts'
-import type { DropRecord, HandleClaim, HandleRecord, HandleRow } from '../records/managed-cache.ts'
+import type { ManagedCacheState } from '../../../core/managed-cache/state.ts'
+import type {
+  DeletionRecord,
+  ManagedCacheClaim,
+  ManagedCacheRecord,
+  ManagedCacheRow,
+} from '../records/managed-cache.ts'
 import type { Sql } from '../../sql.ts'
 
 const BODY_PART_BYTES = 1_500_000
 
-export interface StoredHandle {
+export interface StoredManagedCache {
   k: number
-  record: HandleRecord
-  state: HandleState
-  claim: HandleClaim | null
+  record: ManagedCacheRecord
+  state: ManagedCacheState
+  claim: ManagedCacheClaim | null
 }
 
-export interface StoredDrop {
+export interface StoredDeletion {
   k: number
   name: string
   wakeAt: number
-  record: DropRecord
+  record: DeletionRecord
 }
 
 /** The tables of managed caches, as typed statements. It decides nothing. They are made with the Registry's other tables. */
-export class HandleStore {
+export class ManagedCacheStore {
   readonly #sql: Sql
 
   constructor(sql: Sql) {
@@ -30,7 +35,7 @@ export class HandleStore {
     return this.#sql.transaction(work)
   }
 
-  insert(record: HandleRecord, state: HandleState, body: Uint8Array): number {
+  insert(record: ManagedCacheRecord, state: ManagedCacheState, body: Uint8Array): number {
     const row = this.#sql.all<{ k: number }>(
       'INSERT INTO handle (id, wake_at, record, state) VALUES (?, ?, ?, ?) RETURNING k',
       record.id,
@@ -50,18 +55,18 @@ export class HandleStore {
     return this.#sql.all<{ k: number }>('SELECT k FROM handle WHERE id = ?', id)[0]?.k ?? null
   }
 
-  load(k: number): StoredHandle | null {
+  load(k: number): StoredManagedCache | null {
     const row = this.#sql.all<HandleTableRow>('SELECT k, record, state, claim FROM handle WHERE k = ?', k)[0]
     return row === undefined ? null : handleFrom(row)
   }
 
-  before(k: number, limit: number): StoredHandle[] {
+  before(k: number, limit: number): StoredManagedCache[] {
     return this.#sql
       .all<HandleTableRow>('SELECT k, record, state, claim FROM handle WHERE k < ? ORDER BY k DESC LIMIT ?', k, limit)
       .map(handleFrom)
   }
 
-  due(upToAt: number, limit: number): StoredHandle[] {
+  due(upToAt: number, limit: number): StoredManagedCache[] {
     return this.#sql
       .all<HandleTableRow>(
         'SELECT k, record, state, claim FROM handle WHERE wake_at <= ? ORDER BY wake_at LIMIT ?',
@@ -76,7 +81,7 @@ export class HandleStore {
   }
 
   /** One row written: the state, what stands for it on the queue, and when to look at it again. */
-  save(k: number, state: HandleState, claim: HandleClaim | null): void {
+  save(k: number, state: ManagedCacheState, claim: ManagedCacheClaim | null): void {
     this.#sql.all(
       'UPDATE handle SET state = ?, claim = ?, wake_at = ?, reserved_nanos = ? WHERE k = ?',
       JSON.stringify(state),
@@ -87,7 +92,7 @@ export class HandleStore {
     )
   }
 
-  saveRecord(k: number, record: HandleRecord): void {
+  saveRecord(k: number, record: ManagedCacheRecord): void {
     this.#sql.all('UPDATE handle SET record = ? WHERE k = ?', JSON.stringify(record), k)
   }
 
@@ -109,23 +114,23 @@ export class HandleStore {
     for (const table of ['handle', 'handle_body', 'handle_row']) this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
   }
 
-  addRow(k: number, row: HandleRow): void {
+  addRow(k: number, row: ManagedCacheRow): void {
     this.#sql.all('INSERT INTO handle_row (k, at, row) VALUES (?, ?, ?)', k, row.at, JSON.stringify(row))
   }
 
   /** Newest first, before a number that the page before gave. */
   /** Rows of all managed caches, the newest first, with the id of each one's cache. */
-  rowsBefore(beforeSeq: number, limit: number): { seq: number; id: string; row: HandleRow }[] {
+  rowsBefore(beforeSeq: number, limit: number): { seq: number; id: string; row: ManagedCacheRow }[] {
     return this.#sql
       .all<{ seq: number; id: string; row: string }>(
         'SELECT seq, id, row FROM handle_row JOIN handle USING (k) WHERE seq < ? ORDER BY seq DESC LIMIT ?',
         beforeSeq,
         limit,
       )
-      .map(({ seq, id, row }) => ({ seq, id, row: JSON.parse(row) as HandleRow }))
+      .map(({ seq, id, row }) => ({ seq, id, row: JSON.parse(row) as ManagedCacheRow }))
   }
 
-  rows(k: number, beforeSeq: number, limit: number): { seq: number; row: HandleRow }[] {
+  rows(k: number, beforeSeq: number, limit: number): { seq: number; row: ManagedCacheRow }[] {
     return this.#sql
       .all<{ seq: number; row: string }>(
         'SELECT seq, row FROM handle_row WHERE k = ? AND seq < ? ORDER BY seq DESC LIMIT ?',
@@ -133,7 +138,7 @@ export class HandleStore {
         beforeSeq,
         limit,
       )
-      .map(({ seq, row }) => ({ seq, row: JSON.parse(row) as HandleRow }))
+      .map(({ seq, row }) => ({ seq, row: JSON.parse(row) as ManagedCacheRow }))
   }
 
   dropRows(beforeAt: number): void {
@@ -143,7 +148,7 @@ export class HandleStore {
   // Handles that are to be deleted at their provider
 
   /** False when it is there already. */
-  insertDrop(name: string, wakeAt: number, record: DropRecord): number | null {
+  insertDrop(name: string, wakeAt: number, record: DeletionRecord): number | null {
     return (
       this.#sql.all<{ k: number }>(
         'INSERT INTO handle_drop (name, wake_at, record) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING k',
@@ -154,7 +159,7 @@ export class HandleStore {
     )
   }
 
-  drop(k: number): StoredDrop | null {
+  drop(k: number): StoredDeletion | null {
     const row = this.#sql.all<DropTableRow>('SELECT k, name, wake_at, record FROM handle_drop WHERE k = ?', k)[0]
     return row === undefined ? null : dropFrom(row)
   }
@@ -163,7 +168,7 @@ export class HandleStore {
     return this.#sql.all('SELECT k FROM handle_drop WHERE name = ?', name).length > 0
   }
 
-  drops(upToAt: number, limit: number): StoredDrop[] {
+  drops(upToAt: number, limit: number): StoredDeletion[] {
     return this.#sql
       .all<DropTableRow>(
         'SELECT k, name, wake_at, record FROM handle_drop WHERE wake_at <= ? ORDER BY wake_at LIMIT ?',
@@ -173,7 +178,7 @@ export class HandleStore {
       .map(dropFrom)
   }
 
-  saveDrop(k: number, wakeAt: number, record: DropRecord): void {
+  saveDrop(k: number, wakeAt: number, record: DeletionRecord): void {
     this.#sql.all('UPDATE handle_drop SET wake_at = ?, record = ? WHERE k = ?', wakeAt, JSON.stringify(record), k)
   }
 
@@ -181,8 +186,8 @@ export class HandleStore {
     this.#sql.all('DELETE FROM handle_drop WHERE k = ?', k)
   }
 
-  countsByProvider(): HandleCount[] {
-    return this.#sql.all<HandleCount>(
+  countsByProvider(): ManagedCacheCount[] {
+    return this.#sql.all<ManagedCacheCount>(
       `SELECT json_extract(record, '$.provider') AS provider, count(*) AS registered,
         count(json_extract(state, '$.live.name')) AS live, count(json_extract(state, '$.stopped.reason')) AS stopped
         FROM handle GROUP BY 1 ORDER BY 1`,
@@ -200,7 +205,7 @@ export class HandleStore {
 }
 
 /** Managed caches at one provider: all that are registered, those with a live handle, and those that stopped. */
-export interface HandleCount {
+export interface ManagedCacheCount {
   provider: string
   registered: number
   live: number
@@ -214,12 +219,12 @@ interface HandleTableRow {
   claim: string | null
 }
 
-function handleFrom(row: HandleTableRow): StoredHandle {
+function handleFrom(row: HandleTableRow): StoredManagedCache {
   return {
     k: row.k,
-    record: JSON.parse(row.record) as HandleRecord,
-    state: JSON.parse(row.state) as HandleState,
-    claim: row.claim === null ? null : (JSON.parse(row.claim) as HandleClaim),
+    record: JSON.parse(row.record) as ManagedCacheRecord,
+    state: JSON.parse(row.state) as ManagedCacheState,
+    claim: row.claim === null ? null : (JSON.parse(row.claim) as ManagedCacheClaim),
   }
 }
 
@@ -230,6 +235,6 @@ interface DropTableRow {
   record: string
 }
 
-function dropFrom(row: DropTableRow): StoredDrop {
-  return { k: row.k, name: row.name, wakeAt: row.wake_at, record: JSON.parse(row.record) as DropRecord }
+function dropFrom(row: DropTableRow): StoredDeletion {
+  return { k: row.k, name: row.name, wakeAt: row.wake_at, record: JSON.parse(row.record) as DeletionRecord }
 }

@@ -1,15 +1,15 @@
-import type { Pool } from '../../../core/model/model-pool.ts'
+import type { ModelPool } from '../../../core/model/model-pool.ts'
 import type { Sql } from '../../sql.ts'
 
 /** Pools of models, by name. */
-export class PoolStore {
+export class ModelPoolStore {
   readonly #sql: Sql
 
   constructor(sql: Sql) {
     this.#sql = sql
   }
 
-  save(pool: Pool): void {
+  save(pool: ModelPool): void {
     this.#sql.all(
       'INSERT INTO gateway VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET gateway = excluded.gateway',
       pool.name,
@@ -17,15 +17,15 @@ export class PoolStore {
     )
   }
 
-  load(name: string): Pool | null {
+  load(name: string): ModelPool | null {
     const row = this.#sql.all<{ gateway: string }>('SELECT gateway FROM gateway WHERE name = ?', name)[0]
-    return row === undefined ? null : (JSON.parse(row.gateway) as Pool)
+    return row === undefined ? null : (JSON.parse(row.gateway) as ModelPool)
   }
 
-  all(): Pool[] {
+  all(): ModelPool[] {
     return this.#sql
       .all<{ gateway: string }>('SELECT gateway FROM gateway ORDER BY name')
-      .map(({ gateway }) => JSON.parse(gateway) as Pool)
+      .map(({ gateway }) => JSON.parse(gateway) as ModelPool)
   }
 
   delete(name: string): boolean {

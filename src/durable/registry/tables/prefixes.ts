@@ -1,5 +1,5 @@
 import type { PrefixState } from '../../../core/prefix/state.ts'
-import { Copies } from '../../row-cache.ts'
+import { RowCache } from '../../row-cache.ts'
 import { bytesOf } from '../../sql.ts'
 import type { Blob, Sql } from '../../sql.ts'
 import type { StateStore } from './states.ts'
@@ -14,7 +14,7 @@ const RECORDS_IN_MEMORY = 20_000
 export class PrefixStore {
   readonly #sql: Sql
   readonly #states: StateStore
-  readonly #copies = new Copies<PrefixRecord>(RECORDS_IN_MEMORY)
+  readonly #copies = new RowCache<PrefixRecord>(RECORDS_IN_MEMORY)
 
   constructor(sql: Sql, states: StateStore) {
     this.#sql = sql

@@ -2,11 +2,11 @@ import type { HistoryRow } from '../../../core/prefix/history.ts'
 import { newsOf } from '../../../core/prefix/alert.ts'
 import { readState } from '../../../core/prefix/state.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
-import { Copies } from '../../row-cache.ts'
+import { RowCache } from '../../row-cache.ts'
 import { linesOf } from './history-codec.ts'
 import type { HistoryStore } from './history.ts'
 import type { Sql } from '../../sql.ts'
-import type { TrialStore } from './holdout.ts'
+import type { HoldoutStore } from './holdout.ts'
 import type { Stop } from '../../../core/prefix/parts.ts'
 
 /** History rows kept beside the state before they move to a row of their own. */
@@ -24,15 +24,15 @@ export interface Row {
 export class StateStore {
   readonly #sql: Sql
   readonly #history: HistoryStore
-  readonly #trials: TrialStore
+  readonly #trials: HoldoutStore
   readonly #tell: (k: number, stop: Stop) => boolean
-  readonly #copies = new Copies<PrefixState>(STATES_IN_MEMORY)
+  readonly #copies = new RowCache<PrefixState>(STATES_IN_MEMORY)
 
   /** `tell` takes a stop that a person has to hear of, in the transaction of the stop; true: it will be told. */
   constructor(
     sql: Sql,
     history: HistoryStore,
-    trials: TrialStore,
+    trials: HoldoutStore,
     tell: (k: number, stop: Stop) => boolean = () => false,
   ) {
     this.#sql = sql

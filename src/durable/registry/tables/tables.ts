@@ -1,19 +1,19 @@
-import { AccessStore } from './keys.ts'
+import { KeyStore } from './keys.ts'
 import { BarrierStore } from './barriers.ts'
-import { BotBookStore } from './bot-calls.ts'
+import { BotCallStore } from './bot-calls.ts'
 import { ClaimStore } from './claims.ts'
 import { CrewStore } from './crews.ts'
 import { DayStore } from './days.ts'
 import { HistoryStore } from './history.ts'
 import { JobStore } from './jobs.ts'
 import { migrate } from '../../migrate.ts'
-import { PoolStore } from './model-pools.ts'
+import { ModelPoolStore } from './model-pools.ts'
 import { OutboxStore, addToOutbox } from './outbox.ts'
 import { PrefixStore } from './prefixes.ts'
 import { SlotStore } from './slots.ts'
 import type { Sql } from '../../sql.ts'
 import { StateStore } from './states.ts'
-import { TrialStore } from './holdout.ts'
+import { HoldoutStore } from './holdout.ts'
 import type { Stop } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import type { AccountSettings } from '../records/account.ts'
@@ -29,30 +29,30 @@ export class RegistryStore {
   readonly claims: ClaimStore
   readonly jobs: JobStore
   readonly days: DayStore
-  readonly trials: TrialStore
-  readonly access: AccessStore
+  readonly trials: HoldoutStore
+  readonly access: KeyStore
   readonly crews: CrewStore
-  readonly pools: PoolStore
+  readonly pools: ModelPoolStore
   readonly barriers: BarrierStore
-  readonly botBook: BotBookStore
+  readonly botBook: BotCallStore
   readonly outbox: OutboxStore
 
   constructor(sql: Sql) {
     this.#sql = sql
     migrate(sql, REGISTRY_STEPS)
     this.history = new HistoryStore(sql)
-    this.trials = new TrialStore(sql)
+    this.trials = new HoldoutStore(sql)
     this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#tell(k, stop))
     this.prefixes = new PrefixStore(sql, this.states)
     this.slots = new SlotStore(sql)
     this.claims = new ClaimStore(sql)
     this.jobs = new JobStore(sql)
     this.days = new DayStore(sql)
-    this.access = new AccessStore(sql)
+    this.access = new KeyStore(sql)
     this.crews = new CrewStore(sql)
-    this.pools = new PoolStore(sql)
+    this.pools = new ModelPoolStore(sql)
     this.barriers = new BarrierStore(sql)
-    this.botBook = new BotBookStore(sql)
+    this.botBook = new BotCallStore(sql)
     this.outbox = new OutboxStore(sql)
   }
 

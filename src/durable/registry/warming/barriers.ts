@@ -4,9 +4,9 @@ import type { Barrier } from '../../../core/fan-out/barrier.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
-import type { Keeper } from '../probes/scheduler.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import { Waiting } from '../../waiters.ts'
+import { Waiters } from '../../waiters.ts'
 
 /** What a caller at a barrier is told. */
 export interface BarrierAnswer {
@@ -21,11 +21,11 @@ export interface BarrierAnswer {
 /** Fan-out barriers of one account, a row each while somebody leads or has led. Who waits is in memory and asks again. */
 export class Barriers {
   readonly #store: RegistryStore
-  readonly #keeper: Keeper
+  readonly #keeper: ProbeScheduler
   readonly #clock: Clock
-  readonly #waiting = new Waiting<null>()
+  readonly #waiting = new Waiters<null>()
 
-  constructor(store: RegistryStore, keeper: Keeper, clock: Clock) {
+  constructor(store: RegistryStore, keeper: ProbeScheduler, clock: Clock) {
     this.#store = store
     this.#keeper = keeper
     this.#clock = clock

@@ -4,12 +4,12 @@ import { isWarm } from '../../../core/prefix/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
 import type { Crew, CrewAgentWarm, CrewOrder, CrewWarm } from '../records/crew.ts'
-import type { Flights } from './single-flight.ts'
+import type { SingleFlight } from './single-flight.ts'
 import type { Message } from '../records/claim.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
 import type { Registration } from '../../../registration/registration.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import { Waiting } from '../../waiters.ts'
+import { Waiters } from '../../waiters.ts'
 
 /** A crew that nothing moves is looked after so often: what was missed is found then. */
 const LOOK_AGAIN_MS = 15_000
@@ -27,13 +27,13 @@ export interface CrewPorts {
 export class Crews {
   readonly #store: RegistryStore
   readonly #registrar: Registrar
-  readonly #flights: Flights
+  readonly #flights: SingleFlight
   readonly #ports: CrewPorts
-  readonly #waiting = new Waiting<null, string>()
+  readonly #waiting = new Waiters<null, string>()
   /** Crews that are not over, and when each is looked after if nothing happens before. */
   readonly #open: Map<string, number>
 
-  constructor(store: RegistryStore, registrar: Registrar, flights: Flights, ports: CrewPorts) {
+  constructor(store: RegistryStore, registrar: Registrar, flights: SingleFlight, ports: CrewPorts) {
     this.#store = store
     this.#registrar = registrar
     this.#flights = flights

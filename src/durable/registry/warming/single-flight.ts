@@ -2,12 +2,12 @@ import { Failure, failureValue } from '../../../contract/failure.ts'
 import type { Asked } from '../../../core/cache/required.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { endedJob } from '../records/job.ts'
-import type { Keeper } from '../probes/scheduler.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { Ended, Job, Message, Refused, Settled } from '../records/claim.ts'
 import type { PrefixView } from '../records/prefix-view.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import { Waiting } from '../../waiters.ts'
+import { Waiters } from '../../waiters.ts'
 import type { Lease } from '../../../calls/lease.ts'
 import type { Grants } from '../../../calls/credential.ts'
 
@@ -25,7 +25,7 @@ export interface Warmed {
 }
 
 /** What flights need of the object around them. */
-export interface FlightPorts {
+export interface SingleFlightPorts {
   clock: Clock
   send: (messages: readonly Message[]) => Promise<void>
   rearm: () => Promise<void>
@@ -34,15 +34,15 @@ export interface FlightPorts {
 }
 
 /** Who asked for a warm, and how they hear of its end: at once, by waiting, or by a job. */
-export class Flights {
+export class SingleFlight {
   readonly #store: RegistryStore
-  readonly #keeper: Keeper
+  readonly #keeper: ProbeScheduler
   readonly #registrar: Registrar
-  readonly #ports: FlightPorts
+  readonly #ports: SingleFlightPorts
   readonly #clock: Clock
-  readonly #waiting = new Waiting<Ended>()
+  readonly #waiting = new Waiters<Ended>()
 
-  constructor(store: RegistryStore, keeper: Keeper, registrar: Registrar, ports: FlightPorts) {
+  constructor(store: RegistryStore, keeper: ProbeScheduler, registrar: Registrar, ports: SingleFlightPorts) {
     this.#store = store
     this.#keeper = keeper
     this.#registrar = registrar

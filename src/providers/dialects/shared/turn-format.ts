@@ -1,4 +1,4 @@
-import type { Marks } from '../../../core/conversation/breakpoints.ts'
+import type { Breakpoints } from '../../../core/conversation/breakpoints.ts'
 import type { ChatMessage } from '../../../core/conversation/window.ts'
 import type { Reply, ToolDefinition } from '../../../core/conversation/turn.ts'
 import type { Wire } from '../../card.ts'
@@ -11,7 +11,7 @@ export interface Conversation {
   model: string
   /** System messages in front; the last one is the user's, or a tool's. */
   messages: readonly ChatMessage[]
-  marks: Marks
+  marks: Breakpoints
   /** Said behind the last breakpoint, because it is another text each time; null: nothing. */
   aside: string | null
   maxOutputTokens: number

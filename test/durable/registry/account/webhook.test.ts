@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { nextTryAt, WAITS_MS } from '../../../../src/core/prefix/alert.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Outbox } from '../../../../src/durable/registry/account/outbox.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import type { Sql } from '../../../../src/durable/sql.ts'
 import { Webhook, webhookSecrets } from '../../../../src/durable/registry/account/webhook.ts'
-import type { NoticeTry } from '../../../../src/durable/registry/account/webhook.ts'
+import type { DeliveryAttempt } from '../../../../src/durable/registry/account/webhook.ts'
 import { registrationNamed } from '../../../support/plain-registration.ts'
 import { facts, HOUR, MINUTE, NOON, planned } from '../../../support/sample.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
@@ -19,7 +19,7 @@ let sql: Sql
 let store: RegistryStore
 let outbox: Outbox
 let webhook: Webhook
-let keeper: Keeper
+let keeper: ProbeScheduler
 let registrar: Registrar
 let generation: number
 
@@ -29,7 +29,7 @@ function evict(): void {
   outbox = new Outbox(store.outbox, 1_000)
   webhook = new Webhook(store, outbox, 'acme', vars)
   const ports = { factsOf: () => facts, grainMs: 1_000, generationOf: () => generation }
-  keeper = new Keeper(store, ports, {
+  keeper = new ProbeScheduler(store, ports, {
     account: 'acme',
     createdAt: NOON,
     budgetNanosPerDay: null,
@@ -65,17 +65,17 @@ function oneWaits(): void {
 }
 
 /** The one message that is due. */
-function take(at: number): NoticeTry {
+function take(at: number): DeliveryAttempt {
   const [one, ...more] = webhook.take(at)
   if (one === undefined || more.length > 0) throw new Error(`${more.length + 1} messages were due`)
   return one
 }
 
-function fail({ seq, tries }: NoticeTry, at: number, final = false): void {
+function fail({ seq, tries }: DeliveryAttempt, at: number, final = false): void {
   webhook.settle({ seq, tries, why: 'the endpoint answered 500', final }, at)
 }
 
-function deliver({ seq, tries }: NoticeTry, at: number): void {
+function deliver({ seq, tries }: DeliveryAttempt, at: number): void {
   webhook.settle({ seq, tries, why: null, final: false }, at)
 }
 

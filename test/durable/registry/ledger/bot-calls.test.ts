@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { BotBooks } from '../../../../src/durable/registry/ledger/bot-calls.ts'
+import { BotCallLedger } from '../../../../src/durable/registry/ledger/bot-calls.ts'
 import type { BotCallEnded } from '../../../../src/durable/registry/ledger/bot-calls.ts'
-import { HandleStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
+import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { ledgerEntries } from '../../../../src/durable/registry/ledger/pages.ts'
 import type { LedgerPlace } from '../../../../src/durable/registry/ledger/pages.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
@@ -14,14 +14,14 @@ const ALL = { fromAt: 0, untilAt: Number.MAX_SAFE_INTEGER }
 const TODAY = new Date(NOON).toISOString().slice(0, 10)
 
 let store: RegistryStore
-let handles: HandleStore
-let books: BotBooks
+let handles: ManagedCacheStore
+let books: BotCallLedger
 
 beforeEach(() => {
   const sql = nodeSql()
   store = new RegistryStore(sql)
-  handles = new HandleStore(sql)
-  books = new BotBooks(store)
+  handles = new ManagedCacheStore(sql)
+  books = new BotCallLedger(store)
 })
 
 const begin = (call: string, worstNanos: number | null, budget: number | null = 100, now = NOON): string | null =>

@@ -2,12 +2,12 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { SWEEP_HORIZON_MS } from '../../../../src/core/time/schedule.ts'
 import type { KeepWarm } from '../../../../src/core/planning/plan.ts'
-import { BotBooks } from '../../../../src/durable/registry/ledger/bot-calls.ts'
-import { HandleKeeper } from '../../../../src/durable/registry/managed-caches/scheduler.ts'
-import type { HandleRegistration } from '../../../../src/durable/registry/records/managed-cache.ts'
-import { HandleRegistrar } from '../../../../src/durable/registry/managed-caches/registrar.ts'
-import { HandleStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { BotCallLedger } from '../../../../src/durable/registry/ledger/bot-calls.ts'
+import { ManagedCacheScheduler } from '../../../../src/durable/registry/managed-caches/scheduler.ts'
+import type { ManagedCacheRegistration } from '../../../../src/durable/registry/records/managed-cache.ts'
+import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-caches/registrar.ts'
+import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import type { Registration } from '../../../../src/registration/registration.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
@@ -16,7 +16,7 @@ import { handleRegistration } from '../../../support/handle.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { settings } from '../../../support/account.ts'
 import { evenly } from '../../../support/evenly.ts'
-import type { Lease, Outcome, HandleLease, HandleTarget } from '../../../../src/calls/lease.ts'
+import type { Lease, Outcome, ManagedCacheLease, ManagedCacheTarget } from '../../../../src/calls/lease.ts'
 import { dayOf } from '../../../../src/core/time/time.ts'
 
 /** What the provider counts; the worst case before that is of twice as many. */
@@ -133,12 +133,12 @@ class Account {
   readonly #keepWarm: KeepWarm
   #now = NOON + 11 * HOUR
   #store: RegistryStore
-  #keeper: Keeper
+  #keeper: ProbeScheduler
   #registrar: Registrar
-  #handles: HandleKeeper
-  #handleRegistrar: HandleRegistrar
-  readonly #handleDue: HandleTarget[] = []
-  readonly #handleLeases: HandleLease[] = []
+  #handles: ManagedCacheScheduler
+  #handleRegistrar: ManagedCacheRegistrar
+  readonly #handleDue: ManagedCacheTarget[] = []
+  readonly #handleLeases: ManagedCacheLease[] = []
   readonly #expiries = new Map<string, number>()
   cachesMade = 0
   /** Everything that was ever handed out: any of it may come again. */
@@ -165,26 +165,26 @@ class Account {
     for (const content of CONTENTS) this.#register(content)
   }
 
-  #cache(tag: string): HandleRegistration {
+  #cache(tag: string): ManagedCacheRegistration {
     const whole = handleRegistration('test', tag, { idleMs: 30 * MINUTE }, HOUR, 1)
     return { ...whole, estimatedTokens: CACHE_TOKENS }
   }
 
-  #wakeCaches(store: RegistryStore): [HandleKeeper, HandleRegistrar] {
-    const rows = new HandleStore(this.#sql)
+  #wakeCaches(store: RegistryStore): [ManagedCacheScheduler, ManagedCacheRegistrar] {
+    const rows = new ManagedCacheStore(this.#sql)
     const pricesOf = () => ({
       inputNanosPerMTok: 750_000_000,
       rates: [{ fromAt: 0, nanosPerMTokHour: 1_500_000_000 }],
     })
     const mine = () => ({ ...settings, budgetNanosPerDay: this.#terms.accountBudget })
-    const keeper = new HandleKeeper(rows, store, { grainMs: 1_000, settings: mine, pricesOf })
-    return [keeper, new HandleRegistrar(rows, keeper)]
+    const keeper = new ManagedCacheScheduler(rows, store, { grainMs: 1_000, settings: mine, pricesOf })
+    return [keeper, new ManagedCacheRegistrar(rows, keeper)]
   }
 
-  #wake(): [RegistryStore, Keeper, Registrar] {
+  #wake(): [RegistryStore, ProbeScheduler, Registrar] {
     const store = new RegistryStore(this.#sql)
     const ports = { factsOf: () => (this.#terms.open ? both : facts), grainMs: 1_000 }
-    const keeper = new Keeper(store, ports, { ...settings, budgetNanosPerDay: this.#terms.accountBudget })
+    const keeper = new ProbeScheduler(store, ports, { ...settings, budgetNanosPerDay: this.#terms.accountBudget })
     return [store, keeper, new Registrar(store, keeper, ports)]
   }
 
@@ -358,8 +358,8 @@ class Account {
     this.#audit(act)
   }
 
-  #books(): BotBooks {
-    return new BotBooks(this.#store)
+  #books(): BotCallLedger {
+    return new BotCallLedger(this.#store)
   }
 
   #register(content: string): void {
@@ -494,7 +494,7 @@ it('a prefix that is deleted and registered again goes on with the budget of its
   const sql = nodeSql()
   const store = new RegistryStore(sql)
   const ports = { factsOf: () => facts, grainMs: 1_000 }
-  const keeper = new Keeper(store, ports, settings)
+  const keeper = new ProbeScheduler(store, ports, settings)
   const registrar = new Registrar(store, keeper, ports)
   const poor = planned('off', { budgetNanosPerDay: 80_000_000 })
   const first = registrar.register(registration('a', poor), NOON)

@@ -3,8 +3,8 @@ import type { HistoryRow } from '../../../../src/core/prefix/history.ts'
 import { armsAfter, NO_ARMS } from '../../../../src/core/ledger/holdout-estimate.ts'
 import { rollUpRows } from '../../../../src/core/prefix/history-roll-up.ts'
 import type { KeepWarm } from '../../../../src/core/planning/plan.ts'
-import { HandleStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { ledgerEntries, prefixSums } from '../../../../src/durable/registry/ledger/pages.ts'
 import type { LedgerEntry, LedgerPlace } from '../../../../src/durable/registry/ledger/pages.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
@@ -19,18 +19,18 @@ import type { Usage } from '../../../../src/core/model/usage.ts'
 const ALL = { fromAt: 0, untilAt: Number.MAX_SAFE_INTEGER }
 
 let store: RegistryStore
-let handles: HandleStore
-let keeper: Keeper
+let handles: ManagedCacheStore
+let keeper: ProbeScheduler
 let registrar: Registrar
 
 beforeEach(() => {
   const sql = nodeSql()
   store = new RegistryStore(sql)
-  handles = new HandleStore(sql)
+  handles = new ManagedCacheStore(sql)
   // One model without a price, so that there is something unknown in every book.
   const factsOf = (_: string, model: string) => (model === 'unpriced' ? { ...facts, price: null } : facts)
   const ports = { factsOf, grainMs: 1_000 }
-  keeper = new Keeper(store, ports, settings)
+  keeper = new ProbeScheduler(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
 })
 

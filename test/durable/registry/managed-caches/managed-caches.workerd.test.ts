@@ -1,10 +1,14 @@
 import { evictDurableObject, reset, runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { HandleKeep } from '../../../../src/core/managed-cache/state.ts'
-import type { HandleFlight, HandleRow, HandleView } from '../../../../src/durable/registry/records/managed-cache.ts'
+import type { ManagedCacheKeep } from '../../../../src/core/managed-cache/state.ts'
+import type {
+  ManagedCacheFlight,
+  ManagedCacheRow,
+  ManagedCacheView,
+} from '../../../../src/durable/registry/records/managed-cache.ts'
 import type { Registry } from '../../../../src/durable/registry/registry.ts'
-import { runHandleToItsEnd } from '../../../../src/calls/managed-cache.ts'
+import { runManagedCacheToEnd } from '../../../../src/calls/managed-cache.ts'
 import { clockFrom } from '../../../../src/runtime/clock.ts'
 import { secretNames } from '../../../../src/runtime/env.ts'
 import type { Environment } from '../../../../src/runtime/env.ts'
@@ -71,19 +75,19 @@ async function listed(): Promise<string[]> {
 const calls = (method: string): number => lab.transcript.list(0, 2_000).filter((row) => row.method === method).length
 
 /** Registers and creates, as the Worker does. */
-async function made(tag = 'one', keep: Partial<HandleKeep> = { idleMs: null }, ttlMs = HOUR): Promise<string> {
+async function made(tag = 'one', keep: Partial<ManagedCacheKeep> = { idleMs: null }, ttlMs = HOUR): Promise<string> {
   const { id } = await registry().registerHandle(handleRegistration(account, tag, keep, ttlMs))
-  const flight = (await registry().askForHandle(id, { want: 'any' }, START)) as HandleFlight
+  const flight = (await registry().askForHandle(id, { want: 'any' }, START)) as ManagedCacheFlight
   if (flight.role !== 'leader') throw new Error(`expected to lead, not ${flight.role}`)
   const around = { env: bindings, clock: clockFrom(bindings), allowedSecrets: flight.allowedSecrets, credentials: [] }
-  await runHandleToItsEnd(flight.lease, around, account)
+  await runManagedCacheToEnd(flight.lease, around, account)
   return id
 }
 
-const view = async (id: string): Promise<HandleView> => (await registry().handle(id)) as HandleView
+const view = async (id: string): Promise<ManagedCacheView> => (await registry().handle(id)) as ManagedCacheView
 const nameOf = async (id: string): Promise<string | null> => (await view(id)).state.live?.name ?? null
-async function events(id: string): Promise<HandleRow['event'][]> {
-  return ((await registry().handleHistory(id, null, 100)) as { rows: HandleRow[] }).rows
+async function events(id: string): Promise<ManagedCacheRow['event'][]> {
+  return ((await registry().handleHistory(id, null, 100)) as { rows: ManagedCacheRow[] }).rows
     .map(({ event }) => event)
     .toReversed()
 }
@@ -170,7 +174,7 @@ describe('the schedule', () => {
     expect(await listed()).toEqual([])
     const { state } = await view(id)
     expect(state.stopped).toMatchObject({ reason: 'ended' })
-    const { rows } = (await registry().handleHistory(id, null, 100)) as { rows: HandleRow[] }
+    const { rows } = (await registry().handleHistory(id, null, 100)) as { rows: ManagedCacheRow[] }
     const tokens = rows.find(({ event }) => event === 'deleted')?.tokens ?? 0
     expect(tokens).toBeGreaterThan(1_024)
     expect(state.storageNanos).toBeGreaterThan((tokens / 1e6) * 0.5 * 1e9 * 0.99)

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { failureValue } from '../../../../src/contract/failure.ts'
-import { HandleKeeper } from '../../../../src/durable/registry/managed-caches/scheduler.ts'
-import type { HandleFlight } from '../../../../src/durable/registry/records/managed-cache.ts'
-import { HandleRegistrar } from '../../../../src/durable/registry/managed-caches/registrar.ts'
-import { HandleStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
+import { ManagedCacheScheduler } from '../../../../src/durable/registry/managed-caches/scheduler.ts'
+import type { ManagedCacheFlight } from '../../../../src/durable/registry/records/managed-cache.ts'
+import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-caches/registrar.ts'
+import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
-import { handlePricesOf } from '../../../../src/runtime/facts.ts'
+import { managedCachePricesOf } from '../../../../src/runtime/facts.ts'
 import { handleRegistration } from '../../../support/handle.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
-import type { HandleLease, HandleOutcome } from '../../../../src/calls/lease.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../../src/calls/lease.ts'
 import type { AccountSettings } from '../../../../src/durable/registry/records/account.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
@@ -16,9 +16,9 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
 let ledger: RegistryStore
-let store: HandleStore
-let keeper: HandleKeeper
-let registrar: HandleRegistrar
+let store: ManagedCacheStore
+let keeper: ManagedCacheScheduler
+let registrar: ManagedCacheRegistrar
 let settings: AccountSettings
 let names = 0
 
@@ -33,24 +33,28 @@ beforeEach(() => {
     allowedSecrets: [],
   }
   ledger = new RegistryStore(sql)
-  store = new HandleStore(sql)
-  keeper = new HandleKeeper(store, ledger, { grainMs: 1_000, settings: () => settings, pricesOf: handlePricesOf })
-  registrar = new HandleRegistrar(store, keeper)
+  store = new ManagedCacheStore(sql)
+  keeper = new ManagedCacheScheduler(store, ledger, {
+    grainMs: 1_000,
+    settings: () => settings,
+    pricesOf: managedCachePricesOf,
+  })
+  registrar = new ManagedCacheRegistrar(store, keeper)
 })
 
 const register = (tag = 'one', idleMs: number | null = null): number =>
   registrar.register(handleRegistration('a', tag, { idleMs }, HOUR, 40), NOW).k
 
-function leased(flight: HandleFlight | null): HandleLease {
+function leased(flight: ManagedCacheFlight | null): ManagedCacheLease {
   if (flight?.role !== 'leader') throw new Error(`expected to lead, not ${flight?.role}`)
   return flight.lease
 }
 
 function answered(
-  lease: HandleLease,
+  lease: ManagedCacheLease,
   at: number,
   name = lease.name ?? `cachedContents/n${(names += 1)}`,
-): HandleOutcome {
+): ManagedCacheOutcome {
   const seen = { name, tokens: 100_000, createdAt: at, expiresAt: at + lease.ttlMs }
   return { lease: lease.id, target: lease.target, startedAt: at, kind: 'answered', seen }
 }
@@ -97,7 +101,7 @@ describe('who asks', () => {
 
 describe('storage that is bought and not yet passed', () => {
   /** Twice as many tokens as were estimated, so that the worst case is what it costs. */
-  const made = (lease: HandleLease): HandleOutcome => {
+  const made = (lease: ManagedCacheLease): ManagedCacheOutcome => {
     const tokens = 2 * (keeper.view(lease.target.k, NOW)?.record.estimatedTokens ?? 0)
     const seen = { name: `cachedContents/${lease.id}`, tokens, createdAt: NOW, expiresAt: NOW + lease.ttlMs }
     return { lease: lease.id, target: lease.target, startedAt: NOW, kind: 'answered', seen }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { MOST_WAITING } from '../../../../src/durable/registry/prefixes/versions.ts'
@@ -15,7 +15,7 @@ function world() {
   const sql = nodeSql()
   const store = new RegistryStore(sql)
   const ports = { factsOf, grainMs: 1_000 }
-  const keeper = new Keeper(store, ports, settings)
+  const keeper = new ProbeScheduler(store, ports, settings)
   const registrar = new Registrar(store, keeper, ports)
   const deploy = (tag: string, at: number): number =>
     registrar.register(registrationOf('anthropic', anthropicBody(tag), planned('always'), 'agent'), at).k

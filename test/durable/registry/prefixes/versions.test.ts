@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { KeepWarm } from '../../../../src/core/planning/plan.ts'
 import type { PrefixState } from '../../../../src/core/prefix/state.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import type { Sql } from '../../../../src/durable/sql.ts'
@@ -17,14 +17,14 @@ import type { PrefixRecord } from '../../../../src/registration/record.ts'
 
 let sql: Sql
 let store: RegistryStore
-let keeper: Keeper
+let keeper: ProbeScheduler
 let registrar: Registrar
 
 /** Builds everything from the tables again, as after an eviction. */
 function evict(): void {
   store = new RegistryStore(sql)
   const ports = { factsOf, grainMs: 1_000 }
-  keeper = new Keeper(store, ports, settings)
+  keeper = new ProbeScheduler(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
 }
 

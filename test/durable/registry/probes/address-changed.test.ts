@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SWEEP_HORIZON_MS } from '../../../../src/core/time/schedule.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import type { Sql } from '../../../../src/durable/sql.ts'
@@ -16,13 +16,13 @@ import { settings } from '../../../support/account.ts'
 
 let sql: Sql
 let place: string | null
-let keeper: Keeper
+let keeper: ProbeScheduler
 let registrar: Registrar
 
 function evict(): void {
   const store = new RegistryStore(sql)
   const ports = { factsOf: () => facts, grainMs: 1_000, placeOf: () => place }
-  keeper = new Keeper(store, ports, settings)
+  keeper = new ProbeScheduler(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { costOf } from '../../../../src/core/model/price.ts'
 import { SWEEP_HORIZON_MS } from '../../../../src/core/time/schedule.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
@@ -28,7 +28,7 @@ function account(budgetNanosPerDay: number | null) {
   }
   const ports = { factsOf: () => facts, grainMs: 1_000 }
   let store = new RegistryStore(sql)
-  let keeper = new Keeper(store, ports, settings)
+  let keeper = new ProbeScheduler(store, ports, settings)
   const spent = { nanos: 0, most: 0 }
   const sent: { k: number; at: number; purpose: Lease['purpose'] }[] = []
 
@@ -56,7 +56,7 @@ function account(budgetNanosPerDay: number | null) {
     state: (k: number) => store.states.load(k),
     evict(): void {
       store = new RegistryStore(sql)
-      keeper = new Keeper(store, ports, settings)
+      keeper = new ProbeScheduler(store, ports, settings)
     },
     /** Registered, written, and used since in gaps of so many minutes. */
     warm(name: string, at: number, gapMinutes: number, remaining: number | null = null): number {

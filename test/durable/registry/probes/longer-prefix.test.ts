@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { warmBody } from '../../../../src/contract/warm.ts'
 import { RawJson } from '../../../../src/contract/raw-json.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { prepareWarm, registrationOf } from '../../../../src/registration/prepare.ts'
@@ -34,7 +34,7 @@ const question = { messages: [{ role: 'user', content: 'Where is the ford?' }] }
 let now: number
 let lab: Lab
 let store: RegistryStore
-let keeper: Keeper
+let keeper: ProbeScheduler
 let registrar: Registrar
 let calls: number[]
 /** What becomes of a probe's body on its way: a provider with other rules than its documents say. */
@@ -45,7 +45,7 @@ beforeEach(() => {
   lab = createLab({ now: () => now, sleep: () => Promise.resolve(), latency: 'off' })
   store = new RegistryStore(nodeSql())
   const ports = { factsOf, grainMs: 1_000 }
-  keeper = new Keeper(store, ports, settings)
+  keeper = new ProbeScheduler(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
   calls = []
   onTheWay = (body) => body

@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from 'vitest'
 import type { KeepWarm } from '../../../../src/core/planning/plan.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import type { Job } from '../../../../src/durable/registry/records/claim.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
@@ -16,13 +16,13 @@ import { dayOf } from '../../../../src/core/time/time.ts'
 /** Every call that was asked for ends, for whoever waits and in the books, whatever came between. */
 
 let store: RegistryStore
-let keeper: Keeper
+let keeper: ProbeScheduler
 let registrar: Registrar
 
 beforeEach(() => {
   store = new RegistryStore(nodeSql())
   const ports = { factsOf, grainMs: 1_000 }
-  keeper = new Keeper(store, ports, settings)
+  keeper = new ProbeScheduler(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
 })
 

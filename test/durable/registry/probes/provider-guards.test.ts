@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Limit } from '../../../../src/core/planning/rate-limit.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import type { RateLimit } from '../../../../src/core/planning/rate-limit.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import type { Sql } from '../../../../src/durable/sql.ts'
@@ -11,7 +11,7 @@ import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 
 let sql: Sql
 let store: RegistryStore
-let keeper: Keeper
+let keeper: ProbeScheduler
 let registrar: Registrar
 let writes = 0
 
@@ -19,7 +19,7 @@ let writes = 0
 function evict(): void {
   store = new RegistryStore(sql)
   const ports = { factsOf: () => facts, grainMs: 1_000 }
-  keeper = new Keeper(store, ports, settings)
+  keeper = new ProbeScheduler(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
 }
 
@@ -36,7 +36,7 @@ beforeEach(() => {
   evict()
 })
 
-function answered(lease: Lease, at: number, read: number, write: number, limits: Limit[] = []): Outcome {
+function answered(lease: Lease, at: number, read: number, write: number, limits: RateLimit[] = []): Outcome {
   const { id, k, primitive } = lease
   const call = { lease: id, k, startedAt: at, latencyMs: 300, primitive, model: 'sample-1' }
   return { ...call, kind: 'answered', usage: usage(read, write), limits }
@@ -60,7 +60,7 @@ function failed(lease: Lease, at: number, change: Partial<Extract<Outcome, { kin
 }
 
 /** Registers and writes a prefix at `at`. */
-function warmed(n: number, at: number, limits: Limit[] = [], credential = 'default'): number {
+function warmed(n: number, at: number, limits: RateLimit[] = [], credential = 'default'): number {
   const { k } = registrar.register(
     {
       fingerprint: `${n}`.padStart(24, '0').padEnd(64, '-'),
@@ -98,7 +98,7 @@ function leasesAt(at: number): Lease[] {
 const decisions = (k: number): string[] =>
   store.history.load(k).flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
-const scarceRequests = (remaining: number, resetAt: number): Limit => ({
+const scarceRequests = (remaining: number, resetAt: number): RateLimit => ({
   what: 'requests',
   limit: 1_000,
   remaining,
@@ -196,7 +196,7 @@ describe('a rate limit of which little is left', () => {
   })
 
   it('does not give up a warm entry for tokens that only its rewrite would take', () => {
-    const tokens: Limit = { what: 'input tokens', limit: 60_000, remaining: 8_000, resetAt: NOON + 5 * MINUTE }
+    const tokens: RateLimit = { what: 'input tokens', limit: 60_000, remaining: 8_000, resetAt: NOON + 5 * MINUTE }
     const cold = warmed(2, NOON - 5 * MINUTE)
     const k = warmed(1, NOON, [tokens])
     expect(keeper.look(k, NOON + MINUTE)?.context.holdBack?.strict).toBe(false)

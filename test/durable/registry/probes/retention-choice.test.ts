@@ -4,7 +4,7 @@ import { warmBody } from '../../../../src/contract/warm.ts'
 import { worstNanosAt } from '../../../../src/core/planning/budget.ts'
 import { costOf, readNanos, writeNanos } from '../../../../src/core/model/price.ts'
 import type { Rates } from '../../../../src/core/model/facts.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { orderOf } from '../../../../src/http/preload/crew-order.ts'
@@ -23,7 +23,7 @@ const TEXT = 'Answer in the words of the handbook, and in no others. '.repeat(60
 
 let now: number
 let store: RegistryStore
-let keeper: Keeper
+let keeper: ProbeScheduler
 let registrar: Registrar
 let longWrite: (rates: Rates) => Rates
 
@@ -35,7 +35,7 @@ function start(): void {
     },
     grainMs: 1_000,
   }
-  keeper = new Keeper(store, ports, settings)
+  keeper = new ProbeScheduler(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
 }
 

@@ -3,7 +3,7 @@ import { rollUpRows } from '../../../../src/core/prefix/history-roll-up.ts'
 import { leadMs } from '../../../../src/core/time/latency.ts'
 import { SWEEP_HORIZON_MS } from '../../../../src/core/time/schedule.ts'
 import type { KeepWarm } from '../../../../src/core/planning/plan.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import type { Registration } from '../../../../src/registration/registration.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
@@ -17,14 +17,14 @@ import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 
 let sql: Sql
 let store: RegistryStore
-let keeper: Keeper
+let keeper: ProbeScheduler
 let registrar: Registrar
 
 /** Builds everything from the tables again, as after an eviction. */
 function evict(): void {
   store = new RegistryStore(sql)
   const ports = { factsOf: () => facts, grainMs: 1_000 }
-  keeper = new Keeper(store, ports, settings)
+  keeper = new ProbeScheduler(store, ports, settings)
   registrar = new Registrar(store, keeper, ports)
 }
 

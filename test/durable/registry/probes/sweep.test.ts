@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { KeepWarm } from '../../../../src/core/planning/plan.ts'
 import { SWEEP_HORIZON_MS } from '../../../../src/core/time/schedule.ts'
 import { SPREAD_MS } from '../../../../src/core/planning/retry.ts'
-import { Keeper } from '../../../../src/durable/registry/probes/scheduler.ts'
+import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { facts, HOUR, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
@@ -28,7 +28,7 @@ function account(change: Partial<AccountSettings> = {}) {
     ...change,
   }
   const ports = { factsOf: () => facts, grainMs: 1_000 }
-  const keeper = new Keeper(store, ports, settings)
+  const keeper = new ProbeScheduler(store, ports, settings)
   const registrar = new Registrar(store, keeper, ports)
   const answer = (lease: Lease, at: number): Outcome => ({
     lease: lease.id,
