@@ -206,8 +206,8 @@ const powers: [name: string, pattern: RegExp][] = [
   ['fetch', /(?<![.#\w])fetch\s*\(|(?<!typeof )\b(?:globalThis|self)\.fetch\b/],
 ]
 
-/** Takes fetch as an argument, and so may call what bears that name. */
-const GIVEN_FETCH = 'src/providers/transport/send.ts'
+/** They take fetch as an argument, and so may call what bears that name. */
+const GIVEN_FETCH = ['src/providers/transport/send.ts', 'src/calls/tool.ts', 'src/calls/webhook.ts']
 
 /** A method of that name in a class or an object, not a call. */
 const fetchMethod = /^\s*(?:(?:async|override|static)\s+)*fetch\s*\([^)]*\)\s*(?::[^{]+)?\{/
@@ -230,7 +230,7 @@ export function strayPowers(files: SourceFile[]): string[] {
           powers
             .filter(([name]) => !shells[name]?.test(path))
             .filter(([, pattern]) =>
-              pattern.test(path === GIVEN_FETCH ? line.replaceAll(/(?<!\.)\bfetch\(/g, 'given(') : line),
+              pattern.test(GIVEN_FETCH.includes(path) ? line.replaceAll(/(?<!\.)\bfetch\(/g, 'given(') : line),
             )
             .filter(([name]) => name !== 'fetch' || !fetchMethod.test(line))
             .map(([name]) => `${path}:${index + 1} uses ${name}`),
