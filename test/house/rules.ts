@@ -206,8 +206,8 @@ const powers: [name: string, pattern: RegExp][] = [
   ['fetch', /(?<![.#\w])fetch\s*\(|(?<!typeof )\b(?:globalThis|self)\.fetch\b/],
 ]
 
-/** They take fetch as an argument, and so may call what bears that name. */
-const GIVEN_FETCH = ['src/providers/transport/send.ts', 'src/calls/tool.ts', 'src/calls/webhook.ts']
+/** Takes fetch as an argument, and so may call what bears that name. */
+const GIVEN_FETCH = ['src/providers/transport/send.ts']
 
 /** A method of that name in a class or an object, not a call. */
 const fetchMethod = /^\s*(?:(?:async|override|static)\s+)*fetch\s*\([^)]*\)\s*(?::[^{]+)?\{/
