@@ -128,6 +128,7 @@ export const buildings: Building[] = [
           'records',
           'plain data that crosses between objects; the only part that rooms outside of `durable` may import',
         ),
+        room('delegated', 'the RPC methods of the object, given to one class for each room'),
       ],
       [room('tables', 'typed statements; they decide nothing'), room('queue', 'messages to the probe queue')],
       [
