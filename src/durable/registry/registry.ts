@@ -35,6 +35,7 @@ import { ProbeScheduler } from './probes/scheduler.ts'
 import { ProbeQueue } from './queue.ts'
 import type { Ended, Message } from './records/claim.ts'
 import type { ManagedCacheDue } from './records/managed-cache.ts'
+import { CredentialStore } from './tables/credentials.ts'
 import { Idempotency } from './tables/idempotency.ts'
 import { ManagedCacheStore } from './tables/managed-caches.ts'
 import { RegistryStore } from './tables/tables.ts'
@@ -82,7 +83,7 @@ export class Registry extends Delegating {
   readonly #botCalls = new BotCallLedger(this.#store)
   readonly #outbox = new Outbox(this.#store.outbox, this.#clock.grainMs)
   readonly #webhook = new Webhook(this.#store, this.#outbox, this.#name, this.env)
-  readonly #credentials = new Credentials(durableSql(this.ctx.storage), this.#name, this.env)
+  readonly #credentials = new Credentials(new CredentialStore(durableSql(this.ctx.storage)), this.#name, this.env)
   readonly #alarm: RegistryAlarm
   readonly #scheduler: ProbeScheduler
   readonly #cacheScheduler: ManagedCacheScheduler
