@@ -10,6 +10,7 @@ import { grantedRetention, learnedRetention } from '../cache/retention.ts'
 import { isWarm, warmUntil } from '../prefix/state.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
+import { DAY_MS } from '../time/time.ts'
 
 /** What a choice of a retention is made by, beside what is known of the prefix. */
 export type Choosing = Pick<PlanContext, 'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>
@@ -20,7 +21,6 @@ export type FirstChoosing = Omit<Choosing, 'grainMs' | 'pace'>
 type Known = Pick<PrefixState, 'measuredTokens' | 'retention' | 'gaps' | 'requests'>
 
 const NOTHING_KNOWN: Known = { measuredTokens: null, retention: null }
-const DAY_MS = 86_400_000
 /** What the clock's grain is taken for: a first choice is the same in every deployment. */
 const FIRST_GRAIN_MS = 1_000
 

@@ -1,9 +1,10 @@
 import type { PrefixState, Transition } from './state.ts'
 import type { StopReason, Signal } from './parts.ts'
+import { DAY_MS, HOUR_MS } from '../time/time.ts'
 /** How long `pending` holds where the caller gave no end: the longest of a tool's or a build's usual runs. */
-export const PENDING_MS = 3_600_000
+export const PENDING_MS = HOUR_MS
 /** The furthest end that may be given: a signal is about work that runs, not about a habit. */
-export const MOST_PENDING_MS = 24 * 3_600_000
+export const MOST_PENDING_MS = DAY_MS
 
 /** Rests that `pending` ends: there is no proof against the prefix behind them, only the silence that it explains. */
 const ENDED_BY_PENDING: readonly StopReason[] = ['break_even', 'session_over', 'held_out']

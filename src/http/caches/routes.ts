@@ -28,6 +28,7 @@ import type { ManagedCacheDialect } from '../../providers/managed-cache/dialect.
 import { MAX_PREFIX_BYTES, tooLargeFailure } from '../../registration/json-body.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
+import { DAY_MS } from '../../core/time/time.ts'
 
 const provider = z.string().max(64).optional().meta({ description: 'A provider id.' })
 
@@ -42,7 +43,7 @@ export const cacheQuery = z.strictObject({
 })
 
 const SHORTEST_TTL_MS = 60_000
-const LONGEST_TTL_MS = 7 * 24 * 3_600_000
+const LONGEST_TTL_MS = 7 * DAY_MS
 const ASK_AGAIN_MS = 250
 
 /** The provider's body is the caller's: it stays raw text. */

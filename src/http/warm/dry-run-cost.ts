@@ -8,8 +8,8 @@ import type { PrefixState } from '../../core/prefix/state.ts'
 import type { Window } from '../../core/time/weekly-window.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { money } from '../present/format.ts'
+import { DAY_MS } from '../../core/time/time.ts'
 
-const DAY_MS = 86_400_000
 const WEEK_MINUTES = 7 * 24 * 60
 
 /**
