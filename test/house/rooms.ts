@@ -126,10 +126,8 @@ export const buildings: Building[] = [
     path: 'src/durable/registry',
     steps: [
       [
-        room(
-          'records',
-          'plain data that crosses between objects; the only part that rooms outside of `durable` may import',
-        ),
+        room('records', 'plain data that crosses between objects; rooms outside of `durable` may import nothing else'),
+        room('delegated', 'gives one object the methods of several classes'),
       ],
       [room('tables', 'typed statements; they decide nothing'), room('queue', 'messages to the probe queue')],
       [room('ledger', 'day totals, ledger pages, calls of bots'), room('alarm', 'when the object wakes next')],
