@@ -40,7 +40,7 @@ const objects = [
     files: [
       'src/durable/registry/tables/tables.ts',
       'src/durable/registry/registry.ts',
-      'src/durable/registry/account/account.ts',
+      'src/durable/registry/account/rpc.ts',
       'src/durable/registry/probes/provider-guards.ts',
       'src/durable/registry/probes/latency.ts',
       'src/durable/registry/account/webhook.ts',
