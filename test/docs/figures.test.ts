@@ -106,20 +106,6 @@ describe('docs/planner.md', () => {
     while (sent * probe + worst(20_000) <= worst(null)) sent++
     expect(text).toContain(`then lets ${sent} probes of $${usd(probe).toFixed(2)} through`)
   })
-
-  it('explains every reason for which a plan rests', () => {
-    const declared = /export type StopReason =([^]*?)\n\n/.exec(readText('src/core/prefix/state.ts'))?.[1] ?? ''
-    const known = [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name)
-    const explained = tableRows(section(planner, 'Why a plan rests')).flatMap(([cell]) => names(cell))
-    expect(explained.toSorted()).toEqual(known.toSorted())
-  })
-
-  it('names the reasons that a real request ends', () => {
-    const declared = /ENDED_BY_ARRIVAL[^=]*= \[([^]*?)\]/.exec(readText('src/core/events/arrived.ts'))?.[1] ?? ''
-    const known = [...declared.matchAll(/'(\w+)'/g)].map(([, name]) => name)
-    const sentence = /plan that rested for one of these reasons: ([^]*?)\.\n/.exec(planner)?.[1]
-    expect(names(sentence).toSorted()).toEqual(known.toSorted())
-  })
 })
 
 describe('docs/ledger.md', () => {

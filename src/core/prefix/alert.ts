@@ -1,33 +1,14 @@
 import type { PrefixState } from './state.ts'
-import type { Stop, StopReason } from './parts.ts'
+import type { Stop } from './parts.ts'
+import { stopReasonIs } from './stop-reasons.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time/time.ts'
-
-/**
- * Stops that a person hears of: something has to be mended, or money and caching do not go as planned. The others are how plans
- * rest (the next real request, a window or a day starts them again), or what somebody has just asked for.
- */
-const TOLD: readonly StopReason[] = [
-  'lapsed',
-  'surprise_write',
-  'uncacheable',
-  'unverifiable',
-  'price_unknown',
-  'retention_unknown',
-  'losing_money',
-  'budget_exhausted',
-  'provider_refused',
-  'credential_replaced',
-  'address_changed',
-  'quota_spent',
-  'internal_error',
-]
 
 /** A plan that stops for the same reason again and again, with every request that a spent budget meets, is told of once in so long. */
 const SILENCE_MS = DAY_MS
 
 /** Whether a plan rests in a way that a person should know of: it is told of, and stands apart in lists. */
 export function needsSomebody({ stopped, retention }: Pick<PrefixState, 'stopped' | 'retention'>): boolean {
-  if (stopped === null || !TOLD.includes(stopped.reason)) return false
+  if (stopped === null || !stopReasonIs(stopped.reason, 'alerts')) return false
   // A fixed time runs out by itself, however well everything goes.
   return stopped.reason !== 'lapsed' || retention?.kind !== 'fixed'
 }

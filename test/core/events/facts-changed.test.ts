@@ -5,7 +5,7 @@ import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { RetentionOffer } from '../../../src/core/model/facts.ts'
 import { NOON } from '../../support/sample.ts'
-import type { StopReason } from '../../../src/core/prefix/parts.ts'
+import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
 import { dayOf, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const offerOf = (ttlMs: number): RetentionOffer => ({

@@ -6,7 +6,7 @@ import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { inTurn, SPREAD_MS } from '../../../src/core/planning/retry.ts'
 import { context, NOON, planned, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
-import type { StopReason } from '../../../src/core/prefix/parts.ts'
+import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
 import { HOUR_MS, MINUTE_MS, nextDayAt } from '../../../src/core/time/time.ts'
 
 /** Nine to five on working days. */

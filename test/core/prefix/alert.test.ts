@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { needsSomebody, newsOf, nextTryAt, WAITS_MS } from '../../../src/core/prefix/alert.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { NOON, warmState } from '../../support/sample.ts'
-import type { StopReason, AlertedStop } from '../../../src/core/prefix/parts.ts'
+import type { AlertedStop } from '../../../src/core/prefix/parts.ts'
+import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 function stoppedFor(reason: StopReason, at = NOON, told?: AlertedStop): PrefixState {

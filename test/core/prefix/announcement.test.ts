@@ -7,7 +7,7 @@ import { leadMs } from '../../../src/core/time/latency.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { context, facts, NOON, planned, warmState } from '../../support/sample.ts'
-import type { StopReason } from '../../../src/core/prefix/parts.ts'
+import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const auto = context({ keepWarm: planned('auto') })
