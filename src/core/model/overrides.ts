@@ -24,6 +24,16 @@ export interface Overrides {
   providers: Record<string, ProviderOverride>
 }
 
+/** One change of what is said over a card; `override` null: reset to the card. */
+export interface OverrideChange {
+  version: number
+  provider: string
+  at: number
+  /** Which call made it. */
+  requestId: string
+  override: ProviderOverride | null
+}
+
 /** The card's facts with what the administrator says over them. `priceOf` picks the price that holds on the day. */
 export function overridden(
   facts: ModelFacts,

@@ -1,7 +1,4 @@
-import { readFailure } from '../../contract/failure.ts'
 import { rollUpRows } from '../../core/prefix/history-roll-up.ts'
-import type { Credentials } from './account/credentials.ts'
-import type { Webhook } from './account/webhook.ts'
 import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { Idempotency } from './tables/idempotency.ts'
 import type { RegistryStore } from './tables/tables.ts'
@@ -39,14 +36,4 @@ export function age(store: RegistryStore, handles: ManagedCacheStore, idempotenc
     // None is ever forgotten, unless there is a defect; then it must not stay so.
     for (const k of store.states.forgotten(now - FORGOTTEN_MS, 10_000)) store.slots.hint(k, now)
   })
-}
-
-/** Seals again what the former key-encryption secret sealed. A failure is logged: it must not keep rows from ageing. */
-export function reseal(credentials: Credentials, webhook: Webhook, now: number): void {
-  try {
-    if (!credentials.isEmpty()) credentials.reseal()
-    webhook.reseal(now)
-  } catch (thrown) {
-    console.error('credentials could not be sealed anew', readFailure(thrown)?.kind ?? 'unknown')
-  }
 }

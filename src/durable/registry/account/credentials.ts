@@ -1,18 +1,8 @@
 import { seal, sealedWith, unseal } from '../../../runtime/seal.ts'
-import type { SealedWith } from '../../../runtime/seal.ts'
 import type { Vars } from '../../../runtime/env.ts'
 import type { Sql } from '../../sql.ts'
+import type { CredentialView } from '../records/account.ts'
 import type { NamedCredential, StoredCredential } from '../../../calls/credential.ts'
-
-/** A credential as an administrator sees it: everything but the secret. */
-export interface CredentialView {
-  name: string
-  provider: string
-  host: string
-  generation: number
-  createdAt: number
-  sealedWith: SealedWith
-}
 
 type Row = Omit<StoredCredential, 'account' | 'sealed'> & { sealed: string | null }
 

@@ -1,3 +1,5 @@
+import type { SealedWith } from '../../../runtime/seal.ts'
+
 /** An account's settings: the administrator's, kept where they are used. */
 export interface AccountSettings {
   account: string
@@ -20,4 +22,14 @@ export function newSettings(account: string): AccountSettings {
     globalKillSwitch: false,
     allowedSecrets: [],
   }
+}
+
+/** A credential as an administrator sees it: everything but the secret. */
+export interface CredentialView {
+  name: string
+  provider: string
+  host: string
+  generation: number
+  createdAt: number
+  sealedWith: SealedWith
 }
