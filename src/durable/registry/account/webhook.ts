@@ -8,9 +8,10 @@ import type { DeliveryOutcome } from './outbox.ts'
 import type { WebhookView } from '../records/webhook.ts'
 import type { StoppedPlan } from '../tables/outbox.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import { DAY_MS } from '../../../core/time/time.ts'
 
 /** For so long after a new secret was drawn the one before signs too, so that a receiver can change over. */
-const FORMER_SECRET_MS = 86_400_000
+const FORMER_SECRET_MS = DAY_MS
 
 /** The right to try once to deliver a message. */
 export interface DeliveryAttempt {

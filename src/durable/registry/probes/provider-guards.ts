@@ -12,6 +12,7 @@ import type { HoldBack, RateLimit } from '../../../core/planning/rate-limit.ts'
 import type { GuardView } from '../records/guard.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
+import { HOUR_MS } from '../../../core/time/time.ts'
 
 /** What stands between an account's calls and one provider, for one credential. */
 interface Guard {
@@ -24,7 +25,7 @@ interface Guard {
 /** The region that calls leave through where a provider refuses the one they come from. */
 const REGION = 'wnam'
 /** For so long after a refusal; then the short way is tried again. */
-const ELSEWHERE_MS = 3_600_000
+const ELSEWHERE_MS = HOUR_MS
 
 /**
  * The limits and breakers of an account, one of each per provider and credential. What has to survive (an open breaker, a scarce
