@@ -16,11 +16,11 @@ export function cardFor(id: string, field: string): Card {
 }
 
 /**
- * A vendor with two wire formats is often called by its one name: `openai` with a body that has `messages` and no `input`
- * is a Chat Completions request, and can be nothing else.
+ * The card that a body is for. Callers often name a vendor that has two wire formats by the id of its card for Responses:
+ * a body with `messages` and no `input` then goes to the vendor's card for Chat Completions.
  */
 export function cardForBody(card: Card, text: string | undefined): Card {
-  const chat = card.dialect === 'openai-responses' ? cardById(`${card.id}-chat`) : undefined
+  const chat = cards.find(({ chatOf }) => chatOf === card.id)
   if (chat === undefined || text === undefined) return card
   const root = readJson(text, 'request')
   const isChat = member(root, 'messages') !== undefined && member(root, 'input') === undefined

@@ -40,7 +40,7 @@ export function neutralRequest(card: Card, body: WarmBody, cache: CacheRequest |
 /** A handle holds system, tools and messages already. Where a provider has no handles, `prepare` goes on without. */
 function refuseHandleBesideContents(card: Card, cache: CacheRequest | undefined): void {
   const strategy = cache?.strategy
-  if (!card.supportsHandles || typeof strategy !== 'object' || !('handle' in strategy)) return
+  if (card.managedCaches === undefined || typeof strategy !== 'object' || !('handle' in strategy)) return
   const field = strategy.at ?? 'cache.strategy.handle'
   const message = `${field}: cannot stand beside system, tools or messages, which a handle already holds; keep a handle with POST /caches.`
   throw new Failure('invalid_request', message, { field })
