@@ -75,7 +75,7 @@ describe('decideHandle', () => {
       newManagedCacheState(NOW, HOUR),
       {},
       0,
-      { do: 'call', op: 'create', why: 'asked for' },
+      { do: 'call', op: 'create', why: 'requested' },
     ],
     ['waits until a quarter of an hour before the expiry', live, {}, MINUTE, { do: 'wait', at: NOW + 45 * MINUTE }],
     ['renews from there on', live, {}, 45 * MINUTE, { do: 'call', op: 'renew' }],
