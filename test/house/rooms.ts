@@ -58,8 +58,10 @@ export const buildings: Building[] = [
     steps: [
       [
         room('prompt', 'text of JSON bodies: spans, edits, canonical form, fingerprint, token estimate, templates'),
+        room('time', 'units of time, slots, back-off, weekly windows, learned latency'),
+      ],
+      [
         room('model', 'what is known of a model: facts, usage, prices, overrides, model pools'),
-        room('time', 'constants of time, slots, back-off, weekly windows, learned latency'),
         room('demand', 'how requests arrive: idle gaps, request rate, forecast of the next request'),
       ],
       [
@@ -124,17 +126,11 @@ export const buildings: Building[] = [
     path: 'src/durable/registry',
     steps: [
       [
-        room(
-          'records',
-          'plain data that crosses between objects; the only part that rooms outside of `durable` may import',
-        ),
+        room('records', 'plain data that crosses between objects; rooms outside of `durable` may import nothing else'),
+        room('delegated', 'gives one object the methods of several classes'),
       ],
       [room('tables', 'typed statements; they decide nothing'), room('queue', 'messages to the probe queue')],
-      [
-        room('ledger', 'day totals, ledger pages, calls of bots'),
-        room('alarm', 'when the object wakes next'),
-        room('daily-maintenance', 'roll-ups and expiry'),
-      ],
+      [room('ledger', 'day totals, ledger pages, calls of bots'), room('alarm', 'when the object wakes next')],
       [
         room('probes', 'scheduler, sweep, leases, settlement, provider guards'),
         room('managed-caches', 'scheduler, settlement, deletions, reconciliation of managed caches'),
@@ -147,6 +143,7 @@ export const buildings: Building[] = [
         room('warming', 'single flight, barriers, crews'),
         room('account', 'settings, keys, credentials, webhook and its outbox'),
       ],
+      [room('daily-maintenance', 'roll-ups and expiry')],
       [room('registry', 'the object: constructor, alarm, sweep')],
     ],
   },

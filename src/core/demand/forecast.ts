@@ -4,6 +4,7 @@ import { RETURN_WEIGHTS } from './return-weights.ts'
 import { ageAt, returnFeatures, STEPS } from './return-features.ts'
 import type { IdleGap } from './idle-gaps.ts'
 import { SHORTEST_GAP_MS, REMEMBERED_GAPS, unpackGaps } from './idle-gaps.ts'
+import { DAY_MS, HOUR_MS } from '../time/time.ts'
 
 /** Kinds of traffic: the share of each, and the probabilities of its gap lengths. */
 export type Prior = typeof PRIOR
@@ -23,7 +24,6 @@ export interface Forecast {
   seen: number
 }
 
-const DAY_MS = 86_400_000
 /** Weight of the kinds of traffic together, in observed gaps. */
 const PRIOR_GAPS = 12
 /** Weight of a gap relative to the next one. */
@@ -207,7 +207,7 @@ function survival(prior: Prior, kind: number, ageMs: number): number {
 }
 
 function hourOf(at: number): number {
-  return (((at % DAY_MS) + DAY_MS) % DAY_MS) / 3_600_000
+  return (((at % DAY_MS) + DAY_MS) % DAY_MS) / HOUR_MS
 }
 
 /** Saturday or Sunday in UTC; the epoch was a Thursday. */

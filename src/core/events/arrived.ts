@@ -6,20 +6,8 @@ import { SWEEP_HORIZON_MS } from '../time/schedule.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
-import type { StopReason } from '../prefix/parts.ts'
-
-/** Stops that a real request ends: it renewed or rewrote the entry, and it is the demand that plans wait for. */
-const ENDED_BY_ARRIVAL: readonly StopReason[] = [
-  'idle_timeout',
-  'break_even',
-  'probes_spent',
-  'lapsed',
-  'surprise_write',
-  'budget_exhausted',
-  'unverifiable',
-  'session_over',
-  'held_out',
-]
+import { stopReasonIs } from '../prefix/stop-reasons.ts'
+import type { StopReason } from '../prefix/stop-reasons.ts'
 
 /** Real requests that stood behind one observation call. */
 export interface Arrival {
@@ -74,7 +62,7 @@ function isEndedByArrival(reason: StopReason, state: PrefixState, price: Price |
   if (reason === 'losing_money') return hasFaded(state, price, now)
   // The last requests of a session may be reported only after its end was.
   if (reason === 'session_over' && state.signal?.kind === 'end') return false
-  return ENDED_BY_ARRIVAL.includes(reason)
+  return stopReasonIs(reason, 'endedByArrival')
 }
 
 function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price | null, now: number): boolean {

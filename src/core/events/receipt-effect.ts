@@ -2,6 +2,7 @@ import { ownAnchorAt } from '../cache/longer-prefix.ts'
 import type { Reading } from '../cache/read-receipt.ts'
 import { goneAfter } from '../cache/retention.ts'
 import type { Usage } from '../model/usage.ts'
+import { planKind } from '../planning/plan-kinds.ts'
 import type { PlanContext } from '../planning/plan.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
 import type { Purpose, ReceiptKind } from '../prefix/receipt.ts'
@@ -76,7 +77,7 @@ function readNothing({ before, at }: AnsweredCall): Patch {
 function surpriseWrite(call: AnsweredCall): Effect {
   const { at, reading, context } = call
   const patch = entryWritten(call)
-  if (context.keepWarm.plan === 'always') {
+  if (planKind(context.keepWarm.plan).revives) {
     const why = `${reading.why}; plan always pays that one rewrite`
     return { patch, rows: [{ at, type: 'decision', decision: 'rewrite', why }] }
   }

@@ -1,3 +1,5 @@
+import { HOUR_MS } from '../time/time.ts'
+
 /** A price of storage from an instant on. Rows are in order of time; the first row also holds for the time before it. */
 export interface StorageRate {
   fromAt: number
@@ -5,7 +7,6 @@ export interface StorageRate {
   nanosPerMTokHour: number
 }
 
-const HOUR_MS = 3_600_000
 const MILLION = 1_000_000
 
 /**

@@ -1,6 +1,7 @@
-import { assumed, facts, HOUR_MS, MINUTE_MS } from './build.ts'
+import { assumed, facts } from './build.ts'
 import { gemini } from './gemini.ts'
 import type { Card } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS =
   'https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/context-cache/context-cache-overview'
