@@ -1,57 +1,12 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { prefixAnswer, requestAnswer } from '../../../src/contract/prefix.ts'
-import { anthropicBody, bindings, get, longText, pick, post, received, useLab, warmOf } from '../support.ts'
+import { anthropicBody, bindings, get, longText, pick, post, received, useLab } from '../support.ts'
 import type { Answer } from '../support.ts'
+import { auto, DAY_MS, HOUR_MARKER, HOUR_MS, marked, question, unmarked, useCalendar } from './support.ts'
 
 const world = useLab()
-
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
-const HOUR_MARKER = '"cache_control":{"type":"ephemeral","ttl":"1h"}'
-
-/** In the future of the machine's clock: alarms fire only in tests that let them. */
-let time = Date.UTC(2031, 0, 6, 12)
-const pass = (ms: number): void => {
-  time += ms
-  vi.setSystemTime(time)
-}
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date'] })
-  pass(DAY)
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
-
-const question = { messages: [{ role: 'user', content: 'Which tent for two?' }] }
-
-/** A body whose prefix nobody has marked. */
-function unmarked(text = longText()) {
-  return { model: 'claude-opus-5', max_tokens: 512, system: [{ type: 'text', text }], ...question }
-}
-
-/** The real request of a caller who marks the end of the same prefix. */
-function marked(body: ReturnType<typeof unmarked>, ttl: '5m' | '1h') {
-  const system = body.system.map((block) => ({ ...block, cache_control: { type: 'ephemeral', ttl } }))
-  return { ...body, system }
-}
-
-/** Sends a real request past Pilotlight, and reports what it used. */
-async function use(id: unknown, body: unknown): Promise<Record<string, unknown>> {
-  const answer = await world.lab.fetch(
-    new Request('http://lab.test/anthropic/v1/messages', {
-      method: 'POST',
-      body: JSON.stringify(body),
-      headers: { 'content-type': 'application/json', 'x-api-key': 'lab', 'anthropic-version': '2023-06-01' },
-    }),
-  )
-  const { usage } = (await answer.json()) as { usage: Record<string, unknown> }
-  const told = await post('/observations', [{ prefix_id: id, usage, started_at: new Date(time).toISOString() }])
-  expect(told.status).toBe(200)
-  return usage
-}
+const { pass, use } = useCalendar(world)
 
 const causes = (answer: Answer): string[] => (answer.json['advice'] as { cause: string }[]).map(({ cause }) => cause)
 const markersTold = (answer: Answer): string[] =>
@@ -59,7 +14,6 @@ const markersTold = (answer: Answer): string[] =>
     .filter(({ cause }) => cause === 'no_marker')
     .map(({ message }) => message)
 const lastSent = (): string => String(received(world.lab).at(-1)?.body)
-const auto = (request: unknown, more: object = {}) => warmOf(request, { keep_warm: { plan: 'auto' }, ...more })
 
 describe('a prefix whose retention no caller says', () => {
   it('is written at what the planner chooses, and everything that is shown of it says the same', async () => {
@@ -121,7 +75,7 @@ describe('a prefix whose retention no caller says', () => {
   it('follows what real requests write instead, and chooses no more', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
-    pass(2 * HOUR)
+    pass(2 * HOUR_MS)
     await use(id, marked(body, '5m'))
     const prefix = await get(`/prefixes/${id}`)
     expect(prefix.json['plan']).toMatchObject({ retention: '5m', retention_seconds: 300 })
@@ -130,7 +84,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(markersTold(prefix)).toEqual([expect.stringContaining('"cache_control":{"type":"ephemeral"}')])
     // The marker decides: what another would save is worth a word.
     expect(causes(prefix)).toContain('retention_would_save')
-    pass(2 * HOUR)
+    pass(2 * HOUR_MS)
     const again = await post(`/prefixes/${id}/warm`, {})
     expect(lastSent()).not.toContain('"ttl":"1h"')
     expect(Number(pick(again, 'receipt', 'usage', 'cache_write_by_retention', '5m'))).toBeGreaterThan(1_000)
@@ -141,11 +95,11 @@ describe('a prefix whose retention no caller says', () => {
     const id = pick(await post('/warm', auto(body)), 'id')
     // Once a day, by a caller who writes it as the plan says.
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, marked(body, '1h'))
     }
     expect(pick(await get(`/prefixes/${id}`), 'plan', 'retention')).toBe('1h')
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     const [warmed, meanwhile] = await Promise.all([post(`/prefixes/${id}/warm`, {}), post(`/prefixes/${id}/warm`, {})])
     for (const answer of [warmed, meanwhile]) expect(pick(answer, 'receipt', 'kind')).toBe('written')
     expect(lastSent()).toContain('"cache_control":{"type":"ephemeral"}')
@@ -191,10 +145,10 @@ describe('a prefix whose retention no caller says', () => {
     const before = await rendered()
     expect(before.body).toContain(HOUR_MARKER)
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, { ...(JSON.parse(before.body) as object), max_tokens: 16, ...question })
     }
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     expect(pick(await post(`/prefixes/${id}/warm`, {}), 'plan', 'retention')).toBe('5m')
     const after = await rendered()
     expect(after.body).toBe(before.body.replace('"ttl":"1h"', '"ttl":"5m"'))
@@ -212,10 +166,10 @@ describe('a prefix whose retention no caller says', () => {
     expect(other.status).toBe(409)
     const id = pick(first, 'id')
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, marked(body, '1h'))
     }
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     // What is required is not changed by anybody else.
     expect((await post(`/prefixes/${id}/warm`, {})).json).toMatchObject({ plan: { retention: '1h' } })
   })
@@ -259,10 +213,10 @@ describe('a prefix whose retention its caller says', () => {
     expect(causes(kept)[0]).toBe('retention_kept')
     await post('/warm', auto(marked(body, '1h')))
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, marked(body, '1h'))
     }
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     expect((await post(`/prefixes/${id}/warm`, {})).json).toMatchObject({ plan: { retention: '1h' } })
   })
 })
@@ -282,58 +236,17 @@ it('a known prefix shows one marker, that of the retention which stands, whateve
   expect(causes(otherwise)).not.toContain('marker_says_otherwise')
 })
 
-describe('the body that real requests begin with', () => {
-  const shownOf = async (id: unknown) => requestAnswer.parse((await get(`/prefixes/${id}/request`)).json)
-  const asked = (text: string) => {
-    const body = JSON.parse(text) as { messages?: unknown[] }
-    return { ...body, messages: [...(body.messages ?? []), ...question.messages] }
-  }
-
-  it('carries the marker that nobody set, and so reads what a warm wrote', async () => {
-    const id = pick(await post('/warm', auto(unmarked())), 'id')
-    await post(`/prefixes/${id}/warm`, {})
-    const shown = await shownOf(id)
-    expect(shown.advice).toEqual((await get(`/prefixes/${id}`)).json['advice'])
-    expect(shown.advice.map(({ cause }) => cause)).toContain('no_marker')
-    expect(shown.body).not.toContain('cache_control')
-    expect(shown.marked_body).toContain(HOUR_MARKER)
-    expect(await use(id, asked(shown.body))).toMatchObject({ cache_read_input_tokens: 0 })
-    const usage = await use(id, asked(shown.marked_body ?? ''))
-    expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
-  })
-
-  it('is a block where the system prompt is a string, and is the same prefix', async () => {
-    const body = { ...unmarked(), system: longText() }
-    const rendered = await post('/render', auto(body))
-    const warmed = await post('/warm', auto(body))
-    const { marked_body } = await shownOf(pick(warmed, 'id'))
-    expect(pick(rendered, 'marked_body')).toBe(marked_body)
-    const usage = await use(pick(warmed, 'id'), asked(marked_body ?? ''))
-    expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
-    const again = await post('/warm', auto(asked(marked_body ?? '')))
-    expect(again.json).toMatchObject({ id: pick(warmed, 'id'), created: false })
-  })
-
-  it('is the registered one where its end is marked at the retention in force', async () => {
-    const { marked_body, body } = await shownOf(pick(await post('/warm', auto(anthropicBody())), 'id'))
-    expect(body).toContain('cache_control')
-    expect(marked_body).toBeNull()
-    const rendered = await post('/warm', { provider: 'anthropic', model: 'claude-opus-5', system: longText() })
-    expect((await shownOf(pick(rendered, 'id'))).marked_body).toBeNull()
-  })
-})
-
 describe('a crew', () => {
   it('that requires the cache takes what stands, where it asks for no retention', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, marked(body, '1h'))
     }
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     expect(pick(await post(`/prefixes/${id}/warm`, {}), 'plan', 'retention')).toBe('5m')
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     const agents = [{ provider: 'anthropic', cache: { mode: 'required' }, request: body }]
     const crew = await post('/preload', { agents, min_agents: 1 })
     expect(crew.json).toMatchObject({ agents: [{ status: 'succeeded', prefix_id: id, receipt: { kind: 'written' } }] })
