@@ -1,7 +1,6 @@
 import { readMark } from '../core/managed-cache/ownership.ts'
 import { accessWith } from '../calls/credential.ts'
-import type { ListedOurs, ListedWith } from '../durable/registry/managed-caches/reconciliation.ts'
-import { managedCacheDialectOf } from '../providers/managed-cache/registry.ts'
+import type { ListedOurs, ListedWith } from '../durable/registry/records/managed-cache.ts'
 import { cardById, cards } from '../providers/registry.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -10,10 +9,11 @@ import type { Access, Environment } from '../runtime/env.ts'
 import { callManagedCache } from '../calls/managed-cache-request.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
+import { MINUTE_MS } from '../core/time/time.ts'
 
 /** Often enough that a handle of ours that no table knows is never older than an hour, a late tick and a failed one included. */
-export const RECONCILE_MS = 45 * 60_000
-const AGAIN_MS = 3 * 60_000
+export const RECONCILE_MS = 45 * MINUTE_MS
+const AGAIN_MS = 3 * MINUTE_MS
 const TIMEOUT_MS = 15_000
 /** A hundred handles a page: a provider that never ends its list must not hold us for ever. */
 const MOST_PAGES = 200
@@ -28,9 +28,9 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
   if (!(await directory.takeReconcile(clock.now(), RECONCILE_MS))) return
   let complete = true
   for (const card of cards) {
-    const dialect = managedCacheDialectOf(card)
+    const dialect = card.managedCaches
     const access = accessTo(card, env)
-    if (dialect === null || access.credential === null || access.refusal !== null) continue
+    if (dialect === undefined || access.credential === null || access.refusal !== null) continue
     try {
       if (!(await reconcileAt(access, dialect, env, clock, null))) complete = false
     } catch (thrown) {
@@ -44,7 +44,7 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
 
 /** The same with the accounts' own credentials. One that does not work keeps no other from being read, and waits for the next time. */
 async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> {
-  const withHandles = cards.filter((card) => managedCacheDialectOf(card) !== null)
+  const withHandles = cards.filter((card) => card.managedCaches !== undefined)
   for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
     try {
       for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withHandles.map((card) => card.id)))
@@ -58,8 +58,8 @@ async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> 
 async function reconcileWith(credential: StoredCredential, env: Environment, clock: Clock): Promise<void> {
   const { account, name, generation } = credential
   const card = cardById(credential.provider)
-  const dialect = card === undefined ? null : managedCacheDialectOf(card)
-  if (card === undefined || dialect === null) return
+  const dialect = card?.managedCaches
+  if (card === undefined || dialect === undefined) return
   const wanted = { credential: name, credentialGeneration: generation }
   try {
     const access = accessWith(wanted, accessTo(card, env), [], [credential], env)

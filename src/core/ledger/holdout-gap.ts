@@ -20,21 +20,17 @@ export function drawn(gapAt: number, share: number, random: number): HoldoutGap 
  * Whether the gap that is running may be held out at all: where the caller said when traffic comes, or that work is running,
  * the prefix is theirs to have warm.
  */
-export function mayHoldOut(
-  state: PrefixState,
-  { plan, windows }: Pick<KeepWarmValue, 'plan' | 'windows'>,
-  now: number,
-): boolean {
-  if (plan !== 'auto' || windows.length > 0 || state.lastArrivalAt === null) return false
+export function mayHoldOut(state: PrefixState, windows: KeepWarmValue['windows'], now: number): boolean {
+  if (windows.length > 0 || state.lastArrivalAt === null) return false
   return nextAnnouncement(state, now) === null && pendingUntil(state, now) === null
 }
 
 /** Whether the keep-alive that is due now is the one that this gap goes without. */
-export function isHeldOut(state: PrefixState, keepWarm: Pick<KeepWarmValue, 'plan' | 'windows'>, now: number): boolean {
+export function isHeldOut(state: PrefixState, windows: KeepWarmValue['windows'], now: number): boolean {
   const { trial } = state
   if (trial === undefined || !trial.heldOut || trial.lifted === true || trial.gapAt !== state.lastArrivalAt)
     return false
-  return mayHoldOut(state, keepWarm, now)
+  return mayHoldOut(state, windows, now)
 }
 
 /** The plan changed to one whose gaps are not measured. What the sums hold stays. */
@@ -95,12 +91,4 @@ function booked(trial: HoldoutGap, nanos: number, at: number, why: string): Hold
     why,
   }
   return { trial: { ...trial, bookedNanos: nanos }, row }
-}
-
-/** Books what one of our calls cost in a state that is being made. */
-export function paidIn(state: PrefixState, nanos: number, at: number): HoldoutRow[] {
-  if (state.trial === undefined) return []
-  const { trial, row } = paid(state.trial, nanos, at)
-  state.trial = trial
-  return row === null ? [] : [row]
 }

@@ -22,18 +22,20 @@ import { replyOf } from './call-log.ts'
 import type { CallOutcome } from './call-log.ts'
 import { askModel } from './model-call.ts'
 import type { Asked, BotShell } from './model-call.ts'
-import { added, MAX_ITERATIONS, toolsOf, windowOf } from './state.ts'
-import type { BotCache, BotConfig, BotState, BotTotals } from './state.ts'
+import { added, toolsOf, windowOf } from './state.ts'
+import { MAX_ITERATIONS } from '../registry/records/bot.ts'
+import type { BotCache, BotConfig, BotState, BotTotals } from '../registry/records/bot.ts'
 import { runTools } from './tool-calls.ts'
 import { handOver } from './keep-warm.ts'
 import type { TurnCall } from './keep-warm.ts'
 import type { Turn } from '../live/definition.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import { callId, summaryId, toolId } from '../registry/records/bot-call.ts'
+import { MINUTE_MS } from '../../core/time/time.ts'
 
 const CALL_TIMEOUT_MS = 300_000
 /** An alarm has fifteen minutes; a turn ends by itself before it is cut off there. */
-const TURN_MS = 13 * 60_000
+const TURN_MS = 13 * MINUTE_MS
 /** No call is begun with less than this left. */
 const LEAST_CALL_MS = 20_000
 const SUMMARY_TOKENS = 600

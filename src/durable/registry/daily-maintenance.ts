@@ -2,16 +2,16 @@ import { rollUpRows } from '../../core/prefix/history-roll-up.ts'
 import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { Idempotency } from './tables/idempotency.ts'
 import type { RegistryStore } from './tables/tables.ts'
-import { dayOf } from '../../core/time/time.ts'
+import { DAY_MS, dayOf, MINUTE_MS } from '../../core/time/time.ts'
 
 /** Rows are kept whole for a week, then by the hour. */
-const HISTORY_MS = 7 * 24 * 3_600_000
+const HISTORY_MS = 7 * DAY_MS
 /** Pages of history rolled up at once, at each sweep: a fraction of a second, and more a day than one Registry can write. */
 const ROLL_UPS_AT_ONCE = 500
-const JOB_MS = 7 * 24 * 3_600_000
+const JOB_MS = 7 * DAY_MS
 /** Past its due time by so much, a prefix has neither slot nor claim. */
-const FORGOTTEN_MS = 10 * 60_000
-const LEDGER_DAYS_MS = 400 * 24 * 3_600_000
+const FORGOTTEN_MS = 10 * MINUTE_MS
+const LEDGER_DAYS_MS = 400 * DAY_MS
 
 /** Rows older than a week are told by the hour. */
 export function rollUp({ history }: RegistryStore, now: number): void {

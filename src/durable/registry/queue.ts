@@ -1,11 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts'
+import type { ProbeMessage } from './records/claim.ts'
 import type { ManagedCacheMessage } from './records/managed-cache.ts'
-
-/** A message on the probe queue: which claim of which Registry. What is in it is looked up when it arrives. */
-export interface ProbeMessage {
-  account: string
-  seq: number
-}
 
 const SEND_BATCH = 100
 

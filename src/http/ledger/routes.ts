@@ -2,17 +2,16 @@ import * as z from 'zod'
 import { Failure } from '../../contract/failure.ts'
 import { armsTogether, ENOUGH_HELD_OUT, measured } from '../../core/ledger/holdout-estimate.ts'
 import type { Arms } from '../../core/ledger/holdout-estimate.ts'
-import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../../durable/registry/ledger/pages.ts'
+import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../../durable/registry/records/ledger.ts'
 import { account } from '../server/auth.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
-import { dayOf } from '../../core/time/time.ts'
+import { DAY_MS, dayOf } from '../../core/time/time.ts'
 import { EMPTY_DAY } from '../../durable/registry/records/day.ts'
 import type { DayTotals } from '../../durable/registry/records/day.ts'
 import { iso, money } from '../present/format.ts'
 
-const DAY_MS = 86_400_000
 /** Single rows are kept for so long: today, and the six days before it. */
 export const ENTRY_DAYS = 7
 export const LEDGER_DAYS = 400

@@ -1,6 +1,7 @@
 import type { RetentionOffer } from '../../core/model/facts.ts'
-import { assumed, CHAT, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price } from './build.ts'
+import { assumed, CHAT, CHECKED, facts, model, price } from './build.ts'
 import type { Card, ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://forum.moonshot.ai'
 
@@ -28,6 +29,7 @@ function row(names: string[], rates: { input: number; read: number; output: numb
 export const moonshot: Card = {
   ...CHAT,
   id: 'moonshot',
+  aliases: ['moonshot_ai', 'moonshotai'],
   name: 'Moonshot Kimi',
   baseUrl: 'https://api.moonshot.ai/v1',
   secret: 'MOONSHOT_API_KEY',

@@ -1,5 +1,6 @@
-import { automatic, CHAT, facts, HOUR_MS, MINUTE_MS, model, stated, UNSTATED } from './build.ts'
+import { automatic, CHAT, facts, model, stated, UNSTATED } from './build.ts'
 import type { Card, ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://openrouter.ai/docs/features/prompt-caching'
 
@@ -60,6 +61,7 @@ const FAL_DOCS = 'https://docs.fal.ai'
 export const fal: Card = {
   ...openrouter,
   id: 'fal',
+  aliases: ['fal_ai'],
   name: 'fal (OpenRouter)',
   baseUrl: 'https://fal.run/openrouter/router/openai/v1',
   auth: { header: 'authorization', scheme: 'Key' },

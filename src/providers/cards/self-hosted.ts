@@ -1,5 +1,6 @@
-import { assumed, automatic, CHAT, facts, HOUR_MS, MINUTE_MS } from './build.ts'
+import { assumed, automatic, CHAT, facts } from './build.ts'
 import type { Card } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const ADMINISTRATORS = "The administrator's, by a Worker variable; https and a public host outside of development."
 
@@ -11,6 +12,7 @@ const VLLM_DOCS = 'https://docs.vllm.ai/en/latest/features/automatic_prefix_cach
 export const vllm: Card = {
   ...CHAT,
   id: 'vllm',
+  aliases: ['hosted_vllm'],
   name: 'vLLM',
   baseUrl: '{VLLM_BASE_URL}',
   secret: 'VLLM_API_KEY',
@@ -36,6 +38,7 @@ const SGLANG_DOCS = 'https://docs.sglang.ai/advanced_features/server_arguments.h
 export const sglang: Card = {
   ...vllm,
   id: 'sglang',
+  aliases: [],
   name: 'SGLang',
   baseUrl: '{SGLANG_BASE_URL}',
   secret: 'SGLANG_API_KEY',
@@ -60,6 +63,7 @@ const LLAMA_DOCS = 'https://github.com/ggml-org/llama.cpp/blob/master/tools/serv
 export const llamaCpp: Card = {
   ...vllm,
   id: 'llama-cpp',
+  aliases: [],
   name: 'llama.cpp server',
   baseUrl: '{LLAMA_CPP_BASE_URL}',
   secret: 'LLAMA_CPP_API_KEY',

@@ -1,11 +1,13 @@
-import { assumed, automatic, CHAT, facts, HOUR_MS, MINUTE_MS } from './build.ts'
+import { assumed, automatic, CHAT, facts } from './build.ts'
 import type { Card } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://docs.together.ai/docs/prompt-caching'
 
 export const together: Card = {
   ...CHAT,
   id: 'together',
+  aliases: ['together_ai'],
   name: 'Together',
   baseUrl: 'https://api.together.ai/v1',
   secret: 'TOGETHER_API_KEY',

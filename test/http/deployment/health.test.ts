@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { healthAnswer } from '../../../src/contract/values.ts'
 import { health, overdueMs } from '../../../src/http/deployment/health.ts'
-import { MINUTE, NOON } from '../../support/sample.ts'
+import { MINUTE_MS } from '../../../src/core/time/time.ts'
+import { NOON } from '../../support/sample.ts'
 
 describe('overdueMs', () => {
   it('is 0 for work that came due since the last sweep, while sweeps run', () => {
@@ -13,8 +14,8 @@ describe('overdueMs', () => {
   })
 
   it('counts from the due time where sweeps stopped, or never ran', () => {
-    expect(overdueMs(NOON + 10 * MINUTE, NOON, NOON + MINUTE)).toBe(9 * MINUTE)
-    expect(overdueMs(NOON + MINUTE, null, NOON)).toBe(MINUTE)
+    expect(overdueMs(NOON + 10 * MINUTE_MS, NOON, NOON + MINUTE_MS)).toBe(9 * MINUTE_MS)
+    expect(overdueMs(NOON + MINUTE_MS, null, NOON)).toBe(MINUTE_MS)
   })
 
   it('is 0 where nothing is due', () => {

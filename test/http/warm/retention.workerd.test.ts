@@ -1,9 +1,10 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 import { prefixAnswer, requestAnswer } from '../../../src/contract/prefix.ts'
 import { anthropicBody, bindings, get, longText, pick, post, received, useLab } from '../support.ts'
 import type { Answer } from '../support.ts'
-import { auto, DAY_MS, HOUR_MARKER, HOUR_MS, marked, question, unmarked, useCalendar } from './support.ts'
+import { auto, HOUR_MARKER, marked, question, unmarked, useCalendar } from './support.ts'
 
 const world = useLab()
 const { pass, use } = useCalendar(world)
@@ -41,7 +42,7 @@ describe('a prefix whose retention no caller says', () => {
     const shown = requestAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}/request`)).json)
     expect(shown).toMatchObject({ retention: '1h', probe: { body: sent } })
     // A caller who takes the marker reads what was written.
-    pass(20 * 60_000)
+    pass(20 * MINUTE_MS)
     await use(pick(warmed, 'id'), marked(body, '1h'))
     expect(prefixAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}`)).json)).toMatchObject({
       hits: 1,

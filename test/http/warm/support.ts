@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, expect, vi } from 'vitest'
+import { DAY_MS } from '../../../src/core/time/time.ts'
 import { longText, post, warmOf } from '../support.ts'
 import type { World } from '../support.ts'
 
-export const HOUR_MS = 3_600_000
-export const DAY_MS = 24 * HOUR_MS
 export const HOUR_MARKER = '"cache_control":{"type":"ephemeral","ttl":"1h"}'
 export const question = { messages: [{ role: 'user', content: 'Which tent for two?' }] }
 

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { managedCacheDialectOf } from '../../../src/providers/managed-cache/registry.ts'
 import { cards } from '../../../src/providers/registry.ts'
 import { clockFrom } from '../../../src/runtime/clock.ts'
 import { accessTo } from '../../../src/runtime/env.ts'
@@ -9,9 +8,9 @@ import { createLab } from '../../lab/index.ts'
 import type { Lab } from '../../lab/index.ts'
 import { serviceAccountKey } from '../../support/service-account.ts'
 import type { ManagedCacheRequest } from '../../../src/providers/managed-cache/dialect.ts'
+import { HOUR_MS } from '../../../src/core/time/time.ts'
 
 /** Every provider with managed caches, the whole way to the lab and back: address, credential, door, and the reading of it. */
-const HOUR = 3_600_000
 const MODEL = 'gemini-3.8-flash'
 const MARK = 'pilotlight:dep_1:00'
 const TEXT = `{"contents":[{"role":"user","parts":[{"text":${JSON.stringify('Lamps. '.repeat(4_000))}}]}]}`
@@ -26,10 +25,10 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-const having = cards.filter((card) => managedCacheDialectOf(card) !== null)
+const having = cards.filter((card) => card.managedCaches !== undefined)
 
 describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) => {
-  const dialect = managedCacheDialectOf(card)!
+  const dialect = card.managedCaches!
   const access = accessTo(card, { ENVIRONMENT: 'development', LAB_URL: 'http://lab.test', LAB_PROVIDERS: id })
   const ask = (request: ManagedCacheRequest, credential = access.credential): Promise<ManagedCacheAnswer> =>
     callManagedCache({ ...access, credential }, dialect, request, clock, 10_000)
@@ -38,7 +37,7 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
     return answer.text
   }
   const create = (text = TEXT, mark = MARK): ManagedCacheRequest =>
-    dialect.create(dialect.prepare(text, MODEL), mark, HOUR, access.baseUrl)
+    dialect.create(dialect.prepare(text, MODEL), mark, HOUR_MS, access.baseUrl)
 
   it('makes, gets, lists, renews and deletes a handle', async () => {
     const made = dialect.read(textOf(await ask(create())))
@@ -46,11 +45,11 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
     expect(made.tokens).toBeGreaterThan(1_000)
     expect(dialect.read(textOf(await ask(dialect.get(made.name))))).toEqual(made)
     expect(dialect.readList(textOf(await ask(dialect.list(null)))).handles).toEqual([made])
-    const renewed = dialect.read(textOf(await ask(dialect.renew(made.name, 2 * HOUR))))
-    expect(renewed.expiresAt - made.expiresAt).toBeGreaterThan(HOUR - 1_000)
+    const renewed = dialect.read(textOf(await ask(dialect.renew(made.name, 2 * HOUR_MS))))
+    expect(renewed.expiresAt - made.expiresAt).toBeGreaterThan(HOUR_MS - 1_000)
     expect(renewed.name).toBe(made.name)
     expect((await ask(dialect.remove(made.name))).kind).toBe('answered')
-    for (const request of [dialect.get(made.name), dialect.renew(made.name, HOUR), dialect.remove(made.name)])
+    for (const request of [dialect.get(made.name), dialect.renew(made.name, HOUR_MS), dialect.remove(made.name)])
       expect((await ask(request)).kind).toBe('gone')
     expect(dialect.readList(textOf(await ask(dialect.list(null)))).handles).toEqual([])
   })

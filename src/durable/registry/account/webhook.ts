@@ -1,30 +1,17 @@
+import { sealedFor } from '../../../calls/webhook-message.ts'
+import type { SealedSecret, WebhookTarget } from '../../../calls/webhook-message.ts'
 import type { Vars } from '../../../runtime/env.ts'
 import { newWebhookSecret } from '../../../runtime/ids.ts'
 import { seal, sealedWith, unseal } from '../../../runtime/seal.ts'
-import type { SealedFor, SealedWith } from '../../../runtime/seal.ts'
 import type { Outbox } from './outbox.ts'
 import type { DeliveryOutcome } from './outbox.ts'
+import type { WebhookView } from '../records/webhook.ts'
 import type { StoppedPlan } from '../tables/outbox.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import { DAY_MS } from '../../../core/time/time.ts'
 
 /** For so long after a new secret was drawn the one before signs too, so that a receiver can change over. */
-const FORMER_SECRET_MS = 86_400_000
-/** No credential can have this name, so that no sealed text of one opens as the other. */
-const SEALED_NAME = '/webhook'
-
-/** A signing secret, sealed, and which one of the webhook's it is. */
-export interface SealedSecret {
-  sealed: string
-  generation: number
-}
-
-/** Where messages go, and what they are signed with. Only who posts them opens the secrets. */
-export interface WebhookTarget {
-  account: string
-  url: string
-  /** The one in force first; for a day after a change, the one before it. */
-  secrets: SealedSecret[]
-}
+const FORMER_SECRET_MS = DAY_MS
 
 /** The right to try once to deliver a message. */
 export interface DeliveryAttempt {
@@ -37,18 +24,6 @@ export interface DeliveryAttempt {
   count: number
   stops: StoppedPlan[]
   target: WebhookTarget
-}
-
-export interface WebhookView {
-  url: string
-  createdAt: number
-  secretAt: number
-  sealedWith: SealedWith
-  waiting: number
-  undeliverable: number
-  delivered: number
-  lastDeliveredAt: number | null
-  lastFailure: { at: number; why: string } | null
 }
 
 interface Row extends SealedSecret {
@@ -98,7 +73,7 @@ export class Webhook {
     const generation = row.generation + 1
     const { sealed, generation: formerGeneration } = row
     const former = sealed === '' ? null : { sealed, generation: formerGeneration, untilAt: now + FORMER_SECRET_MS }
-    const text = seal(secret, boundTo(this.#account, generation), this.#vars)
+    const text = seal(secret, sealedFor(this.#account, generation), this.#vars)
     return { ...row, generation, sealed: text, secretAt: now, former }
   }
 
@@ -158,7 +133,7 @@ export class Webhook {
     const former = row.former !== null && now < row.former.untilAt ? row.former : null
     const again = <One extends SealedSecret>(one: One): One => {
       if (sealedWith(one.sealed, this.#vars) !== 'previous') return one
-      const to = boundTo(this.#account, one.generation)
+      const to = sealedFor(this.#account, one.generation)
       return { ...one, sealed: seal(unseal(one.sealed, to, this.#vars), to, this.#vars) }
     }
     this.#save({ ...again(row), former: former === null ? null : again(former) })
@@ -191,12 +166,3 @@ export class Webhook {
 }
 
 const NEW = { delivered: 0, lastDeliveredAt: null, lastFailure: null }
-
-function boundTo(account: string, generation: number): SealedFor {
-  return { account, name: SEALED_NAME, generation, host: '' }
-}
-
-/** Opens the secrets of a webhook. Throws `not_configured` where the deployment has not the secret that they are sealed under. */
-export function webhookSecrets({ account, secrets }: WebhookTarget, vars: Vars): string[] {
-  return secrets.map(({ sealed, generation }) => unseal(sealed, boundTo(account, generation), vars))
-}

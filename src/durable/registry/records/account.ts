@@ -1,3 +1,5 @@
+import type { SealedWith } from '../../../runtime/seal.ts'
+
 /** An account's settings: the administrator's, kept where they are used. */
 export interface AccountSettings {
   account: string
@@ -8,4 +10,26 @@ export interface AccountSettings {
   globalKillSwitch: boolean
   /** Names of Worker secrets this account may use. Accounts that share one share the provider's cache. */
   allowedSecrets: string[]
+}
+
+/** Settings of an account that was not created yet. */
+export function newSettings(account: string): AccountSettings {
+  return {
+    account,
+    createdAt: 0,
+    budgetNanosPerDay: null,
+    killSwitch: false,
+    globalKillSwitch: false,
+    allowedSecrets: [],
+  }
+}
+
+/** A credential as an administrator sees it: everything but the secret. */
+export interface CredentialView {
+  name: string
+  provider: string
+  host: string
+  generation: number
+  createdAt: number
+  sealedWith: SealedWith
 }

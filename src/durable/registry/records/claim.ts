@@ -44,3 +44,9 @@ export interface Job {
   /** Where the cache is required: what the receipt is judged by, and the receipt that left a doubt. */
   required?: Asked & { doubt: Receipt | null }
 }
+
+/** A message on the probe queue: which claim of which Registry. What is in it is looked up when it arrives. */
+export interface ProbeMessage {
+  account: string
+  seq: number
+}

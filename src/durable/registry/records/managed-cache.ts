@@ -1,4 +1,4 @@
-import type { ManagedCacheKeep, ManagedCacheState } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheKeep, ManagedCacheState, SeenManagedCache } from '../../../core/managed-cache/state.ts'
 import type { Grants } from '../../../calls/credential.ts'
 import type { ManagedCacheTarget, ManagedCacheLease } from '../../../calls/lease.ts'
 
@@ -103,3 +103,20 @@ export interface ManagedCacheDue {
   target: ManagedCacheTarget
   delayMs: number
 }
+
+/** Managed caches at one provider: all that are registered, those with a live handle, and those that stopped. */
+export interface ManagedCacheCount {
+  provider: string
+  registered: number
+  live: number
+  stopped: number
+}
+
+/** A handle of ours that a provider listed. */
+export interface ListedOurs extends SeenManagedCache {
+  /** The beginning of the fingerprint that its mark carries. */
+  print: string
+}
+
+/** Whose list it is: a credential of this account; null: of another account. Absent: the deployment's own. */
+export type ListedWith = { credential: string; credentialGeneration: number }

@@ -6,17 +6,8 @@ import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { BarrierAnswer } from '../records/barrier.ts'
 import { Waiters } from '../../waiters.ts'
-
-/** What a caller at a barrier is told. */
-export interface BarrierAnswer {
-  role: 'leader' | 'ready' | 'wait'
-  /** The name under which a leader reports; null for everybody else. */
-  lease: string | null
-  /** Leader: until when it is believed alive. Ready: until when it can be read, as far as is known. Wait: until when its leader is. */
-  until: number | null
-  why: string
-}
 
 /** Fan-out barriers of one account, a row each while somebody leads or has led. Who waits is in memory and asks again. */
 export class Barriers {

@@ -3,26 +3,13 @@ import type { Asked } from '../../../core/cache/required.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { endedJob } from '../records/job.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
-import type { Ended, Job, Message, Refused, Settled } from '../records/claim.ts'
-import type { PrefixView } from '../records/prefix-view.ts'
+import type { Ended, Job, Message, Settled } from '../records/claim.ts'
+import type { Flight } from '../records/warmed.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { Waiters } from '../../waiters.ts'
 import type { Lease } from '../../../calls/lease.ts'
 import type { Grants } from '../../../calls/credential.ts'
-
-/** How a warm that was asked for goes on. */
-export type Flight =
-  | ({ role: 'leader'; lease: Lease } & Grants)
-  | { role: 'follower'; k: number; seq: number }
-  | { role: 'queued'; job: Job }
-  | ({ role: 'refused' } & Refused)
-
-export interface Warmed {
-  view: PrefixView
-  created: boolean
-  flight: Flight
-}
 
 /** What flights need of the object around them. */
 export interface SingleFlightPorts {

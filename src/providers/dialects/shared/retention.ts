@@ -1,9 +1,9 @@
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import { invalid } from './body.ts'
-import { HOUR_MS, MINUTE_MS } from '../../cards/build.ts'
 import { degraded } from './strategy.ts'
 import type { Advice } from '../../../core/model/advice.ts'
 import type { CacheRequest, NativeRequest } from '../../dialect.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../core/time/time.ts'
 
 /** Every name that some provider has for a retention. A name outside is a mistake, a name inside may merely not be offered here. */
 const KNOWN = new Set(['5m', '1h', '30m', '12h', 'in_memory', '24h', '2h', 'implicit'])

@@ -1,0 +1,68 @@
+import type * as z from 'zod'
+import { readFailure } from '../contract/failure.ts'
+import { webhookProblem } from '../contract/webhook.ts'
+import type { webhookMessage } from '../contract/webhook.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { isDevelopment } from '../runtime/env.ts'
+import type { Vars } from '../runtime/env.ts'
+import { unseal } from '../runtime/seal.ts'
+import type { SealedFor } from '../runtime/seal.ts'
+import { deliver } from './webhook.ts'
+import type { Delivery } from './webhook.ts'
+
+export type WebhookMessage = z.output<typeof webhookMessage>
+
+/** No credential can have this name, so that no sealed text of one opens as the other. */
+const SEALED_NAME = '/webhook'
+
+/** A signing secret, sealed, and which one of the webhook's it is. */
+export interface SealedSecret {
+  sealed: string
+  generation: number
+}
+
+/** Where messages go, and what they are signed with. Only who posts them opens the secrets. */
+export interface WebhookTarget {
+  account: string
+  url: string
+  /** The one in force first; for a day after a change, the one before it. */
+  secrets: SealedSecret[]
+}
+
+export function sealedFor(account: string, generation: number): SealedFor {
+  return { account, name: SEALED_NAME, generation, host: '' }
+}
+
+/** Posts a message to a webhook, once. Never throws: how it went wrong is the answer. */
+export async function postMessage(
+  target: WebhookTarget,
+  id: string,
+  message: WebhookMessage,
+  vars: Vars,
+  clock: Clock,
+): Promise<Delivery> {
+  const problem = webhookProblem(target.url, isDevelopment(vars))
+  if (problem !== null) return { status: null, why: `url: ${problem}`, final: false }
+  try {
+    const secrets = webhookSecrets(target, vars)
+    return await deliver({
+      url: target.url,
+      secrets,
+      id,
+      body: JSON.stringify(message),
+      sentAt: clock.realAt(clock.now()),
+    })
+  } catch (thrown) {
+    return { status: null, why: readFailure(thrown)?.message ?? 'the message could not be signed', final: false }
+  }
+}
+
+/** Opens the secrets of a webhook. Throws `not_configured` where the deployment has not the secret that they are sealed under. */
+export function webhookSecrets({ account, secrets }: WebhookTarget, vars: Vars): string[] {
+  return secrets.map(({ sealed, generation }) => unseal(sealed, sealedFor(account, generation), vars))
+}
+
+/** What `POST /accounts/{id}/webhook/test` sends: a message about nothing. */
+export function testMessage(account: string, now: number): WebhookMessage {
+  return { type: 'webhook.test', timestamp: new Date(now).toISOString(), data: { account, count: 0, stops: [] } }
+}
