@@ -1,4 +1,4 @@
-import { runsInside } from './longer-prefix.ts'
+import { isRenewedByLonger } from './longer-prefix.ts'
 import { retentionInWords } from './retention.ts'
 import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
@@ -38,14 +38,14 @@ function evidence(state: PrefixState): string {
   const { lastReceipt, lastHit, anchorAt } = state
   if (anchorAt !== null && lastHit?.at === anchorAt)
     return `a real request read ${lastHit.cachedTokens} tokens from the cache`
-  if (runsInside(state)) return 'a request of a longer prefix, which begins with this one, renewed it too'
+  if (isRenewedByLonger(state)) return 'a request of a longer prefix, which begins with this one, renewed it too'
   if (anchorAt !== null && lastReceipt !== null && anchorAt > lastReceipt.at)
     return 'a real request found it gone and wrote it again'
   return lastReceipt?.why ?? 'nothing has been sent yet'
 }
 
 /** What is believed of an entry that stands where no request goes any more, whatever was seen of it. */
-export function elsewhere(why: string): Belief {
+export function unreachable(why: string): Belief {
   return { state: 'cold', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed: false, why }
 }
 

@@ -28,7 +28,7 @@ function longest(retention: LearnedRetention): number {
  * An entry was found at `at`, `gapMs` after it was last written or read. Widens a retention that keeps holding: an
  * assumed one up to its bound, a stated one that had been narrowed up to what is stated.
  */
-export function heldFor(retention: LearnedRetention, gapMs: number, at: number): LearnedRetention {
+export function afterHit(retention: LearnedRetention, gapMs: number, at: number): LearnedRetention {
   if (gapMs <= 0 || (!retention.assumed && gapMs < retention.ttlMs * 0.8)) return retention
   if (!retention.assumed && retention.statedTtlMs === undefined) {
     if ((retention.earlyMisses ?? 0) === 0) return retention
@@ -63,7 +63,7 @@ function settled(retention: LearnedRetention): LearnedRetention {
  * once. A stated one is narrowed by the second such miss in a row: to the longest shorter retention that the model offers,
  * which is what a downgrade that nobody tells gives; and then widened again by what is found.
  */
-export function goneAfter(
+export function afterMiss(
   retention: LearnedRetention,
   gapMs: number,
   at: number,

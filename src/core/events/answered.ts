@@ -6,7 +6,7 @@ import { ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
 import type { PlanContext } from '../planning/plan.ts'
 import { costOf } from '../model/price.ts'
 import { readReceipt } from '../cache/read-receipt.ts'
-import { goneAfter, granted } from '../cache/retention.ts'
+import { afterMiss, granted } from '../cache/retention.ts'
 import { pendingUntil } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { paidIn } from '../ledger/holdout-gap.ts'
@@ -112,7 +112,7 @@ export function applyAnswer(
     case 'cold':
       state.keepColds = before.keepColds + 1
       if (state.retention !== null && goneMs !== null)
-        state.retention = goneAfter(
+        state.retention = afterMiss(
           state.retention,
           before.readZeroGapMs ?? goneMs,
           startedAt,

@@ -3,7 +3,7 @@ import { applyCacheRead, retentionRows } from './cache-read.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import { ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
 import { counted } from '../demand/request-rate.ts'
-import { goneAfter, granted, writtenInstead, writtenName } from '../cache/retention.ts'
+import { afterMiss, granted, writtenInstead, writtenName } from '../cache/retention.ts'
 import { SWEEP_HORIZON_MS } from '../time/schedule.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
@@ -151,7 +151,7 @@ function wroteItself(
   // Only where real requests are known to read this entry: one that never could says nothing about how long it lives.
   const ownAt = ownAnchorAt({ anchorAt, ...(inside === undefined ? {} : { inside }) })
   const early = verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
-  const gone = early ? goneAfter(retention, at - ownAt, at, offers) : retention
+  const gone = early ? afterMiss(retention, at - ownAt, at, offers) : retention
   return granted(gone, usage, offers)?.retention ?? gone
 }
 

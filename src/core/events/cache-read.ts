@@ -1,5 +1,5 @@
 import type { HistoryRow } from '../prefix/history.ts'
-import { goneAfter, heldFor, retentionInWords } from '../cache/retention.ts'
+import { afterMiss, afterHit, retentionInWords } from '../cache/retention.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 import { MINUTE_MS } from '../time/time.ts'
@@ -20,8 +20,8 @@ export function applyCacheRead(
   state.measuredTokens = before.measuredTokens ?? tokens
   if (state.retention !== null) {
     // A read-nothing answer that is followed by a read was a lapse after all, healed by its own write.
-    if (before.readZeroGapMs !== null) state.retention = goneAfter(state.retention, before.readZeroGapMs, at, offers)
-    else if (gapMs !== null) state.retention = heldFor(state.retention, gapMs, at)
+    if (before.readZeroGapMs !== null) state.retention = afterMiss(state.retention, before.readZeroGapMs, at, offers)
+    else if (gapMs !== null) state.retention = afterHit(state.retention, gapMs, at)
   }
   state.anchorAt = state.retention?.kind === 'fixed' ? before.anchorAt : Math.max(before.anchorAt ?? 0, at)
 }

@@ -5,9 +5,9 @@ import { pendingUntil } from '../prefix/signal.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import type { HoldoutGap, Stake } from '../prefix/parts.ts'
 
-/** What a step changed: the trial as it is now, and what the sums are to take from it. */
+/** What a step changed: the gap as it is now, and what the sums are to take from it. */
 export interface HoldoutStep {
-  trial: HoldoutGap
+  gap: HoldoutGap
   row: HoldoutRow | null
 }
 
@@ -27,9 +27,8 @@ export function mayHoldOut(state: PrefixState, windows: KeepWarmValue['windows']
 
 /** Whether the keep-alive that is due now is the one that this gap goes without. */
 export function isHeldOut(state: PrefixState, windows: KeepWarmValue['windows'], now: number): boolean {
-  const { trial } = state
-  if (trial === undefined || !trial.heldOut || trial.lifted === true || trial.gapAt !== state.lastArrivalAt)
-    return false
+  const { trial: gap } = state
+  if (gap === undefined || !gap.heldOut || gap.lifted === true || gap.gapAt !== state.lastArrivalAt) return false
   return mayHoldOut(state, windows, now)
 }
 
@@ -39,48 +38,47 @@ export function spoiled({ gapAt, heldOut }: HoldoutGap): HoldoutGap {
 }
 
 /** A keep-alive is planned for this gap. What was planned moves until it was due. */
-export function atStake(trial: HoldoutGap, stake: Stake, now: number): HoldoutGap {
-  if (trial.spoiled === true) return trial
-  const standing = trial.stake
-  if (standing !== undefined && (now >= standing.dueAt || standing.dueAt === stake.dueAt)) return trial
-  return { ...trial, stake }
+export function atStake(gap: HoldoutGap, stake: Stake, now: number): HoldoutGap {
+  if (gap.spoiled === true) return gap
+  const standing = gap.stake
+  if (standing !== undefined && (now >= standing.dueAt || standing.dueAt === stake.dueAt)) return gap
+  return { ...gap, stake }
 }
 
 /** One of our calls in this gap took so much. */
-export function paid(trial: HoldoutGap, nanos: number, at: number): HoldoutStep {
-  if (trial.stake === undefined || nanos === 0) return { trial, row: null }
-  const next = { ...trial, paidNanos: trial.paidNanos + nanos }
+export function paid(gap: HoldoutGap, nanos: number, at: number): HoldoutStep {
+  if (gap.stake === undefined || nanos === 0) return { gap, row: null }
+  const next = { ...gap, paidNanos: gap.paidNanos + nanos }
   return next.bookedNanos === undefined
-    ? { trial: next, row: null }
+    ? { gap: next, row: null }
     : booked(next, next.bookedNanos + nanos, at, 'a call of this idle gap was answered after it was counted')
 }
 
 /** The plan rests: what the gap costs stands, unless the next real request finds the entry all the same. */
-export function rested(trial: HoldoutGap, at: number): HoldoutStep {
-  if (trial.stake === undefined || at < trial.stake.dueAt || trial.bookedNanos !== undefined)
-    return { trial, row: null }
-  const why = trial.heldOut
+export function rested(gap: HoldoutGap, at: number): HoldoutStep {
+  if (gap.stake === undefined || at < gap.stake.dueAt || gap.bookedNanos !== undefined) return { gap, row: null }
+  const why = gap.heldOut
     ? 'held out: this idle gap gets no keep-alives, to measure what they save'
     : 'kept warm as far as the plan goes; counted beside the idle gaps that are held out'
-  return booked(trial, trial.paidNanos + trial.stake.writeNanos, at, why)
+  return booked(gap, gap.paidNanos + gap.stake.writeNanos, at, why)
 }
 
 /**
  * The real request came that ends the gap. `hit`: its usage shows that it read the prefix; whatever else is taken for a rewrite, in
  * both kinds of gaps.
  */
-export function ended(trial: HoldoutGap, hit: boolean, at: number): HoldoutStep {
-  if (trial.stake === undefined || at < trial.stake.dueAt) return { trial, row: null }
-  const { writeNanos, readNanos } = trial.stake
+export function ended(gap: HoldoutGap, hit: boolean, at: number): HoldoutStep {
+  if (gap.stake === undefined || at < gap.stake.dueAt) return { gap, row: null }
+  const { writeNanos, readNanos } = gap.stake
   const why = hit
     ? 'the real request that ended this idle gap read the prefix'
     : 'the real request that ended this idle gap did not read the prefix'
-  return booked(trial, trial.paidNanos + (hit ? readNanos : writeNanos), at, why)
+  return booked(gap, gap.paidNanos + (hit ? readNanos : writeNanos), at, why)
 }
 
-function booked(trial: HoldoutGap, nanos: number, at: number, why: string): HoldoutStep {
-  const { stake, heldOut, bookedNanos } = trial
-  if (stake === undefined || bookedNanos === nanos) return { trial, row: null }
+function booked(gap: HoldoutGap, nanos: number, at: number, why: string): HoldoutStep {
+  const { stake, heldOut, bookedNanos } = gap
+  if (stake === undefined || bookedNanos === nanos) return { gap, row: null }
   const row: HoldoutRow = {
     at,
     type: 'trial',
@@ -90,13 +88,13 @@ function booked(trial: HoldoutGap, nanos: number, at: number, why: string): Hold
     ...(bookedNanos === undefined ? {} : { insteadOfNanos: bookedNanos }),
     why,
   }
-  return { trial: { ...trial, bookedNanos: nanos }, row }
+  return { gap: { ...gap, bookedNanos: nanos }, row }
 }
 
 /** Books what one of our calls cost in a state that is being made. */
 export function paidIn(state: PrefixState, nanos: number, at: number): HoldoutRow[] {
   if (state.trial === undefined) return []
-  const { trial, row } = paid(state.trial, nanos, at)
-  state.trial = trial
+  const { gap, row } = paid(state.trial, nanos, at)
+  state.trial = gap
   return row === null ? [] : [row]
 }

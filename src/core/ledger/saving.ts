@@ -43,7 +43,7 @@ export function gapHeld(gap: OpenGap, at: number, ttlMs: number): OpenGap {
  */
 export function gapEnded(gap: OpenGap, use: Use, ttlMs: number): { gap: OpenGap; saving: Saving | null } {
   if (gap.fromAt === null) return { gap: gapOpened(gap, use.at, ttlMs), saving: null }
-  if (use.at <= gap.fromAt) return late(gap, use)
+  if (use.at <= gap.fromAt) return lateUse(gap, use)
   const next = { ...gapOpened(gap, use.at, ttlMs), credited: null }
   const beyond = use.at - gap.fromAt > gap.ttlMs
   if (!use.hit || !beyond || gap.heldUntil === null || use.at > gap.heldUntil) return { gap: next, saving: null }
@@ -54,7 +54,7 @@ export function gapEnded(gap: OpenGap, use: Use, ttlMs: number): { gap: OpenGap;
   }
 }
 
-function late(gap: OpenGap, use: Use): { gap: OpenGap; saving: Saving | null } {
+function lateUse(gap: OpenGap, use: Use): { gap: OpenGap; saving: Saving | null } {
   const { credited } = gap
   if (credited === null || use.at <= credited.fromAt || use.at >= credited.at) return { gap, saving: null }
   const natural = use.at - credited.fromAt <= credited.ttlMs || !use.hit

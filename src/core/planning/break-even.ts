@@ -23,12 +23,12 @@ export function probeLimit(state: PrefixState, context: PlanContext): number | n
   const { plan } = context.keepWarm
   if (!planKind(plan).stopsAtBreakEven) return probesAsked(plan)
   if (context.facts.price === null || state.retention === null) return null
-  const most = cap(state, context)
+  const most = breakEvenCap(state, context)
   return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
 }
 
 /** Probes in one gap that together cost no more than the cold start they protect; null where no price tells. */
-export function cap(state: PrefixState, context: PlanContext): number | null {
+export function breakEvenCap(state: PrefixState, context: PlanContext): number | null {
   const { price } = context.facts
   if (price === null || state.retention === null) return null
   const tokens = prefixTokens(state, context)
@@ -54,7 +54,7 @@ function sight(state: PrefixState, reachMs?: number): Forecast {
 /** A retention of this prefix with its prices; null where a price is not known. */
 export function holdingOf(
   state: Pick<PrefixState, 'measuredTokens'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'>,
   name: string,
   ttlMs: number,
 ): Holding | null {
@@ -65,7 +65,7 @@ export function holdingOf(
   if (rewrite === null) return null
   const read = readNanos(tokens, 0, price)
   const probe = readNanos(tokens, context.outputFloor, price)
-  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.pace), write: rewrite, read, probe }
+  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.latency), write: rewrite, read, probe }
 }
 
 /** The retentions that probes can hold an entry by, with their prices: what the provider states, renewed by each read. */

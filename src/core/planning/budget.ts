@@ -1,7 +1,7 @@
 import type { Decision, PlanContext } from './plan.ts'
 import { dollars, ratesFor } from '../model/price.ts'
 import type { PrefixState } from '../prefix/state.ts'
-import { deadline, inTurn } from './retry.ts'
+import { deadline, staggeredAt } from './retry.ts'
 import type { Purpose } from '../prefix/receipt.ts'
 import { dayOf, iso, nextDayAt } from '../time/time.ts'
 import { planKind } from './plan-kinds.ts'
@@ -34,11 +34,17 @@ export function worstNanosAt(
 }
 
 /** Asks the budgets, with the worst case. */
-export function spend(state: PrefixState, context: PlanContext, now: number, purpose: Purpose, why: string): Decision {
+export function sendWithinBudget(
+  state: PrefixState,
+  context: PlanContext,
+  now: number,
+  purpose: Purpose,
+  why: string,
+): Decision {
   const worst = worstNanos(state, context)
   const refused = budgetRefusal(state, context, now, worst) ?? outbid(state, context)
   if (refused !== null) {
-    const untilAt = inTurn(nextDayAt(now), state, context)
+    const untilAt = staggeredAt(nextDayAt(now), state, context)
     if (planKind(context.keepWarm.plan).revives && refused.heals)
       return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(nextDayAt(now))}` }
     return {

@@ -89,7 +89,7 @@ export function failed(
 }
 
 /** A call is about to be sent while the breaker is not closed: it is the trial. */
-export function tried(breaker: CircuitBreaker, now: number): CircuitBreaker {
+export function trialStarted(breaker: CircuitBreaker, now: number): CircuitBreaker {
   if (breaker.openUntil === 0 || breaker.trialUntil > now) return breaker
   return { ...breaker, trialUntil: Math.max(now, breaker.openUntil) + TRIAL_MS }
 }

@@ -1,8 +1,8 @@
-import { nextAnnouncement, preparing } from '../prefix/announcement.ts'
+import { nextAnnouncement, preparationFor } from '../prefix/announcement.ts'
 import { prefixTokens } from './break-even.ts'
-import { spend, worstNanos } from './budget.ts'
-import { draining } from './superseded.ts'
-import { untilOpening, woken } from './window-opening.ts'
+import { sendWithinBudget, worstNanos } from './budget.ts'
+import { whileDraining } from './superseded.ts'
+import { waitForWindow, resumedByWindow } from './window-opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { breakEvenProbes } from '../model/price.ts'
 import { stopConditionOf } from './stop-conditions.ts'
@@ -11,7 +11,7 @@ import { timing } from './timing.ts'
 import { isHeldOut } from '../ledger/holdout-gap.ts'
 import {
   deadline,
-  failedUntil,
+  backoffUntil,
   FIRST_BACKOFF_MS,
   heldUntil,
   LONGEST_BACKOFF_MS,
@@ -23,9 +23,9 @@ import { planKind } from './plan-kinds.ts'
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
 export function decide(before: PrefixState, context: PlanContext, now: number): Decision {
-  const state = woken(before, context, now)
-  const own = untilOpening(stopConditionOf(state, context, now) ?? timing(state, context, now), state, context, now)
-  const planned = draining(announced(own, state, context, now), state, context)
+  const state = resumedByWindow(before, context, now)
+  const own = waitForWindow(stopConditionOf(state, context, now) ?? timing(state, context, now), state, context, now)
+  const planned = whileDraining(announced(own, state, context, now), state, context)
   const due = planned.do === 'send' && planned.purpose === 'keep'
   const decision =
     due && planKind(context.keepWarm.plan).measured && isHeldOut(state, context.keepWarm.windows, now)
@@ -34,7 +34,7 @@ export function decide(before: PrefixState, context: PlanContext, now: number): 
   const { holdBack } = context
   if (holdBack === undefined || holdBack.untilAt <= now) return decision
   const held = (deadlineAt: number | null, fromAt: number): Decision => {
-    const untilAt = heldUntil(holdBack, deadlineAt, fromAt, context.pace)
+    const untilAt = heldUntil(holdBack, deadlineAt, fromAt, context.latency)
     return untilAt <= fromAt ? decision : { do: 'wait', code: holdBack.code, untilAt, why: holdBack.why }
   }
   if (decision.do === 'send') return held(decision.deadlineAt, now)
@@ -63,7 +63,7 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   if (price === null || state.retention === null || worstNanos(state, context) === null) return decision
   const tokens = prefixTokens(state, context)
   const worthProbes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? 0
-  const wanted = preparing(state, next, { worthProbes, grainMs: context.grainMs, pace: context.pace }, now)
+  const wanted = preparationFor(state, next, { worthProbes, grainMs: context.grainMs, latency: context.latency }, now)
   if (wanted === null) return decision
   const behind = decision.do === 'stop' ? { reason: decision.reason, why: decision.why } : decision.rest
   const rest = behind === undefined ? {} : { rest: behind }
@@ -71,10 +71,10 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   if (wanted.do === 'wait') return wait(wanted.untilAt)
   const [firstMs, mostMs] =
     wanted.purpose === 'keep' ? [FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS] : [REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS]
-  const againAt = failedUntil(state, context, firstMs, mostMs)
+  const againAt = backoffUntil(state, context, firstMs, mostMs)
   if (now < againAt) return wait(againAt)
   // What is foretold is worth more than gaps of the past can say.
   const { outbid: _others, ...funded } = context
-  const spent = spend(state, funded, now, wanted.purpose, wanted.why)
+  const spent = sendWithinBudget(state, funded, now, wanted.purpose, wanted.why)
   return spent.do === 'send' ? { ...spent, ...rest } : spent
 }

@@ -35,7 +35,7 @@ export interface PlanContext {
   /** Coarseness of queue delays in this clock. */
   grainMs: number
   /** What was learned of the road to this provider; absent: the cautious assumption. */
-  pace?: LatencyEstimate
+  latency?: LatencyEstimate
   /** Why calls to this provider, with this credential, should pause; absent while they need not. */
   holdBack?: HoldBack
   /** What the account may still spend today, reservations taken off; null: no account budget. */

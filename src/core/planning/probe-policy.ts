@@ -29,7 +29,7 @@ const MOST_PROBES = 10_000
  * The ski-rental cap: probes of one gap never cost more together than the one rewrite they protect. 0: no probe can pay.
  * `latencyValue` is what one avoided cold start is worth beside the money.
  */
-export function mostProbes(holding: Holding, latencyValue: number): number {
+export function maxProbes(holding: Holding, latencyValue: number): number {
   const lapse = holding.write - holding.read + latencyValue
   if (!(holding.probe > 0) || !(lapse > 0) || !Number.isFinite(lapse)) return 0
   return Math.min(MOST_PROBES, Math.floor(lapse / holding.probe + 1e-9))
@@ -37,7 +37,7 @@ export function mostProbes(holding: Holding, latencyValue: number): number {
 
 /** The longest gap that the probes of one gap can hold it through: what may come later does not matter to it. */
 export function reachOf(holding: Holding, latencyValue: number): number {
-  return holding.ttlMs + mostProbes(holding, latencyValue) * holding.everyMs
+  return holding.ttlMs + maxProbes(holding, latencyValue) * holding.everyMs
 }
 
 /**
@@ -45,7 +45,7 @@ export function reachOf(holding: Holding, latencyValue: number): number {
  * `SHORTEST_GAP_MS`: a retention shorter than that is held through them, within the cap, before it can matter.
  */
 export function horizon(holding: Holding, foresight: Forecast, latencyValue: number): Choice {
-  const most = mostProbes(holding, latencyValue)
+  const most = maxProbes(holding, latencyValue)
   const lapse = holding.write - holding.read + latencyValue
   // By the number of probes that a gap needs: its weight, and the probes it would take if more were allowed.
   const needs = new Float64Array(most + 2)
@@ -106,7 +106,7 @@ export function letGoWhy(choice: Choice, foresight: Forecast, sent: number, late
   const { holding, probes } = choice
   if (probes === 0) return choiceWhy(choice, foresight)
   const after = `held at ${holding.name}, and let go after ${sent === 1 ? 'one probe' : `${sent} probes`}`
-  if (probes >= mostProbes(holding, latencyValue))
+  if (probes >= maxProbes(holding, latencyValue))
     return `${after}: with more they would cost more than the rewrite that they protect`
   const what = sent > probes ? `more than ${probes} cost more than they are` : 'one more would cost more than it is'
   return `${after}: ${what} expected to save, by ${gapWords(foresight)}`

@@ -38,7 +38,7 @@ export function scarce(limits: readonly RateLimit[], now: number): RateLimit[] {
 }
 
 /** Requests of ours that the scarcest limit has room for until its reset; null: none is scarce. What is left below that is the application's. */
-export function roomIn(limits: readonly RateLimit[], now: number): number | null {
+export function requestsLeft(limits: readonly RateLimit[], now: number): number | null {
   const rooms = scarce(limits, now).flatMap(({ what, limit, remaining }) =>
     what.includes('tokens') ? [] : [Math.max(0, Math.floor(remaining - limit * LEAST_SHARE))],
   )

@@ -1,11 +1,11 @@
 import { DEFAULT_HOLDOUT } from '../../contract/keep-warm.ts'
 import { announcementsAt } from '../prefix/announcement.ts'
 import { decide } from './decide.ts'
-import { drained } from './superseded.ts'
+import { isDrained } from './superseded.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import { holdingOf, prefixTokens } from './break-even.ts'
 import { rewriteNanos } from '../ledger/credit.ts'
-import { woken } from './window-opening.ts'
+import { resumedByWindow } from './window-opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
@@ -21,14 +21,14 @@ export function reschedule(
   context: PlanContext,
   now: number,
 ): Transition & { decision: Decision } {
-  const awake = woken(before, context, now)
+  const awake = resumedByWindow(before, context, now)
   let state = withDraw(withoutPast(awake, now), context)
   const rows: HistoryRow[] = []
   if (awake !== before) {
     const why = `its declared window opened; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
     rows.push({ at: now, type: 'decision', decision: 'resume', why })
   }
-  if (state.stopped?.reason === 'superseded' && !drained(state, context, now)) {
+  if (state.stopped?.reason === 'superseded' && !isDrained(state, context, now)) {
     const why = 'a real request came for this version, or a newer one gave its name back; the plan goes on'
     rows.push({ at: now, type: 'decision', decision: 'resume', why })
     state = { ...state, stopped: null }
@@ -98,7 +98,7 @@ function onTrial(state: PrefixState, decision: Decision, context: PlanContext, n
   }
   if (decision.do !== 'stop') return []
   const step = rested(trial, now)
-  state.trial = step.trial
+  state.trial = step.gap
   return step.row === null ? [] : [step.row]
 }
 

@@ -14,10 +14,13 @@ import { DAY_MS } from '../time/time.ts'
 import { planKind } from './plan-kinds.ts'
 
 /** What a choice of a retention is made by, beside what is known of the prefix. */
-export type Choosing = Pick<PlanContext, 'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>
+export type ChoiceContext = Pick<
+  PlanContext,
+  'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'
+>
 
 /** The first choice is made at the door, before any deployment's clock or road is known. */
-export type FirstChoosing = Omit<Choosing, 'grainMs' | 'pace'>
+export type FirstChoiceContext = Omit<ChoiceContext, 'grainMs' | 'latency'>
 
 type Known = Pick<PrefixState, 'measuredTokens' | 'retention' | 'gaps' | 'requests'>
 
@@ -29,18 +32,18 @@ const FIRST_GRAIN_MS = 1_000
  * The retention that a prefix is first written at, where that is left to the planner: by like traffic alone. Null where the
  * plan counts probes itself or sends none, or where no price tells: then it is the model's default.
  */
-export function firstRetention(context: FirstChoosing, now: number): string | null {
+export function firstRetention(context: FirstChoiceContext, now: number): string | null {
   return firstChoice(context, now)?.holding.name ?? null
 }
 
 /** Why the planner chose the retention that a prefix is first written at, and how to have another; null where it chose none. */
-export function firstRetentionWhy(context: FirstChoosing, retention: string, now: number): string | null {
+export function firstRetentionWhy(context: FirstChoiceContext, retention: string, now: number): string | null {
   const choice = firstChoice(context, now)
   if (choice?.holding.name !== retention) return null
   return `written at ${retention}, chosen by the planner: ${choice.why}; say cache.retention to choose yourself`
 }
 
-function firstChoice(context: FirstChoosing, now: number): Chosen | null {
+function firstChoice(context: FirstChoiceContext, now: number): Chosen | null {
   return chosen(NOTHING_KNOWN, { ...context, grainMs: FIRST_GRAIN_MS }, now)
 }
 
@@ -48,7 +51,7 @@ function firstChoice(context: FirstChoosing, now: number): Chosen | null {
  * The retention of a write that is about to be sent, chosen anew by what was learned since the last one. Null: as it was, because a
  * caller decides, because the entry may still be there, or because nothing else is cheaper by enough.
  */
-export function chosenAnew(state: PrefixState, context: PlanContext, now: number): Transition | null {
+export function rechosenRetention(state: PrefixState, context: PlanContext, now: number): Transition | null {
   const { retention } = state
   if (context.open !== true || state.asWritten === true || retention === null) return null
   const mayLive = state.verdict === 'unknown' && (warmUntil(state) ?? 0) > now
@@ -79,9 +82,9 @@ export interface Alternative {
  * How plan `auto` would pay the least for an idle gap that began now: another retention on offer, or one of `others`. Null where that is
  * the one in force.
  */
-export function alternative(
+export function cheaperAlternative(
   known: Known,
-  context: Choosing,
+  context: ChoiceContext,
   now: number,
   others: readonly Holding[] = [],
 ): Alternative | null {
@@ -102,7 +105,7 @@ export function alternative(
 }
 
 /** The one that is written, by what was learned of it: a provider may not keep its word. */
-function learnedHolding(known: Known, context: Choosing, retention: LearnedRetention): Holding | null {
+function learnedHolding(known: Known, context: ChoiceContext, retention: LearnedRetention): Holding | null {
   const holding = holdingOf(known, context, grantedRetention(retention), retention.ttlMs)
   return holding === null ? null : { ...holding, name: retention.name }
 }
@@ -118,7 +121,7 @@ interface Chosen {
   why: string
 }
 
-function chosen(known: Known, context: Choosing, now: number): Chosen | null {
+function chosen(known: Known, context: ChoiceContext, now: number): Chosen | null {
   const holdings = affordable(known, context)
   if (holdings.length === 0) return null
   const { choosesRetention } = planKind(context.keepWarm.plan)
@@ -138,7 +141,7 @@ function chosen(known: Known, context: Choosing, now: number): Chosen | null {
 }
 
 /** Those whose write fits into the budget of a day; all of them where none does. */
-function affordable(known: Known, context: Choosing): Holding[] {
+function affordable(known: Known, context: ChoiceContext): Holding[] {
   const { retention } = known
   const holdings = holdingsOf(known, context).map((holding) =>
     retention?.name === holding.name ? (learnedHolding(known, context, retention) ?? holding) : holding,

@@ -24,9 +24,14 @@ export function deadline(state: PrefixState): number | null {
  * How long a call waits: to the end of what holds it back; but a keep-alive goes while there is still time for one try, unless
  * nothing at all may go, and then it waits until its entry has lapsed.
  */
-export function heldUntil(holdBack: HoldBack, deadlineAt: number | null, now: number, pace?: LatencyEstimate): number {
+export function heldUntil(
+  holdBack: HoldBack,
+  deadlineAt: number | null,
+  now: number,
+  latency?: LatencyEstimate,
+): number {
   if (deadlineAt === null) return holdBack.untilAt
-  const lastAt = holdBack.strict ? deadlineAt : deadlineAt - lastTryMs(pace)
+  const lastAt = holdBack.strict ? deadlineAt : deadlineAt - lastTryMs(latency)
   return Math.max(now, Math.min(holdBack.untilAt, lastAt))
 }
 
@@ -37,15 +42,19 @@ export const SPREAD_MS = 60_000
  * When a prefix does what many do because of something that happens at `at`: a window opens, a day begins, a switch is lifted. Within a minute of
  * it, but early enough for all its tries where it is still warm.
  */
-export function inTurn(at: number, state: PrefixState, { random, pace }: Pick<PlanContext, 'random' | 'pace'>): number {
+export function staggeredAt(
+  at: number,
+  state: PrefixState,
+  { random, latency }: Pick<PlanContext, 'random' | 'latency'>,
+): number {
   const turnAt = at + Math.floor(random * SPREAD_MS)
   const deadlineAt = state.verdict === 'warm' ? deadline(state) : null
   if (deadlineAt === null || deadlineAt <= at) return turnAt
-  return Math.max(at, Math.min(turnAt, deadlineAt - 2 * lastTryMs(pace)))
+  return Math.max(at, Math.min(turnAt, deadlineAt - 2 * lastTryMs(latency)))
 }
 
 /** When a call may be tried again after failures in a row; 0 when the last one succeeded. */
-export function failedUntil(
+export function backoffUntil(
   state: PrefixState,
   context: Pick<PlanContext, 'random'>,
   firstMs: number,

@@ -1,6 +1,6 @@
-import { cap, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
+import { breakEvenCap, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
 import { worstNanos } from './budget.ts'
-import { drained, drainedWhy } from './superseded.ts'
+import { isDrained, drainedWhy } from './superseded.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { losingWhy, lossLimit } from '../ledger/stop-loss.ts'
@@ -19,7 +19,7 @@ function stop(reason: StopReason, why: string): Decision {
 export function stopConditionOf(state: PrefixState, context: PlanContext, now: number): Decision | null {
   const { keepWarm } = context
   const kind = planKind(keepWarm.plan)
-  if (drained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
+  if (isDrained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
   if (context.gone !== undefined) return stop(context.gone.reason, context.gone.why)
   if (!kind.sends)
     return stop(
@@ -58,7 +58,7 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
       `no price is known for this model at retention ${state.retention.name}, and a plan that spends does not guess; POST /prefixes/{id}/warm still works`,
     )
   }
-  if (kind.stopsAtBreakEven && cap(state, context) === 0) {
+  if (kind.stopsAtBreakEven && breakEvenCap(state, context) === 0) {
     return stop(
       'not_worth_it',
       `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,

@@ -1,4 +1,4 @@
-import { cap } from './break-even.ts'
+import { breakEvenCap } from './break-even.ts'
 import { leadMs } from '../time/latency.ts'
 import type { Decision, PlanContext, Newer } from './plan.ts'
 import { warmUntil } from '../prefix/state.ts'
@@ -23,7 +23,7 @@ export function drainsUntil(state: PrefixState, context: PlanContext): number | 
 }
 
 /** True where a superseded version is kept no longer. */
-export function drained(state: PrefixState, context: PlanContext, now: number): boolean {
+export function isDrained(state: PrefixState, context: PlanContext, now: number): boolean {
   const until = drainsUntil(state, context)
   return until !== null && now >= until
 }
@@ -34,7 +34,7 @@ function silenceMs(state: PrefixState, context: PlanContext): number {
   if (context.keepWarm.idleTimeoutMs !== null) return context.keepWarm.idleTimeoutMs
   if (retention === null) return 0
   const { ttlMs } = retention
-  return (cap(state, context) ?? 0) * (ttlMs - leadMs(ttlMs, context.grainMs, context.pace)) + ttlMs
+  return (breakEvenCap(state, context) ?? 0) * (ttlMs - leadMs(ttlMs, context.grainMs, context.latency)) + ttlMs
 }
 
 export function drainedWhy(state: PrefixState, { newer }: PlanContext, now: number): string {
@@ -54,7 +54,7 @@ function sinceOf({ passed }: Newer): string {
 }
 
 /** What the plan decided for a superseded version that is not drained yet: it says so, and nothing is sent for longer than that. */
-export function draining(decision: Decision, state: PrefixState, context: PlanContext): Decision {
+export function whileDraining(decision: Decision, state: PrefixState, context: PlanContext): Decision {
   const { newer } = context
   if (newer === undefined || decision.do === 'stop' || decision.do === 'lapse') return decision
   const until = drainsUntil(state, context)

@@ -1,6 +1,6 @@
 import { breakEvenWhy, holdWhy, probeLimit, sinceWords } from './break-even.ts'
-import { spend } from './budget.ts'
-import { ridesAlong } from '../cache/longer-prefix.ts'
+import { sendWithinBudget } from './budget.ts'
+import { isRenewedAlongside } from '../cache/longer-prefix.ts'
 import { leadMs } from '../time/latency.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { windowOpenedAfter } from './window-opening.ts'
@@ -9,9 +9,9 @@ import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import {
   deadline,
-  failedUntil,
+  backoffUntil,
   FIRST_BACKOFF_MS,
-  inTurn,
+  staggeredAt,
   LONGEST_BACKOFF_MS,
   LONGEST_KEEP_BACKOFF_MS,
   REWRITE_BACKOFF_MS,
@@ -32,7 +32,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
     return {
       do: 'wait',
       code: 'window',
-      untilAt: sight.opensAt === null ? now : inTurn(sight.opensAt, state, context),
+      untilAt: sight.opensAt === null ? now : staggeredAt(sight.opensAt, state, context),
       why: `outside the declared windows; warm again at ${iso(sight.opensAt ?? now)}`,
     }
   const until = warmUntil(state)
@@ -47,13 +47,13 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
         untilAt: verifyAt,
         why: 'the last answer left open whether the prefix is cached: a second probe decides',
       }
-    return spend(state, context, now, 'verify', 'the last answer left open whether the prefix is cached')
+    return sendWithinBudget(state, context, now, 'verify', 'the last answer left open whether the prefix is cached')
   }
   const closing = deadline(state) ?? until
   if (now >= closing)
     return { do: 'lapse', why: `its retention passed at ${iso(until)} and no probe got through in time` }
 
-  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs, context.pace)
+  const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs, context.latency)
   const limit = probeLimit(state, context)
   const pendingTo = kind.followsSignals ? pendingUntil(state, now) : null
   // Work that is running holds the prefix beyond what silence would; once the entry outlasts it, no probe is needed.
@@ -67,18 +67,18 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
           why: `${limit} probes ${sinceWords(state)}, as asked; the next real request starts the plan again`,
         }
   }
-  const retryAt = failedUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)
+  const retryAt = backoffUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)
   // A fixed time runs on from the write whatever is read: a keep-alive would be paid for, and due again at once.
   const fixed = state.retention?.kind === 'fixed'
   // The longer prefix that renewed it is due at the same moment: its answer comes first, and leaves nothing to be paid here.
-  const ownLead = ridesAlong(state) ? lead / 2 : lead
+  const ownLead = isRenewedAlongside(state) ? lead / 2 : lead
   const dueAt = fixed ? closing : Math.max(until - ownLead, retryAt)
   if (sight.closesAt !== null && sight.closesAt <= dueAt) {
     const opensAt = windowStatus(keepWarm.windows, sight.closesAt).opensAt ?? sight.closesAt
     return {
       do: 'wait',
       code: 'window',
-      untilAt: inTurn(opensAt, state, context),
+      untilAt: staggeredAt(opensAt, state, context),
       why: `the declared window closes at ${iso(sight.closesAt)}, before the next probe; warm again at ${iso(opensAt)}`,
     }
   }
@@ -91,7 +91,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
   }
   if (now < dueAt)
     return { do: 'wait', code: 'hold', untilAt: Math.min(dueAt, closing), why: holdWhy(state, context, limit, now) }
-  return spend(state, context, now, 'keep', holdWhy(state, context, limit, now))
+  return sendWithinBudget(state, context, now, 'keep', holdWhy(state, context, limit, now))
 }
 
 /** The entry is not there: pay the write, where the plan wants that. */
@@ -109,7 +109,7 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
     }
   }
   if (state.failuresInRow > 0 && state.lastFailure !== null) {
-    const againAt = failedUntil(state, context, REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS)
+    const againAt = backoffUntil(state, context, REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS)
     if (now < againAt)
       return {
         do: 'wait',
@@ -123,5 +123,5 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
     : declared
       ? 'its declared window opened'
       : 'it lapsed, and plan always pays one rewrite to make it warm again'
-  return spend(state, context, now, 'write', why)
+  return sendWithinBudget(state, context, now, 'write', why)
 }

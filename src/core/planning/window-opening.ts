@@ -1,6 +1,6 @@
 import type { Decision, PlanContext } from './plan.ts'
 import type { PrefixState } from '../prefix/state.ts'
-import { inTurn } from './retry.ts'
+import { staggeredAt } from './retry.ts'
 import { windowStatus } from '../time/weekly-window.ts'
 import type { Window } from '../time/weekly-window.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
@@ -14,7 +14,11 @@ export function windowOpenedAfter(windows: readonly Window[], from: number, now:
 }
 
 /** The state behind an opening: a plan that rested for want of traffic goes on. The same state where none opened since. */
-export function woken(state: PrefixState, { keepWarm }: Pick<PlanContext, 'keepWarm'>, now: number): PrefixState {
+export function resumedByWindow(
+  state: PrefixState,
+  { keepWarm }: Pick<PlanContext, 'keepWarm'>,
+  now: number,
+): PrefixState {
   const { stopped } = state
   if (stopped === null || !stopReasonIs(stopped.reason, 'endedByWindow')) return state
   if (!windowOpenedAfter(keepWarm.windows, stopped.at, now)) return state
@@ -22,7 +26,7 @@ export function woken(state: PrefixState, { keepWarm }: Pick<PlanContext, 'keepW
 }
 
 /** What is decided, unless it is a rest that the next opening of a window ends: then that is waited for. */
-export function untilOpening(decision: Decision, state: PrefixState, context: PlanContext, now: number): Decision {
+export function waitForWindow(decision: Decision, state: PrefixState, context: PlanContext, now: number): Decision {
   const { windows, untilAt } = context.keepWarm
   if (decision.do !== 'stop' || windows.length === 0 || !stopReasonIs(decision.reason, 'endedByWindow')) return decision
   const sight = windowStatus(windows, now)
@@ -32,7 +36,7 @@ export function untilOpening(decision: Decision, state: PrefixState, context: Pl
   return {
     do: 'wait',
     code: 'window',
-    untilAt: inTurn(opensAt, state, context),
+    untilAt: staggeredAt(opensAt, state, context),
     why: `${why}. At ${iso(opensAt)} its next declared window opens, and it is warmed again`,
     rest: { reason, why },
   }

@@ -14,7 +14,7 @@ export function needsSomebody({ stopped, retention }: Pick<PrefixState, 'stopped
 }
 
 /** The stop that a person has to hear of, now that the state of a prefix changed; null when there is none. */
-export function newsOf(before: PrefixState | null, after: PrefixState): Stop | null {
+export function newAlert(before: PrefixState | null, after: PrefixState): Stop | null {
   const { stopped, told } = after
   if (stopped === null || !needsSomebody(after)) return null
   if (before?.stopped?.reason === stopped.reason && before.stopped.at === stopped.at) return null
@@ -23,7 +23,7 @@ export function newsOf(before: PrefixState | null, after: PrefixState): Stop | n
 }
 
 /** Waits after the first failed try, the second and so on: together a day, and a little more. */
-export const WAITS_MS: readonly number[] = [
+export const RETRY_WAITS_MS: readonly number[] = [
   10_000,
   60_000,
   5 * MINUTE_MS,
@@ -35,7 +35,7 @@ export const WAITS_MS: readonly number[] = [
 ]
 
 /** When a message that has failed so often is tried again, a fifth sooner or later by `random` in [0, 1); null: never. */
-export function nextTryAt(failures: number, now: number, random: number): number | null {
-  const waitMs = WAITS_MS[failures - 1]
+export function nextRetryAt(failures: number, now: number, random: number): number | null {
+  const waitMs = RETRY_WAITS_MS[failures - 1]
   return waitMs === undefined ? null : now + Math.round(waitMs * (0.8 + 0.4 * random))
 }

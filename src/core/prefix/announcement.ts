@@ -45,7 +45,7 @@ export function applyAnnouncement(before: PrefixState, announcement: Announcemen
 /**
  * The caller takes an announcement back: that of the instant `at`, or with null all that are still to come. Null: there is none such.
  */
-export function withdrawn(before: PrefixState, at: number | null, now: number): Transition | null {
+export function applyWithdrawal(before: PrefixState, at: number | null, now: number): Transition | null {
   const standing = announcementsAt(before, now)
   const left = at === null ? [] : standing.filter((one) => one.at !== at)
   if (left.length === standing.length) return null
@@ -59,7 +59,7 @@ export function withdrawn(before: PrefixState, at: number | null, now: number): 
 }
 
 /** What an announcement asks for: a call, or to wait for the moment of one. */
-export type Preparing =
+export type Preparation =
   | { do: 'send'; purpose: 'keep' | 'write'; why: string }
   | { do: 'wait'; untilAt: number; why: string }
 
@@ -68,12 +68,12 @@ export type Preparing =
  * to it; null when the entry lasts. An entry that is there is held over the time between, where the probes cost no more
  * than the write they save (`worthProbes`); otherwise it may lapse, and is written again in time.
  */
-export function preparing(
+export function preparationFor(
   state: PrefixState,
   { at, expectedRequests }: Announcement,
-  { worthProbes, grainMs, pace }: { worthProbes: number; grainMs: number; pace?: LatencyEstimate | undefined },
+  { worthProbes, grainMs, latency }: { worthProbes: number; grainMs: number; latency?: LatencyEstimate | undefined },
   now: number,
-): Preparing | null {
+): Preparation | null {
   const { retention } = state
   if (retention === null) return null
   const { ttlMs } = retention
@@ -86,7 +86,7 @@ export function preparing(
     // Too late for a probe: the write follows its lapse.
     if (now >= until - DEADLINE_MARGIN_MS)
       return { do: 'wait', untilAt: until, why: `${why}: written once it has lapsed` }
-    const lead = leadMs(ttlMs, grainMs, pace)
+    const lead = leadMs(ttlMs, grainMs, latency)
     const probes = Math.ceil((neededUntil - until) / (ttlMs - lead))
     // Only an update renews what is fixed: a probe would buy no time.
     const holds = retention.kind !== 'fixed' && (probes <= worthProbes || now >= prewarmAt)

@@ -37,7 +37,7 @@ export function observedTraffic(
 }
 
 /** How far back a history is asked for it: what came before has faded by the oldest gap that the row holds. */
-export function countedFrom({ gaps = [], lastArrivalAt }: Pick<PrefixState, 'gaps' | 'lastArrivalAt'>): number {
+export function historyNeededFrom({ gaps = [], lastArrivalAt }: Pick<PrefixState, 'gaps' | 'lastArrivalAt'>): number {
   return (unpackGaps(gaps)[0]?.startAt ?? lastArrivalAt ?? 0) - SPENT_MS
 }
 

@@ -1,4 +1,4 @@
-import { nextTryAt } from '../../../core/prefix/alert.ts'
+import { nextRetryAt } from '../../../core/prefix/alert.ts'
 import type { OutboxRow, OutboxStore } from '../tables/outbox.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
@@ -39,7 +39,7 @@ export class Outbox {
     for (const due of this.#store.due(now)) {
       // A try that nobody reported back from has failed, as far as anybody knows.
       const row = due.leasedUntil === null ? due : { ...due, failures: due.failures + 1, leasedUntil: null }
-      if (row.failures > 0 && nextTryAt(row.failures, now, 0) === null) {
+      if (row.failures > 0 && nextRetryAt(row.failures, now, 0) === null) {
         this.#store.save({ ...row, wakeAt: null })
         continue
       }
@@ -65,7 +65,7 @@ export class Outbox {
       return true
     }
     const failures = row.failures + 1
-    const wakeAt = final ? null : nextTryAt(failures, now, spread(seq, tries))
+    const wakeAt = final ? null : nextRetryAt(failures, now, spread(seq, tries))
     this.#store.save({ ...row, failures, wakeAt, leasedUntil: null })
     this.age(now)
     return true
