@@ -21,11 +21,16 @@ import {
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
 import { planKind } from './plan-kinds.ts'
 
-/** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
+/** Decides what to do about a prefix now. Every shell asks this function alone and carries out its answer. */
 export function decide(before: PrefixState, context: PlanContext, now: number): Decision {
   const state = resumedByWindow(before, context, now)
-  const own = waitForWindow(stopConditionOf(state, context, now) ?? timing(state, context, now), state, context, now)
-  const planned = whileDraining(announced(own, state, context, now), state, context)
+  const ownDecision = waitForWindow(
+    stopConditionOf(state, context, now) ?? timing(state, context, now),
+    state,
+    context,
+    now,
+  )
+  const planned = whileDraining(announced(ownDecision, state, context, now), state, context)
   const due = planned.do === 'send' && planned.purpose === 'keep'
   const decision =
     due && planKind(context.keepWarm.plan).measured && isHeldOut(state, context.keepWarm.windows, now)
@@ -38,7 +43,7 @@ export function decide(before: PrefixState, context: PlanContext, now: number): 
     return untilAt <= fromAt ? decision : { do: 'wait', code: holdBack.code, untilAt, why: holdBack.why }
   }
   if (decision.do === 'send') return held(decision.deadlineAt, now)
-  // One that failed and would come back before the end of it waits for the same reason as the others.
+  // A failed call whose backoff ends earlier waits for the same reason as the others.
   const comesBack = decision.do === 'wait' && (decision.code === 'hold' || decision.code === 'backoff')
   return comesBack && state.failuresInRow > 0 ? held(deadline(state), decision.untilAt) : decision
 }
@@ -50,31 +55,44 @@ const HELD_OUT: Decision = {
   why: 'this idle gap was drawn to go without keep-alives, to measure what they save (keep_warm.holdout); the next real request starts the plan again',
 }
 
-/** What the plan decided, unless announced traffic needs the prefix and the plan would rest or wait beyond it. */
+/** The plan's decision, unless it would stop or wait past announced traffic that needs the prefix. */
 function announced(decision: Decision, state: PrefixState, context: PlanContext, now: number): Decision {
   const next = nextAnnouncement(state, now)
   if (next === null || decision.do === 'send' || decision.do === 'lapse') return decision
   if (decision.do === 'wait' ? decision.code !== 'window' : !stopReasonIs(decision.reason, 'yieldsToAnnouncement'))
     return decision
-  // An off plan, or an earlier rest, may stand in front of a graver reason.
+  // The reason of an off plan, or of an earlier stop, may hide one that announced traffic cannot override.
   if (context.killed || context.gone !== undefined || state.verdict === 'uncacheable') return decision
   if (state.stopped !== null && !stopReasonIs(state.stopped.reason, 'yieldsToAnnouncement')) return decision
   const { price } = context.facts
   if (price === null || state.retention === null || worstNanos(state, context) === null) return decision
   const tokens = prefixTokens(state, context)
-  const worthProbes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? 0
-  const wanted = preparationFor(state, next, { worthProbes, grainMs: context.grainMs, latency: context.latency }, now)
-  if (wanted === null) return decision
+  const probes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? 0
+  const preparation = preparationFor(
+    state,
+    next,
+    { breakEvenProbes: probes, grainMs: context.grainMs, latency: context.latency },
+    now,
+  )
+  if (preparation === null) return decision
   const behind = decision.do === 'stop' ? { reason: decision.reason, why: decision.why } : decision.rest
   const rest = behind === undefined ? {} : { rest: behind }
-  const wait = (untilAt: number): Decision => ({ do: 'wait', code: 'announced', untilAt, why: wanted.why, ...rest })
-  if (wanted.do === 'wait') return wait(wanted.untilAt)
+  const wait = (untilAt: number): Decision => ({
+    do: 'wait',
+    code: 'announced',
+    untilAt,
+    why: preparation.why,
+    ...rest,
+  })
+  if (preparation.do === 'wait') return wait(preparation.untilAt)
   const [firstMs, mostMs] =
-    wanted.purpose === 'keep' ? [FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS] : [REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS]
+    preparation.purpose === 'keep'
+      ? [FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS]
+      : [REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS]
   const againAt = backoffUntil(state, context, firstMs, mostMs)
   if (now < againAt) return wait(againAt)
-  // What is foretold is worth more than gaps of the past can say.
+  // The budget ranking knows past gaps only; announced traffic is surer than they are, so it is not outranked.
   const { outbid: _others, ...funded } = context
-  const spent = sendWithinBudget(state, funded, now, wanted.purpose, wanted.why)
+  const spent = sendWithinBudget(state, funded, now, preparation.purpose, preparation.why)
   return spent.do === 'send' ? { ...spent, ...rest } : spent
 }

@@ -101,10 +101,7 @@ describe('a retention that is chosen anew', () => {
     expect(change?.state.retention).toEqual(learnedRetention(fiveMinutes))
     expect(change?.rows).toHaveLength(1)
     expect(change?.rows[0]).toMatchObject({ type: 'decision', decision: 'retention', at: NOON + 2 * HOUR_MS })
-    expect(change?.rows[0]).toHaveProperty(
-      'why',
-      expect.stringContaining('written at 5m from now on, and no more at 1h'),
-    )
+    expect(change?.rows[0]).toHaveProperty('why', expect.stringContaining('written at 5m instead of 1h from now on'))
     expect(change?.rows[0]).toHaveProperty('why', expect.stringContaining('by its last 30 gaps'))
   })
 
