@@ -1,6 +1,6 @@
 import { oracle as bound } from '../../src/core/simulation/oracle.ts'
 import type { Lessons } from '../../src/core/demand/forecast.ts'
-import { mostProbes } from '../../src/core/planning/probe-policy.ts'
+import { maxProbes } from '../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../src/core/planning/probe-policy.ts'
 import { choosing, play as replay } from '../../src/core/simulation/replay.ts'
 import type { Player } from '../../src/core/simulation/replay.ts'
@@ -44,7 +44,7 @@ export function play(stream: Stream, player: Player, latencyValue: number): Outc
 
 /** Randomised ski rental: the threshold is drawn with density e^x ÷ (e − 1) of break-even. */
 export function randomised(holding: Holding, latencyValue: number, random: () => number): Player {
-  const most = mostProbes(holding, latencyValue)
+  const most = maxProbes(holding, latencyValue)
   return { write: () => holding, probes: () => Math.floor(most * Math.log(1 + random() * (Math.E - 1))) }
 }
 

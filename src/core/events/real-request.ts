@@ -1,5 +1,5 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
-import { goneAfter, granted, writtenInstead, writtenName } from '../cache/retention.ts'
+import { afterMiss, granted, writtenInstead, writtenName } from '../cache/retention.ts'
 import { learnArrival } from '../demand/idle-gaps.ts'
 import { counted } from '../demand/request-rate.ts'
 import { creditUse } from '../ledger/credit.ts'
@@ -167,6 +167,6 @@ function retentionRewritten(
   // Requests that never read this entry say nothing about how long it lives.
   const ownAt = ownAnchorAt(before)
   const isEarly = verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
-  const known = isEarly ? goneAfter(retention, at - ownAt, at, offers) : retention
+  const known = isEarly ? afterMiss(retention, at - ownAt, at, offers) : retention
   return granted(known, usage, offers)?.retention ?? known
 }

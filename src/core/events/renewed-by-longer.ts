@@ -2,7 +2,7 @@ import type { Effect } from './effect.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { isWarm } from '../prefix/state.ts'
 import { gapOpened } from '../ledger/saving.ts'
-import { runsInside, ALONGSIDE_MS, ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
+import { isRenewedByLonger, ALONGSIDE_MS, ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
 
 /** A request of ours that read or wrote a longer prefix, at which the provider renews the shorter ones marked in it. */
 export interface Passage {
@@ -28,7 +28,7 @@ export function applyRenewedByLonger(before: PrefixState, passage: Passage): Tra
     return null
   if (!isWarm(before, passage.at)) return null
   if (passage.at <= anchorAt) {
-    const known = runsInside(before) || (inside !== undefined && inside.at >= passage.at)
+    const known = isRenewedByLonger(before) || (inside !== undefined && inside.at >= passage.at)
     if (known || anchorAt - passage.at >= ALONGSIDE_MS) return null
     const beside = { at: passage.at, ownAt: anchorAt }
     return { state: { ...before, generation: before.generation + 1, inside: beside }, rows: [] }

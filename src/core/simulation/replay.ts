@@ -1,7 +1,7 @@
 import { forecast } from '../demand/forecast.ts'
 import type { Lessons } from '../demand/forecast.ts'
 import type { KeepWarm } from '../planning/plan.ts'
-import { horizon, mostProbes, reachOf, retentionFor } from '../planning/probe-policy.ts'
+import { horizon, maxProbes, reachOf, retentionFor } from '../planning/probe-policy.ts'
 import type { Holding } from '../planning/probe-policy.ts'
 import { counted } from '../demand/request-rate.ts'
 import type { RequestRate } from '../demand/request-rate.ts'
@@ -118,5 +118,5 @@ export function memory(lessons?: Lessons) {
 
 /** Policy with probes up to break-even in each gap. It learns nothing. */
 export function breakEven(holding: Holding, latencyValue: number): Player {
-  return fixed(holding, mostProbes(holding, latencyValue))
+  return fixed(holding, maxProbes(holding, latencyValue))
 }
