@@ -7,7 +7,7 @@ import { warmBody, dryRunAnswer, jobAnswer, observedAnswer, renderAnswer, warmAn
 import { jobQuery } from './jobs.ts'
 import { operationsOf } from '../server/openapi-operation.ts'
 
-/** Warming, and what is heard of it afterwards. */
+/** Warming, observations, preloads, pools and jobs. */
 export const warm = operationsOf('account', {
   'POST /warm': {
     does: 'Registers a prefix and warms it. Calls for one content share one request to the provider.',
