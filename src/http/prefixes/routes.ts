@@ -35,7 +35,7 @@ export const listQuery = z.strictObject({
   name: z.string().max(200).optional(),
   stopped: z.enum(['true', 'false']).optional(),
   needs_somebody: z.enum(['true', 'false']).optional().meta({
-    description: 'Only those whose plan stopped in a way that the webhook tells of, or only the others.',
+    description: 'Only those whose plan stopped for a reason that the webhook reports, or only the others.',
   }),
   cursor,
   limit: limit(50, 200),

@@ -1,4 +1,4 @@
-import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
+import { failureValue, invalid, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { preloadEnvelope } from '../../contract/preload.ts'
@@ -110,8 +110,7 @@ function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted
 async function admit(c: Call, body: WarmBody, at: string, known: KnownCredentials): Promise<Preparation> {
   for (const field of ['dry_run', 'background'] as const) {
     if (body[field] === undefined) continue
-    const text = `${at}.${field}: has no place in an agent; a crew is warmed as one job.`
-    throw new Failure('invalid_request', text, { field: `${at}.${field}` })
+    throw invalid(`${at}.${field}`, 'has no place in an agent; a crew is warmed as one job')
   }
   const preparation = planned(c, body, known)
   const required = await requireSendable(c, preparation, known)
