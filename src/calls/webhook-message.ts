@@ -12,28 +12,29 @@ import type { Delivery } from './webhook.ts'
 
 export type WebhookMessage = z.output<typeof webhookMessage>
 
-/** No credential can have this name, so that no sealed text of one opens as the other. */
+/** No credential can have this name, so a sealed credential never opens as a webhook secret. */
 const SEALED_NAME = '/webhook'
 
-/** A signing secret, sealed, and which one of the webhook's it is. */
+/** A signing secret, sealed. The generation rises with each secret of the webhook. */
 export interface SealedSecret {
   sealed: string
   generation: number
 }
 
-/** Where messages go, and what they are signed with. Only who posts them opens the secrets. */
+/** Where messages go, and the secrets that sign them. Secrets are opened only to post a message. */
 export interface WebhookTarget {
   account: string
   url: string
-  /** The one in force first; for a day after a change, the one before it. */
+  /** The secret in force first; for a day after a change, then the former one. */
   secrets: SealedSecret[]
 }
 
+/** What the sealed secret of a webhook is bound to: it opens for this account and generation alone. */
 export function sealedFor(account: string, generation: number): SealedFor {
   return { account, name: SEALED_NAME, generation, host: '' }
 }
 
-/** Posts a message to a webhook, once. Never throws: how it went wrong is the answer. */
+/** Signs a message and posts it, once. Never throws: the answer says what failed. */
 export async function postMessage(
   target: WebhookTarget,
   id: string,
@@ -57,12 +58,12 @@ export async function postMessage(
   }
 }
 
-/** Opens the secrets of a webhook. Throws `not_configured` where the deployment has not the secret that they are sealed under. */
+/** Opens the secrets of a webhook. Throws `not_configured` where the deployment lacks the secret that sealed them. */
 export function webhookSecrets({ account, secrets }: WebhookTarget, vars: Vars): string[] {
   return secrets.map(({ sealed, generation }) => unseal(sealed, sealedFor(account, generation), vars))
 }
 
-/** What `POST /accounts/{id}/webhook/test` sends: a message about nothing. */
+/** The message of `POST /accounts/{id}/webhook/test`: it names no stopped plan. */
 export function testMessage(account: string, now: number): WebhookMessage {
   return { type: 'webhook.test', timestamp: new Date(now).toISOString(), data: { account, count: 0, stops: [] } }
 }

@@ -131,7 +131,7 @@ export class Registry extends Delegating {
       send: (messages: readonly Message[]) => this.#send(messages),
       requireAccount: () => this.#requireAccount(),
       requireStorage: (advice?: string) => this.#requireStorage(advice),
-      advanceCrews: () => this.#crews.look(),
+      advanceCrews: () => this.#crews.advance(),
     }
     this.#flights = new SingleFlight(store, this.#scheduler, registrar, shared)
     this.#crews = new Crews(store, registrar, this.#flights, shared)
@@ -216,7 +216,7 @@ export class Registry extends Delegating {
     const probes = this.#scheduler.sweep(now, horizonAt)
     this.#wake(probes.ended)
     await this.#send(probes.messages)
-    await this.#crews.look()
+    await this.#crews.advance()
     const caches = this.#cacheScheduler.sweep(now, horizonAt)
     for (const k of caches.ended) this.#cacheWaiters.wake(k, true)
     await this.#sendCacheMessages(caches.due)
@@ -226,7 +226,7 @@ export class Registry extends Delegating {
 
   async #settled(ended: readonly Ended[]): Promise<void> {
     this.#wake(ended)
-    await this.#flights.check(ended.map(({ k }) => k))
+    await this.#flights.checkAgain(ended.map(({ k }) => k))
   }
 
   #wake(ended: readonly Ended[]): void {

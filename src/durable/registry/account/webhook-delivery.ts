@@ -5,12 +5,12 @@ import type { Clock } from '../../../runtime/clock.ts'
 import type { Vars } from '../../../runtime/env.ts'
 import type { DeliveryAttempt } from './webhook.ts'
 
-/** Makes one try to deliver a message. Never throws: how it went wrong is the answer. */
-export function deliverAlert(one: DeliveryAttempt, vars: Vars, clock: Clock): Promise<Delivery> {
-  return postMessage(one.target, one.id, messageOf(one), vars, clock)
+/** Posts a message about stopped plans, once. Never throws: the answer says what failed. */
+export function deliverAlert(attempt: DeliveryAttempt, vars: Vars, clock: Clock): Promise<Delivery> {
+  return postMessage(attempt.target, attempt.id, messageOf(attempt), vars, clock)
 }
 
-/** The same text at every try. */
+/** The message's body, the same for every attempt. */
 function messageOf({ target, createdAt, count, stops }: DeliveryAttempt): WebhookMessage {
   return {
     type: 'plans.stopped',

@@ -10,17 +10,18 @@ import type { StoppedPlan } from '../tables/outbox.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
 
-/** For so long after a new secret was drawn the one before signs too, so that a receiver can change over. */
+/** After a new secret is drawn, the former one signs for this time too, so that receivers can change over. */
 const FORMER_SECRET_MS = DAY_MS
 
-/** The right to try once to deliver a message. */
+/** One attempt to deliver a message. */
 export interface DeliveryAttempt {
   seq: number
+  /** Number of this attempt, from 1. */
   tries: number
-  /** The same for every try: by it a receiver knows a message that comes twice. */
+  /** The same for every attempt, so that a receiver recognizes a message that comes twice. */
   id: string
   createdAt: number
-  /** Plans that stopped; `stops` names the first of them. */
+  /** How many plans stopped; `stops` lists the first of them. */
   count: number
   stops: StoppedPlan[]
   target: WebhookTarget
@@ -36,7 +37,7 @@ interface Row extends SealedSecret {
   lastFailure: { at: number; why: string } | null
 }
 
-/** Where an account's people are told of plans that stopped, and how that goes. */
+/** The account's webhook: its address and secrets, and the messages about plans that stopped. */
 export class Webhook {
   readonly #store: RegistryStore
   readonly #outbox: Outbox
@@ -51,8 +52,8 @@ export class Webhook {
   }
 
   /**
-   * Sets the address, with a secret the first time and whenever one is asked for: it is in the answer, and nowhere after. What was
-   * not delivered is tried anew. Throws `not_configured` where the deployment has nothing to seal with.
+   * Sets the address. Draws a secret the first time and with `rotate`: it is in this answer and in no later one. Messages that
+   * were not delivered are tried again. Throws `not_configured` where the deployment has no key-encryption secret.
    */
   put({ url, rotate }: { url: string; rotate: boolean }, now: number): { view: WebhookView; secret: string | null } {
     return this.#store.transaction(() => {
@@ -82,7 +83,7 @@ export class Webhook {
     return row === null ? null : this.#view(row)
   }
 
-  /** True when there was one. What was not delivered is forgotten with it. */
+  /** Deletes the webhook and its undelivered messages. Returns false where there was none. */
   remove(): boolean {
     if (this.#row() === null) return false
     this.#store.transaction(() => {
@@ -92,7 +93,7 @@ export class Webhook {
     return true
   }
 
-  /** Where messages go now; null: nowhere. */
+  /** Where messages go at `now`, and their secrets. Null: there is no webhook. */
   target(now: number): WebhookTarget | null {
     const row = this.#row()
     if (row === null) return null
@@ -102,7 +103,7 @@ export class Webhook {
     return { account: this.#account, url, secrets }
   }
 
-  /** Tries to be made now. One whose end is never told is made again once its time is over. */
+  /** Begins the attempts that are due. An attempt that is not settled in time is made again. */
   take(now: number): DeliveryAttempt[] {
     return this.#store.transaction(() => {
       const target = this.target(now)
@@ -113,6 +114,7 @@ export class Webhook {
     })
   }
 
+  /** Stores the outcome of an attempt, where it is the one in flight. */
   settle(outcome: DeliveryOutcome, now: number): void {
     this.#store.transaction(() => {
       const row = this.#row()
@@ -126,7 +128,7 @@ export class Webhook {
     })
   }
 
-  /** Seals anew what is still sealed under the former key-encryption secret, and forgets a secret whose day is over. */
+  /** Seals again what the former key-encryption secret sealed, and deletes a former signing secret that has expired. */
   reseal(now: number): void {
     const row = this.#row()
     if (row === null) return

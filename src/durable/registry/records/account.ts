@@ -1,14 +1,14 @@
 import type { SealedWith } from '../../../runtime/seal.ts'
 
-/** An account's settings: the administrator's, kept where they are used. */
+/** An account's settings, which the administrator changes. */
 export interface AccountSettings {
   account: string
   createdAt: number
-  /** Nano-dollars a UTC day for all prefixes together; null: no limit but the prefixes' own. */
+  /** Nano-dollars per UTC day for all prefixes together. Null: only the prefixes' own budgets limit it. */
   budgetNanosPerDay: number | null
   killSwitch: boolean
   globalKillSwitch: boolean
-  /** Names of Worker secrets this account may use. Accounts that share one share the provider's cache. */
+  /** Names of Worker secrets that this account may use. Accounts that share a secret share the provider's cache. */
   allowedSecrets: string[]
 }
 
@@ -24,7 +24,7 @@ export function newSettings(account: string): AccountSettings {
   }
 }
 
-/** A credential as an administrator sees it: everything but the secret. */
+/** A credential as administrators see it: without the secret. */
 export interface CredentialView {
   name: string
   provider: string

@@ -1,9 +1,9 @@
-/** What a caller at a barrier is told. */
+/** The answer to a caller at a barrier. */
 export interface BarrierAnswer {
   role: 'leader' | 'ready' | 'wait'
-  /** The name under which a leader reports; null for everybody else. */
+  /** The id with which a leader reports. Null for other roles. */
   lease: string | null
-  /** Leader: until when it is believed alive. Ready: until when it can be read, as far as is known. Wait: until when its leader is. */
+  /** Leader: when its lease ends. Ready: until when the entry is believed readable. Wait: when the leader's lease ends. */
   until: number | null
   why: string
 }

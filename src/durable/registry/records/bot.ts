@@ -2,7 +2,7 @@ import type { LiveLimits } from '../../../core/conversation/lifecycle.ts'
 import type { ChatWindowState } from '../../../core/conversation/window.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 
-/** What a bot was made with. */
+/** The configuration that a bot was created with. */
 export interface BotConfig {
   account: string
   provider: string
@@ -11,15 +11,15 @@ export interface BotConfig {
   historyTokens: number
   maxOutputTokens: number
   injectTime: boolean
-  /** null: nothing is asked of the provider's cache. */
+  /** Null: the bot sends no cache controls. */
   cache: BotCache | null
-  /** Absent from bots that were made before there were tools. */
+  /** Absent from bots that were created before tools existed. */
   tools?: BotTool[]
   maxIterations?: number
   /** Whether the model may end a turn by calling the exit tool. */
   exitTool?: boolean
   summarize?: boolean
-  /** How its conversation is kept warm between turns; absent: the default plan. */
+  /** How the conversation is kept warm between turns. Absent: the default plan. */
   keepWarm?: KeepWarm
 }
 
@@ -38,6 +38,7 @@ export interface BotTool {
   timeoutMs: number
 }
 
+/** Most model calls of one turn, where the configuration sets no other number. */
 export const MAX_ITERATIONS = 10
 
 export interface BotTotals {
@@ -46,7 +47,7 @@ export interface BotTotals {
   cachedTokens: number
   writtenTokens: number
   outputTokens: number
-  /** Answers whose cost is not known, and which are not in the sum. */
+  /** Answers whose cost is not known; no sum contains them. */
   unpriced: number
 }
 
@@ -67,19 +68,19 @@ const NONE: BotTotals = {
   unpriced: 0,
 }
 
-/** A bot that nobody has begun. */
+/** The state of a bot that was not started. */
 export const NOT_BEGUN: BotState = { config: null, window: EMPTY, totals: NONE, last: null }
 
-/** A bot's object has its account in its name, so that nobody else's call can find it. */
+/** The name of a bot's object. It contains the account, so that no other account's call can reach it. */
 export function botName(account: string, id: string): string {
   return `${account}/${id}`
 }
 
-/** The state that a bot begins with. */
+/** The initial state of a bot. */
 export function newBotState(config: BotConfig, systemPrompt: string): BotState {
   const system = systemPrompt === '' ? [] : [{ role: 'system' as const, text: systemPrompt }]
   return { config, window: { ...EMPTY, system }, totals: NONE, last: null }
 }
 
-/** Limits that a bot's life is begun with. */
+/** Limits that are given when a bot starts. */
 export type BotLimits = Partial<Pick<LiveLimits, 'idleTimeoutMs' | 'costBudgetNanos' | 'maxHistory'>>

@@ -1,8 +1,8 @@
-/** How a guard looks from outside. */
+/** State of the circuit breaker and the rate limits of one provider and credential. */
 export interface GuardView {
   provider: string
   open: boolean
   openings: number
-  /** The least share of a limit that was left, as the last answers said; null when none was scarce. */
+  /** The smallest remaining share of a rate limit, 0 to 1, from the last answers. Null: no limit was scarce. */
   remainingShare: number | null
 }

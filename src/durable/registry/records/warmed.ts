@@ -3,7 +3,7 @@ import type { Lease } from '../../../calls/lease.ts'
 import type { Job, Refused } from './claim.ts'
 import type { PrefixView } from './prefix-view.ts'
 
-/** How a warm that was asked for goes on. */
+/** How a warm continues: the caller makes the call, waits for claim `seq`, gets a job, or is refused. */
 export type Flight =
   | ({ role: 'leader'; lease: Lease } & Grants)
   | { role: 'follower'; k: number; seq: number }

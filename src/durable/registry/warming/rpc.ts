@@ -77,7 +77,7 @@ export class WarmingRpc {
     askedAt: number,
     required: Asked | null,
   ): Promise<Warmed> {
-    const flight = await this.#flights.fly(k, how, jobId, askedAt, required)
+    const flight = await this.#flights.begin(k, how, jobId, askedAt, required)
     return { view: this.#registrar.viewByKey(k, this.#ports.clock.now()), created, flight }
   }
 
