@@ -105,7 +105,7 @@ function effectOf(kind: RequestKind, before: PrefixState, request: RealRequest, 
     case 'hit':
       return { patch: afterHit(before, request, facts.offers), rows: [] }
     case 'miss':
-      return { patch: afterMiss(before, request, facts.offers), rows: [] }
+      return { patch: missPatch(before, request, facts.offers), rows: [] }
     case 'rewrite':
       return afterRewrite(before, request, facts)
     case 'silent':
@@ -128,7 +128,7 @@ function afterHit(
   }
 }
 
-function afterMiss(
+function missPatch(
   before: PrefixState,
   { usage }: RealRequest,
   offers: readonly RetentionOffer[],
@@ -144,7 +144,7 @@ function afterRewrite(before: PrefixState, request: RealRequest, { offers, open 
   const retention = instead ?? retentionRewritten(before, request, offers)
   const refutation = refuteRenewal({ ...before, retention }, at)
   const patch: Effect['patch'] = {
-    ...afterMiss(before, request, offers),
+    ...missPatch(before, request, offers),
     ...refutation.patch,
     retention,
     verdict: 'warm',
