@@ -2,9 +2,9 @@ import { badMonth, HandleWorld } from '../test/scenarios/handle-world.ts'
 import type { HandleFigures } from '../test/scenarios/handle-world.ts'
 import { cpuSeconds, say } from './figure.ts'
 import type { Figure } from './figure.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../src/core/time/time.ts'
 
 const DAYS = 30
-const DAY_MS = 86_400_000
 const SEEDS = [1, 2]
 
 /** Thirty days of a fleet of handles whose owners, provider and platform are careless. */
@@ -26,7 +26,7 @@ export async function handles(): Promise<{ figures: Figure[]; notes: string[] }>
   const { tokens, apps, needsAnHour, lostEveryMs } = badMonth(1)
   const notes = [
     `${needsAnHour.length} contents of ${tokens.toLocaleString('en-US')} tokens, ${apps} processes each, which need the handle ${needsAnHour.join(', ')} times an hour; kept while somebody asks within an hour. The price of storage doubles on the way, on 2027-01-01.`,
-    `Each content loses a handle about every ${lostEveryMs / 3_600_000} hours: deleted by somebody, or its expiry moved to the next minute. 2 % of calls are refused with a 5xx, 1 % are done and never answered; 1 % of those who call the provider die before they report; messages are late, 1 % lost, 2 % delivered twice; 10 % of ticks do not come; the Registry starts anew from its tables in 1 % of minutes.`,
+    `Each content loses a handle about every ${lostEveryMs / HOUR_MS} hours: deleted by somebody, or its expiry moved to the next minute. 2 % of calls are refused with a 5xx, 1 % are done and never answered; 1 % of those who call the provider die before they report; messages are late, 1 % lost, 2 % delivered twice; 10 % of ticks do not come; the Registry starts anew from its tables in 1 % of minutes.`,
     'The keeper, its tables and its decisions are the shipped ones; the loops of the Worker around them are played step by step. Renewals, confirmations and deletions are calls about a handle: no model is called for any of them.',
     'Create-per-process is the usual way: each process creates a handle for an hour when it has none, and another when it is refused. It has the same needs and the same losses.',
   ]
@@ -51,7 +51,7 @@ function figuresOf(of: string, result: HandleFigures, cpuS: number): Figure[] {
     },
     {
       name: `${of}: oldest orphan`,
-      value: result.oldestOrphanMs / 60_000,
+      value: result.oldestOrphanMs / MINUTE_MS,
       unit: 'min',
       aim: '≤ 60',
       how: `looked for every minute: handles with our mark that no table knows, by their age; ${result.orphans} in all`,

@@ -1,9 +1,10 @@
 import { figuresOf } from '../test/scenarios/figures.ts'
-import { badDay, goodDay, HOUR_MS } from '../test/scenarios/settings.ts'
+import { badDay, goodDay } from '../test/scenarios/settings.ts'
 import { Timing } from '../test/scenarios/timing.ts'
 import { World } from '../test/scenarios/world.ts'
 import { cpuSeconds, say } from './figure.ts'
 import type { Figure } from './figure.ts'
+import { HOUR_MS, MINUTE_MS } from '../src/core/time/time.ts'
 
 const SEEDS = [1, 2, 3]
 
@@ -62,7 +63,7 @@ function good(seed: number): Figure[] {
       how: `${lapses} accepted after their entry's expiry, or not sent because it was too late, of ${accepted}`,
     },
     ...[...timing.closeness()].map(([ttlMs, { meanMs, share }]) => ({
-      name: `${of}: interval at ${ttlMs / 60_000} min`,
+      name: `${of}: interval at ${ttlMs / MINUTE_MS} min`,
       value: 100 * share,
       unit: '% of the longest safe one',
       aim: '≥ 97',

@@ -6,6 +6,7 @@ import { variablesOf } from '../src/providers/transport/address.ts'
 import { cards } from '../src/providers/registry.ts'
 import { FACT_NAMES } from '../src/providers/card.ts'
 import type { Card, ModelCard } from '../src/providers/card.ts'
+import { HOUR_MS, MINUTE_MS } from '../src/core/time/time.ts'
 
 /** Writes docs/providers.md from the cards. `node scripts/providers-doc.ts` writes it, `--check` fails where it is not what the cards say. */
 
@@ -98,7 +99,7 @@ function retention({ name, kind, ttlMs, assumed, minTtlMs, maxTtlMs }: Retention
 }
 
 function minutes(ms: number): string {
-  return ms % 3_600_000 === 0 ? `${ms / 3_600_000} h` : `${ms / 60_000} min`
+  return ms % HOUR_MS === 0 ? `${ms / HOUR_MS} h` : `${ms / MINUTE_MS} min`
 }
 
 function priced(price: Price): string {

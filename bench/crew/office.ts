@@ -1,4 +1,4 @@
-import { newSettings } from '../../src/durable/registry/account/account.ts'
+import { newSettings } from '../../src/durable/registry/records/account.ts'
 import { Crews } from '../../src/durable/registry/warming/crews.ts'
 import { SingleFlight } from '../../src/durable/registry/warming/single-flight.ts'
 import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'

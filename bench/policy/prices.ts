@@ -1,4 +1,5 @@
 import type { Holding } from '../../src/core/planning/probe-policy.ts'
+import { MINUTE_MS } from '../../src/core/time/time.ts'
 
 /** A price row in units of base input price × prefix tokens. A probe has 0.2 % of the prefix on top of its read. */
 export interface PriceRow {
@@ -10,8 +11,8 @@ export interface PriceRow {
 
 const sliding = (name: string, minutes: number, everyMinutes: number, write: number, read: number): Holding => ({
   name,
-  ttlMs: minutes * 60_000,
-  everyMs: everyMinutes * 60_000,
+  ttlMs: minutes * MINUTE_MS,
+  everyMs: everyMinutes * MINUTE_MS,
   write,
   read,
   probe: read + 0.002,

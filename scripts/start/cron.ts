@@ -1,5 +1,6 @@
 /** Ticks the Worker's cron: the local runtime does not do so by itself. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { MINUTE_MS } from '../../src/core/time/time.ts'
 
 export interface CronOptions {
   base: string
@@ -8,11 +9,9 @@ export interface CronOptions {
   signal: AbortSignal
 }
 
-const minuteMs = 60_000
-
 /** Milliseconds of real time until the next whole minute of a clock that runs at a rate. */
 export function untilMinute(now: number, rate: number): number {
-  return (minuteMs - (now % minuteMs)) / rate
+  return (MINUTE_MS - (now % MINUTE_MS)) / rate
 }
 
 export class Cron {
@@ -31,7 +30,7 @@ export class Cron {
     const { base, now, rate, signal } = this.#options
     while (!signal.aborted) {
       await pause(untilMinute(now(), rate), undefined, { signal })
-      const time = Math.round(now() / minuteMs) * minuteMs
+      const time = Math.round(now() / MINUTE_MS) * MINUTE_MS
       if (await tick(`${base}/cdn-cgi/local/scheduled?cron=*+*+*+*+*&time=${time}&format=json`, signal)) this.ticks++
       else this.missed++
     }

@@ -1,5 +1,6 @@
 /** What can be said after `npm start --`. */
 import { parseArgs } from 'node:util'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/core/time/time.ts'
 
 export interface Options {
   /** Virtual seconds per real second that were asked for; null: the default of what is played. */
@@ -99,7 +100,7 @@ function readPort(option: string | undefined, variable: string | undefined, usua
   return /^\d+$/.test(text) && port >= 1 && port <= 65_535 ? port : null
 }
 
-const unitsMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const unitsMs = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }
 
 function readDuration(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text)

@@ -1,5 +1,6 @@
 /** Where the table goes: redrawn in place on a terminal, line by line anywhere else. */
 import type { Paint } from '../terminal.ts'
+import { MINUTE_MS } from '../../src/core/time/time.ts'
 
 export interface Screen {
   /** A line that stays: something happened. */
@@ -13,7 +14,7 @@ export interface Screen {
 }
 
 /** How often, in virtual time, a log gets the table. */
-const printEveryMs = 5 * 60_000
+const printEveryMs = 5 * MINUTE_MS
 
 export function screenFor(stream: NodeJS.WriteStream, paint: Paint): Screen {
   return stream.isTTY ? inPlace(stream, paint) : lineByLine(stream, paint)

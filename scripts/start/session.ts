@@ -9,6 +9,7 @@ import type { Screen } from './screen.ts'
 import type { Setup } from './setup.ts'
 import { clockTime, fit, rowsOf, tableLines } from './table.ts'
 import { Traffic, type Visit } from './traffic.ts'
+import { MINUTE_MS } from '../../src/core/time/time.ts'
 
 const refreshMs = 1000
 
@@ -55,7 +56,7 @@ export class Session {
 
   summary(): Record<string, unknown> {
     return {
-      virtual_minutes: this.#startedAt === 0 ? 0 : Math.round((this.#setup.now() - this.#startedAt) / 60_000),
+      virtual_minutes: this.#startedAt === 0 ? 0 : Math.round((this.#setup.now() - this.#startedAt) / MINUTE_MS),
       speed: this.#setup.speed,
       real_providers: this.#setup.keys.real,
       cron_ticks: this.#cron.ticks,

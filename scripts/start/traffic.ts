@@ -3,6 +3,7 @@
  * behind it, straight to the provider's address (here the lab's), and reported by POST /observations.
  */
 import { label, type Api, type Prefix } from './api.ts'
+import { MINUTE_MS } from '../../src/core/time/time.ts'
 
 type Body = Record<string, unknown>
 
@@ -18,8 +19,6 @@ interface Wire {
   everyMs: number
   questions: string[]
 }
-
-const minute = 60_000
 
 const wires: Record<string, Wire> = {
   anthropic: {
@@ -38,8 +37,8 @@ const wires: Record<string, Wire> = {
         number(usage['cache_read_input_tokens']),
         number(usage['cache_creation_input_tokens']),
       ),
-    firstMs: 4 * minute,
-    everyMs: 17 * minute, // a gap that three probes bridge for less than a rewrite, so that a saving is seen soon
+    firstMs: 4 * MINUTE_MS,
+    everyMs: 17 * MINUTE_MS, // a gap that three probes bridge for less than a rewrite, so that a saving is seen soon
     questions: [
       'Where is order 60311874? My postcode is 7250.',
       'Can I still return a tent that I set up once in the living room?',
@@ -55,8 +54,8 @@ const wires: Record<string, Wire> = {
     usage: (answer) => answer['usage'] as Body,
     cached: (usage) => number((usage['input_tokens_details'] as Body | undefined)?.['cached_tokens']),
     total: (usage) => number(usage['input_tokens']),
-    firstMs: 9 * minute,
-    everyMs: 52 * minute,
+    firstMs: 9 * MINUTE_MS,
+    everyMs: 52 * MINUTE_MS,
     questions: [
       'The zip of my tent runs off the track.',
       'My stove burns yellow since the last trip. Is it dangerous?',
@@ -69,8 +68,8 @@ const wires: Record<string, Wire> = {
     usage: (answer) => answer['usageMetadata'] as Body,
     cached: (usage) => number(usage['cachedContentTokenCount']),
     total: (usage) => number(usage['promptTokenCount']),
-    firstMs: 14 * minute,
-    everyMs: 43 * minute,
+    firstMs: 14 * MINUTE_MS,
+    everyMs: 43 * MINUTE_MS,
     questions: ['Which sleeping mat for minus five degrees?', 'Is the 26,800 mAh power bank allowed on a plane?'],
   },
 }

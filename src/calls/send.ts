@@ -1,4 +1,10 @@
 import { createTransport } from '../providers/transport/send.ts'
 
-/** The door of this process: the one place that hands out the network. Looked up at each call, so that it is never a stale reference. */
-export const transport = createTransport({ fetch: (input, init) => fetch(input, init) })
+/**
+ * The network of this process. No other file of the Worker names the global `fetch`. It is looked up at each call, so that a
+ * test that replaces it is heard.
+ */
+export const network: typeof globalThis.fetch = (input, init) => fetch(input, init)
+
+/** Sends requests to providers over the network of this process. */
+export const transport = createTransport({ fetch: network })

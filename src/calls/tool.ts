@@ -5,6 +5,7 @@ import { isPrivate } from '../contract/host.ts'
 import { exchange } from '../providers/transport/send.ts'
 import { isDevelopment } from '../runtime/env.ts'
 import type { Vars } from '../runtime/env.ts'
+import { network } from './send.ts'
 
 /**
  * One call of a tool over HTTP. It is signed as Standard Webhooks are (id, time, HMAC-SHA256), limited in time and size, and
@@ -84,7 +85,7 @@ export function signedHeaders(
 export async function callTool(
   call: ToolCallRequest,
   vars: Vars,
-  fetch: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, init),
+  fetch: typeof globalThis.fetch = network,
 ): Promise<ToolResult> {
   const late = new AbortController()
   // One time for all hops. Cleared below, so that it keeps no object awake.

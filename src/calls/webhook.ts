@@ -1,4 +1,5 @@
 import { Webhook } from 'standardwebhooks'
+import { network } from './send.ts'
 
 /** Real time: an endpoint that needs longer to say that it has a message does its work before it says so. */
 const TIMEOUT_MS = 10_000
@@ -45,7 +46,7 @@ export async function deliver({ url, secrets, id, body, sentAt }: Posting): Prom
     }, TIMEOUT_MS)
   })
   try {
-    const sent = fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal: late.signal })
+    const sent = network(url, { method: 'POST', headers, body, redirect: 'manual', signal: late.signal })
     const answer = await Promise.race([sent, timedOut])
     if (answer === 'late') {
       sent.catch(() => {}) // it was given up, and nobody else listens to it

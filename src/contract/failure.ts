@@ -66,6 +66,11 @@ export function failureValue(kind: FailureKind, message: string, detail?: Failur
   return detail === undefined ? { kind, message } : { kind, message, detail }
 }
 
+/** A refusal of one field of a request: its message is `field: what.` */
+export function invalid(field: string, what: string): Failure {
+  return new Failure('invalid_request', `${field}: ${what}.`, { field })
+}
+
 /** Reads a failure back from anything that was thrown, here or on the far side of an RPC call; null when it is not one of ours. */
 export function readFailure(thrown: unknown): FailureValue | null {
   if (!(thrown instanceof Error)) return null

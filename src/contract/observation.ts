@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { cache } from './cache.ts'
 import { headers } from './headers.ts'
 import { rawJson } from './raw-json.ts'
-import { instantOrMs } from './scalars.ts'
+import { instantOrMs, UNIT_MS } from './scalars.ts'
 import { model } from './warm.ts'
 
 export const MOST_OBSERVATIONS = 1_000
@@ -24,7 +24,7 @@ export const observation = z.strictObject({
     .record(z.string(), z.unknown(), { error: "must be the provider's usage object" })
     .meta({ description: "The provider's own usage object, or the normalised one." }),
   started_at: instantOrMs,
-  ttft_ms: z.number().min(0).max(86_400_000).nullish(),
+  ttft_ms: z.number().min(0).max(UNIT_MS.d).nullish(),
 })
 
 export const observations = z

@@ -9,10 +9,11 @@ import type { Access, Environment } from '../runtime/env.ts'
 import { callManagedCache } from '../calls/managed-cache-request.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
+import { MINUTE_MS } from '../core/time/time.ts'
 
 /** Often enough that a handle of ours that no table knows is never older than an hour, a late tick and a failed one included. */
-export const RECONCILE_MS = 45 * 60_000
-const AGAIN_MS = 3 * 60_000
+export const RECONCILE_MS = 45 * MINUTE_MS
+const AGAIN_MS = 3 * MINUTE_MS
 const TIMEOUT_MS = 15_000
 /** A hundred handles a page: a provider that never ends its list must not hold us for ever. */
 const MOST_PAGES = 200

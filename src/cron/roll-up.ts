@@ -1,7 +1,8 @@
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
+import { DAY_MS, MINUTE_MS } from '../core/time/time.ts'
 
-const DAY_MINUTES = 24 * 60
+const DAY_MINUTES = DAY_MS / MINUTE_MS
 const WIDTH = 50
 
 /**
@@ -9,7 +10,7 @@ const WIDTH = 50
  * missed run leaves, the next takes; an account that fails keeps no other from its turn.
  */
 export async function rollUpDaily(env: Environment): Promise<void> {
-  const minute = Math.floor(clockFrom(env).now() / 60_000)
+  const minute = Math.floor(clockFrom(env).now() / MINUTE_MS)
   if (minute % DAY_MINUTES !== 0) return
   const accounts = await env.DIRECTORY.getByName('directory').accounts()
   for (let first = 0; first < accounts.length; first += WIDTH) {

@@ -120,7 +120,7 @@ export interface DialectDefinition {
 export interface Dialect {
   /** Finds where the prefix ends, cuts the body there, and reads out what a provider would compare. */
   prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix
-  /** Writes the neutral form as a native body. All of it is the prefix, which `prepareNeutral` (neutral.ts) tells `prepare`. */
+  /** Writes the neutral form as a native body. All of it is the prefix, which `renderNeutral` (neutral.ts) tells `prepare`. */
   render(request: NeutralRequest): string
   /** Which primitives this very body allows, best first (Anthropic: no zero output beside enabled thinking, and so on). */
   primitives(text: string, facts: ModelFacts): Primitive[]

@@ -1,20 +1,14 @@
-import type { Card } from '../providers/card.ts'
 import { DEFAULT_CREDENTIAL } from '../calls/credential.ts'
 import type { NamedCredential } from '../calls/credential.ts'
-import { Failure } from '../contract/failure.ts'
+import { invalid } from '../contract/failure.ts'
 
-/** Which credential a prefix is warmed with: its scope keeps what two keys wrote apart. */
+/** Which secret a prefix is warmed with. Prefixes of two secrets never share a fingerprint. */
 export interface CredentialUse {
   name: string
   generation: number
 }
 
 export const DEFAULT_USE: CredentialUse = { name: DEFAULT_CREDENTIAL, generation: 1 }
-
-/** Names the place where a provider is reached; null: the address of its card. */
-export type PlaceOf = (card: Card) => string | null
-
-export const ITS_CARDS: PlaceOf = () => null
 
 /** The use of a credential by its name. Throws `invalid_request` at `field` when the account has none of it. */
 export function useOf(
@@ -25,5 +19,5 @@ export function useOf(
   if (name === undefined || name === DEFAULT_CREDENTIAL) return DEFAULT_USE
   const credential = known.get(name)
   if (credential !== undefined) return { name, generation: credential.generation }
-  throw new Failure('invalid_request', `${field}: this account has no credential of that name.`, { field })
+  throw invalid(field, 'this account has no credential of that name')
 }

@@ -1,4 +1,3 @@
-import { Failure } from '../contract/failure.ts'
 import { readJson } from '../core/prompt/json-text.ts'
 import { lint } from '../core/lint/lint.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
@@ -6,7 +5,7 @@ import { sha256 } from '../runtime/ids.ts'
 import { lintPrefix, piecesOf } from '../providers/lint/lint.ts'
 import type { Card } from '../providers/card.ts'
 import type { Block, Part } from '../core/lint/prompt-view.ts'
-import type { Advice, Finding } from '../core/model/advice.ts'
+import type { Finding } from '../core/model/advice.ts'
 import type { NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
 
 /** More than this of one registration is read by nobody, and every prefix stores its own. */
@@ -75,24 +74,3 @@ function lintNeutral(request: NeutralRequest, prefix: PreparedPrefix, facts: Mod
 
 /** Remarks of the wire formats that mean: real requests of this shape read nothing. */
 export const FATAL: ReadonlySet<string> = new Set(['no_marker', 'explicit_mode_without_breakpoint'])
-
-/** With `lint: "error"` what is sure is refused: all places are named, and nothing of what stands there. */
-export function refuseFindings(findings: readonly Finding[], advice: readonly Advice[]): void {
-  const fatal: Advice[] = [
-    ...advice.filter(({ cause }) => FATAL.has(cause)),
-    ...findings.filter(({ severity }) => severity === 'warning'),
-  ]
-  const [first] = fatal
-  if (first === undefined) return
-  const field = first.at ?? ''
-  const others = fatal.length === 1 ? '' : ` ${fatal.length - 1} more in detail.findings.`
-  throw new Failure(
-    'invalid_request',
-    `${field}: ${first.message}${first.fix === undefined ? '' : ` ${first.fix}`}${others}`,
-    {
-      field,
-      cause: first.cause,
-      findings: fatal.map(({ cause, at = '', line }) => `${cause} ${at}${line === undefined ? '' : ` line ${line}`}`),
-    },
-  )
-}

@@ -17,7 +17,11 @@ export function tooLargeFailure(what: string, limit: number, field: string): Fai
 /** Which values stay raw text, by their path in the envelope. */
 export type RawPath = (path: readonly (string | number)[]) => boolean
 
-/** The same for a text that is at hand. */
+/** In the body of `POST /warm`: the provider's body, and the schemas inside the neutral form. */
+export const WARM_RAW: RawPath = (path) =>
+  (path.length === 1 && path[0] === 'request') || (path.length === 3 && path[0] === 'tools' && path[2] === 'parameters')
+
+/** Reads a text against a schema; values at `raw` paths keep their exact text. `deep`: how deep such a value may lie. */
 export function parseBody<Schema extends z.ZodType>(
   text: string,
   schema: Schema,

@@ -1,56 +1,87 @@
-import type { Card } from '../providers/card.ts'
-import { cardById, cards, dialectOf } from '../providers/registry.ts'
-import { Failure } from '../contract/failure.ts'
-import { readJson, member } from '../core/prompt/json-text.ts'
 import type { CacheInput } from '../contract/cache.ts'
-import type { CacheRequest, PreparedPrefix } from '../providers/dialect.ts'
 import { cacheValue } from '../contract/cache.ts'
+import { invalid } from '../contract/failure.ts'
 import type { RawJson } from '../contract/raw-json.ts'
+import type { WarmBody } from '../contract/warm.ts'
+import { member, readJson } from '../core/prompt/json-text.ts'
+import type { Card } from '../providers/card.ts'
+import type { CacheRequest, NativeRequest, NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
+import { renderNeutral } from '../providers/prefix/neutral.ts'
+import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import { factsOf } from '../runtime/facts.ts'
+import { neutralRequest } from './neutral-form.ts'
+import { refuseDisabled, refuseMisplaced, unknownProvider } from './refuse.ts'
 
+/** The card of a provider id. Throws `invalid_request` at `field`. */
 export function cardFor(id: string, field: string): Card {
   const card = cardById(id)
   if (card !== undefined) return card
-  const known = cards.map((one) => one.id)
-  throw new Failure('invalid_request', `${field}: must be one of ${known.join(', ')}.`, { field, known })
+  throw unknownProvider(
+    field,
+    cards.map((one) => one.id),
+  )
 }
 
 /**
- * The card that a body is for. Callers often name a vendor that has two wire formats by the id of its card for Responses:
- * a body with `messages` and no `input` then goes to the vendor's card for Chat Completions.
+ * The card that serves a body. Callers often name a vendor that has two wire formats by the id of its card for Responses: a body with
+ * `messages` and no `input` then goes to the vendor's card for Chat Completions.
  */
-export function cardForBody(card: Card, text: string | undefined): Card {
+export function cardOf(
+  { provider, request }: { provider: string; request?: RawJson | undefined },
+  field: string,
+): Card {
+  const card = cardFor(provider, field)
   const chat = cards.find(({ chatOf }) => chatOf === card.id)
-  if (chat === undefined || text === undefined) return card
-  const root = readJson(text, 'request')
+  if (chat === undefined || request === undefined) return card
+  const root = readJson(request.text, 'request')
   const isChat = member(root, 'messages') !== undefined && member(root, 'input') === undefined
   return isChat ? chat : card
 }
 
-export function cacheFor(given: CacheInput | undefined): CacheRequest | undefined {
+/** What a body asks of the cache; undefined: it asks nothing. Throws `invalid_request` where the cache is disabled. */
+export function cacheOf(given: CacheInput | undefined): CacheRequest | undefined {
   if (given === undefined) return undefined
   const cache = cacheValue(given)
-  if (cache.mode === 'disabled') {
-    throw new Failure('invalid_request', 'cache.mode: with the cache disabled there is nothing to warm.', {
-      field: 'cache.mode',
-    })
-  }
+  refuseDisabled(cache)
   return cache
 }
 
-export function preparedNative(
-  card: Card,
-  given: { request?: RawJson | undefined; model?: string | undefined },
+/** A body in its provider's form: its card, and its text for a cache request. */
+export interface Source {
+  card: Card
+  cache: CacheRequest | undefined
+  /** The neutral form that the text is rendered from; null where the body came in the native form. */
+  neutral: NeutralRequest | null
+  native: (cache: CacheRequest | undefined) => NativeRequest
+}
+
+/** Reads a body of either form. Throws `invalid_request` or `unsupported` for what cannot be rendered. */
+export function sourceOf(body: WarmBody): Source {
+  refuseMisplaced(body)
+  const { provider, request, model } = body
+  if (provider === undefined) throw invalid('provider', 'is missing')
+  const card = cardOf({ provider, request }, 'provider')
+  const cache = cacheOf(body.cache)
+  if (request !== undefined) {
+    return { card, cache, neutral: null, native: (wanted) => nativeRequest({ request, model }, wanted) }
+  }
+  const neutral = neutralRequest(card, body, cache)
+  return { card, cache, neutral, native: (wanted) => renderNeutral(dialectOf(card), withCache(neutral, wanted)) }
+}
+
+/** A native body as its dialect takes it. */
+export function nativeRequest(
+  { request, model }: { request: RawJson; model?: string | undefined },
   cache: CacheRequest | undefined,
-  now: number,
-): PreparedPrefix {
-  const { request, model } = given
-  return dialectOf(card).prepare(
-    {
-      text: request?.text ?? '',
-      ...(model === undefined ? {} : { model }),
-      ...(cache === undefined ? {} : { cache }),
-    },
-    (id) => factsOf(card.id, id, now),
-  )
+): NativeRequest {
+  return withCache({ text: request.text, ...(model === undefined ? {} : { model }) }, cache)
+}
+
+function withCache<Request extends object>(request: Request, cache: CacheRequest | undefined): Request {
+  return cache === undefined ? request : { ...request, cache }
+}
+
+/** Cuts a native body where its prefix ends. Throws `invalid_request` or `unsupported` for bodies that its dialect cannot take. */
+export function cut(card: Card, native: NativeRequest, now: number): PreparedPrefix {
+  return dialectOf(card).prepare(native, (model) => factsOf(card.id, model, now))
 }

@@ -1,35 +1,42 @@
 import type * as z from 'zod'
-import type { observation } from '../contract/observation.ts'
 import type { NamedCredential } from '../calls/credential.ts'
-import type { PlaceOf } from './credential-use.ts'
-import { observedFingerprint } from './prepare.ts'
-import { useOf } from './credential-use.ts'
-import type { Usage } from '../core/model/usage.ts'
+import { invalid } from '../contract/failure.ts'
 import { parseWith } from '../contract/issues.ts'
-import { normalisedUsage, MOST_TOKENS } from '../contract/observation.ts'
+import { MOST_TOKENS, normalisedUsage } from '../contract/observation.ts'
+import type { observation } from '../contract/observation.ts'
+import type { Usage } from '../core/model/usage.ts'
 import { dialectOf } from '../providers/registry.ts'
-import { Failure } from '../contract/failure.ts'
-import { cardFor } from './native.ts'
+import { useOf } from './credential-use.ts'
+import { identityOf } from './identity.ts'
+import type { PlaceOf } from './identity.ts'
+import { cacheOf, cardFor, cardOf, cut, nativeRequest } from './native.ts'
+import { refuseTooLarge } from './refuse.ts'
 
-/** The fingerprint of an observation that names its prefix by the request; null when it gives an id. */
-export function printOf(
+/**
+ * The fingerprint of an observation that names its prefix by the request, by the rules of `prepareWarm`; null when it gives an id.
+ * Throws `invalid_request` at a field below `[index]`.
+ */
+export function observedFingerprint(
   one: z.output<typeof observation>,
   index: number,
   now: number,
   known: ReadonlyMap<string, NamedCredential>,
-  places: PlaceOf,
+  placeOf: PlaceOf,
 ): string | null {
   const field = `[${index}]`
   const { provider, request } = one
   if (one.prefix_id !== undefined) {
-    if (request !== undefined) throw bad(`${field}.request`, 'stands beside prefix_id; give one of them')
+    if (request !== undefined) throw invalid(`${field}.request`, 'stands beside prefix_id; give one of them')
     if (provider !== undefined) cardFor(provider, `${field}.provider`)
     return null
   }
-  if (request === undefined) throw bad(`${field}.prefix_id`, 'is missing; give prefix_id, or provider and request')
-  if (provider === undefined) throw bad(`${field}.provider`, 'is missing beside request')
+  if (request === undefined) throw invalid(`${field}.prefix_id`, 'is missing; give prefix_id, or provider and request')
+  if (provider === undefined) throw invalid(`${field}.provider`, 'is missing beside request')
   const credential = useOf(one.credential, known, `${field}.credential`)
-  return observedFingerprint({ ...one, provider, request }, field, now, credential, places)
+  const card = cardOf({ provider, request }, `${field}.provider`)
+  const prefix = cut(card, nativeRequest({ ...one, request }, cacheOf(one.cache)), now)
+  refuseTooLarge(prefix, `${field}.request`)
+  return identityOf(card, one.headers, { credential, placeOf }, `${field}.headers`).fingerprintFor(prefix)
 }
 
 const OURS = ['uncached_input_tokens', 'cached_input_tokens', 'cache_write_input_tokens', 'cache_write_by_retention']
@@ -49,7 +56,7 @@ export function usageOf(provider: string, usage: Record<string, unknown>, field:
     }
   }
   const read = dialectOf(cardFor(provider, field)).readUsage(usage)
-  if (read === null) throw bad(field, `is neither the usage object of ${provider} nor the normalised one`)
+  if (read === null) throw invalid(field, `is neither the usage object of ${provider} nor the normalised one`)
   return read
 }
 
@@ -68,8 +75,4 @@ export function wrongCount(usage: unknown, path: readonly PropertyKey[] = []): r
   if (usage === null || !COUNT.test(String(path.at(-1) ?? ''))) return null
   const right = typeof usage === 'number' && Number.isSafeInteger(usage) && usage >= 0 && usage <= MOST_TOKENS
   return right ? null : path
-}
-
-export function bad(field: string, what: string): Failure {
-  return new Failure('invalid_request', `${field}: ${what}.`, { field })
 }

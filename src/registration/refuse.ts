@@ -1,37 +1,85 @@
+import { Failure, invalid } from '../contract/failure.ts'
 import type { WarmBody } from '../contract/warm.ts'
-import { Failure } from '../contract/failure.ts'
-import type { PreparedPrefix, CacheRequest } from '../providers/dialect.ts'
-import { MAX_PREFIX_BYTES, tooLargeFailure } from './json-body.ts'
+import type { Advice, Finding } from '../core/model/advice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
+import type { Card } from '../providers/card.ts'
+import type { CacheRequest, PreparedPrefix } from '../providers/dialect.ts'
+import { FATAL } from './findings.ts'
+import { MAX_PREFIX_BYTES, tooLargeFailure } from './json-body.ts'
 
-export function refuseOutOfPlace(body: WarmBody): void {
+/** Why a body is not registered. `prepareWarm` calls these in the order in which callers learn of their mistakes. */
+
+/** Refuses fields that belong to a model pool, and neutral fields beside a native body. */
+export function refuseMisplaced(body: WarmBody): void {
   for (const field of ['gateway', 'model_preference', 'gateway_models'] as const) {
     if (body[field] !== undefined)
       throw new Failure('unsupported', `${field}: a pool is for POST /warm alone.`, { field })
   }
   if (body.request === undefined) return
   for (const field of ['system', 'tools', 'messages', 'vars', 'tool_filter'] as const) {
-    if (body[field] !== undefined) {
-      throw new Failure('invalid_request', `${field}: stands beside request, which holds the whole body already.`, {
-        field,
-      })
-    }
+    if (body[field] !== undefined) throw invalid(field, 'stands beside request, which holds the whole body already')
   }
 }
 
-export function limitPrefix(prefix: PreparedPrefix, field: string): void {
+export function unknownProvider(field: string, known: string[]): Failure {
+  return new Failure('invalid_request', `${field}: must be one of ${known.join(', ')}.`, { field, known })
+}
+
+export function refuseDisabled({ mode }: CacheRequest): void {
+  if (mode === 'disabled') throw invalid('cache.mode', 'with the cache disabled there is nothing to warm')
+}
+
+/** Refuses a neutral form without content, and one beside a handle: a handle holds system, tools and messages already. */
+export function refuseEmptyNeutral({ system, tools, messages }: WarmBody): void {
+  if (system !== undefined || tools !== undefined || messages !== undefined) return
+  throw invalid('request', "is missing; give the provider's own body, or system, tools and messages")
+}
+
+/** Providers without handles ignore one: `prepare` advises on it and goes on. */
+export function refuseHandleBesideContents(card: Card, cache: CacheRequest | undefined): void {
+  const strategy = cache?.strategy
+  if (card.managedCaches === undefined || typeof strategy !== 'object' || !('handle' in strategy)) return
+  const what =
+    'cannot stand beside system, tools or messages, which a handle already holds; keep a handle with POST /caches'
+  throw invalid(strategy.at ?? 'cache.strategy.handle', what)
+}
+
+export function refuseTooLarge(prefix: PreparedPrefix, field: string): void {
   if (Buffer.byteLength(prefix.text) > MAX_PREFIX_BYTES) throw tooLargeFailure('The prefix', MAX_PREFIX_BYTES, field)
 }
 
-/** A token is two bytes at the least in the texts that providers bill: below half the bytes nothing can help it. */
-export function refuseTooShort(prefix: PreparedPrefix, facts: ModelFacts, mode: CacheRequest['mode']): void {
-  const minimum = facts.minimumTokens
-  if (minimum === null) return
-  const most = mode === 'required' ? prefix.estimatedTokens : prefix.renderedBytes / 2
-  if (most >= minimum) return
+/**
+ * Refuses a prefix below the model's minimum. Billed texts have at least two bytes a token, so that half the bytes is the most that
+ * best effort can hope for; where the cache is required, the estimate decides.
+ */
+export function refuseTooShort(prefix: PreparedPrefix, { minimumTokens }: ModelFacts, isRequired: boolean): void {
+  if (minimumTokens === null) return
+  const mostTokens = isRequired ? prefix.estimatedTokens : prefix.renderedBytes / 2
+  if (mostTokens >= minimumTokens) return
   throw new Failure(
     'prefix_too_short',
-    `The prefix has about ${prefix.estimatedTokens} tokens; this model caches from ${minimum}.`,
-    { field: 'request', estimated_tokens: prefix.estimatedTokens, minimum_tokens: minimum },
+    `The prefix has about ${prefix.estimatedTokens} tokens; this model caches from ${minimumTokens}.`,
+    { field: 'request', estimated_tokens: prefix.estimatedTokens, minimum_tokens: minimumTokens },
+  )
+}
+
+/** With `lint: "error"`: refuses certain cache misses. The failure names each place and quotes nothing of the prompt. */
+export function refuseFindings(findings: readonly Finding[], advice: readonly Advice[]): void {
+  const fatal: Advice[] = [
+    ...advice.filter(({ cause }) => FATAL.has(cause)),
+    ...findings.filter(({ severity }) => severity === 'warning'),
+  ]
+  const [first] = fatal
+  if (first === undefined) return
+  const field = first.at ?? ''
+  const others = fatal.length === 1 ? '' : ` ${fatal.length - 1} more in detail.findings.`
+  throw new Failure(
+    'invalid_request',
+    `${field}: ${first.message}${first.fix === undefined ? '' : ` ${first.fix}`}${others}`,
+    {
+      field,
+      cause: first.cause,
+      findings: fatal.map(({ cause, at = '', line }) => `${cause} ${at}${line === undefined ? '' : ` line ${line}`}`),
+    },
   )
 }

@@ -9,9 +9,9 @@ import { createLab } from '../lab/index.ts'
 import type { Lab } from '../lab/index.ts'
 import { serviceAccountKey } from '../support/service-account.ts'
 import type { MadeKey } from '../support/service-account.ts'
+import { MINUTE_MS } from '../../src/core/time/time.ts'
 
 const NOON = Date.UTC(2026, 10, 16, 12)
-const MINUTE = 60_000
 const card = cardById('vertex')!
 
 let now = NOON
@@ -82,10 +82,10 @@ describe('a service-account key', () => {
 
   it('is exchanged once for an hour’s calls, and again before the token ends', async () => {
     const first = (await send()).shown
-    now += 57 * MINUTE
+    now += 57 * MINUTE_MS
     expect((await send()).shown).toEqual(first)
     expect(asked).toHaveLength(1)
-    now += 2 * MINUTE
+    now += 2 * MINUTE_MS
     const second = (await send()).shown
     expect(second).not.toEqual(first)
     expect(asked).toHaveLength(2)
@@ -194,7 +194,7 @@ describe('a service-account key', () => {
       now += 4_000
       return answer
     }
-    now += 60 * MINUTE
+    now += 60 * MINUTE_MS
     expect(await send({ sendBy: now + 3_000 })).toMatchObject({ one: { kind: 'late' }, shown: [] })
   })
 })

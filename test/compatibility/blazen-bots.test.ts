@@ -10,13 +10,13 @@ import { nextInTurn, roundMessages, turnViewOf, summaryViewOf } from '../../src/
 import type { Round, TurnView } from '../../src/core/conversation/turn.ts'
 import { turnRequest } from '../../src/providers/conversation.ts'
 import { cardById } from '../../src/providers/registry.ts'
+import { DAY_MS } from '../../src/core/time/time.ts'
 
 /**
  * What Blazen says of live workflows, of its Bot and of ChatWindow, line by line, as far as nothing need run for it; the rest
  * stands in blazen-bots.workerd.test.ts. The second half is what it gets wrong.
  */
 
-const DAY_MS = 86_400_000
 const user = (text: string): ChatMessage => ({ role: 'user', text })
 const says = (text: string): ChatMessage => ({ role: 'assistant', text })
 const SYSTEM: ChatMessage = { role: 'system', text: 'You sell tents.' }

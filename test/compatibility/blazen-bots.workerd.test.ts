@@ -7,6 +7,7 @@ import type { BotState } from '../../src/durable/bot/state.ts'
 import { signSnapshot } from '../../src/runtime/snapshot.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from '../http/bots/support.ts'
 import { ADMIN, bindings, call, get, pick, post, received, useLab } from '../http/support.ts'
+import { DAY_MS } from '../../src/core/time/time.ts'
 
 /** What Blazen says of live workflows and of its Bot, line by line, on the real object; what needs none stands in blazen-bots.test.ts. */
 
@@ -104,7 +105,7 @@ describe('a live workflow', () => {
       expect(await state.storage.getAlarm()).toBeNull()
       const live = bot as unknown as { clock: { now(): number }; alarm(): Promise<void> }
       const { clock } = live
-      live.clock = { ...clock, now: () => clock.now() + 86_400_000 }
+      live.clock = { ...clock, now: () => clock.now() + DAY_MS }
       await live.alarm()
       live.clock = clock
     })

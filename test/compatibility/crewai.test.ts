@@ -39,7 +39,7 @@ function order(agents: Given[], strategy?: CrewStrategy): CrewOrder {
     ({ provider = 'anthropic', model = 'claude-opus-5', credential, role, headers, request = {} }) => {
       const body = { model, max_tokens: 9, tools, system: [text(RULES), text(`You are the ${role}.`)], ...request }
       const parsed = warmBody.parse({ provider, headers, request: new RawJson(JSON.stringify(body)) })
-      return { name: role, preparation: prepareWarm(parsed, NOON, credential) }
+      return { name: role, preparation: prepareWarm(parsed, NOON, { credential }) }
     },
   )
   return orderOf(strategy === undefined ? {} : { strategy }, admitted)

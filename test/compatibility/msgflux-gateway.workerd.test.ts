@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ADMIN, call, get, longText, newAccount, pick, post, received, useLab } from '../http/support.ts'
 import { gatewayAnswer, poolWarmAnswer } from '../../src/contract/model-pool.ts'
+import { HOUR_MS } from '../../src/core/time/time.ts'
 
 /** What msgflux's ModelGateway does when it is warmed through, line by line, and what it should not have done. */
 
@@ -36,7 +37,7 @@ const models = (): unknown[] => received(world.lab).map(({ model }) => model)
 
 /** A span that bars a model now, whatever the hour. */
 function now(): [string, string] {
-  const at = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16)
+  const at = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString().slice(11, 16)
   return [at(-2), at(2)]
 }
 

@@ -1,20 +1,20 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { pilot } from './page-text.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
 const NOW = Date.parse('2026-11-21T14:00:00Z')
 const iso = (ms: number): string => new Date(ms).toISOString()
-const MINUTE = 60_000
 
 describe('lengths of time', () => {
   it.each([
     [0, '0:00'],
     [999, '0:00'],
     [7_000, '0:07'],
-    [41 * MINUTE + 7_000, '41:07'],
-    [60 * MINUTE, '1:00:00'],
-    [101 * MINUTE + 7_900, '1:41:07'],
-    [25 * 60 * MINUTE, '1 d 01:00'],
+    [41 * MINUTE_MS + 7_000, '41:07'],
+    [60 * MINUTE_MS, '1:00:00'],
+    [101 * MINUTE_MS + 7_900, '1:41:07'],
+    [25 * 60 * MINUTE_MS, '1 d 01:00'],
     [-5, '0:00'],
     [null, '–'],
     [Number.NaN, '–'],
@@ -22,8 +22,8 @@ describe('lengths of time', () => {
   ])('shows %s ms as %s', (ms, text) => expect(pilot.clock(ms)).toBe(text))
 
   it.each([
-    ['5m', 5 * MINUTE],
-    ['1h', 60 * MINUTE],
+    ['5m', 5 * MINUTE_MS],
+    ['1h', 60 * MINUTE_MS],
     ['90s', 90_000],
     [90, 90_000],
     ['in_memory', null],
@@ -97,9 +97,9 @@ describe('how sure', () => {
 
 describe('the countdown', () => {
   const item = {
-    warmth: { state: 'warm', warm_until: iso(NOW + 15 * MINUTE) },
-    plan: { retention: '1h', next_probe_at: iso(NOW + 9 * MINUTE) },
-    last_receipt: { at: iso(NOW - 45 * MINUTE), kind: 'full' },
+    warmth: { state: 'warm', warm_until: iso(NOW + 15 * MINUTE_MS) },
+    plan: { retention: '1h', next_probe_at: iso(NOW + 9 * MINUTE_MS) },
+    last_receipt: { at: iso(NOW - 45 * MINUTE_MS), kind: 'full' },
   }
 
   it('counts to the lapse, with the share of the TTL that is left and where the next probe goes out', () => {
@@ -108,22 +108,22 @@ describe('the countdown', () => {
   })
 
   it('says since when it lapsed', () => {
-    const late = NOW + 18 * MINUTE
+    const late = NOW + 18 * MINUTE_MS
     expect(pilot.lapse(item, late)).toMatchObject({ text: 'lapsed', note: '3:00 ago', left: 0 })
     expect(pilot.next(item, late)).toBe('probe due now')
   })
 
   it('derives the lapse of a cold entry from its last use, but not when it was gone before its time', () => {
     const cold = { ...item, warmth: { state: 'cold', warm_until: null } }
-    expect(pilot.lapse(cold, NOW + 16 * MINUTE)).toMatchObject({ text: 'lapsed', note: '1:00 ago' })
+    expect(pilot.lapse(cold, NOW + 16 * MINUTE_MS)).toMatchObject({ text: 'lapsed', note: '1:00 ago' })
     const evicted = { ...cold, last_receipt: { ...item.last_receipt, kind: 'cold' } }
-    expect(pilot.lapse(evicted, NOW + 16 * MINUTE)).toMatchObject({ text: '–', note: '' })
+    expect(pilot.lapse(evicted, NOW + 16 * MINUTE_MS)).toMatchObject({ text: '–', note: '' })
   })
 
   it('takes an assumed TTL from what the belief says, a stated one from its name', () => {
-    const assumed = { ...item, warmth: { ...item.warmth, assumed: true, warm_until: iso(NOW + 5 * MINUTE) } }
-    expect(pilot.ttl(assumed)).toBe(50 * MINUTE)
-    expect(pilot.ttl(item)).toBe(60 * MINUTE)
+    const assumed = { ...item, warmth: { ...item.warmth, assumed: true, warm_until: iso(NOW + 5 * MINUTE_MS) } }
+    expect(pilot.ttl(assumed)).toBe(50 * MINUTE_MS)
+    expect(pilot.ttl(item)).toBe(60 * MINUTE_MS)
     expect(pilot.ttl({ plan: { retention: 'implicit' } })).toBeNull()
   })
 
@@ -148,7 +148,7 @@ describe("the server's clock", () => {
   it('runs at its own rate between two answers', () => {
     const anchor = pilot.anchor({ now: iso(NOW), clock_rate: 12 }, 1000, 0)
     expect(pilot.virtual(anchor, 1000)).toBe(NOW)
-    expect(pilot.virtual(anchor, 6000)).toBe(NOW + MINUTE)
+    expect(pilot.virtual(anchor, 6000)).toBe(NOW + MINUTE_MS)
   })
 
   it("is the browser's own where the server says nothing", () => {
@@ -294,7 +294,7 @@ describe('the key and the next try', () => {
   it('waits longer after each failure, up to half a minute, and as long as the server asks up to a minute', () => {
     expect([1, 2, 3, 4, 5, 50].map((n) => pilot.backoff(n))).toEqual([2000, 4000, 8000, 16_000, 30_000, 30_000])
     expect(pilot.backoff(1, 45_000)).toBe(45_000)
-    expect(pilot.backoff(1, 3_600_000)).toBe(60_000)
+    expect(pilot.backoff(1, HOUR_MS)).toBe(60_000)
     expect(pilot.backoff(1, Number.NaN)).toBe(2000)
   })
 

@@ -2,10 +2,10 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Timeline } from './page-text.ts'
 import { pilot } from './page-text.ts'
+import { MINUTE_MS } from '../../src/core/time/time.ts'
 
-const MINUTE = 60_000
 const START = Date.parse('2026-11-21T08:00:00Z')
-const at = (minutes: number): string => new Date(START + minutes * MINUTE).toISOString()
+const at = (minutes: number): string => new Date(START + minutes * MINUTE_MS).toISOString()
 const receipt = (minutes: number, kind: string): unknown => ({ at: at(minutes), type: 'receipt', kind })
 const arrival = (minutes: number, hits: number, misses: number): unknown => ({
   at: at(minutes),
@@ -19,7 +19,7 @@ const hourly = (warmUntil: number | null): unknown => ({
   plan: { retention: '1h' },
 })
 const picture = (rows: unknown[], item: unknown, minutes: number, window?: number): Timeline => {
-  const drawn = pilot.timeline(rows, item, START + minutes * MINUTE, window)
+  const drawn = pilot.timeline(rows, item, START + minutes * MINUTE_MS, window)
   if (drawn === null) throw new Error('nothing was drawn')
   return drawn
 }
@@ -73,7 +73,7 @@ describe('the picture of a history', () => {
   it('looks back twelve TTLs at most, and carries over the charge that reaches in', () => {
     const rows = Array.from({ length: 30 }, (_, i) => receipt(i * 50, i === 0 ? 'written' : 'full'))
     const t = picture(rows, hourly(29 * 50 + 60), 29 * 50 + 10)
-    expect(t.from).toBe(START + (29 * 50 + 10 - 12 * 60) * MINUTE)
+    expect(t.from).toBe(START + (29 * 50 + 10 - 12 * 60) * MINUTE_MS)
     expect(t.probes.length).toBeLessThan(16)
     expect(t.charges[0]?.y0).toBeLessThan(1)
     expect(t.lapses).toEqual([])

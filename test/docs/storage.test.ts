@@ -12,6 +12,7 @@ import { nodeSql } from '../support/node-sql.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
 import { DIRECTORY_STEPS } from '../../src/durable/directory/migrations.ts'
 import { REGISTRY_STEPS } from '../../src/durable/registry/tables/migrations.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/core/time/time.ts'
 
 const storage = readText('docs/storage.md')
 
@@ -39,7 +40,7 @@ const objects = [
     files: [
       'src/durable/registry/tables/tables.ts',
       'src/durable/registry/registry.ts',
-      'src/durable/registry/account/account.ts',
+      'src/durable/registry/account/rpc.ts',
       'src/durable/registry/probes/provider-guards.ts',
       'src/durable/registry/probes/latency.ts',
       'src/durable/registry/account/webhook.ts',
@@ -97,17 +98,18 @@ it('says for every table how long it lives', () => {
   }
 })
 
+const units: Record<string, number> = { SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS }
+
 /** The value of a constant that a file keeps to itself. */
 function constant(file: string, name: string): number {
-  const written = new RegExp(`const ${name} = ([\\d_ *]+)\\n`).exec(readText(file))?.[1] ?? ''
+  const written = new RegExp(`const ${name} = ([\\w *]+)\\n`).exec(readText(file))?.[1] ?? ''
   return written
-    .replaceAll('_', '')
-    .split('*')
-    .reduce((product, factor) => product * Number(factor), 1)
+    .split(' * ')
+    .reduce((product, factor) => product * (units[factor] ?? Number(factor.replaceAll('_', ''))), 1)
 }
 
 it('states sizes and ages as they are in the code', () => {
-  const days = (name: string): number => constant('src/durable/registry/daily-maintenance.ts', name) / 86_400_000
+  const days = (name: string): number => constant('src/durable/registry/daily-maintenance.ts', name) / DAY_MS
   const grouped = (file: string, name: string): string => constant(file, name).toLocaleString('en')
   expect(storage).toContain(
     `parts of at most ${grouped('src/durable/registry/tables/prefixes.ts', 'BODY_PART_BYTES')} bytes`,
@@ -125,9 +127,9 @@ it('states sizes and ages as they are in the code', () => {
   )
   expect(storage).toContain(`| ${days('LEDGER_DAYS_MS')} days |`)
   expect(storage).toContain(
-    `given up, ${constant('src/durable/registry/account/outbox.ts', 'GIVEN_UP_MS') / 86_400_000} days, the latest ${constant('src/durable/registry/account/outbox.ts', 'MOST_GIVEN_UP')} |`,
+    `given up, ${constant('src/durable/registry/account/outbox.ts', 'GIVEN_UP_MS') / DAY_MS} days, the latest ${constant('src/durable/registry/account/outbox.ts', 'MOST_GIVEN_UP')} |`,
   )
-  expect(constant('src/durable/registry/tables/idempotency.ts', 'IDEMPOTENCY_MS') / 3_600_000).toBe(24)
+  expect(constant('src/durable/registry/tables/idempotency.ts', 'IDEMPOTENCY_MS') / HOUR_MS).toBe(24)
 })
 
 it('says in security.md how long keys must be and how long they may linger', () => {

@@ -7,8 +7,9 @@ import type { CachePoint } from './cache-model.ts'
 import { arrayAt, compact, isObject, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import type { AnthropicModel } from './models.ts'
+import { HOUR_MS, MINUTE_MS } from './time.ts'
 
-export const TTL_MS: Record<string, number> = { '5m': 300_000, '1h': 3_600_000 }
+export const TTL_MS: Record<string, number> = { '5m': 5 * MINUTE_MS, '1h': HOUR_MS }
 
 /** A read walks back this many positions from each breakpoint. Source: same page, "lookback window"; checked 2026-11-21. */
 export const LOOK_BACK = 20

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
-import { at, caller, HOUR_MS, MINUTE_MS, START_AT, tokens } from './caller.ts'
+import { at, caller, START_AT, tokens } from './caller.ts'
 import type { Json } from './caller.ts'
+import { HOUR_MS, MINUTE_MS } from './time.ts'
 
 const MARK = { type: 'ephemeral' }
 const MARK_1H = { type: 'ephemeral', ttl: '1h' }

@@ -13,8 +13,7 @@ import type { JsonNode, JsonObject } from './json.ts'
 import { anthropicModel } from './models.ts'
 import { scripted, textOfLength } from './script.ts'
 import { anthropicRefusal, COUNT_TOKENS_ONLY, isoSeconds, requestId } from './anthropic-wire.ts'
-
-const HOUR_MS = 3_600_000
+import { HOUR_MS } from './time.ts'
 
 export const anthropic: Dialect = {
   provider: 'anthropic',

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { PrefixCache, WarmTable } from './cache-model.ts'
 import type { CachePoint } from './cache-model.ts'
+import { HOUR_MS, MINUTE_MS } from './time.ts'
 
 const TTL_MS = 300_000
-const HOUR_MS = 3_600_000
 const point = (hash: string, tokens: number, mark = true, ttlMs = TTL_MS): CachePoint => ({ hash, tokens, ttlMs, mark })
 const partition = 'p/'
 
@@ -138,7 +138,7 @@ describe('a warm table', () => {
     for (let i = 0; i < 5000; i++) {
       now += Math.floor(random() * 40_000)
       const prefix = Math.floor(random() * 20)
-      const answerAfterMs = Math.floor(random() * 60_000)
+      const answerAfterMs = Math.floor(random() * MINUTE_MS)
       const points = [point(`h${prefix}`, 2000)]
       const read = cache.request({ now, begunAt: now + answerAfterMs, partition, points }).readTokens > 0
       expect(table.request(prefix, now, TTL_MS, answerAfterMs)).toBe(read)

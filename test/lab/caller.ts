@@ -3,8 +3,6 @@ import type { Lab, LabOptions } from './index.ts'
 
 /** When the clock of a test's lab stands: 2026-11-21T09:00:00Z. */
 export const START_AT = Date.UTC(2026, 10, 21, 9)
-export const MINUTE_MS = 60_000
-export const HOUR_MS = 3_600_000
 
 export type Json = Record<string, unknown>
 export type Reply = { status: number; json: Json; text: string; headers: Headers }

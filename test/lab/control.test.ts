@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { at, caller, MINUTE_MS, START_AT, tokens } from './caller.ts'
+import { at, caller, START_AT, tokens } from './caller.ts'
 import type { Json } from './caller.ts'
 import { LabClock } from './clock.ts'
 import { createLab, memoryStore } from './index.ts'
 import { MAX_BODY_CHARS, MAX_ROWS } from './transcript.ts'
+import { MINUTE_MS } from './time.ts'
 
 const body: Json = {
   model: 'claude-sonnet-5',

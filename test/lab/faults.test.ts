@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
-import { at, caller, HOUR_MS, MINUTE_MS, START_AT, tokens } from './caller.ts'
+import { at, caller, START_AT, tokens } from './caller.ts'
 import type { Caller, Json, Reply } from './caller.ts'
+import { HOUR_MS, MINUTE_MS } from './time.ts'
 
 const claude: Json = {
   model: 'claude-sonnet-5',

@@ -8,6 +8,7 @@ import { compact, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import { checkMembers, field, geminiRefusal } from './gemini-wire.ts'
 import { geminiModel } from './models.ts'
+import { HOUR_MS } from './time.ts'
 
 /** A handle: bound to one model and one account, kept until `expiresAt` (epoch ms). Its contents cannot be read back. */
 export type CachedContent = {
@@ -22,7 +23,6 @@ export type CachedContent = {
   hash: string
 }
 
-const HOUR_MS = 3_600_000
 const CREATE_MEMBERS = new Set(
   'model contents systemInstruction tools toolConfig displayName ttl expireTime name createTime updateTime usageMetadata'.split(
     ' ',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { at, caller, HOUR_MS, MINUTE_MS, START_AT, tokens } from './caller.ts'
+import { at, caller, START_AT, tokens } from './caller.ts'
 import type { Caller, Json, Reply } from './caller.ts'
+import { HOUR_MS, MINUTE_MS } from './time.ts'
 
 const MODEL = 'gemini-2.5-flash'
 const system = (count: number): Json => ({ parts: [{ text: tokens(count) }] })

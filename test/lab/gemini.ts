@@ -14,6 +14,7 @@ import { geminiModel } from './models.ts'
 import type { GeminiModel } from './models.ts'
 import { scripted, textOfLength } from './script.ts'
 import type { Scripted } from './script.ts'
+import { HOUR_MS } from './time.ts'
 
 const MEMBERS = new Set(
   'contents systemInstruction tools toolConfig generationConfig safetySettings cachedContent labels model store serviceTier'.split(
@@ -22,7 +23,7 @@ const MEMBERS = new Set(
 )
 
 /** Assumed: lifetime, renewal by reads, and steps of the implicit cache are not documented. */
-const IMPLICIT_TTL_MS = 3_600_000
+const IMPLICIT_TTL_MS = HOUR_MS
 const IMPLICIT_STEP = 256
 const THOUGHT_TOKENS = 24
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { at, caller, MINUTE_MS, tokens } from './caller.ts'
+import { at, caller, tokens } from './caller.ts'
 import type { Json, Reply } from './caller.ts'
+import { MINUTE_MS } from './time.ts'
 
 const PREFIX = tokens(2000)
 

@@ -10,8 +10,8 @@ import { compact, isObject, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import type { OpenAIModel } from './models.ts'
 import { openaiRefusal } from './openai-wire.ts'
+import { MINUTE_MS } from './time.ts'
 
-export const MINUTE_MS = 60_000
 const TTL_MS: Record<string, number> = { '30m': 30 * MINUTE_MS, '12h': 720 * MINUTE_MS }
 export const TTL_12H_MS = 720 * MINUTE_MS
 

@@ -12,6 +12,7 @@ import type {
 import { expect, test } from 'vitest'
 import { geminiManagedCaches } from '../../src/providers/managed-cache/gemini.ts'
 import { provider } from './prepared.ts'
+import { HOUR_MS } from '../../src/core/time/time.ts'
 
 /**
  * As much of Gemini's bodies as the vendor's SDK lets the compiler check. It types what a program hands to the SDK, where the
@@ -104,7 +105,7 @@ test('a managed cache is created with such a body, and renewed with its ttl alon
     JSON.stringify({ systemInstruction: rules, tools, toolConfig, contents: [question] }),
     'gemini-3.8-flash',
   )
-  expect(JSON.parse(geminiManagedCaches.create(prepared, 'ours', 3_600_000, '').body)).toEqual({
+  expect(JSON.parse(geminiManagedCaches.create(prepared, 'ours', HOUR_MS, '').body)).toEqual({
     model: 'models/gemini-3.8-flash',
     systemInstruction: rules,
     tools,

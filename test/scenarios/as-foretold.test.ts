@@ -16,8 +16,9 @@ import { bytesOf } from '../cli/support.ts'
 import { settings } from '../support/account.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { die } from './random.ts'
-import { HOUR_MS, START_AT } from './settings.ts'
+import { START_AT } from './settings.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
 /** What simulate and preview tell beforehand is what the shipped keeper then does with the same requests. */
 
@@ -128,7 +129,7 @@ it.each(
 )('$plan at $retention, with a request in $minutes minutes or so', async ({ plan, simulated, retention, minutes }) => {
   const facts = factsOf(PROVIDER, MODEL, START_AT)
   const { ttlMs } = facts.retentions.find(({ name }) => name === retention)!
-  const times = requests(minutes, minutes * 60_000)
+  const times = requests(minutes, minutes * MINUTE_MS)
   const keepWarm: KeepWarm = { ...DEFAULT_KEEP_WARM, plan, holdoutShare: 0, budgetNanosPerDay: 1e12 }
   const context = { facts, estimatedTokens: TOKENS, outputFloor: 0, grainMs: 1_000 }
   const holding = holdingOf({ measuredTokens: TOKENS }, context, retention, ttlMs)!

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { figuresOf } from './figures.ts'
-import { badDay, goodDay, HOUR_MS } from './settings.ts'
+import { badDay, goodDay } from './settings.ts'
 import { Timing } from './timing.ts'
 import { World } from './world.ts'
+import { HOUR_MS } from '../../src/core/time/time.ts'
 
 /** Accepted calls over the fewest that could do it. */
 const MOST_CALLS = 1.05

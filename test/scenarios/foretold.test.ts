@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
-import { BAD_PLATFORM, BAD_PROVIDER, HOUR_MS, START_AT } from './settings.ts'
+import { BAD_PLATFORM, BAD_PROVIDER, START_AT } from './settings.ts'
 import { FIVE_MINUTES, World } from './world.ts'
 import type { WorldOptions } from './world.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
 const PREFIXES = 200
 
@@ -28,7 +29,7 @@ const eachId = (one: World): string[] =>
 
 /** Announces `at` for every prefix, ten minutes after the start. */
 function announcing(one: World, at: number): World {
-  one.tell(START_AT + 10 * 60_000, () => {
+  one.tell(START_AT + 10 * MINUTE_MS, () => {
     for (const id of eachId(one)) one.registrar.announce(id, { at, expectedRequests: 10 }, one.now)
   })
   return one
@@ -70,23 +71,23 @@ describe('announced traffic, with messages late, lost and twice, and a provider 
 describe('signals', () => {
   it('pending work keeps prefixes warm beyond break-even, up to its end and no further', () => {
     const one = world(5)
-    one.tell(START_AT + 10 * 60_000, () => {
+    one.tell(START_AT + 10 * MINUTE_MS, () => {
       const signal = { kind: 'pending', at: one.now, untilAt: START_AT + 3 * HOUR_MS } as const
       for (const id of eachId(one)) one.registrar.signal(id, signal)
     })
     one.runFor(3 * HOUR_MS - 1)
     expect(warmAt(one, one.now)).toBe(PREFIXES)
     expect(one.provider.lapses).toEqual([])
-    one.runFor(3 * HOUR_MS + 6 * 60_000)
+    one.runFor(3 * HOUR_MS + 6 * MINUTE_MS)
     expect(warmAt(one, one.now)).toBe(0)
   })
 
   it('nothing is sent any more from a moment after a session is over', () => {
     const one = world(6)
-    one.tell(START_AT + 20 * 60_000, () => {
+    one.tell(START_AT + 20 * MINUTE_MS, () => {
       for (const id of eachId(one)) one.registrar.signal(id, { kind: 'end', at: one.now })
     })
-    one.runFor(20 * 60_000 + 60_000)
+    one.runFor(20 * MINUTE_MS + 60_000)
     const sent = one.operations.probes
     one.runFor(3 * HOUR_MS)
     expect(one.operations.probes).toBe(sent)

@@ -18,6 +18,7 @@ import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../src/calls/lease.ts'
 import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
 export interface HandleWorldOptions {
   seed: number
@@ -174,7 +175,7 @@ export class HandleWorld {
   // Callers
 
   #nextNeed(content: number, app: number, rate: number): void {
-    const at = this.#timeline.now + (-Math.log(1 - this.#die.roll()) * 3_600_000) / rate
+    const at = this.#timeline.now + (-Math.log(1 - this.#die.roll()) * HOUR_MS) / rate
     this.#timeline.plan(at, () => {
       this.#figures.needs += 1
       this.#needAlone(content, app)
@@ -232,7 +233,7 @@ export class HandleWorld {
       if (this.#perProcess.alive(own.name, now)) return
       this.#figures.refusals += 1 // it sends a dead handle, is refused, and makes another
     }
-    const made = this.#perProcess.create(`${content}`, this.#options.tokens, 3_600_000, now)
+    const made = this.#perProcess.create(`${content}`, this.#options.tokens, HOUR_MS, now)
     this.#processes.set(key, { name: made.name, ttlEndsAt: made.expiresAt })
   }
 
@@ -259,7 +260,7 @@ export class HandleWorld {
     if (victim === undefined) return
     if (provider === this.#provider) this.#figures.losses += 1
     if (this.#die.roll() < 0.7) provider.delete(victim.name, now)
-    else victim.expiresAt = Math.min(victim.expiresAt, now + 60_000 * this.#die.roll())
+    else victim.expiresAt = Math.min(victim.expiresAt, now + MINUTE_MS * this.#die.roll())
   }
 
   // The platform
@@ -351,7 +352,7 @@ export class HandleWorld {
     const listedAt = this.#timeline.now
     yield { sleepMs: this.#die.around(200, 0.5) }
     if (this.#die.roll() < this.#options.provider.refused) {
-      this.#reconciledAt = this.#timeline.now + 3 * 60_000 - RECONCILE_MS
+      this.#reconciledAt = this.#timeline.now + 3 * MINUTE_MS - RECONCILE_MS
       return
     }
     const listed = this.#provider.list(this.#timeline.now).flatMap(({ mark, ...handle }) => {
@@ -428,10 +429,10 @@ export function badMonth(seed: number): HandleWorldOptions {
     needsAnHour: [6, 4, 2, 2, 1, 0.5, 0.1, 0.02],
     apps: 10,
     tokens: 200_000,
-    ttlMs: 3_600_000,
-    idleMs: 3_600_000,
+    ttlMs: HOUR_MS,
+    idleMs: HOUR_MS,
     provider: { refused: 0.02, silent: 0.01 },
-    lostEveryMs: 4 * 3_600_000,
+    lostEveryMs: 4 * HOUR_MS,
     lateMedianMs: 1_000,
     messagesLost: 0.01,
     messagesTwice: 0.02,

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { badMonth, HandleWorld } from './handle-world.ts'
-
-const DAY_MS = 86_400_000
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
 describe('a fleet of managed caches', () => {
   const figures = new HandleWorld(badMonth(7)).runFor(3 * DAY_MS)
@@ -14,7 +13,7 @@ describe('a fleet of managed caches', () => {
   })
 
   it('leaves no orphan for an hour, and touches nobody else’s', () => {
-    expect(figures.oldestOrphanMs).toBeLessThan(60 * 60_000)
+    expect(figures.oldestOrphanMs).toBeLessThan(60 * MINUTE_MS)
     expect(figures.foreignTouched).toBe(0)
   })
 
@@ -30,14 +29,14 @@ describe('a fleet of managed caches', () => {
   })
 
   it('would be caught handing out dead ones', () => {
-    const trusting = new HandleWorld({ ...badMonth(7), maxAgeMs: 3_600_000 }).runFor(DAY_MS)
+    const trusting = new HandleWorld({ ...badMonth(7), maxAgeMs: HOUR_MS }).runFor(DAY_MS)
     expect(trusting.deadSeen).toBeGreaterThan(10)
   })
 
   it('leaves orphans when callers die, and finds them', () => {
     const careless = new HandleWorld({ ...badMonth(3), callersDie: 0.2 }).runFor(2 * DAY_MS)
     expect(careless.orphans).toBeGreaterThan(5)
-    expect(careless.oldestOrphanMs).toBeLessThan(60 * 60_000)
+    expect(careless.oldestOrphanMs).toBeLessThan(60 * MINUTE_MS)
     expect(careless.deadSeen).toBe(0)
   })
 })

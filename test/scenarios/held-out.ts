@@ -8,9 +8,9 @@ import { reschedule } from '../../src/core/planning/reschedule.ts'
 import { learnedRetention } from '../../src/core/cache/retention.ts'
 import { newState } from '../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../src/core/prefix/state.ts'
-import { context, facts, fiveMinutes, MINUTE, NOON, planned, usage } from '../support/sample.ts'
+import { context, facts, fiveMinutes, NOON, planned, usage } from '../support/sample.ts'
 import { die } from './random.ts'
-import { dayOf } from '../../src/core/time/time.ts'
+import { dayOf, MINUTE_MS } from '../../src/core/time/time.ts'
 
 /** An account whose traffic we make up, so that what keep-alives save there can be known. */
 export interface HeldOutWorld {
@@ -22,16 +22,16 @@ export interface HeldOutWorld {
 }
 
 export const HELD_OUT_WORLDS = {
-  positive: { about: 'gaps of ten minutes on average', meanGapMs: 10 * MINUTE, latencyValueNanos: 0 },
+  positive: { about: 'gaps of ten minutes on average', meanGapMs: 10 * MINUTE_MS, latencyValueNanos: 0 },
   negative: {
     about: 'gaps of two hours on average, and a high value put on latency',
-    meanGapMs: 120 * MINUTE,
+    meanGapMs: 120 * MINUTE_MS,
     latencyValueNanos: 200_000_000,
   },
   // Between the two there is a length at which keep-alives cost what they save.
   none: {
     about: 'keep-alives cost what they save: gaps of 50 minutes on average, and a high value put on latency',
-    meanGapMs: 50 * MINUTE,
+    meanGapMs: 50 * MINUTE_MS,
     latencyValueNanos: 200_000_000,
   },
 } satisfies Record<string, HeldOutWorld>

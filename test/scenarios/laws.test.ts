@@ -2,10 +2,11 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
 import { Laws } from './laws.ts'
-import { BAD_PLATFORM, BAD_PROVIDER, HOUR_MS, START_AT } from './settings.ts'
+import { BAD_PLATFORM, BAD_PROVIDER, START_AT } from './settings.ts'
 import { FIVE_MINUTES, HALF_AN_HOUR, World } from './world.ts'
 import type { WorldOptions } from './world.ts'
 import type { Lease } from '../../src/calls/lease.ts'
+import { HOUR_MS } from '../../src/core/time/time.ts'
 
 const share = (most: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: most * 100 }).map((n) => n / 100)
 

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { DEADLINE_MARGIN_MS } from '../../src/core/time/schedule.ts'
-import { BAD_PLATFORM, BAD_PROVIDER, badDay, HOUR_MS, START_AT } from './settings.ts'
+import { BAD_PLATFORM, BAD_PROVIDER, badDay, START_AT } from './settings.ts'
 import { World } from './world.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
-const MINUTE = 60_000
 const SEED = 4
-const outage = { fromAt: START_AT + 2 * HOUR_MS, toAt: START_AT + 2 * HOUR_MS + 4 * MINUTE }
+const outage = { fromAt: START_AT + 2 * HOUR_MS, toAt: START_AT + 2 * HOUR_MS + 4 * MINUTE_MS }
 
 /** Prefixes whose belief and truth differ. Left out: a call in flight, whose answer nobody has yet, and the last moments
  * before a lapse, in which a probe could no longer be sure to arrive and the entry is given up early. */
@@ -35,7 +35,7 @@ describe('a provider that is gone for four minutes', () => {
       provider: { ...BAD_PROVIDER, outages: [outage] },
       platform: { ...BAD_PLATFORM, cronOut: null },
     })
-    for (let at = outage.fromAt - 5 * MINUTE; at <= outage.toAt + 20 * MINUTE; at += 5_000) {
+    for (let at = outage.fromAt - 5 * MINUTE_MS; at <= outage.toAt + 20 * MINUTE_MS; at += 5_000) {
       world.runFor(at - START_AT)
       wrongs.push(...wrong(world))
       const cold = world.kinds.filter((_, prefix) => !world.provider.isWarm(prefix, at)).length
@@ -47,7 +47,7 @@ describe('a provider that is gone for four minutes', () => {
     expect(world.provider.lapses.length).toBeGreaterThan(100)
     for (const lapse of world.provider.lapses) {
       expect(lapse.expiredAt).toBeGreaterThan(outage.fromAt)
-      expect(lapse.expiredAt).toBeLessThan(outage.toAt + MINUTE)
+      expect(lapse.expiredAt).toBeLessThan(outage.toAt + MINUTE_MS)
     }
     expect(coldAt[0]).toBeGreaterThan(outage.fromAt)
   })
@@ -77,7 +77,7 @@ describe('a provider that is gone for four minutes', () => {
     console.info(
       `seed ${SEED}: ${world.provider.lapses.length} lapses, the last healed ${Math.round((last - outage.toAt) / 1000)} s after the outage`,
     )
-    expect(last - outage.toAt).toBeLessThan(4 * MINUTE)
+    expect(last - outage.toAt).toBeLessThan(4 * MINUTE_MS)
     // Each was paid once: no prefix lapsed a second time while the crowd was served.
     expect(new Set(world.provider.lapses.map(({ prefix }) => prefix)).size).toBe(world.provider.lapses.length)
   })

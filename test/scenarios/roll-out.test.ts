@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
-import { BAD_PLATFORM, BAD_PROVIDER, HOUR_MS, START_AT } from './settings.ts'
+import { BAD_PLATFORM, BAD_PROVIDER, START_AT } from './settings.ts'
 import { FIVE_MINUTES, World } from './world.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
 const PREFIXES = 200
 /** A bad day's faults, all at once: cron is out while the announced instants pass, consumers die and the object is evicted. */
@@ -28,7 +29,7 @@ it.each([1, 2, 3])('what was announced to the second is warm at that second and 
   /** Every prefix at a second of its own, over an hour in which nothing else would keep it warm. */
   const instantOf = (prefix: number): number => START_AT + 2 * HOUR_MS + prefix * 17_000 + 731
   const seen = { before: 0, at: 0, after: 0 }
-  world.tell(START_AT + 10 * 60_000, () => {
+  world.tell(START_AT + 10 * MINUTE_MS, () => {
     for (let prefix = 0; prefix < PREFIXES; prefix++) {
       const id = world.store.prefixes.record(prefix + 1)?.id ?? ''
       world.registrar.announce(id, { at: instantOf(prefix), expectedRequests: 1 }, world.now)
@@ -38,7 +39,7 @@ it.each([1, 2, 3])('what was announced to the second is warm at that second and 
     const at = instantOf(prefix)
     const look = (when: number, key: keyof typeof seen): void =>
       world.timeline.plan(when, () => (seen[key] += world.provider.isWarm(prefix, when) ? 1 : 0))
-    look(at - 10 * 60_000, 'before')
+    look(at - 10 * MINUTE_MS, 'before')
     look(at, 'at')
     look(at + 60_000, 'after')
   }

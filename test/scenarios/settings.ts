@@ -1,8 +1,8 @@
 import type { PlatformFaults, WorldOptions } from './world.ts'
 import { FIVE_MINUTES, HALF_AN_HOUR, ONE_HOUR } from './world.ts'
 import type { ProviderFaults } from './provider.ts'
+import { HOUR_MS } from '../../src/core/time/time.ts'
 
-export const HOUR_MS = 3_600_000
 export const START_AT = Date.UTC(2026, 10, 21)
 
 /** A bad day at the providers. */

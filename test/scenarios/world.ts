@@ -20,6 +20,7 @@ import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
 import type { Lease, Outcome } from '../../src/calls/lease.ts'
 import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
+import { HOUR_MS } from '../../src/core/time/time.ts'
 
 const ACCOUNT = 'world'
 /** As in src/durable/registry/alarm.ts. */
@@ -40,7 +41,7 @@ export const FIVE_MINUTES: Kind = {
   ttlMs: 300_000,
 }
 export const HALF_AN_HOUR: Kind = { provider: 'openai', model: 'gpt-5.6-sol', retention: '30m', ttlMs: 1_800_000 }
-export const ONE_HOUR: Kind = { ...FIVE_MINUTES, retention: '1h', ttlMs: 3_600_000 }
+export const ONE_HOUR: Kind = { ...FIVE_MINUTES, retention: '1h', ttlMs: HOUR_MS }
 
 export interface PlatformFaults {
   /** Lateness of a message, log-normal: its median, and its 99.9th percentile. */
@@ -219,7 +220,7 @@ export class World {
   }
 
   #planArrival(prefix: number, from: number): void {
-    const gapMs = (-Math.log(1 - this.#die.roll()) * 3_600_000) / (this.options.arrivalsAnHour ?? 1)
+    const gapMs = (-Math.log(1 - this.#die.roll()) * HOUR_MS) / (this.options.arrivalsAnHour ?? 1)
     this.timeline.plan(from + gapMs, () => {
       const startedAt = this.timeline.now
       const { usage, latencyMs } = this.provider.arrive(prefix, startedAt)

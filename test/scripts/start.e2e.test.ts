@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest'
 import { Api } from '../../scripts/start/api.ts'
 import { loadSamples, quote } from '../../scripts/start/samples.ts'
 import { processes } from '../../scripts/start/process-list.ts'
+import { MINUTE_MS } from '../../src/core/time/time.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'start '))
@@ -121,7 +122,7 @@ describe('npm start', () => {
     expect(err).not.toContain('registered,')
     expect(second.prefixes.map(({ id }) => id)).toEqual(first.prefixes.map(({ id }) => id))
     expect(clock()).toBeGreaterThan(stoppedAt)
-    expect(clock() - stoppedAt).toBeLessThan(30 * 60_000)
+    expect(clock() - stoppedAt).toBeLessThan(30 * MINUTE_MS)
   })
 
   it('stops everything on Ctrl-C and leaves no process', async () => {

@@ -4,28 +4,26 @@ import { newState } from '../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../src/core/prefix/state.ts'
 import type { ModelFacts, RetentionOffer } from '../../src/core/model/facts.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
-import { dayOf } from '../../src/core/time/time.ts'
+import { dayOf, HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
-export const MINUTE = 60_000
-export const HOUR = 3_600_000
 /** A Monday noon, UTC. */
 export const NOON = Date.UTC(2026, 10, 16, 12)
 
 export const fiveMinutes: RetentionOffer = {
   name: '5m',
   kind: 'sliding',
-  ttlMs: 5 * MINUTE,
+  ttlMs: 5 * MINUTE_MS,
   assumed: false,
-  minTtlMs: 5 * MINUTE,
-  maxTtlMs: 5 * MINUTE,
+  minTtlMs: 5 * MINUTE_MS,
+  maxTtlMs: 5 * MINUTE_MS,
 }
 export const assumed: RetentionOffer = {
   name: 'implicit',
   kind: 'unknown',
-  ttlMs: 10 * MINUTE,
+  ttlMs: 10 * MINUTE_MS,
   assumed: true,
-  minTtlMs: 3 * MINUTE,
-  maxTtlMs: HOUR,
+  minTtlMs: 3 * MINUTE_MS,
+  maxTtlMs: HOUR_MS,
 }
 
 /** $3 a million in, reads at a tenth, 5-minute writes at 1.25. */

@@ -5,11 +5,11 @@ import type { JsonNode } from '../../core/prompt/json-text.ts'
 import { lint } from '../../core/lint/lint.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { FATAL } from '../../registration/findings.ts'
-import { prepareWarm, WARM_RAW } from '../../registration/prepare.ts'
+import { prepareWarm } from '../../registration/prepare.ts'
 import { cardById, cardRecognising, modelFacts } from '../../providers/registry.ts'
 import { placeInFile, pointerOf } from './place.ts'
 import type { Advice } from '../../core/model/advice.ts'
-import { parseBody } from '../../registration/json-body.ts'
+import { parseBody, WARM_RAW } from '../../registration/json-body.ts'
 
 /** Something found in a file, at a place of that file. */
 export interface FileFinding {
@@ -107,7 +107,7 @@ function adviceOf(text: string, root: JsonNode, isEnvelope: boolean, { provider,
     const envelope = isEnvelope ? text : `${JSON.stringify(given).slice(0, -1)},"request":${text}}`
     const body = parseBody(envelope, warmBody, WARM_RAW)
     const asked = { ...body, provider: named, lint: 'advice' as const }
-    return prepareWarm(asked, now, undefined, undefined, { anySize: true }).registration.advice
+    return prepareWarm(asked, now, { anySize: true }).registration.advice
   } catch (thrown) {
     return [refusal(thrown)]
   }

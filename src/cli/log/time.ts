@@ -1,3 +1,5 @@
+import { MINUTE_MS } from '../../core/time/time.ts'
+
 /** From 2001 to 2096: what an epoch number has to lie in, in whichever unit, to be taken for one. */
 const FROM_MS = 978_307_200_000
 const UNTIL_MS = 3_976_214_400_000
@@ -36,5 +38,5 @@ function epoch(value: number): number | null {
 function offsetMs(zone: string): number {
   const match = /^([+-])(\d\d):?(\d\d)?$/.exec(zone)
   if (match === null) return 0
-  return (match[1] === '-' ? -1 : 1) * (Number(match[2]) * 60 + Number(match[3] ?? 0)) * 60_000
+  return (match[1] === '-' ? -1 : 1) * (Number(match[2]) * 60 + Number(match[3] ?? 0)) * MINUTE_MS
 }

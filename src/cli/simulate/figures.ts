@@ -1,5 +1,6 @@
 import type { Outcome } from './outcomes.ts'
 import type { ModelResult, Retention } from './simulation.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 /** How figures and names are spelled, in the terminal and in the page alike. */
 
@@ -18,8 +19,8 @@ export function day(at: number): string {
 }
 
 export function days(ms: number): string {
-  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`
-  return ms < 2 * 86_400_000 ? `${(ms / 3_600_000).toFixed(1)} hours` : `${(ms / 86_400_000).toFixed(1)} days`
+  if (ms < HOUR_MS) return `${Math.round(ms / MINUTE_MS)} min`
+  return ms < 2 * DAY_MS ? `${(ms / HOUR_MS).toFixed(1)} hours` : `${(ms / DAY_MS).toFixed(1)} days`
 }
 
 const WORDS = {

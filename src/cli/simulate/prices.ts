@@ -1,5 +1,6 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { cardById, cards, dialectOf, makers, modelFacts } from '../../providers/registry.ts'
+import { DAY_MS, HOUR_MS } from '../../core/time/time.ts'
 
 /** What a model costs and keeps, and by whose card; null with the reason where that is not known. */
 export type Priced = Known | { unknown: string }
@@ -52,10 +53,10 @@ function priced(id: string, model: string, now: number): Known | null {
 function cheapestHour(id: string, model: string, now: number): ModelFacts | null {
   const card = cardById(id)
   if (card === undefined) return null
-  const midnight = now - (now % 86_400_000)
+  const midnight = now - (now % DAY_MS)
   let best: ModelFacts | null = null
   for (let hour = 0; hour < 24; hour++) {
-    const facts = modelFacts(card, model, midnight + hour * 3_600_000)
+    const facts = modelFacts(card, model, midnight + hour * HOUR_MS)
     if (facts.price === null) return null
     if (best?.price == null || facts.price.inputNanosPerMTok < best.price.inputNanosPerMTok) best = facts
   }

@@ -1,6 +1,7 @@
 import type { RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
+import { DAY_MS, MINUTE_MS } from '../time/time.ts'
 
 /** Reads near the end of a retention, in a row, before it is widened. */
 const HITS_TO_WIDEN = 3
@@ -12,7 +13,7 @@ const MISSES_TO_NARROW = 2
 /** However early an entry of a stated retention was gone: below this, keeping it warm is not a schedule any more. */
 const SHORTEST_STATED_MS = 60_000
 /** What a miss proved of a stated retention holds for a day; then the provider's word is tried again, step by step. */
-const MISS_HOLDS_MS = 86_400_000
+const MISS_HOLDS_MS = DAY_MS
 
 export function learnedRetention(offer: RetentionOffer): LearnedRetention {
   return { ...offer, hitsNearEnd: 0, longestHitGapMs: 0, shortestMissGapMs: null }
@@ -156,5 +157,5 @@ export function retentionInWords(retention: LearnedRetention): string {
 }
 
 function inWords(ms: number): string {
-  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${Math.round(ms / 1000)} s`
+  return ms % MINUTE_MS === 0 ? `${ms / MINUTE_MS} min` : `${Math.round(ms / 1000)} s`
 }

@@ -4,6 +4,7 @@ import { RETURN_WEIGHTS } from './return-weights.ts'
 import { ageAt, returnFeatures, STEPS } from './return-features.ts'
 import type { IdleGap } from './idle-gaps.ts'
 import { SHORTEST_GAP_MS, REMEMBERED_GAPS, unpackGaps } from './idle-gaps.ts'
+import { DAY_MS, HOUR_MS } from '../time/time.ts'
 
 /** Kinds of traffic: how common each is, and the odds of its gap lengths. */
 export type Prior = typeof PRIOR
@@ -23,7 +24,6 @@ export interface Forecast {
   seen: number
 }
 
-const DAY_MS = 86_400_000
 /** The kinds of traffic together weigh as much as this many remembered gaps. */
 const PRIOR_GAPS = 12
 const FADE = 0.985
@@ -206,7 +206,7 @@ function survival(prior: Prior, kind: number, ageMs: number): number {
 }
 
 function hourOf(at: number): number {
-  return (((at % DAY_MS) + DAY_MS) % DAY_MS) / 3_600_000
+  return (((at % DAY_MS) + DAY_MS) % DAY_MS) / HOUR_MS
 }
 
 /** Saturday or Sunday in UTC; the epoch was a Thursday. */

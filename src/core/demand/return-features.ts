@@ -1,10 +1,7 @@
 import { COUNTS, fadedCounts } from './request-rate.ts'
 import type { RequestRate } from './request-rate.ts'
 import type { IdleGap } from './idle-gaps.ts'
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 3_600_000
-const DAY_MS = 86_400_000
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time/time.ts'
 
 /** Ages of a gap at which it is asked whether it ends: from one hour on, in steps of 55 minutes, for three days. */
 export const STEPS = 80

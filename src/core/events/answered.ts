@@ -14,6 +14,7 @@ import { lossAfter } from '../ledger/stop-loss.ts'
 import type { Primitive } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { Purpose } from '../prefix/receipt.ts'
+import { planKind } from '../planning/plan-kinds.ts'
 
 /** An answer to one of our calls. */
 export interface Answer {
@@ -126,7 +127,7 @@ export function applyAnswer(
           readZeroInRow: 0,
           readZeroGapMs: null,
         })
-        if (context.keepWarm.plan !== 'always') {
+        if (!planKind(context.keepWarm.plan).revives) {
           state.stopped = {
             reason: 'surprise_write',
             at: startedAt,

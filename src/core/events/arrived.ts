@@ -12,20 +12,8 @@ import { isForgiven, lossLimit } from '../ledger/stop-loss.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import { learnArrival } from '../demand/idle-gaps.ts'
 import type { Usage } from '../model/usage.ts'
-import type { LearnedRetention, StopReason } from '../prefix/parts.ts'
-
-/** Stops that a real request ends: it renewed or rewrote the entry, and it is the demand that plans wait for. */
-const ENDED_BY_ARRIVAL: readonly StopReason[] = [
-  'idle_timeout',
-  'break_even',
-  'probes_spent',
-  'lapsed',
-  'surprise_write',
-  'budget_exhausted',
-  'unverifiable',
-  'session_over',
-  'held_out',
-]
+import type { LearnedRetention } from '../prefix/parts.ts'
+import { stopReasonIs } from '../prefix/stop-reasons.ts'
 
 /** Real requests that stood behind one observation call. */
 export interface Arrival {
@@ -121,7 +109,7 @@ export function applyArrivals(
   const forgiven = state.stopped?.reason === 'losing_money' && hasFaded(state, price, now)
   // The last requests of a session may be reported only after its end was.
   const over = state.stopped?.reason === 'session_over' && state.signal?.kind === 'end'
-  if (state.stopped !== null && !over && (proved || forgiven || ENDED_BY_ARRIVAL.includes(state.stopped.reason))) {
+  if (state.stopped !== null && !over && (proved || forgiven || stopReasonIs(state.stopped.reason, 'endedByArrival'))) {
     rows.push({
       at: now,
       type: 'decision',

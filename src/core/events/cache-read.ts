@@ -2,6 +2,7 @@ import type { HistoryRow } from '../prefix/history.ts'
 import { goneAfter, heldFor, retentionInWords } from '../cache/retention.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import type { RetentionOffer } from '../model/facts.ts'
+import { MINUTE_MS } from '../time/time.ts'
 
 /** A read found the entry: it lives, it was renewed, and the retention held for that long. */
 export function applyCacheRead(
@@ -36,7 +37,7 @@ export function retentionRows(before: PrefixState, after: PrefixState, at: numbe
   if (was.ttlMs === is.ttlMs) return []
   const why =
     is.grantedName !== was.grantedName
-      ? `asked for ${is.name}, the answer says that ${is.grantedName ?? is.name} was written: it is believed to live ${is.ttlMs / 60_000} min`
+      ? `asked for ${is.name}, the answer says that ${is.grantedName ?? is.name} was written: it is believed to live ${is.ttlMs / MINUTE_MS} min`
       : is.ttlMs < was.ttlMs
         ? `entries were gone before their time, twice in a row: scheduled by ${retentionInWords(is)} from now on`
         : `entries lived longer than was believed: scheduled by ${retentionInWords(is)} from now on`

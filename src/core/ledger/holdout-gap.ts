@@ -20,21 +20,17 @@ export function drawn(gapAt: number, share: number, random: number): HoldoutGap 
  * Whether the gap that is running may be held out at all: where the caller said when traffic comes, or that work is running,
  * the prefix is theirs to have warm.
  */
-export function mayHoldOut(
-  state: PrefixState,
-  { plan, windows }: Pick<KeepWarmValue, 'plan' | 'windows'>,
-  now: number,
-): boolean {
-  if (plan !== 'auto' || windows.length > 0 || state.lastArrivalAt === null) return false
+export function mayHoldOut(state: PrefixState, windows: KeepWarmValue['windows'], now: number): boolean {
+  if (windows.length > 0 || state.lastArrivalAt === null) return false
   return nextAnnouncement(state, now) === null && pendingUntil(state, now) === null
 }
 
 /** Whether the keep-alive that is due now is the one that this gap goes without. */
-export function isHeldOut(state: PrefixState, keepWarm: Pick<KeepWarmValue, 'plan' | 'windows'>, now: number): boolean {
+export function isHeldOut(state: PrefixState, windows: KeepWarmValue['windows'], now: number): boolean {
   const { trial } = state
   if (trial === undefined || !trial.heldOut || trial.lifted === true || trial.gapAt !== state.lastArrivalAt)
     return false
-  return mayHoldOut(state, keepWarm, now)
+  return mayHoldOut(state, windows, now)
 }
 
 /** The plan changed to one whose gaps are not measured. What the sums hold stays. */

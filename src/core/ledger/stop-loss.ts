@@ -2,7 +2,8 @@ import { readNanos, usd, writeNanos } from '../model/price.ts'
 import { grantedRetention } from '../cache/retention.ts'
 import type { Price } from '../model/facts.ts'
 import type { LearnedRetention, Loss } from '../prefix/parts.ts'
-const LOSS_HALF_LIFE_MS = 7 * 86_400_000
+import { DAY_MS } from '../time/time.ts'
+const LOSS_HALF_LIFE_MS = 7 * DAY_MS
 /** Rewrites of the prefix that may be lost before the plan rests: fewer, and an unlucky evening would end a plan that earns. */
 const REWRITES_TO_LOSE = 3
 /** Share of that limit to which the loss must have faded before real requests start the plan again. */

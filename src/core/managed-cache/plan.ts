@@ -9,10 +9,8 @@ import type {
 import { dollars } from '../model/price.ts'
 import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS } from '../time/schedule.ts'
 import { creationNanos, storageNanos } from '../model/storage-price.ts'
-import { dayOf, nextDayAt } from '../time/time.ts'
+import { DAY_MS, dayOf, MINUTE_MS, nextDayAt } from '../time/time.ts'
 
-const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
 /** From the decision to the latest moment at which a renewal can have been done. */
 const RENEWAL_LASTS_MS = LEASE_WAIT_MS + KEEP_TIMEOUT_MS + SETTLE_SLACK_MS
 const LONGEST_LEAD_MS = 15 * MINUTE_MS

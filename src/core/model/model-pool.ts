@@ -1,5 +1,7 @@
 /** A pool of models: real traffic tries them in order, and so does warming, so that what is warm is what is asked. */
 
+import { DAY_MS, MINUTE_MS } from '../time/time.ts'
+
 export interface PoolModel {
   name: string
   provider: string
@@ -19,9 +21,6 @@ export interface ModelPool {
   changedAt: number
 }
 
-const MINUTE_MS = 60_000
-const DAY_MINUTES = 1_440
-
 /** Until when a model must not be used; null: it may be now. Spans that follow on each other count as one. */
 export function barredUntil({ constraints }: PoolModel, now: number): number | null {
   let at = now
@@ -35,13 +34,13 @@ export function barredUntil({ constraints }: PoolModel, now: number): number | n
 }
 
 function endOf({ fromMinute, toMinute }: PoolModel['constraints'][number], at: number): number | null {
-  const midnight = Math.floor(at / (DAY_MINUTES * MINUTE_MS)) * DAY_MINUTES * MINUTE_MS
+  const midnight = Math.floor(at / DAY_MS) * DAY_MS
   const minute = (at - midnight) / MINUTE_MS
   const wraps = toMinute <= fromMinute
   const inside = wraps ? minute >= fromMinute || minute < toMinute : minute >= fromMinute && minute < toMinute
   if (!inside) return null
-  const tomorrow = wraps && minute >= fromMinute ? DAY_MINUTES : 0
-  return midnight + (toMinute + tomorrow) * MINUTE_MS
+  const tomorrow = wraps && minute >= fromMinute ? DAY_MS : 0
+  return midnight + toMinute * MINUTE_MS + tomorrow
 }
 
 export interface Route {

@@ -1,5 +1,6 @@
 import type { Price, Rates } from './facts.ts'
 import type { Usage } from './usage.ts'
+import { HOUR_MS } from '../time/time.ts'
 
 /** Nano-dollars in a dollar. */
 export const NANOS_PER_USD = 1_000_000_000
@@ -16,7 +17,6 @@ export function ratesFor(price: Price, inputTokens: number): Rates {
   return price.over !== undefined && inputTokens > price.over.tokens ? price.over : price
 }
 
-const HOUR_MS = 3_600_000
 /** A call is settled up to so long after it was sent, and is billed by when it was sent. */
 const SETTLED_WITHIN_MS = 60_000
 

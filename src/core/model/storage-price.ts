@@ -1,3 +1,5 @@
+import { HOUR_MS } from '../time/time.ts'
+
 /** A price of storage from an instant on. Rows are in the order of time; before the first one, the first is the best knowledge. */
 export interface StorageRate {
   fromAt: number
@@ -5,7 +7,6 @@ export interface StorageRate {
   nanosPerMTokHour: number
 }
 
-const HOUR_MS = 3_600_000
 const MILLION = 1_000_000
 
 /**

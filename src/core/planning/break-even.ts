@@ -8,6 +8,7 @@ import { breakEvenProbes, dollars, readNanos, writeNanos } from '../model/price.
 import { pendingUntil } from '../prefix/signal.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { iso } from '../time/time.ts'
+import { planKind, probesAsked } from './plan-kinds.ts'
 
 /** Tokens of the prefix: as measured, or else as estimated. */
 export function prefixTokens(
@@ -20,8 +21,8 @@ export function prefixTokens(
 /** Keep-alives allowed since the last arrival; null: no limit of number. */
 export function probeLimit(state: PrefixState, context: PlanContext): number | null {
   const { plan } = context.keepWarm
-  if (typeof plan === 'object') return plan.probes
-  if (plan !== 'auto' || context.facts.price === null || state.retention === null) return null
+  if (!planKind(plan).stopsAtBreakEven) return probesAsked(plan)
+  if (context.facts.price === null || state.retention === null) return null
   const most = cap(state, context)
   return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
 }
@@ -95,11 +96,12 @@ export function holdWhy(state: PrefixState, context: PlanContext, limit: number 
   const sent = `(${state.probesSinceArrival} sent ${sinceWords(state)})`
   const name = state.retention?.name ?? 'its'
   if (state.retention?.kind === 'fixed') return `reading does not renew its ${name} retention: it runs out by itself`
-  if (context.keepWarm.plan === 'always') return `always: renewed before its ${name} retention lapses`
-  const pendingTo = context.keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
+  const kind = planKind(context.keepWarm.plan)
+  if (kind.revives) return `always: renewed before its ${name} retention lapses`
+  const pendingTo = kind.followsSignals ? pendingUntil(state, now) : null
   if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)
     return `held on: the caller said that work is running that will come back, until ${iso(pendingTo)} at the latest`
-  if (context.keepWarm.plan !== 'auto') return `held for ${limit ?? 0} probes as asked ${sent}`
+  if (!kind.stopsAtBreakEven) return `held for ${limit ?? 0} probes as asked ${sent}`
   const pending = pendingTo === null ? '' : `; work is pending, until ${iso(pendingTo)} at the latest`
   const known = learned(state, context)
   if (known !== null)

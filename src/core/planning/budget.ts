@@ -4,6 +4,7 @@ import type { PrefixState } from '../prefix/state.ts'
 import { deadline, inTurn } from './retry.ts'
 import type { Purpose } from '../prefix/receipt.ts'
 import { dayOf, iso, nextDayAt } from '../time/time.ts'
+import { planKind } from './plan-kinds.ts'
 
 /**
  * The most that one call can cost: a full rewrite plus the output floor. Before the first count the estimate is
@@ -38,7 +39,7 @@ export function spend(state: PrefixState, context: PlanContext, now: number, pur
   const refused = budgetRefusal(state, context, now, worst) ?? outbid(state, context)
   if (refused !== null) {
     const untilAt = inTurn(nextDayAt(now), state, context)
-    if (context.keepWarm.plan === 'always' && refused.heals)
+    if (planKind(context.keepWarm.plan).revives && refused.heals)
       return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(nextDayAt(now))}` }
     return {
       do: 'stop',

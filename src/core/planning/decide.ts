@@ -18,7 +18,8 @@ import {
   LONGEST_KEEP_BACKOFF_MS,
   REWRITE_BACKOFF_MS,
 } from './retry.ts'
-import type { StopReason } from '../prefix/parts.ts'
+import { stopReasonIs } from '../prefix/stop-reasons.ts'
+import { planKind } from './plan-kinds.ts'
 
 /** What to do about a prefix now. The whole of the schedule: every shell asks this and does as it says. */
 export function decide(before: PrefixState, context: PlanContext, now: number): Decision {
@@ -26,7 +27,10 @@ export function decide(before: PrefixState, context: PlanContext, now: number): 
   const own = untilOpening(stopConditionOf(state, context, now) ?? timing(state, context, now), state, context, now)
   const planned = draining(announced(own, state, context, now), state, context)
   const due = planned.do === 'send' && planned.purpose === 'keep'
-  const decision = due && isHeldOut(state, context.keepWarm, now) ? HELD_OUT : planned
+  const decision =
+    due && planKind(context.keepWarm.plan).measured && isHeldOut(state, context.keepWarm.windows, now)
+      ? HELD_OUT
+      : planned
   const { holdBack } = context
   if (holdBack === undefined || holdBack.untilAt <= now) return decision
   const held = (deadlineAt: number | null, fromAt: number): Decision => {
@@ -46,30 +50,15 @@ const HELD_OUT: Decision = {
   why: 'this idle gap was drawn to go without keep-alives, to measure what they save (keep_warm.holdout); the next real request starts the plan again',
 }
 
-/** Rests behind which there is nothing but a lack of demand or money: announced traffic is a demand, and asks again for money. */
-const RESTS: readonly StopReason[] = [
-  'plan_off',
-  'until_reached',
-  'idle_timeout',
-  'break_even',
-  'probes_spent',
-  'lapsed',
-  'surprise_write',
-  'unverifiable',
-  'not_worth_it',
-  'session_over',
-  'held_out',
-  'budget_exhausted',
-]
-
 /** What the plan decided, unless announced traffic needs the prefix and the plan would rest or wait beyond it. */
 function announced(decision: Decision, state: PrefixState, context: PlanContext, now: number): Decision {
   const next = nextAnnouncement(state, now)
   if (next === null || decision.do === 'send' || decision.do === 'lapse') return decision
-  if (decision.do === 'wait' ? decision.code !== 'window' : !RESTS.includes(decision.reason)) return decision
+  if (decision.do === 'wait' ? decision.code !== 'window' : !stopReasonIs(decision.reason, 'yieldsToAnnouncement'))
+    return decision
   // An off plan, or an earlier rest, may stand in front of a graver reason.
   if (context.killed || context.gone !== undefined || state.verdict === 'uncacheable') return decision
-  if (state.stopped !== null && !RESTS.includes(state.stopped.reason)) return decision
+  if (state.stopped !== null && !stopReasonIs(state.stopped.reason, 'yieldsToAnnouncement')) return decision
   const { price } = context.facts
   if (price === null || state.retention === null || worstNanos(state, context) === null) return decision
   const tokens = prefixTokens(state, context)

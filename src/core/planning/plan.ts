@@ -1,22 +1,13 @@
+import type { KeepWarmValue } from '../../contract/keep-warm.ts'
 import type { HoldBack } from './rate-limit.ts'
 import type { LatencyEstimate } from '../time/latency.ts'
 import type { ModelFacts } from '../model/facts.ts'
-import type { Window } from '../time/weekly-window.ts'
 import type { Purpose } from '../prefix/receipt.ts'
-import type { Stop, StopReason } from '../prefix/parts.ts'
+import type { Stop } from '../prefix/parts.ts'
+import type { StopReason } from '../prefix/stop-reasons.ts'
 
 /** What the caller asked for, normalised. */
-export interface KeepWarm {
-  plan: 'auto' | 'always' | 'off' | { probes: number }
-  untilAt: number | null
-  idleTimeoutMs: number | null
-  windows: Window[]
-  budgetNanosPerDay: number
-  /** What one avoided cold start is worth beside the tokens it saves; absent in rows that are older than it: 0. */
-  latencyValueNanos?: number
-  /** Share of idle gaps that are held out; absent in rows that are older than it: the default. */
-  holdoutShare?: number
-}
+export type KeepWarm = KeepWarmValue
 
 /** A prefix whose entry nobody here can reach. */
 export interface Gone {

@@ -1,3 +1,5 @@
+import { HOUR_MS } from '../time/time.ts'
+
 /**
  * A provider's rate limit as its last answer told it. The application shares it with us and comes first: warming must
  * never be what uses it up.
@@ -25,7 +27,7 @@ export const LITTLE_SHARE = 0.2
 /** Below this share nothing of ours is sent. */
 export const LEAST_SHARE = 0.05
 /** A header that speaks of days is a quota, which is no business of a pause. */
-const LONGEST_HOLD_MS = 3_600_000
+const LONGEST_HOLD_MS = HOUR_MS
 
 /** Limits worth remembering: those of which little is left. */
 export function scarce(limits: readonly RateLimit[], now: number): RateLimit[] {

@@ -10,6 +10,7 @@ import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { atStake, drawn, mayHoldOut, rested, spoiled } from '../ledger/holdout-gap.ts'
+import { planKind } from './plan-kinds.ts'
 
 /**
  * Asks the plan what comes next and writes it into the state: the next due time, or why there is none. A lapse is
@@ -69,7 +70,7 @@ export function reschedule(
 function withDraw(state: PrefixState, { keepWarm, random }: PlanContext): PrefixState {
   const { plan, holdoutShare = DEFAULT_HOLDOUT } = keepWarm
   const { trial, lastArrivalAt } = state
-  if (plan === 'auto' && holdoutShare > 0 && lastArrivalAt !== null) {
+  if (planKind(plan).measured && holdoutShare > 0 && lastArrivalAt !== null) {
     return trial?.gapAt === lastArrivalAt ? state : { ...state, trial: drawn(lastArrivalAt, holdoutShare, random) }
   }
   if (trial === undefined) return state
@@ -85,7 +86,7 @@ function onTrial(state: PrefixState, decision: Decision, context: PlanContext, n
   if (trial === undefined || retention === null) return []
   const keeps =
     decision.do === 'wait' ? decision.code === 'hold' : decision.do === 'send' && decision.purpose === 'keep'
-  if (keeps && state.probesSinceArrival === 0 && mayHoldOut(state, context.keepWarm, now)) {
+  if (keeps && state.probesSinceArrival === 0 && isMeasured(state, context, now)) {
     const holding = holdingOf(state, context, retention.name, retention.ttlMs)
     if (holding === null) return []
     const dueAt = decision.do === 'wait' ? decision.untilAt : now
@@ -99,6 +100,11 @@ function onTrial(state: PrefixState, decision: Decision, context: PlanContext, n
   const step = rested(trial, now)
   state.trial = step.trial
   return step.row === null ? [] : [step.row]
+}
+
+/** Whether the running gap counts for the holdout: the plan is measured, and no caller asked for warmth in it. */
+function isMeasured(state: PrefixState, { keepWarm }: PlanContext, now: number): boolean {
+  return planKind(keepWarm.plan).measured && mayHoldOut(state, keepWarm.windows, now)
 }
 
 /** Without what has passed of the things that callers foretold. */

@@ -10,6 +10,8 @@ import { grantedRetention, learnedRetention } from '../cache/retention.ts'
 import { isWarm, warmUntil } from '../prefix/state.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
+import { DAY_MS } from '../time/time.ts'
+import { planKind } from './plan-kinds.ts'
 
 /** What a choice of a retention is made by, beside what is known of the prefix. */
 export type Choosing = Pick<PlanContext, 'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>
@@ -20,7 +22,6 @@ export type FirstChoosing = Omit<Choosing, 'grainMs' | 'pace'>
 type Known = Pick<PrefixState, 'measuredTokens' | 'retention' | 'gaps' | 'requests'>
 
 const NOTHING_KNOWN: Known = { measuredTokens: null, retention: null }
-const DAY_MS = 86_400_000
 /** What the clock's grain is taken for: a first choice is the same in every deployment. */
 const FIRST_GRAIN_MS = 1_000
 
@@ -85,7 +86,8 @@ export function alternative(
   others: readonly Holding[] = [],
 ): Alternative | null {
   const { retention } = known
-  if (retention === null || retention.kind === 'fixed' || context.keepWarm.plan !== 'auto') return null
+  if (retention === null || retention.kind === 'fixed' || planKind(context.keepWarm.plan).choosesRetention !== 'by_gap')
+    return null
   const own = learnedHolding(known, context, retention)
   if (own === null) return null
   const holdings = [own, ...affordable(known, context).filter(({ name }) => name !== own.name), ...others]
@@ -119,8 +121,9 @@ interface Chosen {
 function chosen(known: Known, context: Choosing, now: number): Chosen | null {
   const holdings = affordable(known, context)
   if (holdings.length === 0) return null
-  if (context.keepWarm.plan === 'always') return cheapestDay(holdings)
-  if (context.keepWarm.plan !== 'auto') return null
+  const { choosesRetention } = planKind(context.keepWarm.plan)
+  if (choosesRetention === 'by_day') return cheapestDay(holdings)
+  if (choosesRetention === null) return null
   const value = latencyValue(context)
   const foresight = sightOf(known, holdings, value, now)
   const standing = known.retention?.name

@@ -4,8 +4,9 @@ import { drained, drainedWhy } from './superseded.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { losingWhy, lossLimit } from '../ledger/stop-loss.ts'
-import type { StopReason } from '../prefix/parts.ts'
+import type { StopReason } from '../prefix/stop-reasons.ts'
 import { iso } from '../time/time.ts'
+import { planKind } from './plan-kinds.ts'
 
 /** Answers that say nothing, in a row, before a plan that watches its money gives up on being able to tell. */
 const SILENT_LIMIT = 3
@@ -17,9 +18,10 @@ function stop(reason: StopReason, why: string): Decision {
 /** Reasons to send nothing at all until something changes. */
 export function stopConditionOf(state: PrefixState, context: PlanContext, now: number): Decision | null {
   const { keepWarm } = context
+  const kind = planKind(keepWarm.plan)
   if (drained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
   if (context.gone !== undefined) return stop(context.gone.reason, context.gone.why)
-  if (keepWarm.plan === 'off')
+  if (!kind.sends)
     return stop(
       'plan_off',
       'the plan is off: warmed only on request (POST /prefixes/{id}/warm); a PATCH of keep_warm starts it',
@@ -31,7 +33,7 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
     )
   }
   if (state.stopped !== null) return { do: 'stop', reason: state.stopped.reason, why: state.stopped.why }
-  if (keepWarm.plan === 'auto' && state.signal?.kind === 'end') {
+  if (kind.followsSignals && state.signal?.kind === 'end') {
     return stop(
       'session_over',
       'the caller said that the session is over; the next real request, or POST /prefixes/{id}/warm, starts the plan again',
@@ -56,7 +58,7 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
       `no price is known for this model at retention ${state.retention.name}, and a plan that spends does not guess; POST /prefixes/{id}/warm still works`,
     )
   }
-  if (keepWarm.plan === 'auto' && cap(state, context) === 0) {
+  if (kind.stopsAtBreakEven && cap(state, context) === 0) {
     return stop(
       'not_worth_it',
       `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,
@@ -64,11 +66,11 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
   }
   // Who puts a value on latency pays for more than savings, which a saving's amount does not count.
   const losing =
-    keepWarm.plan === 'auto' && latencyValue(context) === 0
+    kind.stopsAtBreakEven && latencyValue(context) === 0
       ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)
       : null
   if (losing !== null) return stop('losing_money', losing)
-  if (keepWarm.plan !== 'always' && state.silentInRow >= SILENT_LIMIT) {
+  if (kind.needsEvidence && state.silentInRow >= SILENT_LIMIT) {
     return stop(
       'unverifiable',
       `${state.silentInRow} answers in a row reported no cached tokens, so nothing shows that probes do anything; plan always goes on regardless`,

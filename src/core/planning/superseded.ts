@@ -3,10 +3,10 @@ import { leadMs } from '../time/latency.ts'
 import type { Decision, PlanContext, Newer } from './plan.ts'
 import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
-import { iso } from '../time/time.ts'
+import { DAY_MS, iso } from '../time/time.ts'
 
 /** Once the newer version is warm, the one before it is kept no longer than this, whatever arrives: a roll-out is over by then. */
-export const DRAINS_AT_MOST_MS = 24 * 3_600_000
+export const DRAINS_AT_MOST_MS = DAY_MS
 
 /**
  * When a superseded version stops (epoch ms); null: not before the newer one is warm. What was never warm has nothing to

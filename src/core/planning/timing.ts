@@ -18,6 +18,7 @@ import {
 } from './retry.ts'
 import { windowStatus } from '../time/weekly-window.ts'
 import { iso } from '../time/time.ts'
+import { planKind } from './plan-kinds.ts'
 
 /** How soon a second probe settles what a first one left open. */
 const VERIFY_AFTER_MS = 5_000
@@ -25,6 +26,7 @@ const VERIFY_AFTER_MS = 5_000
 /** What the clock says, where nothing refuses: wait, keep, write again, settle a doubt, or let it lapse. */
 export function timing(state: PrefixState, context: PlanContext, now: number): Decision {
   const { keepWarm } = context
+  const kind = planKind(keepWarm.plan)
   const sight = windowStatus(keepWarm.windows, now)
   if (!sight.open)
     return {
@@ -53,11 +55,11 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
 
   const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs, context.pace)
   const limit = probeLimit(state, context)
-  const pendingTo = keepWarm.plan === 'auto' ? pendingUntil(state, now) : null
+  const pendingTo = kind.followsSignals ? pendingUntil(state, now) : null
   // Work that is running holds the prefix beyond what silence would; once the entry outlasts it, no probe is needed.
   const pending = pendingTo !== null && until - lead < pendingTo
   if (limit !== null && state.probesSinceArrival >= limit && !pending) {
-    return keepWarm.plan === 'auto'
+    return kind.stopsAtBreakEven
       ? { do: 'stop', reason: 'break_even', why: breakEvenWhy(state, context, limit) }
       : {
           do: 'stop',
@@ -99,7 +101,7 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
   // Outside of windows an entry lapses on purpose, and its opening is a declared reason to write again.
   const declared =
     closesAt !== null && (state.anchorAt === null || windowOpenedAfter(keepWarm.windows, state.anchorAt, now))
-  if (lapsed && keepWarm.plan !== 'always' && !declared) {
+  if (lapsed && !planKind(keepWarm.plan).revives && !declared) {
     return {
       do: 'stop',
       reason: 'lapsed',

@@ -3,11 +3,8 @@ import type { PrefixState } from '../prefix/state.ts'
 import { inTurn } from './retry.ts'
 import { windowStatus } from '../time/weekly-window.ts'
 import type { Window } from '../time/weekly-window.ts'
-import type { StopReason } from '../prefix/parts.ts'
+import { stopReasonIs } from '../prefix/stop-reasons.ts'
 import { iso } from '../time/time.ts'
-
-/** Rests that the opening of a declared window ends: behind them is nothing but a lack of traffic, or of yesterday's money. */
-const WOKEN: readonly StopReason[] = ['break_even', 'probes_spent', 'lapsed', 'surprise_write', 'budget_exhausted']
 
 /** Whether a window opened in between, and is open at `now`. */
 export function windowOpenedAfter(windows: readonly Window[], from: number, now: number): boolean {
@@ -19,7 +16,7 @@ export function windowOpenedAfter(windows: readonly Window[], from: number, now:
 /** The state behind an opening: a plan that rested for want of traffic goes on. The same state where none opened since. */
 export function woken(state: PrefixState, { keepWarm }: Pick<PlanContext, 'keepWarm'>, now: number): PrefixState {
   const { stopped } = state
-  if (stopped === null || !WOKEN.includes(stopped.reason)) return state
+  if (stopped === null || !stopReasonIs(stopped.reason, 'endedByWindow')) return state
   if (!windowOpenedAfter(keepWarm.windows, stopped.at, now)) return state
   return { ...state, stopped: null, probesSinceArrival: 0 }
 }
@@ -27,7 +24,7 @@ export function woken(state: PrefixState, { keepWarm }: Pick<PlanContext, 'keepW
 /** What is decided, unless it is a rest that the next opening of a window ends: then that is waited for. */
 export function untilOpening(decision: Decision, state: PrefixState, context: PlanContext, now: number): Decision {
   const { windows, untilAt } = context.keepWarm
-  if (decision.do !== 'stop' || windows.length === 0 || !WOKEN.includes(decision.reason)) return decision
+  if (decision.do !== 'stop' || windows.length === 0 || !stopReasonIs(decision.reason, 'endedByWindow')) return decision
   const sight = windowStatus(windows, now)
   const opensAt = sight.closesAt === null ? sight.opensAt : windowStatus(windows, sight.closesAt).opensAt
   if (opensAt === null || (untilAt !== null && untilAt <= opensAt)) return decision

@@ -1,32 +1,14 @@
 import type { PrefixState } from './state.ts'
-import type { Stop, StopReason } from './parts.ts'
-
-/**
- * Stops that a person hears of: something has to be mended, or money and caching do not go as planned. The others are how plans
- * rest (the next real request, a window or a day starts them again), or what somebody has just asked for.
- */
-const TOLD: readonly StopReason[] = [
-  'lapsed',
-  'surprise_write',
-  'uncacheable',
-  'unverifiable',
-  'price_unknown',
-  'retention_unknown',
-  'losing_money',
-  'budget_exhausted',
-  'provider_refused',
-  'credential_replaced',
-  'address_changed',
-  'quota_spent',
-  'internal_error',
-]
+import type { Stop } from './parts.ts'
+import { stopReasonIs } from './stop-reasons.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time/time.ts'
 
 /** A plan that stops for the same reason again and again, with every request that a spent budget meets, is told of once in so long. */
-const SILENCE_MS = 24 * 3_600_000
+const SILENCE_MS = DAY_MS
 
 /** Whether a plan rests in a way that a person should know of: it is told of, and stands apart in lists. */
 export function needsSomebody({ stopped, retention }: Pick<PrefixState, 'stopped' | 'retention'>): boolean {
-  if (stopped === null || !TOLD.includes(stopped.reason)) return false
+  if (stopped === null || !stopReasonIs(stopped.reason, 'alerts')) return false
   // A fixed time runs out by itself, however well everything goes.
   return stopped.reason !== 'lapsed' || retention?.kind !== 'fixed'
 }
@@ -44,12 +26,12 @@ export function newsOf(before: PrefixState | null, after: PrefixState): Stop | n
 export const WAITS_MS: readonly number[] = [
   10_000,
   60_000,
-  5 * 60_000,
-  30 * 60_000,
-  2 * 3_600_000,
-  4 * 3_600_000,
-  8 * 3_600_000,
-  10 * 3_600_000,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  2 * HOUR_MS,
+  4 * HOUR_MS,
+  8 * HOUR_MS,
+  10 * HOUR_MS,
 ]
 
 /** When a message that has failed so often is tried again, a fifth sooner or later by `random` in [0, 1); null: never. */

@@ -4,11 +4,12 @@ import { DEADLINE_MARGIN_MS } from '../time/schedule.ts'
 import type { PrefixState, Transition } from './state.ts'
 import { warmUntil } from './state.ts'
 import type { Announcement } from './parts.ts'
+import { DAY_MS } from '../time/time.ts'
 
 /** Announcements that one prefix may hold at once: a day of half hours, and some. */
 export const MOST_ANNOUNCEMENTS = 64
 /** The furthest instant that may be announced. */
-export const FURTHEST_ANNOUNCEMENT_MS = 31 * 24 * 3_600_000
+export const FURTHEST_ANNOUNCEMENT_MS = 31 * DAY_MS
 
 /**
  * How long before the announced instant an entry that is gone is written again. Inside it must fit: a message that comes

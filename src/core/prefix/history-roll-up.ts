@@ -1,6 +1,5 @@
 import type { HistoryRow, RollUpRow } from './history.ts'
-
-const HOUR_MS = 3_600_000
+import { HOUR_MS } from '../time/time.ts'
 
 /**
  * Old rows, told by the hour: how many receipts of each kind and what they cost, how many real requests and how they

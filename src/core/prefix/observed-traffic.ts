@@ -6,8 +6,8 @@ import type { PrefixState } from './state.ts'
 import type { Run, SeenGap, Traffic } from '../demand/traffic.ts'
 import { unpackGaps } from '../demand/idle-gaps.ts'
 import type { IdleGap } from '../demand/idle-gaps.ts'
+import { HOUR_MS } from '../time/time.ts'
 
-const HOUR_MS = 3_600_000
 /** As the row of a prefix keeps its gaps. */
 const GRAIN_MS = 1_000
 

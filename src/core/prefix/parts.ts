@@ -1,30 +1,5 @@
 import type { RetentionKind } from '../model/facts.ts'
-
-/** Why a plan rests. Each says, in `why`, what starts it again. */
-export type StopReason =
-  | 'plan_off'
-  | 'superseded'
-  | 'until_reached'
-  | 'idle_timeout'
-  | 'break_even'
-  | 'probes_spent'
-  | 'lapsed'
-  | 'surprise_write'
-  | 'uncacheable'
-  | 'unverifiable'
-  | 'price_unknown'
-  | 'retention_unknown'
-  | 'not_worth_it'
-  | 'losing_money'
-  | 'budget_exhausted'
-  | 'kill_switch'
-  | 'provider_refused'
-  | 'credential_replaced'
-  | 'address_changed'
-  | 'quota_spent'
-  | 'internal_error'
-  | 'session_over'
-  | 'held_out'
+import type { StopReason } from './stop-reasons.ts'
 
 export interface Stop {
   reason: StopReason

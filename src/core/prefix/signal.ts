@@ -1,12 +1,11 @@
 import type { PrefixState, Transition } from './state.ts'
-import type { StopReason, Signal } from './parts.ts'
+import type { Signal } from './parts.ts'
+import { stopReasonIs } from './stop-reasons.ts'
+import { DAY_MS, HOUR_MS } from '../time/time.ts'
 /** How long `pending` holds where the caller gave no end: the longest of a tool's or a build's usual runs. */
-export const PENDING_MS = 3_600_000
+export const PENDING_MS = HOUR_MS
 /** The furthest end that may be given: a signal is about work that runs, not about a habit. */
-export const MOST_PENDING_MS = 24 * 3_600_000
-
-/** Rests that `pending` ends: there is no proof against the prefix behind them, only the silence that it explains. */
-const ENDED_BY_PENDING: readonly StopReason[] = ['break_even', 'session_over', 'held_out']
+export const MOST_PENDING_MS = DAY_MS
 
 /** The signal in force at `now`; null when none was given, or when it has passed. */
 export function signalAt(state: PrefixState, now: number): Signal | null {
@@ -22,7 +21,8 @@ export function pendingUntil(state: PrefixState, now: number): number | null {
 
 /** Somebody gave a signal: the newest one counts. The same word again adds no row. */
 export function applySignal(before: PrefixState, signal: Signal): Transition {
-  const ends = signal.kind === 'pending' && before.stopped !== null && ENDED_BY_PENDING.includes(before.stopped.reason)
+  const ends =
+    signal.kind === 'pending' && before.stopped !== null && stopReasonIs(before.stopped.reason, 'endedByPending')
   const state: PrefixState = {
     ...before,
     signal,

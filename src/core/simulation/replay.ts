@@ -8,6 +8,7 @@ import type { RequestRate } from '../demand/request-rate.ts'
 import type { SeenGap, Traffic } from '../demand/traffic.ts'
 import { remember, SHORTEST_GAP_MS } from '../demand/idle-gaps.ts'
 import type { IdleGap } from '../demand/idle-gaps.ts'
+import { planKind, probesAsked } from '../planning/plan-kinds.ts'
 
 /**
  * The one replay of traffic: what a plan would have sent and paid over idle gaps that were seen. The preview of a prefix, the
@@ -73,9 +74,9 @@ export function planned(
   lessons?: Lessons,
 ): Player {
   const inTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
-  if (plan === 'off') return fixed(holding, 0)
-  if (plan === 'always') return fixed(holding, inTime)
-  if (plan !== 'auto') return fixed(holding, Math.min(inTime, plan.probes))
+  const kind = planKind(plan)
+  if (!kind.sends) return fixed(holding, 0)
+  if (!kind.stopsAtBreakEven) return fixed(holding, Math.min(inTime, probesAsked(plan) ?? inTime))
   const { foresight, ended } = memory(lessons)
   const reach = reachOf(holding, latencyValueNanos)
   return {

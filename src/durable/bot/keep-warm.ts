@@ -15,6 +15,7 @@ import type { BotCache, BotConfig } from './state.ts'
 import type { Registration } from '../../registration/registration.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { FollowedTurn } from '../registry/records/bot-call.ts'
+import { planKind } from '../../core/planning/plan-kinds.ts'
 
 /** One call of a turn, as far as warmth goes. */
 export interface TurnCall {
@@ -52,8 +53,9 @@ function followedTurn(
 ): FollowedTurn | null {
   const [first] = calls
   const last = calls.at(-1)
-  if (cache === null || config.keepWarm?.plan === 'off' || first === undefined || last === undefined || last.final)
-    return null
+  const { keepWarm } = config
+  const isOff = keepWarm !== undefined && keepWarm !== null && !planKind(keepWarm.plan).sends
+  if (cache === null || isOff || first === undefined || last === undefined || last.final) return null
   const card = cardById(config.provider)
   if (card === undefined || accessTo(card, shell.env).refusal !== null) return null
   const messages = window.messages()

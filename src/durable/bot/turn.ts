@@ -30,10 +30,11 @@ import type { TurnCall } from './keep-warm.ts'
 import type { Turn } from '../live/definition.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import { callId, summaryId, toolId } from '../registry/records/bot-call.ts'
+import { MINUTE_MS } from '../../core/time/time.ts'
 
 const CALL_TIMEOUT_MS = 300_000
 /** An alarm has fifteen minutes; a turn ends by itself before it is cut off there. */
-const TURN_MS = 13 * 60_000
+const TURN_MS = 13 * MINUTE_MS
 /** No call is begun with less than this left. */
 const LEAST_CALL_MS = 20_000
 const SUMMARY_TOKENS = 600

@@ -1,17 +1,20 @@
+import { readFailure } from '../../contract/failure.ts'
 import { rollUpRows } from '../../core/prefix/history-roll-up.ts'
+import type { Credentials } from './account/credentials.ts'
+import type { Webhook } from './account/webhook.ts'
 import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { Idempotency } from './tables/idempotency.ts'
 import type { RegistryStore } from './tables/tables.ts'
-import { dayOf } from '../../core/time/time.ts'
+import { DAY_MS, dayOf, MINUTE_MS } from '../../core/time/time.ts'
 
 /** Rows are kept whole for a week, then by the hour. */
-const HISTORY_MS = 7 * 24 * 3_600_000
+const HISTORY_MS = 7 * DAY_MS
 /** Pages of history rolled up at once, at each sweep: a fraction of a second, and more a day than one Registry can write. */
 const ROLL_UPS_AT_ONCE = 500
-const JOB_MS = 7 * 24 * 3_600_000
+const JOB_MS = 7 * DAY_MS
 /** Past its due time by so much, a prefix has neither slot nor claim. */
-const FORGOTTEN_MS = 10 * 60_000
-const LEDGER_DAYS_MS = 400 * 24 * 3_600_000
+const FORGOTTEN_MS = 10 * MINUTE_MS
+const LEDGER_DAYS_MS = 400 * DAY_MS
 
 /** Rows older than a week are told by the hour. */
 export function rollUp({ history }: RegistryStore, now: number): void {
@@ -36,4 +39,14 @@ export function age(store: RegistryStore, handles: ManagedCacheStore, idempotenc
     // None is ever forgotten, unless there is a defect; then it must not stay so.
     for (const k of store.states.forgotten(now - FORGOTTEN_MS, 10_000)) store.slots.hint(k, now)
   })
+}
+
+/** Seals again what the former key-encryption secret sealed. A failure is logged: it must not keep rows from ageing. */
+export function reseal(credentials: Credentials, webhook: Webhook, now: number): void {
+  try {
+    if (!credentials.isEmpty()) credentials.reseal()
+    webhook.reseal(now)
+  } catch (thrown) {
+    console.error('credentials could not be sealed anew', readFailure(thrown)?.kind ?? 'unknown')
+  }
 }

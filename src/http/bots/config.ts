@@ -14,8 +14,7 @@ import { factsOf } from '../../runtime/facts.ts'
 import { toolSecret, wrongToolUrl } from '../../calls/tool.ts'
 import { clockOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
-import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
-import { refuseWithoutCredential } from '../server/access.ts'
+import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
 
@@ -45,9 +44,7 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
   }
   const known = await credentialsNamed(c, [given.credential])
   const credential = useOf(given.credential, known)
-  const own = known.get(credential.name)
-  if (own === undefined) await refuseWithoutCredential(c, card)
-  else refuseElsewhere(c, card, own)
+  await refuseUnsendable(c, card, known.get(credential.name))
   return {
     account: c.var.account,
     provider: card.id,

@@ -21,13 +21,13 @@ import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { cacheHistoryJson, cacheJson } from '../present/managed-cache.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
-import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
-import { refuseWithoutCredential } from '../server/access.ts'
+import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
 import { FOREGROUND_MS } from '../server/long-poll.ts'
 import type { ManagedCacheDialect } from '../../providers/managed-cache/dialect.ts'
 import { MAX_PREFIX_BYTES, tooLargeFailure } from '../../registration/json-body.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
+import { DAY_MS } from '../../core/time/time.ts'
 
 const provider = z.string().max(64).optional().meta({ description: 'A provider id.' })
 
@@ -42,7 +42,7 @@ export const cacheQuery = z.strictObject({
 })
 
 const SHORTEST_TTL_MS = 60_000
-const LONGEST_TTL_MS = 7 * 24 * 3_600_000
+const LONGEST_TTL_MS = 7 * DAY_MS
 const ASK_AGAIN_MS = 250
 
 /** The provider's body is the caller's: it stays raw text. */
@@ -70,9 +70,7 @@ export const caches = router()
     const keep = keepFrom(given.keep, clockOf(c).now())
     const known = await credentialsNamed(c, [given.credential])
     const use = useOf(given.credential, known)
-    const own = known.get(use.name)
-    if (own === undefined) await refuseWithoutCredential(c, card)
-    else refuseElsewhere(c, card, own)
+    await refuseUnsendable(c, card, known.get(use.name))
     const print = fingerprint({
       provider: card.id,
       model: prepared.model,

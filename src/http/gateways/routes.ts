@@ -12,6 +12,7 @@ import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { iso } from '../present/format.ts'
 import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
+import type { KnownCredentials } from '../server/credential.ts'
 import { useOf } from '../../registration/credential-use.ts'
 import { cardFor } from '../../registration/native.ts'
 
@@ -62,12 +63,7 @@ export async function poolNamed(c: Call, name: string): Promise<ModelPool> {
 }
 
 /** One model of a pool, with everything that it names known to exist. */
-function memberOf(
-  c: Call,
-  given: GatewayBody['models'][number],
-  index: number,
-  known: Awaited<ReturnType<typeof credentialsNamed>>,
-): PoolModel {
+function memberOf(c: Call, given: GatewayBody['models'][number], index: number, known: KnownCredentials): PoolModel {
   const at = `models[${index}]`
   const [provider, model] = providerAndModel(given, at)
   if (given.provider === undefined && cardById(provider) === undefined) {

@@ -7,12 +7,11 @@ import { account } from '../server/auth.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import { decodeCursor, encodeCursor } from '../server/cursor.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
-import { dayOf } from '../../core/time/time.ts'
+import { DAY_MS, dayOf } from '../../core/time/time.ts'
 import { EMPTY_DAY } from '../../durable/registry/records/day.ts'
 import type { DayTotals } from '../../durable/registry/records/day.ts'
 import { iso, money } from '../present/format.ts'
 
-const DAY_MS = 86_400_000
 /** Single rows are kept for so long: today, and the six days before it. */
 export const ENTRY_DAYS = 7
 export const LEDGER_DAYS = 400

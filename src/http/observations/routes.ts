@@ -1,4 +1,4 @@
-import { Failure, readFailure } from '../../contract/failure.ts'
+import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { fieldPath } from '../../contract/issues.ts'
 import { MOST_TOKENS, observations as observationsBody } from '../../contract/observation.ts'
@@ -11,7 +11,7 @@ import { idempotent } from '../server/idempotency.ts'
 import { failureJson } from '../present/format.ts'
 import { credentialsNamed } from '../server/credential.ts'
 import type { RawPath } from '../../registration/json-body.ts'
-import { printOf, usageOf, wrongCount, bad } from '../../registration/observation.ts'
+import { observedFingerprint, usageOf, wrongCount } from '../../registration/observation.ts'
 
 const raw: RawPath = (path) => path.length === 2 && path[1] === 'request'
 
@@ -27,7 +27,7 @@ export const observations = router().post('/observations', account, idempotent, 
     given.map(({ credential }) => credential),
   )
   const prints = given.map((one, index) =>
-    attempt(() => printOf(one, index, now, credentials, (card) => placeOf(card, c.env))),
+    attempt(() => observedFingerprint(one, index, now, credentials, (card) => placeOf(card, c.env))),
   )
   const wanted = [...new Set(prints.flatMap((print) => (typeof print === 'string' ? [print] : [])))]
   const byPrint = new Map(Object.entries(wanted.length === 0 ? {} : await registry.idsOf(wanted)))
@@ -45,7 +45,7 @@ export const observations = router().post('/observations', account, idempotent, 
     const wrong = wrongCount(one.usage)
     if (wrong !== null) {
       const field = fieldPath(wrong, `[${index}].usage`)
-      return refusedItem(bad(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
+      return refusedItem(invalid(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
     }
     const prefixId = one.prefix_id ?? byPrint.get(print ?? '') ?? null
     // Whose usage it is, the registration says: a vendor's one name may stand for two wire formats.

@@ -19,12 +19,12 @@ import { barrierJson, ownAdvice, prefixJson, receiptJson, warmthJson } from '../
 import { previewJson } from './preview.ts'
 import { probeJson } from '../present/probe.ts'
 import { cursor, limit, readQuery } from '../server/query.ts'
-import { requireHonoured, standingRequirement } from '../warm/required.ts'
+import { judged } from '../warm/judge.ts'
+import { standingRequirement } from '../warm/required.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
-import { follow, warmedJson } from '../warm/follow.ts'
+import { warmedJson } from '../warm/present.ts'
 import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
-import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
-import { refuseWithoutCredential } from '../server/access.ts'
+import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
 import { asked } from '../server/long-poll.ts'
 import { retentionInForce } from '../../registration/record.ts'
 import { cardFor } from '../../registration/native.ts'
@@ -171,13 +171,10 @@ export const prefixes = router()
     const { record } = seen
     const card = cardFor(record.provider, 'provider')
     const own = (await credentialsNamed(c, [record.credential])).get(record.credential)
-    if (own !== undefined) refuseElsewhere(c, card, own)
-    else if (record.credential === DEFAULT_CREDENTIAL) await refuseWithoutCredential(c, card)
+    if (own !== undefined || record.credential === DEFAULT_CREDENTIAL) await refuseUnsendable(c, card, own)
     const required = standingRequirement(seen, clockOf(c).now())
     const how = background === true ? 'later' : 'now'
     const warmed = await registry.warm(id, how, newId('job'), c.var.askedAt, required)
-    const first = await follow(c, warmed.view, warmed.flight, null, required)
-    const warmth = required === null ? first : await requireHonoured(c, warmed.view, first, required)
-    const view = warmth.job === null ? await registry.view(id) : warmed.view
-    return c.json(warmedJson(view, false, warmth), warmth.job === null ? 200 : 202)
+    const { view, result } = await judged(c, warmed, null, required)
+    return c.json(warmedJson(view, false, result), result.job === null ? 200 : 202)
   })

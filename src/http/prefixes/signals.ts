@@ -10,6 +10,7 @@ import { idOf } from './routes.ts'
 import { prefixJson } from '../present/prefix.ts'
 import { readQuery } from '../server/query.ts'
 import { iso } from '../present/format.ts'
+import { HOUR_MS } from '../../core/time/time.ts'
 
 /** What callers know and no plan can see: that a session is over, that work will come back, that traffic is coming. */
 export const signals = router()
@@ -35,8 +36,7 @@ export const signals = router()
 
 function refuseOutside(field: string, at: number, now: number, mostMs: number): void {
   if (at <= now) throw invalid(field, `must be in the future; it is ${iso(now)} here`)
-  if (at > now + mostMs)
-    throw invalid(field, `must be at most ${mostMs / 3_600_000} hours ahead; it is ${iso(now)} here`)
+  if (at > now + mostMs) throw invalid(field, `must be at most ${mostMs / HOUR_MS} hours ahead; it is ${iso(now)} here`)
 }
 
 function invalid(field: string, why: string): Failure {

@@ -75,8 +75,13 @@ function headOf({ members, head }: CrewGroup, ready: readonly Preparation[]) {
   const { breakpoints: _, ...rest } = registration
   const alone: Preparation = {
     ...leader,
-    fingerprint: leader.fingerprintFor(head.prefix),
-    registration: { ...rest, name: null, required: null, keepWarm: { ...keepWarm, plan: 'off' } },
+    registration: {
+      ...rest,
+      fingerprint: leader.fingerprintFor(head.prefix),
+      name: null,
+      required: null,
+      keepWarm: { ...keepWarm, plan: 'off' },
+    },
   }
   return registrationOf(reshaped(alone, head.prefix, head.prefix.advice))
 }

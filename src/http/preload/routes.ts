@@ -5,7 +5,6 @@ import { preloadEnvelope } from '../../contract/preload.ts'
 import type { Preload } from '../../contract/preload.ts'
 import { warmBody } from '../../contract/warm.ts'
 import type { WarmBody } from '../../contract/warm.ts'
-import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
@@ -13,15 +12,14 @@ import type { Call } from '../server/context.ts'
 import { orderOf } from './crew-order.ts'
 import type { Admitted } from './crew-order.ts'
 import { idempotent } from '../server/idempotency.ts'
-import { prepareWarm, WARM_RAW } from '../../registration/prepare.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { crewJson } from '../present/crew.ts'
-import { requireSameTerms } from '../warm/required.ts'
-import { credentialsNamed, refuseElsewhere } from '../server/credential.ts'
-import { refuseUnwarmed, refuseWithoutCredential } from '../server/access.ts'
+import { planned, prepared, requireSendable } from '../warm/plan.ts'
+import { credentialsNamed } from '../server/credential.ts'
+import type { KnownCredentials } from '../server/credential.ts'
 import { asked, FOREGROUND_MS } from '../server/long-poll.ts'
+import { WARM_RAW } from '../../registration/json-body.ts'
 import type { RawPath } from '../../registration/json-body.ts'
-import { useOf } from '../../registration/credential-use.ts'
 
 /** The parts of an agent's body that stay as they are written. */
 const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
@@ -95,40 +93,28 @@ function writtenAt(body: WarmBody, retention: string): WarmBody {
   return { ...body, cache: { ...(typeof body.cache === 'object' ? body.cache : {}), retention } }
 }
 
-function prepared(c: Call, body: WarmBody, known: Awaited<ReturnType<typeof credentialsNamed>>): Preparation {
-  return prepareWarm(body, clockOf(c).now(), useOf(body.credential, known), (card) => placeOf(card, c.env))
-}
-
 /** Two contents under one label would be two versions of it, the first of them on its way out. */
 function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted[]): Admitted {
   const { name } = agent
   if (name === null || !('preparation' in agent)) return agent
-  const { fingerprint } = agent.preparation
+  const { fingerprint } = agent.preparation.registration
   const other = all.findIndex((one) => one.name === name && 'preparation' in one)
   const first = all[other]
-  if (first === undefined || !('preparation' in first) || first.preparation.fingerprint === fingerprint) return agent
+  if (first === undefined || !('preparation' in first) || first.preparation.registration.fingerprint === fingerprint)
+    return agent
   const field = `agents[${index}].name`
   const text = `${field}: is the label of agents[${other}] too, whose content differs; agents need labels of their own.`
   return { name, failure: failureValue('invalid_request', text, { field }) }
 }
 
-async function admit(
-  c: Call,
-  body: WarmBody,
-  at: string,
-  known: Awaited<ReturnType<typeof credentialsNamed>>,
-): Promise<Preparation> {
+async function admit(c: Call, body: WarmBody, at: string, known: KnownCredentials): Promise<Preparation> {
   for (const field of ['dry_run', 'background'] as const) {
     if (body[field] === undefined) continue
     const text = `${at}.${field}: has no place in an agent; a crew is warmed as one job.`
     throw new Failure('invalid_request', text, { field: `${at}.${field}` })
   }
-  const preparation = prepared(c, body, known)
-  const own = known.get(preparation.registration.credential)
-  if (own !== undefined) refuseElsewhere(c, preparation.card, own)
-  refuseUnwarmed(c, preparation.card)
-  if (own === undefined) await refuseWithoutCredential(c, preparation.card)
-  const required = await requireSameTerms(c, preparation)
+  const preparation = planned(c, body, known)
+  const required = await requireSendable(c, preparation, known)
   // Who requires the cache and names no retention takes the one that stands, for the head as well.
   const stands = required === null || required.retention === preparation.prefix.retention
   return stands ? preparation : prepared(c, writtenAt(body, required.retention), known)

@@ -2,6 +2,7 @@ import { usd } from '../../core/model/price.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { FAILURES } from '../../contract/failure.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../core/time/time.ts'
 
 export function iso(at: number): string
 
@@ -22,10 +23,10 @@ export function money(nanos: number | null): number | null {
 /** A duration as callers write it: the largest unit that needs no fraction. */
 export function durationJson(ms: number): string {
   const units: [string, number][] = [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', 1_000],
+    ['d', DAY_MS],
+    ['h', HOUR_MS],
+    ['m', MINUTE_MS],
+    ['s', SECOND_MS],
   ]
   const [name, length] = units.find(([, unit]) => ms % unit === 0) ?? ['ms', 1]
   return `${ms / length}${name}`

@@ -9,10 +9,10 @@ import { factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { retentionInForce } from '../../registration/record.ts'
 import type { PrefixRecord } from '../../registration/record.ts'
+import { MINUTE_MS } from '../../core/time/time.ts'
 
 /** Of what like traffic alone says, only what is clear is worth a word: a fifth of a gap's cost. */
 const CLEAR_AT = 0.8
-const MINUTE_MS = 60_000
 
 /** As much of a prefix as is needed to say something about its retention. */
 export interface Retained {

@@ -1,22 +1,43 @@
-import type { Call } from './context.ts'
+import { accessRefusal, DEFAULT_CREDENTIAL, elsewhere } from '../../calls/credential.ts'
 import type { NamedCredential } from '../../calls/credential.ts'
-import { DEFAULT_CREDENTIAL, elsewhere } from '../../calls/credential.ts'
-import { registryOf } from './context.ts'
+import { Failure } from '../../contract/failure.ts'
 import type { Card } from '../../providers/card.ts'
 import { accessTo } from '../../runtime/env.ts'
-import { Failure } from '../../contract/failure.ts'
+import { registryOf } from './context.ts'
+import type { Call } from './context.ts'
+
+/** Credentials of an account by name: as many as a request names. */
+export type KnownCredentials = ReadonlyMap<string, NamedCredential>
 
 /** The credentials that a request names, by name; those that the account does not have are left out. */
-export async function credentialsNamed(
-  c: Call,
-  names: readonly (string | undefined)[],
-): Promise<ReadonlyMap<string, NamedCredential>> {
+export async function credentialsNamed(c: Call, names: readonly (string | undefined)[]): Promise<KnownCredentials> {
   const own = [...new Set(names.flatMap((name) => (name === undefined || name === DEFAULT_CREDENTIAL ? [] : [name])))]
   return new Map(own.length === 0 ? [] : Object.entries(await registryOf(c).credentialsNamed(own)))
 }
 
-/** Refuses a credential of the account that this provider, or the place where it is reached, must not see. */
+/** Refuses a credential of the account that was stored for another provider or another host. */
 export function refuseElsewhere(c: Call, card: Card, credential: NamedCredential, field = 'credential'): void {
   const refused = elsewhere(credential, accessTo(card, c.env))
   if (refused !== null) throw new Failure('provider_key_refused', `${refused}.`, { field })
+}
+
+/** Refuses a provider that this deployment does not warm at all. */
+export function refuseUnwarmed(c: Call, card: Card): void {
+  const { refusal } = accessTo(card, c.env)
+  if (refusal?.kind === 'unsupported') throw new Failure(refusal.kind, refusal.message, refusal.detail)
+}
+
+/** Refuses an account that may not use the provider's Worker secret, and a deployment that lacks it. */
+export async function refuseWithoutSecret(c: Call, card: Card): Promise<void> {
+  const settings = await registryOf(c).settings()
+  // A verified key is cached for some seconds, so that it may outlive its account.
+  if (settings === null) throw new Failure('unauthenticated', 'The account is gone.')
+  const refused = accessRefusal(accessTo(card, c.env), settings.allowedSecrets)
+  if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
+}
+
+/** Refuses, before anything is stored or spent, a call that could not be sent: with a credential of the account, or without one. */
+export async function refuseUnsendable(c: Call, card: Card, credential: NamedCredential | undefined): Promise<void> {
+  if (credential === undefined) await refuseWithoutSecret(c, card)
+  else refuseElsewhere(c, card, credential)
 }

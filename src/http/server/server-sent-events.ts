@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts'
+import { MINUTE_MS } from '../../core/time/time.ts'
 
 /** One server-sent event; `id` is what a caller who lost the stream comes back with. */
 export interface StreamEvent {
@@ -8,7 +9,7 @@ export interface StreamEvent {
 }
 
 /** Real time, at most: whoever reads one for longer asks again. */
-const LONGEST_MS = 15 * 60_000
+const LONGEST_MS = 15 * MINUTE_MS
 
 /** Server-sent events from a generator; null is a sign of life. A reader who leaves ends the generator. */
 export function eventStream(events: AsyncGenerator<StreamEvent | null>, clock: Clock): Response {

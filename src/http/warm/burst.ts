@@ -5,12 +5,19 @@
  * lingers for a moment, because a crowd does not come evenly. Memory of one isolate; what it does not see is shared by
  * the call in flight alone.
  */
-interface Burst {
+interface OpenBurst {
   /** When its first caller asked. */
   askedAt: number
   callers: number
   crowd: boolean
   leftAt: number
+}
+
+/** One caller's part in a burst. */
+export interface Burst {
+  /** When the first caller of the burst asked. */
+  askedAt: number
+  leave: (now: number) => void
 }
 
 /** Durations of the clock that callers are timed with. */
@@ -21,16 +28,12 @@ export interface BurstLimits {
   lingerMs: number
 }
 
-const bursts = new Map<string, Burst>()
+const bursts = new Map<string, OpenBurst>()
 /** Bursts end unnoticed (a caller who hung up never leaves): the oldest are dropped. */
 const BURSTS_IN_MEMORY = 10_000
 
 /** Joins the burst at `key`, or begins one. Call `leave` when the caller was answered. */
-export function joinBurst(
-  key: string,
-  now: number,
-  { longestMs, lingerMs }: BurstLimits,
-): { askedAt: number; leave: (now: number) => void } {
+export function joinBurst(key: string, now: number, { longestMs, lingerMs }: BurstLimits): Burst {
   let burst = bursts.get(key)
   if (burst === undefined || now - burst.askedAt > longestMs || isOver(burst, now, lingerMs)) {
     const oldest = bursts.size >= BURSTS_IN_MEMORY ? bursts.keys().next().value : undefined
@@ -52,6 +55,6 @@ export function joinBurst(
   }
 }
 
-function isOver(burst: Burst, now: number, lingerMs: number): boolean {
+function isOver(burst: OpenBurst, now: number, lingerMs: number): boolean {
   return burst.callers === 0 && now - burst.leftAt > lingerMs
 }

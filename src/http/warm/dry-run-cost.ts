@@ -8,8 +8,9 @@ import type { PrefixState } from '../../core/prefix/state.ts'
 import type { Window } from '../../core/time/weekly-window.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { money } from '../present/format.ts'
+import { DAY_MS } from '../../core/time/time.ts'
+import { planKind, probesAsked } from '../../core/planning/plan-kinds.ts'
 
-const DAY_MS = 86_400_000
 const WEEK_MINUTES = 7 * 24 * 60
 
 /**
@@ -25,7 +26,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const first = worstNanosAt(retention, state, context)
   // Once a call was counted, each reserves by the count.
   const later = worstNanosAt(retention, { measuredTokens: tokens }, context)
-  const rest = keepWarm.plan === 'off' ? null : stopConditionOf(state, context, now)
+  const rest = planKind(keepWarm.plan).sends ? stopConditionOf(state, context, now) : null
   const wished = rest === null ? plannedProbes(state, context) : 0
   const fitting =
     first === null || later === null || probe === null
@@ -90,11 +91,11 @@ function fittingProbes(budget: number, first: number, later: number, probe: numb
 function plannedProbes(state: PrefixState, context: PlanContext): number {
   const { keepWarm, grainMs } = context
   const { plan } = keepWarm
-  if (plan === 'off' || state.retention === null) return 0
+  const kind = planKind(plan)
+  if (!kind.sends || state.retention === null) return 0
   const { ttlMs } = state.retention
   const most = Math.floor((DAY_MS / (ttlMs - leadMs(ttlMs, grainMs))) * openShare(keepWarm.windows))
-  if (plan === 'always') return most
-  return Math.min(most, plan === 'auto' ? (cap(state, context) ?? 0) : plan.probes)
+  return Math.min(most, kind.stopsAtBreakEven ? (cap(state, context) ?? 0) : (probesAsked(plan) ?? most))
 }
 
 /** The share of a week that lies inside some window, each taken in its own local time. */

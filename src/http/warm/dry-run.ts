@@ -15,7 +15,8 @@ import { retentionInForce } from '../../registration/record.ts'
 /** What a warm would do and cost. Nothing is stored and nothing is sent. */
 export async function dryRun(c: Call, preparation: Preparation) {
   const now = clockOf(c).now()
-  const { prefix, fingerprint, facts, registration } = preparation
+  const { prefix, facts, registration } = preparation
+  const { fingerprint } = registration
   const known = await registryOf(c).findByFingerprint(fingerprint)
   // One that is known stays at its own, whoever asks.
   const retention = known === null ? prefix.retention : retentionInForce(known.record, known.state)

@@ -1,5 +1,4 @@
 import { Failure } from '../../contract/failure.ts'
-import type { FailureValue } from '../../contract/failure.ts'
 import type { Asked } from '../../core/cache/required.ts'
 import type { Job, Settled } from '../../durable/registry/records/claim.ts'
 import type { Flight } from '../../durable/registry/warming/single-flight.ts'
@@ -10,14 +9,12 @@ import { unpack } from '../../runtime/bytes.ts'
 import { newId } from '../../runtime/ids.ts'
 import { clockOf, keepAlive, registryOf } from '../server/context.ts'
 import type { Call, RegistryStub } from '../server/context.ts'
-import { jobJson, ownAdvice, planJson, receiptJson, warmthJson } from '../present/prefix.ts'
 import type { Seen } from '../present/prefix.ts'
 import type { Lease } from '../../calls/lease.ts'
-import type { Advice } from '../../core/model/advice.ts'
 import { FOREGROUND_MS, asked } from '../server/long-poll.ts'
 
 /** How a warm that was asked for ended, as far as this caller saw it. */
-export interface Warmth {
+export interface WarmResult {
   settled: Settled | null
   /** The provider's own answer, where this call was the one that sent it. */
   answer: string | null
@@ -25,14 +22,22 @@ export interface Warmth {
   job: Job | null
 }
 
-/** Follows a warm to its end: as the one who sends, or as one of those who wait for it. `required` judges what becomes a job. */
+/** A warm that a Registry was asked for. */
+export interface Flown {
+  view: Seen
+  flight: Flight
+}
+
+/**
+ * Follows a warm to its end: as the one who sends it, or as one who waits for it. `stored`: the body to send, where the caller has
+ * it. `required`: what a job is judged by. Throws the refusal of the Registry.
+ */
 export async function follow(
   c: Call,
-  view: Seen,
-  flight: Flight,
-  body: StoredBody | null,
-  required: Asked | null = null,
-): Promise<Warmth> {
+  { view, flight }: Flown,
+  stored: StoredBody | null,
+  required: Asked | null,
+): Promise<WarmResult> {
   const registry = registryOf(c)
   const prefix_id = view.record.id
   switch (flight.role) {
@@ -46,7 +51,7 @@ export async function follow(
     case 'queued':
       return { settled: null, answer: null, job: flight.job }
     case 'leader': {
-      const work = lead(c, registry, flight, body)
+      const work = lead(c, registry, flight, stored)
       // The call and its settlement go on when this caller hangs up: others wait for them.
       keepAlive(c, work)
       const ended = await Promise.race([
@@ -74,7 +79,7 @@ async function lead(
   c: Call,
   registry: RegistryStub,
   flight: Extract<Flight, { role: 'leader' }>,
-  body: StoredBody | null,
+  stored: StoredBody | null,
 ): Promise<{ settled: Settled; answer: string | null }> {
   const { k, seq } = flight.lease
   let lease: Lease = flight.lease
@@ -85,7 +90,7 @@ async function lead(
       allowedSecrets: flight.allowedSecrets,
       credentials: flight.credentials,
       egress: throughEgress(c.env),
-      bodyOf: async ({ k: key }) => body ?? storedBody(registry, key),
+      bodyOf: async ({ k: key }) => stored ?? storedBody(registry, key),
     })
     const renewed = (await registry.settle(seq, [outcome]))[0]
     if (renewed !== undefined) {
@@ -103,54 +108,12 @@ async function lead(
   }
 }
 
-export async function storedBody(registry: RegistryStub, k: number): Promise<StoredBody | null> {
-  const stored = await registry.stored(k)
-  return stored === null ? null : { ...stored, text: unpack(stored.bytes) }
+async function storedBody(registry: RegistryStub, k: number): Promise<StoredBody | null> {
+  const prefix = await registry.stored(k)
+  return prefix === null ? null : { ...prefix, text: unpack(prefix.bytes) }
 }
 
 /** Waits for somebody else's call. */
 async function wait(c: Call, registry: RegistryStub, k: number, seq: number): Promise<Settled | null> {
   return asked(clockOf(c), FOREGROUND_MS, (left) => registry.ended(k, seq, left))
-}
-
-/** The receipt of a warm; its failure is thrown, with a word that the prefix stays. */
-export function receiptOf(warmth: Warmth, view: Seen): Record<string, unknown> | null {
-  const { settled, answer } = warmth
-  if (settled === null) return null
-  if (settled.failure !== null) throw staysRegistered(settled.failure, view.record.id)
-  if (settled.receipt === null) return null
-  const receipt = receiptJson(settled.receipt)
-  return { ...receipt, provider_response: answer === null ? null : parsed(answer) }
-}
-
-function staysRegistered(failure: FailureValue, prefixId: string): Failure {
-  return new Failure(failure.kind, `${failure.message.replace(/\.?$/, '.')} The prefix stays registered.`, {
-    ...failure.detail,
-    prefix_id: prefixId,
-  })
-}
-
-/** A streamed answer is no JSON, and is left out. */
-function parsed(answer: string): unknown {
-  try {
-    return JSON.parse(answer)
-  } catch {
-    return null
-  }
-}
-
-/** The answer to a warm. */
-export function warmedJson(view: Seen, created: boolean, warmth: Warmth, remarks: readonly Advice[] = []) {
-  return {
-    id: view.record.id,
-    fingerprint: view.record.fingerprint,
-    created,
-    name: view.record.name,
-    version: view.record.version,
-    warmth: warmthJson(view.belief),
-    receipt: receiptOf(warmth, view),
-    plan: planJson(view),
-    advice: [...remarks, ...ownAdvice(view)],
-    ...(warmth.job === null ? {} : { job: jobJson(warmth.job) }),
-  }
 }

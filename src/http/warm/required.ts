@@ -1,21 +1,17 @@
 import { Failure } from '../../contract/failure.ts'
-import { checksFor, judgeRequired, notHonoured } from '../../core/cache/required.ts'
+import { checksFor } from '../../core/cache/required.ts'
 import type { Asked } from '../../core/cache/required.ts'
 import { factsOf } from '../../runtime/facts.ts'
-import { newId } from '../../runtime/ids.ts'
 import { registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import type { Seen } from '../present/prefix.ts'
-import { follow } from './follow.ts'
-import type { Warmth } from './follow.ts'
 import type { Advice } from '../../core/model/advice.ts'
-import type { Receipt } from '../../core/prefix/receipt.ts'
 import { retentionInForce } from '../../registration/record.ts'
 
 /** What a required cache is judged by; null where it is not required. */
-export function requirement({ mode, facts, prefix }: Preparation): Asked | null {
-  if (mode !== 'required') return null
+export function requirement({ facts, prefix, registration }: Preparation): Asked | null {
+  if (registration.required !== true) return null
   return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
 }
 
@@ -36,7 +32,7 @@ export function standingRequirement({ record, state }: Pick<Seen, 'record' | 'st
  */
 export async function requireSameTerms(c: Call, preparation: Preparation): Promise<Asked | null> {
   const asked = requirement(preparation)
-  const known = asked === null ? null : await registryOf(c).findByFingerprint(preparation.fingerprint)
+  const known = asked === null ? null : await registryOf(c).findByFingerprint(preparation.registration.fingerprint)
   if (asked === null || known === null) return asked
   const [kept] = keptAsItWas(known, preparation)
   if (kept === undefined) return { ...asked, retention: retentionInForce(known.record, known.state) }
@@ -62,38 +58,3 @@ export function keptAsItWas(known: Pick<Seen, 'record' | 'state'>, { registratio
 }
 
 type Kept = Advice & { at: string }
-
-/**
- * The warm that a required cache is judged by: the one given, or the last of those that were sent to settle a doubt. A warm
- * that became a job is handed back as it is. Throws `cache_not_honoured`.
- */
-export async function requireHonoured(c: Call, view: Seen, first: Warmth, required: Asked): Promise<Warmth> {
-  let warmth = first
-  for (let { checksLeft } = required; ; checksLeft--) {
-    const receipt = warmth.settled?.receipt ?? null
-    if (receipt === null) return warmth
-    const asked = { ...required, checksLeft }
-    const verdict = judgeRequired(receipt, asked)
-    if (verdict.kind === 'honoured') return warmth
-    if (verdict.kind === 'broken') throw broken(verdict.why, receipt, asked, view, warmth !== first)
-    const next = await checked(c, view, receipt)
-    if ('why' in next) throw broken(`${verdict.why}; ${next.why}`, receipt, asked, view, false)
-    warmth = next.warmth
-  }
-}
-
-/** One more warm of the prefix. Callers with the same doubt share it. */
-async function checked(c: Call, view: Seen, receipt: Receipt): Promise<{ warmth: Warmth } | { why: string }> {
-  const { id } = view.record
-  const { flight } = await registryOf(c).warm(id, 'now', newId('job'), receipt.at + receipt.latencyMs)
-  if (flight.role === 'refused') return { why: `it could not be verified: ${flight.why}` }
-  const warmth = await follow(c, view, flight, null)
-  if (warmth.job !== null) return { why: 'the call that verifies it was not answered in time' }
-  const failure = warmth.settled?.failure ?? null
-  return failure === null ? { warmth } : { why: `it could not be verified: ${failure.message}` }
-}
-
-function broken(why: string, receipt: Receipt, asked: Asked, view: Seen, verified: boolean): Failure {
-  const { kind, message, detail } = notHonoured(why, receipt, asked, view.record.id, verified)
-  return new Failure(kind, message, detail)
-}

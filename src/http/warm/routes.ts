@@ -1,10 +1,10 @@
-import { Failure } from '../../contract/failure.ts'
+import { invalid } from '../../contract/failure.ts'
 import { warmBody } from '../../contract/warm.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { router } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
-import { WARM_RAW } from '../../registration/prepare.ts'
+import { WARM_RAW } from '../../registration/json-body.ts'
 import { warmPool } from './warm-pool.ts'
 import { warmOne } from './warm-one.ts'
 import { credentialsNamed } from '../server/credential.ts'
@@ -17,7 +17,7 @@ export const warm = router().post('/warm', account, idempotent, async (c) => {
   }
   for (const field of ['model_preference', 'gateway_models'] as const) {
     if (body[field] === undefined) continue
-    throw new Failure('invalid_request', `${field}: is for a pool, which gateway names.`, { field })
+    throw invalid(field, 'is for a pool, which gateway names')
   }
   const { status, json } = await warmOne(c, body, await credentialsNamed(c, [body.credential]))
   return c.json(json, status)

@@ -12,6 +12,7 @@ import { warmOne } from './warm-one.ts'
 import type { Warmed } from './warm-one.ts'
 import { failureJson, iso } from '../present/format.ts'
 import { credentialsNamed } from '../server/credential.ts'
+import type { KnownCredentials } from '../server/credential.ts'
 
 /** One invocation may have so many calls waiting for their answers. */
 const AT_ONCE = 6
@@ -90,12 +91,7 @@ async function firstThatWorks(
   return results
 }
 
-async function tried(
-  c: Call,
-  body: WarmBody,
-  model: PoolModel,
-  known: Awaited<ReturnType<typeof credentialsNamed>>,
-): Promise<Tried> {
+async function tried(c: Call, body: WarmBody, model: PoolModel, known: KnownCredentials): Promise<Tried> {
   const { gateway: _, model_preference: __, gateway_models: ___, name, ...rest } = body
   const own: WarmBody = {
     ...rest,

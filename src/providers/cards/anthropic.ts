@@ -1,7 +1,8 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { CHECKED, facts, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './build.ts'
+import { CHECKED, facts, ids, model, price, stated } from './build.ts'
 import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/prompt-caching'
 

@@ -1,8 +1,9 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { automatic, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price, stated } from './build.ts'
+import { automatic, CHECKED, facts, model, price, stated } from './build.ts'
 import { openai } from './openai.ts'
 import { bedrockConverse } from '../dialects/bedrock-converse/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html'
 const REGION = '{BEDROCK_REGION}'

@@ -2,12 +2,11 @@ import type { ModelFacts, Price, Rates, RetentionOffer } from '../../core/model/
 import { FACT_NAMES } from '../card.ts'
 import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card, CardFacts, ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 /** Small words in which the cards state their facts. */
 
 export const CHECKED = '2026-11-21'
-export const MINUTE_MS = 60_000
-export const HOUR_MS = 60 * MINUTE_MS
 
 /** The catalogue that the base prices are taken from; the vendors' own pages stand beside each row where they add something. */
 export const CATALOGUE = 'npm @pydantic/genai-prices 0.1.8'

@@ -1,5 +1,6 @@
-import { assumed, automatic, CHAT, facts, HOUR_MS, MINUTE_MS } from './build.ts'
+import { assumed, automatic, CHAT, facts } from './build.ts'
 import type { Card } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://inference-docs.cerebras.ai/capabilities/prompt-caching'
 

@@ -1,6 +1,7 @@
-import { assumed, automatic, CHAT, facts, HOUR_MS } from './build.ts'
+import { assumed, automatic, CHAT, facts } from './build.ts'
 import type { AutomaticRates } from './build.ts'
 import type { Card } from '../card.ts'
+import { HOUR_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://api-docs.deepseek.com/guides/kv_cache'
 

@@ -1,8 +1,9 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { assumed, CHECKED, doubledOver, facts, HOUR_MS, ids, MINUTE_MS, model, price } from './build.ts'
+import { assumed, CHECKED, doubledOver, facts, ids, model, price } from './build.ts'
 import { geminiContent } from '../dialects/gemini-content/dialect.ts'
 import { geminiManagedCaches } from '../managed-cache/gemini.ts'
 import type { Card, ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://ai.google.dev/gemini-api/docs/caching'
 

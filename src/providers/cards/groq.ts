@@ -1,5 +1,6 @@
-import { automatic, CHAT, facts, HOUR_MS } from './build.ts'
+import { automatic, CHAT, facts } from './build.ts'
 import type { Card } from '../card.ts'
+import { HOUR_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://console.groq.com/docs/prompt-caching'
 

@@ -1,6 +1,7 @@
 import type { RetentionOffer } from '../../core/model/facts.ts'
-import { assumed, CHAT, CHECKED, facts, HOUR_MS, MINUTE_MS, model, price } from './build.ts'
+import { assumed, CHAT, CHECKED, facts, model, price } from './build.ts'
 import type { Card, ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://forum.moonshot.ai'
 

@@ -1,6 +1,7 @@
 import type { ModelFacts, Price } from '../../core/model/facts.ts'
-import { assumed, doubledOver, HOUR_MS, ids, MINUTE_MS, model, price, stated } from './build.ts'
+import { assumed, doubledOver, ids, model, price, stated } from './build.ts'
 import type { ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
 

@@ -1,5 +1,6 @@
-import { automatic, CHAT, facts, HOUR_MS, MINUTE_MS, model, stated, UNSTATED } from './build.ts'
+import { automatic, CHAT, facts, model, stated, UNSTATED } from './build.ts'
 import type { Card, ModelCard } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://openrouter.ai/docs/features/prompt-caching'
 

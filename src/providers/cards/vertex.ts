@@ -1,7 +1,8 @@
-import { assumed, facts, HOUR_MS, MINUTE_MS } from './build.ts'
+import { assumed, facts } from './build.ts'
 import { gemini } from './gemini.ts'
 import { vertexManagedCaches } from '../managed-cache/vertex.ts'
 import type { Card } from '../card.ts'
+import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS =
   'https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/context-cache/context-cache-overview'

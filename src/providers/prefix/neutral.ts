@@ -1,20 +1,14 @@
 import { Failure } from '../../contract/failure.ts'
 import type { ToolFilter } from '../../contract/warm.ts'
-import type { ModelFacts } from '../../core/model/facts.ts'
-import type { Dialect, NeutralRequest, PreparedPrefix } from '../dialect.ts'
+import type { Dialect, NativeRequest, NeutralRequest } from '../dialect.ts'
 
 /**
- * Renders the neutral form and prepares it. All of it is the prefix, so that the end lies behind its last message even where
- * that is a user's; a strategy of the caller's own goes before.
+ * Renders the neutral form. All of it is the prefix: it ends behind the last message, even a user's, unless the caller names a
+ * strategy.
  */
-export function prepareNeutral(
-  dialect: Dialect,
-  request: NeutralRequest,
-  facts: (model: string) => ModelFacts,
-): PreparedPrefix {
+export function renderNeutral(dialect: Dialect, request: NeutralRequest): NativeRequest {
   const { model, cache } = request
-  const text = dialect.render(request)
-  return dialect.prepare({ text, model, whole: true, ...(cache === undefined ? {} : { cache }) }, facts)
+  return { text: dialect.render(request), model, whole: true, ...(cache === undefined ? {} : { cache }) }
 }
 
 /**

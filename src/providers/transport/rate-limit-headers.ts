@@ -1,4 +1,5 @@
 import type { RateLimit } from '../../core/planning/rate-limit.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../core/time/time.ts'
 
 /**
  * Rate limits in the headers of an answer, good or bad. `now` is when it arrived (epoch ms). What is not understood is left
@@ -32,7 +33,7 @@ function count(text: string | undefined): number | null {
   return text !== undefined && /^\d{1,15}(\.\d+)?$/.test(text) ? Number(text) : null
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }
 /** Larger numbers of seconds are instants. */
 const FIRST_EPOCH_SECONDS = 1e9
 

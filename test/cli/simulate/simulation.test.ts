@@ -19,10 +19,9 @@ import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { previewJson } from '../../../src/http/prefixes/preview.ts'
 import { cards, modelFacts } from '../../../src/providers/registry.ts'
 import { bytesOf, NOW } from '../support.ts'
-import { dayOf } from '../../../src/core/time/time.ts'
+import { dayOf, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const START = Date.UTC(2026, 10, 2, 8)
-const MINUTE = 60_000
 const opus = pricesOf('anthropic', 'claude-opus-4-8', NOW)
 
 /** 20,000 tokens of claude-opus-4-8 at $5 a million, by hand: writes at 1.25 and 2, reads at 0.1, one output token at $25. */
@@ -30,8 +29,8 @@ const TOKENS = 20_000
 const READ = 10_000_000
 const PROBE = READ + 25_000
 const CLASSES = [
-  { name: '5m', ttlMs: 5 * MINUTE, write: 125_000_000 },
-  { name: '1h', ttlMs: 60 * MINUTE, write: 200_000_000 },
+  { name: '5m', ttlMs: 5 * MINUTE_MS, write: 125_000_000 },
+  { name: '1h', ttlMs: 60 * MINUTE_MS, write: 200_000_000 },
 ].map((one) => ({ ...one, everyMs: one.ttlMs - leadMs(one.ttlMs, 1_000), read: READ, probe: PROBE }))
 
 async function simulated(csv: string, change: Partial<SimulationOptions> = {}): Promise<Simulation> {
@@ -175,7 +174,7 @@ describe('a log under every plan', () => {
 
   it('counts how many requests came, and not only the gaps between them', async () => {
     const burst = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index * 30_000)
-    const days = Array.from({ length: 12 }, (_, day) => START + day * 31 * 60 * MINUTE)
+    const days = Array.from({ length: 12 }, (_, day) => START + day * 31 * 60 * MINUTE_MS)
     const log = async (count: number) => readLog(bytesOf(csvOf({ a: days.flatMap((from) => burst(from, count)) })))
     const requestsIn = async (count: number) =>
       trafficOf((await log(count)).prefixes[0]!.runs.all(), NOW).last?.requests.counts[4] ?? 0
@@ -241,14 +240,14 @@ describe('a log under every plan', () => {
   })
 
   it('says the same whatever the order of the rows', async () => {
-    const times = [0, 3, 9, 200, 210, 4000].map((minute) => START + minute * MINUTE)
+    const times = [0, 3, 9, 200, 210, 4000].map((minute) => START + minute * MINUTE_MS)
     const forth = await simulated(csvOf({ a: times, b: times }))
     const back = await simulated(csvOf({ b: times.toReversed(), a: times.toReversed() }))
     expect(back.models[0]?.outcomes).toEqual(forth.models[0]?.outcomes)
   })
 
   it('says what POST /prefixes/{id}/preview says of the same gaps', async () => {
-    const times = [0, 10, 30, 200, 260, 1700, 1710].map((minute) => START + minute * MINUTE)
+    const times = [0, 10, 30, 200, 260, 1700, 1710].map((minute) => START + minute * MINUTE_MS)
     const { models } = await simulated(csvOf({ a: times }))
     const lastAt = times.at(-1)!
     const { state, rows } = product(times)
@@ -278,14 +277,14 @@ describe('a log under every plan', () => {
   })
 
   it('charges the silence up to the end of the log', async () => {
-    const { models } = await simulated(csvOf({ a: [START], b: [START, START + 12 * 60 * MINUTE] }))
+    const { models } = await simulated(csvOf({ a: [START], b: [START, START + 12 * 60 * MINUTE_MS] }))
     const alone = models[0]?.shown.find(({ label }) => label === 'a')
     expect(find(alone?.outcomes, 'always', '1h').probes).toBe(12)
     expect(find(alone?.outcomes, 'nothing', '1h').probes).toBe(0)
   })
 
   it('holds longer where cold starts are worth avoiding', async () => {
-    const times = Array.from({ length: 8 }, (_, index) => START + index * 130 * MINUTE)
+    const times = Array.from({ length: 8 }, (_, index) => START + index * 130 * MINUTE_MS)
     const cold = async (latencyNanos: number) =>
       find((await simulated(csvOf({ a: times }), { latencyNanos })).models[0]?.outcomes, 'break_even', '5m').cold
     expect(await cold(0)).toBe(8)

@@ -4,9 +4,10 @@ import { goneAfter, granted, heldFor, learnedRetention } from '../../../src/core
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { RetentionOffer } from '../../../src/core/model/facts.ts'
-import { assumed, fiveMinutes, HOUR, MINUTE, NOON, usage, warmState } from '../../support/sample.ts'
+import { assumed, fiveMinutes, NOON, usage, warmState } from '../../support/sample.ts'
 import type { Usage } from '../../../src/core/model/usage.ts'
 import type { LearnedRetention } from '../../../src/core/prefix/parts.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const LEAD = 25_000
 
@@ -19,9 +20,9 @@ describe('belief', () => {
     const state = warmState(NOON)
     const of = (at: number) => belief(state, at, LEAD).state
     expect(of(NOON)).toBe('warm')
-    expect(of(NOON + 5 * MINUTE - LEAD)).toBe('expiring')
-    expect(of(NOON + 5 * MINUTE - 1)).toBe('expiring')
-    expect(of(NOON + 5 * MINUTE)).toBe('cold')
+    expect(of(NOON + 5 * MINUTE_MS - LEAD)).toBe('expiring')
+    expect(of(NOON + 5 * MINUTE_MS - 1)).toBe('expiring')
+    expect(of(NOON + 5 * MINUTE_MS)).toBe('cold')
   })
 
   it('is surer the more keep-alives found the entry, and less sure after each that did not', () => {
@@ -41,9 +42,9 @@ describe('belief', () => {
   })
 
   it('does not pretend certainty past a minimum residency', () => {
-    const minimum = warmState(NOON, {}, { ...assumed, assumed: false, kind: 'minimum', ttlMs: 30 * MINUTE })
-    const soon = belief(minimum, NOON + 31 * MINUTE, LEAD)
-    const late = belief(minimum, NOON + 5 * HOUR, LEAD)
+    const minimum = warmState(NOON, {}, { ...assumed, assumed: false, kind: 'minimum', ttlMs: 30 * MINUTE_MS })
+    const soon = belief(minimum, NOON + 31 * MINUTE_MS, LEAD)
+    const late = belief(minimum, NOON + 5 * HOUR_MS, LEAD)
     expect(soon.state).toBe('cold')
     expect(soon.pWarm).toBeGreaterThan(late.pWarm)
     expect(soon.why).toContain('may keep it longer')
@@ -52,8 +53,8 @@ describe('belief', () => {
 
 describe('what a belief rests on', () => {
   it('is named: a real request where one was the last to use the entry', () => {
-    const read = { at: NOON + MINUTE, cachedTokens: 9_000, ttftMs: null }
-    expect(belief(warmState(NOON + MINUTE, { lastHit: read }), NOON + 2 * MINUTE, LEAD).why).toContain(
+    const read = { at: NOON + MINUTE_MS, cachedTokens: 9_000, ttftMs: null }
+    expect(belief(warmState(NOON + MINUTE_MS, { lastHit: read }), NOON + 2 * MINUTE_MS, LEAD).why).toContain(
       'a real request read 9000',
     )
   })
@@ -65,29 +66,29 @@ describe('an assumed retention', () => {
   it('is widened after reads near its end, again and again, up to its bound', () => {
     let retention = start
     for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
-    expect(retention.ttlMs).toBe(HOUR)
+    expect(retention.ttlMs).toBe(HOUR_MS)
     expect(retention.assumed).toBe(true)
   })
 
   it('is not widened by reads that came early', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, MINUTE, NOON)
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, MINUTE_MS, NOON)
     expect(retention.ttlMs).toBe(start.ttlMs)
   })
 
   it('is proved at once by a read that came later than it allows', () => {
-    expect(heldFor(start, 25 * MINUTE, NOON).ttlMs).toBe(25 * MINUTE)
+    expect(heldFor(start, 25 * MINUTE_MS, NOON).ttlMs).toBe(25 * MINUTE_MS)
   })
 
   it('is narrowed below the gap after which the entry was gone, down to its bound', () => {
-    expect(goneAfter(start, 6 * MINUTE, NOON, []).ttlMs).toBe(4.8 * MINUTE)
-    expect(goneAfter(start, MINUTE, NOON, []).ttlMs).toBe(3 * MINUTE)
+    expect(goneAfter(start, 6 * MINUTE_MS, NOON, []).ttlMs).toBe(4.8 * MINUTE_MS)
+    expect(goneAfter(start, MINUTE_MS, NOON, []).ttlMs).toBe(3 * MINUTE_MS)
   })
 
   it('is not widened past a gap that was once too long', () => {
-    let retention = goneAfter(start, 8 * MINUTE, NOON, [])
+    let retention = goneAfter(start, 8 * MINUTE_MS, NOON, [])
     for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
-    expect(retention.ttlMs).toBeLessThanOrEqual(8 * MINUTE)
+    expect(retention.ttlMs).toBeLessThanOrEqual(8 * MINUTE_MS)
   })
 })
 
@@ -95,10 +96,10 @@ describe('a stated retention', () => {
   const hour: RetentionOffer = {
     name: '1h',
     kind: 'sliding',
-    ttlMs: HOUR,
+    ttlMs: HOUR_MS,
     assumed: false,
-    minTtlMs: HOUR,
-    maxTtlMs: HOUR,
+    minTtlMs: HOUR_MS,
+    maxTtlMs: HOUR_MS,
   }
   const start = learnedRetention(hour)
   const offers = [fiveMinutes, hour]
@@ -107,48 +108,48 @@ describe('a stated retention', () => {
   const state = (retention: LearnedRetention): PrefixState => ({ ...warmState(NOON), retention })
 
   it('is believed through one entry that went early, and through any that outlived it', () => {
-    expect(early(start, 50 * MINUTE).ttlMs).toBe(HOUR)
-    expect(early(early(start, HOUR), 2 * HOUR)).toBe(start)
-    const forgiven = heldFor(early(start, 50 * MINUTE), 59 * MINUTE, NOON)
-    expect(early(forgiven, 50 * MINUTE).ttlMs).toBe(HOUR)
+    expect(early(start, 50 * MINUTE_MS).ttlMs).toBe(HOUR_MS)
+    expect(early(early(start, HOUR_MS), 2 * HOUR_MS)).toBe(start)
+    const forgiven = heldFor(early(start, 50 * MINUTE_MS), 59 * MINUTE_MS, NOON)
+    expect(early(forgiven, 50 * MINUTE_MS).ttlMs).toBe(HOUR_MS)
   })
 
   it('is taken for the longest shorter one on offer once two entries in a row were gone early', () => {
-    expect(early(early(start, 58 * MINUTE), 59 * MINUTE).ttlMs).toBe(5 * MINUTE)
+    expect(early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS).ttlMs).toBe(5 * MINUTE_MS)
   })
 
   it('is narrowed below what was seen where nothing shorter is on offer, and never below a minute', () => {
     const five = learnedRetention(fiveMinutes)
-    expect(early(early(five, 4 * MINUTE), 4 * MINUTE).ttlMs).toBe(3.2 * MINUTE)
-    expect(early(early(five, 10_000), 10_000).ttlMs).toBe(MINUTE)
+    expect(early(early(five, 4 * MINUTE_MS), 4 * MINUTE_MS).ttlMs).toBe(3.2 * MINUTE_MS)
+    expect(early(early(five, 10_000), 10_000).ttlMs).toBe(MINUTE_MS)
   })
 
   it('says in the belief that it is shorter than stated', () => {
-    const why = belief(state(early(early(start, 58 * MINUTE), 59 * MINUTE)), NOON + MINUTE, 0).why
+    const why = belief(state(early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)), NOON + MINUTE_MS, 0).why
     expect(why).toContain('a retention of 5 min as it was found, shorter than the 1h that the provider states')
   })
 
   it('is widened again by what is found, not past a miss of the same day, and all the way after that', () => {
-    let retention = early(early(start, 58 * MINUTE), 59 * MINUTE)
+    let retention = early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)
     for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
-    expect(retention.ttlMs).toBeGreaterThan(40 * MINUTE)
-    expect(retention.ttlMs).toBeLessThan(58 * MINUTE)
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR)
-    expect(retention.ttlMs).toBe(HOUR)
-    expect(belief(state(retention), NOON + MINUTE, 0).why).toContain('; 1h retention')
+    expect(retention.ttlMs).toBeGreaterThan(40 * MINUTE_MS)
+    expect(retention.ttlMs).toBeLessThan(58 * MINUTE_MS)
+    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR_MS)
+    expect(retention.ttlMs).toBe(HOUR_MS)
+    expect(belief(state(retention), NOON + MINUTE_MS, 0).why).toContain('; 1h retention')
   })
 
   it('that a write grants shorter is named as granted, and a later full grant ends that', () => {
     const split = (name: string): Usage => ({ ...usage(0, 9_000), cacheWriteByRetention: { [name]: 9_000 } })
     const down = granted(start, split('5m'), offers)?.retention
-    expect(down?.ttlMs).toBe(5 * MINUTE)
-    expect(belief(state(down!), NOON + MINUTE, 0).why).toContain('5m retention, granted instead of 1h')
+    expect(down?.ttlMs).toBe(5 * MINUTE_MS)
+    expect(belief(state(down!), NOON + MINUTE_MS, 0).why).toContain('5m retention, granted instead of 1h')
     expect(granted(down!, split('5m'), offers)).toBeNull()
     expect(granted(down!, split('1h'), offers)?.retention).toEqual(start)
   })
 
   it('that is stated with every write and never kept stays as it was found', () => {
-    const narrowed = early(early(start, 58 * MINUTE), 59 * MINUTE)
+    const narrowed = early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)
     const lie: Usage = { ...usage(0, 9_000), cacheWriteByRetention: { '1h': 9_000 } }
     expect(granted(narrowed, lie, offers)).toBeNull()
   })

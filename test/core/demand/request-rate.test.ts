@@ -8,8 +8,9 @@ import { counted, fadedCounts } from '../../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { parseTrace } from '../../../bench/policy/traces.ts'
-import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from '../../support/sample.ts'
+import { context, facts, NOON, planned, usage, warmState } from '../../support/sample.ts'
 import { unpackGaps } from '../../../src/core/demand/idle-gaps.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const after = (state: PrefixState, ...times: number[]): PrefixState =>
   times.reduce(
@@ -27,21 +28,21 @@ const after = (state: PrefixState, ...times: number[]): PrefixState =>
 test('a request counts half after each half-life', () => {
   const one = counted(null, NOON)
   expect(one).toEqual({ at: NOON, counts: [1, 1, 1, 1, 1] })
-  expect(fadedCounts(one, NOON + HOUR)[1]).toBeCloseTo(0.5)
-  expect(fadedCounts(one, NOON + 7 * 24 * HOUR)[4]).toBeCloseTo(0.5)
-  expect(counted(one, NOON + HOUR).counts[1]).toBeCloseTo(1.5)
+  expect(fadedCounts(one, NOON + HOUR_MS)[1]).toBeCloseTo(0.5)
+  expect(fadedCounts(one, NOON + 7 * 24 * HOUR_MS)[4]).toBeCloseTo(0.5)
+  expect(counted(one, NOON + HOUR_MS).counts[1]).toBeCloseTo(1.5)
 })
 
 test('a run of requests counts as they do one by one', () => {
-  const run = counted(counted(null, NOON), NOON + HOUR, NOON + HOUR + 9 * MINUTE, 10)
+  const run = counted(counted(null, NOON), NOON + HOUR_MS, NOON + HOUR_MS + 9 * MINUTE_MS, 10)
   let single: RequestRate = counted(null, NOON)
-  for (let index = 0; index < 10; index++) single = counted(single, NOON + HOUR + index * MINUTE)
+  for (let index = 0; index < 10; index++) single = counted(single, NOON + HOUR_MS + index * MINUTE_MS)
   expect(run.at).toBe(single.at)
   run.counts.forEach((count, index) => expect(count).toBeCloseTo(single.counts[index] ?? Number.NaN, 1))
 })
 
 test('requests that are reported late or out of order count as if they had been in time', () => {
-  const times = [0, 3, 50, 400, 401].map((minutes) => NOON + minutes * MINUTE)
+  const times = [0, 3, 50, 400, 401].map((minutes) => NOON + minutes * MINUTE_MS)
   const inTime = after(warmState(NOON), ...times).requests
   const late = after(warmState(NOON), ...times.toReversed()).requests
   expect(late?.at).toBe(inTime?.at)
@@ -49,16 +50,16 @@ test('requests that are reported late or out of order count as if they had been 
 })
 
 test('a prefix that had requests before they were counted counts from the next one on', () => {
-  const older = { ...after(warmState(NOON), NOON, NOON + HOUR) }
+  const older = { ...after(warmState(NOON), NOON, NOON + HOUR_MS) }
   delete older.requests
-  expect(after(older, NOON + 2 * HOUR).requests).toEqual(counted(null, NOON + 2 * HOUR))
+  expect(after(older, NOON + 2 * HOUR_MS).requests).toEqual(counted(null, NOON + 2 * HOUR_MS))
 })
 
 test('the plan of a prefix foresees what the replay of a trace with the same requests foresees', () => {
   const minutes = [0, 1, 2, 90, 91, 300, 420, 421, 422, 423, 1500, 1501]
   const trace = minutes.map((minute) => `a,${(NOON % 1e9) / 1000 + minute * 60},0,1`).join('\n')
   const [stream] = parseTrace(`# a end=${NOON}\nstream,t,d,n\n${trace}\n`, 'f')
-  const times = minutes.map((minute) => (NOON % 1e9) + minute * MINUTE)
+  const times = minutes.map((minute) => (NOON % 1e9) + minute * MINUTE_MS)
   const state = { ...after(warmState(times[0] ?? 0), ...times), plannedAt: 0 }
   expect(state.requests).toEqual(stream?.counted.at(-1))
   const auto = context({ keepWarm: planned('auto') })
@@ -73,20 +74,20 @@ test('the plan of a prefix foresees what the replay of a trace with the same req
   const choice = horizon(holding, foresight(at, Number.POSITIVE_INFINITY, requests), 0)
   expect(probeLimit(state, auto)).toBe(choice.probes)
   // The count is heard: ten times as many requests of late make another chance of a return.
-  const busier = counted(requests, at - HOUR, at, 100)
-  expect(foresight(at, 12 * HOUR, busier).weights).not.toEqual(foresight(at, 12 * HOUR, requests).weights)
+  const busier = counted(requests, at - HOUR_MS, at, 100)
+  expect(foresight(at, 12 * HOUR_MS, busier).weights).not.toEqual(foresight(at, 12 * HOUR_MS, requests).weights)
 })
 
 test('a plan that asks twice of the same row hears the same, and of a row that changed something else', () => {
-  const row = after(warmState(NOON), NOON, NOON + HOUR, NOON + 3 * HOUR)
-  const at = NOON + 3 * HOUR
+  const row = after(warmState(NOON), NOON, NOON + HOUR_MS, NOON + 3 * HOUR_MS)
+  const at = NOON + 3 * HOUR_MS
   const fresh = (state: PrefixState, now: number, reachMs: number) =>
     forecast(unpackGaps(state.gaps ?? []), now, undefined, reachMs, state.requests)
-  expect(forecastRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
-  expect(forecastRow(row, at, 12 * HOUR)).toEqual(fresh(row, at, 12 * HOUR))
-  expect(forecastRow(row, at, 6 * HOUR)).toEqual(fresh(row, at, 6 * HOUR))
-  expect(forecastRow(row, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(row, at + 5 * HOUR, 6 * HOUR))
+  expect(forecastRow(row, at, 12 * HOUR_MS)).toEqual(fresh(row, at, 12 * HOUR_MS))
+  expect(forecastRow(row, at, 12 * HOUR_MS)).toEqual(fresh(row, at, 12 * HOUR_MS))
+  expect(forecastRow(row, at, 6 * HOUR_MS)).toEqual(fresh(row, at, 6 * HOUR_MS))
+  expect(forecastRow(row, at + 5 * HOUR_MS, 6 * HOUR_MS)).toEqual(fresh(row, at + 5 * HOUR_MS, 6 * HOUR_MS))
   const shorter = { ...row, gaps: (row.gaps ?? []).slice(2) }
-  expect(forecastRow(shorter, at + 5 * HOUR, 6 * HOUR)).toEqual(fresh(shorter, at + 5 * HOUR, 6 * HOUR))
-  expect(fresh(shorter, at, 12 * HOUR)).not.toEqual(fresh(row, at, 12 * HOUR))
+  expect(forecastRow(shorter, at + 5 * HOUR_MS, 6 * HOUR_MS)).toEqual(fresh(shorter, at + 5 * HOUR_MS, 6 * HOUR_MS))
+  expect(fresh(shorter, at, 12 * HOUR_MS)).not.toEqual(fresh(row, at, 12 * HOUR_MS))
 })

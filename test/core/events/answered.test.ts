@@ -13,8 +13,6 @@ import {
   context,
   facts,
   fiveMinutes,
-  HOUR,
-  MINUTE,
   NOON,
   planned,
   silentFacts,
@@ -23,6 +21,7 @@ import {
 } from '../../support/sample.ts'
 import type { Usage } from '../../../src/core/model/usage.ts'
 import type { Purpose } from '../../../src/core/prefix/receipt.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 function answer(startedAt: number, purpose: Purpose, said: Usage): Answer {
   return { startedAt, latencyMs: 400, purpose, primitive: 'zero_output', usage: said, model: 'sample-1' }
@@ -34,22 +33,27 @@ describe('receipts where writes are reported', () => {
   it('a write makes it warm from the start of the request', () => {
     const { state, rows } = applyAnswer(fresh(), answer(NOON, 'write', usage(0, 10_000)), context(), null)
     expect(rows).toMatchObject([{ type: 'receipt', kind: 'written' }])
-    expect(isWarm(state, NOON + 5 * MINUTE - 1)).toBe(true)
-    expect(isWarm(state, NOON + 5 * MINUTE)).toBe(false)
+    expect(isWarm(state, NOON + 5 * MINUTE_MS - 1)).toBe(true)
+    expect(isWarm(state, NOON + 5 * MINUTE_MS)).toBe(false)
     expect(state.measuredTokens).toBe(10_000)
     // 10,000 tokens at $3.75 and 5 at $3 a million
     expect(state.costNanos).toBe(10_000 * 3_750 + 5 * 3_000)
   })
 
   it('a read renews it', () => {
-    const { state } = applyAnswer(warmState(NOON), answer(NOON + 4 * MINUTE, 'keep', usage(10_000, 0)), context(), null)
+    const { state } = applyAnswer(
+      warmState(NOON),
+      answer(NOON + 4 * MINUTE_MS, 'keep', usage(10_000, 0)),
+      context(),
+      null,
+    )
     expect(state.lastReceipt?.kind).toBe('full')
-    expect(isWarm(state, NOON + 8 * MINUTE)).toBe(true)
+    expect(isWarm(state, NOON + 8 * MINUTE_MS)).toBe(true)
     expect(state.probesSinceArrival).toBe(1)
   })
 
   it('a keep-alive that had to write is cold: always goes on and says so, every other plan stops and says what restarts it', () => {
-    const surprise = answer(NOON + 4 * MINUTE, 'keep', usage(0, 10_000))
+    const surprise = answer(NOON + 4 * MINUTE_MS, 'keep', usage(0, 10_000))
     const always = applyAnswer(warmState(NOON), surprise, context(), null)
     expect(always.state.lastReceipt?.kind).toBe('cold')
     expect(always.state.stopped).toBeNull()
@@ -67,7 +71,7 @@ describe('receipts where writes are reported', () => {
   })
 
   it('part of it read is partial', () => {
-    const { state } = applyAnswer(warmState(NOON), answer(NOON + MINUTE, 'keep', usage(4_000, 0)), context(), null)
+    const { state } = applyAnswer(warmState(NOON), answer(NOON + MINUTE_MS, 'keep', usage(4_000, 0)), context(), null)
     expect(state.lastReceipt?.kind).toBe('partial')
   })
 })
@@ -105,37 +109,37 @@ describe('receipts where writes are not reported', () => {
 
   it('two in a row after a hit mean cold', () => {
     const hit = warmState(NOON, { everHit: true }, assumed)
-    const first = applyAnswer(hit, answer(NOON + 9 * MINUTE, 'keep', zero), silent, null).state
+    const first = applyAnswer(hit, answer(NOON + 9 * MINUTE_MS, 'keep', zero), silent, null).state
     expect(first.lastReceipt?.kind).toBe('unknown')
-    const second = applyAnswer(first, answer(NOON + 9 * MINUTE + 5_000, 'verify', zero), silent, null).state
+    const second = applyAnswer(first, answer(NOON + 9 * MINUTE_MS + 5_000, 'verify', zero), silent, null).state
     expect(second.lastReceipt?.kind).toBe('cold')
-    expect(belief(second, NOON + 10 * MINUTE, 0).state).toBe('cold')
+    expect(belief(second, NOON + 10 * MINUTE_MS, 0).state).toBe('cold')
   })
 
   it('a lapse that healed itself narrows the assumed retention', () => {
     const hit = warmState(NOON, { everHit: true }, assumed)
-    const first = applyAnswer(hit, answer(NOON + 9 * MINUTE, 'keep', zero), silent, null).state
+    const first = applyAnswer(hit, answer(NOON + 9 * MINUTE_MS, 'keep', zero), silent, null).state
     const second = applyAnswer(
       first,
-      answer(NOON + 9 * MINUTE + 5_000, 'verify', usage(9_984, null)),
+      answer(NOON + 9 * MINUTE_MS + 5_000, 'verify', usage(9_984, null)),
       silent,
       null,
     ).state
-    expect(second.retention?.ttlMs).toBeLessThan(9 * MINUTE)
+    expect(second.retention?.ttlMs).toBeLessThan(9 * MINUTE_MS)
     expect(second.retention?.assumed).toBe(true)
   })
 
   it('a missing usage field is unknown, not a miss', () => {
     const { state } = applyAnswer(
       warmState(NOON, { everHit: true }, assumed),
-      answer(NOON + MINUTE, 'keep', usage(null, null)),
+      answer(NOON + MINUTE_MS, 'keep', usage(null, null)),
       silent,
       null,
     )
     expect(state.lastReceipt?.kind).toBe('unknown')
     expect(state.readZeroInRow).toBe(0)
     expect(state.misses).toBe(0)
-    expect(belief(state, NOON + MINUTE, 0).state).toBe('unknown')
+    expect(belief(state, NOON + MINUTE_MS, 0).state).toBe('unknown')
   })
 })
 
@@ -185,7 +189,7 @@ describe('real requests', () => {
 
   it('renew the clock from their own start, and cancel the probe that was due', () => {
     const before = reschedule(warmState(NOON), context(), NOON).state
-    const now = NOON + 4 * MINUTE
+    const now = NOON + 4 * MINUTE_MS
     const { state, rows } = applyArrivals(before, [hit(now - 2_000)], now, NOON, [fiveMinutes])
     expect(state.anchorAt).toBe(now - 2_000)
     expect(state.hits).toBe(1)
@@ -195,10 +199,10 @@ describe('real requests', () => {
   })
 
   it('cannot have started in the future, or before the prefix was known', () => {
-    expect(applyArrivals(warmState(NOON), [hit(NOON + HOUR)], NOON + MINUTE, NOON, [fiveMinutes]).state.anchorAt).toBe(
-      NOON + MINUTE,
-    )
-    const early = applyArrivals({ ...warmState(NOON), anchorAt: null }, [hit(NOON - HOUR)], NOON + MINUTE, NOON, [
+    expect(
+      applyArrivals(warmState(NOON), [hit(NOON + HOUR_MS)], NOON + MINUTE_MS, NOON, [fiveMinutes]).state.anchorAt,
+    ).toBe(NOON + MINUTE_MS)
+    const early = applyArrivals({ ...warmState(NOON), anchorAt: null }, [hit(NOON - HOUR_MS)], NOON + MINUTE_MS, NOON, [
       fiveMinutes,
     ]).state
     expect(early.lastArrivalAt).toBe(NOON)
@@ -207,12 +211,12 @@ describe('real requests', () => {
   it('that arrive out of order never move the clock back', () => {
     const { state } = applyArrivals(
       warmState(NOON),
-      [hit(NOON + 2 * MINUTE), hit(NOON + MINUTE)],
-      NOON + 3 * MINUTE,
+      [hit(NOON + 2 * MINUTE_MS), hit(NOON + MINUTE_MS)],
+      NOON + 3 * MINUTE_MS,
       NOON,
       [fiveMinutes],
     )
-    expect(state.anchorAt).toBe(NOON + 2 * MINUTE)
+    expect(state.anchorAt).toBe(NOON + 2 * MINUTE_MS)
   })
 
   it('start a plan again that had stopped at break-even', () => {
@@ -222,24 +226,24 @@ describe('real requests', () => {
       NOON,
     ).state
     expect(stopped.stopped?.reason).toBe('break_even')
-    const { state, rows } = applyArrivals(stopped, [hit(NOON + MINUTE)], NOON + MINUTE, NOON, [fiveMinutes])
+    const { state, rows } = applyArrivals(stopped, [hit(NOON + MINUTE_MS)], NOON + MINUTE_MS, NOON, [fiveMinutes])
     expect(state.stopped).toBeNull()
     expect(rows).toContainEqual(expect.objectContaining({ decision: 'resume' }))
-    expect(reschedule(state, context({ keepWarm: planned('auto') }), NOON + MINUTE).state.nextAt).not.toBeNull()
+    expect(reschedule(state, context({ keepWarm: planned('auto') }), NOON + MINUTE_MS).state.nextAt).not.toBeNull()
   })
 
   it('that missed count as misses, and make it warm where they wrote it themselves', () => {
     const cold = warmState(NOON, { verdict: 'cold' })
-    const wrote = { startedAt: NOON + HOUR, usage: usage(0, 10_400), ttftMs: null }
-    const { state } = applyArrivals(cold, [wrote], NOON + HOUR, NOON, [fiveMinutes])
-    expect(state).toMatchObject({ misses: 1, hits: 0, verdict: 'warm', anchorAt: NOON + HOUR })
+    const wrote = { startedAt: NOON + HOUR_MS, usage: usage(0, 10_400), ttftMs: null }
+    const { state } = applyArrivals(cold, [wrote], NOON + HOUR_MS, NOON, [fiveMinutes])
+    expect(state).toMatchObject({ misses: 1, hits: 0, verdict: 'warm', anchorAt: NOON + HOUR_MS })
   })
 
   it('that say nothing about the cache are neither', () => {
     const { state } = applyArrivals(
       warmState(NOON),
-      [{ startedAt: NOON + MINUTE, usage: usage(null, null), ttftMs: null }],
-      NOON + MINUTE,
+      [{ startedAt: NOON + MINUTE_MS, usage: usage(null, null), ttftMs: null }],
+      NOON + MINUTE_MS,
       NOON,
       [fiveMinutes],
     )
@@ -262,7 +266,7 @@ describe('real requests', () => {
 })
 
 it('a lapse is a decision with a row, and always then writes again', () => {
-  const { state, rows, decision } = reschedule(warmState(NOON), context(), NOON + 6 * MINUTE)
+  const { state, rows, decision } = reschedule(warmState(NOON), context(), NOON + 6 * MINUTE_MS)
   expect(rows.map((row) => (row.type === 'decision' ? row.decision : ''))).toEqual(['lapse', 'rewrite'])
   expect(decision).toMatchObject({ do: 'send', purpose: 'write' })
   expect(state.verdict).toBe('cold')
@@ -286,7 +290,7 @@ it('what it cost is unknown where the price is', () => {
 })
 
 describe('a retention that the provider does not honour', () => {
-  const hour = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
+  const hour = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
   const offers = [fiveMinutes, hour]
   const writes = { '5m': 3_750_000_000, '1h': 6_000_000_000 }
   const price = facts.price === null ? null : { ...facts.price, cacheWriteNanosPerMTok: writes }
@@ -295,38 +299,38 @@ describe('a retention that the provider does not honour', () => {
 
   it('is noticed by keep-alives that keep finding nothing: shown, and scheduled by from then on', () => {
     let state = applyAnswer(fresh(hour), answer(NOON, 'write', wrote('1h')), asked, null).state
-    expect(state.retention?.ttlMs).toBe(HOUR)
-    state = applyAnswer(state, answer(NOON + 59 * MINUTE, 'keep', wrote('1h')), asked, null).state
-    expect(state.retention?.ttlMs).toBe(HOUR)
-    const second = applyAnswer(state, answer(NOON + 118 * MINUTE, 'keep', wrote('1h')), asked, null)
-    expect(second.state.retention?.ttlMs).toBe(5 * MINUTE)
+    expect(state.retention?.ttlMs).toBe(HOUR_MS)
+    state = applyAnswer(state, answer(NOON + 59 * MINUTE_MS, 'keep', wrote('1h')), asked, null).state
+    expect(state.retention?.ttlMs).toBe(HOUR_MS)
+    const second = applyAnswer(state, answer(NOON + 118 * MINUTE_MS, 'keep', wrote('1h')), asked, null)
+    expect(second.state.retention?.ttlMs).toBe(5 * MINUTE_MS)
     const row = second.rows.find((one) => one.type === 'decision' && one.decision === 'retention')
     expect(row).toMatchObject({ why: expect.stringContaining('gone before their time, twice in a row') })
-    const next = reschedule(second.state, asked, NOON + 118 * MINUTE).state.nextAt
-    expect(next).toBeLessThan(NOON + 123 * MINUTE)
+    const next = reschedule(second.state, asked, NOON + 118 * MINUTE_MS).state.nextAt
+    expect(next).toBeLessThan(NOON + 123 * MINUTE_MS)
   })
 
   it('is noticed by real requests that had to write again, where real requests are known to read it', () => {
     const miss = (startedAt: number) => ({ startedAt, usage: wrote('1h'), ttftMs: null })
-    const missed = [miss(NOON + 30 * MINUTE), miss(NOON + 60 * MINUTE)]
+    const missed = [miss(NOON + 30 * MINUTE_MS), miss(NOON + 60 * MINUTE_MS)]
     const read = warmState(NOON, { hits: 4, everHit: true }, hour)
-    const { state, rows } = applyArrivals(read, missed, NOON + 60 * MINUTE, NOON, offers)
-    expect(state.retention?.ttlMs).toBe(5 * MINUTE)
+    const { state, rows } = applyArrivals(read, missed, NOON + 60 * MINUTE_MS, NOON, offers)
+    expect(state.retention?.ttlMs).toBe(5 * MINUTE_MS)
     expect(rows).toContainEqual(expect.objectContaining({ type: 'decision', decision: 'retention' }))
-    const stranger = applyArrivals(warmState(NOON, {}, hour), missed, NOON + 60 * MINUTE, NOON, offers).state
-    expect(stranger.retention?.ttlMs).toBe(HOUR)
+    const stranger = applyArrivals(warmState(NOON, {}, hour), missed, NOON + 60 * MINUTE_MS, NOON, offers).state
+    expect(stranger.retention?.ttlMs).toBe(HOUR_MS)
   })
 
   it('is the one that a real request was granted when it wrote the entry itself', () => {
     const cold = warmState(NOON, { verdict: 'cold' }, hour)
-    const one = { startedAt: NOON + HOUR, usage: wrote('5m'), ttftMs: null }
-    const { state, rows } = applyArrivals(cold, [one], NOON + HOUR, NOON, offers)
-    expect(isWarm(state, NOON + HOUR + 4 * MINUTE)).toBe(true)
-    expect(isWarm(state, NOON + HOUR + 6 * MINUTE)).toBe(false)
+    const one = { startedAt: NOON + HOUR_MS, usage: wrote('5m'), ttftMs: null }
+    const { state, rows } = applyArrivals(cold, [one], NOON + HOUR_MS, NOON, offers)
+    expect(isWarm(state, NOON + HOUR_MS + 4 * MINUTE_MS)).toBe(true)
+    expect(isWarm(state, NOON + HOUR_MS + 6 * MINUTE_MS)).toBe(false)
     expect(rows).toContainEqual(
       expect.objectContaining({ decision: 'retention', why: expect.stringContaining('5m was written') }),
     )
-    const again = applyAnswer(state, answer(NOON + 2 * HOUR, 'write', wrote('1h')), asked, null).state
-    expect(isWarm(again, NOON + 2 * HOUR + 59 * MINUTE)).toBe(true)
+    const again = applyAnswer(state, answer(NOON + 2 * HOUR_MS, 'write', wrote('1h')), asked, null).state
+    expect(isWarm(again, NOON + 2 * HOUR_MS + 59 * MINUTE_MS)).toBe(true)
   })
 })

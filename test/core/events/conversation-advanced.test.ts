@@ -2,7 +2,8 @@ import { expect, it } from 'vitest'
 import { applyConversationAdvanced } from '../../../src/core/events/conversation-advanced.ts'
 import { learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
-import { facts, MINUTE, NOON } from '../../support/sample.ts'
+import { facts, NOON } from '../../support/sample.ts'
+import { MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const offer = facts.retentions[0]
 if (offer === undefined) throw new Error('the sample offers a retention')
@@ -18,17 +19,17 @@ it('a conversation that has grown keeps what is known of it, and has the entry t
     spentNanos: 42,
     lastArrivalAt: NOON,
   }
-  const after = applyConversationAdvanced(before, { at: NOON + MINUTE, tokens: 1_200, proved: true }, retention)
+  const after = applyConversationAdvanced(before, { at: NOON + MINUTE_MS, tokens: 1_200, proved: true }, retention)
   expect(after).toMatchObject({
     verdict: 'warm',
-    anchorAt: NOON + MINUTE,
+    anchorAt: NOON + MINUTE_MS,
     measuredTokens: 1_200,
     readZeroInRow: 0,
     generation: before.generation + 1,
     gaps: [1, 600],
     spentNanos: 42,
     retention: { hitsNearEnd: 3 },
-    lastArrivalAt: NOON + MINUTE,
+    lastArrivalAt: NOON + MINUTE_MS,
   })
   expect(applyConversationAdvanced(before, { at: NOON, tokens: 1, proved: false }, retention).verdict).toBe('unknown')
 })

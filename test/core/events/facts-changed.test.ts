@@ -4,9 +4,9 @@ import { learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { RetentionOffer } from '../../../src/core/model/facts.ts'
-import { HOUR, MINUTE, NOON } from '../../support/sample.ts'
-import type { StopReason } from '../../../src/core/prefix/parts.ts'
-import { dayOf } from '../../../src/core/time/time.ts'
+import { NOON } from '../../support/sample.ts'
+import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
+import { dayOf, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const offerOf = (ttlMs: number): RetentionOffer => ({
   name: '5m',
@@ -16,7 +16,7 @@ const offerOf = (ttlMs: number): RetentionOffer => ({
   maxTtlMs: ttlMs,
   assumed: false,
 })
-const offer = offerOf(5 * MINUTE)
+const offer = offerOf(5 * MINUTE_MS)
 const state = (change: Partial<PrefixState> = {}): PrefixState => ({
   ...newState(NOON, dayOf(NOON), learnedRetention(offer)),
   ...change,
@@ -25,10 +25,12 @@ const stopped = (reason: StopReason) => state({ stopped: { reason, at: NOON, why
 
 describe('a prefix whose facts have changed', () => {
   it('keeps what was learned of a retention that is still the same, and forgets it of another', () => {
-    const learned = state({ retention: { ...learnedRetention(offer), ttlMs: 4 * MINUTE, longestHitGapMs: MINUTE } })
+    const learned = state({
+      retention: { ...learnedRetention(offer), ttlMs: 4 * MINUTE_MS, longestHitGapMs: MINUTE_MS },
+    })
     expect(applyFactsChanged(learned, { offer, hasMoved: false }, NOON).retention).toEqual(learned.retention)
-    expect(applyFactsChanged(learned, { offer: offerOf(HOUR), hasMoved: false }, NOON).retention).toEqual(
-      learnedRetention(offerOf(HOUR)),
+    expect(applyFactsChanged(learned, { offer: offerOf(HOUR_MS), hasMoved: false }, NOON).retention).toEqual(
+      learnedRetention(offerOf(HOUR_MS)),
     )
     expect(applyFactsChanged(learned, { offer: undefined, hasMoved: false }, NOON).retention).toEqual(learned.retention)
   })

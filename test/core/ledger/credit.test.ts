@@ -10,19 +10,8 @@ import { newState, readState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { lossLimit } from '../../../src/core/ledger/stop-loss.ts'
 import type { ModelFacts, RetentionOffer } from '../../../src/core/model/facts.ts'
-import {
-  assumed,
-  context,
-  facts,
-  fiveMinutes,
-  HOUR,
-  MINUTE,
-  NOON,
-  planned,
-  silentFacts,
-  usage,
-} from '../../support/sample.ts'
-import { dayOf } from '../../../src/core/time/time.ts'
+import { assumed, context, facts, fiveMinutes, NOON, planned, silentFacts, usage } from '../../support/sample.ts'
+import { dayOf, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const auto = context({ keepWarm: planned('auto') })
 /** Of 10,000 tokens: $3.75 a million to write, $0.30 to read. */
@@ -58,16 +47,16 @@ function used(state: PrefixState, at: number, read = 10_000, of: ModelFacts = fa
 /** Written at noon, held by keep-alives every four and a half minutes. */
 function held(probes: number): PrefixState {
   let state = probed(fresh(), NOON, [0, 10_000], 'write')
-  for (let n = 1; n <= probes; n++) state = probed(state, NOON + n * 4.5 * MINUTE, [10_000, 0])
+  for (let n = 1; n <= probes; n++) state = probed(state, NOON + n * 4.5 * MINUTE_MS, [10_000, 0])
   return state
 }
 
 describe('a saving', () => {
   it('is credited to the first real hit that only keep-alives made possible, and to no later one', () => {
-    const first = used(held(2), NOON + 11 * MINUTE)
-    expect(first.rows[0]).toMatchObject({ type: 'saving', kind: 'credited', nanos: REWRITE, at: NOON + 11 * MINUTE })
+    const first = used(held(2), NOON + 11 * MINUTE_MS)
+    expect(first.rows[0]).toMatchObject({ type: 'saving', kind: 'credited', nanos: REWRITE, at: NOON + 11 * MINUTE_MS })
     expect(first.state).toMatchObject({ savedNanos: REWRITE, credits: 1, unpricedSavings: 0 })
-    const later = used(used(first.state, NOON + 12 * MINUTE).state, NOON + 15 * MINUTE).state
+    const later = used(used(first.state, NOON + 12 * MINUTE_MS).state, NOON + 15 * MINUTE_MS).state
     expect(later).toMatchObject({ savedNanos: REWRITE, credits: 1, hits: 3 })
   })
 
@@ -76,36 +65,36 @@ describe('a saving', () => {
   })
 
   it('is not counted again where traffic alone carries the entry', () => {
-    expect(used(held(1), NOON + 4.9 * MINUTE).state).toMatchObject({ savedNanos: 0, credits: 0, hits: 1 })
+    expect(used(held(1), NOON + 4.9 * MINUTE_MS).state).toMatchObject({ savedNanos: 0, credits: 0, hits: 1 })
   })
 
   it('is none where the request read a sliver of the prefix', () => {
-    expect(used(held(2), NOON + 11 * MINUTE, 600).state).toMatchObject({ savedNanos: 0, credits: 0 })
+    expect(used(held(2), NOON + 11 * MINUTE_MS, 600).state).toMatchObject({ savedNanos: 0, credits: 0 })
   })
 
   it('rests on a keep-alive that had to write as well, for it left an entry', () => {
-    const state = probed(probed(fresh(), NOON, [0, 10_000], 'write'), NOON + 6 * MINUTE, [0, 10_000])
-    expect(used(state, NOON + 8 * MINUTE).state.savedNanos).toBe(REWRITE)
+    const state = probed(probed(fresh(), NOON, [0, 10_000], 'write'), NOON + 6 * MINUTE_MS, [0, 10_000])
+    expect(used(state, NOON + 8 * MINUTE_MS).state.savedNanos).toBe(REWRITE)
   })
 
   it('starts anew after a write that was asked for: what that write carries is no saving', () => {
-    const state = probed(held(1), NOON + 30 * MINUTE, [0, 10_000], 'write')
-    expect(used(state, NOON + 32 * MINUTE).state.credits).toBe(0)
+    const state = probed(held(1), NOON + 30 * MINUTE_MS, [0, 10_000], 'write')
+    expect(used(state, NOON + 32 * MINUTE_MS).state.credits).toBe(0)
   })
 
   it('is measured by the retention that was honoured, in time and in price', () => {
-    const offers = [{ ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }, fiveMinutes]
+    const offers = [{ ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }, fiveMinutes]
     const both = { ...facts, retentions: offers }
     const where = context({ keepWarm: planned('auto'), facts: both })
     const answer = { startedAt: NOON, latencyMs: 1, purpose: 'write' as const, primitive: 'zero_output' as const }
     const wrote = usage(0, 10_000, { cacheWriteByRetention: { '5m': 10_000 } })
     const written = applyAnswer(fresh(offers[0]), { ...answer, usage: wrote, model: null }, where, null).state
-    const state = probed(written, NOON + 4 * MINUTE, [10_000, 0], 'keep', where)
-    expect(used(state, NOON + 8 * MINUTE, 10_000, both).state.savedNanos).toBe(REWRITE)
+    const state = probed(written, NOON + 4 * MINUTE_MS, [10_000, 0], 'keep', where)
+    expect(used(state, NOON + 8 * MINUTE_MS, 10_000, both).state.savedNanos).toBe(REWRITE)
   })
 
   describe('where nobody said what a real request writes', () => {
-    const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
+    const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
     const rates = { ...facts.price!.cacheWriteNanosPerMTok, '1h': 6_000_000_000 }
     const both = {
       ...facts,
@@ -121,12 +110,12 @@ describe('a saving', () => {
       return applyArrivals(state, [one], at, 0, both.retentions, both.price, unmarked, unmarked).state
     }
     const heldLong = (state: PrefixState, at: number): PrefixState =>
-      probed(probed(state, at, [0, 10_000], 'write', where), at + 50 * MINUTE, [10_000, 0], 'keep', where)
+      probed(probed(state, at, [0, 10_000], 'write', where), at + 50 * MINUTE_MS, [10_000, 0], 'keep', where)
 
     it('is no more than at the cheapest that it might have written', () => {
-      const state = said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE, [10_000, {}], true)
+      const state = said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE_MS, [10_000, {}], true)
       expect(state).toMatchObject({ credits: 1, savedNanos: REWRITE })
-      expect(said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE, [10_000, {}], false).savedNanos).toBe(LONG)
+      expect(said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE_MS, [10_000, {}], false).savedNanos).toBe(LONG)
     })
 
     it('is by what one that found nothing was seen to write', () => {
@@ -138,7 +127,12 @@ describe('a saving', () => {
           const wrote = said(fresh(oneHour), NOON, [0, { [name]: 10_000 }], unmarked)
           // Written again at an hour, as by a write that was asked for.
           const long = { ...wrote, retention: learnedRetention(oneHour) }
-          const state = said(heldLong(long, NOON + 3 * HOUR), NOON + 3 * HOUR + 80 * MINUTE, [10_000, {}], unmarked)
+          const state = said(
+            heldLong(long, NOON + 3 * HOUR_MS),
+            NOON + 3 * HOUR_MS + 80 * MINUTE_MS,
+            [10_000, {}],
+            unmarked,
+          )
           expect(state, `${name} ${unmarked}`).toMatchObject({ credits: 1, savedNanos: saved })
         }
       }
@@ -153,30 +147,30 @@ describe('a saving', () => {
   })
 
   it('rests on what was found where the word of a provider is not kept', () => {
-    const narrowed = { ttlMs: 4 * MINUTE, statedTtlMs: HOUR, shortestMissGapMs: 5 * MINUTE, missedAt: NOON }
+    const narrowed = { ttlMs: 4 * MINUTE_MS, statedTtlMs: HOUR_MS, shortestMissGapMs: 5 * MINUTE_MS, missedAt: NOON }
     const opened: PrefixState = { ...fresh(), retention: { ...learnedRetention(fiveMinutes), ...narrowed } }
-    const state = probed(probed(opened, NOON, [0, 10_000], 'write'), NOON + 3.5 * MINUTE, [10_000, 0])
-    expect(used(state, NOON + 4.8 * MINUTE).state.credits).toBe(0)
-    expect(used(state, NOON + 5.2 * MINUTE).state.credits).toBe(1)
+    const state = probed(probed(opened, NOON, [0, 10_000], 'write'), NOON + 3.5 * MINUTE_MS, [10_000, 0])
+    expect(used(state, NOON + 4.8 * MINUTE_MS).state.credits).toBe(0)
+    expect(used(state, NOON + 5.2 * MINUTE_MS).state.credits).toBe(1)
   })
 
   it('is none where reads do not renew', () => {
     const fixed = { ...fiveMinutes, kind: 'fixed' as const }
-    const state = probed(probed(fresh(fixed), NOON, [0, 10_000], 'write'), NOON + 4 * MINUTE, [10_000, 0])
-    expect(used(state, NOON + 7 * MINUTE).state.credits).toBe(0)
+    const state = probed(probed(fresh(fixed), NOON, [0, 10_000], 'write'), NOON + 4 * MINUTE_MS, [10_000, 0])
+    expect(used(state, NOON + 7 * MINUTE_MS).state.credits).toBe(0)
   })
 
   it('waits for the longest life that is possible where the provider states none', () => {
     const where = context({ keepWarm: planned('auto'), facts: silentFacts })
     let state = probed(fresh(assumed), NOON, [0, null], 'write', where)
-    for (let at = NOON + 8 * MINUTE; at < NOON + 80 * MINUTE; at += 8 * MINUTE)
+    for (let at = NOON + 8 * MINUTE_MS; at < NOON + 80 * MINUTE_MS; at += 8 * MINUTE_MS)
       state = probed(state, at, [10_000, null], 'keep', where)
-    expect(used(state, NOON + 50 * MINUTE, 10_000, silentFacts, NOON + 80 * MINUTE).state.credits).toBe(0)
-    expect(used(state, NOON + 81 * MINUTE, 10_000, silentFacts).state.credits).toBe(1)
+    expect(used(state, NOON + 50 * MINUTE_MS, 10_000, silentFacts, NOON + 80 * MINUTE_MS).state.credits).toBe(0)
+    expect(used(state, NOON + 81 * MINUTE_MS, 10_000, silentFacts).state.credits).toBe(1)
   })
 
   it('without a price is counted apart and is in no sum', () => {
-    expect(used(held(2), NOON + 11 * MINUTE, 10_000, { ...facts, price: null }).state).toMatchObject({
+    expect(used(held(2), NOON + 11 * MINUTE_MS, 10_000, { ...facts, price: null }).state).toMatchObject({
       savedNanos: 0,
       credits: 1,
       unpricedSavings: 1,
@@ -184,9 +178,9 @@ describe('a saving', () => {
   })
 
   it('is taken back by a late report that shows it was none', () => {
-    const credited = used(held(1), NOON + 8 * MINUTE).state
-    const { state, rows } = used(credited, NOON + 4 * MINUTE, 10_000, facts, NOON + 9 * MINUTE)
-    expect(rows[0]).toMatchObject({ type: 'saving', kind: 'revoked', nanos: REWRITE, at: NOON + 9 * MINUTE })
+    const credited = used(held(1), NOON + 8 * MINUTE_MS).state
+    const { state, rows } = used(credited, NOON + 4 * MINUTE_MS, 10_000, facts, NOON + 9 * MINUTE_MS)
+    expect(rows[0]).toMatchObject({ type: 'saving', kind: 'revoked', nanos: REWRITE, at: NOON + 9 * MINUTE_MS })
     expect(state).toMatchObject({ savedNanos: 0, credits: 0 })
     expect(state.loss.nanos).toBeGreaterThan(0)
   })
@@ -198,7 +192,7 @@ it('a state that an older version stored is read as one that saved nothing', () 
   expect([savedNanos, credits, unpricedSavings, loss.nanos]).toEqual([0, 0, 0, 3_015_000])
   const read = readState(JSON.stringify(old))
   expect(read).toMatchObject({ savedNanos: 0, credits: 0, loss: { nanos: 0 }, gap: { fromAt: null, heldUntil: null } })
-  expect(used(read, NOON + 8 * MINUTE).state.credits).toBe(0)
+  expect(used(read, NOON + 8 * MINUTE_MS).state.credits).toBe(0)
 })
 
 describe('the tripwire', () => {
@@ -207,8 +201,8 @@ describe('the tripwire', () => {
   /** One idle time: so many keep-alives, then a real request long after, which wrote again. */
   function lost(state: PrefixState, from: number, probes: number): PrefixState {
     let next = state
-    for (let n = 1; n <= probes; n++) next = probed(next, from + n * 4.5 * MINUTE, [10_000, 0])
-    return used(next, from + 2 * HOUR, 0).state
+    for (let n = 1; n <= probes; n++) next = probed(next, from + n * 4.5 * MINUTE_MS, [10_000, 0])
+    return used(next, from + 2 * HOUR_MS, 0).state
   }
 
   it('is as wide as three rewrites of this very prefix, less their reads', () => {
@@ -221,14 +215,14 @@ describe('the tripwire', () => {
     let state = held(0)
     let gaps = 0
     for (; gaps < 20; gaps++) {
-      const at = NOON + gaps * 2 * HOUR
-      const decision = decide(state, auto, at + MINUTE)
+      const at = NOON + gaps * 2 * HOUR_MS
+      const decision = decide(state, auto, at + MINUTE_MS)
       if (decision.do === 'stop' && decision.reason === 'losing_money') break
       state = lost(state, at, cap - 3)
     }
     // Eight reads of $0.003 and some uncached tokens each time, against three times $0.0345.
     expect(gaps).toBe(5)
-    const decision = decide(state, auto, NOON + gaps * 2 * HOUR)
+    const decision = decide(state, auto, NOON + gaps * 2 * HOUR_MS)
     expect(decision).toMatchObject({ do: 'stop', reason: 'losing_money' })
     expect(decision.do === 'stop' && decision.why).toMatch(/first real request after 20\d\d-.*PATCH/)
   })
@@ -236,37 +230,37 @@ describe('the tripwire', () => {
   it('stands though real requests keep coming, as long as what they read is not the prefix', () => {
     let state = held(0)
     for (let n = 0; n < 60; n++) {
-      const from = NOON + n * 6 * MINUTE
-      state = used(probed(state, from + 4.5 * MINUTE, [10_000, 0]), from + 6 * MINUTE, 600).state
+      const from = NOON + n * 6 * MINUTE_MS
+      state = used(probed(state, from + 4.5 * MINUTE_MS, [10_000, 0]), from + 6 * MINUTE_MS, 600).state
     }
-    expect(decide(state, auto, NOON + 6 * HOUR + 1)).toMatchObject({ do: 'stop', reason: 'losing_money' })
+    expect(decide(state, auto, NOON + 6 * HOUR_MS + 1)).toMatchObject({ do: 'stop', reason: 'losing_money' })
   })
 
   it('counts a keep-alive that wrote at what it cost', () => {
     let state = held(0)
     for (let n = 0; n < 3; n++) {
-      const from = NOON + n * 10 * MINUTE
-      state = used(probed(state, from + 5 * MINUTE, [0, 10_000]), from + 15 * MINUTE, 0).state
+      const from = NOON + n * 10 * MINUTE_MS
+      state = used(probed(state, from + 5 * MINUTE_MS, [0, 10_000]), from + 15 * MINUTE_MS, 0).state
     }
-    expect(decide(state, auto, NOON + HOUR)).toMatchObject({ do: 'stop', reason: 'losing_money' })
+    expect(decide(state, auto, NOON + HOUR_MS)).toMatchObject({ do: 'stop', reason: 'losing_money' })
   })
 
   it('leaves alone what earns', () => {
     let state = held(0)
     let at = NOON
     for (let n = 0; n < 200; n++) {
-      for (let probe = 1; probe <= 4; probe++) state = probed(state, at + probe * 4.5 * MINUTE, [10_000, 0])
-      at += 20 * MINUTE
+      for (let probe = 1; probe <= 4; probe++) state = probed(state, at + probe * 4.5 * MINUTE_MS, [10_000, 0])
+      at += 20 * MINUTE_MS
       state = used(state, at).state
     }
     expect(state.credits).toBe(200)
-    expect(decide(state, auto, at + MINUTE).do).toBe('wait')
+    expect(decide(state, auto, at + MINUTE_MS).do).toBe('wait')
   })
 
   it('leaves plans alone that do as they were told', () => {
     const losing = { ...held(1), loss: { nanos: 10 * limit, at: NOON } }
     for (const plan of ['always', { probes: 50 }] as const)
-      expect(decide(losing, context({ keepWarm: planned(plan) }), NOON + 5 * MINUTE).do).not.toBe('stop')
+      expect(decide(losing, context({ keepWarm: planned(plan) }), NOON + 5 * MINUTE_MS).do).not.toBe('stop')
   })
 
   it('is not latched: once the loss has faded by half, the next real request starts the plan', () => {
@@ -275,18 +269,18 @@ describe('the tripwire', () => {
       loss: { nanos: limit, at: NOON },
       stopped: { reason: 'losing_money', at: NOON, why: '' },
     }
-    const days = (count: number): number => NOON + count * 24 * HOUR
+    const days = (count: number): number => NOON + count * 24 * HOUR_MS
     expect(used(stopped, days(6.9), 0).state.stopped?.reason).toBe('losing_money')
     const back = used(stopped, days(7.1), 0)
     expect(back.state.stopped).toBeNull()
     expect(back.rows).toContainEqual(expect.objectContaining({ decision: 'resume' }))
-    expect(decide(back.state, auto, days(7.1) + MINUTE).do).toBe('wait')
+    expect(decide(back.state, auto, days(7.1) + MINUTE_MS).do).toBe('wait')
   })
 
   it('is cleared by a changed plan', () => {
     const losing = { ...held(1), loss: { nanos: 10 * limit, at: NOON } }
-    expect(decide(losing, auto, NOON + 5 * MINUTE)).toMatchObject({ reason: 'losing_money' })
-    expect(decide(restart(losing, NOON), auto, NOON + 5 * MINUTE).do).toBe('wait')
+    expect(decide(losing, auto, NOON + 5 * MINUTE_MS)).toMatchObject({ reason: 'losing_money' })
+    expect(decide(restart(losing, NOON), auto, NOON + 5 * MINUTE_MS).do).toBe('wait')
   })
 
   it('and break-even take what a rewrite costs beyond a read for their measure', () => {

@@ -18,10 +18,9 @@ import {
 import { newManagedCacheState, restartManagedCache } from '../../../src/core/managed-cache/state.ts'
 import type { ManagedCacheContext, ManagedCacheKeep, ManagedCacheState } from '../../../src/core/managed-cache/state.ts'
 import { storageNanos } from '../../../src/core/model/storage-price.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
 const forever: ManagedCacheKeep = { untilAt: null, idleMs: null, budgetNanosPerDay: null }
 /** A million tokens: $0.75 to create, $0.50 an hour to keep. */
 const TOKENS = 1_000_000
@@ -35,10 +34,10 @@ const context = (more: Partial<ManagedCacheContext> = {}): ManagedCacheContext =
   random: 0.5,
   ...more,
 })
-const seen = (name = 'h/1', expiresAt = NOW + HOUR) => ({ name, tokens: TOKENS, createdAt: NOW, expiresAt })
+const seen = (name = 'h/1', expiresAt = NOW + HOUR_MS) => ({ name, tokens: TOKENS, createdAt: NOW, expiresAt })
 function created(more: Partial<ManagedCacheContext> = {}): ManagedCacheState {
   return rescheduleManagedCache(
-    applyCreated(newManagedCacheState(NOW, HOUR), seen(), NOW, HOUR, context(more), NOW + 2_000).state,
+    applyCreated(newManagedCacheState(NOW, HOUR_MS), seen(), NOW, HOUR_MS, context(more), NOW + 2_000).state,
     context(more),
     NOW + 2_000,
   )
@@ -46,8 +45,8 @@ function created(more: Partial<ManagedCacheContext> = {}): ManagedCacheState {
 
 describe('storageNanos', () => {
   const rates = [
-    { fromAt: 10 * HOUR, nanosPerMTokHour: 500 },
-    { fromAt: 20 * HOUR, nanosPerMTokHour: 1_000 },
+    { fromAt: 10 * HOUR_MS, nanosPerMTokHour: 500 },
+    { fromAt: 20 * HOUR_MS, nanosPerMTokHour: 1_000 },
   ]
   it.each([
     ['tokens × hours × price', TOKENS, 12, 14, 1_000],
@@ -58,12 +57,12 @@ describe('storageNanos', () => {
     ['nothing for time that runs back', TOKENS, 14, 12, 0],
     ['a fraction as a whole nano-dollar', 1, 12, 12.5, 1],
   ])('counts %s', (_, tokens, from, to, nanos) => {
-    expect(storageNanos(tokens, from * HOUR, to * HOUR, rates)).toBe(nanos)
+    expect(storageNanos(tokens, from * HOUR_MS, to * HOUR_MS, rates)).toBe(nanos)
   })
 
   it('knows nothing without tokens or a price', () => {
-    expect(storageNanos(null, 0, HOUR, rates)).toBeNull()
-    expect(storageNanos(TOKENS, 0, HOUR, [])).toBeNull()
+    expect(storageNanos(null, 0, HOUR_MS, rates)).toBeNull()
+    expect(storageNanos(TOKENS, 0, HOUR_MS, [])).toBeNull()
   })
 })
 
@@ -72,83 +71,89 @@ describe('decideHandle', () => {
   const cases: [string, ManagedCacheState, Partial<ManagedCacheContext>, number, Record<string, unknown>][] = [
     [
       'creates what was never made',
-      newManagedCacheState(NOW, HOUR),
+      newManagedCacheState(NOW, HOUR_MS),
       {},
       0,
       { do: 'call', op: 'create', why: 'asked for' },
     ],
-    ['waits until a quarter of an hour before the expiry', live, {}, MINUTE, { do: 'wait', at: NOW + 45 * MINUTE }],
-    ['renews from there on', live, {}, 45 * MINUTE, { do: 'call', op: 'renew' }],
-    ['makes anew what has expired', live, {}, HOUR, { do: 'call', op: 'create' }],
+    [
+      'waits until a quarter of an hour before the expiry',
+      live,
+      {},
+      MINUTE_MS,
+      { do: 'wait', at: NOW + 45 * MINUTE_MS },
+    ],
+    ['renews from there on', live, {}, 45 * MINUTE_MS, { do: 'call', op: 'renew' }],
+    ['makes anew what has expired', live, {}, HOUR_MS, { do: 'call', op: 'create' }],
     [
       'waits as a provider asked',
-      { ...live, notBeforeAt: NOW + 50 * MINUTE },
+      { ...live, notBeforeAt: NOW + 50 * MINUTE_MS },
       {},
-      46 * MINUTE,
-      { do: 'wait', at: NOW + 50 * MINUTE },
+      46 * MINUTE_MS,
+      { do: 'wait', at: NOW + 50 * MINUTE_MS },
     ],
-    ['stops with the kill switch', live, { killed: true }, 45 * MINUTE, { do: 'stop', reason: 'kill_switch' }],
+    ['stops with the kill switch', live, { killed: true }, 45 * MINUTE_MS, { do: 'stop', reason: 'kill_switch' }],
     [
       'does not renew past an end that is known',
       live,
-      { keep: { ...forever, untilAt: NOW + 50 * MINUTE } },
-      46 * MINUTE,
-      { do: 'wait', at: NOW + 50 * MINUTE },
+      { keep: { ...forever, untilAt: NOW + 50 * MINUTE_MS } },
+      46 * MINUTE_MS,
+      { do: 'wait', at: NOW + 50 * MINUTE_MS },
     ],
     [
       'deletes at its end what still lives',
       live,
-      { keep: { ...forever, untilAt: NOW + 50 * MINUTE } },
-      50 * MINUTE,
+      { keep: { ...forever, untilAt: NOW + 50 * MINUTE_MS } },
+      50 * MINUTE_MS,
       { do: 'call', op: 'delete' },
     ],
     [
       'deletes what nobody asks for',
       live,
-      { keep: { ...forever, idleMs: 30 * MINUTE } },
-      30 * MINUTE,
+      { keep: { ...forever, idleMs: 30 * MINUTE_MS } },
+      30 * MINUTE_MS,
       { do: 'call', op: 'delete' },
     ],
     [
       'leaves alone what ended and is gone',
       live,
-      { keep: { ...forever, idleMs: 30 * MINUTE } },
-      HOUR,
+      { keep: { ...forever, idleMs: 30 * MINUTE_MS } },
+      HOUR_MS,
       { do: 'stop', reason: 'ended' },
     ],
     [
       'stops where one renewal is more than a whole day’s budget',
       live,
       { keep: { ...forever, budgetNanosPerDay: 1_000_000 } },
-      45 * MINUTE,
+      45 * MINUTE_MS,
       { do: 'stop', reason: 'budget_exhausted' },
     ],
     [
       'waits for the next day where today’s budget is spent',
       live,
       { keep: { ...forever, budgetNanosPerDay: 1_000_000_000 } },
-      45 * MINUTE,
+      45 * MINUTE_MS,
       { do: 'wait', at: Date.UTC(2026, 10, 22) },
     ],
     [
       'waits for the next day of the account',
       live,
       { accountLeftNanos: 5 },
-      45 * MINUTE,
+      45 * MINUTE_MS,
       { do: 'wait', at: Date.UTC(2026, 10, 22) },
     ],
     [
       'goes on without a price where nothing limits it',
       live,
       { rates: [] },
-      45 * MINUTE,
+      45 * MINUTE_MS,
       { do: 'call', op: 'renew', worstNanos: null },
     ],
     [
       'refuses to guess inside of a budget',
       live,
       { rates: [], keep: { ...forever, budgetNanosPerDay: 1e12 } },
-      45 * MINUTE,
+      45 * MINUTE_MS,
       { do: 'stop', reason: 'price_unknown' },
     ],
   ]
@@ -157,7 +162,7 @@ describe('decideHandle', () => {
   })
 
   it('counts what the next hour may cost: creation and storage', () => {
-    expect(decideAsked(newManagedCacheState(NOW, HOUR), context(), NOW)).toMatchObject({
+    expect(decideAsked(newManagedCacheState(NOW, HOUR_MS), context(), NOW)).toMatchObject({
       op: 'create',
       worstNanos: 2_500_000_000,
     })
@@ -165,43 +170,50 @@ describe('decideHandle', () => {
     const lost = { ...live, live: null, measuredTokens: TOKENS }
     expect(decideAsked(lost, context(), NOW)).toMatchObject({ op: 'create', worstNanos: 1_250_000_000 })
     // 46 minutes in, one more hour adds 46 minutes to what is bought, and the 18 s that the call may take.
-    expect(decideManagedCache(live, context(), NOW + 46 * MINUTE)).toMatchObject({
+    expect(decideManagedCache(live, context(), NOW + 46 * MINUTE_MS)).toMatchObject({
       op: 'renew',
       worstNanos: 385_833_334,
     })
   })
 
   it('buys no more than is wanted, and a minute at the least', () => {
-    const until = (minutes: number): ManagedCacheKeep => ({ ...forever, untilAt: NOW + minutes * MINUTE })
-    expect([90, 20, 0.1].map((minutes) => ttlToBuy(live, until(minutes), NOW) / MINUTE)).toEqual([60, 20, 1])
+    const until = (minutes: number): ManagedCacheKeep => ({ ...forever, untilAt: NOW + minutes * MINUTE_MS })
+    expect([90, 20, 0.1].map((minutes) => ttlToBuy(live, until(minutes), NOW) / MINUTE_MS)).toEqual([60, 20, 1])
   })
 })
 
 describe('what happened', () => {
   it('a creation is charged by its tokens, and lives no longer than our own clock allows', () => {
-    const ahead = { ...seen(), expiresAt: NOW + 3 * HOUR }
-    const { state, costNanos } = applyCreated(newManagedCacheState(NOW, HOUR), ahead, NOW, HOUR, context(), NOW + 1_500)
+    const ahead = { ...seen(), expiresAt: NOW + 3 * HOUR_MS }
+    const { state, costNanos } = applyCreated(
+      newManagedCacheState(NOW, HOUR_MS),
+      ahead,
+      NOW,
+      HOUR_MS,
+      context(),
+      NOW + 1_500,
+    )
     expect(costNanos).toBe(750_000_000)
     expect(state).toMatchObject({ creationNanos: 750_000_000, dayNanos: 750_000_000, creations: 1, unpriced: false })
     expect(state.measuredTokens).toBe(seen().tokens)
-    expect(state.live).toMatchObject({ expiresAt: NOW + HOUR, seenAt: NOW, provenAt: NOW + 1_500 })
+    expect(state.live).toMatchObject({ expiresAt: NOW + HOUR_MS, seenAt: NOW, provenAt: NOW + 1_500 })
   })
 
   it('an unknown price makes the sum unknown, and never 0', () => {
     const { state, costNanos } = applyCreated(
-      newManagedCacheState(NOW, HOUR),
+      newManagedCacheState(NOW, HOUR_MS),
       seen(),
       NOW,
-      HOUR,
+      HOUR_MS,
       context({ inputNanosPerMTok: null }),
       NOW,
     )
     expect([costNanos, state.unpriced]).toEqual([null, true])
     const unnamed = applyCreated(
-      newManagedCacheState(NOW, HOUR),
+      newManagedCacheState(NOW, HOUR_MS),
       { ...seen(), tokens: null },
       NOW,
-      HOUR,
+      HOUR_MS,
       context(),
       NOW,
     )
@@ -209,31 +221,39 @@ describe('what happened', () => {
   })
 
   it('a renewal moves the expiry and counts the storage until now', () => {
-    const at = NOW + 45 * MINUTE
-    const { state } = applySeen(created(), 'renew', seen('h/1', at + HOUR), at, HOUR, context(), at + 100)
-    expect(state.live).toMatchObject({ name: 'h/1', expiresAt: at + HOUR })
+    const at = NOW + 45 * MINUTE_MS
+    const { state } = applySeen(created(), 'renew', seen('h/1', at + HOUR_MS), at, HOUR_MS, context(), at + 100)
+    expect(state.live).toMatchObject({ name: 'h/1', expiresAt: at + HOUR_MS })
     expect(state).toMatchObject({ renewals: 1, creations: 1 })
     expect(state.storageNanos).toBeGreaterThanOrEqual(375_000_000)
     expect(state.storageNanos).toBeLessThan(375_100_000)
   })
 
   it('storage is counted once, and not past the expiry', () => {
-    const once = meter(created(), context().rates, NOW + 3 * HOUR).state
+    const once = meter(created(), context().rates, NOW + 3 * HOUR_MS).state
     expect(once.storageNanos).toBe(500_000_000)
-    expect(meter(once, context().rates, NOW + 4 * HOUR).state).toEqual(once)
+    expect(meter(once, context().rates, NOW + 4 * HOUR_MS).state).toEqual(once)
   })
 
   it('an answer about another handle changes nothing but the meter', () => {
-    const { state } = applySeen(created(), 'renew', seen('h/2', NOW + 9 * HOUR), NOW, HOUR, context(), NOW + 2_000)
-    expect(state.live).toMatchObject({ name: 'h/1', expiresAt: NOW + HOUR })
+    const { state } = applySeen(
+      created(),
+      'renew',
+      seen('h/2', NOW + 9 * HOUR_MS),
+      NOW,
+      HOUR_MS,
+      context(),
+      NOW + 2_000,
+    )
+    expect(state.live).toMatchObject({ name: 'h/1', expiresAt: NOW + HOUR_MS })
     expect(applyGone(created(), 'h/2', 'lost', context(), NOW).state.live?.name).toBe('h/1')
   })
 
   it('what is gone is nobody’s from then on, and is made anew', () => {
-    const { state } = applyGone(created(), 'h/1', 'lost', context(), NOW + 30 * MINUTE)
+    const { state } = applyGone(created(), 'h/1', 'lost', context(), NOW + 30 * MINUTE_MS)
     expect(state).toMatchObject({ live: null, losses: 1 })
     expect(state.storageNanos).toBe(250_000_000)
-    expect(decideManagedCache(state, context(), NOW + 30 * MINUTE)).toMatchObject({ do: 'call', op: 'create' })
+    expect(decideManagedCache(state, context(), NOW + 30 * MINUTE_MS)).toMatchObject({ do: 'call', op: 'create' })
   })
 
   const trouble = {
@@ -243,7 +263,7 @@ describe('what happened', () => {
     accepted: null,
   }
   it('a creation of unknown outcome is charged at its worst case; one that was refused costs nothing', () => {
-    const before = newManagedCacheState(NOW, HOUR)
+    const before = newManagedCacheState(NOW, HOUR_MS)
     expect(applyManagedCacheFailure(before, 'create', trouble, 99, context(), NOW).costNanos).toBe(99)
     expect(applyManagedCacheFailure(before, 'create', trouble, 0, context(), NOW)).toMatchObject({
       costNanos: null,
@@ -267,12 +287,12 @@ describe('what happened', () => {
     const asked = applyManagedCacheFailure(
       created(),
       'renew',
-      { ...trouble, retryAfterMs: HOUR },
+      { ...trouble, retryAfterMs: HOUR_MS },
       0,
       context(),
       NOW,
     ).state
-    expect(asked.notBeforeAt).toBe(NOW + HOUR)
+    expect(asked.notBeforeAt).toBe(NOW + HOUR_MS)
   })
 
   it('trouble that does not heal stops it by name, except a question that was not answered', () => {
@@ -282,44 +302,55 @@ describe('what happened', () => {
       failure: failureValue('provider_limited', 'the quota is spent'),
       accepted: false as const,
     }
-    const { state } = applyManagedCacheFailure(newManagedCacheState(NOW, HOUR), 'create', spent, 0, context(), NOW)
+    const { state } = applyManagedCacheFailure(newManagedCacheState(NOW, HOUR_MS), 'create', spent, 0, context(), NOW)
     expect(rescheduleManagedCache(state, context(), NOW)).toMatchObject({
       nextAt: null,
       stopped: { reason: 'provider_refused', why: 'the quota is spent' },
     })
     expect(applyManagedCacheFailure(created(), 'verify', spent, 0, context(), NOW).state.stopped).toBeNull()
-    expect(restartManagedCache(state, NOW + HOUR)).toMatchObject({
+    expect(restartManagedCache(state, NOW + HOUR_MS)).toMatchObject({
       stopped: null,
       failuresInRow: 0,
-      lastUsedAt: NOW + HOUR,
+      lastUsedAt: NOW + HOUR_MS,
     })
   })
 
   it('one that stopped and still lives is deleted at its end', () => {
-    const keep = { ...forever, idleMs: 30 * MINUTE }
+    const keep = { ...forever, idleMs: 30 * MINUTE_MS }
     const stopped = { ...created(), stopped: { reason: 'provider_refused' as const, at: NOW, why: 'no' } }
-    expect(rescheduleManagedCache(stopped, context({ keep }), NOW + MINUTE).nextAt).toBe(NOW + 30 * MINUTE)
+    expect(rescheduleManagedCache(stopped, context({ keep }), NOW + MINUTE_MS).nextAt).toBe(NOW + 30 * MINUTE_MS)
     // Or looked at once more when it has expired, for what its storage cost.
-    expect(rescheduleManagedCache(stopped, context(), NOW + MINUTE).nextAt).toBe(NOW + HOUR)
-    expect(rescheduleManagedCache(stopped, context(), NOW + HOUR).nextAt).toBeNull()
+    expect(rescheduleManagedCache(stopped, context(), NOW + MINUTE_MS).nextAt).toBe(NOW + HOUR_MS)
+    expect(rescheduleManagedCache(stopped, context(), NOW + HOUR_MS).nextAt).toBeNull()
   })
 
   it('one that ended and has expired is not looked at again', () => {
-    const keep = { ...forever, idleMs: 30 * MINUTE }
+    const keep = { ...forever, idleMs: 30 * MINUTE_MS }
     const ended = { ...created(), stopped: { reason: 'ended' as const, at: NOW, why: '' } }
-    expect(rescheduleManagedCache(ended, context({ keep }), NOW + 2 * HOUR).nextAt).toBeNull()
+    expect(rescheduleManagedCache(ended, context({ keep }), NOW + 2 * HOUR_MS).nextAt).toBeNull()
   })
 
   it('one whose renewal was not answered may live: it is renewed, not made anew, and deleted at its end', () => {
-    const at = NOW + 45 * MINUTE
+    const at = NOW + 45 * MINUTE_MS
     const { state } = applyManagedCacheFailure(created(), 'renew', trouble, 0, context(), at)
-    expect(state.live?.maybeUntilAt).toBe(at + HOUR)
-    expect(decideManagedCache(state, context(), NOW + HOUR)).toMatchObject({ do: 'call', op: 'renew' })
-    expect(decideManagedCache(state, context(), at + HOUR)).toMatchObject({ do: 'call', op: 'create' })
-    const keep = { ...forever, untilAt: NOW + HOUR }
-    expect(decideManagedCache(state, context({ keep }), NOW + 61 * MINUTE)).toMatchObject({ do: 'call', op: 'delete' })
-    const known = applySeen(state, 'renew', seen('h/1', at + 2 * HOUR), NOW + HOUR, HOUR, context(), NOW + HOUR).state
-    expect(known.live).toMatchObject({ maybeUntilAt: null, expiresAt: at + 75 * MINUTE })
+    expect(state.live?.maybeUntilAt).toBe(at + HOUR_MS)
+    expect(decideManagedCache(state, context(), NOW + HOUR_MS)).toMatchObject({ do: 'call', op: 'renew' })
+    expect(decideManagedCache(state, context(), at + HOUR_MS)).toMatchObject({ do: 'call', op: 'create' })
+    const keep = { ...forever, untilAt: NOW + HOUR_MS }
+    expect(decideManagedCache(state, context({ keep }), NOW + 61 * MINUTE_MS)).toMatchObject({
+      do: 'call',
+      op: 'delete',
+    })
+    const known = applySeen(
+      state,
+      'renew',
+      seen('h/1', at + 2 * HOUR_MS),
+      NOW + HOUR_MS,
+      HOUR_MS,
+      context(),
+      NOW + HOUR_MS,
+    ).state
+    expect(known.live).toMatchObject({ maybeUntilAt: null, expiresAt: at + 75 * MINUTE_MS })
     const refused = applyManagedCacheFailure(
       created(),
       'renew',
@@ -332,19 +363,19 @@ describe('what happened', () => {
   })
 
   it('the kill switch is lifted by itself, an end is not', () => {
-    const killed = rescheduleManagedCache(created(), context({ killed: true }), NOW + MINUTE)
+    const killed = rescheduleManagedCache(created(), context({ killed: true }), NOW + MINUTE_MS)
     expect(killed).toMatchObject({ nextAt: null, stopped: { reason: 'kill_switch' } })
-    expect(rescheduleManagedCache(killed, context(), NOW + 2 * MINUTE)).toMatchObject({
+    expect(rescheduleManagedCache(killed, context(), NOW + 2 * MINUTE_MS)).toMatchObject({
       stopped: null,
-      nextAt: NOW + 45 * MINUTE,
+      nextAt: NOW + 45 * MINUTE_MS,
     })
-    const keep = { ...forever, idleMs: MINUTE }
-    const ended = rescheduleManagedCache({ ...created(), live: null }, context({ keep }), NOW + HOUR)
-    expect(rescheduleManagedCache(ended, context(), NOW + HOUR).stopped?.reason).toBe('ended')
+    const keep = { ...forever, idleMs: MINUTE_MS }
+    const ended = rescheduleManagedCache({ ...created(), live: null }, context({ keep }), NOW + HOUR_MS)
+    expect(rescheduleManagedCache(ended, context(), NOW + HOUR_MS).stopped?.reason).toBe('ended')
   })
 
   it('an adopted one is metered from its creation', () => {
-    const state = applyAdopted(newManagedCacheState(NOW, HOUR), seen(), context(), NOW + 30 * MINUTE)
+    const state = applyAdopted(newManagedCacheState(NOW, HOUR_MS), seen(), context(), NOW + 30 * MINUTE_MS)
     expect(state).toMatchObject({ storageNanos: 250_000_000, creationNanos: 0, creations: 1, live: { name: 'h/1' } })
   })
 })
@@ -366,19 +397,26 @@ describe('whose a handle is', () => {
       expect(readMark(other, 'dep_1')).toBeNull()
   })
 
-  const lacking = { ...newManagedCacheState(NOW, HOUR) }
+  const lacking = { ...newManagedCacheState(NOW, HOUR_MS) }
   const has = created()
   const ended = { ...lacking, stopped: { reason: 'ended' as const, at: NOW, why: '' } }
   const idle = { inFlight: false, dropping: false, now: NOW }
   it.each([
-    ['keeps the one in the table', 'h/1', NOW + HOUR, has, idle, 'keep'],
-    ['deletes a second one', 'h/2', NOW + HOUR, has, idle, 'delete'],
-    ['adopts what the table lacks', 'h/2', NOW + HOUR, lacking, idle, 'adopt'],
-    ['adopts in place of one that expired', 'h/2', NOW + 9 * HOUR, has, { ...idle, now: NOW + 2 * HOUR }, 'adopt'],
+    ['keeps the one in the table', 'h/1', NOW + HOUR_MS, has, idle, 'keep'],
+    ['deletes a second one', 'h/2', NOW + HOUR_MS, has, idle, 'delete'],
+    ['adopts what the table lacks', 'h/2', NOW + HOUR_MS, lacking, idle, 'adopt'],
+    [
+      'adopts in place of one that expired',
+      'h/2',
+      NOW + 9 * HOUR_MS,
+      has,
+      { ...idle, now: NOW + 2 * HOUR_MS },
+      'adopt',
+    ],
     ['does not adopt what has expired itself', 'h/2', NOW, lacking, idle, 'delete'],
-    ['deletes where none is wanted', 'h/2', NOW + HOUR, ended, idle, 'delete'],
-    ['leaves alone while a call is in flight', 'h/2', NOW + HOUR, lacking, { ...idle, inFlight: true }, 'leave'],
-    ['leaves alone what is being deleted', 'h/2', NOW + HOUR, lacking, { ...idle, dropping: true }, 'leave'],
+    ['deletes where none is wanted', 'h/2', NOW + HOUR_MS, ended, idle, 'delete'],
+    ['leaves alone while a call is in flight', 'h/2', NOW + HOUR_MS, lacking, { ...idle, inFlight: true }, 'leave'],
+    ['leaves alone what is being deleted', 'h/2', NOW + HOUR_MS, lacking, { ...idle, dropping: true }, 'leave'],
   ] as const)('%s', (_, name, expiresAt, state, around, verdict) => {
     expect(judgeListed(name, expiresAt, state, around)).toBe(verdict)
   })

@@ -3,13 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { roomIn } from '../../../src/core/planning/rate-limit.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { mostNanosToday, shareBudget, budgetRankOf } from '../../../src/core/planning/budget-ranking.ts'
-import { context, HOUR, MINUTE, NOON, planned, warmState } from '../../support/sample.ts'
+import { context, NOON, planned, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 /** Written now, behind gaps of so many minutes, over and over, for weeks. */
 function behindGaps(minutes: number, change: Partial<PrefixState> = {}): PrefixState {
   const gaps: number[] = []
-  for (let n = 64; n > 0; n--) gaps.push((NOON - n * 6 * HOUR) / 1_000, minutes * 60)
+  for (let n = 64; n > 0; n--) gaps.push((NOON - n * 6 * HOUR_MS) / 1_000, minutes * 60)
   return warmState(NOON, { gaps, lastArrivalAt: NOON, plannedAt: NOON, ...change })
 }
 
@@ -32,8 +33,8 @@ describe('what a dollar brings', () => {
 
   it('falls as the gap outlasts those before it', () => {
     const state = behindGaps(12)
-    const later = { ...state, anchorAt: NOON + 40 * MINUTE }
-    expect(net(later, always, NOON + 41 * MINUTE)).toBeLessThan(net(state))
+    const later = { ...state, anchorAt: NOON + 40 * MINUTE_MS }
+    expect(net(later, always, NOON + 41 * MINUTE_MS)).toBeLessThan(net(state))
   })
 
   it('counts what an avoided cold start is worth to the caller', () => {
@@ -57,7 +58,7 @@ describe('what a dollar brings', () => {
     const plans = fc.constantFrom<PrefixState>(behindGaps(7), behindGaps(30), behindGaps(200), warmState(NOON))
     fc.assert(
       fc.property(plans, fc.integer({ min: 0, max: 12 * 60 }), fc.boolean(), (state, minutes, isAuto) => {
-        const now = NOON + minutes * MINUTE
+        const now = NOON + minutes * MINUTE_MS
         const within = context({ keepWarm: planned(isAuto ? 'auto' : 'always') })
         const held = { ...state, anchorAt: now }
         const worth = budgetRankOf(held, within, now)
@@ -94,7 +95,7 @@ describe('a budget that does not reach all', () => {
 })
 
 describe('room in a scarce limit', () => {
-  const limit = { what: 'requests', limit: 100, remaining: 12, resetAt: NOON + MINUTE }
+  const limit = { what: 'requests', limit: 100, remaining: 12, resetAt: NOON + MINUTE_MS }
 
   it('is what is left above the share of the application', () => {
     expect(roomIn([limit], NOON)).toBe(7)
@@ -111,6 +112,6 @@ describe('room in a scarce limit', () => {
         NOON,
       ),
     ).toBeNull()
-    expect(roomIn([limit], NOON + 2 * MINUTE)).toBeNull()
+    expect(roomIn([limit], NOON + 2 * MINUTE_MS)).toBeNull()
   })
 })

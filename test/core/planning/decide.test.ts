@@ -4,21 +4,11 @@ import { decide } from '../../../src/core/planning/decide.ts'
 import { probeLimit } from '../../../src/core/planning/break-even.ts'
 import { worstNanos } from '../../../src/core/planning/budget.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
-import {
-  assumed,
-  context,
-  facts,
-  fiveMinutes,
-  HOUR,
-  MINUTE,
-  NOON,
-  planned,
-  silentFacts,
-  warmState,
-} from '../../support/sample.ts'
+import { assumed, context, facts, fiveMinutes, NOON, planned, silentFacts, warmState } from '../../support/sample.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-const lead = leadMs(5 * MINUTE, 1_000)
-const dueAt = NOON + 5 * MINUTE - lead
+const lead = leadMs(5 * MINUTE_MS, 1_000)
+const dueAt = NOON + 5 * MINUTE_MS - lead
 
 describe('always', () => {
   it('waits until its lead before the lapse, counted from the start of the write', () => {
@@ -29,17 +19,17 @@ describe('always', () => {
     expect(decide(warmState(NOON), context(), dueAt)).toMatchObject({
       do: 'send',
       purpose: 'keep',
-      deadlineAt: NOON + 5 * MINUTE - 1_500,
+      deadlineAt: NOON + 5 * MINUTE_MS - 1_500,
     })
   })
 
   it('lets the entry lapse rather than send a keep-alive that would arrive too late', () => {
-    expect(decide(warmState(NOON), context(), NOON + 5 * MINUTE)).toMatchObject({ do: 'lapse' })
+    expect(decide(warmState(NOON), context(), NOON + 5 * MINUTE_MS)).toMatchObject({ do: 'lapse' })
   })
 
   it('pays one rewrite after a lapse, and says why', () => {
     const cold = warmState(NOON, { verdict: 'cold' })
-    const decision = decide(cold, context(), NOON + 6 * MINUTE)
+    const decision = decide(cold, context(), NOON + 6 * MINUTE_MS)
     expect(decision).toMatchObject({ do: 'send', purpose: 'write' })
     expect(decision.why).toContain('rewrite')
   })
@@ -53,7 +43,7 @@ describe('always', () => {
       .map((d) => (d.do === 'wait' ? d.untilAt - NOON : 0))
     expect(waits[0]).toBeGreaterThanOrEqual(5_000)
     expect(waits[1]).toBeGreaterThan(waits[0] ?? 0)
-    expect(waits[3]).toBeLessThanOrEqual(5 * MINUTE)
+    expect(waits[3]).toBeLessThanOrEqual(5 * MINUTE_MS)
   })
 
   it('waits as long as the provider asked', () => {
@@ -65,7 +55,7 @@ describe('always', () => {
 
 describe('a retention that reads do not renew', () => {
   const fixed = { ...fiveMinutes, kind: 'fixed' } as const
-  const closesAt = NOON + 5 * MINUTE - 1_500
+  const closesAt = NOON + 5 * MINUTE_MS - 1_500
 
   it.each(['always', 'auto', { probes: 3 }] as const)('is never probed while it lasts: plan %j', (plan) => {
     const written = warmState(NOON, {}, fixed)
@@ -79,9 +69,9 @@ describe('a retention that reads do not renew', () => {
 
   it('is written anew after its lapse, where the plan pays for that', () => {
     const cold = warmState(NOON, { verdict: 'cold' }, fixed)
-    expect(decide(cold, context(), NOON + 5 * MINUTE)).toMatchObject({ do: 'send', purpose: 'write' })
+    expect(decide(cold, context(), NOON + 5 * MINUTE_MS)).toMatchObject({ do: 'send', purpose: 'write' })
     const watching = context({ keepWarm: planned({ probes: 3 }) })
-    expect(decide(cold, watching, NOON + 5 * MINUTE)).toMatchObject({ do: 'stop', reason: 'lapsed' })
+    expect(decide(cold, watching, NOON + 5 * MINUTE_MS)).toMatchObject({ do: 'stop', reason: 'lapsed' })
   })
 })
 
@@ -97,7 +87,7 @@ describe('plans that watch their money', () => {
     expect(stopped).toMatchObject({ do: 'stop', reason: 'break_even' })
     expect(stopped.why).toContain('savings are unknown')
     expect(stopped.why).toContain('11 probes since it was warmed cost')
-    const held = decide(warmState(NOON, { probesSinceArrival: 1 }), auto, NOON + MINUTE)
+    const held = decide(warmState(NOON, { probesSinceArrival: 1 }), auto, NOON + MINUTE_MS)
     expect(held.why).toMatch(/\(1 sent since it was warmed\); .* savings are unknown$/)
   })
 
@@ -146,7 +136,11 @@ describe('plans that watch their money', () => {
 
   it('never revives a cold prefix silently', () => {
     for (const plan of ['auto', { probes: 5 }] as const) {
-      const decision = decide(warmState(NOON, { verdict: 'cold' }), context({ keepWarm: planned(plan) }), NOON + HOUR)
+      const decision = decide(
+        warmState(NOON, { verdict: 'cold' }),
+        context({ keepWarm: planned(plan) }),
+        NOON + HOUR_MS,
+      )
       expect(decision).toMatchObject({ do: 'stop', reason: 'lapsed' })
       expect(decision.why).toContain('real request')
     }
@@ -182,43 +176,43 @@ describe('ends and pauses', () => {
   })
 
   it('stops at `until`, and does not send a probe that nobody asked for past it', () => {
-    const until = context({ keepWarm: planned('always', { untilAt: NOON + 2 * MINUTE }) })
-    expect(decide(warmState(NOON), until, NOON + MINUTE)).toMatchObject({ do: 'stop', reason: 'until_reached' })
-    const later = context({ keepWarm: planned('always', { untilAt: NOON + 10 * MINUTE }) })
-    expect(decide(warmState(NOON), later, NOON + MINUTE)).toMatchObject({ do: 'wait', untilAt: dueAt })
+    const until = context({ keepWarm: planned('always', { untilAt: NOON + 2 * MINUTE_MS }) })
+    expect(decide(warmState(NOON), until, NOON + MINUTE_MS)).toMatchObject({ do: 'stop', reason: 'until_reached' })
+    const later = context({ keepWarm: planned('always', { untilAt: NOON + 10 * MINUTE_MS }) })
+    expect(decide(warmState(NOON), later, NOON + MINUTE_MS)).toMatchObject({ do: 'wait', untilAt: dueAt })
   })
 
   it('stops when nothing real has arrived for the idle time', () => {
-    const idle = context({ keepWarm: planned('always', { idleTimeoutMs: HOUR }) })
-    expect(decide(warmState(NOON + HOUR - 1, { plannedAt: NOON }), idle, NOON + HOUR - 1).do).toBe('wait')
-    expect(decide(warmState(NOON + HOUR, { plannedAt: NOON }), idle, NOON + HOUR)).toMatchObject({
+    const idle = context({ keepWarm: planned('always', { idleTimeoutMs: HOUR_MS }) })
+    expect(decide(warmState(NOON + HOUR_MS - 1, { plannedAt: NOON }), idle, NOON + HOUR_MS - 1).do).toBe('wait')
+    expect(decide(warmState(NOON + HOUR_MS, { plannedAt: NOON }), idle, NOON + HOUR_MS)).toMatchObject({
       do: 'stop',
       reason: 'idle_timeout',
     })
     expect(
-      decide(warmState(NOON + HOUR, { plannedAt: NOON, lastArrivalAt: NOON + MINUTE }), idle, NOON + HOUR).do,
+      decide(warmState(NOON + HOUR_MS, { plannedAt: NOON, lastArrivalAt: NOON + MINUTE_MS }), idle, NOON + HOUR_MS).do,
     ).toBe('wait')
   })
 
   it('rests outside its windows and pays the write when one opens', () => {
     const windows = [{ days: [1, 2, 3, 4, 5], fromMinute: 9 * 60, toMinute: 17 * 60, timeZone: 'UTC' }]
     const auto = context({ keepWarm: planned('auto', { windows }) })
-    const evening = NOON + 6 * HOUR
+    const evening = NOON + 6 * HOUR_MS
     expect(decide(warmState(NOON), auto, evening)).toMatchObject({
       do: 'wait',
       code: 'window',
-      untilAt: NOON + 21 * HOUR,
+      untilAt: NOON + 21 * HOUR_MS,
     })
-    const opened = decide(warmState(NOON, { verdict: 'cold' }), auto, NOON + 21 * HOUR)
+    const opened = decide(warmState(NOON, { verdict: 'cold' }), auto, NOON + 21 * HOUR_MS)
     expect(opened).toMatchObject({ do: 'send', purpose: 'write' })
     expect(opened.why).toContain('window')
   })
 
   it('does not pay a probe whose entry would outlive the window', () => {
     const windows = [{ days: [1], fromMinute: 9 * 60, toMinute: 12 * 60 + 3, timeZone: 'UTC' }]
-    expect(decide(warmState(NOON), context({ keepWarm: planned('always', { windows }) }), NOON + MINUTE)).toMatchObject(
-      { do: 'wait', code: 'window' },
-    )
+    expect(
+      decide(warmState(NOON), context({ keepWarm: planned('always', { windows }) }), NOON + MINUTE_MS),
+    ).toMatchObject({ do: 'wait', code: 'window' })
   })
 
   it('an uncacheable prefix, a superseded version and the kill switch stop it', () => {
@@ -227,7 +221,7 @@ describe('ends and pauses', () => {
       reason: 'uncacheable',
     })
     expect(
-      decide(warmState(NOON), context({ newer: { takenAt: NOON - HOUR, warmAt: NOON - HOUR } }), NOON),
+      decide(warmState(NOON), context({ newer: { takenAt: NOON - HOUR_MS, warmAt: NOON - HOUR_MS } }), NOON),
     ).toMatchObject({
       do: 'stop',
       reason: 'superseded',
@@ -258,7 +252,7 @@ describe('budgets', () => {
 
   it('make always wait for the next UTC day, and other plans stop', () => {
     const spent = warmState(NOON, { spentNanos: 990_000_000 })
-    expect(decide(spent, context(), dueAt)).toMatchObject({ do: 'wait', code: 'budget', untilAt: NOON + 12 * HOUR })
+    expect(decide(spent, context(), dueAt)).toMatchObject({ do: 'wait', code: 'budget', untilAt: NOON + 12 * HOUR_MS })
     expect(decide(spent, context({ keepWarm: planned('auto') }), dueAt)).toMatchObject({
       do: 'stop',
       reason: 'budget_exhausted',
@@ -290,23 +284,23 @@ it('a doubt is settled by a second probe soon after, not at the end of the reten
 
 it('a keep-alive leaves as long before the lapse as the road to its provider was found to need', () => {
   const quick = { resendMs: 3_000, lateMs: 4_000, answerMs: 2_000 }
-  const at = NOON + 5 * MINUTE - leadMs(5 * MINUTE, 1_000, quick)
+  const at = NOON + 5 * MINUTE_MS - leadMs(5 * MINUTE_MS, 1_000, quick)
   const decided = (now: number) => decide(warmState(NOON), context({ pace: quick }), now).do
   expect(decided(at - 1)).toBe('wait')
   expect(decided(at)).toBe('send')
-  expect(lead).toBeGreaterThan(leadMs(5 * MINUTE, 1_000, quick))
+  expect(lead).toBeGreaterThan(leadMs(5 * MINUTE_MS, 1_000, quick))
 })
 
 it('what holds a keep-alive back leaves it one time-out and the road before its deadline, as learned', () => {
   const quick = { resendMs: 3_000, lateMs: 8_000, answerMs: 2_000 }
-  const holdBack = { code: 'limit' as const, untilAt: NOON + HOUR, why: 'little is left', strict: false }
-  const decision = decide(warmState(NOON), context({ pace: quick, holdBack }), NOON + 5 * MINUTE - 12_000)
-  expect(decision).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE - 1_500 - lastTryMs(quick) })
+  const holdBack = { code: 'limit' as const, untilAt: NOON + HOUR_MS, why: 'little is left', strict: false }
+  const decision = decide(warmState(NOON), context({ pace: quick, holdBack }), NOON + 5 * MINUTE_MS - 12_000)
+  expect(decision).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE_MS - 1_500 - lastTryMs(quick) })
 })
 
 it('the lead is the same for every retention, grows with the grain of the clock, and never eats the retention', () => {
-  expect(leadMs(5 * MINUTE, 1_000)).toBeGreaterThan(15_000)
-  expect(leadMs(HOUR, 1_000)).toBe(leadMs(5 * MINUTE, 1_000))
-  expect(leadMs(5 * MINUTE, 12_000)).toBeGreaterThan(leadMs(5 * MINUTE, 1_000))
-  expect(leadMs(5 * MINUTE, 120_000)).toBe(100_000)
+  expect(leadMs(5 * MINUTE_MS, 1_000)).toBeGreaterThan(15_000)
+  expect(leadMs(HOUR_MS, 1_000)).toBe(leadMs(5 * MINUTE_MS, 1_000))
+  expect(leadMs(5 * MINUTE_MS, 12_000)).toBeGreaterThan(leadMs(5 * MINUTE_MS, 1_000))
+  expect(leadMs(5 * MINUTE_MS, 120_000)).toBe(100_000)
 })

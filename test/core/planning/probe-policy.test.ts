@@ -14,12 +14,13 @@ import {
   retentionFor,
 } from '../../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../../src/core/planning/probe-policy.ts'
-import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from '../../support/sample.ts'
+import { context, facts, NOON, planned, usage, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
 import { learnArrival, remember, REMEMBERED_GAPS, unpackGaps } from '../../../src/core/demand/idle-gaps.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-const hour: Holding = { name: '1h', ttlMs: HOUR, everyMs: 55 * MINUTE, write: 2, read: 0.1, probe: 0.1 }
-const five: Holding = { name: '5m', ttlMs: 5 * MINUTE, everyMs: 4.5 * MINUTE, write: 1.25, read: 0.1, probe: 0.1 }
+const hour: Holding = { name: '1h', ttlMs: HOUR_MS, everyMs: 55 * MINUTE_MS, write: 2, read: 0.1, probe: 0.1 }
+const five: Holding = { name: '5m', ttlMs: 5 * MINUTE_MS, everyMs: 4.5 * MINUTE_MS, write: 1.25, read: 0.1, probe: 0.1 }
 const exactly = (...lengthsMs: number[]): Forecast => ({
   lengthsMs,
   weights: lengthsMs.map(() => 1 / lengthsMs.length),
@@ -28,27 +29,30 @@ const exactly = (...lengthsMs: number[]): Forecast => ({
 
 describe('how long a gap is held', () => {
   it('sends what the gaps need, and none where all of them are longer than probes can pay for', () => {
-    expect(horizon(hour, exactly(3 * HOUR), 0)).toMatchObject({ probes: 3, share: 1 })
-    expect(horizon(hour, exactly(48 * HOUR), 0).probes).toBe(0)
-    expect(horizon(hour, exactly(30 * MINUTE), 0)).toMatchObject({ probes: 0, expected: 0 })
+    expect(horizon(hour, exactly(3 * HOUR_MS), 0)).toMatchObject({ probes: 3, share: 1 })
+    expect(horizon(hour, exactly(48 * HOUR_MS), 0).probes).toBe(0)
+    expect(horizon(hour, exactly(30 * MINUTE_MS), 0)).toMatchObject({ probes: 0, expected: 0 })
   })
 
   it('counts what is expected as a hand would', () => {
     // Half return after two hours (two probes), half never: 0.2 for all, and the rewrite of 1.9 for half.
-    expect(horizon(hour, exactly(115 * MINUTE, Number.POSITIVE_INFINITY), 0)).toMatchObject({ probes: 1, share: 0.5 })
-    expect(horizon(hour, exactly(115 * MINUTE, Number.POSITIVE_INFINITY), 0).expected).toBeCloseTo(0.1 + 1.9 / 2)
+    expect(horizon(hour, exactly(115 * MINUTE_MS, Number.POSITIVE_INFINITY), 0)).toMatchObject({
+      probes: 1,
+      share: 0.5,
+    })
+    expect(horizon(hour, exactly(115 * MINUTE_MS, Number.POSITIVE_INFINITY), 0).expected).toBeCloseTo(0.1 + 1.9 / 2)
   })
 
   it('never probes where a probe costs as much as it saves', () => {
     const dear = { ...five, write: 1, read: 0.5, probe: 0.51 }
     expect(mostProbes(dear, 0)).toBe(0)
-    expect(horizon(dear, exactly(10 * MINUTE), 0).probes).toBe(0)
+    expect(horizon(dear, exactly(10 * MINUTE_MS), 0).probes).toBe(0)
   })
 
   it('holds what lapses within a minute through the short gaps that nobody remembers, if the cap allows', () => {
-    const minute = { ...five, ttlMs: MINUTE, everyMs: MINUTE, write: 1, read: 0.1, probe: 0.04 }
-    expect(horizon(minute, exactly(48 * HOUR), 0).probes).toBe(3)
-    expect(horizon({ ...minute, probe: 0.5 }, exactly(48 * HOUR), 0).probes).toBe(1)
+    const minute = { ...five, ttlMs: MINUTE_MS, everyMs: MINUTE_MS, write: 1, read: 0.1, probe: 0.04 }
+    expect(horizon(minute, exactly(48 * HOUR_MS), 0).probes).toBe(3)
+    expect(horizon({ ...minute, probe: 0.5 }, exactly(48 * HOUR_MS), 0).probes).toBe(1)
   })
 
   it('holds longer for somebody to whom a cold start is worth more', () => {
@@ -68,8 +72,8 @@ describe('how long a gap is held', () => {
   })
 
   it('buys the hour for gaps of an hour, and five minutes for a daily job', () => {
-    expect(retentionFor([five, hour], exactly(50 * MINUTE), 0)?.holding.name).toBe('1h')
-    expect(retentionFor([five, hour], exactly(24 * HOUR), 0)?.holding.name).toBe('5m')
+    expect(retentionFor([five, hour], exactly(50 * MINUTE_MS), 0)?.holding.name).toBe('1h')
+    expect(retentionFor([five, hour], exactly(24 * HOUR_MS), 0)?.holding.name).toBe('5m')
   })
 
   it('lets no gap cost more than twice its lapse, whatever it was taught', () => {
@@ -96,7 +100,7 @@ describe('how long a gap is held', () => {
   })
 
   it('says so in a sentence', () => {
-    const law = exactly(3 * HOUR, 3 * HOUR)
+    const law = exactly(3 * HOUR_MS, 3 * HOUR_MS)
     expect(choiceWhy(horizon(hour, law, 0), law)).toContain(
       'held at 1h: up to 3 probes cost less than the rewrite that 100 %',
     )
@@ -105,7 +109,7 @@ describe('how long a gap is held', () => {
 })
 
 describe('why a prefix is let go', () => {
-  const law = exactly(3 * HOUR, 3 * HOUR)
+  const law = exactly(3 * HOUR_MS, 3 * HOUR_MS)
   const choice = horizon(hour, law, 0)
 
   it('is that one more is not worth it, or that more than were worth it were sent', () => {
@@ -125,8 +129,8 @@ describe('why a prefix is let go', () => {
 
 describe('what a prefix remembers', () => {
   it('weights sum to one, and gaps of the same time of day speak louder', () => {
-    const night = { startAt: NOON - 12 * HOUR, lengthMs: 40 * MINUTE }
-    const noon = { startAt: NOON - 24 * HOUR, lengthMs: 20 * MINUTE }
+    const night = { startAt: NOON - 12 * HOUR_MS, lengthMs: 40 * MINUTE_MS }
+    const noon = { startAt: NOON - 24 * HOUR_MS, lengthMs: 20 * MINUTE_MS }
     const { weights } = forecast([noon, night], NOON)
     expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
     expect(weights[0]).toBeGreaterThan((weights[1] ?? 1) * 3)
@@ -134,10 +138,10 @@ describe('what a prefix remembers', () => {
 
   it('expects a return at the hours of earlier returns, however long the gap has lasted by then', () => {
     // Gaps of every length from one to nine hours, that all ended at nine in the morning: of those from midnight, nine is likeliest.
-    const midnight = NOON - 12 * HOUR
+    const midnight = NOON - 12 * HOUR_MS
     const gaps = Array.from({ length: 36 }, (_, index) => {
-      const lengthMs = (1 + (index % 9)) * HOUR
-      return { startAt: midnight - (36 - index) * 24 * HOUR + 9 * HOUR - lengthMs, lengthMs }
+      const lengthMs = (1 + (index % 9)) * HOUR_MS
+      return { startAt: midnight - (36 - index) * 24 * HOUR_MS + 9 * HOUR_MS - lengthMs, lengthMs }
     })
     const within = (from: number, to: number, { lengthsMs, weights }: Forecast): number =>
       weights.reduce((sum, weight, index) => {
@@ -146,53 +150,53 @@ describe('what a prefix remembers', () => {
       }, 0)
     const law = forecast(gaps, midnight)
     const chance = (hour: number): number => {
-      const [here, later] = [hour - 0.5, hour + 0.5].map((from) => within(from * HOUR, Infinity, law))
+      const [here, later] = [hour - 0.5, hour + 0.5].map((from) => within(from * HOUR_MS, Infinity, law))
       return 1 - ((later ?? 0) + (law.weights.at(-1) ?? 0)) / ((here ?? 0) + (law.weights.at(-1) ?? 0))
     }
     expect(chance(9)).toBeGreaterThan(2 * chance(4))
     expect(law.weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
     // The same gaps say nothing of the kind when the gap begins twelve hours later: then nine o'clock is far away.
-    const noon = forecast(gaps, midnight + 12 * HOUR)
-    expect(within(8.5 * HOUR, 9.5 * HOUR, law)).toBeGreaterThan(within(8.5 * HOUR, 9.5 * HOUR, noon))
+    const noon = forecast(gaps, midnight + 12 * HOUR_MS)
+    expect(within(8.5 * HOUR_MS, 9.5 * HOUR_MS, law)).toBeGreaterThan(within(8.5 * HOUR_MS, 9.5 * HOUR_MS, noon))
   })
 
   it('decides the same when it looks no further than its probes can reach', () => {
     const gaps = Array.from({ length: 50 }, (_, index) => ({
-      startAt: NOON + index * 30 * HOUR,
-      lengthMs: ((index * 7) % 25) * HOUR,
+      startAt: NOON + index * 30 * HOUR_MS,
+      lengthMs: ((index * 7) % 25) * HOUR_MS,
     }))
     for (const holding of [hour, five]) {
-      const now = NOON + 1_500 * HOUR
+      const now = NOON + 1_500 * HOUR_MS
       const near = horizon(holding, forecast(gaps, now, undefined, reachOf(holding, 0)), 0)
       expect(near.probes).toBe(horizon(holding, forecast(gaps, now), 0).probes)
     }
   })
 
   it('is bounded, forgets the oldest short ones first, and leaves out what no retention needs help for', () => {
-    let gaps = remember([], { startAt: 0, lengthMs: MINUTE })
+    let gaps = remember([], { startAt: 0, lengthMs: MINUTE_MS })
     expect(gaps).toEqual([])
     for (let index = 1; index <= 3 * REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: index, lengthMs: HOUR })
+      gaps = remember(gaps, { startAt: index, lengthMs: HOUR_MS })
     }
     expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
     expect(gaps[0]?.startAt).toBe(REMEMBERED_GAPS + 1)
     for (let index = 1; index <= REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: 1_000 + index, lengthMs: 10 * MINUTE })
+      gaps = remember(gaps, { startAt: 1_000 + index, lengthMs: 10 * MINUTE_MS })
     }
-    expect(gaps.filter(({ lengthMs }) => lengthMs === HOUR)).toHaveLength(REMEMBERED_GAPS)
+    expect(gaps.filter(({ lengthMs }) => lengthMs === HOUR_MS)).toHaveLength(REMEMBERED_GAPS)
     for (let index = 1; index <= REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: 2_000 + index, lengthMs: 10 * MINUTE })
+      gaps = remember(gaps, { startAt: 2_000 + index, lengthMs: 10 * MINUTE_MS })
     }
     expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
-    expect(gaps.filter(({ lengthMs }) => lengthMs < HOUR).every(({ startAt }) => startAt > 2_000)).toBe(true)
+    expect(gaps.filter(({ lengthMs }) => lengthMs < HOUR_MS).every(({ startAt }) => startAt > 2_000)).toBe(true)
   })
 
   it('splits a gap into which a late report falls', () => {
-    const packed = learnArrival([], NOON, NOON + HOUR)
-    expect(unpackGaps(packed)).toEqual([{ startAt: NOON, lengthMs: HOUR }])
-    expect(unpackGaps(learnArrival(packed, NOON + HOUR, NOON + 20 * MINUTE))).toEqual([
-      { startAt: NOON, lengthMs: 20 * MINUTE },
-      { startAt: NOON + 20 * MINUTE, lengthMs: 40 * MINUTE },
+    const packed = learnArrival([], NOON, NOON + HOUR_MS)
+    expect(unpackGaps(packed)).toEqual([{ startAt: NOON, lengthMs: HOUR_MS }])
+    expect(unpackGaps(learnArrival(packed, NOON + HOUR_MS, NOON + 20 * MINUTE_MS))).toEqual([
+      { startAt: NOON, lengthMs: 20 * MINUTE_MS },
+      { startAt: NOON + 20 * MINUTE_MS, lengthMs: 40 * MINUTE_MS },
     ])
   })
 })
@@ -210,19 +214,19 @@ describe('plan auto', () => {
   }
 
   it('holds a prefix through the gaps that it has always had', () => {
-    const state = taught(20 * MINUTE)
+    const state = taught(20 * MINUTE_MS)
     const decision = decide(state, auto, (state.anchorAt ?? 0) + 1_000)
     expect(decision).toMatchObject({ do: 'wait', code: 'hold' })
     expect(decision.why).toMatch(/held at 5m: up to \d+ probes cost less than the rewrite/)
   })
 
   it('lets go at once where no probe was ever used, and says what a longer retention would change', () => {
-    const state = taught(8 * HOUR)
+    const state = taught(8 * HOUR_MS)
     const hourly = {
       ...facts,
       retentions: [
         ...facts.retentions,
-        { ...facts.retentions[0]!, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR },
+        { ...facts.retentions[0]!, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS },
       ],
       price: { ...facts.price!, cacheWriteNanosPerMTok: { '5m': 3_750_000_000, '1h': 6_000_000_000 } },
     }

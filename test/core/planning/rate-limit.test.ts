@@ -3,6 +3,7 @@ import { holdForRateLimits, scarce, type RateLimit } from '../../../src/core/pla
 import { decide } from '../../../src/core/planning/decide.ts'
 import { deadline } from '../../../src/core/planning/retry.ts'
 import { context, NOON, planned, warmState } from '../../support/sample.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const requests = (remaining: number, resetInMs = 30_000, limit = 1_000): RateLimit => ({
   what: 'requests',
@@ -37,12 +38,12 @@ describe('a rate limit', () => {
   })
 
   it('is not taken for a pause when it speaks of a day', () => {
-    expect(scarce([requests(10, 20 * 3_600_000)], NOON)).toEqual([])
+    expect(scarce([requests(10, 20 * HOUR_MS)], NOON)).toEqual([])
   })
 })
 
 describe('a keep-alive that is held back', () => {
-  const state = warmState(NOON - 4.63 * 60_000)
+  const state = warmState(NOON - 4.63 * MINUTE_MS)
   const closing = deadline(state) ?? 0
   const held = (strict: boolean, untilAt: number) =>
     context({ keepWarm: planned('always'), holdBack: { code: 'limit', strict, untilAt, why: 'little is left' } })

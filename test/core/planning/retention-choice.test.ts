@@ -13,22 +13,11 @@ import {
 } from '../../../src/core/planning/retention-choice.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { ModelFacts, RetentionOffer } from '../../../src/core/model/facts.ts'
-import {
-  assumed,
-  context,
-  facts,
-  fiveMinutes,
-  HOUR,
-  MINUTE,
-  NOON,
-  planned,
-  usage,
-  warmState,
-} from '../../support/sample.ts'
+import { assumed, context, facts, fiveMinutes, NOON, planned, usage, warmState } from '../../support/sample.ts'
 import { learnArrival } from '../../../src/core/demand/idle-gaps.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-const DAY = 24 * HOUR
-const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
+const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
 /** Writes at 1.25 and at twice the input price, reads at a tenth. */
 const both: ModelFacts = {
   ...facts,
@@ -54,12 +43,12 @@ function cold(lengthsMs: readonly number[], offer = oneHour, change: Partial<Pre
   return warmState(NOON, { verdict: 'cold', lastArrivalAt: NOON, gaps: gapsOf(lengthsMs), ...change }, offer)
 }
 
-const daily = Array.from({ length: 30 }, (_, day) => DAY + (day % 5) * MINUTE)
-const bursts = Array.from({ length: 40 }, (_, index) => (12 + (index % 7) * 6) * MINUTE)
+const daily = Array.from({ length: 30 }, (_, day) => DAY_MS + (day % 5) * MINUTE_MS)
+const bursts = Array.from({ length: 40 }, (_, index) => (12 + (index % 7) * 6) * MINUTE_MS)
 
 describe('the first retention', () => {
   it('is the longer one by what is known of like traffic, whatever the hour', () => {
-    const hours = Array.from({ length: 24 }, (_, hour) => firstRetention(auto(), NOON + hour * HOUR))
+    const hours = Array.from({ length: 24 }, (_, hour) => firstRetention(auto(), NOON + hour * HOUR_MS))
     expect(new Set(hours)).toEqual(new Set(['1h']))
   })
 
@@ -89,7 +78,7 @@ describe('the first retention', () => {
     expect(firstRetention(auto({ facts: { ...both, price: priced } }), NOON)).toBe('5m')
     expect(firstRetention(auto({ facts: { ...both, price: null } }), NOON)).toBeNull()
     expect(firstRetention(auto({ facts: { ...both, retentions: [] } }), NOON)).toBeNull()
-    const guessed = { ...both, retentions: [fiveMinutes, { ...assumed, name: '1h', ttlMs: HOUR }] }
+    const guessed = { ...both, retentions: [fiveMinutes, { ...assumed, name: '1h', ttlMs: HOUR_MS }] }
     expect(firstRetention(auto({ facts: guessed }), NOON)).toBe('5m')
     for (const kind of ['fixed', 'minimum'] as const) {
       const unrenewed = { ...both, retentions: [fiveMinutes, { ...oneHour, kind }] }
@@ -108,10 +97,10 @@ describe('the first retention', () => {
 
 describe('a retention that is chosen anew', () => {
   it('becomes the shorter one where requests come once in a day, and says why', () => {
-    const change = chosenAnew(cold(daily), auto(), NOON + 2 * HOUR)
+    const change = chosenAnew(cold(daily), auto(), NOON + 2 * HOUR_MS)
     expect(change?.state.retention).toEqual(learnedRetention(fiveMinutes))
     expect(change?.rows).toHaveLength(1)
-    expect(change?.rows[0]).toMatchObject({ type: 'decision', decision: 'retention', at: NOON + 2 * HOUR })
+    expect(change?.rows[0]).toMatchObject({ type: 'decision', decision: 'retention', at: NOON + 2 * HOUR_MS })
     expect(change?.rows[0]).toHaveProperty(
       'why',
       expect.stringContaining('written at 5m from now on, and no more at 1h'),
@@ -120,8 +109,8 @@ describe('a retention that is chosen anew', () => {
   })
 
   it('becomes the longer one where they come back within it', () => {
-    expect(chosenAnew(cold(bursts, fiveMinutes), auto(), NOON + 2 * HOUR)?.state.retention?.name).toBe('1h')
-    expect(chosenAnew(cold(bursts), auto(), NOON + 2 * HOUR)).toBeNull()
+    expect(chosenAnew(cold(bursts, fiveMinutes), auto(), NOON + 2 * HOUR_MS)?.state.retention?.name).toBe('1h')
+    expect(chosenAnew(cold(bursts), auto(), NOON + 2 * HOUR_MS)).toBeNull()
   })
 
   it('is held for what a cold start is worth to the caller', () => {
@@ -143,23 +132,30 @@ describe('a retention that is chosen anew', () => {
       [state, auto({ keepWarm: planned({ probes: 4 }) })],
       [state, auto({ facts: { ...both, price: null } })],
     ]
-    for (const [one, how] of kept) expect(chosenAnew(one, how, NOON + MINUTE)).toBeNull()
+    for (const [one, how] of kept) expect(chosenAnew(one, how, NOON + MINUTE_MS)).toBeNull()
     // An entry that was warm an hour ago is there no more.
-    expect(chosenAnew({ ...state, verdict: 'warm' }, auto(), NOON + 2 * HOUR)).not.toBeNull()
+    expect(chosenAnew({ ...state, verdict: 'warm' }, auto(), NOON + 2 * HOUR_MS)).not.toBeNull()
   })
 
   it('gives up one whose length the provider does not keep', () => {
-    const broken = { ...learnedRetention(oneHour), ttlMs: 5 * MINUTE, statedTtlMs: HOUR }
-    const change = chosenAnew(cold(bursts, oneHour, { retention: broken }), auto(), NOON + 2 * HOUR)
+    const broken = { ...learnedRetention(oneHour), ttlMs: 5 * MINUTE_MS, statedTtlMs: HOUR_MS }
+    const change = chosenAnew(cold(bursts, oneHour, { retention: broken }), auto(), NOON + 2 * HOUR_MS)
     expect(change?.state.retention?.name).toBe('5m')
   })
 
   it('does not go to and fro where both cost about the same', () => {
-    const five: Holding = { name: '5m', ttlMs: 5 * MINUTE, everyMs: 4.5 * MINUTE, write: 1.25, read: 0.1, probe: 0.1 }
-    const foresight = { lengthsMs: [48 * HOUR], weights: [1], seen: 30 }
+    const five: Holding = {
+      name: '5m',
+      ttlMs: 5 * MINUTE_MS,
+      everyMs: 4.5 * MINUTE_MS,
+      write: 1.25,
+      read: 0.1,
+      probe: 0.1,
+    }
+    const foresight = { lengthsMs: [48 * HOUR_MS], weights: [1], seen: 30 }
     const at = (write: number, standing?: string) =>
-      retentionFor([five, { ...five, name: '1h', ttlMs: HOUR, everyMs: HOUR, write }], foresight, 0, standing)?.holding
-        .name
+      retentionFor([five, { ...five, name: '1h', ttlMs: HOUR_MS, everyMs: HOUR_MS, write }], foresight, 0, standing)
+        ?.holding.name
     // A lapse costs 1.15 at 5m; at 1h a little more, a little less, and clearly less.
     expect([at(1.28), at(1.28, '5m'), at(1.28, '1h')]).toEqual(['1h', '5m', '1h'])
     expect([at(1.22, '5m'), at(1.22, '1h')]).toEqual(['5m', '1h'])
@@ -170,12 +166,12 @@ describe('a retention that is chosen anew', () => {
 
 describe('what real requests write', () => {
   const wrote = (byRetention: Record<string, number>, total = 12_000) => ({
-    startedAt: NOON + 2 * HOUR,
+    startedAt: NOON + 2 * HOUR_MS,
     usage: usage(0, total, { cacheWriteByRetention: byRetention }),
     ttftMs: null,
   })
   const after = (state: PrefixState, by: Record<string, number>, open = true) =>
-    applyArrivals(state, [wrote(by)], NOON + 2 * HOUR, NOON, both.retentions, both.price, open)
+    applyArrivals(state, [wrote(by)], NOON + 2 * HOUR_MS, NOON, both.retentions, both.price, open)
 
   it.each([
     ['5m', oneHour, { '5m': 12_000, '1h': 0 }],
@@ -187,10 +183,12 @@ describe('what real requests write', () => {
     expect(state.retention).not.toHaveProperty('grantedName')
     const row = rows.find((one) => one.type === 'decision' && one.decision === 'retention')
     expect(row).toHaveProperty('why', expect.stringContaining(`real requests write it at ${name}`))
-    expect(decide(state, auto(), NOON + 2 * HOUR + MINUTE).why).toContain(`at ${name}: `)
-    expect(decide(state, auto(), NOON + 2 * HOUR + MINUTE).why).toContain('at the retention that real requests write')
+    expect(decide(state, auto(), NOON + 2 * HOUR_MS + MINUTE_MS).why).toContain(`at ${name}: `)
+    expect(decide(state, auto(), NOON + 2 * HOUR_MS + MINUTE_MS).why).toContain(
+      'at the retention that real requests write',
+    )
     // From here on the choice is the caller's.
-    expect(chosenAnew({ ...state, verdict: 'cold', gaps: gapsOf(daily) }, auto(), NOON + DAY)).toBeNull()
+    expect(chosenAnew({ ...state, verdict: 'cold', gaps: gapsOf(daily) }, auto(), NOON + DAY_MS)).toBeNull()
   })
 
   it('changes nothing where it is what was chosen, where the rest of a prompt is written at another, or where nothing says so', () => {
@@ -205,8 +203,8 @@ describe('what real requests write', () => {
     const { state } = after(cold([]), { '5m': 12_000 })
     const later = applyArrivals(
       { ...state, verdict: 'cold' },
-      [{ ...wrote({ '1h': 12_000 }), startedAt: NOON + 5 * HOUR }],
-      NOON + 5 * HOUR,
+      [{ ...wrote({ '1h': 12_000 }), startedAt: NOON + 5 * HOUR_MS }],
+      NOON + 5 * HOUR_MS,
       NOON,
       both.retentions,
       both.price,
@@ -217,7 +215,7 @@ describe('what real requests write', () => {
 
   it('is taken for less granted than asked where a caller fixed the retention: what is asked for stays', () => {
     const { state } = after(cold([]), { '5m': 12_000 }, false)
-    expect(state.retention).toMatchObject({ name: '1h', grantedName: '5m', ttlMs: 5 * MINUTE })
+    expect(state.retention).toMatchObject({ name: '1h', grantedName: '5m', ttlMs: 5 * MINUTE_MS })
     expect(state.asWritten).toBeUndefined()
   })
 })

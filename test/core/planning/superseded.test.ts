@@ -2,19 +2,20 @@ import { describe, expect, it } from 'vitest'
 import { decide } from '../../../src/core/planning/decide.ts'
 import { DRAINS_AT_MOST_MS, drained, drainsUntil } from '../../../src/core/planning/superseded.ts'
 import { reschedule } from '../../../src/core/planning/reschedule.ts'
-import { context, HOUR, MINUTE, NOON, planned, warmState } from '../../support/sample.ts'
+import { context, NOON, planned, warmState } from '../../support/sample.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 /** How long an older version is kept beside a newer one of its name. */
 
-const waiting = { newer: { takenAt: NOON - MINUTE, warmAt: null } }
-const warm = { newer: { takenAt: NOON - MINUTE, warmAt: NOON } }
+const waiting = { newer: { takenAt: NOON - MINUTE_MS, warmAt: null } }
+const warm = { newer: { takenAt: NOON - MINUTE_MS, warmAt: NOON } }
 /** By hand: 11 probes of 0.003 $ cost as much as the rewrite they save, each 4 min 37 s after the other; then five minutes. */
-const BREAK_EVEN_MS = 11 * (4 * MINUTE + 37_000) + 5 * MINUTE
+const BREAK_EVEN_MS = 11 * (4 * MINUTE_MS + 37_000) + 5 * MINUTE_MS
 
 describe('a version whose name was taken', () => {
   it('goes on under its plan until the newer one is warm, and says so', () => {
     const state = warmState(NOON)
-    const decision = decide(state, context(waiting), NOON + 4 * MINUTE + 40_000)
+    const decision = decide(state, context(waiting), NOON + 4 * MINUTE_MS + 40_000)
     expect(decision).toMatchObject({ do: 'send', purpose: 'keep' })
     expect(decision.do === 'lapse' ? '' : decision.why).toContain('is not warm yet')
     expect(drainsUntil(state, context(waiting))).toBeNull()
@@ -37,40 +38,40 @@ describe('a version whose name was taken', () => {
   })
 
   it('sends no keep-alive that only the time after its end would need', () => {
-    const state = warmState(NOON + BREAK_EVEN_MS - 5 * MINUTE, { lastArrivalAt: NOON })
+    const state = warmState(NOON + BREAK_EVEN_MS - 5 * MINUTE_MS, { lastArrivalAt: NOON })
     const decision = decide(state, context(warm), NOON + BREAK_EVEN_MS - 20_000)
     expect(decision).toMatchObject({ do: 'wait', untilAt: NOON + BREAK_EVEN_MS })
     expect(decide(state, context(warm), NOON + BREAK_EVEN_MS)).toMatchObject({ do: 'stop', reason: 'superseded' })
   })
 
   it('is kept for its own idle time-out instead, where it has one', () => {
-    const short = context({ ...warm, keepWarm: planned('always', { idleTimeoutMs: 10 * MINUTE }) })
-    expect(drainsUntil(warmState(NOON, { lastArrivalAt: NOON + MINUTE }), short)).toBe(NOON + 11 * MINUTE)
-    expect(drainsUntil(warmState(NOON, { lastArrivalAt: NOON - HOUR }), short)).toBe(NOON)
+    const short = context({ ...warm, keepWarm: planned('always', { idleTimeoutMs: 10 * MINUTE_MS }) })
+    expect(drainsUntil(warmState(NOON, { lastArrivalAt: NOON + MINUTE_MS }), short)).toBe(NOON + 11 * MINUTE_MS)
+    expect(drainsUntil(warmState(NOON, { lastArrivalAt: NOON - HOUR_MS }), short)).toBe(NOON)
   })
 
   it('is kept a day at the most, however busy it is', () => {
-    const busy = warmState(NOON + 24 * HOUR, { lastArrivalAt: NOON + 24 * HOUR - 1 })
+    const busy = warmState(NOON + 24 * HOUR_MS, { lastArrivalAt: NOON + 24 * HOUR_MS - 1 })
     expect(drainsUntil(busy, context(warm))).toBe(NOON + DRAINS_AT_MOST_MS)
-    const decision = decide(busy, context(warm), NOON + 24 * HOUR)
+    const decision = decide(busy, context(warm), NOON + 24 * HOUR_MS)
     expect(decision).toMatchObject({ do: 'stop', reason: 'superseded' })
     expect(decision.do === 'stop' ? decision.why : '').toContain('a day at the most')
   })
 
   it('goes on where a real request comes after its plan had stopped for it', () => {
     const stopped = { reason: 'superseded' as const, at: NOON, why: 'over' }
-    const state = warmState(NOON, { stopped, lastArrivalAt: NOON + MINUTE })
-    const next = reschedule(state, context(warm), NOON + MINUTE)
+    const state = warmState(NOON, { stopped, lastArrivalAt: NOON + MINUTE_MS })
+    const next = reschedule(state, context(warm), NOON + MINUTE_MS)
     expect(next.state).toMatchObject({ stopped: null })
     expect(next.state.nextAt).not.toBeNull()
     expect(next.rows).toContainEqual(expect.objectContaining({ decision: 'resume' }))
-    const late = reschedule(state, context({ newer: { takenAt: 0, warmAt: 0 } }), NOON + MINUTE)
+    const late = reschedule(state, context({ newer: { takenAt: 0, warmAt: 0 } }), NOON + MINUTE_MS)
     expect(late.state).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
   })
 
   it('never outlives the plan that it had', () => {
     const spent = warmState(NOON, { lastArrivalAt: NOON, probesSinceArrival: 2 })
-    expect(decide(spent, context({ ...warm, keepWarm: planned({ probes: 2 }) }), NOON + MINUTE)).toMatchObject({
+    expect(decide(spent, context({ ...warm, keepWarm: planned({ probes: 2 }) }), NOON + MINUTE_MS)).toMatchObject({
       do: 'stop',
       reason: 'probes_spent',
     })

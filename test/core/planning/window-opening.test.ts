@@ -4,25 +4,25 @@ import { decide } from '../../../src/core/planning/decide.ts'
 import { reschedule } from '../../../src/core/planning/reschedule.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { inTurn, SPREAD_MS } from '../../../src/core/planning/retry.ts'
-import { context, HOUR, MINUTE, NOON, planned, warmState } from '../../support/sample.ts'
+import { context, NOON, planned, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
-import type { StopReason } from '../../../src/core/prefix/parts.ts'
-import { nextDayAt } from '../../../src/core/time/time.ts'
+import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
+import { HOUR_MS, MINUTE_MS, nextDayAt } from '../../../src/core/time/time.ts'
 
 /** Nine to five on working days. */
 const windows = [{ days: [1, 2, 3, 4, 5], fromMinute: 9 * 60, toMinute: 17 * 60, timeZone: 'UTC' }]
 const office = context({ keepWarm: planned('auto', { windows }) })
-const TUESDAY_NINE = NOON + 21 * HOUR
+const TUESDAY_NINE = NOON + 21 * HOUR_MS
 
 function restingFor(reason: StopReason, change: Partial<PrefixState> = {}): PrefixState {
-  return warmState(NOON - HOUR, { verdict: 'cold', stopped: { reason, at: NOON, why: 'because' }, ...change })
+  return warmState(NOON - HOUR_MS, { verdict: 'cold', stopped: { reason, at: NOON, why: 'because' }, ...change })
 }
 
 describe('a plan that rests inside its windows', () => {
   it.each(['break_even', 'probes_spent', 'lapsed', 'surprise_write', 'budget_exhausted'] as const)(
     'for %s shows why it rests, and is warmed again when the next one opens',
     (reason) => {
-      const resting = reschedule(restingFor(reason), office, NOON + MINUTE)
+      const resting = reschedule(restingFor(reason), office, NOON + MINUTE_MS)
       expect(resting.state).toMatchObject({ stopped: { reason, at: NOON }, nextAt: TUESDAY_NINE })
       expect(resting.state.why).toBe(
         'because. At 2026-11-17T09:00:00Z its next declared window opens, and it is warmed again',
@@ -45,19 +45,19 @@ describe('a plan that rests inside its windows', () => {
     'until_reached',
     'not_worth_it',
   ] as const)('for %s rests on: an opening changes nothing about that', (reason) => {
-    const resting = reschedule(restingFor(reason), office, NOON + MINUTE)
+    const resting = reschedule(restingFor(reason), office, NOON + MINUTE_MS)
     expect(resting.state.nextAt).toBeNull()
     expect(decide(resting.state, office, TUESDAY_NINE)).toMatchObject({ do: 'stop', reason })
   })
 
   it('is not woken by the window that it rests in, nor after the end that was asked for', () => {
-    expect(decide(restingFor('break_even'), office, NOON + HOUR)).toMatchObject({ do: 'wait', code: 'window' })
-    const ending = context({ keepWarm: planned('auto', { windows, untilAt: TUESDAY_NINE - HOUR }) })
-    expect(decide(restingFor('break_even'), ending, NOON + HOUR)).toMatchObject({ do: 'stop', reason: 'break_even' })
+    expect(decide(restingFor('break_even'), office, NOON + HOUR_MS)).toMatchObject({ do: 'wait', code: 'window' })
+    const ending = context({ keepWarm: planned('auto', { windows, untilAt: TUESDAY_NINE - HOUR_MS }) })
+    expect(decide(restingFor('break_even'), ending, NOON + HOUR_MS)).toMatchObject({ do: 'stop', reason: 'break_even' })
   })
 
   it('without windows waits for nothing', () => {
-    expect(decide(restingFor('break_even'), context({ keepWarm: planned('auto') }), NOON + HOUR)).toMatchObject({
+    expect(decide(restingFor('break_even'), context({ keepWarm: planned('auto') }), NOON + HOUR_MS)).toMatchObject({
       do: 'stop',
       reason: 'break_even',
     })
@@ -83,7 +83,7 @@ describe('what many prefixes would do at one instant', () => {
     const random = evenly(0, 1)
     fc.assert(
       fc.property(random, fc.integer({ min: 40_000, max: 300_000 }), (share, leftMs) => {
-        const state = warmState(NOON + leftMs - 5 * MINUTE)
+        const state = warmState(NOON + leftMs - 5 * MINUTE_MS)
         const turnAt = inTurn(NOON, state, { random: share })
         expect(turnAt).toBeGreaterThanOrEqual(NOON)
         expect(turnAt).toBeLessThan(NOON + SPREAD_MS)
@@ -94,9 +94,9 @@ describe('what many prefixes would do at one instant', () => {
 
   it('holds for a new day of the budget, and for a window', () => {
     const spent = context({ accountLeftNanos: 0, random: 0.25 })
-    const waits = decide(warmState(NOON - 5 * MINUTE + 10_000), spent, NOON)
+    const waits = decide(warmState(NOON - 5 * MINUTE_MS + 10_000), spent, NOON)
     expect(waits).toMatchObject({ do: 'wait', code: 'budget', untilAt: nextDayAt(NOON) + SPREAD_MS / 4 })
-    const night = NOON + 8 * HOUR
+    const night = NOON + 8 * HOUR_MS
     expect(decide(restingFor('lapsed', { stopped: null }), { ...office, random: 0.25 }, night)).toMatchObject({
       do: 'wait',
       code: 'window',

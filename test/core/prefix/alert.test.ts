@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { needsSomebody, newsOf, nextTryAt, WAITS_MS } from '../../../src/core/prefix/alert.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
-import { HOUR, MINUTE, NOON, warmState } from '../../support/sample.ts'
-import type { StopReason, AlertedStop } from '../../../src/core/prefix/parts.ts'
+import { NOON, warmState } from '../../support/sample.ts'
+import type { AlertedStop } from '../../../src/core/prefix/parts.ts'
+import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 function stoppedFor(reason: StopReason, at = NOON, told?: AlertedStop): PrefixState {
-  return warmState(NOON - HOUR, { stopped: { reason, at, why: 'because' }, ...(told === undefined ? {} : { told }) })
+  return warmState(NOON - HOUR_MS, { stopped: { reason, at, why: 'because' }, ...(told === undefined ? {} : { told }) })
 }
 
 describe('what a person hears of', () => {
@@ -24,7 +26,7 @@ describe('what a person hears of', () => {
     'unverifiable',
     'internal_error',
   ] as const)('a plan that stopped for %s', (reason) => {
-    expect(newsOf(warmState(NOON - HOUR), stoppedFor(reason))).toEqual({ reason, at: NOON, why: 'because' })
+    expect(newsOf(warmState(NOON - HOUR_MS), stoppedFor(reason))).toEqual({ reason, at: NOON, why: 'because' })
   })
 
   it.each([
@@ -39,7 +41,7 @@ describe('what a person hears of', () => {
     'session_over',
     'held_out',
   ] as const)('not that a plan rests for %s', (reason) => {
-    expect(newsOf(warmState(NOON - HOUR), stoppedFor(reason))).toBeNull()
+    expect(newsOf(warmState(NOON - HOUR_MS), stoppedFor(reason))).toBeNull()
   })
 
   it('a stop once, however often its state is saved', () => {
@@ -48,23 +50,23 @@ describe('what a person hears of', () => {
   })
 
   it('once a day, where each request starts a plan that stops for the same again', () => {
-    const told = { reason: 'budget_exhausted', at: NOON - MINUTE } as const
-    const at = (time: number) => newsOf(warmState(NOON - HOUR), stoppedFor('budget_exhausted', time, told))
+    const told = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
+    const at = (time: number) => newsOf(warmState(NOON - HOUR_MS), stoppedFor('budget_exhausted', time, told))
     expect(at(NOON)).toBeNull()
-    expect(at(NOON + 23 * HOUR)).toBeNull()
-    expect(at(NOON + 24 * HOUR)).not.toBeNull()
-    expect(newsOf(warmState(NOON - HOUR), stoppedFor('quota_spent', NOON, told))?.reason).toBe('quota_spent')
+    expect(at(NOON + 23 * HOUR_MS)).toBeNull()
+    expect(at(NOON + 24 * HOUR_MS)).not.toBeNull()
+    expect(newsOf(warmState(NOON - HOUR_MS), stoppedFor('quota_spent', NOON, told))?.reason).toBe('quota_spent')
   })
 
   it('not that a fixed time ran out, as it does however well all goes', () => {
     const stopped = stoppedFor('lapsed')
     const fixed = { ...stopped, retention: { ...stopped.retention!, kind: 'fixed' as const } }
-    expect(newsOf(warmState(NOON - HOUR), fixed)).toBeNull()
+    expect(newsOf(warmState(NOON - HOUR_MS), fixed)).toBeNull()
     expect(needsSomebody(fixed)).toBe(false)
   })
 
   it('a list still shows it, when nobody is told a second time', () => {
-    const told = { reason: 'budget_exhausted', at: NOON - MINUTE } as const
+    const told = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
     expect(needsSomebody(stoppedFor('budget_exhausted', NOON, told))).toBe(true)
     expect(needsSomebody(stoppedFor('idle_timeout'))).toBe(false)
     expect(needsSomebody(warmState(NOON))).toBe(false)
@@ -81,7 +83,7 @@ describe('the tries', () => {
         at = next ?? 0
       }
       expect(nextTryAt(WAITS_MS.length + 1, at, random)).toBeNull()
-      return (at - NOON) / HOUR
+      return (at - NOON) / HOUR_MS
     })
     expect(WAITS_MS.toSorted((a, b) => a - b)).toEqual(WAITS_MS)
     expect(ends[0]).toBeGreaterThan(18)

@@ -6,12 +6,13 @@ import type { PlanContext } from '../../../src/core/planning/plan.ts'
 import { leadMs } from '../../../src/core/time/latency.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
-import { context, facts, HOUR, MINUTE, NOON, planned, warmState } from '../../support/sample.ts'
-import type { StopReason } from '../../../src/core/prefix/parts.ts'
+import { context, facts, NOON, planned, warmState } from '../../support/sample.ts'
+import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const auto = context({ keepWarm: planned('auto') })
-const lead = leadMs(5 * MINUTE, 1_000)
-const at = NOON + 3 * HOUR
+const lead = leadMs(5 * MINUTE_MS, 1_000)
+const at = NOON + 3 * HOUR_MS
 const stop = (reason: StopReason) => ({ stopped: { reason, at: NOON, why: reason } })
 
 function announcedAt(instant: number, state: PrefixState): PrefixState {
@@ -23,9 +24,9 @@ function announcedAt(instant: number, state: PrefixState): PrefixState {
 describe('announced traffic', () => {
   it('has an entry that is gone written ninety seconds before it, whatever lets the plan rest', () => {
     const plans: [PlanContext, PrefixState][] = [
-      [auto, warmState(NOON - HOUR, { verdict: 'cold', ...stop('lapsed') })],
-      [auto, warmState(NOON - HOUR, stop('break_even'))],
-      [auto, warmState(NOON - HOUR, { ...stop('session_over'), signal: { kind: 'end', at: NOON } })],
+      [auto, warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') })],
+      [auto, warmState(NOON - HOUR_MS, stop('break_even'))],
+      [auto, warmState(NOON - HOUR_MS, { ...stop('session_over'), signal: { kind: 'end', at: NOON } })],
       [context({ keepWarm: planned('off') }), newState(NOON, '2026-11-16', warmState(NOON).retention)],
     ]
     for (const [given, state] of plans) {
@@ -43,53 +44,59 @@ describe('announced traffic', () => {
     const { state, rows } = reschedule(told, auto, NOON)
     expect(state).toMatchObject({ nextAt: at - 90_000, stopped: { reason: 'break_even' } })
     expect(rows).toMatchObject([{ decision: 'stop:break_even' }, { decision: 'wait:announced' }])
-    expect(reschedule(state, auto, NOON + MINUTE).rows).toEqual([])
+    expect(reschedule(state, auto, NOON + MINUTE_MS).rows).toEqual([])
   })
 
   it('holds an entry where the probes until then cost no more than the write, and lets it lapse where they cost more', () => {
     const resting = warmState(NOON, stop('break_even'))
-    const soon = announcedAt(NOON + 30 * MINUTE, resting)
-    expect(decide(soon, auto, NOON)).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE - lead })
-    expect(decide(soon, auto, NOON + 5 * MINUTE - lead)).toMatchObject({ do: 'send', purpose: 'keep' })
+    const soon = announcedAt(NOON + 30 * MINUTE_MS, resting)
+    expect(decide(soon, auto, NOON)).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE_MS - lead })
+    expect(decide(soon, auto, NOON + 5 * MINUTE_MS - lead)).toMatchObject({ do: 'send', purpose: 'keep' })
     expect(decide(announcedAt(at, resting), auto, NOON)).toMatchObject({ do: 'wait', untilAt: at - 90_000 })
   })
 
   it('asks for nothing where the entry lasts a minute beyond it, or the plan sees to it', () => {
-    const lasts = announcedAt(NOON + 4 * MINUTE, warmState(NOON, stop('break_even')))
+    const lasts = announcedAt(NOON + 4 * MINUTE_MS, warmState(NOON, stop('break_even')))
     expect(decide(lasts, auto, NOON)).toMatchObject({ do: 'stop', reason: 'break_even' })
     const kept = announcedAt(at, warmState(NOON))
     expect(decide(kept, context(), NOON)).toEqual(decide(warmState(NOON), context(), NOON))
   })
 
   it('one probe is enough close to the instant, and one that would come too late is not sent', () => {
-    const told = announcedAt(NOON + 5 * MINUTE, warmState(NOON, stop('break_even')))
-    expect(decide(told, auto, NOON + 3 * MINUTE)).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE - 90_000 })
-    expect(decide(told, auto, NOON + 5 * MINUTE - 90_000)).toMatchObject({ do: 'send', purpose: 'keep' })
-    const late = announcedAt(NOON + 6 * MINUTE, warmState(NOON, stop('break_even')))
-    expect(decide(late, auto, NOON + 5 * MINUTE - 1_000)).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE })
-    expect(decide(late, auto, NOON + 5 * MINUTE)).toMatchObject({ do: 'send', purpose: 'write' })
+    const told = announcedAt(NOON + 5 * MINUTE_MS, warmState(NOON, stop('break_even')))
+    expect(decide(told, auto, NOON + 3 * MINUTE_MS)).toMatchObject({
+      do: 'wait',
+      untilAt: NOON + 5 * MINUTE_MS - 90_000,
+    })
+    expect(decide(told, auto, NOON + 5 * MINUTE_MS - 90_000)).toMatchObject({ do: 'send', purpose: 'keep' })
+    const late = announcedAt(NOON + 6 * MINUTE_MS, warmState(NOON, stop('break_even')))
+    expect(decide(late, auto, NOON + 5 * MINUTE_MS - 1_000)).toMatchObject({
+      do: 'wait',
+      untilAt: NOON + 5 * MINUTE_MS,
+    })
+    expect(decide(late, auto, NOON + 5 * MINUTE_MS)).toMatchObject({ do: 'send', purpose: 'write' })
   })
 
   it.each([
     ['the kill switch', { killed: true }, {}],
     ['a refusal', {}, stop('provider_refused')],
     ['a prefix that is not cached', {}, { verdict: 'uncacheable' as const }],
-    ['a newer version', { newer: { takenAt: NOON - HOUR, warmAt: NOON - HOUR } }, {}],
+    ['a newer version', { newer: { takenAt: NOON - HOUR_MS, warmAt: NOON - HOUR_MS } }, {}],
     ['a credential that is gone', { gone: { reason: 'credential_replaced' as const, why: 'it was deleted' } }, {}],
     ['a price that nobody knows', { facts: { ...facts, price: null } }, {}],
   ])('does not get past %s', (_, given, change) => {
     for (const plan of ['auto', 'off'] as const) {
-      const told = announcedAt(at, warmState(NOON - HOUR, { verdict: 'cold', ...change }))
+      const told = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...change }))
       expect(decide(told, context({ keepWarm: planned(plan), ...given }), at - 90_000)).toMatchObject({ do: 'stop' })
     }
   })
 
   it('does not get past a budget, and asks the one of its own day', () => {
     const poor = context({ keepWarm: planned('auto', { budgetNanosPerDay: 30_000_000 }) })
-    const told = announcedAt(at, warmState(NOON - HOUR, { verdict: 'cold', ...stop('lapsed') }))
+    const told = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') }))
     expect(decide(told, poor, at - 90_000)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
-    const tomorrow = NOON + 24 * HOUR
-    const spent = warmState(NOON - HOUR, { verdict: 'cold', spentNanos: 1e9, ...stop('budget_exhausted') })
+    const tomorrow = NOON + 24 * HOUR_MS
+    const spent = warmState(NOON - HOUR_MS, { verdict: 'cold', spentNanos: 1e9, ...stop('budget_exhausted') })
     expect(decide(announcedAt(tomorrow, spent), auto, NOON)).toMatchObject({ untilAt: tomorrow - 90_000 })
     expect(decide(announcedAt(tomorrow, spent), auto, tomorrow - 90_000)).toMatchObject({ do: 'send' })
   })
@@ -97,29 +104,32 @@ describe('announced traffic', () => {
   it('waits after a call that failed', () => {
     const failure = { kind: 'provider_limited', message: 'slow down' } as const
     const lastFailure = { at: at - 80_000, failure, againAt: at - 60_000 }
-    const cold = warmState(NOON - HOUR, { verdict: 'cold', failuresInRow: 1, lastFailure, ...stop('lapsed') })
+    const cold = warmState(NOON - HOUR_MS, { verdict: 'cold', failuresInRow: 1, lastFailure, ...stop('lapsed') })
     expect(decide(announcedAt(at, cold), auto, at - 79_000)).toMatchObject({ do: 'wait', untilAt: at - 60_000 })
   })
 
   it('taken back, leaves the plan as it would be without it', () => {
-    const cold = warmState(NOON - HOUR, { verdict: 'cold', ...stop('lapsed') })
-    const told = announcedAt(NOON + 2 * HOUR, announcedAt(at, cold))
+    const cold = warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') })
+    const told = announcedAt(NOON + 2 * HOUR_MS, announcedAt(at, cold))
     const one = withdrawn(told, at, NOON)?.state ?? cold
-    expect(reschedule(one, auto, NOON).state.nextAt).toBe(NOON + 2 * HOUR - 90_000)
+    expect(reschedule(one, auto, NOON).state.nextAt).toBe(NOON + 2 * HOUR_MS - 90_000)
     const none = withdrawn(told, null, NOON)?.state ?? told
     expect(reschedule(none, auto, NOON).state).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
-    expect(withdrawn(told, NOON + 4 * HOUR, NOON)).toBeNull()
+    expect(withdrawn(told, NOON + 4 * HOUR_MS, NOON)).toBeNull()
     expect(withdrawn(cold, null, NOON)).toBeNull()
     // What has passed cannot be taken back.
     expect(withdrawn(told, at, at)).toBeNull()
   })
 
   it('is kept in order, once for each instant, bounded, and dropped when it has passed', () => {
-    let state = announcedAt(NOON + HOUR, announcedAt(NOON + 2 * HOUR, announcedAt(NOON + HOUR, warmState(NOON))))
-    expect(state.announcements?.map((one) => one.at)).toEqual([NOON + HOUR, NOON + 2 * HOUR])
-    for (let n = 2; n < MOST_ANNOUNCEMENTS; n++) state = announcedAt(NOON + 3 * HOUR + n, state)
-    expect(applyAnnouncement(state, { at: NOON + 9 * HOUR, expectedRequests: 1 }, NOON)).toBeNull()
-    expect(applyAnnouncement(state, { at: NOON + HOUR, expectedRequests: 5 }, NOON)).not.toBeNull()
-    expect(reschedule(state, auto, NOON + HOUR).state.announcements).toHaveLength(MOST_ANNOUNCEMENTS - 1)
+    let state = announcedAt(
+      NOON + HOUR_MS,
+      announcedAt(NOON + 2 * HOUR_MS, announcedAt(NOON + HOUR_MS, warmState(NOON))),
+    )
+    expect(state.announcements?.map((one) => one.at)).toEqual([NOON + HOUR_MS, NOON + 2 * HOUR_MS])
+    for (let n = 2; n < MOST_ANNOUNCEMENTS; n++) state = announcedAt(NOON + 3 * HOUR_MS + n, state)
+    expect(applyAnnouncement(state, { at: NOON + 9 * HOUR_MS, expectedRequests: 1 }, NOON)).toBeNull()
+    expect(applyAnnouncement(state, { at: NOON + HOUR_MS, expectedRequests: 5 }, NOON)).not.toBeNull()
+    expect(reschedule(state, auto, NOON + HOUR_MS).state.announcements).toHaveLength(MOST_ANNOUNCEMENTS - 1)
   })
 })

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
 import type { HistoryRow } from '../../../src/core/prefix/history.ts'
 import { rollUpRows } from '../../../src/core/prefix/history-roll-up.ts'
-import { HOUR, MINUTE, NOON, usage } from '../../support/sample.ts'
+import { NOON, usage } from '../../support/sample.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const receipt = (at: number, kind: 'full' | 'written', costNanos: number | null): HistoryRow => ({
   at,
@@ -17,10 +18,10 @@ const receipt = (at: number, kind: 'full' | 'written', costNanos: number | null)
 })
 const rows: HistoryRow[] = [
   receipt(NOON, 'written', 100),
-  receipt(NOON + 5 * MINUTE, 'full', 10),
-  receipt(NOON + 6 * MINUTE, 'full', null),
-  { at: NOON + 10 * MINUTE, type: 'arrival', count: 3, hits: 2, misses: 1, cachedTokens: 500 },
-  { at: NOON + HOUR, type: 'decision', decision: 'lapse', why: '' },
+  receipt(NOON + 5 * MINUTE_MS, 'full', 10),
+  receipt(NOON + 6 * MINUTE_MS, 'full', null),
+  { at: NOON + 10 * MINUTE_MS, type: 'arrival', count: 3, hits: 2, misses: 1, cachedTokens: 500 },
+  { at: NOON + HOUR_MS, type: 'decision', decision: 'lapse', why: '' },
 ]
 
 it('old rows are told by the hour, and nothing is lost but the single rows', () => {
@@ -38,7 +39,7 @@ it('old rows are told by the hour, and nothing is lost but the single rows', () 
       decisions: {},
     },
     {
-      at: NOON + HOUR,
+      at: NOON + HOUR_MS,
       type: 'rollup',
       receipts: {},
       costNanos: 0,

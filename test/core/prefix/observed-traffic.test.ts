@@ -7,7 +7,8 @@ import { counted, fadedCounts } from '../../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import { rollUpRows } from '../../../src/core/prefix/history-roll-up.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
-import { facts, HOUR, MINUTE, NOON, usage, warmState } from '../../support/sample.ts'
+import { facts, NOON, usage, warmState } from '../../support/sample.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 /** What the product keeps of requests that are reported as they come: its row, its history, and what it counted at each instant. */
 function observed(times: readonly number[]) {
@@ -49,9 +50,9 @@ test('the history of a week tells how many requests had come when each idle gap 
   fc.assert(
     fc.property(bursts, (times) => {
       const { state, rows, knew } = observed(times)
-      const endAt = (times.at(-1) ?? 0) + HOUR
+      const endAt = (times.at(-1) ?? 0) + HOUR_MS
       const { gaps, last } = observedTraffic(state, rows, endAt)
-      expect(last).toEqual({ startAt: times.at(-1), lengthMs: HOUR, requests: state.requests })
+      expect(last).toEqual({ startAt: times.at(-1), lengthMs: HOUR_MS, requests: state.requests })
       for (const { startAt, requests } of gaps) {
         const known = knew.get(startAt)
         if (known === undefined) throw new Error('a gap that began with no request')
@@ -74,7 +75,7 @@ test('all requests are told of, none twice, also where the history holds hours',
       const aged = [...rollUpRows(rows.slice(0, cut)), ...rows.slice(cut)]
       const endAt = times.at(-1) ?? 0
       const gaps = [...(state.gaps ?? []), endAt / 1000, 7_200]
-      const after = { gaps, lastArrivalAt: endAt + 2 * HOUR }
+      const after = { gaps, lastArrivalAt: endAt + 2 * HOUR_MS }
       const { last } = observedTraffic(after, aged, after.lastArrivalAt)
       const [told, known] = [last, state].map((one) => one?.requests?.counts[4] ?? Number.NaN)
       // A request is told of with the row after it, so an hour may hold some from before an idle gap of two days.
@@ -87,25 +88,25 @@ test('all requests are told of, none twice, also where the history holds hours',
 
 test('a burst before a gap is counted before it, though its row was written after it', () => {
   const times = [0, 5, 10, 15, 20].map((second) => NOON + second * 1000)
-  const { state, rows } = observed([...times, NOON + 3 * HOUR, NOON + 9 * HOUR])
+  const { state, rows } = observed([...times, NOON + 3 * HOUR_MS, NOON + 9 * HOUR_MS])
   expect(rows.filter(({ type }) => type === 'arrival')).toHaveLength(2)
-  const { gaps } = observedTraffic(state, rows, NOON + 9 * HOUR)
+  const { gaps } = observedTraffic(state, rows, NOON + 9 * HOUR_MS)
   expect(gaps).toHaveLength(2)
   expect(gaps[0]?.requests.counts[4]).toBeCloseTo(5, 1)
-  expect(fadedCounts(gaps[1]!.requests, NOON + 3 * HOUR)[4]).toBeCloseTo(6, 0)
+  expect(fadedCounts(gaps[1]!.requests, NOON + 3 * HOUR_MS)[4]).toBeCloseTo(6, 0)
 })
 
 test('a prefix that nobody used has no traffic, and one whose history is gone has at least what began its gaps', () => {
   expect(observedTraffic(warmState(NOON), [], NOON)).toEqual({ gaps: [], last: null })
-  const { state } = observed([NOON, NOON + HOUR])
-  const { gaps, last } = observedTraffic(state, [], NOON + 2 * HOUR)
-  expect(gaps).toEqual([{ startAt: NOON, lengthMs: HOUR, requests: counted(null, NOON) }])
+  const { state } = observed([NOON, NOON + HOUR_MS])
+  const { gaps, last } = observedTraffic(state, [], NOON + 2 * HOUR_MS)
+  expect(gaps).toEqual([{ startAt: NOON, lengthMs: HOUR_MS, requests: counted(null, NOON) }])
   expect(last?.requests).toEqual(state.requests)
 })
 
 test('a history is asked for no further back than a count can hold', () => {
-  const { state } = observed([NOON, NOON + HOUR])
+  const { state } = observed([NOON, NOON + HOUR_MS])
   const from = countedFrom(state)
   expect(fadedCounts(counted(null, from), NOON)[4]).toBeLessThan(0.01)
-  expect(fadedCounts(counted(null, from + 8 * 24 * 60 * MINUTE), NOON)[4]).toBeGreaterThan(0.01)
+  expect(fadedCounts(counted(null, from + 8 * 24 * 60 * MINUTE_MS), NOON)[4]).toBeGreaterThan(0.01)
 })

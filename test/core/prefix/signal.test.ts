@@ -7,17 +7,17 @@ import { decide } from '../../../src/core/planning/decide.ts'
 import { leadMs } from '../../../src/core/time/latency.ts'
 import { applySignal } from '../../../src/core/prefix/signal.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
-import { context, facts, HOUR, MINUTE, NOON, planned, usage, warmState } from '../../support/sample.ts'
-import { iso } from '../../../src/core/time/time.ts'
+import { context, facts, NOON, planned, usage, warmState } from '../../support/sample.ts'
+import { HOUR_MS, iso, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const auto = context({ keepWarm: planned('auto') })
-const dueAt = NOON + 5 * MINUTE - leadMs(5 * MINUTE, 1_000)
-const end = { kind: 'end', at: NOON + MINUTE } as const
-const pending = (untilAt: number, at = NOON + MINUTE) => ({ kind: 'pending', at, untilAt }) as const
+const dueAt = NOON + 5 * MINUTE_MS - leadMs(5 * MINUTE_MS, 1_000)
+const end = { kind: 'end', at: NOON + MINUTE_MS } as const
+const pending = (untilAt: number, at = NOON + MINUTE_MS) => ({ kind: 'pending', at, untilAt }) as const
 const arrival = (startedAt: number) => ({ startedAt, usage: usage(10_000, 0), ttftMs: null })
 
 function ended(change: Partial<PrefixState> = {}): PrefixState {
-  return reschedule(applySignal(warmState(NOON, change), end).state, auto, NOON + MINUTE).state
+  return reschedule(applySignal(warmState(NOON, change), end).state, auto, NOON + MINUTE_MS).state
 }
 
 describe('the session is over', () => {
@@ -26,11 +26,11 @@ describe('the session is over', () => {
     expect(told.rows).toMatchObject([{ decision: 'signal:end' }])
     // What was claimed before counts no more.
     expect(told.state.generation).toBe(5)
-    const { state, rows } = reschedule(told.state, auto, NOON + MINUTE)
+    const { state, rows } = reschedule(told.state, auto, NOON + MINUTE_MS)
     expect(rows).toMatchObject([{ decision: 'stop:session_over' }])
     expect(state).toMatchObject({ nextAt: null, stopped: { reason: 'session_over' } })
     expect(state.stopped?.why).toContain('real request')
-    expect(applySignal(state, { ...end, at: NOON + 2 * MINUTE })).toEqual({ state, rows: [] })
+    expect(applySignal(state, { ...end, at: NOON + 2 * MINUTE_MS })).toEqual({ state, rows: [] })
   })
 
   it('leaves plans alone that were given as a number or as always', () => {
@@ -40,16 +40,28 @@ describe('the session is over', () => {
   })
 
   it('ends with the next real request, and not with an older one that is only reported now', () => {
-    const late = applyArrivals(ended(), [arrival(NOON + MINUTE - 5_000)], NOON + 2 * MINUTE, NOON, facts.retentions)
+    const late = applyArrivals(
+      ended(),
+      [arrival(NOON + MINUTE_MS - 5_000)],
+      NOON + 2 * MINUTE_MS,
+      NOON,
+      facts.retentions,
+    )
     expect(late.state).toMatchObject({ signal: { kind: 'end' }, stopped: { reason: 'session_over' } })
     expect(late.rows).not.toContainEqual(expect.objectContaining({ decision: 'resume' }))
-    const next = applyArrivals(late.state, [arrival(NOON + 2 * MINUTE)], NOON + 2 * MINUTE, NOON, facts.retentions)
+    const next = applyArrivals(
+      late.state,
+      [arrival(NOON + 2 * MINUTE_MS)],
+      NOON + 2 * MINUTE_MS,
+      NOON,
+      facts.retentions,
+    )
     expect(next.state).toMatchObject({ signal: null, stopped: null })
-    expect(decide(next.state, auto, NOON + 2 * MINUTE)).toMatchObject({ do: 'wait', code: 'hold' })
+    expect(decide(next.state, auto, NOON + 2 * MINUTE_MS)).toMatchObject({ do: 'wait', code: 'hold' })
   })
 
   it('ends with a warm that was asked for after it, and not with one that was on its way already', () => {
-    expect(restart(ended(), NOON + 2 * MINUTE).signal).toBeNull()
+    expect(restart(ended(), NOON + 2 * MINUTE_MS).signal).toBeNull()
     expect(restart(ended(), NOON).signal).toEqual(end)
   })
 })
@@ -58,61 +70,63 @@ describe('work is running that will come back', () => {
   const spent = { probesSinceArrival: 11 }
 
   it('holds an auto plan beyond break-even, says so, and stops once the entry outlasts it', () => {
-    const state = applySignal(warmState(NOON, spent), pending(NOON + HOUR)).state
+    const state = applySignal(warmState(NOON, spent), pending(NOON + HOUR_MS)).state
     expect(decide(warmState(NOON, spent), auto, dueAt)).toMatchObject({ do: 'stop', reason: 'break_even' })
     const held = decide(state, auto, dueAt)
     expect(held).toMatchObject({ do: 'send', purpose: 'keep' })
     expect(held.why).toContain('work is running')
-    expect(decide({ ...state, signal: pending(dueAt) }, auto, NOON + MINUTE)).toMatchObject({ reason: 'break_even' })
-    const over = { ...state, anchorAt: NOON + HOUR - MINUTE }
-    expect(decide(over, auto, NOON + HOUR)).toMatchObject({ do: 'stop', reason: 'break_even' })
+    expect(decide({ ...state, signal: pending(dueAt) }, auto, NOON + MINUTE_MS)).toMatchObject({ reason: 'break_even' })
+    const over = { ...state, anchorAt: NOON + HOUR_MS - MINUTE_MS }
+    expect(decide(over, auto, NOON + HOUR_MS)).toMatchObject({ do: 'stop', reason: 'break_even' })
   })
 
   it('is said before break-even, too, and no more once it has passed', () => {
-    const state = applySignal(warmState(NOON), pending(NOON + HOUR)).state
-    const said = `work is pending, until ${iso(NOON + HOUR)} at the latest`
-    expect(decide(state, auto, NOON + MINUTE).why).toContain(said)
-    expect(decide({ ...state, anchorAt: NOON + HOUR }, auto, NOON + HOUR + MINUTE).why).not.toContain('pending')
+    const state = applySignal(warmState(NOON), pending(NOON + HOUR_MS)).state
+    const said = `work is pending, until ${iso(NOON + HOUR_MS)} at the latest`
+    expect(decide(state, auto, NOON + MINUTE_MS).why).toContain(said)
+    expect(decide({ ...state, anchorAt: NOON + HOUR_MS }, auto, NOON + HOUR_MS + MINUTE_MS).why).not.toContain(
+      'pending',
+    )
   })
 
   it('stays within the budget', () => {
     const poor = context({ keepWarm: planned('auto', { budgetNanosPerDay: 30_000_000 }) })
-    const state = applySignal(warmState(NOON, spent), pending(NOON + HOUR)).state
+    const state = applySignal(warmState(NOON, spent), pending(NOON + HOUR_MS)).state
     expect(decide(state, poor, dueAt)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
   })
 
   it('takes back that the session is over, and a rest at break-even, but revives nothing', () => {
-    for (const state of [ended(), reschedule(warmState(NOON, spent), auto, NOON + MINUTE).state]) {
+    for (const state of [ended(), reschedule(warmState(NOON, spent), auto, NOON + MINUTE_MS).state]) {
       expect(state.stopped).not.toBeNull()
-      const told = applySignal(state, pending(NOON + HOUR, NOON + 2 * MINUTE)).state
-      expect(decide(told, auto, NOON + 2 * MINUTE)).toMatchObject({ do: 'wait', code: 'hold', untilAt: dueAt })
-      const later = reschedule(told, auto, NOON + 10 * MINUTE).state
+      const told = applySignal(state, pending(NOON + HOUR_MS, NOON + 2 * MINUTE_MS)).state
+      expect(decide(told, auto, NOON + 2 * MINUTE_MS)).toMatchObject({ do: 'wait', code: 'hold', untilAt: dueAt })
+      const later = reschedule(told, auto, NOON + 10 * MINUTE_MS).state
       expect(later).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
     }
   })
 
   it('keep-alives that it asks for are no loss of the plan, and others are', () => {
     const answer = {
-      startedAt: NOON + 4 * MINUTE,
+      startedAt: NOON + 4 * MINUTE_MS,
       latencyMs: 400,
       purpose: 'keep',
       primitive: 'zero_output',
       usage: usage(10_000, 0),
       model: null,
     } as const
-    const told = applySignal(warmState(NOON), pending(NOON + HOUR)).state
+    const told = applySignal(warmState(NOON), pending(NOON + HOUR_MS)).state
     expect(applyAnswer(told, answer, auto, null).state.loss.nanos).toBe(0)
     expect(applyAnswer(warmState(NOON), answer, auto, null).state.loss.nanos).toBeGreaterThan(0)
   })
 
   it('is dropped once it has passed', () => {
-    const told = applySignal(warmState(NOON), pending(NOON + 2 * MINUTE)).state
-    expect(reschedule(told, auto, NOON + MINUTE).state.signal).toEqual(pending(NOON + 2 * MINUTE))
-    expect(reschedule(told, auto, NOON + 2 * MINUTE).state.signal).toBeNull()
+    const told = applySignal(warmState(NOON), pending(NOON + 2 * MINUTE_MS)).state
+    expect(reschedule(told, auto, NOON + MINUTE_MS).state.signal).toEqual(pending(NOON + 2 * MINUTE_MS))
+    expect(reschedule(told, auto, NOON + 2 * MINUTE_MS).state.signal).toBeNull()
   })
 
   it('does not end a rest that has another reason', () => {
     const stopped = { reason: 'provider_refused', at: NOON, why: 'the key' } as const
-    expect(applySignal(warmState(NOON, { stopped }), pending(NOON + HOUR)).state.stopped).toEqual(stopped)
+    expect(applySignal(warmState(NOON, { stopped }), pending(NOON + HOUR_MS)).state.stopped).toEqual(stopped)
   })
 })

@@ -7,15 +7,16 @@ import type { KeepWarm } from '../../../src/core/planning/plan.ts'
 import { oracle } from '../../../src/core/simulation/oracle.ts'
 import { trafficOf } from '../../../src/core/demand/traffic.ts'
 import type { SeenGap } from '../../../src/core/demand/traffic.ts'
-import { HOUR, MINUTE, NOON } from '../../support/sample.ts'
+import { NOON } from '../../support/sample.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 /** Five minutes, a probe every four and a half; a rewrite costs 12.5 reads. */
-const five: Holding = { name: '5m', ttlMs: 5 * MINUTE, everyMs: 4.5 * MINUTE, write: 125, read: 10, probe: 11 }
+const five: Holding = { name: '5m', ttlMs: 5 * MINUTE_MS, everyMs: 4.5 * MINUTE_MS, write: 125, read: 10, probe: 11 }
 
 /** One request at the end of each. */
 function traffic(minutes: readonly number[], idleMs = 0) {
   let at = NOON
-  const times = [at, ...minutes.map((length) => (at += length * MINUTE))]
+  const times = [at, ...minutes.map((length) => (at += length * MINUTE_MS))]
   return trafficOf(
     times.map((time) => ({ startAt: time, endAt: time, count: 1 })),
     at + idleMs,
@@ -50,8 +51,8 @@ describe('a plan replayed on gaps that were seen', () => {
   })
 
   it('charges the idle time after the last real request, up to the end of the plan', () => {
-    expect(run([], { probes: 3 }, 6 * HOUR)).toMatchObject({ probes: 3, coldStarts: 0, probesCost: 33 })
-    expect(run([], 'always', 6 * HOUR, 20 * MINUTE).probes).toBe(4)
+    expect(run([], { probes: 3 }, 6 * HOUR_MS)).toMatchObject({ probes: 3, coldStarts: 0, probesCost: 33 })
+    expect(run([], 'always', 6 * HOUR_MS, 20 * MINUTE_MS).probes).toBe(4)
   })
 
   it('never costs more with auto than twice what doing nothing costs, and the idle time at its end', () => {
@@ -82,7 +83,7 @@ describe('a plan replayed on gaps that were seen', () => {
       {
         write: () => five,
         probes: () => (asked.push(told.length), 1),
-        ended: ({ lengthMs }) => void told.push(lengthMs / MINUTE),
+        ended: ({ lengthMs }) => void told.push(lengthMs / MINUTE_MS),
       },
     )
     expect(asked).toEqual([0, 1, 2])
@@ -91,7 +92,7 @@ describe('a plan replayed on gaps that were seen', () => {
 })
 
 describe('the clairvoyant', () => {
-  const hour: Holding = { name: '1h', ttlMs: 60 * MINUTE, everyMs: 55 * MINUTE, write: 200, read: 10, probe: 11 }
+  const hour: Holding = { name: '1h', ttlMs: 60 * MINUTE_MS, everyMs: 55 * MINUTE_MS, write: 200, read: 10, probe: 11 }
 
   it('says what its cheapest way did, and that adds up to its cost', () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 12 })

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, expect, it, vi } from 'vitest'
 import type { SupervisorEnv } from '../../../examples/supervisor/worker.ts'
 import { LiveStore } from '../../../src/durable/live/tables.ts'
+import { DAY_MS } from '../../../src/core/time/time.ts'
 
 const bindings = env as unknown as SupervisorEnv
 
@@ -12,7 +13,7 @@ it('a thousand objects have one alarm each, and once evicted none of them wakes 
   const stubs = Array.from({ length: 1_000 }, (_, n) => bindings.SUPERVISOR.getByName(`s${n}`))
   for (const stub of stubs) await stub.emit({ type: 'deploy.succeeded', data: { commit: 'a' } })
   for (const stub of stubs) await vi.waitFor(async () => expect((await stub.look()).handled).toBe(1), 20_000)
-  const month = 30 * 24 * 3_600_000
+  const month = 30 * DAY_MS
   for (const stub of stubs) {
     const due = await runInDurableObject(stub, (_, state) => state.storage.getAlarm())
     const { activeAt } = await stub.look()

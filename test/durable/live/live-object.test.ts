@@ -6,6 +6,7 @@ import type { LiveView } from '../../../src/durable/live/definition.ts'
 import { readFailure } from '../../../src/contract/failure.ts'
 import type { FailureValue } from '../../../src/contract/failure.ts'
 import { signSnapshot } from '../../../src/runtime/snapshot.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/core/time/time.ts'
 
 const bindings = env as unknown as SupervisorEnv
 type Stub = DurableObjectStub<Supervisor>
@@ -111,7 +112,7 @@ describe('events', () => {
     await runInDurableObject(stub, async (instance: Supervisor) => {
       for (let n = 0; n < 5; n += 1) {
         const now = instance.clock.now() + 60_000
-        instance.clock = { ...instance.clock, now: () => now, realAt: (at) => at + 86_400_000 }
+        instance.clock = { ...instance.clock, now: () => now, realAt: (at) => at + DAY_MS }
         await instance.alarm()
       }
     })
@@ -151,10 +152,10 @@ describe('an event that was cut off in its handler', () => {
 describe('an end', () => {
   it('comes by itself when nobody sends anything, by the one alarm, and its reason is kept', async () => {
     const stub = named('idle')
-    await stub.start({ idleTimeoutMs: 3_600_000 })
+    await stub.start({ idleTimeoutMs: HOUR_MS })
     await runInDurableObject(stub, async (instance: Supervisor, state) => {
       const due = await state.storage.getAlarm()
-      expect(due).toBe(instance.look().startedAt + 3_600_000)
+      expect(due).toBe(instance.look().startedAt + HOUR_MS)
       instance.clock = { ...instance.clock, now: () => Number(due) }
     })
     expect(await runDurableObjectAlarm(stub)).toBe(true)
@@ -223,7 +224,7 @@ describe('a question that a handler asks', () => {
     await runInDurableObject(stub, async (instance: Supervisor, state) => {
       expect(await state.storage.getAlarm()).toBeNull()
       const { clock } = instance
-      instance.clock = { ...clock, now: () => clock.now() + 60 * 24 * 3_600_000 }
+      instance.clock = { ...clock, now: () => clock.now() + 60 * DAY_MS }
       await instance.alarm()
       instance.clock = clock
     })

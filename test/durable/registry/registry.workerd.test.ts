@@ -14,9 +14,9 @@ import { anthropicBody, registrationOf } from '../../support/registration.ts'
 import { fault, installLab, received } from '../../support/lab.ts'
 import { tick, worker } from '../../support/worker.ts'
 import type { Lease, Outcome } from '../../../src/calls/lease.ts'
+import { MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const bindings = env as unknown as Environment
-const MINUTE = 60_000
 /** In the future of the machine's clock, so that alarms fire only when a test lets them. */
 const START = Date.UTC(2031, 0, 6, 12)
 const always: KeepWarm = {
@@ -100,20 +100,20 @@ async function probes(id: string): Promise<number> {
 it('a prefix is written, claimed by the sweep, read by the consumer, and warm for another retention', async () => {
   const id = await warmed()
   expect((await registry().view(id)).belief.state).toBe('warm')
-  at(START + 4 * MINUTE + 36_000)
+  at(START + 4 * MINUTE_MS + 36_000)
   await tick()
   await until(async () => (await probes(id)) === 2)
   const view = await registry().view(id)
   expect(view.state.lastReceipt).toMatchObject({ kind: 'full', purpose: 'keep', primitive: 'zero_output' })
-  expect(view.belief.warmUntil).toBe((view.state.lastReceipt?.at ?? 0) + 5 * MINUTE)
-  expect(view.state.lastReceipt?.at).toBeLessThan(START + 5 * MINUTE - 20_000)
+  expect(view.belief.warmUntil).toBe((view.state.lastReceipt?.at ?? 0) + 5 * MINUTE_MS)
+  expect(view.state.lastReceipt?.at).toBeLessThan(START + 5 * MINUTE_MS - 20_000)
   // The tick holds managed caches against the provider's list as well.
   expect(received(lab).filter(({ path }) => !path.includes('cachedContents'))).toHaveLength(2)
 })
 
 it('without any tick, the alarm keeps it warm', async () => {
   const id = await warmed()
-  at(START + 4 * MINUTE + 36_000)
+  at(START + 4 * MINUTE_MS + 36_000)
   expect(await runDurableObjectAlarm(registry())).toBe(true)
   await until(async () => (await probes(id)) === 2)
   expect((await registry().view(id)).state.lastReceipt?.kind).toBe('full')
@@ -123,8 +123,8 @@ it('the alarm is armed for the next due time, not for the lapse', async () => {
   await warmed()
   await runDurableObjectAlarm(registry()) // the one that registration set, in case nobody came to warm it
   const armed = await runInDurableObject(registry(), (_, state) => state.storage.getAlarm())
-  expect(armed).toBeGreaterThan(START + 4 * MINUTE)
-  expect(armed).toBeLessThan(START + 5 * MINUTE - 20_000)
+  expect(armed).toBeGreaterThan(START + 4 * MINUTE_MS)
+  expect(armed).toBeLessThan(START + 5 * MINUTE_MS - 20_000)
 })
 
 it('everything survives an eviction: belief, plan, history, alarm', async () => {
@@ -132,7 +132,7 @@ it('everything survives an eviction: belief, plan, history, alarm', async () => 
   const before = { view: await registry().view(id), history: await registry().history(id) }
   await evictDurableObject(registry())
   expect({ view: await registry().view(id), history: await registry().history(id) }).toEqual(before)
-  at(START + 4 * MINUTE + 36_000)
+  at(START + 4 * MINUTE_MS + 36_000)
   expect(await runDurableObjectAlarm(registry())).toBe(true)
   await until(async () => (await probes(id)) === 2)
 })
@@ -211,7 +211,7 @@ it('a crowd that warms in the background shares one job and one call', async () 
 
 it('a message delivered twice sends one probe', async () => {
   const id = await warmed()
-  at(START + 4 * MINUTE + 36_000)
+  at(START + 4 * MINUTE_MS + 36_000)
   const [seq] = await claims()
   const message = (n: number) => ({
     id: `m${n}`,
@@ -244,9 +244,9 @@ async function claims(): Promise<number[]> {
 
 it('a lost message is made good by the alarm, in time', async () => {
   const id = await warmed()
-  at(START + 4 * MINUTE + 36_000)
+  at(START + 4 * MINUTE_MS + 36_000)
   expect(await claims()).toHaveLength(1)
-  at(START + 4 * MINUTE + 46_000)
+  at(START + 4 * MINUTE_MS + 46_000)
   expect(await runDurableObjectAlarm(registry())).toBe(true)
   await until(async () => (await probes(id)) === 2)
   expect((await registry().view(id)).state.lastReceipt?.kind).toBe('full')
@@ -254,7 +254,7 @@ it('a lost message is made good by the alarm, in time', async () => {
 
 it('a consumer that dies between begin and settle: one more probe, the first stays as unknown at its worst case', async () => {
   const id = await warmed()
-  at(START + 4 * MINUTE + 36_000)
+  at(START + 4 * MINUTE_MS + 36_000)
   const [seq] = await claims()
   const { leases } = await registry().begin(seq ?? 0)
   expect(leases).toHaveLength(1)
@@ -289,7 +289,7 @@ it('a provider that refuses max_tokens 0 is asked for one token, and that is rem
 
 it('a throttled keep-alive is tried again inside its time, under a fresh lease', async () => {
   const id = await warmed()
-  at(START + 4 * MINUTE + 36_000)
+  at(START + 4 * MINUTE_MS + 36_000)
   await fault(lab, { provider: 'anthropic', kind: 'rate_limited', times: 1, retry_after_ms: 0 })
   await tick()
   // The consumer waits in this clock, which stands still unless it is moved.
@@ -311,7 +311,7 @@ it('a message that is not ours, or of an account that is gone, harms nobody', as
 
 it('what is in a dead letter is due again at once', async () => {
   const id = await warmed()
-  at(START + 4 * MINUTE + 36_000)
+  at(START + 4 * MINUTE_MS + 36_000)
   const [seq] = await claims()
   await worker.queue('pilotlight-probes-dead', [
     { id: 'd', timestamp: new Date(), attempts: 1, body: { account: `account-${account}`, seq } },
@@ -319,7 +319,7 @@ it('what is in a dead letter is due again at once', async () => {
   expect(await registry().history(id)).toContainEqual(
     expect.objectContaining({ type: 'decision', decision: 'dead_letter' }),
   )
-  at(START + 4 * MINUTE + 39_000)
+  at(START + 4 * MINUTE_MS + 39_000)
   expect(await runDurableObjectAlarm(registry())).toBe(true)
   await until(async () => (await probes(id)) === 2)
 })

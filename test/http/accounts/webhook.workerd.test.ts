@@ -7,6 +7,7 @@ import type { Answer } from '../support.ts'
 import { ADMIN, anthropicBody, bindings, call, get, newAccount, pick, post, useLab, warmOf } from '../support.ts'
 import { accountWithUse } from '../../../src/contract/account.ts'
 import { newWebhookAnswer, webhookAnswer, webhookMessage, webhookTestAnswer } from '../../../src/contract/webhook.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const world = useLab()
 const admin = { key: ADMIN }
@@ -192,7 +193,7 @@ it('what an endpoint that is gone was not told is shown as undeliverable', async
   await tick()
   await until(async () => (await shown())['undeliverable'] === 1)
   expect((await get('/metrics', { key: account.key })).text).toContain('pilotlight_webhook_undeliverable 1\n')
-  later(3_600_000)
+  later(HOUR_MS)
   await tick()
   expect(received).toHaveLength(1)
 })
@@ -209,7 +210,7 @@ it('an endpoint that does not answer delays no sweep and no probe of its account
   await call('PUT', `/accounts/${account.id}/credentials/other`, key, admin)
   const body = warmOf(anthropicBody(), { credential: 'other', keep_warm: { plan: 'always' } })
   const id = pick(await post('/warm', body, { key: account.key }), 'id')
-  later(4 * 60_000 + 36_000)
+  later(4 * MINUTE_MS + 36_000)
   await tick()
   await until(() => received.length === 1)
   await until(async () => pick(await get(`/prefixes/${id}`, { key: account.key }), 'probes') === 2)

@@ -3,12 +3,13 @@ import { expect, it, vi } from 'vitest'
 import { botName } from '../../../src/durable/bot/state.ts'
 import { LiveStore } from '../../../src/durable/live/tables.ts'
 import { bindings, get, pick, post, useLab } from '../support.ts'
+import { DAY_MS } from '../../../src/core/time/time.ts'
 
 useLab()
 
 const BOTS = 1_000
 const AT_ONCE = 50
-const MONTH_MS = 30 * 24 * 3_600_000
+const MONTH_MS = 30 * DAY_MS
 
 it('a thousand bots have one alarm each, and once evicted none is built but the one that gets a message or its alarm', async () => {
   const body = { provider: 'anthropic', model: 'claude-opus-5', system_prompt: 'You sell tents.', idle_timeout: '30d' }

@@ -5,6 +5,7 @@ import { BotCallLog } from '../../../src/durable/bot/call-log.ts'
 import { durableSql } from '../../../src/durable/sql.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './support.ts'
 import { ADMIN, bindings, call, get, newAccount, pick, post, received, useLab } from '../support.ts'
+import { HOUR_MS } from '../../../src/core/time/time.ts'
 
 const world = useLab()
 const modelCalls = () => received(world.lab).length
@@ -172,7 +173,7 @@ describe('the life of a bot', () => {
     const id = await begin({ ...anthropic, idle_timeout: '1h' })
     const stub = objectOf(id)
     const due = await runInDurableObject(stub, (_, state) => state.storage.getAlarm())
-    expect(due).toBe((await stub.view()).activeAt + 3_600_000)
+    expect(due).toBe((await stub.view()).activeAt + HOUR_MS)
     const rests = objectOf(await begin())
     expect(await runInDurableObject(rests, (_, state) => state.storage.getAlarm())).toBeNull()
     expect(await runDurableObjectAlarm(rests)).toBe(false)

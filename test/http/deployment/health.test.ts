@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { overdueMs } from '../../../src/http/deployment/health.ts'
-import { MINUTE, NOON } from '../../support/sample.ts'
+import { NOON } from '../../support/sample.ts'
+import { MINUTE_MS } from '../../../src/core/time/time.ts'
 
 it('what came due since the last sweep is not late while sweeps run', () => {
   expect(overdueMs(NOON + 40_000, NOON, NOON + 10_000)).toBe(0)
@@ -11,8 +12,8 @@ it('what a sweep left behind is late', () => {
 })
 
 it('everything due is late when sweeps stopped, or never ran', () => {
-  expect(overdueMs(NOON + 10 * MINUTE, NOON, NOON + MINUTE)).toBe(9 * MINUTE)
-  expect(overdueMs(NOON + MINUTE, null, NOON)).toBe(MINUTE)
+  expect(overdueMs(NOON + 10 * MINUTE_MS, NOON, NOON + MINUTE_MS)).toBe(9 * MINUTE_MS)
+  expect(overdueMs(NOON + MINUTE_MS, null, NOON)).toBe(MINUTE_MS)
 })
 
 it('nothing due: nothing late', () => {

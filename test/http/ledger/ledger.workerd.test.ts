@@ -4,15 +4,15 @@ import { ledgerAnswer } from '../../../src/contract/ledger.ts'
 import { prefixAnswer } from '../../../src/contract/prefix.ts'
 import { listOf } from '../../../src/contract/values.ts'
 import { anthropicBody, call, get, longText, pick, post, useLab, warmOf } from '../support.ts'
+import { DAY_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 useLab()
-const MINUTE = 60_000
 /** Ahead of the machine's clock, and another day for each test: what was booked before is not in it. */
 let start = Date.UTC(2032, 0, 6, 12)
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'] })
-  start += 86_400_000
+  start += DAY_MS
   vi.setSystemTime(start)
 })
 afterEach(() => {
@@ -24,11 +24,11 @@ async function saved(): Promise<string> {
   const warmed = await post('/warm', warmOf(anthropicBody(longText())))
   const id = String(pick(warmed, 'id'))
   const tokens = Number(pick(warmed, 'receipt', 'usage', 'cache_write_input_tokens'))
-  vi.setSystemTime(start + 4 * MINUTE)
+  vi.setSystemTime(start + 4 * MINUTE_MS)
   await post(`/prefixes/${id}/warm`)
-  vi.setSystemTime(start + 8 * MINUTE)
+  vi.setSystemTime(start + 8 * MINUTE_MS)
   const usage = { input_tokens: 9, cache_read_input_tokens: tokens, cache_creation_input_tokens: 0 }
-  await post('/observations', [{ prefix_id: id, usage, started_at: start + 8 * MINUTE }])
+  await post('/observations', [{ prefix_id: id, usage, started_at: start + 8 * MINUTE_MS }])
   return id
 }
 
@@ -44,7 +44,7 @@ describe('GET /ledger', () => {
     expect(answer.data).toMatchObject([
       { type: 'call', prefix_id: id, purpose: 'write', kind: 'written' },
       { type: 'call', prefix_id: id, kind: 'full' },
-      { type: 'saving', prefix_id: id, kind: 'credited', at: new Date(start + 8 * MINUTE).toISOString() },
+      { type: 'saving', prefix_id: id, kind: 'credited', at: new Date(start + 8 * MINUTE_MS).toISOString() },
     ])
     expect(prefix).toMatchObject({ savings: 1, unpriced_savings: 0, hits: 1 })
     expect(prefix.saved_usd).toBeGreaterThan(0)
@@ -86,7 +86,7 @@ describe('GET /ledger', () => {
   })
 
   it('refuses what it cannot answer, by name', async () => {
-    const far = new Date(start - 8 * 86_400_000).toISOString().slice(0, 10)
+    const far = new Date(start - 8 * DAY_MS).toISOString().slice(0, 10)
     for (const [query, field] of [
       ['from=yesterday', 'from'],
       ['to=2032-02-31', 'to'],

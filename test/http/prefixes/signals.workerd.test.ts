@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { prefixAnswer } from '../../../src/contract/prefix.ts'
 import { anthropicBody, get, newAccount, pick, post, useLab, call, warmOf } from '../support.ts'
 import type { Answer } from '../support.ts'
+import { HOUR_MS } from '../../../src/core/time/time.ts'
 
 useLab()
 
-const HOUR_MS = 3_600_000
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString()
 
 async function warmed(plan: unknown = 'auto', more: Record<string, unknown> = {}): Promise<string> {

@@ -6,8 +6,9 @@ import { DEFAULT_KEEP_WARM } from '../../../src/registration/registration.ts'
 import { retentionAdvice } from '../../../src/http/present/retention-advice.ts'
 import type { Retained } from '../../../src/http/present/retention-advice.ts'
 import { factsOf } from '../../../src/runtime/facts.ts'
-import { HOUR, MINUTE, NOON } from '../../support/sample.ts'
+import { NOON } from '../../support/sample.ts'
 import { learnArrival } from '../../../src/core/demand/idle-gaps.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 function seen(provider: string, model: string, lengthMs: number, change: Partial<PrefixState> = {}): Retained {
   const offer = factsOf(provider, model, NOON).retentions[0]!
@@ -25,11 +26,11 @@ function seen(provider: string, model: string, lengthMs: number, change: Partial
   return { record, state }
 }
 
-const told = (prefix: Retained) => retentionAdvice(prefix, NOON + 40 * HOUR, 1_000)
+const told = (prefix: Retained) => retentionAdvice(prefix, NOON + 40 * HOUR_MS, 1_000)
 
 describe('a provider that keeps managed caches', () => {
   it('is compared with one of them, held by its storage, where that is cheaper', () => {
-    const [one, ...others] = told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE))
+    const [one, ...others] = told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS))
     expect(others).toEqual([])
     expect(one?.cause).toBe('handle_would_save')
     const [, lives, is, instead, held] =
@@ -43,30 +44,30 @@ describe('a provider that keeps managed caches', () => {
   })
 
   it('says nothing where storage is dearer, where its price is not known, and where nothing is cached', () => {
-    expect(told(seen('gemini', 'gemini-2.5-pro', 20 * MINUTE))).toEqual([])
-    expect(told(seen('gemini', 'gemini-3.5-flash', 20 * MINUTE))).toEqual([])
-    expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE, { verdict: 'uncacheable' }))).toEqual([])
-    expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE, { retention: null }))).toEqual([])
+    expect(told(seen('gemini', 'gemini-2.5-pro', 20 * MINUTE_MS))).toEqual([])
+    expect(told(seen('gemini', 'gemini-3.5-flash', 20 * MINUTE_MS))).toEqual([])
+    expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS, { verdict: 'uncacheable' }))).toEqual([])
+    expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS, { retention: null }))).toEqual([])
   })
 })
 
 it('a marker of five minutes is told of the hour where requests come every half hour, and not where once a day', () => {
-  const [one] = told(seen('anthropic', 'claude-opus-4-8', 30 * MINUTE))
+  const [one] = told(seen('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS))
   expect(one?.cause).toBe('retention_would_save')
   expect(one?.message).toMatch(
     /^Written at 5m, .* and \$[\d.e-]+ at 1h, by its last 30 gaps and those of like traffic\./,
   )
-  expect(told(seen('anthropic', 'claude-opus-4-8', 24 * HOUR))).toEqual([])
+  expect(told(seen('anthropic', 'claude-opus-4-8', 24 * HOUR_MS))).toEqual([])
 })
 
 it('other plans than auto, other models and retentions that nobody can hold hear nothing', () => {
-  const prefix = seen('anthropic', 'claude-opus-4-8', 30 * MINUTE)
+  const prefix = seen('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS)
   const always: Retained = {
     ...prefix,
     record: { ...prefix.record, keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'always' } },
   }
   expect(told(always)).toEqual([])
-  expect(told(seen('openai', 'gpt-5.6-sol', 90 * MINUTE))).toEqual([])
-  expect(told(seen('openai', 'gpt-5', 90 * MINUTE))).toEqual([])
-  expect(told(seen('moonshot', 'kimi-k3', 90 * MINUTE))).toEqual([])
+  expect(told(seen('openai', 'gpt-5.6-sol', 90 * MINUTE_MS))).toEqual([])
+  expect(told(seen('openai', 'gpt-5', 90 * MINUTE_MS))).toEqual([])
+  expect(told(seen('moonshot', 'kimi-k3', 90 * MINUTE_MS))).toEqual([])
 })

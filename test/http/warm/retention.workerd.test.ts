@@ -3,11 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { prefixAnswer, requestAnswer } from '../../../src/contract/prefix.ts'
 import { anthropicBody, bindings, get, longText, pick, post, received, useLab, warmOf } from '../support.ts'
 import type { Answer } from '../support.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const world = useLab()
 
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
 const HOUR_MARKER = '"cache_control":{"type":"ephemeral","ttl":"1h"}'
 
 /** In the future of the machine's clock: alarms fire only in tests that let them. */
@@ -19,7 +18,7 @@ const pass = (ms: number): void => {
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'] })
-  pass(DAY)
+  pass(DAY_MS)
 })
 afterEach(() => {
   vi.useRealTimers()
@@ -87,7 +86,7 @@ describe('a prefix whose retention no caller says', () => {
     const shown = requestAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}/request`)).json)
     expect(shown).toMatchObject({ retention: '1h', probe: { body: sent } })
     // A caller who takes the marker reads what was written.
-    pass(20 * 60_000)
+    pass(20 * MINUTE_MS)
     await use(pick(warmed, 'id'), marked(body, '1h'))
     expect(prefixAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}`)).json)).toMatchObject({
       hits: 1,
@@ -121,7 +120,7 @@ describe('a prefix whose retention no caller says', () => {
   it('follows what real requests write instead, and chooses no more', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
-    pass(2 * HOUR)
+    pass(2 * HOUR_MS)
     await use(id, marked(body, '5m'))
     const prefix = await get(`/prefixes/${id}`)
     expect(prefix.json['plan']).toMatchObject({ retention: '5m', retention_seconds: 300 })
@@ -130,7 +129,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(markersTold(prefix)).toEqual([expect.stringContaining('"cache_control":{"type":"ephemeral"}')])
     // The marker decides: what another would save is worth a word.
     expect(causes(prefix)).toContain('retention_would_save')
-    pass(2 * HOUR)
+    pass(2 * HOUR_MS)
     const again = await post(`/prefixes/${id}/warm`, {})
     expect(lastSent()).not.toContain('"ttl":"1h"')
     expect(Number(pick(again, 'receipt', 'usage', 'cache_write_by_retention', '5m'))).toBeGreaterThan(1_000)
@@ -141,11 +140,11 @@ describe('a prefix whose retention no caller says', () => {
     const id = pick(await post('/warm', auto(body)), 'id')
     // Once a day, by a caller who writes it as the plan says.
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, marked(body, '1h'))
     }
     expect(pick(await get(`/prefixes/${id}`), 'plan', 'retention')).toBe('1h')
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     const [warmed, meanwhile] = await Promise.all([post(`/prefixes/${id}/warm`, {}), post(`/prefixes/${id}/warm`, {})])
     for (const answer of [warmed, meanwhile]) expect(pick(answer, 'receipt', 'kind')).toBe('written')
     expect(lastSent()).toContain('"cache_control":{"type":"ephemeral"}')
@@ -191,10 +190,10 @@ describe('a prefix whose retention no caller says', () => {
     const before = await rendered()
     expect(before.body).toContain(HOUR_MARKER)
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, { ...(JSON.parse(before.body) as object), max_tokens: 16, ...question })
     }
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     expect(pick(await post(`/prefixes/${id}/warm`, {}), 'plan', 'retention')).toBe('5m')
     const after = await rendered()
     expect(after.body).toBe(before.body.replace('"ttl":"1h"', '"ttl":"5m"'))
@@ -212,10 +211,10 @@ describe('a prefix whose retention no caller says', () => {
     expect(other.status).toBe(409)
     const id = pick(first, 'id')
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, marked(body, '1h'))
     }
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     // What is required is not changed by anybody else.
     expect((await post(`/prefixes/${id}/warm`, {})).json).toMatchObject({ plan: { retention: '1h' } })
   })
@@ -259,10 +258,10 @@ describe('a prefix whose retention its caller says', () => {
     expect(causes(kept)[0]).toBe('retention_kept')
     await post('/warm', auto(marked(body, '1h')))
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, marked(body, '1h'))
     }
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     expect((await post(`/prefixes/${id}/warm`, {})).json).toMatchObject({ plan: { retention: '1h' } })
   })
 })
@@ -328,12 +327,12 @@ describe('a crew', () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
     for (let day = 0; day < 20; day++) {
-      pass(DAY)
+      pass(DAY_MS)
       await use(id, marked(body, '1h'))
     }
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     expect(pick(await post(`/prefixes/${id}/warm`, {}), 'plan', 'retention')).toBe('5m')
-    pass(5 * HOUR)
+    pass(5 * HOUR_MS)
     const agents = [{ provider: 'anthropic', cache: { mode: 'required' }, request: body }]
     const crew = await post('/preload', { agents, min_agents: 1 })
     expect(crew.json).toMatchObject({ agents: [{ status: 'succeeded', prefix_id: id, receipt: { kind: 'written' } }] })

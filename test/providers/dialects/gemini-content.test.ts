@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { prepareNeutral } from '../../../src/providers/prefix/neutral.ts'
+import { renderNeutral } from '../../../src/providers/prefix/neutral.ts'
 import { provider, refusal } from '../prepared.ts'
 import type { CacheRequest } from '../../../src/providers/dialect.ts'
 
@@ -126,11 +126,8 @@ test('sampling is no prompt, thinking is', () => {
 test('all of the neutral form is the prefix, a last user message included', () => {
   for (const id of ['anthropic', 'openai', 'openai-chat', 'gemini']) {
     const { dialect: one, facts: known } = provider(id)
-    const prefix = prepareNeutral(
-      one,
-      { model: 'm', system: 'S', messages: [{ role: 'user', content: 'shared' }] },
-      known,
-    )
+    const request = { model: 'm', system: 'S', messages: [{ role: 'user' as const, content: 'shared' }] }
+    const prefix = one.prepare(renderNeutral(one, request), known)
     expect(prefix.text).toContain('shared')
     expect(prefix.breakpoint.path).toMatch(/^(messages|input|contents)\[\d\]/)
   }

@@ -8,9 +8,9 @@ import { createLab } from '../../lab/index.ts'
 import type { Lab } from '../../lab/index.ts'
 import { serviceAccountKey } from '../../support/service-account.ts'
 import type { ManagedCacheRequest } from '../../../src/providers/managed-cache/dialect.ts'
+import { HOUR_MS } from '../../../src/core/time/time.ts'
 
 /** Every provider with managed caches, the whole way to the lab and back: address, credential, door, and the reading of it. */
-const HOUR = 3_600_000
 const MODEL = 'gemini-3.8-flash'
 const MARK = 'pilotlight:dep_1:00'
 const TEXT = `{"contents":[{"role":"user","parts":[{"text":${JSON.stringify('Lamps. '.repeat(4_000))}}]}]}`
@@ -37,7 +37,7 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
     return answer.text
   }
   const create = (text = TEXT, mark = MARK): ManagedCacheRequest =>
-    dialect.create(dialect.prepare(text, MODEL), mark, HOUR, access.baseUrl)
+    dialect.create(dialect.prepare(text, MODEL), mark, HOUR_MS, access.baseUrl)
 
   it('makes, gets, lists, renews and deletes a handle', async () => {
     const made = dialect.read(textOf(await ask(create())))
@@ -45,11 +45,11 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
     expect(made.tokens).toBeGreaterThan(1_000)
     expect(dialect.read(textOf(await ask(dialect.get(made.name))))).toEqual(made)
     expect(dialect.readList(textOf(await ask(dialect.list(null)))).handles).toEqual([made])
-    const renewed = dialect.read(textOf(await ask(dialect.renew(made.name, 2 * HOUR))))
-    expect(renewed.expiresAt - made.expiresAt).toBeGreaterThan(HOUR - 1_000)
+    const renewed = dialect.read(textOf(await ask(dialect.renew(made.name, 2 * HOUR_MS))))
+    expect(renewed.expiresAt - made.expiresAt).toBeGreaterThan(HOUR_MS - 1_000)
     expect(renewed.name).toBe(made.name)
     expect((await ask(dialect.remove(made.name))).kind).toBe('answered')
-    for (const request of [dialect.get(made.name), dialect.renew(made.name, HOUR), dialect.remove(made.name)])
+    for (const request of [dialect.get(made.name), dialect.renew(made.name, HOUR_MS), dialect.remove(made.name)])
       expect((await ask(request)).kind).toBe('gone')
     expect(dialect.readList(textOf(await ask(dialect.list(null)))).handles).toEqual([])
   })

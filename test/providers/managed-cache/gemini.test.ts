@@ -5,6 +5,7 @@ import { geminiManagedCaches } from '../../../src/providers/managed-cache/gemini
 import { withoutManagedCaches } from '../../../src/providers/managed-cache/unsupported.ts'
 import { cards } from '../../../src/providers/registry.ts'
 import { createTransport } from '../../../src/providers/transport/send.ts'
+import { HOUR_MS } from '../../../src/core/time/time.ts'
 
 const CONTENTS = `{ "systemInstruction" : {"parts":[{"text":"Ünder\\u0020the lamp"}]},"contents":[], "x": 1.0 }`
 
@@ -29,7 +30,7 @@ describe('requests about handles', () => {
   })
 
   it('a renewal changes the expiry and nothing else', () => {
-    expect(geminiManagedCaches.renew('cachedContents/a-1', 3_600_000)).toEqual({
+    expect(geminiManagedCaches.renew('cachedContents/a-1', HOUR_MS)).toEqual({
       method: 'PATCH',
       path: '/v1beta/cachedContents/a-1?updateMask=ttl',
       body: '{"ttl":"3600s"}',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { firstRetention } from '../../../src/core/planning/retention-choice.ts'
 import { DEFAULT_KEEP_WARM } from '../../../src/registration/registration.ts'
-import { prepareNeutral } from '../../../src/providers/prefix/neutral.ts'
+import { renderNeutral } from '../../../src/providers/prefix/neutral.ts'
 import { cardById, dialectOf, modelFacts } from '../../../src/providers/registry.ts'
 import { NOON } from '../../support/sample.ts'
 import type { CacheRequest } from '../../../src/providers/dialect.ts'
@@ -114,13 +114,12 @@ it('the first choice is an hour for every Claude whose price is known, and nobod
 it('the marker of a body that is rendered here is ours, and says nothing of a caller', () => {
   const card = cardById('anthropic')!
   const rendered = (retention?: string) =>
-    prepareNeutral(
-      dialectOf(card),
-      {
+    dialectOf(card).prepare(
+      renderNeutral(dialectOf(card), {
         model: 'claude-opus-5',
         system: LONG,
         ...(retention === undefined ? {} : { cache: { mode: 'best_effort', strategy: 'automatic', retention } }),
-      },
+      }),
       (model) => modelFacts(card, model, Date.now()),
     )
   expect(rendered()).toMatchObject({ retentionOpen: true, retention: '5m' })

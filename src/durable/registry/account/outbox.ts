@@ -1,9 +1,10 @@
 import { nextTryAt } from '../../../core/prefix/alert.ts'
 import type { OutboxRow, OutboxStore } from '../tables/outbox.ts'
 import { spread } from '../../../core/time/backoff.ts'
+import { DAY_MS } from '../../../core/time/time.ts'
 /** Messages that were given up and are still known, and for how long. */
 const MOST_GIVEN_UP = 100
-const GIVEN_UP_MS = 30 * 86_400_000
+const GIVEN_UP_MS = 30 * DAY_MS
 /** Tries under way at once: endpoints that hang must leave connections for what else the Registry sends. */
 const AT_ONCE = 2
 /** When what found no room is looked at again. */

@@ -6,9 +6,10 @@ import type { Outbox } from './outbox.ts'
 import type { DeliveryOutcome } from './outbox.ts'
 import type { StoppedPlan } from '../tables/outbox.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import { DAY_MS } from '../../../core/time/time.ts'
 
 /** For so long after a new secret was drawn the one before signs too, so that a receiver can change over. */
-const FORMER_SECRET_MS = 86_400_000
+const FORMER_SECRET_MS = DAY_MS
 /** No credential can have this name, so that no sealed text of one opens as the other. */
 const SEALED_NAME = '/webhook'
 

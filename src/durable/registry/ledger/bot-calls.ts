@@ -1,7 +1,7 @@
 import { dollars } from '../../../core/model/price.ts'
 import type { BotCallRow, OpenBotCall } from '../tables/bot-calls.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import { dayOf } from '../../../core/time/time.ts'
+import { dayOf, MINUTE_MS } from '../../../core/time/time.ts'
 import { EMPTY_DAY } from '../records/day.ts'
 import { callOf } from '../records/bot-call.ts'
 
@@ -24,7 +24,7 @@ export interface BotCallEnded {
 }
 
 /** Longer than any call takes; what is not ended by then was cut off. */
-const GIVEN_UP_MS = 10 * 60_000
+const GIVEN_UP_MS = 10 * MINUTE_MS
 
 /**
  * Bots' calls in their account's books. What one may cost at the worst is reserved before it is sent, and the account's

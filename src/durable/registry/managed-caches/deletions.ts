@@ -9,9 +9,10 @@ import type { RegistryStore } from '../tables/tables.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../calls/lease.ts'
 import { backoffMs } from '../../../core/time/backoff.ts'
+import { MINUTE_MS } from '../../../core/time/time.ts'
 
 const DROPS_PER_SWEEP = 2_000
-const LONGEST_BACKOFF_MS = 10 * 60_000
+const LONGEST_BACKOFF_MS = 10 * MINUTE_MS
 
 /**
  * Handles that are to be deleted at their provider: each stays here until the provider has said that it is gone, or its own

@@ -13,10 +13,11 @@ import type {
 } from '../records/managed-cache.ts'
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
+import { HOUR_MS } from '../../../core/time/time.ts'
 
 /** Managed caches that one account may hold. */
 export const MANAGED_CACHES_PER_REGISTRY = 10_000
-export const DEFAULT_TTL_MS = 3_600_000
+export const DEFAULT_TTL_MS = HOUR_MS
 export const DEFAULT_BUDGET_NANOS = 1_000_000_000
 const PAGE_SCAN = 2_000
 

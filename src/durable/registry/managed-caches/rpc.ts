@@ -1,98 +1,98 @@
+import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
+import type { Grants } from '../../../calls/credential.ts'
+import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../../calls/lease.ts'
 import { Failure } from '../../../contract/failure.ts'
 import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
-import type { ManagedCacheScheduler } from './scheduler.ts'
-import type { ListedOurs, ListedWith } from './reconciliation.ts'
+import type { Waiters } from '../../waiters.ts'
 import type {
-  ManagedCacheDue,
+  LivingManagedCache,
   ManagedCacheFlight,
   ManagedCacheRegistration,
   ManagedCacheRow,
   ManagedCacheView,
   ManagedCacheWish,
-  LivingManagedCache,
 } from '../records/managed-cache.ts'
+import type { ManagedCacheCount, ManagedCacheStore } from '../tables/managed-caches.ts'
+import type { ListedOurs, ListedWith } from './reconciliation.ts'
 import type { ManagedCacheRegistrar } from './registrar.ts'
-import { Waiters } from '../../waiters.ts'
-import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
-import type { Grants } from '../../../calls/credential.ts'
-import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../../calls/lease.ts'
+import type { ManagedCacheScheduler } from './scheduler.ts'
 
-/** What the desk needs of the object around it. */
+/** Collaborators that `ManagedCacheRpc` needs. */
 export interface ManagedCacheRpcPorts {
   clock: Clock
+  cacheStore: ManagedCacheStore
+  cacheScheduler: ManagedCacheScheduler
+  cacheRegistrar: ManagedCacheRegistrar
+  /** Callers that wait for the call in flight for a managed cache. */
+  cacheWaiters: Waiters<true>
   /** What calls may be made with. */
   grants: (leases: readonly { credential: string }[]) => Grants
-  send: (due: readonly ManagedCacheDue[]) => Promise<void>
   rearm: () => Promise<void>
+  /** Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. */
+  requireStorage: () => void
 }
 
-/** Where managed caches are asked for: their keeper and their registrar, with callers who wait, messages and the alarm. */
+/** RPC methods about managed caches. */
 export class ManagedCacheRpc {
-  readonly #keeper: ManagedCacheScheduler
-  readonly #registrar: ManagedCacheRegistrar
   readonly #ports: ManagedCacheRpcPorts
   readonly #clock: Clock
-  readonly #waiting = new Waiters<true>()
+  readonly #scheduler: ManagedCacheScheduler
+  readonly #registrar: ManagedCacheRegistrar
 
-  constructor(keeper: ManagedCacheScheduler, registrar: ManagedCacheRegistrar, ports: ManagedCacheRpcPorts) {
-    this.#keeper = keeper
-    this.#registrar = registrar
+  constructor(ports: ManagedCacheRpcPorts) {
     this.#ports = ports
     this.#clock = ports.clock
+    this.#scheduler = ports.cacheScheduler
+    this.#registrar = ports.cacheRegistrar
   }
 
-  /** Claims what falls due up to `horizonAt`, and wakes those whose call was given up. */
-  async sweep(now: number, horizonAt: number): Promise<void> {
-    const { due, ended } = this.#keeper.sweep(now, horizonAt)
-    for (const k of ended) this.#waiting.wake(k, true)
-    await this.#ports.send(due)
-  }
-
-  /** Registers contents that a provider is to keep; one handle for one content. */
-  async register(registration: ManagedCacheRegistration): Promise<{ id: string; created: boolean }> {
+  /** Registers contents that a provider is to keep. The same contents are the same managed cache. */
+  async registerHandle(registration: ManagedCacheRegistration): Promise<{ id: string; created: boolean }> {
+    this.#ports.requireStorage()
     const now = this.#clock.now()
     const { k, created } = this.#registrar.register(registration, now)
     await this.#ports.rearm()
     return { id: this.#registrar.viewByKey(k, now).record.id, created }
   }
 
-  /** Somebody wants the handle now: it is there, or they make the call, or they wait for whoever makes it. */
-  async ask(id: string, wish: ManagedCacheWish, askedAt: number): Promise<ManagedCacheFlight> {
-    const flight = this.#keeper.ask(this.#registrar.keyOf(id), wish, askedAt, this.#clock.now())
+  /** Asks for a handle now: it exists, or the caller makes the call, or the caller waits for the call in flight. */
+  async askForHandle(id: string, wish: ManagedCacheWish, askedAt: number): Promise<ManagedCacheFlight> {
+    const flight = this.#scheduler.ask(this.#registrar.keyOf(id), wish, askedAt, this.#clock.now())
     if (flight === null) throw new Failure('not_found', 'there is no such managed cache')
     await this.#ports.rearm()
     return flight.role === 'leader' ? { ...flight, ...this.#grants(flight.lease) } : flight
   }
 
-  /** Waits, for `waitMs` of this clock at most, for the call that is in flight for a managed cache. */
-  async idle(k: number, waitMs: number): Promise<void> {
-    if (this.#keeper.view(k, this.#clock.now())?.inFlight !== true) return
-    await this.#waiting.wait(k, this.#clock.realMs(waitMs))
+  /** Waits until no call is in flight for a managed cache, for at most `waitMs` of the product's clock. */
+  async handleIdle(k: number, waitMs: number): Promise<void> {
+    if (this.#scheduler.view(k, this.#clock.now())?.inFlight !== true) return
+    await this.#ports.cacheWaiters.wait(k, this.#clock.realMs(waitMs))
   }
 
-  async begin(target: ManagedCacheTarget): Promise<{ lease: ManagedCacheLease | null } & Grants> {
-    const lease = this.#keeper.begin(target, this.#clock.now())
-    await this.#ports.rearm()
-    return { lease, ...this.#grants(lease) }
+  /** Turns a claim into a lease. Null: nothing is to be done any more. */
+  async beginHandle(target: ManagedCacheTarget): Promise<{ lease: ManagedCacheLease | null } & Grants> {
+    return this.#begun(this.#scheduler.begin(target, this.#clock.now()))
   }
 
-  #grants(lease: ManagedCacheLease | null): Grants {
-    return this.#ports.grants(lease === null ? [] : [{ credential: lease.credential ?? DEFAULT_CREDENTIAL }])
-  }
-
-  async settle(outcome: ManagedCacheOutcome): Promise<ManagedCacheLease | null> {
-    const { again, ended } = this.#keeper.settle(outcome, this.#clock.now())
-    if (ended) this.#waiting.wake(outcome.target.k, true)
+  /** Books the outcome of a lease. Returns a fresh lease where another call is to be made at once. */
+  async settleHandle(outcome: ManagedCacheOutcome): Promise<ManagedCacheLease | null> {
+    const { again, ended } = this.#scheduler.settle(outcome, this.#clock.now())
+    if (ended) this.#ports.cacheWaiters.wake(outcome.target.k, true)
     await this.#ports.rearm()
     return again
   }
 
-  view(id: string): ManagedCacheView {
+  /** The contents of a managed cache as they were registered, compressed. */
+  handleBody(k: number): Uint8Array | null {
+    return this.#ports.cacheStore.body(k)
+  }
+
+  handle(id: string): ManagedCacheView {
     return this.#registrar.view(id, this.#clock.now())
   }
 
-  list(
+  handleList(
     provider: string | null,
     cursor: number | null,
     limit: number,
@@ -100,11 +100,11 @@ export class ManagedCacheRpc {
     return this.#registrar.list(provider, cursor, limit, this.#clock.now())
   }
 
-  history(id: string, cursor: number | null, limit: number): { rows: ManagedCacheRow[]; cursor: number | null } {
+  handleHistory(id: string, cursor: number | null, limit: number): { rows: ManagedCacheRow[]; cursor: number | null } {
     return this.#registrar.history(id, cursor, limit)
   }
 
-  async change(
+  async changeHandle(
     id: string,
     change: { ttlMs?: number; keep?: Partial<ManagedCacheKeep>; name?: string | null },
   ): Promise<ManagedCacheView> {
@@ -113,30 +113,45 @@ export class ManagedCacheRpc {
     return this.#registrar.view(id, this.#clock.now())
   }
 
-  /** Forgets a managed cache; the lease to delete its handle at the provider, if it has one. The alarm stands behind it. */
-  async remove(id: string): Promise<{ lease: ManagedCacheLease | null } & Grants> {
+  /**
+   * Deletes a managed cache. Returns the lease to delete its handle at the provider, if it has one; the alarm makes that
+   * call where the caller does not.
+   */
+  async removeHandle(id: string): Promise<{ lease: ManagedCacheLease | null } & Grants> {
     const now = this.#clock.now()
-    const drop = this.#keeper.remove(this.#registrar.keyOf(id), now)
-    const lease = drop === null ? null : this.#keeper.begin({ of: 'drop', k: drop }, now)
+    const drop = this.#scheduler.remove(this.#registrar.keyOf(id), now)
+    return this.#begun(drop === null ? null : this.#scheduler.begin({ of: 'drop', k: drop }, now))
+  }
+
+  async #begun(lease: ManagedCacheLease | null): Promise<{ lease: ManagedCacheLease | null } & Grants> {
     await this.#ports.rearm()
     return { lease, ...this.#grants(lease) }
   }
 
-  /** Holds the table against what a provider lists as ours; returns the names that nobody here knows. */
-  async reconcile(
+  #grants(lease: ManagedCacheLease | null): Grants {
+    return this.#ports.grants(lease === null ? [] : [{ credential: lease.credential ?? DEFAULT_CREDENTIAL }])
+  }
+
+  /** Compares the table with the handles that a provider lists as ours. Returns the names that the table does not know. */
+  async reconcileHandles(
     provider: string,
     listed: ListedOurs[],
     listedAt: number,
     listedWith?: ListedWith | null,
   ): Promise<string[]> {
-    const unknown = this.#keeper.reconcile(provider, listed, listedAt, this.#clock.now(), listedWith)
+    const unknown = this.#scheduler.reconcile(provider, listed, listedAt, this.#clock.now(), listedWith)
     await this.#ports.rearm()
     return unknown
   }
 
-  /** Handles that an account which is to be erased leaves at its providers. */
-  living(): { handles: LivingManagedCache[] } & Grants {
+  /** Handles that exist at providers, and what they can be deleted with: asked for before the account is erased. */
+  livingHandles(): { handles: LivingManagedCache[] } & Grants {
     const handles = this.#registrar.livingHandles(this.#clock.now())
     return { handles, ...this.#ports.grants(handles) }
+  }
+
+  /** How many managed caches there are, by provider, and how many of them have a living handle. */
+  handleCounts(): ManagedCacheCount[] {
+    return this.#ports.cacheStore.countsByProvider()
   }
 }

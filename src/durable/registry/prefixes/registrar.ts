@@ -24,6 +24,7 @@ import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import { isUnmarked, retentionInForce } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
+import { planKind } from '../../../core/planning/plan-kinds.ts'
 
 /** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
 export const PREFIXES_PER_REGISTRY = 2_000_000
@@ -101,7 +102,7 @@ export class Registrar {
 
   #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {
     // Who switches it off means what is still to come, too.
-    const off = keepWarm?.plan === 'off'
+    const off = keepWarm !== null && !planKind(keepWarm.plan).sends
     this.#keeper.replan(k, now, (state) => restart(off ? { ...state, announcements: [] } : state, now))
   }
 

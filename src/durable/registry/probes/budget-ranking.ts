@@ -3,10 +3,10 @@ import type { PrefixState } from '../../../core/prefix/state.ts'
 import { mostNanosToday, shareBudget, budgetRankOf } from '../../../core/planning/budget-ranking.ts'
 import type { Bid, BudgetShare } from '../../../core/planning/budget-ranking.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import { dayOf } from '../../../core/time/time.ts'
+import { dayOf, MINUTE_MS } from '../../../core/time/time.ts'
 
 /** How often what is left of the budget is held against what the plans would spend of it. */
-const EVERY_MS = 5 * 60_000
+const EVERY_MS = 5 * MINUTE_MS
 /** Prefixes that are looked at; where more are scheduled, they stand for all. */
 const SAMPLE = 2_000
 const ENOUGH: BudgetShare = { outbid: new Set(), bar: null }

@@ -31,6 +31,7 @@ import { dayOf } from '../../../core/time/time.ts'
 import { retentionInForce } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
+import { planKind } from '../../../core/planning/plan-kinds.ts'
 
 /** From a failure to the start of the next try: a settlement, and the shortest wait. */
 const ROAD_MS = 500
@@ -231,7 +232,7 @@ export class Leases {
     const { settings } = this.#situation
     if (settings.killSwitch || settings.globalKillSwitch) return 'the kill switch is on'
     const asked = claim.entries.some(([of, generation]) => of === k && generation === 0)
-    const isOff = record.keepWarm.plan === 'off' && nextAnnouncement(state, now) === null
+    const isOff = !planKind(record.keepWarm.plan).sends && nextAnnouncement(state, now) === null
     return isOff && !asked ? 'its plan was switched off' : null
   }
 

@@ -18,12 +18,9 @@ import type { Ended, Settled } from '../records/claim.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { PlanningContext } from './context.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
-import type { StopReason } from '../../../core/prefix/parts.ts'
+import { stopReasonIs } from '../../../core/prefix/stop-reasons.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
-
-/** Stops that are the provider's own word. */
-const REFUSED: readonly unknown[] = ['provider_refused', 'quota_spent'] satisfies StopReason[]
 
 /** What became of a call that was made. */
 export type Sent = Exclude<Outcome, { kind: 'not_sent' }>
@@ -84,8 +81,9 @@ export class ProbeOutcomes {
     const tally = flushTally(change.state, now, false)
     const next = reschedule({ ...tally.state, settledSeq: Math.max(seq, change.state.settledSeq) }, context, now)
     const failed = next.state.lastFailure !== null && next.state.failuresInRow > 0
-    const failure =
-      REFUSED.includes(next.state.stopped?.reason) || failed ? (next.state.lastFailure?.failure ?? null) : null
+    const { stopped } = next.state
+    const refused = stopped !== null && stopReasonIs(stopped.reason, 'providersWord')
+    const failure = refused || failed ? (next.state.lastFailure?.failure ?? null) : null
     const settled: Settled = { receipt: failure === null ? next.state.lastReceipt : null, failure }
     this.#store.states.save(k, this.endJobs(next.state, settled, now), [...change.rows, ...tally.rows, ...next.rows])
     if (next.state.nextAt !== null) append(later, slotOf(next.state.nextAt), k)

@@ -11,6 +11,7 @@ import { holdForRateLimits, roomIn, scarce } from '../../../core/planning/rate-l
 import type { HoldBack, RateLimit } from '../../../core/planning/rate-limit.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
+import { HOUR_MS } from '../../../core/time/time.ts'
 
 /** What stands between an account's calls and one provider, for one credential. */
 interface Guard {
@@ -23,7 +24,7 @@ interface Guard {
 /** The region that calls leave through where a provider refuses the one they come from. */
 const REGION = 'wnam'
 /** For so long after a refusal; then the short way is tried again. */
-const ELSEWHERE_MS = 3_600_000
+const ELSEWHERE_MS = HOUR_MS
 
 /** How a guard looks from outside. */
 export interface GuardView {

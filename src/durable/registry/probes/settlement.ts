@@ -18,6 +18,7 @@ import { expiryOf } from '../../../calls/lease.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
+import { planKind } from '../../../core/planning/plan-kinds.ts'
 
 /** Tries in one consumer before the schedule takes over again. */
 const TRIES_IN_PLACE = 8
@@ -176,7 +177,7 @@ export class Settlement {
     if (isStopped(state, lease) || lease.attempt >= TRIES_IN_PLACE) return null
     // What was switched off while the call was under way is not tried again.
     if (context.killed || context.gone !== undefined) return null
-    if (lease.purpose === 'keep' && (drained(state, context, now) || record.keepWarm.plan === 'off')) return null
+    if (lease.purpose === 'keep' && (drained(state, context, now) || !planKind(record.keepWarm.plan).sends)) return null
     const worst = worstNanos(state, context)
     if (budgetRefusal(state, context, now, worst) !== null) return null
     if (outcome.primitiveRefused || refusedPlace(lease, outcome)) {

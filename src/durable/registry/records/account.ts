@@ -9,3 +9,15 @@ export interface AccountSettings {
   /** Names of Worker secrets this account may use. Accounts that share one share the provider's cache. */
   allowedSecrets: string[]
 }
+
+/** Settings of an account that was not created yet. */
+export function newSettings(account: string): AccountSettings {
+  return {
+    account,
+    createdAt: 0,
+    budgetNanosPerDay: null,
+    killSwitch: false,
+    globalKillSwitch: false,
+    allowedSecrets: [],
+  }
+}

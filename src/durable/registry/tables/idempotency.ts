@@ -1,6 +1,7 @@
 import type { Sql } from '../../sql.ts'
+import { DAY_MS } from '../../../core/time/time.ts'
 
-const IDEMPOTENCY_MS = 24 * 3_600_000
+const IDEMPOTENCY_MS = DAY_MS
 
 /** What a request with an idempotency key is to do. */
 export type IdempotencyVerdict =

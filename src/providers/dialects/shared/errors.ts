@@ -4,6 +4,7 @@ import { fields } from './usage.ts'
 import type { Fields } from './usage.ts'
 import type { Wire } from '../../wire.ts'
 import type { ErrorReading } from '../../dialect.ts'
+import { DAY_MS } from '../../../core/time/time.ts'
 
 /** An error body as far as all wire formats agree: an `error` object with tokens and a message that we read but never repeat. */
 export interface ErrorBody {
@@ -44,7 +45,7 @@ const GEO_TOKENS = new Set(['unsupported_country_region_territory', 'unsupported
 const GEO_MESSAGE =
   /location is not supported|not available in your (country|region)|unsupported (country|region)|^request not allowed$/i
 const NONE: ReadonlySet<string> = new Set()
-const LONGEST_WAIT_MS = 24 * 3_600_000
+const LONGEST_WAIT_MS = DAY_MS
 
 /** A gateway in front of the provider waited in vain, as we do in a time-out: what stands behind it may do the work, and bill it. */
 const GAVE_UP: readonly number[] = [504, 524]

@@ -3,9 +3,7 @@ import { invalid } from './body.ts'
 import { degraded } from './strategy.ts'
 import type { Advice } from '../../../core/model/advice.ts'
 import type { CacheRequest, NativeRequest } from '../../dialect.ts'
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
+import { HOUR_MS, MINUTE_MS } from '../../../core/time/time.ts'
 
 /** Every name that some provider has for a retention. A name outside is a mistake, a name inside may merely not be offered here. */
 const KNOWN = new Set(['5m', '1h', '30m', '12h', 'in_memory', '24h', '2h', 'implicit'])

@@ -8,12 +8,12 @@ import type { Sql } from '../../../../src/durable/sql.ts'
 import { Webhook, webhookSecrets } from '../../../../src/durable/registry/account/webhook.ts'
 import type { DeliveryAttempt } from '../../../../src/durable/registry/account/webhook.ts'
 import { registrationNamed } from '../../../support/plain-registration.ts'
-import { facts, HOUR, MINUTE, NOON, planned } from '../../../support/sample.ts'
+import { facts, NOON, planned } from '../../../support/sample.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 const vars = { KEY_ENCRYPTION_SECRET: 'the secret that the tests seal with' }
 const URL = 'https://hooks.example.com/pilotlight'
-const DAY = 24 * HOUR
 
 let sql: Sql
 let store: RegistryStore
@@ -61,7 +61,7 @@ function stopAll(at: number): void {
 function oneWaits(): void {
   webhook.put({ url: URL, rotate: false }, NOON)
   registerAll(1)
-  stopAll(NOON + MINUTE)
+  stopAll(NOON + MINUTE_MS)
 }
 
 /** The one message that is due. */
@@ -83,20 +83,20 @@ describe('plans that stop', () => {
   it('together are one message, which names some and counts all', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
     registerAll(30)
-    stopAll(NOON + MINUTE)
-    expect(webhook.take(NOON + MINUTE + 9_999)).toEqual([])
-    const message = take(NOON + MINUTE + 10_000)
+    stopAll(NOON + MINUTE_MS)
+    expect(webhook.take(NOON + MINUTE_MS + 9_999)).toEqual([])
+    const message = take(NOON + MINUTE_MS + 10_000)
     expect(message).toMatchObject({ count: 30, id: expect.stringMatching(/^msg_[0-9a-f]{24}$/) })
     expect(new Set(message.stops.map(({ prefixId }) => prefixId)).size).toBe(20)
-    expect(message.stops[0]).toMatchObject({ reason: 'credential_replaced', provider: 'sample', at: NOON + MINUTE })
+    expect(message.stops[0]).toMatchObject({ reason: 'credential_replaced', provider: 'sample', at: NOON + MINUTE_MS })
   })
 
   it('after a message was taken begin another', () => {
     oneWaits()
-    const first = take(NOON + 2 * MINUTE)
+    const first = take(NOON + 2 * MINUTE_MS)
     registerAll(2)
-    stopAll(NOON + 2 * MINUTE)
-    const second = take(NOON + 2 * MINUTE + 10_000)
+    stopAll(NOON + 2 * MINUTE_MS)
+    const second = take(NOON + 2 * MINUTE_MS + 10_000)
     expect([first.count, second.count]).toEqual([1, 2])
     expect(second.id).not.toBe(first.id)
   })
@@ -106,19 +106,19 @@ describe('plans that stop', () => {
     registerAll(1)
     expect(() =>
       store.transaction(() => {
-        stopAll(NOON + MINUTE)
+        stopAll(NOON + MINUTE_MS)
         throw new Error('the disk is full')
       }),
     ).toThrow('the disk is full')
     expect(webhook.view()).toMatchObject({ waiting: 0 })
-    registrar.credentialChanged('team', NOON + 2 * MINUTE)
+    registrar.credentialChanged('team', NOON + 2 * MINUTE_MS)
     expect(webhook.view()).toMatchObject({ waiting: 1 })
   })
 
   it('leave nothing behind where nobody is told', () => {
     registerAll(1)
-    stopAll(NOON + MINUTE)
-    webhook.put({ url: URL, rotate: false }, NOON + 2 * MINUTE)
+    stopAll(NOON + MINUTE_MS)
+    webhook.put({ url: URL, rotate: false }, NOON + 2 * MINUTE_MS)
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 0 })
     expect(store.outbox.nextAt()).toBeNull()
   })
@@ -127,11 +127,11 @@ describe('plans that stop', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
     for (let n = 0; n < 230; n++) {
       registerAll(1)
-      stopAll(NOON + n * MINUTE)
-      store.outbox.save({ ...store.outbox.load(n + 1)!, tries: 1, wakeAt: NOON + DAY })
+      stopAll(NOON + n * MINUTE_MS)
+      store.outbox.save({ ...store.outbox.load(n + 1)!, tries: 1, wakeAt: NOON + DAY_MS })
     }
     expect(webhook.view()).toMatchObject({ waiting: 100, undeliverable: 130 })
-    outbox.age(NOON + DAY)
+    outbox.age(NOON + DAY_MS)
     expect(webhook.view()).toMatchObject({ waiting: 100, undeliverable: 100 })
   })
 })
@@ -139,7 +139,7 @@ describe('plans that stop', () => {
 describe('a message', () => {
   it('is not tried twice at once, and has one id and one text however often it is tried', () => {
     oneWaits()
-    const at = NOON + 2 * MINUTE
+    const at = NOON + 2 * MINUTE_MS
     const first = take(at)
     expect(webhook.take(at + 1_000)).toEqual([])
     evict()
@@ -154,12 +154,12 @@ describe('a message', () => {
     expect(webhook.view()?.lastFailure).toBeNull()
     deliver(second, at + 31_000)
     expect(webhook.view()).toMatchObject({ waiting: 0, delivered: 1, lastDeliveredAt: at + 31_000 })
-    expect(webhook.take(at + DAY)).toEqual([])
+    expect(webhook.take(at + DAY_MS)).toEqual([])
   })
 
   it('waits while two others are under way', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
-    const at = NOON + HOUR
+    const at = NOON + HOUR_MS
     for (let n = 0; n < 4; n++) {
       registerAll(1)
       stopAll(at)
@@ -175,7 +175,7 @@ describe('a message', () => {
 
   it('for a dead endpoint is tried for a day, with an eviction before each try, then given up and shown', () => {
     oneWaits()
-    let at = NOON + 2 * MINUTE
+    let at = NOON + 2 * MINUTE_MS
     const ids = new Set<string>()
     for (let tries = 1; tries <= WAITS_MS.length + 1; tries++) {
       evict()
@@ -192,35 +192,35 @@ describe('a message', () => {
       at = next ?? at
     }
     expect(ids.size).toBe(1)
-    expect(at).toBeGreaterThan(NOON + 18 * HOUR)
+    expect(at).toBeGreaterThan(NOON + 18 * HOUR_MS)
     expect(webhook.view()).toMatchObject({
       waiting: 0,
       undeliverable: 1,
       lastFailure: { at, why: 'the endpoint answered 500' },
     })
     // The address is mended: whatever was not delivered is tried anew.
-    webhook.put({ url: `${URL}/new`, rotate: false }, at + HOUR)
-    const last = take(at + HOUR)
+    webhook.put({ url: `${URL}/new`, rotate: false }, at + HOUR_MS)
+    const last = take(at + HOUR_MS)
     expect(last).toMatchObject({ id: [...ids][0], target: { url: `${URL}/new` } })
-    deliver(last, at + HOUR)
+    deliver(last, at + HOUR_MS)
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 0, lastFailure: null })
   })
 
   it('whose tries all end unheard is given up too', () => {
     oneWaits()
-    for (let n = 0, at = NOON + HOUR; n < WAITS_MS.length + 1; n++, at += HOUR) take(at)
-    expect(webhook.take(NOON + DAY)).toEqual([])
+    for (let n = 0, at = NOON + HOUR_MS; n < WAITS_MS.length + 1; n++, at += HOUR_MS) take(at)
+    expect(webhook.take(NOON + DAY_MS)).toEqual([])
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 1 })
   })
 
   it('is given up at once where the endpoint says that it is gone, and forgotten after a month', () => {
     oneWaits()
-    const at = NOON + 2 * MINUTE
+    const at = NOON + 2 * MINUTE_MS
     fail(take(at), at, true)
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 1 })
-    outbox.age(at + 29 * DAY)
+    outbox.age(at + 29 * DAY_MS)
     expect(webhook.view()?.undeliverable).toBe(1)
-    outbox.age(at + 31 * DAY)
+    outbox.age(at + 31 * DAY_MS)
     expect(webhook.view()?.undeliverable).toBe(0)
   })
 
@@ -228,7 +228,7 @@ describe('a message', () => {
     oneWaits()
     expect(webhook.remove()).toBe(true)
     expect(webhook.remove()).toBe(false)
-    expect([webhook.view(), store.outbox.nextAt(), webhook.take(NOON + HOUR)]).toEqual([null, null, []])
+    expect([webhook.view(), store.outbox.nextAt(), webhook.take(NOON + HOUR_MS)]).toEqual([null, null, []])
   })
 })
 
@@ -241,12 +241,12 @@ describe('the signing secret', () => {
   it('is shown when it is drawn and not again; the one before signs for another day', () => {
     const { secret: first } = webhook.put({ url: URL, rotate: false }, NOON)
     expect(first).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
-    expect(webhook.put({ url: `${URL}/2`, rotate: false }, NOON + MINUTE).secret).toBeNull()
-    expect(secretsAt(NOON + MINUTE)).toEqual([first])
-    const { secret: second } = webhook.put({ url: URL, rotate: true }, NOON + HOUR)
+    expect(webhook.put({ url: `${URL}/2`, rotate: false }, NOON + MINUTE_MS).secret).toBeNull()
+    expect(secretsAt(NOON + MINUTE_MS)).toEqual([first])
+    const { secret: second } = webhook.put({ url: URL, rotate: true }, NOON + HOUR_MS)
     evict()
-    expect(secretsAt(NOON + HOUR)).toEqual([second, first])
-    expect(secretsAt(NOON + HOUR + DAY)).toEqual([second])
+    expect(secretsAt(NOON + HOUR_MS)).toEqual([second, first])
+    expect(secretsAt(NOON + HOUR_MS + DAY_MS)).toEqual([second])
     expect(first).not.toBe(second)
     const rows = JSON.stringify(sql.all("SELECT value FROM setting WHERE name = 'webhook'"))
     for (const one of [first, second]) expect(rows).not.toContain(one?.slice('whsec_'.length, 20))
@@ -260,9 +260,9 @@ describe('the signing secret', () => {
     }
     const next = new Webhook(store, outbox, 'acme', after)
     expect(next.view()?.sealedWith).toBe('previous')
-    next.reseal(NOON + HOUR)
+    next.reseal(NOON + HOUR_MS)
     expect(next.view()?.sealedWith).toBe('current')
-    const target = next.target(NOON + HOUR)
+    const target = next.target(NOON + HOUR_MS)
     expect(
       target === null ? [] : webhookSecrets(target, { KEY_ENCRYPTION_SECRET: after.KEY_ENCRYPTION_SECRET }),
     ).toEqual([secret])

@@ -8,8 +8,8 @@ import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts
 import { NOON } from '../../../support/sample.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { EMPTY_DAY } from '../../../../src/durable/registry/records/day.ts'
+import { MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-const MINUTE = 60_000
 const ALL = { fromAt: 0, untilAt: Number.MAX_SAFE_INTEGER }
 const TODAY = new Date(NOON).toISOString().slice(0, 10)
 
@@ -48,7 +48,7 @@ describe('a bot in the books of its account', () => {
     store.days.save(TODAY, { ...EMPTY_DAY, costNanos: 50 })
     expect(begin('evt_1', 51)).toContain('does not fit')
     expect(begin('evt_1', 50)).toBeNull()
-    expect(begin('evt_2', 1, 100, NOON + 24 * 60 * MINUTE)).toBeNull()
+    expect(begin('evt_2', 1, 100, NOON + 24 * 60 * MINUTE_MS)).toBeNull()
   })
 
   it('is charged once, whoever tells it twice, and by its last try', () => {
@@ -66,7 +66,7 @@ describe('a bot in the books of its account', () => {
   })
 
   it.each([
-    ['an end that nobody told', () => books.giveUp(NOON + 10 * MINUTE)],
+    ['an end that nobody told', () => books.giveUp(NOON + 10 * MINUTE_MS)],
     ['an outcome that nobody knows', () => void end('evt_1', { outcome: 'unknown', costNanos: null })],
     ['an answer without its usage', () => void end('evt_1', { outcome: 'failed', costNanos: null })],
   ])('is charged the worst case for %s', (_, happens) => {

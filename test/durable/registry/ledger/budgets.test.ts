@@ -11,13 +11,13 @@ import { ProbeScheduler } from '../../../../src/durable/registry/probes/schedule
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import type { Registration } from '../../../../src/registration/registration.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
-import { facts, fiveMinutes, HOUR, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
+import { facts, fiveMinutes, NOON, planned, usage } from '../../../support/sample.ts'
 import { handleRegistration } from '../../../support/handle.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { settings } from '../../../support/account.ts'
 import { evenly } from '../../../support/evenly.ts'
 import type { Lease, Outcome, ManagedCacheLease, ManagedCacheTarget } from '../../../../src/calls/lease.ts'
-import { dayOf } from '../../../../src/core/time/time.ts'
+import { dayOf, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 /** What the provider counts; the worst case before that is of twice as many. */
 const TOKENS = 10_000
@@ -32,7 +32,7 @@ const STORAGE_NANOS = 30_000_000
 const ROUNDED_NANOS = 400
 
 /** Where the planner chooses: five minutes, or an hour at twice the price of the input. */
-const oneHour = { ...fiveMinutes, name: '1h', ttlMs: HOUR, minTtlMs: HOUR, maxTtlMs: HOUR }
+const oneHour = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
 const rates = { '5m': 3_750_000_000, '1h': 6_000_000_000 }
 const both = { ...facts, retentions: [fiveMinutes, oneHour], price: { ...facts.price!, cacheWriteNanosPerMTok: rates } }
 const PLANS: KeepWarm['plan'][] = ['auto', 'always', 'off', { probes: 2 }]
@@ -131,7 +131,7 @@ class Account {
   readonly #terms: Terms
   readonly #sql = nodeSql()
   readonly #keepWarm: KeepWarm
-  #now = NOON + 11 * HOUR
+  #now = NOON + 11 * HOUR_MS
   #store: RegistryStore
   #keeper: ProbeScheduler
   #registrar: Registrar
@@ -166,7 +166,7 @@ class Account {
   }
 
   #cache(tag: string): ManagedCacheRegistration {
-    const whole = handleRegistration('test', tag, { idleMs: 30 * MINUTE }, HOUR, 1)
+    const whole = handleRegistration('test', tag, { idleMs: 30 * MINUTE_MS }, HOUR_MS, 1)
     return { ...whole, estimatedTokens: CACHE_TOKENS }
   }
 
@@ -243,7 +243,7 @@ class Account {
           this.#registrar.withdraw(this.#idOf(k), null, this.#now)
         break
       case 'signal': {
-        const pending = { kind: 'pending', at: this.#now, untilAt: this.#now + Math.ceil(how * HOUR) } as const
+        const pending = { kind: 'pending', at: this.#now, untilAt: this.#now + Math.ceil(how * HOUR_MS) } as const
         if (k !== null) this.#registrar.signal(this.#idOf(k), how < 0.3 ? { kind: 'end', at: this.#now } : pending)
         break
       }
@@ -254,7 +254,7 @@ class Account {
       }
       case 'announce':
         if (k !== null)
-          this.#registrar.announce(this.#idOf(k), { at: this.#now + how * HOUR + 1, expectedRequests: 1 }, this.#now)
+          this.#registrar.announce(this.#idOf(k), { at: this.#now + how * HOUR_MS + 1, expectedRequests: 1 }, this.#now)
         break
       case 'restart':
         if (k !== null) this.#registrar.change(this.#idOf(k), { keepWarm: this.#keepWarm }, this.#now)
@@ -351,7 +351,9 @@ class Account {
         const nextAt = this.#store.nextAt() ?? this.#now
         // To the next thing that is due, a moment, or some minutes.
         this.#now =
-          which < 0.5 ? Math.max(this.#now, nextAt) : this.#now + Math.ceil(how * (which < 0.9 ? 3_000 : 10 * MINUTE))
+          which < 0.5
+            ? Math.max(this.#now, nextAt)
+            : this.#now + Math.ceil(how * (which < 0.9 ? 3_000 : 10 * MINUTE_MS))
         break
       }
     }
@@ -420,7 +422,7 @@ class Account {
 
   /** Storage is counted after it has passed: just after midnight some of it is of the day before. Each stretch is rounded up. */
   #counting(): number {
-    const early = this.#now % (24 * HOUR) < 2 * HOUR
+    const early = this.#now % (24 * HOUR_MS) < 2 * HOUR_MS
     return ROUNDED_NANOS + (early ? CACHES.length * STORAGE_NANOS : 0)
   }
 
@@ -502,14 +504,14 @@ it('a prefix that is deleted and registered again goes on with the budget of its
   expect(given).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
   // In flight it counts as its worst case.
   registrar.remove(store.prefixes.record(first.k)?.id ?? '', NOON)
-  const again = registrar.register(registration('a', poor), NOON + MINUTE)
+  const again = registrar.register(registration('a', poor), NOON + MINUTE_MS)
   expect(again.created).toBe(true)
   expect(store.states.load(again.k)?.spentNanos).toBe(75_000_000)
-  expect(keeper.warmNow(again.k, NOON + MINUTE)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
-  registrar.remove(store.prefixes.record(again.k)?.id ?? '', NOON + MINUTE)
-  const tomorrow = registrar.register(registration('a', poor), NOON + 24 * HOUR)
-  expect(keeper.warmNow(tomorrow.k, NOON + 24 * HOUR)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
-  registrar.remove(store.prefixes.record(tomorrow.k)?.id ?? '', NOON + 24 * HOUR)
-  store.prefixes.dropDeparted(dayOf(NOON + 48 * HOUR))
+  expect(keeper.warmNow(again.k, NOON + MINUTE_MS)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
+  registrar.remove(store.prefixes.record(again.k)?.id ?? '', NOON + MINUTE_MS)
+  const tomorrow = registrar.register(registration('a', poor), NOON + 24 * HOUR_MS)
+  expect(keeper.warmNow(tomorrow.k, NOON + 24 * HOUR_MS)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
+  registrar.remove(store.prefixes.record(tomorrow.k)?.id ?? '', NOON + 24 * HOUR_MS)
+  store.prefixes.dropDeparted(dayOf(NOON + 48 * HOUR_MS))
   expect(sql.all('SELECT * FROM departed')).toEqual([])
 })

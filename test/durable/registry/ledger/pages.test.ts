@@ -9,12 +9,13 @@ import { ledgerEntries, prefixSums } from '../../../../src/durable/registry/ledg
 import type { LedgerEntry, LedgerPlace } from '../../../../src/durable/registry/ledger/pages.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
-import { facts, HOUR, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
+import { facts, NOON, planned, usage } from '../../../support/sample.ts'
 import { die } from '../../../scenarios/random.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { settings } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import type { Usage } from '../../../../src/core/model/usage.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 const ALL = { fromAt: 0, untilAt: Number.MAX_SAFE_INTEGER }
 
@@ -105,7 +106,7 @@ function lived(seed: number, ks: readonly number[]): void {
       settle(keeper.settle(lease.seq, [answer(lease, at)], at + 300).again, at + 400)
     }
   }
-  for (let at = NOON; at < NOON + 6 * HOUR; at += MINUTE) {
+  for (let at = NOON; at < NOON + 6 * HOUR_MS; at += MINUTE_MS) {
     for (const { seq } of keeper.sweep(at, at + 65_000).messages) settle(keeper.begin(seq, at + 1_000), at + 1_000)
     for (const k of ks) {
       const luck = random.roll()
@@ -113,14 +114,14 @@ function lived(seed: number, ks: readonly number[]): void {
         const given = keeper.warmNow(k, at + 2_000)
         if (given !== null && 'lease' in given) settle([given.lease], at + 2_000)
       } else if (luck < 0.1) {
-        const startedAt = at + 3_000 - (random.roll() < 0.3 ? random.between(0, 12 * MINUTE) : 0)
+        const startedAt = at + 3_000 - (random.roll() < 0.3 ? random.between(0, 12 * MINUTE_MS) : 0)
         const read = random.roll() < 0.8 ? 10_000 : 0
         keeper.observe(k, [{ startedAt, usage: usage(read, 10_000 - read), ttftMs: null }], at + 3_000)
       }
     }
   }
   // What is still open is charged when it expires.
-  keeper.sweep(NOON + 7 * HOUR, NOON + 7 * HOUR)
+  keeper.sweep(NOON + 7 * HOUR_MS, NOON + 7 * HOUR_MS)
 }
 
 function everyEntry(limit: number): LedgerEntry[] {
@@ -221,7 +222,7 @@ it('prefixes are paged, the newest first, and none twice', () => {
 /** Calls from one instant to another, each answered with a hit. */
 function run(k: number, from: number, until: number): string[] {
   const calls: string[] = []
-  for (let at = from; at < until; at += MINUTE / 2) {
+  for (let at = from; at < until; at += MINUTE_MS / 2) {
     for (const { seq } of keeper.sweep(at, at + 65_000).messages) {
       for (const lease of keeper.begin(seq, at + 1_000)) {
         calls.push(lease.purpose)
@@ -249,11 +250,15 @@ function used(keepWarm: KeepWarm): number {
 
 it('a gap that is held out gets no keep-alive; the request that ends it pays the rewrite, and starts the plan again', () => {
   const k = used(planned('auto', { holdoutShare: 1 }))
-  expect(run(k, NOON + 10_000, NOON + 20 * MINUTE)).toEqual([])
+  expect(run(k, NOON + 10_000, NOON + 20 * MINUTE_MS)).toEqual([])
   expect(store.states.load(k)?.stopped?.reason).toBe('held_out')
   const rewrite = 37_500_000
   expect(store.trials.all()[0]?.arms.heldOut).toMatchObject({ gaps: 1, cost: rewrite, worth: rewrite })
-  keeper.observe(k, [{ startedAt: NOON + 20 * MINUTE, usage: usage(0, 10_000), ttftMs: null }], NOON + 20 * MINUTE)
+  keeper.observe(
+    k,
+    [{ startedAt: NOON + 20 * MINUTE_MS, usage: usage(0, 10_000), ttftMs: null }],
+    NOON + 20 * MINUTE_MS,
+  )
   expect(store.states.load(k)?.stopped).toBeNull()
   expect(store.trials.all()[0]?.arms).toMatchObject({ heldOut: { gaps: 1, cost: rewrite }, kept: { gaps: 0 } })
 })
@@ -261,11 +266,11 @@ it('a gap that is held out gets no keep-alive; the request that ends it pays the
 it('a gap that was held out is kept once somebody asks for warmth in it', () => {
   const keepWarm = planned('auto', { holdoutShare: 1 })
   const k = used(keepWarm)
-  expect(run(k, NOON + 10_000, NOON + 4.9 * MINUTE)).toEqual([])
+  expect(run(k, NOON + 10_000, NOON + 4.9 * MINUTE_MS)).toEqual([])
   const { id } = registrar.viewByKey(k, NOON).record
-  registrar.change(id, { keepWarm: { ...keepWarm, budgetNanosPerDay: 2_000_000_000 } }, NOON + 4.9 * MINUTE)
+  registrar.change(id, { keepWarm: { ...keepWarm, budgetNanosPerDay: 2_000_000_000 } }, NOON + 4.9 * MINUTE_MS)
   expect(store.states.load(k)?.stopped).toBeNull()
-  expect(run(k, NOON + 4.91 * MINUTE, NOON + 8 * MINUTE)).toContain('keep')
+  expect(run(k, NOON + 4.91 * MINUTE_MS, NOON + 8 * MINUTE_MS)).toContain('keep')
 })
 
 const allDay = { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 0, toMinute: 0, timeZone: 'UTC' }
@@ -277,17 +282,17 @@ it.each<[string, KeepWarm, ((id: string) => void)?]>([
   [
     'work that is pending',
     planned('auto', { holdoutShare: 1 }),
-    (id) => registrar.signal(id, { kind: 'pending', at: NOON + 2_000, untilAt: NOON + HOUR }),
+    (id) => registrar.signal(id, { kind: 'pending', at: NOON + 2_000, untilAt: NOON + HOUR_MS }),
   ],
   [
     'announced traffic',
     planned('auto', { holdoutShare: 1 }),
-    (id) => registrar.announce(id, { at: NOON + HOUR, expectedRequests: 1 }, NOON + 2_000),
+    (id) => registrar.announce(id, { at: NOON + HOUR_MS, expectedRequests: 1 }, NOON + 2_000),
   ],
 ])('with %s nothing is held out', (_, keepWarm, tell) => {
   const k = used(keepWarm)
   tell?.(registrar.viewByKey(k, NOON).record.id)
-  expect(run(k, NOON + 10_000, NOON + 8 * MINUTE)).toContain('keep')
+  expect(run(k, NOON + 10_000, NOON + 8 * MINUTE_MS)).toContain('keep')
   expect(store.history.load(k).some((row) => row.type === 'trial' && row.arm === 'held_out')).toBe(false)
 })
 
@@ -296,7 +301,7 @@ it('without any real request nothing is held out', () => {
   const asked = keeper.warmNow(k, NOON)
   if (asked === null || !('lease' in asked)) throw new Error('it was not warmed')
   settle(k, asked.lease, NOON, usage(0, 10_000))
-  expect(run(k, NOON + 10_000, NOON + 8 * MINUTE)).toContain('keep')
+  expect(run(k, NOON + 10_000, NOON + 8 * MINUTE_MS)).toContain('keep')
 })
 
 describe('a plan that is switched back and forth inside of one idle gap', () => {
@@ -309,21 +314,21 @@ describe('a plan that is switched back and forth inside of one idle gap', () => 
   ])('%s: the gap is not drawn again, nor held out after somebody asked for warmth', (_, off) => {
     const k = used(on)
     const { id } = registrar.viewByKey(k, NOON).record
-    let at = NOON + MINUTE
+    let at = NOON + MINUTE_MS
     for (let n = 0; n < 20; n++, at += 1_000) registrar.change(id, { keepWarm: n % 2 === 0 ? off : on }, at)
-    expect(run(k, at, NOON + 8 * MINUTE)).toContain('keep')
+    expect(run(k, at, NOON + 8 * MINUTE_MS)).toContain('keep')
     expect(store.states.load(k)?.stopped).toBeNull()
   })
 
   it('counts a gap that was held out once', () => {
     const k = used(on)
-    run(k, NOON + 10_000, NOON + 20 * MINUTE)
+    run(k, NOON + 10_000, NOON + 20 * MINUTE_MS)
     const before = store.trials.all()
     expect(before[0]?.arms.heldOut.gaps).toBe(1)
     const { id } = registrar.viewByKey(k, NOON).record
-    let at = NOON + 20 * MINUTE
+    let at = NOON + 20 * MINUTE_MS
     for (let n = 0; n < 20; n++, at += 1_000) registrar.change(id, { keepWarm: n % 2 === 0 ? planned('off') : on }, at)
-    run(k, at, at + 20 * MINUTE)
+    run(k, at, at + 20 * MINUTE_MS)
     const sum = store.trials.all().reduce((n, { arms }) => n + arms.heldOut.gaps + arms.kept.gaps, 0)
     expect(sum).toBe(1)
   })

@@ -16,10 +16,9 @@ import type { Lab } from '../../../lab/index.ts'
 import { handleRegistration } from '../../../support/handle.ts'
 import { fault, installLab, received } from '../../../support/lab.ts'
 import { tick, worker } from '../../../support/worker.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 const bindings = env as unknown as Environment
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
 /** In the future of the machine's clock, so that alarms fire only when a test lets them. */
 const START = Date.UTC(2031, 0, 6, 12)
 
@@ -75,7 +74,7 @@ async function listed(): Promise<string[]> {
 const calls = (method: string): number => lab.transcript.list(0, 2_000).filter((row) => row.method === method).length
 
 /** Registers and creates, as the Worker does. */
-async function made(tag = 'one', keep: Partial<ManagedCacheKeep> = { idleMs: null }, ttlMs = HOUR): Promise<string> {
+async function made(tag = 'one', keep: Partial<ManagedCacheKeep> = { idleMs: null }, ttlMs = HOUR_MS): Promise<string> {
   const { id } = await registry().registerHandle(handleRegistration(account, tag, keep, ttlMs))
   const flight = (await registry().askForHandle(id, { want: 'any' }, START)) as ManagedCacheFlight
   if (flight.role !== 'leader') throw new Error(`expected to lead, not ${flight.role}`)
@@ -96,19 +95,19 @@ describe('the schedule', () => {
   it('the tick renews before the expiry, by an update and no call of the model', async () => {
     const id = await made()
     const name = await nameOf(id)
-    at(START + 45 * MINUTE)
+    at(START + 45 * MINUTE_MS)
     await tick()
     await until(async () => (await view(id)).state.renewals === 1)
     const { state } = await view(id)
     expect(state.live?.name).toBe(name)
-    expect(Math.abs((state.live?.expiresAt ?? 0) - (START + 105 * MINUTE))).toBeLessThan(1_000)
+    expect(Math.abs((state.live?.expiresAt ?? 0) - (START + 105 * MINUTE_MS))).toBeLessThan(1_000)
     expect(received(lab).filter(({ path }) => path.includes('generateContent'))).toHaveLength(0)
     expect(await events(id)).toEqual(['created', 'renewed'])
   })
 
   it('without any tick, the alarm does', async () => {
     const id = await made()
-    at(START + 45 * MINUTE)
+    at(START + 45 * MINUTE_MS)
     expect(await runDurableObjectAlarm(registry())).toBe(true)
     await until(async () => (await view(id)).state.renewals === 1)
   })
@@ -117,7 +116,7 @@ describe('the schedule', () => {
     const id = await made()
     const dead = await nameOf(id)
     await provider('DELETE', dead ?? '')
-    at(START + 45 * MINUTE)
+    at(START + 45 * MINUTE_MS)
     await tick()
     await until(async () => (await view(id)).state.creations === 2)
     expect(await nameOf(id)).not.toBe(dead)
@@ -127,18 +126,18 @@ describe('the schedule', () => {
 
   it('one that expired while everything stood still is made anew', async () => {
     const id = await made()
-    at(START + 3 * HOUR)
+    at(START + 3 * HOUR_MS)
     const flight = await registry().askForHandle(
       id,
-      { want: 'confirmed', freshSinceAt: START + 3 * HOUR },
-      START + 3 * HOUR,
+      { want: 'confirmed', freshSinceAt: START + 3 * HOUR_MS },
+      START + 3 * HOUR_MS,
     )
     expect(flight).toMatchObject({ role: 'leader', lease: { op: 'create' } })
   })
 
   it('a message that comes twice changes nothing', async () => {
     const id = await made()
-    at(START + 45 * MINUTE)
+    at(START + 45 * MINUTE_MS)
     await registry().sweep(Date.now())
     await until(async () => (await view(id)).state.renewals === 1)
     await worker.queue('pilotlight-probes', [
@@ -153,12 +152,12 @@ describe('the schedule', () => {
   })
 
   it('a call that never reports back is given up, and made again', async () => {
-    const { id } = await registry().registerHandle(handleRegistration(account, 'silent', { idleMs: null }, HOUR))
+    const { id } = await registry().registerHandle(handleRegistration(account, 'silent', { idleMs: null }, HOUR_MS))
     await registry().askForHandle(id, { want: 'any' }, START) // takes the lease, and is gone
     expect((await view(id)).inFlight).toBe(true)
     await evictDurableObject(registry())
-    at(START + 2 * MINUTE)
-    await registry().sweep(START + 2 * MINUTE)
+    at(START + 2 * MINUTE_MS)
+    await registry().sweep(START + 2 * MINUTE_MS)
     await until(async () => {
       await runDurableObjectAlarm(registry())
       return (await view(id)).state.creations === 1
@@ -167,8 +166,8 @@ describe('the schedule', () => {
   })
 
   it('a handle that nobody asks for is deleted at its end, and its storage is counted up to there', async () => {
-    const id = await made('idle', { idleMs: 30 * MINUTE })
-    at(START + 30 * MINUTE)
+    const id = await made('idle', { idleMs: 30 * MINUTE_MS })
+    at(START + 30 * MINUTE_MS)
     await tick()
     await until(async () => (await view(id)).state.live === null)
     expect(await listed()).toEqual([])
@@ -186,7 +185,7 @@ describe('the schedule', () => {
   it('the kill switch stops renewals, and lifting it goes on', async () => {
     const id = await made()
     await registry().configure({ killSwitch: true })
-    at(START + 45 * MINUTE)
+    at(START + 45 * MINUTE_MS)
     await tick()
     await until(async () => (await view(id)).state.stopped?.reason === 'kill_switch')
     expect(calls('PATCH')).toBe(0)
@@ -198,15 +197,15 @@ describe('the schedule', () => {
   it('a quota that is spent stops it and names itself; trouble that heals does not', async () => {
     const id = await made()
     await fault(lab, { kind: 'server_error', provider: 'gemini', times: 1 })
-    at(START + 45 * MINUTE)
+    at(START + 45 * MINUTE_MS)
     await registry().sweep(Date.now())
     await until(async () => (await events(id)).includes('failed'))
     expect((await view(id)).state).toMatchObject({ stopped: null, failuresInRow: 1 })
-    at(START + 46 * MINUTE)
+    at(START + 46 * MINUTE_MS)
     await registry().sweep(Date.now())
     await until(async () => (await view(id)).state.renewals === 1)
     await fault(lab, { kind: 'insufficient_quota', provider: 'gemini', times: 1 })
-    at(START + 92 * MINUTE)
+    at(START + 92 * MINUTE_MS)
     await registry().sweep(Date.now())
     await until(async () => (await view(id)).state.stopped !== null)
     expect((await view(id)).state.stopped).toMatchObject({
@@ -219,7 +218,7 @@ describe('the schedule', () => {
 describe('the reconcile', () => {
   /** The mark of an account's content, as this deployment writes it. */
   async function markOf(tag: string, of = account): Promise<string> {
-    const { fingerprint } = handleRegistration(of, tag, {}, HOUR)
+    const { fingerprint } = handleRegistration(of, tag, {}, HOUR_MS)
     return `pilotlight:${await directory().deploymentId()}:${fingerprint.slice(0, 24)}`
   }
 
@@ -233,10 +232,10 @@ describe('the reconcile', () => {
   it('runs about once an hour, whatever the ticks', async () => {
     await tick()
     const first = received(lab).length
-    at(START + MINUTE)
+    at(START + MINUTE_MS)
     await tick()
     expect(received(lab).length).toBe(first)
-    at(START + 46 * MINUTE)
+    at(START + 46 * MINUTE_MS)
     await tick()
     expect(received(lab).length).toBeGreaterThan(first)
   })
@@ -274,7 +273,7 @@ describe('the reconcile', () => {
   })
 
   it('adopts what the table lost, instead of paying for another', async () => {
-    const { id } = await registry().registerHandle(handleRegistration(account, 'lost', { idleMs: null }, HOUR))
+    const { id } = await registry().registerHandle(handleRegistration(account, 'lost', { idleMs: null }, HOUR_MS))
     const name = await createdElsewhere(await markOf('lost'))
     const known = await registry().reconcileHandles(
       'gemini',
@@ -283,7 +282,7 @@ describe('the reconcile', () => {
           name,
           tokens: 2_000,
           createdAt: START,
-          expiresAt: START + 10 * HOUR,
+          expiresAt: START + 10 * HOUR_MS,
           print: (await markOf('lost')).slice(-24),
         },
       ],
@@ -312,7 +311,7 @@ describe('the reconcile', () => {
     const id = await made('missing')
     const dead = await nameOf(id)
     await provider('DELETE', dead ?? '')
-    at(START + 5 * MINUTE)
+    at(START + 5 * MINUTE_MS)
     await tick()
     await until(async () => {
       await runDurableObjectAlarm(registry())
@@ -326,7 +325,7 @@ describe('the reconcile', () => {
     await fault(lab, { kind: 'server_error', provider: 'gemini', times: 1 })
     await tick()
     expect(await listed()).toEqual([kept])
-    at(START + 4 * MINUTE)
+    at(START + 4 * MINUTE_MS)
     await tick()
     expect(await listed()).toEqual([])
   })

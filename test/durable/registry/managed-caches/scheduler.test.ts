@@ -10,10 +10,9 @@ import { handleRegistration } from '../../../support/handle.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../../src/calls/lease.ts'
 import type { AccountSettings } from '../../../../src/durable/registry/records/account.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 const NOW = Date.UTC(2026, 10, 21, 12)
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
 
 let ledger: RegistryStore
 let store: ManagedCacheStore
@@ -43,7 +42,7 @@ beforeEach(() => {
 })
 
 const register = (tag = 'one', idleMs: number | null = null): number =>
-  registrar.register(handleRegistration('a', tag, { idleMs }, HOUR, 40), NOW).k
+  registrar.register(handleRegistration('a', tag, { idleMs }, HOUR_MS, 40), NOW).k
 
 function leased(flight: ManagedCacheFlight | null): ManagedCacheLease {
   if (flight?.role !== 'leader') throw new Error(`expected to lead, not ${flight?.role}`)
@@ -83,7 +82,7 @@ describe('who asks', () => {
     const failed = { kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false } as const
     keeper.settle({ lease: lease.id, target: lease.target, startedAt: NOW, ...failed }, NOW + 10)
     expect(keeper.ask(k, { want: 'any' }, NOW + 5, NOW + 11)?.role).toBe('failed')
-    expect(keeper.ask(k, { want: 'any' }, NOW + MINUTE, NOW + MINUTE)?.role).toBe('leader')
+    expect(keeper.ask(k, { want: 'any' }, NOW + MINUTE_MS, NOW + MINUTE_MS)?.role).toBe('leader')
   })
 
   it('an open creation counts against the budget of the account', () => {
@@ -115,7 +114,7 @@ describe('storage that is bought and not yet passed', () => {
     settings.budgetNanosPerDay = Math.floor(worst * 1.9)
     keeper.settle(made(lease), NOW + 100)
     expect(ledger.reservedNanos() + ledger.spentNanos(NOW)).toBe(worst)
-    expect(keeper.ask(register('two'), { want: 'any' }, NOW + MINUTE, NOW + MINUTE)).toMatchObject({
+    expect(keeper.ask(register('two'), { want: 'any' }, NOW + MINUTE_MS, NOW + MINUTE_MS)).toMatchObject({
       role: 'refused',
       kind: 'budget_exhausted',
     })
@@ -147,7 +146,7 @@ describe('storage that is bought and not yet passed', () => {
     const k = register('one')
     const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
     keeper.settle(made(lease), NOW + 100)
-    const at = NOW + 30 * MINUTE
+    const at = NOW + 30 * MINUTE_MS
     settings.budgetNanosPerDay = lease.reservedNanos
     expect(keeper.ask(k, { want: 'renewed' }, at, at)).toMatchObject({ role: 'refused', kind: 'budget_exhausted' })
     settings.budgetNanosPerDay = 2 * lease.reservedNanos
@@ -170,7 +169,7 @@ describe('storage that is bought and not yet passed', () => {
   })
 
   it('is free again, and in the books, once it has passed', () => {
-    const k = register('one', 20 * MINUTE)
+    const k = register('one', 20 * MINUTE_MS)
     create(k)
     expect(ledger.reservedNanos()).toBeGreaterThan(0)
     let at = NOW
@@ -202,16 +201,16 @@ describe('a lease', () => {
     const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
     const late = lease.expiresAt + 1
     expect(keeper.sweep(late, late).ended).toEqual([k])
-    const second = create(k, late + MINUTE)
-    keeper.settle(answered(lease, NOW, 'cachedContents/late'), late + MINUTE)
+    const second = create(k, late + MINUTE_MS)
+    keeper.settle(answered(lease, NOW, 'cachedContents/late'), late + MINUTE_MS)
     expect(store.dropping('cachedContents/late')).toBe(true)
-    expect(keeper.view(k, late + MINUTE)?.state.live?.name).toBe(second)
+    expect(keeper.view(k, late + MINUTE_MS)?.state.live?.name).toBe(second)
   })
 
   it('of a renewal that finds the handle gone is followed by a creation at once', () => {
     const k = register()
     const dead = create(k)
-    const at = NOW + 45 * MINUTE
+    const at = NOW + 45 * MINUTE_MS
     expect(keeper.sweep(at, at).due).toEqual([{ target: { of: 'handle', k }, delayMs: 0 }])
     const lease = keeper.begin({ of: 'handle', k }, at)
     expect(lease).toMatchObject({ op: 'renew', name: dead })
@@ -224,8 +223,8 @@ describe('a lease', () => {
   it('is not given twice for one message, nor early', () => {
     const k = register()
     create(k)
-    expect(keeper.begin({ of: 'handle', k }, NOW + MINUTE)).toBeNull()
-    const at = NOW + 45 * MINUTE
+    expect(keeper.begin({ of: 'handle', k }, NOW + MINUTE_MS)).toBeNull()
+    const at = NOW + 45 * MINUTE_MS
     expect(keeper.begin({ of: 'handle', k }, at)).not.toBeNull()
     expect(keeper.begin({ of: 'handle', k }, at)).toBeNull()
   })
@@ -233,7 +232,7 @@ describe('a lease', () => {
   it('a message that never comes is sent again', () => {
     const k = register()
     create(k)
-    const at = NOW + 45 * MINUTE
+    const at = NOW + 45 * MINUTE_MS
     expect(keeper.sweep(at, at).due).toHaveLength(1)
     expect(keeper.sweep(at + 1_000, at + 1_000).due).toHaveLength(0)
     expect(keeper.sweep(at + 9_000, at + 9_000).due).toHaveLength(1)
@@ -245,20 +244,20 @@ describe('what is to be deleted', () => {
   it('stays until the provider has done it, and is tried again meanwhile', () => {
     const k = register()
     create(k)
-    const drop = keeper.remove(k, NOW + HOUR / 2)
+    const drop = keeper.remove(k, NOW + HOUR_MS / 2)
     expect(drop).not.toBeNull()
     expect(keeper.view(k, NOW)).toBeNull()
-    const lease = keeper.begin({ of: 'drop', k: drop ?? 0 }, NOW + HOUR / 2)
+    const lease = keeper.begin({ of: 'drop', k: drop ?? 0 }, NOW + HOUR_MS / 2)
     if (lease === null) throw new Error('expected a lease')
     const failure = failureValue('provider_unavailable', 'no')
     const failed = { kind: 'failed', failure, permanent: false, retryAfterMs: null, accepted: null } as const
-    keeper.settle({ lease: lease.id, target: lease.target, startedAt: NOW, ...failed }, NOW + HOUR / 2)
-    expect(store.nextAt()).toBe(NOW + HOUR / 2 + 1_000)
-    const [again] = keeper.sweep(NOW + HOUR / 2 + 2_000, NOW + HOUR / 2 + 2_000).due
+    keeper.settle({ lease: lease.id, target: lease.target, startedAt: NOW, ...failed }, NOW + HOUR_MS / 2)
+    expect(store.nextAt()).toBe(NOW + HOUR_MS / 2 + 1_000)
+    const [again] = keeper.sweep(NOW + HOUR_MS / 2 + 2_000, NOW + HOUR_MS / 2 + 2_000).due
     expect(again?.target).toEqual({ of: 'drop', k: drop })
-    const second = keeper.begin({ of: 'drop', k: drop ?? 0 }, NOW + HOUR / 2 + 3_000)
+    const second = keeper.begin({ of: 'drop', k: drop ?? 0 }, NOW + HOUR_MS / 2 + 3_000)
     if (second === null) throw new Error('expected a lease')
-    keeper.settle({ lease: second.id, target: second.target, startedAt: NOW, kind: 'gone' }, NOW + HOUR / 2 + 3_000)
+    keeper.settle({ lease: second.id, target: second.target, startedAt: NOW, kind: 'gone' }, NOW + HOUR_MS / 2 + 3_000)
     expect(store.nextAt()).toBeNull()
     // Creation, and half an hour of storage.
     expect(ledger.days.all()[0]?.totals.costNanos).toBe(75_000_000 + 25_000_000)
@@ -267,8 +266,8 @@ describe('what is to be deleted', () => {
   it('needs nobody once it has expired', () => {
     const k = register()
     create(k)
-    keeper.remove(k, NOW + MINUTE)
-    expect(keeper.sweep(NOW + 2 * HOUR, NOW + 2 * HOUR).due).toEqual([])
+    keeper.remove(k, NOW + MINUTE_MS)
+    expect(keeper.sweep(NOW + 2 * HOUR_MS, NOW + 2 * HOUR_MS).due).toEqual([])
     expect(store.nextAt()).toBeNull()
   })
 })
@@ -286,7 +285,7 @@ describe('reading', () => {
   it('storage is shown as it is now, without being written down', () => {
     const k = register()
     create(k)
-    expect(keeper.view(k, NOW + 30 * MINUTE)?.state.storageNanos).toBe(25_000_000)
+    expect(keeper.view(k, NOW + 30 * MINUTE_MS)?.state.storageNanos).toBe(25_000_000)
     expect(store.load(k)?.state.storageNanos).toBe(0)
   })
 })

@@ -4,10 +4,11 @@ import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.t
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { MOST_WAITING } from '../../../../src/durable/registry/prefixes/versions.ts'
 import { factsOf } from '../../../../src/runtime/facts.ts'
-import { HOUR, NOON, planned, usage } from '../../../support/sample.ts'
+import { NOON, planned, usage } from '../../../support/sample.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { anthropicBody, registrationOf } from '../../../support/registration.ts'
 import { settings } from '../../../support/account.ts'
+import { HOUR_MS } from '../../../../src/core/time/time.ts'
 
 /** One name, and far more bodies than any roll-out has. */
 
@@ -56,7 +57,8 @@ it('versions that real requests come for, and that nobody ever warms, do not go 
     keeper.observe(k, [{ ...seen, startedAt: NOON + n }], NOON + n)
   }
   // A day on, only those that wait may still be planned for.
-  for (const { seq } of keeper.sweep(NOON + 25 * HOUR, NOON + 25 * HOUR).messages) keeper.begin(seq, NOON + 25 * HOUR)
+  for (const { seq } of keeper.sweep(NOON + 25 * HOUR_MS, NOON + 25 * HOUR_MS).messages)
+    keeper.begin(seq, NOON + 25 * HOUR_MS)
   expect(running().length).toBeLessThanOrEqual(MOST_WAITING + 1)
   const passed = store.prefixes.keysBefore(1_000, 1_000).filter((k) => store.prefixes.record(k)?.newer?.passed === true)
   expect(passed.length).toBe(100 - 1 - MOST_WAITING)

@@ -6,12 +6,13 @@ import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.t
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import type { Sql } from '../../../../src/durable/sql.ts'
 import { factsOf } from '../../../../src/runtime/facts.ts'
-import { HOUR, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
+import { NOON, planned, usage } from '../../../support/sample.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { anthropicBody, registrationOf } from '../../../support/registration.ts'
 import { settings } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import type { PrefixRecord } from '../../../../src/registration/record.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 /** Deploys: a new body under a known name is warmed before the old one is drained. */
 
@@ -85,7 +86,9 @@ function recordOf(k: number): PrefixRecord {
 }
 
 const decisionsOf = (k: number): string[] =>
-  registrar.history(recordOf(k).id, NOON + 48 * HOUR).flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
+  registrar
+    .history(recordOf(k).id, NOON + 48 * HOUR_MS)
+    .flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
 /** Keep-alives that are sent up to an instant, and answered with a read. */
 function keptUntil(k: number, until: number): number {
@@ -105,13 +108,13 @@ function keptUntil(k: number, until: number): number {
 describe('a deploy', () => {
   it('warms the new version before the old one is drained', () => {
     const old = warm(deploy('a', NOON), NOON)
-    used(old, NOON + MINUTE)
-    const next = deploy('b', NOON + 2 * MINUTE)
+    used(old, NOON + MINUTE_MS)
+    const next = deploy('b', NOON + 2 * MINUTE_MS)
     expect(recordOf(old)).toMatchObject({ superseded: true, version: 1, newer: { k: next, warmAt: null } })
     expect(stateOf(old)).toMatchObject({ stopped: null })
     expect(stateOf(old).why).toContain('is not warm yet')
-    warm(next, NOON + 3 * MINUTE)
-    expect(recordOf(old).newer?.warmAt).toBe(NOON + 3 * MINUTE + 400)
+    warm(next, NOON + 3 * MINUTE_MS)
+    expect(recordOf(old).newer?.warmAt).toBe(NOON + 3 * MINUTE_MS + 400)
     expect(stateOf(old)).toMatchObject({ stopped: null })
     expect(stateOf(old).why).toContain('this one is kept while real requests come for it')
     expect(decisionsOf(old)).toEqual(expect.arrayContaining(['newer_version', 'draining']))
@@ -119,67 +122,67 @@ describe('a deploy', () => {
 
   it('keeps the old version warm while real requests come for it, and then no longer', () => {
     const old = warm(deploy('a', NOON), NOON)
-    used(old, NOON + MINUTE)
-    warm(deploy('b', NOON + 2 * MINUTE), NOON + 2 * MINUTE)
-    expect(keptUntil(old, NOON + 30 * MINUTE)).toBeGreaterThan(4)
-    used(old, NOON + 30 * MINUTE)
+    used(old, NOON + MINUTE_MS)
+    warm(deploy('b', NOON + 2 * MINUTE_MS), NOON + 2 * MINUTE_MS)
+    expect(keptUntil(old, NOON + 30 * MINUTE_MS)).toBeGreaterThan(4)
+    used(old, NOON + 30 * MINUTE_MS)
     evict()
-    expect(keptUntil(old, NOON + 12 * HOUR)).toBe(11)
+    expect(keptUntil(old, NOON + 12 * HOUR_MS)).toBe(11)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
     expect(decisionsOf(old).at(-1)).toBe('stop:superseded')
   })
 
   it('of a version that nobody reported a request of drains the old one at once', () => {
     const old = warm(deploy('a', NOON), NOON)
-    warm(deploy('b', NOON + MINUTE), NOON + MINUTE)
+    warm(deploy('b', NOON + MINUTE_MS), NOON + MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
-    used(old, NOON + 2 * MINUTE)
+    used(old, NOON + 2 * MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: null })
     expect(decisionsOf(old)).toContain('resume')
   })
 
   it('whose first warm is a real request drains the old one too', () => {
     const old = warm(deploy('a', NOON), NOON)
-    const next = deploy('b', NOON + MINUTE, planned('off'))
-    keeper.observe(next, [{ startedAt: NOON + MINUTE, usage: usage(0, 10_000), ttftMs: 900 }], NOON + MINUTE)
+    const next = deploy('b', NOON + MINUTE_MS, planned('off'))
+    keeper.observe(next, [{ startedAt: NOON + MINUTE_MS, usage: usage(0, 10_000), ttftMs: 900 }], NOON + MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
   it('to a version that cannot be warmed drains nothing, also after an eviction', () => {
     const old = warm(deploy('a', NOON), NOON)
-    const next = deploy('b', NOON + MINUTE)
+    const next = deploy('b', NOON + MINUTE_MS)
     for (const permanent of [false, true]) {
-      const lease = leaseNow(next, NOON + 2 * MINUTE)
-      keeper.settle(lease.seq, [refused(lease, permanent)], NOON + 2 * MINUTE + 400)
+      const lease = leaseNow(next, NOON + 2 * MINUTE_MS)
+      keeper.settle(lease.seq, [refused(lease, permanent)], NOON + 2 * MINUTE_MS + 400)
     }
     expect(stateOf(next).stopped?.reason).toBe('provider_refused')
     evict()
-    expect(keptUntil(old, NOON + 3 * HOUR)).toBeGreaterThan(30)
+    expect(keptUntil(old, NOON + 3 * HOUR_MS)).toBeGreaterThan(30)
     expect(recordOf(old)).toMatchObject({ superseded: true, newer: { warmAt: null } })
     expect(stateOf(old).stopped).toBeNull()
   })
 
   it('to a version whose call is lost drains nothing until another call proves it warm', () => {
     const old = warm(deploy('a', NOON), NOON)
-    const next = deploy('b', NOON + MINUTE)
-    const lease = leaseNow(next, NOON + MINUTE)
+    const next = deploy('b', NOON + MINUTE_MS)
+    const lease = leaseNow(next, NOON + MINUTE_MS)
     keeper.sweep(lease.expiresAt, lease.expiresAt)
     expect(stateOf(old).stopped).toBeNull()
-    warm(next, lease.expiresAt + MINUTE)
+    warm(next, lease.expiresAt + MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
   it('and another one at once: both older versions go on until the newest is warm', () => {
     const first = warm(deploy('a', NOON), NOON)
-    const second = deploy('b', NOON + MINUTE)
-    const lease = leaseNow(second, NOON + MINUTE)
-    const third = deploy('c', NOON + MINUTE + 100)
+    const second = deploy('b', NOON + MINUTE_MS)
+    const lease = leaseNow(second, NOON + MINUTE_MS)
+    const third = deploy('c', NOON + MINUTE_MS + 100)
     expect(recordOf(third).olders).toEqual([second, first])
     expect([recordOf(first), recordOf(second)].map(({ newer }) => newer?.k)).toEqual([third, third])
     // The call that was under way is answered: what it wrote is kept for as long as the first version is.
-    keeper.settle(lease.seq, [wrote(lease)], NOON + MINUTE + 400)
+    keeper.settle(lease.seq, [wrote(lease)], NOON + MINUTE_MS + 400)
     expect([stateOf(first), stateOf(second)].map(({ stopped }) => stopped)).toEqual([null, null])
-    warm(third, NOON + 2 * MINUTE)
+    warm(third, NOON + 2 * MINUTE_MS)
     expect([stateOf(first), stateOf(second)].map(({ stopped }) => stopped?.reason)).toEqual([
       'superseded',
       'superseded',
@@ -190,16 +193,16 @@ describe('a deploy', () => {
 
   it('and another one: a version that was never warm stops at once, and the one before it does not', () => {
     const first = warm(deploy('a', NOON), NOON)
-    const second = deploy('b', NOON + MINUTE)
-    deploy('c', NOON + 2 * MINUTE)
+    const second = deploy('b', NOON + MINUTE_MS)
+    deploy('c', NOON + 2 * MINUTE_MS)
     expect(stateOf(second)).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
     expect(stateOf(first).stopped).toBeNull()
   })
 
   it('is told twice: the second time changes nothing', () => {
     const old = warm(deploy('a', NOON), NOON)
-    const next = deploy('b', NOON + MINUTE)
-    deploy('b', NOON + 2 * MINUTE)
+    const next = deploy('b', NOON + MINUTE_MS)
+    deploy('b', NOON + 2 * MINUTE_MS)
     expect(recordOf(next)).toMatchObject({ version: 2, olders: [old] })
     expect(decisionsOf(old).filter((one) => one === 'newer_version')).toHaveLength(1)
   })
@@ -208,21 +211,21 @@ describe('a deploy', () => {
 describe('a rollback', () => {
   it('makes the old body the current one again, and drains the other at once where the old is still warm', () => {
     const old = warm(deploy('a', NOON), NOON)
-    used(old, NOON + MINUTE)
-    const next = warm(deploy('b', NOON + 2 * MINUTE), NOON + 2 * MINUTE)
-    expect(deploy('a', NOON + 3 * MINUTE)).toBe(old)
+    used(old, NOON + MINUTE_MS)
+    const next = warm(deploy('b', NOON + 2 * MINUTE_MS), NOON + 2 * MINUTE_MS)
+    expect(deploy('a', NOON + 3 * MINUTE_MS)).toBe(old)
     expect(recordOf(old)).toMatchObject({ superseded: false, version: 3 })
     expect(recordOf(old).newer).toBeUndefined()
     expect(decisionsOf(old)).toContain('current')
     expect(stateOf(old).why).not.toContain('newer version')
-    expect(recordOf(next)).toMatchObject({ superseded: true, newer: { k: old, warmAt: NOON + 3 * MINUTE } })
+    expect(recordOf(next)).toMatchObject({ superseded: true, newer: { k: old, warmAt: NOON + 3 * MINUTE_MS } })
     expect(stateOf(next)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
   it('to a body that has lapsed keeps the other one until the old is warm again', () => {
     const old = warm(deploy('a', NOON), NOON)
-    const next = warm(deploy('b', NOON + MINUTE), NOON + MINUTE)
-    const later = NOON + 2 * HOUR
+    const next = warm(deploy('b', NOON + MINUTE_MS), NOON + MINUTE_MS)
+    const later = NOON + 2 * HOUR_MS
     keptUntil(next, later)
     deploy('a', later)
     expect(stateOf(next).stopped).toBeNull()
@@ -233,28 +236,28 @@ describe('a rollback', () => {
 
   it('before the new version was ever warm stops that one, and the old goes on as before', () => {
     const old = warm(deploy('a', NOON), NOON)
-    const next = deploy('b', NOON + MINUTE)
-    deploy('a', NOON + 2 * MINUTE)
+    const next = deploy('b', NOON + MINUTE_MS)
+    deploy('a', NOON + 2 * MINUTE_MS)
     expect(stateOf(next)).toMatchObject({ stopped: { reason: 'superseded' } })
     expect(stateOf(old).stopped).toBeNull()
-    expect(keptUntil(old, NOON + HOUR)).toBeGreaterThan(10)
+    expect(keptUntil(old, NOON + HOUR_MS)).toBeGreaterThan(10)
   })
 
   it('by deleting a version that was never warm gives its name back to the one before', () => {
     const old = warm(deploy('a', NOON), NOON)
-    const next = deploy('b', NOON + MINUTE)
-    registrar.remove(recordOf(next).id, NOON + 2 * MINUTE)
+    const next = deploy('b', NOON + MINUTE_MS)
+    registrar.remove(recordOf(next).id, NOON + 2 * MINUTE_MS)
     expect(store.prefixes.name('agent')).toEqual({ k: old, version: 2 })
     expect(recordOf(old)).toMatchObject({ superseded: false })
     expect(decisionsOf(old).at(-1)).toBe('current')
-    expect(recordOf(deploy('c', NOON + 3 * MINUTE)).version).toBe(3)
+    expect(recordOf(deploy('c', NOON + 3 * MINUTE_MS)).version).toBe(3)
   })
 })
 
 it('a prefix that holds a second name is not superseded when it loses the first', () => {
   const old = warm(deploy('a', NOON), NOON)
   registrar.register(registrationOf('anthropic', anthropicBody('a'), null, 'other'), NOON)
-  warm(deploy('b', NOON + MINUTE), NOON + MINUTE)
+  warm(deploy('b', NOON + MINUTE_MS), NOON + MINUTE_MS)
   expect(recordOf(old).superseded).toBe(false)
   expect(stateOf(old).stopped).toBeNull()
 })
@@ -263,6 +266,6 @@ it('what an earlier release had stopped for a newer version stays stopped', () =
   const old = warm(deploy('a', NOON), NOON)
   sql.all(`UPDATE prefix SET record = json_set(record, '$.superseded', json('true')) WHERE k = ?`, old)
   evict()
-  used(old, NOON + MINUTE)
+  used(old, NOON + MINUTE_MS)
   expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
 })

@@ -8,9 +8,10 @@ import { cardById } from '../../../../src/providers/registry.ts'
 import { placeOf } from '../../../../src/runtime/env.ts'
 import type { Vars } from '../../../../src/runtime/env.ts'
 import { useOverrides } from '../../../../src/runtime/overrides.ts'
-import { facts, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
+import { facts, NOON, planned, usage } from '../../../support/sample.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { settings } from '../../../support/account.ts'
+import { MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 /** A provider that is reached at another address than when its prefixes were written. */
 
@@ -82,7 +83,7 @@ function written(at: { place?: string | null }): { k: number; id: string } {
 describe('a prefix whose provider has moved', () => {
   it('is sent no probe, even one that was claimed before, and after an eviction neither', () => {
     const { id } = written({ place: null })
-    const due = NOON + 4 * MINUTE
+    const due = NOON + 4 * MINUTE_MS
     const { messages } = keeper.sweep(due, due + SWEEP_HORIZON_MS)
     expect(messages).toHaveLength(1)
     place = 'there'
@@ -92,34 +93,34 @@ describe('a prefix whose provider has moved', () => {
       belief: { state: 'cold', pWarm: 0, warmUntil: null },
       state: { nextAt: null, stopped: { reason: 'address_changed' } },
     })
-    expect(keeper.sweep(due + MINUTE, due + 10 * MINUTE).messages).toEqual([])
+    expect(keeper.sweep(due + MINUTE_MS, due + 10 * MINUTE_MS).messages).toEqual([])
   })
 
   it('goes on when the provider is back before the entry lapsed', () => {
     const { k, id } = written({ place: null })
     place = 'there'
-    registrar.factsChanged(NOON + MINUTE)
-    expect(registrar.view(id, NOON + MINUTE).state.stopped?.reason).toBe('address_changed')
+    registrar.factsChanged(NOON + MINUTE_MS)
+    expect(registrar.view(id, NOON + MINUTE_MS).state.stopped?.reason).toBe('address_changed')
     place = null
-    registrar.factsChanged(NOON + 2 * MINUTE)
-    const { belief, state } = registrar.viewByKey(k, NOON + 2 * MINUTE)
+    registrar.factsChanged(NOON + 2 * MINUTE_MS)
+    const { belief, state } = registrar.viewByKey(k, NOON + 2 * MINUTE_MS)
     expect([belief.state, state.stopped]).toEqual(['warm', null])
-    expect(state.nextAt).toBeLessThan(NOON + 5 * MINUTE)
+    expect(state.nextAt).toBeLessThan(NOON + 5 * MINUTE_MS)
   })
 
   it('is renewed by no request that went elsewhere', () => {
     const { k, id } = written({ place: null })
     place = 'there'
-    const arrival = { startedAt: NOON + 4 * MINUTE, usage: usage(10_000, 0), ttftMs: null }
-    expect(keeper.observe(k, [arrival], NOON + 4 * MINUTE)).toBe(false)
+    const arrival = { startedAt: NOON + 4 * MINUTE_MS, usage: usage(10_000, 0), ttftMs: null }
+    expect(keeper.observe(k, [arrival], NOON + 4 * MINUTE_MS)).toBe(false)
     place = null
-    expect(registrar.view(id, NOON + 6 * MINUTE).belief.state).toBe('cold')
+    expect(registrar.view(id, NOON + 6 * MINUTE_MS).belief.state).toBe('cold')
   })
 
   it('that was registered before places were written down is as it was', () => {
     const { id } = written({})
     place = 'there'
-    expect(registrar.view(id, NOON + MINUTE).belief.state).toBe('warm')
+    expect(registrar.view(id, NOON + MINUTE_MS).belief.state).toBe('warm')
   })
 })
 

@@ -5,14 +5,15 @@ import { SWEEP_HORIZON_MS } from '../../../../src/core/time/schedule.ts'
 import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
-import { facts, HOUR, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
+import { facts, NOON, planned, usage } from '../../../support/sample.ts'
 import { registrationNamed } from '../../../support/plain-registration.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 const SIZE = 10_000
 const limits = (remaining: number, now: number) => [
-  { what: 'requests', limit: 100, remaining, resetAt: now + 20 * MINUTE },
+  { what: 'requests', limit: 100, remaining, resetAt: now + 20 * MINUTE_MS },
 ]
 
 /** One account with a budget, at a provider that always answers at once. */
@@ -64,7 +65,7 @@ function account(budgetNanosPerDay: number | null) {
       const state = store.states.load(k)
       if (state === null) throw new Error('it was not registered')
       const gaps: number[] = []
-      for (let n = 64; n > 0; n--) gaps.push((at - n * 6 * HOUR) / 1_000, gapMinutes * 60)
+      for (let n = 64; n > 0; n--) gaps.push((at - n * 6 * HOUR_MS) / 1_000, gapMinutes * 60)
       store.states.save(k, { ...state, gaps, lastArrivalAt: at }, [])
       const given = keeper.warmNow(k, at)
       if (given !== null && 'lease' in given)
@@ -100,24 +101,24 @@ describe('an account whose budget is short', () => {
     const world = account(10 * WRITE + 4 * 165 * READ + WRITE)
     const idle = Array.from({ length: 6 }, (_, n) => world.warm(`idle-${n}`, NOON + n * 1_000, 900))
     const busy = Array.from({ length: 4 }, (_, n) => world.warm(`busy-${n}`, NOON + 30_000 + n * 1_000, 12))
-    for (let at = NOON + MINUTE; at < NOON + 12 * HOUR; at += MINUTE) {
+    for (let at = NOON + MINUTE_MS; at < NOON + 12 * HOUR_MS; at += MINUTE_MS) {
       world.tick(at)
-      if ((at - NOON) % (12 * MINUTE) === 0) for (const k of busy) world.use(k, at)
-      if (at === NOON + 5 * HOUR) world.evict()
-      if (at === NOON + 6 * HOUR)
+      if ((at - NOON) % (12 * MINUTE_MS) === 0) for (const k of busy) world.use(k, at)
+      if (at === NOON + 5 * HOUR_MS) world.evict()
+      if (at === NOON + 6 * HOUR_MS)
         for (const k of idle)
           expect(world.state(k)?.why).toMatch(/expected to save more for each dollar; goes on at 2026-11-17T00:00:00Z$/)
     }
     const lastProbe = (k: number) => Math.max(...world.sent.filter((one) => one.k === k).map(({ at }) => at))
-    for (const k of busy) expect(lastProbe(k)).toBeGreaterThan(NOON + 12 * HOUR - 15 * MINUTE)
+    for (const k of busy) expect(lastProbe(k)).toBeGreaterThan(NOON + 12 * HOUR_MS - 15 * MINUTE_MS)
     expect(world.sent.filter(({ k, purpose }) => busy.includes(k) && purpose === 'write')).toHaveLength(busy.length)
-    for (const k of idle) expect(lastProbe(k)).toBeLessThan(NOON + 15 * MINUTE)
+    for (const k of idle) expect(lastProbe(k)).toBeLessThan(NOON + 15 * MINUTE_MS)
   })
 
   it('leaves all alone whose day it can pay', () => {
     const world = account(10 * 200 * READ)
     const all = [900, 900, 12, 12].map((minutes, n) => world.warm(`p-${n}`, NOON + n * 1_000, minutes))
-    for (let at = NOON + MINUTE; at < NOON + HOUR; at += MINUTE) world.tick(at)
+    for (let at = NOON + MINUTE_MS; at < NOON + HOUR_MS; at += MINUTE_MS) world.tick(at)
     for (const k of all) expect(world.sent.filter((one) => one.k === k).length).toBeGreaterThan(10)
   })
 
@@ -133,7 +134,7 @@ describe('an account whose budget is short', () => {
           const world = account(budget)
           const ks = gaps.map((minutes, n) => world.warm(`p-${n}`, NOON + n * 7_000, minutes))
           for (let minute = 2; minute < 120; minute++) {
-            const at = NOON + minute * MINUTE
+            const at = NOON + minute * MINUTE_MS
             for (const [which, when] of uses) if (when === minute && ks[which] !== undefined) world.use(ks[which], at)
             world.tick(at)
           }
@@ -152,7 +153,7 @@ describe('a provider whose limit is short', () => {
     // The last answer says that 8 of 100 requests are left for twenty minutes: five of them are the application's.
     const busy = Array.from({ length: 3 }, (_, n) => world.warm(`busy-${n}`, NOON, 12, 8))
     const before = world.sent.length
-    for (let at = NOON + MINUTE; at < NOON + 5 * MINUTE; at += 2_000) world.tick(at, 5)
+    for (let at = NOON + MINUTE_MS; at < NOON + 5 * MINUTE_MS; at += 2_000) world.tick(at, 5)
     const keeps = world.sent.slice(before)
     expect(keeps.map(({ k }) => k).toSorted()).toEqual(busy)
     for (const k of idle) expect(world.state(k)?.why).toMatch(/limit/)

@@ -8,13 +8,14 @@ import { prepareWarm, registrationOf } from '../../../../src/registration/prepar
 import { cardById, dialectOf } from '../../../../src/providers/registry.ts'
 import { unpack } from '../../../../src/runtime/bytes.ts'
 import { factsOf } from '../../../../src/runtime/facts.ts'
-import { HOUR, MINUTE, NOON } from '../../../support/sample.ts'
+import { NOON } from '../../../support/sample.ts'
 import { tokens } from '../../../lab/caller.ts'
 import { createLab } from '../../../lab/index.ts'
 import type { Lab } from '../../../lab/index.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { settings } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 /** A prefix that begins with another one, at the lab: the keep-alives of the longer are those of the shorter too. */
 
@@ -121,9 +122,9 @@ describe('a longer prefix that marks the end of a shorter one', () => {
   it('keeps it warm with its own keep-alives, and nobody pays twice', async () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER)]
     await warm(shorter)
-    now += MINUTE
+    now += MINUTE_MS
     await warm(longer)
-    await until(NOON + 3 * HOUR)
+    await until(NOON + 3 * HOUR_MS)
     expect(calls[longer]).toBeGreaterThan(35)
     expect(calls[shorter]).toBe(1)
     expect(registrar.viewByKey(shorter, now).belief).toMatchObject({ state: 'warm' })
@@ -138,7 +139,7 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     await warm(longer)
     const shorter = register(SHORTER)
     await warm(shorter)
-    await until(NOON + HOUR)
+    await until(NOON + HOUR_MS)
     // Written in the same second, both are due at once the first time: one read too many.
     expect(calls[shorter]).toBeLessThanOrEqual(2)
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
@@ -148,7 +149,7 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER, { probes: 5 })]
     await warm(shorter)
     await warm(longer)
-    await until(NOON + 2 * HOUR)
+    await until(NOON + 2 * HOUR_MS)
     expect(store.states.load(longer)?.stopped?.reason).toBe('probes_spent')
     expect(calls[shorter]).toBeGreaterThan(15)
     expect(store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
@@ -159,9 +160,9 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER)]
     await warm(shorter)
     await warm(longer)
-    await until(NOON + 20 * MINUTE)
+    await until(NOON + 20 * MINUTE_MS)
     store.prefixes.delete(longer)
-    await until(NOON + HOUR)
+    await until(NOON + HOUR_MS)
     expect(store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
     expect(calls[shorter]).toBeGreaterThan(5)
   })
@@ -178,7 +179,7 @@ describe('nothing is claimed', () => {
     const [shorter, longer] = [register(SHORTER), register(request)]
     await warm(shorter)
     await warm(longer)
-    await until(NOON + HOUR)
+    await until(NOON + HOUR_MS)
     expect(decisionsOf(shorter)).not.toContain('inside')
     expect(calls[shorter]).toBeGreaterThan(10)
   })
@@ -189,11 +190,11 @@ describe('nothing is claimed', () => {
     onTheWay = (body) => (body.includes('manual') ? body.replace(',"cache_control":{"type":"ephemeral"}', '') : body)
     await warm(shorter)
     await warm(longer)
-    await until(NOON + 30 * MINUTE)
+    await until(NOON + 30 * MINUTE_MS)
     expect(calls[shorter]).toBe(1)
     expect(await use(shorter, SHORTER)).toBe(0)
     expect(decisionsOf(shorter)).toContain('inside_refuted')
-    await until(NOON + 2 * HOUR)
+    await until(NOON + 2 * HOUR_MS)
     expect(calls[shorter]).toBeGreaterThan(15)
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
   })

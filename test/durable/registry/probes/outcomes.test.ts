@@ -11,7 +11,7 @@ import { anthropicBody, registrationOf } from '../../../support/registration.ts'
 import { settings } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import type { Usage } from '../../../../src/core/model/usage.ts'
-import { dayOf } from '../../../../src/core/time/time.ts'
+import { dayOf, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 /** Every call that was asked for ends, for whoever waits and in the books, whatever came between. */
 
@@ -192,16 +192,16 @@ it('an answer that says a shorter retention was written than asked for is believ
   const first = warmNow(k, NOON)
   keeper.settle(first.seq, [split(first, { '5m': 10_000, '1h': 0 })], NOON + 400)
   const view = registrar.viewByKey(k, NOON + 1_000)
-  expect(view.belief.warmUntil).toBe(NOON + 5 * 60_000)
-  expect(view.state.nextAt).toBeLessThan(NOON + 5 * 60_000)
+  expect(view.belief.warmUntil).toBe(NOON + 5 * MINUTE_MS)
+  expect(view.state.nextAt).toBeLessThan(NOON + 5 * MINUTE_MS)
   expect(store.history.load(k)).toContainEqual(
     expect.objectContaining({ decision: 'retention', why: expect.stringContaining('asked for 1h') }),
   )
-  const later = NOON + 10 * 60_000
+  const later = NOON + 10 * MINUTE_MS
   const second = warmNow(k, later)
   expect(second.retention).toBe('1h')
   keeper.settle(second.seq, [split(second, { '5m': 0, '1h': 10_000 })], later + 400)
-  expect(registrar.viewByKey(k, later + 1_000).belief.warmUntil).toBe(later + 3_600_000)
+  expect(registrar.viewByKey(k, later + 1_000).belief.warmUntil).toBe(later + HOUR_MS)
 })
 
 /** A prefix whose cache is required, written at noon; then a keep-alive is answered as told. */

@@ -4,10 +4,11 @@ import { ProbeScheduler } from '../../../../src/durable/registry/probes/schedule
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import type { Sql } from '../../../../src/durable/sql.ts'
-import { facts, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
+import { facts, NOON, planned, usage } from '../../../support/sample.ts'
 import { settings } from '../../../support/account.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
+import { MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 let sql: Sql
 let store: RegistryStore
@@ -88,7 +89,7 @@ function warmed(n: number, at: number, limits: RateLimit[] = [], credential = 'd
   return k
 }
 
-const DUE = NOON + 5 * MINUTE - 23_000
+const DUE = NOON + 5 * MINUTE_MS - 23_000
 
 /** What a sweep at `at` leases, message by message. */
 function leasesAt(at: number): Lease[] {
@@ -144,7 +145,7 @@ describe('a provider that answers nobody', () => {
   it('gets one last call for each entry that would lapse, breaker or not', () => {
     allFail()
     let sent = 0
-    for (let at = DUE + 2_000; at <= NOON + 5 * MINUTE - 1_500; at += 500) {
+    for (let at = DUE + 2_000; at <= NOON + 5 * MINUTE_MS - 1_500; at += 500) {
       const leases = leasesAt(at)
       sent += leases.length
       for (const lease of leases) keeper.settle(lease.seq, [failed(lease, at)], at + 100)
@@ -174,41 +175,41 @@ describe('a provider that answers nobody', () => {
 
 describe('a rate limit of which little is left', () => {
   it('is remembered by one row a settlement, and forgotten when there is room', () => {
-    const k = warmed(1, NOON, [scarceRequests(500, NOON + MINUTE)])
+    const k = warmed(1, NOON, [scarceRequests(500, NOON + MINUTE_MS)])
     expect(writes).toBe(0)
-    warmed(2, NOON + 1_000, [scarceRequests(100, NOON + MINUTE)])
+    warmed(2, NOON + 1_000, [scarceRequests(100, NOON + MINUTE_MS)])
     expect(writes).toBe(1)
     expect(keeper.guards(NOON + 2_000)[0]?.remainingShare).toBe(0.1)
     evict()
     expect(keeper.look(k, NOON + 2_000)?.context.holdBack).toMatchObject({ code: 'limit', strict: false })
-    warmed(3, NOON + 2_000, [scarceRequests(900, NOON + MINUTE)])
+    warmed(3, NOON + 2_000, [scarceRequests(900, NOON + MINUTE_MS)])
     expect(keeper.look(k, NOON + 2_000)?.context.holdBack).toBeUndefined()
   })
 
   it('sends nothing where next to nothing is left: the entry lapses, and says why', () => {
     const k = warmed(1, NOON, [])
-    warmed(2, NOON + 4 * MINUTE, [scarceRequests(3, NOON + 10 * MINUTE)])
-    for (let at = DUE; at <= NOON + 5 * MINUTE; at += 1_000)
+    warmed(2, NOON + 4 * MINUTE_MS, [scarceRequests(3, NOON + 10 * MINUTE_MS)])
+    for (let at = DUE; at <= NOON + 5 * MINUTE_MS; at += 1_000)
       expect(leasesAt(at).filter((lease) => lease.k === k)).toEqual([])
     expect(decisions(k).slice(-3)).toEqual(expect.arrayContaining(['wait:limit', 'lapse']))
-    const refused = keeper.warmNow(k, NOON + 6 * MINUTE)
-    expect(refused).toMatchObject({ refused: { kind: 'provider_limited', untilAt: NOON + 10 * MINUTE } })
+    const refused = keeper.warmNow(k, NOON + 6 * MINUTE_MS)
+    expect(refused).toMatchObject({ refused: { kind: 'provider_limited', untilAt: NOON + 10 * MINUTE_MS } })
   })
 
   it('does not give up a warm entry for tokens that only its rewrite would take', () => {
-    const tokens: RateLimit = { what: 'input tokens', limit: 60_000, remaining: 8_000, resetAt: NOON + 5 * MINUTE }
-    const cold = warmed(2, NOON - 5 * MINUTE)
+    const tokens: RateLimit = { what: 'input tokens', limit: 60_000, remaining: 8_000, resetAt: NOON + 5 * MINUTE_MS }
+    const cold = warmed(2, NOON - 5 * MINUTE_MS)
     const k = warmed(1, NOON, [tokens])
-    expect(keeper.look(k, NOON + MINUTE)?.context.holdBack?.strict).toBe(false)
-    expect(keeper.look(cold, NOON + MINUTE)?.context.holdBack?.strict).toBe(true)
+    expect(keeper.look(k, NOON + MINUTE_MS)?.context.holdBack?.strict).toBe(false)
+    expect(keeper.look(cold, NOON + MINUTE_MS)?.context.holdBack?.strict).toBe(true)
   })
 
   it('puts a background warm off until there is room, and then sends it', () => {
-    const k = warmed(1, NOON, [scarceRequests(3, NOON + MINUTE)])
+    const k = warmed(1, NOON, [scarceRequests(3, NOON + MINUTE_MS)])
     const { seq } = keeper.warmLater(k, NOON + 1_000)
     expect(keeper.begin(seq, NOON + 1_000)).toEqual([])
     expect(leasesAt(NOON + 30_000)).toEqual([])
-    expect(leasesAt(NOON + MINUTE).map((lease) => lease.k)).toEqual([k])
+    expect(leasesAt(NOON + MINUTE_MS).map((lease) => lease.k)).toEqual([k])
   })
 })
 

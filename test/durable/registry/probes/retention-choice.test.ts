@@ -10,14 +10,14 @@ import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts
 import { orderOf } from '../../../../src/http/preload/crew-order.ts'
 import { prepareWarm, registrationOf } from '../../../../src/registration/prepare.ts'
 import { factsOf } from '../../../../src/runtime/facts.ts'
-import { HOUR, MINUTE, NOON, usage } from '../../../support/sample.ts'
+import { NOON, usage } from '../../../support/sample.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { settings } from '../../../support/account.ts'
 import type { Lease } from '../../../../src/calls/lease.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 /** A retention that is the planner's to say, from the registration to a write much later. */
 
-const DAY = 24 * HOUR
 const TOKENS = 8_000
 const TEXT = 'Answer in the words of the handbook, and in no others. '.repeat(600)
 
@@ -100,7 +100,7 @@ function settle(lease: Lease): void {
 /** Real requests that find nothing once in a day, and write it as the plan says. */
 function daily(k: number, days = 20): void {
   for (let day = 0; day < days; day++) {
-    now += DAY
+    now += DAY_MS
     const by = { [retentionOf(k) ?? '']: TOKENS }
     keeper.observe(k, [{ startedAt: now, usage: usage(0, TOKENS, { cacheWriteByRetention: by }), ttftMs: null }], now)
   }
@@ -114,10 +114,10 @@ function announced(): number {
   expect(first.lease.retention).toBe('1h')
   settle(first.lease)
   daily(k)
-  now += 2 * HOUR
+  now += 2 * HOUR_MS
   keeper.replan(k, now, (state) => state)
   const { id } = registrar.viewByKey(k, now).record
-  registrar.announce(id, { at: now + 10 * MINUTE, expectedRequests: 3 }, now)
+  registrar.announce(id, { at: now + 10 * MINUTE_MS, expectedRequests: 3 }, now)
   now = (store.states.load(k)?.nextAt ?? now) + 1
   return k
 }
@@ -137,7 +137,7 @@ it('is chosen once for a write that announced traffic needs, however often its m
   start()
   expect(keeper.begin(message!.seq, now)).toEqual([])
   settle(lease!)
-  expect(store.states.load(k)).toMatchObject({ verdict: 'warm', retention: { name: '5m', ttlMs: 5 * MINUTE } })
+  expect(store.states.load(k)).toMatchObject({ verdict: 'warm', retention: { name: '5m', ttlMs: 5 * MINUTE_MS } })
   expect(rowsOf(k)).toHaveLength(1)
   expect(rowsOf(k)[0]).toContain('written at 5m from now on, and no more at 1h')
 })
@@ -148,11 +148,11 @@ it('stays at the former one where the account’s budget allows no other, and is
   // The first write at an hour would not fit into the budget of the prefix.
   expect(retentionOf(k)).toBe('5m')
   for (let gap = 0; gap < 40; gap++) {
-    now += (15 + (gap % 5) * 7) * MINUTE
+    now += (15 + (gap % 5) * 7) * MINUTE_MS
     const by = { '5m': TOKENS }
     keeper.observe(k, [{ startedAt: now, usage: usage(0, TOKENS, { cacheWriteByRetention: by }), ttftMs: null }], now)
   }
-  now += DAY
+  now += DAY_MS
   const { record, state, context } = keeper.look(k, now)!
   registrar.change(record.id, { keepWarm: { ...record.keepWarm, budgetNanosPerDay: 1_000_000_000 } }, now)
   const [five, hour] = [worstNanosAt('5m', state, context)!, worstNanosAt('1h', state, context)!]
@@ -162,7 +162,7 @@ it('stays at the former one where the account’s budget allows no other, and is
   expect(rowsOf(k)).toEqual([])
   if (tight === null || 'refused' in tight) throw new Error('no lease was given')
   settle(tight.lease)
-  now += DAY
+  now += DAY_MS
   keeper.settings = settings
   const measured = worstNanosAt('1h', store.states.load(k)!, context)
   expect(keeper.warmNow(k, now)).toMatchObject({ lease: { retention: '1h', reservedNanos: measured } })
@@ -176,7 +176,7 @@ it('is not lost when prices change, and is chosen by the new ones at the next wr
   settle(lease!)
   registrar.factsChanged(now)
   expect(retentionOf(k)).toBe('5m')
-  now += 3 * HOUR
+  now += 3 * HOUR_MS
   longWrite = (rates) => ({
     ...rates,
     cacheWriteNanosPerMTok: { ...rates.cacheWriteNanosPerMTok, '1h': rates.inputNanosPerMTok },
@@ -198,7 +198,7 @@ it('is another caller’s once they ask for the one in force, and nobody’s bef
   register()
   expect(store.prefixes.record(k)).not.toHaveProperty('retentionOpen')
   daily(k)
-  now += 2 * HOUR
+  now += 2 * HOUR_MS
   expect(keeper.warmNow(k, now)).toMatchObject({ lease: { retention: '1h' } })
   expect(rowsOf(k)).toEqual([])
 })
@@ -208,13 +208,13 @@ it('is planned by what real requests write: keep-alives, rewrites and what they 
   const first = keeper.warmNow(k, now)
   if (first === null || 'refused' in first) throw new Error('no lease was given')
   settle(first.lease)
-  now += 2 * HOUR
+  now += 2 * HOUR_MS
   const by = usage(0, TOKENS, { cacheWriteByRetention: { '5m': TOKENS } })
   keeper.observe(k, [{ startedAt: now, usage: by, ttftMs: null }], now)
   expect(store.states.load(k)).toMatchObject({ asWritten: true, retention: { name: '5m' } })
   const { nextAt } = store.states.load(k)!
-  expect(nextAt! - now).toBeLessThan(5 * MINUTE)
-  expect(nextAt! - now).toBeGreaterThan(3 * MINUTE)
+  expect(nextAt! - now).toBeLessThan(5 * MINUTE_MS)
+  expect(nextAt! - now).toBeGreaterThan(3 * MINUTE_MS)
   now = nextAt!
   const [message] = keeper.sweep(now, now).messages
   const [keep] = keeper.begin(message!.seq, now)
@@ -247,7 +247,7 @@ it('is credited at no more than its callers would have paid, who may write five 
       [{ lease, k, kind: 'answered', startedAt: now, latencyMs: 9, primitive, usage: read, model: null }],
       now,
     )
-    now += 30 * MINUTE
+    now += 30 * MINUTE_MS
     keeper.observe(k, [{ startedAt: now, usage: read, ttftMs: null }], now)
     const { savedNanos, credits } = store.states.load(k)!
     expect(credits).toBe(1)
@@ -304,7 +304,7 @@ it.each([true, false])(
     const { costNanos, retention: held } = store.states.load(k)!
     expect(costNanos).toBe(costOf(ours, price, '1h'))
     // Nor is it taken for something that was granted instead of theirs.
-    expect(held).toMatchObject({ name: '5m', ttlMs: 5 * MINUTE })
+    expect(held).toMatchObject({ name: '5m', ttlMs: 5 * MINUTE_MS })
     expect(held).not.toHaveProperty('grantedName')
     expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m')])
   },

@@ -9,11 +9,12 @@ import type { Registration } from '../../../../src/registration/registration.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { ENTRIES_PER_MESSAGE } from '../../../../src/durable/registry/probes/sweep.ts'
 import type { Sql } from '../../../../src/durable/sql.ts'
-import { facts, HOUR, MINUTE, NOON, planned, usage } from '../../../support/sample.ts'
+import { facts, NOON, planned, usage } from '../../../support/sample.ts'
 import { keepWarmJson } from '../../../../src/http/present/prefix.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { settings } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 let sql: Sql
 let store: RegistryStore
@@ -103,17 +104,17 @@ function warmed(fingerprint: string, at: number, keepWarm: KeepWarm | null = pla
 }
 
 /** What the sweep claims around the first renewal. */
-function claimed(at = NOON + 4 * MINUTE): { seq: number; delayMs: number }[] {
+function claimed(at = NOON + 4 * MINUTE_MS): { seq: number; delayMs: number }[] {
   return keeper.sweep(at, at + SWEEP_HORIZON_MS).messages
 }
 
 describe('a claim and its lease', () => {
   it('is made ahead of its time, to arrive just in time', () => {
     warmed('a', NOON)
-    expect(keeper.sweep(NOON + MINUTE, NOON + MINUTE + SWEEP_HORIZON_MS).messages).toEqual([])
+    expect(keeper.sweep(NOON + MINUTE_MS, NOON + MINUTE_MS + SWEEP_HORIZON_MS).messages).toEqual([])
     const [message] = claimed()
-    const due = NOON + 5 * MINUTE - leadMs(5 * MINUTE, 1_000)
-    const arrives = NOON + 4 * MINUTE + (message?.delayMs ?? 0)
+    const due = NOON + 5 * MINUTE_MS - leadMs(5 * MINUTE_MS, 1_000)
+    const arrives = NOON + 4 * MINUTE_MS + (message?.delayMs ?? 0)
     expect(arrives).toBeGreaterThan(due - 2_000) // the start of its slot of two seconds
     expect(arrives).toBeLessThanOrEqual(due)
   })
@@ -122,15 +123,15 @@ describe('a claim and its lease', () => {
     for (let n = 0; n < ENTRIES_PER_MESSAGE + 1; n++) warmed(`p${n}`, NOON)
     const messages = claimed()
     expect(messages).toHaveLength(2)
-    const leases = messages.flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 34_000))
+    const leases = messages.flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE_MS + 34_000))
     expect(leases).toHaveLength(ENTRIES_PER_MESSAGE + 1)
   })
 
   it('begins once: a message delivered twice gives nothing the second time', () => {
     warmed('a', NOON)
     const seq = claimed()[0]?.seq ?? 0
-    expect(keeper.begin(seq, NOON + 4 * MINUTE + 37_000)).toHaveLength(1)
-    expect(keeper.begin(seq, NOON + 4 * MINUTE + 37_001)).toHaveLength(0)
+    expect(keeper.begin(seq, NOON + 4 * MINUTE_MS + 37_000)).toHaveLength(1)
+    expect(keeper.begin(seq, NOON + 4 * MINUTE_MS + 37_001)).toHaveLength(0)
   })
 
   it('is left out when real traffic renewed the prefix meanwhile', () => {
@@ -138,12 +139,12 @@ describe('a claim and its lease', () => {
     const seq = claimed()[0]?.seq ?? 0
     keeper.observe(
       k,
-      [{ startedAt: NOON + 4 * MINUTE + 10_000, usage: usage(10_000, 0), ttftMs: null }],
-      NOON + 4 * MINUTE + 11_000,
+      [{ startedAt: NOON + 4 * MINUTE_MS + 10_000, usage: usage(10_000, 0), ttftMs: null }],
+      NOON + 4 * MINUTE_MS + 11_000,
     )
-    expect(keeper.begin(seq, NOON + 4 * MINUTE + 37_000)).toEqual([])
+    expect(keeper.begin(seq, NOON + 4 * MINUTE_MS + 37_000)).toEqual([])
     // and it is claimed again for its new time
-    const later = NOON + 8 * MINUTE
+    const later = NOON + 8 * MINUTE_MS
     expect(keeper.sweep(later, later + SWEEP_HORIZON_MS).messages).toHaveLength(1)
   })
 
@@ -151,7 +152,7 @@ describe('a claim and its lease', () => {
     warmed('a', NOON)
     const first = claimed()[0]
     const expiry = store.nextAt() ?? 0
-    expect(expiry).toBeLessThan(NOON + 5 * MINUTE - 10_000)
+    expect(expiry).toBeLessThan(NOON + 5 * MINUTE_MS - 10_000)
     const again = keeper.sweep(expiry, expiry).messages
     expect(again).toEqual([
       { seq: first?.seq, delayMs: 0 },
@@ -166,7 +167,7 @@ describe('a claim and its lease', () => {
     const first = claimed()[0]?.seq ?? 0
     const waits: number[] = []
     let seqs = [first]
-    let at = NOON + 4 * MINUTE
+    let at = NOON + 4 * MINUTE_MS
     while (seqs.includes(first)) {
       const next = store.nextAt() ?? 0
       waits.push(next - at)
@@ -175,16 +176,16 @@ describe('a claim and its lease', () => {
     }
     const between = waits.slice(1)
     expect(between).toEqual(between.toSorted((a, b) => a - b))
-    expect(at).toBeLessThan(NOON + 6 * MINUTE)
+    expect(at).toBeLessThan(NOON + 6 * MINUTE_MS)
     expect(keeper.begin(first, at)).toEqual([])
   })
 
   it('that could not be sent is due again', () => {
     warmed('a', NOON)
     const seq = claimed()[0]?.seq ?? 0
-    keeper.release(seq, NOON + 4 * MINUTE)
+    keeper.release(seq, NOON + 4 * MINUTE_MS)
     const next = store.nextAt() ?? 0
-    expect(next).toBeLessThanOrEqual(NOON + 4 * MINUTE + 5_000)
+    expect(next).toBeLessThanOrEqual(NOON + 4 * MINUTE_MS + 5_000)
     const again = keeper.sweep(next, next + SWEEP_HORIZON_MS).messages
     expect(new Set(again.map((message) => message.seq)).size).toBe(1)
     expect(again[0]?.seq).not.toBe(seq)
@@ -193,10 +194,10 @@ describe('a claim and its lease', () => {
 
   it('a settlement of a lease that is not open changes nothing', () => {
     const k = warmed('a', NOON)
-    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)[0]!
-    keeper.settle(lease.seq, [answered(lease, NOON + 4 * MINUTE + 37_000, 10_000, 0)], NOON + 4 * MINUTE + 36_000)
+    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
+    keeper.settle(lease.seq, [answered(lease, NOON + 4 * MINUTE_MS + 37_000, 10_000, 0)], NOON + 4 * MINUTE_MS + 36_000)
     const before = store.states.load(k)
-    keeper.settle(lease.seq, [answered(lease, NOON + 4 * MINUTE + 39_000, 10_000, 0)], NOON + 4 * MINUTE + 40_000)
+    keeper.settle(lease.seq, [answered(lease, NOON + 4 * MINUTE_MS + 39_000, 10_000, 0)], NOON + 4 * MINUTE_MS + 40_000)
     expect(store.states.load(k)).toEqual(before)
   })
 })
@@ -205,7 +206,7 @@ describe('a consumer that dies between begin and settle', () => {
   it('leads to one more probe, after the lease; the first stays as unknown, its worst case charged', () => {
     const k = warmed('a', NOON)
     const spent = store.states.load(k)?.costNanos ?? 0
-    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)[0]!
+    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
     evict()
     expect(keeper.inFlight(k)).toBe(lease.seq)
     expect(keeper.sweep(lease.expiresAt - 1, lease.expiresAt - 1).messages).toEqual([])
@@ -235,20 +236,24 @@ function drain(from: number): { seq: number; delayMs: number }[] {
 describe('tries again', () => {
   it('under a fresh lease, as long as there is time before the lapse', () => {
     warmed('a', NOON)
-    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)[0]!
-    const { again } = keeper.settle(lease.seq, [failed(lease, NOON + 4 * MINUTE + 37_000)], NOON + 4 * MINUTE + 37_200)
+    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
+    const { again } = keeper.settle(
+      lease.seq,
+      [failed(lease, NOON + 4 * MINUTE_MS + 37_000)],
+      NOON + 4 * MINUTE_MS + 37_200,
+    )
     expect(again).toHaveLength(1)
     expect(again[0]?.id).not.toBe(lease.id)
-    expect(again[0]?.notBeforeAt).toBeGreaterThan(NOON + 4 * MINUTE + 37_000)
-    const late = NOON + 5 * MINUTE - 1_000
+    expect(again[0]?.notBeforeAt).toBeGreaterThan(NOON + 4 * MINUTE_MS + 37_000)
+    const late = NOON + 5 * MINUTE_MS - 1_000
     const second = again[0]!
     expect(keeper.settle(second.seq, [failed(second, late)], late).again).toEqual([])
   })
 
   it('not before the provider said', () => {
     warmed('a', NOON)
-    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)[0]!
-    const at = NOON + 4 * MINUTE + 37_000
+    const lease = keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
+    const at = NOON + 4 * MINUTE_MS + 37_000
     const { again } = keeper.settle(lease.seq, [failed(lease, at, { retryAfterMs: 2_000 })], at + 100)
     expect(again[0]?.notBeforeAt).toBeGreaterThanOrEqual(at + 2_000)
   })
@@ -260,7 +265,7 @@ describe('tries again', () => {
     const { again } = keeper.settle(lease.seq, [failed(lease, NOON, { primitiveRefused: true })], NOON + 100)
     expect(again[0]).toMatchObject({ primitive: 'one_token', purpose: 'write' })
     keeper.settle(lease.seq, [answered(again[0]!, NOON + 200, 0, 10_000)], NOON + 900)
-    expect(keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)[0]?.primitive).toBe('one_token')
+    expect(keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]?.primitive).toBe('one_token')
   })
 })
 
@@ -275,12 +280,12 @@ describe('registration', () => {
     const old = registrar.register(registration('a', planned('always'), 'agent'), NOON).k
     const lease = warmNow(old, NOON)
     keeper.settle(lease.seq, [answered(lease, NOON, 0, 10_000)], NOON + 400)
-    const newer = registrar.register(registration('b', planned('off'), 'agent'), NOON + MINUTE).k
+    const newer = registrar.register(registration('b', planned('off'), 'agent'), NOON + MINUTE_MS).k
     expect(store.states.load(old)?.stopped).toBeNull()
-    const first = warmNow(newer, NOON + MINUTE)
-    keeper.settle(first.seq, [answered(first, NOON + MINUTE, 0, 10_000)], NOON + MINUTE + 400)
+    const first = warmNow(newer, NOON + MINUTE_MS)
+    keeper.settle(first.seq, [answered(first, NOON + MINUTE_MS, 0, 10_000)], NOON + MINUTE_MS + 400)
     expect(store.states.load(old)).toMatchObject({ nextAt: null, stopped: { reason: 'superseded' } })
-    expect(claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 37_000))).toEqual([])
+    expect(claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE_MS + 37_000))).toEqual([])
     const views = registrar.list({ name: 'agent' }, null, 10, NOON).views
     expect(views.map((view) => view.record.version)).toEqual([2, 1])
   })
@@ -312,7 +317,7 @@ describe('registration', () => {
     for (const table of ['prefix', 'state', 'body', 'history', 'name', 'job']) {
       expect(sql.all<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)[0]?.n).toBe(0)
     }
-    expect(claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 37_000))).toEqual([])
+    expect(claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE_MS + 37_000))).toEqual([])
   })
 })
 
@@ -335,10 +340,10 @@ it('the account budget counts what is reserved by calls in flight', () => {
 it('the kill switch forbids leases, and lifting it starts the plans again', () => {
   const k = warmed('a', NOON)
   keeper.settings = { ...settings, killSwitch: true }
-  expect(keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE + 37_000)).toEqual([])
+  expect(keeper.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)).toEqual([])
   expect(store.states.load(k)?.stopped?.reason).toBe('kill_switch')
   keeper.settings = settings
-  registrar.liftKillSwitch(NOON + HOUR)
+  registrar.liftKillSwitch(NOON + HOUR_MS)
   expect(store.states.load(k)?.nextAt).not.toBeNull()
 })
 
@@ -355,7 +360,7 @@ it('a call that is leased and not yet sent is held where its plan is switched of
   registrar.change(id, { keepWarm: { ...keepWarm, plan: 'off' } }, NOON)
   expect(keeper.held(scheduled, NOON)).toBe('its plan was switched off')
   // What is announced is seen to under such a plan as well.
-  registrar.announce(id, { at: NOON + HOUR, expectedRequests: 1 }, NOON)
+  registrar.announce(id, { at: NOON + HOUR_MS, expectedRequests: 1 }, NOON)
   expect(keeper.held(scheduled, NOON)).toBeNull()
   registrar.withdraw(id, null, NOON)
   keeper.settle(scheduled.seq, [{ lease: scheduled.id, k: scheduled.k, kind: 'not_sent', why: 'held' }], NOON)
@@ -371,7 +376,7 @@ it('history survives its move out of the tail, in order', () => {
   const k = warmed('a', NOON)
   let at = NOON
   for (let n = 0; n < 100; n++) {
-    at += 4 * MINUTE
+    at += 4 * MINUTE_MS
     const lease = warmNow(k, at)
     keeper.settle(lease.seq, [answered(lease, at, 10_000, 0)], at + 300)
   }
@@ -386,22 +391,22 @@ it('a plan stored before a latency value could be given reads as one of 0, and t
   evict()
   const before = store.states.load(k)
   expect(keepWarmJson(registrar.viewByKey(k, NOON).record.keepWarm)).toMatchObject({ latency_value_usd: 0 })
-  registrar.register(registration('a', planned('auto', { latencyValueNanos: 0 })), NOON + MINUTE)
+  registrar.register(registration('a', planned('auto', { latencyValueNanos: 0 })), NOON + MINUTE_MS)
   expect(store.states.load(k)).toEqual(before)
-  registrar.register(registration('a', planned('auto', { latencyValueNanos: 5 })), NOON + MINUTE)
-  expect(store.states.load(k)?.plannedAt).toBe(NOON + MINUTE)
+  registrar.register(registration('a', planned('auto', { latencyValueNanos: 5 })), NOON + MINUTE_MS)
+  expect(store.states.load(k)?.plannedAt).toBe(NOON + MINUTE_MS)
 })
 
 it('an eviction changes nothing: the tables are the truth', () => {
   const k = warmed('a', NOON)
-  const before = { view: registrar.viewByKey(k, NOON + MINUTE), next: store.nextAt() }
+  const before = { view: registrar.viewByKey(k, NOON + MINUTE_MS), next: store.nextAt() }
   evict()
-  expect({ view: registrar.viewByKey(k, NOON + MINUTE), next: store.nextAt() }).toEqual(before)
+  expect({ view: registrar.viewByKey(k, NOON + MINUTE_MS), next: store.nextAt() }).toEqual(before)
 })
 
 it('what was learned of its own lateness shortens the lead, and survives an eviction', () => {
   const k = warmed('a', NOON)
-  const first = keeper.leadMs('sample', 5 * MINUTE)
+  const first = keeper.leadMs('sample', 5 * MINUTE_MS)
   let at = NOON
   for (let n = 0; n < 3_000; n++) {
     const next = store.nextAt() ?? 0
@@ -412,18 +417,18 @@ it('what was learned of its own lateness shortens the lead, and survives an evic
     at = next + 800
     keeper.settle(lease.seq, [answered(lease, at, 10_000, 0)], at + 300)
   }
-  const learned = keeper.leadMs(store.prefixes.record(k)?.provider ?? '', 5 * MINUTE)
+  const learned = keeper.leadMs(store.prefixes.record(k)?.provider ?? '', 5 * MINUTE_MS)
   expect(learned).toBeLessThan(first - 5_000)
-  expect(store.states.load(k)?.nextAt).toBe(at + 5 * MINUTE - learned)
+  expect(store.states.load(k)?.nextAt).toBe(at + 5 * MINUTE_MS - learned)
   evict()
-  expect(keeper.leadMs(store.prefixes.record(k)?.provider ?? '', 5 * MINUTE)).toBe(learned)
+  expect(keeper.leadMs(store.prefixes.record(k)?.provider ?? '', 5 * MINUTE_MS)).toBe(learned)
 })
 
 it('history older than a week is told by the hour', () => {
   const k = warmed('a', NOON)
   let at = NOON
   for (let n = 0; n < 64; n++) {
-    at += 4 * MINUTE
+    at += 4 * MINUTE_MS
     const lease = warmNow(k, at)
     keeper.settle(lease.seq, [answered(lease, at, 10_000, 0)], at + 300)
   }
@@ -448,11 +453,11 @@ describe('one prefix that cannot be decided about', () => {
     const good = warmed('b', NOON)
     sql.all("UPDATE prefix SET record = json_remove(record, '$.keepWarm') WHERE k = ?", broken)
     evict()
-    const leases = claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE + 37_000))
+    const leases = claimed().flatMap(({ seq }) => keeper.begin(seq, NOON + 4 * MINUTE_MS + 37_000))
     expect(leases.map((lease) => lease.k)).toEqual([good])
     expect(store.states.load(broken)).toMatchObject({ nextAt: null, stopped: { reason: 'internal_error' } })
     expect(store.history.load(broken).at(-1)).toMatchObject({ decision: 'stop:internal_error' })
-    registrar.register(registration('a'), NOON + 5 * MINUTE)
+    registrar.register(registration('a'), NOON + 5 * MINUTE_MS)
     expect(store.states.load(broken)?.stopped).toBeNull()
   })
 
@@ -464,31 +469,31 @@ describe('one prefix that cannot be decided about', () => {
       if (query.startsWith('UPDATE claim SET leases')) throw new Error('the disk is full')
       return all(query, ...bindings)
     }) as typeof sql.all
-    expect(() => keeper.begin(seq, NOON + 4 * MINUTE + 37_000)).toThrow('the disk is full')
+    expect(() => keeper.begin(seq, NOON + 4 * MINUTE_MS + 37_000)).toThrow('the disk is full')
     sql.all = all
     expect(keeper.inFlight(k)).toBeNull()
-    expect(keeper.begin(seq, NOON + 4 * MINUTE + 37_000)).toHaveLength(1)
+    expect(keeper.begin(seq, NOON + 4 * MINUTE_MS + 37_000)).toHaveLength(1)
   })
 })
 
 it('a warm that was asked for starts a plan that had let its prefix lapse', () => {
   const k = warmed('a', NOON, planned({ probes: 0 }))
   expect(store.states.load(k)?.stopped?.reason).toBe('probes_spent')
-  const later = NOON + HOUR
+  const later = NOON + HOUR_MS
   const lease = warmNow(k, later)
   expect(store.states.load(k)?.stopped?.reason).toBe('probes_spent')
   registrar.change(store.prefixes.record(k)?.id ?? '', { keepWarm: planned({ probes: 2 }) }, later + 100)
   expect(store.states.load(k)?.stopped?.reason).toBe('lapsed')
   keeper.settle(lease.seq, [answered(lease, later, 0, 10_000)], later + 400)
   expect(store.states.load(k)?.stopped).toBeNull()
-  expect(store.states.load(k)?.nextAt).toBe(later + 5 * MINUTE - leadMs(5 * MINUTE, 1_000))
+  expect(store.states.load(k)?.nextAt).toBe(later + 5 * MINUTE_MS - leadMs(5 * MINUTE_MS, 1_000))
   expect(store.history.load(k)).toContainEqual(expect.objectContaining({ decision: 'resume' }))
 })
 
 it('a warm that was asked for does not start what is off, superseded or over', () => {
   const k = warmed('a', NOON, planned('off'))
-  const lease = warmNow(k, NOON + HOUR)
-  keeper.settle(lease.seq, [answered(lease, NOON + HOUR, 0, 10_000)], NOON + HOUR + 400)
+  const lease = warmNow(k, NOON + HOUR_MS)
+  keeper.settle(lease.seq, [answered(lease, NOON + HOUR_MS, 0, 10_000)], NOON + HOUR_MS + 400)
   expect(store.states.load(k)).toMatchObject({ nextAt: null, stopped: { reason: 'plan_off' } })
   expect(store.history.load(k)).not.toContainEqual(expect.objectContaining({ decision: 'resume' }))
 })
@@ -502,24 +507,24 @@ describe('a plan that loses money', () => {
     if (message === undefined) throw new Error('nothing was claimed')
     const state = store.states.load(k)
     if (state === null) throw new Error('the prefix is gone')
-    store.states.save(k, { ...state, loss: { nanos: 2 * limit, at: NOON + 4 * MINUTE } }, [])
+    store.states.save(k, { ...state, loss: { nanos: 2 * limit, at: NOON + 4 * MINUTE_MS } }, [])
     evict()
-    expect(keeper.begin(message.seq, NOON + 4 * MINUTE + 37_000)).toEqual([])
+    expect(keeper.begin(message.seq, NOON + 4 * MINUTE_MS + 37_000)).toEqual([])
     expect(store.states.load(k)?.stopped?.reason).toBe('losing_money')
 
-    const lease = warmNow(k, NOON + 5 * MINUTE)
-    keeper.settle(lease.seq, [answered(lease, NOON + 5 * MINUTE, 0, 10_000)], NOON + 5 * MINUTE + 400)
+    const lease = warmNow(k, NOON + 5 * MINUTE_MS)
+    keeper.settle(lease.seq, [answered(lease, NOON + 5 * MINUTE_MS, 0, 10_000)], NOON + 5 * MINUTE_MS + 400)
     evict()
     expect(store.states.load(k)).toMatchObject({ verdict: 'warm', nextAt: null, stopped: { reason: 'losing_money' } })
-    expect(claimed(NOON + 9 * MINUTE)).toEqual([])
+    expect(claimed(NOON + 9 * MINUTE_MS)).toEqual([])
   })
 
   it('goes on at once when its plan is changed', () => {
     const k = warmed('a', NOON, planned('auto'))
-    keeper.replan(k, NOON + MINUTE, (state) => ({ ...state, loss: { nanos: limit, at: NOON + MINUTE } }))
+    keeper.replan(k, NOON + MINUTE_MS, (state) => ({ ...state, loss: { nanos: limit, at: NOON + MINUTE_MS } }))
     expect(store.states.load(k)).toMatchObject({ nextAt: null, stopped: { reason: 'losing_money' } })
     const { id } = registrar.viewByKey(k, NOON).record
-    registrar.change(id, { keepWarm: planned('auto', { budgetNanosPerDay: 2_000_000_000 }) }, NOON + 2 * MINUTE)
+    registrar.change(id, { keepWarm: planned('auto', { budgetNanosPerDay: 2_000_000_000 }) }, NOON + 2 * MINUTE_MS)
     expect(store.states.load(k)).toMatchObject({ stopped: null, loss: { nanos: 0 } })
     expect(claimed()).toHaveLength(1)
   })
@@ -527,9 +532,9 @@ describe('a plan that loses money', () => {
   it('counts in one prefix what is lost in it, and in no other', () => {
     const k = warmed('a', NOON, planned('auto'))
     const other = warmed('b', NOON, planned('auto'))
-    keeper.replan(k, NOON + MINUTE, (state) => ({ ...state, loss: { nanos: 9 * limit, at: NOON + MINUTE } }))
+    keeper.replan(k, NOON + MINUTE_MS, (state) => ({ ...state, loss: { nanos: 9 * limit, at: NOON + MINUTE_MS } }))
     expect(store.states.load(other)?.stopped).toBeNull()
     const [message] = claimed()
-    expect(keeper.begin(message?.seq ?? 0, NOON + 4 * MINUTE + 37_000).map((lease) => lease.k)).toEqual([other])
+    expect(keeper.begin(message?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000).map((lease) => lease.k)).toEqual([other])
   })
 })

@@ -1,0 +1,225 @@
+import type { NamedCredential, StoredCredential } from '../../../calls/credential.ts'
+import { Failure } from '../../../contract/failure.ts'
+import type { ModelPool } from '../../../core/model/model-pool.ts'
+import type { Overrides } from '../../../core/model/overrides.ts'
+import type { Clock } from '../../../runtime/clock.ts'
+import { useOverrides } from '../../../runtime/overrides.ts'
+import type { ManagedCacheScheduler } from '../managed-caches/scheduler.ts'
+import type { Registrar } from '../prefixes/registrar.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
+import type { AccountSettings } from '../records/account.ts'
+import type { Idempotency, IdempotencyVerdict } from '../tables/idempotency.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import type { Credentials, CredentialView } from './credentials.ts'
+import type { AccountGrants } from './grants.ts'
+import { keyVerdict } from './key-verdict.ts'
+import type { KeyVerdict } from './key-verdict.ts'
+import type { Webhook, WebhookTarget, WebhookView } from './webhook.ts'
+
+export const POOLS_PER_ACCOUNT = 100
+/** Bots of one account, ended ones that were not erased included. */
+export const BOTS_PER_ACCOUNT = 10_000
+
+/** A provider's key, as it is given. */
+export interface GivenCredential {
+  name: string
+  provider: string
+  host: string
+  secret: string
+}
+
+/** Collaborators that `AccountRpc` needs. */
+export interface AccountRpcPorts {
+  clock: Clock
+  store: RegistryStore
+  accountGrants: AccountGrants
+  credentials: Credentials
+  idempotency: Idempotency
+  scheduler: ProbeScheduler
+  registrar: Registrar
+  cacheScheduler: ManagedCacheScheduler
+  webhook: Webhook
+  rearm: () => Promise<void>
+  /** Throws `unauthenticated` where the account was erased. */
+  requireAccount: () => void
+  /** The overrides of the whole deployment, from the Directory. */
+  deploymentOverrides: () => Promise<Overrides>
+}
+
+/** RPC methods about the account itself: settings, keys, credentials, bots, model pools, webhook and idempotency. */
+export class AccountRpc {
+  readonly #ports: AccountRpcPorts
+  readonly #store: RegistryStore
+  readonly #clock: Clock
+
+  constructor(ports: AccountRpcPorts) {
+    this.#ports = ports
+    this.#store = ports.store
+    this.#clock = ports.clock
+  }
+
+  settings(): AccountSettings | null {
+    return this.#store.settings()
+  }
+
+  /** Creates the account, or changes the settings that are given. */
+  async configure(change: Partial<Omit<AccountSettings, 'account' | 'createdAt'>>): Promise<AccountSettings> {
+    const now = this.#clock.now()
+    const known = this.#store.settings()
+    // The Directory pushes overrides to accounts that exist: a new account has to fetch them.
+    if (known === null) await this.setOverrides(await this.#ports.deploymentOverrides())
+    const before = known ?? { ...this.#ports.accountGrants.settings(), createdAt: now }
+    const after: AccountSettings = { ...before, ...change }
+    this.#store.saveSettings(after)
+    this.#ports.scheduler.settings = after
+    const wasKilled = before.killSwitch || before.globalKillSwitch
+    if (wasKilled && !after.killSwitch && !after.globalKillSwitch) this.#ports.registrar.liftKillSwitch(now)
+    this.#ports.cacheScheduler.replanAll(now)
+    await this.#ports.rearm()
+    return after
+  }
+
+  /** Stores the administrator's overrides of provider cards, and plans again where they change something. */
+  async setOverrides(next: Overrides): Promise<void> {
+    const now = this.#clock.now()
+    this.#store.saveSetting('facts', JSON.stringify(next))
+    useOverrides(next, now)
+    this.#ports.registrar.factsChanged(now)
+    await this.#ports.rearm()
+  }
+
+  createKey(id: string, hash: string, expiresAt: number | null): void {
+    if (this.#store.settings() === null) throw new Failure('not_found', 'there is no such account')
+    this.#store.access.insertKey(id, hash, this.#clock.now(), expiresAt)
+  }
+
+  keys(): { id: string; createdAt: number; expiresAt: number | null; revokedAt: number | null }[] {
+    return this.#store.access.keys()
+  }
+
+  revokeKey(id: string): boolean {
+    return this.#store.access.revokeKey(id, this.#clock.now())
+  }
+
+  /** Whether a key may act for this account, and until when. No key may where the account does not exist. */
+  verifyKey(id: string, hash: string): KeyVerdict {
+    const key = this.#store.settings() === null ? null : this.#store.access.key(id)
+    return keyVerdict(key, hash, this.#clock.now())
+  }
+
+  /** Seals and stores a provider's key. Plans that used the former key of this name stop. */
+  async putCredential(given: GivenCredential): Promise<CredentialView> {
+    const now = this.#clock.now()
+    const stored = this.#ports.credentials.put(given, now)
+    if (stored.generation > 1) this.#credentialChanged(given.name, now)
+    await this.#ports.rearm()
+    return stored
+  }
+
+  credentials(): CredentialView[] {
+    return this.#ports.credentials.list()
+  }
+
+  /** Some of the account's credentials by name, without their secrets. Names that do not exist are left out. */
+  credentialsNamed(names: string[]): Record<string, NamedCredential> {
+    return Object.fromEntries(this.#ports.credentials.named(names).map((credential) => [credential.name, credential]))
+  }
+
+  /** The account's own credentials for some providers, sealed. */
+  credentialsOf(providers: string[]): StoredCredential[] {
+    const names = this.#ports.credentials.list().map(({ name }) => name)
+    return this.#ports.credentials.stored(names).filter(({ provider }) => providers.includes(provider))
+  }
+
+  async removeCredential(name: string): Promise<boolean> {
+    if (!this.#ports.credentials.remove(name)) return false
+    this.#credentialChanged(name, this.#clock.now())
+    await this.#ports.rearm()
+    return true
+  }
+
+  #credentialChanged(name: string, now: number): void {
+    this.#ports.registrar.credentialChanged(name, now)
+    this.#ports.cacheScheduler.credentialChanged(name, now)
+  }
+
+  /** Records the id of a new bot, so that the bot is erased with its account. Throws `rate_limited` beyond the limit. */
+  addBot(id: string): void {
+    if (this.#store.access.botCount() >= BOTS_PER_ACCOUNT) {
+      const text = `An account has at most ${BOTS_PER_ACCOUNT} bots; erase those that have ended.`
+      throw new Failure('rate_limited', text, { limit: BOTS_PER_ACCOUNT })
+    }
+    this.#store.access.addBot(id, this.#clock.now())
+  }
+
+  bots(): string[] {
+    return this.#store.access.bots()
+  }
+
+  removeBot(id: string): void {
+    this.#store.access.removeBot(id)
+  }
+
+  /** Creates or replaces a model pool. Throws `conflict` beyond the limit. */
+  putPool(given: Omit<ModelPool, 'createdAt' | 'changedAt'>): { pool: ModelPool; created: boolean } {
+    this.#ports.requireAccount()
+    const { pools } = this.#store
+    const known = pools.load(given.name)
+    if (known === null && pools.all().length >= POOLS_PER_ACCOUNT) {
+      const text = `an account has at most ${POOLS_PER_ACCOUNT} pools of models; delete one first`
+      throw new Failure('conflict', text, { limit: POOLS_PER_ACCOUNT })
+    }
+    const now = this.#clock.now()
+    const pool: ModelPool = { ...given, createdAt: known?.createdAt ?? now, changedAt: now }
+    pools.save(pool)
+    return { pool, created: known === null }
+  }
+
+  pools(): ModelPool[] {
+    return this.#store.pools.all()
+  }
+
+  pool(name: string): ModelPool | null {
+    return this.#store.pools.load(name)
+  }
+
+  removePool(name: string): boolean {
+    return this.#store.pools.delete(name)
+  }
+
+  /** Sets the webhook's address. A signing secret that was drawn is in this answer and in no later one. */
+  async putWebhook(given: { url: string; rotate: boolean }): Promise<{ view: WebhookView; secret: string | null }> {
+    const put = this.#ports.webhook.put(given, this.#clock.now())
+    await this.#ports.rearm()
+    return put
+  }
+
+  webhook(): WebhookView | null {
+    return this.#ports.webhook.view()
+  }
+
+  webhookTarget(): WebhookTarget | null {
+    return this.#ports.webhook.target(this.#clock.now())
+  }
+
+  removeWebhook(): boolean {
+    return this.#ports.webhook.remove()
+  }
+
+  /**
+   * Begins a request with an idempotency key; `id` names account, method, path and key, and holds for 24 h. `new`: go on,
+   * then finish. `replay`: answer this. `busy`: the first request still runs. `other`: the same key with another body.
+   */
+  beginIdempotent(id: string, requestHash: string): IdempotencyVerdict {
+    this.#ports.requireAccount()
+    return this.#ports.idempotency.begin(id, requestHash, this.#clock.now())
+  }
+
+  finishIdempotent(id: string, status: number, body: string): void {
+    this.#ports.idempotency.finish(id, status, body)
+  }
+
+  abandonIdempotent(id: string): void {
+    this.#ports.idempotency.abandon(id)
+  }
+}

@@ -1,0 +1,159 @@
+import type { HistoryRow } from '../../../core/prefix/history.ts'
+import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
+import type { Arrival } from '../../../core/events/arrived.ts'
+import type { Traffic } from '../../../core/demand/traffic.ts'
+import type { KeepWarm } from '../../../core/planning/plan.ts'
+import type { Clock } from '../../../runtime/clock.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
+import type { FollowedTurn } from '../records/bot-call.ts'
+import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import type { BotPrefix } from './bot-prefix.ts'
+import type { Registrar } from './registrar.ts'
+
+/** Collaborators that `PrefixRpc` needs. */
+export interface PrefixRpcPorts {
+  clock: Clock
+  store: RegistryStore
+  scheduler: ProbeScheduler
+  registrar: Registrar
+  botPrefix: BotPrefix
+  rearm: () => Promise<void>
+  /** Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. */
+  requireStorage: () => void
+  /** Size of the account's database. */
+  storedBytes: () => number
+  /** Lets the callers at a prefix's barrier check again. */
+  wakeBarrier: (k: number) => void
+  /** Starts what crews may start now. */
+  advanceCrews: () => Promise<void>
+}
+
+/** RPC methods that read and change prefixes, and report their traffic. */
+export class PrefixRpc {
+  readonly #ports: PrefixRpcPorts
+  readonly #store: RegistryStore
+  readonly #registrar: Registrar
+  readonly #clock: Clock
+
+  constructor(ports: PrefixRpcPorts) {
+    this.#ports = ports
+    this.#store = ports.store
+    this.#registrar = ports.registrar
+    this.#clock = ports.clock
+  }
+
+  view(id: string): PrefixView {
+    return this.#registrar.view(id, this.#clock.now())
+  }
+
+  list(filter: PrefixFilter, cursor: number | null, limit: number): { views: PrefixView[]; cursor: number | null } {
+    return this.#registrar.list(filter, cursor, limit, this.#clock.now())
+  }
+
+  /** A prefix, with the traffic that was observed. */
+  seen(id: string): { view: PrefixView; traffic: Traffic } {
+    const now = this.#clock.now()
+    return { view: this.#registrar.view(id, now), traffic: this.#registrar.traffic(id, now) }
+  }
+
+  history(id: string): HistoryRow[] {
+    return this.#registrar.history(id, this.#clock.now())
+  }
+
+  /** The registered body, compressed. */
+  body(id: string): Uint8Array {
+    return this.#registrar.body(id)
+  }
+
+  async change(id: string, change: { keepWarm?: KeepWarm; name?: string | null }): Promise<PrefixView> {
+    this.#registrar.change(id, change, this.#clock.now())
+    return this.#rearmed(id)
+  }
+
+  /** Records a caller's signal about the session that uses a prefix. Returns the prefix after the change. */
+  async signal(id: string, signal: Signal): Promise<PrefixView> {
+    this.#registrar.signal(id, signal)
+    return this.#rearmed(id)
+  }
+
+  /** Records announced traffic. Returns the prefix after the change. */
+  async announce(id: string, announcement: Announcement): Promise<PrefixView> {
+    this.#registrar.announce(id, announcement, this.#clock.now())
+    return this.#rearmed(id)
+  }
+
+  /** Withdraws the announcement for the instant `at`, or with null all of them. Returns the prefix after the change. */
+  async withdraw(id: string, at: number | null): Promise<PrefixView> {
+    this.#registrar.withdraw(id, at, this.#clock.now())
+    return this.#rearmed(id)
+  }
+
+  async #rearmed(id: string): Promise<PrefixView> {
+    await this.#ports.rearm()
+    return this.#registrar.view(id, this.#clock.now())
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#registrar.remove(id, this.#clock.now())
+    await this.#ports.advanceCrews()
+  }
+
+  findByFingerprint(fingerprint: string): PrefixView | null {
+    const id = this.#registrar.idByFingerprint(fingerprint)
+    return id === null ? null : this.#registrar.view(id, this.#clock.now())
+  }
+
+  /** Prefix ids by fingerprint. Fingerprints that are not registered are left out. */
+  idsOf(fingerprints: string[]): Record<string, string> {
+    const found: Record<string, string> = {}
+    for (const fingerprint of fingerprints) {
+      const id = this.#registrar.idByFingerprint(fingerprint)
+      if (id !== null) found[fingerprint] = id
+    }
+    return found
+  }
+
+  /** Providers by prefix id: their usage shape is the one that real answers have. Ids that are not registered are left out. */
+  providersOf(ids: string[]): Record<string, string> {
+    const found: Record<string, string> = {}
+    for (const id of ids) {
+      const k = this.#store.prefixes.keyOf('id', id)
+      const record = k === null ? null : this.#store.prefixes.record(k)
+      if (record !== null) found[id] = record.provider
+    }
+    return found
+  }
+
+  /** Records what real requests used, by prefix id. Returns, in order, whether each id is registered. */
+  async observe(observed: { id: string; arrivals: Arrival[] }[]): Promise<boolean[]> {
+    const now = this.#clock.now()
+    const known = observed.map(({ id, arrivals }) => {
+      const k = this.#store.prefixes.keyOf('id', id)
+      if (k === null || !this.#ports.scheduler.observe(k, arrivals, now)) return false
+      this.#ports.wakeBarrier(k)
+      return true
+    })
+    await this.#ports.rearm()
+    return known
+  }
+
+  /** A bot's turn has ended: registers the conversation as the bot's prefix. False: the prefix could not be replaced. */
+  async followBot(turn: FollowedTurn): Promise<boolean> {
+    this.#ports.requireStorage()
+    const isFollowed = this.#ports.botPrefix.follow(turn, this.#clock.now())
+    await this.#ports.rearm()
+    return isFollowed
+  }
+
+  /** A bot has ended: deletes the prefix of its conversation. */
+  async leaveBot(bot: string): Promise<void> {
+    const id = this.#ports.botPrefix.idOf(bot)
+    if (this.#store.prefixes.keyOf('id', id) !== null) this.#registrar.remove(id, this.#clock.now())
+    await this.#ports.rearm()
+  }
+
+  counts(): { prefixes: number; storedBytes: number } {
+    return { prefixes: this.#store.prefixes.count(), storedBytes: this.#ports.storedBytes() }
+  }
+}

@@ -1,0 +1,128 @@
+import type { Asked } from '../../../core/cache/required.ts'
+import type { Clock } from '../../../runtime/clock.ts'
+import type { Registration } from '../../../registration/registration.ts'
+import type { Registrar } from '../prefixes/registrar.ts'
+import type { Job, Settled } from '../records/claim.ts'
+import type { Crew, CrewOrder } from '../records/crew.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+import type { BarrierAnswer, Barriers } from './barriers.ts'
+import type { Crews } from './crews.ts'
+import type { SingleFlight, Warmed } from './single-flight.ts'
+
+/** Collaborators that `WarmingRpc` needs. */
+export interface WarmingRpcPorts {
+  clock: Clock
+  store: RegistryStore
+  registrar: Registrar
+  flights: SingleFlight
+  crews: Crews
+  barriers: Barriers
+  /**
+   * Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. `advice` ends
+   * the second message.
+   */
+  requireStorage: (advice: string) => void
+}
+
+const STORAGE_ADVICE = '; delete prefixes that are no longer needed'
+
+/** RPC methods that warm prefixes, and that wait for warms: jobs, crews and barriers. */
+export class WarmingRpc {
+  readonly #ports: WarmingRpcPorts
+  readonly #store: RegistryStore
+  readonly #registrar: Registrar
+  readonly #flights: SingleFlight
+
+  constructor(ports: WarmingRpcPorts) {
+    this.#ports = ports
+    this.#store = ports.store
+    this.#registrar = ports.registrar
+    this.#flights = ports.flights
+  }
+
+  /**
+   * Registers a prefix and warms it as `how` says. `jobId` names the job of a background warm. `askedAt` is when the caller
+   * began to ask: it shares the receipt of a call that ended after that instant. `required` is what a job's receipt is judged by.
+   */
+  async register(
+    registration: Registration,
+    how: 'now' | 'later' | 'no',
+    jobId: string,
+    askedAt = Number.POSITIVE_INFINITY,
+    required: Asked | null = null,
+  ): Promise<Warmed> {
+    this.#ports.requireStorage(STORAGE_ADVICE)
+    const { k, created } = this.#registrar.register(registration, this.#ports.clock.now())
+    return this.#warmed(k, created, how, jobId, askedAt, required)
+  }
+
+  /** Warms a registered prefix; the other parameters are those of `register`. */
+  async warm(
+    id: string,
+    how: 'now' | 'later',
+    jobId: string,
+    askedAt = Number.POSITIVE_INFINITY,
+    required: Asked | null = null,
+  ): Promise<Warmed> {
+    return this.#warmed(this.#registrar.keyOf(id), false, how, jobId, askedAt, required)
+  }
+
+  async #warmed(
+    k: number,
+    created: boolean,
+    how: 'now' | 'later' | 'no',
+    jobId: string,
+    askedAt: number,
+    required: Asked | null,
+  ): Promise<Warmed> {
+    const flight = await this.#flights.fly(k, how, jobId, askedAt, required)
+    return { view: this.#registrar.viewByKey(k, this.#ports.clock.now()), created, flight }
+  }
+
+  /** Turns a caller's wait for claim `seq` into a job, which other callers may share. Answers it if the claim just ended. */
+  promote(k: number, jobId: string, seq: number, required: Asked | null = null): Promise<Job> {
+    return this.#flights.promote(k, jobId, seq, required)
+  }
+
+  /** Waits for the call that was in flight as claim `seq`. Null: it had not ended after `waitMs` of the product's clock. */
+  ended(k: number, seq: number, waitMs: number): Promise<Settled | null> {
+    return this.#flights.ended(k, seq, waitMs)
+  }
+
+  job(id: string): Job {
+    return this.#flights.job(id)
+  }
+
+  /** A background warm or a crew, by its id. Null: there is neither. */
+  anyJob(id: string): { job: Job } | { crew: Crew } | null {
+    if (this.#store.jobs.load(id) !== null) return { job: this.#flights.job(id) }
+    const crew = this.#store.crews.load(id)
+    return crew === null ? null : { crew }
+  }
+
+  /** Returns a job once its status is no longer `status`, or unchanged after `waitMs` of the product's clock. */
+  jobChanged(id: string, status: Job['status'], waitMs: number): Promise<Job> {
+    return this.#flights.jobChanged(id, status, waitMs)
+  }
+
+  /** Begins to warm a crew. Its job continues when the caller disconnects. */
+  async preload(order: CrewOrder): Promise<Crew> {
+    this.#ports.requireStorage(STORAGE_ADVICE)
+    return this.#ports.crews.begin(order)
+  }
+
+  /** Returns a crew once its revision is above `revision`, or unchanged after `waitMs` of the product's clock. */
+  crewChanged(id: string, revision: number, waitMs: number): Promise<Crew> {
+    return this.#ports.crews.changed(id, revision, waitMs)
+  }
+
+  /** Asks, for a caller at the barrier before a fan-out, whether it leads, passes or waits. */
+  askBarrier(id: string, waitMs: number, leadMs: number): Promise<BarrierAnswer> {
+    return this.#ports.barriers.ask(this.#registrar.keyOf(id), waitMs, leadMs)
+  }
+
+  /** Reports, for the leader that holds `lease`, how its request ended. */
+  reportBarrier(id: string, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
+    return this.#ports.barriers.report(this.#registrar.keyOf(id), lease, outcome)
+  }
+}

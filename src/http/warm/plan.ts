@@ -1,0 +1,36 @@
+import type { Asked } from '../../core/cache/required.ts'
+import type { WarmBody } from '../../contract/warm.ts'
+import { useOf } from '../../registration/credential-use.ts'
+import { prepareWarm } from '../../registration/prepare.ts'
+import type { Preparation } from '../../registration/prepare.ts'
+import { placeOf } from '../../runtime/env.ts'
+import { clockOf } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
+import { refuseElsewhere, refuseUnwarmed, refuseWithoutSecret } from '../server/credential.ts'
+import type { KnownCredentials } from '../server/credential.ts'
+import { requireSameTerms } from './required.ts'
+
+/** Prepares a body for this deployment. `known`: the credentials that it may name. `anySize`: as `prepareWarm` takes it. */
+export function prepared(c: Call, body: WarmBody, known: KnownCredentials, anySize = false): Preparation {
+  const credential = useOf(body.credential, known)
+  return prepareWarm(body, clockOf(c).now(), { credential, placeOf: (card) => placeOf(card, c.env), anySize })
+}
+
+/** The same, with a provider and a credential that this deployment can send to. */
+export function planned(c: Call, body: WarmBody, known: KnownCredentials): Preparation {
+  const preparation = prepared(c, body, known)
+  const own = known.get(preparation.registration.credential)
+  if (own !== undefined) refuseElsewhere(c, preparation.card, own)
+  refuseUnwarmed(c, preparation.card)
+  return preparation
+}
+
+/** Refuses a plan that may not be sent; else what its answers are judged by, or null. */
+export async function requireSendable(
+  c: Call,
+  preparation: Preparation,
+  known: KnownCredentials,
+): Promise<Asked | null> {
+  if (!known.has(preparation.registration.credential)) await refuseWithoutSecret(c, preparation.card)
+  return requireSameTerms(c, preparation)
+}

@@ -1,0 +1,59 @@
+import { Failure } from '../../contract/failure.ts'
+import type { FailureValue } from '../../contract/failure.ts'
+import type { Advice } from '../../core/model/advice.ts'
+import { markerAdvice } from '../../registration/marker-advice.ts'
+import type { Preparation } from '../../registration/prepare.ts'
+import { retentionInForce } from '../../registration/record.ts'
+import { jobJson, ownAdvice, planJson, receiptJson, warmthJson } from '../present/prefix.ts'
+import type { Seen } from '../present/prefix.ts'
+import type { WarmResult } from './follow.ts'
+import { keptAsItWas } from './required.ts'
+
+/** The answer to a warm. `advice`: what this call adds to the advice of the prefix. Throws the failure of its call. */
+export function warmedJson(view: Seen, created: boolean, result: WarmResult, advice: readonly Advice[] = []) {
+  const { record } = view
+  return {
+    id: record.id,
+    fingerprint: record.fingerprint,
+    created,
+    name: record.name,
+    version: record.version,
+    warmth: warmthJson(view.belief),
+    receipt: receiptOf(result, record.id),
+    plan: planJson(view),
+    advice: [...advice, ...ownAdvice(view)],
+    ...(result.job === null ? {} : { job: jobJson(result.job) }),
+  }
+}
+
+function receiptOf({ settled, answer }: WarmResult, prefixId: string): Record<string, unknown> | null {
+  if (settled === null) return null
+  if (settled.failure !== null) throw staysRegistered(settled.failure, prefixId)
+  if (settled.receipt === null) return null
+  return { ...receiptJson(settled.receipt), provider_response: answer === null ? null : parsed(answer) }
+}
+
+function staysRegistered({ kind, message, detail }: FailureValue, prefixId: string): Failure {
+  const text = `${message.replace(/\.?$/, '.')} The prefix stays registered.`
+  return new Failure(kind, text, { ...detail, prefix_id: prefixId })
+}
+
+/** A streamed answer is no JSON, and is left out. */
+function parsed(answer: string): unknown {
+  try {
+    return JSON.parse(answer)
+  } catch {
+    return null
+  }
+}
+
+/** Advice for this call alone: what the stored prefix keeps, and what its own advice does not say yet. */
+export function callAdvice(view: Pick<Seen, 'record' | 'state'>, preparation: Preparation): Advice[] {
+  const known = ownAdvice(view)
+  const isNew = (one: Advice): boolean =>
+    !known.some(({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at)
+  const { advice, retention } = preparation.registration
+  // A known prefix stands at its own retention, whatever this call asks for.
+  const own = markerAdvice(advice, retention, retentionInForce(view.record, view.state))
+  return [...keptAsItWas(view, preparation), ...own.filter(isNew)]
+}

@@ -1,0 +1,44 @@
+import { callerHeaders } from '../providers/prefix/caller-headers.ts'
+import { besideOf, fingerprintOf } from '../providers/prefix/identity.ts'
+import type { Card } from '../providers/card.ts'
+import type { PreparedPrefix } from '../providers/dialect.ts'
+import { DEFAULT_USE } from './credential-use.ts'
+import type { CredentialUse } from './credential-use.ts'
+
+/** Names the place where a provider is reached; null: the address of its card. */
+export type PlaceOf = (card: Card) => string | null
+
+/** Which credential a body is sent with, and where to. */
+export interface Destination {
+  /** Absent: the Worker secret of the card. */
+  credential?: CredentialUse | undefined
+  /** Absent: the address of the card. */
+  placeOf?: PlaceOf
+}
+
+/** What keeps two prefixes of one text apart: card, credential, headers and address. */
+export interface Identity {
+  credential: CredentialUse
+  place: string | null
+  /** Caller's headers that probes send beside the card's own; null: none. */
+  headers: Record<string, string> | null
+  fingerprintFor: (prefix: PreparedPrefix) => string
+}
+
+/** The identity of a body that is sent with these headers. Throws `invalid_request` at `field` for a header that probes may not carry. */
+export function identityOf(
+  card: Card,
+  given: Record<string, string> | undefined,
+  { credential = DEFAULT_USE, placeOf = () => null }: Destination,
+  field = 'headers',
+): Identity {
+  const headers = callerHeaders(card, given, field)
+  const place = placeOf(card)
+  const beside = besideOf(headers, place)
+  return {
+    credential,
+    place,
+    headers: headers.compared === null ? null : headers.sent,
+    fingerprintFor: (prefix) => fingerprintOf(card, prefix, credential, beside),
+  }
+}
