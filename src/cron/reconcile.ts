@@ -1,6 +1,6 @@
 import { readMark } from '../core/managed-cache/ownership.ts'
 import { accessWith } from '../calls/credential.ts'
-import type { ListedOurs, ListedWith } from '../durable/registry/managed-caches/reconciliation.ts'
+import type { ListedOurs, ListedWith } from '../durable/registry/records/managed-cache.ts'
 import { cardById, cards } from '../providers/registry.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'

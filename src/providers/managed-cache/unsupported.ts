@@ -1,8 +1,7 @@
 import type { FailureValue } from '../../contract/failure.ts'
-import type { Card } from '../card.ts'
 
 /** The failure of every call, except a list, that names a provider without managed caches. */
-export function withoutManagedCaches(card: Pick<Card, 'id' | 'name'>): FailureValue {
+export function withoutManagedCaches(card: { id: string; name: string }): FailureValue {
   return {
     kind: 'unsupported',
     message: `${card.name} has no managed caches; GET /providers says which providers have (supports_handles).`,
