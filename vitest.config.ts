@@ -1,6 +1,7 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { configDefaults, defineConfig } from 'vitest/config'
 import type { Plugin } from 'vite'
+import { Order } from './scripts/test/order.ts'
 
 /** What a deployment takes from its secrets and `npm start` injects: development keys, known to everyone. */
 const bindings = {
@@ -22,11 +23,15 @@ const htmlAsText: Plugin = {
   },
 }
 
+/** One runtime is handed from file to file; each file finds it without objects and without anything that was remembered. */
+const sharedRuntime = { isolate: false, setupFiles: ['scripts/test/fresh-runtime.ts'] }
+
 const exclude = [...configDefaults.exclude, '.state/**', 'dist/**']
 
 export default defineConfig({
   test: {
-    maxWorkers: 2, // each file of the workerd project starts a runtime of its own
+    maxWorkers: 3, // one more than cores: files that wait leave room
+    sequence: { sequencer: Order },
     projects: [
       {
         plugins: [htmlAsText],
@@ -76,6 +81,7 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
+          ...sharedRuntime,
           include: ['test/**/*.workerd.test.ts'],
           exclude: [...exclude, 'test/lab/**', 'test/e2e/**'],
           testTimeout: 90_000,
@@ -93,6 +99,7 @@ export default defineConfig({
         ],
         test: {
           name: 'live',
+          ...sharedRuntime,
           include: ['test/live/**/*.test.ts'],
           exclude,
           testTimeout: 90_000,
@@ -106,8 +113,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', 'test/**/*.e2e.test.ts'],
           exclude,
           testTimeout: 180_000,
-          hookTimeout: 180_000,
-          fileParallelism: false, // each file starts the whole product on ports of its own
+          hookTimeout: 180_000, // each file starts the whole product, on ports of its own
         },
       },
     ],
