@@ -23,8 +23,12 @@ const htmlAsText: Plugin = {
   },
 }
 
-/** One runtime is handed from file to file; each file finds it without objects and without anything that was remembered. */
-const sharedRuntime = { isolate: false, setupFiles: ['scripts/test/fresh-runtime.ts'] }
+/** One process, or one runtime, is handed from file to file; each file finds modules, and objects, as if it were the first. */
+const sharedProcess = { isolate: false, setupFiles: ['scripts/test/fresh-modules.ts'] }
+const sharedRuntime = {
+  isolate: false,
+  setupFiles: ['scripts/test/fresh-modules.ts', 'scripts/test/fresh-objects.ts'],
+}
 
 const exclude = [...configDefaults.exclude, '.state/**', 'dist/**']
 
@@ -37,6 +41,7 @@ export default defineConfig({
         plugins: [htmlAsText],
         test: {
           name: 'node',
+          ...sharedProcess,
           include: ['test/**/*.test.ts'],
           exclude: [
             ...exclude,
@@ -51,7 +56,14 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'lab', include: ['test/lab/**/*.test.ts'], exclude, testTimeout: 30_000, hookTimeout: 60_000 },
+        test: {
+          name: 'lab',
+          ...sharedProcess,
+          include: ['test/lab/**/*.test.ts'],
+          exclude,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         plugins: [
