@@ -29,7 +29,7 @@ function seen(provider: string, model: string, lengthMs: number, change: Partial
 const told = (prefix: Retained) => retentionAdvice(prefix, NOON + 40 * HOUR_MS, 1_000)
 
 describe('a provider that keeps managed caches', () => {
-  it('is compared with one of them, held by its storage, where that is cheaper', () => {
+  it('is compared with a managed cache where its storage is cheaper', () => {
     const [one, ...others] = told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS))
     expect(others).toEqual([])
     expect(one?.cause).toBe('handle_would_save')
@@ -43,7 +43,7 @@ describe('a provider that keeps managed caches', () => {
     expect(one?.message).toContain('POST /caches')
   })
 
-  it('says nothing where storage is dearer, where its price is not known, and where nothing is cached', () => {
+  it('gets no advice where storage costs more, has no price, or nothing is cached', () => {
     expect(told(seen('gemini', 'gemini-2.5-pro', 20 * MINUTE_MS))).toEqual([])
     expect(told(seen('gemini', 'gemini-3.5-flash', 20 * MINUTE_MS))).toEqual([])
     expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS, { verdict: 'uncacheable' }))).toEqual([])
@@ -51,7 +51,7 @@ describe('a provider that keeps managed caches', () => {
   })
 })
 
-it('a marker of five minutes is told of the hour where requests come every half hour, and not where once a day', () => {
+it('a five-minute marker gets advice at one request every half hour, not at one a day', () => {
   const [one] = told(seen('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS))
   expect(one?.cause).toBe('retention_would_save')
   expect(one?.message).toMatch(
@@ -60,7 +60,7 @@ it('a marker of five minutes is told of the hour where requests come every half 
   expect(told(seen('anthropic', 'claude-opus-4-8', 24 * HOUR_MS))).toEqual([])
 })
 
-it('other plans than auto, other models and retentions that nobody can hold hear nothing', () => {
+it('other plans, unpriced models and fixed retentions get no advice', () => {
   const prefix = seen('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS)
   const always: Retained = {
     ...prefix,

@@ -27,7 +27,7 @@ function given(keepWarm: Partial<KeepWarm>): PlanContext {
   }
 }
 
-it('a dry run counts as many probes as the budget of a day lets through, one after the other', () => {
+it('a dry run counts the probes that the daily budget lets through', () => {
   const budgetNanosPerDay = worstNanosAt('1h', fresh, given({})) ?? 0
   const context = given({ plan: 'always', budgetNanosPerDay })
   const probe = readNanos(TOKENS, 0, facts.price!)
@@ -44,7 +44,7 @@ it('a dry run counts as many probes as the budget of a day lets through, one aft
   )
 })
 
-it('a dry run of a known prefix goes by the tokens that were measured', () => {
+it('a dry run of a known prefix uses its measured tokens', () => {
   const measured = { ...fresh, measuredTokens: 2 * TOKENS }
   const budgetNanosPerDay = worstNanosAt('1h', measured, given({})) ?? 0
   const cost = dryRunCost(measured, given({ budgetNanosPerDay }), '1h', NOW)
