@@ -89,11 +89,3 @@ function booked(gap: HoldoutGap, nanos: number, at: number, why: string): Holdou
   }
   return { gap: { ...gap, bookedNanos: nanos }, row }
 }
-
-/** Adds the cost of one of our calls to a state under construction. */
-export function paidIn(state: PrefixState, nanos: number, at: number): HoldoutRow[] {
-  if (state.trial === undefined) return []
-  const { gap, row } = paid(state.trial, nanos, at)
-  state.trial = gap
-  return row === null ? [] : [row]
-}

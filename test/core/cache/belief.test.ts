@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { belief } from '../../../src/core/cache/belief.ts'
-import { afterMiss, granted, afterHit, learnedRetention } from '../../../src/core/cache/retention.ts'
+import { retentionAfterMiss, granted, retentionAfterHit, learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { RetentionOffer } from '../../../src/core/model/facts.ts'
@@ -65,29 +65,29 @@ describe('an assumed retention', () => {
 
   it('is widened by repeated reads near its end, up to its bound', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBe(HOUR_MS)
     expect(retention.assumed).toBe(true)
   })
 
   it('is not widened by early reads', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, MINUTE_MS, NOON)
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, MINUTE_MS, NOON)
     expect(retention.ttlMs).toBe(start.ttlMs)
   })
 
   it('is widened at once by a read after its end', () => {
-    expect(afterHit(start, 25 * MINUTE_MS, NOON).ttlMs).toBe(25 * MINUTE_MS)
+    expect(retentionAfterHit(start, 25 * MINUTE_MS, NOON).ttlMs).toBe(25 * MINUTE_MS)
   })
 
   it('is narrowed below the gap after which the entry was gone, down to its bound', () => {
-    expect(afterMiss(start, 6 * MINUTE_MS, NOON, []).ttlMs).toBe(4.8 * MINUTE_MS)
-    expect(afterMiss(start, MINUTE_MS, NOON, []).ttlMs).toBe(3 * MINUTE_MS)
+    expect(retentionAfterMiss(start, 6 * MINUTE_MS, NOON, []).ttlMs).toBe(4.8 * MINUTE_MS)
+    expect(retentionAfterMiss(start, MINUTE_MS, NOON, []).ttlMs).toBe(3 * MINUTE_MS)
   })
 
   it('is not widened past a gap that missed', () => {
-    let retention = afterMiss(start, 8 * MINUTE_MS, NOON, [])
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
+    let retention = retentionAfterMiss(start, 8 * MINUTE_MS, NOON, [])
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBeLessThanOrEqual(8 * MINUTE_MS)
   })
 })
@@ -104,13 +104,13 @@ describe('a stated retention', () => {
   const start = learnedRetention(hour)
   const offers = [fiveMinutes, hour]
   const early = (retention: LearnedRetention, gapMs: number, at = NOON): LearnedRetention =>
-    afterMiss(retention, gapMs, at, offers)
+    retentionAfterMiss(retention, gapMs, at, offers)
   const state = (retention: LearnedRetention): PrefixState => ({ ...warmState(NOON), retention })
 
   it('stays after one early miss, and after hits beyond it', () => {
     expect(early(start, 50 * MINUTE_MS).ttlMs).toBe(HOUR_MS)
     expect(early(early(start, HOUR_MS), 2 * HOUR_MS)).toBe(start)
-    const forgiven = afterHit(early(start, 50 * MINUTE_MS), 59 * MINUTE_MS, NOON)
+    const forgiven = retentionAfterHit(early(start, 50 * MINUTE_MS), 59 * MINUTE_MS, NOON)
     expect(early(forgiven, 50 * MINUTE_MS).ttlMs).toBe(HOUR_MS)
   })
 
@@ -131,10 +131,10 @@ describe('a stated retention', () => {
 
   it('is widened again by hits, past a miss only after a day', () => {
     let retention = early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBeGreaterThan(40 * MINUTE_MS)
     expect(retention.ttlMs).toBeLessThan(58 * MINUTE_MS)
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR_MS)
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR_MS)
     expect(retention.ttlMs).toBe(HOUR_MS)
     expect(belief(state(retention), NOON + MINUTE_MS, 0).why).toContain('; 1h retention')
   })

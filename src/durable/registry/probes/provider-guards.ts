@@ -9,6 +9,7 @@ import {
 import type { CircuitBreaker } from '../../../core/planning/circuit-breaker.ts'
 import { holdForRateLimits, requestsLeft, scarce } from '../../../core/planning/rate-limit.ts'
 import type { HoldBack, RateLimit } from '../../../core/planning/rate-limit.ts'
+import type { GuardView } from '../records/guard.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import { HOUR_MS } from '../../../core/time/time.ts'
@@ -25,15 +26,6 @@ interface Guard {
 const REGION = 'wnam'
 /** For so long after a refusal; then the short way is tried again. */
 const ELSEWHERE_MS = HOUR_MS
-
-/** How a guard looks from outside. */
-export interface GuardView {
-  provider: string
-  open: boolean
-  openings: number
-  /** The least share of a limit that was left, as the last answers said; null when none was scarce. */
-  remainingShare: number | null
-}
 
 /**
  * The limits and breakers of an account, one of each per provider and credential. What has to survive (an open breaker, a scarce
