@@ -1,5 +1,5 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
-import { afterMiss, granted, writtenInstead, writtenName } from '../cache/retention.ts'
+import { retentionAfterMiss, granted, writtenInstead, writtenName } from '../cache/retention.ts'
 import { learnArrival } from '../demand/idle-gaps.ts'
 import { counted } from '../demand/request-rate.ts'
 import { creditUse } from '../ledger/credit.ts'
@@ -105,7 +105,7 @@ function effectOf(kind: RequestKind, before: PrefixState, request: RealRequest, 
     case 'hit':
       return { patch: afterHit(before, request, facts.offers), rows: [] }
     case 'miss':
-      return { patch: missPatch(before, request, facts.offers), rows: [] }
+      return { patch: afterMiss(before, request, facts.offers), rows: [] }
     case 'rewrite':
       return afterRewrite(before, request, facts)
     case 'silent':
@@ -128,7 +128,7 @@ function afterHit(
   }
 }
 
-function missPatch(
+function afterMiss(
   before: PrefixState,
   { usage }: RealRequest,
   offers: readonly RetentionOffer[],
@@ -144,7 +144,7 @@ function afterRewrite(before: PrefixState, request: RealRequest, { offers, open 
   const retention = instead ?? retentionRewritten(before, request, offers)
   const refutation = refuteRenewal({ ...before, retention }, at)
   const patch: Effect['patch'] = {
-    ...missPatch(before, request, offers),
+    ...afterMiss(before, request, offers),
     ...refutation.patch,
     retention,
     verdict: 'warm',
@@ -167,6 +167,6 @@ function retentionRewritten(
   // Requests that never read this entry say nothing about how long it lives.
   const ownAt = ownAnchorAt(before)
   const isEarly = verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
-  const known = isEarly ? afterMiss(retention, at - ownAt, at, offers) : retention
+  const known = isEarly ? retentionAfterMiss(retention, at - ownAt, at, offers) : retention
   return granted(known, usage, offers)?.retention ?? known
 }
