@@ -1,7 +1,7 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
 import { goneAfter, granted, writtenInstead, writtenName } from '../cache/retention.ts'
-import { learnArrival } from '../demand/idle-gaps.ts'
-import { counted } from '../demand/request-rate.ts'
+import { gapsAfterArrival } from '../demand/idle-gaps.ts'
+import { addRequests } from '../demand/request-rate.ts'
 import { creditUse } from '../ledger/credit.ts'
 import type { Rewriting } from '../ledger/credit.ts'
 import { ended } from '../ledger/holdout-gap.ts'
@@ -72,9 +72,9 @@ function endMeasuredGap(before: PrefixState, hit: boolean, at: number): Transiti
 
 /** What is known of the traffic, after one more request. */
 function demandAfter(before: PrefixState, at: number): Partial<PrefixState> {
-  const gaps = learnArrival(before.gaps ?? [], before.lastArrivalAt, at)
+  const gaps = gapsAfterArrival(before.gaps ?? [], before.lastArrivalAt, at)
   return {
-    requests: counted(before.requests ?? null, at),
+    requests: addRequests(before.requests ?? null, at),
     ...(gaps.length === 0 ? {} : { gaps }),
     lastArrivalAt: Math.max(before.lastArrivalAt ?? 0, at),
     ...(before.signal ? { signal: signalAfter(before, at) } : {}),

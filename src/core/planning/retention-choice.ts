@@ -72,7 +72,7 @@ export interface Alternative {
   nanos: number
   insteadOfNanos: number
   /** How many of its own gaps that rests on. */
-  seen: number
+  gapCount: number
 }
 
 /**
@@ -98,7 +98,13 @@ export function alternative(
   if (best === null || best.holding === own) return null
   const { name, ttlMs, everyMs } = best.holding
   const insteadOfNanos = horizon(own, foresight, value).expected
-  return { name, heldMs: ttlMs + best.probes * everyMs, nanos: best.expected, insteadOfNanos, seen: foresight.seen }
+  return {
+    name,
+    heldMs: ttlMs + best.probes * everyMs,
+    nanos: best.expected,
+    insteadOfNanos,
+    gapCount: foresight.gapCount,
+  }
 }
 
 /** The one that is written, by what was learned of it: a provider may not keep its word. */

@@ -90,7 +90,7 @@ describe('breakpoints', () => {
   it('stand behind the last summary too, which an eviction leaves where it is', () => {
     const messages = [system, user('summary 1'), user('summary 2'), user('a'), says('b'), user('c')]
     expect([...breakpointsOf(messages, 2).at]).toEqual([2, 3, 5])
-    expect([...breakpointsOf(messages, 2).more]).toEqual([1])
+    expect([...breakpointsOf(messages, 2).olderSummaries]).toEqual([1])
   })
 
   it('each call finds the mark of the one before within a look-back, whatever is said', () => {
@@ -139,9 +139,9 @@ describe('a summary', () => {
     const sent = turnViewOf(window, { now: 0, injectTime: true, final: false })
     window.add(says('g'))
     const before = turnViewOf(window, { now: 1, injectTime: false, final: false })
-    const { messages, marks, aside, noTools } = summaryViewOf(before, conversation.slice(0, 4))
+    const { messages, breakpoints: marks, aside, noTools } = summaryViewOf(before, conversation.slice(0, 4))
     expect(messages.slice(0, sent.messages.length)).toEqual(sent.messages)
-    expect(marks).toEqual(sent.marks)
+    expect(marks).toEqual(sent.breakpoints)
     expect(messages.at(-1)).toMatchObject({
       role: 'user',
       text: expect.stringMatching(/^Summarize .* begins with "e"/),

@@ -3,8 +3,8 @@ import { applyArrivals } from '../../../src/core/events/arrived.ts'
 import { holdingOf, probeLimit } from '../../../src/core/planning/break-even.ts'
 import { forecast, forecastRow } from '../../../src/core/demand/forecast.ts'
 import { horizon } from '../../../src/core/planning/probe-policy.ts'
-import { memory } from '../../../src/core/simulation/replay.ts'
-import { counted, fadedCounts } from '../../../src/core/demand/request-rate.ts'
+import { newForecaster } from '../../../src/core/simulation/replay.ts'
+import { addRequests, decayedCounts } from '../../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { parseTrace } from '../../../bench/policy/traces.ts'
@@ -26,17 +26,17 @@ const after = (state: PrefixState, ...times: number[]): PrefixState =>
   )
 
 test('a request counts half after each half-life', () => {
-  const one = counted(null, NOON)
+  const one = addRequests(null, NOON)
   expect(one).toEqual({ at: NOON, counts: [1, 1, 1, 1, 1] })
-  expect(fadedCounts(one, NOON + HOUR_MS)[1]).toBeCloseTo(0.5)
-  expect(fadedCounts(one, NOON + 7 * 24 * HOUR_MS)[4]).toBeCloseTo(0.5)
-  expect(counted(one, NOON + HOUR_MS).counts[1]).toBeCloseTo(1.5)
+  expect(decayedCounts(one, NOON + HOUR_MS)[1]).toBeCloseTo(0.5)
+  expect(decayedCounts(one, NOON + 7 * 24 * HOUR_MS)[4]).toBeCloseTo(0.5)
+  expect(addRequests(one, NOON + HOUR_MS).counts[1]).toBeCloseTo(1.5)
 })
 
 test('a run of requests counts as they do one by one', () => {
-  const run = counted(counted(null, NOON), NOON + HOUR_MS, NOON + HOUR_MS + 9 * MINUTE_MS, 10)
-  let single: RequestRate = counted(null, NOON)
-  for (let index = 0; index < 10; index++) single = counted(single, NOON + HOUR_MS + index * MINUTE_MS)
+  const run = addRequests(addRequests(null, NOON), NOON + HOUR_MS, NOON + HOUR_MS + 9 * MINUTE_MS, 10)
+  let single: RequestRate = addRequests(null, NOON)
+  for (let index = 0; index < 10; index++) single = addRequests(single, NOON + HOUR_MS + index * MINUTE_MS)
   expect(run.at).toBe(single.at)
   run.counts.forEach((count, index) => expect(count).toBeCloseTo(single.counts[index] ?? Number.NaN, 1))
 })
@@ -52,7 +52,7 @@ test('requests that are reported late or out of order count as if they had been 
 test('a prefix that had requests before they were counted counts from the next one on', () => {
   const older = { ...after(warmState(NOON), NOON, NOON + HOUR_MS) }
   delete older.requests
-  expect(after(older, NOON + 2 * HOUR_MS).requests).toEqual(counted(null, NOON + 2 * HOUR_MS))
+  expect(after(older, NOON + 2 * HOUR_MS).requests).toEqual(addRequests(null, NOON + 2 * HOUR_MS))
 })
 
 test('the plan of a prefix foresees what the replay of a trace with the same requests foresees', () => {
@@ -66,16 +66,18 @@ test('the plan of a prefix foresees what the replay of a trace with the same req
   const { name, ttlMs } = state.retention ?? { name: '', ttlMs: 0 }
   const holding = holdingOf(state, auto, name, ttlMs)
   if (holding === null) throw new Error('no price')
-  const { foresight, ended } = memory()
-  for (const gap of unpackGaps(state.gaps ?? [])) ended(gap)
+  const forecaster = newForecaster()
+  for (const gap of unpackGaps(state.gaps ?? [])) forecaster.ended(gap)
   const at = times.at(-1) ?? 0
   const requests = state.requests
   if (requests === undefined) throw new Error('no count of requests')
-  const choice = horizon(holding, foresight(at, Number.POSITIVE_INFINITY, requests), 0)
+  const choice = horizon(holding, forecaster.forecast(at, Number.POSITIVE_INFINITY, requests), 0)
   expect(probeLimit(state, auto)).toBe(choice.probes)
   // The count is heard: ten times as many requests of late make another chance of a return.
-  const busier = counted(requests, at - HOUR_MS, at, 100)
-  expect(foresight(at, 12 * HOUR_MS, busier).weights).not.toEqual(foresight(at, 12 * HOUR_MS, requests).weights)
+  const busier = addRequests(requests, at - HOUR_MS, at, 100)
+  expect(forecaster.forecast(at, 12 * HOUR_MS, busier).weights).not.toEqual(
+    forecaster.forecast(at, 12 * HOUR_MS, requests).weights,
+  )
 })
 
 test('a plan that asks twice of the same row hears the same, and of a row that changed something else', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { barrierStep, led, NO_BARRIER, reported } from '../../../src/core/fan-out/barrier.ts'
+import { barrierStep, withLeader, NO_BARRIER, afterReport } from '../../../src/core/fan-out/barrier.ts'
 import { learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
@@ -8,7 +8,7 @@ import { fiveMinutes } from '../../support/sample.ts'
 const NOON = Date.UTC(2026, 10, 16, 12)
 const cold: PrefixState = newState(NOON, '2026-11-16', learnedRetention(fiveMinutes))
 const warm: PrefixState = { ...cold, verdict: 'warm', anchorAt: NOON }
-const leading = led('lse_a', NOON, 20_000)
+const leading = withLeader('lse_a', NOON, 20_000)
 
 describe('the barrier', () => {
   it.each([
@@ -31,15 +31,15 @@ describe('the barrier', () => {
   })
 
   it('believes a leader’s word for the retention, counted from when it began to lead', () => {
-    const said = reported(leading, cold, 'lse_a', 'readable')
+    const said = afterReport(leading, cold, 'lse_a', 'readable')
     expect(said).toEqual({ leader: null, readableUntil: NOON + 300_000 })
     expect(barrierStep(said!, cold, false, NOON + 299_999)).toMatchObject({ do: 'ready', until: NOON + 300_000 })
     expect(barrierStep(said!, cold, false, NOON + 300_000).do).toBe('lead')
   })
 
   it('opens the lead again when the leader fails, and hears nobody else', () => {
-    expect(reported(leading, cold, 'lse_a', 'failed')).toEqual(NO_BARRIER)
-    expect(reported(leading, cold, 'lse_b', 'readable')).toBeNull()
-    expect(reported(NO_BARRIER, cold, 'lse_a', 'readable')).toBeNull()
+    expect(afterReport(leading, cold, 'lse_a', 'failed')).toEqual(NO_BARRIER)
+    expect(afterReport(leading, cold, 'lse_b', 'readable')).toBeNull()
+    expect(afterReport(NO_BARRIER, cold, 'lse_a', 'readable')).toBeNull()
   })
 })

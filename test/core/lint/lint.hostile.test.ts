@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { lint, MAX_LOOKED_AT } from '../../../src/core/lint/lint.ts'
+import { lint, MAX_LINT_CHARACTERS } from '../../../src/core/lint/lint.ts'
 
 /** Each of these once took more than the square of its length: seconds of a Worker that others share. */
 const HOSTILE: [string, string][] = [
@@ -13,7 +13,7 @@ const HOSTILE: [string, string][] = [
 ]
 
 it.each(HOSTILE)('looks at %s in time that grows with the text alone', { timeout: 20_000 }, (_, part) => {
-  expect(lintedText(part.repeat(MAX_LOOKED_AT / 2))).not.toBeNull()
+  expect(lintedText(part.repeat(MAX_LINT_CHARACTERS / 2))).not.toBeNull()
 })
 
 it('follows no example to the end of the text because of how its tag is spelled', { timeout: 20_000 }, () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { lint, MAX_LOOKED_AT } from '../../../src/core/lint/lint.ts'
+import { lint, MAX_LINT_CHARACTERS } from '../../../src/core/lint/lint.ts'
 import type { Block, Part, PromptView } from '../../../src/core/lint/prompt-view.ts'
 import type { Finding } from '../../../src/core/model/advice.ts'
 
@@ -214,7 +214,7 @@ describe('tools, markers and size', () => {
 
 it('stays quick and short on texts made to be slow', () => {
   const hostile = ['`', '<example>', '{{ ', 'a@', '{"a":', '1 ', '+1 ', ' \t', '00-', 'today '].map((piece) =>
-    look(block(piece.repeat(MAX_LOOKED_AT / piece.length))),
+    look(block(piece.repeat(MAX_LINT_CHARACTERS / piece.length))),
   )
   for (const found of hostile) expect(found.length).toBeLessThan(20)
   expect(

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { failureValue } from '../../../src/contract/failure.ts'
-import { judgeListed, markOf, readMark } from '../../../src/core/managed-cache/ownership.ts'
+import { listedAction, displayNameOf, readDisplayName } from '../../../src/core/managed-cache/ownership.ts'
 import {
   applyAdopted,
   applyCreated,
   applyGone,
   applyManagedCacheFailure,
-  applySeen,
+  applyConfirmed,
   meter,
 } from '../../../src/core/managed-cache/events.ts'
 import {
-  decideAsked,
+  decideRequested,
   decideManagedCache,
   rescheduleManagedCache,
   ttlToBuy,
@@ -162,13 +162,13 @@ describe('decideHandle', () => {
   })
 
   it('counts what the next hour may cost: creation and storage', () => {
-    expect(decideAsked(newManagedCacheState(NOW, HOUR_MS), context(), NOW)).toMatchObject({
+    expect(decideRequested(newManagedCacheState(NOW, HOUR_MS), context(), NOW)).toMatchObject({
       op: 'create',
       worstNanos: 2_500_000_000,
     })
     // What was counted once is not estimated again.
     const lost = { ...live, live: null, measuredTokens: TOKENS }
-    expect(decideAsked(lost, context(), NOW)).toMatchObject({ op: 'create', worstNanos: 1_250_000_000 })
+    expect(decideRequested(lost, context(), NOW)).toMatchObject({ op: 'create', worstNanos: 1_250_000_000 })
     // 46 minutes in, one more hour adds 46 minutes to what is bought, and the 18 s that the call may take.
     expect(decideManagedCache(live, context(), NOW + 46 * MINUTE_MS)).toMatchObject({
       op: 'renew',
@@ -222,7 +222,7 @@ describe('what happened', () => {
 
   it('a renewal moves the expiry and counts the storage until now', () => {
     const at = NOW + 45 * MINUTE_MS
-    const { state } = applySeen(created(), 'renew', seen('h/1', at + HOUR_MS), at, HOUR_MS, context(), at + 100)
+    const { state } = applyConfirmed(created(), 'renew', seen('h/1', at + HOUR_MS), at, HOUR_MS, context(), at + 100)
     expect(state.live).toMatchObject({ name: 'h/1', expiresAt: at + HOUR_MS })
     expect(state).toMatchObject({ renewals: 1, creations: 1 })
     expect(state.storageNanos).toBeGreaterThanOrEqual(375_000_000)
@@ -236,7 +236,7 @@ describe('what happened', () => {
   })
 
   it('an answer about another handle changes nothing but the meter', () => {
-    const { state } = applySeen(
+    const { state } = applyConfirmed(
       created(),
       'renew',
       seen('h/2', NOW + 9 * HOUR_MS),
@@ -341,7 +341,7 @@ describe('what happened', () => {
       do: 'call',
       op: 'delete',
     })
-    const known = applySeen(
+    const known = applyConfirmed(
       state,
       'renew',
       seen('h/1', at + 2 * HOUR_MS),
@@ -383,7 +383,7 @@ describe('what happened', () => {
 describe('whose a handle is', () => {
   const print = 'ab'.repeat(12)
   it('reads its own mark to the letter, and no other', () => {
-    expect(readMark(markOf('dep_1', `${print}ffff`), 'dep_1')).toBe(print)
+    expect(readDisplayName(displayNameOf('dep_1', `${print}ffff`), 'dep_1')).toBe(print)
     for (const other of [
       '',
       'x',
@@ -394,7 +394,7 @@ describe('whose a handle is', () => {
       `PILOTLIGHT:dep_1:${print}`,
       `pilotlight:dep_1:${print.toUpperCase()}`,
     ])
-      expect(readMark(other, 'dep_1')).toBeNull()
+      expect(readDisplayName(other, 'dep_1')).toBeNull()
   })
 
   const lacking = { ...newManagedCacheState(NOW, HOUR_MS) }
@@ -418,6 +418,6 @@ describe('whose a handle is', () => {
     ['leaves alone while a call is in flight', 'h/2', NOW + HOUR_MS, lacking, { ...idle, inFlight: true }, 'leave'],
     ['leaves alone what is being deleted', 'h/2', NOW + HOUR_MS, lacking, { ...idle, dropping: true }, 'leave'],
   ] as const)('%s', (_, name, expiresAt, state, around, verdict) => {
-    expect(judgeListed(name, expiresAt, state, around)).toBe(verdict)
+    expect(listedAction(name, expiresAt, state, around)).toBe(verdict)
   })
 })

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { applyArrivals, flushTally } from '../../../src/core/events/arrived.ts'
 import type { HistoryRow } from '../../../src/core/prefix/history.ts'
 import { countedFrom, observedTraffic } from '../../../src/core/prefix/observed-traffic.ts'
-import { counted, fadedCounts } from '../../../src/core/demand/request-rate.ts'
+import { addRequests, decayedCounts } from '../../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import { rollUpRows } from '../../../src/core/prefix/history-roll-up.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
@@ -56,8 +56,8 @@ test('the history of a week tells how many requests had come when each idle gap 
       for (const { startAt, requests } of gaps) {
         const known = knew.get(startAt)
         if (known === undefined) throw new Error('a gap that began with no request')
-        const told = fadedCounts(requests, startAt)
-        fadedCounts(known, startAt).forEach((count, index) => {
+        const told = decayedCounts(requests, startAt)
+        decayedCounts(known, startAt).forEach((count, index) => {
           // A row tells of a minute; ten of them are the shortest half-life.
           expect(Math.abs(Math.log1p(told[index] ?? 0) - Math.log1p(count))).toBeLessThan(index === 0 ? 0.5 : 0.2)
         })
@@ -93,20 +93,20 @@ test('a burst before a gap is counted before it, though its row was written afte
   const { gaps } = observedTraffic(state, rows, NOON + 9 * HOUR_MS)
   expect(gaps).toHaveLength(2)
   expect(gaps[0]?.requests.counts[4]).toBeCloseTo(5, 1)
-  expect(fadedCounts(gaps[1]!.requests, NOON + 3 * HOUR_MS)[4]).toBeCloseTo(6, 0)
+  expect(decayedCounts(gaps[1]!.requests, NOON + 3 * HOUR_MS)[4]).toBeCloseTo(6, 0)
 })
 
 test('a prefix that nobody used has no traffic, and one whose history is gone has at least what began its gaps', () => {
   expect(observedTraffic(warmState(NOON), [], NOON)).toEqual({ gaps: [], last: null })
   const { state } = observed([NOON, NOON + HOUR_MS])
   const { gaps, last } = observedTraffic(state, [], NOON + 2 * HOUR_MS)
-  expect(gaps).toEqual([{ startAt: NOON, lengthMs: HOUR_MS, requests: counted(null, NOON) }])
+  expect(gaps).toEqual([{ startAt: NOON, lengthMs: HOUR_MS, requests: addRequests(null, NOON) }])
   expect(last?.requests).toEqual(state.requests)
 })
 
 test('a history is asked for no further back than a count can hold', () => {
   const { state } = observed([NOON, NOON + HOUR_MS])
   const from = countedFrom(state)
-  expect(fadedCounts(counted(null, from), NOON)[4]).toBeLessThan(0.01)
-  expect(fadedCounts(counted(null, from + 8 * 24 * 60 * MINUTE_MS), NOON)[4]).toBeGreaterThan(0.01)
+  expect(decayedCounts(addRequests(null, from), NOON)[4]).toBeLessThan(0.01)
+  expect(decayedCounts(addRequests(null, from + 8 * 24 * 60 * MINUTE_MS), NOON)[4]).toBeGreaterThan(0.01)
 })

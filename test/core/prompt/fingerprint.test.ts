@@ -6,7 +6,7 @@ const parts = { provider: 'p', model: 'm', credentialScope: 'default#1', cacheKe
 
 test('it is 64 lower-case hex digits and the same every time', () => {
   expect(fingerprint(parts)).toMatch(/^[0-9a-f]{64}$/)
-  expect(fingerprint(parts)).toBe(fingerprint({ ...parts, beside: null }))
+  expect(fingerprint(parts)).toBe(fingerprint({ ...parts, outsideBody: null }))
 })
 
 test('every part counts, and none runs into its neighbour', () => {

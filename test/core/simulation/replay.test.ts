@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { mostProbes } from '../../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../../src/core/planning/probe-policy.ts'
-import { breakEven, choosing, fixed, planned, play } from '../../../src/core/simulation/replay.ts'
+import { breakEven, choosingRetention, fixedProbes, planPolicy, replay } from '../../../src/core/simulation/replay.ts'
 import type { KeepWarm } from '../../../src/core/planning/plan.ts'
 import { oracle } from '../../../src/core/simulation/oracle.ts'
 import { trafficOf } from '../../../src/core/demand/traffic.ts'
-import type { SeenGap } from '../../../src/core/demand/traffic.ts'
+import type { ObservedGap } from '../../../src/core/demand/traffic.ts'
 import { NOON } from '../../support/sample.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
@@ -23,10 +23,14 @@ function traffic(minutes: readonly number[], idleMs = 0) {
   )
 }
 
-const gaps = (...minutes: number[]): readonly SeenGap[] => traffic(minutes).gaps
+const gaps = (...minutes: number[]): readonly ObservedGap[] => traffic(minutes).gaps
 
-const run = (lengths: readonly SeenGap[], plan: KeepWarm['plan'], idleMs = 0, idleTimeoutMs: number | null = null) =>
-  play({ gaps: lengths, last: traffic([], idleMs).last }, planned({ plan, idleTimeoutMs }, five))
+const run = (
+  lengths: readonly ObservedGap[],
+  plan: KeepWarm['plan'],
+  idleMs = 0,
+  idleTimeoutMs: number | null = null,
+) => replay({ gaps: lengths, last: traffic([], idleMs).last }, planPolicy({ plan, idleTimeoutMs }, five))
 
 describe('a plan replayed on gaps that were seen', () => {
   const seen = gaps(4.8, 10, 60)
@@ -72,13 +76,13 @@ describe('a plan replayed on gaps that were seen', () => {
 
   it('is nothing where nobody ever came', () => {
     const nothing = { probes: 0, coldStarts: 0, probesCost: 0, rewritesCost: 0, firstCost: 0 }
-    expect(play({ gaps: [], last: null }, planned({ plan: 'always', idleTimeoutMs: null }, five))).toEqual(nothing)
+    expect(replay({ gaps: [], last: null }, planPolicy({ plan: 'always', idleTimeoutMs: null }, five))).toEqual(nothing)
   })
 
   it('tells a policy of a gap only after the gap', () => {
     const told: number[] = []
     const asked: number[] = []
-    play(
+    replay(
       { gaps: seen, last: null },
       {
         write: () => five,
@@ -121,10 +125,16 @@ describe('the clairvoyant', () => {
       fc.property(lengths, fc.constantFrom(five, hour), (minutes, holding) => {
         const seen = traffic(minutes)
         const least = oracle(seen, [five, hour], 0).cost - 1e-9
-        const auto = planned({ plan: 'auto', idleTimeoutMs: null }, holding)
-        const free = choosing([five, hour], 0)
-        for (const player of [fixed(holding, 0), fixed(holding, Infinity), breakEven(holding, 0), auto, free]) {
-          const { firstCost, probesCost, rewritesCost } = play(seen, player)
+        const auto = planPolicy({ plan: 'auto', idleTimeoutMs: null }, holding)
+        const free = choosingRetention([five, hour], 0)
+        for (const player of [
+          fixedProbes(holding, 0),
+          fixedProbes(holding, Infinity),
+          breakEven(holding, 0),
+          auto,
+          free,
+        ]) {
+          const { firstCost, probesCost, rewritesCost } = replay(seen, player)
           expect(firstCost + probesCost + rewritesCost).toBeGreaterThanOrEqual(least)
         }
       }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CAUTIOUS, leadMs, newLatencySamples, latencyEstimateOf, sawAnswer } from '../../../src/core/time/latency.ts'
+import { CAUTIOUS, leadMs, newLatencySamples, estimateLatency, recordAnswer } from '../../../src/core/time/latency.ts'
 import { newHistogram, observe, quantile } from '../../../src/core/time/histogram.ts'
 import { die } from '../../scenarios/random.ts'
 
@@ -12,7 +12,7 @@ function lateness(messages: number, medianMs = 1_000, p999Ms = 6_000) {
     const ms = random.around(medianMs, spread)
     observe(seen.messages, ms)
     observe(seen.starts, ms)
-    sawAnswer(seen, 'anthropic', random.around(600, 0.4))
+    recordAnswer(seen, 'anthropic', random.around(600, 0.4))
   }
   return seen
 }
@@ -52,13 +52,13 @@ describe('a sketch of durations', () => {
 
 describe('the pace of an account', () => {
   it('is the cautious one before anything was seen, and stays near it after a little', () => {
-    expect(latencyEstimateOf(newLatencySamples(), 'anthropic')).toEqual(CAUTIOUS)
-    expect(latencyEstimateOf(lateness(50), 'anthropic')).toEqual(CAUTIOUS)
-    expect(latencyEstimateOf(lateness(1_000), 'anthropic').lateMs).toBe(CAUTIOUS.lateMs)
+    expect(estimateLatency(newLatencySamples(), 'anthropic')).toEqual(CAUTIOUS)
+    expect(estimateLatency(lateness(50), 'anthropic')).toEqual(CAUTIOUS)
+    expect(estimateLatency(lateness(1_000), 'anthropic').lateMs).toBe(CAUTIOUS.lateMs)
   })
 
   it('shrinks with evidence, and the lead with it', () => {
-    const pace = latencyEstimateOf(lateness(10_000), 'anthropic')
+    const pace = estimateLatency(lateness(10_000), 'anthropic')
     expect(pace.lateMs).toBeGreaterThanOrEqual(5_000)
     expect(pace.lateMs).toBeLessThan(7_500)
     expect(pace.answerMs).toBeLessThan(3_500)
@@ -66,30 +66,30 @@ describe('the pace of an account', () => {
   })
 
   it('grows past the cautious one where the queue is slow, and the lead with it', () => {
-    const slow = latencyEstimateOf(lateness(10_000, 4_000, 20_000), 'anthropic')
+    const slow = estimateLatency(lateness(10_000, 4_000, 20_000), 'anthropic')
     expect(slow.lateMs).toBeGreaterThan(15_000)
     expect(leadMs(300_000, 1_000, slow)).toBeGreaterThan(leadMs(300_000, 1_000))
   })
 
   it('waits longer for a provider that answers slowly, and for no other', () => {
     const seen = lateness(5_000)
-    for (let n = 0; n < 5_000; n++) sawAnswer(seen, 'openai', 4_000)
-    expect(latencyEstimateOf(seen, 'openai').answerMs).toBeGreaterThanOrEqual(8_000)
-    expect(latencyEstimateOf(seen, 'anthropic').answerMs).toBeLessThan(3_500)
+    for (let n = 0; n < 5_000; n++) recordAnswer(seen, 'openai', 4_000)
+    expect(estimateLatency(seen, 'openai').answerMs).toBeGreaterThanOrEqual(8_000)
+    expect(estimateLatency(seen, 'anthropic').answerMs).toBeLessThan(3_500)
   })
 
   it('waits longer again when one call in twenty was given up', () => {
     const seen = lateness(10_000)
-    const before = latencyEstimateOf(seen, 'anthropic').answerMs
-    for (let n = 0; n < 500; n++) sawAnswer(seen, 'anthropic', before * 1.5)
-    expect(latencyEstimateOf(seen, 'anthropic').answerMs).toBeGreaterThan(before)
+    const before = estimateLatency(seen, 'anthropic').answerMs
+    for (let n = 0; n < 500; n++) recordAnswer(seen, 'anthropic', before * 1.5)
+    expect(estimateLatency(seen, 'anthropic').answerMs).toBeGreaterThan(before)
   })
 
   it('does not follow every whim', () => {
-    const pace = latencyEstimateOf(lateness(10_000), 'anthropic')
+    const pace = estimateLatency(lateness(10_000), 'anthropic')
     const before = { ...pace, lateMs: pace.lateMs * 1.05 }
-    expect(latencyEstimateOf(lateness(10_000), 'anthropic', before).lateMs).toBe(before.lateMs)
-    expect(latencyEstimateOf(lateness(10_000), 'anthropic', { ...pace, lateMs: pace.lateMs * 2 }).lateMs).toBe(
+    expect(estimateLatency(lateness(10_000), 'anthropic', before).lateMs).toBe(before.lateMs)
+    expect(estimateLatency(lateness(10_000), 'anthropic', { ...pace, lateMs: pace.lateMs * 2 }).lateMs).toBe(
       pace.lateMs,
     )
   })

@@ -1,13 +1,13 @@
-import { judgeListed } from '../../../core/managed-cache/ownership.ts'
+import { listedAction } from '../../../core/managed-cache/ownership.ts'
 import { applyAdopted, applyGone } from '../../../core/managed-cache/events.ts'
-import type { SeenManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ReportedManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCachePlanningContext } from './context.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 
 /** A handle of ours that a provider listed. */
-export interface ListedOurs extends SeenManagedCache {
+export interface ListedOurs extends ReportedManagedCache {
   /** The beginning of the fingerprint that its mark carries. */
   print: string
 }
@@ -59,7 +59,7 @@ export class ManagedCacheReconciliation {
   #reconcileOne(one: StoredManagedCache, handle: ListedOurs, now: number): StoredManagedCache {
     const dropping = this.#store.dropping(handle.name)
     const inFlight = one.claim?.lease?.op === 'create'
-    const verdict = judgeListed(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
+    const verdict = listedAction(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
     const { name, tokens } = handle
     const row = { at: now, handle: name, tokens, costNanos: 0, storageNanos: 0 }
     if (verdict === 'adopt') {

@@ -1,5 +1,5 @@
 import { Failure, failureValue, readFailure } from '../../../contract/failure.ts'
-import { isCrewOver, nextOfCrew } from '../../../core/fan-out/crew.ts'
+import { isCrewOver, nextCrewCalls } from '../../../core/fan-out/crew.ts'
 import { isWarm } from '../../../core/prefix/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
@@ -146,7 +146,7 @@ export class Crews {
 
   /** Queues what may go now; null where nothing may. */
   #goOn(crew: Crew, now: number): Message[] | null {
-    const next = nextOfCrew(crew)
+    const next = nextCrewCalls(crew)
     const going = [...next.heads.map((index) => crew.heads[index]), ...next.agents.map((index) => crew.agents[index])]
     if (going.length === 0) return null
     return going.flatMap((warm) => {

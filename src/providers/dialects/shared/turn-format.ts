@@ -11,7 +11,7 @@ export interface Conversation {
   model: string
   /** System messages in front; the last one is the user's, or a tool's. */
   messages: readonly ChatMessage[]
-  marks: Breakpoints
+  breakpoints: Breakpoints
   /** Said behind the last breakpoint, because it is another text each time; null: nothing. */
   aside: string | null
   maxOutputTokens: number
@@ -41,11 +41,19 @@ export function systemOf(messages: readonly ChatMessage[]): string {
 export type Said = Exclude<ChatMessage, { role: 'system' }>
 
 /** All but the system, each with its mark; `many`: the provider takes as many as there are. */
-export function saidOf({ messages, marks, cache }: Conversation, many = false): { message: Said; marked: boolean }[] {
+export function saidOf(
+  { messages, breakpoints, cache }: Conversation,
+  many = false,
+): { message: Said; marked: boolean }[] {
   return messages.flatMap((message, index) =>
     message.role === 'system'
       ? []
-      : [{ message, marked: cache !== null && (marks.at.has(index) || (many && marks.more.has(index))) }],
+      : [
+          {
+            message,
+            marked: cache !== null && (breakpoints.at.has(index) || (many && breakpoints.olderSummaries.has(index))),
+          },
+        ],
   )
 }
 
