@@ -16,33 +16,33 @@ const crew = (agents: CrewCall[], head: CrewStep | null = 'waiting', more: Parti
 const eight = (step: CrewStep = 'waiting'): CrewCall[] => Array.from({ length: 8 }, () => agent(step))
 
 describe('a crew', () => {
-  it('holds everybody back until the shared head is readable', () => {
+  it('holds all agents back until the shared head is readable', () => {
     expect(nextCrewCalls(crew(eight()))).toEqual({ heads: [0], agents: [] })
     expect(nextCrewCalls(crew(eight(), 'running'))).toEqual({ heads: [], agents: [] })
     expect(nextCrewCalls(crew(eight(), 'succeeded'))).toEqual({ heads: [], agents: [0, 1, 2, 3] })
   })
 
-  it('goes on behind a head that was warm already', () => {
+  it('continues after a head that was already warm', () => {
     expect(nextCrewCalls(crew(eight(), 'skipped')).agents).toHaveLength(4)
   })
 
-  it('does not hold back who shares nothing', () => {
+  it('does not hold back an agent that shares no head', () => {
     expect(nextCrewCalls(crew([agent(), agent('waiting', null), agent()]))).toEqual({ heads: [0], agents: [1] })
   })
 
-  it('lets one agent go before the others where the head failed, and the next where that one fails too', () => {
+  it('sends one agent first where the head failed, and the next where that one fails', () => {
     expect(nextCrewCalls(crew(eight(), 'failed')).agents).toEqual([0])
     expect(nextCrewCalls(crew([agent('running'), agent(), agent()], 'failed')).agents).toEqual([])
     expect(nextCrewCalls(crew([agent('failed'), agent(), agent()], 'failed')).agents).toEqual([1])
     expect(nextCrewCalls(crew([agent('succeeded'), agent(), agent()], 'failed')).agents).toEqual([1, 2])
   })
 
-  it('goes one by one in the order given when sequential, past those that failed', () => {
+  it('runs one by one in the given order when sequential, past failures', () => {
     const agents = [agent('failed', null), agent('waiting', null), agent('waiting', null)]
     expect(nextCrewCalls(crew(agents, null, { strategy: 'sequential' })).agents).toEqual([1])
   })
 
-  it('comes to its end whatever fails, never with more calls at once than allowed', () => {
+  it('ends whatever fails, and never exceeds the limit of concurrent calls', () => {
     const strategies: CrewStrategy[] = ['parallel', 'sequential', 'shared_prefix']
     fc.assert(
       fc.property(
@@ -72,21 +72,21 @@ describe('a crew', () => {
   })
 })
 
-describe('what an agent would have cost alone', () => {
-  it('is the write of what it read of the shared head', () => {
+describe('the cost of an agent without the shared head', () => {
+  it('has a write in place of its read of the shared head', () => {
     const shared = usage(10_000, 2_000)
-    const alone = { ...usage(0, 12_000), inputTokens: shared.inputTokens, uncachedTokens: shared.uncachedTokens }
-    expect(costWithoutHead(shared, facts.price, '5m', 10_000)).toBe(costOf(alone, facts.price, '5m'))
+    const without = { ...usage(0, 12_000), inputTokens: shared.inputTokens, uncachedTokens: shared.uncachedTokens }
+    expect(costWithoutHead(shared, facts.price, '5m', 10_000)).toBe(costOf(without, facts.price, '5m'))
     expect(costWithoutHead(shared, facts.price, '5m', 0)).toBe(costOf(shared, facts.price, '5m'))
   })
 
-  it('is plain input where writes are not counted', () => {
+  it('has uncached input in place of it where writes are not reported', () => {
     const silent = { ...usage(10_000, 0), cacheWriteTokens: null, inputTokens: 12_000, uncachedTokens: 2_000 }
-    const alone = { ...silent, cacheReadTokens: 0, uncachedTokens: 12_000 }
-    expect(costWithoutHead(silent, facts.price, '5m', 50_000)).toBe(costOf(alone, facts.price, '5m'))
+    const without = { ...silent, cacheReadTokens: 0, uncachedTokens: 12_000 }
+    expect(costWithoutHead(silent, facts.price, '5m', 50_000)).toBe(costOf(without, facts.price, '5m'))
   })
 
-  it('is not known without a price', () => {
+  it('is unknown without a price', () => {
     expect(costWithoutHead(usage(10, 10), null, '5m', 10)).toBeNull()
   })
 })
