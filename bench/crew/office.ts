@@ -60,7 +60,7 @@ export async function preloaded(
 
   async function consume(seq: number): Promise<void> {
     let leases = keeper.begin(seq, time.now())
-    await crews.look()
+    await crews.advance()
     while (leases.length > 0) {
       const outcomes = await Promise.all(
         leases.map(async (lease) => {
@@ -83,7 +83,7 @@ export async function preloaded(
       )
       const { again, ended } = keeper.settle(seq, outcomes, time.now())
       flights.wake(ended)
-      await crews.look()
+      await crews.advance()
       leases = again
     }
   }

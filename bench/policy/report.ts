@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { say } from '../figure.ts'
-import { mostProbes } from '../../src/core/planning/probe-policy.ts'
+import { maxProbes } from '../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../src/core/planning/probe-policy.ts'
 import type { ForecastModel } from '../../src/core/demand/forecast.ts'
 import { synthetic } from './families.ts'
@@ -62,7 +62,7 @@ export function compare(
     runs.set(name, streams.map(make))
   }
   for (const holding of row.holdings) {
-    const most = mostProbes(holding, latencyValue)
+    const most = maxProbes(holding, latencyValue)
     run(`nothing-${holding.name}`, (stream) => play(stream, fixedProbes(holding, 0), latencyValue))
     for (const probes of [2, 6, 12, 30]) {
       run(`${probes}-pings-${holding.name}`, (stream) => play(stream, fixedProbes(holding, probes), latencyValue))
@@ -177,7 +177,7 @@ export function compare(
 function hindsight(stream: Stream, holdings: readonly Holding[], latencyValue: number): Outcome {
   let best: Outcome | null = null
   for (const holding of holdings) {
-    for (let probes = 0; probes <= 2 * mostProbes(holding, latencyValue); probes++) {
+    for (let probes = 0; probes <= 2 * maxProbes(holding, latencyValue); probes++) {
       const outcome = play(stream, fixedProbes(holding, probes), latencyValue)
       if (best === null || outcome.excess < best.excess) best = outcome
     }

@@ -1,6 +1,6 @@
 import { oracle as bound } from '../../src/core/simulation/oracle.ts'
 import type { ForecastModel } from '../../src/core/demand/forecast.ts'
-import { mostProbes } from '../../src/core/planning/probe-policy.ts'
+import { maxProbes } from '../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../src/core/planning/probe-policy.ts'
 import { choosingRetention, replay } from '../../src/core/simulation/replay.ts'
 import type { ReplayPolicy } from '../../src/core/simulation/replay.ts'
@@ -44,7 +44,7 @@ export function play(stream: Stream, player: ReplayPolicy, latencyValue: number)
 
 /** Randomised ski rental: the threshold is drawn with density e^x ÷ (e − 1) of break-even. */
 export function randomised(holding: Holding, latencyValue: number, random: () => number): ReplayPolicy {
-  const most = mostProbes(holding, latencyValue)
+  const most = maxProbes(holding, latencyValue)
   return { write: () => holding, probes: () => Math.floor(most * Math.log(1 + random() * (Math.E - 1))) }
 }
 

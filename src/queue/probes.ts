@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import type { ProbeMessage } from '../durable/registry/queue.ts'
+import type { ProbeMessage } from '../durable/registry/records/claim.ts'
 import { unpack } from '../runtime/bytes.ts'
 import type { Overrides } from '../core/model/overrides.ts'
 import { freshOverrides } from '../runtime/overrides.ts'

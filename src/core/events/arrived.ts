@@ -20,7 +20,7 @@ export interface Arrival {
 /**
  * Applies the real requests of one report, in the order of their starts. They renew the entry, cancel what was planned before, and
  * start resting plans again. `price`: prices what they saved; null: a saving is counted without a price. `open`: the planner chooses
- * the retention, and gives way to the one that real requests write at. `unmarked`: no caller said what that one is.
+ * the retention, and follows the one that real requests write at. `unmarked`: no caller stated that one.
  */
 export function applyArrivals(
   before: PrefixState,

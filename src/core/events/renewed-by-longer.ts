@@ -2,7 +2,7 @@ import type { Effect } from './effect.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { isWarm } from '../prefix/state.ts'
 import { gapOpened } from '../ledger/saving.ts'
-import { runsInside, ALONGSIDE_MS, ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
+import { isRenewedByLonger, ALONGSIDE_MS, ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
 
 /** One of our calls that read or wrote a longer prefix. The provider then renews the shorter ones with breakpoints in it. */
 export interface LongerPrefixRequest {
@@ -28,7 +28,7 @@ export function applyRenewedByLonger(before: PrefixState, request: LongerPrefixR
     return null
   if (!isWarm(before, request.at)) return null
   if (request.at <= anchorAt) {
-    const known = runsInside(before) || (inside !== undefined && inside.at >= request.at)
+    const known = isRenewedByLonger(before) || (inside !== undefined && inside.at >= request.at)
     if (known || anchorAt - request.at >= ALONGSIDE_MS) return null
     const renewed = { at: request.at, ownAt: anchorAt }
     return { state: { ...before, generation: before.generation + 1, inside: renewed }, rows: [] }

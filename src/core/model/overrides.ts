@@ -24,6 +24,16 @@ export interface Overrides {
   providers: Record<string, ProviderOverride>
 }
 
+/** One change of an override. A null `override` resets the provider to its card. */
+export interface OverrideChange {
+  version: number
+  provider: string
+  at: number
+  /** Id of the request that made the change. */
+  requestId: string
+  override: ProviderOverride | null
+}
+
 /** Applies an override to the card's facts. `priceOf` picks the price row of the day. */
 export function overridden(
   facts: ModelFacts,

@@ -8,12 +8,12 @@ import { unpackGaps } from '../demand/idle-gaps.ts'
 import type { IdleGap } from '../demand/idle-gaps.ts'
 import { HOUR_MS } from '../time/time.ts'
 
-/** As the row of a prefix keeps its gaps. */
+/** The unit in which the row of a prefix stores its gaps. */
 const GRAIN_MS = 1_000
 
 /**
- * What was seen of a prefix's traffic, for a replay. Its row holds the idle gaps; how many requests had come when each of them began
- * is counted again from the history, which tells it to the minute for a week and by the hour before.
+ * The observed traffic of a prefix, for a replay. Its row holds the idle gaps. The request rate at the start of each gap is
+ * counted again from the history, whose rows are exact to the minute for a week and to the hour before that.
  */
 export function observedTraffic(
   { gaps: packed = [], lastArrivalAt, requests }: Pick<PrefixState, 'gaps' | 'lastArrivalAt' | 'requests'>,
@@ -28,7 +28,7 @@ export function observedTraffic(
   const countedAt = (at: number): RequestRate => {
     for (let run = runs[next]; run !== undefined && run.endAt <= at; run = runs[++next])
       before = addRequests(before, run.startAt, run.endAt, run.count)
-    // The request that a gap began with was there, whatever the history still tells.
+    // A gap begins with a request, even where the history no longer has its row.
     return before ?? addRequests(null, at)
   }
   const gaps = idle.map(({ startAt, lengthMs }): ObservedGap => ({ startAt, lengthMs, requests: countedAt(startAt) }))
@@ -36,22 +36,22 @@ export function observedTraffic(
   return { gaps, last: { startAt: lastArrivalAt, lengthMs: Math.max(0, now - lastArrivalAt), requests: last } }
 }
 
-/** How far back a history is asked for it: what came before has faded by the oldest gap that the row holds. */
-export function countedFrom({ gaps = [], lastArrivalAt }: Pick<PrefixState, 'gaps' | 'lastArrivalAt'>): number {
+/** Start of the history that `observedTraffic` needs (epoch ms): earlier requests have decayed by the oldest gap of the row. */
+export function historyNeededFrom({ gaps = [], lastArrivalAt }: Pick<PrefixState, 'gaps' | 'lastArrivalAt'>): number {
   return (unpackGaps(gaps)[0]?.startAt ?? lastArrivalAt ?? 0) - NEGLIGIBLE_AFTER_MS
 }
 
-/** The requests that the rows tell of, each row's spread evenly over the time since the row before in which the prefix was not idle. */
+/** Runs of requests: each row's count, spread evenly over the time since the row before it, without idle gaps. */
 function runsOf(history: readonly HistoryRow[], idle: readonly IdleGap[]): RequestRun[] {
   const hours = rollUpRows(history.filter(({ type }) => type === 'rollup'))
-  const told = [
+  const counts = [
     ...hours.map(({ at, arrivals }) => ({ at, lastsMs: HOUR_MS, count: arrivals })),
     ...history.flatMap((row) => (row.type === 'arrival' ? [{ at: row.at, lastsMs: 0, count: row.count }] : [])),
   ]
     .filter(({ count }) => count > 0)
     .toSorted((a, b) => a.at - b.at)
   let beforeAt: number | null = null
-  const runs = told.flatMap(({ at, lastsMs, count }) => {
+  const runs = counts.flatMap(({ at, lastsMs, count }) => {
     const to = Math.round((at + lastsMs) / GRAIN_MS) * GRAIN_MS
     const from = lastsMs > 0 ? Math.max(at, beforeAt ?? at) : (beforeAt ?? idle[0]?.startAt ?? to)
     const pieces = outsideOf(idle, Math.min(from, to), to, beforeAt === null)
@@ -61,7 +61,7 @@ function runsOf(history: readonly HistoryRow[], idle: readonly IdleGap[]): Reque
   return runs.toSorted((a, b) => a.endAt - b.endAt)
 }
 
-/** The parts of a span that lie in no idle gap; the instants at which one ends are requests. `first`: its beginning is one too. */
+/** The parts of a span outside idle gaps. Each part ends with a request; with `first` the span also begins with one. */
 function outsideOf(idle: readonly IdleGap[], from: number, to: number, first: boolean): [number, number][] {
   const pieces: [number, number][] = []
   let at = from
@@ -74,7 +74,7 @@ function outsideOf(idle: readonly IdleGap[], from: number, to: number, first: bo
   return pieces.length === 0 ? [[to, to]] : pieces
 }
 
-/** One request at the end of each piece, the others by their lengths. */
+/** Spreads `count` requests: one at the end of each piece, the others in proportion to the lengths of the pieces. */
 function spread(pieces: readonly [number, number][], count: number): RequestRun[] {
   const each = Math.min(1, count / pieces.length)
   const rest = count - each * pieces.length

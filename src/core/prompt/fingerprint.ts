@@ -19,8 +19,8 @@ export interface FingerprintParts {
  */
 export function fingerprint(parts: FingerprintParts): string {
   const hash = createHash('sha256')
-  const { provider, model, credentialScope, cacheKey, canonical, outsideBody: beside = null } = parts
-  const all = [provider, model, credentialScope, cacheKey, canonical, ...(beside === null ? [] : [beside])]
+  const { provider, model, credentialScope, cacheKey, canonical, outsideBody = null } = parts
+  const all = [provider, model, credentialScope, cacheKey, canonical, ...(outsideBody === null ? [] : [outsideBody])]
   for (const part of all) {
     hash.update(part === null ? '-;' : `${part.length};`)
     if (part !== null) hash.update(part, 'utf8')

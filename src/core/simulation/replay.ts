@@ -1,7 +1,7 @@
 import { forecast } from '../demand/forecast.ts'
 import type { ForecastModel } from '../demand/forecast.ts'
 import type { KeepWarm } from '../planning/plan.ts'
-import { horizon, mostProbes, reachOf, retentionFor } from '../planning/probe-policy.ts'
+import { horizon, maxProbes, reachOf, retentionFor } from '../planning/probe-policy.ts'
 import type { Holding } from '../planning/probe-policy.ts'
 import { addRequests } from '../demand/request-rate.ts'
 import type { RequestRate } from '../demand/request-rate.ts'
@@ -122,5 +122,5 @@ export function newForecaster(model?: ForecastModel) {
 
 /** Policy with probes up to break-even in each gap. It learns nothing. */
 export function breakEven(holding: Holding, latencyValue: number): ReplayPolicy {
-  return fixedProbes(holding, mostProbes(holding, latencyValue))
+  return fixedProbes(holding, maxProbes(holding, latencyValue))
 }

@@ -1,4 +1,4 @@
-import type { BotCache } from './state.ts'
+import type { BotCache } from '../registry/records/bot.ts'
 import type { Sql } from '../sql.ts'
 
 /**

@@ -5,7 +5,7 @@ import type { ToolResult } from '../../core/conversation/turn.ts'
 import { callTool } from '../../calls/tool.ts'
 import type { BotShell } from './model-call.ts'
 import { schemaOf } from './state.ts'
-import type { BotConfig } from './state.ts'
+import type { BotConfig } from '../registry/records/bot.ts'
 
 /** Tools that are called at the same time. */
 const AT_ONCE = 4

@@ -1,15 +1,5 @@
-import type { Overrides, ProviderOverride } from '../../core/model/overrides.ts'
+import type { OverrideChange, Overrides, ProviderOverride } from '../../core/model/overrides.ts'
 import type { Sql } from '../sql.ts'
-
-/** One change of what is said over a card; `override` null: reset to the card. */
-export interface OverrideChange {
-  version: number
-  provider: string
-  at: number
-  /** Which call made it. */
-  requestId: string
-  override: ProviderOverride | null
-}
 
 /** Overrides as a list of changes, the last of each provider in force. Nothing is edited, so that who looks sees what was. */
 export class OverrideStore {

@@ -2,56 +2,56 @@ import type { Clock } from '../../runtime/clock.ts'
 import type { ManagedCacheStore } from './tables/managed-caches.ts'
 import type { RegistryStore } from './tables/tables.ts'
 
-/** The Directory is told only of moves that its minute grain can use. */
-const TELL_MS = 60_000
+/** The Directory plans by the minute: smaller moves of the due time are not reported to it. */
+const REPORT_MS = 60_000
 
-/** When something must happen next, and who is told: the object's own alarm, and the Directory. */
+/** Sets the object's own alarm to the next due time, and reports that time to the Directory. */
 export class RegistryAlarm {
   readonly #ctx: Pick<DurableObjectState, 'storage' | 'waitUntil'>
   readonly #store: RegistryStore
-  readonly #handles: ManagedCacheStore
+  readonly #caches: ManagedCacheStore
   readonly #clock: Clock
-  readonly #tell: (nextAt: number) => Promise<void>
-  #toldAt = Number.POSITIVE_INFINITY
+  readonly #report: (nextAt: number) => Promise<void>
+  #reportedAt = Number.POSITIVE_INFINITY
 
   constructor(
     ctx: Pick<DurableObjectState, 'storage' | 'waitUntil'>,
     store: RegistryStore,
-    handles: ManagedCacheStore,
+    caches: ManagedCacheStore,
     clock: Clock,
-    tell: (nextAt: number) => Promise<void>,
+    report: (nextAt: number) => Promise<void>,
   ) {
     this.#ctx = ctx
     this.#store = store
-    this.#handles = handles
+    this.#caches = caches
     this.#clock = clock
-    this.#tell = tell
+    this.#report = report
   }
 
-  /** The earliest instant at which something must happen to a prefix or a managed cache. */
+  /** The earliest instant at which a prefix or a managed cache is due. Null: nothing is due. */
   nextAt(): number | null {
-    const times = [this.#store.nextAt(), this.#handles.nextAt()].filter((at) => at !== null)
+    const times = [this.#store.nextAt(), this.#caches.nextAt()].filter((at) => at !== null)
     return times.length === 0 ? null : Math.min(...times)
   }
 
-  /** The alarm is the earliest thing that must happen. Computed here and nowhere else, from the tables. */
+  /** Sets the alarm to the next due time, which is always computed from the tables. */
   async rearm(): Promise<void> {
     const nextAt = this.nextAt()
     if (nextAt === null) return
     const at = Math.ceil(this.#clock.realAt(nextAt))
     const armed = await this.#ctx.storage.getAlarm()
-    // One that comes too early finds nothing and re-arms: cheaper than moving it each time.
+    // An alarm that comes too early finds nothing due and re-arms: cheaper than moving it each time.
     if (armed === null || armed > at) await this.#ctx.storage.setAlarm(at)
-    if (nextAt < this.#toldAt - TELL_MS) {
-      this.#toldAt = nextAt
-      this.#ctx.waitUntil(this.#tell(nextAt))
+    if (nextAt < this.#reportedAt - REPORT_MS) {
+      this.#reportedAt = nextAt
+      this.#ctx.waitUntil(this.#report(nextAt))
     }
   }
 
-  /** The next due time, for the Directory, which asked for it. */
+  /** The next due time, as the answer to the Directory's sweep. */
   answer(): number | null {
     const nextAt = this.nextAt()
-    this.#toldAt = nextAt ?? Number.POSITIVE_INFINITY
+    this.#reportedAt = nextAt ?? Number.POSITIVE_INFINITY
     return nextAt
   }
 }

@@ -2,17 +2,17 @@ import type { ModelFacts } from '../../core/model/facts.ts'
 import type { ProbeSchedulerPorts } from './probes/context.ts'
 import { dayOf } from '../../core/time/time.ts'
 
-/** Facts about models, remembered for a UTC day and a version of the overrides: prices change by the day. */
+/** Caches `factsOf` for a UTC day, because prices change by the day, and for one version of the overrides. */
 export function rememberFacts(
   factsOf: (provider: string, model: string, now: number) => ModelFacts,
   version: () => number = () => 0,
 ): ProbeSchedulerPorts['factsOf'] {
-  let day = ''
+  let cachedFor = ''
   const known = new Map<string, ModelFacts>()
   return (provider, model, now) => {
-    const today = `${dayOf(now)} ${version()}`
-    if (today !== day) {
-      day = today
+    const wanted = `${dayOf(now)} ${version()}`
+    if (wanted !== cachedFor) {
+      cachedFor = wanted
       known.clear()
     }
     const key = `${provider}\u0000${model}`
@@ -25,16 +25,16 @@ export function rememberFacts(
   }
 }
 
-/** Places where providers are reached, remembered for a version of the overrides. */
+/** Caches `placeOf`, the address where a provider is reached, for one version of the overrides. */
 export function rememberPlaces(
   placeOf: (provider: string) => string | null,
   version: () => number,
 ): NonNullable<ProbeSchedulerPorts['placeOf']> {
-  let seen: number | null = null
+  let cachedFor: number | null = null
   const known = new Map<string, string | null>()
   return (provider) => {
-    if (version() !== seen) {
-      seen = version()
+    if (version() !== cachedFor) {
+      cachedFor = version()
       known.clear()
     }
     let place = known.get(provider)

@@ -1,15 +1,10 @@
 import type { Clock } from '../../runtime/clock.ts'
+import type { ProbeMessage } from './records/claim.ts'
 import type { ManagedCacheMessage } from './records/managed-cache.ts'
-
-/** A message on the probe queue: which claim of which Registry. What is in it is looked up when it arrives. */
-export interface ProbeMessage {
-  account: string
-  seq: number
-}
 
 const SEND_BATCH = 100
 
-/** The way to the queue, a batch at a time. */
+/** Sends messages to the probe queue, a batch at a time. */
 export class ProbeQueue {
   readonly #queue: Queue
   readonly #clock: Clock
@@ -19,7 +14,7 @@ export class ProbeQueue {
     this.#clock = clock
   }
 
-  /** Sends each, to arrive after its `delayMs`. What the queue refuses is `refused`, one by one. */
+  /** Sends each message, to arrive after its `delayMs`. Calls `refused` for each message that the queue did not take. */
   async send<Sent extends { delayMs: number }>(
     messages: readonly Sent[],
     bodyOf: (message: Sent) => ProbeMessage | ManagedCacheMessage,
@@ -31,7 +26,7 @@ export class ProbeQueue {
         await this.#queue.sendBatch(
           batch.map((message) => ({
             body: bodyOf(message),
-            // Rounded down: early costs a little, late costs the entry.
+            // Rounded down: an early message costs a little, a late one costs the cache entry.
             delaySeconds: Math.floor(this.#clock.realMs(message.delayMs) / 1000),
           })),
         )

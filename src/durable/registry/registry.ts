@@ -12,12 +12,13 @@ import { Waiters } from '../waiters.ts'
 import { Credentials } from './account/credentials.ts'
 import { AccountGrants } from './account/grants.ts'
 import { Outbox } from './account/outbox.ts'
+import { reseal } from './account/reseal.ts'
 import { AccountRpc } from './account/rpc.ts'
 import { deliverAlert } from './account/webhook-delivery.ts'
 import { Webhook } from './account/webhook.ts'
 import type { DeliveryAttempt } from './account/webhook.ts'
 import { RegistryAlarm } from './alarm.ts'
-import { age, reseal, rollUp } from './daily-maintenance.ts'
+import { age, rollUp } from './daily-maintenance.ts'
 import { delegate } from './delegated.ts'
 import type { Delegated, Instances } from './delegated.ts'
 import { rememberFacts, rememberPlaces } from './facts-cache.ts'
@@ -34,6 +35,7 @@ import { ProbeScheduler } from './probes/scheduler.ts'
 import { ProbeQueue } from './queue.ts'
 import type { Ended, Message } from './records/claim.ts'
 import type { ManagedCacheDue } from './records/managed-cache.ts'
+import { CredentialStore } from './tables/credentials.ts'
 import { Idempotency } from './tables/idempotency.ts'
 import { ManagedCacheStore } from './tables/managed-caches.ts'
 import { RegistryStore } from './tables/tables.ts'
@@ -81,7 +83,7 @@ export class Registry extends Delegating {
   readonly #botCalls = new BotCallLedger(this.#store)
   readonly #outbox = new Outbox(this.#store.outbox, this.#clock.grainMs)
   readonly #webhook = new Webhook(this.#store, this.#outbox, this.#name, this.env)
-  readonly #credentials = new Credentials(durableSql(this.ctx.storage), this.#name, this.env)
+  readonly #credentials = new Credentials(new CredentialStore(durableSql(this.ctx.storage)), this.#name, this.env)
   readonly #alarm: RegistryAlarm
   readonly #scheduler: ProbeScheduler
   readonly #cacheScheduler: ManagedCacheScheduler
@@ -129,7 +131,7 @@ export class Registry extends Delegating {
       send: (messages: readonly Message[]) => this.#send(messages),
       requireAccount: () => this.#requireAccount(),
       requireStorage: (advice?: string) => this.#requireStorage(advice),
-      advanceCrews: () => this.#crews.look(),
+      advanceCrews: () => this.#crews.advance(),
     }
     this.#flights = new SingleFlight(store, this.#scheduler, registrar, shared)
     this.#crews = new Crews(store, registrar, this.#flights, shared)
@@ -214,7 +216,7 @@ export class Registry extends Delegating {
     const probes = this.#scheduler.sweep(now, horizonAt)
     this.#wake(probes.ended)
     await this.#send(probes.messages)
-    await this.#crews.look()
+    await this.#crews.advance()
     const caches = this.#cacheScheduler.sweep(now, horizonAt)
     for (const k of caches.ended) this.#cacheWaiters.wake(k, true)
     await this.#sendCacheMessages(caches.due)
@@ -224,7 +226,7 @@ export class Registry extends Delegating {
 
   async #settled(ended: readonly Ended[]): Promise<void> {
     this.#wake(ended)
-    await this.#flights.check(ended.map(({ k }) => k))
+    await this.#flights.checkAgain(ended.map(({ k }) => k))
   }
 
   #wake(ended: readonly Ended[]): void {

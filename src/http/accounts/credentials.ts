@@ -1,6 +1,6 @@
 import { credentialName, newCredential } from '../../contract/credential.ts'
 import { Failure, readFailure } from '../../contract/failure.ts'
-import type { CredentialView } from '../../durable/registry/account/credentials.ts'
+import type { CredentialView } from '../../durable/registry/records/account.ts'
 import { hostOf, DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import { isKeyFile, readServiceAccount } from '../../providers/transport/service-account.ts'
 import type { Card } from '../../providers/card.ts'

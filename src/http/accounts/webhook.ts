@@ -1,6 +1,6 @@
 import { Failure } from '../../contract/failure.ts'
 import { newWebhook, webhookProblem } from '../../contract/webhook.ts'
-import { postTo, testMessage } from '../../durable/registry/account/webhook-delivery.ts'
+import { postMessage, testMessage } from '../../calls/webhook-message.ts'
 import { isDevelopment } from '../../runtime/env.ts'
 import { newId } from '../../runtime/ids.ts'
 import { existing } from './routes.ts'
@@ -31,7 +31,7 @@ export const webhook = router()
     if (target === null) throw none()
     const clock = clockOf(c)
     const id = newId('msg')
-    const { status, why } = await postTo(target, id, testMessage(account, clock.now()), c.env, clock)
+    const { status, why } = await postMessage(target, id, testMessage(account, clock.now()), c.env, clock)
     return c.json({ id, delivered: why === null, status, why })
   })
   .delete('/accounts/:id/webhook', admin, async (c) => {

@@ -1,4 +1,4 @@
-import { botName } from '../../durable/bot/state.ts'
+import { botName } from '../../durable/registry/records/bot.ts'
 import { registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 

@@ -3,7 +3,7 @@ import { botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.
 import { Failure } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
-import { botName, newBotState } from '../../durable/bot/state.ts'
+import { botName, newBotState } from '../../durable/registry/records/bot.ts'
 import { newId } from '../../runtime/ids.ts'
 import { toolSecret } from '../../calls/tool.ts'
 import { account } from '../server/auth.ts'

@@ -1,6 +1,6 @@
 import { usd } from '../../core/model/price.ts'
-import type { GuardView } from '../../durable/registry/probes/provider-guards.ts'
-import type { ManagedCacheCount } from '../../durable/registry/tables/managed-caches.ts'
+import type { GuardView } from '../../durable/registry/records/guard.ts'
+import type { ManagedCacheCount } from '../../durable/registry/records/managed-cache.ts'
 import { account } from '../server/auth.ts'
 import { registryOf, router } from '../server/context.ts'
 import type { DayTotals } from '../../durable/registry/records/day.ts'

@@ -1,7 +1,9 @@
 import type { BotView } from '../../durable/bot/bot.ts'
-import type { ModelCall, ToolRun } from '../../durable/bot/call-log.ts'
 import { callOf } from '../../durable/registry/records/bot-call.ts'
 import { iso, money } from './format.ts'
+
+type ModelCall = BotView['calls'][number]
+type ToolRun = BotView['tools'][number]
 
 /** A bot as it is shown. */
 export function botJson(id: string, seen: BotView) {

@@ -1,4 +1,4 @@
-import { alternative } from '../../core/planning/retention-choice.ts'
+import { cheaperAlternative } from '../../core/planning/retention-choice.ts'
 import { gapWords } from '../../core/planning/probe-policy.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
 import { dollars, readNanos } from '../../core/model/price.ts'
@@ -41,7 +41,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const tokens = state.measuredTokens ?? estimatedTokens
   const context = { keepWarm, facts, estimatedTokens, outputFloor, grainMs }
   const handle = handleHolding(record, tokens, facts, now)
-  const other = alternative(state, context, now, handle === null ? [] : [handle])
+  const other = cheaperAlternative(state, context, now, handle === null ? [] : [handle])
   if (other === null || (other.gapCount === 0 && other.nanos > CLEAR_AT * other.insteadOfNanos)) return []
   const by = gapWords(other)
   const [is, instead] = [dollars(other.insteadOfNanos), dollars(other.nanos)]

@@ -1,4 +1,4 @@
-import type { WebhookView } from '../../durable/registry/account/webhook.ts'
+import type { WebhookView } from '../../durable/registry/records/webhook.ts'
 import { iso } from './format.ts'
 
 export function webhookJson(view: WebhookView) {

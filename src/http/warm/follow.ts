@@ -1,7 +1,7 @@
 import { Failure } from '../../contract/failure.ts'
 import type { Asked } from '../../core/cache/required.ts'
 import type { Job, Settled } from '../../durable/registry/records/claim.ts'
-import type { Flight } from '../../durable/registry/warming/single-flight.ts'
+import type { Flight } from '../../durable/registry/records/warmed.ts'
 import { throughEgress } from '../../calls/egress.ts'
 import { runLease } from '../../calls/probe.ts'
 import type { StoredBody } from '../../calls/probe.ts'

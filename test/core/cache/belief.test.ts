@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { belief } from '../../../src/core/cache/belief.ts'
-import { goneAfter, granted, heldFor, learnedRetention } from '../../../src/core/cache/retention.ts'
+import { afterMiss, granted, afterHit, learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { RetentionOffer } from '../../../src/core/model/facts.ts'
@@ -65,29 +65,29 @@ describe('an assumed retention', () => {
 
   it('is widened after reads near its end, again and again, up to its bound', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
+    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBe(HOUR_MS)
     expect(retention.assumed).toBe(true)
   })
 
   it('is not widened by reads that came early', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, MINUTE_MS, NOON)
+    for (let n = 0; n < 60; n++) retention = afterHit(retention, MINUTE_MS, NOON)
     expect(retention.ttlMs).toBe(start.ttlMs)
   })
 
   it('is proved at once by a read that came later than it allows', () => {
-    expect(heldFor(start, 25 * MINUTE_MS, NOON).ttlMs).toBe(25 * MINUTE_MS)
+    expect(afterHit(start, 25 * MINUTE_MS, NOON).ttlMs).toBe(25 * MINUTE_MS)
   })
 
   it('is narrowed below the gap after which the entry was gone, down to its bound', () => {
-    expect(goneAfter(start, 6 * MINUTE_MS, NOON, []).ttlMs).toBe(4.8 * MINUTE_MS)
-    expect(goneAfter(start, MINUTE_MS, NOON, []).ttlMs).toBe(3 * MINUTE_MS)
+    expect(afterMiss(start, 6 * MINUTE_MS, NOON, []).ttlMs).toBe(4.8 * MINUTE_MS)
+    expect(afterMiss(start, MINUTE_MS, NOON, []).ttlMs).toBe(3 * MINUTE_MS)
   })
 
   it('is not widened past a gap that was once too long', () => {
-    let retention = goneAfter(start, 8 * MINUTE_MS, NOON, [])
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
+    let retention = afterMiss(start, 8 * MINUTE_MS, NOON, [])
+    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBeLessThanOrEqual(8 * MINUTE_MS)
   })
 })
@@ -104,13 +104,13 @@ describe('a stated retention', () => {
   const start = learnedRetention(hour)
   const offers = [fiveMinutes, hour]
   const early = (retention: LearnedRetention, gapMs: number, at = NOON): LearnedRetention =>
-    goneAfter(retention, gapMs, at, offers)
+    afterMiss(retention, gapMs, at, offers)
   const state = (retention: LearnedRetention): PrefixState => ({ ...warmState(NOON), retention })
 
   it('is believed through one entry that went early, and through any that outlived it', () => {
     expect(early(start, 50 * MINUTE_MS).ttlMs).toBe(HOUR_MS)
     expect(early(early(start, HOUR_MS), 2 * HOUR_MS)).toBe(start)
-    const forgiven = heldFor(early(start, 50 * MINUTE_MS), 59 * MINUTE_MS, NOON)
+    const forgiven = afterHit(early(start, 50 * MINUTE_MS), 59 * MINUTE_MS, NOON)
     expect(early(forgiven, 50 * MINUTE_MS).ttlMs).toBe(HOUR_MS)
   })
 
@@ -131,10 +131,10 @@ describe('a stated retention', () => {
 
   it('is widened again by what is found, not past a miss of the same day, and all the way after that', () => {
     let retention = early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON)
+    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBeGreaterThan(40 * MINUTE_MS)
     expect(retention.ttlMs).toBeLessThan(58 * MINUTE_MS)
-    for (let n = 0; n < 60; n++) retention = heldFor(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR_MS)
+    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR_MS)
     expect(retention.ttlMs).toBe(HOUR_MS)
     expect(belief(state(retention), NOON + MINUTE_MS, 0).why).toContain('; 1h retention')
   })

@@ -3,7 +3,7 @@ import { applyAnswer } from '../../../src/core/events/answered.ts'
 import { applyArrivals } from '../../../src/core/events/arrived.ts'
 import { belief } from '../../../src/core/cache/belief.ts'
 import { decide } from '../../../src/core/planning/decide.ts'
-import { runsInside } from '../../../src/core/cache/longer-prefix.ts'
+import { isRenewedByLonger } from '../../../src/core/cache/longer-prefix.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { assumed, context, facts, fiveMinutes, NOON, usage, warmState } from '../../support/sample.ts'
 import { applyRenewedByLonger } from '../../../src/core/events/renewed-by-longer.ts'
@@ -98,7 +98,7 @@ describe('an answer that finds it gone all the same', () => {
     const change = applyAnswer(carried, keep(NOON + 12 * MINUTE_MS, 0, 10_000), context(), 0)
     expect(change.rows).toContainEqual(expect.objectContaining({ decision: 'inside_refuted' }))
     expect(change.state.retention).toEqual(carried.retention)
-    expect(runsInside(change.state)).toBe(false)
+    expect(isRenewedByLonger(change.state)).toBe(false)
     expect(applyRenewedByLonger(change.state, { ...longer, at: NOON + 13 * MINUTE_MS })).toBeNull()
   })
 

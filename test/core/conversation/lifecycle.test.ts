@@ -13,51 +13,51 @@ const state = (of: Partial<LifecycleState> = {}): LifecycleState => ({
 
 describe('the next step of a live object', () => {
   it.each([
-    { says: 'handles an event that is due', given: state(), headAt: 5, now: 5, step: { do: 'handle' } },
+    { title: 'handles an event that is due', given: state(), headAt: 5, now: 5, step: { do: 'handle' } },
     {
-      says: 'waits for an event that is to be retried',
+      title: 'waits for an event that is to be retried',
       given: state(),
       headAt: 9,
       now: 5,
       step: { do: 'wait', until: 9 },
     },
     {
-      says: 'waits, and does not idle out, while an event waits',
+      title: 'waits, and does not idle out, while an event waits',
       given: state(),
       headAt: 99_999,
       now: 70_000,
       step: { do: 'wait' },
     },
-    { says: 'waits for its idle time-out', given: state(), headAt: null, now: 59_999, step: { until: 60_000 } },
+    { title: 'waits for its idle time-out', given: state(), headAt: null, now: 59_999, step: { until: 60_000 } },
     {
-      says: 'ends after its idle time-out',
+      title: 'ends after its idle time-out',
       given: state(),
       headAt: null,
       now: 60_000,
       step: { reason: 'idle_timeout' },
     },
     {
-      says: 'ends by its budget although events wait',
+      title: 'ends by its budget although events wait',
       given: state({ spentNanos: 1_000 }),
       headAt: 0,
       now: 5,
       step: { do: 'end', reason: 'cost_budget_exceeded' },
     },
     {
-      says: 'is rest without limits',
+      title: 'is rest without limits',
       given: state({ limits: LIVE_LIMITS }),
       headAt: null,
       now: 9e12,
       step: { do: 'rest' },
     },
     {
-      says: 'is rest after its end',
+      title: 'is rest after its end',
       given: state({ ended: { reason: 'shutdown', why: '', at: 0 } }),
       headAt: 0,
       now: 5,
       step: { do: 'rest' },
     },
-  ])('$says', ({ given, headAt, now, step }) => expect(nextStep(given, headAt, now)).toMatchObject(step))
+  ])('$title', ({ given, headAt, now, step }) => expect(nextStep(given, headAt, now)).toMatchObject(step))
 
   it('comes later after each failure, by at most a minute', () => {
     expect([1, 2, 3, 10].map(retryDelayMs)).toEqual([2_000, 4_000, 8_000, 60_000])

@@ -38,7 +38,7 @@ describe('a failed call', () => {
     expect(failed({ accepted: null }).state.loss).toEqual(warmState(NOON).loss)
   })
 
-  it('waits as long as the provider asked, and tells callers in seconds', () => {
+  it('waits as long as the provider asked, and gives callers that wait in seconds', () => {
     const { lastFailure } = failed({ retryAfterMs: 2_500 }).state
     expect(lastFailure).toMatchObject({ againAt: NOON + 10 + 2_500, failure: { detail: { retry_after_seconds: 3 } } })
   })

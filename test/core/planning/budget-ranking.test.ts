@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { roomIn } from '../../../src/core/planning/rate-limit.ts'
+import { requestsLeft } from '../../../src/core/planning/rate-limit.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { mostNanosToday, shareBudget, budgetRankOf } from '../../../src/core/planning/budget-ranking.ts'
 import { context, NOON, planned, warmState } from '../../support/sample.ts'
@@ -98,13 +98,13 @@ describe('room in a scarce limit', () => {
   const limit = { what: 'requests', limit: 100, remaining: 12, resetAt: NOON + MINUTE_MS }
 
   it('is what is left above the share of the application', () => {
-    expect(roomIn([limit], NOON)).toBe(7)
-    expect(roomIn([limit, { ...limit, remaining: 3 }], NOON)).toBe(0)
+    expect(requestsLeft([limit], NOON)).toBe(7)
+    expect(requestsLeft([limit, { ...limit, remaining: 3 }], NOON)).toBe(0)
   })
 
   it('is not counted where there is enough, or where tokens are limited', () => {
     expect(
-      roomIn(
+      requestsLeft(
         [
           { ...limit, remaining: 80 },
           { ...limit, what: 'input tokens' },
@@ -112,6 +112,6 @@ describe('room in a scarce limit', () => {
         NOON,
       ),
     ).toBeNull()
-    expect(roomIn([limit], NOON + 2 * MINUTE_MS)).toBeNull()
+    expect(requestsLeft([limit], NOON + 2 * MINUTE_MS)).toBeNull()
   })
 })

@@ -6,7 +6,7 @@ import {
   isOpen,
   newCircuitBreaker,
   succeeded,
-  tried,
+  trialStarted,
   type CircuitBreaker,
 } from '../../../src/core/planning/circuit-breaker.ts'
 import { NOON } from '../../support/sample.ts'
@@ -57,11 +57,11 @@ describe('a breaker', () => {
     const open = row(FAILURES_TO_OPEN, 2)
     const at = lastAt + 2 * SECOND_MS
     expect(holdForCircuitBreaker(open, at)).toBeNull()
-    const trying = tried(open, at)
+    const trying = trialStarted(open, at)
     expect(holdForCircuitBreaker(trying, at)?.untilAt).toBeLessThanOrEqual(at + 4 * SECOND_MS)
     expect(holdForCircuitBreaker(succeeded(trying), at)).toBeNull()
     // Another call that is sent meanwhile does not put the end off.
-    expect(tried(trying, at + SECOND_MS)).toEqual(trying)
+    expect(trialStarted(trying, at + SECOND_MS)).toEqual(trying)
     expect(holdForCircuitBreaker(trying, at + 10 * SECOND_MS)).toBeNull()
   })
 
@@ -70,7 +70,7 @@ describe('a breaker', () => {
     const spans = []
     for (let n = 0; n < 8; n++) {
       const at = breaker.openUntil
-      breaker = failed(tried(breaker, at), 3, 'provider_timeout', false, at)
+      breaker = failed(trialStarted(breaker, at), 3, 'provider_timeout', false, at)
       spans.push(breaker.openUntil - at)
     }
     expect(spans).toEqual([4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * SECOND_MS))

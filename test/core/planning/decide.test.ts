@@ -285,7 +285,7 @@ it('a doubt is settled by a second probe soon after, not at the end of the reten
 it('a keep-alive leaves as long before the lapse as the road to its provider was found to need', () => {
   const quick = { resendMs: 3_000, lateMs: 4_000, answerMs: 2_000 }
   const at = NOON + 5 * MINUTE_MS - leadMs(5 * MINUTE_MS, 1_000, quick)
-  const decided = (now: number) => decide(warmState(NOON), context({ pace: quick }), now).do
+  const decided = (now: number) => decide(warmState(NOON), context({ latency: quick }), now).do
   expect(decided(at - 1)).toBe('wait')
   expect(decided(at)).toBe('send')
   expect(lead).toBeGreaterThan(leadMs(5 * MINUTE_MS, 1_000, quick))
@@ -294,7 +294,7 @@ it('a keep-alive leaves as long before the lapse as the road to its provider was
 it('what holds a keep-alive back leaves it one time-out and the road before its deadline, as learned', () => {
   const quick = { resendMs: 3_000, lateMs: 8_000, answerMs: 2_000 }
   const holdBack = { code: 'limit' as const, untilAt: NOON + HOUR_MS, why: 'little is left', strict: false }
-  const decision = decide(warmState(NOON), context({ pace: quick, holdBack }), NOON + 5 * MINUTE_MS - 12_000)
+  const decision = decide(warmState(NOON), context({ latency: quick, holdBack }), NOON + 5 * MINUTE_MS - 12_000)
   expect(decision).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE_MS - 1_500 - lastTryMs(quick) })
 })
 

@@ -9,7 +9,7 @@ import {
   choiceWhy,
   horizon,
   letGoWhy,
-  mostProbes,
+  maxProbes,
   reachOf,
   retentionFor,
 } from '../../../src/core/planning/probe-policy.ts'
@@ -45,7 +45,7 @@ describe('how long a gap is held', () => {
 
   it('never probes where a probe costs as much as it saves', () => {
     const dear = { ...five, write: 1, read: 0.5, probe: 0.51 }
-    expect(mostProbes(dear, 0)).toBe(0)
+    expect(maxProbes(dear, 0)).toBe(0)
     expect(horizon(dear, exactly(10 * MINUTE_MS), 0).probes).toBe(0)
   })
 
@@ -56,8 +56,8 @@ describe('how long a gap is held', () => {
   })
 
   it('holds longer for somebody to whom a cold start is worth more', () => {
-    expect(mostProbes(hour, 0)).toBe(19)
-    expect(mostProbes(hour, 1)).toBe(29)
+    expect(maxProbes(hour, 0)).toBe(19)
+    expect(maxProbes(hour, 1)).toBe(29)
   })
 
   it('counts what a cold start is worth to the caller also in what it learned, and says so', () => {
@@ -123,7 +123,7 @@ describe('why a prefix is let go', () => {
   })
 
   it('is the rewrite itself where break-even was reached, and that no probe pays where none was sent', () => {
-    const most = mostProbes(hour, 0)
+    const most = maxProbes(hour, 0)
     expect(letGoWhy({ ...choice, probes: most }, law, most, 0)).toContain('more than the rewrite that they protect')
     expect(letGoWhy({ ...choice, probes: 0 }, law, 0, 0)).toContain('no probe earns back what it costs')
   })

@@ -6,8 +6,8 @@ import { retentionFor } from '../../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../../src/core/planning/probe-policy.ts'
 import { learnedRetention } from '../../../src/core/cache/retention.ts'
 import {
-  alternative,
-  chosenAnew,
+  cheaperAlternative,
+  rechosenRetention,
   firstRetention,
   firstRetentionWhy,
 } from '../../../src/core/planning/retention-choice.ts'
@@ -97,26 +97,23 @@ describe('the first retention', () => {
 
 describe('a retention that is chosen anew', () => {
   it('becomes the shorter one where requests come once in a day, and says why', () => {
-    const change = chosenAnew(cold(daily), auto(), NOON + 2 * HOUR_MS)
+    const change = rechosenRetention(cold(daily), auto(), NOON + 2 * HOUR_MS)
     expect(change?.state.retention).toEqual(learnedRetention(fiveMinutes))
     expect(change?.rows).toHaveLength(1)
     expect(change?.rows[0]).toMatchObject({ type: 'decision', decision: 'retention', at: NOON + 2 * HOUR_MS })
-    expect(change?.rows[0]).toHaveProperty(
-      'why',
-      expect.stringContaining('written at 5m from now on, and no more at 1h'),
-    )
+    expect(change?.rows[0]).toHaveProperty('why', expect.stringContaining('written at 5m instead of 1h from now on'))
     expect(change?.rows[0]).toHaveProperty('why', expect.stringContaining('by its last 30 gaps'))
   })
 
   it('becomes the longer one where they come back within it', () => {
-    expect(chosenAnew(cold(bursts, fiveMinutes), auto(), NOON + 2 * HOUR_MS)?.state.retention?.name).toBe('1h')
-    expect(chosenAnew(cold(bursts), auto(), NOON + 2 * HOUR_MS)).toBeNull()
+    expect(rechosenRetention(cold(bursts, fiveMinutes), auto(), NOON + 2 * HOUR_MS)?.state.retention?.name).toBe('1h')
+    expect(rechosenRetention(cold(bursts), auto(), NOON + 2 * HOUR_MS)).toBeNull()
   })
 
   it('is held for what a cold start is worth to the caller', () => {
     const valued = auto({ keepWarm: planned('auto', { latencyValueNanos: 1e9 }) })
-    expect(chosenAnew(cold(daily, fiveMinutes), auto(), NOON)).toBeNull()
-    expect(chosenAnew(cold(daily, fiveMinutes), valued, NOON)?.state.retention?.name).toBe('1h')
+    expect(rechosenRetention(cold(daily, fiveMinutes), auto(), NOON)).toBeNull()
+    expect(rechosenRetention(cold(daily, fiveMinutes), valued, NOON)?.state.retention?.name).toBe('1h')
   })
 
   it('stays while the entry may be there, while a caller decides, and under plans that do not choose', () => {
@@ -132,14 +129,14 @@ describe('a retention that is chosen anew', () => {
       [state, auto({ keepWarm: planned({ probes: 4 }) })],
       [state, auto({ facts: { ...both, price: null } })],
     ]
-    for (const [one, how] of kept) expect(chosenAnew(one, how, NOON + MINUTE_MS)).toBeNull()
+    for (const [one, how] of kept) expect(rechosenRetention(one, how, NOON + MINUTE_MS)).toBeNull()
     // An entry that was warm an hour ago is there no more.
-    expect(chosenAnew({ ...state, verdict: 'warm' }, auto(), NOON + 2 * HOUR_MS)).not.toBeNull()
+    expect(rechosenRetention({ ...state, verdict: 'warm' }, auto(), NOON + 2 * HOUR_MS)).not.toBeNull()
   })
 
   it('gives up one whose length the provider does not keep', () => {
     const broken = { ...learnedRetention(oneHour), ttlMs: 5 * MINUTE_MS, statedTtlMs: HOUR_MS }
-    const change = chosenAnew(cold(bursts, oneHour, { retention: broken }), auto(), NOON + 2 * HOUR_MS)
+    const change = rechosenRetention(cold(bursts, oneHour, { retention: broken }), auto(), NOON + 2 * HOUR_MS)
     expect(change?.state.retention?.name).toBe('5m')
   })
 
@@ -188,7 +185,7 @@ describe('what real requests write', () => {
       'at the retention that real requests write',
     )
     // From here on the choice is the caller's.
-    expect(chosenAnew({ ...state, verdict: 'cold', gaps: gapsOf(daily) }, auto(), NOON + DAY_MS)).toBeNull()
+    expect(rechosenRetention({ ...state, verdict: 'cold', gaps: gapsOf(daily) }, auto(), NOON + DAY_MS)).toBeNull()
   })
 
   it('changes nothing where it is what was chosen, where the rest of a prompt is written at another, or where nothing says so', () => {
@@ -223,15 +220,15 @@ describe('what real requests write', () => {
 describe('what another retention would save', () => {
   it('is told with both sums, by like traffic and by own gaps', () => {
     const fresh = { measuredTokens: null, retention: learnedRetention(fiveMinutes) }
-    const first = alternative(fresh, auto(), NOON)
+    const first = cheaperAlternative(fresh, auto(), NOON)
     expect(first).toMatchObject({ name: '1h', seen: 0 })
     expect(first!.nanos).toBeLessThan(first!.insteadOfNanos)
-    expect(alternative(cold(daily), auto(), NOON)).toMatchObject({ name: '5m', seen: 30 })
+    expect(cheaperAlternative(cold(daily), auto(), NOON)).toMatchObject({ name: '5m', seen: 30 })
   })
 
   it('is nothing where the one in force is the best, and where a plan does not count savings', () => {
-    expect(alternative(cold(bursts), auto(), NOON)).toBeNull()
-    expect(alternative(cold(bursts, fiveMinutes), auto({ keepWarm: planned('always') }), NOON)).toBeNull()
-    expect(alternative(cold(bursts, assumed), auto(), NOON)).toBeNull()
+    expect(cheaperAlternative(cold(bursts), auto(), NOON)).toBeNull()
+    expect(cheaperAlternative(cold(bursts, fiveMinutes), auto({ keepWarm: planned('always') }), NOON)).toBeNull()
+    expect(cheaperAlternative(cold(bursts, assumed), auto(), NOON)).toBeNull()
   })
 })

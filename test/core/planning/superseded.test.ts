@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { decide } from '../../../src/core/planning/decide.ts'
-import { DRAINS_AT_MOST_MS, drained, drainsUntil } from '../../../src/core/planning/superseded.ts'
+import { DRAINS_AT_MOST_MS, isDrained, drainsUntil } from '../../../src/core/planning/superseded.ts'
 import { reschedule } from '../../../src/core/planning/reschedule.ts'
 import { context, NOON, planned, warmState } from '../../support/sample.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
@@ -33,8 +33,8 @@ describe('a version whose name was taken', () => {
   it('is kept after a real request for as long as keep-alives cost no more than one rewrite', () => {
     const state = warmState(NOON, { lastArrivalAt: NOON })
     expect(drainsUntil(state, context(warm))).toBe(NOON + BREAK_EVEN_MS)
-    expect(drained(state, context(warm), NOON + BREAK_EVEN_MS - 1)).toBe(false)
-    expect(drained(state, context(warm), NOON + BREAK_EVEN_MS)).toBe(true)
+    expect(isDrained(state, context(warm), NOON + BREAK_EVEN_MS - 1)).toBe(false)
+    expect(isDrained(state, context(warm), NOON + BREAK_EVEN_MS)).toBe(true)
   })
 
   it('sends no keep-alive that only the time after its end would need', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { decide } from '../../../src/core/planning/decide.ts'
 import { reschedule } from '../../../src/core/planning/reschedule.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
-import { inTurn, SPREAD_MS } from '../../../src/core/planning/retry.ts'
+import { staggeredAt, SPREAD_MS } from '../../../src/core/planning/retry.ts'
 import { context, NOON, planned, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
 import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
@@ -74,9 +74,9 @@ describe('a plan that rests inside its windows', () => {
 describe('what many prefixes would do at one instant', () => {
   it('is done within the minute behind it, by whoever is cold', () => {
     const cold = restingFor('lapsed')
-    expect(inTurn(NOON, cold, { random: 0 })).toBe(NOON)
-    expect(inTurn(NOON, cold, { random: 0.5 })).toBe(NOON + SPREAD_MS / 2)
-    expect(inTurn(NOON, cold, { random: 0.999_999 })).toBeLessThan(NOON + SPREAD_MS)
+    expect(staggeredAt(NOON, cold, { random: 0 })).toBe(NOON)
+    expect(staggeredAt(NOON, cold, { random: 0.5 })).toBe(NOON + SPREAD_MS / 2)
+    expect(staggeredAt(NOON, cold, { random: 0.999_999 })).toBeLessThan(NOON + SPREAD_MS)
   })
 
   it('lapses nothing that is warm: there is time for two tries', () => {
@@ -84,7 +84,7 @@ describe('what many prefixes would do at one instant', () => {
     fc.assert(
       fc.property(random, fc.integer({ min: 40_000, max: 300_000 }), (share, leftMs) => {
         const state = warmState(NOON + leftMs - 5 * MINUTE_MS)
-        const turnAt = inTurn(NOON, state, { random: share })
+        const turnAt = staggeredAt(NOON, state, { random: share })
         expect(turnAt).toBeGreaterThanOrEqual(NOON)
         expect(turnAt).toBeLessThan(NOON + SPREAD_MS)
         expect(turnAt).toBeLessThanOrEqual(Math.max(NOON, NOON + leftMs - 1_500 - 28_000))

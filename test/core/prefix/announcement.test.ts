@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../../../src/core/prefix/announcement.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS, applyWithdrawal } from '../../../src/core/prefix/announcement.ts'
 import { reschedule } from '../../../src/core/planning/reschedule.ts'
 import { decide } from '../../../src/core/planning/decide.ts'
 import type { PlanContext } from '../../../src/core/planning/plan.ts'
@@ -111,14 +111,14 @@ describe('announced traffic', () => {
   it('taken back, leaves the plan as it would be without it', () => {
     const cold = warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') })
     const told = announcedAt(NOON + 2 * HOUR_MS, announcedAt(at, cold))
-    const one = withdrawn(told, at, NOON)?.state ?? cold
+    const one = applyWithdrawal(told, at, NOON)?.state ?? cold
     expect(reschedule(one, auto, NOON).state.nextAt).toBe(NOON + 2 * HOUR_MS - 90_000)
-    const none = withdrawn(told, null, NOON)?.state ?? told
+    const none = applyWithdrawal(told, null, NOON)?.state ?? told
     expect(reschedule(none, auto, NOON).state).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
-    expect(withdrawn(told, NOON + 4 * HOUR_MS, NOON)).toBeNull()
-    expect(withdrawn(cold, null, NOON)).toBeNull()
+    expect(applyWithdrawal(told, NOON + 4 * HOUR_MS, NOON)).toBeNull()
+    expect(applyWithdrawal(cold, null, NOON)).toBeNull()
     // What has passed cannot be taken back.
-    expect(withdrawn(told, at, at)).toBeNull()
+    expect(applyWithdrawal(told, at, at)).toBeNull()
   })
 
   it('is kept in order, once for each instant, bounded, and dropped when it has passed', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { applyArrivals, flushTally } from '../../../src/core/events/arrived.ts'
 import type { HistoryRow } from '../../../src/core/prefix/history.ts'
-import { countedFrom, observedTraffic } from '../../../src/core/prefix/observed-traffic.ts'
+import { historyNeededFrom, observedTraffic } from '../../../src/core/prefix/observed-traffic.ts'
 import { addRequests, decayedCounts } from '../../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import { rollUpRows } from '../../../src/core/prefix/history-roll-up.ts'
@@ -106,7 +106,7 @@ test('a prefix that nobody used has no traffic, and one whose history is gone ha
 
 test('a history is asked for no further back than a count can hold', () => {
   const { state } = observed([NOON, NOON + HOUR_MS])
-  const from = countedFrom(state)
+  const from = historyNeededFrom(state)
   expect(decayedCounts(addRequests(null, from), NOON)[4]).toBeLessThan(0.01)
   expect(decayedCounts(addRequests(null, from + 8 * 24 * 60 * MINUTE_MS), NOON)[4]).toBeGreaterThan(0.01)
 })

@@ -22,8 +22,8 @@ test('a fingerprint depends on every part, and on where each part ends', () => {
     { ...parts, provider: '', model: 'pm' },
     { ...parts, cacheKey: '-;' },
     { ...parts, model: 'm9;default#1' },
-    { ...parts, beside: '' },
-    { ...parts, beside: 'h' },
+    { ...parts, outsideBody: '' },
+    { ...parts, outsideBody: 'h' },
   ]
   expect(new Set(variants.map(fingerprint)).size).toBe(variants.length)
 })
@@ -35,7 +35,7 @@ test('different parts never share a fingerprint', () => {
     credentialScope: fc.string(),
     cacheKey: fc.option(fc.string()),
     canonical: fc.string(),
-    beside: fc.option(fc.string()),
+    outsideBody: fc.option(fc.string()),
   })
   fc.assert(
     fc.property(record, record, (a, b) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { mostProbes } from '../../../src/core/planning/probe-policy.ts'
+import { maxProbes } from '../../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../../src/core/planning/probe-policy.ts'
 import { planPolicy, replay } from '../../../src/core/simulation/replay.ts'
 import type { KeepWarm } from '../../../src/core/planning/plan.ts'
@@ -57,7 +57,7 @@ describe('a replayed plan', () => {
         // A gap as long as the retention may still get the probe before its end.
         const narrow = minutes.filter((length) => length === 5).length * five.probe
         expect(auto.probesCost + auto.rewritesCost).toBeLessThanOrEqual(2 * least + narrow)
-        expect(auto.probes).toBeLessThanOrEqual(minutes.length * mostProbes(five, 0))
+        expect(auto.probes).toBeLessThanOrEqual(minutes.length * maxProbes(five, 0))
       }),
     )
   })

@@ -2,7 +2,7 @@ import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } 
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { KeepWarm } from '../../../src/core/planning/plan.ts'
-import type { Flight, Warmed } from '../../../src/durable/registry/warming/single-flight.ts'
+import type { Flight, Warmed } from '../../../src/durable/registry/records/warmed.ts'
 import type { Registry } from '../../../src/durable/registry/registry.ts'
 import { runLease } from '../../../src/calls/probe.ts'
 import { unpack } from '../../../src/runtime/bytes.ts'

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { expect, it, vi } from 'vitest'
-import { botName } from '../../../src/durable/bot/state.ts'
+import { botName } from '../../../src/durable/registry/records/bot.ts'
 import { LiveStore } from '../../../src/durable/live/tables.ts'
 import { bindings, get, pick, post, useLab } from '../support.ts'
 import { DAY_MS } from '../../../src/core/time/time.ts'

@@ -1,6 +1,6 @@
 import { exports } from 'cloudflare:workers'
 import { expect, vi } from 'vitest'
-import { botName } from '../../../src/durable/bot/state.ts'
+import { botName } from '../../../src/durable/registry/records/bot.ts'
 import { ACCOUNT, bindings, get, pick, post } from '../support.ts'
 
 /** Bots as a caller meets them. */

@@ -1,49 +1,37 @@
 import { seal, sealedWith, unseal } from '../../../runtime/seal.ts'
-import type { SealedWith } from '../../../runtime/seal.ts'
 import type { Vars } from '../../../runtime/env.ts'
-import type { Sql } from '../../sql.ts'
+import type { CredentialRow, CredentialStore } from '../tables/credentials.ts'
+import type { CredentialView } from '../records/account.ts'
 import type { NamedCredential, StoredCredential } from '../../../calls/credential.ts'
 
-/** A credential as an administrator sees it: everything but the secret. */
-export interface CredentialView {
-  name: string
-  provider: string
-  host: string
-  generation: number
-  createdAt: number
-  sealedWith: SealedWith
-}
-
-type Row = Omit<StoredCredential, 'account' | 'sealed'> & { sealed: string | null }
-
 /**
- * The credentials of one account, sealed. A replaced secret is a new generation, and a deleted one leaves its number
- * behind, so that no two secrets are ever taken for the same one.
+ * The credentials of one account, sealed. A replaced secret gets the next generation. A deleted credential keeps its row and
+ * its generation, so that no two secrets ever share a number.
  */
 export class Credentials {
-  readonly #sql: Sql
+  readonly #store: CredentialStore
   readonly #account: string
   readonly #vars: Vars
-  /** A copy of the table: a handful of rows, asked for with every decision. */
-  #rows: Map<string, Row> | null = null
+  /** A copy of the table: a few rows, read with every decision. */
+  #rows: Map<string, CredentialRow> | null = null
 
-  constructor(sql: Sql, account: string, vars: Vars) {
-    this.#sql = sql
+  constructor(store: CredentialStore, account: string, vars: Vars) {
+    this.#store = store
     this.#account = account
     this.#vars = vars
   }
 
-  /** Seals and stores; throws `not_configured` where the deployment has nothing to seal with. */
+  /** Seals and stores a secret. Throws `not_configured` where the deployment has no key-encryption secret. */
   put(given: { name: string; provider: string; host: string; secret: string }, now: number): CredentialView {
     const { name, provider, host, secret } = given
     const generation = (this.#all().get(name)?.generation ?? 0) + 1
     const sealed = seal(secret, { account: this.#account, name, generation, host }, this.#vars)
-    const row: Row = { name, provider, host, generation, createdAt: now, sealed }
+    const row: CredentialRow = { name, provider, host, generation, createdAt: now, sealed }
     this.#save(row)
     return view(row, sealed, this.#vars)
   }
 
-  /** True when there was one. */
+  /** Deletes a secret. Returns false where the name has none. */
   remove(name: string): boolean {
     const row = this.#all().get(name)
     if (row === undefined || row.sealed === null) return false
@@ -51,7 +39,7 @@ export class Credentials {
     return true
   }
 
-  /** Without their secrets, by name. */
+  /** All credentials without their secrets, ordered by name. */
   list(): CredentialView[] {
     this.reseal()
     return [...this.#all().values()].flatMap((row) => (row.sealed === null ? [] : [view(row, row.sealed, this.#vars)]))
@@ -61,13 +49,13 @@ export class Credentials {
     return ![...this.#all().values()].some(({ sealed }) => sealed !== null)
   }
 
-  /** The generation in force; null when there is no such credential (any more). */
+  /** The generation in force. Null: the credential does not exist, or was deleted. */
   generationOf(name: string): number | null {
     const row = this.#all().get(name)
     return row === undefined || row.sealed === null ? null : row.generation
   }
 
-  /** What a caller of a provider needs to use them, still sealed. */
+  /** Credentials for calls to providers, still sealed. Names that do not exist are left out. */
   stored(names: Iterable<string>): StoredCredential[] {
     return [...new Set(names)].flatMap((name) => {
       const row = this.#all().get(name)
@@ -76,7 +64,7 @@ export class Credentials {
     })
   }
 
-  /** The same without the sealed secrets. */
+  /** The same credentials without the sealed secrets. */
   named(names: Iterable<string>): NamedCredential[] {
     return this.stored(names).map(({ account, name, provider, host, generation, createdAt }) => ({
       account,
@@ -88,7 +76,7 @@ export class Credentials {
     }))
   }
 
-  /** Seals anew what is still sealed under the former key-encryption secret. Answers how many there were. */
+  /** Seals again what the former key-encryption secret sealed. Returns how many there were. */
   reseal(): number {
     let count = 0
     for (const row of this.#all().values()) {
@@ -100,33 +88,18 @@ export class Credentials {
     return count
   }
 
-  #all(): Map<string, Row> {
-    this.#rows ??= new Map(
-      this.#sql
-        .all<Row>(
-          'SELECT name, provider, host, generation, created_at AS createdAt, sealed FROM credential ORDER BY name',
-        )
-        .map((row) => [row.name, row]),
-    )
+  #all(): Map<string, CredentialRow> {
+    this.#rows ??= new Map(this.#store.all().map((row) => [row.name, row]))
     return this.#rows
   }
 
-  #save(row: Row): void {
-    this.#sql.all(
-      `INSERT INTO credential VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET provider = excluded.provider,
-        host = excluded.host, generation = excluded.generation, created_at = excluded.created_at, sealed = excluded.sealed`,
-      row.name,
-      row.provider,
-      row.host,
-      row.generation,
-      row.createdAt,
-      row.sealed,
-    )
+  #save(row: CredentialRow): void {
+    this.#store.save(row)
     this.#rows = null
   }
 }
 
-function view(row: Row, sealed: string, vars: Vars): CredentialView {
+function view(row: CredentialRow, sealed: string, vars: Vars): CredentialView {
   const { name, provider, host, generation, createdAt } = row
   return { name, provider, host, generation, createdAt, sealedWith: sealedWith(sealed, vars) }
 }

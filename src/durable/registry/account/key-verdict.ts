@@ -1,4 +1,4 @@
-/** An account key, as its row says it. */
+/** An account key as stored. */
 export interface StoredKey {
   hash: string
   expiresAt: number | null
@@ -11,7 +11,10 @@ export interface KeyVerdict {
   expiresAt: number | null
 }
 
-/** A key may act when its hash is ours and it is neither revoked nor expired. `key`: the row of its id, null when there is none. */
+/**
+ * Judges a key by its stored row: the hash must be equal, and the key neither revoked nor expired. `key` is null where no key has
+ * that id; that is the same `unknown` as a wrong hash.
+ */
 export function keyVerdict(key: StoredKey | null, hash: string, now: number): KeyVerdict {
   if (key === null || !sameHash(key.hash, hash)) return { verdict: 'unknown', expiresAt: null }
   const { expiresAt } = key
@@ -19,7 +22,7 @@ export function keyVerdict(key: StoredKey | null, hash: string, now: number): Ke
   return { verdict: expiresAt !== null && expiresAt <= now ? 'expired' : 'ok', expiresAt }
 }
 
-/** Compares hashes in a time that does not depend on where they differ. */
+/** Compares hashes in a time that does not depend on where they differ, so that timing reveals nothing. */
 function sameHash(a: string, b: string): boolean {
   if (a.length !== b.length) return false
   let different = 0

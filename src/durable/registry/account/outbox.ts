@@ -1,28 +1,29 @@
-import { nextTryAt } from '../../../core/prefix/alert.ts'
+import { nextRetryAt } from '../../../core/prefix/alert.ts'
 import type { OutboxRow, OutboxStore } from '../tables/outbox.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
-/** Messages that were given up and are still known, and for how long. */
+
+/** Messages that were given up: how many are kept, and for how long. */
 const MOST_GIVEN_UP = 100
 const GIVEN_UP_MS = 30 * DAY_MS
-/** Tries under way at once: endpoints that hang must leave connections for what else the Registry sends. */
-const AT_ONCE = 2
-/** When what found no room is looked at again. */
-const ROOM_AGAIN_MS = 5_000
-/** Longer than a try may take; in seconds of the machine's clock, whatever the product's is. */
-const LEASE_GRAINS = 30
+/** Deliveries in flight at once: an endpoint that hangs must leave connections for the other calls of the Registry. */
+const MOST_IN_FLIGHT = 2
+/** Delay of a message that is due while the most deliveries are in flight. */
+const BUSY_DELAY_MS = 5_000
+/** Time for one attempt, in grains of the clock: each is a second of the machine's clock. An attempt takes at most 10. */
+const ATTEMPT_GRAINS = 30
 
-/** How a try ended. */
+/** How an attempt to deliver a message ended. */
 export interface DeliveryOutcome {
   seq: number
   tries: number
-  /** Null: delivered. */
+  /** Why it failed. Null: it was delivered. */
   why: string | null
-  /** Trying again is pointless: the endpoint said that it is gone. */
+  /** No further attempt is made: the endpoint answered that it is gone. */
   final: boolean
 }
 
-/** What waits to be told to the account's webhook. Load, decide, commit: nothing of it is in memory alone. */
+/** Messages that wait for delivery to the account's webhook. All state is in the table. */
 export class Outbox {
   readonly #store: OutboxStore
   readonly #grainMs: number
@@ -32,23 +33,23 @@ export class Outbox {
     this.#grainMs = grainMs
   }
 
-  /** Takes what is due for a try each, as far as there is room beside those that are under way. */
+  /** Begins an attempt for each message that is due, up to the most deliveries in flight. */
   take(now: number): OutboxRow[] {
-    let room = AT_ONCE - this.#store.underWay(now)
+    let free = MOST_IN_FLIGHT - this.#store.underWay(now)
     const taken: OutboxRow[] = []
     for (const due of this.#store.due(now)) {
-      // A try that nobody reported back from has failed, as far as anybody knows.
+      // An attempt whose outcome was never reported counts as failed.
       const row = due.leasedUntil === null ? due : { ...due, failures: due.failures + 1, leasedUntil: null }
-      if (row.failures > 0 && nextTryAt(row.failures, now, 0) === null) {
+      if (row.failures > 0 && nextRetryAt(row.failures, now, 0) === null) {
         this.#store.save({ ...row, wakeAt: null })
         continue
       }
-      if (room <= 0) {
-        this.#store.save({ ...row, wakeAt: now + ROOM_AGAIN_MS })
+      if (free <= 0) {
+        this.#store.save({ ...row, wakeAt: now + BUSY_DELAY_MS })
         continue
       }
-      room -= 1
-      const leasedUntil = now + LEASE_GRAINS * this.#grainMs
+      free -= 1
+      const leasedUntil = now + ATTEMPT_GRAINS * this.#grainMs
       const begun = { ...row, tries: row.tries + 1, wakeAt: leasedUntil, leasedUntil }
       this.#store.save(begun)
       taken.push(begun)
@@ -56,7 +57,7 @@ export class Outbox {
     return taken
   }
 
-  /** Writes down what became of a try; false: it is not the one that is under way, and nothing changes. */
+  /** Stores the outcome of an attempt. False: that attempt is not in flight, and nothing changes. */
   settle({ seq, tries, why, final }: DeliveryOutcome, now: number): boolean {
     const row = this.#store.load(seq)
     if (row === null || row.tries !== tries || row.leasedUntil === null) return false
@@ -65,12 +66,13 @@ export class Outbox {
       return true
     }
     const failures = row.failures + 1
-    const wakeAt = final ? null : nextTryAt(failures, now, spread(seq, tries))
+    const wakeAt = final ? null : nextRetryAt(failures, now, spread(seq, tries))
     this.#store.save({ ...row, failures, wakeAt, leasedUntil: null })
     this.age(now)
     return true
   }
 
+  /** Deletes messages that were given up, the oldest first, beyond `MOST_GIVEN_UP` or `GIVEN_UP_MS`. */
   age(now: number): void {
     this.#store.forget(now - GIVEN_UP_MS, MOST_GIVEN_UP)
   }

@@ -1,55 +1,30 @@
+import { sealedFor } from '../../../calls/webhook-message.ts'
+import type { SealedSecret, WebhookTarget } from '../../../calls/webhook-message.ts'
 import type { Vars } from '../../../runtime/env.ts'
 import { newWebhookSecret } from '../../../runtime/ids.ts'
 import { seal, sealedWith, unseal } from '../../../runtime/seal.ts'
-import type { SealedFor, SealedWith } from '../../../runtime/seal.ts'
 import type { Outbox } from './outbox.ts'
 import type { DeliveryOutcome } from './outbox.ts'
+import type { WebhookView } from '../records/webhook.ts'
 import type { StoppedPlan } from '../tables/outbox.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
 
-/** For so long after a new secret was drawn the one before signs too, so that a receiver can change over. */
+/** After a new secret is drawn, the former one signs for this time too, so that receivers can change over. */
 const FORMER_SECRET_MS = DAY_MS
-/** No credential can have this name, so that no sealed text of one opens as the other. */
-const SEALED_NAME = '/webhook'
 
-/** A signing secret, sealed, and which one of the webhook's it is. */
-export interface SealedSecret {
-  sealed: string
-  generation: number
-}
-
-/** Where messages go, and what they are signed with. Only who posts them opens the secrets. */
-export interface WebhookTarget {
-  account: string
-  url: string
-  /** The one in force first; for a day after a change, the one before it. */
-  secrets: SealedSecret[]
-}
-
-/** The right to try once to deliver a message. */
+/** One attempt to deliver a message. */
 export interface DeliveryAttempt {
   seq: number
+  /** Number of this attempt, from 1. */
   tries: number
-  /** The same for every try: by it a receiver knows a message that comes twice. */
+  /** The same for every attempt, so that a receiver recognizes a message that comes twice. */
   id: string
   createdAt: number
-  /** Plans that stopped; `stops` names the first of them. */
+  /** How many plans stopped; `stops` lists the first of them. */
   count: number
   stops: StoppedPlan[]
   target: WebhookTarget
-}
-
-export interface WebhookView {
-  url: string
-  createdAt: number
-  secretAt: number
-  sealedWith: SealedWith
-  waiting: number
-  undeliverable: number
-  delivered: number
-  lastDeliveredAt: number | null
-  lastFailure: { at: number; why: string } | null
 }
 
 interface Row extends SealedSecret {
@@ -62,7 +37,7 @@ interface Row extends SealedSecret {
   lastFailure: { at: number; why: string } | null
 }
 
-/** Where an account's people are told of plans that stopped, and how that goes. */
+/** The account's webhook: its address and secrets, and the messages about plans that stopped. */
 export class Webhook {
   readonly #store: RegistryStore
   readonly #outbox: Outbox
@@ -77,8 +52,8 @@ export class Webhook {
   }
 
   /**
-   * Sets the address, with a secret the first time and whenever one is asked for: it is in the answer, and nowhere after. What was
-   * not delivered is tried anew. Throws `not_configured` where the deployment has nothing to seal with.
+   * Sets the address. Draws a secret the first time and with `rotate`: it is in this answer and in no later one. Messages that
+   * were not delivered are tried again. Throws `not_configured` where the deployment has no key-encryption secret.
    */
   put({ url, rotate }: { url: string; rotate: boolean }, now: number): { view: WebhookView; secret: string | null } {
     return this.#store.transaction(() => {
@@ -99,7 +74,7 @@ export class Webhook {
     const generation = row.generation + 1
     const { sealed, generation: formerGeneration } = row
     const former = sealed === '' ? null : { sealed, generation: formerGeneration, untilAt: now + FORMER_SECRET_MS }
-    const text = seal(secret, boundTo(this.#account, generation), this.#vars)
+    const text = seal(secret, sealedFor(this.#account, generation), this.#vars)
     return { ...row, generation, sealed: text, secretAt: now, former }
   }
 
@@ -108,7 +83,7 @@ export class Webhook {
     return row === null ? null : this.#view(row)
   }
 
-  /** True when there was one. What was not delivered is forgotten with it. */
+  /** Deletes the webhook and its undelivered messages. Returns false where there was none. */
   remove(): boolean {
     if (this.#row() === null) return false
     this.#store.transaction(() => {
@@ -118,7 +93,7 @@ export class Webhook {
     return true
   }
 
-  /** Where messages go now; null: nowhere. */
+  /** Where messages go at `now`, and their secrets. Null: there is no webhook. */
   target(now: number): WebhookTarget | null {
     const row = this.#row()
     if (row === null) return null
@@ -128,7 +103,7 @@ export class Webhook {
     return { account: this.#account, url, secrets }
   }
 
-  /** Tries to be made now. One whose end is never told is made again once its time is over. */
+  /** Begins the attempts that are due. An attempt that is not settled in time is made again. */
   take(now: number): DeliveryAttempt[] {
     return this.#store.transaction(() => {
       const target = this.target(now)
@@ -139,6 +114,7 @@ export class Webhook {
     })
   }
 
+  /** Stores the outcome of an attempt, where it is the one in flight. */
   settle(outcome: DeliveryOutcome, now: number): void {
     this.#store.transaction(() => {
       const row = this.#row()
@@ -152,14 +128,14 @@ export class Webhook {
     })
   }
 
-  /** Seals anew what is still sealed under the former key-encryption secret, and forgets a secret whose day is over. */
+  /** Seals again what the former key-encryption secret sealed, and deletes a former signing secret that has expired. */
   reseal(now: number): void {
     const row = this.#row()
     if (row === null) return
     const former = row.former !== null && now < row.former.untilAt ? row.former : null
     const again = <One extends SealedSecret>(one: One): One => {
       if (sealedWith(one.sealed, this.#vars) !== 'previous') return one
-      const to = boundTo(this.#account, one.generation)
+      const to = sealedFor(this.#account, one.generation)
       return { ...one, sealed: seal(unseal(one.sealed, to, this.#vars), to, this.#vars) }
     }
     this.#save({ ...again(row), former: former === null ? null : again(former) })
@@ -192,12 +168,3 @@ export class Webhook {
 }
 
 const NEW = { delivered: 0, lastDeliveredAt: null, lastFailure: null }
-
-function boundTo(account: string, generation: number): SealedFor {
-  return { account, name: SEALED_NAME, generation, host: '' }
-}
-
-/** Opens the secrets of a webhook. Throws `not_configured` where the deployment has not the secret that they are sealed under. */
-export function webhookSecrets({ account, secrets }: WebhookTarget, vars: Vars): string[] {
-  return secrets.map(({ sealed, generation }) => unseal(sealed, boundTo(account, generation), vars))
-}

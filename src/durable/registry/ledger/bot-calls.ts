@@ -1,5 +1,6 @@
 import { dollars } from '../../../core/model/price.ts'
-import type { BotCallRow, OpenBotCall } from '../tables/bot-calls.ts'
+import type { BotCallRow } from '../records/ledger.ts'
+import type { OpenBotCall } from '../tables/bot-calls.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { dayOf, MINUTE_MS } from '../../../core/time/time.ts'
 import { EMPTY_DAY } from '../records/day.ts'

@@ -1,41 +1,7 @@
-import type { HistoryRow, ReceiptRow, RollUpRow, SavingRow } from '../../../core/prefix/history.ts'
-import type { BotCallRow } from '../tables/bot-calls.ts'
-import type { ManagedCacheRow } from '../records/managed-cache.ts'
+import type { HistoryRow, RollUpRow } from '../../../core/prefix/history.ts'
+import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../records/ledger.ts'
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-
-/** From one instant to another, the end not included. */
-export interface Span {
-  fromAt: number
-  untilAt: number
-}
-
-/** What one prefix came to within a span. */
-export interface PrefixSum {
-  id: string
-  name: string | null
-  calls: number
-  costNanos: number
-  unpricedCalls: number
-  savedNanos: number
-  savings: number
-  unpricedSavings: number
-}
-
-/** One entry of the ledger: a call of ours, or what a real request proved that calls had saved. */
-export type LedgerEntry =
-  | { prefix: string; row: ReceiptRow }
-  | { prefix: string; row: SavingRow }
-  | { cache: string; row: ManagedCacheRow }
-  | { bot: BotCallRow }
-
-/**
- * Where a page of entries ended: in a prefix, after `shown` entries of the instant `at`; or among the rows of managed caches,
- * which come after all prefixes; or among bots' calls, which come last. Rows that age out meanwhile move nothing.
- */
-export type LedgerPlace =
-  | { in: 'prefixes'; k: number; at: number; shown: number }
-  | { in: 'caches' | 'bots'; seq: number }
 
 /** Prefixes looked at for one page; a page that is short because of it has a cursor all the same. */
 const PREFIXES_AT_ONCE = 200

@@ -3,11 +3,11 @@ import type { Arms } from '../../../core/ledger/holdout-estimate.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { AccountSettings } from '../records/account.ts'
 import type { DayTotals } from '../records/day.ts'
+import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../records/ledger.ts'
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { BotCallBegun, BotCallEnded, BotCallLedger } from './bot-calls.ts'
 import { ledgerEntries, prefixSums } from './pages.ts'
-import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from './pages.ts'
 
 /** Collaborators that `LedgerRpc` needs. */
 export interface LedgerRpcPorts {

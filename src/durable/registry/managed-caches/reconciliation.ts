@@ -1,19 +1,10 @@
 import { listedAction } from '../../../core/managed-cache/ownership.ts'
 import { applyAdopted, applyGone } from '../../../core/managed-cache/events.ts'
-import type { ReportedManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ListedOurs, ListedWith } from '../records/managed-cache.ts'
 import type { ManagedCachePlanningContext } from './context.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import { bookCall } from '../ledger/book-call.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
-
-/** A handle of ours that a provider listed. */
-export interface ListedOurs extends ReportedManagedCache {
-  /** The beginning of the fingerprint that its mark carries. */
-  print: string
-}
-
-/** Whose list it is: a credential of this account; null: of another account. Absent: the deployment's own. */
-export type ListedWith = { credential: string; credentialGeneration: number }
 
 /** The account's table of managed caches against what its providers have. */
 export class ManagedCacheReconciliation {

@@ -6,15 +6,17 @@ import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Waiters } from '../../waiters.ts'
 import type {
+  ListedOurs,
+  ListedWith,
   LivingManagedCache,
+  ManagedCacheCount,
   ManagedCacheFlight,
   ManagedCacheRegistration,
   ManagedCacheRow,
   ManagedCacheView,
   ManagedCacheWish,
 } from '../records/managed-cache.ts'
-import type { ManagedCacheCount, ManagedCacheStore } from '../tables/managed-caches.ts'
-import type { ListedOurs, ListedWith } from './reconciliation.ts'
+import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { ManagedCacheRegistrar } from './registrar.ts'
 import type { ManagedCacheScheduler } from './scheduler.ts'
 

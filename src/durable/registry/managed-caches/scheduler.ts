@@ -6,8 +6,9 @@ import type { ManagedCacheDecision, ManagedCacheState } from '../../../core/mana
 import { CLAIM_GRACE_MS, SLOT_MS } from '../../../core/time/schedule.ts'
 import { ManagedCacheDeletions } from './deletions.ts'
 import { ManagedCacheReconciliation } from './reconciliation.ts'
-import type { ListedOurs, ListedWith } from './reconciliation.ts'
 import type {
+  ListedOurs,
+  ListedWith,
   ManagedCacheDue,
   ManagedCacheFlight,
   ManagedCacheRecord,

@@ -11,34 +11,37 @@ import type { FollowedTurn } from '../records/bot-call.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /**
- * Bots' conversations among the prefixes of their account: one prefix for each bot, whose content is replaced after each
- * turn. What the planner knows of it (idle gaps, losses, the day's spending) is the conversation's and stays.
+ * Registers bots' conversations as prefixes: one prefix for each bot, whose content is replaced after each turn. What the
+ * planner has learned (idle gaps, losses, the day's spending) belongs to the conversation, and stays.
  */
 export class BotPrefix {
   readonly #store: RegistryStore
-  readonly #keeper: ProbeScheduler
+  readonly #scheduler: ProbeScheduler
   readonly #ports: ProbeSchedulerPorts
 
-  constructor(store: RegistryStore, keeper: ProbeScheduler, ports: ProbeSchedulerPorts) {
+  constructor(store: RegistryStore, scheduler: ProbeScheduler, ports: ProbeSchedulerPorts) {
     this.#store = store
-    this.#keeper = keeper
+    this.#scheduler = scheduler
     this.#ports = ports
   }
 
-  /** The id of the bot's prefix, before and after it is there. */
+  /** The id of the bot's prefix, whether or not it is registered yet. */
   idOf(bot: string): string {
     return `pfx_0_${bot.replace(/^bot_/, '')}`
   }
 
-  /** False where another prefix has this very content already, or a call is in flight that would speak of the former one. */
+  /**
+   * Replaces the content of the bot's prefix after a turn. Returns false where another prefix has the same content, or where a call
+   * is in flight: its answer would be about the former content.
+   */
   follow({ bot, arrival, registration, entry }: FollowedTurn, now: number): boolean {
     return this.#store.transaction(() => {
       const id = this.idOf(bot)
       const known = this.#store.prefixes.keyOf('id', id)
-      if (known !== null) this.#arrived(known, arrival, now)
+      if (known !== null) this.#observeOnce(known, arrival, now)
       const same = this.#store.prefixes.keyOf('fingerprint', registration.fingerprint)
       if (same !== null && same !== known) return false
-      if (known !== null && this.#keeper.inFlight(known) !== null) return false
+      if (known !== null && this.#scheduler.inFlight(known) !== null) return false
       const { body, keepWarm, required: _, ...given } = registration
       const facts = this.#ports.factsOf(given.provider, given.model, now)
       const offer = facts.retentions.find(({ name }) => name === given.retention)
@@ -48,23 +51,23 @@ export class BotPrefix {
         const standing = { createdAt: now, version: 1, superseded: false, keepWarm: keepWarm ?? DEFAULT_KEEP_WARM }
         const record: PrefixRecord = { ...given, id, ...standing }
         const k = this.#store.prefixes.insert(record, newState(now, dayOf(now), retention), body)
-        // A label of the caller's own that happens to be spelled so stays where it is.
+        // A caller may have given this label to another prefix: that one keeps it.
         if (given.name !== null && this.#store.prefixes.name(given.name) === null)
           this.#store.prefixes.saveName(given.name, k, 1)
-        this.#keeper.replan(k, now, (state) => applyConversationAdvanced(state, entry, retention))
+        this.#scheduler.replan(k, now, (state) => applyConversationAdvanced(state, entry, retention))
         return true
       }
-      // Its label, its plan and whatever else somebody changed by hand stay.
+      // The label, the plan and other changes that callers made stay.
       const { name: _label, ...content } = given
       this.#store.prefixes.replace(known, { ...before, ...content }, body)
-      this.#keeper.replan(known, now, (state) => applyConversationAdvanced(state, entry, retention))
+      this.#scheduler.replan(known, now, (state) => applyConversationAdvanced(state, entry, retention))
       return true
     })
   }
 
-  /** A turn is told once, also where its end is carried out twice. */
-  #arrived(k: number, arrival: Arrival, now: number): void {
+  /** Observes a turn's request once, even where the end of the turn runs twice. */
+  #observeOnce(k: number, arrival: Arrival, now: number): void {
     const last = this.#store.states.load(k)?.lastArrivalAt ?? null
-    if (last === null || arrival.startedAt > last) this.#keeper.observe(k, [arrival], now)
+    if (last === null || arrival.startedAt > last) this.#scheduler.observe(k, [arrival], now)
   }
 }

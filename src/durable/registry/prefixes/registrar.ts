@@ -1,6 +1,6 @@
 import { Failure } from '../../../contract/failure.ts'
-import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../../../core/prefix/announcement.ts'
-import { belief, elsewhere } from '../../../core/cache/belief.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS, applyWithdrawal } from '../../../core/prefix/announcement.ts'
+import { belief, unreachable } from '../../../core/cache/belief.ts'
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 import { applyFactsChanged } from '../../../core/events/facts-changed.ts'
@@ -26,26 +26,27 @@ import { isUnmarked, retentionInForce } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
 
-/** Prefixes that one account may hold: 10 GB of storage at the mean size seen, with room to spare. */
+/** Most prefixes of one account: at the mean size observed they fit into 10 GB of storage, with space to spare. */
 export const PREFIXES_PER_REGISTRY = 2_000_000
 
+/** Prefixes read at most for one page of a list. */
 const PAGE_SCAN = 2_000
 
-/** Registration, change and reading of one account's prefixes. Synchronous, over tables alone. */
+/** Registers, changes and reads the prefixes of one account. Synchronous; all state is in the tables. */
 export class Registrar {
   readonly #store: RegistryStore
-  readonly #keeper: ProbeScheduler
+  readonly #scheduler: ProbeScheduler
   readonly #ports: ProbeSchedulerPorts
   readonly #versions: Versions
 
-  constructor(store: RegistryStore, keeper: ProbeScheduler, ports: ProbeSchedulerPorts) {
+  constructor(store: RegistryStore, scheduler: ProbeScheduler, ports: ProbeSchedulerPorts) {
     this.#store = store
-    this.#keeper = keeper
+    this.#scheduler = scheduler
     this.#ports = ports
-    this.#versions = new Versions(store, keeper)
+    this.#versions = new Versions(store, scheduler)
   }
 
-  /** One owner for one content: the same fingerprint is the same prefix, whoever comes second. */
+  /** Registers a prefix. A fingerprint that is known is the same prefix, which takes the plan and the name that are given. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
       const { body, keepWarm, required = null, ...given } = registration
@@ -73,42 +74,42 @@ export class Registrar {
           spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
         }
         const k = this.#store.prefixes.insert(record, state, body)
-        this.#versions.take(k, given.name, now)
-        this.#keeper.tell(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
+        this.#versions.assign(k, given.name, now)
+        this.#scheduler.tell(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
         return { k, created: true }
       }
       if (required !== null && required !== (this.#record(known).required ?? false))
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
-      if (given.retentionOpen === undefined) this.#fix(known, given)
+      if (given.retentionOpen === undefined) this.#fixRetention(known, given)
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
       if (changed) {
         this.#store.prefixes.saveRecord(known, { ...record, keepWarm })
-        this.#startAnew(known, keepWarm, now)
+        this.#restartPlan(known, keepWarm, now)
       }
-      this.#versions.take(known, given.name, now)
+      this.#versions.assign(known, given.name, now)
       return { k: known, created: false }
     })
   }
 
-  /** A caller says now which retention it is, and says the one in force: from here on it is the caller's. */
-  #fix(k: number, { retention, unmarked }: Pick<Registration, 'retention' | 'unmarked'>): void {
+  /** A caller names the retention in force, which the planner had chosen: from now on the planner does not change it. */
+  #fixRetention(k: number, { retention, unmarked }: Pick<Registration, 'retention' | 'unmarked'>): void {
     const { retentionOpen, unmarked: before, ...record } = this.#record(k)
     const isOpen = isUnmarked({ ...(retentionOpen && { retentionOpen }), ...(before && { unmarked: before }) })
     if (!isOpen || retentionInForce(record, this.#store.states.load(k)) !== retention) return
-    // A crew keeps to one retention, but says nothing of what real requests write.
+    // A crew fixes the retention too, but does not say which retention real requests write.
     this.#store.prefixes.saveRecord(k, { ...record, retention, ...(unmarked === undefined ? {} : { unmarked }) })
   }
 
-  #startAnew(k: number, keepWarm: KeepWarm | null, now: number): void {
-    // Who switches it off means what is still to come, too.
-    const off = keepWarm !== null && !planKind(keepWarm.plan).sends
-    this.#keeper.replan(k, now, (state) => restart(off ? { ...state, announcements: [] } : state, now))
+  #restartPlan(k: number, keepWarm: KeepWarm | null, now: number): void {
+    // To switch the plan off withdraws the announcements too.
+    const isOff = keepWarm !== null && !planKind(keepWarm.plan).sends
+    this.#scheduler.replan(k, now, (state) => restart(isOff ? { ...state, announcements: [] } : state, now))
   }
 
   change(id: string, change: { keepWarm?: KeepWarm; name?: string | null }, now: number): number {
     return this.#store.transaction(() => {
-      const k = this.#k(id)
+      const k = this.keyOf(id)
       if (change.name !== undefined) {
         const before = this.#record(k)
         if (change.name === null) {
@@ -117,26 +118,28 @@ export class Registrar {
         } else {
           if (before.name !== null && before.name !== change.name && this.#store.prefixes.name(before.name)?.k === k)
             this.#store.prefixes.deleteName(before.name)
-          this.#versions.take(k, change.name, now)
+          this.#versions.assign(k, change.name, now)
         }
       }
       if (change.keepWarm !== undefined) {
         this.#store.prefixes.saveRecord(k, { ...this.#record(k), keepWarm: change.keepWarm })
-        this.#startAnew(k, change.keepWarm, now)
+        this.#restartPlan(k, change.keepWarm, now)
       }
       return k
     })
   }
 
-  /** A caller says what became of the session, or what will. */
+  /** Applies a caller's signal about the session that uses a prefix. */
   signal(id: string, signal: Signal): void {
-    this.#store.transaction(() => this.#keeper.tell(this.#k(id), signal.at, (state) => applySignal(state, signal)))
+    this.#store.transaction(() =>
+      this.#scheduler.tell(this.keyOf(id), signal.at, (state) => applySignal(state, signal)),
+    )
   }
 
-  /** A caller says that traffic is coming. */
+  /** Announces traffic. Throws `conflict` beyond the most announcements of a prefix. */
   announce(id: string, announcement: Announcement, now: number): void {
     this.#store.transaction(() =>
-      this.#keeper.tell(this.#k(id), now, (state) => {
+      this.#scheduler.tell(this.keyOf(id), now, (state) => {
         const change = applyAnnouncement(state, announcement, now)
         if (change !== null) return change
         const why = `this prefix already holds ${MOST_ANNOUNCEMENTS} announcements that are still to come, the most that it may`
@@ -145,11 +148,11 @@ export class Registrar {
     )
   }
 
-  /** A caller takes back what was announced for an instant, or with null everything. Throws `not_found` where there is nothing. */
+  /** Withdraws the announcement for the instant `at`, or with null all of them. Throws `not_found` where there is none. */
   withdraw(id: string, at: number | null, now: number): void {
     this.#store.transaction(() =>
-      this.#keeper.tell(this.#k(id), now, (state) => {
-        const change = withdrawn(state, at, now)
+      this.#scheduler.tell(this.keyOf(id), now, (state) => {
+        const change = applyWithdrawal(state, at, now)
         if (change !== null) return change
         const what = at === null ? 'nothing is announced for this prefix' : 'nothing is announced for that instant'
         throw new Failure('not_found', what)
@@ -158,15 +161,15 @@ export class Registrar {
   }
 
   /**
-   * Stops and forgets, but for what it spent today: registered again, it goes on with the same budget. A call that is in
-   * flight ends nowhere; it counts as its worst case.
+   * Deletes a prefix. What it spent today is kept by fingerprint: registered again, the content continues with the same budget. A
+   * call in flight counts at its worst case, because its outcome will not be booked.
    */
   remove(id: string, now: number): void {
     this.#store.transaction(() => {
-      const k = this.#k(id)
-      this.#versions.yield(k, now)
+      const k = this.keyOf(id)
+      this.#versions.release(k, now)
       const state = this.#store.states.load(k)
-      const lease = this.#keeper.leaseOf(k)
+      const lease = this.#scheduler.leaseOf(k)
       const day = [state?.day ?? '', lease === null ? '' : dayOf(lease.notBeforeAt)].toSorted().at(-1) ?? ''
       const spentNanos = (state?.day === day ? state.spentNanos : 0) + (lease?.reservedNanos ?? 0)
       if (spentNanos > 0) this.#store.prefixes.saveDeparted(this.#record(k).fingerprint, day, spentNanos)
@@ -175,11 +178,7 @@ export class Registrar {
   }
 
   view(id: string, now: number): PrefixView {
-    return this.#view(this.#k(id), now)
-  }
-
-  viewByKey(k: number, now: number): PrefixView {
-    return this.#view(k, now)
+    return this.viewByKey(this.keyOf(id), now)
   }
 
   idByFingerprint(fingerprint: string): string | null {
@@ -187,11 +186,7 @@ export class Registrar {
     return k === null ? null : this.#record(k).id
   }
 
-  keyOf(id: string): number {
-    return this.#k(id)
-  }
-
-  /** Newest first. A filter may leave a page short; `cursor` is null only at the end. */
+  /** A page of prefixes, the newest first. A filter may leave a page short: `cursor` is null only at the end of the list. */
   list(
     filter: PrefixFilter,
     cursor: number | null,
@@ -199,7 +194,7 @@ export class Registrar {
     now: number,
   ): { views: PrefixView[]; cursor: number | null } {
     const views: PrefixView[] = []
-    // A prefix may hold more names than the one that it shows.
+    // A prefix may hold more names than the one in its record.
     const named = filter.name === undefined ? null : (this.#store.prefixes.name(filter.name)?.k ?? null)
     let before = cursor ?? Number.MAX_SAFE_INTEGER
     for (let scanned = 0; scanned < PAGE_SCAN;) {
@@ -208,7 +203,7 @@ export class Registrar {
       for (const k of ks) {
         before = k
         scanned += 1
-        const view = this.#view(k, now)
+        const view = this.viewByKey(k, now)
         if (matches(view, filter, k === named)) views.push(view)
         if (views.length >= limit)
           return { views, cursor: this.#store.prefixes.keysBefore(before, 1).length === 0 ? null : before }
@@ -218,42 +213,43 @@ export class Registrar {
   }
 
   history(id: string, now: number): HistoryRow[] {
-    return historyOf(this.#store, this.#k(id), now)
+    return historyOf(this.#store, this.keyOf(id), now)
   }
 
-  /** What was seen of a prefix's traffic, as far as its row and its history tell. */
+  /** The observed traffic of a prefix, from its state and its history. */
   traffic(id: string, now: number): Traffic {
-    const k = this.#k(id)
-    return trafficOf(this.#store, k, this.#view(k, now).state, now)
+    const k = this.keyOf(id)
+    return trafficOf(this.#store, k, this.viewByKey(k, now).state, now)
   }
 
+  /** The registered body, compressed. */
   body(id: string): Uint8Array {
-    const body = this.#store.prefixes.body(this.#k(id))
+    const body = this.#store.prefixes.body(this.keyOf(id))
     if (body === null) throw new Failure('not_found', 'the body of this prefix is gone')
     return body
   }
 
-  /** Starts every plan that only the kill switch had stopped. */
+  /** Restarts every plan that the kill switch had stopped. */
   liftKillSwitch(now: number): void {
     this.#each((k) => {
       const state = this.#store.states.load(k)
-      if (state?.stopped?.reason === 'kill_switch') this.#keeper.replanInTurn(k, now, (one) => restart(one, now))
+      if (state?.stopped?.reason === 'kill_switch') this.#scheduler.replanInTurn(k, now, (one) => restart(one, now))
     })
   }
 
-  /** Stops every plan whose credential was replaced or deleted. */
+  /** Plans every prefix of a credential again that was replaced or deleted: those plans stop. */
   credentialChanged(name: string, now: number): void {
     this.#each((k) => {
-      if (this.#record(k).credential === name) this.#keeper.replan(k, now, (state) => state)
+      if (this.#record(k).credential === name) this.#scheduler.replan(k, now, (state) => state)
     })
   }
 
-  /** Facts have changed: plans are made anew, from a retention that is no longer what it was. */
+  /** Plans every prefix again after the facts of models changed. */
   factsChanged(now: number): void {
-    this.#each((k) => this.#refit(k, now))
+    this.#each((k) => this.#replanWithFacts(k, now))
   }
 
-  /** Visits every prefix, the newest first, some hundreds in a transaction. */
+  /** Visits every prefix, the newest first, 500 in a transaction. */
   #each(visit: (k: number) => void): void {
     let before = Number.MAX_SAFE_INTEGER
     for (;;) {
@@ -266,25 +262,26 @@ export class Registrar {
     }
   }
 
-  #refit(k: number, now: number): void {
+  #replanWithFacts(k: number, now: number): void {
     const record = this.#record(k)
     const { retentions } = this.#ports.factsOf(record.provider, record.model, now)
     const inForce = retentionInForce(record, this.#store.states.load(k))
     const offer = retentions.find(({ name }) => name === inForce)
-    const hasMoved = this.#keeper.hasMoved(record)
-    this.#keeper.replanInTurn(k, now, (state) => applyFactsChanged(state, { offer, hasMoved }, now))
+    const hasMoved = this.#scheduler.hasMoved(record)
+    this.#scheduler.replanInTurn(k, now, (state) => applyFactsChanged(state, { offer, hasMoved }, now))
   }
 
-  #view(k: number, now: number): PrefixView {
+  viewByKey(k: number, now: number): PrefixView {
     const state = this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'there is no such prefix')
     const record = this.#record(k)
-    const expiringMs = state.retention === null ? 0 : this.#keeper.leadMs(record.provider, state.retention.ttlMs)
-    const believed = this.#keeper.hasMoved(record) ? elsewhere(MOVED) : belief(state, now, expiringMs)
-    return { record, state, belief: believed, now, inFlight: this.#keeper.inFlight(k) !== null }
+    const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
+    const believed = this.#scheduler.hasMoved(record) ? unreachable(MOVED) : belief(state, now, expiringMs)
+    return { record, state, belief: believed, now, inFlight: this.#scheduler.inFlight(k) !== null }
   }
 
-  #k(id: string): number {
+  /** The key of a prefix. Throws `not_found` where it is not registered. */
+  keyOf(id: string): number {
     const k = this.#store.prefixes.keyOf('id', id)
     if (k === null) throw new Failure('not_found', 'there is no such prefix')
     return k

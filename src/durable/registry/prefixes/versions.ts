@@ -5,21 +5,21 @@ import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
-/** Versions that wait for the newest to be warm; of more, each new one would write them all down again. */
+/** Most older versions that wait for the newest to be warm: each new version rewrites the records of all that wait. */
 export const MOST_WAITING = 16
 
-/** A label points at its newest version. The one before is drained once that is warm, unless another label still holds it. */
+/** Names point at their newest version. The version before is drained once the newest is warm, unless it holds another name. */
 export class Versions {
   readonly #store: RegistryStore
-  readonly #keeper: ProbeScheduler
+  readonly #scheduler: ProbeScheduler
 
-  constructor(store: RegistryStore, keeper: ProbeScheduler) {
+  constructor(store: RegistryStore, scheduler: ProbeScheduler) {
     this.#store = store
-    this.#keeper = keeper
+    this.#scheduler = scheduler
   }
 
-  /** Gives a label to a prefix. */
-  take(k: number, name: string | null, now: number): void {
+  /** Gives a name to a prefix. The prefix that held the name is superseded. */
+  assign(k: number, name: string | null, now: number): void {
     if (name === null) return
     const { prefixes } = this.#store
     const holder = prefixes.name(name)
@@ -31,7 +31,7 @@ export class Versions {
     prefixes.saveRecord(k, { ...rest, name, version, superseded: false })
     if (record.superseded) {
       const why = `this body was registered again: it is the current version of its name, ${version}`
-      this.#keeper.tell(k, now, (state) => ({
+      this.#scheduler.tell(k, now, (state) => ({
         state: restart(state, now),
         rows: [{ at: now, type: 'decision', decision: 'current', why }],
       }))
@@ -41,9 +41,9 @@ export class Versions {
   }
 
   /**
-   * A prefix is about to be deleted. Where it was never warm, the version before it has gone on, and has its names back.
+   * Releases the names of a prefix that is about to be deleted. Where it was never warm, the version before it gets them back.
    */
-  yield(k: number, now: number): void {
+  release(k: number, now: number): void {
     const [before, ...others] = this.#waiting(k)
     const names = this.#store.prefixes.namesOf(k)
     const old = before === undefined ? null : this.#store.prefixes.record(before)
@@ -53,23 +53,23 @@ export class Versions {
     const { newer: _, ...rest } = old
     this.#store.prefixes.saveRecord(before, { ...rest, superseded: false })
     const why = `version ${gone.version} of its name was deleted before it was warm: this one is the current one again`
-    this.#keeper.tell(before, now, (state) => ({
+    this.#scheduler.tell(before, now, (state) => ({
       state: { ...state, generation: state.generation + 1 },
       rows: [{ at: now, type: 'decision', decision: 'current', why }],
     }))
     this.#supersede(others, before, now)
   }
 
-  /** Older versions wait for `k` to be warm. */
+  /** Makes older versions wait for `k` to be warm. */
   #supersede(olders: readonly number[], k: number, now: number): void {
     const { prefixes } = this.#store
     const record = prefixes.record(k)
     if (record === null) return
     const others = olders.filter((older) => older !== k)
     const all = [...new Set([...others, ...(record.olders ?? [])])].filter((older) => older !== k)
-    const waiting = this.#worthWaiting(all, now)
+    const waiting = this.#chooseWaiting(all, now)
     if (all.length > 0) prefixes.saveRecord(k, { ...record, olders: waiting })
-    for (const older of all) if (!waiting.includes(older)) this.#pass(older, now)
+    for (const older of all) if (!waiting.includes(older)) this.#stopWaiting(older, now)
     for (const older of others) {
       if (!waiting.includes(older)) continue
       const old = prefixes.record(older)
@@ -82,16 +82,16 @@ export class Versions {
       delete superseded.olders
       prefixes.saveRecord(older, superseded)
       const why = `version ${record.version} took its name: this one goes on under its plan until that one is warm`
-      this.#keeper.tell(older, now, (state) => ({
+      this.#scheduler.tell(older, now, (state) => ({
         state: { ...state, generation: state.generation + 1 },
         rows: [{ at: now, type: 'decision', decision: 'newer_version', why }],
       }))
     }
-    this.#keeper.drainOlders(k, now)
+    this.#scheduler.drainOlders(k, now)
   }
 
-  /** All of them where they are few; else what is warm, and the newest of the others. */
-  #worthWaiting(olders: readonly number[], now: number): number[] {
+  /** At most `MOST_WAITING` versions: the warm ones first, then the newest. */
+  #chooseWaiting(olders: readonly number[], now: number): number[] {
     if (olders.length <= MOST_WAITING) return [...olders]
     const warm = olders.filter((older) => {
       const state = this.#store.states.load(older)
@@ -101,16 +101,16 @@ export class Versions {
     return olders.filter((older) => chosen.has(older))
   }
 
-  /** It waits no more: it is kept only while real requests come for it. */
-  #pass(k: number, now: number): void {
+  /** Drains a version that waits no longer: it is kept only while real requests come for it. */
+  #stopWaiting(k: number, now: number): void {
     const { prefixes } = this.#store
     const old = prefixes.record(k)
     if (old?.newer === undefined || old.newer.warmAt !== null) return
     prefixes.saveRecord(k, { ...old, newer: { ...old.newer, warmAt: now, passed: true } })
-    this.#keeper.replan(k, now, (state) => ({ ...state, generation: state.generation + 1 }))
+    this.#scheduler.replan(k, now, (state) => ({ ...state, generation: state.generation + 1 }))
   }
 
-  /** Versions that go on until `k` is warm, the newest first. */
+  /** Versions that wait for `k` to be warm, the newest first. */
   #waiting(k: number): number[] {
     const { prefixes } = this.#store
     return (prefixes.record(k)?.olders ?? []).filter((older) => {

@@ -4,11 +4,12 @@ import {
   isOpen,
   newCircuitBreaker,
   succeeded,
-  tried,
+  trialStarted,
 } from '../../../core/planning/circuit-breaker.ts'
 import type { CircuitBreaker } from '../../../core/planning/circuit-breaker.ts'
-import { holdForRateLimits, roomIn, scarce } from '../../../core/planning/rate-limit.ts'
+import { holdForRateLimits, requestsLeft, scarce } from '../../../core/planning/rate-limit.ts'
 import type { HoldBack, RateLimit } from '../../../core/planning/rate-limit.ts'
+import type { GuardView } from '../records/guard.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import { HOUR_MS } from '../../../core/time/time.ts'
@@ -25,15 +26,6 @@ interface Guard {
 const REGION = 'wnam'
 /** For so long after a refusal; then the short way is tried again. */
 const ELSEWHERE_MS = HOUR_MS
-
-/** How a guard looks from outside. */
-export interface GuardView {
-  provider: string
-  open: boolean
-  openings: number
-  /** The least share of a limit that was left, as the last answers said; null when none was scarce. */
-  remainingShare: number | null
-}
 
 /**
  * The limits and breakers of an account, one of each per provider and credential. What has to survive (an open breaker, a scarce
@@ -63,12 +55,12 @@ export class ProviderGuards {
   /** Requests that a provider's limit has room for, whatever is in flight; null: it is not scarce. */
   room(provider: string, credential: string, now: number): number | null {
     const guard = this.#guards.get(keyOf(provider, credential))
-    return guard === undefined ? null : roomIn(guard.limits, now)
+    return guard === undefined ? null : requestsLeft(guard.limits, now)
   }
 
   leased({ provider, credential }: Lease, now: number): void {
     const guard = this.#guards.get(keyOf(provider, credential))
-    if (guard !== undefined) guard.breaker = tried(guard.breaker, now)
+    if (guard !== undefined) guard.breaker = trialStarted(guard.breaker, now)
   }
 
   settled(lease: Lease, outcome: Outcome, now: number): void {

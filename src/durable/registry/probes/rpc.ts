@@ -3,8 +3,8 @@ import type { Lease, Outcome } from '../../../calls/lease.ts'
 import type { StoredPrefix } from '../../../registration/record.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Ended } from '../records/claim.ts'
+import type { GuardView } from '../records/guard.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import type { GuardView } from './provider-guards.ts'
 import type { ProbeScheduler } from './scheduler.ts'
 
 /** Collaborators that `ProbeRpc` needs. */

@@ -1,12 +1,14 @@
-/** An account's settings: the administrator's, kept where they are used. */
+import type { SealedWith } from '../../../runtime/seal.ts'
+
+/** An account's settings, which the administrator changes. */
 export interface AccountSettings {
   account: string
   createdAt: number
-  /** Nano-dollars a UTC day for all prefixes together; null: no limit but the prefixes' own. */
+  /** Nano-dollars per UTC day for all prefixes together. Null: only the prefixes' own budgets limit it. */
   budgetNanosPerDay: number | null
   killSwitch: boolean
   globalKillSwitch: boolean
-  /** Names of Worker secrets this account may use. Accounts that share one share the provider's cache. */
+  /** Names of Worker secrets that this account may use. Accounts that share a secret share the provider's cache. */
   allowedSecrets: string[]
 }
 
@@ -20,4 +22,14 @@ export function newSettings(account: string): AccountSettings {
     globalKillSwitch: false,
     allowedSecrets: [],
   }
+}
+
+/** A credential as administrators see it: without the secret. */
+export interface CredentialView {
+  name: string
+  provider: string
+  host: string
+  generation: number
+  createdAt: number
+  sealedWith: SealedWith
 }

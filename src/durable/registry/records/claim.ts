@@ -1,38 +1,40 @@
 import type { FailureValue } from '../../../contract/failure.ts'
 import type { Asked } from '../../../core/cache/required.ts'
 import type { Receipt } from '../../../core/prefix/receipt.ts'
+
 /**
- * A prefix inside a claim: it counts only while the state still has this generation. A generation of 0 means that
- * somebody asked for this very warm: it counts whatever the plan says.
+ * A prefix in a claim. It is sent only while its state still has this generation. Generation 0 is a warm that a caller asked
+ * for: it is sent whatever the plan says.
  */
 export type ClaimEntry = [k: number, generation: number]
 
-/** What a caller who waited is told. */
+/** How a call ended, as the callers that waited for it see it. */
 export interface Settled {
   receipt: Receipt | null
   failure: FailureValue | null
 }
 
-/** The end of one prefix's call, for whoever waits for it. */
+/** The end of one prefix's call. */
 export interface Ended {
   k: number
   seq: number
   settled: Settled
 }
 
-/** A claim to be put on the queue, to arrive after `delayMs`. */
+/** A message to send for a claim, which is to arrive after `delayMs`. */
 export interface Message {
   seq: number
   delayMs: number
 }
 
-/** Why somebody's warm is not sent; `untilAt`: when there is room again. */
+/** Why a warm is not sent. `untilAt`: when it may be sent again. */
 export interface Refused {
   kind: 'budget_exhausted' | 'forbidden' | 'provider_limited'
   why: string
   untilAt?: number
 }
 
+/** A background warm. */
 export interface Job {
   id: string
   prefixId: string
@@ -41,6 +43,12 @@ export interface Job {
   finishedAt: number | null
   receipt: Receipt | null
   failure: FailureValue | null
-  /** Where the cache is required: what the receipt is judged by, and the receipt that left a doubt. */
+  /** Where the cache is required: what the receipt is judged by, and the last receipt that left it in doubt. */
   required?: Asked & { doubt: Receipt | null }
+}
+
+/** A message on the probe queue: a claim of an account. Its entries are read when the message arrives. */
+export interface ProbeMessage {
+  account: string
+  seq: number
 }

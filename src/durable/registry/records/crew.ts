@@ -4,9 +4,9 @@ import type { Asked } from '../../../core/cache/required.ts'
 import type { Registration } from '../../../registration/registration.ts'
 import type { Receipt } from '../../../core/prefix/receipt.ts'
 
-/** A call of a crew's, its end included. */
+/** A call of a crew, with its result. */
 export interface CrewWarm extends CrewCall {
-  /** Number of its prefix; null where there is none to warm. */
+  /** Key of its prefix. Null: there is no prefix to warm. */
   k: number | null
   prefixId: string | null
   jobId: string | null
@@ -30,38 +30,38 @@ export interface CrewGroupInfo {
   retention: string
   members: number[]
   why: string
-  /** What they share, whether or not it is written by a call of its own. */
+  /** The head that they share, whether or not a call of its own writes it. */
   shared: { estimatedTokens: number; path: string } | null
 }
 
-/** A crew that is warmed together. The row is the truth; what runs is found again after an eviction. */
+/** A crew, which is warmed together. All state is in its row, so that an eviction loses nothing. */
 export interface Crew {
   id: string
   strategy: CrewStrategy
   atOnce: number
   createdAt: number
   finishedAt: number | null
-  /** Rises with every change, so that whoever watches can tell what they have seen. */
+  /** Rises with every change, so that a client can wait for the next one. */
   revision: number
   groups: CrewGroupInfo[]
   heads: (CrewWarm | null)[]
   agents: CrewAgentWarm[]
 }
 
-/** What the Worker sends to begin with: everything prepared at the door. */
+/** The order to warm a crew, prepared by the Worker. */
 export interface CrewOrder {
   id: string
   strategy: CrewStrategy
   atOnce: number
   groups: CrewGroupInfo[]
-  /** By group; null: no call of its own. */
+  /** Shared heads, by group. Null: no call of its own writes the head. */
   heads: (Registration | null)[]
   agents: {
     name: string | null
     group: number | null
     registration: Registration | null
     required: Asked | null
-    /** Why there is nothing to warm for this agent. */
+    /** Why there is nothing to warm for this agent: a failure, or the reason that it is skipped. */
     failure: FailureValue | null
     skipped: string
   }[]

@@ -1,18 +1,18 @@
-/** Totals of one UTC day: of what was booked on it. */
+/** Totals of what was booked on one UTC day. */
 export interface DayTotals {
   calls: number
   costNanos: number
-  /** Calls whose cost is not known: they are in no sum. */
+  /** Calls whose cost is not known; no sum contains them. */
   unpricedCalls: number
-  /** Savings credited, and credited ones taken back: what was saved is the one less the other. */
+  /** Savings credited, and credits revoked. The net saving is `creditedNanos` minus `revokedNanos`. */
   creditedNanos: number
   credits: number
   revokedNanos: number
   revocations: number
-  /** Savings whose price is not known, take-backs taken off. */
+  /** Savings whose price is not known, minus those that were revoked. */
   unpricedSavings: number
   unknownOutcomes: number
-  /** Bots' calls to models: apart, because they are conversations and keep nothing warm. */
+  /** Bots' calls to models. They are counted apart, because they keep nothing warm. */
   botCalls: number
   botCostNanos: number
   botUnpricedCalls: number

@@ -2,8 +2,8 @@ import { judgeRequired, notHonoured } from '../../../core/cache/required.ts'
 import type { Job, Settled } from './claim.ts'
 
 /**
- * A job as a settlement of its prefix leaves it. One that requires the cache is judged by the receipt: in doubt it stays queued,
- * for one more call to decide.
+ * A job after a settlement of its prefix. A job that requires the cache is judged by the receipt. Where the receipt leaves a doubt,
+ * the job stays queued for one more call.
  */
 export function endedJob(job: Job, settled: Settled, now: number): Job {
   const end = ({ receipt, failure }: Settled): Job => ({

@@ -1,8 +1,8 @@
-import type { ManagedCacheKeep, ManagedCacheState } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheKeep, ManagedCacheState, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
 import type { Grants } from '../../../calls/credential.ts'
 import type { ManagedCacheTarget, ManagedCacheLease } from '../../../calls/lease.ts'
 
-/** A handle that lives at a provider, as far as the tables know, and what it can be deleted with. */
+/** A handle that exists at a provider, as far as the tables know, and the credential that can delete it. */
 export interface LivingManagedCache {
   provider: string
   name: string
@@ -10,37 +10,37 @@ export interface LivingManagedCache {
   credentialGeneration: number
 }
 
-/** What is registered about a managed cache: everything but its state and its contents. */
+/** What was registered of a managed cache, without its state and its contents. */
 export interface ManagedCacheRecord {
   id: string
   fingerprint: string
   createdAt: number
   provider: string
   model: string
-  /** The caller's label. The provider's own display name carries our mark instead. */
+  /** The caller's label. The display name at the provider carries Pilotlight's mark instead. */
   name: string | null
   credential: string
-  /** Which secret of that name; absent: the first. */
+  /** Generation of the credential. Absent: the first. */
   credentialGeneration?: number
   estimatedTokens: number
   bodyBytes: number
   keep: ManagedCacheKeep
 }
 
-/** What the Worker sends to register one. */
+/** A registration of a managed cache, prepared by the Worker. */
 export type ManagedCacheRegistration = Omit<ManagedCacheRecord, 'id' | 'createdAt' | 'keep'> & {
   ttlMs: number | null
   keep: Partial<ManagedCacheKeep>
   body: Uint8Array
 }
 
-/** A row that was put on the queue (`lease` null) or that a call is being made for. */
+/** A claim: its message is on the queue (`lease` null), or its call is in flight. */
 export interface ManagedCacheClaim {
   untilAt: number
   lease: ManagedCacheLease | null
 }
 
-/** A message on the probe queue about a handle. */
+/** A message on the probe queue about a managed cache. */
 export interface ManagedCacheMessage {
   account: string
   handle: ManagedCacheTarget
@@ -49,14 +49,14 @@ export interface ManagedCacheMessage {
 /** A row of a managed cache's history. */
 export interface ManagedCacheRow {
   at: number
-  /** What was done, or noticed. */
+  /** What was done or found. */
   event: 'created' | 'renewed' | 'lost' | 'adopted' | 'deleted' | 'failed' | 'stopped' | 'orphan'
-  /** The provider's name of the handle, where it is about one. */
+  /** The handle: the provider's name of the cache. Null: the row is about none. */
   handle: string | null
   tokens: number | null
-  /** What this event itself cost; null: not known. */
+  /** What this event cost. Null: not known. */
   costNanos: number | null
-  /** Storage that was counted with it, since the row before; null: not known. */
+  /** Cost of storage since the row before. Null: not known. */
   storageNanos: number | null
   why: string
 }
@@ -69,14 +69,14 @@ export interface ManagedCacheView {
   inFlight: boolean
 }
 
-/** A handle of ours that is to be deleted at its provider. */
+/** A handle that is to be deleted at its provider. */
 export interface DeletionRecord {
-  /** The managed cache that it belonged to. */
+  /** Key of the managed cache that it belonged to. */
   owner: number
   provider: string
   model: string
   fingerprint: string
-  /** What it was made with, and can be deleted with; absent: the deployment's. */
+  /** The credential that made the handle and can delete it. Absent: the deployment's own. */
   credential?: string
   credentialGeneration?: number
   tokens: number | null
@@ -87,7 +87,7 @@ export interface DeletionRecord {
   claim: ManagedCacheClaim | null
 }
 
-/** How asking for a handle goes on. */
+/** The answer to a caller that asks for a handle. */
 export type ManagedCacheFlight =
   | { role: 'ready'; view: ManagedCacheView }
   | ({ role: 'leader'; lease: ManagedCacheLease } & Grants)
@@ -95,11 +95,28 @@ export type ManagedCacheFlight =
   | { role: 'failed'; view: ManagedCacheView }
   | { role: 'refused'; kind: 'budget_exhausted' | 'forbidden'; why: string; view: ManagedCacheView }
 
-/** What somebody who asks wants: a handle at all, one that was confirmed since `freshSinceAt`, or a longer life for it. */
+/** What the caller asks for: any handle, a handle confirmed since `freshSinceAt`, or a renewed one. */
 export type ManagedCacheWish = { want: 'any' } | { want: 'confirmed'; freshSinceAt: number } | { want: 'renewed' }
 
-/** Messages to be put on the queue, each to arrive after `delayMs`. */
+/** A message to send about a managed cache, which is to arrive after `delayMs`. */
 export interface ManagedCacheDue {
   target: ManagedCacheTarget
   delayMs: number
 }
+
+/** Managed caches at one provider: registered in all, with a living handle, and stopped. */
+export interface ManagedCacheCount {
+  provider: string
+  registered: number
+  live: number
+  stopped: number
+}
+
+/** A handle with Pilotlight's mark, as its provider lists it. */
+export interface ListedOurs extends ReportedManagedCache {
+  /** The first characters of the fingerprint, from the mark. */
+  print: string
+}
+
+/** The credential that a list was read with. */
+export type ListedWith = { credential: string; credentialGeneration: number }

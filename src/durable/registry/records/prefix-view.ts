@@ -3,7 +3,7 @@ import { needsSomebody } from '../../../core/prefix/alert.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
-/** A prefix as it is read: record, state, and what to believe at `now`. */
+/** A prefix as it is read: its record, its state, and the belief at `now`. */
 export interface PrefixView {
   record: PrefixRecord
   state: PrefixState
@@ -12,7 +12,7 @@ export interface PrefixView {
   inFlight: boolean
 }
 
-/** What a list is narrowed to; an absent member narrows nothing. */
+/** The filter of a list. An absent member matches every prefix. */
 export interface PrefixFilter {
   state?: string
   provider?: string
@@ -21,9 +21,9 @@ export interface PrefixFilter {
   needsSomebody?: boolean
 }
 
-/** Whether a list shows it. `named`: it holds the name that was asked for, whichever it shows. */
-export function matches({ record, state, belief: held }: PrefixView, filter: PrefixFilter, named: boolean): boolean {
-  if (filter.state !== undefined && held.state !== filter.state) return false
+/** Whether a prefix matches a filter. `named`: the prefix holds the name of the filter, even if its record shows another. */
+export function matches({ record, state, belief }: PrefixView, filter: PrefixFilter, named: boolean): boolean {
+  if (filter.state !== undefined && belief.state !== filter.state) return false
   if (filter.provider !== undefined && record.provider !== filter.provider) return false
   if (filter.name !== undefined && !named && record.name !== filter.name) return false
   if (filter.needsSomebody !== undefined && needsSomebody(state) !== filter.needsSomebody) return false

@@ -1,16 +1,5 @@
 import type { Sql } from '../../sql.ts'
-
-/** A bot's call to a model, as its account's books have it. */
-export interface BotCallRow {
-  at: number
-  bot: string
-  turn: string
-  purpose: 'answer' | 'summary'
-  outcome: 'answered' | 'refused' | 'failed' | 'unknown'
-  /** What was charged; null: the price is not known. */
-  costNanos: number | null
-  why: string
-}
+import type { BotCallRow } from '../records/ledger.ts'
 
 /** A call that is being made: what it may cost at the worst is reserved until its end, or until it is given up. */
 export interface OpenBotCall {

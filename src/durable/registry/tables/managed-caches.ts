@@ -2,6 +2,7 @@ import type { ManagedCacheState } from '../../../core/managed-cache/state.ts'
 import type {
   DeletionRecord,
   ManagedCacheClaim,
+  ManagedCacheCount,
   ManagedCacheRecord,
   ManagedCacheRow,
 } from '../records/managed-cache.ts'
@@ -202,14 +203,6 @@ export class ManagedCacheStore {
     const times = [row?.handle, row?.dropped].filter((at): at is number => typeof at === 'number')
     return times.length === 0 ? null : Math.min(...times)
   }
-}
-
-/** Managed caches at one provider: all that are registered, those with a live handle, and those that stopped. */
-export interface ManagedCacheCount {
-  provider: string
-  registered: number
-  live: number
-  stopped: number
 }
 
 interface HandleTableRow {

@@ -6,37 +6,28 @@ import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { BarrierAnswer } from '../records/barrier.ts'
 import { Waiters } from '../../waiters.ts'
 
-/** What a caller at a barrier is told. */
-export interface BarrierAnswer {
-  role: 'leader' | 'ready' | 'wait'
-  /** The name under which a leader reports; null for everybody else. */
-  lease: string | null
-  /** Leader: until when it is believed alive. Ready: until when it can be read, as far as is known. Wait: until when its leader is. */
-  until: number | null
-  why: string
-}
-
-/** Fan-out barriers of one account, a row each while somebody leads or has led. Who waits is in memory and asks again. */
+/** Fan-out barriers of one account, with a row for each prefix that has or had a leader. Waiting callers are in memory only. */
 export class Barriers {
   readonly #store: RegistryStore
-  readonly #keeper: ProbeScheduler
+  readonly #scheduler: ProbeScheduler
   readonly #clock: Clock
-  readonly #waiting = new Waiters<null>()
+  readonly #waiters = new Waiters<null>()
 
-  constructor(store: RegistryStore, keeper: ProbeScheduler, clock: Clock) {
+  constructor(store: RegistryStore, scheduler: ProbeScheduler, clock: Clock) {
     this.#store = store
-    this.#keeper = keeper
+    this.#scheduler = scheduler
     this.#clock = clock
   }
 
-  /** Leads, passes, or waits up to `waitMs` for either; then the answer is `wait`. */
+  /** Makes the caller lead or pass, or lets it wait for up to `waitMs` of the product's clock; then the answer is `wait`. */
   async ask(k: number, waitMs: number, leadMs: number): Promise<BarrierAnswer> {
     const deadline = this.#clock.now() + waitMs
     for (;;) {
       const now = this.#clock.now()
-      const step = barrierStep(this.#load(k), this.#state(k), this.#keeper.inFlight(k) !== null, now)
+      const step = barrierStep(this.#load(k), this.#state(k), this.#scheduler.inFlight(k) !== null, now)
       if (step.do === 'lead') {
         const lease = newId('lse')
         this.#store.barriers.save(k, withLeader(lease, now, leadMs))
@@ -46,11 +37,11 @@ export class Barriers {
         return { role: step.do, lease: null, until: step.until, why: step.why }
       }
       const until = Math.min(deadline, step.until ?? deadline)
-      await this.#waiting.wait(k, this.#clock.realMs(Math.max(1, until - now)))
+      await this.#waiters.wait(k, this.#clock.realMs(Math.max(1, until - now)))
     }
   }
 
-  /** A leader says how it went. Throws `conflict` where it leads no more. */
+  /** Stores a leader's report. Throws `conflict` where that lease no longer leads. */
   report(k: number, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
     const next = afterReport(this.#load(k), this.#state(k), lease, outcome)
     if (next === null) {
@@ -65,9 +56,9 @@ export class Barriers {
     return { role: 'ready', lease: null, until: next.readableUntil, why: 'those who wait are released' }
   }
 
-  /** Something happened to a prefix: those who wait at its barrier look again. */
+  /** Lets the callers that wait at a prefix's barrier check again. */
   wake(k: number): void {
-    this.#waiting.wake(k, null)
+    this.#waiters.wake(k, null)
   }
 
   #load(k: number): Barrier {

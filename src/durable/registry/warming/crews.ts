@@ -11,26 +11,27 @@ import type { Registration } from '../../../registration/registration.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { Waiters } from '../../waiters.ts'
 
-/** A crew that nothing moves is looked after so often: what was missed is found then. */
-const LOOK_AGAIN_MS = 15_000
-/** A head that is warm for at least so long need not be written before others read it. */
+/** A crew that makes no progress is checked at this interval, which finds whatever was missed. */
+const CHECK_AGAIN_MS = 15_000
+/** A head that stays warm for at least this time is not written again before the agents read it. */
 const STILL_WARM_MS = 30_000
 export const MOST_OPEN_CREWS = 20
 
+/** Collaborators that `Crews` needs. */
 export interface CrewPorts {
   clock: Clock
   send: (messages: readonly Message[]) => Promise<void>
   rearm: () => Promise<void>
 }
 
-/** Crews of one account: from the order to the last agent's end, over tables alone. Calls are made elsewhere. */
+/** Crews of one account, from the order to the end of the last agent. All state is in the tables; calls are made elsewhere. */
 export class Crews {
   readonly #store: RegistryStore
   readonly #registrar: Registrar
   readonly #flights: SingleFlight
   readonly #ports: CrewPorts
-  readonly #waiting = new Waiters<null, string>()
-  /** Crews that are not over, and when each is looked after if nothing happens before. */
+  readonly #waiters = new Waiters<null, string>()
+  /** When each unfinished crew is checked next, if nothing happens before. */
   readonly #open: Map<string, number>
 
   constructor(store: RegistryStore, registrar: Registrar, flights: SingleFlight, ports: CrewPorts) {
@@ -41,7 +42,7 @@ export class Crews {
     this.#open = new Map(store.crews.open().map(({ id, wakeAt }) => [id, wakeAt]))
   }
 
-  /** Registers everybody and begins. Throws `rate_limited` beyond the limit. */
+  /** Registers heads and agents, and begins to warm them. Throws `rate_limited` beyond `MOST_OPEN_CREWS`. */
   async begin(order: CrewOrder): Promise<Crew> {
     if (this.#open.size >= MOST_OPEN_CREWS) {
       const text = `this account already warms ${MOST_OPEN_CREWS} crews, the most at a time; wait until one is done`
@@ -49,11 +50,11 @@ export class Crews {
     }
     const now = this.#ports.clock.now()
     const { id, strategy, atOnce, groups } = order
-    // Agents before heads: where both are one content, it is the agent's plan that counts.
+    // Agents before heads: where both have the same content, the agent's plan applies.
     const agents = order.agents.map(({ name, required, group, registration, failure, skipped }): CrewAgentWarm => {
       const given = { name, required, group }
-      if (failure !== null) return { ...given, ...nothing('failed'), failure }
-      if (registration === null) return { ...given, ...nothing('skipped'), why: skipped }
+      if (failure !== null) return { ...given, ...warmIn('failed'), failure }
+      if (registration === null) return { ...given, ...warmIn('skipped'), why: skipped }
       return { ...given, ...this.#registered(registration, now) }
     })
     const crew: Crew = {
@@ -68,14 +69,14 @@ export class Crews {
       agents,
     }
     this.#save(crew, now)
-    await this.look()
+    await this.advance()
     return this.crew(id)
   }
 
-  /** A head that is believed warm for a while is not written again. */
+  /** Registers a head. One that is believed warm for `STILL_WARM_MS` is not written again. */
   #head(registration: Registration, now: number): CrewWarm {
     const isKnown = this.#store.prefixes.keyOf('fingerprint', registration.fingerprint) !== null
-    // Somebody may keep it already: their plan stands.
+    // A caller may have given it a plan already: that plan stays.
     const kept = isKnown ? { ...registration, keepWarm: null } : registration
     const head: CrewWarm = { group: null, ...this.#registered(kept, now) }
     const state = head.k === null ? null : this.#store.states.load(head.k)
@@ -86,16 +87,16 @@ export class Crews {
   #registered(registration: Registration, now: number): Omit<CrewWarm, 'group'> {
     try {
       const { k } = this.#registrar.register(registration, now)
-      return { ...nothing('waiting'), k, prefixId: this.#store.prefixes.record(k)?.id ?? null }
+      return { ...warmIn('waiting'), k, prefixId: this.#store.prefixes.record(k)?.id ?? null }
     } catch (thrown) {
       const failure = readFailure(thrown)
       if (failure === null) throw thrown
-      return { ...nothing('failed'), failure }
+      return { ...warmIn('failed'), failure }
     }
   }
 
-  /** Takes down what has ended, and sends what may go now. Called whenever something may have ended. */
-  async look(): Promise<void> {
+  /** Records which calls have ended, and sends those that may start. Called whenever a call may have ended. */
+  async advance(): Promise<void> {
     if (this.#open.size === 0) return
     const now = this.#ports.clock.now()
     const messages: Message[] = []
@@ -107,10 +108,10 @@ export class Crews {
           return
         }
         const before = JSON.stringify(crew)
-        // One that ends at once makes room for the next.
+        // A call that ends at once lets the next one start.
         for (;;) {
-          this.#takeDown(crew)
-          const sent = this.#goOn(crew, now)
+          this.#recordEnds(crew)
+          const sent = this.#startNext(crew, now)
           if (sent === null) break
           messages.push(...sent)
         }
@@ -119,7 +120,7 @@ export class Crews {
         if (!changed && now < wakeAt) return
         if (changed) crew.revision += 1
         this.#save(crew, now)
-        if (changed) this.#waiting.wake(id, null)
+        if (changed) this.#waiters.wake(id, null)
       })
     }
     await this.#ports.send(messages)
@@ -127,13 +128,13 @@ export class Crews {
   }
 
   #save(crew: Crew, now: number): void {
-    const wakeAt = crew.finishedAt === null ? now + LOOK_AGAIN_MS : null
+    const wakeAt = crew.finishedAt === null ? now + CHECK_AGAIN_MS : null
     this.#store.crews.save(crew, wakeAt)
     if (wakeAt === null) this.#open.delete(crew.id)
     else this.#open.set(crew.id, wakeAt)
   }
 
-  #takeDown({ heads, agents }: Crew): void {
+  #recordEnds({ heads, agents }: Crew): void {
     for (const warm of [...heads, ...agents]) {
       if (warm?.step !== 'running') continue
       const job = warm.jobId === null ? null : this.#store.jobs.load(warm.jobId)
@@ -144,16 +145,19 @@ export class Crews {
     }
   }
 
-  /** Queues what may go now; null where nothing may. */
-  #goOn(crew: Crew, now: number): Message[] | null {
+  /** Starts the calls that may start now. Null: there is none. */
+  #startNext(crew: Crew, now: number): Message[] | null {
     const next = nextCrewCalls(crew)
-    const going = [...next.heads.map((index) => crew.heads[index]), ...next.agents.map((index) => crew.agents[index])]
-    if (going.length === 0) return null
-    return going.flatMap((warm) => {
+    const starting = [
+      ...next.heads.map((index) => crew.heads[index]),
+      ...next.agents.map((index) => crew.agents[index]),
+    ]
+    if (starting.length === 0) return null
+    return starting.flatMap((warm) => {
       if (warm == null || warm.k === null) return []
       const head = warm.group === null ? null : (crew.heads[warm.group] ?? null)
       if (head?.step === 'succeeded' && head.k === warm.k) {
-        // It is the head and nothing else: what was written for all is all it needs.
+        // The agent is the same prefix as the head, whose call has written it.
         Object.assign(warm, { step: 'succeeded', receipt: head.receipt, jobId: head.jobId })
         return []
       }
@@ -174,15 +178,16 @@ export class Crews {
     return crew
   }
 
-  /** The crew once it has moved on from `revision`, or as it stands after `waitMs` of this clock. */
+  /** Returns a crew once its revision is above `revision`, or unchanged after `waitMs` of the product's clock. */
   async changed(id: string, revision: number, waitMs: number): Promise<Crew> {
     const crew = this.crew(id)
     if (crew.revision > revision || crew.finishedAt !== null) return crew
-    await this.#waiting.wait(id, this.#ports.clock.realMs(waitMs))
+    await this.#waiters.wait(id, this.#ports.clock.realMs(waitMs))
     return this.crew(id)
   }
 }
 
-function nothing(step: CrewWarm['step']): Omit<CrewWarm, 'group'> {
+/** A call in `step`, without a prefix and without a result. */
+function warmIn(step: CrewWarm['step']): Omit<CrewWarm, 'group'> {
   return { step, k: null, prefixId: null, jobId: null, receipt: null, failure: null, why: '' }
 }

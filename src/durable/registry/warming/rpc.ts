@@ -5,9 +5,11 @@ import type { Registrar } from '../prefixes/registrar.ts'
 import type { Job, Settled } from '../records/claim.ts'
 import type { Crew, CrewOrder } from '../records/crew.ts'
 import type { RegistryStore } from '../tables/tables.ts'
-import type { BarrierAnswer, Barriers } from './barriers.ts'
+import type { BarrierAnswer } from '../records/barrier.ts'
+import type { Barriers } from './barriers.ts'
 import type { Crews } from './crews.ts'
-import type { SingleFlight, Warmed } from './single-flight.ts'
+import type { Warmed } from '../records/warmed.ts'
+import type { SingleFlight } from './single-flight.ts'
 
 /** Collaborators that `WarmingRpc` needs. */
 export interface WarmingRpcPorts {
@@ -75,7 +77,7 @@ export class WarmingRpc {
     askedAt: number,
     required: Asked | null,
   ): Promise<Warmed> {
-    const flight = await this.#flights.fly(k, how, jobId, askedAt, required)
+    const flight = await this.#flights.begin(k, how, jobId, askedAt, required)
     return { view: this.#registrar.viewByKey(k, this.#ports.clock.now()), created, flight }
   }
 

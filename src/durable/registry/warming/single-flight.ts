@@ -3,55 +3,42 @@ import type { Asked } from '../../../core/cache/required.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { endedJob } from '../records/job.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
-import type { Ended, Job, Message, Refused, Settled } from '../records/claim.ts'
-import type { PrefixView } from '../records/prefix-view.ts'
+import type { Ended, Job, Message, Settled } from '../records/claim.ts'
+import type { Flight } from '../records/warmed.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { Waiters } from '../../waiters.ts'
 import type { Lease } from '../../../calls/lease.ts'
 import type { Grants } from '../../../calls/credential.ts'
 
-/** How a warm that was asked for goes on. */
-export type Flight =
-  | ({ role: 'leader'; lease: Lease } & Grants)
-  | { role: 'follower'; k: number; seq: number }
-  | { role: 'queued'; job: Job }
-  | ({ role: 'refused' } & Refused)
-
-export interface Warmed {
-  view: PrefixView
-  created: boolean
-  flight: Flight
-}
-
-/** What flights need of the object around them. */
+/** Collaborators that `SingleFlight` needs. */
 export interface SingleFlightPorts {
   clock: Clock
   send: (messages: readonly Message[]) => Promise<void>
   rearm: () => Promise<void>
-  /** What leases may be used with. */
+  /** What calls may use: secrets by name, and sealed credentials. */
   grants: (leases: readonly Lease[]) => Grants
 }
 
-/** Who asked for a warm, and how they hear of its end: at once, by waiting, or by a job. */
+/** Lets concurrent warms of a prefix share one call: the first caller makes it, the others wait for it or get a job. */
 export class SingleFlight {
   readonly #store: RegistryStore
-  readonly #keeper: ProbeScheduler
+  readonly #scheduler: ProbeScheduler
   readonly #registrar: Registrar
   readonly #ports: SingleFlightPorts
   readonly #clock: Clock
-  readonly #waiting = new Waiters<Ended>()
+  readonly #waiters = new Waiters<Ended>()
 
-  constructor(store: RegistryStore, keeper: ProbeScheduler, registrar: Registrar, ports: SingleFlightPorts) {
+  constructor(store: RegistryStore, scheduler: ProbeScheduler, registrar: Registrar, ports: SingleFlightPorts) {
     this.#store = store
-    this.#keeper = keeper
+    this.#scheduler = scheduler
     this.#registrar = registrar
     this.#ports = ports
     this.#clock = ports.clock
   }
 
-  /** Sends, shares or queues the call that a caller asks for: `how` says which of it they want. */
-  async fly(
+  /** Begins a warm as `how` says: the caller makes the call, waits for the call in flight, or gets a job. */
+  async begin(
     k: number,
     how: 'now' | 'later' | 'no',
     jobId: string,
@@ -70,35 +57,35 @@ export class SingleFlight {
     }
     const shared = how === 'now' ? this.#endedSince(k, askedAt) : null
     if (shared !== null) return { role: 'follower', k, seq: shared }
-    const given = how === 'now' ? this.#keeper.warmNow(k, now) : null
+    const lead = how === 'now' ? this.#scheduler.warmNow(k, now) : null
     await this.#ports.rearm()
-    if (given === null) return { role: 'follower', k, seq: this.#keeper.inFlight(k) ?? 0 }
-    if ('refused' in given) return { role: 'refused', ...given.refused }
-    return { role: 'leader', lease: given.lease, ...this.#ports.grants([given.lease]) }
+    if (lead === null) return { role: 'follower', k, seq: this.#scheduler.inFlight(k) ?? 0 }
+    if ('refused' in lead) return { role: 'refused', ...lead.refused }
+    return { role: 'leader', lease: lead.lease, ...this.#ports.grants([lead.lease]) }
   }
 
   /**
-   * A warm in the background, with the messages that are still to be sent for it. One that waits already is on its way to be
-   * answered: whoever asks meanwhile shares it, and its one call.
+   * Makes a job for a background warm, and the messages to send for it. A job that waits for the same answer is shared, so that
+   * it takes no call of its own.
    */
   queue(k: number, jobId: string, now: number, required: Asked | null): { job: Job; messages: Message[] } {
     const waiting = this.#waitingJob(k, required)
     if (waiting !== null) return { job: waiting, messages: [] }
-    const isOnItsWay = (this.#store.states.load(k)?.jobs.length ?? 0) > 0 || this.#keeper.inFlight(k) !== null
+    const hasCall = (this.#store.states.load(k)?.jobs.length ?? 0) > 0 || this.#scheduler.inFlight(k) !== null
     const job = this.#job(k, jobId, now, required)
-    return { job, messages: isOnItsWay ? [] : [this.#keeper.warmLater(k, now)] }
+    return { job, messages: hasCall ? [] : [this.#scheduler.warmLater(k, now)] }
   }
 
-  /** The claim whose call was answered after `askedAt`, with none in flight now; null when there is none. */
+  /** The claim whose call was answered after `askedAt`. Null: there is none, or a call is in flight now. */
   #endedSince(k: number, askedAt: number): number | null {
-    if (this.#keeper.inFlight(k) !== null) return null
+    if (this.#scheduler.inFlight(k) !== null) return null
     const state = this.#store.states.load(k)
     const last = state?.lastReceipt ?? null
     if (state === null || last === null || state.failuresInRow > 0) return null
     return last.at + last.latencyMs > askedAt ? state.settledSeq : null
   }
 
-  /** A job that the next settlement of a prefix answers: for background warms, and for callers who waited too long. */
+  /** Stores a job that the next settlement of the prefix answers: for a background warm, or a caller that waited too long. */
   #job(k: number, id: string, now: number, required: Asked | null): Job {
     const view = this.#registrar.viewByKey(k, now)
     const job: Job = {
@@ -116,7 +103,7 @@ export class SingleFlight {
     return job
   }
 
-  /** One that waits for the same: whoever does not require the cache is not failed for somebody else who does. */
+  /** A queued job with the same requirement. A job that does not require the cache must not fail because another one does. */
   #waitingJob(k: number, required: Asked | null): Job | null {
     for (const id of this.#store.states.load(k)?.jobs ?? []) {
       const job = this.#store.jobs.load(id)
@@ -125,10 +112,10 @@ export class SingleFlight {
     return null
   }
 
-  /** A caller waited long enough for claim `seq`: it becomes a job, shared by all who wait, or is answered if it just ended. */
+  /** Turns a caller's wait for claim `seq` into a job, which other callers may share. Answers it if the claim just ended. */
   async promote(k: number, jobId: string, seq: number, required: Asked | null = null): Promise<Job> {
     const now = this.#clock.now()
-    if (this.#keeper.inFlight(k) !== null) {
+    if (this.#scheduler.inFlight(k) !== null) {
       return this.#waitingJob(k, required) ?? this.#job(k, jobId, now, required)
     }
     const settled = this.#settledAs(k, seq)
@@ -151,20 +138,20 @@ export class SingleFlight {
     if (job.status === 'queued' && state !== null)
       this.#store.states.save(k, { ...state, jobs: [...state.jobs, jobId] }, [])
     this.#store.jobs.save(k, job)
-    if (job.status === 'queued') await this.check([k])
+    if (job.status === 'queued') await this.checkAgain([k])
     return job
   }
 
-  /** Sends one more call for prefixes whose jobs a settlement left in doubt. */
-  async check(keys: readonly number[]): Promise<void> {
+  /** Sends one more call for each prefix with jobs that a settlement left in doubt. */
+  async checkAgain(keys: readonly number[]): Promise<void> {
     const now = this.#clock.now()
     const open = keys.filter(
-      (k) => (this.#store.states.load(k)?.jobs.length ?? 0) > 0 && this.#keeper.inFlight(k) === null,
+      (k) => (this.#store.states.load(k)?.jobs.length ?? 0) > 0 && this.#scheduler.inFlight(k) === null,
     )
-    await this.#ports.send(open.map((k) => this.#keeper.warmLater(k, now)))
+    await this.#ports.send(open.map((k) => this.#scheduler.warmLater(k, now)))
   }
 
-  /** How claim `seq`, which is not in flight any more, ended. */
+  /** How claim `seq` ended, which is no longer in flight. */
   #settledAs(k: number, seq: number): Settled {
     const state = this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'the prefix was deleted')
@@ -180,30 +167,31 @@ export class SingleFlight {
     const job = this.#store.jobs.load(id)
     if (job === null) throw new Failure('not_found', 'there is no such job')
     const k = this.#store.prefixes.keyOf('id', job.prefixId)
-    if (job.status === 'queued' && k !== null && this.#keeper.inFlight(k) !== null) return { ...job, status: 'running' }
+    if (job.status === 'queued' && k !== null && this.#scheduler.inFlight(k) !== null)
+      return { ...job, status: 'running' }
     return job
   }
 
-  /** A job once its status is no longer `status`, or as it stands after `waitMs` of this clock. */
+  /** Returns a job once its status is no longer `status`, or unchanged after `waitMs` of the product's clock. */
   async jobChanged(id: string, status: Job['status'], waitMs: number): Promise<Job> {
     const job = this.job(id)
     const k = this.#store.prefixes.keyOf('id', job.prefixId)
     if (job.status !== status || job.finishedAt !== null || k === null) return job
-    await this.#waiting.wait(k, this.#clock.realMs(waitMs))
+    await this.#waiters.wait(k, this.#clock.realMs(waitMs))
     return this.job(id)
   }
 
-  /** Waits for the call that was in flight as claim `seq`; null after `waitMs` of this clock. */
+  /** Waits for the call that was in flight as claim `seq`. Null: it had not ended after `waitMs` of the product's clock. */
   async ended(k: number, seq: number, waitMs: number): Promise<Settled | null> {
     const state = this.#store.states.load(k)
     if (state === null) throw new Failure('not_found', 'the prefix was deleted')
     if (state.settledSeq >= seq) return this.#settledAs(k, seq)
-    const ended = await this.#waiting.wait(k, this.#clock.realMs(waitMs))
+    const ended = await this.#waiters.wait(k, this.#clock.realMs(waitMs))
     return ended?.settled ?? null
   }
 
-  /** Tells those who wait that calls ended. */
+  /** Wakes the callers that wait for these calls. */
   wake(ended: readonly Ended[]): void {
-    for (const one of ended) this.#waiting.wake(one.k, one)
+    for (const one of ended) this.#waiters.wake(one.k, one)
   }
 }

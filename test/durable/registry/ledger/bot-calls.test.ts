@@ -3,7 +3,7 @@ import { BotCallLedger } from '../../../../src/durable/registry/ledger/bot-calls
 import type { BotCallEnded } from '../../../../src/durable/registry/ledger/bot-calls.ts'
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { ledgerEntries } from '../../../../src/durable/registry/ledger/pages.ts'
-import type { LedgerPlace } from '../../../../src/durable/registry/ledger/pages.ts'
+import type { LedgerPlace } from '../../../../src/durable/registry/records/ledger.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { NOON } from '../../../support/sample.ts'
 import { nodeSql } from '../../../support/node-sql.ts'

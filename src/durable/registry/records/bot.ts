@@ -1,0 +1,86 @@
+import type { LiveLimits } from '../../../core/conversation/lifecycle.ts'
+import type { ChatWindowState } from '../../../core/conversation/window.ts'
+import type { KeepWarm } from '../../../core/planning/plan.ts'
+
+/** The configuration that a bot was created with. */
+export interface BotConfig {
+  account: string
+  provider: string
+  model: string
+  credential: { name: string; generation: number }
+  historyTokens: number
+  maxOutputTokens: number
+  injectTime: boolean
+  /** Null: the bot sends no cache controls. */
+  cache: BotCache | null
+  /** Absent from bots that were created before tools existed. */
+  tools?: BotTool[]
+  maxIterations?: number
+  /** Whether the model may end a turn by calling the exit tool. */
+  exitTool?: boolean
+  summarize?: boolean
+  /** How the conversation is kept warm between turns. Absent: the default plan. */
+  keepWarm?: KeepWarm
+}
+
+export interface BotCache {
+  retention: string
+  key: string
+}
+
+/** A tool that is called over HTTP. */
+export interface BotTool {
+  name: string
+  description: string
+  /** JSON schema of the arguments. */
+  parametersText: string
+  url: string
+  timeoutMs: number
+}
+
+/** Most model calls of one turn, where the configuration sets no other number. */
+export const MAX_ITERATIONS = 10
+
+export interface BotTotals {
+  turns: number
+  inputTokens: number
+  cachedTokens: number
+  writtenTokens: number
+  outputTokens: number
+  /** Answers whose cost is not known; no sum contains them. */
+  unpriced: number
+}
+
+export interface BotState {
+  config: BotConfig | null
+  window: ChatWindowState
+  totals: BotTotals
+  last: { turn: string; at: number; text: string } | null
+}
+
+const EMPTY: ChatWindowState = { system: [], summaries: [], recent: [] }
+const NONE: BotTotals = {
+  turns: 0,
+  inputTokens: 0,
+  cachedTokens: 0,
+  writtenTokens: 0,
+  outputTokens: 0,
+  unpriced: 0,
+}
+
+/** The state of a bot that was not started. */
+export const NOT_BEGUN: BotState = { config: null, window: EMPTY, totals: NONE, last: null }
+
+/** The name of a bot's object. It contains the account, so that no other account's call can reach it. */
+export function botName(account: string, id: string): string {
+  return `${account}/${id}`
+}
+
+/** The initial state of a bot. */
+export function newBotState(config: BotConfig, systemPrompt: string): BotState {
+  const system = systemPrompt === '' ? [] : [{ role: 'system' as const, text: systemPrompt }]
+  return { config, window: { ...EMPTY, system }, totals: NONE, last: null }
+}
+
+/** Limits that are given when a bot starts. */
+export type BotLimits = Partial<Pick<LiveLimits, 'idleTimeoutMs' | 'costBudgetNanos' | 'maxHistory'>>
