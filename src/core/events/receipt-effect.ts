@@ -24,7 +24,7 @@ export interface AnsweredCall {
 
 type Patch = Partial<PrefixState>
 
-/** What the answer says of the entry and of its retention. */
+/** What the answer proves about the entry and its retention. */
 export function receiptEffect(call: AnsweredCall): Effect {
   return EFFECTS[call.reading.kind](call)
 }

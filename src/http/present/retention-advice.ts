@@ -42,7 +42,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const context = { keepWarm, facts, estimatedTokens, outputFloor, grainMs }
   const handle = handleHolding(record, tokens, facts, now)
   const other = cheaperAlternative(state, context, now, handle === null ? [] : [handle])
-  if (other === null || (other.seen === 0 && other.nanos > CLEAR_SHARE * other.insteadOfNanos)) return []
+  if (other === null || (other.gapCount === 0 && other.nanos > CLEAR_SHARE * other.insteadOfNanos)) return []
   const by = gapWords(other)
   const [is, instead] = [dollars(other.insteadOfNanos), dollars(other.nanos)]
   if (other.name === handle?.name) {

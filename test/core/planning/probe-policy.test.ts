@@ -16,7 +16,7 @@ import {
 import type { Holding } from '../../../src/core/planning/probe-policy.ts'
 import { context, facts, NOON, planned, usage, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
-import { learnArrival, remember, REMEMBERED_GAPS, unpackGaps } from '../../../src/core/demand/idle-gaps.ts'
+import { gapsAfterArrival, addGap, RECENT_GAPS, unpackGaps } from '../../../src/core/demand/idle-gaps.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const hour: Holding = { name: '1h', ttlMs: HOUR_MS, everyMs: 55 * MINUTE_MS, write: 2, read: 0.1, probe: 0.1 }
@@ -24,7 +24,7 @@ const five: Holding = { name: '5m', ttlMs: 5 * MINUTE_MS, everyMs: 4.5 * MINUTE_
 const exactly = (...lengthsMs: number[]): Forecast => ({
   lengthsMs,
   weights: lengthsMs.map(() => 1 / lengthsMs.length),
-  seen: lengthsMs.length,
+  gapCount: lengthsMs.length,
 })
 
 describe('the number of probes in a gap', () => {
@@ -104,7 +104,9 @@ describe('the number of probes in a gap', () => {
     expect(choiceWhy(horizon(hour, law, 0), law)).toContain(
       'held at 1h: up to 3 probes cost less than the rewrite that 100 %',
     )
-    expect(choiceWhy(horizon(hour, law, 0), { ...law, seen: 1 })).toContain('by its last gap and those of like traffic')
+    expect(choiceWhy(horizon(hour, law, 0), { ...law, gapCount: 1 })).toContain(
+      'by its last gap and those of like traffic',
+    )
   })
 })
 
@@ -173,28 +175,28 @@ describe('the remembered gaps', () => {
   })
 
   it('are bounded, lose the oldest short ones first, and leave out the shortest', () => {
-    let gaps = remember([], { startAt: 0, lengthMs: MINUTE_MS })
+    let gaps = addGap([], { startAt: 0, lengthMs: MINUTE_MS })
     expect(gaps).toEqual([])
-    for (let index = 1; index <= 3 * REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: index, lengthMs: HOUR_MS })
+    for (let index = 1; index <= 3 * RECENT_GAPS; index++) {
+      gaps = addGap(gaps, { startAt: index, lengthMs: HOUR_MS })
     }
-    expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
-    expect(gaps[0]?.startAt).toBe(REMEMBERED_GAPS + 1)
-    for (let index = 1; index <= REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: 1_000 + index, lengthMs: 10 * MINUTE_MS })
+    expect(gaps).toHaveLength(2 * RECENT_GAPS)
+    expect(gaps[0]?.startAt).toBe(RECENT_GAPS + 1)
+    for (let index = 1; index <= RECENT_GAPS; index++) {
+      gaps = addGap(gaps, { startAt: 1_000 + index, lengthMs: 10 * MINUTE_MS })
     }
-    expect(gaps.filter(({ lengthMs }) => lengthMs === HOUR_MS)).toHaveLength(REMEMBERED_GAPS)
-    for (let index = 1; index <= REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: 2_000 + index, lengthMs: 10 * MINUTE_MS })
+    expect(gaps.filter(({ lengthMs }) => lengthMs === HOUR_MS)).toHaveLength(RECENT_GAPS)
+    for (let index = 1; index <= RECENT_GAPS; index++) {
+      gaps = addGap(gaps, { startAt: 2_000 + index, lengthMs: 10 * MINUTE_MS })
     }
-    expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
+    expect(gaps).toHaveLength(2 * RECENT_GAPS)
     expect(gaps.filter(({ lengthMs }) => lengthMs < HOUR_MS).every(({ startAt }) => startAt > 2_000)).toBe(true)
   })
 
   it('are split by a late report', () => {
-    const packed = learnArrival([], NOON, NOON + HOUR_MS)
+    const packed = gapsAfterArrival([], NOON, NOON + HOUR_MS)
     expect(unpackGaps(packed)).toEqual([{ startAt: NOON, lengthMs: HOUR_MS }])
-    expect(unpackGaps(learnArrival(packed, NOON + HOUR_MS, NOON + 20 * MINUTE_MS))).toEqual([
+    expect(unpackGaps(gapsAfterArrival(packed, NOON + HOUR_MS, NOON + 20 * MINUTE_MS))).toEqual([
       { startAt: NOON, lengthMs: 20 * MINUTE_MS },
       { startAt: NOON + 20 * MINUTE_MS, lengthMs: 40 * MINUTE_MS },
     ])

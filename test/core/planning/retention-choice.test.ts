@@ -14,7 +14,7 @@ import {
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { ModelFacts, RetentionOffer } from '../../../src/core/model/facts.ts'
 import { assumed, context, facts, fiveMinutes, NOON, planned, usage, warmState } from '../../support/sample.ts'
-import { learnArrival } from '../../../src/core/demand/idle-gaps.ts'
+import { gapsAfterArrival } from '../../../src/core/demand/idle-gaps.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
@@ -35,7 +35,7 @@ function gapsOf(lengthsMs: readonly number[]): readonly number[] {
   return lengthsMs.reduce<readonly number[]>((gaps, length) => {
     const before = at
     at += length
-    return learnArrival(gaps, before, at)
+    return gapsAfterArrival(gaps, before, at)
   }, [])
 }
 
@@ -149,7 +149,7 @@ describe('a retention that is chosen again', () => {
       read: 0.1,
       probe: 0.1,
     }
-    const foresight = { lengthsMs: [48 * HOUR_MS], weights: [1], seen: 30 }
+    const foresight = { lengthsMs: [48 * HOUR_MS], weights: [1], gapCount: 30 }
     const at = (write: number, standing?: string) =>
       retentionFor([five, { ...five, name: '1h', ttlMs: HOUR_MS, everyMs: HOUR_MS, write }], foresight, 0, standing)
         ?.holding.name

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { applyArrivals, flushTally } from '../../../src/core/events/arrived.ts'
 import type { HistoryRow } from '../../../src/core/prefix/history.ts'
 import { historyNeededFrom, observedTraffic } from '../../../src/core/prefix/observed-traffic.ts'
-import { counted, fadedCounts } from '../../../src/core/demand/request-rate.ts'
+import { addRequests, decayedCounts } from '../../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import { rollUpRows } from '../../../src/core/prefix/history-roll-up.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
@@ -56,8 +56,8 @@ test('the history of a week gives the request rate at the start of each idle gap
       for (const { startAt, requests } of gaps) {
         const known = knew.get(startAt)
         if (known === undefined) throw new Error('a gap that began with no request')
-        const told = fadedCounts(requests, startAt)
-        fadedCounts(known, startAt).forEach((count, index) => {
+        const told = decayedCounts(requests, startAt)
+        decayedCounts(known, startAt).forEach((count, index) => {
           // A row covers a minute; the shortest half-life is ten minutes.
           expect(Math.abs(Math.log1p(told[index] ?? 0) - Math.log1p(count))).toBeLessThan(index === 0 ? 0.5 : 0.2)
         })
@@ -93,20 +93,20 @@ test('a burst before a gap counts before it, although its row was written later'
   const { gaps } = observedTraffic(state, rows, NOON + 9 * HOUR_MS)
   expect(gaps).toHaveLength(2)
   expect(gaps[0]?.requests.counts[4]).toBeCloseTo(5, 1)
-  expect(fadedCounts(gaps[1]!.requests, NOON + 3 * HOUR_MS)[4]).toBeCloseTo(6, 0)
+  expect(decayedCounts(gaps[1]!.requests, NOON + 3 * HOUR_MS)[4]).toBeCloseTo(6, 0)
 })
 
 test('a prefix without history still has the requests that began its gaps', () => {
   expect(observedTraffic(warmState(NOON), [], NOON)).toEqual({ gaps: [], last: null })
   const { state } = observed([NOON, NOON + HOUR_MS])
   const { gaps, last } = observedTraffic(state, [], NOON + 2 * HOUR_MS)
-  expect(gaps).toEqual([{ startAt: NOON, lengthMs: HOUR_MS, requests: counted(null, NOON) }])
+  expect(gaps).toEqual([{ startAt: NOON, lengthMs: HOUR_MS, requests: addRequests(null, NOON) }])
   expect(last?.requests).toEqual(state.requests)
 })
 
 test('the history is read only as far back as a count lasts', () => {
   const { state } = observed([NOON, NOON + HOUR_MS])
   const from = historyNeededFrom(state)
-  expect(fadedCounts(counted(null, from), NOON)[4]).toBeLessThan(0.01)
-  expect(fadedCounts(counted(null, from + 8 * 24 * 60 * MINUTE_MS), NOON)[4]).toBeGreaterThan(0.01)
+  expect(decayedCounts(addRequests(null, from), NOON)[4]).toBeLessThan(0.01)
+  expect(decayedCounts(addRequests(null, from + 8 * 24 * 60 * MINUTE_MS), NOON)[4]).toBeGreaterThan(0.01)
 })
