@@ -25,7 +25,7 @@ export function providersDoc(): string {
     ...cards.map((card) => {
       const variables = variablesOf(card).map((name) => `\`${name}\``)
       const warmed = card.refusal === undefined ? 'yes' : card.refusal.byDefault ? 'only if allowed' : 'no'
-      return `| [\`${card.id}\`](#${card.id}) | ${card.dialect} | \`${card.secret}\` | ${variables.join(', ')} | ${warmed} |`
+      return `| [\`${card.id}\`](#${card.id}) | ${card.dialect.id} | \`${card.secret}\` | ${variables.join(', ')} | ${warmed} |`
     }),
     '',
     ...cards.flatMap(section),

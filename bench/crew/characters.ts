@@ -8,7 +8,7 @@ import type { Usage } from '../../src/core/model/usage.ts'
 export async function asked(lab: Lab, now: () => number, provider: string, body: Record<string, unknown>) {
   const card = cardById(provider)
   if (card === undefined) throw new Error(`no card for ${provider}`)
-  const isAnthropic = card.dialect === 'anthropic-messages'
+  const isAnthropic = card.dialect.id === 'anthropic-messages'
   const startedAt = now()
   const answer = await lab.fetch(
     new Request(`http://lab.test${isAnthropic ? '/anthropic/v1/messages' : '/openai/v1/chat/completions'}`, {

@@ -2,7 +2,7 @@
  * What each sign of a return weighs, learned from a folder of traces: `node bench/policy/fit-returns.ts DIR` prints
  * src/core/demand/return-weights.ts. Run it after fit.ts, since like traffic is one of the signs.
  */
-import { kindsOf, usualReturns } from '../../src/core/demand/forecast.ts'
+import { kindsOf, typicalReturns } from '../../src/core/demand/forecast.ts'
 import type { Lessons, Prior } from '../../src/core/demand/forecast.ts'
 import { ageAt, returnFeatures, RETURN_FEATURES, STEPS } from '../../src/core/demand/return-features.ts'
 import { fit } from './fit.ts'
@@ -56,7 +56,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
     const look = (startAt: number, lengthMs: number, index: number, ended: boolean): void => {
       const steps = stepsOf(lengthMs)
       if (steps === 0) return
-      const usual = usualReturns(kindsOf(gaps.slice(-REMEMBERED_GAPS), prior), steps, prior)
+      const usual = typicalReturns(kindsOf(gaps.slice(-REMEMBERED_GAPS), prior), steps, prior)
       const requests = stream.counted[index]
       if (requests === undefined) throw new Error(`stream ${stream.name}: no count of requests at gap ${index}`)
       examples.signs.set(returnFeatures(gaps, startAt, usual, requests), row * RETURN_FEATURES)

@@ -6,6 +6,12 @@ import type { Environment } from '../runtime/env.ts'
 /** How a call leaves through a region. */
 export type SendThrough = (region: DurableObjectLocationHint, call: Omit<Call, 'signal'>) => Promise<Sent>
 
+/** A call as plain data: it crosses between objects, of which one may still run the version before. */
+export type ForwardedCall = Omit<Call, 'signal' | 'card'> & {
+  /** `dialect`: the id of the wire format. */
+  card: Pick<Call['card'], 'auth' | 'headers'> & { dialect: string }
+}
+
 /** Between two objects; the call itself has its own time-out. */
 const ROAD_MS = 2_000
 
@@ -22,7 +28,7 @@ export function throughEgress(env: Pick<Environment, 'EGRESS'>): SendThrough {
     })
     try {
       const stub = env.EGRESS.get(env.EGRESS.idFromName(region), { locationHint: region })
-      const sent = await Promise.race([stub.send({ ...call, card: { auth, headers, dialect } }), late])
+      const sent = await Promise.race([stub.send({ ...call, card: { auth, headers, dialect: dialect.id } }), late])
       return sent.kind === 'failed' ? sent : { ...sent, headers: new Headers(sent.headers as HeadersInit) }
     } catch {
       // What was thrown may hold the call, and the call holds a credential. Whether it was sent, nobody knows.

@@ -1,6 +1,5 @@
 import { failureValue } from '../contract/failure.ts'
 import { markOf } from '../core/managed-cache/ownership.ts'
-import { managedCacheDialectOf } from '../providers/managed-cache/registry.ts'
 import { cardById } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -33,8 +32,8 @@ export async function runManagedCacheLease(
   const startedAt = clock.now()
   if (startedAt > lease.sendBy) return { ...base, startedAt, kind: 'not_sent', why: 'its time had passed' }
   const card = cardById(lease.provider)
-  const dialect = card === undefined ? null : managedCacheDialectOf(card)
-  if (card === undefined || dialect === null) {
+  const dialect = card?.managedCaches
+  if (card === undefined || dialect === undefined) {
     const failure = failureValue('unsupported', 'this provider has no managed caches (any more)')
     return { ...base, startedAt, kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
   }

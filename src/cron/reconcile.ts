@@ -1,7 +1,6 @@
 import { readMark } from '../core/managed-cache/ownership.ts'
 import { accessWith } from '../calls/credential.ts'
 import type { ListedOurs, ListedWith } from '../durable/registry/records/managed-cache.ts'
-import { managedCacheDialectOf } from '../providers/managed-cache/registry.ts'
 import { cardById, cards } from '../providers/registry.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -29,9 +28,9 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
   if (!(await directory.takeReconcile(clock.now(), RECONCILE_MS))) return
   let complete = true
   for (const card of cards) {
-    const dialect = managedCacheDialectOf(card)
+    const dialect = card.managedCaches
     const access = accessTo(card, env)
-    if (dialect === null || access.credential === null || access.refusal !== null) continue
+    if (dialect === undefined || access.credential === null || access.refusal !== null) continue
     try {
       if (!(await reconcileAt(access, dialect, env, clock, null))) complete = false
     } catch (thrown) {
@@ -45,7 +44,7 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
 
 /** The same with the accounts' own credentials. One that does not work keeps no other from being read, and waits for the next time. */
 async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> {
-  const withHandles = cards.filter((card) => managedCacheDialectOf(card) !== null)
+  const withHandles = cards.filter((card) => card.managedCaches !== undefined)
   for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
     try {
       for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withHandles.map((card) => card.id)))
@@ -59,8 +58,8 @@ async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> 
 async function reconcileWith(credential: StoredCredential, env: Environment, clock: Clock): Promise<void> {
   const { account, name, generation } = credential
   const card = cardById(credential.provider)
-  const dialect = card === undefined ? null : managedCacheDialectOf(card)
-  if (card === undefined || dialect === null) return
+  const dialect = card?.managedCaches
+  if (card === undefined || dialect === undefined) return
   const wanted = { credential: name, credentialGeneration: generation }
   try {
     const access = accessWith(wanted, accessTo(card, env), [], [credential], env)

@@ -1,5 +1,8 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { Call, Sent } from '../providers/transport/send.ts'
+import { failureValue } from '../contract/failure.ts'
+import type { ForwardedCall } from '../calls/egress.ts'
+import { dialectById } from '../providers/registry.ts'
+import type { Sent } from '../providers/transport/send.ts'
 import { transport } from '../calls/send.ts'
 import type { Environment } from '../runtime/env.ts'
 
@@ -13,8 +16,12 @@ export type ForwardedSent =
  * because of where it came from, from here.
  */
 export class Egress extends DurableObject<Environment> {
-  async send(call: Omit<Call, 'signal'>): Promise<ForwardedSent> {
-    const sent = await transport.send(call)
+  async send(call: ForwardedCall): Promise<ForwardedSent> {
+    const dialect = dialectById(call.card.dialect)
+    if (dialect === undefined) {
+      return { kind: 'failed', failure: failureValue('internal', 'The request was not sent.'), outcomeKnown: true }
+    }
+    const sent = await transport.send({ ...call, card: { ...call.card, dialect } })
     return sent.kind === 'failed' ? sent : { ...sent, headers: [...sent.headers] }
   }
 }

@@ -1,8 +1,13 @@
+import type { Breakpoints } from '../core/conversation/breakpoints.ts'
+import type { ChatMessage } from '../core/conversation/window.ts'
+import type { Reply, ToolDefinition } from '../core/conversation/turn.ts'
+import type { Edit } from '../core/prompt/json-edit.ts'
+import type { JsonNode, JsonObject } from '../core/prompt/json-text.ts'
 import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive, ModelFacts } from '../core/model/facts.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { FailureValue } from '../contract/failure.ts'
-import type { DialectId } from './card.ts'
+import type { Wire } from './wire.ts'
 
 /** What a caller asks of the cache, in the one normalised form. Absent members mean: the provider's default. */
 export interface CacheRequest {
@@ -93,12 +98,26 @@ export interface ProbeAnswer {
   model: string | null
 }
 
+/** A wire format as cards name it: what is the same at every provider that speaks it, and how a card's dialect is made. */
+export interface DialectDefinition {
+  /** Shown by `GET /providers` and in the documents. */
+  id: string
+  /** What holds where a card names no difference. */
+  wire: Wire
+  /** The client that carries its requests: the vendor's SDK, or plain `fetch`. */
+  client: 'anthropic-sdk' | 'openai-sdk' | 'fetch'
+  /** Path on the local simulator, in development. Absent: the simulator does not speak it. */
+  labPath?: string
+  /** Whether a body of unknown origin is in this format, by members that it does not share with those before it in the registry. */
+  recognises(root: JsonNode): boolean
+  create(wire: Wire): Dialect
+}
+
 /**
- * A wire format. Pure both ways: it describes a call and reads an answer, and never fetches.
+ * A wire format with a card's differences. Pure both ways: it describes a call and reads an answer, and never fetches.
  * Throws `Failure` (`invalid_request` naming the field, `unsupported`) for bodies it cannot take.
  */
 export interface Dialect {
-  id: DialectId
   /** Finds where the prefix ends, cuts the body there, and reads out what a provider would compare. */
   prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix
   /** Writes the neutral form as a native body. All of it is the prefix, which `renderNeutral` (neutral.ts) tells `prepare`. */
@@ -116,6 +135,102 @@ export interface Dialect {
   readUsage(usage: unknown): Usage | null
   /** What an error answer means; never carries the provider's own text. */
   readError(status: number, headers: Headers, text: string): ErrorReading
+  /** Members of a body that are rendered into the prompt, in the order in which they are rendered. */
+  sections: readonly Section[]
+  markers: CacheMarkers
+  lint: LintLayout
+  turns: TurnFormat
+  /** What the format allows on a model that no row of a card describes. */
+  unknownModel: Pick<ModelFacts, 'primitives' | 'writesReported'>
+  /** Output tokens that a plan counts with: the most that a probe of the format may have to ask for. */
+  outputFloor: number
+}
+
+/** A member of the body that is rendered into the prompt; a format may have two spellings for one. */
+export interface Section {
+  names: readonly string[]
+  /** A list of blocks, one value, blocks that may be written as one string, or turns that hold blocks in `parts`. */
+  kind: 'list' | 'value' | 'blocks' | 'turns'
+  parts: string
+  /** The member that it lies in; null: it is the body's own. */
+  outer: string | null
+}
+
+/** A request body: its text, and the JSON that was read from it. */
+export interface ReadBody {
+  text: string
+  root: JsonObject
+}
+
+/** How the cache markers of a format are found and set. They are controls, and no part of the prompt. */
+export interface CacheMarkers {
+  /** Members of a block that mark its end. */
+  members: readonly string[]
+  /** Member of an element that is a marker by itself, behind the block that it marks; null: the format has none. */
+  element: string | null
+  /**
+   * The body with a marker behind one of its blocks; the same text where one stands there. Null where the format has no markers, or
+   * no place for one there. `turn` is the turn that holds the block, if one does.
+   */
+  behind(body: ReadBody, block: { node: JsonNode; turn: JsonNode | null }, retention: string): string | null
+  /** Edits that mark the end of the body and put all of its markers at `retention`. None where markers state no lifetime. */
+  atEnd(body: ReadBody, retention: string): Edit[]
+  /** Edits that put the body's own markers at `retention`. None where markers state no lifetime. */
+  atRetention(body: ReadBody, retention: string): Edit[]
+}
+
+/** How a wire format lays out what lint reads, and which of its parameters lint knows. */
+export interface LintLayout {
+  tools: readonly string[]
+  /** Members that hold the system prompt: a text, a list of parts, or an object with parts. */
+  system: readonly string[]
+  turns: string
+  parts: string
+  /** Member of a part that marks a breakpoint; a part that consists of it is a marker for the one in front. */
+  marker: string | null
+  /** Markers that a request may carry; null: no limit. */
+  maxMarkers: number | null
+  /** How many blocks a lookup goes back from a marker; null: it does not. */
+  lookback: number | null
+  parameters: readonly ParameterRule[]
+}
+
+/** A parameter that is compared with the prefix, or that moves it, although it does not look like prompt. */
+export interface ParameterRule {
+  path: readonly string[]
+  when: (node: JsonNode) => boolean
+  message: string
+  fix: string
+}
+
+/** One call of a turn, as it is asked of a model. */
+export interface Conversation {
+  model: string
+  /** System messages in front; the last one is the user's, or a tool's. */
+  messages: readonly ChatMessage[]
+  marks: Breakpoints
+  /** Said behind the last breakpoint, because it is another text each time; null: nothing. */
+  aside: string | null
+  maxOutputTokens: number
+  /** null: nothing is asked of the cache. `key` is one and the same for a whole conversation. */
+  cache: { retention: string; key: string } | null
+  /** The same in every call of a conversation: another list is another prompt. */
+  tools: readonly ToolDefinition[]
+  /** The tools stay listed, and none may be called. */
+  noTools: boolean
+  stream: boolean
+}
+
+/** How one wire format holds a conversation. Pure both ways, as a dialect is. */
+export interface TurnFormat {
+  /** Equal turns are equal bytes, and what a turn adds is at its end. */
+  request(conversation: Conversation): ProbeRequest
+  /** What the model said and called, from the JSON objects of its answer. */
+  reply(events: readonly Readonly<Record<string, unknown>>[], streamed: boolean): Reply
+  /** The text that one event of a stream adds. */
+  delta(event: Readonly<Record<string, unknown>>): string
+  /** Whether a prefix that is kept warm may end at a tool's result; where it may not, it ends at the user's message before. */
+  endsAtResults: boolean
 }
 
 export interface ErrorReading {

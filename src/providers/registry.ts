@@ -1,5 +1,6 @@
 import { atHour } from '../core/model/price.ts'
-import type { ModelFacts, Price, Primitive } from '../core/model/facts.ts'
+import type { JsonNode } from '../core/prompt/json-text.ts'
+import type { ModelFacts, Price } from '../core/model/facts.ts'
 import { anthropic } from './cards/anthropic.ts'
 import { azureOpenai, azureOpenaiChat } from './cards/azure.ts'
 import { bedrock, bedrockOpenai } from './cards/bedrock.ts'
@@ -20,14 +21,14 @@ import { xai, xaiResponses } from './cards/xai.ts'
 import { anthropicMessages } from './dialects/anthropic-messages/dialect.ts'
 import { bedrockConverse } from './dialects/bedrock-converse/dialect.ts'
 import { geminiContent } from './dialects/gemini-content/dialect.ts'
-import { openaiChat as openaiChatDialect } from './dialects/openai/chat.ts'
+import { chatCompletions } from './dialects/openai/chat.ts'
 import { openaiResponses } from './dialects/openai/responses.ts'
 import { gemini } from './cards/gemini.ts'
 import { openaiChat } from './cards/openai-chat.ts'
 import { openai } from './cards/openai.ts'
-import type { Card, DialectId, Wire } from './card.ts'
-import { ANTHROPIC, BEDROCK, COMPATIBLE, GEMINI, OPENAI_RESPONSES } from './cards/wire.ts'
-import type { Dialect } from './dialect.ts'
+import type { Card } from './card.ts'
+import type { Dialect, DialectDefinition } from './dialect.ts'
+import type { Wire } from './wire.ts'
 
 /** All providers. An id is a wire format of a vendor: OpenAI has two, which share their models and caches. */
 export const cards: readonly Card[] = [
@@ -59,18 +60,26 @@ export const cards: readonly Card[] = [
   cerebras,
 ]
 
-/** Each wire format, and what holds of it where a card names no difference. OpenAI's own controls are OpenAI's cards' to name. */
-const formats: Readonly<Record<DialectId, { base: Wire; make: (wire: Wire) => Dialect }>> = {
-  'anthropic-messages': { base: ANTHROPIC, make: anthropicMessages },
-  'openai-responses': { base: OPENAI_RESPONSES, make: openaiResponses },
-  'openai-chat': { base: COMPATIBLE, make: openaiChatDialect },
-  'gemini-content': { base: GEMINI, make: geminiContent },
-  'bedrock-converse': { base: BEDROCK, make: bedrockConverse },
-}
+/** Makers of the models that they sell. A model whose provider nobody names is looked for in these, in this order. */
+export const makers: readonly Card[] = [anthropic, openai, gemini, xai, mistral, moonshot, deepseek]
+
+/** All wire formats. A body of unknown origin is in the first one that recognises it, and the last one recognises every body. */
+export const dialects: readonly DialectDefinition[] = [
+  geminiContent,
+  bedrockConverse,
+  openaiResponses,
+  anthropicMessages,
+  chatCompletions,
+]
 
 /** What holds of a card's wire format, with the differences that the card names. */
 export function wireOf(card: Pick<Card, 'dialect' | 'wire'>): Wire {
-  return { ...formats[card.dialect].base, ...card.wire }
+  return { ...card.dialect.wire, ...card.wire }
+}
+
+/** The wire format of an id that came from another object. */
+export function dialectById(id: string): DialectDefinition | undefined {
+  return dialects.find((dialect) => dialect.id === id)
 }
 
 const made = new WeakMap<object, Dialect>()
@@ -79,22 +88,19 @@ export function cardById(id: string): Card | undefined {
   return cards.find((card) => card.id === id)
 }
 
+/** The first card of the wire format that a body is in, for a body whose provider nobody names. */
+export function cardRecognising(root: JsonNode): Card {
+  const dialect = dialects.find((one) => one.recognises(root)) ?? chatCompletions
+  return cards.find((card) => card.dialect === dialect) ?? openaiChat
+}
+
 /** A card's dialect: its wire format, with the differences that the card names. */
 export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
   const known = made.get(card)
   if (known !== undefined) return known
-  const dialect = formats[card.dialect].make(wireOf(card))
+  const dialect = card.dialect.create(wireOf(card))
   made.set(card, dialect)
   return dialect
-}
-
-/** What a wire format lets us try on a model that no row describes. */
-const UNKNOWN: Readonly<Record<DialectId, { primitives: Primitive[]; writesReported: boolean }>> = {
-  'anthropic-messages': { primitives: ['zero_output', 'one_token'], writesReported: true },
-  'openai-responses': { primitives: ['floor_tokens'], writesReported: false },
-  'openai-chat': { primitives: ['one_token', 'floor_tokens'], writesReported: false },
-  'gemini-content': { primitives: ['one_token', 'floor_tokens'], writesReported: false },
-  'bedrock-converse': { primitives: ['one_token', 'floor_tokens'], writesReported: true },
 }
 
 /**
@@ -103,7 +109,7 @@ const UNKNOWN: Readonly<Record<DialectId, { primitives: Primitive[]; writesRepor
  */
 export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts {
   const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, model)))
-  if (row === undefined) return { minimumTokens: null, retentions: [], price: null, ...UNKNOWN[card.dialect] }
+  if (row === undefined) return { minimumTokens: null, retentions: [], price: null, ...dialectOf(card).unknownModel }
   return { ...row.facts, price: priceNow(row.prices, nowMs) }
 }
 

@@ -23,15 +23,16 @@ export function cardFor(id: string, field: string): Card {
 }
 
 /**
- * The card that serves a body. A vendor with two wire formats is often called by its one name: `openai` with a body that has
- * `messages` and no `input` is a Chat Completions request, and can be nothing else.
+/**
+ * The card that serves a body. Callers often name a vendor that has two wire formats by the id of its card for Responses:
+ * a body with `messages` and no `input` then goes to the vendor's card for Chat Completions.
  */
 export function cardOf(
   { provider, request }: { provider: string; request?: RawJson | undefined },
   field: string,
 ): Card {
   const card = cardFor(provider, field)
-  const chat = card.dialect === 'openai-responses' ? cardById(`${card.id}-chat`) : undefined
+  const chat = cards.find(({ chatOf }) => chatOf === card.id)
   if (chat === undefined || request === undefined) return card
   const root = readJson(request.text, 'request')
   const isChat = member(root, 'messages') !== undefined && member(root, 'input') === undefined

@@ -38,7 +38,7 @@ export function refuseEmptyNeutral({ system, tools, messages }: WarmBody): void 
 /** Providers without handles ignore one: `prepare` advises on it and goes on. */
 export function refuseHandleBesideContents(card: Card, cache: CacheRequest | undefined): void {
   const strategy = cache?.strategy
-  if (!card.supportsHandles || typeof strategy !== 'object' || !('handle' in strategy)) return
+  if (card.managedCaches === undefined || typeof strategy !== 'object' || !('handle' in strategy)) return
   const what =
     'cannot stand beside system, tools or messages, which a handle already holds; keep a handle with POST /caches'
   throw invalid(strategy.at ?? 'cache.strategy.handle', what)

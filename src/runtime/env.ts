@@ -68,18 +68,6 @@ export interface Access {
   lab: boolean
 }
 
-/** Wire formats that the lab speaks. */
-const LAB_PATHS: Partial<Record<Card['dialect'], string>> = {
-  'anthropic-messages': '/anthropic',
-  'openai-responses': '/openai/v1',
-  'openai-chat': '/openai/v1',
-  'gemini-content': '/gemini',
-}
-
-/** Providers whose address holds more than their wire format says. */
-const LAB_PATHS_OF: Readonly<Record<string, string>> = {
-  vertex: '/vertex/v1/projects/lab/locations/lab/publishers/google',
-}
 const LAB_TOKEN_PATH = '/vertex/token'
 
 /** The default credential is the Worker secret that the card names; in development the lab stands in where it is missing. */
@@ -90,7 +78,7 @@ export function accessTo(card: Card, vars: Vars): Access {
     return typeof found === 'string' && found.trim() !== '' ? found.trim() : undefined
   }
   const refused = refusedCard(card, vars)
-  const labPath = LAB_PATHS_OF[card.id] ?? LAB_PATHS[card.dialect]
+  const labPath = card.labPath ?? card.dialect.labPath
   if (labPath !== undefined && standsIn(card, vars)) {
     const lab = vars.LAB_URL ?? ''
     const tokenUrl = card.serviceAccounts === true ? lab + LAB_TOKEN_PATH : null

@@ -1,7 +1,6 @@
 import type { StorageRate } from '../core/model/storage-price.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import { overridden } from '../core/model/overrides.ts'
-import { managedCacheDialectOf } from '../providers/managed-cache/registry.ts'
 import { cardById, modelFacts, priceNow } from '../providers/registry.ts'
 import { overrides } from './overrides.ts'
 
@@ -19,6 +18,6 @@ export function managedCachePricesOf(
   model: string,
   now: number,
 ): { inputNanosPerMTok: number | null; rates: StorageRate[] } {
-  const rates = managedCacheDialectOf({ id: provider })?.storageRates(model) ?? []
+  const rates = cardById(provider)?.managedCaches?.storageRates(model) ?? []
   return { inputNanosPerMTok: factsOf(provider, model, now).price?.inputNanosPerMTok ?? null, rates }
 }

@@ -238,7 +238,7 @@ describe.each(cards.map((card) => [card.id, card] as const))('required at %s', (
     { role: 'system', content: [{ text: 'Rules', type: 'text' }] },
     { role: 'user', content: [{ text: 'Hi', type: 'text' }] },
   ]
-  const bodies: Record<typeof card.dialect, object> = {
+  const bodies: Record<string, object> = {
     'anthropic-messages': { system: 'Rules', messages: [turns[1]] },
     'openai-chat': { messages: turns },
     'openai-responses': { input: turns },
@@ -249,7 +249,7 @@ describe.each(cards.map((card) => [card.id, card] as const))('required at %s', (
     'bedrock-converse': { system: [{ text: 'Rules' }], messages: [{ role: 'user', content: [{ text: 'Hi' }] }] },
   }
   const required = (more: Partial<CacheRequest>) =>
-    refusal(() => prepare(bodies[card.dialect], { mode: 'required', ...more }, 'some-model'))
+    refusal(() => prepare(bodies[card.dialect.id], { mode: 'required', ...more }, 'some-model'))
 
   test('no wish is passed over', () => {
     expect(required({ strategy: { explicit: [{ itemEnd: 9 }] } }).detail).toMatchObject({ cause: 'breakpoint_moved' })

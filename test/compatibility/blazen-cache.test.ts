@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { cache, cacheValue } from '../../src/contract/cache.ts'
 import type { CacheInput } from '../../src/contract/cache.ts'
-import { managedCacheDialectOf } from '../../src/providers/managed-cache/registry.ts'
 import { cardById, cards } from '../../src/providers/registry.ts'
 import { accessTo } from '../../src/runtime/env.ts'
 import type { Vars } from '../../src/runtime/env.ts'
@@ -63,10 +62,6 @@ describe('the table of providers', () => {
   })
 
   test('handles: supports() is true for Gemini and Vertex, and for nobody else', () => {
-    expect(cards.filter((card) => managedCacheDialectOf(card) !== null).map(({ id }) => id)).toEqual([
-      'gemini',
-      'vertex',
-    ])
-    for (const card of cards) expect(card.supportsHandles).toBe(managedCacheDialectOf(card) !== null)
+    expect(cards.filter((card) => card.managedCaches !== undefined).map(({ id }) => id)).toEqual(['gemini', 'vertex'])
   })
 })

@@ -13,7 +13,7 @@ const model = 'gemini-3.8-flash'
 const messages = () => [{ role: 'user', parts: [{ text: longText() }] }]
 const create = (more: object = {}): Promise<Answer> =>
   post('/caches', { provider: 'gemini', model, request: { contents: messages() }, ttl: 600, ...more })
-const without = cards.filter((card) => !card.supportsHandles).map(({ id }) => id)
+const without = cards.filter((card) => card.managedCaches === undefined).map(({ id }) => id)
 const anId = `cch_0_${'0'.repeat(24)}`
 
 describe('CacheManager', () => {

@@ -1,6 +1,7 @@
 import { listDurableObjectIds, reset } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Egress } from '../../src/durable/egress.ts'
+import { anthropicMessages } from '../../src/providers/dialects/anthropic-messages/dialect.ts'
 import { throughEgress } from '../../src/calls/egress.ts'
 import { anthropicBody, bindings, get, newAccount, pick, post, received, useLab, warmOf } from '../http/support.ts'
 import { ADMIN, call } from '../http/support.ts'
@@ -74,7 +75,7 @@ describe('a call that a provider refuses because of where it came from', () => {
 it('a region that fails is an unknown outcome, without a word of what was sent', async () => {
   vi.spyOn(Egress.prototype, 'send').mockRejectedValue(new Error(`broken with ${SECRET}`))
   const sent = await throughEgress(bindings)('wnam', {
-    card: { auth: { header: 'x-api-key' }, headers: {}, dialect: 'anthropic-messages' },
+    card: { auth: { header: 'x-api-key' }, headers: {}, dialect: anthropicMessages },
     baseUrl: 'http://lab.test/anthropic',
     credential: SECRET,
     request: { path: '/v1/messages', body: '{}' },

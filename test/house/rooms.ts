@@ -88,15 +88,16 @@ export const buildings: Building[] = [
   {
     path: 'src/providers',
     steps: [
-      [room('card', 'what is stated of a provider, as a type')],
+      [room('wire', 'what a card may say of its wire format, as flat values')],
       [room('dialect', 'what a wire format can do, as a type')],
-      [room('cards', 'one file of sourced facts for each provider')],
       [room('dialects', 'one folder for each wire format')],
+      [room('managed-cache', 'requests about managed caches, one file for each wire format')],
+      [room('card', 'what is stated of a provider, as a type')],
       [
-        room('registry', 'the list of cards, the list of dialects'),
-        room('managed-cache', 'requests about managed caches'),
+        room('cards', 'one file of sourced facts for each provider'),
         room('transport', 'address, sending, rate-limit headers, service accounts'),
       ],
+      [room('registry', 'the list of cards, the list of dialects')],
       [
         room('conversation', 'turns of a bot in the format of a provider'),
         room('prefix', 'prepared bodies: blocks, markers, common and nested prefixes, identity, the neutral form'),

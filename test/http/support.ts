@@ -1,5 +1,5 @@
 import { env, exports } from 'cloudflare:workers'
-import { afterEach, beforeEach, vi } from 'vitest'
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { Environment } from '../../src/runtime/env.ts'
 import { createLab } from '../lab/index.ts'
 import type { Lab } from '../lab/index.ts'
@@ -52,9 +52,20 @@ export const get = (path: string, options?: CallOptions): Promise<Answer> => cal
 export const post = (path: string, body?: unknown, options?: CallOptions): Promise<Answer> =>
   call('POST', path, body, options)
 
+/** The providers of one test. */
+export interface World {
+  readonly lab: Lab
+  /** Holds the answers of all providers from now on, until `release`, or the end of the test. */
+  hold(): { release: () => void }
+}
+
+/** Time between two looks at a condition. */
+const LOOK_MS = 5
+
 /** A lab that is new for each test of a file. */
-export function useLab(): { readonly lab: Lab } {
+export function useLab(): World {
   let lab: Lab | null = null
+  const gate = { isHeld: false }
   beforeEach(() => {
     const fresh = createLab({
       now: () => Date.now(),
@@ -62,15 +73,25 @@ export function useLab(): { readonly lab: Lab } {
       latency: 'off',
     })
     lab = fresh
-    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => fresh.fetch(new Request(input, init)))
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const answer = await fresh.fetch(new Request(input, init))
+      // Looked at again and again: a promise that another request settles would not wake this one.
+      while (gate.isHeld) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+      return answer
+    })
   })
   afterEach(() => {
+    gate.isHeld = false
     vi.restoreAllMocks()
   })
   return {
     get lab() {
       if (lab === null) throw new Error('the lab exists inside of tests only')
       return lab
+    },
+    hold() {
+      gate.isHeld = true
+      return { release: () => void (gate.isHeld = false) }
     },
   }
 }
@@ -105,6 +126,45 @@ export function warmOf(
   more: Record<string, unknown> = {},
 ): Record<string, unknown> {
   return { provider: 'anthropic', request, keep_warm: { plan: 'off' }, ...more }
+}
+
+/** Warms a body as `warmOf` makes it. */
+export function warm(request?: unknown, more?: Record<string, unknown>, options?: CallOptions): Promise<Answer> {
+  return post('/warm', warmOf(request, more), options)
+}
+
+/** The id of a prefix that was warmed so. */
+export async function warmedId(
+  request?: unknown,
+  more?: Record<string, unknown>,
+  options?: CallOptions,
+): Promise<string> {
+  const answer = await warm(request, more, options)
+  expect([answer.status, answer.text]).toEqual([200, expect.any(String)])
+  return pick(answer, 'id') as string
+}
+
+/** A job once it has ended. `id` may be that of a crew. */
+export async function endOf(id: unknown, options?: CallOptions): Promise<Answer> {
+  for (;;) {
+    const job = await get(`/jobs/${id}?wait=30s`, options)
+    expect(job.status).toBe(200)
+    if (pick(job, 'finished_at') !== null) return job
+  }
+}
+
+/** Everything that a list has, page by page, and how many pages it took. `path` has a query. */
+export async function pagesOf(path: string, options?: CallOptions): Promise<{ rows: unknown[]; pages: number }> {
+  const rows: unknown[] = []
+  let cursor: unknown = null
+  let pages = 0
+  do {
+    const page = await get(cursor === null ? path : `${path}&cursor=${String(cursor)}`, options)
+    rows.push(...(pick(page, 'data') as unknown[]))
+    cursor = pick(page, 'next_cursor')
+    pages += 1
+  } while (cursor !== null)
+  return { rows, pages }
 }
 
 /** A new account with a key of its own. */

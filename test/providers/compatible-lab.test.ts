@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { cards, dialectOf, modelFacts } from '../../src/providers/registry.ts'
+import { chatCompletions } from '../../src/providers/dialects/openai/chat.ts'
 import { createTransport } from '../../src/providers/transport/send.ts'
 import { caller, tokens } from '../lab/caller.ts'
 
 /** Cards that share OpenAI's shape, against the lab's automatic cache: what a probe writes, the real request reads. */
 
-const shaped = cards.filter((card) => card.dialect === 'openai-chat' && card.refusal === undefined)
+const shaped = cards.filter((card) => card.dialect === chatCompletions && card.refusal === undefined)
 const RULES = tokens(9000, 'rules')
 
 describe.each(shaped.map((card) => [card.id, card] as const))('%s', (_, card) => {

@@ -182,7 +182,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
   )
 
   test('has a documented stream, where the format streams text', () => {
-    expect(answers.some(({ stream }) => stream !== undefined)).toBe(card.dialect !== 'bedrock-converse')
+    expect(answers.some(({ stream }) => stream !== undefined)).toBe(card.dialect.id !== 'bedrock-converse')
   })
 
   test('what it costs counts each token once, or is unknown', () => {

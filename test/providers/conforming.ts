@@ -53,14 +53,15 @@ export const SCHEMA = '{"type":"object","properties":{"10":{"type":"number","x":
 /** A body of the card's wire format. `last` is what the user says, `spaced` puts white space where none matters. */
 export function bodyFor({ dialect }: Card, model: string, last: string, spaced: boolean, extra = ''): string {
   const said = JSON.stringify(last)
-  const bodies: Record<Card['dialect'], string> = {
+  const bodies: Record<string, string> = {
     'anthropic-messages': `{"model":"${model}","max_tokens":512,${extra}"tools":[{"name":"find","input_schema":${SCHEMA}}],"system":[{"type":"text","text":${SYSTEM}}],"messages":[{"role":"user","content":${said}}]}`,
     'openai-responses': `{"model":"${model}",${extra}"tools":[{"type":"function","name":"find","parameters":${SCHEMA}}],"input":[{"role":"developer","content":${SYSTEM}},{"role":"user","content":${said}}]}`,
     'openai-chat': `{"model":"${model}",${extra}"tools":[{"type":"function","function":{"name":"find","parameters":${SCHEMA}}}],"messages":[{"role":"system","content":${SYSTEM}},{"role":"user","content":${said}}]}`,
     'gemini-content': `{${extra}"systemInstruction":{"parts":[{"text":${SYSTEM}}]},"tools":[{"functionDeclarations":[{"name":"find","parametersJsonSchema":${SCHEMA}}]}],"contents":[{"role":"user","parts":[{"text":${said}}]}]}`,
     'bedrock-converse': `{${extra}"toolConfig":{"tools":[{"toolSpec":{"name":"find","inputSchema":{"json":${SCHEMA}}}}]},"system":[{"text":${SYSTEM}}],"messages":[{"role":"user","content":[{"text":${said}}]}]}`,
   }
-  return spaced ? space(bodies[dialect]) : bodies[dialect]
+  const body = bodies[dialect.id] ?? ''
+  return spaced ? space(body) : body
 }
 
 /** White space between tokens, outside of strings. */

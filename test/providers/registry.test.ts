@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { cardById, cards, dialectOf, modelFacts, priceAt } from '../../src/providers/registry.ts'
+import { cardById, cards, dialects, modelFacts, priceAt } from '../../src/providers/registry.ts'
 import { addressIn } from './prepared.ts'
 
 const NOW = Date.UTC(2026, 10, 21)
@@ -8,11 +8,16 @@ const facts = (id: string, model: string, now = NOW) => modelFacts(cardById(id)!
 test('every card is one provider with a wire format, a secret and a source', () => {
   expect(new Set(cards.map(({ id }) => id)).size).toBe(cards.length)
   for (const card of cards) {
-    expect(dialectOf(card).id).toBe(card.dialect)
+    expect(dialects).toContain(card.dialect)
     expect(new URL(addressIn(card)).protocol).toBe('https:')
     expect(card.secret).toMatch(/^[A-Z_]+$/)
   }
   expect(cardById('nobody')).toBeUndefined()
+})
+
+test('a name in a log means one provider', () => {
+  const names = cards.flatMap(({ id, aliases = [] }) => [id, ...aliases])
+  expect(new Set(names).size).toBe(names.length)
 })
 
 test('every row says where it was read and when, and its numbers hold together', () => {

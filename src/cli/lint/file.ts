@@ -6,7 +6,7 @@ import { lint } from '../../core/lint/lint.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { FATAL } from '../../registration/findings.ts'
 import { prepareWarm } from '../../registration/prepare.ts'
-import { cardById, modelFacts } from '../../providers/registry.ts'
+import { cardById, cardRecognising, modelFacts } from '../../providers/registry.ts'
 import { placeInFile, pointerOf } from './place.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { parseBody, WARM_RAW } from '../../registration/json-body.ts'
@@ -102,7 +102,7 @@ function lintJson(file: string, text: string, asked: Asked): FileFinding[] {
 /** What a registration of this body would say, its refusal included. */
 function adviceOf(text: string, root: JsonNode, isEnvelope: boolean, { provider, model, now }: Asked): Advice[] {
   try {
-    const named = provider ?? stringMember(root, 'provider') ?? guessed(root)
+    const named = provider ?? stringMember(root, 'provider') ?? cardRecognising(root).id
     const given = { provider: named, ...(model === undefined || isEnvelope ? {} : { model }) }
     const envelope = isEnvelope ? text : `${JSON.stringify(given).slice(0, -1)},"request":${text}}`
     const body = parseBody(envelope, warmBody, WARM_RAW)
@@ -124,15 +124,4 @@ function refusal(thrown: unknown): Advice {
     fix: 'Registration refuses this body; nothing else was looked at.',
     ...(typeof field === 'string' ? { at: pointerOf(field) } : {}),
   }
-}
-
-/** The wire format by members that only it has. */
-function guessed(root: JsonNode): string {
-  const has = (key: string): boolean => member(root, key) !== undefined
-  const model = stringMember(root, 'model') ?? ''
-  if (has('contents') || has('systemInstruction')) return 'gemini'
-  if (has('inferenceConfig') || has('toolConfig')) return 'bedrock'
-  if (has('input') || has('instructions')) return 'openai'
-  if (has('system') || model.startsWith('claude')) return 'anthropic'
-  return 'openai-chat'
 }

@@ -1,6 +1,5 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { cardById, cards, modelFacts } from '../../providers/registry.ts'
-import type { DialectId } from '../../providers/card.ts'
+import { cardById, cards, dialectOf, makers, modelFacts } from '../../providers/registry.ts'
 import { DAY_MS, HOUR_MS } from '../../core/time/time.ts'
 
 /** What a model costs and keeps, and by whose card; null with the reason where that is not known. */
@@ -15,44 +14,10 @@ export interface Known {
   outputFloor: number
 }
 
-/** Names that logs have for the providers of our cards, beside the ids of the cards. */
-const ALIASES: Readonly<Record<string, string>> = {
-  vertex_ai: 'vertex',
-  'gcp.vertex_ai': 'vertex',
-  'gcp.gemini': 'gemini',
-  'gcp.gen_ai': 'gemini',
-  google: 'gemini',
-  'aws.bedrock': 'bedrock',
-  bedrock_converse: 'bedrock',
-  azure: 'azure-openai',
-  'az.ai.openai': 'azure-openai',
-  'azure.ai.openai': 'azure-openai',
-  'azure.ai.inference': 'azure-openai',
-  together_ai: 'together',
-  fireworks_ai: 'fireworks',
-  mistral_ai: 'mistral',
-  moonshot_ai: 'moonshot',
-  moonshotai: 'moonshot',
-  x_ai: 'xai',
-  fal_ai: 'fal',
-  hosted_vllm: 'vllm',
-}
-
-/** Asked in this order for a model whose provider the log does not name: those who made the models that they sell. */
-const MAKERS = ['anthropic', 'openai', 'gemini', 'xai', 'mistral', 'moonshot', 'deepseek']
-
-/** Output tokens that plans count with: the most that a probe of the wire format may have to ask for. */
-const OUTPUT_FLOORS: Readonly<Record<DialectId, number>> = {
-  'anthropic-messages': 1,
-  'bedrock-converse': 1,
-  'openai-responses': 16,
-  'openai-chat': 16,
-  'gemini-content': 16,
-}
-
 /** The card that a log's name for a provider means; undefined when there is none. */
 export function cardNamed(name: string) {
-  return cardById(ALIASES[name.toLowerCase()] ?? name.toLowerCase())
+  const lower = name.toLowerCase()
+  return cards.find(({ id, aliases = [] }) => id === lower || aliases.includes(lower))
 }
 
 /** The facts of a model as a log spells it and its provider, on the day of `now` (epoch ms). Nothing is guessed. */
@@ -68,7 +33,7 @@ export function pricesOf(provider: string | null, model: string | null, now: num
   if (slash > 0 && cardNamed(model.slice(0, slash)) !== undefined) {
     return pricesOf(model.slice(0, slash), model.slice(slash + 1), now)
   }
-  const found = MAKERS.map((id) => priced(id, model, now)).find((one) => one !== null)
+  const found = makers.map(({ id }) => priced(id, model, now)).find((one) => one !== null)
   return found ?? { unknown: 'no card of a maker of models has a price for it, and the log names no provider' }
 }
 
@@ -79,7 +44,7 @@ function priced(id: string, model: string, now: number): Known | null {
   const names = slash > 0 && cardNamed(model.slice(0, slash)) === card ? [model, model.slice(slash + 1)] : [model]
   for (const name of names) {
     const facts = cheapestHour(card.id, name, now)
-    if (facts !== null) return { provider: card.id, model: name, facts, outputFloor: OUTPUT_FLOORS[card.dialect] }
+    if (facts !== null) return { provider: card.id, model: name, facts, outputFloor: dialectOf(card).outputFloor }
   }
   return null
 }

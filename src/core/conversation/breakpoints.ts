@@ -1,31 +1,31 @@
 import type { ChatMessage } from './window.ts'
 
 /**
- * Where the breakpoints of a conversation stand. A provider with breakpoints keeps entries at them alone and looks back from
- * them over a few blocks only; so each call marks its own end, and the end of the call before, where an entry is.
+ * Breakpoints of a conversation. Providers with breakpoints store entries only at them, and look back from them over a few blocks.
+ * So each call has a breakpoint at its own end, and one at the end of the call before, where an entry is stored.
  */
 
 export interface Breakpoints {
-  /** Behind the system prompt and the tools. */
+  /** After the system prompt and the tools. */
   head: boolean
-  /** Indexes of messages at whose end a breakpoint stands. */
+  /** Indexes of messages that end with a breakpoint. */
   at: ReadonlySet<number>
-  /** Ends of earlier summaries: marked too where a provider takes many and looks for entries at breakpoints alone. */
+  /** Ends of earlier summaries, for a provider that allows many breakpoints and looks for entries only at them. */
   more: ReadonlySet<number>
 }
 
-/** As many as every provider with breakpoints takes, the head's own included. */
+/** Breakpoints that every provider with breakpoints allows, including the one after the head. */
 export const MAX_BREAKPOINTS = 4
 
-/** A lookup goes so many blocks back from a breakpoint. */
+/** Blocks that a lookup goes back from a breakpoint. */
 export const LOOK_BACK = 20
 
-/** Of one round of tool calls, so that one round is never longer than a lookup: a call and its result are a block each. */
+/** Tool calls of one round. A call and its result are one block each, so a round is never longer than a lookup. */
 export const MAX_ROUND_CALLS = 8
 
 /**
- * The marks of one call: the head, the last summary (it is stable, and what is read at the next eviction), the end of the
- * call before and the end of this one.
+ * Breakpoints of one call: after the head, after the last summary (the next eviction reads it), at the end of the call before
+ * and at the end of this one.
  */
 export function breakpointsOf(messages: readonly ChatMessage[], summaries: number): Breakpoints {
   const ends = messages.flatMap(({ role }, index) =>
@@ -37,7 +37,7 @@ export function breakpointsOf(messages: readonly ChatMessage[], summaries: numbe
   return { head: true, at: new Set([...stable.slice(-1), ...rolling]), more: new Set(stable.slice(0, -1)) }
 }
 
-/** Blocks of messages, as a lookup counts them at the most: a text, a call and a result are one each. */
+/** Blocks of messages for a lookup, at most: a text, a call and a result are one block each. */
 export function blocksOf(messages: readonly ChatMessage[]): number {
   return messages.reduce((sum, message) => {
     const calls = message.role === 'assistant' ? (message.toolCalls ?? []).length : 0

@@ -1,18 +1,18 @@
 /**
- * What an always-on object does next. It lives for as long as somebody talks to it: there is no limit on its run, only an
- * idle time-out, a soft budget that is looked at between events, and an end that somebody asks for.
+ * Decides the next step of a live object. It has no limit on its run time. It ends by an idle time-out, by a budget that is checked
+ * between events, or by request.
  */
 
 export type LiveEnd = 'idle_timeout' | 'cost_budget_exceeded' | 'shutdown'
 
 export interface LiveLimits {
-  /** Without an event for so long it ends; null: never. */
+  /** Time without an event after which the object ends; null: never. */
   idleTimeoutMs: number | null
-  /** Soft: the event in which it is passed is still finished. null: no budget. */
+  /** Soft limit: the event that exceeds it is still finished. Null: no budget. */
   costBudgetNanos: number | null
-  /** Rows of history kept; the oldest go first. */
+  /** History rows kept; the oldest are dropped first. */
   maxHistory: number
-  /** Events that may wait; one more is refused. */
+  /** Events that may wait; further ones are refused. */
   maxMailbox: number
 }
 
@@ -23,18 +23,18 @@ export const LIVE_LIMITS: LiveLimits = {
   maxMailbox: 1_000,
 }
 
-/** An event is handed to its handler so often before it is set aside. */
+/** Attempts to handle an event before it is set aside. */
 export const MAX_ATTEMPTS = 5
 
-/** What is known between two events. */
+/** State between two events. */
 export interface LifecycleState {
   limits: LiveLimits
   spentNanos: number
-  /** When the last event came in or was finished, or, before the first, when it was started. */
+  /** When the last event arrived or was finished; before the first event, when the object was started. */
   activeAt: number
-  /** Since when it is parked: nothing is handled, and nothing ends by itself. Absent: it is not. */
+  /** Since when the object is paused: it handles no event and does not end by itself. Absent: not paused. */
   pausedAt?: number
-  /** What a handler waits to be told by somebody; parked as well until then. `answerType` is the type of event that the answer becomes. */
+  /** Question of a handler. The object is paused until the answer, which arrives as an event of type `answerType`. */
   asked?: { question: string; answerType: string; at: number }
   ended: { reason: LiveEnd; why: string; at: number } | null
 }
@@ -43,12 +43,12 @@ export type LiveStep =
   | { do: 'handle' }
   | { do: 'end'; reason: LiveEnd; why: string }
   | { do: 'wait'; until: number }
-  /** Nothing is due, ever: only an event can change that. */
+  /** No time is due. Only an event changes that. */
   | { do: 'rest' }
 
-/** `headAt` is when the oldest waiting event may run; null when none waits. The budget is looked at before the mailbox. */
-export function nextStep(sight: LifecycleState, headAt: number | null, now: number): LiveStep {
-  const { limits, spentNanos, activeAt, pausedAt, asked, ended } = sight
+/** The next step at `now`. `headAt`: when the oldest waiting event may run; null: none waits. The budget comes before the mailbox. */
+export function nextStep(state: LifecycleState, headAt: number | null, now: number): LiveStep {
+  const { limits, spentNanos, activeAt, pausedAt, asked, ended } = state
   if (ended !== null || pausedAt !== undefined || asked !== undefined) return { do: 'rest' }
   if (limits.costBudgetNanos !== null && spentNanos >= limits.costBudgetNanos) {
     const why = `it has spent ${usd(spentNanos)} of its budget of ${usd(limits.costBudgetNanos)} USD`
@@ -61,7 +61,7 @@ export function nextStep(sight: LifecycleState, headAt: number | null, now: numb
   return { do: 'end', reason: 'idle_timeout', why: `no event came for ${limits.idleTimeoutMs / 1000} s` }
 }
 
-/** How long an event waits after its `attempts`-th failure: two seconds, doubled each time, a minute at the most. */
+/** Wait of an event after its `attempts`-th failure: 2 s, doubled each time, at most 60 s. */
 export function retryDelayMs(attempts: number): number {
   return Math.min(60_000, 1_000 * 2 ** attempts)
 }

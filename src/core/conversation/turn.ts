@@ -5,22 +5,23 @@ import type { Breakpoints } from './breakpoints.ts'
 import { estimateTokens } from '../prompt/tokens.ts'
 
 /**
- * One turn of a bot, decided without doing anything: ask the model, carry out the tools it calls, ask again. The shell keeps
- * what came back in its tables and asks here what is next, so that a turn that was cut off goes on from there.
+ * Decisions of one turn of a bot: ask the model, run the tools that it calls, ask again. The shell stores each result in its
+ * tables and asks here for the next step, so that an interrupted turn continues.
  */
 
 export interface ToolDefinition {
   name: string
   description: string
-  /** A JSON schema of an object. */
+  /** JSON schema of an object. */
   parameters: Record<string, unknown>
 }
 
 export interface Reply {
   text: string
-  /** False where the cap on the output cut it off. */
+  /** False: the output limit cut it off. */
   complete: boolean
   toolCalls: ToolCall[]
+  /** The provider's own form of an answer with tool calls, as JSON; null: not needed. */
   native: string | null
 }
 
@@ -29,17 +30,17 @@ export interface ToolResult {
   isError: boolean
 }
 
-/** One answer with tool calls, and their results in order; null where a result is still to come. */
+/** One answer with tool calls, and their results in order; null: the result is still missing. */
 export interface Round {
   reply: Reply
   results: (ToolResult | null)[]
 }
 
 export type TurnNext =
-  /** `final`: tools stay listed, and none may be called any more. */
+  /** `final`: tools stay listed, and the model may not call one. */
   { do: 'ask'; final: boolean } | { do: 'call'; calls: { index: number; call: ToolCall }[] }
 
-/** What a turn does next, after so many rounds. An answer without tool calls ends it, and is no round. */
+/** The next step of a turn after these rounds. An answer without tool calls ends the turn and is not a round. */
 export function nextInTurn(rounds: readonly Round[], maxIterations: number): TurnNext {
   const last = rounds.at(-1)
   const open = (last?.reply.toolCalls ?? []).flatMap((call, index) =>
@@ -49,12 +50,12 @@ export function nextInTurn(rounds: readonly Round[], maxIterations: number): Tur
   return { do: 'ask', final: rounds.length >= maxIterations }
 }
 
-/** Whether an answer asks for tools. After `final` it cannot: what it says counts, and what it calls does not. */
+/** Whether an answer asks for tools. After a `final` call its tool calls are ignored. */
 export function asksForTools(reply: Reply, final: boolean): boolean {
   return !final && reply.toolCalls.length > 0
 }
 
-/** What the model ended its turn with, by calling the exit tool; null where it did not, or said nothing with it. */
+/** The result that the model gave to the exit tool; null: it did not call the tool, or the result is empty. */
 export function finishedWith(reply: Reply): string | null {
   for (const call of reply.toolCalls) {
     if (call.name !== EXIT_TOOL) continue
@@ -65,7 +66,7 @@ export function finishedWith(reply: Reply): string | null {
   return null
 }
 
-/** A round as the conversation keeps it: the calls and each one's result, never apart. */
+/** The messages of a round: the answer with its calls, then the result of each call. */
 export function roundMessages({ reply, results }: Round): ChatMessage[] {
   const { text, toolCalls, native } = reply
   return [
@@ -77,13 +78,13 @@ export function roundMessages({ reply, results }: Round): ChatMessage[] {
   ]
 }
 
-/** Results that need no call: of calls beyond those that one answer may make. */
+/** Error results for the calls beyond MAX_ROUND_CALLS; null for each call that will run. */
 export function refusedCalls(reply: Reply): (ToolResult | null)[] {
   const text = `Not called: at most ${MAX_ROUND_CALLS} tools are called at once. Call it again.`
   return reply.toolCalls.map((_, index) => (index < MAX_ROUND_CALLS ? null : { text, isError: true }))
 }
 
-/** A result that leaves room for the conversation; what is cut off is said. */
+/** Cuts a result to about `maxTokens`, with a note about what was cut off. */
 export function boundedResult(result: ToolResult, maxTokens: number): ToolResult {
   const { text, isError } = result
   const tokens = estimateTokens(text)
@@ -92,13 +93,13 @@ export function boundedResult(result: ToolResult, maxTokens: number): ToolResult
   return { text: `${kept}\n[cut off here: ${text.length - kept.length} more characters]`, isError }
 }
 
-/** What one call of a turn shows the model: the window, and where its breakpoints stand. */
+/** What one call of a turn sends to the model: the messages, and their breakpoints. */
 export interface TurnView {
   messages: ChatMessage[]
   marks: Breakpoints
-  /** Said behind the last breakpoint, because it is another text each time, and not kept; null: nothing. */
+  /** Text after the last breakpoint, because it differs in each call; it is not stored. Null: none. */
   aside: string | null
-  /** Tools stay listed, and none may be called any more. */
+  /** True: tools stay listed, and the model may not call one. */
   noTools: boolean
 }
 
@@ -112,13 +113,13 @@ export function turnViewOf(
 }
 
 /**
- * What asks for a summary of messages that were evicted: the conversation as it stood `before` they were, with the request
- * behind it. So all but the request is read from the cache, and nothing is written that nobody reads. Tools are not
- * forbidden but asked not to be used, because on some providers to forbid them is another prompt.
+ * The call that asks for a summary of evicted messages: the conversation `before` the eviction, then the request for the summary.
+ * So the call reads everything but the request from the cache. The request text asks the model not to call tools, because on some
+ * providers a ban on tools changes the prompt.
  */
 export function summaryViewOf(before: TurnView, evicted: readonly ChatMessage[]): TurnView {
-  const gone = new Set(evicted)
-  const next = before.messages.slice(before.messages.findLastIndex((message) => gone.has(message)) + 1)[0]
+  const evictedSet = new Set(evicted)
+  const next = before.messages.slice(before.messages.findLastIndex((message) => evictedSet.has(message)) + 1)[0]
   const upTo = next === undefined ? '' : ` up to the message that begins with ${beginning(next)}, and without it`
   const messages: ChatMessage[] = [...before.messages, { role: 'user', text: summaryRequest(upTo) }]
   return { ...before, messages, aside: null, noTools: false }
@@ -135,5 +136,5 @@ function summaryRequest(upTo: string): string {
   )
 }
 
-/** Behind the system prompt only what is said differs from turn to turn; a summary is cut to this many characters. */
+/** A summary is cut to this many characters. */
 export const MAX_SUMMARY_CHARS = 4_000

@@ -2,58 +2,58 @@ import { estimateTokens } from '../prompt/tokens.ts'
 import type { CountTokens } from '../prompt/tokens.ts'
 
 /**
- * What of a conversation is sent. Providers reuse a prompt up to its first difference, so the window changes at its end
- * and nowhere else, save at an eviction: that moves everything behind it, and so it takes a large part at once and is
- * seldom. It cuts between exchanges (a user's message and all that answers it), or, within the only one, between a call's
- * results and the next call: a tool call and its result are never parted.
+ * The part of a conversation that is sent. Providers reuse a prompt up to its first difference, so messages are added only at the
+ * end of the window. An eviction moves everything after it, so it is rare and removes a large part at once. It cuts between
+ * exchanges (a user's message and the answers to it). In a single exchange it cuts between the results of one call and the next
+ * call. A tool call and its result stay together.
  */
 
 export interface ToolCall {
   id: string
   name: string
-  /** JSON, as the model wrote it. */
+  /** JSON text from the model. */
   arguments: string
 }
 
 export type ChatMessage =
   | { role: 'system'; text: string }
   | { role: 'user'; text: string }
-  /** `native`: what the provider itself wants back of an answer with tool calls, as JSON; only its own wire format reads it. */
+  /** `native`: the provider's own form of an answer with tool calls, as JSON. The same wire format sends it back. */
   | { role: 'assistant'; text: string; toolCalls?: ToolCall[]; native?: string }
   | { role: 'tool'; callId: string; text: string; isError?: boolean }
 
-/** What is kept of a window between turns: plain data. */
+/** Stored state of a window between turns. */
 export interface ChatWindowState {
   system: ChatMessage[]
-  /** Each stands for messages that were evicted. Stable: a new one goes behind them. */
+  /** Summaries of evicted messages, oldest first. A new one is added at the end. */
   summaries: string[]
   recent: ChatMessage[]
-  /** Tokens of the model for one that we count, learned from its answers; 1 when absent. */
+  /** The model's tokens for each token that we count, learned from its answers; absent: 1. */
   scale?: number
 }
 
 export interface ChatWindowOptions {
   budgetTokens: number
   count?: CountTokens
-  /** How much of the conversation goes at once, at the most: 0.25 to 0.5. More only where one exchange is larger. */
+  /** Largest share of the conversation that one eviction removes: 0.25 to 0.5. More only where one exchange is larger. */
   chunk?: number
   state?: ChatWindowState
 }
 
-/** Role, separators and names around a text. */
+/** Tokens for role, separators and names of a message. */
 const MESSAGE_TOKENS = 4
-/** An eviction that takes less is soon followed by the next. */
+/** Least share that an eviction removes. After a smaller one the next would follow soon. */
 const LEAST_CHUNK = 0.25
-/** Beyond this share of the budget the older half of the summaries goes, at an eviction. */
+/** If the summaries take more than this share of the budget, an eviction drops the older half of them. */
 const SUMMARY_SHARE = 0.25
-/** A vocabulary that counts otherwise by more than this is a mistake in the figures. */
+/** Bounds of `scale`. A larger difference between vocabularies is an error in the counts. */
 const SCALES = { least: 0.5, most: 3 }
 
 export class ChatWindow {
   readonly budgetTokens: number
   readonly #count: CountTokens
   readonly #chunk: number
-  /** Messages do not change, so each is counted once. */
+  /** Tokens of each message. Messages do not change. */
   readonly #counted = new WeakMap<ChatMessage, number>()
   #state: ChatWindowState
 
@@ -66,7 +66,7 @@ export class ChatWindow {
     this.#state = structuredClone(state ?? { system: [], summaries: [], recent: [] })
   }
 
-  /** System first, then summaries, then what was said lately, as the model is to see it. */
+  /** Messages in the order for the model: system, summaries, recent messages. */
   messages(): ChatMessage[] {
     const { system, summaries, recent } = this.#state
     return [...system, ...summaries.map(asMessage), ...recent]
@@ -80,7 +80,7 @@ export class ChatWindow {
     return this.#state.summaries.length
   }
 
-  /** System and summaries: what stands in front of what was said lately, and of what an eviction takes. */
+  /** System messages and summaries: what precedes the recent messages. */
   head(): ChatMessage[] {
     return [...this.#state.system, ...this.#state.summaries.map(asMessage)]
   }
@@ -89,7 +89,7 @@ export class ChatWindow {
     return Math.ceil(this.#tokens(this.messages()))
   }
 
-  /** Messages, the system's and summaries included. */
+  /** Number of messages, with system messages and summaries. */
   get length(): number {
     const { system, summaries, recent } = this.#state
     return system.length + summaries.length + recent.length
@@ -99,12 +99,12 @@ export class ChatWindow {
     return this.length === 0
   }
 
-  /** Tokens left in the budget; 0 when it is exceeded, which system messages and the present exchange may do. */
+  /** Tokens left in the budget. 0 where system messages and the current exchange exceed it. */
   get remaining(): number {
     return Math.max(0, this.budgetTokens - this.tokenCount)
   }
 
-  /** Adds messages, and answers those that had to go for them, oldest first: what a summary may be made of. */
+  /** Adds messages. Returns the messages that were evicted for them, oldest first, for a summary. */
   add(...messages: ChatMessage[]): ChatMessage[] {
     for (const message of messages) {
       if (message.role === 'system') this.#state.system.push(message)
@@ -113,14 +113,14 @@ export class ChatWindow {
     return this.tokenCount > this.budgetTokens ? this.#evict() : []
   }
 
-  /** Puts a summary of what was evicted behind the summaries before it. */
+  /** Adds a summary of evicted messages after the earlier summaries. */
   summarize(text: string): void {
     this.#state.summaries.push(text)
   }
 
   /**
-   * Learns from an answer: the model counted `counted` input tokens for these messages and `besides` of our tokens, which
-   * are its tools and what else was sent. Half of the way each time, so that one odd answer does not move the budget far.
+   * Adjusts the scale by an answer. `counted`: input tokens by the model. `besides`: our count of what was sent besides the
+   * messages, such as tools. It moves half of the way, so that one odd answer changes the budget little.
    */
   calibrate(counted: number, besides = 0): void {
     const { scale = 1 } = this.#state
@@ -130,7 +130,7 @@ export class ChatWindow {
     this.#state.scale = (scale + seen) / 2
   }
 
-  /** Forgets the conversation. System messages stay. */
+  /** Clears the conversation. System messages stay. */
   clear(): void {
     this.#state = { ...this.#state, summaries: [], recent: [] }
   }
@@ -141,22 +141,24 @@ export class ChatWindow {
       this.#state.summaries = summaries.slice(Math.ceil(summaries.length / 2))
     }
     const fixed = this.#tokens([...this.#state.system, ...this.#state.summaries.map(asMessage)])
-    const room = this.budgetTokens - fixed
+    const available = this.budgetTokens - fixed
     const total = this.#tokens(recent)
     const cuts = recent
       .flatMap(({ role }, index) => (role === 'user' && index > 0 ? [index] : []))
       .map((index) => ({ index, kept: this.#tokens(recent.slice(index)) }))
-      .filter(({ kept }) => kept <= Math.min(room, total * (1 - LEAST_CHUNK)))
-    // As much as may go and no more, where exchanges end at the right places; else the least that helps.
+      .filter(({ kept }) => kept <= Math.min(available, total * (1 - LEAST_CHUNK)))
+    // The largest cut within `chunk`, where an exchange ends there; otherwise the smallest cut that is enough.
     const cut = cuts.findLast(({ kept }) => kept >= total * (1 - this.#chunk)) ?? cuts[0]
-    const present = recent.findLastIndex(({ role }) => role === 'user')
-    const from = cut?.index ?? Math.max(0, present)
+    const current = recent.findLastIndex(({ role }) => role === 'user')
+    const from = cut?.index ?? Math.max(0, current)
     this.#state.recent = recent.slice(from)
-    const gone = recent.slice(0, from)
-    return this.#tokens(this.#state.recent) <= room ? gone : [...gone, ...this.#evictRounds(room * (1 - this.#chunk))]
+    const evicted = recent.slice(0, from)
+    return this.#tokens(this.#state.recent) <= available
+      ? evicted
+      : [...evicted, ...this.#evictRounds(available * (1 - this.#chunk))]
   }
 
-  /** The present exchange alone is too long: its question stays, and of its rounds of tool calls the latest. */
+  /** Evicts rounds of the current exchange, which is too long by itself. Its question and its latest rounds stay. */
   #evictRounds(keepAtMost: number): ChatMessage[] {
     const { recent } = this.#state
     const question = recent.slice(0, recent[0]?.role === 'user' ? 1 : 0)

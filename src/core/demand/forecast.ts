@@ -6,45 +6,46 @@ import type { IdleGap } from './idle-gaps.ts'
 import { SHORTEST_GAP_MS, REMEMBERED_GAPS, unpackGaps } from './idle-gaps.ts'
 import { DAY_MS, HOUR_MS } from '../time/time.ts'
 
-/** Kinds of traffic: how common each is, and the odds of its gap lengths. */
+/** Kinds of traffic: the share of each, and the probabilities of its gap lengths. */
 export type Prior = typeof PRIOR
 
-/** What was learned from public traces: kinds of traffic, and what each sign of a return weighs, the last number for none. */
+/** Model fitted to public traces: kinds of traffic, and the weights of the return features, the intercept last. */
 export interface Lessons {
   prior: Prior
   returns: readonly number[]
 }
 const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS }
 
-/** Lengths that an idle gap may turn out to have, with weights that sum to 1. `Infinity`: nobody returns. */
+/** Probability distribution of an idle gap's length; the weights sum to 1. `Infinity`: no request comes any more. */
 export interface Forecast {
   lengthsMs: number[]
   weights: number[]
-  /** How many remembered gaps it rests on. */
+  /** Number of observed gaps that it is based on. */
   seen: number
 }
 
-/** The kinds of traffic together weigh as much as this many remembered gaps. */
+/** Weight of the kinds of traffic together, in observed gaps. */
 const PRIOR_GAPS = 12
+/** Weight of a gap relative to the next one. */
 const FADE = 0.985
-/** Hours that a time of day reaches to each side, and what a gap from the other side of the clock still weighs. */
+/** Width in hours of the bell curve around the time of day, and the least weight of a gap at another time of day. */
 const HOURS_WIDE = 3
 const HOURS_FLOOR = 0.1
-/** What a gap of a working day tells of the weekend, and the reverse. */
+/** Weight of a gap from a working day for a weekend, and the reverse. */
 const OTHER_KIND_OF_DAY = 0.5
 
-/** Bin of a gap's length among those of the prior; lengths beyond the last bin belong to it. */
+/** Bin of the prior for a gap length; longer lengths belong to the last bin. */
 export function binOf(lengthMs: number): number {
   const bin = Math.floor(Math.log(lengthMs / SHORTEST_GAP_MS) / Math.log(PRIOR.step))
   return Math.max(0, Math.min(PRIOR.bins - 1, bin))
 }
 
-/** The length that stands for each bin; the last bin is that of gaps that nobody ends. */
+/** Representative length of each bin. The last bin is that of gaps that no request ends. */
 const LENGTHS_MS = Array.from({ length: PRIOR.bins + 1 }, (_, bin) =>
   bin === PRIOR.bins ? Number.POSITIVE_INFINITY : SHORTEST_GAP_MS * PRIOR.step ** (bin + 0.5),
 )
 
-/** How likely each kind of traffic is, from the prefix's own gaps: Bayes' rule, its evidence tempered. */
+/** Probability of each kind of traffic, given the prefix's own gaps: Bayes' rule with tempered evidence. */
 export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[] {
   const logs = prior.kinds.map(({ share }) => Math.log(share))
   for (const { lengthMs } of gaps) {
@@ -60,9 +61,9 @@ export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[
 }
 
 /**
- * What the gap that begins at `now` may be. Its first hour: as the prefix's latest gaps were, those that began at a like time of day
- * and on a like day weighing more, and kinds of traffic that they resemble. From then on, step by step up to `reachMs`: the chance of
- * a return by its signs. UTC days, since a prefix has no time zone. Without `requests`, none ever came.
+ * Forecasts the length of the gap that begins at `now`. The first hour follows the prefix's latest gaps and similar kinds of
+ * traffic; gaps at a similar time of day and kind of day weigh more. After that, up to `reachMs`, the return features give the
+ * probability of a return in each step. Days are UTC, since a prefix has no time zone. Absent `requests`: none ever came.
  */
 export function forecast(
   gaps: readonly IdleGap[],
@@ -73,10 +74,10 @@ export function forecast(
 ): Forecast {
   const latest = gaps.slice(-REMEMBERED_GAPS)
   const kinds = kindsOf(latest, lessons.prior)
-  const law = replayed(latest, kinds, now, lessons.prior)
+  const base = baseDistribution(latest, kinds, now, lessons.prior)
   const steps = Math.max(0, Math.min(STEPS, Math.ceil((reachMs - ageAt(0)) / (ageAt(1) - ageAt(0)))))
-  const signs = returnFeatures(gaps, now, usualReturns(kinds, steps, lessons.prior), requests)
-  const chances = returnChances(signs, steps, lessons.returns)
+  const features = returnFeatures(gaps, now, typicalReturns(kinds, steps, lessons.prior), requests)
+  const chances = returnChances(features, steps, lessons.returns)
   const lengthsMs: number[] = []
   const weights: number[] = []
   const put = (length: number, weight: number): void => {
@@ -84,19 +85,19 @@ export function forecast(
     weights.push(weight)
   }
   let beyond = 0
-  law.lengthsMs.forEach((length, index) => {
-    const weight = law.weights[index] ?? 0
+  base.lengthsMs.forEach((length, index) => {
+    const weight = base.weights[index] ?? 0
     if (length < ageAt(0)) put(length, weight)
     else beyond += weight
   })
   chances.forEach((chance, step) => {
-    // In two halves: a retention's own steps need not be these.
+    // Two lengths for each step, because the probes of a retention fall at other ages.
     for (const part of [0.25, 0.75]) {
       put(ageAt(step) * (1 - part) + ageAt(step + 1) * part, (beyond * chance) / 2)
     }
     beyond *= 1 - chance
   })
-  // What outlasts the last step is as like traffic is.
+  // Beyond the last step, gaps follow the kinds of traffic.
   const from = LENGTHS_MS.findIndex((length) => length >= ageAt(steps))
   let all = 0
   kinds.forEach((share, kind) => {
@@ -112,8 +113,8 @@ export function forecast(
 }
 
 /**
- * The same from what a prefix's row holds. Every probe of a gap asks it, and its reason asks again: while no request came, which
- * always makes a new count, the answer stays.
+ * The forecast from the members of a prefix's row. Each probe of a gap and each explanation need it, so the last result is kept
+ * for each request rate; every request makes a new one.
  */
 export function forecastRow(
   { gaps, requests }: { gaps?: readonly number[]; requests?: RequestRate },
@@ -121,19 +122,19 @@ export function forecastRow(
   reachMs = Number.POSITIVE_INFINITY,
 ): Forecast {
   const last = requests && lastOf.get(requests)
-  if (last && last.gaps === gaps && last.now === now && last.reachMs === reachMs) return last.foresight
-  const foresight = forecast(unpackGaps(gaps ?? []), now, undefined, reachMs, requests)
-  if (requests) lastOf.set(requests, { gaps, now, reachMs, foresight })
-  return foresight
+  if (last && last.gaps === gaps && last.now === now && last.reachMs === reachMs) return last.forecast
+  const fresh = forecast(unpackGaps(gaps ?? []), now, undefined, reachMs, requests)
+  if (requests) lastOf.set(requests, { gaps, now, reachMs, forecast: fresh })
+  return fresh
 }
 
 const lastOf = new WeakMap<
   RequestRate,
-  { gaps: readonly number[] | undefined; now: number; reachMs: number; foresight: Forecast }
+  { gaps: readonly number[] | undefined; now: number; reachMs: number; forecast: Forecast }
 >()
 
-/** The law of the own gaps and of the kinds of traffic that they resemble, as it was and without a look at the clock ahead. */
-function replayed(
+/** Distribution of gap lengths by the prefix's own gaps and by similar kinds of traffic, without the return features. */
+function baseDistribution(
   gaps: readonly IdleGap[],
   kinds: readonly number[],
   now: number,
@@ -162,8 +163,8 @@ function replayed(
   return { lengthsMs, weights: weights.map((weight) => weight / sum) }
 }
 
-/** The chance that a gap which reached the beginning of a step ends in it, by kinds of traffic. */
-export function usualReturns(kinds: readonly number[], steps: number, prior: Prior): number[] {
+/** Probability that a gap which reached the start of a step ends in that step, by the kinds of traffic. */
+export function typicalReturns(kinds: readonly number[], steps: number, prior: Prior): number[] {
   const lasting = survivals(prior)
   const alive = Array.from({ length: steps + 1 }, (_, step) =>
     kinds.reduce((sum, share, kind) => sum + share * (lasting[kind]?.[step] ?? 0), 0),
@@ -171,16 +172,16 @@ export function usualReturns(kinds: readonly number[], steps: number, prior: Pri
   return Array.from({ length: steps }, (_, step) => 1 - (alive[step + 1] ?? 0) / Math.max(1e-12, alive[step] ?? 0))
 }
 
-function returnChances(signs: Float64Array, steps: number, weights: readonly number[]): number[] {
+function returnChances(features: Float64Array, steps: number, weights: readonly number[]): number[] {
   const size = weights.length - 1
   return Array.from({ length: steps }, (_, step) => {
     let sum = weights[size] ?? 0
-    for (let sign = 0; sign < size; sign++) sum += (weights[sign] ?? 0) * (signs[step * size + sign] ?? 0)
+    for (let index = 0; index < size; index++) sum += (weights[index] ?? 0) * (features[step * size + index] ?? 0)
     return 1 / (1 + Math.exp(-sum))
   })
 }
 
-/** For each kind, the share of its gaps that outlast the beginning of each step. Computed once for a prior. */
+/** For each kind, the share of its gaps that last to the start of each step. Computed once for each prior. */
 function survivals(prior: Prior): readonly (readonly number[])[] {
   const known = survivalsOf.get(prior)
   if (known !== undefined) return known
@@ -193,7 +194,7 @@ function survivals(prior: Prior): readonly (readonly number[])[] {
 
 const survivalsOf = new WeakMap<Prior, readonly (readonly number[])[]>()
 
-/** The share of a kind's gaps that last longer than this. */
+/** Share of a kind's gaps that last longer than `ageMs`. */
 function survival(prior: Prior, kind: number, ageMs: number): number {
   const odds = prior.kinds[kind]?.odds ?? []
   const from = Math.log(ageMs / SHORTEST_GAP_MS) / Math.log(prior.step)

@@ -3,17 +3,17 @@ import type { RequestRate } from './request-rate.ts'
 import type { IdleGap } from './idle-gaps.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time/time.ts'
 
-/** Ages of a gap at which it is asked whether it ends: from one hour on, in steps of 55 minutes, for three days. */
+/** Gap ages at which the model predicts a return: from one hour on, in steps of 55 minutes, for three days. */
 export const STEPS = 80
 const FIRST_MS = HOUR_MS
 const STEP_MS = 55 * MINUTE_MS
 
-/** The age at which a step begins. */
+/** Gap age in ms at the start of a step. */
 export function ageAt(step: number): number {
   return FIRST_MS + step * STEP_MS
 }
 
-/** Past idleness is counted by half hours of the UTC day, working days and weekends apart, and by age. */
+/** Cells of past idle time: half hours of the UTC day, working days and weekends apart, and ages of a gap. */
 const CLOCKS = 48
 const HALF_HOUR_MS = DAY_MS / CLOCKS
 const AGE_RATIO = 0.3
@@ -22,78 +22,80 @@ const YOUNGEST_MS = HALF_HOUR_MS
 const OLDEST_MS = ageAt(STEPS)
 
 /**
- * Which past moments count as like ones. `clock`: by the hour of the day, `age`: by the ratio of ages, each the side of a bell curve
- * and null for any; `other`: what a working day tells of a weekend, and the reverse; `fast`: only the last days count.
+ * Weights of past moments for a present one. `clock`: by distance in the time of day; `age`: by the ratio of gap ages. Each is one
+ * side of a bell curve; null: all weigh the same. `other`: weight of a working day for a weekend, and the reverse. `fast`: old days
+ * weigh little.
  */
-interface Likeness {
+interface Similarity {
   clock: number[] | null
   age: number[] | null
   other: number
   fast: boolean
 }
-const moments = (hours: number | null, ages: number | null, other: number, fast = false): Likeness => ({
+const similarityOf = (hours: number | null, ages: number | null, other: number, fast = false): Similarity => ({
   clock: hours === null ? null : bell(24 / CLOCKS, hours),
   age: ages === null ? null : bell(AGE_RATIO, ages),
   other,
   fast,
 })
-const LIKENESSES: readonly Likeness[] = [
-  moments(0.5, null, 0.15),
-  moments(2, null, 0.15),
-  moments(2, null, 0.15, true),
-  moments(null, 0.3, 1),
-  moments(2, 0.4, 0.15),
-  moments(1, 0.8, 0.3),
+const SIMILARITIES: readonly Similarity[] = [
+  similarityOf(0.5, null, 0.15),
+  similarityOf(2, null, 0.15),
+  similarityOf(2, null, 0.15, true),
+  similarityOf(null, 0.3, 1),
+  similarityOf(2, 0.4, 0.15),
+  similarityOf(1, 0.8, 0.3),
 ]
-/** The two of them whose weight of evidence counts beside their rate. */
+/** Indexes of two similarities for which the amount of evidence is a feature, besides the rate. */
 const TRUSTED = [3, 5]
 const FADE_PER_DAY = 0.97
 const FAST_FADE_PER_DAY = 0.8
-/** Steps of like traffic that are taken for granted beside the counted ones. */
-const GRANTED = 1
-const FIRMLY_GRANTED = 3
+/** Weight of the typical rate, in observed steps. */
+const PRIOR_STEPS = 1
+const STRONG_PRIOR_STEPS = 3
 const LEAST_RATE = 1e-4
 const MOST_RATE = 3
 
-/** Signs per step, in the order in which `returnSigns` writes them. */
-export const RETURN_FEATURES = LIKENESSES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13 + COUNTS
+/** Number of features of a step, in the order in which `returnFeatures` writes them. */
+export const RETURN_FEATURES = SIMILARITIES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13 + COUNTS
 
 /**
- * What speaks for a return at each step of the gap that begins at `now`: for each of them `SIGNS` numbers. `usual` holds the chance
- * that like traffic returns in each step, and so says how many steps are looked at. Without `requests`, none ever came.
+ * Features of a return at each step of the gap that begins at `now`: RETURN_FEATURES numbers for each step, one step after the
+ * other. `typical`: probability of a return in each step for similar traffic; its length is the number of steps. Absent `requests`:
+ * none ever came.
  */
 export function returnFeatures(
   gaps: readonly IdleGap[],
   now: number,
-  usual: ArrayLike<number>,
+  typical: ArrayLike<number>,
   requests?: RequestRate,
 ): Float64Array {
-  if (usual.length === 0) return new Float64Array(0)
-  const idleness = new Idleness(gaps, now)
+  if (typical.length === 0) return new Float64Array(0)
+  const history = new IdleHistory(gaps, now)
   const counts = fadedCounts(requests ?? { at: now, counts: [] }, now).map(Math.log1p)
-  const habit = [...habits(gaps, now), ...counts]
-  const signs = new Float64Array(usual.length * RETURN_FEATURES)
-  const sums = new Float64Array(LIKENESSES.length)
+  const shared = [...prefixFeatures(gaps, now), ...counts]
+  const features = new Float64Array(typical.length * RETURN_FEATURES)
+  const sums = new Float64Array(SIMILARITIES.length)
   let at = 0
   const put = (value: number): void => {
-    signs[at++] = value
+    features[at++] = value
   }
-  for (let step = 0; step < usual.length; step++) {
-    const granted = Math.min(0.95, Math.max(LEAST_RATE, usual[step] ?? 0))
+  for (let step = 0; step < typical.length; step++) {
+    const prior = Math.min(0.95, Math.max(LEAST_RATE, typical[step] ?? 0))
     const middle = ageAt(step) + STEP_MS / 2
-    const tally = new Tally(LIKENESSES.length)
-    LIKENESSES.forEach((likeness, index) => idleness.near(now + middle, middle, likeness, tally, index))
+    const tally = new Tally(SIMILARITIES.length)
+    SIMILARITIES.forEach((similarity, index) => history.near(now + middle, middle, similarity, tally, index))
     const rate = (index: number, weight: number): number =>
-      ((tally.returns[index] ?? 0) + weight * granted) / ((tally.steps[index] ?? 0) + weight)
+      ((tally.returns[index] ?? 0) + weight * prior) / ((tally.steps[index] ?? 0) + weight)
     const log = (value: number): number => Math.log(Math.min(MOST_RATE, Math.max(LEAST_RATE, value)))
-    for (let index = 0; index < LIKENESSES.length; index++) put(log(rate(index, GRANTED)))
-    put(Math.log(granted))
+    for (let index = 0; index < SIMILARITIES.length; index++) put(log(rate(index, PRIOR_STEPS)))
+    put(Math.log(prior))
     sums.forEach((sum, index) => {
       put(Math.log(0.1 + sum))
-      sums[index] = sum + rate(index, FIRMLY_GRANTED)
+      sums[index] = sum + rate(index, STRONG_PRIOR_STEPS)
     })
     for (const index of TRUSTED) {
-      const trusted = log(rate(index, FIRMLY_GRANTED))
+      const trusted = log(rate(index, STRONG_PRIOR_STEPS))
       const evidence = Math.log1p(tally.steps[index] ?? 0)
       put(evidence)
       put(trusted * evidence)
@@ -103,13 +105,13 @@ export function returnFeatures(
     put(step === 1 ? 1 : 0)
     put(Math.log(step + 1))
     put(Math.log(step + 1) ** 2)
-    for (const value of habit) put(value)
+    for (const value of shared) put(value)
   }
-  return signs
+  return features
 }
 
-/** Signs that are the same at each step: how busy the prefix was of late, and for how long it has been known. */
-function habits(gaps: readonly IdleGap[], now: number): number[] {
+/** Features that are the same at each step: recent activity of the prefix, and how long it has been known. */
+function prefixFeatures(gaps: readonly IdleGap[], now: number): number[] {
   const first = gaps[0]?.startAt ?? now
   const since = (ms: number): number => gaps.filter(({ startAt }) => startAt >= now - ms).length
   const idle = (ms: number): number => {
@@ -142,11 +144,11 @@ function habits(gaps: readonly IdleGap[], now: number): number[] {
   ]
 }
 
-/** Where a prefix was idle, and where it returned: steps of idleness and returns by kind of day, half hour of the day and age. */
-class Idleness {
+/** Idle steps and returns of a prefix, by kind of day, half hour of the day and gap age. Old gaps are decayed. */
+class IdleHistory {
   #steps = new Float64Array(2 * CLOCKS * AGES)
   #returns = new Float64Array(2 * CLOCKS * AGES)
-  /** The same without the age, all days alike and the last days foremost; without the time of day. */
+  /** Sums without the age, with slow and with fast decay; then sums by age alone. */
   #flat = new Tally(2 * CLOCKS)
   #fast = new Tally(2 * CLOCKS)
   #aged = new Tally(AGES)
@@ -174,9 +176,9 @@ class Idleness {
     }
   }
 
-  /** Weighted steps and returns at moments like the instant `at` of a gap that is `ageMs` old by then, into `sum`. */
-  near(at: number, ageMs: number, likeness: Likeness, sum: Tally, index: number): void {
-    const { clock, age, other, fast } = likeness
+  /** Adds to `sum` the weighted idle steps and returns at moments similar to `at`, when the gap is `ageMs` old. */
+  near(at: number, ageMs: number, similarity: Similarity, sum: Tally, index: number): void {
+    const { clock, age, other, fast } = similarity
     const aged = ageOf(ageMs)
     if (clock === null) {
       for (let near = 0; near < AGES; near++) {
@@ -228,7 +230,7 @@ class Tally {
   }
 }
 
-/** The side of a bell curve `width` wide, at steps from its middle, as far as it weighs a twentieth. */
+/** One side of a bell curve with standard deviation `width`, sampled every `step`, as far as its weight exceeds 0.04. */
 function bell(step: number, width: number): number[] {
   const reach = Math.ceil((2.5 * width) / step)
   return Array.from({ length: reach + 1 }, (_, apart) => Math.exp(-0.5 * ((apart * step) / width) ** 2))
@@ -238,7 +240,7 @@ function ageOf(ageMs: number): number {
   return Math.max(0, Math.min(AGES - 1, Math.floor(Math.log(ageMs / YOUNGEST_MS) / AGE_RATIO)))
 }
 
-/** Half hour of the UTC day, those of Saturday and Sunday after those of working days; the epoch was a Thursday. */
+/** Index of the half hour of the UTC day; Saturday and Sunday come after working days. The epoch was a Thursday. */
 function clockOf(at: number): number {
   const day = Math.floor(at / DAY_MS)
   const weekend = (((day + 3) % 7) + 7) % 7 >= 5

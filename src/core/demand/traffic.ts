@@ -2,25 +2,25 @@ import { counted } from './request-rate.ts'
 import type { RequestRate } from './request-rate.ts'
 import type { IdleGap } from './idle-gaps.ts'
 
-/** Traffic of one prefix as its idle gaps, oldest first. `last`: the silence that ended with the observation, not with a request. */
+/** Traffic of one prefix as its idle gaps, oldest first. `last`: the idle time at the end of the observation, which no request ended. */
 export interface Traffic {
   gaps: readonly SeenGap[]
   last: SeenGap | null
 }
 
-/** An idle gap, and how many requests had come of late when it began. */
+/** An idle gap, and the request rate at its start. */
 export interface SeenGap extends IdleGap {
   requests: RequestRate
 }
 
-/** So many requests, evenly from `startAt` to `endAt`, both of them requests. */
+/** `count` requests spread evenly over `startAt`…`endAt`, one of them at each end. */
 export interface Run {
   startAt: number
   endAt: number
   count: number
 }
 
-/** The idle gaps between runs, oldest first, and the silence from the last one to `endAt`. Runs that touch are one. */
+/** The idle gaps between runs, oldest first, and the idle time from the last run to `endAt`. Runs that touch count as one. */
 export function trafficOf(runs: Iterable<Run>, endAt: number): Traffic {
   const gaps: SeenGap[] = []
   let idleAt = 0

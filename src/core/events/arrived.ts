@@ -1,19 +1,13 @@
-import { creditUse } from '../ledger/credit.ts'
-import { applyCacheRead, retentionRows } from './cache-read.ts'
+import { retentionRows } from './retention-changed.ts'
+import { applyRealRequest } from './real-request.ts'
 import type { HistoryRow } from '../prefix/history.ts'
-import { ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
-import { counted } from '../demand/request-rate.ts'
-import { goneAfter, granted, writtenInstead, writtenName } from '../cache/retention.ts'
-import { SWEEP_HORIZON_MS } from '../time/schedule.ts'
-import { signalAfter } from '../prefix/signal.ts'
-import type { PrefixState, Transition } from '../prefix/state.ts'
-import { ended } from '../ledger/holdout-gap.ts'
 import { isForgiven, lossLimit } from '../ledger/stop-loss.ts'
+import { SWEEP_HORIZON_MS } from '../time/schedule.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
-import { learnArrival } from '../demand/idle-gaps.ts'
 import type { Usage } from '../model/usage.ts'
-import type { LearnedRetention } from '../prefix/parts.ts'
+import type { PrefixState, Transition } from '../prefix/state.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
+import type { StopReason } from '../prefix/stop-reasons.ts'
 
 /** Real requests that stood behind one observation call. */
 export interface Arrival {
@@ -23,9 +17,9 @@ export interface Arrival {
 }
 
 /**
- * Real requests came. They renew the clock, cancel what was planned before, and start resting plans again. `price` is for
- * what they saved; without it a saving is counted and has no price. `open`: the retention is the planner's choice, which gives way to
- * what real requests write at. `unmarked`: nobody said what that is.
+ * Applies the real requests of one report, in the order of their starts. They renew the entry, cancel what was planned before, and
+ * start resting plans again. `price`: prices what they saved; null: a saving is counted without a price. `open`: the planner chooses
+ * the retention, and gives way to the one that real requests write at. `unmarked`: no caller said what that one is.
  */
 export function applyArrivals(
   before: PrefixState,
@@ -38,101 +32,37 @@ export function applyArrivals(
   unmarked = open,
 ): Transition {
   if (arrivals.length === 0) return { state: before, rows: [] }
-  const state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
-  const tally =
-    before.tally === null
-      ? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
-      : { ...before.tally }
+  let state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
   const rows: HistoryRow[] = []
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
-  for (const arrival of sorted) {
-    const at = Math.min(now, Math.max(earliestAt, arrival.startedAt))
-    const { cacheReadTokens, cacheWriteTokens } = arrival.usage
-    const read = cacheReadTokens ?? 0
-    const enough = read > 0 && (state.measuredTokens === null || read >= state.measuredTokens * 0.5)
-    tally.count += 1
-    tally.firstAt = Math.min(tally.firstAt, at)
-    tally.lastAt = Math.max(tally.lastAt, at)
-    if (state.trial !== undefined && at > state.trial.gapAt) {
-      const { row } = ended(state.trial, enough, at)
-      if (row !== null) rows.push(row)
-      delete state.trial
-    }
-    state.requests = counted(state.requests ?? null, at)
-    const gaps = learnArrival(state.gaps ?? [], state.lastArrivalAt, at)
-    if (gaps.length > 0) state.gaps = gaps
-    state.lastArrivalAt = Math.max(state.lastArrivalAt ?? 0, at)
-    if (state.signal) state.signal = signalAfter(state, at)
-    if (enough) {
-      tally.hits += 1
-      tally.cachedTokens += read
-      state.hits += 1
-      if (state.lastHit === null || at >= state.lastHit.at)
-        state.lastHit = { at, cachedTokens: read, ttftMs: arrival.ttftMs }
-      if (state.anchorAt === null || at > state.anchorAt)
-        applyCacheRead(
-          state,
-          { ...state },
-          at,
-          state.anchorAt === null ? null : at - state.anchorAt,
-          state.measuredTokens ?? read,
-          offers,
-        )
-    } else if (cacheReadTokens !== null || cacheWriteTokens !== null) {
-      tally.misses += 1
-      state.misses += 1
-      const wroteAt = writtenName(state.measuredTokens, arrival.usage, offers)
-      if (wroteAt !== null) state.realWrites = wroteAt
-      // A real request that wrote at least the prefix made it warm itself.
-      const wrote = cacheWriteTokens ?? 0
-      if (
-        wrote > 0 &&
-        (state.measuredTokens === null || wrote >= state.measuredTokens * 0.5) &&
-        at > (state.anchorAt ?? 0)
-      ) {
-        const instead = open ? writtenInstead(state, arrival.usage, offers) : null
-        state.retention = instead ?? wroteItself(state, arrival.usage, at, offers)
-        if (instead !== null) state.asWritten = true
-        if (state.inside !== undefined && refutes(state, at)) {
-          state.inside = { ...state.inside, refuted: true }
-          rows.push({ at, type: 'decision', decision: 'inside_refuted', why: REFUTED })
-        }
-        Object.assign(state, { verdict: 'warm', anchorAt: at, readZeroInRow: 0, readZeroGapMs: null })
-      }
-    }
-    const saving = creditUse(state, { at, hit: enough, readTokens: read }, { price, offers, unmarked }, now)
-    if (saving !== null) rows.push(saving)
+  for (const { startedAt, usage, ttftMs } of sorted) {
+    const at = Math.min(now, Math.max(earliestAt, startedAt))
+    const after = applyRealRequest(state, { at, usage, ttftMs }, { offers, price, open, unmarked, now })
+    state = after.state
+    rows.push(...after.rows)
   }
-  state.tally = tally
   rows.push(...retentionRows(before, state, now))
-  const proved = state.stopped?.reason === 'uncacheable' && state.verdict === 'warm'
-  const forgiven = state.stopped?.reason === 'losing_money' && hasFaded(state, price, now)
+  const resumed = resumeStopped(state, price, now)
+  return { state: resumed.state, rows: [...rows, ...resumed.rows, ...cancelRows(before, state, now)] }
+}
+
+/** Starts a plan again whose stop a real request ends. */
+function resumeStopped(state: PrefixState, price: Price | null, now: number): Transition {
+  const { stopped } = state
+  if (stopped === null || !isEndedByArrival(stopped.reason, state, price, now)) return { state, rows: [] }
+  const why = `a real request arrived; the plan goes on (it had stopped: ${stopped.reason})`
+  return {
+    state: { ...state, stopped: null, silentInRow: 0 },
+    rows: [{ at: now, type: 'decision', decision: 'resume', why }],
+  }
+}
+
+function isEndedByArrival(reason: StopReason, state: PrefixState, price: Price | null, now: number): boolean {
+  if (reason === 'uncacheable') return state.verdict === 'warm'
+  if (reason === 'losing_money') return hasFaded(state, price, now)
   // The last requests of a session may be reported only after its end was.
-  const over = state.stopped?.reason === 'session_over' && state.signal?.kind === 'end'
-  if (state.stopped !== null && !over && (proved || forgiven || stopReasonIs(state.stopped.reason, 'endedByArrival'))) {
-    rows.push({
-      at: now,
-      type: 'decision',
-      decision: 'resume',
-      why: `a real request arrived; the plan goes on (it had stopped: ${state.stopped.reason})`,
-    })
-    state.stopped = null
-    state.silentInRow = 0
-  }
-  // Only a probe that a sweep may already have claimed is worth a row; every other is simply planned later.
-  if (
-    before.nextAt !== null &&
-    before.nextAt <= now + SWEEP_HORIZON_MS &&
-    (state.anchorAt ?? 0) > (before.anchorAt ?? 0)
-  ) {
-    rows.push({
-      at: now,
-      type: 'decision',
-      decision: 'cancel',
-      why: 'real traffic renewed the clock: the probe that was due is not sent',
-    })
-  }
-  return { state, rows }
+  if (reason === 'session_over' && state.signal?.kind === 'end') return false
+  return stopReasonIs(reason, 'endedByArrival')
 }
 
 function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price | null, now: number): boolean {
@@ -140,19 +70,12 @@ function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price
   return isForgiven(loss, limit, now)
 }
 
-/** What a real request that had to write the prefix says of its retention. */
-function wroteItself(
-  { retention, anchorAt, inside, verdict, hits }: PrefixState,
-  usage: Usage,
-  at: number,
-  offers: readonly RetentionOffer[],
-): LearnedRetention | null {
-  if (retention === null) return null
-  // Only where real requests are known to read this entry: one that never could says nothing about how long it lives.
-  const ownAt = ownAnchorAt({ anchorAt, ...(inside === undefined ? {} : { inside }) })
-  const early = verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
-  const gone = early ? goneAfter(retention, at - ownAt, at, offers) : retention
-  return granted(gone, usage, offers)?.retention ?? gone
+/** The history row for a probe that real requests made needless; only a probe that a sweep may already have claimed gets one. */
+function cancelRows(before: PrefixState, after: PrefixState, now: number): HistoryRow[] {
+  const isClaimable = before.nextAt !== null && before.nextAt <= now + SWEEP_HORIZON_MS
+  if (!isClaimable || (after.anchorAt ?? 0) <= (before.anchorAt ?? 0)) return []
+  const why = 'real traffic renewed the clock: the probe that was due is not sent'
+  return [{ at: now, type: 'decision', decision: 'cancel', why }]
 }
 
 /** Writes the coalesced arrivals to the history: once a minute, or when another row follows them. */

@@ -1,9 +1,10 @@
 import { FAILURES } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
-import { spendToday } from '../planning/budget.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
-import { paidIn } from '../ledger/holdout-gap.ts'
+import type { Stop } from '../prefix/parts.ts'
+import { applyCharge } from './charge.ts'
+import type { Effect } from './effect.ts'
 import type { Primitive } from '../model/facts.ts'
 import type { Purpose } from '../prefix/receipt.ts'
 
@@ -30,52 +31,59 @@ function withWait({ failure, retryAfterMs }: FailedCall): FailureValue {
   return { ...failure, detail: { ...failure.detail, retry_after_seconds: Math.ceil(retryAfterMs / 1_000) } }
 }
 
-/** One of our calls failed. An unknown outcome is charged at its worst case and stays in the history as unknown. */
-export function applyFailure(before: PrefixState, call: FailedCall, worst: number | null, ladder: number): Transition {
-  const state: PrefixState = {
+/**
+ * Applies a failed call. A call whose outcome is unknown is charged `worstNanos`, the amount reserved for it, and stays in the history
+ * as unknown. `primitives`: how many primitives the prefix has to try.
+ */
+export function applyFailure(
+  before: PrefixState,
+  call: FailedCall,
+  worstNanos: number | null,
+  primitives: number,
+): Transition {
+  const charge = call.accepted === null ? chargeUnknown(before, call, worstNanos) : { patch: {}, rows: [] }
+  const failed: PrefixState = {
     ...before,
+    ...charge.patch,
     generation: before.generation + 1,
     lastFailure: { at: call.at, failure: withWait(call), againAt: call.at + call.latencyMs + (call.retryAfterMs ?? 0) },
     failuresInRow: before.failuresInRow + 1,
   }
-  const rows: HistoryRow[] = []
-  if (call.accepted === null) {
-    Object.assign(state, spendToday(before, worst ?? 0, call.at), {
-      probes: before.probes + 1,
-      unpricedCalls: before.unpricedCalls + (worst === null ? 1 : 0),
-    })
-    rows.push({
-      at: call.at,
-      type: 'receipt',
-      kind: 'unknown',
-      purpose: call.purpose,
-      primitive: call.primitive,
-      usage: null,
-      costNanos: worst,
-      latencyMs: call.latencyMs,
-      model: null,
-      why: `outcome unknown (${call.failure.kind}): charged at its worst case`,
-    })
-    if (call.purpose !== 'write') rows.push(...paidIn(state, worst ?? 0, call.at))
+  const next = afterFailure(failed, call, primitives)
+  return { state: { ...failed, ...next.patch }, rows: [...charge.rows, ...next.rows] }
+}
+
+function chargeUnknown(before: PrefixState, call: FailedCall, worstNanos: number | null): Effect {
+  const { at, purpose, primitive, latencyMs } = call
+  const charge = applyCharge(before, { provedNanos: null, nanos: worstNanos }, purpose, at)
+  const why = `outcome unknown (${call.failure.kind}): charged at its worst case`
+  const outcome = { kind: 'unknown', usage: null, costNanos: worstNanos, model: null } as const
+  return {
+    patch: { ...charge.patch, probes: before.probes + 1 },
+    rows: [{ at, type: 'receipt', purpose, primitive, latencyMs, why, ...outcome }, ...charge.rows],
   }
-  if (call.primitiveRefused && before.primitiveIndex + 1 < ladder) {
-    state.failuresInRow = before.failuresInRow
-    state.primitiveIndex = before.primitiveIndex + 1
+}
+
+/** The next primitive, another region, or a stop where a retry cannot succeed. */
+function afterFailure({ primitiveIndex, failuresInRow }: PrefixState, call: FailedCall, primitives: number): Effect {
+  const { at, failure } = call
+  const row = (decision: string, why: string): HistoryRow => ({ at, type: 'decision', decision, why })
+  if (call.primitiveRefused && primitiveIndex + 1 < primitives) {
+    const patch = { primitiveIndex: primitiveIndex + 1, failuresInRow: failuresInRow - 1 }
     const why = `the provider refused ${call.primitive}; the next primitive is used from now on`
-    rows.push({ at: call.at, type: 'decision', decision: 'primitive', why })
-    return { state, rows }
+    return { patch, rows: [row('primitive', why)] }
   }
   if (call.elsewhere === true) {
     const why = 'the provider does not serve the place that the call came from; it is sent once from another region'
-    rows.push({ at: call.at, type: 'decision', decision: 'egress', why })
-    return { state, rows }
+    return { patch: {}, rows: [row('egress', why)] }
   }
-  if (call.permanent || call.primitiveRefused || !FAILURES[call.failure.kind].retryable) {
-    const why = `${call.failure.kind}: ${call.failure.message.replace(/\.$/, '')}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
-    const reason = call.permanent && call.failure.kind === 'provider_limited' ? 'quota_spent' : 'provider_refused'
-    state.stopped = { reason, at: call.at, why }
-  }
-  // Its row stands also where the plan was off and so has nothing to stop.
-  rows.push({ at: call.at, type: 'decision', decision: 'failed', why: `${call.failure.kind}: ${call.failure.message}` })
-  return { state, rows }
+  // The row is written even where the plan is off and has nothing to stop.
+  const rows = [row('failed', `${failure.kind}: ${failure.message}`)]
+  const isFinal = call.permanent || call.primitiveRefused || !FAILURES[failure.kind].retryable
+  return { patch: isFinal ? { stopped: stopFor(call) } : {}, rows }
+}
+
+function stopFor({ at, failure, permanent }: FailedCall): Stop {
+  const why = `${failure.kind}: ${failure.message.replace(/\.$/, '')}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
+  return { reason: permanent && failure.kind === 'provider_limited' ? 'quota_spent' : 'provider_refused', at, why }
 }

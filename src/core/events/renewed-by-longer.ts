@@ -1,7 +1,8 @@
+import type { Effect } from './effect.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { isWarm } from '../prefix/state.ts'
 import { gapOpened } from '../ledger/saving.ts'
-import { runsInside, ALONGSIDE_MS, ownAnchorAt } from '../cache/longer-prefix.ts'
+import { runsInside, ALONGSIDE_MS, ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
 
 /** A request of ours that read or wrote a longer prefix, at which the provider renews the shorter ones marked in it. */
 export interface Passage {
@@ -47,5 +48,15 @@ export function applyRenewedByLonger(before: PrefixState, passage: Passage): Tra
       passage.at - anchorAt < retention.ttlMs / 2
         ? []
         : [{ at: passage.at, type: 'decision', decision: 'inside', why }],
+  }
+}
+
+/** A request found nothing at `at`: where that contradicts the last renewal by a longer prefix, no such renewal counts any more. */
+export function refuteRenewal(before: PrefixState, at: number): Effect {
+  const { inside } = before
+  if (inside === undefined || !refutes(before, at)) return { patch: {}, rows: [] }
+  return {
+    patch: { inside: { ...inside, refuted: true } },
+    rows: [{ at, type: 'decision', decision: 'inside_refuted', why: REFUTED }],
   }
 }

@@ -3,31 +3,31 @@ import type { Price } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 
 /**
- * Warming a crew: who goes when. A head that several agents share is written once, and released to the others only once it
- * is readable; then each of them writes its own tail. Nobody's failure keeps anybody else from being warmed.
+ * The order of calls that warm a crew of agents. `shared_prefix`: a head that several agents share is written once; when it is
+ * readable, each agent writes the rest of its prompt. A failed call never stops the others.
  */
 export type CrewStrategy = 'parallel' | 'sequential' | 'shared_prefix'
 
-/** `skipped`: there was nothing to warm, or no need to. */
+/** State of one call. `skipped`: the prefix was warm, or there is none. */
 export type CrewStep = 'waiting' | 'running' | 'succeeded' | 'failed' | 'skipped'
 
-/** One call of a crew's: a shared head's, or an agent's own. */
+/** One call of a crew: for a shared head, or for one agent. */
 export interface CrewCall {
   step: CrewStep
-  /** The group whose head it begins with; null: it waits for nobody. */
+  /** Index of the group whose head it begins with; null: it waits for no other call. */
   group: number | null
 }
 
 export interface CrewSituation {
   strategy: CrewStrategy
-  /** Calls that may be under way at once. */
+  /** Calls that may be in flight at once. */
   atOnce: number
-  /** The heads' calls by group; null: that group has no head. */
+  /** Calls for the heads, by group; null: that group has no head. */
   heads: readonly (CrewCall | null)[]
   agents: readonly CrewCall[]
 }
 
-/** What to send now: indices of heads, and of agents. */
+/** Calls to send now: indexes of heads and of agents. */
 export interface CrewNext {
   heads: number[]
   agents: number[]
@@ -39,48 +39,48 @@ export function isCrewOver({ heads, agents }: CrewSituation): boolean {
   return [...heads, ...agents].every((call) => call === null || isOver(call))
 }
 
-/** What may be sent now. Never more at once than allowed, and never nothing while something waits and nothing runs. */
+/** Calls that may be sent now, within the limit. While calls wait and none runs, there is at least one. */
 export function nextOfCrew(crew: CrewSituation): CrewNext {
   const { heads, agents } = crew
   const running = [...heads, ...agents].filter((call) => call?.step === 'running').length
-  let room = (crew.strategy === 'sequential' ? 1 : crew.atOnce) - running
+  let free = (crew.strategy === 'sequential' ? 1 : crew.atOnce) - running
   const next: CrewNext = { heads: [], agents: [] }
   const take = (list: number[], index: number): void => {
-    if (room <= 0) return
-    room -= 1
+    if (free <= 0) return
+    free -= 1
     list.push(index)
   }
-  // Heads first: the most wait for them.
+  // Heads first, because most agents wait for one.
   for (const [index, head] of heads.entries()) if (head?.step === 'waiting') take(next.heads, index)
   const leading = new Set<number>()
   for (const [index, agent] of agents.entries()) {
-    if (agent.step === 'waiting' && mayGo(crew, agent, leading)) take(next.agents, index)
+    if (agent.step === 'waiting' && mayStart(crew, agent, leading)) take(next.agents, index)
   }
   return next
 }
 
-/** Whether the head that an agent begins with is there, or nobody waits for it any more. */
-function mayGo({ heads, agents }: CrewSituation, { group }: CrewCall, leading: Set<number>): boolean {
+/** Whether an agent's head is readable, or no call will make it so. `leading`: groups whose leading agent was chosen in this round. */
+function mayStart({ heads, agents }: CrewSituation, { group }: CrewCall, leading: Set<number>): boolean {
   const head = group === null ? null : (heads[group] ?? null)
   if (group === null || head === null) return true
   if (!isOver(head)) return false
   if (head.step !== 'failed') return true
-  // The head could not be written by itself: one agent of the group goes before the others and writes it with its own.
-  const mates = agents.filter((one) => one.group === group)
-  if (mates.some(({ step }) => step === 'succeeded')) return true
-  if (mates.some(({ step }) => step === 'running') || leading.has(group)) return false
+  // The call for the head failed: one agent of the group goes first, and its call writes the head too.
+  const members = agents.filter((one) => one.group === group)
+  if (members.some(({ step }) => step === 'succeeded')) return true
+  if (members.some(({ step }) => step === 'running') || leading.has(group)) return false
   leading.add(group)
   return true
 }
 
-/** A prefix that the provider says it read nothing of, though it may have written it. */
+/** Whether the usage shows no read of the prefix. The call may have written it. */
 export function readNothing(usage: Usage): boolean {
   return (usage.cacheReadTokens ?? 0) === 0
 }
 
 /**
- * What an agent's call would have cost had nobody written the shared head before it: what it read of the head, it would have
- * had to write. `headTokens`: of the head that this crew wrote. Null where the price or the usage is not known.
+ * Cost of an agent's call in nano-dollars without the shared head: what it read of the head, it would have written.
+ * `headTokens`: size of the head that this crew wrote. Null: the price or the usage is unknown.
  */
 export function costAlone(usage: Usage, price: Price | null, retention: string, headTokens: number): number | null {
   const moved = Math.min(usage.cacheReadTokens ?? 0, headTokens)
@@ -90,7 +90,7 @@ export function costAlone(usage: Usage, price: Price | null, retention: string, 
   const alone: Usage = {
     ...usage,
     cacheReadTokens: (usage.cacheReadTokens ?? 0) - moved,
-    // Where writes are not counted, they are billed as what they are: input that was read anew.
+    // Where the provider does not report writes, it bills them as uncached input.
     cacheWriteTokens: written === null ? null : written + moved,
     cacheWriteByRetention:
       written === null || !named

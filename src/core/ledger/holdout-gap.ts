@@ -92,11 +92,3 @@ function booked(trial: HoldoutGap, nanos: number, at: number, why: string): Hold
   }
   return { trial: { ...trial, bookedNanos: nanos }, row }
 }
-
-/** Books what one of our calls cost in a state that is being made. */
-export function paidIn(state: PrefixState, nanos: number, at: number): HoldoutRow[] {
-  if (state.trial === undefined) return []
-  const { trial, row } = paid(state.trial, nanos, at)
-  state.trial = trial
-  return row === null ? [] : [row]
-}

@@ -1,10 +1,10 @@
-/** Numbers that carry their own check: what passes is one, and not a number that merely looks like it. */
+/** Check digits of card numbers and IBANs: they tell real ones from numbers of the same form. */
 
-/** Lengths that the issuers of cards use, by their first digits. */
+/** First digits and lengths of the card issuers' numbers. */
 const CARDS =
   /^(?:4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2(?:2[2-9]|[3-6]\d|7[01])\d{13}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|5\d\d)\d{12}|35\d{14})$/
 
-/** A card's number by its issuer, its length and its check digit (Luhn, ISO/IEC 7812-1). */
+/** Whether a text is a card number, by issuer, length and check digit (Luhn, ISO/IEC 7812-1). */
 export function isPaymentCard(text: string): boolean {
   const digits = text.replace(/\D/g, '')
   if (!CARDS.test(digits) || /^(\d)\1+$/.test(digits)) return false
@@ -16,7 +16,7 @@ export function isPaymentCard(text: string): boolean {
   return sum % 10 === 0
 }
 
-/** An IBAN by its check digits (ISO 13616: the remainder by 97 is 1). */
+/** Whether a text is an IBAN, by its check digits (ISO 13616: the remainder by 97 is 1). */
 export function isIban(text: string): boolean {
   const plain = text.replaceAll(' ', '')
   if (!/^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$/.test(plain)) return false

@@ -1,11 +1,11 @@
-/** Where something found in a text stands: a place to show, and whether the text only talks about it. */
+/** Context of a match in a text: its line and column, and whether the text only shows it as an example. */
 
 export interface Span {
   start: number
   end: number
 }
 
-/** Parts of a text that show something instead of saying it: code, examples, links. */
+/** Parts of a text that show something as an example. */
 export interface Context {
   code: Span[]
   examples: Span[]
@@ -16,7 +16,7 @@ const INLINE = /`[^`\n]{1,400}`/g
 const EXAMPLE_START = /<(examples?|sample|template|schema|output_format)\b[^<>\n]{0,200}>/gi
 const EXAMPLE_END = /<\/(examples?|sample|template|schema|output_format)>/gi
 
-/** Words that announce an example, in front of it on its line. */
+/** Words that announce an example before it on its line. */
 const ANNOUNCED =
   /\be\.\s?g\b|\bi\.\s?e\b|\b(?:for instance|such as|looks? like|examples?|sample|formats?|formatted|template|placeholder|pattern|beispiel\w*|exemples?|ejemplos?|esempi[oi]?|voorbeeld\w*|exemplos?)\b|\bz\.\s?B\b|例|예|пример/iu
 
@@ -24,7 +24,7 @@ export function contextOf(text: string): Context {
   return { code: codeSpans(text), examples: exampleSpans(text) }
 }
 
-/** Code blocks and what stands in backticks. */
+/** Fenced code blocks and text in backticks, in order, without overlap. */
 export function codeSpans(text: string): Span[] {
   const fenced = spans(text, FENCE)
   const inline = spans(text, INLINE).filter(({ start }) => !within(fenced, start))
@@ -35,9 +35,9 @@ function spans(text: string, pattern: RegExp): Span[] {
   return [...text.matchAll(pattern)].map(({ index, 0: found }) => ({ start: index, end: index + found.length }))
 }
 
-/** Elements that hold an example; one that does not end is none. */
+/** Elements that hold an example. One without an end tag does not count. */
 function exampleSpans(text: string): Span[] {
-  // Known beforehand, so that no opening is followed to the end of the text in vain: thousands of them differ in case alone.
+  // Last end tags are found first. Otherwise thousands of start tags without an end would each be searched to the end of the text.
   const lastEnds = new Map<string, number>()
   for (const { index, 1: tag = '' } of text.matchAll(EXAMPLE_END)) lastEnds.set(tag, index)
   const found: Span[] = []
@@ -48,7 +48,7 @@ function exampleSpans(text: string): Span[] {
   return found
 }
 
-/** `list` is sorted, and its spans do not overlap. */
+/** Whether a span covers `at`. `list` is sorted, and its spans do not overlap. */
 function within(list: readonly Span[], at: number): boolean {
   let low = 0
   let high = list.length
@@ -60,7 +60,7 @@ function within(list: readonly Span[], at: number): boolean {
   return (list[low]?.start ?? Infinity) <= at
 }
 
-/** True where a text shows what it does not mean to say: it stays the same in each request. */
+/** Whether the text at `at` is code or an example: such text stays the same in each request. */
 export function isShown(text: string, { code, examples }: Context, at: number): boolean {
   return isCode(code, at) || within(examples, at) || ANNOUNCED.test(lineBefore(text, at))
 }
@@ -69,18 +69,18 @@ export function isCode(code: readonly Span[], at: number): boolean {
   return within(code, at)
 }
 
-/** True inside of a web address, which names a thing for good. */
+/** Whether `at` lies in a URL, which stays the same. */
 export function isAddress(text: string, at: number): boolean {
   return /[a-z][a-z\d+.-]{1,20}:\/\/[^\s"'<>)\]]*$/i.test(lineBefore(text, at))
 }
 
-/** What stands in front of a place on its line, as far as it can matter. */
+/** The text before `at` on its line, at most 160 characters. */
 export function lineBefore(text: string, at: number): string {
   const before = text.slice(Math.max(0, at - 160), at)
   return before.slice(before.lastIndexOf('\n') + 1)
 }
 
-/** Line and column of a place, both from 1; columns count UTF-16 units. */
+/** Line and column of `at`, both from 1; columns count UTF-16 units. */
 export function positionOf(text: string, at: number): { line: number; column: number } {
   let line = 1
   let lineStart = 0

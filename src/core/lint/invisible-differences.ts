@@ -3,12 +3,12 @@ import type { Span } from './context.ts'
 import type { Piece } from './prompt-view.ts'
 import type { Finding } from '../model/advice.ts'
 
-/** Differences that nobody sees and every provider compares: ends of lines, spaces, spellings of one letter, order of keys. */
+/** Finds differences that readers do not see and providers compare: line ends, spaces, letter encodings, order of keys. */
 export function invisibleDifferences(pieces: readonly Piece[]): Finding[] {
-  return [...lineEnds(pieces), ...pieces.flatMap(ofPiece)]
+  return [...lineEnds(pieces), ...pieces.flatMap(pieceFindings)]
 }
 
-function ofPiece(piece: Piece): Finding[] {
+function pieceFindings(piece: Piece): Finding[] {
   return [trailingSpace(piece), invisible(piece), unnormalised(piece), keyOrder(piece)].filter((one) => one !== null)
 }
 
@@ -16,16 +16,16 @@ function finding(cause: string, message: string, fix: string, { at, text }: Piec
   return { cause, severity: 'warning', message, fix, at, ...positionOf(text, start) }
 }
 
-/** Windows' ends of lines beside Unix's, within one prefix: some of its parts come from another machine or editor. */
+/** Finds CR LF and LF in one prefix: its parts come from different machines or editors. */
 function lineEnds(pieces: readonly Piece[]): Finding[] {
   const first = pieces.find(({ text }) => text.includes('\r\n'))
   if (first === undefined || !pieces.some(({ text }) => /(?<!\r)\n/.test(text))) return []
-  const message = 'Lines end in two ways here (CR LF and LF). The same text saved elsewhere is another prefix.'
-  const fix = 'Turn \\r\\n into \\n wherever a text is read.'
+  const message = 'Line ends are mixed (CR LF and LF). The same text saved on another machine may be another prefix.'
+  const fix = 'Replace \\r\\n by \\n where texts are read.'
   return [finding('mixed_line_endings', message, fix, first, first.text.indexOf('\r\n'))]
 }
 
-/** Two spaces at the end of a line break it in Markdown; one, three, or a tab are left over. */
+/** Finds space at the end of a line. Exactly two spaces are a line break in Markdown. */
 function trailingSpace(piece: Piece): Finding | null {
   let code: Span[] | null = null
   for (const { index, 1: space = '' } of piece.text.matchAll(/(?<=\S)([ \t]+)(?=\r?\n|$)/g)) {
@@ -34,9 +34,9 @@ function trailingSpace(piece: Piece): Finding | null {
     code ??= codeSpans(piece.text)
     if (isCode(code, index)) continue
     const message = last
-      ? 'The text ends with a space, which joining or trimming elsewhere takes away; then the prefix is another one.'
-      : 'A line ends with a space that nobody sees; an editor that takes it away makes another prefix.'
-    return finding('trailing_whitespace', message, 'Trim the ends of lines and of the text.', piece, index)
+      ? 'The text ends with a space. Code that trims it makes another prefix.'
+      : 'A line ends with a space. An editor that removes it makes another prefix.'
+    return finding('trailing_whitespace', message, 'Trim the ends of the lines and of the text.', piece, index)
   }
   return null
 }
@@ -47,20 +47,21 @@ function invisible(piece: Piece): Finding | null {
   const match = INVISIBLE.exec(piece.text)
   if (match === null) return null
   const code = match[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')
-  const message = `An invisible character stands here (U+${code}). It comes and goes with copying, and the prefix with it.`
-  return finding('invisible_character', message, 'Take it out.', piece, match.index)
+  const message = `There is an invisible character (U+${code}). Copying may add or remove it, which makes another prefix.`
+  return finding('invisible_character', message, 'Remove it.', piece, match.index)
 }
 
 function unnormalised(piece: Piece): Finding | null {
   const { text } = piece
-  // Letters with their accents apart, as some file systems and editors write them. Scripts that have no other way are left alone.
+  // Latin letters followed by a combining accent, as some file systems and editors write them. Other scripts may need such marks.
   const match = /[A-Za-z][\u0300-\u036f]/.exec(text)
   if (match === null || match[0].normalize('NFC') === match[0]) return null
-  const message = 'A letter is written with its accent apart (not NFC). It looks the same and is another text.'
-  return finding('unnormalised_text', message, 'Normalise texts to NFC when they are read.', piece, match.index)
+  const message =
+    'A letter and its accent are separate characters (not NFC). The text looks the same as NFC and differs in bytes.'
+  return finding('unnormalised_text', message, 'Normalise texts to NFC where they are read.', piece, match.index)
 }
 
-/** Records with the same keys in different orders: whoever wrote them has no fixed order, so that the next run differs. */
+/** Finds records with the same keys in different orders: what writes them has no fixed order, so the next run may differ. */
 function keyOrder(piece: Piece): Finding | null {
   const orders = new Map<string, string>()
   let lines = 0
@@ -74,8 +75,8 @@ function keyOrder(piece: Piece): Finding | null {
       orders.set(set, known)
       if (known === order) continue
       const message =
-        'Records with the same keys have them in different orders: what writes this JSON has no fixed order.'
-      return finding('key_order', message, 'Write JSON with its keys in one order (sorted), everywhere.', piece, index)
+        'Records have the same keys in different orders: the code that writes this JSON has no fixed order.'
+      return finding('key_order', message, 'Write all JSON with sorted keys.', piece, index)
     }
   }
   return null

@@ -6,32 +6,34 @@ import { toolFindings } from './tools.ts'
 import type { Part, Piece, Block, PromptView } from './prompt-view.ts'
 import type { Finding } from '../model/advice.ts'
 
-/** Characters that are looked at. What stands behind is not: registering must stay quick. */
+/** Characters of a prefix that lint reads. It skips the rest, so that registration stays fast. */
 export const MAX_LOOKED_AT = 512 * 1024
+/** Findings of one cause that are reported. */
 const MAX_PER_CAUSE = 5
-/** Less than this behind something volatile costs little. */
+/** Stable characters after volatile text from which their loss is reported. */
 const STABLE_CHARACTERS = 400
 
-export function lint(sight: PromptView): Finding[] {
+/** Looks for what makes a prefix miss, and for what should not be stored in one. */
+export function lint(prompt: PromptView): Finding[] {
   const found: Finding[] = []
-  const volatile: { block: number; finding: Finding; behind: number }[] = []
+  const volatile: { block: number; finding: Finding; following: number }[] = []
   let left = MAX_LOOKED_AT
-  for (const [index, block] of sight.blocks.entries()) {
+  for (const [index, block] of prompt.blocks.entries()) {
     for (const piece of block.pieces) {
       if (left <= 0) break
       const text = piece.text.slice(0, left)
       left -= text.length
       for (const { finding, start, rule } of textFindings({ at: piece.at, text }, block.part)) {
         found.push(finding)
-        if (rule?.kind === 'volatile') volatile.push({ block: index, finding, behind: text.length - start })
+        if (rule?.kind === 'volatile') volatile.push({ block: index, finding, following: text.length - start })
       }
     }
   }
   const first = volatile[0]
-  if (first !== undefined) found.push(...afterVolatile(sight, first))
-  found.push(...invisibleDifferences(sight.blocks.flatMap(({ pieces }) => pieces)))
-  found.push(...toolFindings(sight.tools), ...markerFindings(sight), ...sizeFindings(sight))
-  return few(found)
+  if (first !== undefined) found.push(...afterVolatile(prompt, first))
+  found.push(...invisibleDifferences(prompt.blocks.flatMap(({ pieces }) => pieces)))
+  found.push(...toolFindings(prompt.tools), ...markerFindings(prompt), ...sizeFindings(prompt))
+  return firstOfEachCause(found)
 }
 
 function textFindings(piece: Piece, part: Part): { finding: Finding; start: number; rule: TextRule }[] {
@@ -46,7 +48,7 @@ function textFindings(piece: Piece, part: Part): { finding: Finding; start: numb
       const start = match.index + /^[^\p{L}\p{N}<$%{(+?&[-]*/u.exec(match[0])![0].length
       const end = match.index + match[0].length
       if (taken.some((span) => start < span.end && span.start < end)) continue
-      if (rule.holds?.(match, text) === false || isExempt(rule, text, context, start)) continue
+      if (rule.confirm?.(match, text) === false || isExempt(rule, text, context, start)) continue
       taken.push({ start, end })
       found.push({ finding: findingOf(rule, at, text, start), start, rule })
       if (++count >= MAX_PER_CAUSE) break
@@ -57,18 +59,28 @@ function textFindings(piece: Piece, part: Part): { finding: Finding; start: numb
 
 function findingOf({ cause, kind, what, fix }: TextRule, at: string, text: string, start: number): Finding {
   const why = {
-    volatile: 'What differs between requests makes each of them miss.',
-    private: 'It would be stored, and read by everyone who shares the prefix.',
-    slip: 'The prefix is not the text that was meant.',
+    volatile: 'Text that differs between requests makes each of them miss.',
+    private: 'It would be stored, and everyone who shares the prefix could read it.',
+    mistake: 'The prefix is probably not the intended text.',
   }[kind]
-  return { cause, severity: 'warning', message: `Here stands ${what}. ${why}`, fix, at, ...positionOf(text, start) }
+  return {
+    cause,
+    severity: 'warning',
+    message: `The text contains ${what}. ${why}`,
+    fix,
+    at,
+    ...positionOf(text, start),
+  }
 }
 
-/** Said once, for the first: all that follows is lost with it, the markers too. */
-function afterVolatile({ blocks }: PromptView, first: { block: number; finding: Finding; behind: number }): Finding[] {
-  const { finding, block, behind } = first
+/** Reports once, for the first volatile text, what it makes useless: the stable text and the markers after it. */
+function afterVolatile(
+  { blocks }: PromptView,
+  first: { block: number; finding: Finding; following: number },
+): Finding[] {
+  const { finding, block, following } = first
   const later = blocks.slice(block + 1).flatMap(({ pieces }) => pieces)
-  const follows = later.reduce((sum, { text }) => sum + text.length, behind)
+  const follows = later.reduce((sum, { text }) => sum + text.length, following)
   const found: Finding[] = []
   const place = {
     at: finding.at,
@@ -78,8 +90,8 @@ function afterVolatile({ blocks }: PromptView, first: { block: number; finding: 
     found.push({
       cause: 'volatile_before_stable',
       severity: 'warning',
-      message: `About ${follows} characters follow that could stay the same. Each change here makes all of them miss.`,
-      fix: 'Put what changes behind everything that does not: last in the prompt, behind the last breakpoint.',
+      message: `About ${follows} characters after it could stay the same. Each change here makes all of them miss.`,
+      fix: 'Move what changes to the end of the prompt, after the last breakpoint.',
       ...place,
     })
   }
@@ -88,8 +100,8 @@ function afterVolatile({ blocks }: PromptView, first: { block: number; finding: 
     found.push({
       cause: 'marker_after_volatile',
       severity: 'warning',
-      message: `This marker stands behind text that changes (${finding.cause} at ${finding.at}): an entry is written for each request, and none is read.`,
-      fix: 'Set the marker on the last block in front of what changes, and move the rest behind it.',
+      message: `This marker follows text that changes (${finding.cause} at ${finding.at}): each request writes an entry, and no request reads one.`,
+      fix: 'Set the marker on the last block before what changes, and move the changing text after it.',
       at: marker.at,
     })
   }
@@ -104,8 +116,8 @@ function markerFindings({ blocks, maxMarkers, lookback }: PromptView): Finding[]
     found.push({
       cause: 'too_many_breakpoints',
       severity: 'warning',
-      message: `The prefix carries ${marked.length} markers; a request with more than ${maxMarkers} is refused.`,
-      fix: 'Keep those at the ends of what changes at different times: tools, system prompt, documents, history.',
+      message: `The prefix has ${marked.length} markers; the provider refuses a request with more than ${maxMarkers}.`,
+      fix: 'Keep the markers at the ends of parts that change at different times: tools, system prompt, documents, history.',
       at: surplus.at,
     })
   }
@@ -116,7 +128,7 @@ function markerFindings({ blocks, maxMarkers, lookback }: PromptView): Finding[]
       found.push({
         cause: 'distant_breakpoint',
         severity: 'warning',
-        message: `${between} blocks lie between this marker and the one in front of it. A lookup goes back ${lookback}: where the text in between changes, the earlier entry is not found.`,
+        message: `There are ${between} blocks between this marker and the one before it, and a lookup goes back ${lookback}. If the text between them changes, the earlier entry is not found.`,
         fix: `Set a marker at least every ${lookback} blocks, or join blocks.`,
         at,
       })
@@ -125,8 +137,8 @@ function markerFindings({ blocks, maxMarkers, lookback }: PromptView): Finding[]
       found.push({
         cause: 'retention_order',
         severity: 'warning',
-        message: 'This marker asks for a longer life than one in front of it, which is refused.',
-        fix: 'Give the markers in front the same retention, or a longer one.',
+        message: 'This marker asks for a longer retention than an earlier one. The provider refuses that.',
+        fix: 'Give the earlier markers the same retention, or a longer one.',
         at,
       })
     }
@@ -144,15 +156,15 @@ function sizeFindings({ blocks, estimatedTokens, minimumTokens }: PromptView): F
     {
       cause: 'below_minimum',
       severity: 'warning',
-      message: `The prefix has about ${estimatedTokens} tokens; this model caches from ${minimumTokens}. Below that nothing is kept, and no error says so.`,
-      fix: 'Move more of what stays the same in front of the breakpoint, or do without a cache.',
+      message: `The prefix has about ${estimatedTokens} tokens; this model caches from ${minimumTokens} on. Below that the provider stores nothing and reports no error.`,
+      fix: 'Move more stable text before the breakpoint, or do not cache this prefix.',
       at: blocks.at(-1)?.at ?? '',
     },
   ]
 }
 
-/** A few of each: the same slip a thousand times is one slip. */
-function few(found: readonly Finding[]): Finding[] {
+/** Keeps the first findings of each cause. */
+function firstOfEachCause(found: readonly Finding[]): Finding[] {
   const counts = new Map<string, number>()
   return found.filter(({ cause }) => {
     const count = (counts.get(cause) ?? 0) + 1

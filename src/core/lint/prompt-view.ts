@@ -1,39 +1,38 @@
 import type { SeenTool } from './tools.ts'
 
 /**
- * Looks for what makes a prefix miss, or what should not stand in one. Nothing is changed, and no finding quotes the text.
- * One request cannot show what the next will look like: rules go by how a thing is written, and let pass what is shown in code
- * or as an example.
+ * Input of lint. Lint changes nothing, and no finding quotes the text. One request does not show what the next will contain, so
+ * rules match how a thing is written, and skip code and examples.
  */
 
 export type Part = 'tools' | 'system' | 'turns'
 
-/** A string of the body, decoded. */
+/** A decoded string of the body. */
 export interface Piece {
   /** JSON pointer (RFC 6901). */
   at: string
   text: string
 }
 
-/** What a provider counts as one block: a tool, or a part of the system prompt or of a turn. */
+/** What a provider counts as one block: a tool, or one part of the system prompt or of a turn. */
 export interface Block {
   at: string
   part: Part
   pieces: readonly Piece[]
-  /** The marker behind it: where it stands, and how long it asks the entry to live, in the order of the retentions. */
+  /** The marker at its end: JSON pointer, and rank of its retention (longer retentions rank higher). */
   marker: { at: string; rank: number } | null
-  /** Neighbours of one such kind count as a single block of a lookup. */
+  /** Neighbours with the same value count as one block of a lookup; null: counts by itself. */
   run: string | null
 }
 
-/** A prefix as lint sees it, in the order in which it is rendered. */
+/** A prefix for lint. Blocks are in the order in which the provider renders them. */
 export interface PromptView {
   blocks: readonly Block[]
   tools: readonly SeenTool[]
   estimatedTokens: number
-  /** Null where the provider does not say. */
+  /** Null: the provider does not state it. */
   minimumTokens: number | null
-  /** How many markers a request may carry, and how many blocks a lookup goes back from one; null: no such limit. */
+  /** Markers that a request may have, and blocks that a lookup goes back from one; null: no limit. */
   maxMarkers: number | null
   lookback: number | null
 }

@@ -3,20 +3,21 @@ import type { Context } from './context.ts'
 import { isIban, isPaymentCard } from './check-digits.ts'
 
 /**
- * What a text of a prefix should not hold. `volatile`: it differs from one request to the next, so that a prefix with it in is
- * read by nobody else. `private`: it should not stand in a prefix that many share and that is stored.
+ * A rule about text that a prefix should not contain. `volatile`: text that differs between requests, so that no other request
+ * reads the prefix. `private`: text that should not be stored or shared. `mistake`: text that was probably not intended.
  */
 export interface TextRule {
   cause: string
-  kind: 'volatile' | 'private' | 'slip'
+  kind: 'volatile' | 'private' | 'mistake'
+  /** Names what was found, for a message: "a UUID". */
   what: string
   fix: string
   pattern: RegExp
-  /** Whether a match is one, after all. */
-  holds?: (found: RegExpExecArray, text: string) => boolean
-  /** Code, examples and links name things for good; a secret is one anywhere. */
-  shown: 'skipped' | 'code skipped' | 'counted'
-  /** False for turns: what an earlier turn said stays as it was said. */
+  /** Confirms a match; absent: every match counts. */
+  confirm?: (found: RegExpExecArray, text: string) => boolean
+  /** Matches in code and examples: skip both, skip code only, or report them, as for a secret. */
+  inExamples: 'skip' | 'skip code' | 'report'
+  /** False: not in earlier turns, whose text does not change any more. */
   inTurns: boolean
 }
 
@@ -30,7 +31,7 @@ const TODAY =
 const NOW =
   "(?:current (?:date and )?time|local time|server time|system time|time now|(?:it is|it's) now|uhrzeit|heure actuelle|hora actual|ora attuale|現在時刻|当前时间)"
 
-/** What stands in front of a date, a weekday or a time that means: now. Looked for only where one of those was found. */
+/** Text before a date, a weekday or a time that makes it the present one. Tested only before such a match. */
 const BEFORE_DATE = new RegExp(
   `(?:^|[^\\p{L}])${TODAY}(?:[^\\n\\p{L}\\d.!?;]|は|是|은|(?:is|it is|ist|est|es|è|é|der|den|the|le|el|il|d[ií]a|${WEEKDAY})(?!\\p{L})){0,14}$`,
   'iu',
@@ -53,26 +54,26 @@ function isToday({ 0: found, index }: RegExpExecArray, text: string): boolean {
 const VALUE = '["\'`]?\\s*(?:[:=#]|is\\b)\\s*["\'`]?'
 const ID = '(?=[\\w-]{0,200}\\d)[\\w-]{4,}'
 
-const SKIPPED = { shown: 'skipped', inTurns: true } as const
+const SKIPPED = { inExamples: 'skip', inTurns: true } as const
 
-/** In the order in which they take a place: what is found first is not found again under another name. */
+/** All rules, in order of precedence: a later rule does not report text that an earlier one reported. */
 export const TEXT_RULES: readonly TextRule[] = [
   {
     cause: 'secret',
     kind: 'private',
     what: 'a secret',
-    fix: 'Take it out, and replace it where it is valid: whoever reads the prompt has it, and a prefix is stored.',
+    fix: 'Remove it and revoke it: a prefix is stored, and everyone who reads the prompt has the secret.',
     pattern:
       /\b(?:sk-(?:ant-|proj-|or-v1-|svcacct-)[\w-]{16,}|sk-[A-Za-z0-9]{32,}|[rs]k_live_[A-Za-z0-9]{16,}|A[KS]IA[0-9A-Z]{16}|gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{40,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|ya29\.[\w-]{20,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|[a-z]{2,4}[-_](?=[A-Za-z]*\d)[A-Za-z0-9]{40,}|SG\.[\w-]{20,}\.[\w-]{20,}|eyJ[\w-]{10,1000}\.eyJ[\w-]{10,8000}\.[\w-]{10,2000})|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\b[a-z][a-z\d+]{1,20}:\/\/[^\s:/@]{1,100}:[^\s:/@]{3,200}@[^\s]|\b(?:bearer|authorization: basic)\s+(?=[\w.~+/-]{0,2000}\d)[\w.~+/-]{20,}|\b(?:password|passwort|passwd|secret|api[-_ ]?key|access[-_ ]?token)["'`]?\s*[:=]\s*["'`]?(?=[^\s"'`]{0,200}\d)(?=[^\s"'`]{0,200}[A-Za-z])[^\s"'`<>{}()[\],;]{8,}/gi,
-    holds: ([found]) => !/example|placeholder|your[-_]|xxxx|\*\*\*|<|\.\.\.|0000000|1234567890?abc/i.test(found),
-    shown: 'counted',
+    confirm: ([found]) => !/example|placeholder|your[-_]|xxxx|\*\*\*|<|\.\.\.|0000000|1234567890?abc/i.test(found),
+    inExamples: 'report',
     inTurns: true,
   },
   {
     cause: 'session_id',
     kind: 'volatile',
-    what: 'an id of a session or a trace',
-    fix: 'Send it outside of the prompt (metadata, a header), or behind the last breakpoint.',
+    what: 'the id of a session or a trace',
+    fix: 'Send it outside the prompt (metadata, a header), or after the last breakpoint.',
     pattern: new RegExp(
       `\\b(?:session|trace|span|thread|chat|conversation|dialog(?:ue)?)[-_ ]?id(?:entifier)?${VALUE}${ID}|\\b00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]\\b|\\bsess_[A-Za-z0-9]{8,}`,
       'gi',
@@ -82,8 +83,8 @@ export const TEXT_RULES: readonly TextRule[] = [
   {
     cause: 'request_id',
     kind: 'volatile',
-    what: 'an id of a request',
-    fix: 'Send it outside of the prompt (metadata, a header), or behind the last breakpoint.',
+    what: 'the id of a request',
+    fix: 'Send it outside the prompt (metadata, a header), or after the last breakpoint.',
     pattern: new RegExp(
       `\\b(?:request|correlation|call|invocation|message|msg|event|job|run|task)[-_ ]?id(?:entifier)?${VALUE}${ID}|\\breq_[A-Za-z0-9]{8,}`,
       'gi',
@@ -93,8 +94,8 @@ export const TEXT_RULES: readonly TextRule[] = [
   {
     cause: 'user_id',
     kind: 'volatile',
-    what: 'an id of one user',
-    fix: 'Put it behind the last breakpoint: with it in front, each user has a prefix of their own.',
+    what: 'the id of one user',
+    fix: 'Move it after the last breakpoint. Before it, each user has a separate prefix.',
     pattern: new RegExp(
       `\\b(?:user|customer|account|client|member|visitor|device|order|ticket)[-_ ]?(?:id(?:entifier)?|number|no\\.?)${VALUE}${ID}`,
       'gi',
@@ -105,34 +106,34 @@ export const TEXT_RULES: readonly TextRule[] = [
     cause: 'uuid',
     kind: 'volatile',
     what: 'a UUID',
-    fix: 'Leave it out, or put it behind the last breakpoint; an id that never changes may stand in backticks.',
+    fix: 'Remove it, or move it after the last breakpoint. Put an id that never changes in backticks.',
     pattern: /\b(?!0{8}-)[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b/gi,
-    shown: 'skipped',
+    inExamples: 'skip',
     inTurns: false,
   },
   {
     cause: 'timestamp',
     kind: 'volatile',
     what: 'a time',
-    fix: 'Put the time behind the last breakpoint, in the last user turn, or let the model ask for it with a tool.',
+    fix: 'Move the time after the last breakpoint, into the last user turn, or let the model get it with a tool.',
     pattern: new RegExp(
       `\\b(?:19|20)\\d\\d-[01]\\d-[0-3]\\d[T ][0-2]?\\d:[0-5]\\d(?::[0-5]\\d(?:[.,]\\d+)?)?(?:Z|[+-]\\d\\d:?\\d\\d)?|\\b(?:mon|tue|wed|thu|fri|sat|sun)\\w{0,6},? (?:\\d{1,2} [a-zéûä]{3,9}|[a-zéûä]{3,9} \\d{1,2}),?(?: \\d{4})? [0-2]?\\d:[0-5]\\d(?::[0-5]\\d)?`,
       'gi',
     ),
-    holds: ([found]) => !/[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?$/.test(found),
-    shown: 'skipped',
+    confirm: ([found]) => !/[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?$/.test(found),
+    inExamples: 'skip',
     inTurns: false,
   },
   {
     cause: 'timestamp',
     kind: 'volatile',
     what: 'a time',
-    fix: 'Put the time behind the last breakpoint, in the last user turn, or let the model ask for it with a tool.',
+    fix: 'Move the time after the last breakpoint, into the last user turn, or let the model get it with a tool.',
     pattern: new RegExp(
       `(?<![\\d:])[0-2]?\\d[:h][0-5]\\d(?!\\d)|\\b1[5-9]\\d{8}(?:\\d{3})?\\b|${DATE}(?![\\w-])`,
       'gi',
     ),
-    holds: ({ 0: found, index }, text) =>
+    confirm: ({ 0: found, index }, text) =>
       (/^\d{1,2}[:h]/i.test(found) ? BEFORE_TIME : BEFORE_INSTANT).test(lineBefore(text, index)),
     ...SKIPPED,
   },
@@ -140,16 +141,16 @@ export const TEXT_RULES: readonly TextRule[] = [
     cause: 'date',
     kind: 'volatile',
     what: "today's date",
-    fix: 'Put the date behind the last breakpoint, in the last user turn, or let the model ask for it with a tool.',
+    fix: 'Move the date after the last breakpoint, into the last user turn, or let the model get it with a tool.',
     pattern: new RegExp(`${DATE}|\\b${DAY}\\b(?!,? (?:the )?\\w{1,12} ?\\d)`, 'gi'),
-    holds: isToday,
+    confirm: isToday,
     ...SKIPPED,
   },
   {
     cause: 'random_seed',
     kind: 'volatile',
     what: 'a random value',
-    fix: 'Leave it out: the provider has a parameter for chance, and a cache is missed by every new value.',
+    fix: 'Remove it: every new value misses the cache. Providers have a parameter for randomness.',
     pattern:
       /\b(?:nonce|cache[-_ ]?bust(?:er|ing)?|random[-_ ]?(?:seed|number|token|string|value|id)|seed)["'`]?\s*(?:[:=#]|is\b)\s*["'`]?(?=\w*\d)\w{2,}/gi,
     ...SKIPPED,
@@ -158,92 +159,92 @@ export const TEXT_RULES: readonly TextRule[] = [
     cause: 'counter',
     kind: 'volatile',
     what: 'a counter',
-    fix: 'Leave it out, or put it behind the last breakpoint.',
+    fix: 'Remove it, or move it after the last breakpoint.',
     pattern:
       /(?:^|[\n.!?:;([|>] ?|this is (?:your |the )?|current |[-*] )(?:request|turn|message|call|attempt|query|conversation|session|iteration|visit|run|prompt|anfrage|nachricht|requête|mensaje|solicitud)(?: (?:no\.?|number|nr\.?|count|n°|nº)| ?#)[:=]? ?\d+\b/gi,
-    shown: 'skipped',
+    inExamples: 'skip',
     inTurns: false,
   },
   {
     cause: 'memory_address',
     kind: 'volatile',
-    what: 'an object printed with its address',
-    fix: 'Print the fields that the prompt needs; the address is another one in each process.',
+    what: 'an object printed with its memory address',
+    fix: 'Print the fields that the prompt needs. The address differs in each process.',
     pattern: /\bobject at 0x[0-9a-f]{6,16}\b|<(?:function|bound method|generator) [^<>\n]{1,80} at 0x[0-9a-f]{6,16}>/gi,
-    shown: 'code skipped',
+    inExamples: 'skip code',
     inTurns: true,
   },
   {
     cause: 'signed_url',
     kind: 'volatile',
-    what: 'a signed address, which expires',
-    fix: 'Give a lasting address, or the content itself.',
+    what: 'a signed URL, which expires',
+    fix: 'Use a permanent URL, or the content itself.',
     pattern:
       /[?&](?:X-Amz-Signature|X-Goog-Signature|Signature|sig|hdnea)=[^\s&"'<>]{16,}|[?&](?:Expires|exp)=1[5-9]\d{8}\b/gi,
-    shown: 'code skipped',
+    inExamples: 'skip code',
     inTurns: true,
   },
   {
     cause: 'iban',
     kind: 'private',
     what: 'an account number (IBAN)',
-    fix: 'Take it out, or put it behind the last breakpoint, where it is not stored.',
+    fix: 'Remove it, or move it after the last breakpoint, where it is not stored.',
     pattern: /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b/g,
-    holds: ([found]) => isIban(found),
-    shown: 'counted',
+    confirm: ([found]) => isIban(found),
+    inExamples: 'report',
     inTurns: true,
   },
   {
     cause: 'payment_card',
     kind: 'private',
-    what: 'a number of a payment card',
-    fix: 'Take it out, or put it behind the last breakpoint, where it is not stored.',
+    what: 'a payment card number',
+    fix: 'Remove it, or move it after the last breakpoint, where it is not stored.',
     pattern: /(?<![\d.-])[2-6]\d{3}(?:[ -]?\d{2,6}){2,4}(?![\d.-])/g,
-    holds: ([found]) => isPaymentCard(found),
-    shown: 'counted',
+    confirm: ([found]) => isPaymentCard(found),
+    inExamples: 'report',
     inTurns: true,
   },
   {
     cause: 'email',
     kind: 'private',
     what: "a person's e-mail address",
-    fix: 'Take it out, or put it behind the last breakpoint; addresses of a team (support@…) and of example.com are let pass.',
+    fix: 'Remove it, or move it after the last breakpoint. Addresses of a team (support@…) and of example.com are not reported.',
     pattern: /(?<![\w.+-])[\w.+-]{1,64}@(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.){1,4}[a-z]{2,24}\b/gi,
-    holds: ([found]) => !isSharedAddress(found),
-    shown: 'skipped',
+    confirm: ([found]) => !isSharedAddress(found),
+    inExamples: 'skip',
     inTurns: true,
   },
   {
     cause: 'phone',
     kind: 'private',
     what: "a person's telephone number",
-    fix: 'Take it out, or put it behind the last breakpoint; numbers of a hotline or an office are let pass.',
+    fix: 'Remove it, or move it after the last breakpoint. Numbers of a hotline or an office are not reported.',
     pattern: /(?<![\w+.-])(?:\+[1-9]\d{0,2}[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,4}|\(\d{3}\) ?\d{3}-\d{4})(?![\w-])/g,
-    holds: (found, text) => isPersonalPhone(found, text),
-    shown: 'skipped',
+    confirm: (found, text) => isPersonalPhone(found, text),
+    inExamples: 'skip',
     inTurns: true,
   },
   {
     cause: 'unrendered_template',
-    kind: 'slip',
-    what: 'a template that was not filled in',
-    fix: 'Fill it in before sending (in the neutral form: vars); if braces are meant, put them in backticks.',
+    kind: 'mistake',
+    what: 'a template that was not rendered',
+    fix: 'Render it before sending (in the neutral form: vars). If the braces are intended, put them in backticks.',
     pattern:
       /\{\{-?\s*[A-Za-z_][\w.[\]'" |:]{0,80}-?\}\}|\{%-?\s*[a-z]+\b[^%\n]{0,120}%\}|<%=?\s*[A-Za-z_][^%\n]{0,80}%>|\$\{[A-Za-z_][\w.]{0,60}\}|%\([A-Za-z_]\w{0,40}\)[sd]/g,
     ...SKIPPED,
   },
   {
     cause: 'broken_rendering',
-    kind: 'slip',
-    what: 'a value that was printed without being turned into text',
+    kind: 'mistake',
+    what: 'an object that was printed without conversion to text',
     fix: 'Print the fields that the prompt needs, in a fixed order.',
     pattern: /\[object (?:Object|Promise|Map|Set)\]|<coroutine object \w/g,
-    shown: 'code skipped',
+    inExamples: 'skip code',
     inTurns: true,
   },
 ]
 
-/** Mailboxes of a team, and the domains that exist for examples (RFC 2606). */
+/** Whether an address belongs to a team, or to a domain reserved for examples (RFC 2606). */
 function isSharedAddress(address: string): boolean {
   const [box = '', domain = ''] = address.toLowerCase().split('@')
   if (
@@ -257,7 +258,7 @@ function isSharedAddress(address: string): boolean {
   )
 }
 
-/** Free numbers, numbers kept for films (555-01xx), and numbers that are announced as an office's are nobody's own. */
+/** Whether a telephone number is a person's. Toll-free numbers, fictional ones (555-01xx) and those of an office are not. */
 function isPersonalPhone({ 0: found, index }: RegExpExecArray, text: string): boolean {
   const digits = found.replace(/\D/g, '')
   if (digits.length < 10 || digits.length > 15) return false
@@ -269,9 +270,9 @@ function isPersonalPhone({ 0: found, index }: RegExpExecArray, text: string): bo
   )
 }
 
-/** True where a rule does not look. */
+/** Whether a rule skips a match at `at`. */
 export function isExempt(rule: TextRule, text: string, context: Context, at: number): boolean {
-  if (rule.shown === 'counted') return false
-  if (rule.shown === 'code skipped') return isCode(context.code, at)
+  if (rule.inExamples === 'report') return false
+  if (rule.inExamples === 'skip code') return isCode(context.code, at)
   return isShown(text, context, at) || (rule.cause === 'uuid' && isAddress(text, at))
 }

@@ -1,13 +1,13 @@
 import type { Finding } from '../model/advice.ts'
 
-/** A tool as lint sees it: its name, the order of its members, and where it stands. */
+/** A tool for lint: JSON pointer, name, and the keys of its members in their order. */
 export interface SeenTool {
   at: string
   name: string | null
   keys: readonly string[]
 }
 
-/** Tools come first in most prompts: a change in their order or their spelling makes everything behind them miss. */
+/** Finds problems of tools. Most prompts begin with them, so a change in their order makes everything after them miss. */
 export function toolFindings(tools: readonly SeenTool[]): Finding[] {
   return [duplicate(tools), keyOrder(tools), unsorted(tools)].filter((one) => one !== null)
 }
@@ -20,8 +20,7 @@ function duplicate(tools: readonly SeenTool[]): Finding | null {
       return {
         cause: 'duplicate_tool',
         severity: 'warning',
-        message:
-          'A tool of the same name stands further in front. Providers refuse that, and which one is meant depends on the order.',
+        message: 'An earlier tool has the same name. Providers refuse that.',
         fix: 'Keep one of them.',
         at,
       }
@@ -31,7 +30,7 @@ function duplicate(tools: readonly SeenTool[]): Finding | null {
   return null
 }
 
-/** Two tools whose members stand in different orders were not written by one hand with one order. */
+/** Finds tools whose members have different orders: the code that writes them has no fixed order. */
 function keyOrder(tools: readonly SeenTool[]): Finding | null {
   const first = tools[0]
   if (first === undefined) return null
@@ -43,7 +42,7 @@ function keyOrder(tools: readonly SeenTool[]): Finding | null {
       cause: 'key_order',
       severity: 'warning',
       message:
-        'The members of this tool stand in another order than those of the first one: what writes this JSON has no fixed order.',
+        'The members of this tool have another order than those of the first one: the code that writes this JSON has no fixed order.',
       fix: 'Write each tool with its members in one order.',
       at,
     }
@@ -59,8 +58,8 @@ function unsorted(tools: readonly SeenTool[]): Finding | null {
     cause: 'unstable_tool_order',
     severity: 'hint',
     message:
-      'The tools are not sorted by name. Where they come from a set, a map or several servers, their order changes between processes, and with it the prefix.',
-    fix: 'Sort them by name before sending; an order that is written down in one place is fine as well.',
+      'The tools are not sorted by name. If they come from a set, a map or several servers, their order may differ between processes, and so may the prefix.',
+    fix: 'Sort them by name before sending. Any other fixed order is fine too.',
     at: early.at,
   }
 }

@@ -15,7 +15,7 @@ import { backoffMs } from '../time/backoff.ts'
 const FIRST_BACKOFF_MS = 1_000
 const LONGEST_BACKOFF_MS = 120_000
 
-/** Counts storage up to `now`, or to the expiry where that came first. */
+/** Charges storage up to `now`, or up to the expiry if that is earlier. */
 export function meter(state: ManagedCacheState, rates: readonly StorageRate[], now: number): ManagedCacheChange {
   const { live } = state
   if (live === null) return { state, costNanos: 0 }
@@ -38,9 +38,9 @@ function charged(
   return { ...state, [to]: state[to] + costNanos, day, dayNanos: before + costNanos }
 }
 
-const healed = { failuresInRow: 0, notBeforeAt: 0, lastFailure: null, stopped: null }
+const RECOVERED = { failuresInRow: 0, notBeforeAt: 0, lastFailure: null, stopped: null }
 
-/** The provider made it: the handle that callers get is this one from now on. `startedAt`: when the request began. */
+/** The provider created the cache: callers get its handle from now on. `startedAt`: start of the request. `boughtMs`: requested lifetime. */
 export function applyCreated(
   before: ManagedCacheState,
   seen: SeenManagedCache,
@@ -56,7 +56,7 @@ export function applyCreated(
   const live: LiveManagedCache = {
     ...seen,
     tokens,
-    // Counted from our own clock as well: a provider's clock that is ahead must not make it live longer here than there.
+    // Limited by our own clock: where the provider's clock is ahead, its expiry would be too late here.
     expiresAt: Math.min(seen.expiresAt, startedAt + boughtMs),
     maybeUntilAt: null,
     seenAt: startedAt,
@@ -64,11 +64,11 @@ export function applyCreated(
     meteredToAt: startedAt,
   }
   const measured = tokens === null ? {} : { measuredTokens: tokens }
-  const next = { ...state, ...healed, ...measured, live, creations: state.creations + 1, why: 'created' }
+  const next = { ...state, ...RECOVERED, ...measured, live, creations: state.creations + 1, why: 'created' }
   return { state: charged(next, 'creationNanos', cost, now), costNanos: cost }
 }
 
-/** The provider moved its expiry, or (`verify`) said that it lives. */
+/** The provider moved the expiry (`renew`), or reported that the cache exists (`verify`). */
 export function applySeen(
   before: ManagedCacheState,
   op: 'renew' | 'verify',
@@ -84,8 +84,8 @@ export function applySeen(
   const expiresAt = op === 'renew' ? Math.min(seen.expiresAt, startedAt + boughtMs) : seen.expiresAt
   const next: ManagedCacheState = {
     ...state,
-    ...healed,
-    // An answer lifts what waiting heals; what stopped it stays, unless it was bought anew.
+    ...RECOVERED,
+    // An answer ends a wait. A stop stays, unless the cache was renewed.
     stopped: op === 'renew' ? null : state.stopped,
     live: {
       ...live,
@@ -101,7 +101,7 @@ export function applySeen(
   return { state: next, costNanos }
 }
 
-/** It is not there any more: deleted by us (`ended`), or found to be gone. From here on nobody is given it. */
+/** The cache is gone: we deleted it (`ended`), or the provider does not have it (`lost`). Callers get its handle no more. */
 export function applyGone(
   before: ManagedCacheState,
   name: string,
@@ -122,6 +122,10 @@ export function applyGone(
   return { state: next, costNanos }
 }
 
+/**
+ * A call about a managed cache failed. `reservedNanos`: worst case of a creation, charged where its outcome is unknown; 0: unknown
+ * price. `doneByAt`: latest instant at which the provider can have carried out the call.
+ */
 export function applyManagedCacheFailure(
   before: ManagedCacheState,
   op: ManagedCacheOp,
@@ -138,13 +142,13 @@ export function applyManagedCacheFailure(
     failuresInRow,
     lastFailure: { at: now, failure },
     notBeforeAt: now + Math.max(backoff, retryAfterMs ?? 0),
-    // A question that was not answered stops nothing: the handle may well live.
+    // A failed `verify` stops nothing: the cache may exist.
     stopped:
       permanent && op !== 'verify' ? { reason: 'provider_refused', at: now, why: failure.message } : before.stopped,
     why: failure.message,
   }
   if (op === 'renew' && accepted === null && state.live !== null) {
-    // A lifetime from the latest moment at which it can have been done.
+    // The renewal may have been carried out as late as `doneByAt`.
     const live = { ...state.live, maybeUntilAt: doneByAt + state.ttlMs }
     return { state: { ...state, live }, costNanos: 0 }
   }
@@ -153,7 +157,7 @@ export function applyManagedCacheFailure(
   return { state: charged(state, 'creationNanos', cost, now), costNanos: cost }
 }
 
-/** Adopts a handle that carries our mark and that we had lost sight of: its creation was charged when it was lost. */
+/** Adopts a cache of ours that is missing in the table. Its creation was charged when its outcome was unknown. */
 export function applyAdopted(
   before: ManagedCacheState,
   seen: SeenManagedCache,
@@ -167,6 +171,6 @@ export function applyAdopted(
     provenAt: now,
     meteredToAt: Math.min(seen.createdAt, now),
   }
-  const adopted = { ...before, ...healed, live, creations: Math.max(1, before.creations), why: 'adopted' }
+  const adopted = { ...before, ...RECOVERED, live, creations: Math.max(1, before.creations), why: 'adopted' }
   return meter(adopted, context.rates, now).state
 }

@@ -11,28 +11,29 @@ import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS } from '../time/schedul
 import { creationNanos, storageNanos } from '../model/storage-price.ts'
 import { DAY_MS, dayOf, MINUTE_MS, nextDayAt } from '../time/time.ts'
 
-/** From the decision to the latest moment at which a renewal can have been done. */
+/** From the decision to the latest instant at which the provider can have carried out a renewal. */
 const RENEWAL_LASTS_MS = LEASE_WAIT_MS + KEEP_TIMEOUT_MS + SETTLE_SLACK_MS
+/** Longest time before the expiry at which a cache is renewed. */
 const LONGEST_LEAD_MS = 15 * MINUTE_MS
 
-/** The shortest lifetime that is worth a call. */
+/** Shortest lifetime that a call buys. */
 const SHORTEST_TTL_MS = MINUTE_MS
 
 /**
- * How long before its expiry a handle is renewed. Storage is billed by the time that a handle lives, not by the time that
- * was asked for, so that renewing early costs nothing, and leaves time for an outage.
+ * Time before its expiry at which a cache is renewed. Providers bill storage by the real lifetime and not by the requested one, so
+ * renewing early costs nothing and leaves time for an outage.
  */
 export function renewLeadMs(ttlMs: number): number {
   return Math.min(LONGEST_LEAD_MS, Math.floor(ttlMs / 3))
 }
 
-/** How long the next creation or renewal is bought for: not past the end that is known. */
+/** Lifetime that the next creation or renewal asks for: not past the end of the plan. */
 export function ttlToBuy(state: ManagedCacheState, keep: ManagedCacheKeep, now: number): number {
   if (keep.untilAt === null) return state.ttlMs
   return Math.min(state.ttlMs, Math.max(SHORTEST_TTL_MS, keep.untilAt - now))
 }
 
-/** What to do about a handle at `now`. */
+/** What to do about a managed cache at `now`. */
 export function decideManagedCache(
   state: ManagedCacheState,
   context: ManagedCacheContext,
@@ -42,32 +43,33 @@ export function decideManagedCache(
     return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const { live } = state
-  const alive = live !== null && live.expiresAt > now
-  const perhaps = mayLive(live, now)
+  const exists = live !== null && live.expiresAt > now
+  const mayStillExist = mayLive(live, now)
   const endAt = endsAt(state, context.keep)
-  const ended = context.keep.untilAt !== null && context.keep.untilAt <= now ? 'its time is over' : 'nobody asks for it'
+  const ended =
+    context.keep.untilAt !== null && context.keep.untilAt <= now ? 'its time has passed' : 'no caller uses it'
   if (now >= endAt) {
-    if (!perhaps) return { do: 'stop', reason: 'ended', why: ended }
-    return { do: 'call', op: 'delete', why: `${ended}, so that its storage is not paid for any longer`, worstNanos: 0 }
+    if (!mayStillExist) return { do: 'stop', reason: 'ended', why: ended }
+    return { do: 'call', op: 'delete', why: `${ended}: its storage would cost money`, worstNanos: 0 }
   }
   const waitUntilAt = state.notBeforeAt > now ? state.notBeforeAt : null
-  if (!alive) {
-    const why = live === null && state.creations === 0 ? 'asked for' : 're-created: the last handle is gone'
-    if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next try to create it' }
-    if (perhaps && live !== null) {
+  if (!exists) {
+    const why = live === null && state.creations === 0 ? 'requested' : 're-created: the last one is gone'
+    if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next attempt to create it' }
+    if (mayStillExist && live !== null) {
       const worst = renewalNanos(state, { ...live, expiresAt: now }, context, now)
-      return spend(state, context, now, 'renew', 'its last renewal was not answered, so that it may live', worst)
+      return spend(state, context, now, 'renew', 'its last renewal was not answered, so it may exist', worst)
     }
     return spend(state, context, now, 'create', why, createNanos(state, context, now))
   }
-  if (live.expiresAt >= endAt) return { do: 'wait', at: endAt, why: 'bought until its end' }
+  if (live.expiresAt >= endAt) return { do: 'wait', at: endAt, why: 'paid until its end' }
   const renewAt = live.expiresAt - renewLeadMs(state.ttlMs)
   if (now < renewAt) return { do: 'wait', at: Math.min(renewAt, endAt), why: 'renewed before it expires' }
-  if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next try to renew it' }
+  if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next attempt to renew it' }
   return spend(state, context, now, 'renew', 'renewed before it expires', renewalNanos(state, live, context, now))
 }
 
-/** The storage that a renewal adds to what is bought, where it takes effect as late as it can. */
+/** Cost of the storage that a renewal adds, if it takes effect at the latest possible instant. */
 function renewalNanos(
   state: ManagedCacheState,
   live: LiveManagedCache,
@@ -78,7 +80,7 @@ function renewalNanos(
   return storageNanos(live.tokens, live.expiresAt, Math.max(live.expiresAt, untilAt), context.rates)
 }
 
-/** Somebody asks for a handle that lives to be renewed now: limits hold all the same. */
+/** A caller asks for a renewal of an existing cache now. Budgets apply. */
 export function decideRenewal(
   state: ManagedCacheState,
   live: LiveManagedCache,
@@ -89,10 +91,10 @@ export function decideRenewal(
   const worst = renewalNanos(state, live, context, now)
   const refused = budgetRefusal(state, context, now, worst)
   if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused }
-  return { do: 'call', op: 'renew', why: 'asked for', worstNanos: worst }
+  return { do: 'call', op: 'renew', why: 'requested', worstNanos: worst }
 }
 
-/** The same question for somebody who asks for the handle now: what had stopped it before does not matter, limits do. */
+/** A caller asks for a cache now. Earlier stops do not count; budgets apply. */
 export function decideAsked(state: ManagedCacheState, context: ManagedCacheContext, now: number): ManagedCacheDecision {
   if (context.credentialGone !== undefined)
     return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
@@ -100,7 +102,7 @@ export function decideAsked(state: ManagedCacheState, context: ManagedCacheConte
   const worst = createNanos(state, context, now)
   const refused = budgetRefusal(state, context, now, worst)
   if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused }
-  return { do: 'call', op: 'create', why: state.creations === 0 ? 'asked for' : 'asked for again', worstNanos: worst }
+  return { do: 'call', op: 'create', why: state.creations === 0 ? 'requested' : 'requested again', worstNanos: worst }
 }
 
 function spend(
@@ -111,13 +113,13 @@ function spend(
   why: string,
   worst: number | null,
 ): ManagedCacheDecision {
-  // What somebody asked for is theirs to pay; what goes on by itself needs a price to stay inside of a budget.
+  // A caller pays for what it requested. A later renewal needs a price to stay inside a budget.
   const limited = context.keep.budgetNanosPerDay !== null || context.accountLeftNanos !== null
   if (worst === null && limited && state.creations > 0) {
     return {
       do: 'stop',
       reason: 'price_unknown',
-      why: 'a token count or a price is unknown, so that no budget can be kept; lift it with keep.budget_usd_per_day: null',
+      why: 'a token count or a price is unknown, so no budget can be kept; keep.budget_usd_per_day: null removes the budget',
     }
   }
   const refused = budgetRefusal(state, context, now, worst)
@@ -128,23 +130,23 @@ function spend(
   return { do: 'wait', at: nextDayAt(now), why: refused }
 }
 
-/** The creation, and the storage that it commits to. */
+/** Cost of a creation with the storage that it buys, in nano-dollars; null: unknown. */
 function createNanos(state: ManagedCacheState, context: ManagedCacheContext, now: number): number | null {
   if (context.inputNanosPerMTok === null) return null
-  // Before the first count the estimate is doubled, as it is for a prefix: a token is two bytes at the least in the texts that are billed.
+  // Before the first count the estimate is doubled, as for a prefix: in billed texts a token has at least two bytes.
   const tokens = state.live?.tokens ?? state.measuredTokens ?? context.estimatedTokens * 2
   const kept = storageNanos(tokens, now, now + ttlToBuy(state, context.keep, now), context.rates)
   return kept === null ? null : creationNanos(tokens, context.inputNanosPerMTok) + kept
 }
 
-/** Storage that is bought and not yet counted: until its expiry, or until where an unanswered renewal may have moved it. */
+/** Storage that is bought and not charged yet, in nano-dollars: up to the expiry, or to where an unanswered renewal may have moved it. */
 export function owedNanos({ live }: Pick<ManagedCacheState, 'live'>, rates: ManagedCacheContext['rates']): number {
   if (live === null) return 0
   const endAt = Math.max(live.expiresAt, live.maybeUntilAt ?? 0)
   return storageNanos(live.tokens, live.meteredToAt, endAt, rates) ?? 0
 }
 
-/** The same without what has passed of it before the UTC day of `now`: that was another day's. */
+/** `owedNanos` without the part before the UTC day of `now`, which belongs to an earlier day. */
 export function owedFromToday(
   { live }: Pick<ManagedCacheState, 'live'>,
   rates: ManagedCacheContext['rates'],
@@ -173,20 +175,20 @@ function budgetRefusal(
   return null
 }
 
-/** Plans the next step after anything that happened. A decision that stops is written down once, with its reason. */
+/** Plans the next step after an event. A stop is recorded once, with its reason. */
 export function rescheduleManagedCache(
   state: ManagedCacheState,
   context: ManagedCacheContext,
   now: number,
 ): ManagedCacheState {
   if (state.stopped !== null && state.stopped.reason !== 'kill_switch') {
-    // Without its credential nothing can be done about it, at its end neither.
+    // Without its credential the cache cannot be deleted either.
     if (context.credentialGone !== undefined) return { ...state, nextAt: null }
-    // Stopped or not, a handle that lives is deleted at its end.
+    // A stopped cache is deleted at its end, if it exists.
     const endAt = Math.max(now, endsAt(state, context.keep))
     if (context.killed) return { ...state, nextAt: null }
     if (mayLive(state.live, endAt)) return { ...state, nextAt: endAt }
-    // And one that expires before is looked at once more: its storage is in no books yet.
+    // One that expires before its end is planned once more, to charge its storage.
     const { live } = state
     return { ...state, nextAt: mayLive(live, now) ? Math.max(live?.expiresAt ?? 0, live?.maybeUntilAt ?? 0) : null }
   }

@@ -3,55 +3,55 @@ import type { StorageRate } from '../model/storage-price.ts'
 import { dayOf } from '../time/time.ts'
 
 /**
- * A managed cache: contents that a provider keeps under a name (the handle) until a time. Reads do not extend it, updates
- * do, and at any moment somebody else may delete it. What to do about one is decided here, from its state and the time.
+ * A managed cache: content that a provider stores under a name (the handle) until an expiry. Updates extend it, reads do not, and
+ * somebody else may delete it at any time.
  */
 export interface ManagedCacheState {
-  /** The handle that callers are given; null while there is none. Replaced whole, in one commit: nobody sees half a swap. */
+  /** The cache whose handle callers get; null: there is none. Always replaced as a whole, in one commit. */
   live: LiveManagedCache | null
-  /** What each creation and each renewal buys. */
+  /** Lifetime that each creation and each renewal asks for. */
   ttlMs: number
-  /** When somebody last asked for it. */
+  /** When a caller last asked for it. */
   lastUsedAt: number
-  /** When something is to be done next; null: nothing before somebody asks. */
+  /** When the next step is due; null: none until a caller asks. */
   nextAt: number | null
   stopped: { reason: ManagedCacheStop; at: number; why: string } | null
   failuresInRow: number
-  /** A provider asked us to wait until then, or we back off. */
+  /** No call before this instant: the provider asked to wait, or a backoff runs. */
   notBeforeAt: number
   lastFailure: { at: number; failure: FailureValue } | null
-  /** Leases given so far: makes their ids. */
+  /** Number of leases so far, for their ids. */
   leases: number
   creations: number
-  /** Its size as the provider counted it; absent before the first such answer. */
+  /** Tokens as the provider counted them; absent: not known yet. */
   measuredTokens?: number
   renewals: number
-  /** Handles that were found gone before their time. */
+  /** Caches that were gone before their expiry. */
   losses: number
   creationNanos: number
   storageNanos: number
-  /** True when a token count or a price was unknown, so that the sums above are not all. */
+  /** True: a token count or a price was unknown, so the sums above are incomplete. */
   unpriced: boolean
   day: string
   dayNanos: number
-  /** Storage that is bought and not yet counted: it is owed, and nobody else may spend it. Absent in rows that are older than it: 0. */
+  /** Storage that is bought and not charged yet: budgets count it as spent. Absent in older rows: 0. */
   owedNanos?: number
   why: string
 }
 
 export interface LiveManagedCache {
   name: string
-  /** Null when the provider did not say how many. */
+  /** Null: the provider did not report them. */
   tokens: number | null
   createdAt: number
   expiresAt: number
-  /** A renewal whose outcome is not known may have moved its expiry to here; null: there is none. */
+  /** A renewal of unknown outcome may have moved the expiry to here; null: there is none. */
   maybeUntilAt: number | null
-  /** When the request began whose answer last proved that it lives … */
+  /** Start of the last request whose answer proved that the cache exists … */
   seenAt: number
-  /** … and when that answer came. */
+  /** … and the arrival of that answer. */
   provenAt: number
-  /** Storage is counted up to here. */
+  /** Storage is charged up to here. */
   meteredToAt: number
 }
 
@@ -63,24 +63,25 @@ export type ManagedCacheStop =
   | 'provider_refused'
   | 'credential_replaced'
 
-/** How long to keep it: until a time, or while somebody asks for it. */
+/** How long to keep a cache: until an instant, or while callers ask for it. */
 export interface ManagedCacheKeep {
   untilAt: number | null
-  /** Kept while it was asked for within this long. */
+  /** Kept for this long after the last request for it; null: no limit. */
   idleMs: number | null
-  /** Creation and storage together, a UTC day; null: no limit but the account's. */
+  /** Budget for creation and storage in a UTC day; null: only the account's. */
   budgetNanosPerDay: number | null
 }
 
+/** What a decision needs besides the state. */
 export interface ManagedCacheContext {
   keep: ManagedCacheKeep
-  /** Price of a million tokens at creation; null when unknown. */
+  /** Price of a million tokens at creation; null: unknown. */
   inputNanosPerMTok: number | null
-  /** Empty when unknown. */
+  /** Prices of storage; empty: unknown. */
   rates: readonly StorageRate[]
   estimatedTokens: number
   killed: boolean
-  /** Why the credential that it was made with cannot be used any more; absent while it can. */
+  /** Why the credential that created the cache cannot be used any more; absent: it can. */
   credentialGone?: string
   accountLeftNanos: number | null
   /** In [0, 1): spreads retries. */
@@ -94,7 +95,7 @@ export type ManagedCacheDecision =
   | { do: 'wait'; at: number; why: string }
   | { do: 'stop'; reason: ManagedCacheStop; why: string }
 
-/** A handle as the provider describes it. */
+/** A cache as the provider reports it. */
 export interface SeenManagedCache {
   name: string
   tokens: number | null
@@ -102,23 +103,23 @@ export interface SeenManagedCache {
   expiresAt: number
 }
 
-/** A state after something happened, and what that cost; null: not known. */
+/** A state after an event, and the cost of the event; null: unknown. */
 export interface ManagedCacheChange {
   state: ManagedCacheState
   costNanos: number | null
 }
 
-/** A call about a handle that failed. */
+/** A failed call about a cache. */
 export interface ManagedCacheFailure {
   failure: FailureValue
-  /** Waiting does not heal it. */
+  /** True: a retry cannot succeed. */
   permanent: boolean
   retryAfterMs: number | null
-  /** False: surely not taken. Null: nobody knows, and a creation is charged at its worst case. */
+  /** False: the provider did not accept it. Null: unknown, and a creation is charged at its worst case. */
   accepted: false | null
 }
 
-/** A handle that was registered and is not created yet. */
+/** State of a cache that is registered and not created yet. */
 export function newManagedCacheState(now: number, ttlMs: number): ManagedCacheState {
   return {
     live: null,
@@ -142,18 +143,18 @@ export function newManagedCacheState(now: number, ttlMs: number): ManagedCacheSt
   }
 }
 
-/** When keeping ends, as things stand; infinity when nothing ends it. */
+/** When the cache is to be deleted, as known now; Infinity: never. */
 export function endsAt(state: ManagedCacheState, keep: ManagedCacheKeep): number {
   const idle = keep.idleMs === null ? Number.POSITIVE_INFINITY : state.lastUsedAt + keep.idleMs
   return Math.min(keep.untilAt ?? Number.POSITIVE_INFINITY, idle)
 }
 
-/** Whether the provider may still have it: by the clock, or because nobody knows how its last renewal ended. */
+/** Whether the provider may still have the cache: by its expiry, or by a renewal of unknown outcome. */
 export function mayLive(live: LiveManagedCache | null, now: number): boolean {
   return live !== null && Math.max(live.expiresAt, live.maybeUntilAt ?? 0) > now
 }
 
-/** Forgets what had stopped it, because somebody asks for it. */
+/** Clears the stop and the failures, because a caller asks for the cache. */
 export function restartManagedCache(state: ManagedCacheState, now: number): ManagedCacheState {
   return { ...state, stopped: null, failuresInRow: 0, notBeforeAt: 0, lastUsedAt: Math.max(now, state.lastUsedAt) }
 }

@@ -1,4 +1,4 @@
-/** A pool of models: real traffic tries them in order, and so does warming, so that what is warm is what is asked. */
+/** A pool of models. Real traffic tries them in order, and warming uses the same order, so that it warms what traffic asks. */
 
 import { DAY_MS, MINUTE_MS } from '../time/time.ts'
 
@@ -8,7 +8,7 @@ export interface PoolModel {
   model: string
   credential: string | null
   description: string | null
-  /** Minutes of the day in UTC in which it must not be used, from `fromMinute` until `toMinute`, which may lie past midnight. */
+  /** Minutes of the UTC day in which the model must not be used. `toMinute` at or before `fromMinute`: until that minute of the next day. */
   constraints: { fromMinute: number; toMinute: number }[]
 }
 
@@ -21,10 +21,10 @@ export interface ModelPool {
   changedAt: number
 }
 
-/** Until when a model must not be used; null: it may be now. Spans that follow on each other count as one. */
+/** Until when the model must not be used; null: it may be used now. Adjoining spans count as one. */
 export function barredUntil({ constraints }: PoolModel, now: number): number | null {
   let at = now
-  // Each span can carry it on at most once in a day; a whole day of spans never ends.
+  // Each span moves the end at most once a day. Spans that cover the whole day would never end.
   for (let round = 0; round <= constraints.length; round++) {
     const end = constraints.map((one) => endOf(one, at)).find((one) => one !== null)
     if (end == null) break
@@ -37,24 +37,25 @@ function endOf({ fromMinute, toMinute }: PoolModel['constraints'][number], at: n
   const midnight = Math.floor(at / DAY_MS) * DAY_MS
   const minute = (at - midnight) / MINUTE_MS
   const wraps = toMinute <= fromMinute
-  const inside = wraps ? minute >= fromMinute || minute < toMinute : minute >= fromMinute && minute < toMinute
-  if (!inside) return null
+  const isBarred = wraps ? minute >= fromMinute || minute < toMinute : minute >= fromMinute && minute < toMinute
+  if (!isBarred) return null
   const tomorrow = wraps && minute >= fromMinute ? DAY_MS : 0
   return midnight + toMinute * MINUTE_MS + tomorrow
 }
 
+/** Models of a pool by whether traffic with one preference reaches them. */
 export interface Route {
-  /** What traffic would try first at any hour; null where there is no model. */
+  /** The model that traffic tries first, whatever the hour; null: the pool has no model. */
   first: PoolModel | null
-  /** Models that traffic may reach now, the first one first. */
+  /** Models that traffic may reach now, in the order in which it tries them. */
   reachable: PoolModel[]
-  /** Models that it would reach if their hour were another, and when that ends. */
+  /** Models that traffic must not use now, and until when. */
   barred: { model: PoolModel; until: number }[]
-  /** Models that it never reaches with this preference. */
+  /** Models that traffic never reaches with this preference. */
   out: PoolModel[]
 }
 
-/** What traffic with this preference may reach now: the preferred model first, then the others, unless there is no falling back. */
+/** Sorts the models of a pool by reach at `now`. The preferred model is tried first, then the others if the pool allows fallback. */
 export function routeOf({ models, fallback }: ModelPool, preference: string | null, now: number): Route {
   const preferred = models.filter(({ name }) => name === preference)
   const ordered = [...preferred, ...models.filter((model) => !preferred.includes(model))]

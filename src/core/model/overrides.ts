@@ -1,40 +1,40 @@
 import type { ModelFacts, Price, RetentionOffer } from './facts.ts'
 
-/** What an administrator says of models, over what their card says. What is absent stays the card's. */
+/** An administrator's facts about models, which replace those of the card. Absent members stay the card's. */
 export interface ModelOverride {
   /** Model ids: exact, or a prefix ending in `*`. The first row that matches wins. */
   models: string[]
   minimumTokens?: number | null
-  /** Null: the wire format's own. */
+  /** Null: the wire format's minimum. */
   outputFloorTokens?: number | null
   /** The default first. */
   retentions?: RetentionOffer[]
   prices?: Price[]
 }
 
-/** What an administrator says of a provider. */
+/** An administrator's facts about one provider. */
 export interface ProviderOverride {
   baseUrl?: string
   models?: ModelOverride[]
 }
 
-/** All overrides of a deployment, by provider. The version rises with each change. */
+/** All overrides of a deployment, by provider id. Each change raises the version. */
 export interface Overrides {
   version: number
   providers: Record<string, ProviderOverride>
 }
 
-/** One change of what is said over a card; `override` null: reset to the card. */
+/** One change of an override. A null `override` resets the provider to its card. */
 export interface OverrideChange {
   version: number
   provider: string
   at: number
-  /** Which call made it. */
+  /** Id of the request that made the change. */
   requestId: string
   override: ProviderOverride | null
 }
 
-/** The card's facts with what the administrator says over them. `priceOf` picks the price that holds on the day. */
+/** Applies an override to the card's facts. `priceOf` picks the price row of the day. */
 export function overridden(
   facts: ModelFacts,
   override: ProviderOverride | undefined,

@@ -7,22 +7,22 @@ export const NANOS_PER_USD = 1_000_000_000
 
 const MILLION = 1_000_000
 
-/** Cost of some tokens at a price per million, rounded up to a whole nano-dollar so that a sum never understates. */
+/** Cost of some tokens in nano-dollars, rounded up so that a sum never understates. */
 function cost(tokens: number, nanosPerMTok: number): number {
   return Math.ceil((tokens * nanosPerMTok) / MILLION)
 }
 
-/** The rates that a prompt of this length is billed at, all of it: a long one costs more from its first token. */
+/** Rates for all tokens of a prompt of this length. A long prompt costs more from its first token on. */
 export function ratesFor(price: Price, inputTokens: number): Rates {
   return price.over !== undefined && inputTokens > price.over.tokens ? price.over : price
 }
 
-/** A call is settled up to so long after it was sent, and is billed by when it was sent. */
+/** Longest time from sending a call to settling it. Providers bill by the time of sending. */
 const SETTLED_WITHIN_MS = 60_000
 
 /**
- * The price as it is at an instant (epoch ms), which counts for a provider that charges more at peak hours. The minute
- * after a peak still counts as peak, so that a call that was sent in it is not taken for cheaper than its bill.
+ * The price at an instant (epoch ms), for providers that charge more at peak hours. The minute after a peak counts as peak,
+ * so that a call sent in the peak is not priced below its bill.
  */
 export function atHour(price: Price, nowMs: number): Price {
   const { peak } = price
@@ -39,8 +39,8 @@ export function atHour(price: Price, nowMs: number): Price {
 }
 
 /**
- * What an answer cost. Null when the price or any count that the price needs is unknown: an unknown figure is never 0.
- * A write whose retention the provider did not name is priced at `retention`, the one we asked for.
+ * Cost of an answer in nano-dollars. Null: the price or a count that it needs is unknown.
+ * A write whose retention the usage does not name is priced at `retention`, the one that the call asked for.
  */
 export function costOf(usage: Usage, price: Price | null, retention: string): number | null {
   if (price === null) return null
@@ -68,13 +68,13 @@ export function costOf(usage: Usage, price: Price | null, retention: string): nu
   return total
 }
 
-/** What a read of the whole prefix costs, with the output that the primitive cannot avoid. */
+/** Cost of a read of the whole prefix in nano-dollars, with the output that the primitive cannot avoid. */
 export function readNanos(tokens: number, outputTokens: number, price: Price): number {
   const rates = ratesFor(price, tokens)
   return cost(tokens, rates.cacheReadNanosPerMTok) + cost(outputTokens, rates.outputNanosPerMTok)
 }
 
-/** What writing the whole prefix costs; null when the price of that retention is not known. */
+/** Cost of a write of the whole prefix in nano-dollars; null: the price of that retention is unknown. */
 export function writeNanos(tokens: number, outputTokens: number, price: Price, retention: string): number | null {
   const rates = ratesFor(price, tokens)
   const rate = rates.cacheWriteNanosPerMTok[retention]
@@ -83,9 +83,9 @@ export function writeNanos(tokens: number, outputTokens: number, price: Price, r
 }
 
 /**
- * How many probes in one idle gap cost no more than the one cold start they protect: ⌊(write − read + latency) ÷ probe⌋,
- * where `latencyNanos` is what an avoided cold start is worth beside its tokens. 0 means that no probe can pay, as where
- * reads cost half the input price.
+ * Probes in one idle gap that cost no more than the cold start they prevent: ⌊(write − read + latency) ÷ probe⌋.
+ * `latencyNanos`: value of a prevented cold start besides its tokens. 0: no probe can pay, for example where reads cost half
+ * the input price. Null: the write price is unknown, or a probe is free.
  */
 export function breakEvenProbes(
   tokens: number,
@@ -105,7 +105,7 @@ export function usd(nanos: number): number {
   return nanos / NANOS_PER_USD
 }
 
-/** An amount as explanations write it: three digits that matter. */
+/** An amount as explanations write it, with three significant digits. */
 export function dollars(nanos: number): string {
   return `$${usd(nanos).toPrecision(3)}`
 }

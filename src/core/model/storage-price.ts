@@ -1,6 +1,6 @@
 import { HOUR_MS } from '../time/time.ts'
 
-/** A price of storage from an instant on. Rows are in the order of time; before the first one, the first is the best knowledge. */
+/** A price of storage from an instant on. Rows are in order of time; the first row also holds for the time before it. */
 export interface StorageRate {
   fromAt: number
   /** Nano-dollars per million tokens and hour. */
@@ -10,8 +10,8 @@ export interface StorageRate {
 const MILLION = 1_000_000
 
 /**
- * What keeping some tokens from one instant to another costs, in nano-dollars: tokens × hours × price, each stretch at the
- * price of its time. Rounded up, so that a sum of stretches never understates. Null when tokens or price are unknown.
+ * Cost of storing tokens from one instant to another, in nano-dollars: tokens × hours × price, with the price of each period.
+ * Rounded up, so that a sum never understates. Null: the tokens or the price are unknown.
  */
 export function storageNanos(
   tokens: number | null,
@@ -29,7 +29,7 @@ export function storageNanos(
   return Math.ceil(total)
 }
 
-/** What the creation itself costs, in nano-dollars. */
+/** Cost of the creation alone, in nano-dollars. */
 export function creationNanos(tokens: number, inputNanosPerMTok: number): number {
   return Math.ceil((tokens * inputNanosPerMTok) / MILLION)
 }

@@ -7,15 +7,15 @@ export interface FingerprintParts {
   /** Name and generation of the credential: entries are never shared between two of them. */
   credentialScope: string
   cacheKey: string | null
-  /** Canonical token stream of the prefix and of every parameter that is rendered into the prompt. */
+  /** Canonical token stream (json-canonical.ts) of the prefix and of every parameter that the provider renders into the prompt. */
   canonical: string
-  /** What stands outside of the body and decides as well, as text; absent or null: nothing does. */
+  /** Text for what decides outside the body, such as headers; absent or null: nothing does. */
   beside?: string | null
 }
 
 /**
- * Lower-case hex SHA-256 over the parts. Each part is preceded by its length, so that no two different lists of parts
- * read the same; an absent cache key differs from an empty one.
+ * Lower-case hex SHA-256 over the parts. The length of each part precedes it, so that two different lists of parts never
+ * give the same input. An absent cache key differs from an empty one.
  */
 export function fingerprint(parts: FingerprintParts): string {
   const hash = createHash('sha256')

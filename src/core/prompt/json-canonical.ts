@@ -1,16 +1,16 @@
 import type { JsonMember, JsonNode } from './json-text.ts'
 
-/** What a reader of the tree knows and the text does not say: which members are controls, which values mean another one. */
+/** Rules that the text alone does not show: members that are controls, and values that mean another value. */
 export interface CanonicalRules {
-  /** Members that are controls and no prompt (cache markers), by identity: a schema property of the same name stays. */
+  /** Members that are not part of the prompt (cache markers), by identity: a schema property of the same name stays. */
   drop?: ReadonlySet<JsonMember>
-  /** Values written otherwise in the stream, such as a string that means one block of text. */
+  /** Text to write for a value, such as the block that a plain string stands for. */
   replace?: ReadonlyMap<JsonNode, string>
 }
 
 /**
- * The token stream of a value, as one text: white space dropped and escapes decoded, key order and the spelling of numbers kept.
- * Two texts with the same stream put the same prompt before a model.
+ * The token stream of a value, as one text. White space is dropped and escapes are decoded; key order and the spelling of
+ * numbers stay. Two texts with the same stream give a model the same prompt.
  */
 export function canonical(text: string, node: JsonNode, rules: CanonicalRules = {}): string {
   const parts: string[] = []

@@ -1,13 +1,16 @@
 import type { JsonArray, JsonNode, JsonObject } from './json-text.ts'
 
-/** Replaces `text.slice(start, end)`; an insertion where both are equal. */
+/** Replacement of `text.slice(start, end)`; an insertion where both are equal. */
 export interface Edit {
   start: number
   end: number
   replacement: string
 }
 
-/** Applies edits to a text and keeps everything else byte for byte. Edits may come in any order but must not overlap. */
+/**
+ * Applies edits to a text and keeps everything else byte for byte. Edits may come in any order.
+ * Throws a RangeError where they overlap or lie outside the text.
+ */
 export function edit(text: string, edits: readonly Edit[]): string {
   // Stable order: an insertion stands before a replacement at the same place, equal insertions keep their order.
   const sorted = edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
@@ -22,14 +25,14 @@ export function edit(text: string, edits: readonly Edit[]): string {
   return parts.join('')
 }
 
-/** Puts other text in the place of a value. */
+/** Replaces a value by other text. */
 export function replaceNode(node: JsonNode, replacement: string): Edit {
   return { start: node.start, end: node.end, replacement }
 }
 
 /**
- * Changes members of one object: a string is the member's new raw JSON text (replaced in place, or appended when the object has
- * no such member), null removes it. All changes to one object go through one call, because commas belong to neighbours.
+ * Changes members of one object. A string is the member's new raw JSON text: it replaces the value, or is appended where the
+ * object has no such member. Null removes the member. One call makes all changes to an object, because neighbours share commas.
  */
 export function objectEdits(object: JsonObject, changes: Readonly<Record<string, string | null>>): Edit[] {
   const edits: Edit[] = []
@@ -49,7 +52,7 @@ export function objectEdits(object: JsonObject, changes: Readonly<Record<string,
   return [...edits, ...listEdits(spans, object.start + 1, added)]
 }
 
-/** Keeps the items for which `keep` answers true and appends raw JSON texts behind them. */
+/** Keeps the items for which `keep` returns true, and appends raw JSON texts after them. */
 export function arrayEdits(array: JsonArray, keep: (index: number) => boolean, append: readonly string[] = []): Edit[] {
   const spans = array.items.map((item, index) => ({ start: item.start, end: item.end, kept: keep(index) }))
   return listEdits(spans, array.start + 1, append)
@@ -57,7 +60,7 @@ export function arrayEdits(array: JsonArray, keep: (index: number) => boolean, a
 
 function listEdits(
   spans: readonly { start: number; end: number; kept: boolean }[],
-  inside: number,
+  emptyAt: number,
   added: readonly string[],
 ): Edit[] {
   const edits: Edit[] = []
@@ -68,12 +71,12 @@ function listEdits(
   }
   for (const [index, span] of spans.entries()) {
     if (span.kept || firstKept < 0) continue
-    // Before the first survivor the comma behind goes with the entry, after it the comma in front.
+    // Before the first item that stays, the comma after an item goes with it; after that item, the comma before.
     if (index < firstKept) edits.push({ start: span.start, end: spans[index + 1]!.start, replacement: '' })
     else edits.push({ start: spans[index - 1]!.end, end: span.end, replacement: '' })
   }
   if (added.length > 0) {
-    const at = last?.end ?? inside
+    const at = last?.end ?? emptyAt
     edits.push({ start: at, end: at, replacement: (firstKept < 0 ? '' : ',') + added.join(',') })
   }
   return edits

@@ -2,7 +2,7 @@ import { createScanner } from 'jsonc-parser'
 import { Failure } from '../../contract/failure.ts'
 import { shortPath } from '../../contract/issues.ts'
 
-/** A JSON value with the place of its text: `text.slice(start, end)` is exactly what the caller wrote (UTF-16 offsets). */
+/** A JSON value with its span: `text.slice(start, end)` is exactly what the caller wrote (UTF-16 offsets). */
 export type JsonNode = JsonObject | JsonArray | JsonString | JsonScalar
 
 export interface JsonObject {
@@ -36,18 +36,18 @@ export interface JsonScalar {
 
 export interface JsonMember {
   key: string
-  /** Where the key's opening quote stands; the member ends where its value ends. */
+  /** Offset of the key's opening quote. The member ends where its value ends. */
   keyStart: number
   value: JsonNode
 }
 
-/** Deeper than any real request, and shallow enough for every recursive walk over the tree. */
+/** Levels of nesting: more than any real request has, and few enough for recursion over the tree. */
 export const MAX_DEPTH = 128
 
 /**
  * Reads strict JSON (no comments, no trailing commas) and keeps the span of every value.
- * Refused with `invalid_request`, naming the field's path and the position: text that is not JSON, duplicate keys in any object,
- * lone surrogates, more than 128 levels, anything after the value. `root` is the name that paths begin with.
+ * Throws `invalid_request` with the field's path and the position for text that is not JSON, a duplicate key in an object, a
+ * lone surrogate, more than 128 levels, or text after the value. `root`: the name that paths begin with.
  */
 export function readJson(text: string, root = ''): JsonNode {
   return new Reader(text, root).read()
@@ -57,7 +57,7 @@ type Frame =
   | { type: 'object'; node: JsonObject; key: string; keyStart: number; seen: Set<string> | null }
   | { type: 'array'; node: JsonArray }
 
-/** The scanner's token kinds by number: its enum exists in its types only, and cannot be imported. */
+/** Token kinds of the scanner by number. Its enum exists only in its types, so code cannot import it. */
 const SCALARS: Readonly<Record<number, JsonScalar['type']>> = { 7: 'null', 8: 'true', 9: 'false', 11: 'number' }
 
 const QUOTE = 34
@@ -67,7 +67,7 @@ class Reader {
   readonly #text: string
   readonly #root: string
   readonly #scanner: ReturnType<typeof createScanner>
-  /** The open containers, outermost first: a stack of our own, because the text decides how deep it goes. */
+  /** Open containers, outermost first. An explicit stack, because the text decides the depth. */
   readonly #open: Frame[] = []
   #position = 0
 
@@ -80,12 +80,12 @@ class Reader {
   read(): JsonNode {
     for (;;) {
       let node: JsonNode | null = this.#value()
-      // A finished value closes every container that ends right behind it.
+      // A finished value closes every container that ends right after it.
       while (node !== null) {
         const frame = this.#open.at(-1)
         if (frame === undefined) {
           this.#skipSpace()
-          if (this.#position < this.#text.length) this.#fail('there is something after the JSON value', this.#position)
+          if (this.#position < this.#text.length) this.#fail('text follows the JSON value', this.#position)
           return node
         }
         node = this.#attach(frame, node)
@@ -93,7 +93,7 @@ class Reader {
     }
   }
 
-  /** Reads a scalar whole, or opens a container; null when the first value inside that container comes next. */
+  /** Reads a scalar, or opens a container. Null: the first value of that container comes next. */
   #value(): JsonNode | null {
     this.#skipSpace()
     const start = this.#position
@@ -118,7 +118,7 @@ class Reader {
     return { type: this.#scalar(), start, end: this.#position }
   }
 
-  /** Puts a value into its container; answers the container when it ends here, null when another value follows. */
+  /** Adds a value to its container. Returns the container if it ends here, null if another value follows. */
   #attach(frame: Frame, node: JsonNode): JsonNode | null {
     if (frame.type === 'object') frame.node.members.push({ key: frame.key, keyStart: frame.keyStart, value: node })
     else frame.node.items.push(node)
@@ -153,12 +153,12 @@ class Reader {
   #key(frame: Extract<Frame, { type: 'object' }>): void {
     this.#skipSpace()
     const start = this.#position
-    frame.keyStart = 0 // until there is a key, a failure is the object's own
+    frame.keyStart = 0 // until a key is read, a failure names the object itself
     if (this.#text.charCodeAt(start) !== QUOTE) this.#fail('a quoted key was expected', start)
     frame.keyStart = start
     frame.key = this.#string()
     const members = frame.node.members
-    // A set only from the second member on: a body of a million small objects should not pay for a million sets.
+    // A set is made for the second member: a body of a million small objects needs no million sets.
     if (members.length > 0) {
       frame.seen ??= new Set([members[0]!.key])
       if (frame.seen.has(frame.key)) this.#fail('the key appears twice in one object', start)
@@ -170,8 +170,8 @@ class Reader {
   }
 
   /**
-   * Reads a string without the scanner, which joins its value piece by piece: megabytes of escapes would become ropes
-   * several times the isolate's memory. The engine's own decoder does the same in one step.
+   * Reads a string without the scanner, which builds the value piece by piece: megabytes of escapes would take several times
+   * the isolate's memory. JSON.parse decodes them in one step.
    */
   #string(): string {
     const text = this.#text
@@ -184,7 +184,7 @@ class Reader {
       if (code === BACKSLASH) {
         escaped = true
         at++
-      } else if (code < 0x20) this.#fail('a control character stands unescaped in a string', at)
+      } else if (code < 0x20) this.#fail('a string holds an unescaped control character', at)
       if (at >= text.length) this.#fail('a string does not end', start)
       at++
     }
@@ -231,30 +231,30 @@ class Reader {
   }
 }
 
-/** A member's path for a message. A key that does not look like a field name may be someone's text, so it is not shown. */
+/** A member's path for a message. A key that does not look like a field name may be prompt text, so it is hidden. */
 export function memberPath(parent: string, key: string): string {
   if (!/^[A-Za-z_$][\w$-]{0,63}$/.test(key)) return `${parent}["…"]`
   return parent === '' ? key : `${parent}.${key}`
 }
 
-/** The value of a member, or undefined when the node is no object or has no such member. */
+/** The value of a member; undefined where the node is not an object or has no such member. */
 export function member(node: JsonNode | undefined, key: string): JsonNode | undefined {
   if (node?.type !== 'object') return undefined
   return node.members.find((entry) => entry.key === key)?.value
 }
 
-/** The decoded text of a string member, or undefined when it is anything else. */
+/** The decoded text of a string member; undefined where it is anything else. */
 export function stringMember(node: JsonNode | undefined, key: string): string | undefined {
   const value = member(node, key)
   return value?.type === 'string' ? value.value : undefined
 }
 
-/** The items of an array, or none when the node is anything else. */
+/** The items of an array; none where the node is anything else. */
 export function items(node: JsonNode | undefined): JsonNode[] {
   return node?.type === 'array' ? node.items : []
 }
 
-/** UTF-8 length of `text.slice(0, end)`: our spans count UTF-16 units, the wire counts bytes. */
+/** UTF-8 bytes of `text.slice(0, end)`. Spans count UTF-16 units; providers and the API count bytes. */
 export function byteOffset(text: string, end: number): number {
   let bytes = 0
   for (let at = 0; at < end; at++) {

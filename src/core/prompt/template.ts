@@ -3,24 +3,25 @@ import type { Operators, Template } from 'liquidjs'
 import { Failure } from '../../contract/failure.ts'
 
 /**
- * Fills `vars` into a template (Liquid: `{{ tenant }}`, `{% if %}`, `{% for %}`). The result is a function of the arguments:
- * there is no clock, no chance, no file and no code in it. Strict both ways: a name that the template uses must be given, on
- * branches that are not taken too, and a name that is given must be used.
+ * Renders a template with `vars` (Liquid: `{{ tenant }}`, `{% if %}`, `{% for %}`). The result depends on the arguments alone:
+ * templates read no clock, no random source and no file. Every name that the template uses must be given, also in branches that
+ * are not taken, and every name that is given must be used. `field`: name of the template for messages.
  *
- * Time is not measured, because a Worker's clock stands still while it computes. Steps, output and working memory are counted instead.
+ * Throws `invalid_request`, or `payload_too_large` past MAX_OUTPUT characters. Steps, output and memory are limited instead of
+ * time, because a Worker's clock does not advance while it computes.
  */
 export function renderTemplate(template: string, vars: Readonly<Record<string, unknown>>, field: string): string {
-  const within = <Result>(work: () => Result): Result => refusing(field, work)
-  const expression = within(() => longestExpression(template, field))
-  const parsed = within(() => ENGINE.parse(template))
-  const names = within(() => namesUsed(parsed))
+  const guard = <Result>(work: () => Result): Result => translatingErrors(field, work)
+  const expression = guard(() => longestExpression(template, field))
+  const parsed = guard(() => ENGINE.parse(template))
+  const names = guard(() => namesUsed(parsed))
   for (const name of names) if (!Object.hasOwn(vars, name)) throw missing(name, field)
   const unused = Object.keys(vars).find((name) => !names.has(name))
   if (unused !== undefined) {
     const name = shownName(unused)
     throw refusal(`vars.${name}`, `the template in ${field} does not use it`)
   }
-  return within(() => {
+  return guard(() => {
     const context = new Context(vars, ENGINE.options, { sync: true })
     let steps = 0
     context.renderLimit.use = (count) => {
@@ -28,7 +29,7 @@ export function renderTemplate(template: string, vars: Readonly<Record<string, u
       if (steps > MAX_STEPS) throw refusal(field, `the template takes more than ${MAX_STEPS} steps to render`)
     }
     const perElement = 1 + Math.floor(expression / EXPRESSION_CHARS)
-    // The engine asks this limit before each element that it renders, every turn of a loop included.
+    // The engine calls this before each element that it renders, also in each turn of a loop.
     context.renderLimit.check = () => context.renderLimit.use(perElement)
     const output = new BoundedOutput(field)
     toValueSync(ENGINE.renderer.renderTemplates(parsed, context, output))
@@ -36,18 +37,21 @@ export function renderTemplate(template: string, vars: Readonly<Record<string, u
   })
 }
 
+/** Steps that one rendering may take. */
 export const MAX_STEPS = 100_000
+/** Characters of a rendered text. */
 export const MAX_OUTPUT = 4 * 1024 * 1024
+/** Working memory, in the engine's units of about a character. */
 const MAX_MEMORY = 32 * 1024 * 1024
-/** Of tags, outputs and the texts between them; the engine's time grows with the square of more. */
+/** Tags, outputs and texts between them in one template. The engine's time grows with the square of their number. */
 const MAX_TOKENS = 20_000
-/** One step reads about this much of an expression. */
+/** Characters of an expression that count as one step. */
 const EXPRESSION_CHARS = 256
 
-/** What reads no file, sets no template inside another, and gathers no text beside the output, which is bounded. */
+/** Tags that read no file, include no other template and store no text outside the limited output. */
 const TAGS = new Set('# assign break case comment continue for if raw unless'.split(' '))
 
-/** What depends on its arguments alone: neither the clock (`date`) nor chance (`sample`). */
+/** Filters that depend on their arguments alone. `date` reads the clock and `sample` is random. */
 const FILTERS = new Set(
   `abs append at_least at_most capitalize ceil compact concat default divided_by downcase first floor join json last lstrip
   map minus modulo plus prepend remove remove_first replace replace_first reverse round rstrip size slice sort split strip
@@ -76,7 +80,10 @@ function engine(): Liquid {
   return made
 }
 
-/** The engine counts lines from the top for each place where a name is used: in a long template that takes minutes, and nobody asked. */
+/**
+ * Names that a template uses. The engine computes the line of each use from the top of the text, which takes minutes in a long
+ * template; nothing here needs the lines.
+ */
 function namesUsed(parsed: Template[]): Set<string> {
   const { getPosition } = Token.prototype
   Token.prototype.getPosition = () => [1, 1]
@@ -90,7 +97,7 @@ function namesUsed(parsed: Template[]): Set<string> {
 
 type FilterHandler = Extract<Liquid['filters'][string], (...given: never[]) => unknown>
 
-/** Sorting costs more than the memory that it takes, and a filter without memory costs something too. */
+/** Counts the steps of a filter. The engine's memory limit alone misses the time of sorting and of filters that allocate nothing. */
 function counted(filter: FilterHandler): FilterHandler {
   return function (value, ...given) {
     this.context.renderLimit.use(1 + weightOf(value))
@@ -98,7 +105,7 @@ function counted(filter: FilterHandler): FilterHandler {
   }
 }
 
-/** One expression may compare a thousand times, and each comparison long texts. */
+/** Counts the steps of comparisons: one expression may have a thousand of them, each of long texts. */
 function countedOperators(): Operators {
   const entries = Object.entries(defaultOperators).map(([name, operator]) => {
     if (operator.length === 1 || name === 'not') return [name, operator]
@@ -112,13 +119,13 @@ function countedOperators(): Operators {
   return Object.fromEntries(entries) as Operators
 }
 
-/** In steps: what it takes to look at a text or a list once. */
+/** Steps that one pass over a text or a list takes. */
 function weightOf(value: unknown): number {
   if (typeof value === 'string') return Math.floor(value.length / 1024)
   return Array.isArray(value) ? Math.floor(value.length / 16) : 0
 }
 
-/** In characters, of all tags and outputs: each is read anew whenever it is rendered. */
+/** Characters of the longest tag or output. The engine reads each again whenever it renders it. */
 function longestExpression(template: string, field: string): number {
   const tokens = new Tokenizer(template, ENGINE.options.operators).readTopLevelTokens(ENGINE.options)
   if (tokens.length > MAX_TOKENS)
@@ -128,7 +135,7 @@ function longestExpression(template: string, field: string): number {
   return longest
 }
 
-/** Nothing prints as nothing, and nothing as `[object Object]`: a prompt with either in it is not the one that was meant. */
+/** Text of a value. Null, lists and objects are refused: an empty text or `[object Object]` is not what the author meant. */
 function printable(value: unknown): string {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
   throw new Unprintable(value === null || value === undefined ? 'null' : 'a list or an object')
@@ -136,7 +143,7 @@ function printable(value: unknown): string {
 
 class Unprintable extends Error {}
 
-/** The engine's own way to write, with a bound. */
+/** Output of the engine, limited to MAX_OUTPUT characters. */
 class BoundedOutput {
   buffer = ''
   readonly #field: string
@@ -157,8 +164,8 @@ class BoundedOutput {
   }
 }
 
-/** The engine's errors quote the template. Ours name the place, and what an identifier may look like. */
-function refusing<Result>(field: string, work: () => Result): Result {
+/** Translates the engine's errors, which quote the template. Ours give the line, the column and identifiers only. */
+function translatingErrors<Result>(field: string, work: () => Result): Result {
   try {
     return work()
   } catch (thrown) {
@@ -169,7 +176,7 @@ function refusing<Result>(field: string, work: () => Result): Result {
 function translated(thrown: unknown, field: string): Failure {
   const cause = originOf(thrown)
   if (cause instanceof Failure) return cause
-  // Nothing but its own depth: an expression inside an expression, a block inside a block.
+  // The only source of it is the depth of nested expressions or blocks.
   if (cause instanceof RangeError) return refusal(field, 'the template is nested too deeply')
   const where = placeOf(thrown)
   if (cause instanceof Unprintable) {
@@ -183,7 +190,7 @@ function translated(thrown: unknown, field: string): Failure {
   const tag = /^tag "(\w{1,40})" not found/.exec(message)?.[1]
   if (tag !== undefined) return refusal(field, `${where} uses the tag ${tag}, which is not offered`)
   if (/limit exceeded/.test(message)) return refusal(field, 'the template needs too much memory to render')
-  return refusal(field, `${where} is no template that can be rendered`)
+  return refusal(field, `${where} cannot be rendered`)
 }
 
 function originOf(thrown: unknown): unknown {
@@ -206,7 +213,7 @@ function refusal(field: string, what: string): Failure {
   return new Failure('invalid_request', `${field}: ${what}.`, { field })
 }
 
-/** A name that looks like none may be someone's text. */
+/** A name for a message. What does not look like a name may be prompt text, so it is hidden. */
 function shownName(name: string): string {
   return /^[\w.-]{1,64}$/.test(name) ? name : '…'
 }

@@ -1,13 +1,13 @@
-/** Counts the tokens of a text: with a model's own vocabulary where one is at hand, by estimate elsewhere. */
+/** Counts the tokens of a text: by the model's vocabulary where it is available, otherwise by an estimate. */
 export type CountTokens = (text: string) => number
 
-/** Runs of one kind of character. The order matters: what is named first takes the character. */
+/** Runs of one kind of character. The order matters: the first kind that matches takes the character. */
 const RUN =
   /(?<han>[\p{Script=Han}\u3000-\u303f\uff00-\uffef])|(?<kana>[\p{Script=Hiragana}\p{Script=Katakana}ー]+)|(?<hangul>\p{Script=Hangul}+)|(?<latin>\p{Script=Latin}+)|(?<letters>[\p{L}\p{M}]+)|(?<digits>\p{N}+)|(?<emoji>\p{Extended_Pictographic}|\p{Regional_Indicator}|\p{Emoji_Modifier}|\u200d|\ufe0f)|(?<newline>\s*\n\s*)|(?<space>\s+)|(?<mark>[^\p{L}\p{M}\p{N}\s]{1,3}?(?=[\p{L}\p{M}\p{N}\s]|$)|[^\p{L}\p{M}\p{N}\s]{1,2})/gu
 
 /**
- * Tokens of a text, without a vocabulary. Each kind of writing has its own weight, measured against o200k
- * (`test/core/prompt/tokens.test.ts` holds the error); other vocabularies differ, and code above all.
+ * Estimates the tokens of a text without a vocabulary. Each script has its own weight, fitted to o200k
+ * (`test/core/prompt/tokens.test.ts` limits the error). Other vocabularies differ, most of all for code.
  */
 export function estimateTokens(text: string): number {
   let tokens = 0
@@ -28,7 +28,7 @@ export function estimateTokens(text: string): number {
   return Math.ceil(tokens)
 }
 
-/** English is short words, one token each. Long words, other accents and camelCase are more. */
+/** A short English word is one token. Long words, accents and camelCase take more. */
 function latinWord(word: string): number {
   const humps = (word.match(/\p{Ll}(?=\p{Lu})/gu) ?? []).length
   const accents = (word.match(/[^a-z]/gi) ?? []).length

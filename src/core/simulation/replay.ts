@@ -11,30 +11,30 @@ import type { IdleGap } from '../demand/idle-gaps.ts'
 import { planKind, probesAsked } from '../planning/plan-kinds.ts'
 
 /**
- * The one replay of traffic: what a plan would have sent and paid over idle gaps that were seen. The preview of a prefix, the
- * simulation of a log and the benchmark of policies all ask it, so that they cannot disagree.
+ * Replays traffic: what a plan would have sent and paid over observed idle gaps. The preview of a prefix, the simulation of a log
+ * and the benchmark of policies share it, so that they agree.
  */
 
-/** A policy on one prefix: what to write at an instant (epoch ms), and how many probes the gap that begins then gets. */
+/** A policy for one prefix: the retention of a write at an instant (epoch ms), and the probes for the gap that begins then. */
 export interface Player {
   write(at: number, requests: RequestRate): Holding
   probes(at: number, holding: Holding, requests: RequestRate): number
   ended?(gap: IdleGap): void
 }
 
-/** What a policy sent and paid. Money is in the unit of the holdings, above the floor where each request is a read. */
+/** What a policy sent and paid. Money is in the unit of the holdings, above the cost of one read for each request. */
 export interface Replay {
   probes: number
-  /** Real requests after the first that would have found nothing. */
+  /** Real requests after the first that would have read nothing. */
   coldStarts: number
   probesCost: number
-  /** What those requests would have paid to write it again, above reading it. */
+  /** Extra cost of the writes by those requests, compared with reads. */
   rewritesCost: number
-  /** What the first request pays to write it, above reading it: the same as doing nothing. 0 where there was none. */
+  /** Extra cost of the write by the first request, the same for all plans at one retention. 0: there was no request. */
   firstCost: number
 }
 
-/** Replays a policy, which is told of a gap only once it has ended. */
+/** Replays a policy. It learns of a gap only when the gap has ended. */
 export function play({ gaps, last }: Traffic, player: Player): Replay {
   const sum: Replay = { probes: 0, coldStarts: 0, probesCost: 0, rewritesCost: 0, firstCost: 0 }
   const first = gaps[0] ?? last
@@ -62,41 +62,41 @@ export function play({ gaps, last }: Traffic, player: Player): Replay {
   return sum
 }
 
-/** At most so many probes in every gap. */
+/** Policy with at most `probes` probes in each gap. */
 export function fixed(holding: Holding, probes: number): Player {
   return { write: () => holding, probes: () => probes }
 }
 
-/** A plan as it ships, where the caller's body fixes the retention. Windows and `until` are not replayed. */
+/** Policy of a plan where the caller's body fixes the retention. Windows and `until` are not replayed. */
 export function planned(
   { plan, idleTimeoutMs, latencyValueNanos = 0 }: Pick<KeepWarm, 'plan' | 'idleTimeoutMs' | 'latencyValueNanos'>,
   holding: Holding,
   lessons?: Lessons,
 ): Player {
-  const inTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
+  const maxInTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
   const kind = planKind(plan)
   if (!kind.sends) return fixed(holding, 0)
-  if (!kind.stopsAtBreakEven) return fixed(holding, Math.min(inTime, probesAsked(plan) ?? inTime))
+  if (!kind.stopsAtBreakEven) return fixed(holding, Math.min(maxInTime, probesAsked(plan) ?? maxInTime))
   const { foresight, ended } = memory(lessons)
   const reach = reachOf(holding, latencyValueNanos)
   return {
     write: () => holding,
     probes: (at, _, requests) =>
-      Math.min(inTime, horizon(holding, foresight(at, reach, requests), latencyValueNanos).probes),
+      Math.min(maxInTime, horizon(holding, foresight(at, reach, requests), latencyValueNanos).probes),
     ended,
   }
 }
 
-/** Plan `auto` where it may also choose, at each write, which of these retentions to write. At least one. */
+/** Policy of plan `auto` that may also choose a retention at each write. Throws without a retention. */
 export function choosing(holdings: readonly Holding[], latencyValue: number, lessons?: Lessons): Player {
   const { foresight, ended } = memory(lessons)
   const reach = Math.max(...holdings.map((holding) => reachOf(holding, latencyValue)))
-  let standing: string | undefined
+  let current: string | undefined
   return {
     write: (at, requests) => {
-      const choice = retentionFor(holdings, foresight(at, reach, requests), latencyValue, standing)
+      const choice = retentionFor(holdings, foresight(at, reach, requests), latencyValue, current)
       if (choice === null) throw new Error('no retention to choose from')
-      standing = choice.holding.name
+      current = choice.holding.name
       return choice.holding
     },
     probes: (at, holding, requests) =>
@@ -105,7 +105,7 @@ export function choosing(holdings: readonly Holding[], latencyValue: number, les
   }
 }
 
-/** What the planner remembers of a prefix while it is replayed, and what it foresees from that. */
+/** The planner's knowledge of a replayed prefix: it records ended gaps and makes forecasts from them. */
 export function memory(lessons?: Lessons) {
   let gaps: IdleGap[] = []
   return {
@@ -116,7 +116,7 @@ export function memory(lessons?: Lessons) {
   }
 }
 
-/** Probes up to break-even in every gap, learned nothing. */
+/** Policy with probes up to break-even in each gap. It learns nothing. */
 export function breakEven(holding: Holding, latencyValue: number): Player {
   return fixed(holding, mostProbes(holding, latencyValue))
 }

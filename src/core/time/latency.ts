@@ -2,36 +2,36 @@ import { DEADLINE_MARGIN_MS, KEEP_TIMEOUT_MS } from './schedule.ts'
 import { newHistogram, observe, quantile } from './histogram.ts'
 import type { Histogram } from './histogram.ts'
 
-/** How fast the road to a provider is, cautiously: what a keep-alive's times are derived from. All in milliseconds. */
+/** Cautious estimate of delays on the way to a provider, in milliseconds. The times of a keep-alive are derived from it. */
 export interface LatencyEstimate {
-  /** A message that has not begun so long after its time is sent once more. */
+  /** A queue message that has not begun this long after its time is sent again. */
   resendMs: number
-  /** From the moment a call was meant to be sent to the moment it was: queue, cold start, the wait for a turn. */
+  /** From the planned to the real start of a call: queue, cold start, and the wait for a free connection. */
   lateMs: number
-  /** How long a keep-alive may stay unanswered while there is time for another. */
+  /** Time-out of a keep-alive while there is time for another. */
   answerMs: number
 }
 
-/** What is assumed before anything was seen. */
+/** Estimate before any call was observed. */
 export const CAUTIOUS: LatencyEstimate = { resendMs: 7_500, lateMs: 8_500, answerMs: 6_500 }
-/** No evidence goes below these: a day that was good so far proves nothing about the next hour. */
+/** Lower bounds: fast calls so far prove nothing about the next hour. */
 const LEAST: LatencyEstimate = { resendMs: 3_000, lateMs: 4_000, answerMs: 2_000 }
 const MOST: LatencyEstimate = { resendMs: 8_000, lateMs: 60_000, answerMs: KEEP_TIMEOUT_MS }
 
-/** The assumption weighs like so many calls: the 99.9th percentile is believed after two thousand, the 98th after a hundred. */
+/** Weight of the first estimate, in calls: 2,000 calls outweigh it for the 99.9th percentile, 100 for the 98th. */
 const PRIOR_CALLS = 2
-/** A time-out is so many times the 98th percentile of answers. */
-const PATIENCE = 2
-/** A pace that fell by less than this share is left as it was: every change makes claims that come a moment too early. */
-const STEADY = 0.07
+/** Time-out as a multiple of the 98th percentile of answers. */
+const TIMEOUT_FACTOR = 2
+/** A decrease by less than this share is ignored: each change makes some claims come too early. */
+const MIN_DECREASE = 0.07
 
-/** What was seen of one account's calls. */
+/** Observed delays of one account's calls. */
 export interface LatencySamples {
-  /** From a message's time to its begin. */
+  /** From the time of a queue message to its begin. */
   messages: Histogram
-  /** From a message's time to the start of a call. */
+  /** From the time of a queue message to the start of its call. */
   starts: Histogram
-  /** Time to an answer, by provider; a call that was given up counts as longer than its time-out. */
+  /** Time to an answer, by provider id; a call that timed out counts as longer than its time-out. */
   answers: Record<string, Histogram>
 }
 
@@ -39,27 +39,28 @@ export function newLatencySamples(): LatencySamples {
   return { messages: newHistogram(), starts: newHistogram(), answers: {} }
 }
 
-export function sawAnswer(lateness: LatencySamples, provider: string, ms: number): void {
-  const sketch = lateness.answers[provider] ?? newHistogram()
-  lateness.answers[provider] = sketch
-  observe(sketch, ms)
+/** Adds the time to an answer, in ms. Changes `samples` in place. */
+export function sawAnswer(samples: LatencySamples, provider: string, ms: number): void {
+  const histogram = samples.answers[provider] ?? newHistogram()
+  samples.answers[provider] = histogram
+  observe(histogram, ms)
 }
 
-/** The pace that evidence supports; `before` is kept where the difference is not worth a change. */
+/** Estimate from the samples of one provider. A figure of `before` that falls only a little is kept. */
 export function latencyEstimateOf(
-  lateness: LatencySamples,
+  samples: LatencySamples,
   provider: string,
   before: LatencyEstimate = CAUTIOUS,
 ): LatencyEstimate {
-  const answers = lateness.answers[provider] ?? newHistogram()
+  const answers = samples.answers[provider] ?? newHistogram()
   const seen: LatencyEstimate = {
-    resendMs: quantile(lateness.messages, 0.99, CAUTIOUS.resendMs, PRIOR_CALLS),
-    lateMs: quantile(lateness.starts, 0.999, CAUTIOUS.lateMs, PRIOR_CALLS),
-    answerMs: PATIENCE * quantile(answers, 0.98, CAUTIOUS.answerMs / PATIENCE, PRIOR_CALLS),
+    resendMs: quantile(samples.messages, 0.99, CAUTIOUS.resendMs, PRIOR_CALLS),
+    lateMs: quantile(samples.starts, 0.999, CAUTIOUS.lateMs, PRIOR_CALLS),
+    answerMs: TIMEOUT_FACTOR * quantile(answers, 0.98, CAUTIOUS.answerMs / TIMEOUT_FACTOR, PRIOR_CALLS),
   }
   const steady = (name: keyof LatencyEstimate): number => {
     const ms = Math.round(Math.min(MOST[name], Math.max(LEAST[name], seen[name])) / 100) * 100
-    return ms < before[name] && ms > before[name] * (1 - STEADY) ? before[name] : ms
+    return ms < before[name] && ms > before[name] * (1 - MIN_DECREASE) ? before[name] : ms
   }
   return { resendMs: steady('resendMs'), lateMs: steady('lateMs'), answerMs: steady('answerMs') }
 }
@@ -67,15 +68,15 @@ export function latencyEstimateOf(
 const LONGEST_LEAD_MS = 90_000
 
 /**
- * How long before the lapse a keep-alive is sent: it may start late, stay unanswered twice, and the last try is still in time. `grainMs`
- * is the coarseness of queue delays in this clock: 1 s in production, more when the clock runs faster than real time.
+ * Time from sending a keep-alive to the lapse of its entry. It covers a late start and two time-outs before the last attempt.
+ * `grainMs`: resolution of queue delays in this clock; 1 s in production, more where the clock runs faster than real time.
  */
 export function leadMs(ttlMs: number, grainMs: number, { lateMs, answerMs }: LatencyEstimate = CAUTIOUS): number {
   const lead = Math.min(LONGEST_LEAD_MS, lateMs + 2 * answerMs + DEADLINE_MARGIN_MS)
   return Math.min(lead + 2 * Math.max(0, grainMs - 1_000), Math.floor(ttlMs / 3))
 }
 
-/** Before its deadline a keep-alive that was held back is sent all the same: the road to the provider, and one time-out. */
+/** Time before its deadline at which a delayed keep-alive is sent in any case: one queue delay and one time-out. */
 export function lastTryMs({ resendMs, answerMs }: LatencyEstimate = CAUTIOUS): number {
   return resendMs + answerMs
 }

@@ -1,37 +1,37 @@
 /**
- * The times of a keep-alive that are fixed. How long before an entry's lapse it is sent, and how long it may stay unanswered, are learned
- * (src/core/time/latency.ts). The figures are checked by the world in test/scenarios, which counts lapses and calls.
+ * Fixed times of a keep-alive. Its lead before the lapse and its time-out are learned (src/core/time/latency.ts). The worlds in
+ * test/scenarios check these figures: they count lapses and calls.
  */
 
-/** Slots of the schedule: jobs due within two seconds share a message. */
+/** Length of a schedule slot. Jobs due in the same slot share a message. */
 export const SLOT_MS = 2_000
 
-/** How late a message about a managed cache may be before its claim is taken back. The 99.97th percentile of a queue with median 1 s and p99.9 6 s. */
+/** Delay of a message about a managed cache after which its claim is revoked: the 99.97th percentile of a queue with median 1 s and p99.9 6 s. */
 export const CLAIM_GRACE_MS = 8_000
 
-/** A claim whose messages, sent again and again, never begin is taken back and made anew. */
+/** Time after which a claim is revoked and made again, if none of its messages has begun. */
 export const CLAIM_GIVEN_UP_MS = 60_000
 
-/** The longest that a keep-alive may stay unanswered; while there is time for another, less is learned (src/core/time/latency.ts). */
+/** Longest time-out of a keep-alive. While there is time for another, the learned one is shorter (src/core/time/latency.ts). */
 export const KEEP_TIMEOUT_MS = 10_000
 
-/** A deliberate write may take this long: a cold prefix of a million tokens is minutes of prefill at no provider we know. */
+/** Time-out of a deliberate write. At no provider we know does the prefill of a million tokens take a minute. */
 export const WRITE_TIMEOUT_MS = 50_000
 
-/** How long a lease may wait for its turn in the six-wide window before it must be given back unused. */
+/** Wait of a lease for one of six concurrent connections; after it the lease is returned unused. */
 export const LEASE_WAIT_MS = 5_000
 
 /** From the end of a call to its settlement. */
 export const SETTLE_SLACK_MS = 3_000
 
-/** A request accepted by the provider this long before the lapse is in time: the road to the provider takes some. */
+/** Margin before the lapse for the network: a request must start at least this much earlier. */
 export const DEADLINE_MARGIN_MS = 1_500
 
-/** How often cron ticks. A sweep claims what falls due before the next tick, and a little more. */
+/** Interval of the cron. A sweep claims probes due before the next tick, and 5 s more. */
 export const TICK_MS = 60_000
 export const SWEEP_HORIZON_MS = TICK_MS + 5_000
 
-/** Start of the slot that an instant falls into. */
+/** Start of the slot of an instant (epoch ms). */
 export function slotOf(at: number): number {
   return Math.floor(at / SLOT_MS) * SLOT_MS
 }

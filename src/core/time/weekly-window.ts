@@ -1,32 +1,33 @@
 import { Temporal } from 'temporal-polyfill'
 
-/** A time of day on some days of the week, in one time zone, in which a prefix is to be warm. */
+/** A time of day on some days of the week, in one time zone, in which a prefix is to be kept warm. */
 export interface Window {
-  /** Days of the week it begins on, 1 = Monday … 7 = Sunday. */
+  /** Days of the week on which the window begins, 1 = Monday … 7 = Sunday. */
   days: number[]
-  /** Minutes after local midnight. `toMinute` at or before `fromMinute` means: until that time on the next day. */
+  /** Minutes after local midnight. `toMinute` at or before `fromMinute`: until that time on the next day. */
   fromMinute: number
   toMinute: number
   timeZone: string
 }
 
+/** Position of an instant among windows. */
 export interface WindowStatus {
-  /** Inside some window now. */
+  /** True inside a window. */
   open: boolean
-  /** When the window that is open now closes (the latest of overlapping ones); null when none is open. */
+  /** Close of the open window, the latest of overlapping ones; null: none is open. */
   closesAt: number | null
-  /** When the next one opens; null only when there are no windows at all. */
+  /** Open of the next window; null: there are no windows. */
   opensAt: number | null
 }
 
 function at(date: Temporal.PlainDate, minute: number, timeZone: string): number {
-  // Clocks that jump over a time of day: 'compatible' takes the instant after the gap, the earlier of a repeated one.
+  // Where the clock skips a time of day, 'compatible' takes the instant after the gap; of a repeated time, the earlier one.
   const time = { hour: Math.floor(minute / 60) % 24, minute: minute % 60 }
   const day = minute >= 1440 ? date.add({ days: 1 }) : date
   return day.toZonedDateTime({ timeZone, plainTime: Temporal.PlainTime.from(time) }).epochMilliseconds
 }
 
-/** Where `now` stands among the windows. An empty list means: always open. */
+/** Status of the windows at `now` (epoch ms). No windows: always open. */
 export function windowStatus(windows: readonly Window[], now: number): WindowStatus {
   if (windows.length === 0) return { open: true, closesAt: null, opensAt: null }
   let closesAt: number | null = null
@@ -44,7 +45,7 @@ export function windowStatus(windows: readonly Window[], now: number): WindowSta
   spans.sort((a, b) => a[0] - b[0])
   for (const [from, to] of spans) {
     if (from > now) {
-      // A window that opens as the open one closes, or before, continues it.
+      // A window that opens before the open one closes, or at that instant, extends it.
       if (closesAt !== null && from <= closesAt) closesAt = Math.max(closesAt, to)
       else opensAt ??= from
     } else if (to > now) closesAt = Math.max(closesAt ?? 0, to)

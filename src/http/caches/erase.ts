@@ -1,7 +1,6 @@
 import pLimit from 'p-limit'
 import { readFailure } from '../../contract/failure.ts'
 import { accessWith } from '../../calls/credential.ts'
-import { managedCacheDialectOf } from '../../providers/managed-cache/registry.ts'
 import { cardById } from '../../providers/registry.ts'
 import { accessTo } from '../../runtime/env.ts'
 import { callManagedCache } from '../../calls/managed-cache-request.ts'
@@ -19,8 +18,8 @@ export async function deleteManagedCachesOf(c: Call, id: string): Promise<void> 
     handles.map(({ provider: of, name, ...wanted }) =>
       many(async () => {
         const card = cardById(of)
-        const dialect = card === undefined ? null : managedCacheDialectOf(card)
-        if (card === undefined || dialect === null) return
+        const dialect = card?.managedCaches
+        if (card === undefined || dialect === undefined) return
         const access = accessTo(card, c.env)
         try {
           const opened = accessWith(wanted, access, allowedSecrets, credentials, c.env)

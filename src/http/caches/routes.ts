@@ -9,7 +9,7 @@ import type {
   ManagedCacheView,
   ManagedCacheWish,
 } from '../../durable/registry/records/managed-cache.ts'
-import { managedCacheDialectOf, withoutManagedCaches } from '../../providers/managed-cache/registry.ts'
+import { withoutManagedCaches } from '../../providers/managed-cache/unsupported.ts'
 import type { Card } from '../../providers/card.ts'
 import { runManagedCacheLease, runManagedCacheToEnd } from '../../calls/managed-cache.ts'
 import { pack } from '../../runtime/bytes.ts'
@@ -52,7 +52,7 @@ export const caches = router()
   .get('/caches', account, async (c) => {
     const query = readQuery(c, cachesQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
-    if (query.provider !== undefined && managedCacheDialectOf(cardFor(query.provider, 'provider')) === null)
+    if (query.provider !== undefined && cardFor(query.provider, 'provider').managedCaches === undefined)
       return c.json({ data: [], next_cursor: null })
     const page = await registryOf(c).handleList(query.provider ?? null, from?.k ?? null, query.limit)
     return c.json({
@@ -151,8 +151,7 @@ export const caches = router()
   })
 
 function supported(card: Card): ManagedCacheDialect {
-  const dialect = managedCacheDialectOf(card)
-  if (dialect !== null) return dialect
+  if (card.managedCaches !== undefined) return card.managedCaches
   const { kind, message, detail } = withoutManagedCaches(card)
   throw new Failure(kind, message, detail)
 }

@@ -23,10 +23,10 @@ function cardJson(c: Call, card: Card, allowed: readonly string[]) {
   return {
     id: card.id,
     name: card.name,
-    dialect: card.dialect,
+    dialect: card.dialect.id,
     // The variables' values are the administrator's, and no account's to read.
     base_url: access.lab ? access.baseUrl : card.baseUrl,
-    supports_handles: card.supportsHandles,
+    supports_handles: card.managedCaches !== undefined,
     refusal: access.refusal?.message ?? null,
     variables: variablesOf(card),
     caller_headers: card.callerHeaders ?? [],

@@ -1,5 +1,6 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { CHECKED, facts, ids, model, price, stated } from './build.ts'
+import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
@@ -39,8 +40,7 @@ export const anthropic: Card = {
   auth: { header: 'x-api-key' },
   headers: { 'anthropic-version': '2023-06-01' },
   callerHeaders: ['anthropic-beta', 'anthropic-version'],
-  dialect: 'anthropic-messages',
-  supportsHandles: false,
+  dialect: anthropicMessages,
   marksRenewed: true,
   secret: 'ANTHROPIC_API_KEY',
   models: [

@@ -1,6 +1,7 @@
 import { facts } from './build.ts'
 import { openaiChat } from './openai-chat.ts'
 import { openai } from './openai.ts'
+import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card } from '../card.ts'
 
 const DOCS = 'https://learn.microsoft.com/azure/foundry/openai/how-to/prompt-caching'
@@ -23,6 +24,7 @@ const SAID = facts(DOCS, {
 export const azureOpenai: Card = {
   ...openai,
   id: 'azure-openai',
+  aliases: ['azure', 'az.ai.openai', 'azure.ai.openai', 'azure.ai.inference'],
   name: 'Azure OpenAI Responses',
   baseUrl: '{AZURE_OPENAI_BASE_URL}',
   auth: { header: 'api-key' },
@@ -44,8 +46,10 @@ export const azureOpenai: Card = {
 export const azureOpenaiChat: Card = {
   ...azureOpenai,
   id: 'azure-openai-chat',
+  aliases: [],
+  chatOf: azureOpenai.id,
   name: 'Azure OpenAI Chat Completions',
-  dialect: 'openai-chat',
+  dialect: chatCompletions,
   wire: openaiChat.wire ?? {},
   models: openaiChat.models.map((row) => ({ ...row, source: DOCS })),
 }

@@ -1,6 +1,7 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { automatic, CHECKED, facts, model, price, stated } from './build.ts'
 import { openai } from './openai.ts'
+import { bedrockConverse } from '../dialects/bedrock-converse/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
@@ -48,13 +49,14 @@ function nova(id: string, rates: { input: number; read: number; output: number }
 /** Converse, with a Bedrock API key. */
 export const bedrock: Card = {
   id: 'bedrock',
+  aliases: ['aws.bedrock', 'bedrock_converse'],
   name: 'Amazon Bedrock Converse',
   baseUrl: `https://bedrock-runtime.${REGION}.amazonaws.com`,
   auth: { header: 'authorization-bearer' },
   headers: {},
-  dialect: 'bedrock-converse',
+  dialect: bedrockConverse,
+  streams: false, // its streams are binary
   wire: { spentTokens: ['servicequotaexceededexception'], busyTokens: ['modelnotreadyexception'] },
-  supportsHandles: false,
   secret: 'AWS_BEARER_TOKEN_BEDROCK',
   models: [
     ...claude('opus-5-5', 512, { input: 4, output: 20, read: 0.2 }),

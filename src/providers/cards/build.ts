@@ -1,5 +1,6 @@
 import type { ModelFacts, Price, Rates, RetentionOffer } from '../../core/model/facts.ts'
 import { FACT_NAMES } from '../card.ts'
+import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card, CardFacts, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
@@ -126,7 +127,6 @@ export const UNSTATED = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_M
 export const CHAT = {
   auth: { header: 'authorization-bearer' },
   headers: {},
-  dialect: 'openai-chat',
-  supportsHandles: false,
+  dialect: chatCompletions,
   checked: CHECKED,
 } as const satisfies Partial<Card>

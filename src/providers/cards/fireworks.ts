@@ -11,6 +11,7 @@ function row(name: string, rates: AutomaticRates) {
 export const fireworks: Card = {
   ...CHAT,
   id: 'fireworks',
+  aliases: ['fireworks_ai'],
   name: 'Fireworks',
   baseUrl: 'https://api.fireworks.ai/inference/v1',
   secret: 'FIREWORKS_API_KEY',

@@ -1,5 +1,7 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { assumed, CHECKED, doubledOver, facts, ids, model, price } from './build.ts'
+import { geminiContent } from '../dialects/gemini-content/dialect.ts'
+import { geminiManagedCaches } from '../managed-cache/gemini.ts'
 import type { Card, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
@@ -32,12 +34,13 @@ const FLASH_PROMOTION: Rates[] = [
 /** Google's Gemini API with an AI Studio key. */
 export const gemini: Card = {
   id: 'gemini',
+  aliases: ['gcp.gemini', 'gcp.gen_ai', 'google'],
   name: 'Gemini generateContent',
   baseUrl: 'https://generativelanguage.googleapis.com',
   auth: { header: 'x-goog-api-key' },
   headers: {},
-  dialect: 'gemini-content',
-  supportsHandles: true,
+  dialect: geminiContent,
+  managedCaches: geminiManagedCaches,
   secret: 'GEMINI_API_KEY',
   models: [
     row(['gemini-2.5-flash', 'gemini-2.5-flash-0*'], 2048, [{ input: 0.3, output: 2.5 }]),

@@ -11,9 +11,11 @@ function row(names: string[], ...rates: AutomaticRates[]) {
 export const mistral: Card = {
   ...CHAT,
   id: 'mistral',
+  aliases: ['mistral_ai'],
   name: 'Mistral',
   baseUrl: 'https://api.mistral.ai/v1',
   secret: 'MISTRAL_API_KEY',
+  streams: false, // the usage of a stream cannot be asked for
   wire: { keyMember: 'prompt_cache_key' },
   models: [
     row(['mistral-large-2512'], { input: 0.5, read: 0.05, output: 1.5 }),

@@ -1,6 +1,6 @@
 import { openai } from './openai.ts'
+import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card } from '../card.ts'
-import { OPENAI_CHAT } from './wire.ts'
 
 /**
  * OpenAI's Chat Completions API: the same models and the same caches under another wire format, which has no prewarm,
@@ -10,8 +10,15 @@ export const openaiChat: Card = {
   ...openai,
   id: 'openai-chat',
   name: 'OpenAI Chat Completions',
-  dialect: 'openai-chat',
-  wire: OPENAI_CHAT,
+  dialect: chatCompletions,
+  chatOf: openai.id,
+  wire: {
+    cap: 'max_completion_tokens',
+    controls: 'all',
+    keyMember: 'prompt_cache_key',
+    retentions: ['in_memory', '24h', '30m'],
+    markers: ['prompt_cache_breakpoint'],
+  },
   models: openai.models.map((row) => ({
     ...row,
     facts: {

@@ -1,5 +1,6 @@
 import { CHECKED, facts } from './build.ts'
 import { openaiModels } from './openai-models.ts'
+import { openaiResponses } from '../dialects/openai/responses.ts'
 import type { Card } from '../card.ts'
 
 const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
@@ -12,8 +13,7 @@ export const openai: Card = {
   auth: { header: 'authorization-bearer' },
   headers: {},
   callerHeaders: ['openai-beta', 'openai-organization', 'openai-project'],
-  dialect: 'openai-responses',
-  supportsHandles: false,
+  dialect: openaiResponses,
   secret: 'OPENAI_API_KEY',
   models: openaiModels,
   facts: facts(DOCS, {

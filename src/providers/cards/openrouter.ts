@@ -61,6 +61,7 @@ const FAL_DOCS = 'https://docs.fal.ai'
 export const fal: Card = {
   ...openrouter,
   id: 'fal',
+  aliases: ['fal_ai'],
   name: 'fal (OpenRouter)',
   baseUrl: 'https://fal.run/openrouter/router/openai/v1',
   auth: { header: 'authorization', scheme: 'Key' },

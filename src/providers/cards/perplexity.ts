@@ -1,4 +1,5 @@
 import { CHECKED, facts, model, UNSTATED } from './build.ts'
+import { openaiResponses } from '../dialects/openai/responses.ts'
 import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.perplexity.ai'
@@ -10,9 +11,9 @@ export const perplexity: Card = {
   baseUrl: 'https://api.perplexity.ai/v1',
   auth: { header: 'authorization-bearer' },
   headers: {},
-  dialect: 'openai-responses',
+  dialect: openaiResponses,
+  tools: false, // its models call no functions of the caller's; checked 2026-11-21
   wire: { controls: 'none', keyMember: 'prompt_cache_key', markers: [], retentions: ['implicit'] },
-  supportsHandles: false,
   secret: 'PERPLEXITY_API_KEY',
   refusal: {
     why: 'each request may search the web, and what the searches cost is more than a read from the cache saves',

@@ -12,6 +12,7 @@ const VLLM_DOCS = 'https://docs.vllm.ai/en/latest/features/automatic_prefix_cach
 export const vllm: Card = {
   ...CHAT,
   id: 'vllm',
+  aliases: ['hosted_vllm'],
   name: 'vLLM',
   baseUrl: '{VLLM_BASE_URL}',
   secret: 'VLLM_API_KEY',
@@ -37,6 +38,7 @@ const SGLANG_DOCS = 'https://docs.sglang.ai/advanced_features/server_arguments.h
 export const sglang: Card = {
   ...vllm,
   id: 'sglang',
+  aliases: [],
   name: 'SGLang',
   baseUrl: '{SGLANG_BASE_URL}',
   secret: 'SGLANG_API_KEY',
@@ -61,6 +63,7 @@ const LLAMA_DOCS = 'https://github.com/ggml-org/llama.cpp/blob/master/tools/serv
 export const llamaCpp: Card = {
   ...vllm,
   id: 'llama-cpp',
+  aliases: [],
   name: 'llama.cpp server',
   baseUrl: '{LLAMA_CPP_BASE_URL}',
   secret: 'LLAMA_CPP_API_KEY',

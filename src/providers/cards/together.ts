@@ -7,6 +7,7 @@ const DOCS = 'https://docs.together.ai/docs/prompt-caching'
 export const together: Card = {
   ...CHAT,
   id: 'together',
+  aliases: ['together_ai'],
   name: 'Together',
   baseUrl: 'https://api.together.ai/v1',
   secret: 'TOGETHER_API_KEY',

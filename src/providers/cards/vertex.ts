@@ -1,5 +1,6 @@
 import { assumed, facts } from './build.ts'
 import { gemini } from './gemini.ts'
+import { vertexManagedCaches } from '../managed-cache/vertex.ts'
 import type { Card } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
@@ -16,6 +17,7 @@ const IMPLICIT = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, 24 * HOUR_MS)
 export const vertex: Card = {
   ...gemini,
   id: 'vertex',
+  aliases: ['vertex_ai', 'gcp.vertex_ai'],
   name: 'Vertex AI generateContent',
   baseUrl:
     'https://{VERTEX_LOCATION}-aiplatform.googleapis.com/v1/projects/{VERTEX_PROJECT}/locations/{VERTEX_LOCATION}/publishers/google',
@@ -25,7 +27,9 @@ export const vertex: Card = {
   },
   auth: { header: 'authorization-bearer' },
   wire: { version: '' },
+  managedCaches: vertexManagedCaches,
   serviceAccounts: true,
+  labPath: '/vertex/v1/projects/lab/locations/lab/publishers/google',
   secret: 'VERTEX_ACCESS_TOKEN',
   models: gemini.models.map((row) => ({ ...row, facts: { ...row.facts, retentions: [IMPLICIT] }, source: DOCS })),
   facts: facts(DOCS, {

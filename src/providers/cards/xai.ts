@@ -1,4 +1,5 @@
 import { automatic, CHAT, facts, UNSTATED } from './build.ts'
+import { openaiResponses } from '../dialects/openai/responses.ts'
 import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.x.ai/docs/prompt-caching'
@@ -13,6 +14,7 @@ function row(name: string, rates: { input: number; read: number; output: number 
 export const xai: Card = {
   ...CHAT,
   id: 'xai',
+  aliases: ['x_ai'],
   name: 'xAI Chat Completions',
   baseUrl: 'https://api.x.ai/v1',
   secret: 'XAI_API_KEY',
@@ -42,8 +44,9 @@ export const xai: Card = {
 export const xaiResponses: Card = {
   ...xai,
   id: 'xai-responses',
+  aliases: [],
   name: 'xAI Responses',
-  dialect: 'openai-responses',
+  dialect: openaiResponses,
   wire: {
     ...xai.wire,
     controls: 'none',

@@ -4,84 +4,11 @@ import { lint } from '../../core/lint/lint.ts'
 import type { SeenTool } from '../../core/lint/tools.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { readBody } from '../dialects/shared/body.ts'
-import { MAX_MARKERS as ANTHROPIC_MARKERS } from '../dialects/anthropic-messages/markers.ts'
 import { parameterFindings } from './parameters.ts'
-import { cardById } from '../registry.ts'
-import type { Card, DialectId } from '../card.ts'
+import { cardById, dialectOf } from '../registry.ts'
 import type { Block, Part, Piece } from '../../core/lint/prompt-view.ts'
 import type { Finding } from '../../core/model/advice.ts'
-import type { PreparedPrefix } from '../dialect.ts'
-
-/** How a wire format lays out what is rendered, in the order in which it is rendered. */
-interface Layout {
-  tools: readonly string[]
-  /** Members that hold the system prompt: a text, a list of parts, or an object with parts. */
-  system: readonly string[]
-  turns: string
-  parts: string
-  /** Member of a part that marks a breakpoint; a part that consists of it is a marker for the one in front. */
-  marker: string
-  maxMarkers: number | null
-  /** How many blocks a lookup goes back from a marker. */
-  lookback: number | null
-}
-
-/** Source: the wire formats beside this file; a lookup of Anthropic's goes back 20 blocks (prompt caching pages, checked 2026-11-21). */
-const LAYOUTS: Readonly<Record<DialectId, Layout>> = {
-  'anthropic-messages': {
-    tools: ['tools'],
-    system: ['system'],
-    turns: 'messages',
-    parts: 'content',
-    marker: 'cache_control',
-    maxMarkers: ANTHROPIC_MARKERS,
-    lookback: 20,
-  },
-  'bedrock-converse': {
-    tools: ['toolConfig', 'tools'],
-    system: ['system'],
-    turns: 'messages',
-    parts: 'content',
-    marker: 'cachePoint',
-    maxMarkers: ANTHROPIC_MARKERS,
-    lookback: 20,
-  },
-  'openai-responses': {
-    tools: ['tools'],
-    system: ['instructions'],
-    turns: 'input',
-    parts: 'content',
-    marker: 'prompt_cache_breakpoint',
-    maxMarkers: null,
-    lookback: null,
-  },
-  'openai-chat': {
-    tools: ['tools'],
-    system: [],
-    turns: 'messages',
-    parts: 'content',
-    marker: 'prompt_cache_breakpoint',
-    maxMarkers: null,
-    lookback: null,
-  },
-  'gemini-content': {
-    tools: ['tools'],
-    system: ['systemInstruction', 'system_instruction'],
-    turns: 'contents',
-    parts: 'parts',
-    marker: '',
-    maxMarkers: null,
-    lookback: null,
-  },
-}
-
-/** Some providers pass another's markers on, and that one takes no more of them than it does itself. */
-function layoutOf({ dialect, wire }: Card): Layout {
-  const layout = LAYOUTS[dialect]
-  const passedOn = LAYOUTS['anthropic-messages']
-  if (wire?.markers?.includes(passedOn.marker) !== true) return layout
-  return { ...layout, marker: passedOn.marker, maxMarkers: passedOn.maxMarkers, lookback: passedOn.lookback }
-}
+import type { LintLayout, PreparedPrefix } from '../dialect.ts'
 
 /** Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in what the caller wrote. */
 export function lintPrefix(
@@ -92,8 +19,8 @@ export function lintPrefix(
 ): Finding[] {
   const card = cardById(provider)
   if (card === undefined) return []
-  const layout = layoutOf(card)
-  const { root: body, text } = readBody(prefix.text)
+  const layout = dialectOf(card).lint
+  const { root: body } = readBody(prefix.text)
   const { blocks, tools } = blocksOf(body, layout, root)
   return [
     ...lint({
@@ -104,11 +31,11 @@ export function lintPrefix(
       maxMarkers: layout.maxMarkers,
       lookback: layout.lookback,
     }),
-    ...parameterFindings(card.dialect, { root: body, text }, prefix.cacheKey, root),
+    ...parameterFindings(layout.parameters, body, prefix.cacheKey, root),
   ]
 }
 
-function blocksOf(body: JsonObject, layout: Layout, root: string): { blocks: Block[]; tools: SeenTool[] } {
+function blocksOf(body: JsonObject, layout: LintLayout, root: string): { blocks: Block[]; tools: SeenTool[] } {
   const blocks: Block[] = []
   const tools: SeenTool[] = []
   const add = (node: JsonNode, at: string, part: Part): void => {
@@ -164,8 +91,8 @@ function runOf(node: JsonNode): string | null {
 /** Longer lives come first; what names no life has the shortest. */
 const RANKS: Readonly<Record<string, number>> = { '1h': 2, '12h': 3, '24h': 4 }
 
-function markerOf(node: JsonNode, at: string, key: string): Block['marker'] {
-  const value = key === '' ? undefined : member(node, key)
+function markerOf(node: JsonNode, at: string, key: string | null): Block['marker'] {
+  const value = key === null ? undefined : member(node, key)
   if (value?.type !== 'object') return null
   return { at: `${at}/${key}`, rank: RANKS[stringMember(value, 'ttl') ?? ''] ?? 1 }
 }

@@ -16,8 +16,7 @@ import {
   sizeOf,
 } from '../dialects/shared/body.ts'
 import { geminiContent } from '../dialects/gemini-content/dialect.ts'
-import { GEMINI } from '../cards/wire.ts'
-import { usd } from '../cards/build.ts'
+import { NANOS_PER_USD } from '../../core/model/price.ts'
 import { count, fields } from '../dialects/shared/usage.ts'
 import type {
   ManagedCacheDialect,
@@ -192,7 +191,7 @@ function readList(text: string, shape: RegExp): { handles: ListedManagedCache[];
 }
 
 /** Errors about a handle have the shape of errors about contents. */
-const contents = geminiContent(GEMINI)
+const contents = geminiContent.create(geminiContent.wire)
 
 function readError(status: number, headers: Headers, text: string): ManagedCacheError {
   const reading = contents.readError(status, headers, text)
@@ -257,5 +256,8 @@ const STORAGE: readonly StorageRow[] = [
 
 function storageRates(model: string): StorageRate[] {
   const rates = STORAGE.find(({ models }) => models.test(model))?.rates ?? []
-  return rates.map(({ usdPerMTokHour, from }) => ({ fromAt: Date.parse(from), nanosPerMTokHour: usd(usdPerMTokHour) }))
+  return rates.map(({ usdPerMTokHour, from }) => ({
+    fromAt: Date.parse(from),
+    nanosPerMTokHour: Math.round(usdPerMTokHour * NANOS_PER_USD),
+  }))
 }

@@ -3,7 +3,6 @@ import { stringOf } from '../dialects/shared/answer.ts'
 import { geminiContent } from '../dialects/gemini-content/dialect.ts'
 import { cachedContents, safely, smallness } from './gemini.ts'
 import { fields } from '../dialects/shared/usage.ts'
-import { GEMINI } from '../cards/wire.ts'
 import type { ManagedCacheError } from './dialect.ts'
 
 /**
@@ -34,7 +33,7 @@ function placeOf(baseUrl: string): { base: string; place: string } {
   return { base, place }
 }
 
-const contents = geminiContent(GEMINI)
+const contents = geminiContent.create(geminiContent.wire)
 
 /**
  * A handle that is gone is a 404 here; a 400 that calls it expired is taken for the same, and a 403 that names `cachedContents`

@@ -38,7 +38,7 @@ export function groupCrew(agents: readonly CrewAgent[], minSharedTokens = 0): Cr
     const first = agents[members[0]!]!
     const { minimumTokens } = first.facts
     const minimum = Math.max(minSharedTokens, minimumTokens ?? ASSUMED_MINIMUM_TOKENS)
-    const blocks = new Map(members.map((index) => [index, blocksOf(first.card.dialect, agents[index]!.prefix.text)]))
+    const blocks = new Map(members.map((index) => [index, blocksOf(dialectOf(first.card), agents[index]!.prefix.text)]))
     const alone: number[] = []
     for (const cluster of byKey(members, (index) => beginning(blocks.get(index) ?? [], minimum, index))) {
       const sharing = cluster.length < 2 ? [] : headsOf(agents, cluster, blocks, minimum)
@@ -113,7 +113,7 @@ function prepared({ card, facts, prefix }: CrewAgent, place: Place | undefined):
   if (place === undefined) return null
   const dialect = dialectOf(card)
   try {
-    const text = cutBehind(card.dialect, prefix.text, place)
+    const text = cutBehind(dialect, prefix.text, place)
     const head = wholePrefix(prefix, text, card, facts)
     // It has to be possible to write it: some formats have no marker where it would end.
     const primitive = dialect.primitives(head.text, facts)[0]
@@ -148,7 +148,7 @@ export function wholePrefix(
  * no prompt: it stays the same prefix. Unchanged where the format needs none, or has no room.
  */
 export function withHeadMarked({ card, facts, prefix }: CrewAgent, place: Place): PreparedPrefix {
-  const text = markBehind(card, prefix.text, place, prefix.retention)
+  const text = markBehind(dialectOf(card), prefix.text, place, prefix.retention)
   if (text === null || text === prefix.text) return prefix
   try {
     const marked = wholePrefix(prefix, text, card, facts)

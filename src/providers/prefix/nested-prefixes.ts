@@ -1,7 +1,7 @@
 import { readFailure } from '../../contract/failure.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { cutBehind, markedPlaces } from './blocks.ts'
-import { MAX_MARKERS } from '../dialects/anthropic-messages/markers.ts'
+import { dialectOf } from '../registry.ts'
 import { wholePrefix } from './common-prefix.ts'
 import type { Card } from '../card.ts'
 import type { PreparedPrefix } from '../dialect.ts'
@@ -19,11 +19,13 @@ export function nestedPrefixes(
   prefix: PreparedPrefix,
 ): PreparedPrefix[] {
   if (card.marksRenewed !== true || prefix.text.length > SEARCHED_UP_TO) return []
-  const { places, endIsMarked } = markedPlaces(card.dialect, prefix.text)
-  const kept = !endIsMarked && places.length >= MAX_MARKERS ? places.slice(1) : places
+  const dialect = dialectOf(card)
+  const { places, endIsMarked } = markedPlaces(dialect, prefix.text)
+  const most = dialect.lint.maxMarkers ?? Number.POSITIVE_INFINITY
+  const kept = !endIsMarked && places.length >= most ? places.slice(1) : places
   return kept.flatMap((place) => {
     try {
-      return [wholePrefix(prefix, cutBehind(card.dialect, prefix.text, place), card, facts)]
+      return [wholePrefix(prefix, cutBehind(dialect, prefix.text, place), card, facts)]
     } catch (thrown) {
       // Some places cannot end a prefix that is registered by itself; then there is none to renew.
       if (readFailure(thrown) === null) throw thrown

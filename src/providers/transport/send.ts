@@ -3,7 +3,7 @@ import OpenAI from 'openai'
 import { failureValue } from '../../contract/failure.ts'
 import type { FailureKind, FailureValue } from '../../contract/failure.ts'
 import type { Card } from '../card.ts'
-import type { ProbeRequest } from '../dialect.ts'
+import type { DialectDefinition, ProbeRequest } from '../dialect.ts'
 
 /** One call to a provider. */
 export interface Call {
@@ -62,7 +62,7 @@ export function createTransport({ fetch }: { fetch: typeof globalThis.fetch }): 
         return new Response(null, { status: 204 }) // the SDK only carries; what came back is in `sent`
       }
       try {
-        await CARRIERS[call.card.dialect](call, carried)
+        await CARRIERS[call.card.dialect.client](call, carried)
       } catch {
         // A client that refuses its settings (a base URL that is none) has sent nothing; what it says may hold the credential.
       }
@@ -81,12 +81,10 @@ type Carrier = (call: Call, fetch: Carry) => Promise<unknown>
 /** Longer than our own time-out, which must be the one that ends a call. */
 const SDK_GRACE_MS = 5_000
 
-const CARRIERS: Readonly<Record<Card['dialect'], Carrier>> = {
-  'anthropic-messages': withAnthropic,
-  'openai-responses': withOpenai,
-  'openai-chat': withOpenai,
-  'bedrock-converse': withFetch,
-  'gemini-content': withFetch,
+const CARRIERS: Readonly<Record<DialectDefinition['client'], Carrier>> = {
+  'anthropic-sdk': withAnthropic,
+  'openai-sdk': withOpenai,
+  fetch: withFetch,
 }
 
 /** Every setting that the client would otherwise read from the environment is given. */

@@ -74,7 +74,7 @@ describe('decideHandle', () => {
       newManagedCacheState(NOW, HOUR_MS),
       {},
       0,
-      { do: 'call', op: 'create', why: 'asked for' },
+      { do: 'call', op: 'create', why: 'requested' },
     ],
     [
       'waits until a quarter of an hour before the expiry',

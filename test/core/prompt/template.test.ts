@@ -49,7 +49,7 @@ describe('what is refused, with the name', () => {
     ['chance', '{{ x | sample }}', { x: [1] }, 'system', 'the filter sample, which is not offered'],
     ['a file', '{% include "/etc/passwd" %}', {}, 'system', 'the tag include, which is not offered'],
     ['another file', '{% render "a.liquid" %}', {}, 'system', 'the tag render, which is not offered'],
-    ['an end that is missing', '{% if x %}', { x: 1 }, 'system', 'no template that can be rendered'],
+    ['an end that is missing', '{% if x %}', { x: 1 }, 'system', 'cannot be rendered'],
   ])('%s', (_, template, vars, field, words) => {
     const failure = refusal(template, vars)
     expect(failure).toMatchObject({ kind: 'invalid_request', detail: { field } })

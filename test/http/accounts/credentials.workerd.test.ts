@@ -1,12 +1,13 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { credentialAnswer } from '../../../src/contract/account.ts'
 import { prefixAnswer } from '../../../src/contract/prefix.ts'
-import type { Answer } from '../support.ts'
 import {
   ADMIN,
   anthropicBody,
   bindings,
   call,
+  endOf,
   get,
   newAccount,
   pick,
@@ -15,7 +16,7 @@ import {
   useLab,
   warmOf,
 } from '../support.ts'
-import { credentialAnswer } from '../../../src/contract/account.ts'
+import type { Answer } from '../support.ts'
 
 const world = useLab()
 const admin = { key: ADMIN }
@@ -141,11 +142,8 @@ describe('a credential of an account', () => {
     await put('team', { provider: 'anthropic', secret: SECRET })
     const queued = await warm({ background: true }, body)
     expect(queued.status).toBe(202)
-    await expect
-      .poll(async () => pick(await get(`/jobs/${pick(queued, 'job', 'id')}`, { key: account.key }), 'status'), {
-        timeout: 8_000,
-      })
-      .toBe('succeeded')
+    const job = await endOf(pick(queued, 'job', 'id'), { key: account.key })
+    expect(pick(job, 'status')).toBe('succeeded')
     expect(keysSent()).toEqual([SECRET])
     const usage = { input_tokens: 9, cache_read_input_tokens: 5_000, cache_creation_input_tokens: 0, output_tokens: 4 }
     const one = { provider: 'anthropic', request: body, usage, started_at: new Date().toISOString() }

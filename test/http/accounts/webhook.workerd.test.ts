@@ -1,12 +1,12 @@
-import { createHmac } from 'node:crypto'
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { createHmac } from 'node:crypto'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import type { Registry } from '../../../src/durable/registry/registry.ts'
-import { tick } from '../../support/worker.ts'
-import type { Answer } from '../support.ts'
-import { ADMIN, anthropicBody, bindings, call, get, newAccount, pick, post, useLab, warmOf } from '../support.ts'
 import { accountWithUse } from '../../../src/contract/account.ts'
 import { newWebhookAnswer, webhookAnswer, webhookMessage, webhookTestAnswer } from '../../../src/contract/webhook.ts'
+import type { Registry } from '../../../src/durable/registry/registry.ts'
+import { tick } from '../../support/worker.ts'
+import { ADMIN, anthropicBody, bindings, call, get, newAccount, pick, post, useLab, warmOf } from '../support.ts'
+import type { Answer } from '../support.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const world = useLab()
@@ -92,7 +92,7 @@ function signed({ id, timestamp, body }: Received, secret: string): string {
 
 /** Lets the real queue bring what a sweep put on it. */
 function until(condition: () => boolean | Promise<boolean>): Promise<unknown> {
-  return vi.waitUntil(condition, { timeout: 8_000, interval: 25 })
+  return vi.waitUntil(condition, { timeout: 60_000, interval: 25 })
 }
 
 it('a stopped plan reaches a person: signed, in words, without prompts and keys', async () => {

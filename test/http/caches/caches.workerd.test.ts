@@ -8,48 +8,10 @@ import {
 } from '../../../src/contract/caches.ts'
 import { listOf } from '../../../src/contract/values.ts'
 import { call, get, longText, newAccount, pick, post, received, useLab } from '../support.ts'
-import type { Answer } from '../support.ts'
+import { contents, creation, made, MODEL, providerOf } from './support.ts'
 
 const world = useLab()
-const MODEL = 'gemini-3.8-flash'
-
-/** Contents of some thousand tokens that no other test has. */
-function contents(text = longText()): Record<string, unknown> {
-  return { systemInstruction: { parts: [{ text }] }, contents: [{ role: 'user', parts: [{ text: 'A catalogue.' }] }] }
-}
-
-function creation(request: unknown = contents(), more: Record<string, unknown> = {}): Record<string, unknown> {
-  return { provider: 'gemini', model: MODEL, request, ...more }
-}
-
-async function made(more: Record<string, unknown> = {}): Promise<Answer> {
-  const answer = await post('/caches', creation(contents(), more))
-  expect(answer.status).toBe(201)
-  return answer
-}
-
-function calls(method: string): { path: string; status: number | null; body: string }[] {
-  return received(world.lab).filter((row) => row.path.includes('cachedContents') && row.method === method)
-}
-
-const LAB = 'http://lab.test/gemini'
-
-/** What somebody else does with the same key. */
-async function outOfBand(method: string, path: string, body?: unknown): Promise<Response> {
-  return world.lab.fetch(
-    new Request(LAB + path, {
-      method,
-      headers: { 'x-goog-api-key': 'lab' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  )
-}
-
-/** A caller's own request with a handle: what the provider says to it. */
-async function use(handle: unknown, model = MODEL): Promise<number> {
-  const body = { cachedContent: handle, contents: [{ role: 'user', parts: [{ text: 'Which lamp?' }] }] }
-  return (await outOfBand('POST', `/v1beta/models/${model}:generateContent`, body)).status
-}
+const { calls, outOfBand, use } = providerOf(world)
 
 describe('making a managed cache', () => {
   it('gives a handle that the provider takes, with tokens, expiry and cost', async () => {

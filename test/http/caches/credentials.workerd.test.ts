@@ -4,7 +4,8 @@ import { cacheMade } from '../../../src/contract/caches.ts'
 import { reconcileManagedCaches } from '../../../src/cron/reconcile.ts'
 import type { Registry } from '../../../src/durable/registry/registry.ts'
 import type { Answer } from '../support.ts'
-import { ADMIN, bindings, call, get, longText, newAccount, pick, post, received, useLab } from '../support.ts'
+import { ADMIN, bindings, call, get, newAccount, pick, post, received, useLab } from '../support.ts'
+import { contents } from './support.ts'
 
 const world = useLab()
 const admin = { key: ADMIN }
@@ -32,10 +33,6 @@ beforeEach(async () => {
 const who = () => ({ key: account.key })
 const put = (name: string, secret: string) =>
   call('PUT', `/accounts/${account.id}/credentials/${name}`, { provider: 'gemini', secret }, admin)
-
-function contents(text = longText()): unknown {
-  return { systemInstruction: { parts: [{ text }] }, contents: [{ role: 'user', parts: [{ text: 'A catalogue.' }] }] }
-}
 
 function make(request = contents(), more: Record<string, unknown> = {}): Promise<Answer> {
   return post('/caches', { provider: 'gemini', model: 'gemini-3.8-flash', credential: 'team', request, ...more }, who())

@@ -1,22 +1,55 @@
-import { expect, it } from 'vitest'
-import { overdueMs } from '../../../src/http/deployment/health.ts'
-import { NOON } from '../../support/sample.ts'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { healthAnswer } from '../../../src/contract/values.ts'
+import { health, overdueMs } from '../../../src/http/deployment/health.ts'
 import { MINUTE_MS } from '../../../src/core/time/time.ts'
+import { NOON } from '../../support/sample.ts'
 
-it('what came due since the last sweep is not late while sweeps run', () => {
-  expect(overdueMs(NOON + 40_000, NOON, NOON + 10_000)).toBe(0)
+describe('overdueMs', () => {
+  it('is 0 for work that came due since the last sweep, while sweeps run', () => {
+    expect(overdueMs(NOON + 40_000, NOON, NOON + 10_000)).toBe(0)
+  })
+
+  it('counts from the due time of work that a sweep left behind', () => {
+    expect(overdueMs(NOON + 40_000, NOON, NOON - 10_000)).toBe(50_000)
+  })
+
+  it('counts from the due time where sweeps stopped, or never ran', () => {
+    expect(overdueMs(NOON + 10 * MINUTE_MS, NOON, NOON + MINUTE_MS)).toBe(9 * MINUTE_MS)
+    expect(overdueMs(NOON + MINUTE_MS, null, NOON)).toBe(MINUTE_MS)
+  })
+
+  it('is 0 where nothing is due', () => {
+    expect(overdueMs(NOON, NOON, null)).toBe(0)
+    expect(overdueMs(NOON, NOON, NOON + 1)).toBe(0)
+  })
 })
 
-it('what a sweep left behind is late', () => {
-  expect(overdueMs(NOON + 40_000, NOON, NOON - 10_000)).toBe(50_000)
-})
+describe('GET /health', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
 
-it('everything due is late when sweeps stopped, or never ran', () => {
-  expect(overdueMs(NOON + 10 * MINUTE_MS, NOON, NOON + MINUTE_MS)).toBe(9 * MINUTE_MS)
-  expect(overdueMs(NOON + MINUTE_MS, null, NOON)).toBe(MINUTE_MS)
-})
-
-it('nothing due: nothing late', () => {
-  expect(overdueMs(NOON, NOON, null)).toBe(0)
-  expect(overdueMs(NOON, NOON, NOON + 1)).toBe(0)
+  it('asks the Directory and the queue at most once a second', async () => {
+    let asked = 0
+    const directory = {
+      health: async () => {
+        asked += 1
+        return { sweptAt: null, oldestDueAt: null }
+      },
+    }
+    const env = {
+      DIRECTORY: { getByName: () => directory },
+      PROBES: { metrics: async () => ({ backlogCount: asked }) },
+    }
+    const ask = async () => healthAnswer.parse(await (await health.request('/health', {}, env)).json())
+    vi.useFakeTimers({ toFake: ['Date'], now: NOON })
+    const first = await ask()
+    vi.setSystemTime(NOON + 999)
+    expect((await ask()).now).not.toBe(first.now) // the clock itself is never remembered
+    for (let index = 0; index < 20; index++) await ask()
+    expect(asked).toBe(1)
+    vi.setSystemTime(NOON + 1_000)
+    expect((await ask()).queue_backlog).toBe(2)
+    expect(asked).toBe(2)
+  })
 })

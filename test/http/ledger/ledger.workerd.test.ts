@@ -3,7 +3,7 @@ import { historyAnswer } from '../../../src/contract/history.ts'
 import { ledgerAnswer } from '../../../src/contract/ledger.ts'
 import { prefixAnswer } from '../../../src/contract/prefix.ts'
 import { listOf } from '../../../src/contract/values.ts'
-import { anthropicBody, call, get, longText, pick, post, useLab, warmOf } from '../support.ts'
+import { anthropicBody, call, get, longText, pick, post, useLab, warm } from '../support.ts'
 import { DAY_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 useLab()
@@ -21,7 +21,7 @@ afterEach(() => {
 
 /** Written at the start, renewed after four minutes, read by a real request after eight. */
 async function saved(): Promise<string> {
-  const warmed = await post('/warm', warmOf(anthropicBody(longText())))
+  const warmed = await warm(anthropicBody(longText()))
   const id = String(pick(warmed, 'id'))
   const tokens = Number(pick(warmed, 'receipt', 'usage', 'cache_write_input_tokens'))
   vi.setSystemTime(start + 4 * MINUTE_MS)

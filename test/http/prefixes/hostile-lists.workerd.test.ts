@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ADMIN, anthropicBody, call, get, newAccount, pick, post, useLab, warmOf } from '../support.ts'
 import { errorAnswer } from '../../../src/contract/failure.ts'
+import { ADMIN, anthropicBody, call, get, newAccount, pick, post, useLab, warm, warmedId } from '../support.ts'
 
 const world = useLab()
 
@@ -88,7 +88,7 @@ it.each(['0', '-1', '1e3', '1.5', '999999', '1000000000', 'NaN', '', ' 5', '0x10
 
 describe('what belongs to another account', () => {
   it('is not found, whatever it is asked through', async () => {
-    const id = String(pick(await post('/warm', warmOf(anthropicBody())), 'id'))
+    const id = await warmedId(anthropicBody())
     await call('PUT', '/gateways/theirs', { models: [{ name: 'a', model: 'anthropic/claude-opus-5' }] })
     const bot = String(pick(await post('/bots', { provider: 'anthropic', model: 'claude-opus-5' }), 'id'))
     const { key } = account
@@ -120,7 +120,7 @@ describe('what belongs to another account', () => {
 
 it('two hundred waiters behind leaders that die are led on by one of them at a time, and none is left behind', async () => {
   world.lab.faults.add({ kind: 'server_error', times: 1 })
-  const id = String(pick(await post('/warm', warmOf(anthropicBody())), 'error', 'detail', 'prefix_id'))
+  const id = String(pick(await warm(anthropicBody()), 'error', 'detail', 'prefix_id'))
   let leaders = 0
   const one = async (): Promise<string> => {
     const { json } = await post(`/prefixes/${id}/lease`, { wait: '30s', lead_for: '1s' })

@@ -1,14 +1,14 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { leaseAnswer } from '../../../src/contract/prefix.ts'
-import { anthropicBody, bindings, call, get, pick, post, received, useLab, warmOf } from '../support.ts'
+import { anthropicBody, bindings, call, get, pick, post, received, useLab, warm, warmedId } from '../support.ts'
 
 const world = useLab()
 
 /** A prefix that is registered and cold: its only call failed. */
 async function coldPrefix(): Promise<string> {
   world.lab.faults.add({ kind: 'server_error', times: 1 })
-  const failed = await post('/warm', warmOf(anthropicBody()))
+  const failed = await warm(anthropicBody())
   return String(pick(failed, 'error', 'detail', 'prefix_id'))
 }
 
@@ -36,7 +36,7 @@ describe('a fan-out', () => {
   })
 
   it('passes at once where the prefix is warm', async () => {
-    const id = String(pick(await post('/warm', warmOf()), 'id'))
+    const id = await warmedId()
     expect(await ask(id)).toMatchObject({ role: 'ready', lease: null, until: expect.any(String) })
   })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { prefixAnswer } from '../../../src/contract/prefix.ts'
-import { anthropicBody, get, newAccount, pick, post, useLab, call, warmOf } from '../support.ts'
+import { anthropicBody, call, get, newAccount, pick, post, useLab, warm } from '../support.ts'
 import type { Answer } from '../support.ts'
 import { HOUR_MS } from '../../../src/core/time/time.ts'
 
@@ -9,7 +9,7 @@ useLab()
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString()
 
 async function warmed(plan: unknown = 'auto', more: Record<string, unknown> = {}): Promise<string> {
-  const answer = await post('/warm', warmOf(anthropicBody(), { keep_warm: { plan, ...more } }))
+  const answer = await warm(anthropicBody(), { keep_warm: { plan, ...more } })
   expect(answer.status).toBe(200)
   return String(pick(answer, 'id'))
 }

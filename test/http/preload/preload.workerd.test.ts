@@ -1,8 +1,8 @@
-import { exports } from 'cloudflare:workers'
 import { evictDurableObject } from 'cloudflare:test'
+import { exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { AT_ONCE, preloadAnswer } from '../../../src/contract/preload.ts'
-import { ACCOUNT, bindings, call, get, longText, pick, post, received, useLab } from '../support.ts'
+import { ACCOUNT, bindings, call, endOf, get, longText, pick, post, received, useLab } from '../support.ts'
 
 const world = useLab()
 
@@ -248,12 +248,13 @@ describe('nothing to coordinate', () => {
 
 describe('a crew in the background', () => {
   it('is a job with events to its end, and goes on after an eviction', async () => {
-    world.lab.faults.add({ kind: 'slow_first_token', delay_ms: 500, times: 1 })
+    const provider = world.hold()
     const queued = await post('/preload', { agents: crewOf(3), background: true })
     expect(queued.status).toBe(202)
     expect(queued.json).toMatchObject({ status: 'running', finished_at: null })
     const id = String(pick(queued, 'id'))
     await evictDurableObject(bindings.REGISTRY.getByName('dev'))
+    provider.release()
     const answer = await exports.default.fetch(
       new Request(`http://pilotlight.test/jobs/${id}/events`, { headers: { authorization: `Bearer ${ACCOUNT}` } }),
     )
@@ -283,14 +284,14 @@ describe('a crew in the background', () => {
   })
 
   it('ends although one of its prefixes is deleted on the way', async () => {
-    world.lab.faults.add({ kind: 'slow_first_token', delay_ms: 800, times: 1 })
+    const provider = world.hold()
     const queued = await post('/preload', { agents: crewOf(2), background: true })
     const gone = preloadAnswer.parse(queued.json).agents[0]?.prefix_id
     await expect.poll(() => received(world.lab).length).toBe(1)
     await call('DELETE', `/prefixes/${gone}`)
-    const job = `/jobs/${pick(queued, 'id')}`
-    await expect.poll(async () => (await get(job)).json['status'], { timeout: 20_000 }).toBe('succeeded')
-    const { agents } = preloadAnswer.parse((await get(job)).json)
+    provider.release()
+    const { agents, status } = preloadAnswer.parse((await endOf(pick(queued, 'id'))).json)
+    expect(status).toBe('succeeded')
     expect(agents.map(({ failure }) => failure?.kind ?? null)).toEqual(['not_found', null])
   })
 })

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { FAILURES, errorAnswer } from '../../../src/contract/failure.ts'
-import { anthropicBody, call, get, longText, newAccount, pick, post, received, useLab, warmOf } from '../support.ts'
+import { errorAnswer, FAILURES } from '../../../src/contract/failure.ts'
+import { anthropicBody, get, longText, newAccount, pick, post, received, useLab, warmOf } from '../support.ts'
 import type { Answer } from '../support.ts'
 
 const world = useLab()
@@ -281,30 +281,5 @@ describe('a query', () => {
   ])('%s is refused by name', async (path, field) => {
     const answer = await get(path, { key: account.key })
     expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
-  })
-})
-
-describe('a path', () => {
-  it.each([
-    ['GET', '/prefixes/pfx_0_000000000000000000000000'],
-    ['GET', '/prefixes/%E0%A4%A'],
-    ['GET', "/prefixes/'%20OR%201=1"],
-    ['DELETE', '/prefixes/pfx_0_000000000000000000000000'],
-    ['PATCH', '/prefixes/pfx_0_000000000000000000000000'],
-    ['POST', '/prefixes/pfx_0_000000000000000000000000/warm'],
-    ['GET', '/jobs/job_nothing'],
-    ['GET', '/jobs/job_000000000000000000000000'],
-    ['GET', '/bots'],
-    ['POST', '/renders'],
-    ['GET', '/caches/cch_0_nothing'],
-    ['PUT', '/caches'],
-    ['PUT', '/warm'],
-    ['OPTIONS', '/warm'],
-    ['DELETE', '/health'],
-  ])('%s %s is not found, in the one shape of an error', async (method, path) => {
-    const answer = await call(method, path, method === 'PATCH' || method === 'POST' ? {} : undefined, {
-      key: account.key,
-    })
-    await expectRefusal(answer, 'not_found')
   })
 })

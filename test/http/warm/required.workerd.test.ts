@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import { prefixAnswer } from '../../../src/contract/prefix.ts'
-import { anthropicBody, get, longText, newAccount, pick, post, received, useLab, warmOf } from '../support.ts'
 import { jobAnswer } from '../../../src/contract/warm.ts'
+import {
+  anthropicBody,
+  endOf,
+  get,
+  longText,
+  newAccount,
+  pick,
+  post,
+  received,
+  useLab,
+  warm,
+  warmedId,
+  warmOf,
+} from '../support.ts'
 
 const world = useLab()
 
@@ -11,8 +24,8 @@ const beyond = { strategy: { explicit: [{ item_end: 9 }] } }
 describe('a wish that cannot be had', () => {
   it('is degraded in words on the dry run, the warm and the prefix', async () => {
     const { key } = await newAccount()
-    const dry = await post('/warm', warmOf(anthropicBody(), { cache: beyond, dry_run: true }), { key })
-    const warmed = await post('/warm', warmOf(anthropicBody(), { cache: beyond }), { key })
+    const dry = await warm(anthropicBody(), { cache: beyond, dry_run: true }, { key })
+    const warmed = await warm(anthropicBody(), { cache: beyond }, { key })
     const prefix = await get(`/prefixes/${pick(warmed, 'id')}`, { key })
     for (const answer of [dry, warmed, prefix]) {
       expect(answer.status).toBe(200)
@@ -22,8 +35,8 @@ describe('a wish that cannot be had', () => {
 
   it('is said to whoever asks for a prefix that is known without it', async () => {
     const body = anthropicBody()
-    const first = await post('/warm', warmOf(body))
-    const again = await post('/warm', warmOf(body, { cache: { retention: '24h' } }))
+    const first = await warm(body)
+    const again = await warm(body, { cache: { retention: '24h' } })
     expect(again.json).toMatchObject({ id: first.json['id'], created: false })
     const causes = (again.json['advice'] as { cause: string }[]).map(({ cause }) => cause)
     expect(causes).toContain('retention_not_offered')
@@ -32,7 +45,7 @@ describe('a wish that cannot be had', () => {
 
   it('is refused before anything is stored or sent where the cache is required', async () => {
     const { key } = await newAccount()
-    const refused = await post('/warm', warmOf(anthropicBody(), { cache: { mode: 'required', ...beyond } }), { key })
+    const refused = await warm(anthropicBody(), { cache: { mode: 'required', ...beyond } }, { key })
     expect(refused.status).toBe(400)
     expect(refused.json).toMatchObject({ error: { detail: { field: moved.at, cause: moved.cause } } })
     expect(pick(await get('/prefixes', { key }), 'data')).toEqual([])
@@ -74,7 +87,7 @@ describe('a required cache', () => {
 
   it('is not honoured by a shorter retention than the one asked for', async () => {
     world.lab.faults.add({ kind: 'downgrade_ttl' })
-    const refused = await post('/warm', warmOf(anthropicBody(), required({ retention: '1h' })))
+    const refused = await warm(anthropicBody(), required({ retention: '1h' }))
     expect(refused.status).toBe(424)
     expect(refused.json).toMatchObject({
       error: {
@@ -88,7 +101,7 @@ describe('a required cache', () => {
 
   it('is not honoured by an answer that does not report its usage', async () => {
     world.lab.faults.add({ kind: 'missing_usage' })
-    const refused = await post('/warm', warmOf(anthropicBody(), required()))
+    const refused = await warm(anthropicBody(), required())
     expect(refused.status).toBe(424)
     expect(refused.json).toMatchObject({
       error: { kind: 'cache_not_honoured', detail: { seen: 'unknown', cached_input_tokens: null } },
@@ -119,7 +132,7 @@ describe('a required cache', () => {
   })
 
   it('is required of the warm that is asked for by its id too, and its history says so', async () => {
-    const warmed = await post('/warm', warmOf(anthropicBody(), required({ retention: '1h' })))
+    const warmed = await warm(anthropicBody(), required({ retention: '1h' }))
     const path = `/prefixes/${pick(warmed, 'id')}`
     expect(prefixAnswer.parse((await get(path)).json).required).toBe(true)
     expect((await post(`${path}/warm`)).json).toMatchObject({ receipt: { kind: 'full' } })
@@ -137,21 +150,20 @@ describe('a required cache', () => {
   })
 
   it('fails the job of such a warm in the background as well', async () => {
-    const id = pick(await post('/warm', warmOf(anthropicBody(), required({ retention: '1h' }))), 'id')
+    const id = await warmedId(anthropicBody(), required({ retention: '1h' }))
     world.lab.faults.add({ kind: 'evict', times: 1 })
     world.lab.faults.add({ kind: 'downgrade_ttl' })
     const queued = await post(`/prefixes/${id}/warm`, { background: true })
-    const job = `/jobs/${pick(queued, 'job', 'id')}`
-    await expect.poll(async () => (await get(job)).json['status'], { timeout: 15_000 }).toBe('failed')
-    expect(pick(await get(job), 'failure', 'kind')).toBe('cache_not_honoured')
+    const job = await endOf(pick(queued, 'job', 'id'))
+    expect(job.json).toMatchObject({ status: 'failed', failure: { kind: 'cache_not_honoured' } })
   })
 
   it('is not what another caller is judged by, who does not require it', async () => {
     const body = anthropicBody()
-    const id = pick(await post('/warm', warmOf(body, required({ retention: '1h' }))), 'id')
+    const id = await warmedId(body, required({ retention: '1h' }))
     world.lab.faults.add({ kind: 'evict', times: 1 })
     world.lab.faults.add({ kind: 'downgrade_ttl' })
-    const plain = await post('/warm', warmOf(body, { cache: { mode: 'best_effort', retention: '1h' } }))
+    const plain = await warm(body, { cache: { mode: 'best_effort', retention: '1h' } })
     expect([plain.status, pick(plain, 'receipt', 'kind')]).toEqual([200, 'written'])
     expect((await post(`/prefixes/${id}/warm`)).status).toBe(200)
     expect(pick(await get(`/prefixes/${id}`), 'required')).toBe(false)
@@ -159,8 +171,8 @@ describe('a required cache', () => {
 
   it('at another retention than the one that stands is refused before anything is sent', async () => {
     const body = anthropicBody()
-    await post('/warm', warmOf(body))
-    const refused = await post('/warm', warmOf(body, required({ retention: '1h' })))
+    await warm(body)
+    const refused = await warm(body, required({ retention: '1h' }))
     expect(refused.json).toMatchObject({ error: { kind: 'conflict', detail: { field: 'cache.retention' } } })
     expect(received(world.lab)).toHaveLength(1)
   })
@@ -169,10 +181,10 @@ describe('a required cache', () => {
     const messages = ['a', 'b', 'c'].map((content, n) => ({ role: n === 1 ? 'assistant' : 'user', content }))
     const body = { ...anthropicBody(), messages }
     const at = (...items: number[]) => ({ strategy: { explicit: items.map((item_end) => ({ item_end })) } })
-    const first = await post('/warm', warmOf(body, required(at(1, 0))))
+    const first = await warm(body, required(at(1, 0)))
     expect(first.json).toMatchObject({ created: true, receipt: { kind: 'written' } })
     expect(received(world.lab)[0]?.body.match(/"cache_control"/g)).toHaveLength(3) // and the body's own
-    expect((await post('/warm', warmOf(body, required(at(0, 1))))).status).toBe(200)
+    expect((await warm(body, required(at(0, 1)))).status).toBe(200)
     const plain = warmOf({ ...anthropicBody(), messages }, { cache: at(1) })
     await post('/warm', plain)
     const refused = await post('/warm', { ...plain, ...required(at(0, 1)) })
@@ -188,11 +200,7 @@ describe('a required cache', () => {
     const ended = async (body: Record<string, unknown>) => {
       const queued = await post('/warm', { ...body, background: true })
       expect(queued.status).toBe(202)
-      const job = `/jobs/${pick(queued, 'job', 'id')}`
-      await expect
-        .poll(async () => (await get(job)).json['status'], { timeout: 15_000 })
-        .toMatch(/^(succeeded|failed)$/)
-      return jobAnswer.parse((await get(job)).json)
+      return jobAnswer.parse((await endOf(pick(queued, 'job', 'id'))).json)
     }
 
     it('is verified before its job succeeds', async () => {

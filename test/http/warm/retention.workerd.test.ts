@@ -1,56 +1,13 @@
 import { evictDurableObject } from 'cloudflare:test'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { prefixAnswer, requestAnswer } from '../../../src/contract/prefix.ts'
-import { anthropicBody, bindings, get, longText, pick, post, received, useLab, warmOf } from '../support.ts'
-import type { Answer } from '../support.ts'
+import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
+import { prefixAnswer, requestAnswer } from '../../../src/contract/prefix.ts'
+import { anthropicBody, bindings, get, longText, pick, post, received, useLab } from '../support.ts'
+import type { Answer } from '../support.ts'
+import { auto, HOUR_MARKER, marked, question, unmarked, useCalendar } from './support.ts'
 
 const world = useLab()
-
-const HOUR_MARKER = '"cache_control":{"type":"ephemeral","ttl":"1h"}'
-
-/** In the future of the machine's clock: alarms fire only in tests that let them. */
-let time = Date.UTC(2031, 0, 6, 12)
-const pass = (ms: number): void => {
-  time += ms
-  vi.setSystemTime(time)
-}
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['Date'] })
-  pass(DAY_MS)
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
-
-const question = { messages: [{ role: 'user', content: 'Which tent for two?' }] }
-
-/** A body whose prefix nobody has marked. */
-function unmarked(text = longText()) {
-  return { model: 'claude-opus-5', max_tokens: 512, system: [{ type: 'text', text }], ...question }
-}
-
-/** The real request of a caller who marks the end of the same prefix. */
-function marked(body: ReturnType<typeof unmarked>, ttl: '5m' | '1h') {
-  const system = body.system.map((block) => ({ ...block, cache_control: { type: 'ephemeral', ttl } }))
-  return { ...body, system }
-}
-
-/** Sends a real request past Pilotlight, and reports what it used. */
-async function use(id: unknown, body: unknown): Promise<Record<string, unknown>> {
-  const answer = await world.lab.fetch(
-    new Request('http://lab.test/anthropic/v1/messages', {
-      method: 'POST',
-      body: JSON.stringify(body),
-      headers: { 'content-type': 'application/json', 'x-api-key': 'lab', 'anthropic-version': '2023-06-01' },
-    }),
-  )
-  const { usage } = (await answer.json()) as { usage: Record<string, unknown> }
-  const told = await post('/observations', [{ prefix_id: id, usage, started_at: new Date(time).toISOString() }])
-  expect(told.status).toBe(200)
-  return usage
-}
+const { pass, use } = useCalendar(world)
 
 const causes = (answer: Answer): string[] => (answer.json['advice'] as { cause: string }[]).map(({ cause }) => cause)
 const markersTold = (answer: Answer): string[] =>
@@ -58,7 +15,6 @@ const markersTold = (answer: Answer): string[] =>
     .filter(({ cause }) => cause === 'no_marker')
     .map(({ message }) => message)
 const lastSent = (): string => String(received(world.lab).at(-1)?.body)
-const auto = (request: unknown, more: object = {}) => warmOf(request, { keep_warm: { plan: 'auto' }, ...more })
 
 describe('a prefix whose retention no caller says', () => {
   it('is written at what the planner chooses, and everything that is shown of it says the same', async () => {
@@ -279,47 +235,6 @@ it('a known prefix shows one marker, that of the retention which stands, whateve
   const otherwise = await post('/warm', auto(marked(stands, '5m'), { cache: { retention: '1h' } }))
   expect(otherwise.json).toMatchObject({ created: false, plan: { retention: '5m' } })
   expect(causes(otherwise)).not.toContain('marker_says_otherwise')
-})
-
-describe('the body that real requests begin with', () => {
-  const shownOf = async (id: unknown) => requestAnswer.parse((await get(`/prefixes/${id}/request`)).json)
-  const asked = (text: string) => {
-    const body = JSON.parse(text) as { messages?: unknown[] }
-    return { ...body, messages: [...(body.messages ?? []), ...question.messages] }
-  }
-
-  it('carries the marker that nobody set, and so reads what a warm wrote', async () => {
-    const id = pick(await post('/warm', auto(unmarked())), 'id')
-    await post(`/prefixes/${id}/warm`, {})
-    const shown = await shownOf(id)
-    expect(shown.advice).toEqual((await get(`/prefixes/${id}`)).json['advice'])
-    expect(shown.advice.map(({ cause }) => cause)).toContain('no_marker')
-    expect(shown.body).not.toContain('cache_control')
-    expect(shown.marked_body).toContain(HOUR_MARKER)
-    expect(await use(id, asked(shown.body))).toMatchObject({ cache_read_input_tokens: 0 })
-    const usage = await use(id, asked(shown.marked_body ?? ''))
-    expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
-  })
-
-  it('is a block where the system prompt is a string, and is the same prefix', async () => {
-    const body = { ...unmarked(), system: longText() }
-    const rendered = await post('/render', auto(body))
-    const warmed = await post('/warm', auto(body))
-    const { marked_body } = await shownOf(pick(warmed, 'id'))
-    expect(pick(rendered, 'marked_body')).toBe(marked_body)
-    const usage = await use(pick(warmed, 'id'), asked(marked_body ?? ''))
-    expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
-    const again = await post('/warm', auto(asked(marked_body ?? '')))
-    expect(again.json).toMatchObject({ id: pick(warmed, 'id'), created: false })
-  })
-
-  it('is the registered one where its end is marked at the retention in force', async () => {
-    const { marked_body, body } = await shownOf(pick(await post('/warm', auto(anthropicBody())), 'id'))
-    expect(body).toContain('cache_control')
-    expect(marked_body).toBeNull()
-    const rendered = await post('/warm', { provider: 'anthropic', model: 'claude-opus-5', system: longText() })
-    expect((await shownOf(pick(rendered, 'id'))).marked_body).toBeNull()
-  })
 })
 
 describe('a crew', () => {

@@ -1,25 +1,13 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { prefixAnswer, requestAnswer, warmthAnswer } from '../../../src/contract/prefix.ts'
-import {
-  ADMIN,
-  anthropicBody,
-  call,
-  get,
-  longText,
-  newAccount,
-  pick,
-  post,
-  received,
-  useLab,
-  warmOf,
-} from '../support.ts'
-import { dryRunAnswer, warmAnswer } from '../../../src/contract/warm.ts'
+import { warmAnswer } from '../../../src/contract/warm.ts'
+import { anthropicBody, get, longText, pick, post, received, useLab, warm, warmedId } from '../support.ts'
 
 const world = useLab()
 
 describe('a foreground warm', () => {
   it('writes once, answers the receipt, and shows the same when asked later', async () => {
-    const warmed = await post('/warm', warmOf(anthropicBody(), { name: 'tents', keep_warm: { plan: 'always' } }))
+    const warmed = await warm(anthropicBody(), { name: 'tents', keep_warm: { plan: 'always' } })
     expect(warmed.status).toBe(200)
     expect(() => warmAnswer.parse(warmed.json)).not.toThrow()
     expect(warmed.json).toMatchObject({
@@ -43,7 +31,7 @@ describe('a foreground warm', () => {
 
   it('knows the same content under other spacing, and reads what it wrote', async () => {
     const body = anthropicBody()
-    const first = await post('/warm', warmOf(body))
+    const first = await warm(body)
     const spaced = `{ "provider" : "anthropic",\n "keep_warm":{"plan":"off"}, "request":\n${JSON.stringify(body, null, 3)} }`
     const second = await post('/warm', spaced)
     expect(second.json).toMatchObject({ id: first.json['id'], created: false, receipt: { kind: 'full' } })
@@ -54,8 +42,8 @@ describe('a foreground warm', () => {
 
   it('says that a known prefix keeps the retention it was registered at', async () => {
     const body = anthropicBody()
-    await post('/warm', warmOf(body))
-    const again = await post('/warm', warmOf(body, { cache: { retention: '1h' } }))
+    await warm(body)
+    const again = await warm(body, { cache: { retention: '1h' } })
     expect(pick(again, 'plan', 'retention')).toBe('5m')
     expect(pick(again, 'advice', 0, 'cause')).toBe('retention_kept')
   })
@@ -81,41 +69,9 @@ describe('a foreground warm', () => {
     expect(Buffer.from(body).subarray(0, end).toString()).toMatch(/"cache_control":\{"type":"ephemeral"\}\}$/)
   })
 
-  it('gives two hundred callers at once one write and one receipt, whatever their spacing', async () => {
-    const body = anthropicBody()
-    const answers = await Promise.all(
-      Array.from({ length: 200 }, (_, index) =>
-        post(
-          '/warm',
-          `{"provider":"anthropic",${' '.repeat(index)}"request":${JSON.stringify(body, null, index % 7)}}`,
-        ),
-      ),
-    )
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
-    expect(new Set(answers.map((answer) => pick(answer, 'id'))).size).toBe(1)
-    expect(answers.filter((answer) => pick(answer, 'created') === true)).toHaveLength(1)
-    expect(received(world.lab)).toHaveLength(1)
-    const receipts = answers.map((answer) => [pick(answer, 'receipt', 'kind'), pick(answer, 'receipt', 'at')].join())
-    expect(new Set(receipts).size).toBe(1)
-    expect(receipts[0]).toMatch(/^written,/)
-  })
-
-  it('ends and is shared when the first caller hangs up', async () => {
-    world.lab.faults.add({ kind: 'slow_first_token', delay_ms: 1_500, times: 1 })
-    const body = warmOf()
-    const hangUp = new AbortController()
-    const first = post('/warm', body, { signal: hangUp.signal }).catch((error: unknown) => error)
-    await expect.poll(() => received(world.lab).length).toBe(1)
-    const second = post('/warm', body)
-    hangUp.abort()
-    expect(await first).toBeInstanceOf(Error)
-    expect((await second).json).toMatchObject({ created: false, receipt: { kind: 'written' } })
-    expect(received(world.lab)).toHaveLength(1)
-  })
-
   it('throws the provider’s failure with its status, and keeps the prefix', async () => {
     world.lab.faults.add({ kind: 'insufficient_quota', times: 1 })
-    const failed = await post('/warm', warmOf())
+    const failed = await warm()
     expect(failed.status).toBeGreaterThanOrEqual(500)
     const id = pick(failed, 'error', 'detail', 'prefix_id')
     expect((await get(`/prefixes/${id}`)).json).toMatchObject({ id, warmth: { state: 'unknown' } })
@@ -189,185 +145,85 @@ describe('in the other wire formats', () => {
   })
 })
 
-describe('a background warm', () => {
-  it('answers a job that ends with the receipt', async () => {
-    const queued = await post('/warm', warmOf(anthropicBody(), { background: true }))
-    expect(queued.status).toBe(202)
-    expect(queued.json).toMatchObject({ receipt: null, job: { status: 'queued', receipt: null } })
-    const job = `/jobs/${pick(queued, 'job', 'id')}`
-    await expect.poll(async () => (await get(job)).json['status'], { timeout: 10_000 }).toBe('succeeded')
-    expect((await get(job)).json).toMatchObject({ receipt: { kind: 'written' }, failure: null })
-  })
-})
-
-describe('a dry run', () => {
-  it('answers plan and price, stores nothing and sends nothing', async () => {
-    const { key } = await newAccount()
-    const answer = await post('/warm', warmOf(anthropicBody(), { dry_run: true, keep_warm: { plan: 'always' } }), {
-      key,
-    })
-    expect(answer.status).toBe(200)
-    const dry = dryRunAnswer.parse(answer.json)
-    // One probe before each lapse of five minutes, and a little more often for its lead.
-    expect(dry.plan.probes_per_day).toBeGreaterThan(288)
-    expect(dry.plan.probes_per_day).toBeLessThan(288 * 1.15)
-    expect(dry.plan.cost_usd_per_day).toBeCloseTo((dry.plan.probe_cost_usd ?? 0) * (dry.plan.probes_per_day ?? 0), 6)
-    expect(dry.plan.first_write_cost_usd).toBeGreaterThan(dry.plan.probe_cost_usd ?? Infinity)
-    expect(pick(await get('/prefixes', { key }), 'data')).toEqual([])
-    expect(received(world.lab)).toEqual([])
-    const real = await post('/warm', warmOf(anthropicBody('x'), { dry_run: true }), { key })
-    expect(real.json).toMatchObject({ error: { kind: 'prefix_too_short' } })
-  })
-
-  it('does not guess a price that nobody knows', async () => {
-    const body = { ...anthropicBody(), model: 'claude-of-tomorrow' }
-    const answer = await post('/warm', warmOf(body, { dry_run: true, keep_warm: { plan: 'always' } }))
-    expect(answer.json).toMatchObject({ plan: { cost_usd_per_day: null, first_write_cost_usd: null } })
-  })
-
-  it('says that the budget does not hold the worst case of the first call, and how much is enough for it', async () => {
-    const request = { ...anthropicBody(longText(1_600)), model: 'claude-opus-4-8' }
-    const asked = (budget: number, dry: boolean) =>
-      post(
-        '/warm',
-        warmOf(request, {
-          dry_run: dry,
-          cache: { retention: '1h' },
-          keep_warm: { plan: 'auto', budget_usd_per_day: budget },
-        }),
-      )
-    const free = dryRunAnswer.parse((await asked(100, true)).json)
-    expect(free.advice.map(({ cause }) => cause)).not.toContain('budget_below_worst_case')
-    expect(free.plan.probes_per_day).toBeGreaterThan(0)
-    // Enough for the write itself, and not for what it reserves.
-    const small = (free.plan.first_write_cost_usd ?? 0) * 1.2
-    const dry = dryRunAnswer.parse((await asked(small, true)).json)
-    expect(dry.plan).toMatchObject({ probes_per_day: 0, cost_usd_per_day: 0 })
-    const said = dry.advice.find(({ cause }) => cause === 'budget_below_worst_case')
-    expect(said?.at).toBe('keep_warm.budget_usd_per_day')
-    const enough = Number(/([\d.]+) is enough for that call/.exec(said?.message ?? '')?.[1])
-    expect(enough).toBeLessThan((free.plan.first_write_cost_usd ?? 0) * 2.02)
-    expect((await asked(small, false)).status).toBe(402)
-    expect(received(world.lab)).toEqual([])
-    expect(dryRunAnswer.parse((await asked(enough, true)).json).advice.map(({ cause }) => cause)).not.toContain(
-      'budget_below_worst_case',
-    )
-    expect((await asked(enough, false)).status).toBe(200)
-  })
-
-  it('says how a plan rests where no probe can pay, and that an unknown price is why a figure is missing', async () => {
-    const request = { model: 'gpt-4o', messages: [{ role: 'system', content: longText() }] }
-    const chat = await post('/warm', { provider: 'openai-chat', request, dry_run: true })
-    expect(chat.json).toMatchObject({
-      plan: { probes_per_day: 0, cost_usd_per_day: 0, why: expect.stringContaining('not_worth_it') },
-    })
-    const unpriced = await post('/warm', {
-      provider: 'openai',
-      request: { model: 'gpt-5.6-sol', input: [{ role: 'system', content: longText() }] },
-      cache: { retention: '12h' },
-      dry_run: true,
-      keep_warm: { plan: 'always' },
-    })
-    expect(unpriced.json).toMatchObject({
-      plan: {
-        first_write_cost_usd: null,
-        probes_per_day: 0,
-        why: expect.stringContaining('price_unknown'),
-        how: expect.stringContaining('first_write_cost_usd is null'),
-      },
-    })
-  })
-})
-
 describe('required caching', () => {
   it('fails when the provider did not cache', async () => {
     world.lab.faults.add({ kind: 'no_write' })
-    const answer = await post('/warm', warmOf(anthropicBody(), { cache: { mode: 'required' } }))
+    const answer = await warm(anthropicBody(), { cache: { mode: 'required' } })
     expect(answer.status).toBe(424)
     expect(answer.json).toMatchObject({ error: { kind: 'cache_not_honoured' } })
   })
 
   it('calls a prefix too short only where nothing can help it, or where caching is required', async () => {
     const short = anthropicBody('Five words stand right here.')
-    expect((await post('/warm', warmOf(short))).json).toMatchObject({
+    expect((await warm(short)).json).toMatchObject({
       error: { kind: 'prefix_too_short', detail: { field: 'request', minimum_tokens: 512 } },
     })
     const doubtful = anthropicBody(`Doubtful. ${'ab '.repeat(600)}`) // some 1,800 bytes: 450 tokens by four, 900 by two
-    expect((await post('/warm', warmOf(doubtful, { cache: { mode: 'required' } }))).status).toBe(422)
-    expect((await post('/warm', warmOf(doubtful))).status).toBe(200)
+    expect((await warm(doubtful, { cache: { mode: 'required' } })).status).toBe(422)
+    expect((await warm(doubtful)).status).toBe(200)
   })
 })
 
-describe('a prefix', () => {
-  it('is a new version under its name when its body changes, and once it is warm, the old one is no longer probed', async () => {
-    const plan = { name: 'versions', keep_warm: { plan: 'always' } }
-    const first = await post('/warm', warmOf(anthropicBody(), plan))
-    const second = await post('/warm', warmOf(anthropicBody(), plan))
-    expect([pick(first, 'version'), pick(second, 'version')]).toEqual([1, 2])
-    expect((await get(`/prefixes/${pick(first, 'id')}`)).json).toMatchObject({
-      superseded: true,
-      plan: { next_probe_at: null, stopped: { reason: 'superseded' } },
-    })
+const beta = { 'anthropic-beta': 'context-1m-2025-08-07' }
+
+/** Headers of the calls that the provider was sent, oldest first. */
+function sent(name: string): (string | null)[] {
+  return vi.mocked(globalThis.fetch).mock.calls.map(([, init]) => new Headers(init?.headers).get(name))
+}
+
+describe('headers of real requests', () => {
+  it('are sent with every probe, with our credential and none of theirs', async () => {
+    const warmed = await warm(anthropicBody(), { headers: beta })
+    expect(pick(warmed, 'receipt', 'kind')).toBe('written')
+    const id = pick(warmed, 'id')
+    expect((await post(`/prefixes/${id}/warm`)).status).toBe(200) // from what was stored
+    expect(sent('anthropic-beta')).toEqual([beta['anthropic-beta'], beta['anthropic-beta']])
+    expect(sent('x-api-key')).toEqual(['lab', 'lab'])
+    const shown = requestAnswer.parse((await get(`/prefixes/${id}/request`)).json)
+    expect(shown.headers).toEqual({ 'anthropic-version': '2023-06-01', ...beta })
+    expect(world.lab.transcript.list().every(({ status }) => status === 200)).toBe(true)
   })
 
-  it('changes its plan member by member, and its name', async () => {
-    const id = pick(
-      await post('/warm', warmOf(anthropicBody(), { keep_warm: { plan: { probes: 3 }, idle_timeout: '6h' } })),
-      'id',
-    )
-    const windows = [{ days: 'mon-fri', from: '06:00', to: '23:00', time_zone: 'Europe/Berlin' }]
-    const changed = await call('PATCH', `/prefixes/${id}`, {
-      name: 'new name',
-      keep_warm: { windows, budget_usd_per_day: 2.5 },
-    })
-    expect(changed.json).toMatchObject({
-      name: 'new name',
-      keep_warm: {
-        plan: { probes: 3 },
-        idle_timeout: '6h',
-        windows: [{ days: 'mon,tue,wed,thu,fri', from: '06:00', to: '23:00', time_zone: 'Europe/Berlin' }],
-        budget_usd_per_day: 2.5,
-      },
-    })
-    const cleared = await call('PATCH', `/prefixes/${id}`, {
-      name: null,
-      keep_warm: { idle_timeout: null, plan: 'off' },
-    })
-    expect(cleared.json).toMatchObject({
-      name: null,
-      keep_warm: { plan: 'off', idle_timeout: null },
-      plan: { stopped: { reason: 'plan_off' } },
-    })
+  it('make another prefix of the same body, and none of another spelling of the same headers', async () => {
+    const request = anthropicBody()
+    const id = async (headers: object) => await warmedId(request, { dry_run: true, ...headers })
+    const plain = await id({})
+    const two = await id({ headers: { 'anthropic-beta': 'a,b' } })
+    expect(await id({ headers: {} })).toBe(plain)
+    expect(two).not.toBe(plain)
+    expect(await id({ headers: { 'Anthropic-Beta': 'b, a' } })).toBe(two)
   })
 
-  it('is warmed again on request, and gone when deleted', async () => {
-    const id = pick(await post('/warm', warmOf()), 'id')
-    expect((await post(`/prefixes/${id}/warm`)).json).toMatchObject({ id, created: false, receipt: { kind: 'full' } })
-    const later = await post(`/prefixes/${id}/warm`, { background: true })
-    expect([later.status, pick(later, 'job', 'prefix_id')]).toEqual([202, id])
-    expect((await call('DELETE', `/prefixes/${id}`)).json).toEqual({ id, deleted: true })
-    for (const path of ['', '/warmth', '/history', '/request'])
-      expect((await get(`/prefixes/${id}${path}`)).status).toBe(404)
+  it('are needed to recognise a real request', async () => {
+    const request = anthropicBody()
+    const warmed = await warm(request, { headers: beta })
+    const one = {
+      provider: 'anthropic',
+      request,
+      usage: { input_tokens: 5, cache_read_input_tokens: 3_000, cache_creation_input_tokens: 0, output_tokens: 3 },
+      started_at: new Date().toISOString(),
+    }
+    const answer = await post('/observations', [{ ...one, headers: beta }, one])
+    expect(pick(answer, 'data', 0)).toEqual({ prefix_id: pick(warmed, 'id'), matched: true })
+    expect(pick(answer, 'data', 1, 'matched')).toBe(false)
   })
 
-  it('refuses what the budget of the day cannot carry, and stays registered', async () => {
-    const answer = await post('/warm', warmOf(anthropicBody(), { keep_warm: { budget_usd_per_day: 0.000001 } }))
-    expect(answer.status).toBe(402)
-    const id = pick(answer, 'error', 'detail', 'prefix_id')
-    expect((await get(`/prefixes/${id}`)).status).toBe(200)
-    expect(received(world.lab)).toEqual([])
+  it.each([
+    [{ 'x-trace': '1' }, 'headers.x-trace'],
+    [{ Authorization: 'Bearer sk-secret' }, 'headers.Authorization'],
+    [{ 'anthropic-beta': 'a\nb' }, 'headers.anthropic-beta'],
+    ['a', 'headers'],
+  ])('%j is refused by its name, and nothing is sent', async (headers, field) => {
+    const answer = await warm(anthropicBody(), { headers })
+    expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+    expect(answer.text).not.toContain('sk-secret')
+    expect(sent('anthropic-beta')).toEqual([])
   })
 
-  it('is neither warmed nor probed while the kill switch is on, and goes on when it is lifted', async () => {
-    const { id: account, key } = await newAccount()
-    const id = pick(await post('/warm', warmOf(anthropicBody(), { keep_warm: { plan: 'always' } }), { key }), 'id')
-    const thrown = await post('/kill-switch', { on: true }, { key: ADMIN })
-    expect(thrown.json).toMatchObject({ on: true, failed: 0 })
-    expect((await post(`/prefixes/${id}/warm`, {}, { key })).json).toMatchObject({ error: { kind: 'forbidden' } })
-    expect(pick(await get(`/accounts/${account}`, { key: ADMIN }), 'global_kill_switch')).toBe(true)
-    const late = await newAccount()
-    expect((await post('/warm', warmOf(), { key: late.key })).status).toBe(403)
-    await post('/kill-switch', { on: false }, { key: ADMIN })
-    expect((await post(`/prefixes/${id}/warm`, {}, { key })).status).toBe(200)
+  it('that the provider takes are listed with it', async () => {
+    const { json } = await get('/providers')
+    const listed = json['data'] as { id: string; caller_headers: string[] }[]
+    const of = (id: string) => listed.find((one) => one.id === id)?.caller_headers
+    expect([of('anthropic'), of('groq')]).toEqual([['anthropic-beta', 'anthropic-version'], []])
   })
 })

@@ -131,5 +131,5 @@ test('all of the neutral form is the prefix, a last user message included', () =
     expect(prefix.text).toContain('shared')
     expect(prefix.breakpoint.path).toMatch(/^(messages|input|contents)\[\d\]/)
   }
-  expect(card.supportsHandles).toBe(true)
+  expect(card.managedCaches).toBeDefined()
 })

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { managedCacheDialectOf } from '../../../src/providers/managed-cache/registry.ts'
 import { cards } from '../../../src/providers/registry.ts'
 import { clockFrom } from '../../../src/runtime/clock.ts'
 import { accessTo } from '../../../src/runtime/env.ts'
@@ -26,10 +25,10 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-const having = cards.filter((card) => managedCacheDialectOf(card) !== null)
+const having = cards.filter((card) => card.managedCaches !== undefined)
 
 describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) => {
-  const dialect = managedCacheDialectOf(card)!
+  const dialect = card.managedCaches!
   const access = accessTo(card, { ENVIRONMENT: 'development', LAB_URL: 'http://lab.test', LAB_PROVIDERS: id })
   const ask = (request: ManagedCacheRequest, credential = access.credential): Promise<ManagedCacheAnswer> =>
     callManagedCache({ ...access, credential }, dialect, request, clock, 10_000)

@@ -2,7 +2,7 @@ import type { CachedContent, CreateCachedContentConfig } from '@google/genai'
 import { describe, expect, it } from 'vitest'
 import { readFailure } from '../../../src/contract/failure.ts'
 import { geminiManagedCaches } from '../../../src/providers/managed-cache/gemini.ts'
-import { managedCacheDialectOf, withoutManagedCaches } from '../../../src/providers/managed-cache/registry.ts'
+import { withoutManagedCaches } from '../../../src/providers/managed-cache/unsupported.ts'
 import { cards } from '../../../src/providers/registry.ts'
 import { createTransport } from '../../../src/providers/transport/send.ts'
 import { HOUR_MS } from '../../../src/core/time/time.ts'
@@ -153,11 +153,11 @@ describe('answers about handles', () => {
 })
 
 describe('what is known', () => {
-  it('cards say so exactly where there is somebody to speak to', () => {
-    expect(cards.filter((card) => card.supportsHandles).map(({ id }) => id)).toEqual(
-      cards.filter((card) => managedCacheDialectOf(card) !== null).map(({ id }) => id),
-    )
-    for (const card of cards) if (!card.supportsHandles) expect(withoutManagedCaches(card).kind).toBe('unsupported')
+  it('only Google has managed caches, and every other provider is refused', () => {
+    expect(cards.filter((card) => card.managedCaches !== undefined).map(({ id }) => id)).toEqual(['gemini', 'vertex'])
+    for (const card of cards) {
+      if (card.managedCaches === undefined) expect(withoutManagedCaches(card).kind).toBe('unsupported')
+    }
   })
 
   it('the price of storage is dated, and unknown where nobody stated it', () => {

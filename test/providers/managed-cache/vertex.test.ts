@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { managedCacheDialectOf } from '../../../src/providers/managed-cache/registry.ts'
+import { cardById } from '../../../src/providers/registry.ts'
 import { vertexManagedCaches } from '../../../src/providers/managed-cache/vertex.ts'
 
 const BASE = 'https://eu-west4-aiplatform.googleapis.com/v1/projects/shop-1/locations/eu-west4'
@@ -96,5 +96,5 @@ describe('answers', () => {
 })
 
 it('is what a Vertex card speaks', () => {
-  expect(managedCacheDialectOf({ id: 'vertex' })).toBe(vertexManagedCaches)
+  expect(cardById('vertex')?.managedCaches).toBe(vertexManagedCaches)
 })

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { withMarkers } from '../../../src/providers/prefix/with-markers.ts'
+import type { Card } from '../../../src/providers/card.ts'
 import { cardById, dialectOf } from '../../../src/providers/registry.ts'
 import { factsOf } from '../../../src/runtime/facts.ts'
 import { NOON } from '../../support/sample.ts'
 
-const ANTHROPIC = { dialect: 'anthropic-messages' } as const
-const BEDROCK = { dialect: 'bedrock-converse' } as const
+const ANTHROPIC = cardById('anthropic')!
+const BEDROCK = cardById('bedrock')!
 const EPHEMERAL = { type: 'ephemeral' }
 const text = (say: string, ttl?: '5m' | '1h') => ({
   type: 'text',
@@ -14,7 +15,7 @@ const text = (say: string, ttl?: '5m' | '1h') => ({
 })
 const point = (ttl?: string) => ({ cachePoint: { type: 'default', ...(ttl === undefined ? {} : { ttl }) } })
 
-function after(card: typeof ANTHROPIC | typeof BEDROCK, body: unknown, retention: string): unknown {
+function after(card: Card, body: unknown, retention: string): unknown {
   const marked = withMarkers(card, JSON.stringify(body), retention)
   return marked === null ? null : JSON.parse(marked)
 }
@@ -79,7 +80,7 @@ describe("a body in Bedrock's form", () => {
 })
 
 it('other wire formats get nothing', () => {
-  expect(withMarkers({ dialect: 'gemini-content' }, '{}', 'implicit')).toBeNull()
+  expect(withMarkers(cardById('gemini')!, '{}', 'implicit')).toBeNull()
 })
 
 describe('a caller who asks for another retention than the marker of the body', () => {

@@ -1,18 +1,13 @@
-import { Failure } from '../../../contract/failure.ts'
 import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { byteOffset, items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts, Primitive } from '../../../core/model/facts.ts'
 import {
-  appendTo,
   cutEdits,
-  DUMMY_TEXT,
   finalUserTurn,
   invalid,
   joinStreams,
-  lastToolElement,
-  lastTurnElement,
   modelOf,
   objectList,
   otherMembers,
@@ -20,7 +15,7 @@ import {
   sizeOf,
   memberStream,
 } from '../shared/body.ts'
-import type { Body, Cut, LastElement, TurnShape } from '../shared/body.ts'
+import type { Body, Cut, LastElement } from '../shared/body.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import {
@@ -30,33 +25,45 @@ import {
   markerSaysOtherwise,
   openRetention,
 } from '../shared/retention.ts'
-import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../shared/strategy.ts'
-import type { Wire } from '../../card.ts'
+import { chooseBreakpoints, chooseCut, droppedMarker } from '../shared/strategy.ts'
+import { PLAIN } from '../../wire.ts'
+import type { Wire } from '../../wire.ts'
 import { readAnswer, readUsage } from './answer.ts'
 import {
   asTextBlocks,
   innerEdits,
   MARKER,
   markerAdvice,
-  markerEdits,
   markerMembers,
   markers,
   markerText,
   MAX_MARKERS,
-  retentionEdits,
   UNMARKABLE,
 } from './markers.ts'
 import type { Marker } from './markers.ts'
-import type { Dialect, NativeRequest, NeutralRequest, PreparedPrefix, ProbeRequest } from '../../dialect.ts'
+import { isMarked, lastElement, MARKERS, SHAPE } from './end.ts'
+import { LINT, SECTIONS } from './layout.ts'
+import { probe } from './probe.ts'
+import { messagesTurns } from './turn.ts'
+import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
 
 /**
  * Anthropic Messages. Rendered in the order tools → system → messages; entries are written at markers only.
  * Source: SDK 1.11.0 types and platform.claude.com prompt caching pages, checked 2026-11-21.
  */
-export function anthropicMessages(wire: Wire): Dialect {
+export const anthropicMessages: DialectDefinition = {
+  id: 'anthropic-messages',
+  wire: { ...PLAIN, retentions: ['5m', '1h'], markers: [MARKER] },
+  client: 'anthropic-sdk',
+  labPath: '/anthropic',
+  recognises: (root) =>
+    member(root, 'system') !== undefined || (stringMember(root, 'model')?.startsWith('claude') ?? false),
+  create,
+}
+
+function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_tokens/i.test(body.message)
   return {
-    id: 'anthropic-messages',
     prepare,
     render,
     primitives,
@@ -64,10 +71,14 @@ export function anthropicMessages(wire: Wire): Dialect {
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+    sections: SECTIONS,
+    markers: MARKERS,
+    lint: LINT,
+    turns: messagesTurns,
+    unknownModel: { primitives: ['zero_output', 'one_token'], writesReported: true },
+    outputFloor: 1,
   }
 }
-
-const SHAPE: TurnShape = { list: 'messages', parts: 'content' }
 
 const WIRE_RETENTIONS = ['5m', '1h']
 
@@ -182,23 +193,6 @@ function storedEdits(root: JsonObject, cut: Cut): Edit[] {
   return [...objectEdits(root, { system: null }), ...cutEdits(root, cut, SHAPE)]
 }
 
-/** What ends a stored prefix: its last block, the last system block, or the last tool. */
-function lastElement(root: JsonObject): LastElement {
-  const turn = lastTurnElement(items(member(root, 'messages')), SHAPE)
-  if (turn !== null) return turn
-  const system = member(root, 'system')
-  if (system?.type === 'string' && system.value !== '') return { node: system, path: 'system', turn: null }
-  const blocks = items(system)
-  const block = blocks.at(-1)
-  if (block !== undefined) return { node: block, path: `system[${blocks.length - 1}]`, turn: null }
-  const tool = lastToolElement(root)
-  if (tool !== null) return tool
-  throw invalid(
-    'request',
-    `holds nothing that stays the same between requests; add system or tools, or a ${MARKER} marker in an earlier message`,
-  )
-}
-
 function checkEnd({ node, path, turn }: LastElement): void {
   if (node.type !== 'string' && node.type !== 'object') throw invalid(`request.${path}`, 'must be a block or a string')
   if (UNMARKABLE.has(stringMember(node, 'type') ?? '')) {
@@ -208,11 +202,6 @@ function checkEnd({ node, path, turn }: LastElement): void {
   if (items(member(turn, 'content')).some((part) => stringMember(part, 'type') === 'tool_use')) {
     throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it behind the result')
   }
-}
-
-/** Whether one of the body's markers stands on it. */
-function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
-  return marked.some(({ owner }) => owner === node)
 }
 
 /** The strings that mean one block of text: `system`, and a message's `content`. */
@@ -228,66 +217,6 @@ function primitives(text: string, facts: ModelFacts): Primitive[] {
   const choice = stringMember(member(root, 'tool_choice'), 'type')
   const noZero = (format !== undefined && format.type !== 'null') || choice === 'any' || choice === 'tool'
   return facts.primitives.filter((primitive) => !(noZero && primitive === 'zero_output'))
-}
-
-/** Marks the end of a stored body, and puts all its markers at one retention: what a probe and a real request have to agree on. */
-export function levelled({ text, root }: Body, retention: string, most = MAX_MARKERS): Edit[] {
-  const last = lastElement(root)
-  const marked = markers(root)
-  const isEndMarked = isMarked(last, marked)
-  // Room for the marker at the end: earlier ones only add entries further in front.
-  const over = markersOver(marked.length, isEndMarked, most)
-  return [
-    ...marked.flatMap(({ owner, value }, index) =>
-      index < over ? objectEdits(owner, { [MARKER]: null }) : retentionEdits(value, retention),
-    ),
-    ...(isEndMarked ? [] : markerEdits(last, text.slice(last.node.start, last.node.end), retention)),
-  ]
-}
-
-function probe(
-  prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
-  options: { primitive: Primitive; retention: string; outputTokens?: number },
-): ProbeRequest {
-  const body = readBody(prefix.text)
-  const { root } = body
-  const cap = outputCap(body, options)
-  const edits = levelled(body, options.retention)
-
-  const dummy = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`
-  const appended = appendTo(root, 'messages', dummy)
-  edits.push(
-    ...(appended ?? []),
-    ...objectEdits(root, {
-      max_tokens: String(cap),
-      stream: null,
-      [MARKER]: null,
-      ...(member(root, 'model') === undefined ? { model: JSON.stringify(prefix.model) } : {}),
-      ...(appended === null ? { messages: `[${dummy}]` } : {}),
-    }),
-  )
-  return { path: '/v1/messages', body: edit(body.text, edits), outputTokens: cap }
-}
-
-function outputCap({ text, root }: Body, options: { primitive: Primitive; outputTokens?: number }): number {
-  const thinking = member(root, 'thinking')
-  if (stringMember(thinking, 'type') === 'enabled') {
-    const budget = member(thinking, 'budget_tokens')
-    const tokens = budget?.type === 'number' ? Number(text.slice(budget.start, budget.end)) : Number.NaN
-    if (!Number.isSafeInteger(tokens) || tokens < 1)
-      throw invalid('request.thinking.budget_tokens', 'must be a whole number')
-    // The cap must exceed the budget; thinking that is enabled cannot be left out, because it is rendered into the prompt.
-    return Math.max(options.outputTokens ?? 0, tokens + 1)
-  }
-  switch (options.primitive) {
-    case 'zero_output':
-      return 0
-    case 'one_token':
-    case 'floor_tokens':
-      return Math.max(1, options.outputTokens ?? 1)
-    default:
-      throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
-  }
 }
 
 function render(request: NeutralRequest): string {

@@ -2,15 +2,15 @@ import type { Reply } from '../../../core/conversation/turn.ts'
 import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
 import { argumentsOf, listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
-import type { Conversation, Said, TurnFormat } from '../shared/turn-format.ts'
-import type { ProbeRequest } from '../../dialect.ts'
+import type { Said } from '../shared/turn-format.ts'
+import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
 type Block = Record<string, unknown>
 
 const KIND = 'anthropic-messages'
 
 /** Anthropic Messages. Source: platform.claude.com prompt caching, tool use and streaming, checked 2026-11-21. */
-export const messagesTurns: TurnFormat = { request, reply, delta }
+export const messagesTurns: TurnFormat = { request, reply, delta, endsAtResults: true }
 
 function request(conversation: Conversation): ProbeRequest {
   const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation

@@ -2,7 +2,7 @@ import { Failure } from '../../../contract/failure.ts'
 import { arrayEdits, edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { byteOffset, items, member, stringMember } from '../../../core/prompt/json-text.ts'
-import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import type { JsonObject } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import {
   cutEdits,
@@ -27,15 +27,15 @@ import {
   markerSaysOtherwise,
   openRetention,
 } from '../shared/retention.ts'
-import { chooseBreakpoints, chooseCut, droppedMarker, markersOver } from '../shared/strategy.ts'
-import type { Wire } from '../../card.ts'
+import { chooseBreakpoints, chooseCut, droppedMarker } from '../shared/strategy.ts'
+import { PLAIN } from '../../wire.ts'
+import type { Wire } from '../../wire.ts'
 import { readAnswer, readUsage } from './answer.ts'
 import {
   innerPoints,
   isPoint,
   MAX_POINTS,
   POINT,
-  pointEdits,
   points,
   pointText,
   toolList,
@@ -43,8 +43,14 @@ import {
   withoutPoints,
 } from './cache-points.ts'
 import type { Advice } from '../../../core/model/advice.ts'
+import { endPointEdits, isMarked, lastElement } from './end.ts'
+import type { End } from './end.ts'
+import { MARKERS } from './end.ts'
+import { LINT, SECTIONS } from './layout.ts'
+import { converseTurns } from './turn.ts'
 import type {
   Dialect,
+  DialectDefinition,
   NativeRequest,
   NeutralRequest,
   PreparedPrefix,
@@ -56,10 +62,17 @@ import type {
  * Amazon Bedrock Converse. Rendered in the order tools → system → messages; entries are written in front of cache points.
  * Source: npm @aws-sdk/client-bedrock-runtime 3.1162.0 types and the AWS prompt caching guide, checked 2026-11-21.
  */
-export function bedrockConverse(wire: Wire): Dialect {
+export const bedrockConverse: DialectDefinition = {
+  id: 'bedrock-converse',
+  wire: { ...PLAIN, retentions: ['5m', '1h'] },
+  client: 'fetch',
+  recognises: (root) => member(root, 'inferenceConfig') !== undefined || member(root, 'toolConfig') !== undefined,
+  create,
+}
+
+function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_?tokens/i.test(body.message)
   return {
-    id: 'bedrock-converse',
     prepare: (request, facts) => prepare(request, facts, wire),
     render,
     primitives: (text, facts) => (thinkingBudget(readBody(text)) === null ? facts.primitives : ['floor_tokens']),
@@ -67,6 +80,12 @@ export function bedrockConverse(wire: Wire): Dialect {
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+    sections: SECTIONS,
+    markers: MARKERS,
+    lint: LINT,
+    turns: converseTurns,
+    unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: true },
+    outputFloor: 1,
   }
 }
 
@@ -151,48 +170,6 @@ function storedEdits(root: JsonObject, cut: Cut): Edit[] {
   return cut === 'tools' ? [...objectEdits(root, { system: null }), ...edits] : edits
 }
 
-/** What ends a stored prefix, and the list in which it stands: there a point can be put behind it. */
-interface End {
-  node: JsonNode
-  path: string
-  list: JsonArray
-}
-
-/** The last block of a stored prefix that is no point. */
-function lastElement(root: JsonObject): End {
-  const turns = items(member(root, 'messages'))
-  const turn = turns.at(-1)
-  const at = `messages[${turns.length - 1}].content`
-  if (turn !== undefined) {
-    const end = lastOf(member(turn, 'content'), at)
-    if (end === null) throw invalid(`request.${at}`, 'is empty, so that no prefix can end there')
-    if (items(end.list).some((block) => member(block, 'toolUse') !== undefined)) {
-      throw invalid(
-        `request.${end.path}`,
-        'ends the prefix between a tool use and its result; end it behind the result',
-      )
-    }
-    return end
-  }
-  const end = lastOf(member(root, 'system'), 'system') ?? lastOf(toolList(root), 'toolConfig.tools')
-  if (end === null) {
-    throw invalid('request', 'holds nothing that stays the same between requests; add system or toolConfig')
-  }
-  return end
-}
-
-function lastOf(list: JsonNode | undefined, path: string): End | null {
-  if (list?.type !== 'array') return null
-  const index = list.items.findLastIndex((item) => !isPoint(item))
-  const node = list.items[index]
-  return node === undefined ? null : { node, path: `${path}[${index}]`, list }
-}
-
-/** Whether a point stands right behind it. */
-function isMarked({ node, list }: End): boolean {
-  return isPoint(list.items[list.items.indexOf(node) + 1])
-}
-
 function endAdvice({ path }: End, retention: string): Advice {
   return {
     cause: 'end_not_marked',
@@ -211,28 +188,6 @@ function thinkingBudget({ text, root }: Body): number | null {
   throw invalid('request.additionalModelRequestFields.thinking.budget_tokens', 'must be a whole number')
 }
 
-/**
- * Puts a point behind the end of a stored body, and all its points at one retention: what a probe and a real request have to agree on.
- * `behind` follows the point in the list that the prefix ends in.
- */
-export function levelled(root: JsonObject, retention: string, behind: readonly string[] = []): Edit[] {
-  const end = lastElement(root)
-  const marked = points(root)
-  const isEndMarked = isMarked(end)
-  // Room for the point at the end: earlier ones only add entries further in front.
-  const over = markersOver(marked.length, isEndMarked, MAX_POINTS)
-  const dropped = marked.slice(0, over)
-  const edits = marked.slice(over).flatMap((point) => pointEdits(point, retention))
-  const added = [...(isEndMarked ? [] : [pointText(retention)]), ...behind]
-  for (const list of new Set([end.list, ...dropped.map((point) => point.list)])) {
-    const append = list === end.list ? added : []
-    const gone = dropped.filter((point) => point.list === list)
-    if (append.length === 0 && gone.length === 0) continue
-    edits.push(...arrayEdits(list, (index) => !gone.some((point) => point.index === index), append))
-  }
-  return edits
-}
-
 function probe(
   prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
   { primitive, retention, outputTokens }: ProbeOptions,
@@ -246,7 +201,7 @@ function probe(
   const dummy = `{"text":${JSON.stringify(DUMMY_TEXT)}}`
   // Roles must alternate: behind a user's message the dummy is one more block of it.
   const joins = turn !== undefined && stringMember(turn, 'role') === 'user'
-  const edits = levelled(root, retention, joins ? [dummy] : [])
+  const edits = endPointEdits(root, retention, joins ? [dummy] : [])
 
   const budget = thinkingBudget(body)
   const cap = Math.max(1, outputTokens ?? 1, budget === null ? 0 : budget + 1)

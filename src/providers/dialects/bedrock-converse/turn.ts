@@ -2,8 +2,8 @@ import type { Reply } from '../../../core/conversation/turn.ts'
 import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
 import { argumentsOf, listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
-import type { Conversation, Said, TurnFormat } from '../shared/turn-format.ts'
-import type { ProbeRequest } from '../../dialect.ts'
+import type { Said } from '../shared/turn-format.ts'
+import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
 type Block = Record<string, unknown>
 
@@ -13,7 +13,7 @@ const KIND = 'bedrock-converse'
  * Amazon Bedrock Converse. It has no way to forbid tools, so that the last call asks in words, behind the last cache point.
  * Source: @aws-sdk/client-bedrock-runtime 3.1162.0 types and the AWS prompt caching guide, checked 2026-11-21.
  */
-export const converseTurns: TurnFormat = { request, reply, delta: () => '' }
+export const converseTurns: TurnFormat = { request, reply, delta: () => '', endsAtResults: true }
 
 const NO_TOOLS = 'Answer now, without calling a tool.'
 

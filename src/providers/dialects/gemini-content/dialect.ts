@@ -3,7 +3,6 @@ import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import { byteOffset, items, member } from '../../../core/prompt/json-text.ts'
 import type { JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
-import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
 import {
   appendTo,
   cutEdits,
@@ -25,27 +24,40 @@ import { readErrorWith } from '../shared/errors.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../shared/retention.ts'
 import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
-import type { Wire } from '../../card.ts'
-import { count, fields, inclusive, NO_USAGE } from '../shared/usage.ts'
-import type { Usage } from '../../../core/model/usage.ts'
+import { NO_MARKERS, section } from '../shared/layout.ts'
+import { PLAIN } from '../../wire.ts'
+import type { Wire } from '../../wire.ts'
 import type {
   Dialect,
+  DialectDefinition,
+  LintLayout,
   NativeRequest,
   NeutralRequest,
   PreparedPrefix,
-  ProbeAnswer,
   ProbeOptions,
   ProbeRequest,
+  Section,
 } from '../../dialect.ts'
+import { readAnswer, readUsage } from './answer.ts'
+import { geminiTurns } from './turn.ts'
 
 /**
  * Gemini generateContent with its implicit cache: no markers, a prefix is found by itself.
  * Source: SDK 3.1.0 types and ai.google.dev caching pages, checked 2026-11-21.
  */
-export function geminiContent(wire: Wire): Dialect {
+export const geminiContent: DialectDefinition = {
+  id: 'gemini-content',
+  // The Gemini API has its version in the path; Vertex has it in the address.
+  wire: { ...PLAIN, version: '/v1beta' },
+  client: 'fetch',
+  labPath: '/gemini',
+  recognises: (root) => member(root, 'contents') !== undefined || member(root, 'systemInstruction') !== undefined,
+  create,
+}
+
+function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_?output_?tokens/i.test(body.message)
   return {
-    id: 'gemini-content',
     prepare,
     render,
     primitives: (_text, facts) => facts.primitives,
@@ -53,6 +65,12 @@ export function geminiContent(wire: Wire): Dialect {
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+    sections: SECTIONS,
+    markers: NO_MARKERS,
+    lint: LINT,
+    turns: geminiTurns(wire),
+    unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: false },
+    outputFloor: FLOOR_TOKENS,
   }
 }
 
@@ -63,6 +81,25 @@ const SYSTEM = ['systemInstruction', 'system_instruction']
 const TOOL_CONFIG = ['toolConfig', 'tool_config']
 const GENERATION = ['generationConfig', 'generation_config']
 const HANDLE = ['cachedContent', 'cached_content']
+
+const SECTIONS: readonly Section[] = [
+  section('value', SYSTEM),
+  section('list', ['tools']),
+  section('value', TOOL_CONFIG),
+  section('turns', ['contents'], { parts: 'parts' }),
+]
+
+const LINT: LintLayout = {
+  tools: ['tools'],
+  system: SYSTEM,
+  turns: 'contents',
+  parts: 'parts',
+  marker: null,
+  maxMarkers: null,
+  lookback: null,
+  parameters: [],
+}
+
 const NOT_COMPARED = new Set([
   'model',
   'contents',
@@ -251,42 +288,4 @@ function render(request: NeutralRequest): string {
   })
   members.push(`"contents":[${contents.join(',')}]`)
   return `{${members.join(',')}}`
-}
-
-function readAnswer(text: string, contentType: string): ProbeAnswer {
-  const { streamed, events } = readEvents(text, contentType)
-  const isAnswer = ({ candidates, promptFeedback, usageMetadata }: Readonly<Record<string, unknown>>): boolean =>
-    Array.isArray(candidates) || fields(promptFeedback) !== null || fields(usageMetadata) !== null
-  const last = events.findLast(isAnswer)
-  if (last === undefined || events.some((event) => 'error' in event)) throw unreadable('it holds no candidates')
-  if (streamed && !events.some(hasEnded)) throw unreadable('the stream has no end')
-  const rawUsage = fields(events.findLast((event) => fields(event['usageMetadata']) !== null)?.['usageMetadata'])
-  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(last['modelVersion']) }
-}
-
-function hasEnded(event: Readonly<Record<string, unknown>>): boolean {
-  if (fields(event['promptFeedback']) !== null) return true
-  const candidates = Array.isArray(event['candidates']) ? event['candidates'] : []
-  return candidates.some((candidate) => typeof fields(candidate)?.['finishReason'] === 'string')
-}
-
-/**
- * `promptTokenCount` is the whole prompt. Protobuf JSON leaves out members that are 0, so beside a prompt count an absent
- * `cachedContentTokenCount` is a reported 0, unlike in the other formats.
- */
-function readUsage(value: unknown): Usage | null {
-  const usage = fields(value)
-  if (usage === null || !('promptTokenCount' in usage)) return null
-  const total = count(usage['promptTokenCount'])
-  const thoughts = count(usage['thoughtsTokenCount'])
-  const candidates = count(usage['candidatesTokenCount'])
-  const whole = count(usage['totalTokenCount'])
-  const rest = whole === null || total === null ? null : Math.max(0, whole - total)
-  return inclusive({
-    total,
-    read: 'cachedContentTokenCount' in usage ? count(usage['cachedContentTokenCount']) : total === null ? null : 0,
-    write: null,
-    output: candidates === null && thoughts === null ? rest : (candidates ?? 0) + (thoughts ?? 0),
-    reasoning: thoughts,
-  })
 }

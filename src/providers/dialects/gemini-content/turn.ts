@@ -1,10 +1,10 @@
 import type { Reply } from '../../../core/conversation/turn.ts'
-import type { Wire } from '../../card.ts'
+import type { Wire } from '../../wire.ts'
 import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
 import { argumentsOf, listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
-import type { Conversation, Said, TurnFormat } from '../shared/turn-format.ts'
-import type { ProbeRequest } from '../../dialect.ts'
+import type { Said } from '../shared/turn-format.ts'
+import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
 type Part = Record<string, unknown>
 
@@ -16,7 +16,9 @@ const OWN_ID = 'own_'
  * Gemini generateContent, whose cache finds prefixes by itself. A signature that came with a function call goes back with it.
  * Source: @google/genai 3.1.0 types; ai.google.dev function calling and thought signatures, checked 2026-11-21.
  */
-export const geminiTurns: TurnFormat = { request, reply, delta }
+export function geminiTurns(wire: Wire): TurnFormat {
+  return { request: (conversation) => request(conversation, wire), reply, delta, endsAtResults: true }
+}
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const { model, messages, aside, maxOutputTokens, tools, noTools, stream } = conversation

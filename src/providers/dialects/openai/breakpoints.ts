@@ -1,7 +1,7 @@
 import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject, JsonString } from '../../../core/prompt/json-text.ts'
 import type { Body, LastElement, TurnShape } from '../shared/body.ts'
-import type { Wire } from '../../card.ts'
+import type { Wire } from '../../wire.ts'
 import type { Advice } from '../../../core/model/advice.ts'
 
 /**
@@ -70,7 +70,7 @@ export function endAdvice(
   mode: string | undefined,
   shape: OpenaiShape,
 ): Advice[] {
-  if (shape.wire.controls !== 'openai') return markerAdvice(last, shape)
+  if (shape.wire.controls !== 'all') return markerAdvice(last, shape)
   if (!hasBreakpoints(retention)) return []
   const marked = last.node.type === 'object' && member(last.node, MARKER)?.type === 'object'
   const advice: Advice[] = []

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../../core/prompt/json-text.ts'
 import { DUMMY_TEXT } from '../shared/body.ts'
 import type { Body } from '../shared/body.ts'
 import type { ErrorBody } from '../shared/errors.ts'
-import type { Wire } from '../../card.ts'
+import type { Wire } from '../../wire.ts'
 import { hasBreakpoints, OPTIONS } from './breakpoints.ts'
 
 /**

@@ -1,12 +1,12 @@
 import type { ToolCall } from '../../../core/conversation/window.ts'
 import type { Reply } from '../../../core/conversation/turn.ts'
 import { hasBreakpoints, MARKER, OPTIONS } from './breakpoints.ts'
-import type { Wire } from '../../card.ts'
+import type { Wire } from '../../wire.ts'
 import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
 import { listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
-import type { Conversation, Said, TurnFormat } from '../shared/turn-format.ts'
-import type { ProbeRequest } from '../../dialect.ts'
+import type { Said } from '../shared/turn-format.ts'
+import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
 const KIND = 'openai-chat'
 
@@ -15,12 +15,14 @@ const KIND = 'openai-chat'
  * which all of them take, and the time stands at the end of the last one.
  * Source: openai 7.55.0 types; the vendors' own pages as their cards name them, checked 2026-11-21.
  */
-export const chatTurns: TurnFormat = { request, reply, delta }
+export function chatTurns(wire: Wire): TurnFormat {
+  return { request: (conversation) => request(conversation, wire), reply, delta, endsAtResults: true }
+}
 
 /** The marker that stands on a part, or null: nothing is marked, and contents are plain strings. */
 function markOf({ cache, model }: Conversation, wire: Wire): Record<string, unknown> | null {
   if (cache === null) return null
-  if (wire.controls === 'openai') return hasBreakpoints(cache.retention) ? { [MARKER]: { mode: 'explicit' } } : null
+  if (wire.controls === 'all') return hasBreakpoints(cache.retention) ? { [MARKER]: { mode: 'explicit' } } : null
   // Passed on to an upstream that keeps nothing without one.
   const ttl = cache.retention === '1h' ? { ttl: '1h' } : {}
   const marked = wire.markers.includes('cache_control') && /claude/i.test(model)
@@ -33,7 +35,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const written = (text: string, marked: boolean): unknown =>
     mark === null ? text : [{ type: 'text', text, ...(marked ? mark : {}) }]
   const system = systemOf(messages)
-  const said = saidOf(conversation, wire.controls === 'openai').map(({ message, marked }) =>
+  const said = saidOf(conversation, wire.controls === 'all').map(({ message, marked }) =>
     messageOf(message, (text) => written(text, marked)),
   )
   const last = said.at(-1)
@@ -42,7 +44,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
     if (Array.isArray(content)) content.push({ type: 'text', text: aside })
     else last['content'] = `${textOf(content)}\n\n[${aside}]`
   }
-  const own = wire.controls === 'openai' && cache !== null
+  const own = wire.controls === 'all' && cache !== null
   const body = {
     model,
     ...(own && hasBreakpoints(cache.retention) ? { [OPTIONS]: { mode: 'explicit' } } : {}),

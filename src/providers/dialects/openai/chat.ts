@@ -5,7 +5,10 @@ import type { JsonNode } from '../../../core/prompt/json-text.ts'
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
 import { appendTo, readBody } from '../shared/body.ts'
 import { readErrorWith } from '../shared/errors.ts'
-import type { Wire } from '../../card.ts'
+import { PLAIN } from '../../wire.ts'
+import type { Wire } from '../../wire.ts'
+import { chatTurns } from './chat-turn.ts'
+import { cacheMarkers, CHAT_SECTIONS, chatLint } from './layout.ts'
 import { count, fields, inclusive, NO_USAGE } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
 import { commonChanges, dummyTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
@@ -14,13 +17,30 @@ import { markEnd, markingOf } from './mark.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
 import type { Usage } from '../../../core/model/usage.ts'
-import type { Dialect, NeutralRequest, PreparedPrefix, ProbeAnswer, ProbeOptions, ProbeRequest } from '../../dialect.ts'
+import type {
+  Dialect,
+  DialectDefinition,
+  NeutralRequest,
+  PreparedPrefix,
+  ProbeAnswer,
+  ProbeOptions,
+  ProbeRequest,
+} from '../../dialect.ts'
 
 /** OpenAI Chat Completions. Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21. */
-export function openaiChat(wire: Wire): Dialect {
+export const chatCompletions: DialectDefinition = {
+  id: 'openai-chat',
+  // OpenAI's own controls are for its own cards to name: most providers that speak this format have none.
+  wire: PLAIN,
+  client: 'openai-sdk',
+  labPath: '/openai/v1',
+  recognises: () => true, // most providers speak it
+  create,
+}
+
+function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
-    id: 'openai-chat',
     prepare: (request, facts) => prepareOpenai(readBody(request.text), request, facts, shape),
     render,
     primitives: (_text, facts) => facts.primitives,
@@ -31,6 +51,12 @@ export function openaiChat(wire: Wire): Dialect {
     },
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+    sections: CHAT_SECTIONS,
+    markers: cacheMarkers(shape),
+    lint: chatLint(wire),
+    turns: chatTurns(wire),
+    unknownModel: { primitives: ['one_token', 'floor_tokens'], writesReported: false },
+    outputFloor: FLOOR_TOKENS,
   }
 }
 

@@ -7,7 +7,7 @@ import { elementAt } from '../shared/body.ts'
 import type { Body, LastElement } from '../shared/body.ts'
 import { droppedMarker, markersOver, unmarkable } from '../shared/strategy.ts'
 import type { InnerPoint } from '../shared/strategy.ts'
-import type { Wire } from '../../card.ts'
+import type { Wire } from '../../wire.ts'
 import { MARKER as CONTROL, markerText } from '../anthropic-messages/markers.ts'
 import { isExplicitMode } from './cache-controls.ts'
 import { hasBreakpoints, MARKER, MARKER_TEXT, textBlock } from './breakpoints.ts'
@@ -38,7 +38,7 @@ export function isMarkedModel({ markedModels }: Pick<Wire, 'markedModels'>, mode
 /** How probes of this model at this retention are marked; null: nothing is set, markers of the body's own stay as they are. */
 export function markingOf(root: JsonObject, model: string, retention: string, wire: Wire): Marking | null {
   if (isMarkedModel(wire, model)) return { name: CONTROL, most: 4, text: markerText, isControl: true }
-  if (wire.controls !== 'openai' || !hasBreakpoints(retention)) return null
+  if (wire.controls !== 'all' || !hasBreakpoints(retention)) return null
   // Four writes a request, of which the implicit mode takes one for itself. Source: developers.openai.com prompt caching guide,
   // checked 2026-11-21.
   const most = isExplicitMode(root) ? 4 : 3

@@ -27,7 +27,7 @@ import {
   openRetention,
 } from '../shared/retention.ts'
 import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
-import type { Wire } from '../../card.ts'
+import type { Wire } from '../../wire.ts'
 import { MARKER as CONTROL, markerText } from '../anthropic-messages/markers.ts'
 import {
   canMark,
@@ -68,7 +68,7 @@ function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarks: boole
   if (needsMarks) names.add(CONTROL) // at the top it marks the last block of each request
   if (wire.keyMember !== null) names.add(wire.keyMember) // stands in the stream by itself
   if (wire.controls !== 'none') names.add(OPTIONS)
-  if (wire.controls === 'openai') names.add('prompt_cache_retention')
+  if (wire.controls === 'all') names.add('prompt_cache_retention')
   for (const name of wire.compared) names.delete(name)
   return names
 }
@@ -104,7 +104,7 @@ export function prepareOpenai(
   const last = lastElement(stored.root, shape)
   checkEnd(last)
 
-  const mayBeBlocks = wire.controls === 'openai' || needsMarks
+  const mayBeBlocks = wire.controls === 'all' || needsMarks
   const strings = mayBeBlocks ? textStrings(stored.root, shape) : []
   const rules = {
     drop: new Set([...breakpointMembers(stored.root, shape), ...(needsMarks ? toolMarkers(stored.root) : [])]),
@@ -112,7 +112,7 @@ export function prepareOpenai(
   }
   const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
   const prompt = [...memberStream(stored, 'tools', rules), ...memberStream(stored, 'instructions'), ...kept]
-  const mode = wire.controls === 'openai' ? stringMember(member(stored.root, OPTIONS), 'mode') : undefined
+  const mode = wire.controls === 'all' ? stringMember(member(stored.root, OPTIONS), 'mode') : undefined
   const controls: [string, string][] = [
     ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
     ...(key === null ? [] : [['cache_key', JSON.stringify(key)] as [string, string]]),
@@ -152,7 +152,7 @@ const MAX_PASSED_ON = 4
 /** How many breakpoints a probe's request may carry. Where they are only passed on, the one at the end must be there already. */
 function breakpointsTaken(end: LastElement, marking: Marking | null, shape: OpenaiShape): number {
   if (marking !== null) return canMark(end, marking, shape) ? marking.most : 0
-  return shape.wire.controls !== 'openai' && isMarked(end.node, shape) ? MAX_PASSED_ON : 0
+  return shape.wire.controls !== 'all' && isMarked(end.node, shape) ? MAX_PASSED_ON : 0
 }
 
 function isUserSide(turn: JsonNode): boolean {

@@ -1,24 +1,26 @@
 import type { Reply } from '../../../core/conversation/turn.ts'
 import { hasBreakpoints, MARKER, OPTIONS } from './breakpoints.ts'
-import type { Wire } from '../../card.ts'
+import type { Wire } from '../../wire.ts'
 import type { Fields } from '../shared/usage.ts'
 import { fields } from '../shared/usage.ts'
 import { listOf, nativeList, nativeText, saidOf, systemOf, textOf } from '../shared/turn-format.ts'
-import type { Conversation, Said, TurnFormat } from '../shared/turn-format.ts'
-import type { ProbeRequest } from '../../dialect.ts'
+import type { Said } from '../shared/turn-format.ts'
+import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 
 const REASONS = /^(gpt-[5-9]|o\d)/
 const KIND = 'openai-responses'
 
 /** OpenAI Responses. Source: developers.openai.com prompt caching and function calling guides, SDK 7.55.0, checked 2026-11-21. */
-export const responsesTurns: TurnFormat = { request, reply, delta }
+export function responsesTurns(wire: Wire): TurnFormat {
+  return { request: (conversation) => request(conversation, wire), reply, delta, endsAtResults: false }
+}
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
-  const points = cache !== null && wire.controls === 'openai' && hasBreakpoints(cache.retention)
+  const points = cache !== null && wire.controls === 'all' && hasBreakpoints(cache.retention)
   const mark = points ? { [MARKER]: { mode: 'explicit' } } : {}
   const system = systemOf(messages)
-  const input = saidOf(conversation, wire.controls === 'openai').flatMap(({ message, marked }) =>
+  const input = saidOf(conversation, wire.controls === 'all').flatMap(({ message, marked }) =>
     itemsOf(message, marked ? mark : {}),
   )
   const aloud = { type: 'input_text', text: aside }
@@ -34,7 +36,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
     ...(points
       ? { [OPTIONS]: { mode: 'explicit', ...(cache.retention === '30m' ? {} : { ttl: cache.retention }) } }
       : {}),
-    ...(wire.controls === 'openai' && cache?.retention === '24h' ? { prompt_cache_retention: '24h' } : {}),
+    ...(wire.controls === 'all' && cache?.retention === '24h' ? { prompt_cache_retention: '24h' } : {}),
     ...(cache === null || wire.keyMember === null ? {} : { [wire.keyMember]: cache.key }),
     ...(tools.length === 0
       ? {}

@@ -6,16 +6,20 @@ import type { ModelFacts, Primitive } from '../../../core/model/facts.ts'
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
 import { appendTo, readBody } from '../shared/body.ts'
 import { readErrorWith } from '../shared/errors.ts'
-import type { Wire } from '../../card.ts'
+import { PLAIN } from '../../wire.ts'
+import type { Wire } from '../../wire.ts'
+import { cacheMarkers, RESPONSES_SECTIONS, responsesLint } from './layout.ts'
+import { responsesTurns } from './responses-turn.ts'
 import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../shared/usage.ts'
 import { commonChanges, dummyTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { markEnd, markingOf } from './mark.ts'
-import { isDeveloper } from './breakpoints.ts'
+import { isDeveloper, MARKER } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 import type {
   Dialect,
+  DialectDefinition,
   NativeRequest,
   NeutralRequest,
   PreparedPrefix,
@@ -25,10 +29,25 @@ import type {
 } from '../../dialect.ts'
 
 /** OpenAI Responses. Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21. */
-export function openaiResponses(wire: Wire): Dialect {
+export const openaiResponses: DialectDefinition = {
+  id: 'openai-responses',
+  wire: {
+    ...PLAIN,
+    cap: 'max_completion_tokens',
+    controls: 'all',
+    keyMember: 'prompt_cache_key',
+    retentions: ['in_memory', '24h', '30m', '12h'],
+    markers: [MARKER],
+  },
+  client: 'openai-sdk',
+  labPath: '/openai/v1',
+  recognises: (root) => member(root, 'input') !== undefined || member(root, 'instructions') !== undefined,
+  create,
+}
+
+function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
-    id: 'openai-responses',
     prepare: (request, facts) => prepare(request, facts, shape),
     render,
     primitives,
@@ -36,6 +55,12 @@ export function openaiResponses(wire: Wire): Dialect {
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
+    sections: RESPONSES_SECTIONS,
+    markers: cacheMarkers(shape),
+    lint: responsesLint(wire),
+    turns: responsesTurns(wire),
+    unknownModel: { primitives: ['floor_tokens'], writesReported: false },
+    outputFloor: FLOOR_TOKENS,
   }
 }
 

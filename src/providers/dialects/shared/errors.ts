@@ -2,7 +2,7 @@ import { failureValue } from '../../../contract/failure.ts'
 import type { FailureDetail, FailureKind } from '../../../contract/failure.ts'
 import { fields } from './usage.ts'
 import type { Fields } from './usage.ts'
-import type { Wire } from '../../card.ts'
+import type { Wire } from '../../wire.ts'
 import type { ErrorReading } from '../../dialect.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
 

@@ -1,38 +1,7 @@
-import type { Breakpoints } from '../../../core/conversation/breakpoints.ts'
 import type { ChatMessage } from '../../../core/conversation/window.ts'
-import type { Reply, ToolDefinition } from '../../../core/conversation/turn.ts'
-import type { Wire } from '../../card.ts'
 import { fields } from './usage.ts'
 import type { Fields } from './usage.ts'
-import type { ProbeRequest } from '../../dialect.ts'
-
-/** One call of a turn, as it is asked of a model. */
-export interface Conversation {
-  model: string
-  /** System messages in front; the last one is the user's, or a tool's. */
-  messages: readonly ChatMessage[]
-  marks: Breakpoints
-  /** Said behind the last breakpoint, because it is another text each time; null: nothing. */
-  aside: string | null
-  maxOutputTokens: number
-  /** null: nothing is asked of the cache. `key` is one and the same for a whole conversation. */
-  cache: { retention: string; key: string } | null
-  /** The same in every call of a conversation: another list is another prompt. */
-  tools: readonly ToolDefinition[]
-  /** The tools stay listed, and none may be called. */
-  noTools: boolean
-  stream: boolean
-}
-
-/** How one wire format holds a conversation. Pure both ways, as a dialect is. */
-export interface TurnFormat {
-  /** Equal turns are equal bytes, and what a turn adds is at its end. */
-  request(conversation: Conversation, wire: Wire): ProbeRequest
-  /** What the model said and called, from the JSON objects of its answer. */
-  reply(events: readonly Fields[], streamed: boolean): Reply
-  /** The text that one event of a stream adds. */
-  delta(event: Fields): string
-}
+import type { Conversation } from '../../dialect.ts'
 
 export function systemOf(messages: readonly ChatMessage[]): string {
   return messages.flatMap(({ role, text }) => (role === 'system' ? [text] : [])).join('\n\n')

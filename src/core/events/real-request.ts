@@ -1,0 +1,172 @@
+import { ownAnchorAt } from '../cache/longer-prefix.ts'
+import { goneAfter, granted, writtenInstead, writtenName } from '../cache/retention.ts'
+import { learnArrival } from '../demand/idle-gaps.ts'
+import { counted } from '../demand/request-rate.ts'
+import { creditUse } from '../ledger/credit.ts'
+import type { Rewriting } from '../ledger/credit.ts'
+import { ended } from '../ledger/holdout-gap.ts'
+import type { RetentionOffer } from '../model/facts.ts'
+import type { Usage } from '../model/usage.ts'
+import type { ArrivalTally, LearnedRetention } from '../prefix/parts.ts'
+import { signalAfter } from '../prefix/signal.ts'
+import type { PrefixState, Transition } from '../prefix/state.ts'
+import { afterCacheRead } from './cache-read.ts'
+import type { Effect } from './effect.ts'
+import { refuteRenewal } from './renewed-by-longer.ts'
+
+/** A real request. */
+export interface RealRequest {
+  /** Its start, moved between the registration of the prefix and now. */
+  at: number
+  usage: Usage
+  ttftMs: number | null
+}
+
+/** Facts about the model and the markers, the same for all requests of one report. */
+export interface ArrivalFacts extends Rewriting {
+  /** True where the planner chooses the retention; it gives way to the one that real requests write at. */
+  open: boolean
+  /** When the requests were reported. */
+  now: number
+}
+
+/**
+ * What the usage of a real request shows. `hit`: it read at least half of the prefix. `rewrite`: it wrote at least half of it, after
+ * the last evidence. `miss`: neither. `silent`: its usage has no cache counts.
+ */
+type RequestKind = 'hit' | 'rewrite' | 'miss' | 'silent'
+
+/** Applies one real request. */
+export function applyRealRequest(before: PrefixState, request: RealRequest, facts: ArrivalFacts): Transition {
+  const { at, usage } = request
+  const kind = kindOf(before, request)
+  const hit = kind === 'hit'
+  const readTokens = usage.cacheReadTokens ?? 0
+  const measured = endMeasuredGap(before, hit, at)
+  const effect = effectOf(kind, before, request, facts)
+  const state: PrefixState = {
+    ...measured.state,
+    ...demandAfter(before, at),
+    ...effect.patch,
+    tally: tallyAfter(before.tally, kind, readTokens, at, facts.now),
+  }
+  const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
+  return { state, rows: [...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])] }
+}
+
+function kindOf({ measuredTokens, anchorAt }: PrefixState, { at, usage }: RealRequest): RequestKind {
+  const { cacheReadTokens, cacheWriteTokens } = usage
+  const isMost = (tokens: number) => tokens > 0 && (measuredTokens === null || tokens >= measuredTokens * 0.5)
+  if (isMost(cacheReadTokens ?? 0)) return 'hit'
+  if (cacheReadTokens === null && cacheWriteTokens === null) return 'silent'
+  return isMost(cacheWriteTokens ?? 0) && at > (anchorAt ?? 0) ? 'rewrite' : 'miss'
+}
+
+/** The idle gap that the holdout measures ends with the first request after its start. */
+function endMeasuredGap(before: PrefixState, hit: boolean, at: number): Transition {
+  const { trial, ...rest } = before
+  if (trial === undefined || at <= trial.gapAt) return { state: before, rows: [] }
+  const { row } = ended(trial, hit, at)
+  return { state: rest, rows: row === null ? [] : [row] }
+}
+
+/** What is known of the traffic, after one more request. */
+function demandAfter(before: PrefixState, at: number): Partial<PrefixState> {
+  const gaps = learnArrival(before.gaps ?? [], before.lastArrivalAt, at)
+  return {
+    requests: counted(before.requests ?? null, at),
+    ...(gaps.length === 0 ? {} : { gaps }),
+    lastArrivalAt: Math.max(before.lastArrivalAt ?? 0, at),
+    ...(before.signal ? { signal: signalAfter(before, at) } : {}),
+  }
+}
+
+function tallyAfter(
+  before: ArrivalTally | null,
+  kind: RequestKind,
+  readTokens: number,
+  at: number,
+  now: number,
+): ArrivalTally {
+  const tally = before ?? { firstAt: now, lastAt: 0, count: 0, hits: 0, misses: 0, cachedTokens: 0 }
+  const isHit = kind === 'hit'
+  return {
+    firstAt: Math.min(tally.firstAt, at),
+    lastAt: Math.max(tally.lastAt, at),
+    count: tally.count + 1,
+    hits: tally.hits + (isHit ? 1 : 0),
+    misses: tally.misses + (kind === 'miss' || kind === 'rewrite' ? 1 : 0),
+    cachedTokens: tally.cachedTokens + (isHit ? readTokens : 0),
+  }
+}
+
+function effectOf(kind: RequestKind, before: PrefixState, request: RealRequest, facts: ArrivalFacts): Effect {
+  switch (kind) {
+    case 'hit':
+      return { patch: afterHit(before, request, facts.offers), rows: [] }
+    case 'miss':
+      return { patch: afterMiss(before, request, facts.offers), rows: [] }
+    case 'rewrite':
+      return afterRewrite(before, request, facts)
+    case 'silent':
+      return { patch: {}, rows: [] }
+  }
+}
+
+function afterHit(
+  before: PrefixState,
+  { at, usage, ttftMs }: RealRequest,
+  offers: readonly RetentionOffer[],
+): Partial<PrefixState> {
+  const tokens = usage.cacheReadTokens ?? 0
+  const { lastHit, anchorAt } = before
+  return {
+    hits: before.hits + 1,
+    lastHit: lastHit === null || at >= lastHit.at ? { at, cachedTokens: tokens, ttftMs } : lastHit,
+    // A request that is reported late says nothing about the entry of now.
+    ...(anchorAt === null || at > anchorAt ? afterCacheRead(before, { at, tokens }, offers) : {}),
+  }
+}
+
+function afterMiss(
+  before: PrefixState,
+  { usage }: RealRequest,
+  offers: readonly RetentionOffer[],
+): Partial<PrefixState> {
+  const realWrites = writtenName(before.measuredTokens, usage, offers)
+  return { misses: before.misses + 1, ...(realWrites === null ? {} : { realWrites }) }
+}
+
+/** The request wrote the prefix itself: the entry is warm, at the retention that the request wrote it at. */
+function afterRewrite(before: PrefixState, request: RealRequest, { offers, open }: ArrivalFacts): Effect {
+  const { at } = request
+  const instead = open ? writtenInstead(before, request.usage, offers) : null
+  const retention = instead ?? retentionRewritten(before, request, offers)
+  const refutation = refuteRenewal({ ...before, retention }, at)
+  const patch: Effect['patch'] = {
+    ...afterMiss(before, request, offers),
+    ...refutation.patch,
+    retention,
+    verdict: 'warm',
+    anchorAt: at,
+    readZeroInRow: 0,
+    readZeroGapMs: null,
+  }
+  if (instead !== null) patch.asWritten = true
+  return { patch, rows: refutation.rows }
+}
+
+/** The planned retention after a real request had to write the prefix again. */
+function retentionRewritten(
+  before: PrefixState,
+  { at, usage }: RealRequest,
+  offers: readonly RetentionOffer[],
+): LearnedRetention | null {
+  const { retention, verdict, hits } = before
+  if (retention === null) return null
+  // Requests that never read this entry say nothing about how long it lives.
+  const ownAt = ownAnchorAt(before)
+  const isEarly = verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
+  const known = isEarly ? goneAfter(retention, at - ownAt, at, offers) : retention
+  return granted(known, usage, offers)?.retention ?? known
+}

@@ -1,0 +1,54 @@
+import { Failure } from '../../../contract/failure.ts'
+import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
+import { member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { Primitive } from '../../../core/model/facts.ts'
+import { appendTo, DUMMY_TEXT, invalid, readBody } from '../shared/body.ts'
+import type { Body } from '../shared/body.ts'
+import { endMarkerEdits } from './end.ts'
+import { MARKER } from './markers.ts'
+import type { PreparedPrefix, ProbeRequest } from '../../dialect.ts'
+
+export function probe(
+  prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
+  options: { primitive: Primitive; retention: string; outputTokens?: number },
+): ProbeRequest {
+  const body = readBody(prefix.text)
+  const { root } = body
+  const cap = outputCap(body, options)
+  const edits = endMarkerEdits(body, options.retention)
+
+  const dummy = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`
+  const appended = appendTo(root, 'messages', dummy)
+  edits.push(
+    ...(appended ?? []),
+    ...objectEdits(root, {
+      max_tokens: String(cap),
+      stream: null,
+      [MARKER]: null,
+      ...(member(root, 'model') === undefined ? { model: JSON.stringify(prefix.model) } : {}),
+      ...(appended === null ? { messages: `[${dummy}]` } : {}),
+    }),
+  )
+  return { path: '/v1/messages', body: edit(body.text, edits), outputTokens: cap }
+}
+
+function outputCap({ text, root }: Body, options: { primitive: Primitive; outputTokens?: number }): number {
+  const thinking = member(root, 'thinking')
+  if (stringMember(thinking, 'type') === 'enabled') {
+    const budget = member(thinking, 'budget_tokens')
+    const tokens = budget?.type === 'number' ? Number(text.slice(budget.start, budget.end)) : Number.NaN
+    if (!Number.isSafeInteger(tokens) || tokens < 1)
+      throw invalid('request.thinking.budget_tokens', 'must be a whole number')
+    // The cap must exceed the budget; thinking that is enabled cannot be left out, because it is rendered into the prompt.
+    return Math.max(options.outputTokens ?? 0, tokens + 1)
+  }
+  switch (options.primitive) {
+    case 'zero_output':
+      return 0
+    case 'one_token':
+    case 'floor_tokens':
+      return Math.max(1, options.outputTokens ?? 1)
+    default:
+      throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+  }
+}

@@ -1,0 +1,85 @@
+import { arrayEdits, edit } from '../../../core/prompt/json-edit.ts'
+import type { Edit } from '../../../core/prompt/json-edit.ts'
+import { items, member } from '../../../core/prompt/json-text.ts'
+import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
+import { invalid } from '../shared/body.ts'
+import { markersOver } from '../shared/strategy.ts'
+import { isPoint, MAX_POINTS, POINT, pointEdits, points, pointText, toolList } from './cache-points.ts'
+import type { CacheMarkers } from '../../dialect.ts'
+
+/** What ends a stored prefix, and the list in which it stands: there a point can be put behind it. */
+export interface End {
+  node: JsonNode
+  path: string
+  list: JsonArray
+}
+
+/** The last block of a stored prefix that is no point. */
+export function lastElement(root: JsonObject): End {
+  const turns = items(member(root, 'messages'))
+  const turn = turns.at(-1)
+  const at = `messages[${turns.length - 1}].content`
+  if (turn !== undefined) {
+    const end = lastOf(member(turn, 'content'), at)
+    if (end === null) throw invalid(`request.${at}`, 'is empty, so that no prefix can end there')
+    if (items(end.list).some((block) => member(block, 'toolUse') !== undefined)) {
+      throw invalid(
+        `request.${end.path}`,
+        'ends the prefix between a tool use and its result; end it behind the result',
+      )
+    }
+    return end
+  }
+  const end = lastOf(member(root, 'system'), 'system') ?? lastOf(toolList(root), 'toolConfig.tools')
+  if (end === null) {
+    throw invalid('request', 'holds nothing that stays the same between requests; add system or toolConfig')
+  }
+  return end
+}
+
+function lastOf(list: JsonNode | undefined, path: string): End | null {
+  if (list?.type !== 'array') return null
+  const index = list.items.findLastIndex((item) => !isPoint(item))
+  const node = list.items[index]
+  return node === undefined ? null : { node, path: `${path}[${index}]`, list }
+}
+
+/** Whether a point stands right behind it. */
+export function isMarked({ node, list }: End): boolean {
+  return isPoint(list.items[list.items.indexOf(node) + 1])
+}
+
+/**
+ * Edits that put a point behind the end of a stored body, and all of its points at one retention. Probes and real requests have to agree
+ * on both. `behind` follows the point in the list that the prefix ends in.
+ */
+export function endPointEdits(root: JsonObject, retention: string, behind: readonly string[] = []): Edit[] {
+  const end = lastElement(root)
+  const marked = points(root)
+  const isEndMarked = isMarked(end)
+  // Room for the point at the end: earlier ones only add entries further in front.
+  const over = markersOver(marked.length, isEndMarked, MAX_POINTS)
+  const dropped = marked.slice(0, over)
+  const edits = marked.slice(over).flatMap((point) => pointEdits(point, retention))
+  const added = [...(isEndMarked ? [] : [pointText(retention)]), ...behind]
+  for (const list of new Set([end.list, ...dropped.map((point) => point.list)])) {
+    const append = list === end.list ? added : []
+    const gone = dropped.filter((point) => point.list === list)
+    if (append.length === 0 && gone.length === 0) continue
+    edits.push(...arrayEdits(list, (index) => !gone.some((point) => point.index === index), append))
+  }
+  return edits
+}
+
+export const MARKERS: CacheMarkers = {
+  members: [],
+  element: POINT,
+  behind({ text, root }, { node }, retention) {
+    const marked = points(root)
+    if (marked.some(({ list, index }) => list.items[index - 1] === node)) return text
+    if (marked.length + 1 >= MAX_POINTS) return null
+    return edit(text, [{ start: node.end, end: node.end, replacement: `,${pointText(retention)}` }])
+  },
+  atEnd: ({ root }, retention) => endPointEdits(root, retention),
+  atRetention: ({ root }, retention) => points(root).flatMap((point) => pointEdits(point, retention)),
+}

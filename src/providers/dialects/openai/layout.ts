@@ -1,0 +1,68 @@
+import { member, stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonNode } from '../../../core/prompt/json-text.ts'
+import { edit, objectEdits, replaceNode } from '../../../core/prompt/json-edit.ts'
+import { FORCED_TOOL, isOneOf, section } from '../shared/layout.ts'
+import { LINT as CONTROL_LINT } from '../anthropic-messages/layout.ts'
+import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
+import { hasBreakpoints, MARKER, MARKER_TEXT, textBlock } from './breakpoints.ts'
+import type { OpenaiShape } from './breakpoints.ts'
+import type { Wire } from '../../wire.ts'
+import type { CacheMarkers, LintLayout, ParameterRule, Section } from '../../dialect.ts'
+
+export const CHAT_SECTIONS: readonly Section[] = [section('list', ['tools']), section('turns', ['messages'])]
+
+export const RESPONSES_SECTIONS: readonly Section[] = [
+  section('list', ['tools']),
+  section('value', ['instructions']),
+  section('turns', ['input']),
+]
+
+/** Source: developers.openai.com prompt caching guide, checked 2026-11-21. */
+const FORCED: ParameterRule = {
+  path: ['tool_choice'],
+  when: (node: JsonNode) => node.type === 'object' && stringMember(node, 'type') !== 'allowed_tools',
+  message: FORCED_TOOL,
+  fix: 'To narrow the tools of one call, keep the whole list and use tool_choice of type allowed_tools.',
+}
+
+const TRUNCATION: ParameterRule = {
+  path: ['truncation'],
+  when: isOneOf('auto'),
+  message: 'Truncation takes turns out of the front of a prompt that has become too long, and the prefix moves.',
+  fix: 'Cut the history yourself, seldom and much at once.',
+}
+
+export function chatLint(wire: Wire): LintLayout {
+  return layout(wire, { system: [], turns: 'messages', parameters: [FORCED] })
+}
+
+export function responsesLint(wire: Wire): LintLayout {
+  return layout(wire, { system: ['instructions'], turns: 'input', parameters: [FORCED, TRUNCATION] })
+}
+
+/** Some providers pass Anthropic's markers on, and Anthropic takes no more of them from there than it does itself. */
+function layout(wire: Wire, own: Pick<LintLayout, 'system' | 'turns' | 'parameters'>): LintLayout {
+  const { marker, maxMarkers, lookback } = wire.markers.includes(CONTROL)
+    ? CONTROL_LINT
+    : { marker: MARKER, maxMarkers: null, lookback: null }
+  return { tools: ['tools'], parts: 'content', marker, maxMarkers, lookback, ...own }
+}
+
+/** Markers of both formats. Those of OpenAI's own state no lifetime, and those that are passed on stay as the caller wrote them. */
+export function cacheMarkers(shape: OpenaiShape): CacheMarkers {
+  return {
+    members: [CONTROL, MARKER],
+    element: null,
+    behind({ text }, { node, turn }, retention) {
+      if (shape.wire.controls !== 'all' || !hasBreakpoints(retention) || turn === null || !shape.markable(turn))
+        return null
+      if (member(node, MARKER)?.type === 'object') return text
+      if (node.type === 'object') return edit(text, objectEdits(node, { [MARKER]: MARKER_TEXT }))
+      if (node.type !== 'string') return null
+      const block = textBlock(text.slice(node.start, node.end), shape, { name: MARKER, text: MARKER_TEXT })
+      return edit(text, [replaceNode(node, block)])
+    },
+    atEnd: () => [],
+    atRetention: () => [],
+  }
+}

@@ -1,0 +1,34 @@
+import { stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonNode } from '../../../core/prompt/json-text.ts'
+import type { CacheMarkers, Section } from '../../dialect.ts'
+
+/** Pieces of what dialects say of their layout. */
+
+export function section(
+  kind: Section['kind'],
+  names: readonly string[],
+  { parts = 'content', outer = null }: Partial<Pick<Section, 'parts' | 'outer'>> = {},
+): Section {
+  return { kind, names, parts, outer }
+}
+
+/** A format without cache markers. */
+export const NO_MARKERS: CacheMarkers = {
+  members: [],
+  element: null,
+  behind: () => null,
+  atEnd: () => [],
+  atRetention: () => [],
+}
+
+/** True for a parameter, or its `type`, that is one of `values`. */
+export function isOneOf(...values: string[]): (node: JsonNode) => boolean {
+  return (node) =>
+    (node.type === 'string' && values.includes(node.value)) || values.includes(stringMember(node, 'type') ?? '')
+}
+
+export const FORCED_TOOL =
+  'A tool is forced here. Calls with another tool_choice do not read what is written with this one.'
+
+export const KEEP_TOOL_CHOICE =
+  'Leave tool_choice alone for all calls that share the prefix, and say in the last turn which tool is wanted.'
