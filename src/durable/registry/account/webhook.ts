@@ -17,7 +17,7 @@ const FORMER_SECRET_MS = DAY_MS
 export interface DeliveryAttempt {
   seq: number
   /** Number of this attempt, from 1. */
-  tries: number
+  attempt: number
   /** The same for every attempt, so that a receiver recognizes a message that comes twice. */
   id: string
   createdAt: number
@@ -110,7 +110,15 @@ export class Webhook {
       if (target === null) return []
       return this.#outbox
         .take(now)
-        .map(({ seq, tries, id, createdAt, count, stops }) => ({ seq, tries, id, createdAt, count, stops, target }))
+        .map(({ seq, tries, id, createdAt, count, stops }) => ({
+          seq,
+          attempt: tries,
+          id,
+          createdAt,
+          count,
+          stops,
+          target,
+        }))
     })
   }
 
