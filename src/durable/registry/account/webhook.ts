@@ -108,17 +108,15 @@ export class Webhook {
     return this.#store.transaction(() => {
       const target = this.target(now)
       if (target === null) return []
-      return this.#outbox
-        .take(now)
-        .map(({ seq, tries, id, createdAt, count, stops }) => ({
-          seq,
-          attempt: tries,
-          id,
-          createdAt,
-          count,
-          stops,
-          target,
-        }))
+      return this.#outbox.take(now).map(({ seq, tries, id, createdAt, count, stops }) => ({
+        seq,
+        attempt: tries,
+        id,
+        createdAt,
+        count,
+        stops,
+        target,
+      }))
     })
   }
 
