@@ -23,7 +23,6 @@ export function cardFor(id: string, field: string): Card {
 }
 
 /**
-/**
  * The card that serves a body. Callers often name a vendor that has two wire formats by the id of its card for Responses:
  * a body with `messages` and no `input` then goes to the vendor's card for Chat Completions.
  */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { nextTryAt, WAITS_MS } from '../../../../src/core/prefix/alert.ts'
+import { nextRetryAt, RETRY_WAITS_MS } from '../../../../src/core/prefix/alert.ts'
 import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Outbox } from '../../../../src/durable/registry/account/outbox.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
@@ -178,7 +178,7 @@ describe('a message', () => {
     queueOne()
     let at = NOON + 2 * MINUTE_MS
     const ids = new Set<string>()
-    for (let attempt = 1; attempt <= WAITS_MS.length + 1; attempt++) {
+    for (let attempt = 1; attempt <= RETRY_WAITS_MS.length + 1; attempt++) {
       evict()
       const delivery = take(at)
       ids.add(delivery.id)
@@ -186,9 +186,9 @@ describe('a message', () => {
       evict()
       fail(delivery, at)
       const next = store.outbox.nextAt()
-      if (attempt <= WAITS_MS.length) {
-        expect(next).toBeGreaterThanOrEqual(nextTryAt(attempt, at, 0) ?? 0)
-        expect(next).toBeLessThanOrEqual(nextTryAt(attempt, at, 1) ?? 0)
+      if (attempt <= RETRY_WAITS_MS.length) {
+        expect(next).toBeGreaterThanOrEqual(nextRetryAt(attempt, at, 0) ?? 0)
+        expect(next).toBeLessThanOrEqual(nextRetryAt(attempt, at, 1) ?? 0)
       } else expect(next).toBeNull()
       at = next ?? at
     }
@@ -209,7 +209,7 @@ describe('a message', () => {
 
   it('is given up too when no attempt reports its outcome', () => {
     queueOne()
-    for (let n = 0, at = NOON + HOUR_MS; n < WAITS_MS.length + 1; n++, at += HOUR_MS) take(at)
+    for (let n = 0, at = NOON + HOUR_MS; n < RETRY_WAITS_MS.length + 1; n++, at += HOUR_MS) take(at)
     expect(webhook.take(NOON + DAY_MS)).toEqual([])
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 1 })
   })
