@@ -208,7 +208,7 @@ export interface Conversation {
   model: string
   /** System messages in front; the last one is the user's, or a tool's. */
   messages: readonly ChatMessage[]
-  marks: Breakpoints
+  breakpoints: Breakpoints
   /** Said behind the last breakpoint, because it is another text each time; null: nothing. */
   aside: string | null
   maxOutputTokens: number

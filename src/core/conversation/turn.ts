@@ -56,7 +56,7 @@ export function asksForTools(reply: Reply, final: boolean): boolean {
 }
 
 /** The result that the model gave to the exit tool; null: it did not call the tool, or the result is empty. */
-export function finishedWith(reply: Reply): string | null {
+export function exitResult(reply: Reply): string | null {
   for (const call of reply.toolCalls) {
     if (call.name !== EXIT_TOOL) continue
     const { value } = readArguments(EXIT_PARAMETERS, call.arguments)
@@ -96,7 +96,7 @@ export function boundedResult(result: ToolResult, maxTokens: number): ToolResult
 /** What one call of a turn sends to the model: the messages, and their breakpoints. */
 export interface TurnView {
   messages: ChatMessage[]
-  marks: Breakpoints
+  breakpoints: Breakpoints
   /** Text after the last breakpoint, because it differs in each call; it is not stored. Null: none. */
   aside: string | null
   /** True: tools stay listed, and the model may not call one. */
@@ -109,7 +109,7 @@ export function turnViewOf(
 ): TurnView {
   const messages = window.messages()
   const aside = injectTime ? `Current time: ${new Date(now).toISOString()}` : null
-  return { messages, marks: breakpointsOf(messages, window.summaryCount), aside, noTools: final }
+  return { messages, breakpoints: breakpointsOf(messages, window.summaryCount), aside, noTools: final }
 }
 
 /**

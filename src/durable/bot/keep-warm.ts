@@ -91,7 +91,7 @@ function registrationOf(
 ): Registration | null {
   const body = turnRequest(card, {
     messages,
-    marks: breakpointsOf(messages, summaries),
+    breakpoints: breakpointsOf(messages, summaries),
     aside: null,
     model: config.model,
     maxOutputTokens: config.maxOutputTokens,

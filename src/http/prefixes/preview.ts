@@ -1,6 +1,6 @@
 import type { KeepWarm } from '../../core/planning/plan.ts'
 import { holdingOf } from '../../core/planning/break-even.ts'
-import { planned, play } from '../../core/simulation/replay.ts'
+import { planPolicy, replay } from '../../core/simulation/replay.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import type { Traffic } from '../../core/demand/traffic.ts'
@@ -34,7 +34,7 @@ export function previewJson(
   const lastAt = state.lastArrivalAt
   const own = retentionInForce(record, state)
   const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
-    const { probes, coldStarts, probesCost, rewritesCost } = play(traffic, planned(plan, holding))
+    const { probes, coldStarts, probesCost, rewritesCost } = replay(traffic, planPolicy(plan, holding))
     return {
       probes,
       cold_starts: coldStarts,

@@ -1,4 +1,4 @@
-import { alternative } from '../../core/planning/retention-choice.ts'
+import { cheaperAlternative } from '../../core/planning/retention-choice.ts'
 import { gapWords } from '../../core/planning/probe-policy.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
 import { dollars, readNanos } from '../../core/model/price.ts'
@@ -41,8 +41,8 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const tokens = state.measuredTokens ?? estimatedTokens
   const context = { keepWarm, facts, estimatedTokens, outputFloor, grainMs }
   const managed = managedCacheHolding(record, tokens, facts, now)
-  const other = alternative(state, context, now, managed === null ? [] : [managed])
-  if (other === null || (other.seen === 0 && other.nanos > CLEAR_SHARE * other.insteadOfNanos)) return []
+  const other = cheaperAlternative(state, context, now, managed === null ? [] : [managed])
+  if (other === null || (other.gapCount === 0 && other.nanos > CLEAR_SHARE * other.insteadOfNanos)) return []
   const by = gapWords(other)
   const [is, instead] = [dollars(other.insteadOfNanos), dollars(other.nanos)]
   if (other.name === managed?.name) {

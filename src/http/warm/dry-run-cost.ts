@@ -1,4 +1,4 @@
-import { cap } from '../../core/planning/break-even.ts'
+import { breakEvenCap } from '../../core/planning/break-even.ts'
 import { worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
@@ -95,7 +95,7 @@ function plannedProbes(state: PrefixState, context: PlanContext): number {
   if (!kind.sends || state.retention === null) return 0
   const { ttlMs } = state.retention
   const most = Math.floor((DAY_MS / (ttlMs - leadMs(ttlMs, grainMs))) * openShare(keepWarm.windows))
-  return Math.min(most, kind.stopsAtBreakEven ? (cap(state, context) ?? 0) : (probesAsked(plan) ?? most))
+  return Math.min(most, kind.stopsAtBreakEven ? (breakEvenCap(state, context) ?? 0) : (probesAsked(plan) ?? most))
 }
 
 /** Share of a week that lies in a window, 0 to 1. Each window counts in its own local time. */

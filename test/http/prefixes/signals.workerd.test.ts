@@ -118,7 +118,7 @@ describe('DELETE /prefixes/{id}/announce', () => {
     const none = prefixAnswer.parse((await gone(id)).json)
     expect([none.announcements, none.plan.next_probe_at]).toEqual([[], null])
     const history = await get(`/prefixes/${id}/history`)
-    expect(history.text).toContain(`expects no requests any more: those that were announced for ${first}`)
+    expect(history.text).toContain(`no longer expects the requests that were announced for ${first}`)
     for (const query of ['', `?at=${second}`]) expect((await gone(id, query)).status).toBe(404)
   })
 

@@ -7,13 +7,13 @@ import { retentionAdvice } from '../../../src/http/present/retention-advice.ts'
 import type { Retained } from '../../../src/http/present/retention-advice.ts'
 import { factsOf } from '../../../src/runtime/facts.ts'
 import { NOON } from '../../support/sample.ts'
-import { learnArrival } from '../../../src/core/demand/idle-gaps.ts'
+import { gapsAfterArrival } from '../../../src/core/demand/idle-gaps.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 function prefixOf(provider: string, model: string, lengthMs: number, change: Partial<PrefixState> = {}): Retained {
   const offer = factsOf(provider, model, NOON).retentions[0]!
   let gaps: readonly number[] = []
-  for (let gap = 0; gap < 30; gap++) gaps = learnArrival(gaps, NOON + gap * lengthMs, NOON + (gap + 1) * lengthMs)
+  for (let gap = 0; gap < 30; gap++) gaps = gapsAfterArrival(gaps, NOON + gap * lengthMs, NOON + (gap + 1) * lengthMs)
   const state = { ...newState(NOON, '2026-11-16', learnedRetention(offer)), measuredTokens: 20_000, gaps, ...change }
   const record = {
     provider,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { spend, worstNanosAt } from '../../../src/core/planning/budget.ts'
+import { sendWithinBudget, worstNanosAt } from '../../../src/core/planning/budget.ts'
 import type { KeepWarm, PlanContext } from '../../../src/core/planning/plan.ts'
 import { readNanos } from '../../../src/core/model/price.ts'
 import { learnedRetention } from '../../../src/core/cache/retention.ts'
@@ -33,7 +33,7 @@ it('a dry run counts the probes that the daily budget lets through', () => {
   const probe = readNanos(TOKENS, 0, facts.price!)
   let state = { ...fresh, measuredTokens: TOKENS }
   let sent = 0
-  while (spend(state, context, NOW, 'keep', '').do === 'send') {
+  while (sendWithinBudget(state, context, NOW, 'keep', '').do === 'send') {
     sent++
     state = { ...state, spentNanos: state.spentNanos + probe }
   }

@@ -1,4 +1,4 @@
-import { nextTryAt } from '../../../core/prefix/alert.ts'
+import { nextRetryAt } from '../../../core/prefix/alert.ts'
 import type { OutboxRow, OutboxStore } from '../tables/outbox.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
@@ -16,7 +16,7 @@ const ATTEMPT_GRAINS = 30
 /** How an attempt to deliver a message ended. */
 export interface DeliveryOutcome {
   seq: number
-  tries: number
+  attempt: number
   /** Why it failed. Null: it was delivered. */
   why: string | null
   /** No further attempt is made: the endpoint answered that it is gone. */
@@ -40,7 +40,7 @@ export class Outbox {
     for (const due of this.#store.due(now)) {
       // An attempt whose outcome was never reported counts as failed.
       const row = due.leasedUntil === null ? due : { ...due, failures: due.failures + 1, leasedUntil: null }
-      if (row.failures > 0 && nextTryAt(row.failures, now, 0) === null) {
+      if (row.failures > 0 && nextRetryAt(row.failures, now, 0) === null) {
         this.#store.save({ ...row, wakeAt: null })
         continue
       }
@@ -58,15 +58,15 @@ export class Outbox {
   }
 
   /** Stores the outcome of an attempt. False: that attempt is not in flight, and nothing changes. */
-  settle({ seq, tries, why, final }: DeliveryOutcome, now: number): boolean {
+  settle({ seq, attempt, why, final }: DeliveryOutcome, now: number): boolean {
     const row = this.#store.load(seq)
-    if (row === null || row.tries !== tries || row.leasedUntil === null) return false
+    if (row === null || row.tries !== attempt || row.leasedUntil === null) return false
     if (why === null) {
       this.#store.delete(seq)
       return true
     }
     const failures = row.failures + 1
-    const wakeAt = final ? null : nextTryAt(failures, now, spread(seq, tries))
+    const wakeAt = final ? null : nextRetryAt(failures, now, spread(seq, attempt))
     this.#store.save({ ...row, failures, wakeAt, leasedUntil: null })
     this.age(now)
     return true

@@ -1,6 +1,6 @@
 import { Failure } from '../../../contract/failure.ts'
-import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../../../core/prefix/announcement.ts'
-import { belief, elsewhere } from '../../../core/cache/belief.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS, applyWithdrawal } from '../../../core/prefix/announcement.ts'
+import { belief, unreachable } from '../../../core/cache/belief.ts'
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 import { applyFactsChanged } from '../../../core/events/facts-changed.ts'
@@ -55,7 +55,7 @@ export class Registrar {
         if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
           throw new Failure(
             'unsupported',
-            `this account already holds ${PREFIXES_PER_REGISTRY} prefixes, the most that one registry takes; delete some first`,
+            `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`,
           )
         }
         const record: PrefixRecord = {
@@ -142,7 +142,7 @@ export class Registrar {
       this.#scheduler.tell(this.keyOf(id), now, (state) => {
         const change = applyAnnouncement(state, announcement, now)
         if (change !== null) return change
-        const why = `this prefix already holds ${MOST_ANNOUNCEMENTS} announcements that are still to come, the most that it may`
+        const why = `this prefix already has ${MOST_ANNOUNCEMENTS} announcements of coming traffic, the most that it can have`
         throw new Failure('conflict', why)
       }),
     )
@@ -152,7 +152,7 @@ export class Registrar {
   withdraw(id: string, at: number | null, now: number): void {
     this.#store.transaction(() =>
       this.#scheduler.tell(this.keyOf(id), now, (state) => {
-        const change = withdrawn(state, at, now)
+        const change = applyWithdrawal(state, at, now)
         if (change !== null) return change
         const what = at === null ? 'nothing is announced for this prefix' : 'nothing is announced for that instant'
         throw new Failure('not_found', what)
@@ -225,7 +225,7 @@ export class Registrar {
   /** The registered body, compressed. */
   body(id: string): Uint8Array {
     const body = this.#store.prefixes.body(this.keyOf(id))
-    if (body === null) throw new Failure('not_found', 'the body of this prefix is gone')
+    if (body === null) throw new Failure('not_found', 'the body of this prefix does not exist any more')
     return body
   }
 
@@ -276,7 +276,7 @@ export class Registrar {
     if (state === null) throw new Failure('not_found', 'there is no such prefix')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
-    const believed = this.#scheduler.hasMoved(record) ? elsewhere(MOVED) : belief(state, now, expiringMs)
+    const believed = this.#scheduler.hasMoved(record) ? unreachable(MOVED) : belief(state, now, expiringMs)
     return { record, state, belief: believed, now, inFlight: this.#scheduler.inFlight(k) !== null }
   }
 

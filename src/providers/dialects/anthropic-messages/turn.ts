@@ -13,10 +13,10 @@ const KIND = 'anthropic-messages'
 export const messagesTurns: TurnFormat = { request, reply, delta, endsAtResults: true }
 
 function request(conversation: Conversation): ProbeRequest {
-  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
+  const { model, messages, breakpoints, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
   const ttl = cache === null || cache.retention === '5m' ? {} : { ttl: cache.retention }
   const mark = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
-  const head = marks.head ? mark : {}
+  const head = breakpoints.head ? mark : {}
   const system = systemOf(messages)
   const listed = tools.map(({ name, description, parameters }, index) => ({
     name,

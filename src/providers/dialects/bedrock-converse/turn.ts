@@ -18,11 +18,11 @@ export const converseTurns: TurnFormat = { request, reply, delta: () => '', ends
 const NO_TOOLS = 'Answer now, without calling a tool.'
 
 function request(conversation: Conversation): ProbeRequest {
-  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools } = conversation
+  const { model, messages, breakpoints, aside, maxOutputTokens, cache, tools, noTools } = conversation
   const pointed = cache !== null && (cache.retention === '5m' || cache.retention === '1h')
   const ttl = cache?.retention === '1h' ? { ttl: '1h' } : {}
   const point: Block[] = pointed ? [{ cachePoint: { type: 'default', ...ttl } }] : []
-  const head = marks.head ? point : []
+  const head = breakpoints.head ? point : []
   const system = systemOf(messages)
   const listed: Block[] = tools.map(({ name, description, parameters }) => ({
     toolSpec: { name, description, inputSchema: { json: parameters } },

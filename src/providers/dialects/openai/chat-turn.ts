@@ -30,7 +30,7 @@ function markOf({ cache, model }: Conversation, wire: Wire): Record<string, unkn
 }
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
-  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
+  const { model, messages, breakpoints, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
   const mark = markOf(conversation, wire)
   const written = (text: string, marked: boolean): unknown =>
     mark === null ? text : [{ type: 'text', text, ...(marked ? mark : {}) }]
@@ -59,7 +59,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
           })),
         }),
     ...(tools.length > 0 && noTools ? { tool_choice: 'none' } : {}),
-    messages: system === '' ? said : [{ role: 'system', content: written(system, marks.head) }, ...said],
+    messages: system === '' ? said : [{ role: 'system', content: written(system, breakpoints.head) }, ...said],
     [wire.cap]: maxOutputTokens,
     ...(stream ? { stream, stream_options: { include_usage: true } } : {}),
   }

@@ -16,7 +16,7 @@ export function responsesTurns(wire: Wire): TurnFormat {
 }
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
-  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
+  const { model, messages, breakpoints, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
   const points = cache !== null && wire.controls === 'all' && hasBreakpoints(cache.retention)
   const mark = points ? { [MARKER]: { mode: 'explicit' } } : {}
   const system = systemOf(messages)
@@ -29,7 +29,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
     if (last['role'] === 'user' && Array.isArray(last['content'])) last['content'].push(aloud)
     else input.push({ role: 'user', content: [aloud] })
   }
-  const content = [{ type: 'input_text', text: system, ...(marks.head ? mark : {}) }]
+  const content = [{ type: 'input_text', text: system, ...(breakpoints.head ? mark : {}) }]
   const body = {
     model,
     // Explicit alone: what stands behind the last breakpoint is never read again, and is not to be paid as a write.

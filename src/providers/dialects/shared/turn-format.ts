@@ -10,11 +10,19 @@ export function systemOf(messages: readonly ChatMessage[]): string {
 export type Said = Exclude<ChatMessage, { role: 'system' }>
 
 /** All but the system, each with its mark; `many`: the provider takes as many as there are. */
-export function saidOf({ messages, marks, cache }: Conversation, many = false): { message: Said; marked: boolean }[] {
+export function saidOf(
+  { messages, breakpoints, cache }: Conversation,
+  many = false,
+): { message: Said; marked: boolean }[] {
   return messages.flatMap((message, index) =>
     message.role === 'system'
       ? []
-      : [{ message, marked: cache !== null && (marks.at.has(index) || (many && marks.more.has(index))) }],
+      : [
+          {
+            message,
+            marked: cache !== null && (breakpoints.at.has(index) || (many && breakpoints.olderSummaries.has(index))),
+          },
+        ],
   )
 }
 
