@@ -32,7 +32,7 @@ describe('one call for many', () => {
     const hangUp = new AbortController()
     const first = post('/warm', body, { signal: hangUp.signal }).catch((error: unknown) => error)
     await expect.poll(() => received(world.lab).length).toBe(1)
-    // The label says that the Registry has taken the second call.
+    // The label shows that the Registry has the second call.
     const name = `second-${crypto.randomUUID()}`
     const second = post('/warm', { ...body, name })
     await expect.poll(async () => pick(await get(`/prefixes?name=${name}`), 'data')).toHaveLength(1)
@@ -53,7 +53,7 @@ describe('a caller who waits for another caller’s call', () => {
     const name = `second-${crypto.randomUUID()}`
     const second = post('/warm', { ...body, name })
     await expect.poll(async () => pick(await get(`/prefixes?name=${name}`), 'data')).toHaveLength(1)
-    // An eviction would wait for the waiting caller. An object that aborts cuts the wait off, as one that is moved does.
+    // An eviction waits for the waiting caller. An abort cuts the wait off, as a deployment does.
     const registry = bindings.REGISTRY.getByName('dev')
     await expect(runInDurableObject(registry, (_, state) => state.abort('restarted'))).rejects.toThrow('restarted')
     provider.release()
