@@ -118,11 +118,8 @@ export class Player {
 
   /** Asks without writing anything down: what may be asked any number of times. */
   async quiet(method: string, path: string, body?: unknown, asked: Asked = {}): Promise<Answer> {
-    const t0 = performance.now() // DEBUG
     const answer = await this.#fetch(method, path, body, asked)
     const text = await answer.text()
-    if (performance.now() - t0 > 400)
-      console.log('DEBUG slow', this.account, method, path, JSON.stringify(body)?.slice(0, 300), performance.now() - t0)
     const isJson = answer.headers.get('content-type')?.includes('json') === true && text !== ''
     const json = isJson ? (JSON.parse(text) as Record<string, unknown>) : {}
     return { status: answer.status, headers: answer.headers, text, json }
@@ -130,13 +127,16 @@ export class Player {
 
   /** Asks again and again, without writing it down, until the answer is as wished. */
   async until(path: string, holds: (json: Record<string, unknown>) => boolean): Promise<void> {
-    await vi.waitFor(
-      async () => {
-        const { json, text } = await this.quiet('GET', path)
-        if (!holds(json)) throw new Error(`${path} is not yet as it should be: ${text.slice(0, 500)}`)
-      },
-      { timeout: 30_000, interval: 10 },
-    )
+    const tries = 3_000
+    let last = ''
+    for (let n = 0; n < tries; n += 1) {
+      const { json, text } = await this.quiet('GET', path)
+      if (holds(json)) return
+      last = text
+      // `vi.waitFor` would move the clock that stands still.
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    throw new Error(`${path} never was as it should be: ${last.slice(0, 500)}`)
   }
 
   /** Opens a stream of server-sent events, which is written down when it is closed. */
@@ -190,16 +190,11 @@ export class Player {
 
   /** Runs the alarm of a bot, which takes its turns; the machine's clock never gets there. */
   async turns(bot: string): Promise<void> {
-    const t0 = performance.now() // DEBUG
-    try {
-      const stub = env.BOT.getByName(`${this.account}/${bot}`)
-      for (;;) {
-        const at = await runInDurableObject(stub as never, (_: unknown, state) => state.storage.getAlarm())
-        if (at === null || at > Date.now()) return
-        await runDurableObjectAlarm(stub as never)
-      }
-    } finally {
-      console.log('DEBUG turns', this.account, performance.now() - t0)
+    const stub = env.BOT.getByName(`${this.account}/${bot}`)
+    for (;;) {
+      const at = await runInDurableObject(stub as never, (_: unknown, state) => state.storage.getAlarm())
+      if (at === null || at > Date.now()) return
+      await runDurableObjectAlarm(stub as never)
     }
   }
 
@@ -235,7 +230,7 @@ export class Player {
       `## ${this.#rows.length + 1}. ${method} ${path}`,
       ...(asked.key === undefined ? [] : [`   key: ${asked.key === ADMIN ? 'administrator' : asked.key}`]),
       ...Object.entries(asked.headers ?? {}).map(([name, value]) => `   ${name}: ${value}`),
-      ...(body === undefined ? [] : [`   ${shortened(body)}`]),
+      ...(body === undefined ? [] : [`   ${shortened(sentText(body), this.#normaliser)}`]),
     ]
     const shown = this.#normaliser.text([...sent, '', String(status), ...unusual(headers)].join('\n'))
     const normal = this.#normaliser.text(text)
@@ -249,12 +244,17 @@ function unusual(headers: Headers): string[] {
   return [...absent, ...others.map(([name, value]) => `${name}: ${value}`)].sort()
 }
 
-const LONGEST = 300
+const LONGEST = 2_000
+const MANY = 1_000_000
 
-function shortened(body: unknown): string {
+function sentText(body: unknown): string {
   if (body instanceof Uint8Array) return `(${body.length} bytes)`
-  const text = typeof body === 'string' ? body : JSON.stringify(body)
-  return text.length <= LONGEST * 10 ? text : `${text.slice(0, LONGEST)}… (${text.length} characters)`
+  return typeof body === 'string' ? body : JSON.stringify(body)
+}
+
+function shortened(text: string, normaliser: Normaliser): string {
+  const shown = text.length > MANY ? text : normaliser.text(text)
+  return shown.length <= LONGEST ? shown : `${shown.slice(0, LONGEST)}… (${text.length} characters)`
 }
 
 /** How the pieces of an answer are cut is the network's business: pieces that follow each other become one. */

@@ -60,6 +60,7 @@ export async function forms(player: Player): Promise<void> {
     await player.post('/render', body)
     await player.post('/warm', { ...body, dry_run: true })
     await player.post('/warm', body)
+    await player.post('/warm', { ...body, messages: undefined, system: prompt(`alone for ${id}`) })
     await player.post('/warm', { ...neutral(id, 'of-nobody'), name: `${id} of nobody` })
   }
 }
@@ -165,7 +166,7 @@ export async function failures(player: Player): Promise<void> {
     { kind: 'overloaded' },
     { kind: 'server_error' },
     { kind: 'geo_refusal' },
-    { kind: 'timeout', delay_ms: 1 },
+    { kind: 'html', status: 504 },
     { kind: 'malformed' },
     { kind: 'truncated' },
     { kind: 'html' },
@@ -175,14 +176,14 @@ export async function failures(player: Player): Promise<void> {
   ] as const
   const forms = [
     (tag: string) => warmOf(tag),
-    (tag: string) => ({ ...neutral('openai', 'gpt-5.6-sol'), system: prompt(tag) }),
-    (tag: string) => ({ ...neutral('openai-chat', 'gpt-5.6-sol'), system: prompt(tag) }),
-    (tag: string) => ({ ...neutral('gemini', 'gemini-3.8-flash'), system: prompt(tag, 250) }),
+    (tag: string) => ({ provider: 'openai', model: 'gpt-5.6-sol', system: prompt(tag), ...OFF }),
+    (tag: string) => ({ provider: 'openai-chat', model: 'gpt-5.6-sol', system: prompt(tag), ...OFF }),
+    (tag: string) => ({ provider: 'gemini', model: 'gemini-3.8-flash', system: prompt(tag, 250), ...OFF }),
   ]
   for (const form of forms)
     for (const fault of kinds) {
       player.lab.faults.add({ ...fault, times: 3 })
-      await player.post('/warm', form(`fault ${fault.kind}`))
+      await player.post('/warm', form(`fault ${JSON.stringify(fault)}`))
       player.lab.faults.clear()
       player.later(3_600_000)
     }
