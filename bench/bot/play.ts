@@ -113,8 +113,8 @@ export async function play(
     const { path, body } = turnRequest(card, {
       model,
       messages: sight.messages,
-      marks: sight.marks,
-      aside: sight.aside,
+      breakpoints: sight.breakpoints,
+      volatileText: sight.volatileText,
       maxOutputTokens: 4_096,
       cache: provider === 'anthropic' || rules.asksCache ? { retention, key: KEY } : null,
       tools: final && rules.lastCall === 'drops_tools' ? [] : tools,
@@ -149,7 +149,7 @@ export async function play(
       const { messages, orphans } = withoutOrphans(sight.messages)
       played.orphans += orphans
       const timed = injects ? messages.map((one) => inFront(one, now)) : messages
-      return { ...sight, messages: timed, marks: marksBy(rules, timed, sight.marks) }
+      return { ...sight, messages: timed, breakpoints: marksBy(rules, timed, sight.breakpoints) }
     }
     const ask = async (calls: number, round: readonly ChatMessage[] = []): Promise<void> => {
       const isLast = calls >= rules.maxIterations
@@ -167,7 +167,7 @@ export async function play(
     if (older.length > 0) {
       const messages = [...window.head(), ...older]
       await send(
-        summaryViewOf({ ...shown([], false), messages, marks: marksBy(rules, messages, NO_MARKS) }, older),
+        summaryViewOf({ ...shown([], false), messages, breakpoints: marksBy(rules, messages, NO_MARKS) }, older),
         false,
       )
       window.compact(`${SUMMARY}${turn}`)

@@ -41,7 +41,7 @@ export const anthropic: Card = {
   headers: { 'anthropic-version': '2023-06-01' },
   callerHeaders: ['anthropic-beta', 'anthropic-version'],
   dialect: anthropicMessages,
-  marksRenewed: true,
+  renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
   models: [
     row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }),

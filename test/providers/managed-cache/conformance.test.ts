@@ -44,22 +44,22 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
     expect(made).toMatchObject({ model: MODEL, displayName: MARK })
     expect(made.tokens).toBeGreaterThan(1_000)
     expect(dialect.read(textOf(await ask(dialect.get(made.name))))).toEqual(made)
-    expect(dialect.readList(textOf(await ask(dialect.list(null)))).handles).toEqual([made])
+    expect(dialect.readList(textOf(await ask(dialect.list(null)))).caches).toEqual([made])
     const renewed = dialect.read(textOf(await ask(dialect.renew(made.name, 2 * HOUR_MS))))
     expect(renewed.expiresAt - made.expiresAt).toBeGreaterThan(HOUR_MS - 1_000)
     expect(renewed.name).toBe(made.name)
     expect((await ask(dialect.remove(made.name))).kind).toBe('answered')
     for (const request of [dialect.get(made.name), dialect.renew(made.name, HOUR_MS), dialect.remove(made.name)])
       expect((await ask(request)).kind).toBe('gone')
-    expect(dialect.readList(textOf(await ask(dialect.list(null)))).handles).toEqual([])
+    expect(dialect.readList(textOf(await ask(dialect.list(null)))).caches).toEqual([])
   })
 
   it('reads a list of more than one page to its end', async () => {
     for (let n = 0; n < 101; n++) await ask(create(TEXT, `${MARK}${n}`))
     const first = dialect.readList(textOf(await ask(dialect.list(null))))
-    expect(first.handles).toHaveLength(100)
+    expect(first.caches).toHaveLength(100)
     const second = dialect.readList(textOf(await ask(dialect.list(first.nextPageToken))))
-    expect([second.handles.length, second.nextPageToken]).toEqual([1, null])
+    expect([second.caches.length, second.nextPageToken]).toEqual([1, null])
   })
 
   it('says in the provider’s number that contents are too small', async () => {

@@ -90,9 +90,9 @@ describe('answers about handles', () => {
   })
 
   it('a list that is empty leaves everything out', () => {
-    expect(geminiManagedCaches.readList('{}')).toEqual({ handles: [], nextPageToken: null })
+    expect(geminiManagedCaches.readList('{}')).toEqual({ caches: [], nextPageToken: null })
     const page = geminiManagedCaches.readList(JSON.stringify({ cachedContents: [resource], nextPageToken: 'a b' }))
-    expect([page.handles.length, page.nextPageToken]).toEqual([1, 'a b'])
+    expect([page.caches.length, page.nextPageToken]).toEqual([1, 'a b'])
     expect(geminiManagedCaches.list('a b').path).toContain('pageToken=a%20b')
   })
 

@@ -66,8 +66,8 @@ describe('answers', () => {
   it('are read with the whole name and the plain model', () => {
     const seen = vertexManagedCaches.read(JSON.stringify(resource))
     expect(seen).toMatchObject({ name: NAME, model: 'gemini-2.5-pro', tokens: 4_242, displayName: 'mark' })
-    const { handles } = vertexManagedCaches.readList(JSON.stringify({ cachedContents: [resource] }))
-    expect(handles).toEqual([seen])
+    const { caches } = vertexManagedCaches.readList(JSON.stringify({ cachedContents: [resource] }))
+    expect(caches).toEqual([seen])
     expect(() => vertexManagedCaches.read(JSON.stringify({ ...resource, name: 'cachedContents/a' }))).toThrow(
       'cannot be read',
     )

@@ -6,7 +6,7 @@ import type { JsonMember, JsonNode, JsonObject } from '../../../core/prompt/json
 import { elementAt } from '../shared/body.ts'
 import type { Body, LastElement } from '../shared/body.ts'
 import { droppedMarker, markersOver, unmarkable } from '../shared/strategy.ts'
-import type { InnerPoint } from '../shared/strategy.ts'
+import type { EarlierBreakpoint } from '../shared/strategy.ts'
 import type { Wire } from '../../wire.ts'
 import { MARKER as CONTROL, markerText } from '../anthropic-messages/markers.ts'
 import { isExplicitMode } from './cache-controls.ts'
@@ -16,39 +16,39 @@ import type { Advice } from '../../../core/model/advice.ts'
 import type { CacheRequest, NativeRequest } from '../../dialect.ts'
 
 /**
- * How the end of a prefix is marked in a request of OpenAI's shape. OpenAI's own models have breakpoints; a router that passes
- * requests on to models of Anthropic's takes their markers, on tools too, where they stand in front of everything else.
+ * A kind of marker in requests of OpenAI's formats. OpenAI's own models have breakpoints. A router that passes requests on to Anthropic's
+ * models takes their markers, also on tools, which are rendered first.
  */
 export interface Marking {
   name: string
-  /** The most that a request may write at. */
+  /** The most markers in a request. */
   most: number
   text: (retention: string) => string
-  /** True for markers that carry the lifetime themselves, one for all of a probe. */
+  /** True: markers state the lifetime, the same for all of a probe. */
   isControl: boolean
 }
 
-/** True for models that cache only where a `cache_control` stands. */
+/** True for models that cache only at a `cache_control`. */
 export function isMarkedModel({ markedModels }: Pick<Wire, 'markedModels'>, model: string): boolean {
   return markedModels.some((pattern) =>
     pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : model === pattern,
   )
 }
 
-/** How probes of this model at this retention are marked; null: nothing is set, markers of the body's own stay as they are. */
+/** The marker that probes set, by model and retention. Null: probes set none, and the body's own markers stay as they are. */
 export function markingOf(root: JsonObject, model: string, retention: string, wire: Wire): Marking | null {
   if (isMarkedModel(wire, model)) return { name: CONTROL, most: 4, text: markerText, isControl: true }
   if (wire.controls !== 'all' || !hasBreakpoints(retention)) return null
-  // Four writes a request, of which the implicit mode takes one for itself. Source: developers.openai.com prompt caching guide,
+  // Four writes a request, of which the implicit mode uses one. Source: developers.openai.com prompt caching guide,
   // checked 2026-11-21.
   const most = isExplicitMode(root) ? 4 : 3
   return { name: MARKER, most, text: () => MARKER_TEXT, isControl: false }
 }
 
-/** Whether a marker may stand there, and why not. */
+/** Why the element can have no marker; null: it can. */
 function whyNot({ node, path, turn }: LastElement, marking: Marking, shape: OpenaiShape): string | null {
   if (marking.isControl) {
-    // Only text takes one, and tools. Source: openrouter.ai prompt caching guide, checked 2026-11-21.
+    // Only text and tools take one. Source: openrouter.ai prompt caching guide, checked 2026-11-21.
     const text = node.type === 'string' ? node.value : stringMember(node, 'text')
     if (turn === null ? path.startsWith('tools[') : text !== undefined && text !== '') return null
     return `The prefix ends in ${path}, which can carry no ${marking.name}; end it at a tool or at a part that is text.`
@@ -71,17 +71,17 @@ function setMarker(body: Body, { node }: LastElement, marking: Marking, retentio
   return [replaceNode(node, textBlock(body.text.slice(node.start, node.end), shape, { name: marking.name, text }))]
 }
 
-/** Marks the breakpoints inside a stored body that were asked for. Those that the body marks itself are fine as they are. */
-export function innerMarks(
+/** Marks the requested breakpoints in front of the end of a stored body. Those that the body marks itself stay as they are. */
+export function earlierMarkers(
   body: Body,
-  inner: readonly InnerPoint[],
+  earlier: readonly EarlierBreakpoint[],
   marking: Marking | null,
   shape: OpenaiShape,
   cache: CacheRequest | undefined,
 ): { edits: Edit[]; advice: Advice[] } {
   const edits: Edit[] = []
   const advice: Advice[] = []
-  for (const point of inner) {
+  for (const point of earlier) {
     const element = elementAt(body.root, point.cut, shape.turns)
     if (element !== null && isMarked(element.node, shape)) continue
     if (element === null || marking === null || !canMark(element, marking, shape)) {
@@ -91,12 +91,12 @@ export function innerMarks(
   return { edits, advice }
 }
 
-/** True where a marker of any kind that the provider takes stands. */
+/** True: the element has a marker of a kind that the provider takes. */
 export function isMarked(node: JsonNode, { wire }: OpenaiShape): boolean {
   return wire.markers.some((name) => member(node, name)?.type === 'object')
 }
 
-/** Every element that carries a marker, in the order of the prompt. */
+/** Elements with a marker, in the order of the prompt. */
 export function markedElements(root: JsonObject, shape: OpenaiShape): JsonObject[] {
   const parts = items(member(root, shape.turns.list)).flatMap((turn) => items(member(turn, shape.turns.parts)))
   return [...items(member(root, 'tools')), ...parts].filter(
@@ -104,7 +104,7 @@ export function markedElements(root: JsonObject, shape: OpenaiShape): JsonObject
   )
 }
 
-/** Edits that mark the end of the prefix, unless it is, and that make the markers of a probe fit its retention. */
+/** Edits that mark the end of the prefix, where it has no marker, and set the markers of a probe to its retention. */
 export function markEnd(
   body: Body,
   last: LastElement,
@@ -112,7 +112,7 @@ export function markEnd(
   retention: string,
   shape: OpenaiShape,
 ): Edit[] {
-  if (marking.isControl) return markEndAndLevel(body, last, marking, retention, shape)
+  if (marking.isControl) return markEndAndAlign(body, last, marking, retention, shape)
   const marker = member(last.node, marking.name)
   if (marker?.type === 'object') {
     const present = stringMember(marker, 'ttl')
@@ -123,8 +123,9 @@ export function markEnd(
   return setMarker(body, last, marking, retention, shape)
 }
 
-/** A longer lifetime behind a shorter one is refused, so that all of a probe carry one; the first go where there are too many. */
-function markEndAndLevel(
+/** All markers of a probe have one lifetime: the provider refuses a longer one behind a shorter one. The first ones are removed where
+ * there are too many. */
+function markEndAndAlign(
   body: Body,
   last: LastElement,
   marking: Marking,
@@ -148,24 +149,31 @@ function markEndAndLevel(
   return edits
 }
 
-/** The members of tools that mark them. */
+/** Markers on tools, as members. */
 export function toolMarkers(root: JsonObject): JsonMember[] {
   return items(member(root, 'tools')).flatMap((tool) =>
     tool.type === 'object' ? tool.members.filter(({ key }) => key === CONTROL) : [],
   )
 }
 
-/** The lifetimes that the markers of a stored body ask for, in the order of the prompt. */
+/** Lifetimes of the markers in a stored body, in the order of the prompt. */
 export function markedRetentions(root: JsonObject, shape: OpenaiShape): string[] {
   return markedElements(root, shape).map((owner) => stringMember(member(owner, CONTROL), 'ttl') ?? '5m')
 }
 
-/** What a body with too many markers must give up for the one at the end of the prefix. */
-export function droppedMarks({ cache }: NativeRequest, stored: Body, last: LastElement, shape: OpenaiShape): Advice[] {
+/** Advice for a body with too many markers: the first ones make room for the one at the end of the prefix. */
+export function droppedMarkerAdvice(
+  { cache }: NativeRequest,
+  stored: Body,
+  last: LastElement,
+  shape: OpenaiShape,
+): Advice[] {
   return droppedMarker(cache, markedElements(stored.root, shape).length, isMarked(last.node, shape), 4)
 }
 
-/** Whether real requests to a model that needs markers can read the entry, and how they could. */
+/**
+ * Advice about the end of the prefix, for models that need markers: whether real requests read the entry, and the change that makes them.
+ */
 export function controlAdvice(last: LastElement, marking: Marking, retention: string, shape: OpenaiShape): Advice[] {
   const { node, path } = last
   if (isMarked(node, shape)) return []
