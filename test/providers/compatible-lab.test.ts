@@ -10,7 +10,7 @@ const shaped = cards.filter((card) => card.dialect === chatCompletions && card.r
 const RULES = tokens(9000, 'rules')
 
 describe.each(shaped.map((card) => [card.id, card] as const))('%s', (_, card) => {
-  test('the second probe reads what the first wrote, and so does the real request', async () => {
+  test('the second probe and the real request read what the first probe wrote', async () => {
     const { lab } = caller()
     const door = createTransport({ fetch: async (url, init) => lab.fetch(new Request(url, init)) })
     const dialect = dialectOf(card)

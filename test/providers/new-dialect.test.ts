@@ -82,7 +82,7 @@ const card: Card = {
   models: [],
 }
 
-it('a new dialect answers for its card everywhere, without another line of code', async () => {
+it('a new dialect needs no code outside of its definition', async () => {
   const text = '{"lines": ["one", "two"]}'
   const dialect = dialectOf(card)
   expect(wireOf(card)).toMatchObject({ version: '/v2', cap: 'max_tokens' })

@@ -39,7 +39,7 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
   const create = (text = TEXT, mark = MARK): ManagedCacheRequest =>
     dialect.create(dialect.prepare(text, MODEL), mark, HOUR_MS, access.baseUrl)
 
-  it('makes, gets, lists, renews and deletes a handle', async () => {
+  it('creates, gets, lists, renews and deletes a cache', async () => {
     const made = dialect.read(textOf(await ask(create())))
     expect(made).toMatchObject({ model: MODEL, displayName: MARK })
     expect(made.tokens).toBeGreaterThan(1_000)
@@ -62,7 +62,7 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
     expect([second.caches.length, second.nextPageToken]).toEqual([1, null])
   })
 
-  it('says in the provider’s number that contents are too small', async () => {
+  it('names the provider’s minimum for contents that are too small', async () => {
     const small = '{"contents":[{"role":"user","parts":[{"text":"Lamps."}]}]}'
     expect(await ask(create(small))).toMatchObject({
       kind: 'failed',
@@ -72,7 +72,7 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
     })
   })
 
-  it('takes a refused key for a refused key, and no handle for gone', async () => {
+  it('reads a refused key as one, and no cache as gone', async () => {
     expect(await ask(dialect.list(null), 'bad-key')).toMatchObject({
       kind: 'failed',
       permanent: true,

@@ -24,8 +24,8 @@ const claude = (role: string, more: object = {}) => ({
   ...more,
 })
 
-describe('the head that a crew shares', () => {
-  it('is the whole blocks that all begin with, tools included, and nothing of what differs', () => {
+describe('the common prefix of a crew', () => {
+  it('consists of the equal first blocks, including tools', () => {
     const [group, ...others] = groupCrew(agentsOf('anthropic', [claude('writer'), claude('editor')]))
     expect(others).toEqual([])
     const head = JSON.parse(group?.common?.prefix.text ?? '') as Record<string, unknown>
@@ -35,20 +35,20 @@ describe('the head that a crew shares', () => {
     expect(group).toMatchObject({ members: [0, 1], head: { prefix: { breakpoint: { path: 'system[0]' } } } })
   })
 
-  it('is none where only characters are shared: a cut inside of a block is an entry that nobody reads', () => {
+  it('does not exist where only a part of a block is equal', () => {
     const one = (role: string) => claude('', { system: `${RULES} You are the ${role}.` })
     const [group] = groupCrew(agentsOf('anthropic', [one('writer'), one('editor')]))
     expect(group).toMatchObject({ members: [0, 1], head: null, why: expect.stringContaining('at least 512 tokens') })
   })
 
-  it('is none where the tools differ, because they come first', () => {
+  it('does not exist where the tools differ, because they come first', () => {
     const tools = { tools: [tool('paint'), tool('search')] }
     expect(groupCrew(agentsOf('anthropic', [claude('a'), claude('b', tools)])).map(({ common }) => common)).toEqual([
       null,
     ])
   })
 
-  it('takes its minimum from the model, in tokens, which a caller may raise and not lower', () => {
+  it("has the model's minimum of tokens, which a caller may raise and not lower", () => {
     const short = (role: string) => claude(role, { system: [text('Be kind. '.repeat(300)), text(RULES + role)] })
     const at = (model: string, least?: number) => {
       const bodies = ['a', 'b'].map((role) => ({ ...short(role), model }))
@@ -103,7 +103,7 @@ describe('the head that a crew shares', () => {
     ])
   })
 
-  it('is found although one agent has nothing in common with the others', () => {
+  it('is found although one agent shares nothing with the others', () => {
     const stranger = claude('x', { system: 'Something else entirely. '.repeat(300), tools: [] })
     const groups = groupCrew(agentsOf('anthropic', [claude('a'), stranger, claude('b'), claude('c')]))
     expect(groups.map(({ members, common }) => [members, common !== null])).toEqual([
@@ -112,7 +112,7 @@ describe('the head that a crew shares', () => {
     ])
   })
 
-  it('ends in front of a tool call, never between it and its result', () => {
+  it('ends in front of a tool call, not between it and its result', () => {
     const turns = (role: string) => [
       { role: 'user', content: RULES },
       { role: 'assistant', content: [{ type: 'tool_use', id: 't', name: 'search', input: {} }] },
@@ -127,7 +127,7 @@ describe('the head that a crew shares', () => {
   it.each([
     ['openai', 'input', 'input_text'],
     ['openai-chat', 'messages', 'text'],
-  ])('is marked in the agents of %s, which would not look for it otherwise', (id, list, type) => {
+  ])('is marked in the agents of %s, which would not read it otherwise', (id, list, type) => {
     const parts = (role: string) => [RULES, role].map((value) => ({ type, text: value }))
     const body = (role: string) => ({ model: 'gpt-5.6-sol', [list]: [{ role: 'developer', content: parts(role) }] })
     const agents = agentsOf(id, [body('writer'), body('editor')])
@@ -139,7 +139,7 @@ describe('the head that a crew shares', () => {
     expect(marked.text.slice(0, marked.breakpoint.byte)).toContain('"editor"')
   })
 
-  it('leaves a marker of Anthropic for the end of the prefix', () => {
+  it("leaves one of Anthropic's markers for the end of the prefix", () => {
     const control = { cache_control: { type: 'ephemeral' } }
     const full = (role: string) =>
       claude(role, {
@@ -170,7 +170,7 @@ describe('the head that a crew shares', () => {
     expect(group?.common?.prefix.breakpoint.path).toBe('systemInstruction')
   })
 
-  it('is found at Bedrock past its cache points, and gets one where it ends', () => {
+  it('is found at Bedrock beside cache points, and gets one at its end', () => {
     const { card, prepare, facts } = provider('bedrock')
     const point = { cachePoint: { type: 'default' } }
     const toolSpec = { name: 'search', inputSchema: { json: { type: 'object' } } }

@@ -44,7 +44,7 @@ afterEach(() => {
 })
 
 describe.each(ids)('%s', (id) => {
-  test('our text arrives byte for byte, once', async () => {
+  test('the body arrives once, byte for byte', async () => {
     const { door, seen } = doorTo(() => new Response('{}'))
     const body = '{ "10":1.0,\n "1": 12345678901234567890, "t":"\\u00e9 é 漢 😀 \u2028" }'
     await door.send(call(id, { request: { path: '/v1/x?y=1', body } }))
@@ -55,7 +55,7 @@ describe.each(ids)('%s', (id) => {
     expect(seen[0]!.url).toBe(`${addressIn(cardById(id)!)}/v1/x?y=1`)
   })
 
-  test('any text at all', async () => {
+  test('any text arrives unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1 }), async (body) => {
         const { door, seen } = doorTo(() => new Response('{}'))
@@ -66,7 +66,7 @@ describe.each(ids)('%s', (id) => {
     )
   })
 
-  test('the credential goes into its own header and no other', async () => {
+  test('the credential is sent in its header and in no other', async () => {
     const { door, seen } = doorTo(() => new Response('{}'))
     await door.send(call(id))
     const carrying = [...seen[0]!.headers].filter(([, value]) => value.includes('sk-test')).map(([name]) => name)
@@ -74,7 +74,7 @@ describe.each(ids)('%s', (id) => {
     expect(carrying).toEqual([auth.header === 'authorization-bearer' ? 'authorization' : auth.header])
   })
 
-  test("the administrator's header takes the place of the card's", async () => {
+  test("a header of the request replaces the card's", async () => {
     const { door, seen } = doorTo(() => new Response('{}'))
     await door.send(call(id, { card: { ...cardById(id)!, auth: { header: 'api-key' } } }))
     expect([...seen[0]!.headers].filter(([, value]) => value.includes('sk-test'))).toEqual([['api-key', 'sk-test']])
@@ -111,7 +111,7 @@ describe.each(ids)('%s', (id) => {
     },
   )
 
-  test('a redirect is an answer, not a way to another host', async () => {
+  test('a redirect is not followed', async () => {
     const { door, seen } = doorTo(
       () => new Response(null, { status: 302, headers: { location: 'https://elsewhere.test' } }),
     )
@@ -120,13 +120,13 @@ describe.each(ids)('%s', (id) => {
     expect(seen).toHaveLength(1)
   })
 
-  test('silence ends at the time-out, with the outcome unknown', async () => {
+  test('a call without an answer ends at the time-out, with an unknown outcome', async () => {
     const { door } = doorTo(() => new Promise(() => {}))
     const sent = await door.send(call(id, { timeoutMs: 30 }))
     expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'provider_timeout' }, outcomeKnown: false })
   })
 
-  test('an answer that never ends is given up at the time-out, and its stream is closed', async () => {
+  test('an endless answer ends at the time-out, and its stream is closed', async () => {
     let cancelled = false
     const { door } = doorTo(
       () =>
@@ -144,7 +144,7 @@ describe.each(ids)('%s', (id) => {
     expect(cancelled).toBe(true)
   })
 
-  test('an answer too large is given up before it is read', async () => {
+  test('an answer that is too large is not read to its end', async () => {
     const chunk = new Uint8Array(256 * 1024)
     let chunks = 0
     const { door } = doorTo(
@@ -163,13 +163,13 @@ describe.each(ids)('%s', (id) => {
     expect(chunks).toBeLessThan(MAX_ANSWER_BYTES / chunk.length + 5)
   })
 
-  test('a caller who gives up is heard at once', async () => {
+  test('a call ends as soon as its caller aborts it', async () => {
     const { door } = doorTo(() => new Promise(() => {}))
     const sent = await door.send(call(id, { signal: AbortSignal.abort() }))
     expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'provider_unavailable' }, outcomeKnown: false })
   })
 
-  test('a broken connection leaves the outcome unknown, one that was never made does not', async () => {
+  test('a broken connection has an unknown outcome, a refused one does not', async () => {
     const broken = doorTo(() => {
       throw new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ECONNRESET' }) })
     })
@@ -195,12 +195,12 @@ describe.each(ids)('%s', (id) => {
     expect(seen).toHaveLength(0)
   })
 
-  test('a base URL that is none sends nothing and throws nothing', async () => {
+  test('an invalid base URL sends nothing and throws nothing', async () => {
     const { door } = doorTo(({ url }) => new Response(new URL(url).href))
     expect(await door.send(call(id, { baseUrl: 'not a url' }))).toMatchObject({ kind: 'failed' })
   })
 
-  test('over a real socket the bytes are the same', async () => {
+  test('the bytes over a real socket are the same', async () => {
     const received: Buffer[] = []
     const server = createServer((request, response) => {
       request.on('data', (chunk: Buffer) => received.push(chunk)).on('end', () => response.end('{"ok":true}'))

@@ -8,7 +8,7 @@ describe.each(cards)('$id in workerd', (card) => {
   const body = '{ "10":1.0, "t":"\\u00e9 é 漢 😀" }'
   const call = { card, baseUrl: addressIn(card), credential: 'sk-test', request: { path: '/x', body } }
 
-  test('our text is carried byte for byte', async () => {
+  test('the body is sent byte for byte', async () => {
     const received: string[] = []
     const door = createTransport({
       fetch: async (url, init) => {
@@ -20,7 +20,7 @@ describe.each(cards)('$id in workerd', (card) => {
     expect(received).toEqual([body])
   })
 
-  test('silence ends at the time-out', async () => {
+  test('a call without an answer ends at the time-out', async () => {
     const door = createTransport({ fetch: () => new Promise(() => {}) })
     expect(await door.send({ ...call, timeoutMs: 20 })).toMatchObject({
       failure: { kind: 'provider_timeout' },
