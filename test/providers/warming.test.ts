@@ -158,10 +158,10 @@ const SCENES: Scene[] = [
 function setUp(scene: Scene) {
   const lab = caller()
   const { card, dialect, facts, prepare } = provider(scene.id)
-  const door = createTransport({ fetch: async (url, init) => lab.lab.fetch(new Request(url, init)) })
+  const transport = createTransport({ fetch: async (url, init) => lab.lab.fetch(new Request(url, init)) })
   const prefix = prepare(scene.body, undefined, scene.model)
   const send = (path: string, body: string) =>
-    door.send({ card, baseUrl: BASES[scene.id]!, credential: 'key-a', request: { path, body }, timeoutMs: 10_000 })
+    transport.send({ card, baseUrl: BASES[scene.id]!, credential: 'key-a', request: { path, body }, timeoutMs: 10_000 })
   const probe = (primitive = scene.primitive) => {
     const request = dialect.probe(prefix, { primitive, retention: prefix.retention })
     return send(request.path, request.body)
@@ -242,7 +242,7 @@ describe('faults of a provider are recognised', () => {
       const { lab, dialect, probe } = setUp(scene)
       await fault(lab, { kind })
       const sent = await probe()
-      if (sent.kind !== 'answered') continue // cut off on the way: the door says so
+      if (sent.kind !== 'answered') continue // cut off on the way: the transport says so
       if (sent.status === 200)
         expect(() => dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '')).toThrow('unreadable_answer')
       else expect(dialect.readError(sent.status, sent.headers, sent.text).failure.kind).toBe('provider_unavailable')

@@ -134,7 +134,7 @@ describe('against the lab', () => {
     ],
   }
 
-  test('Anthropic: a request that shares only the tools reads them, one that shares more reads more', async () => {
+  test('Anthropic: a request reads as many of the entries as it shares', async () => {
     const { anthropic } = caller()
     const strategy = { explicit: [{ toolsEnd: true as const }, { itemEnd: 1 }] }
     const { json } = provider('anthropic').probe(claude, { cache: { strategy } })

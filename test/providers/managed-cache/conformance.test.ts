@@ -10,7 +10,7 @@ import { serviceAccountKey } from '../../support/service-account.ts'
 import type { ManagedCacheRequest } from '../../../src/providers/managed-cache/dialect.ts'
 import { HOUR_MS } from '../../../src/core/time/time.ts'
 
-/** Every provider with managed caches, the whole way to the lab and back: address, credential, door, and the reading of it. */
+/** Every provider with managed caches, the whole way to the lab and back: address, credential, transport, and the reading of it. */
 const MODEL = 'gemini-3.8-flash'
 const MARK = 'pilotlight:dep_1:00'
 const TEXT = `{"contents":[{"role":"user","parts":[{"text":${JSON.stringify('Lamps. '.repeat(4_000))}}]}]}`

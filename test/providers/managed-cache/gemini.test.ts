@@ -173,7 +173,7 @@ describe('what is known', () => {
 describe('the transport', () => {
   it('sends the method of a request, and a body only where there is one', async () => {
     const seen: [string, string][] = []
-    const door = createTransport({
+    const transport = createTransport({
       fetch: async (input, init) => {
         const request = new Request(input, init)
         seen.push([`${request.method} ${request.url}`, await request.text()])
@@ -187,7 +187,7 @@ describe('the transport', () => {
       geminiManagedCaches.renew('cachedContents/a', 60_000),
       geminiManagedCaches.remove('cachedContents/a'),
     ])
-      await door.send({ card, baseUrl: 'https://provider.test', credential: 'k', request, timeoutMs: 1_000 })
+      await transport.send({ card, baseUrl: 'https://provider.test', credential: 'k', request, timeoutMs: 1_000 })
     expect(seen).toEqual([
       ['GET https://provider.test/v1beta/cachedContents/a', ''],
       ['PATCH https://provider.test/v1beta/cachedContents/a?updateMask=ttl', '{"ttl":"60s"}'],
