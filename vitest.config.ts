@@ -1,6 +1,7 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { configDefaults, defineConfig } from 'vitest/config'
 import type { Plugin } from 'vite'
+import { Order } from './scripts/test/order.ts'
 
 /** What a deployment takes from its secrets and `npm start` injects: development keys, known to everyone. */
 const bindings = {
@@ -22,16 +23,25 @@ const htmlAsText: Plugin = {
   },
 }
 
+/** One process, or one runtime, is handed from file to file; each file finds modules, and objects, as if it were the first. */
+const sharedProcess = { isolate: false, setupFiles: ['scripts/test/fresh-modules.ts'] }
+const sharedRuntime = {
+  isolate: false,
+  setupFiles: ['scripts/test/fresh-modules.ts', 'scripts/test/fresh-objects.ts'],
+}
+
 const exclude = [...configDefaults.exclude, '.state/**', 'dist/**']
 
 export default defineConfig({
   test: {
-    maxWorkers: 2, // each file of the workerd project starts a runtime of its own
+    maxWorkers: 3, // one more than cores: files that wait leave room
+    sequence: { sequencer: Order },
     projects: [
       {
         plugins: [htmlAsText],
         test: {
           name: 'node',
+          ...sharedProcess,
           include: ['test/**/*.test.ts'],
           exclude: [
             ...exclude,
@@ -46,7 +56,14 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'lab', include: ['test/lab/**/*.test.ts'], exclude, testTimeout: 30_000, hookTimeout: 60_000 },
+        test: {
+          name: 'lab',
+          ...sharedProcess,
+          include: ['test/lab/**/*.test.ts'],
+          exclude,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         plugins: [
@@ -76,6 +93,7 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
+          ...sharedRuntime,
           include: ['test/**/*.workerd.test.ts'],
           exclude: [...exclude, 'test/lab/**', 'test/e2e/**'],
           testTimeout: 90_000,
@@ -93,6 +111,7 @@ export default defineConfig({
         ],
         test: {
           name: 'live',
+          ...sharedRuntime,
           include: ['test/durable/live/**/*.test.ts'],
           exclude,
           testTimeout: 90_000,
@@ -106,8 +125,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', 'test/**/*.e2e.test.ts'],
           exclude,
           testTimeout: 180_000,
-          hookTimeout: 180_000,
-          fileParallelism: false, // each file starts the whole product on ports of its own
+          hookTimeout: 180_000, // each file starts the whole product, on ports of its own
         },
       },
     ],

@@ -1,5 +1,6 @@
 /** One line before and one after each command of a script; its output is shown as it comes, or kept back until it fails. */
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { paintFor, spell } from './terminal.ts'
 
@@ -22,6 +23,8 @@ export interface StepOptions {
   /** Show the command's output as it comes; by default it is shown only when the command fails. */
   show?: boolean
   env?: Record<string, string>
+  /** Ends the command when it aborts. With it, nothing that the command has started outlives the command or this process. */
+  until?: AbortSignal
 }
 
 /** Runs one command in the project's folder; true when it ended well. */
@@ -50,17 +53,27 @@ export interface Outcome {
 }
 
 export function run(command: string, args: string[], options: StepOptions = {}): Promise<Outcome> {
+  const { until, show } = options
+  if (until?.aborted) return Promise.resolve({ code: 1, output: '' })
+  const tether = [resolve(import.meta.dirname, 'start/tether.ts'), `--mark=${randomUUID()}`, command]
+  const [program, parameters] = until === undefined ? [command, args] : [process.execPath, [...tether, ...args]]
   return new Promise((settle) => {
-    const child = spawn(command, args, {
+    const child = spawn(program, parameters, {
       cwd: root,
       env: { ...process.env, ...quietTools, ...options.env },
-      stdio: options.show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+      detached: until !== undefined, // a group of its own: Ctrl-C reaches this process alone, which then lets go
+      stdio: [until === undefined ? 'ignore' : 'pipe', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'],
     })
+    const letGo = (): void => void child.stdin?.destroy()
+    until?.addEventListener('abort', letGo)
     let output = ''
     const keep = (chunk: Buffer): void => void (output += chunk.toString('utf8'))
     child.stdout?.on('data', keep)
     child.stderr?.on('data', keep)
     child.on('error', (error) => settle({ code: 127, output: error.message }))
-    child.on('close', (code) => settle({ code: code ?? 1, output }))
+    child.on('close', (code) => {
+      until?.removeEventListener('abort', letGo)
+      settle({ code: code ?? 1, output })
+    })
   })
 }

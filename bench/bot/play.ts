@@ -79,7 +79,7 @@ export interface Played {
 
 const CALL_MS = 3_000
 const KEY = 'bench'
-const NO_MARKS: Breakpoints = { head: true, at: new Set(), more: new Set() }
+const NO_MARKS: Breakpoints = { head: true, at: new Set(), olderSummaries: new Set() }
 const SUMMARY = 'They talked about orders, about repairs and about what is in stock. '.repeat(12)
 
 export async function play(
@@ -244,7 +244,7 @@ function inFront(message: ChatMessage, now: number): ChatMessage {
 
 function marksBy({ marks }: Rules, messages: readonly ChatMessage[], ours: Breakpoints): Breakpoints {
   if (marks === 'rolling') return ours
-  return { head: true, at: new Set(marks === 'head' ? [] : [messages.length - 1]), more: new Set() }
+  return { head: true, at: new Set(marks === 'head' ? [] : [messages.length - 1]), olderSummaries: new Set() }
 }
 
 /** A marker at the end of the tools, where our own writer needs none. */

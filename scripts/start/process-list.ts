@@ -33,3 +33,31 @@ export function fromPs(output: string): Process[] {
     return match === null ? [] : [{ pid: Number(match[1]), group: Number(match[2]), command: match[3] ?? '' }]
   })
 }
+
+/** What a process carries in its environment when it belongs to a run; its children inherit it. */
+const markName = 'PILOTLIGHT_RUN'
+
+export function markOf(mark: string): Record<string, string> {
+  return { [markName]: mark }
+}
+
+/** Every living process that carries this mark, in whatever group it is. */
+export function marked(mark: string): number[] {
+  const carried = `${markName}=${mark}`
+  if (!existsSync('/proc/self/stat')) {
+    const lines = execFileSync('ps', ['-A', '-E', '-o', 'pid=,command='], { encoding: 'utf8' }).split('\n')
+    return lines.filter((line) => ` ${line} `.includes(` ${carried} `)).map((line) => Number.parseInt(line, 10))
+  }
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && environmentOf(name).includes(carried))
+    .map(Number)
+}
+
+/** Empty for one that has ended, or that belongs to another user. */
+function environmentOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
+}

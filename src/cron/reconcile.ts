@@ -1,4 +1,4 @@
-import { readMark } from '../core/managed-cache/ownership.ts'
+import { readDisplayName } from '../core/managed-cache/ownership.ts'
 import { accessWith } from '../calls/credential.ts'
 import type { ListedOurs, ListedWith } from '../durable/registry/records/managed-cache.ts'
 import { cardById, cards } from '../providers/registry.ts'
@@ -119,7 +119,7 @@ async function listOurs(
     try {
       const { caches, nextPageToken } = dialect.readList(answer.text)
       for (const { displayName, name, tokens, createdAt, expiresAt } of caches) {
-        const print = readMark(displayName, deployment)
+        const print = readDisplayName(displayName, deployment)
         if (print !== null) ours.push({ name, tokens, createdAt, expiresAt, print })
       }
       pageToken = nextPageToken

@@ -27,7 +27,7 @@ import { signals } from './prefixes/signals.ts'
 import { warm } from './warm/routes.ts'
 import { webhook } from './accounts/webhook.ts'
 
-/** The caller's own request id is taken over when it is nothing but an id. */
+/** A caller's request id is kept if it has this form. */
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,100}$/
 
 export const app = router()
@@ -74,7 +74,7 @@ for (const resource of [
 ])
   app.route('/', resource)
 
-/** Paths of the API, with the methods that each knows. */
+/** Every route of the API. */
 export function knownRoutes(): { method: string; path: string }[] {
   return app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => ({ method, path }))
 }

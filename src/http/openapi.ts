@@ -10,7 +10,7 @@ import { providers } from './providers/openapi.ts'
 import { warm } from './warm/openapi.ts'
 import type { Operation } from './server/openapi-operation.ts'
 
-/** Every route of the API; tests hold them to those that are mounted. */
+/** Every route of the API. A test compares them with the mounted ones. */
 export const operations: readonly Operation[] = [
   ...deployment,
   ...warm,

@@ -8,14 +8,17 @@ import type { Block, Part } from '../core/lint/prompt-view.ts'
 import type { Finding } from '../core/model/advice.ts'
 import type { NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
 
-/** More than this of one registration is read by nobody, and every prefix stores its own. */
+/** Findings of one registration. Each prefix stores its own, and nobody reads more. */
 export const MAX_FINDINGS = 20
 
-/** A crowd registers one content at a time: it is looked at once. */
-const RECENT = 64
+/** Results of the last prefixes: callers who register one content at the same time share one lint run. */
+const MOST_RECENT = 64
 const recent = new Map<string, readonly Finding[]>()
 
-/** What lint finds in a prefix, at places of what the caller wrote: the body in `request`, or the members of the neutral form. */
+/**
+ * Lints a prefix. Findings name places in what the caller wrote: below `/request`, or the members of the neutral form.
+ * At most `MAX_FINDINGS`, and one that counts the rest.
+ */
 export function findingsOf(
   card: Card,
   prefix: PreparedPrefix,
@@ -29,7 +32,7 @@ export function findingsOf(
   const shown = found.length <= MAX_FINDINGS ? found : [...found.slice(0, MAX_FINDINGS), more(found.length)]
   recent.set(key, shown)
   const [oldest] = recent.keys()
-  if (recent.size > RECENT && oldest !== undefined) recent.delete(oldest)
+  if (recent.size > MOST_RECENT && oldest !== undefined) recent.delete(oldest)
   return shown
 }
 
@@ -38,7 +41,7 @@ function more(count: number): Finding {
     cause: 'more_findings',
     severity: 'hint',
     message: `${count - MAX_FINDINGS} more were found.`,
-    fix: 'Mend these, and look again.',
+    fix: 'Correct these, then register again.',
     at: '',
   }
 }
@@ -72,5 +75,5 @@ function lintNeutral(request: NeutralRequest, prefix: PreparedPrefix, facts: Mod
   })
 }
 
-/** Remarks of the wire formats that mean: real requests of this shape read nothing. */
+/** Advice of wire formats about bodies whose real requests can read nothing from a cache. */
 export const FATAL: ReadonlySet<string> = new Set(['no_marker', 'explicit_mode_without_breakpoint'])

@@ -4,10 +4,10 @@ import type { ModelFacts } from '../core/model/facts.ts'
 import type { PreparedPrefix } from '../providers/dialect.ts'
 
 /**
- * A prefix at the retention that the planner chooses, where that is left to it: whatever is shown, sent and stored of it then says
- * the same. `prepare` makes it anew at a retention.
+ * The prefix at the planner's retention, where neither the caller nor a marker names one. It replaces the prefix before anything
+ * is shown, sent or stored, so that all three agree. `prepare` cuts the body again at a retention.
  */
-export function withChoice(
+export function atChosenRetention(
   prefix: PreparedPrefix,
   { keepWarm, facts, outputFloor, now }: { keepWarm: KeepWarm; facts: ModelFacts; outputFloor: number; now: number },
   prepare: (retention: string) => PreparedPrefix,

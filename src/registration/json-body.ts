@@ -7,14 +7,14 @@ import { RawJson } from '../contract/raw-json.ts'
 
 export const MAX_PREFIX_BYTES = 4 * 1024 * 1024
 
-/** Values in one body. Text of nothing but short values would need more memory than there is. */
+/** JSON values in one body. Millions of short values would need more memory than an isolate has. */
 export const MAX_VALUES = 400_000
 
 export function tooLargeFailure(what: string, limit: number, field: string): Failure {
   return new Failure('payload_too_large', `${what} is larger than ${limit} bytes.`, { field, limit_bytes: limit })
 }
 
-/** Which values stay raw text, by their path in the envelope. */
+/** Selects values that keep their exact text, by their path in the envelope. */
 export type RawPath = (path: readonly (string | number)[]) => boolean
 
 /** In the body of `POST /warm`: the provider's body, and the schemas inside the neutral form. */
@@ -51,7 +51,7 @@ function valueOf(
   return JSON.parse(text.slice(node.start, node.end))
 }
 
-/** Counts values by their separators, before anything is built from them. */
+/** Counts values by their separators, before any of them takes memory. */
 function limitValues(text: string): void {
   let count = 1
   let quoted = false

@@ -2,7 +2,7 @@ import { markerText } from '../providers/dialects/anthropic-messages/markers.ts'
 import { pointText } from '../providers/dialects/bedrock-converse/cache-points.ts'
 import type { Advice } from '../core/model/advice.ts'
 
-/** Remarks that show the marker to write. */
+/** Causes whose message quotes the marker to write. */
 const SHOW_MARKER: ReadonlySet<string> = new Set([
   'no_marker',
   'end_not_marked',
@@ -11,17 +11,17 @@ const SHOW_MARKER: ReadonlySet<string> = new Set([
 ])
 
 /**
- * What was said of the markers of a body when it was prepared at `said`, as it holds at the retention in force: the markers that it
- * shows are of that one, and a comparison with one that is not in force is left out.
+ * Advice that was written for retention `registered`, re-evaluated for the retention `inForce`: it quotes markers of that one,
+ * and leaves out a comparison that no longer holds.
  */
-export function markerAdvice(advice: readonly Advice[], said: string, inForce: string): Advice[] {
-  if (said === inForce) return [...advice]
+export function markerAdvice(advice: readonly Advice[], registered: string, inForce: string): Advice[] {
+  if (registered === inForce) return [...advice]
   return advice.flatMap((one) => {
     if (one.cause === 'marker_says_otherwise') return []
     if (!SHOW_MARKER.has(one.cause)) return [one]
     const message = one.message
-      .replaceAll(markerText(said), markerText(inForce))
-      .replaceAll(pointText(said), pointText(inForce))
+      .replaceAll(markerText(registered), markerText(inForce))
+      .replaceAll(pointText(registered), pointText(inForce))
     return [{ ...one, message }]
   })
 }

@@ -39,20 +39,25 @@ export function observedFingerprint(
   return identityOf(card, one.headers, { credential, placeOf }, `${field}.headers`).fingerprintFor(prefix)
 }
 
-const OURS = ['uncached_input_tokens', 'cached_input_tokens', 'cache_write_input_tokens', 'cache_write_by_retention']
+const NORMALISED = [
+  'uncached_input_tokens',
+  'cached_input_tokens',
+  'cache_write_input_tokens',
+  'cache_write_by_retention',
+]
 
-/** The provider's own usage object, or ours. */
+/** Reads a usage object: the provider's own, or the normalised one. Throws `invalid_request` at `field`. */
 export function usageOf(provider: string, usage: Record<string, unknown>, field: string): Usage {
-  if (OURS.some((name) => name in usage)) {
-    const ours = parseWith(normalisedUsage, usage, field)
+  if (NORMALISED.some((name) => name in usage)) {
+    const given = parseWith(normalisedUsage, usage, field)
     return {
-      inputTokens: ours.input_tokens ?? null,
-      uncachedTokens: ours.uncached_input_tokens ?? null,
-      cacheReadTokens: ours.cached_input_tokens ?? null,
-      cacheWriteTokens: ours.cache_write_input_tokens ?? null,
-      cacheWriteByRetention: ours.cache_write_by_retention ?? {},
-      outputTokens: ours.output_tokens ?? null,
-      reasoningTokens: ours.reasoning_tokens ?? null,
+      inputTokens: given.input_tokens ?? null,
+      uncachedTokens: given.uncached_input_tokens ?? null,
+      cacheReadTokens: given.cached_input_tokens ?? null,
+      cacheWriteTokens: given.cache_write_input_tokens ?? null,
+      cacheWriteByRetention: given.cache_write_by_retention ?? {},
+      outputTokens: given.output_tokens ?? null,
+      reasoningTokens: given.reasoning_tokens ?? null,
     }
   }
   const read = dialectOf(cardFor(provider, field)).readUsage(usage)
@@ -60,10 +65,10 @@ export function usageOf(provider: string, usage: Record<string, unknown>, field:
   return read
 }
 
-/** Counts of tokens, in every spelling. A provider's usage holds other numbers as well: prices, durations. */
+/** Names of token counts, in every spelling. A provider's usage also holds prices and durations. */
 const COUNT = /tokens?$|token_?count$/i
 
-/** Where a usage, whoever's shape it has, says a number of tokens that cannot be one; null when it does not. */
+/** The path of the first token count that is no whole number from 0 to `MOST_TOKENS`, in a usage of any shape; null: none. */
 export function wrongCount(usage: unknown, path: readonly PropertyKey[] = []): readonly PropertyKey[] | null {
   if (typeof usage === 'object' && usage !== null) {
     for (const [name, value] of Object.entries(usage)) {

@@ -12,7 +12,7 @@ import { dialectOf } from '../providers/registry.ts'
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { findingsOf } from './findings.ts'
-import { withChoice } from './first-retention.ts'
+import { atChosenRetention } from './first-retention.ts'
 import { identityOf } from './identity.ts'
 import type { Destination } from './identity.ts'
 import { cut, sourceOf } from './native.ts'
@@ -52,8 +52,11 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   const keepWarm = keepWarmOver(body.keep_warm ?? {}, DEFAULT_KEEP_WARM)
   const maxOutputTokens = body.max_output_tokens ?? facts.outputFloorTokens ?? null
   const probes = buildableProbes(dialectOf(card), asked, facts, maxOutputTokens)
-  const prefix = withChoice(asked, { keepWarm, facts, outputFloor: probes.outputFloors[0] ?? 0, now }, (retention) =>
-    cut(card, source.native({ mode: 'best_effort', strategy: 'automatic', ...source.cache, retention }), now),
+  const prefix = atChosenRetention(
+    asked,
+    { keepWarm, facts, outputFloor: probes.outputFloors[0] ?? 0, now },
+    (retention) =>
+      cut(card, source.native({ mode: 'best_effort', strategy: 'automatic', ...source.cache, retention }), now),
   )
   const advice = adviceOf(body, source, prefix, facts)
 
@@ -87,7 +90,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   }
 }
 
-/** Remarks of the wire format, then what lint finds. Throws `invalid_request` where the caller asked lint to refuse. */
+/** Advice of the wire format, then lint findings. Throws `invalid_request` where the caller asked lint to refuse. */
 function adviceOf({ lint }: WarmBody, { card, neutral }: Source, prefix: PreparedPrefix, facts: ModelFacts): Advice[] {
   const findings = lint === 'off' ? [] : findingsOf(card, prefix, facts, neutral)
   if (lint === 'error') refuseFindings(findings, prefix.advice)
@@ -98,7 +101,7 @@ function shapeOf({ breakpoint, estimatedTokens, text }: PreparedPrefix) {
   return { breakpoint, estimatedTokens, bodyBytes: Buffer.byteLength(text) }
 }
 
-/** Several breakpoints that were asked for, the same text in whatever order they were named. */
+/** Breakpoints as text, where the caller asked for several: sorted, so that their order does not matter. */
 function breakpointsOf(cache: CacheRequest | undefined): { breakpoints?: string } {
   const strategy = cache?.strategy
   if (typeof strategy !== 'object' || !('explicit' in strategy)) return {}
@@ -106,19 +109,19 @@ function breakpointsOf(cache: CacheRequest | undefined): { breakpoints?: string 
   return places.length < 2 ? {} : { breakpoints: `[${places.join(',')}]` }
 }
 
-/** Whether a caller requires the cache; null: the mode was not named. */
+/** Whether the caller requires the cache; null: the body names no mode. */
 function requiredBy(given: CacheInput | undefined): boolean | null {
   const mode = typeof given === 'object' ? given.mode : undefined
   return mode === undefined ? null : mode === 'required'
 }
 
-/** With its body, compressed: only for what is going to be stored. */
+/** The registration with its compressed body. Compression costs time: only for a prefix that will be stored. */
 export function registrationOf({ registration, card, facts, prefix, fingerprintFor }: Preparation): Registration {
   const heads = nestedPrefixes(card, facts, prefix).map(fingerprintFor)
   return { ...registration, ...(heads.length === 0 ? {} : { heads }), body: pack(prefix.text) }
 }
 
-/** The same preparation with another body: one that carries a further marker, or one that ends earlier. */
+/** The preparation of a changed body: one with a further marker, or one that ends earlier. */
 export function reshaped(preparation: Preparation, prefix: PreparedPrefix, advice: Advice[]): Preparation {
   const { card, facts, registration } = preparation
   const probes = buildableProbes(dialectOf(card), prefix, facts, registration.maxOutputTokens)

@@ -3,60 +3,60 @@ import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive } from '../core/model/facts.ts'
 import type { PrefixState } from '../core/prefix/state.ts'
 
-/** What is registered about a prefix and changes only when somebody asks: everything but its state and its body. */
+/** What is registered of a prefix. Only calls of the API change it. Its state and its body are stored beside it. */
 export interface PrefixRecord {
   id: string
   fingerprint: string
   createdAt: number
   provider: string
   model: string
-  /** The label it was last registered under, and which version of that label it is. */
+  /** The label of its last registration, and its version under that label, from 1. */
   name: string | null
   version: number
   superseded: boolean
-  /** Which prefix took its name, when, and since when that one is warm. Absent in rows that are older than it: they stopped at once. */
+  /** The prefix that took its name: which, when, and when it became warm. Rows written before this member existed: their plans stopped when the name moved. */
   newer?: Newer & { k: number }
-  /** Older versions that go on until this one is warm, the newest first; absent: none. */
+  /** Older versions that are kept warm until this one is warm, the newest first; absent: none. */
   olders?: number[]
   credential: string
   /** Which secret of that name; absent: the first. */
   credentialGeneration?: number
   cacheKey: string | null
-  /** Breakpoints beside the one that ends it, as they were asked for; absent: none. */
+  /** Breakpoints that the caller asked for, as sorted JSON, where there are several; absent: one. */
   breakpoints?: string
-  /** True where a caller required the cache, and none has taken it back since: each of its calls is judged by that. */
+  /** True while the last caller who named a mode required the cache: each call is judged by that. */
   required?: boolean
-  /** Where its provider was reached when it was registered, hashed; null: at the address of its card. Absent in older rows. */
+  /** Hash of the provider's address at registration; null: the address of its card. Absent in older rows. */
   place?: string | null
   /** Headers of the caller's requests that probes carry; absent: none. */
   headers?: Record<string, string>
-  /** What it was first written at; the one in force stands in its state. */
+  /** The retention at registration. The one in force is in the state. */
   retention: string
-  /** Nobody asked for that retention, and no marker of the body's own says one: the planner chose it, and may choose anew. */
+  /** The planner chose the retention and may choose again: neither the caller nor a marker of the body names one. */
   retentionOpen?: true
-  /** Neither a name nor a marker said at which retention real requests write it, whoever chose the one above; absent: a caller said it. */
+  /** Nothing says at which retention real requests write it: neither a wish nor a marker. Absent: a caller said it. */
   unmarked?: true
   breakpoint: Breakpoint
   estimatedTokens: number
   bodyBytes: number
   advice: Advice[]
   keepWarm: KeepWarm
-  /** Fingerprints of the prefixes that its probes mark inside of it, and so renew; absent: none. */
+  /** Fingerprints of the shorter prefixes whose markers its probes carry, and so renew; absent: none. */
   heads?: string[]
   /** Overrides the output floor of the primitive, where the caller gave one. */
   maxOutputTokens: number | null
-  /** Output tokens that each of the primitives cannot avoid with this body: what a probe costs beside its read. */
+  /** Fewest output tokens of a probe with this body, for each of `primitives`: a probe costs them beside its read. */
   outputFloors: number[]
-  /** Primitives that this very body allows, best first. */
+  /** Primitives that this body allows, best first. */
   primitives: Primitive[]
 }
 
-/** Whether nobody said at which retention real requests write it. In rows that are older than the mark, it is open then. */
+/** Whether nothing says at which retention real requests write it. Rows without `unmarked` have `retentionOpen` instead. */
 export function isUnmarked({ retentionOpen, unmarked }: Pick<PrefixRecord, 'retentionOpen' | 'unmarked'>): boolean {
   return retentionOpen === true || unmarked === true
 }
 
-/** The name of the retention that probes write at: the one that was registered, unless the planner chose anew since. */
+/** The name of the retention that probes write at: the registered one, unless the planner has chosen another since. */
 export function retentionInForce(
   { retention }: Pick<PrefixRecord, 'retention'>,
   state: Pick<PrefixState, 'retention'> | null,
@@ -64,7 +64,7 @@ export function retentionInForce(
   return state?.retention?.name ?? retention
 }
 
-/** What a probe of a prefix is built from; the body is compressed. */
+/** What a probe is built from. `bytes`: the compressed body. */
 export interface StoredPrefix {
   bytes: Uint8Array
   breakpoint: Breakpoint

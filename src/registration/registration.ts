@@ -2,14 +2,14 @@ import { DEFAULT_HOLDOUT } from '../contract/keep-warm.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
 import type { PrefixRecord } from './record.ts'
 
-/** What the Worker sends to register: everything decided at the door, and the body, compressed. */
+/** A prepared prefix as the Worker sends it to the Registry, with its compressed body. */
 export type Registration = Omit<
   PrefixRecord,
   'id' | 'createdAt' | 'version' | 'superseded' | 'newer' | 'olders' | 'keepWarm' | 'required'
 > & {
-  /** Whether the cache is required; null or absent: nothing was said of it, and what stands stays. */
+  /** Whether the cache is required; null or absent: a known prefix keeps its own answer. */
   required?: boolean | null
-  /** Null: the default plan for a new prefix, the standing one for a known prefix. */
+  /** Null: a new prefix gets the default plan, and a known one keeps its own. */
   keepWarm: KeepWarm | null
   body: Uint8Array
 }
@@ -25,7 +25,7 @@ export const DEFAULT_KEEP_WARM: KeepWarm = {
   holdoutShare: DEFAULT_HOLDOUT,
 }
 
-/** A plan as text, for comparison: a member that is newer than the stored row stands at its default. */
+/** A plan as text, for comparison. Members that an older row lacks get their defaults. */
 export function wholeText(keepWarm: KeepWarm): string {
   return JSON.stringify({ ...DEFAULT_KEEP_WARM, ...keepWarm })
 }

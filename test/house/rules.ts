@@ -261,17 +261,23 @@ const idsIn = (files: SourceFile[], folder: string): string[] =>
 /** Files of src that name one of the ids as a string, outside of the places where they belong. */
 function namingOf(files: SourceFile[], ids: string[], home: RegExp): string[] {
   if (ids.length === 0) return []
-  const pattern = new RegExp(`(['"\`])(${ids.join('|')})\\1`, 'g')
+  const pattern = new RegExp(`(['"])(${ids.join('|')})\\1`, 'g')
   return files
     .filter(({ path }) => path.startsWith('src/') && !home.test(path))
     .flatMap(({ path, text }) =>
-      [...withoutComments(text).matchAll(pattern)].map((match) => `${path} names ${match[2] ?? ''}`),
+      withoutComments(text)
+        .split('\n')
+        .filter((line) => !/\bfrom ['"]/.test(line)) // packages bear the names of vendors
+        .flatMap((line) => [...line.matchAll(pattern)].map((match) => `${path} names ${match[2] ?? ''}`)),
     )
 }
 
 /** What a provider does differently is a member of its card: no other file asks which provider it is. */
 export function providerIds(files: SourceFile[]): string[] {
-  return namingOf(files, idsIn(files, 'src/providers/cards/'), /^src\/providers\/cards\//)
+  const dialects = idsIn(files, 'src/providers/dialects/')
+  // A dialect that bears the name of a provider is held to the rule for dialects.
+  const ids = idsIn(files, 'src/providers/cards/').filter((id) => !dialects.includes(id))
+  return namingOf(files, ids, /^src\/providers\/cards\//)
 }
 
 /** What a wire format does differently is a member of its dialect: no other file asks which dialect it is. */

@@ -2,8 +2,10 @@ import * as z from 'zod'
 import type { LabClock } from './clock.ts'
 import { jsonResponse } from './deliver.ts'
 import { FAULT_KINDS } from './faults.ts'
-import type { FaultRequest } from './faults.ts'
-import type { Lab } from './lab.ts'
+import type { FaultBoard, FaultRequest } from './faults.ts'
+import type { CachedContent } from './dialect.ts'
+import type { PrefixCache } from './cache-model.ts'
+import type { Transcript } from './transcript.ts'
 
 const faultRequest = z.strictObject({
   kind: z.enum(FAULT_KINDS),
@@ -42,7 +44,21 @@ function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
 }
 
 /** The routes under `/_lab`. */
-export async function control(lab: Lab, request: Request, url: URL): Promise<Response> {
+/** The parts of the lab that its control routes read and change. */
+export interface Controlled {
+  readonly clock: LabClock
+  readonly faults: FaultBoard
+  readonly transcript: Transcript
+  readonly cache: PrefixCache
+  readonly handles: ReadonlyMap<string, CachedContent>
+  clearTranscript: () => void
+  saveFaults: () => void
+  saveClock: () => void
+  addServiceAccount: (email: string, publicKey: string) => void
+  reset: () => void
+}
+
+export async function control(lab: Controlled, request: Request, url: URL): Promise<Response> {
   const name = url.pathname.slice('/_lab/'.length)
   const route = `${request.method} ${name}`
   switch (route) {
@@ -108,7 +124,7 @@ async function readJson<T>(request: Request, schema: z.ZodType<T>): Promise<T | 
 }
 
 /** Live entries: one per written prefix end, and one per step of an automatic cache. */
-function liveEntries(lab: Lab): unknown[] {
+function liveEntries(lab: Controlled): unknown[] {
   const now = lab.clock.now()
   const rows: unknown[] = []
   for (const [key, entry] of lab.cache.entries()) {
@@ -128,7 +144,7 @@ function liveEntries(lab: Lab): unknown[] {
   return rows
 }
 
-function liveHandles(lab: Lab): unknown[] {
+function liveHandles(lab: Controlled): unknown[] {
   const now = lab.clock.now()
   return [...lab.handles.values()]
     .filter((handle) => handle.expiresAt > now)

@@ -1,5 +1,4 @@
 import type { PrefixCache } from './cache-model.ts'
-import type { CachedContent } from './gemini-caches.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 
 export type ProviderName = 'anthropic' | 'openai' | 'gemini' | 'vertex'
@@ -24,6 +23,19 @@ export type Opened = { account: string; model: string; body: JsonObject; operati
 
 /** Cache faults in force for this call. */
 export type CacheFaults = { downgrade: boolean; hidden: boolean; noWrite: boolean }
+
+/** A handle: bound to one model and one account, kept until `expiresAt` (epoch ms). Its contents cannot be read back. */
+export type CachedContent = {
+  name: string
+  account: string
+  model: string
+  displayName: string
+  createdAt: number
+  updatedAt: number
+  expiresAt: number
+  tokens: number
+  hash: string
+}
 
 /** What a dialect may touch. */
 export type World = {

@@ -3,25 +3,12 @@
  */
 import { PromptChain, tokensOf } from './blocks.ts'
 import type { LabelledText } from './blocks.ts'
-import type { Answer, Call, Opened, World } from './dialect.ts'
+import type { Answer, CachedContent, Call, Opened, World } from './dialect.ts'
 import { compact, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import { checkMembers, field, geminiRefusal } from './gemini-wire.ts'
 import { geminiModel } from './models.ts'
 import { HOUR_MS } from './time.ts'
-
-/** A handle: bound to one model and one account, kept until `expiresAt` (epoch ms). Its contents cannot be read back. */
-export type CachedContent = {
-  name: string
-  account: string
-  model: string
-  displayName: string
-  createdAt: number
-  updatedAt: number
-  expiresAt: number
-  tokens: number
-  hash: string
-}
 
 const CREATE_MEMBERS = new Set(
   'model contents systemInstruction tools toolConfig displayName ttl expireTime name createTime updateTime usageMetadata'.split(

@@ -110,7 +110,7 @@ it('a card that cannot stream is asked for a whole answer', () => {
   const conversation = {
     model: 'm',
     messages: [],
-    breakpoints: { head: false, at: new Set<number>(), more: new Set<number>() },
+    breakpoints: { head: false, at: new Set<number>(), olderSummaries: new Set<number>() },
     volatileText: null,
     maxOutputTokens: 1,
     cache: null,

@@ -1,4 +1,4 @@
-import { runsInside } from './longer-prefix.ts'
+import { isRenewedByLonger } from './longer-prefix.ts'
 import { retentionInWords } from './retention.ts'
 import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
@@ -6,21 +6,21 @@ import type { LearnedRetention } from '../prefix/parts.ts'
 
 export type WarmthState = 'warm' | 'expiring' | 'cold' | 'uncacheable' | 'unknown'
 
-/** What evidence says of an entry at one instant. Probabilities are of "a request sent now would read it". */
+/** What evidence says of an entry at one instant. Probabilities are those of a request sent now reading it. */
 export interface Belief {
   state: WarmthState
   pWarm: number
   /** 95 % interval of `pWarm`. */
   interval: [low: number, high: number]
   warmUntil: number | null
-  /** True when the retention behind `warmUntil` is our assumption, not the provider's word. */
+  /** True when `warmUntil` rests on an assumed retention, not on a stated one. */
   assumed: boolean
   why: string
 }
 
 /**
- * Prior evidence, as if so many keep-alives had been seen before the first: a stated retention is trusted like 99 hits
- * of 100, an assumed one like 4 of 5. Real keep-alives then outvote it.
+ * Prior evidence, as pseudo-counts of keep-alives: a stated retention counts as 99 hits of 100, an assumed one as 4 of 5.
+ * Real keep-alives outweigh it over time.
  */
 function prior(retention: LearnedRetention): [hits: number, colds: number] {
   return retention.assumed ? [4, 1] : [99, 1]
@@ -33,59 +33,60 @@ function fromEvidence(hits: number, colds: number): { p: number; interval: [numb
   return { p, interval: [Math.max(0, p - spread), Math.min(1, p + spread)] }
 }
 
-/** What the belief rests on: the latest of our own receipts and of real requests. */
+/** The evidence behind the belief, in words: the latest of our receipts and of real requests. */
 function evidence(state: PrefixState): string {
   const { lastReceipt, lastHit, anchorAt } = state
   if (anchorAt !== null && lastHit?.at === anchorAt)
     return `a real request read ${lastHit.cachedTokens} tokens from the cache`
-  if (runsInside(state)) return 'a request of a longer prefix, which begins with this one, renewed it too'
+  if (isRenewedByLonger(state)) return 'a request of a longer prefix, which begins with this one, renewed it too'
   if (anchorAt !== null && lastReceipt !== null && anchorAt > lastReceipt.at)
     return 'a real request found it gone and wrote it again'
   return lastReceipt?.why ?? 'nothing has been sent yet'
 }
 
-/** What is believed of an entry that stands where no request goes any more, whatever was seen of it. */
-export function elsewhere(why: string): Belief {
+/** The belief about an entry that no request can reach any more, whatever the evidence. */
+export function unreachable(why: string): Belief {
   return { state: 'cold', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed: false, why }
 }
 
-/** `expiringMs`: how long before the lapse an entry counts as expiring (the lead of its probes). */
+/** The belief at `now`. An entry counts as expiring in the last `expiringMs` before its lapse (the lead of its probes). */
 export function belief(state: PrefixState, now: number, expiringMs: number): Belief {
   const until = warmUntil(state)
   const assumed = state.retention?.assumed ?? false
-  const because = evidence(state)
+  const evidenceWhy = evidence(state)
   if (state.verdict === 'uncacheable') {
-    return { state: 'uncacheable', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed, why: because }
+    return { state: 'uncacheable', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed, why: evidenceWhy }
   }
   if (state.verdict === 'none' || state.retention === null) {
-    const why = state.lastReceipt === null ? 'nothing has been proved yet' : because
+    const why = state.lastReceipt === null ? 'nothing has been proved yet' : evidenceWhy
     return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: null, assumed, why }
   }
   if (state.verdict === 'cold' || until === null) {
-    return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: null, assumed, why: state.why || because }
+    return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: null, assumed, why: state.why || evidenceWhy }
   }
   const [hits, colds] = prior(state.retention)
-  const seen = fromEvidence(hits + state.keepHits, colds + state.keepColds)
+  const observed = fromEvidence(hits + state.keepHits, colds + state.keepColds)
   if (state.verdict === 'unknown') {
-    if (now < until) return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: until, assumed, why: because }
+    if (now < until)
+      return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: until, assumed, why: evidenceWhy }
     return {
       state: 'unknown',
       pWarm: 0.2,
       interval: [0, 1],
       warmUntil: until,
       assumed,
-      why: `${because}; its time has passed`,
+      why: `${evidenceWhy}; its time has passed`,
     }
   }
   if (now < until) {
     const expiring = until - now <= expiringMs
     return {
       state: expiring ? 'expiring' : 'warm',
-      pWarm: seen.p,
-      interval: seen.interval,
+      pWarm: observed.p,
+      interval: observed.interval,
       warmUntil: until,
       assumed,
-      why: `${because}; ${retentionInWords(state.retention)}, counted from the start of that request`,
+      why: `${evidenceWhy}; ${retentionInWords(state.retention)}, counted from the start of that request`,
     }
   }
   const over = now - until
@@ -94,8 +95,8 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
     const why = `no request has renewed it since ${new Date(state.anchorAt ?? until).toISOString()}: ${retentionInWords(state.retention)} has passed`
     return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: until, assumed, why }
   }
-  // The provider promises a minimum, or nothing: it may still be there, less and less likely.
-  const p = seen.p * 0.5 * Math.exp(-over / state.retention.ttlMs)
+  // The provider states a minimum, or nothing: the entry may still be there, with a chance that falls.
+  const p = observed.p * 0.5 * Math.exp(-over / state.retention.ttlMs)
   const why = `its ${assumed ? 'assumed ' : ''}retention has passed; the provider may keep it longer, but does not promise to`
   return { state: 'cold', pWarm: p, interval: [0, Math.min(1, 2 * p)], warmUntil: until, assumed, why }
 }

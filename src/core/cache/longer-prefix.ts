@@ -1,28 +1,29 @@
 import type { PrefixState } from '../prefix/state.ts'
-/** Requests of both within this time are of one turn. */
+
+/** Requests of both prefixes within this time belong to one turn. */
 export const ALONGSIDE_MS = 60_000
 
-/** True while the clock of this prefix counts from a request of a longer one. */
-export function runsInside({ inside, anchorAt }: Pick<PrefixState, 'inside' | 'anchorAt'>): boolean {
+/** True while the retention of this prefix counts from a request of a longer one. */
+export function isRenewedByLonger({ inside, anchorAt }: Pick<PrefixState, 'inside' | 'anchorAt'>): boolean {
   return inside !== undefined && inside.refuted === undefined && inside.at === anchorAt
 }
 
-/** True while a longer prefix is read at about the times at which this one would be: its next turn is worth waiting for. */
-export function ridesAlong({ inside, anchorAt }: Pick<PrefixState, 'inside' | 'anchorAt'>): boolean {
+/** True while a longer prefix is read at about the same times as this one, so that waiting for its next read saves a probe. */
+export function isRenewedAlongside({ inside, anchorAt }: Pick<PrefixState, 'inside' | 'anchorAt'>): boolean {
   if (inside === undefined || inside.refuted !== undefined || anchorAt === null) return false
   return anchorAt - inside.at < ALONGSIDE_MS
 }
 
-/** The start of the last request that is evidence about this very prefix. */
+/** Start of the last request that is evidence about this prefix itself (epoch ms). */
 export function ownAnchorAt(state: Pick<PrefixState, 'inside' | 'anchorAt'>): number | null {
-  return runsInside(state) && state.inside !== undefined ? state.inside.ownAt : state.anchorAt
+  return isRenewedByLonger(state) && state.inside !== undefined ? state.inside.ownAt : state.anchorAt
 }
 
 export const REFUTED =
-  'it was gone although requests of a longer prefix should have renewed it: from now on its clock counts from its own requests alone'
+  'it was gone although requests of a longer prefix should have renewed it: from now on only its own requests renew it'
 
-/** An answer found nothing at `at`: whether it contradicts a renewal through a longer prefix, and not the retention itself. */
+/** Whether an answer at `at` that found nothing contradicts the renewal by a longer prefix, and not the retention itself. */
 export function refutes(state: PrefixState, at: number): boolean {
-  if (!runsInside(state) || state.inside === undefined || state.retention === null) return false
+  if (!isRenewedByLonger(state) || state.inside === undefined || state.retention === null) return false
   return at - state.inside.at < state.retention.ttlMs && at - state.inside.ownAt >= state.retention.ttlMs
 }

@@ -9,9 +9,9 @@ export interface Expectation {
   /** Tokens of the prefix as counted before; null before the first count. */
   measuredTokens: number | null
   everHit: boolean
-  /** Earlier answers in a row that read nothing (only kept where writes are not reported). */
+  /** Earlier consecutive answers that read nothing; counted only where writes are not reported. */
   readZeroInRow: number
-  /** How many of those are no surprise; 1 if absent. */
+  /** How many of those are expected before the entry exists; 1 if absent. */
   probesToSeed?: number
 }
 
@@ -20,14 +20,14 @@ export interface Reading {
   why: string
 }
 
-/** Caches count in blocks (128 tokens, sometimes 256), so a whole read may stop a little short of the prefix's end. */
+/** Providers cache in blocks of 128 or 256 tokens, so a whole read may end a little before the prefix does. */
 function isWhole(read: number, measured: number | null): boolean {
   return measured === null || read >= Math.min(measured - 256, measured * 0.95)
 }
 
 /**
- * What one answer proves. Never more than it says: a count that is missing proves nothing, and where writes are not
- * reported a first answer that read nothing may be the write itself, so a second one decides.
+ * What one answer proves. A missing count proves nothing. Where writes are not reported, a first answer that read nothing may
+ * be the write itself, so a second one decides.
  */
 export function readReceipt(usage: Usage, expected: Expectation): Reading {
   const read = usage.cacheReadTokens
@@ -35,7 +35,7 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
   if (read === null && (written === null || written === 0)) {
     return { kind: 'unknown', why: 'the answer did not report cached tokens' }
   }
-  if (read !== null && read > 0) return whatWasRead(read, written ?? 0, expected)
+  if (read !== null && read > 0) return readingOfHit(read, written ?? 0, expected)
   if (written !== null && written > 0) {
     return expected.purpose === 'keep'
       ? { kind: 'cold', why: `a keep-alive found nothing and wrote ${written} tokens: the entry was gone` }
@@ -53,7 +53,7 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
     : { kind: 'uncacheable', why: 'a second probe read nothing either: this prefix is not being cached' }
 }
 
-function whatWasRead(read: number, written: number, expected: Expectation): Reading {
+function readingOfHit(read: number, written: number, expected: Expectation): Reading {
   if (isWhole(read, expected.measuredTokens) && written <= Math.max(256, read * 0.05)) {
     return { kind: 'full', why: `${read} tokens read from the cache` }
   }

@@ -4,19 +4,19 @@ import type { ModelFacts } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { ReceiptKind } from '../prefix/receipt.ts'
 
-/** What a caller asked for who required the cache. */
+/** What a caller with `required` asked for. */
 export interface Asked {
   retention: string
   /** Whether this provider counts written tokens in its answers. */
   writesReported: boolean
-  /** How many more calls may be made to settle a doubt. */
+  /** How many more calls may be made to settle an open answer. */
   checksLeft: number
 }
 
-/** `check`: one more call decides, because this one proved neither. */
+/** `check`: this answer proved neither, so one more call decides. */
 export type Verdict = { kind: 'honoured' } | { kind: 'check'; why: string } | { kind: 'broken'; why: string }
 
-/** What is judged: one answer, as its receipt says it. */
+/** The receipt of one answer, as far as it is judged. */
 export interface Judged {
   kind: ReceiptKind
   usage: Usage
@@ -24,9 +24,9 @@ export interface Judged {
 }
 
 /**
- * Whether an answer shows that a required cache was honoured. Only what is seen counts: a read of the whole prefix, or a write
- * of it at the retention that was asked for. A part that was read says nothing of the rest, and where writes are not reported
- * an answer that read nothing may have been the write.
+ * Whether an answer shows that a required cache was honoured. It must show a read of the whole prefix, or a write at the
+ * retention that was asked for. A partial read leaves the rest open. Where writes are not reported, an answer that read
+ * nothing may have been the write.
  */
 export function judgeRequired(receipt: Judged, asked: Asked): Verdict {
   const { kind, usage, why } = receipt
@@ -35,20 +35,20 @@ export function judgeRequired(receipt: Judged, asked: Asked): Verdict {
     return { kind: 'broken', why: `written at ${writtenAt.join(' and ')} instead of ${asked.retention}` }
   }
   if (kind === 'full' || kind === 'written') return { kind: 'honoured' }
-  // Beside reported writes a missing count stays missing; elsewhere some leave it out where it is 0.
+  // A provider that reports writes means unknown by a missing count; others may leave it out where it is 0.
   const silent = kind === 'unknown' && usage.cacheReadTokens === null && asked.writesReported
   const isOpen = kind === 'partial' || (kind === 'unknown' && !silent)
   return isOpen && asked.checksLeft > 0 ? { kind: 'check', why } : { kind: 'broken', why }
 }
 
-/** How many answers may leave a doubt in a row before the next one has to decide. */
+/** How many consecutive answers may leave it open before the next one must decide. */
 export function checksFor(facts: Pick<ModelFacts, 'probesToSeed'>): number {
   return Math.max(1, facts.probesToSeed ?? 1)
 }
 
 /**
- * What is judged of a call that nobody waits for: as if each caller had asked for it, and the one before it were known. `doubts`:
- * answers in a row, up to the one before, that left it open.
+ * Judges an answer to a call that no caller waits for, with the receipt before it. `doubts`: consecutive answers, up to that
+ * one, that left it open. Null: the requirement is not broken.
  */
 export function judgedInTurn(
   receipt: Judged,
@@ -66,7 +66,7 @@ function retentionsOf({ cacheWriteByRetention }: Usage): string[] {
   return Object.keys(cacheWriteByRetention).filter((name) => cacheWriteByRetention[name]! > 0)
 }
 
-/** `cache_not_honoured`: what was asked, and what was seen. `verified`: whether a call was sent to make sure. */
+/** The failure `cache_not_honoured`: what was asked and what was seen. `verified`: whether another call was sent to make sure. */
 export function notHonoured(
   why: string,
   receipt: Judged,

@@ -56,7 +56,7 @@ export function asksForTools(reply: Reply, final: boolean): boolean {
 }
 
 /** The result that the model gave to the exit tool; null: it did not call the tool, or the result is empty. */
-export function finishedWith(reply: Reply): string | null {
+export function exitResult(reply: Reply): string | null {
   for (const call of reply.toolCalls) {
     if (call.name !== EXIT_TOOL) continue
     const { value } = readArguments(EXIT_PARAMETERS, call.arguments)

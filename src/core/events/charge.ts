@@ -34,6 +34,6 @@ export function applyCharge(before: PrefixState, { provedNanos, nanos }: Charge,
   // A reserved worst case protects budgets and is no loss. While a caller's work is pending, keep-alives are its wish.
   if (provedNanos !== null && pendingUntil(before, at) === null) patch.loss = lossAfter(before.loss, provedNanos, at)
   if (before.trial === undefined) return { patch, rows: [] }
-  const { trial, row } = paid(before.trial, nanos ?? 0, at)
-  return { patch: { ...patch, trial }, rows: row === null ? [] : [row] }
+  const { gap, row } = paid(before.trial, nanos ?? 0, at)
+  return { patch: { ...patch, trial: gap }, rows: row === null ? [] : [row] }
 }

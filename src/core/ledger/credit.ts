@@ -9,17 +9,17 @@ import type { ReceiptKind, Purpose } from '../prefix/receipt.ts'
 import type { LearnedRetention, OpenGap } from '../prefix/parts.ts'
 
 /**
- * How long traffic alone is taken to carry an entry. Where the provider states no figure it is the longest that is believed
- * possible: a hit before that may have needed no keep-alive, and nobody is told of a saving that may be none. Where its word
- * was found not to be kept, it is the time after which an entry was found gone.
+ * How long an entry is taken to live without keep-alives, in milliseconds. Where the provider states no time, it is the longest
+ * possible one: an earlier hit may have needed no keep-alive, so no saving is credited. Where the stated time was found not to
+ * be kept, it is the gap after which an entry was found gone.
  */
-function naturalMs(retention: LearnedRetention): number {
+function unaidedMs(retention: LearnedRetention): number {
   const { assumed, ttlMs, maxTtlMs, statedTtlMs, shortestMissGapMs } = retention
   if (assumed) return maxTtlMs
   return statedTtlMs === undefined ? ttlMs : Math.max(ttlMs, shortestMissGapMs ?? statedTtlMs)
 }
 
-/** The idle gap after one of our calls was answered, by the retention in force once its answer was read. */
+/** The idle gap after one of our calls was answered; `retention` is the one after that answer. */
 export function gapAfterAnswer(
   { gap, retention }: Pick<PrefixState, 'gap' | 'retention'>,
   answer: { at: number; kind: ReceiptKind; purpose: Purpose; wrote: boolean },
@@ -27,14 +27,14 @@ export function gapAfterAnswer(
   const { at, kind, purpose, wrote } = answer
   if (retention === null || kind === 'uncacheable') return gap
   const read = kind === 'full' || kind === 'partial'
-  // A write that was asked for opens a gap even where the answer does not say that it wrote.
-  if (purpose === 'write' && !read) return gapOpened(gap, at, naturalMs(retention))
+  // A requested write opens a gap even where the answer does not report writes.
+  if (purpose === 'write' && !read) return gapOpened(gap, at, unaidedMs(retention))
   if (!read && !wrote) return gap
-  if (gap.fromAt === null) return gapOpened(gap, at, naturalMs(retention))
+  if (gap.fromAt === null) return gapOpened(gap, at, unaidedMs(retention))
   return retention.kind === 'fixed' && !wrote ? gap : gapHeld(gap, at, retention.ttlMs)
 }
 
-/** Whose price a rewrite has: what is offered, and whether nobody said what real requests write. */
+/** What the price of a rewrite depends on. `unmarked`: no caller said at which retention real requests write. */
 export interface Rewriting {
   price: Price | null
   offers: readonly RetentionOffer[]
@@ -42,8 +42,9 @@ export interface Rewriting {
 }
 
 /**
- * What a real request would pay to write it that found nothing: by its own marker, and not by ours. That is what was seen of one, or what
- * its callers said; where nobody knows it, the cheapest that it might be, and no saving is told that may be none. Null: no price.
+ * What a real request would pay for a rewrite, in nano-dollars, at its own retention and not at ours: the one seen in a usage,
+ * or the one that callers said. Where it is unknown, the cheapest offer counts, so that no saving is overstated. Null: the
+ * price is unknown.
  */
 export function rewriteNanos(
   tokens: number,
@@ -53,11 +54,11 @@ export function rewriteNanos(
   if (price === null || retention === null) return null
   const ours = writeNanos(tokens, 0, price, grantedRetention(retention))
   if (ours === null) return null
-  const theirs = realWrites === undefined ? (unmarked ? offers.map(({ name }) => name) : []) : [realWrites]
-  return Math.min(ours, ...theirs.map((name) => writeNanos(tokens, 0, price, name) ?? ours))
+  const realRequests = realWrites === undefined ? (unmarked ? offers.map(({ name }) => name) : []) : [realWrites]
+  return Math.min(ours, ...realRequests.map((name) => writeNanos(tokens, 0, price, name) ?? ours))
 }
 
-/** Books a real request in a state that is being made: the next gap, and what the last one's keep-alives saved. */
+/** Enters a real request in a state under construction: opens the next gap and credits what keep-alives saved in the last one. */
 export function creditUse(
   state: PrefixState,
   use: { at: number; hit: boolean; readTokens: number },
@@ -69,7 +70,7 @@ export function creditUse(
   const tokens = Math.min(readTokens, state.measuredTokens ?? readTokens)
   const nanos = hit ? savedNanos(tokens, rewriting.price, rewriteNanos(tokens, state, rewriting)) : null
   const idleMs = state.gap.fromAt === null ? 0 : at - state.gap.fromAt
-  const { gap, saving } = gapEnded(state.gap, { at, hit, nanos }, retention === null ? 0 : naturalMs(retention))
+  const { gap, saving } = gapEnded(state.gap, { at, hit, nanos }, retention === null ? 0 : unaidedMs(retention))
   state.gap = gap
   if (saving === null) return null
   const sign = saving.kind === 'credited' ? 1 : -1
@@ -81,9 +82,9 @@ export function creditUse(
   }
   const why =
     saving.kind === 'credited'
-      ? `read ${Math.round(idleMs / 1_000)} s after the entry was last used or written, when only keep-alives still held it`
-      : `a request that was reported late shows that traffic alone carried the entry to ${new Date(saving.at).toISOString()}: the saving of then was none`
-  // Rows are in the order of time: what is taken back is so now.
+      ? `read ${Math.round(idleMs / 1_000)} s after the entry was last used or written, when only keep-alives still kept it`
+      : `a request that was reported late shows that traffic alone kept the entry until ${new Date(saving.at).toISOString()}: nothing was saved then`
+  // Rows are in the order of time, so a revoked saving has the time of its report.
   return {
     at: saving.kind === 'credited' ? saving.at : now,
     type: 'saving',

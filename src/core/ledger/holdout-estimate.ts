@@ -1,8 +1,8 @@
 import type { HoldoutRow } from '../prefix/history.ts'
 
 /**
- * Idle gaps of one arm, as sums. `worth` is what rewriting the prefix costs: known before the gap is drawn into an arm, and
- * the reason for most of the spread in what gaps cost. All in nano-dollars.
+ * Sums over the idle gaps of one arm, in nano-dollars and their squares; the names are stored. `worth` is the cost of rewriting
+ * the prefix: it is known before the draw and explains most of the variance of `cost`.
  */
 export interface Arm {
   gaps: number
@@ -20,40 +20,40 @@ export interface Measured {
   high: number
 }
 
-/** The idle gaps of an account that count, by what was done in them. */
+/** The counted idle gaps of an account, by arm. */
 export interface Arms {
   heldOut: Arm
   kept: Arm
 }
 
-/** Held-out gaps before a measured figure is given at all. */
+/** Gaps that each arm needs before a measured figure is given. */
 export const ENOUGH_HELD_OUT = 30
 
 export const NO_GAPS: Arm = { gaps: 0, cost: 0, worth: 0, costSquares: 0, worthSquares: 0, products: 0 }
 
 export const NO_ARMS: Arms = { heldOut: NO_GAPS, kept: NO_GAPS }
 
-/** The sums after one more row of a trial, or after one that corrects an earlier row. */
+/** The sums after one more row, which may correct an earlier one of the same gap. */
 export function armsAfter(arms: Arms, row: HoldoutRow): Arms {
   const arm = row.arm === 'held_out' ? 'heldOut' : 'kept'
-  const { insteadOfNanos: was } = row
-  const before = was === undefined ? arms[arm] : gapUncounted(arms[arm], was, row.worthNanos)
+  const { insteadOfNanos: insteadOf } = row
+  const before = insteadOf === undefined ? arms[arm] : gapUncounted(arms[arm], insteadOf, row.worthNanos)
   return { ...arms, [arm]: gapCounted(before, row.costNanos, row.worthNanos) }
 }
 
 /** The sums of several days. */
 export function armsTogether(days: readonly Arms[]): Arms {
-  const together = (arm: keyof Arms): Arm => {
+  const summed = (arm: keyof Arms): Arm => {
     const sum = { ...NO_GAPS }
     for (const day of days) for (const name of SUMS) sum[name] += day[arm][name]
     return sum
   }
-  return { heldOut: together('heldOut'), kept: together('kept') }
+  return { heldOut: summed('heldOut'), kept: summed('kept') }
 }
 
 const SUMS = ['gaps', 'cost', 'worth', 'costSquares', 'worthSquares', 'products'] as const
 
-/** Adds one gap: what its keep-alives and the real request that ended it paid for the prefix, and its `worth`. */
+/** Adds one gap. `cost`: what its keep-alives and the real request that ended it paid for the prefix. */
 export function gapCounted(arm: Arm, cost: number, worth: number): Arm {
   return {
     gaps: arm.gaps + 1,
@@ -65,7 +65,7 @@ export function gapCounted(arm: Arm, cost: number, worth: number): Arm {
   }
 }
 
-/** Takes a gap out again that was counted with another cost. */
+/** Removes a gap that was counted with another cost. */
 export function gapUncounted(arm: Arm, cost: number, worth: number): Arm {
   return {
     gaps: arm.gaps - 1,
@@ -78,10 +78,10 @@ export function gapUncounted(arm: Arm, cost: number, worth: number): Arm {
 }
 
 /**
- * What keep-alives saved per gap. Each arm gives a ratio, cost per dollar of rewrites at stake; their difference, times the mean
- * stake of all gaps, is the saving. A few large prefixes in the small arm would make a plain difference of means cover too
- * seldom; here they count as the fewer gaps that they are worth (Kish's effective number), also in the degrees of freedom.
- * Null while fewer than 30 gaps were held out, or kept.
+ * What keep-alives saved per gap. Each arm has a ratio, its cost per dollar of possible rewrites; the difference of the ratios
+ * times the mean rewrite of all gaps is the saving. With a few large prefixes in the small arm, the interval of a plain
+ * difference of means would miss the truth too often. So the variance and the degrees of freedom use Kish's effective number
+ * of gaps. Null while fewer than 30 gaps were held out, or kept.
  */
 export function measured(heldOut: Arm, treated: Arm): Measured | null {
   if (heldOut.gaps < ENOUGH_HELD_OUT || treated.gaps < ENOUGH_HELD_OUT) return null
@@ -102,15 +102,15 @@ function ratioOf(arm: Arm): { ratio: number; variance: number; effective: number
   const ratio = arm.cost / arm.worth
   const effective = arm.worth ** 2 / arm.worthSquares
   const spread = arm.costSquares - 2 * ratio * arm.products + ratio ** 2 * arm.worthSquares
-  // One gap more that read and one more that rewrote, as Agresti and Caffo add them: else an arm in which nearly all gaps end
-  // alike looks surer than it is.
-  const unseen = ((1 - ratio) ** 2 + ratio ** 2) * (arm.worthSquares / arm.gaps)
-  // What is left of sums that cancel may be rounding below zero.
-  const variance = ((Math.max(0, spread) + unseen) / arm.worth ** 2) * (effective / (effective - 1))
+  // One added gap that read and one that rewrote (Agresti and Caffo): otherwise the variance of an arm in which nearly all gaps
+  // end alike is too small.
+  const addedSpread = ((1 - ratio) ** 2 + ratio ** 2) * (arm.worthSquares / arm.gaps)
+  // Rounding may leave less than zero where sums cancel.
+  const variance = ((Math.max(0, spread) + addedSpread) / arm.worth ** 2) * (effective / (effective - 1))
   return { ratio, variance, effective }
 }
 
-/** The 97.5 % quantile of Student's t: the Cornish-Fisher series, right to 0.001 from 10 degrees of freedom on. */
+/** The 97.5 % quantile of Student's t by the Cornish-Fisher series; its error is below 0.001 from 10 degrees of freedom. */
 function quantile975(freedom: number): number {
   const z = 1.959964
   const first = (z ** 3 + z) / 4

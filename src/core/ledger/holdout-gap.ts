@@ -5,82 +5,79 @@ import { pendingUntil } from '../prefix/signal.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import type { HoldoutGap, Stake } from '../prefix/parts.ts'
 
-/** What a step changed: the trial as it is now, and what the sums are to take from it. */
+/** The gap after a change, and the row that changes the sums; null: they stay. */
 export interface HoldoutStep {
-  trial: HoldoutGap
+  gap: HoldoutGap
   row: HoldoutRow | null
 }
 
-/** The draw for the gap that began at `gapAt`: made once, before its first decision. `random` is in [0, 1). */
+/** Draws the arm of the gap that began at `gapAt`, once, before its first decision. `random` is in [0, 1). */
 export function drawn(gapAt: number, share: number, random: number): HoldoutGap {
   return { gapAt, heldOut: random < share, paidNanos: 0 }
 }
 
 /**
- * Whether the gap that is running may be held out at all: where the caller said when traffic comes, or that work is running,
- * the prefix is theirs to have warm.
+ * Whether the current gap may be held out: not where the caller declared windows, announced traffic or said that work is
+ * pending, because the prefix must then be warm.
  */
 export function mayHoldOut(state: PrefixState, windows: KeepWarmValue['windows'], now: number): boolean {
   if (windows.length > 0 || state.lastArrivalAt === null) return false
   return nextAnnouncement(state, now) === null && pendingUntil(state, now) === null
 }
 
-/** Whether the keep-alive that is due now is the one that this gap goes without. */
+/** Whether the keep-alive that is due now is left out, because the gap is held out. */
 export function isHeldOut(state: PrefixState, windows: KeepWarmValue['windows'], now: number): boolean {
-  const { trial } = state
-  if (trial === undefined || !trial.heldOut || trial.lifted === true || trial.gapAt !== state.lastArrivalAt)
-    return false
+  const { trial: gap } = state
+  if (gap === undefined || !gap.heldOut || gap.lifted === true || gap.gapAt !== state.lastArrivalAt) return false
   return mayHoldOut(state, windows, now)
 }
 
-/** The plan changed to one whose gaps are not measured. What the sums hold stays. */
+/** The gap after the plan changed to a kind that is not measured. The sums keep what they hold. */
 export function spoiled({ gapAt, heldOut }: HoldoutGap): HoldoutGap {
   return { gapAt, heldOut, lifted: true, spoiled: true, paidNanos: 0 }
 }
 
-/** A keep-alive is planned for this gap. What was planned moves until it was due. */
-export function atStake(trial: HoldoutGap, stake: Stake, now: number): HoldoutGap {
-  if (trial.spoiled === true) return trial
-  const standing = trial.stake
-  if (standing !== undefined && (now >= standing.dueAt || standing.dueAt === stake.dueAt)) return trial
-  return { ...trial, stake }
+/** Stores when the next keep-alive of this gap is due and what is at stake; it may change until the keep-alive was due. */
+export function atStake(gap: HoldoutGap, stake: Stake, now: number): HoldoutGap {
+  if (gap.spoiled === true) return gap
+  const planned = gap.stake
+  if (planned !== undefined && (now >= planned.dueAt || planned.dueAt === stake.dueAt)) return gap
+  return { ...gap, stake }
 }
 
-/** One of our calls in this gap took so much. */
-export function paid(trial: HoldoutGap, nanos: number, at: number): HoldoutStep {
-  if (trial.stake === undefined || nanos === 0) return { trial, row: null }
-  const next = { ...trial, paidNanos: trial.paidNanos + nanos }
+/** Adds the cost of one of our calls in this gap. */
+export function paid(gap: HoldoutGap, nanos: number, at: number): HoldoutStep {
+  if (gap.stake === undefined || nanos === 0) return { gap, row: null }
+  const next = { ...gap, paidNanos: gap.paidNanos + nanos }
   return next.bookedNanos === undefined
-    ? { trial: next, row: null }
+    ? { gap: next, row: null }
     : booked(next, next.bookedNanos + nanos, at, 'a call of this idle gap was answered after it was counted')
 }
 
-/** The plan rests: what the gap costs stands, unless the next real request finds the entry all the same. */
-export function rested(trial: HoldoutGap, at: number): HoldoutStep {
-  if (trial.stake === undefined || at < trial.stake.dueAt || trial.bookedNanos !== undefined)
-    return { trial, row: null }
-  const why = trial.heldOut
+/** The plan stopped: the gap is counted with a rewrite at its end, which the next real request may correct. */
+export function rested(gap: HoldoutGap, at: number): HoldoutStep {
+  if (gap.stake === undefined || at < gap.stake.dueAt || gap.bookedNanos !== undefined) return { gap, row: null }
+  const why = gap.heldOut
     ? 'held out: this idle gap gets no keep-alives, to measure what they save'
     : 'kept warm as far as the plan goes; counted beside the idle gaps that are held out'
-  return booked(trial, trial.paidNanos + trial.stake.writeNanos, at, why)
+  return booked(gap, gap.paidNanos + gap.stake.writeNanos, at, why)
 }
 
 /**
- * The real request came that ends the gap. `hit`: its usage shows that it read the prefix; whatever else is taken for a rewrite, in
- * both kinds of gaps.
+ * A real request ended the gap. `hit`: its usage shows that it read the prefix. Anything else counts as a rewrite, in both arms.
  */
-export function ended(trial: HoldoutGap, hit: boolean, at: number): HoldoutStep {
-  if (trial.stake === undefined || at < trial.stake.dueAt) return { trial, row: null }
-  const { writeNanos, readNanos } = trial.stake
+export function ended(gap: HoldoutGap, hit: boolean, at: number): HoldoutStep {
+  if (gap.stake === undefined || at < gap.stake.dueAt) return { gap, row: null }
+  const { writeNanos, readNanos } = gap.stake
   const why = hit
     ? 'the real request that ended this idle gap read the prefix'
     : 'the real request that ended this idle gap did not read the prefix'
-  return booked(trial, trial.paidNanos + (hit ? readNanos : writeNanos), at, why)
+  return booked(gap, gap.paidNanos + (hit ? readNanos : writeNanos), at, why)
 }
 
-function booked(trial: HoldoutGap, nanos: number, at: number, why: string): HoldoutStep {
-  const { stake, heldOut, bookedNanos } = trial
-  if (stake === undefined || bookedNanos === nanos) return { trial, row: null }
+function booked(gap: HoldoutGap, nanos: number, at: number, why: string): HoldoutStep {
+  const { stake, heldOut, bookedNanos } = gap
+  if (stake === undefined || bookedNanos === nanos) return { gap, row: null }
   const row: HoldoutRow = {
     at,
     type: 'trial',
@@ -90,5 +87,5 @@ function booked(trial: HoldoutGap, nanos: number, at: number, why: string): Hold
     ...(bookedNanos === undefined ? {} : { insteadOfNanos: bookedNanos }),
     why,
   }
-  return { trial: { ...trial, bookedNanos: nanos }, row }
+  return { gap: { ...gap, bookedNanos: nanos }, row }
 }

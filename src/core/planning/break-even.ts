@@ -10,7 +10,7 @@ import type { PrefixState } from '../prefix/state.ts'
 import { iso } from '../time/time.ts'
 import { planKind, probesAsked } from './plan-kinds.ts'
 
-/** Tokens of the prefix: as measured, or else as estimated. */
+/** Tokens of the prefix: the measured count, or the estimate before there is one. */
 export function prefixTokens(
   state: Pick<PrefixState, 'measuredTokens'>,
   context: Pick<PlanContext, 'estimatedTokens'>,
@@ -18,43 +18,43 @@ export function prefixTokens(
   return state.measuredTokens ?? context.estimatedTokens
 }
 
-/** Keep-alives allowed since the last arrival; null: no limit of number. */
+/** Keep-alives allowed since the last real request; null: any number. */
 export function probeLimit(state: PrefixState, context: PlanContext): number | null {
   const { plan } = context.keepWarm
   if (!planKind(plan).stopsAtBreakEven) return probesAsked(plan)
   if (context.facts.price === null || state.retention === null) return null
-  const most = cap(state, context)
+  const most = breakEvenCap(state, context)
   return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
 }
 
-/** Probes in one gap that together cost no more than the cold start they protect; null where no price tells. */
-export function cap(state: PrefixState, context: PlanContext): number | null {
+/** The most probes in one gap that together cost no more than the cold start they avoid; null where the price is unknown. */
+export function breakEvenCap(state: PrefixState, context: PlanContext): number | null {
   const { price } = context.facts
   if (price === null || state.retention === null) return null
   const tokens = prefixTokens(state, context)
   return breakEvenProbes(tokens, context.outputFloor, price, state.retention.name, latencyValue(context))
 }
 
-/** What `auto` makes of the gap that began with the last real request; null before the first: it then holds to the cap. */
-function learned(state: PrefixState, context: PlanContext): { choice: Choice; foresight: Forecast } | null {
+/** The choice of `auto` for the current gap; null before the first real request, when the break-even alone limits it. */
+function learned(state: PrefixState, context: PlanContext): { choice: Choice; forecast: Forecast } | null {
   const { retention } = state
   if (state.lastArrivalAt === null || retention === null) return null
   const holding = holdingOf(state, context, retention.name, retention.ttlMs)
   if (holding === null) return null
-  const foresight = sight(state, reachOf(holding, latencyValue(context)))
-  return { choice: horizon(holding, foresight, latencyValue(context)), foresight }
+  const forecast = gapForecast(state, reachOf(holding, latencyValue(context)))
+  return { choice: horizon(holding, forecast, latencyValue(context)), forecast }
 }
 
-/** What the gap that began with the last real request may be, looked at as far as it matters. */
-function sight(state: PrefixState, reachMs?: number): Forecast {
+/** The forecast for the current gap, up to `reachMs`. */
+function gapForecast(state: PrefixState, reachMs?: number): Forecast {
   const startAt = Math.max(state.lastArrivalAt ?? 0, state.plannedAt)
   return forecastRow(state, startAt, reachMs)
 }
 
-/** A retention of this prefix with its prices; null where a price is not known. */
+/** A retention of this prefix with its prices in nano-dollars; null where a price is unknown. */
 export function holdingOf(
   state: Pick<PrefixState, 'measuredTokens'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'>,
   name: string,
   ttlMs: number,
 ): Holding | null {
@@ -65,10 +65,10 @@ export function holdingOf(
   if (rewrite === null) return null
   const read = readNanos(tokens, 0, price)
   const probe = readNanos(tokens, context.outputFloor, price)
-  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.pace), write: rewrite, read, probe }
+  return { name, ttlMs, everyMs: ttlMs - leadMs(ttlMs, context.grainMs, context.latency), write: rewrite, read, probe }
 }
 
-/** The retentions that probes can hold an entry by, with their prices: what the provider states, renewed by each read. */
+/** The retentions at which probes keep an entry warm, with their prices: those that are stated, and renewed by each read. */
 export function holdingsOf(
   state: Pick<PrefixState, 'measuredTokens'>,
   context: Parameters<typeof holdingOf>[1],
@@ -79,19 +79,19 @@ export function holdingsOf(
   })
 }
 
-/** What another retention than the registered body's would change, where the gaps speak for one. */
+/** A sentence about a retention that is expected to be cheaper than the one in force; empty where there is none. */
 function otherRetention(state: PrefixState, context: PlanContext, choice: Choice): string {
-  const better = retentionFor(holdingsOf(state, context), sight(state), latencyValue(context))
+  const better = retentionFor(holdingsOf(state, context), gapForecast(state), latencyValue(context))
   if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
   return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
 }
 
-/** Since when the probes of a gap are counted, in words. */
+/** In words, since when the probes of a gap are counted. */
 export function sinceWords({ lastArrivalAt }: Pick<PrefixState, 'lastArrivalAt'>): string {
   return lastArrivalAt === null ? 'since it was warmed' : 'since the last real request'
 }
 
-/** Why a keep-alive is, or will be, sent. */
+/** Why a keep-alive is sent now or later. */
 export function holdWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
   const sent = `(${state.probesSinceArrival} sent ${sinceWords(state)})`
   const name = state.retention?.name ?? 'its'
@@ -100,12 +100,12 @@ export function holdWhy(state: PrefixState, context: PlanContext, limit: number 
   if (kind.revives) return `always: renewed before its ${name} retention lapses`
   const pendingTo = kind.followsSignals ? pendingUntil(state, now) : null
   if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)
-    return `held on: the caller said that work is running that will come back, until ${iso(pendingTo)} at the latest`
+    return `kept warm: the caller said that work is pending, until ${iso(pendingTo)} at the latest`
   if (!kind.stopsAtBreakEven) return `held for ${limit ?? 0} probes as asked ${sent}`
   const pending = pendingTo === null ? '' : `; work is pending, until ${iso(pendingTo)} at the latest`
   const known = learned(state, context)
   if (known !== null)
-    return `${choiceWhy(known.choice, known.foresight)}${latencyWords(context)}${markerWords(state)} ${sent}${pending}`
+    return `${choiceWhy(known.choice, known.forecast)}${latencyWords(context)}${markerWords(state)} ${sent}${pending}`
   const unknown = state.lastArrivalAt === null ? '; no real request was observed yet, so savings are unknown' : ''
   return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} ${sent}${unknown}${pending}`
 }
@@ -115,7 +115,7 @@ export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: nu
   const known = learned(state, context)
   if (known !== null) {
     const other = otherRetention(state, context, known.choice)
-    const why = letGoWhy(known.choice, known.foresight, state.probesSinceArrival, latencyValue(context))
+    const why = letGoWhy(known.choice, known.forecast, state.probesSinceArrival, latencyValue(context))
     return `${why}${latencyWords(context)}${markerWords(state)}${other}; the next real request starts the plan again`
   }
   const seen = 'No real request was ever observed, so savings are unknown. '
@@ -123,17 +123,17 @@ export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: nu
   return `${seen}${limit} probes ${sinceWords(state)} cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
 }
 
-/** Said where the retention is not the planner's own any more. */
+/** Added where real requests decide the retention, not the planner. */
 function markerWords({ asWritten }: PrefixState): string {
   return asWritten === true ? ', at the retention that real requests write' : ''
 }
 
-/** What one avoided cold start is worth beside its tokens, in nano-dollars. */
+/** The caller's value of one avoided cold start beside its tokens, in nano-dollars. */
 export function latencyValue({ keepWarm: { latencyValueNanos = 0 } }: Pick<PlanContext, 'keepWarm'>): number {
   return latencyValueNanos
 }
 
-/** Said wherever a break-even is explained that counts more than tokens. */
+/** Added to the explanation of a break-even that counts more than tokens. */
 export function latencyWords(context: Pick<PlanContext, 'keepWarm'>): string {
   const nanos = latencyValue(context)
   return nanos === 0 ? '' : `, counting ${dollars(nanos)} for an avoided cold start`

@@ -8,18 +8,18 @@ import { unpackGaps } from '../demand/idle-gaps.ts'
 import type { IdleGap } from '../demand/idle-gaps.ts'
 import { nextDayAt } from '../time/time.ts'
 
-/** What a plan is expected to bring, and to cost until the day ends. */
+/** The expected saving of a plan per dollar, and its cost until the day ends. */
 export interface BudgetRank {
-  /** What it saves beyond its cost, for each dollar of it, if it is let go when that is highest: -1 where nothing at all is saved. */
+  /** Net saving for each dollar spent, at the best number of further probes; -1 where nothing is saved. */
   netPerDollar: number
   costNanos: number
 }
 
 /**
- * What going on with a prefix is worth. By the idle gap that is running: for each number of further probes, the rewrite that they avoid (and
- * what an avoided cold start is worth beside it) as often as gaps like this one end while they hold it, against the probes until they
- * end; the best of these numbers counts. Its cost is that of this gap and of gaps like those before it until midnight. Null: no price or retention
- * tells.
+ * Ranks a prefix for a short budget. For each number of further probes in the current gap, it weighs the expected saving (the
+ * avoided rewrite and the value of an avoided cold start, times the chance that the gap ends while the probes keep the entry)
+ * against the expected cost of the probes. The best number counts. `costNanos` covers this gap and later gaps until midnight.
+ * Null: the price or the retention is unknown.
  */
 export function budgetRankOf(state: PrefixState, context: PlanContext, now: number): BudgetRank | null {
   const course = courseOf(state, context, now)
@@ -27,39 +27,39 @@ export function budgetRankOf(state: PrefixState, context: PlanContext, now: numb
   const { holding, probes, firstAt, fromAt, entry, mostNanos, limit } = course
   const gaps = unpackGaps(state.gaps ?? [])
   const { lengthsMs, weights } = forecastRow(state, fromAt)
-  // By the number of further probes: the weight of gaps that end while only so many hold it, and that would still be idle at the next.
+  // By the number of further probes: the weight of gaps that end while exactly that many keep the entry, and of gaps that send exactly that many.
   const ends = new Float64Array(probes + 1)
-  const asks = new Float64Array(probes + 1)
+  const sends = new Float64Array(probes + 1)
   let alive = 0
   lengthsMs.forEach((length, index) => {
     const weight = weights[index] ?? 0
     const endAt = fromAt + length
-    // The gap has lasted so long already: shorter ones are not this one.
+    // The current gap has outlasted this length.
     if (endAt <= now) return
     alive += weight
     const needs =
       endAt <= course.coldAt ? 0 : Math.max(1, Math.ceil((endAt - firstAt - holding.ttlMs) / holding.everyMs) + 1)
     if (needs <= probes) ends[needs] = (ends[needs] ?? 0) + weight
     const takes = Math.min(probes, Math.max(0, Math.ceil((endAt - firstAt) / holding.everyMs)))
-    asks[takes] = (asks[takes] ?? 0) + weight
+    sends[takes] = (sends[takes] ?? 0) + weight
   })
   if (alive <= 0) return { netPerDollar: -1, costNanos: mostNanos }
   const lapse = holding.write - holding.read + latencyValue(context)
   let best = -1
   let saved = 0
   let cost = entry
-  let waiting = 1 - (asks[0] ?? 0) / alive
+  let waiting = 1 - (sends[0] ?? 0) / alive
   for (let count = 1; count <= probes; count++) {
     saved += ((ends[count] ?? 0) / alive) * lapse
     cost += waiting * holding.probe
-    waiting -= (asks[count] ?? 0) / alive
+    waiting -= (sends[count] ?? 0) / alive
     if (cost > 0) best = Math.max(best, saved / cost - 1)
   }
   const later = laterNanos(gaps, limit, holding, nextDayAt(now) - now)
   return { netPerDollar: best, costNanos: Math.min(mostNanos, Math.ceil(cost + later)) }
 }
 
-/** What gaps like those before would cost for the rest of the day, as they follow one another. */
+/** Expected cost of later gaps until the day ends, if they are like the past ones. */
 function laterNanos(gaps: readonly IdleGap[], limit: number | null, holding: Holding, leftMs: number): number {
   const lastMs = gaps.reduce((sum, { lengthMs }) => sum + lengthMs, 0)
   if (lastMs === 0) return 0
@@ -70,7 +70,7 @@ function laterNanos(gaps: readonly IdleGap[], limit: number | null, holding: Hol
   return (probes * holding.probe * leftMs) / lastMs
 }
 
-/** The most that a plan costs until the day ends; null: no price or retention tells. Cheap: it asks no traffic. */
+/** The most that a plan costs until the day ends; null: the price or the retention is unknown. Cheap, because it needs no forecast. */
 export function mostNanosToday(state: PrefixState, context: PlanContext, now: number): number | null {
   return courseOf(state, context, now)?.mostNanos ?? null
 }
@@ -81,7 +81,7 @@ function courseOf(state: PrefixState, context: PlanContext, now: number) {
   if (holding === null) return null
   const warm = isWarm(state, now)
   const coldAt = warm ? (warmUntil(state) ?? now) : now
-  // What is due is sent now, whatever was planned; what is not, when it is due.
+  // An overdue probe is sent now, any other when it is due.
   const firstAt = warm ? Math.max(now, coldAt - (holding.ttlMs - holding.everyMs)) : now
   const today = Math.max(0, Math.ceil((nextDayAt(now) - firstAt) / holding.everyMs))
   const limit = probeLimit(state, context)
@@ -91,18 +91,18 @@ function courseOf(state: PrefixState, context: PlanContext, now: number) {
   return { holding, probes, limit, firstAt, fromAt, coldAt, entry, mostNanos: today * holding.probe + entry }
 }
 
-/** A plan that asks for its share of a budget. */
+/** A plan that competes for a budget. */
 export interface Bid extends BudgetRank {
   k: number
 }
 
-/** Whom a budget does not reach. `bar`: the net per dollar of the best of them; null: it reaches all. */
+/** Prefixes that a budget is not enough for. `bar`: the highest net per dollar among them; null: it is enough for all. */
 export interface BudgetShare {
   outbid: ReadonlySet<number>
   bar: number | null
 }
 
-/** Gives out a budget, the highest net per dollar first; of plans that are worth the same, the older prefix first. */
+/** Allots a budget by falling net per dollar; equal plans by rising `k`, which is the older prefix first. */
 export function shareBudget(bids: readonly Bid[], leftNanos: number): BudgetShare {
   const outbid = new Set<number>()
   let bar: number | null = null

@@ -1,14 +1,14 @@
 import type { Decision, PlanContext } from './plan.ts'
 import { dollars, ratesFor } from '../model/price.ts'
 import type { PrefixState } from '../prefix/state.ts'
-import { deadline, inTurn } from './retry.ts'
+import { deadline, staggeredAt } from './retry.ts'
 import type { Purpose } from '../prefix/receipt.ts'
 import { dayOf, iso, nextDayAt } from '../time/time.ts'
 import { planKind } from './plan-kinds.ts'
 
 /**
- * The most that one call can cost: a full rewrite plus the output floor. Before the first count the estimate is
- * doubled: a token is two bytes at the least in the texts that providers bill.
+ * The most that one call can cost, in nano-dollars: a full rewrite and the output floor. Until the first count the estimate
+ * is doubled, because a token has at least two bytes in texts that providers bill. Null: the price or the retention is unknown.
  */
 export function worstNanos(
   state: Pick<PrefixState, 'measuredTokens' | 'retention'>,
@@ -17,7 +17,7 @@ export function worstNanos(
   return state.retention === null ? null : worstNanosAt(state.retention.name, state, context)
 }
 
-/** The same for a write at a retention. */
+/** The worst case of a write at a given retention. */
 export function worstNanosAt(
   retention: string,
   state: Pick<PrefixState, 'measuredTokens'>,
@@ -33,12 +33,18 @@ export function worstNanosAt(
   return Math.ceil((tokens * perMTok + context.outputFloor * rates.outputNanosPerMTok) / 1_000_000)
 }
 
-/** Asks the budgets, with the worst case. */
-export function spend(state: PrefixState, context: PlanContext, now: number, purpose: Purpose, why: string): Decision {
+/** Sends the call if its worst case fits into the budgets of today; otherwise waits for tomorrow or stops. */
+export function sendWithinBudget(
+  state: PrefixState,
+  context: PlanContext,
+  now: number,
+  purpose: Purpose,
+  why: string,
+): Decision {
   const worst = worstNanos(state, context)
   const refused = budgetRefusal(state, context, now, worst) ?? outbid(state, context)
   if (refused !== null) {
-    const untilAt = inTurn(nextDayAt(now), state, context)
+    const untilAt = staggeredAt(nextDayAt(now), state, context)
     if (planKind(context.keepWarm.plan).revives && refused.heals)
       return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(nextDayAt(now))}` }
     return {
@@ -50,7 +56,7 @@ export function spend(state: PrefixState, context: PlanContext, now: number, pur
   return { do: 'send', purpose, why, worstNanos: worst, deadlineAt: purpose === 'keep' ? deadline(state) : null }
 }
 
-/** Why today's budgets forbid a call that may cost `worst`; null when they allow it. */
+/** Why today's budgets forbid a call that may cost `worst`; null when they allow it. `heals`: tomorrow's budget is enough. */
 export function budgetRefusal(
   state: PrefixState,
   context: PlanContext,
@@ -75,17 +81,17 @@ export function budgetRefusal(
   return null
 }
 
-/** Why the account's budget goes to others; null when it need not. What was never warm was asked for just now, and is written. */
+/** Why the account's budget goes to other prefixes; null when it does not. A prefix that was never warm was asked for just now, and is written. */
 function outbid({ verdict }: PrefixState, context: PlanContext): { why: string; heals: true } | null {
   if (context.outbid !== true || verdict === 'none') return null
   const left = context.accountLeftNanos === null ? '' : ` (${dollars(context.accountLeftNanos)})`
   return {
-    why: `what the account may still spend today${left} does not reach all prefixes, and goes to those that are expected to save more for each dollar`,
+    why: `what the account may still spend today${left} is not enough for all prefixes, and goes to those that are expected to save more for each dollar`,
     heals: true,
   }
 }
 
-/** The counters of money after one more call at `now`, in nano-dollars: those of the day begin anew with it. */
+/** The spending counters after one more call at `now`, in nano-dollars; a new day starts the daily counter again. */
 export function spendToday(
   state: PrefixState,
   nanos: number,

@@ -9,50 +9,50 @@ import type { StopReason } from '../prefix/stop-reasons.ts'
 /** What the caller asked for, normalised. */
 export type KeepWarm = KeepWarmValue
 
-/** A prefix whose entry nobody here can reach. */
+/** Why no request can reach the entry any more. */
 export interface Gone {
   reason: Extract<StopReason, 'credential_replaced' | 'address_changed'>
   why: string
 }
 
-/** What a decision needs beside the state of the prefix: all of it data, none of it remembered. */
+/** What a decision needs beside the state of the prefix. */
 export interface PlanContext {
   keepWarm: KeepWarm
   facts: ModelFacts
-  /** The prefix's size before an answer counted it. */
+  /** Estimated size of the prefix, used until an answer counts it. */
   estimatedTokens: number
   /** Output tokens that a probe cannot avoid. */
   outputFloor: number
-  /** A newer body took the name; absent: this version is the current one, or has no name. */
+  /** The newer version of the same name; absent: this one is the current version, or has no name. */
   newer?: Newer
-  /** Nobody but the planner says at which retention it is written; absent: a caller does. */
+  /** The planner chooses the retention of writes; absent: a caller does. */
   open?: true
-  /** Nobody said at which retention a real request writes it: neither a name nor a marker in its body; absent: a caller did. */
+  /** No caller said at which retention real requests write, by name or by a marker in the body; absent: one did. */
   unmarked?: true
-  /** Why what was written cannot be reached any more: another credential, or another address; absent while it can. */
+  /** Why the entry cannot be reached any more: another credential or another address; absent while it can. */
   gone?: Gone
   killed: boolean
-  /** Coarseness of queue delays in this clock. */
+  /** Granularity of queue delays on this clock, in milliseconds. */
   grainMs: number
-  /** What was learned of the road to this provider; absent: the cautious assumption. */
-  pace?: LatencyEstimate
-  /** Why calls to this provider, with this credential, should pause; absent while they need not. */
+  /** The learned latency of calls to this provider; absent: the cautious assumption. */
+  latency?: LatencyEstimate
+  /** Why calls to this provider with this credential should pause; absent: they need not. */
   holdBack?: HoldBack
-  /** What the account may still spend today, reservations taken off; null: no account budget. */
+  /** What the account may still spend today, less reservations; null: no account budget. */
   accountLeftNanos: number | null
-  /** What the account has left today goes to prefixes of a higher expected net per dollar; absent: it has enough. */
+  /** The rest of the account's budget goes to prefixes with a higher expected net saving per dollar; absent: it is enough for all. */
   outbid?: true
   /** In [0, 1): spreads retries. */
   random: number
 }
 
 /**
- * What is waited for: the moment before the lapse, a window, announced traffic, a second look, a provider's recovery,
- * tomorrow's budget, room in the provider's limits, an end of failures.
+ * What a plan waits for: the time before the lapse, a window, announced traffic, a second probe, the end of a backoff,
+ * tomorrow's budget, the provider's rate limit, or the circuit breaker.
  */
 export type WaitCode = 'hold' | 'window' | 'announced' | 'verify' | 'backoff' | 'budget' | HoldBack['code']
 
-/** `rest`: announced traffic is seen to although the plan itself rests, and why it does. */
+/** `rest`: why the plan itself would stop, where it prepares for announced traffic or waits for a window instead. */
 export type Decision =
   | { do: 'send'; purpose: Purpose; why: string; worstNanos: number | null; deadlineAt: number | null; rest?: Rest }
   | { do: 'wait'; code: WaitCode; untilAt: number; why: string; rest?: Rest }
@@ -61,10 +61,10 @@ export type Decision =
 
 type Rest = Pick<Stop, 'reason' | 'why'>
 
-/** A newer body took the name: when, and since when it was warm (epoch ms); null: it is not yet. */
+/** A newer version took the name at `takenAt` and is warm since `warmAt` (epoch ms); null: it is not warm yet. */
 export interface Newer {
   takenAt: number
   warmAt: number | null
-  /** So many versions took the name since that this one waits for none of them any more; `warmAt` says since when. */
+  /** Too many versions took the name since, so that this one waits for none of them any more, from `warmAt` on. */
   passed?: true
 }

@@ -5,7 +5,7 @@ import { SHORTEST_GAP_MS } from '../demand/idle-gaps.ts'
 export interface Holding {
   name: string
   ttlMs: number
-  /** Time from one probe to the next: the retention less the lead. */
+  /** Interval between probes: the retention less the lead. */
   everyMs: number
   write: number
   read: number
@@ -14,44 +14,44 @@ export interface Holding {
 
 export interface Choice {
   holding: Holding
-  /** Probes in this gap at the most, then it is let go. */
+  /** The most probes in this gap; after them the entry may lapse. */
   probes: number
-  /** What the gap is expected to cost above a plain read. */
+  /** Expected cost of the gap above one read. */
   expected: number
-  /** Share of gaps that it outlasts, of those that the retention alone does not. */
+  /** Share of the gaps longer than the retention that the probes outlast, 0 to 1. */
   share: number
 }
 
-/** However much a cold start is worth: at five minutes of retention this many take a month. */
+/** The limit whatever the value of a cold start: at a retention of five minutes, this many probes take a month. */
 const MOST_PROBES = 10_000
 
 /**
- * The ski-rental cap: probes of one gap never cost more together than the one rewrite they protect. 0: no probe can pay.
- * `latencyValue` is what one avoided cold start is worth beside the money.
+ * The ski-rental cap: the most probes of one gap that together cost no more than the rewrite they avoid. 0: no probe can pay
+ * for itself. `latencyValue` is the value of one avoided cold start beside the tokens, in the same unit.
  */
-export function mostProbes(holding: Holding, latencyValue: number): number {
+export function maxProbes(holding: Holding, latencyValue: number): number {
   const lapse = holding.write - holding.read + latencyValue
   if (!(holding.probe > 0) || !(lapse > 0) || !Number.isFinite(lapse)) return 0
   return Math.min(MOST_PROBES, Math.floor(lapse / holding.probe + 1e-9))
 }
 
-/** The longest gap that the probes of one gap can hold it through: what may come later does not matter to it. */
+/** The longest gap through which the capped probes keep the entry (ms); a forecast beyond it changes nothing. */
 export function reachOf(holding: Holding, latencyValue: number): number {
-  return holding.ttlMs + mostProbes(holding, latencyValue) * holding.everyMs
+  return holding.ttlMs + maxProbes(holding, latencyValue) * holding.everyMs
 }
 
 /**
- * How many probes, at the least expected cost, for an entry that is held this way. A foresight says nothing of gaps shorter than
- * `SHORTEST_GAP_MS`: a retention shorter than that is held through them, within the cap, before it can matter.
+ * The number of probes with the least expected cost for one retention. A forecast knows no gap shorter than `SHORTEST_GAP_MS`,
+ * so a retention shorter than that is kept that long at least, within the cap.
  */
-export function horizon(holding: Holding, foresight: Forecast, latencyValue: number): Choice {
-  const most = mostProbes(holding, latencyValue)
+export function horizon(holding: Holding, forecast: Forecast, latencyValue: number): Choice {
+  const most = maxProbes(holding, latencyValue)
   const lapse = holding.write - holding.read + latencyValue
-  // By the number of probes that a gap needs: its weight, and the probes it would take if more were allowed.
+  // By the number of probes: the weight of gaps that need that many to end warm, and of gaps that send that many until they end.
   const needs = new Float64Array(most + 2)
   const sent = new Float64Array(most + 2)
-  foresight.lengthsMs.forEach((length, index) => {
-    const weight = foresight.weights[index] ?? 0
+  forecast.lengthsMs.forEach((length, index) => {
+    const weight = forecast.weights[index] ?? 0
     const need = Math.max(0, Math.ceil((length - holding.ttlMs) / holding.everyMs))
     const takes = Math.max(0, Math.ceil(length / holding.everyMs) - 1)
     needs[Math.min(need, most + 1)] = (needs[Math.min(need, most + 1)] ?? 0) + weight
@@ -75,52 +75,52 @@ export function horizon(holding: Holding, foresight: Forecast, latencyValue: num
   return { holding, ...best }
 }
 
-/** A shorter retention has to promise a gap's cost cheaper by so much: of the longer one, less hangs on what was learned. */
+/** A shorter retention must be cheaper than this share of the longer one's cost: the longer depends less on the forecast. */
 const SHORTER_AT = 0.95
 
-/** One that is written already is left only for one that is cheaper by so much: callers' markers have to follow it. */
+/** A retention in use is left only for one below this share of its cost, because callers must change their markers. */
 const LEFT_AT = 0.95
 
 /**
- * Which retention to write, of those that the provider offers and honours: the least expected cost of a gap. `standing`: the name of
- * the one that was written so far.
+ * The retention with the least expected cost of a gap, of those that the provider offers and keeps. `current`: the name of
+ * the one that is in use. Null: there is nothing to choose from.
  */
 export function retentionFor(
   holdings: readonly Holding[],
-  foresight: Forecast,
+  forecast: Forecast,
   latencyValue: number,
-  standing?: string,
+  current?: string,
 ): Choice | null {
   let best: Choice | null = null
   let kept: Choice | null = null
   for (const holding of holdings.toSorted((a, b) => b.ttlMs - a.ttlMs)) {
-    const choice = horizon(holding, foresight, latencyValue)
-    if (holding.name === standing) kept = choice
+    const choice = horizon(holding, forecast, latencyValue)
+    if (holding.name === current) kept = choice
     if (best === null || choice.expected < SHORTER_AT * best.expected) best = choice
   }
   return kept !== null && best !== null && best.expected >= LEFT_AT * kept.expected ? kept : best
 }
 
-/** Why no probe follows the `sent` ones of a gap, in a sentence. */
-export function letGoWhy(choice: Choice, foresight: Forecast, sent: number, latencyValue: number): string {
+/** Why no probe follows the `sent` ones of a gap, as a sentence. */
+export function letGoWhy(choice: Choice, forecast: Forecast, sent: number, latencyValue: number): string {
   const { holding, probes } = choice
-  if (probes === 0) return choiceWhy(choice, foresight)
+  if (probes === 0) return choiceWhy(choice, forecast)
   const after = `held at ${holding.name}, and let go after ${sent === 1 ? 'one probe' : `${sent} probes`}`
-  if (probes >= mostProbes(holding, latencyValue))
+  if (probes >= maxProbes(holding, latencyValue))
     return `${after}: with more they would cost more than the rewrite that they protect`
   const what = sent > probes ? `more than ${probes} cost more than they are` : 'one more would cost more than it is'
-  return `${after}: ${what} expected to save, by ${gapWords(foresight)}`
+  return `${after}: ${what} expected to save, by ${gapWords(forecast)}`
 }
 
-/** Which gaps speak: of its own those that are remembered, beside those of like traffic. */
-export function gapWords({ seen }: Pick<Forecast, 'seen'>): string {
-  if (seen === 0) return 'gaps of like traffic'
-  return `its last ${seen === 1 ? 'gap' : `${seen} gaps`} and those of like traffic`
+/** The gaps behind a forecast, in words: the remembered gaps of the prefix and those of similar traffic. */
+export function gapWords({ gapCount }: Pick<Forecast, 'gapCount'>): string {
+  if (gapCount === 0) return 'gaps of like traffic'
+  return `its last ${gapCount === 1 ? 'gap' : `${gapCount} gaps`} and those of like traffic`
 }
 
-/** The choice in a sentence. */
-export function choiceWhy({ holding, probes, share }: Choice, foresight: Forecast): string {
-  const from = gapWords(foresight)
+/** The choice as a sentence. */
+export function choiceWhy({ holding, probes, share }: Choice, forecast: Forecast): string {
+  const from = gapWords(forecast)
   if (probes === 0) return `written at ${holding.name} and let go: by ${from}, no probe earns back what it costs`
   const count = probes === 1 ? 'one probe costs' : `up to ${probes} probes cost`
   return `held at ${holding.name}: ${count} less than the rewrite that ${Math.round(share * 100)} % of longer gaps would need, by ${from}`

@@ -1,35 +1,35 @@
 import { HOUR_MS } from '../time/time.ts'
 
 /**
- * A provider's rate limit as its last answer told it. The application shares it with us and comes first: warming must
- * never be what uses it up.
+ * A provider's rate limit as its last answer reported it. The application shares the limit and comes first: warming must not
+ * use it up.
  */
 export interface RateLimit {
   /** What is counted: `requests`, `tokens`, `input tokens`. */
   what: string
   limit: number
   remaining: number
-  /** When there is room again. */
+  /** When the limit is reset (epoch ms). */
   resetAt: number
 }
 
-/** Why calls that could be sent are not sent now. */
+/** Why calls wait that could be sent otherwise. */
 export interface HoldBack {
   code: 'limit' | 'breaker'
   untilAt: number
-  /** True: nothing is sent before `untilAt`, even if an entry lapses. False: what cannot wait any longer goes all the same. */
+  /** True: nothing is sent before `untilAt`, even if an entry lapses. False: a keep-alive is sent before its entry lapses. */
   strict: boolean
   why: string
 }
 
-/** Below this share of a limit, what can wait waits. */
+/** Below this remaining share of a limit, calls wait if they can. */
 export const LITTLE_SHARE = 0.2
-/** Below this share nothing of ours is sent. */
+/** Below this remaining share none of our calls is sent. */
 export const LEAST_SHARE = 0.05
-/** A header that speaks of days is a quota, which is no business of a pause. */
+/** A reset further ahead is a quota of days, which no pause can wait for. */
 const LONGEST_HOLD_MS = HOUR_MS
 
-/** Limits worth remembering: those of which little is left. */
+/** Limits of which little is left; the others need not be remembered. */
 export function scarce(limits: readonly RateLimit[], now: number): RateLimit[] {
   return limits.filter(
     ({ limit, remaining, resetAt }) =>
@@ -37,15 +37,15 @@ export function scarce(limits: readonly RateLimit[], now: number): RateLimit[] {
   )
 }
 
-/** Requests of ours that the scarcest limit has room for until its reset; null: none is scarce. What is left below that is the application's. */
-export function roomIn(limits: readonly RateLimit[], now: number): number | null {
-  const rooms = scarce(limits, now).flatMap(({ what, limit, remaining }) =>
+/** Our requests that the scarcest limit allows until its reset; null: none is scarce. The rest is left to the application. */
+export function requestsLeft(limits: readonly RateLimit[], now: number): number | null {
+  const allowed = scarce(limits, now).flatMap(({ what, limit, remaining }) =>
     what.includes('tokens') ? [] : [Math.max(0, Math.floor(remaining - limit * LEAST_SHARE))],
   )
-  return rooms.length === 0 ? null : Math.min(...rooms)
+  return allowed.length === 0 ? null : Math.min(...allowed)
 }
 
-/** Whether to hold back a call that counts as about `tokens` tokens; null when there is room enough. The latest reset decides. */
+/** Why a call of about `tokens` tokens must wait; null when it need not. Of several limits, the strict one with the latest reset decides. */
 export function holdForRateLimits(limits: readonly RateLimit[], tokens: number, now: number): HoldBack | null {
   let found: HoldBack | null = null
   for (const one of scarce(limits, now)) {
@@ -53,7 +53,7 @@ export function holdForRateLimits(limits: readonly RateLimit[], tokens: number, 
     const needed = Math.max(1, what.includes('tokens') ? tokens : 1)
     const strict = remaining < limit * LEAST_SHARE || remaining <= needed
     if (found !== null && ((found.strict && !strict) || (found.strict === strict && found.untilAt >= resetAt))) continue
-    const rest: string = strict ? 'they are left to the application' : 'what can wait waits'
+    const rest: string = strict ? 'they are left to the application' : 'calls that can wait do so'
     found = {
       code: 'limit',
       untilAt: resetAt,

@@ -1,11 +1,11 @@
 import { DEFAULT_HOLDOUT } from '../../contract/keep-warm.ts'
 import { announcementsAt } from '../prefix/announcement.ts'
 import { decide } from './decide.ts'
-import { drained } from './superseded.ts'
+import { isDrained } from './superseded.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import { holdingOf, prefixTokens } from './break-even.ts'
 import { rewriteNanos } from '../ledger/credit.ts'
-import { woken } from './window-opening.ts'
+import { resumedByWindow } from './window-opening.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import { signalAt } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
@@ -13,22 +13,22 @@ import { atStake, drawn, mayHoldOut, rested, spoiled } from '../ledger/holdout-g
 import { planKind } from './plan-kinds.ts'
 
 /**
- * Asks the plan what comes next and writes it into the state: the next due time, or why there is none. A lapse is
- * carried out here, so that it is a decision with a row and never an accident.
+ * Decides what comes next and writes it into the state: the next due time, or why there is none. A lapse is applied here, so
+ * that the history has a row for it.
  */
 export function reschedule(
   before: PrefixState,
   context: PlanContext,
   now: number,
 ): Transition & { decision: Decision } {
-  const awake = woken(before, context, now)
-  let state = withDraw(withoutPast(awake, now), context)
+  const awake = resumedByWindow(before, context, now)
+  let state = withHoldoutDraw(withoutPast(awake, now), context)
   const rows: HistoryRow[] = []
   if (awake !== before) {
     const why = `its declared window opened; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
     rows.push({ at: now, type: 'decision', decision: 'resume', why })
   }
-  if (state.stopped?.reason === 'superseded' && !drained(state, context, now)) {
+  if (state.stopped?.reason === 'superseded' && !isDrained(state, context, now)) {
     const why = 'a real request came for this version, or a newer one gave its name back; the plan goes on'
     rows.push({ at: now, type: 'decision', decision: 'resume', why })
     state = { ...state, stopped: null }
@@ -61,27 +61,27 @@ export function reschedule(
       state.stopped ??= { reason: decision.reason, at: now, why: decision.why }
       state.nextAt = null
     } else state.nextAt = decision.do === 'wait' ? Math.max(decision.untilAt, now) : now
-    rows.push(...onTrial(state, decision, context, now))
+    rows.push(...updateHoldout(state, decision, context, now))
     return { state, rows, decision }
   }
 }
 
-/** With the draw for the idle gap that began with the last real request, where gaps of this plan may be held out. */
-function withDraw(state: PrefixState, { keepWarm, random }: PlanContext): PrefixState {
+/** Draws whether the current idle gap is held out, where the plan is measured. */
+function withHoldoutDraw(state: PrefixState, { keepWarm, random }: PlanContext): PrefixState {
   const { plan, holdoutShare = DEFAULT_HOLDOUT } = keepWarm
   const { trial, lastArrivalAt } = state
   if (planKind(plan).measured && holdoutShare > 0 && lastArrivalAt !== null) {
     return trial?.gapAt === lastArrivalAt ? state : { ...state, trial: drawn(lastArrivalAt, holdoutShare, random) }
   }
   if (trial === undefined) return state
-  // The draw of this gap is remembered: a plan that comes back to `auto` within it must not draw, and count, once more.
+  // The draw of this gap is kept: a plan that is measured again within the gap must not draw, and count, twice.
   if (trial.gapAt === lastArrivalAt) return trial.spoiled === true ? state : { ...state, trial: spoiled(trial) }
   const { trial: _none, ...rest } = state
   return rest
 }
 
-/** Moves the trial of a state that is being made: a keep-alive is planned for its gap, or none will come any more. */
-function onTrial(state: PrefixState, decision: Decision, context: PlanContext, now: number): HistoryRow[] {
+/** Updates the holdout gap of a state under construction: a keep-alive is planned in it, or none will follow. */
+function updateHoldout(state: PrefixState, decision: Decision, context: PlanContext, now: number): HistoryRow[] {
   const { trial, retention } = state
   if (trial === undefined || retention === null) return []
   const keeps =
@@ -97,9 +97,9 @@ function onTrial(state: PrefixState, decision: Decision, context: PlanContext, n
     return []
   }
   if (decision.do !== 'stop') return []
-  const step = rested(trial, now)
-  state.trial = step.trial
-  return step.row === null ? [] : [step.row]
+  const change = rested(trial, now)
+  state.trial = change.gap
+  return change.row === null ? [] : [change.row]
 }
 
 /** Whether the running gap counts for the holdout: the plan is measured, and no caller asked for warmth in it. */
@@ -107,7 +107,7 @@ function isMeasured(state: PrefixState, { keepWarm }: PlanContext, now: number):
   return planKind(keepWarm.plan).measured && mayHoldOut(state, keepWarm.windows, now)
 }
 
-/** Without what has passed of the things that callers foretold. */
+/** Removes announcements and signals that have expired. */
 function withoutPast(state: PrefixState, now: number): PrefixState {
   const announced = state.announcements?.[0]
   if ((announced === undefined || announced.at > now) && signalAt(state, now) === (state.signal ?? null)) return state

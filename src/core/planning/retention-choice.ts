@@ -13,42 +13,45 @@ import type { LearnedRetention } from '../prefix/parts.ts'
 import { DAY_MS } from '../time/time.ts'
 import { planKind } from './plan-kinds.ts'
 
-/** What a choice of a retention is made by, beside what is known of the prefix. */
-export type Choosing = Pick<PlanContext, 'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'pace'>
+/** What a choice of a retention needs beside what is known of the prefix. */
+export type ChoiceContext = Pick<
+  PlanContext,
+  'keepWarm' | 'facts' | 'estimatedTokens' | 'outputFloor' | 'grainMs' | 'latency'
+>
 
-/** The first choice is made at the door, before any deployment's clock or road is known. */
-export type FirstChoosing = Omit<Choosing, 'grainMs' | 'pace'>
+/** The first choice is made at registration, before the latency and the clock's granularity are known. */
+export type FirstChoiceContext = Omit<ChoiceContext, 'grainMs' | 'latency'>
 
 type Known = Pick<PrefixState, 'measuredTokens' | 'retention' | 'gaps' | 'requests'>
 
 const NOTHING_KNOWN: Known = { measuredTokens: null, retention: null }
-/** What the clock's grain is taken for: a first choice is the same in every deployment. */
+/** Assumed granularity of the clock, so that the first choice is the same in every deployment. */
 const FIRST_GRAIN_MS = 1_000
 
 /**
- * The retention that a prefix is first written at, where that is left to the planner: by like traffic alone. Null where the
- * plan counts probes itself or sends none, or where no price tells: then it is the model's default.
+ * The retention of the first write, where the planner chooses it, from similar traffic alone. Null where the kind of plan
+ * chooses none or the price is unknown: then it is the model's default.
  */
-export function firstRetention(context: FirstChoosing, now: number): string | null {
+export function firstRetention(context: FirstChoiceContext, now: number): string | null {
   return firstChoice(context, now)?.holding.name ?? null
 }
 
-/** Why the planner chose the retention that a prefix is first written at, and how to have another; null where it chose none. */
-export function firstRetentionWhy(context: FirstChoosing, retention: string, now: number): string | null {
+/** Why the planner chose the retention of the first write, and how to choose another; null where it chose none. */
+export function firstRetentionWhy(context: FirstChoiceContext, retention: string, now: number): string | null {
   const choice = firstChoice(context, now)
   if (choice?.holding.name !== retention) return null
   return `written at ${retention}, chosen by the planner: ${choice.why}; say cache.retention to choose yourself`
 }
 
-function firstChoice(context: FirstChoosing, now: number): Chosen | null {
+function firstChoice(context: FirstChoiceContext, now: number): Chosen | null {
   return chosen(NOTHING_KNOWN, { ...context, grainMs: FIRST_GRAIN_MS }, now)
 }
 
 /**
- * The retention of a write that is about to be sent, chosen anew by what was learned since the last one. Null: as it was, because a
- * caller decides, because the entry may still be there, or because nothing else is cheaper by enough.
+ * Chooses the retention again before a write, from what was learned since the last one. Null: it stays, because a caller
+ * decides, because the entry may still exist, or because no other retention is enough cheaper.
  */
-export function chosenAnew(state: PrefixState, context: PlanContext, now: number): Transition | null {
+export function rechosenRetention(state: PrefixState, context: PlanContext, now: number): Transition | null {
   const { retention } = state
   if (context.open !== true || state.asWritten === true || retention === null) return null
   const mayLive = state.verdict === 'unknown' && (warmUntil(state) ?? 0) > now
@@ -56,32 +59,32 @@ export function chosenAnew(state: PrefixState, context: PlanContext, now: number
   const best = chosen(state, context, now)
   const offer = context.facts.retentions.find(({ name }) => name === best?.holding.name)
   if (best === null || offer === undefined || offer.name === retention.name) return null
-  const why = `written at ${offer.name} from now on, and no more at ${retention.name}: ${best.why}. Markers of real requests should say the same`
+  const why = `written at ${offer.name} instead of ${retention.name} from now on: ${best.why}. Markers of real requests should say the same`
   return {
     state: { ...state, retention: learnedRetention(offer) },
     rows: [{ at: now, type: 'decision', decision: 'retention', why }],
   }
 }
 
-/** Another way to keep a prefix, where a caller says which. */
+/** A cheaper retention than the one in force, for advice where a caller decides. */
 export interface Alternative {
   name: string
-  /** How long after a use it would be held. */
+  /** How long it would be kept after a use. */
   heldMs: number
-  /** What an idle gap is expected to cost above a plain read with it, and as the prefix is kept now. */
+  /** Expected cost of an idle gap above one read, with it and with the retention in force. */
   nanos: number
   insteadOfNanos: number
-  /** How many of its own gaps that rests on. */
-  seen: number
+  /** Number of the prefix's own gaps behind the forecast. */
+  gapCount: number
 }
 
 /**
- * How plan `auto` would pay the least for an idle gap that began now: another retention on offer, or one of `others`. Null where that is
- * the one in force.
+ * The retention with the least expected cost of an idle gap that begins now, of those on offer and of `others`. Null where that
+ * is the one in force.
  */
-export function alternative(
+export function cheaperAlternative(
   known: Known,
-  context: Choosing,
+  context: ChoiceContext,
   now: number,
   others: readonly Holding[] = [],
 ): Alternative | null {
@@ -93,22 +96,28 @@ export function alternative(
   const holdings = [own, ...affordable(known, context).filter(({ name }) => name !== own.name), ...others]
   if (holdings.length < 2) return null
   const value = latencyValue(context)
-  const foresight = sightOf(known, holdings, value, now)
-  const best = retentionFor(holdings, foresight, value, own.name)
+  const forecast = gapForecast(known, holdings, value, now)
+  const best = retentionFor(holdings, forecast, value, own.name)
   if (best === null || best.holding === own) return null
   const { name, ttlMs, everyMs } = best.holding
-  const insteadOfNanos = horizon(own, foresight, value).expected
-  return { name, heldMs: ttlMs + best.probes * everyMs, nanos: best.expected, insteadOfNanos, seen: foresight.seen }
+  const insteadOfNanos = horizon(own, forecast, value).expected
+  return {
+    name,
+    heldMs: ttlMs + best.probes * everyMs,
+    nanos: best.expected,
+    insteadOfNanos,
+    gapCount: forecast.gapCount,
+  }
 }
 
-/** The one that is written, by what was learned of it: a provider may not keep its word. */
-function learnedHolding(known: Known, context: Choosing, retention: LearnedRetention): Holding | null {
+/** The retention in force with its learned time, which may differ from the stated one. */
+function learnedHolding(known: Known, context: ChoiceContext, retention: LearnedRetention): Holding | null {
   const holding = holdingOf(known, context, grantedRetention(retention), retention.ttlMs)
   return holding === null ? null : { ...holding, name: retention.name }
 }
 
-/** The gap that would begin now, looked at as far as it matters to any of them. */
-function sightOf(known: Known, holdings: readonly Holding[], value: number, now: number): Forecast {
+/** The forecast of a gap that begins now, as far as any of the retentions needs it. */
+function gapForecast(known: Known, holdings: readonly Holding[], value: number, now: number): Forecast {
   const reachMs = Math.max(...holdings.map((holding) => reachOf(holding, value)))
   return forecastRow(known, now, reachMs)
 }
@@ -118,27 +127,27 @@ interface Chosen {
   why: string
 }
 
-function chosen(known: Known, context: Choosing, now: number): Chosen | null {
+function chosen(known: Known, context: ChoiceContext, now: number): Chosen | null {
   const holdings = affordable(known, context)
   if (holdings.length === 0) return null
   const { choosesRetention } = planKind(context.keepWarm.plan)
   if (choosesRetention === 'by_day') return cheapestDay(holdings)
   if (choosesRetention === null) return null
   const value = latencyValue(context)
-  const foresight = sightOf(known, holdings, value, now)
-  const standing = known.retention?.name
-  const best = retentionFor(holdings, foresight, value, standing)
+  const forecast = gapForecast(known, holdings, value, now)
+  const current = known.retention?.name
+  const best = retentionFor(holdings, forecast, value, current)
   if (best === null) return null
-  // Of what was never written, the first other one stands for what else it might have been: the model's default comes first.
-  const other = holdings.find(({ name }) => (standing === undefined ? name !== best.holding.name : name === standing))
-  const at = standing === undefined && other !== undefined ? ` at ${other.name}` : ''
-  const instead = other === undefined ? '' : `, and not ${dollars(horizon(other, foresight, value).expected)}${at}`
-  const why = `by ${gapWords(foresight)} one would cost about ${dollars(best.expected)}${instead}${latencyWords(context)}`
+  // Before the first write it is compared with the first other offer, which is the model's default.
+  const other = holdings.find(({ name }) => (current === undefined ? name !== best.holding.name : name === current))
+  const at = current === undefined && other !== undefined ? ` at ${other.name}` : ''
+  const instead = other === undefined ? '' : `, and not ${dollars(horizon(other, forecast, value).expected)}${at}`
+  const why = `by ${gapWords(forecast)} one would cost about ${dollars(best.expected)}${instead}${latencyWords(context)}`
   return { holding: best.holding, why }
 }
 
-/** Those whose write fits into the budget of a day; all of them where none does. */
-function affordable(known: Known, context: Choosing): Holding[] {
+/** The retentions whose write fits into the daily budget; all of them where none does. */
+function affordable(known: Known, context: ChoiceContext): Holding[] {
   const { retention } = known
   const holdings = holdingsOf(known, context).map((holding) =>
     retention?.name === holding.name ? (learnedHolding(known, context, retention) ?? holding) : holding,
@@ -150,7 +159,7 @@ function affordable(known: Known, context: Choosing): Holding[] {
   return fit.length === 0 ? holdings : fit
 }
 
-/** For a plan that renews all day long whatever comes. */
+/** The retention with the least cost of a day, for a plan that renews all day. */
 function cheapestDay(holdings: readonly Holding[]): Chosen | null {
   const costOf = ({ write, probe, everyMs }: Holding): number => write + Math.floor(DAY_MS / everyMs) * probe
   const holding = holdings.toSorted((a, b) => costOf(a) - costOf(b))[0]

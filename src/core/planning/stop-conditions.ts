@@ -1,6 +1,6 @@
-import { cap, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
+import { breakEvenCap, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
 import { worstNanos } from './budget.ts'
-import { drained, drainedWhy } from './superseded.ts'
+import { isDrained, drainedWhy } from './superseded.ts'
 import type { Decision, PlanContext } from './plan.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { losingWhy, lossLimit } from '../ledger/stop-loss.ts'
@@ -8,18 +8,18 @@ import type { StopReason } from '../prefix/stop-reasons.ts'
 import { iso } from '../time/time.ts'
 import { planKind } from './plan-kinds.ts'
 
-/** Answers that say nothing, in a row, before a plan that watches its money gives up on being able to tell. */
+/** Consecutive answers without cache counts before a plan that needs evidence stops. */
 const SILENT_LIMIT = 3
 
 function stop(reason: StopReason, why: string): Decision {
   return { do: 'stop', reason, why }
 }
 
-/** Reasons to send nothing at all until something changes. */
+/** The reason to send nothing until something changes; null when there is none. */
 export function stopConditionOf(state: PrefixState, context: PlanContext, now: number): Decision | null {
   const { keepWarm } = context
   const kind = planKind(keepWarm.plan)
-  if (drained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
+  if (isDrained(state, context, now)) return stop('superseded', drainedWhy(state, context, now))
   if (context.gone !== undefined) return stop(context.gone.reason, context.gone.why)
   if (!kind.sends)
     return stop(
@@ -58,13 +58,13 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
       `no price is known for this model at retention ${state.retention.name}, and a plan that spends does not guess; POST /prefixes/{id}/warm still works`,
     )
   }
-  if (kind.stopsAtBreakEven && cap(state, context) === 0) {
+  if (kind.stopsAtBreakEven && breakEvenCap(state, context) === 0) {
     return stop(
       'not_worth_it',
       `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,
     )
   }
-  // Who puts a value on latency pays for more than savings, which a saving's amount does not count.
+  // With a value on latency the caller pays for more than tokens, and a saving counts tokens alone.
   const losing =
     kind.stopsAtBreakEven && latencyValue(context) === 0
       ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)

@@ -1,16 +1,16 @@
-import { cap } from './break-even.ts'
+import { breakEvenCap } from './break-even.ts'
 import { leadMs } from '../time/latency.ts'
 import type { Decision, PlanContext, Newer } from './plan.ts'
 import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { DAY_MS, iso } from '../time/time.ts'
 
-/** Once the newer version is warm, the one before it is kept no longer than this, whatever arrives: a roll-out is over by then. */
+/** How long a version is kept after the newer one is warm, whatever requests arrive: a roll-out is over by then. */
 export const DRAINS_AT_MOST_MS = DAY_MS
 
 /**
- * When a superseded version stops (epoch ms); null: not before the newer one is warm. What was never warm has nothing to
- * keep; a version that no real request was ever reported of has nobody to keep it for.
+ * When a superseded version stops (epoch ms); null: not before the newer one is warm. A version that was never warm, or that no
+ * real request was ever reported of, stops at once.
  */
 export function drainsUntil(state: PrefixState, context: PlanContext): number | null {
   const { newer } = context
@@ -22,19 +22,19 @@ export function drainsUntil(state: PrefixState, context: PlanContext): number | 
   return Math.min(warmAt + DRAINS_AT_MOST_MS, Math.max(warmAt, state.lastArrivalAt + silenceMs(state, context)))
 }
 
-/** True where a superseded version is kept no longer. */
-export function drained(state: PrefixState, context: PlanContext, now: number): boolean {
+/** Whether a superseded version is kept no longer. */
+export function isDrained(state: PrefixState, context: PlanContext, now: number): boolean {
   const until = drainsUntil(state, context)
   return until !== null && now >= until
 }
 
-/** Silence that ends it: its idle time-out, or else the gap whose keep-alives cost as much as one rewrite. */
+/** The silence that ends it, in milliseconds: its idle time-out, or else the gap whose keep-alives cost as much as one rewrite. */
 function silenceMs(state: PrefixState, context: PlanContext): number {
   const { retention } = state
   if (context.keepWarm.idleTimeoutMs !== null) return context.keepWarm.idleTimeoutMs
   if (retention === null) return 0
   const { ttlMs } = retention
-  return (cap(state, context) ?? 0) * (ttlMs - leadMs(ttlMs, context.grainMs, context.pace)) + ttlMs
+  return (breakEvenCap(state, context) ?? 0) * (ttlMs - leadMs(ttlMs, context.grainMs, context.latency)) + ttlMs
 }
 
 export function drainedWhy(state: PrefixState, { newer }: PlanContext, now: number): string {
@@ -50,11 +50,11 @@ export function drainedWhy(state: PrefixState, { newer }: PlanContext, now: numb
 function sinceOf({ passed }: Newer): string {
   return passed === true
     ? 'too many newer versions took its name for this one to wait for, since'
-    : 'a newer version of its name is warm since'
+    : 'a newer version of its name has been warm since'
 }
 
-/** What the plan decided for a superseded version that is not drained yet: it says so, and nothing is sent for longer than that. */
-export function draining(decision: Decision, state: PrefixState, context: PlanContext): Decision {
+/** The decision for a superseded version that is still kept: `why` says so, and nothing is sent or waited for beyond that time. */
+export function whileDraining(decision: Decision, state: PrefixState, context: PlanContext): Decision {
   const { newer } = context
   if (newer === undefined || decision.do === 'stop' || decision.do === 'lapse') return decision
   const until = drainsUntil(state, context)

@@ -6,30 +6,30 @@ import { warmUntil } from './state.ts'
 import type { Announcement } from './parts.ts'
 import { DAY_MS } from '../time/time.ts'
 
-/** Announcements that one prefix may hold at once: a day of half hours, and some. */
+/** Announcements that one prefix may hold at once: one for every half hour of a day, and 16 more. */
 export const MOST_ANNOUNCEMENTS = 64
-/** The furthest instant that may be announced. */
+/** How far ahead traffic may be announced. */
 export const FURTHEST_ANNOUNCEMENT_MS = 31 * DAY_MS
 
 /**
- * How long before the announced instant an entry that is gone is written again. Inside it must fit: a message that comes
- * late or is lost (10 s), a write that times out (50 s), its backoff, and another try.
+ * How long before the announced instant an entry that is gone is written again. It covers a message that comes late or is
+ * lost (10 s), a write that times out (50 s), its backoff, and a second attempt.
  */
 const PREWARM_MS = 90_000
-/** Announced traffic may be a little late: the entry outlives the instant by so much. */
+/** The entry must live this long after the announced instant, because traffic may come a little late. */
 const COVER_MS = 60_000
 
-/** The next announcement at `now`; null when none is to come. */
+/** The next announcement after `now`; null when there is none. */
 export function nextAnnouncement(state: PrefixState, now: number): Announcement | null {
   return announcementsAt(state, now)[0] ?? null
 }
 
-/** Announcements that are still to come, soonest first. */
+/** Announcements after `now`, soonest first. */
 export function announcementsAt(state: PrefixState, now: number): Announcement[] {
   return (state.announcements ?? []).filter(({ at }) => at > now)
 }
 
-/** Somebody announced traffic; an announcement of the same instant is replaced. Null: there are too many already. */
+/** Adds an announcement; one of the same instant is replaced. Null: there are `MOST_ANNOUNCEMENTS` already. */
 export function applyAnnouncement(before: PrefixState, announcement: Announcement, now: number): Transition | null {
   const others = announcementsAt(before, now).filter(({ at }) => at !== announcement.at)
   if (others.length >= MOST_ANNOUNCEMENTS) return null
@@ -43,37 +43,42 @@ export function applyAnnouncement(before: PrefixState, announcement: Announcemen
 }
 
 /**
- * The caller takes an announcement back: that of the instant `at`, or with null all that are still to come. Null: there is none such.
+ * Removes the announcement of the instant `at`, or with null all that are still to come. Null: there is none to remove.
  */
-export function withdrawn(before: PrefixState, at: number | null, now: number): Transition | null {
-  const standing = announcementsAt(before, now)
-  const left = at === null ? [] : standing.filter((one) => one.at !== at)
-  if (left.length === standing.length) return null
-  const which = at === null ? 'all that were announced' : `those that were announced for ${new Date(at).toISOString()}`
+export function applyWithdrawal(before: PrefixState, at: number | null, now: number): Transition | null {
+  const current = announcementsAt(before, now)
+  const left = at === null ? [] : current.filter((one) => one.at !== at)
+  if (left.length === current.length) return null
+  const which =
+    at === null
+      ? 'all requests that were announced'
+      : `the requests that were announced for ${new Date(at).toISOString()}`
   return {
     state: { ...before, announcements: left, generation: before.generation + 1 },
-    rows: [
-      { at: now, type: 'decision', decision: 'withdrawn', why: `the caller expects no requests any more: ${which}` },
-    ],
+    rows: [{ at: now, type: 'decision', decision: 'withdrawn', why: `the caller no longer expects ${which}` }],
   }
 }
 
-/** What an announcement asks for: a call, or to wait for the moment of one. */
-export type Preparing =
+/** What an announcement needs now: a call, or to wait until one is due. */
+export type Preparation =
   | { do: 'send'; purpose: 'keep' | 'write'; why: string }
   | { do: 'wait'; untilAt: number; why: string }
 
 /**
- * What has to be done at `now` so that the prefix is warm when announced traffic comes and the plan by itself would not see
- * to it; null when the entry lasts. An entry that is there is held over the time between, where the probes cost no more
- * than the write they save (`worthProbes`); otherwise it may lapse, and is written again in time.
+ * What to do at `now` so that the prefix is warm when announced traffic comes; null when the entry lasts that long by itself.
+ * A warm entry is kept until then if that takes at most `breakEvenProbes` probes, whose cost equals one write. Otherwise it
+ * may lapse, and is written again in time.
  */
-export function preparing(
+export function preparationFor(
   state: PrefixState,
   { at, expectedRequests }: Announcement,
-  { worthProbes, grainMs, pace }: { worthProbes: number; grainMs: number; pace?: LatencyEstimate | undefined },
+  {
+    breakEvenProbes,
+    grainMs,
+    latency,
+  }: { breakEvenProbes: number; grainMs: number; latency?: LatencyEstimate | undefined },
   now: number,
-): Preparing | null {
+): Preparation | null {
   const { retention } = state
   if (retention === null) return null
   const { ttlMs } = retention
@@ -83,16 +88,16 @@ export function preparing(
   const until = warmUntil(state)
   if (until !== null && until > now) {
     if (until >= neededUntil) return null
-    // Too late for a probe: the write follows its lapse.
+    // It is too late for a probe: the write follows the lapse.
     if (now >= until - DEADLINE_MARGIN_MS)
       return { do: 'wait', untilAt: until, why: `${why}: written once it has lapsed` }
-    const lead = leadMs(ttlMs, grainMs, pace)
+    const lead = leadMs(ttlMs, grainMs, latency)
     const probes = Math.ceil((neededUntil - until) / (ttlMs - lead))
-    // Only an update renews what is fixed: a probe would buy no time.
-    const holds = retention.kind !== 'fixed' && (probes <= worthProbes || now >= prewarmAt)
-    if (holds) {
+    // Only an update renews a fixed retention; a probe does not.
+    const isKept = retention.kind !== 'fixed' && (probes <= breakEvenProbes || now >= prewarmAt)
+    if (isKept) {
       const dueAt = until - lead
-      // Close to the instant one probe is enough, whenever it goes; it goes while there is time for another.
+      // One probe is enough close to the instant. It is sent early enough for a second attempt.
       const from = probes === 1 && prewarmAt < dueAt ? prewarmAt : dueAt
       const held = `${why}: held until then`
       return now >= from ? { do: 'send', purpose: 'keep', why: held } : { do: 'wait', untilAt: from, why: held }

@@ -2,8 +2,8 @@ import type { HistoryRow, RollUpRow } from './history.ts'
 import { HOUR_MS } from '../time/time.ts'
 
 /**
- * Old rows, told by the hour: how many receipts of each kind and what they cost, how many real requests and how they
- * fared, which decisions were taken. Rows that are roll-ups already are merged. In the order of their hours.
+ * Sums rows by the hour: receipts of each kind and their cost, real requests with their hits and misses, decisions and
+ * savings. Rows that are roll-ups already are merged. The result is in the order of the hours.
  */
 export function rollUpRows(rows: readonly HistoryRow[]): RollUpRow[] {
   const hours = new Map<number, RollUpRow>()
@@ -42,7 +42,7 @@ export function rollUpRows(rows: readonly HistoryRow[]): RollUpRow[] {
         break
       }
       case 'trial':
-        // Its figures are in the sums of the account; the rest of the gap is told by its receipts and decisions.
+        // Its figures are in the account's sums; receipts and decisions of the gap are counted above.
         break
       case 'rollup':
         if (row.unpriced !== undefined) hour.unpriced = (hour.unpriced ?? 0) + row.unpriced

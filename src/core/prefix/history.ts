@@ -2,7 +2,7 @@ import type { Primitive } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { ReceiptKind, Purpose } from './receipt.ts'
 
-/** A row of a prefix's history: what one answer proved, what real requests did, what was decided and why. */
+/** A row of a prefix's history. `at` is in epoch milliseconds; money is in nano-dollars. */
 export type HistoryRow = ReceiptRow | ArrivalRow | DecisionRow | SavingRow | HoldoutRow | RollUpRow
 
 export interface ReceiptRow {
@@ -11,7 +11,7 @@ export interface ReceiptRow {
   kind: ReceiptKind
   purpose: Purpose
   primitive: Primitive
-  /** Null when the outcome of the call is not known. */
+  /** Null when the outcome of the call is unknown. */
   usage: Usage | null
   costNanos: number | null
   latencyMs: number
@@ -35,30 +35,30 @@ export interface DecisionRow {
   why: string
 }
 
-/** A saving that a real hit proved, or one that a late report took back. */
+/** A saving that a real hit proved (`credited`), or that a late report disproved (`revoked`). */
 export interface SavingRow {
   at: number
   type: 'saving'
   kind: 'credited' | 'revoked'
-  /** Null: there was a saving, and nobody knows how much. */
+  /** Null: there was a saving, but its price is unknown. */
   nanos: number | null
   why: string
 }
 
-/** An idle gap that counts for the holdout: what it cost, in the end or as far as is known. */
+/** What an idle gap cost that counts for the holdout, so far or in the end. */
 export interface HoldoutRow {
   at: number
   type: 'trial'
   arm: 'held_out' | 'kept'
   costNanos: number
-  /** What writing the prefix cost when the first keep-alive was due. */
+  /** What writing the prefix cost when the first keep-alive was due. A stored name. */
   worthNanos: number
-  /** The cost that was counted for the same gap before; this one takes its place. */
+  /** The cost that was counted for the same gap before, and that this one replaces. */
   insteadOfNanos?: number
   why: string
 }
 
-/** What an hour came to, once its rows were older than a week. Money of receipts whose cost was unknown is not in the sum. */
+/** The sums of one hour, once its rows are older than a week. `costNanos` leaves out receipts of unknown cost. */
 export interface RollUpRow {
   at: number
   type: 'rollup'
@@ -69,8 +69,8 @@ export interface RollUpRow {
   misses: number
   cachedTokens: number
   decisions: Record<string, number>
-  /** Receipts whose cost is not known; absent: none. */
+  /** Receipts whose cost is unknown; absent: none. */
   unpriced?: number
-  /** Savings of the hour, take-backs taken off; absent: none. `nanos` holds those whose price is known. */
+  /** Savings of the hour less revoked ones; absent: none. `nanos` sums those of known price. */
   savings?: { count: number; nanos: number; unpriced: number }
 }

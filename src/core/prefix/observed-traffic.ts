@@ -1,19 +1,19 @@
 import type { HistoryRow } from './history.ts'
-import { counted, SPENT_MS } from '../demand/request-rate.ts'
+import { addRequests, NEGLIGIBLE_AFTER_MS } from '../demand/request-rate.ts'
 import type { RequestRate } from '../demand/request-rate.ts'
 import { rollUpRows } from './history-roll-up.ts'
 import type { PrefixState } from './state.ts'
-import type { Run, SeenGap, Traffic } from '../demand/traffic.ts'
+import type { RequestRun, ObservedGap, Traffic } from '../demand/traffic.ts'
 import { unpackGaps } from '../demand/idle-gaps.ts'
 import type { IdleGap } from '../demand/idle-gaps.ts'
 import { HOUR_MS } from '../time/time.ts'
 
-/** As the row of a prefix keeps its gaps. */
+/** The unit in which the row of a prefix stores its gaps. */
 const GRAIN_MS = 1_000
 
 /**
- * What was seen of a prefix's traffic, for a replay. Its row holds the idle gaps; how many requests had come when each of them began
- * is counted again from the history, which tells it to the minute for a week and by the hour before.
+ * The observed traffic of a prefix, for a replay. Its row holds the idle gaps. The request rate at the start of each gap is
+ * counted again from the history, whose rows are exact to the minute for a week and to the hour before that.
  */
 export function observedTraffic(
   { gaps: packed = [], lastArrivalAt, requests }: Pick<PrefixState, 'gaps' | 'lastArrivalAt' | 'requests'>,
@@ -27,31 +27,31 @@ export function observedTraffic(
   let before: RequestRate | null = null
   const countedAt = (at: number): RequestRate => {
     for (let run = runs[next]; run !== undefined && run.endAt <= at; run = runs[++next])
-      before = counted(before, run.startAt, run.endAt, run.count)
-    // The request that a gap began with was there, whatever the history still tells.
-    return before ?? counted(null, at)
+      before = addRequests(before, run.startAt, run.endAt, run.count)
+    // A gap begins with a request, even where the history no longer has its row.
+    return before ?? addRequests(null, at)
   }
-  const gaps = idle.map(({ startAt, lengthMs }): SeenGap => ({ startAt, lengthMs, requests: countedAt(startAt) }))
+  const gaps = idle.map(({ startAt, lengthMs }): ObservedGap => ({ startAt, lengthMs, requests: countedAt(startAt) }))
   const last = requests ?? countedAt(lastArrivalAt)
   return { gaps, last: { startAt: lastArrivalAt, lengthMs: Math.max(0, now - lastArrivalAt), requests: last } }
 }
 
-/** How far back a history is asked for it: what came before has faded by the oldest gap that the row holds. */
-export function countedFrom({ gaps = [], lastArrivalAt }: Pick<PrefixState, 'gaps' | 'lastArrivalAt'>): number {
-  return (unpackGaps(gaps)[0]?.startAt ?? lastArrivalAt ?? 0) - SPENT_MS
+/** Start of the history that `observedTraffic` needs (epoch ms): earlier requests have decayed by the oldest gap of the row. */
+export function historyNeededFrom({ gaps = [], lastArrivalAt }: Pick<PrefixState, 'gaps' | 'lastArrivalAt'>): number {
+  return (unpackGaps(gaps)[0]?.startAt ?? lastArrivalAt ?? 0) - NEGLIGIBLE_AFTER_MS
 }
 
-/** The requests that the rows tell of, each row's spread evenly over the time since the row before in which the prefix was not idle. */
-function runsOf(history: readonly HistoryRow[], idle: readonly IdleGap[]): Run[] {
+/** Runs of requests: each row's count, spread evenly over the time since the row before it, without idle gaps. */
+function runsOf(history: readonly HistoryRow[], idle: readonly IdleGap[]): RequestRun[] {
   const hours = rollUpRows(history.filter(({ type }) => type === 'rollup'))
-  const told = [
+  const counts = [
     ...hours.map(({ at, arrivals }) => ({ at, lastsMs: HOUR_MS, count: arrivals })),
     ...history.flatMap((row) => (row.type === 'arrival' ? [{ at: row.at, lastsMs: 0, count: row.count }] : [])),
   ]
     .filter(({ count }) => count > 0)
     .toSorted((a, b) => a.at - b.at)
   let beforeAt: number | null = null
-  const runs = told.flatMap(({ at, lastsMs, count }) => {
+  const runs = counts.flatMap(({ at, lastsMs, count }) => {
     const to = Math.round((at + lastsMs) / GRAIN_MS) * GRAIN_MS
     const from = lastsMs > 0 ? Math.max(at, beforeAt ?? at) : (beforeAt ?? idle[0]?.startAt ?? to)
     const pieces = outsideOf(idle, Math.min(from, to), to, beforeAt === null)
@@ -61,7 +61,7 @@ function runsOf(history: readonly HistoryRow[], idle: readonly IdleGap[]): Run[]
   return runs.toSorted((a, b) => a.endAt - b.endAt)
 }
 
-/** The parts of a span that lie in no idle gap; the instants at which one ends are requests. `first`: its beginning is one too. */
+/** The parts of a span outside idle gaps. Each part ends with a request; with `first` the span also begins with one. */
 function outsideOf(idle: readonly IdleGap[], from: number, to: number, first: boolean): [number, number][] {
   const pieces: [number, number][] = []
   let at = from
@@ -74,8 +74,8 @@ function outsideOf(idle: readonly IdleGap[], from: number, to: number, first: bo
   return pieces.length === 0 ? [[to, to]] : pieces
 }
 
-/** One request at the end of each piece, the others by their lengths. */
-function spread(pieces: readonly [number, number][], count: number): Run[] {
+/** Spreads `count` requests: one at the end of each piece, the others in proportion to the lengths of the pieces. */
+function spread(pieces: readonly [number, number][], count: number): RequestRun[] {
   const each = Math.min(1, count / pieces.length)
   const rest = count - each * pieces.length
   const all = pieces.reduce((sum, [from, to]) => sum + to - from, 0)

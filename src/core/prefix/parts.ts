@@ -7,7 +7,7 @@ export interface Stop {
   why: string
 }
 
-/** The retention in force: stated by the provider, or assumed and moved by receipts between its bounds. */
+/** The retention in force: stated by the provider, or assumed and then moved by receipts between its bounds. */
 export interface LearnedRetention {
   name: string
   kind: RetentionKind
@@ -15,20 +15,20 @@ export interface LearnedRetention {
   assumed: boolean
   minTtlMs: number
   maxTtlMs: number
-  /** Reads in a row that came after at least 80 % of `ttlMs`. */
+  /** Consecutive reads that came after at least 80 % of `ttlMs`. */
   hitsNearEnd: number
   longestHitGapMs: number
   shortestMissGapMs: number | null
-  /** What the provider grants instead of `name`, as the usage of its writes says; absent while it grants `name`. */
+  /** The retention that the usage of writes shows instead of `name`; absent while the provider grants `name`. */
   grantedName?: string
-  /** What the provider states, once receipts made `ttlMs` shorter than that; absent while its word is believed. */
+  /** The stated retention, once receipts made `ttlMs` shorter than that; absent while `ttlMs` is the stated one. */
   statedTtlMs?: number
-  /** Entries of a stated retention in a row that were gone before their time, and when the last was found gone. */
+  /** Consecutive entries that were gone before their stated time, and when the last of them was found gone. */
   earlyMisses?: number
   missedAt?: number
 }
 
-/** Real requests not yet written to the history: arrivals are coalesced, one row a minute. */
+/** Real requests that are not in the history yet: one row a minute sums them. */
 export interface ArrivalTally {
   firstAt: number
   lastAt: number
@@ -39,51 +39,51 @@ export interface ArrivalTally {
 }
 
 /**
- * The last renewal by a request of a longer prefix that holds this one: a deduction from the provider's rules, and no answer
- * about this prefix.
+ * The last renewal by a request of a longer prefix that begins with this one. It is deduced from the provider's rules; no
+ * answer about this prefix proved it.
  */
 export interface RenewedByLonger {
-  /** Start of that request: the clock counts from it while it equals `anchorAt`. */
+  /** Start of that request. The retention counts from it while it equals `anchorAt`. */
   at: number
-  /** What the clock counted from by this prefix's own evidence, before the first of a row of such renewals. */
+  /** `anchorAt` by this prefix's own evidence, before the first of consecutive renewals of this kind. */
   ownAt: number
-  /** An answer found the entry gone that such a renewal should have kept: none is believed any more. */
+  /** An answer found the entry gone although such a renewal should have kept it. No later one is believed. */
   refuted?: true
 }
 
-/** Traffic that a caller expects at an instant. */
+/** Traffic that a caller expects at `at` (epoch ms). */
 export interface Announcement {
   at: number
   expectedRequests: number
 }
 
 /**
- * What a caller said about the session behind a prefix, which no plan can see by itself. `end`: it is over. `pending`:
- * work is running that will come back, by `untilAt` at the latest.
+ * What a caller said about the session of a prefix. `end`: it is over. `pending`: work is running whose next request comes by
+ * `untilAt`.
  */
 export type Signal = { kind: 'end'; at: number } | { kind: 'pending'; at: number; untilAt: number }
 
-/** What a prefix last told of. */
+/** The stop that a prefix last alerted of. */
 export type AlertedStop = Pick<Stop, 'reason' | 'at'>
 
 /**
- * The idle gap that is running, as the holdout sees it: a share of them, drawn by chance, gets no keep-alives, and what both
- * kinds of gaps cost in the end is what keep-alives really save. A gap counts from the moment that its first keep-alive is
- * due: before that, both kinds are the same.
+ * The current idle gap in the holdout. A random share of gaps gets no keep-alives; the difference in cost between both kinds
+ * of gaps is what keep-alives save. A gap counts from the moment its first keep-alive is due, because before that both
+ * kinds are the same.
  */
 export interface HoldoutGap {
-  /** The real request that the gap began with. */
+  /** Start of the real request that began the gap. */
   gapAt: number
   heldOut: boolean
-  /** True once a person or a caller asked for warmth in this gap: it keeps its place in the sums, and is held out no longer. */
+  /** True once somebody asked to warm the prefix in this gap. It stays in the sums but is held out no longer. */
   lifted?: true
-  /** True once its plan was not one that is measured: from then on the gap is neither held out nor counted. */
+  /** True once the plan was of a kind that is not measured. The gap is then neither held out nor counted. */
   spoiled?: true
-  /** When its first keep-alive is due, and what writing and reading the prefix cost; absent while none is planned. */
+  /** When the first keep-alive is due, and the cost of a write and of a read then; absent while none is planned. */
   stake?: Stake
-  /** What our calls in it came to since then. */
+  /** Cost of our calls since then. */
   paidNanos: number
-  /** What the sums hold for it; absent: nothing so far. */
+  /** Cost that the sums hold for this gap; absent: none yet. */
   bookedNanos?: number
 }
 
@@ -94,28 +94,28 @@ export interface Stake {
 }
 
 /**
- * What the keep-alives of one prefix have cost beyond what they saved. It fades, so that a bad month is not held against a
- * prefix for ever, nor a good one covers for long what is being lost now.
+ * What the keep-alives of one prefix cost beyond what they saved. It decays, so that an old loss does not stop a plan for ever
+ * and an old gain does not hide a current loss.
  */
 export interface Loss {
-  /** Nano-dollars at `at`, not whole ones: below zero where more was saved. */
+  /** Nano-dollars at `at`, with a fraction; negative where more was saved. */
   nanos: number
   at: number
 }
 
 export const NO_LOSS: Loss = { nanos: 0, at: 0 }
 
-/** The idle gap that is running, and the last one that earned something: all that crediting has to remember of a prefix. */
+/** The current idle gap, and the last one that earned a saving: the state that crediting needs. */
 export interface OpenGap {
   /** Start of the last real request or deliberate write; null before the first. */
   fromAt: number | null
-  /** How long the entry lives from there without any keep-alive. */
+  /** How long the entry lives from there without a keep-alive. */
   ttlMs: number
-  /** Until when keep-alives of this gap carry the entry; null: none was answered that could. */
+  /** How long keep-alives of this gap keep the entry (epoch ms); null: none was answered that does. */
   heldUntil: number | null
   /**
-   * The last saving that was credited, so that a report that comes late can take it back: `fromAt` and `at` are the idle time
-   * that it rests on, which late reports narrow; `entryAt` is the request that it was booked for.
+   * The last credited saving, which a late report may revoke. `fromAt` and `at` bound the idle time behind it, which late
+   * reports narrow; `entryAt` is the request that it was credited for.
    */
   credited: { fromAt: number; at: number; entryAt: number; ttlMs: number; nanos: number | null } | null
 }

@@ -17,31 +17,31 @@ import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { HistoryRow } from './history.ts'
 
 /**
- * Everything that changes about one prefix, as one row: what receipts proved, what the plan does next, what it cost.
- * The row is the truth; nothing about a prefix lives only in memory.
+ * The changing state of one prefix, stored as one row: what receipts proved, what the plan does next, what it cost. Nothing
+ * about a prefix is in memory alone. Member names are stored and keep their names; instants are epoch milliseconds.
  */
 export interface PrefixState {
-  /** Rises whenever the schedule moves, so that a claim made before is recognised as old. */
+  /** Rises with every change of the schedule, so that an older claim is recognised. */
   generation: number
-  /** What the last conclusive evidence said of the entry at `anchorAt`. `none`: nothing was ever proved. */
+  /** What the last conclusive evidence said of the entry at `anchorAt`. `none`: there was none yet. */
   verdict: 'none' | 'warm' | 'cold' | 'uncacheable' | 'unknown'
   /** Start of the last request that wrote or read the entry. */
   anchorAt: number | null
-  /** How the clock was last renewed through a longer prefix; absent: it never was. */
+  /** The last renewal by a request of a longer prefix; absent: there was none. */
   inside?: RenewedByLonger
   retention: LearnedRetention | null
-  /** Real requests were seen to write at this retention and not at the one that the planner chose: it chooses no more. */
+  /** Real requests write at this retention, not at the one that the planner chose. The planner chooses no more. */
   asWritten?: true
-  /** The retention that a real request which found nothing was last seen to write at; absent: no usage has said it. */
+  /** The retention that a real request last wrote at, by its usage; absent: unknown. */
   realWrites?: string
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null
   everHit: boolean
-  /** Answers in a row that read nothing, where the provider does not report writes. */
+  /** Consecutive answers that read nothing, where the provider does not report writes. */
   readZeroInRow: number
-  /** Gap after which the first of them came: evidence about the retention, once the next answer confirms it. */
+  /** Gap before the first of them: evidence about the retention once the next answer confirms it. */
   readZeroGapMs: number | null
-  /** Answers in a row whose usage said nothing at all. */
+  /** Consecutive answers whose usage did not mention the cache. */
   silentInRow: number
   /** Keep-alives that found the entry, and that did not: the evidence behind `p_warm`. */
   keepHits: number
@@ -49,51 +49,51 @@ export interface PrefixState {
   primitiveIndex: number
 
   lastReceipt: Receipt | null
-  /** `againAt`: the provider asked us not to come back before. */
+  /** `againAt`: the provider asked for no call before then. */
   lastFailure: { at: number; failure: FailureValue; againAt: number } | null
   failuresInRow: number
-  /** Sequence number of the last claim that was settled, so that callers who waited for it can tell. */
+  /** Sequence number of the last settled claim, for callers that wait for it. */
   settledSeq: number
 
   probes: number
   hits: number
   misses: number
   costNanos: number
-  /** Calls whose cost is not known: they are in no sum. */
+  /** Calls of unknown cost, which no sum contains. */
   unpricedCalls: number
-  /** The idle time that is running: what decides whether the next hit was a keep-alive's doing. */
+  /** The current idle time, which decides whether a keep-alive caused the next hit. */
   gap: OpenGap
-  /** What keep-alives saved, take-backs taken off; savings whose price is not known are in `unpricedSavings` alone. */
+  /** What keep-alives saved, less revoked savings. `unpricedSavings` counts those of unknown price. */
   savedNanos: number
   credits: number
   unpricedSavings: number
   loss: Loss
-  /** What the holdout has to do with the idle gap that is running; absent before the first real request, and for other plans than `auto`. */
+  /** The current idle gap in the holdout; absent before the first real request, and for plans that are not measured. */
   trial?: HoldoutGap
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
   lastArrivalAt: number | null
   /** Idle gaps between real requests, packed by core/demand/idle-gaps.ts; absent before the first one. */
   gaps?: readonly number[]
-  /** Requests of late; absent before the first one, and in rows that are older than it, which would count too few. */
+  /** Recent request rate; absent before the first request, and in rows written before it was counted. */
   requests?: RequestRate
   tally: ArrivalTally | null
 
   /** Keep-alives sent since the last real request (or since the plan was set). */
   probesSinceArrival: number
-  /** When the plan was last set or restarted: idle time and `probes` count from here when nothing has arrived since. */
+  /** When the plan was last set or restarted. Idle time and `probes` count from here until the next real request. */
   plannedAt: number
   stopped: Stop | null
-  /** The stop that the account's webhook was last told of; absent: none. */
+  /** The stop that the account's webhook was last alerted of; absent: none. */
   told?: AlertedStop
-  /** What a caller said of the session; the next real request answers it. Absent in rows that are older than it: null. */
+  /** What a caller said of the session, until the next real request. Absent in older rows: null. */
   signal?: Signal | null
-  /** Announced traffic, soonest first; what has passed is dropped with the next one. Absent: none. */
+  /** Announced traffic, soonest first. Past announcements go when the next one is added. Absent: none. */
   announcements?: Announcement[]
   nextAt: number | null
   why: string
-  /** The last decision that the history has a row for; a row is added when it changes. */
+  /** The last decision in the history; a row is added when it changes. */
   decided: string
-  /** Background jobs that the next settlement answers. */
+  /** Ids of background jobs that the next settlement answers. */
   jobs: string[]
 
   /** UTC day (YYYY-MM-DD) that `spentNanos` belongs to. */
@@ -101,10 +101,10 @@ export interface PrefixState {
   spentNanos: number
 }
 
-/** Members that rows written before there was a ledger of savings lack. */
+/** Members that are missing in rows written before savings were counted. */
 const NOTHING_SAVED = { gap: NO_GAP, savedNanos: 0, credits: 0, unpricedSavings: 0, loss: NO_LOSS }
 
-/** A state as it was stored, by this version or an older one. */
+/** Reads a state that this version or an older one stored. */
 export function readState(text: string): PrefixState {
   return { ...NOTHING_SAVED, ...(JSON.parse(text) as PrefixState) }
 }
@@ -148,7 +148,7 @@ export function newState(now: number, day: string, retention: LearnedRetention |
   }
 }
 
-/** The instant up to which evidence says the entry is reusable; null when nothing says so. */
+/** The instant until which evidence says the entry is reusable; null when none does. */
 export function warmUntil(state: PrefixState): number | null {
   if (state.anchorAt === null || state.retention === null) return null
   if (state.verdict !== 'warm' && state.verdict !== 'unknown') return null
@@ -161,7 +161,7 @@ export function isWarm(state: PrefixState, now: number): boolean {
   return state.verdict === 'warm' && until !== null && now < until
 }
 
-/** What happened to a prefix, and the rows that tell it. Every function here returns new state and changes nothing. */
+/** A new state and the history rows that explain it. Functions that return one do not change their arguments. */
 export interface Transition {
   state: PrefixState
   rows: HistoryRow[]

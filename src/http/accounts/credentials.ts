@@ -1,5 +1,5 @@
 import { credentialName, newCredential } from '../../contract/credential.ts'
-import { Failure, readFailure } from '../../contract/failure.ts'
+import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import type { CredentialView } from '../../durable/registry/records/account.ts'
 import { hostOf, DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import { isKeyFile, readServiceAccount } from '../../providers/transport/service-account.ts'
@@ -13,7 +13,7 @@ import type { Call } from '../server/context.ts'
 import { iso } from '../present/format.ts'
 import { cardFor } from '../../registration/native.ts'
 
-/** Providers' keys of one account. What is put in never comes out of here. */
+/** Providers' keys of one account. No answer contains a key. */
 export const credentials = router()
   .put('/accounts/:id/credentials/:name', admin, async (c) => {
     const given = await readBody(c, newCredential)
@@ -40,25 +40,21 @@ export const credentials = router()
 function nameOf(c: Call): string {
   const name = credentialName.safeParse(c.req.param('name'))
   if (!name.success) {
-    throw new Failure('invalid_request', 'name: must be 1 to 64 letters, digits, hyphens and underscores.', {
-      field: 'name',
-    })
+    throw invalid('name', 'must be 1 to 64 letters, digits, hyphens and underscores')
   }
   if (name.data !== DEFAULT_CREDENTIAL) return name.data
-  throw new Failure('invalid_request', 'name: "default" stands for the Worker secret of the provider.', {
-    field: 'name',
-  })
+  throw invalid('name', '"default" stands for the Worker secret of the provider')
 }
 
-/** A key file is for providers that exchange one, and has to be whole. */
+/** Refuses a key file that its provider does not take, or that cannot be read. */
 function refuseKeyFile(card: Card, secret: string): void {
   if (!isKeyFile(secret)) return
-  const invalid = (why: string): Failure => new Failure('invalid_request', `secret: ${why}`, { field: 'secret' })
-  if (card.serviceAccounts !== true) throw invalid(`${card.id} takes a key, not a key file in JSON.`)
+  if (card.serviceAccounts !== true) throw invalid('secret', `${card.id} takes a key, not a key file in JSON`)
   try {
     readServiceAccount(secret)
   } catch (thrown) {
-    throw invalid(readFailure(thrown)?.message ?? 'The service-account key cannot be read.')
+    const message = readFailure(thrown)?.message ?? 'The service-account key cannot be read.'
+    throw invalid('secret', message.replace(/\.$/, ''))
   }
 }
 

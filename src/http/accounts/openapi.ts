@@ -51,11 +51,11 @@ export const accounts = operationsOf('admin', {
     answers: listOf(keyAnswer),
   },
   'DELETE /accounts/{id}/keys/{kid}': {
-    does: 'Revokes a key: within 30 seconds everywhere.',
+    does: 'Revokes a key. It stops working everywhere within 30 seconds.',
     answers: revokedAnswer,
   },
   'PUT /accounts/{id}/credentials/{name}': {
-    does: "Stores a provider's key, sealed, or replaces it: a new generation.",
+    does: "Stores a provider's key, sealed. One that replaces another is a new generation.",
     body: newCredential,
     answers: { 200: credentialAnswer, 201: credentialAnswer },
   },
@@ -68,20 +68,20 @@ export const accounts = operationsOf('admin', {
     answers: deletedAnswer,
   },
   'PUT /accounts/{id}/webhook': {
-    does: 'Sets where stopped plans are told of. What was not delivered is tried anew.',
+    does: 'Sets the webhook for stopped plans. Undelivered messages are sent again.',
     body: newWebhook,
     answers: { 200: newWebhookAnswer, 201: newWebhookAnswer },
   },
   'GET /accounts/{id}/webhook': {
-    does: 'Where stopped plans are told of, and how that goes.',
+    does: 'The webhook for stopped plans, with its deliveries.',
     answers: webhookAnswer,
   },
   'POST /accounts/{id}/webhook/test': {
-    does: 'Posts a message about nothing, once, and says how that went.',
+    does: 'Posts one test message and answers how the endpoint answered.',
     answers: webhookTestAnswer,
   },
   'DELETE /accounts/{id}/webhook': {
-    does: 'Tells nobody any more, and forgets what was not delivered.',
+    does: 'Deletes the webhook and its undelivered messages.',
     answers: deletedAnswer,
   },
 })

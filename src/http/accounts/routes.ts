@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { accountChange, newAccount, newKey } from '../../contract/account.ts'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import { accountId } from '../../contract/scalars.ts'
 import { secretNames } from '../../runtime/env.ts'
 import { newAccountKey, sha256 } from '../../runtime/ids.ts'
@@ -19,7 +19,7 @@ import { iso, money } from '../present/format.ts'
 
 export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
 
-/** The account that a path names. It must exist: asking a Registry would make one. */
+/** The account that a path names. Throws `not_found` without a call to its Registry, which would create it. */
 export async function existing(c: Call): Promise<string> {
   const id = c.req.param('id') ?? ''
   if (!accountId.safeParse(id).success || !(await directoryOf(c).has(id))) {
@@ -36,7 +36,7 @@ export const accounts = router()
     const directory = directoryOf(c)
     const registry = registryOf(c, id)
     const added = await directory.add(id)
-    // One that was added and then not configured, because something broke in between, is completed here.
+    // An account that was added but not configured, because a call failed in between, is completed here.
     if (!added && (await registry.settings()) !== null) {
       throw new Failure('conflict', 'id: there is an account of this name already.', { field: 'id' })
     }
@@ -91,7 +91,7 @@ export const accounts = router()
     const now = clockOf(c).now()
     const expiresAt = given.expires_at ?? (given.expires_in == null ? null : now + given.expires_in)
     if (expiresAt !== null && expiresAt <= now) {
-      throw new Failure('invalid_request', 'expires_at: lies in the past.', { field: 'expires_at' })
+      throw invalid('expires_at', 'lies in the past')
     }
     const { id, key } = newAccountKey(account, await keySeed(c))
     await registryOf(c, account).createKey(id, sha256(key), expiresAt)
@@ -133,7 +133,7 @@ function settingsFrom(given: z.output<typeof accountChange>): Partial<AccountSet
   }
 }
 
-/** An answer that shows a key once cannot be shown again, and administrators' answers are kept nowhere. */
+/** Refuses an idempotency key: a stored answer would show a key a second time, and administrators' answers are not stored. */
 function refuseIdempotencyKey(c: Call): void {
   if (c.req.header('idempotency-key') === undefined) return
   throw new Failure('unsupported', "idempotency-key: is honoured on an account's routes only.", {
@@ -165,7 +165,7 @@ function settingsJson(settings: AccountSettings) {
   }
 }
 
-/** A Registry ends itself when it is erased, so that the call to it is cut off: whether it is empty is what counts. */
+/** Erases a Registry. It ends itself, which cuts this call off: it is erased if its settings are gone. */
 async function erase(c: Call, id: string): Promise<void> {
   try {
     await registryOf(c, id).erase()

@@ -1,4 +1,4 @@
-import { Failure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import { newWebhook, webhookProblem } from '../../contract/webhook.ts'
 import { postMessage, testMessage } from '../../calls/webhook-message.ts'
 import { isDevelopment } from '../../runtime/env.ts'
@@ -9,12 +9,12 @@ import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import { webhookJson } from '../present/webhook.ts'
 
-/** Where an account's people are told of plans that stopped. */
+/** The webhook of an account, for plans that stopped. */
 export const webhook = router()
   .put('/accounts/:id/webhook', admin, async (c) => {
     const { url, rotate_secret: rotate = false } = await readBody(c, newWebhook)
     const problem = webhookProblem(url, isDevelopment(c.env))
-    if (problem !== null) throw new Failure('invalid_request', `url: ${problem}.`, { field: 'url' })
+    if (problem !== null) throw invalid('url', problem)
     const registry = registryOf(c, await existing(c))
     const before = await registry.webhook()
     const { view, secret } = await registry.putWebhook({ url, rotate })

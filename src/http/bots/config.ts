@@ -1,7 +1,7 @@
 import { EXIT_TOOL } from '../../contract/tool.ts'
 import type { NewBot } from '../../contract/bot.ts'
 import { cacheValue } from '../../contract/cache.ts'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import { keepWarmOver } from '../../contract/keep-warm.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { MAX_ITERATIONS } from '../../durable/registry/records/bot.ts'
@@ -26,11 +26,11 @@ export function limitsFrom({ idle_timeout, cost_budget_usd, max_history }: NewBo
   }
 }
 
-/** Refuses, before anything is stored, what could not be done later. */
+/** The configuration of a new bot. Refuses, before anything is stored, what could not be done later. */
 export async function configFrom(c: Call, given: NewBot, id: string): Promise<BotConfig> {
   const { provider, model } = given
-  if (provider === undefined) throw new Failure('invalid_request', 'provider: is missing.', { field: 'provider' })
-  if (model === undefined) throw new Failure('invalid_request', 'model: is missing.', { field: 'model' })
+  if (provider === undefined) throw invalid('provider', 'is missing')
+  if (model === undefined) throw invalid('model', 'is missing')
   const card = cardFor(provider, 'provider')
   const facts = factsOf(card.id, model, clockOf(c).now())
   if (given.cost_budget_usd != null && facts.price === null) {
@@ -39,8 +39,7 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
   }
   const historyTokens = given.history_tokens ?? 8_192
   if (estimateTokens(given.system_prompt ?? '') > historyTokens) {
-    const text = `system_prompt: is longer than history_tokens, ${historyTokens}, which it is part of.`
-    throw new Failure('invalid_request', text, { field: 'system_prompt' })
+    throw invalid('system_prompt', `is longer than history_tokens, ${historyTokens}, which it is part of`)
   }
   const known = await credentialsNamed(c, [given.credential])
   const credential = useOf(given.credential, known)
@@ -74,12 +73,10 @@ function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, ta
   return given.map(({ name, description, parameters, url, timeout }, index) => {
     const wrong = wrongToolUrl(url, c.env)
     if (wrong !== null) {
-      const field = `tools[${index}].url`
-      throw new Failure('invalid_request', `${field}: ${wrong}.`, { field })
+      throw invalid(`tools[${index}].url`, wrong)
     }
     if (exit_tool && name === EXIT_TOOL) {
-      const field = `tools[${index}].name`
-      throw new Failure('invalid_request', `${field}: must not be ${EXIT_TOOL}, which exit_tool offers.`, { field })
+      throw invalid(`tools[${index}].name`, `must not be ${EXIT_TOOL}, which exit_tool offers`)
     }
     const parametersText = JSON.stringify(parameters ?? { type: 'object', properties: {} })
     return { name, description, parametersText, url, timeoutMs: timeout ?? TOOL_TIMEOUT_MS }
@@ -88,7 +85,7 @@ function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, ta
 
 const TOOL_TIMEOUT_MS = 10_000
 
-/** What a bot asks of the cache, or one of its turns; null: nothing. Throws `unsupported` for what it does not do. */
+/** What a bot, or one of its turns, asks of the cache; null: nothing. Throws `unsupported` for what bots cannot ask. */
 export function botCacheFrom(
   given: NewBot['cache'],
   bot: { provider: string; model: string; key: string },

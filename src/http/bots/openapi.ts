@@ -18,13 +18,13 @@ import { operationsOf } from '../server/openapi-operation.ts'
 /** The routes below /bots. */
 export const bots = operationsOf('account', {
   'POST /bots': {
-    does: 'Begins a conversation that goes on for as long as somebody talks to it, or goes on from a snapshot.',
+    does: 'Starts a bot, new or from a snapshot.',
     body: newBot,
     idempotent: true,
     answers: { 201: botAnswer },
   },
   'GET /bots/tool-secret': {
-    does: "What the account's tools check the signatures of calls with.",
+    does: "The secret with which the account's tools verify the signatures of calls.",
     answers: toolSecretAnswer,
   },
   'GET /bots/{id}': {
@@ -32,43 +32,43 @@ export const bots = operationsOf('account', {
     answers: botAnswer,
   },
   'POST /bots/{id}/messages': {
-    does: 'Says something to it. The answer comes through its responses.',
+    does: 'Sends it a message. Its responses carry the answer.',
     body: botMessage,
     idempotent: true,
     answers: { 202: messageTaken },
   },
   'POST /bots/{id}/events': {
-    does: 'Puts an event into its mailbox. Of a message the answer comes through its responses.',
+    does: 'Sends it an event. Its responses carry the answer to a message.',
     body: botEvent,
     idempotent: true,
     answers: { 202: eventTaken },
   },
   'POST /bots/{id}/next-turn-cache': {
-    does: 'Says what the next turn alone asks of the cache; a conflict while a turn waits or is in flight.',
+    does: 'Sets what the next turn alone asks of the cache. A conflict while a turn waits or is in flight.',
     body: nextTurnCache,
     idempotent: true,
     answers: nextTurnCacheSet,
   },
   'POST /bots/{id}/pause': {
-    does: 'Parks it: it takes messages, and answers none until it is resumed.',
+    does: 'Pauses it: it takes messages, and answers none until it is resumed.',
     idempotent: true,
     answers: botAnswer,
   },
   'POST /bots/{id}/resume': {
-    does: 'Goes on with what waits.',
+    does: 'Resumes it with the messages that wait.',
     idempotent: true,
     answers: botAnswer,
   },
   'GET /bots/{id}/responses': {
-    does: 'Opens a WebSocket, or a server-sent stream, that hears its responses from now on.',
+    does: 'Opens a WebSocket or a server-sent stream of its responses from now on.',
     answers: { 101: 'application/json', 200: 'text/event-stream' },
   },
   'GET /bots/{id}/snapshot': {
-    does: 'All that it is, signed. It goes on meanwhile.',
+    does: 'Its whole state, signed. It keeps running.',
     answers: snapshot,
   },
   'DELETE /bots/{id}': {
-    does: 'Ends it, or deletes everything of it.',
+    does: 'Ends it, or deletes all of its data.',
     query: eraseQuery,
     answers: z.union([botAnswer, botErased]),
   },

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { botEvent, botMessage, newBot, nextTurnCache } from '../../contract/bot.ts'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { botName, newBotState } from '../../durable/registry/records/bot.ts'
@@ -22,7 +22,7 @@ export const eraseQuery = z.strictObject({
     .meta({ description: 'true: deletes everything of it, not only ends it.' }),
 })
 
-/** Members that a snapshot brings along. */
+/** Members that may stand beside a snapshot. */
 const WITH_SNAPSHOT = new Set(['snapshot', 'idle_timeout', 'cost_budget_usd'])
 
 export const bots = router()
@@ -34,8 +34,7 @@ export const bots = router()
     if (given.snapshot !== undefined) {
       const besides = Object.keys(given).find((field) => !WITH_SNAPSHOT.has(field))
       if (besides !== undefined) {
-        const text = `${besides}: comes with the snapshot, and may not stand beside it.`
-        throw new Failure('invalid_request', text, { field: besides })
+        throw invalid(besides, 'comes with the snapshot, and may not stand beside it')
       }
       await registryOf(c).addBot(id)
       try {
@@ -94,12 +93,11 @@ export const bots = router()
     await bot.view() // an unknown bot is not found
     const isSocket = c.req.header('upgrade')?.toLowerCase() === 'websocket'
     if (!isSocket && c.req.header('accept')?.includes('text/event-stream') !== true) {
-      const text = 'accept: responses come through a WebSocket ("Upgrade: websocket") or as "text/event-stream".'
-      throw new Failure('invalid_request', text, { field: 'accept' })
+      throw invalid('accept', 'responses come through a WebSocket ("Upgrade: websocket") or as "text/event-stream"')
     }
     const opened = await bot.fetch(c.req.raw)
-    if (opened.status === 429) throw new Failure('rate_limited', 'Too many listen to this bot; close some.')
-    // Headers of an answer from elsewhere cannot be changed, and ours get a request id.
+    if (opened.status === 429) throw new Failure('rate_limited', 'This bot has too many listeners; close some.')
+    // Every answer gets a request id, and the headers of an object's answer cannot be changed.
     if (opened.webSocket !== null) return new Response(null, { status: 101, webSocket: opened.webSocket })
     return new Response(opened.body, { headers: opened.headers })
   })
@@ -115,7 +113,7 @@ export const bots = router()
     return c.json({ id, deleted: true })
   })
 
-/** An id of another form is nobody's, and no object is asked. */
+/** The id that a path names. No bot has an id of another form, so no object is called for one. */
 function idOf(c: Call): string {
   const id = c.req.param('id') ?? ''
   if (!/^bot_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such bot.')
@@ -126,7 +124,7 @@ function stubOf(c: Call, id: string) {
   return c.env.BOT.getByName(botName(c.var.account, id))
 }
 
-/** A message may not be longer than the history that it becomes part of. `field` is where its text stands. */
+/** Passes an event on. Refuses a message that is longer than the bot's history. `field`: where its text stands. */
 async function emit(c: Call, event: { type: string; data: unknown; id?: string }, field: string) {
   const bot = stubOf(c, idOf(c))
   if (event.type === 'message') {

@@ -10,7 +10,7 @@ import type { Call } from '../server/context.ts'
 const DELETES_AT_ONCE = 6
 const DELETE_TIMEOUT_MS = 10_000
 
-/** Before an account is erased: what it leaves at its providers. What cannot be deleted now, the next reconcile finds; under a key of the account itself, it expires. */
+/** Deletes the handles that an account has at its providers, before it is erased. The next reconcile finds those that cannot be deleted now; under a key of the account's own, they expire. */
 export async function deleteManagedCachesOf(c: Call, id: string): Promise<void> {
   const many = pLimit(DELETES_AT_ONCE)
   const { handles, allowedSecrets, credentials } = await registryOf(c, id).livingHandles()
@@ -25,7 +25,7 @@ export async function deleteManagedCachesOf(c: Call, id: string): Promise<void> 
           const opened = accessWith(wanted, access, allowedSecrets, credentials, c.env)
           await callManagedCache(opened, dialect, dialect.remove(name), clockOf(c), DELETE_TIMEOUT_MS)
         } catch (thrown) {
-          // Its credential is gone, or opens no more: nothing can be done but to let it expire.
+          // Its credential is gone or cannot be unsealed: the handle can only expire.
           if (readFailure(thrown) === null) throw thrown
         }
       }),

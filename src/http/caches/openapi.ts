@@ -20,13 +20,13 @@ export const caches = operationsOf('account', {
     answers: listOf(cacheAnswer),
   },
   'POST /caches': {
-    does: 'Has a provider keep contents under a handle. One content has one handle, whoever asks.',
+    does: 'Lets a provider keep contents under a handle. Callers with the same contents share it.',
     body: cacheCreation,
     idempotent: true,
     answers: { 200: cacheMade, 201: cacheMade },
   },
   'GET /caches/{id}': {
-    does: 'One managed cache, with a handle that the provider confirmed, made anew if need be.',
+    does: 'One managed cache, with a handle that the provider confirmed; made again if it is gone.',
     query: cacheQuery,
     answers: cacheAnswer,
   },
@@ -42,7 +42,7 @@ export const caches = operationsOf('account', {
     answers: cacheDeleted,
   },
   'POST /caches/{id}/report-gone': {
-    does: 'Says that the provider refused its handle. Checked, and replaced if it is so.',
+    does: 'Reports that the provider refused its handle. It is checked, and replaced if it is gone.',
     body: goneReport,
     bodyOptional: true,
     answers: cacheReported,

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { cacheChange, cacheCreation, goneReport } from '../../contract/caches.ts'
-import { Failure, readFailure } from '../../contract/failure.ts'
+import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import { duration } from '../../contract/scalars.ts'
 import { fingerprint } from '../../core/prompt/fingerprint.ts'
 import type { ManagedCacheKeep } from '../../core/managed-cache/state.ts'
@@ -45,7 +45,7 @@ const SHORTEST_TTL_MS = 60_000
 const LONGEST_TTL_MS = 7 * DAY_MS
 const ASK_AGAIN_MS = 250
 
-/** The provider's body is the caller's: it stays raw text. */
+/** The contents keep their exact text. */
 const raw = (path: readonly (string | number)[]): boolean => path.length === 1 && path[0] === 'request'
 
 export const caches = router()
@@ -71,17 +71,16 @@ export const caches = router()
     const known = await credentialsNamed(c, [given.credential])
     const use = useOf(given.credential, known)
     await refuseUnsendable(c, card, known.get(use.name))
-    const print = fingerprint({
+    const contents = fingerprint({
       provider: card.id,
       model: prepared.model,
-      // Two accounts may share a credential; the mark of a handle says whose of them it is.
-      // What two keys wrote is never one: neither reads the other's handle.
+      // Accounts that share a credential have handles of their own, and so has each generation of a key, which cannot read another's.
       credentialScope: `${c.var.account}/${use.name}:${use.generation}`,
       cacheKey: null,
       canonical: prepared.canonical,
     })
     const { id, created } = await registryOf(c).registerHandle({
-      fingerprint: print,
+      fingerprint: contents,
       provider: card.id,
       model: prepared.model,
       name: given.display_name ?? null,
@@ -134,7 +133,7 @@ export const caches = router()
     const id = idOf(c)
     const { handle } = await readBody(c, goneReport, { empty: true })
     const before = (await registryOf(c).handle(id)).state.live?.name ?? null
-    // Asked, not believed: a caller's 403 may as well come from another model or another key.
+    // The provider is asked: a caller's 403 may also come from another model or another key.
     const { view, confirmed } = await obtain(c, id, { want: 'confirmed', freshSinceAt: c.var.askedAt }, 'shown')
     const now = view.state.live?.name ?? null
     return c.json({ replaced: now !== null && now !== (handle ?? before), ...cacheJson(view, confirmed) })
@@ -167,13 +166,13 @@ function idOf(c: Call, named?: string): string {
 function ttlFrom(given: number | undefined): number | null {
   if (given === undefined) return null
   if (given >= SHORTEST_TTL_MS && given <= LONGEST_TTL_MS) return given
-  throw new Failure('invalid_request', 'ttl: must be from 1 minute to 7 days.', { field: 'ttl' })
+  throw invalid('ttl', 'must be from 1 minute to 7 days')
 }
 
 function keepFrom(given: z.output<typeof cacheChange>['keep'], now: number): Partial<ManagedCacheKeep> {
   if (given === undefined) return {}
   if (given.until != null && given.until <= now) {
-    throw new Failure('invalid_request', 'keep.until: lies in the past.', { field: 'keep.until' })
+    throw invalid('keep.until', 'lies in the past')
   }
   return {
     ...(given.until === undefined ? {} : { untilAt: given.until }),
@@ -183,8 +182,8 @@ function keepFrom(given: z.output<typeof cacheChange>['keep'], now: number): Par
 }
 
 /**
- * Follows a wish to its end: as the one who calls the provider, or as one of those who wait. What went wrong is thrown, or
- * shown in the view, where the caller reads a resource that exists whatever the provider says.
+ * Follows a wish to its end: as the one who calls the provider, or as one who waits. Failures are thrown, or shown in the view,
+ * where a caller reads a resource that exists in any case.
  */
 async function obtain(
   c: Call,
@@ -215,17 +214,17 @@ async function obtain(
         { env: c.env, clock, allowedSecrets: flight.allowedSecrets, credentials: flight.credentials },
         c.var.account,
       )
-      // Others wait for it, and it may be paid for: it goes on when this caller hangs up.
+      // Others wait for it, and it may cost money: it is finished even if this caller hangs up.
       keepAlive(c, work)
       await Promise.race([work, pause])
-      // Renewed or not, from here on it is about having one.
+      // Renewed or not, from here on any handle will do.
       if (wanted.want === 'renewed') wanted = { want: 'any' }
     } else {
       try {
         await Promise.race([registry.handleIdle(flight.k, left), pause])
       } catch (thrown) {
         if (readFailure(thrown) !== null) throw thrown
-        await clock.sleep(Math.min(ASK_AGAIN_MS * clock.rate, left)) // a Registry that comes back from an eviction
+        await clock.sleep(Math.min(ASK_AGAIN_MS * clock.rate, left)) // the Registry restarts after an eviction
       }
     }
   }
@@ -248,7 +247,7 @@ function stillRunning(
   failures: 'thrown' | 'shown',
 ): { view: ManagedCacheView; confirmed: boolean } {
   if (failures === 'thrown') {
-    throw new Failure('provider_timeout', 'The provider is still at it. The managed cache stays registered.', {
+    throw new Failure('provider_timeout', 'The provider has not answered yet. The managed cache stays registered.', {
       cache_id: view.record.id,
     })
   }

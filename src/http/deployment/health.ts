@@ -5,27 +5,27 @@ import { clockOf, directoryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { iso } from '../present/format.ts'
 
-/** Later than this, something is wrong with cron and with the alarms behind it. */
+/** Work that is later than this means that cron and the alarms behind it fail. */
 const LATE_MS = 120_000
 
-/** Real time. */
-const REMEMBERED_MS = 1_000
+/** Real time for which an answer of the Directory and the queue is reused. */
+const REUSED_MS = 1_000
 
-/** What other objects were asked, and when. */
-interface Asked {
+/** What the Directory and the queue answered, and when. */
+interface Answers {
   at: number
   sweptAt: number | null
   oldestDueAt: number | null
   backlog: number | null
 }
 
-/** The last answer of the Directory and of the queue, in this isolate: the route is open to everyone, and they are not to be worn out through it. */
-const lastAsked = new WeakMap<object, Asked>()
+/** The last answers in this isolate. The route is open to everyone: callers must not overload the Directory and the queue through it. */
+const lastAnswers = new WeakMap<object, Answers>()
 
-/** Public: whether this deployment does its work. It names no account. */
+/** Public: whether this deployment works. The answer names no account. */
 export const health = router().get('/health', async (c) => {
   const clock = clockOf(c)
-  const { sweptAt, oldestDueAt, backlog } = await asked(c)
+  const { sweptAt, oldestDueAt, backlog } = await answers(c)
   const now = clock.now()
   const overdue = overdueMs(now, sweptAt, oldestDueAt)
   return c.json({
@@ -41,8 +41,8 @@ export const health = router().get('/health', async (c) => {
 })
 
 /**
- * How late the oldest work is. The Directory hears of a Registry at each sweep, so between two sweeps what came due since
- * the last one is in the Registry's own hands, and not late.
+ * How late the oldest work is, in ms. The Directory learns of due work at each sweep. Between two sweeps, a Registry handles by its
+ * own alarm what came due since the last one: that is not late.
  */
 export function overdueMs(now: number, sweptAt: number | null, oldestDueAt: number | null): number {
   if (oldestDueAt === null || oldestDueAt >= now) return 0
@@ -50,14 +50,14 @@ export function overdueMs(now: number, sweptAt: number | null, oldestDueAt: numb
   return sweepsRun && oldestDueAt >= sweptAt ? 0 : now - oldestDueAt
 }
 
-async function asked(c: Call): Promise<Asked> {
+async function answers(c: Call): Promise<Answers> {
   const clock = clockOf(c)
   const now = clock.now()
-  const last = lastAsked.get(c.env.DIRECTORY)
-  if (last !== undefined && last.at <= now && now - last.at < REMEMBERED_MS * clock.rate) return last
+  const last = lastAnswers.get(c.env.DIRECTORY)
+  if (last !== undefined && last.at <= now && now - last.at < REUSED_MS * clock.rate) return last
   const [{ sweptAt, oldestDueAt }, backlog] = await Promise.all([directoryOf(c).health(), waiting(c)])
   const fresh = { at: now, sweptAt, oldestDueAt, backlog }
-  lastAsked.set(c.env.DIRECTORY, fresh)
+  lastAnswers.set(c.env.DIRECTORY, fresh)
   return fresh
 }
 

@@ -1,28 +1,14 @@
 import { killSwitch as killSwitchBody } from '../../contract/account.ts'
-import { Failure } from '../../contract/failure.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { directoryOf, registryOf, router } from '../server/context.ts'
+import { directoryOf, router } from '../server/context.ts'
+import { everyRegistry } from '../server/every-registry.ts'
 
-/** Registries told at once. */
-const WIDTH = 50
-
-/** Stops every plan of every account, or lets them go on. A new account inherits it. */
+/** Stops every plan of every account, or lets them continue. New accounts inherit it. */
 export const killSwitch = router().post('/kill-switch', admin, async (c) => {
   const { on } = await readBody(c, killSwitchBody)
-  const directory = directoryOf(c)
-  // First for accounts to come, then for those that are there: none can slip between the two.
-  await directory.setKillSwitch(on)
-  const ids = (await directory.accounts()).map(({ id }) => id)
-  let failed = 0
-  for (let first = 0; first < ids.length; first += WIDTH) {
-    const told = await Promise.allSettled(
-      ids.slice(first, first + WIDTH).map((id) => registryOf(c, id).configure({ globalKillSwitch: on })),
-    )
-    failed += told.filter(({ status }) => status === 'rejected').length
-  }
-  if (failed > 0) {
-    throw new Failure('internal', `${failed} of ${ids.length} accounts did not hear of it; call again.`, { on, failed })
-  }
-  return c.json({ on, accounts: ids.length, failed })
+  // First for accounts that will be created, then for those that exist: so none is missed between the two.
+  await directoryOf(c).setKillSwitch(on)
+  const accounts = await everyRegistry(c, (registry) => registry.configure({ globalKillSwitch: on }), { on })
+  return c.json({ on, accounts, failed: 0 })
 })

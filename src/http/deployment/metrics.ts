@@ -5,7 +5,7 @@ import { account } from '../server/auth.ts'
 import { registryOf, router } from '../server/context.ts'
 import type { DayTotals } from '../../durable/registry/records/day.ts'
 
-/** Prometheus text for the account whose key asks. Labels are kinds only: no ids, no names, no tenants. */
+/** Prometheus text for the account of the key. Labels are kinds: no ids, no names, no tenants. */
 export const metrics = router().get('/metrics', account, async (c) => {
   const registry = registryOf(c)
   const [days, counts, guards, webhook, handles] = await Promise.all([

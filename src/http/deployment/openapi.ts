@@ -7,11 +7,11 @@ import { healthAnswer, killSwitchAnswer } from '../../contract/values.ts'
 export const deployment = [
   ...operationsOf(null, {
     'GET /': {
-      does: 'The page that people look at.',
+      does: 'The dashboard.',
       answers: { 200: 'text/html' },
     },
     'GET /health': {
-      does: 'Whether this deployment does its work.',
+      does: 'Whether this deployment works.',
       answers: healthAnswer,
     },
     'GET /openapi.json': {
@@ -21,7 +21,7 @@ export const deployment = [
   }),
   ...operationsOf('admin', {
     'POST /kill-switch': {
-      does: 'Stops every plan of every account, or lets them go on.',
+      does: 'Stops every plan of every account, or lets them continue.',
       body: killSwitch,
       answers: killSwitchAnswer,
     },

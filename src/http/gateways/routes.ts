@@ -1,6 +1,6 @@
 import { gatewayBody, poolModelName } from '../../contract/model-pool.ts'
 import type { GatewayBody } from '../../contract/model-pool.ts'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import { barredUntil } from '../../core/model/model-pool.ts'
 import type { ModelPool, PoolModel } from '../../core/model/model-pool.ts'
 import { cardById } from '../../providers/registry.ts'
@@ -51,8 +51,7 @@ const unknown = (): Failure => new Failure('not_found', 'There is no such pool o
 function nameOf(c: Call): string {
   const name = poolModelName.safeParse(c.req.param('name'))
   if (name.success) return name.data
-  const text = 'name: must be 1 to 64 letters, digits, dots, hyphens and underscores.'
-  throw new Failure('invalid_request', text, { field: 'name' })
+  throw invalid('name', 'must be 1 to 64 letters, digits, dots, hyphens and underscores')
 }
 
 /** The pool of that name. Throws `not_found`. */
@@ -62,13 +61,14 @@ export async function poolNamed(c: Call, name: string): Promise<ModelPool> {
   return pool
 }
 
-/** One model of a pool, with everything that it names known to exist. */
+/** One model of a pool. Throws `invalid_request` where it names a provider or a credential that does not exist. */
 function memberOf(c: Call, given: GatewayBody['models'][number], index: number, known: KnownCredentials): PoolModel {
   const at = `models[${index}]`
   const [provider, model] = providerAndModel(given, at)
   if (given.provider === undefined && cardById(provider) === undefined) {
-    const text = `${at}.model: begins with no provider's id; GET /providers lists them. Give provider beside it, or write "provider/id".`
-    throw new Failure('invalid_request', text, { field: `${at}.model` })
+    const what =
+      'begins with no provider\'s id; GET /providers lists them. Give provider beside it, or write "provider/id"'
+    throw invalid(`${at}.model`, what)
   }
   const card = cardFor(provider, `${at}.provider`)
   const { name } = useOf(given.credential, known, `${at}.credential`)
@@ -88,9 +88,7 @@ function providerAndModel({ provider, model }: GatewayBody['models'][number], at
   if (provider !== undefined) return [provider, model]
   const slash = model.indexOf('/')
   if (slash > 0 && slash < model.length - 1) return [model.slice(0, slash), model.slice(slash + 1)]
-  throw new Failure('invalid_request', `${at}.provider: is missing; give it, or write model as "provider/id".`, {
-    field: `${at}.provider`,
-  })
+  throw invalid(`${at}.provider`, 'is missing; give it, or write model as "provider/id"')
 }
 
 function poolJson({ name, description, fallback, models, createdAt, changedAt }: ModelPool, now: number) {

@@ -5,7 +5,7 @@ import { operationsOf } from '../server/openapi-operation.ts'
 /** Costs and savings. */
 export const ledger = operationsOf('account', {
   'GET /ledger': {
-    does: 'What warming cost and what it saved: entry by entry, by day or by prefix.',
+    does: 'Costs and savings of warming: single entries, or sums by day or by prefix.',
     query: ledgerQuery,
     answers: ledgerAnswer,
   },

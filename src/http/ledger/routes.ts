@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { Failure } from '../../contract/failure.ts'
+import { invalid } from '../../contract/failure.ts'
 import { armsTogether, ENOUGH_HELD_OUT, measured } from '../../core/ledger/holdout-estimate.ts'
 import type { Arms } from '../../core/ledger/holdout-estimate.ts'
 import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../../durable/registry/records/ledger.ts'
@@ -12,7 +12,7 @@ import { EMPTY_DAY } from '../../durable/registry/records/day.ts'
 import type { DayTotals } from '../../durable/registry/records/day.ts'
 import { iso, money } from '../present/format.ts'
 
-/** Single rows are kept for so long: today, and the six days before it. */
+/** Days for which single entries are kept: today and the six before it. */
 export const ENTRY_DAYS = 7
 export const LEDGER_DAYS = 400
 
@@ -66,7 +66,7 @@ export const ledger = router().get('/ledger', account, async (c) => {
   return c.json({ ...head, data, next_cursor: next === null ? null : encodeCursor(next) })
 })
 
-/** Whole UTC days, both named ones included. */
+/** A span of whole UTC days, `from` and `to` included. Throws `invalid_request` for one that is empty, too long or too old. */
 function spanOf(
   from: string | undefined,
   to: string | undefined,
@@ -77,14 +77,14 @@ function spanOf(
   const untilAt = Date.parse(last) + DAY_MS
   const first = from ?? dayOf(untilAt - ENTRY_DAYS * DAY_MS)
   const fromAt = Date.parse(first)
-  const refuse = (message: string): never => {
-    throw new Failure('invalid_request', `from: ${message}`, { field: 'from' })
+  if (fromAt >= untilAt) throw invalid('from', 'must not be later than to')
+  if (untilAt - fromAt > LEDGER_DAYS * DAY_MS) {
+    throw invalid('from', `must be at most ${LEDGER_DAYS} days before the end`)
   }
-  if (fromAt >= untilAt) refuse('must not be later than to.')
-  if (untilAt - fromAt > LEDGER_DAYS * DAY_MS) refuse(`must be at most ${LEDGER_DAYS} days before the end.`)
   const oldest = dayOf(now - (ENTRY_DAYS - 1) * DAY_MS)
-  if (group === undefined && first < oldest)
-    refuse(`single entries are kept since ${oldest}; group=day and group=prefix reach further back.`)
+  if (group === undefined && first < oldest) {
+    throw invalid('from', `single entries are kept since ${oldest}; group=day and group=prefix reach further back`)
+  }
   return { from: first, to: last, span: { fromAt, untilAt } }
 }
 
@@ -112,7 +112,7 @@ function sumJson(days: readonly DayTotals[]) {
   }
 }
 
-/** What keep-alives save, as the crediting of hits has it and as the idle gaps that were held out show it. */
+/** Savings of keep-alives: as credited to hits, and as measured on idle gaps that got none. */
 function holdoutJson({ heldOut, kept }: Arms) {
   const found = measured(heldOut, kept)
   const whole = (nanos: number): number => money(Math.round(nanos * kept.gaps))

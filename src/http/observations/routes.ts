@@ -15,8 +15,13 @@ import { observedFingerprint, usageOf, wrongCount } from '../../registration/obs
 
 const raw: RawPath = (path) => path.length === 2 && path[1] === 'request'
 
-/** One observation, read as far as it could be: the prefix it names, or why it was refused. */
-type Taken = { prefixId: string | null; provider: string | null; arrival: Arrival | null; refused: FailureValue | null }
+/** One observation: the prefix that it names, or why it was refused. */
+type ReadObservation = {
+  prefixId: string | null
+  provider: string | null
+  arrival: Arrival | null
+  refused: FailureValue | null
+}
 
 export const observations = router().post('/observations', account, idempotent, async (c) => {
   const given = await readBody(c, observationsBody, { raw })
@@ -26,29 +31,31 @@ export const observations = router().post('/observations', account, idempotent, 
     c,
     given.map(({ credential }) => credential),
   )
-  const prints = given.map((one, index) =>
+  const fingerprints = given.map((one, index) =>
     attempt(() => observedFingerprint(one, index, now, credentials, (card) => placeOf(card, c.env))),
   )
-  const wanted = [...new Set(prints.flatMap((print) => (typeof print === 'string' ? [print] : [])))]
-  const byPrint = new Map(Object.entries(wanted.length === 0 ? {} : await registry.idsOf(wanted)))
+  const wanted = [
+    ...new Set(fingerprints.flatMap((fingerprint) => (typeof fingerprint === 'string' ? [fingerprint] : []))),
+  ]
+  const idByFingerprint = new Map(Object.entries(wanted.length === 0 ? {} : await registry.idsOf(wanted)))
   const ids = [
     ...new Set([
-      ...byPrint.values(),
+      ...idByFingerprint.values(),
       ...given.flatMap(({ prefix_id }) => (prefix_id === undefined ? [] : [prefix_id])),
     ]),
   ]
   const providers = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)))
 
-  const taken = given.map((one, index): Taken => {
-    const print = prints[index] ?? null
-    if (print !== null && typeof print !== 'string') return refusedItem(print)
+  const readings = given.map((one, index): ReadObservation => {
+    const fingerprint = fingerprints[index] ?? null
+    if (fingerprint !== null && typeof fingerprint !== 'string') return refusedItem(fingerprint)
     const wrong = wrongCount(one.usage)
     if (wrong !== null) {
       const field = fieldPath(wrong, `[${index}].usage`)
       return refusedItem(invalid(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
     }
-    const prefixId = one.prefix_id ?? byPrint.get(print ?? '') ?? null
-    // Whose usage it is, the registration says: a vendor's one name may stand for two wire formats.
+    const prefixId = one.prefix_id ?? idByFingerprint.get(fingerprint ?? '') ?? null
+    // The registration names the wire format: a vendor's one name may stand for two.
     const provider = providers.get(prefixId ?? '') ?? null
     if (prefixId === null || provider === null) return { prefixId, provider, arrival: null, refused: null }
     const usage = attempt(() => usageOf(provider, one.usage, `[${index}].usage`))
@@ -60,20 +67,20 @@ export const observations = router().post('/observations', account, idempotent, 
       arrival: { startedAt: one.started_at, usage, ttftMs: one.ttft_ms == null ? null : Math.round(one.ttft_ms) },
     }
   })
-  const refused = taken.flatMap((one) => (one.refused === null ? [] : [one.refused]))
-  // Nothing of it could be read: that is an answer to the whole call.
-  if (refused[0] !== undefined && refused.length === taken.length) {
+  const refused = readings.flatMap((one) => (one.refused === null ? [] : [one.refused]))
+  // No observation could be read: the whole call fails.
+  if (refused[0] !== undefined && refused.length === readings.length) {
     throw new Failure(refused[0].kind, refused[0].message, refused[0].detail)
   }
   const groups = new Map<string, Arrival[]>()
-  for (const { prefixId, arrival } of taken) {
+  for (const { prefixId, arrival } of readings) {
     if (prefixId !== null && arrival !== null) groups.set(prefixId, [...(groups.get(prefixId) ?? []), arrival])
   }
   const observed = [...groups].map(([id, arrivals]) => ({ id, arrivals }))
   const known = observed.length === 0 ? [] : await registry.observe(observed)
   const matched = new Set(observed.flatMap(({ id }, index) => (known[index] === true ? [id] : [])))
   return c.json({
-    data: taken.map(({ prefixId, refused: failure, arrival }) => ({
+    data: readings.map(({ prefixId, refused: failure, arrival }) => ({
       prefix_id: prefixId,
       matched: prefixId !== null && arrival !== null && matched.has(prefixId),
       ...(failure === null ? {} : { error: failureJson(failure) }),
@@ -82,11 +89,11 @@ export const observations = router().post('/observations', account, idempotent, 
   })
 })
 
-function refusedItem(refused: FailureValue): Taken {
+function refusedItem(refused: FailureValue): ReadObservation {
   return { prefixId: null, provider: null, arrival: null, refused }
 }
 
-/** A failure of one item as a value; anything else is thrown on. */
+/** The result of `work`, or its `Failure` as a value. Other errors are thrown. */
 function attempt<Value>(work: () => Value): Value | FailureValue {
   try {
     return work()

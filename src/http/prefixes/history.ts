@@ -11,10 +11,10 @@ export const historyQuery = z.strictObject({
   limit: limit(200, 1_000),
 })
 
-/** Where a page ended: an instant, and how many rows of that very instant were shown. Rows that age out move nothing. */
+/** The end of a page: an instant, and how many rows of that instant it showed. It holds when older rows are deleted. */
 const place = z.strictObject({ at: z.number(), shown: z.int().min(1), order: z.enum(['asc', 'desc']) })
 
-/** One page of a history, by time. Rows of one instant stay as they were written. */
+/** One page of a history, by time. Rows of one instant keep the order in which they were written. */
 export function historyPage(rows: HistoryRow[], query: z.output<typeof historyQuery>) {
   const { order, type } = query
   const wanted = rows.filter((row) => type === undefined || row.type === type).toSorted((a, b) => a.at - b.at)

@@ -25,11 +25,11 @@ export const prefixes = operationsOf('account', {
     answers: prefixAnswer,
   },
   'DELETE /prefixes/{id}': {
-    does: 'Stops and forgets it.',
+    does: 'Stops its plan and deletes it.',
     answers: deletedAnswer,
   },
   'GET /prefixes/{id}/warmth': {
-    does: 'What to believe of it, with the last receipt.',
+    does: 'Whether it is warm, with the last receipt.',
     answers: warmthAnswer,
   },
   'GET /prefixes/{id}/history': {
@@ -49,30 +49,30 @@ export const prefixes = operationsOf('account', {
     answers: { 200: warmAnswer, 202: warmAnswer },
   },
   'POST /prefixes/{id}/lease': {
-    does: 'A barrier before a fan-out: one caller leads and writes, the others wait until it can be read.',
+    does: 'A barrier before a fan-out: one caller leads and writes, the others wait until the prefix can be read.',
     body: leaseBody,
     bodyOptional: true,
     answers: leaseAnswer,
   },
   'POST /prefixes/{id}/preview': {
-    does: 'What another plan would have cost and saved on the idle gaps that were seen of it. Nothing is changed or sent.',
+    does: 'Costs and savings of another plan on its observed idle gaps. Nothing is changed or sent.',
     body: previewBody,
     answers: previewAnswer,
   },
   'POST /prefixes/{id}/signals': {
-    does: 'Says that the session is over, or that work is running that will come back.',
+    does: 'Reports that the session is over, or that running work will return.',
     body: signalBody,
     idempotent: true,
     answers: prefixAnswer,
   },
   'POST /prefixes/{id}/announce': {
-    does: 'Says that traffic is coming: be warm by then.',
+    does: 'Announces traffic: the prefix is kept warm for it.',
     body: announceBody,
     idempotent: true,
     answers: prefixAnswer,
   },
   'DELETE /prefixes/{id}/announce': {
-    does: 'Takes back what was announced, for one instant or for all.',
+    does: 'Withdraws announcements, one instant or all.',
     query: withdrawQuery,
     answers: prefixAnswer,
   },

@@ -1,6 +1,6 @@
 import type { KeepWarm } from '../../core/planning/plan.ts'
 import { holdingOf } from '../../core/planning/break-even.ts'
-import { planned, play } from '../../core/simulation/replay.ts'
+import { planPolicy, replay } from '../../core/simulation/replay.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import type { Traffic } from '../../core/demand/traffic.ts'
@@ -10,18 +10,23 @@ import { iso, money } from '../present/format.ts'
 import { retentionInForce } from '../../registration/record.ts'
 import type { PrefixRecord } from '../../registration/record.ts'
 
-/** As much of a prefix as a replay needs. */
-interface Seen {
+/** The parts of a prefix that a replay needs. */
+interface ReplayedPrefix {
   record: Pick<PrefixRecord, 'id' | 'provider' | 'model' | 'retention' | 'outputFloors' | 'estimatedTokens'>
   state: PrefixState
   traffic: Traffic
 }
 
 /**
- * What a plan would have cost a prefix on the idle gaps that were seen of it, beside doing nothing, at each retention that its
- * model offers. A plan that spends is compared at today's prices; where a price is unknown, so is the sum.
+ * Replays a plan on the observed idle gaps of a prefix, at each retention that its model offers, beside doing nothing. Costs are at
+ * today's prices; null where a price is not known.
  */
-export function previewJson({ record, state, traffic }: Seen, keepWarm: KeepWarm, now: number, grainMs: number) {
+export function previewJson(
+  { record, state, traffic }: ReplayedPrefix,
+  keepWarm: KeepWarm,
+  now: number,
+  grainMs: number,
+) {
   const facts = factsOf(record.provider, record.model, now)
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }
@@ -29,7 +34,7 @@ export function previewJson({ record, state, traffic }: Seen, keepWarm: KeepWarm
   const lastAt = state.lastArrivalAt
   const own = retentionInForce(record, state)
   const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
-    const { probes, coldStarts, probesCost, rewritesCost } = play(traffic, planned(plan, holding))
+    const { probes, coldStarts, probesCost, rewritesCost } = replay(traffic, planPolicy(plan, holding))
     return {
       probes,
       cold_starts: coldStarts,
@@ -39,7 +44,7 @@ export function previewJson({ record, state, traffic }: Seen, keepWarm: KeepWarm
     }
   }
   const retentions = facts.retentions.flatMap(({ name, ttlMs, kind }) => {
-    // One whose reads do not renew it cannot be kept by probes.
+    // Probes cannot keep an entry whose reads do not renew it.
     const learned = name === own && state.retention !== null ? state.retention.ttlMs : ttlMs
     const holding = kind === 'fixed' ? null : holdingOf(state, context, name, learned)
     if (holding === null) return []

@@ -25,7 +25,7 @@ import { retentionAdvice } from '../present/retention-advice.ts'
 import { warmedJson } from '../warm/present.ts'
 import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
-import { asked } from '../server/long-poll.ts'
+import { longPoll } from '../server/long-poll.ts'
 import { retentionInForce } from '../../registration/record.ts'
 import { cardFor } from '../../registration/native.ts'
 
@@ -35,13 +35,13 @@ export const listQuery = z.strictObject({
   name: z.string().max(200).optional(),
   stopped: z.enum(['true', 'false']).optional(),
   needs_somebody: z.enum(['true', 'false']).optional().meta({
-    description: 'Only those whose plan stopped in a way that the webhook tells of, or only the others.',
+    description: 'Only those whose plan stopped for a reason that the webhook reports, or only the others.',
   }),
   cursor,
   limit: limit(50, 200),
 })
 
-/** An id that no Registry could have given is not asked about. */
+/** The id that a path names. One that no Registry could have issued is not found without asking. */
 export function idOf(c: Call): string {
   const id = c.req.param('id') ?? ''
   if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such prefix.')
@@ -112,7 +112,7 @@ export const prefixes = router()
     const card = cardById(record.provider)
     const { model, cacheKey, maxOutputTokens, headers = {} } = record
     const retention = retentionInForce(record, state)
-    // Markers that the planner set say what it chose since; a caller's own stay as they are.
+    // Markers that the planner set follow its choice; a caller's own stay.
     const { text: body, breakpoint } =
       card === undefined || record.retentionOpen !== true
         ? { text: stored, breakpoint: record.breakpoint }
@@ -134,7 +134,7 @@ export const prefixes = router()
       marked_body: card === undefined ? null : withMarkers(card, body, retention),
       body,
     })
-    // Put in as text, so that not a byte of it changes on the way out either.
+    // Added as text, so that no byte of it changes.
     return c.body(`${head.slice(0, -1)},"request":${body}}`, 200, { 'content-type': 'application/json' })
   })
   .post('/prefixes/:id/preview', account, async (c) => {
@@ -155,12 +155,12 @@ export const prefixes = router()
     }
     const clock = clockOf(c)
     const until = clock.now() + wait
-    // The first question has no wait of its own to run out before it is answered.
+    // The first call does not wait, so that a caller always gets an answer.
     const first = await registry.askBarrier(id, 0, leadMs)
     const answer =
       first.role !== 'wait' || wait === 0
         ? first
-        : await asked(clock, until - clock.now(), (left) => registry.askBarrier(id, left, leadMs))
+        : await longPoll(clock, until - clock.now(), (left) => registry.askBarrier(id, left, leadMs))
     return c.json(barrierJson(id, answer ?? first))
   })
   .post('/prefixes/:id/warm', account, idempotent, async (c) => {

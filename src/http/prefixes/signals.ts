@@ -1,4 +1,4 @@
-import { Failure } from '../../contract/failure.ts'
+import { invalid } from '../../contract/failure.ts'
 import { announceBody, signalBody, withdrawQuery } from '../../contract/signal.ts'
 import { FURTHEST_ANNOUNCEMENT_MS } from '../../core/prefix/announcement.ts'
 import { MOST_PENDING_MS, PENDING_MS } from '../../core/prefix/signal.ts'
@@ -12,7 +12,7 @@ import { readQuery } from '../server/query.ts'
 import { iso } from '../present/format.ts'
 import { HOUR_MS } from '../../core/time/time.ts'
 
-/** What callers know and no plan can see: that a session is over, that work will come back, that traffic is coming. */
+/** Facts that only callers know: a session is over, work will return, traffic is coming. */
 export const signals = router()
   .post('/prefixes/:id/signals', account, idempotent, async (c) => {
     const id = idOf(c)
@@ -37,8 +37,4 @@ export const signals = router()
 function refuseOutside(field: string, at: number, now: number, mostMs: number): void {
   if (at <= now) throw invalid(field, `must be in the future; it is ${iso(now)} here`)
   if (at > now + mostMs) throw invalid(field, `must be at most ${mostMs / HOUR_MS} hours ahead; it is ${iso(now)} here`)
-}
-
-function invalid(field: string, why: string): Failure {
-  return new Failure('invalid_request', `${field}: ${why}.`, { field })
 }

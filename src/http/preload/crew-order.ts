@@ -10,14 +10,14 @@ import { registrationOf, reshaped } from '../../registration/prepare.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { requirement } from '../warm/required.ts'
 
-/** One agent, as far as the door knows it: prepared, refused, or with nothing to warm. */
+/** One agent of a request: prepared, refused, or without anything to warm. */
 export type Admitted = { name: string | null } & (
   | { preparation: Preparation }
   | { failure: FailureValue }
   | { skipped: string }
 )
 
-/** Who shares what, and what is to be sent for it. */
+/** The order for a crew: which agents share a head, and what is sent for it. */
 export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admitted[]): CrewOrder {
   const strategy: CrewStrategy = given.strategy ?? 'shared_prefix'
   const places = admitted.flatMap((agent, index) => ('preparation' in agent ? [index] : []))
@@ -54,24 +54,24 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
   }
 }
 
-/** A crew keeps the retention that was chosen for it: members that drifted apart would not renew their head for each other. */
+/** Fixes the chosen retention: agents at different retentions would not renew their shared head for each other. */
 function keptTogether(preparation: Preparation): Preparation {
   const { retentionOpen: _, ...registration } = preparation.registration
   return { ...preparation, registration }
 }
 
-/** Everything beside the prompt that keeps two entries apart. */
+/** Everything but the prompt that keeps two cache entries apart. */
 function scopeOf({ registration }: Preparation): string {
   const { credential, credentialGeneration = 1, headers = {}, place = null } = registration
   return JSON.stringify([credential, credentialGeneration, Object.entries(headers).toSorted(), place])
 }
 
-/** The shared head as a prefix of its own. It is written for the others, who are kept warm themselves: it has no plan. */
+/** The shared head as a prefix of its own. It has no plan, because the agents are kept warm themselves. */
 function headOf({ members, common: head }: CrewGroup, ready: readonly Preparation[]) {
   const leader = ready[members[0] ?? 0]
   if (head === null || leader === undefined) return null
   const { registration, keepWarm } = leader
-  // What its leader asked of its own end is not asked of the head.
+  // The breakpoints that the leader asked for end its own prefix, not the head.
   const { breakpoints: _, ...rest } = registration
   const alone: Preparation = {
     ...leader,

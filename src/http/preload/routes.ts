@@ -1,4 +1,4 @@
-import { Failure, failureValue, readFailure } from '../../contract/failure.ts'
+import { failureValue, invalid, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import { preloadEnvelope } from '../../contract/preload.ts'
@@ -17,11 +17,11 @@ import { crewJson } from '../present/crew.ts'
 import { planned, prepared, requireSendable } from '../warm/plan.ts'
 import { credentialsNamed } from '../server/credential.ts'
 import type { KnownCredentials } from '../server/credential.ts'
-import { asked, FOREGROUND_MS } from '../server/long-poll.ts'
+import { longPoll, FOREGROUND_MS } from '../server/long-poll.ts'
 import { WARM_RAW } from '../../registration/json-body.ts'
 import type { RawPath } from '../../registration/json-body.ts'
 
-/** The parts of an agent's body that stay as they are written. */
+/** The parts of an agent's body that keep their exact text. */
 const raw: RawPath = ([first, index, ...path]) => first === 'agents' && typeof index === 'number' && WARM_RAW(path)
 
 export const preload = router().post('/preload', account, idempotent, async (c) => {
@@ -37,12 +37,12 @@ export const preload = router().post('/preload', account, idempotent, async (c) 
   const until = clock.now() + FOREGROUND_MS
   while (crew.finishedAt === null && clock.now() < until) {
     const { id, revision } = crew
-    crew = (await asked(clock, until - clock.now(), (left) => registry.crewChanged(id, revision, left))) ?? crew
+    crew = (await longPoll(clock, until - clock.now(), (left) => registry.crewChanged(id, revision, left))) ?? crew
   }
   return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
 })
 
-/** What is wrong with an agent is told as that agent's failure, and keeps no other from being warmed. */
+/** Prepares the agents. The failure of one is its own, and the others are warmed. */
 async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
   const read = agents.map((agent, index) => caught(() => parseWith(warmBody, agent, `agents[${index}]`)))
   const names = read.map((one) => ('value' in one ? one.value.credential : undefined))
@@ -70,7 +70,7 @@ async function admitAll(c: Call, { agents }: Preload): Promise<Admitted[]> {
   return levelled.map((agent, index) => withNameOfItsOwn(agent, index, levelled))
 }
 
-/** Where the retention is left to the planner, agents of one model are written at the first one's: others could share no head. */
+/** Gives agents of one model the retention of the first, where the planner chooses it: at different ones they share no head. */
 function withOneRetention(
   admitted: readonly Admitted[],
   prepareAt: (index: number, retention: string) => Preparation | null,
@@ -93,7 +93,7 @@ function writtenAt(body: WarmBody, retention: string): WarmBody {
   return { ...body, cache: { ...(typeof body.cache === 'object' ? body.cache : {}), retention } }
 }
 
-/** Two contents under one label would be two versions of it, the first of them on its way out. */
+/** Refuses an agent whose label names another content of the crew: the second would replace the first as the label's newest version. */
 function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted[]): Admitted {
   const { name } = agent
   if (name === null || !('preparation' in agent)) return agent
@@ -110,14 +110,13 @@ function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted
 async function admit(c: Call, body: WarmBody, at: string, known: KnownCredentials): Promise<Preparation> {
   for (const field of ['dry_run', 'background'] as const) {
     if (body[field] === undefined) continue
-    const text = `${at}.${field}: has no place in an agent; a crew is warmed as one job.`
-    throw new Failure('invalid_request', text, { field: `${at}.${field}` })
+    throw invalid(`${at}.${field}`, 'has no place in an agent; a crew is warmed as one job')
   }
   const preparation = planned(c, body, known)
   const required = await requireSendable(c, preparation, known)
-  // Who requires the cache and names no retention takes the one that stands, for the head as well.
-  const stands = required === null || required.retention === preparation.prefix.retention
-  return stands ? preparation : prepared(c, writtenAt(body, required.retention), known)
+  // A required cache without a retention takes the registered one, for the head as well.
+  const isRegistered = required === null || required.retention === preparation.prefix.retention
+  return isRegistered ? preparation : prepared(c, writtenAt(body, required.retention), known)
 }
 
 function isEmpty({ request, system = '', tools = [], messages = [] }: WarmBody): boolean {

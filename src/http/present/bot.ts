@@ -5,7 +5,6 @@ import { iso, money } from './format.ts'
 type ModelCall = BotView['calls'][number]
 type ToolRun = BotView['tools'][number]
 
-/** A bot as it is shown. */
 export function botJson(id: string, seen: BotView) {
   const { config, totals, last } = seen.state
   return {

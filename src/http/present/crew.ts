@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { costAlone, readNothing } from '../../core/fan-out/crew.ts'
+import { costWithoutHead, readNothing } from '../../core/fan-out/crew.ts'
 import type { Crew, CrewWarm } from '../../durable/registry/records/crew.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { receiptJson } from './prefix.ts'
@@ -10,7 +10,7 @@ import type { preloadAnswer } from '../../contract/preload.ts'
 
 type PreloadAnswer = z.input<typeof preloadAnswer>
 
-/** How a crew is shown: every agent's own result, what it cost together, and what it would have cost apart. */
+/** A crew: each agent's result, its cost, and what the agents would have cost without sharing. */
 export function crewJson(crew: Crew): PreloadAnswer {
   const { id, strategy, createdAt, finishedAt, heads, agents, groups } = crew
   const calls = [...callsOf([...heads, ...agents]).values()]
@@ -79,7 +79,7 @@ function statusOf({ finishedAt, agents }: Crew): PreloadAnswer['status'] {
   return agents.some(({ step }) => step === 'failed') ? 'failed' : 'skipped'
 }
 
-/** The calls that were answered, each once: agents of one content share a call. */
+/** Receipts of answered calls, by job. Agents of one content share a call, which counts once. */
 function callsOf(warms: readonly (CrewWarm | null)[]): Map<string, Receipt> {
   const calls = new Map<string, Receipt>()
   for (const warm of warms) if (warm?.receipt != null) calls.set(warm.jobId ?? '', warm.receipt)
@@ -93,12 +93,12 @@ function callsOfGroup({ heads, agents, groups }: Crew, group: number): Receipt[]
 
 const wroteHead = ({ kind, usage }: Receipt): boolean => kind !== 'uncacheable' && readNothing(usage)
 
-/** An answer that read nothing has written, or read in anew, what the group shares. */
+/** Calls of a group that wrote the shared head: those whose answer read nothing from the cache. */
 function headWrites(crew: Crew, group: number): number {
   return crew.groups[group]?.shared == null ? 0 : callsOfGroup(crew, group).filter(wroteHead).length
 }
 
-/** What the agents would have cost had nobody written for the others; null where that is not known. */
+/** What the agents would have cost if each had written its whole prefix; null: a price is not known. */
 function aloneNanos(crew: Crew): number | null {
   let sum = 0
   const seen = new Set<string | null>()
@@ -111,7 +111,7 @@ function aloneNanos(crew: Crew): number | null {
     const written = callsOfGroup(crew, group).some(wroteHead)
     const tokens = head === null ? (info.shared?.estimatedTokens ?? 0) : measured(head.usage)
     const { price } = factsOf(info.provider, info.model, receipt.at)
-    const nanos = costAlone(receipt.usage, price, info.retention, written ? tokens : 0)
+    const nanos = costWithoutHead(receipt.usage, price, info.retention, written ? tokens : 0)
     if (nanos === null) return null
     sum += nanos
   }

@@ -20,7 +20,7 @@ export function money(nanos: number | null): number | null {
   return nanos === null ? null : usd(nanos)
 }
 
-/** A duration as callers write it: the largest unit that needs no fraction. */
+/** A duration as callers write it, in the largest unit without a fraction: `90m`, `2h`. */
 export function durationJson(ms: number): string {
   const units: [string, number][] = [
     ['d', DAY_MS],

@@ -5,8 +5,8 @@ import { dayOf } from '../../core/time/time.ts'
 import { durationJson, failureJson, iso, money } from './format.ts'
 
 /**
- * A managed cache as callers read it. Its handle is shown while it lives by the clock; with `confirmed` false the provider was
- * asked and did not say so, and then it is not: a caller without a handle sends the contents, and loses nothing but money.
+ * A managed cache. Its handle is shown until it expires by the clock. `confirmed` false: the provider was asked and did not confirm
+ * it, so it is not shown. A caller without a handle sends the contents, which costs more and fails nothing.
  */
 export function cacheJson(view: ManagedCacheView, confirmed = true) {
   const { record, state, now } = view

@@ -18,11 +18,12 @@ import { dayOf } from '../../core/time/time.ts'
 import { iso, money, durationJson, usageJson, failureJson } from './format.ts'
 import { retentionInForce } from '../../registration/record.ts'
 
-/** How the inside is shown outside: snake_case, instants in ISO 8601, money in dollars; null where nothing is known. */
+/** Stored data as JSON of the API: snake_case, instants in ISO 8601, money in US dollars; null where nothing is known. */
 
-/** A view as it arrives from a Registry: the types of calls between objects widen its tuple. */
-export type SeenBelief = Omit<Belief, 'interval'> & { interval: readonly number[] }
-export type Seen = Omit<PrefixView, 'belief'> & { belief: SeenBelief }
+/** A `Belief` after a call between objects, whose types widen its tuple. */
+export type ReceivedBelief = Omit<Belief, 'interval'> & { interval: readonly number[] }
+/** A `PrefixView` after a call between objects. */
+export type ReceivedView = Omit<PrefixView, 'belief'> & { belief: ReceivedBelief }
 
 export function receiptJson(receipt: Receipt) {
   return {
@@ -39,7 +40,7 @@ export function receiptJson(receipt: Receipt) {
   }
 }
 
-export function warmthJson(belief: SeenBelief) {
+export function warmthJson(belief: ReceivedBelief) {
   return {
     state: belief.state,
     p_warm: belief.pWarm,
@@ -62,7 +63,7 @@ export function keepWarmJson(keepWarm: KeepWarm) {
   }
 }
 
-export function planJson({ record, state }: Pick<Seen, 'record' | 'state'>) {
+export function planJson({ record, state }: Pick<ReceivedView, 'record' | 'state'>) {
   return {
     plan: record.keepWarm.plan,
     retention: retentionInForce(record, state),
@@ -82,8 +83,8 @@ export function planJson({ record, state }: Pick<Seen, 'record' | 'state'>) {
   }
 }
 
-/** `remarks`: what is to be said of it now, beside what was said when it was registered. */
-export function prefixJson(view: Seen, remarks: readonly Advice[] = []) {
+/** `advice`: advice for now, beside that of its registration. */
+export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
   const { record, state } = view
   return {
     id: record.id,
@@ -115,7 +116,7 @@ export function prefixJson(view: Seen, remarks: readonly Advice[] = []) {
     hits: state.hits,
     misses: state.misses,
     probes: state.probes,
-    // A sum in which nothing is known is not 0.
+    // Unknown, not 0, where the price of no call is known.
     cost_usd: state.unpricedCalls > 0 && state.costNanos === 0 ? null : money(state.costNanos),
     unpriced_calls: state.unpricedCalls,
     ...savedJson(state),
@@ -124,16 +125,16 @@ export function prefixJson(view: Seen, remarks: readonly Advice[] = []) {
     measured_tokens: state.measuredTokens,
     prefix_ends_at: record.breakpoint,
     in_flight: view.inFlight,
-    advice: [...remarks, ...ownAdvice(view)],
+    advice: [...advice, ...ownAdvice(view)],
   }
 }
 
-/** What was said of a prefix when it was registered, as it holds at the retention in force. */
+/** Registration advice, re-evaluated for the current retention. */
 export function ownAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'>): Advice[] {
   return markerAdvice(record.advice, record.retention, retentionInForce(record, state))
 }
 
-/** What keep-alives saved, and what is left of it. A sum in which nothing is known is null here too. */
+/** Savings of keep-alives, and what is left after their cost. Null where no part of a sum is known. */
 function savedJson(state: PrefixState) {
   const saved = state.unpricedSavings > 0 && state.savedNanos === 0 ? null : state.savedNanos
   const cost = state.unpricedCalls > 0 && state.costNanos === 0 ? null : state.costNanos

@@ -3,7 +3,7 @@ import { dialectOf } from '../../providers/registry.ts'
 import type { Card } from '../../providers/card.ts'
 import type { PreparedPrefix } from '../../providers/dialect.ts'
 
-/** The request that a warm of a prefix would send; null where none is known. `headers`: those that its callers send beside the card's. */
+/** The request that a warm would send; null: no primitive is known. `headers`: the callers' headers that probes carry. */
 export function probeJson(
   card: Card,
   prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint' | 'retention' | 'cacheKey'>,

@@ -1,4 +1,4 @@
-import { alternative } from '../../core/planning/retention-choice.ts'
+import { cheaperAlternative } from '../../core/planning/retention-choice.ts'
 import { gapWords } from '../../core/planning/probe-policy.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
 import { dollars, readNanos } from '../../core/model/price.ts'
@@ -11,10 +11,10 @@ import { retentionInForce } from '../../registration/record.ts'
 import type { PrefixRecord } from '../../registration/record.ts'
 import { MINUTE_MS } from '../../core/time/time.ts'
 
-/** Of what like traffic alone says, only what is clear is worth a word: a fifth of a gap's cost. */
-const CLEAR_AT = 0.8
+/** Without idle gaps of its own, advice needs a clear saving: a fifth of a gap's cost. */
+const CLEAR_SHARE = 0.8
 
-/** As much of a prefix as is needed to say something about its retention. */
+/** The parts of a prefix that advice on its retention needs. */
 export interface Retained {
   record: Pick<
     PrefixRecord,
@@ -24,8 +24,8 @@ export interface Retained {
 }
 
 /**
- * What its callers should know of the retention as it stands now: that the planner chose another one since they were told of a marker,
- * or, where they choose it themselves, what another one would save, or a managed cache beside one that the provider keeps by itself.
+ * Advice on the retention in force. Where the planner chooses it: that it differs from the registered one, whose marker callers
+ * write. Where callers choose it: that another retention, or a managed cache, would cost clearly less.
  */
 export function retentionAdvice({ record, state }: Retained, now: number, grainMs: number): Advice[] {
   const inForce = retentionInForce(record, state)
@@ -41,8 +41,8 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const tokens = state.measuredTokens ?? estimatedTokens
   const context = { keepWarm, facts, estimatedTokens, outputFloor, grainMs }
   const handle = handleHolding(record, tokens, facts, now)
-  const other = alternative(state, context, now, handle === null ? [] : [handle])
-  if (other === null || (other.seen === 0 && other.nanos > CLEAR_AT * other.insteadOfNanos)) return []
+  const other = cheaperAlternative(state, context, now, handle === null ? [] : [handle])
+  if (other === null || (other.gapCount === 0 && other.nanos > CLEAR_SHARE * other.insteadOfNanos)) return []
   const by = gapWords(other)
   const [is, instead] = [dollars(other.insteadOfNanos), dollars(other.nanos)]
   if (other.name === handle?.name) {
@@ -55,7 +55,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   return [{ cause: 'retention_would_save', message }]
 }
 
-/** A managed cache as a way to keep a prefix: its contents are paid once, and then a minute at a time. Null where no price is known. */
+/** The cost of a managed cache for the same tokens: created once, then paid by the minute. Null: a price is not known. */
 function handleHolding(
   { provider, model }: Retained['record'],
   tokens: number,

@@ -3,26 +3,26 @@ import { listOf } from '../../contract/values.ts'
 import { providerChange } from '../../contract/override.ts'
 import { operationsOf } from '../server/openapi-operation.ts'
 
-/** Providers, and what the administrator says over their cards. */
+/** Providers, and the administrator's overrides of their cards. */
 export const providers = [
   ...operationsOf('account', {
     'GET /providers': {
-      does: 'The providers, and what is known of their models.',
+      does: 'The providers, with the facts of their models.',
       answers: listOf(providerAnswer),
     },
   }),
   ...operationsOf('admin', {
     'GET /providers/{id}': {
-      does: "What the administrator said over a provider's card, the newest first.",
+      does: "The administrator's overrides of a provider's card, the newest first.",
       answers: listOf(overrideAnswer),
     },
     'PATCH /providers/{id}': {
-      does: 'Puts facts over those of the card: in force everywhere within 30 seconds.',
+      does: 'Overrides facts of the card, everywhere within 30 seconds.',
       body: providerChange,
       answers: listOf(overrideAnswer),
     },
     'DELETE /providers/{id}': {
-      does: 'Back to the card alone.',
+      does: 'Removes the overrides.',
       answers: listOf(overrideAnswer),
     },
   }),

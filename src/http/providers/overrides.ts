@@ -1,21 +1,20 @@
 import type * as z from 'zod'
-import { Failure } from '../../contract/failure.ts'
+import { invalid } from '../../contract/failure.ts'
 import { baseUrlProblem, providerChange } from '../../contract/override.ts'
 import type { ModelOverride, OverrideChange, ProviderOverride } from '../../core/model/overrides.ts'
 import { isDevelopment } from '../../runtime/env.ts'
 import { useOverrides } from '../../runtime/overrides.ts'
 import { admin } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
-import { clockOf, directoryOf, registryOf, router } from '../server/context.ts'
+import { clockOf, directoryOf, router } from '../server/context.ts'
+import { everyRegistry } from '../server/every-registry.ts'
 import type { Call } from '../server/context.ts'
 import { durationJson, iso, money } from '../present/format.ts'
 import { cardFor } from '../../registration/native.ts'
 
-/** Registries told at once. */
-const WIDTH = 50
 const CHANGES_SHOWN = 50
 
-/** Facts that the administrator puts over those of a card, because they change more often than this is deployed. */
+/** The administrator's facts, which override those of a card until the next deployment has them. */
 export const factOverrides = router()
   .get('/providers/:id', admin, async (c) =>
     c.json(changesJson(await directoryOf(c).factChanges(idOf(c), CHANGES_SHOWN))),
@@ -25,7 +24,7 @@ export const factOverrides = router()
     const given = await readBody(c, providerChange)
     if (given.base_url != null) {
       const problem = baseUrlProblem(given.base_url, isDevelopment(c.env))
-      if (problem !== null) throw new Failure('invalid_request', `base_url: ${problem}.`, { field: 'base_url' })
+      if (problem !== null) throw invalid('base_url', problem)
     }
     const [latest] = await directoryOf(c).factChanges(id, 1)
     return c.json(await put(c, id, changed((latest?.override ?? {}) as ProviderOverride, given, clockOf(c).now())))
@@ -36,22 +35,12 @@ function idOf(c: Call): string {
   return cardFor(c.req.param('id') ?? '', 'id').id
 }
 
-/** Stores it, and tells every Registry: plans are made anew from what now holds. */
+/** Stores an override and passes it to every Registry, which plans again with it. */
 async function put(c: Call, id: string, override: ProviderOverride | null) {
   const directory = directoryOf(c)
   const all = await directory.changeFacts(id, override, c.var.requestId)
   useOverrides(all, clockOf(c).now())
-  const ids = (await directory.accounts()).map((account) => account.id)
-  let failed = 0
-  for (let first = 0; first < ids.length; first += WIDTH) {
-    const told = await Promise.allSettled(
-      ids.slice(first, first + WIDTH).map((account) => registryOf(c, account).setOverrides(all)),
-    )
-    failed += told.filter(({ status }) => status === 'rejected').length
-  }
-  if (failed > 0) {
-    throw new Failure('internal', `${failed} of ${ids.length} accounts did not hear of it; call again.`, { failed })
-  }
+  await everyRegistry(c, (registry) => registry.setOverrides(all))
   return changesJson(await directory.factChanges(id, CHANGES_SHOWN))
 }
 
@@ -80,7 +69,7 @@ function modelOverride(given: GivenRow, now: number): ModelOverride {
             kind,
             ttlMs: ttl,
             assumed,
-            // A guess may be moved by what answers show, to a third and to three times itself.
+            // Answers may move an assumed TTL, between a third and three times of it.
             minTtlMs: assumed ? Math.ceil(ttl / 3) : ttl,
             maxTtlMs: assumed ? ttl * 3 : ttl,
           })),
@@ -113,7 +102,7 @@ function changesJson(changes: readonly OverrideChange[]) {
   }
 }
 
-/** As it would be given. */
+/** An override as a caller would give it. */
 export function overrideJson({ baseUrl, models }: ProviderOverride) {
   return {
     ...(baseUrl === undefined ? {} : { base_url: baseUrl }),

@@ -24,7 +24,7 @@ function cardJson(c: Call, card: Card, allowed: readonly string[]) {
     id: card.id,
     name: card.name,
     dialect: card.dialect.id,
-    // The variables' values are the administrator's, and no account's to read.
+    // The values of variables belong to the administrator, and accounts may not read them.
     base_url: access.lab ? access.baseUrl : card.baseUrl,
     supports_handles: card.managedCaches !== undefined,
     refusal: access.refusal?.message ?? null,

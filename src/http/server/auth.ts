@@ -7,23 +7,30 @@ import { clockOf, directoryOf, registryOf } from './context.ts'
 import type { Call, Shared } from './context.ts'
 
 /**
- * How long a verified key is believed without asking again, in real time: the bound within which a revoked key stops
- * working everywhere. In the isolate that revoked it, it stops at once.
+ * Real time for which an isolate trusts a verified key without asking again. A revoked key stops working everywhere within it,
+ * and at once in the isolate that revoked it.
  */
 export const KEY_CACHE_MS = 30_000
 const KEYS_IN_MEMORY = 10_000
 
-/** Keys verified lately: hash → account, and until when (milliseconds of this clock). */
-const verified = new Map<string, { account: string; keyId: string; until: number }>()
+/** A verified key, trusted until an instant of this clock. */
+interface Verified {
+  account: string
+  keyId: string
+  untilAt: number
+}
 
-/** Forgets what was verified of an account (or of one of its keys). */
+/** Verified keys by their hash. */
+const verified = new Map<string, Verified>()
+
+/** Forgets the verified keys of an account, or one of them. */
 export function forgetKeys(account: string, keyId?: string): void {
   for (const [hash, entry] of verified) {
     if (entry.account === account && (keyId === undefined || entry.keyId === keyId)) verified.delete(hash)
   }
 }
 
-/** Refuses everything while the deployment lacks a secret, and says which. */
+/** Refuses every call while the deployment lacks a secret. The failure names it. */
 export const configured = createMiddleware<Shared>(async (c, next) => {
   const missing = missingSecrets(c.env)
   if (missing.length > 0) {
@@ -32,7 +39,7 @@ export const configured = createMiddleware<Shared>(async (c, next) => {
   await next()
 })
 
-/** Lets an account's key through, and nothing else. */
+/** Accepts an account's key alone. */
 export const account = createMiddleware<Shared>(async (c, next) => {
   const who = await identify(c)
   if (who === 'admin') {
@@ -45,21 +52,21 @@ export const account = createMiddleware<Shared>(async (c, next) => {
   await next()
 })
 
-/** Lets the administrator's key through, and nothing else. */
+/** Accepts the administrator's key alone. */
 export const admin = createMiddleware<Shared>(async (c, next) => {
   if ((await identify(c)) !== 'admin') throw new Failure('forbidden', "This route takes the administrator's key.")
   await next()
 })
 
-/** Of a deployment, by its Directory: asked for once in the life of an isolate. */
+/** The seed of this deployment, from its Directory. An isolate asks once. */
 let seed: Promise<string> | null = null
 
-/** What the seals of this deployment's keys are made with. */
+/** The secret that seals this deployment's account keys. */
 export function keySeed(c: Call): Promise<string> {
   const asked = seed ?? Promise.resolve(directoryOf(c).keySeed())
   seed = asked
   asked.catch(() => {
-    if (seed === asked) seed = null // asked again by the next caller; this one hears of it
+    if (seed === asked) seed = null // this caller gets the error, and the next one asks again
   })
   return asked
 }
@@ -76,43 +83,43 @@ async function identify(c: Call): Promise<'admin' | { account: string }> {
   if (named === null) throw unauthenticated('The key is not known.')
   const clock = clockOf(c)
   const known = verified.get(hash)
-  if (known !== undefined && known.until > clock.now()) return { account: known.account }
+  if (known !== undefined && known.untilAt > clock.now()) return { account: known.account }
   verified.delete(hash)
-  // Without its seal nobody is asked: a Registry that is asked exists from then on, and an invented account must not.
+  // The seal comes first: a Registry exists from its first call on, and an invented account must not.
   if (!isSealed(presented, await keySeed(c))) throw unauthenticated('The key is not known.')
   const { verdict, expiresAt } = await registryOf(c, named.account).verifyKey(named.id, hash)
   if (verdict === 'expired') throw unauthenticated('The key has expired.')
   if (verdict === 'revoked') throw unauthenticated('The key was revoked.')
   if (verdict !== 'ok') throw unauthenticated('The key is not known.')
-  // Never beyond its own end, which needs no news to be known.
-  const until = Math.min(clock.now() + KEY_CACHE_MS * clock.rate, expiresAt ?? Number.POSITIVE_INFINITY)
-  remember(hash, { account: named.account, keyId: named.id, until })
+  // A key is never trusted beyond its own end.
+  const untilAt = Math.min(clock.now() + KEY_CACHE_MS * clock.rate, expiresAt ?? Number.POSITIVE_INFINITY)
+  remember(hash, { account: named.account, keyId: named.id, untilAt })
   return { account: named.account }
 }
 
-/** The development account exists from its first use on, and may use every secret of its deployment. */
+/** Creates the development account on its first use. It may use every secret of its deployment. */
 async function developmentAccount(c: Call, hash: string): Promise<{ account: string }> {
   const name = DEVELOPMENT_ACCOUNT
   const clock = clockOf(c)
   const known = verified.get(hash)
-  if (known !== undefined && known.until > clock.now()) return { account: name }
+  if (known !== undefined && known.untilAt > clock.now()) return { account: name }
   const registry = registryOf(c, name)
   const directory = directoryOf(c)
   await directory.add(name)
   if ((await registry.settings()) === null) {
     await registry.configure({ allowedSecrets: secretNames(), globalKillSwitch: await directory.killSwitch() })
   }
-  remember(hash, { account: name, keyId: '', until: clock.now() + KEY_CACHE_MS * clock.rate })
+  remember(hash, { account: name, keyId: '', untilAt: clock.now() + KEY_CACHE_MS * clock.rate })
   return { account: name }
 }
 
-function remember(hash: string, entry: { account: string; keyId: string; until: number }): void {
+function remember(hash: string, entry: Verified): void {
   const oldest = verified.size >= KEYS_IN_MEMORY ? verified.keys().next().value : undefined
   if (oldest !== undefined) verified.delete(oldest)
   verified.set(hash, entry)
 }
 
-/** Compares digests, which tell nothing of where two secrets differ. */
+/** Compares digests: the time it takes does not show where two secrets differ. */
 function sameSecret(hash: string, secret: string | undefined): boolean {
   if (secret === undefined || secret.trim() === '') return false
   return timingSafeEqual(Buffer.from(hash), Buffer.from(sha256(secret.trim())))

@@ -4,14 +4,14 @@ import { clockFrom } from '../../runtime/clock.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 
-/** What a request carries from one middleware to the next. */
+/** What the middlewares of a request share. */
 export interface Shared {
   Bindings: Environment
   Variables: {
     requestId: string
     /** When the request began, in this clock. */
     askedAt: number
-    /** The account that the key names. Set behind `account()` only. */
+    /** The account that the key names. Only the middleware `account` sets it. */
     account: string
     body: Promise<string>
   }
@@ -38,11 +38,11 @@ export function clockOf(c: Call): Clock {
   return clockFrom(c.env)
 }
 
-/** Lets work go on when the caller hangs up. Without an execution context (a router driven in a test) it goes on by itself. */
+/** Keeps work running when the caller hangs up. A router in a test has no execution context, and needs none. */
 export function keepAlive(c: Call, work: Promise<unknown>): void {
   const settled = work.then(
     () => {},
-    () => {}, // whoever awaits the work itself hears of it
+    () => {}, // the one who awaits `work` gets its error
   )
   let context: ExecutionContext | null = null
   try {

@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { Failure } from '../../contract/failure.ts'
+import { invalid } from '../../contract/failure.ts'
 
 /** Cursors are opaque to callers: where the next page begins, as base64url of JSON. */
 
@@ -7,7 +7,7 @@ export function encodeCursor(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
-/** Null when there is none; a cursor that is not ours is refused. */
+/** The place that a cursor names; null: no cursor. Throws `invalid_request` for one that this list did not issue. */
 export function decodeCursor<Schema extends z.ZodType>(
   text: string | undefined,
   schema: Schema,
@@ -21,5 +21,5 @@ export function decodeCursor<Schema extends z.ZodType>(
   }
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw new Failure('invalid_request', 'cursor: is not one that this list gave.', { field: 'cursor' })
+  throw invalid('cursor', 'is not one that this list gave')
 }

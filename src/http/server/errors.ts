@@ -2,7 +2,7 @@ import { FAILURES, failureValue, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import type { Call } from './context.ts'
 
-/** The one shape of an error. */
+/** The body of every error. */
 export interface ErrorBody {
   error: {
     kind: FailureValue['kind']
@@ -27,7 +27,7 @@ export function answerFailure(c: Call, failure: FailureValue): Response {
   return c.json(errorBody(failure, c.var.requestId ?? ''), status)
 }
 
-/** Renders whatever was thrown. What is not ours is `internal`, and none of its text is shown or logged: it may quote a prompt. */
+/** Answers anything that was thrown. An error that is no `Failure` becomes `internal`; its text is neither shown nor logged, because it may quote a prompt. */
 export function answerThrown(c: Call, thrown: unknown): Response {
   const failure = readFailure(thrown)
   if (failure !== null) return answerFailure(c, failure)

@@ -1,15 +1,15 @@
 import { createMiddleware } from 'hono/factory'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import type { FailureKind } from '../../contract/failure.ts'
 import { sha256 } from '../../runtime/ids.ts'
 import { bodyText } from './read-body.ts'
 import { keepAlive, registryOf } from './context.ts'
 import type { Shared } from './context.ts'
 
-/** What one key may hold in the database. */
+/** Size of one stored answer. */
 const MAX_REMEMBERED_BYTES = 256 * 1024
 
-/** Failures that the same body meets every time, and the one whose call was paid for. Any other may have healed. */
+/** Stored failures: those that the same body meets every time, and `cache_not_honoured`, whose call was paid for. Others may have passed. */
 const REMEMBERED: ReadonlySet<FailureKind> = new Set([
   'invalid_request',
   'payload_too_large',
@@ -18,8 +18,8 @@ const REMEMBERED: ReadonlySet<FailureKind> = new Set([
 ])
 
 /**
- * `Idempotency-Key` on a POST, per account, method and path, for 24 hours: the same call again is answered from memory,
- * the same key with another body is a conflict. Failures that may heal are not remembered.
+ * `Idempotency-Key` on a POST, per account, method and path, for 24 hours. The same call again gets the stored answer; the same
+ * key with another body is a conflict. Failures that may pass are not stored.
  */
 export const idempotent = createMiddleware<Shared>(async (c, next) => {
   const key = c.req.header('idempotency-key')
@@ -28,9 +28,7 @@ export const idempotent = createMiddleware<Shared>(async (c, next) => {
     return
   }
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
-    throw new Failure('invalid_request', 'idempotency-key: must be 1 to 255 visible ASCII characters.', {
-      field: 'idempotency-key',
-    })
+    throw invalid('idempotency-key', 'must be 1 to 255 visible ASCII characters')
   }
   const registry = registryOf(c)
   const id = `${c.req.method} ${c.req.path}\n${key}`
@@ -46,7 +44,7 @@ export const idempotent = createMiddleware<Shared>(async (c, next) => {
     c.res = c.json(JSON.parse(begun.body), begun.status as 200, { 'idempotent-replayed': 'true' })
     return
   }
-  // To its end also when the caller hangs up: it is this caller who will ask again with the same key.
+  // A caller who hangs up will call again with the same key: the work goes on, and its answer is stored.
   const work = (async () => {
     await next()
     const text = rememberedText(c.res.status, await c.res.clone().text())
@@ -57,12 +55,12 @@ export const idempotent = createMiddleware<Shared>(async (c, next) => {
   await work
 })
 
-/** A warm's answer, or one model's in the answer of a pool's. */
+/** The answer of a warm, or of one model of a pool. */
 interface Answer {
   receipt?: { provider_response?: unknown } | null
 }
 
-/** What a repeated call is told; null: it is done anew. A long answer is kept without the provider's own text. */
+/** The stored answer of a call; null: nothing is stored, and the call is done again. A long answer loses the provider's own text. */
 export function rememberedText(status: number, text: string): string | null {
   if (status >= 400) {
     const { error } = JSON.parse(text) as { error?: { kind?: FailureKind } }

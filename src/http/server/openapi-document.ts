@@ -53,7 +53,7 @@ function operationJson(operation: Operation): Json {
   }
 }
 
-/** OpenAPI 3.1, made from the schemas that requests are read with. */
+/** The OpenAPI 3.1 document, from the schemas that parse requests. */
 export function openapiDocument(operations: readonly Operation[]): Json {
   const paths: Record<string, Json> = {}
   for (const operation of operations) {

@@ -2,7 +2,7 @@ import * as z from 'zod'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** One operation of the API: what the document says of a route. */
+/** One operation of the API, as the document describes it. */
 export interface Operation {
   method: Lowercase<Method>
   path: string
@@ -16,7 +16,7 @@ export interface Operation {
   answers: Record<number, z.ZodType | string>
 }
 
-/** What is said of a route beside its method, its path and whose key it takes. A schema alone is the answer of a 200. */
+/** An operation without method, path and key. A schema alone is the answer of a 200. */
 type Row = Omit<Operation, 'method' | 'path' | 'key' | 'answers'> & { answers: z.ZodType | Operation['answers'] }
 
 /** Operations that take the same key, by method and path: `GET /prefixes/{id}`. */

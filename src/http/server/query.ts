@@ -3,9 +3,9 @@ import { Failure } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import type { Call } from './context.ts'
 
-/** Reads the query string against a schema. A parameter that we do not know, or that stands twice, is refused by name. */
+/** Reads the query string against a schema. Throws `invalid_request` for an unknown or repeated parameter, by its name. */
 export function readQuery<Schema extends z.ZodType>(c: Call, schema: Schema): z.output<Schema> {
-  // No prototype: a parameter called `__proto__` is one that we do not know, like any other.
+  // No prototype: a parameter called `__proto__` is unknown like any other.
   const given = Object.create(null) as Record<string, string>
   for (const [name, values] of Object.entries(c.req.queries())) {
     if (values.length > 1)

@@ -1,17 +1,17 @@
 import type * as z from 'zod'
-import { Failure } from '../../contract/failure.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
 import { parseWith } from '../../contract/issues.ts'
 import type { Call } from './context.ts'
 import { tooLargeFailure, parseBody } from '../../registration/json-body.ts'
 import type { RawPath } from '../../registration/json-body.ts'
 
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024
-/** What is read of a body that is too large, so that its sender hears the answer instead of a broken connection. */
+/** Bytes read of a body that is too large: its sender gets an answer instead of a broken connection. */
 const DRAIN_BYTES = 64 * 1024 * 1024
-/** Real time: a sender that stalls. */
+/** Real time for which a sender may stall. */
 const BODY_TIMEOUT_MS = 60_000
 
-/** The body's text; read once, bounded in size and time. */
+/** The body's text, read once and bounded in size and time. Throws `payload_too_large` or `invalid_request`. */
 export function bodyText(c: Call): Promise<string> {
   const known = c.var.body
   if (known !== undefined) return known
@@ -34,13 +34,11 @@ async function read(request: Request): Promise<string> {
 function checkHeaders(headers: Headers): void {
   const type = (headers.get('content-type') ?? 'application/json').split(';')[0]?.trim().toLowerCase() ?? ''
   if (type !== '' && !/^(application|text)\/([\w.-]+\+)?json$/.test(type)) {
-    throw new Failure('invalid_request', 'content-type: must be application/json.', { field: 'content-type' })
+    throw invalid('content-type', 'must be application/json')
   }
   const encoding = headers.get('content-encoding')
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
-    throw new Failure('invalid_request', 'content-encoding: a compressed body is not accepted.', {
-      field: 'content-encoding',
-    })
+    throw invalid('content-encoding', 'a compressed body is not accepted')
   }
 }
 
@@ -71,7 +69,7 @@ async function readBytes(request: Request, tooLarge: boolean): Promise<Uint8Arra
     throw new Failure('invalid_request', 'The body was cut off.', { field: '' })
   } finally {
     clearTimeout(timer)
-    reader.cancel().catch(() => {}) // at its end already, or no longer wanted
+    reader.cancel().catch(() => {}) // it has ended already, or is no longer needed
   }
   if (tooLarge) throw tooLargeFailure('The body', MAX_REQUEST_BYTES, '')
   const whole = new Uint8Array(size)
@@ -84,9 +82,8 @@ async function readBytes(request: Request, tooLarge: boolean): Promise<Uint8Arra
 }
 
 /**
- * Reads a body against one of our schemas. What `raw` names is somebody else's: its exact text is kept, after the whole
- * has been checked to be JSON without duplicate keys and lone surrogates. `deep`: how deep such a value may lie. An empty body
- * reads as `{}` where `empty` allows it.
+ * Reads a body against a schema. The whole must be JSON without duplicate keys and lone surrogates. Values at `raw` paths keep
+ * their exact text; `deep`: how deep such a value may lie. With `empty`, an empty body reads as `{}`.
  */
 export async function readBody<Schema extends z.ZodType>(
   c: Call,

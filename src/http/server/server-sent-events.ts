@@ -1,17 +1,17 @@
 import type { Clock } from '../../runtime/clock.ts'
 import { MINUTE_MS } from '../../core/time/time.ts'
 
-/** One server-sent event; `id` is what a caller who lost the stream comes back with. */
+/** One server-sent event. A caller who reconnects sends its last `id`. */
 export interface StreamEvent {
   event: string
   id: number | null
   data: unknown
 }
 
-/** Real time, at most: whoever reads one for longer asks again. */
+/** Longest stream, in real time. A reader who wants more reconnects. */
 const LONGEST_MS = 15 * MINUTE_MS
 
-/** Server-sent events from a generator; null is a sign of life. A reader who leaves ends the generator. */
+/** Streams the events of a generator; null: a comment that keeps the connection open. A reader who leaves ends the generator. */
 export function eventStream(events: AsyncGenerator<StreamEvent | null>, clock: Clock): Response {
   const encoder = new TextEncoder()
   const until = clock.now() + LONGEST_MS * clock.rate

@@ -1,4 +1,4 @@
-import { cap } from '../../core/planning/break-even.ts'
+import { breakEvenCap } from '../../core/planning/break-even.ts'
 import { worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
@@ -14,8 +14,8 @@ import { planKind, probesAsked } from '../../core/planning/plan-kinds.ts'
 const WEEK_MINUTES = 7 * 24 * 60
 
 /**
- * The price of a plan on its tokens: the first write, one probe, and a day of probes without any real request. Null where a
- * price or a retention is not known. `state`: as of a new prefix, with the tokens that were measured if it is a known one.
+ * What a plan costs: the first write, one probe, and a day of probes without a real request, in US dollars. Null where a price or
+ * a retention is not known. `state`: that of a new prefix, with the measured tokens if it is a known one.
  */
 export function dryRunCost(state: PrefixState, context: PlanContext, retention: string, now: number) {
   const { keepWarm, facts, outputFloor } = context
@@ -24,7 +24,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const write = price === null ? null : writeNanos(tokens, outputFloor, price, retention)
   const probe = price === null ? null : readNanos(tokens, outputFloor, price)
   const first = worstNanosAt(retention, state, context)
-  // Once a call was counted, each reserves by the count.
+  // Once a call has counted its tokens, later calls reserve by the count.
   const later = worstNanosAt(retention, { measuredTokens: tokens }, context)
   const rest = planKind(keepWarm.plan).sends ? stopConditionOf(state, context, now) : null
   const wished = rest === null ? plannedProbes(state, context) : 0
@@ -59,7 +59,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   }
 }
 
-/** Said where not even the first call fits: a warm would be refused, on any day. */
+/** Advice for a budget that does not hold the first call: a warm would be refused on every day. */
 function budgetAdvice(
   first: number,
   { measuredTokens }: PrefixState,
@@ -75,19 +75,19 @@ function budgetAdvice(
   return [{ cause: 'budget_below_worst_case', message, at: 'keep_warm.budget_usd_per_day' }]
 }
 
-/** In dollars, three digits that matter, rounded up: as a budget it is not too small. */
+/** US dollars, rounded up to three significant digits: as a budget it is not too small. */
 function enough(nanos: number): number {
   const unit = 10 ** Math.max(0, Math.floor(Math.log10(nanos)) - 2)
   return usd(Math.ceil(nanos / unit) * unit)
 }
 
-/** Probes of a day before the worst case of one more does not fit into its budget; none where the first write does not. */
+/** Probes a day until the worst case of one more exceeds the budget; 0 where the first write exceeds it. */
 function fittingProbes(budget: number, first: number, later: number, probe: number): number {
   if (first > budget || later > budget) return 0
   return probe === 0 ? Infinity : Math.floor((budget - later) / probe) + 1
 }
 
-/** Probes of a day, by the plan alone. */
+/** Probes a day by the plan alone, whatever its budget. */
 function plannedProbes(state: PrefixState, context: PlanContext): number {
   const { keepWarm, grainMs } = context
   const { plan } = keepWarm
@@ -95,10 +95,10 @@ function plannedProbes(state: PrefixState, context: PlanContext): number {
   if (!kind.sends || state.retention === null) return 0
   const { ttlMs } = state.retention
   const most = Math.floor((DAY_MS / (ttlMs - leadMs(ttlMs, grainMs))) * openShare(keepWarm.windows))
-  return Math.min(most, kind.stopsAtBreakEven ? (cap(state, context) ?? 0) : (probesAsked(plan) ?? most))
+  return Math.min(most, kind.stopsAtBreakEven ? (breakEvenCap(state, context) ?? 0) : (probesAsked(plan) ?? most))
 }
 
-/** The share of a week that lies inside some window, each taken in its own local time. */
+/** Share of a week that lies in a window, 0 to 1. Each window counts in its own local time. */
 function openShare(windows: readonly Window[]): number {
   if (windows.length === 0) return 1
   const open = new Uint8Array(WEEK_MINUTES)

@@ -18,7 +18,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
   const { prefix, facts, registration } = preparation
   const { fingerprint } = registration
   const known = await registryOf(c).findByFingerprint(fingerprint)
-  // One that is known stays at its own, whoever asks.
+  // A known prefix stays at its own retention.
   const retention = known === null ? prefix.retention : retentionInForce(known.record, known.state)
   const offer = facts.retentions.find((one) => one.name === retention)
   const fresh = newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer))
@@ -51,7 +51,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
       plan: keepWarm.plan,
       retention,
       next_probe_at: null,
-      why: `A dry run: nothing was stored, and nothing was sent.${known === null ? choiceWords(preparation, now) : ''}${why}`,
+      why: `A dry run: nothing was stored, and nothing was sent.${known === null ? choiceSentence(preparation, now) : ''}${why}`,
       assumed: offer?.assumed ?? false,
       ...costs,
     },
@@ -67,8 +67,8 @@ export async function dryRun(c: Call, preparation: Preparation) {
   }
 }
 
-/** That the planner would choose the retention, and why, where it would. */
-function choiceWords({ facts, keepWarm, registration }: Preparation, now: number): string {
+/** Why the planner would choose this retention; empty: it does not choose. */
+function choiceSentence({ facts, keepWarm, registration }: Preparation, now: number): string {
   if (registration.retentionOpen !== true) return ''
   const { estimatedTokens, outputFloors, retention } = registration
   const context = { keepWarm, facts, estimatedTokens, outputFloor: outputFloors[0] ?? 0 }

@@ -9,22 +9,22 @@ import { unpack } from '../../runtime/bytes.ts'
 import { newId } from '../../runtime/ids.ts'
 import { clockOf, keepAlive, registryOf } from '../server/context.ts'
 import type { Call, RegistryStub } from '../server/context.ts'
-import type { Seen } from '../present/prefix.ts'
+import type { ReceivedView } from '../present/prefix.ts'
 import type { Lease } from '../../calls/lease.ts'
-import { FOREGROUND_MS, asked } from '../server/long-poll.ts'
+import { FOREGROUND_MS, longPoll } from '../server/long-poll.ts'
 
-/** How a warm that was asked for ended, as far as this caller saw it. */
+/** How a warm ended for one caller. */
 export interface WarmResult {
   settled: Settled | null
-  /** The provider's own answer, where this call was the one that sent it. */
+  /** The provider's own answer; null for callers who shared somebody else's call. */
   answer: string | null
-  /** What it became when it took too long, or was put into the background. */
+  /** The job that the warm became, in the background or after `FOREGROUND_MS`. */
   job: Job | null
 }
 
-/** A warm that a Registry was asked for. */
-export interface Flown {
-  view: Seen
+/** A warm that a Registry has begun, shared, queued or refused. */
+export interface BegunWarm {
+  view: ReceivedView
   flight: Flight
 }
 
@@ -34,7 +34,7 @@ export interface Flown {
  */
 export async function follow(
   c: Call,
-  { view, flight }: Flown,
+  { view, flight }: BegunWarm,
   stored: StoredBody | null,
   required: Asked | null,
 ): Promise<WarmResult> {
@@ -52,7 +52,7 @@ export async function follow(
       return { settled: null, answer: null, job: flight.job }
     case 'leader': {
       const work = lead(c, registry, flight, stored)
-      // The call and its settlement go on when this caller hangs up: others wait for them.
+      // Others wait for the call: it is made and settled even if this caller hangs up.
       keepAlive(c, work)
       const ended = await Promise.race([
         work,
@@ -113,7 +113,7 @@ async function storedBody(registry: RegistryStub, k: number): Promise<StoredBody
   return prefix === null ? null : { ...prefix, text: unpack(prefix.bytes) }
 }
 
-/** Waits for somebody else's call. */
+/** Waits for another caller's call. */
 async function wait(c: Call, registry: RegistryStub, k: number, seq: number): Promise<Settled | null> {
-  return asked(clockOf(c), FOREGROUND_MS, (left) => registry.ended(k, seq, left))
+  return longPoll(clockOf(c), FOREGROUND_MS, (left) => registry.ended(k, seq, left))
 }

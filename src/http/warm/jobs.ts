@@ -13,7 +13,7 @@ import { jobJson } from '../present/prefix.ts'
 import { agentJson, crewJson } from '../present/crew.ts'
 import { readQuery } from '../server/query.ts'
 import { failureJson } from '../present/format.ts'
-import { asked } from '../server/long-poll.ts'
+import { longPoll } from '../server/long-poll.ts'
 
 export const LONGEST_WAIT_MS = 60_000
 
@@ -24,7 +24,7 @@ export const jobQuery = z.strictObject({
     .meta({ description: 'How long to wait for its end before answering, such as "30s".' }),
 })
 
-/** In this clock: an event stream says at least so often that it is alive. */
+/** In this clock: longest silence of an event stream. */
 const HEARTBEAT_MS = 15_000
 
 export const jobs = router()
@@ -35,7 +35,7 @@ export const jobs = router()
     let one = await found(registry, id)
     while (!isOver(one) && clock.now() < until) {
       const from = one
-      one = (await asked(clock, until - clock.now(), (left) => moved(registry, id, from, left))) ?? from
+      one = (await longPoll(clock, until - clock.now(), (left) => moved(registry, id, from, left))) ?? from
     }
     return c.json(shown(one))
   })
@@ -47,7 +47,7 @@ export const jobs = router()
     return eventStream(follow(registry, clockOf(c), id, first, /^\d{1,9}$/.test(seen) ? Number(seen) : 0), clockOf(c))
   })
 
-type Found = { crew: Crew } | { job: Job }
+type AnyJob = { crew: Crew } | { job: Job }
 
 function idOf(c: Call): string {
   const { id = '' } = c.req.param() as { id?: string }
@@ -55,30 +55,30 @@ function idOf(c: Call): string {
   return id
 }
 
-/** A crew and a single warm are both jobs. */
-async function found(registry: RegistryStub, id: string): Promise<Found> {
+/** The job of a single warm, or that of a crew. */
+async function found(registry: RegistryStub, id: string): Promise<AnyJob> {
   const one = await registry.anyJob(id)
   if (one === null) throw new Failure('not_found', 'There is no such job.')
   return one
 }
 
-const shown = (one: Found) => ('crew' in one ? crewJson(one.crew) : jobJson(one.job))
+const shown = (one: AnyJob) => ('crew' in one ? crewJson(one.crew) : jobJson(one.job))
 
-async function moved(registry: RegistryStub, id: string, from: Found, waitMs: number): Promise<Found> {
+async function moved(registry: RegistryStub, id: string, from: AnyJob, waitMs: number): Promise<AnyJob> {
   if ('crew' in from) return { crew: await registry.crewChanged(id, from.crew.revision, waitMs) }
   return { job: await registry.jobChanged(id, from.job.status, waitMs) }
 }
 
-/** The job's progress: what changed since the last event, and at the end the whole of it. */
+/** The progress of a job: its changes as events, and the whole job at its end. */
 async function* follow(
   registry: RegistryStub,
   clock: Clock,
   id: string,
-  first: Found,
+  first: AnyJob,
   seen: number,
 ): AsyncGenerator<StreamEvent | null> {
   let now = first
-  let before: Found | null = null
+  let before: AnyJob | null = null
   for (;;) {
     try {
       yield* changes(before, now, seen)
@@ -88,22 +88,22 @@ async function* follow(
       }
       const from = now
       before = from
-      now = (await asked(clock, HEARTBEAT_MS, (left) => moved(registry, id, from, left))) ?? from
+      now = (await longPoll(clock, HEARTBEAT_MS, (left) => moved(registry, id, from, left))) ?? from
     } catch (thrown) {
       const failure = readFailure(thrown)
       if (failure === null) throw thrown
       yield { event: 'error', id: null, data: failureJson(failure) }
       return
     }
-    yield null // a sign of life
+    yield null // keeps the connection open
   }
 }
 
-const isOver = (one: Found): boolean => ('crew' in one ? one.crew.finishedAt : one.job.finishedAt) !== null
-const revisionOf = (one: Found): number | null => ('crew' in one ? one.crew.revision : null)
+const isOver = (one: AnyJob): boolean => ('crew' in one ? one.crew.finishedAt : one.job.finishedAt) !== null
+const revisionOf = (one: AnyJob): number | null => ('crew' in one ? one.crew.revision : null)
 
-/** Whoever comes back with the last event that they saw is not told the same again. */
-function* changes(before: Found | null, now: Found, seen: number): Generator<StreamEvent> {
+/** Events for what changed from `before` to `now`. `seen`: the last revision that a reconnecting caller has. */
+function* changes(before: AnyJob | null, now: AnyJob, seen: number): Generator<StreamEvent> {
   if ('job' in now) {
     const same = before !== null && 'job' in before && before.job.status === now.job.status
     if (!same) yield { event: 'status', id: null, data: { id: now.job.id, status: now.job.status } }

@@ -4,11 +4,11 @@ import type { Asked } from '../../core/cache/required.ts'
 import type { Receipt } from '../../core/prefix/receipt.ts'
 import { newId } from '../../runtime/ids.ts'
 import type { StoredBody } from '../../calls/probe.ts'
-import type { Seen } from '../present/prefix.ts'
+import type { ReceivedView } from '../present/prefix.ts'
 import { registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import { follow } from './follow.ts'
-import type { Flown, WarmResult } from './follow.ts'
+import type { BegunWarm, WarmResult } from './follow.ts'
 
 /**
  * Follows a warm to its end and judges it by what was required. `view` is read again once the warm has ended.
@@ -16,10 +16,10 @@ import type { Flown, WarmResult } from './follow.ts'
  */
 export async function judged(
   c: Call,
-  warmed: Flown,
+  warmed: BegunWarm,
   stored: StoredBody | null,
   required: Asked | null,
-): Promise<{ view: Seen; result: WarmResult }> {
+): Promise<{ view: ReceivedView; result: WarmResult }> {
   const first = await follow(c, warmed, stored, required)
   const result = required === null ? first : await requireHonoured(c, warmed.view, first, required)
   return { result, view: result.job === null ? await registryOf(c).view(warmed.view.record.id) : warmed.view }
@@ -29,7 +29,7 @@ export async function judged(
  * The result that a required cache is judged by: the first, or that of the last warm that was sent to settle a doubt. A warm
  * that became a job is returned as it is.
  */
-async function requireHonoured(c: Call, view: Seen, first: WarmResult, required: Asked): Promise<WarmResult> {
+async function requireHonoured(c: Call, view: ReceivedView, first: WarmResult, required: Asked): Promise<WarmResult> {
   let result = first
   for (let { checksLeft } = required; ; checksLeft--) {
     const receipt = result.settled?.receipt ?? null
@@ -45,7 +45,11 @@ async function requireHonoured(c: Call, view: Seen, first: WarmResult, required:
 }
 
 /** One more warm of the prefix. Callers with the same doubt share it. */
-async function checked(c: Call, view: Seen, receipt: Receipt): Promise<{ result: WarmResult } | { why: string }> {
+async function checked(
+  c: Call,
+  view: ReceivedView,
+  receipt: Receipt,
+): Promise<{ result: WarmResult } | { why: string }> {
   const { id } = view.record
   const { flight } = await registryOf(c).warm(id, 'now', newId('job'), receipt.at + receipt.latencyMs)
   if (flight.role === 'refused') return { why: `it could not be verified: ${flight.why}` }
@@ -55,7 +59,7 @@ async function checked(c: Call, view: Seen, receipt: Receipt): Promise<{ result:
   return failure === null ? { result } : { why: `it could not be verified: ${failure.message}` }
 }
 
-function broken(why: string, receipt: Receipt, asked: Asked, view: Seen, verified: boolean): Failure {
+function broken(why: string, receipt: Receipt, asked: Asked, view: ReceivedView, verified: boolean): Failure {
   const { kind, message, detail } = notHonoured(why, receipt, asked, view.record.id, verified)
   return new Failure(kind, message, detail)
 }

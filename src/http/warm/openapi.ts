@@ -7,7 +7,7 @@ import { warmBody, dryRunAnswer, jobAnswer, observedAnswer, renderAnswer, warmAn
 import { jobQuery } from './jobs.ts'
 import { operationsOf } from '../server/openapi-operation.ts'
 
-/** Warming, and what is heard of it afterwards. */
+/** Warming, observations, preloads, pools and jobs. */
 export const warm = operationsOf('account', {
   'POST /warm': {
     does: 'Registers a prefix and warms it. Calls for one content share one request to the provider.',
@@ -21,13 +21,13 @@ export const warm = operationsOf('account', {
     answers: renderAnswer,
   },
   'POST /observations': {
-    does: 'Reports what real requests used. They renew the clock of their prefix.',
+    does: 'Reports the usage of real requests, which renew their prefix.',
     body: observations,
     idempotent: true,
     answers: listOf(observedAnswer),
   },
   'POST /preload': {
-    does: 'Warms a crew. What agents share is written once and released to the others when it is readable; a failure is its own agent’s.',
+    does: 'Warms a crew. The head that agents share is written once, and the others follow when it can be read. An agent’s failure stops no other.',
     body: preloadBody,
     idempotent: true,
     answers: { 200: preloadAnswer, 202: preloadAnswer },
@@ -41,12 +41,12 @@ export const warm = operationsOf('account', {
     answers: gatewayAnswer,
   },
   'PUT /gateways/{name}': {
-    does: 'Makes a pool of models, in the order in which traffic tries them, or puts another in its place.',
+    does: 'Creates or replaces a pool of models, in the order in which traffic tries them.',
     body: gatewayBody,
     answers: { 200: gatewayAnswer, 201: gatewayAnswer },
   },
   'DELETE /gateways/{name}': {
-    does: 'Forgets a pool. What was warmed through it stays.',
+    does: 'Deletes a pool. Prefixes that were warmed through it stay.',
     answers: deletedAnswer,
   },
   'GET /jobs/{id}': {

@@ -5,12 +5,12 @@ import { markerAdvice } from '../../registration/marker-advice.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import { retentionInForce } from '../../registration/record.ts'
 import { jobJson, ownAdvice, planJson, receiptJson, warmthJson } from '../present/prefix.ts'
-import type { Seen } from '../present/prefix.ts'
+import type { ReceivedView } from '../present/prefix.ts'
 import type { WarmResult } from './follow.ts'
 import { keptAsItWas } from './required.ts'
 
 /** The answer to a warm. `advice`: what this call adds to the advice of the prefix. Throws the failure of its call. */
-export function warmedJson(view: Seen, created: boolean, result: WarmResult, advice: readonly Advice[] = []) {
+export function warmedJson(view: ReceivedView, created: boolean, result: WarmResult, advice: readonly Advice[] = []) {
   const { record } = view
   return {
     id: record.id,
@@ -48,7 +48,7 @@ function parsed(answer: string): unknown {
 }
 
 /** Advice for this call alone: what the stored prefix keeps, and what its own advice does not say yet. */
-export function callAdvice(view: Pick<Seen, 'record' | 'state'>, preparation: Preparation): Advice[] {
+export function callAdvice(view: Pick<ReceivedView, 'record' | 'state'>, preparation: Preparation): Advice[] {
   const known = ownAdvice(view)
   const isNew = (one: Advice): boolean =>
     !known.some(({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at)

@@ -9,7 +9,7 @@ import { prepared } from './plan.ts'
 import { probeJson } from '../present/probe.ts'
 import { credentialsNamed } from '../server/credential.ts'
 
-/** What a warm of the same body would register and send, byte for byte. Nothing is stored and nothing is sent. */
+/** Shows what a warm of the same body would register and send, byte for byte. Nothing is stored or sent. */
 export const render = router().post('/render', account, async (c) => {
   const body = await readBody(c, warmBody, { raw: WARM_RAW })
   const known = await credentialsNamed(c, [body.credential])

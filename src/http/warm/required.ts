@@ -5,18 +5,21 @@ import { factsOf } from '../../runtime/facts.ts'
 import { registryOf } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
 import type { Preparation } from '../../registration/prepare.ts'
-import type { Seen } from '../present/prefix.ts'
+import type { ReceivedView } from '../present/prefix.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { retentionInForce } from '../../registration/record.ts'
 
-/** What a required cache is judged by; null where it is not required. */
+/** What the answers of a required cache are judged by; null: it is not required. */
 export function requirement({ facts, prefix, registration }: Preparation): Asked | null {
   if (registration.required !== true) return null
   return { retention: prefix.retention, writesReported: facts.writesReported, checksLeft: checksFor(facts) }
 }
 
-/** The same for a prefix that was registered so, whoever asks for its warm. */
-export function standingRequirement({ record, state }: Pick<Seen, 'record' | 'state'>, now: number): Asked | null {
+/** The same for a registered prefix. */
+export function standingRequirement(
+  { record, state }: Pick<ReceivedView, 'record' | 'state'>,
+  now: number,
+): Asked | null {
   if (record.required !== true) return null
   const facts = factsOf(record.provider, record.model, now)
   return {
@@ -27,8 +30,8 @@ export function standingRequirement({ record, state }: Pick<Seen, 'record' | 'st
 }
 
 /**
- * What is required cannot be had of a prefix that stands at another retention, or with other breakpoints. Throws `conflict`
- * before anything is sent. Whoever asks for no retention is judged by the one that stands.
+ * Refuses a required cache whose content is registered at another retention, or with other breakpoints: it cannot be honoured.
+ * Throws `conflict` before anything is sent. A caller who names no retention is judged by the registered one.
  */
 export async function requireSameTerms(c: Call, preparation: Preparation): Promise<Asked | null> {
   const asked = requirement(preparation)
@@ -39,8 +42,8 @@ export async function requireSameTerms(c: Call, preparation: Preparation): Promi
   throw new Failure('conflict', `${kept.at}: ${kept.message}`, { field: kept.at, prefix_id: known.record.id })
 }
 
-/** Content decides what is the same prefix, its retention and breakpoints do not: who comes second is told what stands. */
-export function keptAsItWas(known: Pick<Seen, 'record' | 'state'>, { registration }: Preparation): Kept[] {
+/** Advice for a caller whose content is registered already, with another retention or other breakpoints: those stay. */
+export function keptAsItWas(known: Pick<ReceivedView, 'record' | 'state'>, { registration }: Preparation): Kept[] {
   const { id, breakpoints } = known.record
   const retention = retentionInForce(known.record, known.state)
   const kept: Kept[] = []

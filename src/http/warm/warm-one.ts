@@ -14,7 +14,7 @@ import { judged } from './judge.ts'
 import { planned, requireSendable } from './plan.ts'
 import { callAdvice, warmedJson } from './present.ts'
 
-/** Real time; a receipt never answers a call that came much later. */
+/** Real time. The longest burst keeps a receipt from answering a much later call. */
 const LONGEST_BURST_MS = 10_000
 const LINGER_MS = 400
 
@@ -53,7 +53,7 @@ function burstOf(c: Call, { registration }: Preparation): Burst {
   })
 }
 
-/** Stores the prefix and asks for its warm. `stored`: the body that a call of it is built from, where this one is what was stored. */
+/** Stores the prefix and begins its warm. `stored`: the body to send; null: the Registry has an earlier one. */
 async function register(
   c: Call,
   preparation: Preparation,
@@ -65,6 +65,6 @@ async function register(
   const warmed = await registryOf(c).register(registrationOf(preparation), how, newId('job'), askedAt, required)
   const { text, breakpoint, cacheKey } = preparation.prefix
   const { headers = {}, place = null } = preparation.registration
-  // A known prefix keeps its first body, whatever the spacing of this one.
+  // A known prefix keeps its first body, whose spacing may differ from this one's.
   return { ...warmed, stored: warmed.created ? { text, breakpoint, cacheKey, headers, place } : null }
 }

@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import { Failure, readFailure } from '../../contract/failure.ts'
+import { Failure, invalid, readFailure } from '../../contract/failure.ts'
 import type { FailureValue } from '../../contract/failure.ts'
 import { LONGEST_LABEL } from '../../contract/scalars.ts'
 import type { WarmBody } from '../../contract/warm.ts'
@@ -14,19 +14,19 @@ import { failureJson, iso } from '../present/format.ts'
 import { credentialsNamed } from '../server/credential.ts'
 import type { KnownCredentials } from '../server/credential.ts'
 
-/** One invocation may have so many calls waiting for their answers. */
+/** Calls in flight at once: the platform's limit of open connections for one invocation. */
 const AT_ONCE = 6
 
-/** What became of one model of the pool. */
-interface Tried {
+/** The outcome for one model of the pool. */
+interface ModelOutcome {
   model: PoolModel
   warmed: Warmed | null
   failure: FailureValue | null
 }
 
 /**
- * Warms what real traffic may reach through a pool: the preferred model first, the next one only where that one fails, as
- * traffic would go on; all of them where that is asked for. Each has its own result. Throws when none could be warmed.
+ * Warms the models that real traffic reaches through a pool: the preferred one, and the next only if it fails, as traffic falls
+ * back. With `gateway_models: "all"`, all of them. Each model has its own result. Throws when none could be warmed.
  */
 export async function warmPool(c: Call, body: WarmBody) {
   const { gateway = '', model_preference: preference = null, gateway_models: which = 'first' } = body
@@ -45,8 +45,9 @@ export async function warmPool(c: Call, body: WarmBody) {
     c,
     pool.models.map(({ credential }) => credential ?? undefined),
   )
-  const tryOne = (model: PoolModel): Promise<Tried> => tried(c, body, model, known)
-  const results = which === 'all' ? await all(route.reachable, tryOne) : await firstThatWorks(route.reachable, tryOne)
+  const warmModel = (model: PoolModel): Promise<ModelOutcome> => outcomeOf(c, body, model, known)
+  const results =
+    which === 'all' ? await all(route.reachable, warmModel) : await firstThatWorks(route.reachable, warmModel)
   if (results.every(({ warmed }) => warmed === null)) throw allFailed(gateway, results)
   return {
     status: results.some(({ warmed }) => warmed?.status === 202) ? 202 : 200,
@@ -54,51 +55,53 @@ export async function warmPool(c: Call, body: WarmBody) {
   } as const
 }
 
-/** A pool says itself which provider, model and key are meant, and needs a form that all of them understand. */
+/** Refuses fields that the pool sets itself, and a native body, which only one provider understands. */
 function refuseBeside(body: WarmBody): void {
   for (const field of ['provider', 'model', 'credential', 'request'] as const) {
     if (body[field] === undefined) continue
     const why =
       field === 'request' ? 'is one provider’s own form; give system, tools and messages' : 'comes with the pool'
-    throw new Failure('invalid_request', `${field}: ${why}; it cannot stand beside gateway.`, { field })
+    throw invalid(field, `${why}; it cannot stand beside gateway`)
   }
 }
 
-/** Cut off, the labels of two models would be one, and each the newer version of the other. */
+/** Refuses a name that leaves no room for the models' names. Cut off, two models would share one label, and replace each other as its newest version. */
 function refuseLongName(name: string | undefined, models: readonly string[]): void {
   const longest = Math.max(...models.map(({ length }) => length))
   const most = LONGEST_LABEL - longest - 1
   if (name === undefined || name.length <= most) return
-  const text = `name: must be at most ${most} characters here: "/" and the name of each of the pool's models come behind it.`
-  throw new Failure('invalid_request', text, { field: 'name' })
+  throw invalid('name', `must be at most ${most} characters here: "/" and the name of each model of the pool follow it`)
 }
 
-function all(models: readonly PoolModel[], tryOne: (model: PoolModel) => Promise<Tried>): Promise<Tried[]> {
+function all(
+  models: readonly PoolModel[],
+  warmModel: (model: PoolModel) => Promise<ModelOutcome>,
+): Promise<ModelOutcome[]> {
   const limit = pLimit(AT_ONCE)
-  return Promise.all(models.map((model) => limit(() => tryOne(model))))
+  return Promise.all(models.map((model) => limit(() => warmModel(model))))
 }
 
 async function firstThatWorks(
   models: readonly PoolModel[],
-  tryOne: (model: PoolModel) => Promise<Tried>,
-): Promise<Tried[]> {
-  const results: Tried[] = []
+  warmModel: (model: PoolModel) => Promise<ModelOutcome>,
+): Promise<ModelOutcome[]> {
+  const results: ModelOutcome[] = []
   for (const model of models) {
-    const one = await tryOne(model)
+    const one = await warmModel(model)
     results.push(one)
     if (one.warmed !== null) break
   }
   return results
 }
 
-async function tried(c: Call, body: WarmBody, model: PoolModel, known: KnownCredentials): Promise<Tried> {
+async function outcomeOf(c: Call, body: WarmBody, model: PoolModel, known: KnownCredentials): Promise<ModelOutcome> {
   const { gateway: _, model_preference: __, gateway_models: ___, name, ...rest } = body
   const own: WarmBody = {
     ...rest,
     provider: model.provider,
     model: model.model,
     ...(model.credential === null ? {} : { credential: model.credential }),
-    // Each model has its own versions under the label.
+    // Each model gets a label of its own, with its own versions.
     ...(name === undefined ? {} : { name: `${name}/${model.name}` }),
   }
   try {
@@ -118,8 +121,8 @@ function barredFailure(gateway: string, { barred }: Route, now: number): Failure
   return new Failure('conflict', text, { field: 'gateway', retry_after_seconds: wait, barred: spans })
 }
 
-/** The first one's failure, because it is the one that traffic would meet first, with all the others beside it. */
-function allFailed(gateway: string, results: readonly Tried[]): Failure {
+/** The failure of the first model, which traffic meets first, with those of the others in its text. */
+function allFailed(gateway: string, results: readonly ModelOutcome[]): Failure {
   const first = results[0]?.failure
   const failures = results.map(({ model, failure }) => `${model.name}: ${failure?.kind}: ${failure?.message}`)
   const text = `No model of the pool "${gateway}" could be warmed. ${failures.join(' ')}`
@@ -128,7 +131,7 @@ function allFailed(gateway: string, results: readonly Tried[]): Failure {
   return new Failure(first?.kind ?? 'internal', text, { ...first?.detail, gateway, models, kinds })
 }
 
-function answer(body: WarmBody, { first, reachable, barred, out }: Route, results: readonly Tried[]) {
+function answer(body: WarmBody, { first, reachable, barred, out }: Route, results: readonly ModelOutcome[]) {
   const shown = (model: PoolModel) => ({ name: model.name, provider: model.provider, model: model.model })
   const nothing = { usable_at: null, result: null, failure: null }
   const warmed = results.filter((one) => statusOf(one) === 'warmed').map(({ model }) => model.name)
@@ -171,7 +174,7 @@ function answer(body: WarmBody, { first, reachable, barred, out }: Route, result
   }
 }
 
-function statusOf({ warmed }: Tried): 'warmed' | 'queued' | 'unproven' | 'failed' | 'shown' {
+function statusOf({ warmed }: ModelOutcome): 'warmed' | 'queued' | 'unproven' | 'failed' | 'shown' {
   if (warmed === null) return 'failed'
   if ('dry_run' in warmed.json) return 'shown'
   if (warmed.status === 202) return 'queued'

@@ -1,7 +1,7 @@
 import { items, member, stringMember } from '../../core/prompt/json-text.ts'
 import type { JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
 import { lint } from '../../core/lint/lint.ts'
-import type { SeenTool } from '../../core/lint/tools.ts'
+import type { ToolView } from '../../core/lint/tools.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { readBody } from '../dialects/shared/body.ts'
 import { parameterFindings } from './parameters.ts'
@@ -35,9 +35,9 @@ export function lintPrefix(
   ]
 }
 
-function blocksOf(body: JsonObject, layout: LintLayout, root: string): { blocks: Block[]; tools: SeenTool[] } {
+function blocksOf(body: JsonObject, layout: LintLayout, root: string): { blocks: Block[]; tools: ToolView[] } {
   const blocks: Block[] = []
-  const tools: SeenTool[] = []
+  const tools: ToolView[] = []
   const add = (node: JsonNode, at: string, part: Part): void => {
     const marker = markerOf(node, at, layout.marker)
     const last = blocks.at(-1)
@@ -73,7 +73,7 @@ function blocksOf(body: JsonObject, layout: LintLayout, root: string): { blocks:
 }
 
 /** The tools in one entry of the list: itself, or those that it declares. */
-function seenTools(tool: JsonNode, at: string): SeenTool[] {
+function seenTools(tool: JsonNode, at: string): ToolView[] {
   const declared = member(tool, 'functionDeclarations') ?? member(tool, 'function_declarations')
   if (declared !== undefined) return items(declared).flatMap((one) => seenTools(one, at))
   const declaration =

@@ -1,5 +1,5 @@
 import type { ProbeRequest, ErrorReading } from '../dialect.ts'
-import type { SeenManagedCache } from '../../core/managed-cache/state.ts'
+import type { ReportedManagedCache } from '../../core/managed-cache/state.ts'
 import type { StorageRate } from '../../core/model/storage-price.ts'
 
 /** Contents for a managed cache. */
@@ -16,7 +16,7 @@ export interface ManagedCacheRequest extends ProbeRequest {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
 }
 
-export interface ListedManagedCache extends SeenManagedCache {
+export interface ListedManagedCache extends ReportedManagedCache {
   model: string
   displayName: string
 }

@@ -22,6 +22,6 @@ export function fingerprintOf(
     credentialScope: `${credential.name}:${credential.generation}`,
     cacheKey: prefix.cacheKey,
     canonical: prefix.canonical,
-    beside,
+    outsideBody: beside,
   })
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { needsSomebody, newsOf, nextTryAt, WAITS_MS } from '../../../src/core/prefix/alert.ts'
+import { needsSomebody, newAlert, nextRetryAt, RETRY_WAITS_MS } from '../../../src/core/prefix/alert.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { NOON, warmState } from '../../support/sample.ts'
 import type { AlertedStop } from '../../../src/core/prefix/parts.ts'
@@ -10,7 +10,7 @@ function stoppedFor(reason: StopReason, at = NOON, told?: AlertedStop): PrefixSt
   return warmState(NOON - HOUR_MS, { stopped: { reason, at, why: 'because' }, ...(told === undefined ? {} : { told }) })
 }
 
-describe('what a person hears of', () => {
+describe('the alert', () => {
   it.each([
     'losing_money',
     'budget_exhausted',
@@ -25,8 +25,8 @@ describe('what a person hears of', () => {
     'uncacheable',
     'unverifiable',
     'internal_error',
-  ] as const)('a plan that stopped for %s', (reason) => {
-    expect(newsOf(warmState(NOON - HOUR_MS), stoppedFor(reason))).toEqual({ reason, at: NOON, why: 'because' })
+  ] as const)('comes when a plan stops for %s', (reason) => {
+    expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor(reason))).toEqual({ reason, at: NOON, why: 'because' })
   })
 
   it.each([
@@ -40,32 +40,32 @@ describe('what a person hears of', () => {
     'kill_switch',
     'session_over',
     'held_out',
-  ] as const)('not that a plan rests for %s', (reason) => {
-    expect(newsOf(warmState(NOON - HOUR_MS), stoppedFor(reason))).toBeNull()
+  ] as const)('does not come when a plan stops for %s', (reason) => {
+    expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor(reason))).toBeNull()
   })
 
-  it('a stop once, however often its state is saved', () => {
-    expect(newsOf(stoppedFor('lapsed'), { ...stoppedFor('lapsed'), hits: 3 })).toBeNull()
-    expect(newsOf(stoppedFor('lapsed'), stoppedFor('quota_spent'))?.reason).toBe('quota_spent')
+  it('comes once for each stop, however often the state is saved', () => {
+    expect(newAlert(stoppedFor('lapsed'), { ...stoppedFor('lapsed'), hits: 3 })).toBeNull()
+    expect(newAlert(stoppedFor('lapsed'), stoppedFor('quota_spent'))?.reason).toBe('quota_spent')
   })
 
-  it('once a day, where each request starts a plan that stops for the same again', () => {
+  it('comes once in 24 hours when a plan stops again and again for one reason', () => {
     const told = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
-    const at = (time: number) => newsOf(warmState(NOON - HOUR_MS), stoppedFor('budget_exhausted', time, told))
+    const at = (time: number) => newAlert(warmState(NOON - HOUR_MS), stoppedFor('budget_exhausted', time, told))
     expect(at(NOON)).toBeNull()
     expect(at(NOON + 23 * HOUR_MS)).toBeNull()
     expect(at(NOON + 24 * HOUR_MS)).not.toBeNull()
-    expect(newsOf(warmState(NOON - HOUR_MS), stoppedFor('quota_spent', NOON, told))?.reason).toBe('quota_spent')
+    expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor('quota_spent', NOON, told))?.reason).toBe('quota_spent')
   })
 
-  it('not that a fixed time ran out, as it does however well all goes', () => {
+  it('does not come when a fixed retention ends', () => {
     const stopped = stoppedFor('lapsed')
     const fixed = { ...stopped, retention: { ...stopped.retention!, kind: 'fixed' as const } }
-    expect(newsOf(warmState(NOON - HOUR_MS), fixed)).toBeNull()
+    expect(newAlert(warmState(NOON - HOUR_MS), fixed)).toBeNull()
     expect(needsSomebody(fixed)).toBe(false)
   })
 
-  it('a list still shows it, when nobody is told a second time', () => {
+  it('leaves the stop in the list when it does not come a second time', () => {
     const told = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
     expect(needsSomebody(stoppedFor('budget_exhausted', NOON, told))).toBe(true)
     expect(needsSomebody(stoppedFor('idle_timeout'))).toBe(false)
@@ -73,21 +73,21 @@ describe('what a person hears of', () => {
   })
 })
 
-describe('the tries', () => {
-  it('come further and further apart, spread by a fifth, for a day and no longer', () => {
+describe('the deliveries', () => {
+  it('are repeated at growing intervals, spread by 20 %, for about a day', () => {
     const ends = [0, 0.999].map((random) => {
       let at = NOON
-      for (let failures = 1; failures <= WAITS_MS.length; failures++) {
-        const next = nextTryAt(failures, at, random)
+      for (let failures = 1; failures <= RETRY_WAITS_MS.length; failures++) {
+        const next = nextRetryAt(failures, at, random)
         expect(next).toBeGreaterThan(at)
         at = next ?? 0
       }
-      expect(nextTryAt(WAITS_MS.length + 1, at, random)).toBeNull()
+      expect(nextRetryAt(RETRY_WAITS_MS.length + 1, at, random)).toBeNull()
       return (at - NOON) / HOUR_MS
     })
-    expect(WAITS_MS.toSorted((a, b) => a - b)).toEqual(WAITS_MS)
+    expect(RETRY_WAITS_MS.toSorted((a, b) => a - b)).toEqual(RETRY_WAITS_MS)
     expect(ends[0]).toBeGreaterThan(18)
     expect(ends[1]).toBeLessThan(30)
-    expect(nextTryAt(1, NOON, 0.999)! - nextTryAt(1, NOON, 0)!).toBeGreaterThan(3_500)
+    expect(nextRetryAt(1, NOON, 0.999)! - nextRetryAt(1, NOON, 0)!).toBeGreaterThan(3_500)
   })
 })

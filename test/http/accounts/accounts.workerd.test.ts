@@ -21,7 +21,7 @@ const world = useLab()
 const admin = { key: ADMIN }
 
 describe('a key', () => {
-  it('opens its own account from the moment it is made, and is shown once', async () => {
+  it('opens its own account at once, and is shown once', async () => {
     const { id, key, keyId } = await newAccount()
     expect(key).toMatch(new RegExp(`^plk_${id}_${keyId}_[0-9a-f]{72}$`))
     expect((await get('/prefixes', { key })).status).toBe(200)
@@ -30,7 +30,7 @@ describe('a key', () => {
     expect(keyAnswer.parse(pick(list, 'data', 0))).toMatchObject({ id: keyId, expires_at: null, revoked_at: null })
   })
 
-  it('is refused once revoked, here at once and elsewhere when what was verified is forgotten', async () => {
+  it('is refused once revoked: here at once, elsewhere when the cached check ends', async () => {
     const { id, key, keyId } = await newAccount()
     expect((await get('/prefixes', { key })).status).toBe(200)
     // Revoked somewhere else: this isolate still believes it, for half a minute at the most.
@@ -61,7 +61,7 @@ describe('a key', () => {
     expect(unknown.json).toMatchObject({ error: { kind: 'not_found', message: 'There is no such key.' } })
   })
 
-  it('is refused once it has expired, however lately it was used', async () => {
+  it('is refused at its end although it was used just before', async () => {
     const { id } = await newAccount()
     vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2031, 0, 6, 12) })
     const made = await post(`/accounts/${id}/keys`, { expires_in: '20s' }, admin)
@@ -111,7 +111,7 @@ describe('a key', () => {
     expect(answer.json).toMatchObject({ error: { kind: 'unauthenticated' } })
   })
 
-  it('that somebody invented makes no object: its account is not even asked', async () => {
+  it('creates no object when it is invented', async () => {
     const before = (await listDurableObjectIds(bindings.REGISTRY)).length
     for (let index = 0; index < 5; index++) {
       const key = `plk_invented-${index}_000000000000_${'0'.repeat(72)}`
@@ -174,7 +174,7 @@ describe('an account', () => {
     expect((await get('/accounts/acme-1', admin)).status).toBe(404)
   })
 
-  it('takes nothing more once it is erased, not even from a key that is still believed', async () => {
+  it('takes no calls once it is erased, even from a key that is still cached', async () => {
     const { id, key } = await newAccount()
     expect((await get('/prefixes', { key })).status).toBe(200)
     // Erased somewhere else: this isolate did not hear of it.
@@ -225,7 +225,7 @@ describe('an account', () => {
 })
 
 describe('isolation', () => {
-  it('shows and changes nothing of another account, whatever its id', async () => {
+  it('shows and changes nothing of another account', async () => {
     const [one, other] = [await newAccount(), await newAccount()]
     const warmed = await warm(undefined, { name: 'mine', background: true }, { key: one.key })
     const id = String(pick(warmed, 'id'))
@@ -264,7 +264,7 @@ describe('isolation', () => {
 })
 
 describe('the development key', () => {
-  it('is the account dev, which an administrator sees like any other', async () => {
+  it('opens the account dev, which an administrator sees like any other', async () => {
     expect((await get('/prefixes', { key: ACCOUNT })).status).toBe(200)
     expect((await get('/accounts/dev', admin)).json).toMatchObject({ id: 'dev', kill_switch: false })
   })

@@ -86,7 +86,7 @@ describe('a credential of an account', () => {
     expect((await call('DELETE', `/accounts/${account.id}/credentials/team`, undefined, admin)).status).toBe(404)
   })
 
-  it('is in no table but as a sealed text', async () => {
+  it('is stored only as sealed text', async () => {
     await put('team', { provider: 'anthropic', secret: SECRET })
     const other = await newAccount()
     await put('team', { provider: 'anthropic', secret: SECOND }, other.id)
@@ -104,7 +104,7 @@ describe('a credential of an account', () => {
     expect(await sealedOf(account.id)).not.toBe(await sealedOf(other.id))
   })
 
-  it('replaced, is a new generation: what the former secret wrote stops, and the same body is another prefix', async () => {
+  it('is a new generation when replaced: old plans stop, and a body is a new prefix', async () => {
     const body = anthropicBody()
     await put('team', { provider: 'anthropic', secret: SECRET })
     const first = await warm({ keep_warm: { plan: 'always' }, name: 'shop' }, body)
@@ -123,7 +123,7 @@ describe('a credential of an account', () => {
     expect(keysSent()).toEqual([SECRET, SECOND])
   })
 
-  it('deleted and stored again, is not taken for the one before', async () => {
+  it('is another one when it is deleted and stored again', async () => {
     await put('team', { provider: 'anthropic', secret: SECRET })
     await call('DELETE', `/accounts/${account.id}/credentials/team`, undefined, admin)
     expect(pick(await put('team', { provider: 'anthropic', secret: SECOND }), 'generation')).toBe(2)
@@ -170,7 +170,7 @@ describe('a credential of an account', () => {
     expect(pick(await get(`/accounts/${account.id}/credentials`, admin), 'data')).toEqual([])
   })
 
-  it('is the administrator’s to store, and nobody else’s to see', async () => {
+  it('is stored by the administrator alone, and shown to nobody else', async () => {
     const body = { provider: 'anthropic', secret: SECRET }
     const path = `/accounts/${account.id}/credentials`
     for (const answer of [
@@ -190,7 +190,7 @@ describe('the key-encryption secret', () => {
     delete bindings.KEY_ENCRYPTION_SECRET_PREVIOUS
   })
 
-  it('missing, refuses credentials by name and nothing else', async () => {
+  it('makes only credentials fail where it is missing', async () => {
     delete bindings.KEY_ENCRYPTION_SECRET
     expect((await put('team', { provider: 'anthropic', secret: SECRET })).json).toMatchObject({
       error: { kind: 'not_configured', detail: { missing: ['KEY_ENCRYPTION_SECRET'] } },
@@ -199,7 +199,7 @@ describe('the key-encryption secret', () => {
     expect(plain.json).toMatchObject({ receipt: { kind: 'written' } })
   })
 
-  it('changed, opens what the former one sealed, seals it anew at the daily run, and needs the former no longer', async () => {
+  it('reseals by the daily run what the former secret sealed', async () => {
     await put('team', { provider: 'anthropic', secret: SECRET })
     const first = await warm()
     expect(pick(first, 'receipt', 'kind')).toBe('written')
@@ -217,7 +217,7 @@ describe('the key-encryption secret', () => {
     expect(keysSent()).toEqual([SECRET, SECRET, SECRET])
   })
 
-  it('lost, is said in words, and storing the credential again heals it', async () => {
+  it('is reported when lost, and storing the credential again repairs it', async () => {
     await put('team', { provider: 'anthropic', secret: SECRET })
     bindings.KEY_ENCRYPTION_SECRET = 'another-seal-altogether'
     expect(pick(await get(`/accounts/${account.id}/credentials`, admin), 'data', 0, 'sealed_with')).toBe('unknown')

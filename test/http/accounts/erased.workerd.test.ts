@@ -5,7 +5,7 @@ import { ADMIN, anthropicBody, bindings, call, get, newAccount, received, useLab
 
 const world = useLab()
 
-it('a key that is still believed after its account was erased stores nothing and sends nothing', async () => {
+it('a cached key of an erased account stores nothing and sends nothing', async () => {
   const { id, key } = await newAccount()
   await call('PATCH', `/accounts/${id}`, { allowed_secrets: ['ANTHROPIC_API_KEY'] }, { key: ADMIN })
   expect((await get('/prefixes', { key })).status).toBe(200)

@@ -95,7 +95,7 @@ function until(condition: () => boolean | Promise<boolean>): Promise<unknown> {
   return vi.waitUntil(condition, { timeout: 60_000, interval: 25 })
 }
 
-it('a stopped plan reaches a person: signed, in words, without prompts and keys', async () => {
+it('a stopped plan is delivered: signed, with its reason, without prompts and keys', async () => {
   const made = await put()
   expect(made.status).toBe(201)
   const { secret = '' } = newWebhookAnswer.parse(made.json)
@@ -132,7 +132,7 @@ it('a stopped plan reaches a person: signed, in words, without prompts and keys'
   expect(rest.json).toMatchObject({ data: [] })
 })
 
-it('the alarm delivers where no tick comes, and whoever comes second finds it under way', async () => {
+it('the alarm and the tick together deliver once', async () => {
   await put()
   await stopOne()
   later(30_000)
@@ -141,7 +141,7 @@ it('the alarm delivers where no tick comes, and whoever comes second finds it un
   expect(received).toHaveLength(1)
 })
 
-it('an eviction before the alarm and one before the next try lose nothing', async () => {
+it('an eviction before the alarm and before the next attempt loses nothing', async () => {
   answer = () => Promise.resolve(new Response(null, { status: 503 }))
   await put()
   await stopOne()
@@ -185,7 +185,7 @@ it.each([
   expect(received[1]?.timestamp).not.toBe(received[0]?.timestamp)
 })
 
-it('what an endpoint that is gone was not told is shown as undeliverable', async () => {
+it('messages to an endpoint that is gone are shown as undeliverable', async () => {
   answer = () => Promise.resolve(new Response(null, { status: 410 }))
   await put()
   await stopOne()
@@ -219,7 +219,7 @@ it('an endpoint that does not answer delays no sweep and no probe of its account
   await until(async () => (await shown())['delivered'] === 1)
 })
 
-it('a new secret is shown once, and for a day the one before signs beside it', async () => {
+it('a new secret is shown once, and the former one signs beside it for a day', async () => {
   const first = pick(await put(), 'secret') as string
   const again = await put()
   expect([again.status, pick(again, 'secret')]).toEqual([200, undefined])
@@ -236,7 +236,7 @@ it('a new secret is shown once, and for a day the one before signs beside it', a
   for (const secret of [first, second]) expect(stored).not.toContain(secret.slice(6))
 })
 
-it('a test says how it went wrong, and without a webhook there is nothing to test', async () => {
+it('a test reports how it failed, and is not found without a webhook', async () => {
   const path = `/accounts/${account.id}/webhook`
   for (const missing of [
     await get(path, admin),
@@ -256,7 +256,7 @@ it('a test says how it went wrong, and without a webhook there is nothing to tes
   expect((await get(`/accounts/${account.id}`, admin)).json).toMatchObject({ webhook: null })
 })
 
-it('is the administrator’s to set, and refuses what is no address, without repeating it', async () => {
+it('a webhook needs the administrator’s key and a valid address, which no refusal repeats', async () => {
   expect((await call('PUT', `/accounts/${account.id}/webhook`, { url: HOOK }, { key: account.key })).status).toBe(403)
   for (const url of ['nonsense-t0ken', 'ftp://hooks.test/t0ken', 'http://user:t0ken@hooks.test', 5, undefined]) {
     const refused = await put({ url })

@@ -11,7 +11,7 @@ const BOTS = 1_000
 const AT_ONCE = 50
 const MONTH_MS = 30 * DAY_MS
 
-it('a thousand bots have one alarm each, and once evicted none is built but the one that gets a message or its alarm', async () => {
+it('of 1,000 evicted bots, only one with a message or a due alarm is built again', async () => {
   const body = { provider: 'anthropic', model: 'claude-opus-5', system_prompt: 'You sell tents.', idle_timeout: '30d' }
   const ids: string[] = []
   for (let n = 0; n < BOTS; n += AT_ONCE) {

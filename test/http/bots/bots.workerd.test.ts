@@ -14,7 +14,7 @@ describe.each([
   { name: 'Anthropic Messages', body: anthropic },
   { name: 'OpenAI Responses', body: openai },
 ])('a bot on $name', ({ body }) => {
-  it('answers each message, remembers the conversation, and reads its head from the cache', async () => {
+  it('answers each message, keeps the conversation, and reads its head from the cache', async () => {
     const id = await begin(body)
     const { heard } = await hear(id)
     for (const text of ['Which tent for two?', 'And which stove?', 'And in winter?']) await say(id, text)
@@ -36,7 +36,7 @@ describe.each([
     expect(seen.last_response?.text).toBe(heard[2]?.['text'])
   })
 
-  it('tells the time behind everything that is cached, and not in the conversation that it keeps', async () => {
+  it('puts the time behind all that is cached, and keeps it out of the conversation', async () => {
     const id = await begin(body)
     await say(id, 'What time is it?')
     await say(id, 'And now?')
@@ -50,8 +50,8 @@ describe.each([
   })
 })
 
-describe('a turn that goes wrong', () => {
-  it('is told when the provider refuses it, and the conversation is as it was', async () => {
+describe('a failed turn', () => {
+  it('is reported when the provider refuses it, and leaves the conversation unchanged', async () => {
     const id = await begin({ ...anthropic, model: 'claude-of-nobody' })
     const { heard } = await hear(id)
     await say(id, 'Which tent for two?')
@@ -60,7 +60,7 @@ describe('a turn that goes wrong', () => {
     expect((await get(`/bots/${id}`)).json).toMatchObject({ usage: { turns: 0 }, last_response: null, spent_usd: 0 })
   })
 
-  it('is not sent again after it was cut off, and says that it may have been billed', async () => {
+  it('is not sent again after it was cut off, and reports that it may have been billed', async () => {
     const id = await begin()
     const { heard } = await hear(id)
     // As an eviction leaves it: the message waits, its call was begun, and nobody knows how it ended.
@@ -97,7 +97,7 @@ describe('a turn that goes wrong', () => {
     expect(pick(await get(`/bots/${id}`), 'usage', 'turns')).toBe(1)
   })
 
-  it('uses the answer that an earlier try already brought, and counts it once', async () => {
+  it('uses the answer of an earlier attempt, and counts it once', async () => {
     const id = await begin()
     const stub = objectOf(id)
     const usage = { inputTokens: 9, uncachedTokens: 9, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 3 }
@@ -131,7 +131,7 @@ describe('a turn that goes wrong', () => {
   })
 })
 
-it('does not pay for a conversation that it could not keep', async () => {
+it('a conversation that cannot be stored is not paid for', async () => {
   const id = await begin()
   const { heard } = await hear(id)
   await say(id, `Which tent${' '.repeat(950_000)}for two?`) // few tokens, many bytes
@@ -151,7 +151,7 @@ describe('the life of a bot', () => {
     expect(pick(await get(`/bots/${id}`), 'usage', 'turns')).toBe(2)
   })
 
-  it('ends when asked, says so to those who listen, and refuses messages with the reason', async () => {
+  it('ends on request, tells its listeners, and refuses messages with the reason', async () => {
     const id = await begin()
     const { heard } = await hear(id)
     expect((await call('DELETE', `/bots/${id}`)).json).toMatchObject({ id, status: 'shutdown' })
@@ -169,7 +169,7 @@ describe('the life of a bot', () => {
     expect((await post(`/bots/${id}/messages`, { text: 'More?' })).status).toBe(409)
   })
 
-  it('ends when nobody talks to it, and rests on one alarm until then', async () => {
+  it('ends after its idle timeout, and has one alarm until then', async () => {
     const id = await begin({ ...anthropic, idle_timeout: '1h' })
     const stub = objectOf(id)
     const due = await runInDurableObject(stub, (_, state) => state.storage.getAlarm())
@@ -179,7 +179,7 @@ describe('the life of a bot', () => {
     expect(await runDurableObjectAlarm(rests)).toBe(false)
   })
 
-  it('goes on from a snapshot, and refuses one that was changed or is of another account', async () => {
+  it('continues from a snapshot, and refuses a changed one and one of another account', async () => {
     const id = await begin()
     await say(id, 'Which tent for two?')
     const { json } = await get(`/bots/${id}/snapshot`)
@@ -221,8 +221,8 @@ describe('the life of a bot', () => {
   })
 })
 
-describe('what a bot refuses', () => {
-  it('is another account, and a bot that nobody began, which stores nothing', async () => {
+describe('a refusal of a bot', () => {
+  it('meets another account, and an unknown bot, which stores nothing', async () => {
     const id = await begin()
     const other = await newAccount()
     const key = { key: other.key }
@@ -258,12 +258,12 @@ describe('what a bot refuses', () => {
     ['cache.retention', { ...anthropic, cache: { retention: '7w' } }, 400],
     ['idle_timeout', { ...anthropic, idle_timeout: 'soon' }, 400],
     ['credential', { ...anthropic, credential: 'of-nobody' }, 400],
-  ])('is a wrong %s, by name', async (field, body, status) => {
+  ])('names a wrong %s', async (field, body, status) => {
     const refused = await post('/bots', body)
     expect([refused.status, pick(refused, 'error', 'detail', 'field')]).toEqual([status, field])
   })
 
-  it('is a message of 5 MB, an empty one, and one that is longer than the history', async () => {
+  it('meets a message of 5 MB, an empty one, and one longer than the history', async () => {
     const id = await begin()
     expect((await post(`/bots/${id}/messages`, { text: 'x '.repeat(2_500_000) })).status).toBe(413)
     expect((await post(`/bots/${id}/messages`, { text: '  ' })).status).toBe(400)

@@ -22,7 +22,7 @@ describe.each([
   { name: 'Chat Completions', body: { ...openai, provider: 'openai-chat' } },
   { name: 'Gemini', body: { provider: 'gemini', model: 'gemini-3.8-flash', system_prompt: system } },
 ])('the conversation of a bot on $name', ({ body }) => {
-  it('is one prefix of its account, which grows with each turn, and which a keep-alive reads as a whole', async () => {
+  it('is one prefix of its account that grows with each turn, and a keep-alive reads all of it', async () => {
     const bot = await begin({ ...body, tools })
     await say(bot, 'Which tent for two?')
     const first = await prefixOf(bot)
@@ -46,7 +46,7 @@ describe.each([
 })
 
 describe('a bot’s conversation', () => {
-  it('is planned for while the bot lives, and forgotten with it', async () => {
+  it('has a plan while the bot lives, and is deleted with it', async () => {
     const bot = await begin()
     await say(bot, 'Which tent for two?')
     const { id } = (await prefixOf(bot)) ?? {}
@@ -55,7 +55,7 @@ describe('a bot’s conversation', () => {
     expect((await get(`/prefixes/${String(id)}`)).status).toBe(404)
   })
 
-  it('is not kept warm where that is switched off, or nothing is asked of the cache, or it is too short', async () => {
+  it('is not kept warm where warming is off, no cache is asked for, or it is too short', async () => {
     const off = await begin({ ...anthropic, keep_warm: { plan: 'off' } })
     const disabled = await begin({ ...anthropic, cache: 'off' })
     const short = await begin({ ...anthropic, system_prompt: 'You sell tents.' })
@@ -65,7 +65,7 @@ describe('a bot’s conversation', () => {
     }
   })
 
-  it('is kept as the caller wishes, and a wrong wish is refused by name', async () => {
+  it('follows the caller’s plan, and a wrong plan is refused by name', async () => {
     const bot = await begin({ ...anthropic, keep_warm: { plan: { probes: 3 } } })
     await say(bot, 'Which tent for two?')
     expect(await prefixOf(bot)).toMatchObject({ keep_warm: { plan: { probes: 3 } } })
@@ -73,7 +73,7 @@ describe('a bot’s conversation', () => {
     expect([refused.status, pick(refused, 'error', 'detail', 'field')]).toEqual([400, 'keep_warm.plan'])
   })
 
-  it('is its own from where it differs from another bot’s, and that one’s prefix before', async () => {
+  it('shares the prefix of another bot up to where they differ', async () => {
     const [one, two] = [await begin(), await begin()]
     for (const bot of [one, two]) await say(bot, 'Which tent for three?')
     expect(await prefixOf(one)).toMatchObject({ name: one })
@@ -82,7 +82,7 @@ describe('a bot’s conversation', () => {
     expect((await prefixOf(two))?.['id']).not.toBe((await prefixOf(one))?.['id'])
   })
 
-  it('keeps the plan that somebody gave it by hand, turn after turn', async () => {
+  it('keeps a plan that was set by PATCH, turn after turn', async () => {
     const bot = await begin()
     await say(bot, 'Which tent for a winter of two?')
     const { id } = (await prefixOf(bot)) ?? {}
@@ -91,7 +91,7 @@ describe('a bot’s conversation', () => {
     expect(await prefixOf(bot)).toMatchObject({ id, hits: 1, keep_warm: { plan: 'off' } })
   })
 
-  it('is its head alone after the history was cut behind the last call', async () => {
+  it('is its head alone after the history was cut', async () => {
     const long = `Tell me more. ${'It rains in the mountains, and the wind is strong there. '.repeat(40)}\nlab: say 600`
     const bot = await begin({ ...anthropic, history_tokens: 4_500 })
     for (let n = 0; n < 6; n += 1) {

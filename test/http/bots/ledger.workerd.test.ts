@@ -25,7 +25,7 @@ async function botOf(settings: Record<string, unknown>) {
   return { account, key, bot, say, ledger }
 }
 
-it('what a bot costs is in its account’s ledger and metrics, apart from what keeps prefixes warm', async () => {
+it('the cost of a bot is in the ledger and the metrics, apart from that of warming', async () => {
   const { key, bot, say, ledger } = await botOf({})
   await say('Which tent for two?')
   await say('And which stove?')
@@ -44,7 +44,7 @@ it('what a bot costs is in its account’s ledger and metrics, apart from what k
   expect(text).toMatch(/^pilotlight_calls_total 0$/m)
 })
 
-it('the account’s budget of the day stops a bot before it spends, and says so', async () => {
+it('the account’s daily budget stops a bot before it spends', async () => {
   const { key, bot, say } = await botOf({ budget_usd_per_day: 0.01 })
   await say('Which tent for two?')
   expect(received(world.lab)).toHaveLength(0)

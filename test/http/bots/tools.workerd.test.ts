@@ -56,7 +56,7 @@ describe.each([
   { name: 'Chat Completions', body: { ...openai, provider: 'openai-chat' } },
   { name: 'Gemini', body: { provider: 'gemini', model: 'gemini-3.8-flash', system_prompt: 'You sell tents.' } },
 ])('a bot with tools on $name', ({ body }) => {
-  it('calls them, hands their results to the model, and answers; each call is counted and told', async () => {
+  it('calls them, passes their results to the model, answers, and counts each call', async () => {
     const { asked } = serve(async (request) => Response.json({ left: (await request.text()).includes('tent') ? 3 : 7 }))
     const id = await begin({ ...body, tools: [STOCK] })
     const { heard, deltas } = await hear(id)
@@ -99,7 +99,7 @@ describe.each([
     expect(heard.at(-1)?.['cost_usd']).toBeCloseTo(seen.spent_usd, 9)
   })
 
-  it('may call tools for so many answers and no more; the last call lists the same tools and forbids them', async () => {
+  it('stops calling tools at its limit; the last call lists the same tools and forbids them', async () => {
     serve(() => new Response('3 left'))
     const id = await begin({ ...body, tools: [STOCK], max_iterations: 2 })
     const { heard } = await hear(id)
@@ -113,7 +113,7 @@ describe.each([
   })
 })
 
-describe('what goes wrong with a tool is told to the model', () => {
+describe('a failed tool call, as the model sees it,', () => {
   const ask = async (tools: object[], text: string): Promise<string> => {
     const id = await begin({ ...anthropic, tools })
     const { heard } = await hear(id)
@@ -124,20 +124,20 @@ describe('what goes wrong with a tool is told to the model', () => {
     return bodies().at(-1) ?? ''
   }
 
-  it('arguments that do not fit, and the tool is not called', async () => {
+  it('has wrong arguments, and the tool is not called', async () => {
     const { asked } = serve(() => new Response('3 left'))
     expect(await ask([STOCK], 'How many?\nlab: call stock {"article":"tent"}')).toContain('do not fit the schema')
     expect(asked).toHaveLength(0)
   })
 
-  it('a tool that never answers', async () => {
+  it('went to a tool that never answers', async () => {
     serve(() => new Promise<Response>(() => {}))
     expect(await ask([{ ...STOCK, timeout: '50ms' }], 'How many?\nlab: call stock {"item":"tent"}')).toContain(
       'in time',
     )
   })
 
-  it('a tool that redirects to a private address, which is not asked', async () => {
+  it('went to a tool that redirects to a private address, which is not called', async () => {
     const { asked } = serve(() => new Response(null, { status: 307, headers: { location: 'http://169.254.169.254/' } }))
     expect(await ask([STOCK], 'How many?\nlab: call stock {"item":"tent"}')).toContain('not allowed')
     expect(asked).toHaveLength(1)
@@ -149,12 +149,12 @@ describe('what goes wrong with a tool is told to the model', () => {
     ).not.toContain('169.254')
   })
 
-  it('a tool that fails, with what it said', async () => {
+  it('went to a tool that fails, and carries its text', async () => {
     serve(() => new Response('the shelf is on fire', { status: 500 }))
     expect(await ask([STOCK], 'How many?\nlab: call stock {"item":"tent"}')).toContain('the shelf is on fire')
   })
 
-  it('a result that is larger than the conversation can hold, cut off', async () => {
+  it('has a result that is cut off at the size of the conversation', async () => {
     serve(() => new Response('many '.repeat(12_000)))
     const id = await begin({ ...anthropic, tools: [STOCK] })
     await say(id, 'How many?\nlab: call stock {"item":"tent"}')
@@ -164,7 +164,7 @@ describe('what goes wrong with a tool is told to the model', () => {
 })
 
 describe('an answer with many calls', () => {
-  it('has four of them carried out at a time, eight in all, and the others are told to the model', async () => {
+  it('runs four at a time and eight in all, and reports the others to the model', async () => {
     const now = { running: 0, most: 0 }
     const { asked } = serve(async () => {
       now.running += 1
@@ -204,7 +204,7 @@ describe('a turn that is cut off between two calls', () => {
     return id
   }
 
-  it('goes on with the tool, and pays for nothing twice', async () => {
+  it('continues with the tool, and pays for no model call twice', async () => {
     const { asked } = serve(() => new Response('3 left'))
     const id = await cutOff('evt_a', () => {})
     const { heard } = await hear(id)
@@ -216,7 +216,7 @@ describe('a turn that is cut off between two calls', () => {
     expect(heard[1]).toMatchObject({ calls: 2 })
   })
 
-  it('uses a result that is there already, and does not call the tool again', async () => {
+  it('uses a stored result, and does not call the tool again', async () => {
     const { asked } = serve(() => new Response('3 left'))
     const id = await cutOff('evt_b', (calls, bot) => {
       calls.beginTool(`${bot}-evt_b-0-0`, 'evt_b', 'stock', 3)
@@ -228,7 +228,7 @@ describe('a turn that is cut off between two calls', () => {
     expect(bodies().at(-1)).toContain('eleven left')
   })
 
-  it('calls a tool again that was cut off, under the same id, and says that it may have run twice', async () => {
+  it('repeats a tool call that was cut off, under the same id, and reports that it may run twice', async () => {
     const { asked } = serve(() => new Response('3 left'))
     const id = await cutOff('evt_c', (calls, bot) => void calls.beginTool(`${bot}-evt_c-0-0`, 'evt_c', 'stock', 3))
     const { heard } = await hear(id)
@@ -240,7 +240,7 @@ describe('a turn that is cut off between two calls', () => {
     expect(pick(await get(`/bots/${id}`), 'tool_calls', 0)).toMatchObject({ attempts: 2, outcome: 'answered' })
   })
 
-  it('fails visibly where the model was asked and no answer is known, and counts what the calls before cost', async () => {
+  it('fails where a model call has no known answer, and counts the cost of the calls before', async () => {
     const { asked } = serve(() => new Response('3 left'))
     const id = await cutOff('evt_d', (calls, bot) => {
       calls.beginTool(`${bot}-evt_d-0-0`, 'evt_d', 'stock', 3)
@@ -257,7 +257,7 @@ describe('a turn that is cut off between two calls', () => {
   })
 })
 
-it('a turn that was cut off at each of its tries is given up aloud, and what it cost is counted', async () => {
+it('a turn that is cut off at each attempt ends in a failure, and its cost is counted', async () => {
   const id = await begin({ ...anthropic, tools: [STOCK] })
   const { heard } = await hear(id)
   await runInDurableObject(objectOf(id), async (_, state) => {
@@ -277,7 +277,7 @@ it('a turn that was cut off at each of its tries is given up aloud, and what it 
   expect((await get(`/bots/${id}`)).json).toMatchObject({ spent_usd: 7e-9, waiting: 0 })
 })
 
-describe('what is refused', () => {
+describe('a refused request', () => {
   it.each([
     ['tools[0].url', { ...anthropic, tools: [{ ...STOCK, url: 'http://tools.example/' }] }, 400],
     ['tools[0].url', { ...anthropic, tools: [{ ...STOCK, url: 'https://192.168.1.1/' }] }, 400],
@@ -290,7 +290,7 @@ describe('what is refused', () => {
     expect([refused.status, pick(refused, 'error', 'detail', 'field')]).toEqual([status, field])
   })
 
-  it('nothing of the secret that calls are signed with: each account sees its own', async () => {
+  it('shows no secret of another account', async () => {
     expect(pick(await get('/bots/tool-secret'), 'secret')).toMatch(/^whsec_[\w+/]{43}=$/)
     expect((await get('/bots/tool-secret', { key: null })).status).toBe(401)
   })

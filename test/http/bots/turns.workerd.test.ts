@@ -64,7 +64,7 @@ describe('responses as server-sent events', () => {
   it.each([
     { name: 'Anthropic', body: anthropic },
     { name: 'OpenAI', body: openai },
-  ])('come in pieces as $name writes them, from now on', async ({ body }) => {
+  ])('arrive in the pieces that $name writes, from now on', async ({ body }) => {
     const id = await begin(body)
     await say(id, 'Which tent for two?')
     const { text, events } = await listen(id, 4, () => say(id, 'And which stove?'))
@@ -80,14 +80,14 @@ describe('responses as server-sent events', () => {
     expect(text).not.toContain('Which tent')
   })
 
-  it('end with the bot, and say why', async () => {
+  it('end with the bot, and give the reason', async () => {
     const id = await begin()
     const { done, events } = await listen(id, 9, () => call('DELETE', `/bots/${id}`))
     expect(done).toBe(true)
     expect(events.map(({ type, data }) => [type, data['reason']])).toEqual([['ended', 'shutdown']])
   })
 
-  it('are not another account’s, and not given to who asks for neither kind', async () => {
+  it('are refused to another account, and to a caller who accepts neither kind', async () => {
     const id = await begin()
     const other = await newAccount()
     const headers = { accept: 'text/event-stream' }
@@ -97,7 +97,7 @@ describe('responses as server-sent events', () => {
   })
 })
 
-it('an answer that breaks off is told as a failure behind its pieces, and is not in the conversation', async () => {
+it('an answer that breaks off ends in a failure, and stays out of the conversation', async () => {
   const id = await begin()
   const { heard, deltas } = await hear(id)
   world.lab.faults.add({ kind: 'stream_error', provider: 'anthropic', times: 1 })
@@ -109,8 +109,8 @@ it('an answer that breaks off is told as a failure behind its pieces, and is not
   expect(texts().at(-1)).not.toContain('Which tent')
 })
 
-describe('what the next turn asks of the cache', () => {
-  it('holds for that turn alone, and off is not the same as none', async () => {
+describe('the cache request of the next turn', () => {
+  it('holds for that turn alone, and "off" differs from no request', async () => {
     const id = await begin()
     expect((await post(`/bots/${id}/next-turn-cache`, { cache: 'off' })).json).toEqual({ cache: null })
     await say(id, 'Which tent for two?')
@@ -129,7 +129,7 @@ describe('what the next turn asks of the cache', () => {
     ])
   })
 
-  it('keeps the key, because another one is another cache', async () => {
+  it('keeps the key of the bot', async () => {
     const id = await begin(openai)
     await post(`/bots/${id}/next-turn-cache`, { cache: { retention: '12h' } })
     await say(id, 'Which tent for two?')
@@ -173,7 +173,7 @@ describe('what the next turn asks of the cache', () => {
 })
 
 describe('events', () => {
-  it('are turns, once for each id; clear forgets; others are dropped with a warning', async () => {
+  it('make one turn for each id; "clear" empties the history, and unknown types are dropped', async () => {
     const id = await begin()
     const event = { type: 'message', data: { text: 'Which tent for two?' }, id: 'from-shop-1' }
     expect((await post(`/bots/${id}/events`, event)).json).toEqual({ event_id: 'from-shop-1', duplicate: false })
@@ -203,7 +203,7 @@ describe('events', () => {
     expect([refused.status, pick(refused, 'error', 'detail', 'field')]).toEqual([status, field])
   })
 
-  it('of 5 MB, of another account, and of a flood are refused', async () => {
+  it('are refused at 5 MB, from another account, and in a flood', async () => {
     const id = await begin()
     expect((await post(`/bots/${id}/events`, { type: 'x', data: 'x'.repeat(5_000_000) })).status).toBe(413)
     const other = await newAccount()
@@ -227,7 +227,7 @@ describe('a conversation that grows beyond its history', () => {
   const LONG = `Tell me more. ${'It rains in the mountains, and the wind is strong there. '.repeat(12)}\nlab: say 250`
   const small = { ...anthropic, system_prompt: 'You sell tents.', history_tokens: 1_500 }
 
-  it('is summarized where that is wished: a new block behind the old ones, by a call of its own', async () => {
+  it('is summarized on request by a call of its own, in a new block behind the old ones', async () => {
     const id = await begin({ ...small, summarize: true })
     const { heard } = await hear(id)
     for (let n = 0; n < 8; n += 1) await say(id, `${n}. ${LONG}`)
@@ -249,7 +249,7 @@ describe('a conversation that grows beyond its history', () => {
     for (const earlier of summaries) expect(last.slice(0, earlier.length)).toEqual(earlier)
   })
 
-  it('forgets its oldest part without one, in a few large steps', async () => {
+  it('loses its oldest part without a summary, in a few large steps', async () => {
     const id = await begin(small)
     for (let n = 0; n < 8; n += 1) await say(id, `${n}. ${LONG}`)
     const asked = texts().map((text) => (text.match(/Tell me more/g) ?? []).length)
@@ -259,7 +259,7 @@ describe('a conversation that grows beyond its history', () => {
     expect(texts().at(-1)).not.toContain('0. Tell me more')
   })
 
-  it('goes on without a summary where none could be made, and says so', async () => {
+  it('continues without a summary where the call for it fails, and reports that', async () => {
     const id = await begin({ ...small, summarize: true })
     const { heard } = await hear(id)
     const { lab } = world

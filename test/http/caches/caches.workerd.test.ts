@@ -33,7 +33,7 @@ describe('making a managed cache', () => {
     expect(await use(pick(answer, 'handle'))).toBe(200)
   })
 
-  it("keeps the caller's bytes, and puts in the model, the lifetime and this deployment's mark", async () => {
+  it("keeps the caller's bytes, and adds model, lifetime and this deployment's mark", async () => {
     const text = longText()
     const request = `{ "contents" : [{"role":"user","parts":[{"text":${JSON.stringify(text)} } ]}] ,"n":1.50}`
     await post('/caches', `{"provider":"gemini","model":"${MODEL}","ttl":"10m","request":${request}}`)
@@ -46,7 +46,7 @@ describe('making a managed cache', () => {
     })
   })
 
-  it('ten apps that ask at once share one handle and one creation', async () => {
+  it('shares one handle and one creation among ten callers at once', async () => {
     const body = creation()
     const answers = await Promise.all(Array.from({ length: 10 }, () => post('/caches', body)))
     expect(answers.map(({ status }) => status).toSorted()).toEqual([...Array(9).fill(200), 201])
@@ -55,7 +55,7 @@ describe('making a managed cache', () => {
     expect(calls('POST')).toHaveLength(1)
   })
 
-  it('is the same content however it is spelled and spaced, and another one for another account', async () => {
+  it('recognizes contents in any spelling and spacing, apart for each account', async () => {
     const text = longText()
     const first = await post('/caches', creation({ systemInstruction: { parts: [{ text }] } }))
     const spelled = `{"provider":"gemini","model":"models/${MODEL}","request":{"system_instruction" : {"parts":[ {"text":${JSON.stringify(text)}}]}}}`
@@ -68,7 +68,7 @@ describe('making a managed cache', () => {
     expect((await get(`/caches/${pick(first, 'id')}`, { key })).status).toBe(404)
   })
 
-  it('says what is too small, in numbers, and tells the next one the same', async () => {
+  it('refuses contents that are too small with the numbers, each time', async () => {
     const small = creation({ contents: [{ role: 'user', parts: [{ text: 'short' }] }] })
     for (let i = 0; i < 2; i++) {
       const answer = await post('/caches', small)
@@ -139,7 +139,7 @@ describe('making a managed cache', () => {
 })
 
 describe('a caller who asks for its handle', () => {
-  it('is given one that the provider confirmed just now, without any call of the model', async () => {
+  it('gets one that the provider has just confirmed, without a model call', async () => {
     const first = await made()
     const again = await get(`/caches/${pick(first, 'id')}`)
     expect(cacheAnswer.parse(again.json)).toMatchObject({ handle: pick(first, 'handle'), state: 'live' })
@@ -147,13 +147,13 @@ describe('a caller who asks for its handle', () => {
     expect(received(world.lab).filter(({ path }) => path.includes('generateContent'))).toHaveLength(0)
   })
 
-  it('does with an older confirmation, if that is said', async () => {
+  it('gets an older confirmation on request', async () => {
     const id = pick(await made(), 'id')
     expect((await get(`/caches/${id}?max_age=5m`)).json).toMatchObject({ state: 'live' })
     expect(calls('GET')).toHaveLength(0)
   })
 
-  it('is never given the one that somebody deleted: it is made anew, and ten of them share that', async () => {
+  it('never gets a deleted one: ten callers share the one that is made again', async () => {
     const first = await made()
     const dead = pick(first, 'handle') as string
     await outOfBand('DELETE', `/v1beta/${dead}`)
@@ -166,7 +166,7 @@ describe('a caller who asks for its handle', () => {
     expect(answers[0]!.json).toMatchObject({ state: 'live', losses: 1, creations: 2 })
   })
 
-  it('is given none, and told so, while the provider cannot confirm it', async () => {
+  it('gets none, with the reason, while the provider cannot confirm it', async () => {
     const id = pick(await made(), 'id')
     world.lab.faults.add({ kind: 'overloaded', provider: 'gemini', times: 1 })
     expect((await get(`/caches/${id}`)).json).toMatchObject({ state: 'live' }) // asked once more
@@ -177,14 +177,14 @@ describe('a caller who asks for its handle', () => {
     expect((await get(`/caches/${id}`)).json).toMatchObject({ state: 'live' })
   })
 
-  it('does not press a provider that limits the rate', async () => {
+  it('calls no provider that limits the rate', async () => {
     const id = pick(await made(), 'id')
     world.lab.faults.add({ kind: 'rate_limited', provider: 'gemini', times: 1, retry_after_ms: 5_000 })
     expect((await get(`/caches/${id}`)).json).toMatchObject({ handle: null, state: 'unconfirmed' })
     expect(calls('GET')).toHaveLength(1)
   })
 
-  it('who reports it gone is checked, and served', async () => {
+  it('gets a new one after a report that proves true', async () => {
     const first = await made()
     const id = pick(first, 'id')
     const handle = pick(first, 'handle')
@@ -196,7 +196,7 @@ describe('a caller who asks for its handle', () => {
     expect(await use(pick(right, 'handle'))).toBe(200)
   })
 
-  it('sees no dead handle while it is swapped', async () => {
+  it('sees no dead handle while it is replaced', async () => {
     const first = await made()
     const dead = pick(first, 'handle') as string
     const id = pick(first, 'id')
@@ -220,7 +220,7 @@ describe('changing and deleting', () => {
     expect(received(world.lab).filter(({ path }) => path.includes('generateContent'))).toHaveLength(0)
   })
 
-  it('a renewal that finds it gone makes it anew', async () => {
+  it('makes a handle again that a renewal finds gone', async () => {
     const first = await made()
     await outOfBand('DELETE', `/v1beta/${pick(first, 'handle')}`)
     const answer = await call('PATCH', `/caches/${pick(first, 'id')}`, { ttl: '30m' })
@@ -243,7 +243,7 @@ describe('changing and deleting', () => {
     expect((await call('DELETE', `/caches/${id}`)).status).toBe(404)
   })
 
-  it('an account that is deleted leaves none behind', async () => {
+  it('deletes the handles of a deleted account', async () => {
     const { id, key } = await newAccount()
     const first = await post('/caches', creation(), { key })
     expect(first.status).toBe(201)
@@ -251,7 +251,7 @@ describe('changing and deleting', () => {
     expect(await use(pick(first, 'handle'))).toBe(403)
   })
 
-  it('tells its history with what each step cost', async () => {
+  it('lists the history with the cost of each step', async () => {
     const first = await made()
     const id = pick(first, 'id')
     await outOfBand('DELETE', `/v1beta/${pick(first, 'handle')}`)
@@ -270,7 +270,7 @@ describe('changing and deleting', () => {
     ])
   })
 
-  it('lists what there is, page by page', async () => {
+  it('lists managed caches in pages', async () => {
     const { key } = await newAccount()
     for (let i = 0; i < 3; i++) await post('/caches', creation(), { key })
     const page = await get('/caches?limit=2&provider=gemini', { key })
@@ -296,7 +296,7 @@ describe('a provider without managed caches', () => {
     expect([answer.status, pick(answer, 'error', 'kind')]).toEqual([422, 'unsupported'])
   })
 
-  it('lists none, and GET /providers says who has them', async () => {
+  it('lists none, and GET /providers shows which providers have them', async () => {
     expect((await get('/caches?provider=anthropic')).json).toEqual({ data: [], next_cursor: null })
     const listed = (await get('/providers')).json['data'] as { id: string; supports_handles: boolean }[]
     expect(listed.filter((one) => one.supports_handles).map((one) => one.id)).toEqual(['gemini', 'vertex'])

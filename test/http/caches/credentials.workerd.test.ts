@@ -75,7 +75,7 @@ describe('a managed cache with a credential of the account', () => {
     expect(tables).not.toContain(ownKey)
   })
 
-  it('is never one with that of another credential, whatever their contents', async () => {
+  it('is never shared with another credential, even for the same contents', async () => {
     await put('team', ownKey)
     await put('other', nextKey)
     const same = contents()
@@ -86,7 +86,7 @@ describe('a managed cache with a credential of the account', () => {
     expect(sent.filter((line) => line.startsWith('POST'))).toEqual([`POST ${ownKey}`, `POST ${nextKey}`])
   })
 
-  it('stops when the credential is replaced: no dead handle is given out, and the new key makes a new one', async () => {
+  it('stops when its credential is replaced, and the new key makes a new handle', async () => {
     await put('team', ownKey)
     const same = contents()
     const made = await make(same)
@@ -109,7 +109,7 @@ describe('a managed cache with a credential of the account', () => {
     expect((await get('/metrics', who())).text).toContain('pilotlight_handles_live{provider="gemini"} 1\n')
   })
 
-  it('goes with the account, deleted with its own key', async () => {
+  it('is deleted with its account, by its own key', async () => {
     await put('team', ownKey)
     await make()
     expect(await atProvider()).toHaveLength(1)
@@ -118,7 +118,7 @@ describe('a managed cache with a credential of the account', () => {
     expect(sent.at(-1)).toBe(`DELETE ${ownKey}`)
   })
 
-  it('is held against the list of its own key: a lost one is noticed, an orphan deleted, no other touched', async () => {
+  it('is reconciled by its own key: a lost one is noticed, an orphan deleted', async () => {
     await put('team', ownKey)
     const made = await make()
     const id = pick(made, 'id')
@@ -143,7 +143,7 @@ describe('a managed cache with a credential of the account', () => {
     expect(received(world.lab).filter(({ status }) => (status ?? 0) >= 500)).toEqual([])
   })
 
-  it('is refused where the credential is not there, or not for this provider', async () => {
+  it('is refused where the credential is missing or for another provider', async () => {
     const none = await make()
     expect([none.status, pick(none, 'error', 'detail', 'field')]).toEqual([400, 'credential'])
     const key = { provider: 'anthropic', secret: 'sk-ant-0123456789' }

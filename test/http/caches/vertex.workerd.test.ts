@@ -55,7 +55,7 @@ describe('a service-account key', () => {
     expect(JSON.stringify(received(world.lab)) + stored.text + first.text + second.text).not.toContain('PRIVATE')
   })
 
-  it('is exchanged once for requests that come together', async () => {
+  it('is exchanged once for requests at the same time', async () => {
     world.lab.addServiceAccount(key.email, key.publicKey)
     await put(key.file)
     const answers = await Promise.all([warm(), warm(), warm()])
@@ -63,7 +63,7 @@ describe('a service-account key', () => {
     expect(calls().filter((one) => one.startsWith('token'))).toEqual(['token 200'])
   })
 
-  it('that Google does not know stops the plan, costs nothing, and says so in our words', async () => {
+  it('stops the plan at no cost when Google does not know it', async () => {
     await put(key.file)
     const answer = await warm()
     expect(answer.status).toBe(502)
@@ -127,7 +127,7 @@ describe('a managed cache of Vertex', () => {
     expect(await use(handle)).toBe(404)
   })
 
-  it('that somebody deleted is made anew before a caller is given it', async () => {
+  it('is made again when it was deleted elsewhere, before a caller gets it', async () => {
     const made = await make()
     const dead = String(pick(made, 'handle'))
     await outOfBand('DELETE', dead.slice(dead.indexOf('/cachedContents')))

@@ -96,7 +96,7 @@ describe('a deployment without its secrets', () => {
     return answer
   }
 
-  it('answers 503 and names them, on every route but the page and the health', async () => {
+  it('answers 503 and names them, on every route but the dashboard and the health', async () => {
     for (const path of ['/prefixes', '/warm', '/openapi.json', '/nothing']) {
       const answer = await ask(path, { ADMIN_KEY: '' })
       expect([path, answer.status]).toEqual([path, 503])

@@ -35,7 +35,7 @@ async function saved(): Promise<string> {
 const today = (): string => new Date(start).toISOString().slice(0, 10)
 
 describe('GET /ledger', () => {
-  it('has an entry for every call and for what it saved, and sums that they come to', async () => {
+  it('has an entry for every call and every saving, and their sums', async () => {
     const id = await saved()
     const prefix = prefixAnswer.parse((await get(`/prefixes/${id}`)).json)
     const answer = ledgerAnswer.parse((await get(`/ledger?from=${today()}`)).json)
@@ -85,7 +85,7 @@ describe('GET /ledger', () => {
     expect(found).toHaveLength(3)
   })
 
-  it('refuses what it cannot answer, by name', async () => {
+  it('refuses an unanswerable query by name', async () => {
     const far = new Date(start - 8 * DAY_MS).toISOString().slice(0, 10)
     for (const [query, field] of [
       ['from=yesterday', 'from'],

@@ -8,7 +8,7 @@ useLab()
 describe('observations', () => {
   const usage = { input_tokens: 10, cache_read_input_tokens: 3_300, cache_creation_input_tokens: 0, output_tokens: 5 }
 
-  it('count as hits and renew the clock, by id or by the request itself', async () => {
+  it('count as hits and renew the prefix, by id or by the request itself', async () => {
     const body = anthropicBody()
     const id = await warmedId(body, { keep_warm: { plan: 'always' } })
     const until = Date.parse(String(pick(await get(`/prefixes/${id}/warmth`), 'warm_until')))
@@ -33,7 +33,7 @@ describe('observations', () => {
     expect(startedAt + 300_000).toBeGreaterThan(until)
   })
 
-  it('of a chat body are read as such, though its vendor is called by the one name', async () => {
+  it('of a chat body are read as such, even under the vendor’s one name', async () => {
     const messages = [
       { role: 'developer', content: longText(300) },
       { role: 'user', content: 'Hello' },
@@ -57,7 +57,7 @@ describe('observations', () => {
     expect((await get(`/prefixes/${id}`)).json).toMatchObject({ hits: 1, misses: 1 })
   })
 
-  it('refuse one item by its index and take the others; refuse the call when nothing of it can be read', async () => {
+  it('refuse one item by its index, and the call when no item can be read', async () => {
     const id = await warmedId()
     const good = { prefix_id: id, usage, started_at: Date.now() }
     const mixed = await post('/observations', [good, { ...good, usage: { tokens: 7 } }])

@@ -48,7 +48,7 @@ const CURSORS: unknown[] = [
 
 const asCursor = (text: string): string => Buffer.from(text).toString('base64url')
 
-describe('a cursor that nobody was given', () => {
+describe('a forged cursor', () => {
   const texts = [
     ...CURSORS.map((value) => asCursor(JSON.stringify(value))),
     asCursor('{"k":1e400}'),
@@ -86,8 +86,8 @@ it.each(['0', '-1', '1e3', '1.5', '999999', '1000000000', 'NaN', '', ' 5', '0x10
   },
 )
 
-describe('what belongs to another account', () => {
-  it('is not found, whatever it is asked through', async () => {
+describe('a resource of another account', () => {
+  it('is not found by any route', async () => {
     const id = await warmedId(anthropicBody())
     await call('PUT', '/gateways/theirs', { models: [{ name: 'a', model: 'anthropic/claude-opus-5' }] })
     const bot = String(pick(await post('/bots', { provider: 'anthropic', model: 'claude-opus-5' }), 'id'))
@@ -118,7 +118,7 @@ describe('what belongs to another account', () => {
   })
 })
 
-it('two hundred waiters behind leaders that die are led on by one of them at a time, and none is left behind', async () => {
+it('a barrier replaces leaders that die one at a time until all 200 waiters are through', async () => {
   world.lab.faults.add({ kind: 'server_error', times: 1 })
   const id = String(pick(await warm(anthropicBody()), 'error', 'detail', 'prefix_id'))
   let leaders = 0

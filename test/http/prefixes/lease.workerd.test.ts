@@ -16,7 +16,7 @@ const ask = async (id: string, body: Record<string, unknown> = {}) =>
   leaseAnswer.parse((await post(`/prefixes/${id}/lease`, body)).json)
 
 describe('a fan-out', () => {
-  it('has one leader; the others wait until it says that its answer has begun', async () => {
+  it('has one leader, and the others wait until it reports that its answer has begun', async () => {
     const id = await coldPrefix()
     const crowd = Array.from({ length: 20 }, () => ask(id, { wait: '30s' }))
     const leader = await Promise.any(
@@ -35,12 +35,12 @@ describe('a fan-out', () => {
     expect(received(world.lab)).toHaveLength(1)
   })
 
-  it('passes at once where the prefix is warm', async () => {
+  it('lets all pass at once where the prefix is warm', async () => {
     const id = await warmedId()
     expect(await ask(id)).toMatchObject({ role: 'ready', lease: null, until: expect.any(String) })
   })
 
-  it('is opened by the report of a real request too, and by a warm', async () => {
+  it('opens for the report of a real request, and for a warm', async () => {
     const id = await coldPrefix()
     expect((await ask(id)).role).toBe('leader')
     const waiting = ask(id, { wait: '30s' })
@@ -60,7 +60,7 @@ describe('a fan-out', () => {
     expect((await patient).role).toBe('ready')
   })
 
-  it('replaces a leader that dies, in time, by one of those who wait', async () => {
+  it('replaces a leader that dies by one of the waiters', async () => {
     const id = await coldPrefix()
     const dead = await ask(id, { lead_for: 1 })
     const others = await Promise.all([ask(id, { wait: '3s' }), ask(id, { wait: '3s' })])
@@ -74,7 +74,7 @@ describe('a fan-out', () => {
     })
   })
 
-  it('gives the lead to the next when the leader says that it failed', async () => {
+  it('makes the next waiter the leader when the leader reports a failure', async () => {
     const id = await coldPrefix()
     const { lease } = await ask(id)
     const next = ask(id, { wait: '30s' })
@@ -82,7 +82,7 @@ describe('a fan-out', () => {
     expect((await next).role).toBe('leader')
   })
 
-  it('keeps its leader through an eviction, and those who wait', async () => {
+  it('keeps its leader and its waiters through an eviction', async () => {
     const id = await coldPrefix()
     const { lease } = await ask(id)
     const waiting = ask(id, { wait: '30s' })
@@ -92,7 +92,7 @@ describe('a fan-out', () => {
     expect((await waiting).role).toBe('ready')
   })
 
-  it('goes with its prefix', async () => {
+  it('ends when its prefix is deleted', async () => {
     const id = await coldPrefix()
     await ask(id)
     await call('DELETE', `/prefixes/${id}`)

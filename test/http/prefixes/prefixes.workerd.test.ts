@@ -24,7 +24,7 @@ import { auto, HOUR_MARKER, question, unmarked, useCalendar } from '../warm/supp
 const world = useLab()
 
 describe('lists', () => {
-  it('give each prefix once, the newest first, page by page, and filter', async () => {
+  it('show each prefix once, the newest first, in pages, and filter', async () => {
     const { key } = await newAccount()
     const ids: unknown[] = []
     for (let index = 0; index < 5; index++) {
@@ -44,7 +44,7 @@ describe('lists', () => {
 })
 
 describe('a prefix with two names', () => {
-  it('is found by either, and loses both with null', async () => {
+  it('is found by either, and loses both when its name is set to null', async () => {
     const { key } = await newAccount()
     const body = anthropicBody()
     const id = await warmedId(body, { name: 'handbook' }, { key })
@@ -58,7 +58,7 @@ describe('a prefix with two names', () => {
 })
 
 describe('a history', () => {
-  it('tells in order what was proved, what arrived and what was decided, page by page', async () => {
+  it('lists receipts, arrivals and decisions in order, in pages', async () => {
     const id = await warmedId(anthropicBody(), { keep_warm: { plan: 'always' } })
     for (let index = 0; index < 4; index++) await post(`/prefixes/${id}/warm`)
     const usage = { input_tokens: 10, cache_read_input_tokens: 3_313, cache_creation_input_tokens: 0, output_tokens: 5 }
@@ -82,7 +82,7 @@ describe('a history', () => {
 })
 
 describe('a preview', () => {
-  it('says what another plan would have cost on the idle gaps that were seen, and changes nothing', async () => {
+  it('shows the cost of another plan on the observed idle gaps, and changes nothing', async () => {
     const id = (await warm()).json['id'] as string
     const before = (await get(`/prefixes/${id}`)).json
     const unseen = await post(`/prefixes/${id}/preview`, { keep_warm: { plan: 'always' } })
@@ -102,7 +102,7 @@ describe('a preview', () => {
     expect((await get(`/prefixes/${id}`)).json['keep_warm']).toEqual(before['keep_warm'])
   })
 
-  it('names what is wrong in the plan, and does not know strangers', async () => {
+  it('names the wrong field of a plan, and finds no unknown prefix', async () => {
     const id = (await warm()).json['id'] as string
     const wrong = await post(`/prefixes/${id}/preview`, { keep_warm: { plan: 'often' } })
     expect(wrong.status).toBe(400)
@@ -113,7 +113,7 @@ describe('a preview', () => {
 })
 
 describe('a prefix', () => {
-  it('is a new version under its name when its body changes, and once it is warm, the old one is no longer probed', async () => {
+  it('becomes a new version when its body changes, and stops the old one once it is warm', async () => {
     const plan = { name: 'versions', keep_warm: { plan: 'always' } }
     const first = await warm(anthropicBody(), plan)
     const second = await warm(anthropicBody(), plan)
@@ -161,7 +161,7 @@ describe('a prefix', () => {
       expect((await get(`/prefixes/${id}${path}`)).status).toBe(404)
   })
 
-  it('refuses what the budget of the day cannot carry, and stays registered', async () => {
+  it('refuses a warm that exceeds the budget of the day, and stays registered', async () => {
     const answer = await warm(anthropicBody(), { keep_warm: { budget_usd_per_day: 0.000001 } })
     expect(answer.status).toBe(402)
     const id = pick(answer, 'error', 'detail', 'prefix_id')
@@ -169,7 +169,7 @@ describe('a prefix', () => {
     expect(received(world.lab)).toEqual([])
   })
 
-  it('is neither warmed nor probed while the kill switch is on, and goes on when it is lifted', async () => {
+  it('is neither warmed nor probed while the kill switch is on, and continues afterwards', async () => {
     const { id: account, key } = await newAccount()
     const id = await warmedId(anthropicBody(), { keep_warm: { plan: 'always' } }, { key })
     const thrown = await post('/kill-switch', { on: true }, { key: ADMIN })
@@ -191,7 +191,7 @@ describe('the body that real requests begin with', () => {
     return { ...body, messages: [...(body.messages ?? []), ...question.messages] }
   }
 
-  it('carries the marker that nobody set, and so reads what a warm wrote', async () => {
+  it('carries the missing marker, so that a real request reads what a warm wrote', async () => {
     const id = pick(await post('/warm', auto(unmarked())), 'id')
     await post(`/prefixes/${id}/warm`, {})
     const shown = await shownOf(id)
@@ -204,7 +204,7 @@ describe('the body that real requests begin with', () => {
     expect(Number(usage['cache_read_input_tokens'])).toBeGreaterThan(1_000)
   })
 
-  it('is a block where the system prompt is a string, and is the same prefix', async () => {
+  it('has a block instead of a system prompt in a string, and is the same prefix', async () => {
     const body = { ...unmarked(), system: longText() }
     const rendered = await post('/render', auto(body))
     const warmed = await post('/warm', auto(body))
@@ -216,7 +216,7 @@ describe('the body that real requests begin with', () => {
     expect(again.json).toMatchObject({ id: pick(warmed, 'id'), created: false })
   })
 
-  it('is the registered one where its end is marked at the retention in force', async () => {
+  it('is the registered body where its end is marked at the retention in force', async () => {
     const { marked_body, body } = await shownOf(pick(await post('/warm', auto(anthropicBody())), 'id'))
     expect(body).toContain('cache_control')
     expect(marked_body).toBeNull()

@@ -17,7 +17,7 @@ async function warmed(plan: unknown = 'auto', more: Record<string, unknown> = {}
 const field = (answer: Answer): unknown => pick(answer, 'error', 'detail', 'field')
 
 describe('POST /prefixes/{id}/signals', () => {
-  it('end stops the keep-alives of auto, as the prefix, the list of stopped ones and the history say', async () => {
+  it('"end" stops the keep-alives of auto, in the prefix, the list and the history', async () => {
     const id = await warmed()
     const ended = await post(`/prefixes/${id}/signals`, { kind: 'end' })
     expect(ended.status).toBe(200)
@@ -31,7 +31,7 @@ describe('POST /prefixes/{id}/signals', () => {
     expect(history.text).toContain('"stop:session_over"')
   })
 
-  it('pending holds for an hour where no end is given, and takes back the end of the session', async () => {
+  it('"pending" holds for an hour by default, and withdraws the end of the session', async () => {
     const id = await warmed()
     await post(`/prefixes/${id}/signals`, { kind: 'end' })
     const answer = await post(`/prefixes/${id}/signals`, { kind: 'pending' })
@@ -41,7 +41,7 @@ describe('POST /prefixes/{id}/signals', () => {
     expect(pick(answer, 'plan', 'next_probe_at')).not.toBeNull()
   })
 
-  it('is answered by the next real request', async () => {
+  it('ends with the next real request', async () => {
     const id = await warmed()
     await post(`/prefixes/${id}/signals`, { kind: 'end' })
     const usage = { cache_read_input_tokens: 2_000, cache_creation_input_tokens: 0, input_tokens: 5, output_tokens: 5 }
@@ -49,7 +49,7 @@ describe('POST /prefixes/{id}/signals', () => {
     expect((await get(`/prefixes/${id}`)).json).toMatchObject({ signal: null, plan: { stopped: null } })
   })
 
-  it('refuses what cannot be meant, by its field', async () => {
+  it('refuses an impossible signal and names the field', async () => {
     const id = await warmed('off')
     const refused = (body: unknown) => post(`/prefixes/${id}/signals`, body)
     for (const [body, name] of [
@@ -67,7 +67,7 @@ describe('POST /prefixes/{id}/signals', () => {
 })
 
 describe('POST /prefixes/{id}/announce', () => {
-  it('says when the prefix is written for the traffic, also where the plan is off', async () => {
+  it('schedules a write before the traffic, even where the plan is off', async () => {
     const id = await warmed('off')
     const at = inMs(2 * HOUR_MS)
     const answer = await post(`/prefixes/${id}/announce`, { at, expected_requests: 20 })
@@ -81,7 +81,7 @@ describe('POST /prefixes/{id}/announce', () => {
     expect(off.json).toMatchObject({ announcements: [], plan: { next_probe_at: null } })
   })
 
-  it('refuses the past, the far future, and numbers that are none', async () => {
+  it('refuses the past, the far future and invalid counts', async () => {
     const id = await warmed('off')
     for (const [body, name] of [
       [{ at: inMs(-1_000), expected_requests: 1 }, 'at'],
@@ -95,7 +95,7 @@ describe('POST /prefixes/{id}/announce', () => {
     }
   })
 
-  it('takes a bounded number, and says which', async () => {
+  it('takes a bounded number of announcements, and names the bound', async () => {
     const id = await warmed('off')
     const first = Date.now() + HOUR_MS
     for (let n = 0; n < 64; n++)
@@ -108,7 +108,7 @@ describe('POST /prefixes/{id}/announce', () => {
 describe('DELETE /prefixes/{id}/announce', () => {
   const gone = async (id: unknown, query = '') => call('DELETE', `/prefixes/${id}/announce${query}`)
 
-  it('takes one instant back, and then all: nothing is written for them any more', async () => {
+  it('withdraws one instant, then all, and nothing is written for them', async () => {
     const id = await warmed('off')
     const [first, second] = [inMs(2 * HOUR_MS), inMs(3 * HOUR_MS)]
     for (const at of [first, second]) await post(`/prefixes/${id}/announce`, { at })
@@ -118,11 +118,11 @@ describe('DELETE /prefixes/{id}/announce', () => {
     const none = prefixAnswer.parse((await gone(id)).json)
     expect([none.announcements, none.plan.next_probe_at]).toEqual([[], null])
     const history = await get(`/prefixes/${id}/history`)
-    expect(history.text).toContain(`expects no requests any more: those that were announced for ${first}`)
+    expect(history.text).toContain(`no longer expects the requests that were announced for ${first}`)
     for (const query of ['', `?at=${second}`]) expect((await gone(id, query)).status).toBe(404)
   })
 
-  it('refuses what is no instant, and leaves what is announced alone', async () => {
+  it('refuses what is no instant, and keeps the announcements', async () => {
     const id = await warmed('off')
     await post(`/prefixes/${id}/announce`, { at: inMs(2 * HOUR_MS) })
     for (const query of ['?at=soon', '?when=now']) expect((await gone(id, query)).status).toBe(400)
@@ -132,14 +132,14 @@ describe('DELETE /prefixes/{id}/announce', () => {
   })
 })
 
-it('another account hears nothing of a prefix', async () => {
+it('a signal for a prefix of another account is not found', async () => {
   const id = await warmed('off')
   const { key } = await newAccount()
   expect((await post(`/prefixes/${id}/signals`, { kind: 'end' }, { key })).status).toBe(404)
   expect((await post(`/prefixes/${id}/announce`, { at: inMs(HOUR_MS) }, { key })).status).toBe(404)
 })
 
-it('a latency value is taken, shown, and holds longer', async () => {
+it('a latency value is stored, shown, and keeps a prefix warm for longer', async () => {
   const id = await warmed('auto', { latency_value_usd: 0.25 })
   const { json } = await get(`/prefixes/${id}`)
   expect(json).toMatchObject({ keep_warm: { latency_value_usd: 0.25 } })

@@ -25,7 +25,7 @@ const preload = (body: unknown, headers: Record<string, string> = {}): Promise<A
   post('/preload', body, { headers })
 
 describe('a crew with an idempotency key', () => {
-  it('of 16 agents is sent once, whoever asks twice', async () => {
+  it('sends 16 agents once for two calls', async () => {
     const body = { agents: crewOf(16, longText(400)), max_parallel: 16 }
     const headers = { 'idempotency-key': crypto.randomUUID() }
     const first = await preload(body, headers)
@@ -38,7 +38,7 @@ describe('a crew with an idempotency key', () => {
     expect(again.json['id']).toBe(first.json['id'])
   })
 
-  it('twice at the same time is sent once', async () => {
+  it('is sent once for two calls at the same time', async () => {
     const body = { agents: crewOf(4, longText(400)) }
     const headers = { 'idempotency-key': crypto.randomUUID() }
     const answers = await Promise.all([preload(body, headers), preload(body, headers)])
@@ -46,7 +46,7 @@ describe('a crew with an idempotency key', () => {
     expect(received(world.lab)).toHaveLength(5)
   })
 
-  it('with another body is a conflict, and sends nothing', async () => {
+  it('conflicts with another body, and sends nothing', async () => {
     const headers = { 'idempotency-key': crypto.randomUUID() }
     await preload({ agents: crewOf(2, longText(400)) }, headers)
     const calls = received(world.lab).length
@@ -55,14 +55,14 @@ describe('a crew with an idempotency key', () => {
     expect(received(world.lab)).toHaveLength(calls)
   })
 
-  it('with nobody to warm is asked anew', async () => {
+  it('is not stored where there was nothing to warm', async () => {
     const headers = { 'idempotency-key': crypto.randomUUID() }
     const answer = await preload({ agents: [] }, headers)
     expect([answer.status, answer.json['status']]).toEqual([200, 'skipped'])
   })
 })
 
-it('of agents that share a label whose contents differ, only one has it', async () => {
+it('only one of two agents with different contents gets their label', async () => {
   const label = crypto.randomUUID()
   const { json } = await preload({ agents: crewOf(8, longText(400), () => label) })
   const crew = preloadAnswer.parse(json)
@@ -72,7 +72,7 @@ it('of agents that share a label whose contents differ, only one has it', async 
   ])
 })
 
-it('of 64 agents as large as a body may be answers, and leaves the account alive', async () => {
+it('a crew of 64 agents in the largest body is answered, and the account survives', async () => {
   const rules = longText(1)
   const big = 'x'.repeat(120_000)
   const agents = crewOf(64, rules).map((agent, index) => ({

@@ -31,7 +31,7 @@ interface Sent {
 const sent = (): Sent['usage'][] => received(world.lab).map((row) => (row as unknown as Sent).usage)
 
 describe('a crew with a shared head', () => {
-  it('writes the head once, releases the others when it is readable, and reports each agent', async () => {
+  it('writes the head once, releases the others once it can be read, and reports each agent', async () => {
     const answer = await post('/preload', { strategy: 'shared_prefix', agents: crewOf(8) })
     expect(answer.status).toBe(200)
     const crew = preloadAnswer.parse(answer.json)
@@ -82,7 +82,7 @@ describe('a crew with a shared head', () => {
     expect(betas).toHaveLength(6)
   })
 
-  it('does not pay for a head again that is warm', async () => {
+  it('does not pay again for a warm head', async () => {
     const rules = longText(400)
     await post('/preload', { agents: crewOf(2, {}, rules) })
     const crew = preloadAnswer.parse((await post('/preload', { agents: crewOf(3, {}, rules) })).json)
@@ -91,7 +91,7 @@ describe('a crew with a shared head', () => {
     expect(received(world.lab)).toHaveLength(6)
   })
 
-  it('warms everybody although the head fails: one goes before the others and writes it', async () => {
+  it('warms every agent although the head fails: one writes it before the others', async () => {
     world.lab.faults.add({ kind: 'insufficient_quota', times: 1 })
     const crew = preloadAnswer.parse((await post('/preload', { agents: crewOf(4) })).json)
     expect(crew.groups[0]?.head?.status).toBe('failed')
@@ -101,7 +101,7 @@ describe('a crew with a shared head', () => {
     ).toHaveLength(1)
   })
 
-  it('tells failures by agent, and lets them block nobody', async () => {
+  it('reports failures by agent, and they block no other', async () => {
     const good = crewOf(3)
     const agents = [
       good[0],
@@ -127,7 +127,7 @@ describe('a crew with a shared head', () => {
     expect(crew).toMatchObject({ status: 'succeeded', failed: 4, head_writes: 1 })
   })
 
-  it('leaves a head that somebody keeps its plan, and an agent that is nothing but the head its own', async () => {
+  it('keeps the plan of a head that is registered, and of an agent that equals the head', async () => {
     const rules = longText(400)
     const tools = [{ name: 'search', input_schema: { type: 'object' } }]
     const alone = { model: 'claude-opus-5', max_tokens: 9, tools, system: [text(rules)], messages: [] }
@@ -148,7 +148,7 @@ describe('a crew with a shared head', () => {
     expect(pick(await get(`/prefixes/${second.agents[2]?.prefix_id}`), 'plan', 'plan')).toBe('always')
   })
 
-  it('refuses one label for two contents, which would be versions of each other', async () => {
+  it('refuses one label for two contents', async () => {
     const agents = crewOf(3, { name: 'desk' })
     const crew = preloadAnswer.parse((await post('/preload', { agents })).json)
     expect(crew.agents.map(({ status, failure }) => failure?.detail?.['field'] ?? status)).toEqual([
@@ -218,7 +218,7 @@ describe('the other strategies', () => {
     expect(rows.map(({ body }) => /You are agent (\d)/.exec(body)?.[1])).toEqual(['0', '1', '2', '3'])
   })
 
-  it('parallel holds nobody back, four at a time', async () => {
+  it('parallel sends four at a time without waiting for a head', async () => {
     expect(AT_ONCE).toBe(4)
     const { json } = await post('/preload', { strategy: 'parallel', agents: crewOf(6) })
     expect(json).toMatchObject({ status: 'succeeded', calls: 6, head_writes: 6 })
@@ -226,8 +226,8 @@ describe('the other strategies', () => {
   })
 })
 
-describe('nothing to coordinate', () => {
-  it('is not sent below two agents, unless that is asked for', async () => {
+describe('a small or invalid crew', () => {
+  it('is sent for fewer than two agents only on request', async () => {
     const one = await post('/preload', { agents: crewOf(1) })
     expect(one.status).toBe(200)
     expect(preloadAnswer.parse(one.json)).toMatchObject({ status: 'skipped', calls: 0, cost_usd: 0 })
@@ -241,13 +241,13 @@ describe('nothing to coordinate', () => {
     [{ agents: [], strategy: 'wild' }, 'strategy'],
     [{ agents: [], max_parallel: 0 }, 'max_parallel'],
     [{ agents: Array.from({ length: 65 }, () => ({})) }, 'agents'],
-  ])('refuses what no crew is: %#', async (body, field) => {
+  ])('refuses an invalid crew: %#', async (body, field) => {
     expect((await post('/preload', body)).json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
   })
 })
 
 describe('a crew in the background', () => {
-  it('is a job with events to its end, and goes on after an eviction', async () => {
+  it('is a job with events to its end, and continues after an eviction', async () => {
     const provider = world.hold()
     const queued = await post('/preload', { agents: crewOf(3), background: true })
     expect(queued.status).toBe(202)
@@ -274,7 +274,7 @@ describe('a crew in the background', () => {
     expect(again.text.match(/^event: \w+$/gm)).toEqual(['event: done'])
   })
 
-  it('tells a single warm’s progress by events too, and an unknown job’s not at all', async () => {
+  it('streams events of a single warm too, and does not find an unknown job', async () => {
     const queued = await post('/warm', { ...crewOf(1)[0], background: true })
     const events = await get(`/jobs/${pick(queued, 'job', 'id')}/events`)
     expect(events.text).toMatch(/event: done\ndata: \{.*"status":"succeeded"/)

@@ -7,13 +7,13 @@ import { retentionAdvice } from '../../../src/http/present/retention-advice.ts'
 import type { Retained } from '../../../src/http/present/retention-advice.ts'
 import { factsOf } from '../../../src/runtime/facts.ts'
 import { NOON } from '../../support/sample.ts'
-import { learnArrival } from '../../../src/core/demand/idle-gaps.ts'
+import { gapsAfterArrival } from '../../../src/core/demand/idle-gaps.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 function seen(provider: string, model: string, lengthMs: number, change: Partial<PrefixState> = {}): Retained {
   const offer = factsOf(provider, model, NOON).retentions[0]!
   let gaps: readonly number[] = []
-  for (let gap = 0; gap < 30; gap++) gaps = learnArrival(gaps, NOON + gap * lengthMs, NOON + (gap + 1) * lengthMs)
+  for (let gap = 0; gap < 30; gap++) gaps = gapsAfterArrival(gaps, NOON + gap * lengthMs, NOON + (gap + 1) * lengthMs)
   const state = { ...newState(NOON, '2026-11-16', learnedRetention(offer)), measuredTokens: 20_000, gaps, ...change }
   const record = {
     provider,
@@ -29,7 +29,7 @@ function seen(provider: string, model: string, lengthMs: number, change: Partial
 const told = (prefix: Retained) => retentionAdvice(prefix, NOON + 40 * HOUR_MS, 1_000)
 
 describe('a provider that keeps managed caches', () => {
-  it('is compared with one of them, held by its storage, where that is cheaper', () => {
+  it('is compared with a managed cache where its storage is cheaper', () => {
     const [one, ...others] = told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS))
     expect(others).toEqual([])
     expect(one?.cause).toBe('handle_would_save')
@@ -43,7 +43,7 @@ describe('a provider that keeps managed caches', () => {
     expect(one?.message).toContain('POST /caches')
   })
 
-  it('says nothing where storage is dearer, where its price is not known, and where nothing is cached', () => {
+  it('gets no advice where storage costs more, has no price, or nothing is cached', () => {
     expect(told(seen('gemini', 'gemini-2.5-pro', 20 * MINUTE_MS))).toEqual([])
     expect(told(seen('gemini', 'gemini-3.5-flash', 20 * MINUTE_MS))).toEqual([])
     expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS, { verdict: 'uncacheable' }))).toEqual([])
@@ -51,7 +51,7 @@ describe('a provider that keeps managed caches', () => {
   })
 })
 
-it('a marker of five minutes is told of the hour where requests come every half hour, and not where once a day', () => {
+it('a five-minute marker gets advice at one request every half hour, not at one a day', () => {
   const [one] = told(seen('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS))
   expect(one?.cause).toBe('retention_would_save')
   expect(one?.message).toMatch(
@@ -60,7 +60,7 @@ it('a marker of five minutes is told of the hour where requests come every half 
   expect(told(seen('anthropic', 'claude-opus-4-8', 24 * HOUR_MS))).toEqual([])
 })
 
-it('other plans than auto, other models and retentions that nobody can hold hear nothing', () => {
+it('other plans, unpriced models and fixed retentions get no advice', () => {
   const prefix = seen('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS)
   const always: Retained = {
     ...prefix,

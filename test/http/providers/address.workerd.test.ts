@@ -28,7 +28,7 @@ afterEach(() => call('DELETE', '/providers/anthropic', undefined, { key: ADMIN }
 const warm = (body: unknown) => post('/warm', warmOf(body, { keep_warm: { plan: 'always' } }))
 
 describe('a changed base_url', () => {
-  it('leaves nothing believed warm that was written at the former address, and says why', async () => {
+  it('makes prefixes of the former address cold, with the reason', async () => {
     const warmed = await warm(anthropicBody())
     const id = pick(warmed, 'id')
     expect(pick(warmed, 'warmth', 'state')).toBe('warm')
@@ -65,7 +65,7 @@ describe('a changed base_url', () => {
     expect(pick(answer, 'data', 1, 'matched')).toBe(false)
   })
 
-  it('that is taken back finds what is still warm at the former address, and goes on there', async () => {
+  it('that is withdrawn finds prefixes still warm at the former address, and continues there', async () => {
     const body = anthropicBody()
     const id = pick(await warm(body), 'id')
     await move(THERE)
@@ -77,7 +77,7 @@ describe('a changed base_url', () => {
     expect(pick(await warm(body), 'id')).toBe(id)
   })
 
-  it('to the same address with another end is none', async () => {
+  it('that differs by a trailing slash changes nothing', async () => {
     const body = anthropicBody()
     await move(THERE)
     const id = pick(await warm(body), 'id')

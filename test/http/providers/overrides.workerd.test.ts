@@ -43,8 +43,8 @@ afterEach(() => reset())
 const warm = (more: Record<string, unknown> = {}, body = anthropicBody()) =>
   post('/warm', warmOf(body, { credential: 'team', ...more }), who)
 
-describe('a fact that the administrator puts over the card', () => {
-  it('is shown beside the card’s own, with its version and its call, and goes when it is reset', async () => {
+describe('an override of a card', () => {
+  it('is shown beside the card’s facts, with version and request id, until it is reset', async () => {
     const given = { models: [{ models: [`${MODEL}*`], minimum_tokens: 3_000, prices: [price] }] }
     const changed = await patch(given)
     expect(overrideAnswer.parse(pick(changed, 'data', 0)).override).toEqual(given)
@@ -64,7 +64,7 @@ describe('a fact that the administrator puts over the card', () => {
     expect(Number(pick(list, 'data', 0, 'version'))).toBeGreaterThan(Number(pick(list, 'data', 1, 'version')))
   })
 
-  it('decides at the door: minimum and price', async () => {
+  it('decides on new prefixes: minimum and price', async () => {
     const body = anthropicBody(longText(20))
     const before = await warm({ dry_run: true }, body)
     await patch({ models: [{ models: [MODEL], prices: [price] }] })
@@ -76,7 +76,7 @@ describe('a fact that the administrator puts over the card', () => {
     expect(pick(await warm({}, body), 'error', 'kind')).toBe('prefix_too_short')
   })
 
-  it('moves plans that stand: a shorter retention is probed sooner, a new price is paid', async () => {
+  it('changes running plans: a shorter retention is probed sooner, a new price is paid', async () => {
     const warmed = await warm({ keep_warm: { plan: 'always' } })
     const nextAt = async () =>
       Date.parse(String(pick(await get(`/prefixes/${pick(warmed, 'id')}`, who), 'plan', 'next_probe_at')))
@@ -91,7 +91,7 @@ describe('a fact that the administrator puts over the card', () => {
     expect(await nextAt()).toBeGreaterThan(before - 1)
   })
 
-  it('is known to an account that is made later, and to an isolate that forgot it', async () => {
+  it('reaches an account that is created later, and an isolate that has forgotten it', async () => {
     await patch({ models: [{ models: [MODEL], minimum_tokens: 900_000 }] })
     useOverrides({ version: 0, providers: {} }, 0)
     who = await newAccount()
@@ -105,7 +105,7 @@ describe('a fact that the administrator puts over the card', () => {
     expect(pick(await warm(), 'error', 'kind')).toBe('prefix_too_short')
   })
 
-  it('sends calls where it says, but no credential to a host that is not its own', async () => {
+  it('directs calls, and sends no credential to a host it was not stored for', async () => {
     const hosts: string[] = []
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
       const request = new Request(input, init)
@@ -127,7 +127,7 @@ describe('a fact that the administrator puts over the card', () => {
     expect(pick(await warm(), 'error', 'kind')).toBe('provider_key_refused')
   })
 
-  it('is the administrator’s alone, of a provider that exists, and https outside of development', async () => {
+  it('needs the administrator’s key, a known provider, and https in production', async () => {
     expect((await call('PATCH', '/providers/anthropic', {}, who)).status).toBe(403)
     expect((await call('PATCH', '/providers/nobody', {}, admin)).json).toMatchObject({
       error: { kind: 'invalid_request' },

@@ -58,7 +58,7 @@ test('a dry run shows what a card with a key in a header would do', async () => 
   expect(answer.json).toMatchObject({ provider: 'xai', primitives: ['one_token', 'floor_tokens'] })
 })
 
-test('one without a credential is refused before anything is stored', async () => {
+test('a provider without a credential is refused before anything is stored', async () => {
   const answer = await post('/warm', { provider: 'groq', request: request('openai/gpt-oss-120b') })
   expect(answer.json).toMatchObject({ error: { kind: 'provider_key_refused', detail: { secret: 'GROQ_API_KEY' } } })
 })

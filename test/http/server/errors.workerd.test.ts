@@ -8,7 +8,7 @@ import { ADMIN, anthropicBody, bindings, call, get, longText, post, useLab, warm
 const world = useLab()
 
 describe('every answer', () => {
-  it('carries a request id, the caller’s own where it is nothing but an id', async () => {
+  it('carries a request id: the caller’s own if it has the form of an id', async () => {
     expect((await get('/health', { headers: { 'x-request-id': 'trace-1.2:3' } })).headers.get('x-request-id')).toBe(
       'trace-1.2:3',
     )
@@ -20,8 +20,8 @@ describe('every answer', () => {
   })
 })
 
-describe('what nobody foresaw', () => {
-  it('is an internal failure that shows and logs none of its text', async () => {
+describe('an unexpected error', () => {
+  it('becomes an internal failure, and none of its text is shown or logged', async () => {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
     const broken = {
       ...bindings,
@@ -60,7 +60,7 @@ describe('a path', () => {
     ['PUT', '/warm'],
     ['OPTIONS', '/warm'],
     ['DELETE', '/health'],
-  ])('%s %s is not found, in the one shape of an error', async (method, path) => {
+  ])('%s %s is not found, in the shape of every error', async (method, path) => {
     const answer = await call(method, path, method === 'PATCH' || method === 'POST' ? {} : undefined)
     const { error } = errorAnswer.parse(answer.json)
     expect([answer.status, error.kind, error.detail?.['field']]).toEqual([404, 'not_found', undefined])
@@ -84,7 +84,7 @@ describe('a route', () => {
   })
 })
 
-it('neither prompts nor keys reach an error, a log or a label, through crews, pools and bots that fail', async () => {
+it('no prompt and no key reaches an error, a log or a label when crews, pools and bots fail', async () => {
   const prompt = 'The blue lantern is in the third drawer.'
   const logged: string[] = []
   for (const level of ['log', 'info', 'warn', 'error', 'debug'] as const) {

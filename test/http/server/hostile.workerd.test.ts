@@ -71,7 +71,7 @@ describe('a body that cannot be read', () => {
   })
 })
 
-describe('a field of ours', () => {
+describe('a field of the envelope', () => {
   const request = { model: 'claude-opus-5', system: 'x' }
   const base = { provider: 'anthropic', request }
   const templated = { provider: 'anthropic', model: 'claude-opus-5', system: 'Serve {{ tenant }}.' }
@@ -173,7 +173,7 @@ describe('a field of ours', () => {
     await expectRefusal(await warm(body), kind, field)
   })
 
-  it('is not shown when it is no field name but somebody’s text', async () => {
+  it('is not shown when its name may be text of a prompt', async () => {
     const answer = await warm({ ...base, 'My secret prompt, pasted as a key': 1 })
     expect(answer.status).toBe(400)
     expect(answer.text).not.toContain('secret')
@@ -197,7 +197,7 @@ describe('limits', () => {
     expect((await warm(sized(8 * MiB))).status).toBe(200)
   })
 
-  it('counts a body that does not declare its length while it comes', async () => {
+  it('counts a body without a declared length while it arrives', async () => {
     const chunk = new TextEncoder().encode(' '.repeat(MiB))
     let sent = 0
     const stream = new ReadableStream<Uint8Array>({
@@ -213,7 +213,7 @@ describe('limits', () => {
     await expectRefusal(await warm(' '.repeat(30_000_000)), 'payload_too_large', '')
   })
 
-  it('refuses a body of nothing but short values before it is built', async () => {
+  it('refuses a body of very many short values before it takes memory', async () => {
     const answer = await warm(`{"provider":"anthropic","request":{"messages":[${'1,'.repeat(3_900_000)}1]}}`)
     await expectRefusal(answer, 'payload_too_large', '')
   })

@@ -4,7 +4,7 @@ import { ADMIN, anthropicBody, call, newAccount, pick, post, received, useLab, w
 const world = useLab()
 
 describe('an idempotency key', () => {
-  it('answers the same call from memory, and refuses another body', async () => {
+  it('gets the stored answer for the same call, and a conflict for another body', async () => {
     const body = warmOf()
     const headers = { 'idempotency-key': `key-${crypto.randomUUID()}` }
     const first = await post('/warm', body, { headers })
@@ -42,7 +42,7 @@ describe('an idempotency key', () => {
     expect((await first).status).toBe(200)
   })
 
-  it('remembers what will not change, and forgets what may be tried again', async () => {
+  it('keeps failures that will not change, and forgets those that may pass', async () => {
     const headers = { 'idempotency-key': `key-${crypto.randomUUID()}` }
     const body = warmOf()
     world.lab.faults.add({ kind: 'overloaded', times: 1 })
@@ -56,7 +56,7 @@ describe('an idempotency key', () => {
     expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([first.status, 'true'])
   })
 
-  it('does the work anew once what forbade it is gone', async () => {
+  it('does the work again once the reason of a refusal is gone', async () => {
     const { id, key } = await newAccount()
     const headers = { 'idempotency-key': 'while-there-is-no-money' }
     const body = warmOf()

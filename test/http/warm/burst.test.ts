@@ -3,7 +3,7 @@ import { joinBurst } from '../../../src/http/warm/burst.ts'
 
 const limits = { longestMs: 1_000, lingerMs: 50 }
 
-it('lets callers who overlap ask as of the first of them, in a chain', () => {
+it('a chain of callers that overlap asks as of the first of them', () => {
   const first = joinBurst('a', 100, limits)
   const second = joinBurst('a', 150, limits)
   first.leave(200)
@@ -11,13 +11,13 @@ it('lets callers who overlap ask as of the first of them, in a chain', () => {
   expect([first, second, third].map(({ askedAt }) => askedAt)).toEqual([100, 100, 100])
 })
 
-it('begins anew at once for somebody who asks again after an answer', () => {
+it('a caller who asks again after an answer begins a new burst', () => {
   joinBurst('b', 100, limits).leave(110)
   expect(joinBurst('b', 110, limits).askedAt).toBe(110)
   expect(joinBurst('c', 110, limits).askedAt).toBe(110)
 })
 
-it('waits a moment for the rest of a crowd, and no longer', () => {
+it('a burst of several callers stays open for its linger time', () => {
   const crowd = [joinBurst('d', 100, limits), joinBurst('d', 101, limits)]
   for (const one of crowd) one.leave(200)
   const straggler = joinBurst('d', 250, limits)
@@ -26,7 +26,7 @@ it('waits a moment for the rest of a crowd, and no longer', () => {
   expect(joinBurst('d', 311, limits).askedAt).toBe(311)
 })
 
-it('is over after its longest time, also when a caller hung up and never left', () => {
+it('a burst ends after its longest time, even if a caller never left', () => {
   joinBurst('e', 100, limits)
   expect(joinBurst('e', 1_100, limits).askedAt).toBe(100)
   expect(joinBurst('e', 1_101, limits).askedAt).toBe(1_101)

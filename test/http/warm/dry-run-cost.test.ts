@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { spend, worstNanosAt } from '../../../src/core/planning/budget.ts'
+import { sendWithinBudget, worstNanosAt } from '../../../src/core/planning/budget.ts'
 import type { KeepWarm, PlanContext } from '../../../src/core/planning/plan.ts'
 import { readNanos } from '../../../src/core/model/price.ts'
 import { learnedRetention } from '../../../src/core/cache/retention.ts'
@@ -27,13 +27,13 @@ function given(keepWarm: Partial<KeepWarm>): PlanContext {
   }
 }
 
-it('a dry run counts as many probes as the budget of a day lets through, one after the other', () => {
+it('a dry run counts the probes that the daily budget lets through', () => {
   const budgetNanosPerDay = worstNanosAt('1h', fresh, given({})) ?? 0
   const context = given({ plan: 'always', budgetNanosPerDay })
   const probe = readNanos(TOKENS, 0, facts.price!)
   let state = { ...fresh, measuredTokens: TOKENS }
   let sent = 0
-  while (spend(state, context, NOW, 'keep', '').do === 'send') {
+  while (sendWithinBudget(state, context, NOW, 'keep', '').do === 'send') {
     sent++
     state = { ...state, spentNanos: state.spentNanos + probe }
   }
@@ -44,7 +44,7 @@ it('a dry run counts as many probes as the budget of a day lets through, one aft
   )
 })
 
-it('a dry run of a known prefix goes by the tokens that were measured', () => {
+it('a dry run of a known prefix uses its measured tokens', () => {
   const measured = { ...fresh, measuredTokens: 2 * TOKENS }
   const budgetNanosPerDay = worstNanosAt('1h', measured, given({})) ?? 0
   const cost = dryRunCost(measured, given({ budgetNanosPerDay }), '1h', NOW)

@@ -41,7 +41,7 @@ describe('lint at registration', () => {
   const secret = `sk-ant-api03-${'aB3dE5fG7h'.repeat(4)}`
   const body = () => anthropicBody(`Key: ${secret}\nToday is 2026-11-21.\n${longText()}`)
 
-  it('says what it finds, where, and how to mend it; the prefix keeps it, without the secret', async () => {
+  it('reports findings with place and correction, and the prefix stores them without the secret', async () => {
     const warmed = await warm(body())
     const advice = warmed.json['advice'] as { cause: string }[]
     expect(advice.filter(({ cause }) => cause === 'secret' || cause === 'date')).toMatchObject([
@@ -67,7 +67,7 @@ describe('lint at registration', () => {
     expect(pick(kept, 'advice')).toEqual(advice)
   })
 
-  it('refuses it where that is wanted, before anything is sent, with every place named', async () => {
+  it('refuses on request before anything is sent, and names every place', async () => {
     const refused = await warm(body(), { lint: 'error' })
     expect(refused.status).toBe(400)
     expect(refused.json).toMatchObject({
@@ -78,7 +78,7 @@ describe('lint at registration', () => {
     expect(received(world.lab)).toEqual([])
   })
 
-  it('is silent where that is wanted, and refuses no hint', async () => {
+  it('is silent on request, and refuses no hint', async () => {
     expect(pick(await warm(body(), { lint: 'off' }), 'advice')).toEqual([])
     const tools = ['find', 'book'].map((name) => ({ name, input_schema: { type: 'object' } }))
     const rules = 'You answer questions about tents, stoves and sleeping mats.\n'.repeat(200)
@@ -116,13 +116,13 @@ describe('a dry run', () => {
     expect(real.json).toMatchObject({ error: { kind: 'prefix_too_short' } })
   })
 
-  it('does not guess a price that nobody knows', async () => {
+  it('gives no price that is not known', async () => {
     const body = { ...anthropicBody(), model: 'claude-of-tomorrow' }
     const answer = await warm(body, { dry_run: true, keep_warm: { plan: 'always' } })
     expect(answer.json).toMatchObject({ plan: { cost_usd_per_day: null, first_write_cost_usd: null } })
   })
 
-  it('says that the budget does not hold the worst case of the first call, and how much is enough for it', async () => {
+  it('reports a budget below the worst case of the first call, and the amount that is enough', async () => {
     const request = { ...anthropicBody(longText(1_600)), model: 'claude-opus-4-8' }
     const asked = (budget: number, dry: boolean) =>
       warm(request, {
@@ -149,7 +149,7 @@ describe('a dry run', () => {
     expect((await asked(enough, false)).status).toBe(200)
   })
 
-  it('says how a plan rests where no probe can pay, and that an unknown price is why a figure is missing', async () => {
+  it('gives the stop reason where no probe pays, and why a cost is missing', async () => {
     const request = { model: 'gpt-4o', messages: [{ role: 'system', content: longText() }] }
     const chat = await post('/warm', { provider: 'openai-chat', request, dry_run: true })
     expect(chat.json).toMatchObject({

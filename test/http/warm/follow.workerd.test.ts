@@ -7,7 +7,7 @@ import { anthropicBody, bindings, endOf, get, pick, post, received, useLab, warm
 const world = useLab()
 
 describe('one call for many', () => {
-  it('gives two hundred callers at once one write and one receipt, whatever their spacing', async () => {
+  it('serves two hundred callers at once with one write and one receipt, whatever their spacing', async () => {
     const body = anthropicBody()
     const answers = await Promise.all(
       Array.from({ length: 200 }, (_, index) =>
@@ -26,7 +26,7 @@ describe('one call for many', () => {
     expect(receipts[0]).toMatch(/^written,/)
   })
 
-  it('ends and is shared when the first caller hangs up', async () => {
+  it('is finished and shared when the first caller hangs up', async () => {
     const provider = world.hold()
     const body = warmOf()
     const hangUp = new AbortController()
@@ -44,8 +44,8 @@ describe('one call for many', () => {
   })
 })
 
-describe('whoever waits for somebody else’s call', () => {
-  it('asks again when the Registry that kept the list of them was evicted', async () => {
+describe('a caller who waits for another caller’s call', () => {
+  it('gets the receipt although the Registry was evicted meanwhile', async () => {
     const provider = world.hold()
     const body = warmOf()
     const first = post('/warm', body)

@@ -21,8 +21,8 @@ const world = useLab()
 const moved = { cause: 'breakpoint_moved', at: 'cache.strategy.explicit[0]' }
 const beyond = { strategy: { explicit: [{ item_end: 9 }] } }
 
-describe('a wish that cannot be had', () => {
-  it('is degraded in words on the dry run, the warm and the prefix', async () => {
+describe('a cache request that the provider cannot honour', () => {
+  it('is degraded with advice on the dry run, the warm and the prefix', async () => {
     const { key } = await newAccount()
     const dry = await warm(anthropicBody(), { cache: beyond, dry_run: true }, { key })
     const warmed = await warm(anthropicBody(), { cache: beyond }, { key })
@@ -33,7 +33,7 @@ describe('a wish that cannot be had', () => {
     }
   })
 
-  it('is said to whoever asks for a prefix that is known without it', async () => {
+  it('brings advice for a prefix that is registered without it', async () => {
     const body = anthropicBody()
     const first = await warm(body)
     const again = await warm(body, { cache: { retention: '24h' } })
@@ -52,7 +52,7 @@ describe('a wish that cannot be had', () => {
     expect(received(world.lab)).toEqual([])
   })
 
-  it('is no handle beside the contents that it would hold', async () => {
+  it('is refused for a handle beside the contents that it would hold', async () => {
     const neutral = { provider: 'gemini', model: 'gemini-2.5-flash', system: longText() }
     const native = { systemInstruction: { parts: [{ text: longText() }] } }
     for (const [body, cache, field] of [
@@ -116,7 +116,7 @@ describe('a required cache', () => {
     expect(received(world.lab)).toHaveLength(2)
   })
 
-  it('is not honoured where the probe that verifies finds nothing', async () => {
+  it('is not honoured where the verifying probe finds nothing', async () => {
     world.lab.faults.add({ kind: 'no_write' })
     const refused = await post('/warm', gemini())
     expect(refused.status).toBe(424)
@@ -124,14 +124,14 @@ describe('a required cache', () => {
     expect(received(world.lab)).toHaveLength(2)
   })
 
-  it('is verified once for many who ask at the same time', async () => {
+  it('is verified once for callers at the same time', async () => {
     const body = gemini()
     const answers = await Promise.all(Array.from({ length: 20 }, () => post('/warm', body)))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
     expect(received(world.lab)).toHaveLength(2)
   })
 
-  it('is required of the warm that is asked for by its id too, and its history says so', async () => {
+  it('holds for a warm by its id too, and is in its history', async () => {
     const warmed = await warm(anthropicBody(), required({ retention: '1h' }))
     const path = `/prefixes/${pick(warmed, 'id')}`
     expect(prefixAnswer.parse((await get(path)).json).required).toBe(true)
@@ -149,7 +149,7 @@ describe('a required cache', () => {
     )
   })
 
-  it('fails the job of such a warm in the background as well', async () => {
+  it('fails the job of a background warm by its id', async () => {
     const id = await warmedId(anthropicBody(), required({ retention: '1h' }))
     world.lab.faults.add({ kind: 'evict', times: 1 })
     world.lab.faults.add({ kind: 'downgrade_ttl' })
@@ -158,7 +158,7 @@ describe('a required cache', () => {
     expect(job.json).toMatchObject({ status: 'failed', failure: { kind: 'cache_not_honoured' } })
   })
 
-  it('is not what another caller is judged by, who does not require it', async () => {
+  it('does not fail another caller who does not require it', async () => {
     const body = anthropicBody()
     const id = await warmedId(body, required({ retention: '1h' }))
     world.lab.faults.add({ kind: 'evict', times: 1 })
@@ -169,7 +169,7 @@ describe('a required cache', () => {
     expect(pick(await get(`/prefixes/${id}`), 'required')).toBe(false)
   })
 
-  it('at another retention than the one that stands is refused before anything is sent', async () => {
+  it('is refused at another retention than the registered one, before anything is sent', async () => {
     const body = anthropicBody()
     await warm(body)
     const refused = await warm(body, required({ retention: '1h' }))
@@ -177,7 +177,7 @@ describe('a required cache', () => {
     expect(received(world.lab)).toHaveLength(1)
   })
 
-  it('with other breakpoints than those that stand is refused, and best effort says what stands', async () => {
+  it('is refused with other breakpoints, where best effort gets advice', async () => {
     const messages = ['a', 'b', 'c'].map((content, n) => ({ role: n === 1 ? 'assistant' : 'user', content }))
     const body = { ...anthropicBody(), messages }
     const at = (...items: number[]) => ({ strategy: { explicit: items.map((item_end) => ({ item_end })) } })
@@ -208,7 +208,7 @@ describe('a required cache', () => {
       expect(received(world.lab)).toHaveLength(2)
     })
 
-    it('fails its job where the probe that verifies finds nothing, and keeps the receipt', async () => {
+    it('fails its job where the verifying probe finds nothing, and keeps the receipt', async () => {
       world.lab.faults.add({ kind: 'no_write' })
       expect(await ended(gemini())).toMatchObject({
         status: 'failed',

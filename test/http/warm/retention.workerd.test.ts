@@ -16,8 +16,8 @@ const markersTold = (answer: Answer): string[] =>
     .map(({ message }) => message)
 const lastSent = (): string => String(received(world.lab).at(-1)?.body)
 
-describe('a prefix whose retention no caller says', () => {
-  it('is written at what the planner chooses, and everything that is shown of it says the same', async () => {
+describe('a prefix whose retention no caller names', () => {
+  it('is written at the planner’s retention, and every answer says the same', async () => {
     const body = unmarked()
     const [rendered, dry] = [await post('/render', auto(body)), await post('/warm', auto(body, { dry_run: true }))]
     const warmed = await post('/warm', auto(body))
@@ -50,7 +50,7 @@ describe('a prefix whose retention no caller says', () => {
     })
   })
 
-  it('is the same for "auto" by name, and for a body that is rendered here', async () => {
+  it('is treated alike for "auto" by name, and for a rendered body', async () => {
     const named = await post('/warm', auto(unmarked(), { cache: { retention: 'auto' } }))
     expect(pick(named, 'plan', 'retention')).toBe('1h')
     const form = { provider: 'anthropic', model: 'claude-opus-5', system: longText() }
@@ -59,7 +59,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(pick(await get(`/prefixes/${pick(neutral, 'id')}/request`), 'body')).toContain(HOUR_MARKER)
   })
 
-  it('is the model’s default where a plan sends no probes or counts them itself, and where it is asked for', async () => {
+  it('has the model’s default without probes, with counted ones, and on request', async () => {
     for (const more of [
       { keep_warm: { plan: 'off' } },
       { keep_warm: { plan: { probes: 3 } } },
@@ -73,7 +73,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(pick(always, 'plan', 'retention')).toBe('1h')
   })
 
-  it('follows what real requests write instead, and chooses no more', async () => {
+  it('follows the retention that real requests write, which ends the choice', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
     pass(2 * HOUR_MS)
@@ -91,7 +91,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(Number(pick(again, 'receipt', 'usage', 'cache_write_by_retention', '5m'))).toBeGreaterThan(1_000)
   })
 
-  it('is chosen anew before a write that finds nothing, once, and survives an eviction', async () => {
+  it('gets a new choice once before a cold write, which survives an eviction', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
     // Once a day, by a caller who writes it as the plan says.
@@ -125,7 +125,7 @@ describe('a prefix whose retention no caller says', () => {
       ({ decision, why }) => decision === 'retention' && !why.includes('chosen by the planner'),
     )
     expect(chosen).toHaveLength(1)
-    expect(chosen[0]?.why).toContain('written at 5m from now on, and no more at 1h: by its last 19 gaps')
+    expect(chosen[0]?.why).toContain('written at 5m instead of 1h from now on: by its last 19 gaps')
     // Whoever registers it again without a word takes it as it stands.
     const known = await post('/warm', auto(body))
     expect(known.json).toMatchObject({ created: false, plan: { retention: '5m' } })
@@ -133,7 +133,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(pick(await post('/warm', auto(body, { dry_run: true })), 'plan', 'retention')).toBe('5m')
   })
 
-  it('of a body that was rendered here is what its markers say, also after another choice', async () => {
+  it('keeps the markers of a rendered body in step with a new choice', async () => {
     const form = { provider: 'anthropic', model: 'claude-opus-5', system: `Größe ${longText()}` }
     const id = pick(await post('/warm', form), 'id')
     const rendered = async () =>
@@ -159,7 +159,7 @@ describe('a prefix whose retention no caller says', () => {
     expect(after.probe.body).toContain(after.body.slice(after.body.indexOf('"system"'), after.body.indexOf('}]')))
   })
 
-  it('is judged by what stands where a caller requires the cache', async () => {
+  it('is judged by the registered retention where a caller requires the cache', async () => {
     const body = unmarked()
     const first = await post('/warm', auto(body, { cache: { mode: 'required' } }))
     expect(first.json).toMatchObject({ receipt: { kind: 'written' }, plan: { retention: '1h' } })
@@ -176,8 +176,8 @@ describe('a prefix whose retention no caller says', () => {
   })
 })
 
-describe('a prefix whose retention its caller says', () => {
-  it('stays at the marker of its body, and says what another would save', async () => {
+describe('a prefix whose retention its caller names', () => {
+  it('stays at the marker of its body, with advice on what another would save', async () => {
     const warmed = await post('/warm', auto(anthropicBody()))
     expect(lastSent()).not.toContain('"ttl":"1h"')
     expect(pick(warmed, 'plan', 'retention')).toBe('5m')
@@ -192,7 +192,7 @@ describe('a prefix whose retention its caller says', () => {
     expect(causes(best)).not.toContain('retention_would_save')
   })
 
-  it('is told of where the marker of its body says another one, and how to write it', async () => {
+  it('has advice where the marker of its body differs, with the marker to write', async () => {
     const body = unmarked()
     const warmed = await post('/warm', auto(marked(body, '5m'), { cache: { retention: '1h', mode: 'required' } }))
     expect(warmed.json).toMatchObject({ plan: { retention: '1h' }, receipt: { kind: 'written' } })
@@ -206,7 +206,7 @@ describe('a prefix whose retention its caller says', () => {
     }
   })
 
-  it('is the caller’s from the moment on that they say the one in force', async () => {
+  it('belongs to the caller once they name the one in force', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
     const kept = await post('/warm', auto(marked(body, '5m')))
@@ -222,7 +222,7 @@ describe('a prefix whose retention its caller says', () => {
   })
 })
 
-it('a known prefix shows one marker, that of the retention which stands, whatever else is asked for', async () => {
+it('a known prefix shows one marker, that of its own retention', async () => {
   const body = unmarked()
   await post('/warm', auto(body, { cache: { retention: '1h' } }))
   const again = await post('/warm', auto(body, { cache: { retention: '5m' } }))
@@ -238,7 +238,7 @@ it('a known prefix shows one marker, that of the retention which stands, whateve
 })
 
 describe('a crew', () => {
-  it('that requires the cache takes what stands, where it asks for no retention', async () => {
+  it('takes the registered retention where it requires the cache and names none', async () => {
     const body = unmarked()
     const id = pick(await post('/warm', auto(body)), 'id')
     for (let day = 0; day < 20; day++) {
@@ -254,7 +254,7 @@ describe('a crew', () => {
     expect(pick(await get(`/prefixes/${id}`), 'plan', 'retention')).toBe('5m')
   })
 
-  it('is written at one retention, head and members, whatever their plans', async () => {
+  it('is written at one retention, head and agents, whatever their plans', async () => {
     const shared = longText()
     const agent = (role: string, plan: string) => ({
       provider: 'anthropic',

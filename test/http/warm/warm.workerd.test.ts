@@ -29,7 +29,7 @@ describe('a foreground warm', () => {
     expect(received(world.lab)).toHaveLength(1)
   })
 
-  it('knows the same content under other spacing, and reads what it wrote', async () => {
+  it('recognizes the same content under other spacing, and reads what it wrote', async () => {
     const body = anthropicBody()
     const first = await warm(body)
     const spaced = `{ "provider" : "anthropic",\n "keep_warm":{"plan":"off"}, "request":\n${JSON.stringify(body, null, 3)} }`
@@ -48,7 +48,7 @@ describe('a foreground warm', () => {
     expect(pick(again, 'advice', 0, 'cause')).toBe('retention_kept')
   })
 
-  it('keeps the bytes of the body: odd order, long numbers and escapes come out as they went in', async () => {
+  it('keeps the bytes of the body: member order, long numbers and escapes', async () => {
     const system = `[{"type":"text","text":${JSON.stringify(longText())},"cache_control":{"type":"ephemeral"}}]`
     const tools =
       '[{"name":"b","input_schema":{"type":"object","properties":{"2":{"maximum":1.00e3,"minimum":12345678901234567890},"1":{"description":"\\u00e9\\/"}}}}]'
@@ -153,7 +153,7 @@ describe('required caching', () => {
     expect(answer.json).toMatchObject({ error: { kind: 'cache_not_honoured' } })
   })
 
-  it('calls a prefix too short only where nothing can help it, or where caching is required', async () => {
+  it('refuses a short prefix by half its bytes, or by the estimate where caching is required', async () => {
     const short = anthropicBody('Five words stand right here.')
     expect((await warm(short)).json).toMatchObject({
       error: { kind: 'prefix_too_short', detail: { field: 'request', minimum_tokens: 512 } },
@@ -172,7 +172,7 @@ function sent(name: string): (string | null)[] {
 }
 
 describe('headers of real requests', () => {
-  it('are sent with every probe, with our credential and none of theirs', async () => {
+  it('are sent with every probe, beside the stored credential', async () => {
     const warmed = await warm(anthropicBody(), { headers: beta })
     expect(pick(warmed, 'receipt', 'kind')).toBe('written')
     const id = pick(warmed, 'id')
@@ -184,7 +184,7 @@ describe('headers of real requests', () => {
     expect(world.lab.transcript.list().every(({ status }) => status === 200)).toBe(true)
   })
 
-  it('make another prefix of the same body, and none of another spelling of the same headers', async () => {
+  it('make another prefix of the same body, whatever their spelling and order', async () => {
     const request = anthropicBody()
     const id = async (headers: object) => await warmedId(request, { dry_run: true, ...headers })
     const plain = await id({})
@@ -220,7 +220,7 @@ describe('headers of real requests', () => {
     expect(sent('anthropic-beta')).toEqual([])
   })
 
-  it('that the provider takes are listed with it', async () => {
+  it('are listed with the provider that takes them', async () => {
     const { json } = await get('/providers')
     const listed = json['data'] as { id: string; caller_headers: string[] }[]
     const of = (id: string) => listed.find((one) => one.id === id)?.caller_headers

@@ -74,7 +74,7 @@ describe.each(ids)('%s', (id) => {
     expect(carrying).toEqual([auth.header === 'authorization-bearer' ? 'authorization' : auth.header])
   })
 
-  test("the credential is sent in another header where the card names it", async () => {
+  test('the credential is sent in another header where the card names it', async () => {
     const { transport, seen } = transportTo(() => new Response('{}'))
     await transport.send(call(id, { card: { ...cardById(id)!, auth: { header: 'api-key' } } }))
     expect([...seen[0]!.headers].filter(([, value]) => value.includes('sk-test'))).toEqual([['api-key', 'sk-test']])

@@ -1,4 +1,4 @@
-import { nextTryAt } from '../../../core/prefix/alert.ts'
+import { nextRetryAt } from '../../../core/prefix/alert.ts'
 import type { OutboxRow, OutboxStore } from '../tables/outbox.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
@@ -40,7 +40,7 @@ export class Outbox {
     for (const due of this.#store.due(now)) {
       // An attempt whose outcome was never reported counts as failed.
       const row = due.leasedUntil === null ? due : { ...due, failures: due.failures + 1, leasedUntil: null }
-      if (row.failures > 0 && nextTryAt(row.failures, now, 0) === null) {
+      if (row.failures > 0 && nextRetryAt(row.failures, now, 0) === null) {
         this.#store.save({ ...row, wakeAt: null })
         continue
       }
@@ -66,7 +66,7 @@ export class Outbox {
       return true
     }
     const failures = row.failures + 1
-    const wakeAt = final ? null : nextTryAt(failures, now, spread(seq, tries))
+    const wakeAt = final ? null : nextRetryAt(failures, now, spread(seq, tries))
     this.#store.save({ ...row, failures, wakeAt, leasedUntil: null })
     this.age(now)
     return true

@@ -1,5 +1,5 @@
 import { Failure } from '../../../contract/failure.ts'
-import { MARK_PRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
+import { DISPLAY_FINGERPRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
 import { newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheScheduler } from './scheduler.ts'
@@ -142,7 +142,7 @@ function livingOf(
 }
 
 export function managedCacheId(fingerprint: string): string {
-  return `cch_0_${fingerprint.slice(0, MARK_PRINT_LENGTH)}`
+  return `cch_0_${fingerprint.slice(0, DISPLAY_FINGERPRINT_LENGTH)}`
 }
 
 /** While somebody asks for it within each lifetime: a handle that nobody wants costs no storage for longer than that. */

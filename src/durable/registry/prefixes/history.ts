@@ -1,5 +1,5 @@
 import type { HistoryRow } from '../../../core/prefix/history.ts'
-import { countedFrom, observedTraffic } from '../../../core/prefix/observed-traffic.ts'
+import { historyNeededFrom, observedTraffic } from '../../../core/prefix/observed-traffic.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { Traffic } from '../../../core/demand/traffic.ts'
 import type { RegistryStore } from '../tables/tables.ts'
@@ -11,7 +11,7 @@ export function historyOf(store: RegistryStore, k: number, now: number): History
 
 /** The observed traffic of a prefix, from its state and its history. */
 export function trafficOf(store: RegistryStore, k: number, state: PrefixState, now: number): Traffic {
-  const rows = store.history.since(k, countedFrom(state))
+  const rows = store.history.since(k, historyNeededFrom(state))
   return observedTraffic(state, withTally(rows, state, now), now)
 }
 

@@ -1,6 +1,6 @@
 import { Failure } from '../../../contract/failure.ts'
-import { applyAnnouncement, MOST_ANNOUNCEMENTS, withdrawn } from '../../../core/prefix/announcement.ts'
-import { belief, elsewhere } from '../../../core/cache/belief.ts'
+import { applyAnnouncement, MOST_ANNOUNCEMENTS, applyWithdrawal } from '../../../core/prefix/announcement.ts'
+import { belief, unreachable } from '../../../core/cache/belief.ts'
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { KeepWarm } from '../../../core/planning/plan.ts'
 import { applyFactsChanged } from '../../../core/events/facts-changed.ts'
@@ -152,7 +152,7 @@ export class Registrar {
   withdraw(id: string, at: number | null, now: number): void {
     this.#store.transaction(() =>
       this.#scheduler.tell(this.keyOf(id), now, (state) => {
-        const change = withdrawn(state, at, now)
+        const change = applyWithdrawal(state, at, now)
         if (change !== null) return change
         const what = at === null ? 'nothing is announced for this prefix' : 'nothing is announced for that instant'
         throw new Failure('not_found', what)
@@ -276,7 +276,7 @@ export class Registrar {
     if (state === null) throw new Failure('not_found', 'there is no such prefix')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
-    const believed = this.#scheduler.hasMoved(record) ? elsewhere(MOVED) : belief(state, now, expiringMs)
+    const believed = this.#scheduler.hasMoved(record) ? unreachable(MOVED) : belief(state, now, expiringMs)
     return { record, state, belief: believed, now, inFlight: this.#scheduler.inFlight(k) !== null }
   }
 

@@ -95,7 +95,7 @@ export class PlanningContext {
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
       grainMs: this.ports.grainMs,
-      pace: this.paces.of(record.provider),
+      latency: this.paces.of(record.provider),
       accountLeftNanos,
       random: spread(k, state.generation),
       ...(record.retentionOpen === true && record.required !== true ? { open: true as const } : {}),

@@ -1,4 +1,4 @@
-import { CAUTIOUS, newLatencySamples, latencyEstimateOf, sawAnswer } from '../../../core/time/latency.ts'
+import { CAUTIOUS, newLatencySamples, estimateLatency, recordAnswer } from '../../../core/time/latency.ts'
 import type { LatencySamples, LatencyEstimate } from '../../../core/time/latency.ts'
 import { observe } from '../../../core/time/histogram.ts'
 import type { Claim } from '../tables/claims.ts'
@@ -44,9 +44,9 @@ export class LatencyTracker {
     if (lease.purpose !== 'keep' || !queued) return
     const startedAt = outcome.kind === 'not_sent' ? lease.sendBy : outcome.startedAt
     if (lease.attempt === 1) observe(this.#lateness.starts, startedAt - claim.dueAt)
-    if (outcome.kind === 'answered') sawAnswer(this.#lateness, lease.provider, outcome.latencyMs)
+    if (outcome.kind === 'answered') recordAnswer(this.#lateness, lease.provider, outcome.latencyMs)
     else if (outcome.kind === 'failed' && outcome.accepted === null)
-      sawAnswer(this.#lateness, lease.provider, Math.max(outcome.latencyMs, lease.timeoutMs) * 1.5)
+      recordAnswer(this.#lateness, lease.provider, Math.max(outcome.latencyMs, lease.timeoutMs) * 1.5)
   }
 
   /** Part of a settlement's transaction: once in many, paces are computed anew and written down. */
@@ -55,7 +55,7 @@ export class LatencyTracker {
     if (this.#unsaved < SETTLEMENTS_A_SAVE) return
     this.#unsaved = 0
     for (const provider of Object.keys(this.#lateness.answers))
-      this.#paces.set(provider, latencyEstimateOf(this.#lateness, provider, this.of(provider)))
+      this.#paces.set(provider, estimateLatency(this.#lateness, provider, this.of(provider)))
     this.#store.saveSetting('paces', JSON.stringify({ lateness: this.#lateness, paces: [...this.#paces] }))
   }
 }

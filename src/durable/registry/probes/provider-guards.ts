@@ -4,10 +4,10 @@ import {
   isOpen,
   newCircuitBreaker,
   succeeded,
-  tried,
+  trialStarted,
 } from '../../../core/planning/circuit-breaker.ts'
 import type { CircuitBreaker } from '../../../core/planning/circuit-breaker.ts'
-import { holdForRateLimits, roomIn, scarce } from '../../../core/planning/rate-limit.ts'
+import { holdForRateLimits, requestsLeft, scarce } from '../../../core/planning/rate-limit.ts'
 import type { HoldBack, RateLimit } from '../../../core/planning/rate-limit.ts'
 import type { GuardView } from '../records/guard.ts'
 import type { RegistryStore } from '../tables/tables.ts'
@@ -55,12 +55,12 @@ export class ProviderGuards {
   /** Requests that a provider's limit has room for, whatever is in flight; null: it is not scarce. */
   room(provider: string, credential: string, now: number): number | null {
     const guard = this.#guards.get(keyOf(provider, credential))
-    return guard === undefined ? null : roomIn(guard.limits, now)
+    return guard === undefined ? null : requestsLeft(guard.limits, now)
   }
 
   leased({ provider, credential }: Lease, now: number): void {
     const guard = this.#guards.get(keyOf(provider, credential))
-    if (guard !== undefined) guard.breaker = tried(guard.breaker, now)
+    if (guard !== undefined) guard.breaker = trialStarted(guard.breaker, now)
   }
 
   settled(lease: Lease, outcome: Outcome, now: number): void {

@@ -1,6 +1,6 @@
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { Decision, PlanContext } from '../../../core/planning/plan.ts'
-import { chosenAnew, firstRetentionWhy } from '../../../core/planning/retention-choice.ts'
+import { rechosenRetention, firstRetentionWhy } from '../../../core/planning/retention-choice.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import type { RegistryStore } from '../tables/tables.ts'
@@ -30,7 +30,7 @@ export function decidedAt(
 ): { state: PrefixState; decision: Decision } {
   const decision = decideOn(state)
   if (decision.do !== 'send' || decision.purpose !== 'write') return { state, decision }
-  const change = chosenAnew(state, context, now)
+  const change = rechosenRetention(state, context, now)
   if (change === null) return { state, decision }
   const anew = decideOn(change.state)
   if (anew.do !== 'send') return { state, decision }

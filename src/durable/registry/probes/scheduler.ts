@@ -4,7 +4,7 @@ import type { Arrival } from '../../../core/events/arrived.ts'
 import { leadMs } from '../../../core/time/latency.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
 import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
-import { inTurn } from '../../../core/planning/retry.ts'
+import { staggeredAt } from '../../../core/planning/retry.ts'
 import { Totals } from '../ledger/day-totals.ts'
 import { drainOlders } from './superseded.ts'
 import { ProbeOutcomes } from './outcomes.ts'
@@ -155,7 +155,7 @@ export class ProbeScheduler {
 
   /** The same for one of many that the same thing happens to: what would be due at once comes in turn. */
   replanInTurn(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
-    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }), inTurn)
+    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }), staggeredAt)
   }
 
   /** The same, for a change that its history tells. */
@@ -163,7 +163,7 @@ export class ProbeScheduler {
     k: number,
     now: number,
     change: (state: PrefixState) => Transition,
-    turn: typeof inTurn = (at) => at,
+    turn: typeof staggeredAt = (at) => at,
   ): PrefixState | null {
     const state = this.#store.states.load(k)
     const record = this.#store.prefixes.record(k)

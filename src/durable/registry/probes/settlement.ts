@@ -1,7 +1,7 @@
 import { failureValue } from '../../../contract/failure.ts'
 import { budgetRefusal, worstNanos } from '../../../core/planning/budget.ts'
-import { drained } from '../../../core/planning/superseded.ts'
-import { deadline, failedUntil, heldUntil } from '../../../core/planning/retry.ts'
+import { isDrained } from '../../../core/planning/superseded.ts'
+import { deadline, backoffUntil, heldUntil } from '../../../core/planning/retry.ts'
 import type { PlanContext } from '../../../core/planning/plan.ts'
 import { slotOf } from '../../../core/time/schedule.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
@@ -177,7 +177,8 @@ export class Settlement {
     if (isStopped(state, lease) || lease.attempt >= TRIES_IN_PLACE) return null
     // What was switched off while the call was under way is not tried again.
     if (context.killed || context.gone !== undefined) return null
-    if (lease.purpose === 'keep' && (drained(state, context, now) || !planKind(record.keepWarm.plan).sends)) return null
+    if (lease.purpose === 'keep' && (isDrained(state, context, now) || !planKind(record.keepWarm.plan).sends))
+      return null
     const worst = worstNanos(state, context)
     if (budgetRefusal(state, context, now, worst) !== null) return null
     if (outcome.primitiveRefused || refusedPlace(lease, outcome)) {
@@ -192,10 +193,10 @@ export class Settlement {
     }
     const closing = deadline(state)
     if (lease.purpose !== 'keep' || closing === null) return null
-    const held = context.holdBack === undefined ? now : heldUntil(context.holdBack, closing, now, context.pace)
+    const held = context.holdBack === undefined ? now : heldUntil(context.holdBack, closing, now, context.latency)
     // Behind a breaker stand all the others too: the schedule says who goes first.
     if (held > now && context.holdBack?.code === 'breaker') return null
-    const againAt = Math.max(now, held, failedUntil(state, context, 250, LONGEST_KEEP_BACKOFF_MS))
+    const againAt = Math.max(now, held, backoffUntil(state, context, 250, LONGEST_KEEP_BACKOFF_MS))
     if (againAt - now > WAIT_IN_PLACE_MS || againAt >= closing) return null
     const sending: Sending = { do: 'send', purpose: 'keep', why: '', worstNanos: worst, deadlineAt: closing }
     return this.#leases.make(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, againAt)

@@ -1,5 +1,5 @@
 import type { HistoryRow } from '../../../core/prefix/history.ts'
-import { newsOf } from '../../../core/prefix/alert.ts'
+import { newAlert } from '../../../core/prefix/alert.ts'
 import { readState } from '../../../core/prefix/state.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import { RowCache } from '../../row-cache.ts'
@@ -101,7 +101,7 @@ export class StateStore {
 
   /** One written row, whatever is in it: history rows ride along in `tail` until there are enough for a row of their own. */
   save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
-    const stop = given.stopped === null ? null : newsOf(this.load(k), given)
+    const stop = given.stopped === null ? null : newAlert(this.load(k), given)
     const isTold = stop !== null && this.#tell(k, stop)
     const state = isTold ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
     const text = JSON.stringify(state)

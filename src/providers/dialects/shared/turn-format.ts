@@ -17,7 +17,12 @@ export function saidOf(
   return messages.flatMap((message, index) =>
     message.role === 'system'
       ? []
-      : [{ message, marked: cache !== null && (breakpoints.at.has(index) || (many && breakpoints.more.has(index))) }],
+      : [
+          {
+            message,
+            marked: cache !== null && (breakpoints.at.has(index) || (many && breakpoints.olderSummaries.has(index))),
+          },
+        ],
   )
 }
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { nextTryAt, WAITS_MS } from '../../../../src/core/prefix/alert.ts'
+import { nextRetryAt, RETRY_WAITS_MS } from '../../../../src/core/prefix/alert.ts'
 import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Outbox } from '../../../../src/durable/registry/account/outbox.ts'
 import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
@@ -178,7 +178,7 @@ describe('a message', () => {
     oneWaits()
     let at = NOON + 2 * MINUTE_MS
     const ids = new Set<string>()
-    for (let tries = 1; tries <= WAITS_MS.length + 1; tries++) {
+    for (let tries = 1; tries <= RETRY_WAITS_MS.length + 1; tries++) {
       evict()
       const tried = take(at)
       ids.add(tried.id)
@@ -186,9 +186,9 @@ describe('a message', () => {
       evict()
       fail(tried, at)
       const next = store.outbox.nextAt()
-      if (tries <= WAITS_MS.length) {
-        expect(next).toBeGreaterThanOrEqual(nextTryAt(tries, at, 0) ?? 0)
-        expect(next).toBeLessThanOrEqual(nextTryAt(tries, at, 1) ?? 0)
+      if (tries <= RETRY_WAITS_MS.length) {
+        expect(next).toBeGreaterThanOrEqual(nextRetryAt(tries, at, 0) ?? 0)
+        expect(next).toBeLessThanOrEqual(nextRetryAt(tries, at, 1) ?? 0)
       } else expect(next).toBeNull()
       at = next ?? at
     }
@@ -209,7 +209,7 @@ describe('a message', () => {
 
   it('whose tries all end unheard is given up too', () => {
     oneWaits()
-    for (let n = 0, at = NOON + HOUR_MS; n < WAITS_MS.length + 1; n++, at += HOUR_MS) take(at)
+    for (let n = 0, at = NOON + HOUR_MS; n < RETRY_WAITS_MS.length + 1; n++, at += HOUR_MS) take(at)
     expect(webhook.take(NOON + DAY_MS)).toEqual([])
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 1 })
   })

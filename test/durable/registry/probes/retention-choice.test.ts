@@ -139,7 +139,7 @@ it('is chosen once for a write that announced traffic needs, however often its m
   settle(lease!)
   expect(store.states.load(k)).toMatchObject({ verdict: 'warm', retention: { name: '5m', ttlMs: 5 * MINUTE_MS } })
   expect(rowsOf(k)).toHaveLength(1)
-  expect(rowsOf(k)[0]).toContain('written at 5m from now on, and no more at 1h')
+  expect(rowsOf(k)[0]).toContain('written at 5m instead of 1h from now on')
 })
 
 it('stays at the former one where the account’s budget allows no other, and is the better one where it does', () => {

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest'
+import { RawJson } from '../../src/contract/raw-json.ts'
+import { cardOf } from '../../src/registration/native.ts'
+
+const cardFor = (provider: string, request: unknown) =>
+  cardOf({ provider, request: new RawJson(JSON.stringify(request)) }, 'provider').id
+
+const chat = { model: 'gpt-5.6-terra', messages: [{ role: 'developer', content: 'Answer from the policy.' }] }
+const responses = { model: 'gpt-5.6-terra', instructions: 'Answer from the policy.', input: [] }
+
+it.each([
+  ['openai', chat, 'openai-chat'],
+  ['openai', responses, 'openai'],
+  ['openai-chat', chat, 'openai-chat'],
+  ['azure-openai', chat, 'azure-openai-chat'],
+  ['azure-openai', responses, 'azure-openai'],
+])('the body decides which wire format of %s is meant: %j', (provider, request, card) => {
+  expect(cardFor(provider, request)).toBe(card)
+})
+
+it('an unknown provider is refused with the list of known ones', () => {
+  expect(() => cardFor('acme', chat)).toThrow(/must be one of anthropic, /)
+})
