@@ -228,7 +228,7 @@ test.each<[string, object, string, string]>([
   const { prepare } = provider(id)
   expect(prepare(body, { strategy }).advice).toContainEqual({
     cause: 'breakpoint_not_markable',
-    message: `No marker can stand at ${path}. This breakpoint is left out.`,
+    message: `${path} can have no marker. This breakpoint is left out.`,
     at: 'cache.strategy.explicit[0]',
   })
   expect(refusal(() => prepare(body, { strategy, mode: 'required' }))).toMatchObject({

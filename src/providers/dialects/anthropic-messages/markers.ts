@@ -123,19 +123,19 @@ export function markerAdvice(found: {
   if (automatic) {
     advice.push({
       cause: 'automatic_marker',
-      message: `The top-level ${MARKER} marks the last block of each request, which in a probe would be the placeholder turn; probes leave it out and mark ${last.path}. Real requests find that entry only while it is within twenty blocks of their end; to be sure of it, ${how}.`,
+      message: `The top-level ${MARKER} marks the last block of each request. In a probe that would be the placeholder turn, so probes leave it out and mark ${last.path}. Real requests find that entry only within twenty blocks of their end. To make sure, ${how}.`,
       at: last.path,
     })
   } else if (kept < marked.length) {
     advice.push({
       cause: 'marker_behind_prefix',
-      message: `A marker stands behind the end of the prefix, where requests differ. Real requests find the prefix only while it is within twenty blocks in front of that marker; to be sure of it, ${how}.`,
+      message: `A marker is behind the end of the prefix, where requests differ. Real requests find the prefix only within twenty blocks in front of that marker. To make sure, ${how}.`,
       at: last.path,
     })
   } else {
     advice.push({
       cause: marked.length === 0 ? 'no_marker' : 'end_not_marked',
-      message: `Real requests of this shape cannot read the entry: no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
+      message: `Real requests like this one cannot read the entry: the end of the prefix has no ${MARKER}. In them, ${how}.`,
       at: last.path,
     })
   }

@@ -15,14 +15,14 @@ export const messagesTurns: TurnFormat = { request, reply, delta, endsAtResults:
 function request(conversation: Conversation): ProbeRequest {
   const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools, stream } = conversation
   const ttl = cache === null || cache.retention === '5m' ? {} : { ttl: cache.retention }
-  const mark = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
-  const head = breakpoints.head ? mark : {}
+  const marker = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
+  const headMarker = breakpoints.head ? marker : {}
   const system = systemOf(messages)
   const listed = tools.map(({ name, description, parameters }, index) => ({
     name,
     description,
     input_schema: parameters,
-    ...(system === '' && index === tools.length - 1 ? head : {}),
+    ...(system === '' && index === tools.length - 1 ? headMarker : {}),
   }))
   // Forbidding tools changes the prompt behind the system prompt, and no other call reads what it would write. Source: the same page.
   const forbidden = noTools && listed.length > 0
@@ -31,7 +31,7 @@ function request(conversation: Conversation): ProbeRequest {
     const role = message.role === 'assistant' ? 'assistant' : 'user'
     const blocks = blocksOf(message)
     const last = blocks.at(-1)
-    if (marked && !forbidden && last !== undefined) blocks[blocks.length - 1] = { ...last, ...mark }
+    if (marked && !forbidden && last !== undefined) blocks[blocks.length - 1] = { ...last, ...marker }
     const before = said.at(-1)
     // The results of one round are in one message.
     if (message.role === 'tool' && before?.role === 'user') before.content.push(...blocks)
@@ -44,7 +44,7 @@ function request(conversation: Conversation): ProbeRequest {
     ...(stream ? { stream } : {}),
     ...(listed.length === 0 ? {} : { tools: listed }),
     ...(forbidden ? { tool_choice: { type: 'none' } } : {}),
-    ...(system === '' ? {} : { system: [{ type: 'text', text: system, ...head }] }),
+    ...(system === '' ? {} : { system: [{ type: 'text', text: system, ...headMarker }] }),
     messages: said,
   }
   return { path: '/v1/messages', body: JSON.stringify(body), outputTokens: maxOutputTokens }

@@ -173,7 +173,7 @@ function storedEdits(root: JsonObject, cut: Cut): Edit[] {
 function endAdvice({ path }: End, retention: string): Advice {
   return {
     cause: 'end_not_marked',
-    message: `Real requests of this shape do not read the entry for sure: no ${POINT} stands behind ${path}. In them, put ${pointText(retention)} there.`,
+    message: `Real requests like this one may miss the entry: no ${POINT} follows ${path}. In them, add ${pointText(retention)} there.`,
     at: path,
   }
 }

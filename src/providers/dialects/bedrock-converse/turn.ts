@@ -22,7 +22,7 @@ function request(conversation: Conversation): ProbeRequest {
   const pointed = cache !== null && (cache.retention === '5m' || cache.retention === '1h')
   const ttl = cache?.retention === '1h' ? { ttl: '1h' } : {}
   const point: Block[] = pointed ? [{ cachePoint: { type: 'default', ...ttl } }] : []
-  const head = breakpoints.head ? point : []
+  const headPoint = breakpoints.head ? point : []
   const system = systemOf(messages)
   const listed: Block[] = tools.map(({ name, description, parameters }) => ({
     toolSpec: { name, description, inputSchema: { json: parameters } },
@@ -39,8 +39,8 @@ function request(conversation: Conversation): ProbeRequest {
   const texts = [...(volatileText === null ? [] : [volatileText]), ...(tools.length > 0 && noTools ? [NO_TOOLS] : [])]
   for (const text of texts) said.at(-1)?.content.push({ text })
   const body = {
-    ...(listed.length === 0 ? {} : { toolConfig: { tools: [...listed, ...(system === '' ? head : [])] } }),
-    ...(system === '' ? {} : { system: [{ text: system }, ...head] }),
+    ...(listed.length === 0 ? {} : { toolConfig: { tools: [...listed, ...(system === '' ? headPoint : [])] } }),
+    ...(system === '' ? {} : { system: [{ text: system }, ...headPoint] }),
     messages: said,
     inferenceConfig: { maxTokens: maxOutputTokens },
   }

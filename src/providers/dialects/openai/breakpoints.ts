@@ -88,20 +88,20 @@ export function endAdvice(
   } else if (!marked && mode === 'explicit') {
     advice.push({
       cause: 'explicit_mode_without_breakpoint',
-      message: `Real requests of this shape do not use the cache: their mode is explicit and no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
+      message: `Real requests like this one do not use the cache: their mode is explicit, and the end of the prefix has no ${MARKER}. In them, ${how}.`,
       at: last.path,
     })
   } else if (!marked && !isDeveloper(last.turn)) {
     advice.push({
       cause: 'end_not_marked',
-      message: `Real requests look for ends of messages and for breakpoints; to be sure that they find this prefix, ${how}.`,
+      message: `Real requests look up ends of messages and breakpoints. To make sure that they find this prefix, ${how}.`,
       at: last.path,
     })
   }
   if (member(body.root, shape.turns.list)?.type === 'string') {
     advice.push({
       cause: 'plain_string_input',
-      message: `${shape.turns.list} is a plain string, which is taken for the user's own turn; only what stands in front of it is kept warm.`,
+      message: `${shape.turns.list} is a plain string, which is read as the user's turn. Only the prompt in front of it is kept warm.`,
       at: shape.turns.list,
     })
   }
@@ -115,7 +115,7 @@ function markerAdvice(last: LastElement, { wire }: OpenaiShape): Advice[] {
   return [
     {
       cause: 'end_not_marked',
-      message: `No ${names.join(' or ')} stands at ${last.path}. Probes send the body as it is: if whoever serves this model caches only where a marker stands, put one there, in real requests too.`,
+      message: `${last.path} has no ${names.join(' or ')}. Probes send the body as it is. If the server of this model caches only at markers, add one there, and in real requests.`,
       at: last.path,
     },
   ]

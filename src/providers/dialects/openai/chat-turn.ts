@@ -20,7 +20,7 @@ export function chatTurns(wire: Wire): TurnFormat {
 }
 
 /** The marker for a part; null: none is set, and contents are plain strings. */
-function markOf({ cache, model }: Conversation, wire: Wire): Record<string, unknown> | null {
+function markerOf({ cache, model }: Conversation, wire: Wire): Record<string, unknown> | null {
   if (cache === null) return null
   if (wire.controls === 'all') return hasBreakpoints(cache.retention) ? { [MARKER]: { mode: 'explicit' } } : null
   // The provider passes it on to an upstream that caches nothing without a marker.
@@ -31,9 +31,9 @@ function markOf({ cache, model }: Conversation, wire: Wire): Record<string, unkn
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools, stream } = conversation
-  const mark = markOf(conversation, wire)
+  const marker = markerOf(conversation, wire)
   const written = (text: string, marked: boolean): unknown =>
-    mark === null ? text : [{ type: 'text', text, ...(marked ? mark : {}) }]
+    marker === null ? text : [{ type: 'text', text, ...(marked ? marker : {}) }]
   const system = systemOf(messages)
   const said = saidOf(conversation, wire.controls === 'all').map(({ message, marked }) =>
     messageOf(message, (text) => written(text, marked)),

@@ -13,7 +13,7 @@ import { count, fields, inclusive, NO_USAGE } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
-import { markEnd, markingOf } from './mark.ts'
+import { markEnd, markerKindOf } from './mark.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
 import type { Usage } from '../../../core/model/usage.ts'
@@ -93,12 +93,12 @@ function probe(
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
   const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
-  const marking = markingOf(root, prefix.model, options.retention, wire)
-  const edits = marking === null ? [] : markEnd(body, lastElement(root, shape), marking, options.retention, shape)
+  const markerKind = markerKindOf(root, prefix.model, options.retention, wire)
+  const edits = markerKind === null ? [] : markEnd(body, lastElement(root, shape), markerKind, options.retention, shape)
 
   const cap = Math.max(floor, options.outputTokens ?? floor)
   const changes = commonChanges(body, prefix.model, options.retention, false, wire)
-  if (marking?.isControl === true) changes[CONTROL] = null // at the top it would mark the placeholder turn
+  if (markerKind?.isControl === true) changes[CONTROL] = null // at the top it would mark the placeholder turn
   // The cap keeps the name that the body uses: servers know one or the other.
   const own = CAPS.find((name) => member(root, name) !== undefined)
   changes[own ?? wire.cap] = String(cap)

@@ -19,7 +19,7 @@ import type { CacheRequest, NativeRequest } from '../../dialect.ts'
  * A kind of marker in requests of OpenAI's formats. OpenAI's own models have breakpoints. A router that passes requests on to Anthropic's
  * models takes their markers, also on tools, which are rendered first.
  */
-export interface Marking {
+export interface MarkerKind {
   name: string
   /** The most markers in a request. */
   most: number
@@ -36,7 +36,7 @@ export function isMarkedModel({ markedModels }: Pick<Wire, 'markedModels'>, mode
 }
 
 /** The marker that probes set, by model and retention. Null: probes set none, and the body's own markers stay as they are. */
-export function markingOf(root: JsonObject, model: string, retention: string, wire: Wire): Marking | null {
+export function markerKindOf(root: JsonObject, model: string, retention: string, wire: Wire): MarkerKind | null {
   if (isMarkedModel(wire, model)) return { name: CONTROL, most: 4, text: markerText, isControl: true }
   if (wire.controls !== 'all' || !hasBreakpoints(retention)) return null
   // Four writes a request, of which the implicit mode uses one. Source: developers.openai.com prompt caching guide,
@@ -46,36 +46,42 @@ export function markingOf(root: JsonObject, model: string, retention: string, wi
 }
 
 /** Why the element can have no marker; null: it can. */
-function whyNot({ node, path, turn }: LastElement, marking: Marking, shape: OpenaiShape): string | null {
-  if (marking.isControl) {
+function whyNot({ node, path, turn }: LastElement, markerKind: MarkerKind, shape: OpenaiShape): string | null {
+  if (markerKind.isControl) {
     // Only text and tools take one. Source: openrouter.ai prompt caching guide, checked 2026-11-21.
     const text = node.type === 'string' ? node.value : stringMember(node, 'text')
     if (turn === null ? path.startsWith('tools[') : text !== undefined && text !== '') return null
-    return `The prefix ends in ${path}, which can carry no ${marking.name}; end it at a tool or at a part that is text.`
+    return `The prefix ends in ${path}, which can carry no ${markerKind.name}; end it at a tool or at a part that is text.`
   }
   const list = shape.turns.list
   if (turn === null) {
-    return `The prefix ends in ${path}, which can carry no ${marking.name}; move the text into a developer message at the start of ${list}.`
+    return `The prefix ends in ${path}, which can carry no ${markerKind.name}; move the text into a developer message at the start of ${list}.`
   }
   if (shape.markable(turn)) return null
-  return `The prefix ends in ${path}, which can carry no ${marking.name}; end it at a developer or user message.`
+  return `The prefix ends in ${path}, which can carry no ${markerKind.name}; end it at a developer or user message.`
 }
 
-export function canMark(element: LastElement, marking: Marking, shape: OpenaiShape): boolean {
-  return whyNot(element, marking, shape) === null
+export function canMark(element: LastElement, markerKind: MarkerKind, shape: OpenaiShape): boolean {
+  return whyNot(element, markerKind, shape) === null
 }
 
-function setMarker(body: Body, { node }: LastElement, marking: Marking, retention: string, shape: OpenaiShape): Edit[] {
-  const text = marking.text(retention)
-  if (node.type === 'object') return objectEdits(node, { [marking.name]: text })
-  return [replaceNode(node, textBlock(body.text.slice(node.start, node.end), shape, { name: marking.name, text }))]
+function setMarker(
+  body: Body,
+  { node }: LastElement,
+  markerKind: MarkerKind,
+  retention: string,
+  shape: OpenaiShape,
+): Edit[] {
+  const text = markerKind.text(retention)
+  if (node.type === 'object') return objectEdits(node, { [markerKind.name]: text })
+  return [replaceNode(node, textBlock(body.text.slice(node.start, node.end), shape, { name: markerKind.name, text }))]
 }
 
 /** Marks the requested breakpoints in front of the end of a stored body. Those that the body marks itself stay as they are. */
 export function earlierMarkers(
   body: Body,
   earlier: readonly EarlierBreakpoint[],
-  marking: Marking | null,
+  markerKind: MarkerKind | null,
   shape: OpenaiShape,
   cache: CacheRequest | undefined,
 ): { edits: Edit[]; advice: Advice[] } {
@@ -84,9 +90,9 @@ export function earlierMarkers(
   for (const point of earlier) {
     const element = elementAt(body.root, point.cut, shape.turns)
     if (element !== null && isMarked(element.node, shape)) continue
-    if (element === null || marking === null || !canMark(element, marking, shape)) {
+    if (element === null || markerKind === null || !canMark(element, markerKind, shape)) {
       advice.push(...unmarkable(cache, point, element?.path ?? point.at))
-    } else edits.push(...setMarker(body, element, marking, '5m', shape))
+    } else edits.push(...setMarker(body, element, markerKind, '5m', shape))
   }
   return { edits, advice }
 }
@@ -108,19 +114,19 @@ export function markedElements(root: JsonObject, shape: OpenaiShape): JsonObject
 export function markEnd(
   body: Body,
   last: LastElement,
-  marking: Marking,
+  markerKind: MarkerKind,
   retention: string,
   shape: OpenaiShape,
 ): Edit[] {
-  if (marking.isControl) return markEndAndAlign(body, last, marking, retention, shape)
-  const marker = member(last.node, marking.name)
+  if (markerKind.isControl) return markEndAndAlign(body, last, markerKind, retention, shape)
+  const marker = member(last.node, markerKind.name)
   if (marker?.type === 'object') {
     const present = stringMember(marker, 'ttl')
     return present === undefined || present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
   }
-  const why = whyNot(last, marking, shape)
+  const why = whyNot(last, markerKind, shape)
   if (why !== null) throw new Failure('unsupported', why, { field: `request.${last.path}` })
-  return setMarker(body, last, marking, retention, shape)
+  return setMarker(body, last, markerKind, retention, shape)
 }
 
 /** All markers of a probe have one lifetime: the provider refuses a longer one behind a shorter one. The first ones are removed where
@@ -128,17 +134,17 @@ export function markEnd(
 function markEndAndAlign(
   body: Body,
   last: LastElement,
-  marking: Marking,
+  markerKind: MarkerKind,
   retention: string,
   shape: OpenaiShape,
 ): Edit[] {
   const marked = markedElements(body.root, shape)
   const isEndMarked = isMarked(last.node, shape)
-  const marks = !isEndMarked && canMark(last, marking, shape)
-  const over = markersOver(marked.length, !marks, marking.most)
-  const edits = marks ? setMarker(body, last, marking, retention, shape) : []
+  const setsMarker = !isEndMarked && canMark(last, markerKind, shape)
+  const over = markersOver(marked.length, !setsMarker, markerKind.most)
+  const edits = setsMarker ? setMarker(body, last, markerKind, retention, shape) : []
   for (const [index, owner] of marked.entries()) {
-    const marker = member(owner, marking.name)
+    const marker = member(owner, markerKind.name)
     if (index < over) {
       const names = shape.wire.markers.filter((name) => member(owner, name) !== undefined)
       edits.push(...objectEdits(owner, Object.fromEntries(names.map((name) => [name, null]))))
@@ -174,14 +180,19 @@ export function droppedMarkerAdvice(
 /**
  * Advice about the end of the prefix, for models that need markers: whether real requests read the entry, and the change that makes them.
  */
-export function controlAdvice(last: LastElement, marking: Marking, retention: string, shape: OpenaiShape): Advice[] {
+export function controlAdvice(
+  last: LastElement,
+  markerKind: MarkerKind,
+  retention: string,
+  shape: OpenaiShape,
+): Advice[] {
   const { node, path } = last
   if (isMarked(node, shape)) return []
-  const why = whyNot(last, marking, shape)
+  const why = whyNot(last, markerKind, shape)
   if (why !== null) return [{ cause: 'end_not_marked', message: why, at: path }]
-  const marker = `"${marking.name}":${marking.text(retention)}`
+  const marker = `"${markerKind.name}":${markerKind.text(retention)}`
   const how =
     node.type === 'string' ? `write ${path} as [{"type":"text","text":"…",${marker}}]` : `add ${marker} to ${path}`
-  const message = `Real requests of this shape cannot read the entry: no ${marking.name} stands at the end of the prefix. In them, ${how}.`
+  const message = `Real requests like this one cannot read the entry: the end of the prefix has no ${markerKind.name}. In them, ${how}.`
   return [{ cause: 'end_not_marked', message, at: path }]
 }

@@ -37,10 +37,10 @@ import {
   isMarked,
   isMarkedModel,
   markedRetentions,
-  markingOf,
+  markerKindOf,
   toolMarkers,
 } from './mark.ts'
-import type { Marking } from './mark.ts'
+import type { MarkerKind } from './mark.ts'
 import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import type { NativeRequest, PreparedPrefix } from '../../dialect.ts'
@@ -63,9 +63,9 @@ export const NOT_COMPARED = [
 ] as const
 
 /** Members that are not compared at this provider. */
-function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarks: boolean): ReadonlySet<string> {
+function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarkers: boolean): ReadonlySet<string> {
   const names = new Set([...notCompared, turns.list])
-  if (needsMarks) names.add(CONTROL) // at the top it marks the last block of each request, and is no prompt
+  if (needsMarkers) names.add(CONTROL) // at the top it marks the last block of each request, and is no prompt
   if (wire.keyMember !== null) names.add(wire.keyMember) // has its own place in the stream
   if (wire.controls !== 'none') names.add(OPTIONS)
   if (wire.controls === 'all') names.add('prompt_cache_retention')
@@ -85,29 +85,29 @@ export function prepareOpenai(
   const { wire } = shape
   const tools = objectList(body.root, 'tools').length
   const turns = member(body.root, list)?.type === 'string' ? [] : objectList(body.root, list)
-  const needsMarks = isMarkedModel(wire, model)
-  const chosen = chooseCut(request, { turns, shape: shape.turns, tools, atTools: needsMarks })
+  const needsMarkers = isMarkedModel(wire, model)
+  const chosen = chooseCut(request, { turns, shape: shape.turns, tools, atTools: needsMarkers })
   const cut = chosen.cut ?? automaticCut(turns, shape)
 
   const key = cacheKey(body, request, wire)
   const bare = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
-  const marked = needsMarks ? markedRetentions(bare.root, shape) : []
-  const own = needsMarks
+  const marked = needsMarkers ? markedRetentions(bare.root, shape) : []
+  const own = needsMarkers
     ? (marked.at(-1) ?? markedRetentions(body.root, shape).at(-1) ?? topRetention(body.root))
     : ownRetention(body.root, bare.root, shape)
   const retention = chooseRetention(request.cache, own, facts(model), wire.retentions)
-  const marking = markingOf(bare.root, model, retention.name, wire)
+  const markerKind = markerKindOf(bare.root, model, retention.name, wire)
   const end = lastElement(bare.root, shape)
-  const points = chooseBreakpoints(request.cache, chosen, breakpointsTaken(end, marking, shape))
-  const earlier = earlierMarkers(bare, points.earlier, marking, shape, request.cache)
+  const points = chooseBreakpoints(request.cache, chosen, breakpointsTaken(end, markerKind, shape))
+  const earlier = earlierMarkers(bare, points.earlier, markerKind, shape, request.cache)
   const stored = earlier.edits.length === 0 ? bare : readBody(edit(bare.text, earlier.edits))
   const last = lastElement(stored.root, shape)
   checkEnd(last)
 
-  const mayBeBlocks = wire.controls === 'all' || needsMarks
+  const mayBeBlocks = wire.controls === 'all' || needsMarkers
   const strings = mayBeBlocks ? textStrings(stored.root, shape) : []
   const rules = {
-    drop: new Set([...breakpointMembers(stored.root, shape), ...(needsMarks ? toolMarkers(stored.root) : [])]),
+    drop: new Set([...breakpointMembers(stored.root, shape), ...(needsMarkers ? toolMarkers(stored.root) : [])]),
     replace: new Map(strings.map((node) => [node, textBlock(JSON.stringify(node.value), shape)])),
   }
   const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
@@ -117,20 +117,20 @@ export function prepareOpenai(
     ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
     ...(key === null ? [] : [['cache_key', JSON.stringify(key)] as [string, string]]),
   ]
-  const compared = otherMembers(stored, uncompared(shape, needsMarks))
+  const compared = otherMembers(stored, uncompared(shape, needsMarkers))
   return {
     model,
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
     // Elsewhere a body needs no marker: without one it uses the model's default.
-    ...(needsMarks ? openRetention(request, own === null ? 0 : 1) : {}),
+    ...(needsMarkers ? openRetention(request, own === null ? 0 : 1) : {}),
     canonical: joinStreams([...prompt, ...controls, ...compared]),
     cacheKey: key,
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
-      ...(needsMarks
+      ...(needsMarkers
         ? markerSaysOtherwise(request.cache, own, retention.name, `"${CONTROL}":${markerText(retention.name)}`)
         : []),
       ...mixedRetentions(request.cache, marked, retention.name),
@@ -138,8 +138,11 @@ export function prepareOpenai(
       ...chosen.advice,
       ...points.advice,
       ...earlier.advice,
-      ...(marking?.isControl === true
-        ? [...droppedMarkerAdvice(request, stored, last, shape), ...controlAdvice(last, marking, retention.name, shape)]
+      ...(markerKind?.isControl === true
+        ? [
+            ...droppedMarkerAdvice(request, stored, last, shape),
+            ...controlAdvice(last, markerKind, retention.name, shape),
+          ]
         : endAdvice(body, last, retention.name, mode, shape)),
       ...wire.advice,
     ],
@@ -150,8 +153,8 @@ export function prepareOpenai(
 const MAX_PASSED_ON = 4
 
 /** The most breakpoints in a probe. Where they are only passed on, the one at the end must exist already. */
-function breakpointsTaken(end: LastElement, marking: Marking | null, shape: OpenaiShape): number {
-  if (marking !== null) return canMark(end, marking, shape) ? marking.most : 0
+function breakpointsTaken(end: LastElement, markerKind: MarkerKind | null, shape: OpenaiShape): number {
+  if (markerKind !== null) return canMark(end, markerKind, shape) ? markerKind.most : 0
   return shape.wire.controls !== 'all' && isMarked(end.node, shape) ? MAX_PASSED_ON : 0
 }
 

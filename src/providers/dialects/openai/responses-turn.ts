@@ -18,10 +18,10 @@ export function responsesTurns(wire: Wire): TurnFormat {
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
   const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools, stream } = conversation
   const points = cache !== null && wire.controls === 'all' && hasBreakpoints(cache.retention)
-  const mark = points ? { [MARKER]: { mode: 'explicit' } } : {}
+  const marker = points ? { [MARKER]: { mode: 'explicit' } } : {}
   const system = systemOf(messages)
   const input = saidOf(conversation, wire.controls === 'all').flatMap(({ message, marked }) =>
-    itemsOf(message, marked ? mark : {}),
+    itemsOf(message, marked ? marker : {}),
   )
   const volatilePart = { type: 'input_text', text: volatileText }
   const last = input.at(-1)
@@ -29,7 +29,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
     if (last['role'] === 'user' && Array.isArray(last['content'])) last['content'].push(volatilePart)
     else input.push({ role: 'user', content: [volatilePart] })
   }
-  const content = [{ type: 'input_text', text: system, ...(breakpoints.head ? mark : {}) }]
+  const content = [{ type: 'input_text', text: system, ...(breakpoints.head ? marker : {}) }]
   const body = {
     model,
     // Explicit mode: text behind the last breakpoint is never read again, and must not be paid as a write.
@@ -61,10 +61,11 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
   return { path: '/responses', body: JSON.stringify(body), outputTokens: maxOutputTokens, ...headers }
 }
 
-function itemsOf(message: Said, mark: object): Record<string, unknown>[] {
-  if (message.role === 'user') return [{ role: 'user', content: [{ type: 'input_text', text: message.text, ...mark }] }]
+function itemsOf(message: Said, marker: object): Record<string, unknown>[] {
+  if (message.role === 'user')
+    return [{ role: 'user', content: [{ type: 'input_text', text: message.text, ...marker }] }]
   if (message.role === 'tool') {
-    const output = [{ type: 'input_text', text: message.text, ...mark }]
+    const output = [{ type: 'input_text', text: message.text, ...marker }]
     return [{ type: 'function_call_output', call_id: message.callId, output }]
   }
   const native = nativeList(message.native, KIND)

@@ -12,7 +12,7 @@ import { cacheMarkers, RESPONSES_SECTIONS, responsesLint } from './layout.ts'
 import { responsesTurns } from './responses-turn.ts'
 import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
-import { markEnd, markingOf } from './mark.ts'
+import { markEnd, markerKindOf } from './mark.ts'
 import { isDeveloper, MARKER } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
@@ -115,8 +115,8 @@ function probe(
   if (!prewarm && options.primitive !== 'floor_tokens' && options.primitive !== 'one_token') {
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
-  const marking = prewarm && !isExplicitMode(root) ? null : markingOf(root, prefix.model, options.retention, wire)
-  const edits = marking === null ? [] : markEnd(body, last, marking, options.retention, shape)
+  const markerKind = prewarm && !isExplicitMode(root) ? null : markerKindOf(root, prefix.model, options.retention, wire)
+  const edits = markerKind === null ? [] : markEnd(body, last, markerKind, options.retention, shape)
 
   const cap = prewarm ? 0 : Math.max(FLOOR_TOKENS, options.outputTokens ?? FLOOR_TOKENS)
   const changes = commonChanges(body, prefix.model, options.retention, prewarm, wire)

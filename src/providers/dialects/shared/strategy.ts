@@ -175,7 +175,7 @@ export function unmarkable(cache: CacheRequest | undefined, { at }: EarlierBreak
   return degraded(cache, {
     cause: 'breakpoint_not_markable',
     at,
-    why: `No marker can stand at ${path}.`,
+    why: `${path} can have no marker.`,
     instead: 'This breakpoint is left out.',
   })
 }
