@@ -32,13 +32,13 @@ describe('the common prefix of a crew', () => {
     expect(head['tools']).toEqual(claude('x').tools)
     expect(head['system']).toEqual([text(RULES)])
     expect(head['messages']).toEqual([])
-    expect(group).toMatchObject({ members: [0, 1], head: { prefix: { breakpoint: { path: 'system[0]' } } } })
+    expect(group).toMatchObject({ members: [0, 1], common: { prefix: { breakpoint: { path: 'system[0]' } } } })
   })
 
   it('does not exist where only a part of a block is equal', () => {
     const one = (role: string) => claude('', { system: `${RULES} You are the ${role}.` })
     const [group] = groupCrew(agentsOf('anthropic', [one('writer'), one('editor')]))
-    expect(group).toMatchObject({ members: [0, 1], head: null, why: expect.stringContaining('at least 512 tokens') })
+    expect(group).toMatchObject({ members: [0, 1], common: null, why: expect.stringContaining('at least 512 tokens') })
   })
 
   it('does not exist where the tools differ, because they come first', () => {
@@ -184,7 +184,7 @@ describe('the common prefix of a crew', () => {
       return { card, prefix, scope: 'default:1', facts: facts(prefix.model) }
     })
     const [group] = groupCrew(agents)
-    expect(group).toMatchObject({ members: [0, 1], head: { prefix: { breakpoint: { path: 'system[0]' } } } })
+    expect(group).toMatchObject({ members: [0, 1], common: { prefix: { breakpoint: { path: 'system[0]' } } } })
     const marked = withCommonPrefixMarked(agents[1]!, group!.common!.place)
     expect(JSON.parse(marked.text)).toMatchObject({
       system: [{ text: RULES }, point, { text: 'You are the editor.' }, point],
