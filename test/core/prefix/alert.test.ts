@@ -6,8 +6,8 @@ import type { AlertedStop } from '../../../src/core/prefix/parts.ts'
 import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-function stoppedFor(reason: StopReason, at = NOON, told?: AlertedStop): PrefixState {
-  return warmState(NOON - HOUR_MS, { stopped: { reason, at, why: 'because' }, ...(told === undefined ? {} : { told }) })
+function stoppedFor(reason: StopReason, at = NOON, alerted?: AlertedStop): PrefixState {
+  return warmState(NOON - HOUR_MS, { stopped: { reason, at, why: 'because' }, ...(alerted && { told: alerted }) })
 }
 
 describe('the alert', () => {
@@ -50,12 +50,12 @@ describe('the alert', () => {
   })
 
   it('comes once in 24 hours when a plan stops again and again for one reason', () => {
-    const told = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
-    const at = (time: number) => newAlert(warmState(NOON - HOUR_MS), stoppedFor('budget_exhausted', time, told))
+    const alerted = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
+    const at = (time: number) => newAlert(warmState(NOON - HOUR_MS), stoppedFor('budget_exhausted', time, alerted))
     expect(at(NOON)).toBeNull()
     expect(at(NOON + 23 * HOUR_MS)).toBeNull()
     expect(at(NOON + 24 * HOUR_MS)).not.toBeNull()
-    expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor('quota_spent', NOON, told))?.reason).toBe('quota_spent')
+    expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor('quota_spent', NOON, alerted))?.reason).toBe('quota_spent')
   })
 
   it('does not come when a fixed retention ends', () => {
@@ -66,8 +66,8 @@ describe('the alert', () => {
   })
 
   it('leaves the stop in the list when it does not come a second time', () => {
-    const told = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
-    expect(needsSomebody(stoppedFor('budget_exhausted', NOON, told))).toBe(true)
+    const alerted = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
+    expect(needsSomebody(stoppedFor('budget_exhausted', NOON, alerted))).toBe(true)
     expect(needsSomebody(stoppedFor('idle_timeout'))).toBe(false)
     expect(needsSomebody(warmState(NOON))).toBe(false)
   })

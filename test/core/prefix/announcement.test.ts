@@ -30,18 +30,18 @@ describe('announced traffic', () => {
       [context({ keepWarm: planned('off') }), newState(NOON, '2026-11-16', warmState(NOON).retention)],
     ]
     for (const [given, state] of plans) {
-      const told = announcedAt(at, state)
-      const waits = decide(told, given, NOON)
+      const announced = announcedAt(at, state)
+      const waits = decide(announced, given, NOON)
       expect(waits).toMatchObject({ do: 'wait', code: 'announced', untilAt: at - 90_000 })
       expect(waits.why).toContain('20 requests')
-      expect(decide(told, given, at - 90_000)).toMatchObject({ do: 'send', purpose: 'write' })
-      expect(decide(told, given, at)).toMatchObject({ do: 'stop' })
+      expect(decide(announced, given, at - 90_000)).toMatchObject({ do: 'send', purpose: 'write' })
+      expect(decide(announced, given, at)).toMatchObject({ do: 'stop' })
     }
   })
 
   it('shows why the plan itself stopped, beside the time of the write', () => {
-    const told = announcedAt(at, warmState(NOON, { probesSinceArrival: 11 }))
-    const { state, rows } = reschedule(told, auto, NOON)
+    const announced = announcedAt(at, warmState(NOON, { probesSinceArrival: 11 }))
+    const { state, rows } = reschedule(announced, auto, NOON)
     expect(state).toMatchObject({ nextAt: at - 90_000, stopped: { reason: 'break_even' } })
     expect(rows).toMatchObject([{ decision: 'stop:break_even' }, { decision: 'wait:announced' }])
     expect(reschedule(state, auto, NOON + MINUTE_MS).rows).toEqual([])
@@ -63,12 +63,12 @@ describe('announced traffic', () => {
   })
 
   it('needs one probe close to its instant, and none that would be too late', () => {
-    const told = announcedAt(NOON + 5 * MINUTE_MS, warmState(NOON, stop('break_even')))
-    expect(decide(told, auto, NOON + 3 * MINUTE_MS)).toMatchObject({
+    const announced = announcedAt(NOON + 5 * MINUTE_MS, warmState(NOON, stop('break_even')))
+    expect(decide(announced, auto, NOON + 3 * MINUTE_MS)).toMatchObject({
       do: 'wait',
       untilAt: NOON + 5 * MINUTE_MS - 90_000,
     })
-    expect(decide(told, auto, NOON + 5 * MINUTE_MS - 90_000)).toMatchObject({ do: 'send', purpose: 'keep' })
+    expect(decide(announced, auto, NOON + 5 * MINUTE_MS - 90_000)).toMatchObject({ do: 'send', purpose: 'keep' })
     const late = announcedAt(NOON + 6 * MINUTE_MS, warmState(NOON, stop('break_even')))
     expect(decide(late, auto, NOON + 5 * MINUTE_MS - 1_000)).toMatchObject({
       do: 'wait',
@@ -86,15 +86,17 @@ describe('announced traffic', () => {
     ['a price that nobody knows', { facts: { ...facts, price: null } }, {}],
   ])('cannot override %s', (_, given, change) => {
     for (const plan of ['auto', 'off'] as const) {
-      const told = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...change }))
-      expect(decide(told, context({ keepWarm: planned(plan), ...given }), at - 90_000)).toMatchObject({ do: 'stop' })
+      const announced = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...change }))
+      expect(decide(announced, context({ keepWarm: planned(plan), ...given }), at - 90_000)).toMatchObject({
+        do: 'stop',
+      })
     }
   })
 
   it('cannot override a budget, and uses that of its own day', () => {
     const poor = context({ keepWarm: planned('auto', { budgetNanosPerDay: 30_000_000 }) })
-    const told = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') }))
-    expect(decide(told, poor, at - 90_000)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
+    const announced = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') }))
+    expect(decide(announced, poor, at - 90_000)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
     const tomorrow = NOON + 24 * HOUR_MS
     const spent = warmState(NOON - HOUR_MS, { verdict: 'cold', spentNanos: 1e9, ...stop('budget_exhausted') })
     expect(decide(announcedAt(tomorrow, spent), auto, NOON)).toMatchObject({ untilAt: tomorrow - 90_000 })
@@ -110,15 +112,15 @@ describe('announced traffic', () => {
 
   it('leaves the plan as it was when it is withdrawn', () => {
     const cold = warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') })
-    const told = announcedAt(NOON + 2 * HOUR_MS, announcedAt(at, cold))
-    const one = applyWithdrawal(told, at, NOON)?.state ?? cold
+    const announced = announcedAt(NOON + 2 * HOUR_MS, announcedAt(at, cold))
+    const one = applyWithdrawal(announced, at, NOON)?.state ?? cold
     expect(reschedule(one, auto, NOON).state.nextAt).toBe(NOON + 2 * HOUR_MS - 90_000)
-    const none = applyWithdrawal(told, null, NOON)?.state ?? told
+    const none = applyWithdrawal(announced, null, NOON)?.state ?? announced
     expect(reschedule(none, auto, NOON).state).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
-    expect(applyWithdrawal(told, NOON + 4 * HOUR_MS, NOON)).toBeNull()
+    expect(applyWithdrawal(announced, NOON + 4 * HOUR_MS, NOON)).toBeNull()
     expect(applyWithdrawal(cold, null, NOON)).toBeNull()
     // A past announcement cannot be withdrawn.
-    expect(applyWithdrawal(told, at, at)).toBeNull()
+    expect(applyWithdrawal(announced, at, at)).toBeNull()
   })
 
   it('is sorted, unique for its instant, bounded in number, and dropped when it is past', () => {

@@ -56,10 +56,12 @@ test('the history of a week gives the request rate at the start of each idle gap
       for (const { startAt, requests } of gaps) {
         const known = knew.get(startAt)
         if (known === undefined) throw new Error('a gap that began with no request')
-        const told = decayedCounts(requests, startAt)
+        const fromHistory = decayedCounts(requests, startAt)
         decayedCounts(known, startAt).forEach((count, index) => {
           // A row covers a minute; the shortest half-life is ten minutes.
-          expect(Math.abs(Math.log1p(told[index] ?? 0) - Math.log1p(count))).toBeLessThan(index === 0 ? 0.5 : 0.2)
+          expect(Math.abs(Math.log1p(fromHistory[index] ?? 0) - Math.log1p(count))).toBeLessThan(
+            index === 0 ? 0.5 : 0.2,
+          )
         })
       }
     }),
@@ -77,10 +79,10 @@ test('every request is counted once, also where the history holds hours', () => 
       const gaps = [...(state.gaps ?? []), endAt / 1000, 7_200]
       const after = { gaps, lastArrivalAt: endAt + 2 * HOUR_MS }
       const { last } = observedTraffic(after, aged, after.lastArrivalAt)
-      const [told, known] = [last, state].map((one) => one?.requests?.counts[4] ?? Number.NaN)
+      const [fromHistory, known] = [last, state].map((one) => one?.requests?.counts[4] ?? Number.NaN)
       // A request is in the next row, so an hour may hold requests from before an idle gap of two days.
-      expect(told).toBeGreaterThan((known ?? 0) * 0.99 - 0.01)
-      expect(told).toBeLessThan((known ?? 0) * 1.25 + 0.01)
+      expect(fromHistory).toBeGreaterThan((known ?? 0) * 0.99 - 0.01)
+      expect(fromHistory).toBeLessThan((known ?? 0) * 1.25 + 0.01)
     }),
     { numRuns: 60 },
   )

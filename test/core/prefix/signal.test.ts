@@ -22,11 +22,11 @@ function ended(change: Partial<PrefixState> = {}): PrefixState {
 
 describe('the signal end', () => {
   it('stops an auto plan at once, with a row that says what starts it again', () => {
-    const told = applySignal(warmState(NOON, { generation: 4 }), end)
-    expect(told.rows).toMatchObject([{ decision: 'signal:end' }])
+    const after = applySignal(warmState(NOON, { generation: 4 }), end)
+    expect(after.rows).toMatchObject([{ decision: 'signal:end' }])
     // An earlier claim is void.
-    expect(told.state.generation).toBe(5)
-    const { state, rows } = reschedule(told.state, auto, NOON + MINUTE_MS)
+    expect(after.state.generation).toBe(5)
+    const { state, rows } = reschedule(after.state, auto, NOON + MINUTE_MS)
     expect(rows).toMatchObject([{ decision: 'stop:session_over' }])
     expect(state).toMatchObject({ nextAt: null, stopped: { reason: 'session_over' } })
     expect(state.stopped?.why).toContain('real request')
@@ -74,7 +74,7 @@ describe('the signal pending', () => {
     expect(decide(warmState(NOON, spent), auto, dueAt)).toMatchObject({ do: 'stop', reason: 'break_even' })
     const held = decide(state, auto, dueAt)
     expect(held).toMatchObject({ do: 'send', purpose: 'keep' })
-    expect(held.why).toContain('work is running')
+    expect(held.why).toContain('work is pending')
     expect(decide({ ...state, signal: pending(dueAt) }, auto, NOON + MINUTE_MS)).toMatchObject({ reason: 'break_even' })
     const over = { ...state, anchorAt: NOON + HOUR_MS - MINUTE_MS }
     expect(decide(over, auto, NOON + HOUR_MS)).toMatchObject({ do: 'stop', reason: 'break_even' })
@@ -98,9 +98,9 @@ describe('the signal pending', () => {
   it('ends a stop by the signal end or at break-even, but revives nothing', () => {
     for (const state of [ended(), reschedule(warmState(NOON, spent), auto, NOON + MINUTE_MS).state]) {
       expect(state.stopped).not.toBeNull()
-      const told = applySignal(state, pending(NOON + HOUR_MS, NOON + 2 * MINUTE_MS)).state
-      expect(decide(told, auto, NOON + 2 * MINUTE_MS)).toMatchObject({ do: 'wait', code: 'hold', untilAt: dueAt })
-      const later = reschedule(told, auto, NOON + 10 * MINUTE_MS).state
+      const after = applySignal(state, pending(NOON + HOUR_MS, NOON + 2 * MINUTE_MS)).state
+      expect(decide(after, auto, NOON + 2 * MINUTE_MS)).toMatchObject({ do: 'wait', code: 'hold', untilAt: dueAt })
+      const later = reschedule(after, auto, NOON + 10 * MINUTE_MS).state
       expect(later).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
     }
   })
@@ -114,15 +114,15 @@ describe('the signal pending', () => {
       usage: usage(10_000, 0),
       model: null,
     } as const
-    const told = applySignal(warmState(NOON), pending(NOON + HOUR_MS)).state
-    expect(applyAnswer(told, answer, auto, null).state.loss.nanos).toBe(0)
+    const after = applySignal(warmState(NOON), pending(NOON + HOUR_MS)).state
+    expect(applyAnswer(after, answer, auto, null).state.loss.nanos).toBe(0)
     expect(applyAnswer(warmState(NOON), answer, auto, null).state.loss.nanos).toBeGreaterThan(0)
   })
 
   it('is dropped once it has expired', () => {
-    const told = applySignal(warmState(NOON), pending(NOON + 2 * MINUTE_MS)).state
-    expect(reschedule(told, auto, NOON + MINUTE_MS).state.signal).toEqual(pending(NOON + 2 * MINUTE_MS))
-    expect(reschedule(told, auto, NOON + 2 * MINUTE_MS).state.signal).toBeNull()
+    const after = applySignal(warmState(NOON), pending(NOON + 2 * MINUTE_MS)).state
+    expect(reschedule(after, auto, NOON + MINUTE_MS).state.signal).toEqual(pending(NOON + 2 * MINUTE_MS))
+    expect(reschedule(after, auto, NOON + 2 * MINUTE_MS).state.signal).toBeNull()
   })
 
   it('does not end a stop for another reason', () => {

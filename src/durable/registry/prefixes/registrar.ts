@@ -55,7 +55,7 @@ export class Registrar {
         if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
           throw new Failure(
             'unsupported',
-            `this account already holds ${PREFIXES_PER_REGISTRY} prefixes, the most that one registry takes; delete some first`,
+            `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`,
           )
         }
         const record: PrefixRecord = {
@@ -142,7 +142,7 @@ export class Registrar {
       this.#scheduler.tell(this.keyOf(id), now, (state) => {
         const change = applyAnnouncement(state, announcement, now)
         if (change !== null) return change
-        const why = `this prefix already holds ${MOST_ANNOUNCEMENTS} announcements that are still to come, the most that it may`
+        const why = `this prefix already has ${MOST_ANNOUNCEMENTS} announcements of coming traffic, the most that it can have`
         throw new Failure('conflict', why)
       }),
     )
@@ -225,7 +225,7 @@ export class Registrar {
   /** The registered body, compressed. */
   body(id: string): Uint8Array {
     const body = this.#store.prefixes.body(this.keyOf(id))
-    if (body === null) throw new Failure('not_found', 'the body of this prefix is gone')
+    if (body === null) throw new Failure('not_found', 'the body of this prefix does not exist any more')
     return body
   }
 

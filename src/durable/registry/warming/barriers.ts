@@ -45,15 +45,15 @@ export class Barriers {
   report(k: number, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
     const next = afterReport(this.#load(k), this.#state(k), lease, outcome)
     if (next === null) {
-      const text = 'lease: leads no more; its time had passed, or it has reported already'
+      const text = 'lease: no longer leads; it has expired or has reported already'
       throw new Failure('conflict', text, { field: 'lease' })
     }
     this.#store.barriers.save(k, next)
     this.wake(k)
     if (outcome === 'failed') {
-      return { role: 'wait', lease: null, until: null, why: 'given up: whoever asks or waits next leads' }
+      return { role: 'wait', lease: null, until: null, why: 'given up: the next caller that asks or waits leads' }
     }
-    return { role: 'ready', lease: null, until: next.readableUntil, why: 'those who wait are released' }
+    return { role: 'ready', lease: null, until: next.readableUntil, why: 'the callers that wait are released' }
   }
 
   /** Lets the callers that wait at a prefix's barrier check again. */

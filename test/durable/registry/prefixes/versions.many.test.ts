@@ -10,31 +10,35 @@ import { anthropicBody, registrationOf } from '../../../support/registration.ts'
 import { settings } from '../../../support/account.ts'
 import { HOUR_MS } from '../../../../src/core/time/time.ts'
 
-/** One name, and far more bodies than any roll-out has. */
+/** One name, and far more bodies than a roll-out has. */
 
 function world() {
   const sql = nodeSql()
   const store = new RegistryStore(sql)
   const ports = { factsOf, grainMs: 1_000 }
-  const keeper = new ProbeScheduler(store, ports, settings)
-  const registrar = new Registrar(store, keeper, ports)
+  const scheduler = new ProbeScheduler(store, ports, settings)
+  const registrar = new Registrar(store, scheduler, ports)
   const deploy = (tag: string, at: number): number =>
     registrar.register(registrationOf('anthropic', anthropicBody(tag), planned('always'), 'agent'), at).k
   const warm = (k: number, at: number): void => {
-    const given = keeper.warmNow(k, at)
+    const given = scheduler.warmNow(k, at)
     if (given === null || 'refused' in given) throw new Error('no lease was given')
     const { id, primitive, seq } = given.lease
     const sent = { lease: id, k, startedAt: at, latencyMs: 300, primitive }
-    keeper.settle(seq, [{ ...sent, kind: 'answered', usage: usage(0, 10_000), model: 'claude-sonnet-4-5' }], at + 400)
+    scheduler.settle(
+      seq,
+      [{ ...sent, kind: 'answered', usage: usage(0, 10_000), model: 'claude-sonnet-4-5' }],
+      at + 400,
+    )
   }
   const all = (): number[] => store.prefixes.keysBefore(1_000_000, 1_000_000)
   const running = (): number[] => all().filter((k) => (store.states.load(k)?.nextAt ?? null) !== null)
   const rows = (): number => sql.all<{ n: number }>('SELECT count(*) AS n FROM history')[0]?.n ?? 0
   const waiting = (): number => Math.max(...all().map((k) => store.prefixes.record(k)?.olders?.length ?? 0))
-  return { store, keeper, registrar, deploy, warm, rows, running, waiting }
+  return { store, scheduler, registrar, deploy, warm, rows, running, waiting }
 }
 
-it('a name that a thousand bodies take, none of them ever warm, keeps its warm version and costs each the same', () => {
+it('a name that a thousand bodies take keeps its warm version, at a constant cost for each', () => {
   const { store, deploy, warm, rows, running, waiting } = world()
   const first = deploy('first', NOON)
   warm(first, NOON)
@@ -43,29 +47,29 @@ it('a name that a thousand bodies take, none of them ever warm, keeps its warm v
   expect(running()).toEqual([last, first])
   expect(waiting()).toBe(MOST_WAITING)
   expect(rows()).toBeLessThan(1_000 * 6)
-  // The warm one waited all the while, and is drained with the newest.
+  // The warm version waited until now, and is drained by the newest.
   warm(last, NOON + 2_000)
   expect(running()).toEqual([last])
   expect(store.states.load(first)?.stopped?.reason).toBe('superseded')
 })
 
-it('versions that real requests come for, and that nobody ever warms, do not go on by the hundred', () => {
-  const { store, keeper, deploy, running } = world()
+it('versions that are used but never warmed are limited to the most that may wait', () => {
+  const { store, scheduler, deploy, running } = world()
   const seen = { startedAt: NOON, usage: usage(0, 0), ttftMs: null }
   for (let n = 0; n < 100; n++) {
     const k = deploy(`body ${n}`, NOON + n)
-    keeper.observe(k, [{ ...seen, startedAt: NOON + n }], NOON + n)
+    scheduler.observe(k, [{ ...seen, startedAt: NOON + n }], NOON + n)
   }
-  // A day on, only those that wait may still be planned for.
-  for (const { seq } of keeper.sweep(NOON + 25 * HOUR_MS, NOON + 25 * HOUR_MS).messages)
-    keeper.begin(seq, NOON + 25 * HOUR_MS)
+  // A day later, only versions that wait may still be planned.
+  for (const { seq } of scheduler.sweep(NOON + 25 * HOUR_MS, NOON + 25 * HOUR_MS).messages)
+    scheduler.begin(seq, NOON + 25 * HOUR_MS)
   expect(running().length).toBeLessThanOrEqual(MOST_WAITING + 1)
   const passed = store.prefixes.keysBefore(1_000, 1_000).filter((k) => store.prefixes.record(k)?.newer?.passed === true)
   expect(passed.length).toBe(100 - 1 - MOST_WAITING)
   expect(store.states.load(passed[0] ?? 0)?.why).toContain('too many newer versions took its name')
 })
 
-it('two bodies that take one name from each other go on as two, and pile nothing up', () => {
+it('two bodies that take one name from each other add no rows and no waiting versions', () => {
   const { deploy, warm, rows, running, waiting } = world()
   for (let n = 0; n < 100; n++) {
     const k = deploy(`body ${n % 2}`, NOON + n * 1_000)

@@ -14,19 +14,19 @@ import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import type { PrefixRecord } from '../../../../src/registration/record.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** Deploys: a new body under a known name is warmed before the old one is drained. */
+/** A deploy registers a new body under a known name. */
 
 let sql: Sql
 let store: RegistryStore
-let keeper: ProbeScheduler
+let scheduler: ProbeScheduler
 let registrar: Registrar
 
 /** Builds everything from the tables again, as after an eviction. */
 function evict(): void {
   store = new RegistryStore(sql)
   const ports = { factsOf, grainMs: 1_000 }
-  keeper = new ProbeScheduler(store, ports, settings)
-  registrar = new Registrar(store, keeper, ports)
+  scheduler = new ProbeScheduler(store, ports, settings)
+  registrar = new Registrar(store, scheduler, ports)
 }
 
 beforeEach(() => {
@@ -40,7 +40,7 @@ function deploy(tag: string, at: number, keepWarm: KeepWarm | null = planned('al
 }
 
 function leaseNow(k: number, at: number): Lease {
-  const given = keeper.warmNow(k, at)
+  const given = scheduler.warmNow(k, at)
   if (given === null || 'refused' in given) throw new Error('no lease was given')
   return given.lease
 }
@@ -64,13 +64,13 @@ function refused(lease: Lease, permanent: boolean): Outcome {
 
 function warm(k: number, at: number): number {
   const lease = leaseNow(k, at)
-  keeper.settle(lease.seq, [wrote(lease)], at + 400)
+  scheduler.settle(lease.seq, [wrote(lease)], at + 400)
   return k
 }
 
 /** A real request that read the prefix. */
 function used(k: number, at: number): void {
-  keeper.observe(k, [{ startedAt: at, usage: usage(10_000, 0), ttftMs: 200 }], at)
+  scheduler.observe(k, [{ startedAt: at, usage: usage(10_000, 0), ttftMs: 200 }], at)
 }
 
 function stateOf(k: number): PrefixState {
@@ -90,15 +90,15 @@ const decisionsOf = (k: number): string[] =>
     .history(recordOf(k).id, NOON + 48 * HOUR_MS)
     .flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
-/** Keep-alives that are sent up to an instant, and answered with a read. */
+/** Sends the keep-alives that are due up to `until`, each answered with a read. Returns how many. */
 function keptUntil(k: number, until: number): number {
   let probes = 0
   for (let at = stateOf(k).nextAt; at !== null && at <= until; at = stateOf(k).nextAt) {
-    for (const { seq } of keeper.sweep(at, at).messages)
-      for (const lease of keeper.begin(seq, at)) {
+    for (const { seq } of scheduler.sweep(at, at).messages)
+      for (const lease of scheduler.begin(seq, at)) {
         probes += lease.k === k ? 1 : 0
         const answer: Outcome = { ...wrote(lease, at), usage: usage(10_000, 0) } as Outcome
-        keeper.settle(seq, [answer], at + 300)
+        scheduler.settle(seq, [answer], at + 300)
       }
     if (stateOf(k).nextAt === at) throw new Error('the schedule stands still')
   }
@@ -120,7 +120,7 @@ describe('a deploy', () => {
     expect(decisionsOf(old)).toEqual(expect.arrayContaining(['newer_version', 'draining']))
   })
 
-  it('keeps the old version warm while real requests come for it, and then no longer', () => {
+  it('keeps the old version warm only while real requests come for it', () => {
     const old = warm(deploy('a', NOON), NOON)
     used(old, NOON + MINUTE_MS)
     warm(deploy('b', NOON + 2 * MINUTE_MS), NOON + 2 * MINUTE_MS)
@@ -132,7 +132,7 @@ describe('a deploy', () => {
     expect(decisionsOf(old).at(-1)).toBe('stop:superseded')
   })
 
-  it('of a version that nobody reported a request of drains the old one at once', () => {
+  it('drains the old version at once when no request was ever reported for it', () => {
     const old = warm(deploy('a', NOON), NOON)
     warm(deploy('b', NOON + MINUTE_MS), NOON + MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
@@ -141,19 +141,19 @@ describe('a deploy', () => {
     expect(decisionsOf(old)).toContain('resume')
   })
 
-  it('whose first warm is a real request drains the old one too', () => {
+  it('drains the old version when a real request warms the new one', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS, planned('off'))
-    keeper.observe(next, [{ startedAt: NOON + MINUTE_MS, usage: usage(0, 10_000), ttftMs: 900 }], NOON + MINUTE_MS)
+    scheduler.observe(next, [{ startedAt: NOON + MINUTE_MS, usage: usage(0, 10_000), ttftMs: 900 }], NOON + MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
-  it('to a version that cannot be warmed drains nothing, also after an eviction', () => {
+  it('drains nothing while the new version cannot be warmed, also after an eviction', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     for (const permanent of [false, true]) {
       const lease = leaseNow(next, NOON + 2 * MINUTE_MS)
-      keeper.settle(lease.seq, [refused(lease, permanent)], NOON + 2 * MINUTE_MS + 400)
+      scheduler.settle(lease.seq, [refused(lease, permanent)], NOON + 2 * MINUTE_MS + 400)
     }
     expect(stateOf(next).stopped?.reason).toBe('provider_refused')
     evict()
@@ -162,25 +162,25 @@ describe('a deploy', () => {
     expect(stateOf(old).stopped).toBeNull()
   })
 
-  it('to a version whose call is lost drains nothing until another call proves it warm', () => {
+  it('drains nothing after a lost call until another call proves the new version warm', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     const lease = leaseNow(next, NOON + MINUTE_MS)
-    keeper.sweep(lease.expiresAt, lease.expiresAt)
+    scheduler.sweep(lease.expiresAt, lease.expiresAt)
     expect(stateOf(old).stopped).toBeNull()
     warm(next, lease.expiresAt + MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
-  it('and another one at once: both older versions go on until the newest is warm', () => {
+  it('that follows another at once keeps both older versions until the newest is warm', () => {
     const first = warm(deploy('a', NOON), NOON)
     const second = deploy('b', NOON + MINUTE_MS)
     const lease = leaseNow(second, NOON + MINUTE_MS)
     const third = deploy('c', NOON + MINUTE_MS + 100)
     expect(recordOf(third).olders).toEqual([second, first])
     expect([recordOf(first), recordOf(second)].map(({ newer }) => newer?.k)).toEqual([third, third])
-    // The call that was under way is answered: what it wrote is kept for as long as the first version is.
-    keeper.settle(lease.seq, [wrote(lease)], NOON + MINUTE_MS + 400)
+    // The call in flight is answered: what it wrote is kept as long as the first version.
+    scheduler.settle(lease.seq, [wrote(lease)], NOON + MINUTE_MS + 400)
     expect([stateOf(first), stateOf(second)].map(({ stopped }) => stopped)).toEqual([null, null])
     warm(third, NOON + 2 * MINUTE_MS)
     expect([stateOf(first), stateOf(second)].map(({ stopped }) => stopped?.reason)).toEqual([
@@ -191,7 +191,7 @@ describe('a deploy', () => {
     expect(recordOf(third)).toMatchObject({ version: 3, superseded: false })
   })
 
-  it('and another one: a version that was never warm stops at once, and the one before it does not', () => {
+  it('stops a version that was never warm, and keeps the warm version before it', () => {
     const first = warm(deploy('a', NOON), NOON)
     const second = deploy('b', NOON + MINUTE_MS)
     deploy('c', NOON + 2 * MINUTE_MS)
@@ -199,7 +199,7 @@ describe('a deploy', () => {
     expect(stateOf(first).stopped).toBeNull()
   })
 
-  it('is told twice: the second time changes nothing', () => {
+  it('that is repeated changes nothing', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     deploy('b', NOON + 2 * MINUTE_MS)
@@ -209,7 +209,7 @@ describe('a deploy', () => {
 })
 
 describe('a rollback', () => {
-  it('makes the old body the current one again, and drains the other at once where the old is still warm', () => {
+  it('to a body that is still warm drains the other version at once', () => {
     const old = warm(deploy('a', NOON), NOON)
     used(old, NOON + MINUTE_MS)
     const next = warm(deploy('b', NOON + 2 * MINUTE_MS), NOON + 2 * MINUTE_MS)
@@ -222,7 +222,7 @@ describe('a rollback', () => {
     expect(stateOf(next)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
-  it('to a body that has lapsed keeps the other one until the old is warm again', () => {
+  it('to a body that has lapsed keeps the other version until the old one is warm again', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = warm(deploy('b', NOON + MINUTE_MS), NOON + MINUTE_MS)
     const later = NOON + 2 * HOUR_MS
@@ -234,7 +234,7 @@ describe('a rollback', () => {
     expect(stateOf(next)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
-  it('before the new version was ever warm stops that one, and the old goes on as before', () => {
+  it('before the new version was ever warm stops it, and the old one continues', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     deploy('a', NOON + 2 * MINUTE_MS)
@@ -243,7 +243,7 @@ describe('a rollback', () => {
     expect(keptUntil(old, NOON + HOUR_MS)).toBeGreaterThan(10)
   })
 
-  it('by deleting a version that was never warm gives its name back to the one before', () => {
+  it('by deleting a version that was never warm gives its name back to the version before', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     registrar.remove(recordOf(next).id, NOON + 2 * MINUTE_MS)
@@ -262,7 +262,7 @@ it('a prefix that holds a second name is not superseded when it loses the first'
   expect(stateOf(old).stopped).toBeNull()
 })
 
-it('what an earlier release had stopped for a newer version stays stopped', () => {
+it('a version that an earlier release had stopped for a newer one stays stopped', () => {
   const old = warm(deploy('a', NOON), NOON)
   sql.all(`UPDATE prefix SET record = json_set(record, '$.superseded', json('true')) WHERE k = ?`, old)
   evict()
