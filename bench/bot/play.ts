@@ -114,7 +114,7 @@ export async function play(
       model,
       messages: sight.messages,
       breakpoints: sight.breakpoints,
-      aside: sight.aside,
+      volatileText: sight.volatileText,
       maxOutputTokens: 4_096,
       cache: provider === 'anthropic' || rules.asksCache ? { retention, key: KEY } : null,
       tools: final && rules.lastCall === 'drops_tools' ? [] : tools,

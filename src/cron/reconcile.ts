@@ -117,8 +117,8 @@ async function listOurs(
     const answer = await callManagedCache(access, dialect, dialect.list(pageToken), clock, TIMEOUT_MS)
     if (answer.kind !== 'answered') return null
     try {
-      const { handles, nextPageToken } = dialect.readList(answer.text)
-      for (const { displayName, name, tokens, createdAt, expiresAt } of handles) {
+      const { caches, nextPageToken } = dialect.readList(answer.text)
+      for (const { displayName, name, tokens, createdAt, expiresAt } of caches) {
         const print = readDisplayName(displayName, deployment)
         if (print !== null) ours.push({ name, tokens, createdAt, expiresAt, print })
       }

@@ -92,7 +92,7 @@ function registrationOf(
   const body = turnRequest(card, {
     messages,
     breakpoints: breakpointsOf(messages, summaries),
-    aside: null,
+    volatileText: null,
     model: config.model,
     maxOutputTokens: config.maxOutputTokens,
     cache,

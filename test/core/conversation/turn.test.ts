@@ -62,9 +62,9 @@ describe('a turn', () => {
     const window = new ChatWindow({ budgetTokens: 1_000 })
     window.add(system, user('Which tent?'))
     const at = (now: number) => turnViewOf(window, { now, injectTime: true, final: false })
-    expect(at(0).aside).toBe('Current time: 1970-01-01T00:00:00.000Z')
-    expect({ ...at(0), aside: null }).toEqual({ ...at(1e12), aside: null })
-    expect(turnViewOf(window, { now: 0, injectTime: false, final: false }).aside).toBeNull()
+    expect(at(0).volatileText).toBe('Current time: 1970-01-01T00:00:00.000Z')
+    expect({ ...at(0), volatileText: null }).toEqual({ ...at(1e12), volatileText: null })
+    expect(turnViewOf(window, { now: 0, injectTime: false, final: false }).volatileText).toBeNull()
   })
 })
 
@@ -78,14 +78,14 @@ describe('a summary', () => {
     const sent = turnViewOf(window, { now: 0, injectTime: true, final: false })
     window.add(says('g'))
     const before = turnViewOf(window, { now: 1, injectTime: false, final: false })
-    const { messages, breakpoints, aside, noTools } = summaryViewOf(before, conversation.slice(0, 4))
+    const { messages, breakpoints, volatileText, noTools } = summaryViewOf(before, conversation.slice(0, 4))
     expect(messages.slice(0, sent.messages.length)).toEqual(sent.messages)
     expect(breakpoints).toEqual(sent.breakpoints)
     expect(messages.at(-1)).toMatchObject({
       role: 'user',
       text: expect.stringMatching(/^Summarize .* begins with "e"/),
     })
-    expect([aside, noTools]).toEqual([null, false])
+    expect([volatileText, noTools]).toEqual([null, false])
   })
 
   it('covers everything if everything is evicted', () => {
