@@ -221,9 +221,9 @@ describe('the advice of a cheaper retention', () => {
   it('gives both costs, by similar traffic and by own gaps', () => {
     const fresh = { measuredTokens: null, retention: learnedRetention(fiveMinutes) }
     const first = cheaperAlternative(fresh, auto(), NOON)
-    expect(first).toMatchObject({ name: '1h', seen: 0 })
+    expect(first).toMatchObject({ name: '1h', gapCount: 0 })
     expect(first!.nanos).toBeLessThan(first!.insteadOfNanos)
-    expect(cheaperAlternative(cold(daily), auto(), NOON)).toMatchObject({ name: '5m', seen: 30 })
+    expect(cheaperAlternative(cold(daily), auto(), NOON)).toMatchObject({ name: '5m', gapCount: 30 })
   })
 
   it('is absent where the one in force is best, or the plan ignores savings', () => {
