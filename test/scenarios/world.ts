@@ -1,6 +1,6 @@
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
-import { DirectoryStore } from '../../src/durable/directory/accounts.ts'
+import { DirectoryStore } from '../../src/durable/directory/tables/accounts.ts'
 import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import type { Message } from '../../src/durable/registry/records/claim.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'

@@ -1,10 +1,10 @@
 import { Failure } from '../../contract/failure.ts'
 import type { Environment } from '../../runtime/env.ts'
-import { BotCallLog } from './call-log.ts'
-import type { ModelCall, ToolRun } from './call-log.ts'
+import { BotCallLog } from './tables/calls.ts'
+import type { ModelCall, ToolRun } from './tables/calls.ts'
 import { BotListeners } from './listeners.ts'
 import type { BotShell } from './model-call.ts'
-import { BotNextCache } from './next-cache-request.ts'
+import { NextCacheTable } from './tables/next-cache-request.ts'
 import { cleared, windowOf } from './state.ts'
 import { NOT_BEGUN } from '../registry/records/bot.ts'
 import type { BotCache, BotState } from '../registry/records/bot.ts'
@@ -32,7 +32,7 @@ const CALLS_SHOWN = 20
  */
 export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   readonly #calls = new BotCallLog(durableSql(this.ctx.storage))
-  readonly #nextCache = new BotNextCache(durableSql(this.ctx.storage))
+  readonly #nextCache = new NextCacheTable(durableSql(this.ctx.storage))
   readonly #ears = new BotListeners(this.ctx)
 
   constructor(ctx: DurableObjectState, env: Environment) {
@@ -122,7 +122,8 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   async #turn(state: BotState, text: string, turn: Turn): Promise<BotState> {
     const { config } = state
     if (config === null) throw new Failure('internal', 'the bot has no configuration')
-    const cache = this.#nextCache.of(turn.id, config.cache)
+    const next = this.#nextCache.bindTo(turn.id)
+    const cache = next === null ? config.cache : next.cache
     const after = await new BotTurn(this.#shell(), config, turn, cache).run(state, text)
     this.#nextCache.forget(turn.id)
     return after

@@ -3,8 +3,8 @@ import { clockFrom } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId, newKeySeed } from '../../runtime/ids.ts'
 import type { OverrideChange, Overrides, ProviderOverride } from '../../core/model/overrides.ts'
-import { OverrideStore } from './overrides.ts'
-import { DirectoryStore } from './accounts.ts'
+import { OverrideStore } from './tables/overrides.ts'
+import { DirectoryStore } from './tables/accounts.ts'
 import { durableSql } from '../sql.ts'
 
 /** One per deployment, and never on the path of a request. */

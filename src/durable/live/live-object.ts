@@ -1,18 +1,19 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
-import { LIVE_LIMITS, MAX_ATTEMPTS, nextStep, retryDelayMs } from '../../core/conversation/lifecycle.ts'
+import { LIVE_LIMITS, nextStep } from '../../core/conversation/lifecycle.ts'
 import type { LiveEnd, LiveLimits } from '../../core/conversation/lifecycle.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import type { ClockVars } from '../../runtime/clock.ts'
 import { newId } from '../../runtime/ids.ts'
 import { openSnapshot, signSnapshot } from '../../runtime/snapshot.ts'
 import type { Snapshot } from '../../runtime/snapshot.ts'
-import type { Handler, LiveDefinition, LiveView } from './definition.ts'
+import type { LiveDefinition, LiveView } from './definition.ts'
 import { eventData, over } from './errors.ts'
+import { endLife, EventHandling } from './event-handling.ts'
 import { restoreInto, savedOf, viewOf } from './snapshot.ts'
 import type { Saved } from './snapshot.ts'
 import { LiveStore } from './tables.ts'
-import type { LiveRecord, Waiting } from './tables.ts'
+import type { LiveRecord } from './tables.ts'
 import { durableSql } from '../sql.ts'
 
 /** Events handled in one alarm, so that one flood does not hold it for its fifteen minutes. */
@@ -28,11 +29,13 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   clock = clockFrom(this.env as ClockVars)
   readonly #definition: LiveDefinition<State, Events>
   readonly #store = new LiveStore(durableSql(this.ctx.storage))
+  readonly #events: EventHandling<State, Events>
   #running = false
 
   constructor(ctx: DurableObjectState, env: Env, definition: LiveDefinition<State, Events>) {
     super(ctx, env)
     this.#definition = definition
+    this.#events = new EventHandling(this.#store, definition, () => this.clock.now())
   }
 
   /** Begins its life. Throws `conflict` when it has begun. */
@@ -117,7 +120,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   /** Ends it. An event in its handler is still finished; those that wait stay, for a snapshot to take along. */
   async shutdown(why = 'it was asked to end'): Promise<void> {
     const record = this.#record()
-    if (record.ended === null) this.#end(record, 'shutdown', why, this.clock.now())
+    if (record.ended === null) endLife(this.#store, record, 'shutdown', why, this.clock.now())
     await this.#rearm()
   }
 
@@ -146,7 +149,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (this.#running) return
     this.#running = true
     try {
-      for (let n = 0; n < EVENTS_AT_ONCE; n += 1) if (!(await this.#step())) break
+      for (let n = 0; n < EVENTS_AT_ONCE; n += 1) if (!(await this.#events.step())) break
     } catch (thrown) {
       // Thrown out of here six times, an alarm is gone for good; re-armed below, it never is.
       console.error('live object alarm failed', thrown instanceof Error ? thrown.name : 'unknown')
@@ -156,92 +159,6 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
       this.#running = false
     }
     await this.#rearm()
-  }
-
-  /** Takes the next step, if it is due; whether there was one. */
-  async #step(): Promise<boolean> {
-    const record = this.#store.record()
-    const [head] = record === null ? [] : this.#store.mailbox(1)
-    if (record === null) return false
-    const now = this.clock.now()
-    const step = nextStep(record, head?.nextAt ?? null, now)
-    if (step.do === 'end') this.#end(record, step.reason, step.why, now)
-    if (step.do !== 'handle' || head === undefined) return step.do === 'end'
-    await this.#handle(head, now)
-    return true
-  }
-
-  async #handle(event: Waiting, now: number): Promise<void> {
-    const { id, type } = event
-    const handlers: Record<string, unknown> = this.#definition.handlers
-    const handler = Object.hasOwn(handlers, type) ? (handlers[type] as Handler<State, unknown>) : undefined
-    if (handler === undefined) {
-      console.warn('an event that nobody handles was dropped') // its type is the sender's text: in the history, not in logs
-      return this.#close(event, { what: 'dropped', why: 'no handler for events of this type' }, 0)
-    }
-    let spentNanos = 0
-    const spend = (nanos: number): void => {
-      if (!Number.isSafeInteger(nanos) || nanos < 0)
-        throw new Failure('internal', 'spend: whole nano-dollars, not below 0')
-      spentNanos += nanos
-    }
-    if (event.attempts >= MAX_ATTEMPTS) {
-      this.#definition.givenUp?.(type, { id, attempt: event.attempts, now, spend })
-      const why = `given up after ${event.attempts} tries`
-      return this.#close(event, { what: 'failed', why }, spentNanos)
-    }
-    const attempt = event.attempts + 1
-    this.#store.saveAttempt(id, attempt, now)
-    let asks: { question: string; answerType: string } | null = null
-    const ask = (question: string, answerType: string): void => {
-      if (asks !== null) throw new Failure('internal', 'ask: once for each event')
-      asks = { question, answerType }
-    }
-    try {
-      const state = await handler(this.#state(), JSON.parse(event.data) as unknown, { id, attempt, now, spend, ask })
-      this.#close(event, { what: 'handled' }, spentNanos, { state: JSON.stringify(state), asks })
-    } catch (thrown) {
-      const why = thrown instanceof Error ? thrown.message : 'the handler threw'
-      if (attempt >= MAX_ATTEMPTS) return this.#close(event, { what: 'failed', why }, spentNanos)
-      this.#retry(event, attempt, why, spentNanos)
-    }
-  }
-
-  /** Load anew and commit: while the handler waited for somebody, events came in, or the end. */
-  #close(
-    { id, type }: Waiting,
-    outcome: { what: 'handled' | 'dropped' | 'failed'; why?: string },
-    spentNanos: number,
-    { state, asks }: { state?: string; asks: { question: string; answerType: string } | null } = { asks: null },
-  ): void {
-    const record = this.#store.record()
-    if (record === null) return // erased meanwhile
-    const at = this.clock.now()
-    this.#store.transaction(() => {
-      if (state !== undefined) this.#store.saveState(state)
-      this.#store.finish(id)
-      this.#store.saveRecord({
-        ...record,
-        [outcome.what]: record[outcome.what] + 1,
-        spentNanos: record.spentNanos + spentNanos,
-        activeAt: at,
-        ...(asks === null ? {} : { asked: { ...asks, at } }),
-      })
-      this.#store.note({ at, event: id, type, ...outcome }, record.limits.maxHistory)
-      if (asks !== null)
-        this.#store.note({ at, what: 'asked', event: id, type: asks.answerType }, record.limits.maxHistory)
-    })
-  }
-
-  #retry({ id, type }: Waiting, attempt: number, why: string, spentNanos: number): void {
-    const record = this.#store.record()
-    if (record === null) return
-    const at = this.clock.now()
-    this.#store.transaction(() => {
-      this.#store.saveAttempt(id, attempt, at + retryDelayMs(attempt))
-      this.#store.saveRecord({ ...record, spentNanos: record.spentNanos + spentNanos })
-      this.#store.note({ at, what: 'retried', event: id, type, why }, record.limits.maxHistory)
-    })
   }
 
   #begin(limits: Partial<LiveLimits>, state: State): void {
@@ -268,7 +185,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     const record = this.#store.record()
     if (record === null || this.#running) return
     const step = nextStep(record, this.#store.mailbox(1)[0]?.nextAt ?? null, now)
-    if (step.do === 'end') this.#end(record, step.reason, step.why, now)
+    if (step.do === 'end') endLife(this.#store, record, step.reason, step.why, now)
   }
 
   /** `change` gives null where it is so already. */
@@ -289,21 +206,10 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (!this.#running) await this.#rearm()
   }
 
-  #end(record: LiveRecord, reason: LiveEnd, why: string, at: number): void {
-    this.#store.transaction(() => {
-      this.#store.saveRecord({ ...record, ended: { reason, why, at } })
-      this.#store.note({ at, what: 'ended', why: `${reason}: ${why}` }, record.limits.maxHistory)
-    })
-  }
-
   #record(): LiveRecord {
     const record = this.#store.record()
     if (record === null) throw new Failure('not_found', 'nothing was started here')
     return record
-  }
-
-  #state(): State {
-    return JSON.parse(this.#store.state()) as State
   }
 
   /** The one alarm follows from the tables. */

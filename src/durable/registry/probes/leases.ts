@@ -1,9 +1,7 @@
 import { nextAnnouncement } from '../../../core/prefix/announcement.ts'
-import { failureValue } from '../../../contract/failure.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
-import { budgetRefusal, worstNanos } from '../../../core/planning/budget.ts'
-import { decide } from '../../../core/planning/decide.ts'
-import type { Decision, PlanContext } from '../../../core/planning/plan.ts'
+import { worstNanos } from '../../../core/planning/budget.ts'
+import type { Decision } from '../../../core/planning/plan.ts'
 import {
   KEEP_TIMEOUT_MS,
   LEASE_WAIT_MS,
@@ -18,7 +16,8 @@ import type { Primitive } from '../../../core/model/facts.ts'
 import type { ProbeOutcomes } from './outcomes.ts'
 import type { ProviderGuards } from './provider-guards.ts'
 import type { LatencyTracker } from './latency.ts'
-import type { Message, Refused, Settled } from '../records/claim.ts'
+import type { Message, Refused } from '../records/claim.ts'
+import { decideNear, decideRequested, refusedJob } from './lease-decision.ts'
 import { decidedAt } from './retention-choice.ts'
 import { RemainingRequests } from './rate-limit-room.ts'
 import type { RegistryStore } from '../tables/tables.ts'
@@ -26,7 +25,6 @@ import type { PlanningContext } from './context.ts'
 import type { Row } from '../tables/states.ts'
 import { expiryOf } from '../../../calls/lease.ts'
 import type { Lease } from '../../../calls/lease.ts'
-import type { Purpose } from '../../../core/prefix/receipt.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import { retentionInForce } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
@@ -143,7 +141,7 @@ export class Leases {
     // But for what belongs to the next day: its budget is not this one's.
     const asOf = dayOf(near) === dayOf(now) ? near : now
     const decideOn = (one: PrefixState): Decision =>
-      generation === 0 ? asked0(one, context, now) : decideNear(one, context, asOf, now + early)
+      generation === 0 ? decideRequested(one, context, now) : decideNear(one, context, asOf, now + early)
     const { state, decision } = decidedAt(this.#store, { k, state: before }, context, decideOn, now)
     if (decision.do === 'wait' && generation === 0) {
       // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
@@ -202,7 +200,7 @@ export class Leases {
         this.#store,
         { k, state: before },
         context,
-        (one) => asked0(one, context, now),
+        (one) => decideRequested(one, context, now),
         now,
       )
       if (decision.do === 'wait')
@@ -290,42 +288,6 @@ export class Leases {
   }
 }
 
-/** The decision behind a warm that somebody asked for: plans do not matter, budgets and the kill switch do. */
-function asked0(state: PrefixState, context: PlanContext, now: number): Decision {
-  if (context.gone !== undefined) return { do: 'stop', ...context.gone }
-  if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
-  const { holdBack } = context
-  // A breaker does not hold back what somebody waits for: it may be the call that finds the provider well again.
-  if (holdBack?.strict === true && holdBack.untilAt > now)
-    return { do: 'wait', code: holdBack.code, untilAt: holdBack.untilAt, why: holdBack.why }
-  const worst = worstNanos(state, context)
-  const refused = budgetRefusal(state, context, now, worst)
-  if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused.why }
-  if (worst === null && context.accountLeftNanos !== null) {
-    const why =
-      "no price is known for this model, so a call cannot be held against the account's budget; an account without a budget may send it"
-    return { do: 'stop', reason: 'budget_exhausted', why }
-  }
-  const purpose: Purpose = 'write'
-  return { do: 'send', purpose, why: 'asked for', worstNanos: worst, deadlineAt: null }
-}
-
-/** How a background warm ends that may not be sent. */
-function refusedJob(decision: Exclude<Decision, { do: 'send' }>): Settled {
-  const exhausted = decision.do === 'stop' && decision.reason === 'budget_exhausted'
-  return { receipt: null, failure: failureValue(exhausted ? 'budget_exhausted' : 'forbidden', decision.why) }
-}
-
 function primitiveOf(record: PrefixRecord, state: PrefixState): Primitive {
   return record.primitives[Math.min(state.primitiveIndex, record.primitives.length - 1)] ?? 'one_token'
-}
-
-/**
- * What is to be done as of an instant. A lead that was learned anew moves what is due by a second or two: a probe that would be due so
- * soon that its message counts as in time goes with it, or it would need one of its own.
- */
-function decideNear(state: PrefixState, context: PlanContext, asOf: number, until: number): Decision {
-  const decision = decide(state, context, asOf)
-  const soon = decision.do === 'wait' && decision.code === 'hold' && decision.untilAt <= until
-  return soon && dayOf(decision.untilAt) === dayOf(asOf) ? decide(state, context, decision.untilAt) : decision
 }

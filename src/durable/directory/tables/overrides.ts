@@ -1,5 +1,5 @@
-import type { OverrideChange, Overrides, ProviderOverride } from '../../core/model/overrides.ts'
-import type { Sql } from '../sql.ts'
+import type { OverrideChange, Overrides, ProviderOverride } from '../../../core/model/overrides.ts'
+import type { Sql } from '../../sql.ts'
 
 /** Overrides as a list of changes, the last of each provider in force. Nothing is edited, so that who looks sees what was. */
 export class OverrideStore {

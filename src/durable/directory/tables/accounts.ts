@@ -1,5 +1,5 @@
-import { migrate } from '../migrate.ts'
-import type { Sql } from '../sql.ts'
+import { migrate } from '../../migrate.ts'
+import type { Sql } from '../../sql.ts'
 import { DIRECTORY_STEPS } from './migrations.ts'
 
 /** The Directory's tables: which accounts exist, when each Registry is next due, the kill switch. */
