@@ -7,14 +7,12 @@ import { ManagedCacheScheduler } from '../../../../src/durable/registry/managed-
 import type { ManagedCacheRegistration } from '../../../../src/durable/registry/records/managed-cache.ts'
 import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-caches/registrar.ts'
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import type { Registration } from '../../../../src/registration/registration.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { facts, fiveMinutes, NOON, planned, usage } from '../../../support/sample.ts'
 import { handleRegistration } from '../../../support/handle.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
-import { settings } from '../../../support/account.ts'
+import { registrationNamed } from '../../../support/plain-registration.ts'
+import { testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
 import { evenly } from '../../../support/evenly.ts'
 import type { Lease, Outcome, ManagedCacheLease, ManagedCacheTarget } from '../../../../src/calls/lease.ts'
 import { dayOf, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
@@ -38,25 +36,8 @@ const both = { ...facts, retentions: [fiveMinutes, oneHour], price: { ...facts.p
 const PLANS: KeepWarm['plan'][] = ['auto', 'always', 'off', { probes: 2 }]
 
 function registration(content: string, keepWarm: KeepWarm, open = false): Registration {
-  return {
-    ...(open ? { retentionOpen: true, unmarked: true } : {}),
-    fingerprint: content.padEnd(64, '-'),
-    provider: 'sample',
-    model: 'sample-1',
-    name: null,
-    credential: 'default',
-    cacheKey: null,
-    retention: open ? '1h' : '5m',
-    breakpoint: { path: 'system[0]', byte: 10 },
-    estimatedTokens: TOKENS,
-    bodyBytes: 3,
-    advice: [],
-    maxOutputTokens: null,
-    outputFloors: [0, 0],
-    primitives: ['zero_output', 'one_token'],
-    keepWarm,
-    body: new Uint8Array([1, 2, 3]),
-  }
+  const chosen = open ? { retentionOpen: true as const, unmarked: true as const, retention: '1h' } : {}
+  return registrationNamed(content, keepWarm, { estimatedTokens: TOKENS, outputFloors: [0, 0], ...chosen })
 }
 
 const ACTS = [
@@ -129,12 +110,9 @@ class Account {
   botsSent = 0
   readonly written = new Set<string>()
   readonly #terms: Terms
-  readonly #sql = nodeSql()
   readonly #keepWarm: KeepWarm
   #now = NOON + 11 * HOUR_MS
-  #store: RegistryStore
-  #keeper: ProbeScheduler
-  #registrar: Registrar
+  readonly #account: TestAccount
   #handles: ManagedCacheScheduler
   #handleRegistrar: ManagedCacheRegistrar
   readonly #handleDue: ManagedCacheTarget[] = []
@@ -160,8 +138,11 @@ class Account {
       budgetNanosPerDay: terms.budget,
       latencyValueNanos: terms.latencyValue,
     })
-    ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
-    ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches(this.#store)
+    this.#account = testAccount({
+      facts: terms.open ? both : facts,
+      settings: { budgetNanosPerDay: terms.accountBudget },
+    })
+    ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches()
     for (const content of CONTENTS) this.#register(content)
   }
 
@@ -170,51 +151,44 @@ class Account {
     return { ...whole, estimatedTokens: CACHE_TOKENS }
   }
 
-  #wakeCaches(store: RegistryStore): [ManagedCacheScheduler, ManagedCacheRegistrar] {
-    const rows = new ManagedCacheStore(this.#sql)
+  #wakeCaches(): [ManagedCacheScheduler, ManagedCacheRegistrar] {
+    const rows = new ManagedCacheStore(this.#account.sql)
     const pricesOf = () => ({
       inputNanosPerMTok: 750_000_000,
       rates: [{ fromAt: 0, nanosPerMTokHour: 1_500_000_000 }],
     })
-    const mine = () => ({ ...settings, budgetNanosPerDay: this.#terms.accountBudget })
-    const keeper = new ManagedCacheScheduler(rows, store, { grainMs: 1_000, settings: mine, pricesOf })
-    return [keeper, new ManagedCacheRegistrar(rows, keeper)]
-  }
-
-  #wake(): [RegistryStore, ProbeScheduler, Registrar] {
-    const store = new RegistryStore(this.#sql)
-    const ports = { factsOf: () => (this.#terms.open ? both : facts), grainMs: 1_000 }
-    const keeper = new ProbeScheduler(store, ports, { ...settings, budgetNanosPerDay: this.#terms.accountBudget })
-    return [store, keeper, new Registrar(store, keeper, ports)]
+    const { store, settings } = this.#account
+    const scheduler = new ManagedCacheScheduler(rows, store, { grainMs: 1_000, settings: () => settings, pricesOf })
+    return [scheduler, new ManagedCacheRegistrar(rows, scheduler)]
   }
 
   take({ act, which, how }: Step): void {
     const content = CONTENTS[Math.floor(which * CONTENTS.length)] as string
-    const k = this.#store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
+    const k = this.#account.store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
     switch (act) {
       case 'register':
         this.#register(content)
         break
       case 'remove':
-        if (k !== null) this.#registrar.remove(this.#idOf(k), this.#now)
+        if (k !== null) this.#account.registrar.remove(this.#idOf(k), this.#now)
         break
       case 'warmNow': {
-        const given = k === null ? null : this.#keeper.warmNow(k, this.#now)
+        const given = k === null ? null : this.#account.scheduler.warmNow(k, this.#now)
         if (given !== null && 'lease' in given) this.#give([given.lease])
         if (given !== null && 'refused' in given) this.refused += 1
         break
       }
       case 'warmLater':
-        if (k !== null) this.#messages.push(this.#keeper.warmLater(k, this.#now).seq)
+        if (k !== null) this.#messages.push(this.#account.scheduler.warmLater(k, this.#now).seq)
         break
       case 'sweep': {
-        const { messages } = this.#keeper.sweep(this.#now, this.#now + (how < 0.5 ? 0 : SWEEP_HORIZON_MS))
+        const { messages } = this.#account.scheduler.sweep(this.#now, this.#now + (how < 0.5 ? 0 : SWEEP_HORIZON_MS))
         this.#messages.push(...messages.map(({ seq }) => seq))
         break
       }
       case 'deliver': {
         const seq = pick(this.#messages, which, how)
-        if (seq !== undefined) this.#give(this.#keeper.begin(seq, this.#now))
+        if (seq !== undefined) this.#give(this.#account.scheduler.begin(seq, this.#now))
         break
       }
       case 'send':
@@ -222,12 +196,12 @@ class Account {
         break
       case 'report': {
         const one = pick(this.#outcomes, which, how)
-        if (one !== undefined) this.#give(this.#keeper.settle(one.seq, [one.outcome], this.#now).again)
+        if (one !== undefined) this.#give(this.#account.scheduler.settle(one.seq, [one.outcome], this.#now).again)
         break
       }
       case 'observe': {
         const arrival = { startedAt: this.#now, usage: usage(TOKENS, 0), ttftMs: null }
-        if (k !== null) this.#keeper.observe(k, [arrival], this.#now)
+        if (k !== null) this.#account.scheduler.observe(k, [arrival], this.#now)
         break
       }
       case 'miss': {
@@ -235,29 +209,35 @@ class Account {
         const by = how < 0.4 ? { '5m': TOKENS } : how < 0.8 ? { '1h': TOKENS } : {}
         const startedAt = this.#now - Math.floor(how * 10_000)
         const missed = usage(0, TOKENS, { cacheWriteByRetention: by })
-        if (k !== null) this.#keeper.observe(k, [{ startedAt, usage: missed, ttftMs: null }], this.#now)
+        if (k !== null) this.#account.scheduler.observe(k, [{ startedAt, usage: missed, ttftMs: null }], this.#now)
         break
       }
       case 'withdraw':
-        if (k !== null && (this.#store.states.load(k)?.announcements ?? []).some(({ at }) => at > this.#now))
-          this.#registrar.withdraw(this.#idOf(k), null, this.#now)
+        if (k !== null && (this.#account.store.states.load(k)?.announcements ?? []).some(({ at }) => at > this.#now))
+          this.#account.registrar.withdraw(this.#idOf(k), null, this.#now)
         break
       case 'signal': {
         const pending = { kind: 'pending', at: this.#now, untilAt: this.#now + Math.ceil(how * HOUR_MS) } as const
-        if (k !== null) this.#registrar.signal(this.#idOf(k), how < 0.3 ? { kind: 'end', at: this.#now } : pending)
+        if (k !== null)
+          this.#account.registrar.signal(this.#idOf(k), how < 0.3 ? { kind: 'end', at: this.#now } : pending)
         break
       }
       case 'change': {
         const plan = PLANS[Math.floor(how * PLANS.length)] ?? 'auto'
-        if (k !== null) this.#registrar.change(this.#idOf(k), { keepWarm: { ...this.#keepWarm, plan } }, this.#now)
+        if (k !== null)
+          this.#account.registrar.change(this.#idOf(k), { keepWarm: { ...this.#keepWarm, plan } }, this.#now)
         break
       }
       case 'announce':
         if (k !== null)
-          this.#registrar.announce(this.#idOf(k), { at: this.#now + how * HOUR_MS + 1, expectedRequests: 1 }, this.#now)
+          this.#account.registrar.announce(
+            this.#idOf(k),
+            { at: this.#now + how * HOUR_MS + 1, expectedRequests: 1 },
+            this.#now,
+          )
         break
       case 'restart':
-        if (k !== null) this.#registrar.change(this.#idOf(k), { keepWarm: this.#keepWarm }, this.#now)
+        if (k !== null) this.#account.registrar.change(this.#idOf(k), { keepWarm: this.#keepWarm }, this.#now)
         break
       case 'botBegin': {
         // Now and then one that was cut off before it was sent.
@@ -278,7 +258,7 @@ class Account {
         if (call === undefined) break
         this.#allowed.splice(this.#allowed.indexOf(call), 1)
         // Beyond its time a call is not sent: a turn is over long before it is given up.
-        if (this.#store.botBook.openOne(`bot_1/${call}`) === null) break
+        if (this.#account.store.botBook.openOne(`bot_1/${call}`) === null) break
         const nanos = Math.ceil((this.#worst.get(call) ?? 0) * (how < 0.5 ? 1 : how))
         this.#bill('bots', nanos)
         this.botsSent += 1
@@ -344,11 +324,11 @@ class Account {
         break
       }
       case 'evict':
-        ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
-        ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches(this.#store)
+        this.#account.evict()
+        ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches()
         break
       case 'wait': {
-        const nextAt = this.#store.nextAt() ?? this.#now
+        const nextAt = this.#account.store.nextAt() ?? this.#now
         // To the next thing that is due, a moment, or some minutes.
         this.#now =
           which < 0.5
@@ -361,16 +341,16 @@ class Account {
   }
 
   #books(): BotCallLedger {
-    return new BotCallLedger(this.#store)
+    return new BotCallLedger(this.#account.store)
   }
 
   #register(content: string): void {
-    const { k } = this.#registrar.register(registration(content, this.#keepWarm, this.#terms.open), this.#now)
+    const { k } = this.#account.registrar.register(registration(content, this.#keepWarm, this.#terms.open), this.#now)
     this.#contents.set(k, content)
   }
 
   #idOf(k: number): string {
-    return this.#store.prefixes.record(k)?.id ?? ''
+    return this.#account.store.prefixes.record(k)?.id ?? ''
   }
 
   #give(leases: readonly Lease[]): void {
@@ -430,14 +410,14 @@ class Account {
   #audit(after: string): void {
     const { budget, accountBudget } = this.#terms
     for (const content of CONTENTS) {
-      const k = this.#store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
-      const state = k === null ? null : this.#store.states.load(k)
+      const k = this.#account.store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
+      const state = k === null ? null : this.#account.store.states.load(k)
       if (k === null || state === null) continue
       const spent = state.day === dayOf(this.#now) ? state.spentNanos : 0
-      const booked = spent + (this.#keeper.leaseOf(k)?.reservedNanos ?? 0)
+      const booked = spent + (this.#account.scheduler.leaseOf(k)?.reservedNanos ?? 0)
       if (booked > budget) this.broken.push(`${content} after ${after}: ${booked} spent or reserved of ${budget}`)
     }
-    const booked = this.#store.spentNanos(this.#now) + this.#store.reservedNanos()
+    const booked = this.#account.store.spentNanos(this.#now) + this.#account.store.reservedNanos()
     if (accountBudget !== null && booked > accountBudget + this.#counting())
       this.broken.push(`the account after ${after}: ${booked} spent or reserved of ${accountBudget}`)
   }
@@ -493,25 +473,22 @@ it('no prefix and no account is ever billed, or can be, beyond its budget of the
 }, 120_000)
 
 it('a prefix that is deleted and registered again goes on with the budget of its day, and has a new one on the next', () => {
-  const sql = nodeSql()
-  const store = new RegistryStore(sql)
-  const ports = { factsOf: () => facts, grainMs: 1_000 }
-  const keeper = new ProbeScheduler(store, ports, settings)
-  const registrar = new Registrar(store, keeper, ports)
+  const account = testAccount()
+  const { store, scheduler, registrar } = account
   const poor = planned('off', { budgetNanosPerDay: 80_000_000 })
   const first = registrar.register(registration('a', poor), NOON)
-  const given = keeper.warmNow(first.k, NOON)
+  const given = scheduler.warmNow(first.k, NOON)
   expect(given).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
   // In flight it counts as its worst case.
   registrar.remove(store.prefixes.record(first.k)?.id ?? '', NOON)
   const again = registrar.register(registration('a', poor), NOON + MINUTE_MS)
   expect(again.created).toBe(true)
   expect(store.states.load(again.k)?.spentNanos).toBe(75_000_000)
-  expect(keeper.warmNow(again.k, NOON + MINUTE_MS)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
+  expect(scheduler.warmNow(again.k, NOON + MINUTE_MS)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
   registrar.remove(store.prefixes.record(again.k)?.id ?? '', NOON + MINUTE_MS)
   const tomorrow = registrar.register(registration('a', poor), NOON + 24 * HOUR_MS)
-  expect(keeper.warmNow(tomorrow.k, NOON + 24 * HOUR_MS)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
+  expect(scheduler.warmNow(tomorrow.k, NOON + 24 * HOUR_MS)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
   registrar.remove(store.prefixes.record(tomorrow.k)?.id ?? '', NOON + 24 * HOUR_MS)
   store.prefixes.dropDeparted(dayOf(NOON + 48 * HOUR_MS))
-  expect(sql.all('SELECT * FROM departed')).toEqual([])
+  expect(account.sql.all('SELECT * FROM departed')).toEqual([])
 })

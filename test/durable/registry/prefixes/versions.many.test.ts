@@ -1,37 +1,27 @@
 import { expect, it } from 'vitest'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { MOST_WAITING } from '../../../../src/durable/registry/prefixes/versions.ts'
 import { factsOf } from '../../../../src/runtime/facts.ts'
 import { NOON, planned, usage } from '../../../support/sample.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
 import { anthropicBody, registrationOf } from '../../../support/registration.ts'
-import { settings } from '../../../support/account.ts'
+import { answered, testAccount } from '../../../support/account.ts'
 import { HOUR_MS } from '../../../../src/core/time/time.ts'
 
 /** One name, and far more bodies than any roll-out has. */
 
 function world() {
-  const sql = nodeSql()
-  const store = new RegistryStore(sql)
-  const ports = { factsOf, grainMs: 1_000 }
-  const keeper = new ProbeScheduler(store, ports, settings)
-  const registrar = new Registrar(store, keeper, ports)
+  const account = testAccount({ facts: factsOf })
+  const { store, scheduler } = account
   const deploy = (tag: string, at: number): number =>
-    registrar.register(registrationOf('anthropic', anthropicBody(tag), planned('always'), 'agent'), at).k
+    account.registrar.register(registrationOf('anthropic', anthropicBody(tag), planned('always'), 'agent'), at).k
   const warm = (k: number, at: number): void => {
-    const given = keeper.warmNow(k, at)
-    if (given === null || 'refused' in given) throw new Error('no lease was given')
-    const { id, primitive, seq } = given.lease
-    const sent = { lease: id, k, startedAt: at, latencyMs: 300, primitive }
-    keeper.settle(seq, [{ ...sent, kind: 'answered', usage: usage(0, 10_000), model: 'claude-sonnet-4-5' }], at + 400)
+    const lease = account.leaseNow(k, at)
+    scheduler.settle(lease.seq, [answered(lease, at, 0, 10_000, { model: 'claude-sonnet-4-5' })], at + 400)
   }
   const all = (): number[] => store.prefixes.keysBefore(1_000_000, 1_000_000)
   const running = (): number[] => all().filter((k) => (store.states.load(k)?.nextAt ?? null) !== null)
-  const rows = (): number => sql.all<{ n: number }>('SELECT count(*) AS n FROM history')[0]?.n ?? 0
+  const rows = (): number => account.sql.all<{ n: number }>('SELECT count(*) AS n FROM history')[0]?.n ?? 0
   const waiting = (): number => Math.max(...all().map((k) => store.prefixes.record(k)?.olders?.length ?? 0))
-  return { store, keeper, registrar, deploy, warm, rows, running, waiting }
+  return { store, scheduler, deploy, warm, rows, running, waiting }
 }
 
 it('a name that a thousand bodies take, none of them ever warm, keeps its warm version and costs each the same', () => {
@@ -50,15 +40,15 @@ it('a name that a thousand bodies take, none of them ever warm, keeps its warm v
 })
 
 it('versions that real requests come for, and that nobody ever warms, do not go on by the hundred', () => {
-  const { store, keeper, deploy, running } = world()
+  const { store, scheduler, deploy, running } = world()
   const seen = { startedAt: NOON, usage: usage(0, 0), ttftMs: null }
   for (let n = 0; n < 100; n++) {
     const k = deploy(`body ${n}`, NOON + n)
-    keeper.observe(k, [{ ...seen, startedAt: NOON + n }], NOON + n)
+    scheduler.observe(k, [{ ...seen, startedAt: NOON + n }], NOON + n)
   }
   // A day on, only those that wait may still be planned for.
-  for (const { seq } of keeper.sweep(NOON + 25 * HOUR_MS, NOON + 25 * HOUR_MS).messages)
-    keeper.begin(seq, NOON + 25 * HOUR_MS)
+  for (const { seq } of scheduler.sweep(NOON + 25 * HOUR_MS, NOON + 25 * HOUR_MS).messages)
+    scheduler.begin(seq, NOON + 25 * HOUR_MS)
   expect(running().length).toBeLessThanOrEqual(MOST_WAITING + 1)
   const passed = store.prefixes.keysBefore(1_000, 1_000).filter((k) => store.prefixes.record(k)?.newer?.passed === true)
   expect(passed.length).toBe(100 - 1 - MOST_WAITING)

@@ -1,9 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { warmBody } from '../../../../src/contract/warm.ts'
 import { RawJson } from '../../../../src/contract/raw-json.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { prepareWarm, registrationOf } from '../../../../src/registration/prepare.ts'
 import { cardById, dialectOf } from '../../../../src/providers/registry.ts'
 import { unpack } from '../../../../src/runtime/bytes.ts'
@@ -12,8 +9,8 @@ import { NOON } from '../../../support/sample.ts'
 import { tokens } from '../../../lab/caller.ts'
 import { createLab } from '../../../lab/index.ts'
 import type { Lab } from '../../../lab/index.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
-import { settings } from '../../../support/account.ts'
+import { answered, testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
@@ -34,9 +31,7 @@ const question = { messages: [{ role: 'user', content: 'Where is the ford?' }] }
 
 let now: number
 let lab: Lab
-let store: RegistryStore
-let keeper: ProbeScheduler
-let registrar: Registrar
+let account: TestAccount
 let calls: number[]
 /** What becomes of a probe's body on its way: a provider with other rules than its documents say. */
 let onTheWay: (body: string) => string
@@ -44,10 +39,7 @@ let onTheWay: (body: string) => string
 beforeEach(() => {
   now = NOON
   lab = createLab({ now: () => now, sleep: () => Promise.resolve(), latency: 'off' })
-  store = new RegistryStore(nodeSql())
-  const ports = { factsOf, grainMs: 1_000 }
-  keeper = new ProbeScheduler(store, ports, settings)
-  registrar = new Registrar(store, keeper, ports)
+  account = testAccount({ facts: factsOf })
   calls = []
   onTheWay = (body) => body
 })
@@ -55,7 +47,7 @@ beforeEach(() => {
 function register(request: object, plan: unknown = 'always'): number {
   const raw = new RawJson(JSON.stringify(request))
   const body = warmBody.parse({ provider: 'anthropic', request: raw, keep_warm: { plan } })
-  return registrar.register(registrationOf(prepareWarm(body, now)), now).k
+  return account.registrar.register(registrationOf(prepareWarm(body, now)), now).k
 }
 
 async function ask(body: string): Promise<{ text: string; usage: Record<string, number> }> {
@@ -71,34 +63,32 @@ async function ask(body: string): Promise<{ text: string; usage: Record<string, 
 }
 
 async function send(lease: Lease): Promise<Outcome> {
-  const record = store.prefixes.record(lease.k)!
-  const text = unpack(store.prefixes.body(lease.k)!)
+  const record = account.store.prefixes.record(lease.k)!
+  const text = unpack(account.store.prefixes.body(lease.k)!)
   const options = { primitive: lease.primitive, retention: lease.retention }
   const probe = dialect.probe({ text, model: record.model, breakpoint: record.breakpoint }, options)
   const { usage, model } = dialect.readAnswer((await ask(onTheWay(probe.body))).text, 'application/json')
   calls[lease.k] = (calls[lease.k] ?? 0) + 1
-  const { id, k, primitive } = lease
-  return { lease: id, k, kind: 'answered', startedAt: now, latencyMs: 300, primitive, usage, model }
+  return answered(lease, now, null, null, { usage, model })
 }
 
 async function warm(k: number): Promise<void> {
-  const given = keeper.warmNow(k, now)
-  if (given === null || 'refused' in given) throw new Error('no lease was given')
-  const outcome = await send(given.lease)
+  const lease = account.leaseNow(k, now)
+  const outcome = await send(lease)
   now += 300
-  keeper.settle(given.lease.seq, [outcome], now)
+  account.scheduler.settle(lease.seq, [outcome], now)
 }
 
 /** Lets time pass, with every message a moment late. */
 async function until(end: number): Promise<void> {
-  for (let next = store.nextAt(); next !== null && next < end; next = store.nextAt()) {
+  for (let next = account.store.nextAt(); next !== null && next < end; next = account.store.nextAt()) {
     now = Math.max(now, next)
-    for (const { seq } of keeper.sweep(now, now).messages) {
-      const leases = keeper.begin(seq, now)
+    for (const { seq } of account.scheduler.sweep(now, now).messages) {
+      const leases = account.scheduler.begin(seq, now)
       const outcomes: Outcome[] = []
       for (const lease of leases) outcomes.push(await send(lease))
       now += 300
-      if (outcomes.length > 0) keeper.settle(seq, outcomes, now)
+      if (outcomes.length > 0) account.scheduler.settle(seq, outcomes, now)
     }
     now += 100
   }
@@ -109,13 +99,13 @@ async function until(end: number): Promise<void> {
 async function use(k: number, request: object): Promise<number> {
   const { text, usage } = await ask(JSON.stringify({ ...request, ...question }))
   const read = dialect.readAnswer(text, 'application/json')
-  keeper.observe(k, [{ startedAt: now, usage: read.usage, ttftMs: 200 }], now)
+  account.scheduler.observe(k, [{ startedAt: now, usage: read.usage, ttftMs: 200 }], now)
   return usage['cache_read_input_tokens'] ?? 0
 }
 
 const decisionsOf = (k: number): string[] =>
-  registrar
-    .history(store.prefixes.record(k)?.id ?? '', now)
+  account.registrar
+    .history(account.store.prefixes.record(k)?.id ?? '', now)
     .flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
 describe('a longer prefix that marks the end of a shorter one', () => {
@@ -127,11 +117,11 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     await until(NOON + 3 * HOUR_MS)
     expect(calls[longer]).toBeGreaterThan(35)
     expect(calls[shorter]).toBe(1)
-    expect(registrar.viewByKey(shorter, now).belief).toMatchObject({ state: 'warm' })
+    expect(account.registrar.viewByKey(shorter, now).belief).toMatchObject({ state: 'warm' })
     expect(decisionsOf(shorter)).toContain('inside')
     // The provider agrees: what a real request of the shorter one reads is all of it.
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
-    expect(store.states.load(shorter)).toMatchObject({ hits: 1, savedNanos: 0, credits: 0 })
+    expect(account.store.states.load(shorter)).toMatchObject({ hits: 1, savedNanos: 0, credits: 0 })
   })
 
   it('is found whichever of them was registered first', async () => {
@@ -150,9 +140,9 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     await warm(shorter)
     await warm(longer)
     await until(NOON + 2 * HOUR_MS)
-    expect(store.states.load(longer)?.stopped?.reason).toBe('probes_spent')
+    expect(account.store.states.load(longer)?.stopped?.reason).toBe('probes_spent')
     expect(calls[shorter]).toBeGreaterThan(15)
-    expect(store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
+    expect(account.store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
   })
 
@@ -161,9 +151,9 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     await warm(shorter)
     await warm(longer)
     await until(NOON + 20 * MINUTE_MS)
-    store.prefixes.delete(longer)
+    account.store.prefixes.delete(longer)
     await until(NOON + HOUR_MS)
-    expect(store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
+    expect(account.store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
     expect(calls[shorter]).toBeGreaterThan(5)
   })
 })
