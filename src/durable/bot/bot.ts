@@ -33,13 +33,13 @@ const CALLS_SHOWN = 20
 export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   readonly #calls = new BotCallLog(durableSql(this.ctx.storage))
   readonly #nextCache = new NextCacheTable(durableSql(this.ctx.storage))
-  readonly #ears = new BotListeners(this.ctx)
+  readonly #listeners = new BotListeners(this.ctx)
 
   constructor(ctx: DurableObjectState, env: Environment) {
     // Only behind `super` is there a bot that a handler could call.
-    const late: {
+    const bound: {
       turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
-      leave?: () => Promise<void>
+      stopKeepingWarm?: () => Promise<void>
       givenUp?: (turn: Omit<Turn, 'ask'>) => void
     } = {}
     super(ctx, env, {
@@ -48,22 +48,22 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       initial: NOT_BEGUN,
       snapshotSecret: env.KEY_ENCRYPTION_SECRET ?? '',
       givenUp: (type, turn) => {
-        if (type === 'message') late.givenUp?.(turn)
+        if (type === 'message') bound.givenUp?.(turn)
       },
       handlers: {
         message: (state, { text }, turn) => {
-          if (late.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
-          return late.turn(state, text, turn)
+          if (bound.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
+          return bound.turn(state, text, turn)
         },
         clear: async (state) => {
-          await late.leave?.() // what was kept warm is not its beginning any more
+          await bound.stopKeepingWarm?.() // what was kept warm is not its beginning any more
           return cleared(state)
         },
       },
     })
-    late.turn = (state, text, turn) => this.#turn(state, text, turn)
-    late.leave = () => this.#leave()
-    late.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
+    bound.turn = (state, text, turn) => this.#turn(state, text, turn)
+    bound.stopKeepingWarm = () => this.#stopKeepingWarm()
+    bound.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
   }
 
   view(): BotView {
@@ -81,8 +81,8 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   /** Opens a socket, or a server-sent stream, that hears every response from now on. */
   override fetch(request: Request): Response {
     const isSocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket'
-    const opened = isSocket ? this.#ears.openSocket() : this.#ears.openStream()
-    this.#farewell()
+    const opened = isSocket ? this.#listeners.openSocket() : this.#listeners.openStream()
+    this.#announceEnd()
     return opened
   }
 
@@ -103,19 +103,19 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
 
   override async alarm(): Promise<void> {
     await super.alarm()
-    await this.#leaveIfOver()
-    this.#farewell()
+    await this.#stopKeepingWarmIfEnded()
+    this.#announceEnd()
   }
 
   override async shutdown(why?: string): Promise<void> {
     await super.shutdown(why)
-    await this.#leaveIfOver()
-    this.#farewell()
+    await this.#stopKeepingWarmIfEnded()
+    this.#announceEnd()
   }
 
   override async erase(): Promise<void> {
-    await this.#leave()
-    this.#ears.close('deleted')
+    await this.#stopKeepingWarm()
+    this.#listeners.close('deleted')
     await super.erase()
   }
 
@@ -136,16 +136,16 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       calls: this.#calls,
       id: (this.ctx.id.name ?? '').split('/').at(-1) ?? '',
       sync: () => this.ctx.storage.sync(),
-      tell: (said) => this.#ears.tell(said),
+      publish: (event) => this.#listeners.send(event),
     }
   }
 
   /** After the end its conversation is kept warm no more. */
-  async #leaveIfOver(): Promise<void> {
-    if (this.ended() !== null) await this.#leave()
+  async #stopKeepingWarmIfEnded(): Promise<void> {
+    if (this.ended() !== null) await this.#stopKeepingWarm()
   }
 
-  async #leave(): Promise<void> {
+  async #stopKeepingWarm(): Promise<void> {
     const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
     try {
       await this.env.REGISTRY.getByName(account).leaveBot(id)
@@ -155,11 +155,11 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   }
 
   /** After the end nothing more comes: says so, and closes. */
-  #farewell(): void {
-    if (this.#ears.count === 0) return
+  #announceEnd(): void {
+    if (this.#listeners.count === 0) return
     const { status, why, endedAt, waiting } = this.look()
     if (endedAt === null) return
-    this.#ears.tell({ type: 'ended', at: new Date(endedAt).toISOString(), reason: status, why, waiting })
-    this.#ears.close(status)
+    this.#listeners.send({ type: 'ended', at: new Date(endedAt).toISOString(), reason: status, why, waiting })
+    this.#listeners.close(status)
   }
 }

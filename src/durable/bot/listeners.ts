@@ -1,6 +1,6 @@
 import { Failure } from '../../contract/failure.ts'
 
-const MOST_EARS = 100
+const MAX_LISTENERS = 100
 /** A listener that reads so much slower than the bot speaks is let go. */
 const MAX_UNREAD_BYTES = 1_000_000
 
@@ -22,14 +22,14 @@ export class BotListeners {
   }
 
   openSocket(): Response {
-    if (this.count >= MOST_EARS) return new Response(null, { status: 429 })
+    if (this.count >= MAX_LISTENERS) return new Response(null, { status: 429 })
     const { 0: client, 1: server } = new WebSocketPair()
     this.#ctx.acceptWebSocket(server)
     return new Response(null, { status: 101, webSocket: client })
   }
 
   openStream(): Response {
-    if (this.count >= MOST_EARS) return new Response(null, { status: 429 })
+    if (this.count >= MAX_LISTENERS) return new Response(null, { status: 429 })
     let mine: ReadableStreamDefaultController<Uint8Array> | null = null
     const body = new ReadableStream<Uint8Array>(
       {
@@ -49,8 +49,8 @@ export class BotListeners {
     })
   }
 
-  tell(said: Record<string, unknown>): void {
-    const text = JSON.stringify(said)
+  send(event: Record<string, unknown>): void {
+    const text = JSON.stringify(event)
     for (const socket of this.#ctx.getWebSockets()) {
       try {
         socket.send(text)
@@ -59,13 +59,13 @@ export class BotListeners {
       }
     }
     if (this.#streams.size === 0) return
-    const event = this.#encoder.encode(`event: ${String(said['type'])}\ndata: ${text}\n\n`)
-    for (const stream of this.#streams) this.#push(stream, event)
+    const message = this.#encoder.encode(`event: ${String(event['type'])}\ndata: ${text}\n\n`)
+    for (const stream of this.#streams) this.#push(stream, message)
   }
 
-  #push(stream: ReadableStreamDefaultController<Uint8Array>, event: Uint8Array): void {
+  #push(stream: ReadableStreamDefaultController<Uint8Array>, message: Uint8Array): void {
     try {
-      stream.enqueue(event)
+      stream.enqueue(message)
       if ((stream.desiredSize ?? 0) > 0) return
       stream.error(new Failure('rate_limited', 'the stream was read too slowly'))
     } catch {

@@ -29,13 +29,13 @@ export interface BotShell {
   id: string
   /** Resolves when what was written is on disk. */
   sync(): Promise<void>
-  tell(said: Record<string, unknown>): void
+  publish(event: Record<string, unknown>): void
 }
 
 export interface Asked {
   /** Of this call. */
   id: string
-  sight: TurnView
+  view: TurnView
   final: boolean
   cache: BotCache | null
   maxOutputTokens: number
@@ -71,9 +71,9 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   // On disk before it is sent: an eviction from here on leaves a call without an end.
   await shell.sync()
   const { onText } = asked
-  const heard = onText === undefined ? {} : { onText: deltasOf(ready.card, onText) }
+  const streamed = onText === undefined ? {} : { onText: deltasOf(ready.card, onText) }
   const timeoutMs = Math.max(1, clock.realMs(asked.timeoutMs))
-  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...heard })
+  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...streamed })
   if (sent.kind === 'failed') {
     const { failure } = sent
     return end(sent.outcomeKnown ? { kind: 'refused', failure } : { kind: 'failed', failure, billed: null })
@@ -109,7 +109,7 @@ interface Ready {
 
 /** Everything that a call needs and that can refuse it before it is sent. */
 async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
-  if (Buffer.byteLength(JSON.stringify(asked.sight.messages)) > MAX_WINDOW_BYTES) {
+  if (Buffer.byteLength(JSON.stringify(asked.view.messages)) > MAX_WINDOW_BYTES) {
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes; send a shorter one.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
   }
@@ -117,7 +117,7 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is gone.')
   const request = turnRequest(card, {
-    ...asked.sight,
+    ...asked.view,
     model: config.model,
     maxOutputTokens: asked.maxOutputTokens,
     cache: asked.cache,

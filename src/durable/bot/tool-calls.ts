@@ -46,7 +46,7 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
   const begunAt = clock.now()
   const attempts = calls.beginTool(id, turn, call.name, begunAt)
   const called = { turn_id: turn, call_id: id, tool: call.name }
-  shell.tell({ type: 'tool_called', ...called, at: new Date(begunAt).toISOString() })
+  shell.publish({ type: 'tool_called', ...called, at: new Date(begunAt).toISOString() })
   let result = own
   if (result === null && tool !== undefined) {
     // On disk before it is sent: cut off from here on, it is sent again under the same id.
@@ -61,7 +61,7 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
   const bounded = boundedResult(result ?? wrong('There is no such tool.'), config.historyTokens * RESULT_SHARE)
   const at = clock.now()
   calls.endTool(id, bounded, at)
-  shell.tell({
+  shell.publish({
     type: 'tool',
     ...called,
     at: new Date(at).toISOString(),

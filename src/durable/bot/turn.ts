@@ -51,7 +51,7 @@ export class BotTurn {
   readonly #cache: BotCache | null
   #summaries = 0
   /** Calls of this very try, for the planner. */
-  readonly #made: TurnCall[] = []
+  readonly #calls: TurnCall[] = []
 
   constructor(shell: BotShell, config: BotConfig, turn: Turn, cache: BotCache | null) {
     this.#shell = shell
@@ -78,12 +78,12 @@ export class BotTurn {
         throw new Error(outcome.failure.message)
       }
       if (outcome.kind !== 'answered') return this.#failed(state, outcome)
-      this.#made.push({
+      this.#calls.push({
         begunAt: this.#shell.calls.of(id)?.begunAt ?? clock.now(),
         usage: outcome.usage,
         final: next.final,
       })
-      this.#learn(window, outcome.usage)
+      this.#calibrate(window, outcome.usage)
       const reply = replyOf(outcome)
       const result = this.#config.exitTool === true ? finishedWith(reply) : null
       if (result === null && asksForTools(reply, next.final)) {
@@ -99,7 +99,7 @@ export class BotTurn {
       this.#answered({ ...outcome, text }, result !== null, at)
       const sent = new ChatWindow({ budgetTokens: this.#config.historyTokens, state: window.state() })
       const forgot = await this.#add(window, { role: 'assistant', text })
-      await handOver(this.#shell, this.#config, this.#cache, forgot ? headOf(sent) : sent, this.#made)
+      await handOver(this.#shell, this.#config, this.#cache, forgot ? headOf(sent) : sent, this.#calls)
       const totals = this.#spent(state.totals)
       const last = { turn: this.#turn.id, at, text }
       return { ...state, window: window.state(), totals: { ...totals, turns: totals.turns + 1 }, last }
@@ -122,18 +122,18 @@ export class BotTurn {
     if (!isNew) return // it was said when it came
     const at = new Date(this.#shell.clock.now()).toISOString()
     const tool_calls = round.reply.toolCalls.length
-    this.#shell.tell({ type: 'iteration', turn_id: this.#turn.id, at, iteration: rounds.length, tool_calls })
+    this.#shell.publish({ type: 'iteration', turn_id: this.#turn.id, at, iteration: rounds.length, tool_calls })
   }
 
   #ask(window: ChatWindow, id: string, final: boolean): Promise<CallOutcome> {
     const { injectTime, maxOutputTokens } = this.#config
-    const sight = turnViewOf(window, { now: this.#shell.clock.now(), injectTime, final })
-    const onText = (text: string): void => this.#shell.tell({ type: 'delta', turn_id: this.#turn.id, text })
-    return this.#send({ id, sight, final, maxOutputTokens, onText })
+    const view = turnViewOf(window, { now: this.#shell.clock.now(), injectTime, final })
+    const onText = (text: string): void => this.#shell.publish({ type: 'delta', turn_id: this.#turn.id, text })
+    return this.#send({ id, view, final, maxOutputTokens, onText })
   }
 
   /** What the model counted for what it was shown: the window, and the tools beside it. */
-  #learn(window: ChatWindow, { inputTokens }: Usage): void {
+  #calibrate(window: ChatWindow, { inputTokens }: Usage): void {
     const card = cardById(this.#config.provider)
     const tools = card === undefined ? [] : toolsOf(this.#config, takesTools(card))
     if (inputTokens !== null)
@@ -157,15 +157,15 @@ export class BotTurn {
     if (evicted.length === 0 || this.#config.summarize !== true) return evicted.length > 0
     const id = summaryId(this.#turn.id, this.#summaries)
     this.#summaries += 1
-    const sight = summaryViewOf(before, evicted)
+    const view = summaryViewOf(before, evicted)
     const known = this.#known(id)
-    const outcome = known ?? (await this.#send({ id, sight, final: false, maxOutputTokens: SUMMARY_TOKENS }))
+    const outcome = known ?? (await this.#send({ id, view, final: false, maxOutputTokens: SUMMARY_TOKENS }))
     const text = outcome.kind === 'answered' ? outcome.text.trim().slice(0, MAX_SUMMARY_CHARS) : ''
     if (text !== '') window.summarize(text)
     if (known?.kind === 'answered') return true // it was said when it came
     const at = new Date(this.#shell.clock.now()).toISOString()
     // Without a summary the conversation goes on all the same: what was evicted is forgotten, and that is said.
-    this.#shell.tell({
+    this.#shell.publish({
       type: 'compacted',
       turn_id: this.#turn.id,
       at,
@@ -202,7 +202,7 @@ export class BotTurn {
     const { kind, message }: FailureValue = outcome.failure
     const own = outcome.kind === 'refused' ? false : outcome.billed
     const paid = this.#paid()
-    this.#shell.tell({
+    this.#shell.publish({
       type: 'failed',
       turn_id: this.#turn.id,
       at: new Date(this.#shell.clock.now()).toISOString(),
@@ -226,7 +226,7 @@ export class BotTurn {
     const sum = (of: (usage: Usage) => number | null): number | null => {
       return total(paid.map(({ usage }) => (usage === undefined ? null : of(usage))))
     }
-    this.#shell.tell({
+    this.#shell.publish({
       type: 'message',
       turn_id: this.#turn.id,
       at: new Date(at).toISOString(),
@@ -246,12 +246,12 @@ export class BotTurn {
 }
 
 /** A turn that was cut off at each of its tries: what its calls cost is counted, and whoever listens is told. */
-export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spend }: Omit<Turn, 'ask'>): void {
+export function giveUpTurn({ calls, clock, publish }: BotShell, { id, attempt, spend }: Omit<Turn, 'ask'>): void {
   const made = calls.ofTurn(id)
   const paid = made.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
   for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)
   const message = `The turn was cut off ${attempt} times and is given up.`
-  tell({
+  publish({
     type: 'failed',
     turn_id: id,
     at: new Date(clock.now()).toISOString(),

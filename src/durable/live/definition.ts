@@ -1,5 +1,5 @@
 import type { LiveEnd, LiveLimits } from '../../core/conversation/lifecycle.ts'
-import type { Happened } from './tables.ts'
+import type { LiveHistoryRow } from './tables.ts'
 
 /** What a handler knows of the event before it, and what it may say about it. */
 export interface Turn {
@@ -48,5 +48,5 @@ export interface LiveView<State> {
   failed: number
   limits: LiveLimits
   state: State
-  history: Happened[]
+  history: LiveHistoryRow[]
 }

@@ -12,6 +12,6 @@ export function eventData(given: unknown): string {
 }
 
 /** What whoever comes after the end is told. */
-export function over(ended: { reason: LiveEnd; why: string }): Failure {
+export function endedFailure(ended: { reason: LiveEnd; why: string }): Failure {
   return new Failure('conflict', `it has ended: ${ended.why}`, { reason: ended.reason })
 }

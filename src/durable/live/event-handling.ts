@@ -2,7 +2,7 @@ import { Failure } from '../../contract/failure.ts'
 import { MAX_ATTEMPTS, nextStep, retryDelayMs } from '../../core/conversation/lifecycle.ts'
 import type { LiveEnd } from '../../core/conversation/lifecycle.ts'
 import type { Handler, LiveDefinition, Turn } from './definition.ts'
-import type { LiveRecord, LiveStore, Waiting } from './tables.ts'
+import type { LiveRecord, LiveStore, WaitingEvent } from './tables.ts'
 
 interface Question {
   question: string
@@ -40,7 +40,7 @@ export class EventHandling<State, Events> {
     return true
   }
 
-  async #handle(event: Waiting, now: number): Promise<void> {
+  async #handle(event: WaitingEvent, now: number): Promise<void> {
     const { id, type } = event
     const handlers: Record<string, unknown> = this.#definition.handlers
     const handler = Object.hasOwn(handlers, type) ? (handlers[type] as Handler<State, unknown>) : undefined
@@ -80,7 +80,7 @@ export class EventHandling<State, Events> {
 
   /** Loads the record again before it commits: while the handler waited, events may have come in, or the end. */
   #close(
-    { id, type }: Waiting,
+    { id, type }: WaitingEvent,
     outcome: EventOutcome,
     spentNanos: number,
     { state, asked }: { state?: string; asked: Question | null } = { asked: null },
@@ -104,7 +104,7 @@ export class EventHandling<State, Events> {
     })
   }
 
-  #retry({ id, type }: Waiting, attempt: number, why: string, spentNanos: number): void {
+  #retry({ id, type }: WaitingEvent, attempt: number, why: string, spentNanos: number): void {
     const record = this.#store.record()
     if (record === null) return
     const at = this.#now()

@@ -8,10 +8,10 @@ import { newId } from '../../runtime/ids.ts'
 import { openSnapshot, signSnapshot } from '../../runtime/snapshot.ts'
 import type { Snapshot } from '../../runtime/snapshot.ts'
 import type { LiveDefinition, LiveView } from './definition.ts'
-import { eventData, over } from './errors.ts'
+import { endedFailure, eventData } from './errors.ts'
 import { endLife, EventHandling } from './event-handling.ts'
 import { restoreInto, savedOf, viewOf } from './snapshot.ts'
-import type { Saved } from './snapshot.ts'
+import type { SavedObject } from './snapshot.ts'
 import { LiveStore } from './tables.ts'
 import type { LiveRecord } from './tables.ts'
 import { durableSql } from '../sql.ts'
@@ -51,11 +51,11 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   async emit(event: { type: string; data?: unknown; id?: string }): Promise<{ id: string; duplicate: boolean }> {
     const now = this.clock.now()
     if (!this.#store.exists() && this.#definition.startsItself === true) this.#begin({}, this.#definition.initial)
-    this.#settle(now)
+    this.#endIfDue(now)
     const record = this.#record()
     const id = event.id ?? newId('evt')
     if (this.#store.knows(id)) return { id, duplicate: true }
-    if (record.ended !== null) throw over(record.ended)
+    if (record.ended !== null) throw endedFailure(record.ended)
     const data = eventData(event.data)
     const { maxMailbox } = record.limits
     if (this.#store.waiting() >= maxMailbox) {
@@ -77,7 +77,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
    */
   async respond(input: unknown): Promise<{ id: string }> {
     const record = this.#record()
-    if (record.ended !== null) throw over(record.ended)
+    if (record.ended !== null) throw endedFailure(record.ended)
     const { asked, ...going } = record
     if (asked === undefined) throw new Failure('conflict', 'nothing is asked', { reason: 'nothing_asked' })
     const data = eventData(input)
@@ -106,12 +106,15 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
    * `resume`. The idle time-out stands still meanwhile. Throws `conflict` after the end.
    */
   async pause(): Promise<void> {
-    await this.#park((record, at) => (record.pausedAt === undefined ? { ...record, pausedAt: at } : null), 'paused')
+    await this.#switchPause(
+      (record, at) => (record.pausedAt === undefined ? { ...record, pausedAt: at } : null),
+      'paused',
+    )
   }
 
   /** Goes on in place; the idle time-out begins anew. Throws `conflict` after the end. */
   async resume(): Promise<void> {
-    await this.#park(
+    await this.#switchPause(
       ({ pausedAt, ...rest }, at) => (pausedAt === undefined ? null : { ...rest, activeAt: at }),
       'resumed',
     )
@@ -133,7 +136,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
 
   /** Goes on where a snapshot was taken, also one of an object that has ended or is paused; what was spent stays spent. */
   async restore(snapshot: Snapshot, limits: Partial<LiveLimits> = {}): Promise<void> {
-    const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as Saved
+    const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as SavedObject
     if (this.#store.exists())
       throw new Failure('conflict', 'a snapshot is restored into a new object; this one has begun')
     restoreInto(this.#store, saved, limits, this.clock.now())
@@ -181,7 +184,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   }
 
   /** An end that is due is an end, also where its alarm is late. */
-  #settle(now: number): void {
+  #endIfDue(now: number): void {
     const record = this.#store.record()
     if (record === null || this.#running) return
     const step = nextStep(record, this.#store.mailbox(1)[0]?.nextAt ?? null, now)
@@ -189,14 +192,14 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   }
 
   /** `change` gives null where it is so already. */
-  async #park(
+  async #switchPause(
     change: (record: LiveRecord, at: number) => LiveRecord | null,
     what: 'paused' | 'resumed',
   ): Promise<void> {
     const at = this.clock.now()
-    this.#settle(at)
+    this.#endIfDue(at)
     const record = this.#record()
-    if (record.ended !== null) throw over(record.ended)
+    if (record.ended !== null) throw endedFailure(record.ended)
     const changed = change(record, at)
     if (changed === null) return
     this.#store.transaction(() => {

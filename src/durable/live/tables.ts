@@ -25,7 +25,7 @@ export interface LiveRecord extends LifecycleState {
 }
 
 /** An event that waits. `data` is JSON. */
-export interface Waiting {
+export interface WaitingEvent {
   id: string
   at: number
   type: string
@@ -35,7 +35,7 @@ export interface Waiting {
 }
 
 /** What became of an event, or of the object itself. */
-export interface Happened {
+export interface LiveHistoryRow {
   at: number
   what:
     | 'handled'
@@ -102,12 +102,12 @@ export class LiveStore {
   }
 
   /** Before everything that waits. */
-  pushFirst(event: Waiting): void {
+  pushFirst(event: WaitingEvent): void {
     this.push(event)
     this.#sql.all('UPDATE mailbox SET seq = (SELECT MIN(seq) FROM mailbox) - 1 WHERE id = ?', event.id)
   }
 
-  push({ id, at, type, data, attempts, nextAt }: Waiting): void {
+  push({ id, at, type, data, attempts, nextAt }: WaitingEvent): void {
     this.#sql.all(
       'INSERT INTO mailbox (id, at, type, data, attempts, next_at) VALUES (?, ?, ?, ?, ?, ?)',
       id,
@@ -124,8 +124,8 @@ export class LiveStore {
   }
 
   /** The oldest waiting event, or all of them, in the order in which they came. */
-  mailbox(limit = -1): Waiting[] {
-    return this.#sql.all<Waiting & Record<string, string | number>>(
+  mailbox(limit = -1): WaitingEvent[] {
+    return this.#sql.all<WaitingEvent & Record<string, string | number>>(
       'SELECT id, at, type, data, attempts, next_at AS nextAt FROM mailbox ORDER BY seq LIMIT ?',
       limit,
     )
@@ -151,14 +151,14 @@ export class LiveStore {
   }
 
   /** Appends to the history ring. */
-  note(row: Happened, maxHistory: number): void {
+  note(row: LiveHistoryRow, maxHistory: number): void {
     this.#sql.all('INSERT INTO happened (at, row) VALUES (?, ?)', row.at, JSON.stringify(row))
     this.#sql.all('DELETE FROM happened WHERE seq <= (SELECT MAX(seq) FROM happened) - ?', maxHistory)
   }
 
-  history(): Happened[] {
+  history(): LiveHistoryRow[] {
     return this.#sql
       .all<{ row: string }>('SELECT row FROM happened ORDER BY seq')
-      .map(({ row }) => JSON.parse(row) as Happened)
+      .map(({ row }) => JSON.parse(row) as LiveHistoryRow)
   }
 }

@@ -43,7 +43,7 @@ export class BotCallLedger {
     return this.#store.transaction(() => {
       this.giveUp(now)
       const id = idOf(bot, call)
-      const own = this.#store.botBook.openOne(id)?.worstNanos ?? 0 // of a former try, whose place this takes
+      const own = this.#store.botCalls.openOne(id)?.worstNanos ?? 0 // of a former try, whose place this takes
       const left =
         budgetNanos === null ? null : budgetNanos - this.#store.spentNanos(now) - this.#store.reservedNanos() + own
       if (left !== null && worstNanos === null) {
@@ -52,7 +52,7 @@ export class BotCallLedger {
       if (left !== null && worstNanos !== null && worstNanos > left) {
         return `the worst case of the call (${dollars(worstNanos)}) does not fit into what the account may still spend today (${dollars(Math.max(0, left))})`
       }
-      this.#store.botBook.open({ id, bot, worstNanos, expiresAt: now + GIVEN_UP_MS }, now)
+      this.#store.botCalls.open({ id, bot, worstNanos, expiresAt: now + GIVEN_UP_MS }, now)
       return null
     })
   }
@@ -60,7 +60,7 @@ export class BotCallLedger {
   /** Books the end; false where there is no such call, or its end was booked already. */
   end({ bot, call, outcome, costNanos, why }: BotCallEnded, now: number): boolean {
     return this.#store.transaction(() => {
-      const open = this.#store.botBook.openOne(idOf(bot, call))
+      const open = this.#store.botCalls.openOne(idOf(bot, call))
       if (open === null) return false
       const known = outcome === 'refused' ? 0 : costNanos
       this.#close(
@@ -76,14 +76,14 @@ export class BotCallLedger {
 
   /** Calls whose end nobody told are charged at their worst case. */
   giveUp(now: number): void {
-    for (const open of this.#store.botBook.expired(now)) {
+    for (const open of this.#store.botCalls.expired(now)) {
       this.#close(open, 'unknown', open.worstNanos, 'its end is not known; charged at its worst case', now)
     }
   }
 
   #close(open: OpenBotCall, outcome: BotCallRow['outcome'], costNanos: number | null, why: string, now: number): void {
     const { turn, purpose } = callOf(open.id.slice(open.bot.length + 1))
-    this.#store.botBook.close(open.id, { at: now, bot: open.bot, turn, purpose, outcome, costNanos, why })
+    this.#store.botCalls.close(open.id, { at: now, bot: open.bot, turn, purpose, outcome, costNanos, why })
     const day = dayOf(now)
     const totals = this.#store.days.load(day) ?? EMPTY_DAY
     this.#store.days.save(day, {

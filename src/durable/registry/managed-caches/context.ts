@@ -40,8 +40,8 @@ export class ManagedCachePlanningContext {
   ): ManagedCacheLease {
     const { k, record } = one
     const state = { ...one.state, leases: one.state.leases + 1 }
-    const sendBy = now + LEASE_WAIT_MS + 2 * this.coarse
-    const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.coarse
+    const sendBy = now + LEASE_WAIT_MS + 2 * this.extraGrainMs
+    const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.extraGrainMs
     const lease: ManagedCacheLease = {
       id: `h${k}.${state.leases}`,
       target: { of: 'handle', k },
@@ -55,7 +55,7 @@ export class ManagedCachePlanningContext {
       ttlMs: ttlToBuy(state, record.keep, now),
       sendBy,
       timeoutMs,
-      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.coarse,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.extraGrainMs,
       reservedNanos: call.worstNanos ?? 0,
       why: call.why,
     }
@@ -64,7 +64,7 @@ export class ManagedCachePlanningContext {
   }
 
   /** A row in the history, with what it cost and the storage that was counted with it. */
-  done(
+  recorded(
     one: StoredManagedCache,
     state: ManagedCacheState,
     event: ManagedCacheRow['event'],
@@ -117,10 +117,15 @@ export class ManagedCachePlanningContext {
   }
 
   /** Writes down a handle that is to be deleted at its provider. */
-  drop(one: StoredManagedCache, handle: SeenManagedCache & { meteredToAt: number }, why: string, now: number): void {
+  deleteLater(
+    one: StoredManagedCache,
+    handle: SeenManagedCache & { meteredToAt: number },
+    why: string,
+    now: number,
+  ): void {
     const { provider, model, fingerprint, credential, credentialGeneration = 1 } = one.record
     const { name, tokens, expiresAt, meteredToAt } = handle
-    const drop = {
+    const deletion = {
       owner: one.k,
       provider,
       model,
@@ -134,11 +139,11 @@ export class ManagedCachePlanningContext {
       why,
       claim: null,
     }
-    this.store.insertDrop(name, now, drop)
+    this.store.insertDeletion(name, now, deletion)
   }
 
   /** As it is seen: with the storage that it has cost by now. */
-  seen(one: StoredManagedCache, now: number): ManagedCacheView {
+  viewOf(one: StoredManagedCache, now: number): ManagedCacheView {
     const { state } = meter(one.state, this.context(one, now).rates, now)
     return { k: one.k, record: one.record, state, now, inFlight: one.claim?.lease != null }
   }
@@ -167,7 +172,7 @@ export class ManagedCachePlanningContext {
     }
   }
 
-  get coarse(): number {
+  get extraGrainMs(): number {
     return this.ports.grainMs - 1_000
   }
 }

@@ -149,7 +149,7 @@ export class ManagedCacheStore {
   // Handles that are to be deleted at their provider
 
   /** False when it is there already. */
-  insertDrop(name: string, wakeAt: number, record: DeletionRecord): number | null {
+  insertDeletion(name: string, wakeAt: number, record: DeletionRecord): number | null {
     return (
       this.#sql.all<{ k: number }>(
         'INSERT INTO handle_drop (name, wake_at, record) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING k',
@@ -160,16 +160,16 @@ export class ManagedCacheStore {
     )
   }
 
-  drop(k: number): StoredDeletion | null {
+  deletion(k: number): StoredDeletion | null {
     const row = this.#sql.all<DropTableRow>('SELECT k, name, wake_at, record FROM handle_drop WHERE k = ?', k)[0]
     return row === undefined ? null : dropFrom(row)
   }
 
-  dropping(name: string): boolean {
+  isDeleting(name: string): boolean {
     return this.#sql.all('SELECT k FROM handle_drop WHERE name = ?', name).length > 0
   }
 
-  drops(upToAt: number, limit: number): StoredDeletion[] {
+  deletions(upToAt: number, limit: number): StoredDeletion[] {
     return this.#sql
       .all<DropTableRow>(
         'SELECT k, name, wake_at, record FROM handle_drop WHERE wake_at <= ? ORDER BY wake_at LIMIT ?',
@@ -179,11 +179,11 @@ export class ManagedCacheStore {
       .map(dropFrom)
   }
 
-  saveDrop(k: number, wakeAt: number, record: DeletionRecord): void {
+  saveDeletion(k: number, wakeAt: number, record: DeletionRecord): void {
     this.#sql.all('UPDATE handle_drop SET wake_at = ?, record = ? WHERE k = ?', wakeAt, JSON.stringify(record), k)
   }
 
-  deleteDrop(k: number): void {
+  removeDeletion(k: number): void {
     this.#sql.all('DELETE FROM handle_drop WHERE k = ?', k)
   }
 

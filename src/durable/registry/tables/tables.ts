@@ -34,7 +34,7 @@ export class RegistryStore {
   readonly crews: CrewStore
   readonly pools: ModelPoolStore
   readonly barriers: BarrierStore
-  readonly botBook: BotCallStore
+  readonly botCalls: BotCallStore
   readonly outbox: OutboxStore
 
   constructor(sql: Sql) {
@@ -52,7 +52,7 @@ export class RegistryStore {
     this.crews = new CrewStore(sql)
     this.pools = new ModelPoolStore(sql)
     this.barriers = new BarrierStore(sql)
-    this.botBook = new BotCallStore(sql)
+    this.botCalls = new BotCallStore(sql)
     this.outbox = new OutboxStore(sql)
   }
 

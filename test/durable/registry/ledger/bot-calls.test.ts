@@ -102,7 +102,7 @@ describe('a bot in the books of its account', () => {
       ['evt_1', 'answer'],
       ['evt_0', 'answer'],
     ])
-    store.botBook.drop(NOON + 2)
+    store.botCalls.drop(NOON + 2)
     expect(ledgerEntries(store, handles, ALL, null, 10).entries).toHaveLength(2)
   })
 })

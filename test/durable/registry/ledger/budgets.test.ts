@@ -258,7 +258,7 @@ class Account {
         if (call === undefined) break
         this.#allowed.splice(this.#allowed.indexOf(call), 1)
         // Beyond its time a call is not sent: a turn is over long before it is given up.
-        if (this.#account.store.botBook.openOne(`bot_1/${call}`) === null) break
+        if (this.#account.store.botCalls.openOne(`bot_1/${call}`) === null) break
         const nanos = Math.ceil((this.#worst.get(call) ?? 0) * (how < 0.5 ? 1 : how))
         this.#bill('bots', nanos)
         this.botsSent += 1

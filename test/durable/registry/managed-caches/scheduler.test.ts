@@ -193,7 +193,7 @@ describe('a lease', () => {
     keeper.settle(outcome, NOW + 20)
     expect(keeper.view(k, NOW)?.state).toMatchObject({ creations: 1 })
     expect(ledger.days.all()[0]?.totals.calls).toBe(1)
-    expect(store.dropping('cachedContents/one')).toBe(false)
+    expect(store.isDeleting('cachedContents/one')).toBe(false)
   })
 
   it('a creation that answers after it was given up is deleted, not forgotten', () => {
@@ -203,7 +203,7 @@ describe('a lease', () => {
     expect(keeper.sweep(late, late).ended).toEqual([k])
     const second = create(k, late + MINUTE_MS)
     keeper.settle(answered(lease, NOW, 'cachedContents/late'), late + MINUTE_MS)
-    expect(store.dropping('cachedContents/late')).toBe(true)
+    expect(store.isDeleting('cachedContents/late')).toBe(true)
     expect(keeper.view(k, late + MINUTE_MS)?.state.live?.name).toBe(second)
   })
 
