@@ -3,11 +3,11 @@ import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../records/ledge
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
-/** Prefixes looked at for one page; a page that is short because of it has a cursor all the same. */
+/** Most prefixes read for one page. A page may therefore be short and still have a cursor. */
 const PREFIXES_AT_ONCE = 200
 const CACHE_ROWS_AT_ONCE = 500
 
-/** Sums by prefix, the newest first. */
+/** Sums by prefix, newest prefix first. */
 export function prefixSums(
   store: RegistryStore,
   span: Span,
@@ -52,7 +52,9 @@ function addHour(sum: Omit<PrefixSum, 'id' | 'name'>, { receipts, costNanos, unp
   sum.unpricedSavings += savings?.unpriced ?? 0
 }
 
-/** Entries, prefix by prefix, the newest prefix first; within one in the order of their time. Managed caches follow, their newest row first. */
+/**
+ * Entries in the order of the ledger: prefixes, newest first, each in order of time; then managed caches and bots, newest row first.
+ */
 export function ledgerEntries(
   store: RegistryStore,
   managedCaches: ManagedCacheStore,

@@ -11,7 +11,7 @@ import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import type { ManagedCacheLease } from '../../../calls/lease.ts'
 import type { AccountSettings } from '../records/account.ts'
 
-/** What a HandleKeeper is given beside its tables. */
+/** Collaborators that `ManagedCacheScheduler` needs beside its tables. `grainMs`: granularity of queue delays on this clock. */
 export interface ManagedCachePorts {
   grainMs: number
   settings: () => AccountSettings
@@ -20,7 +20,7 @@ export interface ManagedCachePorts {
   pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
 }
 
-/** What calls about the managed caches of one account are decided upon, and where what they did is booked. */
+/** Input of every decision about the managed caches of one account, and the steps that book their results. */
 export class ManagedCachePlanningContext {
   readonly store: ManagedCacheStore
   readonly ledger: RegistryStore
@@ -32,7 +32,7 @@ export class ManagedCachePlanningContext {
     this.ports = ports
   }
 
-  /** The right to make one call about a managed cache; it is written down as its claim. */
+  /** Lease to make one call about a managed cache. Saves it as the claim of the cache. */
   lease(
     one: StoredManagedCache,
     call: { op: ManagedCacheLease['op']; why: string; worstNanos: number | null },
@@ -63,7 +63,7 @@ export class ManagedCachePlanningContext {
     return lease
   }
 
-  /** A row in the history, with what it cost and the storage that was counted with it. */
+  /** Adds a row to the history with the cost and the storage counted so far, books both and plans the next step. */
   recorded(
     one: StoredManagedCache,
     state: ManagedCacheState,
@@ -81,7 +81,7 @@ export class ManagedCachePlanningContext {
     return this.booked(one, state, now)
   }
 
-  /** Books what a change cost, then plans what comes next. */
+  /** Books the cost of a change, and plans the next step. */
   booked(
     one: StoredManagedCache,
     state: ManagedCacheState,
@@ -93,14 +93,14 @@ export class ManagedCachePlanningContext {
     return this.planned(one, state, now)
   }
 
-  /** With its storage up to now in the books, and not yet in its row: what comes next has to save it. */
+  /** Books the storage up to now. The caller must save the returned state. */
   metered(one: StoredManagedCache, now: number): StoredManagedCache {
     const { state } = meter(one.state, this.context(one, now).rates, now)
     bookCall(this.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
     return { ...one, state: { ...state, owedNanos: owedNanos(state, this.context(one, now).rates) } }
   }
 
-  /** Plans what comes next; a stop is a row in the history. */
+  /** Plans the next step. A new stop becomes a row of the history. */
   planned(one: StoredManagedCache, state: ManagedCacheState, now: number): ManagedCacheState {
     const context = this.context(one, now)
     const next = { ...rescheduleManagedCache(state, context, now), owedNanos: owedNanos(state, context.rates) }
@@ -116,7 +116,7 @@ export class ManagedCachePlanningContext {
     return next
   }
 
-  /** Writes down a handle that is to be deleted at its provider. */
+  /** Schedules the deletion of a handle at its provider. */
   deleteLater(
     one: StoredManagedCache,
     handle: SeenManagedCache & { meteredToAt: number },
@@ -142,7 +142,7 @@ export class ManagedCachePlanningContext {
     this.store.insertDeletion(name, now, deletion)
   }
 
-  /** As it is seen: with the storage that it has cost by now. */
+  /** View of a managed cache, with the storage cost up to now. */
   viewOf(one: StoredManagedCache, now: number): ManagedCacheView {
     const { state } = meter(one.state, this.context(one, now).rates, now)
     return { k: one.k, record: one.record, state, now, inFlight: one.claim?.lease != null }
@@ -153,12 +153,12 @@ export class ManagedCachePlanningContext {
     return settings.killSwitch || settings.globalKillSwitch
   }
 
-  /** All that a decision about a managed cache is given beside its state. */
+  /** Input of a decision about one managed cache, beside its state. */
   context({ k, record, state }: Pick<StoredManagedCache, 'k' | 'record' | 'state'>, now: number): ManagedCacheContext {
     const { budgetNanosPerDay } = this.ports.settings()
     const spent = budgetNanosPerDay === null ? 0 : this.ledger.spentNanos(now)
     const prices = this.ports.pricesOf(record.provider, record.model, now)
-    // What has passed of its own storage on another day, and is not yet counted, is not held against it.
+    // Its own uncounted storage of earlier days does not count against today's budget.
     const otherDays = (state.owedNanos ?? 0) - owedFromToday(state, prices.rates, now)
     return {
       keep: record.keep,
@@ -177,7 +177,7 @@ export class ManagedCachePlanningContext {
   }
 }
 
-/** Why the credential of a handle cannot be used any more; nothing while it can. */
+/** Reason why the credential of a handle is unusable; an empty object while it is usable. */
 export function goneOf(
   { credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: { credential?: string; credentialGeneration?: number },
   { generationOf }: ManagedCachePorts,

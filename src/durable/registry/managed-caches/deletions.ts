@@ -15,8 +15,8 @@ const DELETIONS_PER_SWEEP = 2_000
 const LONGEST_BACKOFF_MS = 10 * MINUTE_MS
 
 /**
- * Handles that are to be deleted at their provider: each stays here until the provider has said that it is gone, or its own
- * expiry has taken it. Deleting saves money, so that neither budgets nor the kill switch hold it up.
+ * Deletions of handles at their providers. Each stays scheduled until the provider confirms it, or the handle expires. A deletion
+ * saves money, so neither budgets nor the kill switch delay it.
  */
 export class ManagedCacheDeletions {
   readonly #store: ManagedCacheStore
@@ -60,7 +60,7 @@ export class ManagedCacheDeletions {
     const deletion = this.#store.deletion(k)
     if (deletion === null || deletion.record.claim?.lease != null) return null
     if (goneOf(deletion.record, this.#ports).credentialGone !== undefined) {
-      // Nobody can delete it any more: it expires by itself, and is paid for until then.
+      // Its credential is gone: the handle expires by itself, and its storage costs until then.
       this.#store.saveDeletion(k, deletion.record.expiresAt, { ...deletion.record, claim: null })
       return null
     }
@@ -94,7 +94,7 @@ export class ManagedCacheDeletions {
     if (deletion === null || deletion.record.claim?.lease?.id !== outcome.lease) return
     if (outcome.kind === 'answered' || outcome.kind === 'gone') {
       bookCall(this.#ledger, now, 0, null)
-      // Gone already: since when nobody knows, so that no more of it is counted.
+      // It was gone already, since an unknown time: no further storage is counted.
       this.#end(deletion, outcome.kind === 'gone' ? Math.min(now, deletion.record.meteredToAt) : now)
       return
     }
@@ -104,7 +104,7 @@ export class ManagedCacheDeletions {
     this.#store.saveDeletion(deletion.k, wakeAt, { ...deletion.record, claim: null })
   }
 
-  /** It is gone: its storage is counted up to the end, and its owner, if there is one still, hears of it. */
+  /** Ends a deletion: books the storage up to `endedAt`, also in the owner's history if the owner still exists. */
   #end({ k, name, record }: StoredDeletion, endedAt: number): void {
     const { rates } = this.#ports.pricesOf(record.provider, record.model, endedAt)
     const toAt = Math.min(endedAt, record.expiresAt)

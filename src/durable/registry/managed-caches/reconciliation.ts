@@ -6,7 +6,7 @@ import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-ca
 import { bookCall } from '../ledger/book-call.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 
-/** The account's table of managed caches against what its providers have. */
+/** Compares the account's table of managed caches with the handles at its providers. */
 export class ManagedCacheReconciliation {
   readonly #planning: ManagedCachePlanningContext
   readonly #store: ManagedCacheStore
@@ -17,8 +17,8 @@ export class ManagedCacheReconciliation {
   }
 
   /**
-   * Holds this account's table against what the provider lists. Adopts what the table lacks, drops what is one too many, and
-   * looks after what the provider does not list any more. Returns the names that nobody here knows.
+   * Compares the table with the list of a provider. Adopts handles that the table lost, schedules the deletion of surplus ones, and
+   * marks handles as lost that the provider no longer lists. Returns names that the table does not know.
    */
   reconcile(
     provider: string,
@@ -40,7 +40,7 @@ export class ManagedCacheReconciliation {
         } else byPrint.set(handle.print, this.#reconcileOne(one, handle, now))
       }
       const names = new Set(listed.map(({ name }) => name))
-      // Another key's list says nothing of what it does not hold.
+      // A list read with another key does not show handles of this key.
       for (const one of byPrint.values())
         if (listedWith !== null && isListedBy(one, listedWith)) this.#missing(one, names, listedAt, now)
       return unknown
@@ -69,7 +69,7 @@ export class ManagedCacheReconciliation {
     return one
   }
 
-  /** Not listed any more, though it should live: found out now, and not by the next one who asks. */
+  /** Marks a handle as lost if the list lacks it although it should exist, so that the next caller does not meet it. */
   #missing(one: StoredManagedCache, names: ReadonlySet<string>, listedAt: number, now: number): void {
     const { live } = one.state
     if (live === null || names.has(live.name) || live.seenAt >= listedAt || live.expiresAt <= now) return

@@ -21,7 +21,7 @@ export const DEFAULT_TTL_MS = HOUR_MS
 export const DEFAULT_BUDGET_NANOS = 1_000_000_000
 const PAGE_SCAN = 2_000
 
-/** Registration, change and reading of one account's managed caches. Synchronous, over tables alone. */
+/** Registers, changes and reads the managed caches of one account. Synchronous, over tables alone. */
 export class ManagedCacheRegistrar {
   readonly #store: ManagedCacheStore
   readonly #scheduler: ManagedCacheScheduler
@@ -31,7 +31,7 @@ export class ManagedCacheRegistrar {
     this.#scheduler = scheduler
   }
 
-  /** One handle for one content: whoever comes second with it shares the first one's. */
+  /** Registers contents. The same contents are the same managed cache, and share its handle. */
   register(registration: ManagedCacheRegistration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
       const { body, ttlMs, keep, ...given } = registration
@@ -40,9 +40,9 @@ export class ManagedCacheRegistrar {
       if (known !== null) {
         this.#scheduler.edit(known, now, ({ record, state }) => {
           const { untilAt } = record.keep
-          const over = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
+          const unexpired = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
           return {
-            record: { ...record, keep: { ...over, ...keep }, name: given.name ?? record.name },
+            record: { ...record, keep: { ...unexpired, ...keep }, name: given.name ?? record.name },
             state: { ...state, ttlMs: ttlMs ?? state.ttlMs },
           }
         })
@@ -122,7 +122,7 @@ export class ManagedCacheRegistrar {
     return { rows: page.map(({ row }) => row), cursor: rows.length > limit ? (page.at(-1)?.seq ?? null) : null }
   }
 
-  /** Every handle that lives at a provider, as far as the tables know. */
+  /** Handles that exist at providers according to the tables, scheduled deletions included. */
   livingHandles(now: number): LivingManagedCache[] {
     const living = this.#scheduler
       .views(Number.MAX_SAFE_INTEGER, MANAGED_CACHES_PER_REGISTRY, now)
@@ -145,7 +145,7 @@ export function managedCacheId(fingerprint: string): string {
   return `cch_0_${fingerprint.slice(0, MARK_PRINT_LENGTH)}`
 }
 
-/** While somebody asks for it within each lifetime: a handle that nobody wants costs no storage for longer than that. */
+/** Default: kept while used at least once in each lifetime, so that an unused handle costs at most one lifetime of storage. */
 function defaultKeep(ttlMs: number): ManagedCacheKeep {
   return { untilAt: null, idleMs: ttlMs, budgetNanosPerDay: DEFAULT_BUDGET_NANOS }
 }

@@ -24,12 +24,12 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../../calls/lease.ts'
 
 const CACHES_PER_SWEEP = 2_000
-/** Failures in a row until a caller who waits is told. */
-const ASKED_AGAIN = 3
+/** Failures in a row of a verification or renewal until a waiting caller gets the failure. */
+const MAX_FAILURES_IN_ROW = 3
 
 /**
- * The managed caches of one account, from the claim to the settlement: load, decide, commit, as the prefixes' Keeper does.
- * Synchronous, over tables alone; `bench/handles.ts` runs it as it is.
+ * Scheduler of the managed caches of one account, from claim to settlement: load, decide, commit, as `ProbeScheduler` does for
+ * prefixes. Synchronous, over tables alone; `bench/handles.ts` runs it unchanged.
  */
 export class ManagedCacheScheduler {
   readonly #planning: ManagedCachePlanningContext
@@ -48,7 +48,7 @@ export class ManagedCacheScheduler {
 
   // The schedule
 
-  /** Claims what falls due up to `horizonAt`, and takes back what was claimed and never came. `ended`: calls given up. */
+  /** Claims what falls due up to `horizonAt`, and ends expired claims. `ended`: keys of caches whose call was given up. */
   sweep(now: number, horizonAt: number): { due: ManagedCacheDue[]; ended: number[] } {
     return this.#store.transaction(() => {
       const due: ManagedCacheDue[] = []
@@ -76,7 +76,7 @@ export class ManagedCacheScheduler {
     })
   }
 
-  /** A message could not be sent: what it stood for is due again in a moment. */
+  /** Makes a claim due again in 2 s, after its message could not be sent. */
   release(target: ManagedCacheTarget, now: number): void {
     if (target.of === 'drop') return this.deletions.release(target.k, now)
     const one = this.#store.load(target.k)
@@ -84,13 +84,13 @@ export class ManagedCacheScheduler {
       this.#store.save(one.k, one.state, { untilAt: now + 2_000, lease: null })
   }
 
-  /** Turns a message into a lease, as late as possible; null when there is nothing to do (any more). */
+  /** Turns a claim into a lease, as late as possible; null: nothing is to be done any more. */
   begin(target: ManagedCacheTarget, now: number): ManagedCacheLease | null {
     if (target.of === 'drop') return this.deletions.begin(target.k, now)
     return this.#store.transaction(() => {
       const one = this.#store.load(target.k)
       if (one === null || one.claim?.lease != null) return null
-      // A message comes up to a slot and a queue's grain early: what is due by then is due now.
+      // A message may arrive early, by up to one slot and the grain of the queue. What is due by then counts as due now.
       const { nextAt } = one.state
       const early = nextAt !== null && nextAt <= now + SLOT_MS + this.#planning.ports.grainMs
       const context = this.#planning.context(one, now)
@@ -103,12 +103,12 @@ export class ManagedCacheScheduler {
     })
   }
 
-  /** Writes down what became of a lease. What was found gone is created anew at once, under a fresh lease. */
+  /** Books the outcome of a lease. `again`: a fresh lease to create a handle that was found gone. */
   settle(outcome: ManagedCacheOutcome, now: number): { again: ManagedCacheLease | null; ended: boolean } {
     return this.#settlement.settle(outcome, now)
   }
 
-  /** Holds this account's table against what the provider lists. Returns the names that nobody here knows. */
+  /** Compares the table with the list of a provider. Returns names that the table does not know. */
   reconcile(
     provider: string,
     listed: readonly ListedOurs[],
@@ -119,11 +119,11 @@ export class ManagedCacheScheduler {
     return this.#reconciliation.reconcile(provider, listed, listedAt, now, listedWith)
   }
 
-  // Asking
+  // Requests of callers
 
   /**
-   * Somebody wants the handle now. `askedAt`: an answer that came since then was made while they waited, and is theirs too;
-   * so is a failure.
+   * Asks for a handle now: it is ready, or the caller makes the call, or waits for the call in flight. A result of a call since
+   * `askedAt` counts as an answer, and so does a failure.
    */
   ask(k: number, wish: ManagedCacheWish, askedAt: number, now: number): ManagedCacheFlight | null {
     return this.#store.transaction(() => {
@@ -139,13 +139,13 @@ export class ManagedCacheScheduler {
       if (alive && wish.want === 'any' && live.provenAt >= askedAt) return { role: 'ready', view }
       const failedAt = one.state.lastFailure?.at ?? 0
       if (one.claim?.lease != null) return { role: 'follower', k }
-      // A question that got no answer is asked again, for whoever waits; a creation that failed is not paid for twice.
+      // A failed verification is repeated for waiting callers. A failed creation is not: it may have been billed.
       const limited = one.state.lastFailure?.failure.kind === 'provider_limited'
-      const patience = alive && !limited && one.state.stopped === null ? ASKED_AGAIN : 1
-      if (failedAt >= askedAt && one.state.failuresInRow >= patience) return { role: 'failed', view }
+      const mostFailures = alive && !limited && one.state.stopped === null ? MAX_FAILURES_IN_ROW : 1
+      if (failedAt >= askedAt && one.state.failuresInRow >= mostFailures) return { role: 'failed', view }
       if (alive) {
         if (wish.want !== 'renewed')
-          return this.#leader(one, { op: 'verify', why: 'somebody asks for it', worstNanos: 0 }, now)
+          return this.#leader(one, { op: 'verify', why: 'a caller asks for it', worstNanos: 0 }, now)
         const renewal = decideRenewal(one.state, live, this.#planning.context(one, now), now)
         if (renewal.do === 'call') return this.#leader(one, renewal, now)
         return refusedFor(renewal, view)
@@ -171,7 +171,7 @@ export class ManagedCacheScheduler {
     return { role: 'leader', lease, allowedSecrets: this.#planning.ports.settings().allowedSecrets, credentials: [] }
   }
 
-  /** Notes that somebody asks for it, which moves the end of what is kept while it is asked for. */
+  /** Records the use of a managed cache, which extends a keep that depends on use. Writes at most once a second. */
   #used(one: StoredManagedCache, now: number): StoredManagedCache {
     if (now < one.state.lastUsedAt + 1_000) return one
     const state = this.#planning.planned(one, { ...one.state, lastUsedAt: now }, now)
@@ -179,7 +179,7 @@ export class ManagedCacheScheduler {
     return { ...one, state }
   }
 
-  /** Edits the record or the state because somebody asked, and plans anew. */
+  /** Edits the record or the state on request, and plans again. */
   edit(
     k: number,
     now: number,
@@ -200,7 +200,7 @@ export class ManagedCacheScheduler {
     this.edit(k, now, ({ record, state }) => ({ record, state: restartManagedCache(state, now) }))
   }
 
-  /** Forgets a managed cache. Its handle is deleted at the provider under the drop that comes back; null when there is none. */
+  /** Deletes a managed cache. Returns the key of the scheduled deletion of its handle; null: it has no handle. */
   remove(k: number, now: number): number | null {
     return this.#store.transaction(() => {
       const one = this.#store.load(k)
@@ -218,8 +218,8 @@ export class ManagedCacheScheduler {
   }
 
   /**
-   * A credential was replaced or deleted. What was made with it can be neither renewed nor deleted any more: it stops, and its handle is
-   * charged to its end, which it comes to by itself.
+   * Stops the managed caches of a credential that was replaced or deleted: their handles can be neither renewed nor deleted. Books the
+   * storage of each handle up to its expiry.
    */
   credentialChanged(name: string, now: number): void {
     this.#store.transaction(() => {
@@ -236,7 +236,7 @@ export class ManagedCacheScheduler {
     })
   }
 
-  /** A switch or a budget changed: everything is planned anew. */
+  /** Plans every managed cache again, after a change of a switch or a budget. */
   replanAll(now: number): void {
     for (const { k } of this.#store.before(Number.MAX_SAFE_INTEGER, 1_000_000))
       this.edit(k, now, ({ record, state }) => ({ record, state }))

@@ -7,7 +7,7 @@ import type { ManagedCachePlanningContext } from './context.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../calls/lease.ts'
 
-/** From the leases about managed caches to what became of them. */
+/** Books the outcomes of leased calls about managed caches. */
 export class ManagedCacheSettlement {
   readonly #planning: ManagedCachePlanningContext
   readonly #deletions: ManagedCacheDeletions
@@ -19,7 +19,7 @@ export class ManagedCacheSettlement {
     this.#store = planning.store
   }
 
-  /** Writes down what became of a lease. What was found gone is created anew at once, under a fresh lease. */
+  /** Books the outcome of a lease. `again`: a fresh lease to create a handle that was found gone. */
   settle(outcome: ManagedCacheOutcome, now: number): { again: ManagedCacheLease | null; ended: boolean } {
     if (outcome.target.of === 'drop') {
       this.#deletions.settle(outcome, now)
@@ -34,7 +34,7 @@ export class ManagedCacheSettlement {
       }
       const settled: StoredManagedCache = { ...one, state: this.#settled(one, lease, outcome, now), claim: null }
       this.#store.save(one.k, settled.state, null)
-      // What was reserved for it is free again: what comes next is planned by what that leaves.
+      // The claim is saved as null first: its reservation must not count against the next step.
       const state = this.#planning.planned(settled, settled.state, now)
       const after: StoredManagedCache = { ...settled, state }
       if (outcome.kind === 'gone' && lease.op !== 'delete' && state.stopped === null) {
@@ -74,7 +74,7 @@ export class ManagedCacheSettlement {
     return this.#planning.booked(one, state, now)
   }
 
-  /** A call that failed, or that nobody settled: a row in the history, and what is planned then. */
+  /** Books a call that failed, or whose caller never reported, and plans the next step. */
   failed(
     one: StoredManagedCache,
     lease: ManagedCacheLease,
@@ -103,28 +103,28 @@ export class ManagedCacheSettlement {
     return this.#planning.booked(one, state, now, failure.failure.kind)
   }
 
-  /** An answer that came after its lease was given up: a handle that was made nevertheless must not be forgotten. */
+  /** Handles an answer that came after its lease expired: a handle that was created all the same must be deleted. */
   #settleLate(one: StoredManagedCache | null, outcome: ManagedCacheOutcome, now: number): void {
     if (outcome.kind !== 'answered' || outcome.seen === null || one === null) return
     const { seen } = outcome
     if (one.state.live?.name === seen.name) return
     this.#planning.deleteLater(
       one,
-      // It was charged at its worst case then, its storage with it.
+      // The worst case, with storage, was charged when the lease expired.
       { ...seen, meteredToAt: seen.expiresAt },
       'its creation was given up before',
       now,
     )
   }
 
-  /** A swap leaves the handle before it behind, if that one should still live. */
+  /** Schedules the deletion of the handle that a new one replaces, if it may still exist. */
   #deleteReplaced(one: StoredManagedCache, old: LiveManagedCache | null, newName: string, now: number): void {
     if (old === null || old.name === newName || !mayLive(old, now)) return
     this.#planning.deleteLater(one, { ...lastingLongest(old), meteredToAt: now }, 'another one took its place', now)
   }
 }
 
-/** With the latest expiry that it may have. */
+/** The handle with the latest expiry that it may have. */
 export function lastingLongest(live: LiveManagedCache): LiveManagedCache {
   return { ...live, expiresAt: Math.max(live.expiresAt, live.maybeUntilAt ?? 0) }
 }
