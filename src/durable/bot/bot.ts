@@ -26,9 +26,8 @@ export interface BotView extends LiveView<BotState> {
 const CALLS_SHOWN = 20
 
 /**
- * A conversation with a model that goes on for as long as somebody talks to it. A message is a turn: calls to the model and
- * to tools, each written down before it is sent. A model's call whose end is not known ends its turn as a failure; it is
- * never sent a second time by itself.
+ * Conversation that calls its model itself. A message is a turn: calls to the model and to tools, each stored before it is sent. A
+ * model call with an unknown end fails its turn; it is never repeated automatically.
  */
 export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   readonly #calls = new BotCallLog(durableSql(this.ctx.storage))
@@ -36,7 +35,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   readonly #listeners = new BotListeners(this.ctx)
 
   constructor(ctx: DurableObjectState, env: Environment) {
-    // Only behind `super` is there a bot that a handler could call.
+    // The handlers are given to `super`, before `this` exists: they call the bot through this object.
     const bound: {
       turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
       stopKeepingWarm?: () => Promise<void>
@@ -56,7 +55,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
           return bound.turn(state, text, turn)
         },
         clear: async (state) => {
-          await bound.stopKeepingWarm?.() // what was kept warm is not its beginning any more
+          await bound.stopKeepingWarm?.() // the registered prefix is no longer its beginning
           return cleared(state)
         },
       },
@@ -78,7 +77,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     }
   }
 
-  /** Opens a socket, or a server-sent stream, that hears every response from now on. */
+  /** Opens a socket or a server-sent stream that receives every event from now on. */
   override fetch(request: Request): Response {
     const isSocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket'
     const opened = isSocket ? this.#listeners.openSocket() : this.#listeners.openStream()
@@ -86,7 +85,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     return opened
   }
 
-  /** What the next turn alone asks of the cache. Throws `conflict` while a turn waits or is in flight. */
+  /** Sets the cache request of the next turn alone. Throws `conflict` while a turn waits or is in flight, and after the end. */
   setNextCache(cache: BotCache | null): void {
     const { status, why, endedAt, waiting } = this.look()
     if (endedAt !== null) throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
@@ -96,7 +95,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     this.#nextCache.set(cache)
   }
 
-  /** Nothing is said through this socket: messages are posted. */
+  /** Answers input on a socket with a hint: messages are posted. */
   override webSocketMessage(socket: WebSocket): void {
     socket.send(JSON.stringify({ type: 'ignored', why: 'messages are sent with POST /bots/{id}/messages' }))
   }
@@ -140,7 +139,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     }
   }
 
-  /** After the end its conversation is kept warm no more. */
+  /** After the end, removes the conversation from the planner. */
   async #stopKeepingWarmIfEnded(): Promise<void> {
     if (this.ended() !== null) await this.#stopKeepingWarm()
   }
@@ -154,7 +153,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     }
   }
 
-  /** After the end nothing more comes: says so, and closes. */
+  /** After the end, sends the end to the listeners and closes them. */
   #announceEnd(): void {
     if (this.#listeners.count === 0) return
     const { status, why, endedAt, waiting } = this.look()

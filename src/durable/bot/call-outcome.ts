@@ -3,14 +3,14 @@ import type { Reply } from '../../core/conversation/turn.ts'
 import type { ToolCall } from '../../core/conversation/window.ts'
 import type { Usage } from '../../core/model/usage.ts'
 
-/** How a call to a model ended. `refused`: the provider surely did nothing, so that it may be sent again. */
+/** Outcome of a call to a model. `refused`: the provider certainly did nothing, so the call may be sent again. */
 export type CallOutcome =
   | (Answered & { kind: 'answered' })
   | { kind: 'refused'; failure: FailureValue }
-  /** `billed` is null where nobody knows; `usage` and `nanos` stand beside it where the provider said them. */
+  /** `billed` null: unknown. `usage` and `nanos` are set where the provider reported them. */
   | { kind: 'failed'; failure: FailureValue; billed: boolean | null; usage?: Usage; nanos?: number | null }
 
-/** `toolCalls` and `native` are absent where nothing was called. */
+/** `toolCalls` and `native` are absent where the model called no tool. */
 interface Answered {
   text: string
   complete: boolean

@@ -1,12 +1,12 @@
 import { Failure } from '../../contract/failure.ts'
 
 const MAX_LISTENERS = 100
-/** A listener that reads so much slower than the bot speaks is let go. */
+/** Most unread bytes of a listener; beyond that its stream is closed. */
 const MAX_UNREAD_BYTES = 1_000_000
 
 /**
- * Who hears a bot, from now on: sockets, which sleep with the object and cost nothing meanwhile, and server-sent streams,
- * which live in its memory and keep it awake, and billed, for as long as they are open.
+ * Listeners of a bot's events. Sockets hibernate with the object and cost nothing while it sleeps. Server-sent streams live in its
+ * memory, and keep the object awake and billed while they are open.
  */
 export class BotListeners {
   readonly #ctx: DurableObjectState
@@ -55,7 +55,7 @@ export class BotListeners {
       try {
         socket.send(text)
       } catch {
-        socket.close(1011) // its other end has gone
+        socket.close(1011) // the client has gone
       }
     }
     if (this.#streams.size === 0) return

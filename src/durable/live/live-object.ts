@@ -16,14 +16,14 @@ import { LiveStore } from './tables.ts'
 import type { LiveRecord } from './tables.ts'
 import { durableSql } from '../sql.ts'
 
-/** Events handled in one alarm, so that one flood does not hold it for its fifteen minutes. */
-const EVENTS_AT_ONCE = 100
+/** Most events handled in one alarm, so that a flood of events does not use up its 15 minutes. */
+const EVENTS_PER_ALARM = 100
 
 /**
- * An object that lives for as long as somebody sends it events. They wait in its database, are handled one at a time in
- * their order, and each at least once: one that was cut off is handled again, a repeated id is not. The sender gets its
- * answer when the event is safe; the work is the alarm's, the only one there is. Between events nothing runs and nothing
- * is paid for. Extend it, and give it your handlers; in the subclass too, private is `#`, for methods answer RPC.
+ * Base class of objects that handle events. Events wait in its database and are handled one at a time, in order, at least once:
+ * an event that was cut off is handled again, a repeated id is not. The sender gets its answer when the event is stored; the
+ * alarm does the work. Between events nothing runs and nothing costs. A subclass gives the handlers. Its private members
+ * must be `#` too: every public method answers RPC.
  */
 export class LiveObject<Env extends object, State, Events> extends DurableObject<Env> {
   clock = clockFrom(this.env as ClockVars)
@@ -38,15 +38,15 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     this.#events = new EventHandling(this.#store, definition, () => this.clock.now())
   }
 
-  /** Begins its life. Throws `conflict` when it has begun. */
+  /** Starts the object. Throws `conflict` where it was started before. */
   async start(limits: Partial<LiveLimits> = {}, state: State = this.#definition.initial): Promise<void> {
     this.#begin(limits, state)
     await this.#rearm()
   }
 
   /**
-   * Puts an event in the mailbox; it is safe there when this answers. Throws `conflict` after the end, with its reason,
-   * `rate_limited` when too many wait, `payload_too_large`, and `not_found` where nothing was started.
+   * Stores an event in the mailbox. Throws `conflict` after the end, with its reason, `rate_limited` when too many events wait,
+   * `payload_too_large`, and `not_found` where the object was never started.
    */
   async emit(event: { type: string; data?: unknown; id?: string }): Promise<{ id: string; duplicate: boolean }> {
     const now = this.clock.now()
@@ -66,14 +66,14 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
       this.#store.push({ id, at: now, type: event.type, data, attempts: 0, nextAt: now })
       this.#store.saveRecord({ ...record, activeAt: now })
     })
-    // A running loop finds it by itself; cut off, its alarm is run again by the platform.
+    // A running alarm takes the event. If that alarm is cut off, the platform runs it again.
     if (!this.#running) await this.#rearm()
     return { id, duplicate: false }
   }
 
   /**
-   * Answers what a handler asked: the answer is the next event, before those that wait. Throws `conflict` where nothing is
-   * asked, and after the end; `payload_too_large`.
+   * Answers the question of a handler: the answer is handled before the events that wait. Throws `conflict` where there is no
+   * question and after the end, and `payload_too_large`.
    */
   async respond(input: unknown): Promise<{ id: string }> {
     const record = this.#record()
@@ -92,7 +92,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     return { id }
   }
 
-  /** How it ended; null while it lives, and where nothing was started. */
+  /** End of the object; null: it runs, or was never started. */
   ended(): { reason: LiveEnd; why: string; at: number } | null {
     return this.#store.record()?.ended ?? null
   }
@@ -102,8 +102,8 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   }
 
   /**
-   * Parks it where it is: an event in its handler is finished, the mailbox takes more, and nothing of it is handled until
-   * `resume`. The idle time-out stands still meanwhile. Throws `conflict` after the end.
+   * Pauses the object. The event in its handler is finished, the mailbox accepts more, and none is handled until `resume`. The idle
+   * time-out does not run meanwhile. Throws `conflict` after the end.
    */
   async pause(): Promise<void> {
     await this.#switchPause(
@@ -112,7 +112,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     )
   }
 
-  /** Goes on in place; the idle time-out begins anew. Throws `conflict` after the end. */
+  /** Ends a pause; the idle time-out starts again. Throws `conflict` after the end. */
   async resume(): Promise<void> {
     await this.#switchPause(
       ({ pausedAt, ...rest }, at) => (pausedAt === undefined ? null : { ...rest, activeAt: at }),
@@ -120,21 +120,21 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     )
   }
 
-  /** Ends it. An event in its handler is still finished; those that wait stay, for a snapshot to take along. */
+  /** Ends the object. The event in its handler is finished; waiting events stay, so that a snapshot includes them. */
   async shutdown(why = 'it was asked to end'): Promise<void> {
     const record = this.#record()
     if (record.ended === null) endLife(this.#store, record, 'shutdown', why, this.clock.now())
     await this.#rearm()
   }
 
-  /** All that it is, signed. It goes on meanwhile; an event in its handler counts as waiting. */
+  /** Signed copy of the whole object, which goes on. An event in its handler counts as waiting. */
   snapshot(): Snapshot {
     const { kind, version, snapshotSecret } = this.#definition
     const payload = JSON.stringify(savedOf(this.#store, this.#record()))
     return signSnapshot({ version, kind, payload }, snapshotSecret)
   }
 
-  /** Goes on where a snapshot was taken, also one of an object that has ended or is paused; what was spent stays spent. */
+  /** Starts a new object from a snapshot, also from one of an ended or paused object. Its spending so far counts. */
   async restore(snapshot: Snapshot, limits: Partial<LiveLimits> = {}): Promise<void> {
     const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as SavedObject
     if (this.#store.exists())
@@ -143,7 +143,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     await this.#rearm()
   }
 
-  /** Deletes everything, its alarm too. */
+  /** Deletes all data and the alarm. */
   async erase(): Promise<void> {
     await this.ctx.storage.deleteAll()
   }
@@ -152,9 +152,9 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (this.#running) return
     this.#running = true
     try {
-      for (let n = 0; n < EVENTS_AT_ONCE; n += 1) if (!(await this.#events.step())) break
+      for (let n = 0; n < EVENTS_PER_ALARM; n += 1) if (!(await this.#events.step())) break
     } catch (thrown) {
-      // Thrown out of here six times, an alarm is gone for good; re-armed below, it never is.
+      // The platform drops an alarm that throws six times. Set again below, it is never dropped.
       console.error('live object alarm failed', thrown instanceof Error ? thrown.name : 'unknown')
       await this.ctx.storage.setAlarm(this.clock.realAt(this.clock.now() + 5_000))
       return
@@ -183,7 +183,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     })
   }
 
-  /** An end that is due is an end, also where its alarm is late. */
+  /** Ends the object if its end is due and the alarm is late. */
   #endIfDue(now: number): void {
     const record = this.#store.record()
     if (record === null || this.#running) return
@@ -191,7 +191,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (step.do === 'end') endLife(this.#store, record, step.reason, step.why, now)
   }
 
-  /** `change` gives null where it is so already. */
+  /** Pauses or resumes; `change` returns null where that is the case already. */
   async #switchPause(
     change: (record: LiveRecord, at: number) => LiveRecord | null,
     what: 'paused' | 'resumed',
@@ -215,7 +215,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     return record
   }
 
-  /** The one alarm follows from the tables. */
+  /** Sets the alarm to the next step that the tables ask for. */
   async #rearm(): Promise<void> {
     const record = this.#store.record()
     if (record === null) return

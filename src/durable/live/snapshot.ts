@@ -2,8 +2,7 @@ import type { LiveLimits } from '../../core/conversation/lifecycle.ts'
 import type { LiveView } from './definition.ts'
 import type { LiveHistoryRow, LiveRecord, LiveStore, WaitingEvent } from './tables.ts'
 
-/** A live object as others see it, and as a snapshot keeps it. */
-
+/** Content of a snapshot of a live object. */
 export interface SavedObject {
   record: LiveRecord
   state: unknown
@@ -22,7 +21,7 @@ export function savedOf(store: LiveStore, record: LiveRecord): SavedObject {
   }
 }
 
-/** Begins a life where the saved one was; its end, or its pause, is not kept. */
+/** Starts a new object from a saved one, without its end or pause. */
 export function restoreInto(store: LiveStore, saved: SavedObject, limits: Partial<LiveLimits>, now: number): void {
   const { pausedAt: _, ...going } = saved.record
   const record = { ...going, limits: { ...going.limits, ...limits }, activeAt: now, ended: null }
