@@ -9,7 +9,7 @@ import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import type { Registration } from '../../../../src/registration/registration.ts'
 import { facts, fiveMinutes, NOON, planned, usage } from '../../../support/sample.ts'
-import { handleRegistration } from '../../../support/handle.ts'
+import { managedCacheRegistration } from '../../../support/managed-cache.ts'
 import { registrationNamed } from '../../../support/plain-registration.ts'
 import { testAccount } from '../../../support/account.ts'
 import type { TestAccount } from '../../../support/account.ts'
@@ -17,7 +17,7 @@ import { evenly } from '../../../support/evenly.ts'
 import type { Lease, Outcome, ManagedCacheLease, ManagedCacheTarget } from '../../../../src/calls/lease.ts'
 import { dayOf, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** What the provider counts; the worst case before that is of twice as many. */
+/** Tokens that the provider counts; the worst case before the first answer assumes twice as many. */
 const TOKENS = 10_000
 const WRITE_NANOS: Record<string, number> = { '5m': TOKENS * 3_750 + 5 * 3_000, '1h': TOKENS * 6_000 + 5 * 3_000 }
 const READ_NANOS = TOKENS * 300 + 5 * 3_000
@@ -25,11 +25,11 @@ const BOT_WORST = [2_000_000, 40_000_000, 90_000_000]
 const CONTENTS = ['a', 'b', 'c']
 const CACHES = ['x', 'y', 'z']
 const CACHE_TOKENS = 20_000
-/** An hour of it. */
+/** Storage cost of one hour. */
 const STORAGE_NANOS = 30_000_000
 const ROUNDED_NANOS = 400
 
-/** Where the planner chooses: five minutes, or an hour at twice the price of the input. */
+/** Facts where the planner chooses between five minutes, and an hour at twice the price of the input. */
 const oneHour = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
 const rates = { '5m': 3_750_000_000, '1h': 6_000_000_000 }
 const both = { ...facts, retentions: [fiveMinutes, oneHour], price: { ...facts.price!, cacheWriteNanosPerMTok: rates } }
@@ -68,7 +68,7 @@ const ACTS = [
   'cacheEnd',
 ] as const
 
-/** What has to follow soon on something else, or it is too late for it. */
+/** Steps that must follow soon after another step to have an effect. */
 const OFTEN = [
   'warmNow',
   'sweep',
@@ -88,7 +88,7 @@ const OFTEN = [
 
 interface Step {
   act: (typeof ACTS)[number]
-  /** Which of those that there are, and how it goes; both in [0, 1). */
+  /** Choice among the candidates, and variant of the step; both in [0, 1). */
   which: number
   how: number
 }
@@ -97,12 +97,12 @@ interface Terms {
   plan: KeepWarm['plan']
   budget: number
   accountBudget: number | null
-  /** Whether the planner chooses the retention, and what an avoided cold start is worth. */
+  /** Whether the planner chooses the retention, and the value of an avoided cold start in nano-dollars. */
   open: boolean
   latencyValue: number
 }
 
-/** One account around a midnight, where whoever draws the steps decides what happens next. */
+/** One account around midnight, driven by random steps. */
 class Account {
   readonly broken: string[] = []
   sent = 0
@@ -113,23 +113,23 @@ class Account {
   readonly #keepWarm: KeepWarm
   #now = NOON + 11 * HOUR_MS
   readonly #account: TestAccount
-  #handles: ManagedCacheScheduler
-  #handleRegistrar: ManagedCacheRegistrar
-  readonly #handleDue: ManagedCacheTarget[] = []
-  readonly #handleLeases: ManagedCacheLease[] = []
+  #caches: ManagedCacheScheduler
+  #cacheRegistrar: ManagedCacheRegistrar
+  readonly #cacheDue: ManagedCacheTarget[] = []
+  readonly #cacheLeases: ManagedCacheLease[] = []
   readonly #expiries = new Map<string, number>()
   cachesMade = 0
-  /** Everything that was ever handed out: any of it may come again. */
+  /** Every message and lease so far: each may arrive again. */
   readonly #messages: number[] = []
   readonly #leases: { lease: Lease; content: string; used: boolean }[] = []
-  /** Bots' calls that may be sent, and those that were; a call is sent once, and begun anew only where it was not. */
+  /** Bots' calls that may be sent, and those that were sent. A call is sent once, and begun again only if it was not. */
   readonly #allowed: string[] = []
   readonly #bots: { call: string; nanos: number }[] = []
   #botCalls = 0
   readonly #worst = new Map<string, number>()
   readonly #outcomes: { seq: number; outcome: Outcome }[] = []
   readonly #contents = new Map<number, string>()
-  /** The provider's own bills, by content and day and by day. */
+  /** Bills of the provider, by content and day, and by day. */
   readonly #billed = new Map<string, number>()
 
   constructor(terms: Terms) {
@@ -142,12 +142,12 @@ class Account {
       facts: terms.open ? both : facts,
       settings: { budgetNanosPerDay: terms.accountBudget },
     })
-    ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches()
+    ;[this.#caches, this.#cacheRegistrar] = this.#wakeCaches()
     for (const content of CONTENTS) this.#register(content)
   }
 
   #cache(tag: string): ManagedCacheRegistration {
-    const whole = handleRegistration('test', tag, { idleMs: 30 * MINUTE_MS }, HOUR_MS, 1)
+    const whole = managedCacheRegistration('test', tag, { idleMs: 30 * MINUTE_MS }, HOUR_MS, 1)
     return { ...whole, estimatedTokens: CACHE_TOKENS }
   }
 
@@ -205,7 +205,7 @@ class Account {
         break
       }
       case 'miss': {
-        // Real requests that write it themselves, at whatever marker they have.
+        // Real requests that write the entry themselves, with any marker.
         const by = how < 0.4 ? { '5m': TOKENS } : how < 0.8 ? { '1h': TOKENS } : {}
         const startedAt = this.#now - Math.floor(how * 10_000)
         const missed = usage(0, TOKENS, { cacheWriteByRetention: by })
@@ -240,11 +240,11 @@ class Account {
         if (k !== null) this.#account.registrar.change(this.#idOf(k), { keepWarm: this.#keepWarm }, this.#now)
         break
       case 'botBegin': {
-        // Now and then one that was cut off before it was sent.
+        // Sometimes a call that was cut off before it was sent.
         const again = how < 0.2 ? pick(this.#allowed, which, 0) : undefined
         const call = again ?? `evt_${(this.#botCalls += 1)}`
         const worstNanos = BOT_WORST[Math.floor(which * BOT_WORST.length)] as number
-        const why = this.#books().begin({ bot: 'bot_1', call, worstNanos }, this.#terms.accountBudget, this.#now)
+        const why = this.#ledger().begin({ bot: 'bot_1', call, worstNanos }, this.#terms.accountBudget, this.#now)
         const at = this.#allowed.indexOf(call)
         if (at >= 0) this.#allowed.splice(at, 1)
         if (why === null) {
@@ -257,7 +257,7 @@ class Account {
         const call = pick(this.#allowed, which, how)
         if (call === undefined) break
         this.#allowed.splice(this.#allowed.indexOf(call), 1)
-        // Beyond its time a call is not sent: a turn is over long before it is given up.
+        // An expired call is not sent: a turn ends long before its call is given up.
         if (this.#account.store.botCalls.openOne(`bot_1/${call}`) === null) break
         const nanos = Math.ceil((this.#worst.get(call) ?? 0) * (how < 0.5 ? 1 : how))
         this.#bill('bots', nanos)
@@ -269,41 +269,41 @@ class Account {
         const one = pick(this.#bots, which, how)
         if (one === undefined) break
         const lost = how > 0.7
-        const told = {
+        const end = {
           outcome: lost ? ('unknown' as const) : ('answered' as const),
           costNanos: lost ? null : one.nanos,
         }
-        this.#books().end({ bot: 'bot_1', call: one.call, ...told, why: 'x' }, this.#now)
+        this.#ledger().end({ bot: 'bot_1', call: one.call, ...end, why: 'x' }, this.#now)
         break
       }
       case 'botGiveUp':
-        this.#books().giveUp(this.#now)
+        this.#ledger().giveUp(this.#now)
         break
       case 'cacheAsk': {
         const cache = CACHES[Math.floor(which * CACHES.length)] as string
-        const { k: of } = this.#handleRegistrar.register(this.#cache(cache), this.#now)
+        const { k: of } = this.#cacheRegistrar.register(this.#cache(cache), this.#now)
         const want = how < 0.6 ? 'any' : 'renewed'
-        const flight = this.#handles.ask(of, { want }, this.#now, this.#now)
-        if (flight?.role === 'leader') this.#handleLeases.push(flight.lease)
+        const flight = this.#caches.ask(of, { want }, this.#now, this.#now)
+        if (flight?.role === 'leader') this.#cacheLeases.push(flight.lease)
         if (flight?.role === 'refused') this.refused += 1
         break
       }
       case 'cacheSweep':
-        this.#handleDue.push(...this.#handles.sweep(this.#now, this.#now).due.map(({ target }) => target))
+        this.#cacheDue.push(...this.#caches.sweep(this.#now, this.#now).due.map(({ target }) => target))
         break
       case 'cacheBegin': {
-        const target = pick(this.#handleDue, which, how)
-        const lease = target === undefined ? null : this.#handles.begin(target, this.#now)
-        if (lease !== null) this.#handleLeases.push(lease)
+        const target = pick(this.#cacheDue, which, how)
+        const lease = target === undefined ? null : this.#caches.begin(target, this.#now)
+        if (lease !== null) this.#cacheLeases.push(lease)
         break
       }
       case 'cacheEnd': {
-        const lease = pick(this.#handleLeases, which, how)
+        const lease = pick(this.#cacheLeases, which, how)
         if (lease === undefined) break
         const startedAt = Math.min(this.#now, lease.sendBy)
         const about = { lease: lease.id, target: lease.target, startedAt }
         const name = lease.name ?? `cachedContents/${lease.id}`
-        // A question moves nothing.
+        // A verification costs nothing.
         const stands = lease.op === 'verify' ? this.#expiries.get(name) : undefined
         const expiresAt = stands ?? startedAt + lease.ttlMs
         this.#expiries.set(name, expiresAt)
@@ -311,7 +311,7 @@ class Account {
         const failure = { kind: 'provider_unavailable', message: 'down' } as const
         const failed = { kind: 'failed', failure, permanent: false, retryAfterMs: null } as const
         const accepted = how < 0.9 ? null : false
-        const { again } = this.#handles.settle(
+        const { again } = this.#caches.settle(
           how < 0.7
             ? { ...about, kind: 'answered', seen }
             : how < 0.8
@@ -320,16 +320,16 @@ class Account {
           this.#now,
         )
         if (how < 0.7 && lease.op === 'create') this.cachesMade += 1
-        if (again !== null) this.#handleLeases.push(again)
+        if (again !== null) this.#cacheLeases.push(again)
         break
       }
       case 'evict':
         this.#account.evict()
-        ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches()
+        ;[this.#caches, this.#cacheRegistrar] = this.#wakeCaches()
         break
       case 'wait': {
         const nextAt = this.#account.store.nextAt() ?? this.#now
-        // To the next thing that is due, a moment, or some minutes.
+        // Until the next due time, a moment, or some minutes.
         this.#now =
           which < 0.5
             ? Math.max(this.#now, nextAt)
@@ -340,7 +340,7 @@ class Account {
     this.#audit(act)
   }
 
-  #books(): BotCallLedger {
+  #ledger(): BotCallLedger {
     return new BotCallLedger(this.#account.store)
   }
 
@@ -357,7 +357,7 @@ class Account {
     for (const lease of leases) this.#leases.push({ lease, content: this.#contents.get(lease.k) ?? '', used: false })
   }
 
-  /** A consumer calls the provider under a lease, once and in its time, and knows, or does not, how it went. */
+  /** A consumer calls the provider under a lease, once and in time. It may not learn the outcome. */
   #send(which: number, how: number): void {
     const open = this.#leases.filter(
       ({ lease, used }) => !used && this.#now >= lease.notBeforeAt && this.#now <= lease.sendBy,
@@ -376,9 +376,9 @@ class Account {
     }
     if (!read) this.written.add(lease.retention)
     this.#bill(content, read ? READ_NANOS : (WRITE_NANOS[lease.retention] ?? Number.NaN))
-    // Some say at which retention they wrote, some do not.
+    // Some answers name the retention written, some do not.
     const named = how < 0.55 ? { cacheWriteByRetention: { [lease.retention]: TOKENS } } : {}
-    // The provider did the work, and its answer was lost on the way.
+    // The provider did the work, and its answer was lost.
     const outcome: Outcome =
       how >= 0.8
         ? { ...about, ...failed, kind: 'failed', accepted: null }
@@ -400,13 +400,13 @@ class Account {
     }
   }
 
-  /** Storage is counted after it has passed: just after midnight some of it is of the day before. Each stretch is rounded up. */
+  /** Storage is counted after use: just after midnight some of it belongs to the day before. Each interval is rounded up. */
   #counting(): number {
     const early = this.#now % (24 * HOUR_MS) < 2 * HOUR_MS
     return ROUNDED_NANOS + (early ? CACHES.length * STORAGE_NANOS : 0)
   }
 
-  /** Between two steps: what is spent and what is reserved fit into every budget together. */
+  /** Checks between two steps that spending and reservations together fit into every budget. */
   #audit(after: string): void {
     const { budget, accountBudget } = this.#terms
     for (const content of CONTENTS) {
@@ -423,7 +423,7 @@ class Account {
   }
 }
 
-/** One of a list, the newest rather than another, so that most things happen soon and some much later, or twice. */
+/** Picks from a list, mostly the newest, so that most steps follow soon and some much later, or twice. */
 function pick<Item>(items: readonly Item[], which: number, how: number): Item | undefined {
   const from = how < 0.7 ? Math.max(0, items.length - 3) : 0
   return items[from + Math.floor(which * (items.length - from))]
@@ -442,7 +442,7 @@ const terms = fc.record({
   latencyValue: fc.constantFrom(0, 50_000_000, 1_000_000_000_000),
 })
 
-it('no prefix and no account is ever billed, or can be, beyond its budget of the day, in whatever order things happen', () => {
+it('no order of events bills a prefix or an account beyond its budget of the day', () => {
   let sent = 0
   let refused = 0
   let bots = 0
@@ -472,14 +472,14 @@ it('no prefix and no account is ever billed, or can be, beyond its budget of the
   expect(bots).toBeGreaterThan(500)
 }, 120_000)
 
-it('a prefix that is deleted and registered again goes on with the budget of its day, and has a new one on the next', () => {
+it('a prefix registered again keeps its spending of the day, until the next day', () => {
   const account = testAccount()
   const { store, scheduler, registrar } = account
   const poor = planned('off', { budgetNanosPerDay: 80_000_000 })
   const first = registrar.register(registration('a', poor), NOON)
   const given = scheduler.warmNow(first.k, NOON)
   expect(given).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
-  // In flight it counts as its worst case.
+  // A call in flight counts at its worst case.
   registrar.remove(store.prefixes.record(first.k)?.id ?? '', NOON)
   const again = registrar.register(registration('a', poor), NOON + MINUTE_MS)
   expect(again.created).toBe(true)

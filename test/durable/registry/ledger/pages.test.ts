@@ -56,7 +56,7 @@ function sumsOf(rows: readonly HistoryRow[]): Sums {
   return sums
 }
 
-/** Some hours of an account: keep-alives that read, write, fail or are lost, real requests that come early, late and out of order. */
+/** Six hours of an account: keep-alives that read, write, fail or are lost, and real requests reported early, late and out of order. */
 function lived(seed: number, ks: readonly number[]): void {
   const random = die(seed)
   const answer = (lease: Lease, at: number): Outcome => {
@@ -75,7 +75,7 @@ function lived(seed: number, ks: readonly number[]): void {
   }
   const settle = (leases: readonly Lease[], at: number): void => {
     for (const lease of leases) {
-      // One in forty is never heard of again: its claim expires.
+      // One call in forty never reports: its claim expires.
       if (random.roll() < 0.025) continue
       settle(account.scheduler.settle(lease.seq, [answer(lease, at)], at + 300).again, at + 400)
     }
@@ -95,7 +95,7 @@ function lived(seed: number, ks: readonly number[]): void {
       }
     }
   }
-  // What is still open is charged when it expires.
+  // Open leases are charged when they expire.
   account.scheduler.sweep(NOON + 7 * HOUR_MS, NOON + 7 * HOUR_MS)
 }
 
@@ -117,7 +117,7 @@ function everyEntry(limit: number): LedgerEntry[] {
   return found
 }
 
-it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the nano-dollar, in world %i', (seed) => {
+it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the nano-dollar, with seed %i', (seed) => {
   const ks = (['auto', 'always', { probes: 20 }] as const).flatMap((plan, n) => [
     registered(`p${n}`, planned(plan, { budgetNanosPerDay: 50_000_000_000, holdoutShare: 0.5 }), 'priced'),
     registered(`u${n}`, planned(plan, { budgetNanosPerDay: 50_000_000_000 }), 'unpriced'),
@@ -178,11 +178,11 @@ it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the n
       ]
     }),
   )
-  // A world in which nothing was saved, taken back or unknown would prove nothing.
+  // Each seed must have savings, revocations and unknown amounts, or the sums prove nothing.
   expect([sum('saved') > 0, sum('unpriced') > 0, day.unknownOutcomes > 0]).toEqual([true, true, true])
 })
 
-it('hours hold what the rows of a prefix came to', () => {
+it('rolled-up hours keep the sums of their rows', () => {
   const k = registered('a', planned('always', { budgetNanosPerDay: 50_000_000_000 }), 'priced')
   lived(9, [k])
   const before = prefixSums(account.store, ALL, null, 10).sums
@@ -192,7 +192,7 @@ it('hours hold what the rows of a prefix came to', () => {
   expect(prefixSums(account.store, ALL, null, 10).sums).toEqual(before)
 })
 
-it('prefixes are paged, the newest first, and none twice', () => {
+it('prefixes are listed in pages, newest first, each once', () => {
   for (const name of ['a', 'b', 'c', 'd', 'e']) registered(name, planned('off'), 'priced')
   const first = prefixSums(account.store, ALL, null, 3)
   const second = prefixSums(account.store, ALL, first.cursor, 3)
@@ -200,7 +200,7 @@ it('prefixes are paged, the newest first, and none twice', () => {
   expect(second.cursor).toBeNull()
 })
 
-/** Calls from one instant to another, each answered with a hit. */
+/** Runs sweeps from `from` until `until`, and answers each call with a hit. Returns the purposes of the calls. */
 function run(k: number, from: number, until: number): string[] {
   const calls: string[] = []
   for (let at = from; at < until; at += MINUTE_MS / 2) {
@@ -218,7 +218,7 @@ function settle(lease: Lease, at: number, said: Usage): void {
   account.scheduler.settle(lease.seq, [answered(lease, at, null, null, { usage: said, model: null })], at + 300)
 }
 
-/** Written at noon, and read by a real request a second later. */
+/** A prefix written at noon, and read by a real request a second later. */
 function used(keepWarm: KeepWarm): number {
   const k = registered('held', keepWarm, 'priced')
   settle(account.leaseNow(k, NOON), NOON, usage(0, 10_000))
@@ -226,7 +226,7 @@ function used(keepWarm: KeepWarm): number {
   return k
 }
 
-it('a gap that is held out gets no keep-alive; the request that ends it pays the rewrite, and starts the plan again', () => {
+it('a held-out gap gets no keep-alive; the request that ends it restarts the plan', () => {
   const k = used(planned('auto', { holdoutShare: 1 }))
   expect(run(k, NOON + 10_000, NOON + 20 * MINUTE_MS)).toEqual([])
   expect(account.store.states.load(k)?.stopped?.reason).toBe('held_out')
@@ -241,7 +241,7 @@ it('a gap that is held out gets no keep-alive; the request that ends it pays the
   expect(account.store.trials.all()[0]?.arms).toMatchObject({ heldOut: { gaps: 1, cost: rewrite }, kept: { gaps: 0 } })
 })
 
-it('a gap that was held out is kept once somebody asks for warmth in it', () => {
+it('a requested warm ends the holdout of its gap', () => {
   const keepWarm = planned('auto', { holdoutShare: 1 })
   const k = used(keepWarm)
   expect(run(k, NOON + 10_000, NOON + 4.9 * MINUTE_MS)).toEqual([])
@@ -267,27 +267,27 @@ it.each<[string, KeepWarm, ((id: string) => void)?]>([
     planned('auto', { holdoutShare: 1 }),
     (id) => account.registrar.announce(id, { at: NOON + HOUR_MS, expectedRequests: 1 }, NOON + 2_000),
   ],
-])('with %s nothing is held out', (_, keepWarm, tell) => {
+])('no gap is held out with %s', (_, keepWarm, announce) => {
   const k = used(keepWarm)
-  tell?.(account.registrar.viewByKey(k, NOON).record.id)
+  announce?.(account.registrar.viewByKey(k, NOON).record.id)
   expect(run(k, NOON + 10_000, NOON + 8 * MINUTE_MS)).toContain('keep')
   expect(account.store.history.load(k).some((row) => row.type === 'trial' && row.arm === 'held_out')).toBe(false)
 })
 
-it('without any real request nothing is held out', () => {
+it('no gap is held out without a real request', () => {
   const k = registered('unseen', planned('auto', { holdoutShare: 1 }), 'priced')
   settle(account.leaseNow(k, NOON), NOON, usage(0, 10_000))
   expect(run(k, NOON + 10_000, NOON + 8 * MINUTE_MS)).toContain('keep')
 })
 
-describe('a plan that is switched back and forth inside of one idle gap', () => {
+describe('a plan that is switched back and forth within one idle gap', () => {
   const on = planned('auto', { holdoutShare: 1 })
 
   it.each<[string, KeepWarm]>([
     ['the plan', planned('off', { holdoutShare: 1 })],
     ['the share', planned('auto', { holdoutShare: 0 })],
-    ['to always', planned('always', { holdoutShare: 1 })],
-  ])('%s: the gap is not drawn again, nor held out after somebody asked for warmth', (_, off) => {
+    ['plan always', planned('always', { holdoutShare: 1 })],
+  ])('the gap is not drawn again when %s is switched', (_, off) => {
     const k = used(on)
     const { id } = account.registrar.viewByKey(k, NOON).record
     let at = NOON + MINUTE_MS
@@ -296,7 +296,7 @@ describe('a plan that is switched back and forth inside of one idle gap', () => 
     expect(account.store.states.load(k)?.stopped).toBeNull()
   })
 
-  it('counts a gap that was held out once', () => {
+  it('a held-out gap is counted once', () => {
     const k = used(on)
     run(k, NOON + 10_000, NOON + 20 * MINUTE_MS)
     const before = account.store.trials.all()

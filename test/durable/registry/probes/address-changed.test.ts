@@ -10,7 +10,7 @@ import { answered, testAccount } from '../../../support/account.ts'
 import type { TestAccount } from '../../../support/account.ts'
 import { MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** A provider that is reached at another address than when its prefixes were written. */
+/** A provider whose address has changed since its prefixes were written. */
 
 let place: string | null
 let account: TestAccount
@@ -30,8 +30,8 @@ function written(at: { place?: string | null }): { k: number; id: string } {
   return { k, id: account.registrar.viewByKey(k, NOON + 500).record.id }
 }
 
-describe('a prefix whose provider has moved', () => {
-  it('is sent no probe, even one that was claimed before, and after an eviction neither', () => {
+describe('a prefix whose provider has another address', () => {
+  it('the prefix gets no probe, not even one claimed before, also after an eviction', () => {
     const { id } = written({ place: null })
     const due = NOON + 4 * MINUTE_MS
     const { messages } = account.scheduler.sweep(due, due + SWEEP_HORIZON_MS)
@@ -46,7 +46,7 @@ describe('a prefix whose provider has moved', () => {
     expect(account.scheduler.sweep(due + MINUTE_MS, due + 10 * MINUTE_MS).messages).toEqual([])
   })
 
-  it('goes on when the provider is back before the entry lapsed', () => {
+  it('the plan goes on when the address is back before the lapse', () => {
     const { k, id } = written({ place: null })
     place = 'there'
     account.registrar.factsChanged(NOON + MINUTE_MS)
@@ -58,7 +58,7 @@ describe('a prefix whose provider has moved', () => {
     expect(state.nextAt).toBeLessThan(NOON + 5 * MINUTE_MS)
   })
 
-  it('is renewed by no request that went elsewhere', () => {
+  it('a request to the other address renews nothing', () => {
     const { k, id } = written({ place: null })
     place = 'there'
     const arrival = { startedAt: NOON + 4 * MINUTE_MS, usage: usage(10_000, 0), ttftMs: null }
@@ -67,25 +67,25 @@ describe('a prefix whose provider has moved', () => {
     expect(account.registrar.view(id, NOON + 6 * MINUTE_MS).belief.state).toBe('cold')
   })
 
-  it('that was registered before places were written down is as it was', () => {
+  it('a record without an address is not affected', () => {
     const { id } = written({})
     place = 'there'
     expect(account.registrar.view(id, NOON + MINUTE_MS).belief.state).toBe('warm')
   })
 })
 
-describe('the place of a provider', () => {
+describe('the stored address of a provider', () => {
   const vars = (more: Record<string, string> = {}): Vars => ({ ENVIRONMENT: 'production', ...more }) as Vars
   const vllm = cardById('vllm')
   const azure = (url: string) => placeOf(cardById('azure-openai'), vars({ AZURE_OPENAI_BASE_URL: url }))
 
-  it('is nothing to write down where the card names the address', () => {
+  it('an address that the card names is not stored', () => {
     expect(placeOf(cardById('anthropic'), vars())).toBeNull()
     expect(placeOf(undefined, vars())).toBeNull()
     expect(placeOf(vllm, vars())).toBeNull() // not configured: nothing is sent there either
   })
 
-  it('is another one with another variable, and names it to nobody', () => {
+  it('another variable gives another stored address, which does not reveal the URL', () => {
     const [one, same, two] = ['https://a.example.com/v1', 'https://a.example.com/v1/', 'https://b.example.com/v1'].map(
       azure,
     )
@@ -94,7 +94,7 @@ describe('the place of a provider', () => {
     expect(two).not.toBe(one)
   })
 
-  it('is another one by the administrator’s word, and the same again when that is taken back', () => {
+  it('an override changes the stored address, and its removal restores it', () => {
     const anthropic = cardById('anthropic')
     try {
       useOverrides({ version: 1, providers: { anthropic: { baseUrl: 'https://proxy.example.com' } } }, NOON)

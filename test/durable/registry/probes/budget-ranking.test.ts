@@ -14,7 +14,7 @@ const limits = (remaining: number, now: number) => [
 ]
 
 /** One account with a budget, at a provider that answers every call at once. */
-function world(budgetNanosPerDay: number | null) {
+function accountWith(budgetNanosPerDay: number | null) {
   const account = testAccount({ settings: { budgetNanosPerDay } })
   const spent = { nanos: 0, most: 0 }
   const sent: SentCall[] = []
@@ -57,36 +57,36 @@ function world(budgetNanosPerDay: number | null) {
 const WRITE = costOf(usage(0, SIZE), facts.price, '5m') ?? 0
 const READ = costOf(usage(SIZE, 0), facts.price, '5m') ?? 0
 
-describe('an account whose budget is short', () => {
-  it('keeps warm to the end of the day what is worth most, although the others were due first', () => {
+describe('an account whose budget does not suffice', () => {
+  it('the prefixes with the highest saving are kept all day, although others were due first', () => {
     // From noon a prefix that nobody uses takes some 156 probes to midnight: enough for four of ten.
-    const one = world(10 * WRITE + 4 * 165 * READ + WRITE)
-    const idle = Array.from({ length: 6 }, (_, n) => one.warm(`idle-${n}`, NOON + n * 1_000, 900))
-    const busy = Array.from({ length: 4 }, (_, n) => one.warm(`busy-${n}`, NOON + 30_000 + n * 1_000, 12))
+    const run = accountWith(10 * WRITE + 4 * 165 * READ + WRITE)
+    const idle = Array.from({ length: 6 }, (_, n) => run.warm(`idle-${n}`, NOON + n * 1_000, 900))
+    const busy = Array.from({ length: 4 }, (_, n) => run.warm(`busy-${n}`, NOON + 30_000 + n * 1_000, 12))
     for (let at = NOON + MINUTE_MS; at < NOON + 12 * HOUR_MS; at += MINUTE_MS) {
-      one.tick(at)
-      if ((at - NOON) % (12 * MINUTE_MS) === 0) for (const k of busy) one.use(k, at)
-      if (at === NOON + 5 * HOUR_MS) one.account.evict()
+      run.tick(at)
+      if ((at - NOON) % (12 * MINUTE_MS) === 0) for (const k of busy) run.use(k, at)
+      if (at === NOON + 5 * HOUR_MS) run.account.evict()
       if (at === NOON + 6 * HOUR_MS)
         for (const k of idle)
-          expect(one.account.store.states.load(k)?.why).toMatch(
+          expect(run.account.store.states.load(k)?.why).toMatch(
             /expected to save more for each dollar; goes on at 2026-11-17T00:00:00Z$/,
           )
     }
-    const lastProbe = (k: number) => Math.max(...one.sent.filter((call) => call.k === k).map(({ at }) => at))
+    const lastProbe = (k: number) => Math.max(...run.sent.filter((call) => call.k === k).map(({ at }) => at))
     for (const k of busy) expect(lastProbe(k)).toBeGreaterThan(NOON + 12 * HOUR_MS - 15 * MINUTE_MS)
-    expect(one.sent.filter(({ k, purpose }) => busy.includes(k) && purpose === 'write')).toHaveLength(busy.length)
+    expect(run.sent.filter(({ k, purpose }) => busy.includes(k) && purpose === 'write')).toHaveLength(busy.length)
     for (const k of idle) expect(lastProbe(k)).toBeLessThan(NOON + 15 * MINUTE_MS)
   })
 
-  it('leaves all alone whose day it can pay', () => {
-    const one = world(10 * 200 * READ)
-    const all = [900, 900, 12, 12].map((minutes, n) => one.warm(`p-${n}`, NOON + n * 1_000, minutes))
-    for (let at = NOON + MINUTE_MS; at < NOON + HOUR_MS; at += MINUTE_MS) one.tick(at)
-    for (const k of all) expect(one.sent.filter((call) => call.k === k).length).toBeGreaterThan(10)
+  it('every prefix is kept where the budget suffices', () => {
+    const run = accountWith(10 * 200 * READ)
+    const all = [900, 900, 12, 12].map((minutes, n) => run.warm(`p-${n}`, NOON + n * 1_000, minutes))
+    for (let at = NOON + MINUTE_MS; at < NOON + HOUR_MS; at += MINUTE_MS) run.tick(at)
+    for (const k of all) expect(run.sent.filter((call) => call.k === k).length).toBeGreaterThan(10)
   })
 
-  it('never spends beyond its budget, whatever is registered and used', () => {
+  it('spending never exceeds the budget, whatever is registered and used', () => {
     const arrivals = fc.array(fc.tuple(fc.nat(7), fc.integer({ min: 1, max: 119 })), { maxLength: 30 })
     fc.assert(
       fc.property(
@@ -95,14 +95,14 @@ describe('an account whose budget is short', () => {
         arrivals,
         (reads, gaps, uses) => {
           const budget = reads * READ
-          const one = world(budget)
-          const ks = gaps.map((minutes, n) => one.warm(`p-${n}`, NOON + n * 7_000, minutes))
+          const run = accountWith(budget)
+          const ks = gaps.map((minutes, n) => run.warm(`p-${n}`, NOON + n * 7_000, minutes))
           for (let minute = 2; minute < 120; minute++) {
             const at = NOON + minute * MINUTE_MS
-            for (const [which, when] of uses) if (when === minute && ks[which] !== undefined) one.use(ks[which], at)
-            one.tick(at)
+            for (const [which, when] of uses) if (when === minute && ks[which] !== undefined) run.use(ks[which], at)
+            run.tick(at)
           }
-          expect(one.spent.most).toBeLessThanOrEqual(budget)
+          expect(run.spent.most).toBeLessThanOrEqual(budget)
         },
       ),
       { numRuns: 40 },
@@ -110,16 +110,16 @@ describe('an account whose budget is short', () => {
   })
 })
 
-describe('a provider whose limit is short', () => {
-  it('is asked for what is worth most, and for no more than there is room for', () => {
-    const one = world(null)
-    const idle = Array.from({ length: 6 }, (_, n) => one.warm(`idle-${n}`, NOON, 900))
+describe('a provider with few requests left', () => {
+  it('the remaining requests go to the prefixes with the highest saving', () => {
+    const run = accountWith(null)
+    const idle = Array.from({ length: 6 }, (_, n) => run.warm(`idle-${n}`, NOON, 900))
     // The last answer says that 8 of 100 requests are left for twenty minutes: five of them are the application's.
-    const busy = Array.from({ length: 3 }, (_, n) => one.warm(`busy-${n}`, NOON, 12, 8))
-    const before = one.sent.length
-    for (let at = NOON + MINUTE_MS; at < NOON + 5 * MINUTE_MS; at += 2_000) one.tick(at, 5)
-    const keeps = one.sent.slice(before)
+    const busy = Array.from({ length: 3 }, (_, n) => run.warm(`busy-${n}`, NOON, 12, 8))
+    const before = run.sent.length
+    for (let at = NOON + MINUTE_MS; at < NOON + 5 * MINUTE_MS; at += 2_000) run.tick(at, 5)
+    const keeps = run.sent.slice(before)
     expect(keeps.map(({ k }) => k).toSorted()).toEqual(busy)
-    for (const k of idle) expect(one.account.store.states.load(k)?.why).toMatch(/limit/)
+    for (const k of idle) expect(run.account.store.states.load(k)?.why).toMatch(/limit/)
   })
 })

@@ -14,7 +14,7 @@ import type { TestAccount } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** A prefix that begins with another one, at the lab: the keep-alives of the longer are those of the shorter too. */
+/** A prefix that begins with another one, at the lab: keep-alives of the longer prefix renew the shorter one. */
 
 const anthropic = cardById('anthropic')!
 const dialect = dialectOf(anthropic)
@@ -33,15 +33,15 @@ let now: number
 let lab: Lab
 let account: TestAccount
 let calls: number[]
-/** What becomes of a probe's body on its way: a provider with other rules than its documents say. */
-let onTheWay: (body: string) => string
+/** Changes a probe's body before it is sent: a provider whose rules differ from its documents. */
+let changed: (body: string) => string
 
 beforeEach(() => {
   now = NOON
   lab = createLab({ now: () => now, sleep: () => Promise.resolve(), latency: 'off' })
   account = testAccount({ facts: factsOf })
   calls = []
-  onTheWay = (body) => body
+  changed = (body) => body
 })
 
 function register(request: object, plan: unknown = 'always'): number {
@@ -67,7 +67,7 @@ async function send(lease: Lease): Promise<Outcome> {
   const text = unpack(account.store.prefixes.body(lease.k)!)
   const options = { primitive: lease.primitive, retention: lease.retention }
   const probe = dialect.probe({ text, model: record.model, breakpoint: record.breakpoint }, options)
-  const { usage, model } = dialect.readAnswer((await ask(onTheWay(probe.body))).text, 'application/json')
+  const { usage, model } = dialect.readAnswer((await ask(changed(probe.body))).text, 'application/json')
   calls[lease.k] = (calls[lease.k] ?? 0) + 1
   return answered(lease, now, null, null, { usage, model })
 }
@@ -79,7 +79,7 @@ async function warm(k: number): Promise<void> {
   account.scheduler.settle(lease.seq, [outcome], now)
 }
 
-/** Lets time pass, with every message a moment late. */
+/** Runs the schedule until `end`, with every message 100 ms late. */
 async function until(end: number): Promise<void> {
   for (let next = account.store.nextAt(); next !== null && next < end; next = account.store.nextAt()) {
     now = Math.max(now, next)
@@ -95,7 +95,7 @@ async function until(end: number): Promise<void> {
   now = Math.max(now, end)
 }
 
-/** A real request of the application, reported: how many tokens it read. */
+/** Sends and reports a real request. Returns the number of cached tokens that it read. */
 async function use(k: number, request: object): Promise<number> {
   const { text, usage } = await ask(JSON.stringify({ ...request, ...question }))
   const read = dialect.readAnswer(text, 'application/json')
@@ -109,7 +109,7 @@ const decisionsOf = (k: number): string[] =>
     .flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
 describe('a longer prefix that marks the end of a shorter one', () => {
-  it('keeps it warm with its own keep-alives, and nobody pays twice', async () => {
+  it('keep-alives of the longer prefix keep the shorter one warm at no extra cost', async () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER)]
     await warm(shorter)
     now += MINUTE_MS
@@ -124,7 +124,7 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     expect(account.store.states.load(shorter)).toMatchObject({ hits: 1, savedNanos: 0, credits: 0 })
   })
 
-  it('is found whichever of them was registered first', async () => {
+  it('the order of registration does not matter', async () => {
     const longer = register(LONGER)
     await warm(longer)
     const shorter = register(SHORTER)
@@ -135,7 +135,7 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
   })
 
-  it('no longer does once it stops: the shorter one goes on by itself, without a lapse', async () => {
+  it('the shorter prefix gets keep-alives of its own, without a lapse, when the longer stops', async () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER, { probes: 5 })]
     await warm(shorter)
     await warm(longer)
@@ -146,7 +146,7 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
   })
 
-  it('whose calls fail leaves the shorter one time for a try of its own', async () => {
+  it('failed calls of the longer prefix leave time for a keep-alive of the shorter', async () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER)]
     await warm(shorter)
     await warm(longer)
@@ -158,14 +158,14 @@ describe('a longer prefix that marks the end of a shorter one', () => {
   })
 })
 
-describe('nothing is claimed', () => {
+describe('a shorter prefix is not renewed by a longer one', () => {
   it.each<[string, object]>([
-    ['of a longer prefix without a marker there', LONGER_UNMARKED],
-    ['of one that is written at another model', { ...LONGER, model: 'claude-opus-4-1' }],
-    ['of one with other thinking', { ...LONGER, thinking: { type: 'adaptive' } }],
-    ['of one whose beginning differs', { ...LONGER, system: [marked(`${HANDBOOK} `), marked(MANUAL)] }],
-    ['of one at another retention', hour(LONGER)],
-  ])('%s', async (_, request) => {
+    ['a longer prefix without a marker there', LONGER_UNMARKED],
+    ['another model', { ...LONGER, model: 'claude-opus-4-1' }],
+    ['another thinking setting', { ...LONGER, thinking: { type: 'adaptive' } }],
+    ['another beginning', { ...LONGER, system: [marked(`${HANDBOOK} `), marked(MANUAL)] }],
+    ['another retention', hour(LONGER)],
+  ])('%s renews nothing', async (_, request) => {
     const [shorter, longer] = [register(SHORTER), register(request)]
     await warm(shorter)
     await warm(longer)
@@ -174,10 +174,10 @@ describe('nothing is claimed', () => {
     expect(calls[shorter]).toBeGreaterThan(10)
   })
 
-  it('any more, once a real request finds it gone', async () => {
+  it('a real request that finds the entry gone ends the renewals by the longer prefix', async () => {
     // A provider that renews only what it reads: the same probes, without the marker in front.
     const [shorter, longer] = [register(SHORTER), register(LONGER)]
-    onTheWay = (body) => (body.includes('manual') ? body.replace(',"cache_control":{"type":"ephemeral"}', '') : body)
+    changed = (body) => (body.includes('manual') ? body.replace(',"cache_control":{"type":"ephemeral"}', '') : body)
     await warm(shorter)
     await warm(longer)
     await until(NOON + 30 * MINUTE_MS)

@@ -10,7 +10,7 @@ import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import type { Usage } from '../../../../src/core/model/usage.ts'
 import { dayOf, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** Every call that was asked for ends, for whoever waits and in the books, whatever came between. */
+/** Every requested call ends, for its callers and in the ledger, whatever happened in between. */
 
 let account: TestAccount
 
@@ -26,7 +26,7 @@ function wrote(lease: Lease, tokens: number): Outcome {
   return answered(lease, lease.notBeforeAt, 0, tokens, { model: 'claude-sonnet-4-5' })
 }
 
-/** A background warm, as a Registry leaves it: a job that waits, and a claim on the queue. */
+/** A background warm as a Registry stores it: a queued job and a claim. */
 function background(k: number, id: string): number {
   const view = account.registrar.viewByKey(k, NOON)
   const unfinished = { finishedAt: null, receipt: null, failure: null }
@@ -39,7 +39,7 @@ function job(id: string): Job | null {
   return account.store.jobs.load(id)
 }
 
-it('a background warm that the kill switch forbids fails, and says why', () => {
+it('a background warm that the kill switch forbids fails with the reason', () => {
   const k = registered('a')
   const seq = background(k, 'job_a')
   account.scheduler.settings = { ...settings, killSwitch: true }
@@ -51,7 +51,7 @@ it('a background warm that the kill switch forbids fails, and says why', () => {
   expect(account.store.states.load(k)?.jobs).toEqual([])
 })
 
-it('a background warm that the budget forbids fails, and says why', () => {
+it('a background warm that the budget forbids fails with the reason', () => {
   const k = registered('a', planned('off', { budgetNanosPerDay: 0 }))
   expect(account.scheduler.begin(background(k, 'job_a'), NOON + 1_000)).toEqual([])
   expect(job('job_a')).toMatchObject({
@@ -60,7 +60,7 @@ it('a background warm that the budget forbids fails, and says why', () => {
   })
 })
 
-it('a background warm whose turn never came fails', () => {
+it('a background warm that was not sent in time fails', () => {
   const k = registered('a')
   const [lease] = account.scheduler.begin(background(k, 'job_a'), NOON + 1_000)
   if (lease === undefined) throw new Error('no lease was given')
@@ -68,7 +68,7 @@ it('a background warm whose turn never came fails', () => {
   expect(job('job_a')).toMatchObject({ status: 'failed', finishedAt: NOON + 9_000, failure: { kind: 'conflict' } })
 })
 
-it('what a deleted prefix spent is in the books, and whoever waited for it hears of the deletion', () => {
+it('a call of a deleted prefix is booked, and its caller gets not_found', () => {
   const k = registered('a')
   const lease = account.leaseNow(k, NOON)
   account.registrar.remove(account.registrar.viewByKey(k, NOON).record.id, NOON)
@@ -78,7 +78,7 @@ it('what a deleted prefix spent is in the books, and whoever waited for it hears
   expect(account.store.days.load(dayOf(NOON))).toMatchObject({ calls: 1, costNanos: 37_515_000 })
 })
 
-it('what a deleted prefix may have spent is in the books when its caller never reports back', () => {
+it('a call of a deleted prefix without a report is booked at its worst case', () => {
   const k = registered('a')
   const lease = account.leaseNow(k, NOON)
   account.registrar.remove(account.registrar.viewByKey(k, NOON).record.id, NOON)
@@ -90,7 +90,7 @@ it('what a deleted prefix may have spent is in the books when its caller never r
   })
 })
 
-it('nothing is tried again once the kill switch is on', () => {
+it('a failed call is not repeated once the kill switch is on', () => {
   const k = registered('a', planned('always'))
   const first = account.leaseNow(k, NOON)
   account.scheduler.settle(first.seq, [wrote(first, 10_000)], NOON + 400)
@@ -129,7 +129,7 @@ it('the history of a prefix shows a refusal of the provider also where its plan 
   )
 })
 
-it('an answer that does not say what it took costs its worst case, in its receipt as in the sum', () => {
+it('an answer without usage costs its worst case, in its receipt and in the sum', () => {
   const k = registered('a')
   const lease = account.leaseNow(k, NOON)
   const silent = { ...wrote(lease, 0), usage: { ...usage(0, 0), inputTokens: null, cacheReadTokens: null } }
@@ -139,7 +139,7 @@ it('an answer that does not say what it took costs its worst case, in its receip
   expect(account.store.states.load(k)?.costNanos).toBe(lease.reservedNanos)
 })
 
-it('an answer that says a shorter retention was written than asked for is believed, and a later one restores it', () => {
+it('a shorter retention in an answer is believed until a later answer restores it', () => {
   const asked = registrationOf('anthropic', anthropicBody('a', '1h'), planned('always'))
   const { k } = account.registrar.register(asked, NOON)
   const split = (lease: Lease, tokens: Record<string, number>): Outcome =>
@@ -159,7 +159,7 @@ it('an answer that says a shorter retention was written than asked for is believ
   expect(account.registrar.viewByKey(k, later + 1_000).belief.warmUntil).toBe(later + HOUR_MS)
 })
 
-/** A prefix whose cache is required, written at noon; then a keep-alive is answered as told. */
+/** A prefix whose cache is required, written at noon; then a keep-alive is answered with `seen`. */
 function keptAlive(seen: Usage, keepWarm = planned('always')): { k: number; id: string; at: number } {
   const registration = { ...registrationOf('anthropic', anthropicBody('a'), keepWarm, null), required: true }
   const { k } = account.registrar.register(registration, NOON)
@@ -177,7 +177,7 @@ const broken = (id: string, at: number): string[] =>
     .history(id, at)
     .flatMap((row) => (row.type === 'decision' && row.decision === 'cache_not_honoured' ? [row.why] : []))
 
-it('a keep-alive that breaks a required cache is a failure of the prefix, which its history tells', () => {
+it('a keep-alive that breaks a required cache is a failure with a history row', () => {
   const { k, id, at } = keptAlive(usage(0, 10_000))
   expect(broken(id, at)).toEqual(['a keep-alive found nothing and wrote 10000 tokens: the entry was gone'])
   expect(account.registrar.viewByKey(k, at).state).toMatchObject({
@@ -187,13 +187,13 @@ it('a keep-alive that breaks a required cache is a failure of the prefix, which 
   })
 })
 
-it('a keep-alive that reads it honours it, and takes the failure away', () => {
+it('a keep-alive that reads a required cache clears the failure', () => {
   const { k, id, at } = keptAlive(usage(10_000, 0))
   expect(broken(id, at)).toEqual([])
   expect(account.registrar.viewByKey(k, at).state.lastFailure).toBeNull()
 })
 
-it('a part that was read leaves a doubt, which a second one settles', () => {
+it('a partial read is a breach only when it happens a second time', () => {
   const { k, id, at } = keptAlive(usage(4_000, 6_000))
   expect(broken(id, at)).toEqual([])
   const again = account.leaseNow(k, at)
@@ -201,7 +201,7 @@ it('a part that was read leaves a doubt, which a second one settles', () => {
   expect(broken(id, at + 300)).toHaveLength(1)
 })
 
-it('a requirement is taken back by whoever names another mode, and by nobody who names none', () => {
+it('a requirement ends when a caller names another mode, not when it names none', () => {
   const registration = registrationOf('anthropic', anthropicBody('a'), planned('off'), null)
   const required = (given: boolean | null) => {
     const { k } = account.registrar.register({ ...registration, required: given }, NOON)

@@ -25,7 +25,7 @@ beforeEach(() => {
   account = testAccount({ sql })
 })
 
-/** Registers and writes a prefix at `at`. */
+/** Registers a prefix and writes it at `at`. */
 function warmed(n: number, at: number, limits: RateLimit[] = [], credential = 'default'): number {
   const registration = registrationNamed(`${n}`.padStart(24, '0'), planned('always'), {
     credential,
@@ -40,7 +40,7 @@ function warmed(n: number, at: number, limits: RateLimit[] = [], credential = 'd
 
 const DUE = NOON + 5 * MINUTE_MS - 23_000
 
-/** What a sweep at `at` leases, message by message. */
+/** Leases of the messages of a sweep at `at`. */
 function leasesAt(at: number): Lease[] {
   return account.scheduler.sweep(at, at).messages.flatMap(({ seq }) => account.scheduler.begin(seq, at))
 }
@@ -55,7 +55,7 @@ const scarceRequests = (remaining: number, resetAt: number): RateLimit => ({
   resetAt,
 })
 
-describe('a provider that answers nobody', () => {
+describe('a provider that answers no call', () => {
   const CROWD = 12
 
   beforeEach(() => {
@@ -73,7 +73,7 @@ describe('a provider that answers nobody', () => {
     ).again
   }
 
-  it('is asked by one at a time, and the history of the others says why they wait', () => {
+  it('one call at a time tests the provider; the others wait with the reason in their history', () => {
     const before = writes
     expect(allFail()).toEqual([])
     expect(writes - before).toBe(1)
@@ -85,7 +85,7 @@ describe('a provider that answers nobody', () => {
     expect(trial).toHaveLength(1)
     expect(trial[0]!.notBeforeAt).toBeGreaterThanOrEqual(DUE + 2_200)
     expect(leasesAt(DUE + 2_500)).toEqual([])
-    // It works again: the others follow at once, all of them in time.
+    // The provider works again: the others follow at once, all in time.
     account.scheduler.settle(trial[0]!.seq, [answered(trial[0]!, DUE + 2_600, 10_000, 0)], DUE + 3_000)
     expect(account.scheduler.guards(DUE + 3_000)[0]?.open).toBe(false)
     const rest = leasesAt(DUE + 7_500)
@@ -93,7 +93,7 @@ describe('a provider that answers nobody', () => {
     expect(rest.every((lease) => lease.sendBy > DUE + 7_500)).toBe(true)
   })
 
-  it('gets one last call for each entry that would lapse, breaker or not', () => {
+  it('each entry gets a last call before it lapses, also with an open circuit breaker', () => {
     allFail()
     let sent = 0
     for (let at = DUE + 2_000; at <= NOON + 5 * MINUTE_MS - 1_500; at += 500) {
@@ -110,7 +110,7 @@ describe('a provider that answers nobody', () => {
     expect(sent).toBeLessThan(CROWD * 4)
   })
 
-  it('is still left alone after an eviction', () => {
+  it('the circuit breaker stays open after an eviction', () => {
     allFail()
     account.evict()
     const trial = leasesAt(DUE + 1_000)
@@ -118,7 +118,7 @@ describe('a provider that answers nobody', () => {
     expect(trial[0]!.notBeforeAt).toBeGreaterThanOrEqual(DUE + 2_200)
   })
 
-  it('does not hold back another credential of the same provider', () => {
+  it('the circuit breaker does not delay another credential of the provider', () => {
     warmed(99, NOON + 1_000, [], 'other')
     allFail()
     const now = leasesAt(DUE + 1_000).filter(({ notBeforeAt }) => notBeforeAt <= DUE + 1_000)
@@ -126,8 +126,8 @@ describe('a provider that answers nobody', () => {
   })
 })
 
-describe('a rate limit of which little is left', () => {
-  it('is remembered by one row a settlement, and forgotten when there is room', () => {
+describe('a rate limit that is nearly used up', () => {
+  it('a scarce limit is one row, deleted when the limit is no longer scarce', () => {
     const k = warmed(1, NOON, [scarceRequests(500, NOON + MINUTE_MS)])
     expect(writes).toBe(0)
     warmed(2, NOON + 1_000, [scarceRequests(100, NOON + MINUTE_MS)])
@@ -139,7 +139,7 @@ describe('a rate limit of which little is left', () => {
     expect(account.scheduler.look(k, NOON + 2_000)?.context.holdBack).toBeUndefined()
   })
 
-  it('sends nothing where next to nothing is left: the entry lapses, and says why', () => {
+  it('no call is sent where almost nothing is left: the entry lapses with the reason', () => {
     const k = warmed(1, NOON, [])
     warmed(2, NOON + 4 * MINUTE_MS, [scarceRequests(3, NOON + 10 * MINUTE_MS)])
     for (let at = DUE; at <= NOON + 5 * MINUTE_MS; at += 1_000)
@@ -149,7 +149,7 @@ describe('a rate limit of which little is left', () => {
     expect(refused).toMatchObject({ refused: { kind: 'provider_limited', untilAt: NOON + 10 * MINUTE_MS } })
   })
 
-  it('does not give up a warm entry for tokens that only its rewrite would take', () => {
+  it('a warm entry is kept where only its rewrite would exceed the token limit', () => {
     const tokens: RateLimit = { what: 'input tokens', limit: 60_000, remaining: 8_000, resetAt: NOON + 5 * MINUTE_MS }
     const cold = warmed(2, NOON - 5 * MINUTE_MS)
     const k = warmed(1, NOON, [tokens])
@@ -157,7 +157,7 @@ describe('a rate limit of which little is left', () => {
     expect(account.scheduler.look(cold, NOON + MINUTE_MS)?.context.holdBack?.strict).toBe(true)
   })
 
-  it('puts a background warm off until there is room, and then sends it', () => {
+  it('a background warm waits until the limit allows it', () => {
     const k = warmed(1, NOON, [scarceRequests(3, NOON + MINUTE_MS)])
     const { seq } = account.scheduler.warmLater(k, NOON + 1_000)
     expect(account.scheduler.begin(seq, NOON + 1_000)).toEqual([])
@@ -166,7 +166,7 @@ describe('a rate limit of which little is left', () => {
   })
 })
 
-it('a quota that is spent stops the plan and says so', () => {
+it('a spent quota stops the plan with its reason', () => {
   const k = warmed(1, NOON)
   const lease = leasesAt(DUE)[0]!
   const failure = {

@@ -13,7 +13,7 @@ import type { TestAccount } from '../../../support/account.ts'
 import type { Lease } from '../../../../src/calls/lease.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** A retention that is the planner's to say, from the registration to a write much later. */
+/** A retention that the planner chooses, from the registration to a much later write. */
 
 const TOKENS = 8_000
 const TEXT = 'Answer in the words of the handbook, and in no others. '.repeat(600)
@@ -46,27 +46,27 @@ function register(keepWarm: object = { plan: 'auto' }, cache?: object): number {
 }
 
 const retentionOf = (k: number): string | undefined => account.store.states.load(k)?.retention?.name
-const toldOf = (k: number): string[] =>
+const reasonsOf = (k: number): string[] =>
   account.store.history
     .load(k)
     .flatMap((row) => (row.type === 'decision' && row.decision === 'retention' ? [row.why] : []))
-/** What was told since the registration. */
-const rowsOf = (k: number): string[] => toldOf(k).filter((why) => !why.includes('chosen by the planner'))
+/** Reasons recorded after the registration. */
+const rowsOf = (k: number): string[] => reasonsOf(k).filter((why) => !why.includes('chosen by the planner'))
 
-it('is told in the history as the planner’s choice, and nothing is told of one that a caller or the model said', () => {
+it('the history reports a retention that the planner chose', () => {
   const k = register()
   const first = [expect.stringMatching(/^written at 1h, chosen by the planner: by gaps of like traffic .* at 5m; say/)]
-  expect(toldOf(k)).toEqual(first)
-  // Whoever registers it again is told of nothing new.
+  expect(reasonsOf(k)).toEqual(first)
+  // Registering it again records nothing new.
   expect(register()).toBe(k)
-  expect(toldOf(k)).toEqual(first)
+  expect(reasonsOf(k)).toEqual(first)
 })
 
 it.each([
   ['a name', { plan: 'auto' }, { retention: '1h' }],
   ['a plan that has no probes sent', { plan: 'off' }, undefined],
-])('is not told where it is said by %s', (_, keepWarm, cache) => {
-  expect(toldOf(register(keepWarm, cache))).toEqual([])
+])('a retention that is fixed by %s is not reported', (_, keepWarm, cache) => {
+  expect(reasonsOf(register(keepWarm, cache))).toEqual([])
 })
 
 function settle(lease: Lease): void {
@@ -76,7 +76,7 @@ function settle(lease: Lease): void {
   account.scheduler.settle(lease.seq, [outcome], now)
 }
 
-/** Real requests that find nothing once in a day, and write it as the plan says. */
+/** One real request a day that finds nothing and writes with the planned retention. */
 function daily(k: number, days = 20): void {
   for (let day = 0; day < days; day++) {
     now += DAY_MS
@@ -89,7 +89,7 @@ function daily(k: number, days = 20): void {
   }
 }
 
-/** A prefix that is used once in a day, and whose next use is announced. */
+/** A prefix that is used once a day, and whose next use is announced. */
 function announced(): number {
   const k = register()
   const first = account.leaseNow(k, now)
@@ -104,18 +104,18 @@ function announced(): number {
   return k
 }
 
-it('is chosen once for a write that announced traffic needs, however often its message comes', () => {
+it('the retention is chosen once for a write, however often its message arrives', () => {
   const k = announced()
   const [message] = account.scheduler.sweep(now, now).messages
   expect(retentionOf(k)).toBe('1h')
   const [lease] = account.scheduler.begin(message!.seq, now)
   expect(lease).toMatchObject({ k, purpose: 'write', retention: '5m' })
-  // What is reserved is the worst case of the write that is sent.
+  // The reservation is the worst case of the write that is sent.
   const { state, context } = account.scheduler.look(k, now)!
   expect(lease?.reservedNanos).toBe(worstNanosAt('5m', state, context))
   expect(lease?.reservedNanos).toBeLessThan(worstNanosAt('1h', state, context)!)
   expect(account.scheduler.begin(message!.seq, now)).toEqual([])
-  // As an eviction between the lease and its answer leaves it.
+  // As after an eviction between the lease and its answer.
   account.evict()
   expect(account.scheduler.begin(message!.seq, now)).toEqual([])
   settle(lease!)
@@ -127,7 +127,7 @@ it('is chosen once for a write that announced traffic needs, however often its m
   expect(rowsOf(k)[0]).toContain('written at 5m instead of 1h from now on')
 })
 
-it('stays at the former one where the account’s budget allows no other, and is the better one where it does', () => {
+it('the retention changes only where the budget of the account allows it', () => {
   const plan = { plan: 'auto', budget_usd_per_day: 0.12 }
   const k = register(plan)
   // The first write at an hour would not fit into the budget of the prefix.
@@ -158,7 +158,7 @@ it('stays at the former one where the account’s budget allows no other, and is
   expect(rowsOf(k)).toHaveLength(1)
 })
 
-it('is not lost when prices change, and is chosen by the new ones at the next write', () => {
+it('the retention stays when prices change, until the next write', () => {
   const k = announced()
   const [message] = account.scheduler.sweep(now, now).messages
   const [lease] = account.scheduler.begin(message!.seq, now)
@@ -177,7 +177,7 @@ it('is not lost when prices change, and is chosen by the new ones at the next wr
   expect(rowsOf(k)).toHaveLength(2)
 })
 
-it('is another caller’s once they ask for the one in force, and nobody’s before', () => {
+it('a caller that names the retention in force fixes it', () => {
   const k = register()
   expect(account.store.prefixes.record(k)).toMatchObject({ retention: '1h', retentionOpen: true })
   register({ plan: 'auto' }, { retention: '5m' })
@@ -192,7 +192,7 @@ it('is another caller’s once they ask for the one in force, and nobody’s bef
   expect(rowsOf(k)).toEqual([])
 })
 
-it('is planned by what real requests write: keep-alives, rewrites and what they are held to', () => {
+it('the retention that real requests write is planned with', () => {
   const k = register()
   const first = account.leaseNow(k, now)
   settle(first)
@@ -212,7 +212,7 @@ it('is planned by what real requests write: keep-alives, rewrites and what they 
   expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m and not at 1h')])
 })
 
-it('is credited at no more than its callers would have paid, who may write five minutes all the while', () => {
+it('a saving is at most what callers with a retention of five minutes would have paid', () => {
   const saved = (before: (k: number) => void, unmarked = true): number => {
     account.evict()
     const k = register()
@@ -253,7 +253,7 @@ it('is credited at no more than its callers would have paid, who may write five 
   expect(saved(nothing, false)).toBe(worth('1h'))
 })
 
-it('is kept by a crew, whose members have still not said what their real requests write', () => {
+it('a crew keeps the retention, although its members have not named one', () => {
   const system = [{ type: 'text', text: TEXT }]
   const request = new RawJson(JSON.stringify({ model: 'claude-opus-4-8', max_tokens: 9, system, messages: [] }))
   const admitted = (cache?: object) => ({
@@ -272,7 +272,7 @@ it('is kept by a crew, whose members have still not said what their real request
 })
 
 it.each([true, false])(
-  'is what an answer is charged at, named or not, also where real requests wrote another meanwhile',
+  'an answer is charged at the leased retention, whatever real requests wrote (named: %s)',
   (named) => {
     const k = register()
     const warm = account.leaseNow(k, now)
@@ -289,7 +289,7 @@ it.each([true, false])(
     const { price } = factsOf('anthropic', 'claude-opus-4-8', NOON)
     const { costNanos, retention: held } = account.store.states.load(k)!
     expect(costNanos).toBe(costOf(ours, price, '1h'))
-    // Nor is it taken for something that was granted instead of theirs.
+    // It does not count as a retention granted instead of the requested one.
     expect(held).toMatchObject({ name: '5m', ttlMs: 5 * MINUTE_MS })
     expect(held).not.toHaveProperty('grantedName')
     expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m')])

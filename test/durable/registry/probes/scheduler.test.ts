@@ -18,7 +18,7 @@ beforeEach(() => {
   account = testAccount()
 })
 
-/** Registers and writes, at `at`. */
+/** Registers a prefix and writes it at `at`. */
 function warmed(fingerprint: string, at: number, keepWarm: KeepWarm | null = planned('always')): number {
   const { k } = account.registrar.register(registrationNamed(fingerprint, keepWarm), at)
   const lease = account.leaseNow(k, at)
@@ -26,13 +26,13 @@ function warmed(fingerprint: string, at: number, keepWarm: KeepWarm | null = pla
   return k
 }
 
-/** What the sweep claims around the first renewal. */
+/** Messages of the sweep around the first renewal. */
 function claimed(at = NOON + 4 * MINUTE_MS): { seq: number; delayMs: number }[] {
   return account.scheduler.sweep(at, at + SWEEP_HORIZON_MS).messages
 }
 
 describe('a claim and its lease', () => {
-  it('is made ahead of its time, to arrive just in time', () => {
+  it('a claim is made early, so that its message arrives in time', () => {
     warmed('a', NOON)
     expect(account.scheduler.sweep(NOON + MINUTE_MS, NOON + MINUTE_MS + SWEEP_HORIZON_MS).messages).toEqual([])
     const [message] = claimed()
@@ -42,7 +42,7 @@ describe('a claim and its lease', () => {
     expect(arrives).toBeLessThanOrEqual(due)
   })
 
-  it('packs what is due together, and never more than one message can carry', () => {
+  it('prefixes due together share messages, up to the limit of a message', () => {
     for (let n = 0; n < ENTRIES_PER_MESSAGE + 1; n++) warmed(`p${n}`, NOON)
     const messages = claimed()
     expect(messages).toHaveLength(2)
@@ -50,14 +50,14 @@ describe('a claim and its lease', () => {
     expect(leases).toHaveLength(ENTRIES_PER_MESSAGE + 1)
   })
 
-  it('begins once: a message delivered twice gives nothing the second time', () => {
+  it('a message delivered twice gives leases once', () => {
     warmed('a', NOON)
     const seq = claimed()[0]?.seq ?? 0
     expect(account.scheduler.begin(seq, NOON + 4 * MINUTE_MS + 37_000)).toHaveLength(1)
     expect(account.scheduler.begin(seq, NOON + 4 * MINUTE_MS + 37_001)).toHaveLength(0)
   })
 
-  it('is left out when real traffic renewed the prefix meanwhile', () => {
+  it('a prefix that real traffic renewed gets no lease', () => {
     const k = warmed('a', NOON)
     const seq = claimed()[0]?.seq ?? 0
     account.scheduler.observe(
@@ -71,7 +71,7 @@ describe('a claim and its lease', () => {
     expect(account.scheduler.sweep(later, later + SWEEP_HORIZON_MS).messages).toHaveLength(1)
   })
 
-  it('that is lost on the way is sent again in time, twice, and begins once', () => {
+  it('a lost message is sent twice again in time, and begins once', () => {
     warmed('a', NOON)
     const first = claimed()[0]
     const expiry = account.store.nextAt() ?? 0
@@ -85,7 +85,7 @@ describe('a claim and its lease', () => {
     expect(account.scheduler.begin(first?.seq ?? 0, expiry + 900)).toEqual([])
   })
 
-  it('whose messages never come is sent again ever more seldom, and within two minutes made anew', () => {
+  it('a claim whose messages never arrive is claimed again within two minutes', () => {
     warmed('a', NOON)
     const first = claimed()[0]?.seq ?? 0
     const waits: number[] = []
@@ -103,7 +103,7 @@ describe('a claim and its lease', () => {
     expect(account.scheduler.begin(first, at)).toEqual([])
   })
 
-  it('that could not be sent is due again', () => {
+  it('a claim whose message could not be sent is due again', () => {
     warmed('a', NOON)
     const seq = claimed()[0]?.seq ?? 0
     account.scheduler.release(seq, NOON + 4 * MINUTE_MS)
@@ -134,7 +134,7 @@ describe('a claim and its lease', () => {
 })
 
 describe('a consumer that dies between begin and settle', () => {
-  it('leads to one more probe, after the lease; the first stays as unknown, its worst case charged', () => {
+  it('the probe is repeated after the lease; the first is charged at its worst case', () => {
     const k = warmed('a', NOON)
     const spent = account.store.states.load(k)?.costNanos ?? 0
     const lease = account.scheduler.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
@@ -152,7 +152,7 @@ describe('a consumer that dies between begin and settle', () => {
   })
 })
 
-/** Everything the alarm would send in the next few seconds. */
+/** Leases of all messages that the alarm sends in the next seconds. */
 function drain(from: number): { seq: number; delayMs: number }[] {
   const messages = []
   for (let next = account.store.nextAt(); next !== null && next < from + 4_000; next = account.store.nextAt()) {
@@ -164,8 +164,8 @@ function drain(from: number): { seq: number; delayMs: number }[] {
   return messages
 }
 
-describe('tries again', () => {
-  it('under a fresh lease, as long as there is time before the lapse', () => {
+describe('repeated calls', () => {
+  it('a failed call gets a fresh lease while there is time before the lapse', () => {
     warmed('a', NOON)
     const lease = account.scheduler.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
     const { again } = account.scheduler.settle(
@@ -181,7 +181,7 @@ describe('tries again', () => {
     expect(account.scheduler.settle(second.seq, [failed(second, late)], late).again).toEqual([])
   })
 
-  it('not before the provider said', () => {
+  it('a failed call is not repeated before the time that the provider named', () => {
     warmed('a', NOON)
     const lease = account.scheduler.begin(claimed()[0]?.seq ?? 0, NOON + 4 * MINUTE_MS + 37_000)[0]!
     const at = NOON + 4 * MINUTE_MS + 37_000
@@ -189,7 +189,7 @@ describe('tries again', () => {
     expect(again[0]?.notBeforeAt).toBeGreaterThanOrEqual(at + 2_000)
   })
 
-  it('with the next primitive when the provider refuses one, and remembers', () => {
+  it('a refused primitive is replaced by the next, also in later calls', () => {
     const { k } = account.registrar.register(registrationNamed('a'), NOON)
     const lease = account.leaseNow(k, NOON)
     expect(lease.primitive).toBe('zero_output')
@@ -203,13 +203,13 @@ describe('tries again', () => {
 })
 
 describe('registration', () => {
-  it('of the same content is the same prefix', () => {
+  it('the same content is the same prefix', () => {
     const first = account.registrar.register(registrationNamed('a'), NOON)
     const second = account.registrar.register(registrationNamed('a'), NOON + 1)
     expect(second).toEqual({ k: first.k, created: false })
   })
 
-  it('of a new body under the same name is a new version; once it is warm, the old one is no longer probed', () => {
+  it('a warm new version under the same name ends the probes of the old one', () => {
     const old = account.registrar.register(registrationNamed('a', planned('always'), { name: 'agent' }), NOON).k
     const lease = account.leaseNow(old, NOON)
     account.scheduler.settle(lease.seq, [answered(lease, NOON, 0, 10_000)], NOON + 400)
@@ -226,7 +226,7 @@ describe('registration', () => {
     expect(views.map((view) => view.record.version)).toEqual([2, 1])
   })
 
-  it('back to an earlier body under the name revives it', () => {
+  it('an earlier body registered again under the name is kept warm again', () => {
     const old = account.registrar.register(registrationNamed('a', null, { name: 'agent' }), NOON).k
     account.registrar.register(registrationNamed('b', null, { name: 'agent' }), NOON + 1)
     account.registrar.register(registrationNamed('a', null, { name: 'agent' }), NOON + 2)
@@ -234,7 +234,7 @@ describe('registration', () => {
     expect(account.store.states.load(old)?.stopped).toBeNull()
   })
 
-  it('shares one call among those who ask while it is in flight', () => {
+  it('callers share a call that is in flight', () => {
     const { k } = account.registrar.register(registrationNamed('a'), NOON)
     const lease = account.leaseNow(k, NOON)
     expect(account.scheduler.warmNow(k, NOON + 100)).toBeNull()
@@ -242,7 +242,7 @@ describe('registration', () => {
     expect(ended).toMatchObject([{ k, seq: lease.seq, settled: { failure: null, receipt: { kind: 'written' } } }])
   })
 
-  it('is refused beyond the budget, with the reason', () => {
+  it('a warm beyond the budget is refused with the reason', () => {
     const { k } = account.registrar.register(
       registrationNamed('a', planned('always', { budgetNanosPerDay: 1_000 })),
       NOON,
@@ -250,7 +250,7 @@ describe('registration', () => {
     expect(account.scheduler.warmNow(k, NOON)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
   })
 
-  it('keeps nothing of what was deleted', () => {
+  it('a deleted prefix leaves no row', () => {
     const k = warmed('a', NOON)
     account.registrar.remove(account.registrar.viewByKey(k, NOON).record.id, NOON)
     for (const table of ['prefix', 'state', 'body', 'history', 'name', 'job']) {
@@ -260,7 +260,7 @@ describe('registration', () => {
   })
 })
 
-it('a warm that was asked for in the background is sent whatever the plan says, also when its first message is lost', () => {
+it('a background warm is sent despite its plan, also after a lost message', () => {
   const { k } = account.registrar.register(registrationNamed('a', planned('off')), NOON)
   account.scheduler.warmLater(k, NOON)
   const expiry = account.store.nextAt() ?? 0
@@ -268,7 +268,7 @@ it('a warm that was asked for in the background is sent whatever the plan says, 
   expect(account.scheduler.begin(again[0]?.seq ?? 0, expiry)).toMatchObject([{ k, purpose: 'write' }])
 })
 
-it('the account budget counts what is reserved by calls in flight', () => {
+it('the budget of the account counts reservations of calls in flight', () => {
   account.scheduler.settings = { ...settings, budgetNanosPerDay: 100_000_000 }
   const a = account.registrar.register(registrationNamed('a'), NOON).k
   const b = account.registrar.register(registrationNamed('b'), NOON).k
@@ -286,7 +286,7 @@ it('the kill switch forbids leases, and lifting it starts the plans again', () =
   expect(account.store.states.load(k)?.nextAt).not.toBeNull()
 })
 
-it('a call that is leased and not yet sent is held where its plan is switched off or it is deleted, but for one that was asked for', () => {
+it('a leased call is held when its plan is switched off, unless it was requested', () => {
   const leased = (): Lease => {
     const { k } = account.registrar.register(registrationNamed('a'), NOON)
     const now = account.store.states.load(k)?.nextAt ?? NOON
@@ -298,7 +298,7 @@ it('a call that is leased and not yet sent is held where its plan is switched of
   expect(account.scheduler.held(scheduled, NOON)).toBeNull()
   account.registrar.change(id, { keepWarm: { ...keepWarm, plan: 'off' } }, NOON)
   expect(account.scheduler.held(scheduled, NOON)).toBe('its plan was switched off')
-  // What is announced is seen to under such a plan as well.
+  // Announced traffic is served under such a plan too.
   account.registrar.announce(id, { at: NOON + HOUR_MS, expectedRequests: 1 }, NOON)
   expect(account.scheduler.held(scheduled, NOON)).toBeNull()
   account.registrar.withdraw(id, null, NOON)
@@ -328,7 +328,7 @@ it('history survives its move out of the tail, in order', () => {
   expect(receipts.map((row) => row.at)).toEqual(receipts.map((row) => row.at).toSorted((x, y) => x - y))
 })
 
-it('a plan stored before a latency value could be given reads as one of 0, and the same plan again changes nothing', () => {
+it('a plan stored without a latency value reads as a value of 0', () => {
   const k = warmed('a', NOON, planned('auto', { latencyValueNanos: 0 }))
   account.sql.all("UPDATE prefix SET record = json_remove(record, '$.keepWarm.latencyValueNanos') WHERE k = ?", k)
   account.evict()
@@ -347,7 +347,7 @@ it('an eviction changes nothing: the tables are the truth', () => {
   expect({ view: account.registrar.viewByKey(k, NOON + MINUTE_MS), next: account.store.nextAt() }).toEqual(before)
 })
 
-it('what was learned of its own lateness shortens the lead, and survives an eviction', () => {
+it('measured latency shortens the lead, and survives an eviction', () => {
   const k = warmed('a', NOON)
   const first = account.scheduler.leadMs('sample', 5 * MINUTE_MS)
   let at = NOON
@@ -367,7 +367,7 @@ it('what was learned of its own lateness shortens the lead, and survives an evic
   expect(account.scheduler.leadMs(account.store.prefixes.record(k)?.provider ?? '', 5 * MINUTE_MS)).toBe(learned)
 })
 
-it('history older than a week is told by the hour', () => {
+it('history older than a week is rolled up by the hour', () => {
   const k = warmed('a', NOON)
   let at = NOON
   for (let n = 0; n < 64; n++) {
@@ -390,8 +390,8 @@ it('history older than a week is told by the hour', () => {
   expect(counted).toBe(64)
 })
 
-describe('one prefix that cannot be decided about', () => {
-  it('keeps none of its neighbours from being probed, says so, and starts again when it is registered anew', () => {
+describe('a prefix with an unusable record', () => {
+  it('the prefix stops with a reason, others are probed, and a new registration restarts it', () => {
     const broken = warmed('a', NOON)
     const good = warmed('b', NOON)
     account.sql.all("UPDATE prefix SET record = json_remove(record, '$.keepWarm') WHERE k = ?", broken)
@@ -404,7 +404,7 @@ describe('one prefix that cannot be decided about', () => {
     expect(account.store.states.load(broken)?.stopped).toBeNull()
   })
 
-  it('is not in flight when the transaction that led it was undone', () => {
+  it('a prefix is not in flight after the transaction of its lease was rolled back', () => {
     const k = warmed('a', NOON)
     const seq = claimed()[0]?.seq ?? 0
     const all = account.sql.all.bind(account.sql)
@@ -419,7 +419,7 @@ describe('one prefix that cannot be decided about', () => {
   })
 })
 
-it('a warm that was asked for starts a plan that had let its prefix lapse', () => {
+it('a requested warm restarts a plan that let its prefix lapse', () => {
   const k = warmed('a', NOON, planned({ probes: 0 }))
   expect(account.store.states.load(k)?.stopped?.reason).toBe('probes_spent')
   const later = NOON + HOUR_MS
@@ -437,7 +437,7 @@ it('a warm that was asked for starts a plan that had let its prefix lapse', () =
   expect(account.store.history.load(k)).toContainEqual(expect.objectContaining({ decision: 'resume' }))
 })
 
-it('a warm that was asked for does not start what is off, superseded or over', () => {
+it('a requested warm does not restart a plan that is off, superseded or over', () => {
   const k = warmed('a', NOON, planned('off'))
   const lease = account.leaseNow(k, NOON + HOUR_MS)
   account.scheduler.settle(lease.seq, [answered(lease, NOON + HOUR_MS, 0, 10_000)], NOON + HOUR_MS + 400)
@@ -448,7 +448,7 @@ it('a warm that was asked for does not start what is off, superseded or over', (
 describe('a plan that loses money', () => {
   const limit = 3 * (37_500_000 - 3_000_000)
 
-  it('sends nothing that was claimed before, stops, and is not started by asking for a warm', () => {
+  it('the plan stops, sends no claimed probe, and a requested warm does not restart it', () => {
     const k = warmed('a', NOON, planned('auto'))
     const [message] = claimed()
     if (message === undefined) throw new Error('nothing was claimed')
@@ -470,7 +470,7 @@ describe('a plan that loses money', () => {
     expect(claimed(NOON + 9 * MINUTE_MS)).toEqual([])
   })
 
-  it('goes on at once when its plan is changed', () => {
+  it('a changed plan goes on at once', () => {
     const k = warmed('a', NOON, planned('auto'))
     account.scheduler.replan(k, NOON + MINUTE_MS, (state) => ({
       ...state,
@@ -487,7 +487,7 @@ describe('a plan that loses money', () => {
     expect(claimed()).toHaveLength(1)
   })
 
-  it('counts in one prefix what is lost in it, and in no other', () => {
+  it('losses count in their own prefix alone', () => {
     const k = warmed('a', NOON, planned('auto'))
     const other = warmed('b', NOON, planned('auto'))
     account.scheduler.replan(k, NOON + MINUTE_MS, (state) => ({

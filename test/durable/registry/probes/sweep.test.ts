@@ -11,7 +11,7 @@ import { EMPTY_DAY } from '../../../../src/durable/registry/records/day.ts'
 const MANY = 300
 const MIDNIGHT = nextDayAt(NOON)
 
-function world(change: Partial<AccountSettings> = {}) {
+function accountWith(change: Partial<AccountSettings> = {}) {
   const account = testAccount({ settings: change })
   const switchTo = (killSwitch: boolean, at: number): void => {
     account.scheduler.settings = { ...account.settings, killSwitch }
@@ -20,36 +20,37 @@ function world(change: Partial<AccountSettings> = {}) {
   const registerAll = (keepWarm: KeepWarm, at: number): number[] =>
     Array.from({ length: MANY }, (_, n) => {
       const { k } = account.registrar.register(registrationNamed(`p-${n}`, keepWarm), at)
-      const lease = account.leaseNow(k, at)
-      account.scheduler.settle(lease.seq, [answered(lease, at, 0, 10_000)], at + 400)
+      const given = account.scheduler.warmNow(k, at)
+      if (given !== null && 'lease' in given)
+        account.scheduler.settle(given.lease.seq, [answered(given.lease, at, 0, 10_000)], at + 400)
       return k
     })
   return { account, switchTo, registerAll }
 }
 
-/** The most that were sent within any ten seconds, and how long it took until all were. */
-function crowd(sent: { at: number }[]): { most: number; spanMs: number } {
+/** Most calls within any ten seconds, and the time from the first call to the last. */
+function density(sent: { at: number }[]): { most: number; spanMs: number } {
   const times = sent.map(({ at }) => at).toSorted((a, b) => a - b)
   const most = Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 10_000).length))
   return { most, spanMs: (times.at(-1) ?? 0) - (times[0] ?? 0) }
 }
 
-describe('hundreds of prefixes that the same thing happens to', () => {
-  it('come back one after another when the kill switch is lifted', () => {
-    const { account, switchTo, registerAll } = world()
+describe('hundreds of prefixes with the same event', () => {
+  it('probes are spread when the kill switch is lifted', () => {
+    const { account, switchTo, registerAll } = accountWith()
     registerAll(planned('always'), NOON)
     switchTo(true, NOON + MINUTE_MS)
     expect(account.run(NOON + MINUTE_MS, NOON + HOUR_MS)).toEqual([])
     switchTo(false, NOON + HOUR_MS)
     const sent = account.run(NOON + HOUR_MS, NOON + HOUR_MS + 3 * MINUTE_MS, { everyMs: 2_000 })
     expect(sent.map(({ purpose }) => purpose)).toEqual(Array.from({ length: MANY }, () => 'write'))
-    const { most, spanMs } = crowd(sent)
+    const { most, spanMs } = density(sent)
     expect(most).toBeLessThan(MANY / 3)
     expect(spanMs).toBeLessThan(SPREAD_MS + 4_000)
   })
 
-  it('that are still warm when it is lifted are held: none lapses', () => {
-    const { account, switchTo, registerAll } = world()
+  it('prefixes still warm when the kill switch is lifted do not lapse', () => {
+    const { account, switchTo, registerAll } = accountWith()
     const all = registerAll(planned('always'), NOON)
     switchTo(true, NOON + 4 * MINUTE_MS)
     account.run(NOON + 4 * MINUTE_MS, NOON + 5 * MINUTE_MS)
@@ -60,8 +61,8 @@ describe('hundreds of prefixes that the same thing happens to', () => {
     for (const k of all) expect(account.store.states.load(k)?.misses).toBe(0)
   })
 
-  it('begin a new day one after another when yesterday’s budget was spent', () => {
-    const { account, registerAll } = world()
+  it('probes are spread after midnight when yesterday’s budget was spent', () => {
+    const { account, registerAll } = accountWith()
     const start = MIDNIGHT - 2 * HOUR_MS
     registerAll(planned('always', { budgetNanosPerDay: 90_000_000 }), start)
     const before = account.run(start, MIDNIGHT - MINUTE_MS)
@@ -69,22 +70,22 @@ describe('hundreds of prefixes that the same thing happens to', () => {
     const sent = account.run(MIDNIGHT - MINUTE_MS, MIDNIGHT + 3 * MINUTE_MS, { everyMs: 2_000 })
     expect(sent).toHaveLength(MANY)
     expect(sent.every(({ at }) => dayOf(at) === dayOf(MIDNIGHT))).toBe(true)
-    expect(crowd(sent).most).toBeLessThan(MANY / 3)
+    expect(density(sent).most).toBeLessThan(MANY / 3)
   })
 
-  it('open their windows one after another', () => {
-    const { account, registerAll } = world()
+  it('probes are spread when windows open', () => {
+    const { account, registerAll } = accountWith()
     const windows = [{ days: [1], fromMinute: 14 * 60, toMinute: 16 * 60, timeZone: 'UTC' }]
     registerAll(planned('auto', { windows }), NOON)
     const sent = account.run(NOON + 2 * HOUR_MS - MINUTE_MS, NOON + 2 * HOUR_MS + 3 * MINUTE_MS, { everyMs: 2_000 })
     expect(sent).toHaveLength(MANY)
     expect(Math.min(...sent.map(({ at }) => at))).toBeGreaterThanOrEqual(NOON + 2 * HOUR_MS)
-    expect(crowd(sent).most).toBeLessThan(MANY / 3)
+    expect(density(sent).most).toBeLessThan(MANY / 3)
   })
 })
 
-it('a message that comes a moment before midnight is not judged by the new day with the budget of the old one', () => {
-  const { account, registerAll } = world({ budgetNanosPerDay: 1_000_000_000 })
+it('a message just before midnight does not use the old budget for the new day', () => {
+  const { account, registerAll } = accountWith({ budgetNanosPerDay: 1_000_000_000 })
   const start = MIDNIGHT - 2 * MINUTE_MS
   const [k = 0] = registerAll(planned('always'), start)
   account.store.days.save(dayOf(start), { ...EMPTY_DAY, costNanos: 1_000_000_000 })

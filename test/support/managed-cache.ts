@@ -7,7 +7,7 @@ import { pack } from '../../src/runtime/bytes.ts'
 const TEXT = 'Lamps for the desk, the wall and the ceiling, with their sizes and prices. '
 
 /** What the Worker would hand to a Registry for some thousand tokens of contents; one tag is one content. */
-export function handleRegistration(
+export function managedCacheRegistration(
   account: string,
   tag: string,
   keep: Partial<ManagedCacheKeep>,
