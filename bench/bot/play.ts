@@ -79,7 +79,7 @@ export interface Played {
 
 const CALL_MS = 3_000
 const KEY = 'bench'
-const NO_MARKS: Breakpoints = { head: true, at: new Set(), more: new Set() }
+const NO_MARKS: Breakpoints = { head: true, at: new Set(), olderSummaries: new Set() }
 const SUMMARY = 'They talked about orders, about repairs and about what is in stock. '.repeat(12)
 
 export async function play(
@@ -113,8 +113,8 @@ export async function play(
     const { path, body } = turnRequest(card, {
       model,
       messages: sight.messages,
-      marks: sight.marks,
-      aside: sight.aside,
+      breakpoints: sight.breakpoints,
+      volatileText: sight.volatileText,
       maxOutputTokens: 4_096,
       cache: provider === 'anthropic' || rules.asksCache ? { retention, key: KEY } : null,
       tools: final && rules.lastCall === 'drops_tools' ? [] : tools,
@@ -149,7 +149,7 @@ export async function play(
       const { messages, orphans } = withoutOrphans(sight.messages)
       played.orphans += orphans
       const timed = injects ? messages.map((one) => inFront(one, now)) : messages
-      return { ...sight, messages: timed, marks: marksBy(rules, timed, sight.marks) }
+      return { ...sight, messages: timed, breakpoints: marksBy(rules, timed, sight.breakpoints) }
     }
     const ask = async (calls: number, round: readonly ChatMessage[] = []): Promise<void> => {
       const isLast = calls >= rules.maxIterations
@@ -167,7 +167,7 @@ export async function play(
     if (older.length > 0) {
       const messages = [...window.head(), ...older]
       await send(
-        summaryViewOf({ ...shown([], false), messages, marks: marksBy(rules, messages, NO_MARKS) }, older),
+        summaryViewOf({ ...shown([], false), messages, breakpoints: marksBy(rules, messages, NO_MARKS) }, older),
         false,
       )
       window.compact(`${SUMMARY}${turn}`)
@@ -244,7 +244,7 @@ function inFront(message: ChatMessage, now: number): ChatMessage {
 
 function marksBy({ marks }: Rules, messages: readonly ChatMessage[], ours: Breakpoints): Breakpoints {
   if (marks === 'rolling') return ours
-  return { head: true, at: new Set(marks === 'head' ? [] : [messages.length - 1]), more: new Set() }
+  return { head: true, at: new Set(marks === 'head' ? [] : [messages.length - 1]), olderSummaries: new Set() }
 }
 
 /** A marker at the end of the tools, where our own writer needs none. */

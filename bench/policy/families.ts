@@ -1,4 +1,4 @@
-import { counted } from '../../src/core/demand/request-rate.ts'
+import { addRequests } from '../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../src/core/demand/request-rate.ts'
 import type { Stream } from './traces.ts'
 
@@ -59,5 +59,5 @@ export function synthetic(seed: number): Stream[] {
 
 function countedOf(times: readonly number[]): RequestRate[] {
   let requests: RequestRate | null = null
-  return times.map((t) => (requests = counted(requests, t * 1000)))
+  return times.map((t) => (requests = addRequests(requests, t * 1000)))
 }

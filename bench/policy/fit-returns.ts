@@ -2,8 +2,8 @@
  * What each sign of a return weighs, learned from a folder of traces: `node bench/policy/fit-returns.ts DIR` prints
  * src/core/demand/return-weights.ts. Run it after fit.ts, since like traffic is one of the signs.
  */
-import { kindsOf, typicalReturns } from '../../src/core/demand/forecast.ts'
-import type { Lessons, Prior } from '../../src/core/demand/forecast.ts'
+import { kindProbabilities, typicalReturns } from '../../src/core/demand/forecast.ts'
+import type { ForecastModel, Prior } from '../../src/core/demand/forecast.ts'
 import { ageAt, returnFeatures, RETURN_FEATURES, STEPS } from '../../src/core/demand/return-features.ts'
 import { fit } from './fit.ts'
 import { PRIOR } from '../../src/core/demand/prior.ts'
@@ -11,7 +11,7 @@ import { priceRows } from './prices.ts'
 import { clairvoyant } from './simulate.ts'
 import { readTraces } from './traces.ts'
 import type { Stream } from './traces.ts'
-import { remember, REMEMBERED_GAPS } from '../../src/core/demand/idle-gaps.ts'
+import { addGap, RECENT_GAPS } from '../../src/core/demand/idle-gaps.ts'
 import type { IdleGap } from '../../src/core/demand/idle-gaps.ts'
 
 /** Steps that are looked at, one row each: its signs, whether somebody returned in it, and how much it counts. */
@@ -28,8 +28,8 @@ const DUE_BEFORE_MS = 300_000
 const RIDGE = 100
 const ROUNDS = 12
 
-/** Both lessons from these streams. */
-export function learn(streams: readonly Stream[]): Lessons {
+/** Fits both parts of the model to these streams. */
+export function learn(streams: readonly Stream[]): ForecastModel {
   const prior = { ...PRIOR, kinds: fit(streams) }
   return { prior, returns: returnWeights(examplesOf(streams, prior)) }
 }
@@ -56,7 +56,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
     const look = (startAt: number, lengthMs: number, index: number, ended: boolean): void => {
       const steps = stepsOf(lengthMs)
       if (steps === 0) return
-      const usual = typicalReturns(kindsOf(gaps.slice(-REMEMBERED_GAPS), prior), steps, prior)
+      const usual = typicalReturns(kindProbabilities(gaps.slice(-RECENT_GAPS), prior), steps, prior)
       const requests = stream.counted[index]
       if (requests === undefined) throw new Error(`stream ${stream.name}: no count of requests at gap ${index}`)
       examples.signs.set(returnFeatures(gaps, startAt, usual, requests), row * RETURN_FEATURES)
@@ -68,7 +68,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
     stream.starts.forEach((start, index) => {
       const gap = { startAt: start * 1000, lengthMs: (stream.lengths[index] ?? 0) * 1000 }
       look(gap.startAt, gap.lengthMs, index, true)
-      gaps = remember(gaps, gap)
+      gaps = addGap(gaps, gap)
     })
     look(stream.lastStart * 1000, stream.lastLength * 1000, stream.starts.length, false)
   }

@@ -2,13 +2,13 @@ import { parseArgs } from 'node:util'
 import { say } from '../figure.ts'
 import { maxProbes } from '../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../src/core/planning/probe-policy.ts'
-import type { Lessons } from '../../src/core/demand/forecast.ts'
+import type { ForecastModel } from '../../src/core/demand/forecast.ts'
 import { synthetic } from './families.ts'
 import { learn } from './fit-returns.ts'
 import { foldsOf } from './folds.ts'
 import { priceRows } from './prices.ts'
 import type { PriceRow } from './prices.ts'
-import { clairvoyantOutcome, fixed, pilotlight, play, randomised } from './simulate.ts'
+import { clairvoyantOutcome, fixedProbes, pilotlight, play, randomised } from './simulate.ts'
 import type { Outcome } from './simulate.ts'
 import { readTraces, TraceError } from './traces.ts'
 import type { Stream } from './traces.ts'
@@ -63,12 +63,12 @@ export function compare(
   }
   for (const holding of row.holdings) {
     const most = maxProbes(holding, latencyValue)
-    run(`nothing-${holding.name}`, (stream) => play(stream, fixed(holding, 0), latencyValue))
+    run(`nothing-${holding.name}`, (stream) => play(stream, fixedProbes(holding, 0), latencyValue))
     for (const probes of [2, 6, 12, 30]) {
-      run(`${probes}-pings-${holding.name}`, (stream) => play(stream, fixed(holding, probes), latencyValue))
+      run(`${probes}-pings-${holding.name}`, (stream) => play(stream, fixedProbes(holding, probes), latencyValue))
     }
-    run(`always-${holding.name}`, (stream) => play(stream, fixed(holding, Infinity), latencyValue))
-    run(`break-even-${holding.name}`, (stream) => play(stream, fixed(holding, most), latencyValue))
+    run(`always-${holding.name}`, (stream) => play(stream, fixedProbes(holding, Infinity), latencyValue))
+    run(`break-even-${holding.name}`, (stream) => play(stream, fixedProbes(holding, most), latencyValue))
     run(`random-ski-${holding.name}`, (stream) =>
       play(stream, randomised(holding, latencyValue, seeded(20261121)), latencyValue),
     )
@@ -76,18 +76,18 @@ export function compare(
   for (const { name, probes } of row.bestFixed) {
     const holding = row.holdings.find((one) => one.name === name)
     if (holding === undefined) continue
-    run('best-fixed', (stream) => play(stream, fixed(holding, probes), latencyValue))
+    run('best-fixed', (stream) => play(stream, fixedProbes(holding, probes), latencyValue))
     break
   }
   run('hindsight-fixed', (stream) => hindsight(stream, row.holdings, latencyValue))
-  const lessons = folds === 1 ? [] : crossed(streams, folds)
+  const models = folds === 1 ? [] : crossed(streams, folds)
   const startedAt = performance.now()
-  run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, lessons[index]), latencyValue))
+  run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, models[index]), latencyValue))
   const tookMs = performance.now() - startedAt
   // As it ships: the caller's body fixes the retention, and the planner decides how long to hold it.
   for (const holding of row.holdings) {
     run(`pilotlight-${holding.name}`, (stream, index) =>
-      play(stream, { ...pilotlight(row, latencyValue, lessons[index]), write: () => holding }, latencyValue),
+      play(stream, { ...pilotlight(row, latencyValue, models[index]), write: () => holding }, latencyValue),
     )
   }
   const known =
@@ -178,23 +178,23 @@ function hindsight(stream: Stream, holdings: readonly Holding[], latencyValue: n
   let best: Outcome | null = null
   for (const holding of holdings) {
     for (let probes = 0; probes <= 2 * maxProbes(holding, latencyValue); probes++) {
-      const outcome = play(stream, fixed(holding, probes), latencyValue)
+      const outcome = play(stream, fixedProbes(holding, probes), latencyValue)
       if (best === null || outcome.excess < best.excess) best = outcome
     }
-    const always = play(stream, fixed(holding, Infinity), latencyValue)
+    const always = play(stream, fixedProbes(holding, Infinity), latencyValue)
     if (best === null || always.excess < best.excess) best = always
   }
   return best ?? { excess: 0, cold: 0, probes: 0, gaps: 0 }
 }
 
 /** For each stream, what is learned from the folds that it is not in. */
-function crossed(streams: readonly Stream[], folds: number): (Lessons | undefined)[] {
+function crossed(streams: readonly Stream[], folds: number): (ForecastModel | undefined)[] {
   if (!Number.isInteger(folds) || folds < 2 || folds > 20) throw new TraceError('--folds: a whole number from 2 to 20')
   const assigned = foldsOf(streams, folds)
-  const lessons = Array.from({ length: folds }, (_, fold) =>
+  const models = Array.from({ length: folds }, (_, fold) =>
     learn(streams.filter((_stream, index) => assigned[index] !== fold)),
   )
-  return assigned.map((fold) => lessons[fold])
+  return assigned.map((fold) => models[fold])
 }
 
 export function seeded(seed: number): () => number {

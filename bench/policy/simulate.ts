@@ -1,14 +1,14 @@
 import { oracle as bound } from '../../src/core/simulation/oracle.ts'
-import type { Lessons } from '../../src/core/demand/forecast.ts'
+import type { ForecastModel } from '../../src/core/demand/forecast.ts'
 import { maxProbes } from '../../src/core/planning/probe-policy.ts'
 import type { Holding } from '../../src/core/planning/probe-policy.ts'
-import { choosing, play as replay } from '../../src/core/simulation/replay.ts'
-import type { Player } from '../../src/core/simulation/replay.ts'
-import type { SeenGap, Traffic } from '../../src/core/demand/traffic.ts'
+import { choosingRetention, replay } from '../../src/core/simulation/replay.ts'
+import type { ReplayPolicy } from '../../src/core/simulation/replay.ts'
+import type { ObservedGap, Traffic } from '../../src/core/demand/traffic.ts'
 import type { PriceRow } from './prices.ts'
 import type { Stream } from './traces.ts'
 
-export { fixed } from '../../src/core/simulation/replay.ts'
+export { fixedProbes } from '../../src/core/simulation/replay.ts'
 
 /** What one policy did on one stream. `excess`: money above the floor where every request is a read, and the worth of cold starts. */
 export interface Outcome {
@@ -20,7 +20,7 @@ export interface Outcome {
 
 /** Streams count in seconds, the product in milliseconds. */
 function trafficOf({ starts, lengths, lastStart, lastLength, counted }: Stream): Traffic {
-  const seen = (start: number, length: number, index: number): SeenGap => {
+  const seen = (start: number, length: number, index: number): ObservedGap => {
     const requests = counted[index]
     if (requests === undefined) throw new Error(`no count of requests at gap ${index}`)
     return { startAt: start * 1000, lengthMs: length * 1000, requests }
@@ -31,7 +31,7 @@ function trafficOf({ starts, lengths, lastStart, lastLength, counted }: Stream):
   }
 }
 
-export function play(stream: Stream, player: Player, latencyValue: number): Outcome {
+export function play(stream: Stream, player: ReplayPolicy, latencyValue: number): Outcome {
   const traffic = trafficOf(stream)
   const { probes, coldStarts, probesCost, rewritesCost, firstCost } = replay(traffic, player)
   return {
@@ -43,14 +43,14 @@ export function play(stream: Stream, player: Player, latencyValue: number): Outc
 }
 
 /** Randomised ski rental: the threshold is drawn with density e^x ÷ (e − 1) of break-even. */
-export function randomised(holding: Holding, latencyValue: number, random: () => number): Player {
+export function randomised(holding: Holding, latencyValue: number, random: () => number): ReplayPolicy {
   const most = maxProbes(holding, latencyValue)
   return { write: () => holding, probes: () => Math.floor(most * Math.log(1 + random() * (Math.E - 1))) }
 }
 
 /** The shipped planner, over what it remembers of this stream and nothing else. */
-export function pilotlight(row: PriceRow, latencyValue: number, lessons?: Lessons): Player {
-  return choosing(row.holdings, latencyValue, lessons)
+export function pilotlight(row: PriceRow, latencyValue: number, model?: ForecastModel): ReplayPolicy {
+  return choosingRetention(row.holdings, latencyValue, model)
 }
 
 /** What nobody could pay less than on this stream. */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { counted } from '../../src/core/demand/request-rate.ts'
+import { addRequests } from '../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../src/core/demand/request-rate.ts'
 
 /** Idle times of one stream, in seconds; the last one ended with the observation, not with a request. */
@@ -94,7 +94,7 @@ export function parseTrace(text: string, family: string): Stream[] {
         stream.lengths.push(t - until)
       }
       stream.requests += n
-      requests = counted(requests, t * 1000, (t + d) * 1000, n)
+      requests = addRequests(requests, t * 1000, (t + d) * 1000, n)
       // Runs that touch are one.
       if (t === until) stream.counted.pop()
       stream.counted.push(requests)

@@ -1,7 +1,7 @@
 import type { Primitive } from '../core/model/facts.ts'
 import type { RateLimit } from '../core/planning/rate-limit.ts'
 import type { FailureValue } from '../contract/failure.ts'
-import type { ManagedCacheOp, SeenManagedCache, ManagedCacheFailure } from '../core/managed-cache/state.ts'
+import type { ManagedCacheOp, ReportedManagedCache, ManagedCacheFailure } from '../core/managed-cache/state.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { Purpose } from '../core/prefix/receipt.ts'
 
@@ -102,7 +102,7 @@ export interface ManagedCacheLease {
 }
 
 export type ManagedCacheOutcome = { lease: string; target: ManagedCacheTarget; startedAt: number } & (
-  | { kind: 'answered'; seen: SeenManagedCache | null }
+  | { kind: 'answered'; seen: ReportedManagedCache | null }
   | { kind: 'gone' }
   | ({ kind: 'failed' } & ManagedCacheFailure)
   | { kind: 'not_sent'; why: string }

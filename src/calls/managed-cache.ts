@@ -1,5 +1,5 @@
 import { failureValue } from '../contract/failure.ts'
-import { markOf } from '../core/managed-cache/ownership.ts'
+import { displayNameOf } from '../core/managed-cache/ownership.ts'
 import { cardById } from '../providers/registry.ts'
 import { unpack } from '../runtime/bytes.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -79,7 +79,7 @@ async function requestFor(
       around.env.DIRECTORY.getByName('directory').deploymentId(),
     ])
     if (body === null) return null
-    return dialect.create({ model, text: unpack(body) }, markOf(deployment, lease.fingerprint), ttlMs, baseUrl)
+    return dialect.create({ model, text: unpack(body) }, displayNameOf(deployment, lease.fingerprint), ttlMs, baseUrl)
   }
   if (name === null) return null
   if (op === 'renew') return dialect.renew(name, ttlMs)

@@ -1,4 +1,4 @@
-import { readMark } from '../core/managed-cache/ownership.ts'
+import { readDisplayName } from '../core/managed-cache/ownership.ts'
 import { accessWith } from '../calls/credential.ts'
 import type { ListedOurs, ListedWith } from '../durable/registry/records/managed-cache.ts'
 import { cardById, cards } from '../providers/registry.ts'
@@ -117,9 +117,9 @@ async function listOurs(
     const answer = await callManagedCache(access, dialect, dialect.list(pageToken), clock, TIMEOUT_MS)
     if (answer.kind !== 'answered') return null
     try {
-      const { handles, nextPageToken } = dialect.readList(answer.text)
-      for (const { displayName, name, tokens, createdAt, expiresAt } of handles) {
-        const print = readMark(displayName, deployment)
+      const { caches, nextPageToken } = dialect.readList(answer.text)
+      for (const { displayName, name, tokens, createdAt, expiresAt } of caches) {
+        const print = readDisplayName(displayName, deployment)
         if (print !== null) ours.push({ name, tokens, createdAt, expiresAt, print })
       }
       pageToken = nextPageToken

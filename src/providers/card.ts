@@ -3,7 +3,7 @@ import type { DialectDefinition } from './dialect.ts'
 import type { ManagedCacheDialect } from './managed-cache/dialect.ts'
 import type { Wire } from './wire.ts'
 
-/** Facts with their source, as a card states them for a family of models. */
+/** A row of a card: what is known of a family of models, with its source. */
 export interface ModelCard {
   /** Model ids that this row describes: an exact id, or a prefix ending in `*`. The first row that matches wins. */
   models: string[]
@@ -13,14 +13,14 @@ export interface ModelCard {
   checked: string
 }
 
-/** Something known of a provider, where it was read, and when. `says: null`: nobody says, and we do not guess. */
+/** A fact about a provider, the page it was read on, and the day. `says` is null where that page does not say. */
 export interface Fact {
   says: string | null
   source: string
   checked: string
 }
 
-/** What a card says in words. What behaviour depends on stands in values beside them. */
+/** Facts that a card states in words for people. Code reads the other members. */
 export const FACT_NAMES = [
   'mechanism',
   'granularity',
@@ -36,40 +36,40 @@ export const FACT_NAMES = [
 
 export type CardFacts = Readonly<Record<(typeof FACT_NAMES)[number], Fact>>
 
-/** A provider: a card of facts. Behaviour lives in its dialects. */
+/** A provider, as facts. Its dialect holds the behaviour. */
 export interface Card {
   id: string
   name: string
-  /** `{NAME}` stands for the Worker variable of that name: a part of the address, or (alone in front) the administrator's own. */
+  /** `{NAME}` is replaced by the Worker variable of that name. In front it is a whole URL, elsewhere one part of the address. */
   baseUrl: string
-  /** The address at one value of a variable, keyed `NAME=value`, where the rule has an exception. */
+  /** Other addresses for single values of a variable, keyed `NAME=value`. */
   baseUrlWhen?: Readonly<Record<string, string>>
-  /** Header that carries the credential, behind `scheme` if there is one; `authorization-bearer` is `Authorization: Bearer`. */
+  /** Header of the credential, and the `scheme` in front of it if there is one. `authorization-bearer` is `Authorization: Bearer`. */
   auth: { header: string; scheme?: string }
   headers: Record<string, string>
-  /** Headers of a caller's own requests that decide what is cached, in lower case: probes carry them. Absent: none. */
+  /** Headers of a caller's real requests that change what is cached, in lower case. Probes carry them. Absent: none. */
   callerHeaders?: readonly string[]
   dialect: DialectDefinition
   wire?: Partial<Wire>
   /** How the provider's managed caches are created, renewed and removed. Absent: it has none. */
   managedCaches?: ManagedCacheDialect
-  /** False where its models call no functions of the caller's. */
+  /** False: its models call no functions of the caller. Absent: they do. */
   tools?: false
-  /** False where no answer can be read as a stream. */
+  /** False: its answers are not read as streams. Absent: they are. */
   streams?: false
-  /** Id of the vendor's card for Responses: its callers mean this card with a body that has `messages` and no `input`. */
+  /** Id of the same vendor's card for Responses. A body sent to that card with `messages` and no `input` is served by this one. */
   chatOf?: string
-  /** Names, beside the id, that request logs have for this provider, in lower case. */
+  /** Other names of this provider in request logs, in lower case. */
   aliases?: readonly string[]
-  /** Path on the local simulator, in development; absent: the wire format's. */
+  /** Path on the local simulator, used in development. Absent: the dialect's. */
   labPath?: string
-  /** True where a request renews the entries at every marker that it passes, and not only the longest one that it reads. */
-  marksRenewed?: true
-  /** True where a credential may be a Google service-account key, which is exchanged for an access token before a call. */
+  /** True: a request renews the entries at all of its markers, and not only the longest one that it reads. */
+  renewsAllMarkers?: true
+  /** True: a credential may be a Google service-account key, which is exchanged for an access token before a call. */
   serviceAccounts?: true
   /** Name of the Worker secret that holds the default credential. */
   secret: string
-  /** Why nothing is warmed here. `byDefault`: the administrator may allow it (`WARM_ANYWAY`). */
+  /** Why prefixes of this provider are not warmed. `byDefault`: an administrator may allow it (`WARM_ANYWAY`). */
   refusal?: { why: string; byDefault: boolean }
   models: ModelCard[]
   facts: CardFacts

@@ -7,19 +7,20 @@ import type { Conversation, ProbeRequest } from './dialect.ts'
 
 export type { Conversation } from './dialect.ts'
 
-/** What decides how a card is spoken to. */
-type Spoken = Pick<Card, 'dialect' | 'wire'>
+/** The members of a card that determine its dialect. */
+type HasDialect = Pick<Card, 'dialect' | 'wire'>
 
+/** Whether the provider's models call functions of the caller. */
 export function takesTools({ tools }: Pick<Card, 'tools'>): boolean {
   return tools !== false
 }
 
-/** Whether a prefix that is kept warm may end at a tool's result; where it may not, it ends at the user's message before. */
-export function endsAtResults(card: Spoken): boolean {
+/** Whether a prefix that is kept warm may end at a tool's result. Where it may not, it ends at the user's message before. */
+export function endsAtResults(card: HasDialect): boolean {
   return dialectOf(card).turns.endsAtResults
 }
 
-/** Writes one call of a turn. Equal turns are equal bytes, and what a turn adds is at its end. */
+/** Writes one call of a turn. Equal turns give equal bytes, and a turn adds its text at the end. */
 export function turnRequest(
   card: Pick<Card, 'dialect' | 'wire' | 'streams'>,
   conversation: Omit<Conversation, 'stream'> & { stream?: boolean },
@@ -28,15 +29,15 @@ export function turnRequest(
   return dialectOf(card).turns.request({ ...conversation, stream })
 }
 
-/** What the model said. Throws `unreadable_answer`, also where it said nothing and called nothing: an empty turn cannot be sent back. */
-export function readReply(card: Spoken, text: string, contentType: string): Reply {
+/** Reads the model's reply. Throws `unreadable_answer`, also for a reply without text and calls: an empty turn cannot be sent back. */
+export function readReply(card: HasDialect, text: string, contentType: string): Reply {
   const { events, streamed } = readEvents(text, contentType)
   const reply = dialectOf(card).turns.reply(events, streamed)
   if (reply.text.trim() === '' && reply.toolCalls.length === 0) throw unreadable('the model said nothing')
   return reply
 }
 
-/** Reads a stream as it comes: what it is given is a piece of the answer's text, and it tells the text that the model added. */
-export function deltasOf(card: Spoken, tell: (text: string) => void): (piece: string) => void {
-  return createDeltas(dialectOf(card).turns.delta, tell)
+/** Reads a stream in pieces. The returned function takes a piece of the answer's text and passes the model's new text to `onText`. */
+export function deltasOf(card: HasDialect, onText: (text: string) => void): (piece: string) => void {
+  return createDeltas(dialectOf(card).turns.delta, onText)
 }

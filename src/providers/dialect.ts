@@ -9,16 +9,18 @@ import type { Usage } from '../core/model/usage.ts'
 import type { FailureValue } from '../contract/failure.ts'
 import type { Wire } from './wire.ts'
 
-/** What a caller asks of the cache, in the one normalised form. Absent members mean: the provider's default. */
+/** What a caller asks of the cache, normalised. An absent member means the provider's default. */
 export interface CacheRequest {
   mode: 'disabled' | 'best_effort' | 'required'
   strategy: CacheStrategy
-  /** A retention name of the model, or a neutral wish; absent or `auto`: what the body's own markers say, else what the planner chooses. */
+  /**
+   * A retention name of the model, or `default`, `short`, `extended`. Absent or `auto`: the body's own markers decide, else the planner.
+   */
   retention?: string
   key?: string
 }
 
-/** `count`: at most so many breakpoints, at the end of the stable prefix. `at`: the field that the handle was given in. */
+/** `count`: the most breakpoints to set, the last at the end of the stable prefix. `at`: the field that named the handle. */
 export type CacheStrategy =
   | 'automatic'
   | { explicit: ExplicitBreakpoint[] }
@@ -28,17 +30,17 @@ export type CacheStrategy =
 
 export type ExplicitBreakpoint = { toolsEnd: true } | { itemEnd: number } | { partEnd: [item: number, part: number] }
 
-/** A body that arrived in the provider's own form (`text` is the exact JSON text of the request), or was rendered to it. */
+/** A body in the provider's own form: as it arrived, or rendered from the neutral form. `text` is its exact JSON text. */
 export interface NativeRequest {
   text: string
-  /** The envelope's `model`, for wire formats that carry it outside the body; must agree with the body's own where both exist. */
+  /** The model, for wire formats that name it outside the body. It must agree with the body's own where both exist. */
   model?: string
   cache?: CacheRequest
-  /** True where all of it is the prefix, unless a strategy says otherwise. */
+  /** True: the whole body is the prefix, unless the strategy sets another end. */
   whole?: boolean
 }
 
-/** The neutral form, after `vars` are filled in: everything given is the prefix. Schemas are raw JSON text, kept byte for byte. */
+/** The neutral form with its `vars` filled in. All of it is the prefix. Schemas are raw JSON text, kept byte for byte. */
 export interface NeutralRequest {
   model: string
   system?: string
@@ -47,112 +49,112 @@ export interface NeutralRequest {
   cache?: CacheRequest
 }
 
-/** A registered prefix: the body cut at its end, and what a provider would compare. */
+/** A registered prefix: the body cut at the end of the prefix, and the stream that a provider compares. */
 export interface PreparedPrefix {
   model: string
-  /** The registered body with everything after the breakpoint removed: valid JSON, the kept spans byte-identical to the caller's. */
+  /** The caller's body without everything after the breakpoint. It is valid JSON, and the kept spans are byte-identical. */
   text: string
   breakpoint: Breakpoint
   /** Retention name that probes write at (`5m`, `1h`, …). */
   retention: string
-  /** Neither the caller nor a marker of the body's own says which: the one above is the model's default, and another may be taken. */
+  /** Neither the caller nor a marker of the body names a retention: the planner may replace the model's default. */
   retentionOpen?: true
-  /** Canonical token stream of what the provider compares, without provider, credential and account (the caller adds those). */
+  /** Canonical token stream of what the provider compares. The caller adds provider, credential and account. */
   canonical: string
-  /** Cache key inside the body or the cache request, if any (part of the canonical stream as well). */
+  /** Cache key of the body or of the cache request; null without one. It is part of the canonical stream. */
   cacheKey: string | null
-  /** Estimate of prefix tokens (bytes of rendered text ÷ 4), for reservations before the first receipt. */
+  /** Estimated prefix tokens: bytes of rendered text ÷ 4. Reservations use it before the first receipt. */
   estimatedTokens: number
-  /** UTF-8 bytes of rendered text: `bytes / 2` is the most tokens that it could plausibly be. */
+  /** UTF-8 bytes of rendered text. Half of it is the plausible maximum of tokens. */
   renderedBytes: number
   advice: Advice[]
 }
 
-/** One request to a provider, ready to be sent: path below the card's base URL, exact body. */
+/** One request to a provider: the path below the card's base URL, and the exact body. */
 export interface ProbeRequest {
-  /** `POST` when absent. Another one only where no SDK carries the call. */
+  /** `POST` when absent. Others are sent with `fetch` alone: no SDK sends them. */
   method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   path: string
   body: string
-  /** The most output tokens that the answer can bill: what a reservation has to count with. */
+  /** The most output tokens that the answer can bill. Reservations count with it. */
   outputTokens?: number
-  /** Headers of this request alone, such as the one that steers it to the machine that holds the entry. */
+  /** Headers of this request alone, such as one that routes it to the machine with the entry. */
   headers?: Record<string, string>
 }
 
 export interface ProbeOptions {
   primitive: Primitive
   retention: string
-  /** Overrides the floor of the primitive. */
+  /** Output cap in tokens, instead of the primitive's minimum. */
   outputTokens?: number
-  /** The prefix's cache key, for providers that take it in a header; a key in the body is there already. */
+  /** The prefix's cache key, for providers that take it in a header. */
   key?: string | null
-  /** Something that no other probe has, for providers where the turn behind the prefix must not repeat. */
+  /** A text that no other probe has, for providers where the turn behind the prefix must not repeat. */
   nonce?: string
 }
 
-/** What an answer said. `raw` is the provider's own usage object, kept beside the normalised one. */
+/** What an answer says. `rawUsage` is the provider's own usage object. */
 export interface ProbeAnswer {
   usage: Usage
   rawUsage: unknown
   model: string | null
 }
 
-/** A wire format as cards name it: what is the same at every provider that speaks it, and how a card's dialect is made. */
+/** A wire format, without the differences of a provider. Cards refer to it, and the registry lists it. */
 export interface DialectDefinition {
-  /** Shown by `GET /providers` and in the documents. */
+  /** `GET /providers` and docs/providers.md show it. */
   id: string
-  /** What holds where a card names no difference. */
+  /** Values for the members of `wire` that a card leaves out. */
   wire: Wire
-  /** The client that carries its requests: the vendor's SDK, or plain `fetch`. */
+  /** What sends its requests: the vendor's SDK, or plain `fetch`. */
   client: 'anthropic-sdk' | 'openai-sdk' | 'fetch'
-  /** Path on the local simulator, in development. Absent: the simulator does not speak it. */
+  /** Path on the local simulator, used in development. Absent: the simulator does not have this format. */
   labPath?: string
-  /** Whether a body of unknown origin is in this format, by members that it does not share with those before it in the registry. */
+  /** Whether a body whose provider is unknown has members of this format. The registry asks its dialects in order. */
   recognises(root: JsonNode): boolean
   create(wire: Wire): Dialect
 }
 
 /**
- * A wire format with a card's differences. Pure both ways: it describes a call and reads an answer, and never fetches.
- * Throws `Failure` (`invalid_request` naming the field, `unsupported`) for bodies it cannot take.
+ * A wire format with the differences of one card. Pure: it writes requests and reads answers, and never fetches.
+ * Throws `Failure` for bodies it cannot take: `invalid_request` with the field, or `unsupported`.
  */
 export interface Dialect {
-  /** Finds where the prefix ends, cuts the body there, and reads out what a provider would compare. */
+  /** Finds the end of the prefix, cuts the body there, and derives the stream that a provider compares. */
   prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix
-  /** Writes the neutral form as a native body. All of it is the prefix, which `renderNeutral` (neutral.ts) tells `prepare`. */
+  /** Writes the neutral form as a native body. All of it is the prefix: `renderNeutral` (neutral.ts) sets `whole`. */
   render(request: NeutralRequest): string
-  /** Which primitives this very body allows, best first (Anthropic: no zero output beside enabled thinking, and so on). */
+  /** Primitives that this body allows, best first. Example: Anthropic takes no zero output beside enabled thinking. */
   primitives(text: string, facts: ModelFacts): Primitive[]
-  /** The probe: the stored text edited by spans, never re-serialised. `outputTokens` overrides the floor of the primitive. */
+  /** Writes a probe: edits of spans in the stored text, which is never serialised again. */
   probe(prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>, options: ProbeOptions): ProbeRequest
   /**
    * Reads usage from a complete answer (JSON text, or the text of a server-sent stream). Throws `unreadable_answer`.
-   * `headers` are asked where a provider counts in them as well.
+   * Some providers report a count in `headers`.
    */
   readAnswer(text: string, contentType: string, headers?: Headers): ProbeAnswer
-  /** The same normalisation for a usage object that a caller observed on a real request; null when it is no such object. */
+  /** Normalises a usage object that a caller observed on a real request. Null: it is no usage object of this format. */
   readUsage(usage: unknown): Usage | null
-  /** What an error answer means; never carries the provider's own text. */
+  /** Reads an error answer. The provider's own text is never passed on. */
   readError(status: number, headers: Headers, text: string): ErrorReading
   /** Members of a body that are rendered into the prompt, in the order in which they are rendered. */
   sections: readonly Section[]
   markers: CacheMarkers
   lint: LintLayout
   turns: TurnFormat
-  /** What the format allows on a model that no row of a card describes. */
+  /** Facts assumed of a model that no row of a card describes. */
   unknownModel: Pick<ModelFacts, 'primitives' | 'writesReported'>
-  /** Output tokens that a plan counts with: the most that a probe of the format may have to ask for. */
+  /** Output tokens of a probe that plans assume: the highest minimum of the format. */
   outputFloor: number
 }
 
-/** A member of the body that is rendered into the prompt; a format may have two spellings for one. */
+/** A member of the body that is rendered into the prompt. `names` lists its spellings. */
 export interface Section {
   names: readonly string[]
-  /** A list of blocks, one value, blocks that may be written as one string, or turns that hold blocks in `parts`. */
+  /** A list of blocks, one value, blocks or one string, or turns that hold blocks in `parts`. */
   kind: 'list' | 'value' | 'blocks' | 'turns'
   parts: string
-  /** The member that it lies in; null: it is the body's own. */
+  /** The member that contains it; null: the body itself. */
   outer: string | null
 }
 
@@ -162,40 +164,40 @@ export interface ReadBody {
   root: JsonObject
 }
 
-/** How the cache markers of a format are found and set. They are controls, and no part of the prompt. */
+/** Finds and sets the cache markers of a format. Markers are controls, and no part of the prompt. */
 export interface CacheMarkers {
   /** Members of a block that mark its end. */
   members: readonly string[]
-  /** Member of an element that is a marker by itself, behind the block that it marks; null: the format has none. */
+  /** Member of list elements that are markers themselves and follow the block they mark; null: the format has no such elements. */
   element: string | null
   /**
-   * The body with a marker behind one of its blocks; the same text where one stands there. Null where the format has no markers, or
-   * no place for one there. `turn` is the turn that holds the block, if one does.
+   * Sets a marker at the end of one block. Returns the same text where one exists, and null where none can be set.
+   * `turn` is the turn that contains the block; null: no turn does.
    */
-  behind(body: ReadBody, block: { node: JsonNode; turn: JsonNode | null }, retention: string): string | null
-  /** Edits that mark the end of the body and put all of its markers at `retention`. None where markers state no lifetime. */
-  atEnd(body: ReadBody, retention: string): Edit[]
-  /** Edits that put the body's own markers at `retention`. None where markers state no lifetime. */
-  atRetention(body: ReadBody, retention: string): Edit[]
+  markBlock(body: ReadBody, block: { node: JsonNode; turn: JsonNode | null }, retention: string): string | null
+  /** Edits that mark the end of the body and set all of its markers to `retention`. None where markers state no lifetime. */
+  markEnd(body: ReadBody, retention: string): Edit[]
+  /** Edits that set the body's own markers to `retention`. None where markers state no lifetime. */
+  setRetention(body: ReadBody, retention: string): Edit[]
 }
 
-/** How a wire format lays out what lint reads, and which of its parameters lint knows. */
+/** Where lint finds tools, system prompt, turns and markers in a body, and the parameter rules of the format. */
 export interface LintLayout {
   tools: readonly string[]
-  /** Members that hold the system prompt: a text, a list of parts, or an object with parts. */
+  /** Members with the system prompt: a text, a list of parts, or an object with parts. */
   system: readonly string[]
   turns: string
   parts: string
-  /** Member of a part that marks a breakpoint; a part that consists of it is a marker for the one in front. */
+  /** Member of a part that marks a breakpoint. A part with this member alone marks the part in front of it. */
   marker: string | null
-  /** Markers that a request may carry; null: no limit. */
+  /** The most markers in a request; null: no limit. */
   maxMarkers: number | null
-  /** How many blocks a lookup goes back from a marker; null: it does not. */
+  /** Blocks that a lookup goes back from a marker; null: it does not go back. */
   lookback: number | null
   parameters: readonly ParameterRule[]
 }
 
-/** A parameter that is compared with the prefix, or that moves it, although it does not look like prompt. */
+/** A parameter that changes or moves the prefix although it is no text of the prompt. */
 export interface ParameterRule {
   path: readonly string[]
   when: (node: JsonNode) => boolean
@@ -203,42 +205,42 @@ export interface ParameterRule {
   fix: string
 }
 
-/** One call of a turn, as it is asked of a model. */
+/** One call to a model within a turn. */
 export interface Conversation {
   model: string
-  /** System messages in front; the last one is the user's, or a tool's. */
+  /** System messages first. The last message is a user's or a tool's. */
   messages: readonly ChatMessage[]
-  marks: Breakpoints
-  /** Said behind the last breakpoint, because it is another text each time; null: nothing. */
-  aside: string | null
+  breakpoints: Breakpoints
+  /** Text behind the last breakpoint that differs from call to call; null: none. */
+  volatileText: string | null
   maxOutputTokens: number
-  /** null: nothing is asked of the cache. `key` is one and the same for a whole conversation. */
+  /** Null: no cache settings are sent. `key` is the same in all calls of a conversation. */
   cache: { retention: string; key: string } | null
-  /** The same in every call of a conversation: another list is another prompt. */
+  /** The same in all calls of a conversation: another list is another prompt. */
   tools: readonly ToolDefinition[]
-  /** The tools stay listed, and none may be called. */
+  /** True: the tools stay listed, and the model may call none. */
   noTools: boolean
   stream: boolean
 }
 
-/** How one wire format holds a conversation. Pure both ways, as a dialect is. */
+/** Writes and reads conversations in one wire format. Pure. */
 export interface TurnFormat {
-  /** Equal turns are equal bytes, and what a turn adds is at its end. */
+  /** Equal turns give equal bytes, and a turn adds its text at the end. */
   request(conversation: Conversation): ProbeRequest
-  /** What the model said and called, from the JSON objects of its answer. */
+  /** The model's text and tool calls, from the JSON objects of an answer. */
   reply(events: readonly Readonly<Record<string, unknown>>[], streamed: boolean): Reply
-  /** The text that one event of a stream adds. */
+  /** The text in one event of a stream. */
   delta(event: Readonly<Record<string, unknown>>): string
-  /** Whether a prefix that is kept warm may end at a tool's result; where it may not, it ends at the user's message before. */
+  /** True: a prefix that is kept warm may end at a tool's result. False: it ends at the user's message before. */
   endsAtResults: boolean
 }
 
 export interface ErrorReading {
   failure: FailureValue
-  /** How long the provider asked us to wait; null when it did not say. */
+  /** The wait that the provider asked for; null: it named none. */
   retryAfterMs: number | null
-  /** True when the provider refused the primitive itself (an unknown field, a floor), so that the next one of the ladder may work. */
+  /** True: the provider refused the primitive (an unknown field, a minimum), so the next primitive may work. */
   primitiveRefused: boolean
-  /** True for failures that waiting will not heal (quota spent, billing, key refused): plans stop. */
+  /** True: waiting does not help (quota spent, billing, key refused), and plans stop. */
   permanent: boolean
 }

@@ -30,7 +30,7 @@ import type { Card } from './card.ts'
 import type { Dialect, DialectDefinition } from './dialect.ts'
 import type { Wire } from './wire.ts'
 
-/** All providers. An id is a wire format of a vendor: OpenAI has two, which share their models and caches. */
+/** All providers. Each wire format of a vendor has its own card: OpenAI has two, which share models and caches. */
 export const cards: readonly Card[] = [
   anthropic,
   openai,
@@ -60,10 +60,10 @@ export const cards: readonly Card[] = [
   cerebras,
 ]
 
-/** Makers of the models that they sell. A model whose provider nobody names is looked for in these, in this order. */
+/** Providers that make the models they sell. A model in a log without a provider is looked up in these, in this order. */
 export const makers: readonly Card[] = [anthropic, openai, gemini, xai, mistral, moonshot, deepseek]
 
-/** All wire formats. A body of unknown origin is in the first one that recognises it, and the last one recognises every body. */
+/** All wire formats. A body whose provider is unknown has the first format that recognises it. The last one recognises every body. */
 export const dialects: readonly DialectDefinition[] = [
   geminiContent,
   bedrockConverse,
@@ -72,12 +72,12 @@ export const dialects: readonly DialectDefinition[] = [
   chatCompletions,
 ]
 
-/** What holds of a card's wire format, with the differences that the card names. */
+/** The values of a card's wire format, with the differences that the card names. */
 export function wireOf(card: Pick<Card, 'dialect' | 'wire'>): Wire {
   return { ...card.dialect.wire, ...card.wire }
 }
 
-/** The wire format of an id that came from another object. */
+/** The wire format with an id. Undefined: this version has none with it. */
 export function dialectById(id: string): DialectDefinition | undefined {
   return dialects.find((dialect) => dialect.id === id)
 }
@@ -88,13 +88,13 @@ export function cardById(id: string): Card | undefined {
   return cards.find((card) => card.id === id)
 }
 
-/** The first card of the wire format that a body is in, for a body whose provider nobody names. */
+/** The first card with the wire format of a body. For bodies whose provider is unknown. */
 export function cardRecognising(root: JsonNode): Card {
   const dialect = dialects.find((one) => one.recognises(root)) ?? chatCompletions
   return cards.find((card) => card.dialect === dialect) ?? openaiChat
 }
 
-/** A card's dialect: its wire format, with the differences that the card names. */
+/** The dialect of a card. It is created once for each card. */
 export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
   const known = made.get(card)
   if (known !== undefined) return known
@@ -104,8 +104,8 @@ export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
 }
 
 /**
- * What is known of a model at an instant (epoch ms). For a model that no row describes, minimum, retentions and price are
- * unknown; its primitives and whether writes are counted follow from the wire format.
+ * Facts about a model at an instant (epoch ms). Where no row of the card describes the model, minimum, retentions and price are
+ * unknown, and the dialect gives the primitives and whether writes are reported.
  */
 export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts {
   const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, model)))
@@ -118,15 +118,15 @@ function matches(pattern: string, model: string): boolean {
 }
 
 /**
- * The price on a day (YYYY-MM-DD, UTC): the latest row that holds by then. Before the first row that row is the best
- * knowledge there is, because the day a price began is seldom published; null when there is no row at all.
+ * The price on a day (YYYY-MM-DD, UTC): the latest row that began by then. A day before the first row has the price of that row,
+ * because the day a price began is seldom published. Null: there is no row.
  */
 export function priceAt(rows: readonly Price[], day: string): Price | null {
   const sorted = rows.toSorted((a, b) => (a.from < b.from ? -1 : 1))
   return sorted.findLast((row) => row.from <= day) ?? sorted[0] ?? null
 }
 
-/** The price at an instant (epoch ms): the row of its day, at the rates of its hour. */
+/** The price at an instant (epoch ms): the row of its day, with the rates of its hour. */
 export function priceNow(rows: readonly Price[], nowMs: number): Price | null {
   const price = priceAt(rows, new Date(nowMs).toISOString().slice(0, 10))
   return price === null ? null : atHour(price, nowMs)

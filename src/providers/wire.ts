@@ -1,42 +1,42 @@
 import type { Advice } from '../core/model/advice.ts'
 
 /**
- * Where a provider differs from its wire format: flat values, so that a card states a difference by naming it. A value that a
- * wire format has no use for is ignored by it.
+ * Differences between providers of one wire format, as flat values. A card names only the values that differ. A dialect ignores values
+ * that it has no use for.
  */
 export interface Wire {
-  /** The output cap's name, where the body has none of its own. */
+  /** Member for the output cap, where the body has none. */
   readonly cap: 'max_completion_tokens' | 'max_tokens'
   /** Cache settings that a probe may write: all of OpenAI's, only `prompt_cache_options.ttl`, or none (the body's own stay). */
   readonly controls: 'all' | 'ttl' | 'none'
-  /** Member of the body that holds the cache key; null: none does. */
+  /** Member of the body for the cache key; null: none. */
   readonly keyMember: string | null
-  /** Header that holds the cache key instead; null: none does. */
+  /** Header for the cache key; null: none. */
   readonly keyHeader: string | null
-  /** Members that count here although they change nothing where the wire format comes from. */
+  /** Members of the body that change the prefix here, although they do not at the vendor of the wire format. */
   readonly compared: readonly string[]
-  /** Retentions that the wire can express, its default first. */
+  /** Retentions that a request can name, the default first. */
   readonly retentions: readonly string[]
-  /** Members of a content block that mark the end of a reusable prefix; they are no prompt. */
+  /** Members of a content block that mark the end of a prefix. They are no part of the prompt. */
   readonly markers: readonly string[]
-  /** Models (an id, or a prefix ending in `*`) that cache only where a `cache_control` stands, so that probes set it. */
+  /** Models (an id, or a prefix ending in `*`) that cache only at a `cache_control`. Probes set it. */
   readonly markedModels: readonly string[]
-  /** True where the turn behind the prefix must differ from probe to probe, because the end of a whole prompt is an entry too. */
+  /** True: the turn behind the prefix differs from probe to probe, because the end of a whole prompt becomes an entry as well. */
   readonly uniqueTail: boolean
-  /** Header of an answer that counts the tokens read from the cache, for answers whose usage does not. */
+  /** Header of an answer with the tokens read from the cache, for answers whose usage does not count them; null: none. */
   readonly cachedHeader: string | null
-  /** Put in front of the paths. */
+  /** Prefix of all paths, such as `/v1beta`. */
   readonly version: string
-  /** What a registration should be told. */
+  /** Advice in the answer to each registration. */
   readonly advice: readonly Advice[]
-  /** Words of the provider's errors beyond those that all have. Tokens are whole, words are found inside a message; lower case. */
+  /** Error words of this provider beyond the common ones, in lower case. Tokens match whole codes, words match inside a message. */
   readonly spentTokens: readonly string[]
   readonly spentWords: readonly string[]
   readonly keyWords: readonly string[]
   readonly busyTokens: readonly string[]
 }
 
-/** What holds where neither the wire format nor the card says otherwise: no controls, no key, nothing to read beside the answer. */
+/** The base of all formats: no cache settings, no cache key, no markers. */
 export const PLAIN: Wire = {
   cap: 'max_tokens',
   controls: 'none',

@@ -8,10 +8,10 @@ import { synthetic } from '../../bench/policy/families.ts'
 import { foldsOf } from '../../bench/policy/folds.ts'
 import { priceRows } from '../../bench/policy/prices.ts'
 import { compare } from '../../bench/policy/report.ts'
-import { clairvoyant, fixed, pilotlight, play } from '../../bench/policy/simulate.ts'
+import { clairvoyant, fixedProbes, pilotlight, play } from '../../bench/policy/simulate.ts'
 import { parseTrace, readTraces, TraceError } from '../../bench/policy/traces.ts'
 import type { Stream } from '../../bench/policy/traces.ts'
-import { counted } from '../../src/core/demand/request-rate.ts'
+import { addRequests } from '../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../src/core/demand/request-rate.ts'
 
 const row = priceRows['anthropic']!
@@ -29,7 +29,7 @@ function stream(lengths: number[]): Stream {
     lengths,
     lastStart: at,
     lastLength: 86_400,
-    counted: [...starts, at].map((start) => (requests = counted(requests, start * 1000))),
+    counted: [...starts, at].map((start) => (requests = addRequests(requests, start * 1000))),
   }
 }
 
@@ -77,7 +77,7 @@ describe('the clairvoyant', () => {
       expect(play(one, pilotlight(row, 0), 0).excess).toBeGreaterThanOrEqual(least)
       for (const holding of row.holdings) {
         for (const probes of [0, 6, Infinity]) {
-          expect(play(one, fixed(holding, probes), 0).excess).toBeGreaterThanOrEqual(least)
+          expect(play(one, fixedProbes(holding, probes), 0).excess).toBeGreaterThanOrEqual(least)
         }
       }
     }
@@ -87,8 +87,8 @@ describe('the clairvoyant', () => {
 describe('the replay', () => {
   it('charges the first write, every probe and the silence at the end', () => {
     // One request and a silent day: 2 for the write less 0.1, and 26 probes of 0.102 at 55 minutes.
-    expect(play(stream([]), fixed(row.holdings[1]!, Infinity), 0)).toMatchObject({ probes: 26, cold: 0 })
-    expect(play(stream([]), fixed(row.holdings[1]!, Infinity), 0).excess).toBeCloseTo(1.9 + 26 * 0.102)
+    expect(play(stream([]), fixedProbes(row.holdings[1]!, Infinity), 0)).toMatchObject({ probes: 26, cold: 0 })
+    expect(play(stream([]), fixedProbes(row.holdings[1]!, Infinity), 0).excess).toBeCloseTo(1.9 + 26 * 0.102)
   })
 
   it('never probes where a read costs half', () => {

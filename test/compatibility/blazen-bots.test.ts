@@ -213,7 +213,7 @@ describe('what is mended: what a turn costs', () => {
     expect(window.head().slice(0, head.length)).toEqual(head)
     const asked = summaryViewOf(before, [user('a')])
     expect(asked.messages.slice(0, -1)).toEqual(before.messages)
-    expect(asked.marks).toEqual(before.marks)
+    expect(asked.breakpoints).toEqual(before.breakpoints)
   })
 
   test('the last call lists the same tools and forbids them', () => {

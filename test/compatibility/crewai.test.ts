@@ -9,8 +9,8 @@ import { prepareWarm } from '../../src/registration/prepare.ts'
 import { dialectOf } from '../../src/providers/registry.ts'
 import { cardById } from '../../src/providers/registry.ts'
 import { unpack } from '../../src/runtime/bytes.ts'
-import { nextOfCrew } from '../../src/core/fan-out/crew.ts'
-import type { CrewCall, CrewSituation, CrewStrategy } from '../../src/core/fan-out/crew.ts'
+import { nextCrewCalls } from '../../src/core/fan-out/crew.ts'
+import type { CrewCall, CrewState, CrewStrategy } from '../../src/core/fan-out/crew.ts'
 import { refusal } from '../providers/prepared.ts'
 import { commonCharacters } from '../../bench/crew/characters.ts'
 
@@ -46,7 +46,7 @@ function order(agents: Given[], strategy?: CrewStrategy): CrewOrder {
 }
 
 const call = (group: number | null = 0, step: CrewCall['step'] = 'waiting'): CrewCall => ({ group, step })
-const situation = (strategy: CrewStrategy, agents: CrewCall[], head: CrewCall | null = null): CrewSituation => ({
+const situation = (strategy: CrewStrategy, agents: CrewCall[], head: CrewCall | null = null): CrewState => ({
   strategy,
   atOnce: AT_ONCE,
   heads: [head],
@@ -65,17 +65,17 @@ describe('the strategies', () => {
   })
 
   test('parallel sends as many at once as a pool of four threads, and waits for all', () => {
-    expect(nextOfCrew(situation('parallel', six())).agents).toEqual([0, 1, 2, 3])
-    expect(nextOfCrew(situation('parallel', [call(0, 'running'), ...six()])).agents).toHaveLength(3)
+    expect(nextCrewCalls(situation('parallel', six())).agents).toEqual([0, 1, 2, 3])
+    expect(nextCrewCalls(situation('parallel', [call(0, 'running'), ...six()])).agents).toHaveLength(3)
   })
 
   test('sequential goes in the order of the agents', () => {
-    expect(nextOfCrew(situation('sequential', [call(0, 'succeeded'), call(), call()])).agents).toEqual([1])
+    expect(nextCrewCalls(situation('sequential', [call(0, 'succeeded'), call(), call()])).agents).toEqual([1])
   })
 
   test('shared_prefix sends the shared part by itself, and then every agent', () => {
-    expect(nextOfCrew(situation('shared_prefix', six(), call(null))).heads).toEqual([0])
-    expect(nextOfCrew(situation('shared_prefix', six(), call(null, 'succeeded'))).agents).not.toEqual([])
+    expect(nextCrewCalls(situation('shared_prefix', six(), call(null))).heads).toEqual([0])
+    expect(nextCrewCalls(situation('shared_prefix', six(), call(null, 'succeeded'))).agents).not.toEqual([])
   })
 
   test('what is to be shared is the default, where crewAI’s is the herd', () => {
@@ -147,14 +147,14 @@ describe('the shared prefix', () => {
   })
 
   test('holds the others back until it is readable, and that is not the same as sent', () => {
-    expect(nextOfCrew(situation('shared_prefix', six(), call(null, 'running'))).agents).toEqual([])
+    expect(nextCrewCalls(situation('shared_prefix', six(), call(null, 'running'))).agents).toEqual([])
   })
 
   test('falls back to everybody at once where nothing is shared', () => {
     const { heads, groups } = order([{ role: 'a' }, { role: 'b', request: { tools: [], system: RULES.repeat(2) } }])
     expect(heads.every((head) => head === null)).toBe(true)
     expect(groups.every(({ why }) => why !== '')).toBe(true)
-    expect(nextOfCrew(situation('shared_prefix', six(), null)).agents).toEqual([0, 1, 2, 3])
+    expect(nextCrewCalls(situation('shared_prefix', six(), null)).agents).toEqual([0, 1, 2, 3])
   })
 })
 

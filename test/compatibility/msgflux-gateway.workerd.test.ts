@@ -220,7 +220,7 @@ describe('a warm through a pool', () => {
     ['model', 'claude-opus-5'],
     ['credential', 'mine'],
     ['request', { model: 'claude-opus-5' }],
-  ])('refuses %s beside it, which comes with the pool', async (field, value) => {
+  ])('refuses %s beside it, which the pool sets', async (field, value) => {
     const given = body(await pool(), { [field]: value })
     expect((await post('/warm', given)).json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
   })

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { MAX_FINDINGS } from '../../src/registration/findings.ts'
-import { MAX_LOOKED_AT } from '../../src/core/lint/lint.ts'
+import { MAX_LINT_CHARACTERS } from '../../src/core/lint/lint.ts'
 import { TEXT_RULES } from '../../src/core/lint/text-rules.ts'
 import { lintBench } from '../../bench/lint.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
@@ -24,7 +24,7 @@ it('explains every cause that the code knows, and no other', () => {
 })
 
 it('states the limits as they are', () => {
-  expect(page).toContain(`first ${MAX_LOOKED_AT.toLocaleString('en')} characters`)
+  expect(page).toContain(`first ${MAX_LINT_CHARACTERS.toLocaleString('en')} characters`)
   expect(page).toContain(`more than ${MAX_FINDINGS} were found`)
 })
 

@@ -4,7 +4,7 @@ import type { Environment } from '../../src/runtime/env.ts'
 import { createLab } from '../lab/index.ts'
 import type { Lab } from '../lab/index.ts'
 
-/** The Worker as a caller meets it, with the lab in this process standing for every provider. */
+/** The Worker as callers see it. The lab, in this process, is every provider. */
 
 export const ACCOUNT = 'pilotlight-dev'
 export const ADMIN = 'pilotlight-admin'
@@ -59,8 +59,8 @@ export interface World {
   hold(): { release: () => void }
 }
 
-/** Time between two looks at a condition. */
-const LOOK_MS = 5
+/** Time between two checks of a condition. */
+const CHECK_MS = 5
 
 /** A lab that is new for each test of a file. */
 export function useLab(): World {
@@ -75,8 +75,8 @@ export function useLab(): World {
     lab = fresh
     vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
       const answer = await fresh.fetch(new Request(input, init))
-      // Looked at again and again: a promise that another request settles would not wake this one.
-      while (gate.isHeld) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+      // A loop, because a promise that another request settles would not wake this one.
+      while (gate.isHeld) await new Promise((resolve) => setTimeout(resolve, CHECK_MS))
       return answer
     })
   })

@@ -10,9 +10,9 @@ const shaped = cards.filter((card) => card.dialect === chatCompletions && card.r
 const RULES = tokens(9000, 'rules')
 
 describe.each(shaped.map((card) => [card.id, card] as const))('%s', (_, card) => {
-  test('the second probe reads what the first wrote, and so does the real request', async () => {
+  test('the second probe and the real request read what the first probe wrote', async () => {
     const { lab } = caller()
-    const door = createTransport({ fetch: async (url, init) => lab.fetch(new Request(url, init)) })
+    const transport = createTransport({ fetch: async (url, init) => lab.fetch(new Request(url, init)) })
     const dialect = dialectOf(card)
     const body = {
       model: 'lab-old-1',
@@ -26,7 +26,7 @@ describe.each(shaped.map((card) => [card.id, card] as const))('%s', (_, card) =>
       // The lab takes OpenAI's own header only.
       const plain = { ...card, auth: { header: 'authorization-bearer' } }
       const call = { card: plain, baseUrl: 'http://lab.test/openai/v1', credential: 'key-a', timeoutMs: 5_000 }
-      const sent = await door.send({ ...call, request: { path, body: text } })
+      const sent = await transport.send({ ...call, request: { path, body: text } })
       if (sent.kind !== 'answered' || sent.status !== 200) throw new Error(`refused: ${JSON.stringify(sent)}`)
       return dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '', sent.headers).usage
     }

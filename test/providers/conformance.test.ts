@@ -49,7 +49,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
   const probing = (answer: Answering, options: Parameters<typeof sendProbe>[3] = {}) =>
     sendProbe(card, prefix, answer, options)
 
-  test('each fact has a source and a day, and says something or that nobody does', () => {
+  test('each fact has a source, a day, and a text or null', () => {
     expect(Object.keys(card.facts).toSorted()).toEqual([...FACT_NAMES].toSorted())
     for (const fact of [...Object.values(card.facts), card, fixture]) {
       expect(fact.source).not.toBe('')
@@ -61,7 +61,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
     expect(errors.some(({ kind }) => kind === 'provider_key_refused')).toBe(true)
   })
 
-  test('one prefix has one fingerprint, however it is spaced and whatever turn follows', () => {
+  test('one prefix has one fingerprint, whatever its spacing and the turn behind it', () => {
     for (const spaced of [false, true]) {
       for (const last of ['Where is my order?', 'Say "hello" {now}, [please]']) {
         expect(print(card, prepare(card, model, bodyFor(card, model, last, spaced)))).toBe(print(card, prefix))
@@ -185,7 +185,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
     expect(answers.some(({ stream }) => stream !== undefined)).toBe(card.dialect.id !== 'bedrock-converse')
   })
 
-  test('what it costs counts each token once, or is unknown', () => {
+  test('the cost of an answer counts each token once, or is unknown', () => {
     const { price } = modelFacts(card, model, Date.UTC(2026, 10, 21))
     for (const { body, headers } of answers) {
       const { usage } = dialect.readAnswer(JSON.stringify(body), 'application/json', new Headers(headers))
@@ -278,7 +278,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
       expect(JSON.stringify(outcome)).not.toMatch(/words of|sk-live|<html/)
     })
 
-    test('an answer without usage says nothing, which is not a miss', async () => {
+    test('an answer without usage is unknown, and no miss', async () => {
       const body = JSON.parse(whole) as Record<string, unknown>
       for (const name of ['usage', 'usageMetadata', 'timings']) delete body[name]
       const { outcome } = await probing(() => jsonAnswer(body))
@@ -286,7 +286,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
     })
   })
 
-  test('is reached only where its address and its credential are set, and refused where its card says so', async () => {
+  test('is called only with an address and a credential, and refused where its card says so', async () => {
     const without = accessTo(card, { [card.secret]: CREDENTIAL } as Vars)
     const names = [...card.baseUrl.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
     if (card.refusal !== undefined) expect(without.refusal?.kind).toBe(fixture.refused)

@@ -88,7 +88,7 @@ export interface Sending {
 
 export type Answering = (sending: Sending) => Response | Promise<Response>
 
-/** Sends a probe of a prefix the whole way: lease, address, credential, door, and the reading of what comes back. */
+/** Sends a probe of a prefix the whole way: lease, address, credential, transport, and the reading of what comes back. */
 export async function sendProbe(
   card: Card,
   prefix: PreparedPrefix,

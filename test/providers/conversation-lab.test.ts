@@ -91,7 +91,7 @@ describe.each(PROVIDERS)('turns with tools at $id', (provider) => {
     },
   )
 
-  it('end with a call that may call nothing, however often a model wants to', async () => {
+  it('end with a call without tools, even if the model asks for more', async () => {
     const say = talker(provider, caller(), false)
     const answers = await say('Look.\nlab: always call look {}', 3)
     expect(answers.map(({ reply }) => reply.toolCalls.length)).toEqual([1, 1, 1, 0])

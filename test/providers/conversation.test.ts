@@ -212,7 +212,7 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
   const json = 'application/json'
   const read = (answer: unknown): Reply => readReply(card, JSON.stringify(answer), json)
 
-  it('reads what the model said, what it called, and whether it was cut off', () => {
+  it('reads the text, the tool calls, and whether the answer was cut off', () => {
     expect(read(called)).toMatchObject({ text: 'Let me look.', complete: true })
     expect(read(called).toolCalls).toEqual([
       { id: 'c1', name: 'stock', arguments: '{"item":"tent"}' },
@@ -222,7 +222,7 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
     expect(() => read({})).toThrow('nothing')
   })
 
-  it.skipIf(stream === null)('reads the same from a stream, and tells its text as it comes, however it is cut', () => {
+  it.skipIf(stream === null)('reads the same from a stream, and passes its text on as it arrives', () => {
     const text = sse(stream ?? [])
     expect(readReply(card, text, 'text/event-stream')).toEqual(read(called))
     for (const size of [1, 7, 1_000_000]) {
@@ -233,7 +233,7 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
     }
   })
 
-  it('changes at its end alone from call to call, tools and results included', () => {
+  it('changes only at its end from call to call, including tools and results', () => {
     const window = begun()
     const first = write(card, window, retention)
     window.add(...roundMessages({ reply: read(called), results: [ANSWERED, FAILED] }))
@@ -251,7 +251,7 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
     expect(bare(third.body).startsWith(kept.slice(0, kept.indexOf('3 left')))).toBe(true)
   })
 
-  it('lists the tools in the last call as before, and forbids them', () => {
+  it('lists the same tools in the last call, and forbids them', () => {
     const window = begun()
     window.add(...roundMessages({ reply: read(called), results: [ANSWERED, ANSWERED] }))
     const [open, final] = [false, true].map((last) => JSON.parse(write(card, window, retention, { final: last }).body))
@@ -262,7 +262,7 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
     expect(JSON.stringify(open)).not.toMatch(/tool_choice|"NONE"|without calling a tool/)
   })
 
-  it('marks the last call as it marks the others, save where to forbid tools is another prompt behind the head', () => {
+  it('marks the last call like the others, unless forbidding tools changes the prompt', () => {
     const window = begun()
     window.add(...roundMessages({ reply: read(called), results: [ANSWERED, ANSWERED] }))
     const marks = (final: boolean): number =>
@@ -271,7 +271,7 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
     expect(marks(true)).toBe(id === 'anthropic' ? 1 : marks(false))
   })
 
-  it('sends back what the provider itself wants back, and another format what was said', () => {
+  it("sends the provider's own parts back, and to another format the text", () => {
     const window = begun()
     const reply = read(called)
     window.add(...roundMessages({ reply, results: [ANSWERED, ANSWERED] }))
@@ -286,8 +286,8 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
   })
 })
 
-describe('what a provider wants', () => {
-  it('Anthropic: four breakpoints at the most, each lifetime the same, results in one message', () => {
+describe('rules of single providers', () => {
+  it('Anthropic: at most four breakpoints of one lifetime, and results in one message', () => {
     const window = begun()
     window.summarize('They camp.')
     window.add(
@@ -309,14 +309,14 @@ describe('what a provider wants', () => {
     expect(last?.content[1]).toMatchObject({ is_error: true, cache_control: { ttl: '1h' } })
   })
 
-  it('Bedrock: roles that alternate, also where summaries stand in front of a question', () => {
+  it('Bedrock: roles alternate, also where summaries precede a question', () => {
     const window = begun()
     window.summarize('They camp.')
     const body = JSON.parse(write(cardOf('bedrock'), window, '5m').body) as { messages: { role: string }[] }
     expect(body.messages.map(({ role }) => role)).toEqual(['user'])
   })
 
-  it('compatible servers: plain strings, their own cap and key, and the time in the last of them', () => {
+  it('compatible servers: plain strings, their own cap and key, the time in the last one', () => {
     const groq = JSON.parse(write(cardOf('groq'), begun(), 'implicit').body) as Record<string, unknown>
     expect(groq['messages']).toEqual([
       { role: 'system', content: 'You sell tents.' },
@@ -327,7 +327,7 @@ describe('what a provider wants', () => {
     expect(pinned['session_id']).toBe('bot_1')
   })
 
-  it('reasoning that has to come back between two tool calls does', () => {
+  it('reasoning is sent back between two tool calls', () => {
     const card = cardOf('deepseek')
     const answer = structuredClone(FORMATS[2]?.called) as { choices: { message: Record<string, unknown> }[] }
     Object.assign(answer.choices[0]?.message ?? {}, { reasoning_content: 'Hm.' })

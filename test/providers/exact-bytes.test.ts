@@ -13,7 +13,7 @@ const RUNS = { numRuns: 150 }
 describe.each(CASES)('$provider with $model', (kind) => {
   const { dialect, facts, prepare } = setUp(kind)
 
-  test('a probe says what the registered body says, byte for byte', () => {
+  test('a probe equals the registered body byte for byte', () => {
     fc.assert(
       fc.property(
         given,
@@ -51,7 +51,7 @@ describe.each(CASES)('$provider with $model', (kind) => {
     )
   })
 
-  test('one content has one fingerprint, however it is spaced and escaped, whatever turn follows', () => {
+  test('one content has one fingerprint, whatever its spacing, escapes and last turn', () => {
     fc.assert(
       fc.property(given, style, style, promptText, (one, a, b, other) => {
         const first = prepare(spell(kind.build(one), a))
@@ -81,7 +81,7 @@ describe.each(CASES)('$provider with $model', (kind) => {
     )
   })
 
-  test('another shot in front of the end is another fingerprint', () => {
+  test('another message in front of the end is another fingerprint', () => {
     fc.assert(
       fc.property(
         given.filter(({ shots }) => shots.length > 0),

@@ -5,7 +5,7 @@ import { readReply, turnRequest } from '../../src/providers/conversation.ts'
 import { NO_USAGE } from '../../src/providers/dialects/shared/usage.ts'
 import { readBody } from '../../src/providers/dialects/shared/body.ts'
 import { NO_MARKERS, section } from '../../src/providers/dialects/shared/layout.ts'
-import { blocksOf, cutBehind } from '../../src/providers/prefix/blocks.ts'
+import { blocksOf, cutAfter } from '../../src/providers/prefix/blocks.ts'
 import { withMarkers } from '../../src/providers/prefix/with-markers.ts'
 import { cardById, dialectOf, modelFacts, wireOf } from '../../src/providers/registry.ts'
 import { createTransport } from '../../src/providers/transport/send.ts'
@@ -49,7 +49,7 @@ const lines: DialectDefinition = {
     sections: [section('list', ['lines'])],
     markers: {
       ...NO_MARKERS,
-      atEnd: ({ root }) => (member(root, 'keep') === undefined ? objectEdits(root, { keep: 'true' }) : []),
+      markEnd: ({ root }) => (member(root, 'keep') === undefined ? objectEdits(root, { keep: 'true' }) : []),
     },
     lint: {
       tools: [],
@@ -82,14 +82,14 @@ const card: Card = {
   models: [],
 }
 
-it('a new dialect answers for its card everywhere, without another line of code', async () => {
+it('a new dialect needs no code outside of its definition', async () => {
   const text = '{"lines": ["one", "two"]}'
   const dialect = dialectOf(card)
   expect(wireOf(card)).toMatchObject({ version: '/v2', cap: 'max_tokens' })
   expect(modelFacts(card, 'm', 0)).toMatchObject({ primitives: ['one_token'], retentions: [], price: null })
   const blocks = blocksOf(dialect, text)
   expect(blocks.map(({ tokens }) => tokens)).toEqual(['lines text "one"', 'lines text "two"'])
-  expect(cutBehind(dialect, text, blocks[0]!.place)).toBe('{"lines": ["one"]}')
+  expect(cutAfter(dialect, text, blocks[0]!.place)).toBe('{"lines": ["one"]}')
   expect(withMarkers(card, text, '5m')).toBe('{"lines": ["one", "two"],"keep":true}')
   expect(readReply(card, '{"line":"three"}', 'application/json').text).toBe('three')
 
@@ -110,8 +110,8 @@ it('a card that cannot stream is asked for a whole answer', () => {
   const conversation = {
     model: 'm',
     messages: [],
-    marks: { head: false, at: new Set<number>(), more: new Set<number>() },
-    aside: null,
+    breakpoints: { head: false, at: new Set<number>(), olderSummaries: new Set<number>() },
+    volatileText: null,
     maxOutputTokens: 1,
     cache: null,
     tools: [],

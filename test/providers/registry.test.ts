@@ -20,7 +20,7 @@ test('a name in a log means one provider', () => {
   expect(new Set(names).size).toBe(names.length)
 })
 
-test('every row says where it was read and when, and its numbers hold together', () => {
+test('every row has a source and a day, and consistent numbers', () => {
   for (const row of cards.flatMap((card) => card.models)) {
     expect(row.source).toMatch(/^https:\/\//)
     expect(row.checked).toMatch(/^\d{4}-\d\d-\d\d$/)
@@ -43,7 +43,7 @@ test('every row says where it was read and when, and its numbers hold together',
   }
 })
 
-describe('what is known of a model', () => {
+describe('facts about a model', () => {
   test.each([
     ['anthropic', 'claude-opus-4-8', 1024, ['5m', '1h'], 5, 0.5, { '5m': 6.25, '1h': 10 }, 25],
     ['anthropic', 'claude-opus-5-5', 512, ['5m', '1h'], 4, 0.2, { '5m': 5, '1h': 8 }, 20],
@@ -75,7 +75,7 @@ describe('what is known of a model', () => {
     expect(facts('openai', 'gpt-5.5').retentions.map(({ name }) => name)).toEqual(['24h'])
   })
 
-  test('a retention that nobody states says that it is assumed', () => {
+  test('a retention of unknown length is marked as assumed', () => {
     expect(facts('gemini', 'gemini-3.8-flash').retentions[0]?.assumed).toBe(true)
     expect(facts('openai', 'gpt-5').retentions[0]?.assumed).toBe(true)
     expect(facts('anthropic', 'claude-opus-4-8').retentions[0]?.assumed).toBe(false)
@@ -85,12 +85,12 @@ describe('what is known of a model', () => {
     expect(facts('openai', 'gpt-6.1-sol').price?.cacheWriteNanosPerMTok).not.toHaveProperty('12h')
   })
 
-  test('a published id without figures has none', () => {
+  test('a published id without figures has no minimum and no price', () => {
     expect(facts('anthropic', 'claude-fable-5-2')).toMatchObject({ minimumTokens: null, price: null })
     expect(facts('openai', 'gpt-6.1-terra').price).toBeNull()
   })
 
-  test('nothing is guessed of a model that no row describes', () => {
+  test('a model without a row has no guessed facts', () => {
     for (const { id, models } of cards) {
       const unknown = facts(id, 'no-such-model')
       expect(unknown).toMatchObject({ minimumTokens: null, price: null })
@@ -102,7 +102,7 @@ describe('what is known of a model', () => {
   })
 })
 
-test('prices change on their day and last month keeps its own', () => {
+test('prices change on their day, and earlier days keep theirs', () => {
   const at = (day: string) =>
     facts('gemini', 'gemini-3.8-flash', Date.parse(`${day}T23:59:59Z`)).price?.inputNanosPerMTok
   expect([at('2026-11-21'), at('2026-12-31'), at('2027-01-01')]).toEqual([0.75e9, 0.75e9, 1.5e9])

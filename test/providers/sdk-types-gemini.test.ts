@@ -63,7 +63,7 @@ test.each(['gemini', 'vertex'])('%s: a probe has every member of the request, an
   } satisfies OnTheWire)
 })
 
-test('a model inside the body is kept, because the path names the same', () => {
+test('a model inside the body is kept', () => {
   const { json } = provider('gemini').probe({
     model: 'gemini-2.5-flash',
     systemInstruction: rules,
@@ -78,7 +78,7 @@ test('a model inside the body is kept, because the path names the same', () => {
   } satisfies OnTheWire)
 })
 
-test('the neutral form becomes such a request', () => {
+test('the neutral form becomes a valid request', () => {
   const { dialect } = provider('gemini')
   const text = dialect.render({
     model: 'gemini-2.5-flash',
@@ -100,7 +100,7 @@ test('the neutral form becomes such a request', () => {
   } satisfies OnTheWire)
 })
 
-test('a managed cache is created with such a body, and renewed with its ttl alone', () => {
+test('a managed cache is created with a valid body, and renewed with `ttl` alone', () => {
   const prepared = geminiManagedCaches.prepare(
     JSON.stringify({ systemInstruction: rules, tools, toolConfig, contents: [question] }),
     'gemini-3.8-flash',
@@ -119,7 +119,7 @@ test('a managed cache is created with such a body, and renewed with its ttl alon
   } satisfies Pick<UpdateCachedContentConfig, 'ttl'>)
 })
 
-test('every count and every field of an answer that is read has the name that the SDK gives it', () => {
+test("every member that is read from an answer has the SDK's name", () => {
   const usage = {
     promptTokenCount: 1_000,
     cachedContentTokenCount: 900,

@@ -158,10 +158,10 @@ const SCENES: Scene[] = [
 function setUp(scene: Scene) {
   const lab = caller()
   const { card, dialect, facts, prepare } = provider(scene.id)
-  const door = createTransport({ fetch: async (url, init) => lab.lab.fetch(new Request(url, init)) })
+  const transport = createTransport({ fetch: async (url, init) => lab.lab.fetch(new Request(url, init)) })
   const prefix = prepare(scene.body, undefined, scene.model)
   const send = (path: string, body: string) =>
-    door.send({ card, baseUrl: BASES[scene.id]!, credential: 'key-a', request: { path, body }, timeoutMs: 10_000 })
+    transport.send({ card, baseUrl: BASES[scene.id]!, credential: 'key-a', request: { path, body }, timeoutMs: 10_000 })
   const probe = (primitive = scene.primitive) => {
     const request = dialect.probe(prefix, { primitive, retention: prefix.retention })
     return send(request.path, request.body)
@@ -174,7 +174,7 @@ function setUp(scene: Scene) {
 }
 
 describe.each(SCENES)('$name', (scene) => {
-  test('the first probe writes, the second reads it whole, and so does the real request', async () => {
+  test('the first probe writes; the second and the real request read all of it', async () => {
     const { dialect, facts, prefix, probe, send, usage } = setUp(scene)
     expect(dialect.primitives(prefix.text, facts(prefix.model))).toContain(scene.primitive)
 
@@ -192,16 +192,16 @@ describe.each(SCENES)('$name', (scene) => {
     expect(real.cacheReadTokens).toBeGreaterThanOrEqual((first.cacheWriteTokens ?? 8000) - 5)
   })
 
-  test('an answer costs no more output than the probe said', async () => {
+  test('an answer bills no more output than the probe states', async () => {
     const { dialect, prefix, probe, usage } = setUp(scene)
     const { outputTokens } = dialect.probe(prefix, { primitive: scene.primitive, retention: prefix.retention })
     expect(usage(await probe()).outputTokens).toBeLessThanOrEqual(outputTokens!)
   })
 })
 
-describe('advice tells the truth', () => {
+describe('advice is true', () => {
   const unmarked: Scene = { name: '', id: 'anthropic', primitive: 'zero_output', body: { ...claude, system: RULES } }
-  test('a real request without a marker reads nothing, one that follows the advice does', async () => {
+  test('a real request reads the entry only after it follows the advice', async () => {
     const { prefix, probe, send, usage } = setUp(unmarked)
     expect(prefix.advice.map(({ cause }) => cause)).toEqual(['no_marker'])
     await probe()
@@ -212,7 +212,7 @@ describe('advice tells the truth', () => {
   })
 })
 
-describe('faults of a provider are read as what they are', () => {
+describe('faults of a provider are recognised', () => {
   test.each([
     ['rate_limited', 'provider_limited'],
     ['insufficient_quota', 'provider_limited'],
@@ -242,14 +242,14 @@ describe('faults of a provider are read as what they are', () => {
       const { lab, dialect, probe } = setUp(scene)
       await fault(lab, { kind })
       const sent = await probe()
-      if (sent.kind !== 'answered') continue // cut off on the way: the door says so
+      if (sent.kind !== 'answered') continue // cut off on the way: the transport says so
       if (sent.status === 200)
         expect(() => dialect.readAnswer(sent.text, sent.headers.get('content-type') ?? '')).toThrow('unreadable_answer')
       else expect(dialect.readError(sent.status, sent.headers, sent.text).failure.kind).toBe('provider_unavailable')
     }
   })
 
-  test('usage that is missing is unknown', async () => {
+  test('missing usage is unknown', async () => {
     for (const scene of SCENES) {
       const { lab, probe, usage } = setUp(scene)
       await fault(lab, { kind: 'missing_usage' })
@@ -257,7 +257,7 @@ describe('faults of a provider are read as what they are', () => {
     }
   })
 
-  test('a probe that the provider does not take is told from a body that it does not take', async () => {
+  test('a refused probe and a refused body are different failures', async () => {
     const { dialect, send } = setUp(SCENES[0]!)
     const read = async (body: object) => {
       const sent = await send('/v1/messages', JSON.stringify(body))

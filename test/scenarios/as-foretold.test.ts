@@ -4,7 +4,7 @@ import { pricesOf } from '../../src/cli/simulate/prices.ts'
 import { simulate } from '../../src/cli/simulate/simulation.ts'
 import { holdingOf } from '../../src/core/planning/break-even.ts'
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
-import { planned, play } from '../../src/core/simulation/replay.ts'
+import { planPolicy, replay } from '../../src/core/simulation/replay.ts'
 import type { Replay } from '../../src/core/simulation/replay.ts'
 import { trafficOf } from '../../src/core/demand/traffic.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
@@ -128,7 +128,7 @@ it.each(
   const holding = holdingOf({ measuredTokens: TOKENS }, context, retention, ttlMs)!
   const runs = times.map((at) => ({ startAt: at, endAt: at, count: 1 }))
   // What a preview replays, up to the end; and what a log of the same requests is simulated to, up to the last of them.
-  const told = play(trafficOf(runs, END_AT), planned(keepWarm, holding))
+  const told = replay(trafficOf(runs, END_AT), planPolicy(keepWarm, holding))
   const done = lived(times, keepWarm, retention, ttlMs, END_AT)
   expect(done.coldStarts).toBeGreaterThanOrEqual(told.coldStarts * (1 - NEAR))
   expect(done.coldStarts).toBeLessThanOrEqual(told.coldStarts)

@@ -1,10 +1,10 @@
 import { failureValue } from '../../src/contract/failure.ts'
-import type { SeenManagedCache } from '../../src/core/managed-cache/state.ts'
+import type { ReportedManagedCache } from '../../src/core/managed-cache/state.ts'
 import type { Die } from './random.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../src/calls/lease.ts'
 
 /** A handle at the provider, and its whole life. */
-export interface Kept extends SeenManagedCache {
+export interface Kept extends ReportedManagedCache {
   mark: string
   tokens: number
   /** When it was deleted, by whomever; infinity while it was not. */
@@ -98,6 +98,6 @@ export class HandleProvider {
   }
 }
 
-function seen({ name, tokens, createdAt, expiresAt }: Kept): SeenManagedCache {
+function seen({ name, tokens, createdAt, expiresAt }: Kept): ReportedManagedCache {
   return { name, tokens, createdAt, expiresAt }
 }

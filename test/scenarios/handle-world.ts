@@ -1,5 +1,5 @@
 import { failureValue } from '../../src/contract/failure.ts'
-import { markOf, readMark } from '../../src/core/managed-cache/ownership.ts'
+import { displayNameOf, readDisplayName } from '../../src/core/managed-cache/ownership.ts'
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
 import { storageNanos } from '../../src/core/model/storage-price.ts'
 import { RECONCILE_MS } from '../../src/cron/reconcile.ts'
@@ -9,7 +9,7 @@ import { ManagedCacheRegistrar } from '../../src/durable/registry/managed-caches
 import { ManagedCacheStore } from '../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
 import { managedCachePricesOf } from '../../src/runtime/facts.ts'
-import { managedCacheRegistration } from '../support/managed-cache.ts'
+import { managedCacheRegistration } from '../support/managed-cache-registration.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { HandleProvider } from './handle-provider.ts'
 import type { HandleFaults, Kept } from './handle-provider.ts'
@@ -336,7 +336,7 @@ export class HandleWorld {
     const startedAt = this.#timeline.now
     const base = { lease: lease.id, target: lease.target, startedAt }
     yield { sleepMs: this.#die.around(40, 0.5) }
-    const mark = markOf(DEPLOYMENT, lease.fingerprint)
+    const mark = displayNameOf(DEPLOYMENT, lease.fingerprint)
     const reply = this.#provider.answer(lease, mark, this.#options.tokens, this.#timeline.now)
     if (reply === null) {
       yield { sleepMs: lease.timeoutMs }
@@ -356,7 +356,7 @@ export class HandleWorld {
       return
     }
     const listed = this.#provider.list(this.#timeline.now).flatMap(({ mark, ...handle }) => {
-      const print = readMark(mark, DEPLOYMENT)
+      const print = readDisplayName(mark, DEPLOYMENT)
       return print === null ? [] : [{ ...handle, print }]
     })
     yield { sleepMs: this.#die.around(200, 0.5) }
@@ -370,7 +370,7 @@ export class HandleWorld {
     for (const name of known) this.#knownAt.set(name, now)
     const ours = this.#provider
       .list(now)
-      .filter(({ mark, name }) => readMark(mark, DEPLOYMENT) !== null && !known.has(name))
+      .filter(({ mark, name }) => readDisplayName(mark, DEPLOYMENT) !== null && !known.has(name))
     for (const { name, createdAt } of ours) {
       const ageMs = now - (this.#knownAt.get(name) ?? createdAt)
       // One that is being made is no orphan yet: its lease is still open.

@@ -1,37 +1,38 @@
-import { fingerprint } from '../../src/core/prompt/fingerprint.ts'
-import type { ManagedCacheKeep } from '../../src/core/managed-cache/state.ts'
-import type { ManagedCacheRegistration } from '../../src/durable/registry/records/managed-cache.ts'
-import { geminiManagedCaches } from '../../src/providers/managed-cache/gemini.ts'
-import { pack } from '../../src/runtime/bytes.ts'
+import { applyCreated } from '../../src/core/managed-cache/events.ts'
+import { rescheduleManagedCache } from '../../src/core/managed-cache/plan.ts'
+import { newManagedCacheState } from '../../src/core/managed-cache/state.ts'
+import type { ManagedCacheContext, ManagedCacheKeep, ManagedCacheState } from '../../src/core/managed-cache/state.ts'
+import { HOUR_MS } from '../../src/core/time/time.ts'
 
-const TEXT = 'Lamps for the desk, the wall and the ceiling, with their sizes and prices. '
-
-/** What the Worker would hand to a Registry for some thousand tokens of contents; one tag is one content. */
-export function managedCacheRegistration(
-  account: string,
-  tag: string,
-  keep: Partial<ManagedCacheKeep>,
-  ttlMs: number,
-  repeat = 150,
-): ManagedCacheRegistration {
-  const text = JSON.stringify({ systemInstruction: { parts: [{ text: `${tag} ${TEXT.repeat(repeat)}` }] } })
-  const prepared = geminiManagedCaches.prepare(text, 'gemini-3.8-flash')
-  return {
-    fingerprint: fingerprint({
-      provider: 'gemini',
-      model: prepared.model,
-      credentialScope: `${account}/default:1`,
-      cacheKey: null,
-      canonical: prepared.canonical,
-    }),
-    provider: 'gemini',
-    model: prepared.model,
-    name: tag,
-    credential: 'default',
-    estimatedTokens: prepared.estimatedTokens,
-    bodyBytes: text.length,
-    ttlMs,
-    keep: { budgetNanosPerDay: null, ...keep },
-    body: pack(text),
-  }
+/** A Saturday noon, UTC. */
+export const NOW = Date.UTC(2026, 10, 21, 12)
+/** Kept without end and without a budget. */
+export const forever: ManagedCacheKeep = { untilAt: null, idleMs: null, budgetNanosPerDay: null }
+/** Tokens of the sample: $0.75 to create, $0.50 an hour to store. */
+export const TOKENS = 1_000_000
+export const managedCacheContext = (more: Partial<ManagedCacheContext> = {}): ManagedCacheContext => ({
+  keep: forever,
+  inputNanosPerMTok: 750_000_000,
+  rates: [{ fromAt: 0, nanosPerMTokHour: 500_000_000 }],
+  estimatedTokens: TOKENS,
+  killed: false,
+  accountLeftNanos: null,
+  random: 0.5,
+  ...more,
+})
+/** A cache as the provider reports it; it expires in an hour. */
+export const reported = (name = 'h/1', expiresAt = NOW + HOUR_MS) => ({
+  name,
+  tokens: TOKENS,
+  createdAt: NOW,
+  expiresAt,
+})
+/** A cache that was created at NOW for an hour. */
+export function created(more: Partial<ManagedCacheContext> = {}): ManagedCacheState {
+  return rescheduleManagedCache(
+    applyCreated(newManagedCacheState(NOW, HOUR_MS), reported(), NOW, HOUR_MS, managedCacheContext(more), NOW + 2_000)
+      .state,
+    managedCacheContext(more),
+    NOW + 2_000,
+  )
 }

@@ -1,4 +1,4 @@
-import type { Run } from '../../core/demand/traffic.ts'
+import type { RequestRun } from '../../core/demand/traffic.ts'
 
 /**
  * Requests closer together than this are one run: no retention on offer lapses in such a gap, no probe comes due in it, and no planner
@@ -38,7 +38,7 @@ export class Runs {
   }
 
   /** Oldest first. */
-  *all(): Generator<Run> {
+  *all(): Generator<RequestRun> {
     this.#merge()
     for (const [index, startAt] of this.#starts.entries())
       yield { startAt, endAt: this.#ends[index] ?? startAt, count: this.#counts[index] ?? 1 }

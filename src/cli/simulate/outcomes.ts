@@ -1,8 +1,8 @@
 import { holdingOf } from '../../core/planning/break-even.ts'
 import { oracle } from '../../core/simulation/oracle.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
-import { breakEven, choosing, fixed, planned, play } from '../../core/simulation/replay.ts'
-import type { Player } from '../../core/simulation/replay.ts'
+import { breakEven, choosingRetention, fixedProbes, planPolicy, replay } from '../../core/simulation/replay.ts'
+import type { ReplayPolicy } from '../../core/simulation/replay.ts'
 import type { Traffic } from '../../core/demand/traffic.ts'
 import type { Known } from './prices.ts'
 
@@ -50,24 +50,24 @@ export function holdingsOf({ facts, outputFloor }: Known, tokens: number): Kept[
 export function outcomesOf(traffic: Traffic, requests: number, holdings: readonly Kept[], latency: number): Outcome[] {
   // All retentions read at one price.
   const read = holdings[0]?.read ?? 0
-  const replayed = (plan: PlanName, retention: string | null, player: Player): Outcome => {
-    const { probes, coldStarts, probesCost, firstCost, rewritesCost } = play(traffic, player)
+  const replayed = (plan: PlanName, retention: string | null, player: ReplayPolicy): Outcome => {
+    const { probes, coldStarts, probesCost, firstCost, rewritesCost } = replay(traffic, player)
     const cold = 1 + coldStarts
     const writes = firstCost + rewritesCost + cold * read
     return outcome(plan, retention, { cold, probes, probesCost, reads: (requests - cold) * read, writes }, latency)
   }
   const outcomes = holdings.flatMap((holding): Outcome[] => {
-    const auto = planned({ plan: 'auto', idleTimeoutMs: null, latencyValueNanos: latency }, holding)
+    const auto = planPolicy({ plan: 'auto', idleTimeoutMs: null, latencyValueNanos: latency }, holding)
     const players = [
-      ['nothing', fixed(holding, 0)],
+      ['nothing', fixedProbes(holding, 0)],
       ['break_even', breakEven(holding, latency)],
       ['auto', auto],
-      ['always', fixed(holding, Number.POSITIVE_INFINITY)],
+      ['always', fixedProbes(holding, Number.POSITIVE_INFINITY)],
     ] as const
     return players.map(([plan, player]) => replayed(plan, holding.name, player))
   })
   const open = holdings.filter((holding) => holding.open)
-  if (open.length > 1) outcomes.push(replayed('auto_choosing', null, choosing(open, latency)))
+  if (open.length > 1) outcomes.push(replayed('auto_choosing', null, choosingRetention(open, latency)))
   const bound = oracle(traffic, holdings, latency)
   const cold = 1 + bound.coldStarts
   const reads = (requests - cold) * read

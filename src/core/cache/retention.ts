@@ -28,7 +28,7 @@ function longest(retention: LearnedRetention): number {
  * The retention after an entry was found at `at`, `gapMs` after its last write or read. Repeated hits widen an assumed
  * retention up to its bound, and a narrowed stated one up to the stated time.
  */
-export function afterHit(retention: LearnedRetention, gapMs: number, at: number): LearnedRetention {
+export function retentionAfterHit(retention: LearnedRetention, gapMs: number, at: number): LearnedRetention {
   if (gapMs <= 0 || (!retention.assumed && gapMs < retention.ttlMs * 0.8)) return retention
   if (!retention.assumed && retention.statedTtlMs === undefined) {
     if ((retention.earlyMisses ?? 0) === 0) return retention
@@ -63,7 +63,7 @@ function restored(retention: LearnedRetention): LearnedRetention {
  * retention below the gap. Two consecutive misses narrow a stated one, to the longest shorter retention that the model
  * offers, because a silent downgrade gives that one. Later hits widen it again.
  */
-export function afterMiss(
+export function retentionAfterMiss(
   retention: LearnedRetention,
   gapMs: number,
   at: number,

@@ -11,7 +11,7 @@ export interface Breakpoints {
   /** Indexes of messages that end with a breakpoint. */
   at: ReadonlySet<number>
   /** Ends of earlier summaries, for a provider that allows many breakpoints and looks for entries only at them. */
-  more: ReadonlySet<number>
+  olderSummaries: ReadonlySet<number>
 }
 
 /** Breakpoints that every provider with breakpoints allows, including the one after the head. */
@@ -34,7 +34,7 @@ export function breakpointsOf(messages: readonly ChatMessage[], summaries: numbe
   const system = messages.filter(({ role }) => role === 'system').length
   const stable = Array.from({ length: summaries }, (_, index) => system + index)
   const rolling = ends.filter((index) => index >= system + summaries).slice(-2)
-  return { head: true, at: new Set([...stable.slice(-1), ...rolling]), more: new Set(stable.slice(0, -1)) }
+  return { head: true, at: new Set([...stable.slice(-1), ...rolling]), olderSummaries: new Set(stable.slice(0, -1)) }
 }
 
 /** Blocks of messages for a lookup, at most: a text, a call and a result are one block each. */

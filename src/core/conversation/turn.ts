@@ -56,7 +56,7 @@ export function asksForTools(reply: Reply, final: boolean): boolean {
 }
 
 /** The result that the model gave to the exit tool; null: it did not call the tool, or the result is empty. */
-export function finishedWith(reply: Reply): string | null {
+export function exitResult(reply: Reply): string | null {
   for (const call of reply.toolCalls) {
     if (call.name !== EXIT_TOOL) continue
     const { value } = readArguments(EXIT_PARAMETERS, call.arguments)
@@ -96,9 +96,9 @@ export function boundedResult(result: ToolResult, maxTokens: number): ToolResult
 /** What one call of a turn sends to the model: the messages, and their breakpoints. */
 export interface TurnView {
   messages: ChatMessage[]
-  marks: Breakpoints
+  breakpoints: Breakpoints
   /** Text after the last breakpoint, because it differs in each call; it is not stored. Null: none. */
-  aside: string | null
+  volatileText: string | null
   /** True: tools stay listed, and the model may not call one. */
   noTools: boolean
 }
@@ -108,8 +108,8 @@ export function turnViewOf(
   { now, injectTime, final }: { now: number; injectTime: boolean; final: boolean },
 ): TurnView {
   const messages = window.messages()
-  const aside = injectTime ? `Current time: ${new Date(now).toISOString()}` : null
-  return { messages, marks: breakpointsOf(messages, window.summaryCount), aside, noTools: final }
+  const volatileText = injectTime ? `Current time: ${new Date(now).toISOString()}` : null
+  return { messages, breakpoints: breakpointsOf(messages, window.summaryCount), volatileText, noTools: final }
 }
 
 /**
@@ -122,7 +122,7 @@ export function summaryViewOf(before: TurnView, evicted: readonly ChatMessage[])
   const next = before.messages.slice(before.messages.findLastIndex((message) => evictedSet.has(message)) + 1)[0]
   const upTo = next === undefined ? '' : ` up to the message that begins with ${beginning(next)}, and without it`
   const messages: ChatMessage[] = [...before.messages, { role: 'user', text: summaryRequest(upTo) }]
-  return { ...before, messages, aside: null, noTools: false }
+  return { ...before, messages, volatileText: null, noTools: false }
 }
 
 function beginning({ text }: ChatMessage): string {

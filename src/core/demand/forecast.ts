@@ -3,25 +3,25 @@ import type { RequestRate } from './request-rate.ts'
 import { RETURN_WEIGHTS } from './return-weights.ts'
 import { ageAt, returnFeatures, STEPS } from './return-features.ts'
 import type { IdleGap } from './idle-gaps.ts'
-import { SHORTEST_GAP_MS, REMEMBERED_GAPS, unpackGaps } from './idle-gaps.ts'
+import { SHORTEST_GAP_MS, RECENT_GAPS, unpackGaps } from './idle-gaps.ts'
 import { DAY_MS, HOUR_MS } from '../time/time.ts'
 
 /** Kinds of traffic: the share of each, and the probabilities of its gap lengths. */
 export type Prior = typeof PRIOR
 
 /** Model fitted to public traces: kinds of traffic, and the weights of the return features, the intercept last. */
-export interface Lessons {
+export interface ForecastModel {
   prior: Prior
   returns: readonly number[]
 }
-const LESSONS: Lessons = { prior: PRIOR, returns: RETURN_WEIGHTS }
+const FITTED: ForecastModel = { prior: PRIOR, returns: RETURN_WEIGHTS }
 
 /** Probability distribution of an idle gap's length; the weights sum to 1. `Infinity`: no request comes any more. */
 export interface Forecast {
   lengthsMs: number[]
   weights: number[]
   /** Number of observed gaps that it is based on. */
-  seen: number
+  gapCount: number
 }
 
 /** Weight of the kinds of traffic together, in observed gaps. */
@@ -46,7 +46,7 @@ const LENGTHS_MS = Array.from({ length: PRIOR.bins + 1 }, (_, bin) =>
 )
 
 /** Probability of each kind of traffic, given the prefix's own gaps: Bayes' rule with tempered evidence. */
-export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[] {
+export function kindProbabilities(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[] {
   const logs = prior.kinds.map(({ share }) => Math.log(share))
   for (const { lengthMs } of gaps) {
     const bin = binOf(lengthMs)
@@ -68,16 +68,16 @@ export function kindsOf(gaps: readonly IdleGap[], prior: Prior = PRIOR): number[
 export function forecast(
   gaps: readonly IdleGap[],
   now: number,
-  lessons: Lessons = LESSONS,
+  model: ForecastModel = FITTED,
   reachMs = Number.POSITIVE_INFINITY,
   requests?: RequestRate,
 ): Forecast {
-  const latest = gaps.slice(-REMEMBERED_GAPS)
-  const kinds = kindsOf(latest, lessons.prior)
-  const base = baseDistribution(latest, kinds, now, lessons.prior)
+  const latest = gaps.slice(-RECENT_GAPS)
+  const kinds = kindProbabilities(latest, model.prior)
+  const base = baseDistribution(latest, kinds, now, model.prior)
   const steps = Math.max(0, Math.min(STEPS, Math.ceil((reachMs - ageAt(0)) / (ageAt(1) - ageAt(0)))))
-  const features = returnFeatures(gaps, now, typicalReturns(kinds, steps, lessons.prior), requests)
-  const chances = returnChances(features, steps, lessons.returns)
+  const features = returnFeatures(gaps, now, typicalReturns(kinds, steps, model.prior), requests)
+  const chances = returnChances(features, steps, model.returns)
   const lengthsMs: number[] = []
   const weights: number[] = []
   const put = (length: number, weight: number): void => {
@@ -101,15 +101,15 @@ export function forecast(
   const from = LENGTHS_MS.findIndex((length) => length >= ageAt(steps))
   let all = 0
   kinds.forEach((share, kind) => {
-    const odds = lessons.prior.kinds[kind]?.odds ?? []
+    const odds = model.prior.kinds[kind]?.odds ?? []
     for (let bin = from; bin < odds.length; bin++) all += share * (odds[bin] ?? 0)
   })
   kinds.forEach((share, kind) => {
-    const odds = lessons.prior.kinds[kind]?.odds ?? []
+    const odds = model.prior.kinds[kind]?.odds ?? []
     for (let bin = from; bin < odds.length; bin++)
       put(LENGTHS_MS[bin] ?? 0, (beyond * (share * (odds[bin] ?? 0))) / all)
   })
-  return { lengthsMs, weights, seen: gaps.length }
+  return { lengthsMs, weights, gapCount: gaps.length }
 }
 
 /**
@@ -139,7 +139,7 @@ function baseDistribution(
   kinds: readonly number[],
   now: number,
   prior: Prior,
-): Omit<Forecast, 'seen'> {
+): Omit<Forecast, 'gapCount'> {
   const lengthsMs: number[] = []
   const weights: number[] = []
   gaps.forEach(({ startAt, lengthMs }, index) => {

@@ -8,20 +8,20 @@ export interface IdleGap {
 export const SHORTEST_GAP_MS = 240_000
 
 /** Gaps that are kept: the latest 64, and 64 older long ones. That is at most 2 kB of a prefix's row. */
-export const REMEMBERED_GAPS = 64
+export const RECENT_GAPS = 64
 
 /** An older gap is kept if it lasted this long. */
 const LONG_MS = 3_300_000
 
 /** Adds a gap that ended, and drops old gaps beyond the limit. Returns a new list, oldest first. */
-export function remember(gaps: readonly IdleGap[], gap: IdleGap): IdleGap[] {
+export function addGap(gaps: readonly IdleGap[], gap: IdleGap): IdleGap[] {
   if (!(gap.lengthMs >= SHORTEST_GAP_MS)) return [...gaps]
   return dropOld([...gaps, gap])
 }
 
 function dropOld(gaps: readonly IdleGap[]): IdleGap[] {
-  const older = gaps.slice(0, -REMEMBERED_GAPS).filter(({ lengthMs }) => lengthMs >= LONG_MS)
-  return [...older.slice(-REMEMBERED_GAPS), ...gaps.slice(-REMEMBERED_GAPS)]
+  const older = gaps.slice(0, -RECENT_GAPS).filter(({ lengthMs }) => lengthMs >= LONG_MS)
+  return [...older.slice(-RECENT_GAPS), ...gaps.slice(-RECENT_GAPS)]
 }
 
 /** Reads gaps as a row stores them: start and length of each, in whole seconds. */
@@ -34,12 +34,12 @@ export function unpackGaps(packed: readonly number[]): IdleGap[] {
 }
 
 /** Updates the stored gaps after a real request at `at`. A request that is reported late splits the gap that it lies in. */
-export function learnArrival(packed: readonly number[], lastAt: number | null, at: number): readonly number[] {
+export function gapsAfterArrival(packed: readonly number[], lastAt: number | null, at: number): readonly number[] {
   if (lastAt === null || at === lastAt) return packed
   const gaps = unpackGaps(packed)
   if (at > lastAt) {
     if (at - lastAt < SHORTEST_GAP_MS) return packed
-    return packGaps(remember(gaps, { startAt: lastAt, lengthMs: at - lastAt }))
+    return packGaps(addGap(gaps, { startAt: lastAt, lengthMs: at - lastAt }))
   }
   const index = gaps.findIndex(({ startAt, lengthMs }) => at > startAt && at < startAt + lengthMs)
   const gap = gaps[index]

@@ -4,7 +4,7 @@ import { HOUR_MS, MINUTE_MS } from '../time/time.ts'
 const HALF_LIVES_MS = [10 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS, 168 * HOUR_MS]
 
 /** Age after which a request adds less than 0.01 to every count. */
-export const SPENT_MS = 7 * 168 * HOUR_MS
+export const NEGLIGIBLE_AFTER_MS = 7 * 168 * HOUR_MS
 
 /** Exponentially decayed counts of requests as of `at` (epoch ms), one for each half-life. */
 export interface RequestRate {
@@ -13,10 +13,10 @@ export interface RequestRate {
 }
 
 /** Number of counts. */
-export const COUNTS = HALF_LIVES_MS.length
+export const RATE_COUNTS = HALF_LIVES_MS.length
 
 /** Adds `count` requests spread evenly over `from`…`to`. A late report is decayed to its age. */
-export function counted(before: RequestRate | null, from: number, to = from, count = 1): RequestRate {
+export function addRequests(before: RequestRate | null, from: number, to = from, count = 1): RequestRate {
   const at = Math.max(before?.at ?? to, to)
   const apartMs = count > 1 ? (to - from) / (count - 1) : 0
   const counts = HALF_LIVES_MS.map((halfMs, index) => {
@@ -30,7 +30,7 @@ export function counted(before: RequestRate | null, from: number, to = from, cou
 }
 
 /** The counts decayed to a later instant. */
-export function fadedCounts({ at, counts }: RequestRate, now: number): number[] {
+export function decayedCounts({ at, counts }: RequestRate, now: number): number[] {
   return HALF_LIVES_MS.map((halfMs, index) => (counts[index] ?? 0) * fade(Math.max(0, now - at), halfMs))
 }
 

@@ -1,4 +1,4 @@
-import { COUNTS, fadedCounts } from './request-rate.ts'
+import { RATE_COUNTS, decayedCounts } from './request-rate.ts'
 import type { RequestRate } from './request-rate.ts'
 import type { IdleGap } from './idle-gaps.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../time/time.ts'
@@ -57,7 +57,7 @@ const LEAST_RATE = 1e-4
 const MOST_RATE = 3
 
 /** Number of features of a step, in the order in which `returnFeatures` writes them. */
-export const RETURN_FEATURES = SIMILARITIES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13 + COUNTS
+export const RETURN_FEATURES = SIMILARITIES.length * 2 + 1 + TRUSTED.length * 3 + 4 + 13 + RATE_COUNTS
 
 /**
  * Features of a return at each step of the gap that begins at `now`: RETURN_FEATURES numbers for each step, one step after the
@@ -72,7 +72,7 @@ export function returnFeatures(
 ): Float64Array {
   if (typical.length === 0) return new Float64Array(0)
   const history = new IdleHistory(gaps, now)
-  const counts = fadedCounts(requests ?? { at: now, counts: [] }, now).map(Math.log1p)
+  const counts = decayedCounts(requests ?? { at: now, counts: [] }, now).map(Math.log1p)
   const shared = [...prefixFeatures(gaps, now), ...counts]
   const features = new Float64Array(typical.length * RETURN_FEATURES)
   const sums = new Float64Array(SIMILARITIES.length)

@@ -28,7 +28,7 @@ export interface Answer {
 
 /**
  * Applies an answer to one of our calls: what its usage proves of the entry and the retention, and what it cost.
- * `worstNanos`: the amount reserved for the call, charged where the answer does not say what it took.
+ * `worstNanos`: the amount reserved for the call, charged where the usage or the price is unknown.
  */
 export function applyAnswer(
   before: PrefixState,
@@ -90,7 +90,7 @@ function retentionGranted(
   usage: Usage,
   offers: readonly RetentionOffer[],
 ): Partial<PrefixState> {
-  // A call that asked for another retention than the one planned now says nothing about the planned one.
+  // A call that asked for another retention is no evidence about the planned one.
   if (retention === null || asked !== retention.name || (usage.cacheWriteTokens ?? 0) === 0) return {}
   const grant = granted(retention, usage, offers)
   return grant === null ? {} : { retention: grant.retention }

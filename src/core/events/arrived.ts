@@ -3,13 +3,14 @@ import { applyRealRequest } from './real-request.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import { isForgiven, lossLimit } from '../ledger/stop-loss.ts'
 import { SWEEP_HORIZON_MS } from '../time/schedule.ts'
+import { MINUTE_MS } from '../time/time.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
 import type { StopReason } from '../prefix/stop-reasons.ts'
 
-/** Real requests that stood behind one observation call. */
+/** A real request as reported: start (epoch ms), usage, and time to first token in ms. */
 export interface Arrival {
   startedAt: number
   usage: Usage
@@ -19,7 +20,7 @@ export interface Arrival {
 /**
  * Applies the real requests of one report, in the order of their starts. They renew the entry, cancel what was planned before, and
  * start resting plans again. `price`: prices what they saved; null: a saving is counted without a price. `open`: the planner chooses
- * the retention, and gives way to the one that real requests write at. `unmarked`: no caller said what that one is.
+ * the retention, and follows the one that real requests write at. `unmarked`: no caller stated that one.
  */
 export function applyArrivals(
   before: PrefixState,
@@ -74,14 +75,17 @@ function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price
 function cancelRows(before: PrefixState, after: PrefixState, now: number): HistoryRow[] {
   const isClaimable = before.nextAt !== null && before.nextAt <= now + SWEEP_HORIZON_MS
   if (!isClaimable || (after.anchorAt ?? 0) <= (before.anchorAt ?? 0)) return []
-  const why = 'real traffic renewed the clock: the probe that was due is not sent'
+  const why = 'a real request renewed the entry: the probe that was due is not sent'
   return [{ at: now, type: 'decision', decision: 'cancel', why }]
 }
 
-/** Writes the coalesced arrivals to the history: once a minute, or when another row follows them. */
+/** Real requests are coalesced into one history row for this long. */
+const TALLY_MS = MINUTE_MS
+
+/** Writes the coalesced real requests as a history row: once a minute, or at once (`force`) when another row follows them. */
 export function flushTally(before: PrefixState, now: number, force: boolean): Transition {
   const { tally } = before
-  if (tally === null || (!force && now - tally.firstAt < 60_000)) return { state: before, rows: [] }
+  if (tally === null || (!force && now - tally.firstAt < TALLY_MS)) return { state: before, rows: [] }
   const row: HistoryRow = {
     at: tally.lastAt,
     type: 'arrival',

@@ -1,4 +1,4 @@
-import { afterMiss, afterHit } from '../cache/retention.ts'
+import { retentionAfterMiss, retentionAfterHit } from '../cache/retention.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
 import type { PrefixState } from '../prefix/state.ts'
@@ -36,6 +36,6 @@ function retentionAfterRead(
 ): LearnedRetention | null {
   if (retention === null) return null
   // The answer before read nothing, and this one reads: the entry had lapsed, and that call wrote it again.
-  if (readZeroGapMs !== null) return afterMiss(retention, readZeroGapMs, at, offers)
-  return anchorAt === null ? retention : afterHit(retention, at - anchorAt, at)
+  if (readZeroGapMs !== null) return retentionAfterMiss(retention, readZeroGapMs, at, offers)
+  return anchorAt === null ? retention : retentionAfterHit(retention, at - anchorAt, at)
 }

@@ -1,37 +1,37 @@
 import type { PrefixState } from '../prefix/state.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
 
-/** What the last call of a turn left at the provider: an entry that ends where the conversation did. */
-export interface LeftEntry {
+/** The entry that the last call of a turn left at the provider. It ends where the conversation ended. */
+export interface LastEntry {
   /** Start of that call. */
   at: number
   tokens: number
-  /** Whether its usage says so; otherwise the provider does not report it. */
+  /** True: its usage shows the entry. False: the provider does not report writes. */
   proved: boolean
 }
 
 /**
- * A prefix that is a conversation grows with each turn. It stays the same prefix, with its plan, its gaps, its losses and
- * what it spent today, so that all of them are the conversation's; only the entry is another one, written a moment ago.
+ * A conversation grew by one turn. It stays the same prefix and keeps its plan, gaps, losses and spending; only its entry is new.
+ * `retention`: the one that the entry was written at.
  */
 export function applyConversationAdvanced(
   state: PrefixState,
-  entry: LeftEntry,
+  entry: LastEntry,
   retention: LearnedRetention | null,
 ): PrefixState {
-  const over = state.stopped?.reason === 'uncacheable' || state.stopped?.reason === 'lapsed'
+  const isEnded = state.stopped?.reason === 'uncacheable' || state.stopped?.reason === 'lapsed'
   return {
     ...state,
     generation: state.generation + 1,
     verdict: entry.proved ? 'warm' : 'unknown',
     anchorAt: entry.at,
-    // What receipts taught about the same retention stays.
+    // What receipts showed about the same retention stays.
     retention: state.retention?.name === retention?.name ? state.retention : retention,
     measuredTokens: entry.tokens,
     readZeroInRow: 0,
     readZeroGapMs: null,
     silentInRow: 0,
     lastArrivalAt: Math.max(state.lastArrivalAt ?? 0, entry.at),
-    stopped: over ? null : state.stopped,
+    stopped: isEnded ? null : state.stopped,
   }
 }

@@ -4,8 +4,8 @@ import type { PrefixState } from '../prefix/state.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 
 /**
- * A prefix after the facts of its model, or the address of its provider, have changed. `offer` is what its retention is now, undefined
- * where there is none of that name; `hasMoved`: it is still not reached where it was written.
+ * The facts of the model or the address of the provider changed. `offer`: the retention of the same name now; undefined: there is
+ * none. `hasMoved`: the address still differs from the one that the entry was written at.
  */
 export function applyFactsChanged(
   before: PrefixState,
@@ -13,10 +13,10 @@ export function applyFactsChanged(
   now: number,
 ): PrefixState {
   const { retention: held, stopped } = before
-  const unknown = stopped?.reason === 'retention_unknown' || stopped?.reason === 'price_unknown'
-  const back = stopped?.reason === 'address_changed' && !hasMoved
-  const state = unknown || back ? restart(before, now) : before
-  // What receipts taught stays, as long as it was taught about the same offer.
-  const same = held !== null && held.minTtlMs === offer?.minTtlMs && held.maxTtlMs === offer.maxTtlMs
-  return same || offer === undefined ? state : { ...state, retention: learnedRetention(offer) }
+  const wasUnknown = stopped?.reason === 'retention_unknown' || stopped?.reason === 'price_unknown'
+  const isBack = stopped?.reason === 'address_changed' && !hasMoved
+  const state = wasUnknown || isBack ? restart(before, now) : before
+  // What receipts showed stays, if it was about the same offer.
+  const isSame = held !== null && held.minTtlMs === offer?.minTtlMs && held.maxTtlMs === offer.maxTtlMs
+  return isSame || offer === undefined ? state : { ...state, retention: learnedRetention(offer) }
 }

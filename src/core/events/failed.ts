@@ -12,20 +12,22 @@ import type { Purpose } from '../prefix/receipt.ts'
 export interface FailedCall {
   at: number
   failure: FailureValue
-  /** False: the provider surely did not take it. Null: nobody knows, so the worst case is charged. */
+  /** False: the provider did not accept it. Null: unknown, so the worst case is charged. */
   accepted: false | null
+  /** True: a retry cannot succeed. */
   permanent: boolean
+  /** True: the provider does not accept this primitive. */
   primitiveRefused: boolean
-  /** The provider refused the place that the call came from, and another one is left to be tried. */
+  /** True: the provider does not serve the region of the call, and another region is left. */
   elsewhere?: boolean
-  /** How long the provider asked us to wait, if it did. */
+  /** Wait that the provider asked for; null: none. */
   retryAfterMs: number | null
   purpose: Purpose
   primitive: Primitive
   latencyMs: number
 }
 
-/** The failure as callers see it: with the wait that the provider asked for. */
+/** The failure for callers, with the wait that the provider asked for. */
 function withWait({ failure, retryAfterMs }: FailedCall): FailureValue {
   if (retryAfterMs === null) return failure
   return { ...failure, detail: { ...failure.detail, retry_after_seconds: Math.ceil(retryAfterMs / 1_000) } }
@@ -74,7 +76,7 @@ function afterFailure({ primitiveIndex, failuresInRow }: PrefixState, call: Fail
     return { patch, rows: [row('primitive', why)] }
   }
   if (call.elsewhere === true) {
-    const why = 'the provider does not serve the place that the call came from; it is sent once from another region'
+    const why = 'the provider does not serve the region that the call came from; it is sent once from another region'
     return { patch: {}, rows: [row('egress', why)] }
   }
   // The row is written even where the plan is off and has nothing to stop.
@@ -84,6 +86,6 @@ function afterFailure({ primitiveIndex, failuresInRow }: PrefixState, call: Fail
 }
 
 function stopFor({ at, failure, permanent }: FailedCall): Stop {
-  const why = `${failure.kind}: ${failure.message.replace(/\.$/, '')}. Waiting does not heal this; after it is mended, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
+  const why = `${failure.kind}: ${failure.message.replace(/\.$/, '')}. A retry cannot succeed. When the cause is fixed, PATCH keep_warm or POST /prefixes/{id}/warm starts the plan again`
   return { reason: permanent && failure.kind === 'provider_limited' ? 'quota_spent' : 'provider_refused', at, why }
 }

@@ -1,7 +1,7 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
-import { afterMiss, granted, writtenInstead, writtenName } from '../cache/retention.ts'
-import { learnArrival } from '../demand/idle-gaps.ts'
-import { counted } from '../demand/request-rate.ts'
+import { retentionAfterMiss, granted, writtenInstead, writtenName } from '../cache/retention.ts'
+import { gapsAfterArrival } from '../demand/idle-gaps.ts'
+import { addRequests } from '../demand/request-rate.ts'
 import { creditUse } from '../ledger/credit.ts'
 import type { Rewriting } from '../ledger/credit.ts'
 import { ended } from '../ledger/holdout-gap.ts'
@@ -72,9 +72,9 @@ function endMeasuredGap(before: PrefixState, hit: boolean, at: number): Transiti
 
 /** What is known of the traffic, after one more request. */
 function demandAfter(before: PrefixState, at: number): Partial<PrefixState> {
-  const gaps = learnArrival(before.gaps ?? [], before.lastArrivalAt, at)
+  const gaps = gapsAfterArrival(before.gaps ?? [], before.lastArrivalAt, at)
   return {
-    requests: counted(before.requests ?? null, at),
+    requests: addRequests(before.requests ?? null, at),
     ...(gaps.length === 0 ? {} : { gaps }),
     lastArrivalAt: Math.max(before.lastArrivalAt ?? 0, at),
     ...(before.signal ? { signal: signalAfter(before, at) } : {}),
@@ -103,17 +103,17 @@ function tallyAfter(
 function effectOf(kind: RequestKind, before: PrefixState, request: RealRequest, facts: ArrivalFacts): Effect {
   switch (kind) {
     case 'hit':
-      return { patch: afterHit(before, request, facts.offers), rows: [] }
+      return { patch: hitPatch(before, request, facts.offers), rows: [] }
     case 'miss':
       return { patch: missPatch(before, request, facts.offers), rows: [] }
     case 'rewrite':
-      return afterRewrite(before, request, facts)
+      return rewriteEffect(before, request, facts)
     case 'silent':
       return { patch: {}, rows: [] }
   }
 }
 
-function afterHit(
+function hitPatch(
   before: PrefixState,
   { at, usage, ttftMs }: RealRequest,
   offers: readonly RetentionOffer[],
@@ -123,7 +123,7 @@ function afterHit(
   return {
     hits: before.hits + 1,
     lastHit: lastHit === null || at >= lastHit.at ? { at, cachedTokens: tokens, ttftMs } : lastHit,
-    // A request that is reported late says nothing about the entry of now.
+    // A request that is reported late is no evidence about the current entry.
     ...(anchorAt === null || at > anchorAt ? afterCacheRead(before, { at, tokens }, offers) : {}),
   }
 }
@@ -138,7 +138,7 @@ function missPatch(
 }
 
 /** The request wrote the prefix itself: the entry is warm, at the retention that the request wrote it at. */
-function afterRewrite(before: PrefixState, request: RealRequest, { offers, open }: ArrivalFacts): Effect {
+function rewriteEffect(before: PrefixState, request: RealRequest, { offers, open }: ArrivalFacts): Effect {
   const { at } = request
   const instead = open ? writtenInstead(before, request.usage, offers) : null
   const retention = instead ?? retentionRewritten(before, request, offers)
@@ -164,9 +164,9 @@ function retentionRewritten(
 ): LearnedRetention | null {
   const { retention, verdict, hits } = before
   if (retention === null) return null
-  // Requests that never read this entry say nothing about how long it lives.
+  // Requests that never read this entry are no evidence about its lifetime.
   const ownAt = ownAnchorAt(before)
   const isEarly = verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
-  const known = isEarly ? afterMiss(retention, at - ownAt, at, offers) : retention
+  const known = isEarly ? retentionAfterMiss(retention, at - ownAt, at, offers) : retention
   return granted(known, usage, offers)?.retention ?? known
 }

@@ -1,6 +1,6 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
 import type { Reading } from '../cache/read-receipt.ts'
-import { afterMiss } from '../cache/retention.ts'
+import { retentionAfterMiss } from '../cache/retention.ts'
 import type { Usage } from '../model/usage.ts'
 import { planKind } from '../planning/plan-kinds.ts'
 import type { PlanContext } from '../planning/plan.ts'
@@ -24,7 +24,7 @@ export interface AnsweredCall {
 
 type Patch = Partial<PrefixState>
 
-/** What the answer says of the entry and of its retention. */
+/** What the answer proves about the entry and its retention. */
 export function receiptEffect(call: AnsweredCall): Effect {
   return EFFECTS[call.reading.kind](call)
 }
@@ -88,7 +88,7 @@ function surpriseWrite(call: AnsweredCall): Effect {
 function retentionOfGone({ before, at, context }: AnsweredCall): LearnedRetention | null {
   const ownAt = ownAnchorAt(before)
   if (before.retention === null || ownAt === null) return before.retention
-  return afterMiss(before.retention, before.readZeroGapMs ?? at - ownAt, at, context.facts.retentions)
+  return retentionAfterMiss(before.retention, before.readZeroGapMs ?? at - ownAt, at, context.facts.retentions)
 }
 
 function notCached({ before }: AnsweredCall): Patch {

@@ -4,50 +4,50 @@ import { isWarm } from '../prefix/state.ts'
 import { gapOpened } from '../ledger/saving.ts'
 import { isRenewedByLonger, ALONGSIDE_MS, ownAnchorAt, REFUTED, refutes } from '../cache/longer-prefix.ts'
 
-/** A request of ours that read or wrote a longer prefix, at which the provider renews the shorter ones marked in it. */
-export interface Passage {
+/** One of our calls that read or wrote a longer prefix. The provider then renews the shorter ones with breakpoints in it. */
+export interface LongerPrefixRequest {
   /** Id of the longer prefix. */
   id: string
   at: number
-  /** What the longer one is kept by; only the same one tells anything about how long the shorter one lives. */
+  /** Retention of the longer prefix. Only a prefix of the same retention is renewed. */
   retention: string
 }
 
 /**
- * A longer prefix was read or written, and this one with it: the clock moves, nothing is paid and nothing is credited. Null where it
- * changes nothing: an entry that is not believed warm is never revived this way, and a shorter retention proves nothing for a longer.
+ * A call for a longer prefix renewed this one: its anchor moves, without cost and without credit. Null: nothing changes. An entry
+ * that is not believed warm does not become warm this way.
  */
-export function applyRenewedByLonger(before: PrefixState, passage: Passage): Transition | null {
+export function applyRenewedByLonger(before: PrefixState, request: LongerPrefixRequest): Transition | null {
   const { retention, anchorAt, inside } = before
   if (retention === null || anchorAt === null || inside?.refuted === true) return null
   if (
     retention.kind !== 'sliding' ||
     retention.assumed ||
-    (retention.grantedName ?? retention.name) !== passage.retention
+    (retention.grantedName ?? retention.name) !== request.retention
   )
     return null
-  if (!isWarm(before, passage.at)) return null
-  if (passage.at <= anchorAt) {
-    const known = isRenewedByLonger(before) || (inside !== undefined && inside.at >= passage.at)
-    if (known || anchorAt - passage.at >= ALONGSIDE_MS) return null
-    const beside = { at: passage.at, ownAt: anchorAt }
-    return { state: { ...before, generation: before.generation + 1, inside: beside }, rows: [] }
+  if (!isWarm(before, request.at)) return null
+  if (request.at <= anchorAt) {
+    const known = isRenewedByLonger(before) || (inside !== undefined && inside.at >= request.at)
+    if (known || anchorAt - request.at >= ALONGSIDE_MS) return null
+    const renewed = { at: request.at, ownAt: anchorAt }
+    return { state: { ...before, generation: before.generation + 1, inside: renewed }, rows: [] }
   }
-  const why = `a keep-alive of ${passage.id}, which begins with this prefix and marks its end, renewed it too: no probe of its own is needed`
+  const why = `a keep-alive of ${request.id}, which begins with this prefix and has a breakpoint at its end, renewed it too: it needs no probe of its own`
   return {
     state: {
       ...before,
       generation: before.generation + 1,
-      anchorAt: passage.at,
-      inside: { at: passage.at, ownAt: ownAnchorAt(before) ?? anchorAt },
-      // Whatever hits before this lapses would have hit without keep-alives of this prefix: they are given no credit for it.
-      gap: gapOpened(before.gap, passage.at, retention.ttlMs),
+      anchorAt: request.at,
+      inside: { at: request.at, ownAt: ownAnchorAt(before) ?? anchorAt },
+      // Hits before this renewal lapses need no keep-alives of this prefix, so they earn no credit.
+      gap: gapOpened(before.gap, request.at, retention.ttlMs),
     },
-    // A crew's shared head is passed by each of its members: only what moved the clock far is worth a row.
+    // Each agent of a crew renews the shared head: only a renewal that moves the anchor far gets a row.
     rows:
-      passage.at - anchorAt < retention.ttlMs / 2
+      request.at - anchorAt < retention.ttlMs / 2
         ? []
-        : [{ at: passage.at, type: 'decision', decision: 'inside', why }],
+        : [{ at: request.at, type: 'decision', decision: 'inside', why }],
   }
 }
 

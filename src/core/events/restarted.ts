@@ -2,7 +2,7 @@ import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { NO_LOSS } from '../prefix/parts.ts'
 
-/** A person or a caller asked for it: whatever had stopped the plan is forgotten, and evidence against caching is doubted once. */
+/** Restarts the plan by request: clears stop, failures and loss. Proof that the prefix is uncacheable is dropped, to be tested again. */
 export function restart(before: PrefixState, now: number): PrefixState {
   const { signal = null } = before
   return {
@@ -22,9 +22,9 @@ export function restart(before: PrefixState, now: number): PrefixState {
   }
 }
 
-/** A write that somebody asked for was answered: a plan that had stopped goes on. One that is off stays so, and tells of no beginning. */
+/** A write by request was answered: a stopped plan goes on, with a history row. A plan that is off stays off, without a row. */
 export function resume(before: PrefixState, now: number): Transition {
   if (before.stopped?.reason === 'plan_off') return { state: restart(before, now), rows: [] }
-  const why = `a warm was asked for; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
+  const why = `a write was requested; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
   return { state: restart(before, now), rows: [{ at: now, type: 'decision', decision: 'resume', why }] }
 }

@@ -44,12 +44,12 @@ export function barrierStep(barrier: Barrier, state: PrefixState, inFlight: bool
 }
 
 /** The barrier once the caller with this lease leads. */
-export function led(lease: string, now: number, leadMs: number): Barrier {
+export function withLeader(lease: string, now: number, leadMs: number): Barrier {
   return { leader: { lease, sinceAt: now, untilAt: now + leadMs }, readableUntil: null }
 }
 
 /** The barrier after a leader's report; null: the lease does not lead any more. */
-export function reported(
+export function afterReport(
   barrier: Barrier,
   state: PrefixState,
   lease: string,

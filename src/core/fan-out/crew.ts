@@ -18,7 +18,7 @@ export interface CrewCall {
   group: number | null
 }
 
-export interface CrewSituation {
+export interface CrewState {
   strategy: CrewStrategy
   /** Calls that may be in flight at once. */
   atOnce: number
@@ -35,12 +35,12 @@ export interface CrewNext {
 
 const isOver = ({ step }: CrewCall): boolean => step !== 'waiting' && step !== 'running'
 
-export function isCrewOver({ heads, agents }: CrewSituation): boolean {
+export function isCrewOver({ heads, agents }: CrewState): boolean {
   return [...heads, ...agents].every((call) => call === null || isOver(call))
 }
 
 /** Calls that may be sent now, within the limit. While calls wait and none runs, there is at least one. */
-export function nextOfCrew(crew: CrewSituation): CrewNext {
+export function nextCrewCalls(crew: CrewState): CrewNext {
   const { heads, agents } = crew
   const running = [...heads, ...agents].filter((call) => call?.step === 'running').length
   let free = (crew.strategy === 'sequential' ? 1 : crew.atOnce) - running
@@ -60,7 +60,7 @@ export function nextOfCrew(crew: CrewSituation): CrewNext {
 }
 
 /** Whether an agent's head is readable, or no call will make it so. `leading`: groups whose leading agent was chosen in this round. */
-function mayStart({ heads, agents }: CrewSituation, { group }: CrewCall, leading: Set<number>): boolean {
+function mayStart({ heads, agents }: CrewState, { group }: CrewCall, leading: Set<number>): boolean {
   const head = group === null ? null : (heads[group] ?? null)
   if (group === null || head === null) return true
   if (!isOver(head)) return false
@@ -82,7 +82,12 @@ export function readNothing(usage: Usage): boolean {
  * Cost of an agent's call in nano-dollars without the shared head: what it read of the head, it would have written.
  * `headTokens`: size of the head that this crew wrote. Null: the price or the usage is unknown.
  */
-export function costAlone(usage: Usage, price: Price | null, retention: string, headTokens: number): number | null {
+export function costWithoutHead(
+  usage: Usage,
+  price: Price | null,
+  retention: string,
+  headTokens: number,
+): number | null {
   const moved = Math.min(usage.cacheReadTokens ?? 0, headTokens)
   if (moved === 0) return costOf(usage, price, retention)
   const { cacheWriteTokens: written, uncachedTokens: uncached } = usage

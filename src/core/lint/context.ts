@@ -61,7 +61,7 @@ function within(list: readonly Span[], at: number): boolean {
 }
 
 /** Whether the text at `at` is code or an example: such text stays the same in each request. */
-export function isShown(text: string, { code, examples }: Context, at: number): boolean {
+export function isExample(text: string, { code, examples }: Context, at: number): boolean {
   return isCode(code, at) || within(examples, at) || ANNOUNCED.test(lineBefore(text, at))
 }
 

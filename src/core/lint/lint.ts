@@ -7,7 +7,7 @@ import type { Part, Piece, Block, PromptView } from './prompt-view.ts'
 import type { Finding } from '../model/advice.ts'
 
 /** Characters of a prefix that lint reads. It skips the rest, so that registration stays fast. */
-export const MAX_LOOKED_AT = 512 * 1024
+export const MAX_LINT_CHARACTERS = 512 * 1024
 /** Findings of one cause that are reported. */
 const MAX_PER_CAUSE = 5
 /** Stable characters after volatile text from which their loss is reported. */
@@ -17,7 +17,7 @@ const STABLE_CHARACTERS = 400
 export function lint(prompt: PromptView): Finding[] {
   const found: Finding[] = []
   const volatile: { block: number; finding: Finding; following: number }[] = []
-  let left = MAX_LOOKED_AT
+  let left = MAX_LINT_CHARACTERS
   for (const [index, block] of prompt.blocks.entries()) {
     for (const piece of block.pieces) {
       if (left <= 0) break

@@ -1,4 +1,4 @@
-import type { SeenTool } from './tools.ts'
+import type { ToolView } from './tools.ts'
 
 /**
  * Input of lint. Lint changes nothing, and no finding quotes the text. One request does not show what the next will contain, so
@@ -28,7 +28,7 @@ export interface Block {
 /** A prefix for lint. Blocks are in the order in which the provider renders them. */
 export interface PromptView {
   blocks: readonly Block[]
-  tools: readonly SeenTool[]
+  tools: readonly ToolView[]
   estimatedTokens: number
   /** Null: the provider does not state it. */
   minimumTokens: number | null

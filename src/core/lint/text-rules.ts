@@ -1,4 +1,4 @@
-import { isAddress, isCode, isShown, lineBefore } from './context.ts'
+import { isAddress, isCode, isExample, lineBefore } from './context.ts'
 import type { Context } from './context.ts'
 import { isIban, isPaymentCard } from './check-digits.ts'
 
@@ -274,5 +274,5 @@ function isPersonalPhone({ 0: found, index }: RegExpExecArray, text: string): bo
 export function isExempt(rule: TextRule, text: string, context: Context, at: number): boolean {
   if (rule.inExamples === 'report') return false
   if (rule.inExamples === 'skip code') return isCode(context.code, at)
-  return isShown(text, context, at) || (rule.cause === 'uuid' && isAddress(text, at))
+  return isExample(text, context, at) || (rule.cause === 'uuid' && isAddress(text, at))
 }

@@ -1,18 +1,18 @@
 import type { Finding } from '../model/advice.ts'
 
 /** A tool for lint: JSON pointer, name, and the keys of its members in their order. */
-export interface SeenTool {
+export interface ToolView {
   at: string
   name: string | null
   keys: readonly string[]
 }
 
 /** Finds problems of tools. Most prompts begin with them, so a change in their order makes everything after them miss. */
-export function toolFindings(tools: readonly SeenTool[]): Finding[] {
+export function toolFindings(tools: readonly ToolView[]): Finding[] {
   return [duplicate(tools), keyOrder(tools), unsorted(tools)].filter((one) => one !== null)
 }
 
-function duplicate(tools: readonly SeenTool[]): Finding | null {
+function duplicate(tools: readonly ToolView[]): Finding | null {
   const seen = new Set<string>()
   for (const { name, at } of tools) {
     if (name === null) continue
@@ -31,7 +31,7 @@ function duplicate(tools: readonly SeenTool[]): Finding | null {
 }
 
 /** Finds tools whose members have different orders: the code that writes them has no fixed order. */
-function keyOrder(tools: readonly SeenTool[]): Finding | null {
+function keyOrder(tools: readonly ToolView[]): Finding | null {
   const first = tools[0]
   if (first === undefined) return null
   const rank = new Map(first.keys.map((key, index) => [key, index]))
@@ -50,7 +50,7 @@ function keyOrder(tools: readonly SeenTool[]): Finding | null {
   return null
 }
 
-function unsorted(tools: readonly SeenTool[]): Finding | null {
+function unsorted(tools: readonly ToolView[]): Finding | null {
   const named = tools.flatMap(({ name, at }) => (name === null ? [] : [{ name, at }]))
   const early = named.find(({ name }, index) => index > 0 && name < (named[index - 1]?.name ?? ''))
   if (early === undefined) return null

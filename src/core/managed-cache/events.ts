@@ -5,7 +5,7 @@ import type {
   ManagedCacheOp,
   ManagedCacheState,
   LiveManagedCache,
-  SeenManagedCache,
+  ReportedManagedCache,
 } from './state.ts'
 import { creationNanos, storageNanos } from '../model/storage-price.ts'
 import type { StorageRate } from '../model/storage-price.ts'
@@ -43,21 +43,21 @@ const RECOVERED = { failuresInRow: 0, notBeforeAt: 0, lastFailure: null, stopped
 /** The provider created the cache: callers get its handle from now on. `startedAt`: start of the request. `boughtMs`: requested lifetime. */
 export function applyCreated(
   before: ManagedCacheState,
-  seen: SeenManagedCache,
+  reported: ReportedManagedCache,
   startedAt: number,
   boughtMs: number,
   context: ManagedCacheContext,
   now: number,
 ): ManagedCacheChange {
   const { state } = meter(before, context.rates, now)
-  const tokens = seen.tokens ?? null
+  const tokens = reported.tokens ?? null
   const price = context.inputNanosPerMTok
   const cost = tokens === null || price === null ? null : creationNanos(tokens, price)
   const live: LiveManagedCache = {
-    ...seen,
+    ...reported,
     tokens,
     // Limited by our own clock: where the provider's clock is ahead, its expiry would be too late here.
-    expiresAt: Math.min(seen.expiresAt, startedAt + boughtMs),
+    expiresAt: Math.min(reported.expiresAt, startedAt + boughtMs),
     maybeUntilAt: null,
     seenAt: startedAt,
     provenAt: now,
@@ -69,10 +69,10 @@ export function applyCreated(
 }
 
 /** The provider moved the expiry (`renew`), or reported that the cache exists (`verify`). */
-export function applySeen(
+export function applyConfirmed(
   before: ManagedCacheState,
   op: 'renew' | 'verify',
-  seen: SeenManagedCache,
+  reported: ReportedManagedCache,
   startedAt: number,
   boughtMs: number,
   context: ManagedCacheContext,
@@ -80,8 +80,8 @@ export function applySeen(
 ): ManagedCacheChange {
   const { state, costNanos } = meter(before, context.rates, now)
   const { live } = state
-  if (live === null || live.name !== seen.name) return { state, costNanos }
-  const expiresAt = op === 'renew' ? Math.min(seen.expiresAt, startedAt + boughtMs) : seen.expiresAt
+  if (live === null || live.name !== reported.name) return { state, costNanos }
+  const expiresAt = op === 'renew' ? Math.min(reported.expiresAt, startedAt + boughtMs) : reported.expiresAt
   const next: ManagedCacheState = {
     ...state,
     ...RECOVERED,
@@ -93,7 +93,7 @@ export function applySeen(
       maybeUntilAt: null,
       seenAt: Math.max(live.seenAt, startedAt),
       provenAt: now,
-      tokens: live.tokens ?? seen.tokens,
+      tokens: live.tokens ?? reported.tokens,
     },
     renewals: state.renewals + (op === 'renew' ? 1 : 0),
     why: op === 'renew' ? 'renewed' : state.why,
@@ -160,16 +160,16 @@ export function applyManagedCacheFailure(
 /** Adopts a cache of ours that is missing in the table. Its creation was charged when its outcome was unknown. */
 export function applyAdopted(
   before: ManagedCacheState,
-  seen: SeenManagedCache,
+  reported: ReportedManagedCache,
   context: ManagedCacheContext,
   now: number,
 ): ManagedCacheState {
   const live: LiveManagedCache = {
-    ...seen,
+    ...reported,
     maybeUntilAt: null,
     seenAt: now,
     provenAt: now,
-    meteredToAt: Math.min(seen.createdAt, now),
+    meteredToAt: Math.min(reported.createdAt, now),
   }
   const adopted = { ...before, ...RECOVERED, live, creations: Math.max(1, before.creations), why: 'adopted' }
   return meter(adopted, context.rates, now).state

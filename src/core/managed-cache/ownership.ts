@@ -6,30 +6,30 @@ import type { ManagedCacheState } from './state.ts'
  */
 const PRODUCT = 'pilotlight'
 /** Hex digits of the fingerprint in a display name. */
-export const MARK_PRINT_LENGTH = 24
+export const DISPLAY_FINGERPRINT_LENGTH = 24
 
 /** The display name of a cache of this deployment. */
-export function markOf(deployment: string, fingerprint: string): string {
-  return `${PRODUCT}:${deployment}:${fingerprint.slice(0, MARK_PRINT_LENGTH)}`
+export function displayNameOf(deployment: string, fingerprint: string): string {
+  return `${PRODUCT}:${deployment}:${fingerprint.slice(0, DISPLAY_FINGERPRINT_LENGTH)}`
 }
 
 /** The beginning of the fingerprint in a display name; null: the name is not exactly one of this deployment. */
-export function readMark(displayName: string, deployment: string): string | null {
+export function readDisplayName(displayName: string, deployment: string): string | null {
   const [product, id, print, ...more] = displayName.split(':')
   if (product !== PRODUCT || id !== deployment || print === undefined || more.length > 0) return null
   return /^[0-9a-f]{24}$/.test(print) ? print : null
 }
 
 /** `keep`: the table has it. `leave`: a creation or deletion is in flight. `adopt`: the table has none. `delete`: it is surplus. */
-export type Verdict = 'keep' | 'leave' | 'adopt' | 'delete'
+export type ListedAction = 'keep' | 'leave' | 'adopt' | 'delete'
 
 /** What to do with a listed cache of ours, whose content is in the table. */
-export function judgeListed(
+export function listedAction(
   name: string,
   expiresAt: number,
   state: ManagedCacheState,
   current: { inFlight: boolean; dropping: boolean; now: number },
-): Verdict {
+): ListedAction {
   if (state.live?.name === name) return 'keep'
   if (current.inFlight || current.dropping) return 'leave'
   const lacking = state.live === null || state.live.expiresAt <= current.now

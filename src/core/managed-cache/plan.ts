@@ -1,4 +1,4 @@
-import { endsAt, mayLive } from './state.ts'
+import { endsAt, mayExist } from './state.ts'
 import type {
   ManagedCacheContext,
   ManagedCacheDecision,
@@ -44,7 +44,7 @@ export function decideManagedCache(
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
   const { live } = state
   const exists = live !== null && live.expiresAt > now
-  const mayStillExist = mayLive(live, now)
+  const mayStillExist = mayExist(live, now)
   const endAt = endsAt(state, context.keep)
   const ended =
     context.keep.untilAt !== null && context.keep.untilAt <= now ? 'its time has passed' : 'no caller uses it'
@@ -95,7 +95,11 @@ export function decideRenewal(
 }
 
 /** A caller asks for a cache now. Earlier stops do not count; budgets apply. */
-export function decideAsked(state: ManagedCacheState, context: ManagedCacheContext, now: number): ManagedCacheDecision {
+export function decideRequested(
+  state: ManagedCacheState,
+  context: ManagedCacheContext,
+  now: number,
+): ManagedCacheDecision {
   if (context.credentialGone !== undefined)
     return { do: 'stop', reason: 'credential_replaced', why: context.credentialGone }
   if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
@@ -187,10 +191,10 @@ export function rescheduleManagedCache(
     // A stopped cache is deleted at its end, if it exists.
     const endAt = Math.max(now, endsAt(state, context.keep))
     if (context.killed) return { ...state, nextAt: null }
-    if (mayLive(state.live, endAt)) return { ...state, nextAt: endAt }
+    if (mayExist(state.live, endAt)) return { ...state, nextAt: endAt }
     // One that expires before its end is planned once more, to charge its storage.
     const { live } = state
-    return { ...state, nextAt: mayLive(live, now) ? Math.max(live?.expiresAt ?? 0, live?.maybeUntilAt ?? 0) : null }
+    return { ...state, nextAt: mayExist(live, now) ? Math.max(live?.expiresAt ?? 0, live?.maybeUntilAt ?? 0) : null }
   }
   const decision = decideManagedCache(state, context, now)
   if (decision.do === 'stop') {

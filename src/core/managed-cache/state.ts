@@ -96,7 +96,7 @@ export type ManagedCacheDecision =
   | { do: 'stop'; reason: ManagedCacheStop; why: string }
 
 /** A cache as the provider reports it. */
-export interface SeenManagedCache {
+export interface ReportedManagedCache {
   name: string
   tokens: number | null
   createdAt: number
@@ -150,7 +150,7 @@ export function endsAt(state: ManagedCacheState, keep: ManagedCacheKeep): number
 }
 
 /** Whether the provider may still have the cache: by its expiry, or by a renewal of unknown outcome. */
-export function mayLive(live: LiveManagedCache | null, now: number): boolean {
+export function mayExist(live: LiveManagedCache | null, now: number): boolean {
   return live !== null && Math.max(live.expiresAt, live.maybeUntilAt ?? 0) > now
 }
 

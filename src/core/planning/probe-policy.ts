@@ -113,9 +113,9 @@ export function letGoWhy(choice: Choice, forecast: Forecast, sent: number, laten
 }
 
 /** The gaps behind a forecast, in words: the remembered gaps of the prefix and those of similar traffic. */
-export function gapWords({ seen }: Pick<Forecast, 'seen'>): string {
-  if (seen === 0) return 'gaps of like traffic'
-  return `its last ${seen === 1 ? 'gap' : `${seen} gaps`} and those of like traffic`
+export function gapWords({ gapCount }: Pick<Forecast, 'gapCount'>): string {
+  if (gapCount === 0) return 'gaps of like traffic'
+  return `its last ${gapCount === 1 ? 'gap' : `${gapCount} gaps`} and those of like traffic`
 }
 
 /** The choice as a sentence. */

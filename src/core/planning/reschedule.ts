@@ -69,21 +69,21 @@ export function reschedule(
 /** Draws whether the current idle gap is held out, where the plan is measured. */
 function withHoldoutDraw(state: PrefixState, { keepWarm, random }: PlanContext): PrefixState {
   const { plan, holdoutShare = DEFAULT_HOLDOUT } = keepWarm
-  const { trial, lastArrivalAt } = state
+  const { trial: gap, lastArrivalAt } = state
   if (planKind(plan).measured && holdoutShare > 0 && lastArrivalAt !== null) {
-    return trial?.gapAt === lastArrivalAt ? state : { ...state, trial: drawn(lastArrivalAt, holdoutShare, random) }
+    return gap?.gapAt === lastArrivalAt ? state : { ...state, trial: drawn(lastArrivalAt, holdoutShare, random) }
   }
-  if (trial === undefined) return state
+  if (gap === undefined) return state
   // The draw of this gap is kept: a plan that is measured again within the gap must not draw, and count, twice.
-  if (trial.gapAt === lastArrivalAt) return trial.spoiled === true ? state : { ...state, trial: spoiled(trial) }
+  if (gap.gapAt === lastArrivalAt) return gap.spoiled === true ? state : { ...state, trial: spoiled(gap) }
   const { trial: _none, ...rest } = state
   return rest
 }
 
 /** Updates the holdout gap of a state under construction: a keep-alive is planned in it, or none will follow. */
 function updateHoldout(state: PrefixState, decision: Decision, context: PlanContext, now: number): HistoryRow[] {
-  const { trial, retention } = state
-  if (trial === undefined || retention === null) return []
+  const { trial: gap, retention } = state
+  if (gap === undefined || retention === null) return []
   const keeps =
     decision.do === 'wait' ? decision.code === 'hold' : decision.do === 'send' && decision.purpose === 'keep'
   if (keeps && state.probesSinceArrival === 0 && isMeasured(state, context, now)) {
@@ -93,11 +93,11 @@ function updateHoldout(state: PrefixState, decision: Decision, context: PlanCont
     const { price, retentions: offers } = context.facts
     const rewriting = { price, offers, unmarked: context.unmarked === true }
     const writeNanos = rewriteNanos(prefixTokens(state, context), state, rewriting) ?? holding.write
-    state.trial = atStake(trial, { dueAt, writeNanos, readNanos: holding.read }, now)
+    state.trial = atStake(gap, { dueAt, writeNanos, readNanos: holding.read }, now)
     return []
   }
   if (decision.do !== 'stop') return []
-  const change = rested(trial, now)
+  const change = rested(gap, now)
   state.trial = change.gap
   return change.row === null ? [] : [change.row]
 }

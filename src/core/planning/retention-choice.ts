@@ -75,7 +75,7 @@ export interface Alternative {
   nanos: number
   insteadOfNanos: number
   /** Number of the prefix's own gaps behind the forecast. */
-  seen: number
+  gapCount: number
 }
 
 /**
@@ -101,7 +101,13 @@ export function cheaperAlternative(
   if (best === null || best.holding === own) return null
   const { name, ttlMs, everyMs } = best.holding
   const insteadOfNanos = horizon(own, forecast, value).expected
-  return { name, heldMs: ttlMs + best.probes * everyMs, nanos: best.expected, insteadOfNanos, seen: forecast.seen }
+  return {
+    name,
+    heldMs: ttlMs + best.probes * everyMs,
+    nanos: best.expected,
+    insteadOfNanos,
+    gapCount: forecast.gapCount,
+  }
 }
 
 /** The retention in force with its learned time, which may differ from the stated one. */

@@ -1,9 +1,9 @@
 import type { HistoryRow } from './history.ts'
-import { counted, SPENT_MS } from '../demand/request-rate.ts'
+import { addRequests, NEGLIGIBLE_AFTER_MS } from '../demand/request-rate.ts'
 import type { RequestRate } from '../demand/request-rate.ts'
 import { rollUpRows } from './history-roll-up.ts'
 import type { PrefixState } from './state.ts'
-import type { Run, SeenGap, Traffic } from '../demand/traffic.ts'
+import type { RequestRun, ObservedGap, Traffic } from '../demand/traffic.ts'
 import { unpackGaps } from '../demand/idle-gaps.ts'
 import type { IdleGap } from '../demand/idle-gaps.ts'
 import { HOUR_MS } from '../time/time.ts'
@@ -27,22 +27,22 @@ export function observedTraffic(
   let before: RequestRate | null = null
   const countedAt = (at: number): RequestRate => {
     for (let run = runs[next]; run !== undefined && run.endAt <= at; run = runs[++next])
-      before = counted(before, run.startAt, run.endAt, run.count)
+      before = addRequests(before, run.startAt, run.endAt, run.count)
     // A gap begins with a request, even where the history no longer has its row.
-    return before ?? counted(null, at)
+    return before ?? addRequests(null, at)
   }
-  const gaps = idle.map(({ startAt, lengthMs }): SeenGap => ({ startAt, lengthMs, requests: countedAt(startAt) }))
+  const gaps = idle.map(({ startAt, lengthMs }): ObservedGap => ({ startAt, lengthMs, requests: countedAt(startAt) }))
   const last = requests ?? countedAt(lastArrivalAt)
   return { gaps, last: { startAt: lastArrivalAt, lengthMs: Math.max(0, now - lastArrivalAt), requests: last } }
 }
 
 /** Start of the history that `observedTraffic` needs (epoch ms): earlier requests have decayed by the oldest gap of the row. */
 export function historyNeededFrom({ gaps = [], lastArrivalAt }: Pick<PrefixState, 'gaps' | 'lastArrivalAt'>): number {
-  return (unpackGaps(gaps)[0]?.startAt ?? lastArrivalAt ?? 0) - SPENT_MS
+  return (unpackGaps(gaps)[0]?.startAt ?? lastArrivalAt ?? 0) - NEGLIGIBLE_AFTER_MS
 }
 
 /** Runs of requests: each row's count, spread evenly over the time since the row before it, without idle gaps. */
-function runsOf(history: readonly HistoryRow[], idle: readonly IdleGap[]): Run[] {
+function runsOf(history: readonly HistoryRow[], idle: readonly IdleGap[]): RequestRun[] {
   const hours = rollUpRows(history.filter(({ type }) => type === 'rollup'))
   const counts = [
     ...hours.map(({ at, arrivals }) => ({ at, lastsMs: HOUR_MS, count: arrivals })),
@@ -75,7 +75,7 @@ function outsideOf(idle: readonly IdleGap[], from: number, to: number, first: bo
 }
 
 /** Spreads `count` requests: one at the end of each piece, the others in proportion to the lengths of the pieces. */
-function spread(pieces: readonly [number, number][], count: number): Run[] {
+function spread(pieces: readonly [number, number][], count: number): RequestRun[] {
   const each = Math.min(1, count / pieces.length)
   const rest = count - each * pieces.length
   const all = pieces.reduce((sum, [from, to]) => sum + to - from, 0)

@@ -10,7 +10,7 @@ export interface FingerprintParts {
   /** Canonical token stream (json-canonical.ts) of the prefix and of every parameter that the provider renders into the prompt. */
   canonical: string
   /** Text for what decides outside the body, such as headers; absent or null: nothing does. */
-  beside?: string | null
+  outsideBody?: string | null
 }
 
 /**
@@ -19,8 +19,8 @@ export interface FingerprintParts {
  */
 export function fingerprint(parts: FingerprintParts): string {
   const hash = createHash('sha256')
-  const { provider, model, credentialScope, cacheKey, canonical, beside = null } = parts
-  const all = [provider, model, credentialScope, cacheKey, canonical, ...(beside === null ? [] : [beside])]
+  const { provider, model, credentialScope, cacheKey, canonical, outsideBody = null } = parts
+  const all = [provider, model, credentialScope, cacheKey, canonical, ...(outsideBody === null ? [] : [outsideBody])]
   for (const part of all) {
     hash.update(part === null ? '-;' : `${part.length};`)
     if (part !== null) hash.update(part, 'utf8')

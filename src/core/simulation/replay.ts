@@ -1,12 +1,12 @@
 import { forecast } from '../demand/forecast.ts'
-import type { Lessons } from '../demand/forecast.ts'
+import type { ForecastModel } from '../demand/forecast.ts'
 import type { KeepWarm } from '../planning/plan.ts'
 import { horizon, maxProbes, reachOf, retentionFor } from '../planning/probe-policy.ts'
 import type { Holding } from '../planning/probe-policy.ts'
-import { counted } from '../demand/request-rate.ts'
+import { addRequests } from '../demand/request-rate.ts'
 import type { RequestRate } from '../demand/request-rate.ts'
-import type { SeenGap, Traffic } from '../demand/traffic.ts'
-import { remember, SHORTEST_GAP_MS } from '../demand/idle-gaps.ts'
+import type { ObservedGap, Traffic } from '../demand/traffic.ts'
+import { addGap, SHORTEST_GAP_MS } from '../demand/idle-gaps.ts'
 import type { IdleGap } from '../demand/idle-gaps.ts'
 import { planKind, probesAsked } from '../planning/plan-kinds.ts'
 
@@ -16,7 +16,7 @@ import { planKind, probesAsked } from '../planning/plan-kinds.ts'
  */
 
 /** A policy for one prefix: the retention of a write at an instant (epoch ms), and the probes for the gap that begins then. */
-export interface Player {
+export interface ReplayPolicy {
   write(at: number, requests: RequestRate): Holding
   probes(at: number, holding: Holding, requests: RequestRate): number
   ended?(gap: IdleGap): void
@@ -35,25 +35,25 @@ export interface Replay {
 }
 
 /** Replays a policy. It learns of a gap only when the gap has ended. */
-export function play({ gaps, last }: Traffic, player: Player): Replay {
+export function replay({ gaps, last }: Traffic, policy: ReplayPolicy): Replay {
   const sum: Replay = { probes: 0, coldStarts: 0, probesCost: 0, rewritesCost: 0, firstCost: 0 }
   const first = gaps[0] ?? last
   if (first === null) return sum
-  let holding = player.write(first.startAt, first.requests)
+  let holding = policy.write(first.startAt, first.requests)
   sum.firstCost = holding.write - holding.read
-  const idle = ({ startAt, lengthMs, requests }: SeenGap): number => {
+  const idle = ({ startAt, lengthMs, requests }: ObservedGap): number => {
     if (lengthMs <= holding.everyMs) return 0
-    const sent = Math.min(player.probes(startAt, holding, requests), Math.ceil(lengthMs / holding.everyMs) - 1)
+    const sent = Math.min(policy.probes(startAt, holding, requests), Math.ceil(lengthMs / holding.everyMs) - 1)
     sum.probes += sent
     sum.probesCost += sent * holding.probe
     return sent
   }
   for (const gap of gaps) {
     const sent = idle(gap)
-    player.ended?.(gap)
+    policy.ended?.(gap)
     if (gap.lengthMs > sent * holding.everyMs + holding.ttlMs) {
       const at = gap.startAt + gap.lengthMs
-      holding = player.write(at, counted(gap.requests, at))
+      holding = policy.write(at, addRequests(gap.requests, at))
       sum.coldStarts += 1
       sum.rewritesCost += holding.write - holding.read
     }
@@ -63,60 +63,64 @@ export function play({ gaps, last }: Traffic, player: Player): Replay {
 }
 
 /** Policy with at most `probes` probes in each gap. */
-export function fixed(holding: Holding, probes: number): Player {
+export function fixedProbes(holding: Holding, probes: number): ReplayPolicy {
   return { write: () => holding, probes: () => probes }
 }
 
 /** Policy of a plan where the caller's body fixes the retention. Windows and `until` are not replayed. */
-export function planned(
+export function planPolicy(
   { plan, idleTimeoutMs, latencyValueNanos = 0 }: Pick<KeepWarm, 'plan' | 'idleTimeoutMs' | 'latencyValueNanos'>,
   holding: Holding,
-  lessons?: Lessons,
-): Player {
+  model?: ForecastModel,
+): ReplayPolicy {
   const maxInTime = idleTimeoutMs === null ? Number.POSITIVE_INFINITY : Math.floor(idleTimeoutMs / holding.everyMs)
   const kind = planKind(plan)
-  if (!kind.sends) return fixed(holding, 0)
-  if (!kind.stopsAtBreakEven) return fixed(holding, Math.min(maxInTime, probesAsked(plan) ?? maxInTime))
-  const { foresight, ended } = memory(lessons)
+  if (!kind.sends) return fixedProbes(holding, 0)
+  if (!kind.stopsAtBreakEven) return fixedProbes(holding, Math.min(maxInTime, probesAsked(plan) ?? maxInTime))
+  const forecaster = newForecaster(model)
   const reach = reachOf(holding, latencyValueNanos)
   return {
     write: () => holding,
     probes: (at, _, requests) =>
-      Math.min(maxInTime, horizon(holding, foresight(at, reach, requests), latencyValueNanos).probes),
-    ended,
+      Math.min(maxInTime, horizon(holding, forecaster.forecast(at, reach, requests), latencyValueNanos).probes),
+    ended: forecaster.ended,
   }
 }
 
 /** Policy of plan `auto` that may also choose a retention at each write. Throws without a retention. */
-export function choosing(holdings: readonly Holding[], latencyValue: number, lessons?: Lessons): Player {
-  const { foresight, ended } = memory(lessons)
+export function choosingRetention(
+  holdings: readonly Holding[],
+  latencyValue: number,
+  model?: ForecastModel,
+): ReplayPolicy {
+  const forecaster = newForecaster(model)
   const reach = Math.max(...holdings.map((holding) => reachOf(holding, latencyValue)))
   let current: string | undefined
   return {
     write: (at, requests) => {
-      const choice = retentionFor(holdings, foresight(at, reach, requests), latencyValue, current)
+      const choice = retentionFor(holdings, forecaster.forecast(at, reach, requests), latencyValue, current)
       if (choice === null) throw new Error('no retention to choose from')
       current = choice.holding.name
       return choice.holding
     },
     probes: (at, holding, requests) =>
-      horizon(holding, foresight(at, reachOf(holding, latencyValue), requests), latencyValue).probes,
-    ended,
+      horizon(holding, forecaster.forecast(at, reachOf(holding, latencyValue), requests), latencyValue).probes,
+    ended: forecaster.ended,
   }
 }
 
 /** The planner's knowledge of a replayed prefix: it records ended gaps and makes forecasts from them. */
-export function memory(lessons?: Lessons) {
+export function newForecaster(model?: ForecastModel) {
   let gaps: IdleGap[] = []
   return {
-    foresight: (at: number, reachMs: number, requests: RequestRate) => forecast(gaps, at, lessons, reachMs, requests),
+    forecast: (at: number, reachMs: number, requests: RequestRate) => forecast(gaps, at, model, reachMs, requests),
     ended: (gap: IdleGap): void => {
-      if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = remember(gaps, gap)
+      if (gap.lengthMs >= SHORTEST_GAP_MS) gaps = addGap(gaps, gap)
     },
   }
 }
 
 /** Policy with probes up to break-even in each gap. It learns nothing. */
-export function breakEven(holding: Holding, latencyValue: number): Player {
-  return fixed(holding, maxProbes(holding, latencyValue))
+export function breakEven(holding: Holding, latencyValue: number): ReplayPolicy {
+  return fixedProbes(holding, maxProbes(holding, latencyValue))
 }

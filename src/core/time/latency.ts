@@ -40,14 +40,14 @@ export function newLatencySamples(): LatencySamples {
 }
 
 /** Adds the time to an answer, in ms. Changes `samples` in place. */
-export function sawAnswer(samples: LatencySamples, provider: string, ms: number): void {
+export function recordAnswer(samples: LatencySamples, provider: string, ms: number): void {
   const histogram = samples.answers[provider] ?? newHistogram()
   samples.answers[provider] = histogram
   observe(histogram, ms)
 }
 
 /** Estimate from the samples of one provider. A figure of `before` that falls only a little is kept. */
-export function latencyEstimateOf(
+export function estimateLatency(
   samples: LatencySamples,
   provider: string,
   before: LatencyEstimate = CAUTIOUS,

@@ -91,8 +91,8 @@ function registrationOf(
 ): Registration | null {
   const body = turnRequest(card, {
     messages,
-    marks: breakpointsOf(messages, summaries),
-    aside: null,
+    breakpoints: breakpointsOf(messages, summaries),
+    volatileText: null,
     model: config.model,
     maxOutputTokens: config.maxOutputTokens,
     cache,

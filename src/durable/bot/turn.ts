@@ -7,7 +7,7 @@ import { usd } from '../../core/model/price.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import {
   asksForTools,
-  finishedWith,
+  exitResult,
   MAX_SUMMARY_CHARS,
   nextInTurn,
   refusedCalls,
@@ -85,7 +85,7 @@ export class BotTurn {
       })
       this.#calibrate(window, outcome.usage)
       const reply = replyOf(outcome)
-      const result = this.#config.exitTool === true ? finishedWith(reply) : null
+      const result = this.#config.exitTool === true ? exitResult(reply) : null
       if (result === null && asksForTools(reply, next.final)) {
         rounds.push({ reply, results: refusedCalls(reply) })
         continue

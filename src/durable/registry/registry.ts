@@ -186,7 +186,7 @@ export class Registry extends Delegating {
   #requireStorage(advice = ''): void {
     this.#requireAccount()
     if (this.ctx.storage.sql.databaseSize <= STORAGE_LIMIT_BYTES) return
-    throw new Failure('unsupported', `this account has used nearly all the storage that one registry has${advice}`)
+    throw new Failure('unsupported', `this account has used nearly all of its storage${advice}`)
   }
 
   /** Claims what falls due up to `horizonAt`, the next tick of the cron. Returns the next due time, for the Directory. */
@@ -221,7 +221,7 @@ export class Registry extends Delegating {
     for (const k of caches.ended) this.#cacheWaiters.wake(k, true)
     await this.#sendCacheMessages(caches.due)
     // Not awaited: an endpoint that hangs must delay nothing but its own message.
-    for (const attempt of this.#webhook.take(now)) this.ctx.waitUntil(this.#deliver(attempt))
+    for (const delivery of this.#webhook.take(now)) this.ctx.waitUntil(this.#deliver(delivery))
   }
 
   async #settled(ended: readonly Ended[]): Promise<void> {
@@ -250,9 +250,10 @@ export class Registry extends Delegating {
     )
   }
 
-  async #deliver(attempt: DeliveryAttempt): Promise<void> {
-    const { why, final } = await deliverAlert(attempt, this.env, this.#clock)
-    this.#webhook.settle({ seq: attempt.seq, tries: attempt.tries, why, final }, this.#clock.now())
+  async #deliver(delivery: DeliveryAttempt): Promise<void> {
+    const { seq, attempt } = delivery
+    const { why, final } = await deliverAlert(delivery, this.env, this.#clock)
+    this.#webhook.settle({ seq, attempt, why, final }, this.#clock.now())
     await this.#alarm.rearm()
   }
 

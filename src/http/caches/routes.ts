@@ -121,9 +121,9 @@ export const caches = router()
     const { lease, allowedSecrets, credentials } = await registry.removeHandle(id)
     if (lease === null) return c.json({ id, deleted: true, at_provider: 'none' })
     const work = (async () => {
-      const around = { env: c.env, clock: clockOf(c), allowedSecrets, credentials, bodyOf: () => Promise.resolve(null) }
-      const outcome = await runManagedCacheLease(lease, around)
-      await registry.settleHandle(outcome)
+      const ports = { env: c.env, clock: clockOf(c), allowedSecrets, credentials, bodyOf: () => Promise.resolve(null) }
+      const outcome = await runManagedCacheLease(lease, ports)
+      await registryOf(c).settleHandle(outcome)
       return outcome.kind === 'answered' || outcome.kind === 'gone'
     })()
     keepAlive(c, work)
@@ -191,11 +191,11 @@ async function obtain(
   wish: ManagedCacheWish,
   failures: 'thrown' | 'shown',
 ): Promise<{ view: ManagedCacheView; confirmed: boolean }> {
-  const registry = registryOf(c)
   const clock = clockOf(c)
   const untilAt = clock.now() + FOREGROUND_MS
   let wanted = wish
   for (;;) {
+    const registry = registryOf(c) // one that restarts breaks older stubs
     const flight: ManagedCacheFlight = await registry.askForHandle(id, wanted, c.var.askedAt)
     if (flight.role === 'ready') return { view: flight.view, confirmed: true }
     if (flight.role === 'refused' && failures === 'thrown') {

@@ -8,7 +8,7 @@ import type { DayTotals } from '../../durable/registry/records/day.ts'
 /** Prometheus text for the account of the key. Labels are kinds: no ids, no names, no tenants. */
 export const metrics = router().get('/metrics', account, async (c) => {
   const registry = registryOf(c)
-  const [days, counts, guards, webhook, handles] = await Promise.all([
+  const [days, counts, guards, webhook, managedCaches] = await Promise.all([
     registry.totals(),
     registry.counts(),
     registry.guards(),
@@ -66,7 +66,7 @@ export const metrics = router().get('/metrics', account, async (c) => {
       all.map(({ failures }) => failures),
     ),
     ...guardLines(guards),
-    ...handleLines(handles),
+    ...managedCacheLines(managedCaches),
     ...metric(
       'pilotlight_webhook_waiting',
       'gauge',
@@ -133,7 +133,7 @@ function guardLines(guards: readonly GuardView[]): string[] {
   ]
 }
 
-function handleLines(counts: readonly ManagedCacheCount[]): string[] {
+function managedCacheLines(counts: readonly ManagedCacheCount[]): string[] {
   const rows = (name: string, help: string, value: (of: ManagedCacheCount) => number): string[] => [
     `# HELP ${name} ${help}`,
     `# TYPE ${name} gauge`,

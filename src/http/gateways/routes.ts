@@ -120,6 +120,6 @@ function timeOf(minute: number): string {
 
 function adviceOf(models: readonly PoolModel[]): Advice[] {
   if (models.length > 1) return []
-  const message = 'A pool of one model has nothing to fall back to: it is that model by another name.'
+  const message = 'A pool of one model has no other model to fall back to.'
   return [{ cause: 'one_model', message, at: 'models' }]
 }

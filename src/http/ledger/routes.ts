@@ -42,8 +42,8 @@ export const ledger = router().get('/ledger', account, async (c) => {
   const { from, to, span } = spanOf(query.from, query.to, group, clockOf(c).now())
   const registry = registryOf(c)
   const days = (await registry.totals()).filter((one) => one.day >= from && one.day <= to)
-  const trials = (await registry.trials()).filter((one) => one.day >= from && one.day <= to)
-  const holdout = holdoutJson(armsTogether(trials.map(({ arms }) => arms)))
+  const holdoutDays = (await registry.trials()).filter((one) => one.day >= from && one.day <= to)
+  const holdout = holdoutJson(armsTogether(holdoutDays.map(({ arms }) => arms)))
   const head = { from, to, group: group ?? 'entry', totals: sumJson(days.map(({ totals }) => totals)), holdout }
   if (group === 'day') {
     const after = decodeCursor(query.cursor, dayPlace)?.day ?? ''
@@ -119,7 +119,7 @@ function holdoutJson({ heldOut, kept }: Arms) {
   const short = ENOUGH_HELD_OUT - heldOut.gaps
   const wanting =
     short > 0
-      ? `${heldOut.gaps} idle gaps were held out, and a measurement takes ${ENOUGH_HELD_OUT}: a longer span, more traffic, or a larger keep_warm.holdout`
+      ? `${heldOut.gaps} idle gaps were held out, and a measurement takes ${ENOUGH_HELD_OUT}: ask for a longer span, wait for more traffic, or raise keep_warm.holdout`
       : `${kept.gaps} idle gaps were kept, and a measurement takes ${ENOUGH_HELD_OUT}`
   return {
     held_out_gaps: heldOut.gaps,
@@ -138,7 +138,7 @@ function holdoutJson({ heldOut, kept }: Arms) {
     why:
       found === null
         ? `not measured: ${wanting}`
-        : `by what ${heldOut.gaps} idle gaps cost that were drawn to go without keep-alives, for the ${kept.gaps} that were kept`,
+        : `by the cost of ${heldOut.gaps} idle gaps that were drawn to get no keep-alives, for the ${kept.gaps} that got them`,
   }
 }
 

@@ -1,6 +1,6 @@
 import type { KeepWarm } from '../../core/planning/plan.ts'
 import { holdingOf } from '../../core/planning/break-even.ts'
-import { planned, play } from '../../core/simulation/replay.ts'
+import { planPolicy, replay } from '../../core/simulation/replay.ts'
 import type { Holding } from '../../core/planning/probe-policy.ts'
 import type { PrefixState } from '../../core/prefix/state.ts'
 import type { Traffic } from '../../core/demand/traffic.ts'
@@ -34,7 +34,7 @@ export function previewJson(
   const lastAt = state.lastArrivalAt
   const own = retentionInForce(record, state)
   const runs = (holding: Holding, plan: Pick<KeepWarm, 'plan' | 'idleTimeoutMs'>) => {
-    const { probes, coldStarts, probesCost, rewritesCost } = play(traffic, planned(plan, holding))
+    const { probes, coldStarts, probesCost, rewritesCost } = replay(traffic, planPolicy(plan, holding))
     return {
       probes,
       cold_starts: coldStarts,
@@ -76,5 +76,5 @@ function how(gaps: number, lastAt: number | null, retentions: number, keepWarm: 
     gaps === 0
       ? 'No idle gap has ended yet. Replayed over the time since the last real request'
       : `Replayed over the last ${gaps === 1 ? 'idle gap' : `${gaps} idle gaps`} and the time since the last real request`
-  return `${over}, at today's prices: probes as they would have come due, and the rewrites, above a plain read, of real requests that would have found nothing; the first write, which differs between retentions, is left out. Each gap is decided by the gaps before it and by how many requests had come by then, counted from the history: to the minute for a week, by the hour before that.${windows}`
+  return `${over}, at today's prices. It counts probes as they would have come due, and rewrites by real requests that would have found nothing, at their cost above a plain read. The first write, which differs between retentions, is left out. Each gap is decided by the gaps before it and by how many requests had come by then, counted from the history: by the minute for a week, by the hour before that.${windows}`
 }

@@ -160,7 +160,7 @@ export const prefixes = router()
     const answer =
       first.role !== 'wait' || wait === 0
         ? first
-        : await longPoll(clock, until - clock.now(), (left) => registry.askBarrier(id, left, leadMs))
+        : await longPoll(c, until - clock.now(), (stub, left) => stub.askBarrier(id, left, leadMs))
     return c.json(barrierJson(id, answer ?? first))
   })
   .post('/prefixes/:id/warm', account, idempotent, async (c) => {

@@ -3,7 +3,7 @@ import { AT_ONCE } from '../../contract/preload.ts'
 import type { Preload } from '../../contract/preload.ts'
 import type { CrewStrategy } from '../../core/fan-out/crew.ts'
 import type { CrewOrder } from '../../durable/registry/records/crew.ts'
-import { groupCrew, withHeadMarked } from '../../providers/prefix/common-prefix.ts'
+import { groupCrew, withCommonPrefixMarked } from '../../providers/prefix/common-prefix.ts'
 import type { CrewGroup } from '../../providers/prefix/common-prefix.ts'
 import { newId } from '../../runtime/ids.ts'
 import { registrationOf, reshaped } from '../../registration/prepare.ts'
@@ -30,7 +30,7 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
     id: newId('job'),
     strategy,
     atOnce: given.max_parallel ?? AT_ONCE,
-    groups: groups.map(({ members, head, why }) => {
+    groups: groups.map(({ members, common: head, why }) => {
       const { registration } = ready[members[0] ?? 0]!
       const { provider, model, credential, cacheKey, retention } = registration
       const shared =
@@ -45,9 +45,9 @@ export function orderOf(given: Omit<Preload, 'agents'>, admitted: readonly Admit
       const base = { name: agent.name, group, registration: null, required: null, failure: null, skipped: '' }
       if ('failure' in agent) return { ...base, failure: agent.failure }
       if ('skipped' in agent) return { ...base, skipped: agent.skipped }
-      const head = isShared && group !== null ? (groups[group]?.head ?? null) : null
+      const head = isShared && group !== null ? (groups[group]?.common ?? null) : null
       const preparation = keptTogether(agent.preparation)
-      const marked = head === null ? preparation.prefix : withHeadMarked(crew[member]!, head.place)
+      const marked = head === null ? preparation.prefix : withCommonPrefixMarked(crew[member]!, head.place)
       const registration = registrationOf(reshaped(preparation, marked, headAdvice(preparation, marked, head)))
       return { ...base, registration, required: requirement(preparation) }
     }),
@@ -67,7 +67,7 @@ function scopeOf({ registration }: Preparation): string {
 }
 
 /** The shared head as a prefix of its own. It has no plan, because the agents are kept warm themselves. */
-function headOf({ members, head }: CrewGroup, ready: readonly Preparation[]) {
+function headOf({ members, common: head }: CrewGroup, ready: readonly Preparation[]) {
   const leader = ready[members[0] ?? 0]
   if (head === null || leader === undefined) return null
   const { registration, keepWarm } = leader
@@ -89,7 +89,7 @@ function headOf({ members, head }: CrewGroup, ready: readonly Preparation[]) {
 function headAdvice(
   { registration, prefix }: Preparation,
   marked: Preparation['prefix'],
-  head: CrewGroup['head'],
+  head: CrewGroup['common'],
 ): Preparation['registration']['advice'] {
   if (head === null || marked.text === prefix.text) return registration.advice
   const at = head.prefix.breakpoint.path

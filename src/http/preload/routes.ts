@@ -30,14 +30,14 @@ export const preload = router().post('/preload', account, idempotent, async (c) 
   const few = given.agents.length < least
   const why = `a crew of ${given.agents.length} has nothing to coordinate: nothing is sent below ${least} agents`
   const admitted = few ? given.agents.map(() => ({ name: null, skipped: why })) : await admitAll(c, given)
-  const registry = registryOf(c)
-  let crew = await registry.preload(orderOf(given, admitted))
+  let crew = await registryOf(c).preload(orderOf(given, admitted))
   if (given.background === true) return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
   const clock = clockOf(c)
   const until = clock.now() + FOREGROUND_MS
   while (crew.finishedAt === null && clock.now() < until) {
     const { id, revision } = crew
-    crew = (await longPoll(clock, until - clock.now(), (left) => registry.crewChanged(id, revision, left))) ?? crew
+    crew =
+      (await longPoll(c, until - clock.now(), (registry, left) => registry.crewChanged(id, revision, left))) ?? crew
   }
   return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
 })

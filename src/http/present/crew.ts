@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { costAlone, readNothing } from '../../core/fan-out/crew.ts'
+import { costWithoutHead, readNothing } from '../../core/fan-out/crew.ts'
 import type { Crew, CrewWarm } from '../../durable/registry/records/crew.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { receiptJson } from './prefix.ts'
@@ -111,7 +111,7 @@ function aloneNanos(crew: Crew): number | null {
     const written = callsOfGroup(crew, group).some(wroteHead)
     const tokens = head === null ? (info.shared?.estimatedTokens ?? 0) : measured(head.usage)
     const { price } = factsOf(info.provider, info.model, receipt.at)
-    const nanos = costAlone(receipt.usage, price, info.retention, written ? tokens : 0)
+    const nanos = costWithoutHead(receipt.usage, price, info.retention, written ? tokens : 0)
     if (nanos === null) return null
     sum += nanos
   }

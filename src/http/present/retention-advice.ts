@@ -31,7 +31,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const inForce = retentionInForce(record, state)
   if (record.retentionOpen === true && state.asWritten !== true) {
     if (inForce === record.retention) return []
-    const message = `It is written at ${inForce} now, and no more at ${record.retention}: markers of real requests should say "ttl":"${inForce}". GET /prefixes/{id}/request shows where they stand.`
+    const message = `It is written at ${inForce} now, no longer at ${record.retention}: markers of real requests should say "ttl":"${inForce}". GET /prefixes/{id}/request shows where they stand.`
     return [{ cause: 'retention_changed', message }]
   }
   if (state.verdict === 'uncacheable') return []
@@ -40,23 +40,23 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const tokens = state.measuredTokens ?? estimatedTokens
   const context = { keepWarm, facts, estimatedTokens, outputFloor, grainMs }
-  const handle = handleHolding(record, tokens, facts, now)
-  const other = cheaperAlternative(state, context, now, handle === null ? [] : [handle])
-  if (other === null || (other.seen === 0 && other.nanos > CLEAR_SHARE * other.insteadOfNanos)) return []
+  const managed = managedCacheHolding(record, tokens, facts, now)
+  const other = cheaperAlternative(state, context, now, managed === null ? [] : [managed])
+  if (other === null || (other.gapCount === 0 && other.nanos > CLEAR_SHARE * other.insteadOfNanos)) return []
   const by = gapWords(other)
   const [is, instead] = [dollars(other.insteadOfNanos), dollars(other.nanos)]
-  if (other.name === handle?.name) {
+  if (other.name === managed?.name) {
     const minutes = Math.round(other.heldMs / MINUTE_MS)
-    const assumed = `${Math.round((state.retention?.ttlMs ?? 0) / MINUTE_MS)} min, which nobody promises`
-    const message = `Kept by the provider's own cache, taken to live ${assumed}, an idle gap is expected to cost about ${is}, and ${instead} as a managed cache that is held for ${minutes} min after each use and paid by the minute, by ${by}. POST /caches makes one.`
+    const assumed = Math.round((state.retention?.ttlMs ?? 0) / MINUTE_MS)
+    const message = `In the provider's own cache, which is assumed to live ${assumed} min, an idle gap should cost about ${is}; in a managed cache that is kept for ${minutes} min after each use, about ${instead}, by ${by}. POST /caches makes one.`
     return [{ cause: 'handle_would_save', message }]
   }
-  const message = `Written at ${inForce}, as its callers say, an idle gap is expected to cost about ${is}, and ${instead} at ${other.name}, by ${by}. To change that, say "ttl":"${other.name}" in the markers of real requests, delete the prefix and register it so.`
+  const message = `At retention ${inForce}, which its callers name, an idle gap should cost about ${is}; at ${other.name} about ${instead}, by ${by}. To change it, write "ttl":"${other.name}" in the markers of real requests, delete the prefix and register it again.`
   return [{ cause: 'retention_would_save', message }]
 }
 
 /** The cost of a managed cache for the same tokens: created once, then paid by the minute. Null: a price is not known. */
-function handleHolding(
+function managedCacheHolding(
   { provider, model }: Retained['record'],
   tokens: number,
   facts: ModelFacts,

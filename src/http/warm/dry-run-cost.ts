@@ -35,7 +35,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const perDay = state.retention === null ? null : Math.min(wished, fitting)
   const day = probe === null || perDay === null ? null : probe * perDay
   return {
-    why: rest?.do === 'stop' ? ` Once warm, the plan rests as ${rest.reason}: ${rest.why}.` : '',
+    why: rest?.do === 'stop' ? ` Once warm, the plan stops as ${rest.reason}: ${rest.why}.` : '',
     advice: first === null ? [] : budgetAdvice(first, state, context),
     first_write_cost_usd: money(write),
     probe_cost_usd: money(probe),
@@ -43,7 +43,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
     cost_usd_per_day: money(day),
     how: [
       day === null
-        ? 'No price or no retention is known for this model, so that no cost is given; a plan that would spend refuses to guess.'
+        ? 'No price or no retention is known for this model, so no cost is given, and a plan that would spend stops.'
         : `${tokens} tokens ${state.measuredTokens === null ? 'estimated from the bytes' : 'as measured'}; a day without any real request, which would take the place of probes. The first write is paid once and is not in it.`,
       probe !== null && write === null
         ? `No price is known for a write at retention ${retention}, so that first_write_cost_usd is null.`

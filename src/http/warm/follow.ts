@@ -38,7 +38,6 @@ export async function follow(
   stored: StoredBody | null,
   required: Asked | null,
 ): Promise<WarmResult> {
-  const registry = registryOf(c)
   const prefix_id = view.record.id
   switch (flight.role) {
     case 'refused':
@@ -51,7 +50,7 @@ export async function follow(
     case 'queued':
       return { settled: null, answer: null, job: flight.job }
     case 'leader': {
-      const work = lead(c, registry, flight, stored)
+      const work = lead(c, flight, stored)
       // Others wait for the call: it is made and settled even if this caller hangs up.
       keepAlive(c, work)
       const ended = await Promise.race([
@@ -64,20 +63,23 @@ export async function follow(
       return {
         settled: null,
         answer: null,
-        job: await registry.promote(flight.lease.k, newId('job'), flight.lease.seq, required),
+        job: await registryOf(c).promote(flight.lease.k, newId('job'), flight.lease.seq, required),
       }
     }
     case 'follower': {
-      const settled = await wait(c, registry, flight.k, flight.seq)
+      const settled = await longPoll(c, FOREGROUND_MS, (registry, left) => registry.ended(flight.k, flight.seq, left))
       if (settled !== null) return { settled, answer: null, job: null }
-      return { settled: null, answer: null, job: await registry.promote(flight.k, newId('job'), flight.seq, required) }
+      return {
+        settled: null,
+        answer: null,
+        job: await registryOf(c).promote(flight.k, newId('job'), flight.seq, required),
+      }
     }
   }
 }
 
 async function lead(
   c: Call,
-  registry: RegistryStub,
   flight: Extract<Flight, { role: 'leader' }>,
   stored: StoredBody | null,
 ): Promise<{ settled: Settled; answer: string | null }> {
@@ -90,9 +92,10 @@ async function lead(
       allowedSecrets: flight.allowedSecrets,
       credentials: flight.credentials,
       egress: throughEgress(c.env),
-      bodyOf: async ({ k: key }) => stored ?? storedBody(registry, key),
+      bodyOf: async ({ k: key }) => stored ?? storedBody(registryOf(c), key),
     })
-    const renewed = (await registry.settle(seq, [outcome]))[0]
+    // A new stub: the Registry may have restarted during the call, which breaks older ones.
+    const renewed = (await registryOf(c).settle(seq, [outcome]))[0]
     if (renewed !== undefined) {
       lease = renewed
       continue
@@ -103,7 +106,7 @@ async function lead(
         answer,
       }
     }
-    const settled = await registry.ended(k, seq, 0)
+    const settled = await registryOf(c).ended(k, seq, 0)
     return { settled: settled ?? { receipt: null, failure: null }, answer }
   }
 }
@@ -111,9 +114,4 @@ async function lead(
 async function storedBody(registry: RegistryStub, k: number): Promise<StoredBody | null> {
   const prefix = await registry.stored(k)
   return prefix === null ? null : { ...prefix, text: unpack(prefix.bytes) }
-}
-
-/** Waits for another caller's call. */
-async function wait(c: Call, registry: RegistryStub, k: number, seq: number): Promise<Settled | null> {
-  return longPoll(clockOf(c), FOREGROUND_MS, (left) => registry.ended(k, seq, left))
 }

@@ -3,7 +3,6 @@ import { Failure, readFailure } from '../../contract/failure.ts'
 import { duration } from '../../contract/scalars.ts'
 import type { Crew } from '../../durable/registry/records/crew.ts'
 import type { Job } from '../../durable/registry/records/claim.ts'
-import type { Clock } from '../../runtime/clock.ts'
 import { account } from '../server/auth.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call, RegistryStub } from '../server/context.ts'
@@ -30,21 +29,20 @@ const HEARTBEAT_MS = 15_000
 export const jobs = router()
   .get('/jobs/:id', account, async (c) => {
     const { wait = 0 } = readQuery(c, jobQuery)
-    const [clock, registry, id] = [clockOf(c), registryOf(c), idOf(c)]
+    const [clock, id] = [clockOf(c), idOf(c)]
     const until = clock.now() + wait
-    let one = await found(registry, id)
+    let one = await found(registryOf(c), id)
     while (!isOver(one) && clock.now() < until) {
       const from = one
-      one = (await longPoll(clock, until - clock.now(), (left) => moved(registry, id, from, left))) ?? from
+      one = (await longPoll(c, until - clock.now(), (registry, left) => moved(registry, id, from, left))) ?? from
     }
     return c.json(shown(one))
   })
   .get('/jobs/:id/events', account, async (c) => {
-    const registry = registryOf(c)
     const id = idOf(c)
-    const first = await found(registry, id) // an unknown job is not found, and no stream
+    const first = await found(registryOf(c), id) // an unknown job is not found, and no stream
     const seen = c.req.header('last-event-id') ?? ''
-    return eventStream(follow(registry, clockOf(c), id, first, /^\d{1,9}$/.test(seen) ? Number(seen) : 0), clockOf(c))
+    return eventStream(progress(c, id, first, /^\d{1,9}$/.test(seen) ? Number(seen) : 0), clockOf(c))
   })
 
 type AnyJob = { crew: Crew } | { job: Job }
@@ -70,13 +68,7 @@ async function moved(registry: RegistryStub, id: string, from: AnyJob, waitMs: n
 }
 
 /** The progress of a job: its changes as events, and the whole job at its end. */
-async function* follow(
-  registry: RegistryStub,
-  clock: Clock,
-  id: string,
-  first: AnyJob,
-  seen: number,
-): AsyncGenerator<StreamEvent | null> {
+async function* progress(c: Call, id: string, first: AnyJob, seen: number): AsyncGenerator<StreamEvent | null> {
   let now = first
   let before: AnyJob | null = null
   for (;;) {
@@ -88,7 +80,7 @@ async function* follow(
       }
       const from = now
       before = from
-      now = (await longPoll(clock, HEARTBEAT_MS, (left) => moved(registry, id, from, left))) ?? from
+      now = (await longPoll(c, HEARTBEAT_MS, (registry, left) => moved(registry, id, from, left))) ?? from
     } catch (thrown) {
       const failure = readFailure(thrown)
       if (failure === null) throw thrown

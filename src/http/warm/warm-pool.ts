@@ -60,7 +60,7 @@ function refuseBeside(body: WarmBody): void {
   for (const field of ['provider', 'model', 'credential', 'request'] as const) {
     if (body[field] === undefined) continue
     const why =
-      field === 'request' ? 'is one provider’s own form; give system, tools and messages' : 'comes with the pool'
+      field === 'request' ? 'is the form of one provider; give system, tools and messages' : 'is set by the pool'
     throw invalid(field, `${why}; it cannot stand beside gateway`)
   }
 }

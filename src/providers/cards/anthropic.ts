@@ -6,7 +6,7 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/prompt-caching'
 
-/** Written at 1.25 × input for 5 minutes and 2 × for an hour; reads cost 0.1 × unless a row says otherwise. */
+/** Writes cost 1.25 × input for 5 minutes and 2 × for an hour. Reads cost 0.1 × unless a row states another price. */
 function row(
   names: string[],
   minimumTokens: number | null,
@@ -32,7 +32,7 @@ function row(
   return model(names, known, prices, DOCS)
 }
 
-/** Anthropic's own API. Minimums are data, not a trend: they rise and fall from one model to the next. */
+/** Anthropic's own API. Minimums follow no trend: they rise and fall from one model to the next. */
 export const anthropic: Card = {
   id: 'anthropic',
   name: 'Anthropic Messages',
@@ -41,7 +41,7 @@ export const anthropic: Card = {
   headers: { 'anthropic-version': '2023-06-01' },
   callerHeaders: ['anthropic-beta', 'anthropic-version'],
   dialect: anthropicMessages,
-  marksRenewed: true,
+  renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
   models: [
     row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }),

@@ -20,7 +20,7 @@ const SAID = facts(DOCS, {
   errors: '{error: {code, message}}: codes are words or the status as text.',
 })
 
-/** `model` is the name of a deployment: what is known of a model holds where the deployment is named after it. */
+/** `model` is the name of a deployment. Facts about a model apply where the deployment has the model's name. */
 export const azureOpenai: Card = {
   ...openai,
   id: 'azure-openai',
@@ -35,7 +35,7 @@ export const azureOpenai: Card = {
     facts: {
       ...row.facts,
       retentions: row.facts.retentions.filter(({ name }) => name !== '12h'),
-      primitives: ['floor_tokens'], // a prewarm is not verified here
+      primitives: ['floor_tokens'], // a prewarm is not verified at Azure
     },
     source: DOCS,
   })),

@@ -11,12 +11,12 @@ const HERE = ['', 'us.', 'eu.', 'apac.', 'au.', 'jp.', 'us-gov.']
 
 type Usd = { input: number; output: number; read?: number }
 
-/** A model's ids: by themselves and as a profile of regions. `global.` profiles cost a tenth less. */
+/** A model's ids: without and with a profile of regions. `global.` profiles cost a tenth less. */
 function names(prefixes: readonly string[], id: string): string[] {
   return prefixes.flatMap((prefix) => [`${prefix}${id}`, `${prefix}${id}-v*`, `${prefix}${id}-20*`])
 }
 
-/** Claude, with AWS's own minimums, which are not Anthropic's. `hour`: whether it may be kept for one. */
+/** Claude, with AWS's own minimums, which differ from Anthropic's. `hour`: whether it offers a retention of an hour. */
 function claude(id: string, minimumTokens: number, rates: Usd | null, hour = true): ModelCard[] {
   const known: Omit<ModelFacts, 'price'> = {
     minimumTokens,
@@ -36,7 +36,7 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
   ]
 }
 
-/** Nova takes cache points for five minutes, and charges no write. */
+/** Nova takes cache points of five minutes, and writes are free. */
 function nova(id: string, rates: { input: number; read: number; output: number }): ModelCard {
   const row = automatic(
     names(HERE, `amazon.nova-${id}`),
@@ -115,7 +115,7 @@ export const bedrockOpenai: Card = {
         writesReported: true,
         primitives: ['floor_tokens'],
       },
-      [], // a tenth more than OpenAI's by region; which id is billed how is not published
+      [], // a tenth more than OpenAI's in a region; the price of each id is not published
       DOCS,
     ),
   ],

@@ -4,11 +4,11 @@ import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card, CardFacts, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
-/** Small words in which the cards state their facts. */
+/** Helpers for the facts of cards. */
 
 export const CHECKED = '2026-11-21'
 
-/** The catalogue that the base prices are taken from; the vendors' own pages stand beside each row where they add something. */
+/** Catalogue of the base prices. A row names a vendor's page where the page says more. */
 export const CATALOGUE = 'npm @pydantic/genai-prices 0.1.8'
 
 /** A retention whose length the provider states. */
@@ -16,7 +16,7 @@ export function stated(name: string, kind: RetentionOffer['kind'], ttlMs: number
   return { name, kind, ttlMs, assumed: false, minTtlMs: ttlMs, maxTtlMs: ttlMs }
 }
 
-/** A retention whose length nobody states: our starting guess, and how far receipts may move it. */
+/** A retention whose length the provider does not state: the initial estimate, and the bounds within which receipts move it. */
 export function assumed(name: string, ttlMs: number, minTtlMs: number, maxTtlMs: number): RetentionOffer {
   return { name, kind: 'best_effort', ttlMs, assumed: true, minTtlMs, maxTtlMs }
 }
@@ -26,7 +26,7 @@ export function ids(...names: string[]): string[] {
   return names.flatMap((name) => [name, `${name}-20*`])
 }
 
-/** Dollars per million tokens, as the price lists state them, in nano-dollars. */
+/** Converts US dollars per million tokens, as in price lists, to nano-dollars. */
 export function usd(dollars: number): number {
   return Math.round(dollars * 1e9)
 }
@@ -35,12 +35,12 @@ export interface UsdRates {
   input: number
   read: number
   output: number
-  /** By retention name; a retention that is absent has no known write price. */
+  /** By retention name. A retention that is absent has an unknown write price. */
   writes: Record<string, number>
 }
 
 export interface UsdPrice extends UsdRates {
-  /** Rates of a whole request whose prompt is longer than `tokens`. */
+  /** Rates for all tokens of a request whose prompt is longer than `tokens`. */
   over?: UsdRates & { tokens: number }
   /** Rates at peak hours: UTC, Monday to Friday. */
   peak?: UsdRates & { hoursUtc: { from: number; until: number }[] }
@@ -58,8 +58,7 @@ function nanos({ input, read, output, writes }: UsdRates): Rates {
 }
 
 /**
- * A price row. `from` is the day it took effect where that is known, else the day of the first card. Surcharges by region and
- * service tier are not part of it.
+ * A price row. `from` is the day it took effect, else the day of the first card. Surcharges by region and service tier are not included.
  */
 export function price({ over, peak, from = '2026-11-21', source = CATALOGUE, ...rates }: UsdPrice): Price {
   const busy = peak === undefined ? {} : { peak: { hoursUtc: peak.hoursUtc, ...nanos(peak) } }
@@ -67,7 +66,7 @@ export function price({ over, peak, from = '2026-11-21', source = CATALOGUE, ...
   return { ...nanos(rates), ...long, ...busy, from, source, checked: CHECKED }
 }
 
-/** Long prompts cost twice the input, cache and write rates and half again the output, as OpenAI and Google list them. */
+/** Long prompts cost 2 × the input, read and write rates and 1.5 × the output rate, as OpenAI and Google list them. */
 export function doubledOver(tokens: number, rates: UsdRates, outputFactor = 1.5): UsdPrice {
   const writes = Object.fromEntries(Object.entries(rates.writes).map(([name, dollars]) => [name, dollars * 2]))
   const { input, read, output } = rates
@@ -78,7 +77,7 @@ export function model(names: string[], known: Omit<ModelFacts, 'price'>, prices:
   return { models: names, facts: known, prices, source, checked: CHECKED }
 }
 
-/** What a card says in words; what it does not name is unknown, with the page that was read and does not say it. */
+/** Facts of a card in words. Facts that `says` leaves out are unknown: the page was read and does not state them. */
 export function facts(source: string, says: Partial<Record<(typeof FACT_NAMES)[number], string>>): CardFacts {
   const entries = FACT_NAMES.map((name) => [name, { says: says[name] ?? null, source, checked: CHECKED }] as const)
   return Object.fromEntries(entries) as CardFacts
@@ -94,7 +93,7 @@ export interface AutomaticRates {
   source?: string
 }
 
-/** Models whose cache works by itself and charges no write: writing is reading in at the plain input price. */
+/** Models with an automatic cache and no write fee: writing costs the plain input price. */
 export function automatic(
   names: string[],
   known: { retention: RetentionOffer; minimumTokens?: number | null; rates?: AutomaticRates[]; probesToSeed?: number },
@@ -120,10 +119,10 @@ export function automatic(
   return model(names, row, prices, source)
 }
 
-/** No length is stated anywhere: we start at five minutes, and receipts move it. */
+/** A retention of unknown length. The estimate starts at five minutes, and receipts move it. */
 export const UNSTATED = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_MS)
 
-/** What a provider with OpenAI's Chat Completions shape need not say. */
+/** Members shared by cards with OpenAI's Chat Completions format. */
 export const CHAT = {
   auth: { header: 'authorization-bearer' },
   headers: {},

@@ -3,7 +3,7 @@ import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.cohere.com'
 
-/** Listed so that what is observed of it can be read; nothing is documented, so nothing is warmed. */
+/** Listed so that observed usage can be read. No cache is documented, so nothing is warmed. */
 export const cohere: Card = {
   ...CHAT,
   id: 'cohere',

@@ -5,12 +5,12 @@ import { HOUR_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://api-docs.deepseek.com/guides/kv_cache'
 
-/** Hours to days: entries lie on disks. */
+/** Entries are stored on disks, for hours to days. */
 const HOURS = assumed('implicit', 6 * HOUR_MS, HOUR_MS, 72 * HOUR_MS)
 
 /**
  * Since 2026-08-17 the price depends on the hour: twice as much from 01:00 to 04:00 and from 06:00 to 10:00 UTC on weekdays.
- * The catalogue names the hours, and that weekends are off-peak since 2026-08-23, which it cannot say in its own rows.
+ * The catalogue names the hours. It also says that weekends are off-peak since 2026-08-23, which its rows cannot express.
  */
 const PEAK = [
   { from: 1, until: 4 },

@@ -15,7 +15,7 @@ export const fireworks: Card = {
   name: 'Fireworks',
   baseUrl: 'https://api.fireworks.ai/inference/v1',
   secret: 'FIREWORKS_API_KEY',
-  // `prompt_cache_key` and `user` in the body steer as well: both are compared, and sent as they are.
+  // `prompt_cache_key` and `user` in the body affect routing as well: both are compared, and sent as they are.
   wire: { keyHeader: 'x-session-affinity', compared: ['user'], cachedHeader: 'fireworks-cached-prompt-tokens' },
   models: [
     row('gpt-oss-120b', { input: 0.15, read: 0.014, output: 0.6 }),

@@ -10,7 +10,7 @@ const DOCS = 'https://ai.google.dev/gemini-api/docs/caching'
 /** `long`: prompts over 200,000 tokens cost more as a whole. */
 type Rates = { input: number; output: number; from?: string; long?: true }
 
-/** The implicit cache: on by default, reads at 0.1 × input, no write fee, and no word on how long an entry lives. */
+/** The implicit cache: on by default, reads at 0.1 × input, no write fee. The life of an entry is not documented. */
 function row(names: string[], minimumTokens: number | null, rates: Rates[]): ModelCard {
   const known: Omit<ModelFacts, 'price'> = {
     minimumTokens,
@@ -53,7 +53,7 @@ export const gemini: Card = {
     row(['gemini-3.5-flash'], 4096, [{ input: 1.5, output: 9 }]),
     row(['gemini-3.5-flash-lite'], null, [{ input: 0.3, output: 2.5 }]),
     row(ids('gemini-3.6-flash', 'gemini-3.7-flash', 'gemini-3.8-flash'), 4096, FLASH_PROMOTION),
-    // Later than 2.5 all have the implicit cache; nothing more is known of these.
+    // All models from 2.5 on have the implicit cache. Nothing more is known of these.
     row(['gemini-2.5*', 'gemini-3*', 'gemini-4*'], null, []),
   ],
   facts: facts(DOCS, {

@@ -4,7 +4,7 @@ import { HOUR_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://console.groq.com/docs/prompt-caching'
 
-/** Gone two hours after it was last used. */
+/** An entry ends two hours after its last use. */
 const TWO_HOURS = {
   name: '2h',
   kind: 'sliding',

@@ -15,7 +15,7 @@ export const mistral: Card = {
   name: 'Mistral',
   baseUrl: 'https://api.mistral.ai/v1',
   secret: 'MISTRAL_API_KEY',
-  streams: false, // the usage of a stream cannot be asked for
+  streams: false, // a stream cannot be asked for its usage
   wire: { keyMember: 'prompt_cache_key' },
   models: [
     row(['mistral-large-2512'], { input: 0.5, read: 0.05, output: 1.5 }),

@@ -5,7 +5,7 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://forum.moonshot.ai'
 
-/** Asked for by name; whether a read renews it nobody has verified, so that receipts decide. */
+/** The request names it. Whether a read renews it is not verified: receipts decide. */
 function kept(name: string, ttlMs: number): RetentionOffer {
   return assumed(name, ttlMs, ttlMs / 2, ttlMs)
 }

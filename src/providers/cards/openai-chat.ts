@@ -3,8 +3,8 @@ import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card } from '../card.ts'
 
 /**
- * OpenAI's Chat Completions API: the same models and the same caches under another wire format, which has no prewarm,
- * no retention of 12 hours, and takes a cap of one token.
+ * OpenAI's Chat Completions API: the same models and caches in another wire format. It has no prewarm and no retention of 12 hours, and
+ * accepts an output cap of one token.
  */
 export const openaiChat: Card = {
   ...openai,

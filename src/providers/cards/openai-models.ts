@@ -5,16 +5,16 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
 
-/** Longer prompts than this cost more as a whole. Listed for GPT-5.4 and 5.5 as well; earlier models take none so long. */
+/** All tokens of a longer prompt cost more. Listed for GPT-5.4 and 5.5 as well. Earlier models accept no such prompt. */
 const LONG_TOKENS = 272_000
 
 type Rates = { input: number; read: number; output: number; from?: string; source?: string }
 
-/** From GPT-5.6 on: written at 1.25 × input for at least 30 minutes. 12 hours cost more, and by how much is not published. */
+/** From GPT-5.6 on: writes cost 1.25 × input for at least 30 minutes. 12 hours cost more; the price is not published. */
 function current(names: string[], rates: Rates[]): ModelCard {
   const known: Omit<ModelFacts, 'price'> = {
     minimumTokens: 1024,
-    // At least this long after the last write or reuse; the provider may keep an entry longer.
+    // Minimum time after the last write or reuse. The provider may keep an entry longer.
     retentions: [stated('30m', 'minimum', 30 * MINUTE_MS), stated('12h', 'minimum', 12 * HOUR_MS)],
     writesReported: true,
     primitives: ['prewarm', 'floor_tokens'],
@@ -33,7 +33,7 @@ function current(names: string[], rates: Rates[]): ModelCard {
   )
 }
 
-/** Before GPT-5.6: no write fee, no breakpoints, a lifetime that depends on how busy the machines are. */
+/** Before GPT-5.6: no write fee, no breakpoints, and a lifetime that depends on the load of the machines. */
 function older(
   names: string[],
   rate: (Rates & { long?: true }) | null,
@@ -43,13 +43,13 @@ function older(
     minimumTokens: 1024,
     retentions: [
       ...(retentions === 'both' ? [assumed('in_memory', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS)] : []),
-      // 24 hours is a ceiling; about half an hour is what was seen.
+      // 24 hours is the maximum. About half an hour was observed.
       assumed('24h', 30 * MINUTE_MS, 10 * MINUTE_MS, 24 * HOUR_MS),
     ],
     writesReported: false,
     primitives: ['floor_tokens'],
   }
-  // No write fee: writing is reading in at the plain input price.
+  // No write fee: writing costs the plain input price.
   const writes = (input: number) => Object.fromEntries(known.retentions.map(({ name }) => [name, input]))
   const rates = rate === null ? null : { ...rate, writes: writes(rate.input) }
   const prices: Price[] = rates === null ? [] : [price(rates.long === true ? doubledOver(LONG_TOKENS, rates) : rates)]
@@ -94,7 +94,7 @@ export const openaiModels: ModelCard[] = [
   older(ids('o4-mini'), { input: 1.1, read: 0.275, output: 4.4 }),
   older(ids('o3-mini'), { input: 1.1, read: 0.55, output: 4.4 }),
   older(ids('o1'), { input: 15, read: 7.5, output: 60 }),
-  // Whatever else these generations hold: the regime is known, the price is not.
+  // Other models of these generations: the kind of cache is known, the price is not.
   older(['gpt-4*', 'gpt-5', 'gpt-5-*', 'gpt-5.1*', 'gpt-5.2*', 'gpt-5.3*', 'gpt-5.4*', 'o1*', 'o3*', 'o4*'], null),
   older(['gpt-5.5*'], null, '24h'),
   current(['gpt-5.6*', 'gpt-5.7*', 'gpt-5.8*', 'gpt-5.9*', 'gpt-6*'], []),

@@ -5,7 +5,7 @@ import type { Card } from '../card.ts'
 
 const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
 
-/** OpenAI's Responses API. It is the plain `openai`: only here is there a prewarm, and a retention of 12 hours. */
+/** OpenAI's Responses API. Only this API has a prewarm and a retention of 12 hours. */
 export const openai: Card = {
   id: 'openai',
   name: 'OpenAI Responses',

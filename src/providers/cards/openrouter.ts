@@ -4,7 +4,7 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://openrouter.ai/docs/features/prompt-caching'
 
-/** Claude caches only where a marker stands; its upstreams count what they write. Minimum and price are the upstream's. */
+/** Claude caches only at markers, and its upstreams report writes. Minimum and price are the upstream's. */
 function claude(source: string): ModelCard {
   const retentions = [stated('5m', 'sliding', 5 * MINUTE_MS), stated('1h', 'sliding', HOUR_MS)]
   const known: ModelCard['facts'] = {
@@ -25,7 +25,7 @@ export const openrouter: Card = {
   baseUrl: 'https://openrouter.ai/api/v1',
   secret: 'OPENROUTER_API_KEY',
   wire: {
-    // The conversation that is pinned to one upstream. `provider` pins as well; both are compared and sent as they are.
+    // Pins a conversation to one upstream, as `provider` does. Both are compared, and sent as they are.
     keyMember: 'session_id',
     markers: ['cache_control', 'prompt_cache_breakpoint'],
     markedModels: CLAUDE,

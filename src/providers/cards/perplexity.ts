@@ -4,7 +4,7 @@ import type { Card } from '../card.ts'
 
 const DOCS = 'https://docs.perplexity.ai'
 
-/** The Agent API, which speaks the Responses shape. */
+/** The Agent API, in the format of OpenAI Responses. */
 export const perplexity: Card = {
   id: 'perplexity',
   name: 'Perplexity Agent API',

@@ -4,7 +4,7 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const ADMINISTRATORS = "The administrator's, by a Worker variable; https and a public host outside of development."
 
-/** Entries go when their memory is needed: how long that takes is the load's business. */
+/** Entries end when their memory is needed, which depends on the load. */
 const LRU = assumed('implicit', 10 * MINUTE_MS, 2 * MINUTE_MS, 24 * HOUR_MS)
 
 const VLLM_DOCS = 'https://docs.vllm.ai/en/latest/features/automatic_prefix_caching.html'

@@ -12,7 +12,7 @@ export const together: Card = {
   baseUrl: 'https://api.together.ai/v1',
   secret: 'TOGETHER_API_KEY',
   wire: { keyMember: 'prompt_cache_key' },
-  // About an hour is typical, and none of it promised. Which models are discounted by how much stands on their own pages.
+  // About an hour is typical and not promised. Each model's page has its discount.
   models: [automatic(['*'], { retention: assumed('implicit', 30 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS) }, DOCS)],
   facts: facts(DOCS, {
     mechanism: 'Automatic prefix cache, serverless and dedicated.',

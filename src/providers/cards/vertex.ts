@@ -7,12 +7,12 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 const DOCS =
   'https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/context-cache/context-cache-overview'
 
-/** In memory and on a durable tier, gone within 24 hours of being made; nothing says how long at least. */
+/** Entries are in memory and on a durable tier, and end within 24 hours of creation. No minimum is documented. */
 const IMPLICIT = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, 24 * HOUR_MS)
 
 /**
- * The credential is a service-account key, which we exchange for access tokens; or an access token of Google's OAuth, which lives
- * for an hour: then whoever runs this renews the secret.
+ * The credential is a service-account key, which is exchanged for access tokens; or an access token of Google's OAuth, which lives for an
+ * hour and which the operator has to renew.
  */
 export const vertex: Card = {
   ...gemini,

@@ -40,7 +40,7 @@ export const xai: Card = {
   source: DOCS,
 }
 
-/** The same models and caches under the Responses shape, where the key stands in the body. */
+/** The same models and caches in the Responses format, with the cache key in the body. */
 export const xaiResponses: Card = {
   ...xai,
   id: 'xai-responses',

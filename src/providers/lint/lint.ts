@@ -1,7 +1,7 @@
 import { items, member, stringMember } from '../../core/prompt/json-text.ts'
 import type { JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
 import { lint } from '../../core/lint/lint.ts'
-import type { SeenTool } from '../../core/lint/tools.ts'
+import type { ToolView } from '../../core/lint/tools.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { readBody } from '../dialects/shared/body.ts'
 import { parameterFindings } from './parameters.ts'
@@ -10,7 +10,7 @@ import type { Block, Part, Piece } from '../../core/lint/prompt-view.ts'
 import type { Finding } from '../../core/model/advice.ts'
 import type { LintLayout, PreparedPrefix } from '../dialect.ts'
 
-/** Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in what the caller wrote. */
+/** Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in the caller's text. */
 export function lintPrefix(
   provider: string,
   prefix: Pick<PreparedPrefix, 'text' | 'estimatedTokens' | 'cacheKey'>,
@@ -35,13 +35,13 @@ export function lintPrefix(
   ]
 }
 
-function blocksOf(body: JsonObject, layout: LintLayout, root: string): { blocks: Block[]; tools: SeenTool[] } {
+function blocksOf(body: JsonObject, layout: LintLayout, root: string): { blocks: Block[]; tools: ToolView[] } {
   const blocks: Block[] = []
-  const tools: SeenTool[] = []
+  const tools: ToolView[] = []
   const add = (node: JsonNode, at: string, part: Part): void => {
     const marker = markerOf(node, at, layout.marker)
     const last = blocks.at(-1)
-    // Some formats put the marker behind a part, as one of its own.
+    // In some formats the marker is a list element behind the part.
     const standsAlone = node.type === 'object' && node.members.length === 1 && marker !== null
     if (standsAlone && last !== undefined) blocks[blocks.length - 1] = { ...last, marker }
     else blocks.push({ at, part, pieces: piecesOf(node, at), marker, run: runOf(node) })
@@ -72,23 +72,25 @@ function blocksOf(body: JsonObject, layout: LintLayout, root: string): { blocks:
   return { blocks, tools }
 }
 
-/** A tool, or those that a container of tools declares. */
-function seenTools(tool: JsonNode, at: string): SeenTool[] {
+/** The tools in one entry of the list: itself, or those that it declares. */
+function seenTools(tool: JsonNode, at: string): ToolView[] {
   const declared = member(tool, 'functionDeclarations') ?? member(tool, 'function_declarations')
   if (declared !== undefined) return items(declared).flatMap((one) => seenTools(one, at))
-  const inner = ['function', 'toolSpec'].map((key) => member(tool, key)).find((node) => node?.type === 'object') ?? tool
-  if (inner.type !== 'object') return []
-  return [{ at, name: stringMember(inner, 'name') ?? null, keys: inner.members.map(({ key }) => key) }]
+  const declaration =
+    ['function', 'toolSpec'].map((key) => member(tool, key)).find((node) => node?.type === 'object') ?? tool
+  if (declaration.type !== 'object') return []
+  return [{ at, name: stringMember(declaration, 'name') ?? null, keys: declaration.members.map(({ key }) => key) }]
 }
 
-/** A run of tool calls, or of their results, is one position of a lookup. Source: as for the lookback. */
+/** Consecutive tool calls, or consecutive results, are one position of a lookup. Source: platform.claude.com prompt caching pages,
+ * checked 2026-11-21. */
 function runOf(node: JsonNode): string | null {
   const type = stringMember(node, 'type')
   if (type === 'tool_use' || type === 'tool_result') return type
   return ['toolUse', 'toolResult'].find((key) => member(node, key) !== undefined) ?? null
 }
 
-/** Longer lives come first; what names no life has the shortest. */
+/** Ranks of lifetimes, the longest highest. A marker without one has the shortest. */
 const RANKS: Readonly<Record<string, number>> = { '1h': 2, '12h': 3, '24h': 4 }
 
 function markerOf(node: JsonNode, at: string, key: string | null): Block['marker'] {
@@ -97,14 +99,14 @@ function markerOf(node: JsonNode, at: string, key: string | null): Block['marker
   return { at: `${at}/${key}`, rank: RANKS[stringMember(value, 'ttl') ?? ''] ?? 1 }
 }
 
-/** Members whose strings are names, data or examples, not words to a model that could change from request to request. */
+/** Members whose strings are names, data or examples. Lint does not search them for text that changes from request to request. */
 const NOT_WORDS = new Set(
   `type role id name call_id tool_use_id tool_call_id toolUseId signature encrypted_content data bytes file_id fileUri media_type
   mimeType format detail enum const default examples example pattern $schema $id $ref cache_control cachePoint
   prompt_cache_breakpoint thoughtSignature`.split(/\s+/),
 )
 
-/** The words in a value, each with its place. */
+/** The texts in a value, each with its JSON pointer. */
 export function piecesOf(node: JsonNode, at: string): Piece[] {
   if (node.type === 'string') return [{ at, text: node.value }]
   if (node.type === 'array') return node.items.flatMap((one, index) => piecesOf(one, `${at}/${index}`))
@@ -114,7 +116,7 @@ export function piecesOf(node: JsonNode, at: string): Piece[] {
   )
 }
 
-/** A member's name in a JSON pointer (RFC 6901). Another's key may be someone's text, so a long one is cut. */
+/** A member's name in a JSON pointer (RFC 6901). An unknown name may be text of a caller, so a long one is cut. */
 function pointerToken(key: string): string {
   return key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')
 }

@@ -3,7 +3,7 @@ import type { JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
 import type { ParameterRule } from '../dialect.ts'
 import type { Finding } from '../../core/model/advice.ts'
 
-/** What can be told from a body's parameters: hints, for one request cannot show whether the next has the same. */
+/** Findings about a body's parameters. They are hints: one request cannot show whether the next one has the same. */
 export function parameterFindings(
   rules: readonly ParameterRule[],
   root: JsonObject,
@@ -19,7 +19,7 @@ export function parameterFindings(
   return [...found, ...volatileKey(cacheKey, root, at)]
 }
 
-/** A key that no other request has: nothing is ever found under it. */
+/** Finds a cache key that changes with each request: no entry is ever read under it. */
 function volatileKey(cacheKey: string | null, root: JsonObject, at: string): Finding[] {
   if (
     cacheKey === null ||

@@ -1,13 +1,13 @@
 import type { ProbeRequest, ErrorReading } from '../dialect.ts'
-import type { SeenManagedCache } from '../../core/managed-cache/state.ts'
+import type { ReportedManagedCache } from '../../core/managed-cache/state.ts'
 import type { StorageRate } from '../../core/model/storage-price.ts'
 
-/** Contents that a provider can keep under a handle. */
+/** Contents for a managed cache. */
 export interface PreparedManagedCache {
   model: string
-  /** The caller's body; model, lifetime and display name are put in when it is sent. */
+  /** The caller's body. `create` adds model, lifetime and display name. */
   text: string
-  /** Canonical token stream of what the provider keeps. */
+  /** Canonical token stream of the contents. */
   canonical: string
   estimatedTokens: number
 }
@@ -16,21 +16,24 @@ export interface ManagedCacheRequest extends ProbeRequest {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
 }
 
-export interface ListedManagedCache extends SeenManagedCache {
+export interface ListedManagedCache extends ReportedManagedCache {
   model: string
   displayName: string
 }
 
 export interface ManagedCacheError extends ErrorReading {
-  /** The handle does not exist (any more) for this credential. */
+  /** True: the managed cache does not exist (any more) for this credential. */
   gone: boolean
 }
 
-/** How a provider's managed caches are spoken to. Pure both ways, as a dialect is. */
+/**
+ * Writes the requests about a provider's managed caches and reads the answers. Pure. `name` is the provider's name of a cache (its
+ * handle).
+ */
 export interface ManagedCacheDialect {
-  /** Throws `invalid_request` naming the field. */
+  /** Checks contents and derives their canonical stream. Throws `invalid_request` with the field. */
   prepare(text: string, model: string | undefined): PreparedManagedCache
-  /** Where the paths of its requests begin, for a card that is reached at `baseUrl`. */
+  /** Base URL of its requests, for a card whose address is `baseUrl`. */
   baseOf(baseUrl: string): string
   create(
     prepared: Pick<PreparedManagedCache, 'model' | 'text'>,
@@ -39,15 +42,15 @@ export interface ManagedCacheDialect {
     baseUrl: string,
   ): ManagedCacheRequest
   get(name: string): ManagedCacheRequest
-  /** Moves the expiry to `ttlMs` from now: the only thing that can change. No model is called. */
+  /** Moves the expiry to `ttlMs` from now, the only thing that can change. No model is called. */
   renew(name: string, ttlMs: number): ManagedCacheRequest
   remove(name: string): ManagedCacheRequest
   list(pageToken: string | null): ManagedCacheRequest
   /** Throws `unreadable_answer`. */
   read(text: string): ListedManagedCache
   /** Throws `unreadable_answer`. */
-  readList(text: string): { handles: ListedManagedCache[]; nextPageToken: string | null }
+  readList(text: string): { caches: ListedManagedCache[]; nextPageToken: string | null }
   readError(status: number, headers: Headers, text: string): ManagedCacheError
-  /** Empty when the price of storage is unknown. */
+  /** Prices of storage, by the day they began. Empty: unknown. */
   storageRates(model: string): StorageRate[]
 }

@@ -28,8 +28,8 @@ import type {
 
 /**
  * Gemini's `cachedContents` with an AI Studio key. Sources, checked 2026-11-21: ai.google.dev caching and api/caching pages;
- * the types of npm @google/genai 3.1.0. Reads do not extend a handle, an expired one cannot be revived, and one that is
- * missing, expired or somebody else's is answered with 403 instead of 404 (public issue threads).
+ * the types of npm @google/genai 3.1.0. Reads do not extend a cache, and an expired one cannot be revived. A cache that is
+ * missing, expired or another key's is answered with 403 instead of 404 (public issue threads).
  */
 export const geminiManagedCaches = cachedContents({
   collection: '/v1beta/cachedContents',
@@ -39,20 +39,20 @@ export const geminiManagedCaches = cachedContents({
   readError,
 })
 
-/** Where one of Google's two services differs from the other. */
+/** Differences between Google's two services. */
 export interface Service {
   /** Path of the collection, below `baseOf`. */
   collection: string
   baseOf(baseUrl: string): string
-  /** A handle's name; what it captures is the last part of its path. */
+  /** Matches the name of a cache, and captures its last part. */
   name: RegExp
   modelName(model: string, baseUrl: string): string
   readError(status: number, headers: Headers, text: string): ManagedCacheError
 }
 
-/** `cachedContents` as one of Google's services has them. */
+/** The dialect of `cachedContents` at one of Google's services. */
 export function cachedContents({ collection, baseOf, name: shape, modelName, readError: read }: Service) {
-  /** A name becomes part of a path, so that it must be nothing but a name. */
+  /** The name becomes part of a path, so it must match exactly. */
   const pathOf = (name: string): string => {
     const id = shape.exec(name)?.[1]
     if (id === undefined) throw new Failure('internal', 'this is not the name of a handle')
@@ -92,11 +92,11 @@ export function cachedContents({ collection, baseOf, name: shape, modelName, rea
 
 type Contents = Pick<PreparedManagedCache, 'model' | 'text'>
 
-/** Both spellings of a member, as protobuf JSON takes them; the first is the canonical one. */
+/** The two spellings that protobuf JSON accepts, the canonical one first. */
 const SYSTEM = ['systemInstruction', 'system_instruction'] as const
 const TOOL_CONFIG = ['toolConfig', 'tool_config'] as const
-/** What the envelope says, or the provider; and a handle inside of a handle. */
-const OURS: Readonly<Record<string, string>> = {
+/** Members that a body may not have, with the end of the sentence that refuses them. */
+const REFUSED_MEMBERS: Readonly<Record<string, string>> = {
   ttl: 'is given outside of it, as ttl',
   expireTime: 'is given outside of it, as ttl',
   expire_time: 'is given outside of it, as ttl',
@@ -109,7 +109,7 @@ const OURS: Readonly<Record<string, string>> = {
 
 function prepare(text: string, envelopeModel: string | undefined): PreparedManagedCache {
   const body = readBody(text)
-  for (const [name, what] of Object.entries(OURS)) {
+  for (const [name, what] of Object.entries(REFUSED_MEMBERS)) {
     if (member(body.root, name) !== undefined) throw invalid(`request.${name}`, what)
   }
   const model = modelOf(body, envelopeModel, plainModel)
@@ -150,7 +150,7 @@ function creation(text: string, model: string, displayName: string, ttlMs: numbe
   return edit(text, edits)
 }
 
-/** Whole seconds, rounded down: nothing is bought that was not asked for. */
+/** Whole seconds, rounded down: no more storage is paid for than was asked for. */
 function secondsText(ttlMs: number): string {
   return `${Math.max(1, Math.floor(ttlMs / 1_000))}s`
 }
@@ -164,33 +164,33 @@ function parsed(text: string): unknown {
 }
 
 function readOne(value: unknown, shape: RegExp): ListedManagedCache {
-  const handle = fields(value)
-  const name = stringOf(handle?.['name'])
-  const expiresAt = Date.parse(stringOf(handle?.['expireTime']) ?? '')
-  if (handle === null || name === null || !shape.test(name)) throw unreadable('it names no handle')
+  const cache = fields(value)
+  const name = stringOf(cache?.['name'])
+  const expiresAt = Date.parse(stringOf(cache?.['expireTime']) ?? '')
+  if (cache === null || name === null || !shape.test(name)) throw unreadable('it names no handle')
   if (Number.isNaN(expiresAt)) throw unreadable('the handle has no expiry')
-  const createdAt = Date.parse(stringOf(handle['createTime']) ?? '')
+  const createdAt = Date.parse(stringOf(cache['createTime']) ?? '')
   return {
     name,
-    model: (stringOf(handle['model']) ?? '').replace(/^(?:.*\/)?models\//, ''),
-    displayName: stringOf(handle['displayName']) ?? '',
+    model: (stringOf(cache['model']) ?? '').replace(/^(?:.*\/)?models\//, ''),
+    displayName: stringOf(cache['displayName']) ?? '',
     createdAt: Number.isNaN(createdAt) ? expiresAt : createdAt,
     expiresAt,
-    tokens: count(fields(handle['usageMetadata'])?.['totalTokenCount']),
+    tokens: count(fields(cache['usageMetadata'])?.['totalTokenCount']),
   }
 }
 
-function readList(text: string, shape: RegExp): { handles: ListedManagedCache[]; nextPageToken: string | null } {
+function readList(text: string, shape: RegExp): { caches: ListedManagedCache[]; nextPageToken: string | null } {
   const page = fields(parsed(text))
   if (page === null) throw unreadable('it is no list')
   // Protobuf JSON leaves out what is empty.
   const listed = page['cachedContents'] ?? []
   if (!Array.isArray(listed)) throw unreadable('it is no list')
   const token = stringOf(page['nextPageToken'])
-  return { handles: listed.map((one) => readOne(one, shape)), nextPageToken: token === '' ? null : token }
+  return { caches: listed.map((one) => readOne(one, shape)), nextPageToken: token === '' ? null : token }
 }
 
-/** Errors about a handle have the shape of errors about contents. */
+/** Errors about caches have the format of errors about contents. */
 const contents = geminiContent.create(geminiContent.wire)
 
 function readError(status: number, headers: Headers, text: string): ManagedCacheError {
@@ -200,9 +200,9 @@ function readError(status: number, headers: Headers, text: string): ManagedCache
   return { ...reading, gone: reading.failure.detail?.['handle_gone'] === true || (status === 404 && isNotFound(text)) }
 }
 
-/** "Cached content is too small. total_token_count=…, min_total_token_count=…": the numbers are taken, the words are ours. */
+/** "Cached content is too small. total_token_count=…, min_total_token_count=…": the numbers are read from it, and the sentence is ours. */
 export function smallness(text: string): ManagedCacheError['failure'] | null {
-  const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
+  const message = stringOf(fields(fields(parsedOrNull(text))?.['error'])?.['message']) ?? ''
   if (!/cached content is too small/i.test(message)) return null
   const figure = (name: string): number | null => {
     const found = new RegExp(`(?:^|[^a-z_])${name}=(\\d{1,9})`).exec(message)?.[1]
@@ -219,17 +219,17 @@ export function smallness(text: string): ManagedCacheError['failure'] | null {
   )
 }
 
-/** A 404 for a model or a path is another thing: it speaks of no entity. */
+/** True: the cache is not found. A 404 for a model or a path names no entity. */
 function isNotFound(text: string): boolean {
-  const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
+  const message = stringOf(fields(fields(parsedOrNull(text))?.['error'])?.['message']) ?? ''
   return /requested entity|cachedcontent/i.test(message)
 }
 
-export function safely(text: string): unknown {
+export function parsedOrNull(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return null // a page instead of an error body says nothing about handles
+    return null // a page instead of an error body
   }
 }
 
@@ -239,8 +239,8 @@ interface StorageRow {
 }
 
 /**
- * Dollars per million tokens and hour, by model. Source: ai.google.dev/gemini-api/docs/pricing, checked 2026-11-21. Rows are
- * appended, never edited; a model without a row has an unknown price.
+ * Price of storage by model, in US dollars per million tokens and hour. Source: ai.google.dev/gemini-api/docs/pricing, checked 2026-11-21.
+ * Rows are appended, never edited; a model without a row has an unknown price.
  */
 const STORAGE: readonly StorageRow[] = [
   { models: /^gemini-2\.5-flash(-0\d+)?$/, rates: [{ usdPerMTokHour: 1, from: '2026-11-21' }] },

@@ -1,17 +1,17 @@
 import { Failure, failureValue } from '../../contract/failure.ts'
 import { stringOf } from '../dialects/shared/answer.ts'
 import { geminiContent } from '../dialects/gemini-content/dialect.ts'
-import { cachedContents, safely, smallness } from './gemini.ts'
+import { cachedContents, parsedOrNull, smallness } from './gemini.ts'
 import { fields } from '../dialects/shared/usage.ts'
 import type { ManagedCacheError } from './dialect.ts'
 
 /**
- * Vertex's `cachedContents`: Gemini's bodies, but a collection of the project and the location, not of the publisher whose models
- * the card calls. The shapes of names and of a 404 come from public issue threads (read 2026-11-21), not from a live answer of
- * Vertex. Storage is counted at the Gemini API's prices, as the card's tokens are: Google's price page for Vertex was not read.
+ * Vertex's `cachedContents`: Gemini's bodies, in a collection of the project and location instead of the publisher. The shapes of names
+ * and of a 404 come from public issue threads (read 2026-11-21), not from a live answer of Vertex. Storage is counted at the Gemini API's
+ * prices, as the card's tokens are: Google's price page for Vertex was not read.
  *
- * A name says the project by its number, the address mostly by its id. Only the last part is taken into a path, so that a handle is
- * always looked for in the project and location that we are configured for.
+ * A cache's name has the number of the project, while the address usually has its id. Only the last part of the name goes into a path, so
+ * a cache is always looked up in the configured project and location.
  */
 export const vertexManagedCaches = cachedContents({
   collection: '/cachedContents',
@@ -21,7 +21,7 @@ export const vertexManagedCaches = cachedContents({
   readError,
 })
 
-/** The project and location that an address of the card names. */
+/** The project and location in the card's address. Throws `not_configured`. */
 function placeOf(baseUrl: string): { base: string; place: string } {
   const [, base, place] = /^(.*\/(projects\/[^/]+\/locations\/[^/]+))\/publishers\/google\/?$/.exec(baseUrl) ?? []
   if (base === undefined || place === undefined) {
@@ -36,12 +36,11 @@ function placeOf(baseUrl: string): { base: string; place: string } {
 const contents = geminiContent.create(geminiContent.wire)
 
 /**
- * A handle that is gone is a 404 here; a 400 that calls it expired is taken for the same, and a 403 that names `cachedContents`
- * for a missing permission, since taken for a lost handle it would be made anew for ever. The wording of these two is assumed:
- * no source that we could read shows it.
+ * A cache that is gone is a 404 here. A 400 that says it expired means the same. A 403 that names `cachedContents` is a missing permission:
+ * read as a lost cache, it would be created again and again. The wording of the last two is assumed: no source that we read shows it.
  */
 function readError(status: number, headers: Headers, text: string): ManagedCacheError {
-  const message = stringOf(fields(fields(safely(text))?.['error'])?.['message']) ?? ''
+  const message = stringOf(fields(fields(parsedOrNull(text))?.['error'])?.['message']) ?? ''
   if (status === 403 && /cached ?content/i.test(message)) {
     const failure = failureValue(
       'provider_key_refused',

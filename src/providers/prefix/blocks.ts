@@ -6,20 +6,20 @@ import type { JsonMember, JsonNode, JsonObject } from '../../core/prompt/json-te
 import { readBody } from '../dialects/shared/body.ts'
 import type { CacheMarkers, Dialect, ReadBody, Section } from '../dialect.ts'
 
-/** What of a dialect says how a body is laid out. */
+/** The members of a dialect that locate the blocks of a body. */
 type Layout = Pick<Dialect, 'sections' | 'markers'>
 
-/** Where a block stands: which section, which item of it, which part of that item; null where the item is whole. */
+/** Position of a block: section, item in the section, part of the item. `part` is null where the block is a whole item. */
 export interface Place {
   section: number
   item: number
   part: number | null
 }
 
-/** A piece of a prompt that two prompts share whole or not at all. */
+/** The smallest piece of a prompt that two prompts can share. */
 export interface Block {
   place: Place
-  /** What a provider would compare of it: cache markers left out, white space and the spelling of escapes evened out. */
+  /** What a provider compares: without cache markers, white space and the spelling of escapes. */
   tokens: string
 }
 
@@ -62,7 +62,7 @@ function named(root: JsonObject, { names, outer }: Pick<Section, 'names' | 'oute
 }
 
 function tokensOf(text: string, node: JsonNode, markers: readonly string[]): string {
-  // A string means one block of text, whichever way it is written.
+  // A plain string and a block of text mean the same.
   if (node.type === 'string') return `text ${JSON.stringify(node.value)}`
   if (node.type !== 'object') return canonical(text, node)
   const drop = new Set(node.members.filter(({ key }) => markers.includes(key)))
@@ -71,7 +71,7 @@ function tokensOf(text: string, node: JsonNode, markers: readonly string[]): str
   return isText ? `text ${JSON.stringify(stringMember(node, 'text'))}` : canonical(text, node, { drop })
 }
 
-/** Where markers stand in a stored body, in the order of the prompt, but for its end; and whether one stands there. */
+/** Positions of the markers in a stored body, in the order of the prompt, without the one at its end; and whether that one exists. */
 export function markedPlaces(layout: Layout, text: string): { places: Place[]; endIsMarked: boolean } {
   const { root } = readBody(text)
   const marked = blocksOf(layout, text).map(({ place }) => {
@@ -83,8 +83,8 @@ export function markedPlaces(layout: Layout, text: string): { places: Place[]; e
   return { places: marked.filter((place) => place !== null), endIsMarked }
 }
 
-/** The body with everything behind a block removed; the bytes in front of it stay as they are. */
-export function cutBehind({ sections }: Pick<Layout, 'sections'>, text: string, place: Place): string {
+/** Removes everything behind a block. The bytes in front of it stay as they are. */
+export function cutAfter({ sections }: Pick<Layout, 'sections'>, text: string, place: Place): string {
   const { root } = readBody(text)
   const edits: Edit[] = []
   const gone: Record<string, null> = {}
@@ -105,7 +105,7 @@ export function cutBehind({ sections }: Pick<Layout, 'sections'>, text: string, 
   return edit(text, [...edits, ...objectEdits(root, gone)])
 }
 
-/** The block at a place: its node, and the turn that holds it if one does. */
+/** The block at a position: its node, and the turn that contains it, or null. */
 function find(root: JsonObject, one: Section, { item, part }: Place) {
   const { kind, parts } = one
   const node = named(root, one)
@@ -119,13 +119,13 @@ function find(root: JsonObject, one: Section, { item, part }: Place) {
 }
 
 /**
- * The body with a cache marker behind a block, so that requests find an entry that ends there. Null where the wire format has
- * no markers, has none at this place, or has no room for another: providers without them find prefixes by themselves.
+ * Sets a cache marker at the end of a block, so that requests find an entry that ends there. Null where the wire format has no
+ * markers, takes none at this position, or has its most already. Providers without markers need none to find a prefix.
  */
-export function markBehind({ sections, markers }: Layout, text: string, place: Place, retention: string) {
+export function markBlock({ sections, markers }: Layout, text: string, place: Place, retention: string) {
   const one = sections[place.section]
   if (one === undefined) return null
   const body = readBody(text)
   const found = find(body.root, one, place)
-  return found === null ? null : markers.behind(body, found, retention)
+  return found === null ? null : markers.markBlock(body, found, retention)
 }

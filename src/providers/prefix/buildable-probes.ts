@@ -2,7 +2,10 @@ import { Failure, readFailure } from '../../contract/failure.ts'
 import type { ModelFacts, Primitive } from '../../core/model/facts.ts'
 import type { Dialect, PreparedPrefix } from '../dialect.ts'
 
-/** The primitives whose probe this very body allows to be built, and the most output that one of them may bill. */
+/**
+ * Primitives whose probe can be built for this body, each with the output tokens that it may bill. Throws the first refusal where none
+ * can be built.
+ */
 export function buildableProbes(
   dialect: Dialect,
   prefix: PreparedPrefix,

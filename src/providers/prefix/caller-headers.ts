@@ -2,7 +2,7 @@ import { Failure } from '../../contract/failure.ts'
 import { invalid } from '../dialects/shared/body.ts'
 import type { Card } from '../card.ts'
 
-/** Headers that carry a credential somewhere. A probe has the credential that its prefix was registered with, and no other. */
+/** Headers that carry a credential at some provider. A probe uses the credential of its registration and no other. */
 const CREDENTIALS = new Set([
   'authorization',
   'proxy-authorization',
@@ -13,18 +13,18 @@ const CREDENTIALS = new Set([
   'x-amz-security-token',
 ])
 
-/** Whose value is a list of names: their order and repetition say nothing. */
+/** Headers whose value is a list of names. Order and repetition have no meaning. */
 const LISTS = /-beta$/
 
-/** What probes carry beside the body, and the same as text for comparison: null where nothing differs from the card's own. */
+/** Headers that probes send, and the same as text for comparison. `compared` is null where no header differs from the card's own. */
 export interface CallerHeaders {
   sent: Record<string, string>
   compared: string | null
 }
 
 /**
- * Reads the headers of a caller's real requests. What a provider's card does not name is refused, because it would make a
- * probe another request than it seems, or carry what belongs to nobody but the caller.
+ * Reads the headers of a caller's real requests. Headers that the card does not name are refused: they could change the request in
+ * unknown ways, or carry secrets of the caller.
  * Throws `invalid_request` naming the header.
  */
 export function callerHeaders(

@@ -1,37 +1,37 @@
 import { readFailure } from '../../contract/failure.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { blocksOf, cutBehind, markBehind } from './blocks.ts'
+import { blocksOf, cutAfter, markBlock } from './blocks.ts'
 import type { Block, Place } from './blocks.ts'
 import { dialectOf } from '../registry.ts'
 import type { Card } from '../card.ts'
 import type { CacheRequest, PreparedPrefix } from '../dialect.ts'
 
 /**
- * What the agents of a crew share: found on whole blocks, tools included, and measured in tokens. A cut inside of a block would
- * end where no provider compares, and one below the model's minimum would be paid for and never kept.
+ * One agent of a crew. The common prefix of agents consists of whole blocks, tools included: providers compare nothing smaller. One below
+ * the model's minimum of tokens would be paid for and never cached.
  */
 export interface CrewAgent {
   card: Card
   facts: ModelFacts
   prefix: PreparedPrefix
-  /** Whose cache it is: what two keys wrote is never shared. */
+  /** Owner of the cache: entries are never shared between two keys. */
   scope: string
 }
 
-/** Agents that a provider would serve from one cache. `head` is null where nothing long enough is shared, and `why` says so. */
+/** Agents that can share a cache entry. `common` is null where they share too little; `why` is a sentence for the user. */
 export interface CrewGroup {
   members: number[]
-  head: { prefix: PreparedPrefix; place: Place } | null
+  common: { prefix: PreparedPrefix; place: Place } | null
   why: string
 }
 
-/** The minimum that counts where no card states the model's own. */
+/** Minimum where the model's card states none. */
 export const ASSUMED_MINIMUM_TOKENS = 1_024
 
-/** Fewer blocks are tried where the longest head may not end there, such as between a tool call and its result. */
-const TRIES = 8
+/** A prefix may not end at some blocks, such as between a tool call and its result. This many ends are tried, longest first. */
+const MAX_ENDS_TRIED = 8
 
-/** Every agent in one group. `minSharedTokens` raises the model's own minimum and never lowers it. */
+/** Puts each agent into one group. `minSharedTokens` raises the model's own minimum and never lowers it. */
 export function groupCrew(agents: readonly CrewAgent[], minSharedTokens = 0): CrewGroup[] {
   const groups: CrewGroup[] = []
   for (const members of byKey(agents.keys(), (index) => scopeOf(agents[index]!))) {
@@ -41,12 +41,12 @@ export function groupCrew(agents: readonly CrewAgent[], minSharedTokens = 0): Cr
     const blocks = new Map(members.map((index) => [index, blocksOf(dialectOf(first.card), agents[index]!.prefix.text)]))
     const alone: number[] = []
     for (const cluster of byKey(members, (index) => beginning(blocks.get(index) ?? [], minimum, index))) {
-      const sharing = cluster.length < 2 ? [] : headsOf(agents, cluster, blocks, minimum)
+      const sharing = cluster.length < 2 ? [] : commonPrefixesOf(agents, cluster, blocks, minimum)
       groups.push(...sharing)
       alone.push(...cluster.filter((index) => !sharing.some((group) => group.members.includes(index))))
     }
     if (alone.length > 0)
-      groups.push({ members: alone.toSorted((a, b) => a - b), head: null, why: whyNone(alone, minimum) })
+      groups.push({ members: alone.toSorted((a, b) => a - b), common: null, why: whyNone(alone, minimum) })
   }
   return groups.toSorted((a, b) => (a.members[0] ?? 0) - (b.members[0] ?? 0))
 }
@@ -56,7 +56,7 @@ function whyNone(alone: readonly number[], minimum: number): string {
   return `they share no whole blocks of at least ${minimum} tokens, the least that is worth an entry here`
 }
 
-/** All markers of a request carry one retention, so that agents at different ones do not share a head. */
+/** All markers of a request have one retention, so agents with different ones share no prefix. */
 function scopeOf({ card, prefix, scope }: CrewAgent): string {
   return JSON.stringify([card.id, prefix.model, scope, prefix.cacheKey, prefix.retention])
 }
@@ -70,7 +70,7 @@ function byKey(indices: Iterable<number>, keyOf: (index: number) => string): num
   return [...groups.values()]
 }
 
-/** The first blocks that are long enough together; a prompt that never is has a beginning of its own. */
+/** Key of the first blocks that reach the minimum together. A shorter prompt has a key of its own. */
 function beginning(blocks: readonly Block[], minimum: number, index: number): string {
   let bytes = 0
   for (const [at, { tokens }] of blocks.entries()) {
@@ -80,7 +80,7 @@ function beginning(blocks: readonly Block[], minimum: number, index: number): st
   return `too short: ${index}`
 }
 
-function headsOf(
+function commonPrefixesOf(
   agents: readonly CrewAgent[],
   cluster: readonly number[],
   blocks: ReadonlyMap<number, Block[]>,
@@ -90,43 +90,43 @@ function headsOf(
   const [first = [], ...others] = lists.values()
   let shared = 0
   while (shared < first.length && others.every((other) => other[shared]?.tokens === first[shared]?.tokens)) shared++
-  for (let tries = 0; shared > 0 && tries < TRIES; shared--, tries++) {
+  for (let tried = 0; shared > 0 && tried < MAX_ENDS_TRIED; shared--, tried++) {
     const placed = (index: number): Place | undefined => lists.get(index)?.[shared - 1]?.place
-    const heads = new Map(cluster.map((index) => [index, prepared(agents[index]!, placed(index))]))
-    if ([...heads.values()].every((head) => head === null)) continue
-    // Settings that are rendered into the prompt count too: only the same stream is the same entry.
-    return byKey(cluster, (index) => heads.get(index)?.canonical ?? `none: ${index}`).flatMap((members) => {
+    const prefixes = new Map(cluster.map((index) => [index, prepared(agents[index]!, placed(index))]))
+    if ([...prefixes.values()].every((one) => one === null)) continue
+    // Settings may be rendered into the prompt as well: only equal streams are one entry.
+    return byKey(cluster, (index) => prefixes.get(index)?.canonical ?? `none: ${index}`).flatMap((members) => {
       const [leader = 0] = members
-      const prefix = heads.get(leader)
+      const prefix = prefixes.get(leader)
       const place = placed(leader)
       if (members.length < 2 || prefix == null || place === undefined || prefix.estimatedTokens < minimum) return []
       const blocksShared = shared === 1 ? 'block' : `${shared} blocks`
       const why = `${members.length} agents begin with the same ${blocksShared}, about ${prefix.estimatedTokens} tokens`
-      return [{ members, head: { prefix, place }, why }]
+      return [{ members, common: { prefix, place }, why }]
     })
   }
   return []
 }
 
-/** The head as a prefix of its own; null where the wire format cannot end one there. */
+/** The common prefix as a prepared prefix; null where the wire format cannot end one there. */
 function prepared({ card, facts, prefix }: CrewAgent, place: Place | undefined): PreparedPrefix | null {
   if (place === undefined) return null
   const dialect = dialectOf(card)
   try {
-    const text = cutBehind(dialect, prefix.text, place)
-    const head = wholePrefix(prefix, text, card, facts)
-    // It has to be possible to write it: some formats have no marker where it would end.
-    const primitive = dialect.primitives(head.text, facts)[0]
+    const text = cutAfter(dialect, prefix.text, place)
+    const common = wholePrefix(prefix, text, card, facts)
+    // A probe must be able to write it: some formats take no marker at this end.
+    const primitive = dialect.primitives(common.text, facts)[0]
     if (primitive === undefined) return null
-    dialect.probe(head, { primitive, retention: head.retention })
-    return head
+    dialect.probe(common, { primitive, retention: common.retention })
+    return common
   } catch (thrown) {
     if (readFailure(thrown) === null) throw thrown
     return null
   }
 }
 
-/** A body that begins with the same blocks as a prepared one, as a prefix of its own: all of it. */
+/** Prepares all of `text`, which begins with the same blocks as `prefix`, as a prefix of its own. */
 export function wholePrefix(
   prefix: PreparedPrefix,
   text: string,
@@ -144,11 +144,11 @@ export function wholePrefix(
 }
 
 /**
- * The agent's prefix with a marker where the shared head ends, so that its request looks for the head's entry there. A marker is
- * no prompt: it stays the same prefix. Unchanged where the format needs none, or has no room.
+ * The agent's prefix with a marker at the end of the common prefix, so that its requests read that entry. A marker is no prompt: the
+ * prefix stays the same. Unchanged where the format needs no marker, or has its most already.
  */
-export function withHeadMarked({ card, facts, prefix }: CrewAgent, place: Place): PreparedPrefix {
-  const text = markBehind(dialectOf(card), prefix.text, place, prefix.retention)
+export function withCommonPrefixMarked({ card, facts, prefix }: CrewAgent, place: Place): PreparedPrefix {
+  const text = markBlock(dialectOf(card), prefix.text, place, prefix.retention)
   if (text === null || text === prefix.text) return prefix
   try {
     const marked = wholePrefix(prefix, text, card, facts)

@@ -3,12 +3,12 @@ import type { CallerHeaders } from './caller-headers.ts'
 import type { Card } from '../card.ts'
 import type { PreparedPrefix } from '../dialect.ts'
 
-/** What stands beside a body and decides as well, as text; null: nothing but what the card says. */
+/** Text of what identifies a prefix beside its body: caller headers and place. Null: only the card's own. */
 export function besideOf({ compared }: Pick<CallerHeaders, 'compared'>, place: string | null): string | null {
   return compared === null && place === null ? null : JSON.stringify({ headers: compared, place })
 }
 
-/** What makes two prefixes the same: provider, model, credential, key, the stream that is compared, and what stands beside the body. */
+/** Fingerprint of a prefix: provider, model, credential, cache key, canonical stream, and `beside`. Equal fingerprints are one prefix. */
 export function fingerprintOf(
   card: Pick<Card, 'id'>,
   prefix: PreparedPrefix,
@@ -22,6 +22,6 @@ export function fingerprintOf(
     credentialScope: `${credential.name}:${credential.generation}`,
     cacheKey: prefix.cacheKey,
     canonical: prefix.canonical,
-    beside,
+    outsideBody: beside,
   })
 }

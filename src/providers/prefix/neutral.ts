@@ -12,8 +12,8 @@ export function renderNeutral(dialect: Dialect, request: NeutralRequest): Native
 }
 
 /**
- * The tools that a filter lets through, in the order they were given in, so that the prefix is that of a call with the same
- * filter. A name that no tool has is refused: the filter means another list than the one that would be warmed.
+ * Tools that a filter allows, in their given order, as in a call with the same filter. A name that no tool has is refused, because
+ * the filter was written for another list.
  */
 export function filterTools<Tool extends { name: string }>(tools: readonly Tool[], filter: ToolFilter): Tool[] {
   const known = new Set(tools.map(({ name }) => name))

@@ -4,10 +4,10 @@ import { dialectOf } from '../registry.ts'
 import type { Card } from '../card.ts'
 
 /**
- * A stored body as real requests should begin, so that they write and find the entry of its probes: a marker at the end of the prefix, and
- * all markers at `retention`. Null where it says so already, and in wire formats whose markers state no lifetime.
+ * A stored body as real requests should begin to write and find the entry of its probes: with a marker at the end of the prefix, and all
+ * markers at `retention`. Null where the body has that already, and in wire formats whose markers state no lifetime.
  */
 export function withMarkers(card: Pick<Card, 'dialect' | 'wire'>, text: string, retention: string): string | null {
-  const edits = dialectOf(card).markers.atEnd(readBody(text), retention)
+  const edits = dialectOf(card).markers.markEnd(readBody(text), retention)
   return edits.length === 0 ? null : edit(text, edits)
 }

@@ -5,15 +5,15 @@ import type { Card } from '../card.ts'
 import type { Breakpoint } from '../../core/model/advice.ts'
 
 /**
- * A stored body with its cache markers at another retention, and where the prefix then ends. Markers are controls, so it is the same
- * prefix. A body without markers, or in a format where they say no lifetime, is as it was.
+ * Sets the cache markers of a stored body to another retention, and moves the end of the prefix accordingly. Markers are controls: it
+ * stays the same prefix. A body without markers stays as it is, as in formats whose markers state no lifetime.
  */
 export function withRetention(
   card: Pick<Card, 'dialect' | 'wire'>,
   { text, breakpoint }: { text: string; breakpoint: Breakpoint },
   retention: string,
 ): { text: string; breakpoint: Breakpoint } {
-  const edits = dialectOf(card).markers.atRetention(readBody(text), retention)
+  const edits = dialectOf(card).markers.setRetention(readBody(text), retention)
   const bytes = (piece: string): number => new TextEncoder().encode(piece).length
   const moved = edits
     .filter(({ start }) => bytes(text.slice(0, start)) < breakpoint.byte)

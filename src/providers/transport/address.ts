@@ -5,15 +5,15 @@ import type { Card } from '../card.ts'
 
 export type Address = { url: string; failure: null } | { url: null; failure: FailureValue }
 
-/** Worker variables that a card's address is made of. */
+/** Names of the Worker variables in a card's address. */
 export function variablesOf(card: Pick<Card, 'baseUrl'>): string[] {
   return [...new Set([...card.baseUrl.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ''))]
 }
 
 /**
- * Where a provider is reached: the card's address with the administrator's variables put in. One that is missing or no address is
- * `not_configured`, in words that name the variable and never its value. Outside of development only https and public hosts are
- * taken; which addresses a name resolves to is not known here, so that only spelled-out private ones are refused.
+ * The address of a provider: the card's, with the Worker variables filled in. A variable that is missing or invalid gives
+ * `not_configured`; the message names the variable and never its value. Outside of development only https and public hosts are
+ * accepted. Private addresses are refused where they are written out: DNS names are not resolved here.
  */
 export function addressOf(
   card: Pick<Card, 'id' | 'baseUrl' | 'baseUrlWhen'>,

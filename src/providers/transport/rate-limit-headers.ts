@@ -2,11 +2,11 @@ import type { RateLimit } from '../../core/planning/rate-limit.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../core/time/time.ts'
 
 /**
- * Rate limits in the headers of an answer, good or bad. `now` is when it arrived (epoch ms). What is not understood is left
- * out: a limit without its size or its reset says nothing about when to wait.
+ * Reads rate limits from the headers of any answer. `now` is its arrival (epoch ms). A limit without its size or its reset is left out:
+ * it does not say when to wait.
  *
  * Anthropic: `anthropic-ratelimit-<what>-{limit,remaining,reset}`, the reset an RFC 3339 instant
- * (https://platform.claude.com/docs/en/api/rate-limits, checked 2026-11-21). OpenAI and those who speak like it:
+ * (https://platform.claude.com/docs/en/api/rate-limits, checked 2026-11-21). OpenAI and compatible servers:
  * `x-ratelimit-{limit,remaining,reset}-<what>`, the reset a duration such as `6m0s` or `120ms`
  * (https://developers.openai.com/api/docs/guides/rate-limits, checked 2026-11-21). Others: `[x-]ratelimit-{limit,remaining,reset}`,
  * the reset in seconds (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/, checked 2026-11-21) or as an instant.
@@ -34,7 +34,7 @@ function count(text: string | undefined): number | null {
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }
-/** Larger numbers of seconds are instants. */
+/** A number of seconds above this is an instant. */
 const FIRST_EPOCH_SECONDS = 1e9
 
 function resetFrom(text: string, now: number): number | null {

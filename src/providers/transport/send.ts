@@ -8,28 +8,28 @@ import type { DialectDefinition, ProbeRequest } from '../dialect.ts'
 /** One call to a provider. */
 export interface Call {
   card: Pick<Card, 'auth' | 'headers' | 'dialect'>
-  /** Where the card's paths begin: the card's own base URL, or the administrator's instead of it. */
+  /** Base URL of the card's paths: the card's own, or the administrator's instead. */
   baseUrl: string
   credential: string
   request: ProbeRequest
-  /** For the whole call, the reading of its answer included. */
+  /** Limit for the whole call, including reading the answer. */
   timeoutMs: number
   signal?: AbortSignal
-  /** The most that is read of an answer; 4 MiB when absent. */
+  /** The most bytes read of an answer; 4 MiB when absent. */
   maxBytes?: number
-  /** Hears the answer's text in pieces, as it comes. */
+  /** Receives the text of a good answer in pieces, as it arrives. */
   onText?: (piece: string) => void
 }
 
 /**
- * How a call ended. `answered`: the provider said something, good or bad; the dialect reads it. `failed`: it did not, and
- * `outcomeKnown` is false when the provider may nevertheless have taken the request (and charged for it).
+ * How a call ended. `answered`: the provider answered, with success or an error; the dialect reads it. `failed`: it did not.
+ * `outcomeKnown` is false where the provider may have processed the request, and billed it.
  */
 export type Sent =
   | { kind: 'answered'; status: number; headers: Headers; text: string }
   | { kind: 'failed'; failure: FailureValue; outcomeKnown: boolean }
 
-/** A form for a vendor's token endpoint: what it carries is signed, so that no credential goes beside it. */
+/** A form for a vendor's token endpoint. Its content is signed, so no credential is sent beside it. */
 export interface Post {
   url: string
   form: string
@@ -41,30 +41,30 @@ export interface Transport {
   post(form: Post): Promise<Sent>
 }
 
-/** Longer answers than this are no answers to a probe. */
+/** Longer answers are refused. */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 /**
- * The only way out to a provider. The vendors' SDKs carry our bytes where they exist (they send a string unchanged; their own
- * retries are off); the answer is read here, bounded in size and time. Redirects are answers like others and are never followed,
- * so that a credential reaches no other host.
+ * Creates the only sender of requests to providers. A vendor's SDK sends our bytes where there is one: it sends a string unchanged, and
+ * its retries are off. The answer is read here, within limits of size and time. Redirects are never followed, so a credential reaches
+ * no other host.
  */
 export function createTransport({ fetch }: { fetch: typeof globalThis.fetch }): Transport {
   return {
     async send(call) {
       if (!/^[\x21-\x7e]+$/.test(call.credential)) {
-        // A line break in it would be refused, or worse, become a header of its own.
+        // A line break in it would be refused, or would add a header.
         return failed('provider_key_refused', 'The credential is not a printable key.', true)
       }
       let sent: Sent | null = null
-      const carried: Carry = async (url, init) => {
+      const fetchOnce: Fetch = async (url, init) => {
         sent = await exchange(fetch, url, init ?? {}, call)
-        return new Response(null, { status: 204 }) // the SDK only carries; what came back is in `sent`
+        return new Response(null, { status: 204 }) // the SDK only sends; the answer is in `sent`
       }
       try {
-        await CARRIERS[call.card.dialect.client](call, carried)
+        await CLIENTS[call.card.dialect.client](call, fetchOnce)
       } catch {
-        // A client that refuses its settings (a base URL that is none) has sent nothing; what it says may hold the credential.
+        // An SDK that refuses its settings, such as an invalid base URL, has sent nothing. Its message may contain the credential.
       }
       return sent ?? failed('internal', 'The request was not sent.', true)
     },
@@ -75,20 +75,20 @@ export function createTransport({ fetch }: { fetch: typeof globalThis.fetch }): 
   }
 }
 
-type Carry = (url: string | URL | Request, init?: RequestInit) => Promise<Response>
-type Carrier = (call: Call, fetch: Carry) => Promise<unknown>
+type Fetch = (url: string | URL | Request, init?: RequestInit) => Promise<Response>
+type Client = (call: Call, fetch: Fetch) => Promise<unknown>
 
-/** Longer than our own time-out, which must be the one that ends a call. */
+/** Added to the SDK's time-out, so that ours ends a call first. */
 const SDK_GRACE_MS = 5_000
 
-const CARRIERS: Readonly<Record<DialectDefinition['client'], Carrier>> = {
+const CLIENTS: Readonly<Record<DialectDefinition['client'], Client>> = {
   'anthropic-sdk': withAnthropic,
   'openai-sdk': withOpenai,
   fetch: withFetch,
 }
 
-/** Every setting that the client would otherwise read from the environment is given. */
-function withAnthropic(call: Call, fetch: Carry): Promise<unknown> {
+/** All settings are given that the SDK would otherwise read from the environment. */
+function withAnthropic(call: Call, fetch: Fetch): Promise<unknown> {
   const client = new Anthropic({
     apiKey: call.credential,
     baseURL: call.baseUrl,
@@ -101,7 +101,7 @@ function withAnthropic(call: Call, fetch: Carry): Promise<unknown> {
   return client.post(call.request.path, { body: call.request.body, headers: headersOf(call) }).asResponse()
 }
 
-function withOpenai(call: Call, fetch: Carry): Promise<unknown> {
+function withOpenai(call: Call, fetch: Fetch): Promise<unknown> {
   const client = new OpenAI({
     apiKey: call.credential,
     adminAPIKey: null,
@@ -117,7 +117,7 @@ function withOpenai(call: Call, fetch: Carry): Promise<unknown> {
   return client.post(call.request.path, { body: call.request.body, headers: headersOf(call) }).asResponse()
 }
 
-function withFetch(call: Call, fetch: Carry): Promise<unknown> {
+function withFetch(call: Call, fetch: Fetch): Promise<unknown> {
   return fetch(call.baseUrl.replace(/\/$/, '') + call.request.path, requestOf(call))
 }
 
@@ -128,8 +128,8 @@ function requestOf(call: Call): RequestInit {
 }
 
 /**
- * The content type makes the SDKs send our string as it is instead of encoding it once more. The credential goes into the card's
- * own header and no other, whatever a client would do with a key of its own; null takes a header away from it.
+ * With this content type the SDKs send our string as it is instead of encoding it again. The credential is sent in the card's header
+ * and in no other: null removes the header that an SDK would add.
  */
 function headersOf({ card, credential, request }: Call): Record<string, string | null> {
   const auth: Record<string, string | null> =
@@ -139,28 +139,28 @@ function headersOf({ card, credential, request }: Call): Record<string, string |
   return { ...card.headers, ...request.headers, ...auth, 'content-type': 'application/json' }
 }
 
-/** Sends and reads, within the time and the size allowed. Never throws: how it went wrong is part of the answer. */
+/** Sends a request and reads its answer within the limits of time and size. Never throws: failures are returned. */
 export async function exchange(
   fetch: typeof globalThis.fetch,
   url: string | URL | Request,
   init: RequestInit,
   call: Pick<Call, 'timeoutMs' | 'signal' | 'maxBytes' | 'onText'>,
 ): Promise<Sent> {
-  // Not `AbortSignal.timeout`: its timer outlives the call, and keeps the object that made the call from being put to rest.
-  const late = new AbortController()
-  const timer = setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), call.timeoutMs)
-  const signal = AbortSignal.any([late.signal, ...(call.signal === undefined ? [] : [call.signal])])
+  // Not `AbortSignal.timeout`: its timer outlives the call, and keeps a Durable Object from hibernating.
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(new DOMException('late', 'TimeoutError')), call.timeoutMs)
+  const signal = AbortSignal.any([timeout.signal, ...(call.signal === undefined ? [] : [call.signal])])
   let stop: () => void = () => {}
   const stopped = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason)
     signal.addEventListener('abort', stop, { once: true })
   })
-  // A fetch or a body that does not heed the signal must not hold us: both are raced against it.
-  const within = <T>(work: Promise<T>): Promise<T> => Promise.race([work, stopped])
+  // A fetch or a body that ignores the signal must not block the call: both are raced against it.
+  const untilStopped = <T>(work: Promise<T>): Promise<T> => Promise.race([work, stopped])
   try {
     if (signal.aborted) throw signal.reason
-    const response = await within(fetch(url, { ...init, signal, redirect: 'manual' }))
-    const text = await readBounded(response, within, call)
+    const response = await untilStopped(fetch(url, { ...init, signal, redirect: 'manual' }))
+    const text = await readBounded(response, untilStopped, call)
     if (text === null) return failed('unreadable_answer', 'The answer is larger than what is read of one.', false)
     return { kind: 'answered', status: response.status, headers: response.headers, text }
   } catch (error) {
@@ -168,14 +168,14 @@ export async function exchange(
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', stop)
-    stopped.catch(() => {}) // settled or not, nobody else listens to it
+    stopped.catch(() => {}) // no other code awaits it
   }
 }
 
 /** The body's text; null when it is too large. */
 async function readBounded(
   response: Response,
-  within: <T>(work: Promise<T>) => Promise<T>,
+  untilStopped: <T>(work: Promise<T>) => Promise<T>,
   { maxBytes = MAX_ANSWER_BYTES, onText = () => {} }: Pick<Call, 'maxBytes' | 'onText'>,
 ): Promise<string | null> {
   if (response.body === null) return ''
@@ -186,7 +186,7 @@ async function readBounded(
   let finished = false
   try {
     for (;;) {
-      const { done, value } = await within(reader.read())
+      const { done, value } = await untilStopped(reader.read())
       if (done) break
       bytes += value.byteLength
       if (bytes > maxBytes) return null
@@ -197,12 +197,12 @@ async function readBounded(
     finished = true
     return text + decoder.decode()
   } finally {
-    // Whatever cancelling has to say, we have what we wanted, or have given up.
+    // A failed cancellation does not matter: the call has its result.
     if (!finished) reader.cancel().catch(() => {})
   }
 }
 
-/** Codes that say the request never left: the provider cannot have taken it. */
+/** Error codes of a request that never left: the provider cannot have processed it. */
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 function outcome(error: unknown, signal: AbortSignal): Sent {

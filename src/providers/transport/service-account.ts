@@ -3,8 +3,8 @@ import type { FailureValue } from '../../contract/failure.ts'
 import { fields } from '../dialects/shared/usage.ts'
 
 /**
- * Google's service-account keys: what they hold, what is asked with them, and what is answered. Pure; who signs and sends is
- * the runtime. Source: developers.google.com/identity/protocols/oauth2/service-account, checked 2026-11-21.
+ * Google's service-account keys: reads a key, writes the request for an access token, and reads the answer. Pure: `calls` signs and
+ * sends. Source: developers.google.com/identity/protocols/oauth2/service-account, checked 2026-11-21.
  */
 export interface ServiceAccount {
   email: string
@@ -13,19 +13,19 @@ export interface ServiceAccount {
   keyId: string | null
 }
 
-/** The only place that is ever asked: a key's own `token_uri` is not read, so that no key can send its signature elsewhere. */
+/** The only token endpoint. A key's own `token_uri` is not read, so that no key can send its signature elsewhere. */
 export const TOKEN_URL = 'https://oauth2.googleapis.com/token'
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform'
 const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
-/** The longest that Google takes. */
+/** The longest life of an assertion that Google accepts, in seconds. */
 const ASSERTION_S = 3_600
 
-/** True for a credential that is a key file and not a key: it has to be exchanged before anything is sent with it. */
+/** True: the credential is the text of a key file, which must be exchanged for an access token before a call. */
 export function isKeyFile(credential: string): boolean {
   return credential.trimStart().startsWith('{')
 }
 
-/** Reads a key file. Throws `provider_key_refused` naming the member that is wrong, and never a value. */
+/** Reads a key file. Throws `provider_key_refused` with the name of the wrong member, never with a value. */
 export function readServiceAccount(text: string): ServiceAccount {
   const file = fields(parsed(text))
   if (file === null) throw refused('is not JSON')
@@ -48,7 +48,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return null // what the parser says quotes the text, and the text is a key
+    return null // the parser's message quotes the text, which is a key
   }
 }
 
@@ -57,7 +57,7 @@ function refused(what: string, member?: string): Failure {
   return new Failure('provider_key_refused', `The service-account key ${what}.`, detail)
 }
 
-/** What the assertion says. `iat` and `exp` are whole seconds. */
+/** The claims of the assertion (JWT). `iat` and `exp` are in whole seconds. */
 export interface Claims {
   iss: string
   scope: string
@@ -71,17 +71,17 @@ export function claimsOf({ email }: Pick<ServiceAccount, 'email'>, now: number):
   return { iss: email, scope: SCOPE, aud: TOKEN_URL, iat, exp: iat + ASSERTION_S }
 }
 
-/** The form that carries an assertion. */
+/** The form with an assertion, URL-encoded. */
 export function tokenForm(assertion: string): string {
   return new URLSearchParams({ grant_type: GRANT, assertion }).toString()
 }
 
-/** What an exchange led to. */
+/** Result of an exchange. `permanent`: the key itself is refused. */
 export type TokenReading =
   | { kind: 'token'; token: string; lifeMs: number }
   | { kind: 'failed'; failure: FailureValue; permanent: boolean }
 
-/** Codes of RFC 6749 and of Google that say it is the key; the words beside them are never passed on. */
+/** Error codes of RFC 6749 and of Google that blame the key. Google's message is never passed on. */
 const KEY_CODES = new Set([
   'invalid_grant',
   'invalid_client',
@@ -94,13 +94,13 @@ const KEY_CODES = new Set([
   'unsupported_grant_type',
 ])
 
-/** Reads the answer of the token endpoint. */
+/** Reads the answer of the token endpoint. Never throws. */
 export function readToken(status: number, text: string): TokenReading {
   const body = fields(parsed(text))
   if (status >= 200 && status < 300) {
     const token = body?.['access_token']
     const seconds = body?.['expires_in']
-    // Both are needed: a token of unknown life would be used dead, or asked for at every call.
+    // Both are needed: a token of unknown life would be used after its end, or requested for each call.
     if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token) && typeof seconds === 'number' && seconds > 0) {
       return { kind: 'token', token, lifeMs: Math.floor(seconds * 1_000) }
     }
@@ -115,7 +115,7 @@ export function readToken(status: number, text: string): TokenReading {
     return fault('provider_unavailable', 'Google gives no access token now.', false, detail)
   }
   if (status !== 401 && status !== 403 && !known) {
-    // A page in between, a wrong path: nothing that says it is the key.
+    // A proxy's page or a wrong path: the answer does not blame the key.
     return fault('provider_unavailable', 'The token endpoint refused the exchange without saying why.', false, detail)
   }
   return fault('provider_key_refused', 'Google gave no access token for the service-account key.', true, detail)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { belief } from '../../../src/core/cache/belief.ts'
-import { afterMiss, granted, afterHit, learnedRetention } from '../../../src/core/cache/retention.ts'
+import { retentionAfterMiss, granted, retentionAfterHit, learnedRetention } from '../../../src/core/cache/retention.ts'
 import { newState } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { RetentionOffer } from '../../../src/core/model/facts.ts'
@@ -16,7 +16,7 @@ describe('belief', () => {
     expect(belief(newState(NOON, '2026-11-16', null), NOON, LEAD)).toMatchObject({ state: 'unknown', interval: [0, 1] })
   })
 
-  it('is warm until the retention has passed since the start of the request, expiring near its end, cold after', () => {
+  it('is warm from the start of the request, expiring near the end, cold after it', () => {
     const state = warmState(NOON)
     const of = (at: number) => belief(state, at, LEAD).state
     expect(of(NOON)).toBe('warm')
@@ -25,7 +25,7 @@ describe('belief', () => {
     expect(of(NOON + 5 * MINUTE_MS)).toBe('cold')
   })
 
-  it('is surer the more keep-alives found the entry, and less sure after each that did not', () => {
+  it('rises with each keep-alive that found the entry, and falls with each that did not', () => {
     const p = (keepHits: number, keepColds: number) => belief(warmState(NOON, { keepHits, keepColds }), NOON + 1, LEAD)
     expect(p(100, 0).pWarm).toBeGreaterThan(p(0, 0).pWarm)
     expect(p(10, 5).pWarm).toBeLessThan(p(10, 0).pWarm)
@@ -51,8 +51,8 @@ describe('belief', () => {
   })
 })
 
-describe('what a belief rests on', () => {
-  it('is named: a real request where one was the last to use the entry', () => {
+describe('the evidence of a belief', () => {
+  it('is a real request where that used the entry last', () => {
     const read = { at: NOON + MINUTE_MS, cachedTokens: 9_000, ttftMs: null }
     expect(belief(warmState(NOON + MINUTE_MS, { lastHit: read }), NOON + 2 * MINUTE_MS, LEAD).why).toContain(
       'a real request read 9000',
@@ -63,31 +63,31 @@ describe('what a belief rests on', () => {
 describe('an assumed retention', () => {
   const start = learnedRetention(assumed)
 
-  it('is widened after reads near its end, again and again, up to its bound', () => {
+  it('is widened by repeated reads near its end, up to its bound', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBe(HOUR_MS)
     expect(retention.assumed).toBe(true)
   })
 
-  it('is not widened by reads that came early', () => {
+  it('is not widened by early reads', () => {
     let retention = start
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, MINUTE_MS, NOON)
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, MINUTE_MS, NOON)
     expect(retention.ttlMs).toBe(start.ttlMs)
   })
 
-  it('is proved at once by a read that came later than it allows', () => {
-    expect(afterHit(start, 25 * MINUTE_MS, NOON).ttlMs).toBe(25 * MINUTE_MS)
+  it('is widened at once by a read after its end', () => {
+    expect(retentionAfterHit(start, 25 * MINUTE_MS, NOON).ttlMs).toBe(25 * MINUTE_MS)
   })
 
   it('is narrowed below the gap after which the entry was gone, down to its bound', () => {
-    expect(afterMiss(start, 6 * MINUTE_MS, NOON, []).ttlMs).toBe(4.8 * MINUTE_MS)
-    expect(afterMiss(start, MINUTE_MS, NOON, []).ttlMs).toBe(3 * MINUTE_MS)
+    expect(retentionAfterMiss(start, 6 * MINUTE_MS, NOON, []).ttlMs).toBe(4.8 * MINUTE_MS)
+    expect(retentionAfterMiss(start, MINUTE_MS, NOON, []).ttlMs).toBe(3 * MINUTE_MS)
   })
 
-  it('is not widened past a gap that was once too long', () => {
-    let retention = afterMiss(start, 8 * MINUTE_MS, NOON, [])
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
+  it('is not widened past a gap that missed', () => {
+    let retention = retentionAfterMiss(start, 8 * MINUTE_MS, NOON, [])
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBeLessThanOrEqual(8 * MINUTE_MS)
   })
 })
@@ -104,42 +104,42 @@ describe('a stated retention', () => {
   const start = learnedRetention(hour)
   const offers = [fiveMinutes, hour]
   const early = (retention: LearnedRetention, gapMs: number, at = NOON): LearnedRetention =>
-    afterMiss(retention, gapMs, at, offers)
+    retentionAfterMiss(retention, gapMs, at, offers)
   const state = (retention: LearnedRetention): PrefixState => ({ ...warmState(NOON), retention })
 
-  it('is believed through one entry that went early, and through any that outlived it', () => {
+  it('stays after one early miss, and after hits beyond it', () => {
     expect(early(start, 50 * MINUTE_MS).ttlMs).toBe(HOUR_MS)
     expect(early(early(start, HOUR_MS), 2 * HOUR_MS)).toBe(start)
-    const forgiven = afterHit(early(start, 50 * MINUTE_MS), 59 * MINUTE_MS, NOON)
+    const forgiven = retentionAfterHit(early(start, 50 * MINUTE_MS), 59 * MINUTE_MS, NOON)
     expect(early(forgiven, 50 * MINUTE_MS).ttlMs).toBe(HOUR_MS)
   })
 
-  it('is taken for the longest shorter one on offer once two entries in a row were gone early', () => {
+  it('becomes the longest shorter offer after two consecutive early misses', () => {
     expect(early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS).ttlMs).toBe(5 * MINUTE_MS)
   })
 
-  it('is narrowed below what was seen where nothing shorter is on offer, and never below a minute', () => {
+  it('is narrowed below the gap where no shorter one is on offer, to a minute at least', () => {
     const five = learnedRetention(fiveMinutes)
     expect(early(early(five, 4 * MINUTE_MS), 4 * MINUTE_MS).ttlMs).toBe(3.2 * MINUTE_MS)
     expect(early(early(five, 10_000), 10_000).ttlMs).toBe(MINUTE_MS)
   })
 
-  it('says in the belief that it is shorter than stated', () => {
+  it('is shown in the belief as shorter than stated', () => {
     const why = belief(state(early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)), NOON + MINUTE_MS, 0).why
     expect(why).toContain('a retention of 5 min as it was found, shorter than the 1h that the provider states')
   })
 
-  it('is widened again by what is found, not past a miss of the same day, and all the way after that', () => {
+  it('is widened again by hits, past a miss only after a day', () => {
     let retention = early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON)
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, retention.ttlMs * 0.95, NOON)
     expect(retention.ttlMs).toBeGreaterThan(40 * MINUTE_MS)
     expect(retention.ttlMs).toBeLessThan(58 * MINUTE_MS)
-    for (let n = 0; n < 60; n++) retention = afterHit(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR_MS)
+    for (let n = 0; n < 60; n++) retention = retentionAfterHit(retention, retention.ttlMs * 0.95, NOON + 25 * HOUR_MS)
     expect(retention.ttlMs).toBe(HOUR_MS)
     expect(belief(state(retention), NOON + MINUTE_MS, 0).why).toContain('; 1h retention')
   })
 
-  it('that a write grants shorter is named as granted, and a later full grant ends that', () => {
+  it('is shown as granted where a write grants less, until a full grant', () => {
     const split = (name: string): Usage => ({ ...usage(0, 9_000), cacheWriteByRetention: { [name]: 9_000 } })
     const down = granted(start, split('5m'), offers)?.retention
     expect(down?.ttlMs).toBe(5 * MINUTE_MS)
@@ -148,7 +148,7 @@ describe('a stated retention', () => {
     expect(granted(down!, split('1h'), offers)?.retention).toEqual(start)
   })
 
-  it('that is stated with every write and never kept stays as it was found', () => {
+  it('stays as it was found, although every write states it', () => {
     const narrowed = early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)
     const lie: Usage = { ...usage(0, 9_000), cacheWriteByRetention: { '1h': 9_000 } }
     expect(granted(narrowed, lie, offers)).toBeNull()

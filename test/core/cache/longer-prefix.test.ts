@@ -9,7 +9,7 @@ import { assumed, context, facts, fiveMinutes, NOON, usage, warmState } from '..
 import { applyRenewedByLonger } from '../../../src/core/events/renewed-by-longer.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-/** A shorter prefix whose clock is renewed by requests of a longer one. */
+/** A shorter prefix that requests of a longer one renew. */
 
 const longer = { id: 'pfx_0_longer', retention: '5m' }
 
@@ -30,7 +30,7 @@ const keep = (startedAt: number, read: number, written: number) =>
   }) as const
 
 describe('a request of a longer prefix', () => {
-  it('moves the clock of the shorter one, at no cost, and says so', () => {
+  it('renews the shorter one at no cost, and says so', () => {
     const change = applyRenewedByLonger(warmState(NOON), { ...longer, at: NOON + 4 * MINUTE_MS })
     expect(change?.state).toMatchObject({
       anchorAt: NOON + 4 * MINUTE_MS,
@@ -47,7 +47,7 @@ describe('a request of a longer prefix', () => {
     expect(belief(change!.state, NOON + 8 * MINUTE_MS, 0).why).toContain('a longer prefix')
   })
 
-  it('lets the shorter one wait until the longer has had its turn, and no longer than the lapse', () => {
+  it('delays the probe of the shorter one until the longer was read', () => {
     const state = renewed(warmState(NOON), NOON + 4 * MINUTE_MS)
     const lapseAt = NOON + 9 * MINUTE_MS
     expect(decide(state, context(), lapseAt - 23_000)).toMatchObject({ do: 'wait', untilAt: lapseAt - 11_500 })
@@ -55,7 +55,7 @@ describe('a request of a longer prefix', () => {
     expect(decide(warmState(lapseAt - 5 * MINUTE_MS), context(), lapseAt - 23_000)).toMatchObject({ do: 'send' })
   })
 
-  it('a moment before its own leaves the clock, and has the next turn of both to itself', () => {
+  it('does not renew the shorter one a moment before its own request', () => {
     const change = applyRenewedByLonger(warmState(NOON), { ...longer, at: NOON - 1_000 })
     expect(change).toMatchObject({ state: { anchorAt: NOON }, rows: [] })
     expect(decide(change!.state, context(), NOON + 5 * MINUTE_MS - 23_000)).toMatchObject({ do: 'wait' })
@@ -79,22 +79,22 @@ describe('a request of a longer prefix', () => {
     expect(applyRenewedByLonger(state, { ...longer, ...change, at })).toBeNull()
   })
 
-  it('earns the shorter one no saving: what it carries would have been there without keep-alives of its own', () => {
+  it('earns the shorter one no saving, because its own keep-alives were not needed', () => {
     const own = applyAnswer(warmState(NOON), { ...keep(NOON, 0, 10_000), purpose: 'write' }, context(), 0).state
     const carried = renewed(own, NOON + 4 * MINUTE_MS)
     const hit = [{ startedAt: NOON + 8 * MINUTE_MS, usage: usage(10_000, 0), ttftMs: 200 }]
     const used = applyArrivals(carried, hit, NOON + 8 * MINUTE_MS, NOON, [fiveMinutes], facts.price)
     expect(used.state).toMatchObject({ hits: 1, savedNanos: 0, credits: 0 })
-    // The same hit is a saving where a keep-alive of its own carried it: the test can tell.
+    // The same hit is a saving where its own keep-alive kept the entry.
     const kept = applyAnswer(own, keep(NOON + 4 * MINUTE_MS, 10_000, 0), context(), 0).state
     expect(applyArrivals(kept, hit, NOON + 8 * MINUTE_MS, NOON, [fiveMinutes], facts.price).state.credits).toBe(1)
   })
 })
 
-describe('an answer that finds it gone all the same', () => {
+describe('an answer that finds the entry gone', () => {
   const carried = renewed(renewed(warmState(NOON), NOON + 4 * MINUTE_MS), NOON + 8 * MINUTE_MS)
 
-  it('ends the belief in such renewals, and says nothing against the retention', () => {
+  it('ends the belief in such renewals, not in the retention', () => {
     const change = applyAnswer(carried, keep(NOON + 12 * MINUTE_MS, 0, 10_000), context(), 0)
     expect(change.rows).toContainEqual(expect.objectContaining({ decision: 'inside_refuted' }))
     expect(change.state.retention).toEqual(carried.retention)
@@ -102,7 +102,7 @@ describe('an answer that finds it gone all the same', () => {
     expect(applyRenewedByLonger(change.state, { ...longer, at: NOON + 13 * MINUTE_MS })).toBeNull()
   })
 
-  it('by a real request does the same', () => {
+  it('does the same when it answers a real request', () => {
     const miss = [{ startedAt: NOON + 12 * MINUTE_MS, usage: usage(0, 10_000), ttftMs: 900 }]
     const change = applyArrivals({ ...carried, hits: 3 }, miss, NOON + 12 * MINUTE_MS, NOON, [fiveMinutes], facts.price)
     expect(change.rows).toContainEqual(expect.objectContaining({ decision: 'inside_refuted' }))
@@ -110,14 +110,14 @@ describe('an answer that finds it gone all the same', () => {
     expect(applyRenewedByLonger(change.state, { ...longer, at: NOON + 13 * MINUTE_MS })).toBeNull()
   })
 
-  it('within its own time is an early miss, as ever', () => {
+  it('is an early miss within the own retention', () => {
     const early = renewed(warmState(NOON), NOON + MINUTE_MS)
     const change = applyAnswer(early, keep(NOON + 2 * MINUTE_MS, 0, 10_000), context(), 0)
     expect(change.rows).not.toContainEqual(expect.objectContaining({ decision: 'inside_refuted' }))
     expect(change.state.retention).toMatchObject({ earlyMisses: 1 })
   })
 
-  it('after everything had passed is a lapse, and refutes nothing', () => {
+  it('is a lapse after both retentions, and refutes nothing', () => {
     const change = applyAnswer(carried, keep(NOON + 2 * HOUR_MS, 0, 10_000), context(), 0)
     expect(change.rows).not.toContainEqual(expect.objectContaining({ decision: 'inside_refuted' }))
   })

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ChatWindow } from '../../../src/core/conversation/window.ts'
 import type { ChatMessage } from '../../../src/core/conversation/window.ts'
 
-/** One token per character: figures can be read off. A message costs four more. */
+/** One token for each character. A message costs four more. */
 const count = (text: string): number => text.length
 const user = (tokens: number): ChatMessage => ({ role: 'user', text: 'u'.repeat(tokens - 4) })
 const says = (tokens: number): ChatMessage => ({ role: 'assistant', text: 'a'.repeat(tokens - 4) })
@@ -16,7 +16,7 @@ const calls = (...ids: string[]): ChatMessage => ({
 const result = (callId: string, tokens = 20): ChatMessage => ({ role: 'tool', callId, text: 'r'.repeat(tokens - 4) })
 const windowOf = (budgetTokens: number, chunk = 0.5): ChatWindow => new ChatWindow({ budgetTokens, count, chunk })
 
-/** Every result has its call before it, and every call its result: what providers insist on. */
+/** Whether each result follows its call, and each call has its result, as providers require. */
 function paired(messages: readonly ChatMessage[]): boolean {
   const open = new Set<string>()
   for (const message of messages) {
@@ -29,7 +29,7 @@ function paired(messages: readonly ChatMessage[]): boolean {
 }
 
 describe('a chat window', () => {
-  it('counts tokens, says what remains, and clears all but the system', () => {
+  it('counts tokens and what remains, and clears all but the system messages', () => {
     const window = windowOf(100)
     window.add(system(30), user(10), says(20))
     expect([window.tokenCount, window.remaining]).toEqual([60, 40])
@@ -37,7 +37,7 @@ describe('a chat window', () => {
     expect([window.tokenCount, window.remaining]).toEqual([30, 70])
   })
 
-  it('evicts about half at once, between exchanges, and then nothing for long', () => {
+  it('evicts about half at once, between exchanges, and rarely', () => {
     const window = windowOf(1_000)
     window.add(system(100))
     const evictions: number[] = []
@@ -50,7 +50,7 @@ describe('a chat window', () => {
     expect(evictions).toEqual([10, 15, 20, 25, 30, 35])
   })
 
-  it('changes at its end and nowhere else while nothing is evicted', () => {
+  it('changes only at its end while nothing is evicted', () => {
     const window = windowOf(1_000)
     window.add(system(10), user(20))
     const before = JSON.stringify(window.messages()).slice(0, -1)
@@ -58,7 +58,7 @@ describe('a chat window', () => {
     expect(JSON.stringify(window.messages()).startsWith(before)).toBe(true)
   })
 
-  it('never evicts the system, also when it alone is beyond the budget', () => {
+  it('never evicts system messages, even where they alone exceed the budget', () => {
     const window = windowOf(50)
     window.add(system(40), system(40), user(20))
     window.add(says(10), user(20))
@@ -66,7 +66,7 @@ describe('a chat window', () => {
     expect(window.remaining).toBe(0)
   })
 
-  it('drops old rounds of tool calls when one exchange is too long, and keeps its question', () => {
+  it('evicts old rounds of an exchange that is too long, and keeps its question', () => {
     const window = windowOf(200)
     window.add(user(40))
     const gone = Array.from({ length: 8 }, (_, n) => window.add(calls(`${n}`), result(`${n}`))).flat()
@@ -78,7 +78,7 @@ describe('a chat window', () => {
     expect(window.tokenCount).toBeLessThanOrEqual(200)
   })
 
-  it('puts a summary behind those before it, and leaves the others as they were', () => {
+  it('adds a summary after the earlier ones, and leaves those unchanged', () => {
     const window = windowOf(1_000)
     window.add(system(10), user(20))
     window.summarize('first')
@@ -93,14 +93,14 @@ describe('a chat window', () => {
     ])
   })
 
-  it('drops the older half of its summaries when they fill a quarter of the budget', () => {
+  it('drops the older half of its summaries when they exceed a quarter of the budget', () => {
     const window = windowOf(1_000)
     for (let n = 0; n < 4; n += 1) window.summarize(`${n}`.repeat(100))
     window.add(user(400), says(50), user(300), says(20))
     expect(window.state().summaries).toEqual(['2'.repeat(100), '3'.repeat(100)])
   })
 
-  it('says how many messages it holds', () => {
+  it('counts its messages', () => {
     const window = windowOf(100)
     expect([window.isEmpty, window.length]).toEqual([true, 0])
     window.add(system(10), user(10))
@@ -108,7 +108,7 @@ describe('a chat window', () => {
     expect([window.isEmpty, window.length]).toEqual([false, 3])
   })
 
-  it('learns from answers what one of its tokens is to the model, and keeps that in its state', () => {
+  it('learns the model’s scale of tokens from answers, and stores it', () => {
     const window = windowOf(1_000)
     window.add(system(100), user(100))
     for (let n = 0; n < 12; n += 1) window.calibrate(390, 60) // 260 of ours, of which 60 are tools
@@ -118,7 +118,7 @@ describe('a chat window', () => {
     expect(other.add(user(300), says(300), user(10)).length).toBeGreaterThan(0) // beyond 1,000 by the model's count alone
   })
 
-  it('moves half of the way for one answer, and believes no figure that cannot be', () => {
+  it('moves its scale half of the way for one answer, within bounds', () => {
     const window = windowOf(1_000)
     window.add(user(100))
     window.calibrate(200)
@@ -129,7 +129,7 @@ describe('a chat window', () => {
     expect(window.tokenCount).toBe(300)
   })
 
-  it('goes on from its stored state', () => {
+  it('continues from its stored state', () => {
     const window = windowOf(500)
     window.add(system(10), user(20), calls('x'), result('x'))
     window.summarize('before')
@@ -139,14 +139,14 @@ describe('a chat window', () => {
     expect(other.tokenCount).toBe(window.tokenCount)
   })
 
-  it('refuses a budget or a chunk that makes no sense', () => {
+  it('refuses an invalid budget or chunk', () => {
     expect(() => windowOf(0)).toThrow('budgetTokens')
     expect(() => windowOf(100, 0.6)).toThrow('chunk')
     expect(() => windowOf(100, Number.NaN)).toThrow('chunk')
   })
 })
 
-it('parts no call from its result, loses nothing silently, and keeps the last question, whatever is said', () => {
+it('a window keeps calls with results, returns what it evicts, and keeps the last question', () => {
   const tokens = fc.integer({ min: 5, max: 120 })
   const exchange = fc.record({
     asks: tokens,

@@ -6,10 +6,10 @@ import { facts, NOON } from '../../support/sample.ts'
 import { MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const offer = facts.retentions[0]
-if (offer === undefined) throw new Error('the sample offers a retention')
+if (offer === undefined) throw new Error('the sample facts have no retention')
 const retention = learnedRetention(offer)
 
-it('a conversation that has grown keeps what is known of it, and has the entry that its last call left', () => {
+it('a conversation that grew keeps its knowledge, and has the entry that its last call left', () => {
   const before = {
     ...newState(NOON, '2026-11-21', { ...retention, hitsNearEnd: 3 }),
     measuredTokens: 1_000,
@@ -34,14 +34,14 @@ it('a conversation that has grown keeps what is known of it, and has the entry t
   expect(applyConversationAdvanced(before, { at: NOON, tokens: 1, proved: false }, retention).verdict).toBe('unknown')
 })
 
-it('begins anew what was learned where another retention was bought', () => {
+it('a conversation that grew starts to learn again where its entry has another retention', () => {
   const before = newState(NOON, '2026-11-21', { ...retention, hitsNearEnd: 3 })
   const other = { ...retention, name: 'other' }
   expect(applyConversationAdvanced(before, { at: NOON, tokens: 1, proved: true }, other).retention).toEqual(other)
   expect(applyConversationAdvanced(before, { at: NOON, tokens: 1, proved: true }, null).retention).toBeNull()
 })
 
-it('goes on after a stop that the new content ends, and after no other', () => {
+it('a conversation that grew continues after a stop that new content ends, and after no other', () => {
   const entry = { at: NOON, tokens: 1, proved: true }
   const stopped = (reason: 'uncacheable' | 'losing_money') => {
     return applyConversationAdvanced(

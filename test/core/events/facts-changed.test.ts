@@ -23,8 +23,8 @@ const state = (change: Partial<PrefixState> = {}): PrefixState => ({
 })
 const stopped = (reason: StopReason) => state({ stopped: { reason, at: NOON, why: 'as it was' } })
 
-describe('a prefix whose facts have changed', () => {
-  it('keeps what was learned of a retention that is still the same, and forgets it of another', () => {
+describe('a prefix whose facts changed', () => {
+  it('keeps what was learned about an unchanged retention, and drops it for a changed one', () => {
     const learned = state({
       retention: { ...learnedRetention(offer), ttlMs: 4 * MINUTE_MS, longestHitGapMs: MINUTE_MS },
     })
@@ -35,7 +35,7 @@ describe('a prefix whose facts have changed', () => {
     expect(applyFactsChanged(learned, { offer: undefined, hasMoved: false }, NOON).retention).toEqual(learned.retention)
   })
 
-  it('goes on where only the facts, or the address, had stopped it', () => {
+  it('continues if the facts or the address had stopped it', () => {
     const after = (reason: StopReason, hasMoved = false) =>
       applyFactsChanged(stopped(reason), { offer, hasMoved }, NOON).stopped
     expect(after('price_unknown')).toBeNull()

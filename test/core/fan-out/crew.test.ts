@@ -1,16 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { costAlone, isCrewOver, nextOfCrew } from '../../../src/core/fan-out/crew.ts'
-import type { CrewCall, CrewSituation, CrewStep, CrewStrategy } from '../../../src/core/fan-out/crew.ts'
+import { costWithoutHead, isCrewOver, nextCrewCalls } from '../../../src/core/fan-out/crew.ts'
+import type { CrewCall, CrewState, CrewStep, CrewStrategy } from '../../../src/core/fan-out/crew.ts'
 import { costOf } from '../../../src/core/model/price.ts'
 import { facts, usage } from '../../support/sample.ts'
 
 const agent = (step: CrewStep = 'waiting', group: number | null = 0): CrewCall => ({ step, group })
-const crew = (
-  agents: CrewCall[],
-  head: CrewStep | null = 'waiting',
-  more: Partial<CrewSituation> = {},
-): CrewSituation => ({
+const crew = (agents: CrewCall[], head: CrewStep | null = 'waiting', more: Partial<CrewState> = {}): CrewState => ({
   strategy: 'shared_prefix',
   atOnce: 4,
   heads: [head === null ? null : { step: head, group: null }],
@@ -20,33 +16,33 @@ const crew = (
 const eight = (step: CrewStep = 'waiting'): CrewCall[] => Array.from({ length: 8 }, () => agent(step))
 
 describe('a crew', () => {
-  it('holds everybody back until the shared head is readable', () => {
-    expect(nextOfCrew(crew(eight()))).toEqual({ heads: [0], agents: [] })
-    expect(nextOfCrew(crew(eight(), 'running'))).toEqual({ heads: [], agents: [] })
-    expect(nextOfCrew(crew(eight(), 'succeeded'))).toEqual({ heads: [], agents: [0, 1, 2, 3] })
+  it('holds all agents back until the shared head is readable', () => {
+    expect(nextCrewCalls(crew(eight()))).toEqual({ heads: [0], agents: [] })
+    expect(nextCrewCalls(crew(eight(), 'running'))).toEqual({ heads: [], agents: [] })
+    expect(nextCrewCalls(crew(eight(), 'succeeded'))).toEqual({ heads: [], agents: [0, 1, 2, 3] })
   })
 
-  it('goes on behind a head that was warm already', () => {
-    expect(nextOfCrew(crew(eight(), 'skipped')).agents).toHaveLength(4)
+  it('continues after a head that was already warm', () => {
+    expect(nextCrewCalls(crew(eight(), 'skipped')).agents).toHaveLength(4)
   })
 
-  it('does not hold back who shares nothing', () => {
-    expect(nextOfCrew(crew([agent(), agent('waiting', null), agent()]))).toEqual({ heads: [0], agents: [1] })
+  it('does not hold back an agent that shares no head', () => {
+    expect(nextCrewCalls(crew([agent(), agent('waiting', null), agent()]))).toEqual({ heads: [0], agents: [1] })
   })
 
-  it('lets one agent go before the others where the head failed, and the next where that one fails too', () => {
-    expect(nextOfCrew(crew(eight(), 'failed')).agents).toEqual([0])
-    expect(nextOfCrew(crew([agent('running'), agent(), agent()], 'failed')).agents).toEqual([])
-    expect(nextOfCrew(crew([agent('failed'), agent(), agent()], 'failed')).agents).toEqual([1])
-    expect(nextOfCrew(crew([agent('succeeded'), agent(), agent()], 'failed')).agents).toEqual([1, 2])
+  it('sends one agent first where the head failed, and the next where that one fails', () => {
+    expect(nextCrewCalls(crew(eight(), 'failed')).agents).toEqual([0])
+    expect(nextCrewCalls(crew([agent('running'), agent(), agent()], 'failed')).agents).toEqual([])
+    expect(nextCrewCalls(crew([agent('failed'), agent(), agent()], 'failed')).agents).toEqual([1])
+    expect(nextCrewCalls(crew([agent('succeeded'), agent(), agent()], 'failed')).agents).toEqual([1, 2])
   })
 
-  it('goes one by one in the order given when sequential, past those that failed', () => {
+  it('runs one by one in the given order when sequential, past failures', () => {
     const agents = [agent('failed', null), agent('waiting', null), agent('waiting', null)]
-    expect(nextOfCrew(crew(agents, null, { strategy: 'sequential' })).agents).toEqual([1])
+    expect(nextCrewCalls(crew(agents, null, { strategy: 'sequential' })).agents).toEqual([1])
   })
 
-  it('comes to its end whatever fails, never with more calls at once than allowed', () => {
+  it('ends whatever fails, and never exceeds the limit of concurrent calls', () => {
     const strategies: CrewStrategy[] = ['parallel', 'sequential', 'shared_prefix']
     fc.assert(
       fc.property(
@@ -59,9 +55,9 @@ describe('a crew', () => {
           const agents = groups.map((group) => agent('waiting', group))
           const all = [...heads, ...agents]
           const running = (): CrewCall[] => all.filter(({ step }) => step === 'running')
-          const state: CrewSituation = { strategy, atOnce, heads, agents }
+          const state: CrewState = { strategy, atOnce, heads, agents }
           for (let round = 0; round <= all.length; round++) {
-            const next = nextOfCrew(state)
+            const next = nextCrewCalls(state)
             for (const index of next.heads) heads[index]!.step = 'running'
             for (const index of next.agents) agents[index]!.step = 'running'
             expect(running().length).toBeLessThanOrEqual(strategy === 'sequential' ? 1 : atOnce)
@@ -76,21 +72,21 @@ describe('a crew', () => {
   })
 })
 
-describe('what an agent would have cost alone', () => {
-  it('is the write of what it read of the shared head', () => {
+describe('the cost of an agent without the shared head', () => {
+  it('has a write in place of its read of the shared head', () => {
     const shared = usage(10_000, 2_000)
-    const alone = { ...usage(0, 12_000), inputTokens: shared.inputTokens, uncachedTokens: shared.uncachedTokens }
-    expect(costAlone(shared, facts.price, '5m', 10_000)).toBe(costOf(alone, facts.price, '5m'))
-    expect(costAlone(shared, facts.price, '5m', 0)).toBe(costOf(shared, facts.price, '5m'))
+    const without = { ...usage(0, 12_000), inputTokens: shared.inputTokens, uncachedTokens: shared.uncachedTokens }
+    expect(costWithoutHead(shared, facts.price, '5m', 10_000)).toBe(costOf(without, facts.price, '5m'))
+    expect(costWithoutHead(shared, facts.price, '5m', 0)).toBe(costOf(shared, facts.price, '5m'))
   })
 
-  it('is plain input where writes are not counted', () => {
+  it('has uncached input in place of it where writes are not reported', () => {
     const silent = { ...usage(10_000, 0), cacheWriteTokens: null, inputTokens: 12_000, uncachedTokens: 2_000 }
-    const alone = { ...silent, cacheReadTokens: 0, uncachedTokens: 12_000 }
-    expect(costAlone(silent, facts.price, '5m', 50_000)).toBe(costOf(alone, facts.price, '5m'))
+    const without = { ...silent, cacheReadTokens: 0, uncachedTokens: 12_000 }
+    expect(costWithoutHead(silent, facts.price, '5m', 50_000)).toBe(costOf(without, facts.price, '5m'))
   })
 
-  it('is not known without a price', () => {
-    expect(costAlone(usage(10, 10), null, '5m', 10)).toBeNull()
+  it('is unknown without a price', () => {
+    expect(costWithoutHead(usage(10, 10), null, '5m', 10)).toBeNull()
   })
 })

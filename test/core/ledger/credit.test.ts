@@ -44,7 +44,7 @@ function used(state: PrefixState, at: number, read = 10_000, of: ModelFacts = fa
   )
 }
 
-/** Written at noon, held by keep-alives every four and a half minutes. */
+/** Written at noon, kept by a keep-alive every 4.5 minutes. */
 function held(probes: number): PrefixState {
   let state = probed(fresh(), NOON, [0, 10_000], 'write')
   for (let n = 1; n <= probes; n++) state = probed(state, NOON + n * 4.5 * MINUTE_MS, [10_000, 0])
@@ -68,21 +68,21 @@ describe('a saving', () => {
     expect(used(held(1), NOON + 4.9 * MINUTE_MS).state).toMatchObject({ savedNanos: 0, credits: 0, hits: 1 })
   })
 
-  it('is none where the request read a sliver of the prefix', () => {
+  it('is none where the request read a small part of the prefix', () => {
     expect(used(held(2), NOON + 11 * MINUTE_MS, 600).state).toMatchObject({ savedNanos: 0, credits: 0 })
   })
 
-  it('rests on a keep-alive that had to write as well, for it left an entry', () => {
+  it('may come from a keep-alive that had to write, which left an entry', () => {
     const state = probed(probed(fresh(), NOON, [0, 10_000], 'write'), NOON + 6 * MINUTE_MS, [0, 10_000])
     expect(used(state, NOON + 8 * MINUTE_MS).state.savedNanos).toBe(REWRITE)
   })
 
-  it('starts anew after a write that was asked for: what that write carries is no saving', () => {
+  it('is none within the retention of a requested write', () => {
     const state = probed(held(1), NOON + 30 * MINUTE_MS, [0, 10_000], 'write')
     expect(used(state, NOON + 32 * MINUTE_MS).state.credits).toBe(0)
   })
 
-  it('is measured by the retention that was honoured, in time and in price', () => {
+  it('uses the time and the price of the granted retention', () => {
     const offers = [{ ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }, fiveMinutes]
     const both = { ...facts, retentions: offers }
     const where = context({ keepWarm: planned('auto'), facts: both })
@@ -93,7 +93,7 @@ describe('a saving', () => {
     expect(used(state, NOON + 8 * MINUTE_MS, 10_000, both).state.savedNanos).toBe(REWRITE)
   })
 
-  describe('where nobody said what a real request writes', () => {
+  describe('where no caller said what a real request writes', () => {
     const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
     const rates = { ...facts.price!.cacheWriteNanosPerMTok, '1h': 6_000_000_000 }
     const both = {
@@ -102,7 +102,7 @@ describe('a saving', () => {
       price: { ...facts.price!, cacheWriteNanosPerMTok: rates },
     }
     const where = context({ keepWarm: { ...planned('auto'), holdoutShare: 1 }, facts: both, unmarked: true })
-    /** A rewrite at an hour's price. */
+    /** A rewrite at the price of 1h. */
     const LONG = 60_000_000 - 3_000_000
     const said = (state: PrefixState, at: number, [read, by]: [number, Record<string, number>], unmarked: boolean) => {
       const total = Object.values(by).reduce((sum, tokens) => sum + tokens, 0)
@@ -112,20 +112,20 @@ describe('a saving', () => {
     const heldLong = (state: PrefixState, at: number): PrefixState =>
       probed(probed(state, at, [0, 10_000], 'write', where), at + 50 * MINUTE_MS, [10_000, 0], 'keep', where)
 
-    it('is no more than at the cheapest that it might have written', () => {
+    it('is priced at the cheapest retention on offer', () => {
       const state = said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE_MS, [10_000, {}], true)
       expect(state).toMatchObject({ credits: 1, savedNanos: REWRITE })
       expect(said(heldLong(fresh(oneHour), NOON), NOON + 80 * MINUTE_MS, [10_000, {}], false).savedNanos).toBe(LONG)
     })
 
-    it('is by what one that found nothing was seen to write', () => {
+    it('is priced at the retention that a real request wrote', () => {
       for (const unmarked of [true, false]) {
         for (const [name, saved] of [
           ['1h', LONG],
           ['5m', REWRITE],
         ] as const) {
           const wrote = said(fresh(oneHour), NOON, [0, { [name]: 10_000 }], unmarked)
-          // Written again at an hour, as by a write that was asked for.
+          // Written again at 1h, as by a requested write.
           const long = { ...wrote, retention: learnedRetention(oneHour) }
           const state = said(
             heldLong(long, NOON + 3 * HOUR_MS),
@@ -138,7 +138,7 @@ describe('a saving', () => {
       }
     })
 
-    it('a gap that is held out is taken to cost no more either', () => {
+    it('prices a held-out gap in the same way', () => {
       const used = said(fresh(oneHour), NOON, [10_000, {}], true)
       expect(reschedule(used, where, NOON).state.trial?.stake?.writeNanos).toBe(37_500_000)
       const { unmarked: _, ...marked } = where
@@ -146,7 +146,7 @@ describe('a saving', () => {
     })
   })
 
-  it('rests on what was found where the word of a provider is not kept', () => {
+  it('uses the learned time where the provider does not keep its own', () => {
     const narrowed = { ttlMs: 4 * MINUTE_MS, statedTtlMs: HOUR_MS, shortestMissGapMs: 5 * MINUTE_MS, missedAt: NOON }
     const opened: PrefixState = { ...fresh(), retention: { ...learnedRetention(fiveMinutes), ...narrowed } }
     const state = probed(probed(opened, NOON, [0, 10_000], 'write'), NOON + 3.5 * MINUTE_MS, [10_000, 0])
@@ -160,7 +160,7 @@ describe('a saving', () => {
     expect(used(state, NOON + 7 * MINUTE_MS).state.credits).toBe(0)
   })
 
-  it('waits for the longest life that is possible where the provider states none', () => {
+  it('needs the longest possible retention where the provider states none', () => {
     const where = context({ keepWarm: planned('auto'), facts: silentFacts })
     let state = probed(fresh(assumed), NOON, [0, null], 'write', where)
     for (let at = NOON + 8 * MINUTE_MS; at < NOON + 80 * MINUTE_MS; at += 8 * MINUTE_MS)
@@ -177,7 +177,7 @@ describe('a saving', () => {
     })
   })
 
-  it('is taken back by a late report that shows it was none', () => {
+  it('is revoked by a late report that disproves it', () => {
     const credited = used(held(1), NOON + 8 * MINUTE_MS).state
     const { state, rows } = used(credited, NOON + 4 * MINUTE_MS, 10_000, facts, NOON + 9 * MINUTE_MS)
     expect(rows[0]).toMatchObject({ type: 'saving', kind: 'revoked', nanos: REWRITE, at: NOON + 9 * MINUTE_MS })
@@ -186,7 +186,7 @@ describe('a saving', () => {
   })
 })
 
-it('a state that an older version stored is read as one that saved nothing', () => {
+it('a state of an older version is read as one without savings', () => {
   const { gap, savedNanos, credits, unpricedSavings, loss, ...old } = held(1)
   expect(gap.heldUntil).not.toBeNull()
   expect([savedNanos, credits, unpricedSavings, loss.nanos]).toEqual([0, 0, 0, 3_015_000])
@@ -195,21 +195,21 @@ it('a state that an older version stored is read as one that saved nothing', () 
   expect(used(read, NOON + 8 * MINUTE_MS).state.credits).toBe(0)
 })
 
-describe('the tripwire', () => {
+describe('the stop-loss', () => {
   const limit = lossLimit(10_000, learnedRetention(fiveMinutes), facts.price) ?? 0
 
-  /** One idle time: so many keep-alives, then a real request long after, which wrote again. */
+  /** One idle gap: `probes` keep-alives, then a real request much later, which wrote again. */
   function lost(state: PrefixState, from: number, probes: number): PrefixState {
     let next = state
     for (let n = 1; n <= probes; n++) next = probed(next, from + n * 4.5 * MINUTE_MS, [10_000, 0])
     return used(next, from + 2 * HOUR_MS, 0).state
   }
 
-  it('is as wide as three rewrites of this very prefix, less their reads', () => {
+  it('stops at a loss of three rewrites of the prefix, less their reads', () => {
     expect(limit).toBe(3 * REWRITE)
   })
 
-  it('counts across idle times, each of which is within its own limit', () => {
+  it('sums idle gaps, each of which is within its own limit', () => {
     const cap = probeLimit(held(0), auto) ?? 0
     expect(cap).toBe(11)
     let state = held(0)
@@ -227,7 +227,7 @@ describe('the tripwire', () => {
     expect(decision.do === 'stop' && decision.why).toMatch(/first real request after 20\d\d-.*PATCH/)
   })
 
-  it('stands though real requests keep coming, as long as what they read is not the prefix', () => {
+  it('stays while real requests do not read the prefix', () => {
     let state = held(0)
     for (let n = 0; n < 60; n++) {
       const from = NOON + n * 6 * MINUTE_MS
@@ -245,7 +245,7 @@ describe('the tripwire', () => {
     expect(decide(state, auto, NOON + HOUR_MS)).toMatchObject({ do: 'stop', reason: 'losing_money' })
   })
 
-  it('leaves alone what earns', () => {
+  it('does not stop a plan that saves money', () => {
     let state = held(0)
     let at = NOON
     for (let n = 0; n < 200; n++) {
@@ -257,13 +257,13 @@ describe('the tripwire', () => {
     expect(decide(state, auto, at + MINUTE_MS).do).toBe('wait')
   })
 
-  it('leaves plans alone that do as they were told', () => {
+  it('does not stop plans other than auto', () => {
     const losing = { ...held(1), loss: { nanos: 10 * limit, at: NOON } }
     for (const plan of ['always', { probes: 50 }] as const)
       expect(decide(losing, context({ keepWarm: planned(plan) }), NOON + 5 * MINUTE_MS).do).not.toBe('stop')
   })
 
-  it('is not latched: once the loss has faded by half, the next real request starts the plan', () => {
+  it('lets a real request start the plan once the loss has decayed by half', () => {
     const stopped: PrefixState = {
       ...held(1),
       loss: { nanos: limit, at: NOON },
@@ -283,7 +283,7 @@ describe('the tripwire', () => {
     expect(decide(restart(losing, NOON), auto, NOON + 5 * MINUTE_MS).do).toBe('wait')
   })
 
-  it('and break-even take what a rewrite costs beyond a read for their measure', () => {
+  it('measures by a rewrite less a read, as the break-even does', () => {
     const half = { ...facts.price!, cacheReadNanosPerMTok: 2_000_000_000 }
     const dear = context({ keepWarm: planned('auto'), facts: { ...facts, price: half } })
     // Writes at 3.75 and reads at 2: write ÷ read would allow one probe, (write − read) ÷ read allows none.

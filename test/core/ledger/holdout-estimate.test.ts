@@ -8,7 +8,7 @@ const EVERY = 270
 const WRITE = 1_250
 const READ = 100
 
-/** Repeatable chance (mulberry32). */
+/** Random numbers from a seed (mulberry32). */
 function chance(seed: number): () => number {
   let a = seed * 2_654_435_761
   return () => {
@@ -25,7 +25,7 @@ interface World {
   probes: number
 }
 
-/** Prefixes differ in size (1 to 40, few large): the tail that costs have. */
+/** Sizes of prefixes, 1 to 40 with few large ones, so that costs have a long tail. */
 const sizeOf = (u: number): number => Math.min(40, 1 / u ** 0.8)
 
 function gapCost(length: number, probes: number): number {
@@ -37,7 +37,7 @@ function gapCost(length: number, probes: number): number {
   }
   const hit = length <= Math.max(TTL, gap.heldUntil ?? 0)
   const { saving } = gapEnded(gap, { at: length, hit, nanos: WRITE - READ }, TTL)
-  // What doing nothing costs, less what crediting says was saved.
+  // The cost without keep-alives less the credited saving.
   return cost + (length <= TTL ? READ : WRITE) - (saving?.nanos ?? 0)
 }
 
@@ -86,7 +86,7 @@ test('where keep-alives do nothing, the interval contains zero in nine of ten wo
   expect(covered({ mean: 600, probes: 0 }, 0)).toBeGreaterThanOrEqual(360)
 })
 
-test('nothing is measured before 30 gaps were held out', () => {
+test('nothing is measured before 30 gaps are held out', () => {
   let few = NO_GAPS
   for (let i = 0; i < 29; i++) few = gapCounted(few, i, 100)
   const many = gapCounted(few, 30, 100)
@@ -95,7 +95,7 @@ test('nothing is measured before 30 gaps were held out', () => {
   expect(measured(many, many)).not.toBeNull()
 })
 
-test('where all gaps cost the same, the saving is none, and the interval is not nothing', () => {
+test('where all gaps cost the same, the saving is 0 and the interval is not empty', () => {
   let same = NO_GAPS
   for (let i = 0; i < 30; i++) same = gapCounted(same, 10, 100)
   const found = measured(same, same)
@@ -104,7 +104,7 @@ test('where all gaps cost the same, the saving is none, and the interval is not 
   expect(found?.high).toBeGreaterThan(0)
 })
 
-test('a gap whose cost is corrected counts as if it had been right at once', () => {
+test('a corrected gap counts as if its cost had been right at once', () => {
   const row = { at: 0, type: 'trial' as const, worthNanos: 100, why: '' }
   const first = armsAfter(NO_ARMS, { ...row, arm: 'kept', costNanos: 130 })
   const mended = armsAfter(first, { ...row, arm: 'kept', costNanos: 40, insteadOfNanos: 130 })

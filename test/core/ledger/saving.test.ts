@@ -20,24 +20,24 @@ const price: Price = {
   checked: '2026-11-21',
 }
 
-describe('what a real hit earns', () => {
-  test('a hit past the natural life of the entry, carried by keep-alives, earns once', () => {
+describe('a saving', () => {
+  test('a hit after the retention that keep-alives extended earns once', () => {
     const first = gapEnded(held(start, 270, 540), hit(700), TTL)
     expect(first.saving).toEqual({ kind: 'credited', at: 700, nanos: 100 })
     expect(gapEnded(first.gap, hit(720), TTL).saving).toBeNull()
     expect(gapEnded(first.gap, hit(700), TTL).saving).toBeNull()
   })
 
-  test('a hit that traffic alone would have had earns nothing, whatever was probed', () => {
+  test('a hit that needs no keep-alive earns nothing, whatever was probed', () => {
     expect(gapEnded(held(start, 270), hit(300), TTL).saving).toBeNull()
     expect(gapEnded(held(start, 270), hit(301), TTL).saving).not.toBeNull()
   })
 
-  test('a hit without any keep-alive earns nothing: the provider kept it longer than it promised', () => {
+  test('a hit after the retention without a keep-alive earns nothing', () => {
     expect(gapEnded(start, hit(400), TTL).saving).toBeNull()
   })
 
-  test('a hit after the last keep-alive ran out earns nothing; before it does, also when the plan has stopped', () => {
+  test('a hit earns until the last keep-alive lapses, also when the plan has stopped', () => {
     expect(gapEnded(held(start, 270), hit(571), TTL).saving).toBeNull()
     expect(gapEnded(held(start, 270), hit(570), TTL).saving).not.toBeNull()
   })
@@ -46,7 +46,7 @@ describe('what a real hit earns', () => {
     expect(gapEnded(held(start, 270, 540), { at: 700, hit: false, nanos: 100 }, TTL).saving).toBeNull()
   })
 
-  test('a request reported late takes the saving back where it alone would have kept the entry', () => {
+  test('a late report revokes the saving where that request alone kept the entry', () => {
     const { gap } = gapEnded(held(start, 270, 540), hit(500), TTL)
     const after = gapEnded(gap, hit(250), TTL)
     expect(after.saving).toEqual({ kind: 'revoked', at: 500, nanos: 100 })
@@ -54,14 +54,14 @@ describe('what a real hit earns', () => {
     expect(gapEnded(gapEnded(held(start, 270, 540), hit(700), TTL).gap, hit(250), TTL).saving).toBeNull()
   })
 
-  test('two late reports that together carry the entry take the saving back, as the request it was booked for', () => {
+  test('two late reports that together kept the entry revoke the saving', () => {
     const { gap } = gapEnded(held(start, 270, 540), hit(700), TTL)
     const once = gapEnded(gap, hit(400), TTL)
     expect(once.saving).toBeNull()
     expect(gapEnded(once.gap, hit(250), TTL).saving).toEqual({ kind: 'revoked', at: 700, nanos: 100 })
   })
 
-  test('the saving is the write of the retention that a miss would have bought, without the read that was paid', () => {
+  test('the saving is the write that a miss would have paid, less the read', () => {
     expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '5m'))).toBe(115_000_000)
     expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '1h'))).toBe(190_000_000)
     expect(savedNanos(20_000, price, writeNanos(20_000, 0, price, '12h'))).toBeNull()
@@ -69,7 +69,7 @@ describe('what a real hit earns', () => {
   })
 })
 
-test('in any order of reports, no more is earned than there are gaps that outlived the entry, and never less than nothing', () => {
+test('in any order of reports each gap that outlived the entry earns at most once', () => {
   const event = fc.record({ at: fc.integer({ min: 1, max: 3_000 }), probe: fc.boolean(), found: fc.boolean() })
   fc.assert(
     fc.property(fc.array(event, { maxLength: 40 }), (events) => {

@@ -1,22 +1,22 @@
 import { expect, it } from 'vitest'
-import { lint, MAX_LOOKED_AT } from '../../../src/core/lint/lint.ts'
+import { lint, MAX_LINT_CHARACTERS } from '../../../src/core/lint/lint.ts'
 
-/** Each of these once took more than the square of its length: seconds of a Worker that others share. */
+/** Each of these once took quadratic time or more: seconds of CPU in a shared Worker. */
 const HOSTILE: [string, string][] = [
   ['times on one line', '12:00 '],
   ['dates on one line', '2026-11-21 '],
-  ['half a trace id', '00-'],
+  ['halves of trace ids', '00-'],
   ['beginnings of a web token', `eyJ${'-'.repeat(40)}`],
   ['web tokens that end before their third part', `eyJaaaaaaaaaa.eyJ${'-'.repeat(40)}`],
   ['passwords without a digit', `api_key=${'-'.repeat(40)}`],
   ['ids without a digit', 'user-idis-'],
 ]
 
-it.each(HOSTILE)('looks at %s in time that grows with the text alone', { timeout: 20_000 }, (_, part) => {
-  expect(lintedText(part.repeat(MAX_LOOKED_AT / 2))).not.toBeNull()
+it.each(HOSTILE)('reads %s in linear time', { timeout: 20_000 }, (_, part) => {
+  expect(lintedText(part.repeat(MAX_LINT_CHARACTERS / 2))).not.toBeNull()
 })
 
-it('follows no example to the end of the text because of how its tag is spelled', { timeout: 20_000 }, () => {
+it('does not search the end of thousands of example tags that differ in case', { timeout: 20_000 }, () => {
   const tags = Array.from({ length: 4096 }, (_, bits) => {
     let bit = 0
     return `<${[...'output_format'].map((letter) => (letter !== '_' && (bits >> bit++) & 1 ? letter.toUpperCase() : letter)).join('')}>`
@@ -25,14 +25,14 @@ it('follows no example to the end of the text because of how its tag is spelled'
   expect(found.map(({ cause }) => cause)).toContain('trailing_whitespace')
 })
 
-it('still finds what stands behind hostile text on its line', () => {
+it('finds a secret after hostile text on its line', () => {
   const secret = `sk-ant-${'a1'.repeat(12)}`
   const found = lintedText(`${'12:00 '.repeat(1_000)}${secret}`)
   expect(found.map(({ cause }) => cause)).toEqual(['secret'])
   expect(JSON.stringify(found)).not.toContain(secret)
 })
 
-it('still knows an example by its tag in whatever case, and one that does not end for none', () => {
+it('recognises an example tag in any case, if its end tag has the same case', () => {
   expect(lintedText('<EXAMPLE>\n3f2b8c1e-9d4a-4c6b-8e2f-1a2b3c4d5e6f</EXAMPLE>')).toEqual([])
   const causes = lintedText('<EXAMPLE>\n3f2b8c1e-9d4a-4c6b-8e2f-1a2b3c4d5e6f</example>').map(({ cause }) => cause)
   expect(causes).toEqual(['uuid'])

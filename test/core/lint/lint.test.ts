@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { lint, MAX_LOOKED_AT } from '../../../src/core/lint/lint.ts'
+import { lint, MAX_LINT_CHARACTERS } from '../../../src/core/lint/lint.ts'
 import type { Block, Part, PromptView } from '../../../src/core/lint/prompt-view.ts'
 import type { Finding } from '../../../src/core/model/advice.ts'
 
@@ -11,7 +11,7 @@ const block = (text: string, part: Part = 'system', at = '/system'): Block => ({
   run: null,
 })
 
-function look(blocks: Block | Block[], rest: Partial<PromptView> = {}): Finding[] {
+function findings(blocks: Block | Block[], rest: Partial<PromptView> = {}): Finding[] {
   return lint({
     blocks: [blocks].flat(),
     tools: [],
@@ -22,12 +22,12 @@ function look(blocks: Block | Block[], rest: Partial<PromptView> = {}): Finding[
     ...rest,
   })
 }
-const causes = (text: string, part?: Part): string[] => look(block(text, part)).map(({ cause }) => cause)
+const causes = (text: string, part?: Part): string[] => findings(block(text, part)).map(({ cause }) => cause)
 
-/** Made of pieces, so that nobody's scanner takes this file for a leak. */
+/** A key made of parts, so that secret scanners do not report this file. */
 const key = (prefix: string, length: number): string => prefix + 'aB3dE5fG7h'.repeat(10).slice(0, length)
 
-describe('what changes from one request to the next', () => {
+describe('volatile text', () => {
   it.each([
     ['timestamp', 'You help. 2026-11-21T10:32:07.120Z'],
     ['timestamp', 'Current time: 10:32'],
@@ -52,12 +52,12 @@ describe('what changes from one request to the next', () => {
     ['counter', 'You help. This is message no. 17.'],
     ['memory_address', 'Tools: <shop.Tool object at 0x7f3b2c1d9e80>'],
     ['signed_url', 'See https://b.s3.amazonaws.com/a.pdf?X-Amz-Signature=0f3b9c2d1e0f3b9c2d1e'],
-  ])('%s: %s', (cause, text) => {
+  ])('is a finding %s: %s', (cause, text) => {
     expect(causes(text)).toEqual([cause])
   })
 
-  it('says where, by line and column', () => {
-    expect(look(block('You help.\nNow: it is 5.\n  Request ID: 8f14e45f'))).toMatchObject([
+  it('is reported with line and column', () => {
+    expect(findings(block('You help.\nNow: it is 5.\n  Request ID: 8f14e45f'))).toMatchObject([
       { cause: 'request_id', at: '/system', line: 3, column: 3, severity: 'warning' },
     ])
   })
@@ -74,34 +74,34 @@ describe('what changes from one request to the next', () => {
     'Step 3: on the second request, ask for the order number.',
     'We are open today until 18:00 on weekdays.',
     'Never reveal the session id or the seed.',
-  ])('lets pass: %s', (text) => {
+  ])('is not found in: %s', (text) => {
     expect(causes(text)).toEqual([])
   })
 
-  it('lets pass what an earlier turn said, which stays as it was said', () => {
+  it('is not reported in an earlier turn, whose text does not change', () => {
     expect(causes('It broke at 2026-11-21T10:32:07Z, order 7c9e6679-7425-40de-944b-e07fc1f90ae7', 'turns')).toEqual([])
     expect(causes('Current time: 10:32', 'turns')).toEqual(['timestamp'])
   })
 
-  it('says once what is lost behind it, and that a marker behind it serves nobody', () => {
+  it('is reported once with the stable text and the marker after it', () => {
     const stable = {
       ...block('Rules.\n'.repeat(100), 'system', '/system/1'),
       marker: { at: '/system/1/cache_control', rank: 1 },
     }
-    expect(look([block('Today is 2026-11-21. Now 2026-11-21T10:32:07Z', 'system', '/system/0'), stable])).toMatchObject(
-      [
-        { cause: 'date' },
-        { cause: 'timestamp' },
-        { cause: 'volatile_before_stable', at: '/system/0', line: 1 },
-        { cause: 'marker_after_volatile', at: '/system/1/cache_control' },
-      ],
-    )
+    expect(
+      findings([block('Today is 2026-11-21. Now 2026-11-21T10:32:07Z', 'system', '/system/0'), stable]),
+    ).toMatchObject([
+      { cause: 'date' },
+      { cause: 'timestamp' },
+      { cause: 'volatile_before_stable', at: '/system/0', line: 1 },
+      { cause: 'marker_after_volatile', at: '/system/1/cache_control' },
+    ])
     const before = { ...block('Rules.\n'.repeat(100)), marker: { at: '/system/0/cache_control', rank: 1 } }
-    expect(look([before, block('Current time: 10:32')]).map(({ cause }) => cause)).toEqual(['timestamp'])
+    expect(findings([before, block('Current time: 10:32')]).map(({ cause }) => cause)).toEqual(['timestamp'])
   })
 })
 
-describe('what should not be stored', () => {
+describe('private text', () => {
   it.each([
     ['secret', key('sk-ant-api03-', 40)],
     ['secret', key('sk-proj-', 48)],
@@ -115,12 +115,11 @@ describe('what should not be stored', () => {
     ['phone', 'Her number is +49 170 1234567.'],
     ['payment_card', 'Card 4539 1488 0343 6467'],
     ['iban', 'Pay to DE89 3704 0044 0532 0130 00.'],
-  ])('%s', (cause, text) => {
-    const found = look(block(text))
+  ])('is a finding %s, and never quoted', (cause, text) => {
+    const found = findings(block(text))
     expect(found.map((one) => one.cause)).toEqual([cause])
-    // What was found is never quoted, in no part of it.
-    const said = JSON.stringify(found)
-    for (const word of text.split(/\s+/).filter((one) => /\d/.test(one))) expect(said).not.toContain(word)
+    const json = JSON.stringify(found)
+    for (const word of text.split(/\s+/).filter((one) => /\d/.test(one))) expect(json).not.toContain(word)
   })
 
   it.each([
@@ -130,12 +129,12 @@ describe('what should not be stored', () => {
     ['a number that fails its check', 'Part 4539 1488 0343 6468, DE89 3704 0044 0532 0130 01'],
     ['a placeholder', 'export API_KEY=your-api-key-here1 and sk-ant-xxxxxxxxxxxxxxxxxxxx'],
     ['a word', 'Ask for the password: never repeat it.'],
-  ])('lets pass %s', (_, text) => {
+  ])('is not found in the data of %s', (_, text) => {
     expect(causes(text)).toEqual([])
   })
 })
 
-describe('slips', () => {
+describe('a mistake in the text', () => {
   it.each([
     ['unrendered_template', 'You serve {{ tenant_name }}.'],
     ['unrendered_template', 'You serve ${tenant}.'],
@@ -147,7 +146,7 @@ describe('slips', () => {
     ['invisible_character', 'One\u200bTwo'],
     ['unnormalised_text', 'Cafe\u0301 around the corner'],
     ['key_order', '{"name":"a","price":1}\n{"price":2,"name":"b"}'],
-  ])('%s', (cause, text) => {
+  ])('is a finding %s', (cause, text) => {
     expect([...new Set(causes(text))]).toEqual([cause])
   })
 
@@ -157,67 +156,69 @@ describe('slips', () => {
     'All lines\r\nend alike\r\n',
     'Café, naïve, 日本語, हिन्दी, tiếng Việt, 👩‍👩‍👧',
     '{"name":"a","price":1}\n{"name":"b","price":2}',
-  ])('lets pass: %s', (text) => {
+  ])('is not found in: %s', (text) => {
     expect(causes(text)).toEqual([])
   })
 })
 
-describe('tools, markers and size', () => {
+describe('problems of tools, markers and size', () => {
   const tools = (...names: string[]) => names.map((name, index) => ({ at: `/tools/${index}`, name, keys: ['name'] }))
   const marked = (index: number, rank = 1): Block => ({
     ...block('Rules.', 'system', `/system/${index}`),
     marker: { at: `/system/${index}/cache_control`, rank },
   })
 
-  it('hints at tools that are in no order that another process would find', () => {
-    expect(look([], { tools: tools('find', 'book') })).toMatchObject([
+  it('are hinted at where the tools are not sorted by name', () => {
+    expect(findings([], { tools: tools('find', 'book') })).toMatchObject([
       { cause: 'unstable_tool_order', severity: 'hint', at: '/tools/1' },
     ])
-    expect(look([], { tools: tools('book', 'find') })).toEqual([])
+    expect(findings([], { tools: tools('book', 'find') })).toEqual([])
   })
 
-  it('finds a tool twice, and tools written in different orders', () => {
-    expect(look([], { tools: tools('find', 'find') })).toMatchObject([{ cause: 'duplicate_tool', at: '/tools/1' }])
+  it('are found where a tool is repeated or has another key order', () => {
+    expect(findings([], { tools: tools('find', 'find') })).toMatchObject([{ cause: 'duplicate_tool', at: '/tools/1' }])
     const keys = [
       ['name', 'description', 'input_schema'],
       ['name', 'input_schema', 'cache_control'],
       ['description', 'name'],
     ]
     expect(
-      look([], { tools: keys.map((one, index) => ({ at: `/tools/${index}`, name: null, keys: one })) }),
+      findings([], { tools: keys.map((one, index) => ({ at: `/tools/${index}`, name: null, keys: one })) }),
     ).toMatchObject([{ cause: 'key_order', at: '/tools/2' }])
   })
 
-  it('finds a prefix below the size from which the model caches', () => {
-    expect(look(block('Hi'), { estimatedTokens: 900 })).toMatchObject([{ cause: 'below_minimum', at: '/system' }])
-    expect(look(block('Hi'), { estimatedTokens: 900, minimumTokens: null })).toEqual([])
+  it('are found where the prefix is below the minimum of the model', () => {
+    expect(findings(block('Hi'), { estimatedTokens: 900 })).toMatchObject([{ cause: 'below_minimum', at: '/system' }])
+    expect(findings(block('Hi'), { estimatedTokens: 900, minimumTokens: null })).toEqual([])
   })
 
-  it('finds more markers than a request may carry', () => {
+  it('are found where there are more markers than allowed', () => {
     const five = [0, 1, 2, 3, 4].map((index) => marked(index))
-    expect(look(five)).toMatchObject([{ cause: 'too_many_breakpoints', at: '/system/4/cache_control' }])
-    expect(look(five, { maxMarkers: null })).toEqual([])
+    expect(findings(five)).toMatchObject([{ cause: 'too_many_breakpoints', at: '/system/4/cache_control' }])
+    expect(findings(five, { maxMarkers: null })).toEqual([])
   })
 
-  it('finds markers so far apart that the earlier entry is not found, and counts a run of tool calls once', () => {
+  it('are found where markers are more than a lookup apart, with a run counted once', () => {
     const between = Array.from({ length: 20 }, (_, index) => block('x', 'turns', `/messages/${index}`))
-    expect(look([marked(0), ...between, marked(1)])).toMatchObject([{ cause: 'distant_breakpoint' }])
-    expect(look([marked(0), ...between.slice(1), marked(1)])).toEqual([])
-    expect(look([marked(0), ...between.map((one) => ({ ...one, run: 'tool_use' })), marked(1)])).toEqual([])
+    expect(findings([marked(0), ...between, marked(1)])).toMatchObject([{ cause: 'distant_breakpoint' }])
+    expect(findings([marked(0), ...between.slice(1), marked(1)])).toEqual([])
+    expect(findings([marked(0), ...between.map((one) => ({ ...one, run: 'tool_use' })), marked(1)])).toEqual([])
   })
 
-  it('finds a marker that lives longer than one in front of it', () => {
-    expect(look([marked(0), marked(1, 2)])).toMatchObject([{ cause: 'retention_order', at: '/system/1/cache_control' }])
-    expect(look([marked(0, 2), marked(1)])).toEqual([])
+  it('are found where a marker has a longer retention than an earlier one', () => {
+    expect(findings([marked(0), marked(1, 2)])).toMatchObject([
+      { cause: 'retention_order', at: '/system/1/cache_control' },
+    ])
+    expect(findings([marked(0, 2), marked(1)])).toEqual([])
   })
 })
 
-it('stays quick and short on texts made to be slow', () => {
+it('returns few findings for hostile texts', () => {
   const hostile = ['`', '<example>', '{{ ', 'a@', '{"a":', '1 ', '+1 ', ' \t', '00-', 'today '].map((piece) =>
-    look(block(piece.repeat(MAX_LOOKED_AT / piece.length))),
+    findings(block(piece.repeat(MAX_LINT_CHARACTERS / piece.length))),
   )
   for (const found of hostile) expect(found.length).toBeLessThan(20)
   expect(
-    look(block('Request ID: 8f14e45f\n'.repeat(1_000))).filter(({ cause }) => cause === 'request_id'),
+    findings(block('Request ID: 8f14e45f\n'.repeat(1_000))).filter(({ cause }) => cause === 'request_id'),
   ).toHaveLength(5)
 })

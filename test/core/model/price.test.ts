@@ -8,13 +8,13 @@ import { evenly } from '../../support/evenly.ts'
 
 const price = facts.price!
 
-describe('what an answer cost', () => {
-  it('prices each kind of token at its own rate', () => {
+describe('the cost of an answer', () => {
+  it('has a rate for each kind of token', () => {
     const said = usage(8_000, 2_000, { outputTokens: 3, cacheWriteByRetention: { '5m': 2_000 } })
     expect(costOf(said, price, '5m')).toBe(8_000 * 300 + 2_000 * 3_750 + 5 * 3_000 + 3 * 15_000)
   })
 
-  it('prices a one-hour write at the one-hour rate, not at the five-minute one', () => {
+  it('has the one-hour rate for a one-hour write, not the five-minute rate', () => {
     const both: Price = { ...price, cacheWriteNanosPerMTok: { '5m': 3_750_000_000, '1h': 6_000_000_000 } }
     expect(costOf(usage(0, 1_000, { cacheWriteByRetention: { '1h': 1_000 } }), both, '5m')).toBe(1_000 * 6_000 + 15_000)
   })
@@ -47,16 +47,16 @@ describe('break-even', () => {
     expect(breakEvenProbes(1_000_000, 0, at(read, write), 'one')).toBe(probes)
   })
 
-  it('counts the output a probe cannot avoid', () => {
+  it('counts the output that a probe cannot avoid', () => {
     const dear = { ...at(0.1, 1.25), outputNanosPerMTok: 6_000_000_000 }
     expect(breakEvenProbes(1_000, 16, dear, 'one')).toBe(0)
   })
 
-  it('is unknown where the write price is', () => {
+  it('is unknown where the write price is unknown', () => {
     expect(breakEvenProbes(1_000, 0, price, '12h')).toBeNull()
   })
 
-  it('within one gap, that many probes never cost more than the rewrite they protect', () => {
+  it('is a number of probes that never cost more than the rewrite they prevent', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1_024, max: 1_000_000 }),
@@ -93,14 +93,14 @@ describe('a long prompt', () => {
     },
   }
 
-  it('costs more from its first token, and one that just fits does not', () => {
+  it('costs more from its first token; a prompt at the limit does not', () => {
     const fits = usage(199_000, 0, { uncachedTokens: 1_000, inputTokens: 200_000, outputTokens: 1 })
     expect(costOf(fits, long, '5m')).toBe(costOf(fits, price, '5m'))
     const more = usage(199_000, 0, { uncachedTokens: 1_001, inputTokens: 200_001, outputTokens: 1 })
     expect(costOf(more, long, '5m')).toBe(199_000 * 600 + 1_001 * 6_000 + 22_500)
   })
 
-  it('is counted with in what a read, a write and the worst case may cost', () => {
+  it('costs more in reads, writes and the worst case', () => {
     expect(readNanos(200_001, 1, long)).toBe(200_001 * 600 + 22_500)
     expect(writeNanos(200_001, 1, long, '5m')).toBe(200_001 * 7_500 + 22_500)
     expect(readNanos(200_000, 1, long)).toBe(readNanos(200_000, 1, price))

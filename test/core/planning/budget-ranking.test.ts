@@ -7,7 +7,7 @@ import { context, NOON, planned, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-/** Written now, behind gaps of so many minutes, over and over, for weeks. */
+/** A prefix written now, after weeks of idle gaps of these lengths in minutes. */
 function behindGaps(minutes: number, change: Partial<PrefixState> = {}): PrefixState {
   const gaps: number[] = []
   for (let n = 64; n > 0; n--) gaps.push((NOON - n * 6 * HOUR_MS) / 1_000, minutes * 60)
@@ -18,20 +18,20 @@ const always = context({ keepWarm: planned('always') })
 const net = (state: PrefixState, within = always, now = NOON) =>
   budgetRankOf(state, within, now)?.netPerDollar ?? Number.NaN
 
-describe('what a dollar brings', () => {
-  it('is more where gaps are short enough to be held through than where they are not', () => {
+describe('the net saving per dollar', () => {
+  it('is higher where probes can outlast the gaps', () => {
     expect(net(behindGaps(12))).toBeGreaterThan(net(behindGaps(45)))
     expect(net(behindGaps(45))).toBeGreaterThan(net(behindGaps(600)))
   })
 
-  it('by hand: gaps of twelve minutes need two probes, and save a rewrite of twelve reads', () => {
-    // With nothing but its own gaps to go by, 11.5 reads saved for two reads spent would be 4.75; like traffic lowers it.
+  it('agrees with a sum by hand: two probes for a gap save a rewrite of 12 reads', () => {
+    // By its own gaps alone, 11.5 reads saved for two spent would be 4.75; similar traffic lowers it.
     const worth = budgetRankOf(behindGaps(12), always, NOON)
     expect(worth?.netPerDollar).toBeGreaterThan(0.5)
     expect(worth?.netPerDollar).toBeLessThan(4.75)
   })
 
-  it('falls as the gap outlasts those before it', () => {
+  it('falls as the gap outlasts earlier gaps', () => {
     const state = behindGaps(12)
     const later = { ...state, anchorAt: NOON + 40 * MINUTE_MS }
     expect(net(later, always, NOON + 41 * MINUTE_MS)).toBeLessThan(net(state))
@@ -42,11 +42,11 @@ describe('what a dollar brings', () => {
     expect(net(behindGaps(45), valued)).toBeGreaterThan(net(behindGaps(45)))
   })
 
-  it('is less where the entry has to be written first', () => {
+  it('is lower where the entry must be written first', () => {
     expect(net(behindGaps(12, { verdict: 'cold' }))).toBeLessThan(net(behindGaps(12)))
   })
 
-  it('is not known where no price is', () => {
+  it('is unknown where the price is', () => {
     const unpriced = context({ facts: { ...always.facts, price: null } })
     expect([budgetRankOf(behindGaps(12), unpriced, NOON), mostNanosToday(behindGaps(12), unpriced, NOON)]).toEqual([
       null,
@@ -54,7 +54,7 @@ describe('what a dollar brings', () => {
     ])
   })
 
-  it('never costs more than the most that the day allows', () => {
+  it('has a cost within the maximum of the day', () => {
     const plans = fc.constantFrom<PrefixState>(behindGaps(7), behindGaps(30), behindGaps(200), warmState(NOON))
     fc.assert(
       fc.property(plans, fc.integer({ min: 0, max: 12 * 60 }), fc.boolean(), (state, minutes, isAuto) => {
@@ -69,10 +69,10 @@ describe('what a dollar brings', () => {
   })
 })
 
-describe('a budget that does not reach all', () => {
+describe('a budget that is too small for all', () => {
   const bid = fc.record({ netPerDollar: evenly(-1, 20), costNanos: fc.nat(1_000) })
 
-  it('is never given out beyond what there is, and passes nobody over for somebody worth less who costs as much', () => {
+  it('is never exceeded, and no plan loses to a lower one of the same cost', () => {
     fc.assert(
       fc.property(fc.array(bid, { maxLength: 40 }), fc.nat(20_000), (given, left) => {
         const bids = given.map((one, k) => ({ ...one, k }))
@@ -88,21 +88,21 @@ describe('a budget that does not reach all', () => {
     )
   })
 
-  it('goes to the older prefix where two are worth the same', () => {
+  it('goes to the older prefix where two rank the same', () => {
     const same = [2, 1, 3].map((k) => ({ k, netPerDollar: 1, costNanos: 10 }))
     expect([...shareBudget(same, 20).outbid]).toEqual([3])
   })
 })
 
-describe('room in a scarce limit', () => {
+describe('the requests left in a scarce limit', () => {
   const limit = { what: 'requests', limit: 100, remaining: 12, resetAt: NOON + MINUTE_MS }
 
-  it('is what is left above the share of the application', () => {
+  it('are those above the share of the application', () => {
     expect(requestsLeft([limit], NOON)).toBe(7)
     expect(requestsLeft([limit, { ...limit, remaining: 3 }], NOON)).toBe(0)
   })
 
-  it('is not counted where there is enough, or where tokens are limited', () => {
+  it('are unlimited where enough are left, or where only tokens are limited', () => {
     expect(
       requestsLeft(
         [

@@ -16,7 +16,7 @@ import {
 import type { Holding } from '../../../src/core/planning/probe-policy.ts'
 import { context, facts, NOON, planned, usage, warmState } from '../../support/sample.ts'
 import { evenly } from '../../support/evenly.ts'
-import { learnArrival, remember, REMEMBERED_GAPS, unpackGaps } from '../../../src/core/demand/idle-gaps.ts'
+import { gapsAfterArrival, addGap, RECENT_GAPS, unpackGaps } from '../../../src/core/demand/idle-gaps.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const hour: Holding = { name: '1h', ttlMs: HOUR_MS, everyMs: 55 * MINUTE_MS, write: 2, read: 0.1, probe: 0.1 }
@@ -24,17 +24,17 @@ const five: Holding = { name: '5m', ttlMs: 5 * MINUTE_MS, everyMs: 4.5 * MINUTE_
 const exactly = (...lengthsMs: number[]): Forecast => ({
   lengthsMs,
   weights: lengthsMs.map(() => 1 / lengthsMs.length),
-  seen: lengthsMs.length,
+  gapCount: lengthsMs.length,
 })
 
-describe('how long a gap is held', () => {
-  it('sends what the gaps need, and none where all of them are longer than probes can pay for', () => {
+describe('the number of probes in a gap', () => {
+  it('is what the gaps need, and 0 where all are too long for probes to pay', () => {
     expect(horizon(hour, exactly(3 * HOUR_MS), 0)).toMatchObject({ probes: 3, share: 1 })
     expect(horizon(hour, exactly(48 * HOUR_MS), 0).probes).toBe(0)
     expect(horizon(hour, exactly(30 * MINUTE_MS), 0)).toMatchObject({ probes: 0, expected: 0 })
   })
 
-  it('counts what is expected as a hand would', () => {
+  it('has the expected cost of a sum by hand', () => {
     // Half return after two hours (two probes), half never: 0.2 for all, and the rewrite of 1.9 for half.
     expect(horizon(hour, exactly(115 * MINUTE_MS, Number.POSITIVE_INFINITY), 0)).toMatchObject({
       probes: 1,
@@ -43,40 +43,40 @@ describe('how long a gap is held', () => {
     expect(horizon(hour, exactly(115 * MINUTE_MS, Number.POSITIVE_INFINITY), 0).expected).toBeCloseTo(0.1 + 1.9 / 2)
   })
 
-  it('never probes where a probe costs as much as it saves', () => {
+  it('is 0 where a probe costs as much as it saves', () => {
     const dear = { ...five, write: 1, read: 0.5, probe: 0.51 }
     expect(maxProbes(dear, 0)).toBe(0)
     expect(horizon(dear, exactly(10 * MINUTE_MS), 0).probes).toBe(0)
   })
 
-  it('holds what lapses within a minute through the short gaps that nobody remembers, if the cap allows', () => {
+  it('covers short gaps that are not remembered, for a retention of a minute', () => {
     const minute = { ...five, ttlMs: MINUTE_MS, everyMs: MINUTE_MS, write: 1, read: 0.1, probe: 0.04 }
     expect(horizon(minute, exactly(48 * HOUR_MS), 0).probes).toBe(3)
     expect(horizon({ ...minute, probe: 0.5 }, exactly(48 * HOUR_MS), 0).probes).toBe(1)
   })
 
-  it('holds longer for somebody to whom a cold start is worth more', () => {
+  it('grows with the value of a cold start', () => {
     expect(maxProbes(hour, 0)).toBe(19)
     expect(maxProbes(hour, 1)).toBe(29)
   })
 
-  it('counts what a cold start is worth to the caller also in what it learned, and says so', () => {
+  it('counts the value of a cold start in learned gaps too, and says so', () => {
     const state = warmState(NOON, { lastArrivalAt: NOON })
     const valued = (usd: number) => context({ keepWarm: planned('auto', { latencyValueNanos: usd * 1e9 }) })
     const limits = [0, 0.05, 1, 1_000_000].map((usd) => probeLimit(state, valued(usd)) ?? 0)
     expect(limits).toEqual(limits.toSorted((a, b) => a - b))
     expect(limits[2]).toBeGreaterThan(limits[0] ?? 0)
-    // A million dollars for a cold start is answered like any other, and with no more than a month of probes.
+    // A million dollars for a cold start gives no more than a month of probes.
     expect(limits[3]).toBeLessThanOrEqual(10_000)
     expect(decide(state, valued(1), NOON).why).toContain('counting $1.00 for an avoided cold start')
   })
 
-  it('buys the hour for gaps of an hour, and five minutes for a daily job', () => {
+  it('goes with 1h for gaps of an hour, and with 5m for a daily job', () => {
     expect(retentionFor([five, hour], exactly(50 * MINUTE_MS), 0)?.holding.name).toBe('1h')
     expect(retentionFor([five, hour], exactly(24 * HOUR_MS), 0)?.holding.name).toBe('5m')
   })
 
-  it('lets no gap cost more than twice its lapse, whatever it was taught', () => {
+  it('never costs more than twice a lapse, whatever was learned', () => {
     const gap = fc.record({ startAt: fc.integer({ min: 0, max: 1e10 }), lengthMs: fc.integer({ min: 0, max: 1e9 }) })
     fc.assert(
       fc.property(
@@ -99,20 +99,22 @@ describe('how long a gap is held', () => {
     )
   })
 
-  it('says so in a sentence', () => {
+  it('is explained in a sentence', () => {
     const law = exactly(3 * HOUR_MS, 3 * HOUR_MS)
     expect(choiceWhy(horizon(hour, law, 0), law)).toContain(
       'held at 1h: up to 3 probes cost less than the rewrite that 100 %',
     )
-    expect(choiceWhy(horizon(hour, law, 0), { ...law, seen: 1 })).toContain('by its last gap and those of like traffic')
+    expect(choiceWhy(horizon(hour, law, 0), { ...law, gapCount: 1 })).toContain(
+      'by its last gap and those of like traffic',
+    )
   })
 })
 
-describe('why a prefix is let go', () => {
+describe('the reason to let a prefix lapse', () => {
   const law = exactly(3 * HOUR_MS, 3 * HOUR_MS)
   const choice = horizon(hour, law, 0)
 
-  it('is that one more is not worth it, or that more than were worth it were sent', () => {
+  it('is that one more probe would not pay, or that too many were sent', () => {
     expect(letGoWhy(choice, law, 3, 0)).toContain(
       'held at 1h, and let go after 3 probes: one more would cost more than it is expected to save, by its last 2 gaps',
     )
@@ -120,15 +122,15 @@ describe('why a prefix is let go', () => {
     expect(letGoWhy(choice, law, 5, 0)).toContain('let go after 5 probes: more than 3 cost more than they are expected')
   })
 
-  it('is the rewrite itself where break-even was reached, and that no probe pays where none was sent', () => {
+  it('is the break-even where it was reached, and that no probe pays where none was sent', () => {
     const most = maxProbes(hour, 0)
     expect(letGoWhy({ ...choice, probes: most }, law, most, 0)).toContain('more than the rewrite that they protect')
     expect(letGoWhy({ ...choice, probes: 0 }, law, 0, 0)).toContain('no probe earns back what it costs')
   })
 })
 
-describe('what a prefix remembers', () => {
-  it('weights sum to one, and gaps of the same time of day speak louder', () => {
+describe('the remembered gaps', () => {
+  it('have weights that sum to 1, and weigh more at the same time of day', () => {
     const night = { startAt: NOON - 12 * HOUR_MS, lengthMs: 40 * MINUTE_MS }
     const noon = { startAt: NOON - 24 * HOUR_MS, lengthMs: 20 * MINUTE_MS }
     const { weights } = forecast([noon, night], NOON)
@@ -136,7 +138,7 @@ describe('what a prefix remembers', () => {
     expect(weights[0]).toBeGreaterThan((weights[1] ?? 1) * 3)
   })
 
-  it('expects a return at the hours of earlier returns, however long the gap has lasted by then', () => {
+  it('predict a return at the hours of earlier returns, however long the gap is', () => {
     // Gaps of every length from one to nine hours, that all ended at nine in the morning: of those from midnight, nine is likeliest.
     const midnight = NOON - 12 * HOUR_MS
     const gaps = Array.from({ length: 36 }, (_, index) => {
@@ -155,12 +157,12 @@ describe('what a prefix remembers', () => {
     }
     expect(chance(9)).toBeGreaterThan(2 * chance(4))
     expect(law.weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1)
-    // The same gaps say nothing of the kind when the gap begins twelve hours later: then nine o'clock is far away.
+    // A gap that begins twelve hours later is far from nine o'clock, so the same gaps predict no return.
     const noon = forecast(gaps, midnight + 12 * HOUR_MS)
     expect(within(8.5 * HOUR_MS, 9.5 * HOUR_MS, law)).toBeGreaterThan(within(8.5 * HOUR_MS, 9.5 * HOUR_MS, noon))
   })
 
-  it('decides the same when it looks no further than its probes can reach', () => {
+  it('give the same decision when the forecast ends where probes do', () => {
     const gaps = Array.from({ length: 50 }, (_, index) => ({
       startAt: NOON + index * 30 * HOUR_MS,
       lengthMs: ((index * 7) % 25) * HOUR_MS,
@@ -172,29 +174,29 @@ describe('what a prefix remembers', () => {
     }
   })
 
-  it('is bounded, forgets the oldest short ones first, and leaves out what no retention needs help for', () => {
-    let gaps = remember([], { startAt: 0, lengthMs: MINUTE_MS })
+  it('are bounded, lose the oldest short ones first, and leave out the shortest', () => {
+    let gaps = addGap([], { startAt: 0, lengthMs: MINUTE_MS })
     expect(gaps).toEqual([])
-    for (let index = 1; index <= 3 * REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: index, lengthMs: HOUR_MS })
+    for (let index = 1; index <= 3 * RECENT_GAPS; index++) {
+      gaps = addGap(gaps, { startAt: index, lengthMs: HOUR_MS })
     }
-    expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
-    expect(gaps[0]?.startAt).toBe(REMEMBERED_GAPS + 1)
-    for (let index = 1; index <= REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: 1_000 + index, lengthMs: 10 * MINUTE_MS })
+    expect(gaps).toHaveLength(2 * RECENT_GAPS)
+    expect(gaps[0]?.startAt).toBe(RECENT_GAPS + 1)
+    for (let index = 1; index <= RECENT_GAPS; index++) {
+      gaps = addGap(gaps, { startAt: 1_000 + index, lengthMs: 10 * MINUTE_MS })
     }
-    expect(gaps.filter(({ lengthMs }) => lengthMs === HOUR_MS)).toHaveLength(REMEMBERED_GAPS)
-    for (let index = 1; index <= REMEMBERED_GAPS; index++) {
-      gaps = remember(gaps, { startAt: 2_000 + index, lengthMs: 10 * MINUTE_MS })
+    expect(gaps.filter(({ lengthMs }) => lengthMs === HOUR_MS)).toHaveLength(RECENT_GAPS)
+    for (let index = 1; index <= RECENT_GAPS; index++) {
+      gaps = addGap(gaps, { startAt: 2_000 + index, lengthMs: 10 * MINUTE_MS })
     }
-    expect(gaps).toHaveLength(2 * REMEMBERED_GAPS)
+    expect(gaps).toHaveLength(2 * RECENT_GAPS)
     expect(gaps.filter(({ lengthMs }) => lengthMs < HOUR_MS).every(({ startAt }) => startAt > 2_000)).toBe(true)
   })
 
-  it('splits a gap into which a late report falls', () => {
-    const packed = learnArrival([], NOON, NOON + HOUR_MS)
+  it('are split by a late report', () => {
+    const packed = gapsAfterArrival([], NOON, NOON + HOUR_MS)
     expect(unpackGaps(packed)).toEqual([{ startAt: NOON, lengthMs: HOUR_MS }])
-    expect(unpackGaps(learnArrival(packed, NOON + HOUR_MS, NOON + 20 * MINUTE_MS))).toEqual([
+    expect(unpackGaps(gapsAfterArrival(packed, NOON + HOUR_MS, NOON + 20 * MINUTE_MS))).toEqual([
       { startAt: NOON, lengthMs: 20 * MINUTE_MS },
       { startAt: NOON + 20 * MINUTE_MS, lengthMs: 40 * MINUTE_MS },
     ])
@@ -213,14 +215,14 @@ describe('plan auto', () => {
     return { ...state, plannedAt: NOON }
   }
 
-  it('holds a prefix through the gaps that it has always had', () => {
+  it('keeps a prefix through gaps of the usual length', () => {
     const state = taught(20 * MINUTE_MS)
     const decision = decide(state, auto, (state.anchorAt ?? 0) + 1_000)
     expect(decision).toMatchObject({ do: 'wait', code: 'hold' })
     expect(decision.why).toMatch(/held at 5m: up to \d+ probes cost less than the rewrite/)
   })
 
-  it('lets go at once where no probe was ever used, and says what a longer retention would change', () => {
+  it('sends no probe where none was ever used, and names a better retention', () => {
     const state = taught(8 * HOUR_MS)
     const hourly = {
       ...facts,

@@ -14,7 +14,7 @@ import {
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { ModelFacts, RetentionOffer } from '../../../src/core/model/facts.ts'
 import { assumed, context, facts, fiveMinutes, NOON, planned, usage, warmState } from '../../support/sample.ts'
-import { learnArrival } from '../../../src/core/demand/idle-gaps.ts'
+import { gapsAfterArrival } from '../../../src/core/demand/idle-gaps.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const oneHour: RetentionOffer = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
@@ -29,13 +29,13 @@ function auto(change: Partial<PlanContext> = {}): PlanContext {
   return context({ keepWarm: planned('auto'), facts: both, open: true, ...change })
 }
 
-/** What is remembered of real requests with these idle gaps between them, the last of them at noon. */
+/** The state after real requests with these idle gaps between them, the last at noon. */
 function gapsOf(lengthsMs: readonly number[]): readonly number[] {
   let at = NOON - lengthsMs.reduce((sum, length) => sum + length, 0)
   return lengthsMs.reduce<readonly number[]>((gaps, length) => {
     const before = at
     at += length
-    return learnArrival(gaps, before, at)
+    return gapsAfterArrival(gaps, before, at)
   }, [])
 }
 
@@ -47,12 +47,12 @@ const daily = Array.from({ length: 30 }, (_, day) => DAY_MS + (day % 5) * MINUTE
 const bursts = Array.from({ length: 40 }, (_, index) => (12 + (index % 7) * 6) * MINUTE_MS)
 
 describe('the first retention', () => {
-  it('is the longer one by what is known of like traffic, whatever the hour', () => {
+  it('is the longer one by similar traffic, whatever the hour', () => {
     const hours = Array.from({ length: 24 }, (_, hour) => firstRetention(auto(), NOON + hour * HOUR_MS))
     expect(new Set(hours)).toEqual(new Set(['1h']))
   })
 
-  it('says at what costs it was chosen, and how to have another, and nothing of one that it did not choose', () => {
+  it('explains its costs and how to choose another, unless a caller chose it', () => {
     expect(firstRetentionWhy(auto(), '1h', NOON)).toMatch(
       /^written at 1h, chosen by the planner: by gaps of like traffic one would cost about \$[\d.e-]+, and not \$[\d.e-]+ at 5m; say cache.retention/,
     )
@@ -62,18 +62,18 @@ describe('the first retention', () => {
     expect(firstRetentionWhy(auto({ keepWarm: planned('off') }), '5m', NOON)).toBeNull()
   })
 
-  it('is the model’s where a caller counts probes, or has none sent', () => {
+  it('is the model’s default for {"probes": N} and for off', () => {
     expect(firstRetention(auto({ keepWarm: planned('off') }), NOON)).toBeNull()
     expect(firstRetention(auto({ keepWarm: planned({ probes: 3 }) }), NOON)).toBeNull()
   })
 
-  it('is for plan always the one that a day of renewals costs the least at', () => {
+  it('is the one with the cheapest day of renewals for plan always', () => {
     expect(firstRetention(auto({ keepWarm: planned('always') }), NOON)).toBe('1h')
     const dear = { ...both.price!, cacheWriteNanosPerMTok: { '5m': 3_750_000_000, '1h': 600_000_000_000 } }
     expect(firstRetention(auto({ keepWarm: planned('always'), facts: { ...both, price: dear } }), NOON)).toBe('5m')
   })
 
-  it('is none of which no price, no length or nothing at all is known, or that reads do not renew', () => {
+  it('is none without a known price or length, or that reads do not renew', () => {
     const priced = { ...both.price!, cacheWriteNanosPerMTok: { '5m': 3_750_000_000 } }
     expect(firstRetention(auto({ facts: { ...both, price: priced } }), NOON)).toBe('5m')
     expect(firstRetention(auto({ facts: { ...both, price: null } }), NOON)).toBeNull()
@@ -86,7 +86,7 @@ describe('the first retention', () => {
     }
   })
 
-  it('is one whose write the budget of a day allows, where there is one', () => {
+  it('is one whose write fits into the daily budget, where there is one', () => {
     // 20,000 tokens at the worst: 0.075 dollars at 5m, 0.12 at 1h.
     const within = (usd: number) => auto({ keepWarm: planned('auto', { budgetNanosPerDay: usd * 1e9 }) })
     expect(firstRetention(within(0.1), NOON)).toBe('5m')
@@ -95,8 +95,8 @@ describe('the first retention', () => {
   })
 })
 
-describe('a retention that is chosen anew', () => {
-  it('becomes the shorter one where requests come once in a day, and says why', () => {
+describe('a retention that is chosen again', () => {
+  it('becomes the shorter one where requests come once a day, and says why', () => {
     const change = rechosenRetention(cold(daily), auto(), NOON + 2 * HOUR_MS)
     expect(change?.state.retention).toEqual(learnedRetention(fiveMinutes))
     expect(change?.rows).toHaveLength(1)
@@ -105,18 +105,18 @@ describe('a retention that is chosen anew', () => {
     expect(change?.rows[0]).toHaveProperty('why', expect.stringContaining('by its last 30 gaps'))
   })
 
-  it('becomes the longer one where they come back within it', () => {
+  it('becomes the longer one where requests return within it', () => {
     expect(rechosenRetention(cold(bursts, fiveMinutes), auto(), NOON + 2 * HOUR_MS)?.state.retention?.name).toBe('1h')
     expect(rechosenRetention(cold(bursts), auto(), NOON + 2 * HOUR_MS)).toBeNull()
   })
 
-  it('is held for what a cold start is worth to the caller', () => {
+  it('counts the value of a cold start', () => {
     const valued = auto({ keepWarm: planned('auto', { latencyValueNanos: 1e9 }) })
     expect(rechosenRetention(cold(daily, fiveMinutes), auto(), NOON)).toBeNull()
     expect(rechosenRetention(cold(daily, fiveMinutes), valued, NOON)?.state.retention?.name).toBe('1h')
   })
 
-  it('stays while the entry may be there, while a caller decides, and under plans that do not choose', () => {
+  it('stays while the entry may exist, a caller decides, or the plan does not choose', () => {
     const state = cold(daily)
     const kept: [PrefixState, PlanContext][] = [
       [{ ...state, verdict: 'warm' }, auto()],
@@ -130,17 +130,17 @@ describe('a retention that is chosen anew', () => {
       [state, auto({ facts: { ...both, price: null } })],
     ]
     for (const [one, how] of kept) expect(rechosenRetention(one, how, NOON + MINUTE_MS)).toBeNull()
-    // An entry that was warm an hour ago is there no more.
+    // An entry that was warm an hour ago is gone.
     expect(rechosenRetention({ ...state, verdict: 'warm' }, auto(), NOON + 2 * HOUR_MS)).not.toBeNull()
   })
 
-  it('gives up one whose length the provider does not keep', () => {
+  it('changes where the provider does not keep the stated time', () => {
     const broken = { ...learnedRetention(oneHour), ttlMs: 5 * MINUTE_MS, statedTtlMs: HOUR_MS }
     const change = rechosenRetention(cold(bursts, oneHour, { retention: broken }), auto(), NOON + 2 * HOUR_MS)
     expect(change?.state.retention?.name).toBe('5m')
   })
 
-  it('does not go to and fro where both cost about the same', () => {
+  it('does not alternate where both cost about the same', () => {
     const five: Holding = {
       name: '5m',
       ttlMs: 5 * MINUTE_MS,
@@ -149,7 +149,7 @@ describe('a retention that is chosen anew', () => {
       read: 0.1,
       probe: 0.1,
     }
-    const foresight = { lengthsMs: [48 * HOUR_MS], weights: [1], seen: 30 }
+    const foresight = { lengthsMs: [48 * HOUR_MS], weights: [1], gapCount: 30 }
     const at = (write: number, standing?: string) =>
       retentionFor([five, { ...five, name: '1h', ttlMs: HOUR_MS, everyMs: HOUR_MS, write }], foresight, 0, standing)
         ?.holding.name
@@ -161,7 +161,7 @@ describe('a retention that is chosen anew', () => {
   })
 })
 
-describe('what real requests write', () => {
+describe('the retention that real requests write', () => {
   const wrote = (byRetention: Record<string, number>, total = 12_000) => ({
     startedAt: NOON + 2 * HOUR_MS,
     usage: usage(0, total, { cacheWriteByRetention: byRetention }),
@@ -188,7 +188,7 @@ describe('what real requests write', () => {
     expect(rechosenRetention({ ...state, verdict: 'cold', gaps: gapsOf(daily) }, auto(), NOON + DAY_MS)).toBeNull()
   })
 
-  it('changes nothing where it is what was chosen, where the rest of a prompt is written at another, or where nothing says so', () => {
+  it('changes nothing where it is the chosen one or where usage does not show it', () => {
     for (const by of [{ '1h': 12_000 }, { '1h': 10_000, '5m': 2_000 }, {}]) {
       const { state } = after(cold([]), by)
       expect(state.retention).toEqual(learnedRetention(oneHour))
@@ -196,7 +196,7 @@ describe('what real requests write', () => {
     }
   })
 
-  it('is followed again where callers change their marker', () => {
+  it('is followed again when callers change their marker', () => {
     const { state } = after(cold([]), { '5m': 12_000 })
     const later = applyArrivals(
       { ...state, verdict: 'cold' },
@@ -210,23 +210,23 @@ describe('what real requests write', () => {
     expect(later.state.retention?.name).toBe('1h')
   })
 
-  it('is taken for less granted than asked where a caller fixed the retention: what is asked for stays', () => {
+  it('counts as a smaller grant where a caller fixed the retention', () => {
     const { state } = after(cold([]), { '5m': 12_000 }, false)
     expect(state.retention).toMatchObject({ name: '1h', grantedName: '5m', ttlMs: 5 * MINUTE_MS })
     expect(state.asWritten).toBeUndefined()
   })
 })
 
-describe('what another retention would save', () => {
-  it('is told with both sums, by like traffic and by own gaps', () => {
+describe('the advice of a cheaper retention', () => {
+  it('gives both costs, by similar traffic and by own gaps', () => {
     const fresh = { measuredTokens: null, retention: learnedRetention(fiveMinutes) }
     const first = cheaperAlternative(fresh, auto(), NOON)
-    expect(first).toMatchObject({ name: '1h', seen: 0 })
+    expect(first).toMatchObject({ name: '1h', gapCount: 0 })
     expect(first!.nanos).toBeLessThan(first!.insteadOfNanos)
-    expect(cheaperAlternative(cold(daily), auto(), NOON)).toMatchObject({ name: '5m', seen: 30 })
+    expect(cheaperAlternative(cold(daily), auto(), NOON)).toMatchObject({ name: '5m', gapCount: 30 })
   })
 
-  it('is nothing where the one in force is the best, and where a plan does not count savings', () => {
+  it('is absent where the one in force is best, or the plan ignores savings', () => {
     expect(cheaperAlternative(cold(bursts), auto(), NOON)).toBeNull()
     expect(cheaperAlternative(cold(bursts, fiveMinutes), auto({ keepWarm: planned('always') }), NOON)).toBeNull()
     expect(cheaperAlternative(cold(bursts, assumed), auto(), NOON)).toBeNull()

@@ -12,7 +12,7 @@ const warm = { newer: { takenAt: NOON - MINUTE_MS, warmAt: NOON } }
 /** By hand: 11 probes of 0.003 $ cost as much as the rewrite they save, each 4 min 37 s after the other; then five minutes. */
 const BREAK_EVEN_MS = 11 * (4 * MINUTE_MS + 37_000) + 5 * MINUTE_MS
 
-describe('a version whose name was taken', () => {
+describe('a superseded version', () => {
   it('goes on under its plan until the newer one is warm, and says so', () => {
     const state = warmState(NOON)
     const decision = decide(state, context(waiting), NOON + 4 * MINUTE_MS + 40_000)
@@ -25,7 +25,7 @@ describe('a version whose name was taken', () => {
     expect(decide(warmState(NOON), context(warm), NOON)).toMatchObject({ do: 'stop', reason: 'superseded' })
   })
 
-  it('stops at once where it was never warm: there is nothing to keep', () => {
+  it('stops at once where it was never warm', () => {
     const never = { ...warmState(NOON), anchorAt: null, verdict: 'none' as const }
     expect(decide(never, context(waiting), NOON)).toMatchObject({ do: 'stop', reason: 'superseded' })
   })
@@ -37,7 +37,7 @@ describe('a version whose name was taken', () => {
     expect(isDrained(state, context(warm), NOON + BREAK_EVEN_MS)).toBe(true)
   })
 
-  it('sends no keep-alive that only the time after its end would need', () => {
+  it('sends no keep-alive that only later time needs', () => {
     const state = warmState(NOON + BREAK_EVEN_MS - 5 * MINUTE_MS, { lastArrivalAt: NOON })
     const decision = decide(state, context(warm), NOON + BREAK_EVEN_MS - 20_000)
     expect(decision).toMatchObject({ do: 'wait', untilAt: NOON + BREAK_EVEN_MS })
@@ -50,7 +50,7 @@ describe('a version whose name was taken', () => {
     expect(drainsUntil(warmState(NOON, { lastArrivalAt: NOON - HOUR_MS }), short)).toBe(NOON)
   })
 
-  it('is kept a day at the most, however busy it is', () => {
+  it('is kept for at most a day, however many requests arrive', () => {
     const busy = warmState(NOON + 24 * HOUR_MS, { lastArrivalAt: NOON + 24 * HOUR_MS - 1 })
     expect(drainsUntil(busy, context(warm))).toBe(NOON + DRAINS_AT_MOST_MS)
     const decision = decide(busy, context(warm), NOON + 24 * HOUR_MS)
@@ -58,7 +58,7 @@ describe('a version whose name was taken', () => {
     expect(decision.do === 'stop' ? decision.why : '').toContain('a day at the most')
   })
 
-  it('goes on where a real request comes after its plan had stopped for it', () => {
+  it('starts again with a real request after it stopped', () => {
     const stopped = { reason: 'superseded' as const, at: NOON, why: 'over' }
     const state = warmState(NOON, { stopped, lastArrivalAt: NOON + MINUTE_MS })
     const next = reschedule(state, context(warm), NOON + MINUTE_MS)
@@ -69,7 +69,7 @@ describe('a version whose name was taken', () => {
     expect(late.state).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
   })
 
-  it('never outlives the plan that it had', () => {
+  it('stops when its own plan does', () => {
     const spent = warmState(NOON, { lastArrivalAt: NOON, probesSinceArrival: 2 })
     expect(decide(spent, context({ ...warm, keepWarm: planned({ probes: 2 }) }), NOON + MINUTE_MS)).toMatchObject({
       do: 'stop',

@@ -18,9 +18,9 @@ function restingFor(reason: StopReason, change: Partial<PrefixState> = {}): Pref
   return warmState(NOON - HOUR_MS, { verdict: 'cold', stopped: { reason, at: NOON, why: 'because' }, ...change })
 }
 
-describe('a plan that rests inside its windows', () => {
+describe('a plan that stopped inside its windows', () => {
   it.each(['break_even', 'probes_spent', 'lapsed', 'surprise_write', 'budget_exhausted'] as const)(
-    'for %s shows why it rests, and is warmed again when the next one opens',
+    'for %s says why, and starts again when the next one opens',
     (reason) => {
       const resting = reschedule(restingFor(reason), office, NOON + MINUTE_MS)
       expect(resting.state).toMatchObject({ stopped: { reason, at: NOON }, nextAt: TUESDAY_NINE })
@@ -44,26 +44,26 @@ describe('a plan that rests inside its windows', () => {
     'provider_refused',
     'until_reached',
     'not_worth_it',
-  ] as const)('for %s rests on: an opening changes nothing about that', (reason) => {
+  ] as const)('for %s stays stopped when a window opens', (reason) => {
     const resting = reschedule(restingFor(reason), office, NOON + MINUTE_MS)
     expect(resting.state.nextAt).toBeNull()
     expect(decide(resting.state, office, TUESDAY_NINE)).toMatchObject({ do: 'stop', reason })
   })
 
-  it('is not woken by the window that it rests in, nor after the end that was asked for', () => {
+  it('is not started by the same window, nor after `until`', () => {
     expect(decide(restingFor('break_even'), office, NOON + HOUR_MS)).toMatchObject({ do: 'wait', code: 'window' })
     const ending = context({ keepWarm: planned('auto', { windows, untilAt: TUESDAY_NINE - HOUR_MS }) })
     expect(decide(restingFor('break_even'), ending, NOON + HOUR_MS)).toMatchObject({ do: 'stop', reason: 'break_even' })
   })
 
-  it('without windows waits for nothing', () => {
+  it('does not wait where it has no windows', () => {
     expect(decide(restingFor('break_even'), context({ keepWarm: planned('auto') }), NOON + HOUR_MS)).toMatchObject({
       do: 'stop',
       reason: 'break_even',
     })
   })
 
-  it('one that is killed meanwhile sends nothing when the window opens', () => {
+  it('sends nothing at the opening under the kill switch', () => {
     expect(decide(restingFor('break_even'), { ...office, killed: true }, TUESDAY_NINE)).toMatchObject({
       do: 'stop',
       reason: 'kill_switch',
@@ -71,15 +71,15 @@ describe('a plan that rests inside its windows', () => {
   })
 })
 
-describe('what many prefixes would do at one instant', () => {
-  it('is done within the minute behind it, by whoever is cold', () => {
+describe('an event that concerns many prefixes', () => {
+  it('is spread over the minute after it for cold prefixes', () => {
     const cold = restingFor('lapsed')
     expect(staggeredAt(NOON, cold, { random: 0 })).toBe(NOON)
     expect(staggeredAt(NOON, cold, { random: 0.5 })).toBe(NOON + SPREAD_MS / 2)
     expect(staggeredAt(NOON, cold, { random: 0.999_999 })).toBeLessThan(NOON + SPREAD_MS)
   })
 
-  it('lapses nothing that is warm: there is time for two tries', () => {
+  it('leaves time for two attempts before a warm prefix lapses', () => {
     const random = evenly(0, 1)
     fc.assert(
       fc.property(random, fc.integer({ min: 40_000, max: 300_000 }), (share, leftMs) => {
@@ -92,7 +92,7 @@ describe('what many prefixes would do at one instant', () => {
     )
   })
 
-  it('holds for a new day of the budget, and for a window', () => {
+  it('may be a new day of the budget, or a window', () => {
     const spent = context({ accountLeftNanos: 0, random: 0.25 })
     const waits = decide(warmState(NOON - 5 * MINUTE_MS + 10_000), spent, NOON)
     expect(waits).toMatchObject({ do: 'wait', code: 'budget', untilAt: nextDayAt(NOON) + SPREAD_MS / 4 })

@@ -6,11 +6,11 @@ import type { AlertedStop } from '../../../src/core/prefix/parts.ts'
 import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-function stoppedFor(reason: StopReason, at = NOON, told?: AlertedStop): PrefixState {
-  return warmState(NOON - HOUR_MS, { stopped: { reason, at, why: 'because' }, ...(told === undefined ? {} : { told }) })
+function stoppedFor(reason: StopReason, at = NOON, alerted?: AlertedStop): PrefixState {
+  return warmState(NOON - HOUR_MS, { stopped: { reason, at, why: 'because' }, ...(alerted && { told: alerted }) })
 }
 
-describe('what a person hears of', () => {
+describe('the alert', () => {
   it.each([
     'losing_money',
     'budget_exhausted',
@@ -25,7 +25,7 @@ describe('what a person hears of', () => {
     'uncacheable',
     'unverifiable',
     'internal_error',
-  ] as const)('a plan that stopped for %s', (reason) => {
+  ] as const)('comes when a plan stops for %s', (reason) => {
     expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor(reason))).toEqual({ reason, at: NOON, why: 'because' })
   })
 
@@ -40,41 +40,41 @@ describe('what a person hears of', () => {
     'kill_switch',
     'session_over',
     'held_out',
-  ] as const)('not that a plan rests for %s', (reason) => {
+  ] as const)('does not come when a plan stops for %s', (reason) => {
     expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor(reason))).toBeNull()
   })
 
-  it('a stop once, however often its state is saved', () => {
+  it('comes once for each stop, however often the state is saved', () => {
     expect(newAlert(stoppedFor('lapsed'), { ...stoppedFor('lapsed'), hits: 3 })).toBeNull()
     expect(newAlert(stoppedFor('lapsed'), stoppedFor('quota_spent'))?.reason).toBe('quota_spent')
   })
 
-  it('once a day, where each request starts a plan that stops for the same again', () => {
-    const told = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
-    const at = (time: number) => newAlert(warmState(NOON - HOUR_MS), stoppedFor('budget_exhausted', time, told))
+  it('comes once in 24 hours when a plan stops again and again for one reason', () => {
+    const alerted = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
+    const at = (time: number) => newAlert(warmState(NOON - HOUR_MS), stoppedFor('budget_exhausted', time, alerted))
     expect(at(NOON)).toBeNull()
     expect(at(NOON + 23 * HOUR_MS)).toBeNull()
     expect(at(NOON + 24 * HOUR_MS)).not.toBeNull()
-    expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor('quota_spent', NOON, told))?.reason).toBe('quota_spent')
+    expect(newAlert(warmState(NOON - HOUR_MS), stoppedFor('quota_spent', NOON, alerted))?.reason).toBe('quota_spent')
   })
 
-  it('not that a fixed time ran out, as it does however well all goes', () => {
+  it('does not come when a fixed retention ends', () => {
     const stopped = stoppedFor('lapsed')
     const fixed = { ...stopped, retention: { ...stopped.retention!, kind: 'fixed' as const } }
     expect(newAlert(warmState(NOON - HOUR_MS), fixed)).toBeNull()
     expect(needsSomebody(fixed)).toBe(false)
   })
 
-  it('a list still shows it, when nobody is told a second time', () => {
-    const told = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
-    expect(needsSomebody(stoppedFor('budget_exhausted', NOON, told))).toBe(true)
+  it('leaves the stop in the list when it does not come a second time', () => {
+    const alerted = { reason: 'budget_exhausted', at: NOON - MINUTE_MS } as const
+    expect(needsSomebody(stoppedFor('budget_exhausted', NOON, alerted))).toBe(true)
     expect(needsSomebody(stoppedFor('idle_timeout'))).toBe(false)
     expect(needsSomebody(warmState(NOON))).toBe(false)
   })
 })
 
-describe('the tries', () => {
-  it('come further and further apart, spread by a fifth, for a day and no longer', () => {
+describe('the deliveries', () => {
+  it('are repeated at growing intervals, spread by 20 %, for about a day', () => {
     const ends = [0, 0.999].map((random) => {
       let at = NOON
       for (let failures = 1; failures <= RETRY_WAITS_MS.length; failures++) {

@@ -22,7 +22,7 @@ function announcedAt(instant: number, state: PrefixState): PrefixState {
 }
 
 describe('announced traffic', () => {
-  it('has an entry that is gone written ninety seconds before it, whatever lets the plan rest', () => {
+  it('is preceded by a write 90 seconds before, whatever stopped the plan', () => {
     const plans: [PlanContext, PrefixState][] = [
       [auto, warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') })],
       [auto, warmState(NOON - HOUR_MS, stop('break_even'))],
@@ -30,24 +30,24 @@ describe('announced traffic', () => {
       [context({ keepWarm: planned('off') }), newState(NOON, '2026-11-16', warmState(NOON).retention)],
     ]
     for (const [given, state] of plans) {
-      const told = announcedAt(at, state)
-      const waits = decide(told, given, NOON)
+      const announced = announcedAt(at, state)
+      const waits = decide(announced, given, NOON)
       expect(waits).toMatchObject({ do: 'wait', code: 'announced', untilAt: at - 90_000 })
       expect(waits.why).toContain('20 requests')
-      expect(decide(told, given, at - 90_000)).toMatchObject({ do: 'send', purpose: 'write' })
-      expect(decide(told, given, at)).toMatchObject({ do: 'stop' })
+      expect(decide(announced, given, at - 90_000)).toMatchObject({ do: 'send', purpose: 'write' })
+      expect(decide(announced, given, at)).toMatchObject({ do: 'stop' })
     }
   })
 
-  it('shows that the plan itself rests, and why, beside when the prefix is written', () => {
-    const told = announcedAt(at, warmState(NOON, { probesSinceArrival: 11 }))
-    const { state, rows } = reschedule(told, auto, NOON)
+  it('shows why the plan itself stopped, beside the time of the write', () => {
+    const announced = announcedAt(at, warmState(NOON, { probesSinceArrival: 11 }))
+    const { state, rows } = reschedule(announced, auto, NOON)
     expect(state).toMatchObject({ nextAt: at - 90_000, stopped: { reason: 'break_even' } })
     expect(rows).toMatchObject([{ decision: 'stop:break_even' }, { decision: 'wait:announced' }])
     expect(reschedule(state, auto, NOON + MINUTE_MS).rows).toEqual([])
   })
 
-  it('holds an entry where the probes until then cost no more than the write, and lets it lapse where they cost more', () => {
+  it('keeps an entry while the probes until then cost no more than a write', () => {
     const resting = warmState(NOON, stop('break_even'))
     const soon = announcedAt(NOON + 30 * MINUTE_MS, resting)
     expect(decide(soon, auto, NOON)).toMatchObject({ do: 'wait', untilAt: NOON + 5 * MINUTE_MS - lead })
@@ -55,20 +55,20 @@ describe('announced traffic', () => {
     expect(decide(announcedAt(at, resting), auto, NOON)).toMatchObject({ do: 'wait', untilAt: at - 90_000 })
   })
 
-  it('asks for nothing where the entry lasts a minute beyond it, or the plan sees to it', () => {
+  it('needs nothing where the entry lasts a minute longer, or the plan keeps it', () => {
     const lasts = announcedAt(NOON + 4 * MINUTE_MS, warmState(NOON, stop('break_even')))
     expect(decide(lasts, auto, NOON)).toMatchObject({ do: 'stop', reason: 'break_even' })
     const kept = announcedAt(at, warmState(NOON))
     expect(decide(kept, context(), NOON)).toEqual(decide(warmState(NOON), context(), NOON))
   })
 
-  it('one probe is enough close to the instant, and one that would come too late is not sent', () => {
-    const told = announcedAt(NOON + 5 * MINUTE_MS, warmState(NOON, stop('break_even')))
-    expect(decide(told, auto, NOON + 3 * MINUTE_MS)).toMatchObject({
+  it('needs one probe close to its instant, and none that would be too late', () => {
+    const announced = announcedAt(NOON + 5 * MINUTE_MS, warmState(NOON, stop('break_even')))
+    expect(decide(announced, auto, NOON + 3 * MINUTE_MS)).toMatchObject({
       do: 'wait',
       untilAt: NOON + 5 * MINUTE_MS - 90_000,
     })
-    expect(decide(told, auto, NOON + 5 * MINUTE_MS - 90_000)).toMatchObject({ do: 'send', purpose: 'keep' })
+    expect(decide(announced, auto, NOON + 5 * MINUTE_MS - 90_000)).toMatchObject({ do: 'send', purpose: 'keep' })
     const late = announcedAt(NOON + 6 * MINUTE_MS, warmState(NOON, stop('break_even')))
     expect(decide(late, auto, NOON + 5 * MINUTE_MS - 1_000)).toMatchObject({
       do: 'wait',
@@ -84,44 +84,46 @@ describe('announced traffic', () => {
     ['a newer version', { newer: { takenAt: NOON - HOUR_MS, warmAt: NOON - HOUR_MS } }, {}],
     ['a credential that is gone', { gone: { reason: 'credential_replaced' as const, why: 'it was deleted' } }, {}],
     ['a price that nobody knows', { facts: { ...facts, price: null } }, {}],
-  ])('does not get past %s', (_, given, change) => {
+  ])('cannot override %s', (_, given, change) => {
     for (const plan of ['auto', 'off'] as const) {
-      const told = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...change }))
-      expect(decide(told, context({ keepWarm: planned(plan), ...given }), at - 90_000)).toMatchObject({ do: 'stop' })
+      const announced = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...change }))
+      expect(decide(announced, context({ keepWarm: planned(plan), ...given }), at - 90_000)).toMatchObject({
+        do: 'stop',
+      })
     }
   })
 
-  it('does not get past a budget, and asks the one of its own day', () => {
+  it('cannot override a budget, and uses that of its own day', () => {
     const poor = context({ keepWarm: planned('auto', { budgetNanosPerDay: 30_000_000 }) })
-    const told = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') }))
-    expect(decide(told, poor, at - 90_000)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
+    const announced = announcedAt(at, warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') }))
+    expect(decide(announced, poor, at - 90_000)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
     const tomorrow = NOON + 24 * HOUR_MS
     const spent = warmState(NOON - HOUR_MS, { verdict: 'cold', spentNanos: 1e9, ...stop('budget_exhausted') })
     expect(decide(announcedAt(tomorrow, spent), auto, NOON)).toMatchObject({ untilAt: tomorrow - 90_000 })
     expect(decide(announcedAt(tomorrow, spent), auto, tomorrow - 90_000)).toMatchObject({ do: 'send' })
   })
 
-  it('waits after a call that failed', () => {
+  it('waits after a failed call', () => {
     const failure = { kind: 'provider_limited', message: 'slow down' } as const
     const lastFailure = { at: at - 80_000, failure, againAt: at - 60_000 }
     const cold = warmState(NOON - HOUR_MS, { verdict: 'cold', failuresInRow: 1, lastFailure, ...stop('lapsed') })
     expect(decide(announcedAt(at, cold), auto, at - 79_000)).toMatchObject({ do: 'wait', untilAt: at - 60_000 })
   })
 
-  it('taken back, leaves the plan as it would be without it', () => {
+  it('leaves the plan as it was when it is withdrawn', () => {
     const cold = warmState(NOON - HOUR_MS, { verdict: 'cold', ...stop('lapsed') })
-    const told = announcedAt(NOON + 2 * HOUR_MS, announcedAt(at, cold))
-    const one = applyWithdrawal(told, at, NOON)?.state ?? cold
+    const announced = announcedAt(NOON + 2 * HOUR_MS, announcedAt(at, cold))
+    const one = applyWithdrawal(announced, at, NOON)?.state ?? cold
     expect(reschedule(one, auto, NOON).state.nextAt).toBe(NOON + 2 * HOUR_MS - 90_000)
-    const none = applyWithdrawal(told, null, NOON)?.state ?? told
+    const none = applyWithdrawal(announced, null, NOON)?.state ?? announced
     expect(reschedule(none, auto, NOON).state).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
-    expect(applyWithdrawal(told, NOON + 4 * HOUR_MS, NOON)).toBeNull()
+    expect(applyWithdrawal(announced, NOON + 4 * HOUR_MS, NOON)).toBeNull()
     expect(applyWithdrawal(cold, null, NOON)).toBeNull()
-    // What has passed cannot be taken back.
-    expect(applyWithdrawal(told, at, at)).toBeNull()
+    // A past announcement cannot be withdrawn.
+    expect(applyWithdrawal(announced, at, at)).toBeNull()
   })
 
-  it('is kept in order, once for each instant, bounded, and dropped when it has passed', () => {
+  it('is sorted, unique for its instant, bounded in number, and dropped when it is past', () => {
     let state = announcedAt(
       NOON + HOUR_MS,
       announcedAt(NOON + 2 * HOUR_MS, announcedAt(NOON + HOUR_MS, warmState(NOON))),

@@ -24,7 +24,7 @@ const rows: HistoryRow[] = [
   { at: NOON + HOUR_MS, type: 'decision', decision: 'lapse', why: '' },
 ]
 
-it('old rows are told by the hour, and nothing is lost but the single rows', () => {
+it('old rows are summed by the hour without losing a count', () => {
   expect(rollUpRows(rows)).toEqual([
     {
       at: NOON,
@@ -52,6 +52,6 @@ it('old rows are told by the hour, and nothing is lost but the single rows', () 
   ])
 })
 
-it('rolling up twice changes nothing', () => {
+it('a second roll-up changes nothing', () => {
   expect(rollUpRows(rollUpRows(rows))).toEqual(rollUpRows(rows))
 })

@@ -3,14 +3,14 @@ import { expect, test } from 'vitest'
 import { applyArrivals, flushTally } from '../../../src/core/events/arrived.ts'
 import type { HistoryRow } from '../../../src/core/prefix/history.ts'
 import { historyNeededFrom, observedTraffic } from '../../../src/core/prefix/observed-traffic.ts'
-import { counted, fadedCounts } from '../../../src/core/demand/request-rate.ts'
+import { addRequests, decayedCounts } from '../../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../../src/core/demand/request-rate.ts'
 import { rollUpRows } from '../../../src/core/prefix/history-roll-up.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import { facts, NOON, usage, warmState } from '../../support/sample.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-/** What the product keeps of requests that are reported as they come: its row, its history, and what it counted at each instant. */
+/** The row and the history after requests that are reported at once, with the rate that was counted at each instant. */
 function observed(times: readonly number[]) {
   let state: PrefixState = warmState(NOON)
   const rows: HistoryRow[] = []
@@ -46,7 +46,7 @@ const bursts = fc
     })
   })
 
-test('the history of a week tells how many requests had come when each idle gap began', () => {
+test('the history of a week gives the request rate at the start of each idle gap', () => {
   fc.assert(
     fc.property(bursts, (times) => {
       const { state, rows, knew } = observed(times)
@@ -56,10 +56,12 @@ test('the history of a week tells how many requests had come when each idle gap 
       for (const { startAt, requests } of gaps) {
         const known = knew.get(startAt)
         if (known === undefined) throw new Error('a gap that began with no request')
-        const told = fadedCounts(requests, startAt)
-        fadedCounts(known, startAt).forEach((count, index) => {
-          // A row tells of a minute; ten of them are the shortest half-life.
-          expect(Math.abs(Math.log1p(told[index] ?? 0) - Math.log1p(count))).toBeLessThan(index === 0 ? 0.5 : 0.2)
+        const fromHistory = decayedCounts(requests, startAt)
+        decayedCounts(known, startAt).forEach((count, index) => {
+          // A row covers a minute; the shortest half-life is ten minutes.
+          expect(Math.abs(Math.log1p(fromHistory[index] ?? 0) - Math.log1p(count))).toBeLessThan(
+            index === 0 ? 0.5 : 0.2,
+          )
         })
       }
     }),
@@ -67,7 +69,7 @@ test('the history of a week tells how many requests had come when each idle gap 
   )
 })
 
-test('all requests are told of, none twice, also where the history holds hours', () => {
+test('every request is counted once, also where the history holds hours', () => {
   fc.assert(
     fc.property(bursts, fc.integer({ min: 0, max: 100 }), (times, share) => {
       const { state, rows } = observed(times)
@@ -77,36 +79,36 @@ test('all requests are told of, none twice, also where the history holds hours',
       const gaps = [...(state.gaps ?? []), endAt / 1000, 7_200]
       const after = { gaps, lastArrivalAt: endAt + 2 * HOUR_MS }
       const { last } = observedTraffic(after, aged, after.lastArrivalAt)
-      const [told, known] = [last, state].map((one) => one?.requests?.counts[4] ?? Number.NaN)
-      // A request is told of with the row after it, so an hour may hold some from before an idle gap of two days.
-      expect(told).toBeGreaterThan((known ?? 0) * 0.99 - 0.01)
-      expect(told).toBeLessThan((known ?? 0) * 1.25 + 0.01)
+      const [fromHistory, known] = [last, state].map((one) => one?.requests?.counts[4] ?? Number.NaN)
+      // A request is in the next row, so an hour may hold requests from before an idle gap of two days.
+      expect(fromHistory).toBeGreaterThan((known ?? 0) * 0.99 - 0.01)
+      expect(fromHistory).toBeLessThan((known ?? 0) * 1.25 + 0.01)
     }),
     { numRuns: 60 },
   )
 })
 
-test('a burst before a gap is counted before it, though its row was written after it', () => {
+test('a burst before a gap counts before it, although its row was written later', () => {
   const times = [0, 5, 10, 15, 20].map((second) => NOON + second * 1000)
   const { state, rows } = observed([...times, NOON + 3 * HOUR_MS, NOON + 9 * HOUR_MS])
   expect(rows.filter(({ type }) => type === 'arrival')).toHaveLength(2)
   const { gaps } = observedTraffic(state, rows, NOON + 9 * HOUR_MS)
   expect(gaps).toHaveLength(2)
   expect(gaps[0]?.requests.counts[4]).toBeCloseTo(5, 1)
-  expect(fadedCounts(gaps[1]!.requests, NOON + 3 * HOUR_MS)[4]).toBeCloseTo(6, 0)
+  expect(decayedCounts(gaps[1]!.requests, NOON + 3 * HOUR_MS)[4]).toBeCloseTo(6, 0)
 })
 
-test('a prefix that nobody used has no traffic, and one whose history is gone has at least what began its gaps', () => {
+test('a prefix without history still has the requests that began its gaps', () => {
   expect(observedTraffic(warmState(NOON), [], NOON)).toEqual({ gaps: [], last: null })
   const { state } = observed([NOON, NOON + HOUR_MS])
   const { gaps, last } = observedTraffic(state, [], NOON + 2 * HOUR_MS)
-  expect(gaps).toEqual([{ startAt: NOON, lengthMs: HOUR_MS, requests: counted(null, NOON) }])
+  expect(gaps).toEqual([{ startAt: NOON, lengthMs: HOUR_MS, requests: addRequests(null, NOON) }])
   expect(last?.requests).toEqual(state.requests)
 })
 
-test('a history is asked for no further back than a count can hold', () => {
+test('the history is read only as far back as a count lasts', () => {
   const { state } = observed([NOON, NOON + HOUR_MS])
   const from = historyNeededFrom(state)
-  expect(fadedCounts(counted(null, from), NOON)[4]).toBeLessThan(0.01)
-  expect(fadedCounts(counted(null, from + 8 * 24 * 60 * MINUTE_MS), NOON)[4]).toBeGreaterThan(0.01)
+  expect(decayedCounts(addRequests(null, from), NOON)[4]).toBeLessThan(0.01)
+  expect(decayedCounts(addRequests(null, from + 8 * 24 * 60 * MINUTE_MS), NOON)[4]).toBeGreaterThan(0.01)
 })

@@ -20,26 +20,26 @@ function ended(change: Partial<PrefixState> = {}): PrefixState {
   return reschedule(applySignal(warmState(NOON, change), end).state, auto, NOON + MINUTE_MS).state
 }
 
-describe('the session is over', () => {
-  it('stops an auto plan at once, with a row and what starts it again', () => {
-    const told = applySignal(warmState(NOON, { generation: 4 }), end)
-    expect(told.rows).toMatchObject([{ decision: 'signal:end' }])
-    // What was claimed before counts no more.
-    expect(told.state.generation).toBe(5)
-    const { state, rows } = reschedule(told.state, auto, NOON + MINUTE_MS)
+describe('the signal end', () => {
+  it('stops an auto plan at once, with a row that says what starts it again', () => {
+    const after = applySignal(warmState(NOON, { generation: 4 }), end)
+    expect(after.rows).toMatchObject([{ decision: 'signal:end' }])
+    // An earlier claim is void.
+    expect(after.state.generation).toBe(5)
+    const { state, rows } = reschedule(after.state, auto, NOON + MINUTE_MS)
     expect(rows).toMatchObject([{ decision: 'stop:session_over' }])
     expect(state).toMatchObject({ nextAt: null, stopped: { reason: 'session_over' } })
     expect(state.stopped?.why).toContain('real request')
     expect(applySignal(state, { ...end, at: NOON + 2 * MINUTE_MS })).toEqual({ state, rows: [] })
   })
 
-  it('leaves plans alone that were given as a number or as always', () => {
+  it('does not stop a plan of N probes, nor always', () => {
     const state = applySignal(warmState(NOON), end).state
     expect(decide(state, context(), dueAt)).toMatchObject({ do: 'send', purpose: 'keep' })
     expect(decide(state, context({ keepWarm: planned({ probes: 3 }) }), dueAt)).toMatchObject({ do: 'send' })
   })
 
-  it('ends with the next real request, and not with an older one that is only reported now', () => {
+  it('ends with the next real request, not with a late report of an older one', () => {
     const late = applyArrivals(
       ended(),
       [arrival(NOON + MINUTE_MS - 5_000)],
@@ -60,27 +60,27 @@ describe('the session is over', () => {
     expect(decide(next.state, auto, NOON + 2 * MINUTE_MS)).toMatchObject({ do: 'wait', code: 'hold' })
   })
 
-  it('ends with a warm that was asked for after it, and not with one that was on its way already', () => {
+  it('ends with a warm requested after it, not with one that was already sent', () => {
     expect(restart(ended(), NOON + 2 * MINUTE_MS).signal).toBeNull()
     expect(restart(ended(), NOON).signal).toEqual(end)
   })
 })
 
-describe('work is running that will come back', () => {
+describe('the signal pending', () => {
   const spent = { probesSinceArrival: 11 }
 
-  it('holds an auto plan beyond break-even, says so, and stops once the entry outlasts it', () => {
+  it('keeps an auto plan warm beyond break-even until the entry outlasts the work', () => {
     const state = applySignal(warmState(NOON, spent), pending(NOON + HOUR_MS)).state
     expect(decide(warmState(NOON, spent), auto, dueAt)).toMatchObject({ do: 'stop', reason: 'break_even' })
     const held = decide(state, auto, dueAt)
     expect(held).toMatchObject({ do: 'send', purpose: 'keep' })
-    expect(held.why).toContain('work is running')
+    expect(held.why).toContain('work is pending')
     expect(decide({ ...state, signal: pending(dueAt) }, auto, NOON + MINUTE_MS)).toMatchObject({ reason: 'break_even' })
     const over = { ...state, anchorAt: NOON + HOUR_MS - MINUTE_MS }
     expect(decide(over, auto, NOON + HOUR_MS)).toMatchObject({ do: 'stop', reason: 'break_even' })
   })
 
-  it('is said before break-even, too, and no more once it has passed', () => {
+  it('is in the reason before break-even too, until it expires', () => {
     const state = applySignal(warmState(NOON), pending(NOON + HOUR_MS)).state
     const said = `work is pending, until ${iso(NOON + HOUR_MS)} at the latest`
     expect(decide(state, auto, NOON + MINUTE_MS).why).toContain(said)
@@ -95,17 +95,17 @@ describe('work is running that will come back', () => {
     expect(decide(state, poor, dueAt)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
   })
 
-  it('takes back that the session is over, and a rest at break-even, but revives nothing', () => {
+  it('ends a stop by the signal end or at break-even, but revives nothing', () => {
     for (const state of [ended(), reschedule(warmState(NOON, spent), auto, NOON + MINUTE_MS).state]) {
       expect(state.stopped).not.toBeNull()
-      const told = applySignal(state, pending(NOON + HOUR_MS, NOON + 2 * MINUTE_MS)).state
-      expect(decide(told, auto, NOON + 2 * MINUTE_MS)).toMatchObject({ do: 'wait', code: 'hold', untilAt: dueAt })
-      const later = reschedule(told, auto, NOON + 10 * MINUTE_MS).state
+      const after = applySignal(state, pending(NOON + HOUR_MS, NOON + 2 * MINUTE_MS)).state
+      expect(decide(after, auto, NOON + 2 * MINUTE_MS)).toMatchObject({ do: 'wait', code: 'hold', untilAt: dueAt })
+      const later = reschedule(after, auto, NOON + 10 * MINUTE_MS).state
       expect(later).toMatchObject({ nextAt: null, stopped: { reason: 'lapsed' } })
     }
   })
 
-  it('keep-alives that it asks for are no loss of the plan, and others are', () => {
+  it('does not count its own keep-alives towards the loss of the plan', () => {
     const answer = {
       startedAt: NOON + 4 * MINUTE_MS,
       latencyMs: 400,
@@ -114,18 +114,18 @@ describe('work is running that will come back', () => {
       usage: usage(10_000, 0),
       model: null,
     } as const
-    const told = applySignal(warmState(NOON), pending(NOON + HOUR_MS)).state
-    expect(applyAnswer(told, answer, auto, null).state.loss.nanos).toBe(0)
+    const after = applySignal(warmState(NOON), pending(NOON + HOUR_MS)).state
+    expect(applyAnswer(after, answer, auto, null).state.loss.nanos).toBe(0)
     expect(applyAnswer(warmState(NOON), answer, auto, null).state.loss.nanos).toBeGreaterThan(0)
   })
 
-  it('is dropped once it has passed', () => {
-    const told = applySignal(warmState(NOON), pending(NOON + 2 * MINUTE_MS)).state
-    expect(reschedule(told, auto, NOON + MINUTE_MS).state.signal).toEqual(pending(NOON + 2 * MINUTE_MS))
-    expect(reschedule(told, auto, NOON + 2 * MINUTE_MS).state.signal).toBeNull()
+  it('is dropped once it has expired', () => {
+    const after = applySignal(warmState(NOON), pending(NOON + 2 * MINUTE_MS)).state
+    expect(reschedule(after, auto, NOON + MINUTE_MS).state.signal).toEqual(pending(NOON + 2 * MINUTE_MS))
+    expect(reschedule(after, auto, NOON + 2 * MINUTE_MS).state.signal).toBeNull()
   })
 
-  it('does not end a rest that has another reason', () => {
+  it('does not end a stop for another reason', () => {
     const stopped = { reason: 'provider_refused', at: NOON, why: 'the key' } as const
     expect(applySignal(warmState(NOON, { stopped }), pending(NOON + HOUR_MS)).state.stopped).toEqual(stopped)
   })

@@ -4,12 +4,12 @@ import { fingerprint } from '../../../src/core/prompt/fingerprint.ts'
 
 const parts = { provider: 'p', model: 'm', credentialScope: 'default#1', cacheKey: null, canonical: '{}' }
 
-test('it is 64 lower-case hex digits and the same every time', () => {
+test('a fingerprint has 64 lower-case hex digits and is deterministic', () => {
   expect(fingerprint(parts)).toMatch(/^[0-9a-f]{64}$/)
-  expect(fingerprint(parts)).toBe(fingerprint({ ...parts, beside: null }))
+  expect(fingerprint(parts)).toBe(fingerprint({ ...parts, outsideBody: null }))
 })
 
-test('every part counts, and none runs into its neighbour', () => {
+test('a fingerprint depends on every part, and on where each part ends', () => {
   const variants = [
     parts,
     { ...parts, provider: 'q' },
@@ -22,8 +22,8 @@ test('every part counts, and none runs into its neighbour', () => {
     { ...parts, provider: '', model: 'pm' },
     { ...parts, cacheKey: '-;' },
     { ...parts, model: 'm9;default#1' },
-    { ...parts, beside: '' },
-    { ...parts, beside: 'h' },
+    { ...parts, outsideBody: '' },
+    { ...parts, outsideBody: 'h' },
   ]
   expect(new Set(variants.map(fingerprint)).size).toBe(variants.length)
 })
@@ -35,7 +35,7 @@ test('different parts never share a fingerprint', () => {
     credentialScope: fc.string(),
     cacheKey: fc.option(fc.string()),
     canonical: fc.string(),
-    beside: fc.option(fc.string()),
+    outsideBody: fc.option(fc.string()),
   })
   fc.assert(
     fc.property(record, record, (a, b) => {

@@ -5,18 +5,18 @@ import type { JsonObject } from '../../../src/core/prompt/json-text.ts'
 
 const stream = (text: string) => canonical(text, readJson(text))
 
-test('white space and escapes do not count', () => {
+test('white space and escapes do not change the stream', () => {
   expect(stream('{ "a" :\t[ 1.0,\n"\\u00e9\\/" ] }')).toBe('{"a":[1.0,"é/"]}')
   expect(stream('{"\\u0061":[1.0,"é/"]}')).toBe(stream('{ "a" :\t[ 1.0,\n"\\u00e9\\/" ] }'))
 })
 
-test('key order, also of keys that look like integers, and the spelling of numbers count', () => {
+test('key order and the spelling of numbers change the stream, also for integer-like keys', () => {
   expect(stream('{"10":1,"1":2}')).toBe('{"10":1,"1":2}')
   expect(stream('{"1":2,"10":1}')).not.toBe(stream('{"10":1,"1":2}'))
   expect(new Set(['1', '1.0', '1e0', '1E0', '10e-1'].map(stream)).size).toBe(5)
 })
 
-test('a control is dropped where it stands, and a member of the same name elsewhere stays', () => {
+test('a control is dropped by identity; a member of the same name elsewhere stays', () => {
   const text = '[{"x":{"mark":1},"mark":2}]'
   const root = readJson(text)
   const owner = items(root)[0] as JsonObject
@@ -24,7 +24,7 @@ test('a control is dropped where it stands, and a member of the same name elsewh
   expect(canonical(text, root, { drop })).toBe('[{"x":{"mark":1}}]')
 })
 
-test('a value may stand for another', () => {
+test('a value can be replaced by another in the stream', () => {
   const text = '{"s":"a"}'
   const root = readJson(text)
   expect(canonical(text, root, { replace: new Map([[member(root, 's')!, '[1]']]) })).toBe('{"s":[1]}')

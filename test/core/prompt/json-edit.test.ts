@@ -37,7 +37,7 @@ test.each([
   ).toBe(result)
 })
 
-test('edits of an object and of what it holds go together', () => {
+test('edits of an object and of its values can be applied together', () => {
   const text = '{"keep":"é","list":[1],"stream":true}'
   const root = object(text)
   const list = member(root, 'list') as JsonArray
@@ -45,14 +45,14 @@ test('edits of an object and of what it holds go together', () => {
   expect(edit(text, edits)).toBe('{"keep":"é","list":[1,2],"cap":0}')
 })
 
-test('overlapping edits are a mistake, not a merge', () => {
+test('overlapping edits throw a RangeError', () => {
   const text = '{"a":[1]}'
   const root = object(text)
   const inner = (member(root, 'a') as JsonArray).items[0]!
   expect(() => edit(text, [replaceNode(member(root, 'a')!, '2'), replaceNode(inner, '3')])).toThrow(RangeError)
 })
 
-test('any removal and addition leaves valid JSON with the rest untouched', () => {
+test('any removal and addition leaves valid JSON, with the rest unchanged', () => {
   const keys = fc.uniqueArray(fc.string(), { maxLength: 8 })
   fc.assert(
     fc.property(

@@ -13,7 +13,7 @@ function refusal(text: string) {
   return null
 }
 
-test('every value remembers exactly what was written', () => {
+test('every value has the span of exactly what was written', () => {
   const text = ' {"a" : [1.0, "x\\u00e9"], "10":true, "1" : null}'
   const root = readJson(text)
   expect(text.slice(root.start, root.end)).toBe(text.trim())
@@ -24,7 +24,7 @@ test('every value remembers exactly what was written', () => {
   expect(root.type === 'object' && root.members.map(({ key }) => key)).toEqual(['a', '10', '1'])
 })
 
-test('numbers are never turned into doubles', () => {
+test('numbers are never converted to doubles', () => {
   for (const number of ['0', '-0', '1.0', '1e400', '12345678901234567890', '-1.5E-7']) {
     const node = readJson(number)
     expect([node.type, number.slice(node.start, node.end)]).toEqual(['number', number])
@@ -62,19 +62,19 @@ test.each([
   ['{"t":["ok","\ud800"]}', 'request.t[1]', 11],
   ['{"t":"\\udc00\\ud800"}', 'request.t', 5],
   ['{"\\ud83d":1}', 'request["…"]', 1],
-])('%j is refused where it goes wrong', (text, path, position) => {
+])('%j is refused with the path and position of the error', (text, path, position) => {
   const failure = refusal(text)
   expect(failure?.kind).toBe('invalid_request')
   expect(failure?.detail).toMatchObject({ position, field: path === '' ? 'request' : path })
 })
 
-test('a message never shows text that may be a prompt', () => {
+test('a message never contains text that may be a prompt', () => {
   const failure = refusal('{"a":{"our secret plan for 2027":[1,"b" 2]}}')
   expect(failure?.message).toContain('request.a["…"][2]')
   expect(JSON.stringify(failure)).not.toContain('secret')
 })
 
-test(`${MAX_DEPTH} levels are read, one more is refused, and a million are refused as fast`, () => {
+test(`${MAX_DEPTH} levels are read; one more is refused, and so are a million`, () => {
   const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
   expect(readJson(nested(MAX_DEPTH)).type).toBe('array')
   expect(refusal(nested(MAX_DEPTH + 1))?.message).toContain('128 levels')
@@ -86,7 +86,7 @@ test('a pair of surrogates is one character, written or escaped', () => {
   expect(stringMember(readJson('{"a":"\\ud83d\\ude00"}'), 'a')).toBe('😀')
 })
 
-test('byte offsets count as the wire does', () => {
+test('byte offsets count UTF-8 bytes', () => {
   const text = 'aé漢😀z'
   const encoder = new TextEncoder()
   for (const end of [0, 1, 2, 3, 5, 6]) {
@@ -94,7 +94,7 @@ test('byte offsets count as the wire does', () => {
   }
 })
 
-test('whatever JSON.stringify writes is read back to the same value', () => {
+test('text from JSON.stringify is read back to the same value', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 6 }), fc.constantFrom(undefined, 2, '\t'), (value, indent) => {
       const text = JSON.stringify(value, null, indent)
@@ -105,7 +105,7 @@ test('whatever JSON.stringify writes is read back to the same value', () => {
   )
 })
 
-test('what the engine refuses is refused here as well', () => {
+test('text that JSON.parse refuses is refused', () => {
   fc.assert(
     fc.property(
       fc.array(
@@ -129,7 +129,7 @@ test('what the engine refuses is refused here as well', () => {
   )
 })
 
-test('eight times the text does not take sixty-four times the work, whatever it holds', () => {
+test('eight times the text takes less than forty times the work', () => {
   const texts: ((size: number) => string)[] = [
     (size) => JSON.stringify(Array.from({ length: size / 100 }, (_, n) => ({ id: n, schema: { required: [] } }))),
     (size) => `"${'\\n'.repeat(size / 2)}"`,
@@ -137,7 +137,7 @@ test('eight times the text does not take sixty-four times the work, whatever it 
     (size) => `[${'{},'.repeat(size / 3)}1]`,
     (size) => `{${Array.from({ length: size / 14 }, (_, n) => `"k${n}":1`).join(',')}}`,
   ]
-  // This thread's own CPU time, and the best of five, so that what else the machine does is not measured.
+  // CPU time of this thread, and the best of five, so that other load on the machine does not count.
   const bestOf = (text: string): number =>
     Math.min(
       ...[1, 2, 3, 4, 5].map(() => {
@@ -153,7 +153,7 @@ test('eight times the text does not take sixty-four times the work, whatever it 
   }
 })
 
-test('the path of a failure is cut where nobody would read on', () => {
+test('the path of a failure is cut at 200 characters', () => {
   const name = 'a_rather_long_name_of_a_member'
   const failure = refusal(`${`{"${name}":`.repeat(100)}x${'}'.repeat(100)}`)
   expect(failure?.detail?.['field']).toBe(`${['request', ...Array<string>(10).fill(name)].join('.').slice(0, 200)}…`)

@@ -17,7 +17,7 @@ function refusal(template: string, vars: Record<string, unknown> = {}) {
   throw new Error('it was rendered')
 }
 
-describe('what is rendered', () => {
+describe('a rendered template', () => {
   it.each([
     ['Hello {{ tenant }}.', { tenant: 'acme' }, 'Hello acme.'],
     ['{{ a.b[0] }}{{ n }}{{ yes }}', { a: { b: ['x'] }, n: 1.5, yes: true }, 'x1.5true'],
@@ -30,26 +30,50 @@ describe('what is rendered', () => {
     expect(render(template, vars)).toBe(expected)
   })
 
-  it('never reads a value as a template, whatever stands in it', () => {
+  it('never renders a value as a template', () => {
     fc.assert(fc.property(fc.string(), (value) => render('{{ value }}', { value }) === value))
   })
 })
 
-describe('what is refused, with the name', () => {
+describe('a refused template, with the name in the message', () => {
   it.each([
-    ['a name that is not given', 'Hello {{ tenant }}', {}, 'vars.tenant', 'is missing'],
-    ['a member that is not there', '{{ user.name }}', { user: {} }, 'vars.user.name', 'is missing'],
-    ['a name on a branch not taken', '{% if false %}{{ later }}{% endif %}', {}, 'vars.later', 'is missing'],
-    ['a name that is not used', 'Hello', { tenant: 'acme' }, 'vars.tenant', 'does not use it'],
-    ['what every object has', '{{ constructor }}', {}, 'vars.constructor', 'is missing'],
-    ['what every object has, deeper', '{{ a.constructor.name }}', { a: {} }, 'vars.a.constructor', 'is missing'],
+    ['a missing name', 'Hello {{ tenant }}', {}, 'vars.tenant', 'is missing'],
+    ['a missing member', '{{ user.name }}', { user: {} }, 'vars.user.name', 'is missing'],
+    [
+      'a missing name in a branch that is not taken',
+      '{% if false %}{{ later }}{% endif %}',
+      {},
+      'vars.later',
+      'is missing',
+    ],
+    ['an unused name', 'Hello', { tenant: 'acme' }, 'vars.tenant', 'does not use it'],
+    ['a property of Object.prototype', '{{ constructor }}', {}, 'vars.constructor', 'is missing'],
+    [
+      'a property of Object.prototype, nested',
+      '{{ a.constructor.name }}',
+      { a: {} },
+      'vars.a.constructor',
+      'is missing',
+    ],
     ['null', '{{ x }}', { x: null }, 'system', 'line 1, column 1 prints null'],
     ['an object', 'one\n{{ x }}', { x: {} }, 'system', 'line 2, column 1 prints a list or an object'],
-    ['the clock', '{{ "now" | date: "%s" }}', {}, 'system', 'the filter date, which is not offered'],
-    ['chance', '{{ x | sample }}', { x: [1] }, 'system', 'the filter sample, which is not offered'],
-    ['a file', '{% include "/etc/passwd" %}', {}, 'system', 'the tag include, which is not offered'],
-    ['another file', '{% render "a.liquid" %}', {}, 'system', 'the tag render, which is not offered'],
-    ['an end that is missing', '{% if x %}', { x: 1 }, 'system', 'cannot be rendered'],
+    [
+      'a filter that reads the clock',
+      '{{ "now" | date: "%s" }}',
+      {},
+      'system',
+      'the filter date, which is not offered',
+    ],
+    ['a random filter', '{{ x | sample }}', { x: [1] }, 'system', 'the filter sample, which is not offered'],
+    [
+      'a tag that includes a file',
+      '{% include "/etc/passwd" %}',
+      {},
+      'system',
+      'the tag include, which is not offered',
+    ],
+    ['a tag that renders a file', '{% render "a.liquid" %}', {}, 'system', 'the tag render, which is not offered'],
+    ['a missing end tag', '{% if x %}', { x: 1 }, 'system', 'cannot be rendered'],
   ])('%s', (_, template, vars, field, words) => {
     const failure = refusal(template, vars)
     expect(failure).toMatchObject({ kind: 'invalid_request', detail: { field } })
@@ -70,56 +94,60 @@ describe('what is refused, with the name', () => {
   })
 })
 
-describe('what a template may take', () => {
-  it('stops loops inside loops by their steps, for no clock runs while a Worker computes', () => {
+describe('the limits of a template', () => {
+  it('stop nested loops by steps, because a Worker’s clock stands still while it computes', () => {
     const list = Array.from({ length: 1_000 }, (_, index) => index)
     const nested = '{% for a in list %}{% for b in list %}{% for c in list %}{% endfor %}{% endfor %}{% endfor %}'
     expect(refusal(nested, { list }).message).toContain(`more than ${MAX_STEPS} steps`)
   })
 
   it.each([
-    ['a range without end', '{% for a in (1..1000000000) %}{% endfor %}', 'too much memory'],
-    ['a text that doubles', `{% assign a = "x" %}${'{% assign a = a | append: a %}'.repeat(40)}`, 'too much memory'],
-    ['ten thousand blocks in one another', '{% if 1 %}'.repeat(10_000) + '{% endif %}'.repeat(10_000), 'too deeply'],
-  ])('stops %s', (_, template, words) => {
+    ['a huge range', '{% for a in (1..1000000000) %}{% endfor %}', 'too much memory'],
+    [
+      'a text that doubles forty times',
+      `{% assign a = "x" %}${'{% assign a = a | append: a %}'.repeat(40)}`,
+      'too much memory',
+    ],
+    ['ten thousand nested blocks', '{% if 1 %}'.repeat(10_000) + '{% endif %}'.repeat(10_000), 'too deeply'],
+  ])('stop %s', (_, template, words) => {
     expect(refusal(template).message).toContain(words)
   })
 
-  it('stops an output that is larger than any prefix', () => {
+  it('stop an output of more than 4 million characters', () => {
     const failure = refusal(`{% for a in (1..1000) %}${'x'.repeat(10_000)}{% endfor %}`)
     expect(failure).toMatchObject({ kind: 'payload_too_large', detail: { limit_bytes: MAX_OUTPUT } })
   })
 })
 
-describe('what would keep a Worker busy', () => {
+describe('a template that would take minutes', () => {
   const long = 'a'.repeat(1_000_000)
   const list = Array.from({ length: 20_000 }, (_, index) => String((index * 7_919) % 20_011))
 
   it.each([
     [
-      'long texts compared often',
+      'compares long texts often',
       '{% for i in (1..90000) %}{% if x == y %}{% endif %}{% endfor %}',
       { x: long, y: long },
     ],
     [
-      'one condition of many',
+      'has a condition of 90,000 comparisons',
       `{% if ${'x == y or '.repeat(90_000)}x == y %}{% endif %}`,
       { x: long, y: `${long.slice(1)}b` },
     ],
-    ['a long list sorted often', '{% for i in (1..3000) %}{% assign y = x | sort %}{% endfor %}', { x: list }],
-    ['a long path read often', `{% for i in (1..900) %}{{ x${'.x'.repeat(100_000)} }}{% endfor %}`, { x: {} }],
-    ['a name at a hundred thousand places', '{{ x }}'.repeat(100_000), { x: 1 }],
-    ['a hundred thousand names', Array.from({ length: 100_000 }, (_, i) => `{{ v${i} }}`).join(''), { v0: 1 }],
-  ])('%s', { timeout: 20_000 }, (_, template, vars) => {
+    ['sorts a long list often', '{% for i in (1..3000) %}{% assign y = x | sort %}{% endfor %}', { x: list }],
+    ['reads a long path often', `{% for i in (1..900) %}{{ x${'.x'.repeat(100_000)} }}{% endfor %}`, { x: {} }],
+    ['uses a name a hundred thousand times', '{{ x }}'.repeat(100_000), { x: 1 }],
+    ['uses a hundred thousand names', Array.from({ length: 100_000 }, (_, i) => `{{ v${i} }}`).join(''), { v0: 1 }],
+  ])('%s and is refused', { timeout: 20_000 }, (_, template, vars) => {
     expect(refusal(template, vars)).toMatchObject({ kind: 'invalid_request' })
   })
 
-  it('lets pass a long template that uses names often', { timeout: 20_000 }, () => {
+  it('is not confused with a long template that uses a name often', { timeout: 20_000 }, () => {
     const template = `${'Tents, stoves and mats. '.repeat(40)}{{ x }}`.repeat(3_000)
     expect(render(template, { x: 1 })).toHaveLength(3_000 * (40 * 24 + 1))
   })
 
-  it('still says where a template is wrong', () => {
+  it('does not hide the line and column of an error', () => {
     expect(refusal('a\nb {{ x | shell }}', { x: 1 }).message).toContain('line 2, column 3')
   })
 })

@@ -7,7 +7,7 @@ import { tokenizerOf } from '../../../src/runtime/tokenizer.ts'
 const root = resolve(import.meta.dirname, '../../..')
 const file = (path: string): string => readFileSync(resolve(root, path), 'utf8')
 
-/** `error` is how far off the estimate may be, as a share of what the vocabulary counts. */
+/** `error`: allowed error of the estimate, as a share of the vocabulary's count. */
 const texts: { what: string; text: string; error: number }[] = [
   { what: 'English', text: file('LICENSE'), error: 0.1 },
   { what: 'a document in Markdown', text: file('docs/planner.md'), error: 0.15 },
@@ -65,15 +65,15 @@ const texts: { what: string; text: string; error: number }[] = [
   { what: 'emoji', text: '😀🎉👍 great job 🚀🔥 see you ❤️ 👩‍💻 👍🏽 🇩🇪 tomorrow 😂😂', error: 0.3 },
 ]
 
-describe('an estimate of tokens', async () => {
+describe('a token estimate', async () => {
   const count = await tokenizerOf('o200k')
-  it.each(texts)('of $what is near what the vocabulary counts', ({ text, error }) => {
+  it.each(texts)('of $what is close to the vocabulary’s count', ({ text, error }) => {
     const counted = count(text)
     expect(counted).toBeGreaterThan(20)
     expect(Math.abs(estimateTokens(text) / counted - 1)).toBeLessThanOrEqual(error)
   })
 
-  it('is nearer than bytes ÷ 3.5 wherever that is far off', () => {
+  it('is closer than bytes ÷ 3.5 where that is off by more than 30 %', () => {
     const far = texts.filter(({ text }) => Math.abs(Buffer.byteLength(text) / 3.5 / count(text) - 1) > 0.3)
     expect(far.map(({ what }) => what)).toEqual(expect.arrayContaining(['Japanese', 'Korean', 'Russian', 'Arabic']))
     for (const { text } of far) {
@@ -84,12 +84,12 @@ describe('an estimate of tokens', async () => {
     }
   })
 
-  it('is nothing for nothing, and as fast for a text without spaces', () => {
+  it('is 0 for an empty text, and copes with a long text without spaces', () => {
     expect(estimateTokens('')).toBe(0)
     expect(estimateTokens('!'.repeat(100_000))).toBeGreaterThan(1_000)
   })
 
-  it('takes what looks like a control token for text', () => {
+  it('counts a control token in the text as plain text', () => {
     expect(count('<|endoftext|>')).toBeGreaterThan(1)
   })
 })

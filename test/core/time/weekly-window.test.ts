@@ -15,7 +15,7 @@ describe('a window in a time zone', () => {
     expect(windowStatus([weekdays], at('2026-11-16T22:00:00Z')).open).toBe(false)
   })
 
-  it('opens next on Monday after a Friday', () => {
+  it('opens on Monday after a Friday', () => {
     expect(windowStatus([weekdays], at('2026-11-20T23:00:00Z'))).toMatchObject({
       open: false,
       opensAt: at('2026-11-23T05:00:00Z'),
@@ -28,12 +28,12 @@ describe('a window in a time zone', () => {
     expect(windowStatus([weekdays], at('2026-10-22T22:00:00Z')).opensAt).toBe(at('2026-10-23T04:00:00Z'))
   })
 
-  it('takes a start that the clocks jump over as the first instant after', () => {
+  it('starts at the first instant after a time that the clock skips', () => {
     const night = { days: [7], fromMinute: 2 * 60 + 30, toMinute: 4 * 60, timeZone: 'Europe/Berlin' }
     expect(windowStatus([night], at('2026-03-28T12:00:00Z')).opensAt).toBe(at('2026-03-29T01:30:00Z'))
   })
 
-  it('may run past midnight, and belongs to the day it began', () => {
+  it('can last past midnight, and belongs to the day on which it began', () => {
     const night = { days: [5], fromMinute: 22 * 60, toMinute: 6 * 60, timeZone: 'UTC' }
     expect(windowStatus([night], at('2026-11-21T05:59:00Z'))).toMatchObject({
       open: true,
@@ -43,11 +43,11 @@ describe('a window in a time zone', () => {
   })
 })
 
-it('a day and the next without a break are one window', () => {
+it('windows of adjoining whole days are one window', () => {
   const whole = { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 0, toMinute: 0, timeZone: 'UTC' }
-  const sight = windowStatus([whole], at('2026-11-16T12:00:00Z'))
-  expect(sight.open).toBe(true)
-  expect(sight.closesAt).toBeGreaterThan(at('2026-11-20T00:00:00Z'))
+  const status = windowStatus([whole], at('2026-11-16T12:00:00Z'))
+  expect(status.open).toBe(true)
+  expect(status.closesAt).toBeGreaterThan(at('2026-11-20T00:00:00Z'))
 })
 
 it('overlapping windows close with the later one', () => {
@@ -56,6 +56,6 @@ it('overlapping windows close with the later one', () => {
   expect(windowStatus([first, second], at('2026-11-16T09:00:00Z')).closesAt).toBe(at('2026-11-16T15:00:00Z'))
 })
 
-it('no windows: always open', () => {
+it('no windows are always open', () => {
   expect(windowStatus([], 0)).toEqual({ open: true, closesAt: null, opensAt: null })
 })

@@ -17,7 +17,7 @@ import type { Lease, Outcome } from '../../../src/calls/lease.ts'
 import { MINUTE_MS } from '../../../src/core/time/time.ts'
 
 const bindings = env as unknown as Environment
-/** In the future of the machine's clock, so that alarms fire only when a test lets them. */
+/** In the future of the machine's clock, so that alarms fire only when a test runs them. */
 const START = Date.UTC(2031, 0, 6, 12)
 const always: KeepWarm = {
   plan: 'always',
@@ -53,8 +53,8 @@ afterEach(async () => {
   await reset()
 })
 
-/** Does what the Worker does as leader. */
-async function fly(flight: Flight): Promise<void> {
+/** Makes the call of a leader, as the Worker does. */
+async function lead(flight: Flight): Promise<void> {
   if (flight.role !== 'leader') throw new Error(`expected to lead, not ${flight.role}`)
   await registry().settle(flight.lease.seq, [await run(flight)])
 }
@@ -84,11 +84,11 @@ async function register(tag = 'one', keepWarm = always): Promise<Warmed> {
 
 async function warmed(tag = 'one', keepWarm = always): Promise<string> {
   const { view, flight } = await register(tag, keepWarm)
-  await fly(flight)
+  await lead(flight)
   return view.record.id
 }
 
-/** Queue messages that a sweep put on the real queue are consumed by the real consumer; this waits for what they lead to. */
+/** Waits for the effect of messages: the real consumer takes them from the real queue. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   await vi.waitUntil(condition, { timeout: 8_000, interval: 25 })
 }
@@ -97,7 +97,7 @@ async function probes(id: string): Promise<number> {
   return (await registry().view(id)).state.probes
 }
 
-it('a prefix is written, claimed by the sweep, read by the consumer, and warm for another retention', async () => {
+it('a prefix is written, claimed by the sweep and read by the consumer, and stays warm', async () => {
   const id = await warmed()
   expect((await registry().view(id)).belief.state).toBe('warm')
   at(START + 4 * MINUTE_MS + 36_000)
@@ -107,11 +107,11 @@ it('a prefix is written, claimed by the sweep, read by the consumer, and warm fo
   expect(view.state.lastReceipt).toMatchObject({ kind: 'full', purpose: 'keep', primitive: 'zero_output' })
   expect(view.belief.warmUntil).toBe((view.state.lastReceipt?.at ?? 0) + 5 * MINUTE_MS)
   expect(view.state.lastReceipt?.at).toBeLessThan(START + 5 * MINUTE_MS - 20_000)
-  // The tick holds managed caches against the provider's list as well.
+  // The tick reads the provider's list of managed caches as well.
   expect(received(lab).filter(({ path }) => !path.includes('cachedContents'))).toHaveLength(2)
 })
 
-it('without any tick, the alarm keeps it warm', async () => {
+it('the alarm keeps a prefix warm when no tick comes', async () => {
   const id = await warmed()
   at(START + 4 * MINUTE_MS + 36_000)
   expect(await runDurableObjectAlarm(registry())).toBe(true)
@@ -121,13 +121,13 @@ it('without any tick, the alarm keeps it warm', async () => {
 
 it('the alarm is armed for the next due time, not for the lapse', async () => {
   await warmed()
-  await runDurableObjectAlarm(registry()) // the one that registration set, in case nobody came to warm it
+  await runDurableObjectAlarm(registry()) // the alarm that registration set, in case no call came
   const armed = await runInDurableObject(registry(), (_, state) => state.storage.getAlarm())
   expect(armed).toBeGreaterThan(START + 4 * MINUTE_MS)
   expect(armed).toBeLessThan(START + 5 * MINUTE_MS - 20_000)
 })
 
-it('everything survives an eviction: belief, plan, history, alarm', async () => {
+it('belief, plan, history and alarm survive an eviction', async () => {
   const id = await warmed()
   const before = { view: await registry().view(id), history: await registry().history(id) }
   await evictDurableObject(registry())
@@ -142,7 +142,7 @@ it('an eviction while a call is in flight loses neither the call nor its receipt
   if (flight.role !== 'leader') throw new Error('expected to lead')
   const outcome = await run(flight)
   await evictDurableObject(registry())
-  // While the lease stands, nobody else may send.
+  // While the lease is in force, no other caller may send.
   expect((await registry().warm(view.record.id, 'now', 'job_2')).flight).toMatchObject({ role: 'follower' })
   await registry().settle(flight.lease.seq, [outcome])
   expect((await registry().view(view.record.id)).state.lastReceipt?.kind).toBe('written')
@@ -150,7 +150,7 @@ it('an eviction while a call is in flight loses neither the call nor its receipt
 })
 
 it.each(['killSwitch', 'globalKillSwitch'])(
-  'a call that waits for its turn is not sent once a switch is thrown: %s',
+  'a call that waits for its turn is not sent once the switch is on: %s',
   async (name) => {
     const { view, flight } = await register()
     if (flight.role !== 'leader') throw new Error('expected to lead')
@@ -170,7 +170,7 @@ it.each(['killSwitch', 'globalKillSwitch'])(
     await registry().settle(lease.seq, [outcome])
     expect(received(lab)).toEqual([])
     expect((await registry().view(view.record.id)).state.spentNanos).toBe(0)
-    // Nor is one that was settled already.
+    // A call that was settled already is not sent either.
     await registry().configure({ [name]: false })
     expect((await runLease(lease, { ...around, clock })).outcome).toMatchObject({
       kind: 'not_sent',
@@ -179,19 +179,19 @@ it.each(['killSwitch', 'globalKillSwitch'])(
   },
 )
 
-it('followers share the receipt of the one who leads', async () => {
+it('followers share the receipt of the leader', async () => {
   const { flight } = await register()
   const others = await Promise.all(Array.from({ length: 20 }, async () => (await register()).flight))
   const waiting = others.map((other) => {
     if (other.role !== 'follower') throw new Error('expected to follow')
     return registry().ended(other.k, other.seq, 60_000)
   })
-  await fly(flight)
+  await lead(flight)
   for (const settled of await Promise.all(waiting)) expect(settled?.receipt?.kind).toBe('written')
   expect(received(lab)).toHaveLength(1)
 })
 
-it('a crowd that warms in the background shares one job and one call', async () => {
+it('150 callers that warm in the background share one job and one call', async () => {
   const ask = async (id: string, askedAt?: number): Promise<Warmed> =>
     (await registry().register(
       registrationOf('anthropic', anthropicBody('one'), { ...always, plan: 'off' }),
@@ -242,7 +242,7 @@ async function claims(): Promise<number[]> {
   })
 }
 
-it('a lost message is made good by the alarm, in time', async () => {
+it('a claim whose message was lost is sent in time by the alarm', async () => {
   const id = await warmed()
   at(START + 4 * MINUTE_MS + 36_000)
   expect(await claims()).toHaveLength(1)
@@ -252,7 +252,7 @@ it('a lost message is made good by the alarm, in time', async () => {
   expect((await registry().view(id)).state.lastReceipt?.kind).toBe('full')
 })
 
-it('a consumer that dies between begin and settle: one more probe, the first stays as unknown at its worst case', async () => {
+it('a consumer that dies before it settles costs one more probe; the first stays unknown', async () => {
   const id = await warmed()
   at(START + 4 * MINUTE_MS + 36_000)
   const [seq] = await claims()
@@ -270,7 +270,7 @@ it('a consumer that dies between begin and settle: one more probe, the first sta
   expect(received(lab)).toHaveLength(2)
 })
 
-it('a provider that refuses max_tokens 0 is asked for one token, and that is remembered', async () => {
+it('a prefix whose provider refuses max_tokens 0 is probed with one token from then on', async () => {
   const text = anthropicBody('forced').replace(
     '"messages":[]',
     '"tools":[{"name":"look_up","input_schema":{"type":"object"}}],"tool_choice":{"type":"any"},"messages":[]',
@@ -280,14 +280,14 @@ it('a provider that refuses max_tokens 0 is asked for one token, and that is rem
     'now',
     'job',
   )) as unknown as Warmed
-  await fly(flight)
+  await lead(flight)
   expect((await registry().view(view.record.id)).state.lastReceipt).toMatchObject({
     kind: 'written',
     primitive: 'one_token',
   })
 })
 
-it('a throttled keep-alive is tried again inside its time, under a fresh lease', async () => {
+it('a throttled keep-alive is tried again in time, under a fresh lease', async () => {
   const id = await warmed()
   at(START + 4 * MINUTE_MS + 36_000)
   await fault(lab, { provider: 'anthropic', kind: 'rate_limited', times: 1, retry_after_ms: 0 })
@@ -302,14 +302,14 @@ it('a throttled keep-alive is tried again inside its time, under a fresh lease',
   expect((await registry().view(id)).state.lastReceipt?.kind).toBe('full')
 })
 
-it('a message that is not ours, or of an account that is gone, harms nobody', async () => {
+it('a foreign message, or one of an account that does not exist, is acknowledged', async () => {
   const message = { id: 'x', timestamp: new Date(), attempts: 1, body: { hello: 'there' } }
   expect(await worker.queue('pilotlight-probes', [message])).toMatchObject({ outcome: 'ok' })
   const gone = { ...message, body: { account: 'never-made', seq: 1 } }
   expect(await worker.queue('pilotlight-probes', [gone])).toMatchObject({ outcome: 'ok' })
 })
 
-it('what is in a dead letter is due again at once', async () => {
+it('a claim in the dead-letter queue is due again at once', async () => {
   const id = await warmed()
   at(START + 4 * MINUTE_MS + 36_000)
   const [seq] = await claims()
@@ -324,7 +324,7 @@ it('what is in a dead letter is due again at once', async () => {
   await until(async () => (await probes(id)) === 2)
 })
 
-it('an account that was erased leaves no table behind', async () => {
+it('an account that was erased has no rows any more', async () => {
   await warmed()
   await registry().erase()
   await vi.waitUntil(async () => {
@@ -337,12 +337,12 @@ it('an account that was erased leaves no table behind', async () => {
   expect((await registry().counts()).prefixes).toBe(0)
 })
 
-it('registering again starts a plan that had stopped, as asking for a warm does', async () => {
+it('a plan that had stopped starts again when its prefix is registered again', async () => {
   await fault(lab, { provider: 'anthropic', kind: 'no_write', times: 1 })
   const id = await warmed()
   expect((await registry().view(id)).state.stopped?.reason).toBe('uncacheable')
   const { flight } = await register()
-  await fly(flight)
+  await lead(flight)
   const view = await registry().view(id)
   expect(view.state.stopped).toBeNull()
   expect(view.belief.state).toBe('warm')

@@ -33,7 +33,7 @@ describe('a key', () => {
   it('is refused once revoked: here at once, elsewhere when the cached check ends', async () => {
     const { id, key, keyId } = await newAccount()
     expect((await get('/prefixes', { key })).status).toBe(200)
-    // Revoked somewhere else: this isolate still believes it, for half a minute at the most.
+    // Revoked in another isolate: this one trusts it for 30 s at most.
     await bindings.REGISTRY.getByName(id).revokeKey(keyId)
     expect((await get('/prefixes', { key })).status).toBe(200)
     forgetKeys(id)
@@ -67,7 +67,7 @@ describe('a key', () => {
     const made = await post(`/accounts/${id}/keys`, { expires_in: '20s' }, admin)
     const key = String(pick(made, 'key'))
     expect((await get('/prefixes', { key })).status).toBe(200)
-    // A verified key is believed for 30 s, and never beyond its own end.
+    // A verified key is trusted for 30 s, and never beyond its own end.
     vi.setSystemTime(Date.now() + 20_000)
     expect((await get('/prefixes', { key })).status).toBe(401)
     vi.useRealTimers()
@@ -177,7 +177,7 @@ describe('an account', () => {
   it('takes no calls once it is erased, even from a key that is still cached', async () => {
     const { id, key } = await newAccount()
     expect((await get('/prefixes', { key })).status).toBe(200)
-    // Erased somewhere else: this isolate did not hear of it.
+    // Erased by another isolate, so that this one still trusts its keys.
     await bindings.REGISTRY.getByName(id)
       .erase()
       .catch(() => {}) // it ends itself, and with it the call

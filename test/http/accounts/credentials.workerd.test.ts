@@ -52,7 +52,7 @@ async function warm(more: Record<string, unknown> = {}, body = anthropicBody()):
   return noted(await post('/warm', warmOf(body, { credential: 'team', ...more }), { key: account.key }))
 }
 
-/** Keys that left for the provider, in order. */
+/** Keys that were sent to the provider, in order. */
 function keysSent(): (string | null)[] {
   return vi
     .mocked(globalThis.fetch)

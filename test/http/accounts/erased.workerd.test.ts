@@ -9,7 +9,7 @@ it('a cached key of an erased account stores nothing and sends nothing', async (
   const { id, key } = await newAccount()
   await call('PATCH', `/accounts/${id}`, { allowed_secrets: ['ANTHROPIC_API_KEY'] }, { key: ADMIN })
   expect((await get('/prefixes', { key })).status).toBe(200)
-  // As another place that serves requests sees it: the key is still in its memory, and the account is gone.
+  // As in another isolate: the key is cached, and the account is gone.
   const stub = bindings.REGISTRY.getByName(id) as unknown as DurableObjectStub<Registry>
   await stub.erase()
   await expect

@@ -84,13 +84,13 @@ async function stopOne(): Promise<string> {
   return pick(warmed, 'id') as string
 }
 
-/** The signature as the standard describes it, made by other means than the sender's. */
+/** The signature by the standard, without the sender's code. */
 function signed({ id, timestamp, body }: Received, secret: string): string {
   const key = Buffer.from(secret.replace('whsec_', ''), 'base64')
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
 }
 
-/** Lets the real queue bring what a sweep put on it. */
+/** Waits for the real queue to deliver what a sweep put on it. */
 function until(condition: () => boolean | Promise<boolean>): Promise<unknown> {
   return vi.waitUntil(condition, { timeout: 60_000, interval: 25 })
 }

@@ -37,7 +37,7 @@ it('of 1,000 evicted bots, only one with a message or a due alarm is built again
 
   const taken = await post(`/bots/${first}/messages`, { text: 'Which tent for two?' })
   expect(taken.status).toBe(202)
-  await vi.waitFor(async () => expect(pick(await get(`/bots/${first}`), 'usage', 'turns')).toBe(1), 20_000)
+  await vi.waitFor(async () => expect(pick(await get(`/bots/${first}`), 'usage', 'turns')).toBe(1), 60_000)
   expect(woken()).toBe(1)
 
   expect(await runDurableObjectAlarm(stubOf(second))).toBe(true)

@@ -8,7 +8,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** The prefix that a bot's conversation is; undefined while there is none. */
+/** The prefix of a bot's conversation; undefined: none yet. */
 async function prefixOf(bot: string): Promise<Record<string, unknown> | undefined> {
   return (pick(await get(`/prefixes?name=${bot}`), 'data') as Record<string, unknown>[])[0]
 }

@@ -9,7 +9,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** An account of its own, with a bot, and what is said to it in its turn. */
+/** A bot in a new account with these settings. */
 async function botOf(settings: Record<string, unknown>) {
   const { id: account, key } = await newAccount()
   await call('PATCH', `/accounts/${account}`, { allowed_secrets: ['ANTHROPIC_API_KEY'], ...settings }, { key: ADMIN })
@@ -19,7 +19,7 @@ async function botOf(settings: Record<string, unknown>) {
     await vi.waitFor(async () => {
       const { history } = await objectOf(bot, account).view()
       expect(history.some(({ event, what }) => event === turn && what === 'handled')).toBe(true)
-    }, 20_000)
+    }, 60_000)
   }
   const ledger = async (query = '') => ledgerAnswer.parse((await get(`/ledger${query}`, { key })).json)
   return { account, key, bot, say, ledger }

@@ -21,7 +21,7 @@ export function objectOf(id: string, account = 'dev') {
   return bindings.BOT.getByName(botName(account, id))
 }
 
-/** Says it, and waits until the turn has ended, one way or the other. */
+/** Sends a message, and waits until its turn has ended or failed. */
 export async function say(id: string, text: string): Promise<string> {
   const taken = await post(`/bots/${id}/messages`, { text })
   expect(taken.status).toBe(202)
@@ -34,10 +34,10 @@ export async function ended(id: string, turn: string): Promise<void> {
   await vi.waitFor(async () => {
     const history = pick(await get(`/bots/${id}`), 'history') as { event?: string; what: string }[]
     expect(history.filter(({ event, what }) => event === turn && what !== 'retried')).toHaveLength(1)
-  }, 20_000)
+  }, 60_000)
 }
 
-/** `all` but the pieces of answers; `heard` without the steps of a round, beginning and end. */
+/** Listens to a bot: `all` responses but `deltas`, and `heard` without `tool_called` and `iteration`. */
 export async function hear(
   id: string,
   key = ACCOUNT,

@@ -27,14 +27,14 @@ interface Asked {
   text: string
 }
 
-/** Puts a server of tools where the network would be, beside the lab. */
+/** Answers calls of tools in place of the network. Other calls go to the lab. */
 function serve(answer: (request: Request) => Response | Promise<Response>): { asked: Asked[] } {
   const { lab } = world
   const asked: Asked[] = []
   vi.mocked(globalThis.fetch).mockImplementation(async (input, init) => {
     const request = new Request(input, init)
     if (new URL(request.url).host !== 'tools.example') return lab.fetch(request)
-    // Read here: another object may not read it.
+    // Read here, because another object may not read it.
     const { method, url, headers } = request
     asked.push({ method, url, headers: new Headers(headers), text: await request.clone().text() })
     return answer(request)
@@ -61,7 +61,7 @@ describe.each([
     const id = await begin({ ...body, tools: [STOCK] })
     const { heard, deltas } = await hear(id)
     const turn = await say(id, TWO)
-    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'tool', 'tool', 'message']), 20_000)
+    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'tool', 'tool', 'message']), 60_000)
     expect(heard.at(-1)).toMatchObject({ turn_id: turn, calls: 3, complete: true })
     expect(deltas.map(({ text }) => text).join('')).toBe(heard.at(-1)?.['text'])
     expect(deltas[0]).toMatchObject({ turn_id: turn })
@@ -104,7 +104,7 @@ describe.each([
     const id = await begin({ ...body, tools: [STOCK], max_iterations: 2 })
     const { heard } = await hear(id)
     await say(id, 'How many?\nlab: always call stock {"item":"tent"}')
-    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'tool', 'message']), 20_000)
+    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'tool', 'message']), 60_000)
     const sent = bodies().map((text) => JSON.parse(text) as Record<string, unknown>)
     expect(sent).toHaveLength(3)
     expect(new Set(sent.map(({ tools }) => JSON.stringify(tools))).size).toBeLessThanOrEqual(2) // a marker may move
@@ -118,7 +118,7 @@ describe('a failed tool call, as the model sees it,', () => {
     const id = await begin({ ...anthropic, tools })
     const { heard } = await hear(id)
     await say(id, text)
-    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'message']), 20_000)
+    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'message']), 60_000)
     expect(heard[0]).toMatchObject({ failed: true, may_have_run_twice: false })
     expect(bodies().at(-1)).toContain('"is_error":true')
     return bodies().at(-1) ?? ''
@@ -169,8 +169,8 @@ describe('an answer with many calls', () => {
     const { asked } = serve(async () => {
       now.running += 1
       now.most = Math.max(now.most, now.running)
-      // All that may run at once are here before the first goes on.
-      await vi.waitFor(() => expect(now.most).toBe(4), 20_000)
+      // All calls that may run at once arrive before the first continues.
+      await vi.waitFor(() => expect(now.most).toBe(4), 60_000)
       now.running -= 1
       return new Response('3 left')
     })
@@ -191,7 +191,7 @@ describe('a turn that is cut off between two calls', () => {
   const call = { id: 'toolu_1', name: 'stock', arguments: '{"item":"tent"}' }
   const asksForStock = { kind: 'answered' as const, text: '', complete: true, toolCalls: [call], usage: full, nanos: 7 }
 
-  /** As an eviction leaves it: the model has asked for the tool, and that is in the tables. */
+  /** The tables as an eviction leaves them: the model has asked for the tool. */
   async function cutOff(turn: string, more: (calls: BotCallLog, id: string) => void): Promise<string> {
     const id = await begin({ ...anthropic, tools: [STOCK] })
     await runInDurableObject(objectOf(id), (_, state) => {
@@ -210,7 +210,7 @@ describe('a turn that is cut off between two calls', () => {
     const { heard } = await hear(id)
     await objectOf(id).emit({ type: 'message', data: { text: QUESTION }, id: 'evt_a' })
     await ended(id, 'evt_a')
-    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'message']), 20_000)
+    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'message']), 60_000)
     expect([asked.length, bodies().length]).toEqual([1, 1])
     expect(heard[0]).toMatchObject({ may_have_run_twice: false })
     expect(heard[1]).toMatchObject({ calls: 2 })
@@ -234,7 +234,7 @@ describe('a turn that is cut off between two calls', () => {
     const { heard } = await hear(id)
     await objectOf(id).emit({ type: 'message', data: { text: QUESTION }, id: 'evt_c' })
     await ended(id, 'evt_c')
-    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'message']), 20_000)
+    await vi.waitFor(() => expect(kinds(heard)).toEqual(['tool', 'message']), 60_000)
     expect(heard[0]).toMatchObject({ call_id: `${id}-evt_c-0-0`, may_have_run_twice: true })
     expect(asked[0]?.headers.get('idempotency-key')).toBe(`${id}-evt_c-0-0`)
     expect(pick(await get(`/bots/${id}`), 'tool_calls', 0)).toMatchObject({ attempts: 2, outcome: 'answered' })
@@ -250,7 +250,7 @@ describe('a turn that is cut off between two calls', () => {
     const { heard } = await hear(id)
     await objectOf(id).emit({ type: 'message', data: { text: QUESTION }, id: 'evt_d' })
     await ended(id, 'evt_d')
-    await vi.waitFor(() => expect(kinds(heard)).toEqual(['failed']), 20_000)
+    await vi.waitFor(() => expect(kinds(heard)).toEqual(['failed']), 60_000)
     expect(heard[0]).toMatchObject({ billed: null, cost_usd: null })
     expect([asked.length, bodies().length]).toEqual([0, 0])
     expect(await get(`/bots/${id}`).then(({ json }) => json)).toMatchObject({ spent_usd: 7e-9, usage: { turns: 0 } })
@@ -272,7 +272,7 @@ it('a turn that is cut off at each attempt ends in a failure, and its cost is co
     new LiveStore(sql).push({ id: 'evt_e', at: 1, type: 'message', data, attempts: 5, nextAt: 1 })
     await state.storage.setAlarm(1)
   })
-  await vi.waitFor(() => expect(heard).toHaveLength(1), 20_000)
+  await vi.waitFor(() => expect(heard).toHaveLength(1), 60_000)
   expect(heard[0]).toMatchObject({ type: 'failed', turn_id: 'evt_e', billed: true, cost_usd: 7e-9 })
   expect((await get(`/bots/${id}`)).json).toMatchObject({ spent_usd: 7e-9, waiting: 0 })
 })

@@ -9,12 +9,12 @@ import { contents } from './support.ts'
 
 const world = useLab()
 const admin = { key: ADMIN }
-/** Of the provider's own, each with a project of its own; no other test has them. */
+/** Keys of the provider, each with a project of its own, that no other test has. */
 let ownKey = ''
 let nextKey = ''
 
 let account = { id: '', key: '', keyId: '' }
-/** Keys that left for the provider about handles, with what for. */
+/** Calls about managed caches: their method and key. */
 let sent: string[] = []
 
 beforeEach(async () => {
@@ -135,7 +135,7 @@ describe('a managed cache with a credential of the account', () => {
     )
     await bindings.DIRECTORY.getByName('directory').reconcileAgainAt(0, 1)
     await reconcileManagedCaches(bindings)
-    // The lost one may be there anew by now, under another name.
+    // The lost one may exist again by now, under another name.
     for (const one of [orphan, made]) expect(await atProvider()).not.toContain(pick(one, 'handle'))
     const history = await get(`/caches/${id}/history`, who())
     expect(history.text).toContain('the provider does not list it')

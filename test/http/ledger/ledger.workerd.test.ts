@@ -7,7 +7,7 @@ import { anthropicBody, call, get, longText, pick, post, useLab, warm } from '..
 import { DAY_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
 useLab()
-/** Ahead of the machine's clock, and another day for each test: what was booked before is not in it. */
+/** Ahead of the machine's clock, and another day for each test, so that the entries of earlier tests are not in it. */
 let start = Date.UTC(2032, 0, 6, 12)
 
 beforeEach(() => {
@@ -102,7 +102,7 @@ describe('GET /ledger', () => {
       expect([query, answer.status, pick(answer, 'error', 'kind')]).toEqual([query, 400, 'invalid_request'])
       expect([query, pick(answer, 'error', 'message')]).toEqual([query, expect.stringContaining(field)])
     }
-    // A cursor of one grouping is none of another.
+    // A cursor belongs to one grouping.
     await saved()
     await saved()
     const cursor = String(pick(await get('/ledger?group=prefix&limit=1'), 'next_cursor'))

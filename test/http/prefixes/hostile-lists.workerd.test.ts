@@ -126,7 +126,7 @@ it('a barrier replaces leaders that die one at a time until all 200 waiters are 
     const { json } = await post(`/prefixes/${id}/lease`, { wait: '30s', lead_for: '1s' })
     if (json['role'] !== 'leader') return String(json['role'])
     leaders += 1
-    // The first two never come back.
+    // The first two never report.
     if (leaders < 3) return 'dead'
     const told = await post(`/prefixes/${id}/lease`, { lease: json['lease'], outcome: 'readable' })
     return String(told.json['role'])

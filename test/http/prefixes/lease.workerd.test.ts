@@ -67,8 +67,8 @@ describe('a fan-out', () => {
     expect(dead.role).toBe('leader')
     expect(others.map(({ role }) => role).toSorted()).toEqual(['leader', 'wait'])
     const next = others.find(({ role }) => role === 'leader')
-    expect(next?.why).toContain('did not come back')
-    // Who comes back after that leads no more.
+    expect(next?.why).toContain('did not report in time')
+    // A leader that returns after that leads no longer.
     expect((await post(`/prefixes/${id}/lease`, { lease: dead.lease, outcome: 'readable' })).json).toMatchObject({
       error: { kind: 'conflict', detail: { field: 'lease' } },
     })

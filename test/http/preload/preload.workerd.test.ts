@@ -45,7 +45,7 @@ describe('a crew with a shared head', () => {
     expect(crew.agents.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 'succeeded'))
     expect(crew.saved_usd).toBeGreaterThan(0)
     expect(crew.cost_usd! + crew.saved_usd!).toBeCloseTo(crew.without_coordination_usd!, 9)
-    // The same agents, side by side: each writes the head, and that is what it was said to cost.
+    // The same agents in parallel: each writes the head, at the cost that was shown for it.
     const { json } = await post('/preload', { strategy: 'parallel', max_parallel: 8, agents: crewOf(8) })
     const apart = preloadAnswer.parse(json)
     expect(apart.head_writes).toBe(8)
@@ -268,7 +268,7 @@ describe('a crew in the background', () => {
     const ends = events.filter(({ event, data }) => event === 'agent' && data['status'] === 'succeeded')
     expect(ends.map(({ data }) => data['index']).toSorted()).toEqual([0, 1, 2])
     expect((await get(`/jobs/${id}`)).json).toEqual(events.at(-1)?.data)
-    // Whoever lost the stream and comes back is told what they have not heard.
+    // A caller who reconnects gets only the events after its last one.
     const last = /id: (\d+)\ndata: \{"id"/.exec((await get(`/jobs/${id}/events`)).text)?.[1] ?? ''
     const again = await get(`/jobs/${id}/events`, { headers: { 'last-event-id': last } })
     expect(again.text.match(/^event: \w+$/gm)).toEqual(['event: done'])

@@ -7,13 +7,13 @@ import { retentionAdvice } from '../../../src/http/present/retention-advice.ts'
 import type { Retained } from '../../../src/http/present/retention-advice.ts'
 import { factsOf } from '../../../src/runtime/facts.ts'
 import { NOON } from '../../support/sample.ts'
-import { learnArrival } from '../../../src/core/demand/idle-gaps.ts'
+import { gapsAfterArrival } from '../../../src/core/demand/idle-gaps.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
 
-function seen(provider: string, model: string, lengthMs: number, change: Partial<PrefixState> = {}): Retained {
+function prefixOf(provider: string, model: string, lengthMs: number, change: Partial<PrefixState> = {}): Retained {
   const offer = factsOf(provider, model, NOON).retentions[0]!
   let gaps: readonly number[] = []
-  for (let gap = 0; gap < 30; gap++) gaps = learnArrival(gaps, NOON + gap * lengthMs, NOON + (gap + 1) * lengthMs)
+  for (let gap = 0; gap < 30; gap++) gaps = gapsAfterArrival(gaps, NOON + gap * lengthMs, NOON + (gap + 1) * lengthMs)
   const state = { ...newState(NOON, '2026-11-16', learnedRetention(offer)), measuredTokens: 20_000, gaps, ...change }
   const record = {
     provider,
@@ -26,15 +26,15 @@ function seen(provider: string, model: string, lengthMs: number, change: Partial
   return { record, state }
 }
 
-const told = (prefix: Retained) => retentionAdvice(prefix, NOON + 40 * HOUR_MS, 1_000)
+const adviceOn = (prefix: Retained) => retentionAdvice(prefix, NOON + 40 * HOUR_MS, 1_000)
 
 describe('a provider that keeps managed caches', () => {
   it('is compared with a managed cache where its storage is cheaper', () => {
-    const [one, ...others] = told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS))
+    const [one, ...others] = adviceOn(prefixOf('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS))
     expect(others).toEqual([])
     expect(one?.cause).toBe('handle_would_save')
-    const [, lives, is, instead, held] =
-      /taken to live (\d+) min, .* about \$([\d.]+), and \$([\d.]+) as a managed cache that is held for (\d+) min/.exec(
+    const [, lives, is, held, instead] =
+      /assumed to live (\d+) min, .* about \$([\d.]+); .* kept for (\d+) min after each use, about \$([\d.]+),/.exec(
         one?.message ?? '',
       ) ?? []
     expect(Number(lives)).toBe(5)
@@ -44,30 +44,30 @@ describe('a provider that keeps managed caches', () => {
   })
 
   it('gets no advice where storage costs more, has no price, or nothing is cached', () => {
-    expect(told(seen('gemini', 'gemini-2.5-pro', 20 * MINUTE_MS))).toEqual([])
-    expect(told(seen('gemini', 'gemini-3.5-flash', 20 * MINUTE_MS))).toEqual([])
-    expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS, { verdict: 'uncacheable' }))).toEqual([])
-    expect(told(seen('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS, { retention: null }))).toEqual([])
+    expect(adviceOn(prefixOf('gemini', 'gemini-2.5-pro', 20 * MINUTE_MS))).toEqual([])
+    expect(adviceOn(prefixOf('gemini', 'gemini-3.5-flash', 20 * MINUTE_MS))).toEqual([])
+    expect(adviceOn(prefixOf('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS, { verdict: 'uncacheable' }))).toEqual([])
+    expect(adviceOn(prefixOf('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS, { retention: null }))).toEqual([])
   })
 })
 
 it('a five-minute marker gets advice at one request every half hour, not at one a day', () => {
-  const [one] = told(seen('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS))
+  const [one] = adviceOn(prefixOf('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS))
   expect(one?.cause).toBe('retention_would_save')
   expect(one?.message).toMatch(
-    /^Written at 5m, .* and \$[\d.e-]+ at 1h, by its last 30 gaps and those of like traffic\./,
+    /^At retention 5m, .* at 1h about \$[\d.e-]+, by its last 30 gaps and those of like traffic\./,
   )
-  expect(told(seen('anthropic', 'claude-opus-4-8', 24 * HOUR_MS))).toEqual([])
+  expect(adviceOn(prefixOf('anthropic', 'claude-opus-4-8', 24 * HOUR_MS))).toEqual([])
 })
 
 it('other plans, unpriced models and fixed retentions get no advice', () => {
-  const prefix = seen('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS)
+  const prefix = prefixOf('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS)
   const always: Retained = {
     ...prefix,
     record: { ...prefix.record, keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'always' } },
   }
-  expect(told(always)).toEqual([])
-  expect(told(seen('openai', 'gpt-5.6-sol', 90 * MINUTE_MS))).toEqual([])
-  expect(told(seen('openai', 'gpt-5', 90 * MINUTE_MS))).toEqual([])
-  expect(told(seen('moonshot', 'kimi-k3', 90 * MINUTE_MS))).toEqual([])
+  expect(adviceOn(always)).toEqual([])
+  expect(adviceOn(prefixOf('openai', 'gpt-5.6-sol', 90 * MINUTE_MS))).toEqual([])
+  expect(adviceOn(prefixOf('openai', 'gpt-5', 90 * MINUTE_MS))).toEqual([])
+  expect(adviceOn(prefixOf('moonshot', 'kimi-k3', 90 * MINUTE_MS))).toEqual([])
 })

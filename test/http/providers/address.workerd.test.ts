@@ -3,7 +3,7 @@ import { createLab } from '../../lab/index.ts'
 import type { Lab } from '../../lab/index.ts'
 import { ADMIN, anthropicBody, call, get, pick, post, useLab, warmOf } from '../support.ts'
 
-/** A provider that is moved to another address: what was written at the former one is warm there, and nowhere else. */
+/** A provider whose address changes: prefixes that were written at the former address are warm only there. */
 
 const world = useLab()
 let engine: Lab

@@ -32,7 +32,7 @@ describe('an unexpected error', () => {
       } as unknown as typeof bindings.REGISTRY,
     }
     const context = createExecutionContext()
-    await get('/prefixes') // the development account is known from here on
+    await get('/prefixes') // creates the development account
     const headers = { authorization: 'Bearer pilotlight-dev', 'x-request-id': 'sk-secret' }
     const answer = await app.fetch(new Request('http://pilotlight.test/prefixes', { headers }), broken, context)
     await waitOnExecutionContext(context)

@@ -13,7 +13,7 @@ beforeEach(async () => {
 const warm = (body: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
   post('/warm', body, { key: account.key, headers })
 
-/** Holds a refusal against the documented shape and table, and the account against having been changed. */
+/** Expects a refusal of the documented shape and status, and an unchanged account. */
 async function expectRefusal(answer: Answer, kind: keyof typeof FAILURES, field?: string): Promise<void> {
   const { error } = errorAnswer.parse(answer.json)
   expect({ kind: error.kind, field: error.detail?.['field'] }).toEqual({ kind, field })
@@ -230,7 +230,7 @@ describe('limits', () => {
     await expectRefusal(await warm(body(4 * MiB + 1)), 'payload_too_large', 'request')
     const answer = await warm(body(4 * MiB))
     expect(answer.json).toMatchObject({ dry_run: true })
-    // What stands behind the prefix does not count.
+    // Text behind the prefix does not count.
     const volatile = prefixOf(4 * MiB).replace(
       '"messages":[]',
       `"messages":[{"role":"user","content":"${'b'.repeat(3 * MiB)}"}]`,

@@ -26,11 +26,11 @@ describe('a prefix whose retention no caller names', () => {
     expect(pick(rendered, 'probe', 'body')).toBe(sent)
     expect(pick(rendered, 'retention')).toBe('1h')
     expect(pick(dry, 'plan', 'retention')).toBe('1h')
-    // What the provider says that it wrote.
+    // The write as the provider counts it.
     expect(pick(warmed, 'receipt', 'provider_usage', 'cache_creation')).toMatchObject({ ephemeral_5m_input_tokens: 0 })
     expect(Number(pick(warmed, 'receipt', 'usage', 'cache_write_by_retention', '1h'))).toBeGreaterThan(1_000)
     expect(warmed.json['plan']).toMatchObject({ retention: '1h', retention_seconds: 3_600 })
-    // Who chose it is said before the first write, and stays in the history.
+    // The planner's choice is shown before the first write, and stays in the history.
     const chosen = /ritten at 1h, chosen by the planner: .* and not \$[\d.e-]+ at 5m; say cache.retention/
     expect(pick(dry, 'plan', 'why')).toMatch(chosen)
     expect(pick(await post('/warm', auto(marked(body, '5m'), { dry_run: true })), 'plan', 'why')).not.toMatch(chosen)
@@ -83,7 +83,7 @@ describe('a prefix whose retention no caller names', () => {
     expect(pick(prefix, 'plan', 'why')).toContain('at the retention that real requests write')
     expect((await get(`/prefixes/${id}/history`)).text).toContain('real requests write it at 5m and not at 1h')
     expect(markersTold(prefix)).toEqual([expect.stringContaining('"cache_control":{"type":"ephemeral"}')])
-    // The marker decides: what another would save is worth a word.
+    // The marker decides, and advice says what another retention would save.
     expect(causes(prefix)).toContain('retention_would_save')
     pass(2 * HOUR_MS)
     const again = await post(`/prefixes/${id}/warm`, {})
@@ -116,7 +116,7 @@ describe('a prefix whose retention no caller names', () => {
       retention: '5m',
       probe: { body: lastSent() },
     })
-    // What is there is read, and nothing is chosen for that.
+    // A warm entry is read, which needs no choice.
     expect(pick(await post(`/prefixes/${id}/warm`, {}), 'receipt', 'kind')).toBe('full')
     const { data } = (await get(`/prefixes/${id}/history?type=decision`)).json as {
       data: { decision: string; why: string }[]
@@ -126,7 +126,7 @@ describe('a prefix whose retention no caller names', () => {
     )
     expect(chosen).toHaveLength(1)
     expect(chosen[0]?.why).toContain('written at 5m instead of 1h from now on: by its last 19 gaps')
-    // Whoever registers it again without a word takes it as it stands.
+    // A second registration without a retention keeps the one in force.
     const known = await post('/warm', auto(body))
     expect(known.json).toMatchObject({ created: false, plan: { retention: '5m' } })
     expect(causes(known)).not.toContain('retention_kept')
@@ -171,7 +171,7 @@ describe('a prefix whose retention no caller names', () => {
       await use(id, marked(body, '1h'))
     }
     pass(5 * HOUR_MS)
-    // What is required is not changed by anybody else.
+    // Another caller does not change a required cache.
     expect((await post(`/prefixes/${id}/warm`, {})).json).toMatchObject({ plan: { retention: '1h' } })
   })
 })
@@ -185,7 +185,7 @@ describe('a prefix whose retention its caller names', () => {
     const { advice } = prefixAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}`)).json)
     const one = advice.find(({ cause }) => cause === 'retention_would_save')
     expect(one?.message).toMatch(
-      /^Written at 5m, .* about \$[\d.e-]+, and \$[\d.e-]+ at 1h, by gaps of like traffic\. .*"ttl":"1h"/,
+      /^At retention 5m, .* about \$[\d.e-]+; at 1h about \$[\d.e-]+, by gaps of like traffic\. .*"ttl":"1h"/,
     )
     const best = await post('/warm', auto(marked(unmarked(), '1h')))
     expect(pick(best, 'plan', 'retention')).toBe('1h')
@@ -229,7 +229,7 @@ it('a known prefix shows one marker, that of its own retention', async () => {
   expect(again.json).toMatchObject({ created: false, plan: { retention: '1h' } })
   expect(causes(again)).toContain('retention_kept')
   expect(markersTold(again)).toEqual([expect.stringContaining(HOUR_MARKER)])
-  // Asked for and not had: it is no more at odds with the marker of the body than the prefix is.
+  // A retention that is not in force is not compared with the marker of the body.
   const stands = unmarked()
   await post('/warm', auto(stands, { cache: { retention: '5m' } }))
   const otherwise = await post('/warm', auto(marked(stands, '5m'), { cache: { retention: '1h' } }))

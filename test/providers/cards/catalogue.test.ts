@@ -97,7 +97,7 @@ function ours(price: Price | null, usage: Usage, retention: string): number {
   return nanos / 1e9
 }
 
-describe('a row that names the catalogue as its source costs what the catalogue says', () => {
+describe("a row with the catalogue as its source has the catalogue's price", () => {
   test('there are rows to compare', () => expect(rows.length).toBeGreaterThan(60))
 
   test.each(rows)('$card $model', ({ card, model, prices }) => {

@@ -56,7 +56,7 @@ function readAs(provider: string, usage: unknown): Usage | null {
 }
 
 describe.each(Object.keys(shapes))('token counts of %s', (provider) => {
-  it('count every token of the prompt once, and the output apart', () => {
+  it('count every token of the prompt once, and the output separately', () => {
     fc.assert(
       fc.property(parts, (given) => {
         const { usage, reportsWrites } = shapes[provider]!(given)
@@ -74,7 +74,7 @@ describe.each(Object.keys(shapes))('token counts of %s', (provider) => {
   })
 })
 
-it('a count that a provider leaves out is unknown, never 0 (but for Gemini, whose format leaves out zeros)', () => {
+it('a missing count is unknown, except at Gemini, whose format leaves out zeros', () => {
   expect(readAs('openai', { input_tokens: 10, output_tokens: 1 })).toMatchObject({
     cacheReadTokens: null,
     cacheWriteTokens: null,
@@ -90,7 +90,7 @@ it('a count that a provider leaves out is unknown, never 0 (but for Gemini, whos
   expect(readAs('gemini', { promptTokenCount: 10 })).toMatchObject({ cacheReadTokens: 0, cacheWriteTokens: null })
 })
 
-it('a server whose total leaves the cache out is noticed by reads beyond it, and every token still counts once', () => {
+it('a total without cache reads is recognised, and every token counts once', () => {
   fc.assert(
     fc.property(fc.nat(1_000), fc.integer({ min: 1, max: 1_000 }), fc.nat(1_000), (total, beyond, write) => {
       const read = total + beyond

@@ -8,7 +8,7 @@ const system = { role: 'system', content: 'Answer from the policy. '.repeat(300)
 const question = { role: 'user', content: 'Where is my order?' }
 const body = (model: string, more: object = {}) => ({ model, messages: [system, question], ...more })
 
-describe("nothing of OpenAI's own is written for others", () => {
+describe("probes of other providers have no members of OpenAI's own", () => {
   test.each([
     'groq',
     'together',
@@ -40,7 +40,7 @@ test("the body's own name of the output cap is kept", () => {
   expect(json).not.toHaveProperty('max_tokens')
 })
 
-test('what keeps caches apart is compared and sent, whatever its name', () => {
+test('members that separate caches are compared and sent', () => {
   const names: [string, string][] = [
     ['vllm', 'cache_salt'],
     ['deepseek', 'user_id'],
@@ -60,17 +60,17 @@ test('what keeps caches apart is compared and sent, whatever its name', () => {
   }
 })
 
-test('a cache key beside another one in the body is a conflict', () => {
+test("a cache key that differs from the body's is a conflict", () => {
   expect(refusal(() => provider('deepseek').prepare(body('m', { user_id: 'a' }), { key: 'b' })).kind).toBe('conflict')
 })
 
-test('a key that is required is refused where there is none', () => {
+test('a required key is refused where the provider has none', () => {
   expect(refusal(() => provider('groq').prepare(body('m'), { mode: 'required', key: 'b' })).kind).toBe('unsupported')
 })
 
 describe('Kimi', () => {
   const { probe, prepare, facts } = provider('moonshot')
-  test('keeps for five minutes or an hour, and says so only where it is not the default', () => {
+  test('offers five minutes or an hour, and names only the hour in a body', () => {
     expect(prepare(body('kimi-k3')).retention).toBe('5m')
     expect(probe(body('kimi-k3')).json).not.toHaveProperty('prompt_cache_options')
     expect(probe(body('kimi-k3'), { cache: { retention: '1h' } }).json).toMatchObject({
@@ -78,7 +78,7 @@ describe('Kimi', () => {
     })
     expect(prepare(body('kimi-k3', { prompt_cache_options: { ttl: '1h' } })).retention).toBe('1h')
   })
-  test('never moves the end of the prefix into blocks', () => {
+  test('never turns the end of the prefix into a block', () => {
     expect(probe(body('kimi-k3')).json['messages']).toEqual([system, { role: 'user', content: '.' }])
   })
   test('charges writes', () => {
@@ -93,12 +93,12 @@ describe('OpenRouter', () => {
     messages: [{ role: 'system', content: [{ type: 'text', text: system.content, ...marker }] }, question],
   })
   const marker = { cache_control: { type: 'ephemeral' } }
-  test("sends the body's own markers and says where one is missing", () => {
+  test("sends the body's own markers and advises where one is missing", () => {
     expect(probe(blocks(marker)).json['messages']).toEqual([blocks(marker).messages[0], { role: 'user', content: '.' }])
     expect(causes(prepare(blocks(marker)))).toEqual(['conversation_pinned'])
     expect(causes(prepare(blocks({})))).toEqual(['end_not_marked', 'conversation_pinned'])
   })
-  test('a marker is no part of what is compared', () => {
+  test('a marker is not compared', () => {
     expect(prepare(blocks(marker)).canonical).toBe(prepare(blocks({})).canonical)
   })
   test('a marker of an earlier turn ends the prefix there', () => {
@@ -110,7 +110,7 @@ describe('OpenRouter', () => {
 
 describe('DeepSeek', () => {
   const { dialect, prepare } = provider('deepseek')
-  test('no two probes end alike, so that what is read is the shared beginning', () => {
+  test('no two probes have the same end, so they read the common beginning', () => {
     const prefix = prepare(body('deepseek-v4-pro'))
     const tail = (nonce: string) => {
       const sent = dialect.probe(prefix, { primitive: 'one_token', retention: prefix.retention, nonce })
@@ -118,7 +118,7 @@ describe('DeepSeek', () => {
     }
     expect(tail('1.2.1')).not.toBe(tail('1.2.2'))
   })
-  test('the price is that of the hour: twice as much at peak hours of weekdays, and in the minute after them', () => {
+  test('the price doubles at peak hours of weekdays, and in the minute after them', () => {
     const input = (at: string) =>
       modelFacts(cardById('deepseek')!, 'deepseek-v4-pro', Date.parse(at)).price?.inputNanosPerMTok
     expect(input('2026-11-20T00:59:59Z')).toBe(0.66e9)
@@ -128,7 +128,7 @@ describe('DeepSeek', () => {
     expect(input('2026-11-20T09:59:59Z')).toBe(1.32e9)
     expect(input('2026-11-21T09:00:00Z')).toBe(0.66e9) // a Saturday
   })
-  test('elsewhere the turn is always the same', () => {
+  test('elsewhere the last turn of a probe is always the same', () => {
     const { dialect: other, prepare: prepared } = provider('groq')
     const prefix = prepared(body('m'))
     const options = { primitive: 'one_token', retention: prefix.retention } as const
@@ -138,7 +138,7 @@ describe('DeepSeek', () => {
   })
 })
 
-test('Azure takes no prewarm and no twelve hours', () => {
+test('Azure has no prewarm and no retention of twelve hours', () => {
   const { facts } = provider('azure-openai')
   expect(facts('gpt-6.1-sol')).toMatchObject({ primitives: ['floor_tokens'] })
   expect(facts('gpt-6.1-sol').retentions.map(({ name }) => name)).toEqual(['30m'])
@@ -154,7 +154,7 @@ test('Vertex has its version in the address, not in the path', () => {
   expect(sent.path).toBe('/models/gemini-3.8-flash:generateContent')
 })
 
-test('what Cohere counts is read, and nothing is made of it', () => {
+test("Cohere's counts are read, and nothing is derived from them", () => {
   expect(
     provider('cohere').dialect.readUsage({ tokens: { input_tokens: 10, output_tokens: 2 }, cached_tokens: 4 }),
   ).toMatchObject({

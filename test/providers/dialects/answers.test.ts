@@ -20,7 +20,7 @@ describe('Anthropic', () => {
   const { dialect } = provider('anthropic')
   const counts = { input_tokens: 3, cache_read_input_tokens: 2000, cache_creation_input_tokens: 500, output_tokens: 0 }
 
-  test('the input count excludes the cache, so that the prompt is the sum', () => {
+  test('the input count excludes the cache, so the prompt is the sum', () => {
     const whole = {
       ...counts,
       cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 500 },
@@ -106,7 +106,7 @@ describe('OpenAI Responses', () => {
     expect(dialect.readUsage({ prompt_tokens: 1 })).toBeNull()
   })
 
-  test('a total that is smaller than what was read of it excludes it', () => {
+  test('a total smaller than the tokens read does not include them', () => {
     expect(dialect.readUsage({ input_tokens: 100, input_tokens_details: { cached_tokens: 2000 } })).toMatchObject({
       inputTokens: 2100,
       uncachedTokens: 100,
@@ -114,7 +114,7 @@ describe('OpenAI Responses', () => {
     })
   })
 
-  test('read and written beyond the total leaves nothing uncached, never less', () => {
+  test('uncached tokens are never negative', () => {
     expect(
       dialect.readUsage({ input_tokens: 100, input_tokens_details: { cached_tokens: 80, cache_write_tokens: 40 } }),
     ).toMatchObject({ uncachedTokens: 0 })
@@ -127,7 +127,7 @@ describe('OpenAI Responses', () => {
     ).toEqual(expected)
   })
 
-  test('one that never ends, or failed', () => {
+  test('a stream without an end, or a failed one, is unreadable', () => {
     expect(
       refusal(() => dialect.readAnswer(sse({ type: 'response.created', response: { object: 'response' } }), STREAM))
         .kind,
@@ -159,7 +159,7 @@ describe('OpenAI Chat', () => {
     )
   })
 
-  test('compatible servers have names of their own', () => {
+  test('counts of compatible servers are read under their own names', () => {
     expect(dialect.readUsage({ prompt_tokens: 10, cached_tokens: 4 })).toMatchObject({
       cacheReadTokens: 4,
       uncachedTokens: 6,
@@ -170,7 +170,7 @@ describe('OpenAI Chat', () => {
     expect(dialect.readUsage({ prompt_tokens: 10 })).toEqual(usage({ inputTokens: 10 }))
   })
 
-  test('a stream has its usage last, if it has any', () => {
+  test('a stream has its usage in the last chunk, if any', () => {
     const chunk = { choices: [{ delta: {} }], model: 'm' }
     expect(dialect.readAnswer(sse(chunk, { choices: [], model: 'm', usage: counts }, '[DONE]'), STREAM).usage).toEqual(
       expected,
@@ -202,7 +202,7 @@ describe('Gemini', () => {
     expect(answer.model).toBe('m')
   })
 
-  test('a member left out beside a prompt count is a zero; without usage all is unknown', () => {
+  test('a member left out beside a prompt count is 0; without usage all is unknown', () => {
     expect(dialect.readUsage({ promptTokenCount: 5000, totalTokenCount: 5000 })).toMatchObject({
       cacheReadTokens: 0,
       uncachedTokens: 5000,
@@ -251,7 +251,7 @@ describe.each(['anthropic', 'openai', 'openai-chat', 'gemini'])('%s', (id) => {
     expect(dialect.readUsage(value)).toBeNull()
   })
 
-  test('counts that are none are unknown', () => {
+  test('invalid counts are unknown', () => {
     for (const odd of [-1, 1.5, '7', Number.NaN, 2 ** 60, true]) {
       const read = dialect.readUsage({ input_tokens: odd, prompt_tokens: odd, promptTokenCount: odd })
       expect(read).toMatchObject({ inputTokens: null, uncachedTokens: null, cacheReadTokens: null })

@@ -102,7 +102,7 @@ describe('where the prefix ends', () => {
     expect(JSON.parse(prefix.text).messages).toHaveLength(messages)
   })
 
-  test('what follows is not kept', () => {
+  test('what follows the prefix is not stored', () => {
     const body = {
       model,
       system: 'S',
@@ -113,7 +113,7 @@ describe('where the prefix ends', () => {
     expect(prefix.text).toContain('shared')
   })
 
-  test('a prefix of tools holds no system prompt', () => {
+  test('a prefix of tools contains no system prompt', () => {
     const prefix = prepare(
       { model, tools: [tool('t')], system: 'S', messages: [question] },
       { strategy: { explicit: [{ toolsEnd: true }] } },
@@ -171,13 +171,13 @@ describe('what is refused', () => {
     })
   })
 
-  test('2,048 tools are fine', () => {
+  test('2,048 tools are accepted', () => {
     expect(prepare({ model, tools: Array.from({ length: 2048 }, (_, n) => tool(`t${n}`)) }).breakpoint.path).toBe(
       'tools[2047]',
     )
   })
 
-  test('an unknown retention, a required key', () => {
+  test('an unknown retention and a required key', () => {
     const body = { model, system: 'S' }
     expect(refusal(() => prepare(body, { mode: 'required', key: 'k' })).kind).toBe('unsupported')
     const unknown = refusal(() => prepare(body, { retention: '7d' }))
@@ -211,7 +211,7 @@ describe('retention', () => {
 })
 
 describe('the probe', () => {
-  test('marks the last shared block and asks behind it', () => {
+  test('marks the last block of the prefix and adds a turn behind it', () => {
     const sent = probe({ model, max_tokens: 800, stream: true, system: 'S', messages: [question] })
     expect(sent.path).toBe('/v1/messages')
     expect(sent.outputTokens).toBe(0)
@@ -223,7 +223,7 @@ describe('the probe', () => {
     })
   })
 
-  test('gives every kept marker one retention, so that no longer one follows a shorter', () => {
+  test('gives all markers one retention, so none is longer than one in front of it', () => {
     const body = { model, tools: [tool('t', marker)], system: [text('S', hour)], messages: [question] }
     expect(probe(body, { retention: '1h' }).json).toMatchObject({ tools: [tool('t', hour)], system: [text('S', hour)] })
     expect(probe(body, { retention: '5m' }).json).toMatchObject({
@@ -239,25 +239,25 @@ describe('the probe', () => {
     expect(JSON.parse(body).system).toEqual([text('S', marker)])
   })
 
-  test('leaves the automatic marker out, which would mark the dummy, and says so', () => {
+  test('leaves out the top-level marker, with advice: it would mark the placeholder', () => {
     const body = { model, cache_control: marker, system: 'S', messages: [question] }
     expect(probe(body).json).not.toHaveProperty('cache_control')
     expect(causes(prepare(body))).toEqual(['automatic_marker'])
   })
 
-  test('a property called like a marker is prompt and stays', () => {
+  test('a property with the name of a marker is prompt and stays', () => {
     const schema = { type: 'object', properties: { cache_control: { type: 'string' } } }
     const body = { model, tools: [{ name: 't', input_schema: schema }], system: 'S' }
     expect(probe(body).json).toMatchObject({ tools: [{ name: 't', input_schema: schema }] })
     expect(prepare(body).canonical).not.toBe(prepare({ ...body, tools: [tool('t')] }).canonical)
   })
 
-  test('markers and their lifetimes are no prompt', () => {
+  test('markers and their lifetimes are not compared', () => {
     const bodies = [text('S'), text('S', marker), text('S', hour)].map((block) => ({ model, system: [block] }))
     expect(new Set([...bodies, { model, system: 'S' }].map((body) => prepare(body).canonical)).size).toBe(1)
   })
 
-  test('parameters that are rendered count, sampling does not', () => {
+  test('rendered parameters are compared, sampling parameters are not', () => {
     const base = { model, system: 'S' }
     const canonical = (more: object) => prepare({ ...base, ...more }).canonical
     const same = [{}, { max_tokens: 9 }, { temperature: 0.5 }, { stream: true }, { metadata: { user_id: 'u' } }]
@@ -293,7 +293,7 @@ describe('the probe', () => {
     })
   })
 
-  test('one token is one token', () => {
+  test('the primitive one_token asks for one token', () => {
     expect(probe({ model, system: 'S' }, { primitive: 'one_token' }).json['max_tokens']).toBe(1)
     expect(refusal(() => probe({ model, system: 'S' }, { primitive: 'prewarm' })).kind).toBe('unsupported')
   })
@@ -328,7 +328,7 @@ describe('advice', () => {
   })
 })
 
-test('the neutral form keeps schemas as they were written', () => {
+test('the neutral form keeps the text of schemas', () => {
   const rendered = dialect.render({
     model,
     system: 'S "x"',

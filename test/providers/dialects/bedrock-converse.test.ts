@@ -16,7 +16,7 @@ const probe = (body: object, options: Parameters<typeof probeBody>[1] = {}) => {
   return { ...sent, json: JSON.parse(sent.body) as Record<string, unknown> }
 }
 
-test('a probe ends in a cache point, then a dummy turn, and asks for one token of the model in its path', () => {
+test('a probe ends in a cache point and a placeholder turn, and asks for one token', () => {
   const { path, json, outputTokens } = probe({ system: [text('Rules')], messages: [question] })
   expect(path).toBe('/model/eu.anthropic.claude-opus-4-8-v1%3A0/converse')
   expect(json).toEqual({
@@ -27,7 +27,7 @@ test('a probe ends in a cache point, then a dummy turn, and asks for one token o
   expect(outputTokens).toBe(1)
 })
 
-test('settings stay, but for the output cap', () => {
+test('a probe changes the output cap and no other setting', () => {
   const body = { system: [text('Rules')], messages: [question], inferenceConfig: { temperature: 0, maxTokens: 900 } }
   expect(probe(body).json['inferenceConfig']).toEqual({ temperature: 0, maxTokens: 1 })
 })
@@ -40,26 +40,26 @@ test('a prefix of tools ends in a point among the tools', () => {
 describe('where the prefix ends', () => {
   const shots = [question, said('assistant', text('Soon.')), said('user', text('And now?'))]
 
-  test('at the system prompt, unless a point says otherwise', () => {
+  test('at the system prompt, unless a cache point ends it later', () => {
     expect(prepare({ system: [text('Rules')], messages: shots }).breakpoint.path).toBe('system[0]')
     const marked = [said('user', text('Long'), point()), said('assistant', text('Yes.')), question]
     expect(prepare({ system: [text('Rules')], messages: marked }).breakpoint.path).toBe('messages[0].content[0]')
     expect(causes(prepare({ system: [text('Rules')], messages: marked }))).toEqual([])
   })
 
-  test('a point in the final turn is behind the prefix', () => {
+  test('a cache point in the final turn is behind the prefix', () => {
     const body = { system: [text('Rules')], messages: [said('user', text('Now?'), point())] }
     const prefix = prepare(body)
     expect(prefix.breakpoint.path).toBe('system[0]')
     expect(causes(prefix)).toEqual(['end_not_marked'])
   })
 
-  test("behind a user's message the dummy is one more block of it, because roles must alternate", () => {
+  test("the placeholder joins a user's last message, because roles must alternate", () => {
     const { json } = probe({ messages: shots }, { cache: { strategy: { explicit: [{ itemEnd: 2 }] } } })
     expect(json['messages']).toEqual([shots[0], shots[1], said('user', text('And now?'), point(), text('.'))])
   })
 
-  test('where the caller says', () => {
+  test('at the end that the caller names', () => {
     const { json } = probe({ messages: shots }, { cache: { strategy: { last: 1 } } })
     expect(json['messages']).toEqual([shots[0], said('assistant', text('Soon.'), point()), said('user', text('.'))])
     const whole = { system: [text('Rules')], toolConfig: { tools }, messages: [question] }
@@ -68,7 +68,7 @@ describe('where the prefix ends', () => {
     expect(ends.text).not.toContain('Rules')
   })
 
-  test('never between a tool use and its result', () => {
+  test('not between a tool use and its result', () => {
     const use = said('assistant', { toolUse: { toolUseId: '1', name: 'find', input: {} } })
     const failure = refusal(() => prepare({ messages: [question, use, question] }, { strategy: { last: 1 } }))
     expect(failure.message).toContain('tool use')
@@ -76,14 +76,14 @@ describe('where the prefix ends', () => {
 })
 
 describe('points', () => {
-  test('are no part of what is compared', () => {
+  test('are not compared', () => {
     const plain = prepare({ system: [text('Rules')], messages: [question] })
     const marked = prepare({ system: [text('Rules'), point()], messages: [question] })
     expect(marked.canonical).toBe(plain.canonical)
     expect(prepare({ system: [text('Other')], messages: [question] }).canonical).not.toBe(plain.canonical)
   })
 
-  test('carry the retention of the probe, all of them', () => {
+  test('all have the retention of the probe', () => {
     const body = {
       system: [text('Rules'), point('1h')],
       toolConfig: { tools: [...tools, point()] },
@@ -96,7 +96,7 @@ describe('points', () => {
     expect(json['toolConfig']).toEqual({ tools: [...tools, point('1h')] })
   })
 
-  test('are four at most: the first makes room for the one at the end', () => {
+  test('are at most four: the first one makes room for the one at the end', () => {
     const four = [0, 1, 2, 3].flatMap((n) => [text(`Part ${n}`), point()])
     const body = { system: [...four, text('End')], messages: [question] }
     const { json } = probe(body)
@@ -108,14 +108,14 @@ describe('points', () => {
   })
 })
 
-test('thinking that is enabled stays, and the cap is above its budget', () => {
+test('enabled thinking stays, and the cap exceeds its budget', () => {
   const additionalModelRequestFields = { thinking: { type: 'enabled', budget_tokens: 2048 } }
   const { json, outputTokens } = probe({ system: [text('Rules')], messages: [question], additionalModelRequestFields })
   expect(json).toMatchObject({ additionalModelRequestFields, inferenceConfig: { maxTokens: 2049 } })
   expect(outputTokens).toBe(2049)
 })
 
-test("the model comes beside the body or as an SDK's modelId, and cannot leave its place in the path", () => {
+test('the model comes beside the body or as modelId, and cannot change the path', () => {
   const body = { modelId: MODEL, system: [text('Rules')], messages: [question] }
   expect(prepareBody(body).model).toBe(MODEL)
   expect(probe(body).json).not.toHaveProperty('modelId')
@@ -130,7 +130,7 @@ test("the model comes beside the body or as an SDK's modelId, and cannot leave i
   expect(path.split('/')).toHaveLength(4) // whatever it holds, it is one step
 })
 
-test('the neutral form ends in a point', () => {
+test('the neutral form ends in a cache point', () => {
   const parametersText = '{"type":"object"}'
   const render = (rest: object) =>
     JSON.parse(dialect.render({ model: MODEL, tools: [{ name: 'find', parametersText }], ...rest })) as object
@@ -144,7 +144,7 @@ test('the neutral form ends in a point', () => {
   })
 })
 
-test("AWS's own minimums hold, and regions cost a tenth more", () => {
+test("AWS's own minimums apply, and regions cost a tenth more", () => {
   expect(facts('anthropic.claude-opus-4-7-v1:0').minimumTokens).toBe(4096)
   expect(facts('us.anthropic.claude-sonnet-4-5-20250929-v1:0').price?.inputNanosPerMTok).toBe(3.3e9)
   expect(facts('global.anthropic.claude-sonnet-4-5-20250929-v1:0').price?.inputNanosPerMTok).toBe(3e9)

@@ -22,7 +22,7 @@ describe.each(marking)('$provider with $model', (kind) => {
   const bodies = given.map((one): Given => ({ ...one, asBlocks: false, shots: one.shots.map((text) => `${text}.`) }))
   const first = developerTurns(kind)
 
-  test('a probe marks all of them, in order, and says the rest byte for byte', () => {
+  test('a probe marks all breakpoints in order and keeps all other bytes', () => {
     fc.assert(
       fc.property(
         bodies.filter(({ shots }) => shots.length > 0),
@@ -56,7 +56,7 @@ describe.each(marking)('$provider with $model', (kind) => {
     )
   })
 
-  test('a real request that carries the markers itself is the same prefix, with the same probe', () => {
+  test('a real request with the same markers is the same prefix, with the same probe', () => {
     const words: Given = { ...WORDS, shots: ['a', 'b'], last: 'c' }
     const points = [first, ...(kind.provider === 'openai' ? [0] : [first + 1])].map((itemEnd) => ({ itemEnd }))
     const bare = prepare(spell(kind.build(words), PLAIN), { explicit: points })
@@ -69,7 +69,7 @@ describe.each(marking)('$provider with $model', (kind) => {
     }
   })
 
-  test('they make no other prefix: markers are controls', () => {
+  test('breakpoints do not change the prefix: markers are controls', () => {
     fc.assert(
       fc.property(
         bodies.filter(({ shots }) => shots.length > 0),
@@ -84,7 +84,7 @@ describe.each(marking)('$provider with $model', (kind) => {
     )
   })
 
-  test('more than a request may carry: the furthest behind, or a refusal before anything is sent', () => {
+  test('too many breakpoints: the last ones are set, or the request is refused unsent', () => {
     const shots = Array.from({ length: 12 }, (_, n) => `turn ${n}`)
     const words: Given = { ...WORDS, shots }
     const text = spell(kind.build(words), PLAIN)
@@ -134,7 +134,7 @@ describe('against the lab', () => {
     ],
   }
 
-  test('Anthropic: who shares the tools alone reads them, who shares more reads more', async () => {
+  test('Anthropic: a request reads as many of the entries as it shares', async () => {
     const { anthropic } = caller()
     const strategy = { explicit: [{ toolsEnd: true as const }, { itemEnd: 1 }] }
     const { json } = provider('anthropic').probe(claude, { cache: { strategy } })
@@ -152,7 +152,7 @@ describe('against the lab', () => {
     expect(await read({ ...claude, messages: [first, reply, question] })).toBeGreaterThan(tools + 5_800)
   })
 
-  test('OpenAI: who shares the first message alone reads it', async () => {
+  test('OpenAI: a request that shares only the first message reads it', async () => {
     const { responses } = caller()
     const strategy = { explicit: [{ itemEnd: 0 }, { itemEnd: 1 }] }
     const { json } = provider('openai').probe(gpt, { cache: { strategy } })
@@ -166,7 +166,7 @@ describe('against the lab', () => {
   })
 })
 
-test('a prewarm writes at each of them too', async () => {
+test('a prewarm writes at each breakpoint as well', async () => {
   const { responses } = caller()
   const developer = (name: string) => ({
     role: 'developer',
@@ -223,12 +223,12 @@ test.each<[string, object, string, string]>([
     'messages[1].content',
     'a model that probes do not mark',
   ],
-])('$0: $3 takes no marker: the others are set, or it is refused', (id, body, path) => {
+])('$0: a breakpoint at $3 is left out, or the request is refused', (id, body, path) => {
   const strategy = { explicit: [{ itemEnd: 1 }, { itemEnd: 3 }] }
   const { prepare } = provider(id)
   expect(prepare(body, { strategy }).advice).toContainEqual({
     cause: 'breakpoint_not_markable',
-    message: `No marker can stand at ${path}. This breakpoint is left out.`,
+    message: `${path} can have no marker. This breakpoint is left out.`,
     at: 'cache.strategy.explicit[0]',
   })
   expect(refusal(() => prepare(body, { strategy, mode: 'required' }))).toMatchObject({
@@ -241,7 +241,7 @@ function markedTurn() {
   return { role: 'assistant', content: [{ type: 'text', text: 'Yes', cache_control: { type: 'ephemeral' } }] }
 }
 
-test('where markers are only passed on, those that the body carries itself are enough', () => {
+test("where markers are only passed on, the body's own count", () => {
   const marked = markedTurn()
   const body = { model: 'qwen/qwen4', messages: [{ ...marked, role: 'user' }, marked] }
   const cache = { mode: 'required', strategy: { explicit: [{ itemEnd: 0 }, { itemEnd: 1 }] } } as const
@@ -269,7 +269,7 @@ test.each<[string, object, CacheRequest['strategy']]>([
     },
     { explicit: [{ itemEnd: 1 }, { itemEnd: 3 }] },
   ],
-])("%s: beside the body's own markers the first ones make room", (id, body, strategy) => {
+])("%s: the first markers make room beside the body's own", (id, body, strategy) => {
   const { prepare, probe } = provider(id)
   expect(prepare(body, { strategy }).advice).toContainEqual(
     expect.objectContaining({ cause: 'marker_dropped', message: expect.stringContaining('leave the first 2 out') }),

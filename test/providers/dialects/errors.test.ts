@@ -12,7 +12,7 @@ const gemini = (code: number, status: string, message = '', details: unknown[] =
   error: { code, message, status, details },
 })
 
-describe('what an error means', () => {
+describe('the meaning of an error', () => {
   test.each([
     ['anthropic', 401, anthropic('authentication_error'), 'provider_key_refused', true],
     ['anthropic', 403, anthropic('permission_error'), 'provider_key_refused', true],
@@ -61,13 +61,13 @@ describe('what an error means', () => {
     ['anthropic', 403, anthropic('forbidden', 'Request not allowed')],
     ['openai', 403, openai('unsupported_country_region_territory', 'Country, region, or territory not supported')],
     ['gemini', 400, gemini(400, 'FAILED_PRECONDITION', 'User location is not supported for the API use.')],
-  ])('%s refuses the place the call came from', (id, status, body) => {
+  ])('%s refuses the region of the call', (id, status, body) => {
     const reading = read(id, status, body)
     expect(reading.failure).toMatchObject({ kind: 'provider_rejected', detail: { geo: true } })
     expect(reading.permanent).toBe(false)
   })
 
-  test('a handle that is gone is not a key that is refused', () => {
+  test('a managed cache that is gone is no refused key', () => {
     const reading = read(
       'gemini',
       403,
@@ -77,7 +77,7 @@ describe('what an error means', () => {
   })
 })
 
-describe('a refused primitive lets the next one try', () => {
+describe('a refused primitive lets the next one be tried', () => {
   test.each([
     ['anthropic', 400, anthropic('invalid_request_error', 'max_tokens: must be greater than or equal to 1')],
     ['anthropic', 422, { error: { message: 'max_tokens must be positive' } }],
@@ -99,7 +99,7 @@ describe('a refused primitive lets the next one try', () => {
     })
   })
 
-  test('another complaint is none', () => {
+  test('another error is no refused primitive', () => {
     expect(
       read('anthropic', 400, anthropic('invalid_request_error', 'messages: roles must alternate')).primitiveRefused,
     ).toBe(false)
@@ -107,7 +107,7 @@ describe('a refused primitive lets the next one try', () => {
   })
 })
 
-describe('how long to wait', () => {
+describe('the wait that a provider asks for', () => {
   const wait = (headers: Record<string, string>, body: unknown = {}, status = 429) =>
     read('gemini', status, body, headers).retryAfterMs
   test.each([
@@ -129,7 +129,7 @@ describe('how long to wait', () => {
     expect(wait(headers as Record<string, string>)).toBe(expected)
   })
 
-  test('Google says it in the body', () => {
+  test('Google names the wait in the body', () => {
     const body = gemini(429, 'RESOURCE_EXHAUSTED', '', [
       { '@type': 'x' },
       { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '37.5s' },
@@ -138,12 +138,12 @@ describe('how long to wait', () => {
     expect(wait({}, [body])).toBe(37_500)
   })
 
-  test('an overloaded provider may say it too', () => {
+  test('an overloaded provider may name a wait as well', () => {
     expect(read('anthropic', 529, anthropic('overloaded_error'), { 'retry-after': '3' }).retryAfterMs).toBe(3000)
   })
 })
 
-test("a provider's own words go no further", () => {
+test("the provider's own words are not passed on", () => {
   const prompt = 'You are the assistant of Secret Corp, sk-live-12345'
   for (const id of ['anthropic', 'openai', 'openai-chat', 'gemini']) {
     for (const status of [400, 401, 403, 404, 429, 500]) {

@@ -26,7 +26,7 @@ const probe = (body: unknown, primitive: 'one_token' | 'floor_tokens' = 'one_tok
   return { ...sent, json: JSON.parse(sent.body) as Record<string, unknown> }
 }
 
-test('a probe is one token, with every other setting as it was', () => {
+test('a probe asks for one token and keeps every other setting', () => {
   const generationConfig = { temperature: 1.0, maxOutputTokens: 900, thinkingConfig: { thinkingLevel: 'LOW' } }
   const sent = probe({ systemInstruction, tools, generationConfig, contents: [user] })
   expect(sent.path).toBe(`/v1beta/models/${model}:generateContent`)
@@ -44,7 +44,7 @@ test('a probe is one token, with every other setting as it was', () => {
   expect(probe({ systemInstruction }, 'floor_tokens').outputTokens).toBe(16)
 })
 
-test('the other spelling of a member is the same member', () => {
+test('both spellings of a member are the same member', () => {
   const sent = probe({
     system_instruction: systemInstruction,
     generation_config: { max_output_tokens: 5, temperature: 0 },
@@ -99,7 +99,7 @@ test.each([
 })
 
 describe('the model', () => {
-  test('comes from the envelope or the body, with or without its collection', () => {
+  test('comes from the envelope or the body, with or without `models/`', () => {
     expect(prepare({ systemInstruction }, { model: `models/${model}` }).model).toBe(model)
     expect(prepare({ model: `models/${model}`, systemInstruction }).model).toBe(model)
     expect(prepare({ model, systemInstruction }, { model: undefined }).model).toBe(model)
@@ -117,13 +117,13 @@ describe('the model', () => {
   )
 })
 
-test('sampling is no prompt, thinking is', () => {
+test('sampling settings are not compared, and thinking is', () => {
   const canonical = (generationConfig: object) => prepare({ systemInstruction, generationConfig }).canonical
   expect(new Set([{}, { temperature: 1 }, { maxOutputTokens: 5, seed: 1 }].map(canonical)).size).toBe(1)
   expect(canonical({ thinkingConfig: { thinkingLevel: 'LOW' } })).not.toBe(canonical({}))
 })
 
-test('all of the neutral form is the prefix, a last user message included', () => {
+test('all of the neutral form is the prefix, including a last user message', () => {
   for (const id of ['anthropic', 'openai', 'openai-chat', 'gemini']) {
     const { dialect: one, facts: known } = provider(id)
     const request = { model: 'm', system: 'S', messages: [{ role: 'user' as const, content: 'shared' }] }

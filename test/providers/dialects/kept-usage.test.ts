@@ -3,7 +3,7 @@ import { keptUsage } from '../../../src/providers/dialects/shared/usage.ts'
 
 /** What is kept of a provider's own usage object: counts, flags and names, and nothing that it could smuggle in. */
 
-test('counts, flags, names and nothing at all are kept as they were', () => {
+test('counts, flags, names and null are kept', () => {
   const usage = { input_tokens: 5, cached: true, service_tier: 'standard', details: { '5m': [1, null, 2.5] } }
   expect(keptUsage(usage)).toBe(JSON.stringify(usage))
 })
@@ -17,7 +17,7 @@ test('sentences and long words are left out', () => {
   expect(kept).toBe('{"note":null,"id":null,"tier":"flex"}')
 })
 
-test('one without an end is cut, and one without measure is not kept', () => {
+test('a deep object is cut, and a long one is not kept', () => {
   let deep: unknown = 1
   for (let n = 0; n < 2_000; n++) deep = { deep }
   expect(keptUsage(deep)?.length).toBeLessThan(200)

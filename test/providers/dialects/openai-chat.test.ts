@@ -12,7 +12,7 @@ const marked = {
 }
 const dummy = { role: 'user', content: '.' }
 
-test('a probe is one token behind an explicit breakpoint', () => {
+test('a probe asks for one token behind an explicit breakpoint', () => {
   const sent = probe({
     model,
     n: 3,
@@ -26,7 +26,7 @@ test('a probe is one token behind an explicit breakpoint', () => {
   expect(sent.json).toEqual({ model, n: 1, store: false, messages: [marked, dummy], max_completion_tokens: 1 })
 })
 
-test('the cap keeps the name that the body gives it', () => {
+test("the output cap keeps the body's own name for it", () => {
   expect(probe({ model, max_tokens: 500, messages: [system] }).json).toMatchObject({ max_tokens: 1 })
   expect(probe({ model, max_tokens: 500, messages: [system] }).json).not.toHaveProperty('max_completion_tokens')
   expect(probe({ model, max_completion_tokens: 500, messages: [system] }).json).toMatchObject({
@@ -39,7 +39,7 @@ test('an older model gets no breakpoint', () => {
   expect(sent.json).toEqual({ model: 'gpt-4.1', messages: [system, dummy], max_completion_tokens: 1 })
 })
 
-test('there is no prewarm and no retention of twelve hours', () => {
+test('the format has no prewarm and no retention of twelve hours', () => {
   expect(primitives({ model, messages: [system] })).toEqual(['one_token', 'floor_tokens'])
   expect(refusal(() => probe({ model, messages: [system] }, { primitive: 'prewarm' })).kind).toBe('unsupported')
   expect(refusal(() => prepare({ model, messages: [system] }, { mode: 'required', retention: '12h' })).kind).toBe(
@@ -48,14 +48,14 @@ test('there is no prewarm and no retention of twelve hours', () => {
   expect(probe({ model, messages: [system] }, { primitive: 'floor_tokens' }).json['max_completion_tokens']).toBe(16)
 })
 
-test('only what stands before the conversation is kept', () => {
+test('only the messages before the conversation are stored', () => {
   const prefix = prepare({ model, messages: [system, { role: 'developer', content: 'More' }, user] })
   expect(prefix.breakpoint.path).toBe('messages[1].content')
   expect(prefix.text).not.toContain('What now')
   expect(refusal(() => prepare({ model, messages: [user] })).message).toContain('developer message')
 })
 
-test('a tool call waits for its result', () => {
+test('a prefix cannot end between a tool call and its result', () => {
   const call = {
     role: 'assistant',
     content: null,
@@ -71,7 +71,7 @@ test('a tool call waits for its result', () => {
   expect(prefix.breakpoint.path).toBe('messages[3].content')
 })
 
-test('explicit mode without a breakpoint is advised against', () => {
+test('explicit mode without a breakpoint gets advice', () => {
   const body = { model, prompt_cache_options: { mode: 'explicit' }, messages: [system, user] }
   const [advice] = prepare(body).advice
   expect(advice).toMatchObject({ cause: 'explicit_mode_without_breakpoint', at: 'messages[0].content' })
@@ -79,7 +79,7 @@ test('explicit mode without a breakpoint is advised against', () => {
   expect(causes(prepare({ ...body, messages: [marked, user] }))).toEqual([])
 })
 
-test('the neutral form keeps schemas as they were written', () => {
+test('the neutral form keeps the text of schemas', () => {
   const rendered = dialect.render({
     model,
     system: 'S',

@@ -83,7 +83,7 @@ describe('where the prefix ends', () => {
     expect(refusal(() => prepare(body))).toMatchObject({ kind, detail: { field } })
   })
 
-  test('a call without its output cannot end one either', () => {
+  test('a call without its output cannot end a prefix', () => {
     const input = [developer(), user(), { type: 'function_call', call_id: 'c', name: 't', arguments: '{}' }, user()]
     expect(refusal(() => prepare({ model, input }, { strategy: { last: 1 } })).detail).toEqual({
       field: 'request.input[2]',
@@ -92,7 +92,7 @@ describe('where the prefix ends', () => {
 })
 
 describe('a prewarm', () => {
-  test('is the developer block and nothing behind it', () => {
+  test('contains the developer messages and nothing behind them', () => {
     const sent = probe({ model, stream: true, stream_options: {}, tools, input: [developer(), user()] })
     expect(sent.path).toBe('/responses')
     expect(sent.outputTokens).toBe(0)
@@ -105,7 +105,7 @@ describe('a prewarm', () => {
     })
   })
 
-  test("keeps the caller's options, and sets the lifetime", () => {
+  test("keeps the caller's options and sets the lifetime", () => {
     const body = {
       model,
       prompt_cache_options: { mode: 'implicit', ttl: '30m', comparison_response_id: 'r' },
@@ -124,20 +124,20 @@ describe('a prewarm', () => {
     })
   })
 
-  test('carries the breakpoint that explicit mode needs to write at all', () => {
+  test('has the breakpoint without which explicit mode writes nothing', () => {
     const body = { model, prompt_cache_options: { mode: 'explicit' }, input: [developer(), user()] }
     expect(probe(body).json['input']).toEqual([developer([part('Rules', marker)])])
     expect(causes(prepare(body))).toEqual(['explicit_mode_without_breakpoint'])
     expect(causes(prepare({ ...body, input: [developer([part('Rules', marker)])] }))).toEqual([])
   })
 
-  test('of instructions alone has an empty input', () => {
+  test('with instructions alone has an empty input', () => {
     const sent = probe({ model, instructions: 'Rules', input: 'What now?' })
     expect(sent.json).toMatchObject({ instructions: 'Rules', input: [] })
     expect(probe({ model, instructions: 'Rules' }).json['input']).toEqual([])
   })
 
-  test('is not possible behind the developer block, nor on older models', () => {
+  test('is impossible behind the developer messages and on older models', () => {
     expect(primitives({ model, input: [developer(), user()] })).toEqual(['prewarm', 'floor_tokens'])
     expect(primitives({ model, input: [developer(), user('a'), user()] }, { strategy: { last: 1 } })).toEqual([
       'floor_tokens',
@@ -147,7 +147,7 @@ describe('a prewarm', () => {
 })
 
 describe('sixteen tokens', () => {
-  test('end at an explicit breakpoint, not at the dummy', () => {
+  test('end at an explicit breakpoint, not at the placeholder', () => {
     const sent = probe({ model, max_output_tokens: 4000, input: [developer(), user()] }, { primitive: 'floor_tokens' })
     expect(sent.outputTokens).toBe(16)
     expect(sent.json).toEqual({
@@ -158,7 +158,7 @@ describe('sixteen tokens', () => {
     })
   })
 
-  test('keep a breakpoint that is there, and set its lifetime', () => {
+  test('keep an existing breakpoint and set its lifetime', () => {
     const body = { model, input: [developer([part('Rules', { mode: 'explicit', ttl: '30m' })]), user()] }
     expect(probe(body, { primitive: 'floor_tokens' }).json).toMatchObject({ input: [body.input[0], user('.')] })
     expect(probe(body, { primitive: 'floor_tokens', retention: '12h' }).json).toMatchObject({
@@ -167,7 +167,7 @@ describe('sixteen tokens', () => {
     })
   })
 
-  test('are refused where no breakpoint can stand, with what to do', () => {
+  test('are refused with advice where no breakpoint is possible', () => {
     const failure = refusal(() => probe({ model, instructions: 'Rules' }, { primitive: 'floor_tokens' }))
     expect(failure.kind).toBe('unsupported')
     expect(failure.message).toContain('developer message')
@@ -177,7 +177,7 @@ describe('sixteen tokens', () => {
     )
   })
 
-  test('send an older model nothing that it does not know', () => {
+  test('send an older model only members that it knows', () => {
     const sent = probe({ model: old, input: [developer(), user()] })
     expect(sent.json).toEqual({ model: old, input: [developer(), user('.')], store: false, max_output_tokens: 16 })
     const kept = probe({ model: old, prompt_cache_retention: '24h', input: [developer()] })
@@ -185,7 +185,7 @@ describe('sixteen tokens', () => {
     expect(probe({ model: old, input: [developer()] }, { retention: '24h' }).json['prompt_cache_retention']).toBe('24h')
   })
 
-  test('send a model that nobody knows no new fields either, unless its body uses them', () => {
+  test('send an unknown model no new members, unless its body uses them', () => {
     expect(probe({ model: 'house-model', input: [developer()] }).body).not.toMatch(/prompt_cache/)
     expect(prepare({ model: 'house-model', prompt_cache_options: {}, input: [developer()] }).retention).toBe('30m')
   })
@@ -200,25 +200,25 @@ describe('sixteen tokens', () => {
 
 describe('the cache key', () => {
   const input = [developer()]
-  test('of the body is kept, and partitions', () => {
+  test('of the body is kept, and separates caches', () => {
     const prefix = prepare({ model, prompt_cache_key: 'a', input })
     expect(prefix.cacheKey).toBe('a')
     expect(prefix.canonical).not.toBe(prepare({ model, input }).canonical)
   })
 
-  test('of the request is put where the body has none', () => {
+  test('of the cache request is added where the body has none', () => {
     const prefix = prepare({ model, input }, { key: 'workspace:acme' })
     expect(JSON.parse(prefix.text)).toMatchObject({ prompt_cache_key: 'workspace:acme' })
     expect(prefix.canonical).toBe(prepare({ model, prompt_cache_key: 'workspace:acme', input }).canonical)
   })
 
-  test('must not contradict', () => {
+  test('must agree in body and cache request', () => {
     expect(refusal(() => prepare({ model, prompt_cache_key: 'a', input }, { key: 'b' })).kind).toBe('conflict')
     expect(prepare({ model, prompt_cache_key: 'a', input }, { key: 'a' }).cacheKey).toBe('a')
   })
 })
 
-test('a string and one block of text are the same prompt, a breakpoint is none, explicit mode is another cache', () => {
+test('a string equals one block of text, breakpoints are ignored, explicit mode is another cache', () => {
   const canonical = (body: object) => prepare({ model, ...body }).canonical
   const bodies = [
     { input: [developer()] },
@@ -231,7 +231,7 @@ test('a string and one block of text are the same prompt, a breakpoint is none, 
   expect(canonical({ ...bodies[0], reasoning: { effort: 'low' } })).not.toBe(canonical(bodies[0]!))
 })
 
-test('advice names what cannot be read', () => {
+test('advice names entries that real requests cannot read', () => {
   expect(causes(prepare({ model, instructions: 'Rules', input: 'What now?' }))).toEqual([
     'no_developer_message',
     'plain_string_input',
@@ -243,7 +243,7 @@ test('advice names what cannot be read', () => {
   expect(causes(prepare({ model: old, instructions: 'Rules', input: 'What now?' }))).toEqual([])
 })
 
-test('the neutral form puts the system prompt into a developer message that can carry a breakpoint', () => {
+test('the neutral form writes the system prompt as a developer message', () => {
   const rendered = dialect.render({
     model,
     system: 'Rules',

@@ -81,7 +81,7 @@ function asked({ id, model }: Format, body: unknown, cache: Partial<CacheRequest
 describe.each(all)('$id', (format) => {
   const { body, list, tools } = format
 
-  test('an item that is not there: the nearest one', () => {
+  test('a missing item moves the breakpoint to the nearest one', () => {
     const { prefix, refused } = asked(format, body, { strategy: { explicit: [{ itemEnd: 7 }] } })
     expect(prefix.breakpoint.path).toMatch(new RegExp(`^${list}\\[2\\]`))
     expect(prefix.advice).toContainEqual({
@@ -95,7 +95,7 @@ describe.each(all)('$id', (format) => {
     })
   })
 
-  test('a part that is not there: the last one of its item', () => {
+  test('a missing part moves the breakpoint to the last part of its item', () => {
     const strategy = { explicit: [{ partEnd: [0, 5] as [number, number] }] }
     const { prefix, refused } = asked(format, body, { strategy })
     expect(prefix.breakpoint.path).toMatch(new RegExp(`^${list}\\[0\\]\\.\\w+\\[1\\]$`))
@@ -103,13 +103,13 @@ describe.each(all)('$id', (format) => {
     expect(refused()).toMatchObject({ kind: 'invalid_request', detail: { field: 'cache.strategy.explicit[0]' } })
   })
 
-  test('an item where there are none', () => {
+  test('an item of an empty list moves the breakpoint in front of it', () => {
     const { prefix } = asked(format, { ...body, ...tools, [list]: [] }, { strategy: { explicit: [{ itemEnd: 0 }] } })
     expect(prefix.breakpoint.path).not.toContain(list)
     expect(causes(prefix)).toContain('breakpoint_moved')
   })
 
-  test('the end of tools that are not there: where the prefix ends by itself', () => {
+  test('the end of missing tools leaves the end of the prefix to the format', () => {
     const strategy: CacheRequest['strategy'] = { explicit: [{ toolsEnd: true }, { itemEnd: 1 }] }
     const { prefix, refused } = asked(format, body, { strategy })
     expect(prefix.breakpoint.path).toMatch(new RegExp(`^${list}\\[1\\]`))
@@ -122,7 +122,7 @@ describe.each(all)('$id', (format) => {
     })
   })
 
-  test('of several breakpoints the furthest ends the prefix, and the others are marked too or dropped in words', () => {
+  test('the last of several breakpoints ends the prefix; others are marked or dropped with advice', () => {
     const strategy: CacheRequest['strategy'] = { explicit: [{ itemEnd: 0 }, { itemEnd: 2 }, { itemEnd: 0 }] }
     const { prefix, refused } = asked(format, body, { strategy })
     expect(prefix.breakpoint.path).toMatch(new RegExp(`^${list}\\[2\\]`))
@@ -135,7 +135,7 @@ describe.each(all)('$id', (format) => {
     expect(refused()).toMatchObject({ kind: 'unsupported', detail: { field: 'cache.strategy.explicit', cause } })
   })
 
-  test('a retention that is not offered: the nearest', () => {
+  test('a retention that is not offered becomes the nearest one', () => {
     const { prepare, facts } = provider(format.id)
     const offered = facts(format.model).retentions.map(({ name }) => name)
     const wish = offered.includes('24h') ? '12h' : '24h'
@@ -151,14 +151,14 @@ describe.each(all)('$id', (format) => {
     })
   })
 
-  test('absent is not disabled: nothing asked is what best effort does', () => {
+  test('an absent cache request is treated as best effort', () => {
     const { prepare } = provider(format.id)
     expect(prepare(body, undefined, format.model)).toEqual(prepare(body, {}, format.model))
   })
 })
 
 describe.each(marking)('$id', (format) => {
-  test('takes one breakpoint at its place', () => {
+  test('takes one breakpoint at the requested position', () => {
     const end = format.list === 'input' || format.id === 'openai-chat' ? 0 : 1
     const { prefix } = asked(format, format.body, { mode: 'required', strategy: { explicit: [{ itemEnd: end }] } })
     expect(prefix.breakpoint.path).toMatch(new RegExp(`^${format.list}\\[${end}\\]`))
@@ -170,7 +170,7 @@ describe.each(unmarked)('$id with $model', (format) => {
   test.each<[string, CacheRequest['strategy'], string]>([
     ['a breakpoint', { explicit: [{ itemEnd: 1 }] }, 'cache.strategy.explicit'],
     ['a number of breakpoints', { count: 1 }, 'cache.breakpoints'],
-  ])('%s has no effect, and says so', (_, strategy, at) => {
+  ])('%s has no effect, and gets advice', (_, strategy, at) => {
     const { prefix, refused } = asked(format, format.body, { strategy })
     expect(prefix.advice).toContainEqual(expect.objectContaining({ cause: 'breakpoints_without_effect', at }))
     expect(refused()).toMatchObject({
@@ -180,7 +180,7 @@ describe.each(unmarked)('$id with $model', (format) => {
   })
 })
 
-test('a retention between two goes to the one that is fewer times away', () => {
+test('a retention between two becomes the one with the nearer ratio', () => {
   const { prepare } = provider('anthropic')
   const at = (retention: string) => prepare({ model: 'claude-opus-5', system: 'S' }, { retention }).retention
   expect([at('in_memory'), at('30m'), at('2h'), at('24h')]).toEqual(['5m', '1h', '1h', '1h'])
@@ -213,7 +213,7 @@ test.each<[string, object]>([
       messages: [{ role: 'system', content: [{ type: 'text', text: 'Rules', cache_control: marker }] }],
     },
   ],
-])('%s: markers of several retentions become one, in words', (id, body) => {
+])('%s: markers with several retentions get one, with advice', (id, body) => {
   const { prepare, probe } = provider(id)
   expect(prepare(body).advice).toContainEqual({
     cause: 'retentions_levelled',
@@ -229,7 +229,7 @@ test.each<[string, object]>([
   })
 })
 
-test.each([anthropic, bedrock])('$id: five breakpoints are one too many', (format) => {
+test.each([anthropic, bedrock])('$id: five breakpoints are too many', (format) => {
   const five: CacheRequest['strategy'] = {
     explicit: [{ toolsEnd: true }, { itemEnd: 0 }, { partEnd: [0, 0] }, { itemEnd: 1 }, { itemEnd: 2 }],
   }
@@ -249,7 +249,7 @@ test.each([anthropic, bedrock])('$id: five breakpoints are one too many', (forma
 test.each<[Format, unknown]>([
   [anthropic, { tools: [1, 2, 3, 4].map((n) => ({ ...tool, name: `t${n}`, cache_control: marker })), system: 'Rules' }],
   [bedrock, { system: ['a', 'b', 'c', 'd'].flatMap((text) => [{ text }, point]).concat({ text: 'e' }), messages: [] }],
-])('$id: a fifth marker at the end makes an earlier one go, in words', (format, body) => {
+])('$id: a fifth marker at the end removes the first one, with advice', (format, body) => {
   const strategy = { last: 0 }
   const { prefix, refused } = asked(format, body, { strategy })
   expect(prefix.advice).toContainEqual(expect.objectContaining({ cause: 'marker_dropped', at: 'request' }))
@@ -258,7 +258,7 @@ test.each<[Format, unknown]>([
   expect(JSON.stringify(json).match(/"(cache_control|cachePoint)"/g)).toHaveLength(4)
 })
 
-test.each([responses, chat, gemini])('$id: tools cannot end a prompt that goes on behind them', (format) => {
+test.each([responses, chat, gemini])('$id: a prefix cannot end at its tools', (format) => {
   const body = { ...format.body, ...format.tools }
   const { prefix, refused } = asked(format, body, { strategy: { explicit: [{ toolsEnd: true }] } })
   expect(prefix.breakpoint).toEqual(provider(format.id).prepare(body, undefined, format.model).breakpoint)
@@ -269,7 +269,7 @@ test.each([responses, chat, gemini])('$id: tools cannot end a prompt that goes o
   })
 })
 
-test.each([anthropic, bedrock, responses, chat, groq])('$id has no handles, and goes on without', (format) => {
+test.each([anthropic, bedrock, responses, chat, groq])('$id has no managed caches, and ignores a handle', (format) => {
   const { prefix, refused } = asked(format, format.body, { strategy: { handle: 'a', at: 'cache.handle' } })
   const without = provider(format.id).prepare(format.body, undefined, format.model)
   expect(prefix.canonical).toBe(without.canonical)
@@ -277,7 +277,7 @@ test.each([anthropic, bedrock, responses, chat, groq])('$id has no handles, and 
   expect(refused()).toMatchObject({ kind: 'unsupported', detail: { field: 'cache.handle', cause: 'handle_not_used' } })
 })
 
-test('where handles exist, one beside what it holds is refused, and one alone is kept elsewhere', () => {
+test('a handle beside contents is refused, and a handle alone is referred to POST /caches', () => {
   const { prepare } = provider('gemini')
   const strategy = { handle: 'cachedContents/a', at: 'cache.handle' }
   for (const [name, value] of Object.entries({ systemInstruction: {}, tools: [{}], toolConfig: {} })) {

@@ -77,12 +77,12 @@ describe('places', () => {
     expect(findings(provider, body)[0]).toMatchObject({ cause: 'date', at })
   })
 
-  it('ends where the prefix does: what stands behind it may change', () => {
+  it('ignores text behind the prefix, which may change', () => {
     const asked = { role: 'user', content: 'Today is 2026-11-21. Request ID: 8f14e45f' }
     expect(findings('anthropic', claude({ system: RULES, messages: [asked] }))).toEqual([])
   })
 
-  it('reads a tool by the words a model reads, not by its enums and examples', () => {
+  it("reads a tool's texts, without enums and examples", () => {
     const input_schema = {
       type: 'object',
       properties: {
@@ -97,7 +97,7 @@ describe('markers', () => {
   const mark = (ttl?: string) => ({ cache_control: { type: 'ephemeral', ...(ttl === undefined ? {} : { ttl }) } })
   const part = (text: string, rest = {}) => ({ type: 'text', text, ...rest })
 
-  it('finds a marker behind what changes', () => {
+  it('finds a marker behind changing text', () => {
     const system = [part('Current time: 10:32'), part(RULES, mark())]
     expect(findings('anthropic', claude({ system })).map(({ cause, at }) => [cause, at])).toEqual([
       ['timestamp', '/request/system/0/text'],
@@ -106,7 +106,7 @@ describe('markers', () => {
     ])
   })
 
-  it('finds more than four, longer ones behind shorter ones, and those too far apart', () => {
+  it('finds more than four, longer behind shorter ones, and too large distances', () => {
     // Five at Anthropic itself are refused at once, by its card and by Bedrock's.
     const content = Array.from({ length: 5 }, () => part(RULES, mark()))
     const passedOn = { model: 'anthropic/claude-opus-4.8', messages: [{ role: 'system', content }, user] }
@@ -122,7 +122,7 @@ describe('markers', () => {
     expect(findings('anthropic', claude({ system: far }))).toMatchObject([{ cause: 'distant_breakpoint' }])
   })
 
-  it('takes a cache point of Bedrock for a marker of the part in front of it', () => {
+  it('reads a cache point of Bedrock as a marker of the part in front of it', () => {
     const system = [{ text: `Today is 2026-11-21.\n${RULES}` }, { cachePoint: { type: 'default' } }]
     const body = { system, messages: [{ role: 'user', content: [{ text: 'Hi' }] }] }
     expect(findings('bedrock', body, 'anthropic.claude-opus-4-8').map(({ cause }) => cause)).toContain(
@@ -132,7 +132,7 @@ describe('markers', () => {
 })
 
 describe('tools', () => {
-  it('are seen in each wire format', () => {
+  it('are found in each wire format', () => {
     const names = ['find', 'book']
     const bodies: [string, Record<string, unknown>, string?][] = [
       ['anthropic', claude({ system: RULES, tools: names.map((name) => ({ name, input_schema: {} })) })],
@@ -195,7 +195,7 @@ describe('parameters', () => {
       },
       '/request/tool_choice',
     ],
-  ])('%s: one that breaks the cache when it changes is hinted at', (provider, body, at) => {
+  ])('%s: gives a hint about a parameter that breaks the cache when it changes', (provider, body, at) => {
     expect(findings(provider, body)).toMatchObject([{ cause: 'breaking_parameter', severity: 'hint', at }])
   })
 
@@ -213,7 +213,7 @@ describe('parameters', () => {
   })
 })
 
-it('measures the size against the model, by its card', () => {
+it('compares the size with the minimum of the model', () => {
   expect(findings('anthropic', claude({ system: 'Be kind.' }))).toMatchObject([{ cause: 'below_minimum' }])
   expect(findings('anthropic', claude({ system: 'Be kind.', model: 'claude-unheard-of' }))).toEqual([])
 })

@@ -10,7 +10,7 @@ import { serviceAccountKey } from '../../support/service-account.ts'
 import type { ManagedCacheRequest } from '../../../src/providers/managed-cache/dialect.ts'
 import { HOUR_MS } from '../../../src/core/time/time.ts'
 
-/** Every provider with managed caches, the whole way to the lab and back: address, credential, door, and the reading of it. */
+/** Every provider with managed caches, the whole way to the lab and back: address, credential, transport, and the reading of it. */
 const MODEL = 'gemini-3.8-flash'
 const MARK = 'pilotlight:dep_1:00'
 const TEXT = `{"contents":[{"role":"user","parts":[{"text":${JSON.stringify('Lamps. '.repeat(4_000))}}]}]}`
@@ -39,30 +39,30 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
   const create = (text = TEXT, mark = MARK): ManagedCacheRequest =>
     dialect.create(dialect.prepare(text, MODEL), mark, HOUR_MS, access.baseUrl)
 
-  it('makes, gets, lists, renews and deletes a handle', async () => {
+  it('creates, gets, lists, renews and deletes a cache', async () => {
     const made = dialect.read(textOf(await ask(create())))
     expect(made).toMatchObject({ model: MODEL, displayName: MARK })
     expect(made.tokens).toBeGreaterThan(1_000)
     expect(dialect.read(textOf(await ask(dialect.get(made.name))))).toEqual(made)
-    expect(dialect.readList(textOf(await ask(dialect.list(null)))).handles).toEqual([made])
+    expect(dialect.readList(textOf(await ask(dialect.list(null)))).caches).toEqual([made])
     const renewed = dialect.read(textOf(await ask(dialect.renew(made.name, 2 * HOUR_MS))))
     expect(renewed.expiresAt - made.expiresAt).toBeGreaterThan(HOUR_MS - 1_000)
     expect(renewed.name).toBe(made.name)
     expect((await ask(dialect.remove(made.name))).kind).toBe('answered')
     for (const request of [dialect.get(made.name), dialect.renew(made.name, HOUR_MS), dialect.remove(made.name)])
       expect((await ask(request)).kind).toBe('gone')
-    expect(dialect.readList(textOf(await ask(dialect.list(null)))).handles).toEqual([])
+    expect(dialect.readList(textOf(await ask(dialect.list(null)))).caches).toEqual([])
   })
 
   it('reads a list of more than one page to its end', async () => {
     for (let n = 0; n < 101; n++) await ask(create(TEXT, `${MARK}${n}`))
     const first = dialect.readList(textOf(await ask(dialect.list(null))))
-    expect(first.handles).toHaveLength(100)
+    expect(first.caches).toHaveLength(100)
     const second = dialect.readList(textOf(await ask(dialect.list(first.nextPageToken))))
-    expect([second.handles.length, second.nextPageToken]).toEqual([1, null])
+    expect([second.caches.length, second.nextPageToken]).toEqual([1, null])
   })
 
-  it('says in the provider’s number that contents are too small', async () => {
+  it('names the provider’s minimum for contents that are too small', async () => {
     const small = '{"contents":[{"role":"user","parts":[{"text":"Lamps."}]}]}'
     expect(await ask(create(small))).toMatchObject({
       kind: 'failed',
@@ -72,7 +72,7 @@ describe.each(having.map((card) => [card.id, card] as const))('%s', (id, card) =
     })
   })
 
-  it('takes a refused key for a refused key, and no handle for gone', async () => {
+  it('reads a refused key as one, and no cache as gone', async () => {
     expect(await ask(dialect.list(null), 'bad-key')).toMatchObject({
       kind: 'failed',
       permanent: true,

@@ -18,7 +18,7 @@ function refused(work: () => unknown): unknown {
   return 'nothing'
 }
 
-describe('requests about handles', () => {
+describe('requests about managed caches', () => {
   const prepared = geminiManagedCaches.prepare(CONTENTS, 'models/gemini-3.8-flash')
 
   it('a creation keeps every byte of the contents', () => {
@@ -37,7 +37,7 @@ describe('requests about handles', () => {
     })
   })
 
-  it('a name that is more than a name never becomes a path', () => {
+  it('an invalid name never becomes a path', () => {
     for (const name of [
       '',
       'cachedContents/',
@@ -59,7 +59,7 @@ describe('requests about handles', () => {
     expect(refused(() => geminiManagedCaches.prepare(text, 'gemini-3.8-flash'))).toBe(field)
   })
 
-  it('contents are the same in both spellings, and differ by what the provider would see', () => {
+  it('contents are equal in both spellings, and differ in what the provider compares', () => {
     const of = (text: string): string => geminiManagedCaches.prepare(text, 'gemini-3.8-flash').canonical
     expect(of('{"system_instruction":{"parts":[{"text":"a"}]}}')).toBe(
       of('{ "systemInstruction":{"parts":[ {"text":"\\u0061"}]}}'),
@@ -68,7 +68,7 @@ describe('requests about handles', () => {
   })
 })
 
-describe('answers about handles', () => {
+describe('answers about managed caches', () => {
   const resource = {
     name: 'cachedContents/abc',
     model: 'models/gemini-3.8-flash',
@@ -89,10 +89,10 @@ describe('answers about handles', () => {
     expect(geminiManagedCaches.read(JSON.stringify({ ...resource, usageMetadata: {} })).tokens).toBeNull()
   })
 
-  it('a list that is empty leaves everything out', () => {
-    expect(geminiManagedCaches.readList('{}')).toEqual({ handles: [], nextPageToken: null })
+  it('an empty list has no members', () => {
+    expect(geminiManagedCaches.readList('{}')).toEqual({ caches: [], nextPageToken: null })
     const page = geminiManagedCaches.readList(JSON.stringify({ cachedContents: [resource], nextPageToken: 'a b' }))
-    expect([page.handles.length, page.nextPageToken]).toEqual([1, 'a b'])
+    expect([page.caches.length, page.nextPageToken]).toEqual([1, 'a b'])
     expect(geminiManagedCaches.list('a b').path).toContain('pageToken=a%20b')
   })
 
@@ -134,7 +134,7 @@ describe('answers about handles', () => {
     expect(JSON.stringify(reading.failure)).not.toContain('project 1')
   })
 
-  it('says how small is too small', () => {
+  it('names the minimum for contents that are too small', () => {
     const text = error(
       400,
       'INVALID_ARGUMENT',
@@ -146,7 +146,7 @@ describe('answers about handles', () => {
     })
   })
 
-  it('the free tier stops for good', () => {
+  it('the free tier is a permanent failure', () => {
     const text = error(429, 'RESOURCE_EXHAUSTED', 'TotalCachedContentStorageTokensPerModelFreeTier limit exceeded')
     expect(geminiManagedCaches.readError(429, new Headers(), text).permanent).toBe(true)
   })
@@ -160,7 +160,7 @@ describe('what is known', () => {
     }
   })
 
-  it('the price of storage is dated, and unknown where nobody stated it', () => {
+  it('the price of storage is dated, and unknown where none is published', () => {
     expect(geminiManagedCaches.storageRates('gemini-3.8-flash')).toEqual([
       { fromAt: Date.UTC(2026, 10, 21), nanosPerMTokHour: 500_000_000 },
       { fromAt: Date.UTC(2027, 0, 1), nanosPerMTokHour: 1_000_000_000 },
@@ -170,10 +170,10 @@ describe('what is known', () => {
   })
 })
 
-describe('the door', () => {
-  it('sends the method that a call about a handle names, and a body only where there is one', async () => {
+describe('the transport', () => {
+  it('sends the method of a request, and a body only where there is one', async () => {
     const seen: [string, string][] = []
-    const door = createTransport({
+    const transport = createTransport({
       fetch: async (input, init) => {
         const request = new Request(input, init)
         seen.push([`${request.method} ${request.url}`, await request.text()])
@@ -187,7 +187,7 @@ describe('the door', () => {
       geminiManagedCaches.renew('cachedContents/a', 60_000),
       geminiManagedCaches.remove('cachedContents/a'),
     ])
-      await door.send({ card, baseUrl: 'https://provider.test', credential: 'k', request, timeoutMs: 1_000 })
+      await transport.send({ card, baseUrl: 'https://provider.test', credential: 'k', request, timeoutMs: 1_000 })
     expect(seen).toEqual([
       ['GET https://provider.test/v1beta/cachedContents/a', ''],
       ['PATCH https://provider.test/v1beta/cachedContents/a?updateMask=ttl', '{"ttl":"60s"}'],

@@ -12,7 +12,7 @@ function error(status: number, message: string) {
 }
 
 describe('requests', () => {
-  it('hang off the project and the location, not off the publisher whose models are called', () => {
+  it('use the project and the location, not the publisher', () => {
     expect(vertexManagedCaches.baseOf(`${BASE}/publishers/google`)).toBe(BASE)
     expect(() => vertexManagedCaches.baseOf('https://proxy.test/v1')).toThrow('publishers/google')
     expect(vertexManagedCaches.list(null).path).toBe('/cachedContents?pageSize=100')
@@ -31,7 +31,7 @@ describe('requests', () => {
     expect(body).toContain(CONTENTS.slice(1, -1))
   })
 
-  it('ask for a handle in the place that is configured, whatever place its name says', () => {
+  it('use the configured project and location, whatever the name contains', () => {
     const path = '/cachedContents/1977495851810947072'
     expect(vertexManagedCaches.get(NAME)).toEqual({ method: 'GET', path, body: '' })
     expect(vertexManagedCaches.remove(NAME)).toEqual({ method: 'DELETE', path, body: '' })
@@ -48,7 +48,7 @@ describe('requests', () => {
     'projects/1/locations/x/cachedContents/../y',
     'projects/1/cachedContents/2',
     '',
-  ])('are made for nothing but a name: %j', (name) => {
+  ])('are refused for an invalid name: %j', (name) => {
     expect(() => vertexManagedCaches.get(name)).toThrow('not the name of a handle')
   })
 })
@@ -66,8 +66,8 @@ describe('answers', () => {
   it('are read with the whole name and the plain model', () => {
     const seen = vertexManagedCaches.read(JSON.stringify(resource))
     expect(seen).toMatchObject({ name: NAME, model: 'gemini-2.5-pro', tokens: 4_242, displayName: 'mark' })
-    const { handles } = vertexManagedCaches.readList(JSON.stringify({ cachedContents: [resource] }))
-    expect(handles).toEqual([seen])
+    const { caches } = vertexManagedCaches.readList(JSON.stringify({ cachedContents: [resource] }))
+    expect(caches).toEqual([seen])
     expect(() => vertexManagedCaches.read(JSON.stringify({ ...resource, name: 'cachedContents/a' }))).toThrow(
       'cannot be read',
     )
@@ -79,22 +79,22 @@ describe('answers', () => {
     ['Publisher Model `projects/p/locations/l/publishers/google/models/m` was not found.', 404, false],
     ["Permission 'aiplatform.cachedContents.get' denied on resource '//aiplatform.googleapis.com/x'.", 403, false],
     ['Request had invalid authentication credentials.', 401, false],
-  ])('say whether a handle is gone: %s', (message, status, gone) => {
+  ])('say whether a cache is gone: %s', (message, status, gone) => {
     expect(error(status, message).gone).toBe(gone)
   })
 
-  it('that a permission is missing stop, instead of making handles anew for ever', () => {
+  it('about a missing permission are permanent, so no cache is created again', () => {
     const reading = error(403, "Permission 'aiplatform.cachedContents.create' denied on resource '//x'.")
     expect(reading).toMatchObject({ permanent: true, failure: { kind: 'provider_key_refused' } })
     expect(reading.failure.message).not.toContain('aiplatform.')
   })
 
-  it('that the contents are too small carry the provider’s number', () => {
+  it('about contents that are too small name the provider’s minimum', () => {
     const { failure } = error(400, 'Cached content is too small. total_token_count=12, min_total_token_count=2048')
     expect(failure).toMatchObject({ kind: 'prefix_too_short', detail: { minimum_tokens: 2_048 } })
   })
 })
 
-it('is what a Vertex card speaks', () => {
+it('the Vertex card uses this dialect', () => {
   expect(cardById('vertex')?.managedCaches).toBe(vertexManagedCaches)
 })

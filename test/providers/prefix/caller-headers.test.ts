@@ -10,24 +10,24 @@ const anthropic = cardById('anthropic')!
 const read = (given: Record<string, string>) => callerHeaders(anthropic, given)
 
 describe('headers of real requests', () => {
-  test('none given is none sent, and nothing more to compare', () => {
+  test('no headers are sent or compared where none are given', () => {
     for (const given of [undefined, {}]) expect(callerHeaders(anthropic, given)).toEqual({ sent: {}, compared: null })
   })
 
-  test('are sent as they were given, whatever the case of their names', () => {
+  test('are sent as given, with names in any case', () => {
     expect(read({ 'Anthropic-Beta': 'b-2026-01-01, a-2026-01-01' }).sent).toEqual({
       'anthropic-beta': 'b-2026-01-01, a-2026-01-01',
     })
   })
 
-  test('a list of betas is the same list in another order, and another beta is another prefix', () => {
+  test('the order of betas does not matter, and another beta is another prefix', () => {
     const compared = (value: string) => read({ 'anthropic-beta': value }).compared
     expect(compared('b,a')).toBe(compared('a, b,,a'))
     expect(compared('a')).not.toBe(compared('a,b'))
     expect(compared('a')).not.toBe(compared('a b'))
   })
 
-  test('the value that the card sends anyway says nothing new', () => {
+  test("the card's own value is not compared", () => {
     expect(read({ 'anthropic-version': '2023-06-01' })).toEqual({ sent: {}, compared: null })
     expect(read({ 'anthropic-version': '2027-01-01' })).toEqual({
       sent: { 'anthropic-version': '2027-01-01' },
@@ -44,7 +44,7 @@ describe('headers of real requests', () => {
     },
   )
 
-  test('one that no card names is refused, with those that it names', () => {
+  test('a header that the card does not name is refused, with the known names', () => {
     expect(refusal(() => read({ 'x-trace': '1' }))).toEqual({
       kind: 'invalid_request',
       message: 'headers.x-trace: is no header that probes carry; anthropic takes anthropic-beta, anthropic-version.',
@@ -53,7 +53,7 @@ describe('headers of real requests', () => {
     expect(refusal(() => callerHeaders(cardById('groq')!, { 'x-trace': '1' })).message).toContain('groq takes none')
   })
 
-  test('one given twice under two spellings is refused', () => {
+  test('a header given twice in two spellings is refused', () => {
     expect(refusal(() => read({ 'anthropic-beta': 'a', 'Anthropic-Beta': 'b' })).message).toContain('given twice')
   })
 
@@ -64,7 +64,7 @@ describe('headers of real requests', () => {
     ['a number', { 'anthropic-beta': 1 }],
     ['letters beyond ASCII', { 'anthropic-beta': 'é' }],
     ['no end', { 'anthropic-beta': 'a'.repeat(1_001) }],
-  ])('%s is refused at the door', (_, given) => {
+  ])('%s is refused by the schema', (_, given) => {
     expect(headers.safeParse(given).success).toBe(false)
   })
 })

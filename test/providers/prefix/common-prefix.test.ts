@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { groupCrew, withHeadMarked } from '../../../src/providers/prefix/common-prefix.ts'
+import { groupCrew, withCommonPrefixMarked } from '../../../src/providers/prefix/common-prefix.ts'
 import type { CrewAgent } from '../../../src/providers/prefix/common-prefix.ts'
 import { provider } from '../prepared.ts'
 import type { CacheRequest } from '../../../src/providers/dialect.ts'
@@ -24,33 +24,35 @@ const claude = (role: string, more: object = {}) => ({
   ...more,
 })
 
-describe('the head that a crew shares', () => {
-  it('is the whole blocks that all begin with, tools included, and nothing of what differs', () => {
+describe('the common prefix of a crew', () => {
+  it('consists of the equal first blocks, including tools', () => {
     const [group, ...others] = groupCrew(agentsOf('anthropic', [claude('writer'), claude('editor')]))
     expect(others).toEqual([])
-    const head = JSON.parse(group?.head?.prefix.text ?? '') as Record<string, unknown>
+    const head = JSON.parse(group?.common?.prefix.text ?? '') as Record<string, unknown>
     expect(head['tools']).toEqual(claude('x').tools)
     expect(head['system']).toEqual([text(RULES)])
     expect(head['messages']).toEqual([])
-    expect(group).toMatchObject({ members: [0, 1], head: { prefix: { breakpoint: { path: 'system[0]' } } } })
+    expect(group).toMatchObject({ members: [0, 1], common: { prefix: { breakpoint: { path: 'system[0]' } } } })
   })
 
-  it('is none where only characters are shared: a cut inside of a block is an entry that nobody reads', () => {
+  it('does not exist where only a part of a block is equal', () => {
     const one = (role: string) => claude('', { system: `${RULES} You are the ${role}.` })
     const [group] = groupCrew(agentsOf('anthropic', [one('writer'), one('editor')]))
-    expect(group).toMatchObject({ members: [0, 1], head: null, why: expect.stringContaining('at least 512 tokens') })
+    expect(group).toMatchObject({ members: [0, 1], common: null, why: expect.stringContaining('at least 512 tokens') })
   })
 
-  it('is none where the tools differ, because they come first', () => {
+  it('does not exist where the tools differ, because they come first', () => {
     const tools = { tools: [tool('paint'), tool('search')] }
-    expect(groupCrew(agentsOf('anthropic', [claude('a'), claude('b', tools)])).map(({ head }) => head)).toEqual([null])
+    expect(groupCrew(agentsOf('anthropic', [claude('a'), claude('b', tools)])).map(({ common }) => common)).toEqual([
+      null,
+    ])
   })
 
-  it('takes its minimum from the model, in tokens, which a caller may raise and not lower', () => {
+  it("has the model's minimum of tokens, which a caller may raise and not lower", () => {
     const short = (role: string) => claude(role, { system: [text('Be kind. '.repeat(300)), text(RULES + role)] })
     const at = (model: string, least?: number) => {
       const bodies = ['a', 'b'].map((role) => ({ ...short(role), model }))
-      return groupCrew(agentsOf('anthropic', bodies), least)[0]?.head === null
+      return groupCrew(agentsOf('anthropic', bodies), least)[0]?.common === null
     }
     expect([at('claude-opus-5'), at('claude-sonnet-5'), at('claude-opus-5', 900), at('claude-sonnet-5', 1)]).toEqual([
       false,
@@ -101,16 +103,16 @@ describe('the head that a crew shares', () => {
     ])
   })
 
-  it('is found although one agent has nothing in common with the others', () => {
+  it('is found although one agent shares nothing with the others', () => {
     const stranger = claude('x', { system: 'Something else entirely. '.repeat(300), tools: [] })
     const groups = groupCrew(agentsOf('anthropic', [claude('a'), stranger, claude('b'), claude('c')]))
-    expect(groups.map(({ members, head }) => [members, head !== null])).toEqual([
+    expect(groups.map(({ members, common }) => [members, common !== null])).toEqual([
       [[0, 2, 3], true],
       [[1], false],
     ])
   })
 
-  it('ends in front of a tool call, never between it and its result', () => {
+  it('ends in front of a tool call, not between it and its result', () => {
     const turns = (role: string) => [
       { role: 'user', content: RULES },
       { role: 'assistant', content: [{ type: 'tool_use', id: 't', name: 'search', input: {} }] },
@@ -119,25 +121,25 @@ describe('the head that a crew shares', () => {
     ]
     const bodies = ['a', 'b'].map((role) => claude('x', { system: RULES, messages: turns(role) }))
     const [group] = groupCrew(agentsOf('anthropic', bodies, { strategy: { last: 0 } }))
-    expect(group?.head?.prefix.breakpoint.path).toBe('messages[0].content')
+    expect(group?.common?.prefix.breakpoint.path).toBe('messages[0].content')
   })
 
   it.each([
     ['openai', 'input', 'input_text'],
     ['openai-chat', 'messages', 'text'],
-  ])('is marked in the agents of %s, which would not look for it otherwise', (id, list, type) => {
+  ])('is marked in the agents of %s, which would not read it otherwise', (id, list, type) => {
     const parts = (role: string) => [RULES, role].map((value) => ({ type, text: value }))
     const body = (role: string) => ({ model: 'gpt-5.6-sol', [list]: [{ role: 'developer', content: parts(role) }] })
     const agents = agentsOf(id, [body('writer'), body('editor')])
-    const place = groupCrew(agents)[0]?.head?.place
-    const marked = withHeadMarked(agents[1]!, place!)
+    const place = groupCrew(agents)[0]?.common?.place
+    const marked = withCommonPrefixMarked(agents[1]!, place!)
     expect(marked.text.match(/prompt_cache_breakpoint/g)).toHaveLength(1)
     expect(marked.text).toMatch(/everybody follows\. ","prompt_cache_breakpoint":\{"mode":"explicit"\}\}/)
     expect(marked.canonical).toBe(agents[1]!.prefix.canonical)
     expect(marked.text.slice(0, marked.breakpoint.byte)).toContain('"editor"')
   })
 
-  it('leaves a marker of Anthropic for the end of the prefix', () => {
+  it("leaves one of Anthropic's markers for the end of the prefix", () => {
     const control = { cache_control: { type: 'ephemeral' } }
     const full = (role: string) =>
       claude(role, {
@@ -148,12 +150,12 @@ describe('the head that a crew shares', () => {
         system: [text(RULES), { ...text('Mind the style.'), ...control }, { ...text(role), ...control }],
       })
     const agents = agentsOf('anthropic', [full('a'), full('b')])
-    const head = groupCrew(agents)[0]?.head
+    const head = groupCrew(agents)[0]?.common
     expect(head?.prefix.breakpoint.path).toBe('system[1]')
     // Four are there already, the head's among them.
-    expect(withHeadMarked(agents[0]!, head!.place).text).toBe(agents[0]!.prefix.text)
+    expect(withCommonPrefixMarked(agents[0]!, head!.place).text).toBe(agents[0]!.prefix.text)
     const room = agentsOf('anthropic', [claude('a'), claude('b')])
-    expect(withHeadMarked(room[0]!, groupCrew(room)[0]!.head!.place).text).toContain(
+    expect(withCommonPrefixMarked(room[0]!, groupCrew(room)[0]!.common!.place).text).toContain(
       `everybody follows. ","cache_control":{"type":"ephemeral"}}`,
     )
   })
@@ -165,10 +167,10 @@ describe('the head that a crew shares', () => {
       contents: [{ role: 'user', parts: [{ text: role }] }],
     })
     const [group] = groupCrew(agentsOf('gemini', [body('a'), body('b')], { strategy: { last: 0 } }))
-    expect(group?.head?.prefix.breakpoint.path).toBe('systemInstruction')
+    expect(group?.common?.prefix.breakpoint.path).toBe('systemInstruction')
   })
 
-  it('is found at Bedrock past its cache points, and gets one where it ends', () => {
+  it('is found at Bedrock beside cache points, and gets one at its end', () => {
     const { card, prepare, facts } = provider('bedrock')
     const point = { cachePoint: { type: 'default' } }
     const toolSpec = { name: 'search', inputSchema: { json: { type: 'object' } } }
@@ -182,13 +184,13 @@ describe('the head that a crew shares', () => {
       return { card, prefix, scope: 'default:1', facts: facts(prefix.model) }
     })
     const [group] = groupCrew(agents)
-    expect(group).toMatchObject({ members: [0, 1], head: { prefix: { breakpoint: { path: 'system[0]' } } } })
-    const marked = withHeadMarked(agents[1]!, group!.head!.place)
+    expect(group).toMatchObject({ members: [0, 1], common: { prefix: { breakpoint: { path: 'system[0]' } } } })
+    const marked = withCommonPrefixMarked(agents[1]!, group!.common!.place)
     expect(JSON.parse(marked.text)).toMatchObject({
       system: [{ text: RULES }, point, { text: 'You are the editor.' }, point],
     })
     expect(marked.canonical).toBe(agents[1]!.prefix.canonical)
     // Marked once is marked.
-    expect(withHeadMarked({ ...agents[1]!, prefix: marked }, group!.head!.place).text).toBe(marked.text)
+    expect(withCommonPrefixMarked({ ...agents[1]!, prefix: marked }, group!.common!.place).text).toBe(marked.text)
   })
 })

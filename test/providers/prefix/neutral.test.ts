@@ -16,7 +16,7 @@ it.each([
   expect(names(filter)).toEqual(sent)
 })
 
-it('refuses a name that no tool has, by its place', () => {
+it('refuses a name that no tool has, with its field', () => {
   for (const list of ['allow', 'deny']) {
     let failure = null
     try {

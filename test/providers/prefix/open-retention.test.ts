@@ -39,7 +39,7 @@ describe('a body without a marker, to a model that needs one', () => {
     ['anthropic', claude],
     ['bedrock', converse],
     ['openrouter', routed],
-  ])('leaves nothing open once a retention is asked for, if only by a wish: %s', (provider, body) => {
+  ])('closes it where the caller asks for a retention: %s', (provider, body) => {
     for (const [retention, name] of [
       ['default', '5m'],
       ['5m', '5m'],
@@ -75,7 +75,7 @@ describe('a marker of the body’s own', () => {
       '1h',
     ],
     ['openrouter', { ...routed, ...marker() }, '5m'],
-  ])('decides, and "auto" does not change that: %s %#', (provider, body, name) => {
+  ])('decides, also with "auto": %s %#', (provider, body, name) => {
     for (const prefix of [prepared(provider, body), prepared(provider, body, { retention: 'auto' })]) {
       expect(prefix.retention).toBe(name)
       expect(prefix).not.toHaveProperty('retentionOpen')
@@ -91,14 +91,14 @@ describe('a model that caches without markers', () => {
     ['openai-chat', { model: 'gpt-5.6-sol', messages: [{ role: 'developer', content: LONG }, ...question] }, '30m'],
     ['openrouter', { model: 'openai/gpt-5', messages: [{ role: 'system', content: LONG }, ...question] }, 'implicit'],
     ['gemini', { model: 'gemini-2.5-pro', systemInstruction: { parts: [{ text: LONG }] }, contents: [] }, 'implicit'],
-  ])('keeps its own: a body that names none has chosen: %s %#', (provider, body, name) => {
+  ])('keeps its default for a body that names none: %s %#', (provider, body, name) => {
     const prefix = prepared(provider, body)
     expect(prefix.retention).toBe(name)
     expect(prefix).not.toHaveProperty('retentionOpen')
   })
 })
 
-it('the first choice is an hour for every Claude whose price is known, and nobody’s where it is not', () => {
+it('the first choice is an hour for each Claude with a known price', () => {
   const chosen = ['anthropic', 'bedrock', 'openrouter', 'fal'].flatMap((id) =>
     cardById(id)!.models.flatMap(({ models: [name = ''] }) => {
       const facts = modelFacts(cardById(id)!, name.replace('*', 'x'), NOON)
@@ -111,7 +111,7 @@ it('the first choice is an hour for every Claude whose price is known, and nobod
   for (const [priced, name] of chosen) expect(name).toBe(priced ? '1h' : null)
 })
 
-it('the marker of a body that is rendered here is ours, and says nothing of a caller', () => {
+it('the marker of a rendered body is ours, and no choice of the caller', () => {
   const card = cardById('anthropic')!
   const rendered = (retention?: string) =>
     dialectOf(card).prepare(

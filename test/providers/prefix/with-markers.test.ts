@@ -21,7 +21,7 @@ function after(card: Card, body: unknown, retention: string): unknown {
 }
 
 describe("a body in Anthropic's form", () => {
-  it('is marked at its end alone, the default lifetime unsaid', () => {
+  it('is marked at its end only, without `ttl` for the default lifetime', () => {
     const system = [text('A'), text('B')]
     expect(after(ANTHROPIC, { system }, '5m')).toEqual({
       system: [text('A'), { ...text('B'), cache_control: EPHEMERAL }],
@@ -32,7 +32,7 @@ describe("a body in Anthropic's form", () => {
     })
   })
 
-  it('has all its markers at the retention in force, so that no longer one stands behind a shorter one', () => {
+  it('gets one retention on all markers, so none is longer than one in front of it', () => {
     const body = { system: [text('A', '5m'), text('B')], cache_control: EPHEMERAL }
     expect(after(ANTHROPIC, body, '1h')).toEqual({
       system: [text('A', '1h'), text('B', '1h')],
@@ -41,7 +41,7 @@ describe("a body in Anthropic's form", () => {
     expect(after(ANTHROPIC, { system: [text('A', '5m')] }, '1h')).toEqual({ system: [text('A', '1h')] })
   })
 
-  it('never carries more markers than the provider takes', () => {
+  it('never has more markers than the provider takes', () => {
     const full = ['A', 'B', 'C', 'D'].map((say) => text(say, '1h'))
     expect(after(ANTHROPIC, { system: [...full, text('E')] }, '1h')).toEqual({
       system: [text('A'), ...full.slice(1), text('E', '1h')],
@@ -53,7 +53,7 @@ describe("a body in Anthropic's form", () => {
     })
   })
 
-  it('needs nothing where all is said', () => {
+  it('stays as it is where its markers are right', () => {
     expect(
       withMarkers(ANTHROPIC, JSON.stringify({ system: [{ ...text('A'), cache_control: EPHEMERAL }] }), '5m'),
     ).toBeNull()
@@ -61,7 +61,7 @@ describe("a body in Anthropic's form", () => {
 })
 
 describe("a body in Bedrock's form", () => {
-  it('gets a point behind its end, and all at one retention', () => {
+  it('gets a point behind its end, and one retention on all points', () => {
     expect(after(BEDROCK, { system: [{ text: 'A' }] }, '5m')).toEqual({ system: [{ text: 'A' }, point()] })
     const body = { system: [{ text: 'A' }, point()], messages: [{ role: 'user', content: [{ text: 'B' }] }] }
     expect(after(BEDROCK, body, '1h')).toEqual({
@@ -71,7 +71,7 @@ describe("a body in Bedrock's form", () => {
     expect(after(BEDROCK, { system: [{ text: 'A' }, point()] }, '5m')).toBeNull()
   })
 
-  it('gives up the first point where four stand', () => {
+  it('loses the first of four points', () => {
     const four = ['A', 'B', 'C', 'D'].flatMap((say) => [{ text: say }, point()])
     expect(after(BEDROCK, { system: [...four, { text: 'E' }] }, '5m')).toEqual({
       system: [{ text: 'A' }, ...four.slice(2), { text: 'E' }, point()],
@@ -79,7 +79,7 @@ describe("a body in Bedrock's form", () => {
   })
 })
 
-it('other wire formats get nothing', () => {
+it('a body in another wire format gets no markers', () => {
   expect(withMarkers(cardById('gemini')!, '{}', 'implicit')).toBeNull()
 })
 
@@ -110,7 +110,7 @@ describe('a caller who asks for another retention than the marker of the body', 
       { model: 'anthropic/claude-opus-4.5', messages: [{ role: 'system', content: [text('A', '5m')] }] },
       HOUR,
     ],
-  ])('is told how to write it: %s', (provider, id, body, marker) => {
+  ])('gets the marker to write: %s', (provider, id, body, marker) => {
     expect(told(provider, id, body, '1h')).toEqual([expect.stringContaining(marker)])
     expect(told(provider, id, body, '5m')).toEqual([])
     expect(told(provider, id, body, 'auto')).toEqual([])

@@ -6,7 +6,7 @@ const byteOf = (text: string, behind: string): number =>
   Buffer.byteLength(text.slice(0, text.indexOf(behind) + behind.length))
 
 describe('the markers of a stored body at another retention', () => {
-  it('say it, and the prefix ends behind the same element', () => {
+  it('change to it, and the prefix ends behind the same element', () => {
     const text =
       '{"model":"m","system":[{"type":"text","text":"Größe","cache_control":{"type":"ephemeral"}},{"type":"text","text":"…","cache_control":{"type":"ephemeral"}}],"messages":[]}'
     const end = '"text":"…","cache_control":{"type":"ephemeral"}}'
@@ -22,7 +22,7 @@ describe('the markers of a stored body at another retention', () => {
     expect(withRetention(card, hour, '5m').breakpoint.byte).toBe(hour.breakpoint.byte)
   })
 
-  it('stand behind the end at Bedrock, where only those in front of it move it', () => {
+  it('at Bedrock move the end of the prefix only if they are in front of it', () => {
     const text =
       '{"system":[{"text":"é"},{"cachePoint":{"type":"default"}},{"text":"ü"},{"cachePoint":{"type":"default"}}]}'
     const breakpoint = { path: 'system[2]', byte: byteOf(text, '{"text":"ü"}') }
@@ -31,7 +31,7 @@ describe('the markers of a stored body at another retention', () => {
     expect(hour.breakpoint.byte).toBe(byteOf(hour.text, '{"text":"ü"}'))
   })
 
-  it('are left alone where they say no lifetime', () => {
+  it('stay as they are where they state no lifetime', () => {
     const one = { text: '{"model":"m","input":"a"}', breakpoint: { path: 'input', byte: 24 } }
     expect(withRetention(cardById('openai')!, one, '24h')).toEqual(one)
     const plain = { text: '{"system":"a","messages":[]}', breakpoint: { path: 'system', byte: 13 } }

@@ -6,7 +6,7 @@ import { cardById, cards } from '../../../src/providers/registry.ts'
 const whole = { id: 'vllm', baseUrl: '{VLLM_BASE_URL}' }
 const at = (url: string, isDevelopment = false) => addressOf(whole, () => url, isDevelopment)
 
-test("the administrator's variables are put in where the card says", () => {
+test('variables are filled into the address of a card', () => {
   const vars: Record<string, string> = { VERTEX_LOCATION: ' europe-west4 ', VERTEX_PROJECT: 'ours' }
   const vertex = cardById('vertex')!
   expect(variablesOf(vertex)).toEqual(['VERTEX_LOCATION', 'VERTEX_PROJECT'])
@@ -20,13 +20,13 @@ test("the administrator's variables are put in where the card says", () => {
   expect(at('https://gpu.example.com/v1/').url).toBe('https://gpu.example.com/v1')
 })
 
-test('one that is missing is said by its name', () => {
+test('a missing variable is named', () => {
   const { url, failure } = addressOf(cardById('bedrock')!, () => undefined, false)
   expect(url).toBeNull()
   expect(failure).toMatchObject({ kind: 'not_configured', detail: { variable: 'BEDROCK_REGION' } })
 })
 
-test('a part of an address cannot become another address', () => {
+test('a variable cannot change the host of an address', () => {
   const bedrock = cardById('bedrock')!
   for (const odd of ['x.evil.test/', 'eu/../..', 'a@b', 'eu-central-1.', '-eu', 'eu:443', 'eu#', 'eu?x', 'ü', '']) {
     const { url, failure } = addressOf(bedrock, () => odd, false)
@@ -35,7 +35,7 @@ test('a part of an address cannot become another address', () => {
   }
 })
 
-describe('an address of the administrator', () => {
+describe('an address in a variable', () => {
   test.each([
     ['http://gpu.example.com/v1', 'must be an https URL'],
     ['https://user:secret@gpu.example.com', 'must hold no credentials'],

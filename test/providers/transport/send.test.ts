@@ -9,10 +9,10 @@ import { addressIn } from '../prepared.ts'
 
 type Seen = { url: string; init: RequestInit; headers: Headers }
 
-/** A door onto a provider that answers as told, and remembers what it was sent. */
-function doorTo(answer: (seen: Seen) => Response | Promise<Response>) {
+/** A transport onto a provider that answers as told, and remembers what it was sent. */
+function transportTo(answer: (seen: Seen) => Response | Promise<Response>) {
   const seen: Seen[] = []
-  const door = createTransport({
+  const transport = createTransport({
     fetch: async (url, init) => {
       const one = {
         url: url instanceof Request ? url.url : String(url),
@@ -23,7 +23,7 @@ function doorTo(answer: (seen: Seen) => Response | Promise<Response>) {
       return answer(one)
     },
   })
-  return { door, seen }
+  return { transport, seen }
 }
 
 const call = (id: string, more: Partial<Call> = {}): Call => {
@@ -44,10 +44,10 @@ afterEach(() => {
 })
 
 describe.each(ids)('%s', (id) => {
-  test('our text arrives byte for byte, once', async () => {
-    const { door, seen } = doorTo(() => new Response('{}'))
+  test('the body arrives once, byte for byte', async () => {
+    const { transport, seen } = transportTo(() => new Response('{}'))
     const body = '{ "10":1.0,\n "1": 12345678901234567890, "t":"\\u00e9 é 漢 😀 \u2028" }'
-    await door.send(call(id, { request: { path: '/v1/x?y=1', body } }))
+    await transport.send(call(id, { request: { path: '/v1/x?y=1', body } }))
     expect(seen).toHaveLength(1)
     expect(seen[0]!.init.body).toBe(body)
     expect(seen[0]!.init.method?.toUpperCase()).toBe('POST')
@@ -55,28 +55,28 @@ describe.each(ids)('%s', (id) => {
     expect(seen[0]!.url).toBe(`${addressIn(cardById(id)!)}/v1/x?y=1`)
   })
 
-  test('any text at all', async () => {
+  test('any text arrives unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1 }), async (body) => {
-        const { door, seen } = doorTo(() => new Response('{}'))
-        await door.send(call(id, { request: { path: '/x', body } }))
+        const { transport, seen } = transportTo(() => new Response('{}'))
+        await transport.send(call(id, { request: { path: '/x', body } }))
         expect(seen[0]!.init.body).toBe(body)
       }),
       { numRuns: 25 },
     )
   })
 
-  test('the credential goes into its own header and no other', async () => {
-    const { door, seen } = doorTo(() => new Response('{}'))
-    await door.send(call(id))
+  test('the credential is sent in its header and in no other', async () => {
+    const { transport, seen } = transportTo(() => new Response('{}'))
+    await transport.send(call(id))
     const carrying = [...seen[0]!.headers].filter(([, value]) => value.includes('sk-test')).map(([name]) => name)
     const { auth } = cardById(id)!
     expect(carrying).toEqual([auth.header === 'authorization-bearer' ? 'authorization' : auth.header])
   })
 
-  test("the administrator's header takes the place of the card's", async () => {
-    const { door, seen } = doorTo(() => new Response('{}'))
-    await door.send(call(id, { card: { ...cardById(id)!, auth: { header: 'api-key' } } }))
+  test('the credential is sent in another header where the card names it', async () => {
+    const { transport, seen } = transportTo(() => new Response('{}'))
+    await transport.send(call(id, { card: { ...cardById(id)!, auth: { header: 'api-key' } } }))
     expect([...seen[0]!.headers].filter(([, value]) => value.includes('sk-test'))).toEqual([['api-key', 'sk-test']])
   })
 
@@ -91,8 +91,8 @@ describe.each(ids)('%s', (id) => {
     ]
     for (const name of names) vi.stubEnv(name, 'sk-env')
     for (const name of ['OPENAI_BASE_URL', 'ANTHROPIC_BASE_URL']) vi.stubEnv(name, 'https://elsewhere.test')
-    const { door, seen } = doorTo(() => new Response('{}'))
-    await door.send(call(id))
+    const { transport, seen } = transportTo(() => new Response('{}'))
+    await transport.send(call(id))
     expect(new URL(seen[0]!.url).host).toBe(new URL(addressIn(cardById(id)!)).host)
     expect(JSON.stringify([...seen[0]!.headers])).not.toContain('env')
   })
@@ -100,35 +100,35 @@ describe.each(ids)('%s', (id) => {
   test.each([200, 400, 401, 409, 429, 500, 529])(
     'status %d is an answer, read once and never retried',
     async (status) => {
-      const { door, seen } = doorTo(
+      const { transport, seen } = transportTo(
         () =>
           new Response('{"x":"é"}', { status, headers: { 'retry-after': '3', 'content-type': 'application/json' } }),
       )
-      const sent = await door.send(call(id))
+      const sent = await transport.send(call(id))
       expect(sent).toMatchObject({ kind: 'answered', status, text: '{"x":"é"}' })
       expect(sent.kind === 'answered' && sent.headers.get('retry-after')).toBe('3')
       expect(seen).toHaveLength(1)
     },
   )
 
-  test('a redirect is an answer, not a way to another host', async () => {
-    const { door, seen } = doorTo(
+  test('a redirect is not followed', async () => {
+    const { transport, seen } = transportTo(
       () => new Response(null, { status: 302, headers: { location: 'https://elsewhere.test' } }),
     )
-    expect(await door.send(call(id))).toMatchObject({ kind: 'answered', status: 302 })
+    expect(await transport.send(call(id))).toMatchObject({ kind: 'answered', status: 302 })
     expect(seen[0]!.init.redirect).toBe('manual')
     expect(seen).toHaveLength(1)
   })
 
-  test('silence ends at the time-out, with the outcome unknown', async () => {
-    const { door } = doorTo(() => new Promise(() => {}))
-    const sent = await door.send(call(id, { timeoutMs: 30 }))
+  test('a call without an answer ends at the time-out, with an unknown outcome', async () => {
+    const { transport } = transportTo(() => new Promise(() => {}))
+    const sent = await transport.send(call(id, { timeoutMs: 30 }))
     expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'provider_timeout' }, outcomeKnown: false })
   })
 
-  test('an answer that never ends is given up at the time-out, and its stream is closed', async () => {
+  test('an endless answer ends at the time-out, and its stream is closed', async () => {
     let cancelled = false
-    const { door } = doorTo(
+    const { transport } = transportTo(
       () =>
         new Response(
           new ReadableStream({
@@ -139,15 +139,15 @@ describe.each(ids)('%s', (id) => {
           }),
         ),
     )
-    const sent = await door.send(call(id, { timeoutMs: 30 }))
+    const sent = await transport.send(call(id, { timeoutMs: 30 }))
     expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'provider_timeout' }, outcomeKnown: false })
     expect(cancelled).toBe(true)
   })
 
-  test('an answer too large is given up before it is read', async () => {
+  test('an answer that is too large is not read to its end', async () => {
     const chunk = new Uint8Array(256 * 1024)
     let chunks = 0
-    const { door } = doorTo(
+    const { transport } = transportTo(
       () =>
         new Response(
           new ReadableStream({
@@ -158,29 +158,29 @@ describe.each(ids)('%s', (id) => {
           }),
         ),
     )
-    const sent = await door.send(call(id))
+    const sent = await transport.send(call(id))
     expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'unreadable_answer' }, outcomeKnown: false })
     expect(chunks).toBeLessThan(MAX_ANSWER_BYTES / chunk.length + 5)
   })
 
-  test('a caller who gives up is heard at once', async () => {
-    const { door } = doorTo(() => new Promise(() => {}))
-    const sent = await door.send(call(id, { signal: AbortSignal.abort() }))
+  test('a call ends as soon as its caller aborts it', async () => {
+    const { transport } = transportTo(() => new Promise(() => {}))
+    const sent = await transport.send(call(id, { signal: AbortSignal.abort() }))
     expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'provider_unavailable' }, outcomeKnown: false })
   })
 
-  test('a broken connection leaves the outcome unknown, one that was never made does not', async () => {
-    const broken = doorTo(() => {
+  test('a broken connection has an unknown outcome, a refused one does not', async () => {
+    const broken = transportTo(() => {
       throw new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ECONNRESET' }) })
     })
-    expect(await broken.door.send(call(id))).toMatchObject({
+    expect(await broken.transport.send(call(id))).toMatchObject({
       failure: { kind: 'provider_unavailable' },
       outcomeKnown: false,
     })
-    const refused = doorTo(() => {
+    const refused = transportTo(() => {
       throw new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }) })
     })
-    expect(await refused.door.send(call(id))).toMatchObject({
+    expect(await refused.transport.send(call(id))).toMatchObject({
       failure: { kind: 'provider_unavailable' },
       outcomeKnown: true,
     })
@@ -188,19 +188,19 @@ describe.each(ids)('%s', (id) => {
   })
 
   test.each(['', 'a b', 'sk\r\nx-evil: 1', 'schlüssel'])('a credential like %j is never sent', async (credential) => {
-    const { door, seen } = doorTo(() => new Response('{}'))
-    const sent = await door.send(call(id, { credential }))
+    const { transport, seen } = transportTo(() => new Response('{}'))
+    const sent = await transport.send(call(id, { credential }))
     expect(sent).toMatchObject({ kind: 'failed', failure: { kind: 'provider_key_refused' }, outcomeKnown: true })
     if (credential !== '') expect(JSON.stringify(sent)).not.toContain(credential)
     expect(seen).toHaveLength(0)
   })
 
-  test('a base URL that is none sends nothing and throws nothing', async () => {
-    const { door } = doorTo(({ url }) => new Response(new URL(url).href))
-    expect(await door.send(call(id, { baseUrl: 'not a url' }))).toMatchObject({ kind: 'failed' })
+  test('an invalid base URL sends nothing and throws nothing', async () => {
+    const { transport } = transportTo(({ url }) => new Response(new URL(url).href))
+    expect(await transport.send(call(id, { baseUrl: 'not a url' }))).toMatchObject({ kind: 'failed' })
   })
 
-  test('over a real socket the bytes are the same', async () => {
+  test('the bytes over a real socket are the same', async () => {
     const received: Buffer[] = []
     const server = createServer((request, response) => {
       request.on('data', (chunk: Buffer) => received.push(chunk)).on('end', () => response.end('{"ok":true}'))

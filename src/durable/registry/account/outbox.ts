@@ -16,7 +16,7 @@ const ATTEMPT_GRAINS = 30
 /** How an attempt to deliver a message ended. */
 export interface DeliveryOutcome {
   seq: number
-  tries: number
+  attempt: number
   /** Why it failed. Null: it was delivered. */
   why: string | null
   /** No further attempt is made: the endpoint answered that it is gone. */
@@ -58,15 +58,15 @@ export class Outbox {
   }
 
   /** Stores the outcome of an attempt. False: that attempt is not in flight, and nothing changes. */
-  settle({ seq, tries, why, final }: DeliveryOutcome, now: number): boolean {
+  settle({ seq, attempt, why, final }: DeliveryOutcome, now: number): boolean {
     const row = this.#store.load(seq)
-    if (row === null || row.tries !== tries || row.leasedUntil === null) return false
+    if (row === null || row.tries !== attempt || row.leasedUntil === null) return false
     if (why === null) {
       this.#store.delete(seq)
       return true
     }
     const failures = row.failures + 1
-    const wakeAt = final ? null : nextRetryAt(failures, now, spread(seq, tries))
+    const wakeAt = final ? null : nextRetryAt(failures, now, spread(seq, attempt))
     this.#store.save({ ...row, failures, wakeAt, leasedUntil: null })
     this.age(now)
     return true

@@ -17,7 +17,7 @@ const FORMER_SECRET_MS = DAY_MS
 export interface DeliveryAttempt {
   seq: number
   /** Number of this attempt, from 1. */
-  tries: number
+  attempt: number
   /** The same for every attempt, so that a receiver recognizes a message that comes twice. */
   id: string
   createdAt: number
@@ -108,9 +108,15 @@ export class Webhook {
     return this.#store.transaction(() => {
       const target = this.target(now)
       if (target === null) return []
-      return this.#outbox
-        .take(now)
-        .map(({ seq, tries, id, createdAt, count, stops }) => ({ seq, tries, id, createdAt, count, stops, target }))
+      return this.#outbox.take(now).map(({ seq, tries, id, createdAt, count, stops }) => ({
+        seq,
+        attempt: tries,
+        id,
+        createdAt,
+        count,
+        stops,
+        target,
+      }))
     })
   }
 

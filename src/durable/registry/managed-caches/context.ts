@@ -1,6 +1,6 @@
 import { meter } from '../../../core/managed-cache/events.ts'
 import { owedNanos, owedFromToday, rescheduleManagedCache, ttlToBuy } from '../../../core/managed-cache/plan.ts'
-import type { ManagedCacheContext, ManagedCacheState, SeenManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheContext, ManagedCacheState, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
 import { KEEP_TIMEOUT_MS, LEASE_WAIT_MS, SETTLE_SLACK_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
 import type { StorageRate } from '../../../core/model/storage-price.ts'
 import type { ManagedCacheRow, ManagedCacheView } from '../records/managed-cache.ts'
@@ -119,7 +119,7 @@ export class ManagedCachePlanningContext {
   /** Schedules the deletion of a handle at its provider. */
   deleteLater(
     one: StoredManagedCache,
-    handle: SeenManagedCache & { meteredToAt: number },
+    handle: ReportedManagedCache & { meteredToAt: number },
     why: string,
     now: number,
   ): void {

@@ -1,4 +1,4 @@
-import { judgeListed } from '../../../core/managed-cache/ownership.ts'
+import { listedAction } from '../../../core/managed-cache/ownership.ts'
 import { applyAdopted, applyGone } from '../../../core/managed-cache/events.ts'
 import type { ListedOurs, ListedWith } from '../records/managed-cache.ts'
 import type { ManagedCachePlanningContext } from './context.ts'
@@ -50,7 +50,7 @@ export class ManagedCacheReconciliation {
   #reconcileOne(one: StoredManagedCache, handle: ListedOurs, now: number): StoredManagedCache {
     const dropping = this.#store.isDeleting(handle.name)
     const inFlight = one.claim?.lease?.op === 'create'
-    const verdict = judgeListed(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
+    const verdict = listedAction(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
     const { name, tokens } = handle
     const row = { at: now, handle: name, tokens, costNanos: 0, storageNanos: 0 }
     if (verdict === 'adopt') {

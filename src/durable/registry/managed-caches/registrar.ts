@@ -1,5 +1,5 @@
 import { Failure } from '../../../contract/failure.ts'
-import { MARK_PRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
+import { DISPLAY_FINGERPRINT_LENGTH } from '../../../core/managed-cache/ownership.ts'
 import { newManagedCacheState, restartManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheKeep } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheScheduler } from './scheduler.ts'
@@ -142,7 +142,7 @@ function livingOf(
 }
 
 export function managedCacheId(fingerprint: string): string {
-  return `cch_0_${fingerprint.slice(0, MARK_PRINT_LENGTH)}`
+  return `cch_0_${fingerprint.slice(0, DISPLAY_FINGERPRINT_LENGTH)}`
 }
 
 /** Default: kept while used at least once in each lifetime, so that an unused handle costs at most one lifetime of storage. */

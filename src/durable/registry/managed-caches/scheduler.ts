@@ -1,6 +1,6 @@
 import { failureValue } from '../../../contract/failure.ts'
-import { decideAsked, decideManagedCache, decideRenewal } from '../../../core/managed-cache/plan.ts'
-import { mayLive, restartManagedCache } from '../../../core/managed-cache/state.ts'
+import { decideRequested, decideManagedCache, decideRenewal } from '../../../core/managed-cache/plan.ts'
+import { mayExist, restartManagedCache } from '../../../core/managed-cache/state.ts'
 import { meter } from '../../../core/managed-cache/events.ts'
 import type { ManagedCacheDecision, ManagedCacheState } from '../../../core/managed-cache/state.ts'
 import { CLAIM_GRACE_MS, SLOT_MS } from '../../../core/time/schedule.ts'
@@ -154,7 +154,7 @@ export class ManagedCacheScheduler {
       if (!asked && one.state.stopped !== null) return { role: 'failed', view }
       const context = this.#planning.context(one, now)
       const decision: ManagedCacheDecision = asked
-        ? decideAsked(one.state, context, now)
+        ? decideRequested(one.state, context, now)
         : decideManagedCache(one.state, context, now)
       if (decision.do === 'call') return this.#leader(one, decision, now)
       if (decision.do === 'wait') return { role: 'failed', view }
@@ -208,7 +208,7 @@ export class ManagedCacheScheduler {
       const { state } = meter(one.state, this.#planning.context(one, now).rates, now)
       bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
       const { live } = state
-      if (live !== null && mayLive(live, now))
+      if (live !== null && mayExist(live, now))
         this.#planning.deleteLater({ ...one, state }, lastingLongest(live), 'deleted by its owner', now)
       this.#store.delete(k)
       return live === null

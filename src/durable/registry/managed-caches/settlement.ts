@@ -1,6 +1,11 @@
-import { applyCreated, applyGone, applyManagedCacheFailure, applySeen } from '../../../core/managed-cache/events.ts'
+import {
+  applyCreated,
+  applyGone,
+  applyManagedCacheFailure,
+  applyConfirmed,
+} from '../../../core/managed-cache/events.ts'
 import { decideManagedCache } from '../../../core/managed-cache/plan.ts'
-import { mayLive } from '../../../core/managed-cache/state.ts'
+import { mayExist } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheState, LiveManagedCache } from '../../../core/managed-cache/state.ts'
 import type { ManagedCacheDeletions } from './deletions.ts'
 import type { ManagedCachePlanningContext } from './context.ts'
@@ -69,7 +74,7 @@ export class ManagedCacheSettlement {
       return this.#planning.recorded(one, state, how === 'ended' ? 'deleted' : 'lost', name, 0, lease.why, now)
     }
     if (outcome.seen === null) return this.#planning.planned(one, before, now)
-    const { state } = applySeen(before, lease.op, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
+    const { state } = applyConfirmed(before, lease.op, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
     if (lease.op === 'renew') return this.#planning.recorded(one, state, 'renewed', name, 0, lease.why, now)
     return this.#planning.booked(one, state, now)
   }
@@ -119,7 +124,7 @@ export class ManagedCacheSettlement {
 
   /** Schedules the deletion of the handle that a new one replaces, if it may still exist. */
   #deleteReplaced(one: StoredManagedCache, old: LiveManagedCache | null, newName: string, now: number): void {
-    if (old === null || old.name === newName || !mayLive(old, now)) return
+    if (old === null || old.name === newName || !mayExist(old, now)) return
     this.#planning.deleteLater(one, { ...lastingLongest(old), meteredToAt: now }, 'another one took its place', now)
   }
 }

@@ -49,35 +49,9 @@ export class Registrar {
   /** Registers a prefix. A fingerprint that is known is the same prefix, which takes the plan and the name that are given. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body, keepWarm, required = null, ...given } = registration
+      const { body: _, keepWarm, required = null, ...given } = registration
       const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
-      if (known === null) {
-        if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
-          throw new Failure(
-            'unsupported',
-            `this account already holds ${PREFIXES_PER_REGISTRY} prefixes, the most that one registry takes; delete some first`,
-          )
-        }
-        const record: PrefixRecord = {
-          ...given,
-          ...(required === null ? {} : { required }),
-          id: `pfx_0_${given.fingerprint.slice(0, 24)}`,
-          createdAt: now,
-          version: 1,
-          superseded: false,
-          keepWarm: keepWarm ?? DEFAULT_KEEP_WARM,
-        }
-        const facts = this.#ports.factsOf(record.provider, record.model, now)
-        const offer = facts.retentions.find((one) => one.name === record.retention)
-        const state = {
-          ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
-          spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
-        }
-        const k = this.#store.prefixes.insert(record, state, body)
-        this.#versions.assign(k, given.name, now)
-        this.#scheduler.tell(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
-        return { k, created: true }
-      }
+      if (known === null) return { k: this.#create(registration, now), created: true }
       if (required !== null && required !== (this.#record(known).required ?? false))
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       if (given.retentionOpen === undefined) this.#fixRetention(known, given)
@@ -90,6 +64,32 @@ export class Registrar {
       this.#versions.assign(known, given.name, now)
       return { k: known, created: false }
     })
+  }
+
+  #create(registration: Registration, now: number): number {
+    const { body, keepWarm, required = null, ...given } = registration
+    if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
+      throw new Failure('unsupported', `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`)
+    }
+    const record: PrefixRecord = {
+      ...given,
+      ...(required === null ? {} : { required }),
+      id: `pfx_0_${given.fingerprint.slice(0, 24)}`,
+      createdAt: now,
+      version: 1,
+      superseded: false,
+      keepWarm: keepWarm ?? DEFAULT_KEEP_WARM,
+    }
+    const facts = this.#ports.factsOf(record.provider, record.model, now)
+    const offer = facts.retentions.find((one) => one.name === record.retention)
+    const state = {
+      ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
+      spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
+    }
+    const k = this.#store.prefixes.insert(record, state, body)
+    this.#versions.assign(k, given.name, now)
+    this.#scheduler.tell(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
+    return k
   }
 
   /** A caller names the retention in force, which the planner had chosen: from now on the planner does not change it. */
@@ -142,7 +142,7 @@ export class Registrar {
       this.#scheduler.tell(this.keyOf(id), now, (state) => {
         const change = applyAnnouncement(state, announcement, now)
         if (change !== null) return change
-        const why = `this prefix already holds ${MOST_ANNOUNCEMENTS} announcements that are still to come, the most that it may`
+        const why = `this prefix already has ${MOST_ANNOUNCEMENTS} announcements of coming traffic, the most that it can have`
         throw new Failure('conflict', why)
       }),
     )
@@ -225,7 +225,7 @@ export class Registrar {
   /** The registered body, compressed. */
   body(id: string): Uint8Array {
     const body = this.#store.prefixes.body(this.keyOf(id))
-    if (body === null) throw new Failure('not_found', 'the body of this prefix is gone')
+    if (body === null) throw new Failure('not_found', 'the body of this prefix does not exist any more')
     return body
   }
 

@@ -1,4 +1,4 @@
-import { CAUTIOUS, newLatencySamples, latencyEstimateOf, sawAnswer } from '../../../core/time/latency.ts'
+import { CAUTIOUS, newLatencySamples, estimateLatency, recordAnswer } from '../../../core/time/latency.ts'
 import type { LatencySamples, LatencyEstimate } from '../../../core/time/latency.ts'
 import { observe } from '../../../core/time/histogram.ts'
 import type { Claim } from '../tables/claims.ts'
@@ -45,9 +45,9 @@ export class LatencyTracker {
     if (lease.purpose !== 'keep' || !queued) return
     const startedAt = outcome.kind === 'not_sent' ? lease.sendBy : outcome.startedAt
     if (lease.attempt === 1) observe(this.#samples.starts, startedAt - claim.dueAt)
-    if (outcome.kind === 'answered') sawAnswer(this.#samples, lease.provider, outcome.latencyMs)
+    if (outcome.kind === 'answered') recordAnswer(this.#samples, lease.provider, outcome.latencyMs)
     else if (outcome.kind === 'failed' && outcome.accepted === null)
-      sawAnswer(this.#samples, lease.provider, Math.max(outcome.latencyMs, lease.timeoutMs) * 1.5)
+      recordAnswer(this.#samples, lease.provider, Math.max(outcome.latencyMs, lease.timeoutMs) * 1.5)
   }
 
   /** Every 64th time, computes the estimates again and saves them; runs inside the transaction of a settlement. */
@@ -56,7 +56,7 @@ export class LatencyTracker {
     if (this.#unsaved < SETTLEMENTS_A_SAVE) return
     this.#unsaved = 0
     for (const provider of Object.keys(this.#samples.answers))
-      this.#estimates.set(provider, latencyEstimateOf(this.#samples, provider, this.of(provider)))
+      this.#estimates.set(provider, estimateLatency(this.#samples, provider, this.of(provider)))
     this.#store.saveSetting('paces', JSON.stringify({ lateness: this.#samples, paces: [...this.#estimates] }))
   }
 }

@@ -1,6 +1,6 @@
 import type { Arrival } from '../../../core/events/arrived.ts'
 import type { Registration } from '../../../registration/registration.ts'
-import type { LeftEntry } from '../../../core/events/conversation-advanced.ts'
+import type { LastEntry } from '../../../core/events/conversation-advanced.ts'
 
 /** The id of a turn's model call; `ask` is 0 for the first. */
 export function callId(turn: string, ask: number): string {
@@ -29,5 +29,5 @@ export interface FollowedTurn {
   arrival: Arrival
   /** The conversation as the next turn will send it, up to its last breakpoint. */
   registration: Registration
-  entry: LeftEntry
+  entry: LastEntry
 }

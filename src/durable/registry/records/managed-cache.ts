@@ -1,4 +1,4 @@
-import type { ManagedCacheKeep, ManagedCacheState, SeenManagedCache } from '../../../core/managed-cache/state.ts'
+import type { ManagedCacheKeep, ManagedCacheState, ReportedManagedCache } from '../../../core/managed-cache/state.ts'
 import type { Grants } from '../../../calls/credential.ts'
 import type { ManagedCacheTarget, ManagedCacheLease } from '../../../calls/lease.ts'
 
@@ -113,7 +113,7 @@ export interface ManagedCacheCount {
 }
 
 /** A handle with Pilotlight's mark, as its provider lists it. */
-export interface ListedOurs extends SeenManagedCache {
+export interface ListedOurs extends ReportedManagedCache {
   /** The first characters of the fingerprint, from the mark. */
   print: string
 }

@@ -1,5 +1,5 @@
 import { Failure } from '../../../contract/failure.ts'
-import { barrierStep, led, NO_BARRIER, reported } from '../../../core/fan-out/barrier.ts'
+import { barrierStep, withLeader, NO_BARRIER, afterReport } from '../../../core/fan-out/barrier.ts'
 import type { Barrier } from '../../../core/fan-out/barrier.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
@@ -30,7 +30,7 @@ export class Barriers {
       const step = barrierStep(this.#load(k), this.#state(k), this.#scheduler.inFlight(k) !== null, now)
       if (step.do === 'lead') {
         const lease = newId('lse')
-        this.#store.barriers.save(k, led(lease, now, leadMs))
+        this.#store.barriers.save(k, withLeader(lease, now, leadMs))
         return { role: 'leader', lease, until: now + leadMs, why: step.why }
       }
       if (step.do === 'ready' || now >= deadline) {
@@ -43,17 +43,17 @@ export class Barriers {
 
   /** Stores a leader's report. Throws `conflict` where that lease no longer leads. */
   report(k: number, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
-    const next = reported(this.#load(k), this.#state(k), lease, outcome)
+    const next = afterReport(this.#load(k), this.#state(k), lease, outcome)
     if (next === null) {
-      const text = 'lease: leads no more; its time had passed, or it has reported already'
+      const text = 'lease: no longer leads; it has expired or has reported already'
       throw new Failure('conflict', text, { field: 'lease' })
     }
     this.#store.barriers.save(k, next)
     this.wake(k)
     if (outcome === 'failed') {
-      return { role: 'wait', lease: null, until: null, why: 'given up: whoever asks or waits next leads' }
+      return { role: 'wait', lease: null, until: null, why: 'given up: the next caller that asks or waits leads' }
     }
-    return { role: 'ready', lease: null, until: next.readableUntil, why: 'those who wait are released' }
+    return { role: 'ready', lease: null, until: next.readableUntil, why: 'the callers that wait are released' }
   }
 
   /** Lets the callers that wait at a prefix's barrier check again. */

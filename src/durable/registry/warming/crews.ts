@@ -1,5 +1,5 @@
 import { Failure, failureValue, readFailure } from '../../../contract/failure.ts'
-import { isCrewOver, nextOfCrew } from '../../../core/fan-out/crew.ts'
+import { isCrewOver, nextCrewCalls } from '../../../core/fan-out/crew.ts'
 import { isWarm } from '../../../core/prefix/state.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { newId } from '../../../runtime/ids.ts'
@@ -147,7 +147,7 @@ export class Crews {
 
   /** Starts the calls that may start now. Null: there is none. */
   #startNext(crew: Crew, now: number): Message[] | null {
-    const next = nextOfCrew(crew)
+    const next = nextCrewCalls(crew)
     const starting = [
       ...next.heads.map((index) => crew.heads[index]),
       ...next.agents.map((index) => crew.agents[index]),

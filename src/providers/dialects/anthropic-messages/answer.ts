@@ -14,7 +14,7 @@ export function readAnswer(text: string, contentType: string): ProbeAnswer {
   const start = fields(events.find((event) => event['type'] === 'message_start')?.['message'])
   if (start === null) throw unreadable('the stream has no beginning')
   if (!events.some((event) => event['type'] === 'message_stop')) throw unreadable('the stream has no end')
-  // Later events repeat the counts cumulatively, and may say null for what they leave as it was.
+  // Later events repeat the counts cumulatively. Null in them leaves a count unchanged.
   const usage: Record<string, unknown> = { ...fields(start['usage']) }
   for (const event of events.filter(({ type }) => type === 'message_delta')) {
     for (const [key, value] of Object.entries(fields(event['usage']) ?? {})) if (value !== null) usage[key] = value
@@ -26,7 +26,7 @@ function answer(message: Fields, usage: Fields | null): ProbeAnswer {
   return { usage: readUsage(usage) ?? NO_USAGE, rawUsage: usage, model: stringOf(message['model']) }
 }
 
-/** `input_tokens` excludes what came from or went to the cache; the prompt is the sum of the three. */
+/** `input_tokens` excludes cache reads and writes: the prompt is the sum of the three. */
 export function readUsage(value: unknown): Usage | null {
   const usage = fields(value)
   if (usage === null || !('input_tokens' in usage || 'cache_read_input_tokens' in usage)) return null

@@ -21,7 +21,7 @@ import type { ErrorBody } from '../shared/errors.ts'
 import {
   chooseRetention,
   keyWithoutEffect,
-  levelledRetentions,
+  mixedRetentions,
   markerSaysOtherwise,
   openRetention,
 } from '../shared/retention.ts'
@@ -31,7 +31,7 @@ import type { Wire } from '../../wire.ts'
 import { readAnswer, readUsage } from './answer.ts'
 import {
   asTextBlocks,
-  innerEdits,
+  earlierMarkers,
   MARKER,
   markerAdvice,
   markerMembers,
@@ -82,7 +82,7 @@ function create(wire: Wire): Dialect {
 
 const WIRE_RETENTIONS = ['5m', '1h']
 
-/** Members that change neither the prompt nor which entry it meets. */
+/** Members that change neither the prompt nor the entry that it reads. */
 const NOT_COMPARED = new Set([
   'model',
   'tools',
@@ -117,12 +117,12 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const bare = readBody(edit(body.text, storedEdits(body.root, cut)))
   const ownKept = markers(bare.root)
   const points = chooseBreakpoints(request.cache, chosen, MAX_MARKERS)
-  const inner = innerEdits(bare, points.inner, SHAPE, request.cache)
-  const stored: Body = inner.edits.length === 0 ? bare : readBody(edit(bare.text, inner.edits))
+  const earlier = earlierMarkers(bare, points.earlier, SHAPE, request.cache)
+  const stored: Body = earlier.edits.length === 0 ? bare : readBody(edit(bare.text, earlier.edits))
   const last = lastElement(stored.root)
   checkEnd(last)
   const kept = markers(stored.root)
-  // The top-level one marks the end of each real request: a miss writes the whole of it at that.
+  // The top-level marker marks the end of each real request: a miss writes all of it at that retention.
   const own = ownKept.at(-1)?.value ?? marked.at(-1)?.value ?? (automatic ? top : undefined)
   const ownRetention = own === undefined ? null : ttlOf(own)
   const retention = chooseRetention(request.cache, ownRetention, facts(model), WIRE_RETENTIONS)
@@ -148,7 +148,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     advice: [
       ...retention.advice,
       ...markerSaysOtherwise(request.cache, ownRetention, retention.name, `"${MARKER}":${markerText(retention.name)}`),
-      ...levelledRetentions(
+      ...mixedRetentions(
         request.cache,
         ownKept.map(({ value }) => ttlOf(value)),
         retention.name,
@@ -156,7 +156,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
       ...points.advice,
-      ...inner.advice,
+      ...earlier.advice,
       ...droppedMarker(request.cache, kept.length, isMarked(last, kept), MAX_MARKERS),
       ...markerAdvice({
         last,
@@ -174,12 +174,12 @@ function ttlOf(marker: JsonObject): string {
   return stringMember(marker, 'ttl') ?? '5m'
 }
 
-/** An empty list of messages reads as none: whoever registers without the volatile turn means the same prefix. */
+/** An empty list of messages equals none: a registration without the last turn is the same prefix. */
 function turnStream(stored: Body, rules: Parameters<typeof memberStream>[2]): [string, string][] {
   return items(member(stored.root, 'messages')).length === 0 ? [] : memberStream(stored, 'messages', rules)
 }
 
-/** The end that the body's own markers set: the last one that does not stand in the final user turn. */
+/** The end at the body's own markers: the last one before the final user turn. */
 function markedCut(marked: readonly Marker[], turns: readonly JsonNode[], finalTurn: number): Cut {
   const last = marked.findLast(({ turn }) => turn === null || turn < finalTurn)
   if (last === undefined || last.turn === null) return 'none'
@@ -189,7 +189,7 @@ function markedCut(marked: readonly Marker[], turns: readonly JsonNode[], finalT
 
 function storedEdits(root: JsonObject, cut: Cut): Edit[] {
   if (cut !== 'tools') return cutEdits(root, cut, SHAPE)
-  // The system prompt renders behind the tools: a prefix that ends at the tools does not hold it.
+  // The system prompt is rendered after the tools: a prefix that ends at the tools does not contain it.
   return [...objectEdits(root, { system: null }), ...cutEdits(root, cut, SHAPE)]
 }
 
@@ -204,7 +204,7 @@ function checkEnd({ node, path, turn }: LastElement): void {
   }
 }
 
-/** The strings that mean one block of text: `system`, and a message's `content`. */
+/** Strings that mean one block of text: `system`, and the `content` of a message. */
 function textStrings(root: JsonObject): Extract<JsonNode, { type: 'string' }>[] {
   const contents = items(member(root, 'messages')).map((turn) => member(turn, 'content'))
   return [member(root, 'system'), ...contents].filter((node) => node?.type === 'string')

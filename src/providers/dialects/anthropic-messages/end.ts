@@ -11,7 +11,7 @@ import type { CacheMarkers } from '../../dialect.ts'
 
 export const SHAPE: TurnShape = { list: 'messages', parts: 'content' }
 
-/** What ends a stored prefix: its last block, the last system block, or the last tool. */
+/** The element at the end of a stored prefix: its last block, else the last system block, else the last tool. */
 export function lastElement(root: JsonObject): LastElement {
   const turn = lastTurnElement(items(member(root, 'messages')), SHAPE)
   if (turn !== null) return turn
@@ -28,20 +28,20 @@ export function lastElement(root: JsonObject): LastElement {
   )
 }
 
-/** Whether one of the body's markers stands on it. */
+/** Whether one of the body's markers marks the element. */
 export function isMarked({ node }: LastElement, marked: readonly Marker[]): boolean {
   return marked.some(({ owner }) => owner === node)
 }
 
 /**
- * Edits that mark the end of a stored body and put all of its markers at one retention. Probes and real requests have to agree on both.
- * `most`: markers that the body may have in the end; the first ones go where there are more.
+ * Edits that mark the end of a stored body and set all of its markers to one retention. Probes and real requests must agree on both.
+ * `most`: markers allowed in the result. The first ones are removed where there are more.
  */
 export function endMarkerEdits({ text, root }: Body, retention: string, most = MAX_MARKERS): Edit[] {
   const last = lastElement(root)
   const marked = markers(root)
   const isEndMarked = isMarked(last, marked)
-  // Room for the marker at the end: earlier ones only add entries further in front.
+  // The first markers make room for the one at the end: they only add shorter entries.
   const over = markersOver(marked.length, isEndMarked, most)
   return [
     ...marked.flatMap(({ owner, value }, index) =>
@@ -54,19 +54,19 @@ export function endMarkerEdits({ text, root }: Body, retention: string, most = M
 export const MARKERS: CacheMarkers = {
   members: [MARKER],
   element: null,
-  behind({ text, root }, { node }, retention) {
+  markBlock({ text, root }, { node }, retention) {
     const marked = markers(root)
     if (marked.some(({ owner }) => owner === node)) return text
-    // One place is kept for the end of the prefix, which a probe marks.
+    // One marker is left for the end of the prefix, which a probe marks.
     if (marked.length + 1 >= MAX_MARKERS || UNMARKABLE.has(stringMember(node, 'type') ?? '')) return null
     if (node.type !== 'object' && node.type !== 'string') return null
     return edit(text, markerEdits({ node }, text.slice(node.start, node.end), retention))
   },
-  atEnd(body, retention) {
-    // A probe leaves out the marker at the top. In a real request it stays, and takes one of the places.
+  markEnd(body, retention) {
+    // A probe leaves out the top-level marker. In a real request it stays, and counts as one.
     const top = member(body.root, MARKER)
     if (top?.type !== 'object') return endMarkerEdits(body, retention)
     return [...retentionEdits(top, retention), ...endMarkerEdits(body, retention, MAX_MARKERS - 1)]
   },
-  atRetention: ({ root }, retention) => markers(root).flatMap(({ value }) => retentionEdits(value, retention)),
+  setRetention: ({ root }, retention) => markers(root).flatMap(({ value }) => retentionEdits(value, retention)),
 }

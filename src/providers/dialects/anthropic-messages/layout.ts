@@ -8,10 +8,10 @@ export const SECTIONS: readonly Section[] = [
   section('turns', ['messages']),
 ]
 
-/** A lookup goes back this many blocks from a marker. Source: platform.claude.com prompt caching pages, checked 2026-11-21. */
+/** Blocks that a lookup goes back from a marker. Source: platform.claude.com prompt caching pages, checked 2026-11-21. */
 export const LOOKBACK = 20
 
-/** Source: platform.claude.com prompt caching ("what invalidates the cache"), checked 2026-11-21. */
+/** Source: platform.claude.com prompt caching, "what invalidates the cache", checked 2026-11-21. */
 const PARAMETERS: readonly ParameterRule[] = [
   { path: ['tool_choice'], when: isOneOf('any', 'tool', 'none'), message: FORCED_TOOL, fix: KEEP_TOOL_CHOICE },
   {

@@ -5,7 +5,7 @@ import type { JsonMember, JsonNode, JsonObject } from '../../../core/prompt/json
 import { elementAt } from '../shared/body.ts'
 import type { Body, LastElement, TurnShape } from '../shared/body.ts'
 import { unmarkable } from '../shared/strategy.ts'
-import type { InnerPoint } from '../shared/strategy.ts'
+import type { EarlierBreakpoint } from '../shared/strategy.ts'
 import type { Advice } from '../../../core/model/advice.ts'
 import type { CacheRequest } from '../../dialect.ts'
 
@@ -20,12 +20,12 @@ export interface Marker {
   owner: JsonObject
   entry: JsonMember
   value: JsonObject
-  /** Index of the message that holds it, null in tools and system. */
+  /** Index of the message that contains it; null in tools and system. */
   turn: number | null
   part: number
 }
 
-/** The members named like a marker where a marker may stand, whatever their value; in the order of the prompt. */
+/** Members with the name of a marker where a marker is allowed, with any value, in the order of the prompt. */
 export function markerMembers(root: JsonObject): Omit<Marker, 'value'>[] {
   const found: Omit<Marker, 'value'>[] = []
   const look = (nodes: readonly JsonNode[], turn: number | null): void => {
@@ -41,30 +41,30 @@ export function markerMembers(root: JsonObject): Omit<Marker, 'value'>[] {
   return found
 }
 
-/** The markers in force, in the order of the prompt. */
+/** Markers with a valid value, in the order of the prompt. */
 export function markers(root: JsonObject): Marker[] {
   return markerMembers(root).flatMap((found) =>
     found.entry.value.type === 'object' ? [{ ...found, value: found.entry.value }] : [],
   )
 }
 
-/** A plain string as the one block of text that it means, marked if wanted; `raw` is its JSON text. */
+/** Writes a plain string as the one block of text that it means. `raw` is its JSON text, `marker` that of a marker to set. */
 export function asTextBlocks(raw: string, marker?: string): string {
   return `[{"type":"text","text":${raw}${marker === undefined ? '' : `,"${MARKER}":${marker}`}}]`
 }
 
-/** The JSON text of a marker; the default lifetime needs no `ttl`. */
+/** The JSON text of a marker. The default lifetime needs no `ttl`. */
 export function markerText(retention: string): string {
   return retention === '5m' ? '{"type":"ephemeral"}' : `{"type":"ephemeral","ttl":${JSON.stringify(retention)}}`
 }
 
-/** All markers of a probe carry one retention: a longer one behind a shorter one is refused. */
+/** Edits that set a marker to a retention. All markers of a probe have one: the provider refuses a longer one behind a shorter one. */
 export function retentionEdits(marker: JsonObject, retention: string): Edit[] {
   const present = stringMember(marker, 'ttl') ?? '5m'
   return present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
 }
 
-/** Puts a marker on an element that carries none; `raw` is the element's JSON text. */
+/** Edits that mark an element without a marker. `raw` is the element's JSON text. */
 export function markerEdits({ node }: Pick<LastElement, 'node'>, raw: string, retention: string): Edit[] {
   const marker = markerText(retention)
   return node.type === 'object'
@@ -72,7 +72,7 @@ export function markerEdits({ node }: Pick<LastElement, 'node'>, raw: string, re
     : [replaceNode(node, asTextBlocks(raw, marker))]
 }
 
-/** Thinking and empty text are refused with a marker. */
+/** Whether an element may have a marker. The provider refuses one on thinking and on empty text. */
 function canCarry(node: JsonNode): boolean {
   const text = node.type === 'string' ? node.value : stringMember(node, 'text')
   const isBlock = node.type === 'string' || node.type === 'object'
@@ -80,18 +80,18 @@ function canCarry(node: JsonNode): boolean {
 }
 
 /**
- * Marks the breakpoints inside a stored body that were asked for. They carry the default lifetime: the one that all markers
- * of a probe share is chosen when it is made.
+ * Marks the requested breakpoints in front of the end of a stored body. They get the default lifetime: a probe sets all of its markers
+ * to one retention.
  */
-export function innerEdits(
+export function earlierMarkers(
   { text, root }: Body,
-  inner: readonly InnerPoint[],
+  earlier: readonly EarlierBreakpoint[],
   shape: TurnShape,
   cache: CacheRequest | undefined,
 ): { edits: Edit[]; advice: Advice[] } {
   const edits: Edit[] = []
   const advice: Advice[] = []
-  for (const point of inner) {
+  for (const point of earlier) {
     const element = elementAt(root, point.cut, shape)
     if (element === null || !canCarry(element.node)) {
       advice.push(...unmarkable(cache, point, element?.path ?? point.at))
@@ -103,11 +103,11 @@ export function innerEdits(
   return { edits, advice }
 }
 
-/** What a person should know about the end of the prefix: whether real requests of this shape can read the entry, and how they could. */
+/** Advice about the end of the prefix: whether real requests of this form read the entry, and the change that makes them. */
 export function markerAdvice(found: {
   last: LastElement
   marked: readonly Marker[]
-  /** How many of them the stored body still has. */
+  /** How many of them the stored body still contains. */
   kept: number
   isEndMarked: boolean
   automatic: boolean
@@ -123,19 +123,19 @@ export function markerAdvice(found: {
   if (automatic) {
     advice.push({
       cause: 'automatic_marker',
-      message: `The top-level ${MARKER} marks the last block of each request, which in a probe would be the dummy turn; probes leave it out and mark ${last.path}. Real requests find that entry only while it is within twenty blocks of their end; to be sure of it, ${how}.`,
+      message: `The top-level ${MARKER} marks the last block of each request. In a probe that would be the placeholder turn, so probes leave it out and mark ${last.path}. Real requests find that entry only within twenty blocks of their end. To make sure, ${how}.`,
       at: last.path,
     })
   } else if (kept < marked.length) {
     advice.push({
       cause: 'marker_behind_prefix',
-      message: `A marker stands behind the end of the prefix, where requests differ. Real requests find the prefix only while it is within twenty blocks in front of that marker; to be sure of it, ${how}.`,
+      message: `A marker is behind the end of the prefix, where requests differ. Real requests find the prefix only within twenty blocks in front of that marker. To make sure, ${how}.`,
       at: last.path,
     })
   } else {
     advice.push({
       cause: marked.length === 0 ? 'no_marker' : 'end_not_marked',
-      message: `Real requests of this shape cannot read the entry: no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
+      message: `Real requests like this one cannot read the entry: the end of the prefix has no ${MARKER}. In them, ${how}.`,
       at: last.path,
     })
   }

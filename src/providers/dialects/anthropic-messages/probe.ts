@@ -2,7 +2,7 @@ import { Failure } from '../../../contract/failure.ts'
 import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import { member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { Primitive } from '../../../core/model/facts.ts'
-import { appendTo, DUMMY_TEXT, invalid, readBody } from '../shared/body.ts'
+import { appendTo, PLACEHOLDER_TEXT, invalid, readBody } from '../shared/body.ts'
 import type { Body } from '../shared/body.ts'
 import { endMarkerEdits } from './end.ts'
 import { MARKER } from './markers.ts'
@@ -17,8 +17,8 @@ export function probe(
   const cap = outputCap(body, options)
   const edits = endMarkerEdits(body, options.retention)
 
-  const dummy = `{"role":"user","content":${JSON.stringify(DUMMY_TEXT)}}`
-  const appended = appendTo(root, 'messages', dummy)
+  const placeholder = `{"role":"user","content":${JSON.stringify(PLACEHOLDER_TEXT)}}`
+  const appended = appendTo(root, 'messages', placeholder)
   edits.push(
     ...(appended ?? []),
     ...objectEdits(root, {
@@ -26,7 +26,7 @@ export function probe(
       stream: null,
       [MARKER]: null,
       ...(member(root, 'model') === undefined ? { model: JSON.stringify(prefix.model) } : {}),
-      ...(appended === null ? { messages: `[${dummy}]` } : {}),
+      ...(appended === null ? { messages: `[${placeholder}]` } : {}),
     }),
   )
   return { path: '/v1/messages', body: edit(body.text, edits), outputTokens: cap }
@@ -39,7 +39,7 @@ function outputCap({ text, root }: Body, options: { primitive: Primitive; output
     const tokens = budget?.type === 'number' ? Number(text.slice(budget.start, budget.end)) : Number.NaN
     if (!Number.isSafeInteger(tokens) || tokens < 1)
       throw invalid('request.thinking.budget_tokens', 'must be a whole number')
-    // The cap must exceed the budget; thinking that is enabled cannot be left out, because it is rendered into the prompt.
+    // The cap must exceed the budget. Enabled thinking cannot be left out, because it is rendered into the prompt.
     return Math.max(options.outputTokens ?? 0, tokens + 1)
   }
   switch (options.primitive) {

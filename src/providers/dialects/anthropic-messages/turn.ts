@@ -13,38 +13,38 @@ const KIND = 'anthropic-messages'
 export const messagesTurns: TurnFormat = { request, reply, delta, endsAtResults: true }
 
 function request(conversation: Conversation): ProbeRequest {
-  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
+  const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools, stream } = conversation
   const ttl = cache === null || cache.retention === '5m' ? {} : { ttl: cache.retention }
-  const mark = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
-  const head = marks.head ? mark : {}
+  const marker = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
+  const headMarker = breakpoints.head ? marker : {}
   const system = systemOf(messages)
   const listed = tools.map(({ name, description, parameters }, index) => ({
     name,
     description,
     input_schema: parameters,
-    ...(system === '' && index === tools.length - 1 ? head : {}),
+    ...(system === '' && index === tools.length - 1 ? headMarker : {}),
   }))
-  // To forbid tools is another prompt behind the system: what it would write nobody reads. Source: the same page.
+  // Forbidding tools changes the prompt behind the system prompt, and no other call reads what it would write. Source: the same page.
   const forbidden = noTools && listed.length > 0
   const said: { role: 'user' | 'assistant'; content: Block[] }[] = []
   for (const { message, marked } of saidOf(conversation)) {
     const role = message.role === 'assistant' ? 'assistant' : 'user'
     const blocks = blocksOf(message)
     const last = blocks.at(-1)
-    if (marked && !forbidden && last !== undefined) blocks[blocks.length - 1] = { ...last, ...mark }
+    if (marked && !forbidden && last !== undefined) blocks[blocks.length - 1] = { ...last, ...marker }
     const before = said.at(-1)
-    // The results of one round are one message.
+    // The results of one round are in one message.
     if (message.role === 'tool' && before?.role === 'user') before.content.push(...blocks)
     else said.push({ role, content: blocks })
   }
-  if (aside !== null) said.at(-1)?.content.push({ type: 'text', text: aside })
+  if (volatileText !== null) said.at(-1)?.content.push({ type: 'text', text: volatileText })
   const body = {
     model,
     max_tokens: maxOutputTokens,
     ...(stream ? { stream } : {}),
     ...(listed.length === 0 ? {} : { tools: listed }),
     ...(forbidden ? { tool_choice: { type: 'none' } } : {}),
-    ...(system === '' ? {} : { system: [{ type: 'text', text: system, ...head }] }),
+    ...(system === '' ? {} : { system: [{ type: 'text', text: system, ...headMarker }] }),
     messages: said,
   }
   return { path: '/v1/messages', body: JSON.stringify(body), outputTokens: maxOutputTokens }
@@ -86,7 +86,7 @@ function reply(events: readonly Fields[], streamed: boolean): Reply {
   }
 }
 
-/** Empty texts are refused, and what only answers have is left out. */
+/** The block as a request takes it, without members that only answers have. Empty texts, which are refused, are gone before. */
 function sentBack(block: Fields): Block {
   if (block['type'] === 'text') return { type: 'text', text: block['text'] }
   if (block['type'] !== 'tool_use') return block

@@ -3,16 +3,16 @@ import { count, fields, NO_USAGE } from '../shared/usage.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 import type { ProbeAnswer } from '../../dialect.ts'
 
-/** Converse answers with one object; its streams are binary and no probe asks for one. */
+/** Converse answers with one object. Its streams are binary, and no probe asks for one. */
 export function readAnswer(text: string, contentType: string): ProbeAnswer {
   const { streamed, events } = readEvents(text, contentType)
   const answer = events[0]
   if (streamed || answer === undefined || fields(answer['output']) === null) throw unreadable('it is no answer')
   const rawUsage = fields(answer['usage'])
-  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: null } // which model answered is not said
+  return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: null } // the answer does not name its model
 }
 
-/** `inputTokens` excludes what came from or went to the cache; the prompt is the sum of the three. */
+/** `inputTokens` excludes cache reads and writes: the prompt is the sum of the three. */
 export function readUsage(value: unknown): Usage | null {
   const usage = fields(value)
   if (usage === null || !('inputTokens' in usage || 'cacheReadInputTokens' in usage)) return null

@@ -3,11 +3,11 @@ import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 import { unmarkable } from '../shared/strategy.ts'
-import type { InnerPoint } from '../shared/strategy.ts'
+import type { EarlierBreakpoint } from '../shared/strategy.ts'
 import type { Advice } from '../../../core/model/advice.ts'
 import type { CacheRequest } from '../../dialect.ts'
 
-/** An element of its own in a list of tools, system blocks or content: what stands in front of it is written. */
+/** Member of a cache point: a list element among tools, system blocks or content. The prompt in front of it is written. */
 export const POINT = 'cachePoint'
 
 export const MAX_POINTS = 4
@@ -16,7 +16,7 @@ export interface Point {
   list: JsonArray
   index: number
   value: JsonObject
-  /** Index of the message that holds it, null in tools and system. */
+  /** Index of the message that contains it; null in tools and system. */
   turn: number | null
 }
 
@@ -28,7 +28,7 @@ export function toolList(root: JsonObject): JsonNode | undefined {
   return member(member(root, 'toolConfig'), 'tools')
 }
 
-/** The lists in which a point may stand, in the order of the prompt. */
+/** Lists that may contain a point, in the order of the prompt. */
 function lists(root: JsonObject): { list: JsonArray; turn: number | null }[] {
   const turns = items(member(root, 'messages'))
   return [
@@ -47,45 +47,45 @@ export function points(root: JsonObject): Point[] {
   )
 }
 
-/** Edits that take every point away: what is left is the prompt. */
+/** Edits that remove all points. The rest is the prompt. */
 export function withoutPoints(root: JsonObject): Edit[] {
   return lists(root)
     .filter(({ list }) => list.items.some(isPoint))
     .flatMap(({ list }) => arrayEdits(list, (index) => !isPoint(list.items[index])))
 }
 
-/** The JSON text of a point; the default lifetime needs no `ttl`. */
+/** The JSON text of a point. The default lifetime needs no `ttl`. */
 export function pointText(retention: string): string {
   const ttl = retention === '5m' ? '' : `,"ttl":${JSON.stringify(retention)}`
   return `{"${POINT}":{"type":"default"${ttl}}}`
 }
 
-/** The lifetime that a point asks for. */
+/** The lifetime of a point. */
 export function ttlOf({ value }: Point): string {
   return stringMember(value, 'ttl') ?? '5m'
 }
 
-/** All points of a probe carry one retention: a longer one behind a shorter one is refused. */
+/** Edits that set a point to a retention. All points of a probe have one: the provider refuses a longer one behind a shorter one. */
 export function pointEdits(point: Point, retention: string): Edit[] {
   return ttlOf(point) === retention ? [] : objectEdits(point.value, { ttl: JSON.stringify(retention) })
 }
 
-/** Hidden thinking takes no marker in Anthropic's own format; what Bedrock says of it is not documented, so none is tried. */
+/** Thinking takes no marker in Anthropic's own format. Bedrock's rule is not documented, so no point is set behind it. */
 const UNMARKABLE = 'reasoningContent'
 
 /**
- * Puts points behind the breakpoints inside a stored body that were asked for, at the default lifetime: the one that all
- * points of a probe share is chosen when it is made.
+ * Sets points at the requested breakpoints in front of the end of a stored body. They get the default lifetime: a probe sets all of its
+ * points to one retention.
  */
-export function innerPoints(
+export function earlierPoints(
   root: JsonObject,
-  inner: readonly InnerPoint[],
+  earlier: readonly EarlierBreakpoint[],
   cache: CacheRequest | undefined,
 ): { edits: Edit[]; advice: Advice[] } {
   const edits: Edit[] = []
   const advice: Advice[] = []
   const turns = items(member(root, 'messages'))
-  for (const point of inner) {
+  for (const point of earlier) {
     const { cut } = point
     const list = cut === 'tools' ? toolList(root) : member(turns[cut.item], 'content')
     const path = cut === 'tools' ? 'toolConfig.tools' : `messages[${cut.item}].content`

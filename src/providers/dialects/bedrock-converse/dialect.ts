@@ -6,7 +6,7 @@ import type { JsonObject } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import {
   cutEdits,
-  DUMMY_TEXT,
+  PLACEHOLDER_TEXT,
   finalUserTurn,
   invalid,
   joinStreams,
@@ -23,7 +23,7 @@ import type { ErrorBody } from '../shared/errors.ts'
 import {
   chooseRetention,
   keyWithoutEffect,
-  levelledRetentions,
+  mixedRetentions,
   markerSaysOtherwise,
   openRetention,
 } from '../shared/retention.ts'
@@ -32,7 +32,7 @@ import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { readAnswer, readUsage } from './answer.ts'
 import {
-  innerPoints,
+  earlierPoints,
   isPoint,
   MAX_POINTS,
   POINT,
@@ -91,7 +91,7 @@ function create(wire: Wire): Dialect {
 
 const SHAPE: TurnShape = { list: 'messages', parts: 'content' }
 
-/** Members that change neither the prompt nor which entry it meets. `modelId` is the path's, as SDKs spell it. */
+/** Members that change neither the prompt nor the entry that it reads. SDKs name the model of the path `modelId`. */
 const NOT_COMPARED = new Set(['modelId', 'toolConfig', 'system', 'messages', 'inferenceConfig', 'requestMetadata'])
 
 function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, wire: Wire): PreparedPrefix {
@@ -112,8 +112,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
   const cut = chosen.cut ?? own
   const cutOff = readBody(edit(body.text, storedEdits(body.root, cut)))
   const breakpoints = chooseBreakpoints(request.cache, chosen, MAX_POINTS)
-  const inner = innerPoints(cutOff.root, breakpoints.inner, request.cache)
-  const stored = inner.edits.length === 0 ? cutOff : readBody(edit(cutOff.text, inner.edits))
+  const earlier = earlierPoints(cutOff.root, breakpoints.earlier, request.cache)
+  const stored = earlier.edits.length === 0 ? cutOff : readBody(edit(cutOff.text, earlier.edits))
   const end = lastElement(stored.root)
   const kept = points(stored.root)
   const ownKept = points(cutOff.root)
@@ -140,11 +140,11 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     advice: [
       ...retention.advice,
       ...markerSaysOtherwise(request.cache, ownRetention, retention.name, pointText(retention.name)),
-      ...levelledRetentions(request.cache, ownKept.map(ttlOf), retention.name),
+      ...mixedRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
       ...chosen.advice,
       ...breakpoints.advice,
-      ...inner.advice,
+      ...earlier.advice,
       ...droppedMarker(request.cache, kept.length, isMarked(end), MAX_POINTS),
       ...(isMarked(end) ? [] : [endAdvice(end, retention.name)]),
       ...wire.advice,
@@ -152,7 +152,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
   }
 }
 
-/** The model is in the path, so that it comes beside the body, or as the `modelId` of an SDK's input. */
+/** The model is part of the path: it comes beside the body, or as the `modelId` of an SDK's input. */
 function modelId(body: Body, envelope: string | undefined): string {
   const own = stringMember(body.root, 'modelId')
   if (own !== undefined && envelope !== undefined && own !== envelope) {
@@ -166,19 +166,19 @@ function modelId(body: Body, envelope: string | undefined): string {
 
 function storedEdits(root: JsonObject, cut: Cut): Edit[] {
   const edits = cutEdits(root, cut, SHAPE)
-  // The system prompt renders behind the tools: a prefix that ends at the tools does not hold it.
+  // The system prompt is rendered after the tools: a prefix that ends at the tools does not contain it.
   return cut === 'tools' ? [...objectEdits(root, { system: null }), ...edits] : edits
 }
 
 function endAdvice({ path }: End, retention: string): Advice {
   return {
     cause: 'end_not_marked',
-    message: `Real requests of this shape do not read the entry for sure: no ${POINT} stands behind ${path}. In them, put ${pointText(retention)} there.`,
+    message: `Real requests like this one may miss the entry: no ${POINT} follows ${path}. In them, add ${pointText(retention)} there.`,
     at: path,
   }
 }
 
-/** What hidden thinking may use; the output cap must be more. */
+/** Token budget of thinking; null: none. The output cap must exceed it. */
 function thinkingBudget({ text, root }: Body): number | null {
   const thinking = member(member(root, 'additionalModelRequestFields'), 'thinking')
   if (stringMember(thinking, 'type') !== 'enabled') return null
@@ -198,10 +198,10 @@ function probe(
   const body = readBody(prefix.text)
   const { root } = body
   const turn = items(member(root, 'messages')).at(-1)
-  const dummy = `{"text":${JSON.stringify(DUMMY_TEXT)}}`
-  // Roles must alternate: behind a user's message the dummy is one more block of it.
+  const placeholder = `{"text":${JSON.stringify(PLACEHOLDER_TEXT)}}`
+  // Roles must alternate: after a user's message the placeholder is one more block of it.
   const joins = turn !== undefined && stringMember(turn, 'role') === 'user'
-  const edits = endPointEdits(root, retention, joins ? [dummy] : [])
+  const edits = endPointEdits(root, retention, joins ? [placeholder] : [])
 
   const budget = thinkingBudget(body)
   const cap = Math.max(1, outputTokens ?? 1, budget === null ? 0 : budget + 1)
@@ -211,7 +211,7 @@ function probe(
   if (config?.type === 'object') edits.push(...objectEdits(config, { maxTokens: String(cap) }))
   else changes['inferenceConfig'] = `{"maxTokens":${cap}}`
   if (!joins) {
-    const message = `{"role":"user","content":[${dummy}]}`
+    const message = `{"role":"user","content":[${placeholder}]}`
     const list = member(root, 'messages')
     if (list?.type === 'array') edits.push(...arrayEdits(list, () => true, [message]))
     else changes['messages'] = `[${message}]`

@@ -7,14 +7,14 @@ import { markersOver } from '../shared/strategy.ts'
 import { isPoint, MAX_POINTS, POINT, pointEdits, points, pointText, toolList } from './cache-points.ts'
 import type { CacheMarkers } from '../../dialect.ts'
 
-/** What ends a stored prefix, and the list in which it stands: there a point can be put behind it. */
+/** The element at the end of a stored prefix, and the list that takes a point behind it. */
 export interface End {
   node: JsonNode
   path: string
   list: JsonArray
 }
 
-/** The last block of a stored prefix that is no point. */
+/** The last block of a stored prefix, points not counted. Throws `invalid_request` where none can end a prefix. */
 export function lastElement(root: JsonObject): End {
   const turns = items(member(root, 'messages'))
   const turn = turns.at(-1)
@@ -44,20 +44,20 @@ function lastOf(list: JsonNode | undefined, path: string): End | null {
   return node === undefined ? null : { node, path: `${path}[${index}]`, list }
 }
 
-/** Whether a point stands right behind it. */
+/** Whether a point follows the element. */
 export function isMarked({ node, list }: End): boolean {
   return isPoint(list.items[list.items.indexOf(node) + 1])
 }
 
 /**
- * Edits that put a point behind the end of a stored body, and all of its points at one retention. Probes and real requests have to agree
- * on both. `behind` follows the point in the list that the prefix ends in.
+ * Edits that set a point at the end of a stored body, and all of its points to one retention. Probes and real requests must agree on both.
+ * `behind` holds elements to add after the point.
  */
 export function endPointEdits(root: JsonObject, retention: string, behind: readonly string[] = []): Edit[] {
   const end = lastElement(root)
   const marked = points(root)
   const isEndMarked = isMarked(end)
-  // Room for the point at the end: earlier ones only add entries further in front.
+  // The first points make room for the one at the end: they only add shorter entries.
   const over = markersOver(marked.length, isEndMarked, MAX_POINTS)
   const dropped = marked.slice(0, over)
   const edits = marked.slice(over).flatMap((point) => pointEdits(point, retention))
@@ -74,12 +74,12 @@ export function endPointEdits(root: JsonObject, retention: string, behind: reado
 export const MARKERS: CacheMarkers = {
   members: [],
   element: POINT,
-  behind({ text, root }, { node }, retention) {
+  markBlock({ text, root }, { node }, retention) {
     const marked = points(root)
     if (marked.some(({ list, index }) => list.items[index - 1] === node)) return text
     if (marked.length + 1 >= MAX_POINTS) return null
     return edit(text, [{ start: node.end, end: node.end, replacement: `,${pointText(retention)}` }])
   },
-  atEnd: ({ root }, retention) => endPointEdits(root, retention),
-  atRetention: ({ root }, retention) => points(root).flatMap((point) => pointEdits(point, retention)),
+  markEnd: ({ root }, retention) => endPointEdits(root, retention),
+  setRetention: ({ root }, retention) => points(root).flatMap((point) => pointEdits(point, retention)),
 }

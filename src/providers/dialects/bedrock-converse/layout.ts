@@ -9,7 +9,10 @@ export const SECTIONS: readonly Section[] = [
   section('turns', ['messages']),
 ]
 
-/** The lookback and what a forced tool does are Anthropic's. Source: platform.claude.com prompt caching pages, checked 2026-11-21. */
+/**
+ * The lookback and the effect of a forced tool are those of Anthropic's models. Source: platform.claude.com prompt caching pages, checked
+ * 2026-11-21.
+ */
 export const LINT: LintLayout = {
   tools: ['toolConfig', 'tools'],
   system: ['system'],

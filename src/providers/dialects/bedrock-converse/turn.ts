@@ -10,7 +10,7 @@ type Block = Record<string, unknown>
 const KIND = 'bedrock-converse'
 
 /**
- * Amazon Bedrock Converse. It has no way to forbid tools, so that the last call asks in words, behind the last cache point.
+ * Amazon Bedrock Converse. It has no setting that forbids tools, so the last call asks in words, behind the last cache point.
  * Source: @aws-sdk/client-bedrock-runtime 3.1162.0 types and the AWS prompt caching guide, checked 2026-11-21.
  */
 export const converseTurns: TurnFormat = { request, reply, delta: () => '', endsAtResults: true }
@@ -18,11 +18,11 @@ export const converseTurns: TurnFormat = { request, reply, delta: () => '', ends
 const NO_TOOLS = 'Answer now, without calling a tool.'
 
 function request(conversation: Conversation): ProbeRequest {
-  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools } = conversation
+  const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools } = conversation
   const pointed = cache !== null && (cache.retention === '5m' || cache.retention === '1h')
   const ttl = cache?.retention === '1h' ? { ttl: '1h' } : {}
   const point: Block[] = pointed ? [{ cachePoint: { type: 'default', ...ttl } }] : []
-  const head = marks.head ? point : []
+  const headPoint = breakpoints.head ? point : []
   const system = systemOf(messages)
   const listed: Block[] = tools.map(({ name, description, parameters }) => ({
     toolSpec: { name, description, inputSchema: { json: parameters } },
@@ -32,15 +32,15 @@ function request(conversation: Conversation): ProbeRequest {
     const role = message.role === 'assistant' ? 'assistant' : 'user'
     const content = [...blocksOf(message), ...(marked ? point : [])]
     const before = said.at(-1)
-    // Roles must alternate, and the results of one round are one message.
+    // Roles must alternate, and the results of one round are in one message.
     if (before?.role === role) before.content.push(...content)
     else said.push({ role, content })
   }
-  const asides = [...(aside === null ? [] : [aside]), ...(tools.length > 0 && noTools ? [NO_TOOLS] : [])]
-  for (const text of asides) said.at(-1)?.content.push({ text })
+  const texts = [...(volatileText === null ? [] : [volatileText]), ...(tools.length > 0 && noTools ? [NO_TOOLS] : [])]
+  for (const text of texts) said.at(-1)?.content.push({ text })
   const body = {
-    ...(listed.length === 0 ? {} : { toolConfig: { tools: [...listed, ...(system === '' ? head : [])] } }),
-    ...(system === '' ? {} : { system: [{ text: system }, ...head] }),
+    ...(listed.length === 0 ? {} : { toolConfig: { tools: [...listed, ...(system === '' ? headPoint : [])] } }),
+    ...(system === '' ? {} : { system: [{ text: system }, ...headPoint] }),
     messages: said,
     inferenceConfig: { maxTokens: maxOutputTokens },
   }

@@ -6,7 +6,7 @@ import type { ModelFacts } from '../../../core/model/facts.ts'
 import {
   appendTo,
   cutEdits,
-  DUMMY_TEXT,
+  PLACEHOLDER_TEXT,
   invalid,
   joinStreams,
   lastToolElement,
@@ -42,7 +42,7 @@ import { readAnswer, readUsage } from './answer.ts'
 import { geminiTurns } from './turn.ts'
 
 /**
- * Gemini generateContent with its implicit cache: no markers, a prefix is found by itself.
+ * Gemini generateContent with its implicit cache, which needs no markers.
  * Source: SDK 3.1.0 types and ai.google.dev caching pages, checked 2026-11-21.
  */
 export const geminiContent: DialectDefinition = {
@@ -76,7 +76,7 @@ function create(wire: Wire): Dialect {
 
 const SHAPE: TurnShape = { list: 'contents', parts: 'parts' }
 const FLOOR_TOKENS = 16
-/** The API takes protobuf JSON, so that each member has two spellings. */
+/** The API takes protobuf JSON: each member has two spellings. */
 const SYSTEM = ['systemInstruction', 'system_instruction']
 const TOOL_CONFIG = ['toolConfig', 'tool_config']
 const GENERATION = ['generationConfig', 'generation_config']
@@ -110,7 +110,7 @@ const NOT_COMPARED = new Set([
   ...TOOL_CONFIG,
   ...GENERATION,
 ])
-/** Members of the generation settings that steer the answer without being part of the prompt. */
+/** Generation settings that affect the answer and not the prompt. */
 const SAMPLING = new Set([
   'maxOutputTokens',
   'max_output_tokens',
@@ -134,13 +134,13 @@ function named(root: JsonNode, names: readonly string[]): { key: string; node: J
   return null
 }
 
-/** The functions that one entry of `tools` declares, or the entry itself where it is a tool of the provider's own. */
+/** The functions that an entry of `tools` declares, or the entry itself where it is a tool of the provider. */
 function declarations(tool: JsonNode): JsonNode[] {
   const declared = named(tool, ['functionDeclarations', 'function_declarations'])
   return declared === null ? [tool] : items(declared.node)
 }
 
-/** The id as paths carry it, without the collection that callers may put in front. */
+/** The id for paths, without the collection `models/` that callers may add. */
 function plainModel(id: string): string {
   const plain = id.startsWith('models/') ? id.slice('models/'.length) : id
   if (!/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/.test(plain) || plain.split('/').some((part) => /^\.+$/.test(part))) {
@@ -203,7 +203,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   }
 }
 
-/** A handle in place of a strategy. It holds the contents already, so a probe beside it would warm another cache. */
+/** Refuses a handle given as the strategy. It contains the prefix already, so a probe would warm another cache. */
 function refuseHandle({ cache }: NativeRequest, body: Body): void {
   const strategy = cache?.strategy
   if (typeof strategy !== 'object' || !('handle' in strategy)) return
@@ -237,7 +237,7 @@ function lastElement(root: JsonObject): LastElement {
   if (ends.length === 0) {
     throw invalid('request', 'holds nothing that stays the same between requests; add systemInstruction or tools')
   }
-  // Which of them a provider renders last is its own business; all are inside, so the one written last ends the prefix.
+  // All of them are in the prefix, and the order in which the provider renders them is unknown. The last in the text ends the prefix.
   return ends.reduce((last, end) => (end.node.end > last.node.end ? end : last))
 }
 
@@ -254,9 +254,9 @@ function probe(
   const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
   const cap = Math.max(floor, options.outputTokens ?? floor)
   const changes: Record<string, string> = {}
-  const dummy = `{"role":"user","parts":[{"text":${JSON.stringify(DUMMY_TEXT)}}]}`
-  const edits = appendTo(root, 'contents', dummy) ?? []
-  if (edits.length === 0) changes['contents'] = `[${dummy}]`
+  const placeholder = `{"role":"user","parts":[{"text":${JSON.stringify(PLACEHOLDER_TEXT)}}]}`
+  const edits = appendTo(root, 'contents', placeholder) ?? []
+  if (edits.length === 0) changes['contents'] = `[${placeholder}]`
 
   const generation = named(root, GENERATION)
   if (generation?.node.type === 'object') {

@@ -9,11 +9,11 @@ import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 type Part = Record<string, unknown>
 
 const KIND = 'gemini-content'
-/** Ids that we gave, because the model gave none: they are not sent. */
+/** Start of the ids that we assign where the model gave none. They are not sent. */
 const OWN_ID = 'own_'
 
 /**
- * Gemini generateContent, whose cache finds prefixes by itself. A signature that came with a function call goes back with it.
+ * Gemini generateContent, whose cache needs no markers. The signature of a function call is sent back with it.
  * Source: @google/genai 3.1.0 types; ai.google.dev function calling and thought signatures, checked 2026-11-21.
  */
 export function geminiTurns(wire: Wire): TurnFormat {
@@ -21,7 +21,7 @@ export function geminiTurns(wire: Wire): TurnFormat {
 }
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
-  const { model, messages, aside, maxOutputTokens, tools, noTools, stream } = conversation
+  const { model, messages, volatileText, maxOutputTokens, tools, noTools, stream } = conversation
   const system = systemOf(messages)
   const names = new Map<string, string>()
   const contents: { role: string; parts: Part[] }[] = []
@@ -29,16 +29,16 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
     if (message.role === 'assistant') for (const { id, name } of message.toolCalls ?? []) names.set(id, name)
     const parts = partsOf(message, names)
     const before = contents.at(-1)
-    // The results of one round are one content.
+    // The results of one round are in one content.
     if (message.role === 'tool' && before?.parts.some((part) => 'functionResponse' in part) === true) {
       before.parts.push(...parts)
     } else contents.push({ role: message.role === 'assistant' ? 'model' : 'user', parts })
   }
-  if (aside !== null) {
+  if (volatileText !== null) {
     const last = contents.at(-1)
     const isResult = last?.parts.some((part) => 'functionResponse' in part) === true
-    if (last?.role === 'user' && !isResult) last.parts.push({ text: aside })
-    else contents.push({ role: 'user', parts: [{ text: aside }] })
+    if (last?.role === 'user' && !isResult) last.parts.push({ text: volatileText })
+    else contents.push({ role: 'user', parts: [{ text: volatileText }] })
   }
   const declarations = tools.map(({ name, description, parameters }) => ({
     name,
@@ -92,7 +92,7 @@ function reply(events: readonly Fields[]): Reply {
   }
 }
 
-/** A stream's pieces of one text as the one part that they are. */
+/** Joins the pieces of a text from a stream into one part. */
 function joined(parts: readonly Fields[]): Part[] {
   const result: Part[] = []
   for (const part of parts) {

@@ -5,30 +5,30 @@ import type { Wire } from '../../wire.ts'
 import type { Advice } from '../../../core/model/advice.ts'
 
 /**
- * What Responses and Chat Completions share. There are two regimes, and the retention tells them apart: models from GPT-5.6 on have
- * `30m` (Responses also `12h`), breakpoints and `prompt_cache_options`; older ones (`in_memory`, `24h`) answer 400 to both.
+ * Differences between Responses and Chat Completions. Both have two generations of models with different retentions. From GPT-5.6 on,
+ * models have `30m` (Responses also `12h`), breakpoints and `prompt_cache_options`. Older ones (`in_memory`, `24h`) answer 400 to both.
  * Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21.
  */
 export interface OpenaiShape {
   turns: TurnShape
-  /** Type of a part that is text from outside the model. */
+  /** Type of a part with text that is not the model's. */
   textType: 'input_text' | 'text'
-  /** Whether a part of a turn of this role may carry a breakpoint. */
+  /** Whether the parts of a turn may have a breakpoint. */
   markable(turn: JsonNode): boolean
   notCompared: ReadonlySet<string>
-  /** Where the provider differs. */
+  /** The provider's differences. */
   wire: Wire
 }
 
-/** Marks the exact end of a reusable prefix on a content block. */
+/** Member that marks a content block as the exact end of a prefix. */
 export const MARKER = 'prompt_cache_breakpoint'
 
 export const MARKER_TEXT = '{"mode":"explicit"}'
 
-/** The request's cache settings: mode, lifetime, prewarm. */
+/** Member with the request's cache settings: mode, lifetime, prewarm. */
 export const OPTIONS = 'prompt_cache_options'
 
-/** True for retentions of the models that know breakpoints and cache options. */
+/** True for the retentions of models with breakpoints and cache options. */
 export function hasBreakpoints(retention: string): boolean {
   return retention === '30m' || retention === '12h'
 }
@@ -37,14 +37,14 @@ function parts(root: JsonObject, { turns }: OpenaiShape): JsonNode[] {
   return items(member(root, turns.list)).flatMap((turn) => items(member(turn, turns.parts)))
 }
 
-/** The members that mark a breakpoint where one may stand, whatever their value: they are no prompt. */
+/** Members with the name of a marker where one is allowed, with any value. They are no part of the prompt. */
 export function breakpointMembers(root: JsonObject, shape: OpenaiShape): JsonMember[] {
   return parts(root, shape).flatMap((part) =>
     part.type === 'object' ? part.members.filter(({ key }) => shape.wire.markers.includes(key)) : [],
   )
 }
 
-/** Message contents written as a plain string, where a marker makes a block of them: for the provider both mean one thing. */
+/** Message contents that are plain strings and become a block when they are marked. For the provider both mean the same. */
 export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] {
   return items(member(root, shape.turns.list)).flatMap((turn) => {
     const node = member(turn, shape.turns.parts)
@@ -52,7 +52,7 @@ export function textStrings(root: JsonObject, shape: OpenaiShape): JsonString[] 
   })
 }
 
-/** A plain string as the one block of text that it means; `raw` is its JSON text. */
+/** Writes a plain string as the one block of text that it means. `raw` is its JSON text. */
 export function textBlock(
   raw: string,
   shape: Pick<OpenaiShape, 'textType'>,
@@ -62,7 +62,7 @@ export function textBlock(
   return `[{"type":"${shape.textType}","text":${raw}${marked}}]`
 }
 
-/** What a person should know about the end of the prefix: whether real requests of this shape can read the entry, and how they could. */
+/** Advice about the end of the prefix: whether real requests of this form read the entry, and the change that makes them. */
 export function endAdvice(
   body: Body,
   last: LastElement,
@@ -88,34 +88,34 @@ export function endAdvice(
   } else if (!marked && mode === 'explicit') {
     advice.push({
       cause: 'explicit_mode_without_breakpoint',
-      message: `Real requests of this shape do not use the cache: their mode is explicit and no ${MARKER} stands at the end of the prefix. In them, ${how}.`,
+      message: `Real requests like this one do not use the cache: their mode is explicit, and the end of the prefix has no ${MARKER}. In them, ${how}.`,
       at: last.path,
     })
   } else if (!marked && !isDeveloper(last.turn)) {
     advice.push({
       cause: 'end_not_marked',
-      message: `Real requests look for ends of messages and for breakpoints; to be sure that they find this prefix, ${how}.`,
+      message: `Real requests look up ends of messages and breakpoints. To make sure that they find this prefix, ${how}.`,
       at: last.path,
     })
   }
   if (member(body.root, shape.turns.list)?.type === 'string') {
     advice.push({
       cause: 'plain_string_input',
-      message: `${shape.turns.list} is a plain string, which is taken for the user's own turn; only what stands in front of it is kept warm.`,
+      message: `${shape.turns.list} is a plain string, which is read as the user's turn. Only the prompt in front of it is kept warm.`,
       at: shape.turns.list,
     })
   }
   return advice
 }
 
-/** Where markers are passed on to whoever serves the model, one that needs them writes nothing without. */
+/** Advice for providers that pass markers on: the server behind them may write nothing without one. */
 function markerAdvice(last: LastElement, { wire }: OpenaiShape): Advice[] {
   const names = wire.markers
   if (names.length === 0 || names.some((name) => member(last.node, name) !== undefined)) return []
   return [
     {
       cause: 'end_not_marked',
-      message: `No ${names.join(' or ')} stands at ${last.path}. Probes send the body as it is: if whoever serves this model caches only where a marker stands, put one there, in real requests too.`,
+      message: `${last.path} has no ${names.join(' or ')}. Probes send the body as it is. If the server of this model caches only at markers, add one there, and in real requests.`,
       at: last.path,
     },
   ]

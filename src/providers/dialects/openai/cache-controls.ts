@@ -1,15 +1,15 @@
 import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import { member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonObject } from '../../../core/prompt/json-text.ts'
-import { DUMMY_TEXT } from '../shared/body.ts'
+import { PLACEHOLDER_TEXT } from '../shared/body.ts'
 import type { Body } from '../shared/body.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import type { Wire } from '../../wire.ts'
 import { hasBreakpoints, OPTIONS } from './breakpoints.ts'
 
 /**
- * The raw text of the request's cache options with some set: the caller's own are kept. `ttl` is written only where it says
- * something: an option of its own, or a retention other than the default.
+ * JSON text of the request's cache options for a probe; null: they stay as they are. The caller's options are kept. `ttl` is set where the
+ * body has one, or where the retention is not `usual`, the default.
  */
 export function cacheOptions(body: Body, retention: string, prewarm: boolean, usual: string): string | null {
   const own = member(body.root, OPTIONS)
@@ -27,7 +27,7 @@ export function cacheOptions(body: Body, retention: string, prewarm: boolean, us
   return edit(body.text.slice(own.start, own.end), shifted)
 }
 
-/** Changes to the root that every probe of both formats makes. */
+/** Changes to members of the body in every probe, for both formats. */
 export function commonChanges(
   body: Body,
   model: string,
@@ -51,22 +51,22 @@ export function commonChanges(
   return changes
 }
 
-/** True when only explicit breakpoints write and read: without one the request does not touch the cache at all. */
+/** True: only explicit breakpoints write and read. Without one the request does not use the cache. */
 export function isExplicitMode(root: JsonObject): boolean {
   return stringMember(member(root, OPTIONS), 'mode') === 'explicit'
 }
 
-/** The user turn that ends a probe which must have one; `nonce` where it may not repeat. */
-export function dummyTurn(nonce = ''): string {
-  return `{"role":"user","content":${JSON.stringify(DUMMY_TEXT + nonce)}}`
+/** The user turn at the end of a probe. `nonce` makes it unique. */
+export function placeholderTurn(nonce = ''): string {
+  return `{"role":"user","content":${JSON.stringify(PLACEHOLDER_TEXT + nonce)}}`
 }
 
-/** What of a probe's options a card's wire turns into headers and the last turn. */
+/** Header with the cache key, for providers that take it there. */
 export function keyHeaders(wire: Pick<Wire, 'keyHeader'>, key: string | null | undefined): Record<string, string> {
   return wire.keyHeader === null || key === null || key === undefined ? {} : { [wire.keyHeader]: key }
 }
 
-/** 400s that are about the probe itself: an unknown option, a floor of the output cap, an input without a user turn. */
+/** True for a 400 about the probe itself: an unknown option, a minimum of the output cap, an input without a user turn. */
 export function refusesPrimitive({ tokens, param, message }: ErrorBody): boolean {
   return (
     tokens.includes('integer_below_min_value') ||

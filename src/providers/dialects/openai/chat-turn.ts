@@ -11,38 +11,38 @@ import type { Conversation, ProbeRequest, TurnFormat } from '../../dialect.ts'
 const KIND = 'openai-chat'
 
 /**
- * Chat Completions, OpenAI's own and those of the many that speak it. Where no marker is known a content is one plain string,
- * which all of them take, and the time stands at the end of the last one.
+ * Chat Completions, of OpenAI and of compatible providers. Without markers each content is one plain string, which all of them accept, and
+ * the volatile text is added to the last one.
  * Source: openai 7.55.0 types; the vendors' own pages as their cards name them, checked 2026-11-21.
  */
 export function chatTurns(wire: Wire): TurnFormat {
   return { request: (conversation) => request(conversation, wire), reply, delta, endsAtResults: true }
 }
 
-/** The marker that stands on a part, or null: nothing is marked, and contents are plain strings. */
-function markOf({ cache, model }: Conversation, wire: Wire): Record<string, unknown> | null {
+/** The marker for a part; null: none is set, and contents are plain strings. */
+function markerOf({ cache, model }: Conversation, wire: Wire): Record<string, unknown> | null {
   if (cache === null) return null
   if (wire.controls === 'all') return hasBreakpoints(cache.retention) ? { [MARKER]: { mode: 'explicit' } } : null
-  // Passed on to an upstream that keeps nothing without one.
+  // The provider passes it on to an upstream that caches nothing without a marker.
   const ttl = cache.retention === '1h' ? { ttl: '1h' } : {}
   const marked = wire.markers.includes('cache_control') && /claude/i.test(model)
   return marked ? { cache_control: { type: 'ephemeral', ...ttl } } : null
 }
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
-  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
-  const mark = markOf(conversation, wire)
+  const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools, stream } = conversation
+  const marker = markerOf(conversation, wire)
   const written = (text: string, marked: boolean): unknown =>
-    mark === null ? text : [{ type: 'text', text, ...(marked ? mark : {}) }]
+    marker === null ? text : [{ type: 'text', text, ...(marked ? marker : {}) }]
   const system = systemOf(messages)
   const said = saidOf(conversation, wire.controls === 'all').map(({ message, marked }) =>
     messageOf(message, (text) => written(text, marked)),
   )
   const last = said.at(-1)
-  if (aside !== null && last !== undefined) {
+  if (volatileText !== null && last !== undefined) {
     const { content } = last
-    if (Array.isArray(content)) content.push({ type: 'text', text: aside })
-    else last['content'] = `${textOf(content)}\n\n[${aside}]`
+    if (Array.isArray(content)) content.push({ type: 'text', text: volatileText })
+    else last['content'] = `${textOf(content)}\n\n[${volatileText}]`
   }
   const own = wire.controls === 'all' && cache !== null
   const body = {
@@ -59,7 +59,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
           })),
         }),
     ...(tools.length > 0 && noTools ? { tool_choice: 'none' } : {}),
-    messages: system === '' ? said : [{ role: 'system', content: written(system, marks.head) }, ...said],
+    messages: system === '' ? said : [{ role: 'system', content: written(system, breakpoints.head) }, ...said],
     [wire.cap]: maxOutputTokens,
     ...(stream ? { stream, stream_options: { include_usage: true } } : {}),
   }
@@ -100,7 +100,7 @@ function reply(events: readonly Fields[], streamed: boolean): Reply {
 interface Folded {
   text: string
   toolCalls: ToolCall[]
-  /** What reasoning models want to see again between two tool calls. */
+  /** Reasoning that models need again between two tool calls. */
   thought: Record<string, unknown>
 }
 
@@ -136,7 +136,7 @@ function folded(parts: readonly Fields[]): Folded {
   return { text, toolCalls, thought }
 }
 
-/** A string; some answer with a list of parts, of which only texts are said. */
+/** The text of a content: a string, or a list of parts, of which the texts count. */
 function contentOf(content: unknown): string {
   if (typeof content === 'string') return content
   return listOf(content)

@@ -11,9 +11,9 @@ import { chatTurns } from './chat-turn.ts'
 import { cacheMarkers, CHAT_SECTIONS, chatLint } from './layout.ts'
 import { count, fields, inclusive, NO_USAGE } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
-import { commonChanges, dummyTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
+import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
-import { markEnd, markingOf } from './mark.ts'
+import { markEnd, markerKindOf } from './mark.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
 import type { Usage } from '../../../core/model/usage.ts'
@@ -30,11 +30,11 @@ import type {
 /** OpenAI Chat Completions. Source: SDK 7.55.0 types and developers.openai.com prompt caching guide, checked 2026-11-21. */
 export const chatCompletions: DialectDefinition = {
   id: 'openai-chat',
-  // OpenAI's own controls are for its own cards to name: most providers that speak this format have none.
+  // Most providers of this format have no cache settings. OpenAI's own cards name theirs.
   wire: PLAIN,
   client: 'openai-sdk',
   labPath: '/openai/v1',
-  recognises: () => true, // most providers speak it
+  recognises: () => true, // the format of most providers
   create,
 }
 
@@ -93,20 +93,20 @@ function probe(
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
   const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
-  const marking = markingOf(root, prefix.model, options.retention, wire)
-  const edits = marking === null ? [] : markEnd(body, lastElement(root, shape), marking, options.retention, shape)
+  const markerKind = markerKindOf(root, prefix.model, options.retention, wire)
+  const edits = markerKind === null ? [] : markEnd(body, lastElement(root, shape), markerKind, options.retention, shape)
 
   const cap = Math.max(floor, options.outputTokens ?? floor)
   const changes = commonChanges(body, prefix.model, options.retention, false, wire)
-  if (marking?.isControl === true) changes[CONTROL] = null // at the top it would mark the dummy turn
-  // The body's own name for the cap: servers that speak this format know one or the other.
+  if (markerKind?.isControl === true) changes[CONTROL] = null // at the top it would mark the placeholder turn
+  // The cap keeps the name that the body uses: servers know one or the other.
   const own = CAPS.find((name) => member(root, name) !== undefined)
   changes[own ?? wire.cap] = String(cap)
   if (member(root, 'n') !== undefined) changes['n'] = '1' // more answers would only cost more output
   if (member(root, 'store') !== undefined) changes['store'] = 'false'
-  const dummy = dummyTurn(wire.uniqueTail ? options.nonce : undefined)
-  const appended = appendTo(root, 'messages', dummy)
-  if (appended === null) changes['messages'] = `[${dummy}]`
+  const placeholder = placeholderTurn(wire.uniqueTail ? options.nonce : undefined)
+  const appended = appendTo(root, 'messages', placeholder)
+  if (appended === null) changes['messages'] = `[${placeholder}]`
   edits.push(...(appended ?? []), ...objectEdits(root, changes))
   return {
     path: '/chat/completions',
@@ -144,7 +144,7 @@ function readAnswer(text: string, contentType: string, cachedHeader: string | nu
   if (last === undefined) throw unreadable('the stream is empty')
   if (events.some((event) => 'error' in event)) throw unreadable('it carries an error')
   if (!Array.isArray(last['choices'])) throw unreadable('it is no completion')
-  // In a stream the last chunk has the usage, where it was asked for; servers that speak this format hang it elsewhere too.
+  // In a stream the last chunk has the usage, where it was requested. Compatible servers also put it elsewhere.
   const rawUsage = events.map(usageIn).findLast((usage) => usage !== null) ?? null
   const usage = readUsage(rawUsage) ?? NO_USAGE
   const counted = cachedHeader !== null && /^\d+$/.test(cachedHeader) ? Number(cachedHeader) : null
@@ -155,7 +155,7 @@ function readAnswer(text: string, contentType: string, cachedHeader: string | nu
   }
 }
 
-/** The usage of one event: its own, its choice's, or under a vendor's member; a server's timings count what it found cached. */
+/** The usage of one event: its own, its choice's, or a vendor's member. `timings` of llama.cpp count the cached tokens. */
 function usageIn(event: Fields): Fields | null {
   const choices = Array.isArray(event['choices']) ? event['choices'] : []
   const usage =
@@ -169,12 +169,12 @@ function withRead(usage: Usage, read: number): Usage {
   return inclusive({ total, read, write, output, reasoning })
 }
 
-/** `prompt_tokens` is the whole prompt; what compatible servers call their counts is read as well. */
+/** `prompt_tokens` is the whole prompt. Other names of compatible servers are read as well. */
 function readUsage(value: unknown): Usage | null {
   const usage = fields(value)
   if (usage === null) return null
   const tokens = fields(usage['tokens'])
-  if (tokens !== null) return apart(usage, tokens)
+  if (tokens !== null) return separateCounts(usage, tokens)
   if (!('prompt_tokens' in usage)) return null
   const details = fields(usage['prompt_tokens_details']) ?? fields(usage['prompt_token_details'])
   const reads = [
@@ -194,8 +194,8 @@ function readUsage(value: unknown): Usage | null {
   })
 }
 
-/** Counts that stand in an object of their own (Cohere). Whether they include what was cached is not documented. */
-function apart(usage: Fields, tokens: Fields): Usage {
+/** Counts in an object of their own (Cohere). Whether they include cached tokens is not documented. */
+function separateCounts(usage: Fields, tokens: Fields): Usage {
   return {
     ...NO_USAGE,
     inputTokens: count(tokens['input_tokens']),

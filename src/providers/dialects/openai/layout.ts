@@ -40,7 +40,7 @@ export function responsesLint(wire: Wire): LintLayout {
   return layout(wire, { system: ['instructions'], turns: 'input', parameters: [FORCED, TRUNCATION] })
 }
 
-/** Some providers pass Anthropic's markers on, and Anthropic takes no more of them from there than it does itself. */
+/** Some providers pass Anthropic's markers on. Anthropic's limits hold for them as well. */
 function layout(wire: Wire, own: Pick<LintLayout, 'system' | 'turns' | 'parameters'>): LintLayout {
   const { marker, maxMarkers, lookback } = wire.markers.includes(CONTROL)
     ? CONTROL_LINT
@@ -48,12 +48,12 @@ function layout(wire: Wire, own: Pick<LintLayout, 'system' | 'turns' | 'paramete
   return { tools: ['tools'], parts: 'content', marker, maxMarkers, lookback, ...own }
 }
 
-/** Markers of both formats. Those of OpenAI's own state no lifetime, and those that are passed on stay as the caller wrote them. */
+/** Markers of both formats. OpenAI's own state no lifetime, and passed-on ones stay as the caller wrote them. */
 export function cacheMarkers(shape: OpenaiShape): CacheMarkers {
   return {
     members: [CONTROL, MARKER],
     element: null,
-    behind({ text }, { node, turn }, retention) {
+    markBlock({ text }, { node, turn }, retention) {
       if (shape.wire.controls !== 'all' || !hasBreakpoints(retention) || turn === null || !shape.markable(turn))
         return null
       if (member(node, MARKER)?.type === 'object') return text
@@ -62,7 +62,7 @@ export function cacheMarkers(shape: OpenaiShape): CacheMarkers {
       const block = textBlock(text.slice(node.start, node.end), shape, { name: MARKER, text: MARKER_TEXT })
       return edit(text, [replaceNode(node, block)])
     },
-    atEnd: () => [],
-    atRetention: () => [],
+    markEnd: () => [],
+    setRetention: () => [],
   }
 }

@@ -6,7 +6,7 @@ import type { JsonMember, JsonNode, JsonObject } from '../../../core/prompt/json
 import { elementAt } from '../shared/body.ts'
 import type { Body, LastElement } from '../shared/body.ts'
 import { droppedMarker, markersOver, unmarkable } from '../shared/strategy.ts'
-import type { InnerPoint } from '../shared/strategy.ts'
+import type { EarlierBreakpoint } from '../shared/strategy.ts'
 import type { Wire } from '../../wire.ts'
 import { MARKER as CONTROL, markerText } from '../anthropic-messages/markers.ts'
 import { isExplicitMode } from './cache-controls.ts'
@@ -16,87 +16,93 @@ import type { Advice } from '../../../core/model/advice.ts'
 import type { CacheRequest, NativeRequest } from '../../dialect.ts'
 
 /**
- * How the end of a prefix is marked in a request of OpenAI's shape. OpenAI's own models have breakpoints; a router that passes
- * requests on to models of Anthropic's takes their markers, on tools too, where they stand in front of everything else.
+ * A kind of marker in requests of OpenAI's formats. OpenAI's own models have breakpoints. A router that passes requests on to Anthropic's
+ * models takes their markers, also on tools, which are rendered first.
  */
-export interface Marking {
+export interface MarkerKind {
   name: string
-  /** The most that a request may write at. */
+  /** The most markers in a request. */
   most: number
   text: (retention: string) => string
-  /** True for markers that carry the lifetime themselves, one for all of a probe. */
+  /** True: markers state the lifetime, the same for all of a probe. */
   isControl: boolean
 }
 
-/** True for models that cache only where a `cache_control` stands. */
+/** True for models that cache only at a `cache_control`. */
 export function isMarkedModel({ markedModels }: Pick<Wire, 'markedModels'>, model: string): boolean {
   return markedModels.some((pattern) =>
     pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : model === pattern,
   )
 }
 
-/** How probes of this model at this retention are marked; null: nothing is set, markers of the body's own stay as they are. */
-export function markingOf(root: JsonObject, model: string, retention: string, wire: Wire): Marking | null {
+/** The marker that probes set, by model and retention. Null: probes set none, and the body's own markers stay as they are. */
+export function markerKindOf(root: JsonObject, model: string, retention: string, wire: Wire): MarkerKind | null {
   if (isMarkedModel(wire, model)) return { name: CONTROL, most: 4, text: markerText, isControl: true }
   if (wire.controls !== 'all' || !hasBreakpoints(retention)) return null
-  // Four writes a request, of which the implicit mode takes one for itself. Source: developers.openai.com prompt caching guide,
+  // Four writes a request, of which the implicit mode uses one. Source: developers.openai.com prompt caching guide,
   // checked 2026-11-21.
   const most = isExplicitMode(root) ? 4 : 3
   return { name: MARKER, most, text: () => MARKER_TEXT, isControl: false }
 }
 
-/** Whether a marker may stand there, and why not. */
-function whyNot({ node, path, turn }: LastElement, marking: Marking, shape: OpenaiShape): string | null {
-  if (marking.isControl) {
-    // Only text takes one, and tools. Source: openrouter.ai prompt caching guide, checked 2026-11-21.
+/** Why the element can have no marker; null: it can. */
+function whyNot({ node, path, turn }: LastElement, markerKind: MarkerKind, shape: OpenaiShape): string | null {
+  if (markerKind.isControl) {
+    // Only text and tools take one. Source: openrouter.ai prompt caching guide, checked 2026-11-21.
     const text = node.type === 'string' ? node.value : stringMember(node, 'text')
     if (turn === null ? path.startsWith('tools[') : text !== undefined && text !== '') return null
-    return `The prefix ends in ${path}, which can carry no ${marking.name}; end it at a tool or at a part that is text.`
+    return `The prefix ends in ${path}, which can carry no ${markerKind.name}; end it at a tool or at a part that is text.`
   }
   const list = shape.turns.list
   if (turn === null) {
-    return `The prefix ends in ${path}, which can carry no ${marking.name}; move the text into a developer message at the start of ${list}.`
+    return `The prefix ends in ${path}, which can carry no ${markerKind.name}; move the text into a developer message at the start of ${list}.`
   }
   if (shape.markable(turn)) return null
-  return `The prefix ends in ${path}, which can carry no ${marking.name}; end it at a developer or user message.`
+  return `The prefix ends in ${path}, which can carry no ${markerKind.name}; end it at a developer or user message.`
 }
 
-export function canMark(element: LastElement, marking: Marking, shape: OpenaiShape): boolean {
-  return whyNot(element, marking, shape) === null
+export function canMark(element: LastElement, markerKind: MarkerKind, shape: OpenaiShape): boolean {
+  return whyNot(element, markerKind, shape) === null
 }
 
-function setMarker(body: Body, { node }: LastElement, marking: Marking, retention: string, shape: OpenaiShape): Edit[] {
-  const text = marking.text(retention)
-  if (node.type === 'object') return objectEdits(node, { [marking.name]: text })
-  return [replaceNode(node, textBlock(body.text.slice(node.start, node.end), shape, { name: marking.name, text }))]
-}
-
-/** Marks the breakpoints inside a stored body that were asked for. Those that the body marks itself are fine as they are. */
-export function innerMarks(
+function setMarker(
   body: Body,
-  inner: readonly InnerPoint[],
-  marking: Marking | null,
+  { node }: LastElement,
+  markerKind: MarkerKind,
+  retention: string,
+  shape: OpenaiShape,
+): Edit[] {
+  const text = markerKind.text(retention)
+  if (node.type === 'object') return objectEdits(node, { [markerKind.name]: text })
+  return [replaceNode(node, textBlock(body.text.slice(node.start, node.end), shape, { name: markerKind.name, text }))]
+}
+
+/** Marks the requested breakpoints in front of the end of a stored body. Those that the body marks itself stay as they are. */
+export function earlierMarkers(
+  body: Body,
+  earlier: readonly EarlierBreakpoint[],
+  markerKind: MarkerKind | null,
   shape: OpenaiShape,
   cache: CacheRequest | undefined,
 ): { edits: Edit[]; advice: Advice[] } {
   const edits: Edit[] = []
   const advice: Advice[] = []
-  for (const point of inner) {
+  for (const point of earlier) {
     const element = elementAt(body.root, point.cut, shape.turns)
     if (element !== null && isMarked(element.node, shape)) continue
-    if (element === null || marking === null || !canMark(element, marking, shape)) {
+    if (element === null || markerKind === null || !canMark(element, markerKind, shape)) {
       advice.push(...unmarkable(cache, point, element?.path ?? point.at))
-    } else edits.push(...setMarker(body, element, marking, '5m', shape))
+    } else edits.push(...setMarker(body, element, markerKind, '5m', shape))
   }
   return { edits, advice }
 }
 
-/** True where a marker of any kind that the provider takes stands. */
+/** True: the element has a marker of a kind that the provider takes. */
 export function isMarked(node: JsonNode, { wire }: OpenaiShape): boolean {
   return wire.markers.some((name) => member(node, name)?.type === 'object')
 }
 
-/** Every element that carries a marker, in the order of the prompt. */
+/** Elements with a marker, in the order of the prompt. */
 export function markedElements(root: JsonObject, shape: OpenaiShape): JsonObject[] {
   const parts = items(member(root, shape.turns.list)).flatMap((turn) => items(member(turn, shape.turns.parts)))
   return [...items(member(root, 'tools')), ...parts].filter(
@@ -104,40 +110,41 @@ export function markedElements(root: JsonObject, shape: OpenaiShape): JsonObject
   )
 }
 
-/** Edits that mark the end of the prefix, unless it is, and that make the markers of a probe fit its retention. */
+/** Edits that mark the end of the prefix, where it has no marker, and set the markers of a probe to its retention. */
 export function markEnd(
   body: Body,
   last: LastElement,
-  marking: Marking,
+  markerKind: MarkerKind,
   retention: string,
   shape: OpenaiShape,
 ): Edit[] {
-  if (marking.isControl) return markEndAndLevel(body, last, marking, retention, shape)
-  const marker = member(last.node, marking.name)
+  if (markerKind.isControl) return markEndAndAlign(body, last, markerKind, retention, shape)
+  const marker = member(last.node, markerKind.name)
   if (marker?.type === 'object') {
     const present = stringMember(marker, 'ttl')
     return present === undefined || present === retention ? [] : objectEdits(marker, { ttl: JSON.stringify(retention) })
   }
-  const why = whyNot(last, marking, shape)
+  const why = whyNot(last, markerKind, shape)
   if (why !== null) throw new Failure('unsupported', why, { field: `request.${last.path}` })
-  return setMarker(body, last, marking, retention, shape)
+  return setMarker(body, last, markerKind, retention, shape)
 }
 
-/** A longer lifetime behind a shorter one is refused, so that all of a probe carry one; the first go where there are too many. */
-function markEndAndLevel(
+/** All markers of a probe have one lifetime: the provider refuses a longer one behind a shorter one. The first ones are removed where
+ * there are too many. */
+function markEndAndAlign(
   body: Body,
   last: LastElement,
-  marking: Marking,
+  markerKind: MarkerKind,
   retention: string,
   shape: OpenaiShape,
 ): Edit[] {
   const marked = markedElements(body.root, shape)
   const isEndMarked = isMarked(last.node, shape)
-  const marks = !isEndMarked && canMark(last, marking, shape)
-  const over = markersOver(marked.length, !marks, marking.most)
-  const edits = marks ? setMarker(body, last, marking, retention, shape) : []
+  const setsMarker = !isEndMarked && canMark(last, markerKind, shape)
+  const over = markersOver(marked.length, !setsMarker, markerKind.most)
+  const edits = setsMarker ? setMarker(body, last, markerKind, retention, shape) : []
   for (const [index, owner] of marked.entries()) {
-    const marker = member(owner, marking.name)
+    const marker = member(owner, markerKind.name)
     if (index < over) {
       const names = shape.wire.markers.filter((name) => member(owner, name) !== undefined)
       edits.push(...objectEdits(owner, Object.fromEntries(names.map((name) => [name, null]))))
@@ -148,32 +155,44 @@ function markEndAndLevel(
   return edits
 }
 
-/** The members of tools that mark them. */
+/** Markers on tools, as members. */
 export function toolMarkers(root: JsonObject): JsonMember[] {
   return items(member(root, 'tools')).flatMap((tool) =>
     tool.type === 'object' ? tool.members.filter(({ key }) => key === CONTROL) : [],
   )
 }
 
-/** The lifetimes that the markers of a stored body ask for, in the order of the prompt. */
+/** Lifetimes of the markers in a stored body, in the order of the prompt. */
 export function markedRetentions(root: JsonObject, shape: OpenaiShape): string[] {
   return markedElements(root, shape).map((owner) => stringMember(member(owner, CONTROL), 'ttl') ?? '5m')
 }
 
-/** What a body with too many markers must give up for the one at the end of the prefix. */
-export function droppedMarks({ cache }: NativeRequest, stored: Body, last: LastElement, shape: OpenaiShape): Advice[] {
+/** Advice for a body with too many markers: the first ones make room for the one at the end of the prefix. */
+export function droppedMarkerAdvice(
+  { cache }: NativeRequest,
+  stored: Body,
+  last: LastElement,
+  shape: OpenaiShape,
+): Advice[] {
   return droppedMarker(cache, markedElements(stored.root, shape).length, isMarked(last.node, shape), 4)
 }
 
-/** Whether real requests to a model that needs markers can read the entry, and how they could. */
-export function controlAdvice(last: LastElement, marking: Marking, retention: string, shape: OpenaiShape): Advice[] {
+/**
+ * Advice about the end of the prefix, for models that need markers: whether real requests read the entry, and the change that makes them.
+ */
+export function controlAdvice(
+  last: LastElement,
+  markerKind: MarkerKind,
+  retention: string,
+  shape: OpenaiShape,
+): Advice[] {
   const { node, path } = last
   if (isMarked(node, shape)) return []
-  const why = whyNot(last, marking, shape)
+  const why = whyNot(last, markerKind, shape)
   if (why !== null) return [{ cause: 'end_not_marked', message: why, at: path }]
-  const marker = `"${marking.name}":${marking.text(retention)}`
+  const marker = `"${markerKind.name}":${markerKind.text(retention)}`
   const how =
     node.type === 'string' ? `write ${path} as [{"type":"text","text":"…",${marker}}]` : `add ${marker} to ${path}`
-  const message = `Real requests of this shape cannot read the entry: no ${marking.name} stands at the end of the prefix. In them, ${how}.`
+  const message = `Real requests like this one cannot read the entry: the end of the prefix has no ${markerKind.name}. In them, ${how}.`
   return [{ cause: 'end_not_marked', message, at: path }]
 }

@@ -22,7 +22,7 @@ import type { Body, Cut, LastElement } from '../shared/body.ts'
 import {
   chooseRetention,
   keyWithoutEffect,
-  levelledRetentions,
+  mixedRetentions,
   markerSaysOtherwise,
   openRetention,
 } from '../shared/retention.ts'
@@ -32,22 +32,22 @@ import { MARKER as CONTROL, markerText } from '../anthropic-messages/markers.ts'
 import {
   canMark,
   controlAdvice,
-  droppedMarks,
-  innerMarks,
+  droppedMarkerAdvice,
+  earlierMarkers,
   isMarked,
   isMarkedModel,
   markedRetentions,
-  markingOf,
+  markerKindOf,
   toolMarkers,
 } from './mark.ts'
-import type { Marking } from './mark.ts'
+import type { MarkerKind } from './mark.ts'
 import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import type { NativeRequest, PreparedPrefix } from '../../dialect.ts'
 
 const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
 
-/** Members that change neither the prompt nor which entry it meets, in both formats. */
+/** Members that change neither the prompt nor the entry that it reads, in both formats. */
 export const NOT_COMPARED = [
   'model',
   'tools',
@@ -62,18 +62,18 @@ export const NOT_COMPARED = [
   'safety_identifier',
 ] as const
 
-/** What a format compares of the body's other members, at a provider of its own. */
-function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarks: boolean): ReadonlySet<string> {
+/** Members that are not compared at this provider. */
+function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarkers: boolean): ReadonlySet<string> {
   const names = new Set([...notCompared, turns.list])
-  if (needsMarks) names.add(CONTROL) // at the top it marks the last block of each request
-  if (wire.keyMember !== null) names.add(wire.keyMember) // stands in the stream by itself
+  if (needsMarkers) names.add(CONTROL) // at the top it marks the last block of each request, and is no prompt
+  if (wire.keyMember !== null) names.add(wire.keyMember) // has its own place in the stream
   if (wire.controls !== 'none') names.add(OPTIONS)
   if (wire.controls === 'all') names.add('prompt_cache_retention')
   for (const name of wire.compared) names.delete(name)
   return names
 }
 
-/** `prepare` of both formats. Throws as a dialect's `prepare` does. */
+/** `prepare` of both formats. Throws like `Dialect.prepare`. */
 export function prepareOpenai(
   body: Body,
   request: NativeRequest,
@@ -85,29 +85,29 @@ export function prepareOpenai(
   const { wire } = shape
   const tools = objectList(body.root, 'tools').length
   const turns = member(body.root, list)?.type === 'string' ? [] : objectList(body.root, list)
-  const needsMarks = isMarkedModel(wire, model)
-  const chosen = chooseCut(request, { turns, shape: shape.turns, tools, atTools: needsMarks })
+  const needsMarkers = isMarkedModel(wire, model)
+  const chosen = chooseCut(request, { turns, shape: shape.turns, tools, atTools: needsMarkers })
   const cut = chosen.cut ?? automaticCut(turns, shape)
 
   const key = cacheKey(body, request, wire)
   const bare = readBody(edit(body.text, storedEdits(body.root, cut, key, shape)))
-  const marked = needsMarks ? markedRetentions(bare.root, shape) : []
-  const own = needsMarks
+  const marked = needsMarkers ? markedRetentions(bare.root, shape) : []
+  const own = needsMarkers
     ? (marked.at(-1) ?? markedRetentions(body.root, shape).at(-1) ?? topRetention(body.root))
     : ownRetention(body.root, bare.root, shape)
   const retention = chooseRetention(request.cache, own, facts(model), wire.retentions)
-  const marking = markingOf(bare.root, model, retention.name, wire)
+  const markerKind = markerKindOf(bare.root, model, retention.name, wire)
   const end = lastElement(bare.root, shape)
-  const points = chooseBreakpoints(request.cache, chosen, breakpointsTaken(end, marking, shape))
-  const inner = innerMarks(bare, points.inner, marking, shape, request.cache)
-  const stored = inner.edits.length === 0 ? bare : readBody(edit(bare.text, inner.edits))
+  const points = chooseBreakpoints(request.cache, chosen, breakpointsTaken(end, markerKind, shape))
+  const earlier = earlierMarkers(bare, points.earlier, markerKind, shape, request.cache)
+  const stored = earlier.edits.length === 0 ? bare : readBody(edit(bare.text, earlier.edits))
   const last = lastElement(stored.root, shape)
   checkEnd(last)
 
-  const mayBeBlocks = wire.controls === 'all' || needsMarks
+  const mayBeBlocks = wire.controls === 'all' || needsMarkers
   const strings = mayBeBlocks ? textStrings(stored.root, shape) : []
   const rules = {
-    drop: new Set([...breakpointMembers(stored.root, shape), ...(needsMarks ? toolMarkers(stored.root) : [])]),
+    drop: new Set([...breakpointMembers(stored.root, shape), ...(needsMarkers ? toolMarkers(stored.root) : [])]),
     replace: new Map(strings.map((node) => [node, textBlock(JSON.stringify(node.value), shape)])),
   }
   const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
@@ -117,41 +117,44 @@ export function prepareOpenai(
     ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
     ...(key === null ? [] : [['cache_key', JSON.stringify(key)] as [string, string]]),
   ]
-  const compared = otherMembers(stored, uncompared(shape, needsMarks))
+  const compared = otherMembers(stored, uncompared(shape, needsMarkers))
   return {
     model,
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
-    // Elsewhere no marker is needed: a body that has none has chosen by that.
-    ...(needsMarks ? openRetention(request, own === null ? 0 : 1) : {}),
+    // Elsewhere a body needs no marker: without one it uses the model's default.
+    ...(needsMarkers ? openRetention(request, own === null ? 0 : 1) : {}),
     canonical: joinStreams([...prompt, ...controls, ...compared]),
     cacheKey: key,
     ...sizeOf(prompt),
     advice: [
       ...retention.advice,
-      ...(needsMarks
+      ...(needsMarkers
         ? markerSaysOtherwise(request.cache, own, retention.name, `"${CONTROL}":${markerText(retention.name)}`)
         : []),
-      ...levelledRetentions(request.cache, marked, retention.name),
+      ...mixedRetentions(request.cache, marked, retention.name),
       ...(wire.keyMember === null && wire.keyHeader === null ? keyWithoutEffect(request.cache) : []),
       ...chosen.advice,
       ...points.advice,
-      ...inner.advice,
-      ...(marking?.isControl === true
-        ? [...droppedMarks(request, stored, last, shape), ...controlAdvice(last, marking, retention.name, shape)]
+      ...earlier.advice,
+      ...(markerKind?.isControl === true
+        ? [
+            ...droppedMarkerAdvice(request, stored, last, shape),
+            ...controlAdvice(last, markerKind, retention.name, shape),
+          ]
         : endAdvice(body, last, retention.name, mode, shape)),
       ...wire.advice,
     ],
   }
 }
 
-/** Of markers that are only passed on, as many as the strictest of those behind takes. */
+/** The most markers that are only passed on: the limit of the strictest upstream. */
 const MAX_PASSED_ON = 4
 
-/** How many breakpoints a probe's request may carry. Where they are only passed on, the one at the end must be there already. */
-function breakpointsTaken(end: LastElement, marking: Marking | null, shape: OpenaiShape): number {
-  if (marking !== null) return canMark(end, marking, shape) ? marking.most : 0
+/** The most breakpoints in a probe. Where they are only passed on, the one at the end must exist already. */
+function breakpointsTaken(end: LastElement, markerKind: MarkerKind | null, shape: OpenaiShape): number {
+  if (markerKind !== null) return canMark(end, markerKind, shape) ? markerKind.most : 0
   return shape.wire.controls !== 'all' && isMarked(end.node, shape) ? MAX_PASSED_ON : 0
 }
 
@@ -160,7 +163,7 @@ function isUserSide(turn: JsonNode): boolean {
   return role === 'user' || role === 'tool' || (stringMember(turn, 'type')?.endsWith('_output') ?? false)
 }
 
-/** The last breakpoint outside the final user turn, else the end of the initial developer block. */
+/** The last breakpoint before the final user turn, else the end of the initial developer messages. */
 function automaticCut(turns: readonly JsonNode[], format: OpenaiShape): Cut {
   const shape = format.turns
   const finalTurn = finalUserTurn(turns, isUserSide)
@@ -183,7 +186,7 @@ function cacheKey(body: Body, request: NativeRequest, { keyMember, keyHeader }: 
   if (keyHeader !== null && wished !== undefined && !/^[\x21-\x7e]{1,256}$/.test(wished)) {
     throw invalid('cache.key', `goes into the header ${keyHeader} and must be 1 to 256 printable characters`)
   }
-  // A key that has no place to stand changes nothing, and so makes no other prefix.
+  // A key that the provider has no member or header for changes nothing: it is the same prefix.
   return own ?? (keyMember === null && keyHeader === null ? null : (wished ?? null))
 }
 
@@ -194,12 +197,12 @@ function storedEdits(root: JsonObject, cut: Cut, key: string | null, { turns, wi
   if (key !== null && keyMember !== null && stringMember(root, keyMember) === undefined) {
     changes[keyMember] = JSON.stringify(key)
   }
-  // A plain string is the user's own turn: nothing of it is the prefix.
+  // A plain string is the user's turn: nothing of it is prefix.
   if (list?.type === 'string') changes[turns.list] = '[]'
   return [...objectEdits(root, changes), ...cutEdits(root, cut, turns)]
 }
 
-/** What ends a stored prefix: the last part of its last message, else `instructions`, else the last tool. */
+/** The element at the end of a stored prefix: the last part of its last message, else `instructions`, else the last tool. */
 export function lastElement(root: JsonObject, shape: OpenaiShape): LastElement {
   const turn = lastTurnElement(items(member(root, shape.turns.list)), shape.turns)
   if (turn !== null) return turn
@@ -222,7 +225,7 @@ function checkEnd({ path, turn }: LastElement): void {
   }
 }
 
-/** A marker at the top marks the last block of each real request: a miss writes all of it at that. */
+/** Retention of a top-level marker, which marks the last block of each real request: a miss writes all of it at that. */
 function topRetention(root: JsonObject): string | null {
   const top = member(root, CONTROL)
   return top?.type === 'object' ? (stringMember(top, 'ttl') ?? '5m') : null
@@ -236,7 +239,7 @@ function ownRetention(whole: JsonObject, stored: JsonObject, shape: OpenaiShape)
     stringMember(member(end?.node, MARKER), 'ttl') ??
     stringMember(member(whole, OPTIONS), 'ttl') ??
     stringMember(whole, 'prompt_cache_retention')
-  // Whoever uses breakpoints or options speaks to a model that has them, also where we do not know the model.
+  // Breakpoints or options in a body show that its model has them, even if no row describes the model.
   const isCurrent = member(whole, OPTIONS)?.type === 'object' || breakpointMembers(whole, shape).length > 0
   return named ?? (isCurrent ? '30m' : null)
 }

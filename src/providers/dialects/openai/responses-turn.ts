@@ -16,23 +16,23 @@ export function responsesTurns(wire: Wire): TurnFormat {
 }
 
 function request(conversation: Conversation, wire: Wire): ProbeRequest {
-  const { model, messages, marks, aside, maxOutputTokens, cache, tools, noTools, stream } = conversation
+  const { model, messages, breakpoints, volatileText, maxOutputTokens, cache, tools, noTools, stream } = conversation
   const points = cache !== null && wire.controls === 'all' && hasBreakpoints(cache.retention)
-  const mark = points ? { [MARKER]: { mode: 'explicit' } } : {}
+  const marker = points ? { [MARKER]: { mode: 'explicit' } } : {}
   const system = systemOf(messages)
   const input = saidOf(conversation, wire.controls === 'all').flatMap(({ message, marked }) =>
-    itemsOf(message, marked ? mark : {}),
+    itemsOf(message, marked ? marker : {}),
   )
-  const aloud = { type: 'input_text', text: aside }
+  const volatilePart = { type: 'input_text', text: volatileText }
   const last = input.at(-1)
-  if (aside !== null && last !== undefined) {
-    if (last['role'] === 'user' && Array.isArray(last['content'])) last['content'].push(aloud)
-    else input.push({ role: 'user', content: [aloud] })
+  if (volatileText !== null && last !== undefined) {
+    if (last['role'] === 'user' && Array.isArray(last['content'])) last['content'].push(volatilePart)
+    else input.push({ role: 'user', content: [volatilePart] })
   }
-  const content = [{ type: 'input_text', text: system, ...(marks.head ? mark : {}) }]
+  const content = [{ type: 'input_text', text: system, ...(breakpoints.head ? marker : {}) }]
   const body = {
     model,
-    // Explicit alone: what stands behind the last breakpoint is never read again, and is not to be paid as a write.
+    // Explicit mode: text behind the last breakpoint is never read again, and must not be paid as a write.
     ...(points
       ? { [OPTIONS]: { mode: 'explicit', ...(cache.retention === '30m' ? {} : { ttl: cache.retention }) } }
       : {}),
@@ -52,7 +52,7 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
     ...(tools.length > 0 && noTools ? { tool_choice: 'none' } : {}),
     input: system === '' ? input : [{ role: 'developer', content }, ...input],
     max_output_tokens: maxOutputTokens,
-    // What a reasoning model thought comes back to it between two tool calls; other models refuse to be asked.
+    // Reasoning models get their reasoning back between two tool calls. Other models refuse the request for it.
     ...(tools.length > 0 && REASONS.test(model) ? { include: ['reasoning.encrypted_content'] } : {}),
     store: false,
     ...(stream ? { stream } : {}),
@@ -61,10 +61,11 @@ function request(conversation: Conversation, wire: Wire): ProbeRequest {
   return { path: '/responses', body: JSON.stringify(body), outputTokens: maxOutputTokens, ...headers }
 }
 
-function itemsOf(message: Said, mark: object): Record<string, unknown>[] {
-  if (message.role === 'user') return [{ role: 'user', content: [{ type: 'input_text', text: message.text, ...mark }] }]
+function itemsOf(message: Said, marker: object): Record<string, unknown>[] {
+  if (message.role === 'user')
+    return [{ role: 'user', content: [{ type: 'input_text', text: message.text, ...marker }] }]
   if (message.role === 'tool') {
-    const output = [{ type: 'input_text', text: message.text, ...mark }]
+    const output = [{ type: 'input_text', text: message.text, ...marker }]
     return [{ type: 'function_call_output', call_id: message.callId, output }]
   }
   const native = nativeList(message.native, KIND)
@@ -100,7 +101,9 @@ function reply(events: readonly Fields[], streamed: boolean): Reply {
   }
 }
 
-/** Without ids, which name what `store: false` did not keep. Reasoning goes back only where it came along encrypted. */
+/**
+ * An output item as a request takes it: without its id, which `store: false` did not keep. Reasoning is sent back where it is encrypted.
+ */
 function sentBack(item: Fields): object[] {
   const { type, call_id, name, arguments: given, content, summary, encrypted_content } = item
   if (type === 'function_call') return [{ type, call_id, name, arguments: given }]

@@ -11,8 +11,8 @@ import type { Wire } from '../../wire.ts'
 import { cacheMarkers, RESPONSES_SECTIONS, responsesLint } from './layout.ts'
 import { responsesTurns } from './responses-turn.ts'
 import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../shared/usage.ts'
-import { commonChanges, dummyTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
-import { markEnd, markingOf } from './mark.ts'
+import { commonChanges, placeholderTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
+import { markEnd, markerKindOf } from './mark.ts'
 import { isDeveloper, MARKER } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
@@ -64,13 +64,13 @@ function create(wire: Wire): Dialect {
   }
 }
 
-/** The smallest output cap that the endpoint takes (400 `integer_below_min_value` under it). */
+/** The smallest output cap that the endpoint accepts (400 `integer_below_min_value` below it). */
 const FLOOR_TOKENS = 16
 
 const SHAPE = {
   turns: { list: 'input', parts: 'content' },
   textType: 'input_text',
-  // An assistant's own text is of another type, which has no breakpoint.
+  // An assistant's text has another type, which takes no breakpoint.
   markable: (turn: JsonNode) => isDeveloper(turn) || stringMember(turn, 'role') === 'user',
   notCompared: new Set([
     ...NOT_COMPARED,
@@ -87,7 +87,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, s
   for (const field of ['conversation', 'previous_response_id']) {
     const value = member(body.root, field)
     if (value === undefined || value.type === 'null') continue
-    // The prompt then begins with turns that the provider keeps, and a probe would add to them.
+    // The prompt would begin with turns that the provider stores, and a probe would add to them.
     throw new Failure('unsupported', `request.${field} puts turns before the prefix that the body does not hold.`, {
       field: `request.${field}`,
     })
@@ -97,7 +97,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, s
 
 function primitives(text: string, facts: ModelFacts): Primitive[] {
   const { root } = readBody(text)
-  // A prewarm ends at the initial developer block: turns behind it need a breakpoint and a turn to stand before.
+  // A prewarm ends at the initial developer messages. A prefix with turns needs a breakpoint, and a turn behind it.
   const isDeveloperOnly = items(member(root, 'input')).every(isDeveloper)
   return facts.primitives.filter((primitive) => primitive !== 'prewarm' || isDeveloperOnly)
 }
@@ -115,8 +115,8 @@ function probe(
   if (!prewarm && options.primitive !== 'floor_tokens' && options.primitive !== 'one_token') {
     throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
   }
-  const marking = prewarm && !isExplicitMode(root) ? null : markingOf(root, prefix.model, options.retention, wire)
-  const edits = marking === null ? [] : markEnd(body, last, marking, options.retention, shape)
+  const markerKind = prewarm && !isExplicitMode(root) ? null : markerKindOf(root, prefix.model, options.retention, wire)
+  const edits = markerKind === null ? [] : markEnd(body, last, markerKind, options.retention, shape)
 
   const cap = prewarm ? 0 : Math.max(FLOOR_TOKENS, options.outputTokens ?? FLOOR_TOKENS)
   const changes = commonChanges(body, prefix.model, options.retention, prewarm, wire)
@@ -124,9 +124,9 @@ function probe(
   changes['background'] = null
   if (!prewarm) {
     changes['max_output_tokens'] = String(cap)
-    const dummy = dummyTurn(wire.uniqueTail ? options.nonce : undefined)
-    const appended = appendTo(root, 'input', dummy)
-    if (appended === null) changes['input'] = `[${dummy}]`
+    const placeholder = placeholderTurn(wire.uniqueTail ? options.nonce : undefined)
+    const appended = appendTo(root, 'input', placeholder)
+    if (appended === null) changes['input'] = `[${placeholder}]`
     else edits.push(...appended)
   } else if (member(root, 'input')?.type !== 'array') changes['input'] = '[]'
   edits.push(...objectEdits(root, changes))
@@ -155,7 +155,7 @@ function render(request: NeutralRequest): string {
 
 function readAnswer(text: string, contentType: string): ProbeAnswer {
   const { streamed, events } = readEvents(text, contentType)
-  // A cap that hidden reasoning used up ends the answer as `incomplete`: for a probe, that is success.
+  // Where reasoning uses up the cap, the answer is `incomplete`. For a probe that is success.
   const last = events.findLast(({ type }) => type === 'response.completed' || type === 'response.incomplete')
   const response = streamed ? fields(last?.['response']) : events[0]!
   if (response === null) throw unreadable('the stream has no end')

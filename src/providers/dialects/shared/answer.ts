@@ -6,7 +6,7 @@ import type { Fields } from './usage.ts'
 export interface Answer {
   streamed: boolean
   events: Fields[]
-  /** True when a stream said `[DONE]`. */
+  /** True: the stream ended with `[DONE]`. */
   done: boolean
 }
 

@@ -6,19 +6,19 @@ import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { items, member, readJson } from '../../../core/prompt/json-text.ts'
 import type { JsonArray, JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 
-/** Helpers that every wire format shares: reading a body, and finding where its prefix ends. */
+/** Helpers of all wire formats: reading a body, and finding the end of its prefix. */
 
 export const MAX_TOOLS = 2048
 
-/** The user turn that ends a probe where the provider insists on one. It stands behind the breakpoint and is never cached for. */
-export const DUMMY_TEXT = '.'
+/** Text of the user turn at the end of a probe, where the provider requires one. It is behind the breakpoint, and no request reads it. */
+export const PLACEHOLDER_TEXT = '.'
 
 export interface Body {
   text: string
   root: JsonObject
 }
 
-/** Reads a request body: strict JSON whose outermost value is an object. */
+/** Reads a request body: strict JSON with an object at the top. Throws `invalid_request`. */
 export function readBody(text: string): Body {
   const root = readJson(text, 'request')
   if (root.type !== 'object') throw invalid('request', 'must be a JSON object')
@@ -34,7 +34,7 @@ export function invalid(field: string, what: string): Failure {
   return new Failure('invalid_request', `${field} ${what}.`, { field })
 }
 
-/** The model by the body's own member, else the envelope's; they must agree where both exist. `plain` strips what a format prepends. */
+/** The model of the body, else of the envelope. They must agree where both exist. `plain` removes a prefix that the format allows. */
 export function modelOf(body: Body, envelope: string | undefined, plain = (id: string): string => id): string {
   const node = member(body.root, 'model')
   if (node !== undefined && node.type !== 'string') throw invalid('request.model', 'must be a string')
@@ -48,7 +48,7 @@ export function modelOf(body: Body, envelope: string | undefined, plain = (id: s
   return model
 }
 
-/** A list-valued member, checked: absent is an empty list, anything but an array of objects is refused. */
+/** The objects of a list. An absent member is an empty list; everything but an array of objects is refused. */
 export function objectList(root: JsonObject, key: string): JsonNode[] {
   const node = member(root, key)
   if (node === undefined || node.type === 'null') return []
@@ -59,16 +59,16 @@ export function objectList(root: JsonObject, key: string): JsonNode[] {
   return node.items
 }
 
-/** Last item (and part of it) inside the prefix; `tools` and `none` end it before the list begins. */
+/** The last item inside the prefix, and its last part. `tools` and `none` end the prefix before the list begins. */
 export type Cut = { item: number; part: number | null } | 'tools' | 'none'
 
-/** How a wire format keeps its turns: the list's name, and the name of an item's parts. */
+/** Names of the list of turns, and of the list of parts in a turn. */
 export interface TurnShape {
   list: 'messages' | 'input' | 'contents'
   parts: 'content' | 'parts'
 }
 
-/** Edits that drop everything of the list behind the cut. */
+/** Edits that remove all turns and parts behind the cut. */
 export function cutEdits(root: JsonObject, cut: Cut, shape: TurnShape): Edit[] {
   const list = member(root, shape.list)
   if (list?.type !== 'array') return []
@@ -80,15 +80,15 @@ export function cutEdits(root: JsonObject, cut: Cut, shape: TurnShape): Edit[] {
   return edits
 }
 
-/** The element that ends a stored prefix, with its path; `node` is a string where a string stands for one block of text. */
+/** The element at the end of a stored prefix, with its path. `node` is a string where a string means one block of text. */
 export interface LastElement {
   node: JsonNode
   path: string
-  /** The item that holds it, when it is part of a turn. */
+  /** The turn that contains it; null: none does. */
   turn: JsonNode | null
 }
 
-/** The last part of the last turn of a stored body; null when it has no turns. */
+/** The last part of the last turn of a stored body; null: it has no turns. */
 export function lastTurnElement(turns: readonly JsonNode[], shape: TurnShape): LastElement | null {
   const turn = turns.at(-1)
   if (turn === undefined) return null
@@ -101,7 +101,7 @@ export function lastTurnElement(turns: readonly JsonNode[], shape: TurnShape): L
   return { node: last, path: `${path}.${shape.parts}[${items(parts).length - 1}]`, turn }
 }
 
-/** The element that a cut stands behind, in a stored body; null where there is none. */
+/** The element in front of a cut of a stored body; null: there is none. */
 export function elementAt(root: JsonObject, cut: Exclude<Cut, 'none'>, shape: TurnShape): LastElement | null {
   if (cut === 'tools') return lastToolElement(root)
   const turn = items(member(root, shape.list))[cut.item]
@@ -114,14 +114,14 @@ export function elementAt(root: JsonObject, cut: Exclude<Cut, 'none'>, shape: Tu
   return node === undefined ? null : { node, path: `${path}[${index}]`, turn }
 }
 
-/** The last tool of a stored body; null when it has none. */
+/** The last tool of a stored body; null: it has none. */
 export function lastToolElement(root: JsonObject): LastElement | null {
   const tools = items(member(root, 'tools'))
   const node = tools.at(-1)
   return node === undefined ? null : { node, path: `tools[${tools.length - 1}]`, turn: null }
 }
 
-/** Index of the first item of the final user turn: the run of items from `isUser` that ends the list. */
+/** Index of the first item of the final user turn: the consecutive items at the end of the list for which `isUser` holds. */
 export function finalUserTurn(turns: readonly JsonNode[], isUser: (turn: JsonNode) => boolean): number {
   let first = turns.length
   while (first > 0 && isUser(turns[first - 1]!)) first--
@@ -129,8 +129,7 @@ export function finalUserTurn(turns: readonly JsonNode[], isUser: (turn: JsonNod
 }
 
 /**
- * The members of a body that are neither turns nor on the list of those that change no prompt, in the order of their names:
- * what we do not know may be rendered into the prompt, so it counts.
+ * Members of a body, except those in `without`, in the order of their names. Unknown members count: they may be rendered into the prompt.
  */
 export function otherMembers(body: Body, without: ReadonlySet<string>): [string, string][] {
   return body.root.members
@@ -144,7 +143,7 @@ export function joinStreams(parts: readonly (readonly [string, string])[]): stri
   return `{${parts.map(([name, tokens]) => `${JSON.stringify(name)}:${tokens}`).join(',')}}`
 }
 
-/** The canonical stream of a member, or nothing where the body has none. */
+/** The canonical stream of a member; empty where the body has no such member. */
 export function memberStream(body: Body, key: string, rules?: CanonicalRules): [string, string][] {
   const node = member(body.root, key)
   return node === undefined || node.type === 'null' ? [] : [[key, canonical(body.text, node, rules)]]
@@ -152,7 +151,7 @@ export function memberStream(body: Body, key: string, rules?: CanonicalRules): [
 
 const encoder = new TextEncoder()
 
-/** UTF-8 bytes of what is rendered into the prompt, and the estimate of four bytes a token. */
+/** UTF-8 bytes of the rendered text, and the estimate of four bytes a token. */
 export function sizeOf(streams: readonly (readonly [string, string])[]): {
   renderedBytes: number
   estimatedTokens: number
@@ -161,7 +160,7 @@ export function sizeOf(streams: readonly (readonly [string, string])[]): {
   return { renderedBytes, estimatedTokens: Math.ceil(renderedBytes / 4) }
 }
 
-/** Edits that put items behind a list, or null when the body has no such list and the member must be made. */
+/** Edits that append an item to a list; null: the body has no such list, and the member must be added. */
 export function appendTo(root: JsonObject, key: string, raw: string): Edit[] | null {
   const list = member(root, key)
   return list?.type === 'array' ? arrayEdits(list as JsonArray, () => true, [raw]) : null

@@ -6,7 +6,7 @@ import type { Wire } from '../../wire.ts'
 import type { ErrorReading } from '../../dialect.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
 
-/** An error body as far as all wire formats agree: an `error` object with tokens and a message that we read but never repeat. */
+/** The members of an error body that all wire formats have. The message is read and never repeated. */
 export interface ErrorBody {
   /** `type`, `code`, `status` and reasons of the error, in lower case. */
   tokens: string[]
@@ -15,11 +15,11 @@ export interface ErrorBody {
   error: Fields
 }
 
-/** What a wire format adds to the common reading. */
+/** Rules of one wire format, beside the common ones. */
 export interface ErrorRules {
-  /** True when the provider refused the primitive itself, not the registered body. */
+  /** True: the provider refused the primitive, and not the registered body. */
   refusesPrimitive(body: ErrorBody): boolean
-  /** The provider's own words, beyond those that all have. */
+  /** The provider's own error words, beside the common ones. */
   words?: Pick<Wire, 'spentTokens' | 'spentWords' | 'keyWords' | 'busyTokens'>
 }
 
@@ -39,7 +39,7 @@ const SPENT_TOKENS = new Set([
   'billing_not_active',
   'access_terminated',
 ])
-/** Anthropic's empty balance is a plain `invalid_request_error`, known by its words alone. */
+/** Anthropic reports an empty balance as a plain `invalid_request_error`: only the message shows it. */
 const SPENT_MESSAGE = /credit balance is too low/i
 const GEO_TOKENS = new Set(['unsupported_country_region_territory', 'unsupported_country'])
 const GEO_MESSAGE =
@@ -47,15 +47,15 @@ const GEO_MESSAGE =
 const NONE: ReadonlySet<string> = new Set()
 const LONGEST_WAIT_MS = DAY_MS
 
-/** A gateway in front of the provider waited in vain, as we do in a time-out: what stands behind it may do the work, and bill it. */
-const GAVE_UP: readonly number[] = [504, 524]
+/** Statuses of a gateway in front of the provider that timed out. The server behind it may still process the request, and bill it. */
+const GATEWAY_TIMEOUTS: readonly number[] = [504, 524]
 
-/** Whether the call behind an answer that is an error was surely not taken: `false`. Null: nobody knows. */
+/** Whether the provider processed a request that it answered with an error. `false`: it did not. Null: unknown. */
 export function takenDespite(status: number): false | null {
-  return GAVE_UP.includes(status) ? null : false
+  return GATEWAY_TIMEOUTS.includes(status) ? null : false
 }
 
-/** Reads an error answer. The provider's own text decides but is never passed on: it may quote the prompt or a key. */
+/** Reads an error answer. The provider's own text is read and never passed on: it may quote the prompt or a key. */
 export function readErrorWith(rules: ErrorRules, status: number, headers: Headers, text: string): ErrorReading {
   const body = errorBody(text, headers)
   const { words } = rules
@@ -112,17 +112,17 @@ function errorBody(text: string, headers: Headers): ErrorBody {
   try {
     parsed = JSON.parse(text)
   } catch {
-    // An error page instead of an error body: the status has to say it all.
+    // An error page instead of an error body: the status alone decides.
   }
   const outer = Array.isArray(parsed) ? fields(parsed[0]) : fields(parsed)
-  // Most put it into `error`, some into a list of `errors`, some say it at the top.
+  // Most providers use `error`, some a list of `errors`, some the top level.
   const listed = Array.isArray(outer?.['errors']) ? fields(outer['errors'][0]) : null
   const error = fields(outer?.['error']) ?? listed ?? outer ?? {}
   const details = Array.isArray(error['details']) ? error['details'].map(fields) : []
   const tokens = [
     ...[error['code'], error['status'], error['type'], error['__type']].map(tokenOf),
     ...details.map((entry) => tokenOf(entry?.['reason'])),
-    // AWS names the error beside the body, with an address behind the name.
+    // AWS names the error in a header, with a URL behind the name.
     tokenOf(headers.get('x-amzn-errortype')?.split(':')[0]),
   ]
   const messages = [error['message'], outer?.['error'], error['detail'], outer?.['message']]
@@ -134,18 +134,18 @@ function errorBody(text: string, headers: Headers): ErrorBody {
   }
 }
 
-/** Codes are words with some and numbers with others; a namespace in front of a type says nothing. */
+/** A code as a word or a number, in lower case. A namespace in front of a type is removed. */
 function tokenOf(value: unknown): string {
   if (typeof value === 'number') return String(value)
   return typeof value === 'string' ? value.slice(value.lastIndexOf('#') + 1).toLowerCase() : ''
 }
 
-/** Gemini's free tier stores nothing, and says so with a quota of 0 that no waiting raises. */
+/** True: the free tier of Gemini, which stores nothing. Its quota of 0 does not rise with time. */
 function isFreeTierStorage(body: ErrorBody): boolean {
   return /TotalCachedContentStorageTokensPerModelFreeTier/.test(JSON.stringify(body.error))
 }
 
-/** How long the provider asks us to wait, in ms. A date counts from the answer's own `date`, so that no clock of ours is needed. */
+/** The wait that the provider asks for, in ms; null: none. A date is compared with the answer's own `date`, so no clock is needed. */
 function waitFrom(headers: Headers, body: ErrorBody): number | null {
   const inMs = Number.parseFloat(headers.get('retry-after-ms') ?? '')
   const after = headers.get('retry-after') ?? ''
@@ -156,6 +156,6 @@ function waitFrom(headers: Headers, body: ErrorBody): number | null {
   const delay = Number.parseFloat(/^(\d+(?:\.\d+)?)s$/.exec(google ?? '')?.[1] ?? '')
   const found = [inMs, seconds * 1000, dated, delay * 1000].find((wait) => Number.isFinite(wait) && wait >= 0)
   if (found !== undefined) return Math.min(Math.ceil(found), LONGEST_WAIT_MS)
-  // "Do not retry" without a time: not soon.
+  // "Do not retry" without a time: a minute.
   return headers.get('x-should-retry') === 'false' ? 60_000 : null
 }

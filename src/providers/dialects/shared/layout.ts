@@ -2,7 +2,7 @@ import { stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonNode } from '../../../core/prompt/json-text.ts'
 import type { CacheMarkers, Section } from '../../dialect.ts'
 
-/** Pieces of what dialects say of their layout. */
+/** Helpers for the layout of a dialect: sections, markers, parameter rules. */
 
 export function section(
   kind: Section['kind'],
@@ -16,12 +16,12 @@ export function section(
 export const NO_MARKERS: CacheMarkers = {
   members: [],
   element: null,
-  behind: () => null,
-  atEnd: () => [],
-  atRetention: () => [],
+  markBlock: () => null,
+  markEnd: () => [],
+  setRetention: () => [],
 }
 
-/** True for a parameter, or its `type`, that is one of `values`. */
+/** A test for a parameter that is one of `values`, or whose `type` is. */
 export function isOneOf(...values: string[]): (node: JsonNode) => boolean {
   return (node) =>
     (node.type === 'string' && values.includes(node.value)) || values.includes(stringMember(node, 'type') ?? '')

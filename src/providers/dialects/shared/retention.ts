@@ -5,11 +5,11 @@ import type { Advice } from '../../../core/model/advice.ts'
 import type { CacheRequest, NativeRequest } from '../../dialect.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../core/time/time.ts'
 
-/** Every name that some provider has for a retention. A name outside is a mistake, a name inside may merely not be offered here. */
+/** Retention names of all providers. Other names are mistakes. These may still be names that a model does not offer. */
 const KNOWN = new Set(['5m', '1h', '30m', '12h', 'in_memory', '24h', '2h', 'implicit'])
 const WISHES = new Set(['default', 'short', 'extended'])
 
-/** How long a name means, where the model that is asked has none of that name. OpenAI's in_memory: 5 to 10 minutes of idleness. */
+/** Length of a retention by its name, in milliseconds, for models without that name. OpenAI's in_memory: 5 to 10 minutes of idleness. */
 const LENGTHS_MS: Readonly<Record<string, number>> = {
   short: 5 * MINUTE_MS,
   in_memory: 5 * MINUTE_MS,
@@ -22,22 +22,22 @@ const LENGTHS_MS: Readonly<Record<string, number>> = {
   extended: 24 * HOUR_MS,
 }
 
-/** What a caller asks for; null: nothing, the planner may say. */
+/** The retention that the caller asks for; null: none, and the planner may choose. */
 export function wishedRetention(cache: CacheRequest | undefined): string | null {
   return cache?.retention === undefined || cache.retention === 'auto' ? null : cache.retention
 }
 
 /**
- * Whether the planner may choose: nobody asks for a retention, the body has no marker that says one, and real requests have to take a
- * marker of ours anyway. `markers`: how many say one; those of a body that was rendered here are ours.
+ * Whether the planner may choose the retention: the caller asks for none, no marker of the body states one, and real requests need a marker
+ * of ours anyway. `markers`: how many state one. Those of a body that was rendered here are ours.
  */
 export function openRetention({ cache, whole }: NativeRequest, markers: number): { retentionOpen?: true } {
   return wishedRetention(cache) === null && (markers === 0 || whole === true) ? { retentionOpen: true } : {}
 }
 
 /**
- * The retention that probes write at. In this order: what the caller asks for, what the body's own markers say, the model's default.
- * `wire` lists what the wire format can express, its default first; it stands in where nothing is known of the model.
+ * The retention of probes: the caller's, else that of the body's own markers, else the model's default. `wire` lists the retentions of the
+ * wire format, the default first. It replaces the model's where they are unknown.
  */
 export function chooseRetention(
   cache: CacheRequest | undefined,
@@ -58,7 +58,7 @@ export function chooseRetention(
       `is not a retention; this model offers ${['auto', 'default', ...names].join(', ')}`,
     )
   }
-  // Short and long mean something only where lengths are known.
+  // `short` and `extended` need known lengths.
   const sorted = facts.retentions.toSorted((a, b) => a.ttlMs - b.ttlMs)
   if (wish === 'short' && sorted.length > 0) return { name: sorted[0]!.name, advice: [] }
   if (wish === 'extended' && sorted.length > 1) return { name: sorted.at(-1)!.name, advice: [] }
@@ -73,7 +73,7 @@ export function chooseRetention(
   return { name: nearest, advice }
 }
 
-/** The offered retention whose length is the least times longer or shorter; the first (the default) where lengths say nothing. */
+/** The offered retention with the nearest length, by ratio. The first, which is the default, where lengths are unknown. */
 function nearestRetention(
   wish: string,
   names: readonly string[],
@@ -88,12 +88,10 @@ function nearestRetention(
   return names.reduce((best, name) => (distance(name) < distance(best) ? name : best))
 }
 
-/** A body whose markers carry several lifetimes: those of a probe are one, so that none is longer than one in front of it. */
-export function levelledRetentions(
-  cache: CacheRequest | undefined,
-  own: readonly string[],
-  retention: string,
-): Advice[] {
+/**
+ * Advice for a body whose markers have several lifetimes. All markers of a probe have one, so that none is longer than one in front of it.
+ */
+export function mixedRetentions(cache: CacheRequest | undefined, own: readonly string[], retention: string): Advice[] {
   const several = [...new Set(own)]
   if (several.length < 2) return []
   return degraded(cache, {
@@ -104,7 +102,7 @@ export function levelledRetentions(
   })
 }
 
-/** Refuses a required cache key, and remarks on a wished one, where the provider has no such thing. */
+/** Advice, or a refusal in the mode `required`, for a cache key at a provider that has none. */
 export function keyWithoutEffect(cache: CacheRequest | undefined): Advice[] {
   if (cache?.key === undefined) return []
   return degraded(cache, {
@@ -116,8 +114,8 @@ export function keyWithoutEffect(cache: CacheRequest | undefined): Advice[] {
 }
 
 /**
- * A body whose marker says one retention, and a caller who asks for another: probes do as asked, and real requests write what their
- * marker says. `own`: what it says, null where none stands; `marker`: how one says `retention`.
+ * Advice for a caller who asks for another retention than the marker of the body states. Probes follow the caller, and real requests their
+ * marker. `own`: the marker's retention, null without a marker. `marker`: the text of a marker with `retention`.
  */
 export function markerSaysOtherwise(
   cache: CacheRequest | undefined,

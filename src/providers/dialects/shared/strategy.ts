@@ -6,20 +6,20 @@ import type { Cut, TurnShape } from './body.ts'
 import type { Advice } from '../../../core/model/advice.ts'
 import type { CacheRequest, ExplicitBreakpoint, NativeRequest } from '../../dialect.ts'
 
-/** Something that cannot be done as it was asked for. */
+/** A request about the cache that cannot be met as asked. */
 export interface Shortfall {
-  /** Stable name, the same in advice and in a refusal. */
+  /** Stable identifier, the same in advice and in a refusal. */
   cause: string
-  /** Field of the request that asks for it. */
+  /** Field of the request with the wish. */
   at: string
   why: string
-  /** What is done instead where that is allowed. */
+  /** Sentence: what is done instead, in the mode `best_effort`. */
   instead: string
 }
 
 /**
- * Best effort goes on and says how; required refuses before anything is sent.
- * Throws `unsupported` (or the `kind` given, for a fault of the request itself) with the field and the cause.
+ * Returns advice in the mode `best_effort`, and refuses in the mode `required`, before anything is sent.
+ * Throws `unsupported`, or `kind` for a mistake in the request, with the field and the cause.
  */
 export function degraded(
   cache: CacheRequest | undefined,
@@ -30,39 +30,39 @@ export function degraded(
   throw new Failure(kind, `${at}: ${why} cache.mode is required, so nothing was sent.`, { field: at, cause })
 }
 
-/** What a wire format has of the things that a strategy may name. */
+/** The parts of a body that a strategy may name as the end of the prefix. */
 export interface Ends {
   turns: readonly JsonNode[]
   shape: TurnShape
   tools: number
-  /** False where the prompt always goes on behind the tools. */
+  /** Whether a prefix can end at the tools. False: other parts of the prompt follow them. */
   atTools: boolean
 }
 
-/** A breakpoint in front of the one that ends the prefix, and the field that asks for it. */
-export interface InnerPoint {
+/** A breakpoint in front of the one that ends the prefix, and the field that requests it. */
+export interface EarlierBreakpoint {
   cut: Exclude<Cut, 'none'>
   at: string
 }
 
-/** `inner`: the other breakpoints that were asked for, each place once, in the order of the prompt. */
+/** `earlier`: the other requested breakpoints, without duplicates, in the order of the prompt. */
 export interface ChosenCut {
   cut: Cut | null
-  inner: InnerPoint[]
+  earlier: EarlierBreakpoint[]
   advice: Advice[]
 }
 
 /**
- * Where a strategy that the caller spelled out ends the prefix; `cut` is null when it leaves the choice to the wire format.
- * `last: n` treats the last n items as volatile and ends the prefix before them. Of several explicit breakpoints the furthest
- * ends it, and the others stand inside. What cannot be had is degraded to the nearest thing that can.
+ * The end of the prefix by the caller's strategy. `cut` is null where the strategy leaves it to the wire format. `last: n` treats the last
+ * n items as volatile and ends the prefix before them. Of several explicit breakpoints the last one ends it. An impossible one is moved to
+ * the nearest possible end, with advice.
  */
 export function chooseCut({ cache, whole }: NativeRequest, ends: Ends): ChosenCut {
   const strategy = cache?.strategy ?? 'automatic'
   const { turns } = ends
   const ownChoice: Cut | null = whole !== true ? null : before(turns.length)
-  if (strategy === 'automatic' || 'count' in strategy) return { cut: ownChoice, inner: [], advice: [] }
-  if ('last' in strategy) return { cut: before(turns.length - strategy.last), inner: [], advice: [] }
+  if (strategy === 'automatic' || 'count' in strategy) return { cut: ownChoice, earlier: [], advice: [] }
+  if ('last' in strategy) return { cut: before(turns.length - strategy.last), earlier: [], advice: [] }
   if ('handle' in strategy) {
     const advice = degraded(cache, {
       cause: 'handle_not_used',
@@ -70,7 +70,7 @@ export function chooseCut({ cache, whole }: NativeRequest, ends: Ends): ChosenCu
       why: 'This provider has no handles.',
       instead: 'The prefix is kept as without one.',
     })
-    return { cut: ownChoice, inner: [], advice }
+    return { cut: ownChoice, earlier: [], advice }
   }
   if (strategy.explicit.length === 0) throw invalid('cache.strategy.explicit', 'names no breakpoint')
   const advice: Advice[] = []
@@ -83,7 +83,7 @@ export function chooseCut({ cache, whole }: NativeRequest, ends: Ends): ChosenCu
   }
   const sorted = found.toSorted((a, b) => compareCuts(a.cut, b.cut))
   const furthest = sorted.pop()?.cut ?? ownChoice
-  return { cut: furthest, inner: sorted.flatMap(({ cut, at }) => (cut === 'none' ? [] : [{ cut, at }])), advice }
+  return { cut: furthest, earlier: sorted.flatMap(({ cut, at }) => (cut === 'none' ? [] : [{ cut, at }])), advice }
 }
 
 function before(item: number): Cut {
@@ -128,7 +128,7 @@ function endOf(
   return { cut: { item, part: null }, advice: moved(why, `The prefix ends at the end of ${shape.list}[${item}].`) }
 }
 
-/** The order in which two ends stand in the prompt. */
+/** Compares two ends by their position in the prompt. */
 function compareCuts(a: Cut, b: Cut): number {
   const place = (cut: Cut): [number, number] =>
     cut === 'tools' ? [-2, 0] : cut === 'none' ? [-1, 0] : [cut.item, cut.part ?? Number.MAX_SAFE_INTEGER]
@@ -138,16 +138,17 @@ function compareCuts(a: Cut, b: Cut): number {
 }
 
 /**
- * Which breakpoints a probe sets inside the prefix, and what becomes of the others that were asked for by place or by number.
- * The one at the end of the prefix is always the last of them. `most` is how many a request may carry; 0: the provider takes none.
+ * The breakpoints that a probe sets in front of the end of the prefix, with advice about the requested ones that it does not set. The one
+ * at the end is set in any case. `most`: breakpoints allowed in a request; 0: the provider takes none.
  */
 export function chooseBreakpoints(
   cache: CacheRequest | undefined,
-  chosen: Pick<ChosenCut, 'inner'>,
+  chosen: Pick<ChosenCut, 'earlier'>,
   most: number,
-): { inner: InnerPoint[]; advice: Advice[] } {
+): { earlier: EarlierBreakpoint[]; advice: Advice[] } {
   const strategy = cache?.strategy
-  if (typeof strategy !== 'object' || !('explicit' in strategy || 'count' in strategy)) return { inner: [], advice: [] }
+  if (typeof strategy !== 'object' || !('explicit' in strategy || 'count' in strategy))
+    return { earlier: [], advice: [] }
   const isCount = 'count' in strategy
   const at = isCount ? 'cache.breakpoints' : 'cache.strategy.explicit'
   if (most === 0) {
@@ -157,34 +158,34 @@ export function chooseBreakpoints(
       why: 'No breakpoint can be set in this request: the provider finds prefixes by itself.',
       instead: 'Only where the kept prefix ends follows from it.',
     })
-    return { inner: [], advice }
+    return { earlier: [], advice }
   }
-  const asked = isCount ? strategy.count : chosen.inner.length + 1
-  if (asked <= most) return { inner: chosen.inner, advice: [] }
+  const asked = isCount ? strategy.count : chosen.earlier.length + 1
+  if (asked <= most) return { earlier: chosen.earlier, advice: [] }
   const instead = isCount
     ? 'A probe sets one, at the end of the prefix, beside those that the request carries itself.'
     : `The ${most} furthest behind are set.`
   const why = `A request may carry at most ${most} breakpoints; ${asked} were asked for.`
   const advice = degraded(cache, { cause: 'too_many_breakpoints', at, why, instead }, 'invalid_request')
-  return { inner: chosen.inner.slice(chosen.inner.length - (most - 1)), advice }
+  return { earlier: chosen.earlier.slice(chosen.earlier.length - (most - 1)), advice }
 }
 
-/** A breakpoint at a place that takes no marker: the others are set. */
-export function unmarkable(cache: CacheRequest | undefined, { at }: InnerPoint, path: string): Advice[] {
+/** Advice for a breakpoint at a position that takes no marker. The others are set. */
+export function unmarkable(cache: CacheRequest | undefined, { at }: EarlierBreakpoint, path: string): Advice[] {
   return degraded(cache, {
     cause: 'breakpoint_not_markable',
     at,
-    why: `No marker can stand at ${path}.`,
+    why: `${path} can have no marker.`,
     instead: 'This breakpoint is left out.',
   })
 }
 
-/** How many markers are too many when one more has to stand at the end of the prefix. */
+/** How many markers exceed `most`, with the one at the end of the prefix. */
 export function markersOver(marked: number, isEndMarked: boolean, most: number): number {
   return Math.max(0, marked + (isEndMarked ? 0 : 1) - most)
 }
 
-/** A request with all the markers it may carry, and none of them at the end of the prefix: the first ones make room. */
+/** Advice for a request that has the most markers already, none of them at the end of the prefix. The first ones make room. */
 export function droppedMarker(
   cache: CacheRequest | undefined,
   marked: number,

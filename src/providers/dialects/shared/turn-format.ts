@@ -9,12 +9,20 @@ export function systemOf(messages: readonly ChatMessage[]): string {
 
 export type Said = Exclude<ChatMessage, { role: 'system' }>
 
-/** All but the system, each with its mark; `many`: the provider takes as many as there are. */
-export function saidOf({ messages, marks, cache }: Conversation, many = false): { message: Said; marked: boolean }[] {
+/** All messages except system ones, each with whether it is marked. `many`: the provider takes any number of breakpoints. */
+export function saidOf(
+  { messages, breakpoints, cache }: Conversation,
+  many = false,
+): { message: Said; marked: boolean }[] {
   return messages.flatMap((message, index) =>
     message.role === 'system'
       ? []
-      : [{ message, marked: cache !== null && (marks.at.has(index) || (many && marks.more.has(index))) }],
+      : [
+          {
+            message,
+            marked: cache !== null && (breakpoints.at.has(index) || (many && breakpoints.olderSummaries.has(index))),
+          },
+        ],
   )
 }
 
@@ -26,7 +34,7 @@ export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** Arguments as an object, for wire formats that take no text: what a model wrote as something else becomes an empty one. */
+/** Arguments as an object, for wire formats that take no text. Arguments that are no JSON object become an empty one. */
 export function argumentsOf(text: string): Record<string, unknown> {
   try {
     return fields(JSON.parse(text)) ?? {}
@@ -35,7 +43,7 @@ export function argumentsOf(text: string): Record<string, unknown> {
   }
 }
 
-/** What the provider wants back of an answer: the list that its own format kept; null where another format made the answer. */
+/** The parts of an answer to send back, as its own format stored them. Null: another format stored the answer, or none. */
 export function nativeList(native: string | undefined, kind: string): unknown[] | null {
   if (native === undefined) return null
   const kept = fields(JSON.parse(native))

@@ -1,6 +1,6 @@
 import type { Usage } from '../../../core/model/usage.ts'
 
-/** Helpers for reading usage objects. A count that is absent, null or no count at all is null: never 0. */
+/** Helpers for reading usage objects. A count that is absent, null or no whole number is null, never 0. */
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -34,8 +34,8 @@ export function writesByRetention(value: unknown, name: RegExp): Record<string, 
 }
 
 /**
- * Usage whose total is said to include what came from the cache. Some servers report a total that excludes it, which shows as
- * more tokens read than there were; then the parts are added up instead.
+ * Usage whose total includes the cache reads, as documented. Some servers report a total without them: then more tokens are read than the
+ * total has, and the total is the sum of the parts.
  */
 export function inclusive(parts: {
   total: number | null
@@ -60,16 +60,16 @@ export function inclusive(parts: {
   }
 }
 
-/** The most of a provider's own usage object that is kept, as JSON text. The largest that is documented is well below. */
+/** The longest usage object that is stored, as JSON text. The longest documented one is much shorter. */
 const MAX_KEPT_CHARS = 2_000
-/** Names such as a service tier are kept, and nothing that could be a sentence. */
+/** Names such as a service tier are stored, and nothing that could be a sentence. */
 const LONGEST_WORD = 40
 const DEEPEST = 5
 const NAME = /^[\w.:/-]*$/
 
 /**
- * The provider's own usage object as JSON text, as it is kept beside the normalised one: counts, flags and names. Null where
- * there is none, or where it is larger than any that is documented.
+ * The provider's own usage object as JSON text, for storage beside the normalised one: counts, flags and names. Null where there is none,
+ * or where it is longer than any documented one.
  */
 export function keptUsage(raw: unknown): string | null {
   if (fields(raw) === null) return null

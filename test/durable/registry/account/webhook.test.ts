@@ -31,7 +31,7 @@ beforeEach(() => {
   evict()
 })
 
-/** Plans under a credential, all of which stop when it is replaced. */
+/** Registers plans that use a credential, and that stop when it is replaced. */
 function registerAll(count: number): void {
   for (let n = 0; n < count; n++)
     account.registrar.register(
@@ -48,8 +48,8 @@ function stopAll(at: number): void {
   account.registrar.credentialChanged('team', at)
 }
 
-/** A webhook, and one message that waits. */
-function oneWaits(): void {
+/** Makes a webhook, and one message that waits. */
+function queueOne(): void {
   webhook.put({ url: URL, rotate: false }, NOON)
   registerAll(1)
   stopAll(NOON + MINUTE_MS)
@@ -62,16 +62,16 @@ function take(at: number): DeliveryAttempt {
   return one
 }
 
-function fail({ seq, tries }: DeliveryAttempt, at: number, final = false): void {
-  webhook.settle({ seq, tries, why: 'the endpoint answered 500', final }, at)
+function fail({ seq, attempt }: DeliveryAttempt, at: number, final = false): void {
+  webhook.settle({ seq, attempt, why: 'the endpoint answered 500', final }, at)
 }
 
-function deliver({ seq, tries }: DeliveryAttempt, at: number): void {
-  webhook.settle({ seq, tries, why: null, final: false }, at)
+function deliver({ seq, attempt }: DeliveryAttempt, at: number): void {
+  webhook.settle({ seq, attempt, why: null, final: false }, at)
 }
 
 describe('plans that stop', () => {
-  it('together are one message, which names some and counts all', () => {
+  it('together are one message, which lists some and counts all', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
     registerAll(30)
     stopAll(NOON + MINUTE_MS)
@@ -82,8 +82,8 @@ describe('plans that stop', () => {
     expect(message.stops[0]).toMatchObject({ reason: 'credential_replaced', provider: 'sample', at: NOON + MINUTE_MS })
   })
 
-  it('after a message was taken begin another', () => {
-    oneWaits()
+  it('after a message was taken begin another message', () => {
+    queueOne()
     const first = take(NOON + 2 * MINUTE_MS)
     registerAll(2)
     stopAll(NOON + 2 * MINUTE_MS)
@@ -92,7 +92,7 @@ describe('plans that stop', () => {
     expect(second.id).not.toBe(first.id)
   })
 
-  it('are told of only if the stop itself is kept', () => {
+  it('make a message only if the stop itself is committed', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
     registerAll(1)
     expect(() =>
@@ -106,7 +106,7 @@ describe('plans that stop', () => {
     expect(webhook.view()).toMatchObject({ waiting: 1 })
   })
 
-  it('leave nothing behind where nobody is told', () => {
+  it('store nothing where there is no webhook', () => {
     registerAll(1)
     stopAll(NOON + MINUTE_MS)
     webhook.put({ url: URL, rotate: false }, NOON + 2 * MINUTE_MS)
@@ -114,7 +114,7 @@ describe('plans that stop', () => {
     expect(account.store.outbox.nextAt()).toBeNull()
   })
 
-  it('do not fill the database of an account whose endpoint is dead: the oldest messages are given up', () => {
+  it('do not fill the database: the oldest messages to a dead endpoint are given up', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
     for (let n = 0; n < 230; n++) {
       registerAll(1)
@@ -128,19 +128,19 @@ describe('plans that stop', () => {
 })
 
 describe('a message', () => {
-  it('is not tried twice at once, and has one id and one text however often it is tried', () => {
-    oneWaits()
+  it('has one attempt at a time, and the same id and text in each attempt', () => {
+    queueOne()
     const at = NOON + 2 * MINUTE_MS
     const first = take(at)
     expect(webhook.take(at + 1_000)).toEqual([])
     evict()
     expect(webhook.take(at + 1_000)).toEqual([])
-    // Whoever tried it died with it: once its time is over it is tried again.
+    // The attempt was lost with the object: once its time is over, another one is made.
     expect(account.store.outbox.nextAt()).toBe(at + 30_000)
     const second = take(at + 30_000)
-    expect({ ...second, tries: 1 }).toEqual(first)
+    expect({ ...second, attempt: 1 }).toEqual(first)
     expect(account.store.outbox.load(second.seq)?.failures).toBe(1)
-    // What the first one has to say comes too late to count.
+    // The outcome of the first attempt comes too late to count.
     fail(first, at + 31_000)
     expect(webhook.view()?.lastFailure).toBeNull()
     deliver(second, at + 31_000)
@@ -148,7 +148,7 @@ describe('a message', () => {
     expect(webhook.take(at + DAY_MS)).toEqual([])
   })
 
-  it('waits while two others are under way', () => {
+  it('waits while two others are in flight', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
     const at = NOON + HOUR_MS
     for (let n = 0; n < 4; n++) {
@@ -164,21 +164,21 @@ describe('a message', () => {
     expect(take(at + 10_000).seq).toBe(3)
   })
 
-  it('for a dead endpoint is tried for a day, with an eviction before each try, then given up and shown', () => {
-    oneWaits()
+  it('to a dead endpoint is tried for a day across evictions, then given up and shown', () => {
+    queueOne()
     let at = NOON + 2 * MINUTE_MS
     const ids = new Set<string>()
-    for (let tries = 1; tries <= RETRY_WAITS_MS.length + 1; tries++) {
+    for (let attempt = 1; attempt <= RETRY_WAITS_MS.length + 1; attempt++) {
       evict()
-      const tried = take(at)
-      ids.add(tried.id)
-      expect(tried.tries).toBe(tries)
+      const delivery = take(at)
+      ids.add(delivery.id)
+      expect(delivery.attempt).toBe(attempt)
       evict()
-      fail(tried, at)
+      fail(delivery, at)
       const next = account.store.outbox.nextAt()
-      if (tries <= RETRY_WAITS_MS.length) {
-        expect(next).toBeGreaterThanOrEqual(nextRetryAt(tries, at, 0) ?? 0)
-        expect(next).toBeLessThanOrEqual(nextRetryAt(tries, at, 1) ?? 0)
+      if (attempt <= RETRY_WAITS_MS.length) {
+        expect(next).toBeGreaterThanOrEqual(nextRetryAt(attempt, at, 0) ?? 0)
+        expect(next).toBeLessThanOrEqual(nextRetryAt(attempt, at, 1) ?? 0)
       } else expect(next).toBeNull()
       at = next ?? at
     }
@@ -189,7 +189,7 @@ describe('a message', () => {
       undeliverable: 1,
       lastFailure: { at, why: 'the endpoint answered 500' },
     })
-    // The address is mended: whatever was not delivered is tried anew.
+    // The address is corrected: what was not delivered is tried again.
     webhook.put({ url: `${URL}/new`, rotate: false }, at + HOUR_MS)
     const last = take(at + HOUR_MS)
     expect(last).toMatchObject({ id: [...ids][0], target: { url: `${URL}/new` } })
@@ -197,15 +197,15 @@ describe('a message', () => {
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 0, lastFailure: null })
   })
 
-  it('whose tries all end unheard is given up too', () => {
-    oneWaits()
+  it('is given up too when no attempt reports its outcome', () => {
+    queueOne()
     for (let n = 0, at = NOON + HOUR_MS; n < RETRY_WAITS_MS.length + 1; n++, at += HOUR_MS) take(at)
     expect(webhook.take(NOON + DAY_MS)).toEqual([])
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 1 })
   })
 
-  it('is given up at once where the endpoint says that it is gone, and forgotten after a month', () => {
-    oneWaits()
+  it('is given up at once where the endpoint is gone, and deleted after a month', () => {
+    queueOne()
     const at = NOON + 2 * MINUTE_MS
     fail(take(at), at, true)
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 1 })
@@ -215,8 +215,8 @@ describe('a message', () => {
     expect(webhook.view()?.undeliverable).toBe(0)
   })
 
-  it('goes with the webhook', () => {
-    oneWaits()
+  it('is deleted with the webhook', () => {
+    queueOne()
     expect(webhook.remove()).toBe(true)
     expect(webhook.remove()).toBe(false)
     expect([webhook.view(), account.store.outbox.nextAt(), webhook.take(NOON + HOUR_MS)]).toEqual([null, null, []])
@@ -229,7 +229,7 @@ describe('the signing secret', () => {
     return target === null ? [] : webhookSecrets(target, vars)
   }
 
-  it('is shown when it is drawn and not again; the one before signs for another day', () => {
+  it('is shown once, and the former secret signs for another day', () => {
     const { secret: first } = webhook.put({ url: URL, rotate: false }, NOON)
     expect(first).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
     expect(webhook.put({ url: `${URL}/2`, rotate: false }, NOON + MINUTE_MS).secret).toBeNull()
@@ -243,7 +243,7 @@ describe('the signing secret', () => {
     for (const one of [first, second]) expect(rows).not.toContain(one?.slice('whsec_'.length, 20))
   })
 
-  it('is sealed anew under the next key-encryption secret', () => {
+  it('is sealed again under the next key-encryption secret', () => {
     const { secret } = webhook.put({ url: URL, rotate: false }, NOON)
     const after = {
       KEY_ENCRYPTION_SECRET: 'another secret to seal with',

@@ -9,7 +9,7 @@ import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import type { Registration } from '../../../../src/registration/registration.ts'
 import { facts, fiveMinutes, NOON, planned, usage } from '../../../support/sample.ts'
-import { managedCacheRegistration } from '../../../support/managed-cache.ts'
+import { managedCacheRegistration } from '../../../support/managed-cache-registration.ts'
 import { registrationNamed } from '../../../support/plain-registration.ts'
 import { testAccount } from '../../../support/account.ts'
 import type { TestAccount } from '../../../support/account.ts'

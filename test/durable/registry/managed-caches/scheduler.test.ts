@@ -6,7 +6,7 @@ import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { managedCachePricesOf } from '../../../../src/runtime/facts.ts'
-import { managedCacheRegistration } from '../../../support/managed-cache.ts'
+import { managedCacheRegistration } from '../../../support/managed-cache-registration.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../../src/calls/lease.ts'
 import type { AccountSettings } from '../../../../src/durable/registry/records/account.ts'

@@ -6,7 +6,7 @@ import { anthropicBody, registrationOf } from '../../../support/registration.ts'
 import { answered, testAccount } from '../../../support/account.ts'
 import { HOUR_MS } from '../../../../src/core/time/time.ts'
 
-/** One name, and far more bodies than any roll-out has. */
+/** One name, and far more bodies than a roll-out has. */
 
 function world() {
   const account = testAccount({ facts: factsOf })
@@ -24,7 +24,7 @@ function world() {
   return { store, scheduler, deploy, warm, rows, running, waiting }
 }
 
-it('a name that a thousand bodies take, none of them ever warm, keeps its warm version and costs each the same', () => {
+it('a name that a thousand bodies take keeps its warm version, at a constant cost for each', () => {
   const { store, deploy, warm, rows, running, waiting } = world()
   const first = deploy('first', NOON)
   warm(first, NOON)
@@ -33,20 +33,20 @@ it('a name that a thousand bodies take, none of them ever warm, keeps its warm v
   expect(running()).toEqual([last, first])
   expect(waiting()).toBe(MOST_WAITING)
   expect(rows()).toBeLessThan(1_000 * 6)
-  // The warm one waited all the while, and is drained with the newest.
+  // The warm version waited until now, and is drained by the newest.
   warm(last, NOON + 2_000)
   expect(running()).toEqual([last])
   expect(store.states.load(first)?.stopped?.reason).toBe('superseded')
 })
 
-it('versions that real requests come for, and that nobody ever warms, do not go on by the hundred', () => {
+it('versions that are used but never warmed are limited to the most that may wait', () => {
   const { store, scheduler, deploy, running } = world()
   const seen = { startedAt: NOON, usage: usage(0, 0), ttftMs: null }
   for (let n = 0; n < 100; n++) {
     const k = deploy(`body ${n}`, NOON + n)
     scheduler.observe(k, [{ ...seen, startedAt: NOON + n }], NOON + n)
   }
-  // A day on, only those that wait may still be planned for.
+  // A day later, only versions that wait may still be planned.
   for (const { seq } of scheduler.sweep(NOON + 25 * HOUR_MS, NOON + 25 * HOUR_MS).messages)
     scheduler.begin(seq, NOON + 25 * HOUR_MS)
   expect(running().length).toBeLessThanOrEqual(MOST_WAITING + 1)
@@ -55,7 +55,7 @@ it('versions that real requests come for, and that nobody ever warms, do not go 
   expect(store.states.load(passed[0] ?? 0)?.why).toContain('too many newer versions took its name')
 })
 
-it('two bodies that take one name from each other go on as two, and pile nothing up', () => {
+it('two bodies that take one name from each other add no rows and no waiting versions', () => {
   const { deploy, warm, rows, running, waiting } = world()
   for (let n = 0; n < 100; n++) {
     const k = deploy(`body ${n % 2}`, NOON + n * 1_000)

@@ -10,7 +10,7 @@ import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import type { PrefixRecord } from '../../../../src/registration/record.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** Deploys: a new body under a known name is warmed before the old one is drained. */
+/** A deploy registers a new body under a known name. */
 
 let account: TestAccount
 
@@ -60,7 +60,7 @@ const decisionsOf = (k: number): string[] =>
     .history(recordOf(k).id, NOON + 48 * HOUR_MS)
     .flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
-/** Keep-alives that are sent up to an instant, and answered with a read. */
+/** Sends the keep-alives that are due up to `until`, each answered with a read. Returns how many. */
 function keptUntil(k: number, until: number): number {
   let probes = 0
   for (let at = stateOf(k).nextAt; at !== null && at <= until; at = stateOf(k).nextAt) {
@@ -90,7 +90,7 @@ describe('a deploy', () => {
     expect(decisionsOf(old)).toEqual(expect.arrayContaining(['newer_version', 'draining']))
   })
 
-  it('keeps the old version warm while real requests come for it, and then no longer', () => {
+  it('keeps the old version warm only while real requests come for it', () => {
     const old = warm(deploy('a', NOON), NOON)
     used(old, NOON + MINUTE_MS)
     warm(deploy('b', NOON + 2 * MINUTE_MS), NOON + 2 * MINUTE_MS)
@@ -102,7 +102,7 @@ describe('a deploy', () => {
     expect(decisionsOf(old).at(-1)).toBe('stop:superseded')
   })
 
-  it('of a version that nobody reported a request of drains the old one at once', () => {
+  it('drains the old version at once when no request was ever reported for it', () => {
     const old = warm(deploy('a', NOON), NOON)
     warm(deploy('b', NOON + MINUTE_MS), NOON + MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
@@ -111,7 +111,7 @@ describe('a deploy', () => {
     expect(decisionsOf(old)).toContain('resume')
   })
 
-  it('whose first warm is a real request drains the old one too', () => {
+  it('drains the old version when a real request warms the new one', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS, planned('off'))
     account.scheduler.observe(
@@ -122,7 +122,7 @@ describe('a deploy', () => {
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
-  it('to a version that cannot be warmed drains nothing, also after an eviction', () => {
+  it('drains nothing while the new version cannot be warmed, also after an eviction', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     for (const permanent of [false, true]) {
@@ -136,7 +136,7 @@ describe('a deploy', () => {
     expect(stateOf(old).stopped).toBeNull()
   })
 
-  it('to a version whose call is lost drains nothing until another call proves it warm', () => {
+  it('drains nothing after a lost call until another call proves the new version warm', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     const lease = account.leaseNow(next, NOON + MINUTE_MS)
@@ -146,14 +146,14 @@ describe('a deploy', () => {
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
-  it('and another one at once: both older versions go on until the newest is warm', () => {
+  it('that follows another at once keeps both older versions until the newest is warm', () => {
     const first = warm(deploy('a', NOON), NOON)
     const second = deploy('b', NOON + MINUTE_MS)
     const lease = account.leaseNow(second, NOON + MINUTE_MS)
     const third = deploy('c', NOON + MINUTE_MS + 100)
     expect(recordOf(third).olders).toEqual([second, first])
     expect([recordOf(first), recordOf(second)].map(({ newer }) => newer?.k)).toEqual([third, third])
-    // The call that was under way is answered: what it wrote is kept for as long as the first version is.
+    // The call in flight is answered: what it wrote is kept as long as the first version.
     account.scheduler.settle(lease.seq, [wrote(lease)], NOON + MINUTE_MS + 400)
     expect([stateOf(first), stateOf(second)].map(({ stopped }) => stopped)).toEqual([null, null])
     warm(third, NOON + 2 * MINUTE_MS)
@@ -165,7 +165,7 @@ describe('a deploy', () => {
     expect(recordOf(third)).toMatchObject({ version: 3, superseded: false })
   })
 
-  it('and another one: a version that was never warm stops at once, and the one before it does not', () => {
+  it('stops a version that was never warm, and keeps the warm version before it', () => {
     const first = warm(deploy('a', NOON), NOON)
     const second = deploy('b', NOON + MINUTE_MS)
     deploy('c', NOON + 2 * MINUTE_MS)
@@ -173,7 +173,7 @@ describe('a deploy', () => {
     expect(stateOf(first).stopped).toBeNull()
   })
 
-  it('is told twice: the second time changes nothing', () => {
+  it('that is repeated changes nothing', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     deploy('b', NOON + 2 * MINUTE_MS)
@@ -183,7 +183,7 @@ describe('a deploy', () => {
 })
 
 describe('a rollback', () => {
-  it('makes the old body the current one again, and drains the other at once where the old is still warm', () => {
+  it('to a body that is still warm drains the other version at once', () => {
     const old = warm(deploy('a', NOON), NOON)
     used(old, NOON + MINUTE_MS)
     const next = warm(deploy('b', NOON + 2 * MINUTE_MS), NOON + 2 * MINUTE_MS)
@@ -196,7 +196,7 @@ describe('a rollback', () => {
     expect(stateOf(next)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
-  it('to a body that has lapsed keeps the other one until the old is warm again', () => {
+  it('to a body that has lapsed keeps the other version until the old one is warm again', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = warm(deploy('b', NOON + MINUTE_MS), NOON + MINUTE_MS)
     const later = NOON + 2 * HOUR_MS
@@ -208,7 +208,7 @@ describe('a rollback', () => {
     expect(stateOf(next)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
-  it('before the new version was ever warm stops that one, and the old goes on as before', () => {
+  it('before the new version was ever warm stops it, and the old one continues', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     deploy('a', NOON + 2 * MINUTE_MS)
@@ -217,7 +217,7 @@ describe('a rollback', () => {
     expect(keptUntil(old, NOON + HOUR_MS)).toBeGreaterThan(10)
   })
 
-  it('by deleting a version that was never warm gives its name back to the one before', () => {
+  it('by deleting a version that was never warm gives its name back to the version before', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     account.registrar.remove(recordOf(next).id, NOON + 2 * MINUTE_MS)
@@ -236,7 +236,7 @@ it('a prefix that holds a second name is not superseded when it loses the first'
   expect(stateOf(old).stopped).toBeNull()
 })
 
-it('what an earlier release had stopped for a newer version stays stopped', () => {
+it('a version that an earlier release had stopped for a newer one stays stopped', () => {
   const old = warm(deploy('a', NOON), NOON)
   account.sql.all(`UPDATE prefix SET record = json_set(record, '$.superseded', json('true')) WHERE k = ?`, old)
   account.evict()

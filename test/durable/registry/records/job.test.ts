@@ -37,12 +37,12 @@ const job = (required?: Job['required']): Job => ({
   ...(required === undefined ? {} : { required }),
 })
 
-test('best effort takes whatever receipt there is', () => {
+test('a job that does not require the cache succeeds with any receipt', () => {
   const ended = endedJob(job(), { receipt: receipt('uncacheable', 0), failure: null }, NOON + 1)
   expect(ended).toMatchObject({ status: 'succeeded', finishedAt: NOON + 1, receipt: { kind: 'uncacheable' } })
 })
 
-test('a required cache in doubt keeps its job open, for one more call', () => {
+test('a job that requires the cache stays queued in doubt, for one more call', () => {
   const doubted = endedJob(job(silent), { receipt: receipt('unknown', 0), failure: null }, NOON + 1)
   expect(doubted).toMatchObject({ status: 'queued', finishedAt: null, required: { checksLeft: 0 } })
   const settled = endedJob(doubted, { receipt: receipt('full', 4_900), failure: null }, NOON + 2)
@@ -51,7 +51,7 @@ test('a required cache in doubt keeps its job open, for one more call', () => {
   expect(again).toMatchObject({ status: 'failed', failure: { kind: 'cache_not_honoured', detail: { verified: true } } })
 })
 
-test('a doubt that nobody could settle is no success, and says why', () => {
+test('a job whose doubt could not be settled fails and says why', () => {
   const doubted = endedJob(job(silent), { receipt: receipt('unknown', 0), failure: null }, NOON + 1)
   const failure = failureValue('budget_exhausted', 'the budget of the day is spent')
   expect(endedJob(doubted, { receipt: null, failure }, NOON + 2)).toMatchObject({
@@ -65,7 +65,7 @@ test('a doubt that nobody could settle is no success, and says why', () => {
   })
 })
 
-test('a call that failed keeps its own failure', () => {
+test('a job whose call failed has the failure of the call', () => {
   const failure = failureValue('provider_timeout', 'no answer in time')
   expect(endedJob(job(silent), { receipt: null, failure }, NOON + 1)).toMatchObject({ status: 'failed', failure })
 })

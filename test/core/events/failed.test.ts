@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { applyFailure } from '../../../src/core/events/failed.ts'
+import type { FailedCall } from '../../../src/core/events/failed.ts'
+import { NOON, warmState } from '../../support/sample.ts'
+
+const call: FailedCall = {
+  at: NOON,
+  failure: { kind: 'provider_unavailable', message: 'down' },
+  accepted: false,
+  permanent: false,
+  primitiveRefused: false,
+  retryAfterMs: null,
+  purpose: 'keep',
+  primitive: 'zero_output',
+  latencyMs: 10,
+}
+const failed = (change: Partial<FailedCall>, worstNanos: number | null = 5_000, before = warmState(NOON)) =>
+  applyFailure(before, { ...call, ...change }, worstNanos, 2)
+
+describe('a failed call', () => {
+  it('costs nothing if the provider did not accept it', () => {
+    const { state, rows } = failed({})
+    expect(state).toMatchObject({ costNanos: 0, probes: 0, failuresInRow: 1, stopped: null })
+    expect(rows).toMatchObject([{ type: 'decision', decision: 'failed', why: 'provider_unavailable: down' }])
+  })
+
+  it('is charged its worst case if its outcome is unknown, and is unknown in the history', () => {
+    const { state, rows } = failed({ accepted: null })
+    expect(state).toMatchObject({ costNanos: 5_000, spentNanos: 5_000, probes: 1, unpricedCalls: 0 })
+    expect(rows[0]).toMatchObject({ type: 'receipt', kind: 'unknown', usage: null, costNanos: 5_000 })
+  })
+
+  it('is counted as unpriced if its outcome and its worst case are unknown', () => {
+    expect(failed({ accepted: null }, null).state).toMatchObject({ costNanos: 0, unpricedCalls: 1 })
+  })
+
+  it('never counts as a loss of keep-alives', () => {
+    expect(failed({ accepted: null }).state.loss).toEqual(warmState(NOON).loss)
+  })
+
+  it('waits as long as the provider asked, and gives callers that wait in seconds', () => {
+    const { lastFailure } = failed({ retryAfterMs: 2_500 }).state
+    expect(lastFailure).toMatchObject({ againAt: NOON + 10 + 2_500, failure: { detail: { retry_after_seconds: 3 } } })
+  })
+
+  it('moves to the next primitive if the provider refused this one, and stops after the last', () => {
+    const first = failed({ primitiveRefused: true })
+    expect(first.state).toMatchObject({ primitiveIndex: 1, stopped: null, failuresInRow: 0 })
+    expect(first.rows).toMatchObject([{ decision: 'primitive' }])
+    const last = failed({ primitiveRefused: true }, null, first.state)
+    expect(last.state.stopped?.reason).toBe('provider_refused')
+  })
+
+  it('is sent from another region if the provider does not serve this one', () => {
+    const { state, rows } = failed({ elsewhere: true, permanent: true })
+    expect(state.stopped).toBeNull()
+    expect(rows).toMatchObject([{ decision: 'egress' }])
+  })
+
+  it('stops the plan by name if a retry cannot succeed', () => {
+    const refused = { kind: 'provider_key_refused', message: 'the key was refused.' } as const
+    expect(failed({ failure: refused }).state.stopped).toMatchObject({
+      reason: 'provider_refused',
+      why: expect.stringContaining('provider_key_refused: the key was refused. A retry cannot succeed.'),
+    })
+  })
+
+  it('stops the plan as out of quota if the provider limits it for good', () => {
+    const limited = { kind: 'provider_limited', message: 'the quota is spent' } as const
+    expect(failed({ failure: limited, permanent: true }).state.stopped?.reason).toBe('quota_spent')
+    expect(failed({ failure: limited }).state.stopped).toBeNull()
+  })
+})

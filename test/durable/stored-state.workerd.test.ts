@@ -1,0 +1,350 @@
+import { createHmac } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { reset, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import answers from '../fixtures/state-a791afb/answers.json'
+import stored from '../fixtures/state-a791afb/state.json'
+import { ADMIN, call, get, pick, post } from '../http/support.ts'
+import { readings, readObject, restore, stubOf, tablesOf } from '../support/stored-state.ts'
+import type { Network, StoredState } from '../support/stored-state.ts'
+import { tick } from '../support/worker.ts'
+
+/** Rows that version a791afb wrote, some of them in the middle of a call, are read by this version, which goes on with them. */
+
+const state = stored as unknown as StoredState
+const { known } = state
+const MINUTE = 60_000
+const shop = { key: known['shopKey'] ?? '' }
+const admin = { key: ADMIN }
+const registry = () => stubOf('REGISTRY', 'shop')
+
+let network: Network
+
+beforeEach(async () => {
+  network = await restore(state)
+})
+
+afterEach(async () => {
+  // The queue outlives a test: what the test put on it comes to its end first.
+  await vi.waitUntil(async () => (await underWay()).length === 0, { timeout: 20_000, interval: 25 })
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+  await reset()
+})
+
+const later = (ms: number): unknown => vi.setSystemTime(Date.now() + ms)
+const at = (time: number): unknown => vi.setSystemTime(time)
+const prefix = (name: string) => get(`/prefixes/${known[name]}`, shop)
+const bot = (name: string) => get(`/bots/${known[name]}`, shop)
+const botObject = (name: string) => stubOf('BOT', `shop/${known[name]}`)
+const calls = (path: string) => network.lab.transcript.list(0, 2_000).filter((row) => row.path.includes(path))
+
+function soon(check: () => Promise<void> | void): Promise<void> {
+  return vi.waitFor(check, { timeout: 20_000, interval: 25 })
+}
+
+/** Claims of the shop's Registry that were made since its rows were stored. */
+async function underWay(): Promise<unknown[]> {
+  const before = state.objects.find(({ name }) => name === 'shop')?.tables ?? {}
+  const { tables } = await readObject('REGISTRY', 'shop')
+  const claims = (all: StoredState['objects'][0]['tables']): unknown[] => [
+    ...(all['claim'] ?? []).map(({ seq }) => seq),
+    ...(all['handle'] ?? []).map(({ claim }) => claim),
+    ...(all['handle_drop'] ?? []).filter(({ record }) => !String(record).includes('"claim":null')),
+  ]
+  const known = claims(before)
+  return claims(tables).filter((claim) => claim !== null && !known.includes(claim))
+}
+
+/** Tables that came after a791afb: none of its rows is in them. */
+const NEWER: string[] = []
+
+describe('the stored rows', () => {
+  const places = [
+    ['DIRECTORY', 'directory'],
+    ['REGISTRY', 'shop'],
+    ['BOT', `shop/${known['talking']}`],
+  ] as const
+
+  it.each(places)('fill every table that a %s has today', async (binding, name) => {
+    const object = state.objects.find((one) => one.binding === binding && one.name === name)
+    // Restored and started once, so that the steps of today's schema have run.
+    const today = await runInDurableObject(stubOf(binding, name), (_, { storage }) => tablesOf(storage.sql))
+    expect(today.length).toBeGreaterThan(3)
+    const old = today.filter((table) => !NEWER.includes(table))
+    expect(Object.keys(object?.tables ?? {})).toEqual(expect.arrayContaining(old))
+    const empty = Object.entries(object?.tables ?? {}).filter(([, rows]) => rows.length === 0)
+    expect(empty.map(([table]) => table)).toEqual([])
+  })
+
+  it('stand unchanged where nothing new was asked', async () => {
+    for (const object of state.objects) {
+      const now = await readObject(object.binding, object.name)
+      for (const [table, rows] of Object.entries(object.tables)) {
+        if (table === 'schema_version') continue
+        const place = `${object.name}: ${table}`
+        expect({ [place]: now.tables[table] }).toMatchObject({ [place]: rows })
+      }
+    }
+  })
+
+  it('are answered by every reading route as they were then', async () => {
+    const now = await readings(shop.key, 'shop')
+    expect(Object.keys(now)).toEqual(Object.keys(answers))
+    const then: Record<string, unknown> = answers
+    const differ = Object.keys(then).filter((question) => !isDeepStrictEqual(now[question], then[question]))
+    const those = (all: Record<string, unknown>) => differ.map((question) => [question, all[question]])
+    expect(those(now)).toEqual(those(then))
+  })
+})
+
+describe('prefixes', () => {
+  it('a stored prefix is warmed with its stored body, and reads what was cached', async () => {
+    const answer = await post(`/prefixes/${known['kept']}/warm`, undefined, shop)
+    expect(answer.json).toMatchObject({ id: known['kept'], receipt: { kind: 'full' } })
+    const again = await get(`/prefixes/${known['kept']}/request`, shop)
+    const sent = JSON.parse(calls('messages')[0]?.body ?? '') as { system: unknown }
+    expect(sent.system).toEqual((pick(again, 'request') as { system: unknown }).system)
+  })
+
+  it('a due probe is claimed by the alarm, settled, and told in the history', async () => {
+    const before = pick(await prefix('handbook'), 'probes') as number
+    at(Date.parse(pick(await prefix('handbook'), 'plan', 'next_probe_at') as string) + 1_000)
+    await runDurableObjectAlarm(registry())
+    await soon(async () => expect(pick(await prefix('handbook'), 'probes')).toBe(before + 1))
+    expect(pick(await prefix('handbook'), 'last_receipt')).toMatchObject({ kind: 'full', purpose: 'keep' })
+    const history = await get(`/prefixes/${known['handbook']}/history?order=desc&limit=5`, shop)
+    expect(history.text).toContain('"purpose":"keep"')
+  })
+
+  it('a call whose end nobody told is charged at its worst case, and its job ends', async () => {
+    expect(pick(await prefix('held'), 'in_flight')).toBe(true)
+    const before = pick(await get('/ledger?group=day', shop), 'totals', 'cost_usd') as number
+    later(5 * MINUTE)
+    await runDurableObjectAlarm(registry())
+    await soon(async () => {
+      const job = await get(`/jobs/${known['heldJob']}`, shop)
+      expect(job.json).toMatchObject({ status: 'failed', failure: { kind: expect.stringMatching(/^provider_/) } })
+    })
+    expect(pick(await prefix('held'), 'in_flight')).toBe(false)
+    expect(pick(await get('/ledger?group=day', shop), 'totals', 'cost_usd')).toBeGreaterThan(before)
+  })
+
+  it('an older version drains once the version that was being written is warm', async () => {
+    expect(pick(await prefix('handbook'), 'newer_warm_at')).toBeNull()
+    later(5 * MINUTE)
+    await runDurableObjectAlarm(registry())
+    const answer = await post('/warm', known['busyBody'], shop)
+    expect(answer.json).toMatchObject({ created: false, version: 2, receipt: { kind: 'written' } })
+    expect(pick(await prefix('handbook'), 'newer_warm_at')).not.toBeNull()
+  })
+
+  it('a real request earns the saving that a stored keep-alive made possible', async () => {
+    const before = await prefix('auto')
+    const read = pick(before, 'measured_tokens')
+    const usage = { input_tokens: 12, cache_read_input_tokens: read, cache_creation_input_tokens: 0, output_tokens: 40 }
+    const started_at = new Date().toISOString()
+    const seen = await post('/observations', [{ prefix_id: known['auto'], usage, started_at }], shop)
+    expect(seen.json).toMatchObject({ data: [{ prefix_id: known['auto'], matched: true }] })
+    const after = await prefix('auto')
+    expect(pick(after, 'hits')).toBe((pick(before, 'hits') as number) + 1)
+    expect(pick(after, 'savings')).toBe((pick(before, 'savings') as number) + 1)
+    expect(pick(before, 'signal', 'kind')).toBe('pending')
+    expect(pick(after, 'signal')).toBeNull()
+  })
+
+  it('announced traffic is seen to before it comes', async () => {
+    const first = pick(await prefix('announced'), 'announcements', 0, 'at') as string
+    at(Date.parse(first) - 10_000)
+    await soon(async () => {
+      await runDurableObjectAlarm(registry())
+      const until = pick(await prefix('announced'), 'warmth', 'warm_until') as string
+      expect(Date.parse(until)).toBeGreaterThan(Date.parse(first))
+    })
+  })
+
+  it('a content that was deleted today goes on with what it spent', async () => {
+    const answer = await post('/warm', known['departedBody'], shop)
+    expect(pick(answer, 'id')).toBe(known['departed'])
+    const shown = await get(`/prefixes/${known['departed']}`, shop)
+    expect(pick(shown, 'cost_today_usd')).toBeGreaterThan(pick(shown, 'cost_usd') as number)
+  })
+})
+
+describe('calls that are asked twice, fan-outs and credentials', () => {
+  it('a repeated key answers as the first call did; one that was cut off does the work anew', async () => {
+    const once = { ...shop, headers: { 'idempotency-key': 'once' } }
+    const answer = await post('/warm', known['onceBody'], once)
+    expect([answer.headers.get('idempotent-replayed'), answer.text]).toEqual(['true', known['onceAnswer']])
+    expect((await post('/warm', `${known['onceBody']} `, once)).status).toBe(409)
+    const busy = { ...shop, headers: { 'idempotency-key': 'busy' } }
+    expect((await post('/warm', known['busyBody'], busy)).status).toBe(429)
+    later(5 * MINUTE)
+    await runDurableObjectAlarm(registry())
+    expect((await post('/warm', known['busyBody'], busy)).json).toMatchObject({ receipt: { kind: 'written' } })
+  })
+
+  it('who leads a fan-out may say so, and those behind it go on', async () => {
+    const led = await post(`/prefixes/${known['led']}/lease`, { wait: 0 }, shop)
+    expect(led.json).toMatchObject({ role: 'ready', lease: null, until: expect.any(String) })
+    const path = `/prefixes/${known['leading']}/lease`
+    expect((await post(path, { wait: 0 }, shop)).json).toMatchObject({ role: 'wait' })
+    const word = { lease: known['leadingLease'], outcome: 'readable' }
+    expect((await post(path, word, shop)).status).toBe(200)
+    expect((await post(path, { wait: 0 }, shop)).json).toMatchObject({ role: 'ready' })
+  })
+
+  it('a sealed credential is opened and sent to its provider', async () => {
+    let sent: string | null = null
+    network.answer = (request) => {
+      sent = request.headers.get('x-api-key')
+      return null
+    }
+    expect((await post(`/prefixes/${known['team']}/warm`, undefined, shop)).json).toMatchObject({
+      receipt: { kind: 'full' },
+    })
+    expect(sent).toBe(known['teamSecret'])
+    const swapped = await prefix('swapped')
+    expect(pick(swapped, 'plan', 'stopped', 'reason')).toBe('credential_replaced')
+  })
+
+  it('keys are still good, expired, or revoked', async () => {
+    const status = async (name: string) => (await get('/prefixes?limit=1', { key: known[name] ?? '' })).status
+    expect([await status('shopKey'), await status('expiredKey'), await status('revokedKey')]).toEqual([200, 401, 401])
+  })
+
+  it('a stopped account goes on when its switch is lifted', async () => {
+    const quiet = { key: known['quietKey'] ?? '' }
+    const path = `/prefixes/${known['quiet']}`
+    expect(pick(await get(path, quiet), 'plan', 'stopped', 'reason')).toBe('kill_switch')
+    await call('PATCH', '/accounts/quiet', { kill_switch: false }, admin)
+    expect(pick(await get(path, quiet), 'plan', 'stopped')).toBeNull()
+  })
+
+  it('a message that waits for the webhook is delivered, signed with both stored secrets', async () => {
+    network.answer = (request) => (request.url.includes('hooks.test') ? new Response(null, { status: 204 }) : null)
+    const before = await get('/accounts/shop/webhook', admin)
+    expect(before.json).toMatchObject({ waiting: 1, undeliverable: 1, delivered: 0 })
+    later(60 * MINUTE)
+    await runDurableObjectAlarm(registry())
+    await soon(async () => {
+      expect((await get('/accounts/shop/webhook', admin)).json).toMatchObject({ delivered: 1, last_failure: null })
+    })
+    const posted = network.asked.filter(({ url }) => url.includes('hooks.test'))
+    expect(posted).toHaveLength(1)
+    expect(posted.map(({ text }) => text).join()).toContain(known['refused'])
+    for (const { headers, text } of posted) {
+      const signed = ['webhookSecret', 'formerWebhookSecret'].map((name) => {
+        const secret = Buffer.from((known[name] ?? '').replace('whsec_', ''), 'base64')
+        const said = `${headers.get('webhook-id')}.${headers.get('webhook-timestamp')}.${text}`
+        return `v1,${createHmac('sha256', secret).update(said).digest('base64')}`
+      })
+      expect(headers.get('webhook-signature')?.split(' ')).toEqual(signed)
+    }
+  })
+
+  it('a crew that waited in the queue is warmed to its end', async () => {
+    expect((await get(`/jobs/${known['heldCrew']}`, shop)).json).toMatchObject({ status: 'running' })
+    later(10_000) // its message is lost with the queue: the claim ends, and is sent again
+    await soon(async () => {
+      await runDurableObjectAlarm(registry())
+      expect((await get(`/jobs/${known['heldCrew']}`, shop)).json).toMatchObject({ status: 'succeeded', failed: 0 })
+    })
+  })
+
+  it('rows age at midnight and what was spent stays in the ledger', async () => {
+    const before = await get('/ledger?group=day&from=2031-01-01', shop)
+    at(Date.UTC(2031, 0, 15))
+    await tick()
+    const after = await get('/ledger?group=day&from=2031-01-01&to=2031-01-13', shop)
+    const days = (answer: typeof after): unknown[] => pick(answer, 'data') as unknown[]
+    expect(days(after).length).toBeGreaterThan(0)
+    expect(days(before)).toEqual(expect.arrayContaining(days(after)))
+    expect((await get(`/jobs/${known['job']}`, shop)).status).toBe(200)
+  })
+})
+
+describe('managed caches', () => {
+  it('a live handle is confirmed by its provider', async () => {
+    const answer = await get(`/caches/${known['live']}`, shop)
+    expect(answer.json).toMatchObject({
+      state: 'live',
+      handle: expect.stringMatching(/^cachedContents\//),
+      creations: 1,
+    })
+    expect(calls('cachedContents').map(({ method, status }) => [method, status])).toEqual([['GET', 200]])
+  })
+
+  it('a handle that could not be deleted is deleted later', async () => {
+    expect(network.lab.handles.has((known['deletedHandle'] ?? '').replace('cachedContents/', ''))).toBe(true)
+    later(2 * MINUTE)
+    await runDurableObjectAlarm(registry())
+    await soon(() => {
+      expect(network.lab.handles.has((known['deletedHandle'] ?? '').replace('cachedContents/', ''))).toBe(false)
+    })
+  })
+
+  it('a renewal that was cut off is made anew', async () => {
+    later(5 * MINUTE)
+    await runDurableObjectAlarm(registry())
+    const answer = await get(`/caches/${known['renewing']}`, shop)
+    expect(answer.json).toMatchObject({ state: 'live', creations: 1, ttl: '3h' })
+  })
+})
+
+describe('bots', () => {
+  it('a turn that was cut off while a tool ran sends the call again under the same id', async () => {
+    network.answer = (request) => (request.url.includes('tools.example') ? Response.json({ left: 7 }) : null)
+    const before = await bot('talking')
+    expect(pick(before, 'tool_calls', 0)).toMatchObject({ turn_id: known['talkingTurn'], attempts: 1 })
+    await runDurableObjectAlarm(botObject('talking'))
+    const after = await bot('talking')
+    expect(after.json).toMatchObject({ status: 'running', waiting: 0, usage: { turns: 3 } })
+    expect(pick(after, 'tool_calls', 0)).toMatchObject({
+      turn_id: known['talkingTurn'],
+      attempts: 2,
+      outcome: 'answered',
+    })
+    const [asked] = network.asked
+    expect(JSON.parse(asked?.text ?? '')).toMatchObject({ turn_id: known['talkingTurn'], arguments: { item: 'mat' } })
+    // The model sees the conversation that was stored, and the tool's result.
+    const bodies = calls('messages').map(({ body }) => body)
+    expect(bodies[0]).toContain('How many tents?')
+    expect(bodies[0]).toContain('{\\"left\\":7}')
+    // What was asked of the cache for that turn alone is asked again, and not for the next.
+    expect([bodies[0]?.includes('"ttl":"1h"'), bodies.at(-1)?.includes('"ttl":"1h"')]).toEqual([true, false])
+  })
+
+  it('a call to the model that was cut off ends its turn, and is not sent again', async () => {
+    await runDurableObjectAlarm(botObject('asking'))
+    const answer = await bot('asking')
+    expect(answer.json).toMatchObject({ status: 'running', waiting: 0, usage: { turns: 1 } })
+    expect(pick(answer, 'calls', 0)).toMatchObject({ turn_id: known['askingTurn'], outcome: 'failed', billed: null })
+    expect(calls('responses')).toEqual([])
+    at(Date.UTC(2031, 0, 15))
+    await tick() // what was reserved for it is given up, and charged
+    const { json } = await get('/ledger?limit=1000&from=2031-01-14', shop)
+    const booked = (json['data'] as { turn_id?: string }[]).filter(({ turn_id }) => turn_id === known['askingTurn'])
+    expect(booked).toMatchObject([{ type: 'bot', outcome: 'unknown', cost_usd: expect.closeTo(0.1, 0) }])
+  })
+
+  it('a paused bot answers what waits once it goes on', async () => {
+    expect((await bot('paused')).json).toMatchObject({ status: 'paused', waiting: 1 })
+    await post(`/bots/${known['paused']}/resume`, undefined, shop)
+    await runDurableObjectAlarm(botObject('paused'))
+    const answer = await bot('paused')
+    expect(answer.json).toMatchObject({
+      status: 'running',
+      waiting: 0,
+      last_response: { turn_id: known['pausedTurn'] },
+    })
+    expect(calls('chat')[0]?.body).toContain('Which stove?')
+  })
+
+  it('one that has ended goes on from its snapshot', async () => {
+    const snapshot = (await get(`/bots/${known['over']}/snapshot`, shop)).json
+    const made = await post('/bots', { snapshot }, shop)
+    expect(made.json).toMatchObject({ status: 'running', usage: { turns: 1 } })
+    expect((await post(`/bots/${known['over']}/messages`, { text: 'Hello?' }, shop)).status).toBe(409)
+  })
+})
