@@ -164,7 +164,7 @@ export class BotTurn {
     if (text !== '') window.summarize(text)
     if (known?.kind === 'answered') return true // an earlier attempt published it
     const at = new Date(this.#shell.clock.now()).toISOString()
-    // Without a summary the conversation goes on: the evicted messages are dropped, and listeners are told.
+    // Without a summary the conversation goes on: the evicted messages are dropped, and listeners get the event.
     this.#shell.publish({
       type: 'compacted',
       turn_id: this.#turn.id,

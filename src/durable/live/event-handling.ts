@@ -57,7 +57,7 @@ export class EventHandling<State, Events> {
     }
     if (event.attempts >= MAX_ATTEMPTS) {
       this.#definition.givenUp?.(type, { id, attempt: event.attempts, now, spend })
-      const why = `given up after ${event.attempts} tries`
+      const why = `given up after ${event.attempts} attempts`
       return this.#close(event, { what: 'failed', why }, spentNanos)
     }
     const attempt = event.attempts + 1

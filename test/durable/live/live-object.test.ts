@@ -145,7 +145,7 @@ describe('an event that was cut off in its handler', () => {
     await cutOff(stub, 5)
     const view = await settled(stub)
     expect(view).toMatchObject({ failed: 1, handled: 1, state: { failuresInRow: 1 } })
-    expect(view.history).toContainEqual(expect.objectContaining({ what: 'failed', why: 'given up after 5 tries' }))
+    expect(view.history).toContainEqual(expect.objectContaining({ what: 'failed', why: 'given up after 5 attempts' }))
   })
 })
 

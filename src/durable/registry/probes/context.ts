@@ -29,7 +29,7 @@ export interface ProbeSchedulerPorts {
 
 /** Reason shown instead of a belief about an entry at an address that is no longer used. */
 export const MOVED =
-  'the provider is reached at another address now; what was written at the former one cannot be read there. POST /warm registers the prefix anew'
+  'the provider is reached at another address now; what was written at the former one cannot be read there. POST /warm registers the prefix again'
 
 /** Input of every planning decision of one account: tables, settings, provider guards and measured latency. */
 export class PlanningContext {

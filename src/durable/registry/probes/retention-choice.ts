@@ -8,7 +8,7 @@ import type { Row } from '../tables/states.ts'
 import { isUnmarked } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
-/** History rows of a new prefix whose retention the planner chose: they are the only notice that its writes may cost more. */
+/** History rows of a new prefix whose retention the planner chose: only these rows say that its writes may cost more. */
 export function firstRetentionRows(record: PrefixRecord, facts: ModelFacts, now: number): HistoryRow[] {
   if (!isUnmarked(record)) return []
   const { keepWarm, estimatedTokens, retention, outputFloors } = record

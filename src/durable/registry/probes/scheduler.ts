@@ -150,16 +150,16 @@ export class ProbeScheduler {
 
   /** Edits the state of a prefix after a change of it, its plan or a switch, and plans again. */
   replan(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
-    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }))
+    return this.applyTransition(k, now, (state) => ({ state: edit(state), rows: [] }))
   }
 
   /** `replan` for one of many prefixes that change together: due times of now are staggered. */
   replanInTurn(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
-    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }), staggeredAt)
+    return this.applyTransition(k, now, (state) => ({ state: edit(state), rows: [] }), staggeredAt)
   }
 
   /** Applies a transition with its history rows, and plans again. `turn` may postpone a due time of now. */
-  tell(
+  applyTransition(
     k: number,
     now: number,
     change: (state: PrefixState) => Transition,

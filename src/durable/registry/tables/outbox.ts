@@ -25,7 +25,7 @@ export interface OutboxRow {
   tries: number
   /** Failed attempts since the last change of the webhook. */
   failures: number
-  /** End of the lease of the attempt under way; null: none is. */
+  /** End of the lease of the attempt in flight; null: none is. */
   leasedUntil: number | null
   stops: StoppedPlan[]
 }
@@ -91,7 +91,7 @@ export class OutboxStore {
     )
   }
 
-  /** Makes all messages due again. An attempt under way goes on. */
+  /** Makes all messages due again. An attempt in flight goes on. */
   wakeAll(at: number): void {
     this.#sql.all('UPDATE outbox SET failures = 0, wake_at = coalesce(leased_until, ?)', at)
   }

@@ -103,6 +103,7 @@ export class StateStore {
   save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
     const stop = given.stopped === null ? null : newAlert(this.load(k), given)
     const isQueued = stop !== null && this.#queueAlert(k, stop)
+    // `told` is a stored member: the stop of the last alert.
     const state = isQueued ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
     const text = JSON.stringify(state)
     this.#cache.set(k, state)
