@@ -7,14 +7,10 @@ import type { KeepWarm } from '../../src/core/planning/plan.ts'
 import { planPolicy, replay } from '../../src/core/simulation/replay.ts'
 import type { Replay } from '../../src/core/simulation/replay.ts'
 import { trafficOf } from '../../src/core/demand/traffic.ts'
-import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
-import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import { bytesOf } from '../cli/support.ts'
-import { settings } from '../support/account.ts'
-import { nodeSql } from '../support/node-sql.ts'
+import { testAccount } from '../support/account.ts'
 import { die } from './random.ts'
 import { START_AT } from './settings.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
@@ -44,10 +40,7 @@ interface Done extends Pick<Replay, 'probes' | 'coldStarts'> {
 
 /** The shipped keeper and a provider that keeps its word, an instant at a time. */
 function lived(times: readonly number[], keepWarm: KeepWarm, retention: string, ttlMs: number, endAt: number): Done {
-  const store = new RegistryStore(nodeSql())
-  const ports = { factsOf, grainMs: 1_000 }
-  const keeper = new ProbeScheduler(store, ports, settings)
-  const registrar = new Registrar(store, keeper, ports)
+  const { store, scheduler, registrar } = testAccount({ facts: factsOf })
   let expiresAt = 0
   const call = (at: number): Usage => {
     const read = at < expiresAt
@@ -94,17 +87,17 @@ function lived(times: readonly number[], keepWarm: KeepWarm, retention: string, 
       waiting.shift()
       const usage = call(arriveAt)
       if (arriveAt > START_AT && usage.cacheReadTokens === 0) done.coldStarts += 1
-      keeper.observe(k, [{ startedAt: arriveAt, usage, ttftMs: null }], arriveAt)
+      scheduler.observe(k, [{ startedAt: arriveAt, usage, ttftMs: null }], arriveAt)
       continue
     }
-    for (const { seq, delayMs } of keeper.sweep(now, now).messages) {
-      for (const lease of keeper.begin(seq, now + delayMs)) {
+    for (const { seq, delayMs } of scheduler.sweep(now, now).messages) {
+      for (const lease of scheduler.begin(seq, now + delayMs)) {
         const startedAt = lease.notBeforeAt
         expect(lease.purpose).toBe('keep')
         done.probes += 1
         const { id, primitive, model } = lease
         const outcome = { lease: id, k, kind: 'answered', startedAt, latencyMs: 1, primitive, model } as const
-        keeper.settle(seq, [{ ...outcome, usage: call(startedAt) }], startedAt + 1)
+        scheduler.settle(seq, [{ ...outcome, usage: call(startedAt) }], startedAt + 1)
       }
     }
   }

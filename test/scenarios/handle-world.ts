@@ -9,7 +9,7 @@ import { ManagedCacheRegistrar } from '../../src/durable/registry/managed-caches
 import { ManagedCacheStore } from '../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
 import { managedCachePricesOf } from '../../src/runtime/facts.ts'
-import { handleRegistration } from '../support/handle.ts'
+import { managedCacheRegistration } from '../support/managed-cache-registration.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { HandleProvider } from './handle-provider.ts'
 import type { HandleFaults, Kept } from './handle-provider.ts'
@@ -152,7 +152,7 @@ export class HandleWorld {
 
   #register(content: number): string {
     const { ttlMs, idleMs } = this.#options
-    const registration = handleRegistration(ACCOUNT, `content ${content}`, { idleMs }, ttlMs, 40)
+    const registration = managedCacheRegistration(ACCOUNT, `content ${content}`, { idleMs }, ttlMs, 40)
     const { k } = this.#registrar.register(registration, this.#timeline.now)
     return this.#registrar.viewByKey(k, this.#timeline.now).record.id
   }

@@ -48,7 +48,7 @@ export class Laws {
     if (lease.sendBy > expiresAt - DEADLINE_MARGIN_MS)
       this.#say(at, `lease ${lease.id} could be used after its deadline`)
     const renewedAt = this.#renewedAt.get(lease.k)
-    const early = (this.#world?.keeper.leadMs(lease.provider, ttlMs) ?? 0) + SLOT_MS + 1_000
+    const early = (this.#world?.scheduler.leadMs(lease.provider, ttlMs) ?? 0) + SLOT_MS + 1_000
     if (lease.attempt === 1 && renewedAt !== undefined && at < renewedAt + ttlMs - early)
       this.#say(at, `lease ${lease.id} was given although real traffic had renewed the clock`)
   }
