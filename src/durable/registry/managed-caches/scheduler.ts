@@ -29,7 +29,7 @@ const ASKED_AGAIN = 3
 
 /**
  * The managed caches of one account, from the claim to the settlement: load, decide, commit, as the prefixes' Keeper does.
- * Synchronous, over tables alone; `bench/handles.ts` runs it as it is.
+ * Synchronous, over tables alone; `bench/managed-caches.ts` runs it as it is.
  */
 export class ManagedCacheScheduler {
   readonly #situation: ManagedCachePlanningContext

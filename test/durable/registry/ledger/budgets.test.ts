@@ -12,7 +12,7 @@ import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.t
 import type { Registration } from '../../../../src/registration/registration.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { facts, fiveMinutes, NOON, planned, usage } from '../../../support/sample.ts'
-import { handleRegistration } from '../../../support/handle.ts'
+import { managedCacheRegistration } from '../../../support/managed-cache-registration.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import { settings } from '../../../support/account.ts'
 import { evenly } from '../../../support/evenly.ts'
@@ -166,7 +166,7 @@ class Account {
   }
 
   #cache(tag: string): ManagedCacheRegistration {
-    const whole = handleRegistration('test', tag, { idleMs: 30 * MINUTE_MS }, HOUR_MS, 1)
+    const whole = managedCacheRegistration('test', tag, { idleMs: 30 * MINUTE_MS }, HOUR_MS, 1)
     return { ...whole, estimatedTokens: CACHE_TOKENS }
   }
 

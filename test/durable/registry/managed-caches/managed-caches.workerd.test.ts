@@ -13,7 +13,7 @@ import { clockFrom } from '../../../../src/runtime/clock.ts'
 import { secretNames } from '../../../../src/runtime/env.ts'
 import type { Environment } from '../../../../src/runtime/env.ts'
 import type { Lab } from '../../../lab/index.ts'
-import { handleRegistration } from '../../../support/handle.ts'
+import { managedCacheRegistration } from '../../../support/managed-cache-registration.ts'
 import { fault, installLab, received } from '../../../support/lab.ts'
 import { tick, worker } from '../../../support/worker.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
@@ -75,7 +75,7 @@ const calls = (method: string): number => lab.transcript.list(0, 2_000).filter((
 
 /** Registers and creates, as the Worker does. */
 async function made(tag = 'one', keep: Partial<ManagedCacheKeep> = { idleMs: null }, ttlMs = HOUR_MS): Promise<string> {
-  const { id } = await registry().registerHandle(handleRegistration(account, tag, keep, ttlMs))
+  const { id } = await registry().registerHandle(managedCacheRegistration(account, tag, keep, ttlMs))
   const flight = (await registry().askForHandle(id, { want: 'any' }, START)) as ManagedCacheFlight
   if (flight.role !== 'leader') throw new Error(`expected to lead, not ${flight.role}`)
   const around = { env: bindings, clock: clockFrom(bindings), allowedSecrets: flight.allowedSecrets, credentials: [] }
@@ -152,7 +152,7 @@ describe('the schedule', () => {
   })
 
   it('a call that never reports back is given up, and made again', async () => {
-    const { id } = await registry().registerHandle(handleRegistration(account, 'silent', { idleMs: null }, HOUR_MS))
+    const { id } = await registry().registerHandle(managedCacheRegistration(account, 'silent', { idleMs: null }, HOUR_MS))
     await registry().askForHandle(id, { want: 'any' }, START) // takes the lease, and is gone
     expect((await view(id)).inFlight).toBe(true)
     await evictDurableObject(registry())
@@ -218,7 +218,7 @@ describe('the schedule', () => {
 describe('the reconcile', () => {
   /** The mark of an account's content, as this deployment writes it. */
   async function markOf(tag: string, of = account): Promise<string> {
-    const { fingerprint } = handleRegistration(of, tag, {}, HOUR_MS)
+    const { fingerprint } = managedCacheRegistration(of, tag, {}, HOUR_MS)
     return `pilotlight:${await directory().deploymentId()}:${fingerprint.slice(0, 24)}`
   }
 
@@ -273,7 +273,7 @@ describe('the reconcile', () => {
   })
 
   it('adopts what the table lost, instead of paying for another', async () => {
-    const { id } = await registry().registerHandle(handleRegistration(account, 'lost', { idleMs: null }, HOUR_MS))
+    const { id } = await registry().registerHandle(managedCacheRegistration(account, 'lost', { idleMs: null }, HOUR_MS))
     const name = await createdElsewhere(await markOf('lost'))
     const known = await registry().reconcileHandles(
       'gemini',

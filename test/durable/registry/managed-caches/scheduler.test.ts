@@ -6,7 +6,7 @@ import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
 import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { managedCachePricesOf } from '../../../../src/runtime/facts.ts'
-import { handleRegistration } from '../../../support/handle.ts'
+import { managedCacheRegistration } from '../../../support/managed-cache-registration.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../../src/calls/lease.ts'
 import type { AccountSettings } from '../../../../src/durable/registry/records/account.ts'
@@ -42,7 +42,7 @@ beforeEach(() => {
 })
 
 const register = (tag = 'one', idleMs: number | null = null): number =>
-  registrar.register(handleRegistration('a', tag, { idleMs }, HOUR_MS, 40), NOW).k
+  registrar.register(managedCacheRegistration('a', tag, { idleMs }, HOUR_MS, 40), NOW).k
 
 function leased(flight: ManagedCacheFlight | null): ManagedCacheLease {
   if (flight?.role !== 'leader') throw new Error(`expected to lead, not ${flight?.role}`)

@@ -6,8 +6,8 @@ import { pack } from '../../src/runtime/bytes.ts'
 
 const TEXT = 'Lamps for the desk, the wall and the ceiling, with their sizes and prices. '
 
-/** What the Worker would hand to a Registry for some thousand tokens of contents; one tag is one content. */
-export function handleRegistration(
+/** Registration of some thousand tokens, as the Worker gives it to a Registry. One tag stands for one content. */
+export function managedCacheRegistration(
   account: string,
   tag: string,
   keep: Partial<ManagedCacheKeep>,
