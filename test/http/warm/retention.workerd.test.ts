@@ -185,7 +185,7 @@ describe('a prefix whose retention its caller names', () => {
     const { advice } = prefixAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}`)).json)
     const one = advice.find(({ cause }) => cause === 'retention_would_save')
     expect(one?.message).toMatch(
-      /^Written at 5m, .* about \$[\d.e-]+, and \$[\d.e-]+ at 1h, by gaps of like traffic\. .*"ttl":"1h"/,
+      /^At retention 5m, .* about \$[\d.e-]+; at 1h about \$[\d.e-]+, by gaps of like traffic\. .*"ttl":"1h"/,
     )
     const best = await post('/warm', auto(marked(unmarked(), '1h')))
     expect(pick(best, 'plan', 'retention')).toBe('1h')
