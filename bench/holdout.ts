@@ -1,5 +1,5 @@
 import { measured } from '../src/core/ledger/holdout-estimate.ts'
-import { HELD_OUT_WORLDS, heldOutRun, trueSaving } from '../test/scenarios/held-out.ts'
+import { HOLDOUT_WORLDS, holdoutRun, trueSaving } from '../test/scenarios/holdout.ts'
 import { say } from './figure.ts'
 import type { Figure } from './figure.ts'
 
@@ -7,15 +7,15 @@ const SEEDS = 100
 const SHARE = 0.2
 const GAPS_EACH = 40
 
-/** The planner's own draws, in accounts whose true saving is known from playing them with all gaps held out, and with none. */
+/** Compares the measured saving with the true one, known from runs of the same account with all gaps held out and with none. */
 export async function holdout(): Promise<{ figures: Figure[]; notes: string[] }> {
   const figures: Figure[] = []
-  for (const [name, world] of Object.entries(HELD_OUT_WORLDS)) {
+  for (const [name, world] of Object.entries(HOLDOUT_WORLDS)) {
     say(`holdout: ${name}, ${world.about} …`)
     const all = { covered: 0, withZero: 0, truth: 0, width: 0, given: 0 }
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const truth = trueSaving(heldOutRun(world, seed, 1, GAPS_EACH), heldOutRun(world, seed, 1e-12, GAPS_EACH))
-      const { heldOut, kept } = heldOutRun(world, seed, SHARE, GAPS_EACH).arms
+      const truth = trueSaving(holdoutRun(world, seed, 1, GAPS_EACH), holdoutRun(world, seed, 1e-12, GAPS_EACH))
+      const { heldOut, kept } = holdoutRun(world, seed, SHARE, GAPS_EACH).arms
       const found = measured(heldOut, kept)
       all.truth += truth / SEEDS
       if (found === null) continue

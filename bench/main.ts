@@ -8,13 +8,13 @@ type Bench = () => Promise<{ figures: Figure[]; notes: string[] }>
 
 const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
   spine: {
-    about: 'what keeping a prefix warm costs on the platform, and how far one account goes (about two minutes)',
+    about: 'the cost of a warm prefix on the platform, and the limits of one account (about two minutes)',
     load: async () => (await import('./spine.ts')).spine,
   },
-  handles: {
+  'managed-caches': {
     about:
       'a fleet of managed caches through a bad month in virtual time: dead handles, orphans, dollars (about a minute)',
-    load: async () => (await import('./handles.ts')).handles,
+    load: async () => (await import('./managed-caches.ts')).managedCaches,
   },
   crew: {
     about: 'crews of 2 to 64 agents warmed in four ways in the lab: head writes, dollars, first tokens (seconds)',
@@ -26,7 +26,7 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     load: async () => (await import('./holdout.ts')).holdout,
   },
   observe: {
-    about: 'what an observing fetch costs the requests that it observes, as a ratio (seconds)',
+    about: 'overhead of an observing fetch for the requests that it observes, as a ratio (seconds)',
     load: async () => (await import('./observe.ts')).observing,
   },
   world: {
@@ -34,7 +34,7 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
     load: async () => (await import('./world.ts')).world,
   },
   lint: {
-    about: 'how often lint is wrong about clean prompts, and how often it finds what was planted in them (seconds)',
+    about: 'false findings of lint in clean prompts, and the share of planted faults that it finds (seconds)',
     load: async () => (await import('./lint.ts')).lintBench,
   },
 }
@@ -42,10 +42,10 @@ const benches: Record<string, { about: string; load: () => Promise<Bench> }> = {
 const HELP = `npm run -s bench -- NAME [--json]
 
 ${Object.entries(benches)
-  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(14)} ${about}`)
   .join('\n')}
-  bot      a bot's conversation of 200 turns beside Blazen's rules: what is read from the cache (seconds; --help)
-  policy   the planner beside other rules and a clairvoyant, on traces or on traffic made from seeds (seconds; --help)
+  bot            a bot's conversation of 200 turns beside Blazen's rules: tokens read from the cache (seconds; --help)
+  policy         the planner beside other rules and an optimal one, on traces or on generated traffic (seconds; --help)
 
   --json   one JSON object on stdout and nothing else; progress goes to stderr
 `
@@ -70,7 +70,7 @@ async function main(args: string[]): Promise<number> {
     say(HELP)
     return 2
   }
-  // The tools that benches start print to stdout as they please; ours is kept for the report.
+  // Tools that a bench starts print to stdout too, so their output goes to stderr: stdout has the report alone.
   const print = process.stdout.write.bind(process.stdout)
   process.stdout.write = ((text: string | Uint8Array) =>
     String(text).startsWith('[wrangler:info]') || process.stderr.write(text)) as typeof process.stdout.write

@@ -15,12 +15,12 @@ import type { Clock } from '../runtime/clock.ts'
 import { transport } from './send.ts'
 import type { Access } from '../runtime/env.ts'
 
-/** How a call with a credential ended, where the credential may first have to be exchanged. */
+/** Result of a call whose credential may first have to be exchanged for an access token. */
 export type SentWith =
   | { kind: 'sent'; sent: Sent; sentAt: number }
   /** Nothing was sent to the provider. */
   | { kind: 'no_token'; failure: FailureValue; permanent: boolean }
-  /** There was a token, but too late. */
+  /** The token arrived after the time limit or after `sendBy`. Nothing was sent to the provider. */
   | { kind: 'late' }
 
 export interface Sending {
@@ -28,15 +28,16 @@ export interface Sending {
   /** A key, an access token, or a service-account key. */
   credential: string
   clock: Clock
-  /** For everything together, in the clock's time. */
+  /** Limit for the exchange and the call together, in virtual milliseconds of `clock`. */
   timeoutMs: number
-  /** No call begins after it. */
+  /** Latest instant at which the call may begin. */
   sendBy?: number
 }
 
 /**
- * Sends with a credential. A service-account key never leaves: it is exchanged for an access token here, which is what `send` is
- * given (`timeoutMs` in real milliseconds). A token that is refused before its time is replaced once.
+ * Sends a request with a credential. `send` gets a key as it is. For a service-account key it gets an access token instead: the
+ * key itself goes to the provider in no request. `send` takes its `timeoutMs` in real milliseconds. A token that the provider
+ * refuses (401) is replaced once.
  */
 export async function sendWith(
   { access, credential, clock, timeoutMs, sendBy }: Sending,
@@ -62,69 +63,69 @@ export async function sendWith(
   }
 }
 
-type Token = { kind: 'token'; token: string; goodUntil: number }
-type Got = Token | { kind: 'failed'; failure: FailureValue; permanent: boolean }
+type Token = { kind: 'token'; token: string; usableUntilAt: number }
+type TokenResult = Token | { kind: 'failed'; failure: FailureValue; permanent: boolean }
 
-/** Tokens of this isolate, and exchanges on their way, by the hash of the key and of where it is exchanged. */
-const held = new Map<string, Token>()
-const flights = new Map<string, Promise<Got>>()
-const MOST_HELD = 200
-/** A token is not used in its last two minutes: no call that it begins with outlives it. */
+/** Tokens and running exchanges of this isolate. Their key is the hash of the credential and of the token endpoint. */
+const cachedTokens = new Map<string, Token>()
+const runningExchanges = new Map<string, Promise<TokenResult>>()
+const MAX_CACHED_TOKENS = 200
+/** A token is not used in its last two minutes, so that it stays valid until the call ends. */
 const BEFORE_EXPIRY_MS = 120_000
-/** Longer than an exchange takes; shorter than what a call has. */
+/** Limit for an exchange: longer than an exchange takes, shorter than the time-out of a call. */
 const EXCHANGE_MS = 10_000
 
-/** `refused`: a token that the provider would not take, and that is not given out again. */
+/** Gets a token from the cache or by an exchange. It never returns `refused`, a token that the provider did not accept. */
 async function tokenFor(
   credential: string,
   tokenUrl: string,
   clock: Clock,
   endAt: number,
   refused: string | null,
-): Promise<Got> {
+): Promise<TokenResult> {
   const key = createHash('sha256')
     .update(JSON.stringify([tokenUrl, credential]))
     .digest('base64')
-  const known = held.get(key)
-  if (known !== undefined && known.token !== refused && clock.now() < known.goodUntil) return known
-  if (known !== undefined) held.delete(key)
+  const known = cachedTokens.get(key)
+  if (known !== undefined && known.token !== refused && clock.now() < known.usableUntilAt) return known
+  if (known !== undefined) cachedTokens.delete(key)
   const timeoutMs = Math.max(1, Math.min(EXCHANGE_MS, clock.realMs(endAt - clock.now())))
-  const flight = flights.get(key)
-  if (flight !== undefined) {
-    // It belongs to another invocation, which may be ended at any time: whoever waits has a time of its own, and then asks.
-    const got = await within(flight, timeoutMs / 2)
+  const running = runningExchanges.get(key)
+  if (running !== undefined) {
+    // The exchange belongs to another invocation, which may end at any time. After half of the time limit this one asks itself.
+    const got = await within(running, timeoutMs / 2)
     if (got !== null && (got.kind === 'failed' || got.token !== refused)) return got
   }
-  const left = Math.max(1, Math.min(EXCHANGE_MS, clock.realMs(endAt - clock.now())))
-  const own = exchange(credential, tokenUrl, clock, left)
-  flights.set(key, own)
+  const leftMs = Math.max(1, Math.min(EXCHANGE_MS, clock.realMs(endAt - clock.now())))
+  const own = exchange(credential, tokenUrl, clock, leftMs)
+  runningExchanges.set(key, own)
   try {
     const got = await own
     if (got.kind === 'token') {
-      if (held.size >= MOST_HELD) held.clear()
-      held.set(key, got)
+      if (cachedTokens.size >= MAX_CACHED_TOKENS) cachedTokens.clear()
+      cachedTokens.set(key, got)
     }
     return got
   } finally {
-    if (flights.get(key) === own) flights.delete(key)
+    if (runningExchanges.get(key) === own) runningExchanges.delete(key)
   }
 }
 
-/** What a promise came to; null when that took too long. */
+/** Awaits a promise for at most `realMs`; null after that. */
 async function within<T>(promise: Promise<T>, realMs: number): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<null>((resolve) => {
+  const timedOut = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), realMs)
   })
   try {
-    return await Promise.race([promise, late])
+    return await Promise.race([promise, timedOut])
   } finally {
     clearTimeout(timer)
   }
 }
 
-/** Asks for a token. Never throws: others wait for the same promise. */
-async function exchange(credential: string, tokenUrl: string, clock: Clock, timeoutMs: number): Promise<Got> {
+/** Exchanges a service-account key for a token. Never throws, because other invocations await the same promise. */
+async function exchange(credential: string, tokenUrl: string, clock: Clock, timeoutMs: number): Promise<TokenResult> {
   try {
     const account = readServiceAccount(credential)
     const askedAt = clock.now()
@@ -133,11 +134,11 @@ async function exchange(credential: string, tokenUrl: string, clock: Clock, time
     const reading = readToken(sent.status, sent.text)
     if (reading.kind === 'failed') return reading
     const { token, lifeMs } = reading
-    return { kind: 'token', token, goodUntil: askedAt + lifeMs - Math.min(BEFORE_EXPIRY_MS, lifeMs / 2) }
+    return { kind: 'token', token, usableUntilAt: askedAt + lifeMs - Math.min(BEFORE_EXPIRY_MS, lifeMs / 2) }
   } catch (thrown) {
     const failure = readFailure(thrown)
     if (failure !== null) return { kind: 'failed', failure, permanent: true }
-    // What cryptography has to say of a key may hold parts of it.
+    // The error text of the crypto library may contain parts of the key.
     const unusable = failureValue(
       'provider_key_refused',
       'The service-account key cannot sign: its private_key is no RSA key.',

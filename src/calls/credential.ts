@@ -6,8 +6,9 @@ import type { Access, Vars } from '../runtime/env.ts'
 import { unseal } from '../runtime/seal.ts'
 
 /**
- * The secret to send, or a failure: the Worker secret of the card where the account may use it, or the account's own,
- * opened here and nowhere else, and only for the host that was stored with it.
+ * Returns the secret to send. For `default` it is the Worker secret of the card, if the account may use it. For another name it is
+ * the account's own credential, unsealed here and nowhere else, and only for the host stored with it. Throws
+ * `provider_key_refused`, or the refusal of `access`.
  */
 export function secretFor(
   wanted: { credential: string; credentialGeneration?: number },
@@ -34,7 +35,7 @@ export function secretFor(
   return unseal(stored.sealed, stored, vars)
 }
 
-/** The way to a provider with the credential that a call about a handle names. Throws as `secretFor` does. */
+/** Adds to `access` the secret of the credential that a managed-cache call names. Throws as `secretFor` does. */
 export function accessWith(
   wanted: { credential?: string; credentialGeneration?: number },
   access: Access,
@@ -47,7 +48,7 @@ export function accessWith(
   return { ...access, credential: secret }
 }
 
-/** Why a credential of the account does not serve this provider; null when it does. */
+/** Reason why a credential of the account does not fit this provider; null when it fits. */
 export function elsewhere(credential: NamedCredential, access: Access): string | null {
   if (!serves(credential, access.card)) {
     return `the credential ${credential.name} is for ${credential.provider}, not for ${access.card.id}`
@@ -58,17 +59,17 @@ export function elsewhere(credential: NamedCredential, access: Access): string |
     : `the credential ${credential.name} is sent to ${credential.host} alone, and ${access.card.id} is reached at ${host}`
 }
 
-/** One vendor's wire formats share its keys. */
+/** Cards of one vendor name the same Worker secret, so they take the same keys. */
 function serves(credential: NamedCredential, card: Card): boolean {
   return credential.provider === card.id || cardById(credential.provider)?.secret === card.secret
 }
 
-/** Host of a base URL as it is stored beside a secret. */
+/** Host of a base URL, with its port unless that is the default one, in the form stored beside a secret. */
 export function hostOf(baseUrl: string): string {
   return new URL(baseUrl).host
 }
 
-/** Why nothing can be sent with the Worker secret for this account; null when something can. */
+/** Failure that keeps this account from using the Worker secret; null when it may use it. */
 export function accessRefusal(access: Access, allowedSecrets: readonly string[]): FailureValue | null {
   if (access.refusal?.kind === 'unsupported') return access.refusal
   if (access.lab) return access.refusal
@@ -85,26 +86,26 @@ export function accessRefusal(access: Access, allowedSecrets: readonly string[])
   return access.refusal
 }
 
-/** The name that stands for the Worker secret of a provider's card; every other is a credential of the account itself. */
+/** Name that stands for the Worker secret of a provider's card. Every other name is a credential of the account itself. */
 export const DEFAULT_CREDENTIAL = 'default'
 
-/** A provider's key of one account, by what may be known of it. */
+/** Public data of a provider key that one account stored. */
 export interface NamedCredential {
   account: string
   name: string
   provider: string
-  /** The only host that it is sent to, with its port where it is not the usual one. */
+  /** The only host that gets the key, with its port unless that is the default one. */
   host: string
   generation: number
   createdAt: number
 }
 
-/** With the key itself, sealed. Only who calls the provider opens it, and sends it to `host` alone. */
+/** A named credential with its sealed key. Only the code that calls the provider unseals it, and sends it to `host` alone. */
 export interface StoredCredential extends NamedCredential {
   sealed: string
 }
 
-/** What leases may be used with: names of the deployment's secrets, and the account's own credentials, sealed. */
+/** Credentials that leases may use: names of the deployment's secrets, and the account's own credentials, sealed. */
 export interface Grants {
   allowedSecrets: string[]
   credentials: StoredCredential[]

@@ -5,22 +5,20 @@ import type { ManagedCacheOp, ReportedManagedCache, ManagedCacheFailure } from '
 import type { Usage } from '../core/model/usage.ts'
 import type { Purpose } from '../core/prefix/receipt.ts'
 
-/**
- * The right to send one request, once, in time. Exists only from `begin`; spent by its settlement or its expiry.
- */
+/** Permission to send one probe, once, within a time window. `begin` creates it; its settlement or its expiry ends it. */
 export interface Lease {
-  /** Never given twice: claim, prefix and attempt. */
+  /** Unique: made of claim, prefix and attempt. */
   id: string
   seq: number
   k: number
   purpose: Purpose
   primitive: Primitive
-  /** The call may start from here … */
+  /** Earliest instant at which the call may start. */
   notBeforeAt: number
-  /** … to here. A lease that did not get its turn by then is given back unused. */
+  /** Latest instant at which the call may start. A lease that is not used by then settles as `not_sent`. */
   sendBy: number
   timeoutMs: number
-  /** From here the call is taken as lost: outcome unknown, worst case charged. */
+  /** From this instant on the call counts as lost: its outcome is unknown, and its worst case is charged. */
   expiresAt: number
   reservedNanos: number
   attempt: number
@@ -28,13 +26,13 @@ export interface Lease {
   model: string
   credential: string
   credentialGeneration: number
-  /** The region whose `Egress` the call leaves through; absent: it leaves from where it is made. */
+  /** Region whose `Egress` sends the call. Absent: the object or Worker that holds the lease sends it. */
   via?: DurableObjectLocationHint
   retention: string
   maxOutputTokens: number | null
 }
 
-/** What became of a lease. */
+/** Result of a probe lease, as it is settled. `accepted`: false if the provider did not process the request, null if unknown. */
 export type Outcome =
   | {
       lease: string
@@ -44,7 +42,7 @@ export type Outcome =
       latencyMs: number
       primitive: Primitive
       usage: Usage
-      /** The provider's own usage object, as much of it as is kept: JSON text. */
+      /** The kept part of the provider's own usage object, as JSON text. */
       rawUsage?: string
       model: string | null
       limits?: RateLimit[]
@@ -61,41 +59,44 @@ export type Outcome =
       permanent: boolean
       primitiveRefused: boolean
       retryAfterMs: number | null
-      /** Rate limits in the answer's headers, as far as it had any. */
+      /** Rate limits read from the answer's headers; absent when it had none. */
       limits?: RateLimit[]
     }
   | { lease: string; k: number; kind: 'not_sent'; why: string }
 
-/** When the first of some leases is taken as lost. */
+/** Returns the earliest expiry of some leases. */
 export function expiryOf(leases: readonly Lease[]): number {
   return Math.min(...leases.map((lease) => lease.expiresAt))
 }
 
-/** Which row a message or a lease speaks of: a managed cache, or a handle that is to be deleted. */
+/**
+ * Row that a queue message or a lease is about: a managed cache (`handle`), or a provider's name that is to be deleted (`drop`).
+ * Queue messages carry these words, so they keep them.
+ */
 export interface ManagedCacheTarget {
   of: 'handle' | 'drop'
   k: number
 }
 
-/** The right to make one call about a handle, once, in time. */
+/** Permission to make one managed-cache call, once, within a time window. */
 export interface ManagedCacheLease {
-  /** Never given twice. */
+  /** Unique. */
   id: string
   target: ManagedCacheTarget
   op: ManagedCacheOp
   provider: string
   model: string
   fingerprint: string
-  /** Whose key the call is made with; absent in leases that are older than it: the deployment's. */
+  /** Credential that the call uses. Absent in leases written before this member existed: the deployment's secret. */
   credential?: string
   credentialGeneration?: number
-  /** The handle that it is about; null for a creation. */
+  /** Handle, the provider's name of the managed cache; null for a creation. */
   name: string | null
-  /** What a creation or a renewal buys. */
+  /** Time to live that a creation or a renewal asks for. */
   ttlMs: number
   sendBy: number
   timeoutMs: number
-  /** From here the call is taken as lost. */
+  /** From this instant on the call counts as lost. */
   expiresAt: number
   reservedNanos: number
   why: string

@@ -6,13 +6,13 @@ import { transport } from './send.ts'
 import type { Access } from '../runtime/env.ts'
 import type { ManagedCacheDialect, ManagedCacheRequest } from '../providers/managed-cache/dialect.ts'
 
-/** How a call about a handle ended. */
+/** Result of a managed-cache call. `gone`: the provider no longer has the cache. */
 export type ManagedCacheAnswer =
   | { kind: 'answered'; text: string }
   | { kind: 'gone' }
   | ({ kind: 'failed' } & ManagedCacheFailure)
 
-/** Makes one call about a handle. Never throws: how it went wrong is the answer. */
+/** Makes one managed-cache call. Never throws: a failure is its result. */
 export async function callManagedCache(
   access: Access,
   dialect: ManagedCacheDialect,
@@ -31,16 +31,16 @@ export async function callManagedCache(
   } catch (thrown) {
     return failedAnswer(thrown, false)
   }
-  const one = await sendWith({ access, credential, clock, timeoutMs }, (presented, leftMs) =>
+  const result = await sendWith({ access, credential, clock, timeoutMs }, (presented, leftMs) =>
     transport.send({ card, baseUrl, credential: presented, request, timeoutMs: leftMs }),
   )
-  if (one.kind !== 'sent') {
+  if (result.kind !== 'sent') {
     const failure =
-      one.kind === 'no_token' ? one.failure : failureValue('provider_timeout', 'The access token came too late.')
-    const permanent = one.kind === 'no_token' && one.permanent
+      result.kind === 'no_token' ? result.failure : failureValue('provider_timeout', 'The access token came too late.')
+    const permanent = result.kind === 'no_token' && result.permanent
     return { kind: 'failed', failure, permanent, retryAfterMs: null, accepted: false }
   }
-  const { sent } = one
+  const { sent } = result
   if (sent.kind === 'failed') {
     const accepted = sent.outcomeKnown ? (false as const) : null
     return { kind: 'failed', failure: sent.failure, permanent: false, retryAfterMs: null, accepted }
@@ -48,11 +48,11 @@ export async function callManagedCache(
   if (sent.status >= 200 && sent.status < 300) return { kind: 'answered', text: sent.text }
   const { failure, gone, permanent, retryAfterMs } = dialect.readError(sent.status, sent.headers, sent.text)
   if (gone) return { kind: 'gone' }
-  // After a 5xx nobody knows whether the provider did it; a refusal is a refusal.
+  // After a 5xx it is unknown whether the provider did what was asked. After any other status it did not.
   return { kind: 'failed', failure, permanent, retryAfterMs, accepted: sent.status >= 500 ? null : false }
 }
 
-/** What a thrown failure means as the end of a call that was made. */
+/** Turns a thrown value into the result of a call. `accepted`: false if nothing was sent, null if that is unknown. */
 export function failedAnswer(thrown: unknown, accepted: false | null): ManagedCacheAnswer {
   const failure = readFailure(thrown) ?? failureValue('internal', 'the call about the handle could not be made or read')
   return { kind: 'failed', failure, permanent: accepted === false, retryAfterMs: null, accepted }

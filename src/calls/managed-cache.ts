@@ -18,16 +18,16 @@ export interface ManagedCacheCallContext {
   allowedSecrets: readonly string[]
   /** The account's own credential that the lease names, still sealed. */
   credentials: readonly StoredCredential[]
-  /** The contents as they were given, compressed; null when they are gone. Asked for creations only. */
+  /** Reads the cache's contents as they were registered, gzipped; null when they were deleted. Only creations read them. */
   bodyOf: (k: number) => Promise<Uint8Array | null>
 }
 
-/** Uses a lease about a handle: one call, sent once. Never throws; whatever happens is an outcome to settle. */
+/** Makes the one call of a managed-cache lease. Never throws: each failure is an outcome to settle. */
 export async function runManagedCacheLease(
   lease: ManagedCacheLease,
-  around: ManagedCacheCallContext,
+  context: ManagedCacheCallContext,
 ): Promise<ManagedCacheOutcome> {
-  const { clock, env } = around
+  const { clock, env } = context
   const base = { lease: lease.id, target: lease.target }
   const startedAt = clock.now()
   if (startedAt > lease.sendBy) return { ...base, startedAt, kind: 'not_sent', why: 'its time had passed' }
@@ -40,8 +40,8 @@ export async function runManagedCacheLease(
   let access: Access
   let request: ManagedCacheRequest | null
   try {
-    access = accessWith(lease, accessTo(card, env), around.allowedSecrets, around.credentials, env)
-    request = await requestFor(lease, dialect, access.baseUrl, around)
+    access = accessWith(lease, accessTo(card, env), context.allowedSecrets, context.credentials, env)
+    request = await requestFor(lease, dialect, access.baseUrl, context)
   } catch (thrown) {
     return outcomeOf(base, startedAt, failedAnswer(thrown, false))
   }
@@ -70,13 +70,13 @@ async function requestFor(
   lease: ManagedCacheLease,
   dialect: ManagedCacheDialect,
   baseUrl: string,
-  around: ManagedCacheCallContext,
+  context: ManagedCacheCallContext,
 ): Promise<ManagedCacheRequest | null> {
   const { op, name, model, ttlMs } = lease
   if (op === 'create') {
     const [body, deployment] = await Promise.all([
-      around.bodyOf(lease.target.k),
-      around.env.DIRECTORY.getByName('directory').deploymentId(),
+      context.bodyOf(lease.target.k),
+      context.env.DIRECTORY.getByName('directory').deploymentId(),
     ])
     if (body === null) return null
     return dialect.create({ model, text: unpack(body) }, displayNameOf(deployment, lease.fingerprint), ttlMs, baseUrl)
@@ -86,17 +86,17 @@ async function requestFor(
   return op === 'verify' ? dialect.get(name) : dialect.remove(name)
 }
 
-/** From a lease to the end of what it leads to: one that finds its handle gone is followed by a creation. */
+/** Runs a lease and the leases that its settlement returns: after a call that found the cache gone, a creation follows. */
 export async function runManagedCacheToEnd(
   lease: ManagedCacheLease,
-  around: Omit<ManagedCacheCallContext, 'bodyOf'>,
+  context: Omit<ManagedCacheCallContext, 'bodyOf'>,
   account: string,
 ): Promise<void> {
-  const registry = around.env.REGISTRY.getByName(account)
+  const registry = context.env.REGISTRY.getByName(account)
   let next: ManagedCacheLease | null = lease
   while (next !== null) {
     const outcome: ManagedCacheOutcome = await runManagedCacheLease(next, {
-      ...around,
+      ...context,
       bodyOf: (k) => registry.handleBody(k),
     })
     next = await registry.settleHandle(outcome)

@@ -15,56 +15,59 @@ import type { Lease, Outcome } from './lease.ts'
 import type { StoredCredential } from './credential.ts'
 import type { Dialect } from '../providers/dialect.ts'
 
-/** What a lease is run with. */
+/** Collaborators and credentials that a probe call needs. */
 export interface ProbeCallContext {
   clock: Clock
   vars: Vars
   allowedSecrets: readonly string[]
-  /** The account's own credentials that leases name, still sealed. */
+  /** Sealed credentials of the account that leases name. */
   credentials?: readonly StoredCredential[]
-  /** The way out through another region, for leases that name one. */
+  /** Sends through another region, for leases that name one in `via`. */
   egress?: SendThrough
-  /** The registered body of a prefix, fetched when its turn comes; `held`: why nothing is to be sent any more; null when the prefix is gone. */
+  /**
+   * Reads the registered body of a prefix right before it is sent. `held`: reason why nothing may be sent any more (the word
+   * crosses RPC). Null: the prefix was deleted.
+   */
   bodyOf: (lease: Lease) => Promise<StoredBody | { held: string } | null>
 }
 
-/** What a probe is built from. */
+/** Registered data that a probe is built from. */
 export interface StoredBody {
   text: string
   breakpoint: { path: string; byte: number }
-  /** For providers that take it in a header. */
+  /** Cache key, for providers that take it in a header. */
   cacheKey: string | null
-  /** Headers of the caller's real requests. */
+  /** Headers of the caller's own requests that the probe repeats. */
   headers: Record<string, string>
-  /** Where the provider was reached when it was registered; absent in older rows. */
+  /** Address of the provider at registration, as `placeOf` names it. Absent in rows written before it was stored. */
   place?: string | null
 }
 
 /**
- * Uses a lease: one request, sent once, not before its time and not after its deadline. Never throws; whatever happens
- * is an outcome to settle. The provider's own answer comes back beside it for foreground calls.
+ * Sends the one request of a lease, between its `notBeforeAt` and its `sendBy`. Never throws: each failure is an outcome to
+ * settle. `answer` is the provider's own answer, which foreground calls hand on.
  */
 export async function runLease(
   lease: Lease,
-  around: ProbeCallContext,
+  context: ProbeCallContext,
 ): Promise<{ outcome: Outcome; answer: string | null }> {
-  const { clock } = around
+  const { clock } = context
   const notSent = (why: string): { outcome: Outcome; answer: null } => ({
     outcome: { lease: lease.id, k: lease.k, kind: 'not_sent', why },
     answer: null,
   })
   try {
-    // Whoever throws a switch while this waits is heard: the body is asked for right before it is sent.
+    // The body is read after the wait, so that a plan that was switched off meanwhile stops the call.
     if (clock.now() < lease.notBeforeAt) await clock.sleep(lease.notBeforeAt - clock.now())
     const card = cardById(lease.provider)
-    const body = await around.bodyOf(lease)
+    const body = await context.bodyOf(lease)
     if (body !== null && 'held' in body) return notSent(body.held)
     if (card === undefined || body === null) return notSent('the prefix or its provider is gone')
-    if (body.place !== undefined && body.place !== placeOf(card, around.vars))
+    if (body.place !== undefined && body.place !== placeOf(card, context.vars))
       return notSent('its provider is reached at another address')
-    const access = accessTo(card, around.vars)
+    const access = accessTo(card, context.vars)
     const dialect = dialectOf(card)
-    const credential = secretFor(lease, access, around.allowedSecrets, around.credentials ?? [], around.vars)
+    const credential = secretFor(lease, access, context.allowedSecrets, context.credentials ?? [], context.vars)
     const { primitive, retention, maxOutputTokens } = lease
     const built = dialect.probe(
       { text: body.text, model: lease.model, breakpoint: body.breakpoint },
@@ -79,15 +82,15 @@ export async function runLease(
     const request = { ...built, headers: { ...body.headers, ...built.headers } }
     const startedAt = clock.now()
     if (startedAt > lease.sendBy) return notSent('its time had passed before its turn came')
-    const { egress } = around
+    const { egress } = context
     const { via, timeoutMs, sendBy } = lease
-    const one = await sendWith({ access, credential, clock, timeoutMs, sendBy }, (presented, leftMs) => {
+    const result = await sendWith({ access, credential, clock, timeoutMs, sendBy }, (presented, leftMs) => {
       const call = { card, baseUrl: access.baseUrl, credential: presented, request, timeoutMs: leftMs }
       return via === undefined || egress === undefined ? transport.send(call) : egress(via, call)
     })
-    if (one.kind === 'late') return notSent('its time had passed before there was an access token')
-    if (one.kind === 'no_token') return failedBefore(lease, clock.now(), one.failure, one.permanent)
-    const { sent, sentAt } = one
+    if (result.kind === 'late') return notSent('its time had passed before there was an access token')
+    if (result.kind === 'no_token') return failedBefore(lease, clock.now(), result.failure, result.permanent)
+    const { sent, sentAt } = result
     const endedAt = clock.now()
     const limits = sent.kind === 'answered' ? readRateLimits(sent.headers, endedAt) : []
     const { outcome, answer } = read(lease, sent, dialect, sentAt, endedAt - sentAt)
@@ -102,7 +105,7 @@ function failedBefore(
   lease: Lease,
   now: number,
   failure: ReturnType<typeof failureValue>,
-  // No waiting sets a variable: the plan stops and names itself.
+  // A missing variable or secret does not appear by itself, so a retry would not help.
   permanent = failure.kind === 'not_configured',
 ): { outcome: Outcome; answer: null } {
   const { id, k, primitive } = lease
@@ -144,7 +147,7 @@ function read(
       const said = { ...base, kind: 'answered' as const, usage: answer.usage, model: answer.model }
       return { outcome: rawUsage === null ? said : { ...said, rawUsage }, answer: sent.text }
     } catch (thrown) {
-      // It was taken and surely billed; what it did is not known.
+      // The provider accepted the request and billed it. What it did to the cache is unknown.
       const failure =
         readFailure(thrown) ??
         failureValue('unreadable_answer', 'the provider answered something that is not its own format')

@@ -1,8 +1,8 @@
 import { createTransport } from '../providers/transport/send.ts'
 
 /**
- * The network of this process. No other file of the Worker names the global `fetch`. It is looked up at each call, so that a
- * test that replaces it is heard.
+ * The network of this process. No other file of the Worker names the global `fetch`. Each call looks it up again, so that a test
+ * can replace it.
  */
 export const network: typeof globalThis.fetch = (input, init) => fetch(input, init)
 

@@ -8,12 +8,12 @@ import type { Vars } from '../runtime/env.ts'
 import { network } from './send.ts'
 
 /**
- * One call of a tool over HTTP. It is signed as Standard Webhooks are (id, time, HMAC-SHA256), limited in time and size, and
- * goes to public https addresses alone, through redirects too. However it goes wrong, the model is told.
+ * One call of a tool over HTTP. It is signed like a Standard Webhook (id, time, HMAC-SHA256) and limited in time and size. It
+ * goes to public https addresses alone, also after redirects. The model gets each failure as the tool's result.
  */
 export interface ToolCallRequest {
   url: string
-  /** One and the same each time this call is sent, so that a tool can tell a repeated one. */
+  /** The same in each attempt of this call, so that a tool can recognise a repeat. */
   id: string
   body: string
   now: number
@@ -26,7 +26,7 @@ const MAX_RESULT_BYTES = 64 * 1024
 const MAX_REDIRECTS = 3
 const MAX_ERROR_CHARS = 2_000
 
-/** Why a tool may not be at this address; null when it may. Which addresses a name resolves to is not known here. */
+/** Reason why a tool may not be at this address; null when it may. Only the text is checked: no name is resolved. */
 export function wrongToolUrl(text: string, vars: Vars): string | null {
   if (!URL.canParse(text)) return 'is no URL'
   const url = new URL(text)
@@ -36,7 +36,7 @@ export function wrongToolUrl(text: string, vars: Vars): string | null {
   return isPrivate(url.hostname) ? 'must name a public host' : null
 }
 
-/** In development: the lab, and what the developer runs on the own machine. */
+/** Origins that development allows although they are not public: the lab, and those listed in TOOL_ORIGINS. */
 function openOrigins({ LAB_URL = '', TOOL_ORIGINS = '' }: Vars): string[] {
   return [LAB_URL, ...TOOL_ORIGINS.split(',')].flatMap((text) => {
     const origin = text.trim()
@@ -44,7 +44,7 @@ function openOrigins({ LAB_URL = '', TOOL_ORIGINS = '' }: Vars): string[] {
   })
 }
 
-/** What an account's tools check signatures with, in the form of Standard Webhooks. Throws `not_configured`. */
+/** Secret with which an account's tools check signatures, in the form of Standard Webhooks. Throws `not_configured`. */
 export function toolSecret(account: string, vars: Vars): string {
   const [current] = secretsOf(account, vars)
   if (current === undefined) {
@@ -55,7 +55,10 @@ export function toolSecret(account: string, vars: Vars): string {
   return `whsec_${current.toString('base64')}`
 }
 
-/** Made from the deployment's secret, and, while that is replaced, from the one before as well: tools take either signature. */
+/**
+ * Secrets derived from the deployment's current secret, and from the previous one while that is set. Each signs, so that a tool
+ * that knows either accepts the call.
+ */
 function secretsOf(account: string, vars: Vars): Buffer[] {
   return [vars.KEY_ENCRYPTION_SECRET, vars.KEY_ENCRYPTION_SECRET_PREVIOUS].flatMap((text) => {
     const secret = text?.trim() ?? ''
@@ -81,17 +84,17 @@ export function signedHeaders(
   }
 }
 
-/** Calls a tool. Never throws: what went wrong is the result, in words for the model. */
+/** Calls a tool. Never throws: a failure is a result with a sentence for the model. */
 export async function callTool(
   call: ToolCallRequest,
   vars: Vars,
   fetch: typeof globalThis.fetch = network,
 ): Promise<ToolResult> {
-  const late = new AbortController()
-  // One time for all hops. Cleared below, so that it keeps no object awake.
-  const timer = setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), call.timeoutMs)
+  const timeout = new AbortController()
+  // One limit for all redirects. It is cleared below, because a pending timer keeps a Durable Object in memory.
+  const timer = setTimeout(() => timeout.abort(new DOMException('late', 'TimeoutError')), call.timeoutMs)
   try {
-    return await follow(call, vars, fetch, late.signal)
+    return await follow(call, vars, fetch, timeout.signal)
   } finally {
     clearTimeout(timer)
   }
@@ -114,10 +117,10 @@ async function follow(
       )
     }
     const sent = await exchange(fetch, url, init, limits)
-    if (sent.kind === 'failed') return failed(WORDS[sent.failure.kind] ?? 'It could not be reached.')
+    if (sent.kind === 'failed') return failed(FAILURE_SENTENCES[sent.failure.kind] ?? 'It could not be reached.')
     const location = sent.headers.get('location')
     if (sent.status < 300 || sent.status >= 400 || location === null) return resultOf(sent.status, sent.text)
-    // Others make a GET of it, which is another call than the one that was signed.
+    // Other redirects turn the request into a GET, which is not the call that was signed.
     if (sent.status !== 307 && sent.status !== 308)
       return failed(`It answers ${sent.status}; only 307 and 308 are followed.`)
     if (!URL.canParse(location, url)) return failed('It redirects to what is no address.')
@@ -126,7 +129,7 @@ async function follow(
   return failed(`It redirects more than ${MAX_REDIRECTS} times.`)
 }
 
-const WORDS: Partial<Record<string, string>> = {
+const FAILURE_SENTENCES: Partial<Record<string, string>> = {
   provider_timeout: 'It did not answer in time.',
   unreadable_answer: `Its answer is larger than ${MAX_RESULT_BYTES} bytes.`,
 }

@@ -21,20 +21,20 @@ export interface SealedSecret {
   generation: number
 }
 
-/** Where messages go, and the secrets that sign them. Secrets are opened only to post a message. */
+/** Address of an account's webhook and the secrets that sign its messages. Secrets are unsealed only to post a message. */
 export interface WebhookTarget {
   account: string
   url: string
-  /** The secret in force first; for a day after a change, then the former one. */
+  /** The current secret first. For a day after a change the previous one follows. */
   secrets: SealedSecret[]
 }
 
-/** What the sealed secret of a webhook is bound to: it opens for this account and generation alone. */
+/** Identity that the sealed secret of a webhook is bound to: it can be unsealed for this account and generation alone. */
 export function sealedFor(account: string, generation: number): SealedFor {
   return { account, name: SEALED_NAME, generation, host: '' }
 }
 
-/** Signs a message and posts it, once. Never throws: the answer says what failed. */
+/** Signs a message and posts it once. Never throws: `why` of the result says what failed. */
 export async function postMessage(
   target: WebhookTarget,
   id: string,
@@ -58,12 +58,12 @@ export async function postMessage(
   }
 }
 
-/** Opens the secrets of a webhook. Throws `not_configured` where the deployment lacks the secret that sealed them. */
+/** Unseals the secrets of a webhook. Throws `not_configured` if the deployment lacks the secret that sealed them. */
 export function webhookSecrets({ account, secrets }: WebhookTarget, vars: Vars): string[] {
   return secrets.map(({ sealed, generation }) => unseal(sealed, sealedFor(account, generation), vars))
 }
 
-/** The message of `POST /accounts/{id}/webhook/test`: it names no stopped plan. */
+/** Builds the message of `POST /accounts/{id}/webhook/test`, which names no stopped plan. */
 export function testMessage(account: string, now: number): WebhookMessage {
   return { type: 'webhook.test', timestamp: new Date(now).toISOString(), data: { account, count: 0, stops: [] } }
 }

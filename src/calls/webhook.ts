@@ -1,31 +1,31 @@
 import { Webhook } from 'standardwebhooks'
 import { network } from './send.ts'
 
-/** Real time: an endpoint that needs longer to say that it has a message does its work before it says so. */
+/** Limit for a delivery, in real milliseconds. An endpoint that needs longer should answer first and work afterwards. */
 const TIMEOUT_MS = 10_000
 
-/** One message, to be posted once. */
+/** One message to post. */
 export interface Posting {
   url: string
-  /** What it is signed with; each of them signs. */
+  /** Signing secrets. The message carries one signature of each. */
   secrets: readonly string[]
   id: string
   body: string
-  /** By the machine's clock, whatever the product's is: receivers refuse what is more than minutes from theirs. */
+  /** Real instant, also where the product's clock runs faster: receivers refuse a time that is minutes off their own. */
   sentAt: number
 }
 
-/** What came of it; `why` is null where it was delivered, which any status from 200 to 299 says. */
+/** Result of a posting. `why` is null after a delivery, which is any status from 200 to 299. */
 export interface Delivery {
   status: number | null
   why: string | null
-  /** The endpoint said that it is gone, which no waiting changes. */
+  /** True after 410: the endpoint says that it is gone for good, so no retry follows. */
   final: boolean
 }
 
 /**
- * Posts a signed message (https://www.standardwebhooks.com, checked 2026-11-21). Never throws. Redirects are not followed, and of
- * the answer nothing is read but its status.
+ * Posts a signed message (https://www.standardwebhooks.com, checked 2026-11-21). Never throws. It follows no redirect, and reads
+ * only the status of the answer.
  */
 export async function deliver({ url, secrets, id, body, sentAt }: Posting): Promise<Delivery> {
   const at = new Date(sentAt)
@@ -36,23 +36,23 @@ export async function deliver({ url, secrets, id, body, sentAt }: Posting): Prom
     'webhook-timestamp': String(Math.floor(sentAt / 1_000)),
     'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, at, body)).join(' '),
   }
-  const late = new AbortController()
+  const timeout = new AbortController()
   let timer: ReturnType<typeof setTimeout> | undefined
-  // A fetch that does not heed the signal must not hold us.
+  // A fetch that ignores its signal must not block the caller.
   const timedOut = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => {
-      late.abort()
+      timeout.abort()
       resolve('late')
     }, TIMEOUT_MS)
   })
   try {
-    const sent = network(url, { method: 'POST', headers, body, redirect: 'manual', signal: late.signal })
+    const sent = network(url, { method: 'POST', headers, body, redirect: 'manual', signal: timeout.signal })
     const answer = await Promise.race([sent, timedOut])
     if (answer === 'late') {
-      sent.catch(() => {}) // it was given up, and nobody else listens to it
+      sent.catch(() => {}) // nothing awaits it any more
       return failed(null, `the endpoint did not answer within ${TIMEOUT_MS / 1_000} seconds`)
     }
-    answer.body?.cancel().catch(() => {}) // what it says is not our business
+    answer.body?.cancel().catch(() => {}) // only the status counts
     return read(answer.status)
   } catch {
     return failed(null, 'the connection to the endpoint failed')

@@ -1,10 +1,10 @@
 import type { Shell } from './shell.ts'
 import { UsageError } from './shell.ts'
 
-/** A subcommand gets the words after its name and returns the exit code: 0, or 1 where it found something wrong. */
+/** A subcommand. It gets the arguments after its name and returns the exit code: 0, or 1 if it found a fault. */
 export type Command = (shell: Shell) => Promise<number>
 
-/** The subcommands: a line for `--help`, and the module that is loaded when one is asked for. */
+/** The subcommands: a line for `--help`, and the module, which is loaded only when it is called. */
 const commands: Record<string, { about: string; load: () => Promise<Command> }> = {
   lint: {
     about: 'what makes prompt caches miss, found in files',
@@ -25,7 +25,7 @@ ${Object.entries(commands)
   pilotlight COMMAND --help says more.
 `
 
-/** The program. 2: it was asked for something that it cannot do, and says what would be right. */
+/** Runs the program and returns its exit code. 2: wrong usage, with a message that says how to correct it. */
 export async function main(shell: Shell): Promise<number> {
   const [name, ...args] = shell.args
   if (name === '--help' || name === '-h' || name === 'help') {

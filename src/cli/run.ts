@@ -1,8 +1,8 @@
-/** The program's entry: the one place where it meets the process. */
+/** Entry of the program. No other file of it uses `process`. */
 import { clockFrom } from '../runtime/clock.ts'
 import { main } from './main.ts'
 
-// Whoever reads us may stop early, as `head` does.
+// The reader of a pipe may stop early, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(0)

@@ -1,27 +1,27 @@
-/** What a command may touch: its words, its streams, its clock. Tests hand in their own. */
+/** Surroundings of a command: its arguments, streams and clock. Tests pass their own. */
 export interface Shell {
   args: readonly string[]
   env: Readonly<Record<string, string | undefined>>
-  /** The result, for people or for a pipe. */
+  /** Writes the result to stdout. */
   print(text: string): void
-  /** Progress, remarks and errors. */
+  /** Writes progress, remarks and errors to stderr. */
   tell(text: string): void
   input: AsyncIterable<Uint8Array>
-  /** `columns`: of the terminal; null where stdout is none. */
+  /** `columns`: width of the terminal; null when stdout is no terminal. */
   stdout: { columns: number | null }
   stderr: { isTerminal: boolean }
   now(): number
 }
 
-/** Something that a person has to put right; the message says what and how. Commands end with 2. */
+/** Wrong usage. The message tells the user what is wrong and how to correct it; the exit code is 2. */
 export class UsageError extends Error {}
 
-/** `NO_COLOR` and dumb terminals get none: https://no-color.org. */
+/** True if stdout gets colours: not with `NO_COLOR` (https://no-color.org) and not on dumb terminals. */
 export function wantsColours({ env, stdout }: Pick<Shell, 'env' | 'stdout'>): boolean {
   return stdout.columns !== null && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
 }
 
-/** A name from outside, made fit for a terminal and for the log of a build: control characters there are commands. */
+/** Replaces control characters in a foreign name, because terminals and build logs take them for commands. */
 export function printable(name: string): string {
   return name.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '\ufffd')
 }

@@ -6,7 +6,7 @@ import type { ClientOptions, Connection } from './connection.ts'
 import { overEvents, overSocket } from './responses.ts'
 import type { Responses } from './responses.ts'
 
-/** Bots from a program. It depends on nothing but `fetch`, and on a WebSocket that takes headers where one is used. */
+/** Client of bots. It needs only `fetch`, and for sockets a WebSocket that accepts headers. */
 
 export { PilotlightError } from './connection.ts'
 export type { ClientOptions } from './connection.ts'
@@ -18,30 +18,30 @@ export type BotView = z.output<typeof botAnswer>
 export type BotResponse = z.output<typeof botResponse>
 
 export interface ResponsesOptions {
-  /** `socket` (default): sleeps with the bot. `events`: server-sent events, which keep it awake, and billed, while they are read. */
+  /** `socket` (default): the bot can sleep. `events`: server-sent events, which keep the bot in memory, and billed, while open. */
   via?: 'socket' | 'events'
 }
 
-/** Makes a bot. Throws `PilotlightError`, as everything here does. */
+/** Creates a bot. Throws `PilotlightError`, like every function of the client. */
 export async function createBot(options: ClientOptions, body: NewBot): Promise<Bot> {
-  return made(connectionOf(options), body)
+  return create(connectionOf(options), body)
 }
 
-/** Makes a bot that goes on where a snapshot was taken; with other limits, if you give them. */
+/** Creates a bot from a snapshot; `limits` replace those of the snapshot. */
 export async function resumeBot(
   options: ClientOptions,
   from: BotSnapshot,
   limits: Pick<NewBot, 'idle_timeout' | 'cost_budget_usd'> = {},
 ): Promise<Bot> {
-  return made(connectionOf(options), { ...limits, snapshot: from })
+  return create(connectionOf(options), { ...limits, snapshot: from })
 }
 
-/** A bot that is there already; asks nothing. */
+/** Returns the client of an existing bot. Sends no request. */
 export function openBot(options: ClientOptions, id: string): Bot {
   return new Bot(connectionOf(options), id)
 }
 
-async function made(connection: Connection, body: z.input<typeof newBot>): Promise<Bot> {
+async function create(connection: Connection, body: z.input<typeof newBot>): Promise<Bot> {
   const { id } = await ask<BotView>(connection, 'POST', '/bots', { body })
   return new Bot(connection, id)
 }
@@ -58,8 +58,8 @@ export class Bot {
   }
 
   /**
-   * Says something, and answers with the turn's id when the bot has it; what it replies comes through `responses`. Throws
-   * `conflict` after the end, with the reason in `detail`. Try again with the same key to be sure that it is said once.
+   * Sends a message. Resolves with the turn's id once the bot has stored it; the reply comes through `responses`. Throws `conflict`
+   * after the bot's end, with the reason in `detail`. A retry with the same key sends the message only once.
    */
   async send(text: string, { idempotencyKey }: { idempotencyKey?: string } = {}): Promise<string> {
     const key = idempotencyKey === undefined ? {} : { idempotencyKey }
@@ -67,43 +67,43 @@ export class Bot {
     return taken.turn_id
   }
 
-  /** Hears the bot from now on, once this has resolved: open it before you send. Ends when the bot does, or with `close`. */
+  /** Opens the bot's responses: those after this resolves, so open them before you send. They end with the bot or by `close`. */
   responses({ via = 'socket' }: ResponsesOptions = {}): Promise<Responses<BotResponse>> {
     const path = `${this.#path}/responses`
     return via === 'socket' ? overSocket(this.#connection, path) : overEvents(this.#connection, path)
   }
 
-  /** Ends it. A turn that has begun is finished; messages that wait stay for a snapshot. */
+  /** Ends the bot. A running turn is finished; waiting messages stay in the snapshot. */
   shutdown(): Promise<BotView> {
     return this.#ask('DELETE', '')
   }
 
-  /** Parks it: a turn that has begun is finished, messages are taken, and none is answered until `resume`. */
+  /** Pauses the bot. A running turn is finished; the bot stores messages and answers none until `resume`. */
   pause(): Promise<BotView> {
     return this.#ask('POST', '/pause')
   }
 
-  /** Goes on, in place, with what waits. */
+  /** Resumes a paused bot, which then answers the waiting messages. */
   resume(): Promise<BotView> {
     return this.#ask('POST', '/resume')
   }
 
-  /** All that it is, signed, while it goes on. `resumeBot` takes it. */
+  /** Returns a signed snapshot of the bot for `resumeBot`. The bot goes on. */
   snapshot(): Promise<BotSnapshot> {
     return this.#ask('GET', '/snapshot')
   }
 
-  /** What it is doing, what it has used and what it has cost. */
+  /** Returns the bot's status, usage and cost. */
   view(): Promise<BotView> {
     return this.#ask('GET', '')
   }
 
-  /** What the next turn alone asks of the provider's cache. Throws `conflict` while a turn is in flight. */
+  /** Sets the cache request of the next turn alone. Throws `conflict` while a turn runs. */
   async nextTurnCache(cache: z.input<typeof nextTurnCache>['cache']): Promise<void> {
     await this.#ask('POST', '/next-turn-cache', { body: { cache } })
   }
 
-  /** Ends it, and deletes everything that it was. */
+  /** Ends the bot and deletes all its data. */
   async erase(): Promise<void> {
     await this.#ask<z.output<typeof botErased>>('DELETE', '?erase=true')
   }

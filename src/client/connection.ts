@@ -1,23 +1,23 @@
 import type { FailureKind } from '../contract/failure.ts'
 
 export interface SocketLike {
-  addEventListener(type: 'open' | 'message' | 'close' | 'error', heard: (event: { data?: unknown }) => void): void
+  addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: { data?: unknown }) => void): void
   close(code?: number): void
 }
 
-/** Browsers' own takes no headers, and so no account key; that of Node, and of the package ws, does. */
+/** WebSocket with headers, for the account key. Those of Node and of the package ws have them; browsers' do not. */
 export type SocketWithHeaders = new (url: string, options: { headers: Record<string, string> }) => SocketLike
 
 export interface ClientOptions {
-  /** Of the deployment, for example `http://127.0.0.1:8787`. */
+  /** Base URL of the deployment, for example `http://127.0.0.1:8787`. */
   baseUrl: string
-  /** An account key. It belongs in no browser. */
+  /** Account key. Never give it to a browser. */
   key: string
   fetch?: FetchLike
   WebSocket?: SocketWithHeaders
-  /** Tries after the first, where another may help: 2 when absent. */
+  /** Number of retries of a call whose failure is retryable. Default: 2. */
   retries?: number
-  /** How long one try may take, in milliseconds: 120,000 when absent, which is longer than any provider is waited for. */
+  /** Limit for one attempt, in milliseconds. Default: 120,000, longer than the deployment waits for a provider. */
   timeoutMs?: number
 }
 
@@ -32,25 +32,25 @@ export interface Connection {
   timeoutMs: number
 }
 
-/** What a call carries: a value, or JSON text that is sent as it is. */
+/** Content of a call: a value, or JSON text that is sent unchanged. */
 interface Content {
   body?: unknown
   text?: string
 }
 
-/** What may be said of one call. */
+/** Options of one call. */
 export interface CallOptions {
-  /** Ends the call, its waits and its further tries. */
+  /** Aborts the call, its waits and its retries. */
   signal?: AbortSignal
-  /** The same key answers the same call with the same answer, and does nothing twice; one is made when absent. */
+  /** A repeated call with the same key gets the same answer and has no second effect. Default: a new key for each call. */
   idempotencyKey?: string
 }
 
-/** What the deployment answered in place of what was asked. `kind` is one of the documented kinds. */
+/** Failure that the deployment answered. `kind` is one of the documented kinds. */
 export class PilotlightError extends Error {
   readonly kind: FailureKind
   readonly status: number
-  /** Whether the same call may be tried again. */
+  /** True if a retry of the same call may succeed. */
   readonly retryable: boolean
   readonly detail: Readonly<Record<string, unknown>>
 
@@ -84,8 +84,8 @@ export function connectionOf(options: ClientOptions): Connection {
 }
 
 /**
- * One call, and its answer as JSON; tried again where that may help. A `POST` carries an idempotency key, so that a second try
- * does nothing twice. Throws `PilotlightError`, and what `signal` was aborted with.
+ * Makes one call and returns its JSON answer. It retries retryable failures; a `POST` carries an idempotency key, so that a retry has
+ * no second effect. Throws `PilotlightError`, or the reason of `signal`.
  */
 export async function ask<Answer>(
   connection: Connection,
@@ -94,7 +94,7 @@ export async function ask<Answer>(
   given: CallOptions & Content = {},
 ): Promise<Answer> {
   const key = given.idempotencyKey ?? (method === 'POST' ? crypto.randomUUID() : undefined)
-  for (let tries = 0; ; tries++) {
+  for (let attempt = 0; ; attempt++) {
     try {
       return await once<Answer>(connection, method, path, {
         ...given,
@@ -102,8 +102,8 @@ export async function ask<Answer>(
       })
     } catch (thrown) {
       given.signal?.throwIfAborted()
-      if (!(thrown instanceof PilotlightError) || !thrown.retryable || tries >= connection.retries) throw thrown
-      await pause(waitMs(thrown, tries), given.signal)
+      if (!(thrown instanceof PilotlightError) || !thrown.retryable || attempt >= connection.retries) throw thrown
+      await pause(waitMs(thrown, attempt), given.signal)
     }
   }
 }
@@ -137,10 +137,10 @@ async function once<Answer>(
   throw await refused(answer)
 }
 
-/** Before another try: what the deployment asks for, or half a second and its doubles, within a minute. */
-function waitMs({ detail }: PilotlightError, tries: number): number {
+/** Wait before a retry: the deployment's `retry_after_seconds`, else 0.5 s doubled by each attempt; a minute at most. */
+function waitMs({ detail }: PilotlightError, attempt: number): number {
   const asked = detail['retry_after_seconds']
-  const ms = typeof asked === 'number' ? asked * 1_000 : 500 * 2 ** tries
+  const ms = typeof asked === 'number' ? asked * 1_000 : 500 * 2 ** attempt
   return Math.min(60_000, ms * (1 + Math.random() / 4))
 }
 
@@ -158,7 +158,7 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   })
 }
 
-/** Of an answer that is none of ours, as a gateway's page is, only the status is told. */
+/** Reads the failure from an answer. An answer of another server, such as a proxy's page, gives only its status. */
 export async function refused(answer: Response): Promise<PilotlightError> {
   const text = await answer.text()
   const { error } = readObject(text) as { error?: Record<string, unknown> }

@@ -1,4 +1,4 @@
-/** Pilotlight's client: typed by the contract, for Node, Workers, Deno and Bun. Whatever is not imported is not bundled. */
+/** Pilotlight's client for Node, Workers, Deno and Bun, typed by the contract. Bundlers leave out the parts that are not imported. */
 
 export * from './bots.ts'
 export * from './lease.ts'

@@ -2,37 +2,36 @@ import type { Connection } from './connection.ts'
 import { Reports } from './reports.ts'
 import { usageIn } from './usage.ts'
 
-/** Of an answer so much is kept to find its usage in: the beginning, and the end, where it stands. */
+/** Kept parts of an answer, in which its usage is searched: the first bytes and the last ones. */
 const HEAD_BYTES = 64 * 1024
 const TAIL_BYTES = 256 * 1024
 
 export interface ObserveOptions {
-  /** The provider that these requests go to, by its id (`GET /providers`): `anthropic`, `openai`, `openai-chat`, `gemini`, … */
+  /** Id of the requests' provider (`GET /providers`): `anthropic`, `openai`, `openai-chat`, `gemini`, … */
   provider: string
-  /** The prefix that they share. Absent: each request is found by its own bytes, which are fingerprinted and not stored. */
+  /** Id of the prefix that the requests share. Absent: each is matched by its own bytes, which are fingerprinted and not stored. */
   prefixId?: string
-  /** The account's credential that the prefix was registered with, if it was. */
+  /** Name of the account's credential with which the prefix was registered. Absent: `default`. */
   credential?: string
   /** Keeps a Worker running until reports are sent: `ctx.waitUntil.bind(ctx)`. */
   waitUntil?: (work: Promise<unknown>) => void
-  /** Hears of reports that were given up. Nothing else does: the observed requests never fail for it. */
+  /** Called for each report that could not be sent. The observed requests never fail because of a report. */
   onError?: (error: unknown) => void
-  /** For tests and virtual clocks: the time of a request's start, in epoch milliseconds. */
+  /** Clock in epoch milliseconds, for tests and virtual time. */
   now?: () => number
 }
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
 
-/** A `fetch` for the official SDKs, and what is left to be sent of its reports. */
+/** A `fetch` for the official SDKs that reports usage. */
 export interface ObservingFetch extends Fetch {
-  /** Sends what waits, and resolves when it is sent or given up. For the end of a process. */
+  /** Sends the waiting reports; resolves when each is sent or has failed. Call it at the end of a process. */
   flush(): Promise<void>
 }
 
 /**
- * A `fetch` that tells Pilotlight what real requests used, in the background. Requests and answers pass through untouched: an
- * answer is only looked at while its reader reads it, and what is found is reported after its end. Whatever goes wrong with
- * a report is told to `onError` alone.
+ * Wraps a `fetch` so that it reports the usage of real requests to Pilotlight in the background. Requests and answers pass through
+ * unchanged: it reads an answer only as its reader does, and reports after the end. Only `onError` learns of a failed report.
  */
 export function observe(connection: Connection, fetch: Fetch, options: ObserveOptions): ObservingFetch {
   const reports = new Reports(connection, options)
@@ -51,7 +50,7 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
           ? { provider: options.provider, request, ...(model === null ? {} : { model }) }
           : { prefix_id: options.prefixId }),
         ...(options.credential === undefined ? {} : { credential: options.credential }),
-        // Nothing was said of what it read: it is a real request all the same.
+        // Without usage the report still counts: it says that a real request came.
         usage: usage ?? { uncached_input_tokens: null },
         started_at: startedAt,
         ...(isStream && ttftMs !== null ? { ttft_ms: Math.max(0, ttftMs - startedAt) } : {}),
@@ -61,7 +60,7 @@ export function observe(connection: Connection, fetch: Fetch, options: ObserveOp
   return Object.assign(observing, { flush: () => reports.flush() })
 }
 
-/** The body of a `POST` as JSON text, or null where it is none that could be told apart: streams, forms, other methods. */
+/** Returns the body of a `POST` as JSON text; null for streams, forms and other methods. */
 function bodyOf(init: RequestInit | undefined): { json: string } | null {
   if (init?.method?.toUpperCase() !== 'POST') return null
   const { body } = init
@@ -74,7 +73,7 @@ function bodyOf(init: RequestInit | undefined): { json: string } | null {
   return /^\s*\{/.test(text) ? { json: text } : null
 }
 
-/** Gemini and Bedrock name the model in the address alone. */
+/** Returns the model named in the address, where Gemini and Bedrock have it; null for other providers. */
 function modelIn(input: string | URL | Request): string | null {
   const address = typeof input === 'object' && 'url' in input ? input.url : String(input)
   const found =
@@ -83,8 +82,8 @@ function modelIn(input: string | URL | Request): string | null {
 }
 
 /**
- * The same answer, whose bytes are kept an eye on as they pass: nothing is read ahead of the reader, and nothing held back.
- * `ended` hears the beginning and the end of the text once, also where the reader leaves early.
+ * Returns the same answer and records its bytes as the reader reads them: it reads nothing ahead and delays nothing. `ended` gets the
+ * first and last part of the text once, also when the reader stops early.
  */
 function watched(answer: Response, now: () => number, ended: (text: string, firstAt: number | null) => void): Response {
   const head: Uint8Array[] = []
@@ -92,10 +91,10 @@ function watched(answer: Response, now: () => number, ended: (text: string, firs
   let headBytes = 0
   let tailBytes = 0
   let firstAt: number | null = null
-  let told = false
-  const tell = (): void => {
-    if (told) return
-    told = true
+  let finished = false
+  const finish = (): void => {
+    if (finished) return
+    finished = true
     const decoder = new TextDecoder()
     const text = [...head, ...tail].map((piece) => decoder.decode(piece, { stream: true })).join('')
     ended(text, firstAt)
@@ -107,7 +106,7 @@ function watched(answer: Response, now: () => number, ended: (text: string, firs
         const { done, value } = await reader.read()
         if (done) {
           controller.close()
-          tell()
+          finish()
           return
         }
         firstAt ??= now()
@@ -122,14 +121,14 @@ function watched(answer: Response, now: () => number, ended: (text: string, firs
         controller.enqueue(value)
       },
       async cancel(reason) {
-        tell()
+        finish()
         await reader.cancel(reason)
       },
     },
     { highWaterMark: 0 },
   )
   const passed = new Response(body, answer)
-  // A response that is made has no address of its own; SDKs show it.
+  // A new Response has an empty `url`, and SDKs show it.
   Object.defineProperty(passed, 'url', { value: answer.url })
   return passed
 }

@@ -5,20 +5,20 @@ import type { CallOptions, Connection } from './connection.ts'
 import { overEvents } from './responses.ts'
 import type { WarmBody } from './warm.ts'
 
-/** Warming a crew together. */
+/** Client of preloads, which warm a crew of agents together. */
 
 export type PreloadBody = Omit<z.input<typeof preloadBody>, 'agents' | 'background'> & { agents: WarmBody[] }
 export type Preloaded = z.output<typeof preloadAnswer>
 export type CrewAgent = z.output<typeof crewAgentAnswer>
 
 export interface PreloadOptions extends CallOptions {
-  /** Hears of each agent when it begins and when it ends; the head that agents share has no event of its own here. */
+  /** Called when an agent begins and when it ends. The head that agents share causes no call. */
   onAgent?: (agent: CrewAgent) => void
 }
 
 /**
- * Warms a crew, and answers when all of it has ended. An agent that failed is in the answer and fails no other; nothing is
- * thrown for it.
+ * Warms a crew; resolves when all agents have ended. An agent that failed is in the answer: it stops no other agent and causes no
+ * throw.
  */
 export async function preload(
   connection: Connection,
@@ -31,17 +31,17 @@ export async function preload(
     body: { ...body, background: true },
   })
   const job = `/jobs/${encodeURIComponent(begun.id)}`
-  const heard = await overEvents<CrewAgent | Preloaded | object>(connection, `${job}/events`)
-  const stop = (): void => heard.close()
+  const events = await overEvents<CrewAgent | Preloaded | object>(connection, `${job}/events`)
+  const stop = (): void => events.close()
   options.signal?.addEventListener('abort', stop, { once: true })
   try {
-    for await (const event of heard) {
+    for await (const event of events) {
       if ('kind' in event && event.kind === 'preload') return event
       if ('index' in event) onAgent(event)
     }
   } finally {
     options.signal?.removeEventListener('abort', stop)
-    heard.close()
+    events.close()
   }
   options.signal?.throwIfAborted()
   return ask(connection, 'GET', job, options)

@@ -3,23 +3,24 @@ import type { observation } from '../contract/observation.ts'
 import { ask } from './connection.ts'
 import type { Connection } from './connection.ts'
 
-/** One observation on its way. `request` is text, which is put into the report as it is: its bytes are what is fingerprinted. */
+/** One observation to report. `request` is JSON text that goes into the report unchanged, because its bytes are fingerprinted. */
 export type Observation = Omit<z.input<typeof observation>, 'request'> & { request?: { json: string } | undefined }
 
-/** Reports of one call. */
-const AT_ONCE = 100
-/** Bytes of one call: what the deployment takes at the most is more. */
-const BYTES_AT_ONCE = 4 * 1024 * 1024
-/** What waits at the most while the deployment cannot be reached; then the oldest go. */
-const WAITING = 1_000
-const WAITING_BYTES = 32 * 1024 * 1024
-const AFTER_MS = 1_000
+/** Most reports of one call. */
+const MAX_BATCH = 100
+/** Most bytes of one call, below the limit of the deployment. */
+const MAX_BATCH_BYTES = 4 * 1024 * 1024
+/** Most reports and bytes that wait while the deployment is unreachable. Beyond that the oldest report is dropped. */
+const MAX_WAITING = 1_000
+const MAX_WAITING_BYTES = 32 * 1024 * 1024
+/** Time after the first waiting report until they are sent. */
+const SEND_AFTER_MS = 1_000
 
 interface Waiting {
   text: string
 }
 
-/** Reports that wait, and are sent together. */
+/** Queue of reports, which are sent in batches. */
 export class Reports {
   readonly #connection: Connection
   readonly #onError: ((error: unknown) => void) | undefined
@@ -43,16 +44,16 @@ export class Reports {
     const text = request === undefined ? plain : `${plain.slice(0, -1)},"request":${request.json}}`
     this.#waiting.push({ text })
     this.#bytes += text.length
-    while (this.#waiting.length > WAITING || (this.#bytes > WAITING_BYTES && this.#waiting.length > 1)) {
+    while (this.#waiting.length > MAX_WAITING || (this.#bytes > MAX_WAITING_BYTES && this.#waiting.length > 1)) {
       this.#bytes -= this.#waiting.shift()?.text.length ?? 0
       this.#onError?.(new Error('too many reports wait to be sent: the oldest was dropped'))
     }
     if (this.#timer !== null) return
-    this.#timer = later(AFTER_MS).then(() => this.flush())
+    this.#timer = later(SEND_AFTER_MS).then(() => this.flush())
     this.#waitUntil?.(this.#timer)
   }
 
-  /** One call after the other: reports keep their order. */
+  /** Sends all waiting reports, one call after the other, so that they keep their order. */
   flush(): Promise<void> {
     this.#timer = null
     this.#sending = this.#sending.then(() => this.#send())
@@ -64,7 +65,7 @@ export class Reports {
       const some: string[] = []
       let bytes = 0
       for (const { text } of this.#waiting) {
-        if (some.length === AT_ONCE || (some.length > 0 && bytes + text.length > BYTES_AT_ONCE)) break
+        if (some.length === MAX_BATCH || (some.length > 0 && bytes + text.length > MAX_BATCH_BYTES)) break
         some.push(text)
         bytes += text.length
       }
@@ -79,7 +80,7 @@ export class Reports {
   }
 }
 
-/** Keeps no process alive that has nothing else to do. */
+/** Waits without keeping a process alive that has nothing else to do. */
 function later(ms: number): Promise<void> {
   return new Promise((resolve) => {
     const timer: unknown = setTimeout(resolve, ms)

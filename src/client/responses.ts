@@ -1,18 +1,18 @@
 import { PilotlightError, refused } from './connection.ts'
 import type { Connection } from './connection.ts'
 
-/** What is heard, in order. Leaving the loop closes it. */
+/** Stream of events, in order. Leaving a loop over it closes it. */
 export interface Responses<Response> extends AsyncIterable<Response> {
   close(): void
 }
 
-/** Through a WebSocket; resolves when it is open. */
-export function overSocket<Heard>(
+/** Opens a stream of events over a WebSocket; resolves when that is open. */
+export function overSocket<Event>(
   { baseUrl, headers, WebSocket }: Connection,
   path: string,
-): Promise<Responses<Heard>> {
+): Promise<Responses<Event>> {
   const socket = new WebSocket(`${baseUrl.replace(/^http/, 'ws')}${path}`, { headers })
-  const queue = new Queue<Heard>(() => socket.close(1000))
+  const queue = new EventQueue<Event>(() => socket.close(1000))
   return new Promise((resolve, reject) => {
     let isOpen = false
     const lost = (): void => {
@@ -25,29 +25,29 @@ export function overSocket<Heard>(
       isOpen = true
       resolve(queue)
     })
-    socket.addEventListener('message', ({ data }) => queue.push(JSON.parse(String(data)) as Heard))
+    socket.addEventListener('message', ({ data }) => queue.push(JSON.parse(String(data)) as Event))
     socket.addEventListener('error', lost)
     socket.addEventListener('close', () => (isOpen ? queue.end() : lost()))
   })
 }
 
-/** As server-sent events; resolves when the answer has begun. */
-export async function overEvents<Heard>(
+/** Opens a stream of server-sent events; resolves when the answer has begun. */
+export async function overEvents<Event>(
   { baseUrl, headers, fetch }: Connection,
   path: string,
-): Promise<Responses<Heard>> {
+): Promise<Responses<Event>> {
   const stop = new AbortController()
   const answer = await fetch(`${baseUrl}${path}`, {
     headers: { ...headers, accept: 'text/event-stream' },
     signal: stop.signal,
   })
   if (!answer.ok) throw await refused(answer)
-  const queue = new Queue<Heard>(() => stop.abort())
+  const queue = new EventQueue<Event>(() => stop.abort())
   void pour(answer, queue)
   return queue
 }
 
-async function pour<Heard>({ body }: Response, queue: Queue<Heard>): Promise<void> {
+async function pour<Event>({ body }: Response, queue: EventQueue<Event>): Promise<void> {
   try {
     let rest = ''
     const decoder = new TextDecoder()
@@ -56,7 +56,7 @@ async function pour<Heard>({ body }: Response, queue: Queue<Heard>): Promise<voi
       rest = events.pop() ?? ''
       for (const event of events) {
         const data = event.split('\n').flatMap((line) => (line.startsWith('data:') ? [line.slice(5).trimStart()] : []))
-        if (data.length > 0) queue.push(JSON.parse(data.join('\n')) as Heard)
+        if (data.length > 0) queue.push(JSON.parse(data.join('\n')) as Event)
       }
     }
     queue.end()
@@ -65,9 +65,9 @@ async function pour<Heard>({ body }: Response, queue: Queue<Heard>): Promise<voi
   }
 }
 
-/** Between who tells and who listens; keeps what is not read yet. */
-class Queue<Heard> implements Responses<Heard> {
-  readonly #items: Heard[] = []
+/** Buffers the events that the reader has not read yet. */
+class EventQueue<Event> implements Responses<Event> {
+  readonly #items: Event[] = []
   readonly #stop: () => void
   #wake: (() => void) | null = null
   #ended = false
@@ -77,7 +77,7 @@ class Queue<Heard> implements Responses<Heard> {
     this.#stop = stop
   }
 
-  push(item: Heard): void {
+  push(item: Event): void {
     if (this.#ended) return
     this.#items.push(item)
     this.#wake?.()
@@ -95,7 +95,7 @@ class Queue<Heard> implements Responses<Heard> {
     this.#stop()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Heard, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
     try {
       for (;;) {
         const item = this.#items.shift()

@@ -1,15 +1,15 @@
-/** What an answer of a provider says that it used: plain, or as server-sent events. */
+/** Usage object of a provider's answer. */
 export type UsageObject = Record<string, unknown>
 
 /**
- * The usage in the text of an answer; null where there is none. A stream tells it in parts (Anthropic's `message_start` has
- * what was read, `message_delta` what was put out): later parts add to earlier ones, and replace what both have.
+ * Finds the usage in the text of an answer; null when there is none. A stream may send it in parts (Anthropic's `message_start` has
+ * the input tokens, `message_delta` the output tokens). Parts are merged; a later value replaces an earlier one.
  */
 export function usageIn(text: string, isStream: boolean): UsageObject | null {
   if (!isStream) return usageOf(readObject(text))
   let all: UsageObject | undefined
   for (const line of text.split('\n')) {
-    // Of hundreds of events one or two tell it.
+    // One or two events of hundreds contain it, so only those are parsed.
     if (!line.startsWith('data:') || !line.includes('"usage')) continue
     const found = usageOf(readObject(line.slice(5)))
     if (found !== null) all = { ...all, ...found }
@@ -17,11 +17,10 @@ export function usageIn(text: string, isStream: boolean): UsageObject | null {
   return all ?? null
 }
 
-/** By name, wherever the formats put it: `usage` (also in `response` and `message`), or Gemini's `usageMetadata`. */
+/** Finds the usage by its names in all formats: `usage` (also in `response` and `message`), or Gemini's `usageMetadata`. */
 function usageOf(answer: UsageObject | null): UsageObject | null {
   if (answer === null) return null
-  const inside = [answer, answer['response'], answer['message']]
-  for (const holder of inside) {
+  for (const holder of [answer, answer['response'], answer['message']]) {
     const object = asObject(holder)
     const usage = asObject(object?.['usage']) ?? asObject(object?.['usageMetadata'])
     if (usage !== null) return usage

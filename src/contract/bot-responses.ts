@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { FAILURES } from './failure.ts'
 
-/** What a bot's responses tell, one JSON object each: the frames of its socket, and the data of its server-sent events. */
+/** Events of a bot, one JSON object each: the frames of its socket, and the data of its server-sent events. */
 
 const kinds = Object.keys(FAILURES) as [keyof typeof FAILURES, ...(keyof typeof FAILURES)[]]
 const turn = { turn_id: z.string() }

@@ -6,7 +6,7 @@ import { newTools } from './tool.ts'
 import { model } from './warm.ts'
 import { FAILURES } from './failure.ts'
 
-/** Bots, on the wire. */
+/** Requests of the routes of bots. */
 
 export const snapshot = z.strictObject({
   version: z.int(),
@@ -85,7 +85,7 @@ export const nextTurnCache = z.strictObject({
   cache: cache.meta({ description: 'For the next turn alone; "off" asks nothing, and is not the same as none.' }),
 })
 
-/** What the routes of bots answer. */
+/** Answers of the routes of bots. */
 
 const at = z.iso.datetime()
 

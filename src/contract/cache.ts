@@ -29,7 +29,7 @@ const strategy = z.union(
   { error: 'must be "automatic", {"explicit": […]}, {"last": N} or {"handle": "…"}' },
 )
 
-/** What a caller asks of the cache, in all the spellings that are taken. */
+/** A caller's request to the provider's cache, in each accepted form. */
 export const cache = z
   .union(
     [
@@ -72,7 +72,7 @@ export type CacheInput = z.output<typeof cache>
 
 type ExplicitBreakpoint = { toolsEnd: true } | { itemEnd: number } | { partEnd: [item: number, part: number] }
 
-/** The one normalised form (the same shape that dialects take). */
+/** The normalised form, in the shape that dialects take. */
 export interface CacheValue {
   mode: 'disabled' | 'best_effort' | 'required'
   strategy:
@@ -96,7 +96,7 @@ export function cacheValue(given: CacheInput): CacheValue {
   }
 }
 
-/** The strategies that have a short spelling of their own. */
+/** Returns the strategy of a member with a short form (`handle`, `breakpoints`); null when neither is given. */
 function shortValue({ handle: name, breakpoints }: Exclude<CacheInput, string>): CacheValue['strategy'] | null {
   if (name !== undefined) return { handle: name, at: 'cache.handle' }
   return breakpoints === undefined ? null : { count: breakpoints }

@@ -5,7 +5,7 @@ import { credentialName } from './credential.ts'
 import { dollars, duration, instant, label } from './scalars.ts'
 import { model } from './warm.ts'
 
-/** Managed caches: contents that a provider keeps under a handle. */
+/** Managed caches: contents that a provider stores and returns by a name, the handle. */
 
 const ttl = duration.meta({
   description: 'What each creation and each renewal buys, 1 minute to 7 days; 1 hour when absent.',

@@ -1,11 +1,11 @@
 import * as z from 'zod'
 
-/** Not a word of the API (`default` is the Worker secret's name), and safe in a path. */
+/** Name of an account's credential: safe in a path, and not `default`, which stands for the Worker secret. */
 export const credentialName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, { error: 'must be 1 to 64 letters, digits, hyphens and underscores' })
 
-/** The body of `PUT /accounts/{id}/credentials/{name}`. No message of this schema repeats a value. */
+/** Body of `PUT /accounts/{id}/credentials/{name}`. No message of this schema repeats a value, since a value may be a secret. */
 export const newCredential = z.strictObject({
   provider: z.string({ error: 'must be a provider id' }).min(1).max(64),
   secret: z

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 
 /**
- * The table of failures: what went wrong, the HTTP status that says so, and whether the same call may be tried again.
- * A failure is recognised by its `kind`, never by its class: a thrown error loses its class between objects.
+ * Kinds of failures, with their HTTP status and whether a retry of the same call may succeed. Code recognises a failure by its
+ * `kind`, never by its class: an error loses its class between objects.
  */
 export const FAILURES = {
   invalid_request: { status: 400, retryable: false },
@@ -28,10 +28,10 @@ export const FAILURES = {
 
 export type FailureKind = keyof typeof FAILURES
 
-/** Facts beside a failure, safe to show: field paths, limits, statuses; never prompt text, keys or tenant ids. */
+/** Facts about a failure that anybody may see: field paths, limits, statuses; never prompt text, keys or tenant ids. */
 export type FailureDetail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
 
-/** A failure as plain data, the form that crosses between objects and is stored. */
+/** A failure as plain data: the form that crosses between objects and is stored. */
 export interface FailureValue {
   kind: FailureKind
   message: string
@@ -41,8 +41,8 @@ export interface FailureValue {
 const MARK = 'pilotlight failure '
 
 /**
- * The only error thrown on purpose. Its message carries kind and detail in a form that survives an RPC boundary,
- * where the class and extra properties of an error are lost (only the message is certain to arrive).
+ * The only error that the product throws on purpose. Its message contains kind and detail, because of an error only the message
+ * is certain to arrive through RPC: class and extra properties are lost.
  */
 export class Failure extends Error {
   readonly kind: FailureKind
@@ -66,12 +66,12 @@ export function failureValue(kind: FailureKind, message: string, detail?: Failur
   return detail === undefined ? { kind, message } : { kind, message, detail }
 }
 
-/** A refusal of one field of a request: its message is `field: what.` */
+/** Makes the refusal of one field of a request, with the message `field: what.` */
 export function invalid(field: string, what: string): Failure {
   return new Failure('invalid_request', `${field}: ${what}.`, { field })
 }
 
-/** Reads a failure back from anything that was thrown, here or on the far side of an RPC call; null when it is not one of ours. */
+/** Reads the failure from a thrown value, also from one thrown through RPC; null when it is no `Failure`. */
 export function readFailure(thrown: unknown): FailureValue | null {
   if (!(thrown instanceof Error)) return null
   const start = thrown.message.indexOf(MARK)
@@ -80,7 +80,7 @@ export function readFailure(thrown: unknown): FailureValue | null {
     const value = JSON.parse(thrown.message.slice(start + MARK.length)) as FailureValue
     return Object.hasOwn(FAILURES, value.kind) ? value : null
   } catch {
-    return null // the mark without our JSON behind it: someone else's text
+    return null // the mark without JSON behind it: another error's text
   }
 }
 

@@ -2,7 +2,7 @@ import * as z from 'zod'
 
 const LONGEST_VALUE = 1_000
 
-/** Headers of the caller's real requests. Which names a provider takes, its card says. */
+/** Headers of the caller's own requests. The provider's card lists the names that it accepts. */
 export const headers = z
   .record(
     z.string().regex(/^[A-Za-z0-9-]{1,64}$/, { error: 'must be named as headers are' }),

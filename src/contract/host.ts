@@ -1,6 +1,6 @@
 const PRIVATE_NAMES = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|home\.arpa)$/i
 
-/** True for names of one's own network and for spelled-out addresses that are not public. `URL` has put every IPv4 into dots. */
+/** True for names of the local network and for IP addresses that are not public. `URL` has normalised IPv4 to four numbers. */
 export function isPrivate(hostname: string): boolean {
   const host = hostname.replace(/\.+$/, '')
   if (host.startsWith('[')) return isPrivateV6(host.slice(1, -1))
@@ -23,7 +23,7 @@ export function isPrivate(hostname: string): boolean {
   )
 }
 
-/** Only 2000::/3 is public unicast; of it the documentation's own, 6to4 and Teredo carry other addresses inside. */
+/** Public unicast is 2000::/3 alone. Excluded from it: the documentation ranges, and 6to4 and Teredo, which embed IPv4 addresses. */
 function isPrivateV6(address: string): boolean {
   const first = Number.parseInt(address.split(':')[0] || '0', 16)
   return first < 0x2000 || first > 0x3fff || /^(2001:0?:|2001:db8:|2002:|3fff:[0-9a-f]{0,3}:)/i.test(`${address}:`)

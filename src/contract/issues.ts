@@ -3,24 +3,24 @@ import { Failure } from './failure.ts'
 
 const LONGEST_PATH = 200
 
-/** A path short enough to be read: of one that is not, the beginning, and that it goes on. */
+/** Cuts a path that is longer than `LONGEST_PATH`, and adds an ellipsis. */
 export function shortPath(path: string): string {
   return path.length <= LONGEST_PATH ? path : `${path.slice(0, LONGEST_PATH)}…`
 }
 
-/** A field's path as messages and `detail.field` write it: `keep_warm.windows[0].from`. */
+/** Writes a field's path as in messages and `detail.field`: `keep_warm.windows[0].from`. */
 export function fieldPath(path: readonly PropertyKey[], root = ''): string {
   let text = root
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`
-    // A key that does not look like a field name may be someone's text, so it is not shown.
+    // A key that does not look like a field name may be text of a prompt, so it is not shown.
     else if (!/^[A-Za-z_$][\w$-]{0,63}$/.test(String(part))) text += '["…"]'
     else text += text === '' ? String(part) : `.${String(part)}`
   }
   return shortPath(text)
 }
 
-/** Parses one of our own values; the first thing wrong with it is an `invalid_request` that names the field. */
+/** Parses a value of the API. Throws `invalid_request` with the first fault and the name of its field. */
 export function parseWith<Schema extends z.ZodType>(schema: Schema, value: unknown, root = ''): z.output<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
@@ -41,7 +41,7 @@ function firstIssue(issues: readonly z.core.$ZodIssue[]): Found {
     return { path: [...issue.path, issue.keys[0] ?? ''], message: 'is not a field of this request' }
   }
   if (issue.code === 'invalid_union') {
-    // Where a branch took the value's shape and refused something inside it, that is what the caller got wrong.
+    // A branch that accepts the value's shape and refuses a member of it names the caller's mistake best.
     const taken = issue.errors.filter((branch) => branch.some((one) => isInside(one)))
     const inside = taken.find((branch) => branch.every(({ code }) => code !== 'unrecognized_keys')) ?? taken[0]
     if (inside !== undefined) {
@@ -56,7 +56,7 @@ function isInside(issue: z.core.$ZodIssue): boolean {
   return issue.path.length > 0 || issue.code === 'unrecognized_keys'
 }
 
-/** Our own words for what a schema does not say itself. None of them repeats a value that was sent. */
+/** Message for an issue whose schema has none of its own. It never repeats a value of the request. */
 function wordsFor(issue: z.core.$ZodIssue): string {
   const { message } = issue
   if (/^(must|is) /.test(message)) return message

@@ -3,7 +3,7 @@ import { dollars, duration, instant } from './scalars.ts'
 import { keepWarmWindow } from './windows.ts'
 import { at } from './values.ts'
 
-/** How a prefix is to be kept warm, as it arrives: a member that is absent stays as it is, or at its default. */
+/** A keep-warm plan as a request gives it. An absent member keeps its stored value, or gets its default. */
 export const keepWarm = z
   .strictObject({
     plan: z
@@ -31,23 +31,23 @@ export const keepWarm = z
 
 export type KeepWarmInput = z.output<typeof keepWarm>
 
-/** The one normalised form (the same shape that decisions are made with). */
+/** The normalised form, in the shape that decisions take. */
 export interface KeepWarmValue {
   plan: 'auto' | 'always' | 'off' | { probes: number }
   untilAt: number | null
   idleTimeoutMs: number | null
   windows: z.output<typeof keepWarmWindow>[]
   budgetNanosPerDay: number
-  /** What one avoided cold start is worth beside the tokens it saves; absent in rows that are older than it: 0. */
+  /** Value of one avoided cold start in addition to the saved tokens. Absent in rows written before this member existed: 0. */
   latencyValueNanos?: number
-  /** Share of idle gaps that are held out; absent in rows that are older than it: the default. */
+  /** Share of idle gaps that are held out. Absent in rows written before this member existed: the default. */
   holdoutShare?: number
 }
 
-/** The share of idle gaps that are held out where the caller did not say. */
+/** Default share of idle gaps that are held out. */
 export const DEFAULT_HOLDOUT = 0.02
 
-/** What was given, over what stands. */
+/** Merges the given members over the standing ones. */
 export function keepWarmOver(given: KeepWarmInput, standing: KeepWarmValue): KeepWarmValue {
   return {
     plan: given.plan ?? standing.plan,

@@ -6,7 +6,7 @@ export const WAIT_MS = 10_000
 export const LEAD_MS = 20_000
 export const LONGEST_LEAD_MS = 600_000
 
-/** The body of `POST /prefixes/{id}/lease`: a question, or a leader's word. */
+/** Body of `POST /prefixes/{id}/lease`: a request for the barrier, or a leader's report. */
 export const leaseBody = z
   .strictObject({
     wait: z

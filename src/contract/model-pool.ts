@@ -14,7 +14,7 @@ function minuteOf(text: string): number {
   return hour * 60 + minute
 }
 
-/** A span of each day in UTC in which a model must not be used; it may wrap midnight. `["22:00", "06:00"]` or `{ from, to }`. */
+/** Daily span (UTC) in which a model must not be used: `["22:00", "06:00"]` or `{ from, to }`. It may pass midnight. */
 const constraint = z
   .union([z.tuple([time, time]), z.strictObject({ from: time, to: time })], {
     error: 'must be ["22:00", "06:00"] or {"from": "22:00", "to": "06:00"}',
@@ -27,9 +27,9 @@ const constraint = z
     return z.NEVER
   })
 
-/** Whether no minute of the day is left. */
+/** True if the spans cover every minute of the day. */
 function coverDay(spans: readonly { fromMinute: number; toMinute: number }[]): boolean {
-  // Time that is left begins where a span ends: at an end that lies in no span.
+  // An uncovered time begins at the end of a span that lies in no other span.
   return (
     spans.length > 0 &&
     spans.every(({ toMinute: end }) =>
@@ -62,7 +62,7 @@ const poolModel = z.strictObject({
     .optional(),
 })
 
-/** The body of `PUT /gateways/{name}`: models in the order in which real traffic tries them. */
+/** Body of `PUT /gateways/{name}`: models in the order in which real traffic tries them. */
 export const gatewayBody = z
   .strictObject({
     description: z.string().max(1_000).optional(),
@@ -111,7 +111,7 @@ export const gatewayAnswer = z.strictObject({
   advice,
 })
 
-/** A warm through a pool: what became of each of its models, and of none in another's name. */
+/** Answer to a warm through a model pool: the result of each of its models, by name. */
 export const poolWarmAnswer = z.strictObject({
   gateway: z.string(),
   model_preference: z.string().nullable(),

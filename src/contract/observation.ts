@@ -7,7 +7,7 @@ import { model } from './warm.ts'
 
 export const MOST_OBSERVATIONS = 1_000
 
-/** What one real request used. Its prefix is named by id, or by the request itself, which is fingerprinted and not stored. */
+/** Usage of one real request. It names its prefix by id, or by the request itself, which is fingerprinted and not stored. */
 export const observation = z.strictObject({
   prefix_id: z.string().max(100).optional(),
   provider: z.string().min(1).max(64).optional(),
@@ -31,7 +31,7 @@ export const observations = z
   .array(observation, { error: 'must be an array of observations' })
   .max(MOST_OBSERVATIONS, { error: `must be at most ${MOST_OBSERVATIONS} observations` })
 
-/** More tokens than any call uses; sums of what is observed stay exact numbers below it. */
+/** Largest accepted count of tokens. It is larger than any call's, and sums of such counts stay exact numbers. */
 export const MOST_TOKENS = 1_000_000_000
 
 const tokens = z
@@ -40,7 +40,7 @@ const tokens = z
   .max(MOST_TOKENS)
 const count = tokens.nullish()
 
-/** The normalised usage, as our own answers write it. */
+/** Normalised usage, as our own answers write it. */
 export const normalisedUsage = z.strictObject({
   input_tokens: count,
   uncached_input_tokens: count,

@@ -33,13 +33,13 @@ const row = z.strictObject({
   prices: z.array(price).max(100).optional(),
 })
 
-/** The body of `PATCH /providers/{id}`: what is given replaces what stood there, null takes it away, what is absent stays. */
+/** Body of `PATCH /providers/{id}`: a given member replaces the stored one, null removes it, and an absent one stays. */
 export const providerChange = z.strictObject({
   base_url: z.string({ error: 'must be a URL' }).max(300).nullable().optional(),
   models: z.array(row).max(200).nullable().optional(),
 })
 
-/** Why a base URL is not one that a credential may be sent to; null when it is. `open`: development, where the lab is near. */
+/** Reason why no credential may be sent to a base URL; null when one may. `open`: development, which allows local addresses. */
 export function baseUrlProblem(text: string, open: boolean): string | null {
   let url: URL
   try {

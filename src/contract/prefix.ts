@@ -72,7 +72,7 @@ export const prefixAnswer = z.strictObject({
   advice,
 })
 
-/** A request that warms a prefix. */
+/** Request that warms a prefix. */
 export const probeAnswer = z.strictObject({
   primitive,
   method: z.string(),

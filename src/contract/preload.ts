@@ -5,7 +5,7 @@ import { failureAnswer } from './failure.ts'
 import { at, usd } from './values.ts'
 
 export const MOST_AGENTS = 64
-/** As many as crews that warm in threads are used to; more at once would only meet the rate limit sooner. */
+/** Default number of parallel warms, as in libraries that warm crews in threads. More would only reach the rate limit sooner. */
 export const AT_ONCE = 4
 
 const MANY = `must be from 1 to ${MOST_AGENTS} agents`
@@ -38,13 +38,13 @@ const members = {
   background: z.boolean({ error: 'must be true or false' }).optional(),
 }
 
-/** The body of `POST /preload`, as documents show it. */
+/** Body of `POST /preload`, as documents show it. */
 export const preloadBody = z.strictObject({
   ...members,
   agents: z.array(warmBody).min(1, { error: MANY }).max(MOST_AGENTS, { error: MANY }),
 })
 
-/** The same as it is read first: what is wrong with one agent is that agent's failure, and no other's. */
+/** The same body with unread agents: a fault in one agent fails that agent alone. */
 export const preloadEnvelope = z.strictObject({
   ...members,
   agents: z
@@ -87,7 +87,7 @@ export const crewAgentAnswer = z.strictObject({
   failure: failureAnswer.nullable(),
 })
 
-/** A crew that is or was warmed together. */
+/** State of a crew that is warmed together, or its result. */
 export const preloadAnswer = z.strictObject({
   id: z.string(),
   kind: z.literal('preload'),

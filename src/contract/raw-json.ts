@@ -1,8 +1,8 @@
 import * as z from 'zod'
 
 /**
- * A value that belongs to somebody else (a provider's body, a tool's schema): its exact JSON text. It passes through
- * without being looked at here, so that not a byte of it changes.
+ * Exact JSON text of a value that the API passes on (a provider's body, a tool's schema). It is not parsed here, so that no byte
+ * of it changes.
  */
 export class RawJson {
   readonly text: string

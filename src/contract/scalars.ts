@@ -1,13 +1,13 @@
 import * as z from 'zod'
 
-/** The small values that cross the boundary, each read into the form that the inside uses. */
+/** Scalar values of the API, each parsed to the form that the product uses. */
 
-/** The contract knows no other room, so it has its own units of time. */
+/** The contract imports no other folder, so it has its own units of time. */
 export const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const LONGEST_MS = 400 * UNIT_MS.d
 const DURATION = 'must be a duration such as "90s", "5m", "1h", or a number of seconds, above 0 and at most 400 days'
 
-/** `"90s"`, `"5m"`, `"1.5h"`, or a number of seconds, in milliseconds; null when it is none of these. */
+/** Reads `"90s"`, `"5m"`, `"1.5h"`, or a number of seconds, as milliseconds; null when it is none of these. */
 export function durationMs(value: string | number): number | null {
   const match = typeof value === 'string' ? /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(value) : null
   const ms =

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { instant } from './scalars.ts'
 
-/** The body of `POST /prefixes/{id}/signals`. */
+/** Body of `POST /prefixes/{id}/signals`. */
 export const signalBody = z.strictObject({
   kind: z
     .enum(['end', 'pending'], { error: 'must be "end" or "pending"' })
@@ -11,12 +11,12 @@ export const signalBody = z.strictObject({
     .meta({ description: 'For `pending`: up to when, 24 hours ahead at most; an hour ahead when absent.' }),
 })
 
-/** The query of `DELETE /prefixes/{id}/announce`. */
+/** Query of `DELETE /prefixes/{id}/announce`. */
 export const withdrawQuery = z.strictObject({
   at: instant.optional().meta({ description: 'The announced instant; absent: all of them.' }),
 })
 
-/** The body of `POST /prefixes/{id}/announce`. */
+/** Body of `POST /prefixes/{id}/announce`. */
 export const announceBody = z.strictObject({
   at: instant.meta({ description: 'When the traffic comes: in the future, 31 days ahead at most.' }),
   expected_requests: z

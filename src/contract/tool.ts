@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { durationMs } from './scalars.ts'
 
-/** Tools of a bot, on the wire. */
+/** Tools of a bot in requests and answers. */
 
-/** A tool that a bot has by itself. */
+/** Built-in tool that returns the time. */
 export const TIME_TOOL = 'current_time'
-/** With `exit_tool`: the model ends its turn by calling it. */
+/** Built-in tool of `exit_tool`: the model ends its turn by calling it. */
 export const EXIT_TOOL = 'finish'
 export const EXIT_PARAMETERS: Record<string, unknown> = {
   type: 'object',
@@ -61,24 +61,24 @@ export const newTools = z
 
 export type NewTool = z.output<typeof newTool>
 
-/** The schema as something that can check; null where it cannot be read. */
+/** Compiles a JSON schema to a validator; null when it cannot be compiled. */
 function readSchema(schema: Record<string, unknown>): z.ZodType | null {
   try {
-    z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema) // the whole of it must be readable
+    z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema) // throws if any part of the schema cannot be read
     return z.fromJSONSchema(checkable(schema, refers(schema)) as z.core.JSONSchema.JSONSchema)
   } catch {
     return null
   }
 }
 
-/** Members whose values are schemas by name. */
+/** Keywords whose value is an object of schemas. */
 const NAMED = new Set(['properties', '$defs', 'definitions'])
-/** Several schemas for one value. Where they refer to each other, one more level doubles the time. */
+/** Keywords that check one value with several schemas. If these refer to each other, each level doubles the time. */
 const SEVERAL = new Set(['anyOf', 'oneOf', 'allOf', 'contains'])
 
 /**
- * What of a schema is checked here: all but patterns, which are programs of their own that may never end, and, where a schema
- * refers to parts of itself, choices. The model is shown the whole, and the tool has the last word.
+ * Returns the part of a schema that is checked here. It leaves out patterns, whose matching may never end, and, in a schema with
+ * references, the keywords of `SEVERAL`. The model gets the whole schema, and the tool checks its arguments itself.
  */
 function checkable(schema: unknown, hasReferences: boolean): unknown {
   if (Array.isArray(schema)) return schema.map((one) => checkable(one, hasReferences))
@@ -102,7 +102,7 @@ function refers(schema: unknown): boolean {
   return '$ref' in schema || Object.values(schema).some(refers)
 }
 
-/** Arguments as a model wrote them, checked. `wrong` is for the model to read: it names each field and what is wrong with it. */
+/** Checks the arguments that a model wrote. `wrong` is a sentence for the model that names each field and its fault. */
 export function readArguments(
   schema: Record<string, unknown>,
   text: string,

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 
 /**
- * What answers share. This folder says what the API answers with, as documents and clients read it; tests hold real answers
- * against it.
+ * Values that answers share. This folder defines the answers of the API, for documents and clients. Tests compare real answers with
+ * it.
  */
 
 export const at = z.iso.datetime().meta({ description: 'An instant, ISO 8601.' })

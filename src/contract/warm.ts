@@ -28,7 +28,7 @@ const message = z.strictObject({
 
 const toolNames = z.array(z.string().min(1).max(200), { error: 'must be a list of tool names' }).max(2048)
 
-/** Which of the tools are sent. Without `allow` all of them are, but for those in `deny`. */
+/** Selects the tools that are sent: those in `allow` (all if absent), except those in `deny`. */
 const toolFilter = z.strictObject({ allow: toolNames.optional(), deny: toolNames.optional() }).meta({
   description:
     'Which of `tools` are sent, in the order of `tools`: those in `allow` (absent: all) that are not in `deny`.',
@@ -36,7 +36,7 @@ const toolFilter = z.strictObject({ allow: toolNames.optional(), deny: toolNames
 
 export type ToolFilter = z.output<typeof toolFilter>
 
-/** The body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
+/** Body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
 export const warmBody = z.strictObject({
   name: label.optional().meta({ description: 'A label; a new body under the same name is a new version.' }),
   provider: z
@@ -94,7 +94,7 @@ export type WarmBody = z.output<typeof warmBody>
 
 export const warmAgainBody = z.strictObject({ background: z.boolean({ error: 'must be true or false' }).optional() })
 
-/** A plan to be tried on what was seen of a prefix; what it does not name stays as it stands. */
+/** A plan to replay on the recorded traffic of a prefix. Members that it does not name keep their stored values. */
 export const previewBody = z.strictObject({ keep_warm: keepWarm })
 
 export const prefixChange = z.strictObject({

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { isPrivate } from './host.ts'
 import { at } from './values.ts'
 
-/** The body of `PUT /accounts/{id}/webhook`. No message of this schema repeats a value: such URLs are often secrets. */
+/** Body of `PUT /accounts/{id}/webhook`. No message of this schema repeats a value, since such URLs are often secrets. */
 export const newWebhook = z.strictObject({
   url: z
     .string({ error: 'must be a URL' })
@@ -14,7 +14,7 @@ export const newWebhook = z.strictObject({
     .meta({ description: 'Draws a new signing secret; the one before signs too for another 24 hours.' }),
 })
 
-/** Why messages may not be posted to a URL; null when they may. `open`: development, where the receiver is near. */
+/** Reason why no message may be posted to a URL; null when one may. `open`: development, which allows local receivers. */
 export function webhookProblem(text: string, open: boolean): string | null {
   if (!URL.canParse(text)) return 'must be a URL'
   const url = new URL(text)
@@ -54,7 +54,7 @@ export const webhookTestAnswer = z.strictObject({
   why: z.string().nullable().meta({ description: 'Why it counts as not delivered.' }),
 })
 
-/** The body of a message: what is posted, and signed. */
+/** Body of a webhook message, as it is signed and posted. */
 export const webhookMessage = z.strictObject({
   type: z.enum(['plans.stopped', 'webhook.test']),
   timestamp: at,

@@ -3,7 +3,7 @@ import * as z from 'zod'
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
 const DAYS_WORDS = 'must be days such as "mon-fri", "mon,wed" or "daily"'
 
-/** `mon-fri`, `sat-mon`, `mon,wed`, `daily`: days of the week, 1 = Monday … 7 = Sunday; null when it is none of these. */
+/** Reads `mon-fri`, `sat-mon`, `mon,wed` or `daily` as days of the week, 1 = Monday … 7 = Sunday; null when it is none of these. */
 export function daysOf(text: string): number[] | null {
   if (text === 'daily') return [1, 2, 3, 4, 5, 6, 7]
   const days = new Set<number>()
@@ -26,18 +26,18 @@ function minuteOf(text: string): number {
 }
 
 function isTimeZone(name: string): boolean {
-  // A name is asked for: an offset such as +02:00 knows no daylight saving time.
+  // Only names are accepted: an offset such as +02:00 has no daylight saving time.
   if (!/^[A-Za-z]/.test(name)) return false
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
   } catch {
-    return false // the platform's way of saying that it does not know it
+    return false // the platform throws for a zone that it does not know
   }
 }
 
 const TIME = 'must be a time of day such as "06:00"'
 
-/** A time of day on some days of the week in one time zone; `to` at or before `from` means the next day. */
+/** A daily time window on some days of the week in one time zone. If `to` is at or before `from`, it ends on the next day. */
 export const keepWarmWindow = z
   .strictObject({
     days: z
@@ -56,7 +56,7 @@ export const keepWarmWindow = z
     timeZone,
   }))
 
-/** The window as the API writes it. */
+/** Writes a window in the form of the API. */
 export function windowJson(window: z.output<typeof keepWarmWindow>): z.input<typeof keepWarmWindow> {
   const { days, fromMinute, toMinute, timeZone } = window
   const time = (minute: number): string =>

@@ -11,17 +11,20 @@ import type { StoredCredential } from '../calls/credential.ts'
 import type { ManagedCacheDialect } from '../providers/managed-cache/dialect.ts'
 import { MINUTE_MS } from '../core/time/time.ts'
 
-/** Often enough that a handle of ours that no table knows is never older than an hour, a late tick and a failed one included. */
+/** Interval of the reconciliation. A cache that no table knows is deleted within an hour, also if one tick is late and one fails. */
 export const RECONCILE_MS = 45 * MINUTE_MS
-const AGAIN_MS = 3 * MINUTE_MS
+const RETRY_MS = 3 * MINUTE_MS
 const TIMEOUT_MS = 15_000
-/** A hundred handles a page: a provider that never ends its list must not hold us for ever. */
-const MOST_PAGES = 200
+/** Limit of pages (a hundred caches each), in case a provider's list never ends. */
+const MAX_PAGES = 200
 
-/** Whose key a list is read with: the deployment's own, or a credential of an account. */
+/** Account and credential with whose key a list is read. */
 type Reader = { account: string } & ListedWith
 
-/** Holds the tables against what each provider lists. Most ticks have nothing to do here. */
+/**
+ * Compares the tables with the managed caches that each provider lists, and deletes caches of this deployment that no table knows.
+ * Runs every `RECONCILE_MS`; the other ticks do nothing.
+ */
 export async function reconcileManagedCaches(env: Environment): Promise<void> {
   const clock = clockFrom(env)
   const directory = env.DIRECTORY.getByName('directory')
@@ -39,15 +42,15 @@ export async function reconcileManagedCaches(env: Environment): Promise<void> {
     }
   }
   await reconcileAccounts(env, clock)
-  if (!complete) await directory.reconcileAgainAt(clock.now() + AGAIN_MS, RECONCILE_MS)
+  if (!complete) await directory.reconcileAgainAt(clock.now() + RETRY_MS, RECONCILE_MS)
 }
 
-/** The same with the accounts' own credentials. One that does not work keeps no other from being read, and waits for the next time. */
+/** Reconciles with the accounts' own credentials. One that fails is tried again at the next interval; the others are still read. */
 async function reconcileAccounts(env: Environment, clock: Clock): Promise<void> {
-  const withHandles = cards.filter((card) => card.managedCaches !== undefined)
+  const withManagedCaches = cards.filter((card) => card.managedCaches !== undefined)
   for (const { id } of await env.DIRECTORY.getByName('directory').accounts()) {
     try {
-      for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withHandles.map((card) => card.id)))
+      for (const credential of await env.REGISTRY.getByName(id).credentialsOf(withManagedCaches.map((card) => card.id)))
         await reconcileWith(credential, env, clock)
     } catch (thrown) {
       console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
@@ -69,7 +72,7 @@ async function reconcileWith(credential: StoredCredential, env: Environment, clo
   }
 }
 
-/** One credential at one provider; null: the deployment's own. False when something was left undone. */
+/** Reconciles one provider with one credential; `reader` null: the deployment's own. False: a part failed and must be repeated. */
 async function reconcileAt(
   access: Access,
   dialect: ManagedCacheDialect,
@@ -78,7 +81,7 @@ async function reconcileAt(
   reader: Reader | null,
 ): Promise<boolean> {
   const directory = env.DIRECTORY.getByName('directory')
-  // Listed before the tables are read: what a table gains meanwhile is in the table, and so never an orphan.
+  // The list is read before the tables: a cache that is created meanwhile is in a table alone, so it never counts as unknown.
   const listedAt = clock.now()
   const listed = await listOurs(access, dialect, await directory.deploymentId(), clock)
   if (listed === null) return false
@@ -87,13 +90,13 @@ async function reconcileAt(
   for (const { id } of accounts) {
     try {
       const registry = env.REGISTRY.getByName(id)
-      // Several accounts may hold the same key: what is an orphan, all of them say. What is missing, its own alone.
+      // Accounts may share a key, so a cache is unknown only if no account knows it. A cache that the list lacks is only the reader's.
       const listedWith = reader === null ? undefined : reader.account === id ? reader : null
       const here = await registry.reconcileHandles(access.card.id, listed, listedAt, listedWith)
       unknown = unknown.intersection(new Set(here))
     } catch (thrown) {
       console.error('reconcile: a registry did not answer', thrown instanceof Error ? thrown.name : 'unknown')
-      return false // what it knows is not known, so nothing is an orphan for certain
+      return false // this registry may know any of the caches, so none is deleted
     }
   }
   let complete = true
@@ -104,7 +107,7 @@ async function reconcileAt(
   return complete
 }
 
-/** Every handle that carries this deployment's mark, page by page; null when the list could not be read to its end. */
+/** Lists the managed caches whose display name carries this deployment's id; null when a page could not be read. */
 async function listOurs(
   access: Access,
   dialect: ManagedCacheDialect,
@@ -113,7 +116,7 @@ async function listOurs(
 ): Promise<ListedOurs[] | null> {
   const ours: ListedOurs[] = []
   let pageToken: string | null = null
-  for (let page = 0; page < MOST_PAGES; page++) {
+  for (let page = 0; page < MAX_PAGES; page++) {
     const answer = await callManagedCache(access, dialect, dialect.list(pageToken), clock, TIMEOUT_MS)
     if (answer.kind !== 'answered') return null
     try {

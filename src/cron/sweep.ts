@@ -2,12 +2,12 @@ import { SWEEP_HORIZON_MS } from '../core/time/schedule.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 
-/** Registries asked at once: a sweep is one call each, and answers in milliseconds. */
-const WIDTH = 50
+/** Registries swept at once. A sweep is one call that answers in milliseconds. */
+const MAX_PARALLEL = 50
 
 /**
- * The minute sweep. Catch-up, not a clock: it claims whatever is due by now and a tick ahead, whenever the last one ran.
- * One Registry that fails does not keep the others from being swept; its own alarm does the work meanwhile.
+ * Sweeps the Registries each minute. It claims all that is due until the next tick, however long ago the last sweep ran. A Registry
+ * that fails does not stop the others; its own alarm does the work until the next sweep.
  */
 export async function sweep(env: Environment): Promise<void> {
   const clock = clockFrom(env)
@@ -16,9 +16,9 @@ export async function sweep(env: Environment): Promise<void> {
   const directory = env.DIRECTORY.getByName('directory')
   const due = await directory.due(horizonAt)
   const next: { account: string; nextAt: number | null }[] = []
-  for (let first = 0; first < due.length; first += WIDTH) {
+  for (let first = 0; first < due.length; first += MAX_PARALLEL) {
     await Promise.all(
-      due.slice(first, first + WIDTH).map(async (account) => {
+      due.slice(first, first + MAX_PARALLEL).map(async (account) => {
         try {
           next.push({ account, nextAt: await env.REGISTRY.getByName(account).sweep(horizonAt) })
         } catch (thrown) {

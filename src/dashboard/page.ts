@@ -8,14 +8,14 @@ import style from './parts/style.html'
 import whatIf from './parts/what-if.html'
 import words from './parts/words.html'
 
-/** What stands for each mark in the frame. Scripts run in this order, and each sees what those before it declare. */
+/** Files that replace each mark in the frame. Scripts run in this order, and each uses names that earlier ones declare. */
 const PARTS: [mark: string, texts: string[]][] = [
   ['<!-- style -->', [style]],
   ['<!-- scripts -->', [words, moneyWords, elements, savings, needs, whatIf, board]],
 ]
 
 /**
- * The page as it is served: one document, put together from its parts when the Worker starts. The parts are whole elements in
- * `.html` files, so that the rule for text modules covers them and no step of a build can be forgotten.
+ * The served page, one document. The Worker joins its parts when it starts. The parts are whole elements in `.html` files: the rule
+ * for text modules covers those, so no build step is needed.
  */
 export const html = PARTS.reduce((page, [mark, texts]) => page.replace(mark, () => texts.join('')), frame)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** The text between every `<tag …>` and `</tag>`, exactly as a browser hashes it. */
+/** Returns the texts between `<tag …>` and `</tag>`, exactly as a browser hashes them. */
 function inlined(html: string, tag: 'script' | 'style'): string[] {
   return Array.from(html.matchAll(new RegExp(`<${tag}\\b[^>]*>([\\s\\S]*?)</${tag}>`, 'g')), (match) => match[1] ?? '')
 }
@@ -12,9 +12,9 @@ function sources(html: string, tag: 'script' | 'style'): string {
 }
 
 /**
- * The headers a self-contained page is served with. Only the scripts and styles that stand in this very text run: their hashes
- * are computed from it, so page and policy cannot drift. It may call its own origin, and nothing may frame it. The page holds no
- * secret and knows none until a key is typed; nothing is stored anyway, so that a new deployment is seen at once.
+ * Returns the headers of a self-contained page. Only the scripts and styles in `html` may run: their hashes are computed from it,
+ * so page and policy always agree. The page may call its own origin, and no page may frame it. It contains no secret. `no-store`
+ * makes browsers show a new deployment at once.
  */
 export function securePageHeaders(html: string): Record<string, string> {
   return {

@@ -3,7 +3,10 @@ import { securePageHeaders } from './secure-page.ts'
 
 const headers = securePageHeaders(html)
 
-/** The page people look at: an account's prefixes, live, and what warming them cost and saved. It asks for the key itself, so it is served to anyone. */
+/**
+ * Answers with the dashboard: an account's prefixes, live, with the cost and savings of warming. It needs no authentication,
+ * because the page itself asks for the key.
+ */
 export function dashboard(): Response {
   return new Response(html, { headers })
 }

@@ -7,35 +7,38 @@ import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { throughEgress } from '../calls/egress.ts'
-import { consumeManagedCache, readManagedCacheMessage } from './handles.ts'
+import { consumeManagedCache, readManagedCacheMessage } from './managed-caches.ts'
 import { runLease } from '../calls/probe.ts'
 import type { ProbeCallContext } from '../calls/probe.ts'
 import type { Lease, Outcome } from '../calls/lease.ts'
 import type { StoredCredential } from '../calls/credential.ts'
 
-/** Connections that one invocation may have waiting for an answer; a seventh would wait unseen, its time-out running. */
-const WIDTH = 6
-/** Outcomes are settled together, but not kept waiting for a slow neighbour; a failure is settled at once, for it may be tried again. */
+/** Open connections that the platform allows an invocation. A seventh call would wait in a queue while its time-out runs. */
+const MAX_CONNECTIONS = 6
+/** Longest time that an outcome waits to be settled together with others. A failure is settled at once, because a retry may follow. */
 const SETTLE_WITHIN_MS = 2_000
 
 type RegistryStub = ReturnType<Environment['REGISTRY']['getByName']>
 
-/** Consumes packed claims: begin (late binding), six at a time to the providers, settle soon. */
+/**
+ * Consumes claims of probes and messages about managed caches. `begin` gives the leases of a claim only now, so that they follow
+ * the state of this moment. At most six calls run at once.
+ */
 export async function consumeProbes(batch: MessageBatch<unknown>, env: Environment): Promise<void> {
   const clock = clockFrom(env)
-  const limit = pLimit(WIDTH)
+  const limit = pLimit(MAX_CONNECTIONS)
   await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
   await Promise.all(
     batch.messages.map(async (message) => {
       const claim = readMessage(message.body)
-      const handle = readManagedCacheMessage(message.body)
-      if (claim === null && handle === null) {
+      const managedCache = readManagedCacheMessage(message.body)
+      if (claim === null && managedCache === null) {
         console.error('probe queue: a message that is not ours was dropped')
         message.ack()
         return
       }
       try {
-        if (handle !== null) await limit(() => consumeManagedCache(handle, env, clock))
+        if (managedCache !== null) await limit(() => consumeManagedCache(managedCache, env, clock))
         if (claim === null) {
           message.ack()
           return
@@ -94,7 +97,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
         wake = resolve
       })
     }
-    // A little company for the first outcome: one settlement for many.
+    // The first outcome waits for others, so that one RPC settles several.
     if (running.size > 0 && !done.some(({ kind }) => kind === 'failed')) {
       const failure = new Promise<void>((resolve) => {
         failed = resolve
@@ -113,7 +116,7 @@ async function bodyOf(
   return stored === null || 'held' in stored ? stored : { ...stored, text: unpack(stored.bytes) }
 }
 
-/** Messages that failed every try: what they claimed is due again at once, and the alarm sends it anew. */
+/** Consumes messages whose every delivery failed. It releases their claims: the probes are due at once, and the alarm sends them. */
 export async function consumeDeadProbes(batch: MessageBatch<unknown>, env: Environment): Promise<void> {
   for (const message of batch.messages) {
     const claim = readMessage(message.body)

@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 
-/** Bodies are stored compressed: prompts shrink to a third or less, and storage and RPC are paid by the byte. */
+/** Compresses a body (gzip). Prompts shrink to a third or less, and storage and RPC are billed by the byte. */
 export function pack(text: string): Uint8Array {
   return new Uint8Array(gzipSync(text))
 }

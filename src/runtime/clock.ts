@@ -1,17 +1,17 @@
 /**
- * The one clock. In production it is the machine's. With the lab it may run faster: virtual = anchor + rate × real, the
- * anchor shared with the lab. Everything the product calls an instant or a duration is in this clock; only what is
- * handed to the platform (alarms, queue delays, timers) is converted.
+ * The product's clock. In production it is the machine's. With the lab it may run faster: virtual = anchor + rate × real, with
+ * the anchor of the lab. Every instant and duration of the product is in this clock. Only values for the platform (alarms, queue
+ * delays, timers) are converted to real time.
  */
 export interface Clock {
   now(): number
   rate: number
-  /** A duration of this clock, in real milliseconds. */
+  /** Converts a duration of this clock to real milliseconds. */
   realMs(durationMs: number): number
-  /** An instant of this clock, on the machine's. */
+  /** Converts an instant of this clock to one of the machine's. */
   realAt(at: number): number
   sleep(durationMs: number): Promise<void>
-  /** How coarse queue delays (whole real seconds) are in this clock. */
+  /** Step of queue delays (one real second) in this clock. */
   grainMs: number
 }
 

@@ -16,19 +16,19 @@ export interface Vars extends ClockVars {
   ADMIN_KEY?: string
   /** Account key of the development account. Ignored outside of development. */
   DEV_ACCOUNT_KEY?: string
-  /** What accounts' own credentials are sealed under, and what they were sealed under before it was changed. */
+  /** Secret that seals the accounts' own credentials, and the one that sealed them before the last change. */
   KEY_ENCRYPTION_SECRET?: string
   KEY_ENCRYPTION_SECRET_PREVIOUS?: string
-  /** Where the lab listens, and which providers it stands for (comma-separated ids). Development only. */
+  /** Address of the lab, and the providers that it replaces (comma-separated ids). Development only. */
   LAB_URL?: string
   LAB_PROVIDERS?: string
-  /** Origins (comma-separated) where bots' tools may be although they are not public, such as `http://localhost:9000`. Development only. */
+  /** Origins (comma-separated) that bots' tools may have though they are not public, as `http://localhost:9000`. Development only. */
   TOOL_ORIGINS?: string
   /** Providers (comma-separated ids) that are warmed although their card advises against it. */
   WARM_ANYWAY?: string
 }
 
-/** The environment that every shell of the Worker is given. */
+/** Bindings, secrets and variables of the Worker. */
 export type Environment = Env & Vars
 
 export const DEVELOPMENT_ACCOUNT = 'dev'
@@ -37,7 +37,7 @@ export function isDevelopment(vars: Vars): boolean {
   return vars.ENVIRONMENT === 'development'
 }
 
-/** Names of the secrets that are missing, without which nothing may be served. Empty when the deployment is complete. */
+/** Returns the names of missing secrets without which the Worker answers 503. Empty when the deployment is complete. */
 export function missingSecrets(vars: Vars): string[] {
   const missing: string[] = []
   if (blank(vars.ADMIN_KEY)) missing.push('ADMIN_KEY')
@@ -46,31 +46,31 @@ export function missingSecrets(vars: Vars): string[] {
   return missing
 }
 
-/** A key that guards a bill is not a word. */
+/** Shortest secret outside of development, in characters: a single word could be guessed. */
 export const MIN_SECRET_LENGTH = 24
 
 function blank(value: string | undefined): boolean {
   return value === undefined || value.trim() === ''
 }
 
-/** Where a provider is reached, and with what. */
+/** Address and credential of a provider. */
 export interface Access {
   card: Card
-  /** The card's own template where the address is not configured. */
+  /** Address of the API. The card's template if the variables that complete it are not set. */
   baseUrl: string
-  /** Why nothing can or may be sent there; null when it can. */
+  /** Reason why nothing may be sent there; null when it may. */
   refusal: FailureValue | null
-  /** Null: this deployment has no credential for it. */
+  /** Worker secret of the card; null when the deployment has none. */
   credential: string | null
-  /** Where service-account keys are exchanged, for cards that take them: the vendor's own endpoint, or the lab's instead of it. */
+  /** Endpoint that exchanges service-account keys (the vendor's or the lab's); null for cards that take none. */
   tokenUrl: string | null
-  /** True where the lab stands for the provider. */
+  /** True if the lab replaces the provider. */
   lab: boolean
 }
 
 const LAB_TOKEN_PATH = '/vertex/token'
 
-/** The default credential is the Worker secret that the card names; in development the lab stands in where it is missing. */
+/** Returns address and default credential of a provider. In development the lab replaces the providers of LAB_PROVIDERS. */
 export function accessTo(card: Card, vars: Vars): Access {
   const moved = overrides().providers[card.id]?.baseUrl
   const value = (name: string): string | undefined => {
@@ -79,7 +79,7 @@ export function accessTo(card: Card, vars: Vars): Access {
   }
   const refused = refusedCard(card, vars)
   const labPath = card.labPath ?? card.dialect.labPath
-  if (labPath !== undefined && standsIn(card, vars)) {
+  if (labPath !== undefined && isReplacedByLab(card, vars)) {
     const lab = vars.LAB_URL ?? ''
     const tokenUrl = card.serviceAccounts === true ? lab + LAB_TOKEN_PATH : null
     return { card, baseUrl: moved ?? lab + labPath, refusal: refused, credential: 'lab', tokenUrl, lab: true }
@@ -97,9 +97,9 @@ export function accessTo(card: Card, vars: Vars): Access {
 }
 
 /**
- * Names the place where a provider is reached, for comparison: what was cached at one place is found at no other. Null is the
- * fixed address of the card (or the lab instead of it), and also what is said of a provider that left the registry. The name is
- * a hash, because variables are the administrator's.
+ * Names the address of a provider, for comparison: a cache at one address does not exist at another. Null stands for the fixed
+ * address of the card (or the lab), and for a provider that left the registry. The name is a hash, because the variables in the
+ * address belong to the administrator.
  */
 export function placeOf(card: Card | undefined, vars: Vars): string | null {
   if (card === undefined) return null
@@ -120,12 +120,12 @@ function listed(list: string | undefined, id: string): boolean {
   return (list ?? '').split(',').some((one) => one.trim() === id)
 }
 
-function standsIn(card: Card, vars: Vars): boolean {
+function isReplacedByLab(card: Card, vars: Vars): boolean {
   if (!isDevelopment(vars) || blank(vars.LAB_URL)) return false
   return listed(vars.LAB_PROVIDERS, card.id)
 }
 
-/** Worker secrets that some provider's card names. */
+/** Returns the names of the Worker secrets that the cards use. */
 export function secretNames(): string[] {
   return [...new Set(cards.map((card) => card.secret))]
 }

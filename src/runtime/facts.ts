@@ -4,7 +4,10 @@ import { overridden } from '../core/model/overrides.ts'
 import { cardById, modelFacts, priceNow } from '../providers/registry.ts'
 import { overrides } from './overrides.ts'
 
-/** What is known of a model by the ids that are stored: the card's facts, with the administrator's over them. A provider that left the registry is a model about which nothing is known. */
+/**
+ * Returns the facts of a model by its stored ids: those of the card, replaced by the administrator's where given. For a provider
+ * that left the registry all are unknown.
+ */
 export function factsOf(provider: string, model: string, now: number): ModelFacts {
   const card = cardById(provider)
   if (card === undefined)
@@ -12,7 +15,7 @@ export function factsOf(provider: string, model: string, now: number): ModelFact
   return overridden(modelFacts(card, model, now), overrides().providers[provider], model, (rows) => priceNow(rows, now))
 }
 
-/** What a managed cache of a model costs: a million tokens at creation, and their storage by the hour. Unknown is null or empty. */
+/** Returns the prices of a managed cache: a million tokens at creation, and their storage by the hour. Unknown: null or empty. */
 export function managedCachePricesOf(
   provider: string,
   model: string,

@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 
-/** Ids and secrets: the one place where they are drawn. */
+/** Draws ids and secrets. No other file of the Worker does. */
 
 export function newId(prefix: string): string {
   return `${prefix}_${randomHex(12)}`
@@ -9,8 +9,8 @@ export function newId(prefix: string): string {
 const SEAL_CHARS = 16
 
 /**
- * An account key: it names its account and itself, and carries 224 random bits that only its holder knows. It ends in a
- * seal of the deployment, so that an invented key is turned away without asking (and thereby making) any object.
+ * Makes an account key: account, key id, 224 random bits, and a seal of the deployment. The seal lets the Worker refuse an
+ * invented key without a call to a Registry, which the call would create.
  */
 export function newAccountKey(account: string, seed: string): { id: string; key: string } {
   const id = randomHex(6)
@@ -20,19 +20,19 @@ export function newAccountKey(account: string, seed: string): { id: string; key:
 
 const KEY = /^plk_([a-z0-9-]{1,40})_([0-9a-f]{12})_[0-9a-f]{72}$/
 
-/** Which account and which of its keys this text names, if it has the form of a key. */
+/** Reads account and key id from an account key; null when the text has another form. */
 export function readAccountKey(key: string): { account: string; id: string } | null {
   const [, account, id] = KEY.exec(key) ?? []
   return account === undefined || id === undefined ? null : { account, id }
 }
 
-/** Whether this deployment made the key at some time; whether it is still good, the account knows. */
+/** True if this deployment made the key. Only the account knows whether the key is still valid. */
 export function isSealed(key: string, seed: string): boolean {
   const expected = seal(key.slice(0, -SEAL_CHARS), seed)
   return timingSafeEqual(Buffer.from(key.slice(-SEAL_CHARS)), Buffer.from(expected))
 }
 
-/** What seals are made with: drawn once for a deployment. */
+/** Draws the secret of a deployment's seals. It is drawn once for a deployment. */
 export function newKeySeed(): string {
   return randomHex(32)
 }
@@ -41,7 +41,7 @@ function seal(open: string, seed: string): string {
   return createHmac('sha256', seed).update(open).digest('hex').slice(0, SEAL_CHARS)
 }
 
-/** What messages to a webhook are signed with: 256 random bits, spelled as Standard Webhooks spells them. */
+/** Draws a signing secret for a webhook: 256 random bits in the form of Standard Webhooks. */
 export function newWebhookSecret(): string {
   return `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`
 }

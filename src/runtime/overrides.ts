@@ -1,10 +1,10 @@
 import type { Overrides } from '../core/model/overrides.ts'
 import type { Clock } from './clock.ts'
 
-/** How long an isolate believes the overrides it read, in real time: the bound within which a change is in force everywhere. */
+/** Longest time that an isolate uses overrides without reading them again, in real milliseconds. A change is in force after it. */
 export const OVERRIDES_CACHE_MS = 30_000
 
-/** What the administrator says over the cards, as this isolate knows it: one deployment, one truth. */
+/** The administrator's overrides of the cards, as this isolate last read them. They are the same for the whole deployment. */
 let current: Overrides = { version: 0, providers: {} }
 let readAt = Number.NEGATIVE_INFINITY
 
@@ -12,18 +12,18 @@ export function overrides(): Overrides {
   return current
 }
 
-/** Takes what the Directory holds, or what it has pushed. */
+/** Sets the overrides that the Directory returned or pushed. */
 export function useOverrides(next: Overrides, now: number): void {
   current = next
   readAt = now
 }
 
-/** Takes what was stored earlier, unless this isolate knows something newer. */
+/** Sets stored overrides, unless this isolate knows a newer version. */
 export function rememberOverrides(stored: Overrides): void {
   if (stored.version > current.version) current = stored
 }
 
-/** Reads again what is too old. A Directory that does not answer leaves what was known in force. */
+/** Reads the overrides again when they are older than `OVERRIDES_CACHE_MS`. If the read fails, the known ones stay in force. */
 export async function freshOverrides(clock: Clock, read: () => Promise<Overrides>): Promise<void> {
   const now = clock.now()
   if (now - readAt < OVERRIDES_CACHE_MS * clock.rate && now >= readAt) return

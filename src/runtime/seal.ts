@@ -3,7 +3,7 @@ import { Failure } from '../contract/failure.ts'
 import { isDevelopment, MIN_SECRET_LENGTH } from './env.ts'
 import type { Vars } from './env.ts'
 
-/** What a sealed secret is bound to: moved to another row, it does not open. */
+/** Row that a sealed secret is bound to. Moved to another row, it cannot be unsealed. */
 export interface SealedFor {
   account: string
   name: string
@@ -11,7 +11,7 @@ export interface SealedFor {
   host: string
 }
 
-/** Under which of the deployment's secrets something is sealed; `unknown` when it is neither. */
+/** The deployment's secret that sealed a text; `unknown` when it is neither of the two. */
 export type SealedWith = 'current' | 'previous' | 'unknown'
 
 const VERSION = 's1'
@@ -29,8 +29,8 @@ export function seal(secret: string, to: SealedFor, vars: Vars): string {
 }
 
 /**
- * Opens what `seal` made, under the current secret or the one before it. Throws `not_configured` when the deployment has
- * neither of the secrets it was sealed under, and when the text was changed or belongs to another row.
+ * Unseals a text that `seal` made under the current or the previous secret. Throws `not_configured` when the deployment lacks the
+ * secret that sealed it, and when the text was changed or belongs to another row.
  */
 export function unseal(sealed: string, to: SealedFor, vars: Vars): string {
   const { current, previous } = keysOf(vars)
@@ -44,7 +44,7 @@ export function unseal(sealed: string, to: SealedFor, vars: Vars): string {
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES))
     return Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]).toString('utf8')
   } catch {
-    throw unopened() // what the cipher says adds nothing: a changed text and a foreign row look alike
+    throw unopened() // the cipher's error adds nothing: it is the same for a changed text and for a foreign row
   }
 }
 
@@ -55,13 +55,13 @@ export function sealedWith(sealed: string, vars: Vars): SealedWith {
   return id === previous?.id ? 'previous' : 'unknown'
 }
 
-/** Whether credentials can be kept at all. */
+/** True if the deployment has the secret that seals credentials. */
 export function canSeal(vars: Vars): boolean {
   return (vars.KEY_ENCRYPTION_SECRET ?? '').trim() !== ''
 }
 
 interface Key {
-  /** Tells keys apart in the sealed text, and says nothing about them. */
+  /** Identifies the key in the sealed text without revealing it. */
   id: string
   bytes: Buffer
 }
@@ -81,7 +81,7 @@ function keysOf(vars: Vars): { current: Key; previous: Key | null } {
   }
 }
 
-/** Keys derived lately, by their secret: derivation is cheap, but not free for every probe. */
+/** Derived keys by their secret, so that not every probe derives them again. */
 const derived = new Map<string, Key>()
 
 function keyFrom(secret: string, name: string, vars: Vars): Key {
@@ -100,7 +100,7 @@ function keyFrom(secret: string, name: string, vars: Vars): Key {
   return key
 }
 
-/** An array, so that no two rows can be spelled alike. */
+/** Encodes the row as a JSON array, so that two rows never give the same text. */
 function boundTo({ account, name, generation, host }: SealedFor): Buffer {
   return Buffer.from(JSON.stringify([account, name, generation, host]))
 }

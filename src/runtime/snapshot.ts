@@ -1,12 +1,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Failure } from '../contract/failure.ts'
 
-/** A state that was taken out of the product and may come back: readable, but not to be changed. */
+/** Exported state that can be imported again. It is readable, and its signature shows a change. */
 export interface Snapshot {
   version: number
-  /** What it is a snapshot of: another kind does not take it. */
+  /** Kind of object that it was taken of. Objects of another kind refuse it. */
   kind: string
-  /** JSON, as text, so that its bytes are what was signed. */
+  /** JSON text, because the signature covers its bytes. */
   payload: string
   /** HMAC-SHA256 over version, kind and payload, in hex. */
   signature: string
@@ -17,8 +17,8 @@ export function signSnapshot(of: Omit<Snapshot, 'signature'>, secret: string): S
 }
 
 /**
- * The payload of a snapshot that this deployment signed. Throws `invalid_request` when it was changed, signed elsewhere or
- * of another kind, and `unsupported` when a newer version of the product made it.
+ * Returns the payload of a snapshot that this deployment signed. Throws `invalid_request` when it was changed, signed elsewhere
+ * or is of another kind, and `unsupported` when a newer version of the product made it.
  */
 export function openSnapshot(given: Snapshot, expected: { version: number; kind: string }, secret: string): unknown {
   const { version, kind, payload, signature } = given
@@ -39,7 +39,7 @@ export function openSnapshot(given: Snapshot, expected: { version: number; kind:
   return JSON.parse(payload) as unknown
 }
 
-/** An array, so that no two snapshots can be spelled alike. */
+/** The signed text is a JSON array, so that two snapshots never give the same text. */
 function macOf({ version, kind, payload }: Omit<Snapshot, 'signature'>, secret: string): string {
   if (secret === '') {
     throw new Failure('not_configured', 'Snapshots are signed, and this deployment lacks the secret to sign them with.')

@@ -1,2 +1,2 @@
-/** The version that answers, metrics and documents carry: the same as in package.json, which a test compares. */
+/** Version in answers, metrics and documents. A test compares it with package.json. */
 export const VERSION = '0.1.0'

@@ -32,7 +32,7 @@ describe("Blazen's window", () => {
   }
   const result: ChatMessage = { role: 'tool', callId: 'c', text: 'x'.repeat(70) }
 
-  it('counts 4 and a token for 3.5 bytes each, 3 for all, and takes the first that is not the system until it fits', () => {
+  it('counts 4 + bytes ÷ 3.5 a message, 3 for all, and drops the oldest but the system one', () => {
     // 3 + (4 + 2) + 2 × (4 + 10) = 37
     const window = new BlazenWindow(37, 'system')
     window.add(user('a'.repeat(35)), user('b'.repeat(35)))

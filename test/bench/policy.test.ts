@@ -54,8 +54,8 @@ function bruteForce(lengths: number[], held: number, latency: number): number {
   return best
 }
 
-describe('the clairvoyant', () => {
-  it('pays exactly what trying everything finds', () => {
+describe('the oracle', () => {
+  it('pays exactly what an exhaustive search finds', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 61, max: 9_000 }), { maxLength: 4 }),
@@ -71,7 +71,7 @@ describe('the clairvoyant', () => {
     )
   })
 
-  it('is never beaten by any policy on any traffic', () => {
+  it('is never beaten by a policy on any traffic', () => {
     for (const one of synthetic(3)) {
       const least = clairvoyant(one, row.holdings, 0) - 1e-9
       expect(play(one, pilotlight(row, 0), 0).excess).toBeGreaterThanOrEqual(least)
@@ -117,7 +117,7 @@ describe('the replay', () => {
     expect(both.policies['pilotlight']?.excess_interval).toHaveLength(2)
   })
 
-  it('says the same twice', () => {
+  it('gives the same result twice', () => {
     const plain = (report: ReturnType<typeof compare>) => ({ ...report, microseconds_per_decision: 0 })
     const streams = synthetic(1)
     expect(plain(compare(streams, 'anthropic', 0))).toEqual(plain(compare(streams, 'anthropic', 0)))
@@ -125,7 +125,7 @@ describe('the replay', () => {
 })
 
 describe('a fold', () => {
-  it('holds all streams of one repository, and shares out a source that is larger than itself', () => {
+  it('contains all streams of one repository, and splits a source that is larger than a fold', () => {
     const from = (name: string, source: string): Stream => ({ ...stream([]), name, source })
     const pairs = ['a', 'b', 'c', 'd'].flatMap((repo) => [from(`${repo}#push`, repo), from(`${repo}#main`, repo)])
     const folds = foldsOf(pairs, 4)

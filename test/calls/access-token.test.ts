@@ -63,7 +63,7 @@ async function send(change: Partial<Sending> = {}, answers: Sent[] = []): Promis
 }
 
 describe('a service-account key', () => {
-  it('is exchanged at Google alone, with an assertion that Google would take; the key itself goes nowhere', async () => {
+  it('is exchanged at Google alone, with a valid assertion; the key itself is never sent', async () => {
     const { one, shown } = await send()
     expect(one.kind).toBe('sent')
     expect(shown).toEqual([expect.stringMatching(/^ya29\./)])
@@ -97,7 +97,7 @@ describe('a service-account key', () => {
     expect(new Set(sent.flatMap(({ shown }) => shown)).size).toBe(1)
   })
 
-  it('is not waited for in somebody else’s exchange that never ends', async () => {
+  it('does not wait for another invocation’s exchange that never ends', async () => {
     const never = new Promise<Response>(() => {})
     let first = true
     answering = (ask) => {
@@ -120,7 +120,7 @@ describe('a service-account key', () => {
     expect((await send({ credential: other.file })).shown).not.toEqual(mine)
   })
 
-  it('whose token is refused is exchanged anew once, and no more', async () => {
+  it('is exchanged once more when its token is refused, and not again', async () => {
     const before = (await send()).shown
     const renewed = await send({}, [UNAUTHENTICATED])
     expect(renewed.shown).toEqual([before[0], expect.stringMatching(/^ya29\./)])
@@ -132,7 +132,7 @@ describe('a service-account key', () => {
     expect(refused.one).toMatchObject({ kind: 'sent', sent: { status: 401 } })
   })
 
-  it('that Google does not know is refused for good, without a word of Google’s', async () => {
+  it('is refused for good when Google does not know it, without Google’s own text', async () => {
     const { one, shown } = await send({ credential: serviceAccountKey().file })
     expect(shown).toEqual([])
     expect(one).toEqual({
@@ -146,7 +146,7 @@ describe('a service-account key', () => {
     })
   })
 
-  it('that was signed with another’s private key is refused', async () => {
+  it('is refused when its assertion was signed with another private key', async () => {
     const forged = serviceAccountKey({ client_email: key.email })
     expect((await send({ credential: forged.file })).one).toMatchObject({ kind: 'no_token', permanent: true })
   })
@@ -182,7 +182,7 @@ describe('a service-account key', () => {
     },
   )
 
-  it('that took all of the call’s time is not followed by a call', async () => {
+  it('leads to no call when its exchange took all of the call’s time', async () => {
     answering = async (ask) => {
       const answer = await ask()
       now += 31_000
@@ -205,7 +205,7 @@ describe('another credential', () => {
     expect(asked).toEqual([])
   })
 
-  it('that looks like a key file is not exchanged for a provider that has no use for it', async () => {
+  it('is not exchanged, though it is a key file, for a provider that takes no such keys', async () => {
     const anthropic = cardById('anthropic')!
     const { shown } = await send({ access: { card: anthropic, tokenUrl: null } })
     expect(shown).toEqual([key.file]) // the door refuses it

@@ -44,7 +44,7 @@ describe('a call of a tool', () => {
     expect(headers?.get('idempotency-key')).toBe(CALL.id)
   })
 
-  it('carries the former secret too while that is replaced, and another one for each account', () => {
+  it('is signed with the previous secret too while it is set, and differently for each account', () => {
     const replaced = {
       KEY_ENCRYPTION_SECRET: 'the next secret',
       KEY_ENCRYPTION_SECRET_PREVIOUS: VARS.KEY_ENCRYPTION_SECRET ?? '',
@@ -100,7 +100,7 @@ describe('a call of a tool', () => {
     expect(asked).toHaveLength(1)
   })
 
-  it('is not redirected round and round, nor to another kind of call', async () => {
+  it('follows no endless redirects, and none that change the method', async () => {
     const round = network({ 'tools.example': () => redirect('/again') })
     expect((await callTool(CALL, VARS, round.fetch)).text).toContain('more than 3 times')
     const other = network({ 'tools.example': () => redirect('/other', 303) })

@@ -61,7 +61,7 @@ it.each(['socket', 'events'] as const)('hears a bot by %s with the fetch and the
   expect(await answerOf(responses)).toMatchObject({ type: 'message', turn_id: turn })
 })
 
-it('finds a bot as it was after its process was killed, and a call that was cut off is told and not sent again', async () => {
+it('a bot survives the kill of its process; an interrupted call is reported, not sent again', async () => {
   const bot = await createBot(options(), tents)
   await bot.send('Which tent for two?')
   const before = await until(

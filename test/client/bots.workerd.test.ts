@@ -126,7 +126,7 @@ describe('a bot', () => {
     expect((await turnOf(responses)).at(-1)).toMatchObject({ type: 'message', finished: false })
   })
 
-  it('is told once what is sent twice with one key', async () => {
+  it('gets a message once that is sent twice with one key', async () => {
     const bot = await createBot(options, tents)
     const [first, second] = [
       await bot.send('Hello', { idempotencyKey: 'k1' }),
@@ -141,19 +141,19 @@ describe('a bot', () => {
     expect(await errorOf(bot.nextTurnCache({ strategy: { last: 1 } }))).toMatchObject({ kind: 'unsupported' })
   })
 
-  it('is gone when it was erased', async () => {
+  it('is gone after its deletion', async () => {
     const bot = await createBot(options, tents)
     await bot.erase()
     expect(await errorOf(bot.view())).toMatchObject({ kind: 'not_found', status: 404 })
   })
 
-  it('that is wrong is refused by the name of the field', async () => {
+  it('is refused with the name of a wrong field', async () => {
     const refused = await errorOf(createBot(options, { ...tents, history_tokens: 3 }))
     expect(refused).toMatchObject({ kind: 'invalid_request', detail: { field: 'history_tokens' } })
     expect(refused.message).toContain('history_tokens')
   })
 
-  it('behind a gateway that answers with a page tells the status, and not the page', async () => {
+  it('behind a gateway that answers with a page: the failure has the status, not the page', async () => {
     const fetch = () => Promise.resolve(new Response('<html>secret</html>', { status: 502 }))
     const error = await errorOf(openBot({ ...options, fetch }, 'bot_1').view())
     expect(error).toMatchObject({ status: 502, retryable: true, message: 'HTTP 502, and no reason' })

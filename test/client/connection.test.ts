@@ -20,7 +20,7 @@ function deployment(answers: (() => Response)[], timeoutMs?: number) {
   return { calls, connection: connectionOf({ baseUrl: 'http://x.test/', key: 'k', fetch, ...timeouts }) }
 }
 
-it('tries again what may be tried again, under one idempotency key, after the wait that was asked for', async () => {
+it('retries retryable failures with one idempotency key, after the requested wait', async () => {
   vi.useFakeTimers()
   try {
     const { calls, connection } = deployment([
@@ -43,7 +43,7 @@ it('tries again what may be tried again, under one idempotency key, after the wa
   }
 })
 
-it('does not try again what another try cannot mend, and gives up in the end', async () => {
+it('does not retry permanent failures, and gives up after the last retry', async () => {
   vi.useFakeTimers()
   try {
     const wrong = deployment([() => refusal('invalid_request', 400, false, { field: 'model' })])
@@ -77,7 +77,7 @@ it('ends with its signal, while it is asked and while it waits', async () => {
   expect(waiting.calls).toHaveLength(1)
 })
 
-it('gives an answer that does not come up in time, and says so', async () => {
+it('ends a call that is not answered in time, and says so', async () => {
   const { connection } = deployment([], 20)
   const thrown = ask({ ...connection, retries: 0 }, 'GET', '/health')
   await expect(thrown).rejects.toThrow('no answer within 20 ms')

@@ -44,7 +44,7 @@ const request = '{"model": "claude-opus-5", "temperature": 1.0, "max_tokens":1e3
 const post = { method: 'POST', body: request }
 const options = { provider: 'anthropic', now: () => 1_000 }
 
-it('hands on every byte of a stream and every header, and reports its usage with the request’s own bytes', async () => {
+it('passes on every byte and header of a stream, and reports usage with the request’s bytes', async () => {
   const { connection, sent, reports } = deployment()
   const fetch = observe(connection, provider(started), options)
   const answer = await fetch('https://api.anthropic.com/v1/messages', post)
@@ -156,7 +156,7 @@ it('passes the provider’s own failure on as it came', async () => {
   await expect(fetch('https://x.test', post)).rejects.toBe(broken)
 })
 
-it('drops the oldest reports where the deployment is away for long, and says so', async () => {
+it('drops the oldest reports while the deployment is unreachable for long, and says so', async () => {
   const errors: unknown[] = []
   const { connection, reports } = deployment()
   const fetch = observe(connection, provider(['{"usage":{}}'], 'application/json'), {

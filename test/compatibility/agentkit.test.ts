@@ -45,7 +45,7 @@ describe('the request', () => {
 
   test('has a key', () => expect(value({ key: 'k' }).key).toBe('k'))
 
-  test('that is absent is no preference; one that is disabled sends no controls, so that there is nothing to warm', () => {
+  test('absent means no preference; disabled sends no controls, so there is nothing to warm', () => {
     const body = { provider: 'anthropic', request: { model, system: rules, messages: [question] } }
     const asked = (more: object) => prepareWarm(warmBody.parse(rawIn({ ...body, ...more })), NOON)
     expect(asked({}).prefix.text).toBe(asked({ cache: 'auto' }).prefix.text)
@@ -91,7 +91,7 @@ describe('Anthropic', () => {
     expect(refused([{ toolsEnd: true }])).toBe('no_tools')
   })
 
-  test('several breakpoints are as many markers, in the order of the prompt whatever order they were named in', () => {
+  test('several breakpoints become as many markers, in the order of the prompt', () => {
     const messages = [question, { role: 'assistant', content: 'Soon.' }, question]
     const explicit = [{ itemEnd: 1 }, { toolsEnd: true as const }, { itemEnd: 0 }]
     const cacheOf = { mode: 'required', strategy: { explicit }, retention: 'extended' } satisfies Partial<CacheRequest>
@@ -175,7 +175,7 @@ describe('OpenRouter', () => {
   const mark = { cache_control: { type: 'ephemeral' } }
   const text = (said: string, more: object = mark) => [{ type: 'text', text: said, ...more }]
 
-  test('automatic marks a Claude model by itself at the end of the stable prefix, and never the volatile turn', () => {
+  test('automatic marks a Claude prompt at the end of the prefix, never in the volatile turn', () => {
     const { json } = router.probe(body)
     expect(json['messages']).toEqual([
       { role: 'system', content: text('Rules') },

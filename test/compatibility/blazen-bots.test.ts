@@ -49,7 +49,7 @@ describe('a live workflow', () => {
     expect(nextStep(idle, null, 300_000)).toMatchObject({ do: 'end', reason: 'idle_timeout' })
   })
 
-  test('cost_budget_usd is looked at between events: what passes it is finished, and nothing after it is begun', () => {
+  test('cost_budget_usd is checked between events: the event that exceeds it ends, no other starts', () => {
     const budget = { costBudgetNanos: 1_000_000 }
     expect(nextStep(sight(budget, { spentNanos: 999_999 }), 0, 1)).toEqual({ do: 'handle' })
     expect(nextStep(sight(budget, { spentNanos: 5_000_000 }), 0, 1)).toMatchObject({ reason: 'cost_budget_exceeded' })

@@ -34,7 +34,7 @@ function holdProvider(): { isHeld: () => boolean; letGo: () => void } {
 }
 
 describe('a live workflow', () => {
-  test('.live(): an event without a handler is dropped with a warning, the start event too, and the loop goes on', async () => {
+  test('.live(): an event without a handler, also the start event, is dropped with a warning', async () => {
     const warned = vi.spyOn(console, 'warn')
     const id = await begin()
     for (const type of ['StartEvent', 'nobody.handles.this']) {
@@ -56,7 +56,7 @@ describe('a live workflow', () => {
     expect((await view(id)).history.map(({ event }) => event)).toEqual(turns.slice(1))
   })
 
-  test('.cost_budget_usd(x) may be passed by the turn in flight, which is finished; then the reason is kept', async () => {
+  test('.cost_budget_usd(x): the turn that exceeds it is finished, and the bot stops with a reason', async () => {
     const id = await begin({ ...anthropic, cost_budget_usd: 0.000001 })
     const { heard } = await hear(id)
     await say(id, 'Which tent for two?')
@@ -95,7 +95,7 @@ describe('a live workflow', () => {
     expect(bodies().map((body) => (body.match(/Message \d/g) ?? []).length)).toEqual([1, 2, 3])
   })
 
-  test('pause() parks in place: messages wait, also through an eviction, and nothing ends; resume goes on with them', async () => {
+  test('pause() keeps the bot and its messages, also through an eviction; resume answers them', async () => {
     const id = await begin({ ...anthropic, idle_timeout: 300 })
     expect(pick(await post(`/bots/${id}/pause`), 'status')).toBe('paused')
     const taken = await post(`/bots/${id}/messages`, { text: 'Which tent for two?' })
@@ -171,7 +171,7 @@ describe('a live workflow', () => {
     ])
   })
 
-  test('abort() is a shutdown: nothing that waits is begun any more, and what is begun is finished, because it is billed', async () => {
+  test('abort() is a shutdown: waiting events never start; a running one ends, as it is billed', async () => {
     const id = await begin()
     const provider = holdProvider()
     const taken = await post(`/bots/${id}/messages`, { text: 'Message 0' })
@@ -188,7 +188,7 @@ describe('a live workflow', () => {
     expect(bodies()).toHaveLength(1)
   })
 
-  test('a snapshot is versioned JSON with a signature; one that was changed, and one of a newer version, is refused', async () => {
+  test('a snapshot is signed, versioned JSON; a changed one and a newer one are refused', async () => {
     const id = await begin()
     const { signature, ...snapshot } = snapshotForm.parse((await get(`/bots/${id}/snapshot`)).json)
     expect(JSON.parse(snapshot.payload)).toMatchObject({
@@ -205,7 +205,7 @@ describe('a live workflow', () => {
 })
 
 describe('Bot', () => {
-  test('has the defaults of its builder: 8192 tokens of history, ten iterations, the time on, summaries off', async () => {
+  test('has the builder’s defaults: 8192 tokens, ten iterations, time on, summaries off', async () => {
     const config = await configOf(await begin({ provider: 'anthropic', model: 'claude-opus-5' }))
     expect(config).toMatchObject({ historyTokens: 8_192, injectTime: true })
     expect([config?.maxIterations ?? MAX_ITERATIONS, config?.summarize ?? false, config?.tools ?? []]).toEqual([

@@ -24,7 +24,7 @@ describe('CacheManager', () => {
     expect(listed.filter((one) => one.supports_handles).map(({ id }) => id)).toEqual(['gemini', 'vertex'])
   })
 
-  test('create({ model, messages, ttl_seconds }) gives a handle with an id, which lives so many seconds', async () => {
+  test('create({ model, messages, ttl_seconds }) gives a handle with an id for ttl_seconds', async () => {
     const asked = Date.now()
     const answer = await create()
     expect([answer.status, pick(answer, 'model'), pick(answer, 'ttl')]).toEqual([201, model, '10m'])

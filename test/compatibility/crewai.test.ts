@@ -119,7 +119,7 @@ describe('the shared prefix', () => {
     expect(shared([two('a', 'claude-haiku-4-5'), two('b', 'claude-haiku-4-5')])).toEqual([null])
   })
 
-  test('is written for each provider, model, key and account, where crewAI’s goes to the first agent’s model', () => {
+  test('is written for each provider, model, key and account; crewAI uses the first agent’s model', () => {
     const other = { name: 'theirs', generation: 1 }
     const { groups, heads } = order([
       { role: 'a' },
@@ -180,7 +180,7 @@ describe('a probe', () => {
     })
   })
 
-  test('sets no temperature, and changes nothing that a real call uses: it is made from text, not on a shared object', () => {
+  test('sets no temperature, and changes no object that a real call uses: it is built from text', () => {
     const given = { role: 'writer' }
     const before = JSON.stringify(given)
     const [first, second] = [probeOf('writer'), probeOf('writer')]

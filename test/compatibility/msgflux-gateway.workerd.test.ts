@@ -102,7 +102,7 @@ describe('a pool', () => {
     expect(refused.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
   })
 
-  test('says what is wrong with a model whose first part is no provider, and does not offer providers as models', async () => {
+  test('names the fault of a model without a known provider, and lists no provider as a model', async () => {
     const refused = await call('PUT', '/gateways/wrong', { models: [{ name: 'b', model: 'nobody/gpt-5.6-sol' }] })
     expect(pick(refused, 'error', 'message')).toMatch(
       /^models\[0\]\.model: begins with no provider's id; .*"provider\/id"\.$/,
@@ -169,7 +169,7 @@ describe('a warm through a pool', () => {
     expect(models()).not.toContain('gpt-5.6-sol')
   })
 
-  test('passes over models at their times, and refuses where that leaves none, before anything is sent', async () => {
+  test('skips models in their closed hours, and refuses before any call if none is left', async () => {
     const barred = { ...fast, time_constraints: [now()] }
     const warm = poolWarmAnswer.parse((await post('/warm', body(await pool({ models: [barred, slow] })))).json)
     expect(warm).toMatchObject({ warmed: ['slow'], fell_back: true })

@@ -158,7 +158,7 @@ describe('the output floor', () => {
 })
 
 describe('what is sent', () => {
-  it('is the system prompt, the tools, tool_choice and every parameter of the model, as the real call has them', async () => {
+  it('is the real call’s system prompt, tools, tool_choice and every model parameter', async () => {
     const parameters = {
       temperature: 0.2,
       top_p: 0.9,

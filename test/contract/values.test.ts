@@ -69,7 +69,7 @@ describe('days', () => {
     expect(daysOf(text)).toBeNull()
   })
 
-  it('of a window are written as they can be read back', () => {
+  it('are written so that they can be read back', () => {
     const time = fc.integer({ min: 0, max: 1439 })
     const days = fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { minLength: 1 }).map((list) => list.toSorted())
     fc.assert(

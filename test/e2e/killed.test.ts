@@ -78,7 +78,7 @@ async function tick(base: string): Promise<void> {
   expect(answer.status).toBe(200)
 }
 
-it('killed in the middle of an interval, with a probe on the queue, it forgets nothing and lets nothing lapse', async () => {
+it('a killed Worker forgets no prefix and lets none lapse, also with a probe on the queue', async () => {
   worker = await start()
   const call = caller(worker.base)
   const registered = await call<{ id: string }>('POST', '/warm', {

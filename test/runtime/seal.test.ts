@@ -20,7 +20,7 @@ function kindOf(work: () => unknown): string | undefined {
 }
 
 describe('sealing', () => {
-  it('opens to the same text, for the same row only', () => {
+  it('unseals to the same text, for the same row only', () => {
     const sealed = seal(SECRET, to, old)
     expect(unseal(sealed, to, old)).toBe(SECRET)
     const others = [{ account: 'other' }, { name: 'other' }, { generation: 2 }, { host: 'evil.example.com' }]
@@ -58,7 +58,7 @@ describe('sealing', () => {
 })
 
 describe('rotation', () => {
-  it('opens what the former secret sealed, seals with the new one, and no longer needs the former', () => {
+  it('unseals texts of the previous secret, seals with the new one, then needs only the new one', () => {
     const before = seal(SECRET, to, old)
     expect(sealedWith(before, rotated)).toBe('previous')
     const again = seal(unseal(before, to, rotated), to, rotated)

@@ -3,45 +3,45 @@ import type { Provider, Reply } from './provider.ts'
 import type { Timeline } from './timeline.ts'
 import type { Lease, Outcome } from '../../src/calls/lease.ts'
 
-/** As in src/queue/probes.ts: connections at once, and how long an outcome that is no failure waits for company. */
-const WIDTH = 6
+/** As in src/queue/probes.ts: open connections, and how long an outcome that is no failure waits for others. */
+const MAX_CONNECTIONS = 6
 const SETTLE_WITHIN_MS = 2_000
 
-/** What a consumer needs of the world. */
-export interface Surroundings {
+/** Parts of the world that a consumer needs. */
+export interface ConsumerContext {
   timeline: Timeline
   provider: Provider
-  /** Calls the Registry; what is settled may be leased again. */
+  /** Settles outcomes at the Registry, which may return new leases. */
   settle: (outcomes: Outcome[]) => Lease[]
   /** Fetches the body of a prefix, one call of the Registry. */
   fetchBody: () => void
-  /** A call left for the provider. */
+  /** Reports a call that was sent to the provider. */
   sent: (lease: Lease, at: number, reply: Reply) => void
 }
 
-/** The probe consumer in virtual time: the window, the late check of the deadline and the settling of src/queue, step by step. */
+/** The probe consumer of src/queue in virtual time: at most six calls, the check of `sendBy` before each, and the settlements. */
 export class Consumer {
-  readonly #around: Surroundings
+  readonly #around: ConsumerContext
   readonly #waiting: Lease[] = []
   #busy = 0
   #done: Outcome[] = []
-  /** Which of the planned settlements counts; earlier ones are void. */
+  /** Number of the planned settlement that counts; those with a lower number do nothing. */
   #settlement = 0
   #settlementPlanned = false
   #dead = false
 
-  constructor(around: Surroundings, leases: readonly Lease[]) {
+  constructor(around: ConsumerContext, leases: readonly Lease[]) {
     this.#around = around
     for (const lease of leases) this.#start(lease)
   }
 
-  /** The process is gone: nothing that it began is ever reported. */
+  /** Ends the process: no call that it started is reported. */
   die(): void {
     this.#dead = true
   }
 
   #start(lease: Lease): void {
-    if (this.#busy >= WIDTH) {
+    if (this.#busy >= MAX_CONNECTIONS) {
       this.#waiting.push(lease)
       return
     }
@@ -76,8 +76,7 @@ export class Consumer {
         failure: throttled
           ? failureValue('provider_limited', 'slow down')
           : failureValue('provider_unavailable', 'no answer'),
-        // A connection that drops without an answer says nothing about what the provider did.
-        // Nor does one that was given up too early.
+        // After a dropped connection or a time-out it is unknown whether the provider did the call.
         accepted: reply.kind === 'dropped' || reply.kind === 'answered' ? null : false,
         permanent: false,
         primitiveRefused: false,

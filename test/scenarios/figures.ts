@@ -1,11 +1,11 @@
 import type { Operations, World } from './world.ts'
 
-/** What a world came to, seen from the provider's side. */
+/** Result of a world, as its provider counts it. */
 export interface Figures {
   lapses: number
   /** Calls that the provider accepted, first writes included. */
   accepted: number
-  /** Σ ⌊(horizon − first write) ÷ retention⌋: the fewest calls that could have done it, no lead subtracted. */
+  /** Fewest calls that keep all prefixes warm: Σ ⌊(horizon − first write) ÷ retention⌋, without a lead. */
   fewest: number
   ratio: number
   operations: Operations
@@ -15,7 +15,7 @@ export function figuresOf(world: World): Figures {
   const { provider, kinds, now } = world
   let accepted = 0
   let fewest = 0
-  // Whatever ended without anybody asking again is a lapse too.
+  // An entry that expired without a later request is a lapse too.
   let lapses = provider.lapses.length
   kinds.forEach(({ ttlMs }, prefix) => {
     const firstWriteAt = provider.firstWriteAt[prefix] as number

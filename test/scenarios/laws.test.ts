@@ -10,7 +10,7 @@ import { HOUR_MS } from '../../src/core/time/time.ts'
 
 const share = (most: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: most * 100 }).map((n) => n / 100)
 
-/** Two hours around midnight with a few dozen prefixes, and anything going wrong. */
+/** Two hours around midnight with up to 40 prefixes, and any mixture of faults. */
 const worlds: fc.Arbitrary<WorldOptions> = fc
   .record({
     seed: fc.nat(1_000_000),
@@ -69,7 +69,7 @@ function run(options: WorldOptions): Laws {
   return laws
 }
 
-it('gives each lease once, uses it once and in time, forgets no prefix and keeps within budgets', () => {
+it('a lease is given and used once and in time; no prefix is forgotten, no budget exceeded', () => {
   let sent = 0
   let checked = 0
   fc.assert(
@@ -85,7 +85,7 @@ it('gives each lease once, uses it once and in time, forgets no prefix and keeps
   expect(sent).toBeGreaterThan(5_000)
 }, 120_000)
 
-it('sends at most one more probe after a consumer that died, after its lease, and charges the first at its worst', () => {
+it('a consumer that dies costs one more probe after its lease, and the first at its worst', () => {
   const calls: { at: number; lease: Lease }[] = []
   const options: WorldOptions = {
     seed: 7,

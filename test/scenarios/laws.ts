@@ -5,19 +5,19 @@ import type { Watch, World, WorldOptions } from './world.ts'
 import type { Lease } from '../../src/calls/lease.ts'
 import { dayOf } from '../../src/core/time/time.ts'
 
-/** What must hold of every world, whatever goes wrong in it. Broken laws are collected in words. */
+/** Laws that hold in every world, whatever fails in it. Each breach is collected as a sentence. */
 export class Laws {
   readonly broken: string[] = []
-  /** The lease of each prefix that is open, as far as anyone outside knows. */
+  /** Open lease of each prefix, by what the Registry has returned. */
   readonly #open = new Map<number, Lease>()
   readonly #given = new Set<string>()
   readonly #used = new Set<string>()
   readonly #renewedAt = new Map<number, number>()
-  /** What the provider will bill, by prefix and day, and for all prefixes by day. */
+  /** Nano-dollars that the provider bills, by prefix and day, and for all prefixes by day. */
   readonly #billed = new Map<string, number>()
   readonly #options: WorldOptions
   #world: World | null = null
-  /** Calls that leases allowed and that were made. */
+  /** Number of calls that were sent. */
   sent = 0
   checked = 0
 
@@ -25,7 +25,7 @@ export class Laws {
     this.#options = options
   }
 
-  /** Laws about tables are looked up in the world that is watched. */
+  /** Sets the world whose tables are checked. */
   of(world: World): this {
     this.#world = world
     return this
@@ -86,7 +86,7 @@ export class Laws {
     if (budget !== null && billed > budget) this.#say(at, `budget ${account}: ${billed} spent of ${budget}`)
   }
 
-  /** Between transactions: nothing is forgotten, and the books stay within their budgets. */
+  /** Checks the tables between transactions: every due prefix is scheduled, and the sums stay within the budgets. */
   #look(at: number): void {
     const world = this.#world
     if (world === null) return

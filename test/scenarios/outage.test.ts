@@ -7,8 +7,10 @@ import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 const SEED = 4
 const outage = { fromAt: START_AT + 2 * HOUR_MS, toAt: START_AT + 2 * HOUR_MS + 4 * MINUTE_MS }
 
-/** Prefixes whose belief and truth differ. Left out: a call in flight, whose answer nobody has yet, and the last moments
- * before a lapse, in which a probe could no longer be sure to arrive and the entry is given up early. */
+/**
+ * Prefixes whose belief and truth differ. Left out are prefixes with an open call, and the last moments before a lapse: a probe
+ * could no longer arrive safely then, so the entry already counts as lost.
+ */
 function wrong(world: World): { k: number; believed: string; warm: boolean }[] {
   const found = []
   for (let k = 1; k <= world.kinds.length; k++) {
@@ -23,7 +25,7 @@ function wrong(world: World): { k: number; believed: string; warm: boolean }[] {
   return found
 }
 
-describe('a provider that is gone for four minutes', () => {
+describe('a provider that is unreachable for four minutes', () => {
   let world: World
   const coldAt: number[] = []
   const wrongs: ReturnType<typeof wrong> = []
@@ -43,7 +45,7 @@ describe('a provider that is gone for four minutes', () => {
     }
   }, 120_000)
 
-  it('loses what could not be renewed, and nothing before', () => {
+  it('loses entries that could not be renewed, and none before', () => {
     expect(world.provider.lapses.length).toBeGreaterThan(100)
     for (const lapse of world.provider.lapses) {
       expect(lapse.expiredAt).toBeGreaterThan(outage.fromAt)
@@ -52,7 +54,7 @@ describe('a provider that is gone for four minutes', () => {
     expect(coldAt[0]).toBeGreaterThan(outage.fromAt)
   })
 
-  it('never says warm of what is cold, nor cold of what is warm', () => {
+  it('never shows a cold prefix as warm, nor a warm one as cold', () => {
     expect(wrongs).toEqual([])
   })
 
@@ -66,19 +68,19 @@ describe('a provider that is gone for four minutes', () => {
       expect(lapse).toMatchObject({ why: expect.stringContaining('no probe got through in time') })
       expect(rewrite).toMatchObject({ why: expect.stringContaining('pays one rewrite') })
       expect(written).toMatchObject({ purpose: 'write' })
-      // A lapse is told before its rewrite, and a rewrite before it is paid.
+      // The history shows the lapse before its rewrite, and the rewrite before its cost.
       expect(lapse?.at).toBeLessThanOrEqual(rewrite?.at ?? 0)
       expect(rewrite?.at).toBeLessThanOrEqual(written?.at ?? 0)
     }
   })
 
-  it('has everything warm again a few minutes after the provider is back', () => {
+  it('has every prefix warm again within four minutes after the provider is back', () => {
     const last = coldAt.at(-1) ?? 0
     console.info(
       `seed ${SEED}: ${world.provider.lapses.length} lapses, the last healed ${Math.round((last - outage.toAt) / 1000)} s after the outage`,
     )
     expect(last - outage.toAt).toBeLessThan(4 * MINUTE_MS)
-    // Each was paid once: no prefix lapsed a second time while the crowd was served.
+    // Each was paid once: no prefix lapsed a second time while the others were rewritten.
     expect(new Set(world.provider.lapses.map(({ prefix }) => prefix)).size).toBe(world.provider.lapses.length)
   })
 })

@@ -2,7 +2,7 @@ import { WarmTable } from '../lab/cache-model.ts'
 import type { Die } from './random.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
 
-/** What providers do to calls, as shares of them. */
+/** Faults of a provider, as shares of the calls. */
 export interface ProviderFaults {
   /** Median time to an answer; log-normal. */
   latencyMs: number
@@ -11,7 +11,7 @@ export interface ProviderFaults {
   retryAfterMs: number
   /** 5xx at once. */
   broken: number
-  /** Silent for `silentMs`, then the connection drops without an answer; the request was not taken. */
+  /** No answer for `silentMs`, then the connection drops; the request was not processed. */
   silent: number
   silentMs: number
   /** Spans in which every call fails, half of them at once and half in silence. */
@@ -30,7 +30,7 @@ export interface Entry {
   retention: string
 }
 
-/** The provider: the lab's cache model, faults, and a count of what it accepted and of every instant it found nothing. */
+/** A provider: the lab's cache model with faults. It counts accepted calls and lapses. */
 export class Provider {
   readonly #cache: WarmTable
   readonly #entries: readonly Entry[]
@@ -40,7 +40,7 @@ export class Provider {
   readonly firstWriteAt: Float64Array
   /** Calls that were accepted, each prefix's own. */
   readonly accepted: Uint32Array
-  /** Requests that found nothing although the prefix had been written before: each ends a lapse. */
+  /** Requests that missed although the prefix had been written before: each ends a lapse. */
   readonly lapses: { prefix: number; at: number; expiredAt: number }[] = []
 
   constructor(entries: readonly Entry[], faults: ProviderFaults, die: Die) {
@@ -83,7 +83,7 @@ export class Provider {
     return this.#accept(prefix, now)
   }
 
-  /** A real request of the application: it meets the same cache, and is none of our calls. */
+  /** A real request of the application: it uses the same cache, and does not count as our call. */
   arrive(prefix: number, now: number): { usage: Usage; latencyMs: number } {
     const accepted = this.accepted[prefix] as number
     const { usage, latencyMs } = this.#accept(prefix, now)

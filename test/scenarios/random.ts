@@ -1,4 +1,4 @@
-/** A seeded die: the same seed rolls the same world. */
+/** Source of seeded random numbers: the same seed gives the same world. */
 export interface Die {
   /** In [0, 1). */
   roll(): number

@@ -5,7 +5,7 @@ import { FIVE_MINUTES, World } from './world.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
 const PREFIXES = 200
-/** A bad day's faults, all at once: cron is out while the announced instants pass, consumers die and the object is evicted. */
+/** All faults of a bad day: no cron during the announced instants, consumers that die, and evictions. */
 const PLATFORM = {
   ...BAD_PLATFORM,
   lost: 0.01,
@@ -15,7 +15,7 @@ const PLATFORM = {
   evicted: 0.05,
 }
 
-it.each([1, 2, 3])('what was announced to the second is warm at that second and a minute later (seed %i)', (seed) => {
+it.each([1, 2, 3])('an announced prefix is warm at that second and a minute later (seed %i)', (seed) => {
   const world = new World({
     seed,
     startAt: START_AT,
@@ -26,10 +26,10 @@ it.each([1, 2, 3])('what was announced to the second is warm at that second and 
     platform: PLATFORM,
     keepWarm: { ...DEFAULT_KEEP_WARM, plan: 'off' },
   })
-  /** Every prefix at a second of its own, over an hour in which nothing else would keep it warm. */
+  /** Each prefix has its own second, in an hour in which nothing else would keep it warm. */
   const instantOf = (prefix: number): number => START_AT + 2 * HOUR_MS + prefix * 17_000 + 731
   const seen = { before: 0, at: 0, after: 0 }
-  world.tell(START_AT + 10 * MINUTE_MS, () => {
+  world.callAt(START_AT + 10 * MINUTE_MS, () => {
     for (let prefix = 0; prefix < PREFIXES; prefix++) {
       const id = world.store.prefixes.record(prefix + 1)?.id ?? ''
       world.registrar.announce(id, { at: instantOf(prefix), expectedRequests: 1 }, world.now)
@@ -45,7 +45,7 @@ it.each([1, 2, 3])('what was announced to the second is warm at that second and 
   }
   world.runFor(4 * HOUR_MS)
   expect(seen).toEqual({ before: 0, at: PREFIXES, after: PREFIXES })
-  // Two writes each, the first and the announced one, and what was lost in between; no keep-alives.
+  // Two writes each, the first and the announced one, and a few repeats of lost calls; no keep-alives.
   const calls = world.provider.accepted.reduce((sum, one) => sum + one, 0)
   expect(calls).toBeLessThan(2.1 * PREFIXES)
 })

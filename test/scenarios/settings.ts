@@ -5,7 +5,7 @@ import { HOUR_MS } from '../../src/core/time/time.ts'
 
 export const START_AT = Date.UTC(2026, 10, 21)
 
-/** A bad day at the providers. */
+/** Faults of a provider on a bad day. */
 export const BAD_PROVIDER: ProviderFaults = {
   latencyMs: 600,
   throttled: 0.01,
@@ -16,7 +16,7 @@ export const BAD_PROVIDER: ProviderFaults = {
   outages: [],
 }
 
-/** A bad day on the platform. */
+/** Faults of the platform on a bad day. */
 export const BAD_PLATFORM: PlatformFaults = {
   lateMedianMs: 1_000,
   lateP999Ms: 6_000,
@@ -42,7 +42,7 @@ export function badDay(seed: number): WorldOptions {
   }
 }
 
-/** The same day without a fault, but for messages that are as late. */
+/** The same day without faults, except that messages are delayed as on the bad day. */
 export function goodDay(seed: number): WorldOptions {
   return {
     ...badDay(seed),

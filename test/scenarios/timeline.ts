@@ -4,7 +4,7 @@ interface Event {
   run: () => void
 }
 
-/** What will happen, soonest first; a binary heap. Events of the same instant happen in the order in which they were planned. */
+/** Future events, a binary heap. They run by time; events of one instant run in the order in which they were planned. */
 export class Timeline {
   readonly #heap: Event[] = []
   #order = 0
@@ -14,7 +14,7 @@ export class Timeline {
     this.#now = startAt
   }
 
-  /** Whole milliseconds, as clocks give them. */
+  /** Current instant in whole milliseconds, like a clock's. */
   get now(): number {
     return this.#now
   }
@@ -34,7 +34,7 @@ export class Timeline {
     heap[place] = event
   }
 
-  /** Lets everything happen that is planned before `endAt`, and stands at `endAt` afterwards. */
+  /** Runs every event that is planned before `endAt`; then the time is `endAt`. */
   runUntil(endAt: number): void {
     for (;;) {
       const first = this.#heap[0]

@@ -1,8 +1,8 @@
 import type { Watch, World } from './world.ts'
 
-/** How close to the lapse the calls of a world came: their lateness, and the time between them. */
+/** Measures how long before a lapse the calls of a world arrived: their delay, and the time between them. */
 export class Timing {
-  readonly #late: number[] = []
+  readonly #delaysMs: number[] = []
   readonly #acceptedAt = new Map<number, number>()
   readonly #intervals = new Map<number, { sumMs: number; count: number }>()
   #world: World | null = null
@@ -17,7 +17,7 @@ export class Timing {
       const world = this.#world
       if (world === null || reply.kind !== 'answered') return
       const claim = world.store.claims.load(lease.seq)
-      if (lease.purpose === 'keep' && lease.attempt === 1 && claim !== null) this.#late.push(at - claim.dueAt)
+      if (lease.purpose === 'keep' && lease.attempt === 1 && claim !== null) this.#delaysMs.push(at - claim.dueAt)
       const before = this.#acceptedAt.get(lease.k)
       this.#acceptedAt.set(lease.k, at)
       if (before === undefined) return
@@ -27,19 +27,22 @@ export class Timing {
     },
   }
 
-  /** From the moment a call was meant to leave to its receipt by the provider: so many in a thousand took no longer. */
-  lateMs(inAThousand: number): number {
-    const sorted = this.#late.toSorted((a, b) => a - b)
+  /** Delay from the planned start of a call to its arrival at the provider, as the quantile `inAThousand` ÷ 1,000. */
+  delayMs(inAThousand: number): number {
+    const sorted = this.#delaysMs.toSorted((a, b) => a - b)
     return sorted[Math.min(sorted.length - 1, Math.ceil((sorted.length * inAThousand) / 1_000) - 1)] ?? Number.NaN
   }
 
-  /** By retention: the mean time between accepted calls, over the longest that is safe, the retention less the 99.9th percentile of lateness. */
-  closeness(): Map<number, { meanMs: number; share: number }> {
-    const lateMs = this.lateMs(999)
+  /**
+   * By retention: the mean time between accepted calls, and its share of the longest safe interval, which is the retention less the
+   * 99.9th percentile of the delay.
+   */
+  intervalShares(): Map<number, { meanMs: number; share: number }> {
+    const delayMs = this.delayMs(999)
     return new Map(
       [...this.#intervals].map(([ttlMs, { sumMs, count }]) => {
         const meanMs = sumMs / count
-        return [ttlMs, { meanMs, share: meanMs / (ttlMs - lateMs) }]
+        return [ttlMs, { meanMs, share: meanMs / (ttlMs - delayMs) }]
       }),
     )
   }

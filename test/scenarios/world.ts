@@ -24,9 +24,9 @@ import { HOUR_MS } from '../../src/core/time/time.ts'
 
 const ACCOUNT = 'world'
 /** As in src/durable/registry/alarm.ts. */
-const TELL_MS = 60_000
+const REPORT_MARGIN_MS = 60_000
 
-/** What registers alike: a model of the shipped cards, and how the provider really treats it. */
+/** Prefixes that register alike: a model of the shipped cards, and the retention that the provider really gives. */
 export interface Kind {
   provider: string
   model: string
@@ -44,18 +44,18 @@ export const HALF_AN_HOUR: Kind = { provider: 'openai', model: 'gpt-5.6-sol', re
 export const ONE_HOUR: Kind = { ...FIVE_MINUTES, retention: '1h', ttlMs: HOUR_MS }
 
 export interface PlatformFaults {
-  /** Lateness of a message, log-normal: its median, and its 99.9th percentile. */
+  /** Delay of a message, log-normal: its median, and its 99.9th percentile. */
   lateMedianMs: number
   lateP999Ms: number
   lost: number
   twice: number
-  /** Ticks of cron that do not come, one by one and in a row. */
+  /** Share of cron ticks that do not come, and a span without any. */
   ticksMissing: number
   cronOut: { fromAt: number; toAt: number } | null
-  /** Consumers that die, at some moment within `dieWithinMs` of their begin. */
+  /** Share of consumers that die, within `dieWithinMs` of their begin. */
   consumersDie: number
   dieWithinMs: number
-  /** Chance, each minute, that the Registry is evicted and starts from its tables. */
+  /** Probability, each minute, that the Registry is evicted and restarts from its tables. */
   evicted: number
 }
 
@@ -76,17 +76,17 @@ export interface WorldOptions {
   registeredWithinMs?: number
 }
 
-/** What a test may watch. */
+/** Callbacks for a test that watches the world. */
 export interface Watch {
   began?: (leases: readonly Lease[], at: number) => void
   sent?: (lease: Lease, at: number, reply: Reply) => void
   observed?: (prefix: number, startedAt: number, at: number) => void
   settled?: (outcomes: readonly Outcome[], again: readonly Lease[], at: number) => void
-  /** Every transaction of the Registry is done, and its alarm is armed. */
+  /** After a transaction of the Registry, when its alarm is set. */
   quiet?: (at: number) => void
 }
 
-/** Operations as the platform bills them, one by one. */
+/** Counts of the operations that the platform bills. */
 export interface Operations {
   workerRequests: number
   objectRequests: number
@@ -98,9 +98,8 @@ export interface Operations {
 }
 
 /**
- * One account's Registry in virtual time: the shipped Keeper, Registrar and stores on `node:sqlite`, with the shell around
- * them (messages, alarm, cron) played by this class, against a provider made of the lab's cache model. Nothing sleeps, and
- * the same seed is the same world.
+ * One account's Registry in virtual time: the shipped scheduler, registrar and stores on `node:sqlite`. This class plays their
+ * shell (messages, alarm, cron), and the provider is the lab's cache model. Nothing sleeps, and the same seed gives the same world.
  */
 export class World {
   readonly options: WorldOptions
@@ -119,11 +118,11 @@ export class World {
   }
   readonly #die: Die
   readonly #directory = new DirectoryStore(nodeSql())
-  readonly #lateSpread: number
+  readonly #delaySpread: number
   readonly #account: TestAccount
   #alarmAt: number | null = null
   #alarmTurn = 0
-  #toldAt = Number.POSITIVE_INFINITY
+  #reportedNextAt = Number.POSITIVE_INFINITY
 
   constructor(options: WorldOptions, watch: Watch = {}) {
     this.options = options
@@ -134,7 +133,7 @@ export class World {
     this.kinds = registered.map(({ kind }) => kind)
     const entries = this.kinds.map(({ ttlMs, retention }) => ({ tokens: options.tokens, ttlMs, retention }))
     this.provider = new Provider(entries, options.provider, this.#die)
-    this.#lateSpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
+    this.#delaySpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
     this.#account = testAccount({
       facts: rememberFacts(factsOf),
       settings: {
@@ -171,8 +170,8 @@ export class World {
     return this.#alarmAt
   }
 
-  /** A call to the Registry from outside, at an instant. */
-  tell(at: number, work: () => void): void {
+  /** Calls the Registry from outside at an instant. */
+  callAt(at: number, work: () => void): void {
     this.timeline.plan(at, () => {
       work()
       this.#rearm()
@@ -192,7 +191,7 @@ export class World {
       arrivals.forEach((at, prefix) => this.#planArrival(prefix, at + 60_000))
   }
 
-  // The front door
+  // Requests from outside
 
   #register(prefix: number): void {
     const { now } = this.timeline
@@ -240,7 +239,7 @@ export class World {
     this.operations.objectRequests += 1
     this.#sweep(horizonAt)
     const nextAt = this.#account.store.nextAt()
-    this.#toldAt = nextAt ?? Number.POSITIVE_INFINITY
+    this.#reportedNextAt = nextAt ?? Number.POSITIVE_INFINITY
     this.#directory.setNext(ACCOUNT, nextAt)
   }
 
@@ -250,14 +249,14 @@ export class World {
     this.#rearm()
   }
 
-  /** Registry.#rearm: the alarm moves only to an earlier time; one that comes too early finds nothing. */
+  /** As `Registry.#rearm`: the alarm moves only to an earlier time. An alarm that comes too early does nothing. */
   #rearm(): void {
     const nextAt = this.#account.store.nextAt()
     if (nextAt !== null) {
       const at = Math.max(this.timeline.now, nextAt)
       if (this.#alarmAt === null || this.#alarmAt > at) this.#setAlarm(at)
-      if (nextAt < this.#toldAt - TELL_MS) {
-        this.#toldAt = nextAt
+      if (nextAt < this.#reportedNextAt - REPORT_MARGIN_MS) {
+        this.#reportedNextAt = nextAt
         this.operations.objectRequests += 1
         this.#directory.setNext(ACCOUNT, nextAt)
       }
@@ -277,15 +276,15 @@ export class World {
     })
   }
 
-  /** The object leaves memory: what is not in its tables is gone. */
+  /** Evicts the object from memory, so that only its tables remain. */
   evict(): void {
     this.#account.evict()
-    this.#toldAt = Number.POSITIVE_INFINITY
+    this.#reportedNextAt = Number.POSITIVE_INFINITY
   }
 
   // The queue
 
-  /** Registry.#send: whole seconds of delay, rounded down. */
+  /** As `Registry.#send`: whole seconds of delay, rounded down. */
   #send(messages: readonly Message[]): void {
     const { lateMedianMs, lost, twice } = this.options.platform
     for (const { seq, delayMs } of messages) {
@@ -295,7 +294,7 @@ export class World {
       const copies = this.#die.roll() < lost ? 0 : this.#die.roll() < twice ? 2 : 1
       for (let copy = 0; copy < copies; copy++) {
         this.operations.queueOperations += 2
-        this.timeline.plan(dueAt + this.#die.around(lateMedianMs, this.#lateSpread), () => this.#deliver(seq))
+        this.timeline.plan(dueAt + this.#die.around(lateMedianMs, this.#delaySpread), () => this.#deliver(seq))
       }
     }
   }
@@ -338,7 +337,7 @@ export class World {
   }
 }
 
-/** When each prefix is registered, soonest first, and of which kind it is: the n-th gets key n. */
+/** Instants and kinds of the registrations, in the order of time: the n-th prefix gets key n. */
 function registrations(options: WorldOptions, die: Die): { at: number; kind: Kind }[] {
   return Array.from({ length: options.prefixes }, (_, i) => {
     const kind = options.kinds[i % options.kinds.length] as Kind

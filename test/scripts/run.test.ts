@@ -102,7 +102,7 @@ describe('one command on a fresh clone', () => {
     expect(installs()).toBe(2)
   })
 
-  it('takes what was installed by hand as it is', async () => {
+  it('accepts an installation made by hand', async () => {
     const { folder, installs } = project()
     await start(folder).ended
     rmSync(join(folder, 'node_modules/.pilotlight-lock'))
@@ -129,7 +129,7 @@ describe('one command on a fresh clone', () => {
     expect(installs()).toBe(1)
   })
 
-  it('is not held up by the lock of a start that was killed', async () => {
+  it('ignores the lock of a start that was killed', async () => {
     const { folder, installs } = project()
     mkdirSync(join(folder, '.state/install.lock'), { recursive: true })
     const gone = start(folder, '--help') // any process whose number is free again once it has ended
@@ -141,7 +141,7 @@ describe('one command on a fresh clone', () => {
     expect(installs()).toBe(2)
   })
 
-  it('says plainly what is missing when the registry cannot be reached, and tries again next time', async () => {
+  it('names what is missing when the registry is unreachable, and installs at the next start', async () => {
     const { folder, installs, npm } = project()
     npm('echo "npm error network" >&2; exit 1')
     const { code, err } = await start(folder).ended

@@ -149,7 +149,7 @@ describe('npm start', () => {
     expect(await vi.waitUntil(() => left().length === 0, { timeout: 15_000, interval: 100 })).toBe(true)
   })
 
-  it('sends nothing unasked where a provider is real, keeps real time, and knows the price before it is asked to', async () => {
+  it('with a real provider sends nothing by itself, keeps real time and shows the price first', async () => {
     const running = start('ANTHROPIC_API_KEY=not-a-key', '--speed', '60', '--json')
     await running.says('Ctrl-C stops everything')
     const api = new Api(`http://127.0.0.1:${ports.port}`, 'pilotlight-dev')

@@ -8,7 +8,7 @@ import { annotations, findingsText } from './text.ts'
 import { printable, UsageError, wantsColours } from '../shell.ts'
 import type { Shell } from '../shell.ts'
 
-/** Larger than any prefix that a registration takes. */
+/** Largest file, in bytes: larger than any prefix that a registration accepts. */
 const MOST_BYTES = 16 * 1024 * 1024
 
 const HELP = `pilotlight lint FILE... [options]
@@ -26,7 +26,7 @@ Exit code: 0 nothing, or hints alone; 1 warnings; 2 a file that cannot be read, 
 docs/lint.md explains each cause.
 `
 
-/** `pilotlight lint`. */
+/** Runs `pilotlight lint`. */
 export async function lint(shell: Shell): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...shell.args],

@@ -11,7 +11,7 @@ import { placeInFile, pointerOf } from './place.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { parseBody, WARM_RAW } from '../../registration/json-body.ts'
 
-/** Something found in a file, at a place of that file. */
+/** A finding with its place in a file. */
 export interface FileFinding {
   file: string
   line: number
@@ -59,7 +59,7 @@ function lintText(file: string, text: string, { provider, model, now }: Asked): 
   }))
 }
 
-/** A file ends with the end of its last line; the prompt that is read from it need not. */
+/** Removes the newline at the end of a file, which need not belong to the prompt. */
 function withoutLastLineEnd(text: string): string {
   return text.replace(/\r?\n$/, '')
 }
@@ -83,23 +83,23 @@ function lintJson(file: string, text: string, asked: Asked): FileFinding[] {
   const isEnvelope =
     member(root, 'request')?.type === 'object' ||
     (member(root, 'provider') !== undefined && member(root, 'model') !== undefined)
-  // What a registration says of `/request/…` stands at the top of a file that holds the body alone.
+  // A registration reports `/request/…`. In a file with the body alone, the same value is at the top level.
   const inFile = (pointer: string): string => (isEnvelope ? pointer : pointer.replace(/^\/request(?=\/|$)/, ''))
   const isFilled = member(root, 'vars') !== undefined
   return adviceOf(text, root, isEnvelope, asked).map((one) => {
     const isFinding = one.severity !== undefined
     const path = pointerOf(one.at ?? '')
-    // Advice of a wire format names places in the body by their path in it.
+    // Advice of a wire format gives places as paths in the body.
     const pointer = inFile(
       isFinding || !member(root, 'request') || path.startsWith('/cache') ? path : `/request${path}`,
     )
-    // Lines of a text that was filled in are not those of the file.
+    // Lines of a filled template are not the lines of the file.
     const within = isFilled && pointer === '/system' ? {} : { line: one.line, column: one.column }
     return found({ ...one, pointer }, placeInFile(text, root, pointer, within))
   })
 }
 
-/** What a registration of this body would say, its refusal included. */
+/** Returns the findings that a registration of this body would have, or its refusal. */
 function adviceOf(text: string, root: JsonNode, isEnvelope: boolean, { provider, model, now }: Asked): Advice[] {
   try {
     const named = provider ?? stringMember(root, 'provider') ?? cardRecognising(root).id

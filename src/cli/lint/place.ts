@@ -1,7 +1,7 @@
 import { positionOf } from '../../core/lint/context.ts'
 import type { JsonNode } from '../../core/prompt/json-text.ts'
 
-/** Where in a file something stands that was found in a value of its JSON. */
+/** Finds the place in a file of a character in one of its JSON values. */
 export function placeInFile(
   text: string,
   root: JsonNode,
@@ -14,7 +14,7 @@ export function placeInFile(
   return positionOf(text, rawOffset(text, node.start + 1, decoded))
 }
 
-/** The value that a JSON pointer names, or the last one on the way to it that exists. */
+/** Returns the value at a JSON pointer, or its nearest ancestor that exists. */
 function nodeAt(root: JsonNode, pointer: string): JsonNode {
   let node = root
   for (const token of pointer.split('/').slice(1)) {
@@ -41,7 +41,7 @@ function offsetOf(value: string, line: number, column: number): number {
   return start + column - 1
 }
 
-/** Where the `count`-th character of a JSON string stands in its text: an escape is several characters for one. */
+/** Returns the position in the file of the `count`-th character of a JSON string, whose escapes take several characters. */
 function rawOffset(text: string, start: number, count: number): number {
   let at = start
   for (let decoded = 0; decoded < count; decoded++) {
@@ -51,7 +51,7 @@ function rawOffset(text: string, start: number, count: number): number {
   return at
 }
 
-/** `messages[0].content[1]` as a JSON pointer. */
+/** Converts `messages[0].content[1]` to a JSON pointer. */
 export function pointerOf(path: string): string {
   if (path === '' || path.startsWith('/')) return path
   return `/${path.replaceAll(/\[(\d+)\]/g, '.$1').replaceAll('.', '/')}`

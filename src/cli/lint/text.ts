@@ -6,7 +6,7 @@ const BLUE = '\u001b[34m'
 const DIM = '\u001b[2m'
 const PLAIN = '\u001b[0m'
 
-/** One finding a paragraph, its place first: editors and terminals make a link of it. */
+/** Writes each finding as a paragraph. Its place comes first, because editors and terminals make a link of it. */
 export function findingsText(found: readonly FileFinding[], files: number, colours: boolean): string {
   const paint = (colour: string, text: string): string => (colours ? `${colour}${text}${PLAIN}` : text)
   const lines = found.map(({ file, line, column, severity, cause, message, fix }) => {
@@ -23,7 +23,7 @@ function plural(count: number, word: string): string {
 }
 
 /**
- * Workflow commands that GitHub Actions turns into annotations.
+ * Writes the findings as workflow commands, which GitHub Actions shows as annotations.
  * Source: docs.github.com, "Workflow commands for GitHub Actions", and actions/toolkit's command.ts for the escapes.
  */
 export function annotations(found: readonly FileFinding[]): string {

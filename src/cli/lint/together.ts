@@ -4,7 +4,7 @@ import type { JsonNode } from '../../core/prompt/json-text.ts'
 import type { FileFinding } from './file.ts'
 import { placeInFile } from './place.ts'
 
-/** What one request cannot show and two can: the same tools in another order. Bodies of one application, given together. */
+/** Compares bodies of one application: the same tools in another order are a fault that a single body does not show. */
 export function lintTogether(files: readonly { file: string; text: string }[]): FileFinding[] {
   const seen = new Map<string, { order: string; file: string }>()
   return files.flatMap(({ file, text }) => {
@@ -38,7 +38,7 @@ function nameOf(tool: JsonNode): string | null {
   return stringMember(inner ?? tool, 'name') ?? null
 }
 
-/** Null for plain text, and for what is no JSON, which is a finding of its own. */
+/** Returns null for plain text and for invalid JSON, which has its own finding. */
 function jsonOf(text: string): JsonNode | null {
   if (!/^\s*\{/.test(text)) return null
   try {

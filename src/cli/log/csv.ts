@@ -5,7 +5,10 @@ import type { LogRecord } from './entry.ts'
 import { PLAIN } from './plain.ts'
 import { readTime } from './time.ts'
 
-/** Rows of CSV by the names of the first line; without such a line they are prefix, time and tokens. Those of a piece come together. */
+/**
+ * Reads rows of CSV, with the names of the first line as columns. Without such a line the columns are prefix, time and tokens. Each
+ * piece of input gives one list of rows.
+ */
 export async function* csvRows(
   bytes: AsyncIterable<Uint8Array>,
   head: string,
@@ -24,9 +27,9 @@ export async function* csvRows(
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
-    max_record_size: largest - 1, // looked at before the last character is added
+    max_record_size: largest - 1, // csv-parse checks before it adds the last character
     trim: true,
-    // Called for each row as it is found, which takes half as long as reading them from the stream.
+    // The callback gets each row as it is parsed, which takes half as long as reading rows from the stream.
     on_record: (cells: string[], info) => {
       const line = before.lines + (info.empty_lines - before.empty) + 1
       before = { lines: info.lines, empty: info.empty_lines }

@@ -1,33 +1,33 @@
 import { createHash } from 'node:crypto'
 
-/** One request to a model, as far as a replay needs it. */
+/** Data of one request to a model that a replay needs. */
 export interface Entry {
-  /** What tells prefixes of one model apart. */
+  /** Identifies the prefix among those of its model. */
   prefix: string
-  /** How the prefix is shown: never a prompt, a key or a name of somebody. */
+  /** Name of the prefix in the output: never a prompt, a key or a person's name. */
   label: string
-  /** As the log spells them; null: it does not say. */
+  /** Provider and model as the log spells them; null: not in the log. */
   provider: string | null
   model: string | null
-  /** When the request was sent, epoch ms. */
+  /** Instant at which the request was sent, epoch ms. */
   at: number
-  /** Tokens of the prefix, or of the whole prompt where the log knows no more; null: it does not say. */
+  /** Tokens of the prefix, or of the whole prompt if the log has only those; null: not in the log. */
   tokens: number | null
-  /** Tokens that the provider's cache read or wrote, which is the prefix exactly; null or 0: nothing is known by them. */
+  /** Tokens that the provider's cache read or wrote, which is the exact size of the prefix; null or 0: unknown size. */
   cached: number | null
 }
 
-/** What a record of a log came to: a request, something else that is rightly left out, or something that cannot be used. */
+/** Result of reading a record: a request, a record that does not belong to a replay, or one that cannot be used. */
 export type Reading = { entry: Entry } | { leftOut: string } | { fault: Fault }
 
-/** Why a record cannot be used. Holds no value of the log, which might be anybody's prompt. */
+/** Reason why a record cannot be used. It contains no value of the log, since any value might be a prompt. */
 export interface Fault {
   field: string | null
-  /** What would be right. */
+  /** Description of a correct value. */
   right: string
 }
 
-/** A record of a log: its members by name. */
+/** Members of a record, by name. */
 export type Fields = Readonly<Record<string, unknown>>
 
 /** One record of a file and the line that it begins on. */
@@ -44,7 +44,7 @@ export const fault = (field: string | null, right: string): Reading => ({ fault:
 
 export const TOKENS_RIGHT = 'a whole number of tokens, 0 or more'
 
-/** A count of tokens; null when there is none, `undefined` when it is no count. CSV writes counts as text. */
+/** Reads a count of tokens, also from text, as in CSV; null when absent, `undefined` when it is no count. */
 export function readCount(value: unknown): number | null | undefined {
   if (value === null || value === undefined || value === '') return null
   const count = typeof value === 'string' && /^\d+(\.0+)?$/.test(value.trim()) ? Number(value) : value
@@ -56,7 +56,7 @@ export function readText(value: unknown): string | null {
   return typeof value === 'string' && value.trim() !== '' ? value.trim() : null
 }
 
-/** An object, also one that was put into a cell or a string as JSON; null when it is none. */
+/** Reads an object, also from JSON text in a cell or a string; null when it is none. */
 export function readFields(value: unknown): Fields | null {
   const found = readJson(value)
   return isFields(found) ? found : null
@@ -68,16 +68,16 @@ export function readJson(value: unknown): unknown {
   try {
     return JSON.parse(value)
   } catch {
-    return undefined // a text that only begins like JSON
+    return undefined // the text begins like JSON but is not
   }
 }
 
-/** A short name for a text that is not to be shown. */
+/** Returns a short hash that stands for a text that must not be shown. */
 export function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12)
 }
 
-/** A name that may be shown as it stands: an identifier. Anything else may be a prompt, and gets a digest. */
+/** Returns a name that may be shown: an identifier as it is. Any other text may be a prompt, so it gets a digest. */
 export function shown(name: string, otherwise: string): string {
   return /^[\w.:@/+~#=-]{1,64}$/.test(name) ? name : `${otherwise} ${digest(name).slice(0, 8)}`
 }

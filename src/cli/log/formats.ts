@@ -5,7 +5,7 @@ import { isLitellm, readLitellm } from './litellm.ts'
 import { isOtel, readOtel } from './otel.ts'
 import { isPlain, PLAIN, readPlain } from './plain.ts'
 
-/** A form that logs come in: how it is recognised by a record, and how a record of it is read. */
+/** A log format: how its records are recognised and read. */
 export interface Format {
   name: string
   about: string
@@ -17,7 +17,7 @@ const one =
   (read: (fields: Fields) => Reading): ((fields: Fields) => Reading[]) =>
   (fields) => [read(fields)]
 
-/** In the order in which they are tried. */
+/** All formats, in the order in which they are tried. */
 export const formats: readonly Format[] = [
   { name: 'plain', about: 'rows of prefix, time, tokens', is: isPlain, read: one(readPlain) },
   { name: 'otel', about: 'OpenTelemetry GenAI spans', is: isOtel, read: readOtel },
@@ -25,11 +25,11 @@ export const formats: readonly Format[] = [
   { name: 'langfuse', about: "Langfuse's observations", is: isLangfuse, read: one(readLangfuse) },
 ]
 
-/** The form of a log, by its first record. */
+/** Returns the format of a log, by its first record. */
 export function formatOf(fields: Fields, line: number): Format {
   const found = formats.find(({ is }) => is(fields))
   if (found !== undefined) return found
-  // Names of columns are shown where they look like names: a file without a first line of them might hold anything there.
+  // Column names are shown only if they look like names: in a file without a header line they are data.
   const names = Object.keys(fields).filter((name) => /^[\w.-]{1,40}$/.test(name))
   const listed = names.length === 0 ? 'no names of columns' : names.slice(0, 8).join(', ')
   throw new UsageError(

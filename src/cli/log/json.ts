@@ -2,7 +2,7 @@ import { UsageError } from '../shell.ts'
 import { isFields, tooLargeRight } from './entry.ts'
 import type { LogRecord } from './entry.ts'
 
-/** The messages of `JSON.parse` quote the text, which may be a prompt: none of them is passed on. */
+/** Messages of `JSON.parse` quote the text, which may be a prompt, so none of them is passed on. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -17,7 +17,7 @@ function record(line: number, value: unknown): LogRecord {
   return isFields(value) ? { line, fields: value } : { line, fault: { field: null, right: OBJECT_RIGHT } }
 }
 
-/** One JSON object a line. A line that is none is a fault of its own. */
+/** Reads one JSON object a line. Each line that is none is a fault. */
 export async function* jsonLines(chunks: AsyncIterable<string>, largest: number): AsyncGenerator<LogRecord[]> {
   let rest = ''
   let line = 1
@@ -41,8 +41,8 @@ export async function* jsonLines(chunks: AsyncIterable<string>, largest: number)
 }
 
 /**
- * JSON objects that follow each other or stand in one array, found by counting brackets outside of strings. A page of an API, an object whose
- * `data` is a list, is opened. What is broken here cannot be skipped, since nothing tells where the next one begins.
+ * Reads JSON objects in a row or in one array, by counting brackets outside of strings. An object with a list in `data`, a page of
+ * an API, is read as that list. A broken object ends the reading, since the begin of the next one cannot be found.
  */
 export async function* jsonValues(chunks: AsyncIterable<string>, largest: number): AsyncGenerator<LogRecord[]> {
   let text = ''

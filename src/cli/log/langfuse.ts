@@ -35,7 +35,7 @@ export function readLangfuse(fields: Fields): Reading {
   return { entry: { prefix, label, provider: null, model, at, tokens: input === 0 ? null : input, cached } }
 }
 
-/** The prompt's name and version in Langfuse, else the system prompt where it was exported, else the observation's name. */
+/** Identifies the prefix by the prompt's name and version in Langfuse, else by the exported system prompt, else by the observation's name. */
 function prefixOf(of: (camel: string) => unknown): [prefix: string, label: string] {
   const prompt = readText(of('promptName'))
   if (prompt !== null) {

@@ -44,7 +44,7 @@ export function readLitellm(fields: Fields): Reading {
   }
 }
 
-/** The system prompt where the proxy was told to store requests, else the key that was used, else the model alone. */
+/** Identifies the prefix by the system prompt if the proxy stores requests, else by the key, else by the model alone. */
 function prefixOf(fields: Fields): [prefix: string, label: string] {
   const system = beginning(fields['proxy_server_request']) ?? beginning(fields['messages'])
   if (system !== null) return [`system ${system}`, `system ${system.slice(0, 8)}`]

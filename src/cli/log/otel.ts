@@ -12,7 +12,7 @@ export function isOtel(fields: Fields): boolean {
   return Array.isArray(fields['resourceSpans'])
 }
 
-/** Operations that send one request to a model; an agent's span counts those of its children again. */
+/** Operations that send one request to a model. Spans of agents are left out, because they repeat the counts of their children. */
 const INFERENCE = ['chat', 'text_completion', 'generate_content']
 
 export function readOtel(fields: Fields): Reading[] {
@@ -53,7 +53,7 @@ function readSpan(span: Fields): Reading {
   }
 }
 
-/** The prompt's name, else its system instructions where they were captured, else the agent, else the model alone. */
+/** Identifies the prefix by the prompt's name, else by captured system instructions, else by the agent, else by the model alone. */
 function prefixOf(first: (...names: string[]) => unknown): [prefix: string, label: string] {
   const prompt = readText(first('gen_ai.prompt.name'))
   if (prompt !== null) return [`prompt ${prompt}`, shown(prompt, 'prompt')]
@@ -70,7 +70,7 @@ function list(value: unknown): Fields[] {
   return Array.isArray(value) ? value.filter(isFields) : []
 }
 
-/** The value of an attribute; whole numbers are text in OTLP JSON. Arrays and maps stay as they are, to be digested. */
+/** Reads the value of an attribute. OTLP JSON has whole numbers as text. Arrays and maps stay as they are, for a digest. */
 function plainValue(value: unknown): unknown {
   if (!isFields(value)) return undefined
   return value['stringValue'] ?? value['intValue'] ?? value['doubleValue'] ?? value['boolValue'] ?? value['arrayValue']

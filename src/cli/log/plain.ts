@@ -2,7 +2,7 @@ import { fault, readCount, readText, shown, TOKENS_RIGHT } from './entry.ts'
 import type { Fields, Reading } from './entry.ts'
 import { readTime, TIME_FORMS } from './time.ts'
 
-/** The columns of the plain form, by every name that they go by; the first is the one to write. */
+/** Columns of the plain format with all their accepted names; the first one is the documented name. */
 export const PLAIN = {
   prefix: ['prefix', 'prefix_id', 'prefix_key'],
   time: ['time', 'timestamp', 'at', 'started_at', 'start_time'],
@@ -17,7 +17,7 @@ export function isPlain(fields: Fields): boolean {
   return nameIn(fields, PLAIN.prefix) !== null && nameIn(fields, PLAIN.time) !== null
 }
 
-/** One row of (prefix, time, tokens), with a model and a provider where there are columns for them. */
+/** Plain format: rows of (prefix, time, tokens), with a model and a provider if there are columns for them. */
 export function readPlain(fields: Fields): Reading {
   const prefix = readText(fields[nameIn(fields, PLAIN.prefix) ?? ''])
   if (prefix === null) return fault(nameIn(fields, PLAIN.prefix) ?? 'prefix', 'a name of the prefix')

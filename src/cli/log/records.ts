@@ -7,14 +7,14 @@ import { readJson } from './entry.ts'
 import type { LogRecord } from './entry.ts'
 import { jsonLines, jsonValues } from './json.ts'
 
-/** The largest single record that is read, in characters: a line, a row, an element of an array. More is no log of requests. */
+/** Largest record (a line, a row, an element of an array), in characters. No log of requests has larger ones. */
 export const LARGEST_RECORD = 16 * 1024 * 1024
 
 const HEAD_BYTES = 64 * 1024
 
 /**
- * The records of a log, a few at a time, without holding more than those: CSV, one JSON object a line, a JSON array or a JSON document,
- * each also compressed by gzip. Which it is, the content says. Throws `UsageError` for what is none of them.
+ * Reads the records of a log, a few at a time, without keeping others in memory. The content tells the form: CSV, one JSON object a
+ * line, a JSON array or a JSON document, each also as gzip. Throws `UsageError` for any other content.
  */
 export async function* recordsOf(
   bytes: AsyncIterable<Uint8Array>,
@@ -39,7 +39,7 @@ export async function* recordsOf(
   else yield* jsonValues(texts(all), largest)
 }
 
-/** The first bytes, and all of them again. */
+/** Returns the first bytes, and a stream that begins with them again. */
 async function peeked(bytes: AsyncIterable<Uint8Array>): Promise<{ head: Buffer; all: AsyncIterable<Uint8Array> }> {
   const iterator = bytes[Symbol.asyncIterator]()
   const first: Uint8Array[] = []
@@ -70,7 +70,7 @@ async function* unpacked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
 }
 
 async function* texts(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder() // takes a byte order mark away
+  const decoder = new TextDecoder() // removes a byte order mark
   for await (const chunk of bytes) yield decoder.decode(chunk, { stream: true })
   yield decoder.decode()
 }

@@ -1,21 +1,22 @@
 import type { RequestRun } from '../../core/demand/traffic.ts'
 
 /**
- * Requests closer together than this are one run: no retention on offer lapses in such a gap, no probe comes due in it, and no planner
- * remembers it. So a log takes memory by its idle gaps, not by its requests. How many they were is kept: the planner counts them.
+ * Requests with shorter gaps than this form one run. No offered retention lapses in such a gap, no probe is due in it, and no planner
+ * remembers it. So memory grows with idle gaps and not with requests. A run keeps its number of requests for the planner.
  */
 export const JOINED_MS = 60_000
 
-const FEWEST_LATE = 1024
+/** Instants out of order are merged when there are this many, or as many as runs if those are more. */
+const MIN_UNORDERED = 1024
 
-/** Instants in any order, kept as runs of which each two are further apart than `JOINED_MS`. */
+/** Instants, added in any order and stored as runs with gaps longer than `JOINED_MS`. */
 export class Runs {
   #starts: number[] = []
   #ends: number[] = []
   #counts: number[] = []
-  #late: number[] = []
+  #unordered: number[] = []
 
-  /** Returns by how many the runs have grown, counting those that are not merged yet. */
+  /** Adds an instant. Returns the change of the number of runs; an instant that is not merged yet counts as one. */
   add(at: number): number {
     const last = this.#ends.length - 1
     const end = this.#ends[last]
@@ -30,14 +31,14 @@ export class Runs {
       this.#counts[last] = (this.#counts[last] ?? 0) + 1
       return 0
     }
-    this.#late.push(at)
-    if (this.#late.length < Math.max(FEWEST_LATE, this.#starts.length)) return 1
-    const before = this.#starts.length + this.#late.length
+    this.#unordered.push(at)
+    if (this.#unordered.length < Math.max(MIN_UNORDERED, this.#starts.length)) return 1
+    const before = this.#starts.length + this.#unordered.length
     this.#merge()
     return this.#starts.length - before + 1
   }
 
-  /** Oldest first. */
+  /** Returns the runs, oldest first. */
   *all(): Generator<RequestRun> {
     this.#merge()
     for (const [index, startAt] of this.#starts.entries())
@@ -45,8 +46,8 @@ export class Runs {
   }
 
   #merge(): void {
-    if (this.#late.length === 0) return
-    const late = Float64Array.from(this.#late).sort()
+    if (this.#unordered.length === 0) return
+    const unordered = Float64Array.from(this.#unordered).sort()
     const [starts, ends, counts]: [number[], number[], number[]] = [[], [], []]
     const put = (start: number, end: number, count: number): void => {
       const last = ends.length - 1
@@ -61,13 +62,13 @@ export class Runs {
     }
     let next = 0
     this.#starts.forEach((start, index) => {
-      for (; next < late.length && (late[next] ?? 0) <= start; next++) put(late[next] ?? 0, late[next] ?? 0, 1)
+      for (; next < unordered.length && (unordered[next] ?? 0) <= start; next++) put(unordered[next] ?? 0, unordered[next] ?? 0, 1)
       put(start, this.#ends[index] ?? start, this.#counts[index] ?? 1)
     })
-    for (; next < late.length; next++) put(late[next] ?? 0, late[next] ?? 0, 1)
+    for (; next < unordered.length; next++) put(unordered[next] ?? 0, unordered[next] ?? 0, 1)
     this.#starts = starts
     this.#ends = ends
     this.#counts = counts
-    this.#late = []
+    this.#unordered = []
   }
 }

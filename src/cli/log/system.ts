@@ -1,8 +1,8 @@
 import { digest, isFields, readJson } from './entry.ts'
 
 /**
- * A digest of what a logged request begins with, tools and system prompt; null where the log does not hold it. Two requests with
- * the same digest share a prefix.
+ * Returns a digest of tools and system prompt, the beginning of a logged request; null when the log has neither. Requests with the
+ * same digest share a prefix.
  */
 export function beginning(input: unknown, tools?: unknown): string | null {
   const body = readJson(input)
@@ -18,6 +18,6 @@ export function beginning(input: unknown, tools?: unknown): string | null {
   const said = parts.filter((part) => part !== undefined && part !== null && part !== '')
   if (said.length === 0) return null
   const offered = readJson(tools) ?? (isFields(body) ? body['tools'] : undefined) ?? []
-  // An export writes no tools as an empty list, an empty object or nothing at all.
+  // Exports write a request without tools as an empty list, an empty object or without the member.
   return digest(JSON.stringify([Object.keys(Object(offered)).length === 0 ? null : offered, said]))
 }

@@ -1,10 +1,10 @@
 import { MINUTE_MS } from '../../core/time/time.ts'
 
-/** From 2001 to 2096: what an epoch number has to lie in, in whichever unit, to be taken for one. */
+/** Epoch numbers must lie between 2001 and 2096, in any of the units. */
 const FROM_MS = 978_307_200_000
 const UNTIL_MS = 3_976_214_400_000
 
-/** Epoch units by how many make a millisecond: seconds, milliseconds, microseconds, nanoseconds. No instant fits two of them. */
+/** Epoch units per millisecond: of seconds, milliseconds, microseconds and nanoseconds. No instant in the range fits two units. */
 const PER_MS = [0.001, 1, 1_000, 1_000_000]
 
 export const TIME_FORMS = 'ISO 8601 (2026-11-21T09:00:00Z) or the seconds or milliseconds since 1970, from 2001 to 2095'
@@ -12,7 +12,7 @@ export const TIME_FORMS = 'ISO 8601 (2026-11-21T09:00:00Z) or the seconds or mil
 const ISO =
   /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?$/i
 
-/** An instant as logs write it, in epoch ms; null when it is none. A time without a zone is UTC, as exports write it. */
+/** Reads an instant of a log as epoch ms; null when it is none. A time without a zone is UTC, as in exports. */
 export function readTime(value: unknown): number | null {
   if (typeof value === 'number') return epoch(value)
   if (typeof value !== 'string') return null
@@ -23,7 +23,7 @@ export function readTime(value: unknown): number | null {
   const [, year, month, day, hour = '00', minute = '00', second = '00', fraction = '', zone = 'Z'] = match
   const at = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second))
   const date = new Date(at)
-  // 31 February would roll over into March.
+  // `Date` would turn 31 February into March.
   if (date.getUTCDate() !== Number(day) || date.getUTCMonth() !== Number(month) - 1) return null
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null
   const ms = at + Number(`0.${fraction || '0'}`) * 1000 - offsetMs(zone)

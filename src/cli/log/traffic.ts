@@ -6,19 +6,19 @@ import type { Format } from './formats.ts'
 import { recordsOf } from './records.ts'
 import { Runs } from './runs.ts'
 
-/** All requests of one prefix: when they came, and how large they were. */
+/** All requests of one prefix: their instants and sizes. */
 export interface PrefixLog {
   label: string
   provider: string | null
   model: string | null
   runs: Runs
   requests: number
-  /** Of those whose log says so. */
+  /** Sizes of the requests whose records have them. */
   tokens: Sizes
   cached: Sizes
 }
 
-/** Sizes in tokens, as far as a replay needs them. */
+/** Statistics of sizes in tokens that a replay needs. */
 export interface Sizes {
   count: number
   sum: number
@@ -26,7 +26,7 @@ export interface Sizes {
   most: number
 }
 
-/** Records of a log that came to nothing, by why. `line`: the first. */
+/** Unusable records with the same fault. `line`: that of the first one. */
 export interface Unused {
   field: string | null
   right: string
@@ -41,11 +41,11 @@ export interface Log {
   fromAt: number
   toAt: number
   unusable: Unused[]
-  /** Records that are rightly no part of a replay, by what they are. */
+  /** Numbers of records that do not belong to a replay, by their kind. */
   leftOut: Record<string, number>
 }
 
-/** What fits into the memory of a plain Node: a gap takes 24 bytes, a prefix about half a kilobyte. */
+/** Limits for Node's default memory: a gap takes 24 bytes, a prefix about half a kilobyte. */
 export const LIMITS = { prefixes: 500_000, gaps: 20_000_000 }
 
 export interface ReadOptions {
@@ -56,7 +56,7 @@ export interface ReadOptions {
   largest?: number
 }
 
-/** Reads a log whole, holding only what a replay needs. Throws `UsageError`, naming the line, for a log that it cannot read. */
+/** Reads a whole log and keeps only the data of a replay. Throws `UsageError` with the line for a log that it cannot read. */
 export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOptions = {}): Promise<Log> {
   const { strict = false, limits = LIMITS } = options
   let format: Format | null = options.format === undefined ? null : formatNamed(options.format)
@@ -103,7 +103,7 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
   return { format: name, prefixes: [...prefixes.values()], requests, fromAt, toAt, unusable: faults, leftOut }
 }
 
-/** A record may be nested so deeply that nothing can go through it; that is no reason to leave the others. */
+/** Reads a record. One that is nested too deeply to walk is a fault, and the others are still read. */
 function readings(format: Format, fields: Fields): Reading[] {
   try {
     return format.read(fields)
@@ -138,7 +138,7 @@ function tooMuch(line: number, what: string): UsageError {
   return new UsageError(`line ${line}: the log holds more than ${what}; split it by time or by prefix`)
 }
 
-/** A fault in words: where, and what would be right. */
+/** Writes a fault as a sentence: its place, and a correct value. */
 export function unusedWords({ field, right, line }: Unused): string {
   return `line ${line}${field === null ? '' : `, ${field}`}: right would be ${right}`
 }

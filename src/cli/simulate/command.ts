@@ -38,10 +38,10 @@ At most ${LIMITS.prefixes.toLocaleString('en-US')} prefixes and ${LIMITS.gaps.to
 docs/simulate.md says how to read the result.
 `
 
-/** Columns of a page that is no terminal. */
+/** Width of the output, in columns, when stdout is no terminal. */
 const PLAIN_COLUMNS = 100
 
-/** `pilotlight simulate`. */
+/** Runs `pilotlight simulate`. */
 export async function simulate(shell: Shell): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...shell.args],
@@ -120,7 +120,7 @@ export async function simulate(shell: Shell): Promise<number> {
   return 0
 }
 
-/** The prices of one model for all, of the log's models at one provider, or of what the log names. */
+/** Chooses the prices: of one given model, of the log's models at one given provider, or of the log's models and providers. */
 function pricesAsked(
   {
     prices,
@@ -149,7 +149,7 @@ function pricesAsked(
   return remembered((itsProvider, itsModel) => pricesOf(asked.provider ?? itsProvider, itsModel, now))
 }
 
-/** A log names few models, many times. */
+/** Caches the prices, because a log names few models many times. */
 function remembered(prices: (provider: string | null, model: string | null) => Priced): typeof prices {
   const known = new Map<string, Priced>()
   return (provider, model) => {

@@ -2,7 +2,7 @@ import type { Outcome } from './outcomes.ts'
 import type { ModelResult, Retention } from './simulation.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
-/** How figures and names are spelled, in the terminal and in the page alike. */
+/** Formats figures and names, for the terminal and for the page. */
 
 export function dollars(nanos: number): string {
   const usd = Math.abs(nanos) / 1e9
@@ -32,7 +32,7 @@ const WORDS = {
   clairvoyant: 'clairvoyant',
 } as const
 
-/** A plan and its retention: `auto at 1h`. */
+/** Names a plan with its retention: `auto at 1h`. */
 export function planName({ plan, retention }: Pick<Outcome, 'plan' | 'retention'>): string {
   return retention === null ? WORDS[plan] : `${WORDS[plan]} at ${retention}`
 }
@@ -41,12 +41,12 @@ export function retentionWords({ name, assumed }: Retention): string {
   return assumed ? `${name} (assumed)` : name
 }
 
-/** What all the others are compared with: the default retention, and no probe. */
+/** Outcome that the others are compared with: the default retention without probes. */
 export function baseline(outcomes: readonly Outcome[]): Outcome | undefined {
   return outcomes[0]
 }
 
-/** What a plan saves beside doing nothing; the worth of cold starts is counted where it was given. */
+/** Saving of a plan in comparison with no probes. It includes the value of avoided cold starts if one was given. */
 export function saved(outcome: Outcome, outcomes: readonly Outcome[]): number {
   const first = baseline(outcomes)
   return first === undefined ? 0 : burden(first) - burden(outcome)
@@ -54,7 +54,7 @@ export function saved(outcome: Outcome, outcomes: readonly Outcome[]): number {
 
 const burden = ({ costNanos, latencyNanos }: Outcome): number => costNanos + latencyNanos
 
-/** The cheapest of the plans; where some cost the same, the one that does the least. */
+/** Returns the cheapest plan; among equal ones the first, which does the least. */
 export function best(outcomes: readonly Outcome[]): Outcome | undefined {
   return outcomes
     .filter(({ plan }) => plan !== 'clairvoyant')
@@ -64,7 +64,7 @@ export function best(outcomes: readonly Outcome[]): Outcome | undefined {
     )
 }
 
-/** What the figures of a model say, in a sentence. */
+/** Summarises the figures of a model in a sentence. */
 export function verdict({ outcomes }: Pick<ModelResult, 'outcomes'>): string {
   const [first, least, bound] = [baseline(outcomes), best(outcomes), outcomes.at(-1)]
   if (first === undefined || least === undefined || bound === undefined) return ''
@@ -76,7 +76,7 @@ export function verdict({ outcomes }: Pick<ModelResult, 'outcomes'>): string {
   return `Cheapest: ${how}, ${dollars(least.costNanos)}. It saves ${dollars(gain)} (${share} %) against ${planName(first)}. ${reach}`
 }
 
-/** The longest bar: `always` may cost many times the rest, and then runs off the edge. */
+/** Cost of the longest bar. `always` may cost many times the rest; its bar is then cut. */
 export function scaleOf(outcomes: readonly Outcome[]): number {
   const most = (list: readonly Outcome[]): number => Math.max(0, ...list.map(({ costNanos }) => costNanos))
   return Math.min(most(outcomes), 1.5 * most(outcomes.filter(({ plan }) => plan !== 'always')))

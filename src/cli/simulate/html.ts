@@ -15,7 +15,7 @@ import type { Outcome } from './outcomes.ts'
 import { counted, leftWords, modelRemarks } from './text.ts'
 import type { ModelResult, PrefixResult, Simulation } from './simulation.ts'
 
-/** The whole result as one page that needs nothing else: no script, no font, no network. */
+/** Writes the result as one self-contained page: no script, no font, no network. */
 export function simulationHtml(result: Simulation, name: string, format: string): string {
   const { fromAt, toAt, requests, models, total } = result
   return `<!doctype html>
@@ -64,7 +64,7 @@ ${prefixes > 1 ? prefixTable(model) : ''}
 </section>`
 }
 
-/** A bar for each plan. Lengths are shares of the width, so that words keep their size on a narrow screen. */
+/** Draws a bar for each plan. Lengths are shares of the width, so that text keeps its size on a narrow screen. */
 function chart(outcomes: readonly Outcome[]): string {
   const most = Math.max(1, scaleOf(outcomes))
   const rows = outcomes.map((one, index) => {

@@ -3,7 +3,7 @@ import type { Log } from '../log/traffic.ts'
 import type { Outcome } from './outcomes.ts'
 import type { Left, Simulation } from './simulation.ts'
 
-/** The whole result for a program: money in dollars, instants in ISO 8601. The figures are those of the terminal. */
+/** Writes the result as JSON: money in dollars, instants in ISO 8601. The figures are those of the terminal. */
 export function simulationJson(result: Simulation, log: Log, latencyNanos: number) {
   const { fromAt, toAt, requests, models, unpriced, tooSmall, unsized, total } = result
   return {

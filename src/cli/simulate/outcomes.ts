@@ -7,34 +7,34 @@ import type { Traffic } from '../../core/demand/traffic.ts'
 import type { Known } from './prices.ts'
 
 /**
- * Plans in the order in which they are shown. `auto_choosing` also chooses the retention at each write; `clairvoyant` knows every
- * arrival: the bound, not a plan.
+ * Plans in the order of the output. `auto_choosing` also chooses the retention at each write. `clairvoyant` knows every arrival: it
+ * is the lower bound of the cost, not a plan. The JSON output has these names, so they stay.
  */
 export const PLANS = ['nothing', 'break_even', 'auto', 'always', 'auto_choosing', 'clairvoyant'] as const
 export type PlanName = (typeof PLANS)[number]
 
-/** What one plan would have done and cost. Money in nano-dollars, of the prefix's tokens alone; its parts sum to `costNanos`. */
+/** Calls and costs of one plan. Money is for the prefix's tokens alone; reads, writes and probes sum to `costNanos`. */
 export interface Outcome {
   plan: PlanName
-  /** Null where it is chosen at each write. */
+  /** Null if the plan chooses it at each write. */
   retention: string | null
-  /** Requests that found nothing, the first of each prefix among them. */
+  /** Requests that missed, including the first of each prefix. */
   coldStarts: number
   probes: number
   readsNanos: number
   writesNanos: number
   probesNanos: number
   costNanos: number
-  /** What its cold starts are worth avoiding, at `--latency-value`; in no other figure. */
+  /** Value of avoiding its cold starts, by `--latency-value`. No other figure includes it. */
   latencyNanos: number
 }
 
-/** A retention that probes can keep. `open`: `auto` may choose it, since the provider states how long it is. */
+/** A retention that probes can renew. `open`: `auto` may choose it, because the provider states its length. */
 export interface Kept extends Holding {
   open: boolean
 }
 
-/** The retentions that probes can keep, with what they cost for so many tokens. */
+/** Returns the retentions that probes can renew, with their costs for `tokens` tokens. */
 export function holdingsOf({ facts, outputFloor }: Known, tokens: number): Kept[] {
   const context = { facts, estimatedTokens: tokens, outputFloor, grainMs: 1_000 }
   return facts.retentions.flatMap(({ name, ttlMs, kind, assumed }) => {
@@ -44,11 +44,11 @@ export function holdingsOf({ facts, outputFloor }: Known, tokens: number): Kept[
 }
 
 /**
- * What each plan would have done with the traffic of one prefix, at each of its retentions; then `auto` where it may choose among
- * several, and the clairvoyant last.
+ * Replays the traffic of one prefix with each plan at each of its retentions, then with `auto` if it may choose among several, and
+ * last with the oracle.
  */
 export function outcomesOf(traffic: Traffic, requests: number, holdings: readonly Kept[], latency: number): Outcome[] {
-  // All retentions read at one price.
+  // The price of a read is the same for all retentions.
   const read = holdings[0]?.read ?? 0
   const replayed = (plan: PlanName, retention: string | null, player: ReplayPolicy): Outcome => {
     const { probes, coldStarts, probesCost, firstCost, rewritesCost } = replay(traffic, player)
@@ -97,7 +97,7 @@ function outcome(
   }
 }
 
-/** Sums, plan by plan. Both lists hold the same plans in the same order; an empty one holds nothing. */
+/** Adds two lists, plan by plan. Both have the same plans in the same order, or are empty. */
 export function added(sums: readonly Outcome[], more: readonly Outcome[]): Outcome[] {
   if (sums.length === 0) return more.map((one) => ({ ...one }))
   return sums.map((sum, index) => {

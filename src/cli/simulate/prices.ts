@@ -2,7 +2,7 @@ import type { ModelFacts } from '../../core/model/facts.ts'
 import { cardById, cards, dialectOf, makers, modelFacts } from '../../providers/registry.ts'
 import { DAY_MS, HOUR_MS } from '../../core/time/time.ts'
 
-/** What a model costs and keeps, and by whose card; null with the reason where that is not known. */
+/** Facts and prices of a model with their card; null with the reason if they are unknown. */
 export type Priced = Known | { unknown: string }
 
 export interface Known {
@@ -10,17 +10,17 @@ export interface Known {
   provider: string
   model: string
   facts: ModelFacts
-  /** Output tokens that a probe cannot avoid. */
+  /** Fewest output tokens of a probe. */
   outputFloor: number
 }
 
-/** The card that a log's name for a provider means; undefined when there is none. */
+/** Returns the card for a log's name of a provider; undefined when there is none. */
 export function cardNamed(name: string) {
   const lower = name.toLowerCase()
   return cards.find(({ id, aliases = [] }) => id === lower || aliases.includes(lower))
 }
 
-/** The facts of a model as a log spells it and its provider, on the day of `now` (epoch ms). Nothing is guessed. */
+/** Returns the facts of a model by the log's names, on the day of `now` (epoch ms). Nothing is guessed. */
 export function pricesOf(provider: string | null, model: string | null, now: number): Priced {
   if (model === null) return { unknown: 'the log names no model' }
   if (provider !== null) {
@@ -28,7 +28,7 @@ export function pricesOf(provider: string | null, model: string | null, now: num
     if (card === undefined) return { unknown: 'no card knows this provider' }
     return priced(card.id, model, now) ?? { unknown: 'the card of this provider has no price for this model' }
   }
-  // Routers write the provider in front of the model.
+  // Routers name a model `provider/model`.
   const slash = model.indexOf('/')
   if (slash > 0 && cardNamed(model.slice(0, slash)) !== undefined) {
     return pricesOf(model.slice(0, slash), model.slice(slash + 1), now)
@@ -49,7 +49,7 @@ function priced(id: string, model: string, now: number): Known | null {
   return null
 }
 
-/** Prices of the day without surcharges for hours, so that the same log gives the same figures at every hour. */
+/** Prices of the day without surcharges by hour, so that a log gives the same figures at any hour. */
 function cheapestHour(id: string, model: string, now: number): ModelFacts | null {
   const card = cardById(id)
   if (card === undefined) return null
@@ -63,5 +63,5 @@ function cheapestHour(id: string, model: string, now: number): ModelFacts | null
   return best
 }
 
-/** Ids of all cards, for a message. */
+/** Lists the ids of all cards, for a message. */
 export const providerIds: readonly string[] = cards.map(({ id }) => id)

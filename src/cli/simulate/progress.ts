@@ -1,13 +1,13 @@
 import type { Shell } from '../shell.ts'
 
-/** Nothing is said about what takes no time. */
+/** Smaller inputs show no progress. */
 const QUIET_BYTES = 32 * 1024 * 1024
 const QUIET_PREFIXES = 200
 const STEP_BYTES = 4 * 1024 * 1024
-/** Where nobody watches a line change, one is written for each quarter. */
+/** Without a terminal, one line is written for each quarter. */
 const STEPS = 4
 
-/** Says on stderr how far a long command is: one line that changes on a terminal, a line for each quarter elsewhere. */
+/** Shows the progress of a long command on stderr: one changing line on a terminal, else a line for each quarter. */
 export function progressOn({ stderr, tell }: Pick<Shell, 'stderr' | 'tell'>) {
   let shownLength = 0
   let lastStep = 0
@@ -33,7 +33,7 @@ export function progressOn({ stderr, tell }: Pick<Shell, 'stderr' | 'tell'>) {
       if (all < QUIET_PREFIXES || !step(done, all, Math.max(1, Math.round(all / 100)))) return
       say(`replayed ${done} of ${all} prefixes …`)
     },
-    /** Leaves the line as if it had never been. */
+    /** Erases the line. */
     end(): void {
       if (stderr.isTerminal && shownLength > 0) tell(`\r${' '.repeat(shownLength)}\r`)
       shownLength = 0

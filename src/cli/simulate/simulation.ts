@@ -10,7 +10,7 @@ export interface PrefixResult {
   label: string
   tokens: number
   requests: number
-  /** Idle gaps longer than the shortest retention. */
+  /** Number of idle gaps longer than the shortest retention. */
   gaps: number
   outcomes: Outcome[]
 }
@@ -21,28 +21,28 @@ export interface Retention {
   assumed: boolean
 }
 
-/** All prefixes of one model, which share their prices. */
+/** Result for all prefixes of one model, which have the same prices. */
 export interface ModelResult {
   provider: string
   model: string
   pricesFrom: string
   source: string
   checked: string
-  /** The default first. */
+  /** The default retention first. */
   retentions: Retention[]
   prefixes: number
   requests: number
   outcomes: Outcome[]
-  /** The dearest prefixes, and what the rest comes to. */
+  /** The most expensive prefixes, and the sum of the others. */
   shown: PrefixResult[]
   rest: { prefixes: number; requests: number; outcomes: Outcome[] } | null
-  /** Prefixes whose requests differ in size by more than two times: whole prompts rather than a prefix. */
+  /** Number of prefixes whose requests differ in size by more than a factor of two: probably whole prompts. */
   uneven: number
-  /** Prefixes whose size is that of whole prompts, for want of anything better. */
+  /** Number of prefixes whose size is that of whole prompts, because the log has no other size. */
   wholePrompts: number
 }
 
-/** Prefixes that nothing is computed for, and why. */
+/** Prefixes without a computation, and the reason. */
 export interface Left {
   provider: string | null
   model: string | null
@@ -58,18 +58,18 @@ export interface Simulation {
   models: ModelResult[]
   unpriced: Left[]
   tooSmall: Left[]
-  /** Requests of prefixes whose size nothing says. */
+  /** Prefixes and requests whose size the log does not have. */
   unsized: { prefixes: number; requests: number }
-  /** Over all models, each at its default retention. */
+  /** Sums over all models, each at its default retention. */
   total: Outcome[]
 }
 
 export interface SimulationOptions {
   prices: (provider: string | null, model: string | null) => Priced
-  /** One size for all prefixes, instead of the log's. */
+  /** Size of all prefixes in place of the log's; null: the log's. */
   tokens: number | null
   latencyNanos: number
-  /** How many prefixes of a model are kept one by one. */
+  /** Number of prefixes of a model that are listed one by one. */
   top: number
   /** Called after each prefix. */
   progress?: (done: number) => void
@@ -106,7 +106,7 @@ export function simulate(log: Log, options: SimulationOptions): Simulation {
       model.prefixes += 1
       model.requests += prefix.requests
       if (sizes !== null && sizes.most > 2 * sizes.least) model.uneven += 1
-      // A row of the plain form is a prefix by its word; other logs count whole prompts.
+      // A row of the plain format has the size of the prefix; other logs have that of the whole prompt.
       if (sizes === prefix.tokens && log.format !== 'plain') model.wholePrompts += 1
       model.outcomes = added(model.outcomes, result.outcomes)
       show(model, result, options.top)
@@ -125,7 +125,7 @@ export function simulate(log: Log, options: SimulationOptions): Simulation {
   }
 }
 
-/** The size of a prefix: what was asked for, else the mean of what the cache read or wrote of it, else the mean of its rows. */
+/** Returns the size of a prefix: the given one, else the mean of its cached tokens, else the mean of its rows. */
 function sizeOf(prefix: PrefixLog, asked: number | null): { tokens: number | null; sizes: Sizes | null } {
   if (asked !== null) return { tokens: asked, sizes: null }
   const sizes = prefix.cached.count > 0 ? prefix.cached : prefix.tokens
@@ -163,7 +163,7 @@ function modelOf(
   return fresh
 }
 
-/** Keeps the dearest one by one, and only the sums of the rest. */
+/** Keeps the most expensive prefixes one by one, and the sum of the others. */
 function show(model: ModelResult, result: PrefixResult, top: number): void {
   const place = model.shown.findIndex((other) => costOf(other) < costOf(result))
   model.shown.splice(place < 0 ? model.shown.length : place, 0, result)
@@ -183,7 +183,7 @@ function totalOf(models: readonly ModelResult[]): Outcome[] {
   return PLANS.flatMap((plan) => {
     const named = (outcomes: readonly Outcome[], name: PlanName) => outcomes.find((one) => one.plan === name)
     if (!models.some(({ outcomes }) => named(outcomes, plan))) return []
-    // Where there is nothing to choose, the choice is what there is.
+    // With one retention there is no choice, so `auto` stands for `auto_choosing`.
     const instead = plan === 'auto_choosing' ? 'auto' : plan
     const parts = models.flatMap(({ outcomes }) => named(outcomes, plan) ?? named(outcomes, instead) ?? [])
     return parts.length === 0 ? [] : [{ ...parts.reduce(plus), plan, retention: null }]

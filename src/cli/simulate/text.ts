@@ -15,7 +15,7 @@ import {
 } from './figures.ts'
 import type { Outcome } from './outcomes.ts'
 
-/** How wide, and whether in colour. */
+/** Width in columns, and whether colours are used. */
 export interface Screen {
   columns: number
   colours: boolean
@@ -23,14 +23,14 @@ export interface Screen {
 
 const NARROWEST_BAR = 8
 const WIDEST_BAR = 60
-/** What one bar is made of, in this order; the marks tell them apart without colours. */
+/** Parts of a bar, in this order. Their characters differ, so that they can be told apart without colours. */
 const PARTS = [
   { name: 'reads', mark: '░', style: 'blue', of: (one: Outcome) => one.readsNanos },
   { name: 'writes', mark: '▓', style: 'yellow', of: (one: Outcome) => one.writesNanos },
   { name: 'probes', mark: '█', style: 'green', of: (one: Outcome) => one.probesNanos },
 ] as const
 
-/** The whole result for a person who looks at a terminal. */
+/** Writes the result for a terminal. */
 export function simulationText(result: Simulation, name: string, format: string, screen: Screen): string {
   const { fromAt, toAt, requests, models, unpriced, tooSmall, unsized, total } = result
   const lines = [
@@ -151,7 +151,7 @@ function prefixCells({ label, requests, tokens, outcomes }: PrefixResult, longes
   ]
 }
 
-/** Columns, the first and those named to the left, the others to the right. */
+/** Formats a table. The first column and the named ones are aligned left, the others right. */
 function aligned(rows: readonly (readonly string[])[], left: readonly number[] = []): string[] {
   const widths = (rows[0] ?? []).map((_head, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   return rows.map((row) =>
@@ -164,7 +164,7 @@ function aligned(rows: readonly (readonly string[])[], left: readonly number[] =
   )
 }
 
-/** Words in lines that fit. */
+/** Breaks a text into lines that fit the width. */
 export function wrapped(text: string, columns: number): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {

@@ -20,7 +20,7 @@ const imports: Imports = new Map([
 ])
 
 describe('what a change is likely to break', () => {
-  it('is what imports it, the nearest first, and the tests that read every file', () => {
+  it('is the tests that import it, nearest first, and those that read every file', () => {
     expect(choose(['src/core/plan.ts'], imports, {}).run).toEqual([
       'test/core/plan.test.ts',
       'test/house/layers.test.ts',
@@ -30,14 +30,14 @@ describe('what a change is likely to break', () => {
     ])
   })
 
-  it('is left to the whole run where it does not fit into the time, or starts whole products', () => {
+  it('is left to the whole run if it does not fit into the time, or starts whole products', () => {
     expect(choose(['src/core/plan.ts'], imports, { 'test/durable/world.test.ts': 100_000 }).left).toEqual([
       'test/e2e/killed.test.ts',
       'test/durable/world.test.ts',
     ])
   })
 
-  it('is in any case a test that is changed itself', () => {
+  it('always includes a changed test file', () => {
     const changed = ['test/e2e/killed.test.ts', 'test/durable/world.test.ts']
     expect(choose(changed, imports, { 'test/durable/world.test.ts': 100_000 }).run).toEqual(
       expect.arrayContaining(changed),
@@ -72,7 +72,7 @@ import * as z from 'zod'
   })
 })
 
-it('a change is what is not committed, else the last commit, or what differs from the commit that was named', () => {
+it('a change is the uncommitted files, else the last commit, or the difference to a commit', () => {
   const folder = mkdtempSync(join(tmpdir(), 'changed-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const git = (...args: string[]): unknown =>

@@ -3,7 +3,7 @@ import { slowest } from '../../../scripts/test/slowest.ts'
 
 const file = (name: string, tookMs: number) => ({ name: `/project/${name}`, startTime: 1000, endTime: 1000 + tookMs })
 
-it('names the slowest files first, with the time that their tests took, and no more than asked for', () => {
+it('the slowest files come first, with the time of their tests, at most as many as asked for', () => {
   const report = { testResults: [file('a.test.ts', 900), file('test/b.test.ts', 200_000), file('c.test.ts', 12_000)] }
   expect(slowest(report, '/project', 2).map((line) => line.trim())).toEqual([
     '3 min 20 s  test/b.test.ts',

@@ -29,7 +29,7 @@ const MAX_FAILURES_IN_ROW = 3
 
 /**
  * Scheduler of the managed caches of one account, from claim to settlement: load, decide, commit, as `ProbeScheduler` does for
- * prefixes. Synchronous, over tables alone; `bench/handles.ts` runs it unchanged.
+ * prefixes. Synchronous, over tables alone; `bench/managed-caches.ts` runs it unchanged.
  */
 export class ManagedCacheScheduler {
   readonly #planning: ManagedCachePlanningContext

@@ -12,47 +12,47 @@ import { context, facts, fiveMinutes, NOON, planned, usage } from '../support/sa
 import { die } from './random.ts'
 import { dayOf, MINUTE_MS } from '../../src/core/time/time.ts'
 
-/** An account whose traffic we make up, so that what keep-alives save there can be known. */
-export interface HeldOutWorld {
+/** An account with generated traffic, so that the true saving of its keep-alives is known. */
+export interface HoldoutWorld {
   about: string
   /** Mean of the exponential lengths of idle gaps. */
   meanGapMs: number
-  /** What the caller says an avoided cold start is worth: makes the plan pay more than it saves in dollars. */
+  /** Value that the caller puts on an avoided cold start. With a high one the plan pays more dollars than it saves. */
   latencyValueNanos: number
 }
 
-export const HELD_OUT_WORLDS = {
+export const HOLDOUT_WORLDS = {
   positive: { about: 'gaps of ten minutes on average', meanGapMs: 10 * MINUTE_MS, latencyValueNanos: 0 },
   negative: {
     about: 'gaps of two hours on average, and a high value put on latency',
     meanGapMs: 120 * MINUTE_MS,
     latencyValueNanos: 200_000_000,
   },
-  // Between the two there is a length at which keep-alives cost what they save.
+  // At a length between those two, keep-alives cost as much as they save.
   none: {
     about: 'keep-alives cost what they save: gaps of 50 minutes on average, and a high value put on latency',
     meanGapMs: 50 * MINUTE_MS,
     latencyValueNanos: 200_000_000,
   },
-} satisfies Record<string, HeldOutWorld>
+} satisfies Record<string, HoldoutWorld>
 
 const PREFIXES = 10
 
-/** What an idle gap came to: its costs in nano-dollars, under the number of its prefix and its own. */
-export type Outcomes = Map<string, { cost: number; worth: number }>
+/** Costs of each idle gap by `prefix/gap`, both numbers. */
+export type Outcomes = Map<string, { costNanos: number; worthNanos: number }>
 
-/** What came of an account's traffic: the sums as the ledger keeps them, and each gap that is in them. */
-export interface HeldOutRun {
+/** Result of an account's traffic: the sums as the ledger keeps them, and each gap in them. */
+export interface HoldoutRun {
   arms: Arms
   heldOut: Outcomes
   kept: Outcomes
 }
 
-/** Everything that the shipped planner does for the account, until each of its prefixes saw so many idle gaps. */
-export function heldOutRun(world: HeldOutWorld, seed: number, holdout: number, gapsEach: number): HeldOutRun {
-  const run: HeldOutRun = { arms: NO_ARMS, heldOut: new Map(), kept: new Map() }
+/** Runs the shipped planner for the account until each of its prefixes had `gapsEach` idle gaps. */
+export function holdoutRun(world: HoldoutWorld, seed: number, holdout: number, gapsEach: number): HoldoutRun {
+  const run: HoldoutRun = { arms: NO_ARMS, heldOut: new Map(), kept: new Map() }
   for (let prefix = 0; prefix < PREFIXES; prefix++) {
-    // Traffic has a die of its own: the same requests come whatever is held out.
+    // Traffic has its own random numbers, so the requests are the same whatever is held out.
     const traffic = die(seed * 1_000 + prefix)
     const draws = die(seed * 1_000 + prefix + 500_000_000)
     const tokens = Math.round(Math.min(400_000, traffic.around(20_000, 1)))
@@ -61,14 +61,14 @@ export function heldOutRun(world: HeldOutWorld, seed: number, holdout: number, g
   return run
 }
 
-/** Nano-dollars that keep-alives save per idle gap in this account, from runs in which all and none of them were held out. */
-export function trueSaving(all: HeldOutRun, none: HeldOutRun): number {
+/** Returns the nano-dollars that keep-alives save per idle gap, from a run with all gaps held out and one with none. */
+export function trueSaving(all: HoldoutRun, none: HoldoutRun): number {
   let sum = 0
   let gaps = 0
-  for (const [gap, { cost }] of all.heldOut) {
+  for (const [gap, { costNanos }] of all.heldOut) {
     const kept = none.kept.get(gap)
     if (kept === undefined) throw new Error(`idle gap ${gap} counts only where it is held out`)
-    sum += cost - kept.cost
+    sum += costNanos - kept.costNanos
     gaps++
   }
   if (gaps !== none.kept.size) throw new Error('there are idle gaps that count only where they are kept')
@@ -85,9 +85,9 @@ interface Setting {
 }
 
 function onePrefix(
-  world: HeldOutWorld,
+  world: HoldoutWorld,
   { prefix, tokens, holdout, gapsEach, traffic, draw }: Setting,
-  run: HeldOutRun,
+  run: HoldoutRun,
 ): void {
   const keepWarm = {
     ...planned('auto', { budgetNanosPerDay: 1e15 }),
@@ -100,21 +100,21 @@ function onePrefix(
     for (const row of rows) {
       if (row.type !== 'trial') continue
       run.arms = armsAfter(run.arms, row)
-      const outcome = { cost: row.costNanos, worth: row.worthNanos }
+      const outcome = { costNanos: row.costNanos, worthNanos: row.worthNanos }
       run[row.arm === 'held_out' ? 'heldOut' : 'kept'].set(`${prefix}/${gap}`, outcome)
     }
   }
   const replan = (state: PrefixState, now: number): PrefixState => {
-    const where: PlanContext = { ...base, random: draw() }
-    const change = reschedule(state, where, now)
+    const drawn: PlanContext = { ...base, random: draw() }
+    const change = reschedule(state, drawn, now)
     take(change.rows)
     return change.state
   }
   let now = NOON
-  let goneAt = NOON
+  let expiresAt = NOON
   const call = (state: PrefixState, purpose: 'write' | 'keep'): PrefixState => {
-    const hit = now < goneAt
-    goneAt = now + fiveMinutes.ttlMs
+    const hit = now < expiresAt
+    expiresAt = now + fiveMinutes.ttlMs
     const answer = { startedAt: now, latencyMs: 1, purpose, primitive: 'zero_output' as const, model: null }
     const change = applyAnswer(state, { ...answer, usage: hit ? usage(tokens, 0) : usage(0, tokens) }, base, null)
     take(change.rows)
@@ -131,8 +131,8 @@ function onePrefix(
       if (change.decision.do === 'send') state = call(state, change.decision.purpose === 'write' ? 'write' : 'keep')
     }
     now = arrivesAt
-    const hit = now < goneAt
-    goneAt = now + fiveMinutes.ttlMs
+    const hit = now < expiresAt
+    expiresAt = now + fiveMinutes.ttlMs
     const used = { startedAt: now, usage: hit ? usage(tokens, 0) : usage(0, tokens), ttftMs: null }
     const change = applyArrivals(state, [used], now, 0, facts.retentions, facts.price)
     take(change.rows)

@@ -29,49 +29,49 @@ const eachId = (one: World): string[] =>
 
 /** Announces `at` for every prefix, ten minutes after the start. */
 function announcing(one: World, at: number): World {
-  one.tell(START_AT + 10 * MINUTE_MS, () => {
+  one.callAt(START_AT + 10 * MINUTE_MS, () => {
     for (const id of eachId(one)) one.registrar.announce(id, { at, expectedRequests: 10 }, one.now)
   })
   return one
 }
 
-describe('announced traffic, with messages late, lost and twice, and a provider that fails', () => {
-  it.each([1, 2])('finds every prefix warm that had lapsed long before (seed %i)', (seed) => {
+describe('announced traffic, with late, lost and duplicate messages, and a provider that fails', () => {
+  it.each([1, 2])('finds every prefix warm, though all had lapsed long before (seed %i)', (seed) => {
     const at = START_AT + 3 * HOUR_MS
     const silent = world(seed).runFor(3 * HOUR_MS)
     expect(warmAt(silent, at)).toBe(0)
-    const told = announcing(world(seed), at).runFor(3 * HOUR_MS)
-    expect(warmAt(told, at)).toBe(PREFIXES)
-    told.runFor(3 * HOUR_MS + 60_000)
-    expect(warmAt(told, at + 60_000)).toBe(PREFIXES)
+    const announced = announcing(world(seed), at).runFor(3 * HOUR_MS)
+    expect(warmAt(announced, at)).toBe(PREFIXES)
+    announced.runFor(3 * HOUR_MS + 60_000)
+    expect(warmAt(announced, at + 60_000)).toBe(PREFIXES)
     // One write, and no probes over the hours between.
     const before = silent.provider.accepted.reduce((sum, one) => sum + one, 0)
-    expect(told.provider.accepted.reduce((sum, one) => sum + one, 0)).toBeLessThan(before + 1.1 * PREFIXES)
+    expect(announced.provider.accepted.reduce((sum, one) => sum + one, 0)).toBeLessThan(before + 1.1 * PREFIXES)
   })
 
-  it('holds what would lapse shortly before it, so that nothing is written twice', () => {
+  it('keeps prefixes warm that would lapse shortly before it, so that none is written twice', () => {
     const at = START_AT + 1.2 * HOUR_MS
     const silent = world(3).runFor(1.2 * HOUR_MS)
     expect(warmAt(silent, at)).toBe(0)
-    const told = announcing(world(3), at).runFor(1.2 * HOUR_MS)
-    expect(warmAt(told, at)).toBe(PREFIXES)
-    expect(told.provider.lapses).toEqual([])
+    const announced = announcing(world(3), at).runFor(1.2 * HOUR_MS)
+    expect(warmAt(announced, at)).toBe(PREFIXES)
+    expect(announced.provider.lapses).toEqual([])
   })
 
-  it('warms also what is off, once', () => {
+  it('warms a prefix whose plan is off, once', () => {
     const off = { ...DEFAULT_KEEP_WARM, plan: 'off' as const }
     const provider = { ...BAD_PROVIDER, throttled: 0, broken: 0, silent: 0 }
-    const told = announcing(world(4, { keepWarm: off, provider }), START_AT + 2 * HOUR_MS).runFor(2 * HOUR_MS)
-    expect(warmAt(told, START_AT + 2 * HOUR_MS)).toBe(PREFIXES)
-    told.runFor(6 * HOUR_MS)
-    expect([...told.provider.accepted].every((calls) => calls === 2)).toBe(true)
+    const announced = announcing(world(4, { keepWarm: off, provider }), START_AT + 2 * HOUR_MS).runFor(2 * HOUR_MS)
+    expect(warmAt(announced, START_AT + 2 * HOUR_MS)).toBe(PREFIXES)
+    announced.runFor(6 * HOUR_MS)
+    expect([...announced.provider.accepted].every((calls) => calls === 2)).toBe(true)
   })
 })
 
 describe('signals', () => {
   it('pending work keeps prefixes warm beyond break-even, up to its end and no further', () => {
     const one = world(5)
-    one.tell(START_AT + 10 * MINUTE_MS, () => {
+    one.callAt(START_AT + 10 * MINUTE_MS, () => {
       const signal = { kind: 'pending', at: one.now, untilAt: START_AT + 3 * HOUR_MS } as const
       for (const id of eachId(one)) one.registrar.signal(id, signal)
     })
@@ -82,9 +82,9 @@ describe('signals', () => {
     expect(warmAt(one, one.now)).toBe(0)
   })
 
-  it('nothing is sent any more from a moment after a session is over', () => {
+  it('an ended session gets no further probe after a minute', () => {
     const one = world(6)
-    one.tell(START_AT + 20 * MINUTE_MS, () => {
+    one.callAt(START_AT + 20 * MINUTE_MS, () => {
       for (const id of eachId(one)) one.registrar.signal(id, { kind: 'end', at: one.now })
     })
     one.runFor(20 * MINUTE_MS + 60_000)

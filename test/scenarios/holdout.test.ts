@@ -1,31 +1,31 @@
 import { expect, test } from 'vitest'
 import { gapCounted, measured, NO_GAPS } from '../../src/core/ledger/holdout-estimate.ts'
 import type { Measured } from '../../src/core/ledger/holdout-estimate.ts'
-import { HELD_OUT_WORLDS, heldOutRun, trueSaving } from './held-out.ts'
-import type { HeldOutRun } from './held-out.ts'
+import { HOLDOUT_WORLDS, holdoutRun, trueSaving } from './holdout.ts'
+import type { HoldoutRun } from './holdout.ts'
 import { die } from './random.ts'
 
 const DRAWS = 100
 const SHARE = 0.2
 
-function drawn(all: HeldOutRun, none: HeldOutRun, seed: number): Measured | null {
+function drawn(all: HoldoutRun, none: HoldoutRun, seed: number): Measured | null {
   const { roll } = die(seed)
   let heldOut = NO_GAPS
   let kept = NO_GAPS
-  for (const [gap, held] of all.heldOut) {
-    const keep = none.kept.get(gap) ?? held
-    if (roll() < SHARE) heldOut = gapCounted(heldOut, held.cost, held.worth)
-    else kept = gapCounted(kept, keep.cost, keep.worth)
+  for (const [gap, whenHeldOut] of all.heldOut) {
+    const whenKept = none.kept.get(gap) ?? whenHeldOut
+    if (roll() < SHARE) heldOut = gapCounted(heldOut, whenHeldOut.costNanos, whenHeldOut.worthNanos)
+    else kept = gapCounted(kept, whenKept.costNanos, whenKept.worthNanos)
   }
   return measured(heldOut, kept)
 }
 
 test.each(['positive', 'negative', 'none'] as const)(
-  'in the %s world the interval covers what keep-alives truly save in at least 90 of 100 draws',
+  'the interval contains the true saving in at least 90 of 100 draws (%s world)',
   (name) => {
-    const world = HELD_OUT_WORLDS[name]
-    const all = heldOutRun(world, 1, 1, 40)
-    const none = heldOutRun(world, 1, 1e-12, 40)
+    const world = HOLDOUT_WORLDS[name]
+    const all = holdoutRun(world, 1, 1, 40)
+    const none = holdoutRun(world, 1, 1e-12, 40)
     const truth = trueSaving(all, none)
     const found = Array.from({ length: DRAWS }, (_, draw) => drawn(all, none, draw + 1))
     const covers = found.filter((at) => at !== null && at.low <= truth && truth <= at.high)
@@ -40,9 +40,9 @@ test.each(['positive', 'negative', 'none'] as const)(
 )
 
 test('the gaps that the planner itself holds out measure the same saving', () => {
-  const world = HELD_OUT_WORLDS.positive
-  const truth = trueSaving(heldOutRun(world, 2, 1, 40), heldOutRun(world, 2, 1e-12, 40))
-  const { arms } = heldOutRun(world, 2, SHARE, 40)
+  const world = HOLDOUT_WORLDS.positive
+  const truth = trueSaving(holdoutRun(world, 2, 1, 40), holdoutRun(world, 2, 1e-12, 40))
+  const { arms } = holdoutRun(world, 2, SHARE, 40)
   expect(arms.heldOut.gaps / (arms.heldOut.gaps + arms.kept.gaps)).toBeCloseTo(SHARE, 1)
   const found = measured(arms.heldOut, arms.kept)
   expect(found?.low).toBeLessThan(truth)

@@ -11,8 +11,8 @@ import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
 import { managedCachePricesOf } from '../../src/runtime/facts.ts'
 import { managedCacheRegistration } from '../support/managed-cache-registration.ts'
 import { nodeSql } from '../support/node-sql.ts'
-import { HandleProvider } from './handle-provider.ts'
-import type { HandleFaults, Kept } from './handle-provider.ts'
+import { ManagedCacheProvider } from './managed-cache-provider.ts'
+import type { ManagedCacheFaults, StoredCache } from './managed-cache-provider.ts'
 import { die } from './random.ts'
 import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
@@ -20,86 +20,87 @@ import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from 
 import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
 import { HOUR_MS, MINUTE_MS } from '../../src/core/time/time.ts'
 
-export interface HandleWorldOptions {
+export interface ManagedCacheWorldOptions {
   seed: number
   startAt: number
-  /** One content for each: how often each of its apps needs the handle, an hour. */
+  /** One content for each number: how often an hour each of its apps needs the cache. */
   needsAnHour: readonly number[]
   /** Processes that use one content. */
   apps: number
   tokens: number
   ttlMs: number
   idleMs: number
-  provider: HandleFaults
-  /** Each content loses its handle about this often: deleted by somebody, or its expiry moved to the next minute. */
+  provider: ManagedCacheFaults
+  /** Mean time between losses of a content's cache: somebody deletes it, or moves its expiry to the next minute. */
   lostEveryMs: number
   lateMedianMs: number
   messagesLost: number
   messagesTwice: number
-  /** Whoever calls the provider and dies between the provider's answer and the settlement: what they created is an orphan. */
+  /** Share of callers that die between the provider's answer and the settlement. A cache that they created is an orphan. */
   callersDie: number
   ticksMissing: number
-  /** A confirmation as old as this will do for a caller; 0 asks the provider each time. */
+  /** Oldest confirmation that a caller accepts; 0 asks the provider each time. */
   maxAgeMs: number
-  /** Chance, each minute, that the Registry starts anew from its tables. */
+  /** Probability, each minute, that the Registry restarts from its tables. */
   evicted: number
 }
 
-export interface HandleFigures {
+export interface ManagedCacheFigures {
   needs: number
   served: number
-  /** Handles handed out though the provider had not had them when it was asked. */
+  /** Handles given to callers though the cache did not exist at the provider when the caller asked. */
   deadSeen: number
-  /** Handles that somebody deleted in the milliseconds between the provider's word and the caller's ear. */
-  lostInTheAir: number
-  /** Needs answered without a handle: the provider did not confirm one in time. */
+  /** Handles whose cache somebody deleted between the provider's confirmation and our answer to the caller. */
+  deletedInTransit: number
+  /** Needs answered without a handle, because the provider did not confirm one in time. */
   withoutHandle: number
   losses: number
   orphans: number
   oldestOrphanMs: number
-  calls: HandleProvider['calls']
+  calls: ManagedCacheProvider['calls']
   creationUsd: number
   storageUsd: number
-  /** What our meter says of the same storage. */
+  /** Cost of the same storage by our meter. */
   meteredUsd: number
   foreignTouched: number
-  /** Times that the Registry was woken to look for something due. */
+  /** Number of sweeps of the Registry. */
   sweeps: number
   perProcess: { creations: number; refusals: number; creationUsd: number; storageUsd: number }
 }
 
 type Step = { sleepMs: number } | { idle: number }
-type Course<Result> = Generator<Step, Result, undefined>
+/** A process that waits in virtual time: each yield is a pause, or a wait until cache `idle` has no open call. */
+type Steps<Result> = Generator<Step, Result, undefined>
 
 const ACCOUNT = 'world'
 const DEPLOYMENT = `dep_${'7'.repeat(24)}`
 const MODEL = 'gemini-3.8-flash'
 const NANOS = 1e9
 
-/** A fleet of handles through many days of virtual time: the shipped keeper, and a queue, a cron, a provider and people with their faults. */
-export class HandleWorld {
-  readonly #options: HandleWorldOptions
+/** A fleet of managed caches over days of virtual time: the shipped scheduler with a faulty queue, cron, provider and users. */
+export class ManagedCacheWorld {
+  readonly #options: ManagedCacheWorldOptions
   readonly #timeline: Timeline
   readonly #die: Die
-  readonly #provider: HandleProvider
+  readonly #provider: ManagedCacheProvider
   readonly #sql = nodeSql()
   readonly #settings: AccountSettings
-  #keeper: ManagedCacheScheduler
+  #scheduler: ManagedCacheScheduler
   #registrar: ManagedCacheRegistrar
   readonly #ids: string[] = []
   readonly #waiting = new Map<number, (() => void)[]>()
   readonly #orphans = new Set<string>()
-  /** When a table last knew a handle of ours. */
+  /** Instant at which a table last knew each of our caches. */
   readonly #knownAt = new Map<string, number>()
   readonly #processes: Map<string, { name: string; ttlEndsAt: number }> = new Map()
-  readonly #perProcess: HandleProvider
-  readonly #foreign: Kept[] = []
+  readonly #perProcess: ManagedCacheProvider
+  readonly #foreign: StoredCache[] = []
   #reconciledAt = Number.NEGATIVE_INFINITY
   #figures = {
     needs: 0,
     served: 0,
     deadSeen: 0,
-    lostInTheAir: 0,
+    deletedInTransit: 0,
     withoutHandle: 0,
     losses: 0,
     oldestOrphanMs: 0,
@@ -107,12 +108,12 @@ export class HandleWorld {
     sweeps: 0,
   }
 
-  constructor(options: HandleWorldOptions) {
+  constructor(options: ManagedCacheWorldOptions) {
     this.#options = options
     this.#timeline = new Timeline(options.startAt)
     this.#die = die(options.seed)
-    this.#provider = new HandleProvider(options.provider, this.#die)
-    this.#perProcess = new HandleProvider({ refused: 0, silent: 0 }, this.#die)
+    this.#provider = new ManagedCacheProvider(options.provider, this.#die)
+    this.#perProcess = new ManagedCacheProvider({ refused: 0, silent: 0 }, this.#die)
     this.#settings = {
       account: ACCOUNT,
       createdAt: options.startAt,
@@ -121,22 +122,22 @@ export class HandleWorld {
       globalKillSwitch: false,
       allowedSecrets: [],
     }
-    ;[this.#keeper, this.#registrar] = this.#fromTables()
+    ;[this.#scheduler, this.#registrar] = this.#fromTables()
   }
 
-  /** What a Registry does when it starts. */
+  /** Builds scheduler and registrar from the tables, as a Registry does when it starts. */
   #fromTables(): [ManagedCacheScheduler, ManagedCacheRegistrar] {
     const ledger = new RegistryStore(this.#sql)
     const store = new ManagedCacheStore(this.#sql)
     const ports = { grainMs: 1_000, settings: () => this.#settings, pricesOf: managedCachePricesOf }
-    const keeper = new ManagedCacheScheduler(store, ledger, ports)
-    return [keeper, new ManagedCacheRegistrar(store, keeper)]
+    const scheduler = new ManagedCacheScheduler(store, ledger, ports)
+    return [scheduler, new ManagedCacheRegistrar(store, scheduler)]
   }
 
-  runFor(durationMs: number): HandleFigures {
+  runFor(durationMs: number): ManagedCacheFigures {
     const { startAt, needsAnHour, apps, tokens } = this.#options
-    for (const mark of ['', 'a colleague', `pilotlight:dep_${'0'.repeat(24)}:${'1'.repeat(24)}`])
-      this.#foreign.push(this.#provider.create(mark, tokens, durationMs * 2, startAt))
+    for (const displayName of ['', 'a colleague', `pilotlight:dep_${'0'.repeat(24)}:${'1'.repeat(24)}`])
+      this.#foreign.push(this.#provider.create(displayName, tokens, durationMs * 2, startAt))
     needsAnHour.forEach((rate, content) => {
       this.#ids.push(this.#register(content))
       for (let app = 0; app < apps; app++) this.#nextNeed(content, app, rate)
@@ -157,19 +158,19 @@ export class HandleWorld {
     return this.#registrar.viewByKey(k, this.#timeline.now).record.id
   }
 
-  /** Lets a course take its steps in virtual time. */
-  #go<Result>(course: Course<Result>, done: (result: Result) => void = () => {}): void {
-    const next = course.next()
+  /** Runs a process in virtual time. */
+  #go<Result>(steps: Steps<Result>, done: (result: Result) => void = () => {}): void {
+    const next = steps.next()
     if (next.done === true) return done(next.value)
-    const goOn = (): void => this.#go(course, done)
-    if ('sleepMs' in next.value) this.#timeline.plan(this.#timeline.now + next.value.sleepMs, goOn)
-    else this.#waiting.set(next.value.idle, [...(this.#waiting.get(next.value.idle) ?? []), goOn])
+    const resume = (): void => this.#go(steps, done)
+    if ('sleepMs' in next.value) this.#timeline.plan(this.#timeline.now + next.value.sleepMs, resume)
+    else this.#waiting.set(next.value.idle, [...(this.#waiting.get(next.value.idle) ?? []), resume])
   }
 
   #wake(k: number): void {
     const waiting = this.#waiting.get(k) ?? []
     this.#waiting.delete(k)
-    for (const goOn of waiting) this.#timeline.plan(this.#timeline.now, goOn)
+    for (const resume of waiting) this.#timeline.plan(this.#timeline.now, resume)
   }
 
   // Callers
@@ -184,8 +185,8 @@ export class HandleWorld {
     })
   }
 
-  /** `GET /caches/{id}`, and `POST /caches` where nobody had asked for it too long: as src/http/caches/routes.ts does. */
-  *#need(content: number): Course<void> {
+  /** `GET /caches/{id}`, and `POST /caches` after the cache ended for lack of use, as src/http/caches/routes.ts does. */
+  *#need(content: number): Steps<void> {
     const askedAt = this.#timeline.now
     const id = this.#ids[content] ?? ''
     let view = yield* this.#obtain(id, false, askedAt)
@@ -202,36 +203,36 @@ export class HandleWorld {
     if (this.#provider.alive(name, this.#timeline.now)) return
     const kept = this.#provider.all.get(name)
     const confirmedAt = view.state.live?.seenAt ?? 0
-    const inTheAir = kept !== undefined && this.#provider.endOf(kept) > confirmedAt && confirmedAt >= askedAt
-    if (inTheAir) this.#figures.lostInTheAir += 1
+    const inTransit = kept !== undefined && this.#provider.endOf(kept) > confirmedAt && confirmedAt >= askedAt
+    if (inTransit) this.#figures.deletedInTransit += 1
     else this.#figures.deadSeen += 1
   }
 
-  *#obtain(id: string, create: boolean, askedAt: number): Course<ManagedCacheView | null> {
+  *#obtain(id: string, create: boolean, askedAt: number): Steps<ManagedCacheView | null> {
     const untilAt = askedAt + 60_000
     const wish = create
       ? ({ want: 'any' } as const)
       : ({ want: 'confirmed', freshSinceAt: askedAt - this.#options.maxAgeMs } as const)
     for (;;) {
-      const flight = this.#keeper.ask(this.#registrar.keyOf(id), wish, askedAt, this.#timeline.now)
+      const result = this.#scheduler.ask(this.#registrar.keyOf(id), wish, askedAt, this.#timeline.now)
       this.#alarm()
-      if (flight?.role === 'ready') return flight.view
-      if (flight === null || flight.role === 'refused') return null
-      if (flight.role === 'failed') return flight.view.state.stopped?.reason === 'ended' ? flight.view : null
+      if (result?.role === 'ready') return result.view
+      if (result === null || result.role === 'refused') return null
+      if (result.role === 'failed') return result.view.state.stopped?.reason === 'ended' ? result.view : null
       if (this.#timeline.now >= untilAt) return null
-      if (flight.role === 'leader') yield* this.#toItsEnd(flight.lease, this.#dies())
-      else yield { idle: flight.k }
+      if (result.role === 'leader') yield* this.#runToEnd(result.lease, this.#dies())
+      else yield { idle: result.k }
     }
   }
 
-  /** The same need where each process makes a handle of its own, with the provider's default hour. */
+  /** The same need where each process creates its own cache, for the provider's default hour. */
   #needAlone(content: number, app: number): void {
     const { now } = this.#timeline
     const key = `${content}/${app}`
     const own = this.#processes.get(key)
     if (own !== undefined && own.ttlEndsAt > now) {
       if (this.#perProcess.alive(own.name, now)) return
-      this.#figures.refusals += 1 // it sends a dead handle, is refused, and makes another
+      this.#figures.refusals += 1 // the process sends a dead handle, is refused, and creates another cache
     }
     const made = this.#perProcess.create(`${content}`, this.#options.tokens, HOUR_MS, now)
     this.#processes.set(key, { name: made.name, ttlEndsAt: made.expiresAt })
@@ -244,17 +245,17 @@ export class HandleWorld {
     this.#timeline.plan(at, () => {
       const { now } = this.#timeline
       const print = (this.#ids[content] ?? '').slice(-24)
-      const ours = this.#provider.list(now).filter(({ mark }) => mark.endsWith(print))
+      const ours = this.#provider.list(now).filter(({ displayName }) => displayName.endsWith(print))
       this.#lose(this.#provider, ours)
       this.#lose(
         this.#perProcess,
-        this.#perProcess.list(now).filter(({ mark }) => mark === `${content}`),
+        this.#perProcess.list(now).filter(({ displayName }) => displayName === `${content}`),
       )
       this.#nextLoss(content)
     })
   }
 
-  #lose(provider: HandleProvider, from: Kept[]): void {
+  #lose(provider: ManagedCacheProvider, from: StoredCache[]): void {
     const { now } = this.#timeline
     const victim = from[Math.floor(this.#die.roll() * from.length)]
     if (victim === undefined) return
@@ -267,7 +268,7 @@ export class HandleWorld {
 
   #alarmPlannedAt = Number.POSITIVE_INFINITY
 
-  /** Armed for the earliest thing that must happen, as `#rearm` of the Registry does. */
+  /** Sets the alarm to the earliest due instant, as `#rearm` of the Registry does. */
   #alarm(): void {
     const nextAt = new ManagedCacheStore(this.#sql).nextAt()
     if (nextAt === null || nextAt >= this.#alarmPlannedAt) return
@@ -283,7 +284,7 @@ export class HandleWorld {
     const { now } = this.#timeline
     this.#timeline.plan(now + TICK_MS, () => this.#tick())
     this.#lookForOrphans(now)
-    if (this.#die.roll() < this.#options.evicted) [this.#keeper, this.#registrar] = this.#fromTables()
+    if (this.#die.roll() < this.#options.evicted) [this.#scheduler, this.#registrar] = this.#fromTables()
     if (this.#die.roll() < this.#options.ticksMissing) return
     this.#sweep(now + SWEEP_HORIZON_MS)
     if (now - this.#reconciledAt >= RECONCILE_MS) {
@@ -294,7 +295,7 @@ export class HandleWorld {
 
   #sweep(horizonAt: number): void {
     this.#figures.sweeps += 1
-    const { due, ended } = this.#keeper.sweep(this.#timeline.now, horizonAt)
+    const { due, ended } = this.#scheduler.sweep(this.#timeline.now, horizonAt)
     for (const k of ended) this.#wake(k)
     for (const one of due) this.#send(one)
     this.#alarm()
@@ -304,40 +305,40 @@ export class HandleWorld {
     const { lateMedianMs, messagesLost, messagesTwice } = this.#options
     const times = this.#die.roll() < messagesLost ? 0 : this.#die.roll() < messagesTwice ? 2 : 1
     for (let copy = 0; copy < times; copy++) {
-      const late = this.#die.around(lateMedianMs, 0.6)
-      this.#timeline.plan(this.#timeline.now + Math.floor(delayMs / 1_000) * 1_000 + late, () => this.#receive(target))
+      const at = this.#timeline.now + Math.floor(delayMs / 1_000) * 1_000 + this.#die.around(lateMedianMs, 0.6)
+      this.#timeline.plan(at, () => this.#receive(target))
     }
   }
 
   #receive(target: ManagedCacheTarget): void {
-    const lease = this.#keeper.begin(target, this.#timeline.now)
+    const lease = this.#scheduler.begin(target, this.#timeline.now)
     this.#alarm()
-    if (lease !== null) this.#go(this.#toItsEnd(lease, this.#dies()))
+    if (lease !== null) this.#go(this.#runToEnd(lease, this.#dies()))
   }
 
   #dies(): boolean {
     return this.#die.roll() < this.#options.callersDie
   }
 
-  /** A lease to the end of what it leads to, as src/calls/managed-cache.ts does. */
-  *#toItsEnd(lease: ManagedCacheLease, dies: boolean): Course<void> {
+  /** Runs a lease and those that follow from it, as src/calls/managed-cache.ts does. */
+  *#runToEnd(lease: ManagedCacheLease, dies: boolean): Steps<void> {
     let next: ManagedCacheLease | null = lease
     while (next !== null) {
       const outcome: ManagedCacheOutcome = yield* this.#call(next)
       if (dies) return
-      const { again, ended } = this.#keeper.settle(outcome, this.#timeline.now)
+      const { again, ended } = this.#scheduler.settle(outcome, this.#timeline.now)
       if (ended) this.#wake(lease.target.k)
       this.#alarm()
       next = again
     }
   }
 
-  *#call(lease: ManagedCacheLease): Course<ManagedCacheOutcome> {
+  *#call(lease: ManagedCacheLease): Steps<ManagedCacheOutcome> {
     const startedAt = this.#timeline.now
     const base = { lease: lease.id, target: lease.target, startedAt }
     yield { sleepMs: this.#die.around(40, 0.5) }
-    const mark = displayNameOf(DEPLOYMENT, lease.fingerprint)
-    const reply = this.#provider.answer(lease, mark, this.#options.tokens, this.#timeline.now)
+    const displayName = displayNameOf(DEPLOYMENT, lease.fingerprint)
+    const reply = this.#provider.answer(lease, displayName, this.#options.tokens, this.#timeline.now)
     if (reply === null) {
       yield { sleepMs: lease.timeoutMs }
       const failure = failureValue('provider_timeout', 'The provider did not answer in time.')
@@ -347,20 +348,20 @@ export class HandleWorld {
     return { ...base, ...reply } as ManagedCacheOutcome
   }
 
-  /** The steps of src/cron/reconcile.ts: list, then look into the tables, then delete what nobody knows. */
-  *#reconcile(): Course<void> {
+  /** The steps of src/cron/reconcile.ts: list the caches, compare them with the tables, delete the unknown ones. */
+  *#reconcile(): Steps<void> {
     const listedAt = this.#timeline.now
     yield { sleepMs: this.#die.around(200, 0.5) }
     if (this.#die.roll() < this.#options.provider.refused) {
       this.#reconciledAt = this.#timeline.now + 3 * MINUTE_MS - RECONCILE_MS
       return
     }
-    const listed = this.#provider.list(this.#timeline.now).flatMap(({ mark, ...handle }) => {
-      const print = readDisplayName(mark, DEPLOYMENT)
+    const listed = this.#provider.list(this.#timeline.now).flatMap(({ displayName, ...handle }) => {
+      const print = readDisplayName(displayName, DEPLOYMENT)
       return print === null ? [] : [{ ...handle, print }]
     })
     yield { sleepMs: this.#die.around(200, 0.5) }
-    const unknown = this.#keeper.reconcile('gemini', listed, listedAt, this.#timeline.now)
+    const unknown = this.#scheduler.reconcile('gemini', listed, listedAt, this.#timeline.now)
     this.#alarm()
     for (const name of unknown) this.#provider.delete(name, this.#timeline.now)
   }
@@ -370,10 +371,10 @@ export class HandleWorld {
     for (const name of known) this.#knownAt.set(name, now)
     const ours = this.#provider
       .list(now)
-      .filter(({ mark, name }) => readDisplayName(mark, DEPLOYMENT) !== null && !known.has(name))
+      .filter(({ displayName, name }) => readDisplayName(displayName, DEPLOYMENT) !== null && !known.has(name))
     for (const { name, createdAt } of ours) {
       const ageMs = now - (this.#knownAt.get(name) ?? createdAt)
-      // One that is being made is no orphan yet: its lease is still open.
+      // A cache that is being created is no orphan yet: its lease is still open.
       if (ageMs <= 60_000) continue
       this.#orphans.add(name)
       this.#figures.oldestOrphanMs = Math.max(this.#figures.oldestOrphanMs, ageMs)
@@ -382,13 +383,13 @@ export class HandleWorld {
 
   // Figures
 
-  #summary(): HandleFigures {
+  #summary(): ManagedCacheFigures {
     const { now } = this.#timeline
     const { tokens } = this.#options
     const { rates } = managedCachePricesOf('gemini', MODEL, now)
     const price = (of: number, fromAt: number, toAt: number): number =>
       storageNanos(of, fromAt, toAt, rates) ?? Number.NaN
-    const creation = (provider: HandleProvider): number => {
+    const creation = (provider: ManagedCacheProvider): number => {
       let sum = 0
       for (const { createdAt } of provider.all.values())
         sum += (tokens / 1e6) * (managedCachePricesOf('gemini', MODEL, createdAt).inputNanosPerMTok ?? Number.NaN)
@@ -417,12 +418,12 @@ export class HandleWorld {
   }
 
   #checkForeign(name: string, now: number): void {
-    if (!this.#provider.alive(name, now)) throw new Error('somebody else’s handle was touched')
+    if (!this.#provider.alive(name, now)) throw new Error('a cache of somebody else was changed')
   }
 }
 
-/** A month of a careless team: ten processes a content, a handle lost every four hours, and a platform at its worst. */
-export function badMonth(seed: number): HandleWorldOptions {
+/** A bad month: ten processes for each content, a cache lost every four hours, and a faulty platform. */
+export function badMonth(seed: number): ManagedCacheWorldOptions {
   return {
     seed,
     startAt: Date.UTC(2026, 11, 15),

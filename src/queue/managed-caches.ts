@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Environment } from '../runtime/env.ts'
 import { runManagedCacheToEnd } from '../calls/managed-cache.ts'
 
-/** A message about a managed cache; null when it is none. */
+/** Reads a queue message about a managed cache; null when it is another message. `handle`, `of` and `drop` are stored words. */
 export function readManagedCacheMessage(body: unknown): ManagedCacheMessage | null {
   if (typeof body !== 'object' || body === null) return null
   const { account, handle } = body as Partial<ManagedCacheMessage>
@@ -12,7 +12,7 @@ export function readManagedCacheMessage(body: unknown): ManagedCacheMessage | nu
   return { account, handle: { of: handle.of, k: handle.k } }
 }
 
-/** Does what is due about one managed cache by now: begin (late binding), one call or two, settle. */
+/** Makes the calls that are due for one managed cache: one, or two when the first finds the cache gone. */
 export async function consumeManagedCache(
   { account, handle }: ManagedCacheMessage,
   env: Environment,

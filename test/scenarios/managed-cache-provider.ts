@@ -3,37 +3,37 @@ import type { ReportedManagedCache } from '../../src/core/managed-cache/state.ts
 import type { Die } from './random.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../src/calls/lease.ts'
 
-/** A handle at the provider, and its whole life. */
-export interface Kept extends ReportedManagedCache {
-  mark: string
+/** A managed cache at the provider, from its creation to its end. */
+export interface StoredCache extends ReportedManagedCache {
+  displayName: string
   tokens: number
-  /** When it was deleted, by whomever; infinity while it was not. */
+  /** Instant of its deletion; infinity before it. */
   deletedAt: number
 }
 
-export interface HandleFaults {
-  /** Calls answered with a 5xx without being done. */
+export interface ManagedCacheFaults {
+  /** Share of calls that the provider answers with a 5xx and does not do. */
   refused: number
-  /** Calls that are done, and whose answer never comes. */
+  /** Share of calls that the provider does without an answer. */
   silent: number
 }
 
 type Reply = Pick<ManagedCacheOutcome, 'kind'> & Record<string, unknown>
 
-/** A provider that keeps handles, and says of each call what the real one would: kept apart from the code that it judges. */
-export class HandleProvider {
-  readonly all = new Map<string, Kept>()
+/** A provider of managed caches that answers like the real one. It shares no code with the scheduler that it tests. */
+export class ManagedCacheProvider {
+  readonly all = new Map<string, StoredCache>()
   readonly #die: Die
-  readonly #faults: HandleFaults
+  readonly #faults: ManagedCacheFaults
   #made = 0
   calls = { create: 0, renew: 0, verify: 0, delete: 0 }
 
-  constructor(faults: HandleFaults, dice: Die) {
+  constructor(faults: ManagedCacheFaults, dice: Die) {
     this.#faults = faults
     this.#die = dice
   }
 
-  endOf({ deletedAt, expiresAt }: Kept): number {
+  endOf({ deletedAt, expiresAt }: StoredCache): number {
     return Math.min(deletedAt, expiresAt)
   }
 
@@ -42,12 +42,12 @@ export class HandleProvider {
     return kept !== undefined && this.endOf(kept) > now
   }
 
-  create(mark: string, tokens: number, ttlMs: number, now: number): Kept {
+  create(displayName: string, tokens: number, ttlMs: number, now: number): StoredCache {
     this.#made += 1
     const name = `cachedContents/w${this.#made}`
-    const kept: Kept = {
+    const kept: StoredCache = {
       name,
-      mark,
+      displayName,
       tokens,
       createdAt: now,
       expiresAt: now + ttlMs,
@@ -64,25 +64,26 @@ export class HandleProvider {
     return true
   }
 
-  /** One page is enough for this world. */
-  list(now: number): Kept[] {
+  /** Lists the living caches, always as one page. */
+  list(now: number): StoredCache[] {
     return [...this.all.values()].filter((kept) => this.endOf(kept) > now)
   }
 
-  /** What a lease leads to when it reaches the provider at `now`; null: done or not, no answer ever comes. */
-  answer(lease: ManagedCacheLease, mark: string, tokens: number, now: number): Reply | null {
+  /** Answers the call of a lease that arrives at `now`; null: no answer comes, though the call may have been done. */
+  answer(lease: ManagedCacheLease, displayName: string, tokens: number, now: number): Reply | null {
     const roll = this.#die.roll()
     this.calls[lease.op] += 1
     if (roll < this.#faults.refused) {
       const failure = failureValue('provider_unavailable', 'The provider cannot answer now.')
       return { kind: 'failed', failure, permanent: false, retryAfterMs: null, accepted: null }
     }
-    const reply = this.#do(lease, mark, tokens, now)
+    const reply = this.#do(lease, displayName, tokens, now)
     return roll < this.#faults.refused + this.#faults.silent ? null : reply
   }
 
-  #do(lease: ManagedCacheLease, mark: string, tokens: number, now: number): Reply {
-    if (lease.op === 'create') return { kind: 'answered', seen: seen(this.create(mark, tokens, lease.ttlMs, now)) }
+  #do(lease: ManagedCacheLease, displayName: string, tokens: number, now: number): Reply {
+    if (lease.op === 'create')
+      return { kind: 'answered', seen: seen(this.create(displayName, tokens, lease.ttlMs, now)) }
     const kept = this.all.get(lease.name ?? '')
     if (kept === undefined || this.endOf(kept) <= now) return { kind: 'gone' }
     if (lease.op === 'delete') kept.deletedAt = now
@@ -90,7 +91,7 @@ export class HandleProvider {
     return { kind: 'answered', seen: lease.op === 'delete' ? null : seen(kept) }
   }
 
-  /** Tokens × hours that were stored up to `now`, by whoever asks for a price: the truth that the meter is held against. */
+  /** Sums the price of the storage up to `now`: the true figure that the meter is compared with. */
   stored(now: number, price: (tokens: number, fromAt: number, toAt: number) => number): number {
     let sum = 0
     for (const kept of this.all.values()) sum += price(kept.tokens, kept.createdAt, Math.min(now, this.endOf(kept)))
@@ -98,6 +99,6 @@ export class HandleProvider {
   }
 }
 
-function seen({ name, tokens, createdAt, expiresAt }: Kept): ReportedManagedCache {
+function seen({ name, tokens, createdAt, expiresAt }: StoredCache): ReportedManagedCache {
   return { name, tokens, createdAt, expiresAt }
 }
