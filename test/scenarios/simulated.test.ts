@@ -39,7 +39,13 @@ interface Done extends Pick<Replay, 'probes' | 'coldStarts'> {
 }
 
 /** Runs the shipped scheduler, one event at a time, with a provider that keeps entries for exactly `ttlMs`. */
-function scheduled(times: readonly number[], keepWarm: KeepWarm, retention: string, ttlMs: number, endAt: number): Done {
+function scheduled(
+  times: readonly number[],
+  keepWarm: KeepWarm,
+  retention: string,
+  ttlMs: number,
+  endAt: number,
+): Done {
   const { store, scheduler, registrar } = testAccount({ facts: factsOf })
   let expiresAt = 0
   const call = (at: number): Usage => {
