@@ -62,7 +62,8 @@ export class Runs {
     }
     let next = 0
     this.#starts.forEach((start, index) => {
-      for (; next < unordered.length && (unordered[next] ?? 0) <= start; next++) put(unordered[next] ?? 0, unordered[next] ?? 0, 1)
+      for (; next < unordered.length && (unordered[next] ?? 0) <= start; next++)
+        put(unordered[next] ?? 0, unordered[next] ?? 0, 1)
       put(start, this.#ends[index] ?? start, this.#counts[index] ?? 1)
     })
     for (; next < unordered.length; next++) put(unordered[next] ?? 0, unordered[next] ?? 0, 1)
