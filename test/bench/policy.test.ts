@@ -33,7 +33,7 @@ function stream(lengths: number[]): Stream {
   }
 }
 
-/** Every way to hold or to let go of each gap, in any retention, one after the other. */
+/** Tries every number of probes for each gap, in each retention, and returns the lowest cost. */
 function bruteForce(lengths: number[], held: number, latency: number): number {
   const [seconds, ...rest] = lengths
   if (seconds === undefined) return 0

@@ -13,8 +13,8 @@ import { cardById } from '../../src/providers/registry.ts'
 import { DAY_MS } from '../../src/core/time/time.ts'
 
 /**
- * What Blazen says of live workflows, of its Bot and of ChatWindow, line by line, as far as nothing need run for it; the rest
- * stands in blazen-bots.workerd.test.ts. The second half is what it gets wrong.
+ * Blazen's documentation of live workflows, its Bot and ChatWindow, line by line: the parts that need no runtime. The others are in
+ * blazen-bots.workerd.test.ts. The second half covers Blazen's faults.
  */
 
 const user = (text: string): ChatMessage => ({ role: 'user', text })

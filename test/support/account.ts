@@ -1,7 +1,7 @@
 import { NOON } from './sample.ts'
 import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
 
-/** An account without a budget of its own, its switches off. */
+/** Settings of an account without a budget and without kill switches. */
 export const settings: AccountSettings = {
   account: 'test',
   createdAt: NOON,

@@ -7,7 +7,7 @@ export interface NodeSql extends Sql {
 }
 
 /**
- * The stores' database on `node:sqlite`: what a Durable Object gives them, in milliseconds and without a runtime. Statements
+ * The stores' database on `node:sqlite`, with the interface of a Durable Object's, without a runtime. Statements
  * are prepared once; a transaction inside a transaction is a savepoint, as in a Durable Object.
  */
 export function nodeSql(path = ':memory:'): NodeSql {

@@ -1,7 +1,7 @@
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
 import type { Registration } from '../../src/registration/registration.ts'
 
-/** A registration at no provider that exists, for tests over tables alone. */
+/** Registration at a provider that does not exist, for tests that need only tables. */
 export function registrationNamed(
   fingerprint: string,
   keepWarm: KeepWarm | null,

@@ -16,7 +16,7 @@ export function anthropicBody(tag: string, ttl: '5m' | '1h' = '5m'): string {
   })
 }
 
-/** What the Worker would hand to a Registry for a body in the provider's own form. */
+/** Registration that the Worker gives to a Registry for a body in the provider's own form. */
 export function registrationOf(
   providerId: string,
   text: string,
