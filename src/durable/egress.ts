@@ -6,14 +6,14 @@ import type { Sent } from '../providers/transport/send.ts'
 import { transport } from '../calls/send.ts'
 import type { Environment } from '../runtime/env.ts'
 
-/** How a call ended, as plain data: it crosses between objects. */
+/** Result of a call, as plain data that crosses between objects. */
 export type ForwardedSent =
   | Extract<Sent, { kind: 'failed' }>
   | { kind: 'answered'; status: number; headers: [string, string][]; text: string }
 
 /**
- * One per region, made where its name says. It owns nothing and remembers nothing: it sends a call that a provider refused
- * because of where it came from, from here.
+ * Object in a region, one for each region name. It stores nothing: it sends calls that a provider refused because of the region
+ * they came from.
  */
 export class Egress extends DurableObject<Environment> {
   async send(call: ForwardedCall): Promise<ForwardedSent> {

@@ -1,8 +1,8 @@
 import type { Sql } from './sql.ts'
 
 /**
- * Walks a database from whatever version it is at to the newest. A step's index is its version; steps are appended and
- * never edited. (`PRAGMA user_version` is refused in Durable Objects, so the version is a row.)
+ * Brings a database from any version to the newest. The index of a step is its version; steps are appended and never
+ * edited. (`PRAGMA user_version` is refused in Durable Objects, so the version is a row.)
  */
 export function migrate(sql: Sql, steps: readonly string[][]): void {
   sql.transaction(() => {

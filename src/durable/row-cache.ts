@@ -1,9 +1,9 @@
-/** Copies of rows in memory, the most recently saved ones: who would remember one too many forgets the oldest. */
+/** Copies of rows in memory. Beyond its size it drops the copy that was set longest ago. */
 export class RowCache<Value> {
   readonly #most: number
   readonly #values = new Map<number, Value>()
 
-  /** `most`: how many are remembered. */
+  /** `most`: number of copies to hold. */
   constructor(most: number) {
     this.#most = most
   }
@@ -16,7 +16,7 @@ export class RowCache<Value> {
     return this.#values.has(k)
   }
 
-  /** Remembers a copy as the newest. */
+  /** Holds a copy as the newest. */
   set(k: number, value: Value): void {
     this.#values.delete(k)
     this.#values.set(k, value)

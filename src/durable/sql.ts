@@ -1,21 +1,21 @@
-/** What a store needs of a database: the same in a Durable Object and on `node:sqlite`, so that stores are tested in milliseconds. */
+/** Database that a store needs. A Durable Object and `node:sqlite` both provide it, so stores are tested in plain Node. */
 export interface Sql {
   /** Runs one statement and returns all its rows. Blobs come back as `Uint8Array` or `ArrayBuffer`. */
   all<Row>(query: string, ...bindings: SqlValue[]): Row[]
-  /** Everything inside commits together or not at all. */
+  /** Runs `work` in one transaction. */
   transaction<Result>(work: () => Result): Result
 }
 
 export type SqlValue = string | number | null | Uint8Array
 
-/** Blobs come back as one or the other, by where the tables are. */
+/** Blob as read: `ArrayBuffer` in a Durable Object, `Uint8Array` on `node:sqlite`. */
 export type Blob = ArrayBuffer | Uint8Array
 
 export function bytesOf(blob: Blob): Uint8Array {
   return blob instanceof Uint8Array ? blob : new Uint8Array(blob)
 }
 
-/** Rows that statements touched, as the platform bills them. */
+/** Rows read and written, as the platform bills them. */
 export interface RowCount {
   read: number
   written: number

@@ -1,8 +1,8 @@
-/** Callers who wait for something to end, by the number or the id of what it is. Memory only: when it is lost they ask again. */
+/** Callers that wait for an event, by key. In memory alone: after an eviction they ask again. */
 export class Waiters<Answer, Key extends number | string = number> {
   readonly #callers = new Map<Key, Set<(answer: Answer) => void>>()
 
-  /** What wakes the callers of `k`; null after `realMs` of the machine's clock. */
+  /** Resolves with the answer of `wake(k)`, or with null after `realMs` of the machine's clock. */
   async wait(k: Key, realMs: number): Promise<Answer | null> {
     const callers = this.#callers.get(k) ?? new Set()
     this.#callers.set(k, callers)

@@ -102,7 +102,7 @@ describe('the countdown', () => {
     last_receipt: { at: iso(NOW - 45 * MINUTE_MS), kind: 'full' },
   }
 
-  it('counts to the lapse, with the share of the TTL that is left and where the next probe goes out', () => {
+  it('counts to the lapse, with the share of the TTL that is left and the next probe', () => {
     expect(pilot.lapse(item, NOW)).toEqual({ text: '15:00', note: '', left: 0.25, probe: 0.1 })
     expect(pilot.next(item, NOW)).toBe('probe in 9:00')
   })
@@ -113,7 +113,7 @@ describe('the countdown', () => {
     expect(pilot.next(item, late)).toBe('probe due now')
   })
 
-  it('derives the lapse of a cold entry from its last use, but not when it was gone before its time', () => {
+  it('derives the lapse of a cold entry from its last use, unless it was gone early', () => {
     const cold = { ...item, warmth: { state: 'cold', warm_until: null } }
     expect(pilot.lapse(cold, NOW + 16 * MINUTE_MS)).toMatchObject({ text: 'lapsed', note: '1:00 ago' })
     const evicted = { ...cold, last_receipt: { ...item.last_receipt, kind: 'cold' } }
@@ -291,7 +291,7 @@ describe('the key and the next try', () => {
     for (const bad of ['', 'a b', 'schlüssel', 'a\nb']) expect(pilot.carriable(bad)).toBe(false)
   })
 
-  it('waits longer after each failure, up to half a minute, and as long as the server asks up to a minute', () => {
+  it('waits longer after each failure, up to 30 s, or as the server asks, up to 60 s', () => {
     expect([1, 2, 3, 4, 5, 50].map((n) => pilot.backoff(n))).toEqual([2000, 4000, 8000, 16_000, 30_000, 30_000])
     expect(pilot.backoff(1, 45_000)).toBe(45_000)
     expect(pilot.backoff(1, HOUR_MS)).toBe(60_000)

@@ -109,7 +109,7 @@ describe('the proof', () => {
     expect(money.proof(one({}, measured(-1, 2, 5))).measured.note).toContain('neither a gain nor a loss is proved')
   })
 
-  it('has no figure where nothing was kept, and none where the API gives none though enough was held out', () => {
+  it('has no figure where nothing was kept, and none where the API gives none', () => {
     const none = { ...UNMEASURED, held_out_gaps: 0, kept_gaps: 0, modelled_usd: 0 }
     expect(money.proof(one({}, none)).modelled.text).toBe('nothing yet')
     const few = { ...UNMEASURED, held_out_gaps: 31, why: 'not measured: 4 idle gaps were kept' }

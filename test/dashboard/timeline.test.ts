@@ -38,7 +38,7 @@ describe('the picture of a history', () => {
     expect(t.now).toBe(t.charges[1]?.x1)
   })
 
-  it('shows a lapse between the end of one charge and the next proof, and marks the probe that had to write', () => {
+  it('shows a lapse from the end of a charge to the next proof, and marks the write', () => {
     const t = picture([receipt(0, 'written'), receipt(90, 'cold')], hourly(150), 100)
     expect(t.lapses).toHaveLength(1)
     expect(t.lapses[0]?.x0).toBeCloseTo(t.charges[0]?.x1 ?? -1, 9)

@@ -1,3 +1,4 @@
+import * as z from 'zod'
 import { globSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -69,12 +70,12 @@ describe('docs/api.md', () => {
     expect(described).toEqual(expect.arrayContaining(Object.keys(schema.shape)))
   })
 
-  it('names every member of its answers', async () => {
-    const files = globSync('src/contract/answers/*.ts', { cwd: root }).map((path) => resolve(root, path))
-    const answers = (await Promise.all(files.map((path) => import(path)))) as Record<string, object>[]
+  it('names every member of its requests and answers', async () => {
+    const files = globSync('src/contract/*.ts', { cwd: root }).map((path) => resolve(root, path))
+    const answers = (await Promise.all(files.map((path) => import(path)))) as Record<string, unknown>[]
     const members = answers
       .flatMap((exported) => Object.values(exported))
-      .flatMap((answer) => ('shape' in answer ? Object.keys(answer.shape as object) : []))
+      .flatMap((schema) => (schema instanceof z.ZodObject ? Object.keys(schema.shape) : []))
     expect(members.length).toBeGreaterThan(50)
     expect([...new Set(members)].filter((member) => !new RegExp(`\\b${member}\\b`).test(api))).toEqual([])
   })

@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest'
 import { KEY_CACHE_MS } from '../../src/http/server/auth.ts'
 import { MIN_SECRET_LENGTH } from '../../src/runtime/env.ts'
 import { newAccountKey, newKeySeed } from '../../src/runtime/ids.ts'
-import { BotNextCache } from '../../src/durable/bot/next-cache-request.ts'
-import { BotCallLog, CALLS_KEPT } from '../../src/durable/bot/call-log.ts'
+import { NextCacheTable } from '../../src/durable/bot/tables/next-cache-request.ts'
+import { BotCallLog, CALLS_KEPT } from '../../src/durable/bot/tables/calls.ts'
 import { LIVE_STEPS, SEEN_IDS } from '../../src/durable/live/tables.ts'
 import { migrate } from '../../src/durable/migrate.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { names, readText, root, section, tableRows } from './documents.ts'
-import { DIRECTORY_STEPS } from '../../src/durable/directory/migrations.ts'
+import { DIRECTORY_STEPS } from '../../src/durable/directory/tables/migrations.ts'
 import { REGISTRY_STEPS } from '../../src/durable/registry/tables/migrations.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/core/time/time.ts'
 
@@ -49,7 +49,7 @@ const objects = [
   {
     heading: 'Directory: one per deployment',
     steps: DIRECTORY_STEPS,
-    files: ['src/durable/directory/accounts.ts', 'src/durable/directory/directory.ts'],
+    files: ['src/durable/directory/tables/accounts.ts', 'src/durable/directory/directory.ts'],
   },
 ]
 
@@ -80,7 +80,7 @@ it('describes every table of a bot and no other, with how long it lives', () => 
   const calls = new BotCallLog(sql)
   calls.begin('a turn', 1)
   calls.beginTool('a call', 'a turn', 'a tool', 1)
-  new BotNextCache(sql).set(null)
+  new NextCacheTable(sql).set(null)
   const found = sql.all<{ name: string }>(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
   )

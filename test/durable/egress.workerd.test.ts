@@ -25,8 +25,8 @@ async function decisions(id: unknown, who: { key: string }): Promise<string[]> {
   return rows.flatMap(({ type, decision }) => (type === 'decision' && decision !== undefined ? [decision] : []))
 }
 
-describe('a call that a provider refuses because of where it came from', () => {
-  it('is sent once more from another region, and those after it go there directly', async () => {
+describe('a call that a provider refuses because of its region', () => {
+  it('the call is repeated from another region, and later calls go there directly', async () => {
     const forwarded = vi.spyOn(Egress.prototype, 'send')
     const who = await tenant()
     world.lab.faults.add({ kind: 'geo_refusal', times: 1 })
@@ -42,12 +42,12 @@ describe('a call that a provider refuses because of where it came from', () => {
     expect(second.json).toMatchObject({ receipt: { kind: 'written' } })
     expect(received(world.lab)).toHaveLength(3)
     expect(forwarded).toHaveBeenCalledTimes(2)
-    // Somebody else's calls still take the short way.
+    // Calls of another account are still sent directly.
     await warm(await tenant())
     expect(forwarded).toHaveBeenCalledTimes(2)
   })
 
-  it('is sent twice at the most: refused there too, it stops the plan and says why', async () => {
+  it('a second refusal, from the other region, stops the plan with its reason', async () => {
     const who = await tenant()
     world.lab.faults.add({ kind: 'geo_refusal' })
     const refused = await warm(who)
@@ -59,7 +59,7 @@ describe('a call that a provider refuses because of where it came from', () => {
     expect(pick(prefix, 'plan', 'stopped', 'why')).toContain('does not serve the place')
   })
 
-  it('carries its credential to the provider and leaves it nowhere', async () => {
+  it('the credential reaches the provider and is stored nowhere on the way', async () => {
     const written = vi.spyOn(console, 'error').mockImplementation(() => {})
     const who = await tenant()
     world.lab.faults.add({ kind: 'geo_refusal', times: 1 })
@@ -72,7 +72,7 @@ describe('a call that a provider refuses because of where it came from', () => {
   })
 })
 
-it('a region that fails is an unknown outcome, without a word of what was sent', async () => {
+it('a region that fails gives an unknown outcome, which quotes nothing of the call', async () => {
   vi.spyOn(Egress.prototype, 'send').mockRejectedValue(new Error(`broken with ${SECRET}`))
   const sent = await throughEgress(bindings)('wnam', {
     card: { auth: { header: 'x-api-key' }, headers: {}, dialect: anthropicMessages },

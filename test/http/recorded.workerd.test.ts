@@ -85,7 +85,7 @@ describe('the recorded script', () => {
     await expect(recording).toMatchFileSnapshot(`recorded/answers/${name}.txt`)
   })
 
-  it('reaches every operation with every status that the document gives, and with a refusal where a key is wanted', () => {
+  it('reaches every operation with each documented status, and without its key', () => {
     const patterns = operations.map((one) => ({
       ...one,
       pattern: new RegExp(`^${one.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),

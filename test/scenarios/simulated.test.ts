@@ -7,14 +7,10 @@ import type { KeepWarm } from '../../src/core/planning/plan.ts'
 import { planPolicy, replay } from '../../src/core/simulation/replay.ts'
 import type { Replay } from '../../src/core/simulation/replay.ts'
 import { trafficOf } from '../../src/core/demand/traffic.ts'
-import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
-import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
 import { bytesOf } from '../cli/support.ts'
-import { settings } from '../support/account.ts'
-import { nodeSql } from '../support/node-sql.ts'
+import { testAccount } from '../support/account.ts'
 import { die } from './random.ts'
 import { START_AT } from './settings.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
@@ -50,10 +46,7 @@ function scheduled(
   ttlMs: number,
   endAt: number,
 ): Done {
-  const store = new RegistryStore(nodeSql())
-  const ports = { factsOf, grainMs: 1_000 }
-  const scheduler = new ProbeScheduler(store, ports, settings)
-  const registrar = new Registrar(store, scheduler, ports)
+  const { store, scheduler, registrar } = testAccount({ facts: factsOf })
   let expiresAt = 0
   const call = (at: number): Usage => {
     const read = at < expiresAt

@@ -1,16 +1,17 @@
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
-import { DirectoryStore } from '../../src/durable/directory/accounts.ts'
-import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
+import { DirectoryStore } from '../../src/durable/directory/tables/accounts.ts'
 import type { Message } from '../../src/durable/registry/records/claim.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
-import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
 import { rememberFacts } from '../../src/durable/registry/facts-cache.ts'
 import type { Registration } from '../../src/registration/registration.ts'
-import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
-import type { ProbeSchedulerPorts } from '../../src/durable/registry/probes/context.ts'
 import type { Sql } from '../../src/durable/sql.ts'
 import { factsOf } from '../../src/runtime/facts.ts'
+import type { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
+import type { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
+import type { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
+import { testAccount } from '../support/account.ts'
+import type { TestAccount } from '../support/account.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { Consumer } from './consumer.ts'
 import { Provider } from './provider.ts'
@@ -19,7 +20,6 @@ import { die } from './random.ts'
 import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
 import type { Lease, Outcome } from '../../src/calls/lease.ts'
-import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
 import { HOUR_MS } from '../../src/core/time/time.ts'
 
 const ACCOUNT = 'world'
@@ -117,14 +117,9 @@ export class World {
     probes: 0,
   }
   readonly #die: Die
-  readonly sql: Sql
   readonly #directory = new DirectoryStore(nodeSql())
-  readonly #ports: ProbeSchedulerPorts
-  readonly #settings: AccountSettings
   readonly #delaySpread: number
-  #store: RegistryStore
-  #scheduler: ProbeScheduler
-  #registrar: Registrar
+  readonly #account: TestAccount
   #alarmAt: number | null = null
   #alarmTurn = 0
   #reportedNextAt = Number.POSITIVE_INFINITY
@@ -139,38 +134,32 @@ export class World {
     const entries = this.kinds.map(({ ttlMs, retention }) => ({ tokens: options.tokens, ttlMs, retention }))
     this.provider = new Provider(entries, options.provider, this.#die)
     this.#delaySpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
-    this.sql = nodeSql()
-    this.#ports = { factsOf: rememberFacts(factsOf), grainMs: 1_000 }
-    this.#settings = {
-      account: ACCOUNT,
-      createdAt: options.startAt,
-      budgetNanosPerDay: options.budgetNanosPerDay ?? null,
-      killSwitch: false,
-      globalKillSwitch: false,
-      allowedSecrets: [],
-    }
-    ;[this.#store, this.#scheduler, this.#registrar] = this.#wake()
+    this.#account = testAccount({
+      facts: rememberFacts(factsOf),
+      settings: {
+        account: ACCOUNT,
+        createdAt: options.startAt,
+        budgetNanosPerDay: options.budgetNanosPerDay ?? null,
+      },
+    })
     this.#directory.add(ACCOUNT, options.startAt)
     this.#plan(registered.map(({ at }) => at))
   }
 
-  /** Builds all parts from the tables, as the Registry's constructor does. */
-  #wake(): [RegistryStore, ProbeScheduler, Registrar] {
-    const store = new RegistryStore(this.sql)
-    const scheduler = new ProbeScheduler(store, this.#ports, this.#settings)
-    return [store, scheduler, new Registrar(store, scheduler, this.#ports)]
+  get sql(): Sql {
+    return this.#account.sql
   }
 
   get store(): RegistryStore {
-    return this.#store
+    return this.#account.store
   }
 
   get scheduler(): ProbeScheduler {
-    return this.#scheduler
+    return this.#account.scheduler
   }
 
   get registrar(): Registrar {
-    return this.#registrar
+    return this.#account.registrar
   }
 
   get now(): number {
@@ -209,9 +198,9 @@ export class World {
     const kind = this.kinds[prefix] as Kind
     this.operations.workerRequests += 1
     this.operations.objectRequests += 1
-    const { k } = this.#registrar.register(registrationOf(prefix, kind, this.options), now)
+    const { k } = this.#account.registrar.register(registrationOf(prefix, kind, this.options), now)
     if (k !== prefix + 1) throw new Error('the world knows a prefix by its key, and keys rise by one')
-    const given = this.#scheduler.warmNow(k, now)
+    const given = this.#account.scheduler.warmNow(k, now)
     this.#rearm()
     if (given === null || !('lease' in given)) return
     this.watch.began?.([given.lease], now)
@@ -225,7 +214,7 @@ export class World {
       const { usage, latencyMs } = this.provider.arrive(prefix, startedAt)
       this.timeline.plan(startedAt + latencyMs + this.#die.roll() * (this.options.reportedWithinMs ?? 0), () => {
         this.operations.objectRequests += 1
-        this.#scheduler.observe(prefix + 1, [{ startedAt, usage, ttftMs: latencyMs }], this.timeline.now)
+        this.#account.scheduler.observe(prefix + 1, [{ startedAt, usage, ttftMs: latencyMs }], this.timeline.now)
         this.#rearm()
         this.watch.observed?.(prefix, startedAt, this.timeline.now)
       })
@@ -249,20 +238,20 @@ export class World {
     if (!this.#directory.due(horizonAt).includes(ACCOUNT)) return
     this.operations.objectRequests += 1
     this.#sweep(horizonAt)
-    const nextAt = this.#store.nextAt()
+    const nextAt = this.#account.store.nextAt()
     this.#reportedNextAt = nextAt ?? Number.POSITIVE_INFINITY
     this.#directory.setNext(ACCOUNT, nextAt)
   }
 
   #sweep(horizonAt: number): void {
-    const { messages } = this.#scheduler.sweep(this.timeline.now, horizonAt)
+    const { messages } = this.#account.scheduler.sweep(this.timeline.now, horizonAt)
     this.#send(messages)
     this.#rearm()
   }
 
   /** As `Registry.#rearm`: the alarm moves only to an earlier time. An alarm that comes too early does nothing. */
   #rearm(): void {
-    const nextAt = this.#store.nextAt()
+    const nextAt = this.#account.store.nextAt()
     if (nextAt !== null) {
       const at = Math.max(this.timeline.now, nextAt)
       if (this.#alarmAt === null || this.#alarmAt > at) this.#setAlarm(at)
@@ -289,7 +278,7 @@ export class World {
 
   /** Evicts the object from memory, so that only its tables remain. */
   evict(): void {
-    ;[this.#store, this.#scheduler, this.#registrar] = this.#wake()
+    this.#account.evict()
     this.#reportedNextAt = Number.POSITIVE_INFINITY
   }
 
@@ -314,7 +303,7 @@ export class World {
   #deliver(seq: number): void {
     this.operations.workerRequests += 1
     this.operations.objectRequests += 1
-    const leases = this.#scheduler.begin(seq, this.timeline.now)
+    const leases = this.#account.scheduler.begin(seq, this.timeline.now)
     this.watch.began?.(leases, this.timeline.now)
     this.#rearm()
     if (leases.length > 0) this.#consume(seq, leases)
@@ -334,7 +323,7 @@ export class World {
         settle: (outcomes) => {
           this.operations.objectRequests += 1
           this.operations.settlements += 1
-          const { again } = this.#scheduler.settle(seq, outcomes, timeline.now)
+          const { again } = this.#account.scheduler.settle(seq, outcomes, timeline.now)
           watch.settled?.(outcomes, again, timeline.now)
           this.#rearm()
           return again

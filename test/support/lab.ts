@@ -2,7 +2,7 @@ import { vi } from 'vitest'
 import { createLab } from '../lab/index.ts'
 import type { Lab } from '../lab/index.ts'
 
-/** Replaces the network by a lab with the Worker's clock: only `http://lab.test` answers. */
+/** Replaces the network by a lab on the clock of the Worker. Only `http://lab.test` answers. */
 export function installLab(): Lab {
   const lab = createLab({ now: () => Date.now(), sleep: () => Promise.resolve(), latency: 'off' })
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
@@ -13,7 +13,7 @@ export function installLab(): Lab {
   return lab
 }
 
-/** Requests that the lab's providers received, oldest first. */
+/** Requests to the lab's providers, oldest first. */
 export function received(lab: Lab): { path: string; status: number | null; body: string }[] {
   return lab.transcript.list(0, 2_000)
 }

@@ -6,7 +6,7 @@ import { pack } from '../../src/runtime/bytes.ts'
 
 const TEXT = 'Lamps for the desk, the wall and the ceiling, with their sizes and prices. '
 
-/** Registration of some thousand tokens, as the Worker gives it to a Registry. One tag stands for one content. */
+/** Registration as the Worker sends it to a Registry, for some thousand tokens. Each tag is another content. */
 export function managedCacheRegistration(
   account: string,
   tag: string,

@@ -7,8 +7,8 @@ export interface NodeSql extends Sql {
 }
 
 /**
- * The stores' database on `node:sqlite`, with the interface of a Durable Object's, without a runtime. Statements
- * are prepared once; a transaction inside a transaction is a savepoint, as in a Durable Object.
+ * Database of the stores on `node:sqlite`, without a runtime. Statements are prepared once. A nested transaction is a savepoint, as
+ * in a Durable Object.
  */
 export function nodeSql(path = ':memory:'): NodeSql {
   const database = new DatabaseSync(path)

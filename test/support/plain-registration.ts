@@ -1,20 +1,19 @@
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
+import { planned } from './sample.ts'
 import type { Registration } from '../../src/registration/registration.ts'
 
-/** Registration at a provider that does not exist, for tests that need only tables. */
+/** Registration at a provider that does not exist, for tests over tables alone. */
 export function registrationNamed(
   fingerprint: string,
-  keepWarm: KeepWarm | null,
-  credential = 'default',
-  credentialGeneration = 1,
+  keepWarm: KeepWarm | null = planned('always'),
+  change: Partial<Registration> = {},
 ): Registration {
   return {
     fingerprint: fingerprint.padEnd(64, '-'),
     provider: 'sample',
     model: 'sample-1',
     name: null,
-    credential,
-    credentialGeneration,
+    credential: 'default',
     cacheKey: null,
     retention: '5m',
     breakpoint: { path: 'system[0]', byte: 10 },
@@ -26,5 +25,6 @@ export function registrationNamed(
     primitives: ['zero_output', 'one_token'],
     keepWarm,
     body: new Uint8Array([1, 2, 3]),
+    ...change,
   }
 }

@@ -6,7 +6,7 @@ import { pack } from '../../src/runtime/bytes.ts'
 
 export const SYSTEM = `You are a support agent of a shop that sells lamps. ${'Answer from the policy, in the words of the policy. '.repeat(400)}`
 
-/** An Anthropic body whose system prompt ends in a marker: thousands of tokens, written and read by the lab. */
+/** Anthropic body whose system prompt of thousands of tokens ends in a marker. */
 export function anthropicBody(tag: string, ttl: '5m' | '1h' = '5m'): string {
   return JSON.stringify({
     model: 'claude-sonnet-4-5',
@@ -16,7 +16,7 @@ export function anthropicBody(tag: string, ttl: '5m' | '1h' = '5m'): string {
   })
 }
 
-/** Registration that the Worker gives to a Registry for a body in the provider's own form. */
+/** Registration as the Worker sends it to a Registry, for a body in the format of the provider. */
 export function registrationOf(
   providerId: string,
   text: string,

@@ -26,7 +26,7 @@ export const assumed: RetentionOffer = {
   maxTtlMs: HOUR_MS,
 }
 
-/** $3 a million in, reads at a tenth, 5-minute writes at 1.25. */
+/** Prices for each million tokens: $3 input, $0.30 cache read, $3.75 write for 5 minutes, $15 output. */
 export const facts: ModelFacts = {
   minimumTokens: 1024,
   retentions: [fiveMinutes],
@@ -70,7 +70,7 @@ export function planned(
   return { ...context().keepWarm, plan, ...change }
 }
 
-/** A prefix that was written at `anchorAt` and found to be 10,000 tokens. */
+/** State of a prefix that was written at `anchorAt` and measured at 10,000 tokens. */
 export function warmState(anchorAt: number, change: Partial<PrefixState> = {}, offer = fiveMinutes): PrefixState {
   return {
     ...newState(anchorAt, dayOf(anchorAt), learnedRetention(offer)),

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 
-/** A service-account key in the form of Google's console, with its public key. */
+/** A service-account key as Google's console exports it, and its public key. */
 export interface MadeKey {
   email: string
   /** The text of the key file. */
@@ -10,7 +10,7 @@ export interface MadeKey {
 
 let made = 0
 
-/** Generates a new key. */
+/** A new key, different in each call. */
 export function serviceAccountKey(more: Record<string, unknown> = {}): MadeKey {
   made += 1
   const email = `warmer-${made}@shop.iam.gserviceaccount.com`

@@ -1,10 +1,10 @@
 import { Failure } from '../../contract/failure.ts'
 import type { Environment } from '../../runtime/env.ts'
-import { BotCallLog } from './call-log.ts'
-import type { ModelCall, ToolRun } from './call-log.ts'
+import { BotCallLog } from './tables/calls.ts'
+import type { ModelCall, ToolRun } from './tables/calls.ts'
 import { BotListeners } from './listeners.ts'
 import type { BotShell } from './model-call.ts'
-import { BotNextCache } from './next-cache-request.ts'
+import { NextCacheTable } from './tables/next-cache-request.ts'
 import { cleared, windowOf } from './state.ts'
 import { NOT_BEGUN } from '../registry/records/bot.ts'
 import type { BotCache, BotState } from '../registry/records/bot.ts'
@@ -26,20 +26,19 @@ export interface BotView extends LiveView<BotState> {
 const CALLS_SHOWN = 20
 
 /**
- * A conversation with a model that goes on for as long as somebody talks to it. A message is a turn: calls to the model and
- * to tools, each written down before it is sent. A model's call whose end is not known ends its turn as a failure; it is
- * never sent a second time by itself.
+ * Conversation that calls its model itself. A message is a turn: calls to the model and to tools, each stored before it is sent. A
+ * model call with an unknown end fails its turn; it is never repeated automatically.
  */
 export class Bot extends LiveObject<Environment, BotState, BotEvents> {
   readonly #calls = new BotCallLog(durableSql(this.ctx.storage))
-  readonly #nextCache = new BotNextCache(durableSql(this.ctx.storage))
-  readonly #ears = new BotListeners(this.ctx)
+  readonly #nextCache = new NextCacheTable(durableSql(this.ctx.storage))
+  readonly #listeners = new BotListeners(this.ctx)
 
   constructor(ctx: DurableObjectState, env: Environment) {
-    // Only behind `super` is there a bot that a handler could call.
-    const late: {
+    // The handlers are given to `super`, before `this` exists: they call the bot through this object.
+    const bound: {
       turn?: (state: BotState, text: string, turn: Turn) => Promise<BotState>
-      leave?: () => Promise<void>
+      stopKeepingWarm?: () => Promise<void>
       givenUp?: (turn: Omit<Turn, 'ask'>) => void
     } = {}
     super(ctx, env, {
@@ -48,22 +47,22 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       initial: NOT_BEGUN,
       snapshotSecret: env.KEY_ENCRYPTION_SECRET ?? '',
       givenUp: (type, turn) => {
-        if (type === 'message') late.givenUp?.(turn)
+        if (type === 'message') bound.givenUp?.(turn)
       },
       handlers: {
         message: (state, { text }, turn) => {
-          if (late.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
-          return late.turn(state, text, turn)
+          if (bound.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
+          return bound.turn(state, text, turn)
         },
         clear: async (state) => {
-          await late.leave?.() // what was kept warm is not its beginning any more
+          await bound.stopKeepingWarm?.() // the registered prefix is no longer its beginning
           return cleared(state)
         },
       },
     })
-    late.turn = (state, text, turn) => this.#turn(state, text, turn)
-    late.leave = () => this.#leave()
-    late.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
+    bound.turn = (state, text, turn) => this.#turn(state, text, turn)
+    bound.stopKeepingWarm = () => this.#stopKeepingWarm()
+    bound.givenUp = (turn) => giveUpTurn(this.#shell(), turn)
   }
 
   view(): BotView {
@@ -78,15 +77,15 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     }
   }
 
-  /** Opens a socket, or a server-sent stream, that hears every response from now on. */
+  /** Opens a socket or a server-sent stream that receives every event from now on. */
   override fetch(request: Request): Response {
     const isSocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket'
-    const opened = isSocket ? this.#ears.openSocket() : this.#ears.openStream()
-    this.#farewell()
+    const opened = isSocket ? this.#listeners.openSocket() : this.#listeners.openStream()
+    this.#announceEnd()
     return opened
   }
 
-  /** What the next turn alone asks of the cache. Throws `conflict` while a turn waits or is in flight. */
+  /** Sets the cache request of the next turn alone. Throws `conflict` while a turn waits or is in flight, and after the end. */
   setNextCache(cache: BotCache | null): void {
     const { status, why, endedAt, waiting } = this.look()
     if (endedAt !== null) throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
@@ -96,33 +95,34 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     this.#nextCache.set(cache)
   }
 
-  /** Nothing is said through this socket: messages are posted. */
+  /** Answers input on a socket with a hint: messages are posted. */
   override webSocketMessage(socket: WebSocket): void {
     socket.send(JSON.stringify({ type: 'ignored', why: 'messages are sent with POST /bots/{id}/messages' }))
   }
 
   override async alarm(): Promise<void> {
     await super.alarm()
-    await this.#leaveIfOver()
-    this.#farewell()
+    await this.#stopKeepingWarmIfEnded()
+    this.#announceEnd()
   }
 
   override async shutdown(why?: string): Promise<void> {
     await super.shutdown(why)
-    await this.#leaveIfOver()
-    this.#farewell()
+    await this.#stopKeepingWarmIfEnded()
+    this.#announceEnd()
   }
 
   override async erase(): Promise<void> {
-    await this.#leave()
-    this.#ears.close('deleted')
+    await this.#stopKeepingWarm()
+    this.#listeners.close('deleted')
     await super.erase()
   }
 
   async #turn(state: BotState, text: string, turn: Turn): Promise<BotState> {
     const { config } = state
     if (config === null) throw new Failure('internal', 'the bot has no configuration')
-    const cache = this.#nextCache.of(turn.id, config.cache)
+    const next = this.#nextCache.bindTo(turn.id)
+    const cache = next === null ? config.cache : next.cache
     const after = await new BotTurn(this.#shell(), config, turn, cache).run(state, text)
     this.#nextCache.forget(turn.id)
     return after
@@ -135,16 +135,16 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       calls: this.#calls,
       id: (this.ctx.id.name ?? '').split('/').at(-1) ?? '',
       sync: () => this.ctx.storage.sync(),
-      tell: (said) => this.#ears.tell(said),
+      publish: (event) => this.#listeners.send(event),
     }
   }
 
-  /** After the end its conversation is kept warm no more. */
-  async #leaveIfOver(): Promise<void> {
-    if (this.ended() !== null) await this.#leave()
+  /** After the end, removes the conversation from the planner. */
+  async #stopKeepingWarmIfEnded(): Promise<void> {
+    if (this.ended() !== null) await this.#stopKeepingWarm()
   }
 
-  async #leave(): Promise<void> {
+  async #stopKeepingWarm(): Promise<void> {
     const [account = '', id = ''] = (this.ctx.id.name ?? '').split('/')
     try {
       await this.env.REGISTRY.getByName(account).leaveBot(id)
@@ -153,12 +153,12 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     }
   }
 
-  /** After the end nothing more comes: says so, and closes. */
-  #farewell(): void {
-    if (this.#ears.count === 0) return
+  /** After the end, sends the end to the listeners and closes them. */
+  #announceEnd(): void {
+    if (this.#listeners.count === 0) return
     const { status, why, endedAt, waiting } = this.look()
     if (endedAt === null) return
-    this.#ears.tell({ type: 'ended', at: new Date(endedAt).toISOString(), reason: status, why, waiting })
-    this.#ears.close(status)
+    this.#listeners.send({ type: 'ended', at: new Date(endedAt).toISOString(), reason: status, why, waiting })
+    this.#listeners.close(status)
   }
 }

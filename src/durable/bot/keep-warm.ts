@@ -17,17 +17,17 @@ import type { Usage } from '../../core/model/usage.ts'
 import type { FollowedTurn } from '../registry/records/bot-call.ts'
 import { planKind } from '../../core/planning/plan-kinds.ts'
 
-/** One call of a turn, as far as warmth goes. */
+/** Call of a turn, as the planner needs it. */
 export interface TurnCall {
   begunAt: number
   usage: Usage
-  /** Tools were forbidden: what it wrote nobody reads. */
+  /** Tools were forbidden in this call: no later call reads the entry that it wrote. */
   final: boolean
 }
 
 /**
- * Hands the conversation to its account's planner after a turn: `window` is what the turn's last call sent. Whether it is kept
- * warm until the next turn, and for how long, is the planner's business. Nothing about it may fail a turn that was answered.
+ * Registers the conversation with its account's planner after a turn. `window` is the conversation that the last call sent. The
+ * planner decides whether to keep it warm. Never throws: the turn was answered.
  */
 export async function handOver(
   shell: BotShell,
@@ -59,7 +59,7 @@ function followedTurn(
   const card = cardById(config.provider)
   if (card === undefined || accessTo(card, shell.env).refusal !== null) return null
   const messages = window.messages()
-  // Where a prefix may not end behind a tool's result it ends at the question, and is what the first call left.
+  // Where a prefix must not end with a tool's result it ends at the question, as the first call wrote it.
   const question = messages.findLastIndex(({ role }) => role === 'user')
   const isCut = !endsAtResults(card) && messages.at(-1)?.role === 'tool' && question >= 0
   const entry = entryOf(isCut ? first : last)
@@ -67,13 +67,13 @@ function followedTurn(
   const registration = entry === null ? null : registrationOf(shell, config, cache, card, said, window.summaryCount)
   if (entry === null || registration === null) return null
   const arrival = { startedAt: first.begunAt, usage: first.usage, ttftMs: null }
-  // Of a head alone no call says how long it is.
+  // No call reports the length of a head alone.
   const isHead = window.state().recent.length === 0
   const left = isHead ? { ...entry, tokens: registration.estimatedTokens, proved: false } : entry
   return { bot: shell.id, arrival, registration, entry: left }
 }
 
-/** What the call left at the provider; null where it left nothing. Writes that nobody reports are taken for done. */
+/** Cache entry that a call left; null: none. Where the provider does not report writes, a write is assumed. */
 function entryOf({ begunAt: at, usage }: TurnCall): FollowedTurn['entry'] | null {
   const { cacheReadTokens: read, cacheWriteTokens: written, inputTokens } = usage
   const counted = (read ?? 0) + (written ?? 0)
@@ -110,7 +110,7 @@ function registrationOf(
   const prefix = dialect.prepare(request, (model) => factsOf(card.id, model, now))
   const facts = factsOf(card.id, config.model, now)
   const place = placeOf(card, env)
-  // Below the minimum nothing can keep it.
+  // A prefix below the minimum length is never cached.
   if (facts.minimumTokens !== null && prefix.renderedBytes / 2 < facts.minimumTokens) return null
   return {
     fingerprint: fingerprintOf(card, prefix, config.credential, besideOf({ compared: null }, place)),

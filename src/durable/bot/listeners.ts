@@ -1,12 +1,12 @@
 import { Failure } from '../../contract/failure.ts'
 
-const MOST_EARS = 100
-/** A listener that reads so much slower than the bot speaks is let go. */
+const MAX_LISTENERS = 100
+/** Most unread bytes of a listener; beyond that its stream is closed. */
 const MAX_UNREAD_BYTES = 1_000_000
 
 /**
- * Who hears a bot, from now on: sockets, which sleep with the object and cost nothing meanwhile, and server-sent streams,
- * which live in its memory and keep it awake, and billed, for as long as they are open.
+ * Listeners of a bot's events. Sockets hibernate with the object and cost nothing while it sleeps. Server-sent streams live in its
+ * memory, and keep the object awake and billed while they are open.
  */
 export class BotListeners {
   readonly #ctx: DurableObjectState
@@ -22,14 +22,14 @@ export class BotListeners {
   }
 
   openSocket(): Response {
-    if (this.count >= MOST_EARS) return new Response(null, { status: 429 })
+    if (this.count >= MAX_LISTENERS) return new Response(null, { status: 429 })
     const { 0: client, 1: server } = new WebSocketPair()
     this.#ctx.acceptWebSocket(server)
     return new Response(null, { status: 101, webSocket: client })
   }
 
   openStream(): Response {
-    if (this.count >= MOST_EARS) return new Response(null, { status: 429 })
+    if (this.count >= MAX_LISTENERS) return new Response(null, { status: 429 })
     let mine: ReadableStreamDefaultController<Uint8Array> | null = null
     const body = new ReadableStream<Uint8Array>(
       {
@@ -49,23 +49,23 @@ export class BotListeners {
     })
   }
 
-  tell(said: Record<string, unknown>): void {
-    const text = JSON.stringify(said)
+  send(event: Record<string, unknown>): void {
+    const text = JSON.stringify(event)
     for (const socket of this.#ctx.getWebSockets()) {
       try {
         socket.send(text)
       } catch {
-        socket.close(1011) // its other end has gone
+        socket.close(1011) // the client has gone
       }
     }
     if (this.#streams.size === 0) return
-    const event = this.#encoder.encode(`event: ${String(said['type'])}\ndata: ${text}\n\n`)
-    for (const stream of this.#streams) this.#push(stream, event)
+    const message = this.#encoder.encode(`event: ${String(event['type'])}\ndata: ${text}\n\n`)
+    for (const stream of this.#streams) this.#push(stream, message)
   }
 
-  #push(stream: ReadableStreamDefaultController<Uint8Array>, event: Uint8Array): void {
+  #push(stream: ReadableStreamDefaultController<Uint8Array>, message: Uint8Array): void {
     try {
-      stream.enqueue(event)
+      stream.enqueue(message)
       if ((stream.desiredSize ?? 0) > 0) return
       stream.error(new Failure('rate_limited', 'the stream was read too slowly'))
     } catch {

@@ -12,43 +12,44 @@ import { accessTo } from '../../runtime/env.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { freshOverrides } from '../../runtime/overrides.ts'
-import type { BotCallLog, CallOutcome } from './call-log.ts'
+import type { CallOutcome } from './call-outcome.ts'
+import type { BotCallLog } from './tables/calls.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
 import { secretFor } from '../../calls/credential.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { ProbeRequest } from '../../providers/dialect.ts'
 
-/** What the bot's object lends to its turns. */
+/** Parts of the bot's object that its turns use. */
 export interface BotShell {
   env: Environment
   clock: Clock
   calls: BotCallLog
-  /** The bot's own id. */
+  /** Id of the bot. */
   id: string
-  /** Resolves when what was written is on disk. */
+  /** Resolves when all writes are on disk. */
   sync(): Promise<void>
-  tell(said: Record<string, unknown>): void
+  publish(event: Record<string, unknown>): void
 }
 
 export interface Asked {
-  /** Of this call. */
+  /** Id of the call. */
   id: string
-  sight: TurnView
+  view: TurnView
   final: boolean
   cache: BotCache | null
   maxOutputTokens: number
   timeoutMs: number
-  /** Hears the text as it is written. */
+  /** Called with each piece of text as it arrives. */
   onText?: (text: string) => void
 }
 
-/** A streamed answer has some two hundred bytes around each token. */
+/** A streamed answer has about 200 bytes of framing around each token. */
 const MAX_STREAM_BYTES = 24 * 1024 * 1024
-/** A row holds 2 MB, and what is kept of a conversation is one: this, and the longest answer twice, fit into it. */
+/** A conversation is one row of at most 2 MB: this, and the longest answer twice, fit into it. */
 const MAX_WINDOW_BYTES = 900_000
 
-/** One call to the model, written down before it is sent and when it has ended. */
+/** Makes one call to the model. Stores it before it is sent and when it has ended. */
 export async function askModel(shell: BotShell, config: BotConfig, asked: Asked): Promise<CallOutcome> {
   const { clock, calls } = shell
   const end = async (outcome: CallOutcome): Promise<CallOutcome> => {
@@ -62,17 +63,17 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   } catch (thrown) {
     const failure = readFailure(thrown) ?? failureValue('internal', 'the call could not be prepared')
     const outcome: CallOutcome = { kind: 'refused', failure }
-    await book(shell, config, asked.id, outcome) // where it was reserved already
+    await book(shell, config, asked.id, outcome) // releases a reservation
     return outcome
   }
   const sentAt = clock.now()
   calls.begin(asked.id, sentAt)
-  // On disk before it is sent: an eviction from here on leaves a call without an end.
+  // Stored on disk before it is sent: an eviction from here on leaves a call without an end.
   await shell.sync()
   const { onText } = asked
-  const heard = onText === undefined ? {} : { onText: deltasOf(ready.card, onText) }
+  const streamed = onText === undefined ? {} : { onText: deltasOf(ready.card, onText) }
   const timeoutMs = Math.max(1, clock.realMs(asked.timeoutMs))
-  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...heard })
+  const sent = await transport.send({ ...ready, timeoutMs, maxBytes: MAX_STREAM_BYTES, ...streamed })
   if (sent.kind === 'failed') {
     const { failure } = sent
     return end(sent.outcomeKnown ? { kind: 'refused', failure } : { kind: 'failed', failure, billed: null })
@@ -106,9 +107,9 @@ interface Ready {
   request: ProbeRequest
 }
 
-/** Everything that a call needs and that can refuse it before it is sent. */
+/** Prepares a call. Throws every failure that is possible before it is sent. */
 async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
-  if (Buffer.byteLength(JSON.stringify(asked.sight.messages)) > MAX_WINDOW_BYTES) {
+  if (Buffer.byteLength(JSON.stringify(asked.view.messages)) > MAX_WINDOW_BYTES) {
     const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes; send a shorter one.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
   }
@@ -116,7 +117,7 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is gone.')
   const request = turnRequest(card, {
-    ...asked.sight,
+    ...asked.view,
     model: config.model,
     maxOutputTokens: asked.maxOutputTokens,
     cache: asked.cache,
@@ -135,7 +136,7 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   return { card, baseUrl: access.baseUrl, credential, request }
 }
 
-/** The most that a call can cost: all of it written, a token for every two bytes, and the longest answer. */
+/** Most that a call can cost in nano-dollars: one token for every two bytes, all written, and the longest answer. Null: no price. */
 function worstNanos(config: BotConfig, { cache, maxOutputTokens }: Asked, body: string, now: number): number | null {
   const { price } = factsOf(config.provider, config.model, now)
   if (price === null) return null
@@ -146,7 +147,7 @@ function worstNanos(config: BotConfig, { cache, maxOutputTokens }: Asked, body: 
   return Math.ceil((tokens * perMTok + maxOutputTokens * rates.outputNanosPerMTok) / 1_000_000)
 }
 
-/** Tells the account's books how a call ended. What they are not told they charge at its worst case, so that nothing waits for them. */
+/** Books the end of a call in the account's ledger. A failure to do so is only logged: the ledger then charges the worst case. */
 async function book({ env, id: bot }: BotShell, config: BotConfig, call: string, outcome: CallOutcome): Promise<void> {
   const { costNanos, why } = bookOf(outcome)
   const how = outcome.kind === 'failed' && outcome.billed === null ? 'unknown' : outcome.kind

@@ -4,12 +4,12 @@ import type { ToolDefinition } from '../../core/conversation/turn.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { BotConfig, BotState, BotTool, BotTotals } from '../registry/records/bot.ts'
 
-/** The tools as models see them: the same list in every call of a bot's life. */
+/** Tools in the form for models. The list is the same in every call of a bot, so that it does not break the cache. */
 export function toolsOf(
   config: Pick<BotConfig, 'tools' | 'injectTime' | 'exitTool'>,
-  taken: boolean,
+  takesTools: boolean,
 ): ToolDefinition[] {
-  if (!taken) return []
+  if (!takesTools) return []
   const listed = (config.tools ?? []).map(({ name, description, parametersText }) => ({
     name,
     description,
@@ -38,14 +38,14 @@ export function windowOf({ config, window }: BotState): ChatWindow {
   return new ChatWindow({ budgetTokens: config?.historyTokens ?? 1, state: window })
 }
 
-/** The bot with its conversation forgotten; its system prompt stays. */
+/** State with an empty conversation; the system prompt stays. */
 export function cleared(state: BotState): BotState {
   const window = windowOf(state)
   window.clear()
   return { ...state, window: window.state() }
 }
 
-/** Folds one call's usage in; `nanos` is null where its cost is not known. */
+/** Adds the usage of one call to the totals. `nanos` null: its cost is unknown. */
 export function added(totals: BotTotals, usage: Usage, nanos: number | null): BotTotals {
   return {
     turns: totals.turns,

@@ -7,19 +7,19 @@ import type { BotShell } from './model-call.ts'
 import { schemaOf } from './state.ts'
 import type { BotConfig } from '../registry/records/bot.ts'
 
-/** Tools that are called at the same time. */
-const AT_ONCE = 4
-/** Of the history, so that one result leaves room for the others and for the conversation. */
+/** Most tool calls at the same time. */
+const MAX_PARALLEL = 4
+/** Largest share of the history budget for one result, to leave space for other results and the conversation. */
 const RESULT_SHARE = 0.25
 
 export interface OpenCall {
-  /** Of this very call, the same each time it is sent. */
+  /** Id of this call, the same in each attempt. */
   id: string
   index: number
   call: ToolCall
 }
 
-/** Carries out one round's calls, a few at once. Each is written down before it is sent, and its result as soon as it is there. */
+/** Runs the tool calls of one round, four at a time. Stores each call before it is sent, and each result at once. */
 export async function runTools(
   shell: BotShell,
   config: BotConfig,
@@ -33,7 +33,7 @@ export async function runTools(
       results.set(next.index, await runTool(shell, config, turn, next))
     }
   }
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, open.length) }, worker))
+  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL, open.length) }, worker))
   return results
 }
 
@@ -46,10 +46,10 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
   const begunAt = clock.now()
   const attempts = calls.beginTool(id, turn, call.name, begunAt)
   const called = { turn_id: turn, call_id: id, tool: call.name }
-  shell.tell({ type: 'tool_called', ...called, at: new Date(begunAt).toISOString() })
+  shell.publish({ type: 'tool_called', ...called, at: new Date(begunAt).toISOString() })
   let result = own
   if (result === null && tool !== undefined) {
-    // On disk before it is sent: cut off from here on, it is sent again under the same id.
+    // Stored on disk before it is sent: after a cut-off it is sent again under the same id.
     await shell.sync()
     const now = clock.now()
     const given = readArguments(schemaOf(tool), call.arguments).value
@@ -61,7 +61,7 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
   const bounded = boundedResult(result ?? wrong('There is no such tool.'), config.historyTokens * RESULT_SHARE)
   const at = clock.now()
   calls.endTool(id, bounded, at)
-  shell.tell({
+  shell.publish({
     type: 'tool',
     ...called,
     at: new Date(at).toISOString(),
@@ -71,7 +71,7 @@ async function runTool(shell: BotShell, config: BotConfig, turn: string, { id, c
   return bounded
 }
 
-/** What needs no call; null where the tool itself is to be asked. */
+/** Result that needs no call; null: the tool must be called. */
 function ownResult({ clock }: BotShell, config: BotConfig, { name, arguments: given }: ToolCall): ToolResult | null {
   if (name === TIME_TOOL && config.injectTime) return { text: new Date(clock.now()).toISOString(), isError: false }
   if (name === EXIT_TOOL && config.exitTool === true) {

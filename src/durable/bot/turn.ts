@@ -18,8 +18,8 @@ import {
 import type { Round } from '../../core/conversation/turn.ts'
 import { takesTools } from '../../providers/conversation.ts'
 import { cardById } from '../../providers/registry.ts'
-import { replyOf } from './call-log.ts'
-import type { CallOutcome } from './call-log.ts'
+import { replyOf } from './call-outcome.ts'
+import type { CallOutcome } from './call-outcome.ts'
 import { askModel } from './model-call.ts'
 import type { Asked, BotShell } from './model-call.ts'
 import { added, toolsOf, windowOf } from './state.ts'
@@ -34,15 +34,15 @@ import { callId, summaryId, toolId } from '../registry/records/bot-call.ts'
 import { MINUTE_MS } from '../../core/time/time.ts'
 
 const CALL_TIMEOUT_MS = 300_000
-/** An alarm has fifteen minutes; a turn ends by itself before it is cut off there. */
+/** Longest turn: an alarm is cut off after 15 minutes. */
 const TURN_MS = 13 * MINUTE_MS
-/** No call is begun with less than this left. */
+/** Least time left to begin a call. */
 const LEAST_CALL_MS = 20_000
 const SUMMARY_TOKENS = 600
 
 /**
- * One turn of a bot: the message, the model, the tools that it calls, the model again, up to its answer. It is a walk that
- * begins anew each time: what is in the tables already is not done again.
+ * One turn of a bot: the message, the model, the tools that it calls, the model again, up to its answer. Each attempt starts from
+ * the message and skips the calls that are already in the tables.
  */
 export class BotTurn {
   readonly #shell: BotShell
@@ -50,8 +50,8 @@ export class BotTurn {
   readonly #turn: Turn
   readonly #cache: BotCache | null
   #summaries = 0
-  /** Calls of this very try, for the planner. */
-  readonly #made: TurnCall[] = []
+  /** Calls of this attempt, for the planner. */
+  readonly #calls: TurnCall[] = []
 
   constructor(shell: BotShell, config: BotConfig, turn: Turn, cache: BotCache | null) {
     this.#shell = shell
@@ -60,7 +60,7 @@ export class BotTurn {
     this.#cache = cache
   }
 
-  /** The state after the message; throws where the provider is to be asked again later. */
+  /** State after the message. Throws where the provider must be asked again later. */
   async run(state: BotState, said: string): Promise<BotState> {
     const { clock } = this.#shell
     const window = windowOf(state)
@@ -78,12 +78,12 @@ export class BotTurn {
         throw new Error(outcome.failure.message)
       }
       if (outcome.kind !== 'answered') return this.#failed(state, outcome)
-      this.#made.push({
+      this.#calls.push({
         begunAt: this.#shell.calls.of(id)?.begunAt ?? clock.now(),
         usage: outcome.usage,
         final: next.final,
       })
-      this.#learn(window, outcome.usage)
+      this.#calibrate(window, outcome.usage)
       const reply = replyOf(outcome)
       const result = this.#config.exitTool === true ? exitResult(reply) : null
       if (result === null && asksForTools(reply, next.final)) {
@@ -99,7 +99,7 @@ export class BotTurn {
       this.#answered({ ...outcome, text }, result !== null, at)
       const sent = new ChatWindow({ budgetTokens: this.#config.historyTokens, state: window.state() })
       const forgot = await this.#add(window, { role: 'assistant', text })
-      await handOver(this.#shell, this.#config, this.#cache, forgot ? headOf(sent) : sent, this.#made)
+      await handOver(this.#shell, this.#config, this.#cache, forgot ? headOf(sent) : sent, this.#calls)
       const totals = this.#spent(state.totals)
       const last = { turn: this.#turn.id, at, text }
       return { ...state, window: window.state(), totals: { ...totals, turns: totals.turns + 1 }, last }
@@ -119,21 +119,21 @@ export class BotTurn {
     const results = await runTools(this.#shell, this.#config, this.#turn.id, named)
     for (const [index, result] of results) round.results[index] = result
     await this.#add(window, ...roundMessages(round))
-    if (!isNew) return // it was said when it came
+    if (!isNew) return // an earlier attempt published it
     const at = new Date(this.#shell.clock.now()).toISOString()
     const tool_calls = round.reply.toolCalls.length
-    this.#shell.tell({ type: 'iteration', turn_id: this.#turn.id, at, iteration: rounds.length, tool_calls })
+    this.#shell.publish({ type: 'iteration', turn_id: this.#turn.id, at, iteration: rounds.length, tool_calls })
   }
 
   #ask(window: ChatWindow, id: string, final: boolean): Promise<CallOutcome> {
     const { injectTime, maxOutputTokens } = this.#config
-    const sight = turnViewOf(window, { now: this.#shell.clock.now(), injectTime, final })
-    const onText = (text: string): void => this.#shell.tell({ type: 'delta', turn_id: this.#turn.id, text })
-    return this.#send({ id, sight, final, maxOutputTokens, onText })
+    const view = turnViewOf(window, { now: this.#shell.clock.now(), injectTime, final })
+    const onText = (text: string): void => this.#shell.publish({ type: 'delta', turn_id: this.#turn.id, text })
+    return this.#send({ id, view, final, maxOutputTokens, onText })
   }
 
-  /** What the model counted for what it was shown: the window, and the tools beside it. */
-  #learn(window: ChatWindow, { inputTokens }: Usage): void {
+  /** Calibrates the token estimate of the window by the input that the model counted, without the tools. */
+  #calibrate(window: ChatWindow, { inputTokens }: Usage): void {
     const card = cardById(this.#config.provider)
     const tools = card === undefined ? [] : toolsOf(this.#config, takesTools(card))
     if (inputTokens !== null)
@@ -150,22 +150,22 @@ export class BotTurn {
     return askModel(this.#shell, this.#config, { ...asked, cache: this.#cache, timeoutMs })
   }
 
-  /** Adds to the conversation; what has to go for it is summarized, if that is wished, and otherwise forgotten; true where something had to. */
+  /** Adds messages to the conversation. Evicted messages are summarized if configured, else dropped. True: some were evicted. */
   async #add(window: ChatWindow, ...messages: ChatMessage[]): Promise<boolean> {
     const before = turnViewOf(window, { now: this.#turn.now, injectTime: false, final: false })
     const evicted = window.add(...messages)
     if (evicted.length === 0 || this.#config.summarize !== true) return evicted.length > 0
     const id = summaryId(this.#turn.id, this.#summaries)
     this.#summaries += 1
-    const sight = summaryViewOf(before, evicted)
+    const view = summaryViewOf(before, evicted)
     const known = this.#known(id)
-    const outcome = known ?? (await this.#send({ id, sight, final: false, maxOutputTokens: SUMMARY_TOKENS }))
+    const outcome = known ?? (await this.#send({ id, view, final: false, maxOutputTokens: SUMMARY_TOKENS }))
     const text = outcome.kind === 'answered' ? outcome.text.trim().slice(0, MAX_SUMMARY_CHARS) : ''
     if (text !== '') window.summarize(text)
-    if (known?.kind === 'answered') return true // it was said when it came
+    if (known?.kind === 'answered') return true // an earlier attempt published it
     const at = new Date(this.#shell.clock.now()).toISOString()
-    // Without a summary the conversation goes on all the same: what was evicted is forgotten, and that is said.
-    this.#shell.tell({
+    // Without a summary the conversation goes on: the evicted messages are dropped, and listeners get the event.
+    this.#shell.publish({
       type: 'compacted',
       turn_id: this.#turn.id,
       at,
@@ -175,7 +175,7 @@ export class BotTurn {
     return true
   }
 
-  /** What an earlier try at this turn already brought; null when the call is still to be made. */
+  /** Outcome of the call in an earlier attempt at this turn; null: the call must be made. */
   #known(id: string): CallOutcome | null {
     const { calls } = this.#shell
     const known = calls.of(id)
@@ -188,7 +188,7 @@ export class BotTurn {
     return outcome
   }
 
-  /** What all calls of this turn used, folded in once, when it ends. */
+  /** Totals with the usage of all calls of this turn, added once, when it ends. */
   #spent(before: BotTotals): BotTotals {
     let totals = before
     for (const { usage, nanos = null } of this.#paid()) {
@@ -202,20 +202,20 @@ export class BotTurn {
     const { kind, message }: FailureValue = outcome.failure
     const own = outcome.kind === 'refused' ? false : outcome.billed
     const paid = this.#paid()
-    this.#shell.tell({
+    this.#shell.publish({
       type: 'failed',
       turn_id: this.#turn.id,
       at: new Date(this.#shell.clock.now()).toISOString(),
       failure: { kind, message, retryable: FAILURES[kind].retryable },
-      // Earlier calls of the turn were paid for, whatever became of its last.
+      // Earlier calls of the turn were billed, whatever the outcome of its last.
       billed: own === false && paid.some(({ kind: how }) => how === 'answered') ? true : own,
       cost_usd: costOfAll(paid),
     })
-    // The question is not kept: the conversation is as it was.
+    // The question is dropped: the conversation is as before.
     return { ...state, totals: this.#spent(state.totals) }
   }
 
-  /** The calls of this turn that were paid for, or may have been. */
+  /** Calls of this turn that were or may have been billed. */
   #paid(): Paid[] {
     const calls = this.#shell.calls.ofTurn(this.#turn.id)
     return calls.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
@@ -226,7 +226,7 @@ export class BotTurn {
     const sum = (of: (usage: Usage) => number | null): number | null => {
       return total(paid.map(({ usage }) => (usage === undefined ? null : of(usage))))
     }
-    this.#shell.tell({
+    this.#shell.publish({
       type: 'message',
       turn_id: this.#turn.id,
       at: new Date(at).toISOString(),
@@ -245,13 +245,13 @@ export class BotTurn {
   }
 }
 
-/** A turn that was cut off at each of its tries: what its calls cost is counted, and whoever listens is told. */
-export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spend }: Omit<Turn, 'ask'>): void {
+/** Ends a turn that was cut off in each attempt: counts the cost of its calls, and publishes the failure. */
+export function giveUpTurn({ calls, clock, publish }: BotShell, { id, attempt, spend }: Omit<Turn, 'ask'>): void {
   const made = calls.ofTurn(id)
   const paid = made.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
   for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)
   const message = `The turn was cut off ${attempt} times and is given up.`
-  tell({
+  publish({
     type: 'failed',
     turn_id: id,
     at: new Date(clock.now()).toISOString(),
@@ -261,7 +261,7 @@ export function giveUpTurn({ calls, clock, tell }: BotShell, { id, attempt, spen
   })
 }
 
-/** What the next turn surely begins with, where the history behind it has changed. */
+/** Beginning that the next turn certainly shares, where the history after it has changed. */
 function headOf(sent: ChatWindow): ChatWindow {
   const { system } = sent.state()
   return new ChatWindow({ budgetTokens: sent.budgetTokens, state: { system, summaries: [], recent: [] } })
@@ -269,7 +269,7 @@ function headOf(sent: ChatWindow): ChatWindow {
 
 type Paid = Exclude<CallOutcome, { kind: 'refused' }>
 
-/** The sum; null where a part of it is not known. */
+/** Sum; null: a part is unknown. */
 function total(parts: readonly (number | null)[]): number | null {
   return parts.reduce<number | null>((sum, part) => (sum === null || part === null ? null : sum + part), 0)
 }

@@ -3,17 +3,17 @@ import { clockFrom } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 import { newId, newKeySeed } from '../../runtime/ids.ts'
 import type { OverrideChange, Overrides, ProviderOverride } from '../../core/model/overrides.ts'
-import { OverrideStore } from './overrides.ts'
-import { DirectoryStore } from './accounts.ts'
+import { OverrideStore } from './tables/overrides.ts'
+import { DirectoryStore } from './tables/accounts.ts'
 import { durableSql } from '../sql.ts'
 
-/** One per deployment, and never on the path of a request. */
+/** Directory of the accounts: one object for each deployment, never on the path of a request. */
 export class Directory extends DurableObject<Environment> {
   clock = clockFrom(this.env)
   readonly #store = new DirectoryStore(durableSql(this.ctx.storage))
   readonly #facts = new OverrideStore(durableSql(this.ctx.storage))
 
-  /** True when the account is new. */
+  /** Adds an account. True: it is new. */
   add(account: string): boolean {
     return this.#store.add(account, this.clock.now())
   }
@@ -30,17 +30,17 @@ export class Directory extends DurableObject<Environment> {
     return this.#store.accounts()
   }
 
-  /** A Registry's next due time moved earlier by a minute or more. */
+  /** Stores the next due time of a Registry. Registries call it when that time moved earlier by a minute or more. */
   tell(account: string, nextAt: number): void {
     this.#store.setNext(account, nextAt)
   }
 
-  /** Registries to sweep in this tick. */
+  /** Accounts whose Registry is due by `upToAt`. */
   due(upToAt: number): string[] {
     return this.#store.due(upToAt)
   }
 
-  /** Written at the end of a tick: what each Registry said of its next due time, and that the sweep ran. */
+  /** Stores the end of a tick: the next due time of each swept Registry, and the time of the sweep. */
   swept(next: { account: string; nextAt: number | null }[], at: number): void {
     this.#store.transaction(() => {
       for (const one of next) this.#store.setNext(one.account, one.nextAt)
@@ -60,16 +60,16 @@ export class Directory extends DurableObject<Environment> {
     }
   }
 
-  /** Which deployment this is: drawn once, and what marks its handles at the providers as its own. */
+  /** Random id of this deployment, created once. It marks the handles of this deployment at the providers. */
   deploymentId(): string {
     const known = this.#store.setting('deployment_id')
     if (known !== null) return known
-    const drawn = newId('dep')
-    this.#store.saveSetting('deployment_id', drawn)
-    return drawn
+    const id = newId('dep')
+    this.#store.saveSetting('deployment_id', id)
+    return id
   }
 
-  /** True for one tick in `everyMs`: that one reconciles the handles. A tick that fails gives its turn back. */
+  /** True for one tick in each `everyMs`: that tick reconciles the managed caches. If it fails it calls `reconcileAgainAt`. */
   takeReconcile(now: number, everyMs: number): boolean {
     const last = Number(this.#store.setting('reconcile_began_at') ?? Number.NEGATIVE_INFINITY)
     if (now - last < everyMs) return false
@@ -77,11 +77,12 @@ export class Directory extends DurableObject<Environment> {
     return true
   }
 
+  /** Lets the next reconciliation begin at `at`. */
   reconcileAgainAt(at: number, everyMs: number): void {
     this.#store.saveSetting('reconcile_began_at', String(at - everyMs))
   }
 
-  /** What the seals of account keys are made with; drawn when it is first asked for, and never changed. */
+  /** Random seed of the seals of account keys, created at its first use and never changed. */
   keySeed(): string {
     const known = this.#store.setting('key_seed')
     if (known !== null) return known
@@ -94,12 +95,12 @@ export class Directory extends DurableObject<Environment> {
     return this.#facts.overrides()
   }
 
-  /** The changes of what is said over a card, the newest first. */
+  /** Changes of the overrides of a provider's card, newest first. */
   factChanges(provider: string, limit: number): OverrideChange[] {
     return this.#facts.changes(provider, limit)
   }
 
-  /** Puts `override` over a provider's card; null: the card alone. Answers all that is in force now. */
+  /** Sets the override of a provider's card; null removes it. Returns all overrides in force. */
   changeFacts(provider: string, override: ProviderOverride | null, requestId: string): Overrides {
     this.#facts.add(provider, override, this.clock.now(), requestId)
     return this.#facts.overrides()

@@ -1,40 +1,40 @@
 import type { LiveEnd, LiveLimits } from '../../core/conversation/lifecycle.ts'
-import type { Happened } from './tables.ts'
+import type { LiveHistoryRow } from './tables.ts'
 
-/** What a handler knows of the event before it, and what it may say about it. */
+/** The event that a handler handles, and its requests about it. */
 export interface Turn {
   id: string
-  /** 1 the first time. More: an earlier try failed or was cut off, and what it did outside may have happened. */
+  /** Number of this attempt, from 1. Above 1: an earlier attempt failed or was cut off, and its effects outside may have happened. */
   attempt: number
   now: number
   /** Counts against the budget, in nano-dollars, also when the handler fails afterwards. */
   spend(nanos: number): void
   /**
-   * Asks somebody: after this event nothing is handled until `respond`, and its answer is the next event, of type `answerType`.
-   * Once for each event; what is asked by a handler that fails is not asked.
+   * Asks a question: no event is handled until `respond`, and the answer becomes the next event, of type `answerType`. At most one
+   * question for each event. The question of a handler that fails is dropped.
    */
   ask(question: string, answerType: string): void
 }
 
-/** Gives the state after the event. To throw is to be tried again, later, up to five times in all. */
+/** Returns the state after the event. A handler that throws is called again later, up to five times in all. */
 export type Handler<State, Data> = (state: State, data: Data, turn: Turn) => State | Promise<State>
 
 export interface LiveDefinition<State, Events> {
-  /** Names the kind of object, and the version of its state: a snapshot fits this kind, up to this version. */
+  /** Kind of the object and version of its state. Snapshots of the same kind, up to this version, can be restored. */
   kind: string
   version: number
   initial: State
-  /** What is not said at `start`. With `startsItself`, the first event starts it. */
+  /** Defaults for limits that `start` does not give. With `startsItself` the first event starts the object. */
   limits?: Partial<LiveLimits>
   startsItself?: boolean
   snapshotSecret: string
-  /** Hears of an event that was cut off at each of its tries and is set aside, so that what it cost is counted. */
+  /** Called for an event that was cut off in each attempt and is given up, so that its cost is counted. */
   givenUp?: (type: string, turn: Omit<Turn, 'ask'>) => void
   handlers: { [Type in keyof Events]?: Handler<State, Events[Type]> }
 }
 
 export interface LiveView<State> {
-  /** A paused one that waits for input says `paused`; `question` is there all the same. */
+  /** `paused` also for a paused object that waits for an answer; `question` is then set. */
   status: 'running' | 'paused' | 'input_required' | LiveEnd
   question: string | null
   why: string | null
@@ -48,5 +48,5 @@ export interface LiveView<State> {
   failed: number
   limits: LiveLimits
   state: State
-  history: Happened[]
+  history: LiveHistoryRow[]
 }

@@ -1,58 +1,61 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
-import { LIVE_LIMITS, MAX_ATTEMPTS, nextStep, retryDelayMs } from '../../core/conversation/lifecycle.ts'
+import { LIVE_LIMITS, nextStep } from '../../core/conversation/lifecycle.ts'
 import type { LiveEnd, LiveLimits } from '../../core/conversation/lifecycle.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import type { ClockVars } from '../../runtime/clock.ts'
 import { newId } from '../../runtime/ids.ts'
 import { openSnapshot, signSnapshot } from '../../runtime/snapshot.ts'
 import type { Snapshot } from '../../runtime/snapshot.ts'
-import type { Handler, LiveDefinition, LiveView } from './definition.ts'
-import { eventData, over } from './errors.ts'
+import type { LiveDefinition, LiveView } from './definition.ts'
+import { endedFailure, eventData } from './errors.ts'
+import { endLife, EventHandling } from './event-handling.ts'
 import { restoreInto, savedOf, viewOf } from './snapshot.ts'
-import type { Saved } from './snapshot.ts'
+import type { SavedObject } from './snapshot.ts'
 import { LiveStore } from './tables.ts'
-import type { LiveRecord, Waiting } from './tables.ts'
+import type { LiveRecord } from './tables.ts'
 import { durableSql } from '../sql.ts'
 
-/** Events handled in one alarm, so that one flood does not hold it for its fifteen minutes. */
-const EVENTS_AT_ONCE = 100
+/** Most events handled in one alarm, so that a flood of events does not use up its 15 minutes. */
+const EVENTS_PER_ALARM = 100
 
 /**
- * An object that lives for as long as somebody sends it events. They wait in its database, are handled one at a time in
- * their order, and each at least once: one that was cut off is handled again, a repeated id is not. The sender gets its
- * answer when the event is safe; the work is the alarm's, the only one there is. Between events nothing runs and nothing
- * is paid for. Extend it, and give it your handlers; in the subclass too, private is `#`, for methods answer RPC.
+ * Base class of objects that handle events. Events wait in its database and are handled one at a time, in order, at least once:
+ * an event that was cut off is handled again, a repeated id is not. The sender gets its answer when the event is stored; the
+ * alarm does the work. Between events nothing runs and nothing costs. A subclass gives the handlers. Its private members
+ * must be `#` too: every public method answers RPC.
  */
 export class LiveObject<Env extends object, State, Events> extends DurableObject<Env> {
   clock = clockFrom(this.env as ClockVars)
   readonly #definition: LiveDefinition<State, Events>
   readonly #store = new LiveStore(durableSql(this.ctx.storage))
+  readonly #events: EventHandling<State, Events>
   #running = false
 
   constructor(ctx: DurableObjectState, env: Env, definition: LiveDefinition<State, Events>) {
     super(ctx, env)
     this.#definition = definition
+    this.#events = new EventHandling(this.#store, definition, () => this.clock.now())
   }
 
-  /** Begins its life. Throws `conflict` when it has begun. */
+  /** Starts the object. Throws `conflict` where it was started before. */
   async start(limits: Partial<LiveLimits> = {}, state: State = this.#definition.initial): Promise<void> {
     this.#begin(limits, state)
     await this.#rearm()
   }
 
   /**
-   * Puts an event in the mailbox; it is safe there when this answers. Throws `conflict` after the end, with its reason,
-   * `rate_limited` when too many wait, `payload_too_large`, and `not_found` where nothing was started.
+   * Stores an event in the mailbox. Throws `conflict` after the end, with its reason, `rate_limited` when too many events wait,
+   * `payload_too_large`, and `not_found` where the object was never started.
    */
   async emit(event: { type: string; data?: unknown; id?: string }): Promise<{ id: string; duplicate: boolean }> {
     const now = this.clock.now()
     if (!this.#store.exists() && this.#definition.startsItself === true) this.#begin({}, this.#definition.initial)
-    this.#settle(now)
+    this.#endIfDue(now)
     const record = this.#record()
     const id = event.id ?? newId('evt')
     if (this.#store.knows(id)) return { id, duplicate: true }
-    if (record.ended !== null) throw over(record.ended)
+    if (record.ended !== null) throw endedFailure(record.ended)
     const data = eventData(event.data)
     const { maxMailbox } = record.limits
     if (this.#store.waiting() >= maxMailbox) {
@@ -63,18 +66,18 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
       this.#store.push({ id, at: now, type: event.type, data, attempts: 0, nextAt: now })
       this.#store.saveRecord({ ...record, activeAt: now })
     })
-    // A running loop finds it by itself; cut off, its alarm is run again by the platform.
+    // A running alarm takes the event. If that alarm is cut off, the platform runs it again.
     if (!this.#running) await this.#rearm()
     return { id, duplicate: false }
   }
 
   /**
-   * Answers what a handler asked: the answer is the next event, before those that wait. Throws `conflict` where nothing is
-   * asked, and after the end; `payload_too_large`.
+   * Answers the question of a handler: the answer is handled before the events that wait. Throws `conflict` where there is no
+   * question and after the end, and `payload_too_large`.
    */
   async respond(input: unknown): Promise<{ id: string }> {
     const record = this.#record()
-    if (record.ended !== null) throw over(record.ended)
+    if (record.ended !== null) throw endedFailure(record.ended)
     const { asked, ...going } = record
     if (asked === undefined) throw new Failure('conflict', 'nothing is asked', { reason: 'nothing_asked' })
     const data = eventData(input)
@@ -89,7 +92,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     return { id }
   }
 
-  /** How it ended; null while it lives, and where nothing was started. */
+  /** End of the object; null: it runs, or was never started. */
   ended(): { reason: LiveEnd; why: string; at: number } | null {
     return this.#store.record()?.ended ?? null
   }
@@ -99,45 +102,48 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   }
 
   /**
-   * Parks it where it is: an event in its handler is finished, the mailbox takes more, and nothing of it is handled until
-   * `resume`. The idle time-out stands still meanwhile. Throws `conflict` after the end.
+   * Pauses the object. The event in its handler is finished, the mailbox accepts more, and none is handled until `resume`. The idle
+   * time-out does not run meanwhile. Throws `conflict` after the end.
    */
   async pause(): Promise<void> {
-    await this.#park((record, at) => (record.pausedAt === undefined ? { ...record, pausedAt: at } : null), 'paused')
+    await this.#switchPause(
+      (record, at) => (record.pausedAt === undefined ? { ...record, pausedAt: at } : null),
+      'paused',
+    )
   }
 
-  /** Goes on in place; the idle time-out begins anew. Throws `conflict` after the end. */
+  /** Ends a pause; the idle time-out starts again. Throws `conflict` after the end. */
   async resume(): Promise<void> {
-    await this.#park(
+    await this.#switchPause(
       ({ pausedAt, ...rest }, at) => (pausedAt === undefined ? null : { ...rest, activeAt: at }),
       'resumed',
     )
   }
 
-  /** Ends it. An event in its handler is still finished; those that wait stay, for a snapshot to take along. */
+  /** Ends the object. The event in its handler is finished; waiting events stay, so that a snapshot includes them. */
   async shutdown(why = 'it was asked to end'): Promise<void> {
     const record = this.#record()
-    if (record.ended === null) this.#end(record, 'shutdown', why, this.clock.now())
+    if (record.ended === null) endLife(this.#store, record, 'shutdown', why, this.clock.now())
     await this.#rearm()
   }
 
-  /** All that it is, signed. It goes on meanwhile; an event in its handler counts as waiting. */
+  /** Signed copy of the whole object, which goes on. An event in its handler counts as waiting. */
   snapshot(): Snapshot {
     const { kind, version, snapshotSecret } = this.#definition
     const payload = JSON.stringify(savedOf(this.#store, this.#record()))
     return signSnapshot({ version, kind, payload }, snapshotSecret)
   }
 
-  /** Goes on where a snapshot was taken, also one of an object that has ended or is paused; what was spent stays spent. */
+  /** Starts a new object from a snapshot, also from one of an ended or paused object. Its spending so far counts. */
   async restore(snapshot: Snapshot, limits: Partial<LiveLimits> = {}): Promise<void> {
-    const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as Saved
+    const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as SavedObject
     if (this.#store.exists())
       throw new Failure('conflict', 'a snapshot is restored into a new object; this one has begun')
     restoreInto(this.#store, saved, limits, this.clock.now())
     await this.#rearm()
   }
 
-  /** Deletes everything, its alarm too. */
+  /** Deletes all data and the alarm. */
   async erase(): Promise<void> {
     await this.ctx.storage.deleteAll()
   }
@@ -146,9 +152,9 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (this.#running) return
     this.#running = true
     try {
-      for (let n = 0; n < EVENTS_AT_ONCE; n += 1) if (!(await this.#step())) break
+      for (let n = 0; n < EVENTS_PER_ALARM; n += 1) if (!(await this.#events.step())) break
     } catch (thrown) {
-      // Thrown out of here six times, an alarm is gone for good; re-armed below, it never is.
+      // The platform drops an alarm that throws six times. Set again below, it is never dropped.
       console.error('live object alarm failed', thrown instanceof Error ? thrown.name : 'unknown')
       await this.ctx.storage.setAlarm(this.clock.realAt(this.clock.now() + 5_000))
       return
@@ -156,92 +162,6 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
       this.#running = false
     }
     await this.#rearm()
-  }
-
-  /** Takes the next step, if it is due; whether there was one. */
-  async #step(): Promise<boolean> {
-    const record = this.#store.record()
-    const [head] = record === null ? [] : this.#store.mailbox(1)
-    if (record === null) return false
-    const now = this.clock.now()
-    const step = nextStep(record, head?.nextAt ?? null, now)
-    if (step.do === 'end') this.#end(record, step.reason, step.why, now)
-    if (step.do !== 'handle' || head === undefined) return step.do === 'end'
-    await this.#handle(head, now)
-    return true
-  }
-
-  async #handle(event: Waiting, now: number): Promise<void> {
-    const { id, type } = event
-    const handlers: Record<string, unknown> = this.#definition.handlers
-    const handler = Object.hasOwn(handlers, type) ? (handlers[type] as Handler<State, unknown>) : undefined
-    if (handler === undefined) {
-      console.warn('an event that nobody handles was dropped') // its type is the sender's text: in the history, not in logs
-      return this.#close(event, { what: 'dropped', why: 'no handler for events of this type' }, 0)
-    }
-    let spentNanos = 0
-    const spend = (nanos: number): void => {
-      if (!Number.isSafeInteger(nanos) || nanos < 0)
-        throw new Failure('internal', 'spend: whole nano-dollars, not below 0')
-      spentNanos += nanos
-    }
-    if (event.attempts >= MAX_ATTEMPTS) {
-      this.#definition.givenUp?.(type, { id, attempt: event.attempts, now, spend })
-      const why = `given up after ${event.attempts} tries`
-      return this.#close(event, { what: 'failed', why }, spentNanos)
-    }
-    const attempt = event.attempts + 1
-    this.#store.saveAttempt(id, attempt, now)
-    let asks: { question: string; answerType: string } | null = null
-    const ask = (question: string, answerType: string): void => {
-      if (asks !== null) throw new Failure('internal', 'ask: once for each event')
-      asks = { question, answerType }
-    }
-    try {
-      const state = await handler(this.#state(), JSON.parse(event.data) as unknown, { id, attempt, now, spend, ask })
-      this.#close(event, { what: 'handled' }, spentNanos, { state: JSON.stringify(state), asks })
-    } catch (thrown) {
-      const why = thrown instanceof Error ? thrown.message : 'the handler threw'
-      if (attempt >= MAX_ATTEMPTS) return this.#close(event, { what: 'failed', why }, spentNanos)
-      this.#retry(event, attempt, why, spentNanos)
-    }
-  }
-
-  /** Load anew and commit: while the handler waited for somebody, events came in, or the end. */
-  #close(
-    { id, type }: Waiting,
-    outcome: { what: 'handled' | 'dropped' | 'failed'; why?: string },
-    spentNanos: number,
-    { state, asks }: { state?: string; asks: { question: string; answerType: string } | null } = { asks: null },
-  ): void {
-    const record = this.#store.record()
-    if (record === null) return // erased meanwhile
-    const at = this.clock.now()
-    this.#store.transaction(() => {
-      if (state !== undefined) this.#store.saveState(state)
-      this.#store.finish(id)
-      this.#store.saveRecord({
-        ...record,
-        [outcome.what]: record[outcome.what] + 1,
-        spentNanos: record.spentNanos + spentNanos,
-        activeAt: at,
-        ...(asks === null ? {} : { asked: { ...asks, at } }),
-      })
-      this.#store.note({ at, event: id, type, ...outcome }, record.limits.maxHistory)
-      if (asks !== null)
-        this.#store.note({ at, what: 'asked', event: id, type: asks.answerType }, record.limits.maxHistory)
-    })
-  }
-
-  #retry({ id, type }: Waiting, attempt: number, why: string, spentNanos: number): void {
-    const record = this.#store.record()
-    if (record === null) return
-    const at = this.clock.now()
-    this.#store.transaction(() => {
-      this.#store.saveAttempt(id, attempt, at + retryDelayMs(attempt))
-      this.#store.saveRecord({ ...record, spentNanos: record.spentNanos + spentNanos })
-      this.#store.note({ at, what: 'retried', event: id, type, why }, record.limits.maxHistory)
-    })
   }
 
   #begin(limits: Partial<LiveLimits>, state: State): void {
@@ -263,23 +183,23 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     })
   }
 
-  /** An end that is due is an end, also where its alarm is late. */
-  #settle(now: number): void {
+  /** Ends the object if its end is due and the alarm is late. */
+  #endIfDue(now: number): void {
     const record = this.#store.record()
     if (record === null || this.#running) return
     const step = nextStep(record, this.#store.mailbox(1)[0]?.nextAt ?? null, now)
-    if (step.do === 'end') this.#end(record, step.reason, step.why, now)
+    if (step.do === 'end') endLife(this.#store, record, step.reason, step.why, now)
   }
 
-  /** `change` gives null where it is so already. */
-  async #park(
+  /** Pauses or resumes; `change` returns null where that is the case already. */
+  async #switchPause(
     change: (record: LiveRecord, at: number) => LiveRecord | null,
     what: 'paused' | 'resumed',
   ): Promise<void> {
     const at = this.clock.now()
-    this.#settle(at)
+    this.#endIfDue(at)
     const record = this.#record()
-    if (record.ended !== null) throw over(record.ended)
+    if (record.ended !== null) throw endedFailure(record.ended)
     const changed = change(record, at)
     if (changed === null) return
     this.#store.transaction(() => {
@@ -289,24 +209,13 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     if (!this.#running) await this.#rearm()
   }
 
-  #end(record: LiveRecord, reason: LiveEnd, why: string, at: number): void {
-    this.#store.transaction(() => {
-      this.#store.saveRecord({ ...record, ended: { reason, why, at } })
-      this.#store.note({ at, what: 'ended', why: `${reason}: ${why}` }, record.limits.maxHistory)
-    })
-  }
-
   #record(): LiveRecord {
     const record = this.#store.record()
     if (record === null) throw new Failure('not_found', 'nothing was started here')
     return record
   }
 
-  #state(): State {
-    return JSON.parse(this.#store.state()) as State
-  }
-
-  /** The one alarm follows from the tables. */
+  /** Sets the alarm to the next step that the tables ask for. */
   async #rearm(): Promise<void> {
     const record = this.#store.record()
     if (record === null) return

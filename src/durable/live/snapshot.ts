@@ -1,18 +1,17 @@
 import type { LiveLimits } from '../../core/conversation/lifecycle.ts'
 import type { LiveView } from './definition.ts'
-import type { Happened, LiveRecord, LiveStore, Waiting } from './tables.ts'
+import type { LiveHistoryRow, LiveRecord, LiveStore, WaitingEvent } from './tables.ts'
 
-/** A live object as others see it, and as a snapshot keeps it. */
-
-export interface Saved {
+/** Content of a snapshot of a live object. */
+export interface SavedObject {
   record: LiveRecord
   state: unknown
-  mailbox: Waiting[]
+  mailbox: WaitingEvent[]
   seen: string[]
-  history: Happened[]
+  history: LiveHistoryRow[]
 }
 
-export function savedOf(store: LiveStore, record: LiveRecord): Saved {
+export function savedOf(store: LiveStore, record: LiveRecord): SavedObject {
   return {
     record,
     state: JSON.parse(store.state()) as unknown,
@@ -22,8 +21,8 @@ export function savedOf(store: LiveStore, record: LiveRecord): Saved {
   }
 }
 
-/** Begins a life where the saved one was; its end, or its pause, is not kept. */
-export function restoreInto(store: LiveStore, saved: Saved, limits: Partial<LiveLimits>, now: number): void {
+/** Starts a new object from a saved one, without its end or pause. */
+export function restoreInto(store: LiveStore, saved: SavedObject, limits: Partial<LiveLimits>, now: number): void {
   const { pausedAt: _, ...going } = saved.record
   const record = { ...going, limits: { ...going.limits, ...limits }, activeAt: now, ended: null }
   store.transaction(() => {

@@ -2,7 +2,7 @@ import type { LifecycleState } from '../../core/conversation/lifecycle.ts'
 import { migrate } from '../migrate.ts'
 import type { Sql } from '../sql.ts'
 
-/** A live object's tables. Steps are appended and never edited. */
+/** Schema of a live object. Steps are appended and never edited. */
 export const LIVE_STEPS: readonly string[][] = [
   [
     'CREATE TABLE live (one INTEGER PRIMARY KEY CHECK (one = 1), record TEXT NOT NULL, state TEXT NOT NULL)',
@@ -13,19 +13,19 @@ export const LIVE_STEPS: readonly string[][] = [
   ],
 ]
 
-/** Ids of finished events that are remembered, so that a repeated delivery is noticed. */
+/** Most ids of finished events that are kept to detect a repeated delivery. */
 export const SEEN_IDS = 10_000
 
 export interface LiveRecord extends LifecycleState {
   startedAt: number
-  /** Events that a handler finished, that nobody handled, and that were set aside after too many failures. */
+  /** Number of events handled, dropped for lack of a handler, and given up after too many failures. */
   handled: number
   dropped: number
   failed: number
 }
 
-/** An event that waits. `data` is JSON. */
-export interface Waiting {
+/** Event in the mailbox. `data` is JSON. */
+export interface WaitingEvent {
   id: string
   at: number
   type: string
@@ -34,8 +34,8 @@ export interface Waiting {
   nextAt: number
 }
 
-/** What became of an event, or of the object itself. */
-export interface Happened {
+/** Row of the history: what happened to an event or to the object. */
+export interface LiveHistoryRow {
   at: number
   what:
     | 'handled'
@@ -54,7 +54,7 @@ export interface Happened {
   why?: string
 }
 
-/** The tables of one live object. Before `create` there are none: to ask after an unknown object stores nothing. */
+/** Tables of one live object. `create` makes them: a request for an unknown object stores nothing. */
 export class LiveStore {
   readonly #sql: Sql
 
@@ -101,13 +101,13 @@ export class LiveStore {
     )
   }
 
-  /** Before everything that waits. */
-  pushFirst(event: Waiting): void {
+  /** Adds an event before all waiting ones. */
+  pushFirst(event: WaitingEvent): void {
     this.push(event)
     this.#sql.all('UPDATE mailbox SET seq = (SELECT MIN(seq) FROM mailbox) - 1 WHERE id = ?', event.id)
   }
 
-  push({ id, at, type, data, attempts, nextAt }: Waiting): void {
+  push({ id, at, type, data, attempts, nextAt }: WaitingEvent): void {
     this.#sql.all(
       'INSERT INTO mailbox (id, at, type, data, attempts, next_at) VALUES (?, ?, ?, ?, ?, ?)',
       id,
@@ -123,9 +123,9 @@ export class LiveStore {
     return this.#sql.all<{ n: number }>('SELECT COUNT(*) AS n FROM mailbox')[0]?.n ?? 0
   }
 
-  /** The oldest waiting event, or all of them, in the order in which they came. */
-  mailbox(limit = -1): Waiting[] {
-    return this.#sql.all<Waiting & Record<string, string | number>>(
+  /** Waiting events in their order: the first `limit`, or all. */
+  mailbox(limit = -1): WaitingEvent[] {
+    return this.#sql.all<WaitingEvent & Record<string, string | number>>(
       'SELECT id, at, type, data, attempts, next_at AS nextAt FROM mailbox ORDER BY seq LIMIT ?',
       limit,
     )
@@ -135,7 +135,7 @@ export class LiveStore {
     this.#sql.all('UPDATE mailbox SET attempts = ?, next_at = ? WHERE id = ?', attempts, nextAt, id)
   }
 
-  /** The event is done with; its id stays known. */
+  /** Removes an event from the mailbox and keeps its id. */
   finish(id: string): void {
     this.#sql.all('DELETE FROM mailbox WHERE id = ?', id)
     this.remember(id)
@@ -150,15 +150,15 @@ export class LiveStore {
     return this.#sql.all<{ id: string }>('SELECT id FROM seen ORDER BY seq').map(({ id }) => id)
   }
 
-  /** Appends to the history ring. */
-  note(row: Happened, maxHistory: number): void {
+  /** Appends to the history, which keeps the last `maxHistory` rows. */
+  note(row: LiveHistoryRow, maxHistory: number): void {
     this.#sql.all('INSERT INTO happened (at, row) VALUES (?, ?)', row.at, JSON.stringify(row))
     this.#sql.all('DELETE FROM happened WHERE seq <= (SELECT MAX(seq) FROM happened) - ?', maxHistory)
   }
 
-  history(): Happened[] {
+  history(): LiveHistoryRow[] {
     return this.#sql
       .all<{ row: string }>('SELECT row FROM happened ORDER BY seq')
-      .map(({ row }) => JSON.parse(row) as Happened)
+      .map(({ row }) => JSON.parse(row) as LiveHistoryRow)
   }
 }

@@ -29,7 +29,7 @@ export function age(store: RegistryStore, caches: ManagedCacheStore, idempotency
     store.jobs.drop(now - JOB_MS)
     store.crews.drop(now - JOB_MS)
     idempotency.age(now)
-    store.botBook.drop(now - HISTORY_MS)
+    store.botCalls.drop(now - HISTORY_MS)
     store.days.drop(dayOf(now - LEDGER_DAYS_MS))
     store.trials.drop(dayOf(now - LEDGER_DAYS_MS))
     store.prefixes.dropDeparted(dayOf(now))

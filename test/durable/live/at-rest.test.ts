@@ -9,7 +9,7 @@ const bindings = env as unknown as SupervisorEnv
 
 afterEach(() => reset())
 
-it('a thousand objects have one alarm each, and once evicted none of them wakes but the one that gets an event', async () => {
+it('a thousand evicted objects sleep, except the one that gets an event', async () => {
   const stubs = Array.from({ length: 1_000 }, (_, n) => bindings.SUPERVISOR.getByName(`s${n}`))
   for (const stub of stubs) await stub.emit({ type: 'deploy.succeeded', data: { commit: 'a' } })
   for (const stub of stubs) await vi.waitFor(async () => expect((await stub.look()).handled).toBe(1), 20_000)
@@ -22,7 +22,7 @@ it('a thousand objects have one alarm each, and once evicted none of them wakes 
   }
   expect(await listDurableObjectIds(bindings.SUPERVISOR)).toHaveLength(1_000)
 
-  // Each constructor looks for its tables.
+  // Each constructor reads whether its tables exist.
   const woken = vi.spyOn(LiveStore.prototype, 'exists')
   await stubs[7]?.look()
   const ofOne = new Set(woken.mock.contexts).size

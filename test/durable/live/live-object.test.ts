@@ -16,7 +16,7 @@ afterEach(() => reset())
 const named = (name: string): Stub => bindings.SUPERVISOR.getByName(name)
 const look = async (stub: Stub): Promise<LiveView<Watch>> => (await stub.look()) as LiveView<Watch>
 
-/** Until its alarm has handled all that waits. */
+/** Runs the alarm until no event waits. */
 async function settled(stub: Stub): Promise<LiveView<Watch>> {
   return vi.waitFor(async () => {
     const view = await look(stub)
@@ -36,7 +36,7 @@ async function failureOf(call: PromiseLike<unknown>): Promise<FailureValue | nul
 
 const kindOf = async (call: PromiseLike<unknown>): Promise<string | undefined> => (await failureOf(call))?.kind
 
-/** Lets events wait: the alarm that would handle them is taken away. */
+/** Deletes the alarm, so that events wait. */
 async function fill(stub: Stub, events: { type: string; data?: unknown; id?: string }[]): Promise<void> {
   await runInDurableObject(stub, async (instance: Supervisor, state) => {
     for (const event of events) {
@@ -49,7 +49,7 @@ async function fill(stub: Stub, events: { type: string; data?: unknown; id?: str
 const failed = (id: string) => ({ type: 'deploy.failed', data: { commit: id }, id })
 
 describe('events', () => {
-  it('come in by webhook and are handled by the object, in their order', async () => {
+  it('events from a webhook are handled in their order', async () => {
     const { default: worker } = exports as unknown as { default: { fetch(request: Request): Promise<Response> } }
     const send = (body: unknown) =>
       worker.fetch(new Request('http://x/shop', { method: 'POST', body: JSON.stringify(body) }))
@@ -65,7 +65,7 @@ describe('events', () => {
     ])
   })
 
-  it('wait through an eviction, and are then handled once each', async () => {
+  it('events that wait during an eviction are handled once each', async () => {
     const stub = named('evicted')
     await fill(stub, [{ type: 'deploy.succeeded', data: { commit: 'a' } }, failed('b')])
     await evictDurableObject(stub)
@@ -76,7 +76,7 @@ describe('events', () => {
     expect(await look(stub)).toMatchObject({ handled: 3, state: { good: 'a', failuresInRow: 2 } })
   })
 
-  it('of a repeated delivery are handled once, also after an eviction', async () => {
+  it('a repeated delivery is handled once, also after an eviction', async () => {
     const stub = named('twice')
     expect(await stub.emit(failed('one'))).toEqual({ id: 'one', duplicate: false })
     await settled(stub)
@@ -85,7 +85,7 @@ describe('events', () => {
     expect(await settled(stub)).toMatchObject({ handled: 1, state: { failuresInRow: 1 } })
   })
 
-  it('that nobody handles are dropped where one can see it, and nothing stops', async () => {
+  it('an event without a handler is dropped with a row in the history, and the next is handled', async () => {
     const stub = named('lenient')
     await stub.emit({ type: 'toString' })
     await stub.emit(failed('x'))
@@ -94,7 +94,7 @@ describe('events', () => {
     expect(view.history).toContainEqual(expect.objectContaining({ what: 'dropped', type: 'toString' }))
   })
 
-  it('beyond what may wait are refused, and so is one of 5 MB', async () => {
+  it('events beyond the mailbox limit are refused, and so is one of 5 MB', async () => {
     const stub = named('flood')
     await fill(
       stub,
@@ -106,7 +106,7 @@ describe('events', () => {
     )
   })
 
-  it('whose handler throws are tried again, later, and set aside in the end', async () => {
+  it('an event whose handler throws is repeated later, and given up in the end', async () => {
     const stub = named('throws')
     await fill(stub, [{ type: 'bill.paid', data: { usd: -1 }, id: 'bad' }, failed('after')])
     await runInDurableObject(stub, async (instance: Supervisor) => {
@@ -132,7 +132,7 @@ describe('an event that was cut off in its handler', () => {
     await stub.emit(failed('after'))
   }
 
-  it('is handled again, before those that came after it', async () => {
+  it('the event is handled again, before later events', async () => {
     const stub = named('cut')
     await cutOff(stub, 1)
     const { handled, history } = await settled(stub)
@@ -140,17 +140,17 @@ describe('an event that was cut off in its handler', () => {
     expect(history.map(({ event }) => event)).toEqual([undefined, 'cut', 'after'])
   })
 
-  it('five times is set aside, and the others go on', async () => {
+  it('an event that was cut off five times is given up, and the others are handled', async () => {
     const stub = named('poison')
     await cutOff(stub, 5)
     const view = await settled(stub)
     expect(view).toMatchObject({ failed: 1, handled: 1, state: { failuresInRow: 1 } })
-    expect(view.history).toContainEqual(expect.objectContaining({ what: 'failed', why: 'given up after 5 tries' }))
+    expect(view.history).toContainEqual(expect.objectContaining({ what: 'failed', why: 'given up after 5 attempts' }))
   })
 })
 
 describe('an end', () => {
-  it('comes by itself when nobody sends anything, by the one alarm, and its reason is kept', async () => {
+  it('the idle time-out ends the object by its alarm, and the reason is stored', async () => {
     const stub = named('idle')
     await stub.start({ idleTimeoutMs: HOUR_MS })
     await runInDurableObject(stub, async (instance: Supervisor, state) => {
@@ -168,7 +168,7 @@ describe('an end', () => {
     await runInDurableObject(stub, async (_, state) => expect(await state.storage.getAlarm()).toBeNull())
   })
 
-  it('comes between two events when the budget is spent: the event in which it is passed is finished', async () => {
+  it('a spent budget ends the object after the event that exceeded it is finished', async () => {
     const stub = named('budget')
     const pay = (usd: number) => ({ type: 'bill.paid', data: { usd } })
     await fill(stub, [pay(0.6), pay(0.6), pay(0.6)])
@@ -181,7 +181,7 @@ describe('an end', () => {
     })
   })
 
-  it('is there when asked for, and once only', async () => {
+  it('a shutdown ends the object at once, and only once', async () => {
     const stub = named('shut')
     await stub.start()
     await stub.shutdown('moved house')
@@ -190,7 +190,7 @@ describe('an end', () => {
     expect(await kindOf(stub.emit(failed('late')))).toBe('conflict')
   })
 
-  it('deletes leave nothing: no row, no table, no alarm', async () => {
+  it('erase leaves no row, no table and no alarm', async () => {
     const stub = named('gone')
     await stub.emit(failed('x'))
     await settled(stub)
@@ -211,7 +211,7 @@ describe('a question that a handler asks', () => {
       new Request('http://x/asks', { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }),
     )
 
-  it('parks the object until it is answered; the answer is handled before what waits', async () => {
+  it('a question stops handling until it is answered; the answer is handled first', async () => {
     const stub = named('asks')
     expect(await kindOf(stub.respond({ yes: true }))).toBe('not_found')
     await stub.emit({ type: 'deploy.succeeded', data: { commit: 'a' } })
@@ -242,7 +242,7 @@ describe('a question that a handler asks', () => {
     expect(await failureOf(stub.respond({ yes: true }))).toMatchObject({ detail: { reason: 'nothing_asked' } })
   })
 
-  it('is still asked by what is restored from a snapshot, and after the end by nobody', async () => {
+  it('a restored snapshot keeps its question; an ended object has none', async () => {
     const stub = named('asking')
     await stub.emit({ type: 'deploy.succeeded', data: { commit: 'a' } })
     await stub.emit({ type: 'rollback.proposed' })
@@ -259,7 +259,7 @@ describe('a question that a handler asks', () => {
 })
 
 describe('a pause', () => {
-  it('lets events wait, and resume handles them', async () => {
+  it('events wait during a pause, and resume handles them', async () => {
     const stub = named('paused')
     await stub.start()
     await stub.pause()
@@ -273,7 +273,7 @@ describe('a pause', () => {
 })
 
 describe('a snapshot', () => {
-  it('does not stop the object, and brings state, waiting events and known ids to another', async () => {
+  it('a snapshot carries state, waiting events and known ids, and the object goes on', async () => {
     const stub = named('first')
     await stub.emit(failed('one'))
     await settled(stub)
@@ -287,7 +287,7 @@ describe('a snapshot', () => {
     expect(await kindOf(other.restore(snapshot))).toBe('conflict')
   })
 
-  it('is refused when it was changed, is of another kind, or of a newer version', async () => {
+  it('a snapshot is refused when it was changed, is of another kind, or is newer', async () => {
     const stub = named('origin')
     await stub.start()
     const snapshot = await stub.snapshot()
@@ -307,7 +307,7 @@ describe('a snapshot', () => {
   })
 })
 
-it('keeps a history of bounded length, the newest rows', async () => {
+it('the history keeps the newest rows up to its limit', async () => {
   const stub = named('ring')
   await stub.start({ maxHistory: 3 })
   for (const id of ['a', 'b', 'c', 'd', 'e']) await stub.emit(failed(id))

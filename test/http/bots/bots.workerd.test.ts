@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import { snapshot as snapshotAnswer, botAnswer } from '../../../src/contract/bot.ts'
-import { BotCallLog } from '../../../src/durable/bot/call-log.ts'
+import { BotCallLog } from '../../../src/durable/bot/tables/calls.ts'
 import { durableSql } from '../../../src/durable/sql.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './support.ts'
 import { ADMIN, bindings, call, get, newAccount, pick, post, received, useLab } from '../support.ts'

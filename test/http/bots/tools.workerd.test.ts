@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { BotCallLog } from '../../../src/durable/bot/call-log.ts'
+import { BotCallLog } from '../../../src/durable/bot/tables/calls.ts'
 import { LiveStore } from '../../../src/durable/live/tables.ts'
 import { durableSql } from '../../../src/durable/sql.ts'
 import { anthropic, begin, ended, hear, objectOf, openai, say } from './support.ts'

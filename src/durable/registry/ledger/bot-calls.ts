@@ -9,13 +9,13 @@ import { callOf } from '../records/bot-call.ts'
 /** A call that a bot is about to make. */
 export interface BotCallBegun {
   bot: string
-  /** Of the call, within the bot. */
+  /** Id of the call, unique within the bot. */
   call: string
-  /** null: no price is known. */
+  /** Most that the call may cost, in nano-dollars; null: no price is known. */
   worstNanos: number | null
 }
 
-/** How it ended; `costNanos` null: its usage or its price is not known. */
+/** End of a bot's call. `costNanos` null: its usage or its price is unknown. */
 export interface BotCallEnded {
   bot: string
   call: string
@@ -24,12 +24,12 @@ export interface BotCallEnded {
   why: string
 }
 
-/** Longer than any call takes; what is not ended by then was cut off. */
+/** Longer than any call takes. A call without an end by then was cut off. */
 const GIVEN_UP_MS = 10 * MINUTE_MS
 
 /**
- * Bots' calls in their account's books. What one may cost at the worst is reserved before it is sent, and the account's
- * budget of the day is asked with it. One whose end nobody tells is charged at that worst case, as a keep-alive is.
+ * Calls of bots in the ledger of their account. The worst case of a call is reserved in today's budget before it is sent. A call
+ * without a reported end is charged at its worst case, as a keep-alive is.
  */
 export class BotCallLedger {
   readonly #store: RegistryStore
@@ -38,29 +38,29 @@ export class BotCallLedger {
     this.#store = store
   }
 
-  /** Reserves, or answers why the account's budget forbids the call. */
+  /** Reserves the worst case of a call. Returns null, or the reason why the budget forbids the call. */
   begin({ bot, call, worstNanos }: BotCallBegun, budgetNanos: number | null, now: number): string | null {
     return this.#store.transaction(() => {
       this.giveUp(now)
       const id = idOf(bot, call)
-      const own = this.#store.botBook.openOne(id)?.worstNanos ?? 0 // of a former try, whose place this takes
+      const ownNanos = this.#store.botCalls.openOne(id)?.worstNanos ?? 0 // reserved by an earlier attempt, which this one replaces
       const left =
-        budgetNanos === null ? null : budgetNanos - this.#store.spentNanos(now) - this.#store.reservedNanos() + own
+        budgetNanos === null ? null : budgetNanos - this.#store.spentNanos(now) - this.#store.reservedNanos() + ownNanos
       if (left !== null && worstNanos === null) {
-        return "no price is known for this model, so a call cannot be held against the account's budget"
+        return "no price is known for this model, so a call cannot be checked against the account's budget"
       }
       if (left !== null && worstNanos !== null && worstNanos > left) {
         return `the worst case of the call (${dollars(worstNanos)}) does not fit into what the account may still spend today (${dollars(Math.max(0, left))})`
       }
-      this.#store.botBook.open({ id, bot, worstNanos, expiresAt: now + GIVEN_UP_MS }, now)
+      this.#store.botCalls.open({ id, bot, worstNanos, expiresAt: now + GIVEN_UP_MS }, now)
       return null
     })
   }
 
-  /** Books the end; false where there is no such call, or its end was booked already. */
+  /** Books the end of a call. False: there is no such call, or its end was booked already. */
   end({ bot, call, outcome, costNanos, why }: BotCallEnded, now: number): boolean {
     return this.#store.transaction(() => {
-      const open = this.#store.botBook.openOne(idOf(bot, call))
+      const open = this.#store.botCalls.openOne(idOf(bot, call))
       if (open === null) return false
       const known = outcome === 'refused' ? 0 : costNanos
       this.#close(
@@ -74,16 +74,16 @@ export class BotCallLedger {
     })
   }
 
-  /** Calls whose end nobody told are charged at their worst case. */
+  /** Charges expired calls without an end at their worst case. */
   giveUp(now: number): void {
-    for (const open of this.#store.botBook.expired(now)) {
+    for (const open of this.#store.botCalls.expired(now)) {
       this.#close(open, 'unknown', open.worstNanos, 'its end is not known; charged at its worst case', now)
     }
   }
 
   #close(open: OpenBotCall, outcome: BotCallRow['outcome'], costNanos: number | null, why: string, now: number): void {
     const { turn, purpose } = callOf(open.id.slice(open.bot.length + 1))
-    this.#store.botBook.close(open.id, { at: now, bot: open.bot, turn, purpose, outcome, costNanos, why })
+    this.#store.botCalls.close(open.id, { at: now, bot: open.bot, turn, purpose, outcome, costNanos, why })
     const day = dayOf(now)
     const totals = this.#store.days.load(day) ?? EMPTY_DAY
     this.#store.days.save(day, {

@@ -4,7 +4,7 @@ import { dayOf } from '../../../core/time/time.ts'
 import { EMPTY_DAY } from '../records/day.ts'
 import type { DayTotals } from '../records/day.ts'
 
-/** The day's totals, read once and written once in a transaction, and only if something was counted. */
+/** Totals of one UTC day. Reads and writes the row at most once in a transaction, and only if something was counted. */
 export class Totals {
   readonly #store: RegistryStore
   readonly #day: string
@@ -20,7 +20,7 @@ export class Totals {
     return this.#totals
   }
 
-  /** A call was answered; a cost of null is not known, and in no sum. */
+  /** Counts an answered call. A `costNanos` of null is unknown: it is in no sum, and counts as unpriced. */
   answered(kind: string, costNanos: number | null): void {
     const totals = this.#cost(costNanos)
     totals.receipts[kind] = (totals.receipts[kind] ?? 0) + 1

@@ -3,11 +3,11 @@ import type { LedgerEntry, LedgerPlace, PrefixSum, Span } from '../records/ledge
 import type { ManagedCacheStore } from '../tables/managed-caches.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
-/** Prefixes looked at for one page; a page that is short because of it has a cursor all the same. */
+/** Most prefixes read for one page. A page may therefore be short and still have a cursor. */
 const PREFIXES_AT_ONCE = 200
 const CACHE_ROWS_AT_ONCE = 500
 
-/** Sums by prefix, the newest first. */
+/** Sums by prefix, newest prefix first. */
 export function prefixSums(
   store: RegistryStore,
   span: Span,
@@ -52,10 +52,12 @@ function addHour(sum: Omit<PrefixSum, 'id' | 'name'>, { receipts, costNanos, unp
   sum.unpricedSavings += savings?.unpriced ?? 0
 }
 
-/** Entries, prefix by prefix, the newest prefix first; within one in the order of their time. Managed caches follow, their newest row first. */
+/**
+ * Entries in the order of the ledger: prefixes, newest first, each in order of time; then managed caches and bots, newest row first.
+ */
 export function ledgerEntries(
   store: RegistryStore,
-  handles: ManagedCacheStore,
+  managedCaches: ManagedCacheStore,
   span: Span,
   place: LedgerPlace | null,
   limit: number,
@@ -66,7 +68,13 @@ export function ledgerEntries(
     if (next !== null) return { entries, next }
   }
   if (place?.in !== 'bots') {
-    const next = ofCaches(handles, span, place?.in === 'caches' ? place.seq : Number.MAX_SAFE_INTEGER, limit, entries)
+    const next = ofCaches(
+      managedCaches,
+      span,
+      place?.in === 'caches' ? place.seq : Number.MAX_SAFE_INTEGER,
+      limit,
+      entries,
+    )
     if (next !== null) return { entries, next }
   }
   const next = ofBots(store, span, place?.in === 'bots' ? place.seq : Number.MAX_SAFE_INTEGER, limit, entries)
@@ -117,7 +125,7 @@ function startAfter(rows: readonly HistoryRow[], place: { at: number; shown: num
 }
 
 function ofCaches(
-  handles: ManagedCacheStore,
+  managedCaches: ManagedCacheStore,
   span: Span,
   beforeSeq: number,
   limit: number,
@@ -125,7 +133,7 @@ function ofCaches(
 ): LedgerPlace | null {
   let before = beforeSeq
   for (;;) {
-    const rows = handles.rowsBefore(before, CACHE_ROWS_AT_ONCE)
+    const rows = managedCaches.rowsBefore(before, CACHE_ROWS_AT_ONCE)
     for (const { seq, id, row } of rows) {
       if (row.at < span.fromAt) return null
       if (row.at < span.untilAt) {
@@ -139,7 +147,7 @@ function ofCaches(
 }
 
 function ofBots(
-  { botBook }: RegistryStore,
+  { botCalls }: RegistryStore,
   span: Span,
   beforeSeq: number,
   limit: number,
@@ -147,7 +155,7 @@ function ofBots(
 ): LedgerPlace | null {
   let before = beforeSeq
   for (;;) {
-    const rows = botBook.rowsBefore(before, CACHE_ROWS_AT_ONCE)
+    const rows = botCalls.rowsBefore(before, CACHE_ROWS_AT_ONCE)
     for (const { seq, row } of rows) {
       if (row.at >= span.fromAt && row.at < span.untilAt) {
         if (entries.length === limit) return { in: 'bots', seq: before }

@@ -11,7 +11,7 @@ import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import type { ManagedCacheLease } from '../../../calls/lease.ts'
 import type { AccountSettings } from '../records/account.ts'
 
-/** What a HandleKeeper is given beside its tables. */
+/** Collaborators that `ManagedCacheScheduler` needs beside its tables. `grainMs`: granularity of queue delays on this clock. */
 export interface ManagedCachePorts {
   grainMs: number
   settings: () => AccountSettings
@@ -20,7 +20,7 @@ export interface ManagedCachePorts {
   pricesOf: (provider: string, model: string, now: number) => { inputNanosPerMTok: number | null; rates: StorageRate[] }
 }
 
-/** What calls about the managed caches of one account are decided upon, and where what they did is booked. */
+/** Input of every decision about the managed caches of one account, and the steps that book their results. */
 export class ManagedCachePlanningContext {
   readonly store: ManagedCacheStore
   readonly ledger: RegistryStore
@@ -32,7 +32,7 @@ export class ManagedCachePlanningContext {
     this.ports = ports
   }
 
-  /** The right to make one call about a managed cache; it is written down as its claim. */
+  /** Lease to make one call about a managed cache. Saves it as the claim of the cache. */
   lease(
     one: StoredManagedCache,
     call: { op: ManagedCacheLease['op']; why: string; worstNanos: number | null },
@@ -40,8 +40,8 @@ export class ManagedCachePlanningContext {
   ): ManagedCacheLease {
     const { k, record } = one
     const state = { ...one.state, leases: one.state.leases + 1 }
-    const sendBy = now + LEASE_WAIT_MS + 2 * this.coarse
-    const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.coarse
+    const sendBy = now + LEASE_WAIT_MS + 2 * this.extraGrainMs
+    const timeoutMs = call.op === 'create' ? WRITE_TIMEOUT_MS : KEEP_TIMEOUT_MS + this.extraGrainMs
     const lease: ManagedCacheLease = {
       id: `h${k}.${state.leases}`,
       target: { of: 'handle', k },
@@ -55,7 +55,7 @@ export class ManagedCachePlanningContext {
       ttlMs: ttlToBuy(state, record.keep, now),
       sendBy,
       timeoutMs,
-      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.coarse,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.extraGrainMs,
       reservedNanos: call.worstNanos ?? 0,
       why: call.why,
     }
@@ -63,8 +63,8 @@ export class ManagedCachePlanningContext {
     return lease
   }
 
-  /** A row in the history, with what it cost and the storage that was counted with it. */
-  done(
+  /** Adds a row to the history with the cost and the storage counted so far, books both and plans the next step. */
+  recorded(
     one: StoredManagedCache,
     state: ManagedCacheState,
     event: ManagedCacheRow['event'],
@@ -81,7 +81,7 @@ export class ManagedCachePlanningContext {
     return this.booked(one, state, now)
   }
 
-  /** Books what a change cost, then plans what comes next. */
+  /** Books the cost of a change, and plans the next step. */
   booked(
     one: StoredManagedCache,
     state: ManagedCacheState,
@@ -93,14 +93,14 @@ export class ManagedCachePlanningContext {
     return this.planned(one, state, now)
   }
 
-  /** With its storage up to now in the books, and not yet in its row: what comes next has to save it. */
+  /** Books the storage up to now. The caller must save the returned state. */
   metered(one: StoredManagedCache, now: number): StoredManagedCache {
     const { state } = meter(one.state, this.context(one, now).rates, now)
     bookCall(this.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
     return { ...one, state: { ...state, owedNanos: owedNanos(state, this.context(one, now).rates) } }
   }
 
-  /** Plans what comes next; a stop is a row in the history. */
+  /** Plans the next step. A new stop becomes a row of the history. */
   planned(one: StoredManagedCache, state: ManagedCacheState, now: number): ManagedCacheState {
     const context = this.context(one, now)
     const next = { ...rescheduleManagedCache(state, context, now), owedNanos: owedNanos(state, context.rates) }
@@ -116,8 +116,8 @@ export class ManagedCachePlanningContext {
     return next
   }
 
-  /** Writes down a handle that is to be deleted at its provider. */
-  drop(
+  /** Schedules the deletion of a handle at its provider. */
+  deleteLater(
     one: StoredManagedCache,
     handle: ReportedManagedCache & { meteredToAt: number },
     why: string,
@@ -125,7 +125,7 @@ export class ManagedCachePlanningContext {
   ): void {
     const { provider, model, fingerprint, credential, credentialGeneration = 1 } = one.record
     const { name, tokens, expiresAt, meteredToAt } = handle
-    const drop = {
+    const deletion = {
       owner: one.k,
       provider,
       model,
@@ -139,11 +139,11 @@ export class ManagedCachePlanningContext {
       why,
       claim: null,
     }
-    this.store.insertDrop(name, now, drop)
+    this.store.insertDeletion(name, now, deletion)
   }
 
-  /** As it is seen: with the storage that it has cost by now. */
-  seen(one: StoredManagedCache, now: number): ManagedCacheView {
+  /** View of a managed cache, with the storage cost up to now. */
+  viewOf(one: StoredManagedCache, now: number): ManagedCacheView {
     const { state } = meter(one.state, this.context(one, now).rates, now)
     return { k: one.k, record: one.record, state, now, inFlight: one.claim?.lease != null }
   }
@@ -153,12 +153,12 @@ export class ManagedCachePlanningContext {
     return settings.killSwitch || settings.globalKillSwitch
   }
 
-  /** All that a decision about a managed cache is given beside its state. */
+  /** Input of a decision about one managed cache, beside its state. */
   context({ k, record, state }: Pick<StoredManagedCache, 'k' | 'record' | 'state'>, now: number): ManagedCacheContext {
     const { budgetNanosPerDay } = this.ports.settings()
     const spent = budgetNanosPerDay === null ? 0 : this.ledger.spentNanos(now)
     const prices = this.ports.pricesOf(record.provider, record.model, now)
-    // What has passed of its own storage on another day, and is not yet counted, is not held against it.
+    // Its own uncounted storage of earlier days does not count against today's budget.
     const otherDays = (state.owedNanos ?? 0) - owedFromToday(state, prices.rates, now)
     return {
       keep: record.keep,
@@ -172,12 +172,12 @@ export class ManagedCachePlanningContext {
     }
   }
 
-  get coarse(): number {
+  get extraGrainMs(): number {
     return this.ports.grainMs - 1_000
   }
 }
 
-/** Why the credential of a handle cannot be used any more; nothing while it can. */
+/** Reason why the credential of a handle is unusable; an empty object while it is usable. */
 export function goneOf(
   { credential = DEFAULT_CREDENTIAL, credentialGeneration = 1 }: { credential?: string; credentialGeneration?: number },
   { generationOf }: ManagedCachePorts,

@@ -11,12 +11,12 @@ import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../calls/leas
 import { backoffMs } from '../../../core/time/backoff.ts'
 import { MINUTE_MS } from '../../../core/time/time.ts'
 
-const DROPS_PER_SWEEP = 2_000
+const DELETIONS_PER_SWEEP = 2_000
 const LONGEST_BACKOFF_MS = 10 * MINUTE_MS
 
 /**
- * Handles that are to be deleted at their provider: each stays here until the provider has said that it is gone, or its own
- * expiry has taken it. Deleting saves money, so that neither budgets nor the kill switch hold it up.
+ * Deletions of handles at their providers. Each stays scheduled until the provider confirms it, or the handle expires. A deletion
+ * saves money, so neither budgets nor the kill switch delay it.
  */
 export class ManagedCacheDeletions {
   readonly #store: ManagedCacheStore
@@ -29,44 +29,44 @@ export class ManagedCacheDeletions {
     this.#ports = ports
   }
 
-  get #coarse(): number {
+  get #extraGrainMs(): number {
     return this.#ports.grainMs - 1_000
   }
 
   sweep(now: number, horizonAt: number): ManagedCacheDue[] {
     const due: ManagedCacheDue[] = []
-    for (const drop of this.#store.drops(horizonAt, DROPS_PER_SWEEP)) {
-      const { claim } = drop.record
+    for (const deletion of this.#store.deletions(horizonAt, DELETIONS_PER_SWEEP)) {
+      const { claim } = deletion.record
       if (claim !== null && claim.untilAt > now) continue
-      if (drop.record.expiresAt <= now) {
-        this.#end(drop, drop.record.expiresAt)
+      if (deletion.record.expiresAt <= now) {
+        this.#end(deletion, deletion.record.expiresAt)
         continue
       }
-      const dueAt = claim === null ? Math.max(now, drop.wakeAt) : now
-      const untilAt = dueAt + CLAIM_GRACE_MS + this.#coarse
-      this.#store.saveDrop(drop.k, untilAt, { ...drop.record, claim: { untilAt, lease: null } })
-      due.push({ target: { of: 'drop', k: drop.k }, delayMs: dueAt - now })
+      const dueAt = claim === null ? Math.max(now, deletion.wakeAt) : now
+      const untilAt = dueAt + CLAIM_GRACE_MS + this.#extraGrainMs
+      this.#store.saveDeletion(deletion.k, untilAt, { ...deletion.record, claim: { untilAt, lease: null } })
+      due.push({ target: { of: 'drop', k: deletion.k }, delayMs: dueAt - now })
     }
     return due
   }
 
   release(k: number, now: number): void {
-    const drop = this.#store.drop(k)
-    if (drop?.record.claim != null && drop.record.claim.lease === null)
-      this.#store.saveDrop(k, now + 2_000, { ...drop.record, claim: null })
+    const deletion = this.#store.deletion(k)
+    if (deletion?.record.claim != null && deletion.record.claim.lease === null)
+      this.#store.saveDeletion(k, now + 2_000, { ...deletion.record, claim: null })
   }
 
   begin(k: number, now: number): ManagedCacheLease | null {
-    const drop = this.#store.drop(k)
-    if (drop === null || drop.record.claim?.lease != null) return null
-    if (goneOf(drop.record, this.#ports).credentialGone !== undefined) {
-      // Nobody can delete it any more: it expires by itself, and is paid for until then.
-      this.#store.saveDrop(k, drop.record.expiresAt, { ...drop.record, claim: null })
+    const deletion = this.#store.deletion(k)
+    if (deletion === null || deletion.record.claim?.lease != null) return null
+    if (goneOf(deletion.record, this.#ports).credentialGone !== undefined) {
+      // Its credential is gone: the handle expires by itself, and its storage costs until then.
+      this.#store.saveDeletion(k, deletion.record.expiresAt, { ...deletion.record, claim: null })
       return null
     }
-    const { provider, model, fingerprint, why, tries, credential = DEFAULT_CREDENTIAL } = drop.record
-    const sendBy = now + LEASE_WAIT_MS + 2 * this.#coarse
-    const timeoutMs = KEEP_TIMEOUT_MS + this.#coarse
+    const { provider, model, fingerprint, why, tries, credential = DEFAULT_CREDENTIAL } = deletion.record
+    const sendBy = now + LEASE_WAIT_MS + 2 * this.#extraGrainMs
+    const timeoutMs = KEEP_TIMEOUT_MS + this.#extraGrainMs
     const lease: ManagedCacheLease = {
       id: `d${k}.${tries + 1}`,
       target: { of: 'drop', k },
@@ -75,42 +75,42 @@ export class ManagedCacheDeletions {
       model,
       fingerprint,
       credential,
-      credentialGeneration: drop.record.credentialGeneration ?? 1,
-      name: drop.name,
+      credentialGeneration: deletion.record.credentialGeneration ?? 1,
+      name: deletion.name,
       ttlMs: 0,
       sendBy,
       timeoutMs,
-      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#coarse,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#extraGrainMs,
       reservedNanos: 0,
       why,
     }
     const claim = { untilAt: lease.expiresAt, lease }
-    this.#store.saveDrop(k, lease.expiresAt, { ...drop.record, tries: tries + 1, claim })
+    this.#store.saveDeletion(k, lease.expiresAt, { ...deletion.record, tries: tries + 1, claim })
     return lease
   }
 
   settle(outcome: ManagedCacheOutcome, now: number): void {
-    const drop = this.#store.drop(outcome.target.k)
-    if (drop === null || drop.record.claim?.lease?.id !== outcome.lease) return
+    const deletion = this.#store.deletion(outcome.target.k)
+    if (deletion === null || deletion.record.claim?.lease?.id !== outcome.lease) return
     if (outcome.kind === 'answered' || outcome.kind === 'gone') {
       bookCall(this.#ledger, now, 0, null)
-      // Gone already: since when nobody knows, so that no more of it is counted.
-      this.#end(drop, outcome.kind === 'gone' ? Math.min(now, drop.record.meteredToAt) : now)
+      // It was gone already, since an unknown time: no further storage is counted.
+      this.#end(deletion, outcome.kind === 'gone' ? Math.min(now, deletion.record.meteredToAt) : now)
       return
     }
     if (outcome.kind === 'failed') bookCall(this.#ledger, now, 0, outcome.failure.kind)
     const wait = outcome.kind === 'failed' ? (outcome.retryAfterMs ?? 0) : 0
-    const wakeAt = now + Math.max(wait, backoffMs(drop.record.tries, 1, 1_000, LONGEST_BACKOFF_MS))
-    this.#store.saveDrop(drop.k, wakeAt, { ...drop.record, claim: null })
+    const wakeAt = now + Math.max(wait, backoffMs(deletion.record.tries, 1, 1_000, LONGEST_BACKOFF_MS))
+    this.#store.saveDeletion(deletion.k, wakeAt, { ...deletion.record, claim: null })
   }
 
-  /** It is gone: its storage is counted up to the end, and its owner, if there is one still, hears of it. */
+  /** Ends a deletion: books the storage up to `endedAt`, also in the owner's history if the owner still exists. */
   #end({ k, name, record }: StoredDeletion, endedAt: number): void {
     const { rates } = this.#ports.pricesOf(record.provider, record.model, endedAt)
     const toAt = Math.min(endedAt, record.expiresAt)
     const cost = toAt <= record.meteredToAt ? 0 : storageNanos(record.tokens, record.meteredToAt, toAt, rates)
     bookCall(this.#ledger, endedAt, cost ?? 0, null, 0)
-    this.#store.deleteDrop(k)
+    this.#store.removeDeletion(k)
     const owner = this.#store.load(record.owner)
     if (owner === null) return
     const { why, tokens } = record

@@ -6,19 +6,19 @@ import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-ca
 import { bookCall } from '../ledger/book-call.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 
-/** The account's table of managed caches against what its providers have. */
+/** Compares the account's table of managed caches with the handles at its providers. */
 export class ManagedCacheReconciliation {
-  readonly #situation: ManagedCachePlanningContext
+  readonly #planning: ManagedCachePlanningContext
   readonly #store: ManagedCacheStore
 
-  constructor(situation: ManagedCachePlanningContext) {
-    this.#situation = situation
-    this.#store = situation.store
+  constructor(planning: ManagedCachePlanningContext) {
+    this.#planning = planning
+    this.#store = planning.store
   }
 
   /**
-   * Holds this account's table against what the provider lists. Adopts what the table lacks, drops what is one too many, and
-   * looks after what the provider does not list any more. Returns the names that nobody here knows.
+   * Compares the table with the list of a provider. Adopts handles that the table lost, schedules the deletion of surplus ones, and
+   * marks handles as lost that the provider no longer lists. Returns names that the table does not know.
    */
   reconcile(
     provider: string,
@@ -36,11 +36,11 @@ export class ManagedCacheReconciliation {
       for (const handle of listed) {
         const one = byPrint.get(handle.print)
         if (one === undefined) {
-          if (!this.#store.dropping(handle.name)) unknown.push(handle.name)
+          if (!this.#store.isDeleting(handle.name)) unknown.push(handle.name)
         } else byPrint.set(handle.print, this.#reconcileOne(one, handle, now))
       }
       const names = new Set(listed.map(({ name }) => name))
-      // Another key's list says nothing of what it does not hold.
+      // A list read with another key does not show handles of this key.
       for (const one of byPrint.values())
         if (listedWith !== null && isListedBy(one, listedWith)) this.#missing(one, names, listedAt, now)
       return unknown
@@ -48,36 +48,36 @@ export class ManagedCacheReconciliation {
   }
 
   #reconcileOne(one: StoredManagedCache, handle: ListedOurs, now: number): StoredManagedCache {
-    const dropping = this.#store.dropping(handle.name)
+    const dropping = this.#store.isDeleting(handle.name)
     const inFlight = one.claim?.lease?.op === 'create'
     const verdict = listedAction(handle.name, handle.expiresAt, one.state, { inFlight, dropping, now })
     const { name, tokens } = handle
     const row = { at: now, handle: name, tokens, costNanos: 0, storageNanos: 0 }
     if (verdict === 'adopt') {
-      const state = applyAdopted(one.state, handle, this.#situation.context(one, now), now)
+      const state = applyAdopted(one.state, handle, this.#planning.context(one, now), now)
       this.#store.addRow(one.k, { ...row, event: 'adopted', why: 'it carries our mark, and the table had lost it' })
-      bookCall(this.#situation.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
-      const adopted = { ...one, state: this.#situation.planned(one, state, now) }
+      bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+      const adopted = { ...one, state: this.#planning.planned(one, state, now) }
       this.#store.save(one.k, adopted.state, one.claim)
       return adopted
     }
     if (verdict === 'delete') {
       const why = 'it carries our mark, and another one is in use or none is wanted'
       this.#store.addRow(one.k, { ...row, event: 'orphan', why })
-      this.#situation.drop(one, { ...handle, meteredToAt: Math.min(handle.createdAt, now) }, why, now)
+      this.#planning.deleteLater(one, { ...handle, meteredToAt: Math.min(handle.createdAt, now) }, why, now)
     }
     return one
   }
 
-  /** Not listed any more, though it should live: found out now, and not by the next one who asks. */
+  /** Marks a handle as lost if the list lacks it although it should exist, so that the next caller does not meet it. */
   #missing(one: StoredManagedCache, names: ReadonlySet<string>, listedAt: number, now: number): void {
     const { live } = one.state
     if (live === null || names.has(live.name) || live.seenAt >= listedAt || live.expiresAt <= now) return
     if (one.claim?.lease != null) return
-    const { state } = applyGone(one.state, live.name, 'lost', this.#situation.context(one, now), now)
+    const { state } = applyGone(one.state, live.name, 'lost', this.#planning.context(one, now), now)
     this.#store.save(
       one.k,
-      this.#situation.done(one, state, 'lost', live.name, 0, 'the provider does not list it', now),
+      this.#planning.recorded(one, state, 'lost', live.name, 0, 'the provider does not list it', now),
       null,
     )
   }

@@ -21,28 +21,28 @@ export const DEFAULT_TTL_MS = HOUR_MS
 export const DEFAULT_BUDGET_NANOS = 1_000_000_000
 const PAGE_SCAN = 2_000
 
-/** Registration, change and reading of one account's managed caches. Synchronous, over tables alone. */
+/** Registers, changes and reads the managed caches of one account. Synchronous, over tables alone. */
 export class ManagedCacheRegistrar {
   readonly #store: ManagedCacheStore
-  readonly #keeper: ManagedCacheScheduler
+  readonly #scheduler: ManagedCacheScheduler
 
-  constructor(store: ManagedCacheStore, keeper: ManagedCacheScheduler) {
+  constructor(store: ManagedCacheStore, scheduler: ManagedCacheScheduler) {
     this.#store = store
-    this.#keeper = keeper
+    this.#scheduler = scheduler
   }
 
-  /** One handle for one content: whoever comes second with it shares the first one's. */
+  /** Registers contents. The same contents are the same managed cache, and share its handle. */
   register(registration: ManagedCacheRegistration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
       const { body, ttlMs, keep, ...given } = registration
       const id = managedCacheId(given.fingerprint)
       const known = this.#store.keyOf(id)
       if (known !== null) {
-        this.#keeper.edit(known, now, ({ record, state }) => {
+        this.#scheduler.edit(known, now, ({ record, state }) => {
           const { untilAt } = record.keep
-          const over = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
+          const unexpired = untilAt !== null && untilAt <= now ? { ...record.keep, untilAt: null } : record.keep
           return {
-            record: { ...record, keep: { ...over, ...keep }, name: given.name ?? record.name },
+            record: { ...record, keep: { ...unexpired, ...keep }, name: given.name ?? record.name },
             state: { ...state, ttlMs: ttlMs ?? state.ttlMs },
           }
         })
@@ -66,7 +66,7 @@ export class ManagedCacheRegistrar {
     now: number,
   ): number {
     const k = this.keyOf(id)
-    this.#keeper.edit(k, now, ({ record, state }) => ({
+    this.#scheduler.edit(k, now, ({ record, state }) => ({
       record: {
         ...record,
         keep: { ...record.keep, ...change.keep },
@@ -88,7 +88,7 @@ export class ManagedCacheRegistrar {
   }
 
   viewByKey(k: number, now: number): ManagedCacheView {
-    const view = this.#keeper.view(k, now)
+    const view = this.#scheduler.view(k, now)
     if (view === null) throw new Failure('not_found', 'there is no such managed cache')
     return view
   }
@@ -103,7 +103,7 @@ export class ManagedCacheRegistrar {
     const views: ManagedCacheView[] = []
     let before = cursor ?? Number.MAX_SAFE_INTEGER
     for (let scanned = 0; scanned < PAGE_SCAN;) {
-      const page = this.#keeper.views(before, 200, now)
+      const page = this.#scheduler.views(before, 200, now)
       if (page.length === 0) return { views, cursor: null }
       for (const view of page) {
         before = view.k
@@ -122,14 +122,14 @@ export class ManagedCacheRegistrar {
     return { rows: page.map(({ row }) => row), cursor: rows.length > limit ? (page.at(-1)?.seq ?? null) : null }
   }
 
-  /** Every handle that lives at a provider, as far as the tables know. */
+  /** Handles that exist at providers according to the tables, scheduled deletions included. */
   livingHandles(now: number): LivingManagedCache[] {
-    const living = this.#keeper
+    const living = this.#scheduler
       .views(Number.MAX_SAFE_INTEGER, MANAGED_CACHES_PER_REGISTRY, now)
       .flatMap(({ record, state }) => {
         return state.live === null ? [] : [livingOf(state.live.name, record)]
       })
-    const dropped = this.#store.drops(Number.MAX_SAFE_INTEGER, MANAGED_CACHES_PER_REGISTRY)
+    const dropped = this.#store.deletions(Number.MAX_SAFE_INTEGER, MANAGED_CACHES_PER_REGISTRY)
     return [...living, ...dropped.map(({ name, record }) => livingOf(name, record))]
   }
 }
@@ -145,7 +145,7 @@ export function managedCacheId(fingerprint: string): string {
   return `cch_0_${fingerprint.slice(0, DISPLAY_FINGERPRINT_LENGTH)}`
 }
 
-/** While somebody asks for it within each lifetime: a handle that nobody wants costs no storage for longer than that. */
+/** Default: kept while used at least once in each lifetime, so that an unused handle costs at most one lifetime of storage. */
 function defaultKeep(ttlMs: number): ManagedCacheKeep {
   return { untilAt: null, idleMs: ttlMs, budgetNanosPerDay: DEFAULT_BUDGET_NANOS }
 }

@@ -23,37 +23,37 @@ import { bookCall } from '../ledger/book-call.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome, ManagedCacheTarget } from '../../../calls/lease.ts'
 
-const HANDLES_PER_SWEEP = 2_000
-/** Failures in a row until a caller who waits is told. */
-const ASKED_AGAIN = 3
+const CACHES_PER_SWEEP = 2_000
+/** Failures in a row of a verification or renewal until a waiting caller gets the failure. */
+const MAX_FAILURES_IN_ROW = 3
 
 /**
- * The managed caches of one account, from the claim to the settlement: load, decide, commit, as the prefixes' Keeper does.
- * Synchronous, over tables alone; `bench/managed-caches.ts` runs it as it is.
+ * Scheduler of the managed caches of one account, from claim to settlement: load, decide, commit, as `ProbeScheduler` does for
+ * prefixes. Synchronous, over tables alone; `bench/managed-caches.ts` runs it unchanged.
  */
 export class ManagedCacheScheduler {
-  readonly #situation: ManagedCachePlanningContext
+  readonly #planning: ManagedCachePlanningContext
   readonly #settlement: ManagedCacheSettlement
   readonly #reconciliation: ManagedCacheReconciliation
   readonly #store: ManagedCacheStore
-  readonly drops: ManagedCacheDeletions
+  readonly deletions: ManagedCacheDeletions
 
   constructor(store: ManagedCacheStore, ledger: RegistryStore, ports: ManagedCachePorts) {
     this.#store = store
-    this.#situation = new ManagedCachePlanningContext(store, ledger, ports)
-    this.drops = new ManagedCacheDeletions(store, ledger, ports)
-    this.#settlement = new ManagedCacheSettlement(this.#situation, this.drops)
-    this.#reconciliation = new ManagedCacheReconciliation(this.#situation)
+    this.#planning = new ManagedCachePlanningContext(store, ledger, ports)
+    this.deletions = new ManagedCacheDeletions(store, ledger, ports)
+    this.#settlement = new ManagedCacheSettlement(this.#planning, this.deletions)
+    this.#reconciliation = new ManagedCacheReconciliation(this.#planning)
   }
 
   // The schedule
 
-  /** Claims what falls due up to `horizonAt`, and takes back what was claimed and never came. `ended`: calls given up. */
+  /** Claims what falls due up to `horizonAt`, and ends expired claims. `ended`: keys of caches whose call was given up. */
   sweep(now: number, horizonAt: number): { due: ManagedCacheDue[]; ended: number[] } {
     return this.#store.transaction(() => {
       const due: ManagedCacheDue[] = []
       const ended: number[] = []
-      for (const one of this.#store.due(horizonAt, HANDLES_PER_SWEEP)) {
+      for (const one of this.#store.due(horizonAt, CACHES_PER_SWEEP)) {
         let { state, claim } = one
         if (claim !== null && claim.untilAt > now) continue
         if (claim?.lease != null) {
@@ -61,54 +61,54 @@ export class ManagedCacheScheduler {
           const lost = { failure, permanent: false, retryAfterMs: null, accepted: null }
           state = this.#settlement.failed(one, claim.lease, lost, now)
           this.#store.save(one.k, state, null)
-          state = this.#situation.planned({ ...one, state, claim: null }, state, now)
+          state = this.#planning.planned({ ...one, state, claim: null }, state, now)
           ended.push(one.k)
         }
         claim = null
         if (state.nextAt !== null && state.nextAt <= horizonAt) {
           const dueAt = Math.max(state.nextAt, now)
-          claim = { untilAt: dueAt + CLAIM_GRACE_MS + this.#situation.coarse, lease: null }
+          claim = { untilAt: dueAt + CLAIM_GRACE_MS + this.#planning.extraGrainMs, lease: null }
           due.push({ target: { of: 'handle', k: one.k }, delayMs: dueAt - now })
         }
         this.#store.save(one.k, state, claim)
       }
-      return { due: [...due, ...this.drops.sweep(now, horizonAt)], ended }
+      return { due: [...due, ...this.deletions.sweep(now, horizonAt)], ended }
     })
   }
 
-  /** A message could not be sent: what it stood for is due again in a moment. */
+  /** Makes a claim due again in 2 s, after its message could not be sent. */
   release(target: ManagedCacheTarget, now: number): void {
-    if (target.of === 'drop') return this.drops.release(target.k, now)
+    if (target.of === 'drop') return this.deletions.release(target.k, now)
     const one = this.#store.load(target.k)
     if (one?.claim != null && one.claim.lease === null)
       this.#store.save(one.k, one.state, { untilAt: now + 2_000, lease: null })
   }
 
-  /** Turns a message into a lease, as late as possible; null when there is nothing to do (any more). */
+  /** Turns a claim into a lease, as late as possible; null: nothing is to be done any more. */
   begin(target: ManagedCacheTarget, now: number): ManagedCacheLease | null {
-    if (target.of === 'drop') return this.drops.begin(target.k, now)
+    if (target.of === 'drop') return this.deletions.begin(target.k, now)
     return this.#store.transaction(() => {
       const one = this.#store.load(target.k)
       if (one === null || one.claim?.lease != null) return null
-      // A message comes up to a slot and a queue's grain early: what is due by then is due now.
+      // A message may arrive early, by up to one slot and the grain of the queue. What is due by then counts as due now.
       const { nextAt } = one.state
-      const early = nextAt !== null && nextAt <= now + SLOT_MS + this.#situation.ports.grainMs
-      const context = this.#situation.context(one, now)
+      const early = nextAt !== null && nextAt <= now + SLOT_MS + this.#planning.ports.grainMs
+      const context = this.#planning.context(one, now)
       const decision = early ? decideManagedCache(one.state, context, Math.max(now, nextAt)) : null
       const stopped = one.state.stopped !== null && decision?.do === 'call' && decision.op !== 'delete'
-      if (decision?.do === 'call' && !stopped) return this.#situation.lease(one, decision, now)
-      const metered = this.#situation.metered(one, now)
-      this.#store.save(one.k, this.#situation.planned(metered, metered.state, now), null)
+      if (decision?.do === 'call' && !stopped) return this.#planning.lease(one, decision, now)
+      const metered = this.#planning.metered(one, now)
+      this.#store.save(one.k, this.#planning.planned(metered, metered.state, now), null)
       return null
     })
   }
 
-  /** Writes down what became of a lease. What was found gone is created anew at once, under a fresh lease. */
+  /** Books the outcome of a lease. `again`: a fresh lease to create a handle that was found gone. */
   settle(outcome: ManagedCacheOutcome, now: number): { again: ManagedCacheLease | null; ended: boolean } {
     return this.#settlement.settle(outcome, now)
   }
 
-  /** Holds this account's table against what the provider lists. Returns the names that nobody here knows. */
+  /** Compares the table with the list of a provider. Returns names that the table does not know. */
   reconcile(
     provider: string,
     listed: readonly ListedOurs[],
@@ -119,19 +119,19 @@ export class ManagedCacheScheduler {
     return this.#reconciliation.reconcile(provider, listed, listedAt, now, listedWith)
   }
 
-  // Asking
+  // Requests of callers
 
   /**
-   * Somebody wants the handle now. `askedAt`: an answer that came since then was made while they waited, and is theirs too;
-   * so is a failure.
+   * Asks for a handle now: it is ready, or the caller makes the call, or waits for the call in flight. A result of a call since
+   * `askedAt` counts as an answer, and so does a failure.
    */
   ask(k: number, wish: ManagedCacheWish, askedAt: number, now: number): ManagedCacheFlight | null {
     return this.#store.transaction(() => {
       const loaded = this.#store.load(k)
       if (loaded === null) return null
       const one = this.#used(loaded, now)
-      const view = this.#situation.seen(one, now)
-      const { credentialGone } = this.#situation.context(one, now)
+      const view = this.#planning.viewOf(one, now)
+      const { credentialGone } = this.#planning.context(one, now)
       if (credentialGone !== undefined) return { role: 'refused', kind: 'forbidden', why: credentialGone, view }
       const { live } = one.state
       const alive = live !== null && live.expiresAt > now
@@ -139,20 +139,20 @@ export class ManagedCacheScheduler {
       if (alive && wish.want === 'any' && live.provenAt >= askedAt) return { role: 'ready', view }
       const failedAt = one.state.lastFailure?.at ?? 0
       if (one.claim?.lease != null) return { role: 'follower', k }
-      // A question that got no answer is asked again, for whoever waits; a creation that failed is not paid for twice.
+      // A failed verification is repeated for waiting callers. A failed creation is not: it may have been billed.
       const limited = one.state.lastFailure?.failure.kind === 'provider_limited'
-      const patience = alive && !limited && one.state.stopped === null ? ASKED_AGAIN : 1
-      if (failedAt >= askedAt && one.state.failuresInRow >= patience) return { role: 'failed', view }
+      const mostFailures = alive && !limited && one.state.stopped === null ? MAX_FAILURES_IN_ROW : 1
+      if (failedAt >= askedAt && one.state.failuresInRow >= mostFailures) return { role: 'failed', view }
       if (alive) {
         if (wish.want !== 'renewed')
-          return this.#leader(one, { op: 'verify', why: 'somebody asks for it', worstNanos: 0 }, now)
-        const renewal = decideRenewal(one.state, live, this.#situation.context(one, now), now)
+          return this.#leader(one, { op: 'verify', why: 'a caller asks for it', worstNanos: 0 }, now)
+        const renewal = decideRenewal(one.state, live, this.#planning.context(one, now), now)
         if (renewal.do === 'call') return this.#leader(one, renewal, now)
         return refusedFor(renewal, view)
       }
       const asked = wish.want !== 'confirmed'
       if (!asked && one.state.stopped !== null) return { role: 'failed', view }
-      const context = this.#situation.context(one, now)
+      const context = this.#planning.context(one, now)
       const decision: ManagedCacheDecision = asked
         ? decideRequested(one.state, context, now)
         : decideManagedCache(one.state, context, now)
@@ -167,19 +167,19 @@ export class ManagedCacheScheduler {
     call: { op: ManagedCacheLease['op']; why: string; worstNanos: number | null },
     now: number,
   ): ManagedCacheFlight {
-    const lease = this.#situation.lease(one, call, now)
-    return { role: 'leader', lease, allowedSecrets: this.#situation.ports.settings().allowedSecrets, credentials: [] }
+    const lease = this.#planning.lease(one, call, now)
+    return { role: 'leader', lease, allowedSecrets: this.#planning.ports.settings().allowedSecrets, credentials: [] }
   }
 
-  /** Notes that somebody asks for it, which moves the end of what is kept while it is asked for. */
+  /** Records the use of a managed cache, which extends a keep that depends on use. Writes at most once a second. */
   #used(one: StoredManagedCache, now: number): StoredManagedCache {
     if (now < one.state.lastUsedAt + 1_000) return one
-    const state = this.#situation.planned(one, { ...one.state, lastUsedAt: now }, now)
+    const state = this.#planning.planned(one, { ...one.state, lastUsedAt: now }, now)
     this.#store.save(one.k, state, one.claim)
     return { ...one, state }
   }
 
-  /** Edits the record or the state because somebody asked, and plans anew. */
+  /** Edits the record or the state on request, and plans again. */
   edit(
     k: number,
     now: number,
@@ -188,11 +188,11 @@ export class ManagedCacheScheduler {
     this.#store.transaction(() => {
       const loaded = this.#store.load(k)
       if (loaded === null) return
-      const one = this.#situation.metered(loaded, now)
+      const one = this.#planning.metered(loaded, now)
       const { record, state } = change(one)
       const edited = { ...one, record }
       this.#store.saveRecord(k, record)
-      this.#store.save(k, this.#situation.planned(edited, state, now), one.claim)
+      this.#store.save(k, this.#planning.planned(edited, state, now), one.claim)
     })
   }
 
@@ -200,41 +200,43 @@ export class ManagedCacheScheduler {
     this.edit(k, now, ({ record, state }) => ({ record, state: restartManagedCache(state, now) }))
   }
 
-  /** Forgets a managed cache. Its handle is deleted at the provider under the drop that comes back; null when there is none. */
+  /** Deletes a managed cache. Returns the key of the scheduled deletion of its handle; null: it has no handle. */
   remove(k: number, now: number): number | null {
     return this.#store.transaction(() => {
       const one = this.#store.load(k)
       if (one === null) return null
-      const { state } = meter(one.state, this.#situation.context(one, now).rates, now)
-      bookCall(this.#situation.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+      const { state } = meter(one.state, this.#planning.context(one, now).rates, now)
+      bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
       const { live } = state
       if (live !== null && mayExist(live, now))
-        this.#situation.drop({ ...one, state }, lastingLongest(live), 'deleted by its owner', now)
+        this.#planning.deleteLater({ ...one, state }, lastingLongest(live), 'deleted by its owner', now)
       this.#store.delete(k)
-      return live === null ? null : (this.#store.drops(now, 1_000).find(({ name }) => name === live.name)?.k ?? null)
+      return live === null
+        ? null
+        : (this.#store.deletions(now, 1_000).find(({ name }) => name === live.name)?.k ?? null)
     })
   }
 
   /**
-   * A credential was replaced or deleted. What was made with it can be neither renewed nor deleted any more: it stops, and its handle is
-   * charged to its end, which it comes to by itself.
+   * Stops the managed caches of a credential that was replaced or deleted: their handles can be neither renewed nor deleted. Books the
+   * storage of each handle up to its expiry.
    */
   credentialChanged(name: string, now: number): void {
     this.#store.transaction(() => {
       for (const one of this.#store.before(Number.MAX_SAFE_INTEGER, 1_000_000)) {
         if (one.record.credential !== name) continue
-        const context = this.#situation.context(one, now)
+        const context = this.#planning.context(one, now)
         if (context.credentialGone === undefined) continue
         const { live } = one.state
         const endAt = live === null ? now : Math.max(live.expiresAt, live.maybeUntilAt ?? 0)
         const { state } = meter(one.state, context.rates, endAt)
-        bookCall(this.#situation.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
-        this.#store.save(one.k, this.#situation.planned(one, { ...state, live: null }, now), one.claim)
+        bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
+        this.#store.save(one.k, this.#planning.planned(one, { ...state, live: null }, now), one.claim)
       }
     })
   }
 
-  /** A switch or a budget changed: everything is planned anew. */
+  /** Plans every managed cache again, after a change of a switch or a budget. */
   replanAll(now: number): void {
     for (const { k } of this.#store.before(Number.MAX_SAFE_INTEGER, 1_000_000))
       this.edit(k, now, ({ record, state }) => ({ record, state }))
@@ -244,11 +246,11 @@ export class ManagedCacheScheduler {
 
   view(k: number, now: number): ManagedCacheView | null {
     const one = this.#store.load(k)
-    return one === null ? null : this.#situation.seen(one, now)
+    return one === null ? null : this.#planning.viewOf(one, now)
   }
 
   views(beforeK: number, limit: number, now: number): ManagedCacheView[] {
-    return this.#store.before(beforeK, limit).map((one) => this.#situation.seen(one, now))
+    return this.#store.before(beforeK, limit).map((one) => this.#planning.viewOf(one, now))
   }
 }
 

@@ -12,39 +12,39 @@ import type { ManagedCachePlanningContext } from './context.ts'
 import type { ManagedCacheStore, StoredManagedCache } from '../tables/managed-caches.ts'
 import type { ManagedCacheLease, ManagedCacheOutcome } from '../../../calls/lease.ts'
 
-/** From the leases about managed caches to what became of them. */
+/** Books the outcomes of leased calls about managed caches. */
 export class ManagedCacheSettlement {
-  readonly #situation: ManagedCachePlanningContext
-  readonly #drops: ManagedCacheDeletions
+  readonly #planning: ManagedCachePlanningContext
+  readonly #deletions: ManagedCacheDeletions
   readonly #store: ManagedCacheStore
 
-  constructor(situation: ManagedCachePlanningContext, drops: ManagedCacheDeletions) {
-    this.#situation = situation
-    this.#drops = drops
-    this.#store = situation.store
+  constructor(planning: ManagedCachePlanningContext, deletions: ManagedCacheDeletions) {
+    this.#planning = planning
+    this.#deletions = deletions
+    this.#store = planning.store
   }
 
-  /** Writes down what became of a lease. What was found gone is created anew at once, under a fresh lease. */
+  /** Books the outcome of a lease. `again`: a fresh lease to create a handle that was found gone. */
   settle(outcome: ManagedCacheOutcome, now: number): { again: ManagedCacheLease | null; ended: boolean } {
     if (outcome.target.of === 'drop') {
-      this.#drops.settle(outcome, now)
+      this.#deletions.settle(outcome, now)
       return { again: null, ended: false }
     }
     return this.#store.transaction(() => {
       const one = this.#store.load(outcome.target.k)
       const lease = one?.claim?.lease ?? null
       if (one === null || lease === null || lease.id !== outcome.lease) {
-        this.#strayed(one, outcome, now)
+        this.#settleLate(one, outcome, now)
         return { again: null, ended: false }
       }
       const settled: StoredManagedCache = { ...one, state: this.#settled(one, lease, outcome, now), claim: null }
       this.#store.save(one.k, settled.state, null)
-      // What was reserved for it is free again: what comes next is planned by what that leaves.
-      const state = this.#situation.planned(settled, settled.state, now)
+      // The claim is saved as null first: its reservation must not count against the next step.
+      const state = this.#planning.planned(settled, settled.state, now)
       const after: StoredManagedCache = { ...settled, state }
       if (outcome.kind === 'gone' && lease.op !== 'delete' && state.stopped === null) {
-        const decision = decideManagedCache(state, this.#situation.context(after, now), now)
-        if (decision.do === 'call') return { again: this.#situation.lease(after, decision, now), ended: false }
+        const decision = decideManagedCache(state, this.#planning.context(after, now), now)
+        if (decision.do === 'call') return { again: this.#planning.lease(after, decision, now), ended: false }
       }
       this.#store.save(one.k, state, null)
       return { again: null, ended: true }
@@ -57,29 +57,29 @@ export class ManagedCacheSettlement {
     outcome: ManagedCacheOutcome,
     now: number,
   ): ManagedCacheState {
-    const context = this.#situation.context(one, now)
+    const context = this.#planning.context(one, now)
     const before = one.state
     if (outcome.kind === 'failed') return this.failed(one, lease, outcome, now)
-    if (outcome.kind === 'not_sent') return this.#situation.planned(one, before, now)
+    if (outcome.kind === 'not_sent') return this.#planning.planned(one, before, now)
     if (lease.op === 'create') {
-      if (outcome.kind === 'gone' || outcome.seen === null) return this.#situation.planned(one, before, now)
+      if (outcome.kind === 'gone' || outcome.seen === null) return this.#planning.planned(one, before, now)
       const change = applyCreated(before, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
-      this.#dropOld(one, before.live, outcome.seen.name, now)
-      return this.#situation.done(one, change.state, 'created', outcome.seen.name, change.costNanos, lease.why, now)
+      this.#deleteReplaced(one, before.live, outcome.seen.name, now)
+      return this.#planning.recorded(one, change.state, 'created', outcome.seen.name, change.costNanos, lease.why, now)
     }
     const name = lease.name ?? ''
     if (lease.op === 'delete' || outcome.kind === 'gone') {
       const how = lease.op === 'delete' ? 'ended' : 'lost'
       const { state } = applyGone(before, name, how, context, now)
-      return this.#situation.done(one, state, how === 'ended' ? 'deleted' : 'lost', name, 0, lease.why, now)
+      return this.#planning.recorded(one, state, how === 'ended' ? 'deleted' : 'lost', name, 0, lease.why, now)
     }
-    if (outcome.seen === null) return this.#situation.planned(one, before, now)
+    if (outcome.seen === null) return this.#planning.planned(one, before, now)
     const { state } = applyConfirmed(before, lease.op, outcome.seen, outcome.startedAt, lease.ttlMs, context, now)
-    if (lease.op === 'renew') return this.#situation.done(one, state, 'renewed', name, 0, lease.why, now)
-    return this.#situation.booked(one, state, now)
+    if (lease.op === 'renew') return this.#planning.recorded(one, state, 'renewed', name, 0, lease.why, now)
+    return this.#planning.booked(one, state, now)
   }
 
-  /** A call that failed, or that nobody settled: a row in the history, and what is planned then. */
+  /** Books a call that failed, or whose caller never reported, and plans the next step. */
   failed(
     one: StoredManagedCache,
     lease: ManagedCacheLease,
@@ -91,7 +91,7 @@ export class ManagedCacheSettlement {
       lease.op,
       failure,
       lease.reservedNanos,
-      this.#situation.context(one, now),
+      this.#planning.context(one, now),
       now,
       Math.min(now, lease.expiresAt),
     )
@@ -105,31 +105,31 @@ export class ManagedCacheSettlement {
       storageNanos: 0,
       why,
     })
-    return this.#situation.booked(one, state, now, failure.failure.kind)
+    return this.#planning.booked(one, state, now, failure.failure.kind)
   }
 
-  /** An answer that came after its lease was given up: a handle that was made nevertheless must not be forgotten. */
-  #strayed(one: StoredManagedCache | null, outcome: ManagedCacheOutcome, now: number): void {
+  /** Handles an answer that came after its lease expired: a handle that was created all the same must be deleted. */
+  #settleLate(one: StoredManagedCache | null, outcome: ManagedCacheOutcome, now: number): void {
     if (outcome.kind !== 'answered' || outcome.seen === null || one === null) return
     const { seen } = outcome
     if (one.state.live?.name === seen.name) return
-    this.#situation.drop(
+    this.#planning.deleteLater(
       one,
-      // It was charged at its worst case then, its storage with it.
+      // The worst case, with storage, was charged when the lease expired.
       { ...seen, meteredToAt: seen.expiresAt },
       'its creation was given up before',
       now,
     )
   }
 
-  /** A swap leaves the handle before it behind, if that one should still live. */
-  #dropOld(one: StoredManagedCache, old: LiveManagedCache | null, newName: string, now: number): void {
+  /** Schedules the deletion of the handle that a new one replaces, if it may still exist. */
+  #deleteReplaced(one: StoredManagedCache, old: LiveManagedCache | null, newName: string, now: number): void {
     if (old === null || old.name === newName || !mayExist(old, now)) return
-    this.#situation.drop(one, { ...lastingLongest(old), meteredToAt: now }, 'another one took its place', now)
+    this.#planning.deleteLater(one, { ...lastingLongest(old), meteredToAt: now }, 'another one took its place', now)
   }
 }
 
-/** With the latest expiry that it may have. */
+/** The handle with the latest expiry that it may have. */
 export function lastingLongest(live: LiveManagedCache): LiveManagedCache {
   return { ...live, expiresAt: Math.max(live.expiresAt, live.maybeUntilAt ?? 0) }
 }

@@ -88,7 +88,7 @@ export class Registrar {
     }
     const k = this.#store.prefixes.insert(record, state, body)
     this.#versions.assign(k, given.name, now)
-    this.#scheduler.tell(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
+    this.#scheduler.applyTransition(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
     return k
   }
 
@@ -132,14 +132,14 @@ export class Registrar {
   /** Applies a caller's signal about the session that uses a prefix. */
   signal(id: string, signal: Signal): void {
     this.#store.transaction(() =>
-      this.#scheduler.tell(this.keyOf(id), signal.at, (state) => applySignal(state, signal)),
+      this.#scheduler.applyTransition(this.keyOf(id), signal.at, (state) => applySignal(state, signal)),
     )
   }
 
   /** Announces traffic. Throws `conflict` beyond the most announcements of a prefix. */
   announce(id: string, announcement: Announcement, now: number): void {
     this.#store.transaction(() =>
-      this.#scheduler.tell(this.keyOf(id), now, (state) => {
+      this.#scheduler.applyTransition(this.keyOf(id), now, (state) => {
         const change = applyAnnouncement(state, announcement, now)
         if (change !== null) return change
         const why = `this prefix already has ${MOST_ANNOUNCEMENTS} announcements of coming traffic, the most that it can have`
@@ -151,7 +151,7 @@ export class Registrar {
   /** Withdraws the announcement for the instant `at`, or with null all of them. Throws `not_found` where there is none. */
   withdraw(id: string, at: number | null, now: number): void {
     this.#store.transaction(() =>
-      this.#scheduler.tell(this.keyOf(id), now, (state) => {
+      this.#scheduler.applyTransition(this.keyOf(id), now, (state) => {
         const change = applyWithdrawal(state, at, now)
         if (change !== null) return change
         const what = at === null ? 'nothing is announced for this prefix' : 'nothing is announced for that instant'

@@ -31,7 +31,7 @@ export class Versions {
     prefixes.saveRecord(k, { ...rest, name, version, superseded: false })
     if (record.superseded) {
       const why = `this body was registered again: it is version ${version} of its name, the current one`
-      this.#scheduler.tell(k, now, (state) => ({
+      this.#scheduler.applyTransition(k, now, (state) => ({
         state: restart(state, now),
         rows: [{ at: now, type: 'decision', decision: 'current', why }],
       }))
@@ -53,7 +53,7 @@ export class Versions {
     const { newer: _, ...rest } = old
     this.#store.prefixes.saveRecord(before, { ...rest, superseded: false })
     const why = `version ${gone.version} of its name was deleted before it was warm: this version is the current one again`
-    this.#scheduler.tell(before, now, (state) => ({
+    this.#scheduler.applyTransition(before, now, (state) => ({
       state: { ...state, generation: state.generation + 1 },
       rows: [{ at: now, type: 'decision', decision: 'current', why }],
     }))
@@ -82,7 +82,7 @@ export class Versions {
       delete superseded.olders
       prefixes.saveRecord(older, superseded)
       const why = `version ${record.version} took its name: this version keeps its plan until that one is warm`
-      this.#scheduler.tell(older, now, (state) => ({
+      this.#scheduler.applyTransition(older, now, (state) => ({
         state: { ...state, generation: state.generation + 1 },
         rows: [{ at: now, type: 'decision', decision: 'newer_version', why }],
       }))

@@ -14,31 +14,31 @@ import type { AccountSettings } from '../records/account.ts'
 import { isUnmarked } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
-/** Of records that are older than draining: their plans stopped the moment the name was taken. */
+/** Records written before draining existed: their plans stopped when the name moved. */
 const LONG_SUPERSEDED = { takenAt: 0, warmAt: 0 }
 
-/** What a Keeper is given beside its tables: facts, and how coarse this clock's queue delays are. */
+/** Collaborators that `ProbeScheduler` needs beside its tables. `grainMs`: granularity of queue delays on this clock. */
 export interface ProbeSchedulerPorts {
   factsOf: (provider: string, model: string, now: number) => ModelFacts
   grainMs: number
   /** Generation in force of a credential of the account; null when there is none of that name. */
   generationOf?: (credential: string) => number | null
-  /** Which place a provider is reached at, as prefixes remember it; null: the one that its card names. */
+  /** Address of a provider as prefix records store it; null: the address in its card. */
   placeOf?: (provider: string) => string | null
 }
 
-/** What stands in place of a belief about an entry at an address that is not used any more. */
+/** Reason shown instead of a belief about an entry at an address that is no longer used. */
 export const MOVED =
-  'the provider is reached at another address now; what was written at the former one cannot be read there. POST /warm registers the prefix anew'
+  'the provider is reached at another address now; what was written at the former one cannot be read there. POST /warm registers the prefix again'
 
-/** What claims, leases and settlements of one account decide upon: its tables, settings, guards and paces. */
+/** Input of every planning decision of one account: tables, settings, provider guards and measured latency. */
 export class PlanningContext {
   readonly store: RegistryStore
   readonly ports: ProbeSchedulerPorts
   readonly guards: ProviderGuards
-  readonly paces: LatencyTracker
-  readonly rationing: BudgetRanking
-  /** A copy of which prefixes have a call in flight: claim by prefix. The claims are the truth. */
+  readonly latency: LatencyTracker
+  readonly budgetRanking: BudgetRanking
+  /** Claim of the call in flight, by prefix. A copy: the table of claims is the truth. */
   readonly inFlight = new Map<number, number>()
   settings: AccountSettings
 
@@ -46,13 +46,13 @@ export class PlanningContext {
     this.store = store
     this.ports = ports
     this.guards = new ProviderGuards(store)
-    this.paces = new LatencyTracker(store)
-    this.rationing = new BudgetRanking(store)
+    this.latency = new LatencyTracker(store)
+    this.budgetRanking = new BudgetRanking(store)
     this.settings = settings
     this.#readInFlight()
   }
 
-  /** Commits, or undoes everything: what the tables take back, the copy in memory takes back too. */
+  /** Runs `work` in one transaction. A rollback also restores `inFlight`. */
   transaction<Result>(work: () => Result): Result {
     try {
       return this.store.transaction(work)
@@ -68,19 +68,19 @@ export class PlanningContext {
       for (const lease of claim.leases ?? []) this.inFlight.set(lease.k, claim.seq)
   }
 
-  /** What a faster clock adds to every wait: its grain beyond the second that production has. */
-  get coarse(): number {
+  /** Extra wait of an accelerated clock: its grain beyond the one second of production. */
+  get extraGrainMs(): number {
     return this.ports.grainMs - 1_000
   }
 
-  /** What the budget of the account has left today; null: it has none. */
+  /** Nano-dollars left today in the budget of the account; null: it has no budget. */
   accountLeft(now: number): number | null {
     const budget = this.settings.budgetNanosPerDay
     if (budget === null) return null
     return budget - this.store.spentNanos(now) - this.store.reservedNanos()
   }
 
-  /** All that a decision about a prefix is given beside its state. */
+  /** Input of a decision about one prefix, beside its state. */
   context(
     k: number,
     record: PrefixRecord,
@@ -95,7 +95,7 @@ export class PlanningContext {
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,
       grainMs: this.ports.grainMs,
-      latency: this.paces.of(record.provider),
+      latency: this.latency.of(record.provider),
       accountLeftNanos,
       random: spread(k, state.generation),
       ...(record.retentionOpen === true && record.required !== true ? { open: true as const } : {}),
@@ -104,26 +104,26 @@ export class PlanningContext {
       ...this.#gone(record),
       ...this.#holdBack(record, state, now),
     }
-    const outbid = accountLeftNanos !== null && this.rationing.isOutbid(k, state, context, now)
+    const outbid = accountLeftNanos !== null && this.budgetRanking.isOutbid(k, state, context, now)
     return outbid ? { ...context, outbid } : context
   }
 
-  /** Looks, now and then, whether what the account has left today reaches all that is scheduled. */
-  reckon(now: number): void {
-    this.rationing.reckon(now, this.accountLeft(now), (k, state) => {
+  /** Ranks the scheduled prefixes, every few minutes, if the budget left today does not suffice for all of them. */
+  rankBudget(now: number): void {
+    this.budgetRanking.rankBudget(now, this.accountLeft(now), (k, state) => {
       const record = this.store.prefixes.record(k)
       return record === null ? null : this.context(k, record, state, now, null)
     })
   }
 
   #holdBack({ provider, credential, estimatedTokens }: PrefixRecord, state: PrefixState, now: number) {
-    // A read is small where cached tokens are not counted, and the rewrite that its lapse would cost is not.
+    // Cached tokens may not count against the rate limit, so a read counts as 0 tokens; a write counts in full.
     const tokens = isWarm(state, now) ? 0 : (state.measuredTokens ?? estimatedTokens)
     const holdBack = this.guards.holdBack(provider, credential, tokens, now)
     return holdBack === null ? {} : { holdBack }
   }
 
-  /** Whether the provider is reached at another place now than when a prefix was registered. */
+  /** True where the address of the provider has changed since the prefix was registered. */
   hasMoved({ provider, place }: Pick<PrefixRecord, 'provider' | 'place'>): boolean {
     const { placeOf } = this.ports
     return place !== undefined && placeOf !== undefined && placeOf(provider) !== place
@@ -141,7 +141,7 @@ export class PlanningContext {
     return { gone: { reason: 'credential_replaced', why } }
   }
 
-  /** Saves, and leaves a hint in the schedule wherever the old one may be gone or comes too late. */
+  /** Saves a transition. Adds a hint to the schedule where the old hint was consumed, or is later than the new due time. */
   save(before: Row, change: Transition, now: number, consumed: boolean): void {
     this.store.states.save(before.k, change.state, change.rows)
     const { nextAt } = change.state

@@ -5,57 +5,58 @@ import type { Claim } from '../tables/claims.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 
-/** Settlements between two writes of what was learned. What an eviction takes is less than so many. */
+/** Settlements between two writes of the samples. An eviction loses fewer than this. */
 export const SETTLEMENTS_A_SAVE = 64
 
-/** What an account learned about its own lateness: memory, and one row that is written now and then. */
+/** Measured latency of an account's messages and providers: held in memory, and saved to one row every 64 settlements. */
 export class LatencyTracker {
   readonly #store: RegistryStore
-  readonly #lateness: LatencySamples
-  readonly #paces: Map<string, LatencyEstimate>
+  readonly #samples: LatencySamples
+  readonly #estimates: Map<string, LatencyEstimate>
   #unsaved = 0
 
   constructor(store: RegistryStore) {
     this.#store = store
+    // The names `paces` and `lateness` are stored data.
     const saved = store.setting('paces')
     const known =
       saved === null ? null : (JSON.parse(saved) as { lateness: LatencySamples; paces: [string, LatencyEstimate][] })
-    this.#lateness = known?.lateness ?? newLatencySamples()
-    this.#paces = new Map(known?.paces)
+    this.#samples = known?.lateness ?? newLatencySamples()
+    this.#estimates = new Map(known?.paces)
   }
 
   of(provider: string): LatencyEstimate {
-    return this.#paces.get(provider) ?? CAUTIOUS
+    return this.#estimates.get(provider) ?? CAUTIOUS
   }
 
-  /** When a message is sent again. Messages carry calls to any provider, so the most patient decides; all have the same. */
+  /** Delay until a message is sent again: the longest of all providers, because one message carries calls to any of them. */
   get resendMs(): number {
-    return Math.max(...[...this.#paces.values()].map(({ resendMs }) => resendMs), 0) || CAUTIOUS.resendMs
+    return Math.max(...[...this.#estimates.values()].map(({ resendMs }) => resendMs), 0) || CAUTIOUS.resendMs
   }
 
-  /** A message arrived, for the first time. */
+  /** Samples the delay of a message that arrived for the first time. */
   began({ dueAt }: Claim, now: number): void {
-    observe(this.#lateness.messages, now - dueAt)
+    observe(this.#samples.messages, now - dueAt)
   }
 
-  /** A call ended. Late starts are counted for first tries that came through the queue and were not made to wait. */
+  /** Samples the outcome of a keep-alive from the queue. Late starts count for first attempts alone. */
   settled(claim: Claim, lease: Lease, outcome: Outcome): void {
     const queued = claim.entries.some(([k, generation]) => k === lease.k && generation !== 0)
     if (lease.purpose !== 'keep' || !queued) return
     const startedAt = outcome.kind === 'not_sent' ? lease.sendBy : outcome.startedAt
-    if (lease.attempt === 1) observe(this.#lateness.starts, startedAt - claim.dueAt)
-    if (outcome.kind === 'answered') recordAnswer(this.#lateness, lease.provider, outcome.latencyMs)
+    if (lease.attempt === 1) observe(this.#samples.starts, startedAt - claim.dueAt)
+    if (outcome.kind === 'answered') recordAnswer(this.#samples, lease.provider, outcome.latencyMs)
     else if (outcome.kind === 'failed' && outcome.accepted === null)
-      recordAnswer(this.#lateness, lease.provider, Math.max(outcome.latencyMs, lease.timeoutMs) * 1.5)
+      recordAnswer(this.#samples, lease.provider, Math.max(outcome.latencyMs, lease.timeoutMs) * 1.5)
   }
 
-  /** Part of a settlement's transaction: once in many, paces are computed anew and written down. */
+  /** Every 64th time, computes the estimates again and saves them; runs inside the transaction of a settlement. */
   save(): void {
     this.#unsaved += 1
     if (this.#unsaved < SETTLEMENTS_A_SAVE) return
     this.#unsaved = 0
-    for (const provider of Object.keys(this.#lateness.answers))
-      this.#paces.set(provider, estimateLatency(this.#lateness, provider, this.of(provider)))
-    this.#store.saveSetting('paces', JSON.stringify({ lateness: this.#lateness, paces: [...this.#paces] }))
+    for (const provider of Object.keys(this.#samples.answers))
+      this.#estimates.set(provider, estimateLatency(this.#samples, provider, this.of(provider)))
+    this.#store.saveSetting('paces', JSON.stringify({ lateness: this.#samples, paces: [...this.#estimates] }))
   }
 }

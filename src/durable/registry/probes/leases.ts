@@ -1,9 +1,7 @@
 import { nextAnnouncement } from '../../../core/prefix/announcement.ts'
-import { failureValue } from '../../../contract/failure.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
-import { budgetRefusal, worstNanos } from '../../../core/planning/budget.ts'
-import { decide } from '../../../core/planning/decide.ts'
-import type { Decision, PlanContext } from '../../../core/planning/plan.ts'
+import { worstNanos } from '../../../core/planning/budget.ts'
+import type { Decision } from '../../../core/planning/plan.ts'
 import {
   KEEP_TIMEOUT_MS,
   LEASE_WAIT_MS,
@@ -18,68 +16,68 @@ import type { Primitive } from '../../../core/model/facts.ts'
 import type { ProbeOutcomes } from './outcomes.ts'
 import type { ProviderGuards } from './provider-guards.ts'
 import type { LatencyTracker } from './latency.ts'
-import type { Message, Refused, Settled } from '../records/claim.ts'
+import type { Message, Refused } from '../records/claim.ts'
+import { decideNear, decideRequested, refusedJob } from './lease-decision.ts'
 import { decidedAt } from './retention-choice.ts'
-import { RemainingRequests } from './rate-limit-room.ts'
+import { RemainingRequests } from './remaining-requests.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { PlanningContext } from './context.ts'
 import type { Row } from '../tables/states.ts'
 import { expiryOf } from '../../../calls/lease.ts'
 import type { Lease } from '../../../calls/lease.ts'
-import type { Purpose } from '../../../core/prefix/receipt.ts'
 import { dayOf } from '../../../core/time/time.ts'
 import { retentionInForce } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
 
-/** From a failure to the start of the next try: a settlement, and the shortest wait. */
-const ROAD_MS = 500
+/** Time from a failure to the next attempt: one settlement and the shortest wait. */
+const NEXT_ATTEMPT_MS = 500
 
-/** What is sent, as a plan decides it. */
+/** Decision of a plan to send a call. */
 export type Sending = Extract<Decision, { do: 'send' }>
 
-/** From the claims to the leases: who may send one call, and who may not. */
+/** Turns claims into leases. A lease is the right to send one call. */
 export class Leases {
-  readonly #situation: PlanningContext
-  readonly #endings: ProbeOutcomes
+  readonly #planning: PlanningContext
+  readonly #outcomes: ProbeOutcomes
   readonly #store: RegistryStore
   readonly #guards: ProviderGuards
-  readonly #paces: LatencyTracker
+  readonly #latency: LatencyTracker
   readonly #inFlight: Map<number, number>
 
-  constructor(situation: PlanningContext, endings: ProbeOutcomes) {
-    this.#situation = situation
-    this.#endings = endings
-    this.#store = situation.store
-    this.#guards = situation.guards
-    this.#paces = situation.paces
-    this.#inFlight = situation.inFlight
+  constructor(planning: PlanningContext, outcomes: ProbeOutcomes) {
+    this.#planning = planning
+    this.#outcomes = outcomes
+    this.#store = planning.store
+    this.#guards = planning.guards
+    this.#latency = planning.latency
+    this.#inFlight = planning.inFlight
   }
 
   /**
-   * Turns a claim into leases, as late as possible: what real traffic renewed meanwhile, and what budgets or the kill
-   * switch forbid, is left out. A claim that is gone or has begun already gives none.
+   * Turns a claim into leases, as late as possible. Leaves out prefixes that real traffic renewed in the meantime, or that a
+   * budget or the kill switch forbids. Returns none for a claim that is gone or has begun.
    */
   begin(seq: number, now: number): Lease[] {
-    return this.#situation.transaction(() => {
+    return this.#planning.transaction(() => {
       const claim = this.#store.claims.load(seq)
       if (claim === null || claim.leases !== null) return []
-      this.#paces.began(claim, now)
-      const asked = new Map(claim.entries)
+      this.#latency.began(claim, now)
+      const generations = new Map(claim.entries)
       const leases: Lease[] = []
       const later = new Map<number, number[]>()
-      let accountLeft = this.#situation.accountLeft(now)
-      const room = new RemainingRequests(this.#situation, now)
-      for (const { k, state } of this.#ranked(asked, now, accountLeft, room)) {
+      let accountLeft = this.#planning.accountLeft(now)
+      const remaining = new RemainingRequests(this.#planning, now)
+      for (const { k, state } of this.#ranked(generations, now, accountLeft, remaining)) {
         try {
-          const lease = this.#beginOne(seq, k, state, asked.get(k), now, accountLeft, later, room)
+          const lease = this.#beginOne(seq, k, state, generations.get(k), now, accountLeft, later, remaining)
           if (lease === null) continue
           if (accountLeft !== null) accountLeft -= lease.reservedNanos
           leases.push(lease)
         } catch (thrown) {
-          // One prefix that cannot be decided about must not keep its neighbours from being probed.
-          this.#setAside(k, state, now, thrown)
+          // An error about one prefix must not stop the probes of the others.
+          this.#stopBroken(k, state, now, thrown)
         }
       }
       this.#store.slots.hints(later)
@@ -90,13 +88,18 @@ export class Leases {
   }
 
   /**
-   * The prefixes of a claim in the order in which they begin. Where money or the provider's limit does not reach all of them, those of the
-   * highest expected net per dollar come first, behind what somebody asked for.
+   * Orders the prefixes of a claim. Where the budget or the rate limit does not suffice for all of them, requested warms come
+   * first, then the prefixes with the highest expected net saving per dollar.
    */
-  #ranked(asked: ReadonlyMap<number, number>, now: number, accountLeft: number | null, room: RemainingRequests): Row[] {
-    const rows = this.#store.states.loadAll([...asked.keys()])
+  #ranked(
+    generations: ReadonlyMap<number, number>,
+    now: number,
+    accountLeft: number | null,
+    remaining: RemainingRequests,
+  ): Row[] {
+    const rows = this.#store.states.loadAll([...generations.keys()])
     const records = new Map(rows.map(({ k }) => [k, this.#store.prefixes.record(k)]))
-    const isScarce = [...records.values()].some((record) => record !== null && room.isScarce(record))
+    const isScarce = [...records.values()].some((record) => record !== null && remaining.isScarce(record))
     if (accountLeft === null && !isScarce) return rows
     let worst = 0
     const ranks = new Map<number, number>()
@@ -105,12 +108,13 @@ export class Leases {
       ranks.set(k, Number.NEGATIVE_INFINITY)
       if (record === null) continue
       try {
-        const context = this.#situation.context(k, record, state, now, accountLeft)
+        const context = this.#planning.context(k, record, state, now, accountLeft)
         worst += worstNanos(state, context) ?? 0
-        const rank = asked.get(k) === 0 ? Number.POSITIVE_INFINITY : budgetRankOf(state, context, now)?.netPerDollar
+        const rank =
+          generations.get(k) === 0 ? Number.POSITIVE_INFINITY : budgetRankOf(state, context, now)?.netPerDollar
         ranks.set(k, rank ?? Number.NEGATIVE_INFINITY)
       } catch {
-        // It comes last, and is set aside when its turn comes.
+        // Keeps the lowest rank. `begin` stops this prefix when its turn comes.
       }
     }
     if (!isScarce && accountLeft !== null && worst <= accountLeft) return rows
@@ -118,7 +122,7 @@ export class Leases {
     return rows.toSorted((a, b) => (rankOf(a) === rankOf(b) ? a.k - b.k : rankOf(b) - rankOf(a)))
   }
 
-  /** One entry of a claim that begins: its lease, or null where nothing is to be sent now. */
+  /** Lease for one entry of a claim; null where no call is to be sent now. */
   #beginOne(
     seq: number,
     k: number,
@@ -127,7 +131,7 @@ export class Leases {
     now: number,
     accountLeft: number | null,
     later: Map<number, number[]>,
-    room: RemainingRequests,
+    remaining: RemainingRequests,
   ): Lease | null {
     const record = this.#store.prefixes.record(k)
     if (record === null || this.#inFlight.has(k)) return null
@@ -135,32 +139,32 @@ export class Leases {
       if (before.nextAt !== null) append(later, slotOf(Math.max(before.nextAt, now)), k)
       return null
     }
-    const open = this.#situation.context(k, record, before, now, accountLeft)
-    const context = generation === 0 ? open : room.within(record, open)
-    // A message comes up to a slot and a queue's grain early: what is due by then is due now.
-    const early = SLOT_MS + this.#situation.ports.grainMs
+    const open = this.#planning.context(k, record, before, now, accountLeft)
+    const context = generation === 0 ? open : remaining.within(record, open)
+    // A message may arrive early, by up to one slot and the grain of the queue. What is due by then counts as due now.
+    const early = SLOT_MS + this.#planning.ports.grainMs
     const near = before.nextAt !== null && before.nextAt <= now + early ? Math.max(now, before.nextAt) : now
-    // But for what belongs to the next day: its budget is not this one's.
+    // Except past midnight: that day has a budget of its own.
     const asOf = dayOf(near) === dayOf(now) ? near : now
     const decideOn = (one: PrefixState): Decision =>
-      generation === 0 ? asked0(one, context, now) : decideNear(one, context, asOf, now + early)
+      generation === 0 ? decideRequested(one, context, now) : decideNear(one, context, asOf, now + early)
     const { state, decision } = decidedAt(this.#store, { k, state: before }, context, decideOn, now)
     if (decision.do === 'wait' && generation === 0) {
-      // Claimed anew, without a message: it expires when there is room again, and the alarm sends one.
+      // A new claim without a message: it expires when the rate limit allows a call, and the alarm then sends the message.
       this.#store.claims.insert(decision.untilAt, decision.untilAt, [[k, 0]])
       return null
     }
     if (decision.do !== 'send') {
-      // What must not be sent when it is due is not put off until then.
+      // A call that is forbidden at its due time is refused now, not postponed until then.
       const isFinal = decision.do === 'stop' || (decision.do === 'wait' && decision.code === 'budget')
       const change = reschedule(state, context, isFinal ? asOf : now)
-      // Who asked for it in the background hears that it was refused, and why.
-      if (generation === 0) change.state = this.#endings.endJobs(change.state, refusedJob(decision), now)
-      this.#situation.save({ k, state }, change, now, true)
+      // Background jobs that requested it end with the refusal and its reason.
+      if (generation === 0) change.state = this.#outcomes.endJobs(change.state, refusedJob(decision), now)
+      this.#planning.save({ k, state }, change, now, true)
       return null
     }
     if (decision.purpose === 'write' && generation !== 0 && state.verdict === 'cold') {
-      // The history says that a rewrite is paid, and why, before it is paid.
+      // Records the reason of a paid rewrite in the history before it is paid.
       const change = reschedule(state, context, state.stopped === null ? now : asOf)
       this.#store.states.save(k, change.state, change.rows)
     }
@@ -168,12 +172,12 @@ export class Leases {
     const notBeforeAt = holdBack === undefined ? now : Math.max(now, Math.min(asOf, holdBack.untilAt))
     const lease = this.make(seq, k, record, state, decision, now, 1, notBeforeAt)
     this.#inFlight.set(k, seq)
-    room.take(record)
+    remaining.take(record)
     return lease
   }
 
-  /** Stops a prefix whose record or state cannot be used, in words that name no more than the kind of the error. */
-  #setAside(k: number, state: PrefixState, now: number, thrown: unknown): void {
+  /** Stops a prefix whose record or state is unusable. The reason names only the class of the error: its message may hold data. */
+  #stopBroken(k: number, state: PrefixState, now: number, thrown: unknown): void {
     const name = thrown instanceof Error ? thrown.name : 'unknown'
     const why = `an internal error (${name}) kept this prefix from being decided about; registering it again, or a PATCH of keep_warm, starts it`
     const stopped = {
@@ -187,22 +191,22 @@ export class Leases {
   }
 
   /**
-   * Somebody asked for a warm now. Null: a call is in flight already, to be shared. Throws nothing; a refusal by
-   * budget or kill switch comes back in words.
+   * Lease for a warm that a caller requested now. Null: a call is in flight, and the caller shares it. `refused`: a budget, a
+   * rate limit or the kill switch forbids it.
    */
   warmNow(k: number, now: number): { lease: Lease } | { refused: Refused } | null {
     if (this.#inFlight.has(k)) return null
-    return this.#situation.transaction(() => {
+    return this.#planning.transaction(() => {
       const before = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
       if (before === null || record === null)
         return { refused: { kind: 'forbidden' as const, why: 'the prefix is gone' } }
-      const context = this.#situation.context(k, record, before, now, this.#situation.accountLeft(now))
+      const context = this.#planning.context(k, record, before, now, this.#planning.accountLeft(now))
       const { state, decision } = decidedAt(
         this.#store,
         { k, state: before },
         context,
-        (one) => asked0(one, context, now),
+        (one) => decideRequested(one, context, now),
         now,
       )
       if (decision.do === 'wait')
@@ -222,27 +226,27 @@ export class Leases {
     })
   }
 
-  /** Why a call is not to be sent any more that was leased a moment ago; null where it may go. */
+  /** Reason why a leased call must not be sent any more; null: it may be sent. */
   held({ id, seq, k }: Pick<Lease, 'id' | 'seq' | 'k'>, now: number): string | null {
     const claim = this.#store.claims.load(seq)
     const state = this.#store.states.load(k)
     const record = this.#store.prefixes.record(k)
     if (state === null || record === null) return null
     if (claim?.leases?.some((lease) => lease.id === id) !== true) return 'its time has ended'
-    const { settings } = this.#situation
+    const { settings } = this.#planning
     if (settings.killSwitch || settings.globalKillSwitch) return 'the kill switch is on'
-    const asked = claim.entries.some(([of, generation]) => of === k && generation === 0)
+    const isRequested = claim.entries.some(([of, generation]) => of === k && generation === 0)
     const isOff = !planKind(record.keepWarm.plan).sends && nextAnnouncement(state, now) === null
-    return isOff && !asked ? 'its plan was switched off' : null
+    return isOff && !isRequested ? 'its plan was switched off' : null
   }
 
-  /** Puts a warm that somebody asked for on the queue. */
+  /** Claim for a requested warm, and the message that has to be queued for it. */
   warmLater(k: number, now: number): Message {
-    const seq = this.#store.claims.insert(now, now + this.#paces.resendMs + this.#situation.coarse, [[k, 0]])
+    const seq = this.#store.claims.insert(now, now + this.#latency.resendMs + this.#planning.extraGrainMs, [[k, 0]])
     return { seq, delayMs: 0 }
   }
 
-  /** The right to send one call, as `attempt`, from `notBeforeAt` on. */
+  /** Lease to send one call, as attempt number `attempt`, not before `notBeforeAt`. */
   make(
     seq: number,
     k: number,
@@ -254,7 +258,7 @@ export class Leases {
     notBeforeAt: number,
   ): Lease {
     const timeoutMs = this.#timeoutMs(decision, record.provider, notBeforeAt)
-    const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#situation.coarse
+    const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#planning.extraGrainMs
     const sendBy = decision.deadlineAt === null ? waitUntil : Math.min(waitUntil, decision.deadlineAt)
     const lease: Lease = {
       id: `${seq}.${k}.${attempt}`,
@@ -265,7 +269,7 @@ export class Leases {
       notBeforeAt,
       sendBy,
       timeoutMs,
-      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#situation.coarse,
+      expiresAt: sendBy + timeoutMs + SETTLE_SLACK_MS + this.#planning.extraGrainMs,
       reservedNanos: decision.worstNanos ?? 0,
       attempt,
       provider: record.provider,
@@ -281,51 +285,15 @@ export class Leases {
     return lease
   }
 
-  /** A keep-alive is given up early only where that leaves time for another; the last one has all the time there is. */
+  /** A keep-alive gets a short timeout only where another attempt still fits before its deadline. */
   #timeoutMs({ purpose, deadlineAt }: Sending, provider: string, notBeforeAt: number): number {
     if (purpose === 'write') return WRITE_TIMEOUT_MS
-    const { answerMs } = this.#paces.of(provider)
-    const another = deadlineAt !== null && deadlineAt - notBeforeAt > answerMs + ROAD_MS
-    return (another ? answerMs : KEEP_TIMEOUT_MS) + this.#situation.coarse
+    const { answerMs } = this.#latency.of(provider)
+    const isRepeatable = deadlineAt !== null && deadlineAt - notBeforeAt > answerMs + NEXT_ATTEMPT_MS
+    return (isRepeatable ? answerMs : KEEP_TIMEOUT_MS) + this.#planning.extraGrainMs
   }
-}
-
-/** The decision behind a warm that somebody asked for: plans do not matter, budgets and the kill switch do. */
-function asked0(state: PrefixState, context: PlanContext, now: number): Decision {
-  if (context.gone !== undefined) return { do: 'stop', ...context.gone }
-  if (context.killed) return { do: 'stop', reason: 'kill_switch', why: 'the kill switch is on' }
-  const { holdBack } = context
-  // A breaker does not hold back what somebody waits for: it may be the call that finds the provider well again.
-  if (holdBack?.strict === true && holdBack.untilAt > now)
-    return { do: 'wait', code: holdBack.code, untilAt: holdBack.untilAt, why: holdBack.why }
-  const worst = worstNanos(state, context)
-  const refused = budgetRefusal(state, context, now, worst)
-  if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused.why }
-  if (worst === null && context.accountLeftNanos !== null) {
-    const why =
-      "no price is known for this model, so a call cannot be held against the account's budget; an account without a budget may send it"
-    return { do: 'stop', reason: 'budget_exhausted', why }
-  }
-  const purpose: Purpose = 'write'
-  return { do: 'send', purpose, why: 'asked for', worstNanos: worst, deadlineAt: null }
-}
-
-/** How a background warm ends that may not be sent. */
-function refusedJob(decision: Exclude<Decision, { do: 'send' }>): Settled {
-  const exhausted = decision.do === 'stop' && decision.reason === 'budget_exhausted'
-  return { receipt: null, failure: failureValue(exhausted ? 'budget_exhausted' : 'forbidden', decision.why) }
 }
 
 function primitiveOf(record: PrefixRecord, state: PrefixState): Primitive {
   return record.primitives[Math.min(state.primitiveIndex, record.primitives.length - 1)] ?? 'one_token'
-}
-
-/**
- * What is to be done as of an instant. A lead that was learned anew moves what is due by a second or two: a probe that would be due so
- * soon that its message counts as in time goes with it, or it would need one of its own.
- */
-function decideNear(state: PrefixState, context: PlanContext, asOf: number, until: number): Decision {
-  const decision = decide(state, context, asOf)
-  const soon = decision.do === 'wait' && decision.code === 'hold' && decision.untilAt <= until
-  return soon && dayOf(decision.untilAt) === dayOf(asOf) ? decide(state, context, decision.untilAt) : decision
 }

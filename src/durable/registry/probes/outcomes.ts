@@ -12,7 +12,7 @@ import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import type { Totals } from '../ledger/day-totals.ts'
 import { drainOlders } from './superseded.ts'
 import { refusedPlace } from './provider-guards.ts'
-import { renewInner } from './longer-prefix.ts'
+import { renewShorter } from './longer-prefix.ts'
 import { endedJob } from '../records/job.ts'
 import type { Ended, Settled } from '../records/claim.ts'
 import type { RegistryStore } from '../tables/tables.ts'
@@ -22,20 +22,20 @@ import { stopReasonIs } from '../../../core/prefix/stop-reasons.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
 
-/** What became of a call that was made. */
+/** Outcome of a call that was sent. */
 export type Sent = Exclude<Outcome, { kind: 'not_sent' }>
 
-/** How a call ends: for its prefix, for the totals, and for the background warms that wait for it. */
+/** Applies the end of a call to its prefix, to the totals of the day and to the background jobs that wait for it. */
 export class ProbeOutcomes {
-  readonly #situation: PlanningContext
+  readonly #planning: PlanningContext
   readonly #store: RegistryStore
 
-  constructor(situation: PlanningContext) {
-    this.#situation = situation
-    this.#store = situation.store
+  constructor(planning: PlanningContext) {
+    this.#planning = planning
+    this.#store = planning.store
   }
 
-  /** What an outcome changes about its prefix, booked in the totals of the day. */
+  /** Transition of the prefix after an outcome. Books the outcome in the totals of the day. */
   apply(
     lease: Lease,
     outcome: Sent,
@@ -47,10 +47,10 @@ export class ProbeOutcomes {
     const worst = worstOf(lease)
     if (outcome.kind === 'answered') {
       const { purpose } = lease
-      // A write that a resting plan did not ask for was asked for by somebody: it starts the plan again.
-      // But what it has lost is not forgotten by asking: every start of an application would put the tripwire off.
-      const rests = state.stopped !== null && state.stopped.reason !== 'losing_money'
-      const resumed = purpose === 'write' && rests ? resume(state, outcome.startedAt) : null
+      // A write despite a stopped plan was requested by a caller: it starts the plan again.
+      // Not after the stop-loss: otherwise every start of an application would switch the stop-loss off.
+      const restarts = state.stopped !== null && state.stopped.reason !== 'losing_money'
+      const resumed = purpose === 'write' && restarts ? resume(state, outcome.startedAt) : null
       const change = applyAnswer(
         resumed?.state ?? state,
         { ...outcome, purpose, retention: lease.retention },
@@ -58,7 +58,7 @@ export class ProbeOutcomes {
         worst,
       )
       change.rows = [...(resumed?.rows ?? []), ...change.rows]
-      if (record.required === true) judge(change, state, lease, context, record.id)
+      if (record.required === true) checkRequired(change, state, lease, context, record.id)
       totals.answered(change.state.lastReceipt?.kind ?? 'unknown', spentBy(state, change.state))
       return change
     }
@@ -68,7 +68,7 @@ export class ProbeOutcomes {
     return change
   }
 
-  /** Plans what comes next and saves all of it; what whoever waits is told. */
+  /** Plans the next step and saves everything. Returns the result for callers that wait. */
   end(
     k: number,
     seq: number,
@@ -87,12 +87,12 @@ export class ProbeOutcomes {
     const settled: Settled = { receipt: failure === null ? next.state.lastReceipt : null, failure }
     this.#store.states.save(k, this.endJobs(next.state, settled, now), [...change.rows, ...tally.rows, ...next.rows])
     if (next.state.nextAt !== null) append(later, slotOf(next.state.nextAt), k)
-    drainOlders(this.#situation, k, next.state, now)
-    renewInner(this.#situation, record, next.state, now)
+    drainOlders(this.#planning, k, next.state, now)
+    renewShorter(this.#planning, record, next.state, now)
     return { k, seq, settled }
   }
 
-  /** Answers the background jobs of a prefix; the state with those that are left in doubt. */
+  /** Ends the background jobs of a prefix. The returned state keeps the jobs whose result is not known yet. */
   endJobs(state: PrefixState, settled: Settled, now: number): PrefixState {
     const open: string[] = []
     for (const id of state.jobs) {
@@ -106,10 +106,10 @@ export class ProbeOutcomes {
     return state.jobs.length === 0 ? state : { ...state, jobs: open }
   }
 
-  /** The prefix was deleted while its call was under way. What was spent is spent: the account's day counts it. */
+  /** Books a call whose prefix was deleted in the meantime: its cost still counts in the totals of the day. */
   endDeleted(lease: Lease, outcome: Outcome, now: number, totals: Totals): Ended {
     if (outcome.kind === 'answered') {
-      const { price } = this.#situation.ports.factsOf(lease.provider, lease.model, now)
+      const { price } = this.#planning.ports.factsOf(lease.provider, lease.model, now)
       totals.answered('unknown', costOf(outcome.usage, price, lease.retention) ?? worstOf(lease))
     } else if (outcome.kind === 'failed') {
       const unknown = outcome.accepted === null
@@ -120,8 +120,8 @@ export class ProbeOutcomes {
   }
 }
 
-/** A prefix whose cache is required: an answer that breaks it is a failure that its history tells, whoever made the call. */
-function judge(
+/** Checks an answer for a prefix whose cache is required. A breach becomes the last failure and a row of the history. */
+function checkRequired(
   change: Transition,
   { lastReceipt: before, readZeroInRow }: PrefixState,
   { retention }: Lease,
@@ -139,12 +139,12 @@ function judge(
   change.rows.push({ at, type: 'decision', decision: 'cache_not_honoured', why: broken.why })
 }
 
-/** What one call added to the cost of its prefix; null: nobody knows. */
+/** Nano-dollars that one call added to the cost of its prefix; null: unknown. */
 function spentBy(before: PrefixState, after: PrefixState): number | null {
   return after.unpricedCalls > before.unpricedCalls ? null : after.costNanos - before.costNanos
 }
 
-/** What a call is charged whose outcome is not known; null where that has no price. */
+/** Charge in nano-dollars for a call with an unknown outcome; null: the model has no known price. */
 function worstOf(lease: Lease): number | null {
   return lease.reservedNanos === 0 ? null : lease.reservedNanos
 }

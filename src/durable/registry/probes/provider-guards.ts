@@ -14,22 +14,22 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import { HOUR_MS } from '../../../core/time/time.ts'
 
-/** What stands between an account's calls and one provider, for one credential. */
+/** Rate limits and circuit breaker of one provider under one credential. */
 interface Guard {
   limits: RateLimit[]
   breaker: CircuitBreaker
-  /** Until when calls leave through an `Egress`, because the provider refused the place that one came from. */
+  /** End of the time in which calls leave through an `Egress`: the provider refused the region of an earlier call. */
   elsewhereUntil: number
 }
 
-/** The region that calls leave through where a provider refuses the one they come from. */
-const REGION = 'wnam'
-/** For so long after a refusal; then the short way is tried again. */
+/** Region of the `Egress` for providers that refuse the region of this object. */
+const EGRESS_REGION = 'wnam'
+/** Time after a refusal until calls are sent directly again. */
 const ELSEWHERE_MS = HOUR_MS
 
 /**
- * The limits and breakers of an account, one of each per provider and credential. What has to survive (an open breaker, a scarce
- * limit) is one row, written with a settlement and only when it changed; a count of failures that led to nothing yet is memory.
+ * Rate limits and circuit breakers of an account, by provider and credential. Open breakers and scarce limits survive an eviction:
+ * they are one row, written with a settlement when it changed. Failure counts below the threshold live in memory alone.
  */
 export class ProviderGuards {
   readonly #store: RegistryStore
@@ -42,7 +42,7 @@ export class ProviderGuards {
     this.#guards = new Map(JSON.parse(this.#saved) as [string, Guard][])
   }
 
-  /** Why a call of about `tokens` tokens should not be sent now; null when it may. */
+  /** Reason to delay a call of about `tokens` tokens; null: it may be sent now. */
   holdBack(provider: string, credential: string, tokens: number, now: number): HoldBack | null {
     const guard = this.#guards.get(keyOf(provider, credential))
     if (guard === undefined) return null
@@ -52,8 +52,8 @@ export class ProviderGuards {
     return limit.strict || limit.untilAt >= breaker.untilAt ? limit : breaker
   }
 
-  /** Requests that a provider's limit has room for, whatever is in flight; null: it is not scarce. */
-  room(provider: string, credential: string, now: number): number | null {
+  /** Requests that the rate limit still allows, calls in flight not subtracted; null: the limit is not scarce. */
+  remainingRequests(provider: string, credential: string, now: number): number | null {
     const guard = this.#guards.get(keyOf(provider, credential))
     return guard === undefined ? null : requestsLeft(guard.limits, now)
   }
@@ -77,17 +77,17 @@ export class ProviderGuards {
         : failed(guard.breaker, k, outcome.failure.kind, outcome.permanent, now)
   }
 
-  /** Which region calls to a provider leave through; null: the place where they are made. Every credential is of one place. */
+  /** Region through which calls to a provider leave; null: directly. A refusal applies to every credential of the provider. */
   route(provider: string, now: number): DurableObjectLocationHint | null {
     for (const [key, { elsewhereUntil }] of this.#guards)
-      if (elsewhereUntil > now && providerOf(key) === provider) return REGION
+      if (elsewhereUntil > now && providerOf(key) === provider) return EGRESS_REGION
     return null
   }
 
-  /** Part of the settlement's transaction. */
+  /** Saves what changed; runs inside the transaction of a settlement. */
   save(now: number): void {
     const kept = [...this.#guards].flatMap(([key, { limits, breaker, elsewhereUntil }]) => {
-      const guard: Guard = { limits: scarce(limits, now), breaker: quiet(breaker), elsewhereUntil }
+      const guard: Guard = { limits: scarce(limits, now), breaker: withoutCounts(breaker), elsewhereUntil }
       return guard.limits.length === 0 && breaker.openings === 0 && elsewhereUntil <= now ? [] : [[key, guard]]
     })
     const text = JSON.stringify(kept)
@@ -109,7 +109,7 @@ export class ProviderGuards {
   }
 }
 
-/** The provider refused the place that a call came from, and it had not been sent from elsewhere yet. */
+/** True where the provider refused the region of a call that was sent directly. */
 export function refusedPlace(lease: Lease, outcome: Outcome): boolean {
   return outcome.kind === 'failed' && outcome.failure.detail?.['geo'] === true && lease.via === undefined
 }
@@ -122,8 +122,8 @@ function keyOf(provider: string, credential: string): string {
   return `${provider}/${credential}`
 }
 
-/** Without what changes with every failure. */
-function quiet(breaker: CircuitBreaker): CircuitBreaker {
+/** Breaker without its failure counts: they change with every failure, and would cost a row each time. */
+function withoutCounts(breaker: CircuitBreaker): CircuitBreaker {
   const { openUntil, openedAt, opens, openings } = breaker
   return { ...newCircuitBreaker(), openUntil, openedAt, opens, openings }
 }

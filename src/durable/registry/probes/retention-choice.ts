@@ -8,7 +8,7 @@ import type { Row } from '../tables/states.ts'
 import { isUnmarked } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
-/** What the history of a new prefix says of its retention, where the planner chose it: nobody else would tell that a write may be dearer. */
+/** History rows of a new prefix whose retention the planner chose: only these rows say that its writes may cost more. */
 export function firstRetentionRows(record: PrefixRecord, facts: ModelFacts, now: number): HistoryRow[] {
   if (!isUnmarked(record)) return []
   const { keepWarm, estimatedTokens, retention, outputFloors } = record
@@ -18,8 +18,8 @@ export function firstRetentionRows(record: PrefixRecord, facts: ModelFacts, now:
 }
 
 /**
- * What is decided about a prefix, and the state that it is decided on: before a write that will find nothing, the retention is chosen
- * anew where that is the planner's to say, and written down. One whose worst case the budgets refuse is not taken.
+ * Decides about a prefix. Before a write into an empty cache it chooses the retention again where the planner may, and saves the
+ * choice, unless the budgets refuse its worst case. Returns the decision and the state it is based on.
  */
 export function decidedAt(
   store: RegistryStore,
@@ -32,8 +32,8 @@ export function decidedAt(
   if (decision.do !== 'send' || decision.purpose !== 'write') return { state, decision }
   const change = rechosenRetention(state, context, now)
   if (change === null) return { state, decision }
-  const anew = decideOn(change.state)
-  if (anew.do !== 'send') return { state, decision }
+  const rechosen = decideOn(change.state)
+  if (rechosen.do !== 'send') return { state, decision }
   store.states.save(k, change.state, change.rows)
-  return { state: change.state, decision: anew }
+  return { state: change.state, decision: rechosen }
 }

@@ -43,7 +43,7 @@ export class ProbeRpc {
     return { leases, ...this.#ports.grants(leases) }
   }
 
-  /** Books the outcomes of leases. Returns fresh leases for the calls that are to be tried again at once. */
+  /** Books the outcomes of leases. Returns fresh leases for the calls that are to be repeated at once. */
   async settle(seq: number, outcomes: Outcome[]): Promise<Lease[]> {
     const { again, ended } = this.#scheduler.settle(seq, outcomes, this.#clock.now())
     await this.#ports.settled(ended)
@@ -54,7 +54,7 @@ export class ProbeRpc {
 
   /** A message failed every attempt of the queue. Its entries are due again at once, and their history says so. */
   async release(seq: number): Promise<void> {
-    this.#scheduler.release(seq, this.#clock.now(), 'its message failed every try of the queue; sent again')
+    this.#scheduler.release(seq, this.#clock.now(), 'every delivery of its message failed; it is sent again')
     await this.#ports.rearm()
   }
 

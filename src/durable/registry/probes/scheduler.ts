@@ -22,11 +22,11 @@ import { isUnmarked } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /**
- * The keep-alive of one account, from the claim to the settlement: load, decide, commit. Synchronous, over tables
- * alone; the Durable Object around it sends the messages and arms the alarm, and the world of the tests runs it as it is.
+ * Scheduler of the keep-alives of one account, from claim to settlement: load, decide, commit. Synchronous, over tables alone.
+ * The Durable Object around it sends the messages and sets the alarm; tests in virtual time run it unchanged.
  */
 export class ProbeScheduler {
-  readonly #situation: PlanningContext
+  readonly #planning: PlanningContext
   readonly #store: RegistryStore
   readonly #leases: Leases
   readonly #settlement: Settlement
@@ -34,96 +34,96 @@ export class ProbeScheduler {
 
   constructor(store: RegistryStore, ports: ProbeSchedulerPorts, settings: AccountSettings) {
     this.#store = store
-    this.#situation = new PlanningContext(store, ports, settings)
-    const endings = new ProbeOutcomes(this.#situation)
-    this.#leases = new Leases(this.#situation, endings)
-    this.#settlement = new Settlement(this.#situation, this.#leases, endings)
-    this.#sweep = new Sweep(this.#situation, this.#settlement)
+    this.#planning = new PlanningContext(store, ports, settings)
+    const outcomes = new ProbeOutcomes(this.#planning)
+    this.#leases = new Leases(this.#planning, outcomes)
+    this.#settlement = new Settlement(this.#planning, this.#leases, outcomes)
+    this.#sweep = new Sweep(this.#planning, this.#settlement)
   }
 
   set settings(settings: AccountSettings) {
-    this.#situation.settings = settings
+    this.#planning.settings = settings
   }
 
-  /** The claim whose call is in flight for a prefix; null when there is none. */
+  /** Claim whose call is in flight for a prefix; null: none is. */
   inFlight(k: number): number | null {
-    return this.#situation.inFlight.get(k) ?? null
+    return this.#planning.inFlight.get(k) ?? null
   }
 
-  /** How long before a lapse a keep-alive to a provider is sent. */
+  /** Milliseconds before a lapse at which a keep-alive is sent. */
   leadMs(provider: string, ttlMs: number): number {
-    return leadMs(ttlMs, this.#situation.ports.grainMs, this.#situation.paces.of(provider))
+    return leadMs(ttlMs, this.#planning.ports.grainMs, this.#planning.latency.of(provider))
   }
 
-  /** The lease under which it is; null when there is none. */
+  /** Lease of the call in flight for a prefix; null: none is. */
   leaseOf(k: number): Lease | null {
     const seq = this.inFlight(k)
     const leases = seq === null ? null : (this.#store.claims.load(seq)?.leases ?? null)
     return leases?.find((lease) => lease.k === k) ?? null
   }
 
-  /** What stands between this account and its providers. */
+  /** Rate limits and circuit breakers of the providers. */
   guards(now: number): GuardView[] {
-    return this.#situation.guards.views(now)
+    return this.#planning.guards.views(now)
   }
 
   // Claims, leases, settlement
 
   /**
-   * Claims what falls due up to `horizonAt`, sends again what was claimed and did not come, and takes back what never
-   * came. Returns the messages to send; a message that cannot be sent is released with `release`.
+   * Claims the prefixes that fall due up to `horizonAt`, repeats messages that did not arrive, and ends expired claims. Returns the
+   * messages to send. Call `release` for a message that could not be sent.
    */
   sweep(now: number, horizonAt: number): { messages: Message[]; ended: Ended[] } {
     return this.#sweep.sweep(now, horizonAt)
   }
 
-  /** A message could not be sent, or failed every try: its entries are due again at once. `why` goes into their history. */
+  /** Makes the entries of a message due again: it could not be sent, or every attempt failed. `why` goes into their history. */
   release(seq: number, now: number, why?: string): void {
     this.#sweep.release(seq, now, why)
   }
 
-  /** Turns a claim into leases, as late as possible. A claim that is gone or has begun already gives none. */
+  /** Turns a claim into leases, as late as possible. Returns none for a claim that is gone or has begun. */
   begin(seq: number, now: number): Lease[] {
     return this.#leases.begin(seq, now)
   }
 
-  /** Somebody asked for a warm now: the lease, why there is none, or null where a call in flight is to be shared. */
+  /** Lease for a warm that a caller requested now, or why it is refused. Null: a call is in flight, and the caller shares it. */
   warmNow(k: number, now: number): { lease: Lease } | { refused: Refused } | null {
     return this.#leases.warmNow(k, now)
   }
 
-  /** Why the call of a lease is not to be sent any more, right before it is: a switch was thrown since. Null: it may go. */
+  /** Reason why a leased call must not be sent any more, for example a switch changed since; null: it may be sent. */
   held(lease: Pick<Lease, 'id' | 'seq' | 'k'>, now: number): string | null {
     return this.#leases.held(lease, now)
   }
 
-  /** Puts a warm that somebody asked for on the queue. */
+  /** Claim for a requested warm, and the message that has to be queued for it. */
   warmLater(k: number, now: number): Message {
     return this.#leases.warmLater(k, now)
   }
 
-  /** Writes down what became of leases; `again`: fresh ones for another try at once. */
+  /** Books the outcomes of leases. `again`: fresh leases for calls to be repeated at once. */
   settle(seq: number, outcomes: readonly Outcome[], now: number): { again: Lease[]; ended: Ended[] } {
     return this.#settlement.settle(seq, outcomes, now)
   }
 
   // Real traffic, and requests to change something
 
-  /** Real requests used a prefix. `earliestAt`: nothing can have used it before it was registered. */
+  /** Books real requests that used a prefix. False: the prefix is gone, or its provider has another address now. */
   observe(k: number, arrivals: readonly Arrival[], now: number): boolean {
-    return this.#situation.transaction(() => {
+    return this.#planning.transaction(() => {
       const state = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
       if (state === null || record === null) return false
-      // Whoever uses it now uses another one, at another address: that renews nothing here.
-      if (this.#situation.hasMoved(record)) return false
-      const { retentions, price } = this.#situation.ports.factsOf(record.provider, record.model, now)
+      // Requests to the new address renew nothing at the old one.
+      if (this.#planning.hasMoved(record)) return false
+      const { retentions, price } = this.#planning.ports.factsOf(record.provider, record.model, now)
       const { createdAt } = record
       const [open, unmarked] = [record.retentionOpen === true, isUnmarked(record)]
       const change = applyArrivals(state, arrivals, now, createdAt, retentions, price, open, unmarked)
       const tally = flushTally(change.state, now, change.rows.length > 0)
-      const next = reschedule(tally.state, this.#situation.context(k, record, tally.state, now, null), now)
-      this.#situation.save(
+      const next = reschedule(tally.state, this.#planning.context(k, record, tally.state, now, null), now)
+      this.#planning.save(
         { k, state },
         { state: next.state, rows: [...tally.rows, ...change.rows, ...next.rows] },
         now,
@@ -137,29 +137,29 @@ export class ProbeScheduler {
       )
       for (const row of change.rows) if (row.type === 'saving') totals.saved(row)
       totals.save()
-      drainOlders(this.#situation, k, next.state, now)
+      drainOlders(this.#planning, k, next.state, now)
       return true
     })
   }
 
-  /** A version took a name and may be warm already: lets those before it drain. */
+  /** Drains the older versions of a name if the version that took it is warm. */
   drainOlders(k: number, now: number): void {
     const state = this.#store.states.load(k)
-    if (state !== null) drainOlders(this.#situation, k, state, now)
+    if (state !== null) drainOlders(this.#planning, k, state, now)
   }
 
-  /** Somebody changed a prefix, its plan or a switch: `edit` the state, then plan anew. */
+  /** Edits the state of a prefix after a change of it, its plan or a switch, and plans again. */
   replan(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
-    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }))
+    return this.applyTransition(k, now, (state) => ({ state: edit(state), rows: [] }))
   }
 
-  /** The same for one of many that the same thing happens to: what would be due at once comes in turn. */
+  /** `replan` for one of many prefixes that change together: due times of now are staggered. */
   replanInTurn(k: number, now: number, edit: (state: PrefixState) => PrefixState): PrefixState | null {
-    return this.tell(k, now, (state) => ({ state: edit(state), rows: [] }), staggeredAt)
+    return this.applyTransition(k, now, (state) => ({ state: edit(state), rows: [] }), staggeredAt)
   }
 
-  /** The same, for a change that its history tells. */
-  tell(
+  /** Applies a transition with its history rows, and plans again. `turn` may postpone a due time of now. */
+  applyTransition(
     k: number,
     now: number,
     change: (state: PrefixState) => Transition,
@@ -168,25 +168,25 @@ export class ProbeScheduler {
     const state = this.#store.states.load(k)
     const record = this.#store.prefixes.record(k)
     if (state === null || record === null) return null
-    const told = change(state)
-    const context = this.#situation.context(k, record, told.state, now, this.#situation.accountLeft(now))
-    const { state: next, rows } = reschedule(told.state, context, now)
+    const transition = change(state)
+    const context = this.#planning.context(k, record, transition.state, now, this.#planning.accountLeft(now))
+    const { state: next, rows } = reschedule(transition.state, context, now)
     const isDue = next.nextAt !== null && next.nextAt <= now
     const after = isDue ? { ...next, nextAt: turn(now, next, context) } : next
-    this.#situation.save({ k, state }, { state: after, rows: [...told.rows, ...rows] }, now, false)
+    this.#planning.save({ k, state }, { state: after, rows: [...transition.rows, ...rows] }, now, false)
     return after
   }
 
-  /** Whether its provider is reached at another place now than when a prefix was registered. */
+  /** True where the address of the provider has changed since the prefix was registered. */
   hasMoved(record: PrefixRecord): boolean {
-    return this.#situation.hasMoved(record)
+    return this.#planning.hasMoved(record)
   }
 
-  /** What the plan would do about a prefix as it stands. */
+  /** Input of a decision about a prefix as it is now; null: the prefix is gone. */
   look(k: number, now: number): { state: PrefixState; record: PrefixRecord; context: PlanContext } | null {
     const state = this.#store.states.load(k)
     const record = this.#store.prefixes.record(k)
     if (state === null || record === null) return null
-    return { state, record, context: this.#situation.context(k, record, state, now, this.#situation.accountLeft(now)) }
+    return { state, record, context: this.#planning.context(k, record, state, now, this.#planning.accountLeft(now)) }
   }
 }

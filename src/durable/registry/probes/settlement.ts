@@ -20,58 +20,58 @@ import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
 
-/** Tries in one consumer before the schedule takes over again. */
-const TRIES_IN_PLACE = 8
-/** The longest wait that a consumer sits out itself. */
+/** Attempts within one consumer before the schedule takes over. */
+const MAX_ATTEMPTS_IN_PLACE = 8
+/** Longest wait within a consumer; longer waits go back to the schedule. */
 const WAIT_IN_PLACE_MS = 5_000
 const LONGEST_KEEP_BACKOFF_MS = 8_000
-/** A claim that is being settled stands for its prefixes; only what is due sooner than it can last needs a slot before its end. */
+/** Upper bound of a claim's life. While it lives it stands for its prefixes: only due times within that need a slot now. */
 const CLAIM_LASTS_MS = 120_000
-/** What a message settled is due within some seconds again, and one hint for all of it may come so much too early: a sweep looks closer. */
+/** Hints may be this much too early: the prefixes of one message then share one hint, and the sweep checks exact due times. */
 const HINT_MS = 10_000
 
-/** From the leases to what became of them. */
+/** Books the outcomes of leased calls. */
 export class Settlement {
-  readonly #situation: PlanningContext
+  readonly #planning: PlanningContext
   readonly #leases: Leases
-  readonly #endings: ProbeOutcomes
+  readonly #outcomes: ProbeOutcomes
   readonly #store: RegistryStore
   readonly #guards: ProviderGuards
-  readonly #paces: LatencyTracker
+  readonly #latency: LatencyTracker
   readonly #inFlight: Map<number, number>
 
-  constructor(situation: PlanningContext, leases: Leases, endings: ProbeOutcomes) {
-    this.#situation = situation
+  constructor(planning: PlanningContext, leases: Leases, outcomes: ProbeOutcomes) {
+    this.#planning = planning
     this.#leases = leases
-    this.#endings = endings
-    this.#store = situation.store
-    this.#guards = situation.guards
-    this.#paces = situation.paces
-    this.#inFlight = situation.inFlight
+    this.#outcomes = outcomes
+    this.#store = planning.store
+    this.#guards = planning.guards
+    this.#latency = planning.latency
+    this.#inFlight = planning.inFlight
   }
 
   /**
-   * Writes down what became of leases. A call that failed in a way that may heal gets a fresh lease at once, as long
-   * as there is time; a lease that is not open any more (settled, expired) changes nothing.
+   * Books outcomes. A call that failed for a passing reason gets a fresh lease at once while there is time. An outcome of a
+   * lease that is settled or expired changes nothing.
    */
   settle(seq: number, outcomes: readonly Outcome[], now: number): { again: Lease[]; ended: Ended[] } {
-    return this.#situation.transaction(() => {
+    return this.#planning.transaction(() => {
       const claim = this.#store.claims.load(seq)
       const open = new Map((claim?.leases ?? []).map((lease) => [lease.id, lease]))
       const again: Lease[] = []
       const ended: Ended[] = []
       const later = new Map<number, number[]>()
       const totals = new Totals(this.#store, now)
-      // First what all of them say of the provider: it decides whether one of them is tried again.
+      // The provider guards see all outcomes first: they decide whether a failed call is repeated.
       for (const outcome of outcomes) {
         const lease = open.get(outcome.lease)
         if (lease === undefined || claim === null) continue
         this.#guards.settled(lease, outcome, now)
-        this.#paces.settled(claim, lease, outcome)
+        this.#latency.settled(claim, lease, outcome)
       }
       this.#guards.save(now)
-      this.#paces.save()
-      const account = { leftNanos: this.#situation.accountLeft(now) }
+      this.#latency.save()
+      const account = { leftNanos: this.#planning.accountLeft(now) }
       for (const outcome of outcomes) {
         const lease = open.get(outcome.lease)
         if (lease === undefined) continue
@@ -90,11 +90,11 @@ export class Settlement {
         this.#store.slots.hints(later)
         this.#store.claims.saveLeases(seq, left, expiryOf(left))
       } else {
-        // One write to a slot for all that the message held, not one for every part of it that was settled.
+        // One write to a slot for the whole message, not one for every part of it that was settled.
         const settled = new Set([...later.values()].flat())
         for (const { k, nextAt } of this.#store.states.nextTimes(claim.entries.map(([one]) => one)))
           if (nextAt !== null && !settled.has(k)) append(later, slotOf(nextAt), k)
-        this.#store.slots.hints(coarse(later, now))
+        this.#store.slots.hints(coarseHints(later, now))
         this.#store.claims.delete(seq)
       }
       return { again, ended }
@@ -114,37 +114,37 @@ export class Settlement {
     const state = this.#store.states.load(k)
     const record = this.#store.prefixes.record(k)
     if (state === null || record === null) {
-      ended.push(this.#endings.endDeleted(lease, outcome, now, totals))
+      ended.push(this.#outcomes.endDeleted(lease, outcome, now, totals))
       return null
     }
     if (outcome.kind === 'not_sent') {
       append(later, slotOf(now), k)
-      // Whoever waits for this call learns that it was not made; the schedule goes on.
+      // Callers that wait for this call get the failure. The schedule goes on.
       const failure = failureValue('conflict', `nothing was sent: ${outcome.why}`)
       const settled: Settled = { receipt: null, failure }
       ended.push({ k, seq: lease.seq, settled })
-      if (state.jobs.length > 0) this.#store.states.save(k, this.#endings.endJobs(state, settled, now), [])
+      if (state.jobs.length > 0) this.#store.states.save(k, this.#outcomes.endJobs(state, settled, now), [])
       return null
     }
-    const context = this.#situation.context(k, record, state, now, null)
-    const change = this.#endings.apply(lease, outcome, state, context, record, totals)
-    // What was reserved is free again, less what was spent: another try must fit into what that leaves.
+    const context = this.#planning.context(k, record, state, now, null)
+    const change = this.#outcomes.apply(lease, outcome, state, context, record, totals)
+    // The reservation is released and the cost is booked. Another attempt must fit into the rest.
     if (account.leftNanos !== null)
       account.leftNanos += lease.reservedNanos - (change.state.costNanos - state.costNanos)
     if (outcome.kind === 'failed') {
-      const within = this.#situation.context(k, record, change.state, now, account.leftNanos)
-      const renewed = this.#tryAgain(lease, outcome, change.state, record, within, now)
+      const within = this.#planning.context(k, record, change.state, now, account.leftNanos)
+      const renewed = this.#repeat(lease, outcome, change.state, record, within, now)
       if (renewed !== null) {
         if (account.leftNanos !== null) account.leftNanos -= renewed.reservedNanos
         this.#store.states.save(k, change.state, change.rows)
         return renewed
       }
     }
-    ended.push(this.#endings.end(k, lease.seq, record, change, context, now, later))
+    ended.push(this.#outcomes.end(k, lease.seq, record, change, context, now, later))
     return null
   }
 
-  /** The same as a settlement, for a lease that nobody settled. */
+  /** Settles a lease that expired without an outcome from its caller. */
   finish(lease: Lease, outcome: Outcome, now: number): Ended | null {
     const ended: Ended[] = []
     const later = new Map<number, number[]>()
@@ -153,20 +153,20 @@ export class Settlement {
     const record = this.#store.prefixes.record(lease.k)
     if (outcome.kind === 'not_sent') return null
     if (state === null || record === null) {
-      const gone = this.#endings.endDeleted(lease, outcome, now, totals)
+      const gone = this.#outcomes.endDeleted(lease, outcome, now, totals)
       totals.save()
       return gone
     }
-    const context = this.#situation.context(lease.k, record, state, now, null)
-    const change = this.#endings.apply(lease, outcome, state, context, record, totals)
-    ended.push(this.#endings.end(lease.k, lease.seq, record, change, context, now, later))
+    const context = this.#planning.context(lease.k, record, state, now, null)
+    const change = this.#outcomes.apply(lease, outcome, state, context, record, totals)
+    ended.push(this.#outcomes.end(lease.k, lease.seq, record, change, context, now, later))
     this.#store.slots.hints(later)
     totals.save()
     return ended[0] ?? null
   }
 
-  /** A fresh lease for another try inside the time that is left; null when the schedule takes over. */
-  #tryAgain(
+  /** Fresh lease for another attempt in the time left; null: the schedule takes over. */
+  #repeat(
     lease: Lease,
     outcome: Sent & { kind: 'failed' },
     state: PrefixState,
@@ -174,8 +174,8 @@ export class Settlement {
     context: PlanContext,
     now: number,
   ): Lease | null {
-    if (isStopped(state, lease) || lease.attempt >= TRIES_IN_PLACE) return null
-    // What was switched off while the call was under way is not tried again.
+    if (isStopped(state, lease) || lease.attempt >= MAX_ATTEMPTS_IN_PLACE) return null
+    // No second attempt for a plan that was switched off during the call.
     if (context.killed || context.gone !== undefined) return null
     if (lease.purpose === 'keep' && (isDrained(state, context, now) || !planKind(record.keepWarm.plan).sends))
       return null
@@ -191,26 +191,26 @@ export class Settlement {
       }
       return this.#leases.make(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, now)
     }
-    const closing = deadline(state)
-    if (lease.purpose !== 'keep' || closing === null) return null
-    const held = context.holdBack === undefined ? now : heldUntil(context.holdBack, closing, now, context.latency)
-    // Behind a breaker stand all the others too: the schedule says who goes first.
+    const deadlineAt = deadline(state)
+    if (lease.purpose !== 'keep' || deadlineAt === null) return null
+    const held = context.holdBack === undefined ? now : heldUntil(context.holdBack, deadlineAt, now, context.latency)
+    // An open circuit breaker delays all prefixes of the provider: the schedule then decides their order.
     if (held > now && context.holdBack?.code === 'breaker') return null
     const againAt = Math.max(now, held, backoffUntil(state, context, 250, LONGEST_KEEP_BACKOFF_MS))
-    if (againAt - now > WAIT_IN_PLACE_MS || againAt >= closing) return null
-    const sending: Sending = { do: 'send', purpose: 'keep', why: '', worstNanos: worst, deadlineAt: closing }
+    if (againAt - now > WAIT_IN_PLACE_MS || againAt >= deadlineAt) return null
+    const sending: Sending = { do: 'send', purpose: 'keep', why: '', worstNanos: worst, deadlineAt }
     return this.#leases.make(lease.seq, lease.k, record, state, sending, now, lease.attempt + 1, againAt)
   }
 }
 
-/** A warm that somebody asked for goes on where the plan is off or stopped, unless it was this call that stopped it. */
+/** True where no second attempt is allowed. A requested warm goes on despite a stopped plan, unless its own call stopped it. */
 function isStopped({ stopped }: PrefixState, { purpose }: Lease): boolean {
   if (stopped === null) return false
   return purpose !== 'write' || stopped.reason === 'provider_refused' || stopped.reason === 'quota_spent'
 }
 
-/** Fewer hints, too early by less than `HINT_MS`: for what is due soon, the slots themselves. */
-function coarse(hints: ReadonlyMap<number, readonly number[]>, now: number): Map<number, number[]> {
+/** Merges hints so that none is early by `HINT_MS` or more. Hints for the next `CLAIM_LASTS_MS` keep their slots. */
+function coarseHints(hints: ReadonlyMap<number, readonly number[]>, now: number): Map<number, number[]> {
   const fewer = new Map<number, number[]>()
   for (const [slot, ks] of hints) {
     const at = slot > now + CLAIM_LASTS_MS ? Math.floor(slot / HINT_MS) * HINT_MS : slot

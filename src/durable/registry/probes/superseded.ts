@@ -5,11 +5,11 @@ import type { PlanningContext } from './context.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /**
- * Looks whether this version is warm, or was warmed as far as its provider says, and if so lets those drain that waited
- * for it. Called wherever an answer or a real request may have made it so.
+ * Drains the older versions of a name once this version is warm, as far as its provider reports. Called after each answer or
+ * real request that may have warmed it.
  */
-export function drainOlders(situation: PlanningContext, k: number, state: PrefixState, now: number): void {
-  const { prefixes, states } = situation.store
+export function drainOlders(planning: PlanningContext, k: number, state: PrefixState, now: number): void {
+  const { prefixes, states } = planning.store
   const record = prefixes.record(k)
   if (record?.olders === undefined || (warmUntil(state) ?? 0) <= now) return
   const { olders, ...rest } = record
@@ -17,17 +17,17 @@ export function drainOlders(situation: PlanningContext, k: number, state: Prefix
   for (const older of olders) {
     const [old, before] = [prefixes.record(older), states.load(older)]
     if (old === null || before === null || !waitsFor(old, k)) continue
-    const drains: PrefixRecord = { ...old, newer: { ...old.newer, warmAt: now } }
-    prefixes.saveRecord(older, drains)
+    const draining: PrefixRecord = { ...old, newer: { ...old.newer, warmAt: now } }
+    prefixes.saveRecord(older, draining)
     const moved = { ...before, generation: before.generation + 1 }
     const why = `version ${record.version} of its name is warm: this one goes on under its plan only while real requests come for it`
-    const next = reschedule(moved, situation.context(older, drains, moved, now, null), now)
+    const next = reschedule(moved, planning.context(older, draining, moved, now, null), now)
     const rows = [{ at: now, type: 'decision' as const, decision: 'draining', why }, ...next.rows]
-    situation.save({ k: older, state: before }, { state: next.state, rows }, now, false)
+    planning.save({ k: older, state: before }, { state: next.state, rows }, now, false)
   }
 }
 
-/** Whether an older version still goes on until `k` is warm. */
+/** True where an older version is kept warm until `k` is warm. */
 export function waitsFor(old: PrefixRecord, k: number): old is PrefixRecord & Required<Pick<PrefixRecord, 'newer'>> {
   return old.superseded && old.newer?.k === k && old.newer.warmAt === null
 }

@@ -11,47 +11,47 @@ import { expiryOf } from '../../../calls/lease.ts'
 import type { Outcome } from '../../../calls/lease.ts'
 import { append } from '../tables/slots.ts'
 
-/** Entries of one message: few enough that one slow call cannot outlive the others' leases. */
+/** Most entries of one message. With more, one slow call could outlive the leases of the others. */
 export const ENTRIES_PER_MESSAGE = 24
 const SLOTS_AT_ONCE = 40
 const ENTRIES_PER_SWEEP = 20_000
-/** Before a released claim is sent again, so that a queue that is down is not hammered. */
+/** Wait before a released claim is sent again, to spare a queue that is down. */
 const RELEASE_MS = 2_000
 
-/** From the slots to the claims: what falls due is handed out, and what never came back is taken back. */
+/** Turns due slots into claims, and ends claims that expired. */
 export class Sweep {
-  readonly #situation: PlanningContext
+  readonly #planning: PlanningContext
   readonly #settlement: Settlement
   readonly #store: RegistryStore
   readonly #guards: ProviderGuards
-  readonly #paces: LatencyTracker
+  readonly #latency: LatencyTracker
   readonly #inFlight: Map<number, number>
 
-  constructor(situation: PlanningContext, settlement: Settlement) {
-    this.#situation = situation
+  constructor(planning: PlanningContext, settlement: Settlement) {
+    this.#planning = planning
     this.#settlement = settlement
-    this.#store = situation.store
-    this.#guards = situation.guards
-    this.#paces = situation.paces
-    this.#inFlight = situation.inFlight
+    this.#store = planning.store
+    this.#guards = planning.guards
+    this.#latency = planning.latency
+    this.#inFlight = planning.inFlight
   }
 
   /**
-   * Claims what falls due up to `horizonAt`, sends again what was claimed and did not come, and takes back what never
-   * came. Returns the messages to send; a message that cannot be sent is released with `release`.
+   * Claims the prefixes that fall due up to `horizonAt`, repeats messages that did not arrive, and ends expired claims. Returns the
+   * messages to send. Call `release` for a message that could not be sent.
    */
   sweep(now: number, horizonAt: number): { messages: Message[]; ended: Ended[] } {
-    this.#situation.reckon(now)
-    return this.#situation.transaction(() => {
+    this.#planning.rankBudget(now)
+    return this.#planning.transaction(() => {
       const ended: Ended[] = []
       const forced: ClaimEntry[] = []
       const due = new Set<number>()
       const again: Message[] = []
       for (const claim of this.#store.claims.expired(now)) {
         if (claim.leases === null && now < claim.dueAt + CLAIM_GIVEN_UP_MS) again.push(...this.#resend(claim, now))
-        else this.#takeBack(claim, now, due, forced, ended)
+        else this.#endExpired(claim, now, due, forced, ended)
       }
-      // What does not fit into one sweep stays in its slots; the alarm, due at once, goes on with it.
+      // The rest stays in its slots. The alarm is due at once and continues.
       while (due.size < ENTRIES_PER_SWEEP) {
         const slots = this.#store.slots.take(horizonAt, SLOTS_AT_ONCE, ENTRIES_PER_SWEEP - due.size)
         for (const slot of slots) for (const k of slot.ks) due.add(k)
@@ -64,19 +64,19 @@ export class Sweep {
   }
 
   /**
-   * A message that is late or lost is sent again, twice: whichever comes first begins the claim, and the others find it begun. The
-   * wait doubles, so that a queue that stands still is not filled.
+   * Sends a late or lost message twice more. The first arrival begins the claim; the others find it begun. The wait doubles, so
+   * that a stalled queue does not fill up.
    */
   #resend({ seq, dueAt }: Claim, now: number): Message[] {
-    this.#store.claims.postpone(seq, now + Math.max(now - dueAt, this.#paces.resendMs + this.#situation.coarse))
+    this.#store.claims.postpone(seq, now + Math.max(now - dueAt, this.#latency.resendMs + this.#planning.extraGrainMs))
     return [
       { seq, delayMs: 0 },
       { seq, delayMs: 0 },
     ]
   }
 
-  /** A claim expired: entries that never began are due again; leases that never ended are charged and stay unknown. */
-  #takeBack(claim: Claim, now: number, due: Set<number>, forced: ClaimEntry[], ended: Ended[]): void {
+  /** Ends an expired claim. Entries without a lease are due again; a lease without an outcome is charged at its worst case. */
+  #endExpired(claim: Claim, now: number, due: Set<number>, forced: ClaimEntry[], ended: Ended[]): void {
     if (claim.leases === null) {
       this.#store.claims.delete(claim.seq)
       for (const [k, generation] of claim.entries) {
@@ -113,7 +113,7 @@ export class Sweep {
     } else this.#store.claims.saveLeases(claim.seq, open, expiryOf(open))
   }
 
-  /** Sorts prefixes by the slot in which they are due. A hint that came too early is written again, later. */
+  /** Groups prefixes by the slot in which they are due. A hint that was too early is written again at its due time. */
   #sort(ks: number[], now: number, horizonAt: number): Map<number, ClaimEntry[]> {
     const buckets = new Map<number, ClaimEntry[]>()
     const later = new Map<number, number[]>()
@@ -130,11 +130,11 @@ export class Sweep {
   #claim(buckets: Map<number, ClaimEntry[]>, now: number): Message[] {
     const messages: Message[] = []
     for (const [slot, entries] of buckets) {
-      // As few messages as possible, and of these none longer than another: the last of a long one waits for its turn.
+      // Few messages of equal size: the last entry of a long message would wait for the others.
       const size = Math.ceil(entries.length / Math.ceil(entries.length / ENTRIES_PER_MESSAGE))
       for (let first = 0; first < entries.length; first += size) {
         const dueAt = Math.max(slot, now)
-        const expiresAt = dueAt + this.#paces.resendMs + this.#situation.coarse
+        const expiresAt = dueAt + this.#latency.resendMs + this.#planning.extraGrainMs
         const seq = this.#store.claims.insert(dueAt, expiresAt, entries.slice(first, first + size))
         messages.push({ seq, delayMs: dueAt - now })
       }
@@ -142,9 +142,9 @@ export class Sweep {
     return messages
   }
 
-  /** A message could not be sent, or failed every try: its entries are due again at once. `why` goes into their history. */
+  /** Makes the entries of a message due again: it could not be sent, or every attempt failed. `why` goes into their history. */
   release(seq: number, now: number, why?: string): void {
-    this.#situation.transaction(() => {
+    this.#planning.transaction(() => {
       const claim = this.#store.claims.load(seq)
       if (claim === null || claim.leases !== null) return
       this.#store.claims.delete(seq)
@@ -153,7 +153,7 @@ export class Sweep {
         for (const { k, state } of this.#store.states.loadAll(claim.entries.map(([one]) => one)))
           this.#store.states.save(k, state, [row])
       }
-      // Claimed anew, without a message: it expires in a moment, and the alarm sends another.
+      // A new claim without a message: it expires after `RELEASE_MS`, and the alarm sends the message.
       this.#store.claims.insert(now, now + RELEASE_MS, claim.entries)
     })
   }

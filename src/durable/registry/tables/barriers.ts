@@ -1,7 +1,7 @@
 import type { Barrier } from '../../../core/fan-out/barrier.ts'
 import type { Sql } from '../../sql.ts'
 
-/** Barriers before fan-outs: who leads, and whose word holds. */
+/** Table of barriers before fan-outs: the leader, and the caller whose report counts. */
 export class BarrierStore {
   readonly #sql: Sql
 

@@ -1,7 +1,7 @@
 import type { Sql } from '../../sql.ts'
 import type { BotCallRow } from '../records/ledger.ts'
 
-/** A call that is being made: what it may cost at the worst is reserved until its end, or until it is given up. */
+/** Call without an end yet. Its worst case is reserved until it ends or is given up. */
 export interface OpenBotCall {
   id: string
   bot: string
@@ -10,7 +10,7 @@ export interface OpenBotCall {
   expiresAt: number
 }
 
-/** The table of bots' calls: open ones are reservations, ended ones are entries of the ledger. */
+/** Table of bots' calls: open ones are reservations, ended ones are entries of the ledger. */
 export class BotCallStore {
   readonly #sql: Sql
 
@@ -18,7 +18,7 @@ export class BotCallStore {
     this.#sql = sql
   }
 
-  /** A call that is begun once more takes the place of its former try. */
+  /** Opens a call. A repeated call replaces its earlier attempt. */
   open({ id, bot, worstNanos, expiresAt }: OpenBotCall, now: number): void {
     this.#sql.all(
       `INSERT INTO bot_call (id, bot, at, reserved_nanos, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
@@ -31,7 +31,7 @@ export class BotCallStore {
     )
   }
 
-  /** Null where there is none, or it has ended. */
+  /** Open call with this id; null: there is none, or it has ended. */
   openOne(id: string): OpenBotCall | null {
     return this.#sql.all<OpenBotCall & Record<string, string | number | null>>(`${OPEN} AND id = ?`, id)[0] ?? null
   }
@@ -44,7 +44,7 @@ export class BotCallStore {
     this.#sql.all('UPDATE bot_call SET expires_at = NULL, row = ? WHERE id = ?', JSON.stringify(row), id)
   }
 
-  /** Ended calls, the newest first, from before a place. */
+  /** Ended calls before a sequence number, newest first. */
   rowsBefore(seq: number, limit: number): { seq: number; row: BotCallRow }[] {
     return this.#sql
       .all<{ seq: number; row: string }>(

@@ -11,18 +11,18 @@ export interface Claim {
   reservedNanos: number
 }
 
-/** Claims hold what was handed out: the entries of a message and, once it has begun, their leases. */
+/** Table of claims: the entries of a message and, once it has begun, their leases. */
 export class ClaimStore {
   readonly #sql: Sql
-  /** Begun claims: few, and read again with every settlement. */
+  /** Begun claims in memory: few, and read with every settlement. */
   readonly #begun = new Map<number, Claim>()
 
   constructor(sql: Sql) {
     this.#sql = sql
   }
 
-  /** What was undone in the tables must not live on in the copies. */
-  forgetCopies(): void {
+  /** Empties the copies in memory after a rollback. */
+  clearCache(): void {
     this.#begun.clear()
   }
 
@@ -44,7 +44,7 @@ export class ClaimStore {
     return row === undefined ? null : claimFrom(row)
   }
 
-  /** Records the leases of a begun claim, or of what is left of it. */
+  /** Saves the open leases of a begun claim. */
   saveLeases(seq: number, leases: Lease[], expiresAt: number): void {
     const reserved = leases.reduce((sum, lease) => sum + lease.reservedNanos, 0)
     const claim = this.load(seq)
@@ -58,7 +58,7 @@ export class ClaimStore {
     )
   }
 
-  /** A claim that has not begun is looked at again later. */
+  /** Moves the expiry of a claim that has not begun. */
   postpone(seq: number, expiresAt: number): void {
     this.#sql.all('UPDATE claim SET expires_at = ? WHERE seq = ? AND leases IS NULL', expiresAt, seq)
   }

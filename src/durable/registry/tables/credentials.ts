@@ -1,10 +1,10 @@
 import type { StoredCredential } from '../../../calls/credential.ts'
 import type { Sql } from '../../sql.ts'
 
-/** A credential as stored. `sealed` is null where it was deleted. */
+/** Stored credential. `sealed` null: it was deleted. */
 export type CredentialRow = Omit<StoredCredential, 'account' | 'sealed'> & { sealed: string | null }
 
-/** The table of an account's credentials. */
+/** Table of an account's credentials. */
 export class CredentialStore {
   readonly #sql: Sql
 

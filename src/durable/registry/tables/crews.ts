@@ -1,7 +1,7 @@
 import type { Crew } from '../records/crew.ts'
 import type { Sql } from '../../sql.ts'
 
-/** Crews that are or were warmed together. */
+/** Table of crews: prefixes that are warmed together. */
 export class CrewStore {
   readonly #sql: Sql
 
@@ -9,7 +9,7 @@ export class CrewStore {
     this.#sql = sql
   }
 
-  /** `wakeAt`: when to look after it if nothing happens before; null once it is over. */
+  /** `wakeAt`: time of the next check if nothing happens before; null: the crew is over. */
   save(crew: Crew, wakeAt: number | null): void {
     this.#sql.all(
       'INSERT INTO crew VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET wake_at = excluded.wake_at, crew = excluded.crew',
@@ -25,7 +25,7 @@ export class CrewStore {
     return row === undefined ? null : (JSON.parse(row.crew) as Crew)
   }
 
-  /** Crews that are not over yet, and when each is to be looked after. */
+  /** Crews that are not over, with the time of their next check. */
   open(): { id: string; wakeAt: number }[] {
     return this.#sql.all('SELECT id, wake_at AS wakeAt FROM crew WHERE wake_at IS NOT NULL')
   }

@@ -34,7 +34,7 @@ export class DayStore {
   }
 }
 
-/** Days that an older version booked lack what it did not count. */
+/** Rows of older releases lack counts that were added since. */
 function totalsFrom(text: string): DayTotals {
   return { ...EMPTY_DAY, ...(JSON.parse(text) as DayTotals) }
 }

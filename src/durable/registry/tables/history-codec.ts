@@ -2,8 +2,8 @@ import type { HistoryRow, ReceiptRow } from '../../../core/prefix/history.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 
 /**
- * History as text, one row a line. Receipts are by far the most, and each is written again with every row that follows it
- * until its page is full; so a receipt is a list without member names. Every other row is plain JSON.
+ * Text form of the history, one row a line. Receipts are the most frequent rows, and the tail is written again with every new row,
+ * so a receipt is a list without member names. Every other row is plain JSON.
  */
 export function linesOf(rows: readonly HistoryRow[]): string {
   let text = ''
@@ -18,7 +18,7 @@ export function rowsOf(text: string): HistoryRow[] {
     .map(rowOf)
 }
 
-/** The last row of some lines. */
+/** Last row of the given lines. */
 export function lastRowOf(text: string): HistoryRow {
   return rowOf(text.slice(text.lastIndexOf('\n', text.length - 2) + 1))
 }

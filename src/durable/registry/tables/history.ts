@@ -4,7 +4,7 @@ import { lastRowOf, linesOf, rowsOf } from './history-codec.ts'
 import { bytesOf } from '../../sql.ts'
 import type { Blob, Sql } from '../../sql.ts'
 
-/** The history of prefixes: packed rows in `history`, and the newest ones in the tail beside the state. */
+/** History of prefixes: compressed chunks in `history`, and the newest rows in the `tail` column of `state`. */
 export class HistoryStore {
   readonly #sql: Sql
 
@@ -13,8 +13,8 @@ export class HistoryStore {
   }
 
   /**
-   * Gives what rode along with a state, and the lines behind it, a row of their own. Rows of one prefix repeat each other: packed,
-   * thirty-two of them take as much room as two.
+   * Moves the tail of a state, with `behind` appended, into a compressed chunk. Rows of one prefix are alike: 32 of them compress to
+   * the size of two.
    */
   moveTail(k: number, behind: string): void {
     const tail = this.#tail(k) + behind
@@ -32,13 +32,13 @@ export class HistoryStore {
     return this.#sql.all<{ tail: string }>('SELECT tail FROM state WHERE k = ?', k)[0]?.tail ?? ''
   }
 
-  /** All history rows in the order in which they were written. */
+  /** All rows in the order of writing. */
   load(k: number): HistoryRow[] {
     const moved = this.#sql.all<{ rows: Blob }>('SELECT rows FROM history WHERE k = ? ORDER BY seq', k)
     return rowsOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
   }
 
-  /** Rows of the chunks that reach to `fromAt` or beyond, in the order in which they were written: the first may be older. */
+  /** Rows of the chunks that end at `fromAt` or later, in the order of writing. The first rows may be older. */
   since(k: number, fromAt: number): HistoryRow[] {
     const moved = this.#sql.all<{ rows: Blob }>(
       'SELECT rows FROM history WHERE k = ? AND last_at >= ? ORDER BY seq',
@@ -48,7 +48,7 @@ export class HistoryStore {
     return rowsOf(moved.map(({ rows }) => unpack(bytesOf(rows))).join('') + this.#tail(k))
   }
 
-  /** Some chunks of history that ended before an instant and were not rolled up yet. */
+  /** At most `limit` chunks that end before `beforeAt` and are not rolled up. */
   old(beforeAt: number, limit: number): { k: number; seq: number; rows: HistoryRow[] }[] {
     return this.#sql
       .all<{ k: number; seq: number; rows: Blob }>(

@@ -4,7 +4,7 @@ import type { Arms } from '../../../core/ledger/holdout-estimate.ts'
 import type { Sql } from '../../sql.ts'
 import { dayOf } from '../../../core/time/time.ts'
 
-/** What idle gaps cost that were kept and that were held out, as sums of UTC days. */
+/** Costs of idle gaps with and without keep-alives (the holdout), as sums by UTC day. Table and rows are named after trials. */
 export class HoldoutStore {
   readonly #sql: Sql
 
@@ -12,7 +12,7 @@ export class HoldoutStore {
     this.#sql = sql
   }
 
-  /** Takes the trials among some rows into the sums of their days. */
+  /** Adds the trial rows among `rows` to the sums of their days. */
   book(rows: readonly HistoryRow[]): void {
     for (const row of rows) {
       if (row.type !== 'trial') continue

@@ -3,13 +3,13 @@ import { DAY_MS } from '../../../core/time/time.ts'
 
 const IDEMPOTENCY_MS = DAY_MS
 
-/** What a request with an idempotency key is to do. */
+/** Decision about a request with an idempotency key. */
 export type IdempotencyVerdict =
   | { verdict: 'new' }
   | { verdict: 'busy' | 'other' }
   | { verdict: 'replay'; status: number; body: string }
 
-/** Requests that must not be done twice: per account, method and path, for 24 h. */
+/** Table of requests with idempotency keys, by account, method and path. Rows last 24 h. */
 export class Idempotency {
   readonly #sql: Sql
 
@@ -17,14 +17,14 @@ export class Idempotency {
     this.#sql = sql
   }
 
-  /** `new`: go on, and finish. `replay`: answer this. `busy`: the first is still running. `other`: same key, other body. */
+  /** `new`: run it, then call `finish`. `replay`: return the stored answer. `busy`: the first still runs. `other`: another body. */
   begin(id: string, requestHash: string, now: number): IdempotencyVerdict {
     const known = this.#load(id)
     if (known !== null && known.at > now - IDEMPOTENCY_MS) {
       if (known.requestHash !== requestHash) return { verdict: 'other' }
       if (known.status !== null && known.body !== null)
         return { verdict: 'replay', status: known.status, body: known.body }
-      // A first call that died leaves its mark for as long as a call can take, and no longer.
+      // A first call without a result blocks the key for 120 s, the longest that a call takes.
       if (known.at > now - 120_000) return { verdict: 'busy' }
     }
     this.#insert(id, now, requestHash)
@@ -39,7 +39,7 @@ export class Idempotency {
     this.#sql.all('DELETE FROM idempotency WHERE id = ?', id)
   }
 
-  /** Forgets those that are too old to be answered again. */
+  /** Deletes rows older than 24 h. */
   age(now: number): void {
     this.#sql.all('DELETE FROM idempotency WHERE at < ?', now - IDEMPOTENCY_MS)
   }

@@ -1,7 +1,7 @@
 import type { Job } from '../records/claim.ts'
 import type { Sql } from '../../sql.ts'
 
-/** Background warms and how they ended. */
+/** Table of background warms, with their results. */
 export class JobStore {
   readonly #sql: Sql
 

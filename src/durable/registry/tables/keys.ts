@@ -1,6 +1,6 @@
 import type { Sql } from '../../sql.ts'
 
-/** Who may act for the account: its keys, and its bots. */
+/** Tables of the account's API keys and of its bots. */
 export class KeyStore {
   readonly #sql: Sql
 

@@ -24,7 +24,7 @@ export interface StoredDeletion {
   record: DeletionRecord
 }
 
-/** The tables of managed caches, as typed statements. It decides nothing. They are made with the Registry's other tables. */
+/** Tables of managed caches, as typed statements. The Registry's schema steps create them. */
 export class ManagedCacheStore {
   readonly #sql: Sql
 
@@ -81,7 +81,7 @@ export class ManagedCacheStore {
     return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM handle')[0]?.n ?? 0
   }
 
-  /** One row written: the state, what stands for it on the queue, and when to look at it again. */
+  /** Saves state, claim and wake time with one written row. */
   save(k: number, state: ManagedCacheState, claim: ManagedCacheClaim | null): void {
     this.#sql.all(
       'UPDATE handle SET state = ?, claim = ?, wake_at = ?, reserved_nanos = ? WHERE k = ?',
@@ -119,8 +119,7 @@ export class ManagedCacheStore {
     this.#sql.all('INSERT INTO handle_row (k, at, row) VALUES (?, ?, ?)', k, row.at, JSON.stringify(row))
   }
 
-  /** Newest first, before a number that the page before gave. */
-  /** Rows of all managed caches, the newest first, with the id of each one's cache. */
+  /** Rows of all managed caches before a sequence number, newest first, with the id of each cache. */
   rowsBefore(beforeSeq: number, limit: number): { seq: number; id: string; row: ManagedCacheRow }[] {
     return this.#sql
       .all<{ seq: number; id: string; row: string }>(
@@ -146,10 +145,10 @@ export class ManagedCacheStore {
     this.#sql.all('DELETE FROM handle_row WHERE at < ?', beforeAt)
   }
 
-  // Handles that are to be deleted at their provider
+  // Deletions of handles at their providers
 
-  /** False when it is there already. */
-  insertDrop(name: string, wakeAt: number, record: DeletionRecord): number | null {
+  /** False: the deletion is scheduled already. */
+  insertDeletion(name: string, wakeAt: number, record: DeletionRecord): number | null {
     return (
       this.#sql.all<{ k: number }>(
         'INSERT INTO handle_drop (name, wake_at, record) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING k',
@@ -160,16 +159,16 @@ export class ManagedCacheStore {
     )
   }
 
-  drop(k: number): StoredDeletion | null {
+  deletion(k: number): StoredDeletion | null {
     const row = this.#sql.all<DropTableRow>('SELECT k, name, wake_at, record FROM handle_drop WHERE k = ?', k)[0]
     return row === undefined ? null : dropFrom(row)
   }
 
-  dropping(name: string): boolean {
+  isDeleting(name: string): boolean {
     return this.#sql.all('SELECT k FROM handle_drop WHERE name = ?', name).length > 0
   }
 
-  drops(upToAt: number, limit: number): StoredDeletion[] {
+  deletions(upToAt: number, limit: number): StoredDeletion[] {
     return this.#sql
       .all<DropTableRow>(
         'SELECT k, name, wake_at, record FROM handle_drop WHERE wake_at <= ? ORDER BY wake_at LIMIT ?',
@@ -179,11 +178,11 @@ export class ManagedCacheStore {
       .map(dropFrom)
   }
 
-  saveDrop(k: number, wakeAt: number, record: DeletionRecord): void {
+  saveDeletion(k: number, wakeAt: number, record: DeletionRecord): void {
     this.#sql.all('UPDATE handle_drop SET wake_at = ?, record = ? WHERE k = ?', wakeAt, JSON.stringify(record), k)
   }
 
-  deleteDrop(k: number): void {
+  removeDeletion(k: number): void {
     this.#sql.all('DELETE FROM handle_drop WHERE k = ?', k)
   }
 
@@ -195,7 +194,7 @@ export class ManagedCacheStore {
     )
   }
 
-  /** The earliest instant at which something must happen to a handle. */
+  /** Earliest time at which a managed cache or a deletion needs attention; null: none does. */
   nextAt(): number | null {
     const row = this.#sql.all<{ handle: number | null; dropped: number | null }>(
       'SELECT (SELECT min(wake_at) FROM handle) AS handle, (SELECT min(wake_at) FROM handle_drop) AS dropped',

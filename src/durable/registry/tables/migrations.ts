@@ -1,7 +1,7 @@
 /**
- * A Registry's tables. The schedule costs as few rows as it can, because a written row is the dearest thing in a probe:
- * `state` is one row per prefix and the truth about it; `slot` is an index over `state.next_at` packed by two-second
- * slots (a hint at or before the truth, never after it); `claim` holds a message's entries and, once begun, their leases.
+ * Schema of a Registry. The schedule writes few rows, because written rows are the main platform cost of a probe. `state` has one
+ * row for each prefix and is the truth. `slot` is an index over `state.next_at` in slots of two seconds; its hints are never later
+ * than the truth. `claim` holds the entries of a message and, once begun, their leases.
  */
 export const REGISTRY_STEPS: readonly string[][] = [
   [
@@ -25,12 +25,12 @@ export const REGISTRY_STEPS: readonly string[][] = [
     'CREATE INDEX idempotency_at ON idempotency (at)',
   ],
   [
-    // A deleted credential keeps its row, without a secret: its generation must not be given out again.
+    // A deleted credential keeps its row without the secret: its generation must not be used again.
     `CREATE TABLE credential (name TEXT PRIMARY KEY, provider TEXT NOT NULL, host TEXT NOT NULL, generation INTEGER NOT NULL,
       created_at INTEGER NOT NULL, sealed TEXT)`,
   ],
-  // Managed caches: few rows, seldom written, so that an index does what slots do for prefixes. `wake_at` is when something
-  // must be looked at: a due time, or the end of a claim or a lease. `handle_drop` holds what is to be deleted at a provider.
+  // Managed caches: few rows, seldom written, so an index replaces the slots. `wake_at` is the next due time, or the end of a
+  // claim or lease. `handle_drop` holds the handles to delete at a provider.
   [
     `CREATE TABLE handle (k INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, wake_at INTEGER,
       reserved_nanos INTEGER NOT NULL DEFAULT 0, record TEXT NOT NULL, state TEXT NOT NULL, claim TEXT)`,
@@ -41,28 +41,28 @@ export const REGISTRY_STEPS: readonly string[][] = [
     `CREATE TABLE handle_drop (k INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, wake_at INTEGER NOT NULL,
       record TEXT NOT NULL)`,
   ],
-  // What a deleted prefix had spent of its day: a budget is a content's, and deleting it must not buy another.
+  // Cost today of deleted prefixes: a budget belongs to the content, and a new registration must not renew it.
   ['CREATE TABLE departed (fingerprint TEXT PRIMARY KEY, day TEXT NOT NULL, spent_nanos INTEGER NOT NULL)'],
-  // Which bots there are, so that they are erased with the account.
+  // Bots of the account, to erase them with it.
   ['CREATE TABLE bot (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID'],
-  // What idle gaps cost, kept and held out, by UTC day: the sums behind the measured saving.
+  // Costs of idle gaps with and without keep-alives, by UTC day: the sums behind the measured saving.
   ['CREATE TABLE trial_day (day TEXT PRIMARY KEY, arms TEXT NOT NULL) WITHOUT ROWID'],
-  // Crews that are warmed together: `wake_at` is when somebody must look whether they go on; null once they are over.
+  // Crews. `wake_at`: time of the next check; null: the crew is over.
   [
     'CREATE TABLE crew (id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, wake_at INTEGER, crew TEXT NOT NULL)',
     'CREATE INDEX crew_wake ON crew (wake_at)',
   ],
-  // Bots' calls: reserved while `expires_at` stands, entries of the ledger behind it.
+  // Bots' calls: reservations while `expires_at` is set, entries of the ledger afterwards.
   [
     `CREATE TABLE bot_call (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, bot TEXT NOT NULL,
       at INTEGER NOT NULL, reserved_nanos INTEGER, expires_at INTEGER, row TEXT)`,
     'CREATE INDEX bot_call_open ON bot_call (expires_at) WHERE expires_at IS NOT NULL',
   ],
-  // Pools of models.
+  // Model pools.
   ['CREATE TABLE gateway (name TEXT PRIMARY KEY, gateway TEXT NOT NULL) WITHOUT ROWID'],
   // Barriers before fan-outs of real requests.
   ['CREATE TABLE barrier (k INTEGER PRIMARY KEY, barrier TEXT NOT NULL)'],
-  // Messages to the account's webhook. `wake_at` is when something must be done about one; without it, it was given up.
+  // Messages to the account's webhook. `wake_at`: time of the next delivery; null: given up.
   [
     `CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
       wake_at INTEGER, count INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,

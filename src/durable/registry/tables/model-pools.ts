@@ -1,7 +1,7 @@
 import type { ModelPool } from '../../../core/model/model-pool.ts'
 import type { Sql } from '../../sql.ts'
 
-/** Pools of models, by name. */
+/** Table of model pools, by name. */
 export class ModelPoolStore {
   readonly #sql: Sql
 

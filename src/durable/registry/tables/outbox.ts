@@ -1,7 +1,7 @@
 import type { Sql } from '../../sql.ts'
 import { newId } from '../../../runtime/ids.ts'
 
-/** A plan that stopped, as a message names it. */
+/** Stopped plan, as a message lists it. */
 export interface StoppedPlan {
   prefixId: string
   name: string | null
@@ -12,28 +12,28 @@ export interface StoppedPlan {
   at: number
 }
 
-/** A message to the account's webhook, and how far its delivery has come. */
+/** Message to the account's webhook, with the state of its delivery. */
 export interface OutboxRow {
   seq: number
   id: string
   createdAt: number
-  /** When something must be done about it; null: it was given up. */
+  /** Time of the next delivery or expiry; null: it was given up. */
   wakeAt: number | null
-  /** Plans that stopped; `stops` names the first of them. */
+  /** Number of stopped plans; `stops` lists the first of them. */
   count: number
-  /** Times it was taken to be sent: what tells one try from another. None yet: stops that follow are put beside. */
+  /** Attempts begun; the number identifies an attempt. At 0 further stops are added to this message. */
   tries: number
-  /** Tries that failed, since the webhook was last changed. */
+  /** Failed attempts since the last change of the webhook. */
   failures: number
-  /** Until when a try may be under way; null: none is. */
+  /** End of the lease of the attempt in flight; null: none is. */
   leasedUntil: number | null
   stops: StoppedPlan[]
 }
 
-/** What becomes of a message after it was made. */
-type Course = Pick<OutboxRow, 'seq' | 'wakeAt' | 'tries' | 'failures' | 'leasedUntil'>
+/** Members that change during delivery. */
+type Delivery = Pick<OutboxRow, 'seq' | 'wakeAt' | 'tries' | 'failures' | 'leasedUntil'>
 
-/** Messages to the account's webhook that are not delivered. Few rows: what is delivered is deleted. */
+/** Table of undelivered messages to the account's webhook. Delivered messages are deleted. */
 export class OutboxStore {
   readonly #sql: Sql
 
@@ -51,7 +51,7 @@ export class OutboxStore {
     )
   }
 
-  /** The newest message that nobody has taken yet; null: there is none. */
+  /** Newest message without an attempt; null: there is none. */
   open(): { seq: number; count: number } | null {
     return (
       this.#sql.all<{ seq: number; count: number }>(
@@ -60,7 +60,7 @@ export class OutboxStore {
     )
   }
 
-  /** Counts one more stop in a message, and names it where it is given. */
+  /** Counts one more stop in a message, and lists it unless it is null. */
   add(seq: number, stop: StoppedPlan | null): void {
     if (stop === null) this.#sql.all('UPDATE outbox SET count = count + 1 WHERE seq = ?', seq)
     else
@@ -71,7 +71,7 @@ export class OutboxStore {
       )
   }
 
-  save({ seq, wakeAt, tries, failures, leasedUntil }: Course): void {
+  save({ seq, wakeAt, tries, failures, leasedUntil }: Delivery): void {
     this.#sql.all(
       'UPDATE outbox SET wake_at = ?, tries = ?, failures = ?, leased_until = ? WHERE seq = ?',
       wakeAt,
@@ -82,7 +82,7 @@ export class OutboxStore {
     )
   }
 
-  /** Gives up all that wait but the newest `most`. */
+  /** Gives up all waiting messages but the newest `most`. */
   giveUpBut(most: number): void {
     this.#sql.all(
       `UPDATE outbox SET wake_at = NULL, leased_until = NULL WHERE wake_at IS NOT NULL AND seq NOT IN
@@ -91,7 +91,7 @@ export class OutboxStore {
     )
   }
 
-  /** All of them are to be tried anew. One that is being tried goes on. */
+  /** Makes all messages due again. An attempt in flight goes on. */
   wakeAll(at: number): void {
     this.#sql.all('UPDATE outbox SET failures = 0, wake_at = coalesce(leased_until, ?)', at)
   }
@@ -127,7 +127,7 @@ export class OutboxStore {
     return { waiting: row?.waiting ?? 0, givenUp: (row?.total ?? 0) - (row?.waiting ?? 0) }
   }
 
-  /** Of those that were given up, the latest `most` made at `since` or later stay. */
+  /** Deletes messages that were given up, except the latest `most` created at `since` or later. */
   forget(since: number, most: number): void {
     this.#sql.all(
       `DELETE FROM outbox WHERE wake_at IS NULL AND (created_at < ? OR seq NOT IN
@@ -147,16 +147,16 @@ function rowFrom(raw: Raw): OutboxRow {
   return { ...raw, stops: JSON.parse(raw.stops) as StoppedPlan[] }
 }
 
-/** Plans that stop within so long of each other are told of in one message: a refused key may stop thousands. */
+/** Stops within this time share one message: a refused key may stop thousands of plans. */
 const TOGETHER_MS = 10_000
 
-/** Plans that one message names; the rest it counts. */
+/** Most plans that one message lists; it counts the rest. */
 const NAMED = 20
 
-/** Messages that wait; beyond them the oldest is given up. */
+/** Most waiting messages; beyond that the oldest is given up. */
 const MOST_WAITING = 100
 
-/** Puts a stop beside others that nobody was told of yet, or begins a message. Part of the transaction of the stop itself. */
+/** Adds a stop to the newest message without an attempt, or to a new one. Runs inside the transaction of the stop. */
 export function addToOutbox(store: OutboxStore, stop: StoppedPlan): void {
   const open = store.open()
   if (open !== null) {

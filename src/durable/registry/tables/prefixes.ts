@@ -5,25 +5,25 @@ import type { Blob, Sql } from '../../sql.ts'
 import type { StateStore } from './states.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
-/** A row may hold 2 MB in production (not enforced locally), so bodies are cut well below that. */
+/** Production limits a row to 2 MB (the local runtime does not), so bodies are split into smaller parts. */
 const BODY_PART_BYTES = 1_500_000
-/** Settings records kept in memory: a copy of rows that change only by request. */
+/** Most records in memory; their rows change only on request. */
 const RECORDS_IN_MEMORY = 20_000
 
-/** Prefixes, their bodies and their names: what is registered. */
+/** Tables of registered prefixes, their bodies and their names. */
 export class PrefixStore {
   readonly #sql: Sql
   readonly #states: StateStore
-  readonly #copies = new RowCache<PrefixRecord>(RECORDS_IN_MEMORY)
+  readonly #cache = new RowCache<PrefixRecord>(RECORDS_IN_MEMORY)
 
   constructor(sql: Sql, states: StateStore) {
     this.#sql = sql
     this.#states = states
   }
 
-  /** What was undone in the tables must not live on in the copies. */
-  forgetCopies(): void {
-    this.#copies.clear()
+  /** Empties the copies in memory after a rollback. */
+  clearCache(): void {
+    this.#cache.clear()
   }
 
   insert(record: PrefixRecord, state: PrefixState, body: Uint8Array): number {
@@ -37,11 +37,11 @@ export class PrefixStore {
     if (row === undefined) throw new Error('the insert returned no row')
     this.#states.insert(row.k, state)
     this.#insertBody(row.k, body)
-    this.#copies.set(row.k, record)
+    this.#cache.set(row.k, record)
     return row.k
   }
 
-  /** Another content under the same number and id. */
+  /** Replaces the content of a prefix; key and id stay. */
   replace(k: number, record: PrefixRecord, body: Uint8Array): void {
     this.#sql.all('UPDATE prefix SET fingerprint = ? WHERE k = ?', record.fingerprint, k)
     this.saveRecord(k, record)
@@ -57,18 +57,18 @@ export class PrefixStore {
   }
 
   record(k: number): PrefixRecord | null {
-    const known = this.#copies.get(k)
+    const known = this.#cache.get(k)
     if (known !== undefined) return known
     const row = this.#sql.all<{ record: string }>('SELECT record FROM prefix WHERE k = ?', k)[0]
     if (row === undefined) return null
     const record = JSON.parse(row.record) as PrefixRecord
-    this.#copies.set(k, record)
+    this.#cache.set(k, record)
     return record
   }
 
   saveRecord(k: number, record: PrefixRecord): void {
     this.#sql.all('UPDATE prefix SET record = ? WHERE k = ?', JSON.stringify(record), k)
-    this.#copies.set(k, record)
+    this.#cache.set(k, record)
   }
 
   keyOf(column: 'id' | 'fingerprint', value: string): number | null {
@@ -104,16 +104,16 @@ export class PrefixStore {
   delete(k: number): void {
     for (const table of ['prefix', 'body', 'history', 'name', 'job', 'barrier'])
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
-    this.#copies.delete(k)
+    this.#cache.delete(k)
     this.#states.delete(k)
   }
 
-  /** Remembers what a prefix that is to be deleted has spent of a day. */
+  /** Keeps the cost of a day of a prefix that is about to be deleted. */
   saveDeparted(fingerprint: string, day: string, spentNanos: number): void {
     this.#sql.all('INSERT OR REPLACE INTO departed VALUES (?, ?, ?)', fingerprint, day, spentNanos)
   }
 
-  /** What a content had spent of `day` when it was deleted; the memory goes to whoever asks. */
+  /** Cost of `day` in nano-dollars that a deleted prefix left behind. Deletes the row. */
   takeDeparted(fingerprint: string, day: string): number {
     const row = this.#sql.all<{ day: string; spent_nanos: number }>(
       'DELETE FROM departed WHERE fingerprint = ? RETURNING day, spent_nanos',
@@ -126,7 +126,7 @@ export class PrefixStore {
     this.#sql.all('DELETE FROM departed WHERE day < ?', beforeDay)
   }
 
-  // Names: a label points at its newest version
+  // Names: each points at its newest version
 
   name(name: string): { k: number; version: number } | null {
     return this.#sql.all<{ k: number; version: number }>('SELECT k, version FROM name WHERE name = ?', name)[0] ?? null

@@ -1,13 +1,13 @@
 import { slotOf } from '../../../core/time/schedule.ts'
 import type { Sql } from '../../sql.ts'
 
-/** A slot's row that holds so much takes no more: appending copies what is there. */
+/** Size at which a slot's row is full: appending rewrites the row. */
 const FULL_SLOT_CHARS = 20_000
-/** Further rows of a slot that is full: enough for the largest account. */
+/** Overflow rows of a full slot: enough for the largest account. */
 const FURTHER_ROWS = 256
 const KS_IN_A_HINT = 2_000
 
-/** Slots hold hints: which prefixes may be due, too early at worst and never too late. */
+/** Table of hints when prefixes may be due. A hint may be too early, never too late. */
 export class SlotStore {
   readonly #sql: Sql
 
@@ -29,8 +29,8 @@ export class SlotStore {
   }
 
   /**
-   * A window, a midnight or a lifted kill switch makes a whole account due at one instant, and a row has a limit: what
-   * does not fit goes into rows of the same slot's next milliseconds.
+   * Adds keys to a slot. A window, midnight or the end of a kill switch makes a whole account due at once, and a row has a limit:
+   * the rest goes into rows at the next milliseconds of the same slot.
    */
   #hint(at: number, k: number, ks: string): void {
     const added = this.#sql.all(
@@ -48,7 +48,7 @@ export class SlotStore {
     )
   }
 
-  /** Takes the slots up to `at`, oldest first: at most so many, and no more once they hold `enough` prefixes. */
+  /** Removes and returns slots up to `upToAt`, oldest first: at most `limit`, and none after they hold `enough` prefixes. */
   take(upToAt: number, limit: number, enough: number): { at: number; ks: number[] }[] {
     const rows = this.#sql.all<{ at: number; ks: string }>(
       'SELECT at, ks FROM slot WHERE at <= ? ORDER BY at LIMIT ?',
@@ -69,7 +69,7 @@ export class SlotStore {
   }
 }
 
-/** Adds a value to the list that a map has under a key. */
+/** Appends a value to the list under a key of a map. */
 export function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
   const list = map.get(key)
   if (list === undefined) map.set(key, [value])

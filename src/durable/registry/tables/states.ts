@@ -9,9 +9,9 @@ import type { Sql } from '../../sql.ts'
 import type { HoldoutStore } from './holdout.ts'
 import type { Stop } from '../../../core/prefix/parts.ts'
 
-/** History rows kept beside the state before they move to a row of their own. */
+/** History rows kept in the tail before they move to a row of `history`. */
 const TAIL_ROWS = 32
-/** States kept in memory, the most recently saved ones: a call reads its prefix's state three times within a minute. */
+/** Most states in memory, latest saved first: a call reads the state of its prefix three times within a minute. */
 const STATES_IN_MEMORY = 4_000
 
 /** A prefix and its state. */
@@ -20,76 +20,76 @@ export interface Row {
   state: PrefixState
 }
 
-/** The state of prefixes: one row each, and the truth about it. */
+/** Table of prefix states: one row each, the truth about the prefix. */
 export class StateStore {
   readonly #sql: Sql
   readonly #history: HistoryStore
   readonly #trials: HoldoutStore
-  readonly #tell: (k: number, stop: Stop) => boolean
-  readonly #copies = new RowCache<PrefixState>(STATES_IN_MEMORY)
+  readonly #queueAlert: (k: number, stop: Stop) => boolean
+  readonly #cache = new RowCache<PrefixState>(STATES_IN_MEMORY)
 
-  /** `tell` takes a stop that a person has to hear of, in the transaction of the stop; true: it will be told. */
+  /** `queueAlert` queues an alert about a stop, inside the transaction of the stop. True: it was queued. */
   constructor(
     sql: Sql,
     history: HistoryStore,
     trials: HoldoutStore,
-    tell: (k: number, stop: Stop) => boolean = () => false,
+    queueAlert: (k: number, stop: Stop) => boolean = () => false,
   ) {
     this.#sql = sql
     this.#history = history
     this.#trials = trials
-    this.#tell = tell
+    this.#queueAlert = queueAlert
   }
 
-  /** What was undone in the tables must not live on in the copies. */
-  forgetCopies(): void {
-    this.#copies.clear()
+  /** Empties the copies in memory after a rollback. */
+  clearCache(): void {
+    this.#cache.clear()
   }
 
   insert(k: number, state: PrefixState): void {
     this.#sql.all('INSERT INTO state (k, next_at, state) VALUES (?, ?, ?)', k, state.nextAt, JSON.stringify(state))
-    this.#copies.set(k, state)
+    this.#cache.set(k, state)
   }
 
   delete(k: number): void {
     this.#sql.all('DELETE FROM state WHERE k = ?', k)
-    this.#copies.delete(k)
+    this.#cache.delete(k)
   }
 
   load(k: number): PrefixState | null {
-    const known = this.#copies.get(k)
+    const known = this.#cache.get(k)
     if (known !== undefined) return known
     const row = this.#sql.all<{ state: string }>('SELECT state FROM state WHERE k = ?', k)[0]
     if (row === undefined) return null
     const state = readState(row.state)
-    this.#copies.set(k, state)
+    this.#cache.set(k, state)
     return state
   }
 
   loadAll(ks: readonly number[]): Row[] {
     const rows = this.#inMemory(ks)
-    const others = rows.length === ks.length ? [] : ks.filter((k) => !this.#copies.has(k))
+    const others = rows.length === ks.length ? [] : ks.filter((k) => !this.#cache.has(k))
     if (others.length === 0) return rows
     for (const { k, state } of this.#sql.all<{ k: number; state: string }>(
       'SELECT k, state FROM state WHERE k IN (SELECT value FROM json_each(?))',
       JSON.stringify(others),
     ))
       rows.push({ k, state: readState(state) })
-    for (const { k, state } of rows) this.#copies.set(k, state)
+    for (const { k, state } of rows) this.#cache.set(k, state)
     return rows
   }
 
   #inMemory(ks: readonly number[]): Row[] {
     return ks.flatMap((k) => {
-      const state = this.#copies.get(k)
+      const state = this.#cache.get(k)
       return state === undefined ? [] : [{ k, state }]
     })
   }
 
-  /** Where the schedule stands for some prefixes, without reading their whole state. */
+  /** Due times and generations, without reading whole states. */
   nextTimes(ks: readonly number[]): { k: number; nextAt: number | null; generation: number }[] {
     const times = this.#inMemory(ks).map(({ k, state: { nextAt, generation } }) => ({ k, nextAt, generation }))
-    const others = times.length === ks.length ? [] : ks.filter((k) => !this.#copies.has(k))
+    const others = times.length === ks.length ? [] : ks.filter((k) => !this.#cache.has(k))
     if (others.length === 0) return times
     return times.concat(
       this.#sql.all(
@@ -99,13 +99,14 @@ export class StateStore {
     )
   }
 
-  /** One written row, whatever is in it: history rows ride along in `tail` until there are enough for a row of their own. */
+  /** Saves a state and its history rows with one written row: history rows stay in `tail` until 32 of them move to `history`. */
   save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
     const stop = given.stopped === null ? null : newAlert(this.load(k), given)
-    const isTold = stop !== null && this.#tell(k, stop)
-    const state = isTold ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
+    const isQueued = stop !== null && this.#queueAlert(k, stop)
+    // `told` is a stored member: the stop of the last alert.
+    const state = isQueued ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
     const text = JSON.stringify(state)
-    this.#copies.set(k, state)
+    this.#cache.set(k, state)
     if (rows.length === 0) {
       this.#sql.all('UPDATE state SET next_at = ?, state = ? WHERE k = ?', state.nextAt, text, k)
       return
@@ -124,7 +125,7 @@ export class StateStore {
     }
   }
 
-  /** Some prefixes that a due time stands for, the newest first, and how many there are. */
+  /** At most `limit` prefixes with a due time, newest first, and the number of all of them. */
   scheduled(limit: number): { ks: number[]; total: number } {
     const ks = this.#sql
       .all<{ k: number }>('SELECT k FROM state WHERE next_at IS NOT NULL ORDER BY k DESC LIMIT ?', limit)
@@ -134,7 +135,7 @@ export class StateStore {
     return { ks, total }
   }
 
-  /** Prefixes whose due time passed without any slot or claim standing for them: none, unless there is a defect. */
+  /** Prefixes whose due time passed without a slot or claim: none, unless there is a defect. */
   forgotten(now: number, limit: number): number[] {
     return this.#sql
       .all<{ k: number }>('SELECT k FROM state WHERE next_at IS NOT NULL AND next_at < ? LIMIT ?', now, limit)

@@ -19,7 +19,7 @@ import { dayOf } from '../../../core/time/time.ts'
 import type { AccountSettings } from '../records/account.ts'
 import { REGISTRY_STEPS } from './migrations.ts'
 
-/** One account's tables, as typed statements by idea. They decide nothing. */
+/** Tables of one account, as typed statements. */
 export class RegistryStore {
   readonly #sql: Sql
   readonly history: HistoryStore
@@ -34,7 +34,7 @@ export class RegistryStore {
   readonly crews: CrewStore
   readonly pools: ModelPoolStore
   readonly barriers: BarrierStore
-  readonly botBook: BotCallStore
+  readonly botCalls: BotCallStore
   readonly outbox: OutboxStore
 
   constructor(sql: Sql) {
@@ -42,7 +42,7 @@ export class RegistryStore {
     migrate(sql, REGISTRY_STEPS)
     this.history = new HistoryStore(sql)
     this.trials = new HoldoutStore(sql)
-    this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#tell(k, stop))
+    this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#queueAlert(k, stop))
     this.prefixes = new PrefixStore(sql, this.states)
     this.slots = new SlotStore(sql)
     this.claims = new ClaimStore(sql)
@@ -52,18 +52,18 @@ export class RegistryStore {
     this.crews = new CrewStore(sql)
     this.pools = new ModelPoolStore(sql)
     this.barriers = new BarrierStore(sql)
-    this.botBook = new BotCallStore(sql)
+    this.botCalls = new BotCallStore(sql)
     this.outbox = new OutboxStore(sql)
   }
 
-  /** Everything inside commits together or not at all, and the copies in memory with it. */
+  /** Runs `work` in one transaction. A rollback also empties the copies in memory. */
   transaction<Result>(work: () => Result): Result {
     try {
       return this.#sql.transaction(work)
     } catch (thrown) {
-      this.prefixes.forgetCopies()
-      this.states.forgetCopies()
-      this.claims.forgetCopies()
+      this.prefixes.clearCache()
+      this.states.clearCache()
+      this.claims.clearCache()
       throw thrown
     }
   }
@@ -98,10 +98,10 @@ export class RegistryStore {
     this.#sql.all('DELETE FROM setting WHERE name = ?', name)
   }
 
-  // What spans tables
+  // Across tables
 
-  /** A plan stopped, and a person has to hear of it: false where the account has nobody to tell. */
-  #tell(k: number, { reason, at, why }: Stop): boolean {
+  /** Queues an alert about a stopped plan. False: the account has no webhook. */
+  #queueAlert(k: number, { reason, at, why }: Stop): boolean {
     const record = this.prefixes.record(k)
     if (record === null || this.setting('webhook') === null) return false
     const { id, name, provider, model } = record
@@ -117,13 +117,13 @@ export class RegistryStore {
     return (row?.prefixes ?? 0) + (row?.handles ?? 0) + (row?.bots ?? 0)
   }
 
-  /** What the account's calls of any kind have cost on the day of `now`. */
+  /** Cost in nano-dollars of all calls of the account on the UTC day of `now`. */
   spentNanos(now: number): number {
     const totals = this.days.load(dayOf(now))
     return totals === null ? 0 : totals.costNanos + totals.botCostNanos
   }
 
-  /** The earliest instant at which something must happen: a slot falls due, a claim expires, a crew must be looked after, or a message is to be sent. */
+  /** Earliest time of a due slot, an expiring claim, a crew's check or a webhook message; null: there is none. */
   nextAt(): number | null {
     const row = this.#sql.all<{ slot: number | null; claim: number | null; crew: number | null }>(
       `SELECT (SELECT min(at) FROM slot) AS slot, (SELECT min(expires_at) FROM claim) AS claim,

@@ -1,61 +1,51 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { nextRetryAt, RETRY_WAITS_MS } from '../../../../src/core/prefix/alert.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
 import { Outbox } from '../../../../src/durable/registry/account/outbox.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
-import type { Sql } from '../../../../src/durable/sql.ts'
 import { webhookSecrets } from '../../../../src/calls/webhook-message.ts'
 import { Webhook } from '../../../../src/durable/registry/account/webhook.ts'
 import type { DeliveryAttempt } from '../../../../src/durable/registry/account/webhook.ts'
 import { registrationNamed } from '../../../support/plain-registration.ts'
-import { facts, NOON, planned } from '../../../support/sample.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
+import { NOON, planned } from '../../../support/sample.ts'
+import { testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 const vars = { KEY_ENCRYPTION_SECRET: 'the secret that the tests seal with' }
 const URL = 'https://hooks.example.com/pilotlight'
 
-let sql: Sql
-let store: RegistryStore
+let account: TestAccount
 let outbox: Outbox
 let webhook: Webhook
-let scheduler: ProbeScheduler
-let registrar: Registrar
 let generation: number
 
-/** Builds everything from the tables again, as after an eviction. */
+/** Builds every part from the tables again, as the object does after an eviction. */
 function evict(): void {
-  store = new RegistryStore(sql)
-  outbox = new Outbox(store.outbox, 1_000)
-  webhook = new Webhook(store, outbox, 'acme', vars)
-  const ports = { factsOf: () => facts, grainMs: 1_000, generationOf: () => generation }
-  scheduler = new ProbeScheduler(store, ports, {
-    account: 'acme',
-    createdAt: NOON,
-    budgetNanosPerDay: null,
-    killSwitch: false,
-    globalKillSwitch: false,
-    allowedSecrets: [],
-  })
-  registrar = new Registrar(store, scheduler, ports)
+  account.evict()
+  outbox = new Outbox(account.store.outbox, 1_000)
+  webhook = new Webhook(account.store, outbox, 'acme', vars)
 }
 
 beforeEach(() => {
-  sql = nodeSql()
   generation = 1
+  account = testAccount({ generationOf: () => generation })
   evict()
 })
 
 /** Registers plans that use a credential, and that stop when it is replaced. */
 function registerAll(count: number): void {
   for (let n = 0; n < count; n++)
-    registrar.register(registrationNamed(`${generation}-${n}`, planned('always'), 'team', generation), NOON)
+    account.registrar.register(
+      registrationNamed(`${generation}-${n}`, planned('always'), {
+        credential: 'team',
+        credentialGeneration: generation,
+      }),
+      NOON,
+    )
 }
 
 function stopAll(at: number): void {
   generation += 1
-  registrar.credentialChanged('team', at)
+  account.registrar.credentialChanged('team', at)
 }
 
 /** Makes a webhook, and one message that waits. */
@@ -106,13 +96,13 @@ describe('plans that stop', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
     registerAll(1)
     expect(() =>
-      store.transaction(() => {
+      account.store.transaction(() => {
         stopAll(NOON + MINUTE_MS)
         throw new Error('the disk is full')
       }),
     ).toThrow('the disk is full')
     expect(webhook.view()).toMatchObject({ waiting: 0 })
-    registrar.credentialChanged('team', NOON + 2 * MINUTE_MS)
+    account.registrar.credentialChanged('team', NOON + 2 * MINUTE_MS)
     expect(webhook.view()).toMatchObject({ waiting: 1 })
   })
 
@@ -121,7 +111,7 @@ describe('plans that stop', () => {
     stopAll(NOON + MINUTE_MS)
     webhook.put({ url: URL, rotate: false }, NOON + 2 * MINUTE_MS)
     expect(webhook.view()).toMatchObject({ waiting: 0, undeliverable: 0 })
-    expect(store.outbox.nextAt()).toBeNull()
+    expect(account.store.outbox.nextAt()).toBeNull()
   })
 
   it('do not fill the database: the oldest messages to a dead endpoint are given up', () => {
@@ -129,7 +119,7 @@ describe('plans that stop', () => {
     for (let n = 0; n < 230; n++) {
       registerAll(1)
       stopAll(NOON + n * MINUTE_MS)
-      store.outbox.save({ ...store.outbox.load(n + 1)!, tries: 1, wakeAt: NOON + DAY_MS })
+      account.store.outbox.save({ ...account.store.outbox.load(n + 1)!, tries: 1, wakeAt: NOON + DAY_MS })
     }
     expect(webhook.view()).toMatchObject({ waiting: 100, undeliverable: 130 })
     outbox.age(NOON + DAY_MS)
@@ -146,10 +136,10 @@ describe('a message', () => {
     evict()
     expect(webhook.take(at + 1_000)).toEqual([])
     // The attempt was lost with the object: once its time is over, another one is made.
-    expect(store.outbox.nextAt()).toBe(at + 30_000)
+    expect(account.store.outbox.nextAt()).toBe(at + 30_000)
     const second = take(at + 30_000)
     expect({ ...second, attempt: 1 }).toEqual(first)
-    expect(store.outbox.load(second.seq)?.failures).toBe(1)
+    expect(account.store.outbox.load(second.seq)?.failures).toBe(1)
     // The outcome of the first attempt comes too late to count.
     fail(first, at + 31_000)
     expect(webhook.view()?.lastFailure).toBeNull()
@@ -164,11 +154,11 @@ describe('a message', () => {
     for (let n = 0; n < 4; n++) {
       registerAll(1)
       stopAll(at)
-      store.outbox.save({ ...store.outbox.load(n + 1)!, tries: 1, wakeAt: at })
+      account.store.outbox.save({ ...account.store.outbox.load(n + 1)!, tries: 1, wakeAt: at })
     }
     const [one, two, ...more] = webhook.take(at)
     expect([one?.seq, two?.seq, more]).toEqual([1, 2, []])
-    expect(store.outbox.nextAt()).toBe(at + 5_000)
+    expect(account.store.outbox.nextAt()).toBe(at + 5_000)
     expect(webhook.take(at + 5_000)).toEqual([])
     deliver(one!, at + 6_000)
     expect(take(at + 10_000).seq).toBe(3)
@@ -185,7 +175,7 @@ describe('a message', () => {
       expect(delivery.attempt).toBe(attempt)
       evict()
       fail(delivery, at)
-      const next = store.outbox.nextAt()
+      const next = account.store.outbox.nextAt()
       if (attempt <= RETRY_WAITS_MS.length) {
         expect(next).toBeGreaterThanOrEqual(nextRetryAt(attempt, at, 0) ?? 0)
         expect(next).toBeLessThanOrEqual(nextRetryAt(attempt, at, 1) ?? 0)
@@ -229,7 +219,7 @@ describe('a message', () => {
     queueOne()
     expect(webhook.remove()).toBe(true)
     expect(webhook.remove()).toBe(false)
-    expect([webhook.view(), store.outbox.nextAt(), webhook.take(NOON + HOUR_MS)]).toEqual([null, null, []])
+    expect([webhook.view(), account.store.outbox.nextAt(), webhook.take(NOON + HOUR_MS)]).toEqual([null, null, []])
   })
 })
 
@@ -249,7 +239,7 @@ describe('the signing secret', () => {
     expect(secretsAt(NOON + HOUR_MS)).toEqual([second, first])
     expect(secretsAt(NOON + HOUR_MS + DAY_MS)).toEqual([second])
     expect(first).not.toBe(second)
-    const rows = JSON.stringify(sql.all("SELECT value FROM setting WHERE name = 'webhook'"))
+    const rows = JSON.stringify(account.sql.all("SELECT value FROM setting WHERE name = 'webhook'"))
     for (const one of [first, second]) expect(rows).not.toContain(one?.slice('whsec_'.length, 20))
   })
 
@@ -259,7 +249,7 @@ describe('the signing secret', () => {
       KEY_ENCRYPTION_SECRET: 'another secret to seal with',
       KEY_ENCRYPTION_SECRET_PREVIOUS: vars.KEY_ENCRYPTION_SECRET,
     }
-    const next = new Webhook(store, outbox, 'acme', after)
+    const next = new Webhook(account.store, outbox, 'acme', after)
     expect(next.view()?.sealedWith).toBe('previous')
     next.reseal(NOON + HOUR_MS)
     expect(next.view()?.sealedWith).toBe('current')

@@ -15,26 +15,26 @@ const TODAY = new Date(NOON).toISOString().slice(0, 10)
 
 let store: RegistryStore
 let handles: ManagedCacheStore
-let books: BotCallLedger
+let ledger: BotCallLedger
 
 beforeEach(() => {
   const sql = nodeSql()
   store = new RegistryStore(sql)
   handles = new ManagedCacheStore(sql)
-  books = new BotCallLedger(store)
+  ledger = new BotCallLedger(store)
 })
 
 const begin = (call: string, worstNanos: number | null, budget: number | null = 100, now = NOON): string | null =>
-  books.begin({ bot: 'bot_1', call, worstNanos }, budget, now)
+  ledger.begin({ bot: 'bot_1', call, worstNanos }, budget, now)
 
 function end(call: string, more: Partial<BotCallEnded> = {}, now = NOON): boolean {
-  return books.end({ bot: 'bot_1', call, outcome: 'answered', costNanos: 7, why: 'answered', ...more }, now)
+  return ledger.end({ bot: 'bot_1', call, outcome: 'answered', costNanos: 7, why: 'answered', ...more }, now)
 }
 
 const day = () => store.days.load(TODAY) ?? EMPTY_DAY
 
-describe('a bot in the books of its account', () => {
-  it('reserves the worst case before a call, and is charged what it cost', () => {
+describe('calls of a bot in the ledger of its account', () => {
+  it('a call reserves its worst case, and is charged what it cost', () => {
     expect(begin('evt_1', 60)).toBeNull()
     expect(store.reservedNanos()).toBe(60)
     expect(begin('evt_2', 60)).toContain('does not fit')
@@ -44,30 +44,30 @@ describe('a bot in the books of its account', () => {
     expect(day()).toMatchObject({ botCalls: 1, botCostNanos: 7, calls: 0, costNanos: 0 })
   })
 
-  it('shares the budget of the day with what keeps prefixes warm', () => {
+  it('bots and keep-alives share the budget of the day', () => {
     store.days.save(TODAY, { ...EMPTY_DAY, costNanos: 50 })
     expect(begin('evt_1', 51)).toContain('does not fit')
     expect(begin('evt_1', 50)).toBeNull()
     expect(begin('evt_2', 1, 100, NOON + 24 * 60 * MINUTE_MS)).toBeNull()
   })
 
-  it('is charged once, whoever tells it twice, and by its last try', () => {
+  it('a call is charged once, for its last attempt, also when its end is reported twice', () => {
     begin('evt_1', 60)
-    expect(begin('evt_1', 80)).toBeNull() // its own former try does not stand in its way
+    expect(begin('evt_1', 80)).toBeNull() // its own earlier attempt does not count against it
     expect(store.reservedNanos()).toBe(80)
     expect([end('evt_1'), end('evt_1'), end('evt_of_nobody')]).toEqual([true, false, false])
     expect(day().botCostNanos).toBe(7)
   })
 
-  it('costs nothing where the provider refused it', () => {
+  it('a call that the provider refused costs nothing', () => {
     begin('evt_1', 60)
     end('evt_1', { outcome: 'refused', costNanos: null, why: 'provider_limited' })
     expect(day()).toMatchObject({ botCalls: 1, botCostNanos: 0, botUnpricedCalls: 0 })
   })
 
   it.each([
-    ['an end that nobody told', () => books.giveUp(NOON + 10 * MINUTE_MS)],
-    ['an outcome that nobody knows', () => void end('evt_1', { outcome: 'unknown', costNanos: null })],
+    ['an end that was not reported', () => ledger.giveUp(NOON + 10 * MINUTE_MS)],
+    ['an unknown outcome', () => void end('evt_1', { outcome: 'unknown', costNanos: null })],
     ['an answer without its usage', () => void end('evt_1', { outcome: 'failed', costNanos: null })],
   ])('is charged the worst case for %s', (_, happens) => {
     begin('evt_1', 60)
@@ -76,14 +76,14 @@ describe('a bot in the books of its account', () => {
     expect(end('evt_1')).toBe(false)
   })
 
-  it('is in no sum where no price is known, and not made where a budget would have to hold it', () => {
+  it('a call without a price is in no sum, and is refused where a budget exists', () => {
     expect(begin('evt_1', null, null)).toBeNull()
     end('evt_1', { costNanos: null })
     expect(day()).toMatchObject({ botCalls: 1, botCostNanos: 0, botUnpricedCalls: 1 })
     expect(begin('evt_2', null, 100)).toContain('no price is known')
   })
 
-  it('has its calls in the ledger, page by page, the newest first, and only those that ended', () => {
+  it('ended calls are in the ledger in pages, newest first', () => {
     for (let n = 0; n < 5; n += 1) {
       begin(n === 4 ? 'evt_9#s0' : `evt_${n}`, 1, null, NOON + n)
       if (n !== 3) end(n === 4 ? 'evt_9#s0' : `evt_${n}`, {}, NOON + n)
@@ -102,7 +102,7 @@ describe('a bot in the books of its account', () => {
       ['evt_1', 'answer'],
       ['evt_0', 'answer'],
     ])
-    store.botBook.drop(NOON + 2)
+    store.botCalls.drop(NOON + 2)
     expect(ledgerEntries(store, handles, ALL, null, 10).entries).toHaveLength(2)
   })
 })

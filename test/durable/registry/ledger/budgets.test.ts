@@ -7,19 +7,17 @@ import { ManagedCacheScheduler } from '../../../../src/durable/registry/managed-
 import type { ManagedCacheRegistration } from '../../../../src/durable/registry/records/managed-cache.ts'
 import { ManagedCacheRegistrar } from '../../../../src/durable/registry/managed-caches/registrar.ts'
 import { ManagedCacheStore } from '../../../../src/durable/registry/tables/managed-caches.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
 import type { Registration } from '../../../../src/registration/registration.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { facts, fiveMinutes, NOON, planned, usage } from '../../../support/sample.ts'
 import { managedCacheRegistration } from '../../../support/managed-cache-registration.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
-import { settings } from '../../../support/account.ts'
+import { registrationNamed } from '../../../support/plain-registration.ts'
+import { testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
 import { evenly } from '../../../support/evenly.ts'
 import type { Lease, Outcome, ManagedCacheLease, ManagedCacheTarget } from '../../../../src/calls/lease.ts'
 import { dayOf, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** What the provider counts; the worst case before that is of twice as many. */
+/** Tokens that the provider counts; the worst case before the first answer assumes twice as many. */
 const TOKENS = 10_000
 const WRITE_NANOS: Record<string, number> = { '5m': TOKENS * 3_750 + 5 * 3_000, '1h': TOKENS * 6_000 + 5 * 3_000 }
 const READ_NANOS = TOKENS * 300 + 5 * 3_000
@@ -27,36 +25,19 @@ const BOT_WORST = [2_000_000, 40_000_000, 90_000_000]
 const CONTENTS = ['a', 'b', 'c']
 const CACHES = ['x', 'y', 'z']
 const CACHE_TOKENS = 20_000
-/** An hour of it. */
+/** Storage cost of one hour. */
 const STORAGE_NANOS = 30_000_000
 const ROUNDED_NANOS = 400
 
-/** Where the planner chooses: five minutes, or an hour at twice the price of the input. */
+/** Facts where the planner chooses between five minutes, and an hour at twice the price of the input. */
 const oneHour = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
 const rates = { '5m': 3_750_000_000, '1h': 6_000_000_000 }
 const both = { ...facts, retentions: [fiveMinutes, oneHour], price: { ...facts.price!, cacheWriteNanosPerMTok: rates } }
 const PLANS: KeepWarm['plan'][] = ['auto', 'always', 'off', { probes: 2 }]
 
 function registration(content: string, keepWarm: KeepWarm, open = false): Registration {
-  return {
-    ...(open ? { retentionOpen: true, unmarked: true } : {}),
-    fingerprint: content.padEnd(64, '-'),
-    provider: 'sample',
-    model: 'sample-1',
-    name: null,
-    credential: 'default',
-    cacheKey: null,
-    retention: open ? '1h' : '5m',
-    breakpoint: { path: 'system[0]', byte: 10 },
-    estimatedTokens: TOKENS,
-    bodyBytes: 3,
-    advice: [],
-    maxOutputTokens: null,
-    outputFloors: [0, 0],
-    primitives: ['zero_output', 'one_token'],
-    keepWarm,
-    body: new Uint8Array([1, 2, 3]),
-  }
+  const chosen = open ? { retentionOpen: true as const, unmarked: true as const, retention: '1h' } : {}
+  return registrationNamed(content, keepWarm, { estimatedTokens: TOKENS, outputFloors: [0, 0], ...chosen })
 }
 
 const ACTS = [
@@ -87,7 +68,7 @@ const ACTS = [
   'cacheEnd',
 ] as const
 
-/** What has to follow soon on something else, or it is too late for it. */
+/** Steps that must follow soon after another step to have an effect. */
 const OFTEN = [
   'warmNow',
   'sweep',
@@ -107,7 +88,7 @@ const OFTEN = [
 
 interface Step {
   act: (typeof ACTS)[number]
-  /** Which of those that there are, and how it goes; both in [0, 1). */
+  /** Choice among the candidates, and variant of the step; both in [0, 1). */
   which: number
   how: number
 }
@@ -116,12 +97,12 @@ interface Terms {
   plan: KeepWarm['plan']
   budget: number
   accountBudget: number | null
-  /** Whether the planner chooses the retention, and what an avoided cold start is worth. */
+  /** Whether the planner chooses the retention, and the value of an avoided cold start in nano-dollars. */
   open: boolean
   latencyValue: number
 }
 
-/** One account around a midnight, where whoever draws the steps decides what happens next. */
+/** One account around midnight, driven by random steps. */
 class Account {
   readonly broken: string[] = []
   sent = 0
@@ -129,29 +110,26 @@ class Account {
   botsSent = 0
   readonly written = new Set<string>()
   readonly #terms: Terms
-  readonly #sql = nodeSql()
   readonly #keepWarm: KeepWarm
   #now = NOON + 11 * HOUR_MS
-  #store: RegistryStore
-  #keeper: ProbeScheduler
-  #registrar: Registrar
-  #handles: ManagedCacheScheduler
-  #handleRegistrar: ManagedCacheRegistrar
-  readonly #handleDue: ManagedCacheTarget[] = []
-  readonly #handleLeases: ManagedCacheLease[] = []
+  readonly #account: TestAccount
+  #caches: ManagedCacheScheduler
+  #cacheRegistrar: ManagedCacheRegistrar
+  readonly #cacheDue: ManagedCacheTarget[] = []
+  readonly #cacheLeases: ManagedCacheLease[] = []
   readonly #expiries = new Map<string, number>()
   cachesMade = 0
-  /** Everything that was ever handed out: any of it may come again. */
+  /** Every message and lease so far: each may arrive again. */
   readonly #messages: number[] = []
   readonly #leases: { lease: Lease; content: string; used: boolean }[] = []
-  /** Bots' calls that may be sent, and those that were; a call is sent once, and begun anew only where it was not. */
+  /** Bots' calls that may be sent, and those that were sent. A call is sent once, and begun again only if it was not. */
   readonly #allowed: string[] = []
   readonly #bots: { call: string; nanos: number }[] = []
   #botCalls = 0
   readonly #worst = new Map<string, number>()
   readonly #outcomes: { seq: number; outcome: Outcome }[] = []
   readonly #contents = new Map<number, string>()
-  /** The provider's own bills, by content and day and by day. */
+  /** Bills of the provider, by content and day, and by day. */
   readonly #billed = new Map<string, number>()
 
   constructor(terms: Terms) {
@@ -160,8 +138,11 @@ class Account {
       budgetNanosPerDay: terms.budget,
       latencyValueNanos: terms.latencyValue,
     })
-    ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
-    ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches(this.#store)
+    this.#account = testAccount({
+      facts: terms.open ? both : facts,
+      settings: { budgetNanosPerDay: terms.accountBudget },
+    })
+    ;[this.#caches, this.#cacheRegistrar] = this.#wakeCaches()
     for (const content of CONTENTS) this.#register(content)
   }
 
@@ -170,51 +151,44 @@ class Account {
     return { ...whole, estimatedTokens: CACHE_TOKENS }
   }
 
-  #wakeCaches(store: RegistryStore): [ManagedCacheScheduler, ManagedCacheRegistrar] {
-    const rows = new ManagedCacheStore(this.#sql)
+  #wakeCaches(): [ManagedCacheScheduler, ManagedCacheRegistrar] {
+    const rows = new ManagedCacheStore(this.#account.sql)
     const pricesOf = () => ({
       inputNanosPerMTok: 750_000_000,
       rates: [{ fromAt: 0, nanosPerMTokHour: 1_500_000_000 }],
     })
-    const mine = () => ({ ...settings, budgetNanosPerDay: this.#terms.accountBudget })
-    const keeper = new ManagedCacheScheduler(rows, store, { grainMs: 1_000, settings: mine, pricesOf })
-    return [keeper, new ManagedCacheRegistrar(rows, keeper)]
-  }
-
-  #wake(): [RegistryStore, ProbeScheduler, Registrar] {
-    const store = new RegistryStore(this.#sql)
-    const ports = { factsOf: () => (this.#terms.open ? both : facts), grainMs: 1_000 }
-    const keeper = new ProbeScheduler(store, ports, { ...settings, budgetNanosPerDay: this.#terms.accountBudget })
-    return [store, keeper, new Registrar(store, keeper, ports)]
+    const { store, settings } = this.#account
+    const scheduler = new ManagedCacheScheduler(rows, store, { grainMs: 1_000, settings: () => settings, pricesOf })
+    return [scheduler, new ManagedCacheRegistrar(rows, scheduler)]
   }
 
   take({ act, which, how }: Step): void {
     const content = CONTENTS[Math.floor(which * CONTENTS.length)] as string
-    const k = this.#store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
+    const k = this.#account.store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
     switch (act) {
       case 'register':
         this.#register(content)
         break
       case 'remove':
-        if (k !== null) this.#registrar.remove(this.#idOf(k), this.#now)
+        if (k !== null) this.#account.registrar.remove(this.#idOf(k), this.#now)
         break
       case 'warmNow': {
-        const given = k === null ? null : this.#keeper.warmNow(k, this.#now)
+        const given = k === null ? null : this.#account.scheduler.warmNow(k, this.#now)
         if (given !== null && 'lease' in given) this.#give([given.lease])
         if (given !== null && 'refused' in given) this.refused += 1
         break
       }
       case 'warmLater':
-        if (k !== null) this.#messages.push(this.#keeper.warmLater(k, this.#now).seq)
+        if (k !== null) this.#messages.push(this.#account.scheduler.warmLater(k, this.#now).seq)
         break
       case 'sweep': {
-        const { messages } = this.#keeper.sweep(this.#now, this.#now + (how < 0.5 ? 0 : SWEEP_HORIZON_MS))
+        const { messages } = this.#account.scheduler.sweep(this.#now, this.#now + (how < 0.5 ? 0 : SWEEP_HORIZON_MS))
         this.#messages.push(...messages.map(({ seq }) => seq))
         break
       }
       case 'deliver': {
         const seq = pick(this.#messages, which, how)
-        if (seq !== undefined) this.#give(this.#keeper.begin(seq, this.#now))
+        if (seq !== undefined) this.#give(this.#account.scheduler.begin(seq, this.#now))
         break
       }
       case 'send':
@@ -222,49 +196,55 @@ class Account {
         break
       case 'report': {
         const one = pick(this.#outcomes, which, how)
-        if (one !== undefined) this.#give(this.#keeper.settle(one.seq, [one.outcome], this.#now).again)
+        if (one !== undefined) this.#give(this.#account.scheduler.settle(one.seq, [one.outcome], this.#now).again)
         break
       }
       case 'observe': {
         const arrival = { startedAt: this.#now, usage: usage(TOKENS, 0), ttftMs: null }
-        if (k !== null) this.#keeper.observe(k, [arrival], this.#now)
+        if (k !== null) this.#account.scheduler.observe(k, [arrival], this.#now)
         break
       }
       case 'miss': {
-        // Real requests that write it themselves, at whatever marker they have.
+        // Real requests that write the entry themselves, with any marker.
         const by = how < 0.4 ? { '5m': TOKENS } : how < 0.8 ? { '1h': TOKENS } : {}
         const startedAt = this.#now - Math.floor(how * 10_000)
         const missed = usage(0, TOKENS, { cacheWriteByRetention: by })
-        if (k !== null) this.#keeper.observe(k, [{ startedAt, usage: missed, ttftMs: null }], this.#now)
+        if (k !== null) this.#account.scheduler.observe(k, [{ startedAt, usage: missed, ttftMs: null }], this.#now)
         break
       }
       case 'withdraw':
-        if (k !== null && (this.#store.states.load(k)?.announcements ?? []).some(({ at }) => at > this.#now))
-          this.#registrar.withdraw(this.#idOf(k), null, this.#now)
+        if (k !== null && (this.#account.store.states.load(k)?.announcements ?? []).some(({ at }) => at > this.#now))
+          this.#account.registrar.withdraw(this.#idOf(k), null, this.#now)
         break
       case 'signal': {
         const pending = { kind: 'pending', at: this.#now, untilAt: this.#now + Math.ceil(how * HOUR_MS) } as const
-        if (k !== null) this.#registrar.signal(this.#idOf(k), how < 0.3 ? { kind: 'end', at: this.#now } : pending)
+        if (k !== null)
+          this.#account.registrar.signal(this.#idOf(k), how < 0.3 ? { kind: 'end', at: this.#now } : pending)
         break
       }
       case 'change': {
         const plan = PLANS[Math.floor(how * PLANS.length)] ?? 'auto'
-        if (k !== null) this.#registrar.change(this.#idOf(k), { keepWarm: { ...this.#keepWarm, plan } }, this.#now)
+        if (k !== null)
+          this.#account.registrar.change(this.#idOf(k), { keepWarm: { ...this.#keepWarm, plan } }, this.#now)
         break
       }
       case 'announce':
         if (k !== null)
-          this.#registrar.announce(this.#idOf(k), { at: this.#now + how * HOUR_MS + 1, expectedRequests: 1 }, this.#now)
+          this.#account.registrar.announce(
+            this.#idOf(k),
+            { at: this.#now + how * HOUR_MS + 1, expectedRequests: 1 },
+            this.#now,
+          )
         break
       case 'restart':
-        if (k !== null) this.#registrar.change(this.#idOf(k), { keepWarm: this.#keepWarm }, this.#now)
+        if (k !== null) this.#account.registrar.change(this.#idOf(k), { keepWarm: this.#keepWarm }, this.#now)
         break
       case 'botBegin': {
-        // Now and then one that was cut off before it was sent.
+        // Sometimes a call that was cut off before it was sent.
         const again = how < 0.2 ? pick(this.#allowed, which, 0) : undefined
         const call = again ?? `evt_${(this.#botCalls += 1)}`
         const worstNanos = BOT_WORST[Math.floor(which * BOT_WORST.length)] as number
-        const why = this.#books().begin({ bot: 'bot_1', call, worstNanos }, this.#terms.accountBudget, this.#now)
+        const why = this.#ledger().begin({ bot: 'bot_1', call, worstNanos }, this.#terms.accountBudget, this.#now)
         const at = this.#allowed.indexOf(call)
         if (at >= 0) this.#allowed.splice(at, 1)
         if (why === null) {
@@ -277,8 +257,8 @@ class Account {
         const call = pick(this.#allowed, which, how)
         if (call === undefined) break
         this.#allowed.splice(this.#allowed.indexOf(call), 1)
-        // Beyond its time a call is not sent: a turn is over long before it is given up.
-        if (this.#store.botBook.openOne(`bot_1/${call}`) === null) break
+        // An expired call is not sent: a turn ends long before its call is given up.
+        if (this.#account.store.botCalls.openOne(`bot_1/${call}`) === null) break
         const nanos = Math.ceil((this.#worst.get(call) ?? 0) * (how < 0.5 ? 1 : how))
         this.#bill('bots', nanos)
         this.botsSent += 1
@@ -289,41 +269,41 @@ class Account {
         const one = pick(this.#bots, which, how)
         if (one === undefined) break
         const lost = how > 0.7
-        const told = {
+        const end = {
           outcome: lost ? ('unknown' as const) : ('answered' as const),
           costNanos: lost ? null : one.nanos,
         }
-        this.#books().end({ bot: 'bot_1', call: one.call, ...told, why: 'x' }, this.#now)
+        this.#ledger().end({ bot: 'bot_1', call: one.call, ...end, why: 'x' }, this.#now)
         break
       }
       case 'botGiveUp':
-        this.#books().giveUp(this.#now)
+        this.#ledger().giveUp(this.#now)
         break
       case 'cacheAsk': {
         const cache = CACHES[Math.floor(which * CACHES.length)] as string
-        const { k: of } = this.#handleRegistrar.register(this.#cache(cache), this.#now)
+        const { k: of } = this.#cacheRegistrar.register(this.#cache(cache), this.#now)
         const want = how < 0.6 ? 'any' : 'renewed'
-        const flight = this.#handles.ask(of, { want }, this.#now, this.#now)
-        if (flight?.role === 'leader') this.#handleLeases.push(flight.lease)
+        const flight = this.#caches.ask(of, { want }, this.#now, this.#now)
+        if (flight?.role === 'leader') this.#cacheLeases.push(flight.lease)
         if (flight?.role === 'refused') this.refused += 1
         break
       }
       case 'cacheSweep':
-        this.#handleDue.push(...this.#handles.sweep(this.#now, this.#now).due.map(({ target }) => target))
+        this.#cacheDue.push(...this.#caches.sweep(this.#now, this.#now).due.map(({ target }) => target))
         break
       case 'cacheBegin': {
-        const target = pick(this.#handleDue, which, how)
-        const lease = target === undefined ? null : this.#handles.begin(target, this.#now)
-        if (lease !== null) this.#handleLeases.push(lease)
+        const target = pick(this.#cacheDue, which, how)
+        const lease = target === undefined ? null : this.#caches.begin(target, this.#now)
+        if (lease !== null) this.#cacheLeases.push(lease)
         break
       }
       case 'cacheEnd': {
-        const lease = pick(this.#handleLeases, which, how)
+        const lease = pick(this.#cacheLeases, which, how)
         if (lease === undefined) break
         const startedAt = Math.min(this.#now, lease.sendBy)
         const about = { lease: lease.id, target: lease.target, startedAt }
         const name = lease.name ?? `cachedContents/${lease.id}`
-        // A question moves nothing.
+        // A verification costs nothing.
         const stands = lease.op === 'verify' ? this.#expiries.get(name) : undefined
         const expiresAt = stands ?? startedAt + lease.ttlMs
         this.#expiries.set(name, expiresAt)
@@ -331,7 +311,7 @@ class Account {
         const failure = { kind: 'provider_unavailable', message: 'down' } as const
         const failed = { kind: 'failed', failure, permanent: false, retryAfterMs: null } as const
         const accepted = how < 0.9 ? null : false
-        const { again } = this.#handles.settle(
+        const { again } = this.#caches.settle(
           how < 0.7
             ? { ...about, kind: 'answered', seen }
             : how < 0.8
@@ -340,16 +320,16 @@ class Account {
           this.#now,
         )
         if (how < 0.7 && lease.op === 'create') this.cachesMade += 1
-        if (again !== null) this.#handleLeases.push(again)
+        if (again !== null) this.#cacheLeases.push(again)
         break
       }
       case 'evict':
-        ;[this.#store, this.#keeper, this.#registrar] = this.#wake()
-        ;[this.#handles, this.#handleRegistrar] = this.#wakeCaches(this.#store)
+        this.#account.evict()
+        ;[this.#caches, this.#cacheRegistrar] = this.#wakeCaches()
         break
       case 'wait': {
-        const nextAt = this.#store.nextAt() ?? this.#now
-        // To the next thing that is due, a moment, or some minutes.
+        const nextAt = this.#account.store.nextAt() ?? this.#now
+        // Until the next due time, a moment, or some minutes.
         this.#now =
           which < 0.5
             ? Math.max(this.#now, nextAt)
@@ -360,24 +340,24 @@ class Account {
     this.#audit(act)
   }
 
-  #books(): BotCallLedger {
-    return new BotCallLedger(this.#store)
+  #ledger(): BotCallLedger {
+    return new BotCallLedger(this.#account.store)
   }
 
   #register(content: string): void {
-    const { k } = this.#registrar.register(registration(content, this.#keepWarm, this.#terms.open), this.#now)
+    const { k } = this.#account.registrar.register(registration(content, this.#keepWarm, this.#terms.open), this.#now)
     this.#contents.set(k, content)
   }
 
   #idOf(k: number): string {
-    return this.#store.prefixes.record(k)?.id ?? ''
+    return this.#account.store.prefixes.record(k)?.id ?? ''
   }
 
   #give(leases: readonly Lease[]): void {
     for (const lease of leases) this.#leases.push({ lease, content: this.#contents.get(lease.k) ?? '', used: false })
   }
 
-  /** A consumer calls the provider under a lease, once and in its time, and knows, or does not, how it went. */
+  /** A consumer calls the provider under a lease, once and in time. It may not learn the outcome. */
   #send(which: number, how: number): void {
     const open = this.#leases.filter(
       ({ lease, used }) => !used && this.#now >= lease.notBeforeAt && this.#now <= lease.sendBy,
@@ -396,9 +376,9 @@ class Account {
     }
     if (!read) this.written.add(lease.retention)
     this.#bill(content, read ? READ_NANOS : (WRITE_NANOS[lease.retention] ?? Number.NaN))
-    // Some say at which retention they wrote, some do not.
+    // Some answers name the retention written, some do not.
     const named = how < 0.55 ? { cacheWriteByRetention: { [lease.retention]: TOKENS } } : {}
-    // The provider did the work, and its answer was lost on the way.
+    // The provider did the work, and its answer was lost.
     const outcome: Outcome =
       how >= 0.8
         ? { ...about, ...failed, kind: 'failed', accepted: null }
@@ -420,30 +400,30 @@ class Account {
     }
   }
 
-  /** Storage is counted after it has passed: just after midnight some of it is of the day before. Each stretch is rounded up. */
+  /** Storage is counted after use: just after midnight some of it belongs to the day before. Each interval is rounded up. */
   #counting(): number {
     const early = this.#now % (24 * HOUR_MS) < 2 * HOUR_MS
     return ROUNDED_NANOS + (early ? CACHES.length * STORAGE_NANOS : 0)
   }
 
-  /** Between two steps: what is spent and what is reserved fit into every budget together. */
+  /** Checks between two steps that spending and reservations together fit into every budget. */
   #audit(after: string): void {
     const { budget, accountBudget } = this.#terms
     for (const content of CONTENTS) {
-      const k = this.#store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
-      const state = k === null ? null : this.#store.states.load(k)
+      const k = this.#account.store.prefixes.keyOf('fingerprint', content.padEnd(64, '-'))
+      const state = k === null ? null : this.#account.store.states.load(k)
       if (k === null || state === null) continue
       const spent = state.day === dayOf(this.#now) ? state.spentNanos : 0
-      const booked = spent + (this.#keeper.leaseOf(k)?.reservedNanos ?? 0)
+      const booked = spent + (this.#account.scheduler.leaseOf(k)?.reservedNanos ?? 0)
       if (booked > budget) this.broken.push(`${content} after ${after}: ${booked} spent or reserved of ${budget}`)
     }
-    const booked = this.#store.spentNanos(this.#now) + this.#store.reservedNanos()
+    const booked = this.#account.store.spentNanos(this.#now) + this.#account.store.reservedNanos()
     if (accountBudget !== null && booked > accountBudget + this.#counting())
       this.broken.push(`the account after ${after}: ${booked} spent or reserved of ${accountBudget}`)
   }
 }
 
-/** One of a list, the newest rather than another, so that most things happen soon and some much later, or twice. */
+/** Picks from a list, mostly the newest, so that most steps follow soon and some much later, or twice. */
 function pick<Item>(items: readonly Item[], which: number, how: number): Item | undefined {
   const from = how < 0.7 ? Math.max(0, items.length - 3) : 0
   return items[from + Math.floor(which * (items.length - from))]
@@ -462,7 +442,7 @@ const terms = fc.record({
   latencyValue: fc.constantFrom(0, 50_000_000, 1_000_000_000_000),
 })
 
-it('no prefix and no account is ever billed, or can be, beyond its budget of the day, in whatever order things happen', () => {
+it('no order of events bills a prefix or an account beyond its budget of the day', () => {
   let sent = 0
   let refused = 0
   let bots = 0
@@ -492,26 +472,23 @@ it('no prefix and no account is ever billed, or can be, beyond its budget of the
   expect(bots).toBeGreaterThan(500)
 }, 120_000)
 
-it('a prefix that is deleted and registered again goes on with the budget of its day, and has a new one on the next', () => {
-  const sql = nodeSql()
-  const store = new RegistryStore(sql)
-  const ports = { factsOf: () => facts, grainMs: 1_000 }
-  const keeper = new ProbeScheduler(store, ports, settings)
-  const registrar = new Registrar(store, keeper, ports)
+it('a prefix registered again keeps its spending of the day, until the next day', () => {
+  const account = testAccount()
+  const { store, scheduler, registrar } = account
   const poor = planned('off', { budgetNanosPerDay: 80_000_000 })
   const first = registrar.register(registration('a', poor), NOON)
-  const given = keeper.warmNow(first.k, NOON)
+  const given = scheduler.warmNow(first.k, NOON)
   expect(given).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
-  // In flight it counts as its worst case.
+  // A call in flight counts at its worst case.
   registrar.remove(store.prefixes.record(first.k)?.id ?? '', NOON)
   const again = registrar.register(registration('a', poor), NOON + MINUTE_MS)
   expect(again.created).toBe(true)
   expect(store.states.load(again.k)?.spentNanos).toBe(75_000_000)
-  expect(keeper.warmNow(again.k, NOON + MINUTE_MS)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
+  expect(scheduler.warmNow(again.k, NOON + MINUTE_MS)).toMatchObject({ refused: { kind: 'budget_exhausted' } })
   registrar.remove(store.prefixes.record(again.k)?.id ?? '', NOON + MINUTE_MS)
   const tomorrow = registrar.register(registration('a', poor), NOON + 24 * HOUR_MS)
-  expect(keeper.warmNow(tomorrow.k, NOON + 24 * HOUR_MS)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
+  expect(scheduler.warmNow(tomorrow.k, NOON + 24 * HOUR_MS)).toMatchObject({ lease: { reservedNanos: 75_000_000 } })
   registrar.remove(store.prefixes.record(tomorrow.k)?.id ?? '', NOON + 24 * HOUR_MS)
   store.prefixes.dropDeparted(dayOf(NOON + 48 * HOUR_MS))
-  expect(sql.all('SELECT * FROM departed')).toEqual([])
+  expect(account.sql.all('SELECT * FROM departed')).toEqual([])
 })

@@ -19,7 +19,7 @@ import { tick, worker } from '../../../support/worker.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 const bindings = env as unknown as Environment
-/** In the future of the machine's clock, so that alarms fire only when a test lets them. */
+/** Ahead of the machine's clock, so that alarms fire only when a test runs them. */
 const START = Date.UTC(2031, 0, 6, 12)
 
 let lab: Lab
@@ -73,7 +73,7 @@ async function listed(): Promise<string[]> {
 
 const calls = (method: string): number => lab.transcript.list(0, 2_000).filter((row) => row.method === method).length
 
-/** Registers and creates, as the Worker does. */
+/** Registers contents and creates their handle, as the Worker does. */
 async function made(tag = 'one', keep: Partial<ManagedCacheKeep> = { idleMs: null }, ttlMs = HOUR_MS): Promise<string> {
   const { id } = await registry().registerHandle(managedCacheRegistration(account, tag, keep, ttlMs))
   const flight = (await registry().askForHandle(id, { want: 'any' }, START)) as ManagedCacheFlight
@@ -105,14 +105,14 @@ describe('the schedule', () => {
     expect(await events(id)).toEqual(['created', 'renewed'])
   })
 
-  it('without any tick, the alarm does', async () => {
+  it('the alarm renews when no tick comes', async () => {
     const id = await made()
     at(START + 45 * MINUTE_MS)
     expect(await runDurableObjectAlarm(registry())).toBe(true)
     await until(async () => (await view(id)).state.renewals === 1)
   })
 
-  it('a renewal that finds it deleted makes it anew, and gives nobody the old one', async () => {
+  it('a renewal that finds the handle deleted creates a new one, and nobody gets the old one', async () => {
     const id = await made()
     const dead = await nameOf(id)
     await provider('DELETE', dead ?? '')
@@ -124,7 +124,7 @@ describe('the schedule', () => {
     expect(await events(id)).toEqual(['created', 'lost', 'created'])
   })
 
-  it('one that expired while everything stood still is made anew', async () => {
+  it('a handle that expired during an outage is created again', async () => {
     const id = await made()
     at(START + 3 * HOUR_MS)
     const flight = await registry().askForHandle(
@@ -135,7 +135,7 @@ describe('the schedule', () => {
     expect(flight).toMatchObject({ role: 'leader', lease: { op: 'create' } })
   })
 
-  it('a message that comes twice changes nothing', async () => {
+  it('a message that arrives twice changes nothing', async () => {
     const id = await made()
     at(START + 45 * MINUTE_MS)
     await registry().sweep(Date.now())
@@ -151,8 +151,10 @@ describe('the schedule', () => {
     expect((await view(id)).state.renewals).toBe(1)
   })
 
-  it('a call that never reports back is given up, and made again', async () => {
-    const { id } = await registry().registerHandle(managedCacheRegistration(account, 'silent', { idleMs: null }, HOUR_MS))
+  it('a call without a report is given up, and repeated', async () => {
+    const { id } = await registry().registerHandle(
+      managedCacheRegistration(account, 'silent', { idleMs: null }, HOUR_MS),
+    )
     await registry().askForHandle(id, { want: 'any' }, START) // takes the lease, and is gone
     expect((await view(id)).inFlight).toBe(true)
     await evictDurableObject(registry())
@@ -165,7 +167,7 @@ describe('the schedule', () => {
     expect(await events(id)).toEqual(['failed', 'created'])
   })
 
-  it('a handle that nobody asks for is deleted at its end, and its storage is counted up to there', async () => {
+  it('an unused handle is deleted at its end, and its storage is counted until then', async () => {
     const id = await made('idle', { idleMs: 30 * MINUTE_MS })
     at(START + 30 * MINUTE_MS)
     await tick()
@@ -182,7 +184,7 @@ describe('the schedule', () => {
     expect(day).toBe(state.creationNanos + state.storageNanos)
   })
 
-  it('the kill switch stops renewals, and lifting it goes on', async () => {
+  it('the kill switch stops renewals, and they go on when it is lifted', async () => {
     const id = await made()
     await registry().configure({ killSwitch: true })
     at(START + 45 * MINUTE_MS)
@@ -194,7 +196,7 @@ describe('the schedule', () => {
     await until(async () => (await view(id)).state.renewals === 1)
   })
 
-  it('a quota that is spent stops it and names itself; trouble that heals does not', async () => {
+  it('a spent quota stops the cache with its reason; a passing failure does not', async () => {
     const id = await made()
     await fault(lab, { kind: 'server_error', provider: 'gemini', times: 1 })
     at(START + 45 * MINUTE_MS)
@@ -215,7 +217,7 @@ describe('the schedule', () => {
   })
 })
 
-describe('the reconcile', () => {
+describe('the reconciliation', () => {
   /** The mark of an account's content, as this deployment writes it. */
   async function markOf(tag: string, of = account): Promise<string> {
     const { fingerprint } = managedCacheRegistration(of, tag, {}, HOUR_MS)
@@ -229,7 +231,7 @@ describe('the reconcile', () => {
     return answer.name
   }
 
-  it('runs about once an hour, whatever the ticks', async () => {
+  it('the reconciliation runs about once an hour, however often ticks come', async () => {
     await tick()
     const first = received(lab).length
     at(START + MINUTE_MS)
@@ -240,7 +242,7 @@ describe('the reconcile', () => {
     expect(received(lab).length).toBeGreaterThan(first)
   })
 
-  it('never touches what is not ours to the letter', async () => {
+  it('the reconciliation never touches a handle without our exact mark', async () => {
     const id = await directory().deploymentId()
     const print = '0'.repeat(24)
     const foreign = [
@@ -257,14 +259,14 @@ describe('the reconcile', () => {
     expect(calls('DELETE')).toBe(0)
   })
 
-  it('deletes what is ours and in no table', async () => {
+  it('a handle of ours that is in no table is deleted', async () => {
     const orphan = await createdElsewhere(await markOf('nobody registered this'))
     expect(await listed()).toEqual([orphan])
     await tick()
     expect(await listed()).toEqual([])
   })
 
-  it('leaves alone what another account of this deployment holds', async () => {
+  it('a handle of another account of this deployment stays', async () => {
     await open('neighbour')
     const id = await made()
     await tick()
@@ -272,7 +274,7 @@ describe('the reconcile', () => {
     expect((await view(id)).state.losses).toBe(0)
   })
 
-  it('adopts what the table lost, instead of paying for another', async () => {
+  it('a handle that the table lost is adopted, and no other is paid for', async () => {
     const { id } = await registry().registerHandle(managedCacheRegistration(account, 'lost', { idleMs: null }, HOUR_MS))
     const name = await createdElsewhere(await markOf('lost'))
     const known = await registry().reconcileHandles(
@@ -293,7 +295,7 @@ describe('the reconcile', () => {
     expect(await events(id)).toEqual(['adopted'])
   })
 
-  it('deletes the second of two for one content', async () => {
+  it('the second of two handles for one content is deleted', async () => {
     const id = await made('twice')
     const second = await createdElsewhere(await markOf('twice'))
     expect(await listed()).toHaveLength(2)
@@ -307,7 +309,7 @@ describe('the reconcile', () => {
     expect(await events(id)).toEqual(['created', 'orphan', 'deleted'])
   })
 
-  it('notices what is missing before anybody asks', async () => {
+  it('a missing handle is noticed before a caller asks for it', async () => {
     const id = await made('missing')
     const dead = await nameOf(id)
     await provider('DELETE', dead ?? '')
@@ -320,7 +322,7 @@ describe('the reconcile', () => {
     expect(await nameOf(id)).not.toBe(dead)
   })
 
-  it('deletes nothing while a list cannot be read to its end, and tries again soon', async () => {
+  it('an incomplete list deletes nothing, and is read again soon', async () => {
     const kept = await createdElsewhere(await markOf('later'))
     await fault(lab, { kind: 'server_error', provider: 'gemini', times: 1 })
     await tick()

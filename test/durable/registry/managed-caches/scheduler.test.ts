@@ -16,7 +16,7 @@ const NOW = Date.UTC(2026, 10, 21, 12)
 
 let ledger: RegistryStore
 let store: ManagedCacheStore
-let keeper: ManagedCacheScheduler
+let scheduler: ManagedCacheScheduler
 let registrar: ManagedCacheRegistrar
 let settings: AccountSettings
 let names = 0
@@ -33,12 +33,12 @@ beforeEach(() => {
   }
   ledger = new RegistryStore(sql)
   store = new ManagedCacheStore(sql)
-  keeper = new ManagedCacheScheduler(store, ledger, {
+  scheduler = new ManagedCacheScheduler(store, ledger, {
     grainMs: 1_000,
     settings: () => settings,
     pricesOf: managedCachePricesOf,
   })
-  registrar = new ManagedCacheRegistrar(store, keeper)
+  registrar = new ManagedCacheRegistrar(store, scheduler)
 })
 
 const register = (tag = 'one', idleMs: number | null = null): number =>
@@ -59,221 +59,227 @@ function answered(
 }
 
 function create(k: number, at = NOW): string {
-  const outcome = answered(leased(keeper.ask(k, { want: 'any' }, at, at)), at)
-  keeper.settle(outcome, at + 100)
-  return keeper.view(k, at)?.state.live?.name ?? ''
+  const outcome = answered(leased(scheduler.ask(k, { want: 'any' }, at, at)), at)
+  scheduler.settle(outcome, at + 100)
+  return scheduler.view(k, at)?.state.live?.name ?? ''
 }
 
-describe('who asks', () => {
-  it('leads, or waits for whoever leads, and is served by an answer that came since', () => {
+describe('callers that ask for a handle', () => {
+  it('the first caller makes the call; the others wait and get its answer', () => {
     const k = register()
-    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
-    expect(keeper.ask(k, { want: 'any' }, NOW + 5, NOW + 5)?.role).toBe('follower')
-    keeper.settle(answered(lease, NOW), NOW + 10)
-    expect(keeper.ask(k, { want: 'any' }, NOW + 5, NOW + 11)?.role).toBe('ready')
-    // Confirmed means asked for after the caller asked, not before.
-    expect(leased(keeper.ask(k, { want: 'confirmed', freshSinceAt: NOW + 5 }, NOW + 5, NOW + 11)).op).toBe('verify')
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
+    expect(scheduler.ask(k, { want: 'any' }, NOW + 5, NOW + 5)?.role).toBe('follower')
+    scheduler.settle(answered(lease, NOW), NOW + 10)
+    expect(scheduler.ask(k, { want: 'any' }, NOW + 5, NOW + 11)?.role).toBe('ready')
+    // `confirmed` needs a verification after the caller's request.
+    expect(leased(scheduler.ask(k, { want: 'confirmed', freshSinceAt: NOW + 5 }, NOW + 5, NOW + 11)).op).toBe('verify')
   })
 
-  it('shares a failure, and pays for no second creation', () => {
+  it('waiting callers share a failure, and no second creation is paid for', () => {
     const k = register()
-    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
     const failure = failureValue('provider_limited', 'the quota is spent')
     const failed = { kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false } as const
-    keeper.settle({ lease: lease.id, target: lease.target, startedAt: NOW, ...failed }, NOW + 10)
-    expect(keeper.ask(k, { want: 'any' }, NOW + 5, NOW + 11)?.role).toBe('failed')
-    expect(keeper.ask(k, { want: 'any' }, NOW + MINUTE_MS, NOW + MINUTE_MS)?.role).toBe('leader')
+    scheduler.settle({ lease: lease.id, target: lease.target, startedAt: NOW, ...failed }, NOW + 10)
+    expect(scheduler.ask(k, { want: 'any' }, NOW + 5, NOW + 11)?.role).toBe('failed')
+    expect(scheduler.ask(k, { want: 'any' }, NOW + MINUTE_MS, NOW + MINUTE_MS)?.role).toBe('leader')
   })
 
   it('an open creation counts against the budget of the account', () => {
     settings.budgetNanosPerDay = 1e9
-    const worst = leased(keeper.ask(register('one'), { want: 'any' }, NOW, NOW)).reservedNanos
+    const worst = leased(scheduler.ask(register('one'), { want: 'any' }, NOW, NOW)).reservedNanos
     expect(worst).toBeGreaterThan(0)
     expect(ledger.reservedNanos()).toBe(worst)
     settings.budgetNanosPerDay = Math.ceil(worst * 1.5)
-    expect(keeper.ask(register('two'), { want: 'any' }, NOW, NOW)).toMatchObject({
+    expect(scheduler.ask(register('two'), { want: 'any' }, NOW, NOW)).toMatchObject({
       role: 'refused',
       kind: 'budget_exhausted',
     })
   })
 })
 
-describe('storage that is bought and not yet passed', () => {
-  /** Twice as many tokens as were estimated, so that the worst case is what it costs. */
+describe('storage that is bought and not used up', () => {
+  /** Twice the estimated tokens, so that the cost equals the worst case. */
   const made = (lease: ManagedCacheLease): ManagedCacheOutcome => {
-    const tokens = 2 * (keeper.view(lease.target.k, NOW)?.record.estimatedTokens ?? 0)
+    const tokens = 2 * (scheduler.view(lease.target.k, NOW)?.record.estimatedTokens ?? 0)
     const seen = { name: `cachedContents/${lease.id}`, tokens, createdAt: NOW, expiresAt: NOW + lease.ttlMs }
     return { lease: lease.id, target: lease.target, startedAt: NOW, kind: 'answered', seen }
   }
 
-  it('counts against the budget of the account, so that nobody else spends it', () => {
+  it('bought storage counts against the budget of the account', () => {
     const k = register('one')
-    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
     const worst = lease.reservedNanos
-    // Room for a creation and an hour of one, and all but a little of another.
+    // The budget suffices for one creation with an hour of storage, and not quite for another.
     settings.budgetNanosPerDay = Math.floor(worst * 1.9)
-    keeper.settle(made(lease), NOW + 100)
+    scheduler.settle(made(lease), NOW + 100)
     expect(ledger.reservedNanos() + ledger.spentNanos(NOW)).toBe(worst)
-    expect(keeper.ask(register('two'), { want: 'any' }, NOW + MINUTE_MS, NOW + MINUTE_MS)).toMatchObject({
+    expect(scheduler.ask(register('two'), { want: 'any' }, NOW + MINUTE_MS, NOW + MINUTE_MS)).toMatchObject({
       role: 'refused',
       kind: 'budget_exhausted',
     })
-    // Another half hour is renewed within what is left.
-    const renewAt = keeper.view(k, NOW)?.state.nextAt ?? 0
-    expect(keeper.sweep(renewAt, renewAt).due.length).toBeGreaterThan(0)
-    const renewal = keeper.begin({ of: 'handle', k }, renewAt)
+    // The rest suffices for another half hour.
+    const renewAt = scheduler.view(k, NOW)?.state.nextAt ?? 0
+    expect(scheduler.sweep(renewAt, renewAt).due.length).toBeGreaterThan(0)
+    const renewal = scheduler.begin({ of: 'handle', k }, renewAt)
     expect(renewal?.op).toBe('renew')
   })
 
-  it('counts against its own budget', () => {
+  it('bought storage counts against the budget of its cache', () => {
     const k = register('one')
-    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
     const worst = lease.reservedNanos
     registrar.change(
-      keeper.view(k, NOW)?.record.id ?? '',
+      scheduler.view(k, NOW)?.record.id ?? '',
       { keep: { budgetNanosPerDay: Math.ceil(worst * 1.01) } },
       NOW,
     )
-    keeper.settle(made(lease), NOW + 100)
-    const renewAt = keeper.view(k, NOW)?.state.nextAt ?? 0
-    keeper.sweep(renewAt, renewAt)
-    // The hour that was bought is not over, and it leaves too little for three quarters of another.
-    expect(keeper.begin({ of: 'handle', k }, renewAt)).toBeNull()
-    expect(keeper.view(k, renewAt)?.state.why).toContain('does not fit into today')
+    scheduler.settle(made(lease), NOW + 100)
+    const renewAt = scheduler.view(k, NOW)?.state.nextAt ?? 0
+    scheduler.sweep(renewAt, renewAt)
+    // The bought hour is not over, and the rest does not suffice for three quarters of another.
+    expect(scheduler.begin({ of: 'handle', k }, renewAt)).toBeNull()
+    expect(scheduler.view(k, renewAt)?.state.why).toContain('does not fit into today')
   })
 
-  it('is bought by whoever asks for a renewal within the budgets, too', () => {
+  it('a requested renewal buys storage only within the budgets', () => {
     const k = register('one')
-    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
-    keeper.settle(made(lease), NOW + 100)
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
+    scheduler.settle(made(lease), NOW + 100)
     const at = NOW + 30 * MINUTE_MS
     settings.budgetNanosPerDay = lease.reservedNanos
-    expect(keeper.ask(k, { want: 'renewed' }, at, at)).toMatchObject({ role: 'refused', kind: 'budget_exhausted' })
+    expect(scheduler.ask(k, { want: 'renewed' }, at, at)).toMatchObject({ role: 'refused', kind: 'budget_exhausted' })
     settings.budgetNanosPerDay = 2 * lease.reservedNanos
-    expect(leased(keeper.ask(k, { want: 'renewed' }, at, at)).reservedNanos).toBeGreaterThan(0)
+    expect(leased(scheduler.ask(k, { want: 'renewed' }, at, at)).reservedNanos).toBeGreaterThan(0)
   })
 
-  it('of a handle that was found gone leaves its room to the next one at once', () => {
+  it('a lost handle releases its storage budget to the next one at once', () => {
     const k = register('one')
-    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
-    keeper.settle(made(lease), NOW + 100)
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
+    scheduler.settle(made(lease), NOW + 100)
     const created = ledger.spentNanos(NOW)
     const hour = lease.reservedNanos - created
-    const renewAt = keeper.view(k, NOW)?.state.nextAt ?? 0
-    keeper.sweep(renewAt, renewAt)
-    const renewal = keeper.begin({ of: 'handle', k }, renewAt)!
-    // What the first has cost, with its three quarters of an hour, and what another one may cost.
+    const renewAt = scheduler.view(k, NOW)?.state.nextAt ?? 0
+    scheduler.sweep(renewAt, renewAt)
+    const renewal = scheduler.begin({ of: 'handle', k }, renewAt)!
+    // The cost of the first, with three quarters of an hour, and the worst case of another.
     settings.budgetNanosPerDay = Math.ceil(2 * created + 1.8 * hour)
     const gone = { lease: renewal.id, target: renewal.target, startedAt: renewAt, kind: 'gone' } as const
-    expect(keeper.settle(gone, renewAt + 100).again).toMatchObject({ op: 'create', reservedNanos: lease.reservedNanos })
+    expect(scheduler.settle(gone, renewAt + 100).again).toMatchObject({
+      op: 'create',
+      reservedNanos: lease.reservedNanos,
+    })
   })
 
-  it('is free again, and in the books, once it has passed', () => {
+  it('used-up storage is booked, and no longer reserved', () => {
     const k = register('one', 20 * MINUTE_MS)
     create(k)
     expect(ledger.reservedNanos()).toBeGreaterThan(0)
     let at = NOW
     for (let step = 0; step < 20; step++) {
-      at = keeper.view(k, at)?.state.nextAt ?? at
-      keeper.sweep(at, at)
-      const lease = keeper.begin({ of: 'handle', k }, at)
-      if (lease !== null) keeper.settle({ lease: lease.id, target: lease.target, startedAt: at, kind: 'gone' }, at)
+      at = scheduler.view(k, at)?.state.nextAt ?? at
+      scheduler.sweep(at, at)
+      const lease = scheduler.begin({ of: 'handle', k }, at)
+      if (lease !== null) scheduler.settle({ lease: lease.id, target: lease.target, startedAt: at, kind: 'gone' }, at)
     }
-    expect(keeper.view(k, at)?.state.live).toBeNull()
+    expect(scheduler.view(k, at)?.state.live).toBeNull()
     expect(ledger.reservedNanos()).toBe(0)
   })
 })
 
 describe('a lease', () => {
-  it('is settled once; what comes late or twice changes nothing', () => {
+  it('a lease is settled once; late or repeated outcomes change nothing', () => {
     const k = register()
-    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
     const outcome = answered(lease, NOW, 'cachedContents/one')
-    keeper.settle(outcome, NOW + 10)
-    keeper.settle(outcome, NOW + 20)
-    expect(keeper.view(k, NOW)?.state).toMatchObject({ creations: 1 })
+    scheduler.settle(outcome, NOW + 10)
+    scheduler.settle(outcome, NOW + 20)
+    expect(scheduler.view(k, NOW)?.state).toMatchObject({ creations: 1 })
     expect(ledger.days.all()[0]?.totals.calls).toBe(1)
-    expect(store.dropping('cachedContents/one')).toBe(false)
+    expect(store.isDeleting('cachedContents/one')).toBe(false)
   })
 
-  it('a creation that answers after it was given up is deleted, not forgotten', () => {
+  it('a handle whose creation answers after it was given up is deleted', () => {
     const k = register()
-    const lease = leased(keeper.ask(k, { want: 'any' }, NOW, NOW))
+    const lease = leased(scheduler.ask(k, { want: 'any' }, NOW, NOW))
     const late = lease.expiresAt + 1
-    expect(keeper.sweep(late, late).ended).toEqual([k])
+    expect(scheduler.sweep(late, late).ended).toEqual([k])
     const second = create(k, late + MINUTE_MS)
-    keeper.settle(answered(lease, NOW, 'cachedContents/late'), late + MINUTE_MS)
-    expect(store.dropping('cachedContents/late')).toBe(true)
-    expect(keeper.view(k, late + MINUTE_MS)?.state.live?.name).toBe(second)
+    scheduler.settle(answered(lease, NOW, 'cachedContents/late'), late + MINUTE_MS)
+    expect(store.isDeleting('cachedContents/late')).toBe(true)
+    expect(scheduler.view(k, late + MINUTE_MS)?.state.live?.name).toBe(second)
   })
 
-  it('of a renewal that finds the handle gone is followed by a creation at once', () => {
+  it('a renewal that finds the handle gone is followed by a creation at once', () => {
     const k = register()
     const dead = create(k)
     const at = NOW + 45 * MINUTE_MS
-    expect(keeper.sweep(at, at).due).toEqual([{ target: { of: 'handle', k }, delayMs: 0 }])
-    const lease = keeper.begin({ of: 'handle', k }, at)
+    expect(scheduler.sweep(at, at).due).toEqual([{ target: { of: 'handle', k }, delayMs: 0 }])
+    const lease = scheduler.begin({ of: 'handle', k }, at)
     expect(lease).toMatchObject({ op: 'renew', name: dead })
     if (lease === null) return
-    const { again } = keeper.settle({ lease: lease.id, target: lease.target, startedAt: at, kind: 'gone' }, at)
+    const { again } = scheduler.settle({ lease: lease.id, target: lease.target, startedAt: at, kind: 'gone' }, at)
     expect(again).toMatchObject({ op: 'create', name: null })
-    expect(keeper.view(k, at)?.state.live).toBeNull()
+    expect(scheduler.view(k, at)?.state.live).toBeNull()
   })
 
-  it('is not given twice for one message, nor early', () => {
+  it('one message gives one lease, and never early', () => {
     const k = register()
     create(k)
-    expect(keeper.begin({ of: 'handle', k }, NOW + MINUTE_MS)).toBeNull()
+    expect(scheduler.begin({ of: 'handle', k }, NOW + MINUTE_MS)).toBeNull()
     const at = NOW + 45 * MINUTE_MS
-    expect(keeper.begin({ of: 'handle', k }, at)).not.toBeNull()
-    expect(keeper.begin({ of: 'handle', k }, at)).toBeNull()
+    expect(scheduler.begin({ of: 'handle', k }, at)).not.toBeNull()
+    expect(scheduler.begin({ of: 'handle', k }, at)).toBeNull()
   })
 
-  it('a message that never comes is sent again', () => {
+  it('a message that never arrives is sent again', () => {
     const k = register()
     create(k)
     const at = NOW + 45 * MINUTE_MS
-    expect(keeper.sweep(at, at).due).toHaveLength(1)
-    expect(keeper.sweep(at + 1_000, at + 1_000).due).toHaveLength(0)
-    expect(keeper.sweep(at + 9_000, at + 9_000).due).toHaveLength(1)
+    expect(scheduler.sweep(at, at).due).toHaveLength(1)
+    expect(scheduler.sweep(at + 1_000, at + 1_000).due).toHaveLength(0)
+    expect(scheduler.sweep(at + 9_000, at + 9_000).due).toHaveLength(1)
     expect(store.nextAt()).toBe(at + 17_000)
   })
 })
 
-describe('what is to be deleted', () => {
-  it('stays until the provider has done it, and is tried again meanwhile', () => {
+describe('scheduled deletions', () => {
+  it('a deletion is repeated until the provider confirms it', () => {
     const k = register()
     create(k)
-    const drop = keeper.remove(k, NOW + HOUR_MS / 2)
+    const drop = scheduler.remove(k, NOW + HOUR_MS / 2)
     expect(drop).not.toBeNull()
-    expect(keeper.view(k, NOW)).toBeNull()
-    const lease = keeper.begin({ of: 'drop', k: drop ?? 0 }, NOW + HOUR_MS / 2)
+    expect(scheduler.view(k, NOW)).toBeNull()
+    const lease = scheduler.begin({ of: 'drop', k: drop ?? 0 }, NOW + HOUR_MS / 2)
     if (lease === null) throw new Error('expected a lease')
     const failure = failureValue('provider_unavailable', 'no')
     const failed = { kind: 'failed', failure, permanent: false, retryAfterMs: null, accepted: null } as const
-    keeper.settle({ lease: lease.id, target: lease.target, startedAt: NOW, ...failed }, NOW + HOUR_MS / 2)
+    scheduler.settle({ lease: lease.id, target: lease.target, startedAt: NOW, ...failed }, NOW + HOUR_MS / 2)
     expect(store.nextAt()).toBe(NOW + HOUR_MS / 2 + 1_000)
-    const [again] = keeper.sweep(NOW + HOUR_MS / 2 + 2_000, NOW + HOUR_MS / 2 + 2_000).due
+    const [again] = scheduler.sweep(NOW + HOUR_MS / 2 + 2_000, NOW + HOUR_MS / 2 + 2_000).due
     expect(again?.target).toEqual({ of: 'drop', k: drop })
-    const second = keeper.begin({ of: 'drop', k: drop ?? 0 }, NOW + HOUR_MS / 2 + 3_000)
+    const second = scheduler.begin({ of: 'drop', k: drop ?? 0 }, NOW + HOUR_MS / 2 + 3_000)
     if (second === null) throw new Error('expected a lease')
-    keeper.settle({ lease: second.id, target: second.target, startedAt: NOW, kind: 'gone' }, NOW + HOUR_MS / 2 + 3_000)
+    scheduler.settle(
+      { lease: second.id, target: second.target, startedAt: NOW, kind: 'gone' },
+      NOW + HOUR_MS / 2 + 3_000,
+    )
     expect(store.nextAt()).toBeNull()
     // Creation, and half an hour of storage.
     expect(ledger.days.all()[0]?.totals.costNanos).toBe(75_000_000 + 25_000_000)
   })
 
-  it('needs nobody once it has expired', () => {
+  it('an expired handle needs no deletion', () => {
     const k = register()
     create(k)
-    keeper.remove(k, NOW + MINUTE_MS)
-    expect(keeper.sweep(NOW + 2 * HOUR_MS, NOW + 2 * HOUR_MS).due).toEqual([])
+    scheduler.remove(k, NOW + MINUTE_MS)
+    expect(scheduler.sweep(NOW + 2 * HOUR_MS, NOW + 2 * HOUR_MS).due).toEqual([])
     expect(store.nextAt()).toBeNull()
   })
 })
 
 describe('reading', () => {
-  it('pages of the list and the history go on where the last one ended', () => {
+  it('pages of the list and the history continue where the last one ended', () => {
     for (const tag of ['a', 'b', 'c']) create(register(tag))
     const page = registrar.list(null, null, 2, NOW)
     const rest = registrar.list('gemini', page.cursor, 2, NOW)
@@ -282,10 +288,10 @@ describe('reading', () => {
     expect(registrar.list('anthropic', null, 2, NOW).views).toEqual([])
   })
 
-  it('storage is shown as it is now, without being written down', () => {
+  it('a view shows the storage up to now without writing it', () => {
     const k = register()
     create(k)
-    expect(keeper.view(k, NOW + 30 * MINUTE_MS)?.state.storageNanos).toBe(25_000_000)
+    expect(scheduler.view(k, NOW + 30 * MINUTE_MS)?.state.storageNanos).toBe(25_000_000)
     expect(store.load(k)?.state.storageNanos).toBe(0)
   })
 })

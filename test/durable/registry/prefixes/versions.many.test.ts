@@ -1,41 +1,27 @@
 import { expect, it } from 'vitest'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { MOST_WAITING } from '../../../../src/durable/registry/prefixes/versions.ts'
 import { factsOf } from '../../../../src/runtime/facts.ts'
 import { NOON, planned, usage } from '../../../support/sample.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
 import { anthropicBody, registrationOf } from '../../../support/registration.ts'
-import { settings } from '../../../support/account.ts'
+import { answered, testAccount } from '../../../support/account.ts'
 import { HOUR_MS } from '../../../../src/core/time/time.ts'
 
 /** One name, and far more bodies than a roll-out has. */
 
 function world() {
-  const sql = nodeSql()
-  const store = new RegistryStore(sql)
-  const ports = { factsOf, grainMs: 1_000 }
-  const scheduler = new ProbeScheduler(store, ports, settings)
-  const registrar = new Registrar(store, scheduler, ports)
+  const account = testAccount({ facts: factsOf })
+  const { store, scheduler } = account
   const deploy = (tag: string, at: number): number =>
-    registrar.register(registrationOf('anthropic', anthropicBody(tag), planned('always'), 'agent'), at).k
+    account.registrar.register(registrationOf('anthropic', anthropicBody(tag), planned('always'), 'agent'), at).k
   const warm = (k: number, at: number): void => {
-    const given = scheduler.warmNow(k, at)
-    if (given === null || 'refused' in given) throw new Error('no lease was given')
-    const { id, primitive, seq } = given.lease
-    const sent = { lease: id, k, startedAt: at, latencyMs: 300, primitive }
-    scheduler.settle(
-      seq,
-      [{ ...sent, kind: 'answered', usage: usage(0, 10_000), model: 'claude-sonnet-4-5' }],
-      at + 400,
-    )
+    const lease = account.leaseNow(k, at)
+    scheduler.settle(lease.seq, [answered(lease, at, 0, 10_000, { model: 'claude-sonnet-4-5' })], at + 400)
   }
   const all = (): number[] => store.prefixes.keysBefore(1_000_000, 1_000_000)
   const running = (): number[] => all().filter((k) => (store.states.load(k)?.nextAt ?? null) !== null)
-  const rows = (): number => sql.all<{ n: number }>('SELECT count(*) AS n FROM history')[0]?.n ?? 0
+  const rows = (): number => account.sql.all<{ n: number }>('SELECT count(*) AS n FROM history')[0]?.n ?? 0
   const waiting = (): number => Math.max(...all().map((k) => store.prefixes.record(k)?.olders?.length ?? 0))
-  return { store, scheduler, registrar, deploy, warm, rows, running, waiting }
+  return { store, scheduler, deploy, warm, rows, running, waiting }
 }
 
 it('a name that a thousand bodies take keeps its warm version, at a constant cost for each', () => {

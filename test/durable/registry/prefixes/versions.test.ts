@@ -1,92 +1,62 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { KeepWarm } from '../../../../src/core/planning/plan.ts'
 import type { PrefixState } from '../../../../src/core/prefix/state.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
-import type { Sql } from '../../../../src/durable/sql.ts'
 import { factsOf } from '../../../../src/runtime/facts.ts'
 import { NOON, planned, usage } from '../../../support/sample.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
 import { anthropicBody, registrationOf } from '../../../support/registration.ts'
-import { settings } from '../../../support/account.ts'
+import { answered, failed, testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import type { PrefixRecord } from '../../../../src/registration/record.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
 /** A deploy registers a new body under a known name. */
 
-let sql: Sql
-let store: RegistryStore
-let scheduler: ProbeScheduler
-let registrar: Registrar
-
-/** Builds everything from the tables again, as after an eviction. */
-function evict(): void {
-  store = new RegistryStore(sql)
-  const ports = { factsOf, grainMs: 1_000 }
-  scheduler = new ProbeScheduler(store, ports, settings)
-  registrar = new Registrar(store, scheduler, ports)
-}
+let account: TestAccount
 
 beforeEach(() => {
-  sql = nodeSql()
-  evict()
+  account = testAccount({ facts: factsOf })
 })
 
 /** Registers a body under the name of the application, as a deploy does. */
 function deploy(tag: string, at: number, keepWarm: KeepWarm | null = planned('always')): number {
-  return registrar.register(registrationOf('anthropic', anthropicBody(tag), keepWarm, 'agent'), at).k
-}
-
-function leaseNow(k: number, at: number): Lease {
-  const given = scheduler.warmNow(k, at)
-  if (given === null || 'refused' in given) throw new Error('no lease was given')
-  return given.lease
+  return account.registrar.register(registrationOf('anthropic', anthropicBody(tag), keepWarm, 'agent'), at).k
 }
 
 function wrote(lease: Lease, startedAt = lease.notBeforeAt): Outcome {
-  const { id, k, primitive } = lease
-  const sent = { lease: id, k, startedAt, latencyMs: 300, primitive }
-  return { ...sent, kind: 'answered', usage: usage(0, 10_000), model: 'claude-sonnet-4-5' }
+  return answered(lease, startedAt, 0, 10_000, { model: 'claude-sonnet-4-5' })
 }
 
 function refused(lease: Lease, permanent: boolean): Outcome {
-  const { id, k, primitive, notBeforeAt } = lease
-  const sent = { lease: id, k, startedAt: notBeforeAt, latencyMs: 300, primitive }
-  const failure = {
-    kind: permanent ? ('provider_rejected' as const) : ('provider_unavailable' as const),
-    message: 'no',
-  }
-  const why = { accepted: false as const, permanent, primitiveRefused: false, retryAfterMs: null }
-  return { ...sent, kind: 'failed', failure, ...why }
+  const kind = permanent ? 'provider_rejected' : 'provider_unavailable'
+  return failed(lease, lease.notBeforeAt, { failure: { kind, message: 'no' }, permanent })
 }
 
 function warm(k: number, at: number): number {
-  const lease = leaseNow(k, at)
-  scheduler.settle(lease.seq, [wrote(lease)], at + 400)
+  const lease = account.leaseNow(k, at)
+  account.scheduler.settle(lease.seq, [wrote(lease)], at + 400)
   return k
 }
 
 /** A real request that read the prefix. */
 function used(k: number, at: number): void {
-  scheduler.observe(k, [{ startedAt: at, usage: usage(10_000, 0), ttftMs: 200 }], at)
+  account.scheduler.observe(k, [{ startedAt: at, usage: usage(10_000, 0), ttftMs: 200 }], at)
 }
 
 function stateOf(k: number): PrefixState {
-  const state = store.states.load(k)
+  const state = account.store.states.load(k)
   if (state === null) throw new Error('no such prefix')
   return state
 }
 
 function recordOf(k: number): PrefixRecord {
-  const record = store.prefixes.record(k)
+  const record = account.store.prefixes.record(k)
   if (record === null) throw new Error('no such prefix')
   return record
 }
 
 const decisionsOf = (k: number): string[] =>
-  registrar
+  account.registrar
     .history(recordOf(k).id, NOON + 48 * HOUR_MS)
     .flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
@@ -94,11 +64,11 @@ const decisionsOf = (k: number): string[] =>
 function keptUntil(k: number, until: number): number {
   let probes = 0
   for (let at = stateOf(k).nextAt; at !== null && at <= until; at = stateOf(k).nextAt) {
-    for (const { seq } of scheduler.sweep(at, at).messages)
-      for (const lease of scheduler.begin(seq, at)) {
+    for (const { seq } of account.scheduler.sweep(at, at).messages)
+      for (const lease of account.scheduler.begin(seq, at)) {
         probes += lease.k === k ? 1 : 0
         const answer: Outcome = { ...wrote(lease, at), usage: usage(10_000, 0) } as Outcome
-        scheduler.settle(seq, [answer], at + 300)
+        account.scheduler.settle(seq, [answer], at + 300)
       }
     if (stateOf(k).nextAt === at) throw new Error('the schedule stands still')
   }
@@ -126,7 +96,7 @@ describe('a deploy', () => {
     warm(deploy('b', NOON + 2 * MINUTE_MS), NOON + 2 * MINUTE_MS)
     expect(keptUntil(old, NOON + 30 * MINUTE_MS)).toBeGreaterThan(4)
     used(old, NOON + 30 * MINUTE_MS)
-    evict()
+    account.evict()
     expect(keptUntil(old, NOON + 12 * HOUR_MS)).toBe(11)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
     expect(decisionsOf(old).at(-1)).toBe('stop:superseded')
@@ -144,7 +114,11 @@ describe('a deploy', () => {
   it('drains the old version when a real request warms the new one', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS, planned('off'))
-    scheduler.observe(next, [{ startedAt: NOON + MINUTE_MS, usage: usage(0, 10_000), ttftMs: 900 }], NOON + MINUTE_MS)
+    account.scheduler.observe(
+      next,
+      [{ startedAt: NOON + MINUTE_MS, usage: usage(0, 10_000), ttftMs: 900 }],
+      NOON + MINUTE_MS,
+    )
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' } })
   })
 
@@ -152,11 +126,11 @@ describe('a deploy', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
     for (const permanent of [false, true]) {
-      const lease = leaseNow(next, NOON + 2 * MINUTE_MS)
-      scheduler.settle(lease.seq, [refused(lease, permanent)], NOON + 2 * MINUTE_MS + 400)
+      const lease = account.leaseNow(next, NOON + 2 * MINUTE_MS)
+      account.scheduler.settle(lease.seq, [refused(lease, permanent)], NOON + 2 * MINUTE_MS + 400)
     }
     expect(stateOf(next).stopped?.reason).toBe('provider_refused')
-    evict()
+    account.evict()
     expect(keptUntil(old, NOON + 3 * HOUR_MS)).toBeGreaterThan(30)
     expect(recordOf(old)).toMatchObject({ superseded: true, newer: { warmAt: null } })
     expect(stateOf(old).stopped).toBeNull()
@@ -165,8 +139,8 @@ describe('a deploy', () => {
   it('drains nothing after a lost call until another call proves the new version warm', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
-    const lease = leaseNow(next, NOON + MINUTE_MS)
-    scheduler.sweep(lease.expiresAt, lease.expiresAt)
+    const lease = account.leaseNow(next, NOON + MINUTE_MS)
+    account.scheduler.sweep(lease.expiresAt, lease.expiresAt)
     expect(stateOf(old).stopped).toBeNull()
     warm(next, lease.expiresAt + MINUTE_MS)
     expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' } })
@@ -175,12 +149,12 @@ describe('a deploy', () => {
   it('that follows another at once keeps both older versions until the newest is warm', () => {
     const first = warm(deploy('a', NOON), NOON)
     const second = deploy('b', NOON + MINUTE_MS)
-    const lease = leaseNow(second, NOON + MINUTE_MS)
+    const lease = account.leaseNow(second, NOON + MINUTE_MS)
     const third = deploy('c', NOON + MINUTE_MS + 100)
     expect(recordOf(third).olders).toEqual([second, first])
     expect([recordOf(first), recordOf(second)].map(({ newer }) => newer?.k)).toEqual([third, third])
     // The call in flight is answered: what it wrote is kept as long as the first version.
-    scheduler.settle(lease.seq, [wrote(lease)], NOON + MINUTE_MS + 400)
+    account.scheduler.settle(lease.seq, [wrote(lease)], NOON + MINUTE_MS + 400)
     expect([stateOf(first), stateOf(second)].map(({ stopped }) => stopped)).toEqual([null, null])
     warm(third, NOON + 2 * MINUTE_MS)
     expect([stateOf(first), stateOf(second)].map(({ stopped }) => stopped?.reason)).toEqual([
@@ -246,8 +220,8 @@ describe('a rollback', () => {
   it('by deleting a version that was never warm gives its name back to the version before', () => {
     const old = warm(deploy('a', NOON), NOON)
     const next = deploy('b', NOON + MINUTE_MS)
-    registrar.remove(recordOf(next).id, NOON + 2 * MINUTE_MS)
-    expect(store.prefixes.name('agent')).toEqual({ k: old, version: 2 })
+    account.registrar.remove(recordOf(next).id, NOON + 2 * MINUTE_MS)
+    expect(account.store.prefixes.name('agent')).toEqual({ k: old, version: 2 })
     expect(recordOf(old)).toMatchObject({ superseded: false })
     expect(decisionsOf(old).at(-1)).toBe('current')
     expect(recordOf(deploy('c', NOON + 3 * MINUTE_MS)).version).toBe(3)
@@ -256,7 +230,7 @@ describe('a rollback', () => {
 
 it('a prefix that holds a second name is not superseded when it loses the first', () => {
   const old = warm(deploy('a', NOON), NOON)
-  registrar.register(registrationOf('anthropic', anthropicBody('a'), null, 'other'), NOON)
+  account.registrar.register(registrationOf('anthropic', anthropicBody('a'), null, 'other'), NOON)
   warm(deploy('b', NOON + MINUTE_MS), NOON + MINUTE_MS)
   expect(recordOf(old).superseded).toBe(false)
   expect(stateOf(old).stopped).toBeNull()
@@ -264,8 +238,8 @@ it('a prefix that holds a second name is not superseded when it loses the first'
 
 it('a version that an earlier release had stopped for a newer one stays stopped', () => {
   const old = warm(deploy('a', NOON), NOON)
-  sql.all(`UPDATE prefix SET record = json_set(record, '$.superseded', json('true')) WHERE k = ?`, old)
-  evict()
+  account.sql.all(`UPDATE prefix SET record = json_set(record, '$.superseded', json('true')) WHERE k = ?`, old)
+  account.evict()
   used(old, NOON + MINUTE_MS)
   expect(stateOf(old)).toMatchObject({ stopped: { reason: 'superseded' }, nextAt: null })
 })

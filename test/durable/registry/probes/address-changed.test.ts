@@ -1,141 +1,91 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SWEEP_HORIZON_MS } from '../../../../src/core/time/schedule.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
-import type { Sql } from '../../../../src/durable/sql.ts'
 import { cardById } from '../../../../src/providers/registry.ts'
 import { placeOf } from '../../../../src/runtime/env.ts'
 import type { Vars } from '../../../../src/runtime/env.ts'
 import { useOverrides } from '../../../../src/runtime/overrides.ts'
-import { facts, NOON, planned, usage } from '../../../support/sample.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
-import { settings } from '../../../support/account.ts'
+import { NOON, planned, usage } from '../../../support/sample.ts'
+import { registrationNamed } from '../../../support/plain-registration.ts'
+import { answered, testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
 import { MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** A provider that is reached at another address than when its prefixes were written. */
+/** A provider whose address has changed since its prefixes were written. */
 
-let sql: Sql
 let place: string | null
-let keeper: ProbeScheduler
-let registrar: Registrar
-
-function evict(): void {
-  const store = new RegistryStore(sql)
-  const ports = { factsOf: () => facts, grainMs: 1_000, placeOf: () => place }
-  keeper = new ProbeScheduler(store, ports, settings)
-  registrar = new Registrar(store, keeper, ports)
-}
+let account: TestAccount
 
 beforeEach(() => {
-  sql = nodeSql()
   place = null
-  evict()
+  account = testAccount({ placeOf: () => place })
 })
 
 /** Registers a prefix and has it written at noon. */
 function written(at: { place?: string | null }): { k: number; id: string } {
-  const fingerprint = 'a'.repeat(64)
-  const { k } = registrar.register(
-    {
-      fingerprint,
-      provider: 'sample',
-      model: 'sample-1',
-      name: null,
-      credential: 'default',
-      cacheKey: null,
-      ...at,
-      retention: '5m',
-      breakpoint: { path: 'system[0]', byte: 10 },
-      estimatedTokens: 10_000,
-      bodyBytes: 3,
-      advice: [],
-      maxOutputTokens: null,
-      outputFloors: [0],
-      primitives: ['zero_output'],
-      keepWarm: planned('always'),
-      body: new Uint8Array([1, 2, 3]),
-    },
-    NOON,
-  )
-  const asked = keeper.warmNow(k, NOON)
-  if (asked === null || !('lease' in asked)) throw new Error('no lease')
-  const { lease } = asked
-  keeper.settle(
-    lease.seq,
-    [
-      {
-        lease: lease.id,
-        k,
-        kind: 'answered',
-        startedAt: NOON,
-        latencyMs: 500,
-        primitive: 'zero_output',
-        usage: usage(0, 10_000),
-        model: 'sample-1',
-      },
-    ],
-    NOON + 500,
-  )
-  return { k, id: registrar.viewByKey(k, NOON + 500).record.id }
+  const floors = { outputFloors: [0], primitives: ['zero_output' as const] }
+  const registration = registrationNamed('a'.repeat(64), planned('always'), { ...floors, ...at })
+  const { k } = account.registrar.register(registration, NOON)
+  const lease = account.leaseNow(k, NOON)
+  account.scheduler.settle(lease.seq, [answered(lease, NOON, 0, 10_000, { latencyMs: 500 })], NOON + 500)
+  return { k, id: account.registrar.viewByKey(k, NOON + 500).record.id }
 }
 
-describe('a prefix whose provider has moved', () => {
-  it('is sent no probe, even one that was claimed before, and after an eviction neither', () => {
+describe('a prefix whose provider has another address', () => {
+  it('the prefix gets no probe, not even one claimed before, also after an eviction', () => {
     const { id } = written({ place: null })
     const due = NOON + 4 * MINUTE_MS
-    const { messages } = keeper.sweep(due, due + SWEEP_HORIZON_MS)
+    const { messages } = account.scheduler.sweep(due, due + SWEEP_HORIZON_MS)
     expect(messages).toHaveLength(1)
     place = 'there'
-    evict()
-    expect(keeper.begin(messages[0]!.seq, due)).toEqual([])
-    expect(registrar.view(id, due)).toMatchObject({
+    account.evict()
+    expect(account.scheduler.begin(messages[0]!.seq, due)).toEqual([])
+    expect(account.registrar.view(id, due)).toMatchObject({
       belief: { state: 'cold', pWarm: 0, warmUntil: null },
       state: { nextAt: null, stopped: { reason: 'address_changed' } },
     })
-    expect(keeper.sweep(due + MINUTE_MS, due + 10 * MINUTE_MS).messages).toEqual([])
+    expect(account.scheduler.sweep(due + MINUTE_MS, due + 10 * MINUTE_MS).messages).toEqual([])
   })
 
-  it('goes on when the provider is back before the entry lapsed', () => {
+  it('the plan goes on when the address is back before the lapse', () => {
     const { k, id } = written({ place: null })
     place = 'there'
-    registrar.factsChanged(NOON + MINUTE_MS)
-    expect(registrar.view(id, NOON + MINUTE_MS).state.stopped?.reason).toBe('address_changed')
+    account.registrar.factsChanged(NOON + MINUTE_MS)
+    expect(account.registrar.view(id, NOON + MINUTE_MS).state.stopped?.reason).toBe('address_changed')
     place = null
-    registrar.factsChanged(NOON + 2 * MINUTE_MS)
-    const { belief, state } = registrar.viewByKey(k, NOON + 2 * MINUTE_MS)
+    account.registrar.factsChanged(NOON + 2 * MINUTE_MS)
+    const { belief, state } = account.registrar.viewByKey(k, NOON + 2 * MINUTE_MS)
     expect([belief.state, state.stopped]).toEqual(['warm', null])
     expect(state.nextAt).toBeLessThan(NOON + 5 * MINUTE_MS)
   })
 
-  it('is renewed by no request that went elsewhere', () => {
+  it('a request to the other address renews nothing', () => {
     const { k, id } = written({ place: null })
     place = 'there'
     const arrival = { startedAt: NOON + 4 * MINUTE_MS, usage: usage(10_000, 0), ttftMs: null }
-    expect(keeper.observe(k, [arrival], NOON + 4 * MINUTE_MS)).toBe(false)
+    expect(account.scheduler.observe(k, [arrival], NOON + 4 * MINUTE_MS)).toBe(false)
     place = null
-    expect(registrar.view(id, NOON + 6 * MINUTE_MS).belief.state).toBe('cold')
+    expect(account.registrar.view(id, NOON + 6 * MINUTE_MS).belief.state).toBe('cold')
   })
 
-  it('that was registered before places were written down is as it was', () => {
+  it('a record without an address is not affected', () => {
     const { id } = written({})
     place = 'there'
-    expect(registrar.view(id, NOON + MINUTE_MS).belief.state).toBe('warm')
+    expect(account.registrar.view(id, NOON + MINUTE_MS).belief.state).toBe('warm')
   })
 })
 
-describe('the place of a provider', () => {
+describe('the stored address of a provider', () => {
   const vars = (more: Record<string, string> = {}): Vars => ({ ENVIRONMENT: 'production', ...more }) as Vars
   const vllm = cardById('vllm')
   const azure = (url: string) => placeOf(cardById('azure-openai'), vars({ AZURE_OPENAI_BASE_URL: url }))
 
-  it('is nothing to write down where the card names the address', () => {
+  it('an address that the card names is not stored', () => {
     expect(placeOf(cardById('anthropic'), vars())).toBeNull()
     expect(placeOf(undefined, vars())).toBeNull()
     expect(placeOf(vllm, vars())).toBeNull() // not configured: nothing is sent there either
   })
 
-  it('is another one with another variable, and names it to nobody', () => {
+  it('another variable gives another stored address, which does not reveal the URL', () => {
     const [one, same, two] = ['https://a.example.com/v1', 'https://a.example.com/v1/', 'https://b.example.com/v1'].map(
       azure,
     )
@@ -144,7 +94,7 @@ describe('the place of a provider', () => {
     expect(two).not.toBe(one)
   })
 
-  it('is another one by the administrator’s word, and the same again when that is taken back', () => {
+  it('an override changes the stored address, and its removal restores it', () => {
     const anthropic = cardById('anthropic')
     try {
       useOverrides({ version: 1, providers: { anthropic: { baseUrl: 'https://proxy.example.com' } } }, NOON)

@@ -1,9 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { warmBody } from '../../../../src/contract/warm.ts'
 import { RawJson } from '../../../../src/contract/raw-json.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { prepareWarm, registrationOf } from '../../../../src/registration/prepare.ts'
 import { cardById, dialectOf } from '../../../../src/providers/registry.ts'
 import { unpack } from '../../../../src/runtime/bytes.ts'
@@ -12,12 +9,12 @@ import { NOON } from '../../../support/sample.ts'
 import { tokens } from '../../../lab/caller.ts'
 import { createLab } from '../../../lab/index.ts'
 import type { Lab } from '../../../lab/index.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
-import { settings } from '../../../support/account.ts'
+import { answered, testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
 import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** A prefix that begins with another one, at the lab: the keep-alives of the longer are those of the shorter too. */
+/** A prefix that begins with another one, at the lab: keep-alives of the longer prefix renew the shorter one. */
 
 const anthropic = cardById('anthropic')!
 const dialect = dialectOf(anthropic)
@@ -34,28 +31,23 @@ const question = { messages: [{ role: 'user', content: 'Where is the ford?' }] }
 
 let now: number
 let lab: Lab
-let store: RegistryStore
-let keeper: ProbeScheduler
-let registrar: Registrar
+let account: TestAccount
 let calls: number[]
-/** What becomes of a probe's body on its way: a provider with other rules than its documents say. */
-let onTheWay: (body: string) => string
+/** Changes a probe's body before it is sent: a provider whose rules differ from its documents. */
+let changed: (body: string) => string
 
 beforeEach(() => {
   now = NOON
   lab = createLab({ now: () => now, sleep: () => Promise.resolve(), latency: 'off' })
-  store = new RegistryStore(nodeSql())
-  const ports = { factsOf, grainMs: 1_000 }
-  keeper = new ProbeScheduler(store, ports, settings)
-  registrar = new Registrar(store, keeper, ports)
+  account = testAccount({ facts: factsOf })
   calls = []
-  onTheWay = (body) => body
+  changed = (body) => body
 })
 
 function register(request: object, plan: unknown = 'always'): number {
   const raw = new RawJson(JSON.stringify(request))
   const body = warmBody.parse({ provider: 'anthropic', request: raw, keep_warm: { plan } })
-  return registrar.register(registrationOf(prepareWarm(body, now)), now).k
+  return account.registrar.register(registrationOf(prepareWarm(body, now)), now).k
 }
 
 async function ask(body: string): Promise<{ text: string; usage: Record<string, number> }> {
@@ -71,55 +63,53 @@ async function ask(body: string): Promise<{ text: string; usage: Record<string, 
 }
 
 async function send(lease: Lease): Promise<Outcome> {
-  const record = store.prefixes.record(lease.k)!
-  const text = unpack(store.prefixes.body(lease.k)!)
+  const record = account.store.prefixes.record(lease.k)!
+  const text = unpack(account.store.prefixes.body(lease.k)!)
   const options = { primitive: lease.primitive, retention: lease.retention }
   const probe = dialect.probe({ text, model: record.model, breakpoint: record.breakpoint }, options)
-  const { usage, model } = dialect.readAnswer((await ask(onTheWay(probe.body))).text, 'application/json')
+  const { usage, model } = dialect.readAnswer((await ask(changed(probe.body))).text, 'application/json')
   calls[lease.k] = (calls[lease.k] ?? 0) + 1
-  const { id, k, primitive } = lease
-  return { lease: id, k, kind: 'answered', startedAt: now, latencyMs: 300, primitive, usage, model }
+  return answered(lease, now, null, null, { usage, model })
 }
 
 async function warm(k: number): Promise<void> {
-  const given = keeper.warmNow(k, now)
-  if (given === null || 'refused' in given) throw new Error('no lease was given')
-  const outcome = await send(given.lease)
+  const lease = account.leaseNow(k, now)
+  const outcome = await send(lease)
   now += 300
-  keeper.settle(given.lease.seq, [outcome], now)
+  account.scheduler.settle(lease.seq, [outcome], now)
 }
 
-/** Lets time pass, with every message a moment late. */
+/** Runs the schedule until `end`, with every message 100 ms late. */
 async function until(end: number): Promise<void> {
-  for (let next = store.nextAt(); next !== null && next < end; next = store.nextAt()) {
+  for (let next = account.store.nextAt(); next !== null && next < end; next = account.store.nextAt()) {
     now = Math.max(now, next)
-    for (const { seq } of keeper.sweep(now, now).messages) {
-      const leases = keeper.begin(seq, now)
+    for (const { seq } of account.scheduler.sweep(now, now).messages) {
+      const leases = account.scheduler.begin(seq, now)
       const outcomes: Outcome[] = []
       for (const lease of leases) outcomes.push(await send(lease))
       now += 300
-      if (outcomes.length > 0) keeper.settle(seq, outcomes, now)
+      if (outcomes.length > 0) account.scheduler.settle(seq, outcomes, now)
     }
     now += 100
   }
   now = Math.max(now, end)
 }
 
-/** A real request of the application, reported: how many tokens it read. */
+/** Sends and reports a real request. Returns the number of cached tokens that it read. */
 async function use(k: number, request: object): Promise<number> {
   const { text, usage } = await ask(JSON.stringify({ ...request, ...question }))
   const read = dialect.readAnswer(text, 'application/json')
-  keeper.observe(k, [{ startedAt: now, usage: read.usage, ttftMs: 200 }], now)
+  account.scheduler.observe(k, [{ startedAt: now, usage: read.usage, ttftMs: 200 }], now)
   return usage['cache_read_input_tokens'] ?? 0
 }
 
 const decisionsOf = (k: number): string[] =>
-  registrar
-    .history(store.prefixes.record(k)?.id ?? '', now)
+  account.registrar
+    .history(account.store.prefixes.record(k)?.id ?? '', now)
     .flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
 describe('a longer prefix that marks the end of a shorter one', () => {
-  it('keeps it warm with its own keep-alives, and nobody pays twice', async () => {
+  it('keep-alives of the longer prefix keep the shorter one warm at no extra cost', async () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER)]
     await warm(shorter)
     now += MINUTE_MS
@@ -127,14 +117,14 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     await until(NOON + 3 * HOUR_MS)
     expect(calls[longer]).toBeGreaterThan(35)
     expect(calls[shorter]).toBe(1)
-    expect(registrar.viewByKey(shorter, now).belief).toMatchObject({ state: 'warm' })
+    expect(account.registrar.viewByKey(shorter, now).belief).toMatchObject({ state: 'warm' })
     expect(decisionsOf(shorter)).toContain('inside')
     // The provider agrees: what a real request of the shorter one reads is all of it.
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
-    expect(store.states.load(shorter)).toMatchObject({ hits: 1, savedNanos: 0, credits: 0 })
+    expect(account.store.states.load(shorter)).toMatchObject({ hits: 1, savedNanos: 0, credits: 0 })
   })
 
-  it('is found whichever of them was registered first', async () => {
+  it('the order of registration does not matter', async () => {
     const longer = register(LONGER)
     await warm(longer)
     const shorter = register(SHORTER)
@@ -145,37 +135,37 @@ describe('a longer prefix that marks the end of a shorter one', () => {
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
   })
 
-  it('no longer does once it stops: the shorter one goes on by itself, without a lapse', async () => {
+  it('the shorter prefix gets keep-alives of its own, without a lapse, when the longer stops', async () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER, { probes: 5 })]
     await warm(shorter)
     await warm(longer)
     await until(NOON + 2 * HOUR_MS)
-    expect(store.states.load(longer)?.stopped?.reason).toBe('probes_spent')
+    expect(account.store.states.load(longer)?.stopped?.reason).toBe('probes_spent')
     expect(calls[shorter]).toBeGreaterThan(15)
-    expect(store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
+    expect(account.store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
     expect(await use(shorter, SHORTER)).toBeGreaterThanOrEqual(4_000)
   })
 
-  it('whose calls fail leaves the shorter one time for a try of its own', async () => {
+  it('failed calls of the longer prefix leave time for a keep-alive of the shorter', async () => {
     const [shorter, longer] = [register(SHORTER), register(LONGER)]
     await warm(shorter)
     await warm(longer)
     await until(NOON + 20 * MINUTE_MS)
-    store.prefixes.delete(longer)
+    account.store.prefixes.delete(longer)
     await until(NOON + HOUR_MS)
-    expect(store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
+    expect(account.store.states.load(shorter)).toMatchObject({ keepColds: 0, verdict: 'warm' })
     expect(calls[shorter]).toBeGreaterThan(5)
   })
 })
 
-describe('nothing is claimed', () => {
+describe('a shorter prefix is not renewed by a longer one', () => {
   it.each<[string, object]>([
-    ['of a longer prefix without a marker there', LONGER_UNMARKED],
-    ['of one that is written at another model', { ...LONGER, model: 'claude-opus-4-1' }],
-    ['of one with other thinking', { ...LONGER, thinking: { type: 'adaptive' } }],
-    ['of one whose beginning differs', { ...LONGER, system: [marked(`${HANDBOOK} `), marked(MANUAL)] }],
-    ['of one at another retention', hour(LONGER)],
-  ])('%s', async (_, request) => {
+    ['a longer prefix without a marker there', LONGER_UNMARKED],
+    ['another model', { ...LONGER, model: 'claude-opus-4-1' }],
+    ['another thinking setting', { ...LONGER, thinking: { type: 'adaptive' } }],
+    ['another beginning', { ...LONGER, system: [marked(`${HANDBOOK} `), marked(MANUAL)] }],
+    ['another retention', hour(LONGER)],
+  ])('%s renews nothing', async (_, request) => {
     const [shorter, longer] = [register(SHORTER), register(request)]
     await warm(shorter)
     await warm(longer)
@@ -184,10 +174,10 @@ describe('nothing is claimed', () => {
     expect(calls[shorter]).toBeGreaterThan(10)
   })
 
-  it('any more, once a real request finds it gone', async () => {
+  it('a real request that finds the entry gone ends the renewals by the longer prefix', async () => {
     // A provider that renews only what it reads: the same probes, without the marker in front.
     const [shorter, longer] = [register(SHORTER), register(LONGER)]
-    onTheWay = (body) => (body.includes('manual') ? body.replace(',"cache_control":{"type":"ephemeral"}', '') : body)
+    changed = (body) => (body.includes('manual') ? body.replace(',"cache_control":{"type":"ephemeral"}', '') : body)
     await warm(shorter)
     await warm(longer)
     await until(NOON + 30 * MINUTE_MS)

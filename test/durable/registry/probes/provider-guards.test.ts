@@ -1,103 +1,52 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { RateLimit } from '../../../../src/core/planning/rate-limit.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import type { Sql } from '../../../../src/durable/sql.ts'
-import { facts, NOON, planned, usage } from '../../../support/sample.ts'
-import { settings } from '../../../support/account.ts'
+import { NOON, planned } from '../../../support/sample.ts'
+import { answered, failed, testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
+import { registrationNamed } from '../../../support/plain-registration.ts'
 import { nodeSql } from '../../../support/node-sql.ts'
-import type { Lease, Outcome } from '../../../../src/calls/lease.ts'
+import type { Lease } from '../../../../src/calls/lease.ts'
 import { MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-let sql: Sql
-let store: RegistryStore
-let keeper: ProbeScheduler
-let registrar: Registrar
+let account: TestAccount
 let writes = 0
-
-/** Builds everything from the tables again, as after an eviction. */
-function evict(): void {
-  store = new RegistryStore(sql)
-  const ports = { factsOf: () => facts, grainMs: 1_000 }
-  keeper = new ProbeScheduler(store, ports, settings)
-  registrar = new Registrar(store, keeper, ports)
-}
 
 beforeEach(() => {
   const plain = nodeSql()
   writes = 0
-  sql = {
+  const sql: Sql = {
     ...plain,
     all: (query, ...bindings) => {
       if (query.startsWith('INSERT INTO setting')) writes += 1
       return plain.all(query, ...bindings)
     },
   }
-  evict()
+  account = testAccount({ sql })
 })
 
-function answered(lease: Lease, at: number, read: number, write: number, limits: RateLimit[] = []): Outcome {
-  const { id, k, primitive } = lease
-  const call = { lease: id, k, startedAt: at, latencyMs: 300, primitive, model: 'sample-1' }
-  return { ...call, kind: 'answered', usage: usage(read, write), limits }
-}
-
-function failed(lease: Lease, at: number, change: Partial<Extract<Outcome, { kind: 'failed' }>> = {}): Outcome {
-  return {
-    lease: lease.id,
-    k: lease.k,
-    kind: 'failed',
-    startedAt: at,
-    latencyMs: 100,
-    primitive: lease.primitive,
-    failure: { kind: 'provider_unavailable', message: 'down' },
-    accepted: false,
-    permanent: false,
-    primitiveRefused: false,
-    retryAfterMs: null,
-    ...change,
-  }
-}
-
-/** Registers and writes a prefix at `at`. */
+/** Registers a prefix and writes it at `at`. */
 function warmed(n: number, at: number, limits: RateLimit[] = [], credential = 'default'): number {
-  const { k } = registrar.register(
-    {
-      fingerprint: `${n}`.padStart(24, '0').padEnd(64, '-'),
-      provider: 'sample',
-      model: 'sample-1',
-      name: null,
-      credential,
-      cacheKey: null,
-      retention: '5m',
-      breakpoint: { path: 'system[0]', byte: 10 },
-      estimatedTokens: 10_000,
-      bodyBytes: 3,
-      advice: [],
-      maxOutputTokens: null,
-      outputFloors: [0],
-      primitives: ['zero_output'],
-      keepWarm: planned('always'),
-      body: new Uint8Array([1, 2, 3]),
-    },
-    at,
-  )
-  const given = keeper.warmNow(k, at)
-  if (given === null || 'refused' in given) throw new Error('no lease was given')
-  keeper.settle(given.lease.seq, [answered(given.lease, at, 0, 10_000, limits)], at + 400)
+  const registration = registrationNamed(`${n}`.padStart(24, '0'), planned('always'), {
+    credential,
+    outputFloors: [0],
+    primitives: ['zero_output'],
+  })
+  const { k } = account.registrar.register(registration, at)
+  const lease = account.leaseNow(k, at)
+  account.scheduler.settle(lease.seq, [answered(lease, at, 0, 10_000, { limits })], at + 400)
   return k
 }
 
 const DUE = NOON + 5 * MINUTE_MS - 23_000
 
-/** What a sweep at `at` leases, message by message. */
+/** Leases of the messages of a sweep at `at`. */
 function leasesAt(at: number): Lease[] {
-  return keeper.sweep(at, at).messages.flatMap(({ seq }) => keeper.begin(seq, at))
+  return account.scheduler.sweep(at, at).messages.flatMap(({ seq }) => account.scheduler.begin(seq, at))
 }
 
 const decisions = (k: number): string[] =>
-  store.history.load(k).flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
+  account.store.history.load(k).flatMap((row) => (row.type === 'decision' ? [row.decision] : []))
 
 const scarceRequests = (remaining: number, resetAt: number): RateLimit => ({
   what: 'requests',
@@ -106,7 +55,7 @@ const scarceRequests = (remaining: number, resetAt: number): RateLimit => ({
   resetAt,
 })
 
-describe('a provider that answers nobody', () => {
+describe('a provider that answers no call', () => {
   const CROWD = 12
 
   beforeEach(() => {
@@ -117,55 +66,59 @@ describe('a provider that answers nobody', () => {
   function allFail(): Lease[] {
     const leases = leasesAt(DUE)
     expect(leases).toHaveLength(CROWD)
-    return keeper.settle(
+    return account.scheduler.settle(
       leases[0]!.seq,
       leases.map((lease) => failed(lease, DUE)),
       DUE + 200,
     ).again
   }
 
-  it('is asked by one at a time, and the history of the others says why they wait', () => {
+  it('one call at a time tests the provider; the others wait with the reason in their history', () => {
     const before = writes
     expect(allFail()).toEqual([])
     expect(writes - before).toBe(1)
-    expect(keeper.guards(DUE + 200)).toEqual([{ provider: 'sample', open: true, openings: 1, remainingShare: null }])
+    expect(account.scheduler.guards(DUE + 200)).toEqual([
+      { provider: 'sample', open: true, openings: 1, remainingShare: null },
+    ])
     expect(decisions(3)).toContain('wait:breaker')
     const trial = leasesAt(DUE + 1_000)
     expect(trial).toHaveLength(1)
     expect(trial[0]!.notBeforeAt).toBeGreaterThanOrEqual(DUE + 2_200)
     expect(leasesAt(DUE + 2_500)).toEqual([])
-    // It works again: the others follow at once, all of them in time.
-    keeper.settle(trial[0]!.seq, [answered(trial[0]!, DUE + 2_600, 10_000, 0)], DUE + 3_000)
-    expect(keeper.guards(DUE + 3_000)[0]?.open).toBe(false)
+    // The provider works again: the others follow at once, all in time.
+    account.scheduler.settle(trial[0]!.seq, [answered(trial[0]!, DUE + 2_600, 10_000, 0)], DUE + 3_000)
+    expect(account.scheduler.guards(DUE + 3_000)[0]?.open).toBe(false)
     const rest = leasesAt(DUE + 7_500)
     expect(rest).toHaveLength(CROWD - 1)
     expect(rest.every((lease) => lease.sendBy > DUE + 7_500)).toBe(true)
   })
 
-  it('gets one last call for each entry that would lapse, breaker or not', () => {
+  it('each entry gets a last call before it lapses, also with an open circuit breaker', () => {
     allFail()
     let sent = 0
     for (let at = DUE + 2_000; at <= NOON + 5 * MINUTE_MS - 1_500; at += 500) {
       const leases = leasesAt(at)
       sent += leases.length
-      for (const lease of leases) keeper.settle(lease.seq, [failed(lease, at)], at + 100)
+      for (const lease of leases) account.scheduler.settle(lease.seq, [failed(lease, at)], at + 100)
     }
     const asked = new Set(
-      Array.from({ length: CROWD }, (_, n) => n + 1).filter((k) => (store.states.load(k)?.failuresInRow ?? 0) > 1),
+      Array.from({ length: CROWD }, (_, n) => n + 1).filter(
+        (k) => (account.store.states.load(k)?.failuresInRow ?? 0) > 1,
+      ),
     )
     expect(asked.size).toBe(CROWD)
     expect(sent).toBeLessThan(CROWD * 4)
   })
 
-  it('is still left alone after an eviction', () => {
+  it('the circuit breaker stays open after an eviction', () => {
     allFail()
-    evict()
+    account.evict()
     const trial = leasesAt(DUE + 1_000)
     expect(trial).toHaveLength(1)
     expect(trial[0]!.notBeforeAt).toBeGreaterThanOrEqual(DUE + 2_200)
   })
 
-  it('does not hold back another credential of the same provider', () => {
+  it('the circuit breaker does not delay another credential of the provider', () => {
     warmed(99, NOON + 1_000, [], 'other')
     allFail()
     const now = leasesAt(DUE + 1_000).filter(({ notBeforeAt }) => notBeforeAt <= DUE + 1_000)
@@ -173,58 +126,58 @@ describe('a provider that answers nobody', () => {
   })
 })
 
-describe('a rate limit of which little is left', () => {
-  it('is remembered by one row a settlement, and forgotten when there is room', () => {
+describe('a rate limit that is nearly used up', () => {
+  it('a scarce limit is one row, deleted when the limit is no longer scarce', () => {
     const k = warmed(1, NOON, [scarceRequests(500, NOON + MINUTE_MS)])
     expect(writes).toBe(0)
     warmed(2, NOON + 1_000, [scarceRequests(100, NOON + MINUTE_MS)])
     expect(writes).toBe(1)
-    expect(keeper.guards(NOON + 2_000)[0]?.remainingShare).toBe(0.1)
-    evict()
-    expect(keeper.look(k, NOON + 2_000)?.context.holdBack).toMatchObject({ code: 'limit', strict: false })
+    expect(account.scheduler.guards(NOON + 2_000)[0]?.remainingShare).toBe(0.1)
+    account.evict()
+    expect(account.scheduler.look(k, NOON + 2_000)?.context.holdBack).toMatchObject({ code: 'limit', strict: false })
     warmed(3, NOON + 2_000, [scarceRequests(900, NOON + MINUTE_MS)])
-    expect(keeper.look(k, NOON + 2_000)?.context.holdBack).toBeUndefined()
+    expect(account.scheduler.look(k, NOON + 2_000)?.context.holdBack).toBeUndefined()
   })
 
-  it('sends nothing where next to nothing is left: the entry lapses, and says why', () => {
+  it('no call is sent where almost nothing is left: the entry lapses with the reason', () => {
     const k = warmed(1, NOON, [])
     warmed(2, NOON + 4 * MINUTE_MS, [scarceRequests(3, NOON + 10 * MINUTE_MS)])
     for (let at = DUE; at <= NOON + 5 * MINUTE_MS; at += 1_000)
       expect(leasesAt(at).filter((lease) => lease.k === k)).toEqual([])
     expect(decisions(k).slice(-3)).toEqual(expect.arrayContaining(['wait:limit', 'lapse']))
-    const refused = keeper.warmNow(k, NOON + 6 * MINUTE_MS)
+    const refused = account.scheduler.warmNow(k, NOON + 6 * MINUTE_MS)
     expect(refused).toMatchObject({ refused: { kind: 'provider_limited', untilAt: NOON + 10 * MINUTE_MS } })
   })
 
-  it('does not give up a warm entry for tokens that only its rewrite would take', () => {
+  it('a warm entry is kept where only its rewrite would exceed the token limit', () => {
     const tokens: RateLimit = { what: 'input tokens', limit: 60_000, remaining: 8_000, resetAt: NOON + 5 * MINUTE_MS }
     const cold = warmed(2, NOON - 5 * MINUTE_MS)
     const k = warmed(1, NOON, [tokens])
-    expect(keeper.look(k, NOON + MINUTE_MS)?.context.holdBack?.strict).toBe(false)
-    expect(keeper.look(cold, NOON + MINUTE_MS)?.context.holdBack?.strict).toBe(true)
+    expect(account.scheduler.look(k, NOON + MINUTE_MS)?.context.holdBack?.strict).toBe(false)
+    expect(account.scheduler.look(cold, NOON + MINUTE_MS)?.context.holdBack?.strict).toBe(true)
   })
 
-  it('puts a background warm off until there is room, and then sends it', () => {
+  it('a background warm waits until the limit allows it', () => {
     const k = warmed(1, NOON, [scarceRequests(3, NOON + MINUTE_MS)])
-    const { seq } = keeper.warmLater(k, NOON + 1_000)
-    expect(keeper.begin(seq, NOON + 1_000)).toEqual([])
+    const { seq } = account.scheduler.warmLater(k, NOON + 1_000)
+    expect(account.scheduler.begin(seq, NOON + 1_000)).toEqual([])
     expect(leasesAt(NOON + 30_000)).toEqual([])
     expect(leasesAt(NOON + MINUTE_MS).map((lease) => lease.k)).toEqual([k])
   })
 })
 
-it('a quota that is spent stops the plan and says so', () => {
+it('a spent quota stops the plan with its reason', () => {
   const k = warmed(1, NOON)
   const lease = leasesAt(DUE)[0]!
   const failure = {
     kind: 'provider_limited',
     message: 'The quota or the balance of this credential is spent.',
   } as const
-  const { ended } = keeper.settle(lease.seq, [failed(lease, DUE, { failure, permanent: true })], DUE + 200)
-  expect(store.states.load(k)?.stopped).toMatchObject({
+  const { ended } = account.scheduler.settle(lease.seq, [failed(lease, DUE, { failure, permanent: true })], DUE + 200)
+  expect(account.store.states.load(k)?.stopped).toMatchObject({
     reason: 'quota_spent',
     why: expect.stringContaining('balance'),
   })
   expect(ended[0]?.settled.failure).toEqual(failure)
-  expect(keeper.guards(DUE)[0]?.open).toBe(false)
+  expect(account.scheduler.guards(DUE)[0]?.open).toBe(false)
 })

@@ -4,46 +4,33 @@ import { warmBody } from '../../../../src/contract/warm.ts'
 import { worstNanosAt } from '../../../../src/core/planning/budget.ts'
 import { costOf, readNanos, writeNanos } from '../../../../src/core/model/price.ts'
 import type { Rates } from '../../../../src/core/model/facts.ts'
-import { ProbeScheduler } from '../../../../src/durable/registry/probes/scheduler.ts'
-import { Registrar } from '../../../../src/durable/registry/prefixes/registrar.ts'
-import { RegistryStore } from '../../../../src/durable/registry/tables/tables.ts'
 import { orderOf } from '../../../../src/http/preload/crew-order.ts'
 import { prepareWarm, registrationOf } from '../../../../src/registration/prepare.ts'
 import { factsOf } from '../../../../src/runtime/facts.ts'
 import { NOON, usage } from '../../../support/sample.ts'
-import { nodeSql } from '../../../support/node-sql.ts'
-import { settings } from '../../../support/account.ts'
+import { answered, testAccount } from '../../../support/account.ts'
+import type { TestAccount } from '../../../support/account.ts'
 import type { Lease } from '../../../../src/calls/lease.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../src/core/time/time.ts'
 
-/** A retention that is the planner's to say, from the registration to a write much later. */
+/** A retention that the planner chooses, from the registration to a much later write. */
 
 const TOKENS = 8_000
 const TEXT = 'Answer in the words of the handbook, and in no others. '.repeat(600)
 
 let now: number
-let store: RegistryStore
-let keeper: ProbeScheduler
-let registrar: Registrar
+let account: TestAccount
 let longWrite: (rates: Rates) => Rates
-
-function start(): void {
-  const ports = {
-    factsOf: (provider: string, model: string, at: number) => {
-      const facts = factsOf(provider, model, at)
-      return facts.price === null ? facts : { ...facts, price: { ...facts.price, ...longWrite(facts.price) } }
-    },
-    grainMs: 1_000,
-  }
-  keeper = new ProbeScheduler(store, ports, settings)
-  registrar = new Registrar(store, keeper, ports)
-}
 
 beforeEach(() => {
   now = NOON
   longWrite = (rates) => rates
-  store = new RegistryStore(nodeSql())
-  start()
+  account = testAccount({
+    facts: (provider, model, at) => {
+      const facts = factsOf(provider, model, at)
+      return facts.price === null ? facts : { ...facts, price: { ...facts.price, ...longWrite(facts.price) } }
+    },
+  })
 })
 
 function register(keepWarm: object = { plan: 'auto' }, cache?: object): number {
@@ -55,94 +42,92 @@ function register(keepWarm: object = { plan: 'auto' }, cache?: object): number {
     keep_warm: keepWarm,
     ...(cache === undefined ? {} : { cache }),
   })
-  return registrar.register(registrationOf(prepareWarm(body, now)), now).k
+  return account.registrar.register(registrationOf(prepareWarm(body, now)), now).k
 }
 
-const retentionOf = (k: number): string | undefined => store.states.load(k)?.retention?.name
-const toldOf = (k: number): string[] =>
-  store.history.load(k).flatMap((row) => (row.type === 'decision' && row.decision === 'retention' ? [row.why] : []))
-/** What was told since the registration. */
-const rowsOf = (k: number): string[] => toldOf(k).filter((why) => !why.includes('chosen by the planner'))
+const retentionOf = (k: number): string | undefined => account.store.states.load(k)?.retention?.name
+const reasonsOf = (k: number): string[] =>
+  account.store.history
+    .load(k)
+    .flatMap((row) => (row.type === 'decision' && row.decision === 'retention' ? [row.why] : []))
+/** Reasons recorded after the registration. */
+const rowsOf = (k: number): string[] => reasonsOf(k).filter((why) => !why.includes('chosen by the planner'))
 
-it('is told in the history as the planner’s choice, and nothing is told of one that a caller or the model said', () => {
+it('the history reports a retention that the planner chose', () => {
   const k = register()
   const first = [expect.stringMatching(/^written at 1h, chosen by the planner: by gaps of like traffic .* at 5m; say/)]
-  expect(toldOf(k)).toEqual(first)
-  // Whoever registers it again is told of nothing new.
+  expect(reasonsOf(k)).toEqual(first)
+  // Registering it again records nothing new.
   expect(register()).toBe(k)
-  expect(toldOf(k)).toEqual(first)
+  expect(reasonsOf(k)).toEqual(first)
 })
 
 it.each([
   ['a name', { plan: 'auto' }, { retention: '1h' }],
   ['a plan that has no probes sent', { plan: 'off' }, undefined],
-])('is not told where it is said by %s', (_, keepWarm, cache) => {
-  expect(toldOf(register(keepWarm, cache))).toEqual([])
+])('a retention that is fixed by %s is not reported', (_, keepWarm, cache) => {
+  expect(reasonsOf(register(keepWarm, cache))).toEqual([])
 })
 
 function settle(lease: Lease): void {
-  const { id, k, primitive, retention } = lease
-  const written = usage(0, TOKENS, { cacheWriteByRetention: { [retention]: TOKENS } })
-  const outcome = {
-    lease: id,
-    k,
-    kind: 'answered',
-    startedAt: now,
-    latencyMs: 300,
-    primitive,
-    usage: written,
-    model: null,
-  } as const
+  const written = usage(0, TOKENS, { cacheWriteByRetention: { [lease.retention]: TOKENS } })
+  const outcome = answered(lease, now, null, null, { usage: written, model: null })
   now += 300
-  keeper.settle(lease.seq, [outcome], now)
+  account.scheduler.settle(lease.seq, [outcome], now)
 }
 
-/** Real requests that find nothing once in a day, and write it as the plan says. */
+/** One real request a day that finds nothing and writes with the planned retention. */
 function daily(k: number, days = 20): void {
   for (let day = 0; day < days; day++) {
     now += DAY_MS
     const by = { [retentionOf(k) ?? '']: TOKENS }
-    keeper.observe(k, [{ startedAt: now, usage: usage(0, TOKENS, { cacheWriteByRetention: by }), ttftMs: null }], now)
+    account.scheduler.observe(
+      k,
+      [{ startedAt: now, usage: usage(0, TOKENS, { cacheWriteByRetention: by }), ttftMs: null }],
+      now,
+    )
   }
 }
 
-/** A prefix that is used once in a day, and whose next use is announced. */
+/** A prefix that is used once a day, and whose next use is announced. */
 function announced(): number {
   const k = register()
-  const first = keeper.warmNow(k, now)
-  if (first === null || 'refused' in first) throw new Error('no lease was given')
-  expect(first.lease.retention).toBe('1h')
-  settle(first.lease)
+  const first = account.leaseNow(k, now)
+  expect(first.retention).toBe('1h')
+  settle(first)
   daily(k)
   now += 2 * HOUR_MS
-  keeper.replan(k, now, (state) => state)
-  const { id } = registrar.viewByKey(k, now).record
-  registrar.announce(id, { at: now + 10 * MINUTE_MS, expectedRequests: 3 }, now)
-  now = (store.states.load(k)?.nextAt ?? now) + 1
+  account.scheduler.replan(k, now, (state) => state)
+  const { id } = account.registrar.viewByKey(k, now).record
+  account.registrar.announce(id, { at: now + 10 * MINUTE_MS, expectedRequests: 3 }, now)
+  now = (account.store.states.load(k)?.nextAt ?? now) + 1
   return k
 }
 
-it('is chosen once for a write that announced traffic needs, however often its message comes', () => {
+it('the retention is chosen once for a write, however often its message arrives', () => {
   const k = announced()
-  const [message] = keeper.sweep(now, now).messages
+  const [message] = account.scheduler.sweep(now, now).messages
   expect(retentionOf(k)).toBe('1h')
-  const [lease] = keeper.begin(message!.seq, now)
+  const [lease] = account.scheduler.begin(message!.seq, now)
   expect(lease).toMatchObject({ k, purpose: 'write', retention: '5m' })
-  // What is reserved is the worst case of the write that is sent.
-  const { state, context } = keeper.look(k, now)!
+  // The reservation is the worst case of the write that is sent.
+  const { state, context } = account.scheduler.look(k, now)!
   expect(lease?.reservedNanos).toBe(worstNanosAt('5m', state, context))
   expect(lease?.reservedNanos).toBeLessThan(worstNanosAt('1h', state, context)!)
-  expect(keeper.begin(message!.seq, now)).toEqual([])
-  // As an eviction between the lease and its answer leaves it.
-  start()
-  expect(keeper.begin(message!.seq, now)).toEqual([])
+  expect(account.scheduler.begin(message!.seq, now)).toEqual([])
+  // As after an eviction between the lease and its answer.
+  account.evict()
+  expect(account.scheduler.begin(message!.seq, now)).toEqual([])
   settle(lease!)
-  expect(store.states.load(k)).toMatchObject({ verdict: 'warm', retention: { name: '5m', ttlMs: 5 * MINUTE_MS } })
+  expect(account.store.states.load(k)).toMatchObject({
+    verdict: 'warm',
+    retention: { name: '5m', ttlMs: 5 * MINUTE_MS },
+  })
   expect(rowsOf(k)).toHaveLength(1)
   expect(rowsOf(k)[0]).toContain('written at 5m instead of 1h from now on')
 })
 
-it('stays at the former one where the account’s budget allows no other, and is the better one where it does', () => {
+it('the retention changes only where the budget of the account allows it', () => {
   const plan = { plan: 'auto', budget_usd_per_day: 0.12 }
   const k = register(plan)
   // The first write at an hour would not fit into the budget of the prefix.
@@ -150,113 +135,115 @@ it('stays at the former one where the account’s budget allows no other, and is
   for (let gap = 0; gap < 40; gap++) {
     now += (15 + (gap % 5) * 7) * MINUTE_MS
     const by = { '5m': TOKENS }
-    keeper.observe(k, [{ startedAt: now, usage: usage(0, TOKENS, { cacheWriteByRetention: by }), ttftMs: null }], now)
+    account.scheduler.observe(
+      k,
+      [{ startedAt: now, usage: usage(0, TOKENS, { cacheWriteByRetention: by }), ttftMs: null }],
+      now,
+    )
   }
   now += DAY_MS
-  const { record, state, context } = keeper.look(k, now)!
-  registrar.change(record.id, { keepWarm: { ...record.keepWarm, budgetNanosPerDay: 1_000_000_000 } }, now)
+  const { record, state, context } = account.scheduler.look(k, now)!
+  account.registrar.change(record.id, { keepWarm: { ...record.keepWarm, budgetNanosPerDay: 1_000_000_000 } }, now)
   const [five, hour] = [worstNanosAt('5m', state, context)!, worstNanosAt('1h', state, context)!]
-  keeper.settings = { ...settings, budgetNanosPerDay: Math.round((five + hour) / 2) }
-  const tight = keeper.warmNow(k, now)
+  account.scheduler.settings = { ...account.settings, budgetNanosPerDay: Math.round((five + hour) / 2) }
+  const tight = account.scheduler.warmNow(k, now)
   expect(tight).toMatchObject({ lease: { retention: '5m', reservedNanos: five } })
   expect(rowsOf(k)).toEqual([])
   if (tight === null || 'refused' in tight) throw new Error('no lease was given')
   settle(tight.lease)
   now += DAY_MS
-  keeper.settings = settings
-  const measured = worstNanosAt('1h', store.states.load(k)!, context)
-  expect(keeper.warmNow(k, now)).toMatchObject({ lease: { retention: '1h', reservedNanos: measured } })
+  account.scheduler.settings = account.settings
+  const measured = worstNanosAt('1h', account.store.states.load(k)!, context)
+  expect(account.scheduler.warmNow(k, now)).toMatchObject({ lease: { retention: '1h', reservedNanos: measured } })
   expect(rowsOf(k)).toHaveLength(1)
 })
 
-it('is not lost when prices change, and is chosen by the new ones at the next write', () => {
+it('the retention stays when prices change, until the next write', () => {
   const k = announced()
-  const [message] = keeper.sweep(now, now).messages
-  const [lease] = keeper.begin(message!.seq, now)
+  const [message] = account.scheduler.sweep(now, now).messages
+  const [lease] = account.scheduler.begin(message!.seq, now)
   settle(lease!)
-  registrar.factsChanged(now)
+  account.registrar.factsChanged(now)
   expect(retentionOf(k)).toBe('5m')
   now += 3 * HOUR_MS
   longWrite = (rates) => ({
     ...rates,
     cacheWriteNanosPerMTok: { ...rates.cacheWriteNanosPerMTok, '1h': rates.inputNanosPerMTok },
   })
-  registrar.factsChanged(now)
+  account.registrar.factsChanged(now)
   expect(retentionOf(k)).toBe('5m')
-  const again = keeper.warmNow(k, now)
+  const again = account.scheduler.warmNow(k, now)
   expect(again).toMatchObject({ lease: { retention: '1h' } })
   expect(rowsOf(k)).toHaveLength(2)
 })
 
-it('is another caller’s once they ask for the one in force, and nobody’s before', () => {
+it('a caller that names the retention in force fixes it', () => {
   const k = register()
-  expect(store.prefixes.record(k)).toMatchObject({ retention: '1h', retentionOpen: true })
+  expect(account.store.prefixes.record(k)).toMatchObject({ retention: '1h', retentionOpen: true })
   register({ plan: 'auto' }, { retention: '5m' })
-  expect(store.prefixes.record(k)).toMatchObject({ retention: '1h', retentionOpen: true })
+  expect(account.store.prefixes.record(k)).toMatchObject({ retention: '1h', retentionOpen: true })
   register({ plan: 'auto' }, { retention: '1h' })
-  expect(store.prefixes.record(k)).not.toHaveProperty('retentionOpen')
+  expect(account.store.prefixes.record(k)).not.toHaveProperty('retentionOpen')
   register()
-  expect(store.prefixes.record(k)).not.toHaveProperty('retentionOpen')
+  expect(account.store.prefixes.record(k)).not.toHaveProperty('retentionOpen')
   daily(k)
   now += 2 * HOUR_MS
-  expect(keeper.warmNow(k, now)).toMatchObject({ lease: { retention: '1h' } })
+  expect(account.scheduler.warmNow(k, now)).toMatchObject({ lease: { retention: '1h' } })
   expect(rowsOf(k)).toEqual([])
 })
 
-it('is planned by what real requests write: keep-alives, rewrites and what they are held to', () => {
+it('the retention that real requests write is planned with', () => {
   const k = register()
-  const first = keeper.warmNow(k, now)
-  if (first === null || 'refused' in first) throw new Error('no lease was given')
-  settle(first.lease)
+  const first = account.leaseNow(k, now)
+  settle(first)
   now += 2 * HOUR_MS
   const by = usage(0, TOKENS, { cacheWriteByRetention: { '5m': TOKENS } })
-  keeper.observe(k, [{ startedAt: now, usage: by, ttftMs: null }], now)
-  expect(store.states.load(k)).toMatchObject({ asWritten: true, retention: { name: '5m' } })
-  const { nextAt } = store.states.load(k)!
+  account.scheduler.observe(k, [{ startedAt: now, usage: by, ttftMs: null }], now)
+  expect(account.store.states.load(k)).toMatchObject({ asWritten: true, retention: { name: '5m' } })
+  const { nextAt } = account.store.states.load(k)!
   expect(nextAt! - now).toBeLessThan(5 * MINUTE_MS)
   expect(nextAt! - now).toBeGreaterThan(3 * MINUTE_MS)
   now = nextAt!
-  const [message] = keeper.sweep(now, now).messages
-  const [keep] = keeper.begin(message!.seq, now)
+  const [message] = account.scheduler.sweep(now, now).messages
+  const [keep] = account.scheduler.begin(message!.seq, now)
   expect(keep).toMatchObject({ purpose: 'keep', retention: '5m' })
   daily(k)
   expect(retentionOf(k)).toBe('5m')
   expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m and not at 1h')])
 })
 
-it('is credited at no more than its callers would have paid, who may write five minutes all the while', () => {
+it('a saving is at most what callers with a retention of five minutes would have paid', () => {
   const saved = (before: (k: number) => void, unmarked = true): number => {
-    start()
+    account.evict()
     const k = register()
     if (!unmarked) register({ plan: 'auto' }, { retention: '1h' })
-    const warm = keeper.warmNow(k, now)
-    if (warm === null || 'refused' in warm) throw new Error('no lease was given')
-    expect(warm.lease.retention).toBe('1h')
-    settle(warm.lease)
+    const warm = account.leaseNow(k, now)
+    expect(warm.retention).toBe('1h')
+    settle(warm)
     before(k)
-    const { id } = registrar.viewByKey(k, now).record
-    const { keepWarm } = store.prefixes.record(k)!
-    registrar.change(id, { keepWarm: { ...keepWarm, plan: { probes: 1 } } }, now)
-    now = store.states.load(k)!.nextAt!
-    const [message] = keeper.sweep(now, now).messages
-    const [keep] = keeper.begin(message!.seq, now)
+    const { id } = account.registrar.viewByKey(k, now).record
+    const { keepWarm } = account.store.prefixes.record(k)!
+    account.registrar.change(id, { keepWarm: { ...keepWarm, plan: { probes: 1 } } }, now)
+    now = account.store.states.load(k)!.nextAt!
+    const [message] = account.scheduler.sweep(now, now).messages
+    const [keep] = account.scheduler.begin(message!.seq, now)
     const read = usage(TOKENS, 0)
     const { id: lease, primitive } = keep!
-    keeper.settle(
+    account.scheduler.settle(
       keep!.seq,
       [{ lease, k, kind: 'answered', startedAt: now, latencyMs: 9, primitive, usage: read, model: null }],
       now,
     )
     now += 30 * MINUTE_MS
-    keeper.observe(k, [{ startedAt: now, usage: read, ttftMs: null }], now)
-    const { savedNanos, credits } = store.states.load(k)!
+    account.scheduler.observe(k, [{ startedAt: now, usage: read, ttftMs: null }], now)
+    const { savedNanos, credits } = account.store.states.load(k)!
     expect(credits).toBe(1)
-    registrar.remove(id, now)
+    account.registrar.remove(id, now)
     return savedNanos
   }
   const missed = (by: string) => (k: number) => {
     const usageOf = usage(0, TOKENS, { cacheWriteByRetention: { [by]: TOKENS } })
-    keeper.observe(k, [{ startedAt: now, usage: usageOf, ttftMs: null }], now)
+    account.scheduler.observe(k, [{ startedAt: now, usage: usageOf, ttftMs: null }], now)
   }
   const nothing = (): void => {}
   const { price } = factsOf('anthropic', 'claude-opus-4-8', NOON)
@@ -266,7 +253,7 @@ it('is credited at no more than its callers would have paid, who may write five 
   expect(saved(nothing, false)).toBe(worth('1h'))
 })
 
-it('is kept by a crew, whose members have still not said what their real requests write', () => {
+it('a crew keeps the retention, although its members have not named one', () => {
   const system = [{ type: 'text', text: TEXT }]
   const request = new RawJson(JSON.stringify({ model: 'claude-opus-4-8', max_tokens: 9, system, messages: [] }))
   const admitted = (cache?: object) => ({
@@ -277,33 +264,32 @@ it('is kept by a crew, whose members have still not said what their real request
   expect(open?.registration).toMatchObject({ retention: '1h', unmarked: true })
   expect(open?.registration).not.toHaveProperty('retentionOpen')
   expect(said?.registration).not.toHaveProperty('unmarked')
-  const { k } = registrar.register(open!.registration!, now)
-  registrar.register(open!.registration!, now)
-  expect(store.prefixes.record(k)).toMatchObject({ unmarked: true })
-  registrar.register(said!.registration!, now)
-  expect(store.prefixes.record(k)).not.toHaveProperty('unmarked')
+  const { k } = account.registrar.register(open!.registration!, now)
+  account.registrar.register(open!.registration!, now)
+  expect(account.store.prefixes.record(k)).toMatchObject({ unmarked: true })
+  account.registrar.register(said!.registration!, now)
+  expect(account.store.prefixes.record(k)).not.toHaveProperty('unmarked')
 })
 
 it.each([true, false])(
-  'is what an answer is charged at, named or not, also where real requests wrote another meanwhile',
+  'an answer is charged at the leased retention, whatever real requests wrote (named: %s)',
   (named) => {
     const k = register()
-    const warm = keeper.warmNow(k, now)
-    if (warm === null || 'refused' in warm) throw new Error('no lease was given')
-    const { id: lease, seq, primitive, retention } = warm.lease
+    const warm = account.leaseNow(k, now)
+    const { id: lease, seq, primitive, retention } = warm
     expect(retention).toBe('1h')
     const startedAt = now
     now += 2_000
     const theirs = usage(0, TOKENS, { cacheWriteByRetention: { '5m': TOKENS } })
-    keeper.observe(k, [{ startedAt: now - 1_000, usage: theirs, ttftMs: null }], now)
+    account.scheduler.observe(k, [{ startedAt: now - 1_000, usage: theirs, ttftMs: null }], now)
     expect(retentionOf(k)).toBe('5m')
     const outcome = { lease, k, kind: 'answered', startedAt, latencyMs: 9, primitive, model: null } as const
     const ours = usage(0, TOKENS, { cacheWriteByRetention: named ? { '1h': TOKENS } : {} })
-    keeper.settle(seq, [{ ...outcome, usage: ours }], now)
+    account.scheduler.settle(seq, [{ ...outcome, usage: ours }], now)
     const { price } = factsOf('anthropic', 'claude-opus-4-8', NOON)
-    const { costNanos, retention: held } = store.states.load(k)!
+    const { costNanos, retention: held } = account.store.states.load(k)!
     expect(costNanos).toBe(costOf(ours, price, '1h'))
-    // Nor is it taken for something that was granted instead of theirs.
+    // It does not count as a retention granted instead of the requested one.
     expect(held).toMatchObject({ name: '5m', ttlMs: 5 * MINUTE_MS })
     expect(held).not.toHaveProperty('grantedName')
     expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m')])

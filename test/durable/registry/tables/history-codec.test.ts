@@ -32,7 +32,7 @@ const decision = fc.record({
   why: fc.string(),
 })
 
-it('history comes back as it was written, whatever stands in it', () => {
+it('history is read as it was written, whatever its values', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(receipt, decision), { minLength: 1 }), (given) => {
       const rows = given as HistoryRow[]

@@ -12,7 +12,7 @@ function ksIn(slots: readonly { ks: number[] }[]): number[] {
   return slots.flatMap(({ ks }) => ks)
 }
 
-it('a whole account that falls due at one instant fits into rows, and none of it is lost', () => {
+it('an account that falls due at one instant fits into rows, and no prefix is lost', () => {
   const sql = nodeSql()
   const store = new RegistryStore(sql)
   const all = Array.from({ length: MANY }, (_, n) => FIRST + n)
@@ -28,7 +28,7 @@ it('a whole account that falls due at one instant fits into rows, and none of it
   expect(ksIn(store.slots.take(NOON + SLOT_MS - 1, MANY, MANY)).toSorted((a, b) => a - b)).toEqual(all)
 })
 
-it('a sweep takes about as many as it can handle, the earliest first, and leaves the rest', () => {
+it('a sweep takes the earliest slots up to its limit, and leaves the rest', () => {
   const store = new RegistryStore(nodeSql())
   for (let slot = 0; slot < 10; slot++) {
     const ks = Array.from({ length: 100 }, (_, n) => slot * 100 + n)

@@ -1,18 +1,18 @@
-import type { BotCache } from '../registry/records/bot.ts'
-import type { Sql } from '../sql.ts'
+import type { BotCache } from '../../registry/records/bot.ts'
+import type { Sql } from '../../sql.ts'
 
 /**
- * What the next turn alone asks of the cache, instead of what the bot was made with. It is bound to a turn when that begins,
- * so that each try at it asks the same, and is gone with it. The table is made with the first one.
+ * The cache request of the next turn alone, which replaces the one in the bot's configuration. A turn that begins binds it,
+ * so that each attempt of that turn uses the same. The table is created with the first request.
  */
-export class BotNextCache {
+export class NextCacheTable {
   readonly #sql: Sql
 
   constructor(sql: Sql) {
     this.#sql = sql
   }
 
-  /** `cache` null: nothing is asked. */
+  /** Stores a request for the next turn; null: that turn uses no cache. */
   set(cache: BotCache | null): void {
     this.#sql.all(
       'CREATE TABLE IF NOT EXISTS next_cache (one INTEGER PRIMARY KEY CHECK (one = 1), turn TEXT, cache TEXT NOT NULL)',
@@ -20,15 +20,15 @@ export class BotNextCache {
     this.#sql.all('INSERT OR REPLACE INTO next_cache VALUES (1, NULL, ?)', JSON.stringify(cache))
   }
 
-  /** The request of this turn; `otherwise` where none was set for it. */
-  of(turn: string, otherwise: BotCache | null): BotCache | null {
-    if (!this.#exists()) return otherwise
+  /** Binds a stored request to this turn, unless another turn has it. Null: none is stored for this turn. */
+  bindTo(turn: string): { cache: BotCache | null } | null {
+    if (!this.#exists()) return null
     this.#sql.all('UPDATE next_cache SET turn = ? WHERE turn IS NULL', turn)
     const [row] = this.#sql.all<{ cache: string }>('SELECT cache FROM next_cache WHERE turn = ?', turn)
-    return row === undefined ? otherwise : (JSON.parse(row.cache) as BotCache | null)
+    return row === undefined ? null : { cache: JSON.parse(row.cache) as BotCache | null }
   }
 
-  /** The turn has ended. */
+  /** Deletes the request of a turn that has ended. */
   forget(turn: string): void {
     if (this.#exists()) this.#sql.all('DELETE FROM next_cache WHERE turn = ?', turn)
   }

@@ -5,15 +5,15 @@ import type { PrefixRecord } from '../../../registration/record.ts'
 
 type Place = Pick<PrefixRecord, 'provider' | 'credential'>
 
-/** How many calls may still be begun at once where a provider's limit is scarce: the answers that say so come later. */
+/** Calls that may still begin under scarce rate limits, counted here because the next limit headers arrive only with the answers. */
 export class RemainingRequests {
-  readonly #situation: PlanningContext
+  readonly #planning: PlanningContext
   readonly #now: number
-  /** Left, by provider and credential; null: enough. */
+  /** Calls left, by provider and credential; null: the limit is not scarce. */
   readonly #left = new Map<string, number | null>()
 
-  constructor(situation: PlanningContext, now: number) {
-    this.#situation = situation
+  constructor(planning: PlanningContext, now: number) {
+    this.#planning = planning
     this.#now = now
   }
 
@@ -26,7 +26,7 @@ export class RemainingRequests {
     if (left !== null) this.#left.set(keyOf(place), left - 1)
   }
 
-  /** What a decision is given: nothing more is sent where there is no room. */
+  /** Context of a decision, with a strict hold where no call is left. */
   within(place: Place, context: PlanContext): PlanContext {
     const left = this.#of(place)
     const { holdBack } = context
@@ -42,14 +42,14 @@ export class RemainingRequests {
     const key = keyOf(place)
     const known = this.#left.get(key)
     if (known !== undefined) return known
-    const room = this.#situation.guards.room(place.provider, place.credential, this.#now)
-    const left = room === null ? null : room - this.#underWay(key)
+    const remaining = this.#planning.guards.remainingRequests(place.provider, place.credential, this.#now)
+    const left = remaining === null ? null : remaining - this.#inFlight(key)
     this.#left.set(key, left)
     return left
   }
 
-  #underWay(key: string): number {
-    const leases = this.#situation.store.claims.leased().flatMap((claim) => claim.leases ?? [])
+  #inFlight(key: string): number {
+    const leases = this.#planning.store.claims.leased().flatMap((claim) => claim.leases ?? [])
     return leases.filter((lease) => keyOf(lease) === key).length
   }
 }

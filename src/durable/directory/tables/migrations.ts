@@ -1,4 +1,4 @@
-/** A Directory's tables: which accounts exist, and when each Registry is next due. */
+/** Schema of the Directory. Steps are appended and never edited. */
 export const DIRECTORY_STEPS: readonly string[][] = [
   [
     'CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL)',

@@ -1,7 +1,7 @@
-import type { OverrideChange, Overrides, ProviderOverride } from '../../core/model/overrides.ts'
-import type { Sql } from '../sql.ts'
+import type { OverrideChange, Overrides, ProviderOverride } from '../../../core/model/overrides.ts'
+import type { Sql } from '../../sql.ts'
 
-/** Overrides as a list of changes, the last of each provider in force. Nothing is edited, so that who looks sees what was. */
+/** Overrides as a list of changes; the last change of each provider is in force. Rows are never edited, so the list is a log. */
 export class OverrideStore {
   readonly #sql: Sql
 
@@ -20,7 +20,7 @@ export class OverrideStore {
     )
   }
 
-  /** The changes of a provider, the newest first. */
+  /** Changes of a provider, newest first. */
   changes(provider: string, limit: number): OverrideChange[] {
     return this.#sql
       .all<Omit<OverrideChange, 'override'> & { override: string | null }>(

@@ -1,59 +1,36 @@
-import type { FailureValue } from '../../contract/failure.ts'
-import type { ToolCall } from '../../core/conversation/window.ts'
-import type { Reply, ToolResult } from '../../core/conversation/turn.ts'
-import type { Sql } from '../sql.ts'
-import type { Usage } from '../../core/model/usage.ts'
-
-/** How a call to a model ended. `refused`: the provider surely did nothing, so that it may be sent again. */
-export type CallOutcome =
-  | (Answered & { kind: 'answered' })
-  | { kind: 'refused'; failure: FailureValue }
-  /** `billed` is null where nobody knows; `usage` and `nanos` stand beside it where the provider said them. */
-  | { kind: 'failed'; failure: FailureValue; billed: boolean | null; usage?: Usage; nanos?: number | null }
-
-/** `toolCalls` and `native` are absent where nothing was called. */
-interface Answered {
-  text: string
-  complete: boolean
-  toolCalls?: ToolCall[]
-  native?: string | null
-  usage: Usage
-  nanos: number | null
-}
-
-export function replyOf({ text, complete, toolCalls = [], native = null }: Answered): Reply {
-  return { text, complete, toolCalls, native }
-}
+import type { ToolResult } from '../../../core/conversation/turn.ts'
+import type { Sql } from '../../sql.ts'
+import type { CallOutcome } from '../call-outcome.ts'
 
 export interface ModelCall {
   /** The turn's id for its first call; `#1`, `#2` behind it for those after tool calls, `#s0`, `#s1` for summaries. */
   id: string
   begunAt: number
   endedAt: number | null
-  /** null: begun, and no end of it is known. */
+  /** null: it began and has no known end. */
   outcome: CallOutcome | null
 }
 
-/** One call of a tool. */
+/** Call of a tool. */
 export interface ToolRun {
-  /** Sent with it, the same each time. */
+  /** Id that is sent with the call, the same in each attempt. */
   id: string
   turn: string
   name: string
-  /** More than 1: it was cut off and sent again, so that it may have run twice. */
+  /** Above 1: an earlier attempt was cut off, so the tool may have run twice. */
   attempts: number
   begunAt: number
   endedAt: number | null
   result: ToolResult | null
 }
 
-/** Calls that are remembered, of either kind. */
+/** Most calls kept, of each kind. */
 export const CALLS_KEPT = 1_000
 
 /**
- * The calls of one bot, to models and tools, each written down before it is sent. A model's call without an end was cut off:
- * it may have been billed, and is not sent again by itself. A tool's is sent again under the same id. The tables are made
- * with the first call: to ask after an unknown bot stores nothing.
+ * Tables of a bot's calls to models and tools. Each call is stored before it is sent. A model call without an end was cut off: it
+ * may have been billed, and is not repeated automatically. A tool call is repeated under the same id. The first call creates
+ * the tables: a request for an unknown bot stores nothing.
  */
 export class BotCallLog {
   readonly #sql: Sql
@@ -81,14 +58,14 @@ export class BotCallLog {
     return row === undefined ? null : modelCall(row)
   }
 
-  /** Every call of a turn, oldest first. */
+  /** Calls of a turn, oldest first. */
   ofTurn(turn: string): ModelCall[] {
     if (!this.#exists('model_call')) return []
     const query = `SELECT ${MODEL_COLUMNS} FROM model_call WHERE turn = ? OR substr(turn, 1, ?) = ? ORDER BY seq`
     return this.#sql.all<ModelRow>(query, turn, turn.length + 1, `${turn}#`).map(modelCall)
   }
 
-  /** The newest first. */
+  /** Latest calls, newest first. */
   latest(limit: number): ModelCall[] {
     if (!this.#exists('model_call')) return []
     return this.#sql
@@ -96,7 +73,7 @@ export class BotCallLog {
       .map(modelCall)
   }
 
-  /** Writes down that a tool is called, once more if it was before; answers how often by now. */
+  /** Stores one more attempt of a tool call. Returns the number of attempts. */
   beginTool(id: string, turn: string, name: string, now: number): number {
     this.#sql.all(
       `CREATE TABLE IF NOT EXISTS tool_call (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
@@ -125,7 +102,7 @@ export class BotCallLog {
     return row === undefined ? null : toolRun(row)
   }
 
-  /** The newest first. */
+  /** Latest calls, newest first. */
   latestTools(limit: number): ToolRun[] {
     if (!this.#exists('tool_call')) return []
     return this.#sql.all<ToolRow>(`SELECT ${TOOL_COLUMNS} FROM tool_call ORDER BY seq DESC LIMIT ?`, limit).map(toolRun)

@@ -1,8 +1,8 @@
-import { migrate } from '../migrate.ts'
-import type { Sql } from '../sql.ts'
+import { migrate } from '../../migrate.ts'
+import type { Sql } from '../../sql.ts'
 import { DIRECTORY_STEPS } from './migrations.ts'
 
-/** The Directory's tables: which accounts exist, when each Registry is next due, the kill switch. */
+/** Tables of the Directory: accounts, next due times of their Registries, settings such as the kill switch. */
 export class DirectoryStore {
   readonly #sql: Sql
 
