@@ -43,7 +43,7 @@ describe('a live workflow', () => {
 
   test('has a cap on its history without being told', () => expect(LIVE_LIMITS.maxHistory).toBe(1_000))
 
-  test('idle_timeout ends it when no event came for so long, and its reason is a word', () => {
+  test('idle_timeout ends it after that time without an event, and its reason is a word', () => {
     const idle = sight({ idleTimeoutMs: 300_000 })
     expect(nextStep(idle, null, 299_999)).toEqual({ do: 'wait', until: 300_000 })
     expect(nextStep(idle, null, 300_000)).toMatchObject({ do: 'end', reason: 'idle_timeout' })

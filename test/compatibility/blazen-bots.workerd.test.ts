@@ -364,7 +364,7 @@ describe('what is mended', () => {
     },
   )
 
-  test("the window is counted as the model counts, whoever's vocabulary it is", async () => {
+  test('the window counts tokens with the vocabulary of the model', async () => {
     const id = await begin({ ...anthropic, inject_time: false })
     for (let turn = 0; turn < 6; turn += 1)
       await say(id, `${turn}. 今天下午三点我们讨论新产品的发布计划。Which tent for two? 🎉`)

@@ -269,7 +269,7 @@ describe('what msgflux leaves open', () => {
     expect(received(world.lab)[1]?.body).toContain('"cache_control":{"type":"ephemeral","ttl":"1h"}')
   })
 
-  it('knows the same content again, whoever registers it', async () => {
+  it('recognises the same content in every registration', async () => {
     const form = neutral()
     const [first, second] = [await post('/warm', form), await post('/warm', { ...form, name: 'other' })]
     expect(second.json).toMatchObject({ id: first.json['id'], created: false })
