@@ -22,7 +22,7 @@ const NOON = Date.UTC(2026, 10, 16, 12)
 const RULES = 'The crew writes for people who fix boats. It cites what it has read, and it says what it does not know. '
 const TOOLS = 12
 
-/** An agent of the crew: tools and rules that all share, and a part of its own. */
+/** Prompt of an agent: shared tools and rules, and a part of its own. */
 function agentOf(index: number): { rules: string; own: string } {
   return {
     rules: RULES.repeat(240),
@@ -37,7 +37,7 @@ function toolOf(index: number) {
   return { name, description, parameters }
 }
 
-/** A real request of an agent, with its turn where the provider wants the prefix to end before it. */
+/** Real request of an agent, with a user turn if the provider's prefix must end before one. */
 function bodyOf(provider: string, model: string, index: number, turn: string | null): Record<string, unknown> {
   const { rules, own } = agentOf(index)
   const tools = Array.from({ length: TOOLS }, (_, at) => toolOf(at))
@@ -64,14 +64,14 @@ function bodyOf(provider: string, model: string, index: number, turn: string | n
 }
 
 interface Run {
-  /** How often the shared head was written, or read in anew. */
+  /** Number of writes of the shared head. */
   headWrites: number
   warmingUsd: number
   readyMs: number
-  /** The first real request of every agent, all at the same moment. */
+  /** Times to the first token of every agent's first real request; all are sent at once. */
   firstTokenMs: number[]
   firstUsd: number
-  /** First requests that found nothing at all. */
+  /** Number of first requests that read nothing from the cache. */
   missed: number
 }
 
@@ -123,7 +123,7 @@ async function play(
   }
 }
 
-/** Crews of 2 to 64 agents, warmed in each of the ways, and then all of them asked at once. */
+/** Warms crews of 2 to 64 agents in each way, then sends all their first requests at once. */
 export async function crew(): Promise<{ figures: Figure[]; notes: string[] }> {
   const figures: Figure[] = []
   for (const { provider, model } of CREWS) {

@@ -1,9 +1,9 @@
-/** One measured or computed figure, and how it was come by. */
+/** One measured or computed figure, with its method. */
 export interface Figure {
   name: string
   value: number
   unit: string
-  /** What we aim for, where the project states an aim. */
+  /** The project's stated aim; absent if there is none. */
   aim?: string
   how: string
 }
@@ -14,11 +14,11 @@ export interface Report {
   startedAt: string
   tookS: number
   figures: Figure[]
-  /** What the figures mean together, in sentences. */
+  /** Sentences that explain the figures. */
   notes: string[]
 }
 
-/** Progress, for people who wait: never on stdout. */
+/** Prints progress to stderr. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`)
 }
@@ -28,7 +28,7 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-/** CPU seconds of this process while `work` ran, and what it returned. */
+/** Runs `work` and returns its result with the CPU seconds of this process. */
 export async function cpuSeconds<Result>(
   work: () => Result | Promise<Result>,
 ): Promise<{ result: Result; cpuS: number }> {

@@ -7,14 +7,14 @@ import type { Figure } from './figure.ts'
 import { cpuSeconds, say } from './figure.ts'
 import type { Finding } from '../src/core/model/advice.ts'
 
-/** Prompts as people write them, in many languages: none of them holds anything that lint is for. */
+/** Prompts as people write them, in many languages, without any fault that lint finds. */
 const FOLDER = join(import.meta.dirname, 'lint/clean')
 const ROUNDS = 20
 
-/** Texts that were not written for this: the project's own documents, with their code, tables and figures. */
+/** Folder of texts that were not written for this bench: the project's documents, with code, tables and figures. */
 const ROOT = join(import.meta.dirname, '..')
 
-/** Put in front of each sample, one at a time. Secrets are made of pieces, so that no scanner takes this file for a leak. */
+/** Faults that are put before each sample, one at a time. Secrets are joined from pieces, so that no scanner reports this file. */
 const PLANTED: readonly [cause: string, line: string][] = [
   ['timestamp', 'Current time: 2026-11-21T10:32:07Z'],
   ['date', 'Today is Saturday, November 21, 2026.'],
@@ -106,7 +106,7 @@ export async function lintBench(): Promise<{ figures: Figure[]; notes: string[] 
   }
 }
 
-/** As a registration would lint it, but for the size: samples are short. */
+/** Lints as a registration does, without the rule for the minimum size, because samples are short. */
 function findings(file: string, text: string): Finding[] {
   if (file.endsWith('.txt')) {
     const block = { at: '', part: 'system' as const, pieces: [{ at: '', text }], marker: null, run: null }

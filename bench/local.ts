@@ -5,14 +5,14 @@ const root = resolve(import.meta.dirname, '..')
 
 export interface Local {
   url: string
-  /** From the call to the first answer. */
+  /** Time from the start of the process to the first answer. */
   readyMs: number
   stop: () => Promise<void>
 }
 
-/** A Worker of this repository in workerd, behind a real socket, with tables that go when it stops. */
+/** Runs a Worker of this repository in workerd behind a real socket. Its tables are deleted when it stops. */
 export async function startLocal(config: string, vars: Record<string, string>, path: string): Promise<Local> {
-  process.env['CLOUDFLARE_CF_FETCH_ENABLED'] = 'false' // nothing is asked of the network
+  process.env['CLOUDFLARE_CF_FETCH_ENABLED'] = 'false' // otherwise it fetches a sample `cf` object
   process.env['WRANGLER_SEND_METRICS'] = 'false'
   const from = performance.now()
   const worker = await unstable_startWorker({

@@ -7,14 +7,14 @@ import type { Figure } from './figure.ts'
 
 const ROUNDS = 60
 const CHUNKS = 100
-/** Between two events: 250 a second are more than models write. */
+/** Time between two events: 250 a second, more than a model writes. */
 const PACE_MS = 4
-/** Before the first one: less than any model takes. */
+/** Time before the first event: less than any model needs. */
 const FIRST_MS = 50
-/** The deployment that reports go to answers so late: what it costs must not be seen in the requests. */
+/** Latency of the deployment that gets the reports: it must not delay the observed requests. */
 const REPORT_MS = 200
 
-/** What an observing fetch costs a streamed answer, beside the same fetch alone, in turns. */
+/** Measures the overhead of an observing fetch for a streamed answer, in turns with the same fetch alone. */
 export async function observing(): Promise<{ figures: Figure[]; notes: string[] }> {
   say(`observe: ${ROUNDS} streams of ${CHUNKS} events with and without …`)
   const provider = await served((_, answer) => {
@@ -53,7 +53,7 @@ export async function observing(): Promise<{ figures: Figure[]; notes: string[] 
   const plain: { first: number; whole: number }[] = []
   const seen: { first: number; whole: number }[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    // In turns, so that whatever else the machine does falls on both.
+    // The two run in turns, so that other load of the machine affects both.
     plain.push(await timed(globalThis.fetch))
     seen.push(await timed(watched as typeof globalThis.fetch))
   }

@@ -46,7 +46,7 @@ export async function spine(): Promise<{ figures: Figure[]; notes: string[] }> {
       'claiming 1,000 of 1,000,000',
       quantile(times, 0.5),
       'ms',
-      `median of 20 calls of Keeper.sweep in workerd, from reading the slots to the claims written, timed inside the object in whole milliseconds (worst ${Math.max(...times)}); 1,000,000 state rows of ${stateBytes} B, those of one claim scattered over the table; the next claim finds others`,
+      `median of 20 calls of ProbeScheduler.sweep in workerd, from reading the slots to the claims written, timed inside the object in whole milliseconds (worst ${Math.max(...times)}); 1,000,000 state rows of ${stateBytes} B, those of one claim scattered over the table; the next claim finds others`,
       '< 10',
     )
   } finally {
@@ -198,7 +198,7 @@ export async function spine(): Promise<{ figures: Figure[]; notes: string[] }> {
   return { figures, notes }
 }
 
-/** Operations between an hour and a half and three hours, when every prefix is registered and written. */
+/** Operations from 1.5 h to 3 h of the world, when every prefix is registered and written. */
 function steadyOperations(prefixes: number): Operations {
   const world = new World({ ...badDay(1), prefixes }).runFor(1.5 * HOUR_MS)
   const before = { ...world.operations }
@@ -263,7 +263,7 @@ async function timed(work: () => Promise<Response>): Promise<number> {
   return performance.now() - from
 }
 
-/** Calls `work` `count` times, `width` at once. */
+/** Calls `work` `count` times, at most `width` at once. */
 async function rounds(
   count: number,
   width: number,
@@ -329,7 +329,7 @@ async function bundle(): Promise<{ raw: number; gzip: number }> {
   }
 }
 
-/** What the platform's limits allow, by arithmetic on the figures above. */
+/** Computes the platform's limits from the figures above. */
 function addReach(add: (name: string, value: number, unit: string, how: string) => void, notes: string[]): void {
   const latencyS = 0.7
   const queue = (250 * 6) / latencyS

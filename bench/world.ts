@@ -8,7 +8,7 @@ import { HOUR_MS, MINUTE_MS } from '../src/core/time/time.ts'
 
 const SEEDS = [1, 2, 3]
 
-/** The days of test/scenarios at their full size. */
+/** Runs the days of test/scenarios at full size. */
 export async function world(): Promise<{ figures: Figure[]; notes: string[] }> {
   const figures: Figure[] = []
   for (const seed of SEEDS) {
@@ -46,7 +46,7 @@ export async function world(): Promise<{ figures: Figure[]; notes: string[] }> {
   return { figures, notes }
 }
 
-/** The same day without faults: how close to the lapse the calls come. */
+/** Runs the same day without faults and measures how close to the lapse the calls come. */
 function good(seed: number): Figure[] {
   say(`world: seed ${seed}, without faults …`)
   const timing = new Timing()

@@ -1,6 +1,6 @@
-// A small agent with Google's own SDK: it warms its prompt before the first user comes, answers in a loop with tools, and reports what
-// each request used. Gemini finds the common prefix by itself, and promises nothing. Runs against `npm start`, where the lab stands
-// for Gemini.
+// A small agent with Google's own SDK: it warms its prompt before the first user comes, answers in a loop with tools, and reports the
+// usage of each request. Gemini finds the common prefix by itself, without a guarantee. Runs against `npm start`, where the lab
+// replaces Gemini.
 //
 //   npx node examples/agent-gemini.mjs
 import assert from 'node:assert/strict'
@@ -12,7 +12,7 @@ const gemini = new GoogleGenAI({
   apiKey: process.env.GEMINI_API_KEY ?? 'lab',
   httpOptions: { baseUrl: process.env.GEMINI_BASE_URL ?? `${process.env.LAB_URL ?? 'http://localhost:8788'}/gemini` },
 })
-/** Tells the lab's model what to do. A real one decides for itself. */
+/** Instruction for the lab's model. A real one decides for itself. */
 const lab = (line) => (process.env.GEMINI_BASE_URL === undefined ? `\nlab: ${line}` : '')
 
 async function call(path, body, method = body === undefined ? 'GET' : 'POST') {
@@ -53,7 +53,7 @@ const shared = {
   ],
 }
 
-// At start-up, not with the first user: whoever comes now reads from the cache.
+// Warm at start-up, not with the first user: the first user's request then reads from the cache.
 const warmed = await call('/warm', {
   name: 'example-agent-gemini',
   provider: 'gemini',
@@ -94,7 +94,7 @@ for (const question of questions) {
   console.log(`  ${await turn(question)}`)
 }
 
-// In batches and in the background: the users never wait for it.
+// Reports go in batches and in the background, so that users never wait for them.
 await call('/observations', observations)
 const { hits, misses } = await call(`/prefixes/${warmed.id}`)
 console.log(`${hits} requests read the prefix from the cache, ${misses} did not`)

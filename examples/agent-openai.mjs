@@ -1,5 +1,5 @@
 // A small agent with the official OpenAI SDK on the Responses API: it warms its prompt before the first user comes, answers in a loop
-// with tools, and reports what each request used. Runs against `npm start`, where the lab stands for OpenAI.
+// with tools, and reports the usage of each request. Runs against `npm start`, where the lab replaces OpenAI.
 //
 //   npx node examples/agent-openai.mjs
 import assert from 'node:assert/strict'
@@ -11,7 +11,7 @@ const openai = new OpenAI({
   apiKey: process.env.OPENAI_API_KEY ?? 'lab',
   baseURL: process.env.OPENAI_BASE_URL ?? `${process.env.LAB_URL ?? 'http://localhost:8788'}/openai/v1`,
 })
-/** Tells the lab's model what to do. A real one decides for itself. */
+/** Instruction for the lab's model. A real one decides for itself. */
 const lab = (line) => (process.env.OPENAI_BASE_URL === undefined ? `\nlab: ${line}` : '')
 
 async function call(path, body, method = body === undefined ? 'GET' : 'POST') {
@@ -73,7 +73,7 @@ const developer = {
   ],
 }
 
-// At start-up, not with the first user: whoever comes now reads from the cache.
+// Warm at start-up, not with the first user: the first user's request then reads from the cache.
 const warmed = await call('/warm', {
   name: 'example-agent-openai',
   provider: 'openai',
@@ -113,7 +113,7 @@ for (const question of questions) {
   console.log(`  ${await turn(question)}`)
 }
 
-// In batches and in the background: the users never wait for it.
+// Reports go in batches and in the background, so that users never wait for them.
 await call('/observations', observations)
 const { hits, misses } = await call(`/prefixes/${warmed.id}`)
 console.log(`${hits} requests read the prefix from the cache, ${misses} did not`)

@@ -37,7 +37,7 @@ def look_up(page):
     return {12: "The ford lies below the mill."}.get(page, "There is no such page.")
 
 
-# What all requests share. It is the same object each time, so that it becomes the same text each time.
+# The common beginning of all requests. It is the same object each time, so that it becomes the same text each time.
 SHARED = {
     "model": "claude-opus-4-8",
     "max_tokens": 256,
@@ -86,7 +86,7 @@ def main():
     print(f"warm for ${warmed['receipt']['cost_usd']}: {warmed['receipt']['why']}")
 
     messages, observations = [], []
-    # The second line tells the lab's model what to do. A real one decides for itself.
+    # The second line is an instruction for the lab's model. A real one decides for itself.
     script = '\nlab: call look_up {"page":12}' if LAB else ""
     for question in ("Where is the ford?" + script, "Thank you."):
         print(question.split("\n")[0])

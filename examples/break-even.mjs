@@ -1,4 +1,4 @@
-// Prints how many probes one idle gap is worth, for models of the shipped cards: the figures of docs/planner.md.
+// Prints the number of probes up to break-even in one idle gap, for models of the shipped cards: the figures of docs/planner.md.
 //
 //   npx node examples/break-even.mjs [tokens]
 //
@@ -24,7 +24,7 @@ const rows = [
   ['openai-chat', 'gpt-4o', 'in_memory'],
   ['gemini', 'gemini-2.5-pro', 'implicit'],
 ]
-/** Output tokens that plans count with: the most that a probe of the wire format may have to ask for. */
+/** Output tokens in the plans' computations: the most that a probe of the wire format may need. */
 const outputTokens = { anthropic: 1, openai: 16, 'openai-chat': 16, gemini: 16 }
 
 console.log('| Provider | Model | Retention | Write | Read | Probes | Held for |')

@@ -1,5 +1,5 @@
-// A crew of eight agents that share a handbook and tools: what they share is written once, then each agent's own rest, and after that
-// they all go to work at once. Runs against `npm start`, where the lab stands for Anthropic.
+// A crew of eight agents that share a handbook and tools: the shared part is written once, then each agent's own part, and then all
+// start to work at once. Runs against `npm start`, where the lab replaces Anthropic.
 //
 //   npx node examples/crew.mjs
 import assert from 'node:assert/strict'
@@ -31,7 +31,7 @@ const lookUp = {
 }
 const roles = ['writer', 'editor', 'fact checker', 'illustrator', 'translator', 'indexer', 'printer', 'publisher']
 
-/** What all requests of one agent share: the crew's own beginning, then its role. */
+/** Common beginning of one agent's requests: the crew's part, then the agent's role. */
 const agents = roles.map((role) => ({
   name: `example-crew-${role.replace(' ', '-')}`,
   provider: 'anthropic',
@@ -48,7 +48,7 @@ const agents = roles.map((role) => ({
 }))
 
 let crew = await call('/preload', { strategy: 'shared_prefix', agents })
-// A preload that takes longer than a minute is answered while it is still under way.
+// A preload of over a minute is answered while it still runs.
 while (crew.status === 'running') crew = await call(`/jobs/${crew.id}?wait=30s`)
 console.log(
   `${crew.status}: the shared head was written ${crew.head_writes} time, in ${crew.calls} calls for $${crew.cost_usd}, and not $${crew.without_coordination_usd}`,
@@ -58,7 +58,7 @@ assert.equal(crew.head_writes, 1)
 assert.equal(crew.failed, 0)
 assert.ok(crew.cost_usd < crew.without_coordination_usd / 2)
 
-// All at once, and none of them writes what another one writes too. The body is the registered one, with the markers that were added.
+// All start at once, and none writes a part that another one writes too. The body is the registered one, with the added markers.
 const { now: startedAt } = await call('/health')
 const observations = await Promise.all(
   crew.agents.map(async ({ name, prefix_id: id }) => {

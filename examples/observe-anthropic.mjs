@@ -1,5 +1,5 @@
-// How an application that uses the official Anthropic SDK reports what its real requests used: one plain answer, one stream.
-// Runs against `npm start`, where the lab stands for Anthropic.
+// Reports the usage of real requests from an application with the official Anthropic SDK: one plain answer, one stream.
+// Runs against `npm start`, where the lab replaces Anthropic.
 //
 //   npx node examples/observe-anthropic.mjs
 import assert from 'node:assert/strict'
@@ -26,7 +26,7 @@ async function call(path, body, method = body === undefined ? 'GET' : 'POST') {
 /** With the lab, time may run faster than yours. With Anthropic itself this is simply new Date(). */
 const now = async () => (await call('/health')).now
 
-// The one definition of what all requests share: registered below, and spread into each of them.
+// The one definition of the requests' common part: registered below, and spread into each request.
 const shared = {
   model: 'claude-opus-4-8',
   max_tokens: 256,
@@ -65,7 +65,7 @@ const stream = anthropic.messages.stream({ ...shared, messages: [{ role: 'user',
 const streamed = await stream.finalMessage()
 assert.ok(streamed.usage.cache_read_input_tokens > 2000)
 
-// The usage object goes as the SDK gives it. Several requests go in one call.
+// The usage object is sent as the SDK returns it. One call reports several requests.
 const { data } = await call('/observations', [
   { prefix_id: id, usage: message.usage, started_at: firstAt },
   { prefix_id: id, usage: streamed.usage, started_at: secondAt },

@@ -1,6 +1,5 @@
-// How an application that uses the official OpenAI SDK reports what its real requests used, on the Responses API: one plain answer,
-// one stream. Here the prefix is named by the request itself and not by its id. Runs against `npm start`, where the lab stands
-// for OpenAI.
+// Reports the usage of real requests from an application with the official OpenAI SDK, on the Responses API: one plain answer, one
+// stream. Here the request itself names the prefix, not an id. Runs against `npm start`, where the lab replaces OpenAI.
 //
 //   npx node examples/observe-openai.mjs
 import assert from 'node:assert/strict'
@@ -37,7 +36,7 @@ const developer = {
     },
   ],
 }
-/** One request of this application: what all share, then the question. */
+/** One request of this application: the common part, then the question. */
 const request = (question) => ({
   model: 'gpt-5.6-sol',
   input: question === null ? [developer] : [developer, { role: 'user', content: question }],
@@ -64,7 +63,7 @@ for await (const event of await openai.responses.create({ ...second, stream: tru
 }
 assert.ok(usage.input_tokens_details.cached_tokens > 2000)
 
-// The requests are fingerprinted and not stored: the question behind the prefix does not matter.
+// The requests are fingerprinted and not stored. The question after the prefix does not matter.
 const { data } = await call('/observations', [
   { provider: 'openai', request: first, usage: response.usage, started_at: firstAt },
   { provider: 'openai', request: second, usage, started_at: secondAt },

@@ -2,7 +2,7 @@
 //
 //   npx node examples/run-documents.mjs [document…]      default: README.md docs/api.md
 //
-// PILOTLIGHT_URL, LAB_URL, PILOTLIGHT_KEY and ADMIN_KEY say where and as whom. Needs bash and curl. Ends with 1 when a block fails.
+// PILOTLIGHT_URL, LAB_URL, PILOTLIGHT_KEY and ADMIN_KEY give addresses and keys. Needs bash and curl. Ends with 1 when a block fails.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,9 +1,9 @@
-// A first use, with nothing but fetch: registers a prefix, shows its receipt and its warmth, sends a "real" request to the
-// provider, reports it, and reads the history. Runs against `npm start`, where the lab stands for the provider.
+// A first use, with fetch alone: registers a prefix, shows its receipt and its state, sends a "real" request to the provider,
+// reports it, and reads the history. Runs against `npm start`, where the lab replaces the provider.
 //
 //   node examples/warm.mjs
 //
-// Ends with 1 when something is not as it should be.
+// Ends with 1 when a step fails.
 import assert from 'node:assert/strict'
 
 const pilotlight = process.env.PILOTLIGHT_URL ?? 'http://localhost:8787'
@@ -26,7 +26,7 @@ async function call(url, options = {}) {
   return json
 }
 
-// What stays the same in every request of this application. The edition makes it new each time the example runs.
+// The part that is the same in every request of this application. The edition makes it new each time the example runs.
 const prefix = {
   model: 'claude-opus-4-8',
   max_tokens: 256,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The same first use as warm.mjs, with curl. Runs against `npm start`, where the lab stands for the provider.
+# The same first use as warm.mjs, with curl. Runs against `npm start`, where the lab replaces the provider.
 #
 #   bash examples/warm.sh
 #
@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 api() { curl -sS --fail-with-body -H "Authorization: Bearer $PILOTLIGHT_KEY" -H 'Content-Type: application/json' "$@"; echo; }
 field() { node -p "JSON.parse(require('node:fs').readFileSync(0, 'utf8')).$1"; }
 
-# What stays the same in every request. The edition makes it new each time.
+# The part that is the same in every request. The edition makes it new each time.
 node -p 'JSON.stringify({ model: "claude-opus-4-8", max_tokens: 256, messages: [], system: [{ type: "text", cache_control: { type: "ephemeral" },
   text: "Edition " + require("node:crypto").randomUUID() + "." + " You answer questions about the river handbook.".repeat(200) }] })' > "$work/body.json"
 

@@ -1,4 +1,4 @@
-/** npm run build:client: the client as JavaScript with types, in `dist/`, as the package offers it. */
+/** npm run build:client: writes the package's client to `dist/`, as JavaScript with types. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { root, step } from './step.ts'

@@ -1,6 +1,6 @@
 /**
- * npm run check: the gate. Generated files, types, lint, format, then what `npm test` runs. Everything is tried, so that one
- * run shows everything that is wrong.
+ * npm run check: the gate. It checks generated files, types, lint and format, then runs `npm test`. It goes on after a failure, so
+ * that one run shows all failures.
  */
 import { step } from './step.ts'
 import { typesArguments } from './types.ts'

@@ -1,7 +1,7 @@
-/** What must never reach a deployment, and what a deployment needs, read from the configuration. */
+/** Rules for a deployment, checked on the configuration: what it needs, and what it must not contain. */
 import { developmentKeys } from './start/keys.ts'
 
-/** As much of wrangler's configuration as is looked at. */
+/** Checked part of wrangler's configuration. */
 export interface Configuration {
   name?: string | undefined
   vars: Record<string, unknown>
@@ -11,7 +11,7 @@ export interface Configuration {
   }
 }
 
-/** Variables that `npm start` and the tests inject, and nobody else may. */
+/** Variables that only `npm start` and the tests may set. */
 const developmentVars = [
   'DEV_ACCOUNT_KEY',
   'LAB_URL',
@@ -22,7 +22,7 @@ const developmentVars = [
   'CLOCK_RATE',
 ]
 
-/** Reasons not to deploy; each names the variable, never its value. */
+/** Returns the reasons not to deploy. Each names the variable, never its value. */
 export function configurationProblems({ vars }: Configuration, secrets: readonly string[]): string[] {
   return Object.entries(vars).flatMap(([name, value]) => {
     if (name === 'ENVIRONMENT' && value === 'development')
@@ -36,12 +36,12 @@ export function configurationProblems({ vars }: Configuration, secrets: readonly
   })
 }
 
-/** True of text, such as a bundle, that carries a key which everybody knows. */
+/** True if a text, such as a bundle, contains a publicly known key. */
 export function holdsDevelopmentKey(text: string): boolean {
   return Object.values(developmentKeys).some((key) => new RegExp(`\\b${key}\\b(?!-)`).test(text))
 }
 
-/** Every queue that has to exist before a deployment: an account begins without any. */
+/** Returns every queue that must exist before a deployment. A new account has none. */
 export function queuesOf({ queues }: Configuration): string[] {
   const consumers = queues.consumers ?? []
   const names = [

@@ -1,8 +1,8 @@
 /**
  * npm run deploy [-- --env staging|production] [-- --dry-run]
  *
- * Checks the configuration, bundles, creates the queues that are missing, deploys, and says which secrets are still to be
- * set. A dry run stops before anything leaves this machine and needs no account.
+ * Checks the configuration, bundles, creates missing queues, deploys, and lists the secrets that are not set yet. A dry run sends
+ * nothing and needs no account.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { configurationProblems, holdsDevelopmentKey, queuesOf, type Configuratio
 import { root, run, step } from './step.ts'
 
 const required = ['ADMIN_KEY']
-/** Needed only where accounts have keys of their own with providers. */
+/** Secrets that are needed only if accounts have their own provider keys. */
 const sealSecrets = ['KEY_ENCRYPTION_SECRET', 'KEY_ENCRYPTION_SECRET_PREVIOUS']
 const bundleFolder = '.state/build'
 

@@ -1,4 +1,4 @@
-/** npm run fix: formats everything and mends what the linter can mend. */
+/** npm run fix: formats all files and applies the linter's fixes. */
 import { step } from './step.ts'
 
 const linted = await step('Lint', 'oxlint', ['--fix', '--deny-warnings'])

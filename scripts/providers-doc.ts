@@ -8,7 +8,7 @@ import { FACT_NAMES } from '../src/providers/card.ts'
 import type { Card, ModelCard } from '../src/providers/card.ts'
 import { HOUR_MS, MINUTE_MS } from '../src/core/time/time.ts'
 
-/** Writes docs/providers.md from the cards. `node scripts/providers-doc.ts` writes it, `--check` fails where it is not what the cards say. */
+/** Generates docs/providers.md from the cards. `node scripts/providers-doc.ts` writes it; `--check` fails if it differs. */
 
 const path = join(import.meta.dirname, '../docs/providers.md')
 

@@ -1,8 +1,8 @@
 // node scripts/run.mjs scripts/NAME.ts [arguments…]
 //
-// Makes `npm start` and `npm test` single commands on a fresh clone: installs what package-lock.json names when that has not
-// been done yet, then runs the script with the Node that the project pins. Plain JavaScript on purpose: it must run on any
-// Node from 20 on, before anything is installed. Once installed it needs no network.
+// Makes `npm start` and `npm test` single commands on a fresh clone: it installs the packages of package-lock.json if they are
+// missing, then runs the script with the project's pinned Node. It is plain JavaScript because it must run on Node 20 or newer
+// before anything is installed. After the installation it needs no network.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -21,17 +21,17 @@ const node = join(modules, '.bin', windows ? 'node.cmd' : 'node')
 const [script, ...args] = process.argv.slice(2)
 if (script === undefined) fail('Usage: node scripts/run.mjs scripts/NAME.ts [arguments…]', 2)
 if (!installed()) await install()
-// The pinned Node comes first on the path, so that every tool that a script calls runs on it too.
+// The pinned Node comes first on the path, so that every tool that a script calls uses it too.
 const PATH = [join(modules, '.bin'), process.env.PATH].join(delimiter)
 process.exitCode = await run(node, [resolve(root, script), ...args], { cwd: root, env: { ...process.env, PATH } })
 
-/** True when node_modules holds exactly what package-lock.json names. */
+/** True if node_modules has exactly the packages of package-lock.json. */
 function installed() {
   if (!existsSync(node)) return false
   const wanted = lockHash()
   if (existsSync(stamp)) return readFileSync(stamp, 'utf8') === wanted
   if (!agreesWithLock()) return false
-  writeFileSync(stamp, wanted) // someone ran `npm ci` by hand: take that as it is, so that nothing is fetched twice
+  writeFileSync(stamp, wanted) // someone ran `npm ci` by hand: accept that, so that nothing is downloaded twice
   return true
 }
 
@@ -41,7 +41,7 @@ function lockHash() {
     .digest('hex')
 }
 
-/** npm writes its own record of what it installed last of all, so an interrupted install has none. */
+/** npm writes its record of the installation last, so an interrupted installation has none. */
 function agreesWithLock() {
   const record = join(modules, '.package-lock.json')
   if (!existsSync(record)) return false
@@ -58,12 +58,12 @@ function agreesWithLock() {
 
 async function install() {
   await takeLock()
-  const problem = installed() ? null : await installUnderLock() // another start may have done it while this one waited
+  const problem = installed() ? null : await installUnderLock() // another start may have installed while this one waited
   rmSync(lock, { recursive: true, force: true })
   if (problem !== null) fail(problem.text, problem.code)
 }
 
-/** Null when all is well. */
+/** Installs the packages. Returns the problem as a sentence; null on success. */
 async function installUnderLock() {
   say(
     existsSync(modules)
@@ -90,7 +90,7 @@ async function installUnderLock() {
   return null
 }
 
-/** npm runs on the Node that came with it: `npm run` puts node_modules/.bin first on the path, and npm ci is about to delete that. */
+/** npm must use the Node that it came with: `npm run` puts node_modules/.bin first on the path, and npm ci deletes that folder. */
 async function npmCi() {
   const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !resolve(entry).startsWith(modules))
   const env = Object.fromEntries(
@@ -108,7 +108,7 @@ async function npmCi() {
   }
 }
 
-/** One install at a time per folder; a lock whose owner is gone is taken over. */
+/** Allows one installation at a time in a folder. A lock whose owner has ended is taken over. */
 async function takeLock() {
   mkdirSync(join(root, '.state'), { recursive: true })
   for (let tries = 0; ; tries++) {
@@ -124,11 +124,11 @@ async function takeLock() {
       const aside = `${lock}.${process.pid}`
       try {
         renameSync(lock, aside)
-        // Between the look and the rename another start may have taken it over: then what we hold is its lock, so give it back.
+        // Another start may have taken the lock over before the rename. Then the renamed lock is its own, and is put back.
         if (lockOwner(aside) !== owner) renameSync(aside, lock)
         else rmSync(aside, { recursive: true, force: true })
       } catch (error) {
-        if (error.code !== 'ENOENT') throw error // gone already: try again
+        if (error.code !== 'ENOENT') throw error // already removed: try again
       }
       continue
     }
@@ -155,14 +155,14 @@ function alive(pid) {
   }
 }
 
-/** Runs a command in our place: its output, its input, its signals, its exit code. */
+/** Runs a command in place of this process, with its streams, signals and exit code. */
 function run(command, parameters, options) {
   return new Promise((settle) => {
     const child = spawn(command, parameters, { stdio: 'inherit', ...options })
     const names = ['SIGINT', 'SIGTERM', 'SIGHUP']
     const forward = (name) => child.kill(name)
     for (const name of names) process.on(name, forward)
-    // A signal to npm alone ends npm, or npm and its shell, and never arrives here: their going is taken for it.
+    // A signal to npm alone ends npm, or npm and its shell, and does not arrive here. So their end counts as the signal.
     const before = forebears()
     const watch = setInterval(() => {
       if (forebears() === before) return
@@ -182,7 +182,7 @@ function run(command, parameters, options) {
   })
 }
 
-/** The process that started this one and, where npm did so through a shell that stays, npm behind it. */
+/** Returns the parent process and, if that is a shell of npm, npm too. */
 function forebears() {
   const parent = process.ppid
   if (process.env.npm_lifecycle_event === undefined || process.platform !== 'linux') return String(parent)
@@ -190,7 +190,7 @@ function forebears() {
     const stat = readFileSync(`/proc/${parent}/stat`, 'utf8')
     return `${parent} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]}`
   } catch {
-    return 'gone' // between the look at its number and the look at its page
+    return 'gone' // it ended meanwhile
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * npm start: Pilotlight in the local runtime with the lab standing for the providers, cron ticking, three sample prefixes
- * kept warm, and a table to watch them by. `npm start -- --help` lists the options.
+ * npm start: runs Pilotlight in the local runtime with the lab in place of the providers and with cron. It keeps three sample prefixes
+ * warm and shows them in a table. `npm start -- --help` lists the options.
  */
 import { rmSync } from 'node:fs'
 import { keepClock } from './start/clock.ts'
@@ -25,7 +25,7 @@ if ('problem' in parsed) {
   process.exitCode = await start(parsed)
 }
 
-/** One run, from nothing to nothing; answers the exit code. */
+/** Runs everything, stops all that it started, and returns the exit code. */
 async function start(options: Options): Promise<number> {
   const out = options.json ? process.stderr : process.stdout
   const screen = screenFor(out, paintFor(out, process.env))

@@ -1,4 +1,4 @@
-/** One line before and one after each command of a script; its output is shown as it comes, or kept back until it fails. */
+/** Commands of a script, with a line before and after each. Output is shown at once, or only if the command fails. */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
@@ -7,9 +7,9 @@ import { paintFor, spell } from './terminal.ts'
 /** The project's folder. */
 export const root = resolve(import.meta.dirname, '..')
 
-/** Environment of every tool: nothing is reported anywhere, nothing is fetched, and no question is asked. */
+/** Environment of every tool: no telemetry, no downloads, no questions. */
 export const quietTools: Record<string, string> = {
-  // Some tools colour their output wherever CI is set.
+  // Some tools colour their output whenever CI is set.
   ...(process.stdout.isTTY || process.env['FORCE_COLOR'] ? {} : { NO_COLOR: '1' }),
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_SEND_ERROR_REPORTS: 'false',
@@ -20,14 +20,14 @@ export const quietTools: Record<string, string> = {
 const paint = paintFor(process.stdout, process.env)
 
 export interface StepOptions {
-  /** Show the command's output as it comes; by default it is shown only when the command fails. */
+  /** Shows the command's output at once. Default: only if the command fails. */
   show?: boolean
   env?: Record<string, string>
-  /** Ends the command when it aborts. With it, nothing that the command has started outlives the command or this process. */
+  /** Ends the command when it aborts. With it, all that the command started ends with the command or with this process. */
   until?: AbortSignal
 }
 
-/** Runs one command in the project's folder; true when it ended well. */
+/** Runs one command in the project's folder; true if its exit code was 0. */
 export async function step(
   title: string,
   command: string,
@@ -61,7 +61,7 @@ export function run(command: string, args: string[], options: StepOptions = {}):
     const child = spawn(program, parameters, {
       cwd: root,
       env: { ...process.env, ...quietTools, ...options.env },
-      detached: until !== undefined, // a group of its own: Ctrl-C reaches this process alone, which then lets go
+      detached: until !== undefined, // its own group, so that Ctrl-C reaches this process alone, which then ends the command
       stdio: [until === undefined ? 'ignore' : 'pipe', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'],
     })
     const letGo = (): void => void child.stdin?.destroy()

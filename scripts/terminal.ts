@@ -1,4 +1,4 @@
-/** What the scripts say to a person: colours only on a terminal that wants them, plain lines everywhere else. */
+/** Output of the scripts: colours only on a terminal that supports them. */
 import { styleText } from 'node:util'
 
 type Style = Parameters<typeof styleText>[0]
@@ -6,13 +6,13 @@ export type Paint = (style: Style, text: string) => string
 
 export const plain: Paint = (_style, text) => text
 
-/** Colours for a stream; NO_COLOR (https://no-color.org) and streams that are no terminal get none. */
+/** Returns the colours of a stream: none with NO_COLOR (https://no-color.org), and none if it is no terminal. */
 export function paintFor(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): Paint {
   const wanted = stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   return wanted ? (style, text) => styleText(style, text, { validateStream: false }) : plain
 }
 
-/** Seconds for a person: `0.4 s`, `12 s`, `3 min 20 s`. */
+/** Formats seconds: `0.4 s`, `12 s`, `3 min 20 s`. */
 export function spell(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
   const seconds = Math.round(ms / 1000)

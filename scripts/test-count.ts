@@ -1,9 +1,9 @@
-/** What vitest's JSON report says, as far as it is counted. */
+/** Counted part of vitest's JSON report. */
 export interface VitestReport {
   testResults: { status: string; assertionResults: { status: string }[] }[]
 }
 
-/** A file that failed before it could name its tests (a broken import) counts as one failure. */
+/** Counts tests. A file that failed before its tests were known (a broken import) counts as one failure. */
 export function count(report: VitestReport): { passed: number; failed: number; skipped: number } {
   const totals = { passed: 0, failed: 0, skipped: 0 }
   for (const file of report.testResults) {

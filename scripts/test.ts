@@ -1,8 +1,8 @@
 /**
  * npm test [-- options and filters]: see scripts/test/options.ts, or npm test -- --help.
  *
- * Without arguments: the production bundle, the types, then every test of every project. A line `N passed, N failed` stands
- * alone at the end, before the last word. However the run ends, nothing that it started is left behind.
+ * Without arguments it builds the production bundle, checks the types, then runs every test of every project. A line
+ * `N passed, N failed` comes before the last line. All processes that the run started end with it, however it ends.
  */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -42,7 +42,7 @@ if ('problem' in parsed) {
           ? tests(parsed.rest, signal, [])
           : everything(signal)
   const code = await work
-  process.exit(signal.aborted ? interrupted : code) // what watches for signals would hold the process
+  process.exit(signal.aborted ? interrupted : code) // the signal handlers would keep the process alive
 }
 
 async function everything(until: AbortSignal): Promise<number> {
@@ -63,7 +63,7 @@ async function changed(ref: string, more: string[], until: AbortSignal): Promise
   return tests([...chosen, ...more], until, typed ? [] : ['types'])
 }
 
-/** Runs vitest, then prints what was slow and what came of it. */
+/** Runs vitest, then prints the slowest files and the result. */
 async function tests(given: string[], until: AbortSignal, problems: string[]): Promise<number> {
   console.log('▸ Tests')
   const { code, found } = await vitest(given, until, true)
@@ -80,7 +80,7 @@ async function tests(given: string[], until: AbortSignal, problems: string[]): P
   return problems.length === 0 ? 0 : 1
 }
 
-/** Each round is a vitest of its own: new processes, runtimes and state. */
+/** Runs vitest several times, each with new processes, runtimes and state. */
 async function repeat(rounds: number, filters: string[], until: AbortSignal): Promise<number> {
   const files = waitingTests(textsOfTests()).filter(
     (path) => filters.length === 0 || filters.some((one) => path.includes(one)),
@@ -128,7 +128,7 @@ function readReport(): Report {
   }
 }
 
-/** Of earlier runs; nothing before the first. */
+/** Reads the durations of earlier runs; none before the first run. */
 function times(): Times {
   try {
     return JSON.parse(readFileSync(timesFile, 'utf8')) as Times

@@ -1,7 +1,7 @@
 /** npm run types: writes worker-configuration.d.ts, the type of `env`, from wrangler.toml. */
 import { step } from './step.ts'
 
-/** Arguments of `wrangler types`, shared with the check that the file is up to date. */
+/** Arguments of `wrangler types`. The check for an up-to-date file uses them too. */
 export const typesArguments = ['types', 'worker-configuration.d.ts', '--include-runtime=false', '--strict-vars=false']
 
 if (import.meta.main) {

@@ -1,17 +1,17 @@
 import type { ChatMessage } from '../../src/core/conversation/window.ts'
 
 /**
- * Blazen's rules for a conversation, written anew from its guide to always-on agents and from the window and the loop of its
+ * Blazen's rules for a conversation, reimplemented from its guide to always-on agents and from the window and the loop of its
  * source (github.com/ZachHandley/Blazen, blazen-llm: chat_window.rs, agent.rs; read 2026-11-21).
  */
 
 const CHARS_PER_TOKEN = 3.5
 const MESSAGE_TOKENS = 4
 const PRIMING_TOKENS = 3
-/** Assumed: its guide says that recent messages stay as they are, and not how many. */
+/** Assumed: its guide says that recent messages stay unchanged, but not their number. */
 const KEPT_VERBATIM = 6
 
-/** Adds, then takes the first message that is not a system message, until what is left fits. */
+/** Window that adds a message, then removes the first message that is not a system message until the rest fits. */
 export class BlazenWindow {
   readonly #budgetTokens: number
   #messages: ChatMessage[]
@@ -36,12 +36,12 @@ export class BlazenWindow {
     }
   }
 
-  /** All but the system and the latest messages: what a summary is made of before each turn. */
+  /** Returns the messages to summarise before each turn: all but the system message and the latest ones. */
   older(): readonly ChatMessage[] {
     return this.#messages.filter(({ role }) => role !== 'system').slice(0, -KEPT_VERBATIM)
   }
 
-  /** Puts a summary in the place of the older messages. */
+  /** Replaces the older messages by a summary. */
   compact(summary: string): void {
     const system = this.#messages.filter(({ role }) => role === 'system')
     const said = this.#messages.filter(({ role }) => role !== 'system')
@@ -50,8 +50,8 @@ export class BlazenWindow {
 }
 
 /**
- * A tool result without its call is refused by every provider. To take messages one by one parts them; what is alone is left
- * out here, so that the conversation goes on.
+ * Leaves out tool results whose call was evicted. Every provider refuses such a result, and a window that evicts single messages
+ * produces them.
  */
 export function withoutOrphans(messages: readonly ChatMessage[]): { messages: ChatMessage[]; orphans: number } {
   const kept: ChatMessage[] = []
@@ -65,12 +65,12 @@ export function withoutOrphans(messages: readonly ChatMessage[]): { messages: Ch
   return { messages: kept, orphans }
 }
 
-/** The time stands in front of the system prompt. */
+/** Puts the time before the system prompt. */
 export function withTime(system: string, now: number): string {
   return `Current UTC time: ${new Date(now).toISOString()}\n\n${system}`
 }
 
-/** Its loop lists this tool too, always, */
+/** Tool that its loop always adds. */
 const FINISH_TOOL = {
   name: 'finish_workflow',
   description: 'Ends the loop and returns a final structured result; result is any JSON value, summary is optional.',
@@ -81,7 +81,7 @@ const FINISH_TOOL = {
   },
 }
 
-/** and a bot that injects the time this one. */
+/** Tool that its loop adds for a bot that injects the time. */
 const TIME_TOOL = {
   name: 'current_time',
   description: 'Answers with the current time in UTC.',

@@ -12,22 +12,22 @@ import { caller } from '../../test/lab/caller.ts'
 import { BlazenWindow, builtInTools, withoutOrphans, withTime } from './blazen.ts'
 import type { Script, Tool } from './script.ts'
 
-/** One conversation by one set of rules, against one lab. The window, what a call shows and its bytes are the shipped ones. */
+/** Plays one conversation by one set of rules against one lab. The window and the requests are the shipped ones. */
 
 export interface Rules {
-  /** Where the time of the turn stands. */
+  /** Place of the turn's time. */
   time: 'behind_everything' | 'in_the_system_prompt' | 'nowhere'
   evicts: 'chunks' | 'one_by_one'
   /** `rolling`: ours. `head`: the system prompt alone. `ends`: tools, system prompt and the last message. */
   marks: 'rolling' | 'head' | 'ends'
-  /** Whether a call says what it asks of the cache; without it a provider does what it does by itself. */
+  /** True if calls have cache controls; without them the provider uses its default. */
   asksCache: boolean
   lastCall: 'keeps_tools' | 'drops_tools'
-  /** `before_each_turn`: of all but the latest messages, in the place of the one before. */
+  /** `before_each_turn`: a summary of all but the latest messages replaces the previous one. */
   summaries: 'none' | 'behind_earlier_ones' | 'in_place_of_earlier_ones' | 'before_each_turn'
   maxIterations: number
   builtInTools: boolean
-  /** Whether tool calls and their results are in the conversation of the next turn. */
+  /** True if tool calls and their results stay in the conversation of the next turn. */
   keepsRounds: boolean
 }
 
@@ -44,8 +44,8 @@ export const PILOTLIGHT: Rules = {
 }
 
 /**
- * Its defaults. Where it places markers is not to be read anywhere, so it gets the places at which most can be read; to
- * providers that cache by themselves it says nothing.
+ * Blazen's defaults. The places of its markers are not documented, so it gets the places with the most cache reads. It sends no
+ * cache controls to providers that cache by themselves.
  */
 export const BLAZEN: Rules = {
   ...PILOTLIGHT,
@@ -70,9 +70,9 @@ export interface Played {
   cachedTokens: number
   writtenTokens: number
   inputNanos: number
-  /** The same tokens, all of them at the price of input. */
+  /** Cost of the same tokens without a cache. */
   plainNanos: number
-  /** Messages that were left out because what they belonged to was evicted without them. */
+  /** Tool results that were left out because their call was evicted. */
   orphans: number
   mostTokens: number
 }
@@ -247,7 +247,7 @@ function marksBy({ marks }: Rules, messages: readonly ChatMessage[], ours: Break
   return { head: true, at: new Set(marks === 'head' ? [] : [messages.length - 1]), olderSummaries: new Set() }
 }
 
-/** A marker at the end of the tools, where our own writer needs none. */
+/** Adds a marker at the end of the tools, which our own requests do not need. */
 function withMarkedTools(body: string): string {
   const request = JSON.parse(body) as { tools?: (Tool & { cache_control?: unknown })[] }
   const last = request.tools?.at(-1)

@@ -13,7 +13,7 @@ const LABS: Record<string, LabModel> = {
   openai: { provider: 'openai', model: 'gpt-5.6-sol', retention: '30m' },
 }
 
-/** Pilotlight, Blazen, and Pilotlight with one of its measures after the other put to Blazen's way. */
+/** Rules to compare: Pilotlight, Blazen, and Pilotlight with single rules replaced by Blazen's. */
 export const RULES: Record<string, Rules> = {
   pilotlight: PILOTLIGHT,
   blazen_time_on: BLAZEN,
@@ -28,7 +28,7 @@ export const RULES: Record<string, Rules> = {
   last_call_drops_tools: { ...PILOTLIGHT, maxIterations: 1, lastCall: 'drops_tools' },
 }
 
-/** What a measure is compared with, where that is not Pilotlight as it is. */
+/** Rule sets that are not compared with Pilotlight's own, and those that they are compared with. */
 const BESIDE: Record<string, string> = {
   summaries_replace_each_other: 'summaries',
   last_call_drops_tools: 'last_call',
@@ -41,11 +41,11 @@ export interface Score {
   written_tokens: number
   cached_share: number
   input_cost_usd: number
-  /** The cost of the input ÷ what the same tokens cost without a cache. */
+  /** Cost of the input ÷ cost of the same tokens without a cache. */
   input_cost_ratio: number
-  /** The cost of the input ÷ Pilotlight's, for the same conversation. */
+  /** Cost of the input ÷ Pilotlight's for the same conversation. */
   times_pilotlight: number
-  /** Tool results that the window had parted from their calls, and that no provider takes. */
+  /** Tool results whose call was evicted, which no provider accepts. */
   orphans: number
 }
 
@@ -55,7 +55,7 @@ export interface BotReport {
   turns: number
   head_tokens: number
   history_tokens: number
-  /** Of Pilotlight, on the lab on which it is worse. */
+  /** Pilotlight's value on the lab where it is worse. */
   cached_share: number
   input_cost_ratio: number
   labs: Record<string, { model: string; rules: Record<string, Score> }>
@@ -107,7 +107,7 @@ export const BOT_HELP = `npm run -s bench -- bot [--seed N] [--turns N] [--json]
   --turns N   of so many turns (${TURNS})
 `
 
-/** The command. Returns its exit code. */
+/** Runs the command and returns its exit code. */
 export async function botBench(args: string[], print: (text: string) => void): Promise<number> {
   const wrong = (text: string): number => {
     say(`${text}\n${BOT_HELP}`)

@@ -1,13 +1,13 @@
 import { die } from '../../test/scenarios/random.ts'
 import type { Die } from '../../test/scenarios/random.ts'
 
-/** What is said in a conversation, made from a seed: the same for every rule that is compared. Sizes are the lab's tokens. */
+/** Messages of a conversation, generated from a seed: the same for all compared rules. Sizes are in the lab's tokens. */
 
 export interface Line {
-  /** Since the turn before began. */
+  /** Time since the begin of the previous turn. */
   afterMs: number
   user: string
-  /** What the model calls before it answers; null in most turns. */
+  /** Tool call of the model before its answer; null in most turns. */
   tool: { name: string; arguments: string; result: string } | null
   reply: string
 }
@@ -26,12 +26,12 @@ export interface Script {
 }
 
 export interface Sizes {
-  /** System prompt and tools. */
+  /** Tokens of system prompt and tools. */
   headTokens: number
   user: [number, number]
   reply: [number, number]
   result: [number, number]
-  /** One turn in so many calls a tool. */
+  /** One turn in `toolEvery` calls a tool. */
   toolEvery: number
   afterMs: [number, number]
 }
@@ -79,7 +79,7 @@ export function scriptOf(seed: number, turns: number, sizes: Sizes = SIZES): Scr
   return { seed, system: textOf(random, sizes.headTokens - toolTokens), tools, lines }
 }
 
-/** Made-up words of the length of English ones, to exactly so many of the lab's tokens. */
+/** Generates invented words as long as English ones, with an exact number of the lab's tokens. */
 function textOf(random: Die, tokens: number): string {
   const bytes = tokens * BYTES_PER_TOKEN
   let text = ''

@@ -4,7 +4,7 @@ import { factsOf } from '../../src/runtime/facts.ts'
 import type { Lab } from '../../test/lab/index.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
 
-/** One request as an application makes it, without a library in between; what it used and when its first token came. */
+/** Sends one request as an application does. Returns its usage and the time to its first token. */
 export async function asked(lab: Lab, now: () => number, provider: string, body: Record<string, unknown>) {
   const card = cardById(provider)
   if (card === undefined) throw new Error(`no card for ${provider}`)
@@ -28,7 +28,7 @@ export async function asked(lab: Lab, now: () => number, provider: string, body:
   return { usage, costNanos: costOf(usage, facts.price, retention) ?? Number.NaN, tookMs: now() - startedAt }
 }
 
-/** The longest beginning that all have, by characters: it may end inside of a word. */
+/** Returns the longest common prefix by characters, which may end inside a word. */
 export function commonCharacters(texts: readonly string[]): string {
   const [first = '', ...others] = texts
   let length = 0
@@ -36,20 +36,19 @@ export function commonCharacters(texts: readonly string[]): string {
   return first.slice(0, length)
 }
 
-/** The least that a character-level preload takes for worth a call of its own. */
+/** Shortest common prefix, in characters, for which a character-level preload makes a call. */
 const LEAST_CHARACTERS = 1_024
 
 export interface CharacterCrew {
   provider: string
   model: string
-  /** One string for each agent: role, goal and rules in one template. */
+  /** System prompt of each agent: role, goal and rules in one template. */
   systems: string[]
 }
 
 /**
- * A crew that is preloaded by the common characters of its system prompts: the beginning alone, then each agent's prompt, one
- * after the other, with the turn "Ready.", one output token and no tools. Markers are added, so that it is cached at all where
- * markers are needed.
+ * Preloads a crew by the common characters of its system prompts. It sends the common prefix alone, then each agent's prompt, one
+ * after the other, with the turn "Ready.", one output token and no tools. Markers are added for providers that need them.
  */
 export async function characterPreload(lab: Lab, now: () => number, { provider, model, systems }: CharacterCrew) {
   const beginning = commonCharacters(systems)

@@ -26,7 +26,7 @@ export const VARS = {
   LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini',
 } as unknown as Vars
 
-/** The shipped preload without the platform: its tables, its decisions and its calls; a message arrives at once. */
+/** Runs the shipped preload (tables, decisions and calls) without the platform. Queue messages arrive at once. */
 export async function preloaded(
   time: VirtualTime,
   agents: readonly { provider: string; request: unknown }[],
@@ -44,8 +44,8 @@ export async function preloaded(
   const sql = nodeSql()
   const store = new RegistryStore(sql)
   const ports = { factsOf, grainMs: clock.grainMs }
-  const keeper = new ProbeScheduler(store, ports, newSettings('bench'))
-  const registrar = new Registrar(store, keeper, ports)
+  const scheduler = new ProbeScheduler(store, ports, newSettings('bench'))
+  const registrar = new Registrar(store, scheduler, ports)
   const running = new Set<Promise<void>>()
   const send = async (messages: readonly Message[]): Promise<void> => {
     for (const { seq } of messages) {
@@ -55,11 +55,11 @@ export async function preloaded(
   }
   const rearm = async (): Promise<void> => {}
   const grants = () => ({ allowedSecrets: [], credentials: [] })
-  const flights = new SingleFlight(store, keeper, registrar, { clock, send, rearm, grants })
-  const crews = new Crews(store, registrar, flights, { clock, send, rearm })
+  const singleFlight = new SingleFlight(store, scheduler, registrar, { clock, send, rearm, grants })
+  const crews = new Crews(store, registrar, singleFlight, { clock, send, rearm })
 
   async function consume(seq: number): Promise<void> {
-    let leases = keeper.begin(seq, time.now())
+    let leases = scheduler.begin(seq, time.now())
     await crews.advance()
     while (leases.length > 0) {
       const outcomes = await Promise.all(
@@ -81,8 +81,8 @@ export async function preloaded(
           ).outcome
         }),
       )
-      const { again, ended } = keeper.settle(seq, outcomes, time.now())
-      flights.wake(ended)
+      const { again, ended } = scheduler.settle(seq, outcomes, time.now())
+      singleFlight.wake(ended)
       await crews.advance()
       leases = again
     }

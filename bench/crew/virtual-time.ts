@@ -1,9 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises'
 
-/** Turns of the event loop in which nothing moves before time does: an answer passes through a few of them. */
+/** Turns of the event loop without a new sleeper before time moves on. An answer needs a few turns to pass through. */
 const IDLE_TURNS = 12
 
-/** A clock that goes on when everybody waits. Latencies are the lab's; computing takes no time. */
+/** A clock that moves on when all tasks sleep. Latencies are the lab's; computing takes no time. */
 export class VirtualTime {
   #now: number
   #moved = 0
@@ -21,7 +21,7 @@ export class VirtualTime {
       this.#sleepers.push({ at: this.#now + Math.max(0, ms), wake })
     })
 
-  /** Lets time pass until the work is done. */
+  /** Moves time on until the work is done, and returns its result. */
   async until<Result>(work: Promise<Result>): Promise<Result> {
     const end = { over: false }
     const ended = work.finally(() => {
@@ -38,7 +38,7 @@ export class VirtualTime {
     }
   }
 
-  /** Until nobody moves any more, or it is over. */
+  /** Waits until no new sleeper comes for `IDLE_TURNS` turns, or the work is done. */
   async #idle(end: { over: boolean }): Promise<void> {
     let seen = this.#moved
     for (let idle = 0; idle < IDLE_TURNS && !end.over; idle++) {

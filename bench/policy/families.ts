@@ -7,7 +7,7 @@ const DAY = 24 * HOUR
 const DAYS = 14
 const STREAMS = 6
 
-/** Traffic made from a seed: six streams of two weeks of each family. No figure of docs/planner.md is fitted on it. */
+/** Generates traffic from a seed: six streams of two weeks of each family. No figure of docs/planner.md is fitted on it. */
 export function synthetic(seed: number): Stream[] {
   let state = seed >>> 0
   const random = (): number => {
@@ -33,7 +33,7 @@ export function synthetic(seed: number): Stream[] {
     'cron-6h': () => every(() => 6 * HOUR),
     'cron-24h': () => every(() => DAY),
     'heavy-tail': () => every(() => pareto(0.6)),
-    // Returns just after break-even would have let go of a five-minute entry, of an hour's one.
+    // Returns come just after the break-even of a five-minute entry, and of an hour's one.
     'anti-break-even-5m': () => every(() => 11 * 270 + 301),
     'anti-break-even-1h': () => every(() => 18 * 3300 + 3601),
   }

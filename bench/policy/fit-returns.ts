@@ -1,6 +1,6 @@
 /**
- * What each sign of a return weighs, learned from a folder of traces: `node bench/policy/fit-returns.ts DIR` prints
- * src/core/demand/return-weights.ts. Run it after fit.ts, since like traffic is one of the signs.
+ * Learns the weights of the return features from a folder of traces: `node bench/policy/fit-returns.ts DIR` prints
+ * src/core/demand/return-weights.ts. Run it after fit.ts, because the kind of traffic is one of the features.
  */
 import { kindProbabilities, typicalReturns } from '../../src/core/demand/forecast.ts'
 import type { ForecastModel, Prior } from '../../src/core/demand/forecast.ts'
@@ -8,23 +8,23 @@ import { ageAt, returnFeatures, RETURN_FEATURES, STEPS } from '../../src/core/de
 import { fit } from './fit.ts'
 import { PRIOR } from '../../src/core/demand/prior.ts'
 import { priceRows } from './prices.ts'
-import { clairvoyant } from './simulate.ts'
+import { oracleCost } from './simulate.ts'
 import { readTraces } from './traces.ts'
 import type { Stream } from './traces.ts'
 import { addGap, RECENT_GAPS } from '../../src/core/demand/idle-gaps.ts'
 import type { IdleGap } from '../../src/core/demand/idle-gaps.ts'
 
-/** Steps that are looked at, one row each: its signs, whether somebody returned in it, and how much it counts. */
+/** Training rows, one for each step of a gap: its features, whether a request came in it, and its weight. */
 export interface Examples {
-  signs: Float32Array
+  features: Float32Array
   returned: Uint8Array
   weights: Float64Array
   count: number
 }
 
-/** A probe that keeps an hour's retention is due so long before it lapses: a gap that lasts until then asks for a decision. */
+/** Time before the lapse of an hour's retention at which its probe is due. A gap that lasts until then needs a decision. */
 const DUE_BEFORE_MS = 300_000
-/** Strength of the pull towards 0, in rows, on weights of standardised signs. */
+/** Strength of the L2 regularisation, in rows, for weights of standardised features. */
 const RIDGE = 100
 const ROUNDS = 12
 
@@ -36,16 +36,16 @@ export function learn(streams: readonly Stream[]): ForecastModel {
 
 export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
   const holdings = priceRows['anthropic']?.holdings ?? []
-  // Money of a family counts in units of what a clairvoyant pays for it, as in the figure that is aimed at.
+  // The money of a family is divided by the oracle's cost for it, as in the figure that the project aims at.
   const floors = new Map<string, number>()
   for (const stream of streams) {
-    floors.set(stream.family, (floors.get(stream.family) ?? 0) + clairvoyant(stream, holdings, 0))
+    floors.set(stream.family, (floors.get(stream.family) ?? 0) + oracleCost(stream, holdings, 0))
   }
   const decided = ({ lengths, lastLength }: Stream): number[] =>
     [...lengths, lastLength].map((seconds) => stepsOf(seconds * 1000)).filter((steps) => steps > 0)
   const count = streams.flatMap(decided).reduce((a, b) => a + b, 0)
   const examples: Examples = {
-    signs: new Float32Array(count * RETURN_FEATURES),
+    features: new Float32Array(count * RETURN_FEATURES),
     returned: new Uint8Array(count),
     weights: new Float64Array(count),
     count,
@@ -59,7 +59,7 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
       const usual = typicalReturns(kindProbabilities(gaps.slice(-RECENT_GAPS), prior), steps, prior)
       const requests = stream.counted[index]
       if (requests === undefined) throw new Error(`stream ${stream.name}: no count of requests at gap ${index}`)
-      examples.signs.set(returnFeatures(gaps, startAt, usual, requests), row * RETURN_FEATURES)
+      examples.features.set(returnFeatures(gaps, startAt, usual, requests), row * RETURN_FEATURES)
       for (let step = 0; step < steps; step++, row++) {
         examples.returned[row] = ended && lengthMs > ageAt(step) && lengthMs <= ageAt(step + 1) ? 1 : 0
         examples.weights[row] = 1 / (floors.get(stream.family) ?? 1)
@@ -77,25 +77,25 @@ export function examplesOf(streams: readonly Stream[], prior: Prior): Examples {
   return examples
 }
 
-/** Steps of a gap that a probe could have been due before. */
+/** Number of steps of a gap at which a probe could have been due. */
 function stepsOf(lengthMs: number): number {
   let steps = 0
   while (steps < STEPS && lengthMs > ageAt(steps) - DUE_BEFORE_MS) steps++
   return steps
 }
 
-/** Logistic regression by Newton's method; the last number is the one that stands for no sign. */
-export function returnWeights({ signs, returned, weights, count }: Examples): number[] {
+/** Logistic regression by Newton's method. The last weight is the intercept. */
+export function returnWeights({ features, returned, weights, count }: Examples): number[] {
   const used = RETURN_FEATURES
   const size = used + 1
   const mean = new Float64Array(size)
   const deviation = new Float64Array(size).fill(1)
   for (let row = 0; row < count; row++)
-    for (let sign = 0; sign < used; sign++) mean[sign]! += (signs[row * RETURN_FEATURES + sign] ?? 0) / count
+    for (let sign = 0; sign < used; sign++) mean[sign]! += (features[row * RETURN_FEATURES + sign] ?? 0) / count
   const squares = new Float64Array(used)
   for (let row = 0; row < count; row++)
     for (let sign = 0; sign < used; sign++)
-      squares[sign]! += ((signs[row * RETURN_FEATURES + sign] ?? 0) - mean[sign]!) ** 2
+      squares[sign]! += ((features[row * RETURN_FEATURES + sign] ?? 0) - mean[sign]!) ** 2
   squares.forEach((sum, sign) => (deviation[sign] = Math.sqrt(sum / count) + 1e-9))
   const found = new Float64Array(size)
   const one = new Float64Array(size).fill(1)
@@ -105,7 +105,7 @@ export function returnWeights({ signs, returned, weights, count }: Examples): nu
     for (let row = 0; row < count; row++) {
       let sum = found[used]!
       for (let sign = 0; sign < used; sign++) {
-        one[sign] = (signs[row * RETURN_FEATURES + sign]! - mean[sign]!) / deviation[sign]!
+        one[sign] = (features[row * RETURN_FEATURES + sign]! - mean[sign]!) / deviation[sign]!
         sum += found[sign]! * one[sign]!
       }
       const chance = 1 / (1 + Math.exp(-sum))
@@ -133,7 +133,7 @@ export function returnWeights({ signs, returned, weights, count }: Examples): nu
   return [...raw, found[used]! - raw.reduce((sum, weight, sign) => sum + weight * mean[sign]!, 0)]
 }
 
-/** Solves a symmetric positive system of which the lower half is given, by Cholesky's factors. */
+/** Solves a symmetric positive definite system, given by its lower half, by Cholesky decomposition. */
 function solved(lower: Float64Array, right: Float64Array, size: number): Float64Array {
   const factor = new Float64Array(size * size)
   const result = new Float64Array(right)
@@ -155,10 +155,10 @@ function solved(lower: Float64Array, right: Float64Array, size: number): Float64
   return result
 }
 
-/** The file that ships. */
+/** Text of src/core/demand/return-weights.ts. */
 export function weightsFile(returns: readonly number[]): string {
   return `/**
- * What each sign of a return weighs (return-signs.ts), the last number for none: made by \`node bench/policy/fit-returns.ts DIR\`,
+ * Weights of the return features (return-features.ts), the intercept last. Generated by \`node bench/policy/fit-returns.ts DIR\`,
  * never edited. DIR held the open part of four families of public traces; docs/planner.md names the sources and their licences.
  */
 export const RETURN_WEIGHTS: readonly number[] = [

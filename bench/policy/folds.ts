@@ -1,8 +1,8 @@
 import type { Stream } from './traces.ts'
 
 /**
- * A fold for each stream. What was taken from one place goes into one fold: streams whose names agree up to a `#`, and streams of
- * one source in a family. Only a source that is larger than a fold of its family (a data set of many clients) is spread.
+ * Assigns a fold to each stream. Streams of one origin go into one fold: those whose names agree up to a `#`, and those of one source
+ * in a family. Only a source that is larger than a fold of its family (a data set of many clients) is split.
  */
 export function foldsOf(streams: readonly Stream[], folds: number): number[] {
   const assigned = streams.map(() => 0)

@@ -5,7 +5,7 @@ import { MINUTE_MS } from '../../src/core/time/time.ts'
 export interface PriceRow {
   read: number
   holdings: Holding[]
-  /** For each retention the fixed rule with the least excess on the open traces at these prices (latency value 0), the best of all first. */
+  /** Best fixed rule of each retention: the least excess on the open traces at these prices (latency value 0). The best of all first. */
   bestFixed: { name: string; probes: number }[]
 }
 
@@ -37,7 +37,7 @@ export const priceRows: Record<string, PriceRow> = {
   },
   'gpt-5': { read: 0.1, holdings: [sliding('5m', 5, 4.5, 1, 0.1)], bestFixed: [{ name: '5m', probes: 4 }] },
   'gpt-4o': { read: 0.5, holdings: [sliding('5m', 5, 4.5, 1, 0.5)], bestFixed: [{ name: '5m', probes: 0 }] },
-  // A managed cache is paid by the hour: a "probe" is one more minute of it.
+  // A managed cache is billed by time: a "probe" is one more minute of it.
   'gemini-3.1-pro': {
     read: 0.1,
     holdings: [{ name: 'handle', ttlMs: 60_000, everyMs: 60_000, write: 1, read: 0.1, probe: 2.25 / 60 }],

@@ -8,7 +8,7 @@ import { learn } from './fit-returns.ts'
 import { foldsOf } from './folds.ts'
 import { priceRows } from './prices.ts'
 import type { PriceRow } from './prices.ts'
-import { clairvoyantOutcome, fixedProbes, pilotlight, play, randomised } from './simulate.ts'
+import { oracleOutcome, fixedProbes, pilotlight, play, randomised } from './simulate.ts'
 import type { Outcome } from './simulate.ts'
 import { readTraces, TraceError } from './traces.ts'
 import type { Stream } from './traces.ts'
@@ -38,7 +38,7 @@ export interface PolicyReport {
 
 const RESAMPLES = 200
 
-/** All policies on all streams. `pilotlight` is the shipped planner: `foresee` and `horizon` of src/core. */
+/** Replays all policies on all streams. `pilotlight` is the shipped planner of src/core. */
 export function compare(
   streams: readonly Stream[],
   prices: string,
@@ -84,7 +84,7 @@ export function compare(
   const startedAt = performance.now()
   run('pilotlight', (stream, index) => play(stream, pilotlight(row, latencyValue, models[index]), latencyValue))
   const tookMs = performance.now() - startedAt
-  // As it ships: the caller's body fixes the retention, and the planner decides how long to hold it.
+  // As shipped: the caller's body sets the retention, and the planner decides how long to keep it.
   for (const holding of row.holdings) {
     run(`pilotlight-${holding.name}`, (stream, index) =>
       play(stream, { ...pilotlight(row, latencyValue, models[index]), write: () => holding }, latencyValue),
@@ -93,7 +93,7 @@ export function compare(
   const known =
     (holdings: readonly Holding[]) =>
     (stream: Stream): Outcome =>
-      clairvoyantOutcome(stream, holdings, latencyValue)
+      oracleOutcome(stream, holdings, latencyValue)
   if (row.holdings.length > 1) {
     for (const holding of row.holdings) run(`clairvoyant-${holding.name}`, known([holding]))
   }
@@ -173,7 +173,7 @@ export function compare(
   }
 }
 
-/** The best fixed rule of one stream, chosen after the fact. */
+/** Returns the best fixed rule of one stream, chosen in hindsight. */
 function hindsight(stream: Stream, holdings: readonly Holding[], latencyValue: number): Outcome {
   let best: Outcome | null = null
   for (const holding of holdings) {
@@ -187,7 +187,7 @@ function hindsight(stream: Stream, holdings: readonly Holding[], latencyValue: n
   return best ?? { excess: 0, cold: 0, probes: 0, gaps: 0 }
 }
 
-/** For each stream, what is learned from the folds that it is not in. */
+/** Returns for each stream the model that was learned from the other folds. */
 function crossed(streams: readonly Stream[], folds: number): (ForecastModel | undefined)[] {
   if (!Number.isInteger(folds) || folds < 2 || folds > 20) throw new TraceError('--folds: a whole number from 2 to 20')
   const assigned = foldsOf(streams, folds)
@@ -211,12 +211,12 @@ export const POLICY_HELP = `npm run -s bench -- policy [--traces DIR] [--prices 
 
   --traces DIR        folder of *.csv or *.csv.gz (stream,t,d,n); without it: traffic made from seeds
   --prices NAME       ${Object.keys(priceRows).join(', ')}
-  --latency-value L   worth of one avoided cold start, in base price × prefix tokens
+  --latency-value L   value of one avoided cold start, in base price × prefix tokens
   --folds N           judge the planner on streams that its numbers were not learned from: N-fold cross-validation
   --class NAME        one retention only, for example 5m
 `
 
-/** The command. Returns its exit code. */
+/** Runs the command and returns its exit code. */
 export function policyBench(args: string[], print: (text: string) => void): number {
   try {
     const { values } = parseArgs({

@@ -10,7 +10,7 @@ import type { Stream } from './traces.ts'
 
 export { fixedProbes } from '../../src/core/simulation/replay.ts'
 
-/** What one policy did on one stream. `excess`: money above the floor where every request is a read, and the worth of cold starts. */
+/** Result of one policy on one stream. `excess`: money above the cost with every request a read, plus the value of its cold starts. */
 export interface Outcome {
   excess: number
   cold: number
@@ -18,7 +18,7 @@ export interface Outcome {
   gaps: number
 }
 
-/** Streams count in seconds, the product in milliseconds. */
+/** Converts a stream, which is in seconds, to traffic in milliseconds. */
 function trafficOf({ starts, lengths, lastStart, lastLength, counted }: Stream): Traffic {
   const seen = (start: number, length: number, index: number): ObservedGap => {
     const requests = counted[index]
@@ -42,24 +42,24 @@ export function play(stream: Stream, player: ReplayPolicy, latencyValue: number)
   }
 }
 
-/** Randomised ski rental: the threshold is drawn with density e^x ÷ (e − 1) of break-even. */
+/** Randomised ski rental: the threshold, as a share of break-even, is drawn with density e^x ÷ (e − 1). */
 export function randomised(holding: Holding, latencyValue: number, random: () => number): ReplayPolicy {
   const most = maxProbes(holding, latencyValue)
   return { write: () => holding, probes: () => Math.floor(most * Math.log(1 + random() * (Math.E - 1))) }
 }
 
-/** The shipped planner, over what it remembers of this stream and nothing else. */
+/** The shipped planner, which knows only this stream's past. */
 export function pilotlight(row: PriceRow, latencyValue: number, model?: ForecastModel): ReplayPolicy {
   return choosingRetention(row.holdings, latencyValue, model)
 }
 
-/** What nobody could pay less than on this stream. */
-export function clairvoyant(stream: Stream, holdings: readonly Holding[], latencyValue: number): number {
-  return clairvoyantOutcome(stream, holdings, latencyValue).excess
+/** Lowest possible cost of this stream. */
+export function oracleCost(stream: Stream, holdings: readonly Holding[], latencyValue: number): number {
+  return oracleOutcome(stream, holdings, latencyValue).excess
 }
 
-/** And how; of ways that cost the same, one. */
-export function clairvoyantOutcome(stream: Stream, holdings: readonly Holding[], latencyValue: number): Outcome {
+/** Outcome with the lowest cost; one of them if several cost the same. */
+export function oracleOutcome(stream: Stream, holdings: readonly Holding[], latencyValue: number): Outcome {
   const traffic = trafficOf(stream)
   const { cost, coldStarts, probes } = bound(traffic, holdings, latencyValue)
   return { excess: cost, cold: coldStarts, probes, gaps: longGaps(traffic) }

@@ -4,25 +4,25 @@ import { gunzipSync } from 'node:zlib'
 import { addRequests } from '../../src/core/demand/request-rate.ts'
 import type { RequestRate } from '../../src/core/demand/request-rate.ts'
 
-/** Idle times of one stream, in seconds; the last one ended with the observation, not with a request. */
+/** Idle gaps of one stream, in seconds. The last one ended with the observation, not with a request. */
 export interface Stream {
   name: string
   family: string
-  /** Where the trace was taken from, as its header says: a repository, a data set. */
+  /** Origin of the trace by its header: a repository or a data set. */
   source: string
   requests: number
   starts: number[]
   lengths: number[]
   lastStart: number
   lastLength: number
-  /** Requests of late at the beginning of each idle time, the last one after the others. */
+  /** Recent request rate at the begin of each idle gap, that of the last gap at the end. */
   counted: RequestRate[]
 }
 
-/** A trace that cannot be used; the message names the file, the line and what would be right. */
+/** Unusable trace. The message names the file, the line and the correct form. */
 export class TraceError extends Error {}
 
-/** Every `*.csv` and `*.csv.gz` of a folder: a family each, in the order of their names. */
+/** Reads every `*.csv` and `*.csv.gz` of a folder, in the order of their names. Each is a family. */
 export function readTraces(folder: string): Stream[] {
   if (!existsSync(folder) || !statSync(folder).isDirectory())
     throw new TraceError(`--traces: there is no folder ${folder}`)
@@ -42,7 +42,7 @@ export function readTraces(folder: string): Stream[] {
   })
 }
 
-/** One file: `# <stream> end=<seconds> …` for each stream, then `stream,t,d,n` for each run of requests. */
+/** Parses one file: `# <stream> end=<seconds> …` for each stream, then `stream,t,d,n` for each run of requests. */
 export function parseTrace(text: string, family: string): Stream[] {
   const ends = new Map<string, { end: number; source: string }>()
   const runs = new Map<string, [number, number, number][]>()
@@ -95,7 +95,7 @@ export function parseTrace(text: string, family: string): Stream[] {
       }
       stream.requests += n
       requests = addRequests(requests, t * 1000, (t + d) * 1000, n)
-      // Runs that touch are one.
+      // Adjacent runs become one.
       if (t === until) stream.counted.pop()
       stream.counted.push(requests)
       until = t + d

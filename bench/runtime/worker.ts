@@ -19,7 +19,7 @@ interface BenchEnv {
 
 const START_AT = Date.UTC(2026, 10, 21)
 const TTL_MS = 300_000
-/** While the lead before a lapse is learned it changes, and what is due moves: that is over after hundreds of messages. */
+/** Rounds until the lead before a lapse is learned. Until then it changes, and due instants move. */
 const LEARNING_ROUNDS = 40
 const SETTINGS: AccountSettings = {
   account: 'bench',
@@ -34,33 +34,33 @@ export interface Rows {
   probes: number
   written: number
   read: number
-  /** Written rows by step. */
+  /** Rows written in `sweep`; `begin` and `settle` likewise. */
   sweep: number
   begin: number
   settle: number
 }
 
-/** The Keeper on the tables of a Durable Object, at instants that the bench makes up. */
+/** The scheduler on the tables of a Durable Object, at instants that the bench chooses. */
 export class Bench extends DurableObject<BenchEnv> {
   readonly #count: RowCount = { read: 0, written: 0 }
   readonly #store = new RegistryStore(durableSql(this.ctx.storage, this.#count))
   readonly #ports = { factsOf: rememberFacts(factsOf), grainMs: 1_000 }
-  readonly #keeper = new ProbeScheduler(this.#store, this.#ports, SETTINGS)
-  readonly #registrar = new Registrar(this.#store, this.#keeper, this.#ports)
+  readonly #scheduler = new ProbeScheduler(this.#store, this.#ports, SETTINGS)
+  readonly #registrar = new Registrar(this.#store, this.#scheduler, this.#ports)
 
   /**
-   * Rows of `rounds` keep-alives of every prefix, after as many prefixes as fill `slots` slots with `perMessage` each were
-   * registered and written, and kept until the lead was learned. A message is settled in `settlements` parts.
+   * Counts the rows of `rounds` keep-alives of every prefix. Before that it registers `perMessage` prefixes in each of `slots` slots,
+   * and renews them until the lead is learned. A message is settled in `settlements` parts.
    */
   rows(perMessage: number, slots: number, settlements: number, rounds: number): Rows {
     for (let slot = 0; slot < slots; slot++) {
       for (let n = 0; n < perMessage; n++) {
-        // Far enough apart that they stay messages of their own.
+        // The slots are far enough apart that each stays a separate message.
         const at = START_AT + slot * 10 * SLOT_MS
         const { k } = this.#registrar.register(registration(`${slot}-${n}`), at)
-        const given = this.#keeper.warmNow(k, at)
+        const given = this.#scheduler.warmNow(k, at)
         if (given === null || !('lease' in given)) throw new Error('the first write was refused')
-        this.#keeper.settle(given.lease.seq, [answered(given.lease, at, false)], at + 600)
+        this.#scheduler.settle(given.lease.seq, [answered(given.lease, at, false)], at + 600)
       }
     }
     const none: Rows = { probes: 0, written: 0, read: 0, sweep: 0, begin: 0, settle: 0 }
@@ -68,7 +68,7 @@ export class Bench extends DurableObject<BenchEnv> {
     const step = <Result>(name: 'sweep' | 'begin' | 'settle', work: () => Result): Result => {
       const { read, written } = this.#count
       const result = work()
-      this.#store.nextAt() // the re-arming of the alarm reads this after every step
+      this.#store.nextAt() // the product reads this after every step to set the alarm
       rows.read += this.#count.read - read
       rows.written += this.#count.written - written
       rows[name] += this.#count.written - written
@@ -80,15 +80,15 @@ export class Bench extends DurableObject<BenchEnv> {
     while (now < endAt) {
       if (now < learnedAt) rows = { ...none }
       const horizonAt = now + 65_000
-      const { messages } = step('sweep', () => this.#keeper.sweep(now, horizonAt))
+      const { messages } = step('sweep', () => this.#scheduler.sweep(now, horizonAt))
       for (const { seq, delayMs } of messages) {
         const at = now + delayMs + 1_000
-        const leases = step('begin', () => this.#keeper.begin(seq, at))
+        const leases = step('begin', () => this.#scheduler.begin(seq, at))
         const size = Math.ceil(leases.length / settlements)
         for (let first = 0; first < leases.length; first += size) {
           const part = leases.slice(first, first + size).map((lease) => answered(lease, at, true))
           rows.probes += part.length
-          step('settle', () => this.#keeper.settle(seq, part, at + 1_000))
+          step('settle', () => this.#scheduler.settle(seq, part, at + 1_000))
         }
       }
       now += 60_000
@@ -96,7 +96,7 @@ export class Bench extends DurableObject<BenchEnv> {
     return rows
   }
 
-  /** Writes `prefixes` schedule rows, due `perSlot` to a slot; returns the state text's size. */
+  /** Writes `prefixes` schedule rows, `perSlot` due in each slot. Returns the size of the state text. */
   fill(prefixes: number, perSlot: number): number {
     const offer = factsOf('anthropic', 'claude-sonnet-4-6', START_AT).retentions[0]
     if (offer === undefined) throw new Error('the model has no retention')
@@ -118,7 +118,7 @@ export class Bench extends DurableObject<BenchEnv> {
     }
     for (let slot = 0; slot < slots; slot++) {
       const ks: number[] = []
-      // 7919 is prime to the number of slots: each slot's prefixes lie scattered over the table.
+      // 7919 is coprime to the number of slots, so the prefixes of each slot are scattered over the table.
       for (let turn = 0; turn < perSlot; turn++) ks.push(this.#scattered(slot, slots) + turn * slots + 1)
       sql.exec('INSERT INTO slot VALUES (?, ?)', START_AT + slot * SLOT_MS, ks.join(','))
     }
@@ -127,19 +127,19 @@ export class Bench extends DurableObject<BenchEnv> {
 
   #inverse = 0
 
-  /** The k below `slots` with k × 7919 mod slots = slot. */
+  /** Returns the k below `slots` with k × 7919 mod slots = slot. */
   #scattered(slot: number, slots: number): number {
     if (this.#inverse === 0) while ((this.#inverse * 7919) % slots !== 1) this.#inverse += 1
     return (slot * this.#inverse) % slots
   }
 
-  /** Claims what `slots` slots hold, `times` times over; returns how many each time, and milliseconds. */
+  /** Claims the prefixes of `slots` slots, `times` times. Returns the number and the milliseconds of each claim. */
   claim(slots: number, times: number): { claimed: number; ms: number }[] {
     const taken = []
     for (let turn = 0; turn < times; turn++) {
       const now = START_AT + turn * slots * SLOT_MS
       const from = performance.now()
-      const { messages } = this.#keeper.sweep(now, now + slots * SLOT_MS - 1)
+      const { messages } = this.#scheduler.sweep(now, now + slots * SLOT_MS - 1)
       const ms = performance.now() - from
       const claimed = messages.reduce((sum, { seq }) => sum + (this.#store.claims.load(seq)?.entries.length ?? 0), 0)
       for (const { seq } of messages) this.#store.claims.delete(seq)

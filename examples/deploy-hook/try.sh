@@ -3,7 +3,7 @@
 #
 #   bash examples/deploy-hook/try.sh
 #
-# Needs bash, curl and node. Ends with something other than 0 when a version is not as it should be.
+# Needs bash, curl and node. Ends with another code than 0 when a version is wrong.
 set -euo pipefail
 
 export PILOTLIGHT_URL=${PILOTLIGHT_URL:-http://localhost:8787} PILOTLIGHT_KEY=${PILOTLIGHT_KEY:-pilotlight-dev}
@@ -21,14 +21,14 @@ edition() {
     text: process.argv[1] + "." + " You answer questions about the river handbook.".repeat(200) }] })' "$1" > "$work/prompts/support-agent.json"
 }
 
-# The step of the workflow, as GitHub would run it; the name is one of this run alone.
+# The step of the workflow, as GitHub runs it. The name is unique to this run.
 name="support-agent-$(node -p 'crypto.randomUUID().slice(0, 8)')"
 step=$(sed -n 's/^ *run: //p' "$here/workflow.yml")
 release() { (cd "$work" && RELEASE="$1" bash -euo pipefail -c "${step/ support-agent / $name }"); }
-# What is known of a version: `version 2 superseded`.
+# Prints the state of a version: `version 2 superseded`.
 version() { api "$PILOTLIGHT_URL/prefixes?name=$name" | field "data.find((one) => one.version === $1)?.$2"; }
 
-# A real request of the application with the prompt that lies there, reported; prints how many tokens it read from the cache.
+# Sends and reports a real request of the application with the stored prompt; prints the tokens that it read from the cache.
 ask() {
   local id=$1 started usage
   started=$(curl -sS --fail-with-body "$PILOTLIGHT_URL/health" | field now)
@@ -51,7 +51,7 @@ soon=$(curl -sS "$PILOTLIGHT_URL/health" | node -p 'new Date(Date.parse(JSON.par
 ROLL_OUT_AT=$soon EXPECTED_REQUESTS=20 release two
 [ "$(version 2 superseded)" = false ]
 [ "$(version 2 'announcements[0].at')" = "$soon" ]
-# The old version still has its users, and is kept for them.
+# The old version still has users, so it is kept warm.
 [ "$(version 1 superseded)" = true ]
 [ "$(version 1 newer_warm_at)" != null ]
 [ "$(version 1 plan.stopped)" = null ]
@@ -65,7 +65,7 @@ release three
 [ "$(version 2 superseded)" = true ]
 echo "version 2: $(version 2 plan.why)"
 
-# What the provider refuses is a warning, or an error where the deploy asks for it; and nothing is lost.
+# A refusal of the provider is a warning, or an error if the deploy asks for that. No version is lost.
 echo '{"model":"claude-opus-4-8","max_tokens":256,"messages":[],"system":"short"}' > "$work/prompts/support-agent.json"
 release four | grep -q '^::warning title=Not warmed::.*prefix_too_short'
 if PILOTLIGHT_REQUIRED=1 release five > /dev/null; then

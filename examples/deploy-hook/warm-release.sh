@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# A deploy hook: registers the prompt of a release under the application's name and waits until it is warm. The version before goes
-# on until then, and afterwards for as long as real requests come for it. Plain curl; nothing else is installed.
+# A deploy hook: registers the prompt of a release under the application's name and waits until it is warm. The previous version stays
+# warm until then, and afterwards while real requests come for it. It needs only curl.
 #
 #   PILOTLIGHT_URL=… PILOTLIGHT_KEY=… bash warm-release.sh NAME PROVIDER BODY.json
 #
 # BODY.json is the provider's own request body without the volatile turns, the same bytes that the application sends.
-#   RELEASE               names this run, so that a repeated call is the same call (a new one for each run, also of a rollback)
+#   RELEASE               name of this run, so that a repeated call has no second effect (a new name for each run, also of a rollback)
 #   ROLL_OUT_AT           when the traffic moves (2026-11-21T18:00:00Z): the prompt is warm at that second
-#   EXPECTED_REQUESTS     how many requests are expected then (1)
-#   PILOTLIGHT_REQUIRED   1: a prompt that could not be warmed fails the deploy; otherwise it is a warning
+#   EXPECTED_REQUESTS     number of requests expected then (1)
+#   PILOTLIGHT_REQUIRED   1: a prompt that could not be warmed fails the deploy; otherwise only a warning
 set -euo pipefail
 
 if [ $# -ne 3 ]; then
@@ -22,7 +22,7 @@ name=$1 provider=$2 body=$3
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
-# Answers the status; the body goes to $answer. The key goes through a file descriptor: arguments can be seen by others.
+# Prints the status; the body goes to $answer. The key goes through a file descriptor, because other users can see arguments.
 call() {
   curl -sS --max-time 90 --retry 3 --retry-connrefused -o "$answer" -w '%{http_code}' \
     -H @<(printf 'Authorization: Bearer %s\n' "$PILOTLIGHT_KEY") -H 'Content-Type: application/json' "$@"

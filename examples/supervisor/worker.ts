@@ -1,4 +1,4 @@
-// A supervisor of deployments, fed by webhooks: a live object that is not a bot. It costs nothing between two deliveries.
+// A supervisor of deployments that gets webhooks: a live object that is not a bot. It costs nothing between two deliveries.
 //
 //   npx wrangler dev --config examples/supervisor/wrangler.toml --var SNAPSHOT_SECRET:a-secret-of-yours
 //   curl localhost:8787/shop -H 'x-delivery-id: 1' -d '{"type":"deploy.failed","data":{"commit":"4f2a"}}'
@@ -11,14 +11,14 @@ export interface SupervisorEnv {
   SNAPSHOT_SECRET: string
 }
 
-/** What the webhooks say. */
+/** Events of the webhooks. */
 // A type, not an interface: handlers are found by its keys.
 export type Deliveries = {
   'deploy.succeeded': { commit: string }
   'deploy.failed': { commit: string }
   'bill.paid': { usd: number }
   'rollback.proposed': unknown
-  /** What whoever is on call answers to that. */
+  /** Answer of the person on call to that advice. */
   'rollback.answered': { yes: boolean }
 }
 
@@ -26,11 +26,11 @@ export interface Watch {
   good: string | null
   failuresInRow: number
   advice: 'none' | 'roll back'
-  /** Somebody said yes to going back to this commit. */
+  /** Commit to which a person agreed to go back. */
   approved?: string
 }
 
-/** One per service. Two failures in a row, and it advises to go back to the last good commit. */
+/** One object for each service. After two failures in a row it advises to go back to the last good commit. */
 export class Supervisor extends LiveObject<SupervisorEnv, Watch, Deliveries> {
   constructor(ctx: DurableObjectState, env: SupervisorEnv) {
     super(ctx, env, {

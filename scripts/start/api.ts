@@ -1,4 +1,4 @@
-/** Pilotlight's public API, as far as `npm start` uses it: what any caller could do. */
+/** Client of the part of Pilotlight's public API that `npm start` uses. */
 
 /** One row of `GET /prefixes`. */
 export interface Prefix {
@@ -6,7 +6,7 @@ export interface Prefix {
   name: string | null
   provider: string
   model: string
-  /** True of an older version, whose name has gone on to a newer body. */
+  /** True for an older version, whose name belongs to a newer body. */
   superseded?: boolean
   warmth?: { state?: string; warm_until?: string | null; why?: string }
   last_receipt?: Receipt | null
@@ -16,7 +16,7 @@ export interface Prefix {
   hits?: number
   misses?: number
   cost_usd?: number | null
-  /** What its keep-alives saved, proved by real hits. */
+  /** Saving of its keep-alives, proved by real hits. */
   saved_usd?: number | null
 }
 
@@ -31,16 +31,16 @@ export interface Warmed {
   created: boolean
   receipt?: Receipt | null
   warmth?: Prefix['warmth']
-  /** The two prices: of a dry run only; null where no price is known. */
+  /** The two prices, only in a dry run; null if unknown. */
   plan?: { first_write_cost_usd?: number | null; cost_usd_per_day?: number | null }
 }
 
-/** What a person calls it. */
+/** Display name of a prefix. */
 export function label({ name, id }: Prefix): string {
   return name ?? id
 }
 
-/** An error answer of the API, as a sentence. */
+/** Error answer of the API, with its sentence. */
 export class ApiError extends Error {
   readonly status: number
   constructor(status: number, text: string) {
@@ -58,7 +58,7 @@ export class Api {
     this.#key = key
   }
 
-  /** The latest version of each prefix, by name. */
+  /** Returns the latest version of each prefix, by name. */
   async prefixes(): Promise<Prefix[]> {
     const { data } = (await this.#call('GET', '/prefixes?limit=50')) as { data: Prefix[] }
     return data
@@ -70,7 +70,7 @@ export class Api {
     return (await this.#call('POST', '/warm', body)) as Warmed
   }
 
-  /** The exact body that real requests must begin with, parsed. */
+  /** Returns the parsed body with which real requests must begin. */
   async request(id: string): Promise<Record<string, unknown>> {
     const { request } = (await this.#call('GET', `/prefixes/${id}/request`)) as { request: Record<string, unknown> }
     return request
@@ -99,6 +99,6 @@ function errorMessage(text: string): string {
     const { error } = JSON.parse(text) as { error?: { kind?: string; message?: string } }
     return error?.message === undefined ? text.slice(0, 300) : `${error.kind ?? 'error'}: ${error.message}`
   } catch {
-    return text.slice(0, 300) // no JSON: show what came
+    return text.slice(0, 300) // no JSON: show the text
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The virtual clock that Pilotlight and the lab share: virtual = anchor + rate × real time since the anchor. It stands still
- * while stopped, so that a second start finds every cache as the first one left it, and it never runs backwards.
+ * The virtual clock that Pilotlight and the lab share: virtual = anchor + rate × real time since the anchor. It does not move while
+ * stopped, so a second start finds every cache as the first one left it. It never goes backwards.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 
@@ -10,18 +10,18 @@ export interface Anchor {
   rate: number
 }
 
-/** What is kept of the clock between two starts. */
+/** Record of the clock between two starts. */
 export interface Kept {
   virtualAt: number
   rate: number
-  /** False while running: then the last moments before a crash were not recorded. */
+  /** False while running. After a crash it is still false: the last moments were not recorded. */
   stopped: boolean
 }
 
-/** How much real time may pass between the last record and the end of a run that was killed. */
+/** Longest real time between the last record and the end of a killed run. */
 const unrecordedMs = 10_000
 
-/** Where the clock goes on; a first start begins at the real time. */
+/** Returns the instant at which the clock resumes. A first start begins at the real time. */
 export function resume(kept: Kept | null, rate: number, realNow: number): Anchor {
   if (kept === null) return { realAt: realNow, virtualAt: realNow, rate }
   return { realAt: realNow, virtualAt: kept.virtualAt + (kept.stopped ? 0 : unrecordedMs * kept.rate), rate }
@@ -39,7 +39,7 @@ export function loadClock(file: string): Kept | null {
   return { virtualAt: kept.virtualAt, rate: kept.rate ?? 1, stopped: kept.stopped ?? false }
 }
 
-/** Written beside and renamed, so that a crash leaves the old record or the new one. */
+/** Writes the record to another file and renames that, so that a crash leaves the old record or the new one. */
 export function keepClock(file: string, kept: Kept): void {
   writeFileSync(`${file}.new`, JSON.stringify(kept))
   renameSync(`${file}.new`, file)

@@ -1,4 +1,4 @@
-/** Ticks the Worker's cron: the local runtime does not do so by itself. */
+/** Calls the Worker's cron handler, which the local runtime does not do by itself. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { MINUTE_MS } from '../../src/core/time/time.ts'
 
@@ -9,15 +9,15 @@ export interface CronOptions {
   signal: AbortSignal
 }
 
-/** Milliseconds of real time until the next whole minute of a clock that runs at a rate. */
+/** Returns the real milliseconds until the next whole minute of a clock with a rate. */
 export function untilMinute(now: number, rate: number): number {
   return (MINUTE_MS - (now % MINUTE_MS)) / rate
 }
 
 export class Cron {
-  /** Ticks that the Worker took. */
+  /** Number of ticks that the Worker answered. */
   ticks = 0
-  /** Ticks that it did not answer, or failed: the registries' alarms make up for them. */
+  /** Number of ticks that failed or had no answer. The registries' alarms do their work. */
   missed = 0
   readonly #options: CronOptions
 
@@ -25,7 +25,7 @@ export class Cron {
     this.#options = options
   }
 
-  /** Ticks at every whole virtual minute until the signal; one that takes longer than a minute leaves out the next, as cron may. */
+  /** Ticks at each whole virtual minute until the signal. After a tick that takes over a minute the next is skipped, as cron may do. */
   async run(): Promise<void> {
     const { base, now, rate, signal } = this.#options
     while (!signal.aborted) {
@@ -44,6 +44,6 @@ async function tick(url: string, signal: AbortSignal): Promise<boolean> {
     return answer.ok && outcome === 'ok'
   } catch (error) {
     if (signal.aborted) throw error
-    return false // counted, and shown in the table: the Worker restarts whenever a source file is saved
+    return false // no error: the Worker restarts whenever a source file is saved; the table shows the count
   }
 }

@@ -1,7 +1,7 @@
-/** Which providers are real, and which keys and state that makes. */
+/** Chooses which providers are real, and with them the keys and the state folder. */
 import { parseEnv } from 'node:util'
 
-/** The providers of the samples and of the lab. Two of them share a key: OpenAI speaks two wire formats. */
+/** Providers of the samples and of the lab. Two of them share a key, because OpenAI has two wire formats. */
 const providers = [
   { id: 'anthropic', key: 'ANTHROPIC_API_KEY' },
   { id: 'openai', key: 'OPENAI_API_KEY' },
@@ -10,19 +10,19 @@ const providers = [
 ] as const
 
 export interface Keys {
-  /** Ids of the providers that calls really go to. */
+  /** Ids of the real providers. */
   real: string[]
-  /** Ids of the providers that the lab stands for. */
+  /** Ids of the providers that the lab replaces. */
   lab: string[]
   adminKey: string
   accountKey: string
-  /** Which of our own keys the file brings; those are not injected a second time. */
+  /** Pilotlight's own keys in the file; they are not injected a second time. */
   own: { adminKey: boolean; accountKey: boolean; seal: boolean }
 }
 
 export const developmentKeys = { admin: 'pilotlight-admin', account: 'pilotlight-dev', seal: 'pilotlight-seal' }
 
-/** Reads the text of .dev.vars (empty when there is no such file). A key that is empty counts as absent. */
+/** Reads the text of .dev.vars (empty if there is no such file). An empty key counts as absent. */
 export function readKeys(devVars: string): Keys {
   const values = parseEnv(devVars)
   const has = (name: string): boolean => (values[name] ?? '').trim() !== ''
@@ -36,8 +36,8 @@ export function readKeys(devVars: string): Keys {
 }
 
 /**
- * A folder per set of real providers: what was registered against the lab must never be kept warm, with money, at a provider
- * whose key was added later; and time stands still between two runs of the lab, which no real provider's cache does.
+ * Returns a folder for each set of real providers. Prefixes registered with the lab must never cost money at a provider whose key was
+ * added later. And between two runs the lab's time stops, while a real provider's caches lapse.
  */
 export function stateName(real: string[]): string {
   return real.length === 0 ? 'lab' : `real-${real.filter((id) => id !== 'openai-chat').join('-')}`

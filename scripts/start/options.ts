@@ -1,21 +1,21 @@
-/** What can be said after `npm start --`. */
+/** Options of `npm start --`. */
 import { parseArgs } from 'node:util'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../src/core/time/time.ts'
 
 export interface Options {
-  /** Virtual seconds per real second that were asked for; null: the default of what is played. */
+  /** Virtual seconds per real second; null: the default for the lab or for real providers. */
   speed: number | null
-  /** Whether to register the samples; null: with the lab yes, with a real provider no. */
+  /** True: register the samples. Null: only without a real provider. */
   samples: boolean | null
   port: number
   labPort: number
-  /** Stop after this much virtual time; null: run until Ctrl-C. */
+  /** Virtual time after which to stop; null: run until Ctrl-C. */
   forMs: number | null
   json: boolean
   help: boolean
-  /** Folder for everything that persists; null: chosen by which providers are real. */
+  /** Folder of the state; null: chosen by the real providers. */
   state: string | null
-  /** File with keys, in the form of .dev.vars. */
+  /** File with keys, in the format of .dev.vars. */
   devVars: string
 }
 
@@ -40,7 +40,7 @@ Starts Pilotlight in the local runtime, with a lab standing for the providers, a
 With ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY in .dev.vars those providers are real, and nothing is sent to them
 unless you ask. Ctrl-C stops everything; the next start continues where this one ended.`
 
-/** Reads arguments and environment; a problem is a sentence for a person. */
+/** Reads arguments and environment. A problem is a sentence for the user. */
 export function parseOptions(args: string[], env: NodeJS.ProcessEnv): Options | { problem: string } {
   let values
   try {

@@ -1,4 +1,4 @@
-/** The processes of this machine, as far as they are looked for: by group, and by what they run. */
+/** Processes of this machine with their groups and commands. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
@@ -8,7 +8,7 @@ export interface Process {
   command: string
 }
 
-/** Every living process; one that has ended and was not collected yet lives no more. */
+/** Returns every running process. A zombie does not count. */
 export function processes(): Process[] {
   if (!existsSync('/proc/self/stat'))
     return fromPs(execFileSync('ps', ['-A', '-o', 'pid=,pgid=,command='], { encoding: 'utf8' }))
@@ -17,11 +17,11 @@ export function processes(): Process[] {
     if (!/^\d+$/.test(name)) continue
     try {
       const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-      const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // state, parent, group …; the name may hold spaces
+      const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ') // state, parent, group …; the name may contain spaces
       const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
       if (afterName[0] !== 'Z') found.push({ pid: Number(name), group: Number(afterName[2]), command })
     } catch {
-      continue // ended while we looked
+      continue // it ended meanwhile
     }
   }
   return found
@@ -34,14 +34,14 @@ export function fromPs(output: string): Process[] {
   })
 }
 
-/** What a process carries in its environment when it belongs to a run; its children inherit it. */
+/** Environment variable that marks the processes of a run. Children inherit it. */
 const markName = 'PILOTLIGHT_RUN'
 
 export function markOf(mark: string): Record<string, string> {
   return { [markName]: mark }
 }
 
-/** Every living process that carries this mark, in whatever group it is. */
+/** Returns every running process with this mark, of any group. */
 export function marked(mark: string): number[] {
   const carried = `${markName}=${mark}`
   if (!existsSync('/proc/self/stat')) {
@@ -53,7 +53,7 @@ export function marked(mark: string): number[] {
     .map(Number)
 }
 
-/** Empty for one that has ended, or that belongs to another user. */
+/** Reads the environment of a process. Empty if it has ended or belongs to another user. */
 function environmentOf(pid: string): string[] {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')

@@ -1,4 +1,4 @@
-/** The runtimes as child processes: one group each, a log file each, all gone when the starter is. */
+/** Runtimes as child processes, each with its own group and log file. All end with the starter. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -21,12 +21,12 @@ export interface Launch {
   name: string
   config: string
   port: number
-  /** Address that answers 200 once it is ready. */
+  /** Address that answers 200 when the runtime is ready. */
   health: string
   persistTo: string
   log: string
   vars: Record<string, string>
-  /** A file to read in place of .dev.vars. */
+  /** File that replaces .dev.vars. */
   envFile: string | null
 }
 
@@ -54,7 +54,7 @@ function launch({ name, config, port, health, persistTo, log, vars, envFile }: L
   for (const [variable, value] of Object.entries(vars)) args.push('--var', `${variable}:${value}`)
   const child = spawn(process.execPath, [join(import.meta.dirname, 'tether.ts'), 'wrangler', ...args], {
     cwd: root,
-    detached: true, // a group of its own: Ctrl-C reaches the starter alone, which then stops the groups in order
+    detached: true, // its own group, so that Ctrl-C reaches the starter alone, which then stops the groups in order
     stdio: ['pipe', out, out],
     env: {
       ...process.env,
@@ -76,7 +76,7 @@ function launch({ name, config, port, health, persistTo, log, vars, envFile }: L
 
 const readyWithinMs = 90_000
 
-/** Waits until a runtime answers; throws when it takes too long. That it may end first is for the caller to watch. */
+/** Waits until a runtime answers; throws after the time limit. The caller must watch whether the runtime ends first. */
 export async function untilReady({ name, health }: Runtime, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + readyWithinMs
   while (!(await answers(health))) {
@@ -96,18 +96,18 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** Stops groups of processes: politely, then, after the grace, for good. */
+/** Stops groups of processes: with SIGTERM, and after the grace period with SIGKILL. */
 export async function stopGroups(runtimes: Pick<Runtime, 'pid' | 'ended'>[], graceMs: number): Promise<void> {
   for (const { pid } of runtimes) signalGroup(pid, 'SIGTERM')
   await Promise.race([Promise.all(runtimes.map(({ ended }) => ended)), pause(graceMs, undefined, { ref: false })])
   for (const { pid } of runtimes) signalGroup(pid, 'SIGKILL')
   const groups = new Set(runtimes.map(({ pid }) => pid))
-  while (processes().some(({ group }) => groups.has(group))) await pause(50) // nothing outlives SIGKILL for long
+  while (processes().some(({ group }) => groups.has(group))) await pause(50) // after SIGKILL they end soon
 }
 
-/** Signals a group, if it is still there. */
+/** Signals a group if it still exists. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  if (pid <= 1) return // never started; -1 would be everybody
+  if (pid <= 1) return // not started; -1 would signal every process
   try {
     process.kill(-pid, signal)
   } catch (error) {
@@ -115,7 +115,7 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** The last lines of a log, for when something went wrong. */
+/** Returns the last lines of a log, for an error message. */
 export function tail(file: string, lines = 25): string {
   try {
     return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n')
@@ -124,7 +124,7 @@ export function tail(file: string, lines = 25): string {
   }
 }
 
-/** True when a port can be listened on, on both loopback addresses. */
+/** True if a port is free on both loopback addresses. */
 export async function portFree(port: number): Promise<boolean> {
   for (const host of ['127.0.0.1', '::1']) {
     const code = await new Promise<string | undefined>((settle) => {

@@ -1,4 +1,4 @@
-/** One run per state folder: two runtimes on one database would spoil it. Also finds what a killed run left behind. */
+/** Allows one run for each state folder, because two runtimes would damage one database. Finds leftovers of a killed run. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { processes } from './process-list.ts'
 import { signalGroup } from './processes.ts'
@@ -6,15 +6,15 @@ import { signalGroup } from './processes.ts'
 export interface RunRecord {
   pid: number
   port: number
-  /** True once it has been asked to stop: whoever waits a little finds the folder free. */
+  /** True when the run is stopping: the folder will be free soon. */
   stopping: boolean
   /** Process groups of the runtimes. */
   groups: number[]
 }
 
 /**
- * Says which run holds this folder, or clears away what a killed one left and says null. Every process is recognised by what
- * it runs, not by its number alone: numbers are given out again.
+ * Returns the run that uses this folder; or removes the leftovers of a killed run and returns null. It recognises a process by its
+ * command, not by its number alone, because numbers are reused.
  */
 export function clearRun(file: string): RunRecord | null {
   if (!existsSync(file)) return null
@@ -40,6 +40,6 @@ function readRecord(file: string): RunRecord | null {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as RunRecord
   } catch {
-    return null // cut off while it was written: its run never came to start a runtime
+    return null // an incomplete record: its run had not started a runtime yet
   }
 }

@@ -1,4 +1,4 @@
-/** The three sample prefixes: real shapes and sizes, an invented shop. */
+/** Three sample prefixes of an invented shop, with realistic forms and sizes. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Api, Prefix } from './api.ts'
@@ -6,15 +6,15 @@ import type { Api, Prefix } from './api.ts'
 export interface Sample {
   name: string
   provider: 'anthropic' | 'openai' | 'gemini'
-  /** The body of POST /warm. */
+  /** Body of POST /warm. */
   registration: Record<string, unknown>
 }
 
-/** Retentions are the short ones, so that several pass while one watches. */
+/** Samples use the short retentions, so that several renewals can be watched. */
 const shapes: { provider: Sample['provider']; envelope: Record<string, unknown> }[] = [
   { provider: 'anthropic', envelope: { cache: { retention: '5m' } } },
   { provider: 'openai', envelope: { cache: { retention: '30m' } } },
-  { provider: 'gemini', envelope: { model: 'gemini-2.5-flash' } }, // its wire format carries the model in the address
+  { provider: 'gemini', envelope: { model: 'gemini-2.5-flash' } }, // its wire format has the model in the address
 ]
 
 export function loadSamples(): Sample[] {
@@ -35,7 +35,7 @@ export function loadSamples(): Sample[] {
   })
 }
 
-/** Samples that no earlier start has registered. */
+/** Returns the samples that no earlier start has registered. */
 export function missing(samples: Sample[], registered: Prefix[]): Sample[] {
   return samples.filter(({ name }) => !registered.some((prefix) => prefix.name === name))
 }
@@ -44,13 +44,13 @@ export async function register(api: Api, sample: Sample): Promise<string> {
   const warmed = await api.warm(sample.registration)
   const state = warmed.warmth?.state ?? 'unknown'
   const kind = warmed.receipt?.kind ?? 'no receipt yet'
-  // Some providers tell what was read, and never what was written.
+  // Some providers report cache reads but no writes.
   const told =
     kind === 'unknown' ? 'sent; its provider does not say what it wrote, the next read tells' : `${kind}, ${state}`
   return `${sample.name}: ${warmed.created ? 'registered' : 'known already'}, ${told}`
 }
 
-/** What keeping a sample warm would cost, by the API's own dry run; nothing is sent to the provider. */
+/** Returns the cost of keeping a sample warm, by the API's dry run, which sends nothing to the provider. */
 export async function quote(api: Api, sample: Sample): Promise<string> {
   const answer = await api.warm({ ...sample.registration, dry_run: true })
   const perDay = money(answer.plan?.cost_usd_per_day ?? null)

@@ -1,19 +1,19 @@
-/** Where the table goes: redrawn in place on a terminal, line by line anywhere else. */
+/** Output of the table: redrawn in place on a terminal, else printed from time to time. */
 import type { Paint } from '../terminal.ts'
 import { MINUTE_MS } from '../../src/core/time/time.ts'
 
 export interface Screen {
-  /** A line that stays: something happened. */
+  /** Prints a line about an event, which stays on the screen. */
   say(text: string): void
-  /** The current table; `now` decides, on anything but a terminal, whether it is time to print it again. */
+  /** Shows the current table. Without a terminal it is printed again only after some virtual time, measured by `now`. */
   show(lines: string[], now: number): void
-  /** The last table stays where it is; what follows comes below. */
+  /** Leaves the last table on the screen, so that later output comes below it. */
   close(): void
   width(): number
   paint: Paint
 }
 
-/** How often, in virtual time, a log gets the table. */
+/** Virtual time between two tables in a log. */
 const printEveryMs = 5 * MINUTE_MS
 
 export function screenFor(stream: NodeJS.WriteStream, paint: Paint): Screen {
@@ -30,7 +30,7 @@ function inPlace(stream: NodeJS.WriteStream, paint: Paint): Screen {
     width: () => stream.columns,
     say: (text) => draw(`${text}\n`),
     show: (lines) => {
-      const height = Math.max(3, stream.rows - 1) // a block taller than the screen could not be erased again
+      const height = Math.max(3, stream.rows - 1) // a block higher than the screen could not be erased
       const next = lines.slice(0, height)
       const before = erase()
       drawn = next

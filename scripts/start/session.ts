@@ -1,4 +1,4 @@
-/** What happens while everything runs: samples are registered, cron ticks, real requests arrive, and the table shows it. */
+/** A running session: registers the samples, ticks cron, sends real requests and shows the table. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { Api, type Prefix } from './api.ts'
 import { keepClock } from './clock.ts'
@@ -36,7 +36,7 @@ export class Session {
     this.#cron = new Cron({ base: setup.base, now: setup.now, rate: setup.speed, signal: this.#signal })
   }
 
-  /** From ready to the time that `--for` gave; without one it ends by the stop signal alone, with an AbortError. */
+  /** Runs until the time of `--for`. Without one only the stop signal ends it, with an AbortError. */
   async run(): Promise<void> {
     this.#startedAt = this.#setup.now()
     this.#greet()
@@ -49,7 +49,7 @@ export class Session {
     this.#over.abort()
   }
 
-  /** What went wrong without ending the run. */
+  /** Failures that did not end the run. */
   get problems(): readonly string[] {
     return this.#problems
   }
@@ -126,7 +126,7 @@ export class Session {
     }
   }
 
-  /** Something that may fail without ending the run: the Worker restarts whenever a source file is saved. */
+  /** Does work whose failure does not end the run, because the Worker restarts whenever a source file is saved. */
   async #try(work: () => Promise<void>, what: string): Promise<void> {
     try {
       await work()

@@ -1,4 +1,4 @@
-/** Decides what a run consists of: which providers are real, where its state lives, how its clock goes on, what is started. */
+/** Sets up a run: the real providers, the state folder, the clock and the processes. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -13,12 +13,12 @@ const usualSpeed = 12
 
 export interface Setup {
   keys: Keys
-  /** True when the lab stands for every provider: then time may run faster, and nothing costs anything. */
+  /** True if the lab replaces every provider: then time may run faster, and calls cost nothing. */
   pretend: boolean
   speed: number
   now: () => number
   clockFile: string
-  /** What to record of the clock at this moment. */
+  /** Returns the record of the clock at this moment. */
   kept: (stopped: boolean) => Kept
   runFile: string
   base: string
@@ -26,7 +26,7 @@ export interface Setup {
   launches: Launch[]
 }
 
-/** A problem is a sentence for a person. */
+/** A problem is a sentence for the user. */
 export async function setUp(options: Options, realNow: () => number): Promise<Setup | { problem: string }> {
   const devVars = resolve(root, options.devVars)
   const keys = readKeys(existsSync(devVars) ? readFileSync(devVars, 'utf8') : '')
@@ -82,7 +82,7 @@ export async function setUp(options: Options, realNow: () => number): Promise<Se
       ...(keys.own.accountKey ? {} : { DEV_ACCOUNT_KEY: keys.accountKey }),
       ...(keys.own.seal ? {} : { KEY_ENCRYPTION_SECRET: developmentKeys.seal }),
       ...(withLab ? { LAB_URL: labUrl, LAB_PROVIDERS: keys.lab.join(',') } : {}),
-      ...(pretend ? clock : {}), // a real provider's caches know no other time than the real one
+      ...(pretend ? clock : {}), // a real provider's caches lapse in real time
     },
     envFile: options.devVars === '.dev.vars' ? null : devVars,
   }
@@ -101,7 +101,7 @@ export async function setUp(options: Options, realNow: () => number): Promise<Se
   }
 }
 
-/** Waits for a run that is stopping already; the one that still runs, or null. */
+/** Waits for a run that is stopping. Returns the run that still uses the folder, or null. */
 async function freeRun(runFile: string): Promise<RunRecord | null> {
   const deadline = performance.now() + 15_000
   for (;;) {

@@ -1,16 +1,16 @@
-/** Being asked to stop: by Ctrl-C, by a signal, or by the end of the process that started this one. */
+/** Requests to stop: Ctrl-C, a signal, or the end of the process that started this one. */
 
 export interface Stop {
   signal: AbortSignal
-  /** Settles when stopping is asked for. */
+  /** Resolves at the first request to stop. */
   asked: Promise<void>
-  /** What a second request does. */
+  /** Called at a second request. */
   force: (how: () => void) => void
 }
 
 /**
- * One Ctrl-C arrives several times: the terminal sends it to every process of the group, and npm and run.mjs pass theirs on.
- * Only what comes later than this counts as a second one.
+ * One Ctrl-C arrives several times: the terminal sends it to every process of the group, and npm and run.mjs pass theirs on. Only a
+ * signal after this time counts as a second request.
  */
 const echoMs = 1000
 

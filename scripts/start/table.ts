@@ -1,4 +1,4 @@
-/** The live table: prefixes as rows of plain data, rows as lines. */
+/** The live table: turns prefixes into rows of plain data, and rows into lines. */
 import { stripVTControlCharacters } from 'node:util'
 import { label, type Prefix } from './api.ts'
 import type { Paint } from '../terminal.ts'
@@ -53,7 +53,7 @@ const SHORT_NAME = 16
 
 const shortTitles: Row = { ...titles, warmUntil: 'until', receipt: 'receipt', probes: 'sent', hits: 'hits' }
 
-/** The same row in fewer words, for narrow terminals: every column stays, above all the cost. */
+/** Shortens a row for narrow terminals. Every column stays. */
 function shortened(row: Row): Row {
   return {
     ...row,
@@ -65,7 +65,7 @@ function shortened(row: Row): Row {
   }
 }
 
-/** `13:05:20 (in 4:12)`: the instant, and how far away it is on the same clock. */
+/** Formats an instant with its distance on the same clock: `13:05:20 (in 4:12)`. */
 export function countdown(until: string | null, now: number): string {
   if (until === null) return '–'
   const leftMs = Date.parse(until) - now
@@ -79,7 +79,7 @@ function receiptText(kind: string, at: string | undefined, now: number): string 
   return Number.isNaN(agoMs) ? kind : `${kind}, ${minutes(Math.max(0, agoMs))} ago`
 }
 
-/** `4:12`, `1:04:12`. */
+/** Formats a duration: `4:12`, `1:04:12`. */
 export function minutes(ms: number): string {
   const seconds = Math.floor(ms / 1000)
   const two = (value: number): string => String(value).padStart(2, '0')
@@ -94,7 +94,7 @@ export function clockTime(at: number): string {
 
 const stateStyles = { warm: 'green', expiring: 'yellow', cold: 'red', uncacheable: 'red', unknown: 'dim' } as const
 
-/** Lines of the table, no wider than the terminal: in fewer words where it is narrow, and cut only where even they do not fit. */
+/** Returns the lines of the table. On a narrow terminal they are shortened, and cut only if that is not enough. */
 export function tableLines(wide: Row[], paint: Paint, width: number): string[] {
   const columns = Object.keys(titles) as (keyof Row)[]
   const widthsOf = (rows: Row[]): number[] =>
@@ -118,7 +118,7 @@ export function tableLines(wide: Row[], paint: Paint, width: number): string[] {
   return rows.length === 0 ? ['(no prefix is registered yet)'] : lines.map((text) => fit(text, width))
 }
 
-/** Cuts a line that would wrap: a wrapped line would break redrawing in place. */
+/** Cuts a line that would wrap, because wrapped lines cannot be redrawn in place. */
 export function fit(text: string, width: number): string {
   const bare = stripVTControlCharacters(text)
   return bare.length <= width ? text : `${bare.slice(0, Math.max(0, width - 1))}…`

@@ -1,10 +1,9 @@
 /**
- * node tether.ts [--mark=TEXT] COMMAND [arguments…]: runs a command in this process's group, and ends the whole group when
- * asked to or when standard input closes. The starter holds the other end of that pipe, so whatever becomes of it, even
- * SIGKILL, takes the runtime along.
+ * node tether.ts [--mark=TEXT] COMMAND [arguments…]: runs a command in this process's group. It ends the whole group on a signal, or
+ * when standard input closes. The starter has the other end of that pipe, so its end, even by SIGKILL, ends the runtime too.
  *
- * With a mark, the command and all that it starts carry it in their environment, and nothing that carries it outlives the
- * command, in whatever group it is and however the command ended.
+ * With a mark, the command and all its descendants have it in their environment. When the command ends, in any way, all processes with
+ * the mark are ended, of any group.
  */
 import { spawn } from 'node:child_process'
 import { markOf, marked } from './process-list.ts'
@@ -19,7 +18,7 @@ const env = mark === null ? process.env : { ...process.env, ...markOf(mark) }
 const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], env })
 
 let stopping = false
-/** The command alone is asked: it ends its own children in order. What is left after the grace is killed with the group. */
+/** Signals the command alone, which ends its own children in order. After the grace period the group is killed. */
 function stop(): void {
   if (stopping) return
   stopping = true
@@ -32,7 +31,7 @@ function endGroup(): void {
   process.kill(-process.pid, 'SIGKILL') // this process too
 }
 
-/** Again and again, because one that is about to end may still start another. */
+/** Repeats, because a process that is about to end may still start another. */
 function endMarked(): void {
   for (let left = mark === null ? [] : marked(mark); left.length > 0; left = marked(mark ?? '')) {
     for (const pid of left) kill(pid)
@@ -61,7 +60,7 @@ child.on('error', (error) => {
   process.exit(127)
 })
 child.on('exit', (code) => {
-  if (!held) endGroup() // nobody else will look for what the command left behind
+  if (!held) endGroup() // no other process ends what the command left behind
   endMarked()
   process.exit(code ?? 1)
 })

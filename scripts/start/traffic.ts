@@ -1,6 +1,6 @@
 /**
- * A few "real" requests, as an application would send them: the exact body that the prefix asks for with a user's turn
- * behind it, straight to the provider's address (here the lab's), and reported by POST /observations.
+ * Sends a few "real" requests, as an application would: the prefix's exact body and a user's turn, straight to the provider's address
+ * (here the lab's), reported by POST /observations.
  */
 import { label, type Api, type Prefix } from './api.ts'
 import { MINUTE_MS } from '../../src/core/time/time.ts'
@@ -14,7 +14,7 @@ interface Wire {
   usage: (answer: Body) => Body
   cached: (usage: Body) => number | null
   total: (usage: Body) => number | null
-  /** Virtual time from the start to the first request, and between requests. */
+  /** Virtual times from the start to the first request, and between requests. */
   firstMs: number
   everyMs: number
   questions: string[]
@@ -38,7 +38,7 @@ const wires: Record<string, Wire> = {
         number(usage['cache_creation_input_tokens']),
       ),
     firstMs: 4 * MINUTE_MS,
-    everyMs: 17 * MINUTE_MS, // a gap that three probes bridge for less than a rewrite, so that a saving is seen soon
+    everyMs: 17 * MINUTE_MS, // three probes over this gap cost less than a rewrite, so a saving shows soon
     questions: [
       'Where is order 60311874? My postcode is 7250.',
       'Can I still return a tent that I set up once in the living room?',
@@ -84,10 +84,10 @@ export interface Visit {
 export interface TrafficOptions {
   api: Api
   labUrl: string
-  /** The key that Pilotlight itself uses at the lab: caches are not shared between keys. */
+  /** Key that Pilotlight itself uses at the lab, because keys do not share caches. */
   labKey: string
   now: () => number
-  /** Called for each request that was answered and reported. */
+  /** Called after each reported request. */
   tell: (visit: Visit) => void
 }
 
@@ -100,7 +100,7 @@ export class Traffic {
     this.#options = options
   }
 
-  /** Sends what is due among these prefixes; throws when the provider or Pilotlight refuses. */
+  /** Sends the requests that are due for these prefixes. Throws if the provider or Pilotlight refuses one. */
   async visitDue(prefixes: Prefix[]): Promise<void> {
     for (const prefix of prefixes) {
       const wire = wires[prefix.provider]

@@ -1,20 +1,20 @@
-/** What `npm test -- --changed` runs: the tests nearest to a change, as far as a minute goes. */
+/** Chooses the tests of `npm test -- --changed`: those nearest to a change, for about a minute. */
 import { execFileSync } from 'node:child_process'
 import { distances, type Imports } from './imports.ts'
 
-/** How long each file took last time, in milliseconds, by its path. */
+/** Duration of each file in the last run, in milliseconds, by its path. */
 export type Times = Record<string, number>
 
 export interface Choice {
   /** Test files to run, nearest first. */
   run: string[]
-  /** Test files that the change may reach too, and that do not fit. */
+  /** Test files that the change may also break, and that do not fit into the time. */
   left: string[]
 }
 
-/** What the tests of a choice may take, one after another: two cores for a good half of a minute. */
+/** Limit of the chosen tests' durations, summed: two cores for a little over half a minute. */
 const budgetMs = 70_000
-/** Of a file that was never timed. */
+/** Assumed duration of a file that was never timed. */
 function guessMs(path: string): number {
   if (path.startsWith('test/scenarios/')) return 20_000 // days of virtual time
   return isWorkerd(path) ? 6000 : 1500
@@ -23,7 +23,7 @@ function guessMs(path: string): number {
 const isTest = (path: string): boolean => path.startsWith('test/') && path.endsWith('.test.ts')
 const isWorkerd = (path: string): boolean => path.endsWith('.workerd.test.ts') || path.startsWith('test/durable/live/')
 const isProduct = (path: string): boolean => path.endsWith('.e2e.test.ts') || path.startsWith('test/e2e/')
-/** They read files as texts, whatever they import, and are quick. */
+/** Tests that read files as texts, whatever they import. They are quick. */
 const readsEverything = (path: string): boolean => /^test\/(docs|house)\//.test(path)
 
 export function choose(changed: string[], imports: Imports, times: Times): Choice {
@@ -46,7 +46,7 @@ export function choose(changed: string[], imports: Imports, times: Times): Choic
   return choice
 }
 
-/** Paths that differ from a commit, or, without one, that are not committed; if there are none, those of the last commit. */
+/** Returns the paths that differ from a commit. Without one: the uncommitted paths, or, if there are none, those of the last commit. */
 export function changedFiles(root: string, ref: string): string[] {
   const git = (...args: string[]): string[] =>
     execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })

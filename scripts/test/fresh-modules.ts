@@ -1,4 +1,4 @@
-/** Setup of every file that shares a process with those before it: its modules are evaluated anew, and remember nothing. */
+/** Setup of every file that shares a process with earlier ones: evaluates its modules anew, so that no module state remains. */
 import { vi } from 'vitest'
 
 vi.resetModules()

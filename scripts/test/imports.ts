@@ -1,8 +1,8 @@
-/** Who imports whom, read from the texts of the files. */
+/** Import graph, read from the texts of the files. */
 import { globSync, readFileSync } from 'node:fs'
 import { posix, resolve } from 'node:path'
 
-/** Paths from the project's folder, with forward slashes: each file and the files that it imports. */
+/** Each file with the files that it imports, as paths from the project's folder with forward slashes. */
 export type Imports = Map<string, string[]>
 
 const sources = '{src,test,scripts,bench,examples}/**/*.{ts,mjs,json}'
@@ -15,8 +15,8 @@ export function importsIn(root: string): Imports {
 }
 
 /**
- * Relative imports of one file. Types are left out: they are gone before a test runs, and the type check covers them. A test
- * in the Workers runtime has the whole Worker behind it, whatever it imports.
+ * Returns the relative imports of one file. Type imports are left out: they do not exist at run time, and the type check covers them.
+ * A test in the Workers runtime depends on the whole Worker, whatever it imports.
  */
 export function importsOf(path: string, text: string): string[] {
   const pattern =
@@ -27,7 +27,7 @@ export function importsOf(path: string, text: string): string[] {
   return targets
 }
 
-/** How many imports lie between each file and the nearest of these: 0 for themselves; files out of reach are missing. */
+/** Returns the number of imports between each file and the nearest of the given ones (0 for these). Unconnected files are missing. */
 export function distances(imports: Imports, from: string[]): Map<string, number> {
   const importers = new Map<string, string[]>()
   for (const [path, targets] of imports)

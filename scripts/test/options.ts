@@ -1,12 +1,12 @@
-/** What can be said after `npm test --`. */
+/** Options of `npm test --`. */
 
 export interface Options {
   help: boolean
-  /** Only what a change can break: what differs from this commit. Empty: what is not committed, or else the last commit. */
+  /** Commit for `--changed`: run the tests of its differences. Empty: those of uncommitted files, else of the last commit. */
   changed: string | null
-  /** How many times in a row to run the tests that wait for something; null: run each test once. */
+  /** Number of runs of the tests that wait for something; null: run each test once. */
   repeat: number | null
-  /** Handed on to vitest: filters by path, and its options. */
+  /** Arguments for vitest: filters by path, and its options. */
   rest: string[]
 }
 
@@ -27,7 +27,7 @@ With filters (parts of paths) or options of vitest: only the tests they name.
 
 Ctrl-C ends a run with everything that it has started.`
 
-/** Reads arguments; a problem is a sentence for a person. */
+/** Reads arguments. A problem is a sentence for the user. */
 export function parseOptions(args: string[]): Options | { problem: string } {
   const options: Options = { help: false, changed: null, repeat: null, rest: [] }
   for (const argument of args) {

@@ -1,15 +1,15 @@
-/** The files that took longest, for the end of a run. */
+/** Lists the slowest files at the end of a run. */
 import { relative } from 'node:path'
 import { spell } from '../terminal.ts'
 
 const shown = 10
 
-/** What vitest's JSON report says of files: when the first test of each began and its last one ended, in milliseconds. */
+/** Files of vitest's JSON report: start of the first test and end of the last one, in epoch milliseconds. */
 export interface TimedReport {
   testResults: { name: string; startTime: number; endTime: number }[]
 }
 
-/** One line for each of the slowest files, slowest first. Times are those of the tests, without reading the file. */
+/** Returns a line for each of the slowest files, slowest first. Times are those of the tests, without the import of the file. */
 export function slowest(report: TimedReport, root: string, most = shown): string[] {
   return report.testResults
     .map(({ name, startTime, endTime }) => ({ name, tookMs: endTime - startTime }))

@@ -1,14 +1,14 @@
-/** Which test files wait for something that happens in the background. */
+/** Finds test files that wait for something in the background. */
 import { importsOf, type Imports } from './imports.ts'
 
-/** A condition that is polled, a pause between two looks, and a call that the Worker answers later (`wait`). */
+/** Signs of waiting: a polled condition, a pause between two polls, and a call that the Worker answers later (`wait`). */
 const waiting = /\bvi\.wait(?:For|Until)\(|\.poll\(|\bpause\(|\bwait: ['"\d]|[?&]wait=/
 
 export function waits(text: string): boolean {
   return waiting.test(text)
 }
 
-/** Test files that wait, themselves or in a file beside the tests that they import. Sorted. */
+/** Returns the test files that wait, directly or through an imported file of the test folder. Sorted. */
 export function waitingTests(texts: Map<string, string>): string[] {
   const imports: Imports = new Map([...texts].map(([path, text]) => [path, importsOf(path, text)]))
   const waitsSomewhere = (path: string, seen: Set<string>): boolean => {

@@ -16,9 +16,9 @@ it.each([
       await run(provider, model, 6, 'nothing'),
     ]
     expect(shared).toMatchObject({ headWrites: 1, missed: 0 })
-    // Four at once find nothing; who comes behind them finds what they wrote only where a beginning is found without a marker.
+    // The first four run at once and miss. Later ones hit only at providers that find a common prefix without a marker.
     expect(parallel.headWrites).toBe(model === 'gpt-4.1' ? 4 : 6)
-    // Without the tools, which come first, nothing that was warmed is ever asked for.
+    // This way sends no tools, which come first, so no real request hits what it warmed.
     expect(characters.missed).toBe(model === 'gpt-4.1' ? nothing.missed : 6)
     const total = ({ warmingUsd, firstUsd }: typeof shared): number => warmingUsd + firstUsd
     expect(total(shared)).toBeLessThan(Math.min(total(parallel), total(characters)))

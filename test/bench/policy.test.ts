@@ -8,7 +8,7 @@ import { synthetic } from '../../bench/policy/families.ts'
 import { foldsOf } from '../../bench/policy/folds.ts'
 import { priceRows } from '../../bench/policy/prices.ts'
 import { compare } from '../../bench/policy/report.ts'
-import { clairvoyant, fixedProbes, pilotlight, play } from '../../bench/policy/simulate.ts'
+import { oracleCost, fixedProbes, pilotlight, play } from '../../bench/policy/simulate.ts'
 import { parseTrace, readTraces, TraceError } from '../../bench/policy/traces.ts'
 import type { Stream } from '../../bench/policy/traces.ts'
 import { addRequests } from '../../src/core/demand/request-rate.ts'
@@ -33,7 +33,7 @@ function stream(lengths: number[]): Stream {
   }
 }
 
-/** Every way to hold or to let go of each gap, in any retention, one after the other. */
+/** Tries every number of probes for each gap, in each retention, and returns the lowest cost. */
 function bruteForce(lengths: number[], held: number, latency: number): number {
   const [seconds, ...rest] = lengths
   if (seconds === undefined) return 0
@@ -64,7 +64,7 @@ describe('the oracle', () => {
           const tried = row.holdings.map(
             ({ write, read }, index) => write - read + latency + bruteForce(lengths, index, latency),
           )
-          expect(clairvoyant(stream(lengths), row.holdings, latency)).toBeCloseTo(Math.min(...tried), 9)
+          expect(oracleCost(stream(lengths), row.holdings, latency)).toBeCloseTo(Math.min(...tried), 9)
         },
       ),
       { numRuns: 60 },
@@ -73,7 +73,7 @@ describe('the oracle', () => {
 
   it('is never beaten by a policy on any traffic', () => {
     for (const one of synthetic(3)) {
-      const least = clairvoyant(one, row.holdings, 0) - 1e-9
+      const least = oracleCost(one, row.holdings, 0) - 1e-9
       expect(play(one, pilotlight(row, 0), 0).excess).toBeGreaterThanOrEqual(least)
       for (const holding of row.holdings) {
         for (const probes of [0, 6, Infinity]) {

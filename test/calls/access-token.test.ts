@@ -26,7 +26,7 @@ const clock: Clock = {
 let lab: Lab
 let asked: { url: string; body: string }[] = []
 let key: MadeKey
-/** What the token endpoint does instead of the lab's answer. */
+/** Answer of the token endpoint in place of the lab's. */
 let answering: ((ask: () => Promise<Response>) => Promise<Response>) | null = null
 
 beforeEach(() => {
@@ -51,7 +51,7 @@ afterEach(() => {
 const OK: Sent = { kind: 'answered', status: 200, headers: new Headers(), text: '{}' }
 const UNAUTHENTICATED: Sent = { ...OK, status: 401 }
 
-/** Sends once; what was presented to the provider, and how it ended. */
+/** Sends once. Returns the credentials that the provider got, and the result. */
 async function send(change: Partial<Sending> = {}, answers: Sent[] = []): Promise<{ one: SentWith; shown: string[] }> {
   const shown: string[] = []
   const sending = { access: { card, tokenUrl: TOKEN_URL }, credential: key.file, clock, timeoutMs: 30_000, ...change }
@@ -208,7 +208,7 @@ describe('another credential', () => {
   it('is not exchanged, though it is a key file, for a provider that takes no such keys', async () => {
     const anthropic = cardById('anthropic')!
     const { shown } = await send({ access: { card: anthropic, tokenUrl: null } })
-    expect(shown).toEqual([key.file]) // the door refuses it
+    expect(shown).toEqual([key.file]) // the provider refuses it
     expect(asked).toEqual([])
   })
 })

@@ -13,7 +13,7 @@ const CALL = {
   account: 'shop',
 }
 
-/** Answers by host, and keeps what was asked. */
+/** A network that answers by host and records the requests. */
 function network(answers: Record<string, (request: Request) => Response | Promise<Response>>) {
   const asked: Request[] = []
   const fetch: typeof globalThis.fetch = async (input, init) => {

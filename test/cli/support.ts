@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { main } from '../../src/cli/main.ts'
 import type { Shell } from '../../src/cli/shell.ts'
 
-/** A Saturday afternoon; the prices of the cards hold by then. */
+/** A Saturday afternoon, after the last change of the cards' prices. */
 export const NOW = Date.UTC(2026, 10, 21, 15)
 
 export const logs = join(import.meta.dirname, 'logs')
@@ -16,7 +16,7 @@ export async function* bytesOf(...parts: (string | Uint8Array)[]): AsyncGenerato
   for (const part of parts) yield typeof part === 'string' ? new TextEncoder().encode(part) : part
 }
 
-/** Runs the program as a person would, and returns what it said. */
+/** Runs the program and returns its output and exit code. */
 export async function run(args: string[], given: Partial<Shell> & { text?: string } = {}) {
   let [out, said] = ['', '']
   const { text = '', ...shell } = given

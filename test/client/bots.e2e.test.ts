@@ -10,7 +10,7 @@ import type { Running } from '../e2e/running.ts'
 import { runLab } from '../lab/running.ts'
 import type { RunningLab } from '../lab/running.ts'
 
-/** The client with nothing but what Node brings along, and bots in a process that is killed. */
+/** The client with Node's own fetch and WebSocket, and bots in a process that is killed. */
 
 const tents = { provider: 'anthropic', model: 'claude-opus-5', system_prompt: 'You sell tents.' }
 let lab: RunningLab

@@ -44,7 +44,7 @@ const options: ClientOptions = {
 }
 const tents = { provider: 'anthropic', model: 'claude-opus-5', system_prompt: 'You sell tents.' }
 
-/** Up to the end of the next turn. */
+/** Reads the responses up to the end of the next turn. */
 async function turnOf(responses: Responses<BotResponse>): Promise<BotResponse[]> {
   const heard: BotResponse[] = []
   const iterator = responses[Symbol.asyncIterator]()

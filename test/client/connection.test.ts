@@ -5,7 +5,7 @@ import { finished, isKind, warmup } from '../../src/client/warm.ts'
 const refusal = (kind: string, status: number, retryable: boolean, detail = {}) =>
   Response.json({ error: { kind, message: `${kind}.`, retryable, detail } }, { status })
 
-/** Answers in this order; what each call carried is kept. */
+/** A deployment that gives these answers in order and records the calls. */
 function deployment(answers: (() => Response)[], timeoutMs?: number) {
   const calls: { url: string; init: RequestInit | undefined; key: string | null }[] = []
   const fetch = async (url: string, init?: RequestInit): Promise<Response> => {

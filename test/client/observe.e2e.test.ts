@@ -110,7 +110,7 @@ it('a crew is preloaded with progress, and a barrier has one leader', async () =
 
   const cold = await warmup(pilotlight, { ...agent('Unwarmed'), keep_warm: { plan: 'off' }, background: true })
   const callers = await Promise.all([1, 2, 3].map(() => lease(pilotlight, cold.id, { wait: '5s' })))
-  // Whoever is told to lead speaks for the others; a warm that came first makes all of them ready.
+  // The leader reports for the others. After an earlier warm all of them are ready.
   expect(callers.filter(({ role }) => role === 'leader').length).toBeLessThanOrEqual(1)
   await Promise.all(callers.map((one) => one.readable()))
 })

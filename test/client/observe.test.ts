@@ -5,7 +5,7 @@ import { observe } from '../../src/client/observe.ts'
 import type { Fetch } from '../../src/client/observe.ts'
 import { usageIn } from '../../src/client/usage.ts'
 
-/** What the deployment was sent: the text of each report. */
+/** Texts of the reports that the deployment got. */
 function deployment(answer: () => Response = () => Response.json({ data: [] })) {
   const sent: string[] = []
   const fetch: FetchLike = (_, init) => {
@@ -16,7 +16,7 @@ function deployment(answer: () => Response = () => Response.json({ data: [] })) 
   return { connection, sent, reports: () => sent.flatMap((text) => JSON.parse(text) as Record<string, unknown>[]) }
 }
 
-/** A provider that answers with these pieces, each only once the one before was taken. */
+/** A provider that answers with these pieces, each only after the reader took the previous one. */
 const provider =
   (pieces: string[], type = 'text/event-stream', status = 200): Fetch =>
   () => {
@@ -83,7 +83,7 @@ it('reads nothing ahead of the reader, and holds nothing back', async () => {
   await reader?.read()
   await reader?.read()
   expect(taken).toBe(2)
-  // Whoever leaves early sent a real request all the same.
+  // A reader that stops early has sent a real request too.
   await reader?.cancel()
   await fetch.flush()
   expect(reports()).toMatchObject([{ provider: 'anthropic', usage: { uncached_input_tokens: null } }])

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')
 
-/** The package as it would be published, built in a folder of its own. */
+/** The package as it is published, built in a separate folder. */
 let folder: string
 let tarball: Uint8Array
 
@@ -38,7 +38,7 @@ it('publint finds nothing to mend', async () => {
 it('its types are right for those who import it as an ES module', async () => {
   const result = await checkPackage(createPackageFromTarballData(tarball))
   if (result.types === false) throw new Error('the package has no types')
-  // An ES module alone, by its `exports`: neither require() of it nor resolution as it was before Node 12 is offered.
+  // The `exports` offer an ES module alone: no require(), and no resolution as before Node 12.
   const offered = result.problems.filter(
     (problem) => !('resolutionKind' in problem && ['node10', 'node16-cjs'].includes(problem.resolutionKind)),
   )

@@ -8,7 +8,7 @@ import { cards } from '../../src/providers/registry.ts'
 import { causes, provider, refusal } from '../providers/prepared.ts'
 import type { CacheRequest } from '../../src/providers/dialect.ts'
 
-/** What agentkit's `PromptCacheRequest` says, line by line: either it is done here, or it is refused in words. */
+/** agentkit's `PromptCacheRequest`, line by line: each part is either supported or refused with a message. */
 
 const NOON = Date.UTC(2026, 10, 21, 12)
 const value = (given: CacheInput) => cacheValue(cache.parse(given))
@@ -231,7 +231,7 @@ describe('OpenRouter', () => {
   })
 })
 
-/** agentkit leaves `Required` unheard at Groq, Mistral, Ollama, vLLM, Baseten and Cerebras. */
+/** agentkit ignores `Required` at Groq, Mistral, Ollama, vLLM, Baseten and Cerebras. */
 describe.each(cards.map((card) => [card.id, card] as const))('required at %s', (id, card) => {
   const { prepare } = provider(id)
   const turns = [
@@ -256,7 +256,7 @@ describe.each(cards.map((card) => [card.id, card] as const))('required at %s', (
     expect(required({ strategy: { explicit: [{ toolsEnd: true }] } }).detail).toMatchObject({ cause: 'no_tools' })
     expect(required({ strategy: { handle: 'a', at: 'cache.handle' } }).detail).toMatchObject({ field: 'cache.handle' })
     expect(required({ strategy: { count: 64 } }).detail).toMatchObject({ field: 'cache.breakpoints' })
-    const retention = id === 'groq' ? '5m' : '2h' // which Groq has, and nobody else
+    const retention = id === 'groq' ? '5m' : '2h' // a retention that only Groq has
     expect(required({ strategy: { last: 0 }, retention }).detail).toMatchObject({
       field: 'cache.retention',
       cause: 'retention_not_offered',
@@ -264,7 +264,7 @@ describe.each(cards.map((card) => [card.id, card] as const))('required at %s', (
   })
 })
 
-/** As the door reads a body: the request keeps its text. */
+/** Parses a body as the route does: the request keeps its text. */
 function rawIn(body: { request: object }): object {
   return { ...body, request: new RawJson(JSON.stringify(body.request)) }
 }

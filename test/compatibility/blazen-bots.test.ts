@@ -13,8 +13,8 @@ import { cardById } from '../../src/providers/registry.ts'
 import { DAY_MS } from '../../src/core/time/time.ts'
 
 /**
- * What Blazen says of live workflows, of its Bot and of ChatWindow, line by line, as far as nothing need run for it; the rest
- * stands in blazen-bots.workerd.test.ts. The second half is what it gets wrong.
+ * Blazen's documentation of live workflows, its Bot and ChatWindow, line by line: the parts that need no runtime. The others are in
+ * blazen-bots.workerd.test.ts. The second half covers Blazen's faults.
  */
 
 const user = (text: string): ChatMessage => ({ role: 'user', text })
@@ -43,7 +43,7 @@ describe('a live workflow', () => {
 
   test('has a cap on its history without being told', () => expect(LIVE_LIMITS.maxHistory).toBe(1_000))
 
-  test('idle_timeout ends it when no event came for so long, and its reason is a word', () => {
+  test('idle_timeout ends it after that time without an event, and its reason is a word', () => {
     const idle = sight({ idleTimeoutMs: 300_000 })
     expect(nextStep(idle, null, 299_999)).toEqual({ do: 'wait', until: 300_000 })
     expect(nextStep(idle, null, 300_000)).toMatchObject({ do: 'end', reason: 'idle_timeout' })

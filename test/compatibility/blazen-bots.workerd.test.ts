@@ -9,7 +9,7 @@ import { anthropic, begin, ended, hear, objectOf, openai, say } from '../http/bo
 import { ADMIN, bindings, call, get, pick, post, received, useLab } from '../http/support.ts'
 import { DAY_MS } from '../../src/core/time/time.ts'
 
-/** What Blazen says of live workflows and of its Bot, line by line, on the real object; what needs none stands in blazen-bots.test.ts. */
+/** Blazen's documentation of live workflows and its Bot, line by line, on the real object. Parts without one: blazen-bots.test.ts. */
 
 const world = useLab()
 const bodies = (): string[] => received(world.lab).map(({ body }) => body)
@@ -21,7 +21,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Lets the provider take calls and not answer them, until it is let go. */
+/** Lets the provider accept calls and delay their answers until the gate opens. */
 function holdProvider(): { isHeld: () => boolean; letGo: () => void } {
   const { lab } = world
   const gate = { held: false, open: false }
@@ -364,7 +364,7 @@ describe('what is mended', () => {
     },
   )
 
-  test("the window is counted as the model counts, whoever's vocabulary it is", async () => {
+  test('the window counts tokens with the vocabulary of the model', async () => {
     const id = await begin({ ...anthropic, inject_time: false })
     for (let turn = 0; turn < 6; turn += 1)
       await say(id, `${turn}. 今天下午三点我们讨论新产品的发布计划。Which tent for two? 🎉`)

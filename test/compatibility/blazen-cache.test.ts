@@ -6,7 +6,7 @@ import { accessTo } from '../../src/runtime/env.ts'
 import type { Vars } from '../../src/runtime/env.ts'
 import { causes, provider, refusal } from '../providers/prepared.ts'
 
-/** What Blazen's `CachePolicy` and its table of providers say, line by line; its `CacheManager` stands in blazen-manager.workerd.test.ts. */
+/** Blazen's `CachePolicy` and its table of providers, line by line. Its `CacheManager` is in blazen-manager.workerd.test.ts. */
 
 const value = (given: CacheInput) => cacheValue(cache.parse(given))
 const question = { role: 'user', content: 'Where is my order?' }

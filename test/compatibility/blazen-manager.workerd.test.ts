@@ -4,8 +4,8 @@ import { call, get, longText, newAccount, pick, post, received, useLab } from '.
 import type { Answer } from '../http/support.ts'
 
 /**
- * What Blazen's `CacheManager` says, line by line, and what it has no word for. What becomes of a handle in the hands of a
- * lying provider stands in test/http/caches/caches.workerd.test.ts and test/durable/registry/managed-caches/managed-caches.workerd.test.ts.
+ * Blazen's `CacheManager`, line by line, and features that it lacks. Wrong answers of a provider are tested in
+ * test/http/caches/caches.workerd.test.ts and test/durable/registry/managed-caches/managed-caches.workerd.test.ts.
  */
 
 const world = useLab()

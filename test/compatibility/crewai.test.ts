@@ -14,7 +14,7 @@ import type { CrewCall, CrewState, CrewStrategy } from '../../src/core/fan-out/c
 import { refusal } from '../providers/prepared.ts'
 import { commonCharacters } from '../../bench/crew/characters.ts'
 
-/** crewAI's `cache_preload`, line by line: what it does, and what it should have done. What goes over the wire is in the workerd file beside this one. */
+/** crewAI's `cache_preload`, line by line: its behaviour, and what it should do. Its requests are in crewai.workerd.test.ts. */
 
 const NOON = Date.UTC(2026, 10, 21, 12)
 const RULES = 'Rules of the house that everybody follows. '.repeat(200)
@@ -109,7 +109,7 @@ describe('the shared prefix', () => {
       request: { system: [text(rules), text(RULES + role)] },
     })
     expect(shared([one('a', 'claude-opus-5'), one('b', 'claude-opus-5')])).toEqual([null])
-    // Long enough for one model, and not for another.
+    // The prefix is long enough for one model and too short for another.
     const two = (role: string, model: string) => ({
       role,
       model,
@@ -193,7 +193,7 @@ describe('a probe', () => {
     const { agents, heads } = order([{ role: 'a' }, { role: 'b' }])
     expect(agents[0]?.registration).toMatchObject({ retention: '1h' })
     expect(heads[0]).toMatchObject({ retention: '1h' })
-    // The head is written for the others, who are kept warm themselves.
+    // The head has no plan: the agents that share it are kept warm themselves.
     expect(heads[0]?.keepWarm).toMatchObject({ plan: 'off', budgetNanosPerDay: 1_000_000_000 })
   })
 })

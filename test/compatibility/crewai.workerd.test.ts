@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { get, longText, pick, post, received, useLab } from '../http/support.ts'
 import { preloadAnswer } from '../../src/contract/preload.ts'
 
-/** crewAI's `cache_preload` over the wire: what its tests say of it, and the faults that they do not. */
+/** Requests of crewAI's `cache_preload`: the behaviour in its tests, and faults that those do not show. */
 
 const world = useLab()
 

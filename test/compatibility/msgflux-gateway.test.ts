@@ -5,7 +5,7 @@ import { barredUntil, routeOf } from '../../src/core/model/model-pool.ts'
 import type { ModelPool, PoolModel } from '../../src/core/model/model-pool.ts'
 import { refusal } from '../providers/prepared.ts'
 
-/** What msgflux's ModelGateway says of a pool, line by line. What warming through one does is in the workerd file beside this one. */
+/** msgflux's ModelGateway, line by line. Warming through one is in msgflux-gateway.workerd.test.ts. */
 
 const day = (time: string): number => Date.parse(`2026-11-16T${time}:00Z`)
 const read = (body: unknown) => parseWith(gatewayBody, body)

@@ -3,7 +3,7 @@ import { ADMIN, call, get, longText, newAccount, pick, post, received, useLab } 
 import { gatewayAnswer, poolWarmAnswer } from '../../src/contract/model-pool.ts'
 import { HOUR_MS } from '../../src/core/time/time.ts'
 
-/** What msgflux's ModelGateway does when it is warmed through, line by line, and what it should not have done. */
+/** Warming through msgflux's ModelGateway, line by line, with its faults mended. */
 
 const world = useLab()
 let counter = 0
@@ -35,7 +35,7 @@ const body = (gateway: string, more: Record<string, unknown> = {}) => ({
 })
 const models = (): unknown[] => received(world.lab).map(({ model }) => model)
 
-/** A span that bars a model now, whatever the hour. */
+/** A span that excludes a model now, at any hour. */
 function now(): [string, string] {
   const at = (hours: number): string => new Date(Date.now() + hours * HOUR_MS).toISOString().slice(11, 16)
   return [at(-2), at(2)]

@@ -14,12 +14,12 @@ import {
 } from '../http/support.ts'
 
 /**
- * What msgflux calls warming a system prompt, line by line, and what it leaves out. Pools of models are held elsewhere.
+ * msgflux's warming of a system prompt, line by line, and features that it lacks. Model pools are in msgflux-gateway.test.ts.
  */
 
 const world = useLab()
 const MODEL = 'claude-opus-5'
-/** Nothing is sent between the calls of a test, unless it is about that. */
+/** Plan without probes, for tests that are not about them. */
 const once = { keep_warm: { plan: 'off' } }
 const json = (index = 0): Record<string, unknown> =>
   JSON.parse(received(world.lab)[index]?.body ?? 'null') as Record<string, unknown>
@@ -169,7 +169,7 @@ describe('what is sent', () => {
     const tools = [{ type: 'function', function: { name: 'find', parameters: { type: 'object', properties: {} } } }]
     const response_format = { type: 'json_object' }
     await post('/warm', chat({ ...parameters, tools, response_format }))
-    // The response format too, for this real call has one; one that has none is sent without.
+    // The response format is sent too, because this real call has one.
     expect(json()).toMatchObject({ ...parameters, tools, response_format })
     await post('/warm', chat(parameters))
     expect(json(1)).not.toHaveProperty('response_format')
@@ -269,7 +269,7 @@ describe('what msgflux leaves open', () => {
     expect(received(world.lab)[1]?.body).toContain('"cache_control":{"type":"ephemeral","ttl":"1h"}')
   })
 
-  it('knows the same content again, whoever registers it', async () => {
+  it('recognises the same content in every registration', async () => {
     const form = neutral()
     const [first, second] = [await post('/warm', form), await post('/warm', { ...form, name: 'other' })]
     expect(second.json).toMatchObject({ id: first.json['id'], created: false })

@@ -13,7 +13,7 @@ let folder: string
 let started: ChildProcess
 let env: NodeJS.ProcessEnv
 
-/** Runs to its end; what it said comes with its exit code. */
+/** Runs a command to its end. Returns its output and exit code. */
 async function run(command: string, ...args: string[]): Promise<{ code: number | null; said: string }> {
   const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
@@ -73,7 +73,7 @@ it.each([
   expect(await run('node', `examples/${file}`)).toMatchObject({ code: 0 })
 })
 
-/** The reason why it is not run here; null where it is. */
+/** Reason why an example is not run here; null if it is. */
 const withoutPython =
   spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 9))'], { stdio: 'ignore' }).status === 0
     ? null
@@ -84,7 +84,7 @@ it('agent.py does what it shows', async (test) => {
   expect(await run('python3', 'examples/agent.py')).toMatchObject({ code: 0 })
 })
 
-/** Not every machine that has Node has curl and bash. */
+/** True if the machine has curl and bash. */
 const shells = ['curl', 'bash'].every((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0)
 
 it.skipIf(!shells).each(['warm.sh'])('%s does what it shows', async (file) => {

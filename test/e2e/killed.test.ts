@@ -11,7 +11,7 @@ import { anthropicBody } from '../support/registration.ts'
 import { caller, freePort, runWorker } from './running.ts'
 import type { Running } from './running.ts'
 
-/** Three minutes pass in one: a restart on a busy machine fits into what is left of a five-minute retention. */
+/** Virtual seconds per second. A restart on a busy machine still fits into the rest of a five-minute retention. */
 const RATE = 3
 
 interface View {
@@ -61,7 +61,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Claims that were put on the queue and not begun, as a dead process left them. */
+/** Returns the claims that a dead process had put on the queue and not begun. */
 function claimsInTables(persist: string): number {
   const objects = join(persist, 'v3/do/pilotlight-Registry')
   let claims = 0
@@ -93,7 +93,7 @@ it('a killed Worker forgets no prefix and lets none lapse, also with a probe on 
   const first = await view()
   expect(first.last_receipt.kind).toBe('written')
 
-  // A tick shortly before the probe is due puts it on the queue with a delay; the queue dies with the process.
+  // A tick shortly before the probe is due puts it on the queue with a delay. The queue ends with the process.
   const dueAt = Date.parse(first.plan.next_probe_at)
   await pause(Math.max(0, (dueAt - 45_000 - now()) / RATE))
   await tick(worker.base)
@@ -101,7 +101,7 @@ it('a killed Worker forgets no prefix and lets none lapse, also with a probe on 
   expect(claimsInTables(folder)).toBe(1)
   worker = await start()
 
-  // No tick from here on: the alarm alone.
+  // No tick from here on, so that the alarm alone acts.
   let after = await view()
   for (let tries = 0; tries < 120 && after.probes < 2; tries++) {
     await pause(500)
@@ -114,7 +114,7 @@ it('a killed Worker forgets no prefix and lets none lapse, also with a probe on 
   expect(data.filter((row) => row.type === 'receipt').map((row) => row.kind)).toEqual(['written', 'full'])
   expect(data.some((row) => row.decision === 'lapse')).toBe(false)
 
-  // And once more at rest: what is registered is there after any number of deaths.
+  // A second restart, at rest, shows the same registrations.
   await worker.kill()
   worker = await start()
   expect((await call<{ data: View[] }>('GET', '/prefixes')).body.data.map((one) => one.id)).toEqual([id])

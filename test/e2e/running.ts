@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '../..')
 
 export interface Running {
   base: string
-  /** Kills the whole process group at once, as a machine that loses power would. */
+  /** Kills the whole process group at once, like a power failure. */
   kill: () => Promise<void>
 }
 
@@ -27,7 +27,7 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-/** The production bundle in the local runtime, in processes of its own. */
+/** Starts the production bundle in the local runtime, in separate processes. */
 export async function runWorker({ persist, port, vars }: RunOptions): Promise<Running> {
   const args = ['dev', '--local', '--port', String(port), '--inspector-port', '0', '--persist-to', persist]
   args.push('--show-interactive-dev-session=false')
@@ -75,7 +75,7 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-/** A caller with the development account's key. */
+/** Returns a client with the development account's key. */
 export function caller(base: string, key = 'pilotlight-dev') {
   return async <Body>(method: string, path: string, body?: unknown): Promise<{ status: number; body: Body }> => {
     const response = await fetch(base + path, {

@@ -17,7 +17,7 @@ interface Tethered {
   letGo: () => void
 }
 
-/** A command under the tether with a child of its own; settles once both run. A stubborn one ignores the polite signal. */
+/** Starts a command with a child under the tether; resolves when both run. A stubborn one ignores SIGTERM. */
 async function tethered(stubborn = false): Promise<Tethered> {
   const parent = `
     require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
@@ -41,7 +41,7 @@ describe('the processes of npm start', () => {
   it('all go when the starter is gone, however it went', async () => {
     const { pid, letGo } = await tethered()
     expect(living(pid)).toBe(3)
-    letGo() // what a SIGKILL of the starter does to the pipe
+    letGo() // closes the pipe, as a SIGKILL of the starter does
     expect(await allGone(pid)).toBe(true)
   })
 

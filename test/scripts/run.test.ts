@@ -14,8 +14,8 @@ import { delimiter, join, resolve } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 
 /**
- * A small project of its own with an npm that installs nothing but a Node, slowly enough that two could meet, and notes
- * down each time it was called.
+ * Creates a small project with an npm that installs only a Node, slowly enough that two installations could overlap. It records each
+ * call.
  */
 function project(): { folder: string; installs: () => number; npm: (script: string) => void } {
   const folder = join(mkdtempSync(join(tmpdir(), 'run-')), 'a folder with spaces')
@@ -132,11 +132,11 @@ describe('one command on a fresh clone', () => {
   it('ignores the lock of a start that was killed', async () => {
     const { folder, installs } = project()
     mkdirSync(join(folder, '.state/install.lock'), { recursive: true })
-    const gone = start(folder, '--help') // any process whose number is free again once it has ended
+    const gone = start(folder, '--help') // any process whose number is unused after its end
     await gone.ended
     rmSync(join(folder, 'node_modules'), { recursive: true })
     mkdirSync(join(folder, '.state/install.lock'))
-    writeFileSync(join(folder, '.state/install.lock/pid'), '4194305') // above the highest number that Linux gives out
+    writeFileSync(join(folder, '.state/install.lock/pid'), '4194305') // above the highest process number of Linux
     expect((await start(folder).ended).code).toBe(0)
     expect(installs()).toBe(2)
   })

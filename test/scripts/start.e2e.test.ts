@@ -29,7 +29,7 @@ async function freePort(): Promise<number> {
 
 const ports = { port: await freePort(), lab: await freePort() }
 
-/** `npm start -- …` as a person would type it, on ports and with state of its own, and without anybody's keys. */
+/** Runs `npm start -- …` with its own ports and state, and without the developer's keys. */
 function start(
   keys: string,
   ...args: string[]
@@ -64,7 +64,7 @@ function start(
   }
 }
 
-/** Processes of a run of ours, whoever their parent is: all carry the folder of the state in their command line. */
+/** Returns the processes of a run, of any parent: all have the state folder in their command line. */
 const left = (): string[] =>
   processes()
     .filter(({ command }) => command.includes(folder))

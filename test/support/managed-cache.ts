@@ -6,7 +6,7 @@ import { HOUR_MS } from '../../src/core/time/time.ts'
 
 /** A Saturday noon, UTC. */
 export const NOW = Date.UTC(2026, 10, 21, 12)
-/** Kept without end and without a budget. */
+/** Keeps the cache without an end and without a budget. */
 export const forever: ManagedCacheKeep = { untilAt: null, idleMs: null, budgetNanosPerDay: null }
 /** Tokens of the sample: $0.75 to create, $0.50 an hour to store. */
 export const TOKENS = 1_000_000

@@ -15,7 +15,7 @@ export interface StoredObject {
   name: string
   /** Epoch ms of its alarm; null: none is set. */
   alarm: number | null
-  /** The statements that made its tables and indexes, in their order. */
+  /** Statements that created its tables and indexes, in order. */
   schema: string[]
   tables: Record<string, StoredRow[]>
 }
@@ -24,9 +24,9 @@ export interface StoredState {
   /** Epoch ms at which the rows were read. */
   at: number
   objects: StoredObject[]
-  /** What the simulated providers remembered then. */
+  /** State of the simulated providers at that time. */
   lab: Record<string, [key: string, json: string][]>
-  /** Secrets that only their first answer showed, and ids that the test asks for by name. */
+  /** Secrets that only the first answer shows, and ids that the test uses. */
   known: Record<string, string>
 }
 
@@ -36,7 +36,7 @@ export function stubOf(binding: StoredObject['binding'], name: string): Stub {
   return bindings[binding].getByName(name) as unknown as Stub
 }
 
-/** Every table but the platform's own. */
+/** Returns every table except the platform's own. */
 export function tablesOf(sql: SqlStorage): string[] {
   const query =
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name"
@@ -68,14 +68,14 @@ export function readObject(
   })
 }
 
-/** Puts the rows where the object's own were. The next call to it starts an instance that finds them. */
+/** Replaces the object's rows. The next call starts a new instance that reads them. */
 export async function writeObject({ binding, name, alarm, schema, tables }: StoredObject): Promise<void> {
   const stub = stubOf(binding, name)
   await runInDurableObject(stub, async (_, { storage }) => {
     await storage.deleteAll()
     for (const statement of schema) storage.sql.exec(statement)
     for (const [table, rows] of Object.entries(tables)) {
-      // The platform fills this one with each insert; it is corrected last.
+      // Each insert changes this table of the platform, so it is written last.
       if (table === 'sqlite_sequence') continue
       for (const row of rows) insert(storage.sql, table, row)
     }
@@ -107,13 +107,13 @@ export interface Network {
   lab: Lab
   /** Requests to tools and webhooks, in order. */
   asked: { url: string; headers: Headers; text: string }[]
-  /** Asked first; where it gives null, the lab answers, or nobody. */
+  /** Answers first. If it returns null, the lab answers, or no one. */
   answer: (request: Request, text: string) => Promise<Response> | Response | null
 }
 
 const LAB_TABLES: LabTable[] = ['entry', 'handle', 'setting']
 
-/** Stands where the network would be: the lab for providers; a tool or a webhook answers what `answer` says. */
+/** Replaces the network: the lab answers for providers, `answer` for tools and webhooks. */
 export function installNetwork(remembered: StoredState['lab'] = {}): Network & { memory: () => StoredState['lab'] } {
   const store = memoryStore()
   for (const table of LAB_TABLES) store.put(table, remembered[table] ?? [])
@@ -143,14 +143,14 @@ export async function restore(state: StoredState): Promise<Network> {
 
 // Answers
 
-/** Longer texts are compared by their hash. */
+/** Longest text that is compared as it is; longer ones by their hash. */
 const LONGEST = 200
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** Sentences for people may be put better; `how` is one too. The size of a database is the platform's matter. */
+/** Members that are not compared: sentences for users, which may change (`how` too), and the platform's size of a database. */
 const NOT_COMPARED = new Set(['why', 'advice', 'message', 'how', 'stored_bytes'])
 
 export function settled(value: unknown): unknown {
@@ -162,7 +162,7 @@ export function settled(value: unknown): unknown {
   )
 }
 
-/** Everything that can be read of the state, by the route that answers it. `key` is the account's. */
+/** Reads everything of the state that a route answers, by route. `key` is the account's. */
 export async function readings(key: string, account: string): Promise<Record<string, unknown>> {
   const answers: Record<string, unknown> = {}
   const ask = async (path: string, how: { key: string }, method = 'GET', body?: unknown): Promise<unknown> => {
@@ -174,7 +174,7 @@ export async function readings(key: string, account: string): Promise<Record<str
   }
   const own = { key }
   const admin = { key: ADMIN }
-  /** Of a list, which were in it: each is asked for by itself as well. */
+  /** Ids in a list: each resource is read by itself as well. */
   const list = async (path: string): Promise<string[]> => {
     const found = ids(await ask(path, own))
     answers[`GET ${path}`] = found
@@ -190,7 +190,7 @@ export async function readings(key: string, account: string): Promise<Record<str
   await list('/prefixes?needs_somebody=true')
   const [newest = ''] = await list('/prefixes?name=handbook')
   await ask(`/prefixes/${newest}/warmth`, own)
-  // One alone is not asked for: that is use of it, and no mere reading.
+  // A single cache is not read, because that request counts as use of the cache.
   for (const id of ids(await ask('/caches', own))) await ask(`/caches/${id}/history`, own)
   for (const path of [
     '/ledger?limit=1000',

@@ -7,7 +7,7 @@ interface SentMessage {
   body: unknown
 }
 
-/** The Worker's own handlers, with the two that only the test flag `service_binding_extra_handlers` opens. */
+/** The Worker's handlers, including two that need the test flag `service_binding_extra_handlers`. */
 export const worker = exports.default as unknown as {
   fetch(input: string, init?: RequestInit): Promise<Response>
   scheduled(options: { scheduledTime: Date; cron: string }): Promise<{ outcome: string }>
@@ -17,7 +17,7 @@ export const worker = exports.default as unknown as {
   ): Promise<{ outcome: string; retryMessages: { msgId: string; delaySeconds?: number }[] }>
 }
 
-/** One minute tick. */
+/** Calls the cron handler for one minute tick. */
 export async function tick(): Promise<void> {
   const { outcome } = await worker.scheduled({ scheduledTime: new Date(), cron: '* * * * *' })
   if (outcome !== 'ok') throw new Error(`the tick ended with ${outcome}`)

@@ -70,7 +70,7 @@ describe('what comes of it', () => {
     const odd = file('a,b:c.txt', 'Today is 2026-11-21.')
     const { out } = await run(['lint', odd, '--github'])
     const path = odd.replaceAll(':', '%3A').replaceAll(',', '%2C')
-    expect(out).toMatch(/^::warning file=\S+,line=1,col=10,title=pilotlight lint%3A date::Here stands [^\n]+\n$/)
+    expect(out).toMatch(/^::warning file=\S+,line=1,col=10,title=pilotlight lint%3A date::The text contains [^\n]+\n$/)
     expect(out).toContain(`file=${path},`)
   })
 

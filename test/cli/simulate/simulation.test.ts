@@ -43,7 +43,7 @@ const csvOf = (times: Record<string, readonly number[]>, tokens = TOKENS): strin
   return `prefix,time,tokens\n${rows.join('\n')}\n`
 }
 
-/** Request by request and probe by probe, as a clock would go; `most` probes after the request at an instant. */
+/** Reference simulation, request by request and probe by probe. `most` gives the limit of probes after the request at an instant. */
 function byHand(times: readonly number[], endAt: number, one: (typeof CLASSES)[number], most: (at: number) => number) {
   const sorted = times.toSorted((a, b) => a - b)
   let [cost, cold, probes] = [0, 0, 0]
@@ -64,7 +64,7 @@ function byHand(times: readonly number[], endAt: number, one: (typeof CLASSES)[n
   return { cost, cold, probes }
 }
 
-/** A prefix of the product to which these requests were reported, each when it came, and its history. */
+/** A stored prefix with its history, after each of these requests was reported at its time. */
 function product(times: readonly number[]): { state: PrefixState; rows: HistoryRow[] } {
   const { retentions } = modelFacts(cards[0]!, 'claude-opus-4-8', NOW)
   let state: PrefixState = {
@@ -150,7 +150,7 @@ describe('a log under every plan', () => {
         sorted.forEach((at, index) => {
           const { state } = product(sorted.filter((other) => other <= at))
           if (at > warmUntil) {
-            // What is written is decided before this request has told how often they come, but for its own count.
+            // The retention is chosen before this request changes the rate, except for its own count.
             const { holding } = retentionFor(CLASSES, forecastRow(state, at), 0, standing)!
             standing = holding.name
             written = CLASSES.find(({ name }) => name === standing)!
@@ -266,7 +266,7 @@ describe('a log under every plan', () => {
       expect(retentions.map(({ retention }) => retention)).toEqual(['5m', '1h'])
       for (const { retention, plan: asked } of retentions) {
         const own = models[0]?.outcomes.find((one) => one.plan === plan && one.retention === retention)
-        // The preview leaves out the first write, which nobody asked a plan about.
+        // The preview leaves out the first write, which no plan can avoid.
         expect([asked.probes, asked.cold_starts, asked.probes_usd]).toEqual([
           own?.probes,
           (own?.coldStarts ?? 0) - 1,

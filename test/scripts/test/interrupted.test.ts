@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { processes } from '../../../scripts/start/process-list.ts'
 
-/** Stands for vitest: a worker in its own group, a product in another group that ignores polite signals, and no end. */
+/** Replaces vitest: it has a worker in its own group and a product in another group that ignores SIGTERM, and it never ends. */
 const runner = `#!/usr/bin/env node
 const { spawn } = require('node:child_process')
 const stay = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.log('stays')"
@@ -20,7 +20,7 @@ Promise.all([start(false), start(true)]).then(() => {
 })
 `
 
-/** A small project with the scripts of this one. Its path is in the command line of every process that it starts. */
+/** Creates a small project with this one's scripts. Its path is in the command line of each process that it starts. */
 const folder = mkdtempSync(join(tmpdir(), 'interrupted-'))
 const bin = join(folder, 'node_modules/.bin')
 mkdirSync(bin, { recursive: true })
@@ -67,7 +67,7 @@ describe('npm test leaves no process behind', () => {
   ] as const)('when it is ended %s', async (_how, signal, sign) => {
     const { pid, runs, ended } = npmTest()
     await runs
-    expect(left().length).toBeGreaterThan(4) // npm, our scripts, the tether, vitest, and what vitest started
+    expect(left().length).toBeGreaterThan(4) // npm, our scripts, the tether, vitest and its children
     process.kill(sign * pid, signal)
     expect(await ended).not.toBe(0)
     expect(await allGone()).toBe(true)
