@@ -13,7 +13,9 @@ export interface Choice {
 }
 
 /** Limit of the chosen tests' durations, summed: two cores for a little over half a minute. */
-const budgetMs = 70_000
+const budgetMs = 60_000
+/** What each file takes beside its tests: its modules are read and evaluated. */
+const loadMs = 800
 /** Assumed duration of a file that was never timed. */
 function guessMs(path: string): number {
   if (path.startsWith('test/scenarios/')) return 20_000 // days of virtual time
@@ -29,7 +31,7 @@ const readsEverything = (path: string): boolean => /^test\/(docs|house)\//.test(
 export function choose(changed: string[], imports: Imports, times: Times): Choice {
   const away = distances(imports, changed)
   for (const path of imports.keys()) if (readsEverything(path) && !away.has(path)) away.set(path, 1)
-  const timeOf = (path: string): number => times[path] ?? guessMs(path)
+  const timeOf = (path: string): number => loadMs + (times[path] ?? guessMs(path))
   const near = [...away]
     .filter(([path]) => isTest(path) && imports.has(path))
     .sort(([a, nearA], [b, nearB]) => nearA - nearB || timeOf(a) - timeOf(b))
