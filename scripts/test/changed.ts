@@ -25,7 +25,7 @@ function guessMs(path: string): number {
 const isTest = (path: string): boolean => path.startsWith('test/') && path.endsWith('.test.ts')
 const isWorkerd = (path: string): boolean => path.endsWith('.workerd.test.ts') || path.startsWith('test/durable/live/')
 const isProduct = (path: string): boolean => path.endsWith('.e2e.test.ts') || path.startsWith('test/e2e/')
-/** Tests that read files as texts, whatever they import. They are quick. */
+/** Tests that read the sources as text. Any change can break them, and they are quick. */
 const readsEverything = (path: string): boolean => /^test\/(docs|house)\//.test(path)
 
 export function choose(changed: string[], imports: Imports, times: Times): Choice {

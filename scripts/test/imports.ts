@@ -16,7 +16,7 @@ export function importsIn(root: string): Imports {
 
 /**
  * Returns the relative imports of one file. Type imports are left out: they do not exist at run time, and the type check covers them.
- * A test in the Workers runtime depends on the whole Worker, whatever it imports.
+ * A test in the Workers runtime depends on the whole Worker, also on files that it does not import.
  */
 export function importsOf(path: string, text: string): string[] {
   const pattern =

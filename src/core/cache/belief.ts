@@ -44,7 +44,7 @@ function evidence(state: PrefixState): string {
   return lastReceipt?.why ?? 'nothing has been sent yet'
 }
 
-/** The belief about an entry that no request can reach any more, whatever the evidence. */
+/** The belief about an entry that no request can reach any more. It ignores the evidence. */
 export function unreachable(why: string): Belief {
   return { state: 'cold', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed: false, why }
 }

@@ -70,7 +70,7 @@ function endMeasuredGap(before: PrefixState, hit: boolean, at: number): Transiti
   return { state: rest, rows: row === null ? [] : [row] }
 }
 
-/** What is known of the traffic, after one more request. */
+/** Idle gaps, request rate and signal after one more request. */
 function demandAfter(before: PrefixState, at: number): Partial<PrefixState> {
   const gaps = gapsAfterArrival(before.gaps ?? [], before.lastArrivalAt, at)
   return {

@@ -45,7 +45,7 @@ function endOf({ fromMinute, toMinute }: PoolModel['constraints'][number], at: n
 
 /** Models of a pool by whether traffic with one preference reaches them. */
 export interface Route {
-  /** The model that traffic tries first, whatever the hour; null: the pool has no model. */
+  /** The model that traffic tries first, outside of time windows too. Null: the pool has no model. */
   first: PoolModel | null
   /** Models that traffic may reach now, in the order in which it tries them. */
   reachable: PoolModel[]

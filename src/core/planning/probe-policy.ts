@@ -22,7 +22,7 @@ export interface Choice {
   share: number
 }
 
-/** The limit whatever the value of a cold start: at a retention of five minutes, this many probes take a month. */
+/** The most probes in one idle gap, however dear a cold start is: a month at a retention of five minutes. */
 const MOST_PROBES = 10_000
 
 /**

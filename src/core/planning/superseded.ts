@@ -5,7 +5,7 @@ import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { DAY_MS, iso } from '../time/time.ts'
 
-/** How long a version is kept after the newer one is warm, whatever requests arrive: a roll-out is over by then. */
+/** How long a version is kept after the newer one is warm, even while requests for it arrive: a roll-out is over by then. */
 export const DRAINS_AT_MOST_MS = DAY_MS
 
 /**

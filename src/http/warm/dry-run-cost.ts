@@ -87,7 +87,7 @@ function fittingProbes(budget: number, first: number, later: number, probe: numb
   return probe === 0 ? Infinity : Math.floor((budget - later) / probe) + 1
 }
 
-/** Probes a day by the plan alone, whatever its budget. */
+/** Probes a day that the plan alone would send. Its budget is not counted. */
 function plannedProbes(state: PrefixState, context: PlanContext): number {
   const { keepWarm, grainMs } = context
   const { plan } = keepWarm

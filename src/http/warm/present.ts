@@ -53,7 +53,7 @@ export function callAdvice(view: Pick<ReceivedView, 'record' | 'state'>, prepara
   const isNew = (one: Advice): boolean =>
     !known.some(({ cause, message, at }) => cause === one.cause && message === one.message && at === one.at)
   const { advice, retention } = preparation.registration
-  // A known prefix stands at its own retention, whatever this call asks for.
+  // A known prefix keeps its own retention. This call cannot change it.
   const own = markerAdvice(advice, retention, retentionInForce(view.record, view.state))
   return [...keptAsItWas(view, preparation), ...own.filter(isNew)]
 }

@@ -4,7 +4,7 @@ import type { Receipt } from '../../../core/prefix/receipt.ts'
 
 /**
  * A prefix in a claim. It is sent only while its state still has this generation. Generation 0 is a warm that a caller asked
- * for: it is sent whatever the plan says.
+ * for: it is sent even where the plan would not send it.
  */
 export type ClaimEntry = [k: number, generation: number]
 
