@@ -250,40 +250,56 @@ export function straySql(files: SourceFile[]): string[] {
     .map(({ path }) => `${path} holds SQL`)
 }
 
-/** Values of `id: '…'` at the top of an object, in the files of a folder. */
-const idsIn = (files: SourceFile[], folder: string): string[] =>
-  files
-    .filter(({ path }) => path.startsWith(folder))
-    .flatMap(({ text }) =>
-      [...withoutComments(text).matchAll(/^ {2}id: '([a-z0-9-]+)'/gm)].map((match) => match[1] ?? ''),
-    )
+/** Ids that files of a folder declare by `id: '…'` at the top of an object, with the folder of each declaring file. */
+const idsIn = (files: SourceFile[], folder: string): Map<string, string> =>
+  new Map(
+    files
+      .filter(({ path }) => path.startsWith(folder))
+      .flatMap(({ path, text }) =>
+        [...withoutComments(text).matchAll(/^ {2}id: '([a-z0-9-]+)'/gm)].map(
+          (match) => [match[1] ?? '', `${posix.dirname(path)}/`] as const,
+        ),
+      ),
+  )
 
-/** Files of src that name one of the ids as a string, outside of the places where they belong. */
-function namingOf(files: SourceFile[], ids: string[], home: RegExp): string[] {
+/** Ids that stand in src as a whole string or as the name of a member, outside of the files that may name them. */
+function namingOf(files: SourceFile[], ids: string[], mayName: (path: string, id: string) => boolean): string[] {
   if (ids.length === 0) return []
-  const pattern = new RegExp(`(['"])(${ids.join('|')})\\1`, 'g')
+  const pattern = new RegExp(`(['"])(${ids.join('|')})\\1|(?<![\\w.$-])(${ids.join('|')})(?=\\s*:)`, 'g')
   return files
-    .filter(({ path }) => path.startsWith('src/') && !home.test(path))
+    .filter(({ path }) => path.startsWith('src/'))
     .flatMap(({ path, text }) =>
       withoutComments(text)
         .split('\n')
         .filter((line) => !/\bfrom ['"]/.test(line)) // packages bear the names of vendors
-        .flatMap((line) => [...line.matchAll(pattern)].map((match) => `${path} names ${match[2] ?? ''}`)),
+        .flatMap((line) => [...line.matchAll(pattern)].map((match) => match[2] ?? match[3] ?? ''))
+        .filter((id) => !mayName(path, id))
+        .map((id) => `${path} names ${id}`),
     )
 }
 
+const CARDS = 'src/providers/cards/'
+const DIALECTS = 'src/providers/dialects/'
+
 /** What a provider does differently is a member of its card: no other file asks which provider it is. */
 export function providerIds(files: SourceFile[]): string[] {
-  const dialects = idsIn(files, 'src/providers/dialects/')
+  const dialects = idsIn(files, DIALECTS)
   // A dialect that bears the name of a provider is held to the rule for dialects.
-  const ids = idsIn(files, 'src/providers/cards/').filter((id) => !dialects.includes(id))
-  return namingOf(files, ids, /^src\/providers\/cards\//)
+  const ids = [...idsIn(files, CARDS).keys()].filter((id) => !dialects.has(id))
+  return namingOf(files, ids, (path) => path.startsWith(CARDS))
 }
 
-/** What a wire format does differently is a member of its dialect: no other file asks which dialect it is. */
+/** What a wire format does differently is a member of its dialect: no file outside of its folder asks which dialect it is. */
 export function dialectIds(files: SourceFile[]): string[] {
-  const home = /^src\/providers\/(?:cards\/|dialects\/|registry\.ts$)/
-  return namingOf(files, idsIn(files, 'src/providers/dialects/'), home)
+  const [cards, homes] = [idsIn(files, CARDS), idsIn(files, DIALECTS)]
+  return namingOf(
+    files,
+    [...homes.keys()],
+    (path, id) =>
+      path === 'src/providers/registry.ts' ||
+      path.startsWith(homes.get(id) ?? '') ||
+      (cards.has(id) && path.startsWith(CARDS)),
+  )
 }
 
 const providerNames =

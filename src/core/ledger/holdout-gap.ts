@@ -37,7 +37,7 @@ export function spoiled({ gapAt, heldOut }: HoldoutGap): HoldoutGap {
   return { gapAt, heldOut, lifted: true, spoiled: true, paidNanos: 0 }
 }
 
-/** Stores when the next keep-alive of this gap is due and what is at stake; it may change until the keep-alive was due. */
+/** Stores the due time of the next keep-alive of this gap, and what is at stake. Both may change until that time. */
 export function atStake(gap: HoldoutGap, stake: Stake, now: number): HoldoutGap {
   if (gap.spoiled === true) return gap
   const planned = gap.stake

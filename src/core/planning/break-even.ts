@@ -18,7 +18,7 @@ export function prefixTokens(
   return state.measuredTokens ?? context.estimatedTokens
 }
 
-/** Keep-alives allowed since the last real request; null: any number. */
+/** Keep-alives allowed since the last real request. Null: no limit. */
 export function probeLimit(state: PrefixState, context: PlanContext): number | null {
   const { plan } = context.keepWarm
   if (!planKind(plan).stopsAtBreakEven) return probesAsked(plan)

@@ -5,7 +5,7 @@ import { HOUR_MS } from '../time/time.ts'
  * use it up.
  */
 export interface RateLimit {
-  /** What is counted: `requests`, `tokens`, `input tokens`. */
+  /** Unit of the limit: `requests`, `tokens` or `input tokens`. */
   what: string
   limit: number
   remaining: number

@@ -116,7 +116,7 @@ function learnedHolding(known: Known, context: ChoiceContext, retention: Learned
   return holding === null ? null : { ...holding, name: retention.name }
 }
 
-/** The forecast of a gap that begins now, as far as any of the retentions needs it. */
+/** The forecast of a gap that begins now, up to the longest time that a retention on offer needs. */
 function gapForecast(known: Known, holdings: readonly Holding[], value: number, now: number): Forecast {
   const reachMs = Math.max(...holdings.map((holding) => reachOf(holding, value)))
   return forecastRow(known, now, reachMs)
