@@ -10,20 +10,7 @@ import {
 } from '../../../src/core/conversation/breakpoints.ts'
 import { roundMessages } from '../../../src/core/conversation/turn.ts'
 import type { Reply, Round } from '../../../src/core/conversation/turn.ts'
-
-const user = (text: string): ChatMessage => ({ role: 'user', text })
-const says = (text: string): ChatMessage => ({ role: 'assistant', text })
-const system: ChatMessage = { role: 'system', text: 'You sell tents.' }
-
-function asks(calls: number, text = ''): Reply {
-  const toolCalls = Array.from({ length: calls }, (_, n) => ({ id: `c${n}`, name: 'stock', arguments: '{}' }))
-  return { text, complete: true, toolCalls, native: null }
-}
-
-const done = (reply: Reply): Round => ({
-  reply,
-  results: reply.toolCalls.map(() => ({ text: '3 left', isError: false })),
-})
+import { asks, done, says, system, user } from '../../support/turns.ts'
 
 describe('breakpoints', () => {
   const round = (): ChatMessage[] => roundMessages(done(asks(2)))

@@ -11,20 +11,7 @@ import {
   summaryViewOf,
 } from '../../../src/core/conversation/turn.ts'
 import type { Reply, Round } from '../../../src/core/conversation/turn.ts'
-
-const user = (text: string): ChatMessage => ({ role: 'user', text })
-const says = (text: string): ChatMessage => ({ role: 'assistant', text })
-const system: ChatMessage = { role: 'system', text: 'You sell tents.' }
-
-function asks(calls: number, text = ''): Reply {
-  const toolCalls = Array.from({ length: calls }, (_, n) => ({ id: `c${n}`, name: 'stock', arguments: '{}' }))
-  return { text, complete: true, toolCalls, native: null }
-}
-
-const done = (reply: Reply): Round => ({
-  reply,
-  results: reply.toolCalls.map(() => ({ text: '3 left', isError: false })),
-})
+import { asks, done, says, system, user } from '../../support/turns.ts'
 
 describe('a turn', () => {
   it('asks, runs the calls that have no result yet, and asks again', () => {
