@@ -9,7 +9,6 @@ import {
   MAX_BREAKPOINTS,
 } from '../../../src/core/conversation/breakpoints.ts'
 import { roundMessages } from '../../../src/core/conversation/turn.ts'
-import type { Reply, Round } from '../../../src/core/conversation/turn.ts'
 import { asks, done, says, system, user } from '../../support/turns.ts'
 
 describe('breakpoints', () => {

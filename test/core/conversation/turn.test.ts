@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { ChatWindow } from '../../../src/core/conversation/window.ts'
-import type { ChatMessage } from '../../../src/core/conversation/window.ts'
 import { MAX_ROUND_CALLS } from '../../../src/core/conversation/breakpoints.ts'
 import {
   asksForTools,
@@ -10,7 +9,7 @@ import {
   turnViewOf,
   summaryViewOf,
 } from '../../../src/core/conversation/turn.ts'
-import type { Reply, Round } from '../../../src/core/conversation/turn.ts'
+import type { Round } from '../../../src/core/conversation/turn.ts'
 import { asks, done, says, system, user } from '../../support/turns.ts'
 
 describe('a turn', () => {
