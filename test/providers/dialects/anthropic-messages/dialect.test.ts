@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { causes, provider, refusal } from '../prepared.ts'
+import { causes, provider, refusal } from '../../prepared.ts'
 
 const { dialect, facts, prepare, primitives, probe } = provider('anthropic')
 

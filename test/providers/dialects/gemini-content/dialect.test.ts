@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { renderNeutral } from '../../../src/providers/prefix/neutral.ts'
-import { provider, refusal } from '../prepared.ts'
-import type { CacheRequest } from '../../../src/providers/dialect.ts'
+import { renderNeutral } from '../../../../src/providers/prefix/neutral.ts'
+import { provider, refusal } from '../../prepared.ts'
+import type { CacheRequest } from '../../../../src/providers/dialect.ts'
 
 const { dialect, facts, card } = provider('gemini')
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { causes, provider, refusal } from '../prepared.ts'
-import type { CacheRequest } from '../../../src/providers/dialect.ts'
+import { causes, provider, refusal } from '../../prepared.ts'
+import type { CacheRequest } from '../../../../src/providers/dialect.ts'
 
 /** What callers ask of the cache and cannot have: best effort says what it did instead, required refuses before sending. */
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { provider, refusal } from '../prepared.ts'
+import { provider, refusal } from '../../prepared.ts'
 
 const NONE = {
   inputTokens: null,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { causes, provider, refusal } from '../prepared.ts'
+import { causes, provider, refusal } from '../../prepared.ts'
 
 const MODEL = 'eu.anthropic.claude-opus-4-8-v1:0'
 const { dialect, facts, prepare: prepareBody, probe: probeBody } = provider('bedrock')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { provider } from '../prepared.ts'
+import { provider } from '../../prepared.ts'
 
 const read = (id: string, status: number, body: unknown, headers: Record<string, string> = {}) =>
   provider(id).dialect.readError(status, new Headers(headers), typeof body === 'string' ? body : JSON.stringify(body))

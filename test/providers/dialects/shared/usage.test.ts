@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { keptUsage } from '../../../src/providers/dialects/shared/usage.ts'
+import { keptUsage } from '../../../../src/providers/dialects/shared/usage.ts'
 
 /** What is kept of a provider's own usage object: counts, flags and names, and nothing that it could smuggle in. */
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { cardById, modelFacts } from '../../../src/providers/registry.ts'
-import { causes, provider, refusal } from '../prepared.ts'
+import { cardById, modelFacts } from '../../src/providers/registry.ts'
+import { causes, provider, refusal } from './prepared.ts'
 
 /** What each provider does otherwise than the format that it shares. */
 
