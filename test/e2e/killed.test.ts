@@ -11,8 +11,10 @@ import { anthropicBody } from '../support/registration.ts'
 import { caller, freePort, runWorker } from './running.ts'
 import type { Running } from './running.ts'
 
-/** Virtual seconds per second until shortly before the probe is due. Then it is 1, so that slow restarts fit. */
+/** Virtual seconds per second until shortly before the probe is due. Then it is 1, so that a slow restart fits. */
 const FAST = 20
+/** Virtual seconds per second while the claim runs out: a minute, into which half a minute for a restart fits. */
+const CLAIMED = 2
 
 interface View {
   id: string
@@ -116,14 +118,14 @@ it('a killed Worker forgets no prefix and lets none lapse, also with a probe on 
   // A tick within its horizon of 65 s puts the probe on the queue with a delay; the queue ends with the process. A minute later the
   // claim is made again: that leaves the lead, of 23 s at least, before the lapse.
   const dueAt = Date.parse(first.plan.next_probe_at)
-  await pause(Math.max(0, (dueAt - 110_000 - now()) / FAST))
+  await pause(Math.max(0, (dueAt - 100_000 - now()) / FAST))
   await kill(worker)
   worker = await start(1)
   await pause(Math.max(0, dueAt - 63_000 - now()))
   await tick(worker.base)
   await kill(worker)
   expect(claimsInTables(folder)).toBe(1)
-  worker = await start(1)
+  worker = await start(CLAIMED)
 
   // No tick from here on, so that the alarm alone acts.
   let after = await view()
@@ -142,4 +144,4 @@ it('a killed Worker forgets no prefix and lets none lapse, also with a probe on 
   await kill(worker)
   worker = await start(1)
   expect((await call<{ data: View[] }>('GET', '/prefixes')).body.data.map((one) => one.id)).toEqual([id])
-})
+}, 300_000)

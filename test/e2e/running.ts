@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '../..')
 
 export interface Running {
   base: string
-  /** Kills the whole process group at once, like a power failure. */
+  /** Kills the whole process group at once, like a power failure. A second call does nothing. */
   kill: () => Promise<void>
 }
 
@@ -48,8 +48,8 @@ export async function runWorker({ persist, port, vars }: RunOptions): Promise<Ru
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)))
   const base = `http://127.0.0.1:${port}`
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const kill = async (): Promise<void> => {
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     killGroup(child)
     await gone
   }
