@@ -15,6 +15,7 @@ export const FAULT_KINDS = [
   'stream_error',
   'missing_usage',
   'evict',
+  'pressure',
   'downgrade_ttl',
   'no_write',
 ] as const
@@ -40,6 +41,9 @@ export type FaultRequest = {
   status?: number
   /** `timeout`: the prompt was processed all the same, so its cache entry exists and is billed. */
   charged?: boolean
+  /** `pressure`: how many prompts of others came before (default 2), of how many tokens each (default 1,000). */
+  prompts?: number
+  tokens?: number
   /** `downgrade_ttl`: usage still claims the lifetime that was asked for. */
   hidden?: boolean
 }
@@ -114,7 +118,7 @@ export class FaultBoard {
 }
 
 function isCacheTrouble(kind: FaultKind): boolean {
-  return kind === 'evict' || kind === 'downgrade_ttl' || kind === 'no_write'
+  return kind === 'evict' || kind === 'pressure' || kind === 'downgrade_ttl' || kind === 'no_write'
 }
 
 export function cacheFaultsOf(faults: readonly Fault[]): CacheFaults {
