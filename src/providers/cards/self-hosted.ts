@@ -16,6 +16,7 @@ export const vllm: Card = {
   name: 'vLLM',
   baseUrl: '{VLLM_BASE_URL}',
   secret: 'VLLM_API_KEY',
+  labPath: '/vllm/v1',
   wire: { keyMember: 'cache_salt' },
   models: [automatic(['*'], { retention: LRU }, VLLM_DOCS)],
   facts: facts(VLLM_DOCS, {
@@ -42,6 +43,7 @@ export const sglang: Card = {
   name: 'SGLang',
   baseUrl: '{SGLANG_BASE_URL}',
   secret: 'SGLANG_API_KEY',
+  labPath: '/sglang/v1',
   wire: {},
   models: [automatic(['*'], { retention: LRU }, SGLANG_DOCS)],
   facts: facts(SGLANG_DOCS, {
@@ -67,6 +69,7 @@ export const llamaCpp: Card = {
   name: 'llama.cpp server',
   baseUrl: '{LLAMA_CPP_BASE_URL}',
   secret: 'LLAMA_CPP_API_KEY',
+  labPath: '/llama-cpp/v1',
   // `id_slot` and `cache_prompt` are compared and sent as they are.
   wire: {},
   models: [automatic(['*'], { retention: LRU }, LLAMA_DOCS)],
