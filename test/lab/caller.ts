@@ -15,6 +15,7 @@ export type Caller = {
   responses: (body: Json, key?: string) => Promise<Reply>
   chat: (body: Json, key?: string) => Promise<Reply>
   gemini: (path: string, body?: Json, options?: { method?: string; key?: string }) => Promise<Reply>
+  converse: (model: string, body: Json, key?: string) => Promise<Reply>
   engine: (name: EngineName, body: Json, key?: string) => Promise<Reply>
   fault: (body: Json) => Promise<Reply>
   advance: (ms: number) => void
@@ -46,6 +47,8 @@ export function caller(options: Partial<LabOptions> = {}): Caller {
     chat: (body, key = 'key-a') => send('POST', '/openai/v1/chat/completions', body, bearer(key)),
     gemini: (path, body, { method = 'POST', key = 'key-a' } = {}) =>
       send(method, `/gemini/${path}`, body, { 'x-goog-api-key': key }),
+    converse: (model, body, key = 'key-a') =>
+      send('POST', `/bedrock/model/${encodeURIComponent(model)}/converse`, body, bearer(key)),
     engine: (name, body, key = 'key-a') => send('POST', `/${name}/v1/chat/completions`, body, bearer(key)),
     fault: (body) => send('POST', '/_lab/faults', body),
     advance: (ms) => lab.clock.change({ advanceMs: ms }),

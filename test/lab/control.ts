@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { LabClock } from './clock.ts'
 import { jsonResponse } from './deliver.ts'
-import { FAULT_KINDS } from './faults.ts'
+import { FAULT_KINDS, WRONG_USAGES } from './faults.ts'
 import type { FaultBoard, FaultRequest } from './faults.ts'
 import type { CachedContent } from './dialect.ts'
 import { changedSettings, engineChange } from './engines/control.ts'
@@ -22,11 +22,14 @@ const faultRequest = z.strictObject({
   status: z.int().min(200).max(599).optional(),
   charged: z.boolean().optional(),
   hidden: z.boolean().optional(),
+  how: z.enum(WRONG_USAGES).optional(),
   prompts: z.int().min(1).max(1000).optional(),
   tokens: z.int().min(1).max(100_000).optional(),
 })
 
 const serviceAccount = z.strictObject({ client_email: z.string().min(3), public_key: z.string().min(1) })
+
+const capacity = z.strictObject({ tokens: z.int().min(0).nullable() })
 
 const clockChange = z.strictObject({
   mode: z.enum(['real', 'virtual']).optional(),
@@ -111,6 +114,12 @@ export async function control(lab: Controlled, request: Request, url: URL): Prom
       const body = await readJson(request, engineChange)
       if (body instanceof Response) return body
       return jsonResponse(200, lab.engines.configure(body.engine, changedSettings(body)))
+    }
+    case 'POST capacity': {
+      const body = await readJson(request, capacity)
+      if (body instanceof Response) return body
+      lab.cache.limit(body.tokens)
+      return jsonResponse(200, body)
     }
     case 'GET caches':
       return jsonResponse(200, { entries: liveEntries(lab), handles: liveHandles(lab) })

@@ -14,11 +14,21 @@ export const FAULT_KINDS = [
   'html',
   'stream_error',
   'missing_usage',
+  'missing_cached',
+  'wrong_usage',
   'evict',
   'pressure',
   'downgrade_ttl',
   'no_write',
 ] as const
+
+/**
+ * Ways in which a proxy or a server counts wrongly: more cached than the input has; zeros everywhere; 10¹⁵ tokens; two members that
+ * disagree; the counts of several samplings in one sum, as where a server runs tools.
+ */
+export const WRONG_USAGES = ['above_input', 'zeros', 'huge', 'disagree', 'summed'] as const
+
+export type WrongUsage = (typeof WRONG_USAGES)[number]
 
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
@@ -41,6 +51,8 @@ export type FaultRequest = {
   status?: number
   /** `timeout`: the prompt was processed all the same, so its cache entry exists and is billed. */
   charged?: boolean
+  /** `wrong_usage`: in which way; default `above_input`. */
+  how?: WrongUsage
   /** `pressure`: how many prompts of others came before (default 2), of how many tokens each (default 1,000). */
   prompts?: number
   tokens?: number
@@ -96,8 +108,7 @@ export class FaultBoard {
     const taken: Fault[] = []
     let stopped = false
     for (const fault of this.#faults) {
-      const exclusive =
-        !isCacheTrouble(fault.kind) && fault.kind !== 'slow_first_token' && fault.kind !== 'missing_usage'
+      const exclusive = !isCacheTrouble(fault.kind) && !isUsageTrouble(fault.kind) && fault.kind !== 'slow_first_token'
       if (exclusive && stopped) continue
       if (taken.some((other) => other.kind === fault.kind)) continue
       if (fault.provider !== undefined && fault.provider !== call.provider) continue
@@ -115,6 +126,10 @@ export class FaultBoard {
     )
     return taken
   }
+}
+
+function isUsageTrouble(kind: FaultKind): boolean {
+  return kind === 'missing_usage' || kind === 'missing_cached' || kind === 'wrong_usage'
 }
 
 function isCacheTrouble(kind: FaultKind): boolean {

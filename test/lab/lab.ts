@@ -7,6 +7,7 @@ import { deliver, htmlPage, jsonResponse } from './deliver.ts'
 import { Refusal } from './dialect.ts'
 import type { CachedContent, Call, Dialect, Opened, World } from './dialect.ts'
 import { anthropic } from './anthropic.ts'
+import { bedrock } from './bedrock.ts'
 import { engineDialect } from './engines/chat.ts'
 import { ENGINES, Engines, isEngine } from './engines/engines.ts'
 import type { EngineName, EngineSettings } from './engines/engines.ts'
@@ -44,6 +45,7 @@ const DIALECTS: Record<string, Dialect> = {
   openai,
   gemini,
   vertex,
+  bedrock,
   ...Object.fromEntries(ENGINES.map((engine) => [engine, engineDialect(engine)])),
 }
 const ACCOUNT_ROW = 'service-account:'
@@ -298,6 +300,7 @@ export class Lab {
   /** Forgets everything but the clock. */
   reset(): void {
     this.cache.evict()
+    this.cache.limit(null)
     this.cache.takeChanges()
     this.handles.clear()
     this.engines.reset()
