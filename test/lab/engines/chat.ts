@@ -93,7 +93,9 @@ function answerChat(engine: EngineName, call: Call, opened: Opened, world: World
 
 /** What each engine refuses of a request. Returns how to serve it. */
 function checked(engine: EngineName, body: JsonObject, settings: EngineSettings): Ask {
-  if (arrayAt(body, 'messages').length === 0) throw engineRefusal(engine, 'invalid', "'messages' is required")
+  // llama.cpp's server takes an empty list.
+  const none = engine === 'llama-cpp' ? !body.has('messages') : arrayAt(body, 'messages').length === 0
+  if (none) throw engineRefusal(engine, 'invalid', "'messages' is required")
   const max = maxTokensOf(body)
   if (max !== undefined && max < 1 && engine !== 'llama-cpp') {
     throw engineRefusal(engine, 'invalid', `max_tokens must be at least 1, got ${max}.`)
@@ -103,14 +105,12 @@ function checked(engine: EngineName, body: JsonObject, settings: EngineSettings)
     throw engineRefusal(engine, 'invalid', 'Parameter cache_salt must be a non-empty string if provided.')
   }
   const slot = numberAt(body, 'id_slot')
-  if (engine === 'llama-cpp' && slot !== undefined && slot >= settings.slots) {
-    throw engineRefusal(engine, 'invalid', 'Invalid slot ID')
-  }
   const prompt = rendered(body, settings.headTokens)
   const ask: Ask = {
     prompt: engine === 'ollama' ? truncated(body, settings) : prompt,
     ...(engine === 'vllm' && typeof salt === 'string' ? { salt } : {}),
-    ...(engine === 'llama-cpp' && slot !== undefined && slot >= 0 ? { slot } : {}),
+    // A slot that there is not is no slot.
+    ...(engine === 'llama-cpp' && slot !== undefined && slot >= 0 && slot < settings.slots ? { slot } : {}),
     ...(engine === 'llama-cpp' && member(body, 'cache_prompt') === false ? { reuse: false } : {}),
   }
   if (ask.prompt.tokens >= settings.contextTokens) throw tooLong(engine, ask.prompt.tokens, settings.contextTokens)
@@ -161,7 +161,7 @@ function framesOf(head: object, done: Done, usage: object | undefined, timings: 
     frames.push({ text: sse({ ...head, object: 'chat.completion.chunk', choices, ...more }), afterMs })
   }
   const choice = (delta: object, finish: string | null): object[] => [{ index: 0, delta, finish_reason: finish }]
-  send(choice({ role: 'assistant', content: done.called.length > 0 ? null : '' }, null), {}, 0)
+  send(choice({ role: 'assistant', content: null }, null), {}, 0)
   done.called.forEach((one, index) => send(choice({ tool_calls: [{ index, ...one }] }, null), {}, 0))
   const parts = textParts(done.text)
   parts.forEach((content, i) => send(choice({ content }, null), {}, world.writingMs(i + 1)))

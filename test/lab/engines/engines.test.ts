@@ -67,7 +67,8 @@ describe('llama.cpp’s server', () => {
     for (const seed of 'bcd') await lab.engine('llama-cpp', body(seed, { id_slot: 1 }))
     expect(readOf(await lab.engine('llama-cpp', body('a', { id_slot: 0 })))).toBeGreaterThan(4000)
     expect(readOf(await lab.engine('llama-cpp', body('a', { id_slot: 0, cache_prompt: false })))).toBe(0)
-    expect((await lab.engine('llama-cpp', body('a', { id_slot: 2 }))).status).toBe(400)
+    // A slot that there is not is no slot.
+    expect(readOf(await lab.engine('llama-cpp', body('a', { id_slot: 5 })))).toBeGreaterThan(4000)
   })
 
   it('reads its own answer in the next turn', async () => {
@@ -204,7 +205,7 @@ describe('every engine', () => {
     expect((await lab.engine(engine, body(), 'bad-key')).status).toBe(401)
     expect((await lab.send('POST', `/${engine}/v1/nothing`, body())).status).toBe(404)
     expect((await lab.send('POST', `/${engine}/v1/chat/completions`, '{')).status).toBe(400)
-    expect((await lab.engine(engine, { model: 'tiny', messages: [] })).status).toBe(400)
+    expect((await lab.engine(engine, { model: 'tiny' })).status).toBe(400)
   })
 
   it.each(ENGINES)('%s says in its own way that it is busy', async (engine) => {
