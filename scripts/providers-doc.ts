@@ -18,7 +18,7 @@ export function providersDoc(): string {
     '',
     'Written from the cards in `src/providers` by `node scripts/providers-doc.ts`; do not edit it here.',
     'What is not known is said so: *unknown* means that the page named beside it does not say. A deployment shows the same at `GET /providers`.',
-    'Retentions marked *assumed* are where we start; receipts move them within the bounds given.',
+    'Retentions marked *assumed* are where we start; receipts move them within the bounds given. A sentence that starts with *Assumed:* is stated by no page.',
     '',
     '| Provider | Wire format | Secret | Variables | Warmed |',
     '| --- | --- | --- | --- | --- |',
@@ -63,8 +63,11 @@ function section(card: Card): string[] {
         ]),
     ...FACT_NAMES.map((name) => {
       const { says, source, checked } = card.facts[name]
-      const where = source === card.source && checked === card.checked ? '' : ` (<${source}>, ${checked})`
-      return `- ${name}: ${says ?? '*unknown*'}${where}`
+      const where =
+        source === card.source && checked === card.checked
+          ? ''
+          : ` (${/^https:\S+$/.test(source) ? `<${source}>` : source}, ${checked})`
+      return `- ${name}: ${says?.replace('Assumed:', '*Assumed:*') ?? '*unknown*'}${where}`
     }),
     '',
     ...table(card.models),
