@@ -61,11 +61,9 @@ export const credentialAnswer = z.strictObject({
   name: z.string(),
   provider: z.string(),
   host: z.string().meta({ description: 'The only host that receives it.' }),
-  generation: z
-    .int()
-    .meta({
-      description: 'Increases with each new secret of this name. Plans of prefixes of another generation stop.',
-    }),
+  generation: z.int().meta({
+    description: 'Increases with each new secret of this name. Plans of prefixes of another generation stop.',
+  }),
   created_at: at,
   sealed_with: z
     .enum(['current', 'previous', 'unknown'])

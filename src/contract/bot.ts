@@ -19,14 +19,9 @@ export const newBot = z.strictObject({
   provider: z.string().min(1).max(64).optional().meta({ description: 'A provider of GET /providers.' }),
   model: model.optional(),
   system_prompt: z.string().max(200_000, { error: 'must be at most 200000 characters' }).optional(),
-  history_tokens: z
-    .int({ error: 'must be a whole number from 256 to 200000' })
-    .min(256)
-    .max(200_000)
-    .optional()
-    .meta({
-      description: 'Largest part of the conversation that is sent, including the system prompt; 8192 when absent.',
-    }),
+  history_tokens: z.int({ error: 'must be a whole number from 256 to 200000' }).min(256).max(200_000).optional().meta({
+    description: 'Largest part of the conversation that is sent, including the system prompt; 8192 when absent.',
+  }),
   max_output_tokens: z
     .int({ error: 'must be a whole number from 16 to 64000' })
     .min(16)
@@ -45,11 +40,9 @@ export const newBot = z.strictObject({
     .optional()
     .meta({ description: 'How to keep its conversation warm between turns, as in POST /warm; auto when absent.' }),
   credential: z.string().max(64).optional(),
-  snapshot: snapshot
-    .optional()
-    .meta({
-      description: 'Continues from this snapshot. Only idle_timeout and cost_budget_usd can be combined with it.',
-    }),
+  snapshot: snapshot.optional().meta({
+    description: 'Continues from this snapshot. Only idle_timeout and cost_budget_usd can be combined with it.',
+  }),
   tools: newTools.optional().meta({ description: 'Called over HTTP; their order and text are part of the prompt.' }),
   max_iterations: z.int({ error: 'must be a whole number from 1 to 50' }).min(1).max(50).optional().meta({
     description:
@@ -58,13 +51,10 @@ export const newBot = z.strictObject({
   exit_tool: z.boolean({ error: 'must be true or false' }).optional().meta({
     description: 'Whether the model may end a turn with a result by calling the tool finish; false when absent.',
   }),
-  summarize: z
-    .boolean({ error: 'must be true or false' })
-    .optional()
-    .meta({
-      description:
-        'Whether a separate model call summarizes messages that are removed from the history; false when absent.',
-    }),
+  summarize: z.boolean({ error: 'must be true or false' }).optional().meta({
+    description:
+      'Whether a separate model call summarizes messages that are removed from the history; false when absent.',
+  }),
 })
 
 export type NewBot = z.output<typeof newBot>

@@ -14,11 +14,9 @@ const ttl = duration.meta({
 const keep = z
   .strictObject({
     until: instant.nullish().meta({ description: 'Latest instant until which it is kept.' }),
-    idle: duration
-      .nullish()
-      .meta({
-        description: 'Longest time without a use before it is no longer kept; the ttl when absent; null: no limit.',
-      }),
+    idle: duration.nullish().meta({
+      description: 'Longest time without a use before it is no longer kept; the ttl when absent; null: no limit.',
+    }),
     budget_usd_per_day: dollars
       .nullish()
       .meta({ description: 'Limit for creation and storage together, per UTC day; $1 when absent; null: no limit.' }),
@@ -109,10 +107,8 @@ export const cacheHistoryAnswer = z.strictObject({
 export const cacheDeleted = z.strictObject({
   id: z.string(),
   deleted: z.literal(true),
-  at_provider: z
-    .enum(['deleted', 'pending', 'none'])
-    .meta({
-      description:
-        'Whether the provider deleted it. pending: Pilotlight repeats the deletion until it succeeds. none: it had no handle.',
-    }),
+  at_provider: z.enum(['deleted', 'pending', 'none']).meta({
+    description:
+      'Whether the provider deleted it. pending: Pilotlight repeats the deletion until it succeeds. none: it had no handle.',
+  }),
 })

@@ -20,12 +20,9 @@ export const leaseBody = z
       .string({ error: 'must be a lease that an answer with role leader contained' })
       .regex(/^lse_[0-9a-f]{24}$/, { error: 'must be a lease that an answer with role leader contained' })
       .optional(),
-    outcome: z
-      .enum(['readable', 'failed'], { error: 'must be "readable" or "failed"' })
-      .optional()
-      .meta({
-        description: 'With `lease`: `readable` once the leader’s answer has begun, `failed` if its request failed.',
-      }),
+    outcome: z.enum(['readable', 'failed'], { error: 'must be "readable" or "failed"' }).optional().meta({
+      description: 'With `lease`: `readable` once the leader’s answer has begun, `failed` if its request failed.',
+    }),
   })
   .superRefine(({ lease, outcome, wait, lead_for }, context) => {
     const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message })

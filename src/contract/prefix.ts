@@ -33,11 +33,9 @@ export const prefixAnswer = z.strictObject({
   provider: z.string(),
   model: z.string(),
   credential: z.string().meta({ description: 'Name of the credential that probes use; its secret is never shown.' }),
-  required: z
-    .boolean()
-    .meta({
-      description: 'Whether a caller registered it with cache.mode "required". Each call for it is then checked.',
-    }),
+  required: z.boolean().meta({
+    description: 'Whether a caller registered it with cache.mode "required". Each call for it is then checked.',
+  }),
   fingerprint: z.string(),
   created_at: at,
   warmth,

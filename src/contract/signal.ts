@@ -6,11 +6,9 @@ export const signalBody = z.strictObject({
   kind: z
     .enum(['end', 'pending'], { error: 'must be "end" or "pending"' })
     .meta({ description: '`end`: the session is over. `pending`: work is running, and a request will follow.' }),
-  until: instant
-    .optional()
-    .meta({
-      description: 'For `pending`: latest end of the work, at most 24 hours ahead; one hour ahead when absent.',
-    }),
+  until: instant.optional().meta({
+    description: 'For `pending`: latest end of the work, at most 24 hours ahead; one hour ahead when absent.',
+  }),
 })
 
 /** Query of `DELETE /prefixes/{id}/announce`. */

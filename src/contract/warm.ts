@@ -69,13 +69,10 @@ export const warmBody = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Model of the pool that traffic tries first.' }),
-  gateway_models: z
-    .enum(['first', 'all'], { error: 'must be "first" or "all"' })
-    .optional()
-    .meta({
-      description:
-        '`first`: warms the model that traffic reaches now. `all`: warms every model that traffic may fall back to.',
-    }),
+  gateway_models: z.enum(['first', 'all'], { error: 'must be "first" or "all"' }).optional().meta({
+    description:
+      '`first`: warms the model that traffic reaches now. `all`: warms every model that traffic may fall back to.',
+  }),
   cache: cache.optional(),
   headers: headers.optional(),
   keep_warm: keepWarm.optional(),
@@ -86,12 +83,9 @@ export const warmBody = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
-  lint: z
-    .enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' })
-    .optional()
-    .meta({
-      description: 'What happens with lint findings: `advice` (default) lists them, `error` refuses the request.',
-    }),
+  lint: z.enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' }).optional().meta({
+    description: 'What happens with lint findings: `advice` (default) lists them, `error` refuses the request.',
+  }),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
 })
 

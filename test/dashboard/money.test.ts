@@ -25,7 +25,7 @@ const SUMS = {
   bot_unpriced_calls: 0,
 }
 const LOST = { cost_usd: 2, saved_usd: 0.5, credited_usd: 0.5, net_usd: -1.5 }
-const WHY = 'not measured: 7 idle gaps were held out, and a measurement takes 30: a longer span'
+const WHY = 'not measured: 7 idle gaps were held out, but a measurement needs 30. Request a longer span'
 const UNMEASURED = { held_out_gaps: 7, kept_gaps: 300, modelled_usd: 12, measured: null, why: WHY }
 const measured = (low: number, saved: number, high: number): Answer['holdout'] => ({
   ...UNMEASURED,
@@ -94,7 +94,7 @@ describe('the proof', () => {
     const { modelled, measured: found, range } = money.proof(one({}))
     expect(modelled).toEqual({ text: '$12.00', note: 'if each of 300 kept idle gaps would have cost a rewrite' })
     expect(found.text).toBe('not yet measured: 7 of 30 held-out gaps')
-    expect(found.note).toBe('7 idle gaps were held out, and a measurement takes 30: a longer span')
+    expect(found.note).toBe('7 idle gaps were held out, but a measurement needs 30. Request a longer span')
     expect(range).toBeNull()
   })
 
