@@ -36,12 +36,10 @@ export const cacheHistoryQuery = z.strictObject({ cursor, limit: limit(200, 1_00
 export const ofProvider = z.strictObject({ provider })
 export const cacheQuery = z.strictObject({
   provider,
-  max_age: duration
-    .optional()
-    .meta({
-      description:
-        'Largest accepted age of the last confirmation by the provider. Absent: Pilotlight asks the provider now.',
-    }),
+  max_age: duration.optional().meta({
+    description:
+      'Largest accepted age of the last confirmation by the provider. Absent: Pilotlight asks the provider now.',
+  }),
 })
 
 const SHORTEST_TTL_MS = 60_000

@@ -34,7 +34,7 @@ describe('a provider that keeps managed caches', () => {
     expect(others).toEqual([])
     expect(one?.cause).toBe('handle_would_save')
     const [, is, lives, held, instead] =
-      /about \$([\d.]+) in .* assumed lifetime (\d+) min.* kept for (\d+) min after each use, .* about \$([\d.]+)\. Both/.exec(
+      /about \$([\d.]+) in .*assumed lifetime (\d+) min.* kept for (\d+) min after each use, .* about \$([\d.]+)\. Both/.exec(
         one?.message ?? '',
       ) ?? []
     expect(Number(lives)).toBe(5)
