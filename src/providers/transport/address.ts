@@ -43,9 +43,9 @@ export function addressOf(
 }
 
 function wrongWith(given: string, isDevelopment: boolean): string | null {
-  if (!URL.canParse(given)) return 'is no URL'
+  if (!URL.canParse(given)) return 'is not a URL'
   const url = new URL(given)
-  if (url.username !== '' || url.password !== '') return 'must hold no credentials'
+  if (url.username !== '' || url.password !== '') return 'must not contain credentials'
   if (url.search !== '' || url.hash !== '') return 'must hold no query and no fragment'
   if (isDevelopment) return url.protocol === 'https:' || url.protocol === 'http:' ? null : 'must be an http(s) URL'
   if (url.protocol !== 'https:') return 'must be an https URL'
