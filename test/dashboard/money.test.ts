@@ -102,7 +102,7 @@ describe('the proof', () => {
     const won = money.proof(one({}, measured(3, 8, 13)))
     expect(won.measured.text).toBe('$8.00')
     expect(won.measured.note).toBe(
-      '95 % interval from $3.00 to $13.00, by 41 held-out gaps. Keep-alives saved money, as sure as 95 % is.',
+      '95 % interval from $3.00 to $13.00, by 41 held-out gaps. Keep-alives saved money, with 95 % confidence.',
     )
     expect(won.range).toEqual({ low: 3, mid: 8, high: 13, modelled: 12 })
     expect(money.proof(one({}, measured(-9, -5, -1))).measured.note).toContain('lost money')
@@ -254,7 +254,7 @@ describe('stopped plans that need somebody', () => {
       who: 'anthropic · claude-opus-4-8',
       reason: 'losing money',
       why: 'too\ufffdmuch',
-      again: 'the next real request once the loss has faded by half, or a change of keep_warm',
+      again: 'the next real request after the loss has halved, or a change of keep_warm',
       at: Date.parse('2026-11-21T09:00:00Z'),
     })
   })

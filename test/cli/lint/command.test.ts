@@ -89,7 +89,7 @@ describe('what comes of it', () => {
       [[], 'give one FILE or more'],
       [[join(folder, 'nowhere.txt')], 'cannot be read (ENOENT)'],
       [[folder], 'cannot be read (EISDIR)'],
-      [[dirty, '--provider', 'acme'], 'no card knows the provider "acme"'],
+      [[dirty, '--provider', 'acme'], 'the provider "acme" is unknown'],
       [[dirty, '--json', '--github'], 'give one of them'],
       [[dirty, '--color'], '--color'],
     ]
