@@ -90,7 +90,7 @@ describe('what comes of it', () => {
       [[join(folder, 'nowhere.txt')], 'cannot be read (ENOENT)'],
       [[folder], 'cannot be read (EISDIR)'],
       [[dirty, '--provider', 'acme'], 'the provider "acme" is unknown'],
-      [[dirty, '--json', '--github'], 'give one of them'],
+      [[dirty, '--json', '--github'], 'give only one of them'],
       [[dirty, '--color'], '--color'],
     ]
     for (const [args, words] of cases) {

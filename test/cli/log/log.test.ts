@@ -160,7 +160,7 @@ describe('a log that is not as it should be', () => {
     ['', 'the log is empty'],
     ['  \n', 'the log is empty'],
     ['a\0b', 'this is not text'],
-    ['PAR1....', 'this is Parquet'],
+    ['PAR1....', 'Parquet is not supported'],
     ['when,who\n1,2\n', 'line 2: the log has an unknown format. Expected the columns prefix, time and tokens'],
     ['{"hello": 1}\n', 'found: hello'],
     ['[{"prefix": "a", "time": 1793606400}, 5]', 'line 1: not a JSON object'],

@@ -144,7 +144,7 @@ describe('pilotlight simulate', () => {
 
   it('refuses to guess a price or a size, and says what would help', async () => {
     const refusals: [string[], string][] = [
-      [[], 'the price is unknown (the log names no model), and none is guessed. --provider and --model name one'],
+      [[], 'the price is unknown (the log names no model). Give a known provider and model'],
       [['--model', 'house-model'], 'the price of "house-model" is unknown: no model vendor'],
       [['--provider', 'somebody'], 'the provider "somebody" is unknown; known providers: anthropic, openai'],
       [['--prices', 'claude-opus-4-8'], '--prices: expected PROVIDER/MODEL'],
@@ -200,7 +200,7 @@ describe('pilotlight simulate', () => {
       (JSON.parse(logText('litellm.json')) as object[]).map((row) => ({ ...row, metadata: {} })),
     )
     const { out: prompts } = await run(['simulate', '-'], { text })
-    expect(prompts).toContain('1 prefix is taken to be as large as whole prompts')
+    expect(prompts).toContain('1 prefix is assumed to be as large as whole prompts')
   })
 
   it('shows as many prefixes as asked for and sums the rest', async () => {
