@@ -125,7 +125,7 @@ describe('a prefix whose retention no caller names', () => {
       ({ decision, why }) => decision === 'retention' && !why.includes('chosen by the planner'),
     )
     expect(chosen).toHaveLength(1)
-    expect(chosen[0]?.why).toContain('written at 5m instead of 1h from now on: by its last 19 gaps')
+    expect(chosen[0]?.why).toContain('written at 5m instead of 1h from now on: judging by its last 19 gaps')
     // A second registration without a retention keeps the one in force.
     const known = await post('/warm', auto(body))
     expect(known.json).toMatchObject({ created: false, plan: { retention: '5m' } })
