@@ -148,7 +148,7 @@ describe('pilotlight simulate', () => {
       [['--model', 'house-model'], 'the price of "house-model" is unknown: no model vendor'],
       [['--provider', 'somebody'], 'the provider "somebody" is unknown; known providers: anthropic, openai'],
       [['--prices', 'claude-opus-4-8'], '--prices: expected PROVIDER/MODEL'],
-      [['--prices', 'anthropic/claude-opus-4-8', '--model', 'x'], '--prices names both'],
+      [['--prices', 'anthropic/claude-opus-4-8', '--model', 'x'], '--prices gives both'],
       [[...OPUS, '--tokens', '10'], 'the prefixes are too small to be cached (fewer than the 1024 tokens'],
       [[...OPUS, '--tokens', 'many'], '--tokens: expected a whole number from 1 to'],
       [[...OPUS, '--latency-value', '-1'], "Option '--latency-value' argument is ambiguous"],
@@ -164,7 +164,7 @@ describe('pilotlight simulate', () => {
       expect(said).toContain(message)
     }
     const unsized = await run(['simulate', '-', ...OPUS], { text: 'prefix,time\na,1793606400\n' })
-    expect(unsized.said).toContain('the log does not say how many tokens a prefix has. --tokens N says it')
+    expect(unsized.said).toContain('the log does not contain the size of prefixes. Give it with --tokens N')
     const sized = await run(['simulate', '-', ...OPUS, '--tokens', '5000'], { text: 'prefix,time\na,1793606400\n' })
     expect(sized.code).toBe(0)
     expect((await run(['simulate', folder])).said).toContain('is a folder')
