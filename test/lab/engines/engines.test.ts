@@ -53,7 +53,7 @@ describe('llama.cpp’s server', () => {
     expect(third).toBeLessThanOrEqual(25)
   })
 
-  it('loses a prompt to others when both slots are taken, and keeps it where the host has a cache', async () => {
+  it('loses a prompt when others take both slots, and keeps it where the host has a cache', async () => {
     const others = ['b', 'c', 'd', 'e'].map((seed) => body(seed))
     const [without] = (await reads(twoSlots(), 'llama-cpp', [body('a'), ...others, body('a')])).slice(-1)
     const [with_] = (await reads(twoSlots(200_000), 'llama-cpp', [body('a'), ...others, body('a')])).slice(-1)
