@@ -18,7 +18,7 @@ export function providersDoc(): string {
     '',
     '`node scripts/providers-doc.ts` writes this page from the cards in `src/providers`; do not edit it here.',
     '*Unknown* means that the source beside it does not say. A deployment shows the same facts at `GET /providers`.',
-    'An *assumed* retention is our first guess; receipts change it within the given bounds.',
+    'An *assumed* retention is our first guess; receipts change it within the given bounds. No page states what a sentence that starts with *Assumed:* says.',
     '',
     '| Provider | Wire format | Secret | Variables | Warmed |',
     '| --- | --- | --- | --- | --- |',
@@ -63,8 +63,11 @@ function section(card: Card): string[] {
         ]),
     ...FACT_NAMES.map((name) => {
       const { says, source, checked } = card.facts[name]
-      const where = source === card.source && checked === card.checked ? '' : ` (<${source}>, ${checked})`
-      return `- ${name}: ${says ?? '*unknown*'}${where}`
+      const where =
+        source === card.source && checked === card.checked
+          ? ''
+          : ` (${/^https:\S+$/.test(source) ? `<${source}>` : source}, ${checked})`
+      return `- ${name}: ${says?.replace('Assumed:', '*Assumed:*') ?? '*unknown*'}${where}`
     }),
     '',
     ...table(card.models),

@@ -13,7 +13,7 @@ export interface ModelCard {
   checked: string
 }
 
-/** A fact about a provider, the page it was read on, and the day. `says` is null where that page does not say. */
+/** A fact about a provider, the page it was read on, and the day. `says` is null where that page does not say, and starts a sentence with "Assumed:" that no page states. */
 export interface Fact {
   says: string | null
   source: string

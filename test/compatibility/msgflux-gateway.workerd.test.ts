@@ -105,7 +105,7 @@ describe('a pool', () => {
   test('names the fault of a model without a known provider, and lists no provider as a model', async () => {
     const refused = await call('PUT', '/gateways/wrong', { models: [{ name: 'b', model: 'nobody/gpt-5.6-sol' }] })
     expect(pick(refused, 'error', 'message')).toMatch(
-      /^models\[0\]\.model: begins with no provider's id; .*"provider\/id"\.$/,
+      /^models\[0\]\.model: must begin with a provider id, as in "provider\/id"/,
     )
   })
 

@@ -29,7 +29,7 @@ type Block = {
 
 export type AnthropicPrompt = { hash: string; totalTokens: number; points: CachePoint[] }
 
-export type MarkedBlock = { where: string; ttl: string; type: string | undefined; empty: boolean }
+export type MarkedBlock = { where: string; control: JsonNode; ttl: string; type: string | undefined; empty: boolean }
 
 function contentBlocks(content: JsonNode | undefined): JsonNode[] {
   // A string is one text block: both spellings render the same.
@@ -56,7 +56,8 @@ function blockOf(node: JsonNode, role: string, where: string): Block {
 
 /** All blocks by level, in the order in which they are rendered. */
 export function anthropicBlocks(body: JsonObject): { tools: Block[]; system: Block[]; messages: Block[] } {
-  const tools = arrayAt(body, 'tools').map((tool, i) => {
+  const tools = arrayAt(body, 'tools').flatMap((tool, i) => {
+    if (isDeferred(tool)) return []
     const rendered = compact(tool, MARKER)
     const control = member(tool, 'cache_control') ?? undefined
     return {
@@ -84,7 +85,13 @@ export function markedBlocks(body: JsonObject): MarkedBlock[] {
     if (block.control === undefined) return []
     const empty = !block.where.startsWith('tools') && block.tokens === 0
     return [
-      { where: block.where, ttl: stringAt(block.control, 'ttl') ?? '5m', type: stringAt(block.control, 'type'), empty },
+      {
+        where: block.where,
+        control: block.control,
+        ttl: stringAt(block.control, 'ttl') ?? '5m',
+        type: stringAt(block.control, 'type'),
+        empty,
+      },
     ]
   })
 }
@@ -92,7 +99,7 @@ export function markedBlocks(body: JsonObject): MarkedBlock[] {
 export function anthropicPrompt(body: JsonObject, model: AnthropicModel): AnthropicPrompt {
   const { tools, system, messages } = anthropicBlocks(body)
   const chain = new PromptChain('anthropic')
-  const settings = settingsOf(body)
+  const settings = settingsOf(body, model)
   // What breaks what: speed breaks system and messages; tool_choice and images break messages; thinking and effort break
   // messages, and on some models everything. Source: same page, "what invalidates the cache"; checked 2026-11-21.
   if (model.settingsFirst) chain.season(settings)
@@ -112,7 +119,7 @@ export function anthropicPrompt(body: JsonObject, model: AnthropicModel): Anthro
   chain.season(`citations:${String(hasCitations(messages))}`)
   system.forEach(add)
   if (!model.settingsFirst) chain.season(settings)
-  chain.season(`tool_choice:${compact(member(body, 'tool_choice') ?? null)}`)
+  chain.season(`tool_choice:${toolChoiceOf(body)}`)
   chain.season(`images:${String(messages.some((block) => stringAt(block.node, 'type') === 'image'))}`)
   messages.forEach(add)
   const automatic = member(body, 'cache_control')
@@ -134,12 +141,31 @@ export function anthropicPrompt(body: JsonObject, model: AnthropicModel): Anthro
   }
 }
 
-/** Setting effort to the model's default (high) equals leaving it out. Source: same page; checked 2026-11-21. */
-function settingsOf(body: JsonObject): string {
+/**
+ * A tool that is loaded when the model asks for it is not in the prompt: not in what is hashed, and not in its size.
+ * Source: Anthropic docs, agents-and-tools/tool-use/tool-search-tool; theopenco/llmgateway#3604 (measured); checked 2026-11-30.
+ */
+export function isDeferred(tool: JsonNode): boolean {
+  return member(tool, 'defer_loading') === true
+}
+
+/** Setting a parameter to its default equals leaving it out. Source: Anthropic docs, build-with-claude/thinking-troubleshooting; checked 2026-11-30. */
+function toolChoiceOf(body: JsonObject): string {
+  const choice = member(body, 'tool_choice') ?? null
+  const plain = isObject(choice) && choice.size === 1 && stringAt(choice, 'type') === 'auto'
+  return plain ? 'null' : compact(choice)
+}
+
+/**
+ * Setting effort to the model's default (high) equals leaving it out, and so does the model's own default of thinking: off, or
+ * adaptive on models that think without being asked. Source: same pages; checked 2026-11-30.
+ */
+function settingsOf(body: JsonObject, model: AnthropicModel): string {
   const thinking = member(body, 'thinking') ?? null
-  const off = thinking === null || stringAt(thinking, 'type') === 'disabled'
+  const type = stringAt(thinking, 'type') ?? (model.thinksByDefault ? 'adaptive' : 'disabled')
+  const said = type === 'disabled' ? 'off' : type === 'adaptive' ? 'adaptive' : compact(thinking)
   const config = member(body, 'output_config')
-  return `thinking:${off ? 'off' : compact(thinking)} effort:${stringAt(config, 'effort') ?? 'high'} format:${compact(member(config, 'format') ?? null)}`
+  return `thinking:${said} effort:${stringAt(config, 'effort') ?? 'high'} format:${compact(member(config, 'format') ?? null)}`
 }
 
 function hasCitations(messages: Block[]): boolean {

@@ -1,5 +1,8 @@
 /** What the Messages API refuses with 400. Source: Anthropic docs, build-with-claude/prompt-caching and api/messages; checked 2026-11-21. */
+import { checkContent } from './anthropic-content.ts'
+import { checkMarker, checkTools } from './anthropic-markers.ts'
 import { markedBlocks, TTL_MS } from './anthropic-prompt.ts'
+import { checkSettings } from './anthropic-settings.ts'
 import { isBlank } from './dialect.ts'
 import { arrayAt, isObject, member, numberAt, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
@@ -26,8 +29,11 @@ export function checkAnthropic(body: JsonObject, model: AnthropicModel): string 
   if (maxTokens < 0 || !Number.isInteger(maxTokens)) return 'max_tokens: Input should be greater than or equal to 0'
   return (
     checkMessages(body) ??
-    checkToolResults(body) ??
+    checkTools(body) ??
     checkBreakpoints(body) ??
+    checkContent(body, model) ??
+    checkToolResults(body) ??
+    checkSettings(body, model) ??
     checkThinking(body, maxTokens) ??
     checkZero(body, maxTokens)
   )
@@ -79,22 +85,24 @@ function hasSubstance(content: JsonNode): boolean {
 
 function checkBreakpoints(body: JsonObject): string | undefined {
   const marks = markedBlocks(body)
-  for (const { where, type, ttl, empty } of marks) {
-    if (type !== 'ephemeral') return `${where}.cache_control.type: Input should be 'ephemeral'`
-    if (TTL_MS[ttl] === undefined) return `${where}.cache_control.ephemeral.ttl: Input should be '5m' or '1h'`
-    if (empty) return `${where}: cache_control cannot be set for empty text blocks`
+  for (const { where, control, empty } of marks) {
+    const wrong = checkMarker(`${where}.cache_control`, control)
+    if (wrong !== undefined) return wrong
+    // A block of a message is named by its type too.
+    if (empty)
+      return `${where}${where.startsWith('messages') ? '.text' : ''}: cache_control cannot be set for empty text blocks`
   }
   const automatic = member(body, 'cache_control')
   if (isObject(automatic)) {
     const ttl = stringAt(automatic, 'ttl') ?? '5m'
-    if (stringAt(automatic, 'type') !== 'ephemeral') return "cache_control.type: Input should be 'ephemeral'"
-    if (TTL_MS[ttl] === undefined) return "cache_control.ephemeral.ttl: Input should be '5m' or '1h'"
+    const wrong = checkMarker('cache_control', automatic)
+    if (wrong !== undefined) return wrong
     if (marks.length >= MAX_BREAKPOINTS) {
       return `A maximum of ${MAX_BREAKPOINTS} blocks with cache_control may be provided. Found ${marks.length + 1}.`
     }
     const own = lastBlockTtl(body)
     if (own !== undefined && own !== ttl) return 'cache_control: the last block already carries a different ttl'
-    marks.push({ where: 'cache_control', ttl, type: 'ephemeral', empty: false })
+    marks.push({ where: 'cache_control', control: automatic, ttl, type: 'ephemeral', empty: false })
   }
   if (marks.length > MAX_BREAKPOINTS) {
     return `A maximum of ${MAX_BREAKPOINTS} blocks with cache_control may be provided. Found ${marks.length}.`

@@ -175,7 +175,7 @@ describe('caching of Messages', () => {
   })
 
   it.each([
-    ['thinking', { thinking: { type: 'adaptive' } }],
+    ['thinking', { thinking: { type: 'disabled' } }],
     ['effort', { output_config: { effort: 'low' } }],
     ['speed', { speed: 'fast' }],
     ['a tool', { tools: [{ name: 'x', input_schema: { type: 'object' } }] }],
@@ -249,10 +249,10 @@ describe('what Messages refuses', () => {
 
   it.each([
     ['stream', { stream: true }],
-    ['enabled thinking', { thinking: { type: 'enabled', budget_tokens: 2000 } }],
+    ['enabled thinking', { model: 'claude-sonnet-4-5', thinking: { type: 'enabled', budget_tokens: 2000 } }],
     ['a format', { output_config: { format: { type: 'json_schema', schema: {} } } }],
-    ['a forced tool', { tool_choice: { type: 'tool', name: 'x' } }],
-    ['any tool', { tool_choice: { type: 'any' } }],
+    ['a forced tool', { tools: [{ name: 'x' }], tool_choice: { type: 'tool', name: 'x' } }],
+    ['any tool', { tools: [{ name: 'x' }], tool_choice: { type: 'any' } }],
   ])('max_tokens 0 with %s', async (_name, change) => {
     expect(await message({ max_tokens: 0, ...change })).toContain('max_tokens: 0 is not supported')
   })
@@ -273,7 +273,8 @@ describe('what Messages refuses', () => {
     expect(await message({ system: [text('a', { type: 'forever' })] })).toContain("'ephemeral'")
     expect(await message({ max_tokens: undefined })).toBe('max_tokens: Field required')
     expect(await message({ system: [text('', MARK)] })).toContain('empty text blocks')
-    expect(await message({ thinking: { type: 'enabled', budget_tokens: 100 } })).toContain('1024')
+    const small = { type: 'enabled', budget_tokens: 100 }
+    expect(await message({ model: 'claude-opus-4-5', thinking: small })).toContain('1024')
   })
 
   it('missing and bad keys, missing versions, unknown models and paths', async () => {

@@ -148,3 +148,33 @@ describe('a warm table', () => {
     expect(reads).toBeLessThan(4500)
   })
 })
+
+describe('a capacity', () => {
+  const prompt = (name: string, now: number) => ({
+    now,
+    partition: 'p/',
+    points: [
+      { hash: `${name}1`, tokens: 1000, ttlMs: 300_000, mark: true },
+      { hash: `${name}2`, tokens: 3000, ttlMs: 300_000, mark: true },
+    ],
+  })
+
+  it('gives up the entries that were used least recently, before their time', () => {
+    const cache = new PrefixCache()
+    cache.limit(7000)
+    for (const name of ['a', 'b', 'a', 'c']) cache.request(prompt(name, 0))
+    const read = (name: string) => cache.request({ ...prompt(name, 1), write: false }).readTokens
+    expect([read('a'), read('b'), read('c')]).toEqual([3000, 0, 3000])
+  })
+
+  it('is none unless it is set, and can be taken away', () => {
+    const cache = new PrefixCache()
+    for (const name of ['a', 'b', 'c']) cache.request(prompt(name, 0))
+    expect(cache.size).toBe(6)
+    cache.limit(3000)
+    expect(cache.size).toBe(2)
+    cache.limit(null)
+    for (const name of ['a', 'b', 'c']) cache.request(prompt(name, 0))
+    expect(cache.size).toBe(6)
+  })
+})

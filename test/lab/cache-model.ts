@@ -29,13 +29,16 @@ export type CacheResult = {
   begunAt: number
 }
 
-export type CacheEntry = { tokens: number; ttlMs: number; expiresAt: number; readableAt: number }
+/** `ownTokens`: what it takes beside the entry in front of it in the same prompt. */
+export type CacheEntry = { tokens: number; ttlMs: number; expiresAt: number; readableAt: number; ownTokens?: number }
 
 const NOTHING_WRITTEN: Record<number, number> = Object.freeze({})
 
 export class PrefixCache {
   readonly #entries = new Map<string, CacheEntry>()
   readonly #changed: Set<string> | undefined
+  /** How much it holds (tokens); null: everything. */
+  #capacity: number | null = null
 
   /** `track`: remember which entries changed, for `takeChanges`. */
   constructor(options: { track?: boolean } = {}) {
@@ -44,6 +47,31 @@ export class PrefixCache {
 
   get size(): number {
     return this.#entries.size
+  }
+
+  /** From here on it holds so many tokens, and gives up the entries that were used least recently. Null: it holds everything. */
+  limit(tokens: number | null): void {
+    this.#capacity = tokens
+    this.#giveUp()
+  }
+
+  #giveUp(): void {
+    if (this.#capacity === null) return
+    let held = 0
+    for (const entry of this.#entries.values()) held += entry.ownTokens ?? entry.tokens
+    for (const [key, entry] of this.#entries) {
+      if (held <= this.#capacity) return
+      held -= entry.ownTokens ?? entry.tokens
+      this.#entries.delete(key)
+      this.#changed?.add(key)
+    }
+  }
+
+  /** Entries are kept in the order of their use, as far as that matters. */
+  #touch(key: string, entry: CacheEntry): void {
+    if (this.#capacity === null) return
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
   }
 
   /**
@@ -71,6 +99,7 @@ export class PrefixCache {
       if (i !== hit && !point.mark) continue
       const key = partition + point.hash
       const entry = this.#live(key, now)
+      if (entry !== undefined) this.#touch(key, entry)
       if (entry === undefined || now + entry.ttlMs <= entry.expiresAt) continue
       entry.expiresAt = now + entry.ttlMs
       this.#changed?.add(key)
@@ -84,10 +113,12 @@ export class PrefixCache {
         if (!point.mark || point.tokens < minTokens || point.tokens === 0) continue
         if (writeByTtl === NOTHING_WRITTEN) writeByTtl = {}
         writeByTtl[point.ttlMs] = (writeByTtl[point.ttlMs] ?? 0) + point.tokens - reached
-        writeTokens += point.tokens - reached
+        const ownTokens = point.tokens - reached
+        writeTokens += ownTokens
         reached = point.tokens
-        this.#write(partition + point.hash, point, now, begunAt)
+        this.#write(partition + point.hash, point, now, begunAt, ownTokens)
       }
+      this.#giveUp()
     }
     return { readTokens, writeTokens, writeByTtl, begunAt }
   }
@@ -101,12 +132,14 @@ export class PrefixCache {
     return undefined
   }
 
-  #write(key: string, point: CachePoint, now: number, begunAt: number): void {
+  #write(key: string, point: CachePoint, now: number, begunAt: number, ownTokens: number): void {
     const known = this.#entries.get(key)
     // Two cold writers at once: the entry can be read as soon as the first of their answers begins, and lives by the later start.
     const twin = known !== undefined && known.expiresAt > now ? known : undefined
+    if (this.#capacity !== null) this.#entries.delete(key)
     this.#entries.set(key, {
       tokens: point.tokens,
+      ownTokens,
       ttlMs: point.ttlMs,
       expiresAt: Math.max(now + point.ttlMs, twin?.expiresAt ?? 0),
       readableAt: Math.min(begunAt, twin?.readableAt ?? begunAt),

@@ -1,5 +1,5 @@
 import { createLab } from './index.ts'
-import type { Lab, LabOptions } from './index.ts'
+import type { EngineName, Lab, LabOptions } from './index.ts'
 
 /** When the clock of a test's lab stands: 2026-11-21T09:00:00Z. */
 export const START_AT = Date.UTC(2026, 10, 21, 9)
@@ -15,6 +15,8 @@ export type Caller = {
   responses: (body: Json, key?: string) => Promise<Reply>
   chat: (body: Json, key?: string) => Promise<Reply>
   gemini: (path: string, body?: Json, options?: { method?: string; key?: string }) => Promise<Reply>
+  converse: (model: string, body: Json, key?: string) => Promise<Reply>
+  engine: (name: EngineName, body: Json, key?: string) => Promise<Reply>
   fault: (body: Json) => Promise<Reply>
   advance: (ms: number) => void
 }
@@ -31,7 +33,8 @@ export function caller(options: Partial<LabOptions> = {}): Caller {
     const payload = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }
     const response = await lab.fetch(new Request(`http://lab.test${path}`, { method, headers, ...payload }))
     const text = await response.text()
-    const json: Json = /^[[{]/.test(text) ? JSON.parse(text) : {}
+    const isJson = /^[[{]/.test(text) && !(response.headers.get('content-type') ?? '').includes('ndjson')
+    const json: Json = isJson ? JSON.parse(text) : {}
     return { status: response.status, text, json, headers: response.headers }
   }
   const bearer = (key: string): Record<string, string> => ({ authorization: `Bearer ${key}` })
@@ -44,6 +47,9 @@ export function caller(options: Partial<LabOptions> = {}): Caller {
     chat: (body, key = 'key-a') => send('POST', '/openai/v1/chat/completions', body, bearer(key)),
     gemini: (path, body, { method = 'POST', key = 'key-a' } = {}) =>
       send(method, `/gemini/${path}`, body, { 'x-goog-api-key': key }),
+    converse: (model, body, key = 'key-a') =>
+      send('POST', `/bedrock/model/${encodeURIComponent(model)}/converse`, body, bearer(key)),
+    engine: (name, body, key = 'key-a') => send('POST', `/${name}/v1/chat/completions`, body, bearer(key)),
     fault: (body) => send('POST', '/_lab/faults', body),
     advance: (ms) => lab.clock.change({ advanceMs: ms }),
   }

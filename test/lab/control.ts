@@ -1,15 +1,18 @@
 import * as z from 'zod'
 import type { LabClock } from './clock.ts'
 import { jsonResponse } from './deliver.ts'
-import { FAULT_KINDS } from './faults.ts'
+import { FAULT_KINDS, WRONG_USAGES } from './faults.ts'
 import type { FaultBoard, FaultRequest } from './faults.ts'
 import type { CachedContent } from './dialect.ts'
+import { changedSettings, engineChange } from './engines/control.ts'
+import { ENGINES } from './engines/engines.ts'
+import type { Engines } from './engines/engines.ts'
 import type { PrefixCache } from './cache-model.ts'
 import type { Transcript } from './transcript.ts'
 
 const faultRequest = z.strictObject({
   kind: z.enum(FAULT_KINDS),
-  provider: z.enum(['anthropic', 'openai', 'gemini', 'vertex']).optional(),
+  provider: z.enum(['anthropic', 'openai', 'gemini', 'vertex', 'bedrock', ...ENGINES]).optional(),
   model: z.string().optional(),
   times: z.int().min(1).optional(),
   until: z.number().optional(),
@@ -19,9 +22,14 @@ const faultRequest = z.strictObject({
   status: z.int().min(200).max(599).optional(),
   charged: z.boolean().optional(),
   hidden: z.boolean().optional(),
+  how: z.enum(WRONG_USAGES).optional(),
+  prompts: z.int().min(1).max(1000).optional(),
+  tokens: z.int().min(1).max(100_000).optional(),
 })
 
 const serviceAccount = z.strictObject({ client_email: z.string().min(3), public_key: z.string().min(1) })
+
+const capacity = z.strictObject({ tokens: z.int().min(0).nullable() })
 
 const clockChange = z.strictObject({
   mode: z.enum(['real', 'virtual']).optional(),
@@ -43,7 +51,6 @@ function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], un
   }
 }
 
-/** The routes under `/_lab`. */
 /** The parts of the lab that its control routes read and change. */
 export interface Controlled {
   readonly clock: LabClock
@@ -51,6 +58,7 @@ export interface Controlled {
   readonly transcript: Transcript
   readonly cache: PrefixCache
   readonly handles: ReadonlyMap<string, CachedContent>
+  readonly engines: Engines
   clearTranscript: () => void
   saveFaults: () => void
   saveClock: () => void
@@ -58,6 +66,7 @@ export interface Controlled {
   reset: () => void
 }
 
+/** The routes under `/_lab`. */
 export async function control(lab: Controlled, request: Request, url: URL): Promise<Response> {
   const name = url.pathname.slice('/_lab/'.length)
   const route = `${request.method} ${name}`
@@ -100,6 +109,17 @@ export async function control(lab: Controlled, request: Request, url: URL): Prom
       lab.clock.change(present({ mode, now, rate, advanceMs }))
       lab.saveClock()
       return jsonResponse(200, clockOf(lab.clock))
+    }
+    case 'POST engines': {
+      const body = await readJson(request, engineChange)
+      if (body instanceof Response) return body
+      return jsonResponse(200, lab.engines.configure(body.engine, changedSettings(body)))
+    }
+    case 'POST capacity': {
+      const body = await readJson(request, capacity)
+      if (body instanceof Response) return body
+      lab.cache.limit(body.tokens)
+      return jsonResponse(200, body)
     }
     case 'GET caches':
       return jsonResponse(200, { entries: liveEntries(lab), handles: liveHandles(lab) })

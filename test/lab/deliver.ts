@@ -1,6 +1,7 @@
 import type { LabClock } from './clock.ts'
 import type { Answer } from './dialect.ts'
 import type { Fault, FaultKind } from './faults.ts'
+import { retold, retoldFrame } from './usage-faults.ts'
 
 const encoder = new TextEncoder()
 
@@ -27,11 +28,10 @@ export async function deliver(
   streamError: () => string,
   finished: () => void,
 ): Promise<Response> {
-  const bare = has(faults, 'missing_usage') === undefined
   const headers = answer.headers
   if (answer.frames !== undefined) return deliverStream(answer, faults, clock, streamError, finished)
   await clock.sleep(answer.endsAt - clock.now())
-  const text = JSON.stringify(bare ? answer.json : withoutUsage(answer.json))
+  const text = JSON.stringify(retold(answer.json, faults))
   finished()
   if (has(faults, 'malformed')) return new Response(`${text.slice(0, -2)},,`, { status: 200, headers })
   // A whole answer as HTTP goes: something on the way cut the text and closed it properly.
@@ -50,7 +50,6 @@ async function deliverStream(
   const frames = answer.frames ?? []
   const texts = frames.map((frame) => frame.text)
   const half = Math.ceil(frames.length / 2)
-  const bare = has(faults, 'missing_usage') !== undefined
   await clock.sleep(answer.begunAt - clock.now())
   let next = 0
   const body = new ReadableStream<Uint8Array>({
@@ -74,8 +73,7 @@ async function deliverStream(
         return
       }
       await clock.sleep(answer.begunAt + frame.afterMs - clock.now())
-      let text = texts[next] ?? ''
-      if (bare) text = withoutUsageText(text)
+      let text = retoldFrame(texts[next] ?? '', faults)
       if (next === half && has(faults, 'malformed')) text = `${text.slice(0, Math.floor(text.length / 2))}\n\n`
       controller.enqueue(encoder.encode(text))
       next += 1
@@ -88,23 +86,4 @@ async function deliverStream(
     'cache-control': 'no-cache',
   }
   return new Response(body, { status: 200, headers })
-}
-
-const USAGE_NAMES = new Set(['usage', 'usageMetadata'])
-
-function withoutUsage(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutUsage)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([name]) => !USAGE_NAMES.has(name))
-      .map(([name, inner]) => [name, withoutUsage(inner)]),
-  )
-}
-
-function withoutUsageText(frame: string): string {
-  return frame.replace(
-    /^data: (\{.*\})$/m,
-    (_line, json: string) => `data: ${JSON.stringify(withoutUsage(JSON.parse(json)))}`,
-  )
 }

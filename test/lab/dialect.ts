@@ -1,7 +1,8 @@
 import type { PrefixCache } from './cache-model.ts'
+import type { EngineName, Engines } from './engines/engines.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 
-export type ProviderName = 'anthropic' | 'openai' | 'gemini' | 'vertex'
+export type ProviderName = 'anthropic' | 'openai' | 'gemini' | 'vertex' | 'bedrock' | EngineName
 
 /** One HTTP request as a dialect sees it. */
 export type Call = {
@@ -42,10 +43,14 @@ export type World = {
   cache: PrefixCache
   handles: Map<string, CachedContent>
   saveHandle: (id: string) => void
+  /** Engines that people run themselves. */
+  engines: Engines
   /** Which machine an automatic cache sends this prefix to, now. */
   machine: (route: string, now: number) => number
   /** Milliseconds from the request's start to the answer's beginning. */
   firstTokenMs: (readTokens: number, totalTokens: number) => number
+  /** Milliseconds that reading takes where it would take `ms`: none, when the lab answers at once. */
+  readingMs: (ms: number) => number
   /** Milliseconds to write so many tokens. */
   writingMs: (outputTokens: number) => number
   faults: CacheFaults

@@ -14,10 +14,21 @@ export const FAULT_KINDS = [
   'html',
   'stream_error',
   'missing_usage',
+  'missing_cached',
+  'wrong_usage',
   'evict',
+  'pressure',
   'downgrade_ttl',
   'no_write',
 ] as const
+
+/**
+ * Ways in which a proxy or a server counts wrongly: more cached than the input has; zeros everywhere; 10¹⁵ tokens; two members that
+ * disagree; the counts of several samplings in one sum, as where a server runs tools.
+ */
+export const WRONG_USAGES = ['above_input', 'zeros', 'huge', 'disagree', 'summed'] as const
+
+export type WrongUsage = (typeof WRONG_USAGES)[number]
 
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
@@ -40,6 +51,11 @@ export type FaultRequest = {
   status?: number
   /** `timeout`: the prompt was processed all the same, so its cache entry exists and is billed. */
   charged?: boolean
+  /** `wrong_usage`: in which way; default `above_input`. */
+  how?: WrongUsage
+  /** `pressure`: how many prompts of others came before (default 2), of how many tokens each (default 1,000). */
+  prompts?: number
+  tokens?: number
   /** `downgrade_ttl`: usage still claims the lifetime that was asked for. */
   hidden?: boolean
 }
@@ -92,8 +108,7 @@ export class FaultBoard {
     const taken: Fault[] = []
     let stopped = false
     for (const fault of this.#faults) {
-      const exclusive =
-        !isCacheTrouble(fault.kind) && fault.kind !== 'slow_first_token' && fault.kind !== 'missing_usage'
+      const exclusive = !isCacheTrouble(fault.kind) && !isUsageTrouble(fault.kind) && fault.kind !== 'slow_first_token'
       if (exclusive && stopped) continue
       if (taken.some((other) => other.kind === fault.kind)) continue
       if (fault.provider !== undefined && fault.provider !== call.provider) continue
@@ -113,8 +128,12 @@ export class FaultBoard {
   }
 }
 
+function isUsageTrouble(kind: FaultKind): boolean {
+  return kind === 'missing_usage' || kind === 'missing_cached' || kind === 'wrong_usage'
+}
+
 function isCacheTrouble(kind: FaultKind): boolean {
-  return kind === 'evict' || kind === 'downgrade_ttl' || kind === 'no_write'
+  return kind === 'evict' || kind === 'pressure' || kind === 'downgrade_ttl' || kind === 'no_write'
 }
 
 export function cacheFaultsOf(faults: readonly Fault[]): CacheFaults {

@@ -4,7 +4,7 @@
 import { PromptChain, tokensOf } from './blocks.ts'
 import type { LabelledText } from './blocks.ts'
 import type { Answer, CachedContent, Call, Opened, World } from './dialect.ts'
-import { compact, stringAt } from './json.ts'
+import { compact, member, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import { checkMembers, field, geminiRefusal } from './gemini-wire.ts'
 import { geminiModel } from './models.ts'
@@ -107,6 +107,13 @@ function update(call: Call, body: JsonObject, handle: CachedContent, world: Worl
 function expiryOf(call: Call, body: JsonObject): number | undefined {
   const ttl = stringAt(body, 'ttl')
   const expireTime = field(body, 'expireTime')
+  const given = member(body, 'ttl') ?? undefined
+  // A duration is a string of seconds, and only one of the two is set. Source: google.protobuf.Duration in JSON; @google/genai 3.1.0; checked 2026-11-30.
+  if (given !== undefined && ttl === undefined)
+    throw geminiRefusal(400, `Invalid value at 'ttl' (type.googleapis.com/google.protobuf.Duration), ${compact(given)}`)
+  if (given !== undefined && expireTime !== undefined) {
+    throw geminiRefusal(400, "Invalid value (oneof), oneof field 'expiration' is already set. Cannot set 'ttl'")
+  }
   if (ttl !== undefined) {
     const seconds = /^(\d+(?:\.\d+)?)s$/.exec(ttl)?.[1]
     if (seconds === undefined || Number(seconds) <= 0) throw geminiRefusal(400, `Invalid value at 'ttl': ${ttl}`)

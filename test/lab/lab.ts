@@ -7,6 +7,10 @@ import { deliver, htmlPage, jsonResponse } from './deliver.ts'
 import { Refusal } from './dialect.ts'
 import type { CachedContent, Call, Dialect, Opened, World } from './dialect.ts'
 import { anthropic } from './anthropic.ts'
+import { bedrock } from './bedrock.ts'
+import { engineDialect } from './engines/chat.ts'
+import { ENGINES, Engines, isEngine } from './engines/engines.ts'
+import type { EngineName, EngineSettings } from './engines/engines.ts'
 import { cacheFaultsOf, FaultBoard, isRefusalKind } from './faults.ts'
 import type { Fault } from './faults.ts'
 import { gemini } from './gemini.ts'
@@ -32,9 +36,18 @@ export type LabOptions = {
   store?: LabStore
   /** A clock given from outside; it wins over a stored one. */
   clock?: ClockState
+  /** How engines are started, where it differs from their defaults. */
+  engines?: Partial<Record<EngineName, Partial<EngineSettings>>>
 }
 
-const DIALECTS: Record<string, Dialect> = { anthropic, openai, gemini, vertex }
+const DIALECTS: Record<string, Dialect> = {
+  anthropic,
+  openai,
+  gemini,
+  vertex,
+  bedrock,
+  ...Object.fromEntries(ENGINES.map((engine) => [engine, engineDialect(engine)])),
+}
 const ACCOUNT_ROW = 'service-account:'
 const SWEEP_EVERY = 500
 const DEFAULT_TIMEOUT_MS = 600_000
@@ -48,6 +61,7 @@ export class Lab {
   readonly transcript = new Transcript()
   readonly cache = new PrefixCache({ track: true })
   readonly handles = new Map<string, CachedContent>()
+  readonly engines = new Engines()
   /** Public keys of Google's service accounts, by address. */
   readonly #serviceAccounts = new Map<string, string>()
   readonly #spill = new SpillOver()
@@ -62,6 +76,7 @@ export class Lab {
     const clockState = options.clock ?? (stored === undefined ? undefined : (JSON.parse(stored) as ClockState))
     this.clock = new LabClock({ now: options.now, sleep: options.sleep }, clockState)
     this.faults = new FaultBoard(options.random ?? (() => 0))
+    for (const engine of ENGINES) this.engines.configure(engine, options.engines?.[engine] ?? {})
     this.#load()
   }
 
@@ -142,6 +157,9 @@ export class Lab {
         return htmlPage(fault)
       }
       if (fault.kind === 'evict') this.#evict(call, opened)
+      if (fault.kind === 'pressure' && isEngine(call.provider)) {
+        this.engines.press(call.provider, opened.model, fault.prompts ?? 2, fault.tokens ?? 1000, call.at)
+      }
     }
     const timeout = faults.find((fault) => fault.kind === 'timeout')
     if (timeout !== undefined && timeout.charged !== true) return this.#silence(timeout, row)
@@ -177,15 +195,18 @@ export class Lab {
       cache: this.cache,
       handles: this.handles,
       saveHandle: (id) => this.saveHandle(id),
+      engines: this.engines,
       machine: (route, now) => this.#spill.machine(route, now),
       // Invented, but of the right shape: reading a prompt costs time per token, a cached token nearly none.
       firstTokenMs: (read, total) => slowMs + (this.#latency ? Math.round(400 + (total - read) / 20 + read / 400) : 0),
+      readingMs: (ms) => slowMs + (this.#latency ? Math.round(ms) : 0),
       writingMs: (tokens) => (this.#latency ? tokens * 10 : 0),
       faults: cacheFaultsOf(faults),
     }
   }
 
   #evict(call: Call, opened: Opened): void {
+    if (isEngine(call.provider)) return this.engines.clear(call.provider)
     const start = `${call.provider}/`
     const owner = `/${opened.account}/`
     this.cache.evict((key) => key.startsWith(start) && key.includes(owner))
@@ -279,8 +300,10 @@ export class Lab {
   /** Forgets everything but the clock. */
   reset(): void {
     this.cache.evict()
+    this.cache.limit(null)
     this.cache.takeChanges()
     this.handles.clear()
+    this.engines.reset()
     this.#serviceAccounts.clear()
     this.faults.clear()
     this.transcript.clear()

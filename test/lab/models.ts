@@ -4,7 +4,23 @@
  */
 export const LAB_PREFIX = 'lab-'
 
-export type AnthropicModel = { id: string; minTokens: number; settingsFirst: boolean; permissive: boolean }
+export type AnthropicModel = {
+  id: string
+  minTokens: number
+  /** Thinking and effort are rendered in front of everything, not in front of the messages. */
+  settingsFirst: boolean
+  /** Values of `thinking.type` that it takes. */
+  thinking: readonly string[]
+  /** A request without `thinking` thinks, as `adaptive` does. */
+  thinksByDefault: boolean
+  /** Takes `temperature`, `top_p` and `top_k` other than their defaults. */
+  sampling: boolean
+  /** Takes a last message of the assistant, to go on with. */
+  prefill: boolean
+  /** Takes a `tool_choice` of type `any` or `tool`. */
+  forcedTools: boolean
+  permissive: boolean
+}
 
 /**
  * Smallest prefix that is cached, by model.
@@ -38,13 +54,50 @@ const ANTHROPIC_MIN_TOKENS: Record<string, number> = {
 
 /** The model behind an id, dated ids included; `undefined` when the vendor has no such model. */
 export function anthropicModel(id: string): AnthropicModel | undefined {
-  if (id.startsWith(LAB_PREFIX)) return { id, minTokens: 1, settingsFirst: true, permissive: true }
+  if (id.startsWith(LAB_PREFIX)) {
+    const takesAll = { sampling: true, prefill: true, forcedTools: true, permissive: true }
+    const thinking = ['enabled', 'disabled', 'adaptive', 'between_tools']
+    return { id, minTokens: 1, settingsFirst: true, thinking, thinksByDefault: false, ...takesAll }
+  }
   const name = id.replace(/-20\d{6}$/, '')
   const minTokens = ANTHROPIC_MIN_TOKENS[name]
   if (minTokens === undefined) return undefined
   // Thinking and effort break messages everywhere, and tools and system "on some models" (same page). Which ones is not
   // published: the lab assumes the fifth generation.
-  return { id: name, minTokens, settingsFirst: /-5(-\d)?$/.test(name) && !name.endsWith('-4-5'), permissive: false }
+  const settingsFirst = /-5(-\d)?$/.test(name) && !name.endsWith('-4-5')
+  return { id: name, minTokens, settingsFirst, ...anthropicSettings(name), permissive: false }
+}
+
+type Settings = Pick<AnthropicModel, 'thinking' | 'thinksByDefault' | 'sampling' | 'prefill' | 'forcedTools'>
+
+/**
+ * What each model takes of thinking, sampling, prefill and forced tools. Sources: Anthropic docs,
+ * build-with-claude/thinking-troubleshooting (the table of rejected configurations) and models/sonnet-5-5/migration-guide; for
+ * Opus 5.5 confident-ai/deepeval#3348 and anthropics' own messages in public threads; for Haiku 5.5 danielmiessler/fabric#2270;
+ * checked 2026-11-30. Assumed: Fable 5.2 and Mythos 5.2 as 5.1, Haiku 5.5 as Sonnet 5.5 in all that is not told of it.
+ */
+export function anthropicSettings(name: string): Settings {
+  const legacy: Settings = {
+    thinking: ['enabled', 'disabled'],
+    thinksByDefault: false,
+    sampling: true,
+    prefill: true,
+    forcedTools: true,
+  }
+  const modern: Settings = { ...legacy, thinking: ['adaptive', 'disabled'], sampling: false, prefill: false }
+  if (/^claude-(opus|sonnet)-4-6$/.test(name)) {
+    return { ...legacy, thinking: ['enabled', 'disabled', 'adaptive'], prefill: false }
+  }
+  if (/^claude-opus-4-[78]$/.test(name)) return modern
+  if (/^claude-(opus|sonnet)-5$/.test(name)) return { ...modern, thinksByDefault: true }
+  if (/^claude-(sonnet|haiku|opus)-5-5$/.test(name)) {
+    return { ...modern, thinking: ['adaptive', 'between_tools'], thinksByDefault: true, forcedTools: false }
+  }
+  const always = { ...modern, thinking: ['adaptive'], thinksByDefault: true }
+  if (/^claude-(fable|mythos)-5$/.test(name)) return always
+  if (/^claude-(fable|mythos)-5-\d$/.test(name)) return { ...always, forcedTools: false }
+  if (name === 'claude-mythos-preview') return { ...always, thinking: ['enabled', 'adaptive'] }
+  return legacy
 }
 
 export type OpenAIModel = {

@@ -5,7 +5,7 @@
 import { tokensOf } from './blocks.ts'
 import { answerText, cutTo, sse, textParts } from './dialect.ts'
 import type { Answer, Call, Frame, Opened, World } from './dialect.ts'
-import { arrayAt, compact, isObject, member, numberAt, stringAt } from './json.ts'
+import { arrayAt, compact, member, numberAt, stringAt } from './json.ts'
 import type { JsonNode, JsonObject } from './json.ts'
 import type { OpenAIModel } from './models.ts'
 import { cacheAsk, cachePrompt, partsOf, roleOf } from './openai-prompt.ts'
@@ -97,13 +97,6 @@ function checkChat(call: Call, body: JsonObject, model: OpenAIModel): void {
     )
   }
   checkToolMessages(call, body)
-  // Chat has neither prewarm nor diagnostics. Source: openai SDK 7.55.0, `ChatCompletionCreateParams.PromptCacheOptions`.
-  const options = member(body, 'prompt_cache_options')
-  for (const name of isObject(options) ? options.keys() : []) {
-    if (name === 'mode' || name === 'ttl') continue
-    const param = `prompt_cache_options.${name}`
-    throw openaiRefusal(call, 400, `Unknown parameter: '${param}'.`, { param, code: 'unknown_parameter' })
-  }
   if (model.reasoning && body.has('max_tokens')) {
     throw openaiRefusal(
       call,

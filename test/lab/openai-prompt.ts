@@ -49,8 +49,16 @@ export function partOf(node: JsonNode): PromptPart {
   const breakpoint = member(node, 'prompt_cache_breakpoint')
   return {
     text: text !== undefined && plain ? text : compact(node, MARKER),
-    breakpointTtl: isObject(breakpoint) ? (stringAt(breakpoint, 'ttl') ?? 'inherit') : undefined,
+    breakpointTtl: breakpoint === undefined || breakpoint === null ? undefined : breakpointTtl(breakpoint),
   }
+}
+
+/** A breakpoint is `{mode: 'explicit', ttl?}` and nothing else. Source: openai SDK 7.55.0, `PromptCacheBreakpoint`; checked 2026-11-30. */
+function breakpointTtl(breakpoint: JsonNode): string {
+  if (!isObject(breakpoint) || stringAt(breakpoint, 'mode') !== 'explicit') return 'wrong'
+  if ([...breakpoint.keys()].some((name) => name !== 'mode' && name !== 'ttl')) return 'wrong'
+  const ttl = breakpoint.get('ttl')
+  return ttl === undefined ? 'inherit' : typeof ttl === 'string' ? ttl : 'wrong'
 }
 
 export function partsOf(content: JsonNode | undefined): PromptPart[] {
@@ -77,6 +85,8 @@ export function cacheAsk(call: Call, body: JsonObject, model: OpenAIModel, api: 
       throw invalidValue(call, 'prompt_cache_retention', retention, supported)
     }
   }
+  checkOptions(call, options, api)
+  checkKey(call, body)
   const mode = stringAt(options, 'mode') ?? 'implicit'
   if (mode !== 'implicit' && mode !== 'explicit') {
     throw invalidValue(call, 'prompt_cache_options.mode', mode, "'implicit' and 'explicit'")
@@ -91,6 +101,52 @@ export function cacheAsk(call: Call, body: JsonObject, model: OpenAIModel, api: 
     tier: tier === 'auto' ? 'default' : tier,
     retention,
   }
+}
+
+const OPTIONS = {
+  chat: new Set(['mode', 'ttl']),
+  responses: new Set(['mode', 'ttl', 'prewarm', 'comparison_response_id']),
+}
+
+/** Source: openai SDK 7.55.0, `PromptCacheOptions` of both APIs; checked 2026-11-30. */
+function checkOptions(call: Call, options: JsonNode | undefined, api: OpenAIPrompt['api']): void {
+  if (options === undefined) return
+  if (!isObject(options)) throw invalidType(call, 'prompt_cache_options', 'an object')
+  const extra = [...options.keys()].find((name) => !OPTIONS[api].has(name))
+  if (extra !== undefined) {
+    const param = `prompt_cache_options.${extra}`
+    throw openaiRefusal(call, 400, `Unknown parameter: '${param}'.`, { param, code: 'unknown_parameter' })
+  }
+  for (const name of ['mode', 'ttl', 'comparison_response_id']) {
+    const value = options.get(name)
+    if (value === undefined || typeof value === 'string') continue
+    throw invalidType(call, `prompt_cache_options.${name}`, 'a string')
+  }
+  const prewarm = options.get('prewarm')
+  if (prewarm !== undefined && typeof prewarm !== 'boolean') {
+    throw invalidType(call, 'prompt_cache_options.prewarm', 'a boolean')
+  }
+}
+
+const MAX_KEY_CHARS = 64
+
+/** Sources: earendil-works/pi#4720, theopenco/llmgateway#3110; checked 2026-11-30. */
+function checkKey(call: Call, body: JsonObject): void {
+  const key = member(body, 'prompt_cache_key') ?? ''
+  const param = 'prompt_cache_key'
+  if (typeof key !== 'string') throw invalidType(call, param, 'a string')
+  if (key.length <= MAX_KEY_CHARS) return
+  throw openaiRefusal(
+    call,
+    400,
+    `Invalid '${param}': string too long. Expected a string with maximum length ${MAX_KEY_CHARS}, but got a string with length ${key.length} instead.`,
+    { param, code: 'string_above_max_length' },
+  )
+}
+
+function invalidType(call: Call, param: string, wanted: string): Error {
+  const message = `Invalid type for '${param}': expected ${wanted}.`
+  return openaiRefusal(call, 400, message, { param, code: 'invalid_type' })
 }
 
 /** Chat takes 30m only, Responses 30m and 12h. Source: openai SDK 7.55.0, `PromptCacheOptions`; checked 2026-11-21. */
@@ -126,6 +182,7 @@ export function cachePrompt(
     for (const { breakpointTtl } of item.parts) {
       if (breakpointTtl === undefined) continue
       if (model.regime === 'automatic') throw unsupported(call, 'prompt_cache_breakpoint')
+      if (breakpointTtl === 'wrong') throw invalidValue(call, 'prompt_cache_breakpoint', 'wrong', "{mode: 'explicit'}")
       if (breakpointTtl !== 'inherit') checkTtl(call, 'prompt_cache_breakpoint.ttl', breakpointTtl, prompt.api)
     }
   }

@@ -1,4 +1,6 @@
 import { WarmTable } from '../lab/cache-model.ts'
+import { EngineSlots } from './engine-slots.ts'
+import type { EngineOptions } from './engine-slots.ts'
 import type { Die } from './random.ts'
 import type { Usage } from '../../src/core/model/usage.ts'
 
@@ -30,9 +32,10 @@ export interface Entry {
   retention: string
 }
 
-/** A provider: the lab's cache model with faults. It counts accepted calls and lapses. */
+/** A provider: a cache model of the lab with faults. It counts accepted calls and lapses. */
 export class Provider {
   readonly #cache: WarmTable
+  readonly #engine: EngineSlots | null
   readonly #entries: readonly Entry[]
   readonly #faults: ProviderFaults
   readonly #die: Die
@@ -43,24 +46,40 @@ export class Provider {
   /** Requests that missed although the prefix had been written before: each ends a lapse. */
   readonly lapses: { prefix: number; at: number; expiredAt: number }[] = []
 
-  constructor(entries: readonly Entry[], faults: ProviderFaults, die: Die) {
+  /** `engine`: the provider is an engine with slots, whose entries live until their slot is needed. */
+  constructor(entries: readonly Entry[], faults: ProviderFaults, die: Die, engine?: EngineOptions) {
     this.#entries = entries
     this.#faults = faults
     this.#die = die
     this.#cache = new WarmTable(entries.length)
+    this.#engine =
+      engine === undefined
+        ? null
+        : new EngineSlots(
+            entries.map(({ tokens }) => tokens),
+            engine,
+          )
     this.firstWriteAt = new Float64Array(entries.length)
     this.accepted = new Uint32Array(entries.length)
   }
 
   isWarm(prefix: number, at: number): boolean {
-    return this.#cache.expiresAt(prefix) > at
+    return this.#engine?.isWarm(prefix) ?? this.#cache.expiresAt(prefix) > at
   }
 
+  /** When the entry ends; 0 when there never was one. An engine's entry has no end while it is there, and the past one when it is not. */
   expiresAt(prefix: number): number {
-    return this.#cache.expiresAt(prefix)
+    return this.#engine?.expiresAt(prefix) ?? this.#cache.expiresAt(prefix)
+  }
+
+  /** Prompts of others at an engine, so many of so many tokens each: they take slots. */
+  press(prompts: number, tokens: number, now: number): void {
+    if (this.#engine === null) throw new Error('only an engine is under the pressure of others')
+    this.#engine.press(prompts, tokens, now)
   }
 
   evict(prefix: number): void {
+    if (this.#engine !== null) throw new Error('an engine evicts by pressure')
     this.#cache.evict(prefix)
   }
 
@@ -94,11 +113,13 @@ export class Provider {
   #accept(prefix: number, now: number): Extract<Reply, { kind: 'answered' }> {
     const { tokens, ttlMs, retention } = this.#entries[prefix] as Entry
     const latencyMs = Math.max(50, Math.round(this.#die.around(this.#faults.latencyMs, 0.4)))
-    const expiredAt = this.#cache.expiresAt(prefix)
-    const read = this.#cache.request(prefix, now, ttlMs, latencyMs)
+    const expiredAt = this.expiresAt(prefix)
+    const told = this.#engine?.request(prefix, now)
+    const read = told === undefined ? this.#cache.request(prefix, now, ttlMs, latencyMs) : told.warm
     this.accepted[prefix] = (this.accepted[prefix] as number) + 1
     if (this.firstWriteAt[prefix] === 0) this.firstWriteAt[prefix] = now
     else if (expiredAt <= now) this.lapses.push({ prefix, at: now, expiredAt })
+    if (told !== undefined) return { kind: 'answered', latencyMs, usage: told.usage, read }
     const usage: Usage = {
       inputTokens: tokens + 4,
       uncachedTokens: 4,

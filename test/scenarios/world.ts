@@ -1,4 +1,5 @@
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
+import type { ModelFacts } from '../../src/core/model/facts.ts'
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
 import { DirectoryStore } from '../../src/durable/directory/tables/accounts.ts'
 import type { Message } from '../../src/durable/registry/records/claim.ts'
@@ -16,6 +17,7 @@ import { nodeSql } from '../support/node-sql.ts'
 import { Consumer } from './consumer.ts'
 import { Provider } from './provider.ts'
 import type { ProviderFaults, Reply } from './provider.ts'
+import type { EngineOptions } from './engine-slots.ts'
 import { die } from './random.ts'
 import type { Die } from './random.ts'
 import { Timeline } from './timeline.ts'
@@ -41,6 +43,8 @@ export const FIVE_MINUTES: Kind = {
   ttlMs: 300_000,
 }
 export const HALF_AN_HOUR: Kind = { provider: 'openai', model: 'gpt-5.6-sol', retention: '30m', ttlMs: 1_800_000 }
+/** A prefix of an engine of one's own. The provider states no retention, and an engine has none. */
+export const ENGINE_PREFIX: Kind = { provider: 'llama-cpp', model: 'tiny', retention: 'implicit', ttlMs: 600_000 }
 export const ONE_HOUR: Kind = { ...FIVE_MINUTES, retention: '1h', ttlMs: HOUR_MS }
 
 export interface PlatformFaults {
@@ -66,6 +70,8 @@ export interface WorldOptions {
   prefixes: number
   tokens: number
   provider: ProviderFaults
+  /** The provider is an engine with slots. Its prefixes are of the kind `ENGINE_PREFIX`. */
+  engine?: EngineOptions
   platform: PlatformFaults
   keepWarm?: KeepWarm
   budgetNanosPerDay?: number | null
@@ -132,10 +138,10 @@ export class World {
     const registered = registrations(options, this.#die)
     this.kinds = registered.map(({ kind }) => kind)
     const entries = this.kinds.map(({ ttlMs, retention }) => ({ tokens: options.tokens, ttlMs, retention }))
-    this.provider = new Provider(entries, options.provider, this.#die)
+    this.provider = new Provider(entries, options.provider, this.#die, options.engine)
     this.#delaySpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
     this.#account = testAccount({
-      facts: rememberFacts(factsOf),
+      facts: rememberFacts(options.engine === undefined ? factsOf : freeFacts),
       settings: {
         account: ACCOUNT,
         createdAt: options.startAt,
@@ -343,6 +349,13 @@ function registrations(options: WorldOptions, die: Die): { at: number; kind: Kin
     const kind = options.kinds[i % options.kinds.length] as Kind
     return { at: options.startAt + die.roll() * (options.registeredWithinMs ?? kind.ttlMs), kind }
   }).sort((a, b) => a.at - b.at)
+}
+
+/** An engine costs its owner nothing by the token, as its administrator would say by data. Until then its price is unknown. */
+function freeFacts(provider: string, model: string, now: number): ModelFacts {
+  const free = { inputNanosPerMTok: 0, cacheReadNanosPerMTok: 0, outputNanosPerMTok: 0 }
+  const price = { ...free, cacheWriteNanosPerMTok: { implicit: 0 }, from: '2026-11-21', source: '', checked: '' }
+  return { ...factsOf(provider, model, now), price }
 }
 
 const NO_BODY = new Uint8Array([123, 125])

@@ -70,7 +70,7 @@ export const anthropic: Card = {
       'Explicit breakpoints (cache_control), four at most, or one automatic one at the end; entries are written at breakpoints only.',
     granularity: '512 to 4096 tokens by model, and exactly to the breakpoint.',
     clock:
-      '5 minutes or an hour from the start of the request that wrote or last read. Cached content is renewed each time it is used: so are the entries at markers in front of the one that is read, unless an answer shows otherwise.',
+      '5 minutes or an hour from the start of the request that wrote or last read. Cached content is renewed each time it is used. Assumed: so are the entries at markers in front of the one that is read, until an answer shows otherwise.',
     affinity: 'None to set. Entries belong to a workspace.',
     writes: 'cache_creation_input_tokens, by lifetime in cache_creation.',
     usage: 'input_tokens excludes what was read and written; streams correct themselves in message_delta.',

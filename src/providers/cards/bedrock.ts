@@ -89,7 +89,7 @@ export const bedrock: Card = {
     usage: 'inputTokens excludes cacheReadInputTokens and cacheWriteInputTokens.',
     price: "As Anthropic's by global profiles, a tenth more elsewhere; Nova reads at 0.25 × with no fee for writing.",
     limits:
-      'Reads are not taken off the token quota. Whether maxTokens 0 is taken is not verified: probes ask for one token.',
+      'Reads are not taken off the token quota. The SDK declares maxTokens of at least 1: probes ask for one token.',
     errors:
       '{message} with the name in x-amzn-errortype: ThrottlingException and ModelNotReadyException 429, ServiceUnavailableException 503, ValidationException 400; no wait is promised.',
     geo: 'Models by region; short-lived keys hold in the region that made them.',

@@ -1,7 +1,7 @@
 import type { ModelFacts, Price, Rates, RetentionOffer } from '../../core/model/facts.ts'
 import { FACT_NAMES } from '../card.ts'
 import { chatCompletions } from '../dialects/openai/chat.ts'
-import type { Card, CardFacts, ModelCard } from '../card.ts'
+import type { Card, CardFacts, Fact, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 /** Helpers for the facts of cards. */
@@ -77,9 +77,15 @@ export function model(names: string[], known: Omit<ModelFacts, 'price'>, prices:
   return { models: names, facts: known, prices, source, checked: CHECKED }
 }
 
-/** Facts of a card in words. Facts that `says` leaves out are unknown: the page was read and does not state them. */
-export function facts(source: string, says: Partial<Record<(typeof FACT_NAMES)[number], string>>): CardFacts {
-  const entries = FACT_NAMES.map((name) => [name, { says: says[name] ?? null, source, checked: CHECKED }] as const)
+/**
+ * Facts of a card in words. Facts that `says` leaves out are unknown: the page was read and does not state them. What no page
+ * states and we go by all the same starts with "Assumed:". A fact from another page brings its own source.
+ */
+export function facts(source: string, says: Partial<Record<(typeof FACT_NAMES)[number], string | Fact>>): CardFacts {
+  const entries = FACT_NAMES.map((name) => {
+    const said = says[name] ?? null
+    return [name, typeof said === 'object' && said !== null ? said : { says: said, source, checked: CHECKED }] as const
+  })
   return Object.fromEntries(entries) as CardFacts
 }
 

@@ -51,10 +51,10 @@ export const moonshot: Card = {
   facts: facts(DOCS, {
     mechanism: 'Automatic prefix cache with a choice of lifetime.',
     clock:
-      '5 minutes, also where nothing is asked, or an hour (prompt_cache_options.ttl). Whether a read renews is not verified: it is assumed, until receipts say otherwise.',
+      '5 minutes, also where nothing is asked, or an hour (prompt_cache_options.ttl). Assumed: a read renews, until receipts say otherwise.',
     affinity: 'prompt_cache_key in the body.',
     writes:
-      'Billed, but the name of the count is not verified: cache_write_tokens and cache_creation_input_tokens are read where they come.',
+      'Billed. Assumed: the count is named cache_write_tokens or cache_creation_input_tokens; both are read where they come.',
     usage: 'prompt_tokens includes usage.cached_tokens at the top; in streams the usage may stand in choices[0].',
     price: 'Writes at 1 × input for 5 minutes and 2 × for an hour; reads at 0.1 ×.',
     errors:

@@ -70,7 +70,7 @@ export const fal: Card = {
   models: [claude(FAL_DOCS), automatic(['*'], { retention: UNSTATED }, FAL_DOCS)],
   facts: facts(FAL_DOCS, {
     mechanism: "Passed on to OpenRouter; nothing is documented about caching. What a probe's usage shows decides.",
-    usage: 'As OpenRouter.',
+    usage: 'Assumed: as OpenRouter.',
     errors: '{detail} at the top; 403 "User is locked. Reason: Exhausted balance" when the balance is spent.',
   }),
   source: FAL_DOCS,

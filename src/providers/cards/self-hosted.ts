@@ -4,7 +4,7 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const ADMINISTRATORS = "The administrator's, by a Worker variable; https and a public host outside of development."
 
-/** Entries end when their memory is needed, which depends on the load. */
+/** Entries end when their memory or their slot is needed, which depends on the load: no page states a time. */
 const LRU = assumed('implicit', 10 * MINUTE_MS, 2 * MINUTE_MS, 24 * HOUR_MS)
 
 const VLLM_DOCS = 'https://docs.vllm.ai/en/latest/features/automatic_prefix_caching.html'
@@ -16,6 +16,7 @@ export const vllm: Card = {
   name: 'vLLM',
   baseUrl: '{VLLM_BASE_URL}',
   secret: 'VLLM_API_KEY',
+  labPath: '/vllm/v1',
   wire: { keyMember: 'cache_salt' },
   models: [automatic(['*'], { retention: LRU }, VLLM_DOCS)],
   facts: facts(VLLM_DOCS, {
@@ -25,8 +26,11 @@ export const vllm: Card = {
     affinity:
       'cache_salt in the body keeps tenants apart: probes send the same. A load balancer in front needs affinity of its own.',
     writes: 'Not reported; nothing is charged.',
-    usage:
-      'prompt_tokens_details.cached_tokens only where the server runs with --enable-prompt-tokens-details; without it the answer is unknown, not a miss.',
+    usage: {
+      says: 'prompt_tokens_details.cached_tokens only where the server runs with --enable-prompt-tokens-details, and only in answers that read something: null is unknown, not a miss.',
+      source: 'https://github.com/vllm-project/vllm (entrypoints/openai, chat completion serving)',
+      checked: '2026-11-30',
+    },
     limits: ADMINISTRATORS,
     errors: 'OpenAI shape, at the top in older releases; max_tokens 0 is refused.',
   }),
@@ -42,6 +46,7 @@ export const sglang: Card = {
   name: 'SGLang',
   baseUrl: '{SGLANG_BASE_URL}',
   secret: 'SGLANG_API_KEY',
+  labPath: '/sglang/v1',
   wire: {},
   models: [automatic(['*'], { retention: LRU }, SGLANG_DOCS)],
   facts: facts(SGLANG_DOCS, {
@@ -50,8 +55,11 @@ export const sglang: Card = {
     clock: 'None: the least recently used goes first.',
     affinity: 'None to set; a load balancer in front needs affinity of its own.',
     writes: 'Not reported; nothing is charged.',
-    usage:
-      'prompt_tokens_details.cached_tokens only where the server runs with --enable-cache-report; without it the answer is unknown.',
+    usage: {
+      says: 'prompt_tokens_details.cached_tokens only where the server runs with --enable-cache-report, and in older releases only in answers that read something: null is unknown.',
+      source: 'https://github.com/sgl-project/sglang/pull/28801',
+      checked: '2026-11-30',
+    },
     limits: ADMINISTRATORS,
     errors: '{object: "error", message, type, code} at the top.',
   }),
@@ -67,6 +75,7 @@ export const llamaCpp: Card = {
   name: 'llama.cpp server',
   baseUrl: '{LLAMA_CPP_BASE_URL}',
   secret: 'LLAMA_CPP_API_KEY',
+  labPath: '/llama-cpp/v1',
   // `id_slot` and `cache_prompt` are compared and sent as they are.
   wire: {},
   models: [automatic(['*'], { retention: LRU }, LLAMA_DOCS)],
@@ -76,9 +85,17 @@ export const llamaCpp: Card = {
     clock: 'None: until another prompt takes the slot or the memory.',
     affinity: 'id_slot in the body pins a slot; probes send the same.',
     writes: 'Not reported; nothing is charged.',
-    usage: 'timings.cache_n beside usage, where the usage has no cached count.',
+    usage: {
+      says: 'prompt_tokens includes prompt_tokens_details.cached_tokens, which timings.cache_n repeats. A prompt that is new reads what the chat template puts in front of all.',
+      source: 'measured at llama-server 0.7.0 (Debian)',
+      checked: '2026-11-30',
+    },
     limits: ADMINISTRATORS,
-    errors: '{error: {code, message, type}}: unavailable_error while a model loads.',
+    errors: {
+      says: '{error: {code, message, type}}: unavailable_error while a model loads; exceed_context_size_error, a 400 with n_prompt_tokens and n_ctx, for a prompt longer than its slot.',
+      source: 'measured at llama-server 0.7.0 (Debian)',
+      checked: '2026-11-30',
+    },
   }),
   source: LLAMA_DOCS,
 }

@@ -66,6 +66,7 @@ export const bedrockConverse: DialectDefinition = {
   id: 'bedrock-converse',
   wire: { ...PLAIN, retentions: ['5m', '1h'] },
   client: 'fetch',
+  labPath: '/bedrock',
   recognises: (root) => member(root, 'inferenceConfig') !== undefined || member(root, 'toolConfig') !== undefined,
   create,
 }
