@@ -9,8 +9,9 @@ export interface Expectation extends KnownSize {
   purpose: Purpose
   /** Whether this provider counts written tokens in its answers. */
   writesReported: boolean
+  /** An answer before this one read the prefix, or a part of it. */
   everHit: boolean
-  /** Earlier consecutive answers that read nothing and still count (`zerosAlive`); counted only where writes are not reported. */
+  /** Earlier consecutive answers that read less than half and still count (`missesAlive`); counted only where writes are not reported. */
   readZeroInRow: number
   /** How many of those are expected before the entry exists; 1 if absent. */
   probesToSeed?: number
@@ -26,10 +27,10 @@ export interface Reading {
 }
 
 /**
- * Earlier answers that read nothing and still count at `at`: the entry that the last of them may have written must be believed to
+ * Earlier answers that read less than half and still count at `at`: the entry that the last of them may have written must be believed to
  * live until then. Where no life is known, none counts.
  */
-export function zerosAlive(
+export function missesAlive(
   { readZeroInRow, anchorAt, retention }: Pick<PrefixState, 'readZeroInRow' | 'anchorAt' | 'retention'>,
   at: number,
 ): number {
@@ -43,11 +44,16 @@ export function zerosAlive(
  * gone. Where writes are not reported, a first answer that read nothing may be the write itself, so a second one decides.
  */
 export function readReceipt(usage: Usage, expected: Expectation): Reading {
-  const { purpose, everHit, measuredTokens } = expected
+  const { purpose, everHit, measuredTokens, probesToSeed = 1 } = expected
   const read = usage.cacheReadTokens
   const written = usage.cacheWriteTokens
   if (read === null && (written === null || written === 0)) {
-    return { kind: 'unknown', why: 'the answer did not report cached tokens', share: 'none', sizeTokens: measuredTokens }
+    return {
+      kind: 'unknown',
+      why: 'the answer did not report cached tokens',
+      share: 'none',
+      sizeTokens: measuredTokens,
+    }
   }
   const known = sizeKnown(usage, expected)
   const share = readShare(read ?? 0, known ?? expected.estimatedTokens ?? 0, expected.blockTokens)
@@ -59,8 +65,9 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
       return reading('full', `${read} tokens read from the cache`)
     }
     const rest = (written ?? 0) > 0 ? `, ${written} written` : ''
-    const why = `only ${read} of ${known ?? 'about ' + expected.estimatedTokens} tokens read from the cache${rest}`
-    return isMost || purpose === 'write' ? reading('partial', why) : reading('cold', `${why}: the entry was gone`)
+    const why = `only ${read} of ${known ?? `about ${expected.estimatedTokens}`} tokens read from the cache${rest}`
+    const isOpen = purpose === 'write' || (purpose === 'verify' && expected.readZeroInRow < probesToSeed)
+    return isMost || isOpen ? reading('partial', why) : reading('cold', `${why}: the entry was gone`)
   }
   if (written !== null && written > 0) {
     return purpose === 'keep'
@@ -71,7 +78,7 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
     return reading('uncacheable', 'nothing was read and nothing was written: too small, or not cached at all')
   }
   if (purpose === 'keep' && everHit) return reading('cold', 'a keep-alive read nothing: the entry was gone')
-  if (expected.readZeroInRow < (expected.probesToSeed ?? 1)) {
+  if (expected.readZeroInRow < probesToSeed) {
     const why = 'nothing was read, and this provider does not report writes'
     return reading('unknown', `${why}: ${expected.readZeroInRow === 0 ? 'a second' : 'one more'} probe decides`)
   }

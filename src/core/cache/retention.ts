@@ -69,8 +69,7 @@ export function retentionAfterMiss(
   at: number,
   offers: readonly RetentionOffer[],
 ): LearnedRetention {
-  // Sooner than any life that is possible: other prompts took its place, which says nothing about the time.
-  if (gapMs <= 0 || (retention.assumed && gapMs < retention.minTtlMs)) return retention
+  if (gapMs <= 0) return retention
   const shortest = Math.min(retention.shortestMissGapMs ?? Number.POSITIVE_INFINITY, gapMs)
   if (retention.assumed) {
     const ttlMs = Math.round(Math.max(retention.minTtlMs, Math.min(retention.ttlMs, shortest * NARROW_TO)))

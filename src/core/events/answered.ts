@@ -1,4 +1,4 @@
-import { readReceipt, zerosAlive } from '../cache/read-receipt.ts'
+import { readReceipt, missesAlive } from '../cache/read-receipt.ts'
 import type { Expectation, Reading } from '../cache/read-receipt.ts'
 import { granted } from '../cache/retention.ts'
 import { gapAfterAnswer } from '../ledger/credit.ts'
@@ -71,8 +71,8 @@ function expectationOf(
     writesReported,
     estimatedTokens,
     measuredTokens: isOtherModel(before, model) ? null : before.measuredTokens,
-    everHit: before.everHit,
-    readZeroInRow: zerosAlive(before, startedAt),
+    everHit: before.everHit || before.lastReceipt?.kind === 'partial',
+    readZeroInRow: missesAlive(before, startedAt),
     ...(probesToSeed === undefined ? {} : { probesToSeed }),
     ...(blockTokens === undefined ? {} : { blockTokens }),
   }

@@ -1,5 +1,5 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
-import { zerosAlive } from '../cache/read-receipt.ts'
+import { missesAlive } from '../cache/read-receipt.ts'
 import type { Reading } from '../cache/read-receipt.ts'
 import { retentionAfterMiss } from '../cache/retention.ts'
 import type { Usage } from '../model/usage.ts'
@@ -94,21 +94,22 @@ function surprise(call: AnsweredCall): Effect {
   return { patch: { ...patch, stopped: { reason: 'surprise_write', at, why } }, rows: [] }
 }
 
-function retentionOfGone({ before, at, context }: AnsweredCall): LearnedRetention | null {
+function retentionOfGone({ before, at, purpose, context }: AnsweredCall): LearnedRetention | null {
+  const { retention, readZeroGapMs } = before
   const ownAt = ownAnchorAt(before)
-  if (before.retention === null || ownAt === null) return before.retention
-  return retentionAfterMiss(before.retention, before.readZeroGapMs ?? at - ownAt, at, context.facts.retentions)
+  if (retention === null || ownAt === null) return retention
+  // Gone within seconds: other prompts took its place, which says nothing about how long an entry lives.
+  if (purpose === 'verify' && readZeroGapMs === null) return retention
+  return retentionAfterMiss(retention, readZeroGapMs ?? at - ownAt, at, context.facts.retentions)
 }
 
 function notCached({ before, at, reading }: AnsweredCall): Patch {
-  return { verdict: 'uncacheable', readZeroInRow: zerosAlive(before, at) + 1, measuredTokens: reading.sizeTokens }
+  return { verdict: 'uncacheable', readZeroInRow: missesAlive(before, at) + 1, measuredTokens: reading.sizeTokens }
 }
 
 function nothingProved({ before, at, usage, reading }: AnsweredCall): Patch {
   const patch: Patch = { verdict: 'unknown', anchorAt: at, measuredTokens: reading.sizeTokens }
   if (usage.cacheReadTokens === null) return patch
   const gapMs = before.anchorAt === null ? null : at - before.anchorAt
-  const readZeroGapMs = before.everHit ? gapMs : null
-  // A read of a part shows that the provider caches, so that it is no evidence against this prefix.
-  return { ...patch, readZeroInRow: reading.share === 'none' ? zerosAlive(before, at) + 1 : 0, readZeroGapMs }
+  return { ...patch, readZeroInRow: missesAlive(before, at) + 1, readZeroGapMs: before.everHit ? gapMs : null }
 }

@@ -41,7 +41,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
   if (now >= closing)
     return { do: 'lapse', why: `its retention passed at ${iso(until)} and no probe got through in time` }
 
-  if (isOpen(state) && state.anchorAt !== null) {
+  if (state.readZeroInRow > 0 && state.verdict === 'unknown' && state.anchorAt !== null) {
     // A second probe costs little, and everything else depends on its answer.
     const againAt = backoffUntil(state, context, REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS)
     const verifyAt = Math.max(state.anchorAt + VERIFY_AFTER_MS, againAt)
@@ -90,12 +90,6 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
   if (now < dueAt)
     return { do: 'wait', code: 'hold', untilAt: Math.min(dueAt, closing), why: holdWhy(state, context, limit, now) }
   return sendWithinBudget(state, context, now, 'keep', holdWhy(state, context, limit, now))
-}
-
-/** Whether the last answer leaves open if the entry exists: it read nothing, or a part that may be another prompt's. */
-function isOpen({ verdict, readZeroInRow, lastReceipt, anchorAt }: PrefixState): boolean {
-  const isPart = lastReceipt?.kind === 'partial' && lastReceipt.at === anchorAt
-  return verdict === 'unknown' && (readZeroInRow > 0 || isPart)
 }
 
 /** The decision where there is no entry: write it if the plan pays for that. */
