@@ -61,6 +61,7 @@ export function played(family: Family, seed: number): Score {
   const facts = factsOf(kind.provider, kind.model, START_AT)
   const ttlMs = facts.retentions.find(({ name }) => name === kind.retention)?.ttlMs ?? 0
   const lastAt = new Map<number, number>()
+  const probedAt = new Map<number, number>()
   const options: WorldOptions = {
     ...goodDay(seed),
     kinds: [kind],
@@ -74,12 +75,15 @@ export function played(family: Family, seed: number): Score {
   }
   const world = new World(options, {
     sent: ({ k }, at, reply) => {
-      if (reply.kind === 'answered') lastAt.set(k, at)
+      if (reply.kind !== 'answered') return
+      lastAt.set(k, at)
+      probedAt.set(k, at)
     },
     observed: (prefix, startedAt) => lastAt.set(prefix + 1, Math.max(startedAt, lastAt.get(prefix + 1) ?? 0)),
   })
   let [count, squares, ttlSquares, longestMs] = [0, 0, 0, 0]
   const falseMs = new Map<number, number>()
+  const seenAt = new Map<number, number>()
   for (let at = START_AT; at <= START_AT + LASTS_MS; at += STEP_MS) {
     world.runFor(at - START_AT)
     for (const [k, usedAt] of lastAt) {
@@ -90,7 +94,10 @@ export function played(family: Family, seed: number): Score {
       squares += (belief.pWarm - truth) ** 2
       ttlSquares += ((at < usedAt + ttlMs ? 1 : 0) - truth) ** 2
       const isFalse = !isWarm && (belief.state === 'warm' || belief.state === 'expiring')
-      falseMs.set(k, isFalse ? (falseMs.get(k) ?? 0) + STEP_MS : 0)
+      // At its last probe it was there.
+      const soFar = seenAt.get(k) === probedAt.get(k) ? (falseMs.get(k) ?? 0) : 0
+      seenAt.set(k, probedAt.get(k) ?? 0)
+      falseMs.set(k, isFalse ? soFar + STEP_MS : 0)
       longestMs = Math.max(longestMs, falseMs.get(k) ?? 0)
     }
   }
