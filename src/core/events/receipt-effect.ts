@@ -91,12 +91,12 @@ function surprise(call: AnsweredCall): Effect {
     ? entryWritten(call)
     : { verdict: 'unknown', anchorAt: at, readZeroInRow: 0, measuredTokens: reading.sizeTokens }
   if (planKind(context.keepWarm.plan).revives) {
-    const why = `${reading.why}; plan always pays that one rewrite`
+    const why = `${reading.why}; plan always pays for that rewrite`
     return { patch, rows: [{ at, type: 'decision', decision: 'rewrite', why }] }
   }
   if (purpose === 'write') return { patch, rows: [] }
-  const until = wrote ? 'it stays warm until its retention passes, and the' : 'the'
-  const why = `${reading.why}; ${until} next real request, or POST /prefixes/{id}/warm, starts the plan again`
+  const stays = wrote ? 'it stays warm until its retention passes; ' : ''
+  const why = `${reading.why}; ${stays}the next real request or POST /prefixes/{id}/warm starts the plan again`
   return { patch: { ...patch, stopped: { reason: 'surprise_write', at, why } }, rows: [] }
 }
 
