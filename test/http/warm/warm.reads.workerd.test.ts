@@ -47,7 +47,7 @@ describe('a prefix that begins like another, where writes are not reported', () 
 })
 
 describe('a prefix that is not read twice', () => {
-  it('is not uncacheable where the second call came after its life, and is warm once a request reads it', async () => {
+  it('is not uncacheable by a call after its life, and is warm once a request reads it', async () => {
     const { key } = await newAccount()
     const first = await post('/warm', chat(longText(700)), { key })
     expect(first.json).toMatchObject({ receipt: { kind: 'unknown' } })
