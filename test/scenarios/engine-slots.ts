@@ -15,7 +15,7 @@ export interface EngineOptions {
 export const TWO_SLOTS: EngineOptions = { slots: 2, hostTokens: 0, headTokens: 24 }
 
 /** Tokens of the question behind a prefix. */
-const TAIL_TOKENS = 4
+export const TAIL_TOKENS = 4
 
 /** An engine with slots in virtual time: the lab's model of it, with prefixes by number. */
 export class EngineSlots {

@@ -16,7 +16,7 @@ import type { TestAccount } from '../support/account.ts'
 import { nodeSql } from '../support/node-sql.ts'
 import { Consumer } from './consumer.ts'
 import { Provider } from './provider.ts'
-import type { ProviderFaults, Reply } from './provider.ts'
+import type { Entry, ProviderFaults, Reply } from './provider.ts'
 import type { EngineOptions } from './engine-slots.ts'
 import { die } from './random.ts'
 import type { Die } from './random.ts'
@@ -72,12 +72,16 @@ export interface WorldOptions {
   provider: ProviderFaults
   /** The provider is an engine with slots. Its prefixes are of the kind `ENGINE_PREFIX`. */
   engine?: EngineOptions
+  /** Calls cost nothing. True by default for an engine. */
+  isFree?: boolean
   platform: PlatformFaults
   keepWarm?: KeepWarm
   budgetNanosPerDay?: number | null
   /** Real requests an hour and prefix, reported by `reportedWithinMs`. */
   arrivalsAnHour?: number
   reportedWithinMs?: number
+  /** Another model of the provider than that of `engine` or the lab's cache. */
+  makeProvider?: (entries: readonly Entry[], faults: ProviderFaults, die: Die) => Provider
   /** Prefixes are registered over this time (each kind's own retention by default). */
   registeredWithinMs?: number
 }
@@ -138,10 +142,12 @@ export class World {
     const registered = registrations(options, this.#die)
     this.kinds = registered.map(({ kind }) => kind)
     const entries = this.kinds.map(({ ttlMs, retention }) => ({ tokens: options.tokens, ttlMs, retention }))
-    this.provider = new Provider(entries, options.provider, this.#die, options.engine)
+    this.provider =
+      options.makeProvider?.(entries, options.provider, this.#die) ??
+      new Provider(entries, options.provider, this.#die, options.engine)
     this.#delaySpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
     this.#account = testAccount({
-      facts: rememberFacts(options.engine === undefined ? factsOf : freeFacts),
+      facts: rememberFacts((options.isFree ?? options.engine !== undefined) ? freeFacts : factsOf),
       settings: {
         account: ACCOUNT,
         createdAt: options.startAt,

@@ -12,6 +12,7 @@ import type {
   HoldoutGap,
   Loss,
   OpenGap,
+  Survival,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { HistoryRow } from './history.ts'
@@ -37,7 +38,7 @@ export interface PrefixState {
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null
   everHit: boolean
-  /** Consecutive answers that read nothing, where the provider does not report writes. */
+  /** Consecutive answers that read less than half, where the provider does not report writes. A stored name. */
   readZeroInRow: number
   /** Gap before the first of them: evidence about the retention once the next answer confirms it. */
   readZeroGapMs: number | null
@@ -46,6 +47,8 @@ export interface PrefixState {
   /** Keep-alives that found the entry, and that did not: the evidence behind `p_warm`. */
   keepHits: number
   keepColds: number
+  /** How long entries lived of late; absent before the first keep-alive, and in rows written before it was kept. */
+  survival?: Survival
   primitiveIndex: number
 
   lastReceipt: Receipt | null

@@ -18,7 +18,7 @@ export const vllm: Card = {
   secret: 'VLLM_API_KEY',
   labPath: '/vllm/v1',
   wire: { keyMember: 'cache_salt' },
-  models: [automatic(['*'], { retention: LRU }, VLLM_DOCS)],
+  models: [automatic(['*'], { retention: LRU, blockTokens: 16 }, VLLM_DOCS)],
   facts: facts(VLLM_DOCS, {
     mechanism: 'Automatic prefix cache, on by default, of hashed blocks.',
     granularity: 'Blocks of 16 tokens by default.',
@@ -78,7 +78,7 @@ export const llamaCpp: Card = {
   labPath: '/llama-cpp/v1',
   // `id_slot` and `cache_prompt` are compared and sent as they are.
   wire: {},
-  models: [automatic(['*'], { retention: LRU }, LLAMA_DOCS)],
+  models: [automatic(['*'], { retention: LRU, blockTokens: 1 }, LLAMA_DOCS)],
   facts: facts(LLAMA_DOCS, {
     mechanism: 'Reuse of what a slot holds, and of prompts kept in memory.',
     granularity: 'One token.',
