@@ -51,5 +51,10 @@ export interface ModelFacts {
   probesToSeed?: number
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */
   outputFloorTokens?: number
+  /**
+   * True: thinking, effort and output format are rendered in front of the messages, behind tools and system prompt. Absent: in front of
+   * everything, or not known.
+   */
+  settingsBeforeMessages?: true
   price: Price | null
 }

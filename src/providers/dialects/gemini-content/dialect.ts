@@ -14,12 +14,14 @@ import {
   lastTurnElement,
   modelOf,
   objectList,
-  otherMembers,
   readBody,
   sizeOf,
   memberStream,
+  toolStream,
 } from '../shared/body.ts'
 import type { Body, LastElement, TurnShape } from '../shared/body.ts'
+import { credentialMembers } from '../shared/credentials.ts'
+import { settingsUpTo } from '../shared/settings.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../shared/retention.ts'
@@ -28,6 +30,7 @@ import { NO_MARKERS, section } from '../shared/layout.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import type {
+  Compared,
   Dialect,
   DialectDefinition,
   LintLayout,
@@ -39,6 +42,7 @@ import type {
   Section,
 } from '../../dialect.ts'
 import { readAnswer, readUsage } from './answer.ts'
+import { contentSettings, GENERATION, HANDLE, isDefaultToolConfig, named, SYSTEM, TOOL_CONFIG } from './settings.ts'
 import { geminiTurns } from './turn.ts'
 
 /**
@@ -59,6 +63,7 @@ function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_?output_?tokens/i.test(body.message)
   return {
     prepare,
+    compared,
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, wire),
@@ -76,16 +81,10 @@ function create(wire: Wire): Dialect {
 
 const SHAPE: TurnShape = { list: 'contents', parts: 'parts' }
 const FLOOR_TOKENS = 16
-/** The API takes protobuf JSON: each member has two spellings. */
-const SYSTEM = ['systemInstruction', 'system_instruction']
-const TOOL_CONFIG = ['toolConfig', 'tool_config']
-const GENERATION = ['generationConfig', 'generation_config']
-const HANDLE = ['cachedContent', 'cached_content']
-
 const SECTIONS: readonly Section[] = [
   section('value', SYSTEM),
   section('list', ['tools']),
-  section('value', TOOL_CONFIG),
+  { ...section('value', TOOL_CONFIG), isUnsaid: isDefaultToolConfig },
   section('turns', ['contents'], { parts: 'parts' }),
 ]
 
@@ -98,40 +97,6 @@ const LINT: LintLayout = {
   maxMarkers: null,
   lookback: null,
   parameters: [],
-}
-
-const NOT_COMPARED = new Set([
-  'model',
-  'contents',
-  'tools',
-  'safetySettings',
-  'safety_settings',
-  ...SYSTEM,
-  ...TOOL_CONFIG,
-  ...GENERATION,
-])
-/** Generation settings that affect the answer and not the prompt. */
-const SAMPLING = new Set([
-  'maxOutputTokens',
-  'max_output_tokens',
-  'temperature',
-  'topP',
-  'top_p',
-  'topK',
-  'top_k',
-  'seed',
-  'candidateCount',
-  'candidate_count',
-  'stopSequences',
-  'stop_sequences',
-])
-
-function named(root: JsonNode, names: readonly string[]): { key: string; node: JsonNode } | null {
-  for (const key of names) {
-    const node = member(root, key)
-    if (node !== undefined && node.type !== 'null') return { key, node }
-  }
-  return null
 }
 
 /** The functions that an entry of `tools` declares, or the entry itself where it is a tool of the provider. */
@@ -162,9 +127,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
         throw invalid(`request.${name}`, `cannot stand beside ${handle.key}, which already holds it`)
       }
     }
-    throw new Failure('unsupported', 'A prefix behind a handle is kept by updating the handle, not by a probe.', {
-      field: `request.${handle.key}`,
-    })
+    throw behindHandle(handle.key)
   }
   refuseHandle(request, body)
   const atTools = named(body.root, SYSTEM) === null
@@ -179,19 +142,16 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
     names.flatMap((name) => memberStream(stored, name)).map(([, text]) => [canonicalName!, text])
   const prompt = [
     ...spelled(SYSTEM, SYSTEM),
-    ...memberStream(stored, 'tools'),
-    ...spelled(TOOL_CONFIG, TOOL_CONFIG),
+    ...toolStream(stored, { drop: new Set(credentialMembers(stored.root)) }),
+    ...(isDefaultToolConfig(stored) ? [] : spelled(TOOL_CONFIG, TOOL_CONFIG)),
     ...kept,
   ]
-  const generation = named(stored.root, GENERATION)?.node
-  const settings = generation?.type === 'object' ? otherMembers({ text: stored.text, root: generation }, SAMPLING) : []
-  const compared: [string, string][] = settings.length === 0 ? [] : [['generationConfig', joinStreams(settings)]]
   return {
     model,
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
-    canonical: joinStreams([...prompt, ...compared, ...otherMembers(stored, NOT_COMPARED)]),
+    canonical: joinStreams([...prompt, ...settingsUpTo(contentSettings(stored), 0)]),
     cacheKey: null,
     ...sizeOf(prompt),
     advice: [
@@ -201,6 +161,19 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
       ...chooseBreakpoints(request.cache, chosen, 0).advice,
     ],
   }
+}
+
+function compared({ text, model }: NativeRequest): Compared {
+  const body = readBody(text)
+  const handle = named(body.root, HANDLE)
+  if (handle !== null) throw behindHandle(handle.key)
+  return { model: modelOf(body, model, plainModel), cacheKey: null, settings: contentSettings(body) }
+}
+
+function behindHandle(key: string): Failure {
+  return new Failure('unsupported', 'A prefix behind a handle is kept by updating the handle, not by a probe.', {
+    field: `request.${key}`,
+  })
 }
 
 /** Refuses a handle given as the strategy. It contains the prefix already, so a probe would warm another cache. */
