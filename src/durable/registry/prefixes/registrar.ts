@@ -18,6 +18,8 @@ import type { RegistryStore } from '../tables/tables.ts'
 import { firstRetentionRows } from '../probes/retention-choice.ts'
 import { MOVED } from '../probes/context.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
+import type { BodyCredentials } from './body-credentials.ts'
+import type { PrefixLookup } from './prefix-lookup.ts'
 import { historyOf, trafficOf } from './history.ts'
 import { Versions } from './versions.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
@@ -38,20 +40,32 @@ export class Registrar {
   readonly #scheduler: ProbeScheduler
   readonly #ports: ProbeSchedulerPorts
   readonly #versions: Versions
+  readonly #lookup: PrefixLookup
+  readonly #credentials: BodyCredentials
 
-  constructor(store: RegistryStore, scheduler: ProbeScheduler, ports: ProbeSchedulerPorts) {
+  constructor(
+    store: RegistryStore,
+    scheduler: ProbeScheduler,
+    ports: ProbeSchedulerPorts,
+    lookup: PrefixLookup,
+    credentials: BodyCredentials,
+  ) {
     this.#store = store
     this.#scheduler = scheduler
     this.#ports = ports
+    this.#lookup = lookup
+    this.#credentials = credentials
     this.#versions = new Versions(store, scheduler)
   }
 
-  /** Registers a prefix. A fingerprint that is known is the same prefix, which takes the plan and the name that are given. */
+  /** Registers a prefix. A known entry is the same prefix, which takes the plan and the name that are given. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body: _, keepWarm, required = null, ...given } = registration
-      const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
+      const { body: _, keepWarm, required = null, credentials, ...given } = registration
+      const known = this.#lookup.keyOf(given, now)
       if (known === null) return { k: this.#create(registration, now), created: true }
+      // A probe must send the credentials that are valid now.
+      if (credentials !== undefined) this.#credentials.put(known, this.#record(known), credentials)
       if (required !== null && required !== (this.#record(known).required ?? false))
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       if (given.retentionOpen === undefined) this.#fixRetention(known, given)
@@ -67,7 +81,7 @@ export class Registrar {
   }
 
   #create(registration: Registration, now: number): number {
-    const { body, keepWarm, required = null, ...given } = registration
+    const { body, keepWarm, required = null, credentials, ...given } = registration
     if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
       throw new Failure('unsupported', `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`)
     }
@@ -87,6 +101,7 @@ export class Registrar {
       spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
     }
     const k = this.#store.prefixes.insert(record, state, body)
+    if (credentials !== undefined) this.#credentials.put(k, record, credentials)
     this.#versions.assign(k, given.name, now)
     this.#scheduler.applyTransition(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
     return k
@@ -220,13 +235,6 @@ export class Registrar {
   traffic(id: string, now: number): Traffic {
     const k = this.keyOf(id)
     return trafficOf(this.#store, k, this.viewByKey(k, now).state, now)
-  }
-
-  /** The registered body, compressed. */
-  body(id: string): Uint8Array {
-    const body = this.#store.prefixes.body(this.keyOf(id))
-    if (body === null) throw new Failure('not_found', 'the body of this prefix does not exist any more')
-    return body
   }
 
   /** Restarts every plan that the kill switch had stopped. */
