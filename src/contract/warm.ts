@@ -167,8 +167,28 @@ export const renderAnswer = z.strictObject({
   advice,
 })
 
+/** Where a request and a registered prefix part. */
+export const firstDifference = z.strictObject({
+  path: z.string(),
+  at: z.number().meta({ description: 'UTF-16 units from the beginning of the value at path.' }),
+  registered: z.string().max(40),
+  sent: z.string().max(40),
+})
+
+const nearest = z.strictObject({
+  prefix_id: z.string(),
+  name: z.string().nullable(),
+  shared_tokens: z.number().meta({ description: 'Estimated tokens that both begin with.' }),
+  first_difference: firstDifference.nullable(),
+})
+
 export const observedAnswer = z.strictObject({
   prefix_id: z.string().nullable(),
   matched: z.boolean(),
+  reason: z
+    .enum(['no_such_content', 'other_key', 'other_model', 'other_provider', 'drifted'])
+    .optional()
+    .meta({ description: 'Why the request belongs to no registered prefix, where its body was given.' }),
+  nearest: nearest.optional(),
   error: failureAnswer.optional(),
 })

@@ -67,7 +67,26 @@ export interface PreparedPrefix {
   estimatedTokens: number
   /** UTF-8 bytes of rendered text. Half of it is the plausible maximum of tokens. */
   renderedBytes: number
+  /** Credentials of the body, in the order of its text, which holds a placeholder for each; absent: none. */
+  credentials?: readonly string[]
   advice: Advice[]
+}
+
+/**
+ * A parameter of a body that a provider compares, with its canonical text. It belongs to each prefix that ends in section `before` (an index
+ * of `sections`) or behind it.
+ */
+export interface Setting {
+  name: string
+  text: string
+  before: number
+}
+
+/** What a provider compares of a body beside its blocks. */
+export interface Compared {
+  model: string
+  cacheKey: string | null
+  settings: readonly Setting[]
 }
 
 /** One request to a provider: the path below the card's base URL, and the exact body. */
@@ -122,6 +141,8 @@ export interface DialectDefinition {
 export interface Dialect {
   /** Finds the end of the prefix, cuts the body there, and derives the stream that a provider compares. */
   prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix
+  /** What the provider compares of a whole body beside its blocks. Throws as `prepare` does, where the body does not hold its whole prompt. */
+  compared(request: NativeRequest, facts: (model: string) => ModelFacts): Compared
   /** Writes the neutral form as a native body. All of it is the prefix: `renderNeutral` (neutral.ts) sets `whole`. */
   render(request: NeutralRequest): string
   /** Primitives that this body allows, best first. Example: Anthropic takes no zero output beside enabled thinking. */
@@ -156,6 +177,8 @@ export interface Section {
   parts: string
   /** The member that contains it; null: the body itself. */
   outer: string | null
+  /** Whether a value says what an absent one says. Absent: none does. */
+  isUnsaid?(body: ReadBody, node: JsonNode): boolean
 }
 
 /** A request body: its text, and the JSON that was read from it. */

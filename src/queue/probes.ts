@@ -1,11 +1,11 @@
 import pLimit from 'p-limit'
 import type { ProbeMessage } from '../durable/registry/records/claim.ts'
-import { unpack } from '../runtime/bytes.ts'
+import { storedBody } from '../registration/stored-body.ts'
 import type { Overrides } from '../core/model/overrides.ts'
 import { freshOverrides } from '../runtime/overrides.ts'
 import { clockFrom } from '../runtime/clock.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { Environment } from '../runtime/env.ts'
+import type { Environment, Vars } from '../runtime/env.ts'
 import { throughEgress } from '../calls/egress.ts'
 import { consumeManagedCache, readManagedCacheMessage } from './managed-caches.ts'
 import { runLease } from '../calls/probe.ts'
@@ -79,7 +79,7 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
           allowedSecrets: run.allowedSecrets,
           credentials: run.credentials,
           egress: throughEgress(run.env),
-          bodyOf: (leased) => bodyOf(run.registry, leased),
+          bodyOf: (leased) => bodyOf(run.registry, leased, run.env),
         }),
       )
       .then(({ outcome }) => {
@@ -111,9 +111,10 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
 async function bodyOf(
   registry: RegistryStub,
   { id, seq, k }: Lease,
+  vars: Vars,
 ): Promise<Awaited<ReturnType<ProbeCallContext['bodyOf']>>> {
   const stored = await registry.bodyFor({ id, seq, k })
-  return stored === null || 'held' in stored ? stored : { ...stored, text: unpack(stored.bytes) }
+  return stored === null || 'held' in stored ? stored : storedBody(stored, vars)
 }
 
 /** Consumes messages whose every delivery failed. It releases their claims: the probes are due at once, and the alarm sends them. */

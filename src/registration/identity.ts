@@ -1,5 +1,7 @@
 import { callerHeaders } from '../providers/prefix/caller-headers.ts'
 import { besideOf, fingerprintOf } from '../providers/prefix/identity.ts'
+import { shortHash } from '../providers/prefix/outline.ts'
+import type { Outline } from '../providers/prefix/outline.ts'
 import type { Card } from '../providers/card.ts'
 import type { PreparedPrefix } from '../providers/dialect.ts'
 import { DEFAULT_USE } from './credential-use.ts'
@@ -23,6 +25,8 @@ export interface Identity {
   /** Caller's headers that probes send beside the card's own; null: none. */
   headers: Record<string, string> | null
   fingerprintFor: (prefix: PreparedPrefix) => string
+  /** Names the entry that ends where a head of an outline does. Two registrations with the same name are one prefix. */
+  entryFor: (head: string, outline: Pick<Outline, 'model' | 'cacheKey'>) => string
 }
 
 /** The identity of a body that is sent with these headers. Throws `invalid_request` at `field` for a header that probes may not carry. */
@@ -40,5 +44,29 @@ export function identityOf(
     place,
     headers: headers.compared === null ? null : headers.sent,
     fingerprintFor: (prefix) => fingerprintOf(card, prefix, credential, beside),
+    entryFor: (head, { model, cacheKey }) =>
+      entryName(head, {
+        provider: card.id,
+        model,
+        credential: credential.name,
+        generation: credential.generation,
+        cacheKey,
+        beside,
+      }),
   }
+}
+
+/** What decides about an entry beside the content that it ends with. */
+export interface EntryOwner {
+  provider: string
+  model: string
+  credential: string
+  generation: number
+  cacheKey: string | null
+  beside: string | null
+}
+
+export function entryName(head: string, owner: EntryOwner): string {
+  const { provider, model, credential, generation, cacheKey, beside } = owner
+  return shortHash(head, JSON.stringify([provider, model, credential, generation, cacheKey, beside]))
 }

@@ -6,6 +6,7 @@ import type { WarmBody } from '../contract/warm.ts'
 import { member, readJson } from '../core/prompt/json-text.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, NativeRequest, NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
+import { withoutCredentials } from '../providers/dialects/shared/credentials.ts'
 import { renderNeutral } from '../providers/prefix/neutral.ts'
 import { cardById, cards, dialectOf } from '../providers/registry.ts'
 import { factsOf } from '../runtime/facts.ts'
@@ -81,7 +82,9 @@ function withCache<Request extends object>(request: Request, cache: CacheRequest
   return cache === undefined ? request : { ...request, cache }
 }
 
-/** Cuts a native body where its prefix ends. Throws `invalid_request` or `unsupported` for bodies that its dialect cannot take. */
+/** Cuts a native body where its prefix ends, and takes its credentials out. Throws `invalid_request` or `unsupported` for bodies that its dialect cannot take. */
 export function cut(card: Card, native: NativeRequest, now: number): PreparedPrefix {
-  return dialectOf(card).prepare(native, (model) => factsOf(card.id, model, now))
+  const { text, credentials } = withoutCredentials(native.text)
+  const prefix = dialectOf(card).prepare({ ...native, text }, (model) => factsOf(card.id, model, now))
+  return credentials.length === 0 ? prefix : { ...prefix, credentials }
 }

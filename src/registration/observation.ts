@@ -1,28 +1,48 @@
 import type * as z from 'zod'
 import type { NamedCredential } from '../calls/credential.ts'
-import { invalid } from '../contract/failure.ts'
+import { invalid, readFailure } from '../contract/failure.ts'
 import { parseWith } from '../contract/issues.ts'
 import { MOST_TOKENS, normalisedUsage } from '../contract/observation.ts'
 import type { observation } from '../contract/observation.ts'
 import type { Usage } from '../core/model/usage.ts'
+import type { Card } from '../providers/card.ts'
+import { outlineOf, sampleOfRequest } from '../providers/prefix/outline.ts'
+import type { Outline } from '../providers/prefix/outline.ts'
 import { dialectOf } from '../providers/registry.ts'
+import { factsOf } from '../runtime/facts.ts'
 import { useOf } from './credential-use.ts'
 import { identityOf } from './identity.ts'
-import type { PlaceOf } from './identity.ts'
+import type { Identity, PlaceOf } from './identity.ts'
+import { contentLookup, entryLookup, sampleLookup } from './lookup.ts'
+import type { Lookup, Sought } from './lookup.ts'
 import { cacheOf, cardFor, cardOf, cut, nativeRequest } from './native.ts'
-import { refuseTooLarge } from './refuse.ts'
+
+/** Most ends of blocks that are looked up for one request: the first and the last of them. */
+const MOST_HEADS = 256
+
+/** The body of an observed request, ready to be looked up. */
+export interface ObservedBody {
+  card: Card
+  outline: Outline
+  identity: Identity
+  /** Lookups of every prefix that it begins with, the longest first. */
+  entries: readonly Lookup[]
+  /** The fingerprint of the prefix that a registration of it would be; null: it would be refused. */
+  fingerprint: () => string | null
+  sought: () => Sought
+}
 
 /**
- * The fingerprint of an observation that names its prefix by the request, by the rules of `prepareWarm`; null when it gives an id.
- * Throws `invalid_request` at a field below `[index]`.
+ * What an observation says about its prefix: the body to find it by, or null when it gives an id. Throws `invalid_request` at a field
+ * below `[index]`.
  */
-export function observedFingerprint(
+export function observedBody(
   one: z.output<typeof observation>,
   index: number,
   now: number,
   known: ReadonlyMap<string, NamedCredential>,
   placeOf: PlaceOf,
-): string | null {
+): ObservedBody | null {
   const field = `[${index}]`
   const { provider, request } = one
   if (one.prefix_id !== undefined) {
@@ -35,9 +55,36 @@ export function observedFingerprint(
   if (provider === undefined) throw invalid(`${field}.provider`, 'is required with request')
   const credential = useOf(one.credential, known, `${field}.credential`)
   const card = cardOf({ provider, request }, `${field}.provider`)
-  const prefix = cut(card, nativeRequest({ ...one, request }, cacheOf(one.cache)), now)
-  refuseTooLarge(prefix, `${field}.request`)
-  return identityOf(card, one.headers, { credential, placeOf }, `${field}.headers`).fingerprintFor(prefix)
+  const native = nativeRequest({ ...one, request }, cacheOf(one.cache))
+  const outline = outlineOf(card, native, (model) => factsOf(card.id, model, now))
+  const identity = identityOf(card, one.headers, { credential, placeOf }, `${field}.headers`)
+  const { model, cacheKey } = outline
+  const heads = outline.heads.length <= MOST_HEADS ? outline.heads : ends(outline.heads)
+  return {
+    card,
+    outline,
+    identity,
+    entries: heads.map((head) => entryLookup(identity.entryFor(head, outline))).toReversed(),
+    fingerprint: () => {
+      try {
+        return identity.fingerprintFor(cut(card, native, now))
+      } catch (thrown) {
+        if (readFailure(thrown) === null) throw thrown
+        return null
+      }
+    },
+    sought: () => ({
+      provider: card.id,
+      model,
+      cacheKey,
+      contents: heads.map(contentLookup).toReversed(),
+      samples: sampleOfRequest(outline).map(sampleLookup),
+    }),
+  }
+}
+
+function ends(heads: readonly string[]): string[] {
+  return [...heads.slice(0, MOST_HEADS / 2), ...heads.slice(-MOST_HEADS / 2)]
 }
 
 const NORMALISED = [

@@ -14,7 +14,8 @@ import { factsOf } from '../runtime/facts.ts'
 import { findingsOf } from './findings.ts'
 import { atChosenRetention } from './first-retention.ts'
 import { identityOf } from './identity.ts'
-import type { Destination } from './identity.ts'
+import type { Destination, Identity } from './identity.ts'
+import { lookupsOf, storedOutline } from './lookup.ts'
 import { cut, sourceOf } from './native.ts'
 import type { Source } from './native.ts'
 import { refuseFindings, refuseTooLarge, refuseTooShort } from './refuse.ts'
@@ -27,7 +28,8 @@ export interface Preparation {
   facts: ModelFacts
   prefix: PreparedPrefix
   /** The fingerprint that another prefix of the same request would have. */
-  fingerprintFor: (prefix: PreparedPrefix) => string
+  fingerprintFor: Identity['fingerprintFor']
+  entryFor: Identity['entryFor']
   /** The plan in force if this prefix is new. */
   keepWarm: KeepWarm
   registration: Omit<Registration, 'body'>
@@ -60,12 +62,13 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   )
   const advice = adviceOf(body, source, prefix, facts)
 
-  const { credential, place, headers, fingerprintFor } = identityOf(card, body.headers, options)
+  const { credential, place, headers, fingerprintFor, entryFor } = identityOf(card, body.headers, options)
   return {
     card,
     facts,
     prefix,
     fingerprintFor,
+    entryFor,
     keepWarm,
     registration: {
       fingerprint: fingerprintFor(prefix),
@@ -116,9 +119,22 @@ function requiredBy(given: CacheInput | undefined): boolean | null {
 }
 
 /** The registration with its compressed body. Compression costs time: only for a prefix that will be stored. */
-export function registrationOf({ registration, card, facts, prefix, fingerprintFor }: Preparation): Registration {
+export function registrationOf({
+  registration,
+  card,
+  facts,
+  prefix,
+  fingerprintFor,
+  entryFor,
+}: Preparation): Registration {
   const heads = nestedPrefixes(card, facts, prefix).map(fingerprintFor)
-  return { ...registration, ...(heads.length === 0 ? {} : { heads }), body: pack(prefix.text) }
+  return {
+    ...registration,
+    ...(heads.length === 0 ? {} : { heads }),
+    lookups: lookupsOf(storedOutline(card, prefix, facts), { entryFor }),
+    ...(prefix.credentials === undefined ? {} : { credentials: prefix.credentials }),
+    body: pack(prefix.text),
+  }
 }
 
 /** The preparation of a changed body: one with a further marker, or one that ends earlier. */

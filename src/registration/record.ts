@@ -2,6 +2,7 @@ import type { Newer, KeepWarm } from '../core/planning/plan.ts'
 import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive } from '../core/model/facts.ts'
 import type { PrefixState } from '../core/prefix/state.ts'
+import type { SealedFor } from '../runtime/seal.ts'
 
 /** What is registered of a prefix. Only calls of the API change it. Its state and its body are stored beside it. */
 export interface PrefixRecord {
@@ -43,6 +44,8 @@ export interface PrefixRecord {
   keepWarm: KeepWarm
   /** Fingerprints of the shorter prefixes whose markers its probes carry, and so renew; absent: none. */
   heads?: string[]
+  /** Hashes by which requests find it. Absent: none yet; the Registry makes them of its body (rows of older versions). */
+  lookups?: string[]
   /** Overrides the output floor of the primitive, where the caller gave one. */
   maxOutputTokens: number | null
   /** Fewest output tokens of a probe with this body, for each of `primitives`: a probe costs them beside its read. */
@@ -71,4 +74,11 @@ export interface StoredPrefix {
   cacheKey: string | null
   headers: Record<string, string>
   place?: string | null
+  /** The credentials that the body holds placeholders for; absent: none. */
+  credentials?: SealedCredentials
+}
+
+/** Credentials of a body, as sealed JSON: an array of texts, in the order of the body. */
+export interface SealedCredentials extends SealedFor {
+  sealed: string
 }

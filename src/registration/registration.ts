@@ -12,6 +12,8 @@ export type Registration = Omit<
   /** Null: a new prefix gets the default plan, and a known one keeps its own. */
   keepWarm: KeepWarm | null
   body: Uint8Array
+  /** Credentials that the body holds placeholders for, in its order. The Registry seals them before it stores them. */
+  credentials?: readonly string[]
 }
 
 /** The plan of a prefix that was registered without one. */

@@ -31,6 +31,7 @@ const lines: DialectDefinition = {
       renderedBytes: 4,
       advice: [],
     }),
+    compared: ({ model = 'unknown' }) => ({ model, cacheKey: null, settings: [] }),
     render: ({ system = '' }) => JSON.stringify({ lines: [system] }),
     primitives: (_, facts) => facts.primitives,
     probe: ({ text }) => ({

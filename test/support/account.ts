@@ -6,6 +6,8 @@ import { SWEEP_HORIZON_MS } from '../../src/core/time/schedule.ts'
 import { MINUTE_MS } from '../../src/core/time/time.ts'
 import type { ProbeSchedulerPorts } from '../../src/durable/registry/probes/context.ts'
 import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
+import { BodyCredentials } from '../../src/durable/registry/prefixes/body-credentials.ts'
+import { PrefixLookup } from '../../src/durable/registry/prefixes/prefix-lookup.ts'
 import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
 import type { AccountSettings } from '../../src/durable/registry/records/account.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
@@ -70,7 +72,9 @@ export class TestAccount {
   #parts(): [RegistryStore, ProbeScheduler, Registrar] {
     const store = new RegistryStore(this.sql)
     const scheduler = new ProbeScheduler(store, this.#ports, this.settings)
-    return [store, scheduler, new Registrar(store, scheduler, this.#ports)]
+    const lookup = new PrefixLookup(store, this.#ports.factsOf)
+    const credentials = new BodyCredentials(store, this.settings.account, {})
+    return [store, scheduler, new Registrar(store, scheduler, this.#ports, { lookup, credentials })]
   }
 
   /** Lease of a requested warm. Throws where the scheduler gives none. */

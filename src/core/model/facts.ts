@@ -53,5 +53,10 @@ export interface ModelFacts {
   blockTokens?: number
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */
   outputFloorTokens?: number
+  /**
+   * True: thinking, effort and output format are rendered in front of the messages, behind tools and system prompt. Absent: in front of
+   * everything, or not known.
+   */
+  settingsBeforeMessages?: true
   price: Price | null
 }

@@ -4,6 +4,8 @@ import type { JsonMember, JsonNode } from './json-text.ts'
 export interface CanonicalRules {
   /** Members that are not part of the prompt (cache markers), by identity: a schema property of the same name stays. */
   drop?: ReadonlySet<JsonMember>
+  /** Items of lists that are not part of the prompt (deferred tools), by identity. */
+  omit?: ReadonlySet<JsonNode>
   /** Text to write for a value, such as the block that a plain string stands for. */
   replace?: ReadonlyMap<JsonNode, string>
 }
@@ -40,7 +42,7 @@ function write(text: string, node: JsonNode, rules: CanonicalRules, parts: strin
     }
     case 'array':
       parts.push('[')
-      for (const [index, item] of node.items.entries()) {
+      for (const [index, item] of kept(node.items, rules).entries()) {
         if (index > 0) parts.push(',')
         write(text, item, rules, parts)
       }
@@ -52,4 +54,8 @@ function write(text: string, node: JsonNode, rules: CanonicalRules, parts: strin
     default:
       parts.push(text.slice(node.start, node.end))
   }
+}
+
+function kept(items: readonly JsonNode[], { omit }: CanonicalRules): readonly JsonNode[] {
+  return omit === undefined || omit.size === 0 ? items : items.filter((item) => !omit.has(item))
 }

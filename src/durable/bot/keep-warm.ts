@@ -12,6 +12,8 @@ import { factsOf } from '../../runtime/facts.ts'
 import type { BotShell } from './model-call.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
+import { entryName } from '../../registration/identity.ts'
+import { lookupsOf, storedOutline } from '../../registration/lookup.ts'
 import type { Registration } from '../../registration/registration.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { FollowedTurn } from '../registry/records/bot-call.ts'
@@ -112,8 +114,16 @@ function registrationOf(
   const place = placeOf(card, env)
   // A prefix below the minimum length is never cached.
   if (facts.minimumTokens !== null && prefix.renderedBytes / 2 < facts.minimumTokens) return null
+  const beside = besideOf({ compared: null }, place)
+  const { name: credential, generation } = config.credential
+  const [entry, content] = lookupsOf(storedOutline(card, prefix, facts), {
+    entryFor: (head, { model, cacheKey }) =>
+      entryName(head, { provider: card.id, model, credential, generation, cacheKey, beside }),
+  })
   return {
-    fingerprint: fingerprintOf(card, prefix, config.credential, besideOf({ compared: null }, place)),
+    fingerprint: fingerprintOf(card, prefix, config.credential, beside),
+    // Each turn replaces them: the sentences of a conversation are not looked up.
+    lookups: [entry, content].filter((hash) => hash !== undefined),
     provider: card.id,
     model: prefix.model,
     name: id,

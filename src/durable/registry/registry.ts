@@ -27,7 +27,9 @@ import { LedgerRpc } from './ledger/rpc.ts'
 import { ManagedCacheRegistrar } from './managed-caches/registrar.ts'
 import { ManagedCacheRpc } from './managed-caches/rpc.ts'
 import { ManagedCacheScheduler } from './managed-caches/scheduler.ts'
+import { BodyCredentials } from './prefixes/body-credentials.ts'
 import { BotPrefix } from './prefixes/bot-prefix.ts'
+import { PrefixLookup } from './prefixes/prefix-lookup.ts'
 import { Registrar } from './prefixes/registrar.ts'
 import { PrefixRpc } from './prefixes/rpc.ts'
 import { ProbeRpc } from './probes/rpc.ts'
@@ -84,6 +86,8 @@ export class Registry extends Delegating {
   readonly #outbox = new Outbox(this.#store.outbox, this.#clock.grainMs)
   readonly #webhook = new Webhook(this.#store, this.#outbox, this.#name, this.env)
   readonly #credentials = new Credentials(new CredentialStore(durableSql(this.ctx.storage)), this.#name, this.env)
+  readonly #lookup: PrefixLookup
+  readonly #bodyCredentials: BodyCredentials
   readonly #alarm: RegistryAlarm
   readonly #scheduler: ProbeScheduler
   readonly #cacheScheduler: ManagedCacheScheduler
@@ -110,7 +114,12 @@ export class Registry extends Delegating {
       ),
     }
     this.#scheduler = new ProbeScheduler(store, planning, settings())
-    const registrar = new Registrar(store, this.#scheduler, planning)
+    this.#lookup = new PrefixLookup(store, planning.factsOf)
+    this.#bodyCredentials = new BodyCredentials(store, this.#name, env)
+    const registrar = new Registrar(store, this.#scheduler, planning, {
+      lookup: this.#lookup,
+      credentials: this.#bodyCredentials,
+    })
     this.#cacheScheduler = new ManagedCacheScheduler(cacheStore, store, {
       grainMs: clock.grainMs,
       settings,
@@ -148,6 +157,7 @@ export class Registry extends Delegating {
       prefixes: new PrefixRpc({
         ...shared,
         botPrefix: new BotPrefix(store, this.#scheduler, planning),
+        lookup: this.#lookup,
         storedBytes: () => ctx.storage.sql.databaseSize,
         wakeBarrier: (k) => this.#barriers.wake(k),
       }),
@@ -159,6 +169,7 @@ export class Registry extends Delegating {
       }),
       probes: new ProbeRpc({
         ...shared,
+        bodyCredentials: this.#bodyCredentials,
         settled: (ended) => this.#settled(ended),
       }),
       ledger: new LedgerRpc({
@@ -194,6 +205,7 @@ export class Registry extends Delegating {
     const now = this.#clock.now()
     await this.#sweep(now, Math.max(now, horizonAt))
     this.#store.transaction(() => rollUp(this.#store, now))
+    this.#lookup.make(now)
     await this.#alarm.rearm()
     return this.#alarm.answer()
   }
@@ -262,7 +274,7 @@ export class Registry extends Delegating {
     const now = this.#clock.now()
     this.#botCalls.giveUp(now)
     age(this.#store, this.#cacheStore, this.#idempotency, now)
-    reseal(this.#credentials, this.#webhook, now)
+    reseal(this.#credentials, this.#webhook, this.#bodyCredentials, now)
     this.#outbox.age(now)
     await this.#alarm.rearm()
   }

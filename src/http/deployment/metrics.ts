@@ -92,6 +92,11 @@ export const metrics = router().get('/metrics', account, async (c) => {
       'Tokens that real requests read from the cache.',
       sum(all, 'cachedTokens'),
     ),
+    ...byKind(
+      'pilotlight_unmatched_observations_total',
+      'Observed requests that belong to no registered prefix, by reason.',
+      all.map(({ unmatched = {} }) => unmatched),
+    ),
     ...metric('pilotlight_bot_calls_total', 'counter', "Bots' calls to models.", sum(all, 'botCalls')),
     ...metric(
       'pilotlight_bot_cost_usd_total',

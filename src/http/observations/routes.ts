@@ -7,11 +7,15 @@ import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
+import type { Call } from '../server/context.ts'
 import { idempotent } from '../server/idempotency.ts'
 import { failureJson } from '../present/format.ts'
 import { credentialsNamed } from '../server/credential.ts'
 import type { RawPath } from '../../registration/json-body.ts'
-import { observedFingerprint, usageOf, wrongCount } from '../../registration/observation.ts'
+import { observedBody, usageOf, wrongCount } from '../../registration/observation.ts'
+import type { ObservedBody } from '../../registration/observation.ts'
+import { unmatchedReasons } from './unmatched.ts'
+import type { UnmatchedReason } from './unmatched.ts'
 
 const raw: RawPath = (path) => path.length === 2 && path[1] === 'request'
 
@@ -31,30 +35,27 @@ export const observations = router().post('/observations', account, idempotent, 
     c,
     given.map(({ credential }) => credential),
   )
-  const fingerprints = given.map((one, index) =>
-    attempt(() => observedFingerprint(one, index, now, credentials, (card) => placeOf(card, c.env))),
+  const bodies = given.map((one, index) =>
+    attempt(() => observedBody(one, index, now, credentials, (card) => placeOf(card, c.env))),
   )
-  const wanted = [
-    ...new Set(fingerprints.flatMap((fingerprint) => (typeof fingerprint === 'string' ? [fingerprint] : []))),
-  ]
-  const idByFingerprint = new Map(Object.entries(wanted.length === 0 ? {} : await registry.idsOf(wanted)))
+  const found = await prefixesOf(c, bodies)
   const ids = [
     ...new Set([
-      ...idByFingerprint.values(),
+      ...found.filter((id) => id !== null),
       ...given.flatMap(({ prefix_id }) => (prefix_id === undefined ? [] : [prefix_id])),
     ]),
   ]
   const providers = new Map(Object.entries(ids.length === 0 ? {} : await registry.providersOf(ids)))
 
   const readings = given.map((one, index): ReadObservation => {
-    const fingerprint = fingerprints[index] ?? null
-    if (fingerprint !== null && typeof fingerprint !== 'string') return refusedItem(fingerprint)
+    const body = bodies[index] ?? null
+    if (body !== null && 'kind' in body) return refusedItem(body)
     const wrong = wrongCount(one.usage)
     if (wrong !== null) {
       const field = fieldPath(wrong, `[${index}].usage`)
       return refusedItem(invalid(field, `must be a whole number of tokens, from 0 to ${MOST_TOKENS}`).value)
     }
-    const prefixId = one.prefix_id ?? idByFingerprint.get(fingerprint ?? '') ?? null
+    const prefixId = one.prefix_id ?? found[index] ?? null
     // The registration names the wire format: a vendor's one name may stand for two.
     const provider = providers.get(prefixId ?? '') ?? null
     if (prefixId === null || provider === null) return { prefixId, provider, arrival: null, refused: null }
@@ -79,15 +80,63 @@ export const observations = router().post('/observations', account, idempotent, 
   const observed = [...groups].map(([id, arrivals]) => ({ id, arrivals }))
   const known = observed.length === 0 ? [] : await registry.observe(observed)
   const matched = new Set(observed.flatMap(({ id }, index) => (known[index] === true ? [id] : [])))
+  const reasons = await reasonsOf(
+    c,
+    readings.map(({ prefixId, refused: failure }, index) => {
+      const body = bodies[index] ?? null
+      return prefixId !== null || failure !== null || body === null || 'kind' in body ? null : body
+    }),
+  )
   return c.json({
-    data: readings.map(({ prefixId, refused: failure, arrival }) => ({
+    data: readings.map(({ prefixId, refused: failure, arrival }, index) => ({
       prefix_id: prefixId,
       matched: prefixId !== null && arrival !== null && matched.has(prefixId),
+      ...reasonJson(reasons[index] ?? null),
       ...(failure === null ? {} : { error: failureJson(failure) }),
     })),
     next_cursor: null,
   })
 })
+
+type Body = ReturnType<typeof observedBody> | FailureValue
+
+/** The id of the longest registered prefix that each body begins with; null: it begins with none, or names its prefix. */
+async function prefixesOf(c: Call, bodies: readonly Body[]): Promise<(string | null)[]> {
+  const registry = registryOf(c)
+  const observed = bodies.map((body) => (body === null || 'kind' in body ? null : body))
+  const hashes = [...new Set(observed.flatMap((body) => body?.entries ?? []))]
+  if (hashes.length === 0) return bodies.map(() => null)
+  const { ids, isWhole } = await registry.findByLookup(hashes)
+  const found = observed.map((body) => {
+    const entry = body?.entries.find((hash) => ids[hash] !== undefined)
+    return entry === undefined ? null : (ids[entry] ?? null)
+  })
+  if (isWhole) return found
+  const fingerprints = observed.map((body, index) => (found[index] === null ? (body?.fingerprint() ?? null) : null))
+  const known = await registry.idsOf([...new Set(fingerprints.filter((one) => one !== null))])
+  return found.map((id, index) => id ?? known[fingerprints[index] ?? ''] ?? null)
+}
+
+/** Why each body belongs to no prefix; null where there is nothing to say. Counts them. */
+async function reasonsOf(c: Call, bodies: readonly (ObservedBody | null)[]): Promise<(UnmatchedReason | null)[]> {
+  const unmatched = bodies.filter((body) => body !== null)
+  const said = await unmatchedReasons(c, unmatched)
+  const counts: Record<string, number> = {}
+  for (const { reason } of said) counts[reason] = (counts[reason] ?? 0) + 1
+  if (said.length > 0) await registryOf(c).countUnmatched(counts)
+  return bodies.map((body) => (body === null ? null : (said[unmatched.indexOf(body)] ?? null)))
+}
+
+function reasonJson(given: UnmatchedReason | null) {
+  if (given === null) return {}
+  const { reason, nearest } = given
+  if (nearest === null) return { reason }
+  const { id, name, sharedTokens, firstDifference } = nearest
+  return {
+    reason,
+    nearest: { prefix_id: id, name, shared_tokens: sharedTokens, first_difference: firstDifference },
+  }
+}
 
 function refusedItem(refused: FailureValue): ReadObservation {
   return { prefixId: null, provider: null, arrival: null, refused }

@@ -5,7 +5,8 @@ import type { Flight } from '../../durable/registry/records/warmed.ts'
 import { throughEgress } from '../../calls/egress.ts'
 import { runLease } from '../../calls/probe.ts'
 import type { StoredBody } from '../../calls/probe.ts'
-import { unpack } from '../../runtime/bytes.ts'
+import { storedBody } from '../../registration/stored-body.ts'
+import type { Vars } from '../../runtime/env.ts'
 import { newId } from '../../runtime/ids.ts'
 import { clockOf, keepAlive, registryOf } from '../server/context.ts'
 import type { Call, RegistryStub } from '../server/context.ts'
@@ -92,7 +93,7 @@ async function lead(
       allowedSecrets: flight.allowedSecrets,
       credentials: flight.credentials,
       egress: throughEgress(c.env),
-      bodyOf: async ({ k: key }) => stored ?? storedBody(registryOf(c), key),
+      bodyOf: async ({ k: key }) => stored ?? bodyOf(registryOf(c), key, c.env),
     })
     // A new stub: the Registry may have restarted during the call, which breaks older ones.
     const renewed = (await registryOf(c).settle(seq, [outcome]))[0]
@@ -111,7 +112,7 @@ async function lead(
   }
 }
 
-async function storedBody(registry: RegistryStub, k: number): Promise<StoredBody | null> {
+async function bodyOf(registry: RegistryStub, k: number, vars: Vars): Promise<StoredBody | null> {
   const prefix = await registry.stored(k)
-  return prefix === null ? null : { ...prefix, text: unpack(prefix.bytes) }
+  return prefix === null ? null : storedBody(prefix, vars)
 }

@@ -2,6 +2,7 @@ import type { WarmBody } from '../../contract/warm.ts'
 import type { Asked } from '../../core/cache/required.ts'
 import { registrationOf } from '../../registration/prepare.ts'
 import type { Preparation } from '../../registration/prepare.ts'
+import { withCredentials } from '../../providers/dialects/shared/credentials.ts'
 import { newId } from '../../runtime/ids.ts'
 import { retentionAdvice } from '../present/retention-advice.ts'
 import { clockOf, registryOf } from '../server/context.ts'
@@ -63,7 +64,8 @@ async function register(
 ) {
   const how = background ? 'later' : 'now'
   const warmed = await registryOf(c).register(registrationOf(preparation), how, newId('job'), askedAt, required)
-  const { text, breakpoint, cacheKey } = preparation.prefix
+  const { text: bare, breakpoint, cacheKey, credentials = [] } = preparation.prefix
+  const text = withCredentials(bare, credentials)
   const { headers = {}, place = null } = preparation.registration
   // A known prefix keeps its first body, whose spacing may differ from this one's.
   return { ...warmed, stored: warmed.created ? { text, breakpoint, cacheKey, headers, place } : null }

@@ -6,17 +6,25 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/prompt-caching'
 
+/**
+ * Thinking and effort are rendered in front of everything on some models, and in front of the messages on the others. The page does not
+ * say on which: assumed of the fifth generation, as the models that it describes last.
+ */
+const FIRST = 'settings first'
+
 /** Writes cost 1.25 × input for 5 minutes and 2 × for an hour. Reads cost 0.1 × unless a row states another price. */
 function row(
   names: string[],
   minimumTokens: number | null,
   usd: { input: number; output: number; read?: number } | null,
+  settings: typeof FIRST | null = null,
 ): ModelCard {
   const known: Omit<ModelFacts, 'price'> = {
     minimumTokens,
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), stated('1h', 'sliding', HOUR_MS)],
     writesReported: true,
     primitives: ['zero_output', 'one_token'],
+    ...(settings === FIRST ? {} : { settingsBeforeMessages: true as const }),
   }
   const prices =
     usd === null
@@ -44,14 +52,14 @@ export const anthropic: Card = {
   renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
   models: [
-    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }),
-    row(ids('claude-opus-5'), 512, { input: 5, output: 25 }),
-    row(ids('claude-sonnet-5-5'), 512, null),
-    row(ids('claude-fable-5-1'), 512, { input: 10, output: 50, read: 0.25 }),
-    row(ids('claude-fable-5'), 512, { input: 10, output: 50 }),
-    row(ids('claude-mythos-5-1', 'claude-mythos-5'), 512, null),
+    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, FIRST),
+    row(ids('claude-opus-5'), 512, { input: 5, output: 25 }, FIRST),
+    row(ids('claude-sonnet-5-5'), 512, null, FIRST),
+    row(ids('claude-fable-5-1'), 512, { input: 10, output: 50, read: 0.25 }, FIRST),
+    row(ids('claude-fable-5'), 512, { input: 10, output: 50 }, FIRST),
+    row(ids('claude-mythos-5-1', 'claude-mythos-5'), 512, null, FIRST),
     row(ids('claude-opus-4-8'), 1024, { input: 5, output: 25 }),
-    row(ids('claude-sonnet-5'), 1024, { input: 2, output: 10 }),
+    row(ids('claude-sonnet-5'), 1024, { input: 2, output: 10 }, FIRST),
     row(ids('claude-sonnet-4-6', 'claude-sonnet-4-5', 'claude-sonnet-4-0', 'claude-sonnet-4'), 1024, {
       input: 3,
       output: 15,
@@ -63,7 +71,7 @@ export const anthropic: Card = {
     row(ids('claude-opus-4-6', 'claude-opus-4-5'), 4096, { input: 5, output: 25 }),
     row(ids('claude-haiku-4-5'), 4096, { input: 1, output: 5 }),
     // Ids of SDK 1.11.0 for which neither a minimum nor a price is published.
-    row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null),
+    row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null, FIRST),
   ],
   facts: facts(DOCS, {
     mechanism:

@@ -23,6 +23,8 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), ...(hour ? [stated('1h', 'sliding', HOUR_MS)] : [])],
     writesReported: true,
     primitives: ['one_token', 'floor_tokens'],
+    // Assumed, as on the card of Anthropic's own API.
+    ...(/-5(-\d)?$/.test(id) && !id.endsWith('-4-5') ? {} : { settingsBeforeMessages: true as const }),
   }
   const at = (factor: number) => {
     if (rates === null) return []

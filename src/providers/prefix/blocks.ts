@@ -3,7 +3,8 @@ import { arrayEdits, edit, objectEdits } from '../../core/prompt/json-edit.ts'
 import type { Edit } from '../../core/prompt/json-edit.ts'
 import { items, member, stringMember } from '../../core/prompt/json-text.ts'
 import type { JsonMember, JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
-import { readBody } from '../dialects/shared/body.ts'
+import { DEFER, isDeferred, readBody } from '../dialects/shared/body.ts'
+import { credentialMembers } from '../dialects/shared/credentials.ts'
 import type { CacheMarkers, Dialect, ReadBody, Section } from '../dialect.ts'
 
 /** The members of a dialect that locate the blocks of a body. */
@@ -19,8 +20,13 @@ export interface Place {
 /** The smallest piece of a prompt that two prompts can share. */
 export interface Block {
   place: Place
-  /** What a provider compares: without cache markers, white space and the spelling of escapes. */
+  /** What a provider compares: without cache markers, credentials, white space and the spelling of escapes. */
   tokens: string
+  /** Where it stands in the body, such as `tools[2]` or `messages[0].content[1]`. */
+  path: string
+  node: JsonNode
+  /** True: it begins an item of its section. */
+  isFirst: boolean
 }
 
 /** The blocks of a stored body, in the order of the prompt. */
@@ -29,25 +35,36 @@ export function blocksOf({ sections, markers }: Layout, text: string): Block[] {
   return sections.flatMap((one, index) => sectionBlocks(body, one, index, markers))
 }
 
-function sectionBlocks({ text, root }: ReadBody, one: Section, at: number, markers: CacheMarkers): Block[] {
-  const { names, kind, parts } = one
-  const node = named(root, one)
-  if (node === null) return []
-  const block = (item: number, part: number | null, found: JsonNode, around = ''): Block => ({
+function sectionBlocks(body: ReadBody, one: Section, at: number, markers: CacheMarkers): Block[] {
+  const { text, root } = body
+  const { names, kind, parts, outer } = one
+  const found = named(root, one)
+  if (found === null) return []
+  const { node } = found
+  if (one.isUnsaid?.(body, node) === true || (node.type === 'string' && node.value === '')) return []
+  const name = outer === null ? found.name : `${outer}.${found.name}`
+  const credentials = new Set(credentialMembers(root))
+  const block = (item: number, part: number | null, path: string, inside: JsonNode, around = ''): Block => ({
     place: { section: at, item, part },
-    tokens: `${names[0]} ${around}${tokensOf(text, found, markers.members)}`,
+    tokens: `${names[0]} ${around}${tokensOf(text, inside, markers.members, credentials)}`,
+    path,
+    node: inside,
+    isFirst: part === null || part === 0,
   })
   const isMarker = (element: JsonNode): boolean =>
     markers.element !== null && member(element, markers.element)?.type === 'object'
-  if (kind === 'value' || (kind === 'blocks' && node.type === 'string')) return [block(0, null, node)]
+  if (kind === 'value' || (kind === 'blocks' && node.type === 'string')) return [block(0, null, name, node)]
   return items(node).flatMap((item, index) => {
-    if (isMarker(item)) return []
+    const path = `${name}[${index}]`
+    if (isMarker(item) || (kind === 'list' && isDeferred(item))) return []
     const content = kind === 'turns' ? contentOf(item, parts) : null
-    if (content === null) return [block(index, null, item)]
+    if (content === null) return [block(index, null, path, item)]
     const around = canonical(text, item, { drop: new Set([content]) })
     const inside = content.value
-    if (inside.type !== 'array') return [block(index, null, inside, around)]
-    return inside.items.flatMap((found, part) => (isMarker(found) ? [] : [block(index, part, found, around)]))
+    if (inside.type !== 'array') return [block(index, null, `${path}.${parts}`, inside, around)]
+    return inside.items.flatMap((element, part) =>
+      isMarker(element) ? [] : [block(index, part, `${path}.${parts}[${part}]`, element, around)],
+    )
   })
 }
 
@@ -55,17 +72,31 @@ function contentOf(item: JsonNode, parts: string): JsonMember | null {
   return item.type === 'object' ? (item.members.find(({ key }) => key === parts) ?? null) : null
 }
 
-function named(root: JsonObject, { names, outer }: Pick<Section, 'names' | 'outer'>): JsonNode | null {
+function named(
+  root: JsonObject,
+  { names, outer }: Pick<Section, 'names' | 'outer'>,
+): { name: string; node: JsonNode } | null {
   const around = outer === null ? root : member(root, outer)
-  const node = names.map((name) => member(around, name)).find((one) => one !== undefined && one.type !== 'null')
-  return node ?? null
+  for (const name of names) {
+    const node = member(around, name)
+    if (node !== undefined && node.type !== 'null') return { name, node }
+  }
+  return null
 }
 
-function tokensOf(text: string, node: JsonNode, markers: readonly string[]): string {
+function tokensOf(
+  text: string,
+  node: JsonNode,
+  markers: readonly string[],
+  credentials: ReadonlySet<JsonMember>,
+): string {
   // A plain string and a block of text mean the same.
   if (node.type === 'string') return `text ${JSON.stringify(node.value)}`
   if (node.type !== 'object') return canonical(text, node)
-  const drop = new Set(node.members.filter(({ key }) => markers.includes(key)))
+  const unsaid = node.members.filter(
+    ({ key, value }) => markers.includes(key) || value.type === 'null' || (key === DEFER && value.type === 'false'),
+  )
+  const drop = new Set([...credentials, ...unsaid])
   const kept = node.members.filter((entry) => !drop.has(entry))
   const isText = kept.every(({ key }) => key === 'type' || key === 'text') && member(node, 'text')?.type === 'string'
   return isText ? `text ${JSON.stringify(stringMember(node, 'text'))}` : canonical(text, node, { drop })
@@ -90,8 +121,8 @@ export function cutAfter({ sections }: Pick<Layout, 'sections'>, text: string, p
   const gone: Record<string, null> = {}
   for (const [index, one] of sections.entries()) {
     const { names, kind, parts } = one
-    const node = named(root, one)
-    if (node === null || index < place.section) continue
+    const node = named(root, one)?.node
+    if (node === undefined || index < place.section) continue
     if (index > place.section) {
       if (kind === 'turns' && node.type === 'array') edits.push(...arrayEdits(node, () => false))
       else for (const name of names) gone[name] = null
@@ -108,8 +139,8 @@ export function cutAfter({ sections }: Pick<Layout, 'sections'>, text: string, p
 /** The block at a position: its node, and the turn that contains it, or null. */
 function find(root: JsonObject, one: Section, { item, part }: Place) {
   const { kind, parts } = one
-  const node = named(root, one)
-  if (node === null) return null
+  const node = named(root, one)?.node
+  if (node === undefined) return null
   if (node.type === 'string') return { node, turn: null }
   const entry = items(node)[item]
   if (kind !== 'turns') return entry === undefined ? null : { node: entry, turn: null }

@@ -140,7 +140,9 @@ export function wholePrefix(
     retention,
     ...(cacheKey === null ? {} : { key: cacheKey }),
   }
-  return dialectOf(card).prepare({ text, model, whole: true, cache }, () => facts)
+  const whole = dialectOf(card).prepare({ text, model, whole: true, cache }, () => facts)
+  // A beginning of a body holds the first of its credentials, in the same order.
+  return prefix.credentials === undefined ? whole : { ...whole, credentials: prefix.credentials }
 }
 
 /**

@@ -3,10 +3,11 @@ import type { Credentials } from './credentials.ts'
 import type { Webhook } from './webhook.ts'
 
 /** Seals again what the former key-encryption secret sealed. A failure is logged: it must not keep rows from ageing. */
-export function reseal(credentials: Credentials, webhook: Webhook, now: number): void {
+export function reseal(credentials: Credentials, webhook: Webhook, bodies: { reseal(): void }, now: number): void {
   try {
     if (!credentials.isEmpty()) credentials.reseal()
     webhook.reseal(now)
+    bodies.reseal()
   } catch (thrown) {
     console.error('credentials could not be re-encrypted', readFailure(thrown)?.kind ?? 'unknown')
   }

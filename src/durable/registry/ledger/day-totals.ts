@@ -57,6 +57,14 @@ export class Totals {
     totals.cachedTokens += Math.max(0, cachedTokens)
   }
 
+  /** Counts observations that belong to no prefix. */
+  unmatched(reasons: Readonly<Record<string, number>>): void {
+    const totals = this.#get()
+    const counted = { ...totals.unmatched }
+    for (const [reason, count] of Object.entries(reasons)) counted[reason] = (counted[reason] ?? 0) + count
+    totals.unmatched = counted
+  }
+
   save(): void {
     if (this.#totals !== null) this.#store.days.save(this.#day, this.#totals)
   }

@@ -18,6 +18,8 @@ import type { RegistryStore } from '../tables/tables.ts'
 import { firstRetentionRows } from '../probes/retention-choice.ts'
 import { MOVED } from '../probes/context.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
+import type { BodyCredentials } from './body-credentials.ts'
+import type { PrefixLookup } from './prefix-lookup.ts'
 import { historyOf, trafficOf } from './history.ts'
 import { Versions } from './versions.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
@@ -32,26 +34,36 @@ export const PREFIXES_PER_REGISTRY = 2_000_000
 /** Prefixes read at most for one page of a list. */
 const PAGE_SCAN = 2_000
 
+/** What is kept of bodies beside them. */
+export interface PrefixContent {
+  lookup: PrefixLookup
+  credentials: BodyCredentials
+}
+
 /** Registers, changes and reads the prefixes of one account. Synchronous; all state is in the tables. */
 export class Registrar {
   readonly #store: RegistryStore
   readonly #scheduler: ProbeScheduler
   readonly #ports: ProbeSchedulerPorts
   readonly #versions: Versions
+  readonly #content: PrefixContent
 
-  constructor(store: RegistryStore, scheduler: ProbeScheduler, ports: ProbeSchedulerPorts) {
+  constructor(store: RegistryStore, scheduler: ProbeScheduler, ports: ProbeSchedulerPorts, content: PrefixContent) {
     this.#store = store
     this.#scheduler = scheduler
     this.#ports = ports
+    this.#content = content
     this.#versions = new Versions(store, scheduler)
   }
 
-  /** Registers a prefix. A fingerprint that is known is the same prefix, which takes the plan and the name that are given. */
+  /** Registers a prefix. A known entry is the same prefix, which takes the plan and the name that are given. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body: _, keepWarm, required = null, ...given } = registration
-      const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
+      const { body: _, keepWarm, required = null, credentials, ...given } = registration
+      const known = this.#content.lookup.keyOf(given, now)
       if (known === null) return { k: this.#create(registration, now), created: true }
+      // A probe must send the credentials that are valid now.
+      if (credentials !== undefined) this.#content.credentials.put(known, this.#record(known), credentials)
       if (required !== null && required !== (this.#record(known).required ?? false))
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       if (given.retentionOpen === undefined) this.#fixRetention(known, given)
@@ -67,7 +79,7 @@ export class Registrar {
   }
 
   #create(registration: Registration, now: number): number {
-    const { body, keepWarm, required = null, ...given } = registration
+    const { body, keepWarm, required = null, credentials, ...given } = registration
     if (this.#store.prefixes.count() >= PREFIXES_PER_REGISTRY) {
       throw new Failure('unsupported', `an account has at most ${PREFIXES_PER_REGISTRY} prefixes; delete some first`)
     }
@@ -87,6 +99,7 @@ export class Registrar {
       spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
     }
     const k = this.#store.prefixes.insert(record, state, body)
+    if (credentials !== undefined) this.#content.credentials.put(k, record, credentials)
     this.#versions.assign(k, given.name, now)
     this.#scheduler.applyTransition(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
     return k
@@ -181,11 +194,6 @@ export class Registrar {
     return this.viewByKey(this.keyOf(id), now)
   }
 
-  idByFingerprint(fingerprint: string): string | null {
-    const k = this.#store.prefixes.keyOf('fingerprint', fingerprint)
-    return k === null ? null : this.#record(k).id
-  }
-
   /** A page of prefixes, the newest first. A filter may leave a page short: `cursor` is null only at the end of the list. */
   list(
     filter: PrefixFilter,
@@ -220,13 +228,6 @@ export class Registrar {
   traffic(id: string, now: number): Traffic {
     const k = this.keyOf(id)
     return trafficOf(this.#store, k, this.viewByKey(k, now).state, now)
-  }
-
-  /** The registered body, compressed. */
-  body(id: string): Uint8Array {
-    const body = this.#store.prefixes.body(this.keyOf(id))
-    if (body === null) throw new Failure('not_found', 'the body of this prefix no longer exists')
-    return body
   }
 
   /** Restarts every plan that the kill switch had stopped. */

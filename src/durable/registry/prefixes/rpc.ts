@@ -1,3 +1,4 @@
+import { Failure } from '../../../contract/failure.ts'
 import type { HistoryRow } from '../../../core/prefix/history.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import type { Arrival } from '../../../core/events/arrived.ts'
@@ -8,6 +9,9 @@ import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { FollowedTurn } from '../records/bot-call.ts'
 import type { PrefixFilter, PrefixView } from '../records/prefix-view.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import type { Candidate, Sought } from '../../../registration/lookup.ts'
+import { Totals } from '../ledger/day-totals.ts'
+import type { PrefixLookup } from './prefix-lookup.ts'
 import type { BotPrefix } from './bot-prefix.ts'
 import type { Registrar } from './registrar.ts'
 
@@ -18,6 +22,7 @@ export interface PrefixRpcPorts {
   scheduler: ProbeScheduler
   registrar: Registrar
   botPrefix: BotPrefix
+  lookup: PrefixLookup
   rearm: () => Promise<void>
   /** Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. */
   requireStorage: () => void
@@ -63,7 +68,9 @@ export class PrefixRpc {
 
   /** The registered body, compressed. */
   body(id: string): Uint8Array {
-    return this.#registrar.body(id)
+    const body = this.#store.prefixes.body(this.#registrar.keyOf(id))
+    if (body === null) throw new Failure('not_found', 'the body of this prefix no longer exists')
+    return body
   }
 
   async change(id: string, change: { keepWarm?: KeepWarm; name?: string | null }): Promise<PrefixView> {
@@ -100,18 +107,47 @@ export class PrefixRpc {
   }
 
   findByFingerprint(fingerprint: string): PrefixView | null {
-    const id = this.#registrar.idByFingerprint(fingerprint)
-    return id === null ? null : this.#registrar.view(id, this.#clock.now())
+    const k = this.#store.prefixes.keyOf('fingerprint', fingerprint)
+    return k === null ? null : this.#registrar.viewByKey(k, this.#clock.now())
+  }
+
+  /**
+   * Prefix ids by lookup. Hashes of no prefix are left out. `isWhole` false: prefixes of an older version are not all found by lookups
+   * yet, but by their fingerprints.
+   */
+  findByLookup(hashes: string[]): { ids: Record<string, string>; isWhole: boolean } {
+    this.#ports.lookup.make(this.#clock.now())
+    const ids: Record<string, string> = {}
+    for (const [hash, k] of this.#ports.lookup.newest(hashes)) {
+      const record = this.#store.prefixes.record(k)
+      if (record !== null) ids[hash] = record.id
+    }
+    return { ids, isWhole: this.#ports.lookup.isWhole }
   }
 
   /** Prefix ids by fingerprint. Fingerprints that are not registered are left out. */
   idsOf(fingerprints: string[]): Record<string, string> {
     const found: Record<string, string> = {}
     for (const fingerprint of fingerprints) {
-      const id = this.#registrar.idByFingerprint(fingerprint)
-      if (id !== null) found[fingerprint] = id
+      const k = this.#store.prefixes.keyOf('fingerprint', fingerprint)
+      const record = k === null ? null : this.#store.prefixes.record(k)
+      if (record !== null) found[fingerprint] = record.id
     }
     return found
+  }
+
+  /** The prefixes that requests come closest to which belong to none, in order. */
+  nearest(sought: Sought[]): (Candidate | null)[] {
+    return sought.map((one) => this.#ports.lookup.nearest(one))
+  }
+
+  /** Counts observations that belong to no prefix, by reason. */
+  countUnmatched(reasons: Record<string, number>): void {
+    this.#store.transaction(() => {
+      const totals = new Totals(this.#store, this.#clock.now())
+      totals.unmatched(reasons)
+      totals.save()
+    })
   }
 
   /** Providers by prefix id: their usage shape is the one that real answers have. Ids that are not registered are left out. */

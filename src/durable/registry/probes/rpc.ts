@@ -6,12 +6,15 @@ import type { Ended } from '../records/claim.ts'
 import type { GuardView } from '../records/guard.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { ProbeScheduler } from './scheduler.ts'
+import type { SealedCredentials } from '../../../registration/record.ts'
+import type { PrefixRecord } from '../../../registration/record.ts'
 
 /** Collaborators that `ProbeRpc` needs. */
 export interface ProbeRpcPorts {
   clock: Clock
   store: RegistryStore
   scheduler: ProbeScheduler
+  bodyCredentials: { of(k: number, record: PrefixRecord): SealedCredentials | null }
   grants: (leases: readonly Lease[]) => Grants
   rearm: () => Promise<void>
   /** Answers the callers and jobs that wait for these calls. */
@@ -70,7 +73,15 @@ export class ProbeRpc {
     const record = this.#store.prefixes.record(k)
     if (bytes === null || record === null) return null
     const { breakpoint, cacheKey, headers = {}, place } = record
-    return { bytes, breakpoint, cacheKey, headers, ...(place === undefined ? {} : { place }) }
+    const credentials = this.#ports.bodyCredentials.of(k, record)
+    return {
+      bytes,
+      breakpoint,
+      cacheKey,
+      headers,
+      ...(place === undefined ? {} : { place }),
+      ...(credentials === null ? {} : { credentials }),
+    }
   }
 
   /** Rate limits and circuit breakers, by provider and credential. */

@@ -21,6 +21,8 @@ export interface DayTotals {
   hits: number
   misses: number
   cachedTokens: number
+  /** Observations that belong to no registered prefix, by reason. Absent: none, as in rows of older versions. */
+  unmatched?: Record<string, number>
 }
 
 export const EMPTY_DAY: DayTotals = {

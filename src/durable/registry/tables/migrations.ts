@@ -68,4 +68,9 @@ export const REGISTRY_STEPS: readonly string[][] = [
       wake_at INTEGER, count INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
       leased_until INTEGER, stops TEXT NOT NULL)`,
   ],
+  // Hashes of what a prefix holds, to find it from the body of a request without reading others. Rows of older versions have none until
+  // they are made of their bodies.
+  ['CREATE TABLE lookup (hash TEXT NOT NULL, k INTEGER NOT NULL, PRIMARY KEY (hash, k)) WITHOUT ROWID'],
+  // Credentials of MCP servers that a body holds placeholders for, sealed.
+  ['CREATE TABLE body_credential (k INTEGER PRIMARY KEY, sealed TEXT NOT NULL)'],
 ]

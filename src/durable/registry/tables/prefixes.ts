@@ -2,6 +2,7 @@ import type { PrefixState } from '../../../core/prefix/state.ts'
 import { RowCache } from '../../row-cache.ts'
 import { bytesOf } from '../../sql.ts'
 import type { Blob, Sql } from '../../sql.ts'
+import type { LookupStore } from './lookups.ts'
 import type { StateStore } from './states.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
@@ -14,11 +15,13 @@ const RECORDS_IN_MEMORY = 20_000
 export class PrefixStore {
   readonly #sql: Sql
   readonly #states: StateStore
+  readonly #lookups: LookupStore
   readonly #cache = new RowCache<PrefixRecord>(RECORDS_IN_MEMORY)
 
-  constructor(sql: Sql, states: StateStore) {
+  constructor(sql: Sql, states: StateStore, lookups: LookupStore) {
     this.#sql = sql
     this.#states = states
+    this.#lookups = lookups
   }
 
   /** Empties the copies in memory after a rollback. */
@@ -37,6 +40,7 @@ export class PrefixStore {
     if (row === undefined) throw new Error('the insert returned no row')
     this.#states.insert(row.k, state)
     this.#insertBody(row.k, body)
+    this.#lookups.add(row.k, record.lookups ?? [])
     this.#cache.set(row.k, record)
     return row.k
   }
@@ -44,7 +48,7 @@ export class PrefixStore {
   /** Replaces the content of a prefix; key and id stay. */
   replace(k: number, record: PrefixRecord, body: Uint8Array): void {
     this.#sql.all('UPDATE prefix SET fingerprint = ? WHERE k = ?', record.fingerprint, k)
-    this.saveRecord(k, record)
+    this.saveLookups(k, record)
     this.#sql.all('DELETE FROM body WHERE k = ?', k)
     this.#insertBody(k, body)
   }
@@ -69,6 +73,13 @@ export class PrefixStore {
   saveRecord(k: number, record: PrefixRecord): void {
     this.#sql.all('UPDATE prefix SET record = ? WHERE k = ?', JSON.stringify(record), k)
     this.#cache.set(k, record)
+  }
+
+  /** Saves a record whose lookups changed. */
+  saveLookups(k: number, record: PrefixRecord): void {
+    this.#lookups.remove(k, this.record(k)?.lookups ?? [])
+    this.#lookups.add(k, record.lookups ?? [])
+    this.saveRecord(k, record)
   }
 
   keyOf(column: 'id' | 'fingerprint', value: string): number | null {
@@ -102,7 +113,8 @@ export class PrefixStore {
   }
 
   delete(k: number): void {
-    for (const table of ['prefix', 'body', 'history', 'name', 'job', 'barrier'])
+    this.#lookups.remove(k, this.record(k)?.lookups ?? [])
+    for (const table of ['prefix', 'body', 'body_credential', 'history', 'name', 'job', 'barrier'])
       this.#sql.all(`DELETE FROM ${table} WHERE k = ?`, k)
     this.#cache.delete(k)
     this.#states.delete(k)

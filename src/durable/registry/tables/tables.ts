@@ -1,11 +1,13 @@
 import { KeyStore } from './keys.ts'
 import { BarrierStore } from './barriers.ts'
+import { BodyCredentialStore } from './body-credentials.ts'
 import { BotCallStore } from './bot-calls.ts'
 import { ClaimStore } from './claims.ts'
 import { CrewStore } from './crews.ts'
 import { DayStore } from './days.ts'
 import { HistoryStore } from './history.ts'
 import { JobStore } from './jobs.ts'
+import { LookupStore } from './lookups.ts'
 import { migrate } from '../../migrate.ts'
 import { ModelPoolStore } from './model-pools.ts'
 import { OutboxStore, addToOutbox } from './outbox.ts'
@@ -25,6 +27,8 @@ export class RegistryStore {
   readonly history: HistoryStore
   readonly states: StateStore
   readonly prefixes: PrefixStore
+  readonly lookups: LookupStore
+  readonly bodyCredentials: BodyCredentialStore
   readonly slots: SlotStore
   readonly claims: ClaimStore
   readonly jobs: JobStore
@@ -43,7 +47,9 @@ export class RegistryStore {
     this.history = new HistoryStore(sql)
     this.trials = new HoldoutStore(sql)
     this.states = new StateStore(sql, this.history, this.trials, (k, stop) => this.#queueAlert(k, stop))
-    this.prefixes = new PrefixStore(sql, this.states)
+    this.lookups = new LookupStore(sql)
+    this.bodyCredentials = new BodyCredentialStore(sql)
+    this.prefixes = new PrefixStore(sql, this.states, this.lookups)
     this.slots = new SlotStore(sql)
     this.claims = new ClaimStore(sql)
     this.jobs = new JobStore(sql)

@@ -10,12 +10,14 @@ import {
   joinStreams,
   modelOf,
   objectList,
-  otherMembers,
   readBody,
   sizeOf,
   memberStream,
+  toolStream,
 } from '../shared/body.ts'
 import type { Body, Cut, LastElement } from '../shared/body.ts'
+import { credentialMembers } from '../shared/credentials.ts'
+import { settingsUpTo } from '../shared/settings.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import {
@@ -44,8 +46,16 @@ import type { Marker } from './markers.ts'
 import { isMarked, lastElement, MARKERS, SHAPE } from './end.ts'
 import { LINT, SECTIONS } from './layout.ts'
 import { probe } from './probe.ts'
+import { messagesSettings } from './settings.ts'
 import { messagesTurns } from './turn.ts'
-import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
+import type {
+  Compared,
+  Dialect,
+  DialectDefinition,
+  NativeRequest,
+  NeutralRequest,
+  PreparedPrefix,
+} from '../../dialect.ts'
 
 /**
  * Anthropic Messages. Rendered in the order tools → system → messages; entries are written at markers only.
@@ -65,6 +75,7 @@ function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_tokens/i.test(body.message)
   return {
     prepare,
+    compared,
     render,
     primitives,
     probe,
@@ -81,23 +92,6 @@ function create(wire: Wire): Dialect {
 }
 
 const WIRE_RETENTIONS = ['5m', '1h']
-
-/** Members that change neither the prompt nor the entry that it reads. */
-const NOT_COMPARED = new Set([
-  'model',
-  'tools',
-  'system',
-  'messages',
-  'max_tokens',
-  'stream',
-  'metadata',
-  'temperature',
-  'top_p',
-  'top_k',
-  'stop_sequences',
-  'diagnostics',
-  MARKER,
-])
 
 function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix {
   const body = readBody(request.text)
@@ -128,21 +122,18 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const retention = chooseRetention(request.cache, ownRetention, facts(model), WIRE_RETENTIONS)
 
   const rules = {
-    drop: new Set(markerMembers(stored.root).map(({ entry }) => entry)),
+    drop: new Set([...markerMembers(stored.root).map(({ entry }) => entry), ...credentialMembers(stored.root)]),
     replace: new Map(textStrings(stored.root).map((node) => [node, asTextBlocks(JSON.stringify(node.value))])),
   }
-  const prompt = [
-    ...memberStream(stored, 'tools', rules),
-    ...memberStream(stored, 'system', rules),
-    ...turnStream(stored, rules),
-  ]
+  const prompt = [...toolStream(stored, rules), ...memberStream(stored, 'system', rules), ...turnStream(stored, rules)]
+  const section = SECTIONS.findLastIndex(({ names }) => prompt.some(([name]) => names.includes(name)))
   return {
     model,
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
     ...openRetention(request, own === undefined ? 0 : 1),
-    canonical: joinStreams([...prompt, ...otherMembers(stored, NOT_COMPARED)]),
+    canonical: joinStreams([...prompt, ...settingsUpTo(messagesSettings(stored, facts(model)), section)]),
     cacheKey: null,
     ...sizeOf(prompt),
     advice: [
@@ -168,6 +159,12 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
       }),
     ],
   }
+}
+
+function compared({ text, model: envelope }: NativeRequest, facts: (model: string) => ModelFacts): Compared {
+  const body = readBody(text)
+  const model = modelOf(body, envelope)
+  return { model, cacheKey: null, settings: messagesSettings(body, facts(model)) }
 }
 
 function ttlOf(marker: JsonObject): string {

@@ -13,11 +13,12 @@ import {
   limitTools,
   memberStream,
   objectList,
-  otherMembers,
   readBody,
   sizeOf,
 } from '../shared/body.ts'
 import type { Body, Cut, TurnShape } from '../shared/body.ts'
+import { settingsUpTo } from '../shared/settings.ts'
+import { converseSettings, toolConfigStream } from './settings.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import {
@@ -49,6 +50,7 @@ import { MARKERS } from './end.ts'
 import { LINT, SECTIONS } from './layout.ts'
 import { converseTurns } from './turn.ts'
 import type {
+  Compared,
   Dialect,
   DialectDefinition,
   NativeRequest,
@@ -75,6 +77,7 @@ function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_?tokens/i.test(body.message)
   return {
     prepare: (request, facts) => prepare(request, facts, wire),
+    compared,
     render,
     primitives: (text, facts) => (thinkingBudget(readBody(text)) === null ? facts.primitives : ['floor_tokens']),
     probe,
@@ -91,9 +94,6 @@ function create(wire: Wire): Dialect {
 }
 
 const SHAPE: TurnShape = { list: 'messages', parts: 'content' }
-
-/** Members that change neither the prompt nor the entry that it reads. SDKs name the model of the path `modelId`. */
-const NOT_COMPARED = new Set(['modelId', 'toolConfig', 'system', 'messages', 'inferenceConfig', 'requestMetadata'])
 
 function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, wire: Wire): PreparedPrefix {
   const body = readBody(request.text)
@@ -125,17 +125,20 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
   const bare = readBody(edit(stored.text, withoutPoints(stored.root)))
   const hasTurns = items(member(bare.root, 'messages')).length > 0
   const prompt = [
-    ...memberStream(bare, 'toolConfig'),
+    ...toolConfigStream(bare),
     ...memberStream(bare, 'system'),
     ...(hasTurns ? memberStream(bare, 'messages') : []),
   ]
+  const section = SECTIONS.findLastIndex(({ names, outer }) =>
+    prompt.some(([name]) => names.includes(name) || name === outer),
+  )
   return {
     model,
     text: stored.text,
     breakpoint: { path: end.path, byte: byteOffset(stored.text, end.node.end) },
     retention: retention.name,
     ...openRetention(request, marked.length),
-    canonical: joinStreams([...prompt, ...otherMembers(bare, NOT_COMPARED)]),
+    canonical: joinStreams([...prompt, ...settingsUpTo(converseSettings(bare, facts(model)), section)]),
     cacheKey: null,
     ...sizeOf(prompt),
     advice: [
@@ -151,6 +154,12 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
       ...wire.advice,
     ],
   }
+}
+
+function compared({ text, model: envelope }: NativeRequest, facts: (model: string) => ModelFacts): Compared {
+  const body = readBody(text)
+  const model = modelId(body, envelope)
+  return { model, cacheKey: null, settings: converseSettings(body, facts(model)) }
 }
 
 /** The model is part of the path: it comes beside the body, or as the `modelId` of an SDK's input. */

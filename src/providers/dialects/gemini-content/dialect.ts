@@ -14,12 +14,14 @@ import {
   lastTurnElement,
   modelOf,
   objectList,
-  otherMembers,
   readBody,
   sizeOf,
   memberStream,
+  toolStream,
 } from '../shared/body.ts'
 import type { Body, LastElement, TurnShape } from '../shared/body.ts'
+import { credentialMembers } from '../shared/credentials.ts'
+import { settingsUpTo } from '../shared/settings.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../shared/retention.ts'
@@ -28,6 +30,7 @@ import { NO_MARKERS, section } from '../shared/layout.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import type {
+  Compared,
   Dialect,
   DialectDefinition,
   LintLayout,
@@ -39,6 +42,7 @@ import type {
   Section,
 } from '../../dialect.ts'
 import { readAnswer, readUsage } from './answer.ts'
+import { contentSettings, GENERATION, HANDLE, isDefaultToolConfig, named, SYSTEM, TOOL_CONFIG } from './settings.ts'
 import { geminiTurns } from './turn.ts'
 
 /**
@@ -59,6 +63,7 @@ function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_?output_?tokens/i.test(body.message)
   return {
     prepare,
+    compared,
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, wire),
@@ -76,16 +81,10 @@ function create(wire: Wire): Dialect {
 
 const SHAPE: TurnShape = { list: 'contents', parts: 'parts' }
 const FLOOR_TOKENS = 16
-/** The API takes protobuf JSON: each member has two spellings. */
-const SYSTEM = ['systemInstruction', 'system_instruction']
-const TOOL_CONFIG = ['toolConfig', 'tool_config']
-const GENERATION = ['generationConfig', 'generation_config']
-const HANDLE = ['cachedContent', 'cached_content']
-
 const SECTIONS: readonly Section[] = [
   section('value', SYSTEM),
   section('list', ['tools']),
-  section('value', TOOL_CONFIG),
+  { ...section('value', TOOL_CONFIG), isUnsaid: isDefaultToolConfig },
   section('turns', ['contents'], { parts: 'parts' }),
 ]
 
@@ -98,40 +97,6 @@ const LINT: LintLayout = {
   maxMarkers: null,
   lookback: null,
   parameters: [],
-}
-
-const NOT_COMPARED = new Set([
-  'model',
-  'contents',
-  'tools',
-  'safetySettings',
-  'safety_settings',
-  ...SYSTEM,
-  ...TOOL_CONFIG,
-  ...GENERATION,
-])
-/** Generation settings that affect the answer and not the prompt. */
-const SAMPLING = new Set([
-  'maxOutputTokens',
-  'max_output_tokens',
-  'temperature',
-  'topP',
-  'top_p',
-  'topK',
-  'top_k',
-  'seed',
-  'candidateCount',
-  'candidate_count',
-  'stopSequences',
-  'stop_sequences',
-])
-
-function named(root: JsonNode, names: readonly string[]): { key: string; node: JsonNode } | null {
-  for (const key of names) {
-    const node = member(root, key)
-    if (node !== undefined && node.type !== 'null') return { key, node }
-  }
-  return null
 }
 
 /** The functions that an entry of `tools` declares, or the entry itself where it is a tool of the provider. */
@@ -162,9 +127,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
         throw invalid(`request.${name}`, `cannot be combined with ${handle.key}, which already contains it`)
       }
     }
-    throw new Failure('unsupported', 'A prefix with a handle is kept by renewing the handle, not by probes.', {
-      field: `request.${handle.key}`,
-    })
+    throw behindHandle(handle.key)
   }
   refuseHandle(request, body)
   const atTools = named(body.root, SYSTEM) === null
@@ -175,23 +138,13 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const retention = chooseRetention(request.cache, null, facts(model), ['implicit'])
 
   const kept = items(member(stored.root, 'contents')).length === 0 ? [] : memberStream(stored, 'contents')
-  const spelled = ([canonicalName]: readonly string[], names: readonly string[]): [string, string][] =>
-    names.flatMap((name) => memberStream(stored, name)).map(([, text]) => [canonicalName!, text])
-  const prompt = [
-    ...spelled(SYSTEM, SYSTEM),
-    ...memberStream(stored, 'tools'),
-    ...spelled(TOOL_CONFIG, TOOL_CONFIG),
-    ...kept,
-  ]
-  const generation = named(stored.root, GENERATION)?.node
-  const settings = generation?.type === 'object' ? otherMembers({ text: stored.text, root: generation }, SAMPLING) : []
-  const compared: [string, string][] = settings.length === 0 ? [] : [['generationConfig', joinStreams(settings)]]
+  const prompt = [...spelled(stored, SYSTEM), ...toolsOf(stored), ...toolConfigOf(stored), ...kept]
   return {
     model,
     text: stored.text,
     breakpoint: { path: last.path, byte: byteOffset(stored.text, last.node.end) },
     retention: retention.name,
-    canonical: joinStreams([...prompt, ...compared, ...otherMembers(stored, NOT_COMPARED)]),
+    canonical: joinStreams([...prompt, ...settingsUpTo(contentSettings(stored), 0)]),
     cacheKey: null,
     ...sizeOf(prompt),
     advice: [
@@ -201,6 +154,34 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
       ...chooseBreakpoints(request.cache, chosen, 0).advice,
     ],
   }
+}
+
+function toolsOf(body: Body): [string, string][] {
+  return toolStream(body, { drop: new Set(credentialMembers(body.root)) })
+}
+
+function toolConfigOf(body: Body): [string, string][] {
+  return isDefaultToolConfig(body) ? [] : spelled(body, TOOL_CONFIG)
+}
+
+/** A member with two spellings, under its first. */
+function spelled(body: Body, names: readonly string[]): [string, string][] {
+  return names.flatMap((name) => memberStream(body, name)).map(([, text]) => [names[0] ?? '', text])
+}
+
+function compared({ text, model }: NativeRequest): Compared {
+  const body = readBody(text)
+  const handle = named(body.root, HANDLE)
+  if (handle !== null) throw behindHandle(handle.key)
+  // The order in which the provider renders them is unknown: a prefix ends behind all of them, or not at all.
+  const around = [...toolsOf(body), ...toolConfigOf(body)].map(([name, said]) => ({ name, text: said, before: 0 }))
+  return { model: modelOf(body, model, plainModel), cacheKey: null, settings: [...around, ...contentSettings(body)] }
+}
+
+function behindHandle(key: string): Failure {
+  return new Failure('unsupported', 'A prefix with a handle is kept by renewing the handle, not by probes.', {
+    field: `request.${key}`,
+  })
 }
 
 /** Refuses a handle given as the strategy. It contains the prefix already, so a probe would warm another cache. */

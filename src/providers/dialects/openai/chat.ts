@@ -15,7 +15,8 @@ import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
 import { markEnd, markerKindOf } from './mark.ts'
 import type { OpenaiShape } from './breakpoints.ts'
-import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
+import { comparedOpenai, lastElement, prepareOpenai } from './prefix.ts'
+import { NOT_COMPARED } from './settings.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 import type {
   Dialect,
@@ -42,6 +43,7 @@ function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
     prepare: (request, facts) => prepareOpenai(readBody(request.text), request, facts, shape),
+    compared: (request) => comparedOpenai(readBody(request.text), request, shape),
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, shape),
@@ -62,6 +64,29 @@ function create(wire: Wire): Dialect {
 
 const FLOOR_TOKENS = 16
 
+/** Sampling that engines take beside the vendor's own. Sources: docs.vllm.ai sampling parameters, llama.cpp server; checked 2026-11-30. */
+const SAMPLING = [
+  'top_k',
+  'top_a',
+  'min_p',
+  'typical_p',
+  'best_of',
+  'repetition_penalty',
+  'repeat_penalty',
+  'length_penalty',
+  'min_tokens',
+  'stop_token_ids',
+  'include_stop_str_in_output',
+  'ignore_eos',
+  'use_beam_search',
+  'skip_special_tokens',
+  'spaces_between_special_tokens',
+  'prompt_logprobs',
+] as const
+
+/** Which upstream or queue serves a request. Sources: openrouter.ai provider routing, docs.vllm.ai; checked 2026-11-30. */
+const ROUTING = ['provider', 'models', 'route', 'usage', 'priority', 'request_id'] as const
+
 const SHAPE = {
   turns: { list: 'messages', parts: 'content' },
   textType: 'text',
@@ -78,6 +103,8 @@ const SHAPE = {
     'logit_bias',
     'presence_penalty',
     'frequency_penalty',
+    ...SAMPLING,
+    ...ROUTING,
   ]),
 } as const satisfies Omit<OpenaiShape, 'wire'>
 

@@ -13,12 +13,15 @@ import {
   lastTurnElement,
   modelOf,
   objectList,
-  otherMembers,
   readBody,
   sizeOf,
   memberStream,
+  toolStream,
 } from '../shared/body.ts'
 import type { Body, Cut, LastElement } from '../shared/body.ts'
+import { credentialMembers } from '../shared/credentials.ts'
+import { settingsUpTo } from '../shared/settings.ts'
+import { cacheControls, cacheMode, openaiSettings } from './settings.ts'
 import {
   chooseRetention,
   keyWithoutEffect,
@@ -43,35 +46,9 @@ import {
 import type { MarkerKind } from './mark.ts'
 import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
-import type { NativeRequest, PreparedPrefix } from '../../dialect.ts'
+import type { Compared, NativeRequest, PreparedPrefix } from '../../dialect.ts'
 
 const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
-
-/** Members that change neither the prompt nor the entry that it reads, in both formats. */
-export const NOT_COMPARED = [
-  'model',
-  'tools',
-  'instructions',
-  'stream',
-  'stream_options',
-  'store',
-  'metadata',
-  'temperature',
-  'top_p',
-  'user',
-  'safety_identifier',
-] as const
-
-/** Members that are not compared at this provider. */
-function uncompared({ notCompared, turns, wire }: OpenaiShape, needsMarkers: boolean): ReadonlySet<string> {
-  const names = new Set([...notCompared, turns.list])
-  if (needsMarkers) names.add(CONTROL) // at the top it marks the last block of each request, and is no prompt
-  if (wire.keyMember !== null) names.add(wire.keyMember) // has its own place in the stream
-  if (wire.controls !== 'none') names.add(OPTIONS)
-  if (wire.controls === 'all') names.add('prompt_cache_retention')
-  for (const name of wire.compared) names.delete(name)
-  return names
-}
 
 /** `prepare` of both formats. Throws like `Dialect.prepare`. */
 export function prepareOpenai(
@@ -107,17 +84,18 @@ export function prepareOpenai(
   const mayBeBlocks = wire.controls === 'all' || needsMarkers
   const strings = mayBeBlocks ? textStrings(stored.root, shape) : []
   const rules = {
-    drop: new Set([...breakpointMembers(stored.root, shape), ...(needsMarkers ? toolMarkers(stored.root) : [])]),
+    drop: new Set([
+      ...breakpointMembers(stored.root, shape),
+      ...(needsMarkers ? toolMarkers(stored.root) : []),
+      ...credentialMembers(stored.root),
+    ]),
     replace: new Map(strings.map((node) => [node, textBlock(JSON.stringify(node.value), shape)])),
   }
   const kept = items(member(stored.root, list)).length === 0 ? [] : memberStream(stored, list, rules)
-  const prompt = [...memberStream(stored, 'tools', rules), ...memberStream(stored, 'instructions'), ...kept]
-  const mode = wire.controls === 'all' ? stringMember(member(stored.root, OPTIONS), 'mode') : undefined
-  const controls: [string, string][] = [
-    ...(mode === 'explicit' ? [['cache_mode', '"explicit"'] as [string, string]] : []),
-    ...(key === null ? [] : [['cache_key', JSON.stringify(key)] as [string, string]]),
-  ]
-  const compared = otherMembers(stored, uncompared(shape, needsMarkers))
+  const prompt = [...toolStream(stored, rules), ...memberStream(stored, 'instructions'), ...kept]
+  const mode = cacheMode(stored, wire)
+  const keys: [string, string][] = key === null ? [] : [['cache_key', JSON.stringify(key)]]
+  const settings = openaiSettings(stored, shape, needsMarkers)
   return {
     model,
     text: stored.text,
@@ -125,7 +103,12 @@ export function prepareOpenai(
     retention: retention.name,
     // Elsewhere a body needs no marker: without one it uses the model's default.
     ...(needsMarkers ? openRetention(request, own === null ? 0 : 1) : {}),
-    canonical: joinStreams([...prompt, ...controls, ...compared]),
+    canonical: joinStreams([
+      ...prompt,
+      ...settingsUpTo(cacheControls(stored, wire), 0),
+      ...keys,
+      ...settingsUpTo(settings, 0),
+    ]),
     cacheKey: key,
     ...sizeOf(prompt),
     advice: [
@@ -146,6 +129,17 @@ export function prepareOpenai(
         : endAdvice(body, last, retention.name, mode, shape)),
       ...wire.advice,
     ],
+  }
+}
+
+/** `compared` of both formats. Throws like `Dialect.compared`. */
+export function comparedOpenai(body: Body, request: NativeRequest, shape: OpenaiShape): Compared {
+  const { wire } = shape
+  const model = modelOf(body, request.model)
+  return {
+    model,
+    cacheKey: cacheKey(body, request, wire),
+    settings: [...cacheControls(body, wire), ...openaiSettings(body, shape, isMarkedModel(wire, model))],
   }
 }
 

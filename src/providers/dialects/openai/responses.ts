@@ -5,6 +5,7 @@ import type { JsonNode } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts, Primitive } from '../../../core/model/facts.ts'
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
 import { appendTo, readBody } from '../shared/body.ts'
+import type { Body } from '../shared/body.ts'
 import { readErrorWith } from '../shared/errors.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
@@ -15,7 +16,8 @@ import { commonChanges, placeholderTurn, isExplicitMode, keyHeaders, refusesPrim
 import { markEnd, markerKindOf } from './mark.ts'
 import { isDeveloper, MARKER } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
-import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
+import { comparedOpenai, lastElement, prepareOpenai } from './prefix.ts'
+import { NOT_COMPARED } from './settings.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 import type {
   Dialect,
@@ -48,7 +50,8 @@ export const openaiResponses: DialectDefinition = {
 function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
-    prepare: (request, facts) => prepare(request, facts, shape),
+    prepare: (request, facts) => prepareOpenai(whole(request), request, facts, shape),
+    compared: (request) => comparedOpenai(whole(request), request, shape),
     render,
     primitives,
     probe: (prefix, options) => probe(prefix, options, shape),
@@ -82,7 +85,8 @@ const SHAPE = {
   ]),
 } as const satisfies Omit<OpenaiShape, 'wire'>
 
-function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, shape: OpenaiShape): PreparedPrefix {
+/** Reads a body that holds its whole prompt. Throws `unsupported` for others. */
+function whole(request: NativeRequest): Body {
   const body = readBody(request.text)
   for (const field of ['conversation', 'previous_response_id']) {
     const value = member(body.root, field)
@@ -92,7 +96,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, s
       field: `request.${field}`,
     })
   }
-  return prepareOpenai(body, request, facts, shape)
+  return body
 }
 
 function primitives(text: string, facts: ModelFacts): Primitive[] {

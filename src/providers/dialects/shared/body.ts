@@ -114,11 +114,29 @@ export function elementAt(root: JsonObject, cut: Exclude<Cut, 'none'>, shape: Tu
   return node === undefined ? null : { node, path: `${path}[${index}]`, turn }
 }
 
-/** The last tool of a stored body; null: it has none. */
+/** The last tool of a stored body that is in the prompt; null: it has none. */
 export function lastToolElement(root: JsonObject): LastElement | null {
   const tools = items(member(root, 'tools'))
-  const node = tools.at(-1)
-  return node === undefined ? null : { node, path: `tools[${tools.length - 1}]`, turn: null }
+  const index = tools.findLastIndex((tool) => !isDeferred(tool))
+  const node = tools[index]
+  return node === undefined ? null : { node, path: `tools[${index}]`, turn: null }
+}
+
+/**
+ * Whether a tool is loaded only when the model searches for it: it is not in the prompt, and takes no marker.
+ * Source: platform.claude.com tool use with prompt caching, "defer_loading", checked 2026-11-30.
+ */
+export function isDeferred(tool: JsonNode): boolean {
+  return member(tool, DEFER)?.type === 'true'
+}
+
+export const DEFER = 'defer_loading'
+
+/** The canonical stream of the tools in the prompt; empty where there are none. */
+export function toolStream(body: Body, rules: CanonicalRules = {}): [string, string][] {
+  const list = items(member(body.root, 'tools'))
+  const omit = new Set(list.filter(isDeferred))
+  return omit.size === list.length ? [] : memberStream(body, 'tools', { ...rules, omit })
 }
 
 /** Index of the first item of the final user turn: the consecutive items at the end of the list for which `isUser` holds. */

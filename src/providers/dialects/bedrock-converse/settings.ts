@@ -1,0 +1,61 @@
+import { items, member } from '../../../core/prompt/json-text.ts'
+import type { ModelFacts } from '../../../core/model/facts.ts'
+import { memberStream } from '../shared/body.ts'
+import type { Body } from '../shared/body.ts'
+import { settingsOf } from '../shared/settings.ts'
+import type { Defaults } from '../shared/settings.ts'
+import { toolList } from './cache-points.ts'
+import type { Setting } from '../../dialect.ts'
+
+/**
+ * Members that change neither the prompt nor the entry that it reads. SDKs name the model of the path `modelId`.
+ * Source: npm @aws-sdk/client-bedrock-runtime 3.1162.0 types, checked 2026-11-30.
+ */
+const NOT_COMPARED = new Set([
+  'modelId',
+  'toolConfig',
+  'system',
+  'messages',
+  'inferenceConfig',
+  'requestMetadata',
+  'performanceConfig',
+  'serviceTier',
+  'additionalModelResponseFieldPaths',
+])
+
+const DEFAULTS: Readonly<Record<string, Defaults>> = {
+  additionalModelRequestFields: {
+    thinking: { type: ['"disabled"'] },
+    top_k: [],
+    output_config: { effort: ['"high"'] },
+  },
+}
+
+const MESSAGES = 2
+const CHOICE = 'toolChoice'
+const AUTO: Readonly<Record<string, Defaults>> = { [CHOICE]: ['{"auto":{}}'] }
+
+/** The parameters that are compared beside tools, system prompt and messages. They are rendered as at Anthropic's own API. */
+export function converseSettings(
+  body: Body,
+  { settingsBeforeMessages }: Pick<ModelFacts, 'settingsBeforeMessages'>,
+): Setting[] {
+  const config = member(body.root, 'toolConfig')
+  const choice =
+    config?.type === 'object'
+      ? settingsOf(
+          { text: body.text, root: config },
+          { without: new Set(['tools']), defaults: AUTO, before: { [CHOICE]: MESSAGES } },
+        )
+      : []
+  const before = settingsBeforeMessages === true ? { additionalModelRequestFields: MESSAGES } : {}
+  return [...choice, ...settingsOf(body, { without: NOT_COMPARED, defaults: DEFAULTS, before })]
+}
+
+/** The canonical stream of the tools, without the choice among them. */
+export function toolConfigStream(body: Body): [string, string][] {
+  const config = member(body.root, 'toolConfig')
+  if (config?.type !== 'object' || items(toolList(body.root)).length === 0) return []
+  const drop = new Set(config.members.filter(({ key }) => key !== 'tools'))
+  return memberStream(body, 'toolConfig', { drop })
+}

@@ -1,0 +1,28 @@
+import type { StoredBody } from '../calls/probe.ts'
+import { withCredentials } from '../providers/dialects/shared/credentials.ts'
+import { unpack } from '../runtime/bytes.ts'
+import type { Vars } from '../runtime/env.ts'
+import { unseal } from '../runtime/seal.ts'
+import type { StoredPrefix } from './record.ts'
+
+/**
+ * What a probe is built from, with the credentials of the body in their places. They are opened here, right before the request is sent,
+ * and nowhere else. Throws `not_configured` where the deployment cannot open them.
+ */
+export function storedBody(
+  { bytes, breakpoint, cacheKey, headers, place, credentials }: StoredPrefix,
+  vars: Vars,
+): StoredBody {
+  const text = unpack(bytes)
+  return {
+    text: credentials === undefined ? text : withCredentials(text, opened(credentials, vars)),
+    breakpoint,
+    cacheKey,
+    headers,
+    ...(place === undefined ? {} : { place }),
+  }
+}
+
+function opened(credentials: NonNullable<StoredPrefix['credentials']>, vars: Vars): string[] {
+  return JSON.parse(unseal(credentials.sealed, credentials, vars)) as string[]
+}
