@@ -59,6 +59,10 @@ export interface Card {
   streams?: false
   /** Id of the same vendor's card for Responses. A body sent to that card with `messages` and no `input` is served by this one. */
   chatOf?: string
+  /** The name that rows of `models` have for a model, which requests may name otherwise: by an ARN, or with a date. Absent: its own. */
+  knownAs?: (model: string) => string
+  /** Members, objects in a body, that only this provider has: a body without a named provider is recognised by them. */
+  ownMembers?: readonly string[]
   /** Other names of this provider in request logs, in lower case. */
   aliases?: readonly string[]
   /** Path on the local simulator, used in development. Absent: the dialect's. */

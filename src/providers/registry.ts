@@ -1,4 +1,5 @@
 import { atHour } from '../core/model/price.ts'
+import { member } from '../core/prompt/json-text.ts'
 import type { JsonNode } from '../core/prompt/json-text.ts'
 import type { ModelFacts, Price } from '../core/model/facts.ts'
 import { anthropic } from './cards/anthropic.ts'
@@ -88,8 +89,10 @@ export function cardById(id: string): Card | undefined {
   return cards.find((card) => card.id === id)
 }
 
-/** The first card with the wire format of a body. For bodies whose provider is unknown. */
+/** The card that alone has a member of a body, else the first with its wire format. For bodies whose provider is unknown. */
 export function cardRecognising(root: JsonNode): Card {
+  const owner = cards.find(({ ownMembers = [] }) => ownMembers.some((name) => member(root, name)?.type === 'object'))
+  if (owner !== undefined) return owner
   const dialect = dialects.find((one) => one.recognises(root)) ?? chatCompletions
   return cards.find((card) => card.dialect === dialect) ?? openaiChat
 }
@@ -108,7 +111,8 @@ export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
  * unknown, and the dialect gives the primitives and whether writes are reported.
  */
 export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts {
-  const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, model)))
+  const known = card.knownAs?.(model) ?? model
+  const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, known)))
   if (row === undefined) return { minimumTokens: null, retentions: [], price: null, ...dialectOf(card).unknownModel }
   return { ...row.facts, price: priceNow(row.prices, nowMs) }
 }

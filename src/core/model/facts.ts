@@ -51,5 +51,12 @@ export interface ModelFacts {
   probesToSeed?: number
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */
   outputFloorTokens?: number
+  /**
+   * Whether the setting of thinking is rendered in front of tools and system prompt. False: it changes only what follows them.
+   * Absent: unknown.
+   */
+  thinkingFirst?: boolean
+  /** Parameters that the provider answers with 400; absent: none is known. `thinking`: a budget for thinking. */
+  refuses?: readonly ('thinking' | 'sampling')[]
   price: Price | null
 }

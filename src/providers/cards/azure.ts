@@ -35,7 +35,8 @@ export const azureOpenai: Card = {
     facts: {
       ...row.facts,
       retentions: row.facts.retentions.filter(({ name }) => name !== '12h'),
-      primitives: ['floor_tokens'], // a prewarm is not verified at Azure
+      // A prewarm is not verified at Azure: only where a body takes no breakpoint, as behind `instructions`, it is tried.
+      primitives: row.facts.primitives.includes('prewarm') ? ['floor_tokens', 'prewarm'] : row.facts.primitives,
     },
     source: DOCS,
   })),

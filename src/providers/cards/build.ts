@@ -122,6 +122,21 @@ export function automatic(
 /** A retention of unknown length. The estimate starts at five minutes, and receipts move it. */
 export const UNSTATED = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_MS)
 
+/** What is known of how a model of Anthropic's takes its parameters. */
+export type ClaudeTraits = Pick<ModelFacts, 'thinkingFirst' | 'refuses'>
+
+/**
+ * Claude up to 4.6, and Haiku 4.5: another budget for thinking, or none, breaks messages and spares tools and system prompt.
+ * Source: platform.claude.com extended thinking, "thinking with prompt caching", checked 2026-11-30.
+ */
+export const BUDGETED: ClaudeTraits = { thinkingFirst: false }
+
+/**
+ * Claude from Opus 4.7 on: budgets for thinking and sampling parameters are answered with 400.
+ * Source: platform.claude.com, guides for moving to Opus 4.7 and to Sonnet 5, and AWS's model cards, checked 2026-11-30.
+ */
+export const ADAPTIVE: ClaudeTraits = { refuses: ['thinking', 'sampling'] }
+
 /** Members shared by cards with OpenAI's Chat Completions format. */
 export const CHAT = {
   auth: { header: 'authorization-bearer' },

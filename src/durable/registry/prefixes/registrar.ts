@@ -19,6 +19,7 @@ import { firstRetentionRows } from '../probes/retention-choice.ts'
 import { MOVED } from '../probes/context.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import { historyOf, trafficOf } from './history.ts'
+import { replaceRefused } from './refused-body.ts'
 import { Versions } from './versions.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
@@ -52,6 +53,7 @@ export class Registrar {
       const { body: _, keepWarm, required = null, ...given } = registration
       const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
       if (known === null) return { k: this.#create(registration, now), created: true }
+      replaceRefused(this.#store, this.#scheduler, this.#ports, known, registration, now)
       if (required !== null && required !== (this.#record(known).required ?? false))
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       if (given.retentionOpen === undefined) this.#fixRetention(known, given)

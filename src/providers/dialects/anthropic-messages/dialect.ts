@@ -26,6 +26,7 @@ import {
   openRetention,
 } from '../shared/retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker } from '../shared/strategy.ts'
+import { sparesThinking, THINKING_SPARED } from '../shared/thinking.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { readAnswer, readUsage } from './answer.ts'
@@ -42,8 +43,9 @@ import {
 } from './markers.ts'
 import type { Marker } from './markers.ts'
 import { isMarked, lastElement, MARKERS, SHAPE } from './end.ts'
+import { messagesFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
-import { probe } from './probe.ts'
+import { hasBudget, probe } from './probe.ts'
 import { messagesTurns } from './turn.ts'
 import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
 
@@ -65,6 +67,7 @@ function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_tokens/i.test(body.message)
   return {
     prepare,
+    faults: (text, facts) => messagesFaults(text, facts, wire.retentions),
     render,
     primitives,
     probe,
@@ -154,6 +157,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
         retention.name,
       ),
       ...keyWithoutEffect(request.cache),
+      ...(hasBudget(stored.root) && sparesThinking(stored.root, facts(model)) ? [THINKING_SPARED] : []),
       ...chosen.advice,
       ...points.advice,
       ...earlier.advice,
@@ -179,12 +183,16 @@ function turnStream(stored: Body, rules: Parameters<typeof memberStream>[2]): [s
   return items(member(stored.root, 'messages')).length === 0 ? [] : memberStream(stored, 'messages', rules)
 }
 
-/** The end at the body's own markers: the last one before the final user turn. */
+/**
+ * The end at the body's own markers: the last one before the final user turn, or within it where something follows it. A marker at the
+ * very end moves from turn to turn.
+ */
 function markedCut(marked: readonly Marker[], turns: readonly JsonNode[], finalTurn: number): Cut {
-  const last = marked.findLast(({ turn }) => turn === null || turn < finalTurn)
+  const partsOf = (turn: number): number => items(member(turns[turn], 'content')).length
+  const ends = ({ turn, part }: Marker): boolean => turn === turns.length - 1 && part === partsOf(turn) - 1
+  const last = marked.findLast((one) => one.turn === null || one.turn < finalTurn || !ends(one))
   if (last === undefined || last.turn === null) return 'none'
-  const parts = items(member(turns[last.turn], 'content')).length
-  return { item: last.turn, part: last.part === parts - 1 ? null : last.part }
+  return { item: last.turn, part: last.part === partsOf(last.turn) - 1 ? null : last.part }
 }
 
 function storedEdits(root: JsonObject, cut: Cut): Edit[] {
@@ -212,7 +220,8 @@ function textStrings(root: JsonObject): Extract<JsonNode, { type: 'string' }>[] 
 
 function primitives(text: string, facts: ModelFacts): Primitive[] {
   const { root } = readBody(text)
-  if (stringMember(member(root, 'thinking'), 'type') === 'enabled') return ['floor_tokens']
+  // `floor_tokens` carries the thinking of the body, and the others leave it out.
+  if (hasBudget(root) && !sparesThinking(root, facts)) return ['floor_tokens']
   const format = member(member(root, 'output_config'), 'format') ?? member(root, 'output_format')
   const choice = stringMember(member(root, 'tool_choice'), 'type')
   const noZero = (format !== undefined && format.type !== 'null') || choice === 'any' || choice === 'tool'

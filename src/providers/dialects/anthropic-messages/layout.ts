@@ -17,6 +17,7 @@ const PARAMETERS: readonly ParameterRule[] = [
   {
     path: ['thinking'],
     when: isOneOf('enabled'),
+    spares: ({ thinkingFirst }) => thinkingFirst === false,
     message:
       'Thinking is rendered into the prompt with its budget. Calls with another budget, or without, do not read this entry.',
     fix: 'Keep thinking the same in all calls that share the prefix.',

@@ -24,21 +24,21 @@ import { readErrorWith } from '../shared/errors.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../shared/retention.ts'
 import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
-import { NO_MARKERS, section } from '../shared/layout.ts'
+import { NO_MARKERS } from '../shared/layout.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import type {
   Dialect,
   DialectDefinition,
-  LintLayout,
   NativeRequest,
   NeutralRequest,
   PreparedPrefix,
   ProbeOptions,
   ProbeRequest,
-  Section,
 } from '../../dialect.ts'
 import { readAnswer, readUsage } from './answer.ts'
+import { geminiFaults } from './faults.ts'
+import { GENERATION, HANDLE, LINT, SECTIONS, SYSTEM, TOOL_CONFIG } from './layout.ts'
 import { geminiTurns } from './turn.ts'
 
 /**
@@ -59,6 +59,7 @@ function create(wire: Wire): Dialect {
   const refusesPrimitive = (body: ErrorBody): boolean => /max_?output_?tokens/i.test(body.message)
   return {
     prepare,
+    faults: geminiFaults,
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, wire),
@@ -76,30 +77,6 @@ function create(wire: Wire): Dialect {
 
 const SHAPE: TurnShape = { list: 'contents', parts: 'parts' }
 const FLOOR_TOKENS = 16
-/** The API takes protobuf JSON: each member has two spellings. */
-const SYSTEM = ['systemInstruction', 'system_instruction']
-const TOOL_CONFIG = ['toolConfig', 'tool_config']
-const GENERATION = ['generationConfig', 'generation_config']
-const HANDLE = ['cachedContent', 'cached_content']
-
-const SECTIONS: readonly Section[] = [
-  section('value', SYSTEM),
-  section('list', ['tools']),
-  section('value', TOOL_CONFIG),
-  section('turns', ['contents'], { parts: 'parts' }),
-]
-
-const LINT: LintLayout = {
-  tools: ['tools'],
-  system: SYSTEM,
-  turns: 'contents',
-  parts: 'parts',
-  marker: null,
-  maxMarkers: null,
-  lookback: null,
-  parameters: [],
-}
-
 const NOT_COMPARED = new Set([
   'model',
   'contents',
@@ -124,6 +101,13 @@ const SAMPLING = new Set([
   'candidate_count',
   'stopSequences',
   'stop_sequences',
+  'presencePenalty',
+  'presence_penalty',
+  'frequencyPenalty',
+  'frequency_penalty',
+  'responseLogprobs',
+  'response_logprobs',
+  'logprobs',
 ])
 
 function named(root: JsonNode, names: readonly string[]): { key: string; node: JsonNode } | null {
@@ -261,7 +245,9 @@ function probe(
   const generation = named(root, GENERATION)
   if (generation?.node.type === 'object') {
     const snake = member(generation.node, 'max_output_tokens') !== undefined
-    edits.push(...objectEdits(generation.node, { [snake ? 'max_output_tokens' : 'maxOutputTokens']: String(cap) }))
+    const sampling = Object.fromEntries([...SAMPLING].map((name) => [name, null]))
+    const capName = snake ? 'max_output_tokens' : 'maxOutputTokens'
+    edits.push(...objectEdits(generation.node, { ...sampling, [capName]: String(cap) }))
   } else changes['generationConfig'] = `{"maxOutputTokens":${cap}}`
   edits.push(...objectEdits(root, changes))
 

@@ -15,6 +15,7 @@ import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
 import { markEnd, markerKindOf } from './mark.ts'
 import type { OpenaiShape } from './breakpoints.ts'
+import { openaiFaults } from './faults.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 import type {
@@ -42,6 +43,7 @@ function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
     prepare: (request, facts) => prepareOpenai(readBody(request.text), request, facts, shape),
+    faults: (text, facts) => openaiFaults(text, facts, shape),
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, shape),

@@ -14,6 +14,7 @@ import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../shared
 import { commonChanges, placeholderTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { markEnd, markerKindOf } from './mark.ts'
 import { isDeveloper, MARKER } from './breakpoints.ts'
+import { openaiFaults } from './faults.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { lastElement, NOT_COMPARED, prepareOpenai } from './prefix.ts'
 import type { Usage } from '../../../core/model/usage.ts'
@@ -49,6 +50,7 @@ function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
     prepare: (request, facts) => prepare(request, facts, shape),
+    faults: (text, facts) => openaiFaults(text, facts, shape),
     render,
     primitives,
     probe: (prefix, options) => probe(prefix, options, shape),
@@ -91,6 +93,11 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, s
     throw new Failure('unsupported', `request.${field} puts turns before the prefix that the body does not hold.`, {
       field: `request.${field}`,
     })
+  }
+  if (member(body.root, 'prompt')?.type === 'object') {
+    const why =
+      'request.prompt names a prompt that the provider keeps. The body does not hold its text, so that no probe can be made of it.'
+    throw new Failure('unsupported', why, { field: 'request.prompt' })
   }
   return prepareOpenai(body, request, facts, shape)
 }
