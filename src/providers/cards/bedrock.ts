@@ -129,7 +129,8 @@ export const bedrockOpenai: Card = {
         minimumTokens: 1024,
         retentions: [stated('30m', 'minimum', 30 * MINUTE_MS)],
         writesReported: true,
-        primitives: ['floor_tokens'],
+        // A prewarm is not verified here: only where a body takes no breakpoint, as behind `instructions`, it is tried.
+        primitives: ['floor_tokens', 'prewarm'],
       },
       [], // a tenth more than OpenAI's in a region; the price of each id is not published
       DOCS,

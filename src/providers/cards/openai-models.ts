@@ -124,3 +124,22 @@ export const openaiModels: ModelCard[] = [
   current(['gpt-5.6*', 'gpt-5.7*', 'gpt-5.8*', 'gpt-5.9*'], []),
   current(['gpt-6*'], [], REASONING),
 ]
+
+/** The rows without the retention of 12 hours, which only OpenAI's Responses API has, and without its price. */
+export function withoutTwelveHours(rows: readonly ModelCard[]): ModelCard[] {
+  return rows.map((row) => ({
+    ...row,
+    facts: { ...row.facts, retentions: row.facts.retentions.filter(({ name }) => name !== TWELVE_HOURS) },
+    prices: row.prices.map(({ over, ...rates }) => ({
+      ...withoutWrite(rates),
+      ...(over === undefined ? {} : { over: withoutWrite(over) }),
+    })),
+  }))
+}
+
+const TWELVE_HOURS = '12h'
+
+function withoutWrite<Some extends Pick<Price, 'cacheWriteNanosPerMTok'>>(rates: Some): Some {
+  const { [TWELVE_HOURS]: _, ...cacheWriteNanosPerMTok } = rates.cacheWriteNanosPerMTok
+  return { ...rates, cacheWriteNanosPerMTok }
+}

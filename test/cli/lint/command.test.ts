@@ -151,7 +151,7 @@ it('says that a file is no JSON, and that a body is refused, as findings', async
   const marker = { cache_control: { type: 'ephemeral' } }
   const system = Array.from({ length: 5 }, () => ({ type: 'text', text: RULES, ...marker }))
   const five = file('five.json', { model: 'claude-opus-4-8', max_tokens: 9, system, messages: [] })
-  expect(await causes(five)).toMatchObject([{ cause: 'refused' }])
+  expect(await causes(five)).toMatchObject([{ cause: 'too_many_breakpoints', pointer: '/system/4/cache_control' }])
 })
 
 it('measures plain text against a model, where one is named', async () => {

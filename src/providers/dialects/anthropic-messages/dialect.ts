@@ -8,6 +8,7 @@ import {
   finalUserTurn,
   invalid,
   joinStreams,
+  mayEnd,
   modelOf,
   objectList,
   otherMembers,
@@ -183,16 +184,12 @@ function turnStream(stored: Body, rules: Parameters<typeof memberStream>[2]): [s
   return items(member(stored.root, 'messages')).length === 0 ? [] : memberStream(stored, 'messages', rules)
 }
 
-/**
- * The end at the body's own markers: the last one before the final user turn, or within it where something follows it. A marker at the
- * very end moves from turn to turn.
- */
+/** The end at the body's own markers: the last one that may end the prefix. */
 function markedCut(marked: readonly Marker[], turns: readonly JsonNode[], finalTurn: number): Cut {
-  const partsOf = (turn: number): number => items(member(turns[turn], 'content')).length
-  const ends = ({ turn, part }: Marker): boolean => turn === turns.length - 1 && part === partsOf(turn) - 1
-  const last = marked.findLast((one) => one.turn === null || one.turn < finalTurn || !ends(one))
-  if (last === undefined || last.turn === null) return 'none'
-  return { item: last.turn, part: last.part === partsOf(last.turn) - 1 ? null : last.part }
+  const isLast = ({ turn, part }: Marker): boolean =>
+    turn !== null && part === items(member(turns[turn], 'content')).length - 1
+  const last = marked.findLast((one) => mayEnd(one.turn, isLast(one), finalTurn, turns.length))
+  return last === undefined || last.turn === null ? 'none' : { item: last.turn, part: isLast(last) ? null : last.part }
 }
 
 function storedEdits(root: JsonObject, cut: Cut): Edit[] {

@@ -10,6 +10,7 @@ import {
   invalid,
   joinStreams,
   limitTools,
+  mayEnd,
   memberStream,
   objectList,
   otherMembers,
@@ -120,9 +121,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     throw invalid('request', `carries more than ${MAX_POINTS} cache points, which the provider refuses`)
   }
   const finalTurn = finalUserTurn(turns, (turn) => stringMember(turn, 'role') === 'user')
-  // A point within the final user turn ends the prefix where something follows it. At the very end it moves from turn to turn.
-  const isLast = ({ list, index, turn }: Point): boolean => turn === turns.length - 1 && index === list.items.length - 1
-  const pointed = marked.findLast((one) => one.turn === null || one.turn < finalTurn || !isLast(one))
+  const isLast = ({ list, index }: Point): boolean => index === list.items.length - 1
+  const pointed = marked.findLast((one) => mayEnd(one.turn, isLast(one), finalTurn, turns.length))
   const own: Cut = pointed === undefined || pointed.turn === null ? 'none' : { item: pointed.turn, part: pointed.index }
   const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools: true })
   const cut = chosen.cut ?? own

@@ -11,6 +11,7 @@ import {
   joinStreams,
   lastToolElement,
   lastTurnElement,
+  mayEnd,
   modelOf,
   objectList,
   otherMembers,
@@ -163,20 +164,17 @@ function isUserSide(turn: JsonNode): boolean {
   return role === 'user' || role === 'tool' || (stringMember(turn, 'type')?.endsWith('_output') ?? false)
 }
 
-/**
- * The last breakpoint before the final user turn, or within it where something follows, else the end of the initial developer messages.
- * A breakpoint at the very end moves from turn to turn.
- */
+/** The last breakpoint that may end the prefix, else the end of the initial developer messages. */
 function automaticCut(turns: readonly JsonNode[], format: OpenaiShape): Cut {
   const shape = format.turns
   const finalTurn = finalUserTurn(turns, isUserSide)
   for (let item = turns.length - 1; item >= 0; item--) {
     const blocks = items(member(turns[item], shape.parts))
-    const isOpen = item === turns.length - 1 && item >= finalTurn
+    const isLast = (part: number): boolean => part === blocks.length - 1
     const part = blocks.findLastIndex(
-      (entry, index) => isMarked(entry, format) && !(isOpen && index === blocks.length - 1),
+      (entry, index) => isMarked(entry, format) && mayEnd(item, isLast(index), finalTurn, turns.length),
     )
-    if (part >= 0) return { item, part: part === blocks.length - 1 ? null : part }
+    if (part >= 0) return { item, part: isLast(part) ? null : part }
   }
   const block = turns.findIndex((turn) => !isDeveloper(turn))
   const end = block < 0 ? turns.length : block
