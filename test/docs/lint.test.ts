@@ -16,7 +16,7 @@ it('explains every cause that the code knows, and no other', () => {
   const known = new Set([
     ...TEXT_RULES.map(({ cause }) => cause),
     ...sources.flatMap((text) =>
-      [...text.matchAll(/(?:cause: |finding\(|fault\([^,]+, |cannot\()'(\w+)'/g)].map(([, cause]) => cause ?? ''),
+      [...text.matchAll(/(?:cause: |finding\(|fault\([^,]+,\s+|cannot\(\s*)'(\w+)'/g)].map(([, cause]) => cause ?? ''),
     ),
     'no_marker', // found by the wire formats
   ])

@@ -119,7 +119,8 @@ function refusal(thrown: unknown): Advice {
   if (failure === null) throw thrown
   const { field, cause, findings } = failure.detail ?? {}
   return {
-    cause: typeof cause === 'string' && findings !== undefined ? cause : 'refused',
+    cause: 'refused',
+    ...(typeof cause === 'string' && findings !== undefined ? { cause } : {}),
     message: failure.message,
     severity: 'warning',
     fix: 'Registration refuses this body; nothing else was looked at.',
