@@ -19,12 +19,12 @@ export interface CheckedCut {
  * Cuts a body and looks for faults. A fault behind the end of the prefix is never sent by us: an empty text there stands for the
  * question, and is none. Throws as `cut` does, and names a fault where that is why.
  */
-export function checkedCut(card: Card, native: NativeRequest, now: number): CheckedCut {
+export function checkedCut(card: Card, native: NativeRequest, now: number, baseModel?: string): CheckedCut {
   const { faults: find } = dialectOf(card)
-  const found = (text: string, model: string): Fault[] => find?.(text, factsOf(card.id, model, now)) ?? []
+  const found = (text: string, model: string): Fault[] => find?.(text, factsOf(card.id, baseModel ?? model, now)) ?? []
   let prefix: PreparedPrefix
   try {
-    prefix = cut(card, native, now)
+    prefix = cut(card, native, now, baseModel)
   } catch (thrown) {
     if (readFailure(thrown)?.kind !== 'invalid_request') throw thrown
     refuseFaults(faultsOf(() => found(native.text, native.model ?? '')))

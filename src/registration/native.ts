@@ -81,7 +81,10 @@ function withCache<Request extends object>(request: Request, cache: CacheRequest
   return cache === undefined ? request : { ...request, cache }
 }
 
-/** Cuts a native body where its prefix ends. Throws `invalid_request` or `unsupported` for bodies that its dialect cannot take. */
-export function cut(card: Card, native: NativeRequest, now: number): PreparedPrefix {
-  return dialectOf(card).prepare(native, (model) => factsOf(card.id, model, now))
+/**
+ * Cuts a native body where its prefix ends. `baseModel`: the model whose facts hold, instead of the body's. Throws `invalid_request` or
+ * `unsupported` for bodies that its dialect cannot take.
+ */
+export function cut(card: Card, native: NativeRequest, now: number, baseModel?: string): PreparedPrefix {
+  return dialectOf(card).prepare(native, (model) => factsOf(card.id, baseModel ?? model, now))
 }

@@ -45,9 +45,9 @@ export type PrepareOptions = Destination & { anySize?: boolean }
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
   const source = sourceOf(body)
   const { card } = source
-  const { prefix: asked, faults } = checkedCut(card, source.native(source.cache), now)
+  const { prefix: asked, faults } = checkedCut(card, source.native(source.cache), now, body.base_model)
   if (options.anySize !== true) refuseFaults(faults, source.neutral !== null)
-  const facts = factsOf(card.id, asked.model, now)
+  const facts = factsOf(card.id, body.base_model ?? asked.model, now)
   const required = requiredBy(body.cache)
   refuseTooLarge(asked, body.request === undefined ? '' : 'request')
   if (options.anySize !== true) refuseTooShort(asked, facts, required === true)
@@ -59,7 +59,12 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
     asked,
     { keepWarm, facts, outputFloor: probes.outputFloors[0] ?? 0, now },
     (retention) =>
-      cut(card, source.native({ mode: 'best_effort', strategy: 'automatic', ...source.cache, retention }), now),
+      cut(
+        card,
+        source.native({ mode: 'best_effort', strategy: 'automatic', ...source.cache, retention }),
+        now,
+        body.base_model,
+      ),
   )
   const advice = adviceOf(body, source, { prefix, faults }, facts)
 
@@ -74,6 +79,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       fingerprint: fingerprintFor(prefix),
       provider: card.id,
       model: prefix.model,
+      ...(body.base_model === undefined ? {} : { baseModel: body.base_model }),
       name: body.name ?? null,
       credential: credential.name,
       credentialGeneration: credential.generation,

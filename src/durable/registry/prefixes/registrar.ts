@@ -19,11 +19,11 @@ import { firstRetentionRows } from '../probes/retention-choice.ts'
 import { MOVED } from '../probes/context.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import { historyOf, trafficOf } from './history.ts'
-import { replaceRefused } from './refused-body.ts'
+import { registerAgain } from './known-content.ts'
 import { Versions } from './versions.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
-import { isUnmarked, retentionInForce } from '../../../registration/record.ts'
+import { isUnmarked, retentionInForce, factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
 
@@ -50,12 +50,10 @@ export class Registrar {
   /** Registers a prefix. A fingerprint that is known is the same prefix, which takes the plan and the name that are given. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body: _, keepWarm, required = null, ...given } = registration
+      const { body: _, keepWarm, ...given } = registration
       const known = this.#store.prefixes.keyOf('fingerprint', given.fingerprint)
       if (known === null) return { k: this.#create(registration, now), created: true }
-      replaceRefused(this.#store, this.#scheduler, this.#ports, known, registration, now)
-      if (required !== null && required !== (this.#record(known).required ?? false))
-        this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
+      registerAgain(this.#store, this.#scheduler, this.#ports, known, registration, now)
       if (given.retentionOpen === undefined) this.#fixRetention(known, given)
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
@@ -82,7 +80,7 @@ export class Registrar {
       superseded: false,
       keepWarm: keepWarm ?? DEFAULT_KEEP_WARM,
     }
-    const facts = this.#ports.factsOf(record.provider, record.model, now)
+    const facts = this.#ports.factsOf(record.provider, factsModelOf(record), now)
     const offer = facts.retentions.find((one) => one.name === record.retention)
     const state = {
       ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
@@ -266,7 +264,7 @@ export class Registrar {
 
   #replanWithFacts(k: number, now: number): void {
     const record = this.#record(k)
-    const { retentions } = this.#ports.factsOf(record.provider, record.model, now)
+    const { retentions } = this.#ports.factsOf(record.provider, factsModelOf(record), now)
     const inForce = retentionInForce(record, this.#store.states.load(k))
     const offer = retentions.find(({ name }) => name === inForce)
     const hasMoved = this.#scheduler.hasMoved(record)

@@ -110,8 +110,8 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
   if (known !== null) {
     const { field, cause, what } = known
     const message = field === null ? `The provider rejected the request: ${what}.` : `request.${field}: ${what}.`
-    const detail = { ...(field === null ? {} : { field: `request.${field}` }), cause }
-    return reading('provider_rejected', message, { permanent: true, detail })
+    const place = field === null ? {} : { field: `request.${field}` }
+    return reading('provider_rejected', message, { permanent: true, detail: { ...place, cause } })
   }
   return reading('provider_rejected', 'The provider rejected the request.', { permanent: true })
 }

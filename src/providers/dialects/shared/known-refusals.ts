@@ -1,5 +1,3 @@
-import type { ErrorBody } from './errors.ts'
-
 /** A refusal in our own words. `field`: a path in the body; null: the provider named none that is safe to repeat. */
 export interface KnownRefusal {
   field: string | null
@@ -79,7 +77,7 @@ const REFUSALS: readonly Words[] = [
 ]
 
 /** The refusal in an error, if its words are known. Nothing of the provider's text is repeated but the names of members. */
-export function knownRefusal({ message, param }: Pick<ErrorBody, 'message' | 'param'>): KnownRefusal | null {
+export function knownRefusal({ message, param }: { message: string; param: string }): KnownRefusal | null {
   const found = REFUSALS.find(({ pattern }) => pattern.test(message))
   if (found === undefined) return null
   const { cause, what, member } = found

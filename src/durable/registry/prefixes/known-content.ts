@@ -2,16 +2,36 @@ import { learnedRetention } from '../../../core/cache/retention.ts'
 import { restart } from '../../../core/events/restarted.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import type { Registration } from '../../../registration/registration.ts'
+import { factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import type { ProbeScheduler } from '../probes/scheduler.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
+/** Applies a registration of content that is known already: its body where the first was never accepted, its mode and its base model. */
+export function registerAgain(
+  store: RegistryStore,
+  scheduler: ProbeScheduler,
+  ports: Pick<ProbeSchedulerPorts, 'factsOf'>,
+  k: number,
+  registration: Registration,
+  now: number,
+): void {
+  replaceRefused(store, scheduler, ports, k, registration, now)
+  const record = store.prefixes.record(k)
+  if (record === null) return
+  // A caller who names no mode, or no base model, leaves it as it is.
+  const required = registration.required ?? record.required ?? false
+  const { baseModel = record.baseModel } = registration
+  if (required === (record.required ?? false) && baseModel === record.baseModel) return
+  store.prefixes.saveRecord(k, { ...record, required, ...(baseModel === undefined ? {} : { baseModel }) })
+}
+
 /**
  * Replaces the body of a prefix by the one that is registered now, where no call with the old one was ever answered. Bodies of one
  * content may differ in what no provider caches by: markers, sampling, limits. What was refused of one says nothing of the other.
  */
-export function replaceRefused(
+function replaceRefused(
   store: RegistryStore,
   scheduler: ProbeScheduler,
   ports: Pick<ProbeSchedulerPorts, 'factsOf'>,
@@ -24,7 +44,7 @@ export function replaceRefused(
   if (state === null || record === null || state.lastReceipt !== null || scheduler.inFlight(k) !== null) return
   if (isSame(store.prefixes.body(k), registration.body)) return
   store.prefixes.replace(k, withContent(record, registration), registration.body)
-  const { retentions } = ports.factsOf(record.provider, record.model, now)
+  const { retentions } = ports.factsOf(record.provider, factsModelOf(record), now)
   const offer = retentions.find(({ name }) => name === registration.retention)
   const learned = offer === undefined ? null : learnedRetention(offer)
   const retention = registration.retention === record.retention ? state.retention : learned
