@@ -16,6 +16,7 @@ import { fal, openrouter } from './cards/openrouter.ts'
 import { perplexity } from './cards/perplexity.ts'
 import { llamaCpp, sglang, vllm } from './cards/self-hosted.ts'
 import { together } from './cards/together.ts'
+import { vertexAnthropic } from './cards/vertex-anthropic.ts'
 import { vertex } from './cards/vertex.ts'
 import { workersAi } from './cards/workers-ai.ts'
 import { xai, xaiResponses } from './cards/xai.ts'
@@ -40,6 +41,7 @@ export const cards: readonly Card[] = [
   azureOpenaiChat,
   gemini,
   vertex,
+  vertexAnthropic,
   bedrock,
   bedrockOpenai,
   groq,
@@ -115,6 +117,11 @@ export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts
   const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, known)))
   if (row === undefined) return { minimumTokens: null, retentions: [], price: null, ...dialectOf(card).unknownModel }
   return { ...row.facts, price: priceNow(row.prices, nowMs) }
+}
+
+/** Whether a model is served by this card and not by the other one of its vendor. */
+export function servesAlone({ onlyModels = [] }: Pick<Card, 'onlyModels'>, model: string): boolean {
+  return onlyModels.some((pattern) => matches(pattern, model))
 }
 
 function matches(pattern: string, model: string): boolean {

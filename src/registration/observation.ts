@@ -5,7 +5,7 @@ import { parseWith } from '../contract/issues.ts'
 import { MOST_TOKENS, normalisedUsage } from '../contract/observation.ts'
 import type { observation } from '../contract/observation.ts'
 import type { Usage } from '../core/model/usage.ts'
-import { dialectOf } from '../providers/registry.ts'
+import { cards, dialectOf } from '../providers/registry.ts'
 import { useOf } from './credential-use.ts'
 import { identityOf } from './identity.ts'
 import type { PlaceOf } from './identity.ts'
@@ -60,7 +60,9 @@ export function usageOf(provider: string, usage: Record<string, unknown>, field:
       reasoningTokens: given.reasoning_tokens ?? null,
     }
   }
-  const read = dialectOf(cardFor(provider, field)).readUsage(usage)
+  const card = cardFor(provider, field)
+  const other = cards.find(({ chatOf }) => chatOf === card.id) ?? card
+  const read = dialectOf(card).readUsage(usage) ?? dialectOf(other).readUsage(usage)
   if (read === null) throw invalid(field, `is neither the usage object of ${provider} nor the normalised one`)
   return read
 }

@@ -83,6 +83,35 @@ describe('facts about a model', () => {
     expect(facts('anthropic', 'claude-opus-4-8').retentions[0]?.assumed).toBe(false)
   })
 
+  test.each([
+    [
+      'bedrock',
+      'arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0',
+      3.3,
+    ],
+    ['bedrock', 'arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0', 3.3],
+    [
+      'bedrock',
+      'arn:aws-us-gov:bedrock:us-gov-west-1:1:inference-profile/us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0',
+      3.3,
+    ],
+    ['bedrock', 'apac.anthropic.claude-sonnet-4-5-20250929-v1:0', 3.3],
+    ['bedrock', 'ca.anthropic.claude-sonnet-4-5-20250929-v1:0', 3.3],
+    ['bedrock', 'global.anthropic.claude-sonnet-4-5-20250929-v1:0', 3],
+    ['bedrock', 'arn:aws:bedrock:eu-west-1:1:inference-profile/global.anthropic.claude-sonnet-4-5-20250929-v1:0', 3],
+    ['vertex-anthropic', 'claude-sonnet-4-5@20250929', 3.3],
+    ['vertex-anthropic', 'claude-opus-4-8@default', 5.5],
+    ['vertex-anthropic', 'claude-sonnet-4@20250514', 3],
+  ])('%s %s is found by the name in it', (id, name, input) => {
+    expect(facts(id, name).price?.inputNanosPerMTok).toBe(input * 1e9)
+    expect(facts(id, name).retentions.map((offer) => offer.name)).toEqual(['5m', '1h'])
+  })
+
+  test("an application's own profile names no model", () => {
+    const arn = 'arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6'
+    expect(facts('bedrock', arn)).toMatchObject({ price: null, retentions: [] })
+  })
+
   test('twelve hours have no known write price', () => {
     expect(facts('openai', 'gpt-6.1-sol').price?.cacheWriteNanosPerMTok).not.toHaveProperty('12h')
   })

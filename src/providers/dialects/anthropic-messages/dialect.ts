@@ -46,6 +46,7 @@ import type { Marker } from './markers.ts'
 import { isMarked, lastElement, MARKERS, SHAPE } from './end.ts'
 import { messagesFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
+import { placed } from './placed.ts'
 import { hasBudget, probe } from './probe.ts'
 import { messagesTurns } from './turn.ts'
 import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
@@ -60,7 +61,9 @@ export const anthropicMessages: DialectDefinition = {
   client: 'anthropic-sdk',
   labPath: '/anthropic',
   recognises: (root) =>
-    member(root, 'system') !== undefined || (stringMember(root, 'model')?.startsWith('claude') ?? false),
+    member(root, 'system') !== undefined ||
+    member(root, 'anthropic_version') !== undefined ||
+    (stringMember(root, 'model')?.startsWith('claude') ?? false),
   create,
 }
 
@@ -71,14 +74,17 @@ function create(wire: Wire): Dialect {
     faults: (text, facts) => messagesFaults(text, facts, wire.retentions),
     render,
     primitives,
-    probe,
+    probe: (prefix, options) => placed(probe(prefix, options), prefix.model, wire),
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
     sections: SECTIONS,
     markers: MARKERS,
     lint: LINT,
-    turns: messagesTurns,
+    turns: {
+      ...messagesTurns,
+      request: (conversation) => placed(messagesTurns.request(conversation), conversation.model, wire),
+    },
     unknownModel: { primitives: ['zero_output', 'one_token'], writesReported: true },
     outputFloor: 1,
   }
@@ -100,6 +106,7 @@ const NOT_COMPARED = new Set([
   'top_k',
   'stop_sequences',
   'diagnostics',
+  'anthropic_version',
   MARKER,
 ])
 
