@@ -3,12 +3,12 @@ import { anthropic } from './anthropic.ts'
 import { facts } from './build.ts'
 import { vertex } from './vertex.ts'
 import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts'
-import type { Card } from '../card.ts'
+import type { Card, ModelCard } from '../card.ts'
 
 const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai'
 
 /** Models of before Sonnet 4.5 cost the same at every endpoint. */
-const ONE_PRICE = /^claude-(?:3|opus-4-[01]|opus-4$|sonnet-4-0|sonnet-4$)/
+const ONE_PRICE = /^claude-(?:3|opus-4-[01]|opus-4(?:-20|$)|sonnet-4-0|sonnet-4(?:-20|$))/
 
 function dearer({ cacheWriteNanosPerMTok, ...rates }: Rates): Rates {
   const tenth = (nanos: number): number => Math.round(nanos * 1.1)
@@ -25,6 +25,16 @@ function dearer({ cacheWriteNanosPerMTok, ...rates }: Rates): Rates {
 /** A price at endpoints of a region: a tenth more than Anthropic's. The global endpoint costs what Anthropic's does: budgets count the dearer. */
 function regional(price: Price): Price {
   return { ...price, ...dearer(price), source: DOCS }
+}
+
+/** The models of a row that `has` takes, at these prices. Whether `max_tokens: 0` is taken here is not verified. */
+function rowOf(
+  { models, facts: known, ...row }: ModelCard,
+  has: (name: string) => boolean,
+  prices: Price[],
+): ModelCard {
+  const own: ModelCard['facts'] = { ...known, primitives: ['one_token'] }
+  return { ...row, models: models.filter(has), facts: own, prices, source: DOCS }
 }
 
 /** Claude on Vertex AI: Anthropic's body with the version in it, the model in the path. Names have their date behind an `@`. */
@@ -46,13 +56,12 @@ export const vertexAnthropic: Card = {
   serviceAccounts: true,
   labPath: '/vertex/v1/projects/lab/locations/lab/publishers/anthropic/models',
   secret: vertex.secret,
-  models: anthropic.models.map((row) => ({
-    ...row,
-    // Whether `max_tokens: 0` is taken here is not verified.
-    facts: { ...row.facts, primitives: ['one_token'] },
-    prices: ONE_PRICE.test(row.models[0] ?? '') ? row.prices : row.prices.map(regional),
-    source: DOCS,
-  })),
+  models: anthropic.models
+    .flatMap((row) => [
+      rowOf(row, (name) => ONE_PRICE.test(name), row.prices),
+      rowOf(row, (name) => !ONE_PRICE.test(name), row.prices.map(regional)),
+    ])
+    .filter(({ models }) => models.length > 0),
   facts: facts(DOCS, {
     mechanism: "As Anthropic's: explicit breakpoints (cache_control), four at most.",
     granularity: "Anthropic's minimums by model.",
