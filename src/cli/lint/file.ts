@@ -123,7 +123,7 @@ function refusal(thrown: unknown): Advice {
     ...(typeof cause === 'string' && findings !== undefined ? { cause } : {}),
     message: failure.message,
     severity: 'warning',
-    fix: 'Registration refuses this body; nothing else was looked at.',
+    fix: 'POST /warm refuses this body. No other checks were made.',
     ...(typeof field === 'string' ? { at: pointerOf(field) } : {}),
   }
 }

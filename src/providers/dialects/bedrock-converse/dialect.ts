@@ -179,7 +179,7 @@ function modelId(body: Body, envelope: string | undefined): string {
   }
   const model = own ?? envelope ?? ''
   if (model === '') throw invalid('model', 'is missing')
-  if (!/^[\w.:/-]{1,2048}$/.test(model)) throw invalid('model', 'is no model id, inference profile or ARN')
+  if (!/^[\w.:/-]{1,2048}$/.test(model)) throw invalid('model', 'is not a model id, inference profile or ARN')
   if (/^arn:(?:[\w-]*:){4}prompt\//.test(model)) {
     const why =
       'model: names a prompt that Bedrock keeps. The body does not hold its text, so that no probe can be made of it.'

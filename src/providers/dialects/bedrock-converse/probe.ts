@@ -46,7 +46,7 @@ export function probe(
   { primitive, retention, outputTokens }: ProbeOptions,
 ): ProbeRequest {
   if (primitive !== 'one_token' && primitive !== 'floor_tokens') {
-    throw new Failure('unsupported', 'This wire format has no such probe.', { primitive })
+    throw new Failure('unsupported', 'This wire format does not support this kind of probe.', { primitive })
   }
   const body = readBody(prefix.text)
   const { root } = body
