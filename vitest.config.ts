@@ -10,7 +10,7 @@ const bindings = {
   DEV_ACCOUNT_KEY: 'pilotlight-dev',
   KEY_ENCRYPTION_SECRET: 'pilotlight-seal-of-tests',
   LAB_URL: 'http://lab.test',
-  LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini,vertex,bedrock,llama-cpp,vllm,sglang',
+  LAB_PROVIDERS: 'anthropic,openai,openai-chat,gemini,vertex,vertex-anthropic,bedrock,llama-cpp,vllm,sglang',
 }
 
 /** `.html` is a text module, as wrangler.toml's rule says; Vite by itself would take it for a page. */

@@ -24,6 +24,8 @@ export interface Lease {
   attempt: number
   provider: string
   model: string
+  /** The model whose facts hold; absent: `model`. */
+  baseModel?: string
   credential: string
   credentialGeneration: number
   /** Region whose `Egress` sends the call. Absent: the object or Worker that holds the lease sends it. */

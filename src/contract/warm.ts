@@ -49,6 +49,10 @@ export const warmBody = z.strictObject({
     "The provider's own request body. Its bytes are kept, including members that Pilotlight does not know.",
   ).optional(),
   model: model.optional(),
+  base_model: model.optional().meta({
+    description:
+      'Which model it is, where its name does not say so: a deployment, or an inference profile of your own.',
+  }),
   system: z.string().optional(),
   tools: z.array(tool).max(2048, { error: 'must be at most 2048 tools' }).optional(),
   messages: z.array(message).max(10_000, { error: 'must be at most 10000 messages' }).optional(),

@@ -57,8 +57,14 @@ export interface Card {
   tools?: false
   /** False: its answers are not read as streams. Absent: they are. */
   streams?: false
-  /** Id of the same vendor's card for Responses. A body sent to that card with `messages` and no `input` is served by this one. */
+  /** Id of the same vendor's card for another format. A body sent to that card with `messages`, without `input` or `contents`, is served by this one. */
   chatOf?: string
+  /** Models (an id, or a prefix ending in `*`) that are served by this card, and not by the one in `chatOf`. Absent: the body alone decides. */
+  onlyModels?: readonly string[]
+  /** The name that rows of `models` have for a model, which requests may name otherwise: by an ARN, or with a date. Absent: its own. */
+  knownAs?: (model: string) => string
+  /** Members, objects in a body, that only this provider has: a body without a named provider is recognised by them. */
+  ownMembers?: readonly string[]
   /** Other names of this provider in request logs, in lower case. */
   aliases?: readonly string[]
   /** Path on the local simulator, used in development. Absent: the dialect's. */

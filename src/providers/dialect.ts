@@ -119,6 +119,19 @@ export interface ProbeAnswer {
   model: string | null
 }
 
+/** A mistake in a body, found before anything is sent. Path and `what` make one sentence: `system[1].cache_control: empty text …`. */
+export interface Fault {
+  /** Path in the body, such as `system[1].cache_control`. */
+  path: string
+  /** Stable identifier. docs/lint.md explains each. */
+  cause: string
+  what: string
+  /** Sentence: what to do instead. */
+  fix: string
+  /** True: by its documents the provider answers 400 to a probe with it. False: only real requests have it, or it is no certain refusal. */
+  refused: boolean
+}
+
 /** A wire format, without the differences of a provider. Cards refer to it, and the registry lists it. */
 export interface DialectDefinition {
   /** `GET /providers` and docs/providers.md show it. */
@@ -143,6 +156,11 @@ export interface Dialect {
   prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix
   /** What the provider compares of a whole body beside its blocks. Throws as `prepare` does, where the body does not hold its whole prompt. */
   compared(request: NativeRequest, facts: (model: string) => ModelFacts): Compared
+  /**
+   * Mistakes in a body that the provider is known to refuse, in the order of the body. Absent: none are known.
+   * The paths of a body that was cut are those of the whole one.
+   */
+  faults?(text: string, facts: ModelFacts): Fault[]
   /** Writes the neutral form as a native body. All of it is the prefix: `renderNeutral` (neutral.ts) sets `whole`. */
   render(request: NeutralRequest): string
   /** Primitives that this body allows, best first. Example: Anthropic takes no zero output beside enabled thinking. */
@@ -224,6 +242,8 @@ export interface LintLayout {
 export interface ParameterRule {
   path: readonly string[]
   when: (node: JsonNode) => boolean
+  /** Whether a prefix that ends in front of the turns is the same with each of its values. Absent: it is not. */
+  spares?: (facts: Pick<ModelFacts, 'settingsBeforeMessages'>) => boolean
   message: string
   fix: string
 }

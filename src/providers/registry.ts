@@ -1,4 +1,5 @@
 import { atHour } from '../core/model/price.ts'
+import { member } from '../core/prompt/json-text.ts'
 import type { JsonNode } from '../core/prompt/json-text.ts'
 import type { ModelFacts, Price } from '../core/model/facts.ts'
 import { anthropic } from './cards/anthropic.ts'
@@ -15,6 +16,7 @@ import { fal, openrouter } from './cards/openrouter.ts'
 import { perplexity } from './cards/perplexity.ts'
 import { llamaCpp, sglang, vllm } from './cards/self-hosted.ts'
 import { together } from './cards/together.ts'
+import { vertexAnthropic } from './cards/vertex-anthropic.ts'
 import { vertex } from './cards/vertex.ts'
 import { workersAi } from './cards/workers-ai.ts'
 import { xai, xaiResponses } from './cards/xai.ts'
@@ -39,6 +41,7 @@ export const cards: readonly Card[] = [
   azureOpenaiChat,
   gemini,
   vertex,
+  vertexAnthropic,
   bedrock,
   bedrockOpenai,
   groq,
@@ -88,8 +91,10 @@ export function cardById(id: string): Card | undefined {
   return cards.find((card) => card.id === id)
 }
 
-/** The first card with the wire format of a body. For bodies whose provider is unknown. */
+/** The card that alone has a member of a body, else the first with its wire format. For bodies whose provider is unknown. */
 export function cardRecognising(root: JsonNode): Card {
+  const owner = cards.find(({ ownMembers = [] }) => ownMembers.some((name) => member(root, name)?.type === 'object'))
+  if (owner !== undefined) return owner
   const dialect = dialects.find((one) => one.recognises(root)) ?? chatCompletions
   return cards.find((card) => card.dialect === dialect) ?? openaiChat
 }
@@ -108,9 +113,15 @@ export function dialectOf(card: Pick<Card, 'dialect' | 'wire'>): Dialect {
  * unknown, and the dialect gives the primitives and whether writes are reported.
  */
 export function modelFacts(card: Card, model: string, nowMs: number): ModelFacts {
-  const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, model)))
+  const known = card.knownAs?.(model) ?? model
+  const row = card.models.find(({ models }) => models.some((pattern) => matches(pattern, known)))
   if (row === undefined) return { minimumTokens: null, retentions: [], price: null, ...dialectOf(card).unknownModel }
   return { ...row.facts, price: priceNow(row.prices, nowMs) }
+}
+
+/** Whether a model is served by this card and not by the other one of its vendor. */
+export function servesAlone({ onlyModels = [] }: Pick<Card, 'onlyModels'>, model: string): boolean {
+  return onlyModels.some((pattern) => matches(pattern, model))
 }
 
 function matches(pattern: string, model: string): boolean {

@@ -25,6 +25,8 @@ export interface Wire {
   readonly uniqueTail: boolean
   /** Header of an answer with the tokens read from the cache, for answers whose usage does not count them; null: none. */
   readonly cachedHeader: string | null
+  /** Value of `anthropic_version` in the body, where a provider takes it there and the model in the path; null: neither. */
+  readonly versionInBody: string | null
   /** Prefix of all paths, such as `/v1beta`. */
   readonly version: string
   /** Advice in the answer to each registration. */
@@ -48,6 +50,7 @@ export const PLAIN: Wire = {
   markedModels: [],
   uniqueTail: false,
   cachedHeader: null,
+  versionInBody: null,
   version: '',
   advice: [],
   spentTokens: [],

@@ -25,7 +25,9 @@ export function findingsOf(
   facts: ModelFacts,
   neutral: NeutralRequest | null,
 ): readonly Finding[] {
-  const key = [card.id, neutral === null, facts.minimumTokens, prefix.cacheKey, sha256(prefix.text)].join(' ')
+  const key = [card.id, prefix.model, neutral === null, facts.minimumTokens, prefix.cacheKey, sha256(prefix.text)].join(
+    ' ',
+  )
   const known = recent.get(key)
   if (known !== undefined) return known
   const found = neutral === null ? lintPrefix(card.id, prefix, facts, '/request') : lintNeutral(neutral, prefix, facts)

@@ -8,7 +8,7 @@ import type { Card } from '../providers/card.ts'
 import type { CacheRequest, NativeRequest, NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
 import { withoutCredentials } from '../providers/dialects/shared/credentials.ts'
 import { renderNeutral } from '../providers/prefix/neutral.ts'
-import { cardById, cards, dialectOf } from '../providers/registry.ts'
+import { cardById, cards, dialectOf, servesAlone } from '../providers/registry.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { neutralRequest } from './neutral-form.ts'
 import { refuseDisabled, refuseMisplaced, unknownProvider } from './refuse.ts'
@@ -24,18 +24,22 @@ export function cardFor(id: string, field: string): Card {
 }
 
 /**
- * The card that serves a body. Callers often name a vendor that has two wire formats by the id of its card for Responses:
- * a body with `messages` and no `input` then goes to the vendor's card for Chat Completions.
+ * The card that serves a body. Callers often name a vendor that has two wire formats by the id of its first card: a body with `messages`,
+ * and without the turns of that format, then goes to the other one; so does the neutral form of a model that only the other one serves.
  */
 export function cardOf(
-  { provider, request }: { provider: string; request?: RawJson | undefined },
+  { provider, request, model }: { provider: string; request?: RawJson | undefined; model?: string | undefined },
   field: string,
 ): Card {
   const card = cardFor(provider, field)
   const chat = cards.find(({ chatOf }) => chatOf === card.id)
-  if (chat === undefined || request === undefined) return card
+  if (chat === undefined) return card
+  if (request === undefined) return model !== undefined && servesAlone(chat, model) ? chat : card
   const root = readJson(request.text, 'request')
-  const isChat = member(root, 'messages') !== undefined && member(root, 'input') === undefined
+  const isChat =
+    member(root, 'messages') !== undefined &&
+    member(root, 'input') === undefined &&
+    member(root, 'contents') === undefined
   return isChat ? chat : card
 }
 
@@ -61,7 +65,7 @@ export function sourceOf(body: WarmBody): Source {
   refuseMisplaced(body)
   const { provider, request, model } = body
   if (provider === undefined) throw invalid('provider', 'is missing')
-  const card = cardOf({ provider, request }, 'provider')
+  const card = cardOf({ provider, request, model }, 'provider')
   const cache = cacheOf(body.cache)
   if (request !== undefined) {
     return { card, cache, neutral: null, native: (wanted) => nativeRequest({ request, model }, wanted) }
@@ -82,9 +86,12 @@ function withCache<Request extends object>(request: Request, cache: CacheRequest
   return cache === undefined ? request : { ...request, cache }
 }
 
-/** Cuts a native body where its prefix ends, and takes its credentials out. Throws `invalid_request` or `unsupported` for bodies that its dialect cannot take. */
-export function cut(card: Card, native: NativeRequest, now: number): PreparedPrefix {
+/**
+ * Cuts a native body where its prefix ends, and takes its credentials out. `baseModel`: the model whose facts hold, instead of the body's.
+ * Throws `invalid_request` or `unsupported` for bodies that its dialect cannot take.
+ */
+export function cut(card: Card, native: NativeRequest, now: number, baseModel?: string): PreparedPrefix {
   const { text, credentials } = withoutCredentials(native.text)
-  const prefix = dialectOf(card).prepare({ ...native, text }, (model) => factsOf(card.id, model, now))
+  const prefix = dialectOf(card).prepare({ ...native, text }, (model) => factsOf(card.id, baseModel ?? model, now))
   return credentials.length === 0 ? prefix : { ...prefix, credentials }
 }

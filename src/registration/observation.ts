@@ -8,7 +8,7 @@ import type { Usage } from '../core/model/usage.ts'
 import type { Card } from '../providers/card.ts'
 import { outlineOf, sampleOfRequest } from '../providers/prefix/outline.ts'
 import type { Outline } from '../providers/prefix/outline.ts'
-import { dialectOf } from '../providers/registry.ts'
+import { cards, dialectOf } from '../providers/registry.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { useOf } from './credential-use.ts'
 import { identityOf } from './identity.ts'
@@ -108,7 +108,9 @@ export function usageOf(provider: string, usage: Record<string, unknown>, field:
       reasoningTokens: given.reasoning_tokens ?? null,
     }
   }
-  const read = dialectOf(cardFor(provider, field)).readUsage(usage)
+  const card = cardFor(provider, field)
+  const other = cards.find(({ chatOf, onlyModels }) => chatOf === card.id && onlyModels !== undefined) ?? card
+  const read = dialectOf(card).readUsage(usage) ?? dialectOf(other).readUsage(usage)
   if (read === null) throw invalid(field, `must be the usage object of ${provider} or the normalised one`)
   return read
 }

@@ -1,7 +1,7 @@
 import type { CacheInput } from '../contract/cache.ts'
 import { keepWarmOver } from '../contract/keep-warm.ts'
 import type { WarmBody } from '../contract/warm.ts'
-import type { Advice } from '../core/model/advice.ts'
+import type { Advice, Finding } from '../core/model/advice.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import type { KeepWarm } from '../core/planning/plan.ts'
 import type { Card } from '../providers/card.ts'
@@ -11,6 +11,8 @@ import { nestedPrefixes } from '../providers/prefix/nested-prefixes.ts'
 import { dialectOf } from '../providers/registry.ts'
 import { pack } from '../runtime/bytes.ts'
 import { factsOf } from '../runtime/facts.ts'
+import { checkedCut, faultFindings, refuseFaults } from './faults.ts'
+import type { CheckedCut } from './faults.ts'
 import { findingsOf } from './findings.ts'
 import { atChosenRetention } from './first-retention.ts'
 import { identityOf } from './identity.ts'
@@ -35,18 +37,19 @@ export interface Preparation {
   registration: Omit<Registration, 'body'>
 }
 
-/** `anySize`: nothing will be sent, so that a prefix below the model's minimum is not refused. */
+/** `anySize`: nothing will be sent, so that nothing is refused for its size, or for what the provider would say. */
 export type PrepareOptions = Destination & { anySize?: boolean }
 
 /**
- * Turns a body into what is stored of it: card and native text, cut, refusals, retention, lint, identity, registration.
+ * Turns a body into what is stored of it: card and native text, cut, faults, refusals, retention, lint, identity, registration.
  * Throws the first `Failure` in that order.
  */
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
   const source = sourceOf(body)
   const { card } = source
-  const asked = cut(card, source.native(source.cache), now)
-  const facts = factsOf(card.id, asked.model, now)
+  const { prefix: asked, faults } = checkedCut(card, source.native(source.cache), now, body.base_model)
+  if (options.anySize !== true) refuseFaults(faults, source.neutral !== null)
+  const facts = factsOf(card.id, body.base_model ?? asked.model, now)
   const required = requiredBy(body.cache)
   refuseTooLarge(asked, body.request === undefined ? '' : 'request')
   if (options.anySize !== true) refuseTooShort(asked, facts, required === true)
@@ -58,9 +61,14 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
     asked,
     { keepWarm, facts, outputFloor: probes.outputFloors[0] ?? 0, now },
     (retention) =>
-      cut(card, source.native({ mode: 'best_effort', strategy: 'automatic', ...source.cache, retention }), now),
+      cut(
+        card,
+        source.native({ mode: 'best_effort', strategy: 'automatic', ...source.cache, retention }),
+        now,
+        body.base_model,
+      ),
   )
-  const advice = adviceOf(body, source, prefix, facts)
+  const advice = adviceOf(body, source, { prefix, faults }, facts)
 
   const { credential, place, headers, fingerprintFor, entryFor } = identityOf(card, body.headers, options)
   return {
@@ -74,6 +82,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       fingerprint: fingerprintFor(prefix),
       provider: card.id,
       model: prefix.model,
+      ...(body.base_model === undefined ? {} : { baseModel: body.base_model }),
       name: body.name ?? null,
       credential: credential.name,
       credentialGeneration: credential.generation,
@@ -94,8 +103,17 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
 }
 
 /** Advice of the wire format, then lint findings. Throws `invalid_request` where the caller asked lint to refuse. */
-function adviceOf({ lint }: WarmBody, { card, neutral }: Source, prefix: PreparedPrefix, facts: ModelFacts): Advice[] {
-  const findings = lint === 'off' ? [] : findingsOf(card, prefix, facts, neutral)
+function adviceOf(
+  { lint }: WarmBody,
+  { card, neutral }: Source,
+  { prefix, faults }: CheckedCut,
+  facts: ModelFacts,
+): Advice[] {
+  const found = (): Finding[] => [
+    ...faultFindings(faults, neutral !== null),
+    ...findingsOf(card, prefix, facts, neutral),
+  ]
+  const findings = lint === 'off' ? [] : found()
   if (lint === 'error') refuseFindings(findings, prefix.advice)
   return [...prefix.advice, ...findings]
 }

@@ -11,6 +11,8 @@ export interface PrefixRecord {
   createdAt: number
   provider: string
   model: string
+  /** The model that `model` is, where its name does not say so; absent: `model` itself. */
+  baseModel?: string
   /** The label of its last registration, and its version under that label, from 1. */
   name: string | null
   version: number
@@ -65,6 +67,11 @@ export function retentionInForce(
   state: Pick<PrefixState, 'retention'> | null,
 ): string {
   return state?.retention?.name ?? retention
+}
+
+/** The model whose facts hold for a prefix. */
+export function factsModelOf({ model, baseModel }: Pick<PrefixRecord, 'model' | 'baseModel'>): string {
+  return baseModel ?? model
 }
 
 /** What a probe is built from. `bytes`: the compressed body. */

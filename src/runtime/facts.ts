@@ -12,7 +12,8 @@ export function factsOf(provider: string, model: string, now: number): ModelFact
   const card = cardById(provider)
   if (card === undefined)
     return { minimumTokens: null, retentions: [], writesReported: false, primitives: [], price: null }
-  return overridden(modelFacts(card, model, now), overrides().providers[provider], model, (rows) => priceNow(rows, now))
+  const names = [model, ...(card.knownAs === undefined ? [] : [card.knownAs(model)])]
+  return overridden(modelFacts(card, model, now), overrides().providers[provider], names, (rows) => priceNow(rows, now))
 }
 
 /** Returns the prices of a managed cache: a million tokens at creation, and their storage by the hour. Unknown: null or empty. */

@@ -10,12 +10,14 @@ import { names, readText, root, section, tableRows } from './documents.ts'
 const page = readText('docs/lint.md')
 
 it('explains every cause that the code knows, and no other', () => {
-  const sources = globSync('src/**/{lint/*,findings}.ts', { cwd: root }).map((path) =>
+  const sources = globSync('src/**/{lint/*,findings,faults}.ts', { cwd: root }).map((path) =>
     readFileSync(join(root, path), 'utf8'),
   )
   const known = new Set([
     ...TEXT_RULES.map(({ cause }) => cause),
-    ...sources.flatMap((text) => [...text.matchAll(/(?:cause: |finding\()'(\w+)'/g)].map(([, cause]) => cause ?? '')),
+    ...sources.flatMap((text) =>
+      [...text.matchAll(/(?:cause: |finding\(|fault\([^,]+,\s+|cannot\(\s*)'(\w+)'/g)].map(([, cause]) => cause ?? ''),
+    ),
     'no_marker', // found by the wire formats
   ])
   const described = tableRows(section(page, 'Causes')).map(([cause]) => names(cause)[0])

@@ -2,6 +2,7 @@
  * Vertex AI's Gemini: the Gemini API's bodies below a project and a location, with an access token. Sources, checked 2026-11-21:
  * docs.cloud.google.com/gemini-enterprise-agent-platform (context-cache, models/inference).
  */
+import { anthropic } from './anthropic.ts'
 import { bearerOf, isRefusedKey } from './account.ts'
 import { hashOf } from './blocks.ts'
 import { Refusal } from './dialect.ts'
@@ -11,7 +12,7 @@ import { answerCaches } from './gemini-caches.ts'
 import { geminiRefusal, refuseGemini } from './gemini-wire.ts'
 import { isLiving } from './google-token.ts'
 import { stringAt } from './json.ts'
-import { geminiModel } from './models.ts'
+import { anthropicModel, geminiModel } from './models.ts'
 
 export const vertex: Dialect = {
   ...gemini,
@@ -37,6 +38,8 @@ export const vertex: Dialect = {
       if (named !== undefined) body.set('model', `models/${model}`)
       return { account: accountAt(place), model, body, operation: rest }
     }
+    const claude = place === null ? null : openClaude(call, rest)
+    if (claude !== null) return { account: accountAt(place ?? ''), ...claude }
     const [, model, method] = /^publishers\/google\/models\/([^/:]+):(\w+)$/.exec(rest) ?? []
     if (place === null || model === undefined || method === undefined || !GENERATING.has(method)) {
       throw geminiRefusal(404, 'Requested entity was not found.')
@@ -49,6 +52,7 @@ export const vertex: Dialect = {
 
   /** A handle that is gone is a 404 here, not the Gemini API's 403. Source: public issue threads, checked 2026-11-21. */
   answer(call: Call, opened: Opened, world: World): Answer {
+    if (opened.operation.endsWith('awPredict')) return anthropic.answer({ ...call, path: 'v1/messages' }, opened, world)
     try {
       if (!opened.operation.startsWith('cachedContents')) return gemini.answer(call, opened, world)
       const answer = answerCaches(call, opened, opened.operation, world)
@@ -61,6 +65,26 @@ export const vertex: Dialect = {
   },
 
   refuse: refuseGemini,
+}
+
+/**
+ * Claude: Anthropic's body with the version in it, and the model in the path. Source: platform.claude.com, Claude on Vertex AI,
+ * checked 2026-11-30. Assumed: a `model` in the body is refused, as members are that the body does not have.
+ */
+function openClaude(call: Call, rest: string): Omit<Opened, 'account'> | null {
+  const [, named, method] = /^publishers\/anthropic\/models\/([^/:]+):((?:r|streamR)awPredict)$/.exec(rest) ?? []
+  if (named === undefined || method === undefined) return null
+  const model = decodeURIComponent(named)
+    .replace(/@(?=20\d{6}$)/, '-')
+    .replace(/@.*$/, '')
+  if (anthropicModel(model) === undefined) throw geminiRefusal(404, 'Publisher Model was not found.')
+  const body = geminiBody(call)
+  if (body.has('model')) throw geminiRefusal(400, 'model: Extra inputs are not permitted')
+  if (stringAt(body, 'anthropic_version') !== 'vertex-2023-10-16') {
+    throw geminiRefusal(400, 'anthropic_version: Field required')
+  }
+  body.delete('anthropic_version')
+  return { model, body, operation: method }
 }
 
 function placed(path: string): { place: string | null; rest: string } {

@@ -127,7 +127,7 @@ export const CASES: Case[] = [
     parts: 'parts',
     marker: null,
     allowed: [],
-    allowedInside: { generationConfig: ['maxOutputTokens'] },
+    allowedInside: { generationConfig: ['maxOutputTokens', 'temperature'] },
     build: (given) =>
       body(given, [
         ['systemInstruction', object(['parts', list(object(['text', string(given.system)]))])],
@@ -160,7 +160,7 @@ export const CASES: Case[] = [
     marker: 'cachePoint',
     markerStandsAlone: true,
     allowed: [],
-    allowedInside: { inferenceConfig: ['maxTokens'] },
+    allowedInside: { inferenceConfig: ['maxTokens', 'temperature'] },
     build: (given) =>
       body(given, [
         ['system', list(...(given.asBlocks ? [text('first'), point()] : []), text(given.system))],

@@ -49,6 +49,8 @@ describe('facts about a model', () => {
     ['anthropic', 'claude-opus-5-5', 512, ['5m', '1h'], 4, 0.2, { '5m': 5, '1h': 8 }, 20],
     ['anthropic', 'claude-haiku-4-5-20251001', 4096, ['5m', '1h'], 1, 0.1, { '5m': 1.25, '1h': 2 }, 5],
     ['openai', 'gpt-6.1-sol', 1024, ['30m', '12h'], 2, 0.1, { '30m': 2.5 }, 10],
+    ['openai', 'gpt-6.2-sol', 1024, ['30m', '12h'], 2, 0.1, { '30m': 2.5, '12h': 5 }, 10],
+    ['openai-chat', 'gpt-6.2-sol', 1024, ['30m'], 2, 0.1, { '30m': 2.5 }, 10],
     ['openai-chat', 'gpt-6.1-sol', 1024, ['30m'], 2, 0.1, { '30m': 2.5 }, 10],
     ['openai', 'gpt-5-2025-08-07', 1024, ['in_memory', '24h'], 1.25, 0.125, { in_memory: 1.25, '24h': 1.25 }, 10],
     ['openai-chat', 'gpt-4o', 1024, ['in_memory', '24h'], 2.5, 1.25, { in_memory: 2.5, '24h': 2.5 }, 10],
@@ -79,6 +81,35 @@ describe('facts about a model', () => {
     expect(facts('gemini', 'gemini-3.8-flash').retentions[0]?.assumed).toBe(true)
     expect(facts('openai', 'gpt-5').retentions[0]?.assumed).toBe(true)
     expect(facts('anthropic', 'claude-opus-4-8').retentions[0]?.assumed).toBe(false)
+  })
+
+  test.each([
+    [
+      'bedrock',
+      'arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0',
+      3.3,
+    ],
+    ['bedrock', 'arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0', 3.3],
+    [
+      'bedrock',
+      'arn:aws-us-gov:bedrock:us-gov-west-1:1:inference-profile/us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0',
+      3.3,
+    ],
+    ['bedrock', 'apac.anthropic.claude-sonnet-4-5-20250929-v1:0', 3.3],
+    ['bedrock', 'ca.anthropic.claude-sonnet-4-5-20250929-v1:0', 3.3],
+    ['bedrock', 'global.anthropic.claude-sonnet-4-5-20250929-v1:0', 3],
+    ['bedrock', 'arn:aws:bedrock:eu-west-1:1:inference-profile/global.anthropic.claude-sonnet-4-5-20250929-v1:0', 3],
+    ['vertex-anthropic', 'claude-sonnet-4-5@20250929', 3.3],
+    ['vertex-anthropic', 'claude-opus-4-8@default', 5.5],
+    ['vertex-anthropic', 'claude-sonnet-4@20250514', 3],
+  ])('%s %s is found by the name in it', (id, name, input) => {
+    expect(facts(id, name).price?.inputNanosPerMTok).toBe(input * 1e9)
+    expect(facts(id, name).retentions.map((offer) => offer.name)).toEqual(['5m', '1h'])
+  })
+
+  test("an application's own profile names no model", () => {
+    const arn = 'arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4e5f6'
+    expect(facts('bedrock', arn)).toMatchObject({ price: null, retentions: [] })
   })
 
   test('twelve hours have no known write price', () => {

@@ -45,23 +45,33 @@ const safetySettings: OnTheWire['safetySettings'] = [
 const question: Content = { role: 'user', parts: [{ text: 'Where is my order?' }] }
 const dummy: Content = { role: 'user', parts: [{ text: '.' }] }
 
-test.each(['gemini', 'vertex'])('%s: a probe has every member of the request, and only those', (id) => {
-  const generationConfig = {
-    thinkingConfig: { thinkingLevel: ThinkingLevel.LOW },
-    temperature: 0.5,
-    maxOutputTokens: 900,
-  }
-  const given = { systemInstruction: rules, tools, toolConfig, safetySettings, contents: [question], generationConfig }
-  const { dialect, facts, prepare } = provider(id)
-  const prefix = prepare(given satisfies OnTheWire, undefined, 'gemini-3.8-flash')
-  const primitive = dialect.primitives(prefix.text, facts(prefix.model))[0]!
-  const sent = dialect.probe(prefix, { primitive, retention: prefix.retention })
-  expect(JSON.parse(sent.body)).toEqual({
-    ...given,
-    contents: [dummy],
-    generationConfig: { ...generationConfig, maxOutputTokens: 1 },
-  } satisfies OnTheWire)
-})
+test.each(['gemini', 'vertex'])(
+  '%s: a probe has every member of the request but its sampling, and only those',
+  (id) => {
+    const generationConfig = {
+      thinkingConfig: { thinkingLevel: ThinkingLevel.LOW },
+      temperature: 0.5,
+      maxOutputTokens: 900,
+    }
+    const given = {
+      systemInstruction: rules,
+      tools,
+      toolConfig,
+      safetySettings,
+      contents: [question],
+      generationConfig,
+    }
+    const { dialect, facts, prepare } = provider(id)
+    const prefix = prepare(given satisfies OnTheWire, undefined, 'gemini-3.8-flash')
+    const primitive = dialect.primitives(prefix.text, facts(prefix.model))[0]!
+    const sent = dialect.probe(prefix, { primitive, retention: prefix.retention })
+    expect(JSON.parse(sent.body)).toEqual({
+      ...given,
+      contents: [dummy],
+      generationConfig: { thinkingConfig: { thinkingLevel: ThinkingLevel.LOW }, maxOutputTokens: 1 },
+    } satisfies OnTheWire)
+  },
+)
 
 test('a model inside the body is kept', () => {
   const { json } = provider('gemini').probe({

@@ -138,9 +138,10 @@ describe('DeepSeek', () => {
   })
 })
 
-test('Azure has no prewarm and no retention of twelve hours', () => {
+test('Azure has no retention of twelve hours, and a prewarm only where nothing else fits', () => {
   const { facts } = provider('azure-openai')
-  expect(facts('gpt-6.1-sol')).toMatchObject({ primitives: ['floor_tokens'] })
+  expect(facts('gpt-6.1-sol')).toMatchObject({ primitives: ['floor_tokens', 'prewarm'] })
+  expect(facts('gpt-5').primitives).toEqual(['floor_tokens'])
   expect(facts('gpt-6.1-sol').retentions.map(({ name }) => name)).toEqual(['30m'])
 })
 

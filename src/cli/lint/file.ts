@@ -80,9 +80,10 @@ function lintJson(file: string, text: string, asked: Asked): FileFinding[] {
   } catch (thrown) {
     return [found({ ...refusal(thrown), pointer: '' }, { line: 1, column: 1 })]
   }
+  // A router's body has an object `provider` beside its model.
   const isEnvelope =
     member(root, 'request')?.type === 'object' ||
-    (member(root, 'provider') !== undefined && member(root, 'model') !== undefined)
+    (member(root, 'provider')?.type === 'string' && member(root, 'model') !== undefined)
   // A registration reports `/request/…`. In a file with the body alone, the same value is at the top level.
   const inFile = (pointer: string): string => (isEnvelope ? pointer : pointer.replace(/^\/request(?=\/|$)/, ''))
   const isFilled = member(root, 'vars') !== undefined
@@ -116,9 +117,10 @@ function adviceOf(text: string, root: JsonNode, isEnvelope: boolean, { provider,
 function refusal(thrown: unknown): Advice {
   const failure = readFailure(thrown)
   if (failure === null) throw thrown
-  const field = failure.detail?.['field']
+  const { field, cause, findings } = failure.detail ?? {}
   return {
     cause: 'refused',
+    ...(typeof cause === 'string' && findings !== undefined ? { cause } : {}),
     message: failure.message,
     severity: 'warning',
     fix: 'POST /warm refuses this body. No other checks were made.',

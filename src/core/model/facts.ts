@@ -54,9 +54,12 @@ export interface ModelFacts {
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */
   outputFloorTokens?: number
   /**
+  /**
    * True: thinking, effort and output format are rendered in front of the messages, behind tools and system prompt. Absent: in front of
    * everything, or not known.
    */
   settingsBeforeMessages?: true
+  /** Parameters that the provider answers with 400; absent: none is known. `thinking`: a budget for thinking. */
+  refuses?: readonly ('thinking' | 'sampling')[]
   price: Price | null
 }

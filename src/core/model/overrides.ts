@@ -34,14 +34,16 @@ export interface OverrideChange {
   override: ProviderOverride | null
 }
 
-/** Applies an override to the card's facts. `priceOf` picks the price row of the day. */
+/** Applies an override to the card's facts. `names`: the names of the model. `priceOf` picks the price row of the day. */
 export function overridden(
   facts: ModelFacts,
   override: ProviderOverride | undefined,
-  model: string,
+  names: readonly string[],
   priceOf: (rows: readonly Price[]) => Price | null,
 ): ModelFacts {
-  const row = override?.models?.find(({ models }) => models.some((pattern) => matches(pattern, model)))
+  const row = override?.models?.find(({ models }) =>
+    models.some((pattern) => names.some((name) => matches(pattern, name))),
+  )
   if (row === undefined) return facts
   return {
     ...facts,

@@ -7,7 +7,7 @@ import type { Traffic } from '../../core/demand/traffic.ts'
 import { factsOf } from '../../runtime/facts.ts'
 import { keepWarmJson } from '../present/prefix.ts'
 import { iso, money } from '../present/format.ts'
-import { retentionInForce } from '../../registration/record.ts'
+import { retentionInForce, factsModelOf } from '../../registration/record.ts'
 import type { PrefixRecord } from '../../registration/record.ts'
 
 /** The parts of a prefix that a replay needs. */
@@ -27,7 +27,7 @@ export function previewJson(
   now: number,
   grainMs: number,
 ) {
-  const facts = factsOf(record.provider, record.model, now)
+  const facts = factsOf(record.provider, factsModelOf(record), now)
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const context = { facts, estimatedTokens: record.estimatedTokens, outputFloor, grainMs }
   const { gaps } = traffic

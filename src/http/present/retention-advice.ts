@@ -7,7 +7,7 @@ import { creationNanos, storageNanos } from '../../core/model/storage-price.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
 import type { Advice } from '../../core/model/advice.ts'
-import { retentionInForce } from '../../registration/record.ts'
+import { retentionInForce, factsModelOf } from '../../registration/record.ts'
 import type { PrefixRecord } from '../../registration/record.ts'
 import { MINUTE_MS } from '../../core/time/time.ts'
 
@@ -36,7 +36,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   }
   if (state.verdict === 'uncacheable') return []
   const { keepWarm, estimatedTokens } = record
-  const facts = factsOf(record.provider, record.model, now)
+  const facts = factsOf(record.provider, factsModelOf(record), now)
   const outputFloor = record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0
   const tokens = state.measuredTokens ?? estimatedTokens
   const context = { keepWarm, facts, estimatedTokens, outputFloor, grainMs }

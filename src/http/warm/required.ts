@@ -7,7 +7,7 @@ import type { Call } from '../server/context.ts'
 import type { Preparation } from '../../registration/prepare.ts'
 import type { ReceivedView } from '../present/prefix.ts'
 import type { Advice } from '../../core/model/advice.ts'
-import { retentionInForce } from '../../registration/record.ts'
+import { retentionInForce, factsModelOf } from '../../registration/record.ts'
 
 /** What the answers of a required cache are judged by; null: it is not required. */
 export function requirement({ facts, prefix, registration }: Preparation): Asked | null {
@@ -21,7 +21,7 @@ export function standingRequirement(
   now: number,
 ): Asked | null {
   if (record.required !== true) return null
-  const facts = factsOf(record.provider, record.model, now)
+  const facts = factsOf(record.provider, factsModelOf(record), now)
   return {
     retention: retentionInForce(record, state),
     writesReported: facts.writesReported,

@@ -1,30 +1,25 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { CHECKED, facts, ids, model, price, stated } from './build.ts'
+import { ADAPTIVE, ADAPTIVE_BEHIND, BUDGETED, CHECKED, facts, ids, model, price, stated } from './build.ts'
+import type { ClaudeTraits } from './build.ts'
 import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
 import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://platform.claude.com/docs/en/build-with-claude/prompt-caching'
 
-/**
- * Thinking and effort are rendered in front of everything on some models, and in front of the messages on the others. The page does not
- * say on which: assumed of the fifth generation, as the models that it describes last.
- */
-const FIRST = 'settings first'
-
 /** Writes cost 1.25 × input for 5 minutes and 2 × for an hour. Reads cost 0.1 × unless a row states another price. */
 function row(
   names: string[],
   minimumTokens: number | null,
   usd: { input: number; output: number; read?: number } | null,
-  settings: typeof FIRST | null = null,
+  traits: ClaudeTraits = {},
 ): ModelCard {
   const known: Omit<ModelFacts, 'price'> = {
+    ...traits,
     minimumTokens,
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), stated('1h', 'sliding', HOUR_MS)],
     writesReported: true,
     primitives: ['zero_output', 'one_token'],
-    ...(settings === FIRST ? {} : { settingsBeforeMessages: true as const }),
   }
   const prices =
     usd === null
@@ -52,26 +47,28 @@ export const anthropic: Card = {
   renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
   models: [
-    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, FIRST),
-    row(ids('claude-opus-5'), 512, { input: 5, output: 25 }, FIRST),
-    row(ids('claude-sonnet-5-5'), 512, null, FIRST),
-    row(ids('claude-fable-5-1'), 512, { input: 10, output: 50, read: 0.25 }, FIRST),
-    row(ids('claude-fable-5'), 512, { input: 10, output: 50 }, FIRST),
-    row(ids('claude-mythos-5-1', 'claude-mythos-5'), 512, null, FIRST),
-    row(ids('claude-opus-4-8'), 1024, { input: 5, output: 25 }),
-    row(ids('claude-sonnet-5'), 1024, { input: 2, output: 10 }, FIRST),
-    row(ids('claude-sonnet-4-6', 'claude-sonnet-4-5', 'claude-sonnet-4-0', 'claude-sonnet-4'), 1024, {
-      input: 3,
-      output: 15,
-    }),
-    row(ids('claude-opus-4-1', 'claude-opus-4-0', 'claude-opus-4'), 1024, { input: 15, output: 75 }),
-    row(ids('claude-opus-4-7'), 2048, { input: 5, output: 25 }),
-    row(ids('claude-mythos-preview'), 2048, null),
-    row(ids('claude-3-5-haiku', 'claude-3-5-haiku-latest'), 2048, { input: 0.8, output: 4 }),
-    row(ids('claude-opus-4-6', 'claude-opus-4-5'), 4096, { input: 5, output: 25 }),
-    row(ids('claude-haiku-4-5'), 4096, { input: 1, output: 5 }),
+    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, ADAPTIVE),
+    row(ids('claude-opus-5'), 512, { input: 5, output: 25 }, ADAPTIVE),
+    row(ids('claude-sonnet-5-5'), 512, null, ADAPTIVE),
+    row(ids('claude-fable-5-1'), 512, { input: 10, output: 50, read: 0.25 }, ADAPTIVE),
+    row(ids('claude-fable-5'), 512, { input: 10, output: 50 }, ADAPTIVE),
+    row(ids('claude-mythos-5-1', 'claude-mythos-5'), 512, null, ADAPTIVE),
+    row(ids('claude-opus-4-8'), 1024, { input: 5, output: 25 }, ADAPTIVE_BEHIND),
+    row(ids('claude-sonnet-5'), 1024, { input: 2, output: 10 }, ADAPTIVE),
+    row(
+      ids('claude-sonnet-4-6', 'claude-sonnet-4-5', 'claude-sonnet-4-0', 'claude-sonnet-4'),
+      1024,
+      { input: 3, output: 15 },
+      BUDGETED,
+    ),
+    row(ids('claude-opus-4-1', 'claude-opus-4-0', 'claude-opus-4'), 1024, { input: 15, output: 75 }, BUDGETED),
+    row(ids('claude-opus-4-7'), 2048, { input: 5, output: 25 }, ADAPTIVE_BEHIND),
+    row(ids('claude-mythos-preview'), 2048, null, BUDGETED),
+    row(ids('claude-3-5-haiku', 'claude-3-5-haiku-latest'), 2048, { input: 0.8, output: 4 }, BUDGETED),
+    row(ids('claude-opus-4-6', 'claude-opus-4-5'), 4096, { input: 5, output: 25 }, BUDGETED),
+    row(ids('claude-haiku-4-5'), 4096, { input: 1, output: 5 }, BUDGETED),
     // Ids of SDK 1.11.0 for which neither a minimum nor a price is published.
-    row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null, FIRST),
+    row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null),
   ],
   facts: facts(DOCS, {
     mechanism:

@@ -1,6 +1,7 @@
 import { facts } from './build.ts'
 import { openaiChat } from './openai-chat.ts'
 import { openai } from './openai.ts'
+import { withoutTwelveHours } from './openai-models.ts'
 import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card } from '../card.ts'
 
@@ -30,12 +31,12 @@ export const azureOpenai: Card = {
   auth: { header: 'api-key' },
   callerHeaders: [],
   secret: 'AZURE_OPENAI_API_KEY',
-  models: openai.models.map((row) => ({
+  models: withoutTwelveHours(openai.models).map((row) => ({
     ...row,
     facts: {
       ...row.facts,
-      retentions: row.facts.retentions.filter(({ name }) => name !== '12h'),
-      primitives: ['floor_tokens'], // a prewarm is not verified at Azure
+      // A prewarm is not verified at Azure: only where a body takes no breakpoint, as behind `instructions`, it is tried.
+      primitives: row.facts.primitives.includes('prewarm') ? ['floor_tokens', 'prewarm'] : row.facts.primitives,
     },
     source: DOCS,
   })),

@@ -1,5 +1,5 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { automatic, CHECKED, facts, model, price, stated } from './build.ts'
+import { ADAPTIVE, automatic, BUDGETED, CHECKED, facts, model, price, stated } from './build.ts'
 import { openai } from './openai.ts'
 import { bedrockConverse } from '../dialects/bedrock-converse/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
@@ -7,18 +7,32 @@ import { HOUR_MS, MINUTE_MS } from '../../core/time/time.ts'
 
 const DOCS = 'https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html'
 const REGION = '{BEDROCK_REGION}'
-const HERE = ['', 'us.', 'eu.', 'apac.', 'au.', 'jp.', 'us-gov.']
 
 type Usd = { input: number; output: number; read?: number }
 
-/** A model's ids: without and with a profile of regions. `global.` profiles cost a tenth less. */
-function names(prefixes: readonly string[], id: string): string[] {
-  return prefixes.flatMap((prefix) => [`${prefix}${id}`, `${prefix}${id}-v*`, `${prefix}${id}-20*`])
+/** A model's ids. Facts are looked up without a profile's region; `global.` stays, because it costs a tenth less. */
+function names(id: string): string[] {
+  return [id, `${id}-v*`, `${id}-20*`]
 }
+
+const VENDORS = 'anthropic|amazon|openai|meta|mistral|deepseek|cohere|ai21|qwen|writer'
+
+/**
+ * The id in an ARN of a model or of an inference profile, without the region of a profile (`eu.`, `apac.`, `us-gov.`).
+ * An application's profile has an id of its own, which names no model.
+ */
+function knownAs(name: string): string {
+  const id = /^arn:[\w-]+:bedrock:/.test(name) ? name.slice(name.lastIndexOf('/') + 1) : name
+  return id.replace(new RegExp(`^(?!global\\.)[a-z]{2,6}(?:-[a-z]{2,4})?\\.(?=(?:${VENDORS})\\.)`), '')
+}
+
+/** Models that take a budget for thinking. */
+const BUDGET = /^(?:3-7-sonnet|(?:opus|sonnet|haiku)-4-[56])$/
 
 /** Claude, with AWS's own minimums, which differ from Anthropic's. `hour`: whether it offers a retention of an hour. */
 function claude(id: string, minimumTokens: number, rates: Usd | null, hour = true): ModelCard[] {
   const known: Omit<ModelFacts, 'price'> = {
+    ...(BUDGET.test(id) ? BUDGETED : id === 'mythos-preview' ? {} : ADAPTIVE),
     minimumTokens,
     retentions: [stated('5m', 'sliding', 5 * MINUTE_MS), ...(hour ? [stated('1h', 'sliding', HOUR_MS)] : [])],
     writesReported: true,
@@ -33,15 +47,15 @@ function claude(id: string, minimumTokens: number, rates: Usd | null, hour = tru
     return [price({ input, read, output, writes: { '5m': input * 1.25, '1h': input * 2 } })]
   }
   return [
-    model(names(['global.'], `anthropic.claude-${id}`), known, at(1), DOCS),
-    model(names(HERE, `anthropic.claude-${id}`), known, at(1.1), DOCS),
+    model(names(`global.anthropic.claude-${id}`), known, at(1), DOCS),
+    model(names(`anthropic.claude-${id}`), known, at(1.1), DOCS),
   ]
 }
 
 /** Nova takes cache points of five minutes, and writes are free. */
 function nova(id: string, rates: { input: number; read: number; output: number }): ModelCard {
   const row = automatic(
-    names(HERE, `amazon.nova-${id}`),
+    names(`amazon.nova-${id}`),
     { retention: stated('5m', 'sliding', 5 * MINUTE_MS), rates: [rates] },
     DOCS,
   )
@@ -57,6 +71,7 @@ export const bedrock: Card = {
   auth: { header: 'authorization-bearer' },
   headers: {},
   dialect: bedrockConverse,
+  knownAs,
   streams: false, // its streams are binary
   wire: { spentTokens: ['servicequotaexceededexception'], busyTokens: ['modelnotreadyexception'] },
   secret: 'AWS_BEARER_TOKEN_BEDROCK',
@@ -106,16 +121,18 @@ export const bedrockOpenai: Card = {
   id: 'bedrock-openai',
   callerHeaders: [],
   name: 'OpenAI on Amazon Bedrock',
+  knownAs,
   baseUrl: `https://bedrock-mantle.${REGION}.api.aws/openai/v1`,
   secret: 'AWS_BEARER_TOKEN_BEDROCK',
   models: [
     model(
-      ['openai.gpt-5.6*', 'openai.gpt-6*', 'global.openai.gpt-5.6*', 'us.openai.gpt-5.6*'],
+      ['openai.gpt-5.6*', 'openai.gpt-6*', 'global.openai.gpt-5.6*'],
       {
         minimumTokens: 1024,
         retentions: [stated('30m', 'minimum', 30 * MINUTE_MS)],
         writesReported: true,
-        primitives: ['floor_tokens'],
+        // A prewarm is not verified here: only where a body takes no breakpoint, as behind `instructions`, it is tried.
+        primitives: ['floor_tokens', 'prewarm'],
       },
       [], // a tenth more than OpenAI's in a region; the price of each id is not published
       DOCS,

@@ -133,6 +133,25 @@ export function automatic(
 /** A retention of unknown length. The estimate starts at five minutes, and receipts move it. */
 export const UNSTATED = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, HOUR_MS)
 
+/** How a Claude model takes its parameters. */
+export type ClaudeTraits = Pick<ModelFacts, 'settingsBeforeMessages' | 'refuses'>
+
+/**
+ * Claude up to 4.6, and Haiku 4.5: another budget for thinking, or none, breaks messages and spares tools and system prompt.
+ * Assumed by model: platform.claude.com, prompt caching, "What invalidates the cache", names no models. Checked 2026-11-30.
+ */
+export const BUDGETED: ClaudeTraits = { settingsBeforeMessages: true }
+
+/**
+ * Claude from Opus 4.7 on: budgets for thinking and sampling parameters are answered with 400.
+ * Source: platform.claude.com, guides for moving to Opus 4.7 and to Sonnet 5, and AWS's model cards, checked 2026-11-30.
+ * Thinking and effort are rendered in front of everything: assumed of the fifth generation, as the models that the page describes last.
+ */
+export const ADAPTIVE: ClaudeTraits = { refuses: ['thinking', 'sampling'] }
+
+/** Opus 4.7 and 4.8: as `ADAPTIVE`, but settings are rendered in front of the messages. Assumed, as for earlier models. */
+export const ADAPTIVE_BEHIND: ClaudeTraits = { ...ADAPTIVE, ...BUDGETED }
+
 /** Members shared by cards with OpenAI's Chat Completions format. */
 export const CHAT = {
   auth: { header: 'authorization-bearer' },

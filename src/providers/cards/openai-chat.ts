@@ -1,4 +1,5 @@
 import { openai } from './openai.ts'
+import { withoutTwelveHours } from './openai-models.ts'
 import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card } from '../card.ts'
 
@@ -19,12 +20,8 @@ export const openaiChat: Card = {
     retentions: ['in_memory', '24h', '30m'],
     markers: ['prompt_cache_breakpoint'],
   },
-  models: openai.models.map((row) => ({
+  models: withoutTwelveHours(openai.models).map((row) => ({
     ...row,
-    facts: {
-      ...row.facts,
-      retentions: row.facts.retentions.filter(({ name }) => name !== '12h'),
-      primitives: ['one_token', 'floor_tokens'],
-    },
+    facts: { ...row.facts, primitives: ['one_token', 'floor_tokens'] },
   })),
 }

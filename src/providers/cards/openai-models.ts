@@ -11,11 +11,13 @@ const LONG_TOKENS = 272_000
 /** GPT-5.5 ends its entries at every 2,048 tokens, as users measured it; older models in steps of 128, as the guide says. */
 const LARGE_BLOCK = 2_048
 
-type Rates = { input: number; read: number; output: number; from?: string; source?: string }
+/** `twelveHours`: the price of a write for 12 hours, where it is published. */
+type Rates = { input: number; read: number; output: number; twelveHours?: number; from?: string; source?: string }
 
-/** From GPT-5.6 on: writes cost 1.25 × input for at least 30 minutes. 12 hours cost more; the price is not published. */
-function current(names: string[], rates: Rates[]): ModelCard {
+/** From GPT-5.6 on: writes cost 1.25 × input for at least 30 minutes. 12 hours cost more; few prices are published. */
+function current(names: string[], rates: Rates[], traits: Pick<ModelFacts, 'refuses'> = {}): ModelCard {
   const known: Omit<ModelFacts, 'price'> = {
+    ...traits,
     minimumTokens: 1024,
     // Minimum time after the last write or reuse. The provider may keep an entry longer.
     retentions: [stated('30m', 'minimum', 30 * MINUTE_MS), stated('12h', 'minimum', 12 * HOUR_MS)],
@@ -25,9 +27,12 @@ function current(names: string[], rates: Rates[]): ModelCard {
   return model(
     names,
     known,
-    rates.map(({ from, source, ...rate }) =>
+    rates.map(({ from, source, twelveHours, ...rate }) =>
       price({
-        ...doubledOver(LONG_TOKENS, { ...rate, writes: { '30m': rate.input * 1.25 } }),
+        ...doubledOver(LONG_TOKENS, {
+          ...rate,
+          writes: { '30m': rate.input * 1.25, ...(twelveHours === undefined ? {} : { '12h': twelveHours }) },
+        }),
         ...(from === undefined ? {} : { from }),
         ...(source === undefined ? {} : { source }),
       }),
@@ -61,14 +66,33 @@ function older(
   return model(names, known, prices, DOCS)
 }
 
+/** GPT-6 and later refuse sampling parameters. Source: openai SDK 7.55.0 types, checked 2026-11-21. */
+const REASONING: Pick<ModelFacts, 'refuses'> = { refuses: ['sampling'] }
+
 /** Rows for OpenAI's models on the Responses API; Chat Completions derives its own from them. */
 export const openaiModels: ModelCard[] = [
-  current(ids('gpt-6.1-sol'), [
-    { input: 2, read: 0.1, output: 10, source: 'https://developers.openai.com/api/docs/models/gpt-6.1-sol' },
-  ]),
-  current(ids('gpt-6-astra'), [{ input: 10, read: 1, output: 50 }]),
-  current(ids('gpt-6-sol'), [{ input: 2, read: 0.2, output: 10 }]),
-  current(ids('gpt-6-luna'), [{ input: 0.1, read: 0.01, output: 0.5 }]),
+  current(
+    ids('gpt-6.2-sol'),
+    [
+      {
+        input: 2,
+        read: 0.1,
+        output: 10,
+        twelveHours: 5,
+        from: '2026-11-17',
+        source: 'https://developers.openai.com/api/docs/models/gpt-6.2-sol',
+      },
+    ],
+    REASONING,
+  ),
+  current(
+    ids('gpt-6.1-sol'),
+    [{ input: 2, read: 0.1, output: 10, source: 'https://developers.openai.com/api/docs/models/gpt-6.1-sol' }],
+    REASONING,
+  ),
+  current(ids('gpt-6-astra'), [{ input: 10, read: 1, output: 50 }], REASONING),
+  current(ids('gpt-6-sol'), [{ input: 2, read: 0.2, output: 10 }], REASONING),
+  current(ids('gpt-6-luna'), [{ input: 0.1, read: 0.01, output: 0.5 }], REASONING),
   current(ids('gpt-5.6-sol'), [
     { input: 5, read: 0.5, output: 30, from: '2026-07-09' },
     { input: 4, read: 0.4, output: 20, from: '2026-08-21' },
@@ -102,5 +126,25 @@ export const openaiModels: ModelCard[] = [
   // Other models of these generations: the kind of cache is known, the price is not.
   older(['gpt-4*', 'gpt-5', 'gpt-5-*', 'gpt-5.1*', 'gpt-5.2*', 'gpt-5.3*', 'gpt-5.4*', 'o1*', 'o3*', 'o4*'], null),
   older(['gpt-5.5*'], null, '24h', LARGE_BLOCK),
-  current(['gpt-5.6*', 'gpt-5.7*', 'gpt-5.8*', 'gpt-5.9*', 'gpt-6*'], []),
+  current(['gpt-5.6*', 'gpt-5.7*', 'gpt-5.8*', 'gpt-5.9*'], []),
+  current(['gpt-6*'], [], REASONING),
 ]
+
+/** The rows without the retention of 12 hours, which only OpenAI's Responses API has, and without its price. */
+export function withoutTwelveHours(rows: readonly ModelCard[]): ModelCard[] {
+  return rows.map((row) => ({
+    ...row,
+    facts: { ...row.facts, retentions: row.facts.retentions.filter(({ name }) => name !== TWELVE_HOURS) },
+    prices: row.prices.map(({ over, ...rates }) => ({
+      ...withoutWrite(rates),
+      ...(over === undefined ? {} : { over: withoutWrite(over) }),
+    })),
+  }))
+}
+
+const TWELVE_HOURS = '12h'
+
+function withoutWrite<Some extends Pick<Price, 'cacheWriteNanosPerMTok'>>(rates: Some): Some {
+  const { [TWELVE_HOURS]: _, ...cacheWriteNanosPerMTok } = rates.cacheWriteNanosPerMTok
+  return { ...rates, cacheWriteNanosPerMTok }
+}

@@ -27,7 +27,7 @@ export const openai: Card = {
     writes: 'cache_write_tokens from GPT-5.6 on; before, writing is neither reported nor charged.',
     usage: 'The input count includes cached_tokens and cache_write_tokens.',
     price:
-      'Writes at 1.25 × input from GPT-5.6 on (12 hours: more, unpublished); reads at 0.05 to 0.5 ×. Prompts over 272,000 tokens: twice input, reads and writes.',
+      'Writes at 1.25 × input from GPT-5.6 on (12 hours: 2.5 × on GPT-6.2 Sol, elsewhere more and unpublished); reads at 0.05 to 0.5 ×. Prompts over 272,000 tokens: twice input, reads and writes.',
     limits: 'Cached tokens count. x-ratelimit-*, retry-after, retry-after-ms, x-should-retry.',
     errors: '{error: {message, type, param, code}}: rate_limit_exceeded and insufficient_quota, both 429.',
     geo: '403 unsupported_country_region_territory.',

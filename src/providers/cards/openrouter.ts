@@ -24,6 +24,7 @@ export const openrouter: Card = {
   name: 'OpenRouter',
   baseUrl: 'https://openrouter.ai/api/v1',
   secret: 'OPENROUTER_API_KEY',
+  ownMembers: ['provider'],
   wire: {
     // Pins a conversation to one upstream, as `provider` does. Both are compared, and sent as they are: upstreams share no cache.
     keyMember: 'session_id',

@@ -16,7 +16,7 @@ import type { LintLayout, PreparedPrefix } from '../dialect.ts'
 export function lintPrefix(
   provider: string,
   prefix: Pick<PreparedPrefix, 'text' | 'estimatedTokens' | 'cacheKey'>,
-  facts: Pick<ModelFacts, 'minimumTokens'>,
+  facts: Pick<ModelFacts, 'minimumTokens' | 'settingsBeforeMessages'>,
   root: string,
 ): Finding[] {
   const card = cardById(provider)
@@ -36,7 +36,7 @@ export function lintPrefix(
       maxMarkers: layout.maxMarkers,
       lookback: layout.lookback,
     }),
-    ...parameterFindings(layout.parameters, body, prefix.cacheKey, root),
+    ...parameterFindings(layout, facts, body, prefix.cacheKey, root),
   ]
 }
 

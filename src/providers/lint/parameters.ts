@@ -1,19 +1,22 @@
-import { member } from '../../core/prompt/json-text.ts'
+import { items, member } from '../../core/prompt/json-text.ts'
 import type { JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
-import type { ParameterRule } from '../dialect.ts'
+import type { ModelFacts } from '../../core/model/facts.ts'
+import type { LintLayout } from '../dialect.ts'
 import type { Finding } from '../../core/model/advice.ts'
 
 /** Findings about a body's parameters. They are hints: one request cannot show whether the next one has the same. */
 export function parameterFindings(
-  rules: readonly ParameterRule[],
+  { parameters, turns }: Pick<LintLayout, 'parameters' | 'turns'>,
+  facts: Pick<ModelFacts, 'settingsBeforeMessages'>,
   root: JsonObject,
   cacheKey: string | null,
   at: string,
 ): Finding[] {
   const found: Finding[] = []
-  for (const { path, when, message, fix } of rules) {
+  const hasTurns = items(member(root, turns)).length > 0
+  for (const { path, when, spares, message, fix } of parameters) {
     const node = path.reduce<JsonNode | undefined>(member, root)
-    if (node === undefined || !when(node)) continue
+    if (node === undefined || !when(node) || (!hasTurns && spares?.(facts) === true)) continue
     found.push({ cause: 'breaking_parameter', severity: 'hint', message, fix, at: `${at}/${path.join('/')}` })
   }
   return [...found, ...volatileKey(cacheKey, root, at)]

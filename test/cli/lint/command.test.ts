@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { REFUSED_BODIES } from '../../support/refused-bodies.ts'
 import { run } from '../support.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lint-'))
@@ -151,7 +152,37 @@ it('says that a file is no JSON, and that a body is refused, as findings', async
   const marker = { cache_control: { type: 'ephemeral' } }
   const system = Array.from({ length: 5 }, () => ({ type: 'text', text: RULES, ...marker }))
   const five = file('five.json', { model: 'claude-opus-4-8', max_tokens: 9, system, messages: [] })
-  expect(await causes(five)).toMatchObject([{ cause: 'refused' }])
+  expect(await causes(five)).toMatchObject([{ cause: 'too_many_breakpoints', pointer: '/system/4/cache_control' }])
+})
+
+it.each(REFUSED_BODIES.map((one, index) => ({ ...one, index })))(
+  'finds $title as registration does ($provider)',
+  async ({ index, provider, request, path, cause }) => {
+    const pointer = `/${path.replaceAll(/\[(\d+)\]/g, '.$1').replaceAll('.', '/')}`
+    const found = await causes(file(`refused-${index}.json`, request), '--provider', provider)
+    expect(found).toContainEqual(expect.objectContaining({ cause, pointer, severity: 'warning' }))
+  },
+)
+
+it('knows bodies of routers and of Converse by their own members', async () => {
+  const long = RULES.repeat(2)
+  const marked = [{ type: 'text', text: long, cache_control: { type: 'ephemeral' } }]
+  const routed = {
+    model: 'anthropic/claude-opus-4.8',
+    provider: { order: ['anthropic'], allow_fallbacks: false },
+    messages: [
+      { role: 'system', content: marked },
+      { role: 'user', content: 'Who?' },
+    ],
+  }
+  const refused = (found: Found[]) => found.filter(({ severity }) => severity === 'warning')
+  expect(refused(await causes(file('routed.json', routed)))).toEqual([])
+  expect(refused(await causes(file('routed.json', routed), '--provider', 'openrouter'))).toEqual([])
+  const system = [{ text: long }, { cachePoint: { type: 'default' } }]
+  const messages = [{ role: 'user', content: [{ text: 'Who?' }] }]
+  const modelId = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
+  expect(await causes(file('converse.json', { modelId, system, messages }))).toEqual([])
+  expect(await causes(file('untyped.json', { system, messages }), '--model', modelId)).toEqual([])
 })
 
 it('measures plain text against a model, where one is named', async () => {

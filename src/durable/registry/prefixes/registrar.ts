@@ -21,10 +21,11 @@ import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import type { BodyCredentials } from './body-credentials.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
 import { historyOf, trafficOf } from './history.ts'
+import { registerAgain } from './known-content.ts'
 import { Versions } from './versions.ts'
 import type { Announcement, Signal } from '../../../core/prefix/parts.ts'
 import { dayOf } from '../../../core/time/time.ts'
-import { isUnmarked, retentionInForce } from '../../../registration/record.ts'
+import { isUnmarked, retentionInForce, factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
 
@@ -59,13 +60,12 @@ export class Registrar {
   /** Registers a prefix. A known entry is the same prefix, which takes the plan and the name that are given. */
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
-      const { body: _, keepWarm, required = null, credentials, ...given } = registration
+      const { body: _, keepWarm, credentials, ...given } = registration
       const known = this.#content.lookup.keyOf(given, now)
       if (known === null) return { k: this.#create(registration, now), created: true }
       // A probe must send the credentials that are valid now.
       if (credentials !== undefined) this.#content.credentials.put(known, this.#record(known), credentials)
-      if (required !== null && required !== (this.#record(known).required ?? false))
-        this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
+      registerAgain(this.#store, this.#scheduler, this.#ports, known, registration, now)
       if (given.retentionOpen === undefined) this.#fixRetention(known, given)
       const record = this.#record(known)
       const changed = keepWarm !== null && wholeText(keepWarm) !== wholeText(record.keepWarm)
@@ -92,7 +92,7 @@ export class Registrar {
       superseded: false,
       keepWarm: keepWarm ?? DEFAULT_KEEP_WARM,
     }
-    const facts = this.#ports.factsOf(record.provider, record.model, now)
+    const facts = this.#ports.factsOf(record.provider, factsModelOf(record), now)
     const offer = facts.retentions.find((one) => one.name === record.retention)
     const state = {
       ...newState(now, dayOf(now), offer === undefined ? null : learnedRetention(offer)),
@@ -265,7 +265,7 @@ export class Registrar {
 
   #replanWithFacts(k: number, now: number): void {
     const record = this.#record(k)
-    const { retentions } = this.#ports.factsOf(record.provider, record.model, now)
+    const { retentions } = this.#ports.factsOf(record.provider, factsModelOf(record), now)
     const inForce = retentionInForce(record, this.#store.states.load(k))
     const offer = retentions.find(({ name }) => name === inForce)
     const hasMoved = this.#scheduler.hasMoved(record)

@@ -11,7 +11,7 @@ import type { Row } from '../tables/states.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import type { AccountSettings } from '../records/account.ts'
-import { isUnmarked } from '../../../registration/record.ts'
+import { isUnmarked, factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /** Records written before draining existed: their plans stopped when the name moved. */
@@ -90,7 +90,7 @@ export class PlanningContext {
   ): PlanContext {
     const context: PlanContext = {
       keepWarm: record.keepWarm,
-      facts: this.ports.factsOf(record.provider, record.model, now),
+      facts: this.ports.factsOf(record.provider, factsModelOf(record), now),
       estimatedTokens: record.estimatedTokens,
       outputFloor: record.outputFloors[Math.min(state.primitiveIndex, record.outputFloors.length - 1)] ?? 0,
       killed: this.settings.killSwitch || this.settings.globalKillSwitch,

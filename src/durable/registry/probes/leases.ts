@@ -274,6 +274,7 @@ export class Leases {
       attempt,
       provider: record.provider,
       model: record.model,
+      ...(record.baseModel === undefined ? {} : { baseModel: record.baseModel }),
       credential: record.credential,
       credentialGeneration: record.credentialGeneration ?? 1,
       retention: retentionInForce(record, state),

@@ -19,6 +19,7 @@ import type { RegistryStore } from '../tables/tables.ts'
 import type { PlanningContext } from './context.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import { stopReasonIs } from '../../../core/prefix/stop-reasons.ts'
+import { factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
 
@@ -109,7 +110,7 @@ export class ProbeOutcomes {
   /** Books a call whose prefix was deleted in the meantime: its cost still counts in the totals of the day. */
   endDeleted(lease: Lease, outcome: Outcome, now: number, totals: Totals): Ended {
     if (outcome.kind === 'answered') {
-      const { price } = this.#planning.ports.factsOf(lease.provider, lease.model, now)
+      const { price } = this.#planning.ports.factsOf(lease.provider, factsModelOf(lease), now)
       totals.answered('unknown', costOf(outcome.usage, price, lease.retention) ?? worstOf(lease))
     } else if (outcome.kind === 'failed') {
       const unknown = outcome.accepted === null

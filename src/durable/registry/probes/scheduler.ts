@@ -18,7 +18,7 @@ import type { ProbeSchedulerPorts } from './context.ts'
 import { Sweep } from './sweep.ts'
 import type { Lease, Outcome } from '../../../calls/lease.ts'
 import type { AccountSettings } from '../records/account.ts'
-import { isUnmarked } from '../../../registration/record.ts'
+import { isUnmarked, factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 
 /**
@@ -117,7 +117,11 @@ export class ProbeScheduler {
       if (state === null || record === null) return false
       // Requests to the new address renew nothing at the old one.
       if (this.#planning.hasMoved(record)) return false
-      const { retentions, price, blockTokens } = this.#planning.ports.factsOf(record.provider, record.model, now)
+      const { retentions, price, blockTokens } = this.#planning.ports.factsOf(
+        record.provider,
+        factsModelOf(record),
+        now,
+      )
       const { createdAt, estimatedTokens } = record
       const [open, unmarked] = [record.retentionOpen === true, isUnmarked(record)]
       const size = { estimatedTokens, ...(blockTokens === undefined ? {} : { blockTokens }) }

@@ -8,6 +8,7 @@ import {
   finalUserTurn,
   invalid,
   joinStreams,
+  mayEnd,
   modelOf,
   objectList,
   readBody,
@@ -28,6 +29,7 @@ import {
   openRetention,
 } from '../shared/retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker } from '../shared/strategy.ts'
+import { sparesThinking, THINKING_SPARED } from '../shared/thinking.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { readAnswer, readUsage } from './answer.ts'
@@ -44,8 +46,10 @@ import {
 } from './markers.ts'
 import type { Marker } from './markers.ts'
 import { isMarked, lastElement, MARKERS, SHAPE } from './end.ts'
+import { messagesFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
-import { probe } from './probe.ts'
+import { placed } from './placed.ts'
+import { hasBudget, probe } from './probe.ts'
 import { messagesSettings } from './settings.ts'
 import { messagesTurns } from './turn.ts'
 import type {
@@ -67,7 +71,9 @@ export const anthropicMessages: DialectDefinition = {
   client: 'anthropic-sdk',
   labPath: '/anthropic',
   recognises: (root) =>
-    member(root, 'system') !== undefined || (stringMember(root, 'model')?.startsWith('claude') ?? false),
+    member(root, 'system') !== undefined ||
+    member(root, 'anthropic_version') !== undefined ||
+    (stringMember(root, 'model')?.startsWith('claude') ?? false),
   create,
 }
 
@@ -76,16 +82,20 @@ function create(wire: Wire): Dialect {
   return {
     prepare,
     compared,
+    faults: (text, facts) => messagesFaults(text, facts, wire.retentions),
     render,
     primitives,
-    probe,
+    probe: (prefix, options) => placed(probe(prefix, options), prefix.model, wire),
     readAnswer,
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
     sections: SECTIONS,
     markers: MARKERS,
     lint: LINT,
-    turns: messagesTurns,
+    turns: {
+      ...messagesTurns,
+      request: (conversation) => placed(messagesTurns.request(conversation), conversation.model, wire),
+    },
     unknownModel: { primitives: ['zero_output', 'one_token'], writesReported: true },
     outputFloor: 1,
   }
@@ -145,6 +155,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
         retention.name,
       ),
       ...keyWithoutEffect(request.cache),
+      ...(hasBudget(stored.root) && sparesThinking(stored.root, facts(model)) ? [THINKING_SPARED] : []),
       ...chosen.advice,
       ...points.advice,
       ...earlier.advice,
@@ -176,12 +187,12 @@ function turnStream(stored: Body, rules: Parameters<typeof memberStream>[2]): [s
   return items(member(stored.root, 'messages')).length === 0 ? [] : memberStream(stored, 'messages', rules)
 }
 
-/** The end at the body's own markers: the last one before the final user turn. */
+/** The end at the body's own markers: the last one that may end the prefix. */
 function markedCut(marked: readonly Marker[], turns: readonly JsonNode[], finalTurn: number): Cut {
-  const last = marked.findLast(({ turn }) => turn === null || turn < finalTurn)
-  if (last === undefined || last.turn === null) return 'none'
-  const parts = items(member(turns[last.turn], 'content')).length
-  return { item: last.turn, part: last.part === parts - 1 ? null : last.part }
+  const isLast = ({ turn, part }: Marker): boolean =>
+    turn !== null && part === items(member(turns[turn], 'content')).length - 1
+  const last = marked.findLast((one) => mayEnd(one.turn, isLast(one), finalTurn, turns.length))
+  return last === undefined || last.turn === null ? 'none' : { item: last.turn, part: isLast(last) ? null : last.part }
 }
 
 function storedEdits(root: JsonObject, cut: Cut): Edit[] {
@@ -209,7 +220,8 @@ function textStrings(root: JsonObject): Extract<JsonNode, { type: 'string' }>[] 
 
 function primitives(text: string, facts: ModelFacts): Primitive[] {
   const { root } = readBody(text)
-  if (stringMember(member(root, 'thinking'), 'type') === 'enabled') return ['floor_tokens']
+  // `floor_tokens` carries the thinking of the body, and the others leave it out.
+  if (hasBudget(root) && !sparesThinking(root, facts)) return ['floor_tokens']
   const format = member(member(root, 'output_config'), 'format') ?? member(root, 'output_format')
   const choice = stringMember(member(root, 'tool_choice'), 'type')
   const noZero = (format !== undefined && format.type !== 'null') || choice === 'any' || choice === 'tool'

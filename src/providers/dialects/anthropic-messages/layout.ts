@@ -17,6 +17,7 @@ const PARAMETERS: readonly ParameterRule[] = [
   {
     path: ['thinking'],
     when: isOneOf('enabled'),
+    spares: ({ settingsBeforeMessages }) => settingsBeforeMessages === true,
     message:
       'The prompt contains the thinking budget. Calls with another budget, or without thinking, do not read this entry.',
     fix: 'Keep thinking the same in all calls that share the prefix.',

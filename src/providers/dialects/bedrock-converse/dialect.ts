@@ -1,16 +1,16 @@
 import { Failure } from '../../../contract/failure.ts'
-import { arrayEdits, edit, objectEdits } from '../../../core/prompt/json-edit.ts'
+import { edit, objectEdits } from '../../../core/prompt/json-edit.ts'
 import type { Edit } from '../../../core/prompt/json-edit.ts'
 import { byteOffset, items, member, stringMember } from '../../../core/prompt/json-text.ts'
-import type { JsonObject } from '../../../core/prompt/json-text.ts'
+import type { JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import {
   cutEdits,
-  PLACEHOLDER_TEXT,
   finalUserTurn,
   invalid,
   joinStreams,
   limitTools,
+  mayEnd,
   memberStream,
   objectList,
   readBody,
@@ -29,6 +29,7 @@ import {
   openRetention,
 } from '../shared/retention.ts'
 import { chooseBreakpoints, chooseCut, droppedMarker } from '../shared/strategy.ts'
+import { sparesThinking, THINKING_SPARED } from '../shared/thinking.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { readAnswer, readUsage } from './answer.ts'
@@ -43,11 +44,14 @@ import {
   ttlOf,
   withoutPoints,
 } from './cache-points.ts'
+import type { Point } from './cache-points.ts'
 import type { Advice } from '../../../core/model/advice.ts'
-import { endPointEdits, isMarked, lastElement } from './end.ts'
+import { isMarked, lastElement } from './end.ts'
 import type { End } from './end.ts'
 import { MARKERS } from './end.ts'
+import { converseFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
+import { primitives, probe, thinkingBudget } from './probe.ts'
 import { converseTurns } from './turn.ts'
 import type {
   Compared,
@@ -56,8 +60,6 @@ import type {
   NativeRequest,
   NeutralRequest,
   PreparedPrefix,
-  ProbeOptions,
-  ProbeRequest,
 } from '../../dialect.ts'
 
 /**
@@ -69,8 +71,26 @@ export const bedrockConverse: DialectDefinition = {
   wire: { ...PLAIN, retentions: ['5m', '1h'] },
   client: 'fetch',
   labPath: '/bedrock',
-  recognises: (root) => member(root, 'inferenceConfig') !== undefined || member(root, 'toolConfig') !== undefined,
+  recognises,
   create,
+}
+
+/** Members that no other format has. */
+const OWN_MEMBERS = [
+  'modelId',
+  'inferenceConfig',
+  'toolConfig',
+  'additionalModelRequestFields',
+  'guardrailConfig',
+  'performanceConfig',
+  'requestMetadata',
+]
+
+/** A body with one of them, or with blocks that have no `type`. */
+function recognises(root: JsonNode): boolean {
+  if (OWN_MEMBERS.some((name) => member(root, name) !== undefined)) return true
+  const blocks = [member(root, 'system'), ...items(member(root, 'messages')).map((turn) => member(turn, 'content'))]
+  return blocks.flatMap(items).some((block) => block.type === 'object' && member(block, 'type') === undefined)
 }
 
 function create(wire: Wire): Dialect {
@@ -79,7 +99,8 @@ function create(wire: Wire): Dialect {
     prepare: (request, facts) => prepare(request, facts, wire),
     compared,
     render,
-    primitives: (text, facts) => (thinkingBudget(readBody(text)) === null ? facts.primitives : ['floor_tokens']),
+    faults: (text, facts) => converseFaults(text, facts, wire.retentions),
+    primitives,
     probe,
     readAnswer,
     readUsage,
@@ -107,7 +128,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
     throw invalid('request', `carries more than ${MAX_POINTS} cache points, which the provider refuses`)
   }
   const finalTurn = finalUserTurn(turns, (turn) => stringMember(turn, 'role') === 'user')
-  const pointed = marked.findLast(({ turn }) => turn === null || turn < finalTurn)
+  const isLast = ({ list, index }: Point): boolean => index === list.items.length - 1
+  const pointed = marked.findLast((one) => mayEnd(one.turn, isLast(one), finalTurn, turns.length))
   const own: Cut = pointed === undefined || pointed.turn === null ? 'none' : { item: pointed.turn, part: pointed.index }
   const chosen = chooseCut(request, { turns, shape: SHAPE, tools, atTools: true })
   const cut = chosen.cut ?? own
@@ -146,6 +168,9 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
       ...markerSaysOtherwise(request.cache, ownRetention, retention.name, pointText(retention.name)),
       ...mixedRetentions(request.cache, ownKept.map(ttlOf), retention.name),
       ...keyWithoutEffect(request.cache),
+      ...(thinkingBudget(stored) !== null && sparesThinking(stored.root, facts(model))
+        ? [{ ...THINKING_SPARED, at: 'additionalModelRequestFields.thinking' }]
+        : []),
       ...chosen.advice,
       ...breakpoints.advice,
       ...earlier.advice,
@@ -171,6 +196,11 @@ function modelId(body: Body, envelope: string | undefined): string {
   const model = own ?? envelope ?? ''
   if (model === '') throw invalid('model', 'is missing')
   if (!/^[\w.:/-]{1,2048}$/.test(model)) throw invalid('model', 'is not a model id, inference profile or ARN')
+  if (/^arn:(?:[\w-]*:){4}prompt\//.test(model)) {
+    const why =
+      'model: names a prompt that Bedrock keeps. The body does not hold its text, so that no probe can be made of it.'
+    throw new Failure('unsupported', why, { field: 'model' })
+  }
   return model
 }
 
@@ -185,52 +215,6 @@ function endAdvice({ path }: End, retention: string): Advice {
     cause: 'end_not_marked',
     message: `Real requests like this one may miss the entry: no ${POINT} follows ${path}. In them, add ${pointText(retention)} there.`,
     at: path,
-  }
-}
-
-/** Token budget of thinking; null: none. The output cap must exceed it. */
-function thinkingBudget({ text, root }: Body): number | null {
-  const thinking = member(member(root, 'additionalModelRequestFields'), 'thinking')
-  if (stringMember(thinking, 'type') !== 'enabled') return null
-  const budget = member(thinking, 'budget_tokens')
-  const tokens = budget?.type === 'number' ? Number(text.slice(budget.start, budget.end)) : Number.NaN
-  if (Number.isSafeInteger(tokens) && tokens > 0) return tokens
-  throw invalid('request.additionalModelRequestFields.thinking.budget_tokens', 'must be a whole number')
-}
-
-function probe(
-  prefix: Pick<PreparedPrefix, 'text' | 'model' | 'breakpoint'>,
-  { primitive, retention, outputTokens }: ProbeOptions,
-): ProbeRequest {
-  if (primitive !== 'one_token' && primitive !== 'floor_tokens') {
-    throw new Failure('unsupported', 'This wire format does not support this kind of probe.', { primitive })
-  }
-  const body = readBody(prefix.text)
-  const { root } = body
-  const turn = items(member(root, 'messages')).at(-1)
-  const placeholder = `{"text":${JSON.stringify(PLACEHOLDER_TEXT)}}`
-  // Roles must alternate: after a user's message the placeholder is one more block of it.
-  const joins = turn !== undefined && stringMember(turn, 'role') === 'user'
-  const edits = endPointEdits(root, retention, joins ? [placeholder] : [])
-
-  const budget = thinkingBudget(body)
-  const cap = Math.max(1, outputTokens ?? 1, budget === null ? 0 : budget + 1)
-  const changes: Record<string, string | null> = {}
-  if (member(root, 'modelId') !== undefined) changes['modelId'] = null
-  const config = member(root, 'inferenceConfig')
-  if (config?.type === 'object') edits.push(...objectEdits(config, { maxTokens: String(cap) }))
-  else changes['inferenceConfig'] = `{"maxTokens":${cap}}`
-  if (!joins) {
-    const message = `{"role":"user","content":[${placeholder}]}`
-    const list = member(root, 'messages')
-    if (list?.type === 'array') edits.push(...arrayEdits(list, () => true, [message]))
-    else changes['messages'] = `[${message}]`
-  }
-  edits.push(...objectEdits(root, changes))
-  return {
-    path: `/model/${encodeURIComponent(prefix.model)}/converse`,
-    body: edit(body.text, edits),
-    outputTokens: cap,
   }
 }
 

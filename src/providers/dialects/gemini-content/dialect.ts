@@ -26,23 +26,32 @@ import { readErrorWith } from '../shared/errors.ts'
 import type { ErrorBody } from '../shared/errors.ts'
 import { chooseRetention, keyWithoutEffect } from '../shared/retention.ts'
 import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
-import { NO_MARKERS, section } from '../shared/layout.ts'
+import { NO_MARKERS } from '../shared/layout.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import type {
   Compared,
   Dialect,
   DialectDefinition,
-  LintLayout,
   NativeRequest,
   NeutralRequest,
   PreparedPrefix,
   ProbeOptions,
   ProbeRequest,
-  Section,
 } from '../../dialect.ts'
 import { readAnswer, readUsage } from './answer.ts'
-import { contentSettings, GENERATION, HANDLE, isDefaultToolConfig, named, SYSTEM, TOOL_CONFIG } from './settings.ts'
+import { geminiFaults } from './faults.ts'
+import { LINT, SECTIONS } from './layout.ts'
+import {
+  contentSettings,
+  GENERATION,
+  HANDLE,
+  isDefaultToolConfig,
+  named,
+  SAMPLING,
+  SYSTEM,
+  TOOL_CONFIG,
+} from './settings.ts'
 import { geminiTurns } from './turn.ts'
 
 /**
@@ -64,6 +73,7 @@ function create(wire: Wire): Dialect {
   return {
     prepare,
     compared,
+    faults: geminiFaults,
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, wire),
@@ -81,23 +91,6 @@ function create(wire: Wire): Dialect {
 
 const SHAPE: TurnShape = { list: 'contents', parts: 'parts' }
 const FLOOR_TOKENS = 16
-const SECTIONS: readonly Section[] = [
-  section('value', SYSTEM),
-  section('list', ['tools']),
-  { ...section('value', TOOL_CONFIG), isUnsaid: isDefaultToolConfig },
-  section('turns', ['contents'], { parts: 'parts' }),
-]
-
-const LINT: LintLayout = {
-  tools: ['tools'],
-  system: SYSTEM,
-  turns: 'contents',
-  parts: 'parts',
-  marker: null,
-  maxMarkers: null,
-  lookback: null,
-  parameters: [],
-}
 
 /** The functions that an entry of `tools` declares, or the entry itself where it is a tool of the provider. */
 function declarations(tool: JsonNode): JsonNode[] {
@@ -245,7 +238,9 @@ function probe(
   const generation = named(root, GENERATION)
   if (generation?.node.type === 'object') {
     const snake = member(generation.node, 'max_output_tokens') !== undefined
-    edits.push(...objectEdits(generation.node, { [snake ? 'max_output_tokens' : 'maxOutputTokens']: String(cap) }))
+    const sampling = Object.fromEntries([...SAMPLING].map((name) => [name, null]))
+    const capName = snake ? 'max_output_tokens' : 'maxOutputTokens'
+    edits.push(...objectEdits(generation.node, { ...sampling, [capName]: String(cap) }))
   } else changes['generationConfig'] = `{"maxOutputTokens":${cap}}`
   edits.push(...objectEdits(root, changes))
 

@@ -23,7 +23,7 @@ const NOT_COMPARED = new Set([
   ...GENERATION,
 ])
 /** Generation settings that affect the answer and not the prompt. */
-const SAMPLING = new Set([
+export const SAMPLING = new Set([
   'maxOutputTokens',
   'max_output_tokens',
   'temperature',

@@ -27,6 +27,19 @@ export function cacheOptions(body: Body, retention: string, prewarm: boolean, us
   return edit(body.text.slice(own.start, own.end), shifted)
 }
 
+/**
+ * Sampling parameters, also of compatible servers. They change no entry, and models that take none refuse them.
+ * Source: openai SDK 7.59.0 types, docs.vllm.ai and openrouter.ai parameters, checked 2026-11-30.
+ */
+const SAMPLING = Object.fromEntries(
+  (
+    'temperature top_p top_k top_a min_p typical_p seed stop logprobs top_logprobs logit_bias presence_penalty ' +
+    'frequency_penalty repetition_penalty'
+  )
+    .split(' ')
+    .map((name) => [name, null]),
+)
+
 /** Changes to members of the body in every probe, for both formats. */
 export function commonChanges(
   body: Body,
@@ -36,13 +49,15 @@ export function commonChanges(
   wire: Pick<Wire, 'controls' | 'retentions'>,
 ): Record<string, string | null> {
   const { root } = body
-  const changes: Record<string, string | null> = { stream: null, stream_options: null }
+  const changes: Record<string, string | null> = { stream: null, stream_options: null, ...SAMPLING }
   if (member(root, 'model') === undefined) changes['model'] = JSON.stringify(model)
   if (wire.controls === 'none') return changes
   const isTtl = wire.controls === 'ttl'
   if (isTtl || hasBreakpoints(retention)) {
     const options = cacheOptions(body, retention, prewarm, isTtl ? (wire.retentions[0] ?? '') : '30m')
     if (options !== null) changes[OPTIONS] = options
+    // The setting of older models: this one ignores or refuses it.
+    if (!isTtl) changes['prompt_cache_retention'] = null
   } else {
     const present = stringMember(root, 'prompt_cache_retention')
     const setsRetention = retention === '24h' ? present !== retention : present !== undefined && present !== retention

@@ -15,6 +15,7 @@ import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
 import { markEnd, markerKindOf } from './mark.ts'
 import type { OpenaiShape } from './breakpoints.ts'
+import { openaiFaults } from './faults.ts'
 import { comparedOpenai, lastElement, prepareOpenai } from './prefix.ts'
 import { NOT_COMPARED } from './settings.ts'
 import type { Usage } from '../../../core/model/usage.ts'
@@ -44,6 +45,7 @@ function create(wire: Wire): Dialect {
   return {
     prepare: (request, facts) => prepareOpenai(readBody(request.text), request, facts, shape),
     compared: (request) => comparedOpenai(readBody(request.text), request, shape),
+    faults: (text, facts) => openaiFaults(text, facts, shape),
     render,
     primitives: (_text, facts) => facts.primitives,
     probe: (prefix, options) => probe(prefix, options, shape),

@@ -11,6 +11,7 @@ import {
   joinStreams,
   lastToolElement,
   lastTurnElement,
+  mayEnd,
   modelOf,
   objectList,
   readBody,
@@ -157,14 +158,17 @@ function isUserSide(turn: JsonNode): boolean {
   return role === 'user' || role === 'tool' || (stringMember(turn, 'type')?.endsWith('_output') ?? false)
 }
 
-/** The last breakpoint before the final user turn, else the end of the initial developer messages. */
+/** The last breakpoint that may end the prefix, else the end of the initial developer messages. */
 function automaticCut(turns: readonly JsonNode[], format: OpenaiShape): Cut {
   const shape = format.turns
   const finalTurn = finalUserTurn(turns, isUserSide)
-  for (let item = finalTurn - 1; item >= 0; item--) {
+  for (let item = turns.length - 1; item >= 0; item--) {
     const blocks = items(member(turns[item], shape.parts))
-    const part = blocks.findLastIndex((entry) => isMarked(entry, format))
-    if (part >= 0) return { item, part: part === blocks.length - 1 ? null : part }
+    const isLast = (part: number): boolean => part === blocks.length - 1
+    const part = blocks.findLastIndex(
+      (entry, index) => isMarked(entry, format) && mayEnd(item, isLast(index), finalTurn, turns.length),
+    )
+    if (part >= 0) return { item, part: isLast(part) ? null : part }
   }
   const block = turns.findIndex((turn) => !isDeveloper(turn))
   const end = block < 0 ? turns.length : block
@@ -229,11 +233,8 @@ function ownRetention(whole: JsonObject, stored: JsonObject, shape: OpenaiShape)
   if (shape.wire.controls === 'none') return null
   if (shape.wire.controls === 'ttl') return stringMember(member(whole, OPTIONS), 'ttl') ?? null
   const end = lastTurnElement(items(member(stored, shape.turns.list)), shape.turns)
-  const named =
-    stringMember(member(end?.node, MARKER), 'ttl') ??
-    stringMember(member(whole, OPTIONS), 'ttl') ??
-    stringMember(whole, 'prompt_cache_retention')
+  const named = stringMember(member(end?.node, MARKER), 'ttl') ?? stringMember(member(whole, OPTIONS), 'ttl')
   // Breakpoints or options in a body show that its model has them, even if no row describes the model.
   const isCurrent = member(whole, OPTIONS)?.type === 'object' || breakpointMembers(whole, shape).length > 0
-  return named ?? (isCurrent ? '30m' : null)
+  return named ?? (isCurrent ? '30m' : (stringMember(whole, 'prompt_cache_retention') ?? null))
 }

@@ -15,6 +15,7 @@ import { count, fields, inclusive, nature, NO_USAGE, statedCount, writesByRetent
 import { commonChanges, placeholderTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { markEnd, markerKindOf } from './mark.ts'
 import { isDeveloper, MARKER } from './breakpoints.ts'
+import { openaiFaults } from './faults.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { comparedOpenai, lastElement, prepareOpenai } from './prefix.ts'
 import { NOT_COMPARED } from './settings.ts'
@@ -52,6 +53,7 @@ function create(wire: Wire): Dialect {
   return {
     prepare: (request, facts) => prepareOpenai(whole(request), request, facts, shape),
     compared: (request) => comparedOpenai(whole(request), request, shape),
+    faults: (text, facts) => openaiFaults(text, facts, shape),
     render,
     primitives,
     probe: (prefix, options) => probe(prefix, options, shape),
@@ -95,6 +97,11 @@ function whole(request: NativeRequest): Body {
     throw new Failure('unsupported', `request.${field} puts turns before the prefix that the body does not contain.`, {
       field: `request.${field}`,
     })
+  }
+  if (member(body.root, 'prompt')?.type === 'object') {
+    const why =
+      'request.prompt names a prompt that the provider keeps. The body does not hold its text, so that no probe can be made of it.'
+    throw new Failure('unsupported', why, { field: 'request.prompt' })
   }
   return body
 }

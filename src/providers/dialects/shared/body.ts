@@ -147,6 +147,14 @@ export function finalUserTurn(turns: readonly JsonNode[], isUser: (turn: JsonNod
 }
 
 /**
+ * Whether a marker may end the prefix: before the final user turn, or within it where a question follows in the same message. In a single
+ * turn it may also follow in the next one. A marker at the very end moves from turn to turn. `isLast`: the marker ends its message.
+ */
+export function mayEnd(turn: number | null, isLast: boolean, finalTurn: number, turns: number): boolean {
+  return turn === null || turn < finalTurn || !isLast || (finalTurn === 0 && turn < turns - 1)
+}
+
+/**
  * Members of a body, except those in `without`, in the order of their names. Unknown members count: they may be rendered into the prompt.
  */
 export function otherMembers(body: Body, without: ReadonlySet<string>): [string, string][] {

@@ -5,6 +5,7 @@ import type { Fields } from './usage.ts'
 import type { Wire } from '../../wire.ts'
 import type { ErrorReading } from '../../dialect.ts'
 import { DAY_MS } from '../../../core/time/time.ts'
+import { knownRefusal } from './known-refusals.ts'
 
 /** The members of an error body that all wire formats have. The message is read and never repeated. */
 export interface ErrorBody {
@@ -101,8 +102,16 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
   if (status >= 500 || status === 408 || status === 409 || status === 425) {
     return reading('provider_unavailable', 'The provider cannot answer now.', { retryAfterMs })
   }
-  if ((status === 400 || status === 422) && rules.refusesPrimitive(body)) {
+  const isRefusal = status === 400 || status === 422
+  if (isRefusal && rules.refusesPrimitive(body)) {
     return reading('provider_rejected', 'The provider does not accept this kind of probe.', { primitiveRefused: true })
+  }
+  const known = isRefusal ? knownRefusal(body) : null
+  if (known !== null) {
+    const { field, cause, what } = known
+    const message = field === null ? `The provider rejected the request: ${what}.` : `request.${field}: ${what}.`
+    const place = field === null ? {} : { field: `request.${field}` }
+    return reading('provider_rejected', message, { permanent: true, detail: { ...place, cause } })
   }
   return reading('provider_rejected', 'The provider rejected the request.', { permanent: true })
 }

@@ -52,8 +52,22 @@ describe('where the prefix ends', () => {
     ],
     ['the last marked block', { model, system: 'S', messages: few }, undefined, 'messages[2].content[0]', 3],
     [
-      'not a marker in the final user turn',
+      'a marker in the final user turn, in front of the question',
       { model, system: 'S', messages: [user(text('doc', marker), text('q'))] },
+      undefined,
+      'messages[0].content[0]',
+      1,
+    ],
+    [
+      'a marked message of a single turn, in front of the message with the question',
+      { model, system: 'S', messages: [user(text('doc', marker)), question] },
+      undefined,
+      'messages[0].content[0]',
+      1,
+    ],
+    [
+      'not a marker at the very end, which moves from turn to turn',
+      { model, system: 'S', messages: [user(text('doc'), text('q', marker))] },
       undefined,
       'system',
       0,

@@ -26,14 +26,14 @@ const probe = (body: unknown, primitive: 'one_token' | 'floor_tokens' = 'one_tok
   return { ...sent, json: JSON.parse(sent.body) as Record<string, unknown> }
 }
 
-test('a probe asks for one token and keeps every other setting', () => {
+test('a probe asks for one token, leaves out the sampling and keeps every other setting', () => {
   const generationConfig = { temperature: 1.0, maxOutputTokens: 900, thinkingConfig: { thinkingLevel: 'LOW' } }
   const sent = probe({ systemInstruction, tools, generationConfig, contents: [user] })
   expect(sent.path).toBe(`/v1beta/models/${model}:generateContent`)
   expect(sent.json).toEqual({
     systemInstruction,
     tools,
-    generationConfig: { ...generationConfig, maxOutputTokens: 1 },
+    generationConfig: { maxOutputTokens: 1, thinkingConfig: { thinkingLevel: 'LOW' } },
     contents: [dummy],
   })
   expect(probe({ systemInstruction }).json).toEqual({
@@ -51,7 +51,7 @@ test('both spellings of a member are the same member', () => {
   })
   expect(sent.json).toEqual({
     system_instruction: systemInstruction,
-    generation_config: { max_output_tokens: 1, temperature: 0 },
+    generation_config: { max_output_tokens: 1 },
     contents: [dummy],
   })
   expect(prepare({ system_instruction: systemInstruction }).canonical).toBe(prepare({ systemInstruction }).canonical)

@@ -12,6 +12,77 @@ const gemini = (code: number, status: string, message = '', details: unknown[] =
   error: { code, message, status, details },
 })
 
+describe('a refusal whose words are known', () => {
+  test.each([
+    [
+      'anthropic',
+      anthropic('invalid_request_error', 'system.1: cache_control cannot be set for empty text blocks'),
+      'request.system[1].cache_control: empty text cannot carry a marker.',
+      'marker_on_empty_text',
+    ],
+    [
+      'anthropic',
+      anthropic(
+        'invalid_request_error',
+        'messages.2.content.0.text: cache_control cannot be set for empty text blocks',
+      ),
+      'request.messages[2].content[0].cache_control: empty text cannot carry a marker.',
+      'marker_on_empty_text',
+    ],
+    [
+      'anthropic',
+      anthropic('invalid_request_error', 'betas: Extra inputs are not permitted'),
+      'request.betas: the provider knows no such member.',
+      'unknown_member',
+    ],
+    [
+      'anthropic',
+      anthropic('invalid_request_error', "system.0.cache_control.ephemeral.ttl: Input should be '5m' or '1h'"),
+      'request.system[0].cache_control.ttl: the provider does not know this lifetime.',
+      'marker_ttl',
+    ],
+    [
+      'anthropic',
+      anthropic(
+        'invalid_request_error',
+        '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive".',
+      ),
+      'The provider rejected the request: this model takes no budget for thinking.',
+      'thinking_not_taken',
+    ],
+    [
+      'openai',
+      openai(
+        'unknown_parameter',
+        "Unknown parameter: 'input[0].content[0].cache_control'.",
+        'input[0].content[0].cache_control',
+      ),
+      'request.input[0].content[0].cache_control: the provider knows no such member.',
+      'unknown_member',
+    ],
+    [
+      'openai',
+      openai(
+        'unsupported_parameter',
+        "Unsupported parameter: 'temperature' is not supported with this model.",
+        'temperature',
+      ),
+      'request.temperature: this model takes no sampling parameter.',
+      'sampling_not_taken',
+    ],
+  ])('%s says %j', (id, body, message, cause) => {
+    const reading = read(id, 400, body)
+    expect(reading).toMatchObject({ permanent: true, primitiveRefused: false, failure: { message, detail: { cause } } })
+  })
+
+  test('repeats no name that a caller may have chosen', () => {
+    const said = 'tools.0.input_schema.properties.customer_4711: Extra inputs are not permitted'
+    const { failure } = read('anthropic', 400, anthropic('invalid_request_error', said))
+    expect(failure.message).toBe('The provider rejected the request: the provider knows no such member.')
+    expect(JSON.stringify(failure)).not.toContain('4711')
+  })
+})
+
 describe('the meaning of an error', () => {
   test.each([
     ['anthropic', 401, anthropic('authentication_error'), 'provider_key_refused', true],

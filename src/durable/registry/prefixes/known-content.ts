@@ -1,0 +1,91 @@
+import { learnedRetention } from '../../../core/cache/retention.ts'
+import { restart } from '../../../core/events/restarted.ts'
+import type { PrefixState } from '../../../core/prefix/state.ts'
+import type { Registration } from '../../../registration/registration.ts'
+import { factsModelOf } from '../../../registration/record.ts'
+import type { PrefixRecord } from '../../../registration/record.ts'
+import type { ProbeSchedulerPorts } from '../probes/context.ts'
+import type { ProbeScheduler } from '../probes/scheduler.ts'
+import type { RegistryStore } from '../tables/tables.ts'
+
+/** Applies a registration of content that is known already: its body where the first was never accepted, its mode and its base model. */
+export function registerAgain(
+  store: RegistryStore,
+  scheduler: ProbeScheduler,
+  ports: Pick<ProbeSchedulerPorts, 'factsOf'>,
+  k: number,
+  registration: Registration,
+  now: number,
+): void {
+  replaceRefused(store, scheduler, ports, k, registration, now)
+  const record = store.prefixes.record(k)
+  if (record === null) return
+  // A caller who names no mode, or no base model, leaves it as it is.
+  const required = registration.required ?? record.required ?? false
+  const { baseModel = record.baseModel } = registration
+  if (required === (record.required ?? false) && baseModel === record.baseModel) return
+  store.prefixes.saveRecord(k, { ...record, required, ...(baseModel === undefined ? {} : { baseModel }) })
+}
+
+/**
+ * Replaces the body of a prefix by the one that is registered now, where no call with the old one was ever answered. Bodies of one
+ * content may differ in what no provider caches by: markers, sampling, limits. What was refused of one says nothing of the other.
+ */
+function replaceRefused(
+  store: RegistryStore,
+  scheduler: ProbeScheduler,
+  ports: Pick<ProbeSchedulerPorts, 'factsOf'>,
+  k: number,
+  registration: Registration,
+  now: number,
+): void {
+  const state = store.states.load(k)
+  const record = store.prefixes.record(k)
+  if (state === null || record === null || state.lastReceipt !== null || scheduler.inFlight(k) !== null) return
+  if (isSame(store.prefixes.body(k), registration.body)) return
+  store.prefixes.replace(k, withContent(record, registration), registration.body)
+  const { retentions } = ports.factsOf(record.provider, factsModelOf(record), now)
+  const offer = retentions.find(({ name }) => name === registration.retention)
+  const learned = offer === undefined ? null : learnedRetention(offer)
+  const retention = registration.retention === record.retention ? state.retention : learned
+  const why =
+    'no call with the body that was registered first was ever answered: this one of the same content replaces it'
+  scheduler.applyTransition(k, now, (before) => ({
+    state: { ...(wasRefused(before) ? restart(before, now) : before), primitiveIndex: 0, retention },
+    rows: [{ at: now, type: 'decision', decision: 'body_replaced', why }],
+  }))
+}
+
+/** The record with what belongs to the new body. Name, plan and mode are the caller's to change elsewhere. */
+function withContent(record: PrefixRecord, registration: Registration): PrefixRecord {
+  const {
+    body: _body,
+    keepWarm: _plan,
+    required: _mode,
+    name: _name,
+    credentials: _credentials,
+    ...content
+  } = registration
+  const { id, fingerprint, createdAt, name, version, superseded, keepWarm, required, newer, olders } = record
+  return {
+    ...content,
+    id,
+    fingerprint,
+    createdAt,
+    name,
+    version,
+    superseded,
+    keepWarm,
+    ...(required === undefined ? {} : { required }),
+    ...(newer === undefined ? {} : { newer }),
+    ...(olders === undefined ? {} : { olders }),
+  }
+}
+
+function wasRefused({ stopped, lastFailure }: PrefixState): boolean {
+  return stopped?.reason === 'provider_refused' || lastFailure?.failure.kind === 'provider_rejected'
+}
+
+function isSame(a: Uint8Array | null, b: Uint8Array): boolean {
+  return a !== null && a.length === b.length && a.every((byte, index) => byte === b[index])
+}
