@@ -172,4 +172,5 @@ export const observedAnswer = z.strictObject({
   prefix_id: z.string().nullable(),
   matched: z.boolean(),
   error: failureAnswer.optional(),
+  advice: advice.optional().meta({ description: 'What is missing in the usage object.' }),
 })

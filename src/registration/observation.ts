@@ -5,6 +5,7 @@ import { parseWith } from '../contract/issues.ts'
 import { MOST_TOKENS, normalisedUsage } from '../contract/observation.ts'
 import type { observation } from '../contract/observation.ts'
 import type { Usage } from '../core/model/usage.ts'
+import { frameworkUsage, innerUsage, rawUsageIn } from '../providers/dialects/shared/framework-usage.ts'
 import { dialectOf } from '../providers/registry.ts'
 import { useOf } from './credential-use.ts'
 import { identityOf } from './identity.ts'
@@ -46,7 +47,7 @@ const NORMALISED = [
   'cache_write_by_retention',
 ]
 
-/** Reads a usage object: the provider's own, or the normalised one. Throws `invalid_request` at `field`. */
+/** Reads a usage object: the provider's own, a framework's, or the normalised one. Throws `invalid_request` at `field`. */
 export function usageOf(provider: string, usage: Record<string, unknown>, field: string): Usage {
   if (NORMALISED.some((name) => name in usage)) {
     const given = parseWith(normalisedUsage, usage, field)
@@ -60,9 +61,21 @@ export function usageOf(provider: string, usage: Record<string, unknown>, field:
       reasoningTokens: given.reasoning_tokens ?? null,
     }
   }
-  const read = dialectOf(cardFor(provider, field)).readUsage(usage)
-  if (read === null) throw invalid(field, `is neither the usage object of ${provider} nor the normalised one`)
+  const { readUsage } = dialectOf(cardFor(provider, field))
+  const inner = innerUsage(usage)
+  const own = readUsage(rawUsageIn(inner)) ?? null
+  if (own !== null) return own
+  const plain = readUsage(inner)
+  const read = frameworkUsage(inner, plain) ?? plain
+  if (read === null)
+    throw invalid(field, `is neither the usage object of ${provider} or of a known framework nor the normalised one`)
   return read
+}
+
+/** Whether a usage object says nothing of the cache. In the normalised one an absent count is told to be unknown. */
+export function hasNoCacheCount(given: Record<string, unknown>, read: Usage): boolean {
+  if (NORMALISED.some((name) => name in given)) return false
+  return read.cacheReadTokens === null && read.cacheWriteTokens === null
 }
 
 /** Names of token counts, in every spelling. A provider's usage also holds prices and durations. */

@@ -3,6 +3,7 @@ import type { FailureValue } from '../../contract/failure.ts'
 import { fieldPath } from '../../contract/issues.ts'
 import { MOST_TOKENS, observations as observationsBody } from '../../contract/observation.ts'
 import type { Arrival } from '../../core/events/arrived.ts'
+import type { Advice } from '../../core/model/advice.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
@@ -11,7 +12,7 @@ import { idempotent } from '../server/idempotency.ts'
 import { failureJson } from '../present/format.ts'
 import { credentialsNamed } from '../server/credential.ts'
 import type { RawPath } from '../../registration/json-body.ts'
-import { observedFingerprint, usageOf, wrongCount } from '../../registration/observation.ts'
+import { hasNoCacheCount, observedFingerprint, usageOf, wrongCount } from '../../registration/observation.ts'
 
 const raw: RawPath = (path) => path.length === 2 && path[1] === 'request'
 
@@ -80,14 +81,24 @@ export const observations = router().post('/observations', account, idempotent, 
   const known = observed.length === 0 ? [] : await registry.observe(observed)
   const matched = new Set(observed.flatMap(({ id }, index) => (known[index] === true ? [id] : [])))
   return c.json({
-    data: readings.map(({ prefixId, refused: failure, arrival }) => ({
+    data: readings.map(({ prefixId, refused: failure, arrival }, index) => ({
       prefix_id: prefixId,
       matched: prefixId !== null && arrival !== null && matched.has(prefixId),
       ...(failure === null ? {} : { error: failureJson(failure) }),
+      ...(arrival !== null && hasNoCacheCount(given[index]?.usage ?? {}, arrival.usage)
+        ? { advice: [NO_CACHE_COUNT] }
+        : {}),
     })),
     next_cursor: null,
   })
 })
+
+const NO_CACHE_COUNT: Advice = {
+  cause: 'no_cache_count',
+  severity: 'warning',
+  message: 'This usage object counts no cached tokens, so that it shows neither a hit nor a miss.',
+  fix: "Report the provider's own usage object. In a stream of Chat Completions ask for it with stream_options.include_usage; a proxy must not drop its members.",
+}
 
 function refusedItem(refused: FailureValue): ReadObservation {
   return { prefixId: null, provider: null, arrival: null, refused }
