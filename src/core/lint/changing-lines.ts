@@ -15,15 +15,26 @@ const ALONE = '(?<![\\p{L}\\d_-])'
 const LINE_START = '(?:^|[\\n>])[ \\t]{0,8}(?:[-*] )?'
 
 const COUNTS = [
+  `\\bthis is (?:the |your )?(?:iteration|turn|attempt|request|message|call|retry|run) (?:#|no\\.? ?|number )?\\d+\\b`,
+  `you(?: are|['’]re) (?:now |currently )?(?:in|on|at) (?:step|round|stage|phase) \\d+${OF}\\d`,
+  `${LINE_START}(?:round|step) \\d+\\s?/\\s?\\d+\\b(?!\\s?[:–-]\\s?\\p{L})`,
+  `${ALONE}(?:loop |current )?iteration ?#\\d+`,
   // "You are in iteration 7"
   `(?:you(?: are|['’]re) (?:now |currently )?|(?:now|currently) )(?:in|on|at) (?:the |your )?${ROUND} (?:#|no\\.? ?|number )?\\d+\\b`,
   // "Turn 3/10", but not "Turn 3 of 10: ask for the order"
   `(?:^|[\\n.!?:;(|>\\[] ?|[-*] |current )${ROUND}(?: count| number| no\\.?)?\\s?[:=#]?\\s?\\d+${OF}\\d+\\b(?!\\s?[:–-]\\s?\\p{L})`,
   `${ALONE}(?:current[-_ ])?(?:iteration|turn|attempt|loop|cycle)${SIGN}\\d+\\b(?=["'\`]?\\s?(?:$|[\\n,;}<)\\]]))`,
-  `${ALONE}(?:iteration|turn|message|request|token|conversation)s?[-_ ](?:count|number|index|so far|today|sent|used|consumed|remaining|left)${SIGN}\\d`,
+  `${ALONE}(?:iteration|turn|step|message|request|token|conversation)s?[-_ ](?:count|number|index|so far|today|sent|used|consumed|remaining|left)${SIGN}\\d`,
   `${ALONE}(?:remaining|used|consumed)[-_ ](?:context|budget|${THINGS})${SIGN}\\$?\\d`,
+  `${ALONE}(?:messages|turns|requests|(?:tool )?calls|iterations|steps|tokens|cost|spend)(?: in this (?:conversation|session|chat)|(?: made| sent| used| spent)? so far| today)${SIGN}[$€]?\\d`,
+  `${ALONE}session[-_ ](?:cost|spend)${SIGN}[$€]?\\d`,
   `${ALONE}(?:token|context)[-_ ]?usage${SIGN}\\d`,
+  `${ALONE}context (?:used|left|remaining)[^\\n:=>]{0,24}${SIGN}\\d`,
+  `${ALONE}context${SIGN}\\d{1,3} ?% (?:used|left|full|remaining)\\b`,
   `(?<![\\d,.])${NUMBER} ?k?${OF}${NUMBER} ?k? ${THINGS} (?:used|remaining|left|consumed|so far)\\b`,
+  `(?<![\\d,.])\\d[\\d,._]{3,15}${OF}\\d[\\d,._]{3,15} (?:used|remaining|left|consumed)\\b`,
+  `\\b(?:used|consumed) ${NUMBER} ?k?${OF}${NUMBER} ?k? ${THINGS}\\b`,
+  `${LINE_START}${NUMBER} ${THINGS} (?:left|remaining)\\b`,
   `\\byou(?: have|['’]ve)(?: already)? (?:used|made|spent|sent|consumed) ${NUMBER}${OF}\\d`,
   `\\b(?:you have|you['’]ve got|there are) (?:only )?${NUMBER} ${THINGS} (?:left|remaining)\\b`,
   `(?<![\\d,.])\\d{1,3}(?:[.,]\\d{1,3})? ?% of (?:the |your )?(?:context(?: window)?|token budget|budget|quota) (?:is |was )?(?:used|remaining|left|full)\\b`,
@@ -35,18 +46,22 @@ const HEX = '(?=[0-9a-f]{0,63}\\d)(?=[0-9a-f]{0,63}[a-f])[0-9a-f]'
 
 const RANDOM = [
   `${ALONE}(?:nonce|cache[-_ ]?bust(?:er|ing)?|salt|entropy|random[-_ ]?(?:seed|number|token|string|value|id)|seed)["'\`>\\])]?\\s{0,3}[:=#>]?\\s{0,3}["'\`]?${HEX}{6,64}\\b`,
+  `${ALONE}(?:cache[-_ ]?key|unique[-_ ]?id|random|_?cb)${SIGN}(?=[a-z.]{0,63}\\d)[a-z\\d.]{6,64}(?![\\w-])`,
+  `${LINE_START}x-[a-z-]{0,40}(?:signature|digest|nonce)${SIGN}(?=[a-z.]{0,63}\\d)[a-z\\d.]{6,64}(?![\\w-])`,
+  `${ALONE}(?:nonce|seed|salt) \\d{6,20}\\b`,
 ]
 
 const PATH = '(?:/|~/|[a-z]:[\\\\/])[\\w.~/\\\\-]'
 
 const ENVIRONMENT = [
-  `${ALONE}(?:(?:working|project|workspace|root|home|repo|repository)[-_ ](?:dir|directory|directories|root|folder|path)|cwd|pwd|workspace)(?:${SIGN}|\\sis\\s["'\`]?)${PATH}`,
-  '\\b(?:running|working|located|operating|started|launched) (?:in|from) ["\'`]?(?:/(?:home|users|root|srv|var|tmp|workspaces?|private|mnt|opt)/|~/|[a-z]:\\\\)\\w',
+  `${LINE_START}(?:dir|directory)${SIGN}${PATH}`,
+  `${ALONE}(?:(?:working|project|workspace|root|home|repo|repository)[-_ ](?:dir|directory|directories|root|folder|path)|cwd|pwd|workspace|current (?:dir|directory))(?:${SIGN}|\\sis\\s["'\`]?)${PATH}`,
+  '\\b(?:running|working|located|operating|started|launched|you are) (?:in|from) ["\'`]?(?:/(?:home|users|root|srv|var|tmp|workspaces?|private|mnt|opt)/|~/|[a-z]:\\\\)\\w',
   `${LINE_START}git[-_ ]?status${SIGN}`,
-  `${LINE_START}(?:current|git)[-_ ]?branch${SIGN}\\S`,
+  `${LINE_START}(?:current[-_ ]?|git[-_ ]?){0,2}branch${SIGN}[\\w./-]{2,200}["\'\`]?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
   `${LINE_START}on branch \\S{1,200}[ \\t]{0,8}(?=\\r?\\n|$)`,
-  `${LINE_START}(?:recent|last|latest)[-_ ]commits?${SIGN}`,
-  `${LINE_START}(?:head|(?:(?:last|current|git) )?commit(?: hash| sha)?)(?:${SIGN}| (?:is )?at )[0-9a-f]{7,40}\\b`,
+  `${LINE_START}(?:recent|last|latest)[-_ ](?:\\d{1,3} )?commits?${SIGN}`,
+  `${LINE_START}(?:head|(?:last|latest|current|git)[-_ ]commit(?: hash| sha)?)(?:${SIGN}| (?:is )?(?:now )?at )[0-9a-f]{7,40}\\b`,
   `${LINE_START}(?:nothing to commit, working tree clean|your branch is (?:up to date|ahead|behind)|changes (?:not staged for commit|to be committed))`,
   `${ALONE}(?:host[-_ ]?name|pid|process[-_ ]id)${SIGN}(?=[\\w.-]{0,60}\\d)[\\w.-]{3,}`,
 ]
@@ -78,7 +93,7 @@ export const CHANGING_LINES: readonly TextRule[] = [
     fix: RANDOM_FIX,
     // A digest that is all of its line.
     pattern: joined([
-      `(?<=^|\\n)[ \\t]{0,8}(?:<!--|\\[|\\()\\s?${HEX}{16,64}\\s?(?:-->|\\]|\\))[ \\t]{0,8}(?=\\r?\\n|$)`,
+      `(?<=^|\\n)[ \\t]{0,8}(?:<!--|\\[|\\(|#|//)?\\s?${HEX}{16,64}\\s?(?:-->|\\]|\\))?[ \\t]{0,8}(?=\\r?\\n|$)`,
     ]),
     ...SKIPPED,
   },

@@ -4,7 +4,7 @@ import type { TextRule } from './rule.ts'
 
 const MONTH = '(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zäéûç]{0,6}\\.?'
 const DAY = '(?:mon|tues|wednes|thurs|fri|satur|sun)day'
-const DATE = `(?:(?:19|20)\\d\\d-[01]\\d-[0-3]\\d|\\d{1,2}[./-]\\d{1,2}[./-](?:19|20)?\\d\\d|${MONTH} \\d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\\d\\d|\\d{1,2}\\.? (?:de )?${MONTH},? (?:de )?(?:19|20)\\d\\d|(?:19|20)\\d\\d ?年 ?\\d{1,2} ?月 ?\\d{1,2} ?日|(?:19|20)\\d\\d년 \\d{1,2}월 \\d{1,2}일)`
+const DATE = `(?:(?:19|20)\\d\\d[-/.][01]\\d[-/.][0-3]\\d|\\d{1,2}[./-]\\d{1,2}[./-](?:19|20)?\\d\\d|${MONTH} \\d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\\d\\d|\\d{1,2}\\.? (?:de )?${MONTH},? (?:de )?(?:19|20)\\d\\d|(?:19|20)\\d\\d ?年 ?\\d{1,2} ?月 ?\\d{1,2} ?日|(?:19|20)\\d\\d년 \\d{1,2}월 \\d{1,2}일)`
 const WEEKDAY =
   '(?:\\p{L}{2,9}(?:day|tag|dag)|(?:mon|tues?|wed|thur?s?|fri|sat|sun)\\.?|mittwoch|\\p{L}{3,6}di|dimanche|lunes|martes|miércoles|jueves|viernes|s[áa]bado|domingo|\\p{L}{5,7}-feira|\\p{L}{4,7}dì|sabato|domenica)'
 const TODAY =
@@ -14,7 +14,7 @@ const NOW =
 
 /** Text before a date, a weekday or a time that makes it the present one. Tested only before such a match. */
 const BEFORE_DATE = new RegExp(
-  `(?:^|[^\\p{L}])${TODAY}(?:[^\\n\\p{L}\\d.!?;]|は|是|은|(?:is|it is|ist|est|es|è|é|der|den|the|le|el|il|d[ií]a|${WEEKDAY})(?!\\p{L})){0,14}$`,
+  `(?:^|[^\\p{L}])${TODAY}(?:[^\\n\\p{L}\\d.!?;]|\\([^()\\n]{1,30}\\)|は|是|은|(?:is|it is|ist|est|es|è|é|der|den|the|le|el|il|d[ií]a|${WEEKDAY})(?!\\p{L})){0,14}$`,
   'iu',
 )
 const BEFORE_TIME = new RegExp(
@@ -23,9 +23,13 @@ const BEFORE_TIME = new RegExp(
 )
 /** The same for a time alone: nothing may stand between, because "it is currently closed until 18:00" tells a rule. */
 const BEFORE_CLOCK =
-  /\bit(?: is|['’]s) (?:(?:now|currently|presently|about|exactly|already) ){1,2}$|(?:^|[.!?>*-] {0,2})it(?: is|['’]s) $|\bthe (?:(?:local|current|present|server|system) )?time (?:here )?is:?(?: (?:now|currently))? $/i
+  /\bit(?: is|['’]s) (?:(?:now|currently|presently|about|exactly|already) ){1,2}$|(?:^|[.!?>*-] {0,2})(?:(?:now )?it(?: is|['’]s)|es ist(?: jetzt| gerade)?|il est|son las|sono le) $|\bthe (?:(?:local|current|present|server|system) )?time (?:here )?is:?(?: (?:now|currently))? $/i
 const BEFORE_INSTANT = /\b(?:timestamp|epoch|unix time|generated at|generated on)["'`]?\s*[:=]\s*["'`]?$/i
-const DATE_LINE = /^[ \t*#>-]*(?:date|datum|fecha|data|日期|日付)\*{0,2} ?[:：]\*{0,2} ?$/i
+const DATE_LINE = new RegExp(
+  `^[ \\t*#>-]*(?:<date>|(?:date|datum|fecha|data|日期|日付)\\*{0,2} ?[:：]\\*{0,2} ?(?:${WEEKDAY},? )?)$`,
+  'iu',
+)
+const TIME_LINE = /^[ \t*#>-]*(?:time|uhrzeit|heure|hora|ora|時刻|时间)\*{0,2} ?[:：]\*{0,2} ?$/i
 
 /** "It is Monday, 30 November 2026": at the beginning of a sentence. */
 const BEFORE_DAY = new RegExp(
@@ -42,15 +46,18 @@ function isToday({ 0: found, index }: RegExpExecArray, text: string): boolean {
   if (/^(?:\p{L}+\.? )?\d{4}$/u.test(found)) return false
   if (BEFORE_DATE.test(before)) return true
   // Stories are told of other years.
-  if (BEFORE_DAY.test(before) && /20[2-9]\d/.test(found)) return true
+  if (BEFORE_DAY.test(before) && (/20[2-9]\d/.test(found) || !/\d/.test(found))) return true
   return (
-    DATE_LINE.test(before) && /^[ \t]*(?:\n|\r|$)/.test(text.slice(index + found.length, index + found.length + 40))
+    DATE_LINE.test(before) &&
+    /^[ \t]*(?:<\/date>|\n|\r|$)/.test(text.slice(index + found.length, index + found.length + 40))
   )
 }
 
 function isNow({ 0: found, index }: RegExpExecArray, text: string): boolean {
   const before = lineBefore(text, index)
   if (!/^\d{1,2}(?:[:h]| ?[apou])/i.test(found)) return BEFORE_INSTANT.test(before)
+  // Without seconds it may be when something begins.
+  if (TIME_LINE.test(before) && /^:\d\d/.test(text.slice(index + found.length))) return true
   return BEFORE_TIME.test(before) || (BEFORE_CLOCK.test(before) && !isConditional(before))
 }
 

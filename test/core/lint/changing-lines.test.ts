@@ -24,6 +24,11 @@ describe('a line that tells the day', () => {
     'Current year: 2026',
     'Current month: November 2026',
     'current day of the week: Monday',
+    'Current Date (YYYY-MM-DD): 2026-11-30',
+    'system_date = 2026/11/30',
+    'Date: Monday, November 30, 2026',
+    '<date>2026-11-30</date>',
+    'It is Monday.',
   ])('is a warning: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual(['warning date'])
   })
@@ -39,6 +44,9 @@ describe('a line that tells the day', () => {
     'The current date format is day, month, year.',
     'Ask for the current year of study: 1, 2 or 3.',
     'Use the model of 2026-11-30 or later.',
+    'If it is Monday, ask for the weekly plan.',
+    'Files lie in /archive/2026/11/30 and older folders.',
+    '| Valid from | Tent | Stove |\n|---|---|---|\n| 2026-01-01 | 89.90 | 41.00 |',
   ])('is none where the date is a fact: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])
   })
@@ -54,6 +62,9 @@ describe('a line that tells the time', () => {
     'currentTime: 15:42',
     '<current_time>15:42</current_time>',
     'Rendered 11/30/2026, 3:42:11 PM',
+    'Es ist 15:42 Uhr.',
+    'Now it is 15:42.',
+    'Time: 15:42:10',
   ])('is a warning: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual(['warning timestamp'])
   })
@@ -65,6 +76,8 @@ describe('a line that tells the time', () => {
     'The check-in time is 15:00.',
     'Quiet hours begin at 10 pm.',
     'Matthew 3:16 is currently read.',
+    'Time: 18:00',
+    'The ratio is 3:42 at best.',
   ])('is none where the time is a rule: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])
   })
@@ -88,6 +101,16 @@ describe('a line that counts', () => {
     '22% of the context window used',
     'Uptime: 3h 12m',
     'You have used 3 of 20 tool calls.',
+    'This is request 17.',
+    'Round 7/25',
+    'You are on step 7 of 25.',
+    'Loop iteration #7',
+    'Token budget: 45210/200000 used',
+    'Used 45,210 of 200,000 tokens.',
+    '18 turns remaining.',
+    'Context left until auto-compact: 12%',
+    'Tool calls made so far: 3',
+    'Session cost: $0.42',
   ])('is a warning: %s', (text) => {
     expect([...new Set(found(`${text}\n\nYou help.`))]).toEqual(['warning counter'])
   })
@@ -106,6 +129,11 @@ describe('a line that counts', () => {
     'Turn 90 degrees, then call 112.',
     '| tent | 89.90 |\n| stove | 41.00 |',
     'Chapter 7 of 25 tells of the mill.',
+    'Step 1/3: find the order.',
+    'When 18 turns remain, wind up.',
+    'Total cost: $5. Shipping cost: $3.',
+    'Use 1/2 of the tokens for thought.',
+    'HTTP/2 200, RFC 9110, ISO 8601, IPv6.',
   ])('is none where the number is a rule: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])
   })
@@ -121,6 +149,12 @@ describe('a line with a random value', () => {
     '[5d41402abc4b2a76b9719d911017c592]',
     'x-anthropic-billing-header: cc_version=2.1.117.48f; cc_entrypoint=cli; cch=71fea;',
     'x-acme-attribution-header: build=7; sig=0aaa9f',
+    'X-Request-Signature: 71fea0aa9b',
+    '# 5d41402abc4b2a76b9719d911017c592',
+    'cache key: 5d41402abc4b2a76',
+    'random=83729183',
+    'Random: 0.8372918',
+    'seed 83729183',
   ])('is a warning: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual(['warning random_seed'])
   })
@@ -132,6 +166,10 @@ describe('a line with a random value', () => {
     'The colour [a1b2c3] is our blue.',
     'Fixed in commit 3f9a1c2d of 2024.',
     'Send the x-api-version header: 2023-06-01.',
+    'x-request-timeout: 30',
+    'random: true',
+    'cache key: tenant and locale',
+    '#facade',
   ])('is none where it stays: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])
   })
@@ -151,6 +189,12 @@ describe('a line about the machine or the repository', () => {
     'HEAD: 3f9a1c2d',
     'hostname: mill-3.local',
     'pid=48213',
+    'Current git branch: main',
+    'Branch: feature/mill-42',
+    'Current directory: /home/anna/mill',
+    'You are in /home/anna/mill.',
+    'HEAD is now at 3f9a1c2 Add the wheel',
+    'Last 5 commits:\n3f9a1c2 Add the wheel',
   ])('is a hint: %s', (text) => {
     expect([...new Set(found(`${text}\n\n${'You help.\n'.repeat(60)}`))]).toEqual(['hint environment'])
   })
@@ -163,6 +207,9 @@ describe('a line about the machine or the repository', () => {
     'The path /etc/hosts is not yours to change.',
     'Write commits in the imperative: Add, Fix, Remove.',
     'Never show the hostname: it is private.',
+    'Branch: take the left one at the mill.',
+    'Directory: the list of all members.',
+    'You are in /charge/ of the mill.',
   ])('is none where it says what to do: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])
   })
