@@ -28,7 +28,11 @@ export function bodyOf(input: string | URL | Request, init: RequestInit | undefi
 
 function givenBody(body: unknown): KnownBody | Promise<KnownBody> {
   if (typeof body === 'string') return jsonText(body)
-  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return jsonText(new TextDecoder().decode(body))
+  if (body instanceof ArrayBuffer) return jsonText(new TextDecoder().decode(body))
+  if (ArrayBuffer.isView(body)) {
+    const { buffer, byteOffset, byteLength } = body
+    return jsonText(new TextDecoder().decode(new Uint8Array(buffer, byteOffset, byteLength)))
+  }
   if (body instanceof Blob) return body.text().then(jsonText, () => null)
   if (body instanceof ReadableStream || isIterable(body)) return STREAM
   return null

@@ -17,7 +17,7 @@ const NO_MODEL = '<synthetic>'
 export function readClaudeCode(fields: Fields): Reading {
   const message = readFields(fields['message'])
   const usage = readFields(message?.['usage'])
-  if (fields['type'] !== 'assistant' || usage === null) return { leftOut: 'lines that are no answer of a model' }
+  if (fields['type'] !== 'assistant' || usage === null) return { leftOut: 'lines that are not answers of a model' }
   const model = readText(message?.['model'])
   if (model === NO_MODEL || fields['isApiErrorMessage'] === true) return { leftOut: 'failed calls' }
   const at = readTime(fields['timestamp'])

@@ -40,10 +40,10 @@ export function formatOf(fields: Fields): Format | null {
 export function unknownFormat(fields: Fields, line: number): UsageError {
   // Column names are shown only if they look like names: in a file without a header line they are data.
   const names = Object.keys(fields).filter((name) => /^[\w.-]{1,40}$/.test(name))
-  const listed = names.length === 0 ? 'no names of columns' : names.slice(0, 8).join(', ')
+  const listed = names.length === 0 ? 'no column names' : names.slice(0, 8).join(', ')
   return new UsageError(
-    `line ${line}: this is no log that is known. Right would be the columns ${PLAIN.prefix[0]}, ${PLAIN.time[0]} and ${PLAIN.tokens[0]}, ` +
-      `or a log of one of the tools that docs/simulate.md names (--format says which); found: ${listed}`,
+    `line ${line}: the log has an unknown format. Expected the columns ${PLAIN.prefix[0]}, ${PLAIN.time[0]} and ${PLAIN.tokens[0]}, ` +
+      `or a log of one of the tools in docs/simulate.md (--format names one); found: ${listed}`,
   )
 }
 

@@ -37,7 +37,7 @@ export function readCloudflare(fields: Fields): Reading {
   if (/^false$/i.test(String(fields['success'] ?? ''))) return { leftOut: 'failed calls' }
   const kind = `${readText(fields['request_type']) ?? ''} ${readText(fields['model_type']) ?? ''}`
   if (/embed|image|audio|speech|transcri|moderation|rerank|realtime|translation/i.test(kind))
-    return { leftOut: 'calls of another kind than completions' }
+    return { leftOut: 'calls other than completions' }
   return readRow(fields, CLOUDFLARE, ['', 'all requests'])
 }
 

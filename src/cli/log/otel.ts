@@ -48,7 +48,7 @@ function readSpan(span: Fields): Reading {
   )
   const tokensName = INPUT.find((name) => attributes.has(name)) ?? INPUT[0] ?? ''
   if (!isRequest(first, model !== null && attributes.has(tokensName)))
-    return { leftOut: 'spans that are no request to a model' }
+    return { leftOut: 'spans that are not requests to a model' }
   if (attributes.has('error.type') || isFailed(span)) return { leftOut: 'failed calls' }
   const at = readTime(span['startTimeUnixNano'])
   if (at === null) return fault('startTimeUnixNano', TIME_FORMS)

@@ -48,7 +48,7 @@ const RANDOM = [
   `${ALONE}(?:nonce|cache[-_ ]?bust(?:er|ing)?|salt|entropy|random[-_ ]?(?:seed|number|token|string|value|id)|seed)["'\`>\\])]?\\s{0,3}[:=#>]?\\s{0,3}["'\`]?${HEX}{6,64}\\b`,
   `${ALONE}(?:cache[-_ ]?key|unique[-_ ]?id|random|_?cb)${SIGN}(?=[a-z.]{0,63}\\d)[a-z\\d.]{6,64}(?![\\w-])`,
   `${LINE_START}x-[a-z-]{0,40}(?:signature|digest|nonce)${SIGN}(?=[a-z.]{0,63}\\d)[a-z\\d.]{6,64}(?![\\w-])`,
-  `${ALONE}(?:nonce|seed|salt) \\d{6,20}\\b`,
+  `${LINE_START}(?:nonce|seed|salt) \\d{6,20}\\b`,
 ]
 
 const PATH = '(?:/|~/|[a-z]:[\\\\/])[\\w.~/\\\\-]'
@@ -58,7 +58,7 @@ const ENVIRONMENT = [
   `${ALONE}(?:(?:working|project|workspace|root|home|repo|repository)[-_ ](?:dir|directory|directories|root|folder|path)|cwd|pwd|workspace|current (?:dir|directory))(?:${SIGN}|\\sis\\s["'\`]?)${PATH}`,
   '\\b(?:running|working|located|operating|started|launched|you are) (?:in|from) ["\'`]?(?:/(?:home|users|root|srv|var|tmp|workspaces?|private|mnt|opt)/|~/|[a-z]:\\\\)\\w',
   `${LINE_START}git[-_ ]?status${SIGN}`,
-  `${LINE_START}(?:current[-_ ]?|git[-_ ]?){0,2}branch${SIGN}[\\w./-]{2,200}["\'\`]?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
+  `${LINE_START}(?:current[-_ ]?|git[-_ ]?){0,2}branch${SIGN}[\\w./-]{2,200}["'\`]?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
   `${LINE_START}on branch \\S{1,200}[ \\t]{0,8}(?=\\r?\\n|$)`,
   `${LINE_START}(?:recent|last|latest)[-_ ](?:\\d{1,3} )?commits?${SIGN}`,
   `${LINE_START}(?:head|(?:last|latest|current|git)[-_ ]commit(?: hash| sha)?)(?:${SIGN}| (?:is )?(?:now )?at )[0-9a-f]{7,40}\\b`,

@@ -62,7 +62,7 @@ function findingOf(rule: TextRule, at: string, text: string, start: number): Fin
   const { cause, kind, what, fix } = rule
   const why = {
     volatile: 'Text that differs between requests makes each of them miss.',
-    private: 'It would be stored, and everyone who shares the prefix could read it.',
+    private: 'The prefix is stored, and everyone who shares it could read this text.',
     mistake: 'The prefix is probably not the intended text.',
   }[kind]
   return {

@@ -36,7 +36,7 @@ describe('a log in the form of another tool', () => {
       { format: 'otel', ...OPUS, leftOut: { 'requests that the log holds more than once': 5 } },
     ],
     ['otel-openinference.json', { format: 'otel', ...OPUS, leftOut: {} }],
-    ['otel-vercel-ai.json', { format: 'otel', ...OPUS, leftOut: { 'spans that are no request to a model': 5 } }],
+    ['otel-vercel-ai.json', { format: 'otel', ...OPUS, leftOut: { 'spans that are not requests to a model': 5 } }],
     ['openrouter.csv', { format: 'openrouter-activity', ...OPUS, leftOut: {} }],
     ['helicone.jsonl', { format: 'helicone', ...OPUS, leftOut: {} }],
     [
@@ -44,7 +44,7 @@ describe('a log in the form of another tool', () => {
       {
         format: 'claude-code',
         ...OPUS,
-        leftOut: { 'lines that are no answer of a model': 6, 'requests that the log holds more than once': 5 },
+        leftOut: { 'lines that are not answers of a model': 6, 'requests that the log holds more than once': 5 },
       },
     ],
     // No cached counts: the size is that of the whole prompt, $0.1253125 a write and $0.010025 a read.
@@ -110,7 +110,7 @@ describe('the spans of a trace', () => {
     { 'ai.operationId': 'ai.toolCall' },
   ])('are left out where they repeat the counts of others or are another kind of call: %o', async (attributes) => {
     const { requests, leftOut } = await spans(ANSWER, { ...ANSWER, ...attributes } as Attributes)
-    expect([requests, leftOut]).toEqual([1, { 'spans that are no request to a model': 1 }])
+    expect([requests, leftOut]).toEqual([1, { 'spans that are not requests to a model': 1 }])
   })
 
   it.each<[string, Attributes, number]>([
@@ -225,7 +225,7 @@ describe('a log that begins with other lines', () => {
       { ...line, message },
     ].map((one) => JSON.stringify(one))
     const { format, requests, leftOut } = await readText(text.join('\n'))
-    expect([format, requests, leftOut]).toEqual(['claude-code', 1, { 'lines that are no answer of a model': 1 }])
+    expect([format, requests, leftOut]).toEqual(['claude-code', 1, { 'lines that are not answers of a model': 1 }])
   })
 
   it('leaves out what a client wrote itself in place of an answer', async () => {
@@ -265,11 +265,7 @@ describe('the rows of a gateway', () => {
     ['an answer of its own cache', { ...gatewayRow, id: 'd', cached: true }, "answers of the proxy's own cache"],
     ['a failed call', { ...gatewayRow, id: 'd', success: false }, 'failed calls'],
     ['a failed call by its status', { ...gatewayRow, id: 'd', status_code: 429 }, 'failed calls'],
-    [
-      'another kind of call',
-      { ...gatewayRow, id: 'd', request_type: 'embeddings' },
-      'calls of another kind than completions',
-    ],
+    ['another kind of call', { ...gatewayRow, id: 'd', request_type: 'embeddings' }, 'calls other than completions'],
   ])('leave out %s', async (_what, row, leftOut) => {
     const log = await readText(JSON.stringify({ result: [gatewayRow, row] }))
     expect([log.format, log.requests, log.leftOut]).toEqual(['cloudflare', 1, { [leftOut]: 1 }])

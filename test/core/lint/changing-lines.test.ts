@@ -169,6 +169,7 @@ describe('a line with a random value', () => {
     'x-request-timeout: 30',
     'random: true',
     'cache key: tenant and locale',
+    'The figures were made with seed 20261121.',
     '#facade',
   ])('is none where it stays: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])
