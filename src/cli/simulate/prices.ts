@@ -68,8 +68,9 @@ function* namesOf(card: Card, model: string): Generator<string> {
   const slash = plain.indexOf('/')
   const bare = slash > 0 && cardNamed(plain.slice(0, slash)) !== undefined ? plain.slice(slash + 1) : plain
   if (bare !== plain) yield bare
-  const words = wordsOf(bare)
-  for (const name of card.models.flatMap(({ models }) => models)) if (wordsOf(name) === words) yield name
+  // Clouds write the maker before a dot.
+  const words = [wordsOf(bare), wordsOf(plain.replace('/', '.'))]
+  for (const name of card.models.flatMap(({ models }) => models)) if (words.includes(wordsOf(name))) yield name
 }
 
 /** A model's words in alphabetical order, and behind them its numbers in their own order, without its day: routers order them otherwise. */

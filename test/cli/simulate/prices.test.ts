@@ -27,6 +27,8 @@ describe('the names of a log', () => {
     ],
     ['xai.chat', 'grok-4.5', 'xai grok-4.5'],
     [null, 'anthropic/claude-4.8-opus-20260101', 'anthropic claude-opus-4-8'],
+    ['Amazon Bedrock', 'anthropic/claude-4.8-opus-20260101', 'bedrock anthropic.claude-opus-4-8'],
+    ['Azure', 'openai/gpt-5.6-sol', 'azure-openai gpt-5.6-sol'],
     [null, 'anthropic/claude-opus-4.8', 'anthropic claude-opus-4-8'],
   ])('provider %s and model %s are %s', (provider, model, right) => {
     expect(found(provider, model)).toBe(right)
