@@ -1,6 +1,9 @@
 import type { Connection } from './connection.ts'
 import { Reports } from './reports.ts'
+import { bodyOf, isRequest, STREAM } from './request-body.ts'
+import type { KnownBody } from './request-body.ts'
 import { usageIn } from './usage.ts'
+import type { UsageObject } from './usage.ts'
 
 /** Kept parts of an answer, in which its usage is searched: the first bytes and the last ones. */
 const HEAD_BYTES = 64 * 1024
@@ -15,7 +18,10 @@ export interface ObserveOptions {
   credential?: string
   /** Keeps a Worker running until reports are sent: `ctx.waitUntil.bind(ctx)`. */
   waitUntil?: (work: Promise<unknown>) => void
-  /** Called for each report that could not be sent. The observed requests never fail because of a report. */
+  /**
+   * Called for each report that could not be sent, and once where requests cannot be reported, because their bodies are streams (without
+   * `onError` that goes to the console). The observed requests never fail because of a report.
+   */
   onError?: (error: unknown) => void
   /** Clock in epoch milliseconds, for tests and virtual time. */
   now?: () => number
@@ -36,46 +42,71 @@ export interface ObservingFetch extends Fetch {
 export function observe(connection: Connection, fetch: Fetch, options: ObserveOptions): ObservingFetch {
   const reports = new Reports(connection, options)
   const now = options.now ?? (() => Date.now())
+  const unread = new Set<Promise<void>>()
+  const refuseStream = once(() =>
+    (options.onError ?? console.warn)(
+      new Error('a request whose body is a stream is not reported: give prefixId, or the body as text'),
+    ),
+  )
   const observing = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     const startedAt = now()
+    const body = bodyOf(input, init)
     const answer = await fetch(input, init)
-    const request = bodyOf(init)
-    if (!answer.ok || answer.body === null || request === null) return answer
+    if (!answer.ok || answer.body === null || body === null) return answer
+    const isNamed = options.prefixId !== undefined
+    if (body === STREAM && !isNamed) {
+      refuseStream()
+      return answer
+    }
     const model = modelIn(input)
-    return watched(answer, now, (text, ttftMs) => {
-      const isStream = (answer.headers.get('content-type') ?? '').includes('text/event-stream')
-      const usage = usageIn(text, isStream)
+    const report = (request: KnownBody, usage: UsageObject | null, ttftMs: number | null): void => {
+      if (request === null) return
       reports.add({
-        ...(options.prefixId === undefined
-          ? { provider: options.provider, request, ...(model === null ? {} : { model }) }
-          : { prefix_id: options.prefixId }),
+        ...(isNamed || request === STREAM
+          ? { prefix_id: options.prefixId }
+          : { provider: options.provider, request, ...(model === null ? {} : { model }) }),
         ...(options.credential === undefined ? {} : { credential: options.credential }),
         // Without usage the report still counts: it says that a real request came.
         usage: usage ?? { uncached_input_tokens: null },
         started_at: startedAt,
-        ...(isStream && ttftMs !== null ? { ttft_ms: Math.max(0, ttftMs - startedAt) } : {}),
+        ...(ttftMs === null ? {} : { ttft_ms: ttftMs }),
       })
+    }
+    const signal = init?.signal ?? (isRequest(input) ? input.signal : null)
+    return watched(answer, { now, signal }, (text, firstAt) => {
+      const isStream = (answer.headers.get('content-type') ?? '').includes('text/event-stream')
+      const usage = usageIn(text, isStream)
+      const ttftMs = isStream && firstAt !== null ? Math.max(0, firstAt - startedAt) : null
+      if (!(body instanceof Promise)) {
+        report(body, usage, ttftMs)
+        return
+      }
+      const later = body.then((request) => {
+        report(request, usage, ttftMs)
+        unread.delete(later)
+      })
+      unread.add(later)
+      options.waitUntil?.(later)
     })
   }
-  return Object.assign(observing, { flush: () => reports.flush() })
+  const flush = async (): Promise<void> => {
+    await Promise.all(unread)
+    await reports.flush()
+  }
+  return Object.assign(observing, { flush })
 }
 
-/** Returns the body of a `POST` as JSON text; null for streams, forms and other methods. */
-function bodyOf(init: RequestInit | undefined): { json: string } | null {
-  if (init?.method?.toUpperCase() !== 'POST') return null
-  const { body } = init
-  const text =
-    typeof body === 'string'
-      ? body
-      : body instanceof Uint8Array || body instanceof ArrayBuffer
-        ? new TextDecoder().decode(body)
-        : ''
-  return /^\s*\{/.test(text) ? { json: text } : null
+function once(work: () => void): () => void {
+  let done = false
+  return () => {
+    if (!done) work()
+    done = true
+  }
 }
 
 /** Returns the model named in the address, where Gemini and Bedrock have it; null for other providers. */
 function modelIn(input: string | URL | Request): string | null {
-  const address = typeof input === 'object' && 'url' in input ? input.url : String(input)
+  const address = isRequest(input) ? input.url : String(input)
   const found =
     /\/models?\/([^/:?]+)(?::[a-zA-Z]+GenerateContent|:generateContent|:streamGenerateContent|\/converse)/.exec(address)
   return found?.[1] === undefined ? null : decodeURIComponent(found[1])
@@ -83,9 +114,13 @@ function modelIn(input: string | URL | Request): string | null {
 
 /**
  * Returns the same answer and records its bytes as the reader reads them: it reads nothing ahead and delays nothing. `ended` gets the
- * first and last part of the text once, also when the reader stops early.
+ * first and last part of the text once: at the end, when the reader stops early, when the stream breaks, and when `signal` aborts it.
  */
-function watched(answer: Response, now: () => number, ended: (text: string, firstAt: number | null) => void): Response {
+function watched(
+  answer: Response,
+  { now, signal }: { now: () => number; signal: AbortSignal | null },
+  ended: (text: string, firstAt: number | null) => void,
+): Response {
   const head: Uint8Array[] = []
   const tail: Uint8Array[] = []
   let headBytes = 0
@@ -95,11 +130,15 @@ function watched(answer: Response, now: () => number, ended: (text: string, firs
   const finish = (): void => {
     if (finished) return
     finished = true
+    signal?.removeEventListener('abort', finish)
     const decoder = new TextDecoder()
     const text = [...head, ...tail].map((piece) => decoder.decode(piece, { stream: true })).join('')
     ended(text, firstAt)
   }
   const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+  // After an abort nobody may read any more, and then only the signal, or the end of the stream, tells of it.
+  signal?.addEventListener('abort', finish)
+  reader.closed.catch(finish)
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

@@ -195,4 +195,5 @@ export const observedAnswer = z.strictObject({
     .meta({ description: 'Why the request belongs to no registered prefix, where its body was given.' }),
   nearest: nearest.optional(),
   error: failureAnswer.optional(),
+  advice: advice.optional().meta({ description: 'What is missing in the usage object.' }),
 })

@@ -6,6 +6,7 @@ import { MOST_TOKENS, normalisedUsage } from '../contract/observation.ts'
 import type { observation } from '../contract/observation.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { Card } from '../providers/card.ts'
+import { frameworkUsage, innerUsage, rawUsageIn } from '../providers/dialects/shared/framework-usage.ts'
 import { outlineOf, sampleOfRequest } from '../providers/prefix/outline.ts'
 import type { Outline } from '../providers/prefix/outline.ts'
 import { cards, dialectOf } from '../providers/registry.ts'
@@ -94,7 +95,7 @@ const NORMALISED = [
   'cache_write_by_retention',
 ]
 
-/** Reads a usage object: the provider's own, or the normalised one. Throws `invalid_request` at `field`. */
+/** Reads a usage object: the provider's own, a framework's, or the normalised one. Throws `invalid_request` at `field`. */
 export function usageOf(provider: string, usage: Record<string, unknown>, field: string): Usage {
   if (NORMALISED.some((name) => name in usage)) {
     const given = parseWith(normalisedUsage, usage, field)
@@ -110,9 +111,22 @@ export function usageOf(provider: string, usage: Record<string, unknown>, field:
   }
   const card = cardFor(provider, field)
   const other = cards.find(({ chatOf, onlyModels }) => chatOf === card.id && onlyModels !== undefined) ?? card
-  const read = dialectOf(card).readUsage(usage) ?? dialectOf(other).readUsage(usage)
-  if (read === null) throw invalid(field, `must be the usage object of ${provider} or the normalised one`)
+  const readUsage = (object: unknown): Usage | null =>
+    dialectOf(card).readUsage(object) ?? dialectOf(other).readUsage(object) ?? null
+  const inner = innerUsage(usage)
+  const own = readUsage(rawUsageIn(inner))
+  if (own !== null) return own
+  const plain = readUsage(inner)
+  const read = frameworkUsage(inner, plain) ?? plain
+  if (read === null)
+    throw invalid(field, `must be the usage object of ${provider} or of a known framework, or the normalised one`)
   return read
+}
+
+/** Whether a usage object says nothing of the cache. In the normalised one an absent count is told to be unknown. */
+export function hasNoCacheCount(given: Record<string, unknown>, read: Usage): boolean {
+  if (NORMALISED.some((name) => name in given)) return false
+  return read.cacheReadTokens === null && read.cacheWriteTokens === null
 }
 
 /** Names of token counts, in every spelling. A provider's usage also holds prices and durations. */

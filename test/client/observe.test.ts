@@ -1,4 +1,6 @@
-import { expect, it } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
 import { connectionOf } from '../../src/client/connection.ts'
 import type { FetchLike } from '../../src/client/connection.ts'
 import { observe } from '../../src/client/observe.ts'
@@ -147,6 +149,197 @@ it('never breaks a request, whatever becomes of the report', async () => {
   expect(await (await fetch('https://x.test/v1/messages', post)).text()).toBe(started.join(''))
   await fetch.flush()
   expect(errors).toMatchObject([{ name: 'PilotlightError', retryable: true }])
+})
+
+/** A provider whose stream errors when the signal of its request is aborted, as `fetch` does. */
+const abortable = (pieces: string[]): Fetch => {
+  const open = provider(pieces)
+  return async (input, init) => {
+    const signal = input instanceof Request ? input.signal : init?.signal
+    const reader = (await open(input, init)).body!.getReader()
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          signal?.addEventListener('abort', () => controller.error(signal.reason))
+        },
+        async pull(controller) {
+          const { done, value } = await reader.read()
+          if (done) await new Promise(() => {})
+          else controller.enqueue(value)
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+  }
+}
+
+describe('a stream that its caller aborts', () => {
+  const counted = [{ provider: 'anthropic', usage: { input_tokens: 5, cache_read_input_tokens: 2048 } }]
+
+  it('is reported while a read waits, and the read fails as it would without', async () => {
+    const { connection, reports } = deployment()
+    const fetch = observe(connection, abortable(started.slice(0, 1)), options)
+    const aborter = new AbortController()
+    const reader = (await fetch('https://x.test', { ...post, signal: aborter.signal })).body!.getReader()
+    await reader.read()
+    const waits = reader.read()
+    const reason = new DOMException('enough', 'AbortError')
+    aborter.abort(reason)
+    await expect(waits).rejects.toBe(reason)
+    await fetch.flush()
+    expect(reports()).toMatchObject(counted)
+  })
+
+  it.each([
+    ['beside the address', (signal: AbortSignal): Parameters<Fetch> => ['https://x.test', { ...post, signal }]],
+    ['in a Request', (signal: AbortSignal): Parameters<Fetch> => [new Request('https://x.test', { ...post, signal })]],
+  ])('is reported when nobody reads any more, with the signal %s', async (_, call) => {
+    const { connection, reports } = deployment()
+    const fetch = observe(connection, abortable(started.slice(0, 1)), options)
+    const aborter = new AbortController()
+    await (await fetch(...call(aborter.signal))).body!.getReader().read()
+    aborter.abort()
+    await fetch.flush()
+    expect(reports()).toMatchObject(counted)
+  })
+
+  it('is reported once where it ended before', async () => {
+    const { connection, reports } = deployment()
+    const fetch = observe(connection, provider(started), options)
+    const aborter = new AbortController()
+    await (await fetch('https://x.test', { ...post, signal: aborter.signal })).text()
+    aborter.abort()
+    await fetch.flush()
+    expect(reports()).toHaveLength(1)
+  })
+
+  it('that breaks by itself is reported as well', async () => {
+    const { connection, reports } = deployment()
+    const lost = new TypeError('terminated')
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode(started[0]))
+        },
+        pull(controller) {
+          controller.error(lost)
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const fetch = observe(
+      connection,
+      () => Promise.resolve(new Response(body, { headers: { 'content-type': 'text/event-stream' } })),
+      options,
+    )
+    await expect((await fetch('https://x.test', post)).text()).rejects.toBe(lost)
+    await fetch.flush()
+    expect(reports()).toHaveLength(1)
+  })
+})
+
+describe('the body of a request', () => {
+  const bytes = new Uint8Array(new TextEncoder().encode(` ${request} `))
+  it.each<[string, () => Parameters<Fetch>]>([
+    ['a Request', () => [new Request('https://x.test/v1/messages', post)]],
+    ['a Request and a body beside it', () => [new Request('https://x.test', { method: 'POST', body: 'a=b' }), post]],
+    ['a Request of which the method stands beside it', () => [new Request('https://x.test'), post]],
+    ['a Blob', () => ['https://x.test', { method: 'POST', body: new Blob([request]) }]],
+    ['a view of a buffer', () => ['https://x.test', { method: 'post', body: bytes.subarray(1, -1) }]],
+    ['another view of a buffer', () => ['https://x.test', { method: 'POST', body: new DataView(bytes.buffer) }]],
+    ['a buffer', () => ['https://x.test', { method: 'POST', body: bytes.buffer }]],
+  ])('is reported with its bytes, and sent: %s', async (_, call) => {
+    const { connection, sent } = deployment()
+    let arrived = ''
+    const real: Fetch = async (input, init) => {
+      arrived = await new Request(input, init).text()
+      return provider(started)(input, init)
+    }
+    const fetch = observe(connection, real, options)
+    await (await fetch(...call())).text()
+    await fetch.flush()
+    expect(sent[0]).toContain(request)
+    expect(arrived.trim()).toBe(request)
+  })
+
+  const streamed = (): RequestInit => ({
+    method: 'POST',
+    body: new Blob([request]).stream(),
+    // @ts-expect-error Node wants it for streams, and the types of Workers do not know it.
+    duplex: 'half',
+  })
+
+  it('is not read where it is a stream, which is said once', async () => {
+    const errors: unknown[] = []
+    const { connection, sent } = deployment()
+    const fetch = observe(connection, provider(started), { ...options, onError: (error) => errors.push(error) })
+    for (let times = 0; times < 2; times++) await (await fetch('https://x.test', streamed())).text()
+    await fetch.flush()
+    expect(sent).toEqual([])
+    expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('stream') })])
+  })
+
+  it('need not be read where the prefix is named', async () => {
+    const { connection, reports } = deployment()
+    const fetch = observe(connection, provider(started), { ...options, prefixId: 'pfx_1' })
+    await (await fetch('https://x.test', streamed())).text()
+    await fetch.flush()
+    expect(reports()).toMatchObject([{ prefix_id: 'pfx_1', usage: { cache_read_input_tokens: 2048 } }])
+  })
+})
+
+describe('the usage of a stream', () => {
+  const stream = (...events: object[]): string => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')
+
+  it('keeps what an earlier event told where a later one has null', () => {
+    const { message_start_usage: usage, message_delta_usage: later } = JSON.parse(
+      readFileSync(join(import.meta.dirname, '../cases/usage/stream-delta-null.json'), 'utf8'),
+    )
+    expect(
+      usageIn(stream({ type: 'message_start', message: { usage } }, { type: 'message_delta', usage: later }), true),
+    ).toEqual({ ...usage, output_tokens: 9 })
+  })
+
+  it.each([
+    ['a null', { cache_read_input_tokens: null }],
+    ['a zero', { cache_read_input_tokens: 0, input_tokens: 0 }],
+    ['an empty object', { cache_creation: {} }],
+    ['a zero inside', { cache_creation: { ephemeral_1h_input_tokens: 0 } }],
+  ])('keeps counts where a later event has %s', (_, later) => {
+    const usage = {
+      input_tokens: 50,
+      cache_read_input_tokens: 6300,
+      cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 700 },
+    }
+    const text = stream({ message: { usage } }, { usage: { ...later, output_tokens: 3 } })
+    expect(usageIn(text, true)).toEqual({ ...usage, output_tokens: 3 })
+  })
+
+  it('takes larger counts of a later event, and a zero that is the first', () => {
+    const text = stream({ usage: { input_tokens: 50, cached: 0 } }, { usage: { input_tokens: 90, output_tokens: 0 } })
+    expect(usageIn(text, true)).toEqual({ input_tokens: 90, cached: 0, output_tokens: 0 })
+  })
+
+  it.each<[string, object, object]>([
+    ['Groq', { x_groq: { id: 'req', usage: { prompt_tokens: 7 } } }, { prompt_tokens: 7 }],
+    ['a choice', { choices: [{ usage: { prompt_tokens: 7 } }] }, { prompt_tokens: 7 }],
+    ['LangChain', { content: '', usage_metadata: { input_tokens: 7 } }, { input_tokens: 7 }],
+    [
+      'LangChain, a chunk of an event',
+      { data: { chunk: { usage_metadata: { input_tokens: 7 } } } },
+      { input_tokens: 7 },
+    ],
+    ['the AI SDK', { type: 'finish', usage: { inputTokens: { total: 7 } } }, { inputTokens: { total: 7 } }],
+    ['the AI SDK, of all steps', { type: 'finish', totalUsage: { inputTokens: 7 } }, { inputTokens: 7 }],
+    [
+      'llama.cpp',
+      { usage: { prompt_tokens: 7 }, timings: { cache_n: 5 } },
+      { prompt_tokens: 7, timings: { cache_n: 5 } },
+    ],
+  ])('is found where %s writes it', (_, event, usage) => {
+    expect(usageIn(stream({ choices: [] }, event), true)).toEqual(usage)
+  })
 })
 
 it('passes the provider’s own failure on as it came', async () => {

@@ -59,7 +59,7 @@ export async function lint(shell: Shell): Promise<number> {
   const asked = { provider, model, now: shell.now() }
   const found: FileFinding[] = [
     ...files.flatMap(({ file, text }) => lintFile(file, text, asked)),
-    ...lintTogether(files),
+    ...lintTogether(files, asked),
   ]
   if (values.json) shell.print(`${JSON.stringify({ files: positionals.length, findings: found })}\n`)
   else if (values.github) shell.print(annotations(found))

@@ -6,6 +6,7 @@ import { lint } from '../../core/lint/lint.ts'
 import { estimateTokens } from '../../core/prompt/tokens.ts'
 import { FATAL } from '../../registration/findings.ts'
 import { prepareWarm } from '../../registration/prepare.ts'
+import type { Preparation } from '../../registration/prepare.ts'
 import { cardById, cardRecognising, modelFacts } from '../../providers/registry.ts'
 import { placeInFile, pointerOf } from './place.ts'
 import type { Advice } from '../../core/model/advice.ts'
@@ -80,14 +81,11 @@ function lintJson(file: string, text: string, asked: Asked): FileFinding[] {
   } catch (thrown) {
     return [found({ ...refusal(thrown), pointer: '' }, { line: 1, column: 1 })]
   }
-  // A router's body has an object `provider` beside its model.
-  const isEnvelope =
-    member(root, 'request')?.type === 'object' ||
-    (member(root, 'provider')?.type === 'string' && member(root, 'model') !== undefined)
   // A registration reports `/request/…`. In a file with the body alone, the same value is at the top level.
-  const inFile = (pointer: string): string => (isEnvelope ? pointer : pointer.replace(/^\/request(?=\/|$)/, ''))
+  const wrapped = isEnvelope(root)
+  const inFile = (pointer: string): string => (wrapped ? pointer : pointer.replace(/^\/request(?=\/|$)/, ''))
   const isFilled = member(root, 'vars') !== undefined
-  return adviceOf(text, root, isEnvelope, asked).map((one) => {
+  return adviceOf(text, root, asked).map((one) => {
     const isFinding = one.severity !== undefined
     const path = pointerOf(one.at ?? '')
     // Advice of a wire format gives places as paths in the body.
@@ -101,17 +99,31 @@ function lintJson(file: string, text: string, asked: Asked): FileFinding[] {
 }
 
 /** Returns the findings that a registration of this body would have, or its refusal. */
-function adviceOf(text: string, root: JsonNode, isEnvelope: boolean, { provider, model, now }: Asked): Advice[] {
+function adviceOf(text: string, root: JsonNode, asked: Asked): Advice[] {
   try {
-    const named = provider ?? stringMember(root, 'provider') ?? cardRecognising(root).id
-    const given = { provider: named, ...(model === undefined || isEnvelope ? {} : { model }) }
-    const envelope = isEnvelope ? text : `${JSON.stringify(given).slice(0, -1)},"request":${text}}`
-    const body = parseBody(envelope, warmBody, WARM_RAW)
-    const asked = { ...body, provider: named, lint: 'advice' as const }
-    return prepareWarm(asked, now, { anySize: true }).registration.advice
+    return prepared(text, root, asked).registration.advice
   } catch (thrown) {
     return [refusal(thrown)]
   }
+}
+
+/** Whether a file is a body of `POST /warm` and not a provider's own. */
+export function isEnvelope(root: JsonNode): boolean {
+  return (
+    member(root, 'request')?.type === 'object' ||
+    // A router's body has an object `provider` beside its model.
+    (member(root, 'provider')?.type === 'string' && member(root, 'model') !== undefined)
+  )
+}
+
+/** Prepares a body as its registration would. Throws the refusal of one. */
+export function prepared(text: string, root: JsonNode, { provider, model, now }: Asked): Preparation {
+  const wrapped = isEnvelope(root)
+  const named = provider ?? stringMember(root, 'provider') ?? cardRecognising(root).id
+  const given = { provider: named, ...(model === undefined || wrapped ? {} : { model }) }
+  const envelope = wrapped ? text : `${JSON.stringify(given).slice(0, -1)},"request":${text}}`
+  const body = parseBody(envelope, warmBody, WARM_RAW)
+  return prepareWarm({ ...body, provider: named, lint: 'advice' as const }, now, { anySize: true })
 }
 
 function refusal(thrown: unknown): Advice {

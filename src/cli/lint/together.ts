@@ -1,18 +1,44 @@
 import { readFailure } from '../../contract/failure.ts'
 import { items, member, readJson, stringMember } from '../../core/prompt/json-text.ts'
 import type { JsonNode } from '../../core/prompt/json-text.ts'
-import type { FileFinding } from './file.ts'
+import { positionOf } from '../../core/lint/context.ts'
+import { estimateTokens } from '../../core/prompt/tokens.ts'
+import { leavesOf } from '../../providers/lint/leaves.ts'
+import type { Leaf } from '../../providers/lint/leaves.ts'
+import { isEnvelope, prepared } from './file.ts'
+import type { Asked, FileFinding } from './file.ts'
+import { MIN_SHARED, partingOf, wordStart } from './parting.ts'
+import type { Parting } from './parting.ts'
 import { placeInFile } from './place.ts'
 
-/** Compares bodies of one application: the same tools in another order are a fault that a single body does not show. */
-export function lintTogether(files: readonly { file: string; text: string }[]): FileFinding[] {
-  const seen = new Map<string, { order: string; file: string }>()
-  return files.flatMap(({ file, text }) => {
+interface GivenFile {
+  file: string
+  text: string
+}
+
+/** A file with a body, and its members. */
+interface Body extends GivenFile {
+  root: JsonNode
+}
+
+/** Compares bodies of one application, for faults that a single body does not show: tools in another order, prefixes that differ. */
+export function lintTogether(files: readonly GivenFile[], asked: Asked): FileFinding[] {
+  const bodies = files.flatMap(({ file, text }): Body[] => {
     const root = jsonOf(text)
-    if (root === null) return []
+    return root === null ? [] : [{ file, text, root }]
+  })
+  const orders = toolOrders(bodies)
+  const told = new Set(orders.map(({ file }) => file))
+  return [...orders, ...differences(bodies, asked).filter(({ file }) => !told.has(file))]
+}
+
+/** Finds the same tools in another order. */
+function toolOrders(bodies: readonly Body[]): FileFinding[] {
+  const seen = new Map<string, { order: string; file: string }>()
+  return bodies.flatMap(({ file, text, root }) => {
     const wrapped = member(root, 'request')
     const at = wrapped?.type === 'object' ? '/request/tools' : '/tools'
-    const names = items(member(wrapped?.type === 'object' ? wrapped : root, 'tools')).map(nameOf)
+    const names = toolNames(root)
     const known = names.filter((name) => name !== null)
     if (known.length < 2 || known.length < names.length) return []
     const [set, order] = [JSON.stringify(known.toSorted()), JSON.stringify(known)]
@@ -31,6 +57,86 @@ export function lintTogether(files: readonly { file: string; text: string }[]): 
       },
     ]
   })
+}
+
+/** Bodies that one is compared with: the first ones of its model that differ. */
+const MOST_COMPARED = 20
+
+/** Finds where a body's prefix parts from that of an earlier one, although much of the rest is the same. */
+function differences(bodies: readonly Body[], asked: Asked): FileFinding[] {
+  const seen = new Map<string, { file: string; leaves: Leaf[] }[]>()
+  return bodies.flatMap((body) => {
+    const own = prefixOf(body, asked)
+    if (own === null) return []
+    const earlier = seen.get(own.of) ?? []
+    seen.set(own.of, earlier)
+    const partings = earlier.map(({ file, leaves }) => ({ file, parting: partingOf(leaves, own.leaves) }))
+    if (partings.some(({ parting }) => parting === null)) return []
+    if (earlier.length < MOST_COMPARED) earlier.push({ file: body.file, leaves: own.leaves })
+    const [nearest] = partings
+      .flatMap(({ file, parting }) =>
+        parting === null || parting.sharedCharacters < MIN_SHARED ? [] : [{ file, parting }],
+      )
+      .toSorted((a, b) => b.parting.sharedCharacters - a.parting.sharedCharacters)
+    return nearest === undefined ? [] : [differs(body, own, nearest)]
+  })
+}
+
+interface Prefix {
+  /** Provider, model and the names of its tools: bodies with others are of another agent, or share no cache. */
+  of: string
+  leaves: Leaf[]
+  /** JSON pointer of the body in its file; null: the file has the neutral form, whose places are others. */
+  at: string | null
+}
+
+/** Returns null for a body that registration refuses, which has its own finding. */
+function prefixOf({ text, root }: Body, asked: Asked): Prefix | null {
+  try {
+    const { card, prefix } = prepared(text, root, asked)
+    const wrapped = member(root, 'request')?.type === 'object'
+    const at = wrapped ? '/request' : isEnvelope(root) ? null : ''
+    const tools = JSON.stringify(toolNames(root).toSorted())
+    return { of: `${card.id} ${prefix.model} ${tools}`, leaves: leavesOf(card.id, prefix.text), at }
+  } catch (thrown) {
+    if (readFailure(thrown) === null) throw thrown
+    return null
+  }
+}
+
+function differs(
+  { file, text, root }: Body,
+  { leaves, at }: Prefix,
+  { file: other, parting }: { file: string; parting: Parting },
+): FileFinding {
+  const leaf = leaves[parting.index]
+  const pointer = leaf === undefined ? (at ?? '') : at === null ? `/${leaf.part}` : `${at}${leaf.at}`
+  const within =
+    leaf === undefined || leaf.sorted !== null ? {} : positionOf(leaf.text, wordStart(leaf.text, parting.offset))
+  const tokens = Math.round(estimateTokens(parting.sharedText)).toLocaleString('en')
+  const rest = `about ${tokens} tokens behind it are the same, and neither request reads what the other wrote of them.`
+  return {
+    file,
+    ...placeInFile(text, root, pointer, within),
+    severity: 'warning',
+    ...(parting.isOrder
+      ? {
+          cause: 'key_order',
+          message: `The members of this object stand in another order in ${other}: ${rest}`,
+          fix: 'Write all JSON with its members in one order.',
+        }
+      : {
+          cause: 'prefix_differs',
+          message: `The prefix parts here from that of ${other}: ${rest}`,
+          fix: 'Move what differs behind the text that is the same, or make it the same in each request.',
+        }),
+    pointer,
+  }
+}
+
+function toolNames(root: JsonNode): (string | null)[] {
+  const wrapped = member(root, 'request')
+  return items(member(wrapped?.type === 'object' ? wrapped : root, 'tools')).map(nameOf)
 }
 
 function nameOf(tool: JsonNode): string | null {

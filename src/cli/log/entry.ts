@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 
 /** Data of one request to a model that a replay needs. */
 export interface Entry {
+  /** Id of the request in the log. A second record with it is the same request. Absent: the log has none. */
+  id?: string
   /** Identifies the prefix among those of its model. */
   prefix: string
   /** Name of the prefix in the output: never a prompt, a key or a person's name. */

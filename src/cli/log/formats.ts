@@ -1,5 +1,7 @@
 import { UsageError } from '../shell.ts'
 import type { Fields, Reading } from './entry.ts'
+import { isClaudeCode, readClaudeCode } from './claude-code.ts'
+import { isCloudflare, isHelicone, isOpenrouter, readCloudflare, readHelicone, readOpenrouter } from './gateways.ts'
 import { isLangfuse, readLangfuse } from './langfuse.ts'
 import { isLitellm, readLitellm } from './litellm.ts'
 import { isOtel, readOtel } from './otel.ts'
@@ -23,18 +25,25 @@ export const formats: readonly Format[] = [
   { name: 'otel', about: 'OpenTelemetry GenAI spans', is: isOtel, read: readOtel },
   { name: 'litellm', about: "LiteLLM's spend logs", is: isLitellm, read: one(readLitellm) },
   { name: 'langfuse', about: "Langfuse's observations", is: isLangfuse, read: one(readLangfuse) },
+  { name: 'claude-code', about: 'session logs of Claude Code', is: isClaudeCode, read: one(readClaudeCode) },
+  { name: 'cloudflare', about: 'logs of Cloudflare AI Gateway', is: isCloudflare, read: one(readCloudflare) },
+  { name: 'helicone', about: "Helicone's requests", is: isHelicone, read: one(readHelicone) },
+  { name: 'openrouter-activity', about: "OpenRouter's generations", is: isOpenrouter, read: one(readOpenrouter) },
 ]
 
-/** Returns the format of a log, by its first record. */
-export function formatOf(fields: Fields, line: number): Format {
-  const found = formats.find(({ is }) => is(fields))
-  if (found !== undefined) return found
+/** Returns the format of a log by one of its records; null when none knows it. */
+export function formatOf(fields: Fields): Format | null {
+  return formats.find(({ is }) => is(fields)) ?? null
+}
+
+/** Refuses a log of no known format, by its first record. */
+export function unknownFormat(fields: Fields, line: number): UsageError {
   // Column names are shown only if they look like names: in a file without a header line they are data.
   const names = Object.keys(fields).filter((name) => /^[\w.-]{1,40}$/.test(name))
   const listed = names.length === 0 ? 'no column names' : names.slice(0, 8).join(', ')
-  throw new UsageError(
+  return new UsageError(
     `line ${line}: the log has an unknown format. Expected the columns ${PLAIN.prefix[0]}, ${PLAIN.time[0]} and ${PLAIN.tokens[0]}, ` +
-      `or an export of LiteLLM, Langfuse or OpenTelemetry (--format names one); found: ${listed}`,
+      `or a log of one of the tools in docs/simulate.md (--format names one); found: ${listed}`,
   )
 }
 

@@ -25,7 +25,7 @@ export async function* jsonLines(chunks: AsyncIterable<string>, largest: number)
   const one = function* (text: string): Generator<LogRecord> {
     const at = line++
     if (tooLong || text.length > largest) yield { line: at, fault: { field: null, right: tooLargeRight(largest) } }
-    else if (text.trim() !== '') yield record(at, parsed(text))
+    else if (text.trim() !== '') yield* opened(at, parsed(text))
     tooLong = false
   }
   for await (const chunk of chunks) {
@@ -41,8 +41,8 @@ export async function* jsonLines(chunks: AsyncIterable<string>, largest: number)
 }
 
 /**
- * Reads JSON objects in a row or in one array, by counting brackets outside of strings. An object with a list in `data`, a page of
- * an API, is read as that list. A broken object ends the reading, since the begin of the next one cannot be found.
+ * Reads JSON objects in a row or in one array, by counting brackets outside of strings. An object with a list in `data` or
+ * `result`, a page of an API, is read as that list. A broken object ends the reading, since the begin of the next one cannot be found.
  */
 export async function* jsonValues(chunks: AsyncIterable<string>, largest: number): AsyncGenerator<LogRecord[]> {
   let text = ''
@@ -106,6 +106,6 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
 }
 
 function opened(line: number, value: unknown): LogRecord[] {
-  const page = isFields(value) ? value['data'] : undefined
-  return Array.isArray(page) ? page.map((one) => record(line, one)) : [record(line, value)]
+  const page = isFields(value) ? [value['data'], value['result']].find(Array.isArray) : undefined
+  return page !== undefined ? page.map((one) => record(line, one)) : [record(line, value)]
 }

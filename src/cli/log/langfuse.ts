@@ -2,11 +2,12 @@ import { digest, fault, readCount, readFields, readText, shown, TOKENS_RIGHT } f
 import type { Fields, Reading } from './entry.ts'
 import { beginning } from './system.ts'
 import { readTime, TIME_FORMS } from './time.ts'
+import { cachedTokens, wholePrompt } from './usage.ts'
 
 /**
  * Observations of Langfuse: the blob storage export (snake_case) and the public API and the UI's export (camelCase)
  * (https://langfuse.com/docs/api-and-data-platform/features/blob-storage-export-fields, read 2026-11-21).
- * Its kinds of usage do not overlap: `input` leaves out what was read from or written to the cache.
+ * `input` leaves out what was read from or written to the cache; a total may stand beside its parts.
  */
 export function isLangfuse(fields: Fields): boolean {
   return ('traceId' in fields || 'trace_id' in fields) && ('startTime' in fields || 'start_time' in fields)
@@ -22,17 +23,31 @@ export function readLangfuse(fields: Fields): Reading {
   if (at === null) return fault(name, TIME_FORMS)
   const usage = readFields(of('usageDetails')) ?? readFields(of('usage')) ?? {}
   let input: number | null = null
-  let cached = 0
   for (const [kind, value] of Object.entries(usage)) {
-    if (!/^(?:input|cache|prompt_tokens)/.test(kind) || /cost/i.test(kind)) continue
+    if (!/^(?:input|cache|prompt_tokens)/.test(kind) || /cost|details/i.test(kind) || readFields(value) !== null)
+      continue
     const count = readCount(value)
     if (count === undefined) return fault('usageDetails' in fields ? 'usageDetails' : 'usage_details', TOKENS_RIGHT)
-    input = (input ?? 0) + (count ?? 0)
-    if (kind.includes('cache')) cached += count ?? 0
+    if (!kind.includes('cache')) input = (input ?? 0) + (count ?? 0)
   }
+  const cached = cachedTokens(usage)
+  const included = 'prompt_tokens' in usage
+  const tokens = included ? wholePrompt(input, cached) : (input ?? 0) + cached
+  const id = readText(of('id'))
   const [prefix, label] = prefixOf(of)
   const model = readText(of('providedModelName')) ?? readText(of('model'))
-  return { entry: { prefix, label, provider: null, model, at, tokens: input === 0 ? null : input, cached } }
+  return {
+    entry: {
+      ...(id === null ? {} : { id }),
+      prefix,
+      label,
+      provider: null,
+      model,
+      at,
+      tokens: tokens === 0 ? null : tokens,
+      cached,
+    },
+  }
 }
 
 /** Identifies the prefix by the prompt's name and version in Langfuse, else by the exported system prompt, else by the observation's name. */

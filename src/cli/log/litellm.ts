@@ -2,11 +2,13 @@ import { digest, fault, readCount, readFields, readText, TOKENS_RIGHT } from './
 import type { Fields, Reading } from './entry.ts'
 import { beginning } from './system.ts'
 import { readTime, TIME_FORMS } from './time.ts'
+import { cachedTokens, wholePrompt } from './usage.ts'
 
 /**
  * Spend logs of LiteLLM's proxy: rows of the table LiteLLM_SpendLogs, as `GET /spend/logs` answers them or as a dump of the table
  * holds them (https://docs.litellm.ai/docs/proxy/cost_tracking, schema.prisma and spend_tracking_utils.py of
- * BerriAI/litellm, read 2026-11-21). `prompt_tokens` counts the cached tokens too.
+ * BerriAI/litellm, read 2026-11-21). `prompt_tokens` counts the cached tokens too, but not in calls of
+ * Anthropic's own format (https://github.com/BerriAI/litellm/issues/23342).
  */
 export function isLitellm(fields: Fields): boolean {
   return 'startTime' in fields && ('call_type' in fields || 'custom_llm_provider' in fields || 'api_key' in fields)
@@ -25,21 +27,21 @@ export function readLitellm(fields: Fields): Reading {
   const tokens = readCount(fields['prompt_tokens'])
   if (tokens === undefined) return fault('prompt_tokens', TOKENS_RIGHT)
   const metadata = readFields(fields['metadata'])
-  const usage = readFields(metadata?.['additional_usage_values']) ?? readFields(metadata?.['usage_object'])
-  const details = readFields(usage?.['prompt_tokens_details'])
-  const read = readCount(usage?.['cache_read_input_tokens']) ?? readCount(details?.['cached_tokens']) ?? 0
-  const written =
-    readCount(usage?.['cache_creation_input_tokens']) ?? readCount(details?.['cache_creation_tokens']) ?? 0
+  // Either may be empty while the other one has the counts.
+  const usage = [readFields(metadata?.['additional_usage_values']), readFields(metadata?.['usage_object'])]
+  const cached = cachedTokens({ ...usage })
+  const id = readText(fields['request_id'])
   const [prefix, label] = prefixOf(fields)
   return {
     entry: {
+      ...(id === null ? {} : { id }),
       prefix,
       label,
       provider: readText(fields['custom_llm_provider']),
       model: readText(fields['model']),
       at,
-      tokens: tokens === 0 ? null : tokens,
-      cached: read + written,
+      tokens: wholePrompt(tokens, cached),
+      cached,
     },
   }
 }

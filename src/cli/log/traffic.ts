@@ -1,7 +1,7 @@
 import { UsageError } from '../shell.ts'
 import { fault } from './entry.ts'
 import type { Entry, Fault, Fields, LogRecord, Reading } from './entry.ts'
-import { formatNamed, formatOf } from './formats.ts'
+import { formatNamed, formatOf, unknownFormat } from './formats.ts'
 import type { Format } from './formats.ts'
 import { recordsOf } from './records.ts'
 import { Runs } from './runs.ts'
@@ -56,6 +56,32 @@ export interface ReadOptions {
   largest?: number
 }
 
+/** Records of no known format at the beginning of a log after which it is refused. */
+const MOST_EARLY = 1_000
+
+const REPEATED = 'requests that the log holds more than once'
+
+/** Ids of the latest requests. Repeats stand near each other: an exporter sent again, or pages overlap. */
+class Recent {
+  #newer = new Set<string>()
+  #older = new Set<string>()
+
+  /** Whether an id was among the latest; it is afterwards. */
+  has(id: string | undefined): boolean {
+    if (id === undefined) return false
+    if (this.#newer.has(id)) return true
+    const known = this.#older.has(id)
+    this.#newer.add(id)
+    if (this.#newer.size < MOST_RECENT) return known
+    this.#older = this.#newer
+    this.#newer = new Set()
+    return known
+  }
+}
+
+/** Latest ids that are kept: at least as many, and at most twice as many. */
+const MOST_RECENT = 100_000
+
 /** Reads a whole log and keeps only the data of a replay. Throws `UsageError` with the line for a log that it cannot read. */
 export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOptions = {}): Promise<Log> {
   const { strict = false, limits = LIMITS } = options
@@ -72,17 +98,34 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
     if (known === undefined) unusable.set(key, { field, right, count: 1, line })
     else known.count += 1
   }
+  const seen = new Recent()
+  const early: LogRecord[] = []
+  const noFormat = (): UsageError => {
+    const first = early.find((record) => 'fields' in record)
+    return first === undefined ? new UsageError('the log is empty') : unknownFormat(first.fields, first.line)
+  }
   const take = (record: LogRecord): void => {
     if ('fault' in record) {
       refuse(record.line, record.fault)
       return
     }
-    format ??= formatOf(record.fields, record.line)
+    format ??= formatOf(record.fields)
+    if (format === null) {
+      early.push(record)
+      if (early.length >= MOST_EARLY) throw noFormat()
+      return
+    }
+    // Lines before the first one that tells the format.
+    early.splice(0).forEach(take)
     for (const reading of readings(format, record.fields)) {
       if ('fault' in reading) refuse(record.line, reading.fault)
       else if ('leftOut' in reading) leftOut[reading.leftOut] = (leftOut[reading.leftOut] ?? 0) + 1
       else {
         const { entry } = reading
+        if (seen.has(entry.id)) {
+          leftOut[REPEATED] = (leftOut[REPEATED] ?? 0) + 1
+          continue
+        }
         const prefix = prefixOf(prefixes, entry)
         gaps += prefix.runs.add(entry.at)
         prefix.requests += 1
@@ -97,6 +140,7 @@ export async function readLog(bytes: AsyncIterable<Uint8Array>, options: ReadOpt
     }
   }
   for await (const records of recordsOf(bytes, options.largest)) records.forEach(take)
+  if (format === null && early.length > 0) throw noFormat()
   const faults = [...unusable.values()].toSorted((a, b) => a.line - b.line)
   if (requests === 0) throw new UsageError(nothingWords(faults, leftOut))
   const name = format?.name ?? ''

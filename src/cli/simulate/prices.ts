@@ -1,6 +1,7 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { cardById, cards, dialectOf, makers, modelFacts } from '../../providers/registry.ts'
 import { DAY_MS, HOUR_MS } from '../../core/time/time.ts'
+import type { Card } from '../../providers/card.ts'
 
 /** Facts and prices of a model with their card; null with the reason if they are unknown. */
 export type Priced = Known | { unknown: string }
@@ -14,10 +15,21 @@ export interface Known {
   outputFloor: number
 }
 
-/** Returns the card for a log's name of a provider; undefined when there is none. */
+/**
+ * Returns the card for a log's name of a provider; undefined when there is none. Case and marks between letters do not count, and
+ * neither does what a tool adds behind a dot (`anthropic.messages`).
+ */
 export function cardNamed(name: string) {
-  const lower = name.toLowerCase()
-  return cards.find(({ id, aliases = [] }) => id === lower || aliases.includes(lower))
+  for (let left = name; left !== ''; left = left.slice(0, Math.max(0, left.lastIndexOf('.')))) {
+    const asked = letters(left)
+    const found = cards.find(({ id, aliases = [] }) => [id, ...aliases].some((one) => letters(one) === asked))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function letters(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z\d]/g, '')
 }
 
 /** Returns the facts of a model by the log's names, on the day of `now` (epoch ms). Nothing is guessed. */
@@ -40,13 +52,36 @@ export function pricesOf(provider: string | null, model: string | null, now: num
 function priced(id: string, model: string, now: number): Known | null {
   const card = cardById(id)
   if (card === undefined) return null
-  const slash = model.indexOf('/')
-  const names = slash > 0 && cardNamed(model.slice(0, slash)) === card ? [model, model.slice(slash + 1)] : [model]
-  for (const name of names) {
+  for (const name of namesOf(card, model)) {
     const facts = cheapestHour(card.id, name, now)
     if (facts !== null) return { provider: card.id, model: name, facts, outputFloor: dialectOf(card).outputFloor }
   }
   return null
+}
+
+/** The names under which a card may know a model: as written, without the path before it, and as the card spells the same words. */
+function* namesOf(card: Card, model: string): Generator<string> {
+  yield model
+  // Full names of Google's models have their projects and publishers before them.
+  const plain = model.replace(/^(?:.*\/)?models\//, '')
+  if (plain !== model) yield plain
+  const slash = plain.indexOf('/')
+  const bare = slash > 0 && cardNamed(plain.slice(0, slash)) !== undefined ? plain.slice(slash + 1) : plain
+  if (bare !== plain) yield bare
+  // Clouds write the maker before a dot.
+  const words = [wordsOf(bare), wordsOf(plain.replace('/', '.'))]
+  for (const name of card.models.flatMap(({ models }) => models)) if (words.includes(wordsOf(name))) yield name
+}
+
+/** A model's words in alphabetical order, and behind them its numbers in their own order, without its day: routers order them otherwise. */
+function wordsOf(model: string): string {
+  const words = model
+    .toLowerCase()
+    .replace(/[-@]20\d{6}$/, '')
+    .split(/[-._@]/)
+  return [...words.filter((word) => !/^\d/.test(word)).toSorted(), ...words.filter((word) => /^\d/.test(word))].join(
+    ' ',
+  )
 }
 
 /** Prices of the day without surcharges by hour, so that a log gives the same figures at any hour. */

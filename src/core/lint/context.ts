@@ -80,6 +80,13 @@ export function lineBefore(text: string, at: number): string {
   return before.slice(before.lastIndexOf('\n') + 1)
 }
 
+/** Whether a text ends within a clause that names a condition: what it tells is a rule, not the present state. */
+export function isConditional(before: string): boolean {
+  return /\b(?:if|when|whenever|once|until|unless|after|before|as soon as|while|falls?|wenn|sobald|si|quand|cuando)\b[^.!?;]*$/i.test(
+    before,
+  )
+}
+
 /** Line and column of `at`, both from 1; columns count UTF-16 units. */
 export function positionOf(text: string, at: number): { line: number; column: number } {
   let line = 1

@@ -1,7 +1,7 @@
 import { contextOf, positionOf } from './context.ts'
 import { invisibleDifferences } from './invisible-differences.ts'
 import { isExempt, TEXT_RULES } from './text-rules.ts'
-import type { TextRule } from './text-rules.ts'
+import type { TextRule } from './rule.ts'
 import { toolFindings } from './tools.ts'
 import type { Part, Piece, Block, PromptView } from './prompt-view.ts'
 import type { Finding } from '../model/advice.ts'
@@ -25,7 +25,8 @@ export function lint(prompt: PromptView): Finding[] {
       left -= text.length
       for (const { finding, start, rule } of textFindings({ at: piece.at, text }, block.part)) {
         found.push(finding)
-        if (rule?.kind === 'volatile') volatile.push({ block: index, finding, following: text.length - start })
+        if (rule.kind === 'volatile' && rule.severity === undefined)
+          volatile.push({ block: index, finding, following: text.length - start })
       }
     }
   }
@@ -57,7 +58,8 @@ function textFindings(piece: Piece, part: Part): { finding: Finding; start: numb
   return found.toSorted((a, b) => a.start - b.start)
 }
 
-function findingOf({ cause, kind, what, fix }: TextRule, at: string, text: string, start: number): Finding {
+function findingOf(rule: TextRule, at: string, text: string, start: number): Finding {
+  const { cause, kind, what, fix } = rule
   const why = {
     volatile: 'Text that differs between requests makes each of them miss.',
     private: 'The prefix is stored, and everyone who shares it could read this text.',
@@ -65,7 +67,7 @@ function findingOf({ cause, kind, what, fix }: TextRule, at: string, text: strin
   }[kind]
   return {
     cause,
-    severity: 'warning',
+    severity: rule.severity ?? 'warning',
     message: `The text contains ${what}. ${why}`,
     fix,
     at,

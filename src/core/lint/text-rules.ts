@@ -1,60 +1,10 @@
+import { CHANGING_LINES } from './changing-lines.ts'
 import { isAddress, isCode, isExample, lineBefore } from './context.ts'
 import type { Context } from './context.ts'
 import { isIban, isPaymentCard } from './check-digits.ts'
-
-/**
- * A rule about text that a prefix should not contain. `volatile`: text that differs between requests, so that no other request
- * reads the prefix. `private`: text that should not be stored or shared. `mistake`: text that was probably not intended.
- */
-export interface TextRule {
-  cause: string
-  kind: 'volatile' | 'private' | 'mistake'
-  /** Names what was found, for a message: "a UUID". */
-  what: string
-  fix: string
-  pattern: RegExp
-  /** Confirms a match; absent: every match counts. */
-  confirm?: (found: RegExpExecArray, text: string) => boolean
-  /** Matches in code and examples: skip both, skip code only, or report them, as for a secret. */
-  inExamples: 'skip' | 'skip code' | 'report'
-  /** False: not in earlier turns, whose text does not change any more. */
-  inTurns: boolean
-}
-
-const MONTH = '(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zäéûç]{0,6}\\.?'
-const DAY = '(?:mon|tues|wednes|thurs|fri|satur|sun)day'
-const DATE = `(?:(?:19|20)\\d\\d-[01]\\d-[0-3]\\d|\\d{1,2}[./-]\\d{1,2}[./-](?:19|20)?\\d\\d|${MONTH} \\d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\\d\\d|\\d{1,2}\\.? (?:de )?${MONTH},? (?:de )?(?:19|20)\\d\\d|(?:19|20)\\d\\d ?年 ?\\d{1,2} ?月 ?\\d{1,2} ?日|(?:19|20)\\d\\d년 \\d{1,2}월 \\d{1,2}일)`
-const WEEKDAY =
-  '(?:\\p{L}{2,9}(?:day|tag|dag)|mittwoch|\\p{L}{3,6}di|dimanche|lunes|martes|miércoles|jueves|viernes|s[áa]bado|domingo|\\p{L}{5,7}-feira|\\p{L}{4,7}dì|sabato|domenica)'
-const TODAY =
-  "(?:today(?:['’]s date)?|(?:current|present|system) date(?: and time)?|date today|date & time|heute|heutiges datum|aktuelles datum|aujourd['’]hui|date (?:du jour|actuelle)|hoy|fecha (?:actual|de hoy)|oggi|data (?:odierna|di oggi|de hoje|atual)|hoje|vandaag|bugün|dziś|сегодня|今日|本日|今天|当前日期|现在|오늘)"
-const NOW =
-  "(?:current (?:date and )?time|local time|server time|system time|time now|(?:it is|it's) now|uhrzeit|heure actuelle|hora actual|ora attuale|現在時刻|当前时间)"
-
-/** Text before a date, a weekday or a time that makes it the present one. Tested only before such a match. */
-const BEFORE_DATE = new RegExp(
-  `(?:^|[^\\p{L}])${TODAY}(?:[^\\n\\p{L}\\d.!?;]|は|是|은|(?:is|it is|ist|est|es|è|é|der|den|the|le|el|il|d[ií]a|${WEEKDAY})(?!\\p{L})){0,14}$`,
-  'iu',
-)
-const BEFORE_TIME = new RegExp(
-  `${NOW}[^\\n\\d]{0,24}(?:${DATE}[^\\n\\d]{0,8})?$|${TODAY}[^\\n\\d]{0,24}${DATE}[^\\n\\d]{0,8}$`,
-  'iu',
-)
-const BEFORE_INSTANT = /\b(?:timestamp|epoch|unix time|generated at|generated on)["'`]?\s*[:=]\s*["'`]?$/i
-const DATE_LINE = /^[ \t*#>-]*(?:date|datum|fecha|data|日期|日付)\*{0,2} ?[:：]\*{0,2} ?$/i
-
-function isToday({ 0: found, index }: RegExpExecArray, text: string): boolean {
-  const before = lineBefore(text, index)
-  if (BEFORE_DATE.test(before)) return true
-  return (
-    DATE_LINE.test(before) && /^[ \t]*(?:\n|\r|$)/.test(text.slice(index + found.length, index + found.length + 40))
-  )
-}
-
-const VALUE = '["\'`]?\\s*(?:[:=#]|is\\b)\\s*["\'`]?'
-const ID = '(?=[\\w-]{0,200}\\d)[\\w-]{4,}'
-
-const SKIPPED = { inExamples: 'skip', inTurns: true } as const
+import { ID, SKIPPED, VALUE } from './rule.ts'
+import type { TextRule } from './rule.ts'
+import { TIME_RULES } from './time-rules.ts'
 
 /** All rules, in order of precedence: a later rule does not report text that an earlier one reported. */
 export const TEXT_RULES: readonly TextRule[] = [
@@ -111,60 +61,8 @@ export const TEXT_RULES: readonly TextRule[] = [
     inExamples: 'skip',
     inTurns: false,
   },
-  {
-    cause: 'timestamp',
-    kind: 'volatile',
-    what: 'a time',
-    fix: 'Move the time after the last breakpoint, into the last user turn, or let the model get it with a tool.',
-    pattern: new RegExp(
-      `\\b(?:19|20)\\d\\d-[01]\\d-[0-3]\\d[T ][0-2]?\\d:[0-5]\\d(?::[0-5]\\d(?:[.,]\\d+)?)?(?:Z|[+-]\\d\\d:?\\d\\d)?|\\b(?:mon|tue|wed|thu|fri|sat|sun)\\w{0,6},? (?:\\d{1,2} [a-zéûä]{3,9}|[a-zéûä]{3,9} \\d{1,2}),?(?: \\d{4})? [0-2]?\\d:[0-5]\\d(?::[0-5]\\d)?`,
-      'gi',
-    ),
-    confirm: ([found]) => !/[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?$/.test(found),
-    inExamples: 'skip',
-    inTurns: false,
-  },
-  {
-    cause: 'timestamp',
-    kind: 'volatile',
-    what: 'a time',
-    fix: 'Move the time after the last breakpoint, into the last user turn, or let the model get it with a tool.',
-    pattern: new RegExp(
-      `(?<![\\d:])[0-2]?\\d[:h][0-5]\\d(?!\\d)|\\b1[5-9]\\d{8}(?:\\d{3})?\\b|${DATE}(?![\\w-])`,
-      'gi',
-    ),
-    confirm: ({ 0: found, index }, text) =>
-      (/^\d{1,2}[:h]/i.test(found) ? BEFORE_TIME : BEFORE_INSTANT).test(lineBefore(text, index)),
-    ...SKIPPED,
-  },
-  {
-    cause: 'date',
-    kind: 'volatile',
-    what: "today's date",
-    fix: 'Move the date after the last breakpoint, into the last user turn, or let the model get it with a tool.',
-    pattern: new RegExp(`${DATE}|\\b${DAY}\\b(?!,? (?:the )?\\w{1,12} ?\\d)`, 'gi'),
-    confirm: isToday,
-    ...SKIPPED,
-  },
-  {
-    cause: 'random_seed',
-    kind: 'volatile',
-    what: 'a random value',
-    fix: 'Remove it: every new value misses the cache. Providers have a parameter for randomness.',
-    pattern:
-      /\b(?:nonce|cache[-_ ]?bust(?:er|ing)?|random[-_ ]?(?:seed|number|token|string|value|id)|seed)["'`]?\s*(?:[:=#]|is\b)\s*["'`]?(?=\w*\d)\w{2,}/gi,
-    ...SKIPPED,
-  },
-  {
-    cause: 'counter',
-    kind: 'volatile',
-    what: 'a counter',
-    fix: 'Remove it, or move it after the last breakpoint.',
-    pattern:
-      /(?:^|[\n.!?:;([|>] ?|this is (?:your |the )?|current |[-*] )(?:request|turn|message|call|attempt|query|conversation|session|iteration|visit|run|prompt|anfrage|nachricht|requête|mensaje|solicitud)(?: (?:no\.?|number|nr\.?|count|n°|nº)| ?#)[:=]? ?\d+\b/gi,
-    inExamples: 'skip',
-    inTurns: false,
-  },
+  ...TIME_RULES,
+  ...CHANGING_LINES,
   {
     cause: 'memory_address',
     kind: 'volatile',

@@ -3,6 +3,7 @@ import type { FailureValue } from '../../contract/failure.ts'
 import { fieldPath } from '../../contract/issues.ts'
 import { MOST_TOKENS, observations as observationsBody } from '../../contract/observation.ts'
 import type { Arrival } from '../../core/events/arrived.ts'
+import type { Advice } from '../../core/model/advice.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
@@ -12,7 +13,7 @@ import { idempotent } from '../server/idempotency.ts'
 import { failureJson } from '../present/format.ts'
 import { credentialsNamed } from '../server/credential.ts'
 import type { RawPath } from '../../registration/json-body.ts'
-import { observedBody, usageOf, wrongCount } from '../../registration/observation.ts'
+import { hasNoCacheCount, observedBody, usageOf, wrongCount } from '../../registration/observation.ts'
 import type { ObservedBody } from '../../registration/observation.ts'
 import { unmatchedReasons } from './unmatched.ts'
 import type { UnmatchedReason } from './unmatched.ts'
@@ -93,6 +94,9 @@ export const observations = router().post('/observations', account, idempotent, 
       matched: prefixId !== null && arrival !== null && matched.has(prefixId),
       ...reasonJson(reasons[index] ?? null),
       ...(failure === null ? {} : { error: failureJson(failure) }),
+      ...(arrival !== null && hasNoCacheCount(given[index]?.usage ?? {}, arrival.usage)
+        ? { advice: [NO_CACHE_COUNT] }
+        : {}),
     })),
     next_cursor: null,
   })
@@ -136,6 +140,13 @@ function reasonJson(given: UnmatchedReason | null) {
     reason,
     nearest: { prefix_id: id, name, shared_tokens: sharedTokens, first_difference: firstDifference },
   }
+}
+
+const NO_CACHE_COUNT: Advice = {
+  cause: 'no_cache_count',
+  severity: 'warning',
+  message: 'This usage object counts no cached tokens, so that it shows neither a hit nor a miss.',
+  fix: "Report the provider's own usage object. In a stream of Chat Completions ask for it with stream_options.include_usage; a proxy must not drop its members.",
 }
 
 function refusedItem(refused: FailureValue): ReadObservation {

@@ -65,7 +65,7 @@ function nova(id: string, rates: { input: number; read: number; output: number }
 /** Converse, with a Bedrock API key. */
 export const bedrock: Card = {
   id: 'bedrock',
-  aliases: ['aws.bedrock', 'bedrock_converse'],
+  aliases: ['aws.bedrock', 'aws', 'amazon-bedrock', 'bedrock_converse'],
   name: 'Amazon Bedrock Converse',
   baseUrl: `https://bedrock-runtime.${REGION}.amazonaws.com`,
   auth: { header: 'authorization-bearer' },

@@ -7,6 +7,7 @@ const DOCS = 'https://docs.perplexity.ai'
 /** The Agent API, in the format of OpenAI Responses. */
 export const perplexity: Card = {
   id: 'perplexity',
+  aliases: ['perplexity-ai'],
   name: 'Perplexity Agent API',
   baseUrl: 'https://api.perplexity.ai/v1',
   auth: { header: 'authorization-bearer' },

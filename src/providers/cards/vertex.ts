@@ -17,7 +17,7 @@ const IMPLICIT = assumed('implicit', 5 * MINUTE_MS, 3 * MINUTE_MS, 24 * HOUR_MS)
 export const vertex: Card = {
   ...gemini,
   id: 'vertex',
-  aliases: ['vertex_ai', 'gcp.vertex_ai'],
+  aliases: ['vertex_ai', 'gcp.vertex_ai', 'google-vertex-ai', 'google-vertex'],
   name: 'Vertex AI generateContent',
   baseUrl:
     'https://{VERTEX_LOCATION}-aiplatform.googleapis.com/v1/projects/{VERTEX_PROJECT}/locations/{VERTEX_LOCATION}/publishers/google',

@@ -14,7 +14,7 @@ function row(name: string, rates: { input: number; read: number; output: number 
 export const xai: Card = {
   ...CHAT,
   id: 'xai',
-  aliases: ['x_ai'],
+  aliases: ['x_ai', 'grok'],
   name: 'xAI Chat Completions',
   baseUrl: 'https://api.x.ai/v1',
   secret: 'XAI_API_KEY',

@@ -57,6 +57,28 @@ describe('observations', () => {
     expect((await get(`/prefixes/${id}`)).json).toMatchObject({ hits: 1, misses: 1 })
   })
 
+  it('take the usage of a framework, and warn of one that counts nothing of the cache', async () => {
+    const id = await warmedId()
+    const started_at = Date.now()
+    const details = { cache_read: 3_300, cache_creation: 0 }
+    const langchain = { input_tokens: 3_350, output_tokens: 9, total_tokens: 3_359, input_token_details: details }
+    const observed = await post('/observations', [
+      { prefix_id: id, usage: langchain, started_at },
+      { prefix_id: id, usage: { input_tokens: 3_350, output_tokens: 9 }, started_at },
+      { prefix_id: id, usage: { cached_input_tokens: null }, started_at },
+    ])
+    expect(listOf(observedAnswer).parse(observed.json).data).toEqual([
+      { prefix_id: id, matched: true },
+      {
+        prefix_id: id,
+        matched: true,
+        advice: [expect.objectContaining({ cause: 'no_cache_count', severity: 'warning' })],
+      },
+      { prefix_id: id, matched: true },
+    ])
+    expect((await get(`/prefixes/${id}`)).json).toMatchObject({ hits: 1, misses: 0 })
+  })
+
   it('refuse one item by its index, and the call when no item can be read', async () => {
     const id = await warmedId()
     const good = { prefix_id: id, usage, started_at: Date.now() }

@@ -1,5 +1,5 @@
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
-import { count, fields, nature, NO_USAGE, writesByRetention } from '../shared/usage.ts'
+import { count, fields, mergedUsage, nature, NO_USAGE, writesByRetention } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 import type { ProbeAnswer } from '../../dialect.ts'
@@ -14,11 +14,9 @@ export function readAnswer(text: string, contentType: string): ProbeAnswer {
   const start = fields(events.find((event) => event['type'] === 'message_start')?.['message'])
   if (start === null) throw unreadable('the stream has no beginning')
   if (!events.some((event) => event['type'] === 'message_stop')) throw unreadable('the stream has no end')
-  // Later events repeat the counts cumulatively. Null in them leaves a count unchanged.
-  const usage: Record<string, unknown> = { ...fields(start['usage']) }
-  for (const event of events.filter(({ type }) => type === 'message_delta')) {
-    for (const [key, value] of Object.entries(fields(event['usage']) ?? {})) if (value !== null) usage[key] = value
-  }
+  // Later events repeat the counts cumulatively.
+  const deltas = events.filter(({ type }) => type === 'message_delta')
+  const usage = mergedUsage([start, ...deltas].map((event) => fields(event['usage'])))
   return answer(start, usage)
 }
 

@@ -1,6 +1,6 @@
 import type { Usage } from '../../../core/model/usage.ts'
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
-import { count, fields, inclusive, nature, NO_USAGE } from '../shared/usage.ts'
+import { count, fields, inclusive, mergedUsage, nature, NO_USAGE } from '../shared/usage.ts'
 import type { ProbeAnswer } from '../../dialect.ts'
 
 export function readAnswer(text: string, contentType: string): ProbeAnswer {
@@ -10,7 +10,7 @@ export function readAnswer(text: string, contentType: string): ProbeAnswer {
   const last = events.findLast(isAnswer)
   if (last === undefined || events.some((event) => 'error' in event)) throw unreadable('it has no candidates')
   if (streamed && !events.some(hasEnded)) throw unreadable('the stream has no end')
-  const rawUsage = fields(events.findLast((event) => fields(event['usageMetadata']) !== null)?.['usageMetadata'])
+  const rawUsage = mergedUsage(events.map((event) => fields(event['usageMetadata'])))
   return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(last['modelVersion']) }
 }
 

@@ -9,7 +9,7 @@ import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { chatTurns } from './chat-turn.ts'
 import { cacheMarkers, CHAT_SECTIONS, chatLint } from './layout.ts'
-import { count, fields, inclusive, nature, NO_USAGE, statedCount } from '../shared/usage.ts'
+import { count, fields, inclusive, mergedUsage, nature, NO_USAGE, statedCount } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
@@ -176,7 +176,7 @@ function readAnswer(text: string, contentType: string, cachedHeader: string | nu
   if (events.some((event) => 'error' in event)) throw unreadable('it carries an error')
   if (!Array.isArray(last['choices'])) throw unreadable('it is not a completion')
   // In a stream the last chunk has the usage, where it was requested. Compatible servers also put it elsewhere.
-  const rawUsage = events.map(usageIn).findLast((usage) => usage !== null) ?? null
+  const rawUsage = mergedUsage(events.map(usageIn))
   const usage = readUsage(rawUsage) ?? NO_USAGE
   const counted = cachedHeader !== null && /^\d+$/.test(cachedHeader) ? Number(cachedHeader) : null
   return {

@@ -22,6 +22,27 @@ export const NO_USAGE: Usage = {
   reasoningTokens: null,
 }
 
+/**
+ * The usage that the events of a stream tell together; null: none does. A later value replaces an earlier one, but a null says nothing,
+ * and a zero does not take a count back: servers write both into later events.
+ */
+export function mergedUsage(parts: readonly (Fields | null)[]): Fields | null {
+  const told = parts.filter((part) => part !== null)
+  return told.length === 0 ? null : told.reduce(merged)
+}
+
+function merged(earlier: Fields, later: Fields): Fields {
+  const all: Record<string, unknown> = { ...earlier }
+  for (const [name, value] of Object.entries(later)) {
+    const known = all[name]
+    const [inside, more] = [fields(known), fields(value)]
+    if (inside !== null && more !== null) all[name] = merged(inside, more)
+    else if (known === undefined || known === null) all[name] = value
+    else if (value !== null && !(value === 0 && typeof known === 'number')) all[name] = value
+  }
+  return all
+}
+
 /** Written tokens by retention, from members that `name` recognises (`ephemeral_1h_input_tokens` → `1h`). */
 export function writesByRetention(value: unknown, name: RegExp): Record<string, number> {
   const result: Record<string, number> = {}

@@ -1,0 +1,146 @@
+import { isConditional, lineBefore } from './context.ts'
+import { SKIPPED } from './rule.ts'
+import type { TextRule } from './rule.ts'
+
+/** Rules about lines that programs write into a prompt and that differ from call to call, or from machine to machine. */
+
+const NUMBER = '\\d[\\d,._]{0,15}'
+const OF = '\\s?(?:/|of|out of)\\s?'
+const ROUND =
+  '(?:iteration|turn|attempt|loop|try|message|request|call|cycle|retry|run|conversation|query|prompt|session|visit)'
+const THINGS = '(?:tokens?|messages?|turns?|steps?|iterations?|requests?|(?:tool )?calls?|attempts?|tries|credits?)'
+/** Between a name and its value, in text, in JSON and in XML. */
+const SIGN = '["\'`]?\\s{0,3}[:=>]\\s{0,3}["\'`]?'
+const ALONE = '(?<![\\p{L}\\d_-])'
+const LINE_START = '(?:^|[\\n>])[ \\t]{0,8}(?:[-*] )?'
+
+const COUNTS = [
+  `\\bthis is (?:the |your )?(?:iteration|turn|attempt|request|message|call|retry|run) (?:#|no\\.? ?|number )?\\d+\\b`,
+  `you(?: are|['’]re) (?:now |currently )?(?:in|on|at) (?:step|round|stage|phase) \\d+${OF}\\d`,
+  `${LINE_START}(?:round|step) \\d+\\s?/\\s?\\d+\\b(?!\\s?[:–-]\\s?\\p{L})`,
+  `${ALONE}(?:loop |current )?iteration ?#\\d+`,
+  // "You are in iteration 7"
+  `(?:you(?: are|['’]re) (?:now |currently )?|(?:now|currently) )(?:in|on|at) (?:the |your )?${ROUND} (?:#|no\\.? ?|number )?\\d+\\b`,
+  // "Turn 3/10", but not "Turn 3 of 10: ask for the order"
+  `(?:^|[\\n.!?:;(|>\\[] ?|[-*] |current )${ROUND}(?: count| number| no\\.?)?\\s?[:=#]?\\s?\\d+${OF}\\d+\\b(?!\\s?[:–-]\\s?\\p{L})`,
+  `${ALONE}(?:current[-_ ])?(?:iteration|turn|attempt|loop|cycle)${SIGN}\\d+\\b(?=["'\`]?\\s?(?:$|[\\n,;}<)\\]]))`,
+  `${ALONE}(?:iteration|turn|step|message|request|token|conversation)s?[-_ ](?:count|number|index|so far|today|sent|used|consumed|remaining|left)${SIGN}\\d`,
+  `${ALONE}(?:remaining|used|consumed)[-_ ](?:context|budget|${THINGS})${SIGN}\\$?\\d`,
+  `${ALONE}(?:messages|turns|requests|(?:tool )?calls|iterations|steps|tokens|cost|spend)(?: in this (?:conversation|session|chat)|(?: made| sent| used| spent)? so far| today)${SIGN}[$€]?\\d`,
+  `${ALONE}session[-_ ](?:cost|spend)${SIGN}[$€]?\\d`,
+  `${ALONE}(?:token|context)[-_ ]?usage${SIGN}\\d`,
+  `${ALONE}context (?:used|left|remaining)[^\\n:=>]{0,24}${SIGN}\\d`,
+  `${ALONE}context${SIGN}\\d{1,3} ?% (?:used|left|full|remaining)\\b`,
+  `(?<![\\d,.])${NUMBER} ?k?${OF}${NUMBER} ?k? ${THINGS} (?:used|remaining|left|consumed|so far)\\b`,
+  `(?<![\\d,.])\\d[\\d,._]{3,15}${OF}\\d[\\d,._]{3,15} (?:used|remaining|left|consumed)\\b`,
+  `\\b(?:used|consumed) ${NUMBER} ?k?${OF}${NUMBER} ?k? ${THINGS}\\b`,
+  `${LINE_START}${NUMBER} ${THINGS} (?:left|remaining)\\b`,
+  `\\byou(?: have|['’]ve)(?: already)? (?:used|made|spent|sent|consumed) ${NUMBER}${OF}\\d`,
+  `\\b(?:you have|you['’]ve got|there are) (?:only )?${NUMBER} ${THINGS} (?:left|remaining)\\b`,
+  `(?<![\\d,.])\\d{1,3}(?:[.,]\\d{1,3})? ?% of (?:the |your )?(?:context(?: window)?|token budget|budget|quota) (?:is |was )?(?:used|remaining|left|full)\\b`,
+  `${LINE_START}(?:uptime|elapsed(?: time)?|time remaining)${SIGN}\\d`,
+]
+
+/** Hexadecimal digits of which some are letters and some are not. */
+const HEX = '(?=[0-9a-f]{0,63}\\d)(?=[0-9a-f]{0,63}[a-f])[0-9a-f]'
+
+const RANDOM = [
+  `${ALONE}(?:nonce|cache[-_ ]?bust(?:er|ing)?|salt|entropy|random[-_ ]?(?:seed|number|token|string|value|id)|seed)["'\`>\\])]?\\s{0,3}[:=#>]?\\s{0,3}["'\`]?${HEX}{6,64}\\b`,
+  `${ALONE}(?:cache[-_ ]?key|unique[-_ ]?id|random|_?cb)${SIGN}(?=[a-z.]{0,63}\\d)[a-z\\d.]{6,64}(?![\\w-])`,
+  `${LINE_START}x-[a-z-]{0,40}(?:signature|digest|nonce)${SIGN}(?=[a-z.]{0,63}\\d)[a-z\\d.]{6,64}(?![\\w-])`,
+  `${LINE_START}(?:nonce|seed|salt) \\d{6,20}\\b`,
+]
+
+const PATH = '(?:/|~/|[a-z]:[\\\\/])[\\w.~/\\\\-]'
+
+const ENVIRONMENT = [
+  `${LINE_START}(?:dir|directory)${SIGN}${PATH}`,
+  `${ALONE}(?:(?:working|project|workspace|root|home|repo|repository)[-_ ](?:dir|directory|directories|root|folder|path)|cwd|pwd|workspace|current (?:dir|directory))(?:${SIGN}|\\sis\\s["'\`]?)${PATH}`,
+  '\\b(?:running|working|located|operating|started|launched|you are) (?:in|from) ["\'`]?(?:/(?:home|users|root|srv|var|tmp|workspaces?|private|mnt|opt)/|~/|[a-z]:\\\\)\\w',
+  `${LINE_START}git[-_ ]?status${SIGN}`,
+  `${LINE_START}(?:current[-_ ]?|git[-_ ]?){0,2}branch${SIGN}[\\w./-]{2,200}["'\`]?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
+  `${LINE_START}on branch \\S{1,200}[ \\t]{0,8}(?=\\r?\\n|$)`,
+  `${LINE_START}(?:recent|last|latest)[-_ ](?:\\d{1,3} )?commits?${SIGN}`,
+  `${LINE_START}(?:head|(?:last|latest|current|git)[-_ ]commit(?: hash| sha)?)(?:${SIGN}| (?:is )?(?:now )?at )[0-9a-f]{7,40}\\b`,
+  `${LINE_START}(?:nothing to commit, working tree clean|your branch is (?:up to date|ahead|behind)|changes (?:not staged for commit|to be committed))`,
+  `${ALONE}(?:host[-_ ]?name|pid|process[-_ ]id)${SIGN}(?=[\\w.-]{0,60}\\d)[\\w.-]{3,}`,
+]
+
+const RANDOM_FIX = 'Remove it: every new value misses the cache. Providers have a parameter for randomness.'
+
+export const CHANGING_LINES: readonly TextRule[] = [
+  {
+    cause: 'random_seed',
+    kind: 'volatile',
+    what: 'a random value',
+    fix: RANDOM_FIX,
+    pattern:
+      /\b(?:nonce|cache[-_ ]?bust(?:er|ing)?|random[-_ ]?(?:seed|number|token|string|value|id)|seed)["'`]?\s*(?:[:=#]|is\b)\s*["'`]?(?=\w*\d)\w{2,}/gi,
+    ...SKIPPED,
+  },
+  {
+    cause: 'random_seed',
+    kind: 'volatile',
+    what: 'a random value',
+    fix: RANDOM_FIX,
+    pattern: joined(RANDOM),
+    ...SKIPPED,
+  },
+  {
+    cause: 'random_seed',
+    kind: 'volatile',
+    what: 'a random value',
+    fix: RANDOM_FIX,
+    // A digest that is all of its line.
+    pattern: joined([
+      `(?<=^|\\n)[ \\t]{0,8}(?:<!--|\\[|\\(|#|//)?\\s?${HEX}{16,64}\\s?(?:-->|\\]|\\))?[ \\t]{0,8}(?=\\r?\\n|$)`,
+    ]),
+    ...SKIPPED,
+  },
+  {
+    // The source of the form is in docs/lint.md, under "Attribution headers".
+    cause: 'random_seed',
+    kind: 'volatile',
+    what: 'a billing or attribution header, whose digest differs in each request',
+    fix: 'Switch it off at the client that writes it, or remove the line before sending.',
+    pattern: joined([
+      `(?<=^|\\n)[ \\t]{0,8}x-[a-z-]{0,40}(?:billing|attribution)[a-z-]{0,40}:[^\\n]{0,400}\\d`,
+      '\\bcch=[0-9a-f]{4,}',
+    ]),
+    ...SKIPPED,
+  },
+  {
+    cause: 'counter',
+    kind: 'volatile',
+    what: 'a counter',
+    fix: 'Remove it, or move it after the last breakpoint.',
+    pattern:
+      /(?:^|[\n.!?:;([|>] ?|this is (?:your |the )?|current |[-*] )(?:request|turn|message|call|attempt|query|conversation|session|iteration|visit|run|prompt|anfrage|nachricht|requête|mensaje|solicitud)(?: (?:no\.?|number|nr\.?|count|n°|nº)| ?#)[:=]? ?\d+\b/gi,
+    inExamples: 'skip',
+    inTurns: false,
+  },
+  {
+    cause: 'counter',
+    kind: 'volatile',
+    what: 'a counter',
+    fix: 'Remove it, or move it after the last breakpoint.',
+    pattern: joined(COUNTS),
+    confirm: ({ index }, text) => !isConditional(lineBefore(text, index)),
+    inExamples: 'skip',
+    inTurns: false,
+  },
+  {
+    cause: 'environment',
+    severity: 'hint',
+    kind: 'volatile',
+    what: 'the state of a machine or a repository (a directory, a branch, a commit)',
+    fix: 'Move it after the last breakpoint: other sessions and machines have another one.',
+    pattern: joined(ENVIRONMENT),
+    inExamples: 'skip',
+    inTurns: false,
+  },
+]
+
+function joined(patterns: readonly string[]): RegExp {
+  return new RegExp(patterns.join('|'), 'giu')
+}

@@ -1,0 +1,177 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { warmBody } from '../../../src/contract/warm.ts'
+import { parseBody, WARM_RAW } from '../../../src/registration/json-body.ts'
+import { prepareWarm } from '../../../src/registration/prepare.ts'
+import type { FileFinding } from '../../../src/cli/lint/file.ts'
+import { NOW, run } from '../support.ts'
+
+const cases = join(import.meta.dirname, '../../cases/lint')
+const folder = mkdtempSync(join(tmpdir(), 'lint-cases-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+async function findings(...files: string[]): Promise<FileFinding[]> {
+  const { out } = await run(['lint', ...files, '--json'])
+  return JSON.parse(out).findings
+}
+
+/** Findings of a registration of the same body. */
+function registered(file: string): string[] {
+  const body = parseBody(
+    `{"provider":"anthropic","request":${readFileSync(join(cases, file), 'utf8')}}`,
+    warmBody,
+    WARM_RAW,
+  )
+  return prepareWarm(body, NOW, { anySize: true }).registration.advice.map(
+    ({ cause, severity, at, line, column }) => `${severity} ${cause} ${at}:${line ?? '-'}:${column ?? '-'}`,
+  )
+}
+
+describe('a line that changes with each request, in a body', () => {
+  it.each([
+    ['billing-header.json', 'warning', 'random_seed'],
+    ['cache-bust.json', 'warning', 'random_seed'],
+    ['currentdate.json', 'warning', 'date'],
+    ['xml-date.json', 'warning', 'date'],
+    ['js-date.json', 'warning', 'date'],
+    ['currently-pm.json', 'warning', 'timestamp'],
+    ['iteration.json', 'warning', 'counter'],
+    ['tokens-used.json', 'warning', 'counter'],
+    ['cwd.json', 'hint', 'environment'],
+    ['git-status.json', 'hint', 'environment'],
+  ])('is found in a file and at registration alike: %s is a %s %s', async (name, severity, cause) => {
+    const found = await findings(join(cases, name))
+    expect(found[0]).toMatchObject({ severity, cause, pointer: '/system/0/text' })
+    const seen = registered(name)
+    expect(seen[0]).toContain(`${severity} ${cause} /request/system/0/text:`)
+    expect(seen.map((one) => one.split(' ')[1])).toEqual(found.map((one) => one.cause))
+  })
+})
+
+const RULES = 'You help with tents, stoves and mats for a shop in the mountains, and keep to its rules. '.repeat(100)
+const MARK = { cache_control: { type: 'ephemeral' } }
+const body = (over: object = {}, intro = 'You are Mia.') => ({
+  model: 'claude-opus-4-8',
+  max_tokens: 9,
+  system: [
+    { type: 'text', text: intro },
+    { type: 'text', text: RULES, ...MARK },
+  ],
+  messages: [{ role: 'user', content: 'x' }],
+  ...over,
+})
+let files = 0
+function file(content: object, space?: number): string {
+  const path = join(folder, `${++files}.json`)
+  writeFileSync(path, JSON.stringify(content, null, space))
+  return path
+}
+/** What is found of two bodies together that is not found of each alone. */
+async function together(first: string, second: string): Promise<FileFinding[]> {
+  const alone = (await findings(first)).length + (await findings(second)).length
+  return (await findings(first, second)).slice(alone)
+}
+
+describe('two bodies of one application', () => {
+  it('that differ in a value in front: the place, and how much stands behind it', async () => {
+    const [first, second] = [join(cases, 'pair-a.json'), join(cases, 'pair-b.json')]
+    const found = await together(first, second)
+    const text = readFileSync(second, 'utf8')
+    const at = text.indexOf('cch=')
+    expect(found).toMatchObject([
+      { file: second, severity: 'warning', cause: 'prefix_differs', pointer: '/system/0/text' },
+    ])
+    expect(found[0]).toMatchObject({
+      line: text.slice(0, at).split('\n').length,
+      column: at - text.lastIndexOf('\n', at),
+    })
+    expect(found[0]?.message).toMatch(/about 1,[4-9]\d\d tokens/)
+    expect(found[0]?.message).toContain('pair-a.json')
+  })
+
+  it("that have the members of a tool's schema in two orders", async () => {
+    const second = join(cases, 'pair-keyorder-b.json')
+    expect(await together(join(cases, 'pair-keyorder-a.json'), second)).toMatchObject([
+      { file: second, severity: 'warning', cause: 'key_order', pointer: '/tools/0/input_schema/properties' },
+    ])
+  })
+
+  it.each<[string, object, object, string, string]>([
+    ['a word', body(), body({}, 'You are Max.'), 'prefix_differs', '/system/0/text'],
+    [
+      'a tool of which one was changed',
+      body({ tools: [{ name: 'look', description: 'Looks.', input_schema: {} }] }),
+      body({ tools: [{ name: 'look', description: 'Sees.', input_schema: {} }] }),
+      'prefix_differs',
+      '/tools/0/description',
+    ],
+    [
+      'a value in the middle of one long text',
+      { ...body(), system: [{ type: 'text', text: `Build 4711.\n${RULES}`, ...MARK }] },
+      { ...body(), system: [{ type: 'text', text: `Build 4712.\n${RULES}`, ...MARK }] },
+      'prefix_differs',
+      '/system/0/text',
+    ],
+    [
+      'a word in a body of POST /warm',
+      { provider: 'anthropic', request: body() },
+      { provider: 'anthropic', request: body({}, 'You are Max.') },
+      'prefix_differs',
+      '/request/system/0/text',
+    ],
+    [
+      'a word of a chat',
+      { model: 'gpt-5.6-sol', messages: [{ role: 'system', content: `Build 1. ${RULES}` }] },
+      { model: 'gpt-5.6-sol', messages: [{ role: 'system', content: `Build 2. ${RULES}` }] },
+      'prefix_differs',
+      '/messages/0/content',
+    ],
+  ])('that differ in %s', async (_what, first, second, cause, pointer) => {
+    const later = file(second)
+    expect(await together(file(first), later)).toMatchObject([{ file: later, severity: 'warning', cause, pointer }])
+  })
+
+  it.each<[string, object, object]>([
+    ['the same bytes', body(), body()],
+    ['what stands behind the prefix', body(), body({ messages: [{ role: 'user', content: 'y' }], temperature: 0.3 })],
+    ['a turn more', body(), body({ messages: [{ role: 'user', content: [{ type: 'text', text: 'x', ...MARK }] }] })],
+    [
+      'the places of their markers',
+      body(),
+      {
+        ...body(),
+        system: [
+          { type: 'text', text: 'You are Mia.', ...MARK },
+          { type: 'text', text: RULES, ...MARK },
+        ],
+      },
+    ],
+    [
+      'their tools: they are two agents',
+      body({ tools: [{ name: 'look', input_schema: {} }] }),
+      body({ tools: ['buy', 'look'].map((name) => ({ name, input_schema: {} })) }),
+    ],
+    ['their model', body(), body({ model: 'claude-sonnet-5-5' }, 'You are Max.')],
+    [
+      'all of their text: they are two applications',
+      body(),
+      {
+        ...body({}, 'You are Max.'),
+        system: [{ type: 'text', text: 'Judge poems by their metre alone. '.repeat(300), ...MARK }],
+      },
+    ],
+    [
+      'the end of their text',
+      { ...body(), system: [{ type: 'text', text: `${RULES}Anna.`, ...MARK }] },
+      { ...body(), system: [{ type: 'text', text: `${RULES}Bert.`, ...MARK }] },
+    ],
+  ])('that differ in %s: nothing is said', async (_what, first, second) => {
+    expect(await together(file(first), file(second))).toEqual([])
+  })
+
+  it('are compared whatever spaces the JSON has', async () => {
+    expect(await together(file(body(), 2), file(body()))).toEqual([])
+  })
+})
