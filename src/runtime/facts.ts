@@ -24,3 +24,8 @@ export function managedCachePricesOf(
   const rates = cardById(provider)?.managedCaches?.storageRates(model) ?? []
   return { inputNanosPerMTok: factsOf(provider, model, now).price?.inputNanosPerMTok ?? null, rates }
 }
+
+/** Returns the time that a provider is given to answer a call, in ms: the administrator's or the card's; null: the usual ones. */
+export function answerTimeoutOf(provider: string): number | null {
+  return overrides().providers[provider]?.answerTimeoutMs ?? cardById(provider)?.answerTimeoutMs ?? null
+}

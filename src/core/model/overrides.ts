@@ -15,6 +15,8 @@ export interface ModelOverride {
 /** An administrator's facts about one provider. */
 export interface ProviderOverride {
   baseUrl?: string
+  /** Time that a call may take to be answered. Absent: the card's. */
+  answerTimeoutMs?: number
   models?: ModelOverride[]
 }
 

@@ -5,7 +5,7 @@ import { cardById } from '../../providers/registry.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { placeOf } from '../../runtime/env.ts'
 import type { Environment } from '../../runtime/env.ts'
-import { factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
+import { answerTimeoutOf, factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
 import { overrides, rememberOverrides } from '../../runtime/overrides.ts'
 import { durableSql } from '../sql.ts'
 import { Waiters } from '../waiters.ts'
@@ -108,6 +108,7 @@ export class Registry extends Delegating {
         (provider) => placeOf(cardById(provider), env),
         () => overrides().version,
       ),
+      timeoutOf: answerTimeoutOf,
     }
     this.#scheduler = new ProbeScheduler(store, planning, settings())
     const registrar = new Registrar(store, this.#scheduler, planning)
@@ -126,6 +127,7 @@ export class Registry extends Delegating {
       cacheScheduler: this.#cacheScheduler,
       registrar,
       settings,
+      timeoutOf: answerTimeoutOf,
       rearm: () => this.#alarm.rearm(),
       grants: (leases: readonly { credential: string }[]) => accountGrants.forLeases(leases),
       send: (messages: readonly Message[]) => this.#send(messages),

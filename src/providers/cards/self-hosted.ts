@@ -7,17 +7,27 @@ const ADMINISTRATORS = "The administrator's, by a Worker variable; https and a p
 /** Entries end when their memory is needed, which depends on the load. */
 const LRU = assumed('implicit', 10 * MINUTE_MS, 2 * MINUTE_MS, 24 * HOUR_MS)
 
+/** Nobody bills the tokens of an engine of one's own. An administrator who wants to count its hours gives a price (`PATCH /providers/{id}`). */
+const FREE = [{ input: 0, read: 0, output: 0, source: "the administrator's own engine: no tokens are billed" }]
+
+/**
+ * Time for one answer. Assumed: on small machines the first reading of a long prompt takes minutes, and calls wait for one another.
+ * An engine ends a call whose caller has hung up, and the work is lost.
+ */
+const PATIENT = { answerTimeoutMs: 6 * MINUTE_MS }
+
 const VLLM_DOCS = 'https://docs.vllm.ai/en/latest/features/automatic_prefix_caching.html'
 
 export const vllm: Card = {
   ...CHAT,
+  ...PATIENT,
   id: 'vllm',
   aliases: ['hosted_vllm'],
   name: 'vLLM',
   baseUrl: '{VLLM_BASE_URL}',
   secret: 'VLLM_API_KEY',
   wire: { keyMember: 'cache_salt' },
-  models: [automatic(['*'], { retention: LRU }, VLLM_DOCS)],
+  models: [automatic(['*'], { retention: LRU, rates: FREE }, VLLM_DOCS)],
   facts: facts(VLLM_DOCS, {
     mechanism: 'Automatic prefix cache, on by default, of hashed blocks.',
     granularity: 'Blocks of 16 tokens by default.',
@@ -25,6 +35,7 @@ export const vllm: Card = {
     affinity:
       'cache_salt in the body keeps tenants apart: probes send the same. A load balancer in front needs affinity of its own.',
     writes: 'Not reported; nothing is charged.',
+    price: 'None: 0 unless the administrator gives one.',
     usage:
       'prompt_tokens_details.cached_tokens only where the server runs with --enable-prompt-tokens-details; without it the answer is unknown, not a miss.',
     limits: ADMINISTRATORS,
@@ -43,13 +54,14 @@ export const sglang: Card = {
   baseUrl: '{SGLANG_BASE_URL}',
   secret: 'SGLANG_API_KEY',
   wire: {},
-  models: [automatic(['*'], { retention: LRU }, SGLANG_DOCS)],
+  models: [automatic(['*'], { retention: LRU, rates: FREE }, SGLANG_DOCS)],
   facts: facts(SGLANG_DOCS, {
     mechanism: 'Radix cache, on by default.',
     granularity: 'One token, or a page where pages are set.',
     clock: 'None: the least recently used goes first.',
     affinity: 'None to set; a load balancer in front needs affinity of its own.',
     writes: 'Not reported; nothing is charged.',
+    price: 'None: 0 unless the administrator gives one.',
     usage:
       'prompt_tokens_details.cached_tokens only where the server runs with --enable-cache-report; without it the answer is unknown.',
     limits: ADMINISTRATORS,
@@ -69,16 +81,48 @@ export const llamaCpp: Card = {
   secret: 'LLAMA_CPP_API_KEY',
   // `id_slot` and `cache_prompt` are compared and sent as they are.
   wire: {},
-  models: [automatic(['*'], { retention: LRU }, LLAMA_DOCS)],
+  models: [automatic(['*'], { retention: LRU, rates: FREE }, LLAMA_DOCS)],
   facts: facts(LLAMA_DOCS, {
     mechanism: 'Reuse of what a slot holds, and of prompts kept in memory.',
     granularity: 'One token.',
     clock: 'None: until another prompt takes the slot or the memory.',
     affinity: 'id_slot in the body pins a slot; probes send the same.',
     writes: 'Not reported; nothing is charged.',
+    price: 'None: 0 unless the administrator gives one.',
     usage: 'timings.cache_n beside usage, where the usage has no cached count.',
     limits: ADMINISTRATORS,
     errors: '{error: {code, message, type}}: unavailable_error while a model loads.',
   }),
   source: LLAMA_DOCS,
+}
+
+const OLLAMA_DOCS = 'https://docs.ollama.com/faq'
+
+/** A model that nobody asked for is unloaded after five minutes (`OLLAMA_KEEP_ALIVE`), and what it held is gone; before that, as above. */
+const WHILE_LOADED = assumed('implicit', 5 * MINUTE_MS, 2 * MINUTE_MS, 24 * HOUR_MS)
+
+export const ollama: Card = {
+  ...vllm,
+  id: 'ollama',
+  aliases: [],
+  name: 'Ollama',
+  baseUrl: '{OLLAMA_BASE_URL}',
+  secret: 'OLLAMA_API_KEY',
+  wire: {},
+  models: [automatic(['*'], { retention: WHILE_LOADED, rates: FREE }, OLLAMA_DOCS)],
+  facts: facts(OLLAMA_DOCS, {
+    mechanism: 'Reuse of what a slot of the loaded model holds.',
+    granularity: 'One token.',
+    clock:
+      'The model is unloaded five minutes after its last request (OLLAMA_KEEP_ALIVE); until then, when another prompt takes the slot.',
+    affinity: 'None to set.',
+    writes: 'Not reported; nothing is charged.',
+    price: 'None: 0 unless the administrator gives one.',
+    usage:
+      'prompt_tokens_details.cached_tokens in releases since September 2026; older ones name none, and the answer is then unknown, not a miss.',
+    limits: `${ADMINISTRATORS} A prompt beyond the context length (4,096 tokens on small machines) is cut, and then begins otherwise. Any key will do: it is ignored.`,
+    errors: 'OpenAI shape.',
+  }),
+  source: OLLAMA_DOCS,
+  checked: '2026-11-30',
 }
