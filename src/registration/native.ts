@@ -7,7 +7,8 @@ import { member, readJson } from '../core/prompt/json-text.ts'
 import type { Card } from '../providers/card.ts'
 import type { CacheRequest, NativeRequest, NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
 import { renderNeutral } from '../providers/prefix/neutral.ts'
-import { cardById, cards, dialectOf } from '../providers/registry.ts'
+import { cards, dialectOf } from '../providers/registry.ts'
+import { allCards, cardById } from '../runtime/cards.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { neutralRequest } from './neutral-form.ts'
 import { refuseDisabled, refuseMisplaced, unknownProvider } from './refuse.ts'
@@ -18,7 +19,7 @@ export function cardFor(id: string, field: string): Card {
   if (card !== undefined) return card
   throw unknownProvider(
     field,
-    cards.map((one) => one.id),
+    allCards().map((one) => one.id),
   )
 }
 

@@ -1,7 +1,8 @@
 import type { StorageRate } from '../core/model/storage-price.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import { overridden } from '../core/model/overrides.ts'
-import { cardById, modelFacts, priceNow } from '../providers/registry.ts'
+import { modelFacts, priceNow } from '../providers/registry.ts'
+import { cardById } from './cards.ts'
 import { overrides } from './overrides.ts'
 
 /**

@@ -18,9 +18,6 @@ export const KEEP_TIMEOUT_MS = 10_000
 /** Time-out of a deliberate write. No vendor that we know takes a minute for a million tokens; an engine of one's own may. */
 export const WRITE_TIMEOUT_MS = 50_000
 
-/** Longest time that a provider may be given for an answer: a queue consumer ends after 15 minutes, and has to settle before. */
-export const LONGEST_ANSWER_MS = 600_000
-
 /** Wait of a lease for one of six concurrent connections; after it the lease is returned unused. */
 export const LEASE_WAIT_MS = 5_000
 

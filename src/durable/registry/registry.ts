@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
-import { cardById } from '../../providers/registry.ts'
+import { cardById } from '../../runtime/cards.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { placeOf } from '../../runtime/env.ts'
 import type { Environment } from '../../runtime/env.ts'
@@ -109,6 +109,7 @@ export class Registry extends Delegating {
         () => overrides().version,
       ),
       timeoutOf: answerTimeoutOf,
+      isKnown: (provider: string) => cardById(provider) !== undefined,
     }
     this.#scheduler = new ProbeScheduler(store, planning, settings())
     const registrar = new Registrar(store, this.#scheduler, planning)

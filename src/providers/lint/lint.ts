@@ -5,20 +5,19 @@ import type { ToolView } from '../../core/lint/tools.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
 import { readBody } from '../dialects/shared/body.ts'
 import { parameterFindings } from './parameters.ts'
-import { cardById, dialectOf } from '../registry.ts'
+import { dialectOf } from '../registry.ts'
+import type { Card } from '../card.ts'
 import type { Block, Part, Piece } from '../../core/lint/prompt-view.ts'
 import type { Finding } from '../../core/model/advice.ts'
 import type { LintLayout, PreparedPrefix } from '../dialect.ts'
 
 /** Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in the caller's text. */
 export function lintPrefix(
-  provider: string,
+  card: Card,
   prefix: Pick<PreparedPrefix, 'text' | 'estimatedTokens' | 'cacheKey'>,
   facts: Pick<ModelFacts, 'minimumTokens'>,
   root: string,
 ): Finding[] {
-  const card = cardById(provider)
-  if (card === undefined) return []
   const layout = dialectOf(card).lint
   const { root: body } = readBody(prefix.text)
   const { blocks, tools } = blocksOf(body, layout, root)

@@ -8,6 +8,7 @@ import { LatencyTracker } from './latency.ts'
 import { BudgetRanking } from './budget-ranking.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Row } from '../tables/states.ts'
+import { REMOVED } from '../../../runtime/cards.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import type { AccountSettings } from '../records/account.ts'
@@ -31,6 +32,8 @@ export interface ProbeSchedulerPorts {
   generationOf?: (credential: string) => number | null
   /** Address of a provider as prefix records store it; null: the address in its card. */
   placeOf?: (provider: string) => string | null
+  /** Whether there is a card of a provider: an administrator removes those that were added. Absent: there is. */
+  isKnown?: (provider: string) => boolean
   /** Time that a provider is given for an answer, in ms; null: the usual one. */
   timeoutOf?: (provider: string) => number | null
 }
@@ -144,14 +147,16 @@ export class PlanningContext {
     return holdBack === null ? {} : { holdBack }
   }
 
-  /** True where the address of the provider has changed since the prefix was registered. */
-  hasMoved({ provider, place }: Pick<PrefixRecord, 'provider' | 'place'>): boolean {
-    const { placeOf } = this.ports
-    return place !== undefined && placeOf !== undefined && placeOf(provider) !== place
+  /** Why the entry of a prefix cannot be reached: its provider was removed, or has another address; null where it can. */
+  unreachable({ provider, place }: Pick<PrefixRecord, 'provider' | 'place'>): string | null {
+    const { placeOf, isKnown } = this.ports
+    if (isKnown?.(provider) === false) return REMOVED
+    return place !== undefined && placeOf !== undefined && placeOf(provider) !== place ? MOVED : null
   }
 
   #gone(record: PrefixRecord): { gone?: Gone } {
-    if (this.hasMoved(record)) return { gone: { reason: 'address_changed', why: MOVED } }
+    const unreachable = this.unreachable(record)
+    if (unreachable !== null) return { gone: { reason: 'address_changed', why: unreachable } }
     const { credential, credentialGeneration = 1 } = record
     const { generationOf } = this.ports
     if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}
