@@ -35,7 +35,7 @@ describe('the time-out of a call', () => {
     }
   })
 
-  it('is not cut for a prefill of five minutes on any engine of one’s own, and the administrator’s word holds', () => {
+  it('outlasts a prefill of five minutes on engines of one’s own; the administrator’s word holds', () => {
     for (const engine of ['vllm', 'sglang', 'llama-cpp', 'ollama'])
       expect(answerTimeoutOf(engine)).toBeGreaterThan(5 * MINUTE_MS)
     expect(answerTimeoutOf('anthropic')).toBeNull()
