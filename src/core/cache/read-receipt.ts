@@ -42,15 +42,21 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
       : { kind: 'written', why: `${written} tokens written` }
   }
   if (expected.writesReported && written !== null) {
-    return { kind: 'uncacheable', why: 'nothing was read and nothing was written: too small, or not cached at all' }
+    return {
+      kind: 'uncacheable',
+      why: 'the provider read and wrote nothing: the prefix is too small, or not cached at all',
+    }
   }
   if (expected.readZeroInRow < (expected.probesToSeed ?? 1)) {
-    const why = 'nothing was read, and this provider does not report writes'
-    return { kind: 'unknown', why: `${why}: ${expected.readZeroInRow === 0 ? 'a second' : 'one more'} probe decides` }
+    const why = 'the probe read nothing, and this provider does not report writes'
+    return {
+      kind: 'unknown',
+      why: `${why}; ${expected.readZeroInRow === 0 ? 'a second' : 'one more'} probe will show whether it is cached`,
+    }
   }
   return expected.everHit
-    ? { kind: 'cold', why: 'two answers in a row read nothing: the entry is gone' }
-    : { kind: 'uncacheable', why: 'a second probe read nothing either: this prefix is not being cached' }
+    ? { kind: 'cold', why: 'two probes in a row read nothing: the entry is gone' }
+    : { kind: 'uncacheable', why: 'a second probe also read nothing: this prefix is not cached' }
 }
 
 function readingOfHit(read: number, written: number, expected: Expectation): Reading {

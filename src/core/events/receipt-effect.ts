@@ -78,10 +78,10 @@ function surpriseWrite(call: AnsweredCall): Effect {
   const { at, reading, context } = call
   const patch = entryWritten(call)
   if (planKind(context.keepWarm.plan).revives) {
-    const why = `${reading.why}; plan always pays that one rewrite`
+    const why = `${reading.why}; plan always pays for that rewrite`
     return { patch, rows: [{ at, type: 'decision', decision: 'rewrite', why }] }
   }
-  const why = `${reading.why}; it stays warm until its retention passes, and the next real request, or POST /prefixes/{id}/warm, starts the plan again`
+  const why = `${reading.why}; it stays warm until its retention passes; the next real request or POST /prefixes/{id}/warm starts the plan again`
   return { patch: { ...patch, stopped: { reason: 'surprise_write', at, why } }, rows: [] }
 }
 

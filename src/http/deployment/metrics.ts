@@ -18,7 +18,7 @@ export const metrics = router().get('/metrics', account, async (c) => {
   const all = days.map(({ totals }) => totals)
   const lines = [
     ...metric('pilotlight_prefixes', 'gauge', 'Registered prefixes.', counts.prefixes),
-    ...metric('pilotlight_stored_bytes', 'gauge', 'Size of the account in its database.', counts.storedBytes),
+    ...metric('pilotlight_stored_bytes', 'gauge', 'Bytes that the account uses in its database.', counts.storedBytes),
     ...metric(
       'pilotlight_calls_total',
       'counter',
@@ -34,30 +34,30 @@ export const metrics = router().get('/metrics', account, async (c) => {
     ...metric(
       'pilotlight_unpriced_calls_total',
       'counter',
-      'Calls whose cost is not known, in no sum.',
+      'Calls whose cost is unknown. No sum includes them.',
       sum(all, 'unpricedCalls'),
     ),
     ...metric(
       'pilotlight_saved_usd_total',
       'counter',
-      'What hits saved that only keep-alives made possible, in US dollars.',
+      'Savings of real hits that only keep-alives made possible, in US dollars.',
       usd(sum(all, 'creditedNanos')),
     ),
     ...metric(
       'pilotlight_saved_revoked_usd_total',
       'counter',
-      'Of these, what late reports of real requests took back.',
+      'Part of these savings that late reports of real requests reversed.',
       usd(sum(all, 'revokedNanos')),
     ),
     ...metric(
       'pilotlight_unknown_outcomes_total',
       'counter',
-      'Calls whose outcome is not known, charged at their worst case.',
+      'Calls whose outcome is unknown. They are charged at their worst case.',
       sum(all, 'unknownOutcomes'),
     ),
     ...byKind(
       'pilotlight_receipts_total',
-      'Answers by what they proved.',
+      'Answers to probes by kind of receipt.',
       all.map(({ receipts }) => receipts),
     ),
     ...byKind(
@@ -70,13 +70,13 @@ export const metrics = router().get('/metrics', account, async (c) => {
     ...metric(
       'pilotlight_webhook_waiting',
       'gauge',
-      'Messages about stopped plans that are still to be delivered.',
+      'Messages about stopped plans that wait for delivery.',
       webhook?.waiting ?? 0,
     ),
     ...metric(
       'pilotlight_webhook_undeliverable',
       'gauge',
-      'Messages about stopped plans that were given up.',
+      'Messages about stopped plans whose delivery was given up.',
       webhook?.undeliverable ?? 0,
     ),
     ...metric(
@@ -102,7 +102,7 @@ export const metrics = router().get('/metrics', account, async (c) => {
     ...metric(
       'pilotlight_bot_unpriced_calls_total',
       'counter',
-      'Of those calls the ones whose price is not known, in no sum.',
+      'Calls of bots whose price is unknown. No sum includes them.',
       sum(all, 'botUnpricedCalls'),
     ),
   ]
@@ -118,16 +118,16 @@ function guardLines(guards: readonly GuardView[]): string[] {
     ...providers.map((id) => `${name}{provider="${id}"} ${value(guards.filter(({ provider }) => provider === id))}`),
   ]
   return [
-    ...rows('pilotlight_breaker_open', 'gauge', 'Whether calls pause because those before them failed.', (of) =>
+    ...rows('pilotlight_breaker_open', 'gauge', '1 while calls pause because earlier calls failed, else 0.', (of) =>
       of.some(({ open }) => open) ? 1 : 0,
     ),
-    ...rows('pilotlight_breaker_openings_total', 'counter', 'How often calls began to pause.', (of) =>
+    ...rows('pilotlight_breaker_openings_total', 'counter', 'Number of times that calls began to pause.', (of) =>
       of.reduce((total, { openings }) => total + openings, 0),
     ),
     ...rows(
       'pilotlight_limit_remaining_ratio',
       'gauge',
-      "Share of the provider's rate limit that is left where it is scarce, else 1.",
+      "Remaining share of the provider's rate limit while it is scarce, else 1.",
       (of) => Math.min(...of.map(({ remainingShare }) => remainingShare ?? 1)),
     ),
   ]
@@ -142,7 +142,7 @@ function managedCacheLines(counts: readonly ManagedCacheCount[]): string[] {
   return [
     ...rows('pilotlight_caches', 'Registered managed caches.', ({ registered }) => registered),
     ...rows('pilotlight_handles_live', 'Managed caches that have a handle at the provider.', ({ live }) => live),
-    ...rows('pilotlight_caches_stopped', 'Managed caches that are not kept up.', ({ stopped }) => stopped),
+    ...rows('pilotlight_caches_stopped', 'Managed caches that have stopped.', ({ stopped }) => stopped),
   ]
 }
 

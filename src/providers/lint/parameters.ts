@@ -31,7 +31,7 @@ function volatileKey(cacheKey: string | null, root: JsonObject, at: string): Fin
     {
       cause: 'volatile_cache_key',
       severity: 'warning',
-      message: 'The cache key holds a UUID or a time. Requests under different keys do not find what the others wrote.',
+      message: 'The cache key contains a UUID or a time. Requests with different keys do not share entries.',
       fix: 'Use a key that all requests with this prefix share, such as the name of the agent or of the workspace.',
       at: own ? `${at}/prompt_cache_key` : '/cache/key',
     },

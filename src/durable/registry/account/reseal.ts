@@ -8,6 +8,6 @@ export function reseal(credentials: Credentials, webhook: Webhook, now: number):
     if (!credentials.isEmpty()) credentials.reseal()
     webhook.reseal(now)
   } catch (thrown) {
-    console.error('credentials could not be sealed again', readFailure(thrown)?.kind ?? 'unknown')
+    console.error('credentials could not be re-encrypted', readFailure(thrown)?.kind ?? 'unknown')
   }
 }

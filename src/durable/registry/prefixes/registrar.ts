@@ -141,7 +141,7 @@ export class Registrar {
       this.#scheduler.applyTransition(this.keyOf(id), now, (state) => {
         const change = applyAnnouncement(state, announcement, now)
         if (change !== null) return change
-        const why = `this prefix already has ${MOST_ANNOUNCEMENTS} announcements of coming traffic, the most that it can have`
+        const why = `this prefix already has the maximum of ${MOST_ANNOUNCEMENTS} announcements`
         throw new Failure('conflict', why)
       }),
     )
@@ -224,7 +224,7 @@ export class Registrar {
   /** The registered body, compressed. */
   body(id: string): Uint8Array {
     const body = this.#store.prefixes.body(this.keyOf(id))
-    if (body === null) throw new Failure('not_found', 'the body of this prefix does not exist any more')
+    if (body === null) throw new Failure('not_found', 'the body of this prefix no longer exists')
     return body
   }
 
@@ -272,7 +272,7 @@ export class Registrar {
 
   viewByKey(k: number, now: number): PrefixView {
     const state = this.#store.states.load(k)
-    if (state === null) throw new Failure('not_found', 'there is no such prefix')
+    if (state === null) throw new Failure('not_found', 'there is no prefix with this id')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
     const gone = this.#scheduler.unreachable(record)
@@ -283,13 +283,13 @@ export class Registrar {
   /** The key of a prefix. Throws `not_found` where it is not registered. */
   keyOf(id: string): number {
     const k = this.#store.prefixes.keyOf('id', id)
-    if (k === null) throw new Failure('not_found', 'there is no such prefix')
+    if (k === null) throw new Failure('not_found', 'there is no prefix with this id')
     return k
   }
 
   #record(k: number): PrefixRecord {
     const record = this.#store.prefixes.record(k)
-    if (record === null) throw new Failure('not_found', 'there is no such prefix')
+    if (record === null) throw new Failure('not_found', 'there is no prefix with this id')
     return record
   }
 }
