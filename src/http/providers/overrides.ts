@@ -160,10 +160,10 @@ function changesJson(changes: readonly OverrideChange[]) {
 }
 
 /** An override as a caller would give it. */
-export function overrideJson({ like, name, baseUrl, answerTimeoutMs, models }: ProviderOverride) {
+export function overrideJson({ like, name: called, baseUrl, answerTimeoutMs, models }: ProviderOverride) {
   return {
     ...(like === undefined ? {} : { like }),
-    ...(name === undefined ? {} : { name }),
+    ...(called === undefined ? {} : { name: called }),
     ...(baseUrl === undefined ? {} : { base_url: baseUrl }),
     ...(answerTimeoutMs === undefined ? {} : { answer_timeout: durationJson(answerTimeoutMs) }),
     ...(models === undefined
