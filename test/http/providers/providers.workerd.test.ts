@@ -19,7 +19,7 @@ test('every card is shown with its facts, its sources, and why it is not warmed'
   const byId = Object.fromEntries(shown.map((one) => [one.id, one]))
   expect(byId['cohere']).toMatchObject({ refusal: expect.stringContaining('nothing is documented'), models: [] })
   expect(byId['cohere']?.facts['clock']).toMatchObject({ says: null })
-  expect(byId['perplexity']?.refusal).toContain('searches')
+  expect(byId['perplexity']?.refusal).toContain('search')
   expect(byId['vllm']).toMatchObject({
     refusal: expect.stringContaining('VLLM_BASE_URL'),
     variables: ['VLLM_BASE_URL'],
