@@ -124,5 +124,5 @@ function findings(file: string, text: string): Finding[] {
   if (card === undefined) throw new Error(`${basename(file)} names no provider`)
   const facts = (model: string) => ({ ...modelFacts(card, model, 0), minimumTokens: null })
   const prefix = dialectOf(card).prepare({ text: JSON.stringify(request) }, facts)
-  return lintPrefix(provider, prefix, facts(prefix.model), '/request')
+  return lintPrefix(card, prefix, facts(prefix.model), '/request')
 }

@@ -48,6 +48,9 @@ function section(card: Card): string[] {
           `**Not warmed${card.refusal.byDefault ? ` unless \`WARM_ANYWAY\` names it` : ''}:** ${card.refusal.why}.`,
           '',
         ]),
+    ...(card.answerTimeoutMs === undefined
+      ? []
+      : [`A call may take ${card.answerTimeoutMs / MINUTE_MS} minutes to be answered.`, '']),
     ...(card.serviceAccounts === true
       ? [
           'The credential is an access token, or the text of a Google service-account key file. Pilotlight exchanges that for access tokens.',

@@ -16,7 +16,6 @@ export interface Family {
   /** Share of the mixed family. */
   rate: number
   make: (entries: readonly Entry[], faults: ProviderFaults, die: Die, startAt: number) => Provider
-  isFree?: boolean
 }
 
 /** Written down on 2026-11-30, before anything was tuned to it. The rates sum to 1. */
@@ -61,7 +60,6 @@ export const FAMILIES: Record<string, Family> = {
     prefixes: 3,
     arrivalsAnHour: 0,
     rate: 0.15,
-    isFree: true,
     make: (entries, faults, die) => new Provider(entries, faults, die, TWO_SLOTS),
   },
 }

@@ -57,7 +57,7 @@ function longestOf(scores: readonly Score[]): number {
 
 /** Plays one family, with the shipped scheduler and plan `always`. */
 export function played(family: Family, seed: number): Score {
-  const { kind, prefixes, arrivalsAnHour, isFree = false } = family
+  const { kind, prefixes, arrivalsAnHour } = family
   const facts = factsOf(kind.provider, kind.model, START_AT)
   const ttlMs = facts.retentions.find(({ name }) => name === kind.retention)?.ttlMs ?? 0
   const lastAt = new Map<number, number>()
@@ -69,7 +69,6 @@ export function played(family: Family, seed: number): Score {
     arrivalsAnHour,
     registeredWithinMs: Math.min(kind.ttlMs, 600_000),
     makeProvider: (entries, faults, die) => family.make(entries, faults, die, START_AT),
-    isFree,
   }
   const world = new World(options, {
     sent: ({ k }, at, reply) => {

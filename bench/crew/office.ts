@@ -60,7 +60,13 @@ export async function preloaded(
   }
   const rearm = async (): Promise<void> => {}
   const grants = () => ({ allowedSecrets: [], credentials: [] })
-  const singleFlight = new SingleFlight(store, scheduler, registrar, { clock, send, rearm, grants })
+  const singleFlight = new SingleFlight(store, scheduler, registrar, {
+    clock,
+    send,
+    rearm,
+    grants,
+    timeoutOf: () => null,
+  })
   const crews = new Crews(store, registrar, singleFlight, { clock, send, rearm })
 
   async function consume(seq: number): Promise<void> {

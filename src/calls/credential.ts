@@ -1,6 +1,6 @@
 import { Failure, failureValue } from '../contract/failure.ts'
 import type { FailureValue } from '../contract/failure.ts'
-import { cardById } from '../providers/registry.ts'
+import { cardById } from '../runtime/cards.ts'
 import type { Card } from '../providers/card.ts'
 import type { Access, Vars } from '../runtime/env.ts'
 import { unseal } from '../runtime/seal.ts'

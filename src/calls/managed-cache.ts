@@ -1,6 +1,6 @@
 import { failureValue } from '../contract/failure.ts'
 import { displayNameOf } from '../core/managed-cache/ownership.ts'
-import { cardById } from '../providers/registry.ts'
+import { cardById } from '../runtime/cards.ts'
 import { unpack } from '../runtime/bytes.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { accessTo } from '../runtime/env.ts'

@@ -1,6 +1,7 @@
 import { failureValue, readFailure } from '../contract/failure.ts'
 import { takenDespite } from '../providers/dialects/shared/errors.ts'
-import { cardById, dialectOf } from '../providers/registry.ts'
+import { dialectOf } from '../providers/registry.ts'
+import { cardById } from '../runtime/cards.ts'
 import { readRateLimits } from '../providers/transport/rate-limit-headers.ts'
 import type { Sent } from '../providers/transport/send.ts'
 import { keptUsage } from '../providers/dialects/shared/usage.ts'

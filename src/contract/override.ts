@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { isPrivate } from './host.ts'
-import { dollars, duration } from './scalars.ts'
+import { dollars, duration, label } from './scalars.ts'
 
 const perMillion = dollars.meta({ description: 'US dollars per million tokens.' })
 
@@ -14,7 +14,9 @@ const retention = z.strictObject({
 const price = z.strictObject({
   input: perMillion,
   cached_input: perMillion,
-  cache_write: z.record(z.string().max(20), perMillion),
+  cache_write: z.record(z.string().max(20), perMillion).optional().meta({
+    description: 'By retention. Absent: writing costs what input costs.',
+  }),
   output: perMillion,
   from: z.iso.date({ error: 'must be a day such as "2026-11-21"' }),
   source: z.string({ error: 'must state the source of the price' }).min(1).max(300),
@@ -23,7 +25,9 @@ const price = z.strictObject({
 const row = z.strictObject({
   models: z
     .array(
-      z.string().regex(/^[\x21-\x29\x2b-\x7e]{1,200}\*?$/, { error: 'must be a model id, or a prefix ending in *' }),
+      z.string().regex(/^(?:[\x21-\x29\x2b-\x7e]{1,200}\*?|\*)$/, {
+        error: 'must be a model id, a prefix ending in *, or * for every model',
+      }),
     )
     .min(1)
     .max(100),
@@ -33,10 +37,35 @@ const row = z.strictObject({
   prices: z.array(price).max(100).optional(),
 })
 
+const SHORTEST_ANSWER_MS = 1_000
+const LONGEST_ANSWER_MS = 600_000
+
+const answerTimeout = duration
+  .refine((ms) => ms >= SHORTEST_ANSWER_MS && ms <= LONGEST_ANSWER_MS, { error: 'must be from 1s to 10m' })
+  .meta({ description: 'How long a call may take to be answered: 1s to 10m.' })
+
+const baseUrl = z.string({ error: 'must be a URL' }).max(300)
+const rows = z.array(row).max(200)
+
 /** Body of `PATCH /providers/{id}`: a given member replaces the stored one, null removes it, and an absent one stays. */
 export const providerChange = z.strictObject({
-  base_url: z.string({ error: 'must be a URL' }).max(300).nullable().optional(),
-  models: z.array(row).max(200).nullable().optional(),
+  base_url: baseUrl.nullable().optional(),
+  answer_timeout: answerTimeout.nullable().optional(),
+  models: rows.nullable().optional(),
+})
+
+/** Id of a provider that an administrator adds. */
+export const addedProviderId = z.string().regex(/^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/)
+
+/** Body of `PUT /providers/{id}`, which adds a provider or replaces an added one. */
+export const newProvider = z.strictObject({
+  like: z.string({ error: 'must be the id of a provider of GET /providers' }).max(40).meta({
+    description: 'The provider whose wire format, models and facts it shares, such as vllm.',
+  }),
+  base_url: baseUrl,
+  name: label.optional(),
+  answer_timeout: answerTimeout.optional(),
+  models: rows.optional(),
 })
 
 /** Reason why no credential may be sent to a base URL; null when one may. `open`: development, which allows local addresses. */

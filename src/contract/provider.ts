@@ -42,7 +42,10 @@ const modelAnswer = z.strictObject({
 })
 
 const override = z.strictObject({
+  like: z.string().optional(),
+  name: z.string().optional(),
   base_url: z.string().optional(),
+  answer_timeout: z.string().optional(),
   models: z
     .array(
       z.strictObject({
@@ -57,7 +60,7 @@ const override = z.strictObject({
             z.strictObject({
               input: z.number(),
               cached_input: z.number(),
-              cache_write: z.record(z.string(), z.number()),
+              cache_write: z.record(z.string(), z.number()).optional(),
               output: z.number(),
               from: z.string(),
               source: z.string(),
@@ -73,7 +76,9 @@ export const overrideAnswer = z.strictObject({
   version: z.int(),
   at,
   request_id: z.string().meta({ description: 'Request id of the administrator’s call that made it.' }),
-  override: override.nullable().meta({ description: 'null: no overrides; only the card applies.' }),
+  override: override
+    .nullable()
+    .meta({ description: 'null: no overrides; only the card applies, and an added provider is removed.' }),
 })
 
 export const providerAnswer = z.strictObject({
@@ -81,6 +86,13 @@ export const providerAnswer = z.strictObject({
   name: z.string(),
   dialect: z.string(),
   base_url: z.string().meta({ description: '{NAME} is a variable of this deployment; its value is not shown.' }),
+  like: z
+    .string()
+    .nullable()
+    .meta({ description: 'The provider that an added one is like; null: a provider of this version.' }),
+  answer_timeout: z.string().nullable().meta({
+    description: 'How long a call may take to be answered; null: 50 s for a warm, less for a keep-alive.',
+  }),
   supports_handles: z.boolean(),
   refusal: z.string().nullable().meta({ description: 'Why Pilotlight does not warm here; null: it does.' }),
   variables: z.array(z.string()).meta({ description: 'Variables that the address contains.' }),

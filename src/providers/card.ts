@@ -73,6 +73,10 @@ export interface Card {
   renewsAllMarkers?: true
   /** True: a credential may be a Google service-account key, which is exchanged for an access token before a call. */
   serviceAccounts?: true
+  /** Time that one call may take to be answered (ms). Absent: 50 s for a deliberate write, less for a keep-alive (`schedule.ts`). */
+  answerTimeoutMs?: number
+  /** Id of the card that an administrator's provider is like. Absent: a card of this version. */
+  like?: string
   /** Name of the Worker secret that holds the default credential. */
   secret: string
   /** Why prefixes of this provider are not warmed. `byDefault`: an administrator may allow it (`WARM_ANYWAY`). */

@@ -14,7 +14,7 @@ import { mistral } from './cards/mistral.ts'
 import { moonshot } from './cards/moonshot.ts'
 import { fal, openrouter } from './cards/openrouter.ts'
 import { perplexity } from './cards/perplexity.ts'
-import { llamaCpp, sglang, vllm } from './cards/self-hosted.ts'
+import { llamaCpp, ollama, sglang, vllm } from './cards/self-hosted.ts'
 import { together } from './cards/together.ts'
 import { vertexAnthropic } from './cards/vertex-anthropic.ts'
 import { vertex } from './cards/vertex.ts'
@@ -60,6 +60,7 @@ export const cards: readonly Card[] = [
   vllm,
   sglang,
   llamaCpp,
+  ollama,
   cerebras,
 ]
 

@@ -71,23 +71,21 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
   let wake: () => void = () => {}
   let failed: () => void = () => {}
   const start = (lease: Lease): void => {
-    const one = run
-      .limit(() =>
-        runLease(lease, {
-          clock: run.clock,
-          vars: run.env,
-          allowedSecrets: run.allowedSecrets,
-          credentials: run.credentials,
-          egress: throughEgress(run.env),
-          bodyOf: (leased) => bodyOf(run.registry, leased, run.env),
-        }),
-      )
-      .then(({ outcome }) => {
-        done.push(outcome)
-        running.delete(one)
-        wake()
-        if (outcome.kind === 'failed') failed()
-      })
+    const one = inTurn(lease, run.limit, run.clock, () =>
+      runLease(lease, {
+        clock: run.clock,
+        vars: run.env,
+        allowedSecrets: run.allowedSecrets,
+        credentials: run.credentials,
+        egress: throughEgress(run.env),
+        bodyOf: (leased) => bodyOf(run.registry, leased, run.env),
+      }),
+    ).then(({ outcome }) => {
+      done.push(outcome)
+      running.delete(one)
+      wake()
+      if (outcome.kind === 'failed') failed()
+    })
     running.add(one)
   }
   for (const lease of leases) start(lease)
@@ -106,6 +104,33 @@ async function runAll(leases: Lease[], run: Run): Promise<void> {
     }
     for (const lease of await run.registry.settle(run.seq, done.splice(0))) start(lease)
   }
+}
+
+/**
+ * Makes a call when one of the connections is free. A lease whose time passes before its turn is given back at once: behind calls
+ * that take minutes, its prefix would lapse before anybody knew. Its next message finds another consumer.
+ */
+export async function inTurn(
+  lease: Pick<Lease, 'id' | 'k' | 'sendBy'>,
+  limit: ReturnType<typeof pLimit>,
+  clock: Pick<Clock, 'now' | 'sleep'>,
+  call: () => Promise<{ outcome: Outcome }>,
+): Promise<{ outcome: Outcome }> {
+  const why = 'its time had passed before its turn came'
+  const late = { outcome: { lease: lease.id, k: lease.k, kind: 'not_sent' as const, why } }
+  if (limit.activeCount + limit.pendingCount < limit.concurrency) return limit(call)
+  let isLate = false
+  let hasBegun = false
+  const turn = limit(() => {
+    hasBegun = true
+    return isLate ? Promise.resolve(late) : call()
+  })
+  const passed = clock.sleep(Math.max(0, lease.sendBy - clock.now())).then(() => {
+    if (hasBegun) return turn
+    isLate = true
+    return late
+  })
+  return Promise.race([turn, passed])
 }
 
 async function bodyOf(

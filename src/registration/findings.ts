@@ -30,7 +30,7 @@ export function findingsOf(
   )
   const known = recent.get(key)
   if (known !== undefined) return known
-  const found = neutral === null ? lintPrefix(card.id, prefix, facts, '/request') : lintNeutral(neutral, prefix, facts)
+  const found = neutral === null ? lintPrefix(card, prefix, facts, '/request') : lintNeutral(neutral, prefix, facts)
   const shown = found.length <= MAX_FINDINGS ? found : [...found.slice(0, MAX_FINDINGS), more(found.length)]
   recent.set(key, shown)
   const [oldest] = recent.keys()

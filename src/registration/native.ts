@@ -8,7 +8,8 @@ import type { Card } from '../providers/card.ts'
 import type { CacheRequest, NativeRequest, NeutralRequest, PreparedPrefix } from '../providers/dialect.ts'
 import { withoutCredentials } from '../providers/dialects/shared/credentials.ts'
 import { renderNeutral } from '../providers/prefix/neutral.ts'
-import { cardById, cards, dialectOf, servesAlone } from '../providers/registry.ts'
+import { cards, dialectOf, servesAlone } from '../providers/registry.ts'
+import { allCards, cardById } from '../runtime/cards.ts'
 import { factsOf } from '../runtime/facts.ts'
 import { neutralRequest } from './neutral-form.ts'
 import { refuseDisabled, refuseMisplaced, unknownProvider } from './refuse.ts'
@@ -19,7 +20,7 @@ export function cardFor(id: string, field: string): Card {
   if (card !== undefined) return card
   throw unknownProvider(
     field,
-    cards.map((one) => one.id),
+    allCards().map((one) => one.id),
   )
 }
 

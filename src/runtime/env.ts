@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { failureValue } from '../contract/failure.ts'
 import type { FailureValue } from '../contract/failure.ts'
 import { addressOf, variablesOf } from '../providers/transport/address.ts'
-import { cards } from '../providers/registry.ts'
 import { TOKEN_URL } from '../providers/transport/service-account.ts'
 import type { Card } from '../providers/card.ts'
+import { allCards } from './cards.ts'
 import type { ClockVars } from './clock.ts'
 import { overrides } from './overrides.ts'
 
@@ -104,7 +104,11 @@ export function accessTo(card: Card, vars: Vars): Access {
 export function placeOf(card: Card | undefined, vars: Vars): string | null {
   if (card === undefined) return null
   const { baseUrl, lab } = accessTo(card, vars)
-  const isFixed = overrides().providers[card.id]?.baseUrl === undefined && (lab || variablesOf(card).length === 0)
+  // An added provider has no address but the administrator's, which may move.
+  const isFixed =
+    card.like === undefined &&
+    overrides().providers[card.id]?.baseUrl === undefined &&
+    (lab || variablesOf(card).length === 0)
   if (isFixed || baseUrl === card.baseUrl) return null
   return createHash('sha256').update(baseUrl.replace(/\/+$/, '')).digest('hex').slice(0, 24)
 }
@@ -127,5 +131,5 @@ function isReplacedByLab(card: Card, vars: Vars): boolean {
 
 /** Returns the names of the Worker secrets that the cards use. */
 export function secretNames(): string[] {
-  return [...new Set(cards.map((card) => card.secret))]
+  return [...new Set(allCards().map((card) => card.secret))]
 }

@@ -1,7 +1,8 @@
 import type { StorageRate } from '../core/model/storage-price.ts'
 import type { ModelFacts } from '../core/model/facts.ts'
 import { overridden } from '../core/model/overrides.ts'
-import { cardById, modelFacts, priceNow } from '../providers/registry.ts'
+import { modelFacts, priceNow } from '../providers/registry.ts'
+import { cardById } from './cards.ts'
 import { overrides } from './overrides.ts'
 
 /**
@@ -24,4 +25,9 @@ export function managedCachePricesOf(
 ): { inputNanosPerMTok: number | null; rates: StorageRate[] } {
   const rates = cardById(provider)?.managedCaches?.storageRates(model) ?? []
   return { inputNanosPerMTok: factsOf(provider, model, now).price?.inputNanosPerMTok ?? null, rates }
+}
+
+/** Returns the time that a provider is given to answer a call, in ms: the administrator's or the card's; null: the usual ones. */
+export function answerTimeoutOf(provider: string): number | null {
+  return overrides().providers[provider]?.answerTimeoutMs ?? cardById(provider)?.answerTimeoutMs ?? null
 }

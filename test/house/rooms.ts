@@ -96,6 +96,7 @@ export const buildings: Building[] = [
       [
         room('cards', 'one file of sourced facts for each provider'),
         room('transport', 'address, sending, rate-limit headers, service accounts'),
+        room('added', 'the card of a provider that an administrator adds'),
       ],
       [room('registry', 'the list of cards, the list of dialects')],
       [

@@ -195,7 +195,7 @@ describe.each(documented)('%s', (_id, card, fixture) => {
         const dearest = Math.max(price.inputNanosPerMTok, ...Object.values(price.cacheWriteNanosPerMTok))
         const most = (usage.inputTokens * dearest + (usage.outputTokens ?? 0) * price.outputNanosPerMTok) / 1e6
         expect(cost).toBeLessThanOrEqual(most + 5)
-        expect(cost).toBeGreaterThan(0)
+        if (dearest > 0) expect(cost).toBeGreaterThan(0)
       }
     }
   })

@@ -65,6 +65,7 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   VLLM_BASE_URL: 'https://vllm.example.com/v1',
   SGLANG_BASE_URL: 'https://sglang.example.com/v1',
   LLAMA_CPP_BASE_URL: 'https://llama.example.com/v1',
+  OLLAMA_BASE_URL: 'https://ollama.example.com/v1',
 }
 
 export function addressIn(card: Card): string {

@@ -20,6 +20,7 @@ describe("probes of other providers have no members of OpenAI's own", () => {
     'vllm',
     'sglang',
     'llama-cpp',
+    'ollama',
   ])('%s', (id) => {
     const own = { prompt_cache_retention: '24h', prompt_cache_options: { ttl: '30m' } }
     const { json } = provider(id).probe(body('a-model', own))

@@ -1,5 +1,4 @@
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
-import type { ModelFacts } from '../../src/core/model/facts.ts'
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
 import { DirectoryStore } from '../../src/durable/directory/tables/accounts.ts'
 import type { Message } from '../../src/durable/registry/records/claim.ts'
@@ -72,8 +71,6 @@ export interface WorldOptions {
   provider: ProviderFaults
   /** The provider is an engine with slots. Its prefixes are of the kind `ENGINE_PREFIX`. */
   engine?: EngineOptions
-  /** Calls cost nothing. True by default for an engine. */
-  isFree?: boolean
   platform: PlatformFaults
   keepWarm?: KeepWarm
   budgetNanosPerDay?: number | null
@@ -147,7 +144,7 @@ export class World {
       new Provider(entries, options.provider, this.#die, options.engine)
     this.#delaySpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
     this.#account = testAccount({
-      facts: rememberFacts((options.isFree ?? options.engine !== undefined) ? freeFacts : factsOf),
+      facts: rememberFacts(factsOf),
       settings: {
         account: ACCOUNT,
         createdAt: options.startAt,
@@ -355,13 +352,6 @@ function registrations(options: WorldOptions, die: Die): { at: number; kind: Kin
     const kind = options.kinds[i % options.kinds.length] as Kind
     return { at: options.startAt + die.roll() * (options.registeredWithinMs ?? kind.ttlMs), kind }
   }).sort((a, b) => a.at - b.at)
-}
-
-/** An engine costs its owner nothing by the token, as its administrator would say by data. Until then its price is unknown. */
-function freeFacts(provider: string, model: string, now: number): ModelFacts {
-  const free = { inputNanosPerMTok: 0, cacheReadNanosPerMTok: 0, outputNanosPerMTok: 0 }
-  const price = { ...free, cacheWriteNanosPerMTok: { implicit: 0 }, from: '2026-11-21', source: '', checked: '' }
-  return { ...factsOf(provider, model, now), price }
 }
 
 const NO_BODY = new Uint8Array([123, 125])

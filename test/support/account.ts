@@ -26,7 +26,10 @@ export const settings: AccountSettings = {
   allowedSecrets: [],
 }
 
-export interface TestAccountOptions extends Pick<ProbeSchedulerPorts, 'generationOf' | 'placeOf'> {
+export interface TestAccountOptions extends Pick<
+  ProbeSchedulerPorts,
+  'generationOf' | 'placeOf' | 'timeoutOf' | 'isKnown'
+> {
   /** Database; an empty one by default. */
   sql?: Sql
   settings?: Partial<AccountSettings>

@@ -9,12 +9,21 @@ export interface ModelOverride {
   outputFloorTokens?: number | null
   /** The default first. */
   retentions?: RetentionOffer[]
-  prices?: Price[]
+  prices?: OverriddenPrice[]
 }
+
+/** A price of the administrator. `writesAtInput`: writing costs what input costs, at every retention of the model. */
+export type OverriddenPrice = Price & { writesAtInput?: true }
 
 /** An administrator's facts about one provider. */
 export interface ProviderOverride {
+  /** Id of the card that an added provider is like. Absent: the facts are said over a card of the version. */
+  like?: string
+  /** Name of an added provider. Absent: its id. */
+  name?: string
   baseUrl?: string
+  /** Time that a call may take to be answered. Absent: the card's. */
+  answerTimeoutMs?: number
   models?: ModelOverride[]
 }
 
@@ -24,7 +33,7 @@ export interface Overrides {
   providers: Record<string, ProviderOverride>
 }
 
-/** One change of an override. A null `override` resets the provider to its card. */
+/** One change of an override. A null `override` resets the provider to its card, or removes an added one. */
 export interface OverrideChange {
   version: number
   provider: string
@@ -45,13 +54,20 @@ export function overridden(
     models.some((pattern) => names.some((name) => matches(pattern, name))),
   )
   if (row === undefined) return facts
+  const retentions = row.retentions ?? facts.retentions
   return {
     ...facts,
     ...(row.minimumTokens === undefined ? {} : { minimumTokens: row.minimumTokens }),
     ...(row.outputFloorTokens == null ? {} : { outputFloorTokens: row.outputFloorTokens }),
     ...(row.retentions === undefined ? {} : { retentions: row.retentions }),
-    ...(row.prices === undefined ? {} : { price: priceOf(row.prices) }),
+    ...(row.prices === undefined ? {} : { price: priceOf(row.prices.map((price) => completed(price, retentions))) }),
   }
+}
+
+function completed({ writesAtInput, ...price }: OverriddenPrice, retentions: readonly RetentionOffer[]): Price {
+  if (writesAtInput !== true) return price
+  const writes = retentions.map(({ name }) => [name, price.inputNanosPerMTok] as const)
+  return { ...price, cacheWriteNanosPerMTok: Object.fromEntries(writes) }
 }
 
 function matches(pattern: string, model: string): boolean {

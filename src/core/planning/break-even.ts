@@ -27,7 +27,13 @@ export function probeLimit(state: PrefixState, context: PlanContext): number | n
   return most === null || most === 0 ? most : (learned(state, context)?.choice.probes ?? most)
 }
 
-/** The most probes in one gap that together cost no more than the cold start they avoid; null where the price is unknown. */
+/** Whether a keep-alive costs nothing at these prices, as on an engine of one's own: then no number of them is too many. */
+export function isFree(state: Pick<PrefixState, 'measuredTokens'>, context: PlanContext): boolean {
+  const { price } = context.facts
+  return price !== null && readNanos(prefixTokens(state, context), context.outputFloor, price) === 0
+}
+
+/** The most probes in one gap that together cost no more than the cold start they avoid; null where the price is unknown, or a probe is free. */
 export function breakEvenCap(state: PrefixState, context: PlanContext): number | null {
   const { price } = context.facts
   if (price === null || state.retention === null) return null
@@ -38,7 +44,7 @@ export function breakEvenCap(state: PrefixState, context: PlanContext): number |
 /** The choice of `auto` for the current gap; null before the first real request, when the break-even alone limits it. */
 function learned(state: PrefixState, context: PlanContext): { choice: Choice; forecast: Forecast } | null {
   const { retention } = state
-  if (state.lastArrivalAt === null || retention === null) return null
+  if (state.lastArrivalAt === null || retention === null || isFree(state, context)) return null
   const holding = holdingOf(state, context, retention.name, retention.ttlMs)
   if (holding === null) return null
   const forecast = gapForecast(state, reachOf(holding, latencyValue(context)))
@@ -104,11 +110,13 @@ export function holdWhy(state: PrefixState, context: PlanContext, limit: number 
     return `kept warm because a caller reported pending work, until ${iso(pendingTo)} at the latest`
   if (!kind.stopsAtBreakEven) return `kept warm for ${limit ?? 0} probes, as keep_warm sets ${sent}`
   const pending = pendingTo === null ? '' : `; work is pending, until ${iso(pendingTo)} at the latest`
+  if (limit === null)
+    return `plan auto keeps it warm without a limit, because a keep-alive costs nothing at these prices ${sent}${pending}`
   const known = learned(state, context)
   if (known !== null)
     return `${choiceWhy(known.choice, known.forecast)}${latencyWords(context)}${markerWords(state)} ${sent}${pending}`
   const unknown = state.lastArrivalAt === null ? '; no real request was observed yet, so savings are unknown' : ''
-  return `plan auto keeps it warm for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} ${sent}${unknown}${pending}`
+  return `plan auto keeps it warm for ${limit} probes, the break-even at these prices${latencyWords(context)} ${sent}${unknown}${pending}`
 }
 
 /** Why no further keep-alive is sent in this gap. */

@@ -10,7 +10,7 @@ import { nextDayAt } from '../time/time.ts'
 
 /** The expected saving of a plan per dollar, and its cost until the day ends. */
 export interface BudgetRank {
-  /** Net saving for each dollar spent, at the best number of further probes; -1 where nothing is saved. */
+  /** Net saving for each dollar spent, at the best number of further probes; -1 where nothing is saved, the largest number where it is free. */
   netPerDollar: number
   costNanos: number
 }
@@ -54,6 +54,7 @@ export function budgetRankOf(state: PrefixState, context: PlanContext, now: numb
     cost += waiting * holding.probe
     waiting -= (sends[count] ?? 0) / alive
     if (cost > 0) best = Math.max(best, saved / cost - 1)
+    else if (saved > 0) best = Number.MAX_VALUE
   }
   const later = laterNanos(gaps, limit, holding, nextDayAt(now) - now)
   return { netPerDollar: best, costNanos: Math.min(mostNanos, Math.ceil(cost + later)) }

@@ -67,7 +67,7 @@ function announced(decision: Decision, state: PrefixState, context: PlanContext,
   const { price } = context.facts
   if (price === null || state.retention === null || worstNanos(state, context) === null) return decision
   const tokens = prefixTokens(state, context)
-  const probes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? 0
+  const probes = breakEvenProbes(tokens, context.outputFloor, price, state.retention.name) ?? Infinity
   const preparation = preparationFor(
     state,
     next,

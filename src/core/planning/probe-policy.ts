@@ -27,11 +27,11 @@ const MOST_PROBES = 10_000
 
 /**
  * The ski-rental cap: the most probes of one gap that together cost no more than the rewrite they avoid. 0: no probe can pay
- * for itself. `latencyValue` is the value of one avoided cold start beside the tokens, in the same unit.
+ * for itself; free probes are as many as a gap may have. `latencyValue` is the value of one avoided cold start beside the tokens, in the same unit.
  */
 export function maxProbes(holding: Holding, latencyValue: number): number {
   const lapse = holding.write - holding.read + latencyValue
-  if (!(holding.probe > 0) || !(lapse > 0) || !Number.isFinite(lapse)) return 0
+  if (!(holding.probe >= 0) || !(lapse > 0) || !Number.isFinite(lapse)) return 0
   return Math.min(MOST_PROBES, Math.floor(lapse / holding.probe + 1e-9))
 }
 

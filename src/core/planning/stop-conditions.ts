@@ -1,4 +1,4 @@
-import { breakEvenCap, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
+import { breakEvenCap, isFree, latencyValue, latencyWords, prefixTokens } from './break-even.ts'
 import { worstNanos } from './budget.ts'
 import { isDrained, drainedWhy } from './superseded.ts'
 import type { Decision, PlanContext } from './plan.ts'
@@ -70,7 +70,8 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
       ? losingWhy(state.loss, lossLimit(prefixTokens(state, context), state.retention, context.facts.price), now)
       : null
   if (losing !== null) return stop('losing_money', losing)
-  if (kind.needsEvidence && state.silentInRow >= SILENT_LIMIT) {
+  // Evidence is asked for where probes are paid for: vLLM and SGLang report nothing unless they were started so, and cost nothing.
+  if (kind.needsEvidence && state.silentInRow >= SILENT_LIMIT && !isFree(state, context)) {
     return stop(
       'unverifiable',
       `${state.silentInRow} answers in a row reported no cached tokens, so there is no evidence that probes work; plan always continues anyway`,

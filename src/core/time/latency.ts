@@ -17,6 +17,8 @@ export const CAUTIOUS: LatencyEstimate = { resendMs: 7_500, lateMs: 8_500, answe
 /** Lower bounds: fast calls so far prove nothing about the next hour. */
 const LEAST: LatencyEstimate = { resendMs: 3_000, lateMs: 4_000, answerMs: 2_000 }
 const MOST: LatencyEstimate = { resendMs: 8_000, lateMs: 60_000, answerMs: KEEP_TIMEOUT_MS }
+/** Upper bound of the learned time of an answer where a provider is given longer: two of them fit into the longest lead. */
+const MOST_PATIENT_MS = 40_000
 
 /** Weight of the first estimate, in calls: 2,000 calls outweigh it for the 99.9th percentile, 100 for the 98th. */
 const PRIOR_CALLS = 2
@@ -46,11 +48,15 @@ export function recordAnswer(samples: LatencySamples, provider: string, ms: numb
   observe(histogram, ms)
 }
 
-/** Estimate from the samples of one provider. A figure of `before` that falls only a little is kept. */
+/**
+ * Estimate from the samples of one provider. A figure of `before` that falls only a little is kept. `timeoutMs`: time that the
+ * provider is given for an answer; null: the usual one.
+ */
 export function estimateLatency(
   samples: LatencySamples,
   provider: string,
   before: LatencyEstimate = CAUTIOUS,
+  timeoutMs: number | null = null,
 ): LatencyEstimate {
   const answers = samples.answers[provider] ?? newHistogram()
   const seen: LatencyEstimate = {
@@ -58,8 +64,10 @@ export function estimateLatency(
     lateMs: quantile(samples.starts, 0.999, CAUTIOUS.lateMs, PRIOR_CALLS),
     answerMs: TIMEOUT_FACTOR * quantile(answers, 0.98, CAUTIOUS.answerMs / TIMEOUT_FACTOR, PRIOR_CALLS),
   }
+  const most =
+    timeoutMs === null ? MOST : { ...MOST, answerMs: Math.max(MOST.answerMs, Math.min(timeoutMs, MOST_PATIENT_MS)) }
   const steady = (name: keyof LatencyEstimate): number => {
-    const ms = Math.round(Math.min(MOST[name], Math.max(LEAST[name], seen[name])) / 100) * 100
+    const ms = Math.round(Math.min(most[name], Math.max(LEAST[name], seen[name])) / 100) * 100
     return ms < before[name] && ms > before[name] * (1 - MIN_DECREASE) ? before[name] : ms
   }
   return { resendMs: steady('resendMs'), lateMs: steady('lateMs'), answerMs: steady('answerMs') }

@@ -15,7 +15,7 @@ export const CLAIM_GIVEN_UP_MS = 60_000
 /** Longest time-out of a keep-alive. While there is time for another, the learned one is shorter (src/core/time/latency.ts). */
 export const KEEP_TIMEOUT_MS = 10_000
 
-/** Time-out of a deliberate write. At no provider we know does the prefill of a million tokens take a minute. */
+/** Time-out of a deliberate write. No vendor that we know takes a minute for a million tokens; an engine of one's own may. */
 export const WRITE_TIMEOUT_MS = 50_000
 
 /** Wait of a lease for one of six concurrent connections; after it the lease is returned unused. */

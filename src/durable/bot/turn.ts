@@ -17,7 +17,7 @@ import {
 } from '../../core/conversation/turn.ts'
 import type { Round } from '../../core/conversation/turn.ts'
 import { takesTools } from '../../providers/conversation.ts'
-import { cardById } from '../../providers/registry.ts'
+import { cardById } from '../../runtime/cards.ts'
 import { replyOf } from './call-outcome.ts'
 import type { CallOutcome } from './call-outcome.ts'
 import { askModel } from './model-call.ts'

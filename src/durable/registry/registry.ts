@@ -1,11 +1,11 @@
 import { DurableObject } from 'cloudflare:workers'
 import { Failure } from '../../contract/failure.ts'
 import type { Overrides } from '../../core/model/overrides.ts'
-import { cardById } from '../../providers/registry.ts'
+import { cardById } from '../../runtime/cards.ts'
 import { clockFrom } from '../../runtime/clock.ts'
 import { placeOf } from '../../runtime/env.ts'
 import type { Environment } from '../../runtime/env.ts'
-import { factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
+import { answerTimeoutOf, factsOf, managedCachePricesOf } from '../../runtime/facts.ts'
 import { overrides, rememberOverrides } from '../../runtime/overrides.ts'
 import { durableSql } from '../sql.ts'
 import { Waiters } from '../waiters.ts'
@@ -112,6 +112,8 @@ export class Registry extends Delegating {
         (provider) => placeOf(cardById(provider), env),
         () => overrides().version,
       ),
+      timeoutOf: answerTimeoutOf,
+      isKnown: (provider: string) => cardById(provider) !== undefined,
     }
     this.#scheduler = new ProbeScheduler(store, planning, settings())
     this.#lookup = new PrefixLookup(store, planning.factsOf)
@@ -135,6 +137,7 @@ export class Registry extends Delegating {
       cacheScheduler: this.#cacheScheduler,
       registrar,
       settings,
+      timeoutOf: answerTimeoutOf,
       rearm: () => this.#alarm.rearm(),
       grants: (leases: readonly { credential: string }[]) => accountGrants.forLeases(leases),
       send: (messages: readonly Message[]) => this.#send(messages),

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import { readFailure } from '../../contract/failure.ts'
 import { accessWith } from '../../calls/credential.ts'
-import { cardById } from '../../providers/registry.ts'
+import { cardById } from '../../runtime/cards.ts'
 import { accessTo } from '../../runtime/env.ts'
 import { callManagedCache } from '../../calls/managed-cache-request.ts'
 import { clockOf, registryOf } from '../server/context.ts'

@@ -4,6 +4,7 @@ import { fieldPath } from '../../contract/issues.ts'
 import { MOST_TOKENS, observations as observationsBody } from '../../contract/observation.ts'
 import type { Arrival } from '../../core/events/arrived.ts'
 import type { Advice } from '../../core/model/advice.ts'
+import { cardById } from '../../runtime/cards.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
@@ -59,7 +60,9 @@ export const observations = router().post('/observations', account, idempotent, 
     const prefixId = one.prefix_id ?? found[index] ?? null
     // The registration names the wire format: a vendor's one name may stand for two.
     const provider = providers.get(prefixId ?? '') ?? null
-    if (prefixId === null || provider === null) return { prefixId, provider, arrival: null, refused: null }
+    // Nothing can be read of a provider that was removed, and nothing is kept warm there.
+    if (prefixId === null || provider === null || cardById(provider) === undefined)
+      return { prefixId, provider, arrival: null, refused: null }
     const usage = attempt(() => usageOf(provider, one.usage, `[${index}].usage`))
     if ('kind' in usage) return refusedItem(usage)
     return {

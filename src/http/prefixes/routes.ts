@@ -3,7 +3,7 @@ import { Failure } from '../../contract/failure.ts'
 import { keepWarmOver } from '../../contract/keep-warm.ts'
 import { LEAD_MS, leaseBody, WAIT_MS } from '../../contract/lease.ts'
 import { prefixChange, previewBody, warmAgainBody } from '../../contract/warm.ts'
-import { cardById } from '../../providers/registry.ts'
+import { cardById, REMOVED } from '../../runtime/cards.ts'
 import { withMarkers } from '../../providers/prefix/with-markers.ts'
 import { withRetention } from '../../providers/prefix/with-retention.ts'
 import { unpack } from '../../runtime/bytes.ts'
@@ -27,7 +27,6 @@ import { DEFAULT_CREDENTIAL } from '../../calls/credential.ts'
 import { credentialsNamed, refuseUnsendable } from '../server/credential.ts'
 import { longPoll } from '../server/long-poll.ts'
 import { retentionInForce } from '../../registration/record.ts'
-import { cardFor } from '../../registration/native.ts'
 
 export const listQuery = z.strictObject({
   state: z.enum(['warm', 'expiring', 'cold', 'uncacheable', 'unknown']).optional(),
@@ -170,7 +169,8 @@ export const prefixes = router()
     const registry = registryOf(c)
     const seen = await registry.view(id)
     const { record } = seen
-    const card = cardFor(record.provider, 'provider')
+    const card = cardById(record.provider)
+    if (card === undefined) throw new Failure('forbidden', `The prefix is not warmed: ${REMOVED}.`, { prefix_id: id })
     const own = (await credentialsNamed(c, [record.credential])).get(record.credential)
     if (own !== undefined || record.credential === DEFAULT_CREDENTIAL) await refuseUnsendable(c, card, own)
     const required = standingRequirement(seen, clockOf(c).now())

@@ -1,6 +1,6 @@
 import { overrideAnswer, providerAnswer } from '../../contract/provider.ts'
 import { listOf } from '../../contract/values.ts'
-import { providerChange } from '../../contract/override.ts'
+import { newProvider, providerChange } from '../../contract/override.ts'
 import { operationsOf } from '../server/openapi-operation.ts'
 
 /** Providers, and the administrator's overrides of their cards. */
@@ -16,13 +16,18 @@ export const providers = [
       does: "Lists the administrator's overrides of a provider's card, newest first.",
       answers: listOf(overrideAnswer),
     },
+    'PUT /providers/{id}': {
+      does: 'Adds a provider that speaks the wire format of another one, or replaces an added one.',
+      body: newProvider,
+      answers: listOf(overrideAnswer),
+    },
     'PATCH /providers/{id}': {
       does: 'Overrides facts of the card. The change takes effect everywhere within 30 seconds.',
       body: providerChange,
       answers: listOf(overrideAnswer),
     },
     'DELETE /providers/{id}': {
-      does: 'Removes the overrides.',
+      does: 'Removes the overrides; an added provider is removed with them.',
       answers: listOf(overrideAnswer),
     },
   }),

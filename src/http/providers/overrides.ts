@@ -1,6 +1,6 @@
 import type * as z from 'zod'
-import { invalid } from '../../contract/failure.ts'
-import { baseUrlProblem, providerChange } from '../../contract/override.ts'
+import { Failure, invalid } from '../../contract/failure.ts'
+import { addedProviderId, baseUrlProblem, newProvider, providerChange } from '../../contract/override.ts'
 import type { ModelOverride, OverrideChange, ProviderOverride } from '../../core/model/overrides.ts'
 import { isDevelopment } from '../../runtime/env.ts'
 import { useOverrides } from '../../runtime/overrides.ts'
@@ -11,28 +11,78 @@ import { everyRegistry } from '../server/every-registry.ts'
 import type { Call } from '../server/context.ts'
 import { durationJson, iso, money } from '../present/format.ts'
 import { cardFor } from '../../registration/native.ts'
+import { unknownProvider } from '../../registration/refuse.ts'
+import { secretOf } from '../../providers/added.ts'
+import { cardById as fixedCard, cards } from '../../providers/registry.ts'
+import { cardById } from '../../runtime/cards.ts'
 
 const CHANGES_SHOWN = 50
 
-/** The administrator's facts, which override those of a card until the next deployment has them. */
+/** The administrator's facts: over a card of this version, or of a provider that is added by them alone. */
 export const factOverrides = router()
-  .get('/providers/:id', admin, async (c) =>
-    c.json(changesJson(await directoryOf(c).factChanges(idOf(c), CHANGES_SHOWN))),
-  )
+  .get('/providers/:id', admin, async (c) => c.json(changesJson(await changesOf(c))))
+  .put('/providers/:id', admin, async (c) => {
+    const id = newId(c)
+    const given = await readBody(c, newProvider)
+    const { like, base_url, name, answer_timeout, models } = given
+    const base = fixedCard(like)
+    if (base === undefined) {
+      throw unknownProvider(
+        'like',
+        cards.map((card) => card.id),
+      )
+    }
+    refuseUrl(c, base_url)
+    const changes = await directoryOf(c).factChanges(id, CHANGES_SHOWN)
+    const before = changes.find(({ override }) => override?.like !== undefined)?.override?.like
+    if (before !== undefined && fixedCard(before)?.dialect !== base.dialect)
+      throw invalid(
+        'like',
+        `is of another wire format than ${before}, which ${id} was like; another format needs another id`,
+      )
+    const change = { base_url, answer_timeout, models }
+    const added = changed({ like, ...(name === undefined ? {} : { name }) }, change, clockOf(c).now())
+    const isNew = cardById(id) === undefined
+    return c.json(await put(c, id, added), isNew ? 201 : 200)
+  })
   .patch('/providers/:id', admin, async (c) => {
     const id = idOf(c)
     const given = await readBody(c, providerChange)
-    if (given.base_url != null) {
-      const problem = baseUrlProblem(given.base_url, isDevelopment(c.env))
-      if (problem !== null) throw invalid('base_url', problem)
-    }
+    if (given.base_url != null) refuseUrl(c, given.base_url)
     const [latest] = await directoryOf(c).factChanges(id, 1)
-    return c.json(await put(c, id, changed((latest?.override ?? {}) as ProviderOverride, given, clockOf(c).now())))
+    const before = (latest?.override ?? {}) as ProviderOverride
+    if (given.base_url === null && before.like !== undefined)
+      throw invalid('base_url', 'is all the address that an added provider has')
+    return c.json(await put(c, id, changed(before, given, clockOf(c).now())))
   })
   .delete('/providers/:id', admin, async (c) => c.json(await put(c, idOf(c), null)))
 
 function idOf(c: Call): string {
   return cardFor(c.req.param('id') ?? '', 'id').id
+}
+
+/** The changes of a provider. One that was removed still has them. */
+async function changesOf(c: Call): Promise<OverrideChange[]> {
+  const id = c.req.param('id') ?? ''
+  const changes = await directoryOf(c).factChanges(id, CHANGES_SHOWN)
+  return changes.length > 0 || idOf(c) === id ? changes : []
+}
+
+/** The id of a provider to add. Refuses those of this version, and one whose Worker secret would be a vendor's. */
+function newId(c: Call): string {
+  const id = addedProviderId.safeParse(c.req.param('id'))
+  if (!id.success)
+    throw invalid('id', 'must be 1 to 40 lower-case letters, digits and hyphens, and begin with a letter')
+  if (fixedCard(id.data) !== undefined)
+    throw new Failure('conflict', `${id.data} is a provider of this version: PATCH says facts over its card.`)
+  if (cards.some(({ secret }) => secret === secretOf(id.data)))
+    throw invalid('id', `would have the secret ${secretOf(id.data)}, which is another provider's`)
+  return id.data
+}
+
+function refuseUrl(c: Call, url: string): void {
+  const problem = baseUrlProblem(url, isDevelopment(c.env))
+  if (problem !== null) throw invalid('base_url', problem)
 }
 
 /** Stores an override and passes it to every Registry, which plans again with it. */
@@ -44,17 +94,22 @@ async function put(c: Call, id: string, override: ProviderOverride | null) {
   return changesJson(await directory.factChanges(id, CHANGES_SHOWN))
 }
 
-function changed(before: ProviderOverride, given: z.output<typeof providerChange>, now: number): ProviderOverride {
-  const { baseUrl, models } = before
+type GivenFacts = z.output<typeof providerChange>
+
+function changed(before: ProviderOverride, given: GivenFacts, now: number): ProviderOverride {
+  const { baseUrl, answerTimeoutMs, models, ...identity } = before
   const nextUrl = given.base_url === undefined ? baseUrl : (given.base_url?.replace(/\/+$/, '') ?? undefined)
+  const nextTimeout = given.answer_timeout === undefined ? answerTimeoutMs : (given.answer_timeout ?? undefined)
   const nextModels = given.models === undefined ? models : given.models?.map((row) => modelOverride(row, now))
   return {
+    ...identity,
     ...(nextUrl === undefined ? {} : { baseUrl: nextUrl }),
+    ...(nextTimeout === undefined ? {} : { answerTimeoutMs: nextTimeout }),
     ...(nextModels === undefined ? {} : { models: nextModels }),
   }
 }
 
-type GivenRow = NonNullable<z.output<typeof providerChange>['models']>[number]
+type GivenRow = NonNullable<GivenFacts['models']>[number]
 
 function modelOverride(given: GivenRow, now: number): ModelOverride {
   return {
@@ -80,7 +135,9 @@ function modelOverride(given: GivenRow, now: number): ModelOverride {
           prices: given.prices.map((price) => ({
             inputNanosPerMTok: price.input,
             cacheReadNanosPerMTok: price.cached_input,
-            cacheWriteNanosPerMTok: price.cache_write,
+            ...(price.cache_write === undefined
+              ? { cacheWriteNanosPerMTok: {}, writesAtInput: true as const }
+              : { cacheWriteNanosPerMTok: price.cache_write }),
             outputNanosPerMTok: price.output,
             from: price.from,
             source: price.source,
@@ -103,9 +160,12 @@ function changesJson(changes: readonly OverrideChange[]) {
 }
 
 /** An override as a caller would give it. */
-export function overrideJson({ baseUrl, models }: ProviderOverride) {
+export function overrideJson({ like, name: called, baseUrl, answerTimeoutMs, models }: ProviderOverride) {
   return {
+    ...(like === undefined ? {} : { like }),
+    ...(called === undefined ? {} : { name: called }),
     ...(baseUrl === undefined ? {} : { base_url: baseUrl }),
+    ...(answerTimeoutMs === undefined ? {} : { answer_timeout: durationJson(answerTimeoutMs) }),
     ...(models === undefined
       ? {}
       : {
@@ -129,9 +189,13 @@ export function overrideJson({ baseUrl, models }: ProviderOverride) {
                   prices: row.prices.map((price) => ({
                     input: money(price.inputNanosPerMTok),
                     cached_input: money(price.cacheReadNanosPerMTok),
-                    cache_write: Object.fromEntries(
-                      Object.entries(price.cacheWriteNanosPerMTok).map(([name, nanos]) => [name, money(nanos)]),
-                    ),
+                    ...(price.writesAtInput === true
+                      ? {}
+                      : {
+                          cache_write: Object.fromEntries(
+                            Object.entries(price.cacheWriteNanosPerMTok).map(([name, nanos]) => [name, money(nanos)]),
+                          ),
+                        }),
                     output: money(price.outputNanosPerMTok),
                     from: price.from,
                     source: price.source,

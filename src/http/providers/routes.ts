@@ -1,31 +1,36 @@
 import { usd } from '../../core/model/price.ts'
 import type { ModelFacts, Rates } from '../../core/model/facts.ts'
 import { variablesOf } from '../../providers/transport/address.ts'
-import { cards, priceAt } from '../../providers/registry.ts'
+import { priceAt } from '../../providers/registry.ts'
 import type { Card, ModelCard } from '../../providers/card.ts'
+import { allCards } from '../../runtime/cards.ts'
 import { accessTo } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { clockOf, registryOf, router } from '../server/context.ts'
 import type { Call } from '../server/context.ts'
+import { answerTimeoutOf } from '../../runtime/facts.ts'
 import { overrides } from '../../runtime/overrides.ts'
 import { overrideJson } from './overrides.ts'
 import { durationJson } from '../present/format.ts'
 
 export const providers = router().get('/providers', account, async (c) => {
   const allowed = (await registryOf(c).settings())?.allowedSecrets ?? []
-  return c.json({ data: cards.map((card) => cardJson(c, card, allowed)), next_cursor: null })
+  return c.json({ data: allCards().map((card) => cardJson(c, card, allowed)), next_cursor: null })
 })
 
 function cardJson(c: Call, card: Card, allowed: readonly string[]) {
   const access = accessTo(card, c.env)
+  const timeoutMs = answerTimeoutOf(card.id)
   const override = overrides().providers[card.id]
   const today = new Date(clockOf(c).now()).toISOString().slice(0, 10)
   return {
     id: card.id,
     name: card.name,
+    like: card.like ?? null,
     dialect: card.dialect.id,
     // The values of variables belong to the administrator, and accounts may not read them.
-    base_url: access.lab ? access.baseUrl : card.baseUrl,
+    base_url: access.lab || card.like !== undefined ? access.baseUrl : card.baseUrl,
+    answer_timeout: timeoutMs === null ? null : durationJson(timeoutMs),
     supports_handles: card.managedCaches !== undefined,
     refusal: access.refusal?.message ?? null,
     variables: variablesOf(card),

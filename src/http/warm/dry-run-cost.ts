@@ -1,4 +1,4 @@
-import { breakEvenCap } from '../../core/planning/break-even.ts'
+import { breakEvenCap, isFree } from '../../core/planning/break-even.ts'
 import { worstNanosAt } from '../../core/planning/budget.ts'
 import { leadMs } from '../../core/time/latency.ts'
 import type { PlanContext } from '../../core/planning/plan.ts'
@@ -45,6 +45,9 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
       day === null
         ? 'The price or the retention of this model is unknown. No cost can be computed, and plans that spend money stop.'
         : `${tokens} tokens ${state.measuredTokens === null ? 'estimated from the bytes' : 'as measured'}; for a day without real requests, which would replace probes. The first write is paid once and is not included.`,
+      rest === null && planKind(keepWarm.plan).stopsAtBreakEven && isFree(state, context)
+        ? 'A keep-alive costs nothing at these prices, so there is no break-even and no limit.'
+        : '',
       probe !== null && write === null
         ? `No price is known for a write at retention ${retention}, so first_write_cost_usd is null.`
         : '',
@@ -95,7 +98,8 @@ function plannedProbes(state: PrefixState, context: PlanContext): number {
   if (!kind.sends || state.retention === null) return 0
   const { ttlMs } = state.retention
   const most = Math.floor((DAY_MS / (ttlMs - leadMs(ttlMs, grainMs))) * openShare(keepWarm.windows))
-  return Math.min(most, kind.stopsAtBreakEven ? (breakEvenCap(state, context) ?? 0) : (probesAsked(plan) ?? most))
+  if (!kind.stopsAtBreakEven) return Math.min(most, probesAsked(plan) ?? most)
+  return isFree(state, context) ? most : Math.min(most, breakEvenCap(state, context) ?? 0)
 }
 
 /** Share of a week that lies in a window, 0 to 1. Each window counts in its own local time. */

@@ -49,7 +49,7 @@ export async function follow(
           : { retry_after_seconds: Math.max(1, Math.ceil((flight.untilAt - clockOf(c).now()) / 1_000)) }),
       })
     case 'queued':
-      return { settled: null, answer: null, job: flight.job }
+      return flight.waits === true ? untilEnded(c, flight.job) : { settled: null, answer: null, job: flight.job }
     case 'leader': {
       const work = lead(c, flight, stored)
       // Others wait for the call: it is made and settled even if this caller hangs up.
@@ -77,6 +77,19 @@ export async function follow(
       }
     }
   }
+}
+
+/** Waits for a job as long as for a call of one's own; afterwards the job is the result. */
+async function untilEnded(c: Call, queued: Job): Promise<WarmResult> {
+  const clock = clockOf(c)
+  const until = clock.now() + FOREGROUND_MS
+  let job = queued
+  while (job.finishedAt === null && clock.now() < until) {
+    const { id, status } = job
+    job = (await longPoll(c, until - clock.now(), (registry, left) => registry.jobChanged(id, status, left))) ?? job
+  }
+  if (job.finishedAt === null) return { settled: null, answer: null, job }
+  return { settled: { receipt: job.receipt, failure: job.failure }, answer: null, job: null }
 }
 
 async function lead(

@@ -7,10 +7,20 @@ const ADMINISTRATORS = "The administrator's, by a Worker variable; https and a p
 /** Entries end when their memory or their slot is needed, which depends on the load: no page states a time. */
 const LRU = assumed('implicit', 10 * MINUTE_MS, 2 * MINUTE_MS, 24 * HOUR_MS)
 
+/** Nobody bills the tokens of an engine of one's own. An administrator who wants to count its hours gives a price (`PATCH /providers/{id}`). */
+const FREE = [{ input: 0, read: 0, output: 0, source: "the administrator's own engine: no tokens are billed" }]
+
+/**
+ * Time for one answer. Assumed: on small machines the first reading of a long prompt takes minutes, and calls wait for one another.
+ * An engine ends a call whose caller has hung up, and the work is lost.
+ */
+const PATIENT = { answerTimeoutMs: 6 * MINUTE_MS }
+
 const VLLM_DOCS = 'https://docs.vllm.ai/en/latest/features/automatic_prefix_caching.html'
 
 export const vllm: Card = {
   ...CHAT,
+  ...PATIENT,
   id: 'vllm',
   aliases: ['hosted_vllm'],
   name: 'vLLM',
@@ -18,7 +28,7 @@ export const vllm: Card = {
   secret: 'VLLM_API_KEY',
   labPath: '/vllm/v1',
   wire: { keyMember: 'cache_salt' },
-  models: [automatic(['*'], { retention: LRU, blockTokens: 16 }, VLLM_DOCS)],
+  models: [automatic(['*'], { retention: LRU, blockTokens: 16, rates: FREE }, VLLM_DOCS)],
   facts: facts(VLLM_DOCS, {
     mechanism: 'Automatic prefix cache, on by default, of hashed blocks.',
     granularity: 'Blocks of 16 tokens by default.',
@@ -26,6 +36,7 @@ export const vllm: Card = {
     affinity:
       'cache_salt in the body keeps tenants apart: probes send the same. A load balancer in front needs affinity of its own.',
     writes: 'Not reported; nothing is charged.',
+    price: 'None: 0 unless the administrator gives one.',
     usage: {
       says: 'prompt_tokens_details.cached_tokens only where the server runs with --enable-prompt-tokens-details, and only in answers that read something: null is unknown, not a miss.',
       source: 'https://github.com/vllm-project/vllm (entrypoints/openai, chat completion serving)',
@@ -48,13 +59,14 @@ export const sglang: Card = {
   secret: 'SGLANG_API_KEY',
   labPath: '/sglang/v1',
   wire: {},
-  models: [automatic(['*'], { retention: LRU }, SGLANG_DOCS)],
+  models: [automatic(['*'], { retention: LRU, rates: FREE }, SGLANG_DOCS)],
   facts: facts(SGLANG_DOCS, {
     mechanism: 'Radix cache, on by default.',
     granularity: 'One token, or a page where pages are set.',
     clock: 'None: the least recently used goes first.',
     affinity: 'None to set; a load balancer in front needs affinity of its own.',
     writes: 'Not reported; nothing is charged.',
+    price: 'None: 0 unless the administrator gives one.',
     usage: {
       says: 'prompt_tokens_details.cached_tokens only where the server runs with --enable-cache-report, and in older releases only in answers that read something: null is unknown.',
       source: 'https://github.com/sgl-project/sglang/pull/28801',
@@ -78,13 +90,14 @@ export const llamaCpp: Card = {
   labPath: '/llama-cpp/v1',
   // `id_slot` and `cache_prompt` are compared and sent as they are.
   wire: {},
-  models: [automatic(['*'], { retention: LRU, blockTokens: 1 }, LLAMA_DOCS)],
+  models: [automatic(['*'], { retention: LRU, blockTokens: 1, rates: FREE }, LLAMA_DOCS)],
   facts: facts(LLAMA_DOCS, {
     mechanism: 'Reuse of what a slot holds, and of prompts kept in memory.',
     granularity: 'One token.',
     clock: 'None: until another prompt takes the slot or the memory.',
     affinity: 'id_slot in the body pins a slot; probes send the same.',
     writes: 'Not reported; nothing is charged.',
+    price: 'None: 0 unless the administrator gives one.',
     usage: {
       says: 'prompt_tokens includes prompt_tokens_details.cached_tokens, which timings.cache_n repeats. A prompt that is new reads what the chat template puts in front of all.',
       source: 'measured at llama-server 0.7.0 (Debian)',
@@ -98,4 +111,35 @@ export const llamaCpp: Card = {
     },
   }),
   source: LLAMA_DOCS,
+}
+
+const OLLAMA_DOCS = 'https://docs.ollama.com/faq'
+
+/** A model that nobody asked for is unloaded after five minutes (`OLLAMA_KEEP_ALIVE`), and what it held is gone; before that, as above. */
+const WHILE_LOADED = assumed('implicit', 5 * MINUTE_MS, 2 * MINUTE_MS, 24 * HOUR_MS)
+
+export const ollama: Card = {
+  ...vllm,
+  id: 'ollama',
+  aliases: [],
+  name: 'Ollama',
+  baseUrl: '{OLLAMA_BASE_URL}',
+  secret: 'OLLAMA_API_KEY',
+  wire: {},
+  models: [automatic(['*'], { retention: WHILE_LOADED, rates: FREE }, OLLAMA_DOCS)],
+  facts: facts(OLLAMA_DOCS, {
+    mechanism: 'Reuse of what a slot of the loaded model holds.',
+    granularity: 'One token.',
+    clock:
+      'The model is unloaded five minutes after its last request (OLLAMA_KEEP_ALIVE); until then, when another prompt takes the slot.',
+    affinity: 'None to set.',
+    writes: 'Not reported; nothing is charged.',
+    price: 'None: 0 unless the administrator gives one.',
+    usage:
+      'prompt_tokens_details.cached_tokens in releases since September 2026; older ones name none, and the answer is then unknown, not a miss.',
+    limits: `${ADMINISTRATORS} A prompt beyond the context length (4,096 tokens on small machines) is cut, and then begins otherwise. Any key will do: it is ignored.`,
+    errors: 'OpenAI shape.',
+  }),
+  source: OLLAMA_DOCS,
+  checked: '2026-11-30',
 }

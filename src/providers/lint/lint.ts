@@ -7,20 +7,19 @@ import { isDeferred, readBody } from '../dialects/shared/body.ts'
 import { credentialFindings } from './credentials.ts'
 import { parameterFindings } from './parameters.ts'
 import { pointerToken } from './pointer.ts'
-import { cardById, dialectOf } from '../registry.ts'
+import { dialectOf } from '../registry.ts'
+import type { Card } from '../card.ts'
 import type { Block, Part, Piece } from '../../core/lint/prompt-view.ts'
 import type { Finding } from '../../core/model/advice.ts'
 import type { LintLayout, PreparedPrefix } from '../dialect.ts'
 
 /** Lints a prefix that was prepared for a provider. `root` is the JSON pointer of the body in the caller's text. */
 export function lintPrefix(
-  provider: string,
+  card: Card,
   prefix: Pick<PreparedPrefix, 'text' | 'estimatedTokens' | 'cacheKey'>,
   facts: Pick<ModelFacts, 'minimumTokens' | 'settingsBeforeMessages'>,
   root: string,
 ): Finding[] {
-  const card = cardById(provider)
-  if (card === undefined) return []
   const layout = dialectOf(card).lint
   const { root: body } = readBody(prefix.text)
   const credentials = credentialFindings(body, root)

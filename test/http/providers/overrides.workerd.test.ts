@@ -76,6 +76,14 @@ describe('an override of a card', () => {
     expect(pick(await warm({}, body), 'error', 'kind')).toBe('prefix_too_short')
   })
 
+  it('may be said of every model at once', async () => {
+    const given = { models: [{ models: ['*'], minimum_tokens: 900_000 }], answer_timeout: '5m' }
+    expect(pick(await patch(given), 'data', 0, 'override')).toEqual(given)
+    expect(pick(await warm(), 'error', 'kind')).toBe('prefix_too_short')
+    expect(pick(await patch({ models: null, answer_timeout: null }), 'data', 0, 'override')).toEqual({})
+    expect((await patch({ models: [{ models: ['*a*'] }] })).status).toBe(400)
+  })
+
   it('changes running plans: a shorter retention is probed sooner, a new price is paid', async () => {
     const warmed = await warm({ keep_warm: { plan: 'always' } })
     const nextAt = async () =>

@@ -77,6 +77,15 @@ export async function providers(player: Player): Promise<void> {
   await player.admin('GET', path)
   player.later(31_000)
   await player.get('/providers', { isLong: true })
+  const added = '/providers/our-gpu'
+  await player.admin('PUT', added, { like: 'vllm', base_url: 'http://lab.test/openai/v1', answer_timeout: '3m' })
+  await player.admin('PUT', added, { like: 'anthropic', base_url: 'http://lab.test/anthropic' })
+  await player.admin('PATCH', added, { base_url: null })
+  await player.admin('PATCH', added, { models: [{ models: ['*'], prices: [{ ...price, cache_write: undefined }] }] })
+  await player.admin('DELETE', added)
+  await player.admin('GET', added)
+  await player.admin('PUT', path, { like: 'vllm', base_url: 'http://lab.test/openai/v1' })
+  await player.admin('PUT', added, { like: 'nobody', base_url: 'http://lab.test/openai/v1' })
   for (const method of ['GET', 'PATCH', 'DELETE'])
     await player.ask(method, '/providers/nobody', method === 'PATCH' ? {} : undefined, { key: ADMIN })
 }

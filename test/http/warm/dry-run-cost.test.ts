@@ -57,3 +57,14 @@ it('a dry run of a known prefix uses its measured tokens', () => {
   expect(less.advice).toMatchObject([{ cause: 'budget_below_worst_case' }])
   expect(less.advice[0]?.message).toContain(`a write of the measured ${2 * TOKENS} tokens plus 5 %`)
 })
+
+it('a dry run says that nothing limits free keep-alives, and counts them', () => {
+  const free = modelFacts(cardById('llama-cpp')!, 'any', NOW)
+  const state = newState(NOW, '2026-11-21', learnedRetention(free.retentions[0]!))
+  const at = (plan: KeepWarm['plan']) => dryRunCost(state, { ...given({ plan }), facts: free }, 'implicit', NOW)
+  const always = at('always')
+  expect(always).toMatchObject({ why: '', probe_cost_usd: 0, cost_usd_per_day: 0, first_write_cost_usd: 0 })
+  expect(always.probes_per_day).toBeGreaterThan(100)
+  expect(at('auto')).toMatchObject({ probes_per_day: always.probes_per_day, how: expect.stringContaining('no limit') })
+  expect(at({ probes: 3 })).toMatchObject({ probes_per_day: 3, cost_usd_per_day: 0 })
+})

@@ -13,7 +13,7 @@ function findings(provider: string, body: Record<string, unknown>, model?: strin
   const facts = (id: string) => modelFacts(card, id, NOW)
   const named = model === undefined ? {} : { model }
   const prefix = dialectOf(card).prepare({ text: JSON.stringify(body), ...named }, facts)
-  return lintPrefix(provider, prefix, facts(prefix.model), '/request')
+  return lintPrefix(cardById(provider)!, prefix, facts(prefix.model), '/request')
 }
 const user = { role: 'user', content: 'Which tent?' }
 const claude = (body: Record<string, unknown>) => ({
@@ -252,8 +252,8 @@ it('knows the layout of every provider', () => {
       .map(({ id }) => id)
       .filter(
         (id) =>
-          lintPrefix(id, { text: '{}', estimatedTokens: 9_000, cacheKey: null }, { minimumTokens: null }, '').length >
-          0,
+          lintPrefix(cardById(id)!, { text: '{}', estimatedTokens: 9_000, cacheKey: null }, { minimumTokens: null }, '')
+            .length > 0,
       ),
   ).toEqual([])
 })

@@ -16,7 +16,6 @@ import { DEFAULT_KEEP_WARM, wholeText } from '../../../registration/registration
 import type { Registration } from '../../../registration/registration.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import { firstRetentionRows } from '../probes/retention-choice.ts'
-import { MOVED } from '../probes/context.ts'
 import type { ProbeSchedulerPorts } from '../probes/context.ts'
 import type { BodyCredentials } from './body-credentials.ts'
 import type { PrefixLookup } from './prefix-lookup.ts'
@@ -268,7 +267,7 @@ export class Registrar {
     const { retentions } = this.#ports.factsOf(record.provider, factsModelOf(record), now)
     const inForce = retentionInForce(record, this.#store.states.load(k))
     const offer = retentions.find(({ name }) => name === inForce)
-    const hasMoved = this.#scheduler.hasMoved(record)
+    const hasMoved = this.#scheduler.unreachable(record) !== null
     this.#scheduler.replanInTurn(k, now, (state) => applyFactsChanged(state, { offer, hasMoved }, now))
   }
 
@@ -277,7 +276,8 @@ export class Registrar {
     if (state === null) throw new Failure('not_found', 'there is no prefix with this id')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
-    const believed = this.#scheduler.hasMoved(record) ? unreachable(MOVED) : belief(state, now, expiringMs)
+    const gone = this.#scheduler.unreachable(record)
+    const believed = gone === null ? belief(state, now, expiringMs) : unreachable(gone)
     return { record, state, belief: believed, now, inFlight: this.#scheduler.inFlight(k) !== null }
   }
 

@@ -1,6 +1,6 @@
 import { isWarm } from '../../../core/prefix/state.ts'
-import type { Gone, PlanContext } from '../../../core/planning/plan.ts'
-import { SLOT_MS } from '../../../core/time/schedule.ts'
+import type { Decision, Gone, PlanContext } from '../../../core/planning/plan.ts'
+import { KEEP_TIMEOUT_MS, SLOT_MS, WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
 import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import { ProviderGuards } from './provider-guards.ts'
@@ -8,11 +8,18 @@ import { LatencyTracker } from './latency.ts'
 import { BudgetRanking } from './budget-ranking.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 import type { Row } from '../tables/states.ts'
+import { REMOVED } from '../../../runtime/cards.ts'
 import { DEFAULT_CREDENTIAL } from '../../../calls/credential.ts'
 import { spread } from '../../../core/time/backoff.ts'
 import type { AccountSettings } from '../records/account.ts'
 import { isUnmarked, factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
+
+/** Time from a failure to the next attempt: one settlement and the shortest wait. */
+const NEXT_ATTEMPT_MS = 500
+
+/** Decision of a plan to send a call. */
+type Sending = Extract<Decision, { do: 'send' }>
 
 /** Records written before draining existed: their plans stopped when the name moved. */
 const LONG_SUPERSEDED = { takenAt: 0, warmAt: 0 }
@@ -25,6 +32,10 @@ export interface ProbeSchedulerPorts {
   generationOf?: (credential: string) => number | null
   /** Address of a provider as prefix records store it; null: the address in its card. */
   placeOf?: (provider: string) => string | null
+  /** Whether there is a card of a provider: an administrator removes those that were added. Absent: there is. */
+  isKnown?: (provider: string) => boolean
+  /** Time that a provider is given for an answer, in ms; null: the usual one. */
+  timeoutOf?: (provider: string) => number | null
 }
 
 /** Reason shown instead of a belief about an entry at an address that is no longer used. */
@@ -46,7 +57,7 @@ export class PlanningContext {
     this.store = store
     this.ports = ports
     this.guards = new ProviderGuards(store)
-    this.latency = new LatencyTracker(store)
+    this.latency = new LatencyTracker(store, ports.timeoutOf)
     this.budgetRanking = new BudgetRanking(store)
     this.settings = settings
     this.#readInFlight()
@@ -66,6 +77,19 @@ export class PlanningContext {
     this.inFlight.clear()
     for (const claim of this.store.claims.leased())
       for (const lease of claim.leases ?? []) this.inFlight.set(lease.k, claim.seq)
+  }
+
+  /**
+   * Time-out of a call in ms. A keep-alive gets a short one only where another attempt still fits before its deadline. A provider
+   * that is given a time of its own has it for every call: an entry that it lost is read as slowly as the first time.
+   */
+  timeoutMs({ purpose, deadlineAt }: Sending, provider: string, notBeforeAt: number): number {
+    const ownMs = this.ports.timeoutOf?.(provider) ?? null
+    if (ownMs !== null) return ownMs + this.extraGrainMs
+    if (purpose === 'write') return WRITE_TIMEOUT_MS
+    const { answerMs } = this.latency.of(provider)
+    const isRepeatable = deadlineAt !== null && deadlineAt - notBeforeAt > answerMs + NEXT_ATTEMPT_MS
+    return (isRepeatable ? answerMs : KEEP_TIMEOUT_MS) + this.extraGrainMs
   }
 
   /** Extra wait of an accelerated clock: its grain beyond the one second of production. */
@@ -123,14 +147,16 @@ export class PlanningContext {
     return holdBack === null ? {} : { holdBack }
   }
 
-  /** True where the address of the provider has changed since the prefix was registered. */
-  hasMoved({ provider, place }: Pick<PrefixRecord, 'provider' | 'place'>): boolean {
-    const { placeOf } = this.ports
-    return place !== undefined && placeOf !== undefined && placeOf(provider) !== place
+  /** Why the entry of a prefix cannot be reached: its provider was removed, or has another address; null where it can. */
+  unreachable({ provider, place }: Pick<PrefixRecord, 'provider' | 'place'>): string | null {
+    const { placeOf, isKnown } = this.ports
+    if (isKnown?.(provider) === false) return REMOVED
+    return place !== undefined && placeOf !== undefined && placeOf(provider) !== place ? MOVED : null
   }
 
   #gone(record: PrefixRecord): { gone?: Gone } {
-    if (this.hasMoved(record)) return { gone: { reason: 'address_changed', why: MOVED } }
+    const unreachable = this.unreachable(record)
+    if (unreachable !== null) return { gone: { reason: 'address_changed', why: unreachable } }
     const { credential, credentialGeneration = 1 } = record
     const { generationOf } = this.ports
     if (credential === DEFAULT_CREDENTIAL || generationOf === undefined) return {}

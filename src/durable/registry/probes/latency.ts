@@ -13,10 +13,13 @@ export class LatencyTracker {
   readonly #store: RegistryStore
   readonly #samples: LatencySamples
   readonly #estimates: Map<string, LatencyEstimate>
+  readonly #timeoutOf: (provider: string) => number | null
   #unsaved = 0
 
-  constructor(store: RegistryStore) {
+  /** `timeoutOf`: time that a provider is given for an answer, in ms; null: the usual one. */
+  constructor(store: RegistryStore, timeoutOf: (provider: string) => number | null = () => null) {
     this.#store = store
+    this.#timeoutOf = timeoutOf
     // The names `paces` and `lateness` are stored data.
     const saved = store.setting('paces')
     const known =
@@ -56,7 +59,10 @@ export class LatencyTracker {
     if (this.#unsaved < SETTLEMENTS_A_SAVE) return
     this.#unsaved = 0
     for (const provider of Object.keys(this.#samples.answers))
-      this.#estimates.set(provider, estimateLatency(this.#samples, provider, this.of(provider)))
+      this.#estimates.set(
+        provider,
+        estimateLatency(this.#samples, provider, this.of(provider), this.#timeoutOf(provider)),
+      )
     this.#store.saveSetting('paces', JSON.stringify({ lateness: this.#samples, paces: [...this.#estimates] }))
   }
 }

@@ -2,14 +2,7 @@ import { nextAnnouncement } from '../../../core/prefix/announcement.ts'
 import { reschedule } from '../../../core/planning/reschedule.ts'
 import { worstNanos } from '../../../core/planning/budget.ts'
 import type { Decision } from '../../../core/planning/plan.ts'
-import {
-  KEEP_TIMEOUT_MS,
-  LEASE_WAIT_MS,
-  SETTLE_SLACK_MS,
-  SLOT_MS,
-  slotOf,
-  WRITE_TIMEOUT_MS,
-} from '../../../core/time/schedule.ts'
+import { LEASE_WAIT_MS, SETTLE_SLACK_MS, SLOT_MS, slotOf } from '../../../core/time/schedule.ts'
 import type { PrefixState } from '../../../core/prefix/state.ts'
 import { budgetRankOf } from '../../../core/planning/budget-ranking.ts'
 import type { Primitive } from '../../../core/model/facts.ts'
@@ -30,9 +23,6 @@ import { retentionInForce } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import { append } from '../tables/slots.ts'
 import { planKind } from '../../../core/planning/plan-kinds.ts'
-
-/** Time from a failure to the next attempt: one settlement and the shortest wait. */
-const NEXT_ATTEMPT_MS = 500
 
 /** Decision of a plan to send a call. */
 export type Sending = Extract<Decision, { do: 'send' }>
@@ -257,7 +247,7 @@ export class Leases {
     attempt: number,
     notBeforeAt: number,
   ): Lease {
-    const timeoutMs = this.#timeoutMs(decision, record.provider, notBeforeAt)
+    const timeoutMs = this.#planning.timeoutMs(decision, record.provider, notBeforeAt)
     const waitUntil = notBeforeAt + LEASE_WAIT_MS + 2 * this.#planning.extraGrainMs
     const sendBy = decision.deadlineAt === null ? waitUntil : Math.min(waitUntil, decision.deadlineAt)
     const lease: Lease = {
@@ -284,14 +274,6 @@ export class Leases {
     if (via !== null) lease.via = via
     this.#guards.leased(lease, now)
     return lease
-  }
-
-  /** A keep-alive gets a short timeout only where another attempt still fits before its deadline. */
-  #timeoutMs({ purpose, deadlineAt }: Sending, provider: string, notBeforeAt: number): number {
-    if (purpose === 'write') return WRITE_TIMEOUT_MS
-    const { answerMs } = this.#latency.of(provider)
-    const isRepeatable = deadlineAt !== null && deadlineAt - notBeforeAt > answerMs + NEXT_ATTEMPT_MS
-    return (isRepeatable ? answerMs : KEEP_TIMEOUT_MS) + this.#planning.extraGrainMs
   }
 }
 

@@ -116,7 +116,7 @@ export class ProbeScheduler {
       const record = this.#store.prefixes.record(k)
       if (state === null || record === null) return false
       // Requests to the new address renew nothing at the old one.
-      if (this.#planning.hasMoved(record)) return false
+      if (this.#planning.unreachable(record) !== null) return false
       const { retentions, price, blockTokens } = this.#planning.ports.factsOf(
         record.provider,
         factsModelOf(record),
@@ -182,9 +182,9 @@ export class ProbeScheduler {
     return after
   }
 
-  /** True where the address of the provider has changed since the prefix was registered. */
-  hasMoved(record: PrefixRecord): boolean {
-    return this.#planning.hasMoved(record)
+  /** Why the entry of a prefix cannot be reached; null where it can. */
+  unreachable(record: PrefixRecord): string | null {
+    return this.#planning.unreachable(record)
   }
 
   /** Input of a decision about a prefix as it is now; null: the prefix is gone. */

@@ -7,6 +7,7 @@ import type { Ended, Job, Message, Settled } from '../records/claim.ts'
 import type { Flight } from '../records/warmed.ts'
 import type { Registrar } from '../prefixes/registrar.ts'
 import type { RegistryStore } from '../tables/tables.ts'
+import { WRITE_TIMEOUT_MS } from '../../../core/time/schedule.ts'
 import { Waiters } from '../../waiters.ts'
 import type { Lease } from '../../../calls/lease.ts'
 import type { Grants } from '../../../calls/credential.ts'
@@ -16,6 +17,8 @@ export interface SingleFlightPorts {
   clock: Clock
   send: (messages: readonly Message[]) => Promise<void>
   rearm: () => Promise<void>
+  /** Time that a provider is given for an answer, in ms; null: the usual one. */
+  timeoutOf: (provider: string) => number | null
   /** What calls may use: secrets by name, and sealed credentials. */
   grants: (leases: readonly Lease[]) => Grants
 }
@@ -50,18 +53,30 @@ export class SingleFlight {
       const isWaitedFor = this.#waitingJob(k, required) !== null
       const answered = isWaitedFor ? null : this.#endedSince(k, askedAt)
       if (answered !== null) return { role: 'queued', job: await this.promote(k, jobId, answered, required) }
-      const { job, messages } = this.queue(k, jobId, now, required)
-      await this.#ports.send(messages)
-      await this.#ports.rearm()
-      return { role: 'queued', job }
+      return { role: 'queued', job: await this.#queued(k, jobId, now, required) }
     }
     const shared = how === 'now' ? this.#endedSince(k, askedAt) : null
     if (shared !== null) return { role: 'follower', k, seq: shared }
+    if (how === 'now' && this.#outlivesCaller(k))
+      return { role: 'queued', job: await this.#queued(k, jobId, now, required), waits: true }
     const lead = how === 'now' ? this.#scheduler.warmNow(k, now) : null
     await this.#ports.rearm()
     if (lead === null) return { role: 'follower', k, seq: this.#scheduler.inFlight(k) ?? 0 }
     if ('refused' in lead) return { role: 'refused', ...lead.refused }
     return { role: 'leader', lease: lead.lease, ...this.#ports.grants([lead.lease]) }
+  }
+
+  async #queued(k: number, jobId: string, now: number, required: Asked | null): Promise<Job> {
+    const { job, messages } = this.queue(k, jobId, now, required)
+    await this.#ports.send(messages)
+    await this.#ports.rearm()
+    return job
+  }
+
+  /** Whether a call may take longer than the platform lets a request's work run on after its answer. The queue makes it then. */
+  #outlivesCaller(k: number): boolean {
+    const record = this.#store.prefixes.record(k)
+    return record !== null && (this.#ports.timeoutOf(record.provider) ?? 0) > WRITE_TIMEOUT_MS
   }
 
   /**
