@@ -1,4 +1,5 @@
 import { SWEEP_HORIZON_MS, TICK_MS } from '../../src/core/time/schedule.ts'
+import type { Price } from '../../src/core/model/facts.ts'
 import type { KeepWarm } from '../../src/core/planning/plan.ts'
 import { DirectoryStore } from '../../src/durable/directory/tables/accounts.ts'
 import type { Message } from '../../src/durable/registry/records/claim.ts'
@@ -74,6 +75,8 @@ export interface WorldOptions {
   reportedWithinMs?: number
   /** Prefixes are registered over this time (each kind's own retention by default). */
   registeredWithinMs?: number
+  /** Another model of a provider, and its price. */
+  engine?: { make: (...given: ConstructorParameters<typeof Provider>) => Provider; price: Price }
 }
 
 /** Callbacks for a test that watches the world. */
@@ -132,10 +135,15 @@ export class World {
     const registered = registrations(options, this.#die)
     this.kinds = registered.map(({ kind }) => kind)
     const entries = this.kinds.map(({ ttlMs, retention }) => ({ tokens: options.tokens, ttlMs, retention }))
-    this.provider = new Provider(entries, options.provider, this.#die)
+    const { engine } = options
+    this.provider =
+      engine?.make(entries, options.provider, this.#die) ?? new Provider(entries, options.provider, this.#die)
     this.#delaySpread = Math.log(options.platform.lateP999Ms / options.platform.lateMedianMs) / 3.0902
     this.#account = testAccount({
-      facts: rememberFacts(factsOf),
+      facts: rememberFacts((...asked) => {
+        const facts = factsOf(...asked)
+        return engine === undefined ? facts : { ...facts, price: engine.price }
+      }),
       settings: {
         account: ACCOUNT,
         createdAt: options.startAt,

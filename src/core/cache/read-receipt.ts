@@ -1,15 +1,17 @@
 import type { Usage } from '../model/usage.ts'
 import type { ReceiptKind, Purpose } from '../prefix/receipt.ts'
+import type { PrefixState } from '../prefix/state.ts'
+import { readShare, sizeByProbe } from './read-share.ts'
+import type { KnownSize, ReadShare } from './read-share.ts'
 
 /** What is known before an answer is read. */
-export interface Expectation {
+export interface Expectation extends KnownSize {
   purpose: Purpose
   /** Whether this provider counts written tokens in its answers. */
   writesReported: boolean
-  /** Tokens of the prefix as counted before; null before the first count. */
-  measuredTokens: number | null
+  /** An answer before this one read the prefix, or a part of it. */
   everHit: boolean
-  /** Earlier consecutive answers that read nothing; counted only where writes are not reported. */
+  /** Earlier consecutive answers that read less than half and still count (`missesAlive`); counted only where writes are not reported. */
   readZeroInRow: number
   /** How many of those are expected before the entry exists; 1 if absent. */
   probesToSeed?: number
@@ -18,45 +20,80 @@ export interface Expectation {
 export interface Reading {
   kind: ReceiptKind
   why: string
-}
-
-/** Providers cache in blocks of 128 or 256 tokens, so a whole read may end a little before the prefix does. */
-function isWhole(read: number, measured: number | null): boolean {
-  return measured === null || read >= Math.min(measured - 256, measured * 0.95)
+  /** How much of the prefix was read. */
+  share: ReadShare
+  /** Tokens of the prefix, by this answer and those before it; null: no answer has counted them. */
+  sizeTokens: number | null
 }
 
 /**
- * What one answer proves. A missing count proves nothing. Where writes are not reported, a first answer that read nothing may
- * be the write itself, so a second one decides.
+ * Earlier answers that read less than half and still count at `at`: the entry that the last of them may have written must be believed to
+ * live until then. Where no life is known, none counts.
+ */
+export function missesAlive(
+  { readZeroInRow, anchorAt, retention }: Pick<PrefixState, 'readZeroInRow' | 'anchorAt' | 'retention'>,
+  at: number,
+): number {
+  const isAlive = anchorAt !== null && retention !== null && at - anchorAt < retention.ttlMs
+  return isAlive ? readZeroInRow : 0
+}
+
+/**
+ * What one answer proves. A missing count proves nothing. A read is held against the size of the prefix, by the answer's own count of
+ * its prompt and the counts before it: a fraction is partial, and for a call that was to find the entry it means that the entry was
+ * gone. Where writes are not reported, a first answer that read nothing may be the write itself, so a second one decides.
  */
 export function readReceipt(usage: Usage, expected: Expectation): Reading {
+  const { purpose, everHit, measuredTokens, probesToSeed = 1 } = expected
   const read = usage.cacheReadTokens
   const written = usage.cacheWriteTokens
   if (read === null && (written === null || written === 0)) {
-    return { kind: 'unknown', why: 'the answer did not report cached tokens' }
+    return {
+      kind: 'unknown',
+      why: 'the answer did not report cached tokens',
+      share: 'none',
+      sizeTokens: measuredTokens,
+    }
   }
-  if (read !== null && read > 0) return readingOfHit(read, written ?? 0, expected)
+  const known = sizeKnown(usage, expected)
+  const share = readShare(read ?? 0, known ?? expected.estimatedTokens ?? 0, expected.blockTokens)
+  const isMost = share === 'whole' || share === 'most'
+  const sizeTokens = known ?? (isMost ? read : null)
+  const reading = (kind: ReceiptKind, why: string): Reading => ({ kind, why, share, sizeTokens })
+  if (read !== null && share !== 'none') {
+    if (share === 'whole' && (written ?? 0) <= Math.max(256, read * 0.05)) {
+      return reading('full', `${read} tokens read from the cache`)
+    }
+    const rest = (written ?? 0) > 0 ? `, ${written} written` : ''
+    const why = `only ${read} of ${known ?? `about ${expected.estimatedTokens}`} tokens read from the cache${rest}`
+    const isOpen = purpose === 'write' || (purpose === 'verify' && expected.readZeroInRow < probesToSeed)
+    return isMost || isOpen ? reading('partial', why) : reading('cold', `${why}: the entry was gone`)
+  }
   if (written !== null && written > 0) {
-    return expected.purpose === 'keep'
-      ? { kind: 'cold', why: `a keep-alive found nothing and wrote ${written} tokens: the entry was gone` }
-      : { kind: 'written', why: `${written} tokens written` }
+    return purpose === 'keep'
+      ? reading('cold', `a keep-alive found nothing and wrote ${written} tokens: the entry was gone`)
+      : reading('written', `${written} tokens written`)
   }
   if (expected.writesReported && written !== null) {
-    return { kind: 'uncacheable', why: 'nothing was read and nothing was written: too small, or not cached at all' }
+    return reading('uncacheable', 'nothing was read and nothing was written: too small, or not cached at all')
   }
-  if (expected.readZeroInRow < (expected.probesToSeed ?? 1)) {
+  if (purpose === 'keep' && everHit) return reading('cold', 'a keep-alive read nothing: the entry was gone')
+  if (expected.readZeroInRow < probesToSeed) {
     const why = 'nothing was read, and this provider does not report writes'
-    return { kind: 'unknown', why: `${why}: ${expected.readZeroInRow === 0 ? 'a second' : 'one more'} probe decides` }
+    return reading('unknown', `${why}: ${expected.readZeroInRow === 0 ? 'a second' : 'one more'} probe decides`)
   }
-  return expected.everHit
-    ? { kind: 'cold', why: 'two answers in a row read nothing: the entry is gone' }
-    : { kind: 'uncacheable', why: 'a second probe read nothing either: this prefix is not being cached' }
+  return everHit
+    ? reading('cold', 'two answers in a row read nothing: the entry is gone')
+    : reading('uncacheable', 'a second probe read nothing either: this prefix is not being cached')
 }
 
-function readingOfHit(read: number, written: number, expected: Expectation): Reading {
-  if (isWhole(read, expected.measuredTokens) && written <= Math.max(256, read * 0.05)) {
-    return { kind: 'full', why: `${read} tokens read from the cache` }
-  }
-  const rest = written > 0 ? `, ${written} written` : ''
-  return { kind: 'partial', why: `only ${read} tokens read from the cache${rest}` }
+/**
+ * Tokens of the prefix, by this answer and those before it: the largest count, so that a read of a part makes nothing smaller. Null: no
+ * answer has counted them.
+ */
+function sizeKnown(usage: Usage, { measuredTokens, writesReported }: Expectation): number | null {
+  const written = usage.cacheWriteTokens ?? 0
+  // Where writes are reported, an answer that wrote counts the prefix exactly.
+  const counted = writesReported && written > 0 ? (usage.cacheReadTokens ?? 0) + written : sizeByProbe(usage)
+  return counted === null ? measuredTokens : Math.max(counted, measuredTokens ?? 0)
 }

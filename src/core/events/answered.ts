@@ -1,8 +1,9 @@
-import { readReceipt } from '../cache/read-receipt.ts'
+import { readReceipt, missesAlive } from '../cache/read-receipt.ts'
 import type { Expectation, Reading } from '../cache/read-receipt.ts'
 import { granted } from '../cache/retention.ts'
 import { gapAfterAnswer } from '../ledger/credit.ts'
-import type { ModelFacts, Primitive, RetentionOffer } from '../model/facts.ts'
+import type { Primitive, RetentionOffer } from '../model/facts.ts'
+import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
 import type { PlanContext } from '../planning/plan.ts'
 import type { HistoryRow } from '../prefix/history.ts'
@@ -32,14 +33,15 @@ export interface Answer {
  */
 export function applyAnswer(
   before: PrefixState,
-  answer: Answer,
+  given: Answer,
   context: PlanContext,
   worstNanos: number | null,
 ): Transition {
+  const answer = { ...given, usage: believable(given.usage) }
   const { usage, startedAt: at, purpose } = answer
   const { facts } = context
   const asked = answer.retention ?? before.retention?.name ?? ''
-  const reading = readReceipt(usage, expectationOf(before, purpose, facts))
+  const reading = readReceipt(usage, expectationOf(before, answer, context))
   const charge = chargeOf(usage, facts.price, asked, worstNanos)
   const receipt = receiptOf(answer, reading, charge)
   const effect = receiptEffect({ before, at, usage, purpose, reading, context })
@@ -53,15 +55,33 @@ export function applyAnswer(
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
   const wrote = (usage.cacheWriteTokens ?? 0) > 0
-  state.gap = gapAfterAnswer(state, { at, kind: reading.kind, purpose, wrote })
+  state.gap = gapAfterAnswer(state, { at, kind: reading.kind, purpose, wrote, share: reading.share })
   const row: HistoryRow = { type: 'receipt', ...receipt }
   return { state, rows: [row, ...effect.rows, ...retentionRows(before, state, at), ...money.rows] }
 }
 
-function expectationOf(before: PrefixState, purpose: Purpose, facts: ModelFacts): Expectation {
-  const { measuredTokens, everHit, readZeroInRow } = before
-  const { writesReported, probesToSeed = 1 } = facts
-  return { purpose, writesReported, probesToSeed, measuredTokens, everHit, readZeroInRow }
+function expectationOf(
+  before: PrefixState,
+  { purpose, startedAt, model }: Answer,
+  { facts, estimatedTokens }: PlanContext,
+): Expectation {
+  const { writesReported, probesToSeed, blockTokens } = facts
+  return {
+    purpose,
+    writesReported,
+    estimatedTokens,
+    measuredTokens: isOtherModel(before, model) ? null : before.measuredTokens,
+    everHit: before.everHit || before.lastReceipt?.kind === 'partial',
+    readZeroInRow: missesAlive(before, startedAt),
+    ...(probesToSeed === undefined ? {} : { probesToSeed }),
+    ...(blockTokens === undefined ? {} : { blockTokens }),
+  }
+}
+
+/** Whether another model answered than before, whose tokens are counted anew. */
+function isOtherModel({ lastReceipt }: PrefixState, model: string | null): boolean {
+  const known = lastReceipt?.model ?? null
+  return known !== null && model !== null && known !== model
 }
 
 function receiptOf(answer: Answer, reading: Reading, { provedNanos, nanos }: Charge): Omit<Receipt, 'rawUsage'> {

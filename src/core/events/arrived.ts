@@ -1,5 +1,6 @@
 import { retentionRows } from './retention-changed.ts'
 import { applyRealRequest } from './real-request.ts'
+import type { ArrivalFacts } from './real-request.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import { isForgiven, lossLimit } from '../ledger/stop-loss.ts'
 import { SWEEP_HORIZON_MS } from '../time/schedule.ts'
@@ -20,7 +21,8 @@ export interface Arrival {
 /**
  * Applies the real requests of one report, in the order of their starts. They renew the entry, cancel what was planned before, and
  * start resting plans again. `price`: prices what they saved; null: a saving is counted without a price. `open`: the planner chooses
- * the retention, and follows the one that real requests write at. `unmarked`: no caller stated that one.
+ * the retention, and follows the one that real requests write at. `unmarked`: no caller stated that one. `size`: the estimated tokens of
+ * the prefix, and the block size of the cache.
  */
 export function applyArrivals(
   before: PrefixState,
@@ -31,6 +33,7 @@ export function applyArrivals(
   price: Price | null = null,
   open = false,
   unmarked = open,
+  size: ArrivalFacts['size'] = {},
 ): Transition {
   if (arrivals.length === 0) return { state: before, rows: [] }
   let state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
@@ -38,7 +41,7 @@ export function applyArrivals(
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
   for (const { startedAt, usage, ttftMs } of sorted) {
     const at = Math.min(now, Math.max(earliestAt, startedAt))
-    const after = applyRealRequest(state, { at, usage, ttftMs }, { offers, price, open, unmarked, now })
+    const after = applyRealRequest(state, { at, usage, ttftMs }, { offers, price, open, unmarked, now, size })
     state = after.state
     rows.push(...after.rows)
   }

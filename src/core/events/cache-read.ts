@@ -7,23 +7,25 @@ import type { PrefixState } from '../prefix/state.ts'
 export interface CacheRead {
   /** Start of the request. */
   at: number
-  /** Size of the prefix by its usage, which counts where no answer has measured it yet. */
-  tokens: number
+  /** Tokens of the prefix, as far as they are counted. */
+  sizeTokens: number | null
+  /** False: it read a part, which shows that the entry is there again, and nothing about how long it lived. */
+  whole: boolean
 }
 
-/** The state after a read found the entry: the entry is warm, the read renewed it, and the retention held until then. */
+/** The state after a read found the entry: it is warm, and the read renewed it. A whole read shows that the retention held until then. */
 export function afterCacheRead(
   before: PrefixState,
-  { at, tokens }: CacheRead,
+  { at, sizeTokens, whole }: CacheRead,
   offers: readonly RetentionOffer[],
 ): Partial<PrefixState> {
-  const retention = retentionAfterRead(before, at, offers)
+  const retention = whole ? retentionAfterRead(before, at, offers) : before.retention
   return {
     verdict: 'warm',
     everHit: true,
     readZeroInRow: 0,
     readZeroGapMs: null,
-    measuredTokens: before.measuredTokens ?? tokens,
+    measuredTokens: sizeTokens,
     retention,
     anchorAt: retention?.kind === 'fixed' ? before.anchorAt : Math.max(before.anchorAt ?? 0, at),
   }

@@ -1,4 +1,6 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
+import { mayHideColdStart, shareOfRealRequest, sizeInRealRequest } from '../cache/read-share.ts'
+import type { KnownSize, ReadShare } from '../cache/read-share.ts'
 import { retentionAfterMiss, granted, writtenInstead, writtenName } from '../cache/retention.ts'
 import { gapsAfterArrival } from '../demand/idle-gaps.ts'
 import { addRequests } from '../demand/request-rate.ts'
@@ -6,6 +8,7 @@ import { creditUse } from '../ledger/credit.ts'
 import type { Rewriting } from '../ledger/credit.ts'
 import { ended } from '../ledger/holdout-gap.ts'
 import type { RetentionOffer } from '../model/facts.ts'
+import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
 import type { ArrivalTally, LearnedRetention } from '../prefix/parts.ts'
 import { signalAfter } from '../prefix/signal.ts'
@@ -28,38 +31,55 @@ export interface ArrivalFacts extends Rewriting {
   open: boolean
   /** When the requests were reported. */
   now: number
+  /** What is known of the size of the prefix beside its measured tokens. */
+  size: Omit<KnownSize, 'measuredTokens'>
 }
 
 /**
  * What the usage of a real request shows. `hit`: it read at least half of the prefix. `rewrite`: it wrote at least half of it, after
- * the last evidence. `miss`: neither. `silent`: its usage has no cache counts.
+ * the last evidence. `miss`: neither. `silent`: its usage has no cache counts, or sums that may hide a cold start.
  */
 type RequestKind = 'hit' | 'rewrite' | 'miss' | 'silent'
 
+/** What a real request shows, and how much of the prefix it read. */
+interface RealReading {
+  kind: RequestKind
+  share: ReadShare
+}
+
 /** Applies one real request. */
-export function applyRealRequest(before: PrefixState, request: RealRequest, facts: ArrivalFacts): Transition {
+export function applyRealRequest(before: PrefixState, given: RealRequest, facts: ArrivalFacts): Transition {
+  const request = { ...given, usage: believable(given.usage) }
   const { at, usage } = request
-  const kind = kindOf(before, request)
-  const hit = kind === 'hit'
+  const reading = readingOf(before, request, facts.size)
+  const hit = reading.kind === 'hit'
   const readTokens = usage.cacheReadTokens ?? 0
   const measured = endMeasuredGap(before, hit, at)
-  const effect = effectOf(kind, before, request, facts)
+  const effect = effectOf(reading, before, request, facts)
   const state: PrefixState = {
     ...measured.state,
     ...demandAfter(before, at),
     ...effect.patch,
-    tally: tallyAfter(before.tally, kind, readTokens, at, facts.now),
+    tally: tallyAfter(before.tally, reading.kind, readTokens, at, facts.now),
   }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
   return { state, rows: [...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])] }
 }
 
-function kindOf({ measuredTokens, anchorAt }: PrefixState, { at, usage }: RealRequest): RequestKind {
+function readingOf(
+  { measuredTokens, anchorAt }: PrefixState,
+  { at, usage }: RealRequest,
+  size: ArrivalFacts['size'],
+): RealReading {
+  const known = { ...size, measuredTokens }
   const { cacheReadTokens, cacheWriteTokens } = usage
-  const isMost = (tokens: number) => tokens > 0 && (measuredTokens === null || tokens >= measuredTokens * 0.5)
-  if (isMost(cacheReadTokens ?? 0)) return 'hit'
-  if (cacheReadTokens === null && cacheWriteTokens === null) return 'silent'
-  return isMost(cacheWriteTokens ?? 0) && at > (anchorAt ?? 0) ? 'rewrite' : 'miss'
+  const share = shareOfRealRequest(usage, known)
+  if ((cacheReadTokens === null && cacheWriteTokens === null) || mayHideColdStart(usage, known))
+    return { kind: 'silent', share: 'none' }
+  if (share === 'whole' || share === 'most') return { kind: 'hit', share }
+  const written = cacheWriteTokens ?? 0
+  const isRewrite = written > 0 && written >= (sizeInRealRequest(usage, known) ?? 0) / 2 && at > (anchorAt ?? 0)
+  return { kind: isRewrite ? 'rewrite' : 'miss', share }
 }
 
 /** The idle gap that the holdout measures ends with the first request after its start. */
@@ -100,10 +120,15 @@ function tallyAfter(
   }
 }
 
-function effectOf(kind: RequestKind, before: PrefixState, request: RealRequest, facts: ArrivalFacts): Effect {
+function effectOf(
+  { kind, share }: RealReading,
+  before: PrefixState,
+  request: RealRequest,
+  facts: ArrivalFacts,
+): Effect {
   switch (kind) {
     case 'hit':
-      return { patch: hitPatch(before, request, facts.offers), rows: [] }
+      return { patch: hitPatch(before, request, share === 'whole', facts.offers), rows: [] }
     case 'miss':
       return { patch: missPatch(before, request, facts.offers), rows: [] }
     case 'rewrite':
@@ -116,15 +141,19 @@ function effectOf(kind: RequestKind, before: PrefixState, request: RealRequest, 
 function hitPatch(
   before: PrefixState,
   { at, usage, ttftMs }: RealRequest,
+  whole: boolean,
   offers: readonly RetentionOffer[],
 ): Partial<PrefixState> {
-  const tokens = usage.cacheReadTokens ?? 0
-  const { lastHit, anchorAt } = before
+  const cachedTokens = usage.cacheReadTokens ?? 0
+  const { lastHit, anchorAt, verdict, measuredTokens: sizeTokens } = before
+  // A request that is reported late is no evidence about the current entry; but any whole read shows that the prefix is cached.
+  const isLatest = anchorAt === null || at > anchorAt
+  const isEvidence = verdict === 'uncacheable' ? whole : isLatest
   return {
     hits: before.hits + 1,
-    lastHit: lastHit === null || at >= lastHit.at ? { at, cachedTokens: tokens, ttftMs } : lastHit,
-    // A request that is reported late is no evidence about the current entry.
-    ...(anchorAt === null || at > anchorAt ? afterCacheRead(before, { at, tokens }, offers) : {}),
+    lastHit: lastHit === null || at >= lastHit.at ? { at, cachedTokens, ttftMs } : lastHit,
+    // The size stays: a read of a conversation is longer than the prefix.
+    ...(isEvidence ? afterCacheRead(before, { at, sizeTokens, whole: whole && isLatest }, offers) : {}),
   }
 }
 

@@ -1,4 +1,5 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
+import { missesAlive } from '../cache/read-receipt.ts'
 import type { Reading } from '../cache/read-receipt.ts'
 import { retentionAfterMiss } from '../cache/retention.ts'
 import type { Usage } from '../model/usage.ts'
@@ -38,25 +39,30 @@ const EFFECTS: Record<ReceiptKind, (call: AnsweredCall) => Effect> = {
   unknown: (call) => ({ patch: nothingProved(call), rows: [] }),
 }
 
-function entryWritten({ at, usage }: AnsweredCall): Patch {
-  return { verdict: 'warm', anchorAt: at, measuredTokens: cachedTokens(usage), readZeroInRow: 0 }
+function entryWritten({ at, reading }: AnsweredCall): Patch {
+  return { verdict: 'warm', anchorAt: at, measuredTokens: reading.sizeTokens, readZeroInRow: 0 }
 }
 
-function entryRead({ before, at, usage, purpose, context }: AnsweredCall): Patch {
-  const read = { at, tokens: cachedTokens(usage) }
+function entryRead({ before, at, purpose, reading, context }: AnsweredCall): Patch {
+  const read = { at, sizeTokens: reading.sizeTokens, whole: true }
   return {
     ...afterCacheRead(before, read, context.facts.retentions),
     keepHits: before.keepHits + (purpose === 'keep' ? 1 : 0),
   }
 }
 
+/**
+ * A part was read. Where the answer wrote the rest, or read most of it, the entry is whole again. A smaller part belongs to another
+ * prompt that begins alike: the call may have written this one.
+ */
 function entryReadInPart(call: AnsweredCall): Patch {
-  const measuredTokens = Math.max(call.before.measuredTokens ?? 0, cachedTokens(call.usage))
-  return { ...entryRead(call), measuredTokens }
+  const { before, at, usage, reading, context } = call
+  if ((usage.cacheWriteTokens ?? 0) === 0 && reading.share === 'less') return nothingProved(call)
+  return afterCacheRead(before, { at, sizeTokens: reading.sizeTokens, whole: false }, context.facts.retentions)
 }
 
 function entryGone(call: AnsweredCall): Effect {
-  const { before, at, usage } = call
+  const { before, at } = call
   const refutation = refuteRenewal(before, at)
   const gone: Patch = {
     ...refutation.patch,
@@ -64,44 +70,46 @@ function entryGone(call: AnsweredCall): Effect {
     retention: retentionOfGone(call),
     readZeroGapMs: null,
   }
-  const wrote = (usage.cacheWriteTokens ?? 0) > 0
-  const { patch, rows } = wrote ? surpriseWrite(call) : { patch: readNothing(call), rows: [] }
+  const { patch, rows } = surprise(call)
   return { patch: { ...gone, ...patch }, rows: [...rows, ...refutation.rows] }
 }
 
-function readNothing({ before, at }: AnsweredCall): Patch {
-  return { verdict: 'cold', anchorAt: at, readZeroInRow: before.readZeroInRow + 1 }
-}
-
-/** A keep-alive wrote the entry that it was to renew. Plan `always` pays for that; every other plan stops. */
-function surpriseWrite(call: AnsweredCall): Effect {
-  const { at, reading, context } = call
-  const patch = entryWritten(call)
+/**
+ * A call that was to find the entry paid for it again. Plan `always` pays for that; every other plan stops. Where writes are not
+ * reported, the next read shows whether the call wrote it.
+ */
+function surprise(call: AnsweredCall): Effect {
+  const { at, usage, reading, purpose, context } = call
+  const wrote = (usage.cacheWriteTokens ?? 0) > 0
+  const patch: Patch = wrote
+    ? entryWritten(call)
+    : { verdict: 'unknown', anchorAt: at, readZeroInRow: 0, measuredTokens: reading.sizeTokens }
   if (planKind(context.keepWarm.plan).revives) {
     const why = `${reading.why}; plan always pays that one rewrite`
     return { patch, rows: [{ at, type: 'decision', decision: 'rewrite', why }] }
   }
-  const why = `${reading.why}; it stays warm until its retention passes, and the next real request, or POST /prefixes/{id}/warm, starts the plan again`
+  if (purpose === 'write') return { patch, rows: [] }
+  const until = wrote ? 'it stays warm until its retention passes, and the' : 'the'
+  const why = `${reading.why}; ${until} next real request, or POST /prefixes/{id}/warm, starts the plan again`
   return { patch: { ...patch, stopped: { reason: 'surprise_write', at, why } }, rows: [] }
 }
 
-function retentionOfGone({ before, at, context }: AnsweredCall): LearnedRetention | null {
+function retentionOfGone({ before, at, purpose, context }: AnsweredCall): LearnedRetention | null {
+  const { retention, readZeroGapMs } = before
   const ownAt = ownAnchorAt(before)
-  if (before.retention === null || ownAt === null) return before.retention
-  return retentionAfterMiss(before.retention, before.readZeroGapMs ?? at - ownAt, at, context.facts.retentions)
+  if (retention === null || ownAt === null) return retention
+  // Gone within seconds: other prompts took its place, which says nothing about how long an entry lives.
+  if (purpose === 'verify' && readZeroGapMs === null) return retention
+  return retentionAfterMiss(retention, readZeroGapMs ?? at - ownAt, at, context.facts.retentions)
 }
 
-function notCached({ before }: AnsweredCall): Patch {
-  return { verdict: 'uncacheable', readZeroInRow: before.readZeroInRow + 1 }
+function notCached({ before, at, reading }: AnsweredCall): Patch {
+  return { verdict: 'uncacheable', readZeroInRow: missesAlive(before, at) + 1, measuredTokens: reading.sizeTokens }
 }
 
-function nothingProved({ before, at, usage }: AnsweredCall): Patch {
-  const patch: Patch = { verdict: 'unknown', anchorAt: at }
-  if (usage.cacheReadTokens !== 0) return patch
+function nothingProved({ before, at, usage, reading }: AnsweredCall): Patch {
+  const patch: Patch = { verdict: 'unknown', anchorAt: at, measuredTokens: reading.sizeTokens }
+  if (usage.cacheReadTokens === null) return patch
   const gapMs = before.anchorAt === null ? null : at - before.anchorAt
-  return { ...patch, readZeroInRow: before.readZeroInRow + 1, readZeroGapMs: before.everHit ? gapMs : null }
-}
-
-function cachedTokens(usage: Usage): number {
-  return (usage.cacheReadTokens ?? 0) + (usage.cacheWriteTokens ?? 0)
+  return { ...patch, readZeroInRow: missesAlive(before, at) + 1, readZeroGapMs: before.everHit ? gapMs : null }
 }

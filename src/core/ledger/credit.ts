@@ -1,4 +1,5 @@
 import type { SavingRow } from '../prefix/history.ts'
+import type { ReadShare } from '../cache/read-share.ts'
 import { grantedRetention } from '../cache/retention.ts'
 import { writeNanos } from '../model/price.ts'
 import { gapEnded, gapHeld, gapOpened, savedNanos } from './saving.ts'
@@ -22,11 +23,12 @@ function unaidedMs(retention: LearnedRetention): number {
 /** The idle gap after one of our calls was answered; `retention` is the one after that answer. */
 export function gapAfterAnswer(
   { gap, retention }: Pick<PrefixState, 'gap' | 'retention'>,
-  answer: { at: number; kind: ReceiptKind; purpose: Purpose; wrote: boolean },
+  answer: { at: number; kind: ReceiptKind; purpose: Purpose; wrote: boolean; share?: ReadShare },
 ): OpenGap {
   const { at, kind, purpose, wrote } = answer
   if (retention === null || kind === 'uncacheable') return gap
-  const read = kind === 'full' || kind === 'partial'
+  // A read of less than half found another prompt's entry, not this one.
+  const read = kind === 'full' || (kind === 'partial' && answer.share !== 'less')
   // A requested write opens a gap even where the answer does not report writes.
   if (purpose === 'write' && !read) return gapOpened(gap, at, unaidedMs(retention))
   if (!read && !wrote) return gap

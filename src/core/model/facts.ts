@@ -49,6 +49,8 @@ export interface ModelFacts {
   primitives: Primitive[]
   /** Probes that read nothing before one can read, where a provider makes an entry only for a repeated prefix; absent: 1. */
   probesToSeed?: number
+  /** Tokens of one block of the cache: a whole read may end that much before the prefix does. Absent: unknown. */
+  blockTokens?: number
   /** Least output tokens that a probe asks for, where the wire format's minimum is too low for this model. */
   outputFloorTokens?: number
   /**

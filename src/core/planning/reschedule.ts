@@ -38,7 +38,9 @@ export function reschedule(
     const signature = signatureOf(decision)
     if (decision.do === 'lapse') {
       rows.push({ at: now, type: 'decision', decision: 'lapse', why: decision.why })
-      state = { ...state, verdict: 'cold', why: decision.why, decided: 'lapse', failuresInRow: 0, lastFailure: null }
+      // What answers showed of the entry that lapsed is no evidence about the next one.
+      const counters = { failuresInRow: 0, lastFailure: null, readZeroInRow: 0, readZeroGapMs: null }
+      state = { ...state, verdict: 'cold', why: decision.why, decided: 'lapse', ...counters }
       continue
     }
     if (signature !== state.decided && !signature.startsWith('due'))

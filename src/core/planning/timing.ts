@@ -37,21 +37,19 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
     }
   const until = warmUntil(state)
   if (state.verdict === 'none' || until === null) return write(state, context, now, window.closesAt)
-  if (state.failuresInRow === 0 && state.readZeroInRow > 0 && state.verdict === 'unknown' && state.anchorAt !== null) {
-    // A second probe costs little, and everything else depends on its answer.
-    const verifyAt = state.anchorAt + VERIFY_AFTER_MS
-    if (now < verifyAt)
-      return {
-        do: 'wait',
-        code: 'verify',
-        untilAt: verifyAt,
-        why: 'the last answer left open whether the prefix is cached: a second probe decides',
-      }
-    return sendWithinBudget(state, context, now, 'verify', 'the last answer left open whether the prefix is cached')
-  }
   const closing = deadline(state) ?? until
   if (now >= closing)
     return { do: 'lapse', why: `its retention passed at ${iso(until)} and no probe got through in time` }
+
+  if (state.readZeroInRow > 0 && state.verdict === 'unknown' && state.anchorAt !== null) {
+    // A second probe costs little, and everything else depends on its answer.
+    const againAt = backoffUntil(state, context, REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS)
+    const verifyAt = Math.max(state.anchorAt + VERIFY_AFTER_MS, againAt)
+    const why = 'the last answer left open whether the prefix is cached'
+    return now < verifyAt
+      ? { do: 'wait', code: 'verify', untilAt: Math.min(verifyAt, closing), why: `${why}: a second probe decides` }
+      : sendWithinBudget(state, context, now, 'verify', why)
+  }
 
   const lead = leadMs(state.retention?.ttlMs ?? 0, context.grainMs, context.latency)
   const limit = probeLimit(state, context)

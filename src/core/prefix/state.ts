@@ -37,7 +37,7 @@ export interface PrefixState {
   /** Tokens of the prefix as a provider counted them; null before the first such answer. */
   measuredTokens: number | null
   everHit: boolean
-  /** Consecutive answers that read nothing, where the provider does not report writes. */
+  /** Consecutive answers that read less than half, where the provider does not report writes. A stored name. */
   readZeroInRow: number
   /** Gap before the first of them: evidence about the retention once the next answer confirms it. */
   readZeroGapMs: number | null

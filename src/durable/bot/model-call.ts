@@ -17,6 +17,7 @@ import type { BotCallLog } from './tables/calls.ts'
 import { toolsOf } from './state.ts'
 import type { BotCache, BotConfig } from '../registry/records/bot.ts'
 import { secretFor } from '../../calls/credential.ts'
+import { believable } from '../../core/model/usage.ts'
 import type { Usage } from '../../core/model/usage.ts'
 import type { ProbeRequest } from '../../providers/dialect.ts'
 
@@ -88,7 +89,7 @@ export async function askModel(shell: BotShell, config: BotConfig, asked: Asked)
   let usage: Usage | undefined
   let nanos: number | null = null
   try {
-    usage = dialect.readAnswer(sent.text, type, sent.headers).usage
+    usage = believable(dialect.readAnswer(sent.text, type, sent.headers).usage)
     const { price, retentions } = factsOf(config.provider, config.model, sentAt)
     nanos = costOf(usage, price, asked.cache?.retention ?? retentions[0]?.name ?? '')
     const { text, complete, toolCalls, native } = readReply(ready.card, sent.text, type)

@@ -96,10 +96,14 @@ export interface AutomaticRates {
 /** Models with an automatic cache and no write fee: writing costs the plain input price. */
 export function automatic(
   names: string[],
-  known: { retention: RetentionOffer; minimumTokens?: number | null; rates?: AutomaticRates[]; probesToSeed?: number },
+  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens'> & {
+    retention: RetentionOffer
+    minimumTokens?: number | null
+    rates?: AutomaticRates[]
+  },
   source: string,
 ): ModelCard {
-  const { retention, minimumTokens = null, rates = [], probesToSeed } = known
+  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens } = known
   const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
   const prices = rates.map(({ over, peak, ...rate }) =>
     price({
@@ -115,6 +119,7 @@ export function automatic(
     writesReported: false,
     primitives: ['one_token', 'floor_tokens'],
     ...(probesToSeed === undefined ? {} : { probesToSeed }),
+    ...(blockTokens === undefined ? {} : { blockTokens }),
   }
   return model(names, row, prices, source)
 }

@@ -11,7 +11,9 @@ export const cerebras: Card = {
   baseUrl: 'https://api.cerebras.ai/v1',
   secret: 'CEREBRAS_API_KEY',
   wire: { cap: 'max_completion_tokens' },
-  models: [automatic(['*'], { retention: assumed('implicit', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS) }, DOCS)],
+  models: [
+    automatic(['*'], { retention: assumed('implicit', 5 * MINUTE_MS, 5 * MINUTE_MS, HOUR_MS), blockTokens: 600 }, DOCS),
+  ],
   facts: facts(DOCS, {
     mechanism: 'Automatic prefix cache of the organisation.',
     granularity: 'Blocks, typically of 100 to 600 tokens.',

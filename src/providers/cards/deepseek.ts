@@ -18,7 +18,7 @@ const PEAK = [
 ]
 
 function row(name: string, ...rates: AutomaticRates[]) {
-  return automatic([name], { retention: HOURS, probesToSeed: 2, rates }, DOCS)
+  return automatic([name], { retention: HOURS, probesToSeed: 2, blockTokens: 64, rates }, DOCS)
 }
 
 export const deepseek: Card = {

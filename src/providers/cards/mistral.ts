@@ -5,7 +5,7 @@ import type { Card } from '../card.ts'
 const DOCS = 'https://docs.mistral.ai/studio-api/conversations/advanced/prompt-caching'
 
 function row(names: string[], ...rates: AutomaticRates[]) {
-  return automatic(names, { retention: UNSTATED, rates }, DOCS)
+  return automatic(names, { retention: UNSTATED, rates, blockTokens: 64 }, DOCS)
 }
 
 export const mistral: Card = {

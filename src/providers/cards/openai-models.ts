@@ -8,6 +8,9 @@ const DOCS = 'https://developers.openai.com/api/docs/guides/prompt-caching'
 /** All tokens of a longer prompt cost more. Listed for GPT-5.4 and 5.5 as well. Earlier models accept no such prompt. */
 const LONG_TOKENS = 272_000
 
+/** GPT-5.5 ends its entries at every 2,048 tokens, as users measured it; older models in steps of 128, as the guide says. */
+const LARGE_BLOCK = 2_048
+
 type Rates = { input: number; read: number; output: number; from?: string; source?: string }
 
 /** From GPT-5.6 on: writes cost 1.25 × input for at least 30 minutes. 12 hours cost more; the price is not published. */
@@ -38,6 +41,7 @@ function older(
   names: string[],
   rate: (Rates & { long?: true }) | null,
   retentions: 'both' | '24h' = 'both',
+  blockTokens = 128,
 ): ModelCard {
   const known: Omit<ModelFacts, 'price'> = {
     minimumTokens: 1024,
@@ -47,6 +51,7 @@ function older(
       assumed('24h', 30 * MINUTE_MS, 10 * MINUTE_MS, 24 * HOUR_MS),
     ],
     writesReported: false,
+    blockTokens,
     primitives: ['floor_tokens'],
   }
   // No write fee: writing costs the plain input price.
@@ -76,8 +81,8 @@ export const openaiModels: ModelCard[] = [
     { input: 1, read: 0.1, output: 6, from: '2026-07-09' },
     { input: 0.2, read: 0.02, output: 1.2, from: '2026-07-30' },
   ]),
-  older(ids('gpt-5.5'), { input: 5, read: 0.5, output: 30, long: true }, '24h'),
-  older(ids('gpt-5.5-pro'), null, '24h'), // no cached rate is listed for the pro models
+  older(ids('gpt-5.5'), { input: 5, read: 0.5, output: 30, long: true }, '24h', LARGE_BLOCK),
+  older(ids('gpt-5.5-pro'), null, '24h', LARGE_BLOCK), // no cached rate is listed for the pro models
   older(ids('gpt-5.4'), { input: 2.5, read: 0.25, output: 15, long: true }),
   older(ids('gpt-5.4-mini'), { input: 0.75, read: 0.075, output: 4.5 }),
   older(ids('gpt-5.4-nano'), { input: 0.2, read: 0.02, output: 1.25 }),
@@ -96,6 +101,6 @@ export const openaiModels: ModelCard[] = [
   older(ids('o1'), { input: 15, read: 7.5, output: 60 }),
   // Other models of these generations: the kind of cache is known, the price is not.
   older(['gpt-4*', 'gpt-5', 'gpt-5-*', 'gpt-5.1*', 'gpt-5.2*', 'gpt-5.3*', 'gpt-5.4*', 'o1*', 'o3*', 'o4*'], null),
-  older(['gpt-5.5*'], null, '24h'),
+  older(['gpt-5.5*'], null, '24h', LARGE_BLOCK),
   current(['gpt-5.6*', 'gpt-5.7*', 'gpt-5.8*', 'gpt-5.9*', 'gpt-6*'], []),
 ]

@@ -17,7 +17,7 @@ export const vllm: Card = {
   baseUrl: '{VLLM_BASE_URL}',
   secret: 'VLLM_API_KEY',
   wire: { keyMember: 'cache_salt' },
-  models: [automatic(['*'], { retention: LRU }, VLLM_DOCS)],
+  models: [automatic(['*'], { retention: LRU, blockTokens: 16 }, VLLM_DOCS)],
   facts: facts(VLLM_DOCS, {
     mechanism: 'Automatic prefix cache, on by default, of hashed blocks.',
     granularity: 'Blocks of 16 tokens by default.',
@@ -69,7 +69,7 @@ export const llamaCpp: Card = {
   secret: 'LLAMA_CPP_API_KEY',
   // `id_slot` and `cache_prompt` are compared and sent as they are.
   wire: {},
-  models: [automatic(['*'], { retention: LRU }, LLAMA_DOCS)],
+  models: [automatic(['*'], { retention: LRU, blockTokens: 1 }, LLAMA_DOCS)],
   facts: facts(LLAMA_DOCS, {
     mechanism: 'Reuse of what a slot holds, and of prompts kept in memory.',
     granularity: 'One token.',

@@ -25,6 +25,9 @@ function answer(startedAt: number, purpose: Purpose, reported: Usage): Answer {
   return { startedAt, latencyMs: 400, purpose, primitive: 'zero_output', usage: reported, model: 'sample-1' }
 }
 
+/** A prompt of 10,000 tokens, whatever of it was read. */
+const ofTenThousand = { inputTokens: 10_008 }
+
 const fresh = (offer = fiveMinutes): PrefixState => newState(NOON, '2026-11-16', learnedRetention(offer))
 
 describe('an answer from a provider that reports writes', () => {
@@ -65,13 +68,47 @@ describe('an answer from a provider that reports writes', () => {
     expect(belief(state, NOON, 0).state).toBe('uncacheable')
   })
 
-  it('is partial if it read a part, and never makes the measured size smaller', () => {
+  it('is partial if it read most of it, and cold if a keep-alive read less than half', () => {
+    const part = (read: number, purpose: Purpose) =>
+      applyAnswer(warmState(NOON), answer(NOON + MINUTE_MS, purpose, usage(read, 0, ofTenThousand)), context(), null)
+        .state
+    expect(part(6_000, 'keep').lastReceipt?.kind).toBe('partial')
+    expect(part(4_000, 'keep').lastReceipt?.kind).toBe('cold')
+    expect(part(4_000, 'write').lastReceipt?.kind).toBe('partial')
+  })
+
+  it('never makes the measured size smaller, and makes it larger by what it read and wrote', () => {
     const part = answer(NOON + MINUTE_MS, 'keep', usage(4_000, 0))
-    const { state } = applyAnswer(warmState(NOON), part, context(), null)
-    expect(state.lastReceipt?.kind).toBe('partial')
-    expect(state.measuredTokens).toBe(10_000)
+    expect(applyAnswer(warmState(NOON), part, context(), null).state.measuredTokens).toBe(10_000)
     const grown = answer(NOON + MINUTE_MS, 'keep', usage(10_000, 2_000))
     expect(applyAnswer(warmState(NOON), grown, context(), null).state.measuredTokens).toBe(12_000)
+    const rewritten = answer(NOON + MINUTE_MS, 'keep', usage(0, 4_000))
+    expect(applyAnswer(warmState(NOON), rewritten, context(), null).state.measuredTokens).toBe(10_000)
+  })
+
+  it('counts anew where another model answered', () => {
+    const known = applyAnswer(fresh(), answer(NOON, 'write', usage(0, 10_000)), context(), null).state
+    const other = { ...answer(NOON + MINUTE_MS, 'keep', usage(7_000, 0)), model: 'sample-2' }
+    const { state } = applyAnswer(known, other, context(), null)
+    expect(state).toMatchObject({ measuredTokens: 7_000, lastReceipt: { kind: 'full' } })
+  })
+
+  it('costs its worst case and proves nothing where its usage is impossible', () => {
+    const impossible = [
+      usage(12_000, 0, { inputTokens: 10_000 }),
+      usage(1e15, 0),
+      usage(10_000, 0, { contradictory: true }),
+      usage(0, 0, { inputTokens: 0, uncachedTokens: 0 }),
+    ]
+    for (const reported of impossible) {
+      const { state } = applyAnswer(warmState(NOON), answer(NOON + MINUTE_MS, 'keep', reported), context(), 77)
+      expect(state.lastReceipt).toMatchObject({
+        kind: 'unknown',
+        costNanos: 77,
+        usage: { inputTokens: null, cacheReadTokens: null },
+      })
+      expect(state).toMatchObject({ measuredTokens: 10_000, keepHits: 0, spentNanos: 77 })
+    }
   })
 
   it('has an unknown cost where the price is unknown', () => {
@@ -127,13 +164,76 @@ describe('an answer from a provider that does not report writes', () => {
     expect(read.lastReceipt?.kind).toBe('full')
   })
 
-  it('is cold at the second zero read after a hit', () => {
+  it('is cold at a keep-alive that read nothing after a hit, and warm once the next one reads', () => {
     const hit = warmState(NOON, { everHit: true }, assumed)
     const first = applyAnswer(hit, answer(NOON + 9 * MINUTE_MS, 'keep', zero), silent, null).state
+    expect(first.lastReceipt?.kind).toBe('cold')
+    expect(belief(first, NOON + 10 * MINUTE_MS, 0).state).toBe('unknown')
+    const second = applyAnswer(first, answer(NOON + 16 * MINUTE_MS, 'keep', usage(9_984, null)), silent, null).state
+    expect(second.lastReceipt?.kind).toBe('full')
+    expect(belief(second, NOON + 17 * MINUTE_MS, 0).state).toBe('warm')
+  })
+
+  it('is cold at the second zero read after a hit where a caller asked for it', () => {
+    const hit = warmState(NOON, { everHit: true }, assumed)
+    const first = applyAnswer(hit, answer(NOON + 9 * MINUTE_MS, 'write', zero), silent, null).state
     expect(first.lastReceipt?.kind).toBe('unknown')
     const second = applyAnswer(first, answer(NOON + 9 * MINUTE_MS + 5_000, 'verify', zero), silent, null).state
     expect(second.lastReceipt?.kind).toBe('cold')
-    expect(belief(second, NOON + 10 * MINUTE_MS, 0).state).toBe('cold')
+  })
+
+  it('is partial if a first one reads what other prompts left, and proves nothing by that', () => {
+    const begun = usage(1_280, null, { inputTokens: 21_800 })
+    const first = applyAnswer(fresh(assumed), answer(NOON, 'write', begun), silent, null).state
+    expect(first).toMatchObject({ lastReceipt: { kind: 'partial' }, verdict: 'unknown', measuredTokens: 21_792 })
+    expect(first.retention).toEqual(learnedRetention(assumed))
+    const check = reschedule(first, silent, NOON + 1_000)
+    expect(check.decision).toMatchObject({ do: 'wait', code: 'verify', untilAt: NOON + 5_000 })
+    const whole = usage(21_760, null, { inputTokens: 21_800 })
+    const second = applyAnswer(first, answer(NOON + 5_000, 'verify', whole), silent, null).state
+    expect(second).toMatchObject({ lastReceipt: { kind: 'full' }, verdict: 'warm', measuredTokens: 21_792 })
+  })
+
+  it('is cold, not uncacheable, if a second one reads what other prompts left', () => {
+    const begun = usage(22, null, { inputTokens: 4_029 })
+    const first = applyAnswer(fresh(assumed), answer(NOON, 'write', begun), silent, null).state
+    const second = applyAnswer(first, answer(NOON + 5_000, 'verify', begun), silent, null).state
+    expect(second).toMatchObject({ lastReceipt: { kind: 'cold' }, verdict: 'unknown', everHit: false, stopped: null })
+    // Gone within seconds says nothing about how long an entry lives.
+    expect(second.retention).toEqual(learnedRetention(assumed))
+    expect(reschedule(second, silent, NOON + 6_000).decision).toMatchObject({ do: 'wait', code: 'hold' })
+  })
+
+  it('learns no longer life from a read of most of it, and a longer one from a whole read', () => {
+    const at = NOON + 30 * MINUTE_MS
+    const before = warmState(NOON, { everHit: true }, assumed)
+    const most = applyAnswer(before, answer(at, 'keep', usage(7_000, null, ofTenThousand)), silent, null).state
+    expect(most).toMatchObject({ lastReceipt: { kind: 'partial' }, verdict: 'warm', retention: before.retention })
+    const whole = applyAnswer(before, answer(at, 'keep', usage(9_984, null)), silent, null).state
+    expect(whole.retention?.ttlMs).toBe(30 * MINUTE_MS)
+  })
+
+  it('is not uncacheable by a zero read after the life of the first one, or after a lapse', () => {
+    const first = applyAnswer(fresh(assumed), answer(NOON, 'write', zero), silent, null).state
+    const late = applyAnswer(first, answer(NOON + 13 * MINUTE_MS, 'write', zero), silent, null).state
+    expect(late).toMatchObject({ lastReceipt: { kind: 'unknown' }, readZeroInRow: 1 })
+    const lapsed = reschedule(first, silent, NOON + 16 * MINUTE_MS)
+    expect(lapsed.rows).toContainEqual(expect.objectContaining({ decision: 'lapse' }))
+    expect(lapsed.state).toMatchObject({ readZeroInRow: 0, readZeroGapMs: null, stopped: null })
+  })
+
+  it('is checked again after an outage, and the plan goes on', () => {
+    const down = { kind: 'provider_unavailable', message: 'down' } as const
+    let state = applyAnswer(fresh(assumed), answer(NOON, 'write', zero), silent, null).state
+    const failed = (now: number) => ({ lastFailure: { at: now, failure: down, againAt: now }, failuresInRow: 3 })
+    state = reschedule({ ...state, ...failed(NOON + 6_000) }, silent, NOON + 6_000).state
+    expect(state.decided).toBe('wait:verify')
+    state = reschedule({ ...state, ...failed(NOON + 10 * MINUTE_MS) }, silent, NOON + 16 * MINUTE_MS).state
+    expect(state).toMatchObject({ verdict: 'cold', decided: 'due:write', stopped: null })
+    state = applyAnswer(state, answer(NOON + 16 * MINUTE_MS, 'write', zero), silent, null).state
+    expect(state).toMatchObject({ lastReceipt: { kind: 'unknown' }, verdict: 'unknown' })
+    const again = answer(NOON + 16 * MINUTE_MS + 5_000, 'verify', usage(9_984, null))
+    expect(applyAnswer(state, again, silent, null).state).toMatchObject({ verdict: 'warm', stopped: null })
   })
 
   it('narrows the assumed retention if a zero read was followed by a read', () => {

@@ -7,7 +7,7 @@ import { isWarm } from '../../../src/core/prefix/state.ts'
 import type { PrefixState } from '../../../src/core/prefix/state.ts'
 import type { StopReason } from '../../../src/core/prefix/stop-reasons.ts'
 import { HOUR_MS, MINUTE_MS } from '../../../src/core/time/time.ts'
-import { context, facts, fiveMinutes, NOON, planned, usage, warmState } from '../../support/sample.ts'
+import { assumed, context, facts, fiveMinutes, NOON, planned, usage, warmState } from '../../support/sample.ts'
 
 const request = (startedAt: number, reported: Usage): Arrival => ({ startedAt, usage: reported, ttftMs: 120 })
 const hit = (startedAt: number) => request(startedAt, usage(10_000, 0))
@@ -170,5 +170,58 @@ describe('a stated retention', () => {
     expect(rows).toContainEqual(
       expect.objectContaining({ decision: 'retention', why: expect.stringContaining('5m was written') }),
     )
+  })
+})
+
+describe('real requests that read a part', () => {
+  const at = NOON + 9 * MINUTE_MS
+  const known = warmState(NOON, {}, assumed)
+  const read = (tokens: number, before = known, size = {}) =>
+    applyArrivals(
+      before,
+      [request(at, usage(tokens, null, { inputTokens: 12_000 }))],
+      at,
+      NOON,
+      [assumed],
+      null,
+      false,
+      false,
+      size,
+    ).state
+
+  it('are misses below a half, also before an answer has counted the prefix', () => {
+    expect(read(22)).toMatchObject({ hits: 0, misses: 1, lastHit: null, anchorAt: NOON, retention: known.retention })
+    const uncounted = { ...known, measuredTokens: null }
+    expect(read(22, uncounted, { estimatedTokens: 4_000 })).toMatchObject({ hits: 0, misses: 1, measuredTokens: null })
+    expect(read(3_900, uncounted, { estimatedTokens: 4_000 })).toMatchObject({ hits: 1, misses: 0 })
+  })
+
+  it('are hits from a half on, and teach no longer life unless they read it all', () => {
+    const before = { ...known, retention: { ...known.retention!, ttlMs: 4 * MINUTE_MS } }
+    expect(read(6_000, before)).toMatchObject({ hits: 1, anchorAt: at, retention: before.retention })
+    expect(read(9_984, before).retention?.ttlMs).toBe(9 * MINUTE_MS)
+  })
+
+  it('lift a stop for want of caching only where they read it all', () => {
+    const why = 'this prefix is not being cached'
+    const stopped = { reason: 'uncacheable' as const, at: NOON, why }
+    const before = { ...known, verdict: 'uncacheable' as const, stopped }
+    expect(read(6_000, before)).toMatchObject({ verdict: 'uncacheable', stopped })
+    expect(read(9_984, before)).toMatchObject({ verdict: 'warm', stopped: null })
+    const late = applyArrivals(before, [request(NOON - 1, usage(9_984, null))], at, NOON - MINUTE_MS, [assumed])
+    expect(late.state).toMatchObject({ verdict: 'warm', stopped: null, anchorAt: NOON })
+  })
+
+  it('are neither hits nor misses where sums over several samplings may hide a cold start', () => {
+    const sums = { ...usage(24_000, 16_000), summed: true as const }
+    const cold = arrived(warmState(NOON), [request(at, sums)], at).state
+    expect(cold).toMatchObject({ hits: 0, misses: 0, anchorAt: NOON })
+    const warm = arrived(warmState(NOON), [request(at, { ...usage(24_000, 900), summed: true })], at).state
+    expect(warm).toMatchObject({ hits: 1, misses: 0, anchorAt: at })
+  })
+
+  it('prove nothing where their usage is impossible', () => {
+    const { state } = arrived(warmState(NOON), [request(at, usage(12_000, 0, { inputTokens: 11_000 }))], at)
+    expect(state).toMatchObject({ hits: 0, misses: 0, lastHit: null, anchorAt: NOON, lastArrivalAt: at })
   })
 })

@@ -117,10 +117,11 @@ export class ProbeScheduler {
       if (state === null || record === null) return false
       // Requests to the new address renew nothing at the old one.
       if (this.#planning.hasMoved(record)) return false
-      const { retentions, price } = this.#planning.ports.factsOf(record.provider, record.model, now)
-      const { createdAt } = record
+      const { retentions, price, blockTokens } = this.#planning.ports.factsOf(record.provider, record.model, now)
+      const { createdAt, estimatedTokens } = record
       const [open, unmarked] = [record.retentionOpen === true, isUnmarked(record)]
-      const change = applyArrivals(state, arrivals, now, createdAt, retentions, price, open, unmarked)
+      const size = { estimatedTokens, ...(blockTokens === undefined ? {} : { blockTokens }) }
+      const change = applyArrivals(state, arrivals, now, createdAt, retentions, price, open, unmarked, size)
       const tally = flushTally(change.state, now, change.rows.length > 0)
       const next = reschedule(tally.state, this.#planning.context(k, record, tally.state, now, null), now)
       this.#planning.save(

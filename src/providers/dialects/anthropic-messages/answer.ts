@@ -1,5 +1,5 @@
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
-import { count, fields, NO_USAGE, writesByRetention } from '../shared/usage.ts'
+import { count, fields, nature, NO_USAGE, writesByRetention } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 import type { ProbeAnswer } from '../../dialect.ts'
@@ -33,12 +33,18 @@ export function readUsage(value: unknown): Usage | null {
   const uncached = count(usage['input_tokens'])
   const read = count(usage['cache_read_input_tokens'])
   const write = count(usage['cache_creation_input_tokens'])
+  const byRetention = writesByRetention(usage['cache_creation'], /^ephemeral_(\w+)_input_tokens$/)
+  const named = Object.values(byRetention)
+  // Where tools ran at the provider, the split may be of one sampling, and the count of all.
+  const { summed } = nature(usage, false)
+  const differs = write !== null && named.length > 0 && named.reduce((sum, tokens) => sum + tokens, 0) !== write
   return {
+    ...nature(usage, differs && summed !== true),
     inputTokens: uncached === null || read === null || write === null ? null : uncached + read + write,
     uncachedTokens: uncached,
     cacheReadTokens: read,
     cacheWriteTokens: write,
-    cacheWriteByRetention: writesByRetention(usage['cache_creation'], /^ephemeral_(\w+)_input_tokens$/),
+    cacheWriteByRetention: byRetention,
     outputTokens: count(usage['output_tokens']),
     reasoningTokens: count(fields(usage['output_tokens_details'])?.['thinking_tokens']),
   }

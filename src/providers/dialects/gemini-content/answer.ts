@@ -1,6 +1,6 @@
 import type { Usage } from '../../../core/model/usage.ts'
 import { readEvents, stringOf, unreadable } from '../shared/answer.ts'
-import { count, fields, inclusive, NO_USAGE } from '../shared/usage.ts'
+import { count, fields, inclusive, nature, NO_USAGE } from '../shared/usage.ts'
 import type { ProbeAnswer } from '../../dialect.ts'
 
 export function readAnswer(text: string, contentType: string): ProbeAnswer {
@@ -32,11 +32,16 @@ export function readUsage(value: unknown): Usage | null {
   const candidates = count(usage['candidatesTokenCount'])
   const whole = count(usage['totalTokenCount'])
   const rest = whole === null || total === null ? null : Math.max(0, whole - total)
-  return inclusive({
-    total,
-    read: 'cachedContentTokenCount' in usage ? count(usage['cachedContentTokenCount']) : total === null ? null : 0,
-    write: null,
-    output: candidates === null && thoughts === null ? rest : (candidates ?? 0) + (thoughts ?? 0),
-    reasoning: thoughts,
-  })
+  const read = 'cachedContentTokenCount' in usage ? count(usage['cachedContentTokenCount']) : total === null ? null : 0
+  return {
+    ...inclusive({
+      total,
+      read,
+      write: null,
+      output: candidates === null && thoughts === null ? rest : (candidates ?? 0) + (thoughts ?? 0),
+      reasoning: thoughts,
+      all: whole,
+    }),
+    ...nature(usage, false),
+  }
 }

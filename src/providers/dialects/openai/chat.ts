@@ -9,7 +9,7 @@ import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { chatTurns } from './chat-turn.ts'
 import { cacheMarkers, CHAT_SECTIONS, chatLint } from './layout.ts'
-import { count, fields, inclusive, NO_USAGE } from '../shared/usage.ts'
+import { count, fields, inclusive, nature, NO_USAGE, statedCount } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
@@ -182,13 +182,17 @@ function readAnswer(text: string, contentType: string, cachedHeader: string | nu
   }
 }
 
-/** The usage of one event: its own, its choice's, or a vendor's member. `timings` of llama.cpp count the cached tokens. */
+/**
+ * The usage of one event: its own, its choice's, or a vendor's member. `timings` of llama.cpp count the cached tokens. `others`: the
+ * usage objects beside the first one.
+ */
 function usageIn(event: Fields): Fields | null {
   const choices = Array.isArray(event['choices']) ? event['choices'] : []
-  const usage =
-    fields(event['usage']) ?? fields(fields(choices[0])?.['usage']) ?? fields(fields(event['x_groq'])?.['usage'])
+  const places = [event['usage'], fields(choices[0])?.['usage'], fields(event['x_groq'])?.['usage']]
+  const [usage = null, ...others] = places.map(fields).filter((place) => place !== null)
+  if (usage === null) return null
   const timings = fields(event['timings'])
-  return usage === null || timings === null ? usage : { ...usage, timings }
+  return { ...usage, ...(timings === null ? {} : { timings }), ...(others.length === 0 ? {} : { others }) }
 }
 
 function withRead(usage: Usage, read: number): Usage {
@@ -203,22 +207,48 @@ function readUsage(value: unknown): Usage | null {
   const tokens = fields(usage['tokens'])
   if (tokens !== null) return separateCounts(usage, tokens)
   if (!('prompt_tokens' in usage)) return null
-  const details = fields(usage['prompt_tokens_details']) ?? fields(usage['prompt_token_details'])
-  const reads = [
-    details?.['cached_tokens'],
-    usage['cached_tokens'],
-    usage['prompt_cache_hit_tokens'],
-    usage['num_cached_tokens'],
-    fields(usage['timings'])?.['cache_n'],
+  const objects = [usage, ...(Array.isArray(usage['others']) ? usage['others'].map(fields) : [])]
+  const total = statedCount([
+    ...objects.map((one) => one?.['prompt_tokens']),
+    sumOf(usage['prompt_cache_hit_tokens'], usage['prompt_cache_miss_tokens']),
+  ])
+  const read = statedCount(objects.flatMap(readsIn))
+  const details = detailsIn(usage)
+  const write = statedCount([
+    details?.['cache_write_tokens'],
+    usage['cache_write_tokens'],
+    usage['cache_creation_input_tokens'],
+  ])
+  return {
+    ...inclusive({
+      total: total.value,
+      read: read.value,
+      write: write.value,
+      output: count(usage['completion_tokens']),
+      reasoning: count(fields(usage['completion_tokens_details'])?.['reasoning_tokens']),
+      all: count(usage['total_tokens']),
+    }),
+    ...nature(usage, total.differs || read.differs || write.differs),
+  }
+}
+
+function detailsIn(usage: Fields | null): Fields | null {
+  return fields(usage?.['prompt_tokens_details']) ?? fields(usage?.['prompt_token_details'])
+}
+
+function readsIn(usage: Fields | null): unknown[] {
+  return [
+    detailsIn(usage)?.['cached_tokens'],
+    usage?.['cached_tokens'],
+    usage?.['prompt_cache_hit_tokens'],
+    usage?.['num_cached_tokens'],
+    fields(usage?.['timings'])?.['cache_n'],
   ]
-  const writes = [details?.['cache_write_tokens'], usage['cache_write_tokens'], usage['cache_creation_input_tokens']]
-  return inclusive({
-    total: count(usage['prompt_tokens']),
-    read: firstCount(reads),
-    write: firstCount(writes),
-    output: count(usage['completion_tokens']),
-    reasoning: count(fields(usage['completion_tokens_details'])?.['reasoning_tokens']),
-  })
+}
+
+function sumOf(...values: readonly unknown[]): number | null {
+  const counts = values.map(count)
+  return counts.reduce((sum, value) => (sum === null || value === null ? null : sum + value), 0)
 }
 
 /** Counts in an object of their own (Cohere). Whether they include cached tokens is not documented. */
@@ -229,8 +259,4 @@ function separateCounts(usage: Fields, tokens: Fields): Usage {
     cacheReadTokens: count(usage['cached_tokens']),
     outputTokens: count(tokens['output_tokens']),
   }
-}
-
-function firstCount(values: readonly unknown[]): number | null {
-  return values.map(count).find((value) => value !== null) ?? null
 }

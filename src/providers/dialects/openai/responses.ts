@@ -11,7 +11,7 @@ import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { cacheMarkers, RESPONSES_SECTIONS, responsesLint } from './layout.ts'
 import { responsesTurns } from './responses-turn.ts'
-import { count, fields, inclusive, NO_USAGE, writesByRetention } from '../shared/usage.ts'
+import { count, fields, inclusive, nature, NO_USAGE, statedCount, writesByRetention } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, isExplicitMode, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { markEnd, markerKindOf } from './mark.ts'
 import { isDeveloper, MARKER } from './breakpoints.ts'
@@ -174,12 +174,19 @@ function readUsage(value: unknown): Usage | null {
   const usage = fields(value)
   if (usage === null || !('input_tokens' in usage)) return null
   const details = fields(usage['input_tokens_details'])
-  return inclusive({
-    total: count(usage['input_tokens']),
-    read: count(details?.['cached_tokens']) ?? count(details?.['cache_read_input_tokens']),
-    write: count(details?.['cache_write_tokens']) ?? count(details?.['cache_creation_input_tokens']),
-    writeByRetention: writesByRetention(details?.['cache_write_tokens_details'], /^ttl_(\w+)_tokens$/),
-    output: count(usage['output_tokens']),
-    reasoning: count(fields(usage['output_tokens_details'])?.['reasoning_tokens']),
-  })
+  const total = count(usage['input_tokens'])
+  const read = statedCount([details?.['cached_tokens'], details?.['cache_read_input_tokens']])
+  const write = statedCount([details?.['cache_write_tokens'], details?.['cache_creation_input_tokens']])
+  return {
+    ...inclusive({
+      total,
+      read: read.value,
+      write: write.value,
+      writeByRetention: writesByRetention(details?.['cache_write_tokens_details'], /^ttl_(\w+)_tokens$/),
+      output: count(usage['output_tokens']),
+      reasoning: count(fields(usage['output_tokens_details'])?.['reasoning_tokens']),
+      all: count(usage['total_tokens']),
+    }),
+    ...nature(usage, read.differs || write.differs),
+  }
 }

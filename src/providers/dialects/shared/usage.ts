@@ -33,9 +33,35 @@ export function writesByRetention(value: unknown, name: RegExp): Record<string, 
   return result
 }
 
+/** One count that a provider may state in several members. `differs`: two of them are not the same. */
+export interface StatedCount {
+  value: number | null
+  differs: boolean
+}
+
+export function statedCount(values: readonly unknown[]): StatedCount {
+  const counts = values.map(count).filter((value) => value !== null)
+  return { value: counts[0] ?? null, differs: counts.some((value) => value !== counts[0]) }
+}
+
+/**
+ * What a usage object says of itself. `summed`: tools ran at the provider, so that the counts are sums over several samplings. Members:
+ * `server_tool_use`, `iterations` (Anthropic's SDK), `num_server_side_tools_used` (xAI), `toolUsePromptTokenCount` (Gemini).
+ */
+export function nature(usage: Fields, contradictory: boolean): Pick<Usage, 'summed' | 'contradictory'> {
+  const tools = [
+    ...Object.values(fields(usage['server_tool_use']) ?? {}),
+    usage['num_server_side_tools_used'],
+    usage['toolUsePromptTokenCount'],
+  ]
+  const iterations = usage['iterations']
+  const summed = tools.some((one) => (count(one) ?? 0) > 0) || (Array.isArray(iterations) && iterations.length > 1)
+  return { ...(summed ? { summed } : {}), ...(contradictory ? { contradictory } : {}) }
+}
+
 /**
  * Usage whose total includes the cache reads, as documented. Some servers report a total without them: then more tokens are read than the
- * total has, and the total is the sum of the parts.
+ * total has. The total is the sum of the parts where `all`, the count of prompt and output, says so; else the two contradict each other.
  */
 export function inclusive(parts: {
   total: number | null
@@ -44,19 +70,23 @@ export function inclusive(parts: {
   writeByRetention?: Record<string, number>
   output: number | null
   reasoning: number | null
+  all?: number | null
 }): Usage {
-  const { total, read, write } = parts
+  const { total, read, write, output, all = null } = parts
   const excludes = total !== null && read !== null && read > total
   const inputTokens = excludes ? total + read + (write ?? 0) : total
   const uncached = excludes ? total : total === null || read === null ? null : Math.max(0, total - read - (write ?? 0))
+  const isShort = all !== null && inputTokens !== null && all < inputTokens
+  const isConfirmed = all !== null && all === (inputTokens ?? 0) + (output ?? 0)
   return {
     inputTokens,
     uncachedTokens: uncached,
     cacheReadTokens: read,
     cacheWriteTokens: write,
     cacheWriteByRetention: parts.writeByRetention ?? {},
-    outputTokens: parts.output,
+    outputTokens: output,
     reasoningTokens: parts.reasoning,
+    ...(isShort || (excludes && !isConfirmed) ? { contradictory: true as const } : {}),
   }
 }
 
