@@ -3,6 +3,8 @@ import { Crews } from '../../src/durable/registry/warming/crews.ts'
 import { SingleFlight } from '../../src/durable/registry/warming/single-flight.ts'
 import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import type { Message } from '../../src/durable/registry/records/claim.ts'
+import { BodyCredentials } from '../../src/durable/registry/prefixes/body-credentials.ts'
+import { PrefixLookup } from '../../src/durable/registry/prefixes/prefix-lookup.ts'
 import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
 import { warmBody } from '../../src/contract/warm.ts'
@@ -45,7 +47,10 @@ export async function preloaded(
   const store = new RegistryStore(sql)
   const ports = { factsOf, grainMs: clock.grainMs }
   const scheduler = new ProbeScheduler(store, ports, newSettings('bench'))
-  const registrar = new Registrar(store, scheduler, ports)
+  const registrar = new Registrar(store, scheduler, ports, {
+    lookup: new PrefixLookup(store, factsOf),
+    credentials: new BodyCredentials(store, 'bench', VARS),
+  })
   const running = new Set<Promise<void>>()
   const send = async (messages: readonly Message[]): Promise<void> => {
     for (const { seq } of messages) {

@@ -4,6 +4,8 @@ import { newState } from '../../src/core/prefix/state.ts'
 import { learnedRetention } from '../../src/core/cache/retention.ts'
 import { ProbeScheduler } from '../../src/durable/registry/probes/scheduler.ts'
 import { DEFAULT_KEEP_WARM } from '../../src/registration/registration.ts'
+import { BodyCredentials } from '../../src/durable/registry/prefixes/body-credentials.ts'
+import { PrefixLookup } from '../../src/durable/registry/prefixes/prefix-lookup.ts'
 import { Registrar } from '../../src/durable/registry/prefixes/registrar.ts'
 import { rememberFacts } from '../../src/durable/registry/facts-cache.ts'
 import { RegistryStore } from '../../src/durable/registry/tables/tables.ts'
@@ -46,7 +48,10 @@ export class Bench extends DurableObject<BenchEnv> {
   readonly #store = new RegistryStore(durableSql(this.ctx.storage, this.#count))
   readonly #ports = { factsOf: rememberFacts(factsOf), grainMs: 1_000 }
   readonly #scheduler = new ProbeScheduler(this.#store, this.#ports, SETTINGS)
-  readonly #registrar = new Registrar(this.#store, this.#scheduler, this.#ports)
+  readonly #registrar = new Registrar(this.#store, this.#scheduler, this.#ports, {
+    lookup: new PrefixLookup(this.#store, this.#ports.factsOf),
+    credentials: new BodyCredentials(this.#store, 'bench', {}),
+  })
 
   /**
    * Counts the rows of `rounds` keep-alives of every prefix. Before that it registers `perMessage` prefixes in each of `slots` slots,

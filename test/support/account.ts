@@ -74,7 +74,7 @@ export class TestAccount {
     const scheduler = new ProbeScheduler(store, this.#ports, this.settings)
     const lookup = new PrefixLookup(store, this.#ports.factsOf)
     const credentials = new BodyCredentials(store, this.settings.account, {})
-    return [store, scheduler, new Registrar(store, scheduler, this.#ports, lookup, credentials)]
+    return [store, scheduler, new Registrar(store, scheduler, this.#ports, { lookup, credentials })]
   }
 
   /** Lease of a requested warm. Throws where the scheduler gives none. */

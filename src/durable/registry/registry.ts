@@ -116,7 +116,10 @@ export class Registry extends Delegating {
     this.#scheduler = new ProbeScheduler(store, planning, settings())
     this.#lookup = new PrefixLookup(store, planning.factsOf)
     this.#bodyCredentials = new BodyCredentials(store, this.#name, env)
-    const registrar = new Registrar(store, this.#scheduler, planning, this.#lookup, this.#bodyCredentials)
+    const registrar = new Registrar(store, this.#scheduler, planning, {
+      lookup: this.#lookup,
+      credentials: this.#bodyCredentials,
+    })
     this.#cacheScheduler = new ManagedCacheScheduler(cacheStore, store, {
       grainMs: clock.grainMs,
       settings,

@@ -25,8 +25,9 @@ export const openrouter: Card = {
   baseUrl: 'https://openrouter.ai/api/v1',
   secret: 'OPENROUTER_API_KEY',
   wire: {
-    // Pins a conversation to one upstream, as `provider` does. Both are compared, and sent as they are.
+    // Pins a conversation to one upstream, as `provider` does. Both are compared, and sent as they are: upstreams share no cache.
     keyMember: 'session_id',
+    compared: ['provider'],
     markers: ['cache_control', 'prompt_cache_breakpoint'],
     markedModels: CLAUDE,
     advice: [

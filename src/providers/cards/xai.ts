@@ -32,7 +32,7 @@ export const xai: Card = {
       'Header x-grok-conv-id: a probe warms the server of its own id only, so that real requests must send the same.',
     writes: 'Not reported and not charged.',
     usage:
-      'prompt_tokens usually includes prompt_tokens_details.cached_tokens; where more were cached than counted, they are added.',
+      'prompt_tokens usually includes prompt_tokens_details.cached_tokens; where more were cached than counted, they are added if total_tokens says so.',
     price:
       'Reads at 0.25 × input (4.6), 0.15 × (4.5), 0.16 × (4.3, 4.20); prompts of 200,000 tokens and more at twice all rates.',
     errors: '{code, error} with words in both; a wrong key is 400 "Incorrect API key provided".',

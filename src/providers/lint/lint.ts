@@ -3,8 +3,10 @@ import type { JsonNode, JsonObject } from '../../core/prompt/json-text.ts'
 import { lint } from '../../core/lint/lint.ts'
 import type { ToolView } from '../../core/lint/tools.ts'
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { readBody } from '../dialects/shared/body.ts'
+import { isDeferred, readBody } from '../dialects/shared/body.ts'
+import { credentialFindings } from './credentials.ts'
 import { parameterFindings } from './parameters.ts'
+import { pointerToken } from './pointer.ts'
 import { cardById, dialectOf } from '../registry.ts'
 import type { Block, Part, Piece } from '../../core/lint/prompt-view.ts'
 import type { Finding } from '../../core/model/advice.ts'
@@ -21,10 +23,13 @@ export function lintPrefix(
   if (card === undefined) return []
   const layout = dialectOf(card).lint
   const { root: body } = readBody(prefix.text)
+  const credentials = credentialFindings(body, root)
+  const named = new Set(credentials.map(({ at }) => at))
   const { blocks, tools } = blocksOf(body, layout, root)
   return [
+    ...credentials,
     ...lint({
-      blocks,
+      blocks: blocks.map((block) => ({ ...block, pieces: block.pieces.filter(({ at }) => !named.has(at)) })),
       tools,
       estimatedTokens: prefix.estimatedTokens,
       minimumTokens: facts.minimumTokens,
@@ -49,6 +54,7 @@ function blocksOf(body: JsonObject, layout: LintLayout, root: string): { blocks:
 
   const toolList = layout.tools.reduce<JsonNode | undefined>(member, body)
   for (const [index, tool] of items(toolList).entries()) {
+    if (isDeferred(tool)) continue
     const at = `${root}/${layout.tools.join('/')}/${index}`
     add(tool, at, 'tools')
     tools.push(...seenTools(tool, at))
@@ -114,9 +120,4 @@ export function piecesOf(node: JsonNode, at: string): Piece[] {
   return node.members.flatMap(({ key, value }) =>
     NOT_WORDS.has(key) && value.type !== 'object' ? [] : piecesOf(value, `${at}/${pointerToken(key)}`),
   )
-}
-
-/** A member's name in a JSON pointer (RFC 6901). An unknown name may be text of a caller, so a long one is cut. */
-function pointerToken(key: string): string {
-  return key.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')
 }

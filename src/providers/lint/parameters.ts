@@ -19,19 +19,29 @@ export function parameterFindings(
   return [...found, ...volatileKey(cacheKey, root, at)]
 }
 
-/** Finds a cache key that changes with each request: no entry is ever read under it. */
+/** A UUID, a time, or a long run of hexadecimal digits. */
+const VOLATILE =
+  /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b1[5-9]\d{8}(?:\d{3})?\b|20\d\d-\d\d-\d\dT?\d\d|(?<![a-z\d])(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{16,}(?![a-z\d])/i
+
+/** The id of a session, a thread, a conversation or a run: such a word, and behind it what looks drawn by lot. */
+const SESSION =
+  /(?:^|[^a-z])(?:ses|sess|session|thread|thrd|conv|conversation|chat|run|req|request|resp|trace|msg|job|task|turn)[-_:.](?=[a-z]*\d)(?:[a-z\d]*\d[a-z][a-z\d]*|[a-z\d]{10,}|\d{6,})(?![a-z\d])/i
+
+/** Identifiers that are random as a whole: ULIDs, and long mixed runs of letters and digits. */
+const RANDOM = /(?<![A-Za-z\d])(?=[A-Za-z\d]*\d[A-Za-z\d]*\d)(?=[A-Za-z\d]*[A-Za-z])[A-Za-z\d]{20,}(?![A-Za-z\d])/
+
+/** Finds a cache key that changes with each request or session: another one never reads what was written under it. */
 function volatileKey(cacheKey: string | null, root: JsonObject, at: string): Finding[] {
-  if (
-    cacheKey === null ||
-    !/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b1[5-9]\d{8}(?:\d{3})?\b|20\d\d-\d\d-\d\dT?\d\d/i.test(cacheKey)
-  )
-    return []
+  if (cacheKey === null || ![VOLATILE, SESSION, RANDOM].some((pattern) => pattern.test(cacheKey))) return []
   const own = member(root, 'prompt_cache_key') !== undefined
+  const isSession = !VOLATILE.test(cacheKey)
   return [
     {
       cause: 'volatile_cache_key',
       severity: 'warning',
-      message: 'The cache key holds a UUID or a time. Requests under different keys do not find what the others wrote.',
+      message: isSession
+        ? 'The cache key looks like the id of one session. Sessions under other keys do not find what this one wrote.'
+        : 'The cache key holds a UUID or a time. Requests under different keys do not find what the others wrote.',
       fix: 'Use a key that all requests with this prefix share, such as the name of the agent or of the workspace.',
       at: own ? `${at}/prompt_cache_key` : '/cache/key',
     },

@@ -20,12 +20,17 @@ export function differenceOf(registered: Outline, sent: Outline, markers: readon
   const [ours, theirs] = [registered.blocks, sent.blocks]
   let index = 0
   while (index < ours.length && isSame(ours[index], theirs[index])) index++
-  const shared = ours.slice(0, index).reduce((sum, { tokens }) => sum + Buffer.byteLength(tokens), 0)
+  const bytesOf = (blocks: readonly Block[]): number =>
+    blocks.reduce((sum, one) => sum + Buffer.byteLength(one.tokens), 0)
+  const begins = ours.slice(0, index)
+  const shared = bytesOf(begins)
   const [one, other] = [ours[index], theirs[index]]
   const last = ours.at(-1)?.place.section ?? 0
   const setting = settingDifference(registered, sent, one?.place.section ?? last)
-  // A parameter in front of everything leaves nothing to share.
-  if (setting !== null) return { sharedTokens: setting.before === 0 ? 0 : tokensOf(shared), first: setting.first }
+  if (setting !== null) {
+    const inFront = bytesOf(begins.filter(({ place }) => place.section < setting.before))
+    return { sharedTokens: tokensOf(inFront), first: setting.first }
+  }
   if (one === undefined) return { sharedTokens: tokensOf(shared), first: null }
   if (other === undefined || one.place.section !== other.place.section) {
     const text = textOf(one.node) ?? canonical(registered.text, one.node)

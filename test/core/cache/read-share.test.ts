@@ -25,7 +25,7 @@ describe('the share of a prefix that was read', () => {
 })
 
 describe('the size of a prefix by a probe', () => {
-  it('is what was read where the rest can be the turn behind it, else the prompt without that turn', () => {
+  it('is what was read where the rest can be the last turn, else the prompt without that turn', () => {
     expect(sizeByProbe(usage(8_023, null, { inputTokens: 8_051 }))).toBe(8_023)
     expect(sizeByProbe(usage(1_280, null, { inputTokens: 1_400 }))).toBe(1_392)
     expect(sizeByProbe(usage(0, null, { inputTokens: 1_400 }))).toBe(1_392)

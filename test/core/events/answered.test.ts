@@ -164,7 +164,7 @@ describe('an answer from a provider that does not report writes', () => {
     expect(read.lastReceipt?.kind).toBe('full')
   })
 
-  it('is cold at a keep-alive that read nothing after a hit, and warm once the next one reads', () => {
+  it('is cold at a keep-alive that read nothing after a hit, and warm at the next whole read', () => {
     const hit = warmState(NOON, { everHit: true }, assumed)
     const first = applyAnswer(hit, answer(NOON + 9 * MINUTE_MS, 'keep', zero), silent, null).state
     expect(first.lastReceipt?.kind).toBe('cold')
@@ -213,7 +213,7 @@ describe('an answer from a provider that does not report writes', () => {
     expect(whole.retention?.ttlMs).toBe(30 * MINUTE_MS)
   })
 
-  it('is not uncacheable by a zero read after the life of the first one, or after a lapse', () => {
+  it('is not uncacheable by a zero read after the life of the first one, or a lapse', () => {
     const first = applyAnswer(fresh(assumed), answer(NOON, 'write', zero), silent, null).state
     const late = applyAnswer(first, answer(NOON + 13 * MINUTE_MS, 'write', zero), silent, null).state
     expect(late).toMatchObject({ lastReceipt: { kind: 'unknown' }, readZeroInRow: 1 })

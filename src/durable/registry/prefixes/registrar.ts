@@ -34,27 +34,25 @@ export const PREFIXES_PER_REGISTRY = 2_000_000
 /** Prefixes read at most for one page of a list. */
 const PAGE_SCAN = 2_000
 
+/** What is kept of bodies beside them. */
+export interface PrefixContent {
+  lookup: PrefixLookup
+  credentials: BodyCredentials
+}
+
 /** Registers, changes and reads the prefixes of one account. Synchronous; all state is in the tables. */
 export class Registrar {
   readonly #store: RegistryStore
   readonly #scheduler: ProbeScheduler
   readonly #ports: ProbeSchedulerPorts
   readonly #versions: Versions
-  readonly #lookup: PrefixLookup
-  readonly #credentials: BodyCredentials
+  readonly #content: PrefixContent
 
-  constructor(
-    store: RegistryStore,
-    scheduler: ProbeScheduler,
-    ports: ProbeSchedulerPorts,
-    lookup: PrefixLookup,
-    credentials: BodyCredentials,
-  ) {
+  constructor(store: RegistryStore, scheduler: ProbeScheduler, ports: ProbeSchedulerPorts, content: PrefixContent) {
     this.#store = store
     this.#scheduler = scheduler
     this.#ports = ports
-    this.#lookup = lookup
-    this.#credentials = credentials
+    this.#content = content
     this.#versions = new Versions(store, scheduler)
   }
 
@@ -62,10 +60,10 @@ export class Registrar {
   register(registration: Registration, now: number): { k: number; created: boolean } {
     return this.#store.transaction(() => {
       const { body: _, keepWarm, required = null, credentials, ...given } = registration
-      const known = this.#lookup.keyOf(given, now)
+      const known = this.#content.lookup.keyOf(given, now)
       if (known === null) return { k: this.#create(registration, now), created: true }
       // A probe must send the credentials that are valid now.
-      if (credentials !== undefined) this.#credentials.put(known, this.#record(known), credentials)
+      if (credentials !== undefined) this.#content.credentials.put(known, this.#record(known), credentials)
       if (required !== null && required !== (this.#record(known).required ?? false))
         this.#store.prefixes.saveRecord(known, { ...this.#record(known), required })
       if (given.retentionOpen === undefined) this.#fixRetention(known, given)
@@ -101,7 +99,7 @@ export class Registrar {
       spentNanos: this.#store.prefixes.takeDeparted(given.fingerprint, dayOf(now)),
     }
     const k = this.#store.prefixes.insert(record, state, body)
-    if (credentials !== undefined) this.#credentials.put(k, record, credentials)
+    if (credentials !== undefined) this.#content.credentials.put(k, record, credentials)
     this.#versions.assign(k, given.name, now)
     this.#scheduler.applyTransition(k, now, (fresh) => ({ state: fresh, rows: firstRetentionRows(record, facts, now) }))
     return k
@@ -194,11 +192,6 @@ export class Registrar {
 
   view(id: string, now: number): PrefixView {
     return this.viewByKey(this.keyOf(id), now)
-  }
-
-  idByFingerprint(fingerprint: string): string | null {
-    const k = this.#store.prefixes.keyOf('fingerprint', fingerprint)
-    return k === null ? null : this.#record(k).id
   }
 
   /** A page of prefixes, the newest first. A filter may leave a page short: `cursor` is null only at the end of the list. */

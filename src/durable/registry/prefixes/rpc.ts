@@ -107,8 +107,8 @@ export class PrefixRpc {
   }
 
   findByFingerprint(fingerprint: string): PrefixView | null {
-    const id = this.#registrar.idByFingerprint(fingerprint)
-    return id === null ? null : this.#registrar.view(id, this.#clock.now())
+    const k = this.#store.prefixes.keyOf('fingerprint', fingerprint)
+    return k === null ? null : this.#registrar.viewByKey(k, this.#clock.now())
   }
 
   /**
@@ -129,8 +129,9 @@ export class PrefixRpc {
   idsOf(fingerprints: string[]): Record<string, string> {
     const found: Record<string, string> = {}
     for (const fingerprint of fingerprints) {
-      const id = this.#registrar.idByFingerprint(fingerprint)
-      if (id !== null) found[fingerprint] = id
+      const k = this.#store.prefixes.keyOf('fingerprint', fingerprint)
+      const record = k === null ? null : this.#store.prefixes.record(k)
+      if (record !== null) found[fingerprint] = record.id
     }
     return found
   }

@@ -138,14 +138,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   const retention = chooseRetention(request.cache, null, facts(model), ['implicit'])
 
   const kept = items(member(stored.root, 'contents')).length === 0 ? [] : memberStream(stored, 'contents')
-  const spelled = ([canonicalName]: readonly string[], names: readonly string[]): [string, string][] =>
-    names.flatMap((name) => memberStream(stored, name)).map(([, text]) => [canonicalName!, text])
-  const prompt = [
-    ...spelled(SYSTEM, SYSTEM),
-    ...toolStream(stored, { drop: new Set(credentialMembers(stored.root)) }),
-    ...(isDefaultToolConfig(stored) ? [] : spelled(TOOL_CONFIG, TOOL_CONFIG)),
-    ...kept,
-  ]
+  const prompt = [...spelled(stored, SYSTEM), ...toolsOf(stored), ...toolConfigOf(stored), ...kept]
   return {
     model,
     text: stored.text,
@@ -163,11 +156,26 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   }
 }
 
+function toolsOf(body: Body): [string, string][] {
+  return toolStream(body, { drop: new Set(credentialMembers(body.root)) })
+}
+
+function toolConfigOf(body: Body): [string, string][] {
+  return isDefaultToolConfig(body) ? [] : spelled(body, TOOL_CONFIG)
+}
+
+/** A member with two spellings, under its first. */
+function spelled(body: Body, names: readonly string[]): [string, string][] {
+  return names.flatMap((name) => memberStream(body, name)).map(([, text]) => [names[0] ?? '', text])
+}
+
 function compared({ text, model }: NativeRequest): Compared {
   const body = readBody(text)
   const handle = named(body.root, HANDLE)
   if (handle !== null) throw behindHandle(handle.key)
-  return { model: modelOf(body, model, plainModel), cacheKey: null, settings: contentSettings(body) }
+  // The order in which the provider renders them is unknown: a prefix ends behind all of them, or not at all.
+  const around = [...toolsOf(body), ...toolConfigOf(body)].map(([name, said]) => ({ name, text: said, before: 0 }))
+  return { model: modelOf(body, model, plainModel), cacheKey: null, settings: [...around, ...contentSettings(body)] }
 }
 
 function behindHandle(key: string): Failure {
