@@ -125,9 +125,10 @@ export function suspicionWhy({ missedAt = 0 }: Drift): string {
 }
 
 /** What is said of a drift that is shown. It names no text. */
-export function driftWhy({ shown, tokens }: Drift, measuredTokens: number | null): string {
+export function driftWhy({ shown, tokens, first }: Drift, measuredTokens: number | null): string {
   const not = 'real requests no longer begin with what is registered; it was not evicted'
-  if (shown?.by === 'bytes') return `${not}: their text differs`
+  if (shown?.by === 'bytes')
+    return `${not}: ${first?.path === 'model' ? 'they name another model' : 'their content differs'}`
   if (shown?.by === 'size')
     return `${not}: they read and write ${tokens ?? 'other'} tokens, and the prefix has ${measuredTokens ?? 'another number'}`
   return `${not}: they did not read it, and a call of ours then read all of it`
