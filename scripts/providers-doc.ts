@@ -16,9 +16,9 @@ export function providersDoc(): string {
   return [
     '# Providers',
     '',
-    'Written from the cards in `src/providers` by `node scripts/providers-doc.ts`; do not edit it here.',
-    'What is not known is said so: *unknown* means that the page named beside it does not say. A deployment shows the same at `GET /providers`.',
-    'Retentions marked *assumed* are where we start; receipts move them within the bounds given.',
+    '`node scripts/providers-doc.ts` writes this page from the cards in `src/providers`; do not edit it here.',
+    '*Unknown* means that the source beside it does not say. A deployment shows the same facts at `GET /providers`.',
+    'An *assumed* retention is our first guess; receipts change it within the given bounds.',
     '',
     '| Provider | Wire format | Secret | Variables | Warmed |',
     '| --- | --- | --- | --- | --- |',
@@ -50,7 +50,7 @@ function section(card: Card): string[] {
         ]),
     ...(card.serviceAccounts === true
       ? [
-          'The credential is an access token, or the text of a Google service-account key file, which is exchanged for one.',
+          'The credential is an access token, or the text of a Google service-account key file. Pilotlight exchanges that for access tokens.',
           '',
         ]
       : []),
@@ -58,7 +58,7 @@ function section(card: Card): string[] {
     ...((card.callerHeaders ?? []).length === 0
       ? []
       : [
-          `Probes carry these headers of real requests, where they are given: ${card.callerHeaders?.map((name) => `\`${name}\``).join(', ')}.`,
+          `Probes carry these headers of real requests, if they are given: ${card.callerHeaders?.map((name) => `\`${name}\``).join(', ')}.`,
           '',
         ]),
     ...FACT_NAMES.map((name) => {

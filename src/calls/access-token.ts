@@ -141,7 +141,7 @@ async function exchange(credential: string, tokenUrl: string, clock: Clock, time
     // The error text of the crypto library may contain parts of the key.
     const unusable = failureValue(
       'provider_key_refused',
-      'The service-account key cannot sign: its private_key is no RSA key.',
+      'The service-account key cannot sign: its private_key is not an RSA key.',
     )
     return { kind: 'failed', failure: unusable, permanent: true }
   }

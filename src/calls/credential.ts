@@ -56,7 +56,7 @@ export function elsewhere(credential: NamedCredential, access: Access): string |
   const host = hostOf(access.baseUrl)
   return host === credential.host
     ? null
-    : `the credential ${credential.name} is sent to ${credential.host} alone, and ${access.card.id} is reached at ${host}`
+    : `the credential ${credential.name} may be sent only to ${credential.host}, but ${access.card.id} is at ${host}`
 }
 
 /** Cards of one vendor name the same Worker secret, so they take the same keys. */
@@ -77,7 +77,7 @@ export function accessRefusal(access: Access, allowedSecrets: readonly string[])
   const key = (why: string): FailureValue => failureValue('provider_key_refused', why, { secret })
   if (!allowedSecrets.includes(secret))
     return key(
-      `this account may not use the secret ${secret}; an administrator allows it (PATCH /accounts/{id} allowed_secrets)`,
+      `this account may not use the secret ${secret}; an administrator can allow it (PATCH /accounts/{id} allowed_secrets)`,
     )
   if (access.credential === null)
     return key(

@@ -32,7 +32,7 @@ export function throughEgress(env: Pick<Environment, 'EGRESS'>): SendThrough {
       return sent.kind === 'failed' ? sent : { ...sent, headers: new Headers(sent.headers as HeadersInit) }
     } catch {
       // The error may contain the call, and with it a credential, so it is not passed on. The request may have been sent.
-      return lost('provider_unavailable', 'The way through another region failed.')
+      return lost('provider_unavailable', 'The call through another region failed.')
     } finally {
       clearTimeout(timer)
     }

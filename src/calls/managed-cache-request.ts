@@ -36,7 +36,9 @@ export async function callManagedCache(
   )
   if (result.kind !== 'sent') {
     const failure =
-      result.kind === 'no_token' ? result.failure : failureValue('provider_timeout', 'The access token came too late.')
+      result.kind === 'no_token'
+        ? result.failure
+        : failureValue('provider_timeout', 'The access token arrived too late.')
     const permanent = result.kind === 'no_token' && result.permanent
     return { kind: 'failed', failure, permanent, retryAfterMs: null, accepted: false }
   }
@@ -54,6 +56,7 @@ export async function callManagedCache(
 
 /** Turns a thrown value into the result of a call. `accepted`: false if nothing was sent, null if that is unknown. */
 export function failedAnswer(thrown: unknown, accepted: false | null): ManagedCacheAnswer {
-  const failure = readFailure(thrown) ?? failureValue('internal', 'the call about the handle could not be made or read')
+  const failure =
+    readFailure(thrown) ?? failureValue('internal', 'the call could not be sent, or its answer could not be read')
   return { kind: 'failed', failure, permanent: accepted === false, retryAfterMs: null, accepted }
 }

@@ -30,11 +30,11 @@ export async function runManagedCacheLease(
   const { clock, env } = context
   const base = { lease: lease.id, target: lease.target }
   const startedAt = clock.now()
-  if (startedAt > lease.sendBy) return { ...base, startedAt, kind: 'not_sent', why: 'its time had passed' }
+  if (startedAt > lease.sendBy) return { ...base, startedAt, kind: 'not_sent', why: 'its deadline had passed' }
   const card = cardById(lease.provider)
   const dialect = card?.managedCaches
   if (card === undefined || dialect === undefined) {
-    const failure = failureValue('unsupported', 'this provider has no managed caches (any more)')
+    const failure = failureValue('unsupported', 'this provider does not support managed caches')
     return { ...base, startedAt, kind: 'failed', failure, permanent: true, retryAfterMs: null, accepted: false }
   }
   let access: Access
@@ -45,7 +45,7 @@ export async function runManagedCacheLease(
   } catch (thrown) {
     return outcomeOf(base, startedAt, failedAnswer(thrown, false))
   }
-  if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache is gone' }
+  if (request === null) return { ...base, startedAt, kind: 'not_sent', why: 'the managed cache was deleted' }
   const sentAt = clock.now()
   const answer = await callManagedCache(access, dialect, request, clock, lease.timeoutMs)
   if (answer.kind !== 'answered' || lease.op === 'delete') return outcomeOf(base, sentAt, answer)

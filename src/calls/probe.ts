@@ -62,9 +62,10 @@ export async function runLease(
     const card = cardById(lease.provider)
     const body = await context.bodyOf(lease)
     if (body !== null && 'held' in body) return notSent(body.held)
-    if (card === undefined || body === null) return notSent('the prefix or its provider is gone')
+    if (card === undefined || body === null)
+      return notSent('the prefix was deleted, or its provider is no longer supported')
     if (body.place !== undefined && body.place !== placeOf(card, context.vars))
-      return notSent('its provider is reached at another address')
+      return notSent('the address of its provider has changed')
     const access = accessTo(card, context.vars)
     const dialect = dialectOf(card)
     const credential = secretFor(lease, access, context.allowedSecrets, context.credentials ?? [], context.vars)
@@ -81,14 +82,14 @@ export async function runLease(
     )
     const request = { ...built, headers: { ...body.headers, ...built.headers } }
     const startedAt = clock.now()
-    if (startedAt > lease.sendBy) return notSent('its time had passed before its turn came')
+    if (startedAt > lease.sendBy) return notSent('its deadline passed before it could be sent')
     const { egress } = context
     const { via, timeoutMs, sendBy } = lease
     const result = await sendWith({ access, credential, clock, timeoutMs, sendBy }, (presented, leftMs) => {
       const call = { card, baseUrl: access.baseUrl, credential: presented, request, timeoutMs: leftMs }
       return via === undefined || egress === undefined ? transport.send(call) : egress(via, call)
     })
-    if (result.kind === 'late') return notSent('its time had passed before there was an access token')
+    if (result.kind === 'late') return notSent('its deadline passed before an access token arrived')
     if (result.kind === 'no_token') return failedBefore(lease, clock.now(), result.failure, result.permanent)
     const { sent, sentAt } = result
     const endedAt = clock.now()
@@ -149,8 +150,7 @@ function read(
     } catch (thrown) {
       // The provider accepted the request and billed it. What it did to the cache is unknown.
       const failure =
-        readFailure(thrown) ??
-        failureValue('unreadable_answer', 'the provider answered something that is not its own format')
+        readFailure(thrown) ?? failureValue('unreadable_answer', 'the answer is not in the format of the provider')
       return { outcome: { ...failed, failure, accepted: null }, answer: null }
     }
   }

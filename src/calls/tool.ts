@@ -28,9 +28,9 @@ const MAX_ERROR_CHARS = 2_000
 
 /** Reason why a tool may not be at this address; null when it may. Only the text is checked: no name is resolved. */
 export function wrongToolUrl(text: string, vars: Vars): string | null {
-  if (!URL.canParse(text)) return 'is no URL'
+  if (!URL.canParse(text)) return 'is not a URL'
   const url = new URL(text)
-  if (url.username !== '' || url.password !== '') return 'must hold no credentials'
+  if (url.username !== '' || url.password !== '') return 'must not contain credentials'
   if (isDevelopment(vars) && openOrigins(vars).includes(url.origin)) return null
   if (url.protocol !== 'https:') return 'must be an https URL'
   return isPrivate(url.hostname) ? 'must name a public host' : null
@@ -48,9 +48,13 @@ function openOrigins({ LAB_URL = '', TOOL_ORIGINS = '' }: Vars): string[] {
 export function toolSecret(account: string, vars: Vars): string {
   const [current] = secretsOf(account, vars)
   if (current === undefined) {
-    throw new Failure('not_configured', 'Calls of tools are signed, and this deployment lacks KEY_ENCRYPTION_SECRET.', {
-      variable: 'KEY_ENCRYPTION_SECRET',
-    })
+    throw new Failure(
+      'not_configured',
+      'This deployment cannot sign tool calls because KEY_ENCRYPTION_SECRET is missing.',
+      {
+        variable: 'KEY_ENCRYPTION_SECRET',
+      },
+    )
   }
   return `whsec_${current.toString('base64')}`
 }
@@ -113,7 +117,7 @@ async function follow(
     const wrong = wrongToolUrl(url, vars)
     if (wrong !== null) {
       return failed(
-        hop === 0 ? `Its address ${wrong}.` : `It redirects to an address that is not allowed: it ${wrong}.`,
+        hop === 0 ? `Its address ${wrong}.` : `It redirects to an address that is not allowed: the address ${wrong}.`,
       )
     }
     const sent = await exchange(fetch, url, init, limits)
@@ -123,7 +127,7 @@ async function follow(
     // Other redirects turn the request into a GET, which is not the call that was signed.
     if (sent.status !== 307 && sent.status !== 308)
       return failed(`It answers ${sent.status}; only 307 and 308 are followed.`)
-    if (!URL.canParse(location, url)) return failed('It redirects to what is no address.')
+    if (!URL.canParse(location, url)) return failed('It redirects to an invalid address.')
     url = new URL(location, url).href
   }
   return failed(`It redirects more than ${MAX_REDIRECTS} times.`)
@@ -135,7 +139,7 @@ const FAILURE_SENTENCES: Partial<Record<string, string>> = {
 }
 
 function resultOf(status: number, text: string): ToolResult {
-  if (status >= 200 && status < 300) return { text: text === '' ? 'Done; it answered nothing.' : text, isError: false }
+  if (status >= 200 && status < 300) return { text: text === '' ? 'Done. The answer is empty.' : text, isError: false }
   return failed(`It answered ${status}. ${text.slice(0, MAX_ERROR_CHARS)}`.trim())
 }
 

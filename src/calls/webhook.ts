@@ -63,7 +63,7 @@ export async function deliver({ url, secrets, id, body, sentAt }: Posting): Prom
 
 function read(status: number): Delivery {
   if (status >= 200 && status < 300) return { status, why: null, final: false }
-  if (status === 410) return { ...failed(status, 'the endpoint answered 410: it is gone'), final: true }
+  if (status === 410) return { ...failed(status, 'the endpoint answered 410 (gone)'), final: true }
   return status >= 300 && status < 400
     ? failed(status, `the endpoint answered ${status}, a redirect, which is not followed`)
     : failed(status, `the endpoint answered ${status}`)

@@ -7,11 +7,11 @@ export type Command = (shell: Shell) => Promise<number>
 /** The subcommands: a line for `--help`, and the module, which is loaded only when it is called. */
 const commands: Record<string, { about: string; load: () => Promise<Command> }> = {
   lint: {
-    about: 'what makes prompt caches miss, found in files',
+    about: 'finds text that makes prompt caches miss, in files',
     load: async () => (await import('./lint/command.ts')).lint,
   },
   simulate: {
-    about: 'what each plan would have cost and saved on a log of your own requests',
+    about: 'shows what each plan would have cost and saved on a log of your requests',
     load: async () => (await import('./simulate/command.ts')).simulate,
   },
 }
@@ -22,7 +22,7 @@ ${Object.entries(commands)
   .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
   .join('\n')}
 
-  pilotlight COMMAND --help says more.
+  Run pilotlight COMMAND --help for details.
 `
 
 /** Runs the program and returns its exit code. 2: wrong usage, with a message that says how to correct it. */

@@ -131,7 +131,7 @@ async function once<Answer>(
     if (answer.ok) return (await answer.json()) as Answer
   } catch (thrown) {
     signal?.throwIfAborted()
-    const what = tooLong.aborted ? `no answer within ${timeoutMs} ms` : 'the deployment was not reached'
+    const what = tooLong.aborted ? `no answer within ${timeoutMs} ms` : 'the deployment could not be reached'
     throw new PilotlightError('internal', what, 0, true, {}, { cause: thrown })
   }
   throw await refused(answer)
@@ -166,7 +166,7 @@ export async function refused(answer: Response): Promise<PilotlightError> {
   if (typeof kind !== 'string' || typeof message !== 'string') {
     return new PilotlightError(
       'internal',
-      `HTTP ${answer.status}, and no reason`,
+      `HTTP ${answer.status} without a reason`,
       answer.status,
       answer.status >= 500,
       {},

@@ -46,7 +46,7 @@ export class Reports {
     this.#bytes += text.length
     while (this.#waiting.length > MAX_WAITING || (this.#bytes > MAX_WAITING_BYTES && this.#waiting.length > 1)) {
       this.#bytes -= this.#waiting.shift()?.text.length ?? 0
-      this.#onError?.(new Error('too many reports wait to be sent: the oldest was dropped'))
+      this.#onError?.(new Error('too many reports are waiting; the oldest was dropped'))
     }
     if (this.#timer !== null) return
     this.#timer = later(SEND_AFTER_MS).then(() => this.flush())

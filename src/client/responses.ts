@@ -16,7 +16,9 @@ export function overSocket<Event>(
   return new Promise((resolve, reject) => {
     let isOpen = false
     const lost = (): void => {
-      const message = isOpen ? 'the socket broke' : 'the socket was refused: is there such a bot, and is the key right?'
+      const message = isOpen
+        ? 'the connection of the socket failed'
+        : 'the socket was refused; check the id of the bot and the key'
       const error = new PilotlightError('internal', message, 0, true, {})
       if (isOpen) queue.end(error)
       else reject(error)
@@ -61,7 +63,7 @@ async function pour<Event>({ body }: Response, queue: EventQueue<Event>): Promis
     }
     queue.end()
   } catch {
-    queue.end(new PilotlightError('internal', 'the stream broke', 0, true, {}))
+    queue.end(new PilotlightError('internal', 'the connection of the stream failed', 0, true, {}))
   }
 }
 

@@ -7,7 +7,7 @@ const settings = {
   budget_usd_per_day: dollars
     .nullable()
     .optional()
-    .meta({ description: 'For all prefixes together, per UTC day; null: no limit of the account.' }),
+    .meta({ description: 'Budget of all prefixes together, per UTC day; null: the account has no limit.' }),
   allowed_secrets: z
     .array(z.string().max(100))
     .max(100)
@@ -23,7 +23,7 @@ export const newKey = z
   .strictObject({ expires_at: instant.nullish(), expires_in: duration.nullish() })
   .refine((value) => value.expires_at == null || value.expires_in == null, {
     path: ['expires_in'],
-    error: 'must not stand beside expires_at',
+    error: 'must not be combined with expires_at',
   })
 
 export const killSwitch = z.strictObject({ on: z.boolean({ error: 'must be true or false' }) })
@@ -54,18 +54,20 @@ export const keyAnswer = z.strictObject({
 
 export const newKeyAnswer = z.strictObject({
   ...keyAnswer.shape,
-  key: z.string().meta({ description: 'Shown here and never again.' }),
+  key: z.string().meta({ description: 'Shown in this answer only.' }),
 })
 
 export const credentialAnswer = z.strictObject({
   name: z.string(),
   provider: z.string(),
-  host: z.string().meta({ description: 'The only host that it is sent to.' }),
-  generation: z.int().meta({ description: 'Rises with each secret of this name; prefixes of another one stop.' }),
+  host: z.string().meta({ description: 'The only host that receives it.' }),
+  generation: z.int().meta({
+    description: 'Increases with each new secret of this name. Plans of prefixes of another generation stop.',
+  }),
   created_at: at,
   sealed_with: z
     .enum(['current', 'previous', 'unknown'])
-    .meta({ description: 'Which key-encryption secret it is sealed under; unknown: it cannot be opened.' }),
+    .meta({ description: 'Key-encryption secret that seals it; unknown: it cannot be opened.' }),
 })
 
 export const revokedAnswer = z.strictObject({ id: z.string(), revoked: z.literal(true) })

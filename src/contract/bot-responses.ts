@@ -6,7 +6,7 @@ import { FAILURES } from './failure.ts'
 const kinds = Object.keys(FAILURES) as [keyof typeof FAILURES, ...(keyof typeof FAILURES)[]]
 const turn = { turn_id: z.string() }
 const at = z.iso.datetime()
-const tokens = z.int().nullable().meta({ description: 'null: the provider did not say.' })
+const tokens = z.int().nullable().meta({ description: 'null: the provider did not report it.' })
 
 export const botResponse = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('delta'), ...turn, text: z.string() }),
@@ -17,7 +17,9 @@ export const botResponse = z.discriminatedUnion('type', [
     call_id: z.string(),
     at,
     tool: z.string(),
-    failed: z.boolean().meta({ description: 'The model was told so, and goes on.' }),
+    failed: z
+      .boolean()
+      .meta({ description: 'true: the call failed. The model receives the failure as the result and continues.' }),
     may_have_run_twice: z.boolean(),
   }),
   z.strictObject({
@@ -31,7 +33,7 @@ export const botResponse = z.discriminatedUnion('type', [
     type: z.literal('compacted'),
     ...turn,
     at,
-    messages: z.int().meta({ description: 'So many left the history.' }),
+    messages: z.int().meta({ description: 'Number of messages that were removed from the history.' }),
     summarized: z.boolean(),
   }),
   z.strictObject({
@@ -41,7 +43,7 @@ export const botResponse = z.discriminatedUnion('type', [
     text: z.string(),
     complete: z.boolean().meta({ description: 'false: max_output_tokens cut it off.' }),
     finished: z.boolean().meta({ description: 'true: the model called the exit tool, and text is its result.' }),
-    calls: z.int().meta({ description: 'Calls of the model that the turn took.' }),
+    calls: z.int().meta({ description: 'Number of model calls in this turn.' }),
     usage: z.strictObject({
       input_tokens: tokens,
       cached_input_tokens: tokens,
@@ -55,7 +57,7 @@ export const botResponse = z.discriminatedUnion('type', [
     ...turn,
     at,
     failure: z.strictObject({ kind: z.enum(kinds), message: z.string(), retryable: z.boolean() }),
-    billed: z.boolean().nullable().meta({ description: 'null: nobody knows.' }),
+    billed: z.boolean().nullable().meta({ description: 'null: unknown.' }),
     cost_usd: z.number().nullable(),
   }),
   z.strictObject({

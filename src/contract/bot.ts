@@ -19,12 +19,9 @@ export const newBot = z.strictObject({
   provider: z.string().min(1).max(64).optional().meta({ description: 'A provider of GET /providers.' }),
   model: model.optional(),
   system_prompt: z.string().max(200_000, { error: 'must be at most 200000 characters' }).optional(),
-  history_tokens: z
-    .int({ error: 'must be a whole number from 256 to 200000' })
-    .min(256)
-    .max(200_000)
-    .optional()
-    .meta({ description: 'The most that is sent of the conversation, the system prompt included; 8192 when absent.' }),
+  history_tokens: z.int({ error: 'must be a whole number from 256 to 200000' }).min(256).max(200_000).optional().meta({
+    description: 'Largest part of the conversation that is sent, including the system prompt; 8192 when absent.',
+  }),
   max_output_tokens: z
     .int({ error: 'must be a whole number from 16 to 64000' })
     .min(16)
@@ -34,29 +31,30 @@ export const newBot = z.strictObject({
   inject_time: z
     .boolean({ error: 'must be true or false' })
     .optional()
-    .meta({ description: 'Whether the model is told the time, behind everything that is cached; true when absent.' }),
+    .meta({ description: 'Whether prompts state the time, after everything that is cached; true when absent.' }),
   idle_timeout: duration.nullish(),
   cost_budget_usd: dollars.nullish(),
   max_history: z.int({ error: 'must be a whole number from 1 to 10000' }).min(1).max(10_000).optional(),
   cache: cache.optional(),
   keep_warm: keepWarm
     .optional()
-    .meta({ description: 'How its conversation is kept warm between turns: as in POST /warm; auto when absent.' }),
+    .meta({ description: 'How to keep its conversation warm between turns, as in POST /warm; auto when absent.' }),
   credential: z.string().max(64).optional(),
-  snapshot: snapshot
-    .optional()
-    .meta({ description: 'Goes on where this was taken. Only idle_timeout and cost_budget_usd may stand beside it.' }),
+  snapshot: snapshot.optional().meta({
+    description: 'Continues from this snapshot. Only idle_timeout and cost_budget_usd can be combined with it.',
+  }),
   tools: newTools.optional().meta({ description: 'Called over HTTP; their order and text are part of the prompt.' }),
   max_iterations: z.int({ error: 'must be a whole number from 1 to 50' }).min(1).max(50).optional().meta({
-    description: 'Answers of one turn that may call tools; 10 when absent. One more call may then call none.',
+    description:
+      'Most model answers in a turn that may call tools; 10 when absent. One last answer without tools follows.',
   }),
   exit_tool: z.boolean({ error: 'must be true or false' }).optional().meta({
     description: 'Whether the model may end a turn with a result by calling the tool finish; false when absent.',
   }),
-  summarize: z
-    .boolean({ error: 'must be true or false' })
-    .optional()
-    .meta({ description: 'Whether what leaves the history is summarized, with a call of its own; false when absent.' }),
+  summarize: z.boolean({ error: 'must be true or false' }).optional().meta({
+    description:
+      'Whether a separate model call summarizes messages that are removed from the history; false when absent.',
+  }),
 })
 
 export type NewBot = z.output<typeof newBot>
@@ -71,18 +69,21 @@ const eventType = z
 
 export const botEvent = z.strictObject({
   type: eventType.meta({
-    description: 'message is a turn, clear forgets the conversation; another one is dropped with a warning.',
+    description: 'message starts a turn, clear deletes the conversation. Other types are dropped with a warning.',
   }),
   data: z.unknown().optional(),
   id: z
     .string()
     .regex(/^[\w:-]{1,100}$/, { error: 'must be 1 to 100 letters, digits, hyphens, underscores and colons' })
     .optional()
-    .meta({ description: 'An event of an id that is known already is not taken twice.' }),
+    .meta({ description: 'A second event with the same id is ignored.' }),
 })
 
 export const nextTurnCache = z.strictObject({
-  cache: cache.meta({ description: 'For the next turn alone; "off" asks nothing, and is not the same as none.' }),
+  cache: cache.meta({
+    description:
+      'For the next turn only. "off" requests no caching for it; without this call the settings of the bot apply.',
+  }),
 })
 
 /** Answers of the routes of bots. */
@@ -99,19 +100,21 @@ const botCall = z.strictObject({
   begun_at: at,
   ended_at: at.nullable(),
   outcome: z.enum(['in_flight', 'answered', 'refused', 'failed']),
-  billed: z.boolean().nullable().meta({ description: 'null: nobody knows.' }),
+  billed: z.boolean().nullable().meta({ description: 'null: unknown.' }),
   cost_usd: z.number().nullable(),
   failure: z.strictObject({ kind: z.enum(kinds), message: z.string() }).nullable(),
 })
 
 const botToolCall = z.strictObject({
-  id: z.string().meta({ description: 'webhook-id and idempotency-key of the call, the same each time it is sent.' }),
+  id: z.string().meta({ description: 'webhook-id and idempotency-key of the call, the same at each attempt.' }),
   turn_id: z.string(),
   tool: z.string(),
   begun_at: at,
   ended_at: at.nullable(),
   outcome: z.enum(['in_flight', 'answered', 'failed']),
-  attempts: z.int().meta({ description: 'More than 1: it was cut off and sent again, so that it may have run twice.' }),
+  attempts: z
+    .int()
+    .meta({ description: 'More than 1: the call was interrupted and sent again, so it may have run twice.' }),
 })
 
 export const botAnswer = z.strictObject({
@@ -154,20 +157,18 @@ export const messageTaken = z.strictObject({ turn_id: z.string() })
 
 export const eventTaken = z.strictObject({
   event_id: z.string(),
-  duplicate: z
-    .boolean()
-    .meta({ description: 'true: an event of this id was known already, and this one is not taken.' }),
+  duplicate: z.boolean().meta({ description: 'true: an event with this id exists already, and this one was ignored.' }),
 })
 
 export const nextTurnCacheSet = z.strictObject({
   cache: z
     .strictObject({ retention: z.string(), key: z.string() })
     .nullable()
-    .meta({ description: 'What the next turn asks of the cache; null: nothing.' }),
+    .meta({ description: 'Cache settings of the next turn; null: it requests no caching.' }),
 })
 
 export const toolSecretAnswer = z.strictObject({
-  secret: z.string().meta({ description: 'whsec_ and base64, as Standard Webhooks spells it.' }),
+  secret: z.string().meta({ description: 'whsec_ followed by base64, in the format of Standard Webhooks.' }),
 })
 
 export const botErased = z.strictObject({ id: z.string(), deleted: z.literal(true) })

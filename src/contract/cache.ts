@@ -54,7 +54,7 @@ export const cache = z
       context.addIssue({
         code: 'custom',
         path: [ways[1] ?? ''],
-        message: `is a second strategy beside cache.${ways[0]}`,
+        message: `must not be combined with cache.${ways[0]}: both are strategies`,
       })
     }
     if (typeof value.strategy !== 'object') return
@@ -65,7 +65,7 @@ export const cache = z
     }
   })
   .meta({
-    description: 'What is asked of the cache. Absent is not "disabled": it is best effort at the default retention.',
+    description: 'Cache settings. Absent does not mean "disabled": it means best effort at the default retention.',
   })
 
 export type CacheInput = z.output<typeof cache>

@@ -8,18 +8,18 @@ import { model } from './warm.ts'
 /** Managed caches: contents that a provider stores and returns by a name, the handle. */
 
 const ttl = duration.meta({
-  description: 'What each creation and each renewal buys, 1 minute to 7 days; 1 hour when absent.',
+  description: 'Lifetime that each creation and renewal sets, 1 minute to 7 days; 1 hour when absent.',
 })
 
 const keep = z
   .strictObject({
-    until: instant.nullish().meta({ description: 'Kept until then, and not longer.' }),
-    idle: duration
-      .nullish()
-      .meta({ description: 'Kept while it was asked for within this long; the ttl when absent, null: always.' }),
+    until: instant.nullish().meta({ description: 'Latest instant until which it is kept.' }),
+    idle: duration.nullish().meta({
+      description: 'Longest time without a use before it is no longer kept; the ttl when absent; null: no limit.',
+    }),
     budget_usd_per_day: dollars
       .nullish()
-      .meta({ description: 'Creation and storage together, a UTC day; $1 when absent, null: no limit.' }),
+      .meta({ description: 'Limit for creation and storage together, per UTC day; $1 when absent; null: no limit.' }),
   })
   .meta({ description: 'How long to keep it, and what it may cost.' })
 
@@ -59,11 +59,11 @@ export const cacheAnswer = z.strictObject({
   fingerprint: z.string(),
   created_at: at,
   handle: z.string().nullable().meta({
-    description: 'What to send to the provider. Null: there is none to be had; send the contents themselves.',
+    description: 'Handle to send to the provider. null: there is none; send the contents instead.',
   }),
   state: z.enum(['live', 'unconfirmed', 'absent', 'stopped', 'ended']),
   expires_at: at.nullable(),
-  confirmed_at: at.nullable().meta({ description: 'When the provider last said that it has it.' }),
+  confirmed_at: at.nullable().meta({ description: 'When the provider last confirmed that the managed cache exists.' }),
   tokens,
   estimated_tokens: z.int(),
   ttl: z.string(),
@@ -90,7 +90,7 @@ export const cacheAnswer = z.strictObject({
 
 export const cacheMade = z.strictObject({ created: z.boolean(), ...cacheAnswer.shape })
 export const cacheReported = z.strictObject({
-  replaced: z.boolean().meta({ description: 'Whether there is another handle now than the one that was reported.' }),
+  replaced: z.boolean().meta({ description: 'Whether a new handle has replaced the reported one.' }),
   ...cacheAnswer.shape,
 })
 
@@ -107,7 +107,8 @@ export const cacheHistoryAnswer = z.strictObject({
 export const cacheDeleted = z.strictObject({
   id: z.string(),
   deleted: z.literal(true),
-  at_provider: z
-    .enum(['deleted', 'pending', 'none'])
-    .meta({ description: 'Whether its handle is gone there; pending: it is tried again until it is.' }),
+  at_provider: z.enum(['deleted', 'pending', 'none']).meta({
+    description:
+      'Whether the provider deleted it. pending: Pilotlight repeats the deletion until it succeeds. none: it had no handle.',
+  }),
 })

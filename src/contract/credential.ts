@@ -15,7 +15,7 @@ export const newCredential = z.strictObject({
     })
     .meta({
       description:
-        'Sealed when it is stored, and never shown again. For `vertex`, an access token or the text of a service-account key file.',
+        'Stored encrypted and never shown again. For `vertex`, an access token or the text of a service-account key file.',
     }),
   host: z
     .string({ error: 'must be a host name' })
@@ -23,5 +23,5 @@ export const newCredential = z.strictObject({
     .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/, { error: 'must be a host name' })
     .transform((host) => host.toLowerCase())
     .optional()
-    .meta({ description: "The only host that it is sent to; absent: the provider's own." }),
+    .meta({ description: "The only host that receives it; absent: the provider's own." }),
 })

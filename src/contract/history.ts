@@ -37,14 +37,14 @@ export const historyAnswer = z.union([
       arm: z.enum(['held_out', 'kept']),
       cost_usd: z
         .number()
-        .meta({ description: 'Keep-alives of this idle gap, and the read or the write of the prefix that ended it.' }),
+        .meta({ description: 'Cost of the keep-alives in this idle gap, and of the read or write that ended it.' }),
       write_usd: z.number(),
       instead_of_usd: z.number().optional(),
       why: z.string(),
     })
     .meta({
       description:
-        'An idle gap that counts for the measured saving; instead_of_usd takes back what was counted for it before.',
+        'An idle gap that counts for the measured saving. instead_of_usd is the earlier amount that this entry replaces.',
     }),
   z.strictObject({ at, type: z.literal('decision'), decision: z.string(), reason: z.string(), why: z.string() }),
   z
@@ -63,5 +63,5 @@ export const historyAnswer = z.union([
       cached_tokens: z.int(),
       decisions: z.record(z.string(), z.int()),
     })
-    .meta({ description: 'An hour older than a week.' }),
+    .meta({ description: 'Sums of one hour, for hours older than a week.' }),
 ])

@@ -64,7 +64,7 @@ function wordsFor(issue: z.core.$ZodIssue): string {
     return message.endsWith('received undefined') ? 'is missing' : `must be ${NAMES[issue.expected] ?? issue.expected}`
   }
   if (issue.code === 'too_small') return `must be ${of(issue.origin, issue.minimum)} or more`
-  if (issue.code === 'too_big') return `must be ${of(issue.origin, issue.maximum)} at most`
+  if (issue.code === 'too_big') return `must be at most ${of(issue.origin, issue.maximum)}`
   if (issue.code === 'invalid_value')
     return `must be one of ${issue.values.map((one) => JSON.stringify(one)).join(', ')}`
   return 'is not accepted'

@@ -20,11 +20,11 @@ export const keepWarm = z
     windows: z.array(keepWarmWindow).max(32, { error: 'must be at most 32 windows' }).optional(),
     budget_usd_per_day: dollars.optional(),
     latency_value_usd: dollars.optional().meta({
-      description: 'US dollars that one avoided cold start is worth beside the tokens it saves; 0 when absent.',
+      description: 'Value of an avoided cold start in US dollars, in addition to the tokens it saves; 0 when absent.',
     }),
     holdout: z.number().min(0).max(1).optional().meta({
       description:
-        'Share of idle gaps, drawn by chance, that get no keep-alives, so that the ledger can measure what they save; 0.02 when absent. For plan auto.',
+        'Share of idle gaps, chosen at random, that get no keep-alives. The ledger needs them to measure savings; 0.02 when absent. For plan auto.',
     }),
   })
   .meta({ description: 'How to keep the prefix warm.' })
@@ -66,10 +66,13 @@ export const advice = z.array(
   z.strictObject({
     cause: z.string(),
     message: z.string(),
-    at: z.string().optional().meta({ description: 'The field; in what lint finds, a JSON pointer.' }),
+    at: z
+      .string()
+      .optional()
+      .meta({ description: 'Field that the advice is about; for lint findings, a JSON pointer.' }),
     severity: z.enum(['warning', 'hint']).optional(),
     fix: z.string().optional(),
-    line: z.int().optional().meta({ description: 'From 1, in the text that `at` points to.' }),
+    line: z.int().optional().meta({ description: 'Line, counted from 1, in the text that `at` points to.' }),
     column: z.int().optional(),
   }),
 )
@@ -85,7 +88,8 @@ export const plan = z.strictObject({
       at,
       why: z.string(),
       needs_somebody: z.boolean().meta({
-        description: 'Whether it is one of the stops that the webhook tells of; the others are how plans rest.',
+        description:
+          'Whether the stop needs a user to act; the webhook reports these stops. false: the plan starts again by itself or was stopped on purpose.',
       }),
     })
     .nullable(),

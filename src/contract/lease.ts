@@ -12,23 +12,22 @@ export const leaseBody = z
     wait: z
       .union([duration, z.literal(0)])
       .optional()
-      .meta({ description: 'How long to wait for it to be readable: at most 60 s, 10 s when absent.' }),
+      .meta({ description: 'How long to wait until the prefix can be read: at most 60 s; 10 s when absent.' }),
     lead_for: duration.optional().meta({
-      description: 'How long a leader is waited for before another takes over: 1 s to 10 min, 20 s when absent.',
+      description: 'How long callers wait for a leader before another leads: 1 s to 10 min; 20 s when absent.',
     }),
     lease: z
-      .string({ error: 'must be the lease that a leader was given' })
-      .regex(/^lse_[0-9a-f]{24}$/, { error: 'must be the lease that a leader was given' })
+      .string({ error: 'must be a lease that an answer with role leader contained' })
+      .regex(/^lse_[0-9a-f]{24}$/, { error: 'must be a lease that an answer with role leader contained' })
       .optional(),
-    outcome: z
-      .enum(['readable', 'failed'], { error: 'must be "readable" or "failed"' })
-      .optional()
-      .meta({ description: 'With `lease`: the leader’s answer has begun, or it will not.' }),
+    outcome: z.enum(['readable', 'failed'], { error: 'must be "readable" or "failed"' }).optional().meta({
+      description: 'With `lease`: `readable` once the leader’s answer has begun, `failed` if its request failed.',
+    }),
   })
   .superRefine(({ lease, outcome, wait, lead_for }, context) => {
     const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message })
-    if (lease !== undefined && outcome === undefined) refuse('outcome', 'is missing beside lease')
-    if (lease === undefined && outcome !== undefined) refuse('lease', 'is missing beside outcome')
+    if (lease !== undefined && outcome === undefined) refuse('outcome', 'is required with lease')
+    if (lease === undefined && outcome !== undefined) refuse('lease', 'is required with outcome')
     if (wait !== undefined && wait > LONGEST_WAIT_MS) refuse('wait', 'must be at most 60 s')
     if (lead_for !== undefined && (lead_for < 1_000 || lead_for > LONGEST_LEAD_MS))
       refuse('lead_for', 'must be from 1 s to 10 min')

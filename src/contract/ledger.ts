@@ -7,7 +7,7 @@ const ledgerSums = {
   cost_usd: z.number(),
   unpriced_calls: z.int(),
   saved_usd: z.number(),
-  net_usd: z.number().meta({ description: 'saved_usd less cost_usd.' }),
+  net_usd: z.number().meta({ description: 'saved_usd minus cost_usd.' }),
   savings: z.int(),
   unpriced_savings: z.int(),
 }
@@ -15,10 +15,10 @@ const ledgerSums = {
 const ledgerDay = {
   ...ledgerSums,
   credited_usd: z.number(),
-  revoked_usd: z.number().meta({ description: 'Of what was credited, what late reports took back.' }),
+  revoked_usd: z.number().meta({ description: 'Part of credited_usd that late reports reversed.' }),
   hits: z.int(),
   misses: z.int(),
-  bot_calls: z.int().meta({ description: "Bots' calls to models, in none of the sums before." }),
+  bot_calls: z.int().meta({ description: "Number of bots' calls to models. The sums above do not include them." }),
   bot_cost_usd: z.number(),
   bot_unpriced_calls: z.int(),
 }
@@ -27,13 +27,15 @@ export const ledgerAnswer = z.strictObject({
   from: z.string(),
   to: z.string(),
   group: z.enum(['entry', 'day', 'prefix']),
-  totals: z.strictObject(ledgerDay).meta({ description: 'Of all days from `from` to `to`, whatever the page shows.' }),
+  totals: z
+    .strictObject(ledgerDay)
+    .meta({ description: 'Totals of all days from `from` to `to`, not only of this page.' }),
   holdout: z
     .strictObject({
       held_out_gaps: z.int(),
       kept_gaps: z.int(),
       modelled_usd: z.number().meta({
-        description: 'What the kept gaps saved, if each of them would have cost a rewrite without keep-alives.',
+        description: 'Saving in kept gaps, assuming that each would have cost a rewrite without keep-alives.',
       }),
       measured: z
         .strictObject({
@@ -44,10 +46,13 @@ export const ledgerAnswer = z.strictObject({
           confidence: z.literal(0.95),
         })
         .nullable()
-        .meta({ description: 'The same by measurement, with its interval; null before 30 idle gaps were held out.' }),
+        .meta({ description: 'Measured saving with its interval; null until 30 idle gaps were held out.' }),
       why: z.string(),
     })
-    .meta({ description: 'Idle gaps from `from` to `to` in which a keep-alive was due, and those that went without.' }),
+    .meta({
+      description:
+        'Idle gaps from `from` to `to` in which a keep-alive was due: kept ones got it, held-out ones did not.',
+    }),
   data: z.array(
     z.union([
       z.strictObject({ day: z.string(), ...ledgerDay }),

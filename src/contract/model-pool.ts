@@ -45,7 +45,7 @@ export const poolModelName = z.string({ error: 'must be a string' }).regex(/^[A-
 })
 
 const poolModel = z.strictObject({
-  name: poolModelName.meta({ description: 'What `model_preference` calls it.' }),
+  name: poolModelName.meta({ description: 'Name to use in `model_preference`.' }),
   provider: z
     .string()
     .min(1)
@@ -58,7 +58,9 @@ const poolModel = z.strictObject({
   time_constraints: z
     .array(constraint)
     .max(16, { error: 'must be at most 16' })
-    .refine((spans) => !coverDay(spans), { error: 'must leave some of the day: this model could never be used' })
+    .refine((spans) => !coverDay(spans), {
+      error: 'must not cover the whole day, because the model could then never be used',
+    })
     .optional(),
 })
 
@@ -69,10 +71,10 @@ export const gatewayBody = z
     fallback: z
       .boolean({ error: 'must be true or false' })
       .optional()
-      .meta({ description: 'Whether traffic goes on to the next model when one fails; true when absent.' }),
+      .meta({ description: 'Whether traffic tries the next model after a failure; true when absent.' }),
     models: z
       .array(poolModel, { error: 'must be a list of models' })
-      .min(1, { error: 'must name a model' })
+      .min(1, { error: 'must contain at least one model' })
       .max(MOST_POOL_MODELS, { error: `must be at most ${MOST_POOL_MODELS} models` }),
   })
   .superRefine(({ models }, context) => {
@@ -84,7 +86,7 @@ export const gatewayBody = z
         context.addIssue({
           code: 'custom',
           path: ['models', index, 'name'],
-          message: `is the name of models[${before}] already`,
+          message: `is already the name of models[${before}]`,
         })
     }
   })
@@ -98,7 +100,9 @@ const shownPoolModel = z.strictObject({
   credential: z.string(),
   description: z.string().nullable(),
   time_constraints: z.array(z.strictObject({ from: z.string(), to: z.string() })),
-  usable_at: at.nullable().meta({ description: 'When it may be used again; null: now.' }),
+  usable_at: at
+    .nullable()
+    .meta({ description: 'When its time constraints allow its use again; null: they allow it now.' }),
 })
 
 export const gatewayAnswer = z.strictObject({
@@ -118,7 +122,7 @@ export const poolWarmAnswer = z.strictObject({
   warmed: z.array(z.string()).meta({ description: 'Models that are warm now, by name.' }),
   fell_back: z
     .boolean()
-    .meta({ description: 'Whether the model that traffic would have tried first is not the one that was warmed.' }),
+    .meta({ description: 'Whether a different model was warmed than the one that traffic would have tried first.' }),
   models: z.array(
     z.strictObject({
       name: z.string(),

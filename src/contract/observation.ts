@@ -13,16 +13,16 @@ export const observation = z.strictObject({
   provider: z.string().min(1).max(64).optional(),
   request: rawJson("The provider's own request body; fingerprinted, not stored.").optional(),
   model: model.optional(),
-  cache: cache.optional().meta({ description: 'The strategy that the prefix was registered with, where it had one.' }),
+  cache: cache.optional().meta({ description: 'Strategy that the prefix was registered with, if any.' }),
   headers: headers.optional(),
   credential: z
     .string()
     .max(64)
     .optional()
-    .meta({ description: 'The credential that the prefix was registered with, where it had one of the account.' }),
+    .meta({ description: 'Credential of the account that the prefix was registered with, if any.' }),
   usage: z
     .record(z.string(), z.unknown(), { error: "must be the provider's usage object" })
-    .meta({ description: "The provider's own usage object, or the normalised one." }),
+    .meta({ description: 'Usage object of the provider, or the normalised one.' }),
   started_at: instantOrMs,
   ttft_ms: z.number().min(0).max(UNIT_MS.d).nullish(),
 })

@@ -17,7 +17,7 @@ const price = z.strictObject({
   cache_write: z.record(z.string().max(20), perMillion),
   output: perMillion,
   from: z.iso.date({ error: 'must be a day such as "2026-11-21"' }),
-  source: z.string({ error: 'must say where the price is from' }).min(1).max(300),
+  source: z.string({ error: 'must state the source of the price' }).min(1).max(300),
 })
 
 const row = z.strictObject({
@@ -49,6 +49,6 @@ export function baseUrlProblem(text: string, open: boolean): string | null {
   }
   if (url.protocol !== 'https:' && !(open && url.protocol === 'http:')) return 'must begin with https://'
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-    return 'must hold neither a user, nor a query, nor a fragment'
+    return 'must contain no user, query or fragment'
   return !open && isPrivate(url.hostname) ? 'must not be a private, loopback or link-local address' : null
 }

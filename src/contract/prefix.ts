@@ -43,19 +43,17 @@ export const prefixAnswer = z.strictObject({
   id: z.string(),
   name: z.string().nullable(),
   version: z.int(),
-  superseded: z.boolean().meta({ description: 'Whether a newer body took the name.' }),
-  superseded_at: at.nullable().meta({ description: 'When it did.' }),
+  superseded: z.boolean().meta({ description: 'Whether a newer body has the name now.' }),
+  superseded_at: at.nullable().meta({ description: 'When the newer body was registered.' }),
   newer_warm_at: at.nullable().meta({
-    description: 'Since when the newer version is warm; until then this one goes on under its plan.',
+    description: 'When the newer version became warm. Until then the plan of this one continues.',
   }),
   provider: z.string(),
   model: z.string(),
-  credential: z
-    .string()
-    .meta({ description: 'Name of the credential that probes are sent with; its secret is never shown.' }),
-  required: z
-    .boolean()
-    .meta({ description: 'Whether a caller requires the cache: each call for it is judged by that.' }),
+  credential: z.string().meta({ description: 'Name of the credential that probes use; its secret is never shown.' }),
+  required: z.boolean().meta({
+    description: 'Whether a caller registered it with cache.mode "required". Each call for it is then checked.',
+  }),
   fingerprint: z.string(),
   created_at: at,
   warmth,
@@ -64,10 +62,10 @@ export const prefixAnswer = z.strictObject({
   signal: z
     .strictObject({ kind: z.enum(['end', 'pending']), at, until: at.nullable() })
     .nullable()
-    .meta({ description: 'What a caller said of the session; null: nothing that still holds.' }),
+    .meta({ description: 'Last signal about the session; null: none that is still valid.' }),
   announcements: z
     .array(z.strictObject({ at, expected_requests: z.int() }))
-    .meta({ description: 'Announced traffic that is still to come, soonest first.' }),
+    .meta({ description: 'Announced traffic in the future, soonest first.' }),
   last_receipt: receiptAnswer.nullable(),
   last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
   drift,
@@ -75,14 +73,16 @@ export const prefixAnswer = z.strictObject({
   hits: z.int(),
   misses: z.int(),
   probes: z.int(),
-  cost_usd: usd.meta({ description: 'Null where no call has a known cost.' }),
-  unpriced_calls: z.int().meta({ description: 'Calls whose cost is not known: they are not in the sum.' }),
+  cost_usd: usd.meta({ description: 'null if the cost of every call is unknown.' }),
+  unpriced_calls: z.int().meta({ description: 'Calls whose cost is unknown. The sum does not include them.' }),
   saved_usd: usd.meta({
-    description: 'What keep-alives saved, take-backs taken off; null where no saving has a known price.',
+    description: 'Savings of keep-alives minus reversed savings; null if no saving has a known price.',
   }),
-  net_usd: usd.meta({ description: 'saved_usd less cost_usd.' }),
+  net_usd: usd.meta({ description: 'saved_usd minus cost_usd.' }),
   savings: z.int().meta({ description: 'Real hits that only a keep-alive made possible.' }),
-  unpriced_savings: z.int().meta({ description: 'Those of them whose price is not known: they are in no sum.' }),
+  unpriced_savings: z
+    .int()
+    .meta({ description: 'Those of these savings whose price is unknown. No sum includes them.' }),
   cost_today_usd: z.number(),
   estimated_tokens: z.int(),
   measured_tokens: z.int().nullable(),
@@ -102,7 +102,7 @@ export const probeAnswer = z.strictObject({
 
 export const markedBody = z.string().nullable().meta({
   description:
-    'The same text with a marker at the end of the prefix, and all markers at `retention`: begin real requests with it. Null where `body` has that already, and where the wire format is neither Anthropic Messages nor Bedrock Converse.',
+    'The same text with a marker at the end of the prefix and all markers at `retention`. Real requests must begin with it. null if `body` already has these markers, and for wire formats other than Anthropic Messages and Bedrock Converse.',
 })
 
 export const requestAnswer = z.strictObject({
@@ -112,21 +112,21 @@ export const requestAnswer = z.strictObject({
   path: z.string().nullable().meta({ description: "Path below the provider's base URL." }),
   headers: z.record(z.string(), z.string()).meta({
     description:
-      'Headers that probes carry beside the credential: those of the provider, and those that the prefix was registered with.',
+      'Headers of probes apart from the credential: those of the provider, and those that the prefix was registered with.',
   }),
   retention: z
     .string()
-    .meta({ description: 'What probes write at now: markers of real requests should say the same.' }),
+    .meta({ description: 'Retention that probes write at now. Markers of real requests should name the same one.' }),
   probe: probeAnswer
     .nullable()
     .meta({ description: 'The request that a warm would send, with the markers that write and find the entry.' }),
   prefix_ends_at: endsAt,
-  sha256: z.string().meta({ description: 'Of the bytes of `body`.' }),
+  sha256: z.string().meta({ description: 'SHA-256 of the bytes of `body`.' }),
   advice,
   marked_body: markedBody,
   body: z.string().meta({
     description:
-      'The exact text that was registered. Real requests begin with `marked_body` where that is given, and else with this.',
+      'The exact text that was registered. Real requests must begin with `marked_body`, or with this text if `marked_body` is null.',
   }),
   request: z.record(z.string(), z.unknown()).meta({ description: '`body`, inline.' }),
 })
@@ -135,7 +135,7 @@ export const leaseAnswer = z.strictObject({
   prefix_id: z.string(),
   role: z.enum(['leader', 'ready', 'wait']).meta({
     description:
-      '`leader`: send your request, it writes. `ready`: it can be read. `wait`: neither, within the time given.',
+      '`leader`: send your request; it writes the prefix. `ready`: the prefix can be read. `wait`: neither happened within the wait time.',
   }),
   lease: z.string().nullable(),
   until: at.nullable(),
@@ -159,7 +159,7 @@ export const previewAnswer = z.strictObject({
   retentions: z.array(
     z.strictObject({
       retention: z.string(),
-      registered: z.boolean().meta({ description: 'Whether the registered body writes at this one.' }),
+      registered: z.boolean().meta({ description: 'Whether the registered body writes at this retention.' }),
       plan: replayed,
       nothing: replayed,
       saved_usd: usd,

@@ -16,25 +16,27 @@ const members = {
       error: 'must be "parallel", "sequential" or "shared_prefix"',
     })
     .optional()
-    .meta({ description: '`shared_prefix` when absent: what agents share is written once, before they are released.' }),
+    .meta({
+      description: '`shared_prefix` when absent: the common prefix is written once, then the agents are warmed.',
+    }),
   min_shared_tokens: z
     .int({ error: 'must be a whole number from 0 to 10000000' })
     .min(0)
     .max(10_000_000)
     .optional()
-    .meta({ description: "Raises the model's own minimum for a shared head; it is never lowered." }),
+    .meta({ description: 'Smallest shared head to write. It can only raise the minimum of the model.' }),
   min_agents: z
     .int({ error: `must be a whole number from 1 to ${MOST_AGENTS}` })
     .min(1)
     .max(MOST_AGENTS)
     .optional()
-    .meta({ description: 'Below so many agents nothing is sent; 2 when absent.' }),
+    .meta({ description: 'Smallest number of agents; nothing is sent below it. 2 when absent.' }),
   max_parallel: z
     .int({ error: `must be a whole number from 1 to ${MOST_AGENTS}` })
     .min(1)
     .max(MOST_AGENTS)
     .optional()
-    .meta({ description: `Calls under way at once; ${AT_ONCE} when absent.` }),
+    .meta({ description: `Largest number of parallel calls; ${AT_ONCE} when absent.` }),
   background: z.boolean({ error: 'must be true or false' }).optional(),
 }
 
@@ -61,7 +63,7 @@ const head = z.strictObject({
   why: z.string(),
   prefix_id: z.string().nullable(),
   estimated_tokens: z.int(),
-  ends_at: z.string().meta({ description: 'Path of the last block that all of the group share.' }),
+  ends_at: z.string().meta({ description: 'Path of the last block that all agents of the group share.' }),
   receipt: receiptAnswer.nullable(),
   failure: failureAnswer.nullable(),
 })
@@ -71,7 +73,7 @@ const group = z.strictObject({
   model: z.string(),
   credential: z.string(),
   cache_key: z.string().nullable(),
-  agents: z.array(z.int()).meta({ description: 'Places in the list of agents.' }),
+  agents: z.array(z.int()).meta({ description: 'Indexes in the list of agents.' }),
   head: head.nullable(),
   why: z.string(),
 })
@@ -98,15 +100,14 @@ export const preloadAnswer = z.strictObject({
   finished_at: at.nullable(),
   agents: z.array(crewAgentAnswer),
   groups: z.array(group),
-  head_writes: z.int().meta({ description: 'How often what agents share was written.' }),
+  head_writes: z.int().meta({ description: 'Number of writes of shared heads.' }),
   calls: z.int(),
   failed: z.int(),
   usage,
-  cost_usd: usd.meta({ description: 'Null where no call has a known cost.' }),
+  cost_usd: usd.meta({ description: 'null if the cost of every call is unknown.' }),
   unpriced_calls: z.int(),
   without_coordination_usd: usd.meta({
-    description:
-      'What the same agents would have cost had each of them written what they share; null where it is not known.',
+    description: 'Cost of the same agents if each had written the shared head itself; null: unknown.',
   }),
   saved_usd: usd,
 })

@@ -3,7 +3,7 @@ import { primitive } from './receipt.ts'
 import { at } from './values.ts'
 
 const fact = z.strictObject({
-  says: z.string().nullable().meta({ description: 'Null: nobody says, and nothing is guessed.' }),
+  says: z.string().nullable().meta({ description: 'null: no source states it, and Pilotlight does not guess.' }),
   source: z.string(),
   checked: z.string(),
 })
@@ -27,11 +27,11 @@ const modelAnswer = z.strictObject({
       over: z
         .strictObject({ tokens: z.int(), ...rates })
         .nullable()
-        .meta({ description: 'The rates of a whole request whose prompt is longer.' }),
+        .meta({ description: 'Rates of the whole request if its prompt has more tokens.' }),
       peak: z
         .strictObject({ hours_utc: z.array(z.strictObject({ from: z.number(), until: z.number() })), ...rates })
         .nullable()
-        .meta({ description: 'The rates in these hours of the day, UTC, from Monday to Friday.' }),
+        .meta({ description: 'Rates in these hours, UTC, Monday to Friday.' }),
       from: z.string(),
       source: z.string(),
       checked: z.string(),
@@ -72,23 +72,21 @@ const override = z.strictObject({
 export const overrideAnswer = z.strictObject({
   version: z.int(),
   at,
-  request_id: z.string().meta({ description: 'Which call of the administrator made it.' }),
-  override: override.nullable().meta({ description: 'null: the card alone.' }),
+  request_id: z.string().meta({ description: 'Request id of the administrator’s call that made it.' }),
+  override: override.nullable().meta({ description: 'null: no overrides; only the card applies.' }),
 })
 
 export const providerAnswer = z.strictObject({
   id: z.string(),
   name: z.string(),
   dialect: z.string(),
-  base_url: z
-    .string()
-    .meta({ description: '{NAME} stands for a variable of this deployment, whose value is not shown.' }),
+  base_url: z.string().meta({ description: '{NAME} is a variable of this deployment; its value is not shown.' }),
   supports_handles: z.boolean(),
-  refusal: z.string().nullable().meta({ description: 'Why nothing is warmed here; null: it can be.' }),
-  variables: z.array(z.string()).meta({ description: 'Variables that the address is made of.' }),
+  refusal: z.string().nullable().meta({ description: 'Why Pilotlight does not warm here; null: it does.' }),
+  variables: z.array(z.string()).meta({ description: 'Variables that the address contains.' }),
   caller_headers: z
     .array(z.string())
-    .meta({ description: 'Headers of real requests that may be given with them, because they decide what is cached.' }),
+    .meta({ description: 'Headers of real requests that POST /warm accepts, because they decide what is cached.' }),
   facts: z.record(z.string(), fact),
   credential: z.strictObject({
     secret: z.string(),
@@ -97,7 +95,7 @@ export const providerAnswer = z.strictObject({
     lab: z.boolean(),
   }),
   models: z.array(modelAnswer),
-  override: override.nullable().meta({ description: 'What the administrator says over the card.' }),
+  override: override.nullable().meta({ description: 'Overrides of the card by the administrator.' }),
   source: z.string(),
   checked: z.string(),
 })

@@ -48,7 +48,9 @@ export const instantOrMs = z
     ],
     {
       error: ({ input }) =>
-        input === undefined ? 'is missing: when the request was sent' : `${INSTANT}, or whole milliseconds since 1970`,
+        input === undefined
+          ? 'is missing; give the time when the request was sent'
+          : `${INSTANT}, or whole milliseconds since 1970`,
     },
   )
   .meta({ description: 'An instant: ISO 8601 with an offset, or milliseconds since 1970.' })
@@ -71,7 +73,7 @@ export const label = z
   .string()
   .min(1, { error: 'must not be empty' })
   .max(LONGEST_LABEL, { error: `must be at most ${LONGEST_LABEL} characters` })
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, { error: 'must not hold control characters' })
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, { error: 'must not contain control characters' })
 
 export const accountId = z
   .string()

@@ -26,20 +26,22 @@ const parameters = z
   .refine((schema) => readSchema(schema) !== null, {
     error: 'must be a JSON schema that can be checked: known types, references that exist, no "if", "not" or "then"',
   })
-  .meta({ description: 'JSON schema of the arguments. What a model writes otherwise is handed back to it.' })
+  .meta({
+    description: 'JSON schema of the arguments. Arguments that do not match are returned to the model as an error.',
+  })
 
 export const newTool = z.strictObject({
   name: z
     .string()
     .regex(/^[a-zA-Z0-9_-]{1,64}$/, { error: 'must be 1 to 64 letters, digits, hyphens and underscores' })
-    .refine((name) => name !== TIME_TOOL, { error: `must not be ${TIME_TOOL}, which a bot has by itself` }),
+    .refine((name) => name !== TIME_TOOL, { error: `must not be ${TIME_TOOL}, a built-in tool of every bot` }),
   description: z.string().min(1).max(4_000, { error: 'must be at most 4000 characters' }),
   parameters: parameters.optional(),
   url: z
     .string()
     .max(2_000)
     .refine((url) => URL.canParse(url), { error: 'must be a URL' })
-    .meta({ description: 'Where calls are posted: https and a public host.' }),
+    .meta({ description: 'URL that receives the calls: https, on a public host.' }),
   timeout: z
     .union([z.string(), z.number()])
     .transform((value, context) => {
@@ -49,14 +51,14 @@ export const newTool = z.strictObject({
       return z.NEVER
     })
     .optional()
-    .meta({ description: 'For the whole call; 10s when absent, at most 60s.' }),
+    .meta({ description: 'Limit for the whole call; 10s when absent, at most 60s.' }),
 })
 
 export const newTools = z
   .array(newTool)
   .max(MAX_TOOLS, { error: `must be at most ${MAX_TOOLS} tools` })
   .refine((tools) => new Set(tools.map(({ name }) => name)).size === tools.length, {
-    error: 'must have names of their own',
+    error: 'must have different names',
   })
 
 export type NewTool = z.output<typeof newTool>

@@ -31,22 +31,22 @@ const toolNames = z.array(z.string().min(1).max(200), { error: 'must be a list o
 /** Selects the tools that are sent: those in `allow` (all if absent), except those in `deny`. */
 const toolFilter = z.strictObject({ allow: toolNames.optional(), deny: toolNames.optional() }).meta({
   description:
-    'Which of `tools` are sent, in the order of `tools`: those in `allow` (absent: all) that are not in `deny`.',
+    'Selects the tools to send: those in `allow` (absent: all) that are not in `deny`. The order of `tools` stays.',
 })
 
 export type ToolFilter = z.output<typeof toolFilter>
 
 /** Body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
 export const warmBody = z.strictObject({
-  name: label.optional().meta({ description: 'A label; a new body under the same name is a new version.' }),
+  name: label.optional().meta({ description: 'A label. A new body with the same name becomes a new version.' }),
   provider: z
     .string()
     .min(1)
     .max(64)
     .optional()
-    .meta({ description: 'A provider id; see GET /providers. Absent where `gateway` names a pool.' }),
+    .meta({ description: 'A provider id; see GET /providers. Must be absent if `gateway` names a pool.' }),
   request: rawJson(
-    "The provider's own request body. Its members pass through, known to us or not; its bytes are kept.",
+    "The provider's own request body. Its bytes are kept, including members that Pilotlight does not know.",
   ).optional(),
   model: model.optional(),
   system: z.string().optional(),
@@ -55,24 +55,24 @@ export const warmBody = z.strictObject({
   vars: z
     .record(z.string(), z.unknown(), { error: 'must be an object' })
     .optional()
-    .meta({ description: 'Fills the template in `system`: each name that it uses, and no other.' }),
+    .meta({ description: 'Values for the template in `system`: every name that it uses, and no others.' }),
   tool_filter: toolFilter.optional(),
   gateway: z
     .string({ error: 'must be the name of a pool' })
     .min(1)
     .max(64)
     .optional()
-    .meta({ description: 'A pool of models, which says provider, model and credential; see PUT /gateways/{name}.' }),
+    .meta({ description: 'A pool of models, which sets provider, model and credential; see PUT /gateways/{name}.' }),
   model_preference: z
     .string({ error: 'must be the name of a model of the pool' })
     .min(1)
     .max(64)
     .optional()
-    .meta({ description: 'Which of them traffic tries first.' }),
-  gateway_models: z
-    .enum(['first', 'all'], { error: 'must be "first" or "all"' })
-    .optional()
-    .meta({ description: '`first`: the one that traffic reaches now. `all`: every one that it may fall back to.' }),
+    .meta({ description: 'Model of the pool that traffic tries first.' }),
+  gateway_models: z.enum(['first', 'all'], { error: 'must be "first" or "all"' }).optional().meta({
+    description:
+      '`first`: warms the model that traffic reaches now. `all`: warms every model that traffic may fall back to.',
+  }),
   cache: cache.optional(),
   headers: headers.optional(),
   keep_warm: keepWarm.optional(),
@@ -83,10 +83,9 @@ export const warmBody = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
-  lint: z
-    .enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' })
-    .optional()
-    .meta({ description: 'What becomes of what lint finds: `advice` (default), or a refusal.' }),
+  lint: z.enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' }).optional().meta({
+    description: 'What happens with lint findings: `advice` (default) lists them, `error` refuses the request.',
+  }),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
 })
 

@@ -89,11 +89,13 @@ app.notFound((c) => {
     ),
   ]
   if (methods.length === 0)
-    return answerFailure(c, failureValue('not_found', 'There is no such route; see /openapi.json.'))
+    return answerFailure(c, failureValue('not_found', 'This route does not exist; see /openapi.json.'))
   c.header('allow', methods.join(', '))
   return answerFailure(
     c,
-    failureValue('not_found', `This path does not know the method; it knows ${methods.join(', ')}.`, { methods }),
+    failureValue('not_found', `This path does not support this method; it supports ${methods.join(', ')}.`, {
+      methods,
+    }),
   )
 })
 

@@ -33,7 +33,7 @@ export function turnRequest(
 export function readReply(card: HasDialect, text: string, contentType: string): Reply {
   const { events, streamed } = readEvents(text, contentType)
   const reply = dialectOf(card).turns.reply(events, streamed)
-  if (reply.text.trim() === '' && reply.toolCalls.length === 0) throw unreadable('the model said nothing')
+  if (reply.text.trim() === '' && reply.toolCalls.length === 0) throw unreadable('the model returned no text')
   return reply
 }
 

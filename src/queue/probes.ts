@@ -33,7 +33,7 @@ export async function consumeProbes(batch: MessageBatch<unknown>, env: Environme
       const claim = readMessage(message.body)
       const managedCache = readManagedCacheMessage(message.body)
       if (claim === null && managedCache === null) {
-        console.error('probe queue: a message that is not ours was dropped')
+        console.error('probe queue: a message in an unknown format was dropped')
         message.ack()
         return
       }

@@ -40,8 +40,8 @@ function more(count: number): Finding {
   return {
     cause: 'more_findings',
     severity: 'hint',
-    message: `${count - MAX_FINDINGS} more were found.`,
-    fix: 'Correct these, then register again.',
+    message: `Lint found ${count - MAX_FINDINGS} more.`,
+    fix: 'Fix the listed ones, then register again.',
     at: '',
   }
 }

@@ -46,12 +46,13 @@ export function observedBody(
   const field = `[${index}]`
   const { provider, request } = one
   if (one.prefix_id !== undefined) {
-    if (request !== undefined) throw invalid(`${field}.request`, 'stands beside prefix_id; give one of them')
+    if (request !== undefined)
+      throw invalid(`${field}.request`, 'is given together with prefix_id; give only one of them')
     if (provider !== undefined) cardFor(provider, `${field}.provider`)
     return null
   }
   if (request === undefined) throw invalid(`${field}.prefix_id`, 'is missing; give prefix_id, or provider and request')
-  if (provider === undefined) throw invalid(`${field}.provider`, 'is missing beside request')
+  if (provider === undefined) throw invalid(`${field}.provider`, 'is required with request')
   const credential = useOf(one.credential, known, `${field}.credential`)
   const card = cardOf({ provider, request }, `${field}.provider`)
   const native = nativeRequest({ ...one, request }, cacheOf(one.cache))
@@ -108,7 +109,7 @@ export function usageOf(provider: string, usage: Record<string, unknown>, field:
     }
   }
   const read = dialectOf(cardFor(provider, field)).readUsage(usage)
-  if (read === null) throw invalid(field, `is neither the usage object of ${provider} nor the normalised one`)
+  if (read === null) throw invalid(field, `must be the usage object of ${provider} or the normalised one`)
   return read
 }
 

@@ -13,11 +13,12 @@ import { MAX_PREFIX_BYTES, tooLargeFailure } from './json-body.ts'
 export function refuseMisplaced(body: WarmBody): void {
   for (const field of ['gateway', 'model_preference', 'gateway_models'] as const) {
     if (body[field] !== undefined)
-      throw new Failure('unsupported', `${field}: a pool is for POST /warm alone.`, { field })
+      throw new Failure('unsupported', `${field}: is supported only by POST /warm.`, { field })
   }
   if (body.request === undefined) return
   for (const field of ['system', 'tools', 'messages', 'vars', 'tool_filter'] as const) {
-    if (body[field] !== undefined) throw invalid(field, 'stands beside request, which holds the whole body already')
+    if (body[field] !== undefined)
+      throw invalid(field, 'must be absent if request is given, because request is the whole body')
   }
 }
 
@@ -26,7 +27,7 @@ export function unknownProvider(field: string, known: string[]): Failure {
 }
 
 export function refuseDisabled({ mode }: CacheRequest): void {
-  if (mode === 'disabled') throw invalid('cache.mode', 'with the cache disabled there is nothing to warm')
+  if (mode === 'disabled') throw invalid('cache.mode', 'must not be disabled, because then nothing can be warmed')
 }
 
 /** Refuses a neutral form without content, and one beside a handle: a handle holds system, tools and messages already. */
@@ -39,8 +40,7 @@ export function refuseEmptyNeutral({ system, tools, messages }: WarmBody): void 
 export function refuseHandleBesideContents(card: Card, cache: CacheRequest | undefined): void {
   const strategy = cache?.strategy
   if (card.managedCaches === undefined || typeof strategy !== 'object' || !('handle' in strategy)) return
-  const what =
-    'cannot stand beside system, tools or messages, which a handle already holds; keep a handle with POST /caches'
+  const what = 'cannot be combined with system, tools or messages; create managed caches with POST /caches'
   throw invalid(strategy.at ?? 'cache.strategy.handle', what)
 }
 
@@ -58,7 +58,7 @@ export function refuseTooShort(prefix: PreparedPrefix, { minimumTokens }: ModelF
   if (mostTokens >= minimumTokens) return
   throw new Failure(
     'prefix_too_short',
-    `The prefix has about ${prefix.estimatedTokens} tokens; this model caches from ${minimumTokens}.`,
+    `The prefix has about ${prefix.estimatedTokens} tokens; the minimum of this model is ${minimumTokens}.`,
     { field: 'request', estimated_tokens: prefix.estimatedTokens, minimum_tokens: minimumTokens },
   )
 }
@@ -72,7 +72,7 @@ export function refuseFindings(findings: readonly Finding[], advice: readonly Ad
   const [first] = fatal
   if (first === undefined) return
   const field = first.at ?? ''
-  const others = fatal.length === 1 ? '' : ` ${fatal.length - 1} more in detail.findings.`
+  const others = fatal.length === 1 ? '' : ` ${fatal.length - 1} more findings are in detail.findings.`
   throw new Failure(
     'invalid_request',
     `${field}: ${first.message}${first.fix === undefined ? '' : ` ${first.fix}`}${others}`,

@@ -26,7 +26,7 @@ export function clockFrom(vars: ClockVars): Clock {
   const realAnchor = Number(vars.CLOCK_REAL_ANCHOR_AT ?? '0')
   const virtualAnchor = Number(vars.CLOCK_VIRTUAL_ANCHOR_AT ?? '0')
   if (!(rate >= 1) || !Number.isFinite(rate + realAnchor + virtualAnchor))
-    throw new Error('CLOCK_RATE must be a number of at least 1, and both anchors epoch milliseconds')
+    throw new Error('CLOCK_RATE must be a number of at least 1; both anchors must be epoch milliseconds')
   return {
     rate,
     grainMs: 1_000 * rate,

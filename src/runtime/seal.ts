@@ -70,7 +70,7 @@ function keysOf(vars: Vars): { current: Key; previous: Key | null } {
   if (!canSeal(vars)) {
     throw new Failure(
       'not_configured',
-      'Credentials of accounts are kept sealed, and this deployment lacks the secret to seal them with: KEY_ENCRYPTION_SECRET.',
+      'This deployment cannot encrypt credentials because KEY_ENCRYPTION_SECRET is missing.',
       { missing: ['KEY_ENCRYPTION_SECRET'] },
     )
   }
@@ -108,6 +108,6 @@ function boundTo({ account, name, generation, host }: SealedFor): Buffer {
 function unopened(): Failure {
   return new Failure(
     'not_configured',
-    'A stored credential cannot be opened with the key-encryption secrets of this deployment; store it again, or bring the former secret back as KEY_ENCRYPTION_SECRET_PREVIOUS.',
+    'The key-encryption secrets of this deployment cannot decrypt a stored credential. Store it again, or set the former secret as KEY_ENCRYPTION_SECRET_PREVIOUS.',
   )
 }

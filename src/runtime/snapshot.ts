@@ -25,15 +25,18 @@ export function openSnapshot(given: Snapshot, expected: { version: number; kind:
   const mac = Buffer.from(macOf({ version, kind, payload }, secret))
   const theirs = Buffer.from(String(signature))
   if (theirs.length !== mac.length || !timingSafeEqual(theirs, mac)) {
-    throw new Failure('invalid_request', 'snapshot: its signature does not fit; it was changed, or signed elsewhere')
+    throw new Failure(
+      'invalid_request',
+      'snapshot: its signature is invalid; it was changed, or signed by another deployment',
+    )
   }
   if (kind !== expected.kind) {
-    throw new Failure('invalid_request', `snapshot.kind: expected ${expected.kind}; this is one of another kind`)
+    throw new Failure('invalid_request', `snapshot.kind: expected ${expected.kind}, but this snapshot has another kind`)
   }
   if (version > expected.version) {
     throw new Failure(
       'unsupported',
-      `snapshot.version: ${version} was made by a newer version; this one reads up to ${expected.version}`,
+      `snapshot.version: ${version} is too new; this deployment reads versions up to ${expected.version}`,
     )
   }
   return JSON.parse(payload) as unknown
@@ -42,7 +45,10 @@ export function openSnapshot(given: Snapshot, expected: { version: number; kind:
 /** The signed text is a JSON array, so that two snapshots never give the same text. */
 function macOf({ version, kind, payload }: Omit<Snapshot, 'signature'>, secret: string): string {
   if (secret === '') {
-    throw new Failure('not_configured', 'Snapshots are signed, and this deployment lacks the secret to sign them with.')
+    throw new Failure(
+      'not_configured',
+      'This deployment cannot sign snapshots because KEY_ENCRYPTION_SECRET is missing.',
+    )
   }
   return createHmac('sha256', secret)
     .update(JSON.stringify(['pilotlight snapshot', version, kind, payload]))

@@ -140,7 +140,7 @@ describe('a service-account key', () => {
       permanent: true,
       failure: {
         kind: 'provider_key_refused',
-        message: 'Google gave no access token for the service-account key.',
+        message: 'Google issued no access token for the service-account key.',
         detail: { status: 400, type: 'invalid_grant' },
       },
     })

@@ -25,7 +25,7 @@ const SUMS = {
   bot_unpriced_calls: 0,
 }
 const LOST = { cost_usd: 2, saved_usd: 0.5, credited_usd: 0.5, net_usd: -1.5 }
-const WHY = 'not measured: 7 idle gaps were held out, and a measurement takes 30: a longer span'
+const WHY = 'not measured: 7 idle gaps were held out, but a measurement needs 30. Request a longer span'
 const UNMEASURED = { held_out_gaps: 7, kept_gaps: 300, modelled_usd: 12, measured: null, why: WHY }
 const measured = (low: number, saved: number, high: number): Answer['holdout'] => ({
   ...UNMEASURED,
@@ -61,7 +61,7 @@ describe('the net, in words', () => {
 
   it('says what is missing in a sum, and calls one that knows nothing unknown, never $0', () => {
     expect(money.net(one({ unpriced_calls: 2, unpriced_savings: 1 }))).toContain(
-      'cost $1.50 (2 of unknown price not in it) and saved $4.00 (1 of unknown price not in it)',
+      'cost $1.50 (without 2 of unknown price) and saved $4.00 (without 1 of unknown price)',
     )
     const unknown = money.net(one({ cost_usd: 0, unpriced_calls: 12, net_usd: 4 }))
     expect(unknown).toBe('In the last 30 days warming cost an unknown amount and saved $4.00: the net is unknown.')
@@ -71,7 +71,9 @@ describe('the net, in words', () => {
   })
 
   it('takes calls that cost nothing for what they are', () => {
-    expect(money.net(one({ cost_usd: 0, unpriced_calls: 2, net_usd: 4 }))).toContain('cost $0 (2 of unknown price')
+    expect(money.net(one({ cost_usd: 0, unpriced_calls: 2, net_usd: 4 }))).toContain(
+      'cost $0 (without 2 of unknown price',
+    )
     expect(money.net(one({ saved_usd: 0, savings: 0, net_usd: -1.5 }))).toContain('saved $0: a net loss')
   })
 
@@ -82,7 +84,7 @@ describe('the net, in words', () => {
   it("keeps bots' calls beside it", () => {
     expect(money.bots(one({}))).toBe('')
     expect(money.bots(one({ bot_calls: 2, bot_cost_usd: 0.5 }))).toBe(
-      'Beside it 2 calls of bots cost $0.5000: conversations, in none of these sums.',
+      'In addition, 2 calls of bots cost $0.5000; none of these sums include them.',
     )
     expect(money.bots(one({ bot_calls: 1, bot_unpriced_calls: 1 }))).toContain('1 call of bots cost unknown')
   })
@@ -92,9 +94,12 @@ describe('the proof', () => {
   it('waits for as many held-out gaps as the API does, and says how many there are', () => {
     expect(money.ENOUGH).toBe(ENOUGH_HELD_OUT)
     const { modelled, measured: found, range } = money.proof(one({}))
-    expect(modelled).toEqual({ text: '$12.00', note: 'if each of 300 kept idle gaps would have cost a rewrite' })
+    expect(modelled).toEqual({
+      text: '$12.00',
+      note: 'assuming that each of 300 kept idle gaps would have cost a rewrite',
+    })
     expect(found.text).toBe('not yet measured: 7 of 30 held-out gaps')
-    expect(found.note).toBe('7 idle gaps were held out, and a measurement takes 30: a longer span')
+    expect(found.note).toBe('7 idle gaps were held out, but a measurement needs 30. Request a longer span')
     expect(range).toBeNull()
   })
 
@@ -102,7 +107,7 @@ describe('the proof', () => {
     const won = money.proof(one({}, measured(3, 8, 13)))
     expect(won.measured.text).toBe('$8.00')
     expect(won.measured.note).toBe(
-      '95 % interval from $3.00 to $13.00, by 41 held-out gaps. Keep-alives saved money, as sure as 95 % is.',
+      '95 % interval from $3.00 to $13.00, by 41 held-out gaps. Keep-alives saved money, with 95 % confidence.',
     )
     expect(won.range).toEqual({ low: 3, mid: 8, high: 13, modelled: 12 })
     expect(money.proof(one({}, measured(-9, -5, -1))).measured.note).toContain('lost money')
@@ -204,9 +209,9 @@ describe('the chart', () => {
   it('is said in a sentence and shown as a table', () => {
     const answer = ledger({ '2026-11-20': LOST, '2026-11-21': { unpriced_calls: 2, cost_usd: 0, calls: 2 } })
     expect(money.caption(answer)).toBe(
-      'Spent and saved on each of 30 days: something was booked on 2, and on 1 of them warming cost more than it saved',
+      'Spent and saved on each of 30 days: there are entries on 2, and on 1 of them warming cost more than it saved',
     )
-    expect(money.caption(ledger({}))).toContain('nothing was booked')
+    expect(money.caption(ledger({}))).toContain('there are no entries')
     expect(money.days(answer).map(money.cells)).toEqual([
       ['11-20', '12', '$2.00', '$0.5000', '−$1.50', '20 / 2'],
       ['11-21', '2', 'unknown', '$4.00', 'unknown', '20 / 2'],
@@ -254,7 +259,7 @@ describe('stopped plans that need somebody', () => {
       who: 'anthropic · claude-opus-4-8',
       reason: 'losing money',
       why: 'too\ufffdmuch',
-      again: 'the next real request once the loss has faded by half, or a change of keep_warm',
+      again: 'the next real request after the loss has halved, or a change of keep_warm',
       at: Date.parse('2026-11-21T09:00:00Z'),
     })
   })

@@ -56,7 +56,7 @@ describe('a call that a provider refuses because of its region', () => {
     expect(received(world.lab)).toHaveLength(2)
     const prefix = await get(`/prefixes/${pick(refused, 'error', 'detail', 'prefix_id')}`, who)
     expect(pick(prefix, 'plan', 'stopped', 'reason')).toBe('provider_refused')
-    expect(pick(prefix, 'plan', 'stopped', 'why')).toContain('does not serve the place')
+    expect(pick(prefix, 'plan', 'stopped', 'why')).toContain('does not serve the region')
   })
 
   it('the credential reaches the provider and is stored nowhere on the way', async () => {

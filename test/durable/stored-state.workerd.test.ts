@@ -78,7 +78,7 @@ function leaseOf(name: string): Lease {
 }
 
 /** Tables that came after a791afb: none of its rows is in them. */
-const NEWER: string[] = []
+const NEWER: string[] = ['lookup', 'body_credential']
 
 describe('the stored rows', () => {
   const places = [
@@ -126,6 +126,16 @@ describe('prefixes', () => {
     const again = await get(`/prefixes/${known['kept']}/request`, shop)
     const sent = JSON.parse(calls('messages')[0]?.body ?? '') as { system: unknown }
     expect(sent.system).toEqual((pick(again, 'request') as { system: unknown }).system)
+  })
+
+  it('a stored prefix is found by a request with other markers and later turns', async () => {
+    const stored = pick(await get(`/prefixes/${known['kept']}/request`, shop), 'request') as Record<string, unknown>
+    const bare = JSON.parse(JSON.stringify(stored).replaceAll(/,"cache_control":\{[^}]*\}/g, '')) as typeof stored
+    const messages = [...((bare['messages'] ?? []) as unknown[]), { role: 'user', content: 'And then?' }]
+    const item = { provider: 'anthropic', request: { ...bare, messages, tool_choice: { type: 'auto' } }, usage: {} }
+    const usage = { input_tokens: 9, cache_read_input_tokens: 5_000, cache_creation_input_tokens: 0, output_tokens: 1 }
+    const answer = await post('/observations', [{ ...item, usage, started_at: Date.now() }], shop)
+    expect(pick(answer, 'data')).toEqual([{ prefix_id: known['kept'], matched: true }])
   })
 
   it('a due probe is claimed by the alarm, settled, and told in the history', async () => {

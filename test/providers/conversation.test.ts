@@ -219,7 +219,7 @@ describe.each(FORMATS)('a conversation with $id', ({ id, retention, called, said
       { id: 'c2', name: 'stock', arguments: '{"item":"mat"}' },
     ])
     expect(read(said)).toEqual({ text: 'Three.', complete: false, toolCalls: [], native: null })
-    expect(() => read({})).toThrow('nothing')
+    expect(() => read({})).toThrow('the model returned no text')
   })
 
   it.skipIf(stream === null)('reads the same from a stream, and passes its text on as it arrives', () => {

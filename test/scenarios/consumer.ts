@@ -58,7 +58,7 @@ export class Consumer {
     const now = timeline.now
     const base = { lease: lease.id, k: lease.k }
     if (now > lease.sendBy) {
-      this.#end({ ...base, kind: 'not_sent', why: 'its time had passed before its turn came' })
+      this.#end({ ...base, kind: 'not_sent', why: 'its deadline passed before it could be sent' })
       return
     }
     const reply = provider.call(lease.k - 1, now)

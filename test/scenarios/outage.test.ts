@@ -65,8 +65,8 @@ describe('a provider that is unreachable for four minutes', () => {
       const lapse = since.find((row) => row.type === 'decision' && row.decision === 'lapse')
       const rewrite = since.find((row) => row.type === 'decision' && row.decision === 'rewrite')
       const written = since.find((row) => row.type === 'receipt' && row.kind === 'written')
-      expect(lapse).toMatchObject({ why: expect.stringContaining('no probe got through in time') })
-      expect(rewrite).toMatchObject({ why: expect.stringContaining('pays one rewrite') })
+      expect(lapse).toMatchObject({ why: expect.stringContaining('no probe succeeded before that') })
+      expect(rewrite).toMatchObject({ why: expect.stringContaining('pays for one rewrite') })
       expect(written).toMatchObject({ purpose: 'write' })
       // The history shows the lapse before its rewrite, and the rewrite before its cost.
       expect(lapse?.at).toBeLessThanOrEqual(rewrite?.at ?? 0)

@@ -13,16 +13,16 @@ const MOST_BYTES = 16 * 1024 * 1024
 
 const HELP = `pilotlight lint FILE... [options]
 
-Finds what makes prompt caches miss, and what should not stand in a prefix, without sending anything.
+Finds text that makes prompt caches miss or does not belong in a prefix. Sends nothing.
 FILE is a body of POST /warm, a provider's own request body (JSON), or plain text; - is standard input.
 
-  --provider NAME  whose request it is, where the body does not show it
-  --model NAME     the model, where the body does not name it; for the smallest prefix that it caches
+  --provider NAME  provider of the request, if the body does not show it
+  --model NAME     model, if the body does not name it; sets the smallest prefix that is cached
   --json           one JSON object on stdout
   --github         annotations for GitHub Actions
   --strict         hints count as warnings
 
-Exit code: 0 nothing, or hints alone; 1 warnings; 2 a file that cannot be read, or wrong words.
+Exit code: 0 no warnings; 1 warnings; 2 a file that cannot be read, or wrong options.
 docs/lint.md explains each cause.
 `
 
@@ -44,11 +44,13 @@ export async function lint(shell: Shell): Promise<number> {
     shell.print(HELP)
     return 0
   }
-  if (positionals.length === 0) throw new UsageError('give one FILE or more; --help says more')
-  if (values.json && values.github) throw new UsageError('--json and --github: give one of them')
+  if (positionals.length === 0) throw new UsageError('give one FILE or more; see --help')
+  if (values.json && values.github) throw new UsageError('--json and --github: give only one of them')
   const { provider, model } = values
   if (provider !== undefined && cardById(provider) === undefined)
-    throw new UsageError(`no card knows the provider "${provider}"; known: ${cards.map(({ id }) => id).join(', ')}`)
+    throw new UsageError(
+      `the provider "${provider}" is unknown; known providers: ${cards.map(({ id }) => id).join(', ')}`,
+    )
 
   const files: { file: string; text: string }[] = []
   for (const file of positionals) {

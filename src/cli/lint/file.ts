@@ -121,7 +121,7 @@ function refusal(thrown: unknown): Advice {
     cause: 'refused',
     message: failure.message,
     severity: 'warning',
-    fix: 'Registration refuses this body; nothing else was looked at.',
+    fix: 'POST /warm refuses this body. No other checks were made.',
     ...(typeof field === 'string' ? { at: pointerOf(field) } : {}),
   }
 }

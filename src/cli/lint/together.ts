@@ -25,7 +25,7 @@ export function lintTogether(files: readonly { file: string; text: string }[]): 
         ...placeInFile(text, root, at, {}),
         severity: 'warning' as const,
         cause: 'unstable_tool_order',
-        message: `The same tools stand in another order in ${first.file}: neither request reads what the other wrote.`,
+        message: `${first.file} has the same tools in another order, so neither request reads the entries of the other.`,
         fix: 'Sort them by name before sending.',
         pointer: at,
       },

@@ -69,7 +69,7 @@ function row(line: number, names: readonly string[], headless: boolean, cells: r
 }
 
 function csvWords(code: string, largest: number): string {
-  if (code === 'CSV_QUOTE_NOT_CLOSED') return 'a quotation mark is opened before here and never closed'
-  if (code === 'CSV_MAX_RECORD_SIZE') return `the row is too large; right would be ${tooLargeRight(largest)}`
-  return 'not CSV; right would be cells between commas, quoted where they hold commas or line breaks'
+  if (code === 'CSV_QUOTE_NOT_CLOSED') return 'an earlier quotation mark is never closed'
+  if (code === 'CSV_MAX_RECORD_SIZE') return `the row is too large; expected ${tooLargeRight(largest)}`
+  return 'not CSV; expected cells between commas, quoted if they contain commas or line breaks'
 }

@@ -31,9 +31,9 @@ export function formatOf(fields: Fields, line: number): Format {
   if (found !== undefined) return found
   // Column names are shown only if they look like names: in a file without a header line they are data.
   const names = Object.keys(fields).filter((name) => /^[\w.-]{1,40}$/.test(name))
-  const listed = names.length === 0 ? 'no names of columns' : names.slice(0, 8).join(', ')
+  const listed = names.length === 0 ? 'no column names' : names.slice(0, 8).join(', ')
   throw new UsageError(
-    `line ${line}: this is no log that is known. Right would be the columns ${PLAIN.prefix[0]}, ${PLAIN.time[0]} and ${PLAIN.tokens[0]}, ` +
+    `line ${line}: the log has an unknown format. Expected the columns ${PLAIN.prefix[0]}, ${PLAIN.time[0]} and ${PLAIN.tokens[0]}, ` +
       `or an export of LiteLLM, Langfuse or OpenTelemetry (--format names one); found: ${listed}`,
   )
 }

@@ -55,7 +55,7 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
   let line = 1
   let startLine = 1
   const tooLarge = (): UsageError =>
-    new UsageError(`line ${startLine}: what begins here is too large; right would be ${tooLargeRight(largest)}`)
+    new UsageError(`line ${startLine}: the value that begins here is too large; expected ${tooLargeRight(largest)}`)
   const broken = (what: string): UsageError => new UsageError(`line ${line}: ${what}`)
   for await (const chunk of chunks) {
     text += chunk
@@ -67,7 +67,7 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
         else if (code === 92) escaped = true
         else if (code === 34) inString = false
       } else if (code === 34) {
-        if (depth === 0) throw broken('not a JSON object; right would be an object for each request')
+        if (depth === 0) throw broken('not a JSON object; expected an object for each request')
         inString = true
       } else if (code === 123 || (code === 91 && depth > 0)) {
         if (depth++ === 0) {
@@ -75,14 +75,15 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
           startLine = line
         }
       } else if (code === 91) {
-        if (inArray) throw broken('a list in a list; right would be an object for each request')
+        if (inArray) throw broken('a list in a list; expected an object for each request')
         inArray = true
       } else if (code === 125 || (code === 93 && depth > 0)) {
-        if (depth === 0) throw broken('a bracket closes that was never opened')
+        if (depth === 0) throw broken('a closing bracket has no opening bracket')
         if (--depth === 0) {
           if (position + 1 - start > largest) throw tooLarge()
           const value = parsed(text.slice(start, position + 1))
-          if (value === undefined) throw new UsageError(`line ${startLine}: what begins here is not valid JSON`)
+          if (value === undefined)
+            throw new UsageError(`line ${startLine}: the value that begins here is not valid JSON`)
           yield opened(startLine, value)
           text = text.slice(position + 1)
           position = -1
@@ -90,7 +91,7 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
         }
       } else if (code === 93) inArray = false
       else if (depth === 0 && code > 32 && code !== 44)
-        throw broken('not a JSON object; right would be an object for each request')
+        throw broken('not a JSON object; expected an object for each request')
     }
     if (start < 0) text = ''
     else if (text.length - start > largest) throw tooLarge()
@@ -100,8 +101,8 @@ export async function* jsonValues(chunks: AsyncIterable<string>, largest: number
     }
     position = text.length
   }
-  if (depth > 0) throw new UsageError(`line ${startLine}: what begins here never ends: the file is cut off`)
-  if (inArray) throw broken('the list never ends: the file is cut off')
+  if (depth > 0) throw new UsageError(`line ${startLine}: the value that begins here has no end; the file is cut off`)
+  if (inArray) throw broken('the list has no end; the file is cut off')
 }
 
 function opened(line: number, value: unknown): LogRecord[] {

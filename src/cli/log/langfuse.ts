@@ -15,7 +15,7 @@ export function isLangfuse(fields: Fields): boolean {
 export function readLangfuse(fields: Fields): Reading {
   const of = (camel: string): unknown => fields[camel] ?? fields[snake(camel)]
   const type = readText(of('type'))
-  if (type !== null && type !== 'GENERATION') return { leftOut: 'observations that are no generations' }
+  if (type !== null && type !== 'GENERATION') return { leftOut: 'observations that are not generations' }
   if (readText(of('level')) === 'ERROR') return { leftOut: 'failed calls' }
   const name = 'startTime' in fields ? 'startTime' : 'start_time'
   const at = readTime(fields[name])

@@ -16,7 +16,7 @@ const OTHER_CALLS = /embed|image|audio|speech|transcri|moderation|rerank|ocr|fil
 
 export function readLitellm(fields: Fields): Reading {
   const call = readText(fields['call_type']) ?? ''
-  if (OTHER_CALLS.test(call)) return { leftOut: 'calls of another kind than completions' }
+  if (OTHER_CALLS.test(call)) return { leftOut: 'calls other than completions' }
   if (readText(fields['status']) === 'failure') return { leftOut: 'failed calls' }
   // LiteLLM's own response cache: nothing was sent to the provider.
   if (/^true$/i.test(String(fields['cache_hit'] ?? ''))) return { leftOut: "answers of the proxy's own cache" }

@@ -30,7 +30,7 @@ function readSpan(span: Fields): Reading {
     ? 'gen_ai.usage.input_tokens'
     : 'gen_ai.usage.prompt_tokens'
   const inference = operation === null ? attributes.has(tokensName) : INFERENCE.includes(operation)
-  if (!inference) return { leftOut: 'spans that are no request to a model' }
+  if (!inference) return { leftOut: 'spans that are not requests to a model' }
   if (attributes.has('error.type')) return { leftOut: 'failed calls' }
   const at = readTime(span['startTimeUnixNano'])
   if (at === null) return fault('startTimeUnixNano', TIME_FORMS)

@@ -20,7 +20,7 @@ export function isPlain(fields: Fields): boolean {
 /** Plain format: rows of (prefix, time, tokens), with a model and a provider if there are columns for them. */
 export function readPlain(fields: Fields): Reading {
   const prefix = readText(fields[nameIn(fields, PLAIN.prefix) ?? ''])
-  if (prefix === null) return fault(nameIn(fields, PLAIN.prefix) ?? 'prefix', 'a name of the prefix')
+  if (prefix === null) return fault(nameIn(fields, PLAIN.prefix) ?? 'prefix', 'the name of the prefix')
   const timeName = nameIn(fields, PLAIN.time) ?? 'time'
   const at = readTime(fields[timeName])
   if (at === null) return fault(timeName, TIME_FORMS)

@@ -25,9 +25,9 @@ export async function* recordsOf(
   const { head, all } = gzip ? await peeked(unpacked(packed.all)) : packed
   if (head.length === 0) throw new UsageError('the log is empty')
   if (head.subarray(0, 4).toString('latin1') === 'PAR1')
-    throw new UsageError('this is Parquet, which is not read: export CSV, JSON or JSONL instead')
+    throw new UsageError('Parquet is not supported; export CSV, JSON or JSONL instead')
   if (head.includes(0))
-    throw new UsageError('this is no text; right would be CSV, JSON or JSONL, also compressed by gzip')
+    throw new UsageError('this is not text; expected CSV, JSON or JSONL, optionally compressed with gzip')
   const start = head
     .toString('utf8')
     .replace(/^\uFEFF/, '')
@@ -63,7 +63,7 @@ async function* unpacked(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   try {
     for await (const chunk of gunzip) yield chunk as Buffer
   } catch {
-    throw new UsageError('the log begins like gzip and cannot be unpacked: it is damaged or cut off')
+    throw new UsageError('the log is compressed with gzip but cannot be unpacked; it is damaged or cut off')
   } finally {
     await ended
   }

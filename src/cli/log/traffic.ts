@@ -109,7 +109,7 @@ function readings(format: Format, fields: Fields): Reading[] {
     return format.read(fields)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    return [fault(null, 'a record that is nested less deeply')]
+    return [fault(null, 'a record with fewer nested levels')]
   }
 }
 
@@ -140,12 +140,12 @@ function tooMuch(line: number, what: string): UsageError {
 
 /** Writes a fault as a sentence: its place, and a correct value. */
 export function unusedWords({ field, right, line }: Unused): string {
-  return `line ${line}${field === null ? '' : `, ${field}`}: right would be ${right}`
+  return `line ${line}${field === null ? '' : `, ${field}`}: expected ${right}`
 }
 
 function nothingWords(faults: readonly Unused[], leftOut: Readonly<Record<string, number>>): string {
   const first = faults[0]
   const kinds = Object.entries(leftOut).map(([what, count]) => `${what} (${count})`)
   const rest = kinds.length === 0 ? '' : ` Left out: ${kinds.join('; ')}.`
-  return `no request in this log can be used.${first === undefined ? '' : ` First, ${unusedWords(first)}.`}${rest}`
+  return `this log has no usable request.${first === undefined ? '' : ` First, ${unusedWords(first)}.`}${rest}`
 }

@@ -19,20 +19,20 @@ import type { Simulation } from './simulation.ts'
 
 const HELP = `pilotlight simulate LOG [options]
 
-Replays a log of your own requests under every plan, and says what each would have cost and saved.
-LOG is a file, also compressed by gzip, or - for standard input: CSV, JSONL or JSON of
+Replays a log of your own requests under every plan. Shows what each plan would have cost and saved.
+LOG is a file (optionally compressed with gzip) or - for standard input. It is CSV, JSONL or JSON of
 ${formats.map(({ name, about }) => `  ${name.padEnd(9)} ${about}`).join('\n')}
 
-  --provider NAME       whose prices to take, where the log does not say or says something else
-  --model NAME          the model, likewise
-  --prices NAME/MODEL   both in one word
-  --tokens N            size of each prefix, where the log counts whole prompts or nothing
-  --latency-value USD   what one avoided cold start is worth beside its tokens (0)
-  --format NAME         ${formats.map(({ name }) => name).join(', ')}; otherwise the content says which
-  --top N               how many prefixes to show one by one (20)
+  --provider NAME       provider whose prices are used; overrides the log
+  --model NAME          model whose prices are used; overrides the log
+  --prices NAME/MODEL   both in one option
+  --tokens N            size of each prefix, if the log has only whole prompts or no counts
+  --latency-value USD   value of an avoided cold start in addition to its tokens (0)
+  --format NAME         ${formats.map(({ name }) => name).join(', ')}; detected from the content if absent
+  --top N               number of prefixes that are shown one by one (20)
   --html FILE           write a page with charts
   --json                one JSON object on stdout
-  --strict              end at the first record that cannot be used, instead of counting it
+  --strict              stop at the first unusable record instead of skipping it
 
 At most ${LIMITS.prefixes.toLocaleString('en-US')} prefixes and ${LIMITS.gaps.toLocaleString('en-US')} idle gaps of more than ${JOINED_MS / 1000} s; one record at most ${LARGEST_RECORD / 1024 / 1024} MiB.
 docs/simulate.md says how to read the result.
@@ -66,9 +66,9 @@ export async function simulate(shell: Shell): Promise<number> {
   }
   const path = positionals[0]
   if (path === undefined || positionals.length > 1)
-    throw new UsageError(`give one LOG${path === undefined ? '' : `, not ${positionals.length}`}; --help says more`)
+    throw new UsageError(`give one LOG${path === undefined ? '' : `, not ${positionals.length}`}; see --help`)
   if (values.html !== undefined && resolve(values.html) === resolve(path))
-    throw new UsageError('--html: this is the log itself; name another file')
+    throw new UsageError('--html: this file is the log; name another file')
   const tokens = values.tokens === undefined ? null : wholeFrom('--tokens', values.tokens, 1, 100_000_000)
   const top = wholeFrom('--top', values.top, 0, 100_000)
   const latencyNanos = Math.round(usdFrom('--latency-value', values['latency-value']) * 1e9)
@@ -93,7 +93,7 @@ export async function simulate(shell: Shell): Promise<number> {
   }
   for (const fault of log.unusable) {
     const count = counted(fault.count, 'record', 'records')
-    shell.tell(`${count} left out that cannot be used. The first: ${unusedWords(fault)}.\n`)
+    shell.tell(`${count} skipped because they cannot be used. The first: ${unusedWords(fault)}.\n`)
   }
   for (const [what, count] of Object.entries(log.leftOut)) shell.tell(`Left out: ${what} (${count}).\n`)
 
@@ -130,14 +130,14 @@ function pricesAsked(
   now: number,
 ): (provider: string | null, model: string | null) => Priced {
   if (prices !== undefined && (provider !== undefined || model !== undefined))
-    throw new UsageError('--prices names both: leave out --provider and --model')
+    throw new UsageError('--prices gives both; omit --provider and --model')
   const slash = prices?.indexOf('/') ?? -1
   if (prices !== undefined && slash < 1)
-    throw new UsageError('--prices: right would be PROVIDER/MODEL, such as anthropic/claude-opus-4-8')
+    throw new UsageError('--prices: expected PROVIDER/MODEL, such as anthropic/claude-opus-4-8')
   const asked =
     prices === undefined ? { provider, model } : { provider: prices.slice(0, slash), model: prices.slice(slash + 1) }
   if (asked.provider !== undefined && cardNamed(asked.provider) === undefined)
-    throw new UsageError(`no card knows the provider "${asked.provider}"; known: ${providerIds.join(', ')}`)
+    throw new UsageError(`the provider "${asked.provider}" is unknown; known providers: ${providerIds.join(', ')}`)
   if (asked.model !== undefined) {
     const one = pricesOf(asked.provider ?? null, asked.model, now)
     if ('unknown' in one)
@@ -162,13 +162,13 @@ function remembered(prices: (provider: string | null, model: string | null) => P
 
 function nothingPriced({ unpriced, tooSmall, unsized }: Simulation): string {
   if (unsized.prefixes > 0)
-    return 'nothing can be computed: the log does not say how many tokens a prefix has. --tokens N says it'
+    return 'nothing can be computed: the log does not contain the size of prefixes. Give it with --tokens N'
   const [price, small] = [unpriced[0], tooSmall[0]]
   if (price !== undefined) {
     const name = [price.provider, price.model].filter((part) => part !== null).join(' ')
     return (
-      `nothing can be computed: the price is unknown (${name === '' ? '' : `${name}: `}${price.why}), and none is guessed. ` +
-      '--provider and --model name one of the cards, as in --provider anthropic --model claude-opus-4-8'
+      `nothing can be computed: the price is unknown (${name === '' ? '' : `${name}: `}${price.why}). ` +
+      'Give a known provider and model, as in --provider anthropic --model claude-opus-4-8'
     )
   }
   return `nothing can be computed: the prefixes are too small to be cached${small === undefined ? '' : ` (${small.why})`}`
@@ -193,11 +193,11 @@ function written(path: string, text: string): void {
 function wholeFrom(option: string, text: string, least: number, most: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (value >= least && value <= most) return value
-  throw new UsageError(`${option}: right would be a whole number from ${least} to ${most}`)
+  throw new UsageError(`${option}: expected a whole number from ${least} to ${most}`)
 }
 
 function usdFrom(option: string, text: string): number {
   const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
   if (value <= 1_000_000) return value
-  throw new UsageError(`${option}: right would be a number of US dollars from 0 to 1000000`)
+  throw new UsageError(`${option}: expected a number of US dollars from 0 to 1000000`)
 }

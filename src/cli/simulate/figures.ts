@@ -68,7 +68,7 @@ export function best(outcomes: readonly Outcome[]): Outcome | undefined {
 export function verdict({ outcomes }: Pick<ModelResult, 'outcomes'>): string {
   const [first, least, bound] = [baseline(outcomes), best(outcomes), outcomes.at(-1)]
   if (first === undefined || least === undefined || bound === undefined) return ''
-  const reach = `Nobody could pay less than ${dollars(bound.costNanos)}.`
+  const reach = `The lowest possible cost is ${dollars(bound.costNanos)}.`
   if (least === first) return `No plan costs less than ${planName(first)}, ${dollars(first.costNanos)}. ${reach}`
   const gain = saved(least, outcomes)
   const share = burden(first) === 0 ? 0 : Math.round((100 * gain) / burden(first))

@@ -34,7 +34,7 @@ export function simulationHtml(result: Simulation, name: string, format: string)
 ${models.map(modelHtml).join('\n')}
 ${models.length > 1 ? `<section>\n<h2>All models</h2>\n<p>Each at its default retention.</p>\n${chart(total)}\n${planTable(total)}\n</section>` : ''}
 ${leftHtml(result)}
-<footer><p>Replayed by <code>pilotlight simulate</code>: money for the tokens of the prefixes alone. The clairvoyant knows every arrival; nobody can do better.</p></footer>
+<footer><p>Replayed by <code>pilotlight simulate</code>: money for the tokens of the prefixes alone. The plan “clairvoyant” knows every arrival in advance: no plan can cost less.</p></footer>
 </main>
 </body>
 </html>

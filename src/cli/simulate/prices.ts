@@ -25,8 +25,8 @@ export function pricesOf(provider: string | null, model: string | null, now: num
   if (model === null) return { unknown: 'the log names no model' }
   if (provider !== null) {
     const card = cardNamed(provider)
-    if (card === undefined) return { unknown: 'no card knows this provider' }
-    return priced(card.id, model, now) ?? { unknown: 'the card of this provider has no price for this model' }
+    if (card === undefined) return { unknown: 'this provider is unknown' }
+    return priced(card.id, model, now) ?? { unknown: 'no price is known for this model of this provider' }
   }
   // Routers name a model `provider/model`.
   const slash = model.indexOf('/')
@@ -34,7 +34,7 @@ export function pricesOf(provider: string | null, model: string | null, now: num
     return pricesOf(model.slice(0, slash), model.slice(slash + 1), now)
   }
   const found = makers.map(({ id }) => priced(id, model, now)).find((one) => one !== null)
-  return found ?? { unknown: 'no card of a maker of models has a price for it, and the log names no provider' }
+  return found ?? { unknown: 'no model vendor has a known price for it, and the log names no provider' }
 }
 
 function priced(id: string, model: string, now: number): Known | null {

@@ -90,7 +90,7 @@ export function simulate(log: Log, options: SimulationOptions): Simulation {
       unsized.prefixes += 1
       unsized.requests += prefix.requests
     } else if (tokens < (priced.facts.minimumTokens ?? 1)) {
-      leave(tooSmall, prefix, `fewer than the ${priced.facts.minimumTokens ?? 1} tokens that are cached at the least`)
+      leave(tooSmall, prefix, `fewer than the ${priced.facts.minimumTokens ?? 1} tokens that the model caches at least`)
     } else if (holdings.length === 0) leave(unpriced, prefix, 'no retention of this model can be kept by probes')
     else {
       const model = modelOf(models, priced, holdings)

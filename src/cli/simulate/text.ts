@@ -45,7 +45,7 @@ export function simulationText(result: Simulation, name: string, format: string,
   for (const left of tooSmall) lines.push(`Too small to be cached, not counted: ${leftWords(left)}.`)
   if (unsized.prefixes > 0)
     lines.push(
-      `Size unknown, not counted: ${counted(unsized.requests, 'request', 'requests')} of ${counted(unsized.prefixes, 'prefix', 'prefixes')}. --tokens N gives one.`,
+      `Size unknown, not counted: ${counted(unsized.requests, 'request', 'requests')} of ${counted(unsized.prefixes, 'prefix', 'prefixes')}. Give a size with --tokens N.`,
     )
   return `${lines.join('\n').trimEnd()}\n`
 }
@@ -63,12 +63,12 @@ export function modelRemarks({ uneven, wholePrompts, retentions }: ModelResult):
   const remarks: string[] = []
   if (wholePrompts > 0)
     remarks.push(
-      `${counted(wholePrompts, 'prefix is', 'prefixes are')} taken to be as large as whole prompts, since the log holds no cached tokens: ` +
-        '--tokens N gives the size.',
+      `${counted(wholePrompts, 'prefix is', 'prefixes are')} assumed to be as large as whole prompts, because the log contains no cached tokens. ` +
+        'Give the size with --tokens N.',
     )
   if (uneven > 0)
     remarks.push(
-      `${counted(uneven, 'prefix', 'prefixes')} differ in size by more than two times; the mean is taken. If these are whole prompts, --tokens N gives the size of the prefix.`,
+      `${counted(uneven, 'prefix', 'prefixes')} vary in size by more than a factor of two; the mean is used. If these are whole prompts, give the size of the prefix with --tokens N.`,
     )
   const assumed = retentions.filter((one) => one.assumed)
   if (assumed.length > 0)

@@ -39,7 +39,7 @@ function evidence(state: PrefixState): string {
   const { lastReceipt, lastHit, anchorAt } = state
   if (anchorAt !== null && lastHit?.at === anchorAt)
     return `a real request read ${lastHit.cachedTokens} tokens from the cache`
-  if (isRenewedByLonger(state)) return 'a request of a longer prefix, which begins with this one, renewed it too'
+  if (isRenewedByLonger(state)) return 'a request of a longer prefix that begins with this one also renewed it'
   if (anchorAt !== null && lastReceipt !== null && anchorAt > lastReceipt.at)
     return 'a real request found it gone and wrote it again'
   return lastReceipt?.why ?? 'nothing has been sent yet'
@@ -59,7 +59,7 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
     return { state: 'uncacheable', pWarm: 0, interval: [0, 0.05], warmUntil: null, assumed, why: evidenceWhy }
   }
   if (state.verdict === 'none' || state.retention === null) {
-    const why = state.lastReceipt === null ? 'nothing has been proved yet' : evidenceWhy
+    const why = state.lastReceipt === null ? 'there is no evidence yet' : evidenceWhy
     return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: null, assumed, why }
   }
   if (state.verdict === 'cold' || until === null) {
@@ -76,7 +76,7 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
       interval: [0, 1],
       warmUntil: until,
       assumed,
-      why: `${evidenceWhy}; its time has passed`,
+      why: `${evidenceWhy}; its retention has passed`,
     }
   }
   if (state.drift !== undefined && isSuspected(state, now) && now < until) {
@@ -102,6 +102,6 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
   }
   // The provider states a minimum, or nothing: the entry may still be there, with a chance that falls.
   const p = observed.p * 0.5 * Math.exp(-over / state.retention.ttlMs)
-  const why = `its ${assumed ? 'assumed ' : ''}retention has passed; the provider may keep it longer, but does not promise to`
+  const why = `its ${assumed ? 'assumed ' : ''}retention has passed; the provider may keep it longer, but does not guarantee it`
   return { state: 'cold', pWarm: p, interval: [0, Math.min(1, 2 * p)], warmUntil: until, assumed, why }
 }

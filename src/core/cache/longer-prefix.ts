@@ -20,7 +20,7 @@ export function ownAnchorAt(state: Pick<PrefixState, 'inside' | 'anchorAt'>): nu
 }
 
 export const REFUTED =
-  'it was gone although requests of a longer prefix should have renewed it: from now on only its own requests renew it'
+  'it was gone although requests of a longer prefix should have renewed it; from now on only its own requests count'
 
 /** Whether an answer at `at` that found nothing contradicts the renewal by a longer prefix, and not the retention itself. */
 export function refutes(state: PrefixState, at: number): boolean {

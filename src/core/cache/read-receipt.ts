@@ -75,16 +75,19 @@ export function readReceipt(usage: Usage, expected: Expectation): Reading {
       : reading('written', `${written} tokens written`)
   }
   if (expected.writesReported && written !== null) {
-    return reading('uncacheable', 'nothing was read and nothing was written: too small, or not cached at all')
+    return reading('uncacheable', 'the provider read and wrote nothing: the prefix is too small, or not cached at all')
   }
   if (purpose === 'keep' && everHit) return reading('cold', 'a keep-alive read nothing: the entry was gone')
   if (expected.readZeroInRow < probesToSeed) {
-    const why = 'nothing was read, and this provider does not report writes'
-    return reading('unknown', `${why}: ${expected.readZeroInRow === 0 ? 'a second' : 'one more'} probe decides`)
+    const why = 'the probe read nothing, and this provider does not report writes'
+    return reading(
+      'unknown',
+      `${why}; ${expected.readZeroInRow === 0 ? 'a second' : 'one more'} probe will show whether it is cached`,
+    )
   }
   return everHit
-    ? reading('cold', 'two answers in a row read nothing: the entry is gone')
-    : reading('uncacheable', 'a second probe read nothing either: this prefix is not being cached')
+    ? reading('cold', 'two probes in a row read nothing: the entry is gone')
+    : reading('uncacheable', 'a second probe also read nothing: this prefix is not cached')
 }
 
 /**

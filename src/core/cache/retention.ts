@@ -152,7 +152,7 @@ export function retentionInWords(retention: LearnedRetention): string {
   const { name, grantedName, ttlMs, statedTtlMs, assumed } = retention
   if (assumed) return `an assumed retention of ${inWords(ttlMs)}`
   if (statedTtlMs !== undefined)
-    return `a retention of ${inWords(ttlMs)} as it was found, shorter than the ${grantedName ?? name} that the provider states`
+    return `an observed retention of ${inWords(ttlMs)}, shorter than the ${grantedName ?? name} that the provider states`
   return grantedName === undefined ? `${name} retention` : `${grantedName} retention, granted instead of ${name}`
 }
 

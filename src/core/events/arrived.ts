@@ -63,7 +63,7 @@ export function applyArrivals(
 function resumeStopped(state: PrefixState, price: Price | null, now: number): Transition {
   const { stopped } = state
   if (stopped === null || !isEndedByArrival(stopped.reason, state, price, now)) return { state, rows: [] }
-  const why = `a real request arrived; the plan goes on (it had stopped: ${stopped.reason})`
+  const why = `a real request arrived; the plan continues (it had stopped: ${stopped.reason})`
   return {
     state: { ...state, stopped: null, silentInRow: 0 },
     rows: [{ at: now, type: 'decision', decision: 'resume', why }],
@@ -87,7 +87,7 @@ function hasFaded({ loss, retention, measuredTokens }: PrefixState, price: Price
 function cancelRows(before: PrefixState, after: PrefixState, now: number): HistoryRow[] {
   const isClaimable = before.nextAt !== null && before.nextAt <= now + SWEEP_HORIZON_MS
   if (!isClaimable || (after.anchorAt ?? 0) <= (before.anchorAt ?? 0)) return []
-  const why = 'a real request renewed the entry: the probe that was due is not sent'
+  const why = 'a real request renewed the entry, so the probe that was due is not sent'
   return [{ at: now, type: 'decision', decision: 'cancel', why }]
 }
 

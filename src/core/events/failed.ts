@@ -72,11 +72,11 @@ function afterFailure({ primitiveIndex, failuresInRow }: PrefixState, call: Fail
   const row = (decision: string, why: string): HistoryRow => ({ at, type: 'decision', decision, why })
   if (call.primitiveRefused && primitiveIndex + 1 < primitives) {
     const patch = { primitiveIndex: primitiveIndex + 1, failuresInRow: failuresInRow - 1 }
-    const why = `the provider refused ${call.primitive}; the next primitive is used from now on`
+    const why = `the provider refused ${call.primitive}; the next kind of probe is used from now on`
     return { patch, rows: [row('primitive', why)] }
   }
   if (call.elsewhere === true) {
-    const why = 'the provider does not serve the region that the call came from; it is sent once from another region'
+    const why = 'the provider does not serve the region of the call; it is sent once from another region'
     return { patch: {}, rows: [row('egress', why)] }
   }
   // The row is written even where the plan is off and has nothing to stop.

@@ -2,10 +2,11 @@ import { ownAnchorAt } from '../cache/longer-prefix.ts'
 import { missesAlive } from '../cache/read-receipt.ts'
 import type { Reading } from '../cache/read-receipt.ts'
 import { retentionAfterMiss } from '../cache/retention.ts'
+import { survivalAfter } from '../cache/survival.ts'
 import type { Usage } from '../model/usage.ts'
 import { planKind } from '../planning/plan-kinds.ts'
 import type { PlanContext } from '../planning/plan.ts'
-import type { LearnedRetention } from '../prefix/parts.ts'
+import type { LearnedRetention, Survival } from '../prefix/parts.ts'
 import type { Purpose, ReceiptKind } from '../prefix/receipt.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import { afterCacheRead } from './cache-read.ts'
@@ -47,8 +48,12 @@ function entryRead({ before, at, purpose, reading, context }: AnsweredCall): Pat
   const read = { at, sizeTokens: reading.sizeTokens, whole: true }
   return {
     ...afterCacheRead(before, read, context.facts.retentions),
-    keepHits: before.keepHits + (purpose === 'keep' ? 1 : 0),
+    ...(purpose === 'keep' ? { keepHits: before.keepHits + 1, survival: survivalOf(before, at, true) } : {}),
   }
+}
+
+function survivalOf(before: PrefixState, at: number, isFound: boolean): Survival {
+  return survivalAfter(before.survival, at - (ownAnchorAt(before) ?? at), isFound)
 }
 
 /**
@@ -67,6 +72,7 @@ function entryGone(call: AnsweredCall): Effect {
   const gone: Patch = {
     ...refutation.patch,
     keepColds: before.keepColds + 1,
+    survival: survivalOf(before, at, false),
     retention: retentionOfGone(call),
     readZeroGapMs: null,
   }
@@ -85,12 +91,12 @@ function surprise(call: AnsweredCall): Effect {
     ? entryWritten(call)
     : { verdict: 'unknown', anchorAt: at, readZeroInRow: 0, measuredTokens: reading.sizeTokens }
   if (planKind(context.keepWarm.plan).revives) {
-    const why = `${reading.why}; plan always pays that one rewrite`
+    const why = `${reading.why}; plan always pays for that rewrite`
     return { patch, rows: [{ at, type: 'decision', decision: 'rewrite', why }] }
   }
   if (purpose === 'write') return { patch, rows: [] }
-  const until = wrote ? 'it stays warm until its retention passes, and the' : 'the'
-  const why = `${reading.why}; ${until} next real request, or POST /prefixes/{id}/warm, starts the plan again`
+  const stays = wrote ? 'it stays warm until its retention passes; ' : ''
+  const why = `${reading.why}; ${stays}the next real request or POST /prefixes/{id}/warm starts the plan again`
   return { patch: { ...patch, stopped: { reason: 'surprise_write', at, why } }, rows: [] }
 }
 

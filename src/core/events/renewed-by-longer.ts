@@ -33,7 +33,7 @@ export function applyRenewedByLonger(before: PrefixState, request: LongerPrefixR
     const renewed = { at: request.at, ownAt: anchorAt }
     return { state: { ...before, generation: before.generation + 1, inside: renewed }, rows: [] }
   }
-  const why = `a keep-alive of ${request.id}, which begins with this prefix and has a breakpoint at its end, renewed it too: it needs no probe of its own`
+  const why = `a keep-alive of ${request.id}, which begins with this prefix and has a breakpoint at its end, also renewed it; no separate probe is needed`
   return {
     state: {
       ...before,

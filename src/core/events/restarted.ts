@@ -25,6 +25,6 @@ export function restart(before: PrefixState, now: number): PrefixState {
 /** A write by request was answered: a stopped plan goes on, with a history row. A plan that is off stays off, without a row. */
 export function resume(before: PrefixState, now: number): Transition {
   if (before.stopped?.reason === 'plan_off') return { state: restart(before, now), rows: [] }
-  const why = `a write was requested; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
+  const why = `a write was requested; the plan continues (it had stopped: ${before.stopped?.reason ?? 'not'})`
   return { state: restart(before, now), rows: [{ at: now, type: 'decision', decision: 'resume', why }] }
 }

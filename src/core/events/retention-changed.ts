@@ -14,10 +14,10 @@ export function retentionRows(before: PrefixState, after: PrefixState, at: numbe
 
 function changeWhy(was: LearnedRetention, is: LearnedRetention): string {
   if (was.name !== is.name)
-    return `real requests write it at ${is.name} and not at ${was.name}: their marker decides, and the plan goes by it from now on`
+    return `real requests write it at ${is.name}, not at ${was.name}; their marker decides, so the plan now uses ${is.name}`
   if (is.grantedName !== was.grantedName)
-    return `asked for ${is.name}, the answer says that ${is.grantedName ?? is.name} was written: it is believed to live ${is.ttlMs / MINUTE_MS} min`
+    return `the request asked for ${is.name}, but the provider wrote at ${is.grantedName ?? is.name}; its lifetime is assumed to be ${is.ttlMs / MINUTE_MS} min`
   return is.ttlMs < was.ttlMs
-    ? `entries were gone before their time, twice in a row: scheduled by ${retentionInWords(is)} from now on`
-    : `entries lived longer than was believed: scheduled by ${retentionInWords(is)} from now on`
+    ? `entries were gone too early twice in a row; probes are now scheduled for ${retentionInWords(is)}`
+    : `entries lived longer than expected; probes are now scheduled for ${retentionInWords(is)}`
 }

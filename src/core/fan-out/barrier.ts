@@ -32,14 +32,14 @@ export function barrierStep(barrier: Barrier, state: PrefixState, inFlight: bool
     return { do: 'ready', until: readableUntil, why: 'its leader reported that its answer has begun' }
   }
   if (state.verdict === 'uncacheable') {
-    return { do: 'ready', until: null, why: 'this provider does not cache it, so there is nothing to wait for' }
+    return { do: 'ready', until: null, why: 'this provider does not cache it, so waiting is useless' }
   }
   if (leader !== null && now < leader.untilAt)
     return { do: 'wait', until: leader.untilAt, why: 'a leader is writing it' }
   if (inFlight) return { do: 'wait', until: null, why: 'a call that warms it is in flight' }
   return {
     do: 'lead',
-    why: leader === null ? 'it is not warm, and no caller writes it' : 'its leader did not report in time',
+    why: leader === null ? 'it is not warm, and no caller is writing it' : 'its leader did not report in time',
   }
 }
 

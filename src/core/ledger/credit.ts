@@ -85,7 +85,7 @@ export function creditUse(
   const why =
     saving.kind === 'credited'
       ? `read ${Math.round(idleMs / 1_000)} s after the entry was last used or written, when only keep-alives still kept it`
-      : `a request that was reported late shows that traffic alone kept the entry until ${new Date(saving.at).toISOString()}: nothing was saved then`
+      : `a late report shows that real requests kept the entry until ${new Date(saving.at).toISOString()}, so keep-alives saved nothing`
   // Rows are in the order of time, so a revoked saving has the time of its report.
   return {
     at: saving.kind === 'credited' ? saving.at : now,

@@ -51,7 +51,7 @@ export function paid(gap: HoldoutGap, nanos: number, at: number): HoldoutStep {
   const next = { ...gap, paidNanos: gap.paidNanos + nanos }
   return next.bookedNanos === undefined
     ? { gap: next, row: null }
-    : booked(next, next.bookedNanos + nanos, at, 'a call of this idle gap was answered after it was counted')
+    : booked(next, next.bookedNanos + nanos, at, 'a call of this idle gap was answered after the gap was counted')
 }
 
 /** The plan stopped: the gap is counted with a rewrite at its end, which the next real request may correct. */
@@ -59,7 +59,7 @@ export function rested(gap: HoldoutGap, at: number): HoldoutStep {
   if (gap.stake === undefined || at < gap.stake.dueAt || gap.bookedNanos !== undefined) return { gap, row: null }
   const why = gap.heldOut
     ? 'held out: this idle gap gets no keep-alives, to measure what they save'
-    : 'kept warm as far as the plan goes; counted beside the idle gaps that are held out'
+    : 'kept warm by the plan; compared with the idle gaps that are held out'
   return booked(gap, gap.paidNanos + gap.stake.writeNanos, at, why)
 }
 

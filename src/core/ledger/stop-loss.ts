@@ -33,7 +33,7 @@ export function losingWhy(loss: Loss, limit: number | null, now: number): string
   if (limit === null || lost <= 0 || lost < limit) return null
   const againAt = now + LOSS_HALF_LIFE_MS * Math.log2(lost / (limit * FORGIVEN))
   const amount = `$${usd(lost).toPrecision(3)}`
-  return `its keep-alives have recently cost ${amount} more than they saved, which is ${REWRITES_TO_LOSE} rewrites of this prefix or more. The first real request after ${new Date(againAt).toISOString()} starts the plan again; a PATCH of keep_warm does so at once`
+  return `its keep-alives recently cost ${amount} more than they saved, at least the price of ${REWRITES_TO_LOSE} rewrites. The first real request after ${new Date(againAt).toISOString()} starts the plan again; a PATCH of keep_warm does so at once`
 }
 
 /** Whether the loss has decayed enough for the plan to start again. */

@@ -60,7 +60,7 @@ function textFindings(piece: Piece, part: Part): { finding: Finding; start: numb
 function findingOf({ cause, kind, what, fix }: TextRule, at: string, text: string, start: number): Finding {
   const why = {
     volatile: 'Text that differs between requests makes each of them miss.',
-    private: 'It would be stored, and everyone who shares the prefix could read it.',
+    private: 'The prefix is stored, and everyone who shares it could read this text.',
     mistake: 'The prefix is probably not the intended text.',
   }[kind]
   return {

@@ -117,7 +117,7 @@ export function applyGone(
     live: null,
     notBeforeAt: 0,
     losses: state.losses + (lost ? 1 : 0),
-    why: lost ? 'the provider does not have it any more' : 'deleted',
+    why: lost ? 'the provider no longer has it' : 'deleted',
   }
   return { state: next, costNanos }
 }

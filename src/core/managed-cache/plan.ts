@@ -50,19 +50,19 @@ export function decideManagedCache(
     context.keep.untilAt !== null && context.keep.untilAt <= now ? 'its time has passed' : 'no caller uses it'
   if (now >= endAt) {
     if (!mayStillExist) return { do: 'stop', reason: 'ended', why: ended }
-    return { do: 'call', op: 'delete', why: `${ended}: its storage would cost money`, worstNanos: 0 }
+    return { do: 'call', op: 'delete', why: `${ended}, so it is deleted to save storage`, worstNanos: 0 }
   }
   const waitUntilAt = state.notBeforeAt > now ? state.notBeforeAt : null
   if (!exists) {
-    const why = live === null && state.creations === 0 ? 'requested' : 're-created: the last one is gone'
+    const why = live === null && state.creations === 0 ? 'requested' : 'created again because the last one is gone'
     if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next attempt to create it' }
     if (mayStillExist && live !== null) {
       const worst = renewalNanos(state, { ...live, expiresAt: now }, context, now)
-      return spend(state, context, now, 'renew', 'its last renewal was not answered, so it may exist', worst)
+      return spend(state, context, now, 'renew', 'the provider did not answer its last renewal, so it may exist', worst)
     }
     return spend(state, context, now, 'create', why, createNanos(state, context, now))
   }
-  if (live.expiresAt >= endAt) return { do: 'wait', at: endAt, why: 'paid until its end' }
+  if (live.expiresAt >= endAt) return { do: 'wait', at: endAt, why: 'it already lasts until its end' }
   const renewAt = live.expiresAt - renewLeadMs(state.ttlMs)
   if (now < renewAt) return { do: 'wait', at: Math.min(renewAt, endAt), why: 'renewed before it expires' }
   if (waitUntilAt !== null) return { do: 'wait', at: waitUntilAt, why: 'waits before the next attempt to renew it' }
@@ -123,7 +123,7 @@ function spend(
     return {
       do: 'stop',
       reason: 'price_unknown',
-      why: 'a token count or a price is unknown, so no budget can be kept; keep.budget_usd_per_day: null removes the budget',
+      why: 'a token count or a price is unknown, so the budget cannot be checked; keep.budget_usd_per_day: null removes the budget',
     }
   }
   const refused = budgetRefusal(state, context, now, worst)

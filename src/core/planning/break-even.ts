@@ -83,7 +83,7 @@ export function holdingsOf(
 function otherRetention(state: PrefixState, context: PlanContext, choice: Choice): string {
   const better = retentionFor(holdingsOf(state, context), gapForecast(state), latencyValue(context))
   if (better === null || better.holding.name === choice.holding.name || better.expected >= choice.expected) return ''
-  return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} and not ${dollars(choice.expected)}`
+  return `. With retention ${better.holding.name} a gap would cost about ${dollars(better.expected)} instead of ${dollars(choice.expected)}`
 }
 
 /** In words, since when the probes of a gap are counted. */
@@ -95,19 +95,20 @@ export function sinceWords({ lastArrivalAt }: Pick<PrefixState, 'lastArrivalAt'>
 export function holdWhy(state: PrefixState, context: PlanContext, limit: number | null, now: number): string {
   const sent = `(${state.probesSinceArrival} sent ${sinceWords(state)})`
   const name = state.retention?.name ?? 'its'
-  if (state.retention?.kind === 'fixed') return `reading does not renew its ${name} retention: it runs out by itself`
+  if (state.retention?.kind === 'fixed')
+    return `reads do not renew its ${name} retention, so no probe is sent before it ends`
   const kind = planKind(context.keepWarm.plan)
-  if (kind.revives) return `always: renewed before its ${name} retention lapses`
+  if (kind.revives) return `plan always renews it before its ${name} retention ends`
   const pendingTo = kind.followsSignals ? pendingUntil(state, now) : null
   if (pendingTo !== null && limit !== null && state.probesSinceArrival >= limit)
-    return `kept warm: the caller said that work is pending, until ${iso(pendingTo)} at the latest`
-  if (!kind.stopsAtBreakEven) return `held for ${limit ?? 0} probes as asked ${sent}`
+    return `kept warm because a caller reported pending work, until ${iso(pendingTo)} at the latest`
+  if (!kind.stopsAtBreakEven) return `kept warm for ${limit ?? 0} probes, as keep_warm sets ${sent}`
   const pending = pendingTo === null ? '' : `; work is pending, until ${iso(pendingTo)} at the latest`
   const known = learned(state, context)
   if (known !== null)
     return `${choiceWhy(known.choice, known.forecast)}${latencyWords(context)}${markerWords(state)} ${sent}${pending}`
   const unknown = state.lastArrivalAt === null ? '; no real request was observed yet, so savings are unknown' : ''
-  return `auto holds for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} ${sent}${unknown}${pending}`
+  return `plan auto keeps it warm for ${limit ?? 0} probes, the break-even at these prices${latencyWords(context)} ${sent}${unknown}${pending}`
 }
 
 /** Why no further keep-alive is sent in this gap. */
@@ -118,9 +119,9 @@ export function breakEvenWhy(state: PrefixState, context: PlanContext, limit: nu
     const why = letGoWhy(known.choice, known.forecast, state.probesSinceArrival, latencyValue(context))
     return `${why}${latencyWords(context)}${markerWords(state)}${other}; the next real request starts the plan again`
   }
-  const seen = 'No real request was ever observed, so savings are unknown. '
+  const seen = 'No real request was observed yet, so savings are unknown. '
   const tokens = prefixTokens(state, context)
-  return `${seen}${limit} probes ${sinceWords(state)} cost as much as the one rewrite of ${tokens} tokens that they protect${latencyWords(context)}; the next real request starts the plan again`
+  return `${seen}${limit} probes ${sinceWords(state)} cost as much as the rewrite of ${tokens} tokens that they avoid${latencyWords(context)}; the next real request starts the plan again`
 }
 
 /** Added where real requests decide the retention, not the planner. */

@@ -46,7 +46,12 @@ export function sendWithinBudget(
   if (refused !== null) {
     const untilAt = staggeredAt(nextDayAt(now), state, context)
     if (planKind(context.keepWarm.plan).revives && refused.heals)
-      return { do: 'wait', code: 'budget', untilAt, why: `${refused.why}; goes on at ${iso(nextDayAt(now))}` }
+      return {
+        do: 'wait',
+        code: 'budget',
+        untilAt,
+        why: `${refused.why}; the plan continues at ${iso(nextDayAt(now))}`,
+      }
     return {
       do: 'stop',
       reason: 'budget_exhausted',
@@ -86,7 +91,7 @@ function outbid({ verdict }: PrefixState, context: PlanContext): { why: string; 
   if (context.outbid !== true || verdict === 'none') return null
   const left = context.accountLeftNanos === null ? '' : ` (${dollars(context.accountLeftNanos)})`
   return {
-    why: `what the account may still spend today${left} is not enough for all prefixes, and goes to those that are expected to save more for each dollar`,
+    why: `what the account may still spend today${left} is not enough for all prefixes; others are expected to save more per dollar`,
     heals: true,
   }
 }

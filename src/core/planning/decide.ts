@@ -52,7 +52,7 @@ export function decide(before: PrefixState, context: PlanContext, now: number): 
 const HELD_OUT: Decision = {
   do: 'stop',
   reason: 'held_out',
-  why: 'this idle gap was drawn to go without keep-alives, to measure what they save (keep_warm.holdout); the next real request starts the plan again',
+  why: 'this idle gap was chosen at random to get no keep-alives, to measure what they save (keep_warm.holdout); the next real request starts the plan again',
 }
 
 /** The plan's decision, unless it would stop or wait past announced traffic that needs the prefix. */

@@ -105,23 +105,24 @@ export function retentionFor(
 export function letGoWhy(choice: Choice, forecast: Forecast, sent: number, latencyValue: number): string {
   const { holding, probes } = choice
   if (probes === 0) return choiceWhy(choice, forecast)
-  const after = `held at ${holding.name}, and let go after ${sent === 1 ? 'one probe' : `${sent} probes`}`
+  const after = `kept warm at ${holding.name}; stopped after ${sent === 1 ? 'one probe' : `${sent} probes`}`
   if (probes >= maxProbes(holding, latencyValue))
-    return `${after}: with more they would cost more than the rewrite that they protect`
+    return `${after}, because more would cost more than the rewrite that they avoid`
   const what = sent > probes ? `more than ${probes} cost more than they are` : 'one more would cost more than it is'
-  return `${after}: ${what} expected to save, by ${gapWords(forecast)}`
+  return `${after}, because ${what} expected to save, judging by ${gapWords(forecast)}`
 }
 
 /** The gaps behind a forecast, in words: the remembered gaps of the prefix and those of similar traffic. */
 export function gapWords({ gapCount }: Pick<Forecast, 'gapCount'>): string {
-  if (gapCount === 0) return 'gaps of like traffic'
-  return `its last ${gapCount === 1 ? 'gap' : `${gapCount} gaps`} and those of like traffic`
+  if (gapCount === 0) return 'gaps of similar traffic'
+  return `its last ${gapCount === 1 ? 'gap' : `${gapCount} gaps`} and similar traffic`
 }
 
 /** The choice as a sentence. */
 export function choiceWhy({ holding, probes, share }: Choice, forecast: Forecast): string {
   const from = gapWords(forecast)
-  if (probes === 0) return `written at ${holding.name} and let go: by ${from}, no probe earns back what it costs`
+  if (probes === 0)
+    return `written at ${holding.name} without keep-alives: judging by ${from}, no probe would save more than it costs`
   const count = probes === 1 ? 'one probe costs' : `up to ${probes} probes cost`
-  return `held at ${holding.name}: ${count} less than the rewrite that ${Math.round(share * 100)} % of longer gaps would need, by ${from}`
+  return `kept warm at ${holding.name}: ${count} less than the rewrite that ${Math.round(share * 100)} % of longer gaps would need, judging by ${from}`
 }

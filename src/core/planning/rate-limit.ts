@@ -53,7 +53,7 @@ export function holdForRateLimits(limits: readonly RateLimit[], tokens: number, 
     const needed = Math.max(1, what.includes('tokens') ? tokens : 1)
     const strict = remaining < limit * LEAST_SHARE || remaining <= needed
     if (found !== null && ((found.strict && !strict) || (found.strict === strict && found.untilAt >= resetAt))) continue
-    const rest: string = strict ? 'they are left to the application' : 'calls that can wait do so'
+    const rest: string = strict ? 'real requests need them' : 'probes that can wait are delayed'
     found = {
       code: 'limit',
       untilAt: resetAt,

@@ -25,11 +25,11 @@ export function reschedule(
   let state = withHoldoutDraw(withoutPast(awake, now), context)
   const rows: HistoryRow[] = []
   if (awake !== before) {
-    const why = `its declared window opened; the plan goes on (it had stopped: ${before.stopped?.reason ?? 'not'})`
+    const why = `its declared window opened; the plan continues (it had stopped: ${before.stopped?.reason ?? 'not'})`
     rows.push({ at: now, type: 'decision', decision: 'resume', why })
   }
   if (state.stopped?.reason === 'superseded' && !isDrained(state, context, now)) {
-    const why = 'a real request came for this version, or a newer one gave its name back; the plan goes on'
+    const why = 'a real request used this version, or the newer version was deleted; the plan continues'
     rows.push({ at: now, type: 'decision', decision: 'resume', why })
     state = { ...state, stopped: null }
   }

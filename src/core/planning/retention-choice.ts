@@ -40,7 +40,7 @@ export function firstRetention(context: FirstChoiceContext, now: number): string
 export function firstRetentionWhy(context: FirstChoiceContext, retention: string, now: number): string | null {
   const choice = firstChoice(context, now)
   if (choice?.holding.name !== retention) return null
-  return `written at ${retention}, chosen by the planner: ${choice.why}; say cache.retention to choose yourself`
+  return `written at ${retention}, chosen by the planner: ${choice.why}; set cache.retention to choose it yourself`
 }
 
 function firstChoice(context: FirstChoiceContext, now: number): Chosen | null {
@@ -59,7 +59,7 @@ export function rechosenRetention(state: PrefixState, context: PlanContext, now:
   const best = chosen(state, context, now)
   const offer = context.facts.retentions.find(({ name }) => name === best?.holding.name)
   if (best === null || offer === undefined || offer.name === retention.name) return null
-  const why = `written at ${offer.name} instead of ${retention.name} from now on: ${best.why}. Markers of real requests should say the same`
+  const why = `written at ${offer.name} instead of ${retention.name} from now on: ${best.why}. Markers of real requests should name the same retention`
   return {
     state: { ...state, retention: learnedRetention(offer) },
     rows: [{ at: now, type: 'decision', decision: 'retention', why }],
@@ -141,8 +141,8 @@ function chosen(known: Known, context: ChoiceContext, now: number): Chosen | nul
   // Before the first write it is compared with the first other offer, which is the model's default.
   const other = holdings.find(({ name }) => (current === undefined ? name !== best.holding.name : name === current))
   const at = current === undefined && other !== undefined ? ` at ${other.name}` : ''
-  const instead = other === undefined ? '' : `, and not ${dollars(horizon(other, forecast, value).expected)}${at}`
-  const why = `by ${gapWords(forecast)} one would cost about ${dollars(best.expected)}${instead}${latencyWords(context)}`
+  const instead = other === undefined ? '' : `, instead of ${dollars(horizon(other, forecast, value).expected)}${at}`
+  const why = `judging by ${gapWords(forecast)}, a gap would cost about ${dollars(best.expected)}${instead}${latencyWords(context)}`
   return { holding: best.holding, why }
 }
 
@@ -164,5 +164,8 @@ function cheapestDay(holdings: readonly Holding[]): Chosen | null {
   const costOf = ({ write, probe, everyMs }: Holding): number => write + Math.floor(DAY_MS / everyMs) * probe
   const holding = holdings.toSorted((a, b) => costOf(a) - costOf(b))[0]
   if (holding === undefined) return null
-  return { holding, why: `a write and a day of renewals cost about ${dollars(costOf(holding))}, the least` }
+  return {
+    holding,
+    why: `a write and a day of renewals cost about ${dollars(costOf(holding))}, less than at other retentions`,
+  }
 }

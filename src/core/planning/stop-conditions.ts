@@ -24,19 +24,19 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
   if (!kind.sends)
     return stop(
       'plan_off',
-      'the plan is off: warmed only on request (POST /prefixes/{id}/warm); a PATCH of keep_warm starts it',
+      'the plan is off; only POST /prefixes/{id}/warm warms this prefix; a PATCH of keep_warm starts the plan',
     )
   if (state.verdict === 'uncacheable') {
     return stop(
       'uncacheable',
-      `${state.lastReceipt?.why ?? 'not cached'}; stopped. A longer prefix, or POST /prefixes/{id}/warm to try again`,
+      `${state.lastReceipt?.why ?? 'not cached'}; the plan stopped. Register a longer prefix, or try again with POST /prefixes/{id}/warm`,
     )
   }
   if (state.stopped !== null) return { do: 'stop', reason: state.stopped.reason, why: state.stopped.why }
   if (kind.followsSignals && state.signal?.kind === 'end') {
     return stop(
       'session_over',
-      'the caller said that the session is over; the next real request, or POST /prefixes/{id}/warm, starts the plan again',
+      'a caller reported that the session is over; the next real request, or POST /prefixes/{id}/warm, starts the plan again',
     )
   }
   if (context.killed) return stop('kill_switch', 'the kill switch is on; lifting it starts the plan again')
@@ -49,19 +49,19 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
   if (state.retention === null) {
     return stop(
       'retention_unknown',
-      'no retention is known for this model, so there is nothing to schedule by; POST /prefixes/{id}/warm still works',
+      'no retention is known for this model, so probes cannot be scheduled; POST /prefixes/{id}/warm still works',
     )
   }
   if (context.facts.price === null || worstNanos(state, context) === null) {
     return stop(
       'price_unknown',
-      `no price is known for this model at retention ${state.retention.name}, and a plan that spends does not guess; POST /prefixes/{id}/warm still works`,
+      `no price is known for this model at retention ${state.retention.name}, so the plan cannot compute costs; POST /prefixes/{id}/warm still works`,
     )
   }
   if (kind.stopsAtBreakEven && breakEvenCap(state, context) === 0) {
     return stop(
       'not_worth_it',
-      `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm all the same`,
+      `one probe costs more than the rewrite it could save at these prices${latencyWords(context)}; plan always keeps it warm anyway`,
     )
   }
   // With a value on latency the caller pays for more than tokens, and a saving counts tokens alone.
@@ -73,7 +73,7 @@ export function stopConditionOf(state: PrefixState, context: PlanContext, now: n
   if (kind.needsEvidence && state.silentInRow >= SILENT_LIMIT) {
     return stop(
       'unverifiable',
-      `${state.silentInRow} answers in a row reported no cached tokens, so nothing shows that probes do anything; plan always goes on regardless`,
+      `${state.silentInRow} answers in a row reported no cached tokens, so there is no evidence that probes work; plan always continues anyway`,
     )
   }
   if (keepWarm.idleTimeoutMs !== null) {

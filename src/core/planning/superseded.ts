@@ -38,18 +38,18 @@ function silenceMs(state: PrefixState, context: PlanContext): number {
 }
 
 export function drainedWhy(state: PrefixState, { newer }: PlanContext, now: number): string {
-  const again = 'registering this body under a name makes it the current one again'
+  const again = 'register this body under a name to make it current again'
   if (newer === undefined || newer.warmAt === null)
-    return `a newer body was registered under this name before this version was ever warm; ${again}`
+    return `a newer body was registered under this name before this version was warm; ${again}`
   const since = `${sinceOf(newer)} ${iso(newer.warmAt)}`
-  if (state.lastArrivalAt === null) return `${since}, and no real request was ever reported of this one; ${again}`
-  if (now >= newer.warmAt + DRAINS_AT_MOST_MS) return `${since}: an older one is kept for a day at the most; ${again}`
-  return `${since}, and no real request came for this one since ${iso(state.lastArrivalAt)}; ${again}`
+  if (state.lastArrivalAt === null) return `${since}, and no real request of this version was reported; ${again}`
+  if (now >= newer.warmAt + DRAINS_AT_MOST_MS) return `${since}; an older version is kept for one day at most; ${again}`
+  return `${since}, and no real request used this version since ${iso(state.lastArrivalAt)}; ${again}`
 }
 
 function sinceOf({ passed }: Newer): string {
   return passed === true
-    ? 'too many newer versions took its name for this one to wait for, since'
+    ? 'too many newer versions took its name; it counts as replaced since'
     : 'a newer version of its name has been warm since'
 }
 
@@ -60,8 +60,8 @@ export function whileDraining(decision: Decision, state: PrefixState, context: P
   const until = drainsUntil(state, context)
   const said =
     until === null || newer.warmAt === null
-      ? `a newer version took its name at ${iso(newer.takenAt)} and is not warm yet: this one goes on until it is`
-      : `${sinceOf(newer)} ${iso(newer.warmAt)}: this one is kept while real requests come for it, without another until ${iso(until)}`
+      ? `a newer version took its name at ${iso(newer.takenAt)} and is not warm yet; the plan of this version continues until then`
+      : `${sinceOf(newer)} ${iso(newer.warmAt)}; this version is kept while real requests use it, without one until ${iso(until)}`
   const why = `${decision.why}; ${said}`
   if (until === null) return { ...decision, why }
   const lasts = decision.do === 'send' && decision.purpose === 'keep' && (warmUntil(state) ?? 0) >= until

@@ -39,15 +39,15 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
   if (state.verdict === 'none' || until === null) return write(state, context, now, window.closesAt)
   const closing = deadline(state) ?? until
   if (now >= closing)
-    return { do: 'lapse', why: `its retention passed at ${iso(until)} and no probe got through in time` }
+    return { do: 'lapse', why: `its retention passed at ${iso(until)} and no probe succeeded before that` }
 
   if (state.readZeroInRow > 0 && state.verdict === 'unknown' && state.anchorAt !== null) {
     // A second probe costs little, and everything else depends on its answer.
     const againAt = backoffUntil(state, context, REWRITE_BACKOFF_MS, LONGEST_BACKOFF_MS)
     const verifyAt = Math.max(state.anchorAt + VERIFY_AFTER_MS, againAt)
-    const why = 'the last answer left open whether the prefix is cached'
+    const why = 'the last answer does not show whether the prefix is cached'
     return now < verifyAt
-      ? { do: 'wait', code: 'verify', untilAt: Math.min(verifyAt, closing), why: `${why}: a second probe decides` }
+      ? { do: 'wait', code: 'verify', untilAt: Math.min(verifyAt, closing), why: `${why}; a second probe will show it` }
       : sendWithinBudget(state, context, now, 'verify', why)
   }
 
@@ -62,7 +62,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
       : {
           do: 'stop',
           reason: 'probes_spent',
-          why: `${limit} probes ${sinceWords(state)}, as asked; the next real request starts the plan again`,
+          why: `${limit} probes were sent ${sinceWords(state)}, the number that keep_warm sets; the next real request starts the plan again`,
         }
   }
   const retryAt = backoffUntil(state, context, FIRST_BACKOFF_MS, LONGEST_KEEP_BACKOFF_MS)
@@ -84,7 +84,7 @@ export function timing(state: PrefixState, context: PlanContext, now: number): D
     return {
       do: 'stop',
       reason: 'until_reached',
-      why: `still warm at ${iso(keepWarm.untilAt)}, the end that was asked for; no further probe is needed`,
+      why: `it stays warm until ${iso(keepWarm.untilAt)}, the end that keep_warm sets; no further probe is needed`,
     }
   }
   if (now < dueAt)
@@ -103,7 +103,7 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
     return {
       do: 'stop',
       reason: 'lapsed',
-      why: 'it went cold, and this plan does not pay to revive it; the next real request starts the plan again, or POST /prefixes/{id}/warm',
+      why: 'it went cold, and this plan does not pay for a rewrite; the next real request or POST /prefixes/{id}/warm starts the plan again',
     }
   }
   if (state.failuresInRow > 0 && state.lastFailure !== null) {
@@ -113,13 +113,13 @@ function write(state: PrefixState, context: PlanContext, now: number, closesAt: 
         do: 'wait',
         code: 'backoff',
         untilAt: againAt,
-        why: `the last ${state.failuresInRow} calls failed (${state.lastFailure.failure.kind}); tried again at ${iso(againAt)}`,
+        why: `the last ${state.failuresInRow} calls failed (${state.lastFailure.failure.kind}); the next attempt is at ${iso(againAt)}`,
       }
   }
   const why = !lapsed
     ? 'not warmed yet'
     : isDeclared
       ? 'its declared window opened'
-      : 'it lapsed, and plan always pays one rewrite to make it warm again'
+      : 'it lapsed, and plan always pays for one rewrite'
   return sendWithinBudget(state, context, now, 'write', why)
 }

@@ -37,7 +37,7 @@ export function waitForWindow(decision: Decision, state: PrefixState, context: P
     do: 'wait',
     code: 'window',
     untilAt: staggeredAt(opensAt, state, context),
-    why: `${why}. At ${iso(opensAt)} its next declared window opens, and it is warmed again`,
+    why: `${why}. It is warmed again at ${iso(opensAt)}, when its next declared window opens`,
     rest: { reason, why },
   }
 }

@@ -35,7 +35,7 @@ export function applyAnnouncement(before: PrefixState, announcement: Announcemen
   if (others.length >= MOST_ANNOUNCEMENTS) return null
   const announcements = [...others, announcement].toSorted((a, b) => a.at - b.at)
   const { at, expectedRequests } = announcement
-  const why = `the caller expects ${expectedRequests} request${expectedRequests === 1 ? '' : 's'} at ${new Date(at).toISOString()}`
+  const why = `a caller expects ${expectedRequests} request${expectedRequests === 1 ? '' : 's'} at ${new Date(at).toISOString()}`
   return {
     state: { ...before, announcements, generation: before.generation + 1 },
     rows: [{ at: now, type: 'decision', decision: 'announced', why }],
@@ -55,7 +55,7 @@ export function applyWithdrawal(before: PrefixState, at: number | null, now: num
       : `the requests that were announced for ${new Date(at).toISOString()}`
   return {
     state: { ...before, announcements: left, generation: before.generation + 1 },
-    rows: [{ at: now, type: 'decision', decision: 'withdrawn', why: `the caller no longer expects ${which}` }],
+    rows: [{ at: now, type: 'decision', decision: 'withdrawn', why: `a caller no longer expects ${which}` }],
   }
 }
 
@@ -90,7 +90,7 @@ export function preparationFor(
     if (until >= neededUntil) return null
     // It is too late for a probe: the write follows the lapse.
     if (now >= until - DEADLINE_MARGIN_MS)
-      return { do: 'wait', untilAt: until, why: `${why}: written once it has lapsed` }
+      return { do: 'wait', untilAt: until, why: `${why}; it is written once the entry has lapsed` }
     const lead = leadMs(ttlMs, grainMs, latency)
     const probes = Math.ceil((neededUntil - until) / (ttlMs - lead))
     // Only an update renews a fixed retention; a probe does not.
@@ -99,12 +99,12 @@ export function preparationFor(
       const dueAt = until - lead
       // One probe is enough close to the instant. It is sent early enough for a second attempt.
       const from = probes === 1 && prewarmAt < dueAt ? prewarmAt : dueAt
-      const held = `${why}: held until then`
+      const held = `${why}; it is kept warm until then`
       return now >= from ? { do: 'send', purpose: 'keep', why: held } : { do: 'wait', untilAt: from, why: held }
     }
-    return { do: 'wait', untilAt: Math.max(prewarmAt, until), why: `${why}: may lapse, and is written again in time` }
+    return { do: 'wait', untilAt: Math.max(prewarmAt, until), why: `${why}; it may lapse and is written again in time` }
   }
-  const again = `${why}: written in time`
+  const again = `${why}; it is written in time`
   return now >= prewarmAt
     ? { do: 'send', purpose: 'write', why: again }
     : { do: 'wait', untilAt: prewarmAt, why: again }

@@ -32,11 +32,11 @@ export function applySignal(before: PrefixState, signal: Signal): Transition {
   }
   if (signal.kind === 'end') {
     if (signalAt(before, signal.at)?.kind === 'end') return { state: before, rows: [] }
-    const why = 'the caller said that the session is over'
+    const why = 'a caller reported that the session is over'
     return { state, rows: [{ at: signal.at, type: 'decision', decision: 'signal:end', why }] }
   }
   if (pendingUntil(before, signal.at) === signal.untilAt) return { state, rows: [] }
-  const why = `the caller said that work is pending, until ${new Date(signal.untilAt).toISOString()} at the latest`
+  const why = `a caller reported pending work, until ${new Date(signal.untilAt).toISOString()} at the latest`
   return { state, rows: [{ at: signal.at, type: 'decision', decision: 'signal:pending', why }] }
 }
 

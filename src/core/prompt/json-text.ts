@@ -184,13 +184,13 @@ class Reader {
       if (code === BACKSLASH) {
         escaped = true
         at++
-      } else if (code < 0x20) this.#fail('a string holds an unescaped control character', at)
+      } else if (code < 0x20) this.#fail('a string contains an unescaped control character', at)
       if (at >= text.length) this.#fail('a string does not end', start)
       at++
     }
     this.#position = at + 1
     const value = escaped ? this.#decode(start, at + 1) : text.slice(start + 1, at)
-    if (!value.isWellFormed()) this.#fail('a string holds a lone surrogate, which no encoding can carry', start)
+    if (!value.isWellFormed()) this.#fail('a string contains a lone surrogate, which cannot be encoded', start)
     return value
   }
 
@@ -198,7 +198,7 @@ class Reader {
     try {
       return JSON.parse(this.#text.slice(start, end)) as string
     } catch {
-      return this.#fail('a string holds an invalid escape', start)
+      return this.#fail('a string contains an invalid escape', start)
     }
   }
 

@@ -186,9 +186,9 @@ function translated(thrown: unknown, field: string): Failure {
   const variable = /^undefined variable: ([\w.-]+)/.exec(message)?.[1]
   if (variable !== undefined) return missing(variable, field)
   const filter = /^undefined filter: (\w{1,40})/.exec(message)?.[1]
-  if (filter !== undefined) return refusal(field, `${where} uses the filter ${filter}, which is not offered`)
+  if (filter !== undefined) return refusal(field, `${where} uses the filter ${filter}, which is not supported`)
   const tag = /^tag "(\w{1,40})" not found/.exec(message)?.[1]
-  if (tag !== undefined) return refusal(field, `${where} uses the tag ${tag}, which is not offered`)
+  if (tag !== undefined) return refusal(field, `${where} uses the tag ${tag}, which is not supported`)
   if (/limit exceeded/.test(message)) return refusal(field, 'the template needs too much memory to render')
   return refusal(field, `${where} cannot be rendered`)
 }

@@ -51,7 +51,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
       },
       handlers: {
         message: (state, { text }, turn) => {
-          if (bound.turn === undefined) throw new Failure('internal', 'the bot is not there yet')
+          if (bound.turn === undefined) throw new Failure('internal', 'the bot was not created')
           return bound.turn(state, text, turn)
         },
         clear: async (state) => {
@@ -90,14 +90,16 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     const { status, why, endedAt, waiting } = this.look()
     if (endedAt !== null) throw new Failure('conflict', `it has ended: ${why ?? ''}`, { reason: status })
     if (waiting > 0) {
-      throw new Failure('conflict', 'A turn is in flight; ask again when it has ended.', { reason: 'turn_in_flight' })
+      throw new Failure('conflict', 'A turn is running. Send the request again after its end.', {
+        reason: 'turn_in_flight',
+      })
     }
     this.#nextCache.set(cache)
   }
 
   /** Answers input on a socket with a hint: messages are posted. */
   override webSocketMessage(socket: WebSocket): void {
-    socket.send(JSON.stringify({ type: 'ignored', why: 'messages are sent with POST /bots/{id}/messages' }))
+    socket.send(JSON.stringify({ type: 'ignored', why: 'send messages with POST /bots/{id}/messages' }))
   }
 
   override async alarm(): Promise<void> {
@@ -149,7 +151,7 @@ export class Bot extends LiveObject<Environment, BotState, BotEvents> {
     try {
       await this.env.REGISTRY.getByName(account).leaveBot(id)
     } catch {
-      console.warn("a bot's conversation could not be taken from its planner; it stops by itself")
+      console.warn("a bot's keep-alives could not be stopped; they end by themselves")
     }
   }
 

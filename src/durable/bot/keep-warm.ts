@@ -42,7 +42,7 @@ export async function handOver(
     const turn = followedTurn(shell, config, cache, window, calls)
     if (turn !== null) await shell.env.REGISTRY.getByName(config.account).followBot(turn)
   } catch (thrown) {
-    console.warn("a bot's conversation could not be handed to its planner", readFailure(thrown)?.kind ?? 'unknown')
+    console.warn('the keep-alives of a bot could not be started', readFailure(thrown)?.kind ?? 'unknown')
   }
 }
 

@@ -111,12 +111,12 @@ interface Ready {
 /** Prepares a call. Throws every failure that is possible before it is sent. */
 async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: Asked): Promise<Ready> {
   if (Buffer.byteLength(JSON.stringify(asked.view.messages)) > MAX_WINDOW_BYTES) {
-    const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes; send a shorter one.`
+    const text = `The conversation with this message is larger than ${MAX_WINDOW_BYTES} bytes. Send a shorter message.`
     throw new Failure('payload_too_large', text, { limit_bytes: MAX_WINDOW_BYTES })
   }
   await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
   const card = cardById(config.provider)
-  if (card === undefined) throw new Failure('unsupported', 'The provider is gone.')
+  if (card === undefined) throw new Failure('unsupported', 'The provider is no longer supported.')
   const request = turnRequest(card, {
     ...asked.view,
     model: config.model,
@@ -128,9 +128,9 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   })
   const begun = { bot: id, call: asked.id, worstNanos: worstNanos(config, asked, request.body, clock.now()) }
   const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
-  if (grants === null) throw new Failure('unauthenticated', 'The account is gone.')
+  if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')
-  if (grants.refused !== null) throw new Failure('budget_exhausted', `The call is not made: ${grants.refused}.`)
+  if (grants.refused !== null) throw new Failure('budget_exhausted', `The model was not called: ${grants.refused}.`)
   const access = accessTo(card, env)
   const use = { credential: config.credential.name, credentialGeneration: config.credential.generation }
   const credential = secretFor(use, access, grants.allowedSecrets, grants.credentials, env)
@@ -155,7 +155,7 @@ async function book({ env, id: bot }: BotShell, config: BotConfig, call: string,
   try {
     await env.REGISTRY.getByName(config.account).endBotCall({ bot, call, outcome: how, costNanos, why })
   } catch {
-    console.warn("a bot's call could not be booked; it is charged at its worst case")
+    console.warn("the cost of a bot's call could not be recorded; the call is charged at its worst case")
   }
 }
 

@@ -92,7 +92,7 @@ export class BotTurn {
       }
       const text = result ?? reply.text
       if (text.trim() === '') {
-        const failure = failureValue('unreadable_answer', 'the model called a tool where none may be called any more')
+        const failure = failureValue('unreadable_answer', 'the model called a tool although no more calls were allowed')
         return this.#failed(state, { kind: 'failed', failure, billed: true })
       }
       const at = clock.now()
@@ -143,7 +143,7 @@ export class BotTurn {
   async #send(asked: Omit<Asked, 'cache' | 'timeoutMs'>): Promise<CallOutcome> {
     const left = this.#turn.now + TURN_MS - this.#shell.clock.now()
     if (left < LEAST_CALL_MS) {
-      const text = 'The turn took too long; what its calls cost until then is counted.'
+      const text = 'The turn took too long. The cost of its calls is counted.'
       return { kind: 'failed', failure: failureValue('provider_timeout', text), billed: true }
     }
     const timeoutMs = Math.min(CALL_TIMEOUT_MS, left)
@@ -182,7 +182,7 @@ export class BotTurn {
     if (known === null) return null
     if (known.outcome !== null) return known.outcome.kind === 'refused' ? null : known.outcome
     const message =
-      'The call to the model was cut off and may have been billed. It is not sent again by itself; send the message again.'
+      'The call to the model was interrupted and may have been billed. It is not repeated automatically. Send the message again.'
     const outcome: CallOutcome = { kind: 'failed', failure: failureValue('internal', message), billed: null }
     calls.end(id, outcome, this.#turn.now)
     return outcome
@@ -250,7 +250,7 @@ export function giveUpTurn({ calls, clock, publish }: BotShell, { id, attempt, s
   const made = calls.ofTurn(id)
   const paid = made.flatMap(({ outcome }) => (outcome === null || outcome.kind === 'refused' ? [] : [outcome]))
   for (const { nanos = null } of paid) if (nanos !== null) spend(nanos)
-  const message = `The turn was cut off ${attempt} times and is given up.`
+  const message = `The turn was interrupted ${attempt} times and was given up.`
   publish({
     type: 'failed',
     turn_id: id,

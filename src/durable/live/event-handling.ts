@@ -52,7 +52,7 @@ export class EventHandling<State, Events> {
     let spentNanos = 0
     const spend = (nanos: number): void => {
       if (!Number.isSafeInteger(nanos) || nanos < 0)
-        throw new Failure('internal', 'spend: whole nano-dollars, not below 0')
+        throw new Failure('internal', 'spend: must be a whole number of nano-dollars, 0 or more')
       spentNanos += nanos
     }
     if (event.attempts >= MAX_ATTEMPTS) {
@@ -64,7 +64,7 @@ export class EventHandling<State, Events> {
     this.#store.saveAttempt(id, attempt, now)
     let asked: Question | null = null
     const ask: Turn['ask'] = (question, answerType) => {
-      if (asked !== null) throw new Failure('internal', 'ask: once for each event')
+      if (asked !== null) throw new Failure('internal', 'ask: must be called at most once for each event')
       asked = { question, answerType }
     }
     try {

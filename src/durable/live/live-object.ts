@@ -59,7 +59,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     const data = eventData(event.data)
     const { maxMailbox } = record.limits
     if (this.#store.waiting() >= maxMailbox) {
-      const text = `${maxMailbox} events are waiting, and more are not taken; send it again when some are handled`
+      const text = `${maxMailbox} events are waiting, the maximum. Send the event again when some are handled`
       throw new Failure('rate_limited', text, { limit: maxMailbox })
     }
     this.#store.transaction(() => {
@@ -79,7 +79,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
     const record = this.#record()
     if (record.ended !== null) throw endedFailure(record.ended)
     const { asked, ...going } = record
-    if (asked === undefined) throw new Failure('conflict', 'nothing is asked', { reason: 'nothing_asked' })
+    if (asked === undefined) throw new Failure('conflict', 'no question is open', { reason: 'nothing_asked' })
     const data = eventData(input)
     const now = this.clock.now()
     const id = newId('evt')
@@ -121,7 +121,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   }
 
   /** Ends the object. The event in its handler is finished; waiting events stay, so that a snapshot includes them. */
-  async shutdown(why = 'it was asked to end'): Promise<void> {
+  async shutdown(why = 'shutdown was requested'): Promise<void> {
     const record = this.#record()
     if (record.ended === null) endLife(this.#store, record, 'shutdown', why, this.clock.now())
     await this.#rearm()
@@ -138,7 +138,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   async restore(snapshot: Snapshot, limits: Partial<LiveLimits> = {}): Promise<void> {
     const saved = openSnapshot(snapshot, this.#definition, this.#definition.snapshotSecret) as SavedObject
     if (this.#store.exists())
-      throw new Failure('conflict', 'a snapshot is restored into a new object; this one has begun')
+      throw new Failure('conflict', 'a snapshot can only be restored into a new object; this one has already started')
     restoreInto(this.#store, saved, limits, this.clock.now())
     await this.#rearm()
   }
@@ -165,7 +165,7 @@ export class LiveObject<Env extends object, State, Events> extends DurableObject
   }
 
   #begin(limits: Partial<LiveLimits>, state: State): void {
-    if (this.#store.exists()) throw new Failure('conflict', 'it has begun already')
+    if (this.#store.exists()) throw new Failure('conflict', 'it has already started')
     const now = this.clock.now()
     const record: LiveRecord = {
       limits: { ...LIVE_LIMITS, ...this.#definition.limits, ...limits },

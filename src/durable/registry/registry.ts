@@ -190,7 +190,7 @@ export class Registry extends Delegating {
    * then: nobody would erase it again.
    */
   #requireAccount(): void {
-    if (this.#store.settings() === null) throw new Failure('unauthenticated', 'The account is gone.')
+    if (this.#store.settings() === null) throw new Failure('unauthenticated', 'The account was deleted.')
   }
 
   /** Throws `unsupported` when the account's storage is nearly full. `advice` ends the message. */

@@ -32,7 +32,7 @@ export const credentials = router()
   .delete('/accounts/:id/credentials/:name', admin, async (c) => {
     const name = nameOf(c)
     if (!(await registryOf(c, await existing(c)).removeCredential(name))) {
-      throw new Failure('not_found', 'There is no such credential.')
+      throw new Failure('not_found', 'There is no credential with this name.')
     }
     return c.json({ id: name, deleted: true })
   })
@@ -43,13 +43,13 @@ function nameOf(c: Call): string {
     throw invalid('name', 'must be 1 to 64 letters, digits, hyphens and underscores')
   }
   if (name.data !== DEFAULT_CREDENTIAL) return name.data
-  throw invalid('name', '"default" stands for the Worker secret of the provider')
+  throw invalid('name', 'must not be "default", which means the Worker secret of the provider')
 }
 
 /** Refuses a key file that its provider does not take, or that cannot be read. */
 function refuseKeyFile(card: Card, secret: string): void {
   if (!isKeyFile(secret)) return
-  if (card.serviceAccounts !== true) throw invalid('secret', `${card.id} takes a key, not a key file in JSON`)
+  if (card.serviceAccounts !== true) throw invalid('secret', `must be a key for ${card.id}, not a key file in JSON`)
   try {
     readServiceAccount(secret)
   } catch (thrown) {

@@ -28,7 +28,7 @@ export const accounts = operationsOf('admin', {
     answers: listOf(accountAnswer),
   },
   'GET /accounts/{id}': {
-    does: 'One account, with its use.',
+    does: 'Shows one account, with its usage.',
     answers: accountWithUse,
   },
   'PATCH /accounts/{id}': {
@@ -41,7 +41,7 @@ export const accounts = operationsOf('admin', {
     answers: deletedAnswer,
   },
   'POST /accounts/{id}/keys': {
-    does: 'Makes a key.',
+    does: 'Creates a key.',
     body: newKey,
     bodyOptional: true,
     answers: { 201: newKeyAnswer },
@@ -55,7 +55,7 @@ export const accounts = operationsOf('admin', {
     answers: revokedAnswer,
   },
   'PUT /accounts/{id}/credentials/{name}': {
-    does: "Stores a provider's key, sealed. One that replaces another is a new generation.",
+    does: "Stores a provider's key, encrypted. Replacing a key starts a new generation.",
     body: newCredential,
     answers: { 200: credentialAnswer, 201: credentialAnswer },
   },
@@ -64,7 +64,7 @@ export const accounts = operationsOf('admin', {
     answers: listOf(credentialAnswer),
   },
   'DELETE /accounts/{id}/credentials/{name}': {
-    does: 'Deletes a credential. Plans that used it stop.',
+    does: 'Deletes a credential. Plans that use it stop.',
     answers: deletedAnswer,
   },
   'PUT /accounts/{id}/webhook': {
@@ -73,11 +73,11 @@ export const accounts = operationsOf('admin', {
     answers: { 200: newWebhookAnswer, 201: newWebhookAnswer },
   },
   'GET /accounts/{id}/webhook': {
-    does: 'The webhook for stopped plans, with its deliveries.',
+    does: 'Shows the webhook for stopped plans, with its deliveries.',
     answers: webhookAnswer,
   },
   'POST /accounts/{id}/webhook/test': {
-    does: 'Posts one test message and answers how the endpoint answered.',
+    does: 'Posts one test message and returns the answer of the endpoint.',
     answers: webhookTestAnswer,
   },
   'DELETE /accounts/{id}/webhook': {

@@ -23,7 +23,7 @@ export const accountsQuery = z.strictObject({ cursor, limit: limit(50, 200) })
 export async function existing(c: Call): Promise<string> {
   const id = c.req.param('id') ?? ''
   if (!accountId.safeParse(id).success || !(await directoryOf(c).has(id))) {
-    throw new Failure('not_found', 'There is no such account.')
+    throw new Failure('not_found', 'There is no account with this id.')
   }
   return id
 }
@@ -38,7 +38,7 @@ export const accounts = router()
     const added = await directory.add(id)
     // An account that was added but not configured, because a call failed in between, is completed here.
     if (!added && (await registry.settings()) !== null) {
-      throw new Failure('conflict', 'id: there is an account of this name already.', { field: 'id' })
+      throw new Failure('conflict', 'id: an account with this id exists already.', { field: 'id' })
     }
     const settings = await registry.configure({ ...change, globalKillSwitch: await directory.killSwitch() })
     return c.json(settingsJson(settings), 201)
@@ -91,7 +91,7 @@ export const accounts = router()
     const now = clockOf(c).now()
     const expiresAt = given.expires_at ?? (given.expires_in == null ? null : now + given.expires_in)
     if (expiresAt !== null && expiresAt <= now) {
-      throw invalid('expires_at', 'lies in the past')
+      throw invalid('expires_at', 'must not be in the past')
     }
     const { id, key } = newAccountKey(account, await keySeed(c))
     await registryOf(c, account).createKey(id, sha256(key), expiresAt)
@@ -113,7 +113,7 @@ export const accounts = router()
     const account = await existing(c)
     const { kid } = c.req.param()
     if (!/^[0-9a-f]{12}$/.test(kid) || !(await registryOf(c, account).revokeKey(kid))) {
-      throw new Failure('not_found', 'There is no such key.')
+      throw new Failure('not_found', 'There is no key with this id.')
     }
     forgetKeys(account, kid)
     return c.json({ id: kid, revoked: true })
@@ -136,7 +136,7 @@ function settingsFrom(given: z.output<typeof accountChange>): Partial<AccountSet
 /** Refuses an idempotency key: a stored answer would show a key a second time, and administrators' answers are not stored. */
 function refuseIdempotencyKey(c: Call): void {
   if (c.req.header('idempotency-key') === undefined) return
-  throw new Failure('unsupported', "idempotency-key: is honoured on an account's routes only.", {
+  throw new Failure('unsupported', 'idempotency-key: is supported only on routes of an account.', {
     field: 'idempotency-key',
   })
 }

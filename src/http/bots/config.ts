@@ -34,12 +34,12 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
   const card = cardFor(provider, 'provider')
   const facts = factsOf(card.id, model, clockOf(c).now())
   if (given.cost_budget_usd != null && facts.price === null) {
-    const text = 'cost_budget_usd: the price of this model is not known, so that no budget could end it.'
+    const text = 'cost_budget_usd: the price of this model is unknown, so a budget cannot be enforced.'
     throw new Failure('unsupported', text, { field: 'cost_budget_usd' })
   }
   const historyTokens = given.history_tokens ?? 8_192
   if (estimateTokens(given.system_prompt ?? '') > historyTokens) {
-    throw invalid('system_prompt', `is longer than history_tokens, ${historyTokens}, which it is part of`)
+    throw invalid('system_prompt', `is longer than history_tokens, ${historyTokens}, which includes it`)
   }
   const known = await credentialsNamed(c, [given.credential])
   const credential = useOf(given.credential, known)
@@ -63,11 +63,11 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<Bo
 
 function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, taken: boolean): BotTool[] {
   if (exit_tool && !taken) {
-    throw new Failure('unsupported', 'exit_tool: models of this provider call no tools.', { field: 'exit_tool' })
+    throw new Failure('unsupported', 'exit_tool: models of this provider cannot call tools.', { field: 'exit_tool' })
   }
   if (given.length === 0) return []
   if (!taken) {
-    throw new Failure('unsupported', 'tools: models of this provider call none.', { field: 'tools' })
+    throw new Failure('unsupported', 'tools: models of this provider cannot call tools.', { field: 'tools' })
   }
   toolSecret(c.var.account, c.env) // calls are signed, or not made
   return given.map(({ name, description, parameters, url, timeout }, index) => {
@@ -76,7 +76,7 @@ function toolsFrom(c: Call, { tools: given = [], exit_tool = false }: NewBot, ta
       throw invalid(`tools[${index}].url`, wrong)
     }
     if (exit_tool && name === EXIT_TOOL) {
-      throw invalid(`tools[${index}].name`, `must not be ${EXIT_TOOL}, which exit_tool offers`)
+      throw invalid(`tools[${index}].name`, `must not be ${EXIT_TOOL}, the tool that exit_tool adds`)
     }
     const parametersText = JSON.stringify(parameters ?? { type: 'object', properties: {} })
     return { name, description, parametersText, url, timeoutMs: timeout ?? TOOL_TIMEOUT_MS }
@@ -94,7 +94,7 @@ export function botCacheFrom(
   const wanted = cacheValue(given ?? 'auto')
   if (wanted.mode === 'disabled') return null
   if (wanted.mode === 'required') {
-    throw new Failure('unsupported', 'cache.mode: a bot cannot require it yet.', { field: 'cache.mode' })
+    throw new Failure('unsupported', 'cache.mode: bots do not support "required" yet.', { field: 'cache.mode' })
   }
   if (wanted.strategy !== 'automatic') {
     const text = 'cache.strategy: a bot places its breakpoints itself; only "automatic" is supported.'

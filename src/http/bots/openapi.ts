@@ -24,47 +24,47 @@ export const bots = operationsOf('account', {
     answers: { 201: botAnswer },
   },
   'GET /bots/tool-secret': {
-    does: "The secret with which the account's tools verify the signatures of calls.",
+    does: "Returns the secret with which the account's tools verify the signatures of calls.",
     answers: toolSecretAnswer,
   },
   'GET /bots/{id}': {
-    does: 'One bot: its state, its cost, its latest calls.',
+    does: 'Shows one bot: its state, its cost and its latest calls.',
     answers: botAnswer,
   },
   'POST /bots/{id}/messages': {
-    does: 'Sends it a message. Its responses carry the answer.',
+    does: 'Sends it a message. The answer arrives in its responses.',
     body: botMessage,
     idempotent: true,
     answers: { 202: messageTaken },
   },
   'POST /bots/{id}/events': {
-    does: 'Sends it an event. Its responses carry the answer to a message.',
+    does: 'Sends it an event. The answer to a message arrives in its responses.',
     body: botEvent,
     idempotent: true,
     answers: { 202: eventTaken },
   },
   'POST /bots/{id}/next-turn-cache': {
-    does: 'Sets what the next turn alone asks of the cache. A conflict while a turn waits or is in flight.',
+    does: 'Sets the cache settings of the next turn only. Answers conflict while a turn waits or runs.',
     body: nextTurnCache,
     idempotent: true,
     answers: nextTurnCacheSet,
   },
   'POST /bots/{id}/pause': {
-    does: 'Pauses it: it takes messages, and answers none until it is resumed.',
+    does: 'Pauses it. It accepts messages but answers none until it is resumed.',
     idempotent: true,
     answers: botAnswer,
   },
   'POST /bots/{id}/resume': {
-    does: 'Resumes it with the messages that wait.',
+    does: 'Resumes it. It answers the waiting messages.',
     idempotent: true,
     answers: botAnswer,
   },
   'GET /bots/{id}/responses': {
-    does: 'Opens a WebSocket or a server-sent stream of its responses from now on.',
+    does: 'Opens a WebSocket or a stream of server-sent events with its future responses.',
     answers: { 101: 'application/json', 200: 'text/event-stream' },
   },
   'GET /bots/{id}/snapshot': {
-    does: 'Its whole state, signed. It keeps running.',
+    does: 'Returns its whole state, signed. The bot keeps running.',
     answers: snapshot,
   },
   'DELETE /bots/{id}': {

@@ -19,7 +19,7 @@ export const eraseQuery = z.strictObject({
   erase: z
     .enum(['true', 'false'], { error: 'must be true or false' })
     .optional()
-    .meta({ description: 'true: deletes everything of it, not only ends it.' }),
+    .meta({ description: 'true: also deletes all of its data; otherwise the bot only ends.' }),
 })
 
 /** Members that may stand beside a snapshot. */
@@ -34,7 +34,7 @@ export const bots = router()
     if (given.snapshot !== undefined) {
       const besides = Object.keys(given).find((field) => !WITH_SNAPSHOT.has(field))
       if (besides !== undefined) {
-        throw invalid(besides, 'comes with the snapshot, and may not stand beside it')
+        throw invalid(besides, 'must be absent, because the snapshot contains it')
       }
       await registryOf(c).addBot(id)
       try {
@@ -71,7 +71,7 @@ export const bots = router()
     const id = idOf(c)
     const bot = stubOf(c, id)
     const { config } = (await bot.view()).state
-    if (config === null) throw new Failure('not_found', 'There is no such bot.')
+    if (config === null) throw new Failure('not_found', 'There is no bot with this id.')
     // The key is the bot's for all its life: another one is another cache.
     const key = config.cache?.key ?? id
     const cache = botCacheFrom(given.cache, { provider: config.provider, model: config.model, key }, clockOf(c).now())
@@ -93,10 +93,10 @@ export const bots = router()
     await bot.view() // an unknown bot is not found
     const isSocket = c.req.header('upgrade')?.toLowerCase() === 'websocket'
     if (!isSocket && c.req.header('accept')?.includes('text/event-stream') !== true) {
-      throw invalid('accept', 'responses come through a WebSocket ("Upgrade: websocket") or as "text/event-stream"')
+      throw invalid('accept', 'ask for a WebSocket ("Upgrade: websocket") or for "text/event-stream"')
     }
     const opened = await bot.fetch(c.req.raw)
-    if (opened.status === 429) throw new Failure('rate_limited', 'This bot has too many listeners; close some.')
+    if (opened.status === 429) throw new Failure('rate_limited', 'This bot has too many listeners. Close some of them.')
     // Every answer gets a request id, and the headers of an object's answer cannot be changed.
     if (opened.webSocket !== null) return new Response(null, { status: 101, webSocket: opened.webSocket })
     return new Response(opened.body, { headers: opened.headers })
@@ -116,7 +116,7 @@ export const bots = router()
 /** The id that a path names. No bot has an id of another form, so no object is called for one. */
 function idOf(c: Call): string {
   const id = c.req.param('id') ?? ''
-  if (!/^bot_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such bot.')
+  if (!/^bot_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no bot with this id.')
   return id
 }
 
@@ -133,7 +133,7 @@ async function emit(c: Call, event: { type: string; data: unknown; id?: string }
     const most = config?.historyTokens ?? 0
     if (estimateTokens(text) > most) {
       const detail = { field, limit_tokens: most }
-      throw new Failure('payload_too_large', `${field}: is longer than the bot's history of ${most} tokens.`, detail)
+      throw new Failure('payload_too_large', `${field}: is longer than history_tokens of the bot, ${most}.`, detail)
     }
   }
   return bot.emit(event)

@@ -15,23 +15,23 @@ import { operationsOf } from '../server/openapi-operation.ts'
 /** The routes below /caches. */
 export const caches = operationsOf('account', {
   'GET /caches': {
-    does: 'Lists managed caches, the newest first, as last known. Empty for a provider without them.',
+    does: 'Lists managed caches, newest first, in their last known state. The list is empty for providers without them.',
     query: cachesQuery,
     answers: listOf(cacheAnswer),
   },
   'POST /caches': {
-    does: 'Lets a provider keep contents under a handle. Callers with the same contents share it.',
+    does: 'Creates a managed cache of contents at a provider. Callers with the same contents share it.',
     body: cacheCreation,
     idempotent: true,
     answers: { 200: cacheMade, 201: cacheMade },
   },
   'GET /caches/{id}': {
-    does: 'One managed cache, with a handle that the provider confirmed; made again if it is gone.',
+    does: 'Shows one managed cache, with a handle that the provider confirmed. Creates it again if it is gone.',
     query: cacheQuery,
     answers: cacheAnswer,
   },
   'PATCH /caches/{id}': {
-    does: 'Renews it, and changes how long it is kept.',
+    does: 'Renews it and changes how long it is kept.',
     query: ofProvider,
     body: cacheChange,
     answers: cacheAnswer,
@@ -48,7 +48,7 @@ export const caches = operationsOf('account', {
     answers: cacheReported,
   },
   'GET /caches/{id}/history': {
-    does: 'What happened to it and what it cost, the newest first.',
+    does: 'Lists what happened to it and what it cost, newest first.',
     query: cacheHistoryQuery,
     answers: listOf(cacheHistoryAnswer),
   },

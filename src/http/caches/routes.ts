@@ -36,9 +36,10 @@ export const cacheHistoryQuery = z.strictObject({ cursor, limit: limit(200, 1_00
 export const ofProvider = z.strictObject({ provider })
 export const cacheQuery = z.strictObject({
   provider,
-  max_age: duration
-    .optional()
-    .meta({ description: 'A confirmation as old as this will do. Absent: the provider is asked now.' }),
+  max_age: duration.optional().meta({
+    description:
+      'Largest accepted age of the last confirmation by the provider. Absent: Pilotlight asks the provider now.',
+  }),
 })
 
 const SHORTEST_TTL_MS = 60_000
@@ -159,7 +160,7 @@ function supported(card: Card): ManagedCacheDialect {
 function idOf(c: Call, named?: string): string {
   if (named !== undefined) supported(cardFor(named, 'provider'))
   const id = c.req.param('id') ?? ''
-  if (!/^cch_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such managed cache.')
+  if (!/^cch_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no managed cache with this id.')
   return id
 }
 
@@ -172,7 +173,7 @@ function ttlFrom(given: number | undefined): number | null {
 function keepFrom(given: z.output<typeof cacheChange>['keep'], now: number): Partial<ManagedCacheKeep> {
   if (given === undefined) return {}
   if (given.until != null && given.until <= now) {
-    throw invalid('keep.until', 'lies in the past')
+    throw invalid('keep.until', 'must not be in the past')
   }
   return {
     ...(given.until === undefined ? {} : { untilAt: given.until }),

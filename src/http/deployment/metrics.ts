@@ -24,7 +24,7 @@ export const metrics = router().get('/metrics', account, async (c) => {
       'Of these, the ones that real requests no longer begin with.',
       counts.drifted,
     ),
-    ...metric('pilotlight_stored_bytes', 'gauge', 'Size of the account in its database.', counts.storedBytes),
+    ...metric('pilotlight_stored_bytes', 'gauge', 'Bytes that the account uses in its database.', counts.storedBytes),
     ...metric(
       'pilotlight_calls_total',
       'counter',
@@ -40,30 +40,30 @@ export const metrics = router().get('/metrics', account, async (c) => {
     ...metric(
       'pilotlight_unpriced_calls_total',
       'counter',
-      'Calls whose cost is not known, in no sum.',
+      'Calls whose cost is unknown. No sum includes them.',
       sum(all, 'unpricedCalls'),
     ),
     ...metric(
       'pilotlight_saved_usd_total',
       'counter',
-      'What hits saved that only keep-alives made possible, in US dollars.',
+      'Savings of real hits that only keep-alives made possible, in US dollars.',
       usd(sum(all, 'creditedNanos')),
     ),
     ...metric(
       'pilotlight_saved_revoked_usd_total',
       'counter',
-      'Of these, what late reports of real requests took back.',
+      'Part of these savings that late reports of real requests reversed.',
       usd(sum(all, 'revokedNanos')),
     ),
     ...metric(
       'pilotlight_unknown_outcomes_total',
       'counter',
-      'Calls whose outcome is not known, charged at their worst case.',
+      'Calls whose outcome is unknown. They are charged at their worst case.',
       sum(all, 'unknownOutcomes'),
     ),
     ...byKind(
       'pilotlight_receipts_total',
-      'Answers by what they proved.',
+      'Answers to probes by kind of receipt.',
       all.map(({ receipts }) => receipts),
     ),
     ...byKind(
@@ -76,13 +76,13 @@ export const metrics = router().get('/metrics', account, async (c) => {
     ...metric(
       'pilotlight_webhook_waiting',
       'gauge',
-      'Messages about stopped plans that are still to be delivered.',
+      'Messages about stopped plans that wait for delivery.',
       webhook?.waiting ?? 0,
     ),
     ...metric(
       'pilotlight_webhook_undeliverable',
       'gauge',
-      'Messages about stopped plans that were given up.',
+      'Messages about stopped plans whose delivery was given up.',
       webhook?.undeliverable ?? 0,
     ),
     ...metric(
@@ -98,6 +98,11 @@ export const metrics = router().get('/metrics', account, async (c) => {
       'Tokens that real requests read from the cache.',
       sum(all, 'cachedTokens'),
     ),
+    ...byKind(
+      'pilotlight_unmatched_observations_total',
+      'Observed requests that belong to no registered prefix, by reason.',
+      all.map(({ unmatched = {} }) => unmatched),
+    ),
     ...metric('pilotlight_bot_calls_total', 'counter', "Bots' calls to models.", sum(all, 'botCalls')),
     ...metric(
       'pilotlight_bot_cost_usd_total',
@@ -108,7 +113,7 @@ export const metrics = router().get('/metrics', account, async (c) => {
     ...metric(
       'pilotlight_bot_unpriced_calls_total',
       'counter',
-      'Of those calls the ones whose price is not known, in no sum.',
+      'Calls of bots whose price is unknown. No sum includes them.',
       sum(all, 'botUnpricedCalls'),
     ),
   ]
@@ -124,16 +129,16 @@ function guardLines(guards: readonly GuardView[]): string[] {
     ...providers.map((id) => `${name}{provider="${id}"} ${value(guards.filter(({ provider }) => provider === id))}`),
   ]
   return [
-    ...rows('pilotlight_breaker_open', 'gauge', 'Whether calls pause because those before them failed.', (of) =>
+    ...rows('pilotlight_breaker_open', 'gauge', '1 while calls pause because earlier calls failed, else 0.', (of) =>
       of.some(({ open }) => open) ? 1 : 0,
     ),
-    ...rows('pilotlight_breaker_openings_total', 'counter', 'How often calls began to pause.', (of) =>
+    ...rows('pilotlight_breaker_openings_total', 'counter', 'Number of times that calls began to pause.', (of) =>
       of.reduce((total, { openings }) => total + openings, 0),
     ),
     ...rows(
       'pilotlight_limit_remaining_ratio',
       'gauge',
-      "Share of the provider's rate limit that is left where it is scarce, else 1.",
+      "Remaining share of the provider's rate limit while it is scarce, else 1.",
       (of) => Math.min(...of.map(({ remainingShare }) => remainingShare ?? 1)),
     ),
   ]
@@ -148,7 +153,7 @@ function managedCacheLines(counts: readonly ManagedCacheCount[]): string[] {
   return [
     ...rows('pilotlight_caches', 'Registered managed caches.', ({ registered }) => registered),
     ...rows('pilotlight_handles_live', 'Managed caches that have a handle at the provider.', ({ live }) => live),
-    ...rows('pilotlight_caches_stopped', 'Managed caches that are not kept up.', ({ stopped }) => stopped),
+    ...rows('pilotlight_caches_stopped', 'Managed caches that have stopped.', ({ stopped }) => stopped),
   ]
 }
 

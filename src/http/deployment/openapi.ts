@@ -7,15 +7,15 @@ import { healthAnswer, killSwitchAnswer } from '../../contract/values.ts'
 export const deployment = [
   ...operationsOf(null, {
     'GET /': {
-      does: 'The dashboard.',
+      does: 'Shows the dashboard.',
       answers: { 200: 'text/html' },
     },
     'GET /health': {
-      does: 'Whether this deployment works.',
+      does: 'Shows whether this deployment works.',
       answers: healthAnswer,
     },
     'GET /openapi.json': {
-      does: 'This document.',
+      does: 'Returns this document.',
       answers: z.record(z.string(), z.unknown()),
     },
   }),

@@ -46,7 +46,8 @@ export const gateways = router()
     throw unknown()
   })
 
-const unknown = (): Failure => new Failure('not_found', 'There is no such pool of models.', { field: 'gateway' })
+const unknown = (): Failure =>
+  new Failure('not_found', 'There is no pool of models with this name.', { field: 'gateway' })
 
 function nameOf(c: Call): string {
   const name = poolModelName.safeParse(c.req.param('name'))
@@ -67,7 +68,7 @@ function memberOf(c: Call, given: GatewayBody['models'][number], index: number, 
   const [provider, model] = providerAndModel(given, at)
   if (given.provider === undefined && cardById(provider) === undefined) {
     const what =
-      'begins with no provider\'s id; GET /providers lists them. Give provider beside it, or write "provider/id"'
+      'must begin with a provider id, as in "provider/id", or provider must be given. GET /providers lists the ids'
     throw invalid(`${at}.model`, what)
   }
   const card = cardFor(provider, `${at}.provider`)
@@ -120,6 +121,6 @@ function timeOf(minute: number): string {
 
 function adviceOf(models: readonly PoolModel[]): Advice[] {
   if (models.length > 1) return []
-  const message = 'A pool of one model has no other model to fall back to.'
+  const message = 'This pool has only one model, so traffic cannot fall back.'
   return [{ cause: 'one_model', message, at: 'models' }]
 }

@@ -22,7 +22,7 @@ export const ledgerQuery = z.strictObject({
   from: day.optional().meta({ description: 'The first UTC day; six days before `to` when absent.' }),
   to: day.optional().meta({ description: 'The last UTC day; today when absent.' }),
   group: z
-    .enum(['day', 'prefix'], { error: 'must be day or prefix; without it every entry is listed' })
+    .enum(['day', 'prefix'], { error: 'must be day or prefix; if absent, every entry is listed' })
     .optional()
     .meta({ description: 'Sums by day or by prefix; absent: every entry.' }),
   cursor,
@@ -83,7 +83,7 @@ function spanOf(
   }
   const oldest = dayOf(now - (ENTRY_DAYS - 1) * DAY_MS)
   if (group === undefined && first < oldest) {
-    throw invalid('from', `single entries are kept since ${oldest}; group=day and group=prefix reach further back`)
+    throw invalid('from', `single entries exist only since ${oldest}; group=day and group=prefix reach further back`)
   }
   return { from: first, to: last, span: { fromAt, untilAt } }
 }
@@ -119,8 +119,8 @@ function holdoutJson({ heldOut, kept }: Arms) {
   const short = ENOUGH_HELD_OUT - heldOut.gaps
   const wanting =
     short > 0
-      ? `${heldOut.gaps} idle gaps were held out, and a measurement takes ${ENOUGH_HELD_OUT}: ask for a longer span, wait for more traffic, or raise keep_warm.holdout`
-      : `${kept.gaps} idle gaps were kept, and a measurement takes ${ENOUGH_HELD_OUT}`
+      ? `${heldOut.gaps} idle gaps were held out, but a measurement needs ${ENOUGH_HELD_OUT}. Request a longer span, wait for more traffic, or raise keep_warm.holdout`
+      : `${kept.gaps} idle gaps were kept, but a measurement needs ${ENOUGH_HELD_OUT}`
   return {
     held_out_gaps: heldOut.gaps,
     kept_gaps: kept.gaps,
@@ -138,7 +138,7 @@ function holdoutJson({ heldOut, kept }: Arms) {
     why:
       found === null
         ? `not measured: ${wanting}`
-        : `by the cost of ${heldOut.gaps} idle gaps that were drawn to get no keep-alives, for the ${kept.gaps} that got them`,
+        : `compares ${heldOut.gaps} idle gaps that were chosen at random to get no keep-alives with the ${kept.gaps} that got them`,
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFailure } from '../../contract/failure.ts'
 import { unpack } from '../../runtime/bytes.ts'
 import { driftedFrom, otherOwner } from '../../registration/nearest.ts'
 import type { Nearest, Unmatched } from '../../registration/nearest.ts'
@@ -24,7 +25,7 @@ export async function unmatchedReasons(c: Call, bodies: readonly ObservedBody[])
   const candidates = await registry.nearest(bodies.map((body) => body.sought()))
   const wanted = [...new Set(candidates.flatMap((one) => (one === null || one.sameContent ? [] : [one.id])))]
   const texts = new Map(
-    await Promise.all(wanted.slice(0, MOST_BODIES).map(async (id) => [id, unpack(await registry.body(id))] as const)),
+    await Promise.all(wanted.slice(0, MOST_BODIES).map(async (id) => [id, await textOf(registry, id)] as const)),
   )
   return bodies.map((body, index) => {
     const candidate = candidates[index] ?? null
@@ -32,7 +33,17 @@ export async function unmatchedReasons(c: Call, bodies: readonly ObservedBody[])
     const owned = otherOwner(body, candidate)
     if (owned !== null) return owned
     const text = texts.get(candidate.id)
-    const nearest = text === undefined ? null : driftedFrom(body, candidate, text, now)
+    const nearest = text === undefined || text === null ? null : driftedFrom(body, candidate, text, now)
     return nearest === null ? NOTHING : { reason: 'drifted', nearest }
   })
+}
+
+/** The body of a prefix; null: it was deleted meanwhile. */
+async function textOf(registry: ReturnType<typeof registryOf>, id: string): Promise<string | null> {
+  try {
+    return unpack(await registry.body(id))
+  } catch (thrown) {
+    if (readFailure(thrown)?.kind !== 'not_found') throw thrown
+    return null
+  }
 }

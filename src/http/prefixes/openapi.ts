@@ -11,12 +11,12 @@ import { operationsOf } from '../server/openapi-operation.ts'
 /** The routes below /prefixes. */
 export const prefixes = operationsOf('account', {
   'GET /prefixes': {
-    does: 'Lists prefixes, the newest first. A filter may leave a page short.',
+    does: 'Lists prefixes, newest first. With a filter, a page may hold fewer entries than `limit`.',
     query: listQuery,
     answers: listOf(prefixAnswer),
   },
   'GET /prefixes/{id}': {
-    does: 'One prefix.',
+    does: 'Shows one prefix.',
     answers: prefixAnswer,
   },
   'PATCH /prefixes/{id}': {
@@ -29,16 +29,16 @@ export const prefixes = operationsOf('account', {
     answers: deletedAnswer,
   },
   'GET /prefixes/{id}/warmth': {
-    does: 'Whether it is warm, with the last receipt.',
+    does: 'Shows whether it is warm, with the last receipt.',
     answers: warmthAnswer,
   },
   'GET /prefixes/{id}/history': {
-    does: 'What happened to it, in order.',
+    does: 'Lists its history in order.',
     query: historyQuery,
     answers: listOf(historyAnswer),
   },
   'GET /prefixes/{id}/request': {
-    does: 'The body that was registered, and the one that real requests must begin with.',
+    does: 'Shows the registered body, and the body that real requests must begin with.',
     answers: requestAnswer,
   },
   'POST /prefixes/{id}/warm': {
@@ -49,30 +49,30 @@ export const prefixes = operationsOf('account', {
     answers: { 200: warmAnswer, 202: warmAnswer },
   },
   'POST /prefixes/{id}/lease': {
-    does: 'A barrier before a fan-out: one caller leads and writes, the others wait until the prefix can be read.',
+    does: 'Coordinates a fan-out: one caller leads and writes the prefix, the others wait until it can be read.',
     body: leaseBody,
     bodyOptional: true,
     answers: leaseAnswer,
   },
   'POST /prefixes/{id}/preview': {
-    does: 'Costs and savings of another plan on its observed idle gaps. Nothing is changed or sent.',
+    does: 'Computes costs and savings of another plan on its observed idle gaps. Nothing is changed or sent.',
     body: previewBody,
     answers: previewAnswer,
   },
   'POST /prefixes/{id}/signals': {
-    does: 'Reports that the session is over, or that running work will return.',
+    does: 'Reports that the session is over, or that work is running and a request will follow.',
     body: signalBody,
     idempotent: true,
     answers: prefixAnswer,
   },
   'POST /prefixes/{id}/announce': {
-    does: 'Announces traffic: the prefix is kept warm for it.',
+    does: 'Announces traffic. Pilotlight has the prefix warm when the traffic starts.',
     body: announceBody,
     idempotent: true,
     answers: prefixAnswer,
   },
   'DELETE /prefixes/{id}/announce': {
-    does: 'Withdraws announcements, one instant or all.',
+    does: 'Withdraws the announcements for one instant, or all.',
     query: withdrawQuery,
     answers: prefixAnswer,
   },

@@ -66,15 +66,15 @@ export function previewJson(
 
 function how(gaps: number, lastAt: number | null, retentions: number, keepWarm: KeepWarm): string {
   if (lastAt === null)
-    return 'No real request was ever observed, so there is nothing to replay: report them to POST /observations.'
-  if (retentions === 0) return 'No price is known for this model, so nothing is said about cost.'
+    return 'No real request was observed yet, so there is nothing to replay. Report real requests to POST /observations.'
+  if (retentions === 0) return 'No price is known for this model, so costs are unknown.'
   const windows =
     keepWarm.windows.length > 0 || keepWarm.untilAt !== null
-      ? ' Windows and until are left out: it is replayed as if the plan were in force throughout.'
+      ? ' The replay ignores windows and until, and applies the plan at all times.'
       : ''
   const over =
     gaps === 0
       ? 'No idle gap has ended yet. Replayed over the time since the last real request'
       : `Replayed over the last ${gaps === 1 ? 'idle gap' : `${gaps} idle gaps`} and the time since the last real request`
-  return `${over}, at today's prices. It counts probes as they would have come due, and rewrites by real requests that would have found nothing, at their cost above a plain read. The first write, which differs between retentions, is left out. Each gap is decided by the gaps before it and by how many requests had come by then, counted from the history: by the minute for a week, by the hour before that.${windows}`
+  return `${over}, at today's prices. It counts the probes that would have become due. It also counts real requests that would have had to rewrite the prefix, at their cost above a read. The first write is not counted; its cost differs between retentions. The plan decides each gap from the gaps and requests before it. The history holds requests by minute for a week, and by hour before that.${windows}`
 }

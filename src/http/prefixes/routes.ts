@@ -35,7 +35,8 @@ export const listQuery = z.strictObject({
   name: z.string().max(200).optional(),
   stopped: z.enum(['true', 'false']).optional(),
   needs_somebody: z.enum(['true', 'false']).optional().meta({
-    description: 'Only those whose plan stopped for a reason that the webhook reports, or only the others.',
+    description:
+      'true: only prefixes whose plan stopped for a reason that the webhook reports. false: only the others.',
   }),
   drifted: z.enum(['true', 'false']).optional().meta({
     description: 'Only those that real requests no longer begin with, or only the others.',
@@ -47,7 +48,7 @@ export const listQuery = z.strictObject({
 /** The id that a path names. One that no Registry could have issued is not found without asking. */
 export function idOf(c: Call): string {
   const id = c.req.param('id') ?? ''
-  if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such prefix.')
+  if (!/^pfx_\d{1,4}_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no prefix with this id.')
   return id
 }
 

@@ -18,7 +18,8 @@ export const signals = router()
     const id = idOf(c)
     const { kind, until } = await readBody(c, signalBody)
     const now = clockOf(c).now()
-    if (kind === 'end' && until !== undefined) throw invalid('until', 'is for "pending" only; "end" holds at once')
+    if (kind === 'end' && until !== undefined)
+      throw invalid('until', 'must be absent for "end", which takes effect at once')
     if (until !== undefined) refuseOutside('until', until, now, MOST_PENDING_MS)
     const signal = kind === 'end' ? { kind, at: now } : { kind, at: now, untilAt: until ?? now + PENDING_MS }
     return c.json(prefixJson(await registryOf(c).signal(id, signal)))
@@ -35,6 +36,7 @@ export const signals = router()
   })
 
 function refuseOutside(field: string, at: number, now: number, mostMs: number): void {
-  if (at <= now) throw invalid(field, `must be in the future; it is ${iso(now)} here`)
-  if (at > now + mostMs) throw invalid(field, `must be at most ${mostMs / HOUR_MS} hours ahead; it is ${iso(now)} here`)
+  if (at <= now) throw invalid(field, `must be in the future; the server time is ${iso(now)}`)
+  if (at > now + mostMs)
+    throw invalid(field, `must be at most ${mostMs / HOUR_MS} hours ahead; the server time is ${iso(now)}`)
 }

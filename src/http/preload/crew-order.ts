@@ -93,6 +93,6 @@ function headAdvice(
 ): Preparation['registration']['advice'] {
   if (head === null || marked.text === prefix.text) return registration.advice
   const at = head.prefix.breakpoint.path
-  const message = `A cache marker was added at ${at}, where this crew's shared head ends, so that the agent's requests find it; GET /prefixes/{id}/request shows the body with it.`
+  const message = `A cache marker was added at ${at}, the end of this crew's shared head. The agent's requests need the same marker to find it; GET /prefixes/{id}/request shows the body.`
   return [...registration.advice, { cause: 'shared_head_marked', message, at }]
 }

@@ -28,7 +28,7 @@ export const preload = router().post('/preload', account, idempotent, async (c) 
   const given = await readBody(c, preloadEnvelope, { raw, deep: 5 })
   const least = given.min_agents ?? 2
   const few = given.agents.length < least
-  const why = `a crew of ${given.agents.length} has nothing to coordinate: nothing is sent below ${least} agents`
+  const why = `nothing is sent for fewer than ${least} agents (min_agents); this crew has ${given.agents.length}`
   const admitted = few ? given.agents.map(() => ({ name: null, skipped: why })) : await admitAll(c, given)
   let crew = await registryOf(c).preload(orderOf(given, admitted))
   if (given.background === true) return c.json(crewJson(crew), crew.finishedAt === null ? 202 : 200)
@@ -103,14 +103,14 @@ function withNameOfItsOwn(agent: Admitted, index: number, all: readonly Admitted
   if (first === undefined || !('preparation' in first) || first.preparation.registration.fingerprint === fingerprint)
     return agent
   const field = `agents[${index}].name`
-  const text = `${field}: is the label of agents[${other}] too, whose content differs; agents need labels of their own.`
+  const text = `${field}: is also the label of agents[${other}], whose content differs. Give each agent a different label.`
   return { name, failure: failureValue('invalid_request', text, { field }) }
 }
 
 async function admit(c: Call, body: WarmBody, at: string, known: KnownCredentials): Promise<Preparation> {
   for (const field of ['dry_run', 'background'] as const) {
     if (body[field] === undefined) continue
-    throw invalid(`${at}.${field}`, 'has no place in an agent; a crew is warmed as one job')
+    throw invalid(`${at}.${field}`, 'is not allowed in an agent, because a crew is warmed as one job')
   }
   const preparation = planned(c, body, known)
   const required = await requireSendable(c, preparation, known)

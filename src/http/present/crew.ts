@@ -64,7 +64,7 @@ export function agentJson(agent: Crew['agents'][number], index: number): Preload
 function headJson(head: CrewWarm | null, shared: NonNullable<Crew['groups'][number]['shared']>, strategy: string) {
   return {
     status: head?.step ?? ('skipped' as const),
-    why: head === null ? `${strategy} sends no call of its own for it` : head.why,
+    why: head === null ? `strategy ${strategy} sends no separate call for the shared head` : head.why,
     prefix_id: head?.prefixId ?? null,
     estimated_tokens: shared.estimatedTokens,
     ends_at: shared.path,

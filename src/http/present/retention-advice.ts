@@ -31,7 +31,7 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   const inForce = retentionInForce(record, state)
   if (record.retentionOpen === true && state.asWritten !== true) {
     if (inForce === record.retention) return []
-    const message = `It is written at ${inForce} now, no longer at ${record.retention}: markers of real requests should say "ttl":"${inForce}". GET /prefixes/{id}/request shows where they stand.`
+    const message = `Probes now write this prefix at ${inForce}, not at ${record.retention}. Set "ttl":"${inForce}" in the markers of real requests. GET /prefixes/{id}/request shows where the markers are.`
     return [{ cause: 'retention_changed', message }]
   }
   if (state.verdict === 'uncacheable') return []
@@ -48,10 +48,10 @@ export function retentionAdvice({ record, state }: Retained, now: number, grainM
   if (other.name === managed?.name) {
     const minutes = Math.round(other.heldMs / MINUTE_MS)
     const assumed = Math.round((state.retention?.ttlMs ?? 0) / MINUTE_MS)
-    const message = `In the provider's own cache, which is assumed to live ${assumed} min, an idle gap should cost about ${is}; in a managed cache that is kept for ${minutes} min after each use, about ${instead}, by ${by}. POST /caches makes one.`
+    const message = `An idle gap should cost about ${is} in the provider's own cache (assumed lifetime ${assumed} min). In a managed cache, kept for ${minutes} min after each use, it should cost about ${instead}. Both figures come from ${by}. POST /caches creates a managed cache.`
     return [{ cause: 'handle_would_save', message }]
   }
-  const message = `At retention ${inForce}, which its callers name, an idle gap should cost about ${is}; at ${other.name} about ${instead}, by ${by}. To change it, write "ttl":"${other.name}" in the markers of real requests, delete the prefix and register it again.`
+  const message = `An idle gap should cost about ${is} at retention ${inForce}, which callers chose, and about ${instead} at ${other.name}. Both figures come from ${by}. To change the retention, write "ttl":"${other.name}" in the markers of real requests, delete the prefix and register it again.`
   return [{ cause: 'retention_would_save', message }]
 }
 

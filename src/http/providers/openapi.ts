@@ -7,17 +7,17 @@ import { operationsOf } from '../server/openapi-operation.ts'
 export const providers = [
   ...operationsOf('account', {
     'GET /providers': {
-      does: 'The providers, with the facts of their models.',
+      does: 'Lists the providers, with the facts of their models.',
       answers: listOf(providerAnswer),
     },
   }),
   ...operationsOf('admin', {
     'GET /providers/{id}': {
-      does: "The administrator's overrides of a provider's card, the newest first.",
+      does: "Lists the administrator's overrides of a provider's card, newest first.",
       answers: listOf(overrideAnswer),
     },
     'PATCH /providers/{id}': {
-      does: 'Overrides facts of the card, everywhere within 30 seconds.',
+      does: 'Overrides facts of the card. The change takes effect everywhere within 30 seconds.',
       body: providerChange,
       answers: listOf(overrideAnswer),
     },

@@ -45,7 +45,7 @@ export const account = createMiddleware<Shared>(async (c, next) => {
   if (who === 'admin') {
     throw new Failure(
       'forbidden',
-      "This route takes an account's key; the administrator's key serves /accounts and /kill-switch.",
+      "This route needs an account's key. The administrator's key serves other routes, such as /accounts and /kill-switch.",
     )
   }
   c.set('account', who.account)
@@ -54,7 +54,7 @@ export const account = createMiddleware<Shared>(async (c, next) => {
 
 /** Accepts the administrator's key alone. */
 export const admin = createMiddleware<Shared>(async (c, next) => {
-  if ((await identify(c)) !== 'admin') throw new Failure('forbidden', "This route takes the administrator's key.")
+  if ((await identify(c)) !== 'admin') throw new Failure('forbidden', "This route needs the administrator's key.")
   await next()
 })
 
@@ -80,17 +80,17 @@ async function identify(c: Call): Promise<'admin' | { account: string }> {
   if (sameSecret(hash, c.env.ADMIN_KEY)) return 'admin'
   if (isDevelopment(c.env) && sameSecret(hash, c.env.DEV_ACCOUNT_KEY)) return developmentAccount(c, hash)
   const named = readAccountKey(presented)
-  if (named === null) throw unauthenticated('The key is not known.')
+  if (named === null) throw unauthenticated('The key is unknown.')
   const clock = clockOf(c)
   const known = verified.get(hash)
   if (known !== undefined && known.untilAt > clock.now()) return { account: known.account }
   verified.delete(hash)
   // The seal comes first: a Registry exists from its first call on, and an invented account must not.
-  if (!isSealed(presented, await keySeed(c))) throw unauthenticated('The key is not known.')
+  if (!isSealed(presented, await keySeed(c))) throw unauthenticated('The key is unknown.')
   const { verdict, expiresAt } = await registryOf(c, named.account).verifyKey(named.id, hash)
   if (verdict === 'expired') throw unauthenticated('The key has expired.')
   if (verdict === 'revoked') throw unauthenticated('The key was revoked.')
-  if (verdict !== 'ok') throw unauthenticated('The key is not known.')
+  if (verdict !== 'ok') throw unauthenticated('The key is unknown.')
   // A key is never trusted beyond its own end.
   const untilAt = Math.min(clock.now() + KEY_CACHE_MS * clock.rate, expiresAt ?? Number.POSITIVE_INFINITY)
   remember(hash, { account: named.account, keyId: named.id, untilAt })

@@ -31,7 +31,7 @@ export function refuseUnwarmed(c: Call, card: Card): void {
 export async function refuseWithoutSecret(c: Call, card: Card): Promise<void> {
   const settings = await registryOf(c).settings()
   // A verified key is cached for some seconds, so that it may outlive its account.
-  if (settings === null) throw new Failure('unauthenticated', 'The account is gone.')
+  if (settings === null) throw new Failure('unauthenticated', 'The account was deleted.')
   const refused = accessRefusal(accessTo(card, c.env), settings.allowedSecrets)
   if (refused !== null) throw new Failure(refused.kind, refused.message, refused.detail)
 }

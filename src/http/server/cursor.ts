@@ -21,5 +21,5 @@ export function decodeCursor<Schema extends z.ZodType>(
   }
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw invalid('cursor', 'is not one that this list gave')
+  throw invalid('cursor', 'is not a cursor of this list')
 }

@@ -32,5 +32,5 @@ export function answerThrown(c: Call, thrown: unknown): Response {
   const failure = readFailure(thrown)
   if (failure !== null) return answerFailure(c, failure)
   console.error('request failed', thrown instanceof Error ? thrown.name : typeof thrown)
-  return answerFailure(c, failureValue('internal', 'Something went wrong here; the same call may be tried again.'))
+  return answerFailure(c, failureValue('internal', 'An internal error occurred. The same call can be sent again.'))
 }

@@ -37,7 +37,7 @@ export const idempotent = createMiddleware<Shared>(async (c, next) => {
     throw new Failure('conflict', 'idempotency-key: was used before with another body.', { field: 'idempotency-key' })
   }
   if (begun.verdict === 'busy') {
-    const message = 'The first call with this idempotency-key is still running; ask again in a moment.'
+    const message = 'The first call with this idempotency-key is still running. Send the request again in a moment.'
     throw new Failure('rate_limited', message, { field: 'idempotency-key', retry_after_seconds: 1 })
   }
   if (begun.verdict === 'replay') {

@@ -61,7 +61,7 @@ export function openapiDocument(operations: readonly Operation[]): Json {
   }
   const bearer = (description: string) => ({ type: 'http', scheme: 'bearer', description })
   const table = Object.entries(FAILURES).map(
-    ([kind, { status, retryable }]) => `${kind}: ${status}${retryable ? ', may be tried again' : ''}`,
+    ([kind, { status, retryable }]) => `${kind}: ${status}${retryable ? ', can be retried' : ''}`,
   )
   return {
     openapi: '3.1.0',
@@ -71,7 +71,7 @@ export function openapiDocument(operations: readonly Operation[]): Json {
       securitySchemes: { account: bearer("An account's key."), admin: bearer("The administrator's key.") },
       responses: {
         Failure: {
-          description: `A failure, by kind. ${table.join(' · ')}`,
+          description: `A failure. Its kinds: ${table.join(' · ')}`,
           content: { 'application/json': { schema: schemaOf(errorAnswer, 'output') } },
         },
       },

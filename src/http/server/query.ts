@@ -9,7 +9,7 @@ export function readQuery<Schema extends z.ZodType>(c: Call, schema: Schema): z.
   const given = Object.create(null) as Record<string, string>
   for (const [name, values] of Object.entries(c.req.queries())) {
     if (values.length > 1)
-      throw new Failure('invalid_request', 'A query parameter stands twice.', { field: name.slice(0, 40) })
+      throw new Failure('invalid_request', 'A query parameter is given twice.', { field: name.slice(0, 40) })
     if (values[0] !== undefined) given[name] = values[0]
   }
   return parseWith(schema, given)
@@ -27,7 +27,7 @@ export function limit(fallback: number, most: number) {
         .max(most, { error: `must be from 1 to ${most}` }),
     )
     .default(fallback)
-    .meta({ description: `How many, 1 to ${most}; ${fallback} when absent.` })
+    .meta({ description: `Number of entries, 1 to ${most}; ${fallback} when absent.` })
 }
 
 export const cursor = z.string().max(500).optional()

@@ -35,7 +35,7 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const perDay = state.retention === null ? null : Math.min(wished, fitting)
   const day = probe === null || perDay === null ? null : probe * perDay
   return {
-    why: rest?.do === 'stop' ? ` Once warm, the plan stops as ${rest.reason}: ${rest.why}.` : '',
+    why: rest?.do === 'stop' ? ` Once the prefix is warm, the plan stops with reason ${rest.reason}: ${rest.why}.` : '',
     advice: first === null ? [] : budgetAdvice(first, state, context),
     first_write_cost_usd: money(write),
     probe_cost_usd: money(probe),
@@ -43,15 +43,15 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
     cost_usd_per_day: money(day),
     how: [
       day === null
-        ? 'No price or no retention is known for this model, so no cost is given, and a plan that would spend stops.'
-        : `${tokens} tokens ${state.measuredTokens === null ? 'estimated from the bytes' : 'as measured'}; a day without any real request, which would take the place of probes. The first write is paid once and is not in it.`,
+        ? 'The price or the retention of this model is unknown. No cost can be computed, and plans that spend money stop.'
+        : `${tokens} tokens ${state.measuredTokens === null ? 'estimated from the bytes' : 'as measured'}; for a day without real requests, which would replace probes. The first write is paid once and is not included.`,
       probe !== null && write === null
-        ? `No price is known for a write at retention ${retention}, so that first_write_cost_usd is null.`
+        ? `No price is known for a write at retention ${retention}, so first_write_cost_usd is null.`
         : '',
       day !== null && later !== null && fitting < wished
         ? fitting === 0
-          ? `The plan would send ${wished} probes; not even one call fits into keep_warm.budget_usd_per_day, as advice says.`
-          : `The plan would send ${wished} probes; each reserves the worst case of a rewrite (${dollars(later)}) in what keep_warm.budget_usd_per_day (${dollars(keepWarm.budgetNanosPerDay)}) has left, which lets ${fitting} through.`
+          ? `The plan would send ${wished} probes, but keep_warm.budget_usd_per_day is too small for one call; see advice.`
+          : `The plan would send ${wished} probes. Each must reserve the worst case, a rewrite (${dollars(later)}), in the rest of keep_warm.budget_usd_per_day (${dollars(keepWarm.budgetNanosPerDay)}), so ${fitting} can be sent.`
         : '',
     ]
       .filter((sentence) => sentence !== '')
@@ -69,9 +69,9 @@ function budgetAdvice(
   if (first <= budget) return []
   const how =
     measuredTokens === null
-      ? `before the first count a write of twice the ${estimatedTokens} tokens that are estimated`
-      : `a write of the ${measuredTokens} tokens that were measured, and a twentieth more`
-  const message = `A warm is refused (budget_exhausted): its worst case (${how}) is $${enough(first)}, and keep_warm.budget_usd_per_day is ${usd(budget)}. ${enough(first)} is enough for that call.`
+      ? `before the first measurement, a write of twice the estimated ${estimatedTokens} tokens`
+      : `a write of the measured ${measuredTokens} tokens plus 5 %`
+  const message = `A warm would be refused (budget_exhausted). Its worst case (${how}) is $${enough(first)}, but keep_warm.budget_usd_per_day is $${usd(budget)}. A budget of $${enough(first)} is enough for that call.`
   return [{ cause: 'budget_below_worst_case', message, at: 'keep_warm.budget_usd_per_day' }]
 }
 

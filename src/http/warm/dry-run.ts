@@ -51,7 +51,7 @@ export async function dryRun(c: Call, preparation: Preparation) {
       plan: keepWarm.plan,
       retention,
       next_probe_at: null,
-      why: `A dry run: nothing was stored, and nothing was sent.${known === null ? choiceSentence(preparation, now) : ''}${why}`,
+      why: `Dry run: nothing was stored or sent.${known === null ? choiceSentence(preparation, now) : ''}${why}`,
       assumed: offer?.assumed ?? false,
       ...costs,
     },

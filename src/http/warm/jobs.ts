@@ -49,14 +49,14 @@ type AnyJob = { crew: Crew } | { job: Job }
 
 function idOf(c: Call): string {
   const { id = '' } = c.req.param() as { id?: string }
-  if (!/^job_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no such job.')
+  if (!/^job_[0-9a-f]{24}$/.test(id)) throw new Failure('not_found', 'There is no job with this id.')
   return id
 }
 
 /** The job of a single warm, or that of a crew. */
 async function found(registry: RegistryStub, id: string): Promise<AnyJob> {
   const one = await registry.anyJob(id)
-  if (one === null) throw new Failure('not_found', 'There is no such job.')
+  if (one === null) throw new Failure('not_found', 'There is no job with this id.')
   return one
 }
 

@@ -54,7 +54,7 @@ async function checked(
   const { flight } = await registryOf(c).warm(id, 'now', newId('job'), receipt.at + receipt.latencyMs)
   if (flight.role === 'refused') return { why: `it could not be verified: ${flight.why}` }
   const result = await follow(c, { view, flight }, null, null)
-  if (result.job !== null) return { why: 'the call that verifies it was not answered in time' }
+  if (result.job !== null) return { why: 'the provider did not answer the verifying call in time' }
   const failure = result.settled?.failure ?? null
   return failure === null ? { result } : { why: `it could not be verified: ${failure.message}` }
 }

@@ -16,18 +16,18 @@ export const warm = operationsOf('account', {
     answers: { 200: z.union([warmAnswer, dryRunAnswer, poolWarmAnswer]), 202: z.union([warmAnswer, poolWarmAnswer]) },
   },
   'POST /render': {
-    does: 'Shows the exact bytes of a prefix, where it ends, its size, and what lint finds. Nothing is stored or sent.',
+    does: 'Shows the exact bytes of a prefix, its end, its size and lint findings. Nothing is stored or sent.',
     body: warmBody,
     answers: renderAnswer,
   },
   'POST /observations': {
-    does: 'Reports the usage of real requests, which renew their prefix.',
+    does: 'Reports the usage of real requests. Pilotlight counts them as renewals of their prefix.',
     body: observations,
     idempotent: true,
     answers: listOf(observedAnswer),
   },
   'POST /preload': {
-    does: 'Warms a crew. The head that agents share is written once, and the others follow when it can be read. An agent’s failure stops no other.',
+    does: 'Warms a crew. The shared head is written once; the agents are warmed when it can be read. The failure of one agent does not stop others.',
     body: preloadBody,
     idempotent: true,
     answers: { 200: preloadAnswer, 202: preloadAnswer },
@@ -37,11 +37,11 @@ export const warm = operationsOf('account', {
     answers: listOf(gatewayAnswer),
   },
   'GET /gateways/{name}': {
-    does: 'One pool of models.',
+    does: 'Shows one pool of models.',
     answers: gatewayAnswer,
   },
   'PUT /gateways/{name}': {
-    does: 'Creates or replaces a pool of models, in the order in which traffic tries them.',
+    does: 'Creates or replaces a pool of models. Their order is the order in which traffic tries them.',
     body: gatewayBody,
     answers: { 200: gatewayAnswer, 201: gatewayAnswer },
   },
@@ -50,12 +50,12 @@ export const warm = operationsOf('account', {
     answers: deletedAnswer,
   },
   'GET /jobs/{id}': {
-    does: 'One job, a warm in the background or a crew: at once, or when it has ended.',
+    does: 'Shows one job (a background warm or a crew), at once or after waiting for its end.',
     query: jobQuery,
     answers: z.union([jobAnswer, preloadAnswer]),
   },
   'GET /jobs/{id}/events': {
-    does: 'Its progress as server-sent events, to its end.',
+    does: 'Streams its progress as server-sent events until it ends.',
     answers: { 200: 'text/event-stream' },
   },
 })

@@ -47,14 +47,14 @@ export function keptAsItWas(known: Pick<ReceivedView, 'record' | 'state'>, { reg
   const { id, breakpoints } = known.record
   const retention = retentionInForce(known.record, known.state)
   const kept: Kept[] = []
-  const again = (wanted: string): string => `to have it ${wanted}, DELETE /prefixes/${id} and register it again.`
+  const again = (wanted: string): string => `to register it ${wanted}, send DELETE /prefixes/${id} first.`
   if (registration.retentionOpen !== true && retention !== registration.retention) {
-    const message = `This content is registered at retention ${retention} already and stays so; ${again(`at ${registration.retention}`)}`
+    const message = `This content is already registered at retention ${retention}, which stays; ${again(`at ${registration.retention}`)}`
     kept.push({ cause: 'retention_kept', message, at: 'cache.retention' })
   }
   if (registration.breakpoints !== undefined && registration.breakpoints !== breakpoints) {
     const which = breakpoints === undefined ? 'one breakpoint' : 'other breakpoints'
-    const message = `This content is registered with ${which} already and stays so; ${again('with these')}`
+    const message = `This content is already registered with ${which}, which stays in force; ${again('with these')}`
     kept.push({ cause: 'breakpoints_kept', message, at: 'cache.strategy.explicit' })
   }
   return kept

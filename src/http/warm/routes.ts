@@ -17,7 +17,7 @@ export const warm = router().post('/warm', account, idempotent, async (c) => {
   }
   for (const field of ['model_preference', 'gateway_models'] as const) {
     if (body[field] === undefined) continue
-    throw invalid(field, 'is for a pool, which gateway names')
+    throw invalid(field, 'is allowed only with gateway')
   }
   const { status, json } = await warmOne(c, body, await credentialsNamed(c, [body.credential]))
   return c.json(json, status)

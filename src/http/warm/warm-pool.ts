@@ -60,8 +60,8 @@ function refuseBeside(body: WarmBody): void {
   for (const field of ['provider', 'model', 'credential', 'request'] as const) {
     if (body[field] === undefined) continue
     const why =
-      field === 'request' ? 'is the form of one provider; give system, tools and messages' : 'is set by the pool'
-    throw invalid(field, `${why}; it cannot stand beside gateway`)
+      field === 'request' ? 'is in the format of one provider; give system, tools and messages' : 'is set by the pool'
+    throw invalid(field, `${why}; it cannot be combined with gateway`)
   }
 }
 
@@ -70,7 +70,10 @@ function refuseLongName(name: string | undefined, models: readonly string[]): vo
   const longest = Math.max(...models.map(({ length }) => length))
   const most = LONGEST_LABEL - longest - 1
   if (name === undefined || name.length <= most) return
-  throw invalid('name', `must be at most ${most} characters here: "/" and the name of each model of the pool follow it`)
+  throw invalid(
+    'name',
+    `must be at most ${most} characters here, because "/" and the name of a model are appended to it`,
+  )
 }
 
 function all(
@@ -116,7 +119,7 @@ async function outcomeOf(c: Call, body: WarmBody, model: PoolModel, known: Known
 function barredFailure(gateway: string, { barred }: Route, now: number): Failure {
   const soonest = barred.toSorted((a, b) => a.until - b.until)[0]
   const spans = barred.map(({ model, until }) => `${model.name} until ${iso(until)}`)
-  const text = `gateway: no model of "${gateway}" that this preference reaches may be used now: ${spans.join(', ')}.`
+  const text = `gateway: time constraints bar every model of "${gateway}" that this preference reaches: ${spans.join(', ')}.`
   const wait = soonest === undefined ? 60 : Math.max(1, Math.ceil((soonest.until - now) / 1_000))
   return new Failure('conflict', text, { field: 'gateway', retry_after_seconds: wait, barred: spans })
 }
@@ -155,7 +158,7 @@ function answer(body: WarmBody, { first, reachable, barred, out }: Route, result
           ...shown(model),
           ...nothing,
           status: 'standby' as const,
-          why: 'traffic reaches it only where the models before it fail; "gateway_models": "all" warms it too',
+          why: 'traffic reaches it only if the models before it fail; "gateway_models": "all" warms it too',
         })),
       ...barred.map(({ model, until }) => ({
         ...shown(model),

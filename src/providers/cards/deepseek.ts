@@ -35,7 +35,7 @@ export const deepseek: Card = {
       {
         cause: 'two_probes_seed',
         message:
-          'An entry is made where two requests with different ends are seen to share a beginning. Two probes that differ behind the prefix make it, a third shows it; entries then live for hours to days, and real requests do the same by themselves.',
+          'The provider makes an entry when two requests share a beginning and differ after it. Two probes make the entry, a third one proves it. Entries live for hours to days. Real requests have the same effect.',
       },
     ],
   },

@@ -34,7 +34,7 @@ export const openrouter: Card = {
       {
         cause: 'conversation_pinned',
         message:
-          'Requests go to the upstream that their conversation is pinned to. Give a session_id (cache.key) or a provider with allow_fallbacks false, in real requests too: without one a probe is a conversation of its own and may warm another upstream. provider.order switches pinning off.',
+          'Requests go to the upstream that their conversation is pinned to. Give a session_id (cache.key), or a provider with allow_fallbacks false, also in real requests. Otherwise a probe is a separate conversation and may warm another upstream. provider.order switches pinning off.',
       },
     ],
   },

@@ -16,7 +16,7 @@ export const perplexity: Card = {
   wire: { controls: 'none', keyMember: 'prompt_cache_key', markers: [], retentions: ['implicit'] },
   secret: 'PERPLEXITY_API_KEY',
   refusal: {
-    why: 'each request may search the web, and what the searches cost is more than a read from the cache saves',
+    why: 'each request may search the web, which costs more than a cache read saves',
     byDefault: true,
   },
   models: [

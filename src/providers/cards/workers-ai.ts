@@ -22,7 +22,7 @@ export const workersAi: Card = {
       {
         cause: 'needs_affinity',
         message:
-          'A request finds an entry only on the instance that holds it: send x-session-affinity with real requests, and the same value as cache.key here.',
+          'A request finds an entry only on the instance that has it. Send x-session-affinity with real requests, and the same value as cache.key here.',
       },
     ],
   },

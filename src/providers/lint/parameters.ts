@@ -40,8 +40,8 @@ function volatileKey(cacheKey: string | null, root: JsonObject, at: string): Fin
       cause: 'volatile_cache_key',
       severity: 'warning',
       message: isSession
-        ? 'The cache key looks like the id of one session. Sessions under other keys do not find what this one wrote.'
-        : 'The cache key holds a UUID or a time. Requests under different keys do not find what the others wrote.',
+        ? 'The cache key looks like the id of one session. Other sessions do not share its entries.'
+        : 'The cache key contains a UUID or a time. Requests with different keys do not share entries.',
       fix: 'Use a key that all requests with this prefix share, such as the name of the agent or of the workspace.',
       at: own ? `${at}/prompt_cache_key` : '/cache/key',
     },

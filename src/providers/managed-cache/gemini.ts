@@ -97,14 +97,14 @@ const SYSTEM = ['systemInstruction', 'system_instruction'] as const
 const TOOL_CONFIG = ['toolConfig', 'tool_config'] as const
 /** Members that a body may not have, with the end of the sentence that refuses them. */
 const REFUSED_MEMBERS: Readonly<Record<string, string>> = {
-  ttl: 'is given outside of it, as ttl',
-  expireTime: 'is given outside of it, as ttl',
-  expire_time: 'is given outside of it, as ttl',
-  displayName: 'is given outside of it, as display_name',
-  display_name: 'is given outside of it, as display_name',
-  name: 'is chosen by the provider',
-  cachedContent: 'cannot stand in it: a handle holds contents, not another handle',
-  cached_content: 'cannot stand in it: a handle holds contents, not another handle',
+  ttl: 'must be given outside of request, as ttl',
+  expireTime: 'must be given outside of request, as ttl',
+  expire_time: 'must be given outside of request, as ttl',
+  displayName: 'must be given outside of request, as display_name',
+  display_name: 'must be given outside of request, as display_name',
+  name: 'must be absent, because the provider chooses it',
+  cachedContent: 'must be absent, because a handle contains contents, not another handle',
+  cached_content: 'must be absent, because a handle contains contents, not another handle',
 }
 
 function prepare(text: string, envelopeModel: string | undefined): PreparedManagedCache {
@@ -123,7 +123,8 @@ function prepare(text: string, envelopeModel: string | undefined): PreparedManag
     ...spelled(TOOL_CONFIG),
     ...memberStream(body, 'contents'),
   ]
-  if (prompt.length === 0) throw invalid('request', 'holds nothing to keep; add contents, systemInstruction or tools')
+  if (prompt.length === 0)
+    throw invalid('request', 'contains nothing to keep; add contents, systemInstruction or tools')
   const others = otherMembers(body, new Set(['model', 'tools', 'contents', ...SYSTEM, ...TOOL_CONFIG]))
   return {
     model,
@@ -167,7 +168,7 @@ function readOne(value: unknown, shape: RegExp): ListedManagedCache {
   const cache = fields(value)
   const name = stringOf(cache?.['name'])
   const expiresAt = Date.parse(stringOf(cache?.['expireTime']) ?? '')
-  if (cache === null || name === null || !shape.test(name)) throw unreadable('it names no handle')
+  if (cache === null || name === null || !shape.test(name)) throw unreadable('it does not name a handle')
   if (Number.isNaN(expiresAt)) throw unreadable('the handle has no expiry')
   const createdAt = Date.parse(stringOf(cache['createTime']) ?? '')
   return {
@@ -182,10 +183,10 @@ function readOne(value: unknown, shape: RegExp): ListedManagedCache {
 
 function readList(text: string, shape: RegExp): { caches: ListedManagedCache[]; nextPageToken: string | null } {
   const page = fields(parsed(text))
-  if (page === null) throw unreadable('it is no list')
+  if (page === null) throw unreadable('it is not a list')
   // Protobuf JSON leaves out what is empty.
   const listed = page['cachedContents'] ?? []
-  if (!Array.isArray(listed)) throw unreadable('it is no list')
+  if (!Array.isArray(listed)) throw unreadable('it is not a list')
   const token = stringOf(page['nextPageToken'])
   return { caches: listed.map((one) => readOne(one, shape)), nextPageToken: token === '' ? null : token }
 }
@@ -214,7 +215,7 @@ export function smallness(text: string): ManagedCacheError['failure'] | null {
     'prefix_too_short',
     minimum === null
       ? 'The contents are too small for a managed cache of this model.'
-      : `The contents have ${tokens ?? 'too few'} tokens; a managed cache of this model takes ${minimum} and more.`,
+      : `The contents have ${tokens ?? 'too few'} tokens; a managed cache of this model needs at least ${minimum}.`,
     { field: 'request', tokens, minimum_tokens: minimum },
   )
 }

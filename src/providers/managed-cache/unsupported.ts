@@ -4,7 +4,7 @@ import type { FailureValue } from '../../contract/failure.ts'
 export function withoutManagedCaches(card: { id: string; name: string }): FailureValue {
   return {
     kind: 'unsupported',
-    message: `${card.name} has no managed caches; GET /providers says which providers have (supports_handles).`,
+    message: `${card.name} has no managed caches; GET /providers lists providers that do (supports_handles).`,
     detail: { field: 'provider', provider: card.id },
   }
 }

@@ -30,5 +30,5 @@ export function buildableProbes(
     }
   }
   if (primitives.length > 0) return { primitives, outputFloors }
-  throw refusal ?? new Failure('unsupported', 'No request that warms this body is known.', { field: 'request' })
+  throw refusal ?? new Failure('unsupported', 'No kind of probe can warm this body.', { field: 'request' })
 }

@@ -37,13 +37,16 @@ export function callerHeaders(
   for (const [spelled, value] of Object.entries(given ?? {})) {
     const name = spelled.toLowerCase()
     if (name === card.auth.header || CREDENTIALS.has(name)) {
-      throw invalid(`${field}.${spelled}`, 'carries a credential, which no request brings; name one with credential')
+      throw invalid(
+        `${field}.${spelled}`,
+        'carries a credential, which is not accepted in headers; name one with credential',
+      )
     }
     if (!known.includes(name)) {
-      const takes = known.length === 0 ? 'takes none' : `takes ${known.join(', ')}`
+      const takes = known.length === 0 ? 'supports none' : `supports ${known.join(', ')}`
       throw new Failure(
         'invalid_request',
-        `${field}.${spelled}: is no header that probes carry; ${card.id} ${takes}.`,
+        `${field}.${spelled}: is not a header that probes can carry; ${card.id} ${takes}.`,
         {
           field: `${field}.${spelled}`,
           known: [...known],

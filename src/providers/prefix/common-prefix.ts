@@ -52,8 +52,8 @@ export function groupCrew(agents: readonly CrewAgent[], minSharedTokens = 0): Cr
 }
 
 function whyNone(alone: readonly number[], minimum: number): string {
-  if (alone.length === 1) return 'no other agent shares its provider, model, credential, key and beginning'
-  return `they share no whole blocks of at least ${minimum} tokens, the least that is worth an entry here`
+  if (alone.length === 1) return 'no other agent has the same provider, model, credential, key and beginning'
+  return `they share no whole blocks of at least ${minimum} tokens, the minimum of this model`
 }
 
 /** All markers of a request have one retention, so agents with different ones share no prefix. */

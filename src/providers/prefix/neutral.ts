@@ -21,7 +21,7 @@ export function filterTools<Tool extends { name: string }>(tools: readonly Tool[
     const at = filter[list]?.findIndex((name) => !known.has(name)) ?? -1
     if (at < 0) continue
     const field = `tool_filter.${list}[${at}]`
-    throw new Failure('invalid_request', `${field}: is the name of no tool in tools.`, { field })
+    throw new Failure('invalid_request', `${field}: is not the name of a tool in tools.`, { field })
   }
   const allowed = filter.allow === undefined ? known : new Set(filter.allow)
   const denied = new Set(filter.deny)

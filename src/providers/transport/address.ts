@@ -28,7 +28,7 @@ export function addressOf(
   let template = card.baseUrl
   for (const name of names) {
     const given = value(name)?.trim() ?? ''
-    if (given === '') return refuse(name, 'is not set; it is part of the address')
+    if (given === '') return refuse(name, 'is not set, but the address contains it')
     const isWhole = card.baseUrl.startsWith(`{${name}}`)
     if (!isWhole && !/^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?$/.test(given)) {
       return refuse(name, 'may hold letters, digits, hyphens and underscores only')
@@ -43,10 +43,10 @@ export function addressOf(
 }
 
 function wrongWith(given: string, isDevelopment: boolean): string | null {
-  if (!URL.canParse(given)) return 'is no URL'
+  if (!URL.canParse(given)) return 'is not a URL'
   const url = new URL(given)
-  if (url.username !== '' || url.password !== '') return 'must hold no credentials'
-  if (url.search !== '' || url.hash !== '') return 'must hold no query and no fragment'
+  if (url.username !== '' || url.password !== '') return 'must not contain credentials'
+  if (url.search !== '' || url.hash !== '') return 'must contain no query and no fragment'
   if (isDevelopment) return url.protocol === 'https:' || url.protocol === 'http:' ? null : 'must be an http(s) URL'
   if (url.protocol !== 'https:') return 'must be an https URL'
   return isPrivate(url.hostname) ? 'must name a public host' : null

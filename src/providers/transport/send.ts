@@ -161,7 +161,7 @@ export async function exchange(
     if (signal.aborted) throw signal.reason
     const response = await untilStopped(fetch(url, { ...init, signal, redirect: 'manual' }))
     const text = await readBounded(response, untilStopped, call)
-    if (text === null) return failed('unreadable_answer', 'The answer is larger than what is read of one.', false)
+    if (text === null) return failed('unreadable_answer', 'The answer is larger than the limit.', false)
     return { kind: 'answered', status: response.status, headers: response.headers, text }
   } catch (error) {
     return outcome(error, signal)
@@ -210,7 +210,7 @@ function outcome(error: unknown, signal: AbortSignal): Sent {
     const timedOut = signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
     return timedOut
       ? failed('provider_timeout', 'The provider did not answer in time.', false)
-      : failed('provider_unavailable', 'The call was given up before the provider answered.', false)
+      : failed('provider_unavailable', 'The call was cancelled before the provider answered.', false)
   }
   const cause = error instanceof Error ? error.cause : undefined
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : ''

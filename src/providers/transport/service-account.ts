@@ -39,7 +39,7 @@ export function readServiceAccount(text: string): ServiceAccount {
     throw refused('has no private_key in PKCS#8 (BEGIN PRIVATE KEY)', 'private_key')
   }
   const universe = file['universe_domain'] ?? 'googleapis.com'
-  if (universe !== 'googleapis.com') throw refused('is of another universe than googleapis.com', 'universe_domain')
+  if (universe !== 'googleapis.com') throw refused('belongs to another universe than googleapis.com', 'universe_domain')
   const keyId = file['private_key_id']
   return { email, privateKey, keyId: typeof keyId === 'string' && keyId !== '' ? keyId : null }
 }
@@ -104,7 +104,7 @@ export function readToken(status: number, text: string): TokenReading {
     if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token) && typeof seconds === 'number' && seconds > 0) {
       return { kind: 'token', token, lifeMs: Math.floor(seconds * 1_000) }
     }
-    return fault('unreadable_answer', 'The answer to the exchange of the service-account key cannot be read.', false)
+    return fault('unreadable_answer', 'The answer of the token endpoint cannot be read.', false)
   }
   if (status < 400) return fault('unreadable_answer', 'The token endpoint answered with a redirect.', false, { status })
   const code = body?.['error']
@@ -112,13 +112,13 @@ export function readToken(status: number, text: string): TokenReading {
   const detail = known ? { status, type: code } : { status }
   if (status === 429) return fault('provider_limited', 'Google limits the rate of access tokens.', false, detail)
   if (status >= 500 || status === 408) {
-    return fault('provider_unavailable', 'Google gives no access token now.', false, detail)
+    return fault('provider_unavailable', 'Google cannot issue an access token now.', false, detail)
   }
   if (status !== 401 && status !== 403 && !known) {
     // A proxy's page or a wrong path: the answer does not blame the key.
-    return fault('provider_unavailable', 'The token endpoint refused the exchange without saying why.', false, detail)
+    return fault('provider_unavailable', 'The token endpoint refused the key and gave no reason.', false, detail)
   }
-  return fault('provider_key_refused', 'Google gave no access token for the service-account key.', true, detail)
+  return fault('provider_key_refused', 'Google issued no access token for the service-account key.', true, detail)
 }
 
 function fault(

@@ -89,8 +89,8 @@ describe('what comes of it', () => {
       [[], 'give one FILE or more'],
       [[join(folder, 'nowhere.txt')], 'cannot be read (ENOENT)'],
       [[folder], 'cannot be read (EISDIR)'],
-      [[dirty, '--provider', 'acme'], 'no card knows the provider "acme"'],
-      [[dirty, '--json', '--github'], 'give one of them'],
+      [[dirty, '--provider', 'acme'], 'the provider "acme" is unknown'],
+      [[dirty, '--json', '--github'], 'give only one of them'],
       [[dirty, '--color'], '--color'],
     ]
     for (const [args, words] of cases) {

@@ -69,7 +69,7 @@ describe('the forms of a log', () => {
     expect(await seen('litellm.json')).toEqual({
       format: 'litellm',
       leftOut: {
-        'calls of another kind than completions': 1,
+        'calls other than completions': 1,
         'failed calls': 1,
         "answers of the proxy's own cache": 1,
       },
@@ -92,7 +92,7 @@ describe('the forms of a log', () => {
     async (name) => {
       expect(await seen(name)).toEqual({
         format: 'langfuse',
-        leftOut: { 'observations that are no generations': 1, 'failed calls': 1 },
+        leftOut: { 'observations that are not generations': 1, 'failed calls': 1 },
         unusable: [],
         prefixes: [
           { name: 'mill-answers@3  claude-opus-4-8', requests: 2, tokens: 40_400, cached: 40_000, starts: [0, 10] },
@@ -105,7 +105,7 @@ describe('the forms of a log', () => {
   it('reads spans of OpenTelemetry, and counts an agent and its calls once', async () => {
     expect(await seen('otel.jsonl')).toEqual({
       format: 'otel',
-      leftOut: { 'spans that are no request to a model': 2, 'failed calls': 1 },
+      leftOut: { 'spans that are not requests to a model': 2, 'failed calls': 1 },
       unusable: [],
       prefixes: [
         { name: 'system … anthropic claude-opus-4-8', requests: 2, tokens: 40_650, cached: 40_000, starts: [0, 10] },
@@ -159,19 +159,16 @@ describe('a log that is not as it should be', () => {
   it.each([
     ['', 'the log is empty'],
     ['  \n', 'the log is empty'],
-    ['a\0b', 'this is no text'],
-    ['PAR1....', 'this is Parquet'],
-    ['when,who\n1,2\n', 'line 2: this is no log that is known. Right would be the columns prefix, time and tokens'],
+    ['a\0b', 'this is not text'],
+    ['PAR1....', 'Parquet is not supported'],
+    ['when,who\n1,2\n', 'line 2: the log has an unknown format. Expected the columns prefix, time and tokens'],
     ['{"hello": 1}\n', 'found: hello'],
     ['[{"prefix": "a", "time": 1793606400}, 5]', 'line 1: not a JSON object'],
-    ['[{"prefix": "a",\n "time": 1793606400}', 'the list never ends'],
-    ['{"prefix": "a",\n "time": 1793606400', 'line 1: what begins here never ends'],
-    ['[\n{"prefix": "a" "time": 5}]', 'line 2: what begins here is not valid JSON'],
-    ['prefix,time,tokens\n"a,1793606400,5\nb,1793606400,5\n', 'a quotation mark is opened'],
-    [
-      'prefix,time,tokens\na,soon,5\n',
-      'no request in this log can be used. First, line 2, time: right would be ISO 8601',
-    ],
+    ['[{"prefix": "a",\n "time": 1793606400}', 'the list has no end'],
+    ['{"prefix": "a",\n "time": 1793606400', 'line 1: the value that begins here has no end'],
+    ['[\n{"prefix": "a" "time": 5}]', 'line 2: the value that begins here is not valid JSON'],
+    ['prefix,time,tokens\n"a,1793606400,5\nb,1793606400,5\n', 'an earlier quotation mark is never closed'],
+    ['prefix,time,tokens\na,soon,5\n', 'this log has no usable request. First, line 2, time: expected ISO 8601'],
     [gzipSync('prefix,time,tokens\na,1793606400,5\n').subarray(0, 20), 'it is damaged or cut off'],
   ])('%j is refused, and the message says what is wrong', async (text, message) => {
     await expect(read(text)).rejects.toThrow(message)
@@ -204,12 +201,12 @@ describe('a log that is not as it should be', () => {
     const { requests, unusable } = await read(one('"a"') + one(deep) + one('"b"'))
     expect([requests, unusable]).toEqual([
       2,
-      [{ field: null, right: 'a record that is nested less deeply', count: 1, line: 2 }],
+      [{ field: null, right: 'a record with fewer nested levels', count: 1, line: 2 }],
     ])
   })
 
   it('ends at the first of them where it is asked to', async () => {
-    await expect(read('prefix,time,tokens\na,soon,5\n', { strict: true })).rejects.toThrow('line 2, time: right would')
+    await expect(read('prefix,time,tokens\na,soon,5\n', { strict: true })).rejects.toThrow('line 2, time: expected')
   })
 
   it.each([

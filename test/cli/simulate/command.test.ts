@@ -136,7 +136,7 @@ describe('pilotlight simulate', () => {
     const { code, said, out } = await run(['simulate', '-', ...OPUS], { text })
     expect([code, said]).toEqual([
       0,
-      '2 records left out that cannot be used. The first: line 27, time: right would be ISO 8601 (2026-11-21T09:00:00Z) or the seconds or milliseconds since 1970, from 2001 to 2095.\n',
+      '2 records skipped because they cannot be used. The first: line 27, time: expected ISO 8601 (2026-11-21T09:00:00Z) or the seconds or milliseconds since 1970, from 2001 to 2095.\n',
     ])
     expect(out).toContain('25 requests')
     expect(await run(['simulate', '-', ...OPUS, '--strict'], { text })).toMatchObject({ code: 2, out: '' })
@@ -144,16 +144,16 @@ describe('pilotlight simulate', () => {
 
   it('refuses to guess a price or a size, and says what would help', async () => {
     const refusals: [string[], string][] = [
-      [[], 'the price is unknown (the log names no model), and none is guessed. --provider and --model name one'],
-      [['--model', 'house-model'], 'the price of "house-model" is unknown: no card of a maker'],
-      [['--provider', 'somebody'], 'no card knows the provider "somebody"; known: anthropic, openai'],
-      [['--prices', 'claude-opus-4-8'], '--prices: right would be PROVIDER/MODEL'],
-      [['--prices', 'anthropic/claude-opus-4-8', '--model', 'x'], '--prices names both'],
+      [[], 'the price is unknown (the log names no model). Give a known provider and model'],
+      [['--model', 'house-model'], 'the price of "house-model" is unknown: no model vendor'],
+      [['--provider', 'somebody'], 'the provider "somebody" is unknown; known providers: anthropic, openai'],
+      [['--prices', 'claude-opus-4-8'], '--prices: expected PROVIDER/MODEL'],
+      [['--prices', 'anthropic/claude-opus-4-8', '--model', 'x'], '--prices gives both'],
       [[...OPUS, '--tokens', '10'], 'the prefixes are too small to be cached (fewer than the 1024 tokens'],
-      [[...OPUS, '--tokens', 'many'], '--tokens: right would be a whole number from 1 to'],
+      [[...OPUS, '--tokens', 'many'], '--tokens: expected a whole number from 1 to'],
       [[...OPUS, '--latency-value', '-1'], "Option '--latency-value' argument is ambiguous"],
-      [[...OPUS, '--latency-value', 'much'], '--latency-value: right would be a number of US dollars'],
-      [[...OPUS, '--top', '1.5'], '--top: right would be a whole number'],
+      [[...OPUS, '--latency-value', 'much'], '--latency-value: expected a number of US dollars'],
+      [[...OPUS, '--top', '1.5'], '--top: expected a whole number'],
       [[...OPUS, '--format', 'xml'], '--format: "xml" is not one of plain, otel, litellm, langfuse'],
       [[...OPUS, '--colour'], "Unknown option '--colour'"],
       [[...OPUS, 'another.csv'], 'give one LOG, not 2'],
@@ -164,13 +164,13 @@ describe('pilotlight simulate', () => {
       expect(said).toContain(message)
     }
     const unsized = await run(['simulate', '-', ...OPUS], { text: 'prefix,time\na,1793606400\n' })
-    expect(unsized.said).toContain('the log does not say how many tokens a prefix has. --tokens N says it')
+    expect(unsized.said).toContain('the log does not contain the size of prefixes. Give it with --tokens N')
     const sized = await run(['simulate', '-', ...OPUS, '--tokens', '5000'], { text: 'prefix,time\na,1793606400\n' })
     expect(sized.code).toBe(0)
     expect((await run(['simulate', folder])).said).toContain('is a folder')
-    expect((await run(['simulate', plain, '--html', plain])).said).toContain('this is the log itself')
+    expect((await run(['simulate', plain, '--html', plain])).said).toContain('this file is the log')
     expect((await run(['simulate', plain, '--html', join(folder, 'no', 'x.html')])).said).toContain('cannot write')
-    expect((await run(['simulate'])).said).toContain('give one LOG; --help says more')
+    expect((await run(['simulate'])).said).toContain('give one LOG; see --help')
   })
 
   it('takes the prices that are asked for in place of those of the log', async () => {
@@ -188,7 +188,7 @@ describe('pilotlight simulate', () => {
   it('keeps apart what it has no price for, and says of which model', async () => {
     const { out } = await run(['simulate', join(logs, 'otel.jsonl')])
     expect(out).toContain(
-      'Price unknown, not counted: example.models gpt-4o, 1 request of 1 prefix (no card knows this provider).',
+      'Price unknown, not counted: example.models gpt-4o, 1 request of 1 prefix (this provider is unknown).',
     )
     expect(out).toContain('All models, each at its default retention')
   })
@@ -200,7 +200,7 @@ describe('pilotlight simulate', () => {
       (JSON.parse(logText('litellm.json')) as object[]).map((row) => ({ ...row, metadata: {} })),
     )
     const { out: prompts } = await run(['simulate', '-'], { text })
-    expect(prompts).toContain('1 prefix is taken to be as large as whole prompts')
+    expect(prompts).toContain('1 prefix is assumed to be as large as whole prompts')
   })
 
   it('shows as many prefixes as asked for and sums the rest', async () => {

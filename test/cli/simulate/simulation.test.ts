@@ -322,9 +322,9 @@ describe('sizes and prices of a log', () => {
     ['gcp.gemini', 'gemini-2.5-pro', 'gemini gemini-2.5-pro'],
     ['azure.ai.openai', 'gpt-4o', 'azure-openai gpt-4o'],
     ['fireworks_ai', 'accounts/fireworks/models/kimi-k3', 'fireworks accounts/fireworks/models/kimi-k3'],
-    ['anthropic', 'gpt-4o', 'the card of this provider has no price for this model'],
-    ['somebody', 'gpt-4o', 'no card knows this provider'],
-    [null, 'house-model', 'no card of a maker of models has a price for it, and the log names no provider'],
+    ['anthropic', 'gpt-4o', 'no price is known for this model of this provider'],
+    ['somebody', 'gpt-4o', 'this provider is unknown'],
+    [null, 'house-model', 'no model vendor has a known price for it, and the log names no provider'],
     [null, null, 'the log names no model'],
   ])('finds the card of %s %s: %s', (provider, model, expected) => {
     const found = pricesOf(provider, model, NOW)

@@ -126,7 +126,7 @@ describe('a stated retention', () => {
 
   it('is shown in the belief as shorter than stated', () => {
     const why = belief(state(early(early(start, 58 * MINUTE_MS), 59 * MINUTE_MS)), NOON + MINUTE_MS, 0).why
-    expect(why).toContain('a retention of 5 min as it was found, shorter than the 1h that the provider states')
+    expect(why).toContain('an observed retention of 5 min, shorter than the 1h that the provider states')
   })
 
   it('is widened again by hits, past a miss only after a day', () => {

@@ -269,7 +269,7 @@ describe('a stated retention', () => {
     const second = applyAnswer(state, answer(NOON + 118 * MINUTE_MS, 'keep', wrote('1h')), both, null)
     expect(second.state.retention?.ttlMs).toBe(5 * MINUTE_MS)
     const row = second.rows.find((one) => one.type === 'decision' && one.decision === 'retention')
-    expect(row).toMatchObject({ why: expect.stringContaining('gone before their time, twice in a row') })
+    expect(row).toMatchObject({ why: expect.stringContaining('gone too early twice in a row') })
     const next = reschedule(second.state, both, NOON + 118 * MINUTE_MS).state.nextAt
     expect(next).toBeLessThan(NOON + 123 * MINUTE_MS)
   })

@@ -172,7 +172,7 @@ describe('a stated retention', () => {
     expect(isWarm(state, NOON + HOUR_MS + 4 * MINUTE_MS)).toBe(true)
     expect(isWarm(state, NOON + HOUR_MS + 6 * MINUTE_MS)).toBe(false)
     expect(rows).toContainEqual(
-      expect.objectContaining({ decision: 'retention', why: expect.stringContaining('5m was written') }),
+      expect.objectContaining({ decision: 'retention', why: expect.stringContaining('the provider wrote at 5m') }),
     )
   })
 })

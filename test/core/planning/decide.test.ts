@@ -63,7 +63,7 @@ describe('a retention that reads do not renew', () => {
     for (let now = NOON; now < closesAt; now += 10_000) {
       expect(decide(written, around, now)).toMatchObject({ do: 'wait', code: 'hold', untilAt: closesAt })
     }
-    expect(decide(written, around, NOON).why).toContain('does not renew')
+    expect(decide(written, around, NOON).why).toContain('do not renew')
     expect(decide(written, around, closesAt)).toMatchObject({ do: 'lapse' })
   })
 

@@ -102,11 +102,9 @@ describe('the number of probes in a gap', () => {
   it('is explained in a sentence', () => {
     const law = exactly(3 * HOUR_MS, 3 * HOUR_MS)
     expect(choiceWhy(horizon(hour, law, 0), law)).toContain(
-      'held at 1h: up to 3 probes cost less than the rewrite that 100 %',
+      'kept warm at 1h: up to 3 probes cost less than the rewrite that 100 %',
     )
-    expect(choiceWhy(horizon(hour, law, 0), { ...law, gapCount: 1 })).toContain(
-      'by its last gap and those of like traffic',
-    )
+    expect(choiceWhy(horizon(hour, law, 0), { ...law, gapCount: 1 })).toContain('by its last gap and similar traffic')
   })
 })
 
@@ -116,16 +114,18 @@ describe('the reason to let a prefix lapse', () => {
 
   it('is that one more probe would not pay, or that too many were sent', () => {
     expect(letGoWhy(choice, law, 3, 0)).toContain(
-      'held at 1h, and let go after 3 probes: one more would cost more than it is expected to save, by its last 2 gaps',
+      'kept warm at 1h; stopped after 3 probes, because one more would cost more than it is expected to save, judging by its last 2 gaps',
     )
-    expect(letGoWhy({ ...choice, probes: 1 }, law, 1, 0)).toContain('let go after one probe: one more')
-    expect(letGoWhy(choice, law, 5, 0)).toContain('let go after 5 probes: more than 3 cost more than they are expected')
+    expect(letGoWhy({ ...choice, probes: 1 }, law, 1, 0)).toContain('stopped after one probe, because one more')
+    expect(letGoWhy(choice, law, 5, 0)).toContain(
+      'stopped after 5 probes, because more than 3 cost more than they are expected',
+    )
   })
 
   it('is the break-even where it was reached, and that no probe pays where none was sent', () => {
     const most = maxProbes(hour, 0)
-    expect(letGoWhy({ ...choice, probes: most }, law, most, 0)).toContain('more than the rewrite that they protect')
-    expect(letGoWhy({ ...choice, probes: 0 }, law, 0, 0)).toContain('no probe earns back what it costs')
+    expect(letGoWhy({ ...choice, probes: most }, law, most, 0)).toContain('more than the rewrite that they avoid')
+    expect(letGoWhy({ ...choice, probes: 0 }, law, 0, 0)).toContain('no probe would save more than it costs')
   })
 })
 
@@ -219,7 +219,7 @@ describe('plan auto', () => {
     const state = taught(20 * MINUTE_MS)
     const decision = decide(state, auto, (state.anchorAt ?? 0) + 1_000)
     expect(decision).toMatchObject({ do: 'wait', code: 'hold' })
-    expect(decision.why).toMatch(/held at 5m: up to \d+ probes cost less than the rewrite/)
+    expect(decision.why).toMatch(/kept warm at 5m: up to \d+ probes cost less than the rewrite/)
   })
 
   it('sends no probe where none was ever used, and names a better retention', () => {
@@ -234,7 +234,7 @@ describe('plan auto', () => {
     }
     const decision = decide(state, { ...auto, facts: hourly }, (state.anchorAt ?? 0) + 1_000)
     expect(decision).toMatchObject({ do: 'stop', reason: 'break_even' })
-    expect(decision.why).toContain('no probe earns back what it costs')
+    expect(decision.why).toContain('no probe would save more than it costs')
     expect(decision.why).toContain('With retention 1h')
   })
 })

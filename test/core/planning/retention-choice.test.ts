@@ -54,7 +54,7 @@ describe('the first retention', () => {
 
   it('explains its costs and how to choose another, unless a caller chose it', () => {
     expect(firstRetentionWhy(auto(), '1h', NOON)).toMatch(
-      /^written at 1h, chosen by the planner: by gaps of like traffic one would cost about \$[\d.e-]+, and not \$[\d.e-]+ at 5m; say cache.retention/,
+      /^written at 1h, chosen by the planner: judging by gaps of similar traffic, a gap would cost about \$[\d.e-]+, instead of \$[\d.e-]+ at 5m; set cache.retention/,
     )
     const always = firstRetentionWhy(auto({ keepWarm: planned('always') }), '1h', NOON)
     expect(always).toContain('a write and a day of renewals cost about $')

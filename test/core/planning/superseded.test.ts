@@ -55,7 +55,7 @@ describe('a superseded version', () => {
     expect(drainsUntil(busy, context(warm))).toBe(NOON + DRAINS_AT_MOST_MS)
     const decision = decide(busy, context(warm), NOON + 24 * HOUR_MS)
     expect(decision).toMatchObject({ do: 'stop', reason: 'superseded' })
-    expect(decision.do === 'stop' ? decision.why : '').toContain('a day at the most')
+    expect(decision.do === 'stop' ? decision.why : '').toContain('for one day at most')
   })
 
   it('starts again with a real request after it stopped', () => {

@@ -25,14 +25,14 @@ describe('a plan that stopped inside its windows', () => {
       const resting = reschedule(restingFor(reason), office, NOON + MINUTE_MS)
       expect(resting.state).toMatchObject({ stopped: { reason, at: NOON }, nextAt: TUESDAY_NINE })
       expect(resting.state.why).toBe(
-        'because. At 2026-11-17T09:00:00Z its next declared window opens, and it is warmed again',
+        'because. It is warmed again at 2026-11-17T09:00:00Z, when its next declared window opens',
       )
       expect(decide(resting.state, office, TUESDAY_NINE)).toMatchObject({ do: 'send', purpose: 'write' })
       const opened = reschedule({ ...resting.state, probesSinceArrival: 9 }, office, TUESDAY_NINE)
       expect(opened.state).toMatchObject({ stopped: null, probesSinceArrival: 0, nextAt: TUESDAY_NINE })
       expect(opened.rows.map((row) => (row.type === 'decision' ? [row.decision, row.why] : []))[0]).toEqual([
         'resume',
-        `its declared window opened; the plan goes on (it had stopped: ${reason})`,
+        `its declared window opened; the plan continues (it had stopped: ${reason})`,
       ])
     },
   )

@@ -74,7 +74,7 @@ describe('the signal pending', () => {
     expect(decide(warmState(NOON, spent), auto, dueAt)).toMatchObject({ do: 'stop', reason: 'break_even' })
     const held = decide(state, auto, dueAt)
     expect(held).toMatchObject({ do: 'send', purpose: 'keep' })
-    expect(held.why).toContain('work is pending')
+    expect(held.why).toContain('pending work')
     expect(decide({ ...state, signal: pending(dueAt) }, auto, NOON + MINUTE_MS)).toMatchObject({ reason: 'break_even' })
     const over = { ...state, anchorAt: NOON + HOUR_MS - MINUTE_MS }
     expect(decide(over, auto, NOON + HOUR_MS)).toMatchObject({ do: 'stop', reason: 'break_even' })

@@ -62,17 +62,17 @@ describe('a refused template, with the name in the message', () => {
       '{{ "now" | date: "%s" }}',
       {},
       'system',
-      'the filter date, which is not offered',
+      'the filter date, which is not supported',
     ],
-    ['a random filter', '{{ x | sample }}', { x: [1] }, 'system', 'the filter sample, which is not offered'],
+    ['a random filter', '{{ x | sample }}', { x: [1] }, 'system', 'the filter sample, which is not supported'],
     [
       'a tag that includes a file',
       '{% include "/etc/passwd" %}',
       {},
       'system',
-      'the tag include, which is not offered',
+      'the tag include, which is not supported',
     ],
-    ['a tag that renders a file', '{% render "a.liquid" %}', {}, 'system', 'the tag render, which is not offered'],
+    ['a tag that renders a file', '{% render "a.liquid" %}', {}, 'system', 'the tag render, which is not supported'],
     ['a missing end tag', '{% if x %}', { x: 1 }, 'system', 'cannot be rendered'],
   ])('%s', (_, template, vars, field, words) => {
     const failure = refusal(template, vars)

@@ -58,7 +58,7 @@ describe('a key', () => {
     expect([second.status, second.json]).toEqual([200, first.json])
     expect(pick(await get(path, admin), 'data', 0, 'revoked_at')).toBe(revokedAt)
     const unknown = await call('DELETE', `${path}/000000000000`, undefined, admin)
-    expect(unknown.json).toMatchObject({ error: { kind: 'not_found', message: 'There is no such key.' } })
+    expect(unknown.json).toMatchObject({ error: { kind: 'not_found', message: 'There is no key with this id.' } })
   })
 
   it('is refused at its end although it was used just before', async () => {

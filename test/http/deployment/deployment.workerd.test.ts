@@ -77,7 +77,7 @@ describe('GET /metrics', () => {
     const refused = await warmFor(who)
     expect(refused.status).toBe(503)
     expect(pick(refused, 'error', 'kind')).toBe('provider_limited')
-    expect(pick(refused, 'error', 'message')).toMatch(/20 of 1000 requests .*left to the application/)
+    expect(pick(refused, 'error', 'message')).toMatch(/20 of 1000 requests .*real requests need them/)
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(60)
     expect(received(world.lab)).toHaveLength(2)
   })

@@ -98,7 +98,7 @@ describe('a preview', () => {
     expect(seen.status).toBe(200)
     expect(previewAnswer.parse(seen.json).retentions.map(({ retention }) => retention)).toEqual(['5m', '1h'])
     expect(seen.json['how']).toContain('No idle gap has ended yet. Replayed over the time since')
-    expect(seen.json['how']).toContain('by how many requests had come by then')
+    expect(seen.json['how']).toContain('The plan decides each gap from the gaps and requests before it')
     expect((await get(`/prefixes/${id}`)).json['keep_warm']).toEqual(before['keep_warm'])
   })
 

@@ -33,8 +33,8 @@ describe('a provider that keeps managed caches', () => {
     const [one, ...others] = adviceOn(prefixOf('gemini', 'gemini-3.6-flash', 20 * MINUTE_MS))
     expect(others).toEqual([])
     expect(one?.cause).toBe('handle_would_save')
-    const [, lives, is, held, instead] =
-      /assumed to live (\d+) min, .* about \$([\d.]+); .* kept for (\d+) min after each use, about \$([\d.]+),/.exec(
+    const [, is, lives, held, instead] =
+      /about \$([\d.]+) in .*assumed lifetime (\d+) min.* kept for (\d+) min after each use, .* about \$([\d.]+)\. Both/.exec(
         one?.message ?? '',
       ) ?? []
     expect(Number(lives)).toBe(5)
@@ -55,7 +55,7 @@ it('a five-minute marker gets advice at one request every half hour, not at one 
   const [one] = adviceOn(prefixOf('anthropic', 'claude-opus-4-8', 30 * MINUTE_MS))
   expect(one?.cause).toBe('retention_would_save')
   expect(one?.message).toMatch(
-    /^At retention 5m, .* at 1h about \$[\d.e-]+, by its last 30 gaps and those of like traffic\./,
+    /at retention 5m, .* about \$[\d.e-]+ at 1h. Both figures come from its last 30 gaps and similar traffic\./,
   )
   expect(adviceOn(prefixOf('anthropic', 'claude-opus-4-8', 24 * HOUR_MS))).toEqual([])
 })

@@ -38,8 +38,8 @@ describe('a changed base_url', () => {
       warmth: { state: 'cold', p_warm: 0, warm_until: null },
       plan: { next_probe_at: null, stopped: { reason: 'address_changed' } },
     })
-    expect(pick(shown, 'warmth', 'why')).toContain('another address')
-    expect(pick(shown, 'plan', 'stopped', 'why')).toContain('POST /warm registers the prefix again')
+    expect(pick(shown, 'warmth', 'why')).toContain('address of the provider has changed')
+    expect(pick(shown, 'plan', 'stopped', 'why')).toContain('Register the prefix again with POST /warm')
     expect(pick(await get(`/prefixes/${id}/warmth`), 'state')).toBe('cold')
     const asked = await post(`/prefixes/${id}/warm`)
     expect([asked.status, pick(asked, 'error', 'kind')]).toEqual([403, 'forbidden'])

@@ -38,7 +38,11 @@ it('a dry run counts the probes that the daily budget lets through', () => {
     state = { ...state, spentNanos: state.spentNanos + probe }
   }
   const cost = dryRunCost(fresh, context, '1h', NOW)
-  expect(cost).toMatchObject({ probes_per_day: sent, advice: [], how: expect.stringContaining(`lets ${sent} through`) })
+  expect(cost).toMatchObject({
+    probes_per_day: sent,
+    advice: [],
+    how: expect.stringContaining(`so ${sent} can be sent`),
+  })
   expect(cost.probes_per_day).toBeLessThan(
     dryRunCost(fresh, given({ plan: 'always', budgetNanosPerDay: 1e12 }), '1h', NOW).probes_per_day ?? 0,
   )
@@ -51,5 +55,5 @@ it('a dry run of a known prefix uses its measured tokens', () => {
   expect(cost).toMatchObject({ advice: [], how: expect.stringContaining(`${2 * TOKENS} tokens as measured`) })
   const less = dryRunCost(measured, given({ budgetNanosPerDay: budgetNanosPerDay - 1 }), '1h', NOW)
   expect(less.advice).toMatchObject([{ cause: 'budget_below_worst_case' }])
-  expect(less.advice[0]?.message).toContain(`a write of the ${2 * TOKENS} tokens that were measured`)
+  expect(less.advice[0]?.message).toContain(`a write of the measured ${2 * TOKENS} tokens plus 5 %`)
 })

@@ -31,7 +31,7 @@ describe('a prefix whose retention no caller names', () => {
     expect(Number(pick(warmed, 'receipt', 'usage', 'cache_write_by_retention', '1h'))).toBeGreaterThan(1_000)
     expect(warmed.json['plan']).toMatchObject({ retention: '1h', retention_seconds: 3_600 })
     // The planner's choice is shown before the first write, and stays in the history.
-    const chosen = /ritten at 1h, chosen by the planner: .* and not \$[\d.e-]+ at 5m; say cache.retention/
+    const chosen = /ritten at 1h, chosen by the planner: .* instead of \$[\d.e-]+ at 5m; set cache.retention/
     expect(pick(dry, 'plan', 'why')).toMatch(chosen)
     expect(pick(await post('/warm', auto(marked(body, '5m'), { dry_run: true })), 'plan', 'why')).not.toMatch(chosen)
     expect((await get(`/prefixes/${pick(warmed, 'id')}/history`)).text).toMatch(chosen)
@@ -81,7 +81,7 @@ describe('a prefix whose retention no caller names', () => {
     const prefix = await get(`/prefixes/${id}`)
     expect(prefix.json['plan']).toMatchObject({ retention: '5m', retention_seconds: 300 })
     expect(pick(prefix, 'plan', 'why')).toContain('at the retention that real requests write')
-    expect((await get(`/prefixes/${id}/history`)).text).toContain('real requests write it at 5m and not at 1h')
+    expect((await get(`/prefixes/${id}/history`)).text).toContain('real requests write it at 5m, not at 1h')
     expect(markersTold(prefix)).toEqual([expect.stringContaining('"cache_control":{"type":"ephemeral"}')])
     // The marker decides, and advice says what another retention would save.
     expect(causes(prefix)).toContain('retention_would_save')
@@ -125,7 +125,7 @@ describe('a prefix whose retention no caller names', () => {
       ({ decision, why }) => decision === 'retention' && !why.includes('chosen by the planner'),
     )
     expect(chosen).toHaveLength(1)
-    expect(chosen[0]?.why).toContain('written at 5m instead of 1h from now on: by its last 19 gaps')
+    expect(chosen[0]?.why).toContain('written at 5m instead of 1h from now on: judging by its last 19 gaps')
     // A second registration without a retention keeps the one in force.
     const known = await post('/warm', auto(body))
     expect(known.json).toMatchObject({ created: false, plan: { retention: '5m' } })
@@ -185,7 +185,7 @@ describe('a prefix whose retention its caller names', () => {
     const { advice } = prefixAnswer.parse((await get(`/prefixes/${pick(warmed, 'id')}`)).json)
     const one = advice.find(({ cause }) => cause === 'retention_would_save')
     expect(one?.message).toMatch(
-      /^At retention 5m, .* about \$[\d.e-]+; at 1h about \$[\d.e-]+, by gaps of like traffic\. .*"ttl":"1h"/,
+      /at retention 5m, .* about \$[\d.e-]+ at 1h\. Both figures come from gaps of similar traffic\. .*"ttl":"1h"/,
     )
     const best = await post('/warm', auto(marked(unmarked(), '1h')))
     expect(pick(best, 'plan', 'retention')).toBe('1h')

@@ -97,7 +97,7 @@ describe.each(marking)('$provider with $model', (kind) => {
     const prefix = ask(places, 'best_effort')
     expect(prefix.advice).toContainEqual({
       cause: 'too_many_breakpoints',
-      message: `A request may carry at most ${most} breakpoints; ${places.length} were asked for. The ${most} furthest behind are set.`,
+      message: `A request may carry at most ${most} breakpoints, but ${places.length} were requested. Only the last ${most} are set.`,
       at: 'cache.strategy.explicit',
     })
     const sent = dialect.probe(prefix, { primitive: 'floor_tokens', retention: prefix.retention })
@@ -228,7 +228,7 @@ test.each<[string, object, string, string]>([
   const { prepare } = provider(id)
   expect(prepare(body, { strategy }).advice).toContainEqual({
     cause: 'breakpoint_not_markable',
-    message: `${path} can have no marker. This breakpoint is left out.`,
+    message: `${path} cannot carry a marker. This breakpoint is left out.`,
     at: 'cache.strategy.explicit[0]',
   })
   expect(refusal(() => prepare(body, { strategy, mode: 'required' }))).toMatchObject({
@@ -272,7 +272,7 @@ test.each<[string, object, CacheRequest['strategy']]>([
 ])("%s: the first markers make room beside the body's own", (id, body, strategy) => {
   const { prepare, probe } = provider(id)
   expect(prepare(body, { strategy }).advice).toContainEqual(
-    expect.objectContaining({ cause: 'marker_dropped', message: expect.stringContaining('leave the first 2 out') }),
+    expect.objectContaining({ cause: 'marker_dropped', message: expect.stringContaining('omit the first 2') }),
   )
   const { json } = probe(body, { cache: { strategy } })
   const system = JSON.stringify(json['system']).match(/cache_control|cachePoint/g)

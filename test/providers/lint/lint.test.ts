@@ -211,6 +211,34 @@ describe('parameters', () => {
     ])
     expect(findings('openai', body('support-agent-v7'))).toEqual([])
   })
+
+  it.each([
+    'ses_5c1b2d3e4ffeABCdefGHIjkl',
+    'thread_abc123def456',
+    'conv_67ccd2bed1ec8190b14f964abc054267',
+    'session-20261130',
+    'acme:run_4f2a9c',
+    '01J9Z3K4M5N6P7Q8R9S0T1V2W3',
+    '9f86d081884c7d659a2feaa0c55ad015',
+  ])('finds that the cache key %s is the id of one session', (prompt_cache_key) => {
+    const body = { model: 'gpt-5.6-sol', instructions: RULES, input: [], prompt_cache_key }
+    expect(findings('openai', body)).toMatchObject([{ cause: 'volatile_cache_key' }])
+  })
+
+  it.each([
+    'workspace:acme',
+    'session-store',
+    'conv-support',
+    'chat_v2',
+    'thread-pool-16',
+    'agent-2',
+    'job:nightly',
+    'gpt-5.6-sol:support',
+    'tenant-1042',
+  ])('lets the cache key %s pass', (prompt_cache_key) => {
+    const body = { model: 'gpt-5.6-sol', instructions: RULES, input: [], prompt_cache_key }
+    expect(findings('openai', body)).toEqual([])
+  })
 })
 
 it('compares the size with the minimum of the model', () => {

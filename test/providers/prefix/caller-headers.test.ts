@@ -47,10 +47,11 @@ describe('headers of real requests', () => {
   test('a header that the card does not name is refused, with the known names', () => {
     expect(refusal(() => read({ 'x-trace': '1' }))).toEqual({
       kind: 'invalid_request',
-      message: 'headers.x-trace: is no header that probes carry; anthropic takes anthropic-beta, anthropic-version.',
+      message:
+        'headers.x-trace: is not a header that probes can carry; anthropic supports anthropic-beta, anthropic-version.',
       detail: { field: 'headers.x-trace', known: ['anthropic-beta', 'anthropic-version'] },
     })
-    expect(refusal(() => callerHeaders(cardById('groq')!, { 'x-trace': '1' })).message).toContain('groq takes none')
+    expect(refusal(() => callerHeaders(cardById('groq')!, { 'x-trace': '1' })).message).toContain('groq supports none')
   })
 
   test('a header given twice in two spellings is refused', () => {

@@ -9,6 +9,6 @@ export function reseal(credentials: Credentials, webhook: Webhook, bodies: { res
     webhook.reseal(now)
     bodies.reseal()
   } catch (thrown) {
-    console.error('credentials could not be sealed again', readFailure(thrown)?.kind ?? 'unknown')
+    console.error('credentials could not be re-encrypted', readFailure(thrown)?.kind ?? 'unknown')
   }
 }

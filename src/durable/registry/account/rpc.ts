@@ -91,7 +91,7 @@ export class AccountRpc {
   }
 
   createKey(id: string, hash: string, expiresAt: number | null): void {
-    if (this.#store.settings() === null) throw new Failure('not_found', 'there is no such account')
+    if (this.#store.settings() === null) throw new Failure('not_found', 'there is no account with this id')
     this.#store.access.insertKey(id, hash, this.#clock.now(), expiresAt)
   }
 
@@ -148,7 +148,7 @@ export class AccountRpc {
   /** Records the id of a new bot, so that the bot is erased with its account. Throws `rate_limited` beyond the limit. */
   addBot(id: string): void {
     if (this.#store.access.botCount() >= BOTS_PER_ACCOUNT) {
-      const text = `An account has at most ${BOTS_PER_ACCOUNT} bots; erase those that have ended.`
+      const text = `An account has at most ${BOTS_PER_ACCOUNT} bots; delete bots that have ended.`
       throw new Failure('rate_limited', text, { limit: BOTS_PER_ACCOUNT })
     }
     this.#store.access.addBot(id, this.#clock.now())

@@ -77,7 +77,7 @@ export class BotCallLedger {
   /** Charges expired calls without an end at their worst case. */
   giveUp(now: number): void {
     for (const open of this.#store.botCalls.expired(now)) {
-      this.#close(open, 'unknown', open.worstNanos, 'its end is not known; charged at its worst case', now)
+      this.#close(open, 'unknown', open.worstNanos, 'its outcome is unknown; charged at its worst case', now)
     }
   }
 

@@ -187,6 +187,6 @@ export function goneOf(
   if (current === credentialGeneration) return {}
   const what = current === null ? 'deleted' : 'replaced'
   return {
-    credentialGone: `the credential ${credential} that it was made with was ${what}; its handle is left to expire. POST /caches makes another one with a credential that exists`,
+    credentialGone: `the credential ${credential} that created it was ${what}, so its handle is left to expire. Create another one with an existing credential (POST /caches)`,
   }
 }

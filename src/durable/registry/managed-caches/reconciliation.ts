@@ -55,14 +55,14 @@ export class ManagedCacheReconciliation {
     const row = { at: now, handle: name, tokens, costNanos: 0, storageNanos: 0 }
     if (verdict === 'adopt') {
       const state = applyAdopted(one.state, handle, this.#planning.context(one, now), now)
-      this.#store.addRow(one.k, { ...row, event: 'adopted', why: 'it carries our mark, and the table had lost it' })
+      this.#store.addRow(one.k, { ...row, event: 'adopted', why: 'Pilotlight created it, but its record was missing' })
       bookCall(this.#planning.ledger, now, state.storageNanos - one.state.storageNanos, null, 0)
       const adopted = { ...one, state: this.#planning.planned(one, state, now) }
       this.#store.save(one.k, adopted.state, one.claim)
       return adopted
     }
     if (verdict === 'delete') {
-      const why = 'it carries our mark, and another one is in use or none is wanted'
+      const why = 'Pilotlight created it, but another one is in use or none is wanted'
       this.#store.addRow(one.k, { ...row, event: 'orphan', why })
       this.#planning.deleteLater(one, { ...handle, meteredToAt: Math.min(handle.createdAt, now) }, why, now)
     }

@@ -51,7 +51,7 @@ export class ManagedCacheRegistrar {
       if (this.#store.count() >= MANAGED_CACHES_PER_REGISTRY) {
         throw new Failure(
           'unsupported',
-          `this account already holds ${MANAGED_CACHES_PER_REGISTRY} managed caches, the most that one registry takes; delete some first`,
+          `this account already has the maximum of ${MANAGED_CACHES_PER_REGISTRY} managed caches; delete some first`,
         )
       }
       const ttl = ttlMs ?? DEFAULT_TTL_MS
@@ -79,7 +79,7 @@ export class ManagedCacheRegistrar {
 
   keyOf(id: string): number {
     const k = this.#store.keyOf(id)
-    if (k === null) throw new Failure('not_found', 'there is no such managed cache')
+    if (k === null) throw new Failure('not_found', 'there is no managed cache with this id')
     return k
   }
 
@@ -89,7 +89,7 @@ export class ManagedCacheRegistrar {
 
   viewByKey(k: number, now: number): ManagedCacheView {
     const view = this.#scheduler.view(k, now)
-    if (view === null) throw new Failure('not_found', 'there is no such managed cache')
+    if (view === null) throw new Failure('not_found', 'there is no managed cache with this id')
     return view
   }
 

@@ -61,7 +61,7 @@ export class ManagedCacheRpc {
   /** Asks for a handle now: it exists, or the caller makes the call, or the caller waits for the call in flight. */
   async askForHandle(id: string, wish: ManagedCacheWish, askedAt: number): Promise<ManagedCacheFlight> {
     const flight = this.#scheduler.ask(this.#registrar.keyOf(id), wish, askedAt, this.#clock.now())
-    if (flight === null) throw new Failure('not_found', 'there is no such managed cache')
+    if (flight === null) throw new Failure('not_found', 'there is no managed cache with this id')
     await this.#ports.rearm()
     return flight.role === 'leader' ? { ...flight, ...this.#grants(flight.lease) } : flight
   }

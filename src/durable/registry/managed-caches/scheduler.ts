@@ -57,7 +57,7 @@ export class ManagedCacheScheduler {
         let { state, claim } = one
         if (claim !== null && claim.untilAt > now) continue
         if (claim?.lease != null) {
-          const failure = failureValue('provider_timeout', 'the caller of the provider never reported back')
+          const failure = failureValue('provider_timeout', 'the consumer that sends the call did not report a result')
           const lost = { failure, permanent: false, retryAfterMs: null, accepted: null }
           state = this.#settlement.failed(one, claim.lease, lost, now)
           this.#store.save(one.k, state, null)
@@ -145,7 +145,7 @@ export class ManagedCacheScheduler {
       if (failedAt >= askedAt && one.state.failuresInRow >= mostFailures) return { role: 'failed', view }
       if (alive) {
         if (wish.want !== 'renewed')
-          return this.#leader(one, { op: 'verify', why: 'a caller asks for it', worstNanos: 0 }, now)
+          return this.#leader(one, { op: 'verify', why: 'a caller requested it', worstNanos: 0 }, now)
         const renewal = decideRenewal(one.state, live, this.#planning.context(one, now), now)
         if (renewal.do === 'call') return this.#leader(one, renewal, now)
         return refusedFor(renewal, view)

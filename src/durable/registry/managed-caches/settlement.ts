@@ -117,7 +117,7 @@ export class ManagedCacheSettlement {
       one,
       // The worst case, with storage, was charged when the lease expired.
       { ...seen, meteredToAt: seen.expiresAt },
-      'its creation was given up before',
+      'its creation had been given up',
       now,
     )
   }
@@ -125,7 +125,7 @@ export class ManagedCacheSettlement {
   /** Schedules the deletion of the handle that a new one replaces, if it may still exist. */
   #deleteReplaced(one: StoredManagedCache, old: LiveManagedCache | null, newName: string, now: number): void {
     if (old === null || old.name === newName || !mayExist(old, now)) return
-    this.#planning.deleteLater(one, { ...lastingLongest(old), meteredToAt: now }, 'another one took its place', now)
+    this.#planning.deleteLater(one, { ...lastingLongest(old), meteredToAt: now }, 'another handle replaced it', now)
   }
 }
 

@@ -14,9 +14,6 @@ import type { RegistryStore } from '../tables/tables.ts'
 const MADE_AT_ONCE = 64
 const BYTES_AT_ONCE = 4 * 1024 * 1024
 
-/** Setting: the prefixes below this number have no lookups yet. */
-const SETTING = 'lookups_below'
-
 /** Candidates whose records are read for one request. */
 const MOST_CANDIDATES = 24
 
@@ -24,6 +21,7 @@ const MOST_CANDIDATES = 24
 export class PrefixLookup {
   readonly #store: RegistryStore
   readonly #factsOf: (provider: string, model: string, now: number) => ModelFacts
+  /** Prefixes with a lower number may have no lookups yet. A copy of the setting. */
   #below: number | null = null
 
   constructor(store: RegistryStore, factsOf: (provider: string, model: string, now: number) => ModelFacts) {
@@ -92,13 +90,13 @@ export class PrefixLookup {
         if (bytes > BYTES_AT_ONCE) break
       }
       if (ks.length === 0) below = 0
-      this.#store.saveSetting(SETTING, String(below))
+      this.#store.saveSetting('lookups_below', String(below))
     })
     this.#below = below
   }
 
   #cursor(): number {
-    this.#below ??= Number(this.#store.setting(SETTING) ?? Number.MAX_SAFE_INTEGER)
+    this.#below ??= Number(this.#store.setting('lookups_below') ?? Number.MAX_SAFE_INTEGER)
     return this.#below
   }
 

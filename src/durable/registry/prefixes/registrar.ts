@@ -155,7 +155,7 @@ export class Registrar {
       this.#scheduler.applyTransition(this.keyOf(id), now, (state) => {
         const change = applyAnnouncement(state, announcement, now)
         if (change !== null) return change
-        const why = `this prefix already has ${MOST_ANNOUNCEMENTS} announcements of coming traffic, the most that it can have`
+        const why = `this prefix already has the maximum of ${MOST_ANNOUNCEMENTS} announcements`
         throw new Failure('conflict', why)
       }),
     )
@@ -274,7 +274,7 @@ export class Registrar {
 
   viewByKey(k: number, now: number): PrefixView {
     const state = this.#store.states.load(k)
-    if (state === null) throw new Failure('not_found', 'there is no such prefix')
+    if (state === null) throw new Failure('not_found', 'there is no prefix with this id')
     const record = this.#record(k)
     const expiringMs = state.retention === null ? 0 : this.#scheduler.leadMs(record.provider, state.retention.ttlMs)
     const believed = this.#scheduler.hasMoved(record) ? unreachable(MOVED) : belief(state, now, expiringMs)
@@ -284,13 +284,13 @@ export class Registrar {
   /** The key of a prefix. Throws `not_found` where it is not registered. */
   keyOf(id: string): number {
     const k = this.#store.prefixes.keyOf('id', id)
-    if (k === null) throw new Failure('not_found', 'there is no such prefix')
+    if (k === null) throw new Failure('not_found', 'there is no prefix with this id')
     return k
   }
 
   #record(k: number): PrefixRecord {
     const record = this.#store.prefixes.record(k)
-    if (record === null) throw new Failure('not_found', 'there is no such prefix')
+    if (record === null) throw new Failure('not_found', 'there is no prefix with this id')
     return record
   }
 }

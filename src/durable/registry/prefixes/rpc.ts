@@ -69,7 +69,7 @@ export class PrefixRpc {
   /** The registered body, compressed. */
   body(id: string): Uint8Array {
     const body = this.#store.prefixes.body(this.#registrar.keyOf(id))
-    if (body === null) throw new Failure('not_found', 'the body of this prefix does not exist any more')
+    if (body === null) throw new Failure('not_found', 'the body of this prefix no longer exists')
     return body
   }
 

@@ -30,7 +30,7 @@ export class Versions {
     const { newer: _, ...rest } = record
     prefixes.saveRecord(k, { ...rest, name, version, superseded: false })
     if (record.superseded) {
-      const why = `this body was registered again: it is version ${version} of its name, the current one`
+      const why = `this body was registered again and is now the current version of its name, version ${version}`
       this.#scheduler.applyTransition(k, now, (state) => ({
         state: restart(state, now),
         rows: [{ at: now, type: 'decision', decision: 'current', why }],
@@ -52,7 +52,7 @@ export class Versions {
     for (const name of names) this.#store.prefixes.saveName(name, before, gone.version)
     const { newer: _, ...rest } = old
     this.#store.prefixes.saveRecord(before, { ...rest, superseded: false })
-    const why = `version ${gone.version} of its name was deleted before it was warm: this version is the current one again`
+    const why = `version ${gone.version} of its name was deleted before it was warm, so this version is current again`
     this.#scheduler.applyTransition(before, now, (state) => ({
       state: { ...state, generation: state.generation + 1 },
       rows: [{ at: now, type: 'decision', decision: 'current', why }],
@@ -81,7 +81,7 @@ export class Versions {
       }
       delete superseded.olders
       prefixes.saveRecord(older, superseded)
-      const why = `version ${record.version} took its name: this version keeps its plan until that one is warm`
+      const why = `version ${record.version} took its name; this version keeps its plan until version ${record.version} is warm`
       this.#scheduler.applyTransition(older, now, (state) => ({
         state: { ...state, generation: state.generation + 1 },
         rows: [{ at: now, type: 'decision', decision: 'newer_version', why }],

@@ -29,7 +29,7 @@ export interface ProbeSchedulerPorts {
 
 /** Reason shown instead of a belief about an entry at an address that is no longer used. */
 export const MOVED =
-  'the provider is reached at another address now; what was written at the former one cannot be read there. POST /warm registers the prefix again'
+  'the address of the provider has changed, and entries at the former address cannot be read there. Register the prefix again with POST /warm'
 
 /** Input of every planning decision of one account: tables, settings, provider guards and measured latency. */
 export class PlanningContext {
@@ -137,7 +137,7 @@ export class PlanningContext {
     const current = generationOf(credential)
     if (current === credentialGeneration) return {}
     const what = current === null ? 'deleted' : 'replaced'
-    const why = `the credential ${credential} that this prefix was written with was ${what}; what another key wrote, it cannot read. POST /warm registers the prefix under one that exists`
+    const why = `the credential ${credential} that wrote this prefix was ${what}, and other keys cannot read its entries. Register the prefix with an existing credential (POST /warm)`
     return { gone: { reason: 'credential_replaced', why } }
   }
 

@@ -20,11 +20,11 @@ export function decideRequested(state: PrefixState, context: PlanContext, now: n
   if (refused !== null) return { do: 'stop', reason: 'budget_exhausted', why: refused.why }
   if (worst === null && context.accountLeftNanos !== null) {
     const why =
-      "no price is known for this model, so a call cannot be checked against the account's budget; an account without a budget may send it"
+      "no price is known for this model, so a call cannot be checked against the account's budget; only accounts without a budget may send it"
     return { do: 'stop', reason: 'budget_exhausted', why }
   }
   const purpose: Purpose = 'write'
-  return { do: 'send', purpose, why: 'asked for', worstNanos: worst, deadlineAt: null }
+  return { do: 'send', purpose, why: 'requested', worstNanos: worst, deadlineAt: null }
 }
 
 /** Result of a background warm that may not be sent. */

@@ -179,7 +179,7 @@ export class Leases {
   /** Stops a prefix whose record or state is unusable. The reason names only the class of the error: its message may hold data. */
   #stopBroken(k: number, state: PrefixState, now: number, thrown: unknown): void {
     const name = thrown instanceof Error ? thrown.name : 'unknown'
-    const why = `an internal error (${name}) kept this prefix from being decided about; registering it again, or a PATCH of keep_warm, starts it`
+    const why = `an internal error (${name}) prevented a decision about this prefix; registering it again, or a PATCH of keep_warm, starts the plan`
     const stopped = {
       ...state,
       nextAt: null,
@@ -200,7 +200,7 @@ export class Leases {
       const before = this.#store.states.load(k)
       const record = this.#store.prefixes.record(k)
       if (before === null || record === null)
-        return { refused: { kind: 'forbidden' as const, why: 'the prefix is gone' } }
+        return { refused: { kind: 'forbidden' as const, why: 'the prefix was deleted' } }
       const context = this.#planning.context(k, record, before, now, this.#planning.accountLeft(now))
       const { state, decision } = decidedAt(
         this.#store,

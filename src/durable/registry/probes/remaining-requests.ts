@@ -33,7 +33,7 @@ export class RemainingRequests {
     if (left === null || left > 0 || holdBack === undefined || holdBack.code !== 'limit' || holdBack.strict)
       return context
     const why =
-      "what the provider's limit leaves until its reset goes to prefixes that are expected to save more for each dollar"
+      "the provider's limit leaves few requests until its reset, and other prefixes are expected to save more per dollar"
     const strict: HoldBack = { ...holdBack, strict: true, why }
     return { ...context, holdBack: strict }
   }

@@ -57,7 +57,7 @@ export class ProbeRpc {
 
   /** A message failed every attempt of the queue. Its entries are due again at once, and their history says so. */
   async release(seq: number): Promise<void> {
-    this.#scheduler.release(seq, this.#clock.now(), 'every delivery of its message failed; it is sent again')
+    this.#scheduler.release(seq, this.#clock.now(), 'every delivery of its message failed; the probe is sent again')
     await this.#ports.rearm()
   }
 

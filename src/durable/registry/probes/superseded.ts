@@ -20,7 +20,7 @@ export function drainOlders(planning: PlanningContext, k: number, state: PrefixS
     const draining: PrefixRecord = { ...old, newer: { ...old.newer, warmAt: now } }
     prefixes.saveRecord(older, draining)
     const moved = { ...before, generation: before.generation + 1 }
-    const why = `version ${record.version} of its name is warm: this one goes on under its plan only while real requests come for it`
+    const why = `version ${record.version} of its name is warm; this version is kept only while real requests use it`
     const next = reschedule(moved, planning.context(older, draining, moved, now, null), now)
     const rows = [{ at: now, type: 'decision' as const, decision: 'draining', why }, ...next.rows]
     planning.save({ k: older, state: before }, { state: next.state, rows }, now, false)

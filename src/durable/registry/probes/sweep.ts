@@ -89,7 +89,7 @@ export class Sweep {
     for (const lease of claim.leases) {
       if (lease.expiresAt > now) continue
       this.#inFlight.delete(lease.k)
-      const failure = failureValue('provider_timeout', 'the caller of the provider never reported back')
+      const failure = failureValue('provider_timeout', 'the consumer that sends the call did not report a result')
       const outcome: Outcome = {
         lease: lease.id,
         k: lease.k,

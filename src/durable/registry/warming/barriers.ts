@@ -45,13 +45,13 @@ export class Barriers {
   report(k: number, lease: string, outcome: 'readable' | 'failed'): BarrierAnswer {
     const next = afterReport(this.#load(k), this.#state(k), lease, outcome)
     if (next === null) {
-      const text = 'lease: no longer leads; it has expired or has reported already'
+      const text = 'lease: no longer leads, because it has expired or has already reported'
       throw new Failure('conflict', text, { field: 'lease' })
     }
     this.#store.barriers.save(k, next)
     this.wake(k)
     if (outcome === 'failed') {
-      return { role: 'wait', lease: null, until: null, why: 'given up: the next caller that asks or waits leads' }
+      return { role: 'wait', lease: null, until: null, why: 'the leader gave up; the next caller leads' }
     }
     return { role: 'ready', lease: null, until: next.readableUntil, why: 'the callers that wait are released' }
   }

@@ -45,7 +45,7 @@ export class Crews {
   /** Registers heads and agents, and begins to warm them. Throws `rate_limited` beyond `MOST_OPEN_CREWS`. */
   async begin(order: CrewOrder): Promise<Crew> {
     if (this.#open.size >= MOST_OPEN_CREWS) {
-      const text = `this account already warms ${MOST_OPEN_CREWS} crews, the most at a time; wait until one is done`
+      const text = `this account already warms the maximum of ${MOST_OPEN_CREWS} crews; wait until one is done`
       throw new Failure('rate_limited', text, { retry_after_seconds: 5 })
     }
     const now = this.#ports.clock.now()
@@ -174,7 +174,7 @@ export class Crews {
 
   crew(id: string): Crew {
     const crew = this.#store.crews.load(id)
-    if (crew === null) throw new Failure('not_found', 'there is no such job')
+    if (crew === null) throw new Failure('not_found', 'there is no job with this id')
     return crew
   }
 

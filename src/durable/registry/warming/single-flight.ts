@@ -165,7 +165,7 @@ export class SingleFlight {
 
   job(id: string): Job {
     const job = this.#store.jobs.load(id)
-    if (job === null) throw new Failure('not_found', 'there is no such job')
+    if (job === null) throw new Failure('not_found', 'there is no job with this id')
     const k = this.#store.prefixes.keyOf('id', job.prefixId)
     if (job.status === 'queued' && k !== null && this.#scheduler.inFlight(k) !== null)
       return { ...job, status: 'running' }

@@ -8,7 +8,7 @@ export function readAnswer(text: string, contentType: string): ProbeAnswer {
   const { streamed, events } = readEvents(text, contentType)
   if (!streamed) {
     const message = events[0]!
-    if (message['type'] !== 'message') throw unreadable('it is no message')
+    if (message['type'] !== 'message') throw unreadable('it is not a message')
     return answer(message, fields(message['usage']))
   }
   const start = fields(events.find((event) => event['type'] === 'message_start')?.['message'])

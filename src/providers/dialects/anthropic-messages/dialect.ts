@@ -197,7 +197,7 @@ function checkEnd({ node, path, turn }: LastElement): void {
   }
   if (turn === null || stringMember(turn, 'role') !== 'assistant') return
   if (items(member(turn, 'content')).some((part) => stringMember(part, 'type') === 'tool_use')) {
-    throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it behind the result')
+    throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it after the result')
   }
 }
 

@@ -24,7 +24,7 @@ export function lastElement(root: JsonObject): LastElement {
   if (tool !== null) return tool
   throw invalid(
     'request',
-    `holds nothing that stays the same between requests; add system or tools, or a ${MARKER} marker in an earlier message`,
+    `contains nothing that stays the same between requests; add system or tools, or a ${MARKER} marker in an earlier message`,
   )
 }
 

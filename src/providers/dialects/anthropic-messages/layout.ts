@@ -18,15 +18,14 @@ const PARAMETERS: readonly ParameterRule[] = [
     path: ['thinking'],
     when: isOneOf('enabled'),
     message:
-      'Thinking is rendered into the prompt with its budget. Calls with another budget, or without, do not read this entry.',
+      'The prompt contains the thinking budget. Calls with another budget, or without thinking, do not read this entry.',
     fix: 'Keep thinking the same in all calls that share the prefix.',
   },
   {
     path: ['context_management'],
     when: ({ type }) => type !== 'null',
-    message:
-      'Context management takes older turns out of the prompt, and what stands behind them is written again each time it does.',
-    fix: 'Set its threshold so that it clears much at once, and seldom.',
+    message: 'Context management removes older turns from the prompt. Each time, the text after them is written again.',
+    fix: 'Set its threshold so that it clears rarely and much at once.',
   },
 ]
 

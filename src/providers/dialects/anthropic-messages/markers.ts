@@ -123,13 +123,13 @@ export function markerAdvice(found: {
   if (automatic) {
     advice.push({
       cause: 'automatic_marker',
-      message: `The top-level ${MARKER} marks the last block of each request. In a probe that would be the placeholder turn, so probes leave it out and mark ${last.path}. Real requests find that entry only within twenty blocks of their end. To make sure, ${how}.`,
+      message: `The top-level ${MARKER} marks the last block of each request. In a probe that is the placeholder turn, so probes omit it and mark ${last.path} instead. Real requests find that entry only within twenty blocks of their end. To make sure of that, ${how}.`,
       at: last.path,
     })
   } else if (kept < marked.length) {
     advice.push({
       cause: 'marker_behind_prefix',
-      message: `A marker is behind the end of the prefix, where requests differ. Real requests find the prefix only within twenty blocks in front of that marker. To make sure, ${how}.`,
+      message: `A marker follows the end of the prefix, where requests differ. Real requests find the prefix only within twenty blocks before that marker. To make sure of that, ${how}.`,
       at: last.path,
     })
   } else {

@@ -49,6 +49,8 @@ function outputCap({ text, root }: Body, options: { primitive: Primitive; output
     case 'floor_tokens':
       return Math.max(1, options.outputTokens ?? 1)
     default:
-      throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+      throw new Failure('unsupported', 'This wire format does not support this kind of probe.', {
+        primitive: options.primitive,
+      })
   }
 }

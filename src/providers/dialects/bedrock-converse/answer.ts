@@ -7,7 +7,8 @@ import type { ProbeAnswer } from '../../dialect.ts'
 export function readAnswer(text: string, contentType: string): ProbeAnswer {
   const { streamed, events } = readEvents(text, contentType)
   const answer = events[0]
-  if (streamed || answer === undefined || fields(answer['output']) === null) throw unreadable('it is no answer')
+  if (streamed || answer === undefined || fields(answer['output']) === null)
+    throw unreadable('it is not an answer of this wire format')
   const rawUsage = fields(answer['usage'])
   return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: null } // the answer does not name its model
 }

@@ -169,7 +169,7 @@ function modelId(body: Body, envelope: string | undefined): string {
   }
   const model = own ?? envelope ?? ''
   if (model === '') throw invalid('model', 'is missing')
-  if (!/^[\w.:/-]{1,2048}$/.test(model)) throw invalid('model', 'is no model id, inference profile or ARN')
+  if (!/^[\w.:/-]{1,2048}$/.test(model)) throw invalid('model', 'is not a model id, inference profile or ARN')
   return model
 }
 
@@ -202,7 +202,7 @@ function probe(
   { primitive, retention, outputTokens }: ProbeOptions,
 ): ProbeRequest {
   if (primitive !== 'one_token' && primitive !== 'floor_tokens') {
-    throw new Failure('unsupported', 'This wire format has no such probe.', { primitive })
+    throw new Failure('unsupported', 'This wire format does not support this kind of probe.', { primitive })
   }
   const body = readBody(prefix.text)
   const { root } = body

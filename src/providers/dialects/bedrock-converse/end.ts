@@ -21,18 +21,15 @@ export function lastElement(root: JsonObject): End {
   const at = `messages[${turns.length - 1}].content`
   if (turn !== undefined) {
     const end = lastOf(member(turn, 'content'), at)
-    if (end === null) throw invalid(`request.${at}`, 'is empty, so that no prefix can end there')
+    if (end === null) throw invalid(`request.${at}`, 'is empty, so no prefix can end there')
     if (items(end.list).some((block) => member(block, 'toolUse') !== undefined)) {
-      throw invalid(
-        `request.${end.path}`,
-        'ends the prefix between a tool use and its result; end it behind the result',
-      )
+      throw invalid(`request.${end.path}`, 'ends the prefix between a tool use and its result; end it after the result')
     }
     return end
   }
   const end = lastOf(member(root, 'system'), 'system') ?? lastOf(toolList(root), 'toolConfig.tools')
   if (end === null) {
-    throw invalid('request', 'holds nothing that stays the same between requests; add system or toolConfig')
+    throw invalid('request', 'contains nothing that stays the same between requests; add system or toolConfig')
   }
   return end
 }

@@ -8,7 +8,7 @@ export function readAnswer(text: string, contentType: string): ProbeAnswer {
   const isAnswer = ({ candidates, promptFeedback, usageMetadata }: Readonly<Record<string, unknown>>): boolean =>
     Array.isArray(candidates) || fields(promptFeedback) !== null || fields(usageMetadata) !== null
   const last = events.findLast(isAnswer)
-  if (last === undefined || events.some((event) => 'error' in event)) throw unreadable('it holds no candidates')
+  if (last === undefined || events.some((event) => 'error' in event)) throw unreadable('it has no candidates')
   if (streamed && !events.some(hasEnded)) throw unreadable('the stream has no end')
   const rawUsage = fields(events.findLast((event) => fields(event['usageMetadata']) !== null)?.['usageMetadata'])
   return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(last['modelVersion']) }

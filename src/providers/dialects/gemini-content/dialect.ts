@@ -124,7 +124,7 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
   if (handle !== null) {
     for (const name of [...SYSTEM, 'tools', ...TOOL_CONFIG]) {
       if (named(body.root, [name]) !== null) {
-        throw invalid(`request.${name}`, `cannot stand beside ${handle.key}, which already holds it`)
+        throw invalid(`request.${name}`, `cannot be combined with ${handle.key}, which already contains it`)
       }
     }
     throw behindHandle(handle.key)
@@ -179,7 +179,7 @@ function compared({ text, model }: NativeRequest): Compared {
 }
 
 function behindHandle(key: string): Failure {
-  return new Failure('unsupported', 'A prefix behind a handle is kept by updating the handle, not by a probe.', {
+  return new Failure('unsupported', 'A prefix with a handle is kept by renewing the handle, not by probes.', {
     field: `request.${key}`,
   })
 }
@@ -190,8 +190,9 @@ function refuseHandle({ cache }: NativeRequest, body: Body): void {
   if (typeof strategy !== 'object' || !('handle' in strategy)) return
   const field = strategy.at ?? 'cache.strategy.handle'
   const beside = [...SYSTEM, 'tools', ...TOOL_CONFIG].find((name) => named(body.root, [name]) !== null)
-  if (beside !== undefined) throw invalid(field, `cannot stand beside request.${beside}, which a handle already holds`)
-  throw new Failure('unsupported', `${field}: a prefix behind a handle is kept with POST /caches, not by a probe.`, {
+  if (beside !== undefined)
+    throw invalid(field, `cannot be combined with request.${beside}, which a handle already contains`)
+  throw new Failure('unsupported', `${field}: a prefix with a handle is kept with POST /caches, not by probes.`, {
     field,
   })
 }
@@ -202,7 +203,7 @@ function lastElement(root: JsonObject): LastElement {
     if (items(member(turn.turn ?? undefined, 'parts')).some((part) => named(part, ['functionCall', 'function_call']))) {
       throw invalid(
         `request.${turn.path}`,
-        'ends the prefix between a function call and its response; end it behind the response',
+        'ends the prefix between a function call and its response; end it after the response',
       )
     }
     return turn
@@ -216,7 +217,7 @@ function lastElement(root: JsonObject): LastElement {
     ...(toolConfig === null || tool === null ? [] : [{ node: toolConfig.node, path: toolConfig.key, turn: null }]),
   ]
   if (ends.length === 0) {
-    throw invalid('request', 'holds nothing that stays the same between requests; add systemInstruction or tools')
+    throw invalid('request', 'contains nothing that stays the same between requests; add systemInstruction or tools')
   }
   // All of them are in the prefix, and the order in which the provider renders them is unknown. The last in the text ends the prefix.
   return ends.reduce((last, end) => (end.node.end > last.node.end ? end : last))
@@ -230,7 +231,9 @@ function probe(
   const body = readBody(prefix.text)
   const { root } = body
   if (options.primitive !== 'one_token' && options.primitive !== 'floor_tokens') {
-    throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+    throw new Failure('unsupported', 'This wire format does not support this kind of probe.', {
+      primitive: options.primitive,
+    })
   }
   const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
   const cap = Math.max(floor, options.outputTokens ?? floor)

@@ -82,7 +82,7 @@ export function endAdvice(
     const where = `a developer message at the start of ${shape.turns.list}`
     advice.push({
       cause: 'no_developer_message',
-      message: `The prefix ends in ${last.path}, which can carry no ${MARKER}. If real requests do not read the entry, move the text into ${where} and end it with "${MARKER}":${MARKER_TEXT}.`,
+      message: `The prefix ends in ${last.path}, which cannot carry a ${MARKER}. If real requests do not read the entry, move the text into ${where} and end it with "${MARKER}":${MARKER_TEXT}.`,
       at: last.path,
     })
   } else if (!marked && mode === 'explicit') {
@@ -94,14 +94,14 @@ export function endAdvice(
   } else if (!marked && !isDeveloper(last.turn)) {
     advice.push({
       cause: 'end_not_marked',
-      message: `Real requests look up ends of messages and breakpoints. To make sure that they find this prefix, ${how}.`,
+      message: `Real requests look up prefixes that end at a message or a breakpoint. To make sure that they find this prefix, ${how}.`,
       at: last.path,
     })
   }
   if (member(body.root, shape.turns.list)?.type === 'string') {
     advice.push({
       cause: 'plain_string_input',
-      message: `${shape.turns.list} is a plain string, which is read as the user's turn. Only the prompt in front of it is kept warm.`,
+      message: `${shape.turns.list} is a plain string, which counts as the user's turn. Only the prompt before it is kept warm.`,
       at: shape.turns.list,
     })
   }

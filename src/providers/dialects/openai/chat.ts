@@ -117,7 +117,9 @@ function probe(
   const body = readBody(prefix.text)
   const { root } = body
   if (options.primitive !== 'one_token' && options.primitive !== 'floor_tokens') {
-    throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+    throw new Failure('unsupported', 'This wire format does not support this kind of probe.', {
+      primitive: options.primitive,
+    })
   }
   const floor = options.primitive === 'one_token' ? 1 : FLOOR_TOKENS
   const markerKind = markerKindOf(root, prefix.model, options.retention, wire)
@@ -170,7 +172,7 @@ function readAnswer(text: string, contentType: string, cachedHeader: string | nu
   const last = events.at(-1)
   if (last === undefined) throw unreadable('the stream is empty')
   if (events.some((event) => 'error' in event)) throw unreadable('it carries an error')
-  if (!Array.isArray(last['choices'])) throw unreadable('it is no completion')
+  if (!Array.isArray(last['choices'])) throw unreadable('it is not a completion')
   // In a stream the last chunk has the usage, where it was requested. Compatible servers also put it elsewhere.
   const rawUsage = events.map(usageIn).findLast((usage) => usage !== null) ?? null
   const usage = readUsage(rawUsage) ?? NO_USAGE

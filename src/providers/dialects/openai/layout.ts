@@ -28,8 +28,8 @@ const FORCED: ParameterRule = {
 const TRUNCATION: ParameterRule = {
   path: ['truncation'],
   when: isOneOf('auto'),
-  message: 'Truncation takes turns out of the front of a prompt that has become too long, and the prefix moves.',
-  fix: 'Cut the history yourself, seldom and much at once.',
+  message: 'Truncation removes the first turns of a prompt that is too long, which changes the prefix.',
+  fix: 'Shorten the history yourself, rarely and much at once.',
 }
 
 export function chatLint(wire: Wire): LintLayout {

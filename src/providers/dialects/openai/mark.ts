@@ -51,14 +51,14 @@ function whyNot({ node, path, turn }: LastElement, markerKind: MarkerKind, shape
     // Only text and tools take one. Source: openrouter.ai prompt caching guide, checked 2026-11-21.
     const text = node.type === 'string' ? node.value : stringMember(node, 'text')
     if (turn === null ? path.startsWith('tools[') : text !== undefined && text !== '') return null
-    return `The prefix ends in ${path}, which can carry no ${markerKind.name}; end it at a tool or at a part that is text.`
+    return `The prefix ends in ${path}, which cannot carry a ${markerKind.name}; end it at a tool or a text part.`
   }
   const list = shape.turns.list
   if (turn === null) {
-    return `The prefix ends in ${path}, which can carry no ${markerKind.name}; move the text into a developer message at the start of ${list}.`
+    return `The prefix ends in ${path}, which cannot carry a ${markerKind.name}; move the text into a developer message at the start of ${list}.`
   }
   if (shape.markable(turn)) return null
-  return `The prefix ends in ${path}, which can carry no ${markerKind.name}; end it at a developer or user message.`
+  return `The prefix ends in ${path}, which cannot carry a ${markerKind.name}; end it at a developer or user message.`
 }
 
 export function canMark(element: LastElement, markerKind: MarkerKind, shape: OpenaiShape): boolean {

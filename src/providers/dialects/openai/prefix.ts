@@ -208,14 +208,14 @@ export function lastElement(root: JsonObject, shape: OpenaiShape): LastElement {
   if (tool !== null) return tool
   throw invalid(
     'request',
-    `holds nothing that stays the same between requests; add a developer message at the start of ${shape.turns.list}, or tools`,
+    `contains nothing that stays the same between requests; add a developer message at the start of ${shape.turns.list}, or tools`,
   )
 }
 
 function checkEnd({ path, turn }: LastElement): void {
   if (turn === null) return
   if (CALL_TYPES.has(stringMember(turn, 'type') ?? '') || member(turn, 'tool_calls')?.type === 'array') {
-    throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it behind the result')
+    throw invalid(`request.${path}`, 'ends the prefix between a tool call and its result; end it after the result')
   }
 }
 

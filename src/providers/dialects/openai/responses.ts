@@ -92,7 +92,7 @@ function whole(request: NativeRequest): Body {
     const value = member(body.root, field)
     if (value === undefined || value.type === 'null') continue
     // The prompt would begin with turns that the provider stores, and a probe would add to them.
-    throw new Failure('unsupported', `request.${field} puts turns before the prefix that the body does not hold.`, {
+    throw new Failure('unsupported', `request.${field} puts turns before the prefix that the body does not contain.`, {
       field: `request.${field}`,
     })
   }
@@ -117,7 +117,9 @@ function probe(
   const last = lastElement(root, shape)
   const prewarm = options.primitive === 'prewarm'
   if (!prewarm && options.primitive !== 'floor_tokens' && options.primitive !== 'one_token') {
-    throw new Failure('unsupported', 'This wire format has no such probe.', { primitive: options.primitive })
+    throw new Failure('unsupported', 'This wire format does not support this kind of probe.', {
+      primitive: options.primitive,
+    })
   }
   const markerKind = prewarm && !isExplicitMode(root) ? null : markerKindOf(root, prefix.model, options.retention, wire)
   const edits = markerKind === null ? [] : markEnd(body, last, markerKind, options.retention, shape)
@@ -163,7 +165,7 @@ function readAnswer(text: string, contentType: string): ProbeAnswer {
   const last = events.findLast(({ type }) => type === 'response.completed' || type === 'response.incomplete')
   const response = streamed ? fields(last?.['response']) : events[0]!
   if (response === null) throw unreadable('the stream has no end')
-  if (response['object'] !== 'response') throw unreadable('it is no response')
+  if (response['object'] !== 'response') throw unreadable('it is not a response')
   if (response['status'] === 'failed') throw unreadable('the response failed')
   const rawUsage = fields(response['usage'])
   return { usage: readUsage(rawUsage) ?? NO_USAGE, rawUsage, model: stringOf(response['model']) }

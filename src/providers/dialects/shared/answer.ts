@@ -40,7 +40,7 @@ function parse(text: string): Fields {
     throw unreadable('it is not complete JSON')
   }
   const object = fields(value)
-  if (object === null) throw unreadable('it is no JSON object')
+  if (object === null) throw unreadable('it is not a JSON object')
   return object
 }
 

@@ -97,7 +97,7 @@ export function lastTurnElement(turns: readonly JsonNode[], shape: TurnShape): L
   if (parts === undefined) return { node: turn, path, turn }
   if (parts.type === 'string') return { node: parts, path: `${path}.${shape.parts}`, turn }
   const last = items(parts).at(-1)
-  if (last === undefined) throw invalid(`request.${path}.${shape.parts}`, 'is empty, so that no prefix can end there')
+  if (last === undefined) throw invalid(`request.${path}.${shape.parts}`, 'is empty, so no prefix can end there')
   return { node: last, path: `${path}.${shape.parts}[${items(parts).length - 1}]`, turn }
 }
 

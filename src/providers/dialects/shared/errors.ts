@@ -76,16 +76,16 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
   })
 
   if (status < 500 && (has(GEO_TOKENS) || GEO_MESSAGE.test(body.message))) {
-    return reading('provider_rejected', 'The provider does not serve the place that the call came from.', {
+    return reading('provider_rejected', 'The provider does not serve the region of the call.', {
       detail: { geo: true },
     })
   }
   const isSpent = has(SPENT_TOKENS, words?.spentTokens) || SPENT_MESSAGE.test(body.message) || says(words?.spentWords)
   if (status === 402 || isSpent || isFreeTierStorage(body)) {
-    return reading('provider_limited', 'The quota or the balance of this credential is spent.', { permanent: true })
+    return reading('provider_limited', 'The quota or balance of this credential is used up.', { permanent: true })
   }
   if (status === 403 && /cachedcontent/i.test(body.message)) {
-    return reading('provider_rejected', 'The handle is gone or belongs to another credential.', {
+    return reading('provider_rejected', 'The handle does not exist or belongs to another credential.', {
       detail: { handle_gone: true },
       permanent: true,
     })
@@ -102,7 +102,7 @@ export function readErrorWith(rules: ErrorRules, status: number, headers: Header
     return reading('provider_unavailable', 'The provider cannot answer now.', { retryAfterMs })
   }
   if ((status === 400 || status === 422) && rules.refusesPrimitive(body)) {
-    return reading('provider_rejected', 'The provider does not take this kind of probe.', { primitiveRefused: true })
+    return reading('provider_rejected', 'The provider does not accept this kind of probe.', { primitiveRefused: true })
   }
   return reading('provider_rejected', 'The provider rejected the request.', { permanent: true })
 }

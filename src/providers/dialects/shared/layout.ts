@@ -28,7 +28,7 @@ export function isOneOf(...values: string[]): (node: JsonNode) => boolean {
 }
 
 export const FORCED_TOOL =
-  'A tool is forced here. Calls with another tool_choice do not read what is written with this one.'
+  'This request forces a tool. Calls with another tool_choice do not read entries that are written with this one.'
 
 export const KEEP_TOOL_CHOICE =
-  'Leave tool_choice alone for all calls that share the prefix, and say in the last turn which tool is wanted.'
+  'Keep tool_choice the same in all calls that share the prefix. Name the wanted tool in the last turn.'

@@ -67,8 +67,8 @@ export function chooseRetention(
   const advice = degraded(cache, {
     cause: 'retention_not_offered',
     at: asked === null ? 'request' : 'cache.retention',
-    why: `This model does not offer the retention ${wish}; it offers ${names.join(', ')}.`,
-    instead: `Probes write at ${nearest}, the nearest.`,
+    why: `This model does not support the retention ${wish}; it supports ${names.join(', ')}.`,
+    instead: `Probes write at ${nearest}, the nearest supported one.`,
   })
   return { name: nearest, advice }
 }
@@ -97,7 +97,7 @@ export function mixedRetentions(cache: CacheRequest | undefined, own: readonly s
   return degraded(cache, {
     cause: 'retentions_levelled',
     at: 'request',
-    why: `Its cache markers carry several retentions (${several.join(', ')}), and all markers of a probe carry one.`,
+    why: `Its cache markers have different retentions (${several.join(', ')}), but all markers of a probe must have the same one.`,
     instead: `Probes write all of them at ${retention}.`,
   })
 }
@@ -108,8 +108,8 @@ export function keyWithoutEffect(cache: CacheRequest | undefined): Advice[] {
   return degraded(cache, {
     cause: 'key_has_no_effect',
     at: 'cache.key',
-    why: 'This provider has no cache key.',
-    instead: 'The one given is ignored.',
+    why: 'This provider does not support cache keys.',
+    instead: 'The given key is ignored.',
   })
 }
 
@@ -124,6 +124,6 @@ export function markerSaysOtherwise(
   marker: string,
 ): Advice[] {
   if (wishedRetention(cache) === null || own === null || own === retention) return []
-  const message = `The marker of this body says ${own}, and real requests write at what theirs says; probes write at ${retention}, as cache.retention asks. In real requests, write it as ${marker}.`
+  const message = `The marker of this body says ${own}, but probes write at ${retention}, as cache.retention requests. Real requests write at the retention of their own markers. In them, write the marker as ${marker}.`
   return [{ cause: 'marker_says_otherwise', message, at: 'cache.retention' }]
 }

@@ -67,8 +67,8 @@ export function chooseCut({ cache, whole }: NativeRequest, ends: Ends): ChosenCu
     const advice = degraded(cache, {
       cause: 'handle_not_used',
       at: strategy.at ?? 'cache.strategy.handle',
-      why: 'This provider has no handles.',
-      instead: 'The prefix is kept as without one.',
+      why: 'This provider does not support handles.',
+      instead: 'The handle is ignored.',
     })
     return { cut: ownChoice, earlier: [], advice }
   }
@@ -103,20 +103,20 @@ function endOf(
       return { cut: null, advice: degraded(cache, { cause: 'no_tools', at, why, instead }, 'invalid_request') }
     }
     if (atTools) return { cut: 'tools', advice: [] }
-    const why = 'This provider cannot end a prefix at its tools, because the prompt goes on behind them.'
+    const why = 'This provider cannot end a prefix at its tools, because the prompt continues after them.'
     return { cut: null, advice: degraded(cache, { cause: 'tools_end_not_offered', at, why, instead }) }
   }
   const [item, part] = 'itemEnd' in point ? [point.itemEnd, null] : point.partEnd
   const moved = (why: string, instead: string): Advice[] =>
     degraded(cache, { cause: 'breakpoint_moved', at, why, instead }, 'invalid_request')
   if (turns.length === 0) {
-    const advice = moved(`It names item ${item} of ${shape.list}, which has none.`, 'The prefix ends in front of them.')
+    const advice = moved(`It names item ${item} of ${shape.list}, which is empty.`, 'The prefix ends before them.')
     return { cut: 'none', advice }
   }
   const turn = turns[item]
   if (turn === undefined) {
     const nearest = turns.length - 1
-    const why = `It names item ${item} of ${shape.list}, which has ${turns.length}.`
+    const why = `It names item ${item} of ${shape.list}, which has only ${turns.length}.`
     const advice = moved(why, `The prefix ends at the nearest one, ${shape.list}[${nearest}].`)
     return { cut: { item: nearest, part: null }, advice }
   }
@@ -124,7 +124,7 @@ function endOf(
   const parts = content?.type === 'string' ? 1 : items(content).length
   if (part === null || part === parts - 1) return { cut: { item, part: null }, advice: [] }
   if (part < parts) return { cut: { item, part }, advice: [] }
-  const why = `It names part ${part} of ${shape.list}[${item}], which has ${parts}.`
+  const why = `It names part ${part} of ${shape.list}[${item}], which has only ${parts}.`
   return { cut: { item, part: null }, advice: moved(why, `The prefix ends at the end of ${shape.list}[${item}].`) }
 }
 
@@ -155,17 +155,17 @@ export function chooseBreakpoints(
     const advice = degraded(cache, {
       cause: 'breakpoints_without_effect',
       at,
-      why: 'No breakpoint can be set in this request: the provider finds prefixes by itself.',
-      instead: 'Only where the kept prefix ends follows from it.',
+      why: 'This request cannot carry breakpoints, because the provider finds prefixes by itself.',
+      instead: 'The last breakpoint only sets the end of the prefix.',
     })
     return { earlier: [], advice }
   }
   const asked = isCount ? strategy.count : chosen.earlier.length + 1
   if (asked <= most) return { earlier: chosen.earlier, advice: [] }
   const instead = isCount
-    ? 'A probe sets one, at the end of the prefix, beside those that the request carries itself.'
-    : `The ${most} furthest behind are set.`
-  const why = `A request may carry at most ${most} breakpoints; ${asked} were asked for.`
+    ? 'A probe sets one at the end of the prefix, in addition to those in the request.'
+    : `Only the last ${most} are set.`
+  const why = `A request may carry at most ${most} breakpoints, but ${asked} were requested.`
   const advice = degraded(cache, { cause: 'too_many_breakpoints', at, why, instead }, 'invalid_request')
   return { earlier: chosen.earlier.slice(chosen.earlier.length - (most - 1)), advice }
 }
@@ -175,7 +175,7 @@ export function unmarkable(cache: CacheRequest | undefined, { at }: EarlierBreak
   return degraded(cache, {
     cause: 'breakpoint_not_markable',
     at,
-    why: `${path} can have no marker.`,
+    why: `${path} cannot carry a marker.`,
     instead: 'This breakpoint is left out.',
   })
 }
@@ -200,8 +200,8 @@ export function droppedMarker(
     {
       cause: 'marker_dropped',
       at: 'request',
-      why: `It carries ${marked} cache markers with those that were asked for, ${has} at the end of the prefix, where one is needed; at most ${most} are taken.`,
-      instead: over === 1 ? 'Probes leave the first one out.' : `Probes leave the first ${over} out.`,
+      why: `With the requested ones it has ${marked} cache markers, ${has} at the end of the prefix. One is needed there, and at most ${most} are allowed.`,
+      instead: over === 1 ? 'Probes omit the first one.' : `Probes omit the first ${over}.`,
     },
     'invalid_request',
   )

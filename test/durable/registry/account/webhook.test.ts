@@ -262,6 +262,6 @@ describe('the signing secret', () => {
   it('does not open in another account', () => {
     webhook.put({ url: URL, rotate: false }, NOON)
     const target = webhook.target(NOON)
-    expect(() => target && webhookSecrets({ ...target, account: 'other' }, vars)).toThrow(/cannot be opened/)
+    expect(() => target && webhookSecrets({ ...target, account: 'other' }, vars)).toThrow(/cannot decrypt/)
   })
 })

@@ -127,7 +127,7 @@ it.each([1, 2, 3, 4, 5, 6])('days, prefixes, receipts and entries agree to the n
   const ofRows = ks.map((k) => sumsOf(account.store.history.load(k)))
   const ofStates = ks.map((k) => {
     const state = account.store.states.load(k)
-    if (state === null) throw new Error('the prefix is gone')
+    if (state === null) throw new Error('the prefix was deleted')
     const { costNanos, unpricedCalls, savedNanos, credits, unpricedSavings } = state
     return { cost: costNanos, unpriced: unpricedCalls, saved: savedNanos, savings: credits, unpricedSavings }
   })

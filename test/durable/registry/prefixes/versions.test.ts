@@ -86,7 +86,7 @@ describe('a deploy', () => {
     warm(next, NOON + 3 * MINUTE_MS)
     expect(recordOf(old).newer?.warmAt).toBe(NOON + 3 * MINUTE_MS + 400)
     expect(stateOf(old)).toMatchObject({ stopped: null })
-    expect(stateOf(old).why).toContain('this one is kept while real requests come for it')
+    expect(stateOf(old).why).toContain('this version is kept while real requests use it')
     expect(decisionsOf(old)).toEqual(expect.arrayContaining(['newer_version', 'draining']))
   })
 

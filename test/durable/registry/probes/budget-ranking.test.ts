@@ -70,7 +70,7 @@ describe('an account whose budget does not suffice', () => {
       if (at === NOON + 6 * HOUR_MS)
         for (const k of idle)
           expect(run.account.store.states.load(k)?.why).toMatch(
-            /expected to save more for each dollar; goes on at 2026-11-17T00:00:00Z$/,
+            /expected to save more per dollar; the plan continues at 2026-11-17T00:00:00Z$/,
           )
     }
     const lastProbe = (k: number) => Math.max(...run.sent.filter((call) => call.k === k).map(({ at }) => at))

@@ -162,7 +162,7 @@ describe('a shorter prefix is not renewed by a longer one', () => {
   it.each<[string, object]>([
     ['a longer prefix without a marker there', LONGER_UNMARKED],
     ['another model', { ...LONGER, model: 'claude-opus-4-1' }],
-    ['another thinking setting', { ...LONGER, thinking: { type: 'adaptive' } }],
+    ['another speed', { ...LONGER, speed: 'fast' }],
     ['another beginning', { ...LONGER, system: [marked(`${HANDBOOK} `), marked(MANUAL)] }],
     ['another retention', hour(LONGER)],
   ])('%s renews nothing', async (_, request) => {

@@ -171,7 +171,7 @@ it('a spent quota stops the plan with its reason', () => {
   const lease = leasesAt(DUE)[0]!
   const failure = {
     kind: 'provider_limited',
-    message: 'The quota or the balance of this credential is spent.',
+    message: 'The quota or balance of this credential is used up.',
   } as const
   const { ended } = account.scheduler.settle(lease.seq, [failed(lease, DUE, { failure, permanent: true })], DUE + 200)
   expect(account.store.states.load(k)?.stopped).toMatchObject({

@@ -55,7 +55,9 @@ const rowsOf = (k: number): string[] => reasonsOf(k).filter((why) => !why.includ
 
 it('the history reports a retention that the planner chose', () => {
   const k = register()
-  const first = [expect.stringMatching(/^written at 1h, chosen by the planner: by gaps of like traffic .* at 5m; say/)]
+  const first = [
+    expect.stringMatching(/^written at 1h, chosen by the planner: judging by gaps of similar traffic, .* at 5m; set/),
+  ]
   expect(reasonsOf(k)).toEqual(first)
   // Registering it again records nothing new.
   expect(register()).toBe(k)
@@ -209,7 +211,7 @@ it('the retention that real requests write is planned with', () => {
   expect(keep).toMatchObject({ purpose: 'keep', retention: '5m' })
   daily(k)
   expect(retentionOf(k)).toBe('5m')
-  expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m and not at 1h')])
+  expect(rowsOf(k)).toEqual([expect.stringContaining('real requests write it at 5m, not at 1h')])
 })
 
 it('a saving is at most what callers with a retention of five minutes would have paid', () => {

@@ -453,7 +453,7 @@ describe('a plan that loses money', () => {
     const [message] = claimed()
     if (message === undefined) throw new Error('nothing was claimed')
     const state = account.store.states.load(k)
-    if (state === null) throw new Error('the prefix is gone')
+    if (state === null) throw new Error('the prefix was deleted')
     account.store.states.save(k, { ...state, loss: { nanos: 2 * limit, at: NOON + 4 * MINUTE_MS } }, [])
     account.evict()
     expect(account.scheduler.begin(message.seq, NOON + 4 * MINUTE_MS + 37_000)).toEqual([])

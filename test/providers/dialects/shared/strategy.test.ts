@@ -86,7 +86,7 @@ describe.each(all)('$id', (format) => {
     expect(prefix.breakpoint.path).toMatch(new RegExp(`^${list}\\[2\\]`))
     expect(prefix.advice).toContainEqual({
       cause: 'breakpoint_moved',
-      message: `It names item 7 of ${list}, which has 3. The prefix ends at the nearest one, ${list}[2].`,
+      message: `It names item 7 of ${list}, which has only 3. The prefix ends at the nearest one, ${list}[2].`,
       at: 'cache.strategy.explicit[0]',
     })
     expect(refused()).toMatchObject({
@@ -218,7 +218,7 @@ test.each<[string, object]>([
   expect(prepare(body).advice).toContainEqual({
     cause: 'retentions_levelled',
     message:
-      'Its cache markers carry several retentions (1h, 5m), and all markers of a probe carry one. Probes write all of them at 5m.',
+      'Its cache markers have different retentions (1h, 5m), but all markers of a probe must have the same one. Probes write all of them at 5m.',
     at: 'request',
   })
   expect(JSON.stringify(probe(body).json)).not.toContain('1h')
