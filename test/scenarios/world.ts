@@ -75,8 +75,8 @@ export interface WorldOptions {
   reportedWithinMs?: number
   /** Prefixes are registered over this time (each kind's own retention by default). */
   registeredWithinMs?: number
-  /** Another model of a provider, and its price. */
-  engine?: { make: (...given: ConstructorParameters<typeof Provider>) => Provider; price: Price }
+  /** Another model of a provider, and its price where it is not that of the card. */
+  engine?: { make: (...given: ConstructorParameters<typeof Provider>) => Provider; price?: Price }
 }
 
 /** Callbacks for a test that watches the world. */
@@ -142,7 +142,7 @@ export class World {
     this.#account = testAccount({
       facts: rememberFacts((...asked) => {
         const facts = factsOf(...asked)
-        return engine === undefined ? facts : { ...facts, price: engine.price }
+        return engine?.price === undefined ? facts : { ...facts, price: engine.price }
       }),
       settings: {
         account: ACCOUNT,

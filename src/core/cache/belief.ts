@@ -1,6 +1,7 @@
 import { isSuspected, suspicionWhy } from './drift.ts'
 import { isRenewedByLonger } from './longer-prefix.ts'
 import { retentionInWords } from './retention.ts'
+import { survivalAt } from './survival.ts'
 import { warmUntil } from '../prefix/state.ts'
 import type { PrefixState } from '../prefix/state.ts'
 import type { LearnedRetention } from '../prefix/parts.ts'
@@ -27,11 +28,19 @@ function prior(retention: LearnedRetention): [hits: number, colds: number] {
   return retention.assumed ? [4, 1] : [99, 1]
 }
 
-function fromEvidence(hits: number, colds: number): { p: number; interval: [number, number] } {
-  const n = hits + colds
-  const p = hits / n
-  const spread = 1.96 * Math.sqrt((p * (1 - p)) / (n + 1))
-  return { p, interval: [Math.max(0, p - spread), Math.min(1, p + spread)] }
+/** The probability at `now` that the entry can be read: by all keep-alives, and the less the longer ago, as entries went of late. */
+function fromEvidence(
+  state: PrefixState,
+  retention: LearnedRetention,
+  now: number,
+): Pick<Belief, 'pWarm' | 'interval'> {
+  const [hits, colds] = prior(retention)
+  const { survival, keepHits, keepColds, anchorAt } = state
+  // Losses of late stand in the survival; rows without one have the counts alone.
+  const n = hits + colds + keepHits + (survival === undefined ? keepColds : 0)
+  const pWarm = ((hits + keepHits) / n) * survivalAt(state, now - (anchorAt ?? now))
+  const spread = 1.96 * Math.sqrt((pWarm * (1 - pWarm)) / (n + 1))
+  return { pWarm, interval: [Math.max(0, pWarm - spread), Math.min(1, pWarm + spread)] }
 }
 
 /** The evidence behind the belief, in words: the latest of our receipts and of real requests. */
@@ -65,11 +74,11 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
   if (state.verdict === 'cold' || until === null) {
     return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: null, assumed, why: state.why || evidenceWhy }
   }
-  const [hits, colds] = prior(state.retention)
-  const observed = fromEvidence(hits + state.keepHits, colds + state.keepColds)
+  const observed = fromEvidence(state, state.retention, now)
   if (state.verdict === 'unknown') {
-    if (now < until)
-      return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: until, assumed, why: evidenceWhy }
+    // A keep-alive that found it gone has paid for it again, and most providers keep what they computed.
+    const pWarm = state.lastReceipt?.kind === 'cold' ? observed.pWarm : 0.5
+    if (now < until) return { state: 'unknown', pWarm, interval: [0, 1], warmUntil: until, assumed, why: evidenceWhy }
     return {
       state: 'unknown',
       pWarm: 0.2,
@@ -87,7 +96,7 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
     const expiring = until - now <= expiringMs
     return {
       state: expiring ? 'expiring' : 'warm',
-      pWarm: observed.p,
+      pWarm: observed.pWarm,
       interval: observed.interval,
       warmUntil: until,
       assumed,
@@ -101,7 +110,7 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
     return { state: 'cold', pWarm: 0.01, interval: [0, 0.05], warmUntil: until, assumed, why }
   }
   // The provider states a minimum, or nothing: the entry may still be there, with a chance that falls.
-  const p = observed.p * 0.5 * Math.exp(-over / state.retention.ttlMs)
+  const p = observed.pWarm * 0.5 * Math.exp(-over / state.retention.ttlMs)
   const why = `its ${assumed ? 'assumed ' : ''}retention has passed; the provider may keep it longer, but does not guarantee it`
   return { state: 'cold', pWarm: p, interval: [0, Math.min(1, 2 * p)], warmUntil: until, assumed, why }
 }

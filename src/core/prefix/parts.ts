@@ -135,6 +135,14 @@ export interface Loss {
   at: number
 }
 
+/** Lifetimes of entries as keep-alives found them; older ones count less. */
+export interface Survival {
+  /** Time that entries were seen to live. */
+  exposureMs: number
+  /** Entries that were found gone, with a fraction. */
+  losses: number
+}
+
 export const NO_LOSS: Loss = { nanos: 0, at: 0 }
 
 /** The current idle gap, and the last one that earned a saving: the state that crediting needs. */

@@ -13,6 +13,7 @@ import type {
   HoldoutGap,
   Loss,
   OpenGap,
+  Survival,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { HistoryRow } from './history.ts'
@@ -47,6 +48,8 @@ export interface PrefixState {
   /** Keep-alives that found the entry, and that did not: the evidence behind `p_warm`. */
   keepHits: number
   keepColds: number
+  /** How long entries lived of late; absent before the first keep-alive, and in rows written before it was kept. */
+  survival?: Survival
   primitiveIndex: number
 
   lastReceipt: Receipt | null

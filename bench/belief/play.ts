@@ -1,0 +1,105 @@
+import { HOUR_MS } from '../../src/core/time/time.ts'
+import { factsOf } from '../../src/runtime/facts.ts'
+import { goodDay, START_AT } from '../../test/scenarios/settings.ts'
+import { World } from '../../test/scenarios/world.ts'
+import type { WorldOptions } from '../../test/scenarios/world.ts'
+import { FAMILIES } from './families.ts'
+import type { Family } from './families.ts'
+
+const LASTS_MS = 6 * HOUR_MS
+/** The belief is held against the truth this often. */
+const STEP_MS = 10_000
+
+export interface Score {
+  /** Mean squared difference between `p_warm` and whether the entry could be read then. */
+  brier: number
+  /** The same for a belief that an entry is warm, with certainty, until its retention has passed since the last request. */
+  ttl_only_brier: number
+  /** The longest time for which an entry was called warm that was gone. */
+  longest_false_warm_ms: number
+}
+
+export interface Belief {
+  families: Record<string, Score>
+  mixed: Score
+}
+
+/** Plays each family with these seeds, and weighs their scores by their rates. */
+export function beliefScores(seeds: readonly number[]): Belief {
+  const families = Object.fromEntries(
+    Object.entries(FAMILIES).map(([name, family]) => [name, meanOf(seeds.map((seed) => played(family, seed)))]),
+  )
+  const weighed = (member: 'brier' | 'ttl_only_brier') =>
+    rounded(Object.entries(FAMILIES).reduce((sum, [name, { rate }]) => sum + rate * (families[name]?.[member] ?? 0), 0))
+  const mixed = {
+    brier: weighed('brier'),
+    ttl_only_brier: weighed('ttl_only_brier'),
+    longest_false_warm_ms: longestOf(Object.values(families)),
+  }
+  return { families, mixed }
+}
+
+function meanOf(scores: readonly Score[]): Score {
+  const mean = (member: 'brier' | 'ttl_only_brier') =>
+    rounded(scores.reduce((sum, score) => sum + score[member], 0) / scores.length)
+  return {
+    brier: mean('brier'),
+    ttl_only_brier: mean('ttl_only_brier'),
+    longest_false_warm_ms: longestOf(scores),
+  }
+}
+
+const rounded = (value: number): number => Number(value.toFixed(4))
+
+function longestOf(scores: readonly Score[]): number {
+  return Math.max(...scores.map(({ longest_false_warm_ms: ms }) => ms))
+}
+
+/** Plays one family, with the shipped scheduler and plan `always`. */
+export function played(family: Family, seed: number): Score {
+  const { kind, prefixes, arrivalsAnHour, price } = family
+  const facts = factsOf(kind.provider, kind.model, START_AT)
+  const ttlMs = facts.retentions.find(({ name }) => name === kind.retention)?.ttlMs ?? 0
+  const lastAt = new Map<number, number>()
+  const probedAt = new Map<number, number>()
+  const options: WorldOptions = {
+    ...goodDay(seed),
+    kinds: [kind],
+    prefixes,
+    arrivalsAnHour,
+    registeredWithinMs: Math.min(kind.ttlMs, 600_000),
+    engine: {
+      make: (entries, faults, die) => family.make(entries, faults, die, START_AT),
+      ...(price === undefined ? {} : { price }),
+    },
+  }
+  const world = new World(options, {
+    sent: ({ k }, at, reply) => {
+      if (reply.kind !== 'answered') return
+      lastAt.set(k, at)
+      probedAt.set(k, at)
+    },
+    observed: (prefix, startedAt) => lastAt.set(prefix + 1, Math.max(startedAt, lastAt.get(prefix + 1) ?? 0)),
+  })
+  let [count, squares, ttlSquares, longestMs] = [0, 0, 0, 0]
+  const falseMs = new Map<number, number>()
+  const seenAt = new Map<number, number>()
+  for (let at = START_AT; at <= START_AT + LASTS_MS; at += STEP_MS) {
+    world.runFor(at - START_AT)
+    for (const [k, usedAt] of lastAt) {
+      const { belief } = world.registrar.viewByKey(k, at)
+      const isWarm = world.provider.isWarm(k - 1, at)
+      const truth = isWarm ? 1 : 0
+      count += 1
+      squares += (belief.pWarm - truth) ** 2
+      ttlSquares += ((at < usedAt + ttlMs ? 1 : 0) - truth) ** 2
+      const isFalse = !isWarm && (belief.state === 'warm' || belief.state === 'expiring')
+      // At its last probe it was there.
+      const soFar = seenAt.get(k) === probedAt.get(k) ? (falseMs.get(k) ?? 0) : 0
+      seenAt.set(k, probedAt.get(k) ?? 0)
+      falseMs.set(k, isFalse ? soFar + STEP_MS : 0)
+      longestMs = Math.max(longestMs, falseMs.get(k) ?? 0)
+    }
+  }
+  return { brier: squares / count, ttl_only_brier: ttlSquares / count, longest_false_warm_ms: longestMs }
+}

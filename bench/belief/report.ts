@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util'
+import { FAMILIES } from './families.ts'
+import { beliefScores } from './play.ts'
+import type { Belief } from './play.ts'
+
+const SEEDS = [1, 2, 3]
+
+const HELP = `npm run -s bench -- belief [--json] [--seeds N]
+
+Holds p_warm against what a simulated provider really keeps, in virtual time, by family:
+${Object.entries(FAMILIES)
+  .map(([name, { about, rate }]) => `  ${name.padEnd(18)} ${Math.round(rate * 100)} % of the mixed family: ${about}`)
+  .join('\n')}
+
+brier: mean squared difference of p_warm and the truth, every ten seconds; ttl_only_brier: the same for the belief that an entry is warm until
+its retention has passed; longest_false_warm_ms: the longest time for which a prefix was called warm that was gone.
+`
+
+/** Runs the bench. Returns the exit code: 2 where the arguments are wrong. */
+export function beliefBench(args: readonly string[], write: (text: string) => void): number {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { json: { type: 'boolean' }, seeds: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  })
+  if (values.help === true) {
+    write(HELP)
+    return 0
+  }
+  const count = Number(values.seeds ?? SEEDS.length)
+  if (!Number.isInteger(count) || count < 1) {
+    write('--seeds: a whole number from 1 on\n')
+    return 2
+  }
+  const scores = beliefScores(Array.from({ length: count }, (_, index) => index + 1))
+  write(values.json === true ? `${JSON.stringify(scores)}\n` : tableOf(scores))
+  return 0
+}
+
+function tableOf({ families, mixed }: Belief): string {
+  const rows = Object.entries({ ...families, mixed }).map(
+    ([name, score]) =>
+      `${name.padEnd(18)} ${score.brier.toFixed(4)}  ${score.ttl_only_brier.toFixed(4)}  ${Math.round(score.longest_false_warm_ms / 1_000)} s`,
+  )
+  return `${'family'.padEnd(18)} brier   ttl only  longest false warm\n${rows.join('\n')}\n`
+}
