@@ -78,7 +78,16 @@ function leaseOf(name: string): Lease {
 }
 
 /** Tables that came after a791afb: none of its rows is in them. */
-const NEWER: string[] = ['lookup', 'body_credential']
+const NEWER: string[] = ['lookup', 'body_credential', 'drifted']
+
+/** Members that answers have since then: null in those about older rows. */
+const NEWER_MEMBERS: ReadonlySet<string> = new Set(['drift'])
+
+function withoutNewer(answer: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(answer, (name, value: unknown) => (NEWER_MEMBERS.has(name) && value === null ? undefined : value)),
+  ) as unknown
+}
 
 describe('the stored rows', () => {
   const places = [
@@ -110,7 +119,7 @@ describe('the stored rows', () => {
   })
 
   it('are answered by every reading route as they were then', async () => {
-    const now = await readings(shop.key, 'shop')
+    const now = withoutNewer(await readings(shop.key, 'shop')) as Record<string, unknown>
     expect(Object.keys(now)).toEqual(Object.keys(answers))
     const then: Record<string, unknown> = answers
     const differ = Object.keys(then).filter((question) => !isDeepStrictEqual(now[question], then[question]))

@@ -249,7 +249,7 @@ describe('a drift', () => {
     expect(story.real(after(3.6), usage(4_200, 0)).state).toMatchObject({ hits: 2, anchorAt: after(3.6) })
   })
 
-  it('does not end with reads of the right size where drifted requests may have written what they read', () => {
+  it('does not end with reads of the right size that drifted requests may have written', () => {
     const story = used().real(after(2), usage(0, 4_205)).ours(after(5), usage(4_200, 0))
     for (let n = 0; n < 9; n++) story.real(after(5.2 + n / 10), usage(4_205, 0))
     expect(story.state.drift).toMatchObject({ requests: 10, shown: { by: 'probe' } })
