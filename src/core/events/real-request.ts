@@ -74,7 +74,8 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   const hit = kind === 'hit'
   const readTokens = usage.cacheReadTokens ?? 0
   const tally = tallyAfter(before.tally, kind, readTokens, at, facts.now)
-  if (standing === 'other' || standing === 'drifted') {
+  // Until a drift is shown, a caller who names the prefix is believed to want it.
+  if (standing === 'drifted' || (standing === 'other' && before.drift?.shown !== undefined)) {
     const misses = before.misses + (kind === 'miss' ? 1 : 0)
     return { state: { ...before, misses, tally }, rows: drift.rows, used: false }
   }
@@ -86,7 +87,7 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, tally }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
   const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
-  return { state, rows, used: standing === 'own' }
+  return { state, rows, used: standing !== 'suspect' }
 }
 
 /** A request that may not carry the prefix is no hit; it is a miss where it read less than half. */

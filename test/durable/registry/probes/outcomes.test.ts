@@ -194,10 +194,10 @@ it('a keep-alive that reads a required cache clears the failure', () => {
 })
 
 it('a partial read is a breach only when it happens a second time', () => {
-  const { k, id, at } = keptAlive(usage(4_000, 6_000))
+  const { k, id, at } = keptAlive(usage(6_000, 4_000))
   expect(broken(id, at)).toEqual([])
   const again = account.leaseNow(k, at)
-  account.scheduler.settle(again.seq, [{ ...wrote(again, 0), usage: usage(4_000, 6_000) } as Outcome], at + 300)
+  account.scheduler.settle(again.seq, [{ ...wrote(again, 0), usage: usage(6_000, 4_000) } as Outcome], at + 300)
   expect(broken(id, at + 300)).toHaveLength(1)
 })
 
@@ -210,7 +210,7 @@ it('a requirement ends when a caller names another mode, not when it names none'
   expect([null, true, null, false, null].map(required)).toEqual([false, true, true, false, false])
 })
 
-it('reads of real requests that waited for an answer are hits of the day once it shows an eviction', () => {
+it('reads that waited for an answer are hits of the day once it shows an eviction', () => {
   const k = registered('a')
   const warm = (at: number, tokens: number): void => {
     const given = account.scheduler.warmNow(k, at)
