@@ -44,28 +44,52 @@ function sectionBlocks(body: ReadBody, one: Section, at: number, markers: CacheM
   if (one.isUnsaid?.(body, node) === true || (node.type === 'string' && node.value === '')) return []
   const name = outer === null ? found.name : `${outer}.${found.name}`
   const credentials = new Set(credentialMembers(root))
-  const block = (item: number, part: number | null, path: string, inside: JsonNode, around = ''): Block => ({
+  const block = (
+    item: number,
+    part: number | null,
+    path: string,
+    inside: JsonNode,
+    around = '',
+    unsaid: JsonMember[] = [],
+  ): Block => ({
     place: { section: at, item, part },
-    tokens: `${names[0]} ${around}${tokensOf(text, inside, markers.members, credentials)}`,
+    tokens: `${names[0]} ${around}${tokensOf(text, inside, markers.members, new Set([...credentials, ...unsaid]))}`,
     path,
     node: inside,
     isFirst: part === null || part === 0,
   })
   const isMarker = (element: JsonNode): boolean =>
     markers.element !== null && member(element, markers.element)?.type === 'object'
-  if (kind === 'value' || (kind === 'blocks' && node.type === 'string')) return [block(0, null, name, node)]
+  if (kind === 'value') {
+    // One system prompt is the system's, whatever role a client gives it.
+    const role = node.type === 'object' ? node.members.filter(({ key }) => key === 'role') : []
+    return [block(0, null, name, node, '', role)]
+  }
+  if (kind === 'blocks' && node.type === 'string') return [block(0, null, name, node)]
   return items(node).flatMap((item, index) => {
     const path = `${name}[${index}]`
     if (isMarker(item) || (kind === 'list' && isDeferred(item))) return []
     const content = kind === 'turns' ? contentOf(item, parts) : null
     if (content === null) return [block(index, null, path, item)]
-    const around = canonical(text, item, { drop: new Set([content]) })
+    const around = canonical(text, item, { drop: new Set([content, ...unsaidAround(item)]) })
     const inside = content.value
     if (inside.type !== 'array') return [block(index, null, `${path}.${parts}`, inside, around)]
     return inside.items.flatMap((element, part) =>
       isMarker(element) ? [] : [block(index, part, `${path}.${parts}[${part}]`, element, around)],
     )
   })
+}
+
+/** Members of a turn that say nothing to the model: nulls, the type that an absent one means, and what an answer says of itself. */
+function unsaidAround(item: JsonNode): JsonMember[] {
+  if (item.type !== 'object') return []
+  return item.members.filter(
+    ({ key, value }) =>
+      value.type === 'null' ||
+      key === 'id' ||
+      key === 'status' ||
+      (key === 'type' && value.type === 'string' && value.value === 'message'),
+  )
 }
 
 function contentOf(item: JsonNode, parts: string): JsonMember | null {

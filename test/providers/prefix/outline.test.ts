@@ -77,6 +77,7 @@ describe('a request to Anthropic begins with a registered prefix', () => {
     ['in a container', { container: 'container_01abc' }],
     ['on another service tier', { service_tier: 'standard_only' }],
     ['with sampling', { temperature: 0.2, top_p: 0.9, top_k: 3, stop_sequences: ['x'] }],
+    ['with other models to fall back to', { fallbacks: [{ model: 'claude-sonnet-5' }], billing_policy: null }],
     ['with deferred tools around', { tools: [deferred('a'), tool, deferred('b')] }],
   ])('%s', (_, more) => {
     expect(begins('anthropic', claude(), claude(more))).toBe(true)
@@ -157,6 +158,64 @@ describe('a request to another provider begins with a registered prefix', () => 
       chat(),
       chat({ messages: [{ role: 'developer', content: [{ type: 'text', text }] }] }),
     ],
+    [
+      'chat: nulls in a message',
+      'openai-chat',
+      chat(),
+      chat({ messages: [{ role: 'developer', content: text, name: null, refusal: null }] }),
+    ],
+    [
+      'responses: items that name their type',
+      'openai',
+      responses({ input: [{ role: 'developer', content: text }] }),
+      responses({
+        input: [
+          {
+            type: 'message',
+            id: 'msg_1',
+            status: 'completed',
+            role: 'developer',
+            content: [{ type: 'input_text', text }],
+          },
+        ],
+      }),
+    ],
+    [
+      'responses: summaries of reasoning, and truncation',
+      'openai',
+      responses(),
+      responses({ reasoning: { summary: 'auto' }, truncation: 'auto', moderation: { model: 'm' } }),
+    ],
+    [
+      'gemini: a role of the system prompt',
+      'gemini',
+      gemini(),
+      gemini({ systemInstruction: { role: 'system', parts: [{ text }] } }),
+      'gemini-3.6-flash',
+    ],
+    [
+      'gemini: thoughts shown, and empty lists',
+      'gemini',
+      gemini(),
+      gemini({
+        toolConfig: { functionCallingConfig: { mode: 'AUTO', allowedFunctionNames: [] } },
+        generationConfig: { thinkingConfig: { includeThoughts: true }, responseModalities: ['TEXT'] },
+        serviceTier: 'standard',
+        store: false,
+      }),
+      'gemini-3.6-flash',
+    ],
+    [
+      'converse: a guardrail, and an output format',
+      'bedrock',
+      converse(),
+      converse({
+        guardrailConfig: { guardrailIdentifier: 'g', guardrailVersion: '1' },
+        promptVariables: {},
+        outputConfig: { textFormat: { type: 'json_schema' } },
+      }),
+      'anthropic.claude-opus-4-8',
+    ],
     ['chat: sampling', 'vllm', chat(), chat({ min_p: 0.1, top_k: 3, repetition_penalty: 1.1, request_id: 'r' })],
     [
       'responses: defaults',
@@ -203,6 +262,20 @@ describe('a request to another provider begins with a registered prefix', () => 
     ['chat: another tier', 'openai-chat', chat(), chat({ service_tier: 'flex' })],
     ['responses: explicit mode', 'openai', responses(), responses({ prompt_cache_options: { mode: 'explicit' } })],
     ['responses: one call at a time', 'openai', responses(), responses({ parallel_tool_calls: false })],
+    ['responses: another effort', 'openai', responses(), responses({ reasoning: { effort: 'low', summary: 'auto' } })],
+    [
+      'chat: the name of a speaker',
+      'openai-chat',
+      chat(),
+      chat({ messages: [{ role: 'developer', name: 'ada', content: text }] }),
+    ],
+    [
+      'gemini: a budget for thinking',
+      'gemini',
+      gemini(),
+      gemini({ generationConfig: { thinkingConfig: { thinkingBudget: 0, includeThoughts: true } } }),
+      'gemini-3.6-flash',
+    ],
     [
       'gemini: a forced call',
       'gemini',

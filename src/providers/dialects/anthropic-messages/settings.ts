@@ -24,6 +24,9 @@ const NOT_COMPARED = new Set([
   'service_tier',
   'inference_geo',
   'diagnostics',
+  'fallbacks',
+  'fallback_credit_token',
+  'billing_policy',
   MARKER,
 ])
 

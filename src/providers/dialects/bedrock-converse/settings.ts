@@ -8,7 +8,7 @@ import { toolList } from './cache-points.ts'
 import type { Setting } from '../../dialect.ts'
 
 /**
- * Members that change neither the prompt nor the entry that it reads. SDKs name the model of the path `modelId`.
+ * Members that change neither the prompt nor the entry that it reads: guardrails judge a prompt and write nothing into it. SDKs name the model of the path `modelId`.
  * Source: npm @aws-sdk/client-bedrock-runtime 3.1162.0 types, checked 2026-11-30.
  */
 const NOT_COMPARED = new Set([
@@ -19,11 +19,13 @@ const NOT_COMPARED = new Set([
   'inferenceConfig',
   'requestMetadata',
   'performanceConfig',
+  'guardrailConfig',
   'serviceTier',
   'additionalModelResponseFieldPaths',
 ])
 
 const DEFAULTS: Readonly<Record<string, Defaults>> = {
+  promptVariables: {},
   additionalModelRequestFields: {
     thinking: { type: ['"disabled"'] },
     top_k: [],
@@ -32,6 +34,8 @@ const DEFAULTS: Readonly<Record<string, Defaults>> = {
 }
 
 const MESSAGES = 2
+/** On some models these are rendered in front of everything: the card says where they are not. */
+const RENDERED = { additionalModelRequestFields: MESSAGES, outputConfig: MESSAGES }
 const CHOICE = 'toolChoice'
 const AUTO: Readonly<Record<string, Defaults>> = { [CHOICE]: ['{"auto":{}}'] }
 
@@ -48,7 +52,7 @@ export function converseSettings(
           { without: new Set(['tools']), defaults: AUTO, before: { [CHOICE]: MESSAGES } },
         )
       : []
-  const before = settingsBeforeMessages === true ? { additionalModelRequestFields: MESSAGES } : {}
+  const before = settingsBeforeMessages === true ? RENDERED : {}
   return [...choice, ...settingsOf(body, { without: NOT_COMPARED, defaults: DEFAULTS, before })]
 }
 

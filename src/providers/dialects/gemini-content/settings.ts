@@ -2,7 +2,7 @@ import { member } from '../../../core/prompt/json-text.ts'
 import type { JsonNode } from '../../../core/prompt/json-text.ts'
 import { joinStreams } from '../shared/body.ts'
 import type { Body } from '../shared/body.ts'
-import { settingsOf, settingsUpTo } from '../shared/settings.ts'
+import { ANY, settingsOf, settingsUpTo } from '../shared/settings.ts'
 import type { Setting } from '../../dialect.ts'
 
 /** The API takes protobuf JSON: each member has two spellings. */
@@ -18,6 +18,9 @@ const NOT_COMPARED = new Set([
   'safetySettings',
   'safety_settings',
   'labels',
+  'serviceTier',
+  'service_tier',
+  'store',
   ...SYSTEM,
   ...TOOL_CONFIG,
   ...GENERATION,
@@ -44,7 +47,18 @@ export const SAMPLING = new Set([
   'response_logprobs',
   'logprobs',
 ])
-const GENERATION_DEFAULTS = { responseMimeType: ['"text/plain"'], response_mime_type: ['"text/plain"'] }
+const PLAIN_TEXT = ['"text/plain"']
+const TEXT_ALONE = ['[]', '["TEXT"]']
+/** Whether thoughts are shown changes the answer alone. */
+const THINKING = { includeThoughts: ANY, include_thoughts: ANY } as const
+const GENERATION_DEFAULTS = {
+  responseMimeType: PLAIN_TEXT,
+  response_mime_type: PLAIN_TEXT,
+  responseModalities: TEXT_ALONE,
+  response_modalities: TEXT_ALONE,
+  thinkingConfig: THINKING,
+  thinking_config: THINKING,
+}
 
 /** The first member with one of these names that is not null. */
 export function named(root: JsonNode, names: readonly string[]): { key: string; node: JsonNode } | null {
@@ -73,7 +87,7 @@ export function contentSettings(body: Body): Setting[] {
 export function isDefaultToolConfig({ text, root }: Body): boolean {
   const config = named(root, TOOL_CONFIG)?.node
   if (config?.type !== 'object') return false
-  const calling = { mode: ['"AUTO"'] }
+  const calling = { mode: ['"AUTO"'], allowedFunctionNames: ['[]'], allowed_function_names: ['[]'] }
   const defaults = { functionCallingConfig: calling, function_calling_config: calling }
   return settingsOf({ text, root: config }, { without: new Set(), defaults }).length === 0
 }

@@ -1,7 +1,7 @@
 import { member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { Body } from '../shared/body.ts'
 import { credentialMembers } from '../shared/credentials.ts'
-import { settingsOf } from '../shared/settings.ts'
+import { ANY, settingsOf } from '../shared/settings.ts'
 import type { Defaults } from '../shared/settings.ts'
 import type { Wire } from '../../wire.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
@@ -22,6 +22,8 @@ export const NOT_COMPARED = [
   'top_p',
   'user',
   'safety_identifier',
+  'moderation',
+  'truncation',
 ] as const
 
 /** At OpenAI the choice of a tool is behind the prefix. Source: developers.openai.com prompt caching guide, checked 2026-11-30. */
@@ -41,9 +43,8 @@ const DEFAULTS: Readonly<Record<string, Defaults>> = {
   text: { format: { type: ['"text"'] }, verbosity: ['"medium"'] },
   verbosity: ['"medium"'],
   response_format: { type: ['"text"'] },
-  reasoning: { effort: [], summary: [] },
+  reasoning: { effort: [], summary: ANY, generate_summary: ANY },
   reasoning_effort: [],
-  truncation: ['"disabled"'],
   modalities: ['["text"]'],
   context_management: ['[]'],
 }

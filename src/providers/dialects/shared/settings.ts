@@ -4,8 +4,11 @@ import type { JsonMember, JsonNode } from '../../../core/prompt/json-text.ts'
 import type { Setting } from '../../dialect.ts'
 import type { Body } from './body.ts'
 
+/** A member that no cache compares, inside of one that is compared. */
+export const ANY = 'any'
+
 /** Values that say what an absent member says: canonical texts of a whole value, or the same for the members of an object. */
-export type Defaults = readonly string[] | { readonly [name: string]: Defaults }
+export type Defaults = readonly string[] | typeof ANY | { readonly [name: string]: Defaults }
 
 export interface SettingRules {
   /** Members that no cache compares, and those that have a place of their own in the stream. */
@@ -39,7 +42,7 @@ function saidBy(
   defaults: Defaults | undefined,
   drop: ReadonlySet<JsonMember> = new Set(),
 ): string | null {
-  if (node.type === 'null') return null
+  if (node.type === 'null' || defaults === ANY) return null
   if (defaults === undefined || isTexts(defaults) || node.type !== 'object') {
     const whole = canonical(text, node, { drop })
     return defaults !== undefined && isTexts(defaults) && defaults.includes(whole) ? null : whole
