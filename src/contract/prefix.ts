@@ -21,6 +21,24 @@ export const warmthAnswer = z.strictObject({
 
 export const endsAt = z.strictObject({ path: z.string(), byte: z.int() })
 
+/** Where a request and a registered prefix part. */
+export const firstDifference = z.strictObject({
+  path: z.string(),
+  at: z.number().meta({ description: 'UTF-16 units from the beginning of the value at path.' }),
+  registered: z.string().max(40),
+  sent: z.string().max(40),
+})
+
+const drift = z
+  .strictObject({
+    since: at,
+    requests: z.int().meta({ description: 'Real requests since then that do not begin with what is registered.' }),
+    why: z.string(),
+    first_difference: firstDifference.optional(),
+  })
+  .nullable()
+  .meta({ description: 'Real requests no longer begin with what is registered; null: nothing shows that.' })
+
 export const prefixAnswer = z.strictObject({
   id: z.string(),
   name: z.string().nullable(),
@@ -50,6 +68,7 @@ export const prefixAnswer = z.strictObject({
     .meta({ description: 'Announced traffic in the future, soonest first.' }),
   last_receipt: receiptAnswer.nullable(),
   last_failure: z.strictObject({ at, ...failureAnswer.shape }).nullable(),
+  drift,
   last_hit: z.strictObject({ at, cached_tokens: z.int(), ttft_ms: z.number().nullable() }).nullable(),
   hits: z.int(),
   misses: z.int(),

@@ -7,7 +7,7 @@ import { label } from './scalars.ts'
 import { at, usd } from './values.ts'
 import { receiptAnswer, primitive } from './receipt.ts'
 import { failureAnswer } from './failure.ts'
-import { warmth, endsAt, markedBody, probeAnswer } from './prefix.ts'
+import { warmth, endsAt, firstDifference, markedBody, probeAnswer } from './prefix.ts'
 
 export const model = z
   .string()
@@ -169,14 +169,6 @@ export const renderAnswer = z.strictObject({
   retention: z.string(),
   probe: probeAnswer.nullable().meta({ description: 'The request that a warm would send.' }),
   advice,
-})
-
-/** Where a request and a registered prefix part. */
-export const firstDifference = z.strictObject({
-  path: z.string(),
-  at: z.number().meta({ description: 'UTF-16 units from the beginning of the value at path.' }),
-  registered: z.string().max(40),
-  sent: z.string().max(40),
 })
 
 const nearest = z.strictObject({

@@ -156,6 +156,6 @@ describe('a bot', () => {
   it('behind a gateway that answers with a page: the failure has the status, not the page', async () => {
     const fetch = () => Promise.resolve(new Response('<html>secret</html>', { status: 502 }))
     const error = await errorOf(openBot({ ...options, fetch }, 'bot_1').view())
-    expect(error).toMatchObject({ status: 502, retryable: true, message: 'HTTP 502, and no reason' })
+    expect(error).toMatchObject({ status: 502, retryable: true, message: 'HTTP 502 without a reason' })
   })
 })

@@ -277,6 +277,23 @@ describe('stopped plans that need somebody', () => {
   })
 })
 
+describe('prefixes that drifted', () => {
+  const drift = { since: '2026-11-21T09:00:00Z', requests: 3, why: 'x', first_difference: { sent: 'secret' } }
+  const item = (name: string) => ({ id: `pfx_0_${name}`, name, drift })
+
+  it('are one line of names, without their text', () => {
+    const line = money.drifted({ data: [item('a'), { id: 'pfx_0_b', name: 'b', drift: null }], next_cursor: null })
+    expect(line).toBe('1 prefix drifted, real requests no longer begin with what is registered: a')
+    const many = money.drifted({ data: ['a', 'b', 'c', 'd', '\u202Ee'].map(item), next_cursor: 'x' })
+    expect(many).toMatch(/^At least 5 prefixes drifted, .*: a, b, c and 2 more$/)
+  })
+
+  it('are no line where there are none', () => {
+    for (const nothing of [null, 5, {}, { data: [] }, { data: [{ id: 'x' }, 7] }])
+      expect(money.drifted(nothing)).toBe('')
+  })
+})
+
 describe('what other plans would have cost', () => {
   const KEEP = {
     until: null,

@@ -121,6 +121,7 @@ export interface Money {
   caption(answer: unknown): string
   line(range: Range | null): (Range & { zero: number }) | null
   again(reason: unknown, why?: string): string
+  drifted: (answer: unknown) => string
   need(item: unknown): Record<'id' | 'title' | 'who' | 'reason' | 'why' | 'again', string> | null
   alternatives(plan: unknown): unknown[]
   whatIf(answers: unknown[], plan: unknown): { cells: string[]; inForce: boolean }[]

@@ -19,6 +19,8 @@ const admin = { key: ADMIN }
 const registry = () => stubOf('REGISTRY', 'shop')
 
 let network: Network
+/** The key that a call carries which the lab answers in a provider's place. */
+const LAB_KEY = 'lab'
 
 beforeEach(async () => {
   network = await restore(state)
@@ -78,7 +80,16 @@ function leaseOf(name: string): Lease {
 }
 
 /** Tables that came after a791afb: none of its rows is in them. */
-const NEWER: string[] = ['lookup', 'body_credential']
+const NEWER: string[] = ['lookup', 'body_credential', 'drifted']
+
+/** Members that answers have since then: null in those about older rows. */
+const NEWER_MEMBERS: ReadonlySet<string> = new Set(['drift'])
+
+function withoutNewer(answer: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(answer, (name, value: unknown) => (NEWER_MEMBERS.has(name) && value === null ? undefined : value)),
+  ) as unknown
+}
 
 describe('the stored rows', () => {
   const places = [
@@ -110,7 +121,7 @@ describe('the stored rows', () => {
   })
 
   it('are answered by every reading route as they were then', async () => {
-    const now = await readings(shop.key, 'shop')
+    const now = withoutNewer(await readings(shop.key, 'shop')) as Record<string, unknown>
     expect(Object.keys(now)).toEqual(Object.keys(answers))
     const then: Record<string, unknown> = answers
     const differ = Object.keys(then).filter((question) => !isDeepStrictEqual(now[question], then[question]))
@@ -119,8 +130,26 @@ describe('the stored rows', () => {
   })
 })
 
+/**
+ * Has the lab hold the entry that the version before wrote: its own names for entries have changed since. `readings` has shown that the body is
+ * the same.
+ */
+async function heldByLab(name: string, key: string): Promise<void> {
+  const request = pick(await get(`/prefixes/${known[name]}/request`, shop), 'request') as Record<string, unknown>
+  const messages = [...(request['messages'] as unknown[]), { role: 'user', content: 'Ready?' }]
+  const answer = await network.lab.fetch(
+    new Request('http://lab.test/anthropic/v1/messages', {
+      method: 'POST',
+      headers: { 'x-api-key': key, 'anthropic-version': '2023-06-01', 'content-type': 'application/json' },
+      body: JSON.stringify({ ...request, messages, max_tokens: 1 }),
+    }),
+  )
+  expect(answer.status).toBe(200)
+}
+
 describe('prefixes', () => {
   it('a stored prefix is warmed with its stored body, and reads what was cached', async () => {
+    await heldByLab('kept', LAB_KEY)
     const answer = await post(`/prefixes/${known['kept']}/warm`, undefined, shop)
     expect(answer.json).toMatchObject({ id: known['kept'], receipt: { kind: 'full' } })
     const again = await get(`/prefixes/${known['kept']}/request`, shop)
@@ -139,6 +168,7 @@ describe('prefixes', () => {
   })
 
   it('a due probe is claimed by the alarm, settled, and told in the history', async () => {
+    await heldByLab('handbook', LAB_KEY)
     const before = pick(await prefix('handbook'), 'probes') as number
     at(Date.parse(pick(await prefix('handbook'), 'plan', 'next_probe_at') as string) + 1_000)
     await runDurableObjectAlarm(registry())
@@ -245,6 +275,7 @@ describe('calls that are asked twice, fan-outs and credentials', () => {
   })
 
   it('a sealed credential is opened and sent to its provider', async () => {
+    await heldByLab('team', known['teamSecret'] ?? '')
     let sent: string | null = null
     network.answer = (request) => {
       sent = request.headers.get('x-api-key')

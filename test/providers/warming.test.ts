@@ -85,7 +85,13 @@ const SCENES: Scene[] = [
     name: 'Anthropic, enabled thinking',
     id: 'anthropic',
     primitive: 'floor_tokens',
-    body: { ...claude, model: 'claude-opus-4-6', max_tokens: 3000, thinking: { type: 'enabled', budget_tokens: 1024 } },
+    body: {
+      ...claude,
+      model: 'claude-opus-4-6',
+      max_tokens: 3000,
+      thinking: { type: 'enabled', budget_tokens: 1024 },
+      messages: [{ role: 'user', content: marked(RULES) }, { role: 'assistant', content: 'Read.' }, question],
+    },
   },
   {
     name: 'Anthropic, a forced tool',

@@ -1,3 +1,4 @@
+import { isSuspected, suspicionWhy } from './drift.ts'
 import { isRenewedByLonger } from './longer-prefix.ts'
 import { retentionInWords } from './retention.ts'
 import { survivalAt } from './survival.ts'
@@ -86,6 +87,10 @@ export function belief(state: PrefixState, now: number, expiringMs: number): Bel
       assumed,
       why: `${evidenceWhy}; its retention has passed`,
     }
+  }
+  if (state.drift !== undefined && isSuspected(state, now) && now < until) {
+    const why = `${suspicionWhy(state.drift)}; the next probe shows which`
+    return { state: 'unknown', pWarm: 0.5, interval: [0, 1], warmUntil: until, assumed, why }
   }
   if (now < until) {
     const expiring = until - now <= expiringMs

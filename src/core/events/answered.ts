@@ -11,6 +11,7 @@ import type { Purpose, Receipt } from '../prefix/receipt.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import { applyCharge, chargeOf } from './charge.ts'
 import type { Charge } from './charge.ts'
+import { answerToDrift } from './drifted.ts'
 import { receiptEffect } from './receipt-effect.ts'
 import { retentionRows } from './retention-changed.ts'
 
@@ -57,7 +58,9 @@ export function applyAnswer(
   const wrote = (usage.cacheWriteTokens ?? 0) > 0
   state.gap = gapAfterAnswer(state, { at, kind: reading.kind, purpose, wrote, share: reading.share })
   const row: HistoryRow = { type: 'receipt', ...receipt }
-  return { state, rows: [row, ...effect.rows, ...retentionRows(before, state, at), ...money.rows] }
+  const drift = answerToDrift(before, state, reading.kind, at)
+  const rows = [row, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
+  return { state: drift.state, rows }
 }
 
 function expectationOf(

@@ -8,6 +8,7 @@ import { MINUTE_MS } from '../time/time.ts'
 import type { Price, RetentionOffer } from '../model/facts.ts'
 import type { Usage } from '../model/usage.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
+import type { FirstDifference } from '../prompt/first-difference.ts'
 import { stopReasonIs } from '../prefix/stop-reasons.ts'
 import type { StopReason } from '../prefix/stop-reasons.ts'
 
@@ -16,6 +17,10 @@ export interface Arrival {
   startedAt: number
   usage: Usage
   ttftMs: number | null
+  /** Its body begins with the registered bytes, or is a changed form of them; absent: no body was given. */
+  bytes?: 'same' | 'other'
+  /** Where its body leaves the registered bytes. */
+  first?: FirstDifference
 }
 
 /**
@@ -36,15 +41,19 @@ export function applyArrivals(
   size: ArrivalFacts['size'] = {},
 ): Transition {
   if (arrivals.length === 0) return { state: before, rows: [] }
-  let state: PrefixState = { ...before, generation: before.generation + 1, probesSinceArrival: 0 }
+  let state: PrefixState = before
   const rows: HistoryRow[] = []
+  let used = false
   const sorted = arrivals.length === 1 ? arrivals : arrivals.toSorted((a, b) => a.startedAt - b.startedAt)
-  for (const { startedAt, usage, ttftMs } of sorted) {
+  for (const { startedAt, ...request } of sorted) {
     const at = Math.min(now, Math.max(earliestAt, startedAt))
-    const after = applyRealRequest(state, { at, usage, ttftMs }, { offers, price, open, unmarked, now, size })
+    const after = applyRealRequest(state, { ...request, at }, { offers, price, open, unmarked, now, size })
     state = after.state
+    used ||= after.used
     rows.push(...after.rows)
   }
+  if (!used) return { state, rows }
+  state = { ...state, generation: before.generation + 1, probesSinceArrival: 0 }
   rows.push(...retentionRows(before, state, now))
   const resumed = resumeStopped(state, price, now)
   return { state: resumed.state, rows: [...rows, ...resumed.rows, ...cancelRows(before, state, now)] }

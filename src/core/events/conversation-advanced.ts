@@ -15,7 +15,7 @@ export interface LastEntry {
  * `retention`: the one that the entry was written at.
  */
 export function applyConversationAdvanced(
-  state: PrefixState,
+  { drift: _earlierText, ...state }: PrefixState,
   entry: LastEntry,
   retention: LearnedRetention | null,
 ): PrefixState {

@@ -1,4 +1,5 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
+import { fitOf, standingOf } from '../cache/drift.ts'
 import { mayHideColdStart, shareOfRealRequest, sizeInRealRequest } from '../cache/read-share.ts'
 import type { KnownSize, ReadShare } from '../cache/read-share.ts'
 import { retentionAfterMiss, granted, writtenInstead, writtenName } from '../cache/retention.ts'
@@ -13,7 +14,9 @@ import type { Usage } from '../model/usage.ts'
 import type { ArrivalTally, LearnedRetention } from '../prefix/parts.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
+import type { FirstDifference } from '../prompt/first-difference.ts'
 import { afterCacheRead } from './cache-read.ts'
+import { applyToDrift } from './drifted.ts'
 import type { Effect } from './effect.ts'
 import { refuteRenewal } from './renewed-by-longer.ts'
 
@@ -23,6 +26,9 @@ export interface RealRequest {
   at: number
   usage: Usage
   ttftMs: number | null
+  /** See `Sighting`. */
+  bytes?: 'same' | 'other'
+  first?: FirstDifference
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -47,39 +53,71 @@ interface RealReading {
   share: ReadShare
 }
 
-/** Applies one real request. */
-export function applyRealRequest(before: PrefixState, given: RealRequest, facts: ArrivalFacts): Transition {
-  const request = { ...given, usage: believable(given.usage) }
-  const { at, usage } = request
-  const reading = readingOf(before, request, facts.size)
-  const hit = reading.kind === 'hit'
+/** A transition by one request. `used`: the request uses the prefix, as far as it is known. */
+export interface Entered extends Transition {
+  used: boolean
+}
+
+/** Applies one real request. A drifted one moves no clock, teaches nothing and is no hit. */
+export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
+  const request = { ...sent, usage: believable(sent.usage) }
+  const { at, usage, bytes } = request
+  const silent = isSilent(usage, { ...facts.size, measuredTokens: given.measuredTokens })
+  const standing = standingOf(given, { at, usage, silent, ...(bytes === undefined ? {} : { bytes }) }, facts.size)
+  const drift = applyToDrift(given, { ...request, standing, fit: fitOf(given, usage, facts.size) })
+  const before = drift.state
+  // The body belongs to no prefix, and is counted there.
+  if (bytes === 'other') return { ...drift, used: false }
+  const reading =
+    standing === 'own' ? readingOf(before, request, facts.size) : readingOfOther(before, usage, facts.size)
+  const { kind } = reading
+  const hit = kind === 'hit'
   const readTokens = usage.cacheReadTokens ?? 0
-  const measured = endMeasuredGap(before, hit, at)
-  const effect = effectOf(reading, before, request, facts)
-  const state: PrefixState = {
-    ...measured.state,
-    ...demandAfter(before, at),
-    ...effect.patch,
-    tally: tallyAfter(before.tally, reading.kind, readTokens, at, facts.now),
+  const tally = tallyAfter(before.tally, kind, readTokens, at, facts.now)
+  // Until a drift is shown, a caller who names the prefix is believed to want it.
+  if (standing === 'drifted' || (standing === 'other' && before.drift?.shown !== undefined)) {
+    const misses = before.misses + (kind === 'miss' ? 1 : 0)
+    return { state: { ...before, misses, tally }, rows: drift.rows, used: false }
   }
+  const measured = endMeasuredGap(before, hit, at)
+  const effect: Effect =
+    standing === 'own'
+      ? effectOf(reading, before, request, facts)
+      : { patch: kind === 'miss' ? { misses: before.misses + 1 } : {}, rows: [] }
+  const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, tally }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
-  return { state, rows: [...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])] }
+  const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
+  return { state, rows, used: standing !== 'suspect' }
+}
+
+/** A request that may not carry the prefix is no hit; it is a miss where it read less than half. */
+function readingOfOther({ measuredTokens }: PrefixState, usage: Usage, size: ArrivalFacts['size']): RealReading {
+  const known = { ...size, measuredTokens }
+  const share = shareOfRealRequest(usage, known)
+  const isMiss = !isSilent(usage, known) && (share === 'none' || share === 'less')
+  return { kind: isMiss ? 'miss' : 'silent', share: 'none' }
 }
 
 function readingOf(
   { measuredTokens, anchorAt }: PrefixState,
-  { at, usage }: RealRequest,
+  { at, usage, bytes }: RealRequest,
   size: ArrivalFacts['size'],
 ): RealReading {
   const known = { ...size, measuredTokens }
-  const { cacheReadTokens, cacheWriteTokens } = usage
+  if (isSilent(usage, known)) return { kind: 'silent', share: 'none' }
   const share = shareOfRealRequest(usage, known)
-  if ((cacheReadTokens === null && cacheWriteTokens === null) || mayHideColdStart(usage, known))
-    return { kind: 'silent', share: 'none' }
-  if (share === 'whole' || share === 'most') return { kind: 'hit', share }
-  const written = cacheWriteTokens ?? 0
+  // Without a body, and with a size that answers have counted, a part may be another prompt's.
+  const isProved = bytes === 'same' || measuredTokens === null
+  if (share === 'whole' || (share === 'most' && isProved)) return { kind: 'hit', share }
+  const written = usage.cacheWriteTokens ?? 0
   const isRewrite = written > 0 && written >= (sizeInRealRequest(usage, known) ?? 0) / 2 && at > (anchorAt ?? 0)
   return { kind: isRewrite ? 'rewrite' : 'miss', share }
+}
+
+/** Whether a usage has no cache counts, or sums that may hide a cold start. */
+function isSilent(usage: Usage, known: KnownSize): boolean {
+  const { cacheReadTokens, cacheWriteTokens } = usage
+  return (cacheReadTokens === null && cacheWriteTokens === null) || mayHideColdStart(usage, known)
 }
 
 /** The idle gap that the holdout measures ends with the first request after its start. */
@@ -188,14 +226,14 @@ function rewriteEffect(before: PrefixState, request: RealRequest, { offers, open
 /** The planned retention after a real request had to write the prefix again. */
 function retentionRewritten(
   before: PrefixState,
-  { at, usage }: RealRequest,
+  { at, usage, bytes }: RealRequest,
   offers: readonly RetentionOffer[],
 ): LearnedRetention | null {
   const { retention, verdict, hits } = before
   if (retention === null) return null
-  // Requests that never read this entry are no evidence about its lifetime.
+  // Requests that never read this entry are no evidence about its lifetime, nor are those without proof that they begin with it.
   const ownAt = ownAnchorAt(before)
-  const isEarly = verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
+  const isEarly = bytes === 'same' && verdict === 'warm' && ownAt !== null && hits > 0 && usage.cacheReadTokens === 0
   const known = isEarly ? retentionAfterMiss(retention, at - ownAt, at, offers) : retention
   return granted(known, usage, offers)?.retention ?? known
 }

@@ -25,15 +25,18 @@ export function believable(usage: Usage): Usage {
   if (isPossible(usage)) return usage
   const { outputTokens, reasoningTokens } = usage
   const isCount = outputTokens === null || outputTokens <= MOST_TOKENS
-  return {
-    inputTokens: null,
-    uncachedTokens: null,
-    cacheReadTokens: null,
-    cacheWriteTokens: null,
-    cacheWriteByRetention: {},
-    outputTokens: isCount ? outputTokens : null,
-    reasoningTokens: isCount ? reasoningTokens : null,
-  }
+  return isCount ? { ...NO_COUNTS, outputTokens, reasoningTokens } : NO_COUNTS
+}
+
+/** A usage that reports nothing. */
+export const NO_COUNTS: Usage = {
+  inputTokens: null,
+  uncachedTokens: null,
+  cacheReadTokens: null,
+  cacheWriteTokens: null,
+  cacheWriteByRetention: {},
+  outputTokens: null,
+  reasoningTokens: null,
 }
 
 function isPossible({ contradictory, ...usage }: Usage): boolean {

@@ -1,4 +1,5 @@
 import type { RetentionKind } from '../model/facts.ts'
+import type { FirstDifference } from '../prompt/first-difference.ts'
 import type { StopReason } from './stop-reasons.ts'
 
 export interface Stop {
@@ -36,6 +37,37 @@ export interface ArrivalTally {
   hits: number
   misses: number
   cachedTokens: number
+}
+
+/**
+ * Real requests that do not use the registered prefix. First a suspicion, then shown. Our own answers alone say what became of the
+ * entry meanwhile.
+ */
+export interface Drift {
+  /** Start of the first of these requests, and of the last. */
+  sinceAt: number
+  lastAt: number
+  requests: number
+  /** When it was shown, and by what: other bytes, other sizes, or a call of ours that read all of it. Absent: a suspicion. */
+  shown?: { at: number; by: 'bytes' | 'size' | 'probe' }
+  /** Start of the last request that missed an entry which was believed warm: evicted, or the request begins with something else. */
+  missedAt?: number
+  /** Consecutive requests that missed it. After several of them, none reads what the one before wrote. */
+  missesInRow: number
+  /** Consecutive requests of other bytes or another size. */
+  othersInRow: number
+  /** Consecutive requests that begin with the prefix again. */
+  matchesInRow: number
+  /** Tokens that the last of them read and wrote; null: unknown. */
+  tokens: number | null
+  /** How often a request with the registered bytes came after others: both are in use. Absent: never. */
+  turns?: number
+  /** Reads of the right size during the suspicion: hits, unless it is shown. */
+  reads: number
+  /** Start of the last read of the right size. */
+  readAt?: number
+  /** Where a request leaves the registered text: at most 40 characters of each. Text of the account. */
+  first?: FirstDifference
 }
 
 /**

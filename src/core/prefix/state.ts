@@ -5,6 +5,7 @@ import type {
   Stop,
   LearnedRetention,
   ArrivalTally,
+  Drift,
   RenewedByLonger,
   Announcement,
   Signal,
@@ -80,6 +81,8 @@ export interface PrefixState {
   /** Recent request rate; absent before the first request, and in rows written before it was counted. */
   requests?: RequestRate
   tally: ArrivalTally | null
+  /** Real requests that do not use the registered prefix, or may not; absent: none. */
+  drift?: Drift
 
   /** Keep-alives sent since the last real request (or since the plan was set). */
   probesSinceArrival: number

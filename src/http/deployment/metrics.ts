@@ -18,6 +18,12 @@ export const metrics = router().get('/metrics', account, async (c) => {
   const all = days.map(({ totals }) => totals)
   const lines = [
     ...metric('pilotlight_prefixes', 'gauge', 'Registered prefixes.', counts.prefixes),
+    ...metric(
+      'pilotlight_prefixes_drifted',
+      'gauge',
+      'Of these, the ones that real requests no longer begin with.',
+      counts.drifted,
+    ),
     ...metric('pilotlight_stored_bytes', 'gauge', 'Bytes that the account uses in its database.', counts.storedBytes),
     ...metric(
       'pilotlight_calls_total',

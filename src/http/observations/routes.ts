@@ -5,6 +5,7 @@ import { MOST_TOKENS, observations as observationsBody } from '../../contract/ob
 import type { Arrival } from '../../core/events/arrived.ts'
 import type { Advice } from '../../core/model/advice.ts'
 import { cardById } from '../../runtime/cards.ts'
+import { NO_COUNTS } from '../../core/model/usage.ts'
 import { placeOf } from '../../runtime/env.ts'
 import { account } from '../server/auth.ts'
 import { readBody } from '../server/read-body.ts'
@@ -69,7 +70,12 @@ export const observations = router().post('/observations', account, idempotent, 
       prefixId,
       provider,
       refused: null,
-      arrival: { startedAt: one.started_at, usage, ttftMs: one.ttft_ms == null ? null : Math.round(one.ttft_ms) },
+      arrival: {
+        startedAt: one.started_at,
+        usage,
+        ttftMs: one.ttft_ms == null ? null : Math.round(one.ttft_ms),
+        ...(body === null ? {} : { bytes: 'same' }),
+      },
     }
   })
   const refused = readings.flatMap((one) => (one.refused === null ? [] : [one.refused]))
@@ -77,13 +83,6 @@ export const observations = router().post('/observations', account, idempotent, 
   if (refused[0] !== undefined && refused.length === readings.length) {
     throw new Failure(refused[0].kind, refused[0].message, refused[0].detail)
   }
-  const groups = new Map<string, Arrival[]>()
-  for (const { prefixId, arrival } of readings) {
-    if (prefixId !== null && arrival !== null) groups.set(prefixId, [...(groups.get(prefixId) ?? []), arrival])
-  }
-  const observed = [...groups].map(([id, arrivals]) => ({ id, arrivals }))
-  const known = observed.length === 0 ? [] : await registry.observe(observed)
-  const matched = new Set(observed.flatMap(({ id }, index) => (known[index] === true ? [id] : [])))
   const reasons = await reasonsOf(
     c,
     readings.map(({ prefixId, refused: failure }, index) => {
@@ -91,6 +90,15 @@ export const observations = router().post('/observations', account, idempotent, 
       return prefixId !== null || failure !== null || body === null || 'kind' in body ? null : body
     }),
   )
+  const groups = new Map<string, Arrival[]>()
+  readings.forEach(({ prefixId, arrival }, index) => {
+    const changed = reasons[index] === undefined ? null : changedFrom(reasons[index], given[index]?.started_at ?? now)
+    const [id, one] = arrival === null ? [changed?.id ?? null, changed?.arrival ?? null] : [prefixId, arrival]
+    if (id !== null && one !== null) groups.set(id, [...(groups.get(id) ?? []), one])
+  })
+  const observed = [...groups].map(([id, arrivals]) => ({ id, arrivals }))
+  const known = observed.length === 0 ? [] : await registry.observe(observed)
+  const matched = new Set(observed.flatMap(({ id }, index) => (known[index] === true ? [id] : [])))
   return c.json({
     data: readings.map(({ prefixId, refused: failure, arrival }, index) => ({
       prefix_id: prefixId,
@@ -132,6 +140,16 @@ async function reasonsOf(c: Call, bodies: readonly (ObservedBody | null)[]): Pro
   for (const { reason } of said) counts[reason] = (counts[reason] ?? 0) + 1
   if (said.length > 0) await registryOf(c).countUnmatched(counts)
   return bodies.map((body) => (body === null ? null : (said[unmatched.indexOf(body)] ?? null)))
+}
+
+/** A request whose body is a changed form of a prefix counts there as drift; null: it is not. Its usage is about its own content. */
+function changedFrom(given: UnmatchedReason | null, startedAt: number): { id: string; arrival: Arrival } | null {
+  if (given?.nearest == null || (given.reason !== 'drifted' && given.reason !== 'other_model')) return null
+  const { id, firstDifference: first } = given.nearest
+  return {
+    id,
+    arrival: { startedAt, usage: NO_COUNTS, ttftMs: null, bytes: 'other', ...(first === null ? {} : { first }) },
+  }
 }
 
 function reasonJson(given: UnmatchedReason | null) {

@@ -37,6 +37,9 @@ export const listQuery = z.strictObject({
     description:
       'true: only prefixes whose plan stopped for a reason that the webhook reports. false: only the others.',
   }),
+  drifted: z.enum(['true', 'false']).optional().meta({
+    description: 'Only those that real requests no longer begin with, or only the others.',
+  }),
   cursor,
   limit: limit(50, 200),
 })
@@ -52,13 +55,14 @@ export const prefixes = router()
   .get('/prefixes', account, async (c) => {
     const query = readQuery(c, listQuery)
     const from = decodeCursor(query.cursor, z.strictObject({ k: z.int().min(0) }))
-    const { state, provider, name, stopped, needs_somebody: needs } = query
+    const { state, provider, name, stopped, needs_somebody: needs, drifted } = query
     const page = await registryOf(c).list(
       {
         ...(state === undefined ? {} : { state }),
         ...(provider === undefined ? {} : { provider }),
         ...(name === undefined ? {} : { name }),
         ...(stopped === undefined ? {} : { stopped: stopped === 'true' }),
+        ...(drifted === undefined ? {} : { drifted: drifted === 'true' }),
         ...(needs === undefined ? {} : { needsSomebody: needs === 'true' }),
       },
       from?.k ?? null,

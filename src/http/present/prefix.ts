@@ -1,4 +1,5 @@
 import { DEFAULT_HOLDOUT } from '../../contract/keep-warm.ts'
+import { driftWhy } from '../../core/cache/drift.ts'
 import { windowJson } from '../../contract/windows.ts'
 import { announcementsAt } from '../../core/prefix/announcement.ts'
 import type { Belief } from '../../core/cache/belief.ts'
@@ -109,6 +110,7 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
     })),
     last_receipt: state.lastReceipt === null ? null : receiptJson(state.lastReceipt),
     last_failure: lastFailureJson(state),
+    drift: driftJson(state),
     last_hit:
       state.lastHit === null
         ? null
@@ -129,9 +131,24 @@ export function prefixJson(view: ReceivedView, advice: readonly Advice[] = []) {
   }
 }
 
-/** Registration advice, re-evaluated for the current retention. */
+/** Registration advice, re-evaluated for the current retention, and what a drift asks for. */
 export function ownAdvice({ record, state }: Pick<PrefixView, 'record' | 'state'>): Advice[] {
-  return markerAdvice(record.advice, record.retention, retentionInForce(record, state))
+  const advice = markerAdvice(record.advice, record.retention, retentionInForce(record, state))
+  const { drift, measuredTokens } = state
+  if (drift?.shown === undefined) return advice
+  const message = `Since ${iso(drift.sinceAt)}: ${driftWhy(drift, measuredTokens)}.`
+  const fix = 'Register what they send now with POST /warm, under the same name; or send the registered bytes again.'
+  return [...advice, { cause: 'drifted', message, severity: 'warning', fix }]
+}
+
+function driftJson({ drift, measuredTokens }: PrefixState) {
+  if (drift?.shown === undefined) return null
+  return {
+    since: iso(drift.sinceAt),
+    requests: drift.requests,
+    why: driftWhy(drift, measuredTokens),
+    ...(drift.first === undefined ? {} : { first_difference: drift.first }),
+  }
 }
 
 /** Savings of keep-alives, and what is left after their cost. Null where no part of a sum is known. */

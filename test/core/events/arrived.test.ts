@@ -149,8 +149,10 @@ describe('the history of real requests', () => {
 describe('a stated retention', () => {
   const hour = { ...fiveMinutes, name: '1h', ttlMs: HOUR_MS, minTtlMs: HOUR_MS, maxTtlMs: HOUR_MS }
   const offers = [fiveMinutes, hour]
-  const wrote = (startedAt: number, retention: string): Arrival =>
-    request(startedAt, { ...usage(0, 10_000), cacheWriteByRetention: { [retention]: 10_000 } })
+  const wrote = (startedAt: number, retention: string): Arrival => ({
+    ...request(startedAt, { ...usage(0, 10_000), cacheWriteByRetention: { [retention]: 10_000 } }),
+    bytes: 'same',
+  })
 
   it('is narrowed by two early rewrites in a row if real requests are known to read the entry', () => {
     const missed = [wrote(NOON + 30 * MINUTE_MS, '1h'), wrote(NOON + 60 * MINUTE_MS, '1h')]
@@ -160,6 +162,8 @@ describe('a stated retention', () => {
     expect(rows).toContainEqual(expect.objectContaining({ type: 'decision', decision: 'retention' }))
     const neverRead = applyArrivals(warmState(NOON, {}, hour), missed, NOON + 60 * MINUTE_MS, NOON, offers).state
     expect(neverRead.retention?.ttlMs).toBe(HOUR_MS)
+    const unproved = missed.map(({ bytes: _given, ...rest }) => rest)
+    expect(applyArrivals(read, unproved, NOON + HOUR_MS, NOON, offers).state.retention?.ttlMs).toBe(HOUR_MS)
   })
 
   it('is the one that a real request was granted for its own write', () => {
@@ -176,10 +180,10 @@ describe('a stated retention', () => {
 describe('real requests that read a part', () => {
   const at = NOON + 9 * MINUTE_MS
   const known = warmState(NOON, {}, assumed)
-  const read = (tokens: number, before = known, size = {}) =>
+  const read = (tokens: number, before = known, size = {}, body: Partial<Arrival> = {}) =>
     applyArrivals(
       before,
-      [request(at, usage(tokens, null, { inputTokens: 12_000 }))],
+      [{ ...request(at, usage(tokens, null, { inputTokens: 12_000 })), ...body }],
       at,
       NOON,
       [assumed],
@@ -198,7 +202,9 @@ describe('real requests that read a part', () => {
 
   it('are hits from a half on, and teach no longer life unless they read it all', () => {
     const before = { ...known, retention: { ...known.retention!, ttlMs: 4 * MINUTE_MS } }
-    expect(read(6_000, before)).toMatchObject({ hits: 1, anchorAt: at, retention: before.retention })
+    const part = read(6_000, before, {}, { bytes: 'same' })
+    expect(part).toMatchObject({ hits: 1, anchorAt: at, retention: before.retention })
+    expect(read(6_000, before)).toMatchObject({ hits: 0, misses: 1, anchorAt: NOON })
     expect(read(9_984, before).retention?.ttlMs).toBe(9 * MINUTE_MS)
   })
 

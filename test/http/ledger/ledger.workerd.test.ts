@@ -40,7 +40,7 @@ describe('GET /ledger', () => {
     const prefix = prefixAnswer.parse((await get(`/prefixes/${id}`)).json)
     const answer = ledgerAnswer.parse((await get(`/ledger?from=${today()}`)).json)
     expect(answer).toMatchObject({ from: today(), to: today(), group: 'entry', next_cursor: null })
-    expect(answer.holdout).toMatchObject({ held_out_gaps: 0, measured: null, why: expect.stringContaining('takes 30') })
+    expect(answer.holdout).toMatchObject({ held_out_gaps: 0, measured: null, why: expect.stringContaining('needs 30') })
     expect(answer.data).toMatchObject([
       { type: 'call', prefix_id: id, purpose: 'write', kind: 'written' },
       { type: 'call', prefix_id: id, kind: 'full' },

@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { listOf } from '../../../src/contract/values.ts'
 import { observedAnswer } from '../../../src/contract/warm.ts'
+import { prefixAnswer } from '../../../src/contract/prefix.ts'
 import { anthropicBody, get, longText, pick, post, useLab, warmedId } from '../support.ts'
 
 useLab()
@@ -132,5 +133,50 @@ describe('observations', () => {
   ])('are refused by name: case %#', async (body, field) => {
     const answer = await post('/observations', body)
     expect(answer.json).toMatchObject({ error: { kind: 'invalid_request', detail: { field } } })
+  })
+})
+
+describe('observations of requests that have changed', () => {
+  const written = { input_tokens: 10, cache_read_input_tokens: 0, cache_creation_input_tokens: 3_310, output_tokens: 5 }
+  let text = ''
+  beforeEach(() => (text = longText(300)))
+  const bodyOf = (system: string, change = {}) => ({ ...anthropicBody(), system, ...change })
+  const observe = (request: object) =>
+    post('/observations', [{ provider: 'anthropic', request, usage: written, started_at: Date.now() }])
+
+  it.each([
+    ['a timestamp in front', (n: number) => bodyOf(`Build 47${n}. ${text}`), 'system'],
+    ['one word', () => bodyOf(`${text.slice(0, 200)} zebra ${text.slice(200)}`), 'system'],
+    ['a tool', () => bodyOf(text, { tools: [{ name: 'find', input_schema: { type: 'object' } }] }), undefined],
+    ['a model', () => bodyOf(text, { model: 'claude-opus-4-6' }), 'model'],
+  ])('tell drift at the third, with the first difference: %s', async (_, changed, path) => {
+    const name = `agent-${Math.random().toString(36).slice(2)}`
+    const id = await warmedId(bodyOf(text), { name, keep_warm: { plan: 'always' } })
+    const before = await get(`/prefixes/${id}`)
+    expect(before.json).toMatchObject({ drift: null })
+    for (const n of [10, 11]) expect((await observe(changed(n))).json).toMatchObject({ data: [{ matched: false }] })
+    expect((await get(`/prefixes/${id}`)).json).toMatchObject({ drift: null })
+    await observe(changed(12))
+    const after = await get(`/prefixes/${id}`)
+    expect(after.json).toMatchObject({
+      hits: 0,
+      misses: 0,
+      drift: { requests: 3, why: expect.stringContaining('not evicted') },
+    })
+    expect(pick(after, 'advice')).toContainEqual(expect.objectContaining({ cause: 'drifted', severity: 'warning' }))
+    expect(pick(after, 'warmth', 'warm_until')).toBe(pick(before, 'warmth', 'warm_until'))
+    expect(pick(after, 'plan', 'next_probe_at')).toBe(pick(before, 'plan', 'next_probe_at'))
+    expect(pick(after, 'plan', 'retention_seconds')).toBe(pick(before, 'plan', 'retention_seconds'))
+    const first = prefixAnswer.parse(after.json).drift?.first_difference
+    if (path !== undefined) expect(first?.path.startsWith(path)).toBe(true)
+    expect(Math.max(first?.registered.length ?? 99, first?.sent.length ?? 99)).toBeLessThanOrEqual(40)
+    const history = JSON.stringify((await get(`/prefixes/${id}/history`)).json)
+    expect(history).toContain('"decision":"drifted"')
+    expect(history).not.toMatch(/Build 47|zebra/)
+    expect(JSON.stringify((await get('/prefixes?drifted=true')).json)).toContain(id)
+    expect(JSON.stringify((await get('/prefixes?drifted=false')).json)).not.toContain(id)
+    const { text: metrics } = await get('/metrics')
+    expect(Number(/^pilotlight_prefixes_drifted (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0)
+    expect(metrics).not.toMatch(/Build 47|zebra/)
   })
 })

@@ -48,7 +48,7 @@ describe('a request that belongs to a prefix', () => {
     const text = longText()
     const first = await warm(claude(text), { name: `first-${text.slice(8, 30)}`, keep_warm: { plan: 'off' } })
     const name = `second-${text.slice(8, 30)}`
-    const again = await warm(claude(text, { thinking: { type: 'enabled', budget_tokens: 2_000 }, max_tokens: 4_000 }), {
+    const again = await warm(claude(text, { thinking: { type: 'adaptive' }, max_tokens: 4_000 }), {
       name,
       keep_warm: { plan: { probes: 3 } },
     })

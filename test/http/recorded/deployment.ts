@@ -79,6 +79,7 @@ export async function providers(player: Player): Promise<void> {
   await player.get('/providers', { isLong: true })
   const added = '/providers/our-gpu'
   await player.admin('PUT', added, { like: 'vllm', base_url: 'http://lab.test/openai/v1', answer_timeout: '3m' })
+  await player.admin('PUT', added, { like: 'vllm', base_url: 'http://lab.test/openai/v1', answer_timeout: '4m' })
   await player.admin('PUT', added, { like: 'anthropic', base_url: 'http://lab.test/anthropic' })
   await player.admin('PATCH', added, { base_url: null })
   await player.admin('PATCH', added, { models: [{ models: ['*'], prices: [{ ...price, cache_write: undefined }] }] })

@@ -184,7 +184,11 @@ describe('tools', () => {
 describe('parameters', () => {
   it.each([
     ['anthropic', claude({ system: RULES, tool_choice: { type: 'tool', name: 'a' } }), '/request/tool_choice'],
-    ['anthropic', claude({ system: RULES, thinking: { type: 'enabled', budget_tokens: 2048 } }), '/request/thinking'],
+    [
+      'anthropic',
+      { ...claude({ system: RULES, thinking: { type: 'enabled', budget_tokens: 2048 } }), model: 'claude-opus-5' },
+      '/request/thinking',
+    ],
     ['openai', { model: 'gpt-5.6-sol', instructions: RULES, input: [], truncation: 'auto' }, '/request/truncation'],
     [
       'openai-chat',

@@ -189,7 +189,8 @@ export class PrefixRpc {
     await this.#ports.rearm()
   }
 
-  counts(): { prefixes: number; storedBytes: number } {
-    return { prefixes: this.#store.prefixes.count(), storedBytes: this.#ports.storedBytes() }
+  counts(): { prefixes: number; drifted: number; storedBytes: number } {
+    const { prefixes, states } = this.#store
+    return { prefixes: prefixes.count(), drifted: states.drifted(), storedBytes: this.#ports.storedBytes() }
   }
 }

@@ -61,6 +61,8 @@ export class ProbeOutcomes {
       change.rows = [...(resumed?.rows ?? []), ...change.rows]
       if (record.required === true) checkRequired(change, state, lease, context, record.id)
       totals.answered(change.state.lastReceipt?.kind ?? 'unknown', spentBy(state, change.state))
+      // Reads that waited for this answer are hits now.
+      totals.arrived(change.state.hits - state.hits, 0, 0)
       return change
     }
     const call = { ...outcome, at: outcome.startedAt, purpose: lease.purpose, elsewhere: refusedPlace(lease, outcome) }

@@ -19,6 +19,7 @@ export interface PrefixFilter {
   name?: string
   stopped?: boolean
   needsSomebody?: boolean
+  drifted?: boolean
 }
 
 /** Whether a prefix matches a filter. `named`: the prefix holds the name of the filter, even if its record shows another. */
@@ -27,5 +28,6 @@ export function matches({ record, state, belief }: PrefixView, filter: PrefixFil
   if (filter.provider !== undefined && record.provider !== filter.provider) return false
   if (filter.name !== undefined && !named && record.name !== filter.name) return false
   if (filter.needsSomebody !== undefined && needsSomebody(state) !== filter.needsSomebody) return false
+  if (filter.drifted !== undefined && (state.drift?.shown !== undefined) !== filter.drifted) return false
   return filter.stopped === undefined || (state.stopped !== null) === filter.stopped
 }

@@ -73,4 +73,6 @@ export const REGISTRY_STEPS: readonly string[][] = [
   ['CREATE TABLE lookup (hash TEXT NOT NULL, k INTEGER NOT NULL, PRIMARY KEY (hash, k)) WITHOUT ROWID'],
   // Credentials of MCP servers that a body holds placeholders for, sealed.
   ['CREATE TABLE body_credential (k INTEGER PRIMARY KEY, sealed TEXT NOT NULL)'],
+  // Prefixes whose drift is shown, to count and to list them without reading all states.
+  ['CREATE TABLE drifted (k INTEGER PRIMARY KEY)'],
 ]

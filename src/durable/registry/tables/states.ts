@@ -53,6 +53,7 @@ export class StateStore {
 
   delete(k: number): void {
     this.#sql.all('DELETE FROM state WHERE k = ?', k)
+    this.#sql.all('DELETE FROM drifted WHERE k = ?', k)
     this.#cache.delete(k)
   }
 
@@ -101,7 +102,10 @@ export class StateStore {
 
   /** Saves a state and its history rows with one written row: history rows stay in `tail` until 32 of them move to `history`. */
   save(k: number, given: PrefixState, rows: readonly HistoryRow[]): void {
-    const stop = given.stopped === null ? null : newAlert(this.load(k), given)
+    const before = this.load(k)
+    const isDrifted = given.drift?.shown !== undefined
+    if (isDrifted !== (before?.drift?.shown !== undefined)) this.#markDrifted(k, isDrifted)
+    const stop = given.stopped === null ? null : newAlert(before, given)
     const isQueued = stop !== null && this.#queueAlert(k, stop)
     // `told` is a stored member: the stop of the last alert.
     const state = isQueued ? { ...given, told: { reason: stop.reason, at: stop.at } } : given
@@ -112,10 +116,10 @@ export class StateStore {
       return
     }
     this.#trials.book(rows)
-    const before = this.#sql.all<{ tail_rows: number }>('SELECT tail_rows FROM state WHERE k = ?', k)[0]
-    if (before === undefined) return
+    const tail = this.#sql.all<{ tail_rows: number }>('SELECT tail_rows FROM state WHERE k = ?', k)[0]
+    if (tail === undefined) return
     const lines = linesOf(rows)
-    if (before.tail_rows + rows.length >= TAIL_ROWS) {
+    if (tail.tail_rows + rows.length >= TAIL_ROWS) {
       this.#history.moveTail(k, lines)
       const query = "UPDATE state SET next_at = ?, state = ?, tail = '', tail_rows = 0 WHERE k = ?"
       this.#sql.all(query, state.nextAt, text, k)
@@ -123,6 +127,15 @@ export class StateStore {
       const query = 'UPDATE state SET next_at = ?, state = ?, tail = tail || ?, tail_rows = tail_rows + ? WHERE k = ?'
       this.#sql.all(query, state.nextAt, text, lines, rows.length, k)
     }
+  }
+
+  #markDrifted(k: number, isDrifted: boolean): void {
+    this.#sql.all(isDrifted ? 'INSERT OR IGNORE INTO drifted VALUES (?)' : 'DELETE FROM drifted WHERE k = ?', k)
+  }
+
+  /** How many prefixes have a drift that is shown. */
+  drifted(): number {
+    return this.#sql.all<{ n: number }>('SELECT count(*) AS n FROM drifted')[0]?.n ?? 0
   }
 
   /** At most `limit` prefixes with a due time, newest first, and the number of all of them. */

@@ -81,6 +81,8 @@ const ROLES = new Set(['user', 'assistant', 'system'])
 
 function roleFaults(root: JsonObject): Fault[] {
   return items(member(root, 'messages')).flatMap((message, index) => {
+    // A message that is no object has a failure of its own.
+    if (message.type !== 'object') return []
     const role = stringMember(message, 'role')
     if (role !== undefined && ROLES.has(role)) return []
     const what = 'must be "user" or "assistant"'

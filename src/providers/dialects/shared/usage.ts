@@ -1,3 +1,4 @@
+import { NO_COUNTS } from '../../../core/model/usage.ts'
 import type { Usage } from '../../../core/model/usage.ts'
 
 /** Helpers for reading usage objects. A count that is absent, null or no whole number is null, never 0. */
@@ -12,15 +13,7 @@ export function count(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
 }
 
-export const NO_USAGE: Usage = {
-  inputTokens: null,
-  uncachedTokens: null,
-  cacheReadTokens: null,
-  cacheWriteTokens: null,
-  cacheWriteByRetention: {},
-  outputTokens: null,
-  reasoningTokens: null,
-}
+export const NO_USAGE: Usage = NO_COUNTS
 
 /**
  * The usage that the events of a stream tell together; null: none does. A later value replaces an earlier one, but a null says nothing,

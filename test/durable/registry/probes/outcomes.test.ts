@@ -194,10 +194,10 @@ it('a keep-alive that reads a required cache clears the failure', () => {
 })
 
 it('a partial read is a breach only when it happens a second time', () => {
-  const { k, id, at } = keptAlive(usage(4_000, 6_000))
+  const { k, id, at } = keptAlive(usage(6_000, 4_000))
   expect(broken(id, at)).toEqual([])
   const again = account.leaseNow(k, at)
-  account.scheduler.settle(again.seq, [{ ...wrote(again, 0), usage: usage(4_000, 6_000) } as Outcome], at + 300)
+  account.scheduler.settle(again.seq, [{ ...wrote(again, 0), usage: usage(6_000, 4_000) } as Outcome], at + 300)
   expect(broken(id, at + 300)).toHaveLength(1)
 })
 
@@ -208,4 +208,37 @@ it('a requirement ends when a caller names another mode, not when it names none'
     return account.registrar.viewByKey(k, NOON).record.required ?? false
   }
   expect([null, true, null, false, null].map(required)).toEqual([false, true, true, false, false])
+})
+
+it('reads that waited for an answer are hits of the day once it shows an eviction', () => {
+  const k = registered('a')
+  const warm = (at: number, tokens: number): void => {
+    const given = account.scheduler.warmNow(k, at)
+    if (given === null || !('lease' in given)) throw new Error('no lease was given')
+    const { lease } = given
+    account.scheduler.settle(lease.seq, [answered(lease, at, 0, tokens, { model: 'claude-sonnet-4-5' })], at + 1_000)
+  }
+  const real = (at: number, used: Usage): unknown =>
+    account.scheduler.observe(k, [{ startedAt: at, usage: used, ttftMs: null }], at + 1_000)
+  warm(NOON, 4_000)
+  real(NOON + MINUTE_MS, usage(4_000, 0))
+  real(NOON + 2 * MINUTE_MS, usage(0, 4_000))
+  real(NOON + 3 * MINUTE_MS, usage(4_000, 0))
+  const hits = (): unknown[] => [account.store.days.load(dayOf(NOON))?.hits, account.store.states.load(k)?.hits]
+  expect(hits()).toEqual([1, 1])
+  expect(account.store.states.drifted()).toBe(0)
+  warm(NOON + 4 * MINUTE_MS, 4_000)
+  expect(hits()).toEqual([2, 2])
+})
+
+it('prefixes with a drift are counted until they are deleted', () => {
+  const [k, other] = [registered('a'), registered('b')]
+  const changed = { startedAt: NOON, usage: usage(null, null), ttftMs: null, bytes: 'other' as const }
+  account.scheduler.observe(k, [changed, changed, changed], NOON + 1_000)
+  account.scheduler.observe(other, [changed], NOON + 1_000)
+  expect(account.store.states.drifted()).toBe(1)
+  account.evict()
+  expect(account.store.states.load(k)?.drift).toMatchObject({ requests: 3, shown: { by: 'bytes' } })
+  account.registrar.remove(account.registrar.viewByKey(k, NOON).record.id, NOON + 2_000)
+  expect(account.store.states.drifted()).toBe(0)
 })

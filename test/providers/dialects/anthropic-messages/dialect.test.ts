@@ -224,6 +224,13 @@ describe('retention', () => {
   })
 })
 
+/** Turns of which the first ends the prefix. */
+const TURNS = [
+  { role: 'user', content: [{ type: 'text', text: 'Q', cache_control: { type: 'ephemeral' } }] },
+  { role: 'assistant', content: 'A' },
+  { role: 'user', content: 'And?' },
+]
+
 describe('the probe', () => {
   test('marks the last block of the prefix and adds a turn behind it', () => {
     const sent = probe({ model, max_tokens: 800, stream: true, system: 'S', messages: [question] })
@@ -286,7 +293,16 @@ describe('the probe', () => {
     ['nothing in the way', {}, ['zero_output', 'one_token']],
     ['a stream, which is dropped', { stream: true }, ['zero_output', 'one_token']],
     ['adaptive thinking', { thinking: { type: 'adaptive' } }, ['zero_output', 'one_token']],
-    ['enabled thinking', { thinking: { type: 'enabled', budget_tokens: 2048 } }, ['floor_tokens']],
+    [
+      'enabled thinking, and turns in the prefix',
+      { messages: TURNS, thinking: { type: 'enabled', budget_tokens: 2048 } },
+      ['floor_tokens'],
+    ],
+    [
+      'enabled thinking behind the prefix',
+      { thinking: { type: 'enabled', budget_tokens: 2048 } },
+      ['zero_output', 'one_token'],
+    ],
     ['an output format', { output_config: { format: { type: 'json_schema' } } }, ['one_token']],
     ['a forced tool', { tool_choice: { type: 'tool', name: 't' } }, ['one_token']],
     ['any tool', { tool_choice: { type: 'any' } }, ['one_token']],
@@ -295,11 +311,11 @@ describe('the probe', () => {
     expect(primitives({ model, system: 'S', ...more })).toEqual(expected)
   })
 
-  test('enabled thinking is sent as it is, with a cap just above its budget', () => {
-    const sent = probe({ model, system: 'S', thinking: { type: 'enabled', budget_tokens: 2048 } })
+  test('enabled thinking is sent where turns are cached, with a cap just above its budget', () => {
+    const sent = probe({ model, messages: TURNS, thinking: { type: 'enabled', budget_tokens: 2048 } })
     expect(sent.json).toMatchObject({ max_tokens: 2049, thinking: { type: 'enabled', budget_tokens: 2048 } })
     expect(sent.outputTokens).toBe(2049)
-    expect(refusal(() => probe({ model, system: 'S', thinking: { type: 'enabled' } })).detail).toEqual({
+    expect(refusal(() => probe({ model, messages: TURNS, thinking: { type: 'enabled' } })).detail).toEqual({
       field: 'request.thinking.budget_tokens',
     })
   })

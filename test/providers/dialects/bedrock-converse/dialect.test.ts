@@ -108,9 +108,12 @@ describe('points', () => {
   })
 })
 
-test('enabled thinking stays, and the cap exceeds its budget', () => {
+test('enabled thinking stays where turns are cached, and the cap exceeds its budget', () => {
   const additionalModelRequestFields = { thinking: { type: 'enabled', budget_tokens: 2048 } }
-  const { json, outputTokens } = probe({ system: [text('Rules')], messages: [question], additionalModelRequestFields })
+  const { json, outputTokens } = probe({
+    messages: [{ role: 'user', content: [text('Q'), point()] }, said('assistant', text('A')), question],
+    additionalModelRequestFields,
+  })
   expect(json).toMatchObject({ additionalModelRequestFields, inferenceConfig: { maxTokens: 2049 } })
   expect(outputTokens).toBe(2049)
 })
