@@ -66,7 +66,28 @@ const ENVIRONMENT = [
   `${LINE_START}(?:head|(?:last|latest|current|git)[-_ ]commit(?: hash| sha)?)(?:${SIGN}| (?:is )?(?:now )?at )[0-9a-f]{7,40}\\b`,
   `${LINE_START}(?:nothing to commit, working tree clean|your branch is (?:up to date|ahead|behind)|changes (?:not staged for commit|to be committed))`,
   `${ALONE}(?:host[-_ ]?name|pid|process[-_ ]id)${SIGN}(?=[\\w.-]{0,60}\\d)[\\w.-]{3,}`,
+  // "Main branch (you will usually use this for PRs): main", but not a rule behind the colon
+  `${LINE_START}main branch(?: \\([^()\\n]{1,80}\\))?${SIGN}[\\w./-]{2,200}["'\`]?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
+  `\\b(?:running|started|launched) on (?:host|pod|container) ["'\`]?(?=[\\w.-]{0,60}\\d)[a-z][\\w.]{0,60}-[\\w.-]`,
+  `${LINE_START}platform${SIGN}(?:darwin|linux|win32|freebsd)["'\`]?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
+  `${LINE_START}(?:os(?:[-_ ]version)?|operating system)${SIGN}(?:darwin|linux|windows|macos|mac os x|ubuntu|debian|fedora)\\b(?![^\\n]{0,80}\\b(?:or|and|later|newer)\\b)[^\\n<\\d]{0,20}\\d`,
+  `${LINE_START}build(?: (?:number|no\\.?|id))?(?: #?|: ?|=)\\d{3,10}\\.?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
 ]
+
+/** Numbers that count where they stand alone, and are headings where lines near them have other ones. */
+const LONE_COUNTS = [
+  `${LINE_START}(?:loop|iteration) #?\\d{1,6}:`,
+  `${LINE_START}step \\d{1,4} of \\d{1,4}\\.?[ \\t]{0,8}(?=\\r?\\n|$|<)`,
+]
+const HEADING = joined([`${LINE_START}(?:loop|iteration|step) #?(\\d{1,6})\\b`])
+/** Characters on both sides in which another heading is looked for. */
+const NEAR_CHARACTERS = 600
+
+function isLone({ 0: found, index }: RegExpExecArray, text: string): boolean {
+  const number = /\d+/.exec(found)?.[0]
+  const near = text.slice(Math.max(0, index - NEAR_CHARACTERS), index + NEAR_CHARACTERS)
+  return near.matchAll(HEADING).every(([, other]) => other === number)
+}
 
 const RANDOM_FIX = 'Remove it: every new value misses the cache. Providers have a parameter for randomness.'
 
@@ -132,10 +153,20 @@ export const CHANGING_LINES: readonly TextRule[] = [
     inTurns: false,
   },
   {
+    cause: 'counter',
+    kind: 'volatile',
+    what: 'a counter',
+    fix: 'Remove it, or move it after the last breakpoint.',
+    pattern: joined(LONE_COUNTS),
+    confirm: isLone,
+    inExamples: 'skip',
+    inTurns: false,
+  },
+  {
     cause: 'environment',
     severity: 'hint',
     kind: 'volatile',
-    what: 'the state of a machine or a repository (a directory, a branch, a commit)',
+    what: 'the state of a machine or a repository (a directory, a branch, a commit, a system, a build)',
     fix: 'Move it after the last breakpoint: other sessions and machines have another one.',
     pattern: joined(ENVIRONMENT),
     inExamples: 'skip',

@@ -36,7 +36,7 @@ export const TEXT_RULES: readonly TextRule[] = [
     what: 'the id of a request',
     fix: 'Send it outside the prompt (metadata, a header), or after the last breakpoint.',
     pattern: new RegExp(
-      `\\b(?:request|correlation|call|invocation|message|msg|event|job|run|task)[-_ ]?id(?:entifier)?${VALUE}${ID}|\\breq_[A-Za-z0-9]{8,}`,
+      `\\b(?:request|correlation|call|invocation|message|msg|event|job|run|task)[-_ ]?id(?:entifier)?${VALUE}${ID}|\\breq_[A-Za-z0-9]{8,}|\\[(?:request|req|trace|run|call|job|task)[ :#]{1,3}(?=[0-9a-f-]{0,40}\\d)(?=[0-9a-f-]{0,40}[a-f])[0-9a-f-]{6,40}(?:…|\\.\\.\\.)?\\]`,
       'gi',
     ),
     ...SKIPPED,

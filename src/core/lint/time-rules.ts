@@ -3,6 +3,11 @@ import { SKIPPED } from './rule.ts'
 import type { TextRule } from './rule.ts'
 
 const MONTH = '(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zäéûç]{0,6}\\.?'
+/** A month in full or in short, for days without a year: "march 3 miles" is none. */
+const MONTH_NAME =
+  '(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)'
+const MONTH_DAY = `(?:${MONTH_NAME}\\.? \\d{1,2}(?:st|nd|rd|th)?|\\d{1,2}\\.? ${MONTH_NAME})`
+const DAY_OF_MONTH = new RegExp(`^${MONTH_DAY}$`, 'i')
 const DAY = '(?:mon|tues|wednes|thurs|fri|satur|sun)day'
 const DATE = `(?:(?:19|20)\\d\\d[-/.][01]\\d[-/.][0-3]\\d|\\d{1,2}[./-]\\d{1,2}[./-](?:19|20)?\\d\\d|${MONTH} \\d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\\d\\d|\\d{1,2}\\.? (?:de )?${MONTH},? (?:de )?(?:19|20)\\d\\d|(?:19|20)\\d\\d ?年 ?\\d{1,2} ?月 ?\\d{1,2} ?日|(?:19|20)\\d\\d년 \\d{1,2}월 \\d{1,2}일)`
 const WEEKDAY =
@@ -47,6 +52,7 @@ function isToday({ 0: found, index }: RegExpExecArray, text: string): boolean {
   if (BEFORE_PERIOD.test(before)) return true
   // A year or a month alone is today's in no other place.
   if (/^(?:\p{L}+\.? )?\d{4}$/u.test(found)) return false
+  if (DAY_OF_MONTH.test(found)) return /\p{Lu}/u.test(found) && BEFORE_DATE.test(before) && !isConditional(before)
   if (BEFORE_DATE.test(before)) return true
   // Stories are told of other years.
   if (BEFORE_DAY.test(before) && (/20[2-9]\d/.test(found) || !/\d/.test(found))) return true
@@ -101,8 +107,24 @@ export const TIME_RULES: readonly TextRule[] = [
     kind: 'volatile',
     what: "today's date",
     fix: 'Move the date after the last breakpoint, into the last user turn, or let the model get it with a tool.',
-    pattern: new RegExp(`${DATE}|\\b(?:${MONTH} )?(?:19|20)\\d\\d\\b|\\b${DAY}\\b(?!,? (?:the )?\\w{1,12} ?\\d)`, 'gi'),
+    pattern: new RegExp(
+      `${DATE}|\\b(?:${MONTH} )?(?:19|20)\\d\\d\\b|\\b${MONTH_DAY}\\b|\\b${DAY}\\b(?!,? (?:the )?\\w{1,12} ?\\d)`,
+      'gi',
+    ),
     confirm: isToday,
+    ...SKIPPED,
+  },
+  {
+    cause: 'date',
+    severity: 'hint',
+    kind: 'volatile',
+    what: 'the month in which it was written',
+    fix: 'If a program writes it, move it after the last breakpoint: the prompt changes with the month.',
+    // "Prices as of March 2026", and "As of March 2026 the fee is 4.90", tell a fact.
+    pattern: new RegExp(
+      `(?<=^|\\n)[ \\t]{0,8}(?:[-*] )?as of ${MONTH_NAME}\\.? 20\\d\\d(?=[,.:;]|[ \\t]{0,8}(?:\\r?\\n|$))`,
+      'gi',
+    ),
     ...SKIPPED,
   },
 ]

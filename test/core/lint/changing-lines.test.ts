@@ -31,6 +31,9 @@ describe('a line that tells the day', () => {
     'It is Monday.',
     'The date is 2026-11-30.',
     'date=2026-11-30',
+    'Today: Nov 30',
+    'Today is Monday, 30 November.',
+    '<today>November 30th</today>',
   ])('is a warning: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual(['warning date'])
   })
@@ -48,6 +51,12 @@ describe('a line that tells the day', () => {
     'Use the model of 2026-11-30 or later.',
     'The date is 12 May 1944, and you are a sailor.',
     'If it is Monday, ask for the weekly plan.',
+    'If today is Dec 25, wish a merry day.',
+    'Today mayor 12 speaks, and today march 3 miles.',
+    'The order of Nov 30 was sent today.',
+    'Prices as of March 2026: tent 89.90.',
+    'As of version 2026 the menu has five parts.',
+    'As of January 2026 the fee is 4.90.',
     'Files lie in /archive/2026/11/30 and older folders.',
     '| Valid from | Tent | Stove |\n|---|---|---|\n| 2026-01-01 | 89.90 | 41.00 |',
   ])('is none where the date is a fact: %s', (text) => {
@@ -116,6 +125,10 @@ describe('a line that counts', () => {
     'Tool calls made so far: 3',
     'Session cost: $0.42',
     'You have used 45,210 tokens so far.',
+    'Loop 5:',
+    'Loop 5: go on with the plan.',
+    'Step 3 of 10.',
+    'Step 3 of 10',
     '<budget:token_budget>154790</budget:token_budget>',
   ])('is a warning: %s', (text) => {
     expect([...new Set(found(`${text}\n\nYou help.`))]).toEqual(['warning counter'])
@@ -136,6 +149,10 @@ describe('a line that counts', () => {
     '| tent | 89.90 |\n| stove | 41.00 |',
     'Chapter 7 of 25 tells of the mill.',
     'Step 1/3: find the order.',
+    'Loop 1: read.\nLoop 2: write.',
+    'Step 1 of 2.\nFind the order.\nStep 2 of 2.\nAnswer.',
+    'Step 3 of 10 asks for the order.',
+    'The loop 5: a road around the mill.',
     'When 18 turns remain, wind up.',
     'Total cost: $5. Shipping cost: $3.',
     'Use 1/2 of the tokens for thought.',
@@ -203,6 +220,16 @@ describe('a line about the machine or the repository', () => {
     'You are in /home/anna/mill.',
     'HEAD is now at 3f9a1c2 Add the wheel',
     'Last 5 commits:\n3f9a1c2 Add the wheel',
+    'Main branch (you will usually use this for PRs): main',
+    'You are running on host ip-10-0-3-17.',
+    'Running on pod mill-7f9c4-x2',
+    '<env>\nPlatform: darwin\n</env>',
+    'OS Version: Darwin 24.6.0',
+    'OS: Linux 6.1.0-18-amd64',
+    'Operating system: Windows 11 Pro 23H2',
+    'Build 4711.',
+    'Build: 4711',
+    'Build number: 20261',
   ])('is a hint: %s', (text) => {
     expect([...new Set(found(`${text}\n\n${'You help.\n'.repeat(60)}`))]).toEqual(['hint environment'])
   })
@@ -217,8 +244,43 @@ describe('a line about the machine or the repository', () => {
     'Never show the hostname: it is private.',
     'Branch: take the left one at the mill.',
     'Directory: the list of all members.',
+    'Main branch (of the bank): open from 9 to 5.',
+    'Programs running on host names with a dash fail.',
+    'Running on host memory of 64 GB is slow.',
+    'Platform: darwin and linux',
+    'Platform: Shopify',
+    'OS version: Windows 10 or later',
+    'OS: ask the customer.',
+    'Build 3 of them.',
+    'Build 1200 houses.',
+    'Build 4711 was faulty.',
     'You are in /charge/ of the mill.',
   ])('is none where it says what to do: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])
   })
+})
+
+describe('a month that a text is written in', () => {
+  it.each(['As of November 2026, the mill is open.', '- As of Nov 2026:', 'As of November 2026'])(
+    'is a hint: %s',
+    (text) => {
+      expect(found(`${text}\n\nYou help.`)).toEqual(['hint date'])
+    },
+  )
+})
+
+describe('the digest of a request in brackets', () => {
+  it.each(['[request 8f3a9c]', '[request 8f3a9c…]', '[trace #8f3a9c21-77aa]', '[req: 8f3a9c21]'])(
+    'is a warning: %s',
+    (text) => {
+      expect([...new Set(found(`${text}\n\nYou help.`))]).toEqual(['warning request_id'])
+    },
+  )
+
+  it.each(['[request body]', '[request decaf]', '[call 112112]', '[request 8f3a9c from below]'])(
+    'is none where it is a name: %s',
+    (text) => {
+      expect(found(`${text}\n\nYou help.`)).toEqual([])
+    },
+  )
 })

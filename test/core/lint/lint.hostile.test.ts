@@ -10,6 +10,9 @@ const HOSTILE: [string, string][] = [
   ['web tokens that end before their third part', `eyJaaaaaaaaaa.eyJ${'-'.repeat(40)}`],
   ['passwords without a digit', `api_key=${'-'.repeat(40)}`],
   ['ids without a digit', 'user-idis-'],
+  ['numbers of rounds', `${'Loop 5:\n'.repeat(70)}Loop 6:\n`],
+  ['days without a year', 'Nov 30 '],
+  ['digests in brackets', `[request ${'a'.repeat(40)}`],
 ]
 
 it.each(HOSTILE)('reads %s in linear time', { timeout: 20_000 }, (_, part) => {
