@@ -94,6 +94,122 @@ describe('the usage of a framework', () => {
       { usage_object: { prompt_tokens: 200, cache_read_input_tokens: 6000, cache_creation_input_tokens: 800 } },
       [7000, 6000, 800, null],
     ],
+    [
+      'the Agents SDK of OpenAI',
+      {
+        requests: 1,
+        inputTokens: 7000,
+        outputTokens: 9,
+        totalTokens: 7009,
+        inputTokensDetails: [{ cached_tokens: 6000 }],
+        outputTokensDetails: [{ reasoning_tokens: 4 }],
+      },
+      [7000, 6000, null, 9],
+    ],
+    [
+      'the Agents SDK of OpenAI, of two requests',
+      {
+        requests: 2,
+        inputTokens: 7000,
+        outputTokens: 9,
+        inputTokensDetails: [{ cached_tokens: 2000 }, { cached_tokens: 4000 }],
+      },
+      [7000, 6000, null, 9],
+    ],
+    [
+      'Genkit',
+      { inputTokens: 7000, outputTokens: 9, thoughtsTokens: 5, totalTokens: 7014, cachedContentTokens: 6000 },
+      [7000, 6000, null, 14],
+    ],
+    [
+      'LangChain, the metadata of an answer of OpenAI',
+      {
+        response_metadata: {
+          model_provider: 'openai',
+          usage: { prompt_tokens: 7000, completion_tokens: 9, cache_read_input_tokens: 6000 },
+        },
+      },
+      [7000, 6000, null, 9],
+    ],
+    [
+      'LangChain, the metadata of an answer without cached counts',
+      { response_metadata: { tokenUsage: { promptTokens: 7000, completionTokens: 9, totalTokens: 7009 } } },
+      [7000, null, null, 9],
+    ],
+    [
+      'Pydantic AI, an earlier version, with OpenAI’s details',
+      { requests: 1, request_tokens: 7000, response_tokens: 9, total_tokens: 7009, details: { cached_tokens: 6000 } },
+      [7000, 6000, null, 9],
+    ],
+    [
+      'Pydantic AI, an earlier version, with Anthropic’s details',
+      {
+        request_tokens: 7000,
+        response_tokens: 9,
+        details: {
+          input_tokens: 200,
+          output_tokens: 9,
+          cache_read_input_tokens: 6000,
+          cache_creation_input_tokens: 800,
+        },
+      },
+      [7000, 6000, 800, 9],
+    ],
+    [
+      'Pydantic AI, an earlier version that leaves the cached ones out of the input',
+      {
+        request_tokens: 200,
+        response_tokens: 9,
+        details: { input_tokens: 200, cache_read_input_tokens: 6000, cache_creation_input_tokens: 0 },
+      },
+      [6200, 6000, 0, 9],
+    ],
+    [
+      'Pydantic AI, an earlier version without details',
+      { request_tokens: 7000, response_tokens: 9, details: null },
+      [7000, null, null, 9],
+    ],
+    [
+      'the AI SDK 4, with Anthropic’s metadata beside the usage',
+      {
+        usage: { promptTokens: 200, completionTokens: 9, totalTokens: 209 },
+        providerMetadata: { anthropic: { cacheCreationInputTokens: 800, cacheReadInputTokens: 6000 } },
+      },
+      [7000, 6000, 800, 9],
+    ],
+    [
+      'the AI SDK 4, with OpenAI’s metadata',
+      {
+        promptTokens: 7000,
+        completionTokens: 9,
+        providerMetadata: { openai: { cachedPromptTokens: 6000, reasoningTokens: 4 } },
+      },
+      [7000, 6000, null, 9],
+    ],
+    [
+      'the AI SDK 4, with the metadata of Bedrock',
+      {
+        usage: { promptTokens: 200, completionTokens: 9 },
+        providerMetadata: { bedrock: { usage: { cacheReadInputTokens: 6000, cacheWriteInputTokens: 800 } } },
+      },
+      [7000, 6000, 800, 9],
+    ],
+    [
+      'the Agent SDK of Claude, of one model',
+      {
+        modelUsage: {
+          'claude-sonnet-5': {
+            inputTokens: 200,
+            outputTokens: 9,
+            cacheReadInputTokens: 6000,
+            cacheCreationInputTokens: 800,
+            webSearchRequests: 0,
+            costUSD: 0.01,
+          },
+        },
+      },
+      [7000, 6000, 800, 9],
+    ],
   ])('is read for each provider alike: %s', (_, usage, right) => {
     for (const provider of ['anthropic', 'openai', 'openai-chat', 'gemini', 'bedrock']) {
       expect([provider, ...seen(provider, usage)]).toEqual([provider, ...right])
@@ -104,6 +220,23 @@ describe('the usage of a framework', () => {
     const raw = { input_tokens: 50, cache_read_input_tokens: 6300, cache_creation_input_tokens: 20, output_tokens: 9 }
     const usage = { inputTokens: 50, cachedInputTokens: 6300, outputTokens: 9, raw }
     expect(seen('anthropic', usage)).toEqual([6370, 6300, 20, 9])
+  })
+
+  it('tells that its counts are sums where they are of several requests', () => {
+    const twice = {
+      inputTokens: 7000,
+      outputTokens: 9,
+      inputTokensDetails: [{ cached_tokens: 1 }, { cached_tokens: 2 }],
+    }
+    expect(usageOf('openai', twice, 'usage').summed).toBe(true)
+    expect(usageOf('openai', { ...twice, inputTokensDetails: [{ cached_tokens: 1 }] }, 'usage').summed).toBeUndefined()
+    const earlier = { requests: 3, request_tokens: 7000, response_tokens: 9, details: { cached_tokens: 6000 } }
+    expect(usageOf('openai', earlier, 'usage').summed).toBe(true)
+  })
+
+  it('of two models tells nothing of one', () => {
+    const one = { inputTokens: 200, outputTokens: 9, cacheReadInputTokens: 6000, cacheCreationInputTokens: 800 }
+    expect(() => usageOf('anthropic', { modelUsage: { a: one, b: one } }, 'usage')).toThrow('usage')
   })
 
   it('has the writes of each retention', () => {
