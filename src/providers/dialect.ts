@@ -2,7 +2,7 @@ import type { Breakpoints } from '../core/conversation/breakpoints.ts'
 import type { ChatMessage } from '../core/conversation/window.ts'
 import type { Reply, ToolDefinition } from '../core/conversation/turn.ts'
 import type { Edit } from '../core/prompt/json-edit.ts'
-import type { JsonNode, JsonObject } from '../core/prompt/json-text.ts'
+import type { JsonMember, JsonNode, JsonObject } from '../core/prompt/json-text.ts'
 import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive, ModelFacts } from '../core/model/facts.ts'
 import type { Usage } from '../core/model/usage.ts'
@@ -197,6 +197,8 @@ export interface Section {
   outer: string | null
   /** Whether a value says what an absent one says. Absent: none does. */
   isUnsaid?(body: ReadBody, node: JsonNode): boolean
+  /** Members of an item of a list that say what an absent one says. Absent: none does. */
+  unsaidIn?(item: JsonNode): JsonMember[]
 }
 
 /** A request body: its text, and the JSON that was read from it. */

@@ -17,6 +17,12 @@ export const LOOK_BACK = 20
 /** Markers are not part of what is hashed. */
 const MARKER = new Set(['cache_control'])
 
+/**
+ * A tool without a type is a custom one: saying so changes nothing. Source: Anthropic docs, agents-and-tools/tool-use/define-tools, and
+ * `Tool.type` of @anthropic-ai/sdk 1.14.0; checked 2026-11-30.
+ */
+const MARKER_AND_KIND = new Set(['cache_control', 'type'])
+
 /** A block in prompt order with its marker, if it has one. `run` names blocks that count as one look-back position. */
 type Block = {
   text: string
@@ -58,7 +64,7 @@ function blockOf(node: JsonNode, role: string, where: string): Block {
 export function anthropicBlocks(body: JsonObject): { tools: Block[]; system: Block[]; messages: Block[] } {
   const tools = arrayAt(body, 'tools').flatMap((tool, i) => {
     if (isDeferred(tool)) return []
-    const rendered = compact(tool, MARKER)
+    const rendered = compact(tool, stringAt(tool, 'type') === 'custom' ? MARKER_AND_KIND : MARKER)
     const control = member(tool, 'cache_control') ?? undefined
     return {
       text: `tool\u0000${rendered}`,

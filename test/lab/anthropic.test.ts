@@ -133,6 +133,18 @@ describe('caching of Messages', () => {
     expect(await post('{ "type": "object", "properties": {"2":{}, "1":{}} }')).toBeGreaterThan(2000)
   })
 
+  it('takes a tool whose kind is spelled out for the same tool, and another kind for another', async () => {
+    const { anthropic } = caller()
+    const tool = { name: 'x', description: tokens(2000), input_schema: { type: 'object' } }
+    const read = async (type?: string) => {
+      const tools = [{ ...tool, ...(type === undefined ? {} : { type }), cache_control: MARK }]
+      return (await usageOf(anthropic(body({ tools, system: 'Rules' })))).read
+    }
+    expect(await read()).toBe(0)
+    expect(await read('bash_20250124')).toBe(0)
+    expect(await read('custom')).toBeGreaterThan(2000)
+  })
+
   it('finds an entry up to twenty positions back, and none further', async () => {
     for (const [added, found] of [
       [20, true],

@@ -70,7 +70,7 @@ function sectionBlocks(body: ReadBody, one: Section, at: number, markers: CacheM
     const path = `${name}[${index}]`
     if (isMarker(item) || (kind === 'list' && isDeferred(item))) return []
     const content = kind === 'turns' ? contentOf(item, parts) : null
-    if (content === null) return [block(index, null, path, item)]
+    if (content === null) return [block(index, null, path, item, '', one.unsaidIn?.(item))]
     const around = canonical(text, item, { drop: new Set([content, ...unsaidAround(item)]) })
     const inside = content.value
     if (inside.type !== 'array') return [block(index, null, `${path}.${parts}`, inside, around)]

@@ -68,6 +68,7 @@ describe('a request to Anthropic begins with a registered prefix', () => {
     ['with nulls', { thinking: null, tool_choice: null, metadata: null, mcp_servers: null, speed: null }],
     ['with nulls in a block', { system: [part(text, { cache_control: null, citations: null })] }],
     ['with a tool that says it is not deferred', { tools: [{ ...tool, defer_loading: false, cache_control: null }] }],
+    ['with a tool that spells its kind out', { tools: [{ type: 'custom', ...tool }] }],
     ['with adaptive thinking', { thinking: { type: 'adaptive' } }],
     ['with a thinking budget', { thinking: { type: 'enabled', budget_tokens: 4_000 } }],
     ['with low effort', { output_config: { effort: 'low' } }],
@@ -85,6 +86,7 @@ describe('a request to Anthropic begins with a registered prefix', () => {
 
   it.each<[string, object, string?]>([
     ['with another tool', { tools: [{ ...tool, description: 'Looks again.' }] }],
+    ['with a tool of another kind', { tools: [{ type: 'bash_20250124', ...tool }] }],
     ['with a tool in front', { tools: [{ ...tool, name: 'first' }, tool] }],
     ['with another system prompt', { system: [{ type: 'text', text: `${text}!`, ...marker }] }],
     ['at another speed', { speed: 'fast' }],

@@ -1,12 +1,24 @@
 import { FORCED_TOOL, isOneOf, KEEP_TOOL_CHOICE, section } from '../shared/layout.ts'
+import { stringMember } from '../../../core/prompt/json-text.ts'
+import type { JsonMember, JsonNode } from '../../../core/prompt/json-text.ts'
 import { MARKER, MAX_MARKERS } from './markers.ts'
 import type { LintLayout, ParameterRule, Section } from '../../dialect.ts'
 
 export const SECTIONS: readonly Section[] = [
-  section('list', ['tools']),
+  { ...section('list', ['tools']), unsaidIn: defaultKind },
   section('blocks', ['system']),
   section('turns', ['messages']),
 ]
+
+/**
+ * A tool with a schema of its own is "custom", said or not.
+ * Source: platform.claude.com tool use, "define tools", and the types of @anthropic-ai/sdk 1.14.0 (`Tool.type`), checked 2026-11-30.
+ */
+function defaultKind(tool: JsonNode): JsonMember[] {
+  return tool.type !== 'object' || stringMember(tool, 'type') !== 'custom'
+    ? []
+    : tool.members.filter(({ key }) => key === 'type')
+}
 
 /** Blocks that a lookup goes back from a marker. Source: platform.claude.com prompt caching pages, checked 2026-11-21. */
 export const LOOKBACK = 20
