@@ -7,6 +7,8 @@ import type { Advice } from '../core/model/advice.ts'
 export interface Wire {
   /** Member for the output cap, where the body has none. */
   readonly cap: 'max_completion_tokens' | 'max_tokens'
+  /** Models (an id, or a prefix ending in `*`) that take the output cap under the name `cap` alone. */
+  readonly cappedModels: readonly string[]
   /** Cache settings that a probe may write: all of OpenAI's, only `prompt_cache_options.ttl`, or none (the body's own stay). */
   readonly controls: 'all' | 'ttl' | 'none'
   /** Member of the body for the cache key; null: none. */
@@ -41,6 +43,7 @@ export interface Wire {
 /** The base of all formats: no cache settings, no cache key, no markers. */
 export const PLAIN: Wire = {
   cap: 'max_tokens',
+  cappedModels: [],
   controls: 'none',
   keyMember: null,
   keyHeader: null,

@@ -41,6 +41,18 @@ describe('a marker is refused', () => {
       'messages.0.content.1.text: cache_control cannot be set for empty text blocks',
     ],
     [
+      'on empty text in the result of a tool',
+      {
+        tools: [tool('x')],
+        messages: turns(
+          'a',
+          [{ type: 'tool_use', id: 't', name: 'x', input: {} }],
+          [{ type: 'tool_result', tool_use_id: 't', content: [{ type: 'text', text: '', cache_control: MARK }] }],
+        ),
+      },
+      'messages.2.content.0.tool_result.content.0.text: cache_control cannot be set for empty text blocks',
+    ],
+    [
       'on thinking',
       { messages: turns('a', [{ type: 'thinking', thinking: 'b', signature: 'c', cache_control: MARK }], 'd') },
       'messages.1.content.0.thinking.cache_control: Extra inputs',

@@ -83,6 +83,24 @@ function hasSubstance(content: JsonNode): boolean {
   return content.some((block) => stringAt(block, 'type') !== 'text' || !isBlank(member(block, 'text')))
 }
 
+/** Assumed: the words for a block of a message hold for one in a tool's result too, whose path has the kind of the result in it. */
+function emptyMarkInResult(body: JsonObject): string | undefined {
+  for (const [m, message] of arrayAt(body, 'messages').entries()) {
+    for (const [i, block] of arrayAt(message, 'content').entries()) {
+      if (stringAt(block, 'type') !== 'tool_result') continue
+      const at = arrayAt(block, 'content').findIndex(
+        (part) =>
+          isObject(member(part, 'cache_control')) && stringAt(part, 'type') === 'text' && isBlank(member(part, 'text')),
+      )
+      if (at >= 0) {
+        const where = `messages.${m}.content.${i}.tool_result.content.${at}`
+        return `${where}.text: cache_control cannot be set for empty text blocks`
+      }
+    }
+  }
+  return undefined
+}
+
 function checkBreakpoints(body: JsonObject): string | undefined {
   const marks = markedBlocks(body)
   for (const { where, control, empty } of marks) {
@@ -92,6 +110,8 @@ function checkBreakpoints(body: JsonObject): string | undefined {
     if (empty)
       return `${where}${where.startsWith('messages') ? '.text' : ''}: cache_control cannot be set for empty text blocks`
   }
+  const inResult = emptyMarkInResult(body)
+  if (inResult !== undefined) return inResult
   const automatic = member(body, 'cache_control')
   if (isObject(automatic)) {
     const ttl = stringAt(automatic, 'ttl') ?? '5m'

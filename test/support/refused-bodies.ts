@@ -77,6 +77,47 @@ export const REFUSED_BODIES: readonly RefusedBody[] = [
     says: 'anthropic-user-profile-id',
   },
   {
+    title: 'the workspace of a credential, which is a header',
+    provider: 'anthropic',
+    request: claude({ workspace_id: 'wrkspc_1' }),
+    path: 'workspace_id',
+    cause: 'sdk_member',
+    says: 'anthropic-workspace-id',
+  },
+  {
+    title: 'a marker on an empty text in the result of a tool',
+    provider: 'anthropic',
+    request: claude({
+      messages: [
+        { role: 'user', content: 'Who?' },
+        { role: 'assistant', content: [{ type: 'tool_use', id: 't', name: 'a', input: {} }] },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content: [text('', marker)] }] },
+        { role: 'assistant', content: 'A miller.' },
+        { role: 'user', content: [text('When? '.repeat(9), marker)] },
+        { role: 'assistant', content: 'Then.' },
+      ],
+    }),
+    path: 'messages[2].content[0].content[0].cache_control',
+    cause: 'marker_on_empty_text',
+    says: 'empty text cannot carry a marker',
+  },
+  {
+    title: 'a cap on the output under a name that the model refuses',
+    provider: 'openai-chat',
+    request: {
+      model: 'gpt-5.6-sol',
+      max_tokens: 500,
+      messages: [
+        { role: 'developer', content: LONG },
+        { role: 'user', content: 'Who?' },
+      ],
+    },
+    path: 'max_tokens',
+    cause: 'cap_not_taken',
+    says: 'takes no max_tokens',
+    refused: false,
+  },
+  {
     title: "a marker of Anthropic's kind",
     provider: 'openai',
     request: gpt({

@@ -1,5 +1,5 @@
 import { openai } from './openai.ts'
-import { withoutTwelveHours } from './openai-models.ts'
+import { reasoningModels, withoutTwelveHours } from './openai-models.ts'
 import { chatCompletions } from '../dialects/openai/chat.ts'
 import type { Card } from '../card.ts'
 
@@ -15,6 +15,7 @@ export const openaiChat: Card = {
   chatOf: openai.id,
   wire: {
     cap: 'max_completion_tokens',
+    cappedModels: reasoningModels,
     controls: 'all',
     keyMember: 'prompt_cache_key',
     retentions: ['in_memory', '24h', '30m'],

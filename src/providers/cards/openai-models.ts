@@ -148,3 +148,11 @@ function withoutWrite<Some extends Pick<Price, 'cacheWriteNanosPerMTok'>>(rates:
   const { [TWELVE_HOURS]: _, ...cacheWriteNanosPerMTok } = rates.cacheWriteNanosPerMTok
   return { ...rates, cacheWriteNanosPerMTok }
 }
+
+/**
+ * Models that think: on Chat Completions they refuse `max_tokens`. Source: openai SDK 7.55.0 types ("not compatible with o-series models")
+ * and the API's own words, "Use 'max_completion_tokens' instead"; checked 2026-11-30.
+ */
+export const reasoningModels: string[] = openaiModels
+  .flatMap(({ models }) => models)
+  .filter((name) => /^(?:gpt-[5-9]|o\d)/.test(name))

@@ -28,6 +28,7 @@ export function messagesFaults(text: string, facts: ModelFacts, retentions: read
     ...callMembers(root, true),
     ...(top === undefined ? [] : markerFaults(top, MARKER, { type: 'ephemeral', retentions })),
     ...places.flatMap((place) => placeFaults(place, retentions)),
+    ...places.flatMap(resultFaults),
     ...roleFaults(root),
     ...deferredFaults(root),
     ...tooMany(top?.type === 'object' ? [...marked, MARKER] : marked, MAX_MARKERS),
@@ -63,10 +64,7 @@ function placeFaults({ node, path, part }: Place, retentions: readonly string[])
     ...own,
     { path: at, cause, what, fix, refused: true },
   ]
-  if (isBlank) {
-    const fix = 'Leave the block out, and mark the one in front of it.'
-    return cannot('marker_on_empty_text', 'empty text cannot carry a marker', fix)
-  }
+  if (isBlank) return [...own, markedEmptyText(at)]
   if (UNMARKABLE.has(stringMember(node, 'type') ?? '')) {
     return cannot('marker_on_thinking', 'a thinking block cannot carry a marker', 'Mark another block.')
   }
@@ -75,6 +73,22 @@ function placeFaults({ node, path, part }: Place, retentions: readonly string[])
     return cannot('marker_on_deferred_tool', 'a deferred tool cannot carry a marker', fix)
   }
   return own
+}
+
+function markedEmptyText(path: string): Fault {
+  const fix = 'Leave the block out, and mark the one in front of it.'
+  const what = 'empty text cannot carry a marker'
+  return { path, cause: 'marker_on_empty_text', what, fix, refused: true }
+}
+
+/** Empty marked texts in the result of a tool. */
+function resultFaults({ node, path, part }: Place): Fault[] {
+  if (part !== 'messages' || stringMember(node, 'type') !== 'tool_result') return []
+  return items(member(node, 'content')).flatMap((inner, index) => {
+    const isMarked = member(inner, MARKER)?.type === 'object'
+    const isText = stringMember(inner, 'type') === 'text'
+    return isMarked && isText && isBlankText(inner) ? [markedEmptyText(`${path}.content[${index}].${MARKER}`)] : []
+  })
 }
 
 const ROLES = new Set(['user', 'assistant', 'system'])

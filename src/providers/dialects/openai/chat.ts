@@ -13,7 +13,7 @@ import { count, fields, inclusive, mergedUsage, nature, NO_USAGE, statedCount } 
 import type { Fields } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
-import { markEnd, markerKindOf } from './mark.ts'
+import { isAmong, markEnd, markerKindOf } from './mark.ts'
 import type { OpenaiShape } from './breakpoints.ts'
 import { openaiFaults } from './faults.ts'
 import { comparedOpenai, lastElement, prepareOpenai } from './prefix.ts'
@@ -131,7 +131,9 @@ function probe(
   const changes = commonChanges(body, prefix.model, options.retention, false, wire)
   if (markerKind?.isControl === true) changes[CONTROL] = null // at the top it would mark the placeholder turn
   // The cap keeps the name that the body uses: servers know one or the other.
-  const own = CAPS.find((name) => member(root, name) !== undefined)
+  const isFixed = isAmong(wire.cappedModels, prefix.model)
+  const own = isFixed ? undefined : CAPS.find((name) => member(root, name) !== undefined)
+  if (isFixed) for (const name of CAPS) changes[name] = null
   changes[own ?? wire.cap] = String(cap)
   if (member(root, 'n') !== undefined) changes['n'] = '1' // more answers would only cost more output
   if (member(root, 'store') !== undefined) changes['store'] = 'false'

@@ -7,7 +7,7 @@ import { MARKER as CONTROL, MAX_MARKERS } from '../anthropic-messages/markers.ts
 import type { Fault } from '../../dialect.ts'
 import { hasBreakpoints, MARKER, OPTIONS } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
-import { isMarkedModel } from './mark.ts'
+import { isAmong, isMarkedModel } from './mark.ts'
 
 /**
  * What OpenAI's formats are known to refuse. Only OpenAI's own servers refuse what they do not know: others ignore it.
@@ -24,6 +24,7 @@ export function openaiFaults(text: string, facts: ModelFacts, shape: OpenaiShape
     ...(isMarkedModel(wire, model) ? controlFaults(root, shape) : []),
     ...(isOwn ? foreignMarkers(root, shape) : []),
     ...samplingFaults(root, facts),
+    ...capFaults(root, model, shape),
   ]
 }
 
@@ -138,4 +139,11 @@ function samplingFaults(root: JsonObject, { refuses = [] }: ModelFacts): Fault[]
     const what = 'this model takes no sampling parameter, and refuses real requests with it'
     return [{ path, cause: 'sampling_not_taken', what, fix: 'Leave it out.', refused: false }]
   })
+}
+
+function capFaults(root: JsonObject, model: string, { wire }: OpenaiShape): Fault[] {
+  const node = member(root, 'max_tokens')
+  if (node === undefined || node.type === 'null' || !isAmong(wire.cappedModels, model)) return []
+  const what = 'this model takes no max_tokens, and refuses real requests with it'
+  return [{ path: 'max_tokens', cause: 'cap_not_taken', what, fix: `Write ${wire.cap}.`, refused: false }]
 }

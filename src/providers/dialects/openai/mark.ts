@@ -30,7 +30,12 @@ export interface MarkerKind {
 
 /** True for models that cache only at a `cache_control`. */
 export function isMarkedModel({ markedModels }: Pick<Wire, 'markedModels'>, model: string): boolean {
-  return markedModels.some((pattern) =>
+  return isAmong(markedModels, model)
+}
+
+/** Whether a model is one of `patterns`: ids, or prefixes ending in `*`. */
+export function isAmong(patterns: readonly string[], model: string): boolean {
+  return patterns.some((pattern) =>
     pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : model === pattern,
   )
 }

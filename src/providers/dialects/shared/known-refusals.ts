@@ -107,7 +107,7 @@ const NAMES = new Set(
 )
 
 /** Steps of a provider's paths that are no members: the kind of a block, which its checker adds. */
-const KINDS = new Set(['ephemeral', 'enabled', 'custom', 'function'])
+const KINDS = new Set(['ephemeral', 'enabled', 'custom', 'function', 'tool_result'])
 
 /**
  * A provider's path (`system.1.cache_control`) as ours (`system[1].cache_control`), up to the first name that is not safe to repeat; null:

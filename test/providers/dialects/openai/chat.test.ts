@@ -27,12 +27,24 @@ test('a probe asks for one token behind an explicit breakpoint', () => {
 })
 
 test("the output cap keeps the body's own name for it", () => {
-  expect(probe({ model, max_tokens: 500, messages: [system] }).json).toMatchObject({ max_tokens: 1 })
-  expect(probe({ model, max_tokens: 500, messages: [system] }).json).not.toHaveProperty('max_completion_tokens')
+  const older = { model: 'gpt-4.1', max_tokens: 500, messages: [system] }
+  expect(probe(older).json).toMatchObject({ max_tokens: 1 })
+  expect(probe(older).json).not.toHaveProperty('max_completion_tokens')
   expect(probe({ model, max_completion_tokens: 500, messages: [system] }).json).toMatchObject({
     max_completion_tokens: 1,
   })
 })
+
+test.each(['gpt-6-luna', 'gpt-5', 'gpt-5-2025-08-07', 'o3', 'o4-mini'])(
+  'the output cap has the one name that a reasoning model takes: %s',
+  (reasoning) => {
+    for (const caps of [{ max_tokens: 500 }, { max_tokens: 500, max_completion_tokens: 500 }]) {
+      const { json } = probe({ model: reasoning, ...caps, messages: [system] })
+      expect(json).toMatchObject({ max_completion_tokens: 1 })
+      expect(json).not.toHaveProperty('max_tokens')
+    }
+  },
+)
 
 test('an older model gets no breakpoint', () => {
   const sent = probe({ model: 'gpt-4.1', messages: [system, user] })

@@ -31,6 +31,15 @@ describe('a refusal whose words are known', () => {
     ],
     [
       'anthropic',
+      anthropic(
+        'invalid_request_error',
+        'messages.2.content.0.tool_result.content.1.text: cache_control cannot be set for empty text blocks',
+      ),
+      'request.messages[2].content[0].content[1].cache_control: empty text cannot carry a marker.',
+      'marker_on_empty_text',
+    ],
+    [
+      'anthropic',
       anthropic('invalid_request_error', 'betas: Extra inputs are not permitted'),
       'request.betas: the provider knows no such member.',
       'unknown_member',
