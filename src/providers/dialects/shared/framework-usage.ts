@@ -117,20 +117,21 @@ const genkit: Shape = {
 const aiSdk4: Shape = {
   is: (usage) => 'promptTokens' in usage && 'completionTokens' in usage,
   read(usage) {
-    const metadata = fields(usage[METADATA])
-    const [anthropic, openai] = [fields(metadata?.['anthropic']), fields(metadata?.['openai'])]
-    const bedrock = fields(fields(metadata?.['bedrock'])?.['usage'])
-    const own = anthropic ?? bedrock
-    const read = own?.['cacheReadInputTokens'] ?? openai?.['cachedPromptTokens']
-    const write = own?.['cacheCreationInputTokens'] ?? own?.['cacheWriteInputTokens']
+    const told = Object.values(fields(usage[METADATA]) ?? {}).flatMap((one) => {
+      const own = fields(one)
+      return [own, fields(own?.['usage'])].filter((part) => part !== null)
+    })
+    const countOf = (name: string) => told.map((part) => count(part[name])).find((one) => one !== null) ?? null
+    const apart = countOf('cacheReadInputTokens')
+    const write = countOf('cacheCreationInputTokens') ?? countOf('cacheWriteInputTokens')
     const prompt = count(usage['promptTokens'])
     return usageFrom({
-      // These two leave the cached tokens out of the input.
-      total: own === null || prompt === null ? prompt : prompt + (count(read) ?? 0) + (count(write) ?? 0),
-      read,
+      // Providers that count reads under this name leave the cached tokens out of the input.
+      total: prompt === null ? null : prompt + (apart ?? 0) + (write ?? 0),
+      read: apart ?? countOf('cachedPromptTokens'),
       write,
       output: usage['completionTokens'],
-      reasoning: openai?.['reasoningTokens'],
+      reasoning: countOf('reasoningTokens'),
     })
   },
 }
