@@ -19,22 +19,34 @@ export function warmedJson(view: ReceivedView, created: boolean, result: WarmRes
     name: record.name,
     version: record.version,
     warmth: warmthJson(view.belief),
-    receipt: receiptOf(result, record.id),
+    receipt: receiptOf(result, view),
     plan: planJson(view),
     advice: [...advice, ...ownAdvice(view)],
     ...(result.job === null ? {} : { job: jobJson(result.job) }),
   }
 }
 
-function receiptOf({ settled, answer }: WarmResult, prefixId: string): Record<string, unknown> | null {
+/** The Registry replaces a body that no call was ever answered for. */
+const REPLACED_NEXT = ', and the next body of the same content replaces this one'
+
+function receiptOf(
+  { settled, answer }: WarmResult,
+  { record, state }: Pick<ReceivedView, 'record' | 'state'>,
+): Record<string, unknown> | null {
   if (settled === null) return null
-  if (settled.failure !== null) throw staysRegistered(settled.failure, prefixId)
+  if (settled.failure !== null) throw staysRegistered(settled.failure, record.id, state.lastReceipt !== null)
   if (settled.receipt === null) return null
   return { ...receiptJson(settled.receipt), provider_response: answer === null ? null : parsed(answer) }
 }
 
-function staysRegistered({ kind, message, detail }: FailureValue, prefixId: string): Failure {
-  const text = `${message.replace(/\.?$/, '.')} The prefix stays registered.`
+/** The failure of a warm. `wasAnswered`: a call with the registered body was answered before. */
+export function staysRegistered(
+  { kind, message, detail }: FailureValue,
+  prefixId: string,
+  wasAnswered: boolean,
+): Failure {
+  const next = kind === 'provider_rejected' && !wasAnswered ? REPLACED_NEXT : ''
+  const text = `${message.replace(/\.?$/, '.')} The prefix stays registered${next}.`
   return new Failure(kind, text, { ...detail, prefix_id: prefixId })
 }
 

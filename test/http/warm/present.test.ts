@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { staysRegistered } from '../../../src/http/warm/present.ts'
+
+const refused = { kind: 'provider_rejected', message: 'The provider rejected the request', detail: {} } as const
+
+it('a refusal of a body that was never answered says what becomes of it', () => {
+  const failure = staysRegistered(refused, 'px_1', false).value
+  expect(failure.message).toBe(
+    'The provider rejected the request. The prefix stays registered, and the next body of the same content replaces this one.',
+  )
+  expect(failure).toMatchObject({ kind: 'provider_rejected', detail: { prefix_id: 'px_1' } })
+})
+
+it.each([
+  [refused, true],
+  [{ ...refused, kind: 'provider_timeout' } as const, false],
+])('any other failure leaves the body as it is: %o, answered before: %s', (failure, wasAnswered) => {
+  const { message } = staysRegistered(failure, 'px_1', wasAnswered).value
+  expect(message).toBe('The provider rejected the request. The prefix stays registered.')
+})
