@@ -9,6 +9,14 @@ const seen = (provider: string, usage: Record<string, unknown>) => {
 }
 
 describe('the usage of a framework', () => {
+  it.each(['bedrock', 'anthropic'])(
+    'is read in the shape of Converse, which one framework uses for all: %s',
+    (provider) => {
+      const usage = { inputTokens: 10, cacheReadInputTokens: 5851, cacheWriteInputTokens: 0, outputTokens: 5 }
+      expect(seen(provider, usage)).toEqual([5861, 5851, 0, 5])
+    },
+  )
+
   it('is read with its cached counts, though it shares a member with the provider’s', () => {
     const { provider, usage } = JSON.parse(
       readFileSync(join(import.meta.dirname, '../cases/usage/usage-langchain.json'), 'utf8'),

@@ -61,6 +61,33 @@ const deferred = { name: 'b', input_schema: {}, defer_loading: true, cache_contr
 
 export const REFUSED_BODIES: readonly RefusedBody[] = [
   {
+    title: 'no tool that is loaded at once',
+    provider: 'anthropic',
+    request: claude({ tools: [{ name: 'b', input_schema: {}, defer_loading: true }] }),
+    path: 'tools',
+    cause: 'all_tools_deferred',
+    says: 'one tool at least must not be deferred',
+  },
+  {
+    title: 'the profile of a user, which is a header',
+    provider: 'anthropic',
+    request: claude({ user_profile_id: 'uprof_1' }),
+    path: 'user_profile_id',
+    cause: 'sdk_member',
+    says: 'anthropic-user-profile-id',
+  },
+  {
+    title: "a marker of Anthropic's kind",
+    provider: 'openai',
+    request: gpt({
+      input: [{ role: 'developer', content: [{ type: 'input_text', text: LONG, cache_control: marker }] }],
+    }),
+    path: 'input[0].content[0].cache_control',
+    cause: 'marker_type',
+    says: "a marker of Anthropic's API",
+    refused: false,
+  },
+  {
     title: 'a marker with its type in capitals',
     provider: 'anthropic',
     request: claude({ system: [text(LONG, { type: 'Ephemeral' })] }),

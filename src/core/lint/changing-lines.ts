@@ -12,7 +12,7 @@ const THINGS = '(?:tokens?|messages?|turns?|steps?|iterations?|requests?|(?:tool
 /** Between a name and its value, in text, in JSON and in XML. */
 const SIGN = '["\'`]?\\s{0,3}[:=>]\\s{0,3}["\'`]?'
 const ALONE = '(?<![\\p{L}\\d_-])'
-const LINE_START = '(?:^|[\\n>])[ \\t]{0,8}(?:[-*] )?'
+const LINE_START = '(?:^|[\\n<>])[ \\t]{0,8}(?:[-*] )?'
 
 const COUNTS = [
   `\\bthis is (?:the |your )?(?:iteration|turn|attempt|request|message|call|retry|run) (?:#|no\\.? ?|number )?\\d+\\b`,
@@ -35,6 +35,8 @@ const COUNTS = [
   `(?<![\\d,.])\\d[\\d,._]{3,15}${OF}\\d[\\d,._]{3,15} (?:used|remaining|left|consumed)\\b`,
   `\\b(?:used|consumed) ${NUMBER} ?k?${OF}${NUMBER} ?k? ${THINGS}\\b`,
   `${LINE_START}${NUMBER} ${THINGS} (?:left|remaining)\\b`,
+  `\\byou(?: have|['’]ve)(?: already)? (?:used|spent|consumed) ${NUMBER} ${THINGS}(?: (?:so far|already)|\\s?[.,;\\n]|$)`,
+  `<(?:budget:)?token_budget>\\s?\\d`,
   `\\byou(?: have|['’]ve)(?: already)? (?:used|made|spent|sent|consumed) ${NUMBER}${OF}\\d`,
   `\\b(?:you have|you['’]ve got|there are) (?:only )?${NUMBER} ${THINGS} (?:left|remaining)\\b`,
   `(?<![\\d,.])\\d{1,3}(?:[.,]\\d{1,3})? ?% of (?:the |your )?(?:context(?: window)?|token budget|budget|quota) (?:is |was )?(?:used|remaining|left|full)\\b`,

@@ -25,7 +25,7 @@ export const TEXT_RULES: readonly TextRule[] = [
     what: 'the id of a session or a trace',
     fix: 'Send it outside the prompt (metadata, a header), or after the last breakpoint.',
     pattern: new RegExp(
-      `\\b(?:session|trace|span|thread|chat|conversation|dialog(?:ue)?)[-_ ]?id(?:entifier)?${VALUE}${ID}|\\b00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]\\b|\\bsess_[A-Za-z0-9]{8,}`,
+      `\\b(?:session|trace|span|thread|chat|conversation|dialog(?:ue)?)[-_ ]?id(?:entifier)?${VALUE}${ID}|\\b00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]\\b|\\bsess_[A-Za-z0-9]{8,}|\\bses_(?=[A-Za-z]*\\d)[A-Za-z0-9]{8,}`,
       'gi',
     ),
     ...SKIPPED,

@@ -26,14 +26,17 @@ const BEFORE_CLOCK =
   /\bit(?: is|['’]s) (?:(?:now|currently|presently|about|exactly|already) ){1,2}$|(?:^|[.!?>*-] {0,2})(?:(?:now )?it(?: is|['’]s)|es ist(?: jetzt| gerade)?|il est|son las|sono le) $|\bthe (?:(?:local|current|present|server|system) )?time (?:here )?is:?(?: (?:now|currently))? $/i
 const BEFORE_INSTANT = /\b(?:timestamp|epoch|unix time|generated at|generated on)["'`]?\s*[:=]\s*["'`]?$/i
 const DATE_LINE = new RegExp(
-  `^[ \\t*#>-]*(?:<date>|(?:date|datum|fecha|data|日期|日付)\\*{0,2} ?[:：]\\*{0,2} ?(?:${WEEKDAY},? )?)$`,
+  `^[ \\t*#>-]*(?:<date>|(?:date|datum|fecha|data|日期|日付)\\*{0,2} ?[:：=]\\*{0,2} ?(?:${WEEKDAY},? )?)$`,
   'iu',
 )
 const TIME_LINE = /^[ \t*#>-]*(?:time|uhrzeit|heure|hora|ora|時刻|时间)\*{0,2} ?[:：]\*{0,2} ?$/i
 
+/** The same for seconds or milliseconds since 1970. */
+const BEFORE_EPOCH = /\b(?:now|current[-_ ]?time)["'`]?\s*[:=]\s*["'`]?$/i
+
 /** "It is Monday, 30 November 2026": at the beginning of a sentence. */
 const BEFORE_DAY = new RegExp(
-  `(?:^|[.!?>*-] {0,2})it(?: is|['’]s)(?: (?:now|currently|today))?,? (?:${WEEKDAY},? )?$`,
+  `(?:^|[.!?>*-] {0,2})(?:it(?: is|['’]s)(?: (?:now|currently|today))?|the date is),? (?:${WEEKDAY},? )?$`,
   'iu',
 )
 const BEFORE_PERIOD =
@@ -55,7 +58,9 @@ function isToday({ 0: found, index }: RegExpExecArray, text: string): boolean {
 
 function isNow({ 0: found, index }: RegExpExecArray, text: string): boolean {
   const before = lineBefore(text, index)
-  if (!/^\d{1,2}(?:[:h]| ?[apou])/i.test(found)) return BEFORE_INSTANT.test(before)
+  if (!/^\d{1,2}(?:[:h]| ?[apou])/i.test(found)) {
+    return BEFORE_INSTANT.test(before) || (/^\d{10}/.test(found) && BEFORE_EPOCH.test(before))
+  }
   // Without seconds it may be when something begins.
   if (TIME_LINE.test(before) && /^:\d\d/.test(text.slice(index + found.length))) return true
   return BEFORE_TIME.test(before) || (BEFORE_CLOCK.test(before) && !isConditional(before))

@@ -29,6 +29,8 @@ describe('a line that tells the day', () => {
     'Date: Monday, November 30, 2026',
     '<date>2026-11-30</date>',
     'It is Monday.',
+    'The date is 2026-11-30.',
+    'date=2026-11-30',
   ])('is a warning: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual(['warning date'])
   })
@@ -44,6 +46,7 @@ describe('a line that tells the day', () => {
     'The current date format is day, month, year.',
     'Ask for the current year of study: 1, 2 or 3.',
     'Use the model of 2026-11-30 or later.',
+    'The date is 12 May 1944, and you are a sailor.',
     'If it is Monday, ask for the weekly plan.',
     'Files lie in /archive/2026/11/30 and older folders.',
     '| Valid from | Tent | Stove |\n|---|---|---|\n| 2026-01-01 | 89.90 | 41.00 |',
@@ -65,6 +68,7 @@ describe('a line that tells the time', () => {
     'Es ist 15:42 Uhr.',
     'Now it is 15:42.',
     'Time: 15:42:10',
+    'now: 1796057100',
   ])('is a warning: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual(['warning timestamp'])
   })
@@ -111,6 +115,8 @@ describe('a line that counts', () => {
     'Context left until auto-compact: 12%',
     'Tool calls made so far: 3',
     'Session cost: $0.42',
+    'You have used 45,210 tokens so far.',
+    '<budget:token_budget>154790</budget:token_budget>',
   ])('is a warning: %s', (text) => {
     expect([...new Set(found(`${text}\n\nYou help.`))]).toEqual(['warning counter'])
   })
@@ -133,6 +139,7 @@ describe('a line that counts', () => {
     'When 18 turns remain, wind up.',
     'Total cost: $5. Shipping cost: $3.',
     'Use 1/2 of the tokens for thought.',
+    'Once you have used 3 attempts, stop.',
     'HTTP/2 200, RFC 9110, ISO 8601, IPv6.',
   ])('is none where the number is a rule: %s', (text) => {
     expect(found(`${text}\n\nYou help.`)).toEqual([])

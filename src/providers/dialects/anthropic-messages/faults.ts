@@ -1,7 +1,7 @@
 import { items, member, stringMember } from '../../../core/prompt/json-text.ts'
 import type { JsonNode, JsonObject } from '../../../core/prompt/json-text.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
-import { readBody } from '../shared/body.ts'
+import { isDeferred, readBody } from '../shared/body.ts'
 import { callMembers, emptyText, isBlankText, markerFaults, tooMany } from '../shared/faults.ts'
 import type { Fault } from '../../dialect.ts'
 import { MARKER, MAX_MARKERS, UNMARKABLE } from './markers.ts'
@@ -29,6 +29,7 @@ export function messagesFaults(text: string, facts: ModelFacts, retentions: read
     ...(top === undefined ? [] : markerFaults(top, MARKER, { type: 'ephemeral', retentions })),
     ...places.flatMap((place) => placeFaults(place, retentions)),
     ...roleFaults(root),
+    ...deferredFaults(root),
     ...tooMany(top?.type === 'object' ? [...marked, MARKER] : marked, MAX_MARKERS),
     ...thinkingFaults(root, text, facts),
     ...samplingFaults(root, text, facts),
@@ -69,7 +70,7 @@ function placeFaults({ node, path, part }: Place, retentions: readonly string[])
   if (UNMARKABLE.has(stringMember(node, 'type') ?? '')) {
     return cannot('marker_on_thinking', 'a thinking block cannot carry a marker', 'Mark another block.')
   }
-  if (part === 'tools' && member(node, 'defer_loading')?.type === 'true') {
+  if (part === 'tools' && isDeferred(node)) {
     const fix = 'Mark the last tool that is not deferred.'
     return cannot('marker_on_deferred_tool', 'a deferred tool cannot carry a marker', fix)
   }
@@ -88,6 +89,16 @@ function roleFaults(root: JsonObject): Fault[] {
     const fix = 'Results of tools stand in a message of the user, and the system prompt in system.'
     return [{ path: `messages[${index}].role`, cause: 'unknown_role', what, fix, refused: true }]
   })
+}
+
+/** Source: the API's own words in github.com/nearai/ironclaw/issues/7274, checked 2026-11-30. */
+function deferredFaults(root: JsonObject): Fault[] {
+  const tools = items(member(root, 'tools'))
+  if (tools.length === 0 || !tools.every(isDeferred)) return []
+  const fix = 'Leave out defer_loading at the tool that finds the others.'
+  return [
+    { path: 'tools', cause: 'all_tools_deferred', what: 'one tool at least must not be deferred', fix, refused: true },
+  ]
 }
 
 /** The smallest budget for thinking. Source: platform.claude.com extended thinking, checked 2026-11-30. */

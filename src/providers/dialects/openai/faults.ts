@@ -22,6 +22,7 @@ export function openaiFaults(text: string, facts: ModelFacts, shape: OpenaiShape
     ...callMembers(root, isOwn),
     ...(isOwn ? [...breakpointFaults(root, shape), ...optionFaults(root, facts, shape)] : []),
     ...(isMarkedModel(wire, model) ? controlFaults(root, shape) : []),
+    ...(isOwn ? foreignMarkers(root, shape) : []),
     ...samplingFaults(root, facts),
   ]
 }
@@ -91,12 +92,16 @@ function optionFaults(root: JsonObject, { retentions }: ModelFacts, shape: Opena
 }
 
 /** Markers of Anthropic's kind, which a router passes on to its models. */
-function controlFaults(root: JsonObject, shape: OpenaiShape): Fault[] {
+function controlled(root: JsonObject, shape: OpenaiShape) {
   const tools = items(member(root, 'tools')).map((node, index) => ({ node, path: `tools[${index}]` }))
-  const places = [...tools, ...partsOf(root, shape)].flatMap(({ node, path }) => {
+  return [...tools, ...partsOf(root, shape)].flatMap(({ node, path }) => {
     const marker = member(node, CONTROL)
     return marker === undefined || marker.type === 'null' ? [] : [{ node, marker, path: `${path}.${CONTROL}` }]
   })
+}
+
+function controlFaults(root: JsonObject, shape: OpenaiShape): Fault[] {
+  const places = controlled(root, shape)
   return [
     ...places.flatMap(({ node, marker, path }) => {
       const own = markerFaults(marker, path, { type: 'ephemeral', retentions: CONTROL_RETENTIONS })
@@ -110,6 +115,17 @@ function controlFaults(root: JsonObject, shape: OpenaiShape): Fault[] {
       MAX_MARKERS,
     ),
   ]
+}
+
+/** OpenAI has no members of that name, and SDKs for both providers leave them in. */
+function foreignMarkers(root: JsonObject, shape: OpenaiShape): Fault[] {
+  return controlled(root, shape).map(({ path }) => ({
+    path,
+    cause: 'marker_type',
+    what: "is a marker of Anthropic's API, and none here",
+    fix: `Leave it out. OpenAI's own marker is ${MARKER}, from GPT-5.6 on.`,
+    refused: false,
+  }))
 }
 
 /** Probes carry no sampling parameters. Real requests with them are refused unless the effort is `none`. */

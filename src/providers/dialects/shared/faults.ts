@@ -9,6 +9,7 @@ const KEPT = 'Leave it out: the SDK keeps it for itself.'
 /** Members that a call of an SDK takes beside the body, and that the SDK removes or sends elsewhere. */
 const CALL_MEMBERS: Readonly<Record<string, string>> = {
   betas: 'Put its names into headers["anthropic-beta"], separated by commas.',
+  user_profile_id: 'Give it in headers["anthropic-user-profile-id"].',
   extra_headers: 'Give them as headers, beside request.',
   extra_query: 'Leave it out: it belongs to the address.',
   extra_body: 'Put what it holds at the top of the body, as the SDK does.',

@@ -43,6 +43,17 @@ const pydanticAi: Shape = {
     }),
 }
 
+/** Converse's own shape, which Strands uses for every provider: the input leaves the cached tokens out. */
+const converse: Shape = {
+  is: (usage) =>
+    count(usage['inputTokens']) !== null && ('cacheReadInputTokens' in usage || 'cacheWriteInputTokens' in usage),
+  read(usage) {
+    const [read, write] = [count(usage['cacheReadInputTokens']), count(usage['cacheWriteInputTokens'])]
+    const total = (count(usage['inputTokens']) ?? 0) + (read ?? 0) + (write ?? 0)
+    return usageFrom({ total, read, write, output: usage['outputTokens'], reasoning: null })
+  },
+}
+
 /** A step has its counts in objects; a whole call has them side by side. */
 const aiSdk: Shape = {
   is: (usage) =>
@@ -108,7 +119,7 @@ export function rawUsageIn(usage: Fields): Fields | null {
  * the prompt and the cached tokens, OpenAI's shape is the provider's.
  */
 export function frameworkUsage(usage: Fields, own: Usage | null): Usage | null {
-  const found = [langchain, pydanticAi, aiSdk].find((shape) => shape.is(usage))
+  const found = [langchain, pydanticAi, converse, aiSdk].find((shape) => shape.is(usage))
   if (found !== undefined) return found.read(usage)
   if (own !== null && own.inputTokens !== null && own.cacheReadTokens !== null) return null
   return litellm.is(usage) ? litellm.read(usage) : null

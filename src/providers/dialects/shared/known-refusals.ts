@@ -81,9 +81,12 @@ export function knownRefusal({ message, param }: { message: string; param: strin
   const found = REFUSALS.find(({ pattern }) => pattern.test(message))
   if (found === undefined) return null
   const { cause, what, member } = found
-  const path = pathOf(param) ?? pathOf(/^([\w.[\]]+):/.exec(message)?.[1] ?? '') ?? pathOf(quoted(message))
-  const isWhole = member === undefined || path === null || path.endsWith(member)
-  return { field: isWhole ? path : `${path}.${member}`, cause, what }
+  const place = pathOf(param) ?? pathOf(/^([\w.[\]]+):/.exec(message)?.[1] ?? '') ?? pathOf(quoted(message))
+  if (place === null) return { field: null, cause, what }
+  const { path, isWhole } = place
+  if (!isWhole && cause === 'unknown_member')
+    return { field: path, cause, what: 'the provider does not know a member of it' }
+  return { field: member === undefined || path.endsWith(member) ? path : `${path}.${member}`, cause, what }
 }
 
 /** A name in quotes, as in "Unknown parameter: 'input[0].x'". */
@@ -106,13 +109,18 @@ const NAMES = new Set(
 /** Steps of a provider's paths that are no members: the kind of a block, which its checker adds. */
 const KINDS = new Set(['ephemeral', 'enabled', 'custom', 'function'])
 
-/** A provider's path (`system.1.cache_control`) as ours (`system[1].cache_control`); null: none, or not safe to repeat. */
-function pathOf(given: string): string | null {
+/**
+ * A provider's path (`system.1.cache_control`) as ours (`system[1].cache_control`), up to the first name that is not safe to repeat; null:
+ * that is the first one. `isWhole`: nothing is left out.
+ */
+function pathOf(given: string): { path: string; isWhole: boolean } | null {
   const steps = given.split(/[.[\]]+/).filter((step) => step !== '' && !KINDS.has(step))
-  const [first] = steps
+  const strange = steps.findIndex((step) => !NAMES.has(step) && !/^\d{1,5}$/.test(step))
+  const safe = strange < 0 ? steps : steps.slice(0, strange)
+  const [first] = safe
   if (first === undefined || !NAMES.has(first)) return null
-  if (!steps.every((step) => NAMES.has(step) || /^\d{1,5}$/.test(step))) return null
-  const isText = steps.length > 2 && steps.at(-1) === 'text' && /^\d+$/.test(steps.at(-2) ?? '')
-  const own = isText ? steps.slice(0, -1) : steps
-  return own.map((step, index) => (/^\d+$/.test(step) ? `[${step}]` : index === 0 ? step : `.${step}`)).join('')
+  const isText = safe.length > 2 && safe.at(-1) === 'text' && /^\d+$/.test(safe.at(-2) ?? '')
+  const own = isText ? safe.slice(0, -1) : safe
+  const path = own.map((step, index) => (/^\d+$/.test(step) ? `[${step}]` : index === 0 ? step : `.${step}`)).join('')
+  return { path, isWhole: strange < 0 }
 }

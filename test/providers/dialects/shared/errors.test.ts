@@ -43,6 +43,12 @@ describe('a refusal whose words are known', () => {
     ],
     [
       'anthropic',
+      anthropic('invalid_request_error', 'system.0.cache_control.ephemeral.scope: Extra inputs are not permitted'),
+      'request.system[0].cache_control: the provider does not know a member of it.',
+      'unknown_member',
+    ],
+    [
+      'anthropic',
       anthropic(
         'invalid_request_error',
         '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive".',
@@ -78,7 +84,7 @@ describe('a refusal whose words are known', () => {
   test('repeats no name that a caller may have chosen', () => {
     const said = 'tools.0.input_schema.properties.customer_4711: Extra inputs are not permitted'
     const { failure } = read('anthropic', 400, anthropic('invalid_request_error', said))
-    expect(failure.message).toBe('The provider rejected the request: the provider knows no such member.')
+    expect(failure.message).toBe('request.tools[0].input_schema: the provider does not know a member of it.')
     expect(JSON.stringify(failure)).not.toContain('4711')
   })
 })
