@@ -142,7 +142,7 @@ function told({
     `observations matched     ${rest.observations_matched} of ${rest.rounds}`,
     ...plans.map(({ plan, runs, why }) => `plan ${JSON.stringify(plan)}: ${runs ? 'runs' : 'STOPPED'}: ${why}`),
     `${slots.prefixes} prefixes on ${rest.slots} slots:`,
-    ...slots.keep_alives.map((one) => `  ${one.receipt}, read ${share(one.read_share)}, believed ${one.state}`),
+    ...slots.warmed_again.map((one) => `  ${one.receipt}, read ${share(one.read_share)}, believed ${one.state}`),
     `called full below half   ${slots.called_full_below_half}`,
   ].join('\n')
 }

@@ -134,7 +134,7 @@ export function summary({ cold, warmed, plans, matched, pressure }: Figures, set
     plans: plans.map(({ plan, runs, why, dryRun }) => ({ plan, runs, why, dry_run: dryRun })),
     slot_pressure: {
       prefixes: pressure.length,
-      keep_alives: pressure.map(({ kind, readShare, state }) => ({
+      warmed_again: pressure.map(({ kind, readShare, state }) => ({
         receipt: kind,
         read_share: readShare === null ? null : rounded(readShare),
         state,
