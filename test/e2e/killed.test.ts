@@ -13,8 +13,6 @@ import type { Running } from './running.ts'
 
 /** Virtual seconds per second until shortly before the probe is due. Then it is 1, so that a slow restart fits. */
 const FAST = 20
-/** Virtual seconds per second while the claim runs out: a minute, into which half a minute for a restart fits. */
-const CLAIMED = 2
 
 interface View {
   id: string
@@ -125,7 +123,7 @@ it('a killed Worker forgets no prefix and lets none lapse, also with a probe on 
   await tick(worker.base)
   await kill(worker)
   expect(claimsInTables(folder)).toBe(1)
-  worker = await start(CLAIMED)
+  worker = await start(1)
 
   // No tick from here on, so that the alarm alone acts.
   let after = await view()
