@@ -7,7 +7,7 @@ import { FAMILIES } from './families.ts'
 import type { Family } from './families.ts'
 
 const LASTS_MS = 6 * HOUR_MS
-/** The belief is held against the truth this often. */
+/** Time between two comparisons of the belief with the truth. */
 const STEP_MS = 10_000
 
 export interface Score {

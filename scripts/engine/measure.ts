@@ -1,4 +1,4 @@
-/** What is measured of Pilotlight on a real engine, and what is made of it. */
+/** Measures Pilotlight on a real engine, and sums the figures up. */
 import { randomUUID } from 'node:crypto'
 import { ask, type Engine, type Message, type Seen } from './engine.ts'
 
@@ -65,7 +65,7 @@ export async function measure(
     })
   const figures: Figures = { cold: [], warmed: [], plans: [], matched: 0, pressure: [] }
 
-  // Interleaved, so that whatever else the machine does befalls both alike. The first pair only loads the model.
+  // Cold and warmed requests take turns, so that other load of the machine slows both. The first pair only loads the model.
   for (let round = 0; round <= rounds; round++) {
     const cold = await ask(engine, prompt(chars, 'Which hut is next?'))
     const messages = prompt(chars, 'May dogs sleep inside?')

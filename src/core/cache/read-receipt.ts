@@ -39,7 +39,7 @@ export function missesAlive(
 }
 
 /**
- * What one answer proves. A missing count proves nothing. A read is held against the size of the prefix, by the answer's own count of
+ * What one answer proves. A missing count proves nothing. A read is compared with the size of the prefix, by the answer's own count of
  * its prompt and the counts before it: a fraction is partial, and for a call that was to find the entry it means that the entry was
  * gone. Where writes are not reported, a first answer that read nothing may be the write itself, so a second one decides.
  */

@@ -70,7 +70,7 @@ export const vertexAnthropic: Card = {
     writes: 'cache_creation_input_tokens, by lifetime in cache_creation.',
     usage: 'input_tokens excludes what was read and written.',
     price:
-      "As Anthropic's at the global endpoint, a tenth more elsewhere for Sonnet 4.5 and later models; what is shown is the dearer.",
+      "Anthropic's price at the global endpoint; elsewhere a tenth more for Sonnet 4.5 and later models. The higher price is shown.",
     errors: "Anthropic's shape, or Google's: {error: {code, status, message}}.",
   }),
   source: DOCS,

@@ -202,11 +202,11 @@ describe('a line with a random value', () => {
 
 describe('a line about the machine or the repository', () => {
   it.each([
-    '<env>\nWorking directory: /home/user/work/mill-3\n</env>',
+    '<env>\nWorking directory: /home/user/code/mill-3\n</env>',
     'Primary working directory: /Users/anna/src/mill',
     'cwd: C:\\Users\\anna\\src',
     '<cwd>/srv/agents/17</cwd>',
-    'Workspace root: ~/work/mill',
+    'Workspace root: ~/code/mill',
     'You are running in /home/anna/mill.',
     'gitStatus: the state when this began\nCurrent branch: feature/mill-42\n\nStatus:\n M src/mill.ts',
     'On branch feature/mill-42',
