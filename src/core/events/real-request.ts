@@ -11,7 +11,7 @@ import { ended } from '../ledger/holdout-gap.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
-import type { ArrivalTally, LearnedRetention } from '../prefix/parts.ts'
+import type { ArrivalTally, Finding, LearnedRetention } from '../prefix/parts.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { FirstDifference } from '../prompt/first-difference.ts'
@@ -87,7 +87,16 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, tally }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
   const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
-  return { state, rows, used: standing !== 'suspect' }
+  const finding = standing === 'own' ? findingOf(before, reading, request) : null
+  return { state, rows, used: standing !== 'suspect', ...(finding === null ? {} : { findings: [finding] }) }
+}
+
+/** What a request that carries the prefix shows of the lifetime of its entry; null: nothing. */
+function findingOf(before: PrefixState, { kind, share }: RealReading, { at, bytes }: RealRequest): Finding | null {
+  const ownAt = ownAnchorAt(before)
+  if (before.verdict !== 'warm' || ownAt === null || at <= ownAt) return null
+  if (kind === 'hit' && share === 'whole') return { at, ageMs: at - ownAt, found: true }
+  return kind === 'rewrite' && bytes === 'same' ? { at, ageMs: at - ownAt, found: false } : null
 }
 
 /** A request that may not carry the prefix is no hit; it is a miss where it read less than half. */

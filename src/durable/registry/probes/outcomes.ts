@@ -59,6 +59,7 @@ export class ProbeOutcomes {
         worst,
       )
       change.rows = [...(resumed?.rows ?? []), ...change.rows]
+      change.state = this.#planning.lifetimes.after(lease.k, record, change, outcome.startedAt)
       if (record.required === true) checkRequired(change, state, lease, context, record.id)
       totals.answered(change.state.lastReceipt?.kind ?? 'unknown', spentBy(state, change.state))
       // Reads that waited for this answer are hits now.

@@ -83,6 +83,7 @@ export class Settlement {
         } else this.#inFlight.delete(lease.k)
       }
       totals.save()
+      this.#planning.lifetimes.save()
       if (claim === null) return { again, ended }
       const left = [...open.values()]
       if (left.length > 0) {
@@ -159,6 +160,7 @@ export class Settlement {
     }
     const context = this.#planning.context(lease.k, record, state, now, null)
     const change = this.#outcomes.apply(lease, outcome, state, context, record, totals)
+    this.#planning.lifetimes.save()
     ended.push(this.#outcomes.end(lease.k, lease.seq, record, change, context, now, later))
     this.#store.slots.hints(later)
     totals.save()
