@@ -22,7 +22,13 @@ export interface Lifetimes {
   used: [k: number, at: number][]
 }
 
-/** Shares of models that keep entries of a stated retention for a shorter one on offer: an untold downgrade is rare. */
+/** A distance, as far as it is known. */
+export interface Distance {
+  least: number
+  most: number
+}
+
+/** Share of models that keep entries of a stated retention for a shorter one on offer: an untold downgrade is rare. */
 const DOWNGRADED = 0.02
 /** An engine may hold so many prompts, with equal odds, or more. Default counts of slots are below 8; memory for prompts adds to them. */
 const SLOTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
@@ -31,8 +37,10 @@ const MANY_SLOTS = 0.5
 const ENDLESS = Number.MAX_SAFE_INTEGER
 /** A new rule for all entries is expected once in this time. */
 const RULES_LAST_MS = 7 * DAY_MS
-/** A request that nobody reported may have used an entry, which is then found past its limit. */
+/** Requests that nobody reported use an entry, which is then found past its limit, or take its place before. */
 const UNREPORTED = 0.02
+/** Which of two requests reached an engine first is not known if they were sent within this time. */
+const AT_ONCE_MS = 2_000
 /** Evictions that are expected before there is evidence: one in a hundred lifetimes, which weighs as much as twenty of them. */
 const PRIOR: { lives: number; losses: number } = { lives: 20, losses: 0.2 }
 /** How much of the earlier evidence counts beside one more answer: the last two hundred about a model, the last twenty about a prefix. */
@@ -71,9 +79,15 @@ function slotLimits(): Lifetimes['limits'] {
   return [[ENDLESS, MANY_SLOTS], ...SLOTS.map((slots): [number, number] => [slots, (1 - MANY_SLOTS) / SLOTS.length])]
 }
 
-/** How far an entry is on its way to its limit: its age, or the number of other prefixes used since `since`. */
-export function distanceOf({ by, used }: Lifetimes, k: number, since: number, now: number): number {
-  return by === 'age' ? now - since : used.filter(([other, at]) => other !== k && at > since).length
+/**
+ * How far an entry that was last used at `since` is on its way to its limit at `now`: its age, or the number of other prefixes used
+ * meanwhile. `sentNow`: a request was sent at `now`, and those of the same time may have come before or after it.
+ */
+export function distanceOf({ by, used }: Lifetimes, k: number, since: number, now: number, sentNow = false): Distance {
+  if (by === 'age') return { least: now - since, most: now - since }
+  const others = (from: number, to: number) => used.filter(([other, at]) => other !== k && at > from && at <= to).length
+  const spareMs = sentNow ? AT_ONCE_MS : 0
+  return { least: others(since + AT_ONCE_MS, now - spareMs), most: others(since - AT_ONCE_MS, now + spareMs) }
 }
 
 /** Evictions in a millisecond: of this model, and where given of one prefix, for which the model is the prior. */
@@ -84,33 +98,34 @@ function rateOf({ ttlMs, evictions }: Lifetimes, own: Losses = NO_LOSSES): numbe
 }
 
 /** The probability that an entry is there which was there `ageMs` ago and has come `distance` towards its limit. */
-export function chanceOf(known: Lifetimes, distance: number, ageMs: number, own?: Losses): number {
-  const within = known.limits.reduce((sum, [limit, odds]) => sum + (distance < limit ? odds : 0), 0)
+export function chanceOf(known: Lifetimes, { least, most }: Distance, ageMs: number, own?: Losses): number {
+  const within = (oddsWithin(known.limits, least) + oddsWithin(known.limits, most)) / 2
   return within * Math.exp(-rateOf(known, own) * Math.max(0, ageMs))
+}
+
+function oddsWithin(limits: Lifetimes['limits'], distance: number): number {
+  return limits.reduce((sum, [limit, odds]) => sum + (distance < limit ? odds : 0), 0)
 }
 
 /** What is known of the model and of one prefix after one more request was to find its entry. */
 export function learnt(
   known: Lifetimes,
   own: Losses | undefined,
-  distance: number,
+  { least, most }: Distance,
   { at, ageMs, found }: Finding,
 ): { model: Lifetimes; own: Losses } {
-  const fresh = renewed(known, at)
-  const kept = Math.exp(-rateOf(known, own) * ageMs)
-  const likely = (limit: number): number => {
+  const kept = Math.exp(-rateOf(known, own) * ageMs) * (1 - UNREPORTED)
+  // Of the distances that are possible, the one that proves less.
+  const distance = found ? least : most
+  const odds = renewed(known, at).map(([limit, before]): [number, number] => {
     const isFound = distance < limit ? kept : UNREPORTED
-    return found ? isFound : 1 - isFound
-  }
-  const odds = fresh.map(([limit, before]): [number, number] => [limit, before * likely(limit)])
+    return [limit, before * (found ? isFound : 1 - isFound)]
+  })
   const sum = odds.reduce((all, [, one]) => all + one, 0)
   const limits = odds.map(([limit, one]): [number, number] => [limit, one / sum])
-  // A limit explains a loss as well: only the rest is an eviction.
-  const within = limits.reduce((all, [limit, one]) => all + (distance < limit ? one : 0), 0)
-  const more: Losses = found
-    ? { exposureMs: ageMs * within, losses: 0 }
-    : // Where in that time it went is not known, so in the middle.
-      { exposureMs: (ageMs / 2) * within, losses: within }
+  // A limit explains a loss as well: only the rest is an eviction. When it came is not known, so in the middle.
+  const evicted = oddsWithin(limits, distance)
+  const more: Losses = { exposureMs: ageMs * evicted * (found ? 1 : 0.5), losses: found ? 0 : evicted }
   const model = {
     ...known,
     limits,
@@ -138,6 +153,7 @@ function added(before: Losses, more: Losses, kept: number): Losses {
 /** Notes that a request used a prefix at `at`. */
 export function usedAt(known: Lifetimes, k: number, at: number): Lifetimes {
   if (known.by === 'age') return known
+  if (known.used.some(([other, last]) => other === k && last >= at)) return known
   const used = [...known.used.filter(([other]) => other !== k), [k, at] as [number, number]]
   return { ...known, used: used.toSorted(([, a], [, b]) => b - a).slice(0, Math.max(...SLOTS) + 1) }
 }

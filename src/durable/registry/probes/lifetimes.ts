@@ -36,19 +36,27 @@ export class LifetimeTracker {
     const held = this.#load(record, state, now)
     let own = state.survival
     for (const finding of findings) {
-      const distance = distanceOf(held.lifetimes, k, finding.at - finding.ageMs, finding.at)
+      const distance = distanceOf(held.lifetimes, k, finding.at - finding.ageMs, finding.at, true)
       const after = learnt(held.lifetimes, own, distance, finding)
       held.lifetimes = after.model
       own = after.own
       // A loss may mean a new rule, and is rare.
       held.unsaved += finding.found ? 1 : FINDINGS_A_SAVE
     }
-    if (state.anchorAt !== null && held.lifetimes.by === 'others') {
-      held.lifetimes = usedAt(held.lifetimes, k, state.anchorAt)
-      // Which prompt takes whose place depends on the last few requests.
-      held.unsaved += FINDINGS_A_SAVE
-    }
+    if (state.anchorAt !== null) this.#use(held, k, state.anchorAt)
     return own === undefined || own === state.survival ? state : { ...state, survival: own }
+  }
+
+  /** Notes that a call used a prefix at `at`. */
+  used(k: number, record: PrefixRecord, state: PrefixState, at: number): void {
+    this.#use(this.#load(record, state, at), k, at)
+  }
+
+  #use(held: Held, k: number, at: number): void {
+    const { lifetimes } = held
+    held.lifetimes = usedAt(lifetimes, k, at)
+    // Which prompt takes whose place depends on the last few requests.
+    if (held.lifetimes !== lifetimes) held.unsaved += FINDINGS_A_SAVE
   }
 
   /** Saves what has changed enough; runs inside the transaction that changed it. */

@@ -72,6 +72,14 @@ export class ProbeOutcomes {
     return change
   }
 
+  /** Notes which prefix an answered call used, before any answer is judged. */
+  noteUse({ k }: Lease, outcome: Outcome): void {
+    const state = this.#store.states.load(k)
+    const record = this.#store.prefixes.record(k)
+    if (outcome.kind !== 'answered' || state === null || record === null) return
+    this.#planning.lifetimes.used(k, record, state, outcome.startedAt)
+  }
+
   /** Plans the next step and saves everything. Returns the result for callers that wait. */
   end(
     k: number,

@@ -62,12 +62,14 @@ export class Settlement {
       const ended: Ended[] = []
       const later = new Map<number, number[]>()
       const totals = new Totals(this.#store, now)
-      // The provider guards see all outcomes first: they decide whether a failed call is repeated.
+      // The provider guards see all outcomes first: they decide whether a failed call is repeated. So do the lifetimes: calls of one message
+      // take one another's place.
       for (const outcome of outcomes) {
         const lease = open.get(outcome.lease)
         if (lease === undefined || claim === null) continue
         this.#guards.settled(lease, outcome, now)
         this.#latency.settled(claim, lease, outcome)
+        this.#outcomes.noteUse(lease, outcome)
       }
       this.#guards.save(now)
       this.#latency.save()
