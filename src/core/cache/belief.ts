@@ -36,6 +36,8 @@ export interface Known {
   k: number
 }
 
+/** An entry is called warm where a request sent now reads it rather than not. */
+const LIKELY = 0.5
 /** Share of requests without a body that carry other text than the prefix they name: a deploy changed it, or each request does. */
 const CHANGED = 0.05
 
@@ -65,6 +67,13 @@ function fromEvidence(
   const pWarm = ((hits + seen) / n) * chance
   const spread = 1.96 * Math.sqrt((pWarm * (1 - pWarm)) / (n + 1))
   return { pWarm, interval: [Math.max(0, pWarm - spread), Math.min(1, pWarm + spread)] }
+}
+
+/** Why an entry within its retention is more likely gone than not. */
+function goneWhy(known: Known | undefined): string {
+  return known?.lifetimes.by === 'others'
+    ? 'other prompts were sent since, and the engine seems to hold no more than those'
+    : 'but entries of this model were gone sooner of late, so that it has probably gone; the next probe shows it'
 }
 
 /** The evidence behind the belief, in words: the latest of our receipts and of real requests. */
@@ -114,6 +123,10 @@ export function belief(state: PrefixState, now: number, expiringMs: number, know
   }
   if (state.drift !== undefined && isSuspected(state, now) && now < until) {
     const why = `${suspicionWhy(state.drift)}; the next probe shows which`
+    return { state: 'unknown', ...observed, warmUntil: until, assumed, why }
+  }
+  if (now < until && observed.pWarm < LIKELY) {
+    const why = `${evidenceWhy}; ${goneWhy(known)}`
     return { state: 'unknown', ...observed, warmUntil: until, assumed, why }
   }
   if (now < until) {
