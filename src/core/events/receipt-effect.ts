@@ -52,7 +52,11 @@ function entryRead({ before, at, purpose, reading, context }: AnsweredCall): Pat
 }
 
 /** What the answer shows of the lifetime of the entry; null: it was not to find one, or leaves it open. */
-export function findingOf({ before, at, reading: { kind } }: Pick<AnsweredCall, 'before' | 'at' | 'reading'>): Finding | null {
+export function findingOf({
+  before,
+  at,
+  reading: { kind },
+}: Pick<AnsweredCall, 'before' | 'at' | 'reading'>): Finding | null {
   const ownAt = ownAnchorAt(before)
   if (ownAt === null || (kind !== 'full' && kind !== 'cold')) return null
   const { readZeroGapMs } = before

@@ -123,7 +123,11 @@ export class ProbeScheduler {
       if (state === null || record === null) return false
       // Requests to the new address renew nothing at the old one.
       if (this.#planning.unreachable(record) !== null) return false
-      const { retentions, price, blockTokens } = this.#planning.ports.factsOf(record.provider, factsModelOf(record), now)
+      const { retentions, price, blockTokens } = this.#planning.ports.factsOf(
+        record.provider,
+        factsModelOf(record),
+        now,
+      )
       const { createdAt, estimatedTokens } = record
       const [open, unmarked] = [record.retentionOpen === true, isUnmarked(record)]
       const size = { estimatedTokens, ...(blockTokens === undefined ? {} : { blockTokens }) }
