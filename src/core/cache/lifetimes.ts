@@ -1,5 +1,7 @@
+import { ownAnchorAt } from './longer-prefix.ts'
 import type { RetentionOffer } from '../model/facts.ts'
 import type { Finding, Losses } from '../prefix/parts.ts'
+import type { PrefixState } from '../prefix/state.ts'
 import { DAY_MS } from '../time/time.ts'
 
 /**
@@ -105,6 +107,12 @@ export function chanceOf(known: Lifetimes, { least, most }: Distance, ageMs: num
 
 function oddsWithin(limits: Lifetimes['limits'], distance: number): number {
   return limits.reduce((sum, [limit, odds]) => sum + (distance < limit ? odds : 0), 0)
+}
+
+/** What a request at `at` showed of an entry. A renewal by a longer prefix is deduced: where it did not happen, a loss is as old as that. */
+export function finding(before: PrefixState, at: number, found: boolean): Finding {
+  const since = found ? before.anchorAt : ownAnchorAt(before)
+  return { at, ageMs: Math.max(0, at - (since ?? at)), found }
 }
 
 /** What is known of the model and of one prefix after one more request was to find its entry. */

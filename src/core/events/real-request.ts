@@ -1,3 +1,4 @@
+import { finding } from '../cache/lifetimes.ts'
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
 import { fitOf, standingOf } from '../cache/drift.ts'
 import { mayHideColdStart, shareOfRealRequest, sizeInRealRequest } from '../cache/read-share.ts'
@@ -93,10 +94,9 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
 
 /** What a request that carries the prefix shows of the lifetime of its entry; null: nothing. */
 function findingOf(before: PrefixState, { kind, share }: RealReading, { at, bytes }: RealRequest): Finding | null {
-  const ownAt = ownAnchorAt(before)
-  if (before.verdict !== 'warm' || ownAt === null || at <= ownAt) return null
-  if (kind === 'hit' && share === 'whole') return { at, ageMs: at - ownAt, found: true }
-  return kind === 'rewrite' && bytes === 'same' ? { at, ageMs: at - ownAt, found: false } : null
+  if (before.verdict !== 'warm' || before.anchorAt === null || at <= before.anchorAt) return null
+  if (kind === 'hit' && share === 'whole') return finding(before, at, true)
+  return kind === 'rewrite' && bytes === 'same' ? finding(before, at, false) : null
 }
 
 /** A request that may not carry the prefix is no hit; it is a miss where it read less than half. */

@@ -1,4 +1,5 @@
 import { ownAnchorAt } from '../cache/longer-prefix.ts'
+import { finding } from '../cache/lifetimes.ts'
 import { missesAlive } from '../cache/read-receipt.ts'
 import type { Reading } from '../cache/read-receipt.ts'
 import { retentionAfterMiss } from '../cache/retention.ts'
@@ -57,12 +58,11 @@ export function findingOf({
   at,
   reading: { kind },
 }: Pick<AnsweredCall, 'before' | 'at' | 'reading'>): Finding | null {
-  const ownAt = ownAnchorAt(before)
-  if (ownAt === null || (kind !== 'full' && kind !== 'cold')) return null
+  if (before.anchorAt === null || (kind !== 'full' && kind !== 'cold')) return null
   const { readZeroGapMs } = before
   // The answer before read nothing, and this one shows that it was gone then.
   if (readZeroGapMs !== null) return { at, ageMs: readZeroGapMs, found: false }
-  return { at, ageMs: Math.max(0, at - ownAt), found: kind === 'full' }
+  return finding(before, at, kind === 'full')
 }
 
 /**

@@ -3,12 +3,16 @@ import type { Lifetimes } from '../../../core/cache/lifetimes.ts'
 import { grantedRetention } from '../../../core/cache/retention.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
 import type { PrefixState, Transition } from '../../../core/prefix/state.ts'
+import { HOUR_MS } from '../../../core/time/time.ts'
 import { factsModelOf } from '../../../registration/record.ts'
 import type { PrefixRecord } from '../../../registration/record.ts'
 import type { RegistryStore } from '../tables/tables.ts'
 
 /** Answers between two writes of what is known of a model. An eviction loses fewer than these. */
 export const FINDINGS_A_SAVE = 64
+
+/** A prefix without a retention: nothing is believed of its entry. */
+const UNKNOWN = { ttlMs: HOUR_MS, assumed: true }
 
 interface Held {
   lifetimes: Lifetimes
@@ -75,18 +79,18 @@ export class LifetimeTracker {
     const key = `lifetimes ${JSON.stringify([provider, model, name])}`
     const known = this.#held.get(key)
     if (known !== undefined) return known
+    const { retentions, untilDisplaced } = this.#factsOf(provider, model, now)
+    const offer = retentions.find((one) => one.name === name) ?? retention ?? UNKNOWN
+    const fresh = newLifetimes(offer, retentions, untilDisplaced === true)
     const saved = this.#store.setting(key)
-    const held = {
-      lifetimes: saved === null ? this.#fresh(provider, model, name, now) : (JSON.parse(saved) as Lifetimes),
-      unsaved: 0,
-    }
+    const held = { lifetimes: saved === null ? fresh : stillValid(JSON.parse(saved) as Lifetimes, fresh), unsaved: 0 }
     this.#held.set(key, held)
     return held
   }
+}
 
-  #fresh(provider: string, model: string, name: string, now: number): Lifetimes {
-    const { retentions, untilDisplaced } = this.#factsOf(provider, model, now)
-    const offer = retentions.find((one) => one.name === name) ?? { ttlMs: 0, assumed: true }
-    return newLifetimes(offer, retentions, untilDisplaced === true)
-  }
+/** What was learnt, unless the facts of the model have changed since. */
+function stillValid(saved: Lifetimes, fresh: Lifetimes): Lifetimes {
+  const limitsOf = ({ by, ttlMs, limits }: Lifetimes) => `${by} ${ttlMs} ${limits.map(([limit]) => limit).join(' ')}`
+  return limitsOf(saved) === limitsOf(fresh) ? saved : fresh
 }
