@@ -61,7 +61,7 @@ export function findingOf({
   if (before.anchorAt === null || (kind !== 'full' && kind !== 'cold')) return null
   const { readZeroGapMs } = before
   // The answer before read nothing, and this one shows that it was gone then.
-  if (readZeroGapMs !== null) return { at, ageMs: readZeroGapMs, found: false }
+  if (readZeroGapMs !== null) return { at: before.anchorAt, ageMs: readZeroGapMs, found: false }
   return finding(before, at, kind === 'full')
 }
 
