@@ -88,8 +88,8 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, tally }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
   const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
-  const finding = standing === 'own' ? findingOf(before, reading, request) : null
-  return { state, rows, used: standing !== 'suspect', ...(finding === null ? {} : { findings: [finding] }) }
+  const found = standing === 'own' ? findingOf(before, reading, request) : null
+  return { state, rows, used: standing !== 'suspect', ...(found === null ? {} : { findings: [found] }) }
 }
 
 /** What a request that carries the prefix shows of the lifetime of its entry; null: nothing. */

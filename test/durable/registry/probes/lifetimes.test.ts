@@ -54,7 +54,7 @@ function lose(ks: readonly number[], rounds: number): number {
 }
 
 describe('losses of some prefixes', () => {
-  it('lower the belief in another of the same model and retention past the shorter one, and say why', () => {
+  it('lower the belief in another of that retention past the shorter one, and say why', () => {
     const other = register('other')
     const at = lose([register('a'), register('b')], 2)
     call(other, at, false)
@@ -138,7 +138,7 @@ describe('an engine of two slots', () => {
     account.scheduler.settle(lease.seq, [{ ...outcome, usage: used }], at + SECOND_MS)
   }
 
-  it('lowers the belief in a prefix as others are used after it, also after an eviction of the object', () => {
+  it('lowers the belief in a prefix as others are used after it, after a restart as well', () => {
     const ks = ['a', 'b', 'c'].map(engine)
     const [a, b, c] = ks as [number, number, number]
     let at = NOON
