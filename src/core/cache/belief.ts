@@ -22,8 +22,8 @@ export interface Belief {
 }
 
 /**
- * Prior evidence, as pseudo-counts of keep-alives: a stated retention counts as 99 hits of 100, an assumed one as 4 of 5.
- * Real keep-alives outweigh it over time.
+ * Prior evidence that requests reach the entry at all, as pseudo-counts: a stated retention counts as 99 hits of 100, an assumed one as 4
+ * of 5. Answers outweigh it over time.
  */
 function prior(retention: LearnedRetention): [hits: number, colds: number] {
   return retention.assumed ? [4, 1] : [99, 1]
