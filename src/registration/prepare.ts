@@ -14,7 +14,7 @@ import { factsOf } from '../runtime/facts.ts'
 import { checkedCut, faultFindings, refuseFaults } from './faults.ts'
 import type { CheckedCut } from './faults.ts'
 import { findingsOf } from './findings.ts'
-import { atChosenRetention } from './first-retention.ts'
+import { atChosenRetention, atOfferedRetention } from './first-retention.ts'
 import { identityOf } from './identity.ts'
 import type { Destination, Identity } from './identity.ts'
 import { lookupsOf, storedOutline } from './lookup.ts'
@@ -23,6 +23,9 @@ import type { Source } from './native.ts'
 import { refuseFindings, refuseTooLarge, refuseTooShort } from './refuse.ts'
 import { DEFAULT_KEEP_WARM } from './registration.ts'
 import type { Registration } from './registration.ts'
+
+/** What a body asks of the cache that does not name it. */
+const NO_WISH = { mode: 'best_effort', strategy: 'automatic' } as const
 
 /** A body read to its end, before anything is stored or sent. */
 export interface Preparation {
@@ -47,7 +50,10 @@ export type PrepareOptions = Destination & { anySize?: boolean }
 export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions = {}): Preparation {
   const source = sourceOf(body)
   const { card } = source
-  const { prefix: asked, faults } = checkedCut(card, source.native(source.cache), now, body.base_model)
+  const checked = (cache: Source['cache']): CheckedCut => checkedCut(card, source.native(cache), now, body.base_model)
+  const { prefix: asked, faults } = atOfferedRetention(checked(source.cache), source, (retention) =>
+    checked({ ...NO_WISH, ...source.cache, retention }),
+  )
   if (options.anySize !== true) refuseFaults(faults, source.neutral !== null)
   const facts = factsOf(card.id, body.base_model ?? asked.model, now)
   const required = requiredBy(body.cache)
@@ -60,13 +66,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
   const prefix = atChosenRetention(
     asked,
     { keepWarm, facts, outputFloor: probes.outputFloors[0] ?? 0, now },
-    (retention) =>
-      cut(
-        card,
-        source.native({ mode: 'best_effort', strategy: 'automatic', ...source.cache, retention }),
-        now,
-        body.base_model,
-      ),
+    (retention) => cut(card, source.native({ ...NO_WISH, ...source.cache, retention }), now, body.base_model),
   )
   const advice = adviceOf(body, source, { prefix, faults }, facts)
 
