@@ -289,7 +289,7 @@ describe('the body of a request', () => {
   })
 })
 
-it('reports the cache wishes and the headers that the prefix was registered with, where no id is given', async () => {
+it('reports the cache wishes and headers of the registration, where no id is given', async () => {
   const wishes = { cache: { key: 'team' }, headers: { 'anthropic-beta': 'context-1m' } }
   for (const more of [wishes, { ...wishes, prefixId: 'pfx_1' }]) {
     const { connection, reports } = deployment()
