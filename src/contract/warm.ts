@@ -36,6 +36,11 @@ const toolFilter = z.strictObject({ allow: toolNames.optional(), deny: toolNames
 
 export type ToolFilter = z.output<typeof toolFilter>
 
+export const allowUnpriced = z.boolean({ error: 'must be true or false' }).meta({
+  description:
+    'Whether a call may be sent though no price is known for the model. Absent: only one that its caller waits for. false: none. Plans never send such calls.',
+})
+
 /** Body of `POST /warm`: the native form (`request`) or the neutral one (`system`, `tools`, `messages`). */
 export const warmBody = z.strictObject({
   name: label.optional().meta({ description: 'A label. A new body with the same name becomes a new version.' }),
@@ -91,11 +96,15 @@ export const warmBody = z.strictObject({
     description: 'What happens with lint findings: `advice` (default) lists them, `error` refuses the request.',
   }),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
+  allow_unpriced: allowUnpriced.optional(),
 })
 
 export type WarmBody = z.output<typeof warmBody>
 
-export const warmAgainBody = z.strictObject({ background: z.boolean({ error: 'must be true or false' }).optional() })
+export const warmAgainBody = z.strictObject({
+  background: z.boolean({ error: 'must be true or false' }).optional(),
+  allow_unpriced: allowUnpriced.optional(),
+})
 
 /** A plan to replay on the recorded traffic of a prefix. Members that it does not name keep their stored values. */
 export const previewBody = z.strictObject({ keep_warm: keepWarm })
