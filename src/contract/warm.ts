@@ -93,7 +93,8 @@ export const warmBody = z.strictObject({
     .optional()
     .meta({ description: 'Name of a credential of this account; absent: the Worker secret of the provider.' }),
   lint: z.enum(['off', 'advice', 'error'], { error: 'must be "off", "advice" or "error"' }).optional().meta({
-    description: 'What happens with lint findings: `advice` (default) lists them, `error` refuses the request.',
+    description:
+      'What happens with lint findings: `advice` lists them, `error` refuses the request, `off` looks for none. Absent: they are listed, and secrets refused. The setting of the account may be stricter.',
   }),
   dry_run: z.boolean({ error: 'must be true or false' }).optional(),
   allow_unpriced: allowUnpriced.optional(),

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { clockFrom } from '../../runtime/clock.ts'
+import type { LintSetting } from '../../contract/account.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Environment } from '../../runtime/env.ts'
 
@@ -13,6 +14,8 @@ export interface Shared {
     askedAt: number
     /** The account that the key names. Only the middleware `account` sets it. */
     account: string
+    /** What that account does with lint findings, as of at most `KEY_CACHE_MS` ago. */
+    lint: LintSetting
     body: Promise<string>
   }
 }
