@@ -80,6 +80,8 @@ export const accounts = router()
   })
   .delete('/accounts/:id', admin, async (c) => {
     const id = await existing(c)
+    // First: should a later step fail, no prompt can be read any more.
+    await directoryOf(c).forgetBodyKey(id)
     await deleteManagedCachesOf(c, id)
     await eraseBotsOf(c, id)
     await erase(c, id)

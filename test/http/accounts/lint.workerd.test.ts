@@ -21,7 +21,11 @@ async function account(change: object = {}) {
   const { id, key } = await newAccount()
   const set = (more: object) => call('PATCH', `/accounts/${id}`, more, { key: ADMIN })
   await set({ allowed_secrets: ['ANTHROPIC_API_KEY'], ...change })
-  return { id, set, warmed: (more: object = {}) => warm(anthropicBody(secret()), more, { key }) }
+  return {
+    id,
+    set,
+    warmed: (more: Record<string, unknown> = {}) => warm(anthropicBody(secret()), { ...more }, { key }),
+  }
 }
 
 it('a secret is refused by default, and its text is in no answer', async () => {

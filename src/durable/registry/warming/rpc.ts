@@ -19,6 +19,8 @@ export interface WarmingRpcPorts {
   flights: SingleFlight
   crews: Crews
   barriers: Barriers
+  /** Resolves once bodies can be sealed and opened. */
+  bodyKeyReady: () => Promise<void>
   /**
    * Throws `unauthenticated` where the account was erased, `unsupported` where its storage is nearly full. `advice` ends
    * the second message.
@@ -56,6 +58,7 @@ export class WarmingRpc {
     unpriced = how === 'now',
   ): Promise<Warmed> {
     this.#ports.requireStorage(STORAGE_ADVICE)
+    await this.#ports.bodyKeyReady()
     const { k, created } = this.#registrar.register(registration, this.#ports.clock.now())
     return this.#warmed(k, created, how, { jobId, askedAt, required, unpriced })
   }
@@ -106,6 +109,7 @@ export class WarmingRpc {
   /** Begins to warm a crew. Its job continues when the caller disconnects. */
   async preload(order: CrewOrder): Promise<Crew> {
     this.#ports.requireStorage(STORAGE_ADVICE)
+    await this.#ports.bodyKeyReady()
     return this.#ports.crews.begin(order)
   }
 
