@@ -52,11 +52,11 @@ export function sendWithinBudget(
         untilAt,
         why: `${refused.why}; the plan continues at ${iso(nextDayAt(now))}`,
       }
-    const { why, more = 'a larger budget' } = refused
+    const { more = 'a larger budget' } = refused
     return {
       do: 'stop',
       reason: 'budget_exhausted',
-      why: `${why}; ${more}, or the next real request, starts the plan again`,
+      why: `${refused.why}; ${more}, or the next real request, starts the plan again`,
     }
   }
   return { do: 'send', purpose, why, worstNanos: worst, deadlineAt: purpose === 'keep' ? deadline(state) : null }

@@ -12,7 +12,7 @@ function older(count: number) {
   const account = testAccount()
   for (let index = 0; index < count; index++)
     account.registrar.register(registrationOf('anthropic', anthropicBody(`body ${index}`), null, null), NOON)
-  const fetch = vi.fn(() => Promise.resolve(key))
+  const fetch = vi.fn<() => Promise<string>>(() => Promise.resolve(key))
   const bodyKey = new BodyKey(fetch)
   const store = new RegistryStore(account.sql, bodyKey)
   const caches = new ManagedCacheStore(account.sql, bodyKey)

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import type { LintSetting } from '../../src/contract/account.ts'
-import { readFailure } from '../../src/contract/failure.ts'
-import { warmBody } from '../../src/contract/warm.ts'
-import { parseBody, WARM_RAW } from '../../src/registration/json-body.ts'
-import { lintPolicy } from '../../src/registration/lint-policy.ts'
-import { prepareWarm } from '../../src/registration/prepare.ts'
-import { NOON } from '../support/sample.ts'
+import type { LintSetting } from '../../../src/contract/account.ts'
+import { readFailure } from '../../../src/contract/failure.ts'
+import { warmBody } from '../../../src/contract/warm.ts'
+import { parseBody, WARM_RAW } from '../../../src/registration/json-body.ts'
+import { lintPolicy } from '../../../src/core/lint/policy.ts'
+import { prepareWarm } from '../../../src/registration/prepare.ts'
+import { NOON } from '../../support/sample.ts'
 
 describe('the policy for a body', () => {
   it.each([

@@ -1,5 +1,5 @@
-import type { LintSetting } from '../contract/account.ts'
-import type { WarmBody } from '../contract/warm.ts'
+import type { LintSetting } from '../../contract/account.ts'
+import type { WarmBody } from '../../contract/warm.ts'
 
 /** What happens with findings, from the laxest to the strictest. `secrets`: they are listed, and secrets refused. */
 export const LINT_POLICIES = ['off', 'advise', 'secrets', 'refuse'] as const
