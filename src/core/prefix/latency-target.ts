@@ -1,4 +1,5 @@
 import { measuredFirstToken, medianMs, shareWithin } from './first-token.ts'
+import type { FirstTokenTimes, Measured } from './first-token.ts'
 import type { PrefixState } from './state.ts'
 
 /**
@@ -28,7 +29,7 @@ export function latencyTarget(
 ): LatencyTarget | null {
   if (ttftTargetMs == null || ttftShare === undefined) return null
   const warm = measuredFirstToken(ttft, 'warm')
-  const cold = measuredFirstToken(ttft, 'cold')
+  const cold = coldAsRequest(ttft, warm)
   const warmMeets = warm === null ? 1 : shareWithin(warm.timesMs, ttftTargetMs)
   const coldMeets = cold === null ? 0 : shareWithin(cold.timesMs, ttftTargetMs)
   const known = [
@@ -45,6 +46,19 @@ export function latencyTarget(
     reached: 'by_warmth',
     why: wanted,
   }
+}
+
+/**
+ * The cold times of requests. Where only our own calls were cold, they are moved by what requests took longer warm than our own calls:
+ * requests send more behind the prefix, and never begin sooner cold than warm.
+ */
+function coldAsRequest(ttft: FirstTokenTimes | undefined, warm: Measured | null): Measured | null {
+  const cold = measuredFirstToken(ttft, 'cold')
+  if (cold?.from !== 'probes' || warm?.from !== 'requests') return cold
+  const own = ttft?.probeWarm ?? []
+  const ownMs = own.length === 0 ? 0 : medianMs({ timesMs: own, from: 'probes' })
+  const moreMs = Math.max(0, medianMs(warm) - ownMs)
+  return { ...cold, timesMs: cold.timesMs.map((ms) => ms + moreMs) }
 }
 
 function percent(share: number): string {

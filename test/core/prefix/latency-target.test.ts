@@ -73,6 +73,14 @@ describe('a target for the first token', () => {
     expect(target(times({ warm: [200], cold: [700, 710, 720] }))).toMatchObject({ warmShare: 0, reached: 'always' })
   })
 
+  it('moves the cold times of our own calls by what requests take longer, so that the two compare', () => {
+    const warm = [700, 700, 700]
+    const moved = target(times({ warm, probeCold: [600, 600, 600], probeWarm: [100] }))
+    expect(moved).toMatchObject({ warmShare: 0.9, why: expect.stringContaining('cold 1200 ms') as string })
+    expect(target(times({ warm, probeCold: [150], probeWarm: [100] }))).toMatchObject({ reached: 'always' })
+    expect(target(times({ warm, probeCold: [200] }))).toMatchObject({ reached: 'by_warmth' })
+  })
+
   it('asks for nothing where most requests are too slow even warm', () => {
     const slow = target(times({ warm: [900, 950, 700], cold: [2_000, 2_000, 2_000] }))
     expect(slow).toMatchObject({ warmShare: 0, reached: 'never' })
@@ -138,7 +146,6 @@ describe('plan auto with a target for the first token', () => {
     const dueAt = waiting.do === 'wait' ? waiting.untilAt : 0
     expect(decide(state(slow), auto(wanted), dueAt).do).toBe('send')
     expect(decide(state(slow), auto(poor), dueAt)).toMatchObject({ do: 'stop', reason: 'budget_exhausted' })
-  })
   })
 
   it('does not stop for losing_money, which counts tokens alone', () => {
