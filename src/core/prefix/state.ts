@@ -16,6 +16,7 @@ import type {
   Survival,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
+import type { FirstTokenTimes } from './first-token.ts'
 import type { HistoryRow } from './history.ts'
 
 /**
@@ -75,6 +76,8 @@ export interface PrefixState {
   /** The current idle gap in the holdout; absent before the first real request, and for plans that are not measured. */
   trial?: HoldoutGap
   lastHit: { at: number; cachedTokens: number; ttftMs: number | null } | null
+  /** Measured times to the first token; absent: none was. */
+  ttft?: FirstTokenTimes
   lastArrivalAt: number | null
   /** Idle gaps between real requests, packed by core/demand/idle-gaps.ts; absent before the first one. */
   gaps?: readonly number[]
