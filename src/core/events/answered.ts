@@ -13,7 +13,7 @@ import type { PrefixState, Transition } from '../prefix/state.ts'
 import { applyCharge, chargeOf } from './charge.ts'
 import type { Charge } from './charge.ts'
 import { answerToDrift } from './drifted.ts'
-import { receiptEffect } from './receipt-effect.ts'
+import { findingOf, receiptEffect } from './receipt-effect.ts'
 import { retentionRows } from './retention-changed.ts'
 
 /** An answer to one of our calls. */
@@ -62,7 +62,8 @@ export function applyAnswer(
   const row: HistoryRow = { type: 'receipt', ...receipt }
   const drift = answerToDrift(before, state, reading.kind, at)
   const rows = [row, ...effect.rows, ...drift.rows, ...retentionRows(before, state, at), ...money.rows]
-  return { state: drift.state, rows }
+  const finding = findingOf({ before, at, reading })
+  return { state: drift.state, rows, ...(finding === null ? {} : { findings: [finding] }) }
 }
 
 function expectationOf(

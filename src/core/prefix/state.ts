@@ -13,7 +13,8 @@ import type {
   HoldoutGap,
   Loss,
   OpenGap,
-  Survival,
+  Losses,
+  Finding,
 } from './parts.ts'
 import { NO_LOSS, NO_GAP } from './parts.ts'
 import type { FirstTokenTimes } from './first-token.ts'
@@ -49,8 +50,8 @@ export interface PrefixState {
   /** Keep-alives that found the entry, and that did not: the evidence behind `p_warm`. */
   keepHits: number
   keepColds: number
-  /** How long entries lived of late; absent before the first keep-alive, and in rows written before it was kept. */
-  survival?: Survival
+  /** Evictions of this prefix alone; absent before the first request that was to find it, and in rows written before it was kept. */
+  survival?: Losses
   primitiveIndex: number
 
   lastReceipt: Receipt | null
@@ -174,4 +175,6 @@ export function isWarm(state: PrefixState, now: number): boolean {
 export interface Transition {
   state: PrefixState
   rows: HistoryRow[]
+  /** What the change shows of the lifetime of entries; absent: nothing. */
+  findings?: Finding[]
 }

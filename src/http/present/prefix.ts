@@ -43,11 +43,14 @@ export function receiptJson(receipt: Receipt) {
   }
 }
 
+/** Further digits of a probability mean nothing. */
+const digits = (probability: number): number => Number(probability.toFixed(4))
+
 export function warmthJson(belief: ReceivedBelief) {
   return {
     state: belief.state,
-    p_warm: belief.pWarm,
-    interval: belief.interval,
+    p_warm: digits(belief.pWarm),
+    interval: belief.interval.map(digits),
     warm_until: iso(belief.warmUntil),
     why: belief.why,
     assumed: belief.assumed,
