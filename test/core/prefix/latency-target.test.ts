@@ -73,7 +73,7 @@ describe('a target for the first token', () => {
     expect(target(times({ warm: [200], cold: [700, 710, 720] }))).toMatchObject({ warmShare: 0, reached: 'always' })
   })
 
-  it('moves the cold times of our own calls by what requests take longer, so that the two compare', () => {
+  it('moves the cold times of our own calls by what requests take longer', () => {
     const warm = [700, 700, 700]
     const moved = target(times({ warm, probeCold: [600, 600, 600], probeWarm: [100] }))
     expect(moved).toMatchObject({ warmShare: 0.9, why: expect.stringContaining('cold 1200 ms') as string })

@@ -24,7 +24,7 @@ async function report(id: string, read: number, written: number, ttft_ms: number
 }
 
 describe('a target for the first token', () => {
-  it('is shown with the measured times, first of our own calls and then of real requests', async () => {
+  it('is shown with the measured times of our calls and of real requests', async () => {
     const id = await warmed()
     const first = prefixAnswer.parse((await get(`/prefixes/${id}`)).json)
     expect(first.keep_warm).toMatchObject({ ttft_target_ms: 800, ttft_share: 0.9 })
