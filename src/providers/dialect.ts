@@ -1,3 +1,4 @@
+import type { Markable } from '../core/conversation/asked-breakpoints.ts'
 import type { Breakpoints } from '../core/conversation/breakpoints.ts'
 import type { ChatMessage } from '../core/conversation/window.ts'
 import type { Reply, ToolDefinition } from '../core/conversation/turn.ts'
@@ -272,6 +273,8 @@ export interface Conversation {
 export interface TurnFormat {
   /** Equal turns give equal bytes, and a turn adds its text at the end. */
   request(conversation: Conversation): ProbeRequest
+  /** What the breakpoints of a call can mark. */
+  markable(conversation: Pick<Conversation, 'model' | 'cache'>): Markable
   /** The model's text and tool calls, from the JSON objects of an answer. */
   reply(events: readonly Readonly<Record<string, unknown>>[], streamed: boolean): Reply
   /** The text in one event of a stream. */

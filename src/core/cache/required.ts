@@ -30,7 +30,7 @@ export interface Judged {
  */
 export function judgeRequired(receipt: Judged, asked: Asked): Verdict {
   const { kind, usage, why } = receipt
-  const writtenAt = retentionsOf(usage)
+  const writtenAt = writtenRetentions(usage)
   if (writtenAt.some((name) => name !== asked.retention)) {
     return { kind: 'broken', why: `written at ${writtenAt.join(' and ')} instead of ${asked.retention}` }
   }
@@ -62,7 +62,8 @@ export function judgedInTurn(
   return verdict.kind === 'broken' ? verdict : null
 }
 
-function retentionsOf({ cacheWriteByRetention }: Usage): string[] {
+/** Names of the retentions at which an answer wrote. */
+export function writtenRetentions({ cacheWriteByRetention }: Usage): string[] {
   return Object.keys(cacheWriteByRetention).filter((name) => cacheWriteByRetention[name]! > 0)
 }
 
@@ -81,7 +82,7 @@ export function notHonoured(
     seen: receipt.kind,
     cached_input_tokens: usage.cacheReadTokens,
     cache_write_input_tokens: usage.cacheWriteTokens,
-    cache_write_retentions: retentionsOf(usage),
+    cache_write_retentions: writtenRetentions(usage),
     verified,
   })
 }
