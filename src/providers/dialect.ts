@@ -58,6 +58,8 @@ export interface PreparedPrefix {
   breakpoint: Breakpoint
   /** Retention name that probes write at (`5m`, `1h`, …). */
   retention: string
+  /** Lifetimes of its markers, the longest first, where they have several; probes keep them. Absent: one for all. */
+  layout?: string[]
   /** Neither the caller nor a marker of the body names a retention: the planner may replace the model's default. */
   retentionOpen?: true
   /** Canonical token stream of what the provider compares. The caller adds provider, credential and account. */

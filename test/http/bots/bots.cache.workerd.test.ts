@@ -155,7 +155,7 @@ describe('a cache that a turn requires', () => {
     })
     const cost = Number(failed?.['cost_usd'])
     expect(cost).toBeGreaterThan(0)
-    expect((failed?.['failure'] as { message: string }).message).toContain(`It cost $${cost.toPrecision(3)}.`)
+    expect(failed).toMatchObject({ failure: { message: expect.stringContaining(`It cost $${cost.toPrecision(3)}.`) } })
     const seen = await get(`/bots/${id}`)
     expect(seen.json).toMatchObject({ usage: { turns: 0 }, last_response: null, spent_usd: cost })
   })
