@@ -18,7 +18,7 @@ describe('the head with the longer lifetime', () => {
     expect(headWritten(wrote, undefined, retentions)).toBeUndefined()
   })
 
-  it('is read and not paid again by a request that finds the end gone, until its own life is over', () => {
+  it('is read by a request that finds the end gone, until its own life is over', () => {
     if (price === null) throw new Error('no price')
     const end = writeNanos(2_000, 0, price, '5m') ?? Number.NaN
     expect(coldNanos(10_000, head, price, '5m', 10 * MINUTE_MS)).toBe(end + readNanos(8_000, 0, price))

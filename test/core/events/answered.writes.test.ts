@@ -70,7 +70,7 @@ describe('a write that is claimed', () => {
     expect([isWarm(state, NOON + 4 * MINUTE_MS), isWarm(state, NOON + 6 * MINUTE_MS)]).toEqual([true, false])
   })
 
-  it('at a lifetime that the model does not offer changes nothing about its life, and has no price', () => {
+  it('at a lifetime that the model does not offer has no price, and changes no life', () => {
     const state = answered(usage(0, 10_000, { cacheWriteByRetention: { '7d': 10_000 } }))
     expect(isWarm(state, NOON + 6 * MINUTE_MS)).toBe(false)
     expect(state.lastReceipt?.costNanos).toBe(77)

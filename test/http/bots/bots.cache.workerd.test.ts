@@ -259,3 +259,86 @@ describe('an override for one turn', () => {
     expect([wrong.status, pick(wrong, 'error', 'detail', 'field')]).toEqual([400, 'cache.breakpoints'])
   })
 })
+
+/** Members of a body that ask something of the cache, in any wire format. */
+const CONTROLS = /"(cache_control|cachePoint|prompt_cache_\w+)":/g
+
+describe.each([
+  {
+    name: 'Anthropic Messages',
+    bot: anthropic,
+    own: { retention: '1h' },
+    none: ['cache_control'],
+    marks: '"cache_control":{"type":"ephemeral","ttl":"1h"}',
+  },
+  {
+    name: 'OpenAI Responses',
+    bot: openai,
+    own: { retention: '12h', key: 'tents' },
+    none: ['prompt_cache_options', 'prompt_cache_key', 'prompt_cache_breakpoint'],
+    marks: '"prompt_cache_key":"tents"',
+  },
+  {
+    name: 'Chat Completions',
+    bot: { ...openai, provider: 'openai-chat' },
+    own: { key: 'tents' },
+    none: ['prompt_cache_options', 'prompt_cache_key', 'prompt_cache_breakpoint'],
+    marks: '"prompt_cache_key":"tents"',
+  },
+  {
+    name: 'Bedrock Converse',
+    bot: { provider: 'bedrock', model: 'anthropic.claude-opus-5', system_prompt: SYSTEM },
+    own: { retention: '1h' },
+    none: ['cachePoint'],
+    marks: '"cachePoint":{"type":"default","ttl":"1h"}',
+  },
+  // This format has no controls: the provider finds prefixes by itself, also with "off".
+  {
+    name: 'Gemini',
+    bot: { provider: 'gemini', model: 'gemini-3.8-flash', system_prompt: SYSTEM },
+    own: {},
+    none: [],
+    marks: '',
+  },
+])('on $name', ({ bot, own, none, marks }) => {
+  const controls = () =>
+    vi
+      .mocked(globalThis.fetch)
+      .mock.calls.map(([, init]) => String(init?.body))
+      .map((body) => [...new Set([...body.matchAll(CONTROLS)].map(([, member]) => member))])
+
+  it('no settings, "off" and settings of the bot are three things', async () => {
+    const absent = await begin(bot)
+    const off = await begin({ ...bot, cache: 'off' })
+    const disabled = await begin({ ...bot, cache: { mode: 'disabled' } })
+    const set = await begin({ ...bot, cache: own })
+    for (const id of [absent, off, disabled, set]) await say(id, 'Which tent for two?')
+    expect(controls().map((members) => members.toSorted())).toEqual([
+      none.toSorted(),
+      [],
+      [],
+      expect.arrayContaining(none),
+    ])
+    expect(String(vi.mocked(globalThis.fetch).mock.calls[3]?.[1]?.body)).toContain(marks)
+    const shown = await Promise.all(
+      [absent, off, disabled, set].map(async (id) => pick(await get(`/bots/${id}`), 'cache')),
+    )
+    expect(shown).toEqual([
+      { retention: expect.any(String), key: absent },
+      null,
+      null,
+      { retention: expect.any(String), key: set, ...own },
+    ])
+  })
+
+  it('a turn without settings has those of the bot, before and after one that has its own', async () => {
+    const id = await begin({ ...bot, cache: own })
+    await say(id, 'Which tent for two?')
+    await post(`/bots/${id}/next-turn-cache`, { cache: 'off' })
+    await say(id, 'And which stove?')
+    await say(id, 'And in winter?')
+    const [first = [], second, third] = controls()
+    expect(first.toSorted()).toEqual(expect.arrayContaining(none))
+    expect([second, third]).toEqual([[], first])
+  })
+})

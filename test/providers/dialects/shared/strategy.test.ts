@@ -238,7 +238,7 @@ test.each<[string, object]>([
   })
 })
 
-test('a breakpoint in front of a longer lifetime takes that lifetime, so that the order stays allowed', () => {
+test('a breakpoint in front of a longer lifetime takes that one, as the order asks', () => {
   const turns = ['Hi', 'Hello', 'Which?'].map((text, index) => ({
     role: index === 1 ? 'assistant' : 'user',
     content: [{ type: 'text', text, ...(index === 2 ? { cache_control: marker } : {}) }],
