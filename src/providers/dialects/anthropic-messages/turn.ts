@@ -25,7 +25,8 @@ function request(conversation: Conversation): ProbeRequest {
   const marker = cache === null ? {} : { cache_control: { type: 'ephemeral', ...ttl } }
   // Forbidding tools changes the prompt behind the system prompt, and no other call reads what it would write. Source: the same page.
   const forbidden = noTools && tools.length > 0
-  const isHeadMarked = breakpoints.head || (forbidden && breakpoints.at.size > 0)
+  const marksTurns = breakpoints.at.size > 0 || breakpoints.parts !== undefined
+  const isHeadMarked = breakpoints.head || (forbidden && marksTurns)
   const headMarker = isHeadMarked ? marker : {}
   const system = systemOf(messages)
   const listed = tools.map(({ name, description, parameters }, index) => ({
