@@ -152,7 +152,7 @@ describe('a bot', () => {
   it('takes another cache request for its next turn', async () => {
     const bot = await createBot(options, tents)
     await bot.nextTurnCache('off')
-    expect(await errorOf(bot.nextTurnCache({ strategy: { last: 1 } }))).toMatchObject({ kind: 'unsupported' })
+    expect(await errorOf(bot.nextTurnCache({ breakpoints: 0 }))).toMatchObject({ kind: 'invalid_request' })
   })
 
   it('is gone after its deletion', async () => {
