@@ -1,11 +1,13 @@
 import { readReceipt, missesAlive } from '../cache/read-receipt.ts'
 import type { Expectation, Reading } from '../cache/read-receipt.ts'
+import { headWritten } from '../cache/longer-head.ts'
 import { granted } from '../cache/retention.ts'
 import { gapAfterAnswer } from '../ledger/credit.ts'
 import type { Primitive, RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
 import type { PlanContext } from '../planning/plan.ts'
+import { addFirstToken } from '../prefix/first-token.ts'
 import type { HistoryRow } from '../prefix/history.ts'
 import type { Purpose, Receipt } from '../prefix/receipt.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
@@ -53,8 +55,11 @@ export function applyAnswer(
     ...effect.patch,
     ...retentionGranted(before, asked, usage, facts.retentions),
     ...money.patch,
+    ...firstTokenAfter(before, reading.kind, given.latencyMs),
     lastReceipt: answer.rawUsage === undefined ? receipt : { ...receipt, rawUsage: answer.rawUsage },
   }
+  const head = headWritten(usage, context.layout, facts.retentions)
+  if (head !== undefined) state.longer = head
   const wrote = (usage.cacheWriteTokens ?? 0) > 0
   state.gap = gapAfterAnswer(state, { at, kind: reading.kind, purpose, wrote, share: reading.share })
   const row: HistoryRow = { type: 'receipt', ...receipt }
@@ -105,6 +110,12 @@ function countersAfter(before: PrefixState, { purpose, usage }: Answer): Partial
     probesSinceArrival: before.probesSinceArrival + (purpose === 'keep' ? 1 : 0),
     silentInRow: isSilent ? before.silentInRow + 1 : 0,
   }
+}
+
+/** A call of ours ends with its first token. A part that was read is neither warm nor cold. */
+function firstTokenAfter({ ttft }: PrefixState, kind: Receipt['kind'], ms: number): Pick<PrefixState, 'ttft'> {
+  if (kind === 'full') return { ttft: addFirstToken(ttft, ms, ['probeWarm']) }
+  return kind === 'written' || kind === 'cold' ? { ttft: addFirstToken(ttft, ms, ['probeCold']) } : {}
 }
 
 /** The retention that a write was granted. It starts a new entry, so nothing learned from the entry before counts. */

@@ -13,6 +13,8 @@ import type { RetentionOffer } from '../model/facts.ts'
 import { believable } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
 import type { ArrivalTally, Finding, LearnedRetention } from '../prefix/parts.ts'
+import { addFirstToken } from '../prefix/first-token.ts'
+import type { FirstTokenTimes } from '../prefix/first-token.ts'
 import { signalAfter } from '../prefix/signal.ts'
 import type { PrefixState, Transition } from '../prefix/state.ts'
 import type { FirstDifference } from '../prompt/first-difference.ts'
@@ -85,7 +87,8 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
     standing === 'own'
       ? effectOf(reading, before, request, facts)
       : { patch: kind === 'miss' ? { misses: before.misses + 1 } : {}, rows: [] }
-  const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, tally }
+  const ttft = standing === 'own' ? firstTokenAfter(before, kind, sent.ttftMs) : {}
+  const state: PrefixState = { ...measured.state, ...demandAfter(before, at), ...effect.patch, ...ttft, tally }
   const saving = creditUse(state, { at, hit, readTokens }, facts, facts.now)
   const rows = [...drift.rows, ...measured.rows, ...effect.rows, ...(saving === null ? [] : [saving])]
   const found = standing === 'own' ? findingOf(before, reading, request) : null
@@ -146,6 +149,13 @@ function demandAfter(before: PrefixState, at: number): Partial<PrefixState> {
     lastArrivalAt: Math.max(before.lastArrivalAt ?? 0, at),
     ...(before.signal ? { signal: signalAfter(before, at) } : {}),
   }
+}
+
+/** Its time to the first token: warm where it read the prefix, cold where it did not, and in neither where its usage is silent. */
+function firstTokenAfter({ ttft }: PrefixState, kind: RequestKind, ms: number | null): Pick<PrefixState, 'ttft'> {
+  if (ms === null) return {}
+  const kinds: (keyof FirstTokenTimes)[] = kind === 'silent' ? ['all'] : ['all', kind === 'hit' ? 'warm' : 'cold']
+  return { ttft: addFirstToken(ttft, ms, kinds) }
 }
 
 function tallyAfter(
