@@ -114,6 +114,9 @@ export const advice = z.array(
 export const plan = z.strictObject({
   plan: planName,
   retention: z.string(),
+  retentions: z.array(z.string()).optional().meta({
+    description: 'Lifetimes of its markers, the longest first, where they have several; absent: one for all.',
+  }),
   retention_seconds: z.number().nullable(),
   next_probe_at: at.nullable(),
   stopped: z

@@ -97,6 +97,7 @@ export function prepareWarm(body: WarmBody, now: number, options: PrepareOptions
       place,
       ...(headers === null ? {} : { headers }),
       retention: prefix.retention,
+      ...(prefix.layout === undefined ? {} : { layout: prefix.layout }),
       ...(prefix.retentionOpen === true ? { retentionOpen: true as const, unmarked: true as const } : {}),
       ...shapeOf(prefix),
       advice,

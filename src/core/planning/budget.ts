@@ -12,16 +12,16 @@ import { planKind } from './plan-kinds.ts'
  */
 export function worstNanos(
   state: Pick<PrefixState, 'measuredTokens' | 'retention'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'layout'>,
 ): number | null {
   return state.retention === null ? null : worstNanosAt(state.retention.name, state, context)
 }
 
-/** The worst case of a write at a given retention. */
+/** The worst case of a write at a given retention, or at the dearest one of the body's markers. */
 export function worstNanosAt(
   retention: string,
   state: Pick<PrefixState, 'measuredTokens'>,
-  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor'>,
+  context: Pick<PlanContext, 'facts' | 'estimatedTokens' | 'outputFloor' | 'layout'>,
 ): number | null {
   const { price } = context.facts
   if (price === null) return null
@@ -29,7 +29,8 @@ export function worstNanosAt(
   const rates = ratesFor(price, tokens)
   const rate = rates.cacheWriteNanosPerMTok[retention]
   if (rate === undefined) return null
-  const perMTok = Math.max(rate, rates.inputNanosPerMTok)
+  const others = (context.layout ?? []).map((name) => rates.cacheWriteNanosPerMTok[name] ?? 0)
+  const perMTok = Math.max(rate, rates.inputNanosPerMTok, ...others)
   return Math.ceil((tokens * perMTok + context.outputFloor * rates.outputNanosPerMTok) / 1_000_000)
 }
 

@@ -118,6 +118,11 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
   await freshOverrides(clock, async () => (await env.DIRECTORY.getByName('directory').overrides()) as Overrides)
   const card = cardById(config.provider)
   if (card === undefined) throw new Failure('unsupported', 'The provider is no longer supported.')
+  const [unmet] = asked.cache?.mode === 'required' ? asked.view.unmet : []
+  if (unmet !== undefined) {
+    const text = `${unmet.at}: ${unmet.why} The cache was required, so nothing was sent.`
+    throw new Failure('cache_not_honoured', text, { field: unmet.at, cause: unmet.cause })
+  }
   const request = turnRequest(card, {
     ...asked.view,
     model: config.model,

@@ -76,6 +76,7 @@ export function planJson({ record, state }: Pick<ReceivedView, 'record' | 'state
   return {
     plan: record.keepWarm.plan,
     retention: retentionInForce(record, state),
+    ...(record.layout === undefined ? {} : { retentions: record.layout }),
     retention_seconds: state.retention === null ? null : state.retention.ttlMs / 1_000,
     next_probe_at: iso(state.nextAt),
     stopped:

@@ -21,7 +21,8 @@ export function dryRunCost(state: PrefixState, context: PlanContext, retention: 
   const { keepWarm, facts, outputFloor } = context
   const { price } = facts
   const tokens = state.measuredTokens ?? context.estimatedTokens
-  const write = price === null ? null : writeNanos(tokens, outputFloor, price, retention)
+  // How the tokens divide between two lifetimes is known after the first write: until then all of them count at the longest.
+  const write = price === null ? null : writeNanos(tokens, outputFloor, price, context.layout?.[0] ?? retention)
   const probe = price === null ? null : readNanos(tokens, outputFloor, price)
   const first = worstNanosAt(retention, state, context)
   // Once a call has counted its tokens, later calls reserve by the count.
