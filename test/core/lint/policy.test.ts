@@ -26,10 +26,11 @@ describe('the policy for a body', () => {
   })
 })
 
-const text = 'Answer from the policy of the house.\n'.repeat(400)
+const rules = 'Answer from the policy of the house.\n'.repeat(400)
 const key = `sk-ant-api03-${'a1B2'.repeat(10)}`
 
-function refused(system: string, options: { lint?: LintSetting; anySize?: boolean } = {}, more: object = {}): unknown {
+function refused(text: string, options: { lint?: LintSetting; anySize?: boolean } = {}, more: object = {}): unknown {
+  const system = [{ type: 'text', text, cache_control: { type: 'ephemeral' } }]
   const request = { model: 'claude-opus-5', max_tokens: 9, system, messages: [{ role: 'user', content: 'Hello' }] }
   try {
     const body = parseBody(JSON.stringify({ provider: 'anthropic', request, ...more }), warmBody, WARM_RAW)
@@ -43,8 +44,8 @@ function refused(system: string, options: { lint?: LintSetting; anySize?: boolea
 }
 
 describe('a secret in a prompt', () => {
-  const secret = `${text}Use ${key} for it.`
-  const told = ['invalid_request', '/request/system', 'secret']
+  const secret = `${rules}Use ${key} for it.`
+  const told = ['invalid_request', '/request/system/0/text', 'secret']
 
   it('is refused unless the account or the body allows it', () => {
     expect(refused(secret)).toEqual(told)
@@ -61,12 +62,12 @@ describe('a secret in a prompt', () => {
 
   it('is refused behind any number of other findings', () => {
     const many = Array.from({ length: 30 }, (_, index) => `Write to anna.lang${index}@firma-${index}.de.`).join('\n')
-    expect(refused(`${text}${many}\n${key}`)).toEqual(told)
+    expect(refused(`${rules}${many}\n${key}`)).toEqual(told)
   })
 })
 
 it('other findings are told, and refused only where somebody asks for it', () => {
-  const timed = `${text}It is 2026-11-21T10:41:07Z now.`
+  const timed = `${rules}It is 2026-11-21T10:41:07Z now.`
   expect(refused(timed)).toContain('timestamp')
-  expect(refused(timed, { lint: 'refuse' })).toEqual(['invalid_request', '/request/system', 'timestamp'])
+  expect(refused(timed, { lint: 'refuse' })).toEqual(['invalid_request', '/request/system/0/text', 'timestamp'])
 })
