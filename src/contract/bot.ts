@@ -4,7 +4,7 @@ import { cache } from './cache.ts'
 import { keepWarm } from './keep-warm.ts'
 import { dollars, duration } from './scalars.ts'
 import { newTools } from './tool.ts'
-import { model } from './warm.ts'
+import { allowUnpriced, model } from './warm.ts'
 import { FAILURES } from './failure.ts'
 
 /** Requests of the routes of bots. */
@@ -52,6 +52,7 @@ export const newBot = z.strictObject({
   exit_tool: z.boolean({ error: 'must be true or false' }).optional().meta({
     description: 'Whether the model may end a turn with a result by calling the tool finish; false when absent.',
   }),
+  allow_unpriced: allowUnpriced.optional(),
   summarize: z.boolean({ error: 'must be true or false' }).optional().meta({
     description:
       'Whether a separate model call summarizes messages that are removed from the history; false when absent.',

@@ -132,7 +132,12 @@ async function prepare({ env, clock, id }: BotShell, config: BotConfig, asked: A
     noTools: asked.final,
     stream: true,
   })
-  const begun = { bot: id, call: asked.id, worstNanos: worstNanos(config, asked, request.body, clock.now()) }
+  const worst = worstNanos(config, asked, request.body, clock.now())
+  if (worst === null && config.allowUnpriced === false) {
+    const why = 'no price is known for this model any more, and the bot was created without allow_unpriced'
+    throw new Failure('forbidden', `The model was not called: ${why}.`)
+  }
+  const begun = { bot: id, call: asked.id, worstNanos: worst }
   const grants = await env.REGISTRY.getByName(config.account).beginBotCall(begun, config.credential.name)
   if (grants === null) throw new Failure('unauthenticated', 'The account was deleted.')
   if (grants.killed) throw new Failure('forbidden', 'The kill switch is on.')

@@ -36,6 +36,9 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<{ 
     const text = 'cost_budget_usd: the price of this model is unknown, so a budget cannot be enforced.'
     throw new Failure('unsupported', text, { field: 'cost_budget_usd' })
   }
+  if (facts.price === null && given.allow_unpriced !== true) {
+    throw invalid('allow_unpriced', 'must be true, because no price is known for this model')
+  }
   const historyTokens = given.history_tokens ?? 8_192
   if (estimateTokens(given.system_prompt ?? '') > historyTokens) {
     throw invalid('system_prompt', `is longer than history_tokens, ${historyTokens}, which includes it`)
@@ -62,6 +65,7 @@ export async function configFrom(c: Call, given: NewBot, id: string): Promise<{ 
     exitTool,
     maxIterations: given.max_iterations ?? MAX_ITERATIONS,
     summarize: given.summarize ?? false,
+    allowUnpriced: given.allow_unpriced ?? false,
     keepWarm: keepWarmOver(given.keep_warm ?? {}, DEFAULT_KEEP_WARM),
   }
   return { config, advice }

@@ -21,6 +21,8 @@ export interface BotConfig {
   /** Whether the model may end a turn by calling the exit tool. */
   exitTool?: boolean
   summarize?: boolean
+  /** Whether its calls may be sent at an unknown price. Absent from bots that were created before this member existed: they may. */
+  allowUnpriced?: boolean
   /** How the conversation is kept warm between turns. Absent: the default plan. */
   keepWarm?: KeepWarm
 }
