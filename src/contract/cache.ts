@@ -17,16 +17,21 @@ const handle = z
   .max(200)
   .regex(/^[\w./-]+$/, { error: 'must be a handle such as "cachedContents/abc"' })
 
+const last = z.int({ error: 'must be a whole number from 0 to 100000' }).min(0).max(100_000)
+
+const count = z.int({ error: 'must be a whole number from 1 to 64' }).min(1).max(64)
+
 const strategy = z.union(
   [
     z.literal('automatic'),
     z.strictObject({
       explicit: z.array(breakpoint).min(1, { error: 'must name a breakpoint' }).max(64).optional(),
-      last: z.int({ error: 'must be a whole number from 0 to 100000' }).min(0).max(100_000).optional(),
+      last: last.optional(),
+      breakpoints: count.optional(),
       handle: handle.optional(),
     }),
   ],
-  { error: 'must be "automatic", {"explicit": […]}, {"last": N} or {"handle": "…"}' },
+  { error: 'must be "automatic", {"explicit": […]}, {"last": N}, {"breakpoints": N} or {"handle": "…"}' },
 )
 
 /** A caller's request to the provider's cache, in each accepted form. */
@@ -41,7 +46,8 @@ export const cache = z
         strategy: strategy.optional(),
         retention: z.string().min(1).max(20).optional(),
         key: z.string().min(1).max(512).optional(),
-        breakpoints: z.int({ error: 'must be a whole number from 1 to 64' }).min(1).max(64).optional(),
+        breakpoints: count.optional(),
+        last: last.optional(),
         handle: handle.optional(),
       }),
     ],
@@ -49,7 +55,7 @@ export const cache = z
   )
   .superRefine((value, context) => {
     if (typeof value === 'string') return
-    const ways = (['strategy', 'breakpoints', 'handle'] as const).filter((name) => value[name] !== undefined)
+    const ways = (['strategy', 'breakpoints', 'last', 'handle'] as const).filter((name) => value[name] !== undefined)
     if (ways.length > 1) {
       context.addIssue({
         code: 'custom',
@@ -60,7 +66,7 @@ export const cache = z
     if (typeof value.strategy !== 'object') return
     const given = Object.values(value.strategy).filter((one) => one !== undefined).length
     if (given !== 1) {
-      const message = 'must be "automatic" or hold exactly one of explicit, last and handle'
+      const message = 'must be "automatic" or hold exactly one of explicit, last, breakpoints and handle'
       context.addIssue({ code: 'custom', path: ['strategy'], message })
     }
   })
@@ -79,7 +85,7 @@ export interface CacheValue {
     | 'automatic'
     | { explicit: ExplicitBreakpoint[] }
     | { last: number }
-    | { count: number }
+    | { count: number; at?: string }
     | { handle: string; at?: string }
   retention?: string
   key?: string
@@ -96,9 +102,11 @@ export function cacheValue(given: CacheInput): CacheValue {
   }
 }
 
-/** Returns the strategy of a member with a short form (`handle`, `breakpoints`); null when neither is given. */
-function shortValue({ handle: name, breakpoints }: Exclude<CacheInput, string>): CacheValue['strategy'] | null {
+/** Returns the strategy of a member with a short form (`handle`, `breakpoints`, `last`); null when none is given. */
+function shortValue(given: Exclude<CacheInput, string>): CacheValue['strategy'] | null {
+  const { handle: name, breakpoints, last: items } = given
   if (name !== undefined) return { handle: name, at: 'cache.handle' }
+  if (items !== undefined) return { last: items }
   return breakpoints === undefined ? null : { count: breakpoints }
 }
 
@@ -106,6 +114,7 @@ function strategyValue(given: z.output<typeof strategy> | undefined): CacheValue
   if (given === undefined || given === 'automatic') return 'automatic'
   if (given.handle !== undefined) return { handle: given.handle }
   if (given.last !== undefined) return { last: given.last }
+  if (given.breakpoints !== undefined) return { count: given.breakpoints, at: 'cache.strategy.breakpoints' }
   return { explicit: (given.explicit ?? []).map(breakpointValue) }
 }
 

@@ -21,12 +21,12 @@ export interface CacheRequest {
   key?: string
 }
 
-/** `count`: the most breakpoints to set, the last at the end of the stable prefix. `at`: the field that named the handle. */
+/** `count`: the most breakpoints to set, the last at the end of the stable prefix. `at`: the field that named it. */
 export type CacheStrategy =
   | 'automatic'
   | { explicit: ExplicitBreakpoint[] }
   | { last: number }
-  | { count: number }
+  | { count: number; at?: string }
   | { handle: string; at?: string }
 
 export type ExplicitBreakpoint = { toolsEnd: true } | { itemEnd: number } | { partEnd: [item: number, part: number] }

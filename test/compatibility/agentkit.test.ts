@@ -36,6 +36,16 @@ describe('the request', () => {
     })
   })
 
+  test('counts breakpoints, and the last items that are no part of the prefix, in two forms each', () => {
+    for (const given of [{ last: 2 }, { strategy: { last: 2 } }]) expect(value(given).strategy).toEqual({ last: 2 })
+    for (const given of [{ breakpoints: 2 }, { strategy: { breakpoints: 2 } }]) {
+      expect(value(given).strategy).toMatchObject({ count: 2 })
+    }
+    expect(() => value({ last: 2, breakpoints: 2 })).toThrow('must not be combined with cache.breakpoints')
+    expect(() => value({ strategy: { last: 2, breakpoints: 2 } })).toThrow('exactly one of')
+    expect(() => value({ last: -1 })).toThrow('whole number from 0')
+  })
+
   test.each(['default', 'short', 'extended'])('has the retention %s', (retention) => {
     expect(value({ retention }).retention).toBe(retention)
     const body = { model, system: 'S' }

@@ -16,7 +16,7 @@ export type AskedStrategy =
   | 'automatic'
   | { explicit: AskedBreakpoint[] }
   | { last: number }
-  | { count: number }
+  | { count: number; at?: string }
   | { handle: string; at?: string }
 
 /** What one call can mark. */

@@ -62,7 +62,7 @@ function strategyFor(
     return { strategy: 'automatic', advice: degraded(wanted, { cause: 'handle_not_used', at, why, instead: itself }) }
   }
   const isCount = 'count' in strategy
-  const at = isCount ? 'cache.breakpoints' : 'cache.strategy.explicit'
+  const at = isCount ? (strategy.at ?? 'cache.breakpoints') : 'cache.strategy.explicit'
   if (most === 0) {
     const why = 'This request cannot carry breakpoints, because the provider finds prefixes by itself.'
     const advice = degraded(wanted, { cause: 'breakpoints_without_effect', at, why, instead: itself })

@@ -56,6 +56,7 @@ describe('breakpoints of a bot', () => {
     [{ breakpoints: 2 }, ['messages[0][0]', 'messages[2][0]']],
     [{ breakpoints: 3 }, ['system[0]', 'messages[0][0]', 'messages[2][0]']],
     [{ strategy: { last: 1 } }, ['system[0]', 'messages[0][0]', 'messages[1][0]']],
+    [{ last: 1 }, ['system[0]', 'messages[0][0]', 'messages[1][0]']],
     [{ strategy: { last: 9 } }, ['system[0]']],
   ])('as counts: %j', async (cache, marks) => {
     const id = await begin({ ...anthropic, cache })

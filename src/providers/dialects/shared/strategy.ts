@@ -150,7 +150,7 @@ export function chooseBreakpoints(
   if (typeof strategy !== 'object' || !('explicit' in strategy || 'count' in strategy))
     return { earlier: [], advice: [] }
   const isCount = 'count' in strategy
-  const at = isCount ? 'cache.breakpoints' : 'cache.strategy.explicit'
+  const at = isCount ? (strategy.at ?? 'cache.breakpoints') : 'cache.strategy.explicit'
   if (most === 0) {
     const advice = degraded(cache, {
       cause: 'breakpoints_without_effect',
