@@ -63,6 +63,8 @@ export interface PreparedPrefix {
   canonical: string
   /** Cache key of the body or of the cache request; null without one. It is part of the canonical stream. */
   cacheKey: string | null
+  /** See `Compared`. */
+  routing?: string
   /** Estimated prefix tokens: bytes of rendered text ÷ 4. Reservations use it before the first receipt. */
   estimatedTokens: number
   /** UTF-8 bytes of rendered text. Half of it is the plausible maximum of tokens. */
@@ -87,6 +89,18 @@ export interface Compared {
   model: string
   cacheKey: string | null
   settings: readonly Setting[]
+  /** What it says of the server that answers, as text; empty: nothing. It keeps no prefixes apart. Absent: no member of this provider says it. */
+  routing?: string
+  /** Absent: a request needs no marker to read. */
+  reads?: MarkerReads
+}
+
+/** How a request reads where entries are found from its markers. */
+export interface MarkerReads {
+  /** Blocks that a lookup goes back from a marker. */
+  lookback: number
+  /** True: a member at the top marks the last block. */
+  marksEnd: boolean
 }
 
 /** One request to a provider: the path below the card's base URL, and the exact body. */
@@ -156,6 +170,8 @@ export interface Dialect {
   prepare(request: NativeRequest, facts: (model: string) => ModelFacts): PreparedPrefix
   /** What the provider compares of a whole body beside its blocks. Throws as `prepare` does, where the body does not hold its whole prompt. */
   compared(request: NativeRequest, facts: (model: string) => ModelFacts): Compared
+  /** The body in one of the spellings that the provider takes for the same. Absent: each value has one alone, but for white space and escapes. */
+  spelled?(text: string): string
   /**
    * Mistakes in a body that the provider is known to refuse, in the order of the body. Absent: none are known.
    * The paths of a body that was cut are those of the whole one.

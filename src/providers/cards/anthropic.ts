@@ -1,5 +1,16 @@
 import type { ModelFacts } from '../../core/model/facts.ts'
-import { ADAPTIVE, ADAPTIVE_BEHIND, BUDGETED, CHECKED, facts, ids, model, price, stated } from './build.ts'
+import {
+  ADAPTIVE,
+  ADAPTIVE_BEHIND,
+  ADAPTIVE_MEDIUM,
+  BUDGETED,
+  CHECKED,
+  facts,
+  ids,
+  model,
+  price,
+  stated,
+} from './build.ts'
 import type { ClaudeTraits } from './build.ts'
 import { anthropicMessages } from '../dialects/anthropic-messages/dialect.ts'
 import type { Card, ModelCard } from '../card.ts'
@@ -47,7 +58,7 @@ export const anthropic: Card = {
   renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
   models: [
-    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, ADAPTIVE),
+    row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, ADAPTIVE_MEDIUM),
     row(ids('claude-opus-5'), 512, { input: 5, output: 25 }, ADAPTIVE),
     row(ids('claude-sonnet-5-5'), 512, null, ADAPTIVE),
     row(ids('claude-fable-5-1'), 512, { input: 10, output: 50, read: 0.25 }, ADAPTIVE),
@@ -63,12 +74,13 @@ export const anthropic: Card = {
     ),
     row(ids('claude-opus-4-1', 'claude-opus-4-0', 'claude-opus-4'), 1024, { input: 15, output: 75 }, BUDGETED),
     row(ids('claude-opus-4-7'), 2048, { input: 5, output: 25 }, ADAPTIVE_BEHIND),
-    row(ids('claude-mythos-preview'), 2048, null, BUDGETED),
+    row(ids('claude-mythos-preview'), 2048, null, { ...BUDGETED, thinksByDefault: true }),
     row(ids('claude-3-5-haiku', 'claude-3-5-haiku-latest'), 2048, { input: 0.8, output: 4 }, BUDGETED),
     row(ids('claude-opus-4-6', 'claude-opus-4-5'), 4096, { input: 5, output: 25 }, BUDGETED),
     row(ids('claude-haiku-4-5'), 4096, { input: 1, output: 5 }, BUDGETED),
     // Ids of SDK 1.11.0 for which neither a minimum nor a price is published.
-    row(ids('claude-haiku-5-5', 'claude-fable-5-2', 'claude-mythos-5-2'), null, null),
+    row(ids('claude-haiku-5-5'), null, null, ADAPTIVE_MEDIUM),
+    row(ids('claude-fable-5-2', 'claude-mythos-5-2'), null, null),
   ],
   facts: facts(DOCS, {
     mechanism:

@@ -15,8 +15,12 @@ export const fireworks: Card = {
   name: 'Fireworks',
   baseUrl: 'https://api.fireworks.ai/inference/v1',
   secret: 'FIREWORKS_API_KEY',
-  // `prompt_cache_key` and `user` in the body affect routing as well: both are compared, and sent as they are.
-  wire: { keyHeader: 'x-session-affinity', compared: ['user'], cachedHeader: 'fireworks-cached-prompt-tokens' },
+  // In the body these choose the replica, as the header does. They are sent as they are.
+  wire: {
+    keyHeader: 'x-session-affinity',
+    routing: ['prompt_cache_key', 'user'],
+    cachedHeader: 'fireworks-cached-prompt-tokens',
+  },
   models: [
     row('gpt-oss-120b', { input: 0.15, read: 0.014, output: 0.6 }),
     row('gpt-oss-20b', { input: 0.07, read: 0.035, output: 0.3 }),

@@ -26,9 +26,9 @@ export const openrouter: Card = {
   secret: 'OPENROUTER_API_KEY',
   ownMembers: ['provider'],
   wire: {
-    // Pins a conversation to one upstream, as `provider` does. Both are compared, and sent as they are: upstreams share no cache.
+    // Pins a conversation to one upstream. So does `provider`, which is sent as it is: upstreams share no cache.
     keyMember: 'session_id',
-    compared: ['provider'],
+    routing: ['provider.order', 'provider.only'],
     markers: ['cache_control', 'prompt_cache_breakpoint'],
     markedModels: CLAUDE,
     advice: [

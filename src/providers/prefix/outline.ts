@@ -13,7 +13,7 @@ import type { Block } from './blocks.ts'
 
 /** A body as a chain of blocks: each end of a block is the end of a prefix that the body begins with. */
 export interface Outline {
-  /** The body without credentials. The nodes of its blocks are places in it. */
+  /** The body without credentials, in the spelling of its dialect. The nodes of its blocks are places in it. */
   text: string
   model: string
   cacheKey: string | null
@@ -36,7 +36,8 @@ export function outlineOf(
   facts: (model: string) => ModelFacts,
 ): Outline {
   const dialect = dialectOf(card)
-  const { text } = withoutCredentials(request.text)
+  const { text: given } = withoutCredentials(request.text)
+  const text = dialect.spelled?.(given) ?? given
   const { model, cacheKey, settings } = dialect.compared({ ...request, text }, facts)
   const blocks = blocksOf(dialect, text)
   const compared = dialect.sections.map((_, section) => joinStreams(settingsUpTo(settings, section)))

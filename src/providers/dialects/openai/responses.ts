@@ -52,7 +52,7 @@ function create(wire: Wire): Dialect {
   const shape: OpenaiShape = { ...SHAPE, wire }
   return {
     prepare: (request, facts) => prepareOpenai(whole(request), request, facts, shape),
-    compared: (request) => comparedOpenai(whole(request), request, shape),
+    compared: (request, facts) => comparedOpenai(whole(request), request, facts, shape),
     faults: (text, facts) => openaiFaults(text, facts, shape),
     render,
     primitives,
