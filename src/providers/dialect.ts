@@ -211,6 +211,10 @@ export interface Section {
   parts: string
   /** The member that contains it; null: the body itself. */
   outer: string | null
+  /** Roles of turns that mean another, whose JSON text is given. Absent: each role is its own. */
+  roles?: ReadonlyMap<string, string>
+  /** A value that is rendered as the first turn of another section: its name, and the JSON text of the role. Absent: it is not. */
+  turnOf?: readonly [name: string, role: string]
   /** Whether a value says what an absent one says. Absent: none does. */
   isUnsaid?(body: ReadBody, node: JsonNode): boolean
   /** Members of an item of a list that say what an absent one says. Absent: none does. */

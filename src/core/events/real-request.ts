@@ -29,6 +29,8 @@ export interface RealRequest {
   /** See `Sighting`. */
   bytes?: 'same' | 'other'
   first?: FirstDifference
+  /** See `Arrival`. */
+  outOfReach?: true
 }
 
 /** Facts about the model and the markers, the same for all requests of one report. */
@@ -68,6 +70,11 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   const before = drift.state
   // The body belongs to no prefix, and is counted there.
   if (bytes === 'other') return { ...drift, used: false }
+  // What it wrote ends elsewhere, and what it did not read proves nothing.
+  if (sent.outOfReach === true && (usage.cacheReadTokens ?? 0) === 0) {
+    const counted = tallyAfter(before.tally, 'silent', 0, at, facts.now)
+    return { state: { ...before, tally: counted }, rows: drift.rows, used: false }
+  }
   const reading =
     standing === 'own' ? readingOf(before, request, facts.size) : readingOfOther(before, usage, facts.size)
   const { kind } = reading

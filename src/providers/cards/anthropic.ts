@@ -46,6 +46,20 @@ function row(
   return model(names, known, prices, DOCS)
 }
 
+/**
+ * Before the 4.6 generation, names without a date are aliases of one dated model each. Later names have no date and no alias.
+ * Source: platform.claude.com, "Model IDs and versioning", and the types of @anthropic-ai/sdk; checked 2026-11-30.
+ */
+const SNAPSHOTS: Readonly<Record<string, string>> = {
+  'claude-opus-4-5-20251101': 'claude-opus-4-5',
+  'claude-sonnet-4-5-20250929': 'claude-sonnet-4-5',
+  'claude-haiku-4-5-20251001': 'claude-haiku-4-5',
+  'claude-opus-4-1-20250805': 'claude-opus-4-1',
+  'claude-opus-4-20250514': 'claude-opus-4-0',
+  'claude-sonnet-4-20250514': 'claude-sonnet-4-0',
+  'claude-3-5-haiku-20241022': 'claude-3-5-haiku-latest',
+}
+
 /** Anthropic's own API. Minimums follow no trend: they rise and fall from one model to the next. */
 export const anthropic: Card = {
   id: 'anthropic',
@@ -57,6 +71,7 @@ export const anthropic: Card = {
   dialect: anthropicMessages,
   renewsAllMarkers: true,
   secret: 'ANTHROPIC_API_KEY',
+  sameModels: SNAPSHOTS,
   models: [
     row(ids('claude-opus-5-5'), 512, { input: 4, output: 20, read: 0.2 }, ADAPTIVE_MEDIUM),
     row(ids('claude-opus-5'), 512, { input: 5, output: 25 }, ADAPTIVE),

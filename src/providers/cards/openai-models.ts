@@ -170,6 +170,35 @@ export const openaiModels: ModelCard[] = [
   current(['gpt-6*'], [], REASONING),
 ]
 
+/**
+ * The snapshots that names without a date point to. Source: developers.openai.com, the models' own pages, and the types of openai SDK 7.55.0,
+ * which list the snapshots; checked 2026-11-30.
+ */
+export const openaiSnapshots: Readonly<Record<string, string>> = {
+  'gpt-5.6': 'gpt-5.6-sol',
+  'gpt-5.5-2026-04-23': 'gpt-5.5',
+  'gpt-5.5-pro-2026-04-23': 'gpt-5.5-pro',
+  'gpt-5.4-2026-03-05': 'gpt-5.4',
+  'gpt-5.4-mini-2026-03-17': 'gpt-5.4-mini',
+  'gpt-5.4-nano-2026-03-17': 'gpt-5.4-nano',
+  'gpt-5.2-2025-12-11': 'gpt-5.2',
+  'gpt-5.2-pro-2025-12-11': 'gpt-5.2-pro',
+  'gpt-5.1-2025-11-13': 'gpt-5.1',
+  'gpt-5-2025-08-07': 'gpt-5',
+  'gpt-5-mini-2025-08-07': 'gpt-5-mini',
+  'gpt-5-nano-2025-08-07': 'gpt-5-nano',
+  'gpt-5-pro-2025-10-06': 'gpt-5-pro',
+  'gpt-4.1-2025-04-14': 'gpt-4.1',
+  'gpt-4.1-mini-2025-04-14': 'gpt-4.1-mini',
+  'gpt-4.1-nano-2025-04-14': 'gpt-4.1-nano',
+  'gpt-4o-2024-08-06': 'gpt-4o',
+  'gpt-4o-mini-2024-07-18': 'gpt-4o-mini',
+  'o1-2024-12-17': 'o1',
+  'o3-2025-04-16': 'o3',
+  'o3-mini-2025-01-31': 'o3-mini',
+  'o4-mini-2025-04-16': 'o4-mini',
+}
+
 /** The rows without the retention of 12 hours, which only OpenAI's Responses API has, and without its price. */
 export function withoutTwelveHours(rows: readonly ModelCard[]): ModelCard[] {
   return rows.map((row) => ({

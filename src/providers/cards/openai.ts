@@ -1,5 +1,5 @@
 import { CHECKED, facts } from './build.ts'
-import { openaiModels } from './openai-models.ts'
+import { openaiModels, openaiSnapshots } from './openai-models.ts'
 import { openaiResponses } from '../dialects/openai/responses.ts'
 import type { Card } from '../card.ts'
 
@@ -16,6 +16,7 @@ export const openai: Card = {
   dialect: openaiResponses,
   secret: 'OPENAI_API_KEY',
   models: openaiModels,
+  sameModels: openaiSnapshots,
   facts: facts(DOCS, {
     mechanism:
       'Before GPT-5.6 an automatic prefix cache; from then on implicit at ends of messages, or explicit breakpoints, four writes at most.',

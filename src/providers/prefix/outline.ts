@@ -7,7 +7,7 @@ import { settingsUpTo } from '../dialects/shared/settings.ts'
 import { joinStreams } from '../dialects/shared/body.ts'
 import { dialectOf } from '../registry.ts'
 import type { Card } from '../card.ts'
-import type { NativeRequest, Setting } from '../dialect.ts'
+import type { MarkerReads, NativeRequest, Setting } from '../dialect.ts'
 import { blocksOf } from './blocks.ts'
 import type { Block } from './blocks.ts'
 
@@ -24,6 +24,9 @@ export interface Outline {
    * bodies with the same hash begin with the same prefix.
    */
   heads: readonly string[]
+  /** See `Compared`. */
+  routing?: string
+  reads?: MarkerReads
 }
 
 /** Characters of a hash: 128 bits. */
@@ -38,7 +41,7 @@ export function outlineOf(
   const dialect = dialectOf(card)
   const { text: given } = withoutCredentials(request.text)
   const text = dialect.spelled?.(given) ?? given
-  const { model, cacheKey, settings } = dialect.compared({ ...request, text }, facts)
+  const { model, cacheKey, settings, routing, reads } = dialect.compared({ ...request, text }, facts)
   const blocks = blocksOf(dialect, text)
   const compared = dialect.sections.map((_, section) => joinStreams(settingsUpTo(settings, section)))
   let chain = ''
@@ -46,7 +49,16 @@ export function outlineOf(
     chain = shortHash(chain, isFirst ? 'item' : 'part', tokens)
     return shortHash(compared[place.section] ?? '', chain)
   })
-  return { text, model, cacheKey, settings, blocks, heads }
+  return {
+    text,
+    model,
+    cacheKey,
+    settings,
+    blocks,
+    heads,
+    ...(routing === undefined ? {} : { routing }),
+    ...(reads === undefined ? {} : { reads }),
+  }
 }
 
 /** A hash of texts. The length of each precedes it, so that two different lists never give the same input. */

@@ -47,7 +47,7 @@ import {
 import type { Marker } from './markers.ts'
 import { isMarked, lastElement, MARKERS, SHAPE } from './end.ts'
 import { messagesFaults } from './faults.ts'
-import { LINT, SECTIONS } from './layout.ts'
+import { LINT, LOOKBACK, SECTIONS } from './layout.ts'
 import { placed } from './placed.ts'
 import { hasBudget, probe } from './probe.ts'
 import { messagesSettings } from './settings.ts'
@@ -175,7 +175,13 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts): 
 function compared({ text, model: envelope }: NativeRequest, facts: (model: string) => ModelFacts): Compared {
   const body = readBody(text)
   const model = modelOf(body, envelope)
-  return { model, cacheKey: null, settings: messagesSettings(body, facts(model)) }
+  const marksEnd = member(body.root, MARKER)?.type === 'object'
+  return {
+    model,
+    cacheKey: null,
+    settings: messagesSettings(body, facts(model)),
+    reads: { lookback: LOOKBACK, marksEnd },
+  }
 }
 
 function ttlOf(marker: JsonObject): string {

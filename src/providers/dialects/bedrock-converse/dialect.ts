@@ -51,6 +51,7 @@ import type { End } from './end.ts'
 import { MARKERS } from './end.ts'
 import { converseFaults } from './faults.ts'
 import { LINT, SECTIONS } from './layout.ts'
+import { LOOKBACK } from '../anthropic-messages/layout.ts'
 import { primitives, probe, thinkingBudget } from './probe.ts'
 import { converseTurns } from './turn.ts'
 import type {
@@ -184,7 +185,8 @@ function prepare(request: NativeRequest, facts: (model: string) => ModelFacts, w
 function compared({ text, model: envelope }: NativeRequest, facts: (model: string) => ModelFacts): Compared {
   const body = readBody(text)
   const model = modelId(body, envelope)
-  return { model, cacheKey: null, settings: converseSettings(body, facts(model)) }
+  const reads = { lookback: LOOKBACK, marksEnd: false }
+  return { model, cacheKey: null, settings: converseSettings(body, facts(model)), reads }
 }
 
 /** The model is part of the path: it comes beside the body, or as the `modelId` of an SDK's input. */

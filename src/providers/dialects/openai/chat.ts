@@ -8,7 +8,7 @@ import { readErrorWith } from '../shared/errors.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
 import { chatTurns } from './chat-turn.ts'
-import { cacheMarkers, CHAT_SECTIONS, chatLint } from './layout.ts'
+import { cacheMarkers, chatSections, chatLint } from './layout.ts'
 import { count, fields, inclusive, mergedUsage, nature, NO_USAGE, statedCount } from '../shared/usage.ts'
 import type { Fields } from '../shared/usage.ts'
 import { commonChanges, placeholderTurn, keyHeaders, refusesPrimitive } from './cache-controls.ts'
@@ -55,7 +55,7 @@ function create(wire: Wire): Dialect {
     },
     readUsage,
     readError: (status, headers, text) => readErrorWith({ refusesPrimitive, words: wire }, status, headers, text),
-    sections: CHAT_SECTIONS,
+    sections: chatSections(wire),
     markers: cacheMarkers(shape),
     lint: chatLint(wire),
     turns: chatTurns(wire),
