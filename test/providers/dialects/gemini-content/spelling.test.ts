@@ -30,6 +30,8 @@ const body = (more: object = {}) => ({
   ],
   ...more,
 })
+/** Members whose value is the caller's own. */
+const FREE = new Set(['args', 'response', 'properties'])
 const lower = (name: string): string => name.toLowerCase()
 const { systemInstruction } = body()
 
@@ -157,8 +159,6 @@ describe('the one spelling of a body', () => {
     )
   })
 })
-
-const FREE = new Set(['args', 'response', 'properties'])
 
 /** Members of a schema in snake case, and the names of properties as they are. */
 function inSnakeCase(schema: unknown): unknown {
