@@ -26,6 +26,7 @@ export const FACT_NAMES = [
   'granularity',
   'clock',
   'affinity',
+  'settings',
   'writes',
   'usage',
   'price',

@@ -104,6 +104,8 @@ export const anthropic: Card = {
     clock:
       '5 minutes or an hour from the start of the request that wrote or last read. Cached content is renewed each time it is used. Assumed: so are the entries at markers in front of the one that is read, until an answer shows otherwise.',
     affinity: 'None to set. Entries belong to a workspace.',
+    settings:
+      'Compared: thinking, effort, format and a choice of tools, in front of the messages; speed, in front of the system prompt. Thinking as the model does it by itself, and an effort at its default (high; medium on Opus 5.5 and Haiku 5.5), are the same as none. Assumed: on the fifth generation thinking and effort stand in front of everything; service_tier, inference_geo and thinking.display change nothing.',
     writes: 'cache_creation_input_tokens, by lifetime in cache_creation.',
     usage: 'input_tokens excludes what was read and written; streams correct themselves in message_delta.',
     price:

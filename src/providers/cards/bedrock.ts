@@ -117,6 +117,8 @@ export const bedrock: Card = {
     granularity: "AWS's own minimums by model, which differ from Anthropic's.",
     clock: '5 minutes or an hour, renewed by each read.',
     affinity: 'None to set. A profile of several regions may land in a cold one.',
+    settings:
+      "Assumed: as at Anthropic's own API; guardrails, performance and service tier change nothing, because no page says what they do.",
     writes: 'usage.cacheWriteInputTokens, by lifetime in cacheDetails[].',
     usage: 'inputTokens excludes cacheReadInputTokens and cacheWriteInputTokens.',
     price: "As Anthropic's by global profiles, a tenth more elsewhere; Nova reads at 0.25 × with no fee for writing.",

@@ -34,6 +34,8 @@ export const fireworks: Card = {
     mechanism: 'Automatic prefix cache on every model and deployment, one for each replica.',
     granularity: 'The very last token of a prompt is never shared.',
     affinity: 'Header x-session-affinity, or prompt_cache_key or user in the body.',
+    settings:
+      'prompt_cache_key and user in the body choose a replica, and are no part of a prefix. A request that names others is told so.',
     writes: 'Not reported and not charged.',
     usage:
       'prompt_tokens includes prompt_tokens_details.cached_tokens; where the usage leaves it out, the header fireworks-cached-prompt-tokens says it.',

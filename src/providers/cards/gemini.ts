@@ -76,6 +76,8 @@ export const gemini: Card = {
     clock:
       'Implicit: not documented. Handles: an hour unless told otherwise; reading does not renew them, only an update does.',
     affinity: 'None to set.',
+    settings:
+      "Compared: thinking, format, and which functions may be called (AUTO is the default; NONE is apart). Thinking at the model's default is the same as none. Both cases of a name, types in small letters and a list of one without its brackets are one spelling. Assumed: safety settings, labels, service tier and store change nothing.",
     writes: 'Not reported and not charged, but for the storage of handles.',
     usage: 'usageMetadata: promptTokenCount includes cachedContentTokenCount; the last chunk of a stream has it.',
     price: 'Reads at 0.1 × input; prompts over 200,000 tokens at twice the input on Pro models.',
