@@ -7,6 +7,7 @@ import type { Breakpoint, Advice } from '../core/model/advice.ts'
 import type { Primitive, ModelFacts } from '../core/model/facts.ts'
 import type { Usage } from '../core/model/usage.ts'
 import type { FailureValue } from '../contract/failure.ts'
+import type { Compared } from './compared.ts'
 import type { Wire } from './wire.ts'
 
 /** What a caller asks of the cache, normalised. An absent member means the provider's default. */
@@ -72,35 +73,6 @@ export interface PreparedPrefix {
   /** Credentials of the body, in the order of its text, which holds a placeholder for each; absent: none. */
   credentials?: readonly string[]
   advice: Advice[]
-}
-
-/**
- * A parameter of a body that a provider compares, with its canonical text. It belongs to each prefix that ends in section `before` (an index
- * of `sections`) or behind it.
- */
-export interface Setting {
-  name: string
-  text: string
-  before: number
-}
-
-/** What a provider compares of a body beside its blocks. */
-export interface Compared {
-  model: string
-  cacheKey: string | null
-  settings: readonly Setting[]
-  /** What it says of the server that answers, as text; empty: nothing. It keeps no prefixes apart. Absent: no member of this provider says it. */
-  routing?: string
-  /** Absent: a request needs no marker to read. */
-  reads?: MarkerReads
-}
-
-/** How a request reads where entries are found from its markers. */
-export interface MarkerReads {
-  /** Blocks that a lookup goes back from a marker. */
-  lookback: number
-  /** True: a member at the top marks the last block. */
-  marksEnd: boolean
 }
 
 /** One request to a provider: the path below the card's base URL, and the exact body. */

@@ -226,7 +226,7 @@ describe('what Gemini refuses inside of messages', () => {
     expect(handle.status).toBe(400)
   })
 
-  it('nothing that only looks like one: names of properties, arguments and results are the caller’s', async () => {
+  it('nothing that only looks like one: properties, arguments and results are the caller’s', async () => {
     const parameters = { type: 'object', properties: { cache_control: { type: 'string' } } }
     const call = { functionCall: { name: 'f', args: marker }, thoughtSignature: 's' }
     const turns = [

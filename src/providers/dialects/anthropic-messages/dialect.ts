@@ -52,14 +52,8 @@ import { placed } from './placed.ts'
 import { hasBudget, probe } from './probe.ts'
 import { messagesSettings } from './settings.ts'
 import { messagesTurns } from './turn.ts'
-import type {
-  Compared,
-  Dialect,
-  DialectDefinition,
-  NativeRequest,
-  NeutralRequest,
-  PreparedPrefix,
-} from '../../dialect.ts'
+import type { Compared } from '../../compared.ts'
+import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
 
 /**
  * Anthropic Messages. Rendered in the order tools → system → messages; entries are written at markers only.

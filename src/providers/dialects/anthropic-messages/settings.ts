@@ -6,7 +6,7 @@ import { credentialMembers } from '../shared/credentials.ts'
 import { ANY, settingsOf } from '../shared/settings.ts'
 import type { Defaults } from '../shared/settings.ts'
 import { MARKER } from './markers.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Setting } from '../../compared.ts'
 
 /**
  * Members that change neither the prompt nor the entry that it reads: sampling, routing, and what is no parameter of the model. The table "what

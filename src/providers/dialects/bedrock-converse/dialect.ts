@@ -54,14 +54,8 @@ import { LINT, SECTIONS } from './layout.ts'
 import { LOOKBACK } from '../anthropic-messages/layout.ts'
 import { primitives, probe, thinkingBudget } from './probe.ts'
 import { converseTurns } from './turn.ts'
-import type {
-  Compared,
-  Dialect,
-  DialectDefinition,
-  NativeRequest,
-  NeutralRequest,
-  PreparedPrefix,
-} from '../../dialect.ts'
+import type { Compared } from '../../compared.ts'
+import type { Dialect, DialectDefinition, NativeRequest, NeutralRequest, PreparedPrefix } from '../../dialect.ts'
 
 /**
  * Amazon Bedrock Converse. Rendered in the order tools → system → messages; entries are written in front of cache points.

@@ -6,7 +6,7 @@ import { ANY, settingsOf } from '../shared/settings.ts'
 import type { Defaults } from '../shared/settings.ts'
 import { outputDefault, thinkingDefault } from '../anthropic-messages/settings.ts'
 import { toolList } from './cache-points.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Setting } from '../../compared.ts'
 
 /**
  * Members that change neither the prompt nor the entry that it reads. SDKs name the model of the path `modelId`.

@@ -29,8 +29,8 @@ import { chooseBreakpoints, chooseCut } from '../shared/strategy.ts'
 import { NO_MARKERS } from '../shared/layout.ts'
 import { PLAIN } from '../../wire.ts'
 import type { Wire } from '../../wire.ts'
+import type { Compared } from '../../compared.ts'
 import type {
-  Compared,
   Dialect,
   DialectDefinition,
   NativeRequest,

@@ -5,7 +5,7 @@ import type { Body } from '../shared/body.ts'
 import { ANY, settingsOf, settingsUpTo } from '../shared/settings.ts'
 import type { Defaults } from '../shared/settings.ts'
 import type { ModelFacts } from '../../../core/model/facts.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Setting } from '../../compared.ts'
 
 /** The API takes protobuf JSON: each member has two spellings. */
 export const SYSTEM = ['systemInstruction', 'system_instruction']

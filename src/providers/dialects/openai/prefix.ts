@@ -48,7 +48,8 @@ import {
 import type { MarkerKind } from './mark.ts'
 import { breakpointMembers, endAdvice, isDeveloper, MARKER, OPTIONS, textBlock, textStrings } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
-import type { Compared, NativeRequest, PreparedPrefix } from '../../dialect.ts'
+import type { Compared } from '../../compared.ts'
+import type { NativeRequest, PreparedPrefix } from '../../dialect.ts'
 
 const CALL_TYPES = new Set(['function_call', 'custom_tool_call'])
 

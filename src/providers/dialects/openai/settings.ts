@@ -11,7 +11,7 @@ import type { Wire } from '../../wire.ts'
 import { MARKER as CONTROL } from '../anthropic-messages/markers.ts'
 import { OPTIONS } from './breakpoints.ts'
 import type { OpenaiShape } from './breakpoints.ts'
-import type { Setting } from '../../dialect.ts'
+import type { Setting } from '../../compared.ts'
 
 /**
  * Members that change neither the prompt nor the entry that it reads, in both formats and at all of their providers. The prompt caching guide

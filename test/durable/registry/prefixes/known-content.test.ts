@@ -118,7 +118,7 @@ describe('a body that names another server', () => {
     expect(stateOf(k)).toMatchObject({ anchorAt: NOON + 2 * MINUTE_MS })
   })
 
-  it('waits while a call with the one before is in flight, and one to the same server changes nothing', () => {
+  it('waits for a call in flight, and to the same server changes nothing', () => {
     const { k } = routedTo(['one'], NOON)
     answer(k, NOON)
     account.leaseNow(k, NOON + MINUTE_MS)
