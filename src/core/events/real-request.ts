@@ -9,7 +9,7 @@ import { creditUse } from '../ledger/credit.ts'
 import type { Rewriting } from '../ledger/credit.ts'
 import { ended } from '../ledger/holdout-gap.ts'
 import type { RetentionOffer } from '../model/facts.ts'
-import { believable } from '../model/usage.ts'
+import { believable, NO_COUNTS } from '../model/usage.ts'
 import type { Usage } from '../model/usage.ts'
 import type { ArrivalTally, LearnedRetention } from '../prefix/parts.ts'
 import { signalAfter } from '../prefix/signal.ts'
@@ -62,7 +62,10 @@ export interface Entered extends Transition {
 
 /** Applies one real request. A drifted one moves no clock, teaches nothing and is no hit. */
 export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: ArrivalFacts): Entered {
-  const request = { ...sent, usage: believable(sent.usage) }
+  const counted = believable(sent.usage)
+  // What such a request wrote ends elsewhere, and what it did not read proves nothing.
+  const isBlind = sent.outOfReach === true && (counted.cacheReadTokens ?? 0) === 0
+  const request = { ...sent, usage: isBlind ? NO_COUNTS : counted }
   const { at, usage, bytes } = request
   const silent = isSilent(usage, { ...facts.size, measuredTokens: given.measuredTokens })
   const standing = standingOf(given, { at, usage, silent, ...(bytes === undefined ? {} : { bytes }) }, facts.size)
@@ -70,10 +73,12 @@ export function applyRealRequest(given: PrefixState, sent: RealRequest, facts: A
   const before = drift.state
   // The body belongs to no prefix, and is counted there.
   if (bytes === 'other') return { ...drift, used: false }
-  // What it wrote ends elsewhere, and what it did not read proves nothing.
-  if (sent.outOfReach === true && (usage.cacheReadTokens ?? 0) === 0) {
-    const counted = tallyAfter(before.tally, 'silent', 0, at, facts.now)
-    return { state: { ...before, tally: counted }, rows: drift.rows, used: false }
+  if (isBlind) {
+    return {
+      state: { ...before, tally: tallyAfter(before.tally, 'silent', 0, at, facts.now) },
+      rows: drift.rows,
+      used: false,
+    }
   }
   const reading =
     standing === 'own' ? readingOf(before, request, facts.size) : readingOfOther(before, usage, facts.size)
