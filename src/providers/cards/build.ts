@@ -102,14 +102,14 @@ export interface AutomaticRates {
 /** Models with an automatic cache and no write fee: writing costs the plain input price. */
 export function automatic(
   names: string[],
-  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'defaultEffort'> & {
+  known: Pick<ModelFacts, 'probesToSeed' | 'blockTokens' | 'untilDisplaced' | 'defaultEffort'> & {
     retention: RetentionOffer
     minimumTokens?: number | null
     rates?: AutomaticRates[]
   },
   source: string,
 ): ModelCard {
-  const { retention, minimumTokens = null, rates = [], probesToSeed, blockTokens, defaultEffort } = known
+  const { retention, minimumTokens = null, rates = [], ...traits } = known
   const writes = (input: number): Record<string, number> => ({ [retention.name]: input })
   const prices = rates.map(({ over, peak, ...rate }) =>
     price({
@@ -120,13 +120,11 @@ export function automatic(
     }),
   )
   const row: Omit<ModelFacts, 'price'> = {
+    ...traits,
     minimumTokens,
     retentions: [retention],
     writesReported: false,
     primitives: ['one_token', 'floor_tokens'],
-    ...(probesToSeed === undefined ? {} : { probesToSeed }),
-    ...(blockTokens === undefined ? {} : { blockTokens }),
-    ...(defaultEffort === undefined ? {} : { defaultEffort }),
   }
   return model(names, row, prices, source)
 }

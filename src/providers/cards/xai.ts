@@ -21,6 +21,7 @@ function row(
 export const xai: Card = {
   ...CHAT,
   id: 'xai',
+  spanName: 'x_ai',
   aliases: ['x_ai', 'grok'],
   name: 'xAI Chat Completions',
   baseUrl: 'https://api.x.ai/v1',
@@ -51,6 +52,7 @@ export const xai: Card = {
 export const xaiResponses: Card = {
   ...xai,
   id: 'xai-responses',
+  spanName: 'x_ai',
   aliases: [],
   name: 'xAI Responses',
   dialect: openaiResponses,
